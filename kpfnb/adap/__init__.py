@@ -1,0 +1,1 @@
+"""PypeIt bulk reductions."""

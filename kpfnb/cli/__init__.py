@@ -1,0 +1,78 @@
+"""The `kpfnb` command: a thin wrapper over the functions that the notebooks use.
+
+Exit codes are those of `kpfnb.outcomes`: 0 succeeded, 1 failed, 2 rejected, 3 partial,
+4 crashed, 5 skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from kpfnb.errors import Busy, KpfnbError, ServiceUnavailable
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+
+
+def _seed_spelling(token: str) -> str:
+    """`--print_files_2D`, as the old scripts spell it, means `--print-files-2d`."""
+    return token.replace("_", "-").lower() if len(token) > 1 else token
+
+
+app = typer.Typer(
+    help="Run the data factory of a spectrograph: every task is one notebook.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": _seed_spelling,
+    },
+)
+
+
+@app.callback()
+def _settings(
+    data_root: Annotated[Path | None, typer.Option(help="KPF data root.")] = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Runs, indexes, locks.")] = None,
+) -> None:
+    """Arguments win over the environment; kernels and workers started from here see them."""
+    from kpfnb import settings
+
+    settings.export(data_root=data_root, work_dir=work_dir)
+
+
+def finish(result: Result, *, as_json: bool = False) -> NoReturn:
+    """Print a result, and leave with the exit code of its outcome."""
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        print(result)
+    raise typer.Exit(result.outcome.exit_code)
+
+
+def main() -> None:
+    """The entry point: a mistake of the user's is one clear message, never a traceback."""
+    try:
+        app()
+    except KpfnbError as error:
+        print(f"kpfnb: {error}", file=sys.stderr)
+        sys.exit(_outcome_of(error).exit_code)
+
+
+def _outcome_of(error: KpfnbError) -> Outcome:
+    if isinstance(error, Busy):
+        return Outcome.SKIPPED
+    return Outcome.FAILED if isinstance(error, ServiceUnavailable) else Outcome.REJECTED
+
+
+# Each module adds its commands to `app`; heavy libraries are imported inside the commands
+from kpfnb.cli import adap, demo, doctor, kpf, runs  # noqa: E402, F401

@@ -1,0 +1,41 @@
+"""One family of errors: each says what is wrong, with which input, and what to do next."""
+
+from __future__ import annotations
+
+
+class KpfnbError(Exception):
+    """A problem that a user can read and act on; it is shown without a traceback.
+
+    Parameters
+    ----------
+    what : what is wrong, naming the input
+    hint : what to do next
+    """
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what, hint)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  → {self.hint}" if self.hint else self.what
+
+
+class BadParameter(KpfnbError):
+    """A parameter is unknown, of the wrong type or has an impossible value."""
+
+
+class BadSettings(KpfnbError):
+    """A setting is unknown, of the wrong type, or names something that is not there."""
+
+
+class BadInput(KpfnbError):
+    """A file, directory or list that was given can't be used."""
+
+
+class Busy(KpfnbError):
+    """Somebody else is doing the same work at this moment."""
+
+
+class ServiceUnavailable(KpfnbError):
+    """A program or service that is needed does not answer."""

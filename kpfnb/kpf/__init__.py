@@ -1,0 +1,1 @@
+"""The Keck Planet Finder: names, progress, reprocessing."""

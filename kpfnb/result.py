@@ -1,0 +1,39 @@
+"""What the work of a notebook returns: it tells its outcome and knows how to show itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from kpfnb.outcomes import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@runtime_checkable
+class Result(Protocol):
+    """The result of one piece of work, for a person, a record and the next step."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the work ended, judged by its products."""
+
+    @property
+    def reason(self) -> str:
+        """One line for the run list: what was done, or what went wrong."""
+
+    def figures(self) -> dict[str, int | float | str]:
+        """A few key figures for the run list, in the order they are shown."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values that a later step may read; every failed item is named in it."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an item."""
+
+    def plot(self) -> Figure:
+        """The picture that a person looks at first."""
+
+    def _repr_html_(self) -> str:
+        """The table as HTML, all text escaped."""

@@ -1,0 +1,232 @@
+"""Where data, services and the cluster are.
+
+An argument wins over the environment (`KPFNB_*`), that over `kpfnb.toml` (found in this directory
+or above it), that over the defaults below `./work`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from kpfnb.errors import BadSettings
+
+FILE_NAME = "kpfnb.toml"
+PREFIX = "KPFNB_"
+
+Command = Annotated[list[str], NoDecode]
+"""A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are filled in."""
+
+_PATHS = ("work_dir", "data_root", "junk_list")
+
+DEMO_DRP: list[str] = (
+    "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}".split()  # noqa: SIM905
+)
+
+
+class Settings(BaseSettings):
+    """All settings. A relative path in `kpfnb.toml` is relative to that file's directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, validate_default=True
+    )
+
+    work_dir: Path = Field(
+        default_factory=lambda: _default_work_dir(),
+        description="runs, indexes, locks and embedded services",
+    )
+    data_root: Path | None = Field(None, description="the KPF tree: L0, 2D, L1, L2, masters, QLP")
+    junk_list: Path | None = Field(None, description="CSV whose first column names junk ObsIDs")
+    time_zone: str = Field("Pacific/Honolulu", description="zone of the times that people see")
+    drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
+    drp_config: str = Field("configs/kpf_drp.config", description="{config} of the DRP command")
+    drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} of the DRP command")
+    cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
+    workers: int = Field(
+        len(os.sched_getaffinity(0)), ge=1, description="work on so many items at once"
+    )
+    redis_url: SecretStr | None = Field(None, description="queue server; embedded if empty")
+    tsdb_url: SecretStr | None = Field(None, description="time-series database; SQLite if empty")
+    sheet: str | None = Field(None, description="Google spreadsheet; a local workbook if empty")
+    remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
+
+    @field_validator("drp_command", mode="before")
+    @classmethod
+    def _split_command(cls, value: Any) -> Any:
+        # In the environment it is written as in a terminal; it is split, never run by a shell
+        return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator(*_PATHS)
+    @classmethod
+    def _make_absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("no such time zone; write it as Pacific/Honolulu or UTC") from None
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _cluster_known(cls, value: str) -> str:
+        if value in ("local", "slurm", "kubernetes") or value.startswith(("tcp://", "tls://")):
+            return value
+        raise ValueError("must be local, slurm, kubernetes or tcp://host:port")
+
+    @property
+    def kpf_root(self) -> Path:
+        """The KPF data root; the demo tree in the work directory where none is set."""
+        return self.data_root or self.work_dir / "kpf"
+
+    @property
+    def junk_path(self) -> Path:
+        """The list of junk observations."""
+        return self.junk_list or self.kpf_root / "reference/Junk_Observations_for_KPF.csv"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where the records of runs are kept."""
+        return self.work_dir / "runs"
+
+    @property
+    def locks_dir(self) -> Path:
+        """Where lock files are."""
+        return self.work_dir / "locks"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the times that people see; files and databases hold UTC."""
+        return ZoneInfo(self.time_zone)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Argument, then environment, then the file."""
+        return (init_settings, env_settings, _FileSource(settings_cls))
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """The values in `kpfnb.toml`, its paths made absolute."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self()[field_name], field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        file = find_file()
+        if not file:
+            return {}
+        return {
+            name: str(file.parent / value) if name in _PATHS and isinstance(value, str) else value
+            for name, value in _read_toml(file).items()
+        }
+
+
+class Source(BaseModel):
+    """One setting, its value as shown to people (secrets hidden), and where it came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: str
+    origin: str
+
+
+def load(**arguments: Any) -> Settings:
+    """The settings in force here. `BadSettings` names a wrong one and where it stands."""
+    try:
+        return Settings(**arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
+    except SettingsError as error:
+        # pydantic-settings: an environment variable that should be JSON and is not
+        name, message = str(error).split('"')[1], "must be JSON"
+    origin = _origin(name, arguments)
+    if name not in Settings.model_fields:
+        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(Settings.model_fields)}"
+        raise BadSettings(f"unknown setting {name!r} (from {origin})", hint)
+    raise BadSettings(
+        f"setting {name} (from {origin}): {message}",
+        f"{name} is: {Settings.model_fields[name].description}",
+    )
+
+
+def sources(**arguments: Any) -> list[Source]:
+    """Each setting with its value and origin, in the order of declaration."""
+    settings = load(**arguments)
+    return [
+        Source(name=name, value=_shown(getattr(settings, name)), origin=_origin(name, arguments))
+        for name in Settings.model_fields
+    ]
+
+
+def find_file(start: Path | None = None) -> Path | None:
+    """The `kpfnb.toml` in `start` (the current directory) or the nearest directory above it."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
+
+
+def export(**arguments: Any) -> None:
+    """Put arguments into the environment, where kernels and workers started from here see them."""
+    for name, value in arguments.items():
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
+
+
+def _default_work_dir() -> Path:
+    # A notebook's kernel starts in notebooks/; the file marks the project's top for it
+    file = find_file()
+    return (file.parent if file else Path.cwd()) / "work"
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"{file}: {error}", "mend the file or remove it") from None
+
+
+def _origin(name: str, arguments: dict[str, Any]) -> str:
+    if name in arguments:
+        return "argument"
+    if os.environ.get(PREFIX + name.upper()):
+        return PREFIX + name.upper()
+    file = find_file()
+    return str(file) if file and name in _read_toml(file) else "default"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, list):
+        return shlex.join(value)
+    return "" if value is None or value == {} else str(value)
