@@ -1,0 +1,127 @@
+"""KPF's names and places: observations, levels and paths, kept as data in one place.
+
+An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from kpfnb.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a version of the KPF pipeline names its files.
+
+    Attributes
+    ----------
+    levels : data level to the suffix of its files, raw level first
+    pattern : an ObsID, with groups `night` (YYYYMMDD) and `seconds` (SSSSS.ss)
+    """
+
+    levels: dict[str, str]
+    pattern: str
+
+    @property
+    def raw(self) -> str:
+        """The level that the telescope writes."""
+        return next(iter(self.levels))
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The levels that the pipeline makes, in the order in which it makes them."""
+        return tuple(self.levels)[1:]
+
+    @cached_property
+    def obsid(self) -> re.Pattern[str]:
+        """Matches an ObsID and nothing else."""
+        return re.compile(self.pattern)
+
+    @cached_property
+    def filename(self) -> re.Pattern[str]:
+        """Matches a file name of any level; groups `obsid` and `suffix`."""
+        suffixes = "|".join(map(re.escape, self.levels.values()))
+        return re.compile(rf"(?P<obsid>{self.pattern})(?P<suffix>{suffixes})\.fits")
+
+
+KPF = Layout(
+    levels={"L0": "", "2D": "_2D", "L1": "_L1", "L2": "_L2"},
+    pattern=r"KP\.(?P<night>\d{8})\.(?P<seconds>\d{5}\.\d{2})",
+)
+"""The names of the KPF Data Reduction Pipeline, version 2."""
+
+NIGHT = re.compile(r"\d{8}")
+
+
+@dataclass(frozen=True, order=True)
+class ObsID:
+    """One observation; sorts by time."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is not an ObsID."""
+        if not KPF.obsid.fullmatch(self.text):
+            raise BadInput(f"{self.text!r} is not an ObsID", "write it as KP.YYYYMMDD.SSSSS.ss")
+
+    @classmethod
+    def parse(cls, name: str | Path) -> ObsID:
+        """The ObsID of a file name or path of any level, with or without `.fits`."""
+        stem = Path(name).name.removesuffix(".fits")
+        for suffix in KPF.levels.values():
+            if suffix and stem.endswith(suffix):
+                stem = stem.removesuffix(suffix)
+                break
+        return cls(stem)
+
+    @property
+    def night(self) -> str:
+        """The UT date as YYYYMMDD; also the directory that holds the file."""
+        return self.text[3:11]
+
+    @property
+    def time(self) -> datetime:
+        """The moment in the name, UTC."""
+        midnight = datetime.strptime(self.night, "%Y%m%d").replace(tzinfo=UTC)
+        return midnight + timedelta(seconds=float(self.text[12:]))
+
+    def path(self, root: Path, level: str) -> Path:
+        """Where the file of that level belongs."""
+        return level_dir(root, level, self.night) / file_name(self.text, level)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def file_name(obsid: str, level: str) -> str:
+    """The name of an observation's file."""
+    return f"{obsid}{KPF.levels[level]}.fits"
+
+
+def level_dir(root: Path, level: str, night: str) -> Path:
+    """The directory of one level and night."""
+    return root / level / night
+
+
+def nights(root: Path, start: str = "", end: str = "") -> list[str]:
+    """The nights from `start` to `end` (inclusive, '' is open) that have a raw directory.
+
+    `start` later than `end` gives the newest first. Anything but a directory named by eight digits
+    is passed over. A missing raw directory is a `BadInput`.
+    """
+    raw = root / KPF.raw
+    if not raw.is_dir():
+        raise BadInput(
+            f"no {KPF.raw} directory in the data root {root}",
+            "set KPFNB_DATA_ROOT to the directory that holds L0, 2D, L1 and L2",
+        )
+    newest_first = bool(start and end and start > end)
+    low, high = (end, start) if newest_first else (start, end)
+    found = (entry.name for entry in raw.iterdir() if NIGHT.fullmatch(entry.name))
+    chosen = (night for night in found if (not low or low <= night) and (not high or night <= high))
+    return sorted((n for n in chosen if (raw / n).is_dir()), reverse=newest_first)
