@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb import pipelinefile
+from kpfnb.errors import BadInput
+
+GOOD = """
+title: A night
+parameters:
+  night: {default: "20240115", help: the night}
+steps:
+  work:
+    notebook: reprocess
+    parameters:
+      start: {parameter: night}
+      observations: {step: look, value: missing.L1}
+      ncpus: 2
+    retries: 1
+  look:
+    notebook: progress
+    parameters: {start: {parameter: night}}
+  after: {notebook: progress, needs: [work], timeout_seconds: 60}
+"""
+
+
+def load(text: str) -> pipelinefile.Pipeline:
+    Path("p.yml").write_text(text)
+    return pipelinefile.load("p.yml")
+
+
+def test_a_pipeline_is_read_and_ordered_by_what_it_needs() -> None:
+    pipeline = load(GOOD)
+    assert (pipeline.name, pipeline.title) == ("p", "A night")
+    assert pipeline.order() == ["look", "work", "after"]
+    work = pipeline.steps["work"]
+    assert work.parameters["start"] == pipelinefile.FromParameter(parameter="night")
+    assert work.parameters["observations"] == pipelinefile.FromStep(step="look", value="missing.L1")
+    assert work.parameters["ncpus"] == 2
+
+
+def test_a_value_from_a_step_implies_the_need() -> None:
+    assert load(GOOD).steps["work"].all_needs() == ["look"]
+
+
+def test_parameters_given_win_over_defaults_and_unknown_ones_are_refused() -> None:
+    pipeline = load(GOOD)
+    assert pipeline.given({}) == {"night": "20240115"}
+    assert pipeline.given({"night": "20240116"}) == {"night": "20240116"}
+    with pytest.raises(BadInput, match=r"no parameter 'nigth'\n.*did you mean night"):
+        pipeline.given({"nigth": "20240116"})
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (changed("retries: 1", "retrys: 1"), "step work: unknown key 'retrys'; did you mean retri"),
+        (changed("title:", "titel:"), "unknown key 'titel'; did you mean title?"),
+        (changed("help:", "hlep:"), "parameters: night: unknown key 'hlep'; did you mean help?"),
+        (changed("retries: 1", "retries: many"), "step work: retries: Input should be a valid int"),
+        (changed("retries: 1", "retries: -1"), "step work: retries: Input should be greater"),
+        (
+            changed("[work]", "[wrok]"),
+            "step after: needs the unknown step 'wrok'; did you mean work",
+        ),
+        (
+            changed("step: look", "step: lok"),
+            "step work: needs the unknown step 'lok'; did you mean",
+        ),
+        (
+            changed("value: missing.L1", "path: x"),
+            "step work: parameters.observations: unknown key",
+        ),
+        (
+            changed(", value: missing.L1", ""),
+            "step work: parameters.observations.value: Field requ",
+        ),
+        (
+            changed("      start: {parameter: night}", "      start: {parameter: nite}"),
+            "parameter 'nite'",
+        ),
+        (changed("ncpus: 2", "ncpus: {two: 2}"), "step work: parameters.ncpus: unknown key 'two'"),
+        (
+            changed(
+                "  look:\n    notebook: progress",
+                "  look:\n    notebook: progress\n    needs: [after]",
+            ),
+            "the steps need each other in a circle: ",
+        ),
+        (changed("needs: [work]", "needs: [after]"), "in a circle: after → after"),
+        (changed("  after:", "  look:"), "line 16: 'look' stands twice"),
+        (changed("  after:", "  ../after:"), "step ../after: "),
+        (changed("steps:", "steps: {}\nsteps2:"), "unknown key 'steps2'; did you mean steps"),
+        ("steps: {}", "steps: Dictionary should have at least 1 item"),
+        ("title: x", "steps: Field required"),
+        ("- a\n- b", "a pipeline is a mapping"),
+        ("", "a pipeline is a mapping"),
+        ("a: [", "line 1: "),
+        ("{a: b}: c", "line 1: "),
+        ("a: \x00", "can't be read"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    assert caught.value.what.startswith("p.yml: ") or "can't be read" in message
+    assert message in caught.value.what
+
+
+def test_a_circle_is_told_with_its_path() -> None:
+    text = changed(
+        "notebook: progress\n    parameters",
+        "notebook: progress\n    needs: [after]\n    parameters",
+    )
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    path = caught.value.what.partition("circle: ")[2].split(" → ")
+    assert path[0] == path[-1]
+    assert set(path) == {"look", "work", "after"}
+
+
+def test_pipelines_are_found_by_name_beside_the_settings_file(isolated: Path) -> None:
+    (isolated / "kpfnb.toml").touch()
+    (isolated / "pipelines").mkdir()
+    (isolated / "pipelines/night.yml").write_text(GOOD)
+    assert pipelinefile.load("night").name == "night"
+    assert [path.name for path in pipelinefile.files()] == ["night.yml"]
+    with pytest.raises(BadInput, match=r"no pipeline 'nigth' in .*\n.*night"):
+        pipelinefile.load("nigth")
+    with pytest.raises(BadInput, match=r"no pipeline file other\.yml"):
+        pipelinefile.load("other.yml")
