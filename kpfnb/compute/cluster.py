@@ -1,0 +1,168 @@
+"""A Dask cluster for many items: local, SLURM, Kubernetes or a scheduler's address, by settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from kpfnb import settings
+from kpfnb.compute import worker
+from kpfnb.errors import ServiceUnavailable
+from kpfnb.settings import Settings
+
+CONNECT_SECONDS = 20.0
+START_UP_SECONDS = {"local": 3.0, "slurm": 60.0, "kubernetes": 60.0}
+"""What starting a cluster costs, roughly; joining a scheduler that runs costs a second."""
+
+QUIET: dict[str, Any] = {
+    # A worker's death is judged here, item by item, never by repeating it somewhere else first
+    "distributed.scheduler.allowed-failures": 0,
+    # An item that holds Python's lock for minutes is not a dead worker
+    "distributed.scheduler.worker-ttl": None,
+    # Forks of one pre-imported process: workers are there (and there again) in 0.1 s
+    "distributed.worker.multiprocessing-method": "forkserver",
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.limit": "1h",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+
+
+class Crew:
+    """Workers, and the client that gives them work."""
+
+    def __init__(self, client: Any, *, is_local: bool) -> None:
+        self.client = client
+        self.is_local = is_local
+        """True where the workers run on this machine and belong to this process."""
+
+    def slots(self) -> int:
+        """How many items can be worked on at once, by all workers that are there now."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(one["nthreads"] for one in workers)
+
+    def ask_nannies(self, question: Callable[..., Any], workers: list[str] | None = None) -> Any:
+        """What `question(dask_worker=nanny)` returns for each worker, by the worker's address.
+
+        A nanny is the process beside a worker that sees it even when it hangs.
+        """
+        return self.client.run(question, workers=workers, nanny=True, on_error="ignore")
+
+
+_shared: ContextVar[Crew | None] = ContextVar("shared crew", default=None)
+
+
+@contextmanager
+def shared(*, workers: int | None = None) -> Iterator[None]:
+    """Start the cluster once for all `compute.run` within the `with` block."""
+    with _started(settings.load(), workers) as crew:
+        token = _shared.set(crew)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
+@contextmanager
+def crew(*, workers: int | None = None) -> Iterator[Crew]:
+    """The crew that is shared here, or one that is started for this block."""
+    present = _shared.get()
+    if present:
+        yield present
+        return
+    with _started(settings.load(), workers) as started:
+        yield started
+
+
+def start_up_seconds() -> float:
+    """What it costs to have workers here, in seconds, roughly."""
+    return 0.1 if _shared.get() else START_UP_SECONDS.get(settings.load().cluster, 1.0)
+
+
+@contextmanager
+def _started(chosen: Settings, workers: int | None) -> Iterator[Crew]:
+    import dask
+    from distributed import Client
+
+    from kpfnb.compute.plugin import Setup
+
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(QUIET))
+        stack.enter_context(_hushed())
+        cluster = _make(chosen, workers or chosen.workers)
+        if not isinstance(cluster, str):
+            stack.enter_context(cluster)
+        try:
+            client = Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
+        except OSError as error:
+            raise ServiceUnavailable(
+                f"no Dask scheduler answers at {cluster} ({worker.describe(error)})",
+                "start it, or set KPFNB_CLUSTER=local to work on this machine",
+            ) from None
+        stack.enter_context(client)
+        client.register_plugin(Setup())
+        client.wait_for_workers(1)
+        yield Crew(client, is_local=chosen.cluster == "local")
+
+
+def _make(chosen: Settings, workers: int) -> Any:
+    """A Dask cluster object, or the address of a scheduler."""
+    makers = {"local": _local, "slurm": _slurm, "kubernetes": _kubernetes}
+    maker = makers.get(chosen.cluster)
+    return maker(chosen, workers) if maker else chosen.cluster
+
+
+def _local(chosen: Settings, workers: int) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        memory_limit=0,
+        local_directory=str(chosen.work_dir / "dask"),
+        silence_logs=logging.CRITICAL,
+        # The server that workers are forked from keeps the environment of its own first moment
+        env=dict(os.environ),
+    )
+
+
+def _slurm(chosen: Settings, workers: int) -> Any:
+    from dask_jobqueue import SLURMCluster
+
+    cluster = SLURMCluster(
+        cores=1,
+        processes=1,
+        local_directory=str(chosen.work_dir / "dask"),
+        log_directory=str(chosen.work_dir / "dask/logs"),
+        scheduler_options={"dashboard": False},
+    )
+    cluster.scale(workers)
+    return cluster
+
+
+def _kubernetes(chosen: Settings, workers: int) -> Any:
+    try:
+        from dask_kubernetes.operator import KubeCluster
+    except ImportError:
+        raise ServiceUnavailable(
+            "the cluster is set to kubernetes, and dask-kubernetes is not installed",
+            "pip install dask-kubernetes, or set KPFNB_CLUSTER to local, slurm or tcp://host:port",
+        ) from None
+    return KubeCluster(name=f"kpfnb-{os.getpid()}", n_workers=workers)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Dask tells of every worker that went; here that is in the outcome of its item."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,217 @@
+"""Giving items to the workers of a crew, and watching over them."""
+
+from __future__ import annotations
+
+import math
+import queue
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kpfnb.compute import worker
+from kpfnb.compute.cluster import Crew
+from kpfnb.compute.ledger import Ledger
+from kpfnb.compute.limits import Limits
+from kpfnb.compute.worker import Attempt
+from kpfnb.live import Bar
+
+BATCH_SECONDS = 0.2
+"""Quick items go to a worker together, as many as are done in about this time."""
+LARGEST_BATCH = 1000
+WATCH_SECONDS = 0.5
+WAIT_SECONDS = 0.2
+SPEED_MEMORY = 0.5
+
+
+@dataclass
+class Task:
+    """Items that one worker is given together."""
+
+    indices: list[int]
+    future: Any
+    started: float | None = None
+    """When it was first seen in work (monotonic s)."""
+
+
+def batch_size(seconds_per_item: float | None, left: int, slots: int) -> int:
+    """How many items go together: few enough that every worker has work to the end."""
+    if seconds_per_item is None:
+        return 1
+    quick = int(BATCH_SECONDS / max(seconds_per_item, 1e-6))
+    return max(1, min(quick, math.ceil(left / (4 * slots)), LARGEST_BATCH))
+
+
+class Spreader:
+    """Works through a ledger with a crew; few tasks are under way at any time."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        function: Callable[[Any], Any],
+        ledger: Ledger,
+        limits: Limits,
+        bar: Bar,
+    ) -> None:
+        self.crew = crew
+        self.function = function
+        self.ledger = ledger
+        self.limits = limits
+        self.bar = bar
+        self.gate = limits.gate(crew)
+        self.tasks: dict[str, Task] = {}
+        self._name = f"kpfnb-{uuid.uuid4().hex[:8]}"
+        self._number = 0
+        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._seconds_per_item: float | None = None
+        self._slots = limits.slots(crew)
+        self._watched = time.monotonic()
+
+    def work(self) -> None:
+        """Go on until every item has ended."""
+        try:
+            while self.ledger.left:
+                self._fill()
+                self._collect()
+                self._watch()
+                self.bar.update(done=self.ledger.done, failed=self.ledger.failed, note=self._note())
+        except KeyboardInterrupt:
+            # Of a batch of quick items nobody knows which one is in work
+            batches = [task.indices for task in self.tasks.values()]
+            self.ledger.stop(indices[0] for indices in batches if len(indices) == 1)
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Stop what is in work, hanging or not."""
+        workers = list(set(self._places().values()))
+        self.crew.client.cancel([task.future for task in self.tasks.values()], force=True)
+        if workers:
+            self.crew.ask_nannies(worker.kill, workers)
+
+    def _fill(self) -> None:
+        """Give out work until every worker has some; a batch of quick items also waits its turn."""
+        while self.gate.is_open():
+            size = self._batch_size()
+            if len(self.tasks) >= self._slots * (2 if size > 1 and not self.gate.limit else 1):
+                return
+            indices = self.ledger.take(size, time.monotonic())
+            if not indices:
+                return
+            self._submit(indices)
+
+    def _batch_size(self) -> int:
+        # An item that may have to be stopped takes no other with it
+        if self.limits.stops_items:
+            return 1
+        return batch_size(self._seconds_per_item, self.ledger.left, self._slots)
+
+    def _submit(self, indices: list[int]) -> None:
+        try:
+            packed = worker.pack(self.function, [self.ledger.items[index] for index in indices])
+        except Exception as error:  # anything may be raised by an item's own pickling
+            self._pack_failed(indices, error)
+            return
+        self._number += 1
+        name = f"{self._name}-{self._number}"
+        future = self.crew.client.submit(
+            worker.run_batch, packed, BATCH_SECONDS, self.limits.nice, key=name, pure=False
+        )
+        self.tasks[name] = Task(indices, future)
+        future.add_done_callback(lambda done: self._ended.put(done.key))
+
+    def _pack_failed(self, indices: Sequence[int], error: Exception) -> None:
+        if len(indices) > 1:
+            for index in reversed(indices):
+                self.ledger.record_death([index], deaths=0)
+            return
+        text = f"it can't be sent to a worker: {worker.describe(error)}"
+        self._record(indices[0], Attempt(error=text))
+
+    def _collect(self) -> None:
+        """Take in what has come back, waiting a moment for the first."""
+        names = []
+        try:
+            names.append(self._ended.get(timeout=WAIT_SECONDS))
+            while True:
+                names.append(self._ended.get_nowait())
+        except queue.Empty:
+            pass
+        # A task that was cancelled or stopped is not known any more
+        ended = [self.tasks.pop(name) for name in names if name in self.tasks]
+        good = [task for task in ended if task.future.status == "finished"]
+        for task, attempts in zip(good, self._gather(good), strict=True):
+            self._returned(task, attempts)
+        for task in ended:
+            if task not in good:
+                self._lost(task)
+
+    def _gather(self, tasks: list[Task]) -> list[list[Attempt]]:
+        return self.crew.client.gather([task.future for task in tasks])
+
+    def _returned(self, task: Task, attempts: list[Attempt]) -> None:
+        for index, attempt in zip(task.indices, attempts, strict=False):
+            self._record(index, attempt)
+        self.ledger.put_back(task.indices[len(attempts) :])
+        mean = sum(attempt.seconds for attempt in attempts) / len(attempts)
+        before = mean if self._seconds_per_item is None else self._seconds_per_item
+        self._seconds_per_item = SPEED_MEMORY * before + (1 - SPEED_MEMORY) * mean
+
+    def _lost(self, task: Task) -> None:
+        from distributed import KilledWorker
+
+        error = task.future.exception()
+        if isinstance(error, KilledWorker):
+            ended = self.ledger.record_death(task.indices, error.allowed_failures + 1)
+            if ended:
+                self.bar.failure(ended.key, ended.error)
+        elif len(task.indices) > 1:
+            self.ledger.record_death(task.indices)
+        else:
+            self._record(task.indices[0], Attempt(error=worker.describe(error)))
+
+    def _record(self, index: int, attempt: Attempt) -> None:
+        ended = self.ledger.record(index, attempt, time.monotonic())
+        if ended and ended.error:
+            self.bar.failure(ended.key, ended.error)
+
+    def _watch(self) -> None:
+        """See what is in work; stop items that take too long or too much memory."""
+        now = time.monotonic()
+        if now - self._watched < WATCH_SECONDS:
+            return
+        self._watched = now
+        self._slots = self.limits.slots(self.crew)
+        if not self.limits.stops_items:
+            return
+        sizes = self.crew.ask_nannies(worker.tree_bytes) if self.limits.memory_bytes else {}
+        for name, address in self._places().items():
+            task = self.tasks[name]
+            task.started = task.started or now
+            why = self.limits.reason_to_stop(now - task.started, sizes.get(address) or 0)
+            if why and not task.future.done():
+                self._stop(name, address, why)
+
+    def _places(self) -> dict[str, str]:
+        """The address of the worker that has each task."""
+        return {
+            name: address
+            for address, names in self.crew.client.processing().items()
+            for name in names
+            if name in self.tasks
+        }
+
+    def _stop(self, name: str, address: str, why: str) -> None:
+        task = self.tasks.pop(name)
+        # First forgotten, then killed: or the scheduler would start it again elsewhere
+        task.future.cancel()
+        self.crew.ask_nannies(worker.kill, [address])
+        seconds = time.monotonic() - (task.started or time.monotonic())
+        self._record(task.indices[0], Attempt(error=why, seconds=seconds))
+
+    def _note(self) -> str:
+        if not self.gate.is_open():
+            return self.gate.reason
+        first = next(iter(self.tasks.values()), None)
+        return self.ledger.keys[first.indices[0]] if first else ""

@@ -1,0 +1,165 @@
+"""What this machine, or the container that holds us, has to give: cores and memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PROC = Path("/proc")
+CGROUP = Path("/sys/fs/cgroup")
+WINDOW_SECONDS = 60.0
+READ_EVERY_SECONDS = 1.0
+
+
+class LoadMeter:
+    """The load in percent of the cores, over the last minute; 100 is all cores busy.
+
+    The highest of three readings counts. `/proc/loadavg` is the number of runnable tasks, also of
+    the whole host when read in a container; some containers show 0 there. `/proc/stat` tells how
+    busy the cores are. A container's own quota may be full long before the host is.
+    """
+
+    def __init__(self, proc: Path = PROC, cgroup: Path = CGROUP) -> None:
+        self._proc = proc
+        self._cgroup = cgroup
+        self._samples: deque[tuple[float, float, float]] = deque()
+        self._sample()
+
+    def percent(self) -> float:
+        """The load now."""
+        self._sample()
+        runnable = float((self._proc / "loadavg").read_text().split()[0]) / cores(self._proc)
+        return 100 * max(runnable, *self._busy())
+
+    def _sample(self) -> None:
+        now = time.monotonic()
+        while self._samples and now - self._samples[0][0] > WINDOW_SECONDS:
+            self._samples.popleft()
+        self._samples.append(
+            (now, busy_seconds(self._proc), used_seconds(self._proc, self._cgroup))
+        )
+
+    def _busy(self) -> tuple[float, float]:
+        """Shares (0 to 1) of the host's cores and of this container's quota that were used."""
+        (before, busy0, used0), (now, busy1, used1) = self._samples[0], self._samples[-1]
+        elapsed = now - before
+        # Processor time is counted in steps of 10 ms: no share can be told from a moment
+        if elapsed < READ_EVERY_SECONDS / 2:
+            return 0.0, 0.0
+        quota = quota_cores(self._proc, self._cgroup)
+        host = (busy1 - busy0) / elapsed / cores(self._proc)
+        return host, (used1 - used0) / elapsed / quota if quota else 0.0
+
+
+class Gate:
+    """Open while the load is at or below `limit` percent; None is always open.
+
+    Parameters
+    ----------
+    read : tells the load in percent; by default this machine's
+    """
+
+    def __init__(self, limit: float | None, read: Callable[[], float] | None = None) -> None:
+        self.limit = limit
+        self.load = 0.0
+        self._read = read or (LoadMeter().percent if limit else lambda: 0.0)
+        self._next = 0.0
+
+    def is_open(self) -> bool:
+        """True where new work may start; the load is read at most once a second."""
+        if self.limit is None:
+            return True
+        now = time.monotonic()
+        if now >= self._next:
+            self.load = self._read()
+            self._next = now + READ_EVERY_SECONDS
+        return self.load <= self.limit
+
+    @property
+    def reason(self) -> str:
+        """Why it is shut."""
+        return f"waiting: the load is {self.load:.0f} %, the ceiling {self.limit:.0f} %"
+
+
+def cores(proc: Path = PROC) -> int:
+    """How many cores the host has, in the same file as their work."""
+    return sum(line.startswith("cpu") for line in (proc / "stat").read_text().splitlines()) - 1
+
+
+def busy_seconds(proc: Path = PROC) -> float:
+    """Processor time that all of the host's cores have worked since it started."""
+    fields = [int(field) for field in (proc / "stat").read_text().split("\n", 1)[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return (sum(fields) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def quota_cores(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
+    """How many cores this container may use; None where there is no quota."""
+    for folder in _folders("cpu", proc, cgroup):
+        quota, period = (
+            _words(folder / "cpu.max")
+            or (
+                *_words(folder / "cpu.cfs_quota_us"),
+                *_words(folder / "cpu.cfs_period_us"),
+            )
+            or ("max", "1")
+        )
+        if quota not in ("max", "-1"):
+            return int(quota) / int(period)
+    return None
+
+
+def used_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
+    """Processor time that this container has used; 0 where that isn't told."""
+    for folder in _folders("cpuacct", proc, cgroup):
+        if nanoseconds := _words(folder / "cpuacct.usage"):
+            return int(nanoseconds[0]) / 1e9
+        if words := _words(folder / "cpu.stat"):
+            return int(dict(zip(words[::2], words[1::2], strict=True))["usage_usec"]) / 1e6
+    return 0.0
+
+
+def available_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
+    """The memory that can be taken now, on this machine and within this container's limits."""
+    lines = (line.split(":") for line in (proc / "meminfo").read_text().splitlines())
+    free = int(dict(lines)["MemAvailable"].split()[0]) * 1024
+    rooms = (_room_bytes(folder) for folder in _folders("memory", proc, cgroup))
+    return max(0, min([free, *(room for room in rooms if room is not None)]))
+
+
+def _room_bytes(folder: Path) -> int | None:
+    """What is left of one control group's memory; the cache of files can be had back."""
+    limit = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+    used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
+    if not limit or not used or limit == ["max"]:
+        return None
+    words = _words(folder / "memory.stat")
+    stat = dict(zip(words[::2], words[1::2], strict=True))
+    cache = stat.get("total_inactive_file", stat.get("inactive_file", "0"))
+    return int(limit[0]) - int(used[0]) + int(cache)
+
+
+def _folders(controller: str, proc: Path, cgroup: Path) -> Iterator[Path]:
+    """The directories of our control group and those above it, the nearest first."""
+    for line in _lines(proc / "self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = cgroup / controller if controllers else cgroup
+        own = root / path.lstrip("/")
+        # In a container the path may be the host's, which is not to be seen here
+        yield from (folder for folder in (own, *own.parents) if folder.is_relative_to(root))
+
+
+def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
