@@ -1,0 +1,155 @@
+"""The SIMULATED spectrograph: two cameras, 35 + 32 echelle orders, five orderlets each.
+
+Everything here is nominal: where light would fall on a perfect day. The simulated exposures
+add a hidden displacement of their own, which the stand-in DRP has to find in the calibrations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+ORDERLETS = ("SKY", "SCI1", "SCI2", "SCI3", "CAL")
+"""From the bottom of an order to its top."""
+
+FULL_SIDE = 4080
+"""Pixels along each side of a real CCD."""
+
+DEMO_SIDE = 816
+"""The same, scaled down five times."""
+
+LIGHT_SPEED = 299792.458
+"""km/s"""
+
+GRATING = 611_000.0
+"""Central wavelength times diffraction order, Å."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera and its CCD.
+
+    Attributes
+    ----------
+    name : as in the names of the HDUs
+    bluest : diffraction order of the first row
+    orders : how many echelle orders it sees
+    half_range : relative wavelength from the middle of an order to the end of the CCD
+    gain : e-/DN
+    read_noise : e-
+    """
+
+    name: str
+    bluest: int
+    orders: int
+    half_range: float
+    gain: float = 5.2
+    read_noise: float = 4.0
+
+
+GREEN = Camera("GREEN", bluest=137, orders=35, half_range=0.0053)
+RED = Camera("RED", bluest=102, orders=32, half_range=0.0073)
+CAMERAS = (GREEN, RED)
+
+
+@dataclass(frozen=True)
+class Echelle:
+    """The nominal format of one camera on a CCD of `side` pixels.
+
+    A row is one orderlet of one order: row = 5 * order + orderlet, the bluest order first.
+    """
+
+    camera: Camera
+    side: int
+
+    @property
+    def scale(self) -> float:
+        """Size of this CCD relative to the real one."""
+        return self.side / FULL_SIDE
+
+    @property
+    def rows(self) -> int:
+        """Orders times orderlets."""
+        return self.camera.orders * len(ORDERLETS)
+
+    @property
+    def line_sigma(self) -> float:
+        """Width (sigma) of an unresolved line along the dispersion, pixels."""
+        return 1.7 if self.side == FULL_SIDE else 1.05
+
+    @property
+    def slit_sigma(self) -> float:
+        """Width (sigma) of an orderlet across the dispersion, pixels."""
+        return 3.5 * self.scale
+
+    @property
+    def pitch(self) -> float:
+        """From one orderlet to the next, pixels."""
+        return 20.0 * self.scale
+
+    @cached_property
+    def order_of(self) -> NDArray[np.int64]:
+        """Order (0 is the bluest) of each row."""
+        return np.repeat(np.arange(self.camera.orders), len(ORDERLETS))
+
+    @cached_property
+    def diffraction_order(self) -> Array:
+        """Diffraction order of each row."""
+        return (self.camera.bluest - self.order_of).astype(float)
+
+    @cached_property
+    def centre(self) -> Array:
+        """Wavelength in the middle of each row, Å."""
+        return GRATING / self.diffraction_order
+
+    @cached_property
+    def offset(self) -> Array:
+        """By how much each row is displaced along the dispersion (the slicer does it), pixels."""
+        return np.tile([-4.0, -1.5, 1.0, 2.5, 5.5], self.camera.orders) * self.scale
+
+    def wavelengths(self, pixels: Array | None = None) -> Array:
+        """Wavelength (Å) at each pixel, (rows, side), or at `pixels` of the same leading axis."""
+        at = np.arange(self.side)[None, :] if pixels is None else pixels
+        u = (at - self.offset[:, None]) / (self.side / 2) - 1
+        return self.centre[:, None] * (1 + self.camera.half_range * _bend(u))
+
+    def positions(self, rows: NDArray[np.int64], wavelengths: Array) -> Array:
+        """Pixel at which a wavelength (Å) falls on its row; the inverse of `wavelengths`."""
+        target = (wavelengths / self.centre[rows] - 1) / self.camera.half_range
+        u = target.copy()
+        for _ in range(4):
+            u -= (_bend(u) - target) / (1 - 0.06 * u + 0.03 * u**2)
+        return (u + 1) * (self.side / 2) + self.offset[rows]
+
+    def traces(self) -> Array:
+        """Height (pixels) of the middle of each row at each column, (rows, side)."""
+        u = np.arange(self.side)[None, :] / (self.side / 2) - 1
+        t = self.order_of[:, None] / self.camera.orders
+        base = self.side * (0.034 + 0.942 * (t + 0.06 * t * (1 - t)))
+        orderlet = np.tile(np.arange(5) - 2, self.camera.orders)[:, None] * self.pitch
+        return base + orderlet + self.side * ((0.006 + 0.004 * t) * u - 0.011 * (1 - u**2))
+
+    def blaze(self) -> Array:
+        """Efficiency of the grating at each pixel, (rows, side), 1 at the maximum."""
+        distance = (self.wavelengths() / self.centre[:, None] - 1) * self.diffraction_order[:, None]
+        return np.sinc(0.88 * distance) ** 2
+
+    def visible(self, wavelengths: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """Where spectral lines (Å, sorted) fall: row, index of the line, nominal pixel of each."""
+        edge = 4 * self.line_sigma
+        ends = self.wavelengths(np.tile([-edge, self.side + edge], (self.rows, 1)))
+        low, high = np.searchsorted(wavelengths, ends.T)
+        counts = high - low
+        rows = np.repeat(np.arange(self.rows), counts)
+        lines = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - low, counts)
+        return rows, lines, self.positions(rows, wavelengths[lines])
+
+
+def _bend(u: Array) -> Array:
+    """The dispersion is not quite linear: -1 ... 1 across the CCD in, much the same out."""
+    return u - 0.03 * u**2 + 0.01 * u**3

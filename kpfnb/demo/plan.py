@@ -1,0 +1,200 @@
+"""What a SIMULATED night observes, and when: calibrations, stars with planets, the Sun."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zlib import crc32
+
+from kpfnb.errors import BadParameter
+
+
+@dataclass(frozen=True)
+class Target:
+    """A made-up star; `systemic`, `semi_amplitude` (km/s) and `period` (days) give its velocity."""
+
+    name: str
+    ra_degrees: float
+    dec_degrees: float
+    magnitude: float
+    systemic: float
+    semi_amplitude: float
+    period: float
+
+    def velocity(self, time: datetime) -> float:
+        """Barycentric radial velocity, km/s: a circular orbit."""
+        days = (time - datetime(2024, 1, 1, tzinfo=UTC)).total_seconds() / 86400
+        return self.systemic + self.semi_amplitude * math.sin(2 * math.pi * days / self.period)
+
+
+SUN = Target("Sun", 0.0, 0.0, -26.7, 0.0, 0.0, 1.0)
+STARS = (
+    Target("KPFSIM-1", 41.25, 14.10, 6.9, -18.42, 0.215, 0.74),
+    Target("KPFSIM-2", 118.60, 3.25, 7.6, 33.07, 0.064, 0.42),
+    Target("KPFSIM-3", 201.80, 27.55, 8.1, 4.91, 0.480, 1.31),
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of exposure.
+
+    Attributes
+    ----------
+    name : as in the counts of a night
+    imtype, object_name, octagon : the cards IMTYPE, OBJECT and OCTAGON
+    sci, sky, cal : what lights the fibres (SCI-OBJ, SKY-OBJ, CAL-OBJ)
+    exposure_seconds : of each
+    usual : how many a night has
+    sessions : hours UT at which each series starts; exposures go to them in turn
+    every_seconds : from one exposure of a series to the next
+    """
+
+    name: str
+    imtype: str
+    object_name: str
+    octagon: str
+    sci: str
+    sky: str
+    cal: str
+    exposure_seconds: float
+    usual: int
+    sessions: tuple[float, ...]
+    every_seconds: float
+
+    @property
+    def is_sky(self) -> bool:
+        """True for what is seen on the sky, and not a calibration."""
+        return self.imtype == "Object"
+
+
+KINDS = (
+    Kind("bias", "Bias", "autocal-bias", "Home", "None", "None", "None", 0, 4, (1.0,), 75),
+    Kind("dark", "Dark", "autocal-dark", "Home", "None", "None", "None", 1200, 2, (19.0,), 1300),
+    Kind(
+        "flat", "Flatlamp", "autocal-flat-all", "BrdbandFiber",
+        "BrdbandFiber", "BrdbandFiber", "BrdbandFiber", 30, 4, (2.0,), 110,
+    ),
+    Kind(
+        "lfc", "Arclamp", "autocal-lfc-all", "LFCFiber",
+        "LFCFiber", "LFCFiber", "LFCFiber", 60, 4, (3.0, 17.0), 700,
+    ),
+    Kind(
+        "etalon", "Arclamp", "autocal-etalon-all", "EtalonFiber",
+        "EtalonFiber", "EtalonFiber", "EtalonFiber", 60, 4, (3.1, 17.1, 10.5), 700,
+    ),
+    Kind(
+        "thar", "Arclamp", "autocal-thar-all", "Th_gold",
+        "Th_gold", "Th_gold", "Th_gold", 120, 2, (2.5, 17.5), 400,
+    ),
+    Kind(
+        "star", "Object", "", "EtalonFiber", "Target", "Sky", "EtalonFiber",
+        300, 10, (5.0, 7.5, 12.5), 1500,
+    ),
+    Kind(
+        "sun", "Object", "SoCal", "SoCal-CalFib", "SoCal-SciSky", "SoCal-SciSky", "EtalonFiber",
+        12, 4, (20.5,), 600,
+    ),
+)  # fmt: skip
+USUAL_COUNTS = {kind.name: kind.usual for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One exposure of the night; `start` is UTC."""
+
+    kind: Kind
+    start: datetime
+    number: int
+    target: Target | None = None
+    is_junk: bool = False
+    obsid: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name it by its start."""
+        seconds = self.start - self.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        name = f"KP.{self.start:%Y%m%d}.{seconds.total_seconds():08.2f}"
+        object.__setattr__(self, "obsid", name)
+
+    @property
+    def middle(self) -> datetime:
+        """Half-way through the exposure."""
+        return self.start + timedelta(seconds=self.kind.exposure_seconds / 2)
+
+    @property
+    def end(self) -> datetime:
+        """When the shutter closed."""
+        return self.start + timedelta(seconds=self.kind.exposure_seconds)
+
+    @property
+    def is_fast(self) -> bool:
+        """The Sun is bright: its exposures are read fast, by four amplifiers a CCD."""
+        return self.kind.name == "sun"
+
+    @property
+    def has_ca_hk(self) -> bool:
+        """The light of the Sun does not reach the Ca H&K spectrometer."""
+        return self.kind.name != "sun"
+
+    @property
+    def object_name(self) -> str:
+        """The card OBJECT."""
+        return self.kind.object_name or (self.target.name if self.target else "")
+
+
+def night_plan(night: str, counts: Mapping[str, int] | None = None) -> list[Exposure]:
+    """The exposures of a night (YYYYMMDD, UT date) in the order they are taken.
+
+    `counts` changes how many there are of some kinds; fewer are always a part of more. Where a
+    night has stars, its last star exposure is followed by one that failed and is junk.
+    """
+    wanted = {**USUAL_COUNTS, **_checked(counts or {})}
+    exposures = [
+        _exposure(night, kind, index) for kind in KINDS for index in range(wanted[kind.name])
+    ]
+    if wanted["star"]:
+        exposures.append(_junk(night))
+    exposures.sort(key=lambda exposure: exposure.start)
+    return [
+        Exposure(e.kind, e.start, number, e.target, e.is_junk)
+        for number, e in enumerate(exposures, start=1)
+    ]
+
+
+def capacity(kind: Kind) -> int:
+    """How many exposures of a kind fit into a night."""
+    return len(kind.sessions) * int(1.9 * 3600 / kind.every_seconds)
+
+
+def _checked(counts: Mapping[str, int]) -> Mapping[str, int]:
+    kinds = {kind.name: kind for kind in KINDS}
+    for name, count in counts.items():
+        if name not in kinds:
+            raise BadParameter(f"unknown kind of exposure {name!r}", f"known: {', '.join(kinds)}")
+        most = capacity(kinds[name])
+        if not 0 <= count <= most:
+            raise BadParameter(f"{count} exposures of {name}: must be from 0 to {most}")
+    return counts
+
+
+def _exposure(night: str, kind: Kind, index: int) -> Exposure:
+    session = index % len(kind.sessions)
+    start = _time(night, kind.sessions[session]) + timedelta(
+        seconds=index // len(kind.sessions) * kind.every_seconds,
+        # Nobody presses the button on the full second
+        milliseconds=10 * (crc32(f"{night}{kind.name}{index}".encode()) % 3000),
+    )
+    target = {"star": STARS[session % len(STARS)], "sun": SUN}.get(kind.name)
+    return Exposure(kind, start, 0, target)
+
+
+def _junk(night: str) -> Exposure:
+    kind = next(kind for kind in KINDS if kind.name == "star")
+    start = _time(night, 15.0) + timedelta(milliseconds=10 * (crc32(night.encode()) % 3000))
+    return Exposure(kind, start, 0, STARS[-1], is_junk=True)
+
+
+def _time(night: str, hours: float) -> datetime:
+    return datetime.strptime(night, "%Y%m%d").replace(tzinfo=UTC) + timedelta(hours=hours)

@@ -1,0 +1,149 @@
+"""SIMULATED light: what falls into a fibre, and the line lists that belong to it.
+
+The lists are drawn from fixed seeds, so the stand-in DRP knows its laser comb, its lamp and its
+stellar mask as a real one does. Wavelengths are Å (vacuum).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from kpfnb.demo.instrument import LIGHT_SPEED, Array, Echelle
+
+BLUE, RED = 4400.0, 8800.0
+COMB_SPACING = 42e9
+"""Hz between the lines of the laser frequency comb."""
+STELLAR_SIGMA = 3.5
+"""Intrinsic width (sigma) of a stellar line, km/s."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A line list: wavelengths (Å, sorted) and strengths (depth, or electrons at the blaze)."""
+
+    wavelengths: Array
+    strengths: Array
+
+    def shifted(self, factor: float) -> Lines:
+        """The same lines with every wavelength multiplied, as by the Doppler effect."""
+        return Lines(self.wavelengths * factor, self.strengths)
+
+
+@cache
+def stellar_lines() -> Lines:
+    """Absorption lines of a star like the Sun; strengths are depths. Also the mask of the CCF.
+
+    No two lines blend, so the mask has no bias of its own and injected velocities can be judged.
+    """
+    wavelengths, random = _scattered(seed=101, mean_gap=22.0, least_gap=48.0)
+    depths = random.beta(1.6, 2.2, wavelengths.size) * 0.75 + 0.08
+    return Lines(wavelengths, depths * (1.1 - 0.35 * (wavelengths - BLUE) / (RED - BLUE)))
+
+
+@cache
+def comb_lines() -> Lines:
+    """Emission of the laser frequency comb: evenly spaced in frequency."""
+    return _even(COMB_SPACING, offset=11.3e9, electrons=42_000.0)
+
+
+@cache
+def etalon_lines() -> Lines:
+    """Transmission peaks of the etalon: nearly even, of unknown absolute place."""
+    return _even(COMB_SPACING * 0.97, offset=3.1e9, electrons=32_000.0)
+
+
+@cache
+def thorium_lines() -> Lines:
+    """Emission of the ThAr lamp: few, scattered, very unequal."""
+    wavelengths, random = _scattered(seed=102, mean_gap=35.0, least_gap=70.0)
+    return Lines(wavelengths, 9_000.0 * random.lognormal(0.0, 0.9, wavelengths.size))
+
+
+@cache
+def sky_lines() -> Lines:
+    """Airglow."""
+    wavelengths, random = _scattered(seed=103, mean_gap=600.0, least_gap=100.0)
+    redness = ((wavelengths - BLUE) / (RED - BLUE)) ** 2
+    return Lines(wavelengths, 600.0 * redness * random.lognormal(0.0, 0.8, wavelengths.size))
+
+
+def star(echelle: Echelle, factor: float, electrons: float, shift: Array) -> Array:
+    """Electrons a pixel, (rows, side), of a star whose wavelengths are multiplied by `factor`.
+
+    `electrons` is the continuum at 5500 Å and blaze maximum; `shift` displaces each row's
+    pixels, (rows, side).
+    """
+    lines = stellar_lines().shifted(factor)
+    rows, index, at = echelle.visible(lines.wavelengths)
+    dispersion = _pixel_velocity(echelle)[rows]
+    sigma = np.hypot(echelle.line_sigma, STELLAR_SIGMA / dispersion)
+    width = STELLAR_SIGMA / dispersion * np.sqrt(2 * np.pi)
+    at = at + _sampled(shift, rows, at)
+    missing = paint(echelle, rows, at, lines.strengths[index] * width, sigma)
+    return continuum(echelle, electrons, temperature=5700.0) * (1 - missing)
+
+
+def emission(echelle: Echelle, lines: Lines, shift: Array) -> Array:
+    """Electrons a pixel, (rows, side), of a source of unresolved lines."""
+    rows, index, at = echelle.visible(lines.wavelengths)
+    at = at + _sampled(shift, rows, at)
+    electrons = lines.strengths[index]
+    sigma = np.full(at.size, echelle.line_sigma)
+    return paint(echelle, rows, at, electrons, sigma) * echelle.blaze()
+
+
+def continuum(echelle: Echelle, electrons: float, temperature: float) -> Array:
+    """Electrons a pixel, (rows, side), of a black body (K), `electrons` at 5500 Å."""
+    wavelengths = echelle.wavelengths()
+    bend = 1.4388e8 / temperature
+    planck = (5500.0 / wavelengths) ** 4 * np.expm1(bend / 5500.0) / np.expm1(bend / wavelengths)
+    return electrons * planck * echelle.blaze()
+
+
+def paint(
+    echelle: Echelle, rows: NDArray[np.int64], at: Array, areas: Array, sigma: Array
+) -> Array:
+    """Gaussian lines of given areas, integrated over each pixel, (rows, side)."""
+    reach = int(np.ceil(5 * sigma.max()))
+    pixels = np.rint(at)[:, None] + np.arange(-reach, reach + 1)
+    edges = np.concatenate([pixels - 0.5, pixels[:, -1:] + 0.5], axis=1)
+    share = np.diff(ndtr((edges - at[:, None]) / sigma[:, None]), axis=1) * areas[:, None]
+    inside = (pixels >= 0) & (pixels < echelle.side)
+    cells = (rows[:, None] * echelle.side + pixels)[inside].astype(np.int64)
+    painted = np.bincount(cells, share[inside], minlength=echelle.rows * echelle.side)
+    return painted.astype(float).reshape(echelle.rows, echelle.side)
+
+
+def _pixel_velocity(echelle: Echelle) -> Array:
+    """km/s a pixel in each row."""
+    span = echelle.camera.half_range * 2 / echelle.side
+    return np.full(echelle.rows, LIGHT_SPEED * span)
+
+
+def _sampled(shift: Array, rows: NDArray[np.int64], at: Array) -> Array:
+    return shift[rows, np.clip(np.rint(at), 0, shift.shape[1] - 1).astype(np.int64)]
+
+
+def _scattered(
+    *, seed: int, mean_gap: float, least_gap: float
+) -> tuple[Array, np.random.Generator]:
+    """Wavelengths with random gaps (km/s), none below the least; and the generator."""
+    random = np.random.default_rng(seed)
+    count = int(np.log(RED / BLUE) * LIGHT_SPEED / (mean_gap + least_gap) * 1.2)
+    gaps = least_gap + random.exponential(mean_gap, count)
+    wavelengths = BLUE * np.exp(np.cumsum(gaps) / LIGHT_SPEED)
+    return wavelengths[wavelengths < RED], random
+
+
+def _even(spacing: float, *, offset: float, electrons: float) -> Lines:
+    """Lines evenly spaced in frequency (Hz)."""
+    speed = LIGHT_SPEED * 1e13  # Å/s
+    modes = np.arange(int(speed / BLUE / spacing), int(speed / RED / spacing), -1)
+    wavelengths: Array = speed / (offset + modes * spacing)
+    envelope = 0.55 + 0.45 * np.cos((wavelengths - 6400.0) / 2400.0) ** 2
+    return Lines(wavelengths, electrons * envelope)
