@@ -1,0 +1,196 @@
+"""The 80-byte cards of a FITS header: keyword, value and comment, as `astropy.io.fits` has them.
+
+Cards of the usual kinds are read here, any other is given to astropy. An undefined value is None,
+as in `header[keyword]`. A value that astropy refuses is its text, as `Card.verify("fix")` has it;
+a CONTINUE card that continues no text is left out. A record-valued card (`DP1 = 'AXIS.1: 2'`) is
+a plain card with a text.
+
+Source: FITS Standard 4.0, section 4; astropy.io.fits.card.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+SIZE = 80
+
+Value = str | int | float | bool | complex | None
+
+COMMENTARY = {"COMMENT", "HISTORY", ""}
+
+BITPIX = (8, 16, 32, 64, -32, -64)
+MOST_AXES = 999
+
+NAME = 8
+"""A card begins with its keyword in eight bytes."""
+
+_USUAL = re.compile(
+    r"(?=.{8}= )([A-Z0-9_-]+) *= +"
+    r"(?:'([ -&(-~]*)'|([TF])|([+-]?\d+)|([+-]?(?:\d+\.?\d*|\.\d+)(?:[deDE][+-]?\d+)?)|)"
+    r" *(?:/ *(.*))?\Z"
+)
+"""keyword, then one of text, logical, integer and real, then the comment.
+
+A text with a doubled quote in it is not here: where it ends is for astropy to say.
+"""
+
+
+class Card(NamedTuple):
+    """One card, its CONTINUE cards included; COMMENT and HISTORY have their text as value."""
+
+    keyword: str
+    value: Value
+    comment: str
+
+
+class RawHeader(NamedTuple):
+    """A header as it is in the file, up to END."""
+
+    cards: bytes
+    names: Sequence[bytes]
+    """The first eight bytes of each card."""
+
+
+def parse(header: RawHeader) -> list[Card]:
+    """All cards in the order of the file."""
+    text = _text(header.cards)
+    if b"CONTINUE" not in header.names:
+        return [_card(text[at : at + SIZE]) for at in range(0, len(text), SIZE)]
+    starts = [i * SIZE for i, name in enumerate(header.names) if not i or name != b"CONTINUE"]
+    return [_card(text[at:end]) for at, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def pick(header: RawHeader, keywords: Iterable[str]) -> dict[str, Value]:
+    """The values of those keywords that are in the header, by the name asked for.
+
+    Only the cards that may hold one of them are read.
+    """
+    wanted = {keyword: _normalised(keyword) for keyword in keywords}
+    labels = {name.ljust(NAME).encode("ascii", "replace") for name in wanted.values()}
+    hits = {i for i, name in enumerate(header.names) if name in labels} | _unusual(header)
+    first = [i for i in sorted(hits) if i == 0 or header.names[i] != b"CONTINUE"]
+    chosen = (_card(_image(header, i)) for i in first)
+    found = values(card._replace(keyword=card.keyword.upper()) for card in chosen)
+    return {keyword: found[name] for keyword, name in wanted.items() if name in found}
+
+
+def values(cards: Iterable[Card]) -> dict[str, Value]:
+    """Keyword to value; the first of a keyword counts, commentary is joined by newlines."""
+    found: dict[str, Value] = {}
+    for keyword, value, _ in cards:
+        if keyword in COMMENTARY and keyword in found:
+            found[keyword] = f"{found[keyword]}\n{value}"
+        else:
+            found.setdefault(keyword, value)
+    return found
+
+
+def data_size(header: RawHeader) -> int:
+    """Bytes of the data after a header, without padding; ValueError where it does not tell.
+
+    Source: FITS Standard 4.0, equations 1, 2 and 4.
+    """
+    axes = _whole(pick(header, ["NAXIS"]), "NAXIS", 0, MOST_AXES)
+    names = [f"NAXIS{axis}" for axis in range(1, axes + 1)]
+    found = pick(header, ["BITPIX", "GROUPS", "GCOUNT", "PCOUNT", *names])
+    lengths = [_whole(found, name) for name in names]
+    if not lengths:
+        return 0
+    if found.get("GROUPS") is True and lengths[:1] == [0]:
+        lengths = lengths[1:]
+    elements = _whole(found, "PCOUNT", 0) + math.prod(lengths)
+    bits = found.get("BITPIX")
+    if not isinstance(bits, int) or bits not in BITPIX:
+        raise ValueError(f"BITPIX is {bits!r}")
+    return abs(bits) // 8 * _whole(found, "GCOUNT", 1) * elements
+
+
+def _whole(
+    found: dict[str, Value], name: str, default: int | None = None, most: int = 2**40
+) -> int:
+    value = found.get(name, default)
+    if isinstance(value, int) and 0 <= value <= most:
+        return value
+    raise ValueError(f"{name} is {value!r}")
+
+
+def _normalised(keyword: str) -> str:
+    return keyword.strip().upper().removeprefix("HIERARCH ").strip()
+
+
+def _unusual(header: RawHeader) -> set[int]:
+    """The numbers of the cards whose keyword is not simply their first eight bytes."""
+    raw = header.cards
+    return {
+        *_at(rb"[^=]", raw[NAME::SIZE]),
+        *_at(rb"[^ ]", raw[NAME + 1 :: SIZE]),
+        *_at(rb" ", raw[::SIZE]),
+        *(at // NAME for at in _at(rb"[^A-Z0-9_ -]", b"".join(header.names))),
+    }
+
+
+def _at(pattern: bytes, raw: bytes) -> Iterator[int]:
+    return (match.start() for match in re.finditer(pattern, raw))
+
+
+def _image(header: RawHeader, first: int) -> str:
+    last = first + 1
+    while last < len(header.names) and header.names[last] == b"CONTINUE":
+        last += 1
+    return _text(header.cards[first * SIZE : last * SIZE])
+
+
+def _text(raw: bytes) -> str:
+    # As astropy does with what is not ASCII
+    return raw.decode("ascii", "replace").replace("\ufffd", "?")
+
+
+def _card(image: str) -> Card:
+    usual = _USUAL.match(image) if len(image) == SIZE else None
+    if not usual:
+        return _unusual_card(image)
+    keyword, text, logical, integer, real, comment = usual.groups()
+    if keyword in COMMENTARY or keyword == "CONTINUE" or (text and ": " in text):
+        return _unusual_card(image)
+    if text == "" and comment and "'" in comment:
+        # astropy takes the quote in the comment for the end of the text
+        return _unusual_card(image)
+    value: Value = None
+    if text is not None:
+        value = text.rstrip()
+    elif integer:
+        value = int(integer)
+    elif real:
+        value = float(real.upper().replace("D", "E"))
+    elif logical:
+        value = logical == "T"
+    return Card(keyword, value, comment.rstrip() if comment else "")
+
+
+def _unusual_card(image: str) -> Card:
+    keyword = image[:NAME].strip()
+    if keyword.upper() in COMMENTARY or not _has_value(image):
+        name = keyword.upper() if keyword.upper() in COMMENTARY else keyword
+        return Card(name, image[NAME:].rstrip(), "")
+    from astropy.io import fits
+
+    card = fits.Card.fromstring(image)
+    try:
+        value = card.value if card.field_specifier is None else card.rawvalue
+        undefined = isinstance(value, fits.card.Undefined)
+        return Card(card.rawkeyword, None if undefined else value, card.comment)
+    except (fits.VerifyError, ValueError):
+        if len(image) > SIZE:
+            return _card(image[:SIZE])
+        value, _, comment = image.partition("=")[2].partition("/")
+        return Card(card.rawkeyword, value.strip(), comment.strip())
+
+
+def _has_value(image: str) -> bool:
+    """False where astropy takes all after the keyword as text, with a warning."""
+    keyword = image[:NAME].strip().upper()
+    hierarch = keyword == "HIERARCH" and image[NAME] == " " and "=" in image
+    return hierarch or keyword == "CONTINUE" or 0 <= image.find("= ") <= NAME

@@ -1,0 +1,200 @@
+"""Headers of many FITS files, fast: each is read once, however many keywords are asked for.
+
+Values are those of `astropy.io.fits` (`kpfnb.fitscards` tells how). A compressed image shows the
+header of the table that holds it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from kpfnb import fitscards
+from kpfnb.errors import BadInput
+from kpfnb.fitscards import Card, RawHeader, Value
+
+BLOCK = 2880
+READ = 10 * BLOCK
+MOST_CARDS = 36_000
+"""A header without END in so many cards is damaged; reading on would walk through the data."""
+
+_GZIP = b"\x1f\x8b"
+_END = b"END     "
+
+ReadAt = Callable[[int, int], bytes]
+"""Takes a size and an offset in bytes; returns less at the end of the file."""
+
+
+class Reason(StrEnum):
+    """Why there is no header."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    """The file has no bytes."""
+    TRUNCATED = "truncated"
+    """The file stops before the header's END, or before the extension asked for."""
+    NOT_FITS = "not FITS"
+    UNREADABLE = "unreadable"
+    """The system or the decompression refuses."""
+    NO_EXTENSION = "no such extension"
+
+
+_HINTS = {
+    Reason.MISSING: "check the name",
+    Reason.EMPTY: "it was never written; transfer or make it again",
+    Reason.TRUNCATED: "wait until it is written, or transfer it again",
+    Reason.NOT_FITS: "a FITS file begins with SIMPLE",
+    Reason.UNREADABLE: "check its permissions and the disk",
+    Reason.NO_EXTENSION: "the extensions are numbered from 1 and named by EXTNAME",
+}
+
+
+class BadHeader(BadInput):
+    """The header of a file can't be read; `reason` is why."""
+
+    def __init__(self, path: Path | str, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{path}: {reason}{detail and f' ({detail})'}", _HINTS[reason])
+        # Workers send errors home, and an exception is rebuilt from its args
+        self.args = (path, reason, detail)
+        self.path = path
+        self.reason = reason
+
+
+def read(
+    path: Path | str, keywords: Iterable[str] | None = None, *, ext: int | str = 0
+) -> dict[str, Value]:
+    """The values of those keywords that are in the header, by the name asked for.
+
+    The first of a keyword counts; the cards of COMMENT, HISTORY and '' are joined by newlines.
+
+    Parameters
+    ----------
+    path : a FITS file, gzipped or not
+    keywords : in upper or lower case; None for all that are there
+    ext : number or EXTNAME of the extension; 0 and PRIMARY are the primary header
+
+    Raises
+    ------
+    BadHeader : with the reason
+    """
+    if isinstance(keywords, str):
+        raise TypeError(f"keywords must be a list of texts, not {keywords!r}")
+    header = _read(path, ext)
+    if keywords is None:
+        return fitscards.values(fitscards.parse(header))
+    return fitscards.pick(header, keywords)
+
+
+def read_many(
+    paths: Iterable[Path | str], keywords: Iterable[str] | None = None, *, ext: int | str = 0
+) -> Iterator[tuple[Path | str, dict[str, Value] | BadHeader]]:
+    """`read` for each path: the path with its values, or with the error that there is instead."""
+    asked = None if keywords is None else tuple(keywords)
+    for path in paths:
+        try:
+            yield path, read(path, asked, ext=ext)
+        except BadHeader as error:
+            yield path, error
+
+
+def cards(path: Path | str, *, ext: int | str = 0) -> list[Card]:
+    """All cards of a header in the order of the file; parameters and errors as for `read`."""
+    return fitscards.parse(_read(path, ext))
+
+
+def _read(path: Path | str, ext: int | str) -> RawHeader:
+    try:
+        with _opened(path) as read_at:
+            return _find(path, read_at, ext)
+    except FileNotFoundError:
+        raise BadHeader(path, Reason.MISSING) from None
+    except EOFError:
+        raise BadHeader(path, Reason.TRUNCATED, "the gzip stream has no end") from None
+    except (OSError, zlib.error) as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        raise BadHeader(path, Reason.UNREADABLE, detail) from None
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[ReadAt]:
+    # Opening a pipe that nobody writes to would wait for ever
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if os.pread(descriptor, len(_GZIP), 0) == _GZIP:
+            with gzip.open(os.fdopen(descriptor, "rb", closefd=False)) as stream:
+                yield partial(_read_stream, stream)
+        else:
+            yield lambda size, offset: os.pread(descriptor, size, offset)
+    finally:
+        os.close(descriptor)
+
+
+def _read_stream(stream: gzip.GzipFile, size: int, offset: int) -> bytes:
+    stream.seek(offset)
+    return stream.read(size)
+
+
+def _find(path: Path | str, read_at: ReadAt, ext: int | str) -> RawHeader:
+    """Go from header to header, over the data between, to the extension asked for."""
+    number = offset = data_end = 0
+    while True:
+        chunk = read_at(READ, offset)
+        if number == 0:
+            _check_primary(path, chunk)
+        elif not chunk.startswith(b"XTENSION"):
+            cut = not chunk and not read_at(1, data_end - 1)
+            raise BadHeader(path, Reason.TRUNCATED if cut else Reason.NO_EXTENSION, f"{ext}")
+        header = _header(chunk, read_at, offset)
+        if header is None:
+            raise BadHeader(path, Reason.TRUNCATED, "its header has no END")
+        if _is_asked(header, number, ext):
+            return header
+        data_end = offset + _padded((len(header.names) + 1) * fitscards.SIZE)
+        try:
+            data_end += fitscards.data_size(header)
+        except ValueError as error:
+            raise BadHeader(path, Reason.NOT_FITS, str(error)) from None
+        offset = _padded(data_end)
+        number += 1
+
+
+def _check_primary(path: Path | str, chunk: bytes) -> None:
+    if not chunk:
+        raise BadHeader(path, Reason.EMPTY)
+    if not chunk.startswith(b"SIMPLE  ="):
+        cut = b"SIMPLE  =".startswith(chunk) or _GZIP.startswith(chunk)
+        raise BadHeader(path, Reason.TRUNCATED if cut else Reason.NOT_FITS)
+
+
+def _header(chunk: bytes, read_at: ReadAt, offset: int) -> RawHeader | None:
+    """The header that begins with `chunk`, read on until END; None where there is no END."""
+    raw = b""
+    names: tuple[bytes, ...] = ()
+    while chunk and len(names) < MOST_CARDS:
+        count = len(chunk) // fitscards.SIZE
+        found = struct.unpack_from("8s72x" * count, chunk)
+        raw, names = raw + chunk, names + found
+        if _END in found:
+            end = names.index(_END)
+            return RawHeader(raw[: end * fitscards.SIZE], names[:end])
+        chunk = read_at(READ, offset + len(raw))
+    return None
+
+
+def _is_asked(header: RawHeader, number: int, ext: int | str) -> bool:
+    if not isinstance(ext, str):
+        return number == ext
+    asked = ext.strip().upper()
+    name = str(fitscards.pick(header, ["EXTNAME"]).get("EXTNAME", "")).strip().upper()
+    return name == asked or (number == 0 and asked == "PRIMARY")
+
+
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
