@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 SIZE = 80
@@ -36,6 +37,10 @@ _USUAL = re.compile(
 
 A text with a doubled quote in it is not here: where it ends is for astropy to say.
 """
+
+_NOT_EQUALS, _NOT_BLANK, _BLANK = re.compile(b"[^=]"), re.compile(b"[^ ]"), re.compile(b" ")
+_IN_NAMES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_- "
+_NOT_IN_NAMES = re.compile(b"[^A-Z0-9_ -]")
 
 
 class Card(NamedTuple):
@@ -68,13 +73,23 @@ def pick(header: RawHeader, keywords: Iterable[str]) -> dict[str, Value]:
 
     Only the cards that may hold one of them are read.
     """
-    wanted = {keyword: _normalised(keyword) for keyword in keywords}
-    labels = {name.ljust(NAME).encode("ascii", "replace") for name in wanted.values()}
-    hits = {i for i, name in enumerate(header.names) if name in labels} | _unusual(header)
-    first = [i for i in sorted(hits) if i == 0 or header.names[i] != b"CONTINUE"]
-    chosen = (_card(_image(header, i)) for i in first)
-    found = values(card._replace(keyword=card.keyword.upper()) for card in chosen)
-    return {keyword: found[name] for keyword, name in wanted.items() if name in found}
+    wanted, labels = _wanted(tuple(keywords))
+    names = header.names
+    hits = [i for i, name in enumerate(names) if name in labels]
+    unusual = _unusual(header)
+    if unusual:
+        hits = sorted(i for i in unusual.union(hits) if i == 0 or names[i] != b"CONTINUE")
+    found = values(_card(_image(header, i)) for i in hits)
+    if unusual:
+        found = {name.upper(): value for name, value in reversed(found.items())}
+    return {keyword: found[name] for keyword, name in wanted if name in found}
+
+
+@lru_cache
+def _wanted(keywords: tuple[str, ...]) -> tuple[list[tuple[str, str]], frozenset[bytes]]:
+    """Each keyword with its name as astropy looks it up; how these names begin a card."""
+    wanted = [(keyword, _normalised(keyword)) for keyword in keywords]
+    return wanted, frozenset(name.ljust(NAME).encode("ascii", "replace") for _, name in wanted)
 
 
 def values(cards: Iterable[Card]) -> dict[str, Value]:
@@ -123,17 +138,17 @@ def _normalised(keyword: str) -> str:
 
 def _unusual(header: RawHeader) -> set[int]:
     """The numbers of the cards whose keyword is not simply their first eight bytes."""
-    raw = header.cards
-    return {
-        *_at(rb"[^=]", raw[NAME::SIZE]),
-        *_at(rb"[^ ]", raw[NAME + 1 :: SIZE]),
-        *_at(rb" ", raw[::SIZE]),
-        *(at // NAME for at in _at(rb"[^A-Z0-9_ -]", b"".join(header.names))),
-    }
+    raw, names = header.cards, b"".join(header.names)
+    found = {*_at(_NOT_EQUALS, raw[NAME::SIZE]), *_at(_NOT_BLANK, raw[NAME + 1 :: SIZE])}
+    if names.translate(None, _IN_NAMES):
+        found.update(at // NAME for at in _at(_NOT_IN_NAMES, names))
+    if b" " in raw[::SIZE]:
+        found.update(_at(_BLANK, raw[::SIZE]))
+    return found
 
 
-def _at(pattern: bytes, raw: bytes) -> Iterator[int]:
-    return (match.start() for match in re.finditer(pattern, raw))
+def _at(pattern: re.Pattern[bytes], raw: bytes) -> Iterator[int]:
+    return (match.start() for match in pattern.finditer(raw))
 
 
 def _image(header: RawHeader, first: int) -> str:
