@@ -1,0 +1,149 @@
+"""A simulated KPF tree of headers alone: real names, levels, keywords and header sizes, no images.
+
+For tests and benchmarks of all that looks at files without their images. The same call makes the
+same tree, modification times included.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from kpfnb.kpf.obsid import KPF, ObsID, file_name, level_dir
+
+CARDS = {"L0": 250, "2D": 440, "L1": 970, "L2": 1000}
+"""The number of cards in a real primary header."""
+
+VERSION = "v2.9.1"
+BLOCK = 2880
+DAY_SECONDS = 86_400
+PROCESSING_SECONDS = 600
+"""A level is made so long after the one before it."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of exposure: IMTYPE, OBJECT, whether cameras were used, and what is made of it."""
+
+    imtype: str
+    object: str
+    products: tuple[str, ...] = KPF.products
+    cameras: str = "YES"
+
+
+KINDS = (
+    Kind("Object", "10700"),
+    Kind("Bias", "autocal-bias", ("2D", "L1")),
+    Kind("Object", "SoCal"),
+    Kind("Dark", "autocal-dark", ("2D", "L1")),
+    Kind("Arclamp", "autocal-lfc-all-morn"),
+    Kind("Object", "185144"),
+    Kind("Flatlamp", "autocal-flat-all"),
+    Kind("Object", "test-expmeter", ("2D",), cameras="NO"),
+)
+"""They take turns within a night."""
+
+
+def plant(
+    root: Path,
+    nights: Iterable[str],
+    per_night: int,
+    *,
+    levels: Sequence[str] = KPF.products,
+    cards: Mapping[str, int] = CARDS,
+    version: str = VERSION,
+    linked: bool = False,
+) -> list[str]:
+    """Write L0 files and their products, all done; returns the ObsIDs.
+
+    Parameters
+    ----------
+    nights : YYYYMMDD (UT)
+    levels : the products to write
+    cards : header cards by level; at least 40, for a product is never one block long
+    version : DRPTAG of the products
+    linked : one file for each kind of exposure, level and night, hard links for the others: a
+        large tree in little room, where all of a kind have the first one's name in the header
+    """
+    obsids = []
+    for night in nights:
+        names = _names(night, per_night)
+        obsids += names
+        for level in (KPF.raw, *levels):
+            folder = level_dir(root, level, night)
+            _plant_level(folder, level, names, cards[level], version, linked)
+    return obsids
+
+
+def consecutive(first: str, count: int) -> list[str]:
+    """So many nights from the first on, as YYYYMMDD."""
+    start = date(int(first[:4]), int(first[4:6]), int(first[6:]))
+    return [f"{start + timedelta(days=day):%Y%m%d}" for day in range(count)]
+
+
+def age(root: Path, moment: datetime) -> None:
+    """Give all directories of the levels this modification time, as if nothing came since."""
+    for level in KPF.levels:
+        for folder in (root / level).glob("*/"):
+            os.utime(folder, (moment.timestamp(),) * 2)
+
+
+def header(level: str, kind: Kind, count: int, version: str) -> tuple[bytes, bytes]:
+    """A primary header in two parts, between which belongs the ObsID."""
+    cards = [
+        *("SIMPLE  =                    T", "BITPIX  =                    8"),
+        *("NAXIS   =                    0", "EXTEND  =                    T"),
+    ]
+    named = [_card("OBJECT", kind.object), _card("IMTYPE", kind.imtype)]
+    named += [_card(camera, kind.cameras) for camera in ("GREEN", "RED", "CA_HK")]
+    if level != KPF.raw:
+        named.append(_card("DRPTAG", version))
+    filler = [_card(f"KEY{number:05d}", "12.345") for number in range(count - len(named) - 6)]
+    # The keywords that are looked for stand amid the others, as in real files
+    middle = len(filler) // 2
+    tail = [*filler[:middle], *named, *filler[middle:], "END"]
+    before = _raw(cards) + b"OFNAME  = '"
+    after = b".fits' / name of the file".ljust(80 - len("OFNAME  = '") - 20) + _raw(tail)
+    size = len(before) + 20 + len(after)
+    return before, after + b" " * (-size % BLOCK)
+
+
+def _card(name: str, text: str) -> str:
+    value = f"'{text:<8}'"
+    return f"{name:<8}= {value:<20} / a value of the simulation"
+
+
+def _raw(cards: Sequence[str]) -> bytes:
+    return "".join(f"{card:<80}" for card in cards).encode("ascii")
+
+
+def _names(night: str, count: int) -> list[str]:
+    step = DAY_SECONDS / max(count, 1)
+    return [f"KP.{night}.{number * step:08.2f}" for number in range(count)]
+
+
+def _plant_level(
+    folder: Path, level: str, names: Sequence[str], cards: int, version: str, linked: bool
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, kind in enumerate(KINDS):
+        if level not in (KPF.raw, *kind.products):
+            continue
+        own = names[number :: len(KINDS)]
+        before, after = header(level, kind, cards, version)
+        for name in own:
+            path = folder / file_name(name, level)
+            if linked and name != own[0]:
+                os.link(folder / file_name(own[0], level), path)
+            else:
+                path.write_bytes(before + name.encode("ascii") + after)
+                _set_time(path, name, level)
+
+
+def _set_time(path: Path, name: str, level: str) -> None:
+    delay = list(KPF.levels).index(level) * PROCESSING_SECONDS
+    moment = ObsID(name).time.timestamp() + delay
+    os.utime(path, (moment, moment))

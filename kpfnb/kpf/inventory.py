@@ -1,0 +1,221 @@
+"""What is on disk of one night: its files with size and time, and what their headers tell.
+
+A product is whole where its size is a multiple of the FITS block of 2880 bytes and more than one
+block, it begins with `SIMPLE  =`, and, where a version is asked for and its header is read, END
+is in it. What is read is remembered in the index; what could not be read never is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from kpfnb import fitsheader
+from kpfnb.kpf.index import Entry, Index
+from kpfnb.kpf.judgement import Product, Raw
+from kpfnb.kpf.obsid import KPF, file_name, level_dir
+
+BLOCK = 2880
+
+CAMERAS = ("GREEN", "RED", "CA_HK")
+RAW_KEYWORDS = (*CAMERAS, "IMTYPE")
+TAG = "DRPTAG"
+
+Read = Callable[[str], str]
+"""Gives the facts that a file tells; raises OSError, `fitsheader.BadHeader` or ValueError."""
+
+
+class File(NamedTuple):
+    """One file as the directory shows it; `problem` where it can't be a FITS file."""
+
+    size: int = 0
+    modified_ns: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The files of one night.
+
+    Attributes
+    ----------
+    raws : ObsID to L0
+    products : level to ObsID to file; only of observations that have an L0
+    newest_ns : the latest modification time of any file, ns since 1970; 0 where there is none
+    notes : what could not be listed
+    """
+
+    raws: dict[str, Raw]
+    products: dict[str, dict[str, Product]]
+    newest_ns: int
+    notes: tuple[str, ...]
+
+
+def folders(root: Path, night: str, levels: Sequence[str]) -> dict[str, Path]:
+    """The directory of each level, raw first."""
+    return {level: level_dir(root, level, night) for level in (KPF.raw, *levels)}
+
+
+def stamps(places: Mapping[str, Path]) -> dict[str, int]:
+    """The modification time of each directory, ns; 0 where there is none.
+
+    It changes when a file is made, removed or renamed there, not when one is written in place.
+    """
+    return {level: _modified(folder) for level, folder in places.items()}
+
+
+def look(places: Mapping[str, Path], night: str, *, index: Index, tags: bool = False) -> Inventory:
+    """Look at every file of a night; only what the index does not know is opened.
+
+    Parameters
+    ----------
+    places : from `folders`
+    tags : read the DRPTAG of the products too
+    """
+    notes: list[str] = []
+    found = {level: _list(folder, night, level, notes) for level, folder in places.items()}
+    raw_files = found.pop(KPF.raw)
+    for level, files in found.items():
+        found[level] = {obsid: file for obsid, file in files.items() if obsid in raw_files}
+    raw_facts = _facts(places[KPF.raw], KPF.raw, raw_files, index, read_raw)
+    read = read_tag if tags else read_beginning
+    return Inventory(
+        raws={obsid: _raw(file, *raw_facts[obsid]) for obsid, file in raw_files.items()},
+        products={
+            level: _products(files, _facts(places[level], level, files, index, read))
+            for level, files in found.items()
+        },
+        newest_ns=max(
+            (file.modified_ns for files in (raw_files, *found.values()) for file in files.values()),
+            default=0,
+        ),
+        notes=tuple(notes),
+    )
+
+
+def read_raw(path: str) -> str:
+    """The keywords of an L0 that say what is expected of it, as JSON."""
+    return json.dumps(fitsheader.read(path, RAW_KEYWORDS))
+
+
+def read_tag(path: str) -> str:
+    """The DRPTAG of a product as JSON."""
+    return json.dumps(fitsheader.read(path, (TAG,)))
+
+
+def read_beginning(path: str) -> str:
+    """Check that it is FITS at all, without reading the header."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if os.pread(descriptor, 9, 0) == b"SIMPLE  =":
+            return ""
+    finally:
+        os.close(descriptor)
+    raise ValueError("not FITS")
+
+
+def _list(folder: Path, night: str, level: str, notes: list[str]) -> dict[str, File]:
+    """ObsID to file; whatever is not named as an observation of that night is passed over."""
+    files = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = KPF.filename.fullmatch(entry.name)
+                if match and match["night"] == night and match["suffix"] == KPF.levels[level]:
+                    files[match["obsid"]] = _file(entry, whole=level != KPF.raw)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        notes.append(f"can't list {folder} ({error.strerror}): what is in it is not counted")
+    return files
+
+
+def _file(entry: os.DirEntry[str], *, whole: bool) -> File:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return File(problem=f"{error.strerror}")
+    size = status.st_size
+    problem = ""
+    if not stat.S_ISREG(status.st_mode):
+        problem = "not a file"
+    elif not size:
+        problem = "empty"
+    elif whole and (size % BLOCK or size == BLOCK):
+        problem = f"cut short at {size} bytes"
+    return File(size, status.st_mtime_ns, problem)
+
+
+def _facts(
+    folder: Path, level: str, files: Mapping[str, File], index: Index, read: Read
+) -> dict[str, tuple[str, str]]:
+    """ObsID to the facts that its file tells and its problem; one of them is ''."""
+    known = index.files(folder)
+    learned: dict[str, Entry] = {}
+    facts = {}
+    for obsid, file in files.items():
+        name = file_name(obsid, level)
+        old = known.pop(name, None)
+        if file.problem:
+            facts[obsid] = "", file.problem
+        elif old and old[:2] == file[:2] and (old.facts or read is read_beginning):
+            facts[obsid] = old.facts, ""
+        else:
+            facts[obsid] = _ask(read, f"{folder}/{name}")
+            if not facts[obsid][1]:
+                learned[name] = Entry(file.size, file.modified_ns, facts[obsid][0])
+    index.remember(folder, learned, gone=known)
+    return facts
+
+
+def _ask(read: Read, path: str) -> tuple[str, str]:
+    try:
+        return read(path), ""
+    except fitsheader.BadHeader as error:
+        return "", str(error.reason)
+    except OSError as error:
+        return "", f"{error.strerror}"
+    except ValueError as error:
+        return "", str(error)
+
+
+def _raw(file: File, facts: str, problem: str) -> Raw:
+    if problem:
+        return Raw(file.modified_ns, problem=problem)
+    camera, imtype = _exposure(facts)
+    return Raw(file.modified_ns, camera, imtype)
+
+
+def _products(
+    files: Mapping[str, File], facts: Mapping[str, tuple[str, str]]
+) -> dict[str, Product]:
+    return {
+        obsid: Product(file.modified_ns, _tag(facts[obsid][0]), facts[obsid][1])
+        for obsid, file in files.items()
+    }
+
+
+@lru_cache(maxsize=1024)
+def _exposure(facts: str) -> tuple[bool, str]:
+    """Whether a camera was used, and IMTYPE."""
+    keywords = json.loads(facts)
+    used = any(str(keywords.get(camera, "")).strip() == "YES" for camera in CAMERAS)
+    return used, str(keywords.get("IMTYPE", "")).strip()
+
+
+@lru_cache(maxsize=1024)
+def _tag(facts: str) -> str:
+    return str(json.loads(facts).get(TAG) or "") if facts else ""
+
+
+def _modified(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,287 @@
+"""How far is the processing of a range of nights, and what is missing?
+
+The rules are in `kpfnb.kpf.judgement`; what is looked at and what is taken from the index, in
+`kpfnb.kpf.survey`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from kpfnb import settings
+from kpfnb.errors import BadParameter
+from kpfnb.kpf import junk, progresspicture, progresstable, survey, touch
+from kpfnb.kpf import version as versions
+from kpfnb.kpf.index import Index
+from kpfnb.kpf.judgement import Count, Missing, Night, Reason
+from kpfnb.kpf.obsid import KPF, ObsID, nights
+from kpfnb.outcomes import Outcome
+from kpfnb.parameters import check_night
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ALWAYS_FRESH_NIGHTS = 31
+"""In a range of so many nights all files are looked at: it takes no time."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The result: a `kpfnb.result.Result`.
+
+    The assessment itself succeeds whatever is missing; `complete` says whether anything is.
+    """
+
+    root: Path
+    start: str
+    end: str
+    version: str
+    """The DRP version that products must have at least; '' where none was asked for."""
+    levels: tuple[str, ...]
+    nights: tuple[Night, ...]
+    """In the order asked for: newest first where start is later than end."""
+    zone: ZoneInfo
+    """Of the times that people see."""
+    started: datetime
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[Missing]:
+        """Each level that is expected and not done."""
+        return [item for night in self.nights for item in night.missing]
+
+    @property
+    def missing_obsids(self) -> list[str]:
+        """The observations to process: those with a level missing and an L0 that can be read."""
+        lacking = (item for item in self.missing if item.reason is not Reason.L0_UNREADABLE)
+        return list(dict.fromkeys(item.obsid for item in lacking))
+
+    @property
+    def missing_l0(self) -> list[Path]:
+        """The L0 files of `missing_obsids`, to touch or to process."""
+        return [ObsID(obsid).path(self.root, KPF.raw) for obsid in self.missing_obsids]
+
+    @property
+    def unreadable_l0(self) -> list[Path]:
+        """The L0 files to transfer again: no processing can help them."""
+        broken = (item for item in self.missing if item.reason is Reason.L0_UNREADABLE)
+        return [ObsID(item.obsid).path(self.root, KPF.raw) for item in broken]
+
+    @property
+    def totals(self) -> dict[str, Count]:
+        """Done and expected by level, over all nights."""
+        return {
+            level: Count(
+                sum(night.counts[level].done for night in self.nights),
+                sum(night.counts[level].expected for night in self.nights),
+            )
+            for level in self.levels
+        }
+
+    @property
+    def observations(self) -> int:
+        """L0 files, junk among them."""
+        return sum(night.observations for night in self.nights)
+
+    @property
+    def complete(self) -> bool:
+        """Observations were found, and all that is expected of them is done."""
+        return bool(self.observations) and not any(night.missing for night in self.nights)
+
+    @property
+    def outcome(self) -> Outcome:
+        """An incomplete processing is not a failure of the look at it."""
+        return Outcome.SUCCEEDED
+
+    @property
+    def reason(self) -> str:
+        """What was found, in one line."""
+        if not self.nights:
+            return f"no nights {self.range} in {self.root / KPF.raw}"
+        if not self.observations:
+            return f"{len(self.nights)} nights, no observations"
+        parts = [f"{lvl} {_percent(count)}" for lvl, count in self.totals.items()]
+        missing = f", {len(self.missing)} missing" if not self.complete else ", complete"
+        return f"{len(self.nights)} nights, {', '.join(parts)}{missing}"
+
+    @property
+    def range(self) -> str:
+        """The range asked for, in words."""
+        if self.start == self.end:
+            return self.start or "at all"
+        return f"from {self.start or 'the first'} to {self.end or 'the last'}"
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Nights, observations, and the percentage and number missing by level."""
+        return {
+            "nights": len(self.nights),
+            "observations": self.observations,
+            **{level: _percent(count) for level, count in self.totals.items()},
+            "missing": len(self.missing),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the next step: `complete`, `missing_obsids`, `missing_l0`, and all else by name."""
+        return {
+            "root": str(self.root),
+            "start": self.start,
+            "end": self.end,
+            "version": self.version,
+            "levels": list(self.levels),
+            "complete": self.complete,
+            "counts": {
+                level: {"done": count.done, "expected": count.expected, "percent": count.percent}
+                for level, count in self.totals.items()
+            },
+            "nights": [night.to_dict() for night in self.nights],
+            "missing": [item._asdict() for item in self.missing],
+            "missing_obsids": self.missing_obsids,
+            "missing_l0": [str(path) for path in self.missing_l0],
+            "unreadable_l0": [str(path) for path in self.unreadable_l0],
+            "notes": list(self.remarks),
+        }
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the table should know."""
+        old = [night.looked_at for night in self.nights if night.looked_at < self.started]
+        if not old:
+            return self.notes
+        moment = min(old).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+        return (
+            *self.notes,
+            f"{len(old)} of {len(self.nights)} nights are as last looked at in full, {moment} or"
+            " later: no file came or went since; --fresh looks at every file",
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a night."""
+        return progresstable.nights_frame(self)
+
+    def missing_frame(self) -> pd.DataFrame:
+        """One row a level that is missing, with the reason."""
+        return progresstable.missing_frame(self)
+
+    def plot(self) -> Figure:
+        """Nights × levels, so that a gap is seen at once."""
+        return progresspicture.draw(self)
+
+    def __str__(self) -> str:
+        return progresstable.text(self)
+
+    def _repr_html_(self) -> str:
+        return progresstable.html(self)
+
+
+def assess(
+    start: str = "",
+    end: str = "",
+    *,
+    root: Path | str | None = None,
+    version: str = "",
+    check_version: bool = False,
+    levels: Sequence[str] = KPF.products,
+    index: bool = True,
+    fresh: bool = False,
+) -> Progress:
+    """How far the processing is, night by night.
+
+    Parameters
+    ----------
+    start, end : nights as YYYYMMDD (UT), both included. `end` empty: the night `start` alone;
+        both empty: all nights. `start` later than `end`: newest first
+    root : the KPF data root; that of the settings if None
+    version : a product must have this DRP version or a later one
+    check_version : without `version`: check for the newest DRPTAG found in the range
+    levels : the levels to judge
+    index : use the index in the work directory
+    fresh : stat every file, even in nights that the index would answer for
+
+    Raises
+    ------
+    BadParameter : a date that does not exist, an unknown level, an impossible version
+    BadInput : no L0 directory in the data root, or an index of a newer kpfnb
+    """
+    start, end = _checked("start", start), _checked("end", end or start)
+    levels = _known(levels)
+    if version:
+        versions.check(version)
+    here = settings.load(**({"data_root": root} if root else {}))
+    names = nights(here.kpf_root, start, end)
+    listed = junk.read(here.junk_path)
+    with Index(survey.index_path(here) if index else None) as memory:
+        look = survey.Survey(here.kpf_root, levels, memory)
+        about = []
+        if check_version and not version:
+            version = versions.newest(map(look.newest_tag, _shown(names)))
+            about = [f"version asked for: {version or 'none'}, the newest DRPTAG in the range"]
+        judged = tuple(
+            look.night(
+                name,
+                version=version,
+                junk=listed.of(name),
+                fresh=fresh or len(names) <= ALWAYS_FRESH_NIGHTS,
+            )
+            for name in _shown(names)
+        )
+        look.finish()
+    return Progress(
+        root=here.kpf_root,
+        start=start,
+        end=end,
+        version=version,
+        levels=levels,
+        nights=judged,
+        zone=here.zone,
+        started=look.started_at,
+        notes=(*listed.notes, *about, *look.notes, *memory.notes),
+    )
+
+
+def touch_missing(
+    progress: Progress,
+    *,
+    dry_run: bool = False,
+    interval_seconds: float = touch.INTERVAL_SECONDS,
+) -> touch.Touched:
+    """Touch the L0 of every observation that lacks a level, so that a watching DRP takes it up."""
+    return touch.run(
+        progress.missing_obsids,
+        root=progress.root,
+        interval_seconds=interval_seconds,
+        dry_run=dry_run,
+    )
+
+
+def _checked(name: str, night: str) -> str:
+    try:
+        return check_night(night)
+    except ValueError as error:
+        raise BadParameter(f"{name}: {error}, not {night!r}", "for example 20240131") from None
+
+
+def _known(levels: Sequence[str]) -> tuple[str, ...]:
+    """The levels in the order in which they are made."""
+    unknown = [level for level in levels if level not in KPF.products]
+    if unknown or not levels:
+        raise BadParameter(
+            f"levels: {', '.join(unknown) or 'none given'}", f"known are {', '.join(KPF.products)}"
+        )
+    return tuple(level for level in KPF.products if level in levels)
+
+
+def _shown(names: list[str]) -> Iterable[str]:
+    """The nights with a progress bar, in a terminal only, where it takes more than a second."""
+    from tqdm import tqdm
+
+    return tqdm(names, disable=None, delay=1, leave=False, unit="night")
+
+
+def _percent(count: Count) -> str:
+    return "-" if count.percent is None else f"{count.percent} %"
