@@ -1,4 +1,4 @@
-"""Live progress of anything that lasts: a bar in the terminal or notebook, lines in the log else."""
+"""Live progress of anything that lasts: a bar in terminal and notebook, lines in the log else."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class _Terminal:
     def __init__(self, state: State) -> None:
         from tqdm import tqdm
 
-        class Quiet(tqdm):  # type: ignore[misc]
+        class Quiet(tqdm):
             # No thread that redraws: the work itself tells when something has changed
             monitor_interval = 0
 

@@ -6,7 +6,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+
+import psutil
 
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
@@ -17,9 +20,9 @@ READ_EVERY_SECONDS = 1.0
 class LoadMeter:
     """The load in percent of the cores, over the last minute; 100 is all cores busy.
 
-    The highest of three readings counts. `/proc/loadavg` is the number of runnable tasks, also of
-    the whole host when read in a container; some containers show 0 there. `/proc/stat` tells how
-    busy the cores are. A container's own quota may be full long before the host is.
+    The highest of three readings counts. The load average is the number of runnable tasks, in a
+    container too that of the whole host; some containers always show 0. The processors' times tell
+    how busy the cores are. A container's own quota may be full long before the host is.
     """
 
     def __init__(self, proc: Path = PROC, cgroup: Path = CGROUP) -> None:
@@ -31,16 +34,14 @@ class LoadMeter:
     def percent(self) -> float:
         """The load now."""
         self._sample()
-        runnable = float((self._proc / "loadavg").read_text().split()[0]) / cores(self._proc)
-        return 100 * max(runnable, *self._busy())
+        return 100 * max(os.getloadavg()[0] / cores(), *self._busy())
 
     def _sample(self) -> None:
         now = time.monotonic()
         while self._samples and now - self._samples[0][0] > WINDOW_SECONDS:
             self._samples.popleft()
-        self._samples.append(
-            (now, busy_seconds(self._proc), used_seconds(self._proc, self._cgroup))
-        )
+        used = used_seconds(self._proc, self._cgroup)
+        self._samples.append((now, busy_seconds(), used))
 
     def _busy(self) -> tuple[float, float]:
         """Shares (0 to 1) of the host's cores and of this container's quota that were used."""
@@ -50,8 +51,18 @@ class LoadMeter:
         if elapsed < READ_EVERY_SECONDS / 2:
             return 0.0, 0.0
         quota = quota_cores(self._proc, self._cgroup)
-        host = (busy1 - busy0) / elapsed / cores(self._proc)
+        host = (busy1 - busy0) / elapsed / cores()
         return host, (used1 - used0) / elapsed / quota if quota else 0.0
+
+
+@cache
+def _meter() -> LoadMeter:
+    return LoadMeter()
+
+
+def load_percent() -> float:
+    """The load of this machine or container, in percent of its cores, over the last minute."""
+    return _meter().percent()
 
 
 class Gate:
@@ -65,7 +76,7 @@ class Gate:
     def __init__(self, limit: float | None, read: Callable[[], float] | None = None) -> None:
         self.limit = limit
         self.load = 0.0
-        self._read = read or (LoadMeter().percent if limit else lambda: 0.0)
+        self._read = read or load_percent
         self._next = 0.0
 
     def is_open(self) -> bool:
@@ -84,16 +95,17 @@ class Gate:
         return f"waiting: the load is {self.load:.0f} %, the ceiling {self.limit:.0f} %"
 
 
-def cores(proc: Path = PROC) -> int:
-    """How many cores the host has, in the same file as their work."""
-    return sum(line.startswith("cpu") for line in (proc / "stat").read_text().splitlines()) - 1
+def cores() -> int:
+    """How many cores the host has."""
+    return psutil.cpu_count() or 1
 
 
-def busy_seconds(proc: Path = PROC) -> float:
+def busy_seconds() -> float:
     """Processor time that all of the host's cores have worked since it started."""
-    fields = [int(field) for field in (proc / "stat").read_text().split("\n", 1)[0].split()[1:9]]
-    idle = fields[3] + fields[4]
-    return (sum(fields) - idle) / os.sysconf("SC_CLK_TCK")
+    times = psutil.cpu_times()
+    # Linux counts a guest's time within user and nice too
+    idle = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "guest", 0.0)
+    return sum(times) - idle - getattr(times, "guest_nice", 0.0)
 
 
 def quota_cores(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
@@ -124,8 +136,7 @@ def used_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
 
 def available_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
     """The memory that can be taken now, on this machine and within this container's limits."""
-    lines = (line.split(":") for line in (proc / "meminfo").read_text().splitlines())
-    free = int(dict(lines)["MemAvailable"].split()[0]) * 1024
+    free = psutil.virtual_memory().available
     rooms = (_room_bytes(folder) for folder in _folders("memory", proc, cgroup))
     return max(0, min([free, *(room for room in rooms if room is not None)]))
 

@@ -119,8 +119,10 @@ def _when(stay: bool, limits: Limits) -> Callable[[float, int], bool]:
 def _spread(function: Callable[[Any], Any], ledger: Ledger, limits: Limits, bar: live.Bar) -> None:
     from kpfnb.compute.spread import Spreader
 
-    limits.check_memory()
-    workers = min(limits.workers or settings.load().workers, ledger.left)
+    wanted = settings.load()
+    workers = min(limits.workers or wanted.workers, ledger.left)
+    if wanted.cluster == "local":
+        workers = min(workers, limits.most_at_once())
     bar.update(note="starting workers")
     with clusters.crew(workers=workers) as crew:
         Spreader(crew, function, ledger, limits, bar).work()

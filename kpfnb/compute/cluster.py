@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from kpfnb import settings
@@ -103,9 +104,10 @@ def _started(chosen: Settings, workers: int | None) -> Iterator[Crew]:
                 "start it, or set KPFNB_CLUSTER=local to work on this machine",
             ) from None
         stack.enter_context(client)
-        client.register_plugin(Setup())
+        is_local = chosen.cluster == "local"
+        client.register_plugin(Setup(str(Path.cwd()) if is_local else None))
         client.wait_for_workers(1)
-        yield Crew(client, is_local=chosen.cluster == "local")
+        yield Crew(client, is_local=is_local)
 
 
 def _make(chosen: Settings, workers: int) -> Any:
@@ -147,7 +149,7 @@ def _slurm(chosen: Settings, workers: int) -> Any:
 
 def _kubernetes(chosen: Settings, workers: int) -> Any:
     try:
-        from dask_kubernetes.operator import KubeCluster
+        from dask_kubernetes.operator import KubeCluster  # type: ignore[import-not-found]
     except ImportError:
         raise ServiceUnavailable(
             "the cluster is set to kubernetes, and dask-kubernetes is not installed",

@@ -83,12 +83,12 @@ class Ledger:
             return None
         return self._end(index, Outcome.FAILED if attempt.error else Outcome.SUCCEEDED, attempt)
 
-    def record_death(self, indices: Sequence[int], deaths: int = 1) -> ItemOutcome | None:
-        """A worker died with these items; one that keeps killing workers alone has failed."""
-        if len(indices) > 1:
-            self._suspects.extend(indices)
-            return None
-        [index] = indices
+    def set_apart(self, indices: Sequence[int]) -> None:
+        """Items of which one did harm: each is to be tried alone."""
+        self._suspects.extend(indices)
+
+    def record_death(self, index: int, deaths: int = 1) -> ItemOutcome | None:
+        """A worker died with this item alone; after the third time it has failed."""
         self._deaths[index] = self._deaths.get(index, 0) + deaths
         if self._deaths[index] <= DEATHS_ALLOWED:
             self._suspects.append(index)

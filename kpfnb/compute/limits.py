@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -43,22 +44,18 @@ class Limits:
         """True where an item must not run in kpfnb's own process."""
         return self.stops_items or bool(self.nice)
 
-    def check_memory(self) -> None:
-        """`BadParameter` if this machine has not the memory for one item."""
+    def most_at_once(self) -> int:
+        """How many items there is memory for on this machine; `BadParameter` if not for one."""
         available = machine.available_bytes()
-        if self.memory_bytes and self.memory_bytes > available:
+        if not self.memory_bytes:
+            return sys.maxsize
+        if self.memory_bytes > available:
             raise BadParameter(
                 f"one item may take {self.memory_bytes / 1e9:.1f} GB, and only "
                 f"{available / 1e9:.1f} GB are free",
                 "free memory, or lower memory_bytes",
             )
-
-    def slots(self, crew: Crew) -> int:
-        """How many items may be in work at once; at least 1."""
-        slots = max(1, min(crew.slots(), self.workers or crew.slots()))
-        if self.memory_bytes and crew.is_local:
-            slots = min(slots, machine.available_bytes() // self.memory_bytes)
-        return max(1, slots)
+        return available // self.memory_bytes
 
     def gate(self, crew: Crew | None = None) -> machine.Gate:
         """The gate that is shut while the load is above the ceiling, here or where the crew is."""
@@ -67,7 +64,7 @@ class Limits:
         return machine.Gate(self.max_load, lambda: crew_load_percent(crew))
 
     def reason_to_stop(self, seconds: float, taken_bytes: int) -> str:
-        """Why an item in work for `seconds`, whose worker takes `taken_bytes`, is stopped, or ''."""
+        """Why an item `seconds` in work, its worker taking `taken_bytes`, is stopped, or ''."""
         if self.timeout_seconds and seconds > self.timeout_seconds:
             return f"timed out after {self.timeout_seconds:g} s"
         if self.memory_bytes:

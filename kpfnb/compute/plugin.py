@@ -16,11 +16,17 @@ class Setup(WorkerPlugin):
     name = "kpfnb"
     idempotent = True
 
+    def __init__(self, directory: str | None) -> None:
+        self.directory = directory
+        """Where relative paths start; None leaves the worker where it is."""
+
     def setup(self, worker: Worker) -> None:
         """Run in the worker when it joins, before it gets work."""
         # The terminal's Ctrl-C goes to kpfnb alone, which then stops its workers
         os.setpgid(0, 0)
         os.environ[reaper.MARK] = str(os.getpid())
+        if self.directory:
+            os.chdir(self.directory)
         self._start_reaper()
 
     @staticmethod

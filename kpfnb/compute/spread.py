@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ class Task:
     future: Any
     started: float | None = None
     """When it was first seen in work (monotonic s)."""
+    error: Exception | None = None
+    """Why its result can't be read here."""
 
 
 def batch_size(seconds_per_item: float | None, left: int, slots: int) -> int:
@@ -65,7 +68,8 @@ class Spreader:
         self._number = 0
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._seconds_per_item: float | None = None
-        self._slots = limits.slots(crew)
+        self._most = limits.most_at_once() if crew.is_local else sys.maxsize
+        self._slots = self._count_slots()
         self._watched = time.monotonic()
 
     def work(self) -> None:
@@ -90,22 +94,22 @@ class Spreader:
         if workers:
             self.crew.ask_nannies(worker.kill, workers)
 
+    def _count_slots(self) -> int:
+        """How many items may be in work at once; workers come and go."""
+        there = self.crew.slots()
+        return max(1, min(there, self.limits.workers or there, self._most))
+
     def _fill(self) -> None:
         """Give out work until every worker has some; a batch of quick items also waits its turn."""
         while self.gate.is_open():
-            size = self._batch_size()
-            if len(self.tasks) >= self._slots * (2 if size > 1 and not self.gate.limit else 1):
+            size = batch_size(self._seconds_per_item, self.ledger.left, self._slots)
+            ahead = size > 1 and not self.limits.stops_items and not self.gate.limit
+            if len(self.tasks) >= self._slots * (2 if ahead else 1):
                 return
             indices = self.ledger.take(size, time.monotonic())
             if not indices:
                 return
             self._submit(indices)
-
-    def _batch_size(self) -> int:
-        # An item that may have to be stopped takes no other with it
-        if self.limits.stops_items:
-            return 1
-        return batch_size(self._seconds_per_item, self.ledger.left, self._slots)
 
     def _submit(self, indices: list[int]) -> None:
         try:
@@ -123,8 +127,7 @@ class Spreader:
 
     def _pack_failed(self, indices: Sequence[int], error: Exception) -> None:
         if len(indices) > 1:
-            for index in reversed(indices):
-                self.ledger.record_death([index], deaths=0)
+            self.ledger.set_apart(indices)
             return
         text = f"it can't be sent to a worker: {worker.describe(error)}"
         self._record(indices[0], Attempt(error=text))
@@ -138,17 +141,27 @@ class Spreader:
                 names.append(self._ended.get_nowait())
         except queue.Empty:
             pass
-        # A task that was cancelled or stopped is not known any more
-        ended = [self.tasks.pop(name) for name in names if name in self.tasks]
-        good = [task for task in ended if task.future.status == "finished"]
-        for task, attempts in zip(good, self._gather(good), strict=True):
-            self._returned(task, attempts)
-        for task in ended:
-            if task not in good:
+        # A task that was stopped is not known any more
+        ended = {name: self.tasks.pop(name) for name in names if name in self.tasks}
+        results = self._fetch(ended)
+        for name, task in ended.items():
+            if name in results:
+                self._returned(task, results[name])
+            else:
                 self._lost(task)
 
-    def _gather(self, tasks: list[Task]) -> list[list[Attempt]]:
-        return self.crew.client.gather([task.future for task in tasks])
+    def _fetch(self, tasks: dict[str, Task]) -> dict[str, list[Attempt]]:
+        """The results of those tasks that have one."""
+        futures = {name: task.future for name, task in tasks.items()}
+        try:
+            return self.crew.client.gather(futures, errors="skip")
+        except Exception as error:  # anything may be raised by a value's own unpickling
+            if len(tasks) > 1:
+                parts = [self._fetch({name: task}) for name, task in tasks.items()]
+                return {name: result for part in parts for name, result in part.items()}
+            [task] = tasks.values()
+            task.error = error
+            return {}
 
     def _returned(self, task: Task, attempts: list[Attempt]) -> None:
         for index, attempt in zip(task.indices, attempts, strict=False):
@@ -159,15 +172,16 @@ class Spreader:
         self._seconds_per_item = SPEED_MEMORY * before + (1 - SPEED_MEMORY) * mean
 
     def _lost(self, task: Task) -> None:
+        """A task without a result: its worker died, or its values can't be read."""
         from distributed import KilledWorker
 
-        error = task.future.exception()
-        if isinstance(error, KilledWorker):
-            ended = self.ledger.record_death(task.indices, error.allowed_failures + 1)
+        error = task.error or task.future.exception()
+        if len(task.indices) > 1:
+            self.ledger.set_apart(task.indices)
+        elif isinstance(error, KilledWorker):
+            ended = self.ledger.record_death(task.indices[0], error.allowed_failures + 1)
             if ended:
                 self.bar.failure(ended.key, ended.error)
-        elif len(task.indices) > 1:
-            self.ledger.record_death(task.indices)
         else:
             self._record(task.indices[0], Attempt(error=worker.describe(error)))
 
@@ -182,14 +196,16 @@ class Spreader:
         if now - self._watched < WATCH_SECONDS:
             return
         self._watched = now
-        self._slots = self.limits.slots(self.crew)
+        self._slots = self._count_slots()
         if not self.limits.stops_items:
             return
         sizes = self.crew.ask_nannies(worker.tree_bytes) if self.limits.memory_bytes else {}
         for name, address in self._places().items():
             task = self.tasks[name]
             task.started = task.started or now
-            why = self.limits.reason_to_stop(now - task.started, sizes.get(address) or 0)
+            before = BATCH_SECONDS if len(task.indices) > 1 else 0.0
+            seconds = now - task.started - before
+            why = self.limits.reason_to_stop(seconds, sizes.get(address) or 0)
             if why and not task.future.done():
                 self._stop(name, address, why)
 
@@ -207,6 +223,9 @@ class Spreader:
         # First forgotten, then killed: or the scheduler would start it again elsewhere
         task.future.cancel()
         self.crew.ask_nannies(worker.kill, [address])
+        if len(task.indices) > 1:
+            self.ledger.set_apart(task.indices)
+            return
         seconds = time.monotonic() - (task.started or time.monotonic())
         self._record(task.indices[0], Attempt(error=why, seconds=seconds))
 
