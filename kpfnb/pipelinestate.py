@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -43,7 +43,7 @@ class StepState:
     started: str | None = None
     seconds: float | None = None
     run: str = ""
-    """The id of the step's own run, the last attempt's."""
+    """The step's own run, the last attempt's: its directory below the runs directory."""
     inputs: str = ""
     """The digest of all that the result depends on; see `digest`."""
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -56,12 +56,21 @@ class StepState:
         return self.phase.value
 
     @property
+    def is_settled(self) -> bool:
+        """True where nothing more becomes of it in this run."""
+        return self.phase not in (Phase.WAITING, Phase.RUNNING)
+
+    @property
     def lets_go_on(self) -> bool:
         """True where what needs this step may start.
 
         A partial step does: its failed items are named in its result, and the others are there.
         """
         return self.outcome in (Outcome.SUCCEEDED, Outcome.PARTIAL)
+
+    def blocked(self, outcome: Outcome, reason: str) -> StepState:
+        """The same step, not run for that reason."""
+        return replace(self, phase=Phase.BLOCKED, outcome=outcome, reason=reason)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, for the record."""

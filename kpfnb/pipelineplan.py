@@ -1,0 +1,162 @@
+"""A pipeline checked against its notebooks, and the decision what becomes of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import kpfnb
+from kpfnb import files, notebooks, parameters, settings
+from kpfnb.errors import BadInput, KpfnbError
+from kpfnb.outcomes import Outcome
+from kpfnb.pipelinefile import FromParameter, FromStep, Pipeline, Step
+from kpfnb.pipelinestate import Phase, StepState, blocked_by, digest, lookup
+
+States = Mapping[str, StepState]
+Results = Mapping[str, Mapping[str, Any]]
+"""By step, the `values` of its result; only steps that have one."""
+
+MAX_BACKOFF_SECONDS = 3600.0
+RETRIED = (Outcome.FAILED, Outcome.CRASHED)
+"""A rejected step would be rejected again; a partial one has named what it lacks."""
+
+_NO_MATTER = {"workers", "cluster", "time_zone"}
+"""Settings that change how the work is done or shown, not what comes out."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pipeline that can be run: all that can be known before is checked."""
+
+    pipeline: Pipeline
+    parameters: dict[str, Any]
+    """The pipeline's, in the types of the notebooks."""
+    order: list[str]
+    sources: dict[str, str]
+    """By step, a digest of what its notebook does."""
+
+    def step(self, name: str) -> Step:
+        """The step as it is written."""
+        return self.pipeline.steps[name]
+
+    def waiting(self) -> dict[str, StepState]:
+        """The states before anything was done, in the order of running."""
+        return {
+            name: StepState(name, self.step(name).notebook, self.step(name).all_needs())
+            for name in self.order
+        }
+
+
+def make(pipeline: Pipeline, given: Mapping[str, Any]) -> Plan:
+    """Check a pipeline and its parameters against the notebooks; nothing is run.
+
+    Raises
+    ------
+    BadInput : an unknown notebook or parameter, named with its step
+    BadParameter : an impossible value, named with its step
+    """
+    values = pipeline.given(given)
+    for name, step in pipeline.steps.items():
+        try:
+            values.update(_check(step, values))
+        except KpfnbError as error:
+            raise type(error)(
+                f"pipeline {pipeline.name}: step {name}: {error.what}", error.hint
+            ) from None
+    used = {name for step in pipeline.steps.values() for name in _sent(step)}
+    for name in values.keys() - used:
+        raise BadInput(
+            f"pipeline {pipeline.name}: no step uses the parameter {name!r}",
+            "give it to a step, or remove it",
+        )
+    sources = {name: _source(step.notebook) for name, step in pipeline.steps.items()}
+    return Plan(pipeline, values, pipeline.order(), sources)
+
+
+def decide(plan: Plan, name: str, states: States, results: Results, earlier: States) -> StepState:
+    """What becomes of a step when all that it needs has ended: it waits for its run, or is settled.
+
+    It is settled where a need has failed, where its `when` is empty, and where `earlier` (the run
+    that is resumed) did it with the same notebook, kpfnb and parameters, after the same runs of
+    what it needs.
+    """
+    state, step = states[name], plan.step(name)
+    needs = [states[need] for need in state.needs]
+    if reason := blocked_by(needs):
+        return state.blocked(Outcome.SKIPPED, reason)
+    try:
+        if step.when and not _take(step.when, results):
+            reason = f"{step.when.step} gives no {step.when.value}"
+            return replace(state, phase=Phase.NOT_NEEDED, outcome=Outcome.SUCCEEDED, reason=reason)
+        known = resolve(plan, step, results)
+    except LookupError as error:
+        return state.blocked(Outcome.REJECTED, str(error.args[0]))
+    # A step has effects besides its result: after a need that ran anew, it runs anew
+    inputs = digest(plan.sources[name], known, [need.run for need in needs])
+    before = earlier.get(name)
+    if before and before.outcome is Outcome.SUCCEEDED and before.run and before.inputs == inputs:
+        return replace(before, needs=state.needs, phase=Phase.ALREADY_DONE)
+    return replace(state, parameters=known, inputs=inputs)
+
+
+def resolve(plan: Plan, step: Step, results: Results) -> dict[str, Any]:
+    """The parameters given to a step's notebook; LookupError tells which value is not there."""
+    found = {}
+    for name, value in step.parameters.items():
+        if isinstance(value, FromStep):
+            value = _take(value, results)
+        found[name] = (
+            plan.parameters[value.parameter] if isinstance(value, FromParameter) else value
+        )
+    return found
+
+
+def pause_seconds(step: Step, state: StepState) -> float | None:
+    """How long to wait before the next attempt; None where there is none."""
+    if state.outcome not in RETRIED or state.attempts > step.retries:
+        return None
+    return min(step.backoff_seconds * 2 ** (state.attempts - 1), MAX_BACKOFF_SECONDS)
+
+
+def _take(reference: FromStep, results: Results) -> Any:
+    if reference.step not in results:
+        raise LookupError(f"step {reference.step} was not needed, so it has no {reference.value}")
+    try:
+        return lookup(results[reference.step], reference.value)
+    except LookupError as error:
+        raise LookupError(f"step {reference.step} gave {error.args[0]}") from None
+
+
+def _sent(step: Step) -> dict[str, str]:
+    """The pipeline's parameters that a step uses: each with the name in its notebook."""
+    return {
+        value.parameter: name
+        for name, value in step.parameters.items()
+        if isinstance(value, FromParameter)
+    }
+
+
+def _check(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline's parameters that the step uses, in the types of its notebook."""
+    declared = notebooks.inspect(notebooks.find(step.notebook))
+    defaults = {parameter.name: parameter.default for parameter in declared}
+    given = {}
+    for name, value in step.parameters.items():
+        if isinstance(value, FromStep):
+            # not known yet: the notebook's own check will see it
+            value = defaults.get(name)
+        given[name] = values[value.parameter] if isinstance(value, FromParameter) else value
+    checked = parameters.validate(declared, given)
+    return {ours: checked[theirs] for ours, theirs in _sent(step).items()}
+
+
+def _source(notebook: str) -> str:
+    """What a notebook does, in short: its code, kpfnb's version, and the places of the settings."""
+    code = [
+        "".join(cell["source"])
+        for cell in files.read_json(notebooks.find(notebook))["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    places = settings.load().model_dump(mode="json", exclude=_NO_MATTER)
+    return digest(kpfnb.__version__, code, places)

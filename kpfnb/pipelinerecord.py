@@ -1,0 +1,166 @@
+"""The record of a pipeline's run: that of any run, and beside it how far each step is.
+
+`steps.json` and the page `report.html` are written whole at each change of a step.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kpfnb import files, pipelinepage, runs
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+from kpfnb.pipelineplan import Plan
+from kpfnb.pipelinestate import Phase, StepState, overall, summary
+from kpfnb.verdict import Facts
+
+SCHEMA = 1
+KIND = "pipeline"
+STEPS_NAME = "steps.json"
+
+Notify = Callable[[StepState], object]
+"""Is told of each change of a step, from the thread that made it."""
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """One run of a pipeline, over or not."""
+
+    record: runs.Record
+    states: dict[str, StepState]
+    resumes: str = ""
+    """The name of the directory of the run that it continues."""
+
+    @property
+    def page(self) -> Path:
+        """The page for people."""
+        return self.record.directory / pipelinepage.FILE_NAME
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """None while it runs."""
+        return self.record.outcome
+
+    @property
+    def runs_dir(self) -> Path:
+        """The runs directory, that the steps' runs are in, too."""
+        return self.record.directory.parents[1]
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The `values` of the results of its steps."""
+        return results(self.states, self.runs_dir)
+
+    def with_result(self) -> dict[str, StepState]:
+        """The steps whose result is still there."""
+        return {name: self.states[name] for name in self.results()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: the run's record and its steps."""
+        steps = [state.to_dict() for state in self.states.values()]
+        return {**self.record.to_dict(), "page": str(self.page), "steps": steps}
+
+
+def begin(plan: Plan, states: dict[str, StepState], earlier: PipelineRun | None) -> PipelineRun:
+    """A run that starts now; `earlier` is the one that it continues."""
+    pipeline = plan.pipeline
+    given = [f"-p{name}={value}" for name, value in plan.parameters.items()]
+    record = runs.begin(
+        folder_name(pipeline.name),
+        kind=KIND,
+        parameters=plan.parameters,
+        command=["kpfnb", "pipeline", "run", pipeline.name, *given],
+    )
+    resumes = earlier.record.directory.name if earlier else ""
+    return PipelineRun(record, states, resumes)
+
+
+def results(states: Mapping[str, StepState], runs_dir: Path) -> dict[str, dict[str, Any]]:
+    """By step, the `values` of its result; steps whose result is not there are left out."""
+    found = {}
+    for name, state in states.items():
+        file = runs_dir / state.run / runs.RESULT_NAME
+        if state.run and file.exists():
+            found[name] = files.read_json(file).get("values", {})
+    return found
+
+
+def folder_name(pipeline: str) -> str:
+    """The name under which a pipeline's runs are kept."""
+    return f"{KIND}-{pipeline}"
+
+
+def latest(plan: Plan, runs_dir: Path) -> PipelineRun | None:
+    """The last run of that pipeline with the same parameters; None where there is none."""
+    for directory in runs.directories(runs_dir, folder_name(plan.pipeline.name)):
+        record = runs.look(directory)
+        if record.parameters == plan.parameters and (directory / STEPS_NAME).exists():
+            return read(record)
+    return None
+
+
+def read(record: runs.Record) -> PipelineRun:
+    """The run of a record; `BadInput` where its steps can't be read."""
+    file = record.directory / STEPS_NAME
+    values = files.read_json(file)
+    if not isinstance(values, dict) or values.get("schema", SCHEMA + 1) > SCHEMA:
+        raise BadInput(f"{file} was written by a newer kpfnb, or is damaged", "start without it")
+    try:
+        states = [StepState.from_dict(state) for state in values["steps"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{file} is damaged: {error}", "start without --resume") from None
+    return PipelineRun(record, {state.name: state for state in states}, values["resumes"])
+
+
+class Journal:
+    """The run that goes on: changes of its steps are in the record before they are told."""
+
+    def __init__(self, plan: Plan, run: PipelineRun, notify: Notify) -> None:
+        self._plan = plan
+        self._notify = notify
+        self._lock = threading.Lock()
+        self.run = run
+        self._write()
+
+    def set(self, state: StepState) -> None:
+        """Record the new state of a step, and tell of it."""
+        with self._lock:
+            self.run = replace(self.run, states={**self.run.states, state.name: state})
+            self._write()
+        self._notify(state)
+
+    def finish(self, stopped: str = "") -> PipelineRun:
+        """Judge and record how the pipeline ended; `stopped` tells who stopped it."""
+        states = self.run.states
+        result = {
+            "outcome": overall(state.outcome or Outcome.SKIPPED for state in states.values()),
+            "reason": summary(states.values()),
+            "figures": figures(states),
+            "values": {"steps": [state.to_dict() for state in states.values()]},
+        }
+        runs.write_result(self.run.record, result)
+        record = runs.finish(self.run.record, Facts(result=result, stopped=stopped))
+        self.run = replace(self.run, record=record)
+        self._write()
+        return self.run
+
+    def _write(self) -> None:
+        steps = [state.to_dict() for state in self.run.states.values()]
+        head = {"schema": SCHEMA, "resumes": self.run.resumes}
+        files.write_json(self.run.record.directory / STEPS_NAME, {**head, "steps": steps})
+        write_page(self._plan, self.run)
+
+
+def write_page(plan: Plan, run: PipelineRun) -> None:
+    """Write the page of a run."""
+    pipelinepage.write(run.page, plan.pipeline, run.record, run.states, run.resumes)
+
+
+def figures(states: Mapping[str, StepState]) -> dict[str, int | float | str]:
+    """The key figures for the run list."""
+    good = sum(state.outcome is Outcome.SUCCEEDED for state in states.values())
+    taken = sum(state.phase is Phase.ALREADY_DONE for state in states.values())
+    return {"steps": len(states), "succeeded": good, "already done": taken}
