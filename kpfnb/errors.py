@@ -20,6 +20,10 @@ class KpfnbError(Exception):
     def __str__(self) -> str:
         return f"{self.what}\n  → {self.hint}" if self.hint else self.what
 
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows in place of a traceback
+        return [f"{type(self).__name__}: {self}"]
+
 
 class BadParameter(KpfnbError):
     """A parameter is unknown, of the wrong type or has an impossible value."""

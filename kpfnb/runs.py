@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +24,15 @@ from typing import Any
 from kpfnb import files, provenance, settings
 from kpfnb.errors import BadInput, BadSettings
 from kpfnb.outcomes import Outcome
+from kpfnb.plain import plain
 from kpfnb.verdict import Facts, judge
 
 SCHEMA = 1
 FILE_NAME = "run.json"
 RESULT_NAME = "result.json"
+LOG_NAME = "log.txt"
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+BEAT_SECONDS = 60
 SILENCE_SECONDS = 600
 """An unfinished run on another host is taken for dead when it gave no sign of life for so long."""
 
@@ -71,7 +77,7 @@ class Record:
         """The JSON values of `run.json`."""
         values = asdict(self)
         del values["directory"]
-        return {"schema": SCHEMA, **values}
+        return {"schema": SCHEMA, **plain(values)}
 
     @property
     def result_file(self) -> Path:
@@ -139,7 +145,7 @@ def finish(record: Record, facts: Facts) -> Record:
 def write_result(record: Record, result: Mapping[str, Any]) -> None:
     """Write `result.json`: outcome, reason, figures and values of a result."""
     head = {"schema": SCHEMA, "run": record.id, "notebook": record.notebook}
-    files.write_json(record.result_file, {**head, **result})
+    files.write_json(record.result_file, {**head, **plain(result)})
 
 
 def read(directory: Path) -> Record:
@@ -174,9 +180,38 @@ def look(directory: Path) -> Record:
     return replace(record, outcome=outcome, reason=reason)
 
 
-def touch(record: Record) -> None:
-    """Give a sign of life that other hosts see."""
-    os.utime(record.directory / FILE_NAME)
+def discard(record: Record) -> None:
+    """Forget a run that came to nothing. Its directory goes out of sight at once, then away."""
+    hidden = record.directory.with_name(files.TEMPORARY_PREFIX + record.id)
+    record.directory.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+def settle(record: Record) -> bool:
+    """Write down a crash that `look` has found; True where it was not yet."""
+    try:
+        if record.outcome is not Outcome.CRASHED or read(record.directory).outcome:
+            return False
+        write(record)
+    except (BadInput, OSError):
+        # Damaged, or another user's
+        return False
+    return True
+
+
+def keep_alive(record: Record) -> threading.Event:
+    """Give a sign of life, which other hosts see, every minute until the event is set."""
+    ended = threading.Event()
+    file = record.directory / FILE_NAME
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            # Somebody may have cleared the directory away
+            with suppress(FileNotFoundError):
+                os.utime(file)
+
+    threading.Thread(target=beat, name="sign of life", daemon=True).start()
+    return ended
 
 
 def directories(runs_dir: Path, notebook: str = "") -> list[Path]:

@@ -1,1 +1,186 @@
-"""Commands."""
+"""`kpfnb run` and `kpfnb runs`: run a notebook; list and show what has run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kpfnb.cli import DryRun, Json, app
+from kpfnb.errors import BadParameter
+from kpfnb.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from kpfnb.runs import Record
+
+LOG_LINES = 15
+SHOWN = 20
+
+runs_app = typer.Typer(
+    help="List runs, newest first, or show one of them.\n\nExample: kpfnb runs --outcome failed",
+    rich_markup_mode=None,
+)
+app.add_typer(runs_app, name="runs")
+
+Notebook = Annotated[str, typer.Option("--notebook", help="Only runs of that notebook.")]
+Ended = Annotated[Outcome | None, typer.Option("--outcome", help="Only runs that ended so.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="Name of a notebook, or the path of one.")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="A parameter, as name=value.")
+    ] = None,
+    file: Annotated[
+        list[Path] | None, typer.Option("-f", "--file", help="A parameter set, as YAML.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Stop it after [s].")] = None,
+) -> None:
+    """Run a notebook without a screen: executed notebook, report, result and log are kept.
+
+    Parameters given with -p win over those in files. The exit code is the outcome's.
+
+    Example: kpfnb run progress -p start=20240101 -p end=20240131
+    """
+    from kpfnb import log, notebooks
+
+    log.console()
+    given: dict[str, Any] = {}
+    for one in file or []:
+        given |= notebooks.load_parameters(one)
+    given |= dict(_pair(text) for text in parameter or [])
+    record = notebooks.run(
+        name,
+        given,
+        dry_run=dry_run,
+        timeout_seconds=timeout,
+        echo=None if as_json or not sys.stderr.isatty() else _progress,
+    )
+    _print(record, as_json=as_json)
+    raise typer.Exit((record.outcome or Outcome.CRASHED).exit_code)
+
+
+@runs_app.callback(invoke_without_command=True)
+def list_runs(
+    context: typer.Context,
+    notebook: Notebook = "",
+    outcome: Ended = None,
+    limit: Limit = SHOWN,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    if context.invoked_subcommand is None:
+        _list(notebook, outcome, limit, as_json)
+
+
+@runs_app.command("list")
+def list_command(
+    notebook: Notebook = "", outcome: Ended = None, limit: Limit = SHOWN, as_json: Json = False
+) -> None:
+    """List runs, newest first.
+
+    Example: kpfnb runs list --notebook progress --limit 5
+    """
+    _list(notebook, outcome, limit, as_json)
+
+
+@runs_app.command("show")
+def show(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Id of a run, or its beginning.")],
+    as_json: Json = False,
+) -> None:
+    """Show one run: how it ended, its figures, its files, and the last lines of its log.
+
+    Example: kpfnb runs show 3f9a
+    """
+    from kpfnb import runs
+
+    record = runs.find(identity)
+    _print(record, as_json=as_json)
+    if not as_json:
+        _print_details(record)
+
+
+def _list(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> None:
+    from kpfnb import runs, settings
+
+    records = runs.listing(
+        settings.load().runs_dir, notebook=notebook, outcome=outcome, limit=limit
+    )
+    if as_json:
+        _print_json([_values(one) for one in records])
+        return
+    if not records:
+        print("No such run.")
+    for record in records:
+        print(_line(record))
+
+
+def _line(record: Record) -> str:
+    from kpfnb import runview, settings
+
+    seen = runview.view(record, settings.load().zone)
+    columns = f"{seen['sign']} {seen['word']:<9}  {record.id}  {seen['started']}"
+    return f"{columns}  {seen['duration']:>12}  {record.notebook}: {record.reason}".rstrip(": ")
+
+
+def _print(record: Record, *, as_json: bool) -> None:
+    from kpfnb import runview
+
+    if as_json:
+        _print_json(_values(record))
+        return
+    word = runview.word(record)
+    print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}".rstrip(": "))
+    message = str(record.error.get("message", ""))
+    if message and message != record.reason:
+        print(message)
+    for name, value in record.figures.items():
+        print(f"  {name}: {runview.shown(value)}")
+    if report := _file(record, "report.html"):
+        print(f"report: {report}")
+
+
+def _print_details(record: Record) -> None:
+    from kpfnb import runview
+
+    print(f"took: {runview.duration(record.seconds)}, from {record.started} (UTC)")
+    for name, value in record.parameters.items():
+        print(f"  {name} = {runview.shown(value)}")
+    print(f"directory: {record.directory}")
+    if file := _file(record, "log.txt"):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        print(f"log, the last {min(LOG_LINES, len(lines))} of {len(lines)} lines:")
+        print("\n".join(f"  {line}" for line in lines[-LOG_LINES:]))
+
+
+def _values(record: Record) -> dict[str, Any]:
+    places = {"directory": str(record.directory), "report": str(_file(record, "report.html") or "")}
+    return {**record.to_dict(), **places}
+
+
+def _file(record: Record, name: str) -> Path | None:
+    file = record.directory / name
+    return file if record.id and file.exists() else None
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(values, indent=1, ensure_ascii=False))
+
+
+def _progress(text: str) -> None:
+    print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadParameter(f"-p {text!r} is not a parameter", "write it as -p name=value")
+    return name.strip(), value

@@ -1,0 +1,80 @@
+"""One logging set-up: warnings on the console, everything in the run's log, times in UTC."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from kpfnb import settings
+
+FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
+HIDDEN = "********"
+
+
+class _Formatter(logging.Formatter):
+    """UTC times, and no secret of the settings in any line."""
+
+    def __init__(self) -> None:
+        super().__init__(FORMAT, TIME_FORMAT)
+        self.converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def console(level: int = logging.WARNING) -> None:
+    """Show messages of that level and above on stderr; doing it twice changes only the level."""
+    root = logging.getLogger()
+    handler = next((one for one in root.handlers if one.name == "kpfnb"), None)
+    if handler is None:
+        handler = logging.StreamHandler()
+        handler.name = "kpfnb"
+        handler.setFormatter(_Formatter())
+        root.addHandler(handler)
+    handler.setLevel(level)
+
+
+def attach(file: Path) -> logging.Handler:
+    """Write all messages of this process from INFO on to a file, until `detach`."""
+    handler = logging.FileHandler(file, encoding="utf-8", delay=True)
+    handler.setFormatter(_Formatter())
+    handler.setLevel(logging.INFO)
+    root = logging.getLogger()
+    root.setLevel(min(root.level, logging.INFO))
+    root.addHandler(handler)
+    return handler
+
+
+def detach(handler: logging.Handler) -> None:
+    """Undo `attach`."""
+    logging.getLogger().removeHandler(handler)
+    handler.close()
+
+
+@contextmanager
+def this_thread(file: Path) -> Iterator[None]:
+    """Write the messages of this thread to a file: runs side by side keep their logs apart."""
+    mine = threading.get_ident()
+    handler = attach(file)
+    handler.addFilter(lambda record: record.thread == mine)
+    try:
+        yield
+    finally:
+        detach(handler)
+
+
+def redact(text: str) -> str:
+    """The text with the values of secret settings hidden."""
+    current = settings.load()
+    for name in settings.Settings.model_fields:
+        value = getattr(current, name)
+        if isinstance(value, SecretStr) and value.get_secret_value():
+            text = text.replace(value.get_secret_value(), HIDDEN)
+    return text

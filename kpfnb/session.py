@@ -1,0 +1,245 @@
+"""What a notebook's third cell begins: its parameters checked, its run recorded.
+
+It works the same whoever runs the notebook: `kpfnb run`, papermill, JupyterLab, nbval.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kpfnb import log, runs
+from kpfnb.errors import BadInput, BadParameter, KpfnbError
+from kpfnb.parameters import Parameter, declared, validate
+from kpfnb.result import Result
+from kpfnb.runs import LOG_NAME, Record
+from kpfnb.verdict import CellError, Facts
+
+RUN_VARIABLE = "KPFNB_RUN"
+"""Names the run's directory to a kernel that `kpfnb run` has started."""
+
+LAB_VARIABLE = "JPY_SESSION_NAME"
+"""JupyterLab tells its kernels the path of their notebook."""
+
+INJECTED = "# Parameters"
+"""papermill's own first line of the cell that it injects."""
+
+_current: Session | None = None
+
+
+def begin() -> Session:
+    """Check the notebook's parameters, begin the record of its run, and print the provenance.
+
+    Called in the cell after the parameters. Raises `BadParameter` for a wrong one, before any work.
+    """
+    from IPython import get_ipython
+
+    global _current
+    shell = get_ipython()
+    if shell is None:
+        raise BadInput("kpfnb.begin() was called outside a notebook", "call it in a notebook")
+    if _current:
+        _current.leave()
+    log.console()
+    _current = Session(shell)
+    _current.check()
+    print(_current)
+    return _current
+
+
+class Session:
+    """One run of a notebook, as the notebook itself sees it."""
+
+    def __init__(self, shell: Any) -> None:
+        self.namespace: dict[str, Any] = shell.user_ns
+        """The variables of the notebook."""
+        self.parameters: list[Parameter] = []
+        self.values: dict[str, Any] = {}
+        """The parameters' values, checked and converted."""
+        self._shell = shell
+        # Taken away: what this notebook starts is not this run
+        given = os.environ.pop(RUN_VARIABLE, "")
+        name = Path(os.environ.get(LAB_VARIABLE, "")).stem
+        self.origin = "kpfnb" if given else "lab" if name else "papermill"
+        """Who runs it: `kpfnb`, `lab` or `papermill` (which stands for every other runner)."""
+        self._record = runs.read(Path(given)) if given else self._begin(name or "notebook")
+        self._open()
+        shell.events.register("post_run_cell", self._after_cell)
+        atexit.register(self.leave)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._record.id
+
+    @property
+    def notebook(self) -> str:
+        """The name of the notebook."""
+        return self._record.notebook
+
+    @property
+    def directory(self) -> Path:
+        """The run's directory."""
+        return self._record.directory
+
+    @property
+    def interactive(self) -> bool:
+        """True where a person sits before it."""
+        return self.origin == "lab"
+
+    @property
+    def is_finished(self) -> bool:
+        """True once its outcome is known."""
+        return self._record.outcome is not None
+
+    def __str__(self) -> str:
+        record = self._record
+        commit = f" ({record.commit})" if record.commit else ""
+        settings_file = record.settings_file or "defaults"
+        return (
+            f"run {record.id} of {record.notebook} · kpfnb {record.versions['kpfnb']}{commit} · "
+            f"host {record.host} · settings {settings_file}"
+        )
+
+    def check(self) -> None:
+        """Check the parameters as they stand in the notebook, and put them back converted."""
+        try:
+            self.parameters, given = declared_in(self.namespace["In"])
+            unknown = {name: None for name in given if name not in _names(self.parameters)}
+            here = {n: self.namespace[n] for n in _names(self.parameters) if n in self.namespace}
+            self._take(validate(self.parameters, {**unknown, **here}))
+        except KpfnbError as error:
+            # The first cell that can fail: its place is known to the runner only
+            self._end(Facts(error=CellError(0, type(error).__name__, str(error))))
+            raise
+
+    def form(self) -> None:
+        """Show the parameters: a form in JupyterLab, a table elsewhere."""
+        from kpfnb import form
+
+        form.show(self)
+
+    def restart(self, values: Mapping[str, Any]) -> None:
+        """Begin a new run with other parameter values; `BadParameter` leaves all as it was."""
+        checked = validate(self.parameters, values)
+        self.leave()
+        self._record = self._begin(self.notebook)
+        self._open()
+        self._take(checked)
+
+    def finish(self, result: Result) -> None:
+        """Write `result.json`, and record the outcome. A failure is recorded, not raised."""
+        if self.is_finished:
+            # The cell was run again by hand
+            self.restart(self.values)
+        values = {
+            "outcome": result.outcome,
+            "reason": result.reason,
+            "figures": result.figures(),
+            "values": result.to_dict(),
+        }
+        runs.write_result(self._record, values)
+        self._end(Facts(result=self._record.result()))
+
+    def leave(self) -> None:
+        """Record that the notebook goes no further.
+
+        What was begun in JupyterLab and left without a result is no run, and is forgotten.
+        """
+        if self.is_finished:
+            return
+        if self.interactive:
+            self._close()
+            runs.discard(self._record)
+        else:
+            self._end(Facts())
+
+    def _begin(self, name: str) -> Record:
+        command = ["kpfnb", "run", name]
+        return runs.begin(name, origin=self.origin, parameters=self.values, command=command)
+
+    def _open(self) -> None:
+        self._handler = log.attach(self._record.directory / LOG_NAME)
+        self._ended = runs.keep_alive(self._record)
+
+    def _close(self) -> None:
+        self._ended.set()
+        log.detach(self._handler)
+
+    def _take(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.namespace.update(values)
+        if self.origin != "kpfnb":
+            self._record = replace(self._record, parameters=values)
+            runs.write(self._record)
+
+    def _end(self, facts: Facts) -> None:
+        """Record the end; under `kpfnb run` that is its business: it also sees what comes later."""
+        from kpfnb import runsindex
+
+        self._close()
+        if self.origin != "kpfnb":
+            self._record = runs.finish(self._record, facts)
+            runsindex.update(self._record)
+
+    def _after_cell(self, outcome: Any) -> None:
+        """IPython calls it after each cell: an error in one is the end of the run."""
+        problem = outcome.error_in_exec or outcome.error_before_exec
+        if problem is None or self is not _current or self.is_finished:
+            return
+        if self.origin == "kpfnb":
+            return
+        number = len(self.namespace["In"]) - 1
+        message = log.redact(str(problem))
+        logging.getLogger(__name__).error("cell %d: %r", number, problem)
+        self._end(Facts(error=CellError(number, type(problem).__name__, message)))
+
+
+def declared_in(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:
+    """The parameters that the cells executed so far declare, and the names papermill injected.
+
+    history : sources of the executed cells, oldest first; the last is the one that runs now.
+    The last cell that declares parameters counts, and what was injected after it.
+    """
+    injected: list[str] = []
+    for source in reversed(history[:-1]):
+        if source.startswith(INJECTED):
+            injected += [name for name, _ in _assignments(source) or []]
+        elif any(annotated for _, annotated in _assignments(source) or []):
+            return declared(source), injected
+    if injected:
+        raise BadParameter(
+            f"unknown parameter {injected[0]!r}", "the notebook has no cell that declares any"
+        )
+    return [], []
+
+
+def _assignments(source: str) -> list[tuple[str, bool]] | None:
+    """Names assigned in a cell, and whether with an annotation; None where it does more."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        # A cell with magics
+        return None
+    found = []
+    for statement in body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant()):
+                found.append((name, True))
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                found.append((name, False))
+            case ast.Expr(value=ast.Constant()):
+                continue
+            case _:
+                return None
+    return found
+
+
+def _names(parameters: Sequence[Parameter]) -> list[str]:
+    return [one.name for one in parameters]
