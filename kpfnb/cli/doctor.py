@@ -1,1 +1,33 @@
-"""Commands."""
+"""`kpfnb doctor`: what is set, where it came from, and whether it works."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from kpfnb.cli import Json, app
+
+WIDE = 1000
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Show each setting and where it came from, and check what it names.
+
+    Exit code 1 where there is a problem; a warning is none.
+
+    Example: kpfnb doctor
+    """
+    from rich.console import Console
+
+    from kpfnb.doctor import diagnose
+
+    diagnosis = diagnose()
+    if as_json:
+        print(json.dumps(diagnosis.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        # Other programs read line by line
+        Console(width=None if sys.stdout.isatty() else WIDE).print(diagnosis.to_rich())
+    raise typer.Exit(diagnosis.outcome.exit_code)
