@@ -41,7 +41,7 @@ def render(record: Record, notebook: Any) -> str:
             cells=[_cell(one) for one in cells if one.source.strip()],
             # The package's own style sheet
             style=Markup(style),  # noqa: S704
-            policy=_policy(style),
+            policy=policy(style),
         )
     )
 
@@ -69,7 +69,8 @@ def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _policy(style: str) -> str:
+def policy(style: str) -> str:
+    """The content security policy of a page that has only this style sheet, and pictures in it."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
