@@ -1,1 +1,55 @@
-"""Commands."""
+"""Commands for PypeIt's bulk reductions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kpfnb.cli import DryRun, Json, app, finish
+
+
+@app.command()
+def reduce(
+    raw: Annotated[
+        str, typer.Argument(help="Folder of raw frames; without it, the Kast example frames.")
+    ] = "",
+    output: Annotated[
+        str, typer.Argument(help="Folder of the reduction; without it, one in the work directory.")
+    ] = "",
+    spectrograph: Annotated[
+        str, typer.Option("--spectrograph", "-s", help="PypeIt's name of it, as keck_deimos.")
+    ] = "",
+    setup: Annotated[str, typer.Option(help="Setup to reduce: A, or A,B, or all.")] = "all",
+    config: Annotated[
+        str, typer.Option(help="File with PypeIt parameters, or the lines themselves.")
+    ] = "",
+    silence_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
+    ] = 30,
+    timeout_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
+    ] = 0,
+    force: Annotated[bool, typer.Option(help="Also where there is nothing to do.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Reduce one dataset with PypeIt and judge its products.
+
+    Example: kpfnb reduce /data/night1/raw --spectrograph shane_kast_blue
+    """
+    from kpfnb.adap import reduction
+
+    result = reduction.run(
+        raw,
+        output,
+        spectrograph=spectrograph,
+        setup=setup,
+        config=config,
+        silence_minutes=silence_minutes,
+        timeout_minutes=timeout_minutes,
+        force=force,
+        dry_run=dry_run,
+        progress=not as_json,
+    )
+    finish(result, as_json=as_json)

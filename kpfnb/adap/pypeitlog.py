@@ -1,0 +1,114 @@
+"""PypeIt's logs, of version 2 and older: how a run ended, and where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+FORMATS = (
+    # 2.x:   LEVEL | 2026-01-31 12:00:00 | file.py:function:12 | message
+    re.compile(r"\s*(?P<level>[A-Z]+) \| [\d :-]+ \| (?P<place>\S+) \| (?P<text>.*)"),
+    # 1.x: [LEVEL]   :: file.py 12 function() - message
+    re.compile(r"\s*\[(?P<level>[A-Z]+)\]\s+:: (?P<place>\S+ \d+ \S+) - (?P<text>.*)"),
+    # what 2.x prints: [LEVEL] - message, with the place between where it tells more
+    re.compile(r"\s*\[(?P<level>[A-Z]+)\] - (?:(?P<place>\S+:\S+:\d+) - )?(?P<text>.*)"),
+)
+
+DURATION = re.compile(r"Execution time: (?:(?P<h>\d+)h )?(?:(?P<m>\d+)m )?(?P<s>[\d.]+)s")
+
+EXCEPTION = re.compile(r"(?:\w+\.)*(?P<text>\w*(?:Error|Exception|Interrupt|Exit)\b.*)")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message; lines that have no level of their own belong to the message before."""
+
+    level: str
+    text: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a log tells about the run."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The texts of its errors, in order."""
+        return tuple(e.text for e in self.entries if e.level in ("ERROR", "CRITICAL"))
+
+    @property
+    def last_step(self) -> str:
+        """The last thing that PypeIt said it was doing, in one line."""
+        steps = [entry.text.splitlines()[0] for entry in self.entries if entry.level == "INFO"]
+        return steps[-1].strip() if steps else ""
+
+    @property
+    def execution_seconds(self) -> float | None:
+        """PypeIt's own run time; None where the log has none, as that of a run that failed."""
+        for entry in reversed(self.entries):
+            if found := DURATION.search(entry.text):
+                hours, minutes = int(found["h"] or 0), int(found["m"] or 0)
+                return (hours * 60 + minutes) * 60 + float(found["s"])
+        return None
+
+    @property
+    def detectors(self) -> int:
+        """How many detectors (or mosaics) PypeIt set out to reduce; 0 where it did not say."""
+        for entry in reversed(self.entries):
+            _, said, listed = entry.text.partition("Detectors to work on: ")
+            if said:
+                return _length(listed)
+        return 0
+
+
+def read(path: Path) -> Log:
+    """The log; an empty one where there is no such file."""
+    try:
+        return parse(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    except FileNotFoundError:
+        return Log(())
+
+
+def parse(lines: Iterable[str]) -> Log:
+    """The messages in those lines, colours left out."""
+    entries: list[Entry] = []
+    for line in lines:
+        plain = COLOUR.sub("", line)
+        if entry := _entry(plain):
+            entries.append(entry)
+        elif entries and plain.strip():
+            last = entries[-1]
+            entries[-1] = Entry(last.level, f"{last.text}\n{plain.strip()}", last.place)
+    return Log(tuple(entries))
+
+
+def last_exception(path: Path) -> str:
+    """The last exception that a program printed, without its traceback; '' where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    for line in reversed(lines):
+        if found := EXCEPTION.fullmatch(COLOUR.sub("", line)):
+            return found["text"]
+    return ""
+
+
+def _entry(line: str) -> Entry | None:
+    for form in FORMATS:
+        if found := form.fullmatch(line):
+            return Entry(found["level"], found["text"], found["place"] or "")
+    return None
+
+
+def _length(listed: str) -> int:
+    """The length of a list of numbers and of tuples of numbers, as `[1, (2, 6)]`."""
+    plain = re.sub(r"np\.\w+\((\d+)\)", r"\1", listed)
+    return len(re.findall(r"\([^()]*\)|\d+", plain))

@@ -1,0 +1,106 @@
+"""What is to be reduced, where to and how: checked before any work."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kpfnb import settings
+from kpfnb.adap import frames, installation, kast
+from kpfnb.adap.frames import RawFrame
+from kpfnb.errors import BadInput, BadParameter
+
+SETUPS = re.compile(r"all|[A-Z]+(,[A-Z]+)*")
+FOLDER = "reductions"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One dataset and how to reduce it; see `reduction.run` for what each part is."""
+
+    raw: Path
+    output: Path
+    spectrograph: str
+    setup: str
+    config: tuple[str, ...]
+
+    def inputs(self, found: Sequence[RawFrame]) -> dict[str, Any]:
+        """All that the products depend on, as JSON: unchanged inputs need no new reduction."""
+        return {
+            "raw": str(self.raw),
+            "spectrograph": self.spectrograph,
+            "setup": self.setup,
+            "config": list(self.config),
+            "pypeit": installation.version(),
+            "frames": frames.stamps(found),
+        }
+
+
+def prepare(
+    raw: str | Path, output: str | Path, spectrograph: str, setup: str, config: str | Sequence[str]
+) -> Task:
+    """The checked task.
+
+    Raises
+    ------
+    BadInput, BadParameter : an argument that names nothing; says which and what would do
+    ServiceUnavailable : PypeIt is not installed, or the example frames can't be had
+    """
+    if not spectrograph and not str(raw):
+        spectrograph = kast.SPECTROGRAPH
+    installation.check_spectrograph(spectrograph)
+    setup = setup.replace(" ", "")
+    if not SETUPS.fullmatch(setup):
+        raise BadParameter(
+            f"setup: {setup!r} is no setup of PypeIt", "write all, or a letter such as A, or A,B"
+        )
+    lines = config_lines(config)
+    work_dir = settings.load().work_dir
+    folder = _expanded(raw, "raw") if str(raw) else kast.example_frames(work_dir)
+    place = _expanded(output, "output") if str(output) else work_dir / FOLDER / _name(raw, folder)
+    if place == folder or folder in place.parents or place in folder.parents:
+        raise BadInput(
+            f"the output {place} and the raw folder {folder} lie in one another",
+            "name an output outside of the raw folder, which is only read",
+        )
+    return Task(folder, place, spectrograph, setup, lines)
+
+
+def config_lines(config: str | Sequence[str]) -> tuple[str, ...]:
+    """The user's parameter lines: given as a list, as one text, or as the name of a file."""
+    if not isinstance(config, str):
+        return tuple(config)
+    if not config.strip():
+        return ()
+    if "\n" in config or config.lstrip().startswith("["):
+        return tuple(config.splitlines())
+    path = _expanded(config, "config")
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"config: can't read {path}: {error}",
+            "give a file with PypeIt's parameter lines, or the lines themselves",
+        ) from error
+
+
+def _expanded(path: str | Path, name: str) -> Path:
+    """An absolute path, environment variables and ~ filled in."""
+    text = os.path.expandvars(str(path))
+    if unset := re.search(r"\$\{?(\w+)", text):
+        raise BadInput(
+            f"{name}: the environment variable {unset[1]} in {str(path)!r} is not set",
+            f"set {unset[1]}, or write the path out",
+        )
+    return Path(text).expanduser().absolute()
+
+
+def _name(raw: str | Path, folder: Path) -> str:
+    """The dataset's name: that of its folder, also where the frames are in `raw` below it."""
+    if not str(raw):
+        return kast.SPECTROGRAPH
+    return folder.parent.name if folder.name == "raw" and folder.parent.name else folder.name
