@@ -1,0 +1,88 @@
+"""Products as they are made: which are new, and are they whole?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kpfnb import fitsheader
+from kpfnb.fitsheader import BadHeader, Reason
+from kpfnb.kpf.obsid import ObsID
+from kpfnb.kpf.standing import Standing
+from kpfnb.supervision import Sight
+
+Signature = tuple[int, int, int]
+"""Inode, size in bytes, modification time in ns; it changes when a file is written."""
+
+NO_FILE: Signature = (0, 0, 0)
+
+NO_SUCH_EXTENSION = 1_000_000
+
+
+@dataclass
+class Watch:
+    """The products expected of some observations, compared with what was there at the beginning.
+
+    Attributes
+    ----------
+    paths : observation and level to the product's path
+    before : the signature of each file when the watch began
+    """
+
+    paths: dict[tuple[ObsID, str], Path]
+    before: dict[Path, Signature] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember what is there."""
+        self.before = {path: _signature(path) for path in self.paths.values()}
+
+    @classmethod
+    def over(cls, standings: Iterable[Standing], root: Path) -> Watch:
+        """Watch all expected products of these observations."""
+        return cls(
+            {
+                (standing.obsid, level): standing.obsid.path(root, level)
+                for standing in standings
+                for level in standing.expected
+            }
+        )
+
+    def look(self) -> Sight:
+        """How many products are new, and a stamp of all of them."""
+        now = {path: _signature(path) for path in self.before}
+        made = sum(self._is_new(path, signature) for path, signature in now.items())
+        return Sight(made, hash(tuple(now.values())))
+
+    def made(self) -> dict[tuple[ObsID, str], float]:
+        """The new products with their modification times (POSIX seconds)."""
+        now = {key: (path, _signature(path)) for key, path in self.paths.items()}
+        return {
+            key: signature[2] / 1e9
+            for key, (path, signature) in now.items()
+            if self._is_new(path, signature)
+        }
+
+    def _is_new(self, path: Path, signature: Signature) -> bool:
+        return signature[1] > 0 and signature != self.before[path]
+
+
+def flaw(path: Path) -> str:
+    """Why a product is not a whole FITS file, '' where it is.
+
+    All headers are walked, and the file must be as long as they say: a full disk leaves files that
+    begin well.
+    """
+    try:
+        fitsheader.read(path, (), ext=NO_SUCH_EXTENSION)
+    except BadHeader as error:
+        return "" if error.reason is Reason.NO_EXTENSION else f"{error.reason}"
+    return ""
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        found = path.stat()
+    except OSError:
+        return NO_FILE
+    return found.st_ino, found.st_size, found.st_mtime_ns

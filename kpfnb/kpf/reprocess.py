@@ -1,0 +1,206 @@
+"""Run the DRP again over nights, lists or single observations, as far as they are not done.
+
+The L0 files are given to the DRP in lists, so that its start-up of some seconds is paid once for
+many. What it says about itself is not believed: each observation is judged by its products, by the
+rules of `kpfnb.kpf.judgement`, and each new product has to be a whole FITS file.
+
+One reprocessing at a time works on a data root. It can be stopped or killed at any moment: the next
+one first brings to its end what the killed one left (see `kpfnb.kpf.safekeeping`), then goes on
+with what is lacking.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from kpfnb import live, locks, settings
+from kpfnb.errors import BadInput, BadParameter, BadSettings
+from kpfnb.kpf import drp, drpbatch, junk, nightlog, safekeeping, selection, survey
+from kpfnb.kpf import version as versions
+from kpfnb.kpf.drpbatch import Job
+from kpfnb.kpf.index import Index
+from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.options import BATCH_SIZE, Options
+from kpfnb.kpf.reprocessing import Fate, Reprocessing
+from kpfnb.kpf.safekeeping import STATE_DIR, Safekeeping
+from kpfnb.kpf.selection import Selection
+from kpfnb.kpf.standing import Rules, Standing
+from kpfnb.kpf.worklist import Worklist, iso, why_stop
+from kpfnb.settings import Settings
+from kpfnb.supervision import Patience
+
+STOPPING_SECONDS = 30.0
+"""The DRP of a run that was killed is gone after this time at most."""
+
+
+def run(
+    targets: str | Path | Sequence[str | Path] = (),
+    *,
+    start: str = "",
+    end: str = "",
+    root: Path | str | None = None,
+    version: str = "",
+    levels: Sequence[str] = KPF.products,
+    ncpus: int | None = None,
+    force: bool = False,
+    delete: bool = False,
+    order: str = "newest",
+    nice: int = 0,
+    silence_seconds: float = Patience.silence_seconds,
+    grace_seconds: float = Patience.grace_seconds,
+    batch_size: int = BATCH_SIZE,
+    dry_run: bool = False,
+    progress: bool = True,
+) -> Reprocessing:
+    """Process the observations that are not done.
+
+    Parameters
+    ----------
+    targets, start, end : which observations; see `kpfnb.kpf.selection.select`
+    root : the KPF data root; that of the settings if None
+    version : products of an earlier DRP version are not done
+    levels : the products that are asked for
+    ncpus : processes of the DRP; the setting `workers` if None
+    force, delete, order, nice, batch_size : see `kpfnb.kpf.options.Options`
+    silence_seconds, grace_seconds : see `kpfnb.supervision.Patience`
+    dry_run : say what would be processed; change nothing
+    progress : show how it goes
+
+    Raises
+    ------
+    BadParameter : a parameter that is impossible, or a target that names nothing
+    BadSettings : the DRP's command is not usable, or the data root or work directory not writable
+    BadInput : no L0 directory in the data root, or a list that can't be read
+    Busy : another reprocessing works on this data root
+    """
+    here = settings.load(**({"data_root": root} if root else {}))
+    options = Options(
+        ncpus=here.workers if ncpus is None else ncpus,
+        force=force,
+        delete=delete,
+        order=order,
+        nice=nice,
+        patience=Patience(silence_seconds, grace_seconds),
+        batch_size=batch_size,
+    )
+    command = drp.command(here, "LIST", options.ncpus)
+    listed = junk.read(here.junk_path)
+    asked = versions.check(version) if version else ""
+    rules = Rules(here.kpf_root, _known(levels), asked, listed.obsids)
+    named = [targets] if isinstance(targets, (str, Path)) else targets
+    chosen = selection.select(named, root=rules.root, start=start, end=end)
+    with Index(survey.index_path(here)) as index:
+        if dry_run:
+            worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
+        else:
+            worklist = _reprocess(here, rules, options, chosen, index, progress)
+        worklist.notes[:0] = [*chosen.notes, *listed.notes, *index.notes]
+    return worklist.result(rules, command, dry_run=dry_run)
+
+
+def _known(levels: Sequence[str]) -> tuple[str, ...]:
+    """The levels in the order in which they are made."""
+    unknown = [level for level in levels if level not in KPF.products]
+    if unknown or not levels:
+        raise BadParameter(
+            f"levels: {', '.join(unknown) or 'none'}", f"they are {', '.join(KPF.products)}"
+        )
+    return tuple(level for level in KPF.products if level in levels)
+
+
+def _reprocess(
+    here: Settings, rules: Rules, options: Options, chosen: Selection, index: Index, shown: bool
+) -> Worklist:
+    state = rules.root / STATE_DIR
+    with locks.hold("reprocess", folder=state):
+        # The DRP of a run that was killed a moment ago may still be on its way out
+        with locks.hold("drp", folder=state, wait_seconds=STOPPING_SECONDS):
+            finished = safekeeping.finish_killed(rules, index)
+        worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
+        worklist.notes.extend(finished)
+        if worklist.todo:
+            _work(_job(here, rules, options, index, worklist.started), worklist, shown)
+    return worklist
+
+
+def _job(here: Settings, rules: Rules, options: Options, index: Index, started: float) -> Job:
+    moment = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = here.work_dir / "reprocess" / f"{moment}-{secrets.token_hex(3)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise BadSettings(
+            f"can't make {folder}: {error.strerror}",
+            "make the work directory writable, with room on its disk, or set KPFNB_WORK_DIR",
+        ) from error
+    old = Safekeeping(rules.root, folder.name, tuple(rules.levels), rules.version)
+    lock = locks.path("drp", rules.root / STATE_DIR)
+    return Job(here, rules, options, index, folder, old if options.delete else None, lock, started)
+
+
+def _work(job: Job, worklist: Worklist, shown: bool) -> None:
+    """Process all that is to be done, batch by batch."""
+    total = sum(len(standing.expected) for standing in worklist.todo)
+    begun: dict[str, float] = {}
+    done = failed = 0
+    with live.progress(total, "reprocessing", shown=shown) as bar:
+        for number, chunk, later in _batches(worklist.todo, job.options.batch_size):
+            begun = dict.fromkeys(_nights(chunk), time.time()) | begun
+            bar.update(note=f"from {chunk[0].obsid}")
+            batch, items = drpbatch.process(job, number, chunk, report=partial(_show, bar, done))
+            done += sum(len(standing.expected) for standing in chunk)
+            failed += sum(item.fate.needs_work for item in items)
+            bar.update(done=done, failed=failed)
+            worklist.add(batch, items)
+            stop = why_stop(worklist.batches)
+            ended = _nights(chunk) if stop else _nights(chunk) - _nights(later)
+            if stop:
+                worklist.leave(stop)
+            _log(job, worklist, {night: begun[night] for night in ended})
+            if stop:
+                return
+
+
+def _show(bar: live.Bar, before: int, made: int) -> None:
+    bar.update(done=before + made)
+
+
+def _batches(
+    todo: Sequence[Standing], size: int
+) -> Iterator[tuple[int, Sequence[Standing], Sequence[Standing]]]:
+    """Each batch: its number, its observations, and those that come later."""
+    for number, first in enumerate(range(0, len(todo), size), 1):
+        yield number, todo[first : first + size], todo[first + size :]
+
+
+def _nights(standings: Iterable[Standing]) -> set[str]:
+    return {standing.obsid.night for standing in standings}
+
+
+def _log(job: Job, worklist: Worklist, begun: dict[str, float]) -> None:
+    """Enter nights in the night log; that it can't be written is a note, the work goes on."""
+    for night, started in sorted(begun.items()):
+        counts = worklist.of_night(night)
+        entry = nightlog.Entry(
+            run=job.folder.name,
+            root=str(job.rules.root),
+            night=night,
+            version=job.rules.version,
+            started=iso(started),
+            ended=iso(time.time()),
+            done=counts[Fate.DONE],
+            skipped=counts[Fate.SKIPPED],
+            failed=counts[Fate.FAILED],
+            junk=counts[Fate.JUNK],
+            unreached=counts[Fate.UNREACHED],
+            folder=str(job.folder),
+        )
+        try:
+            nightlog.add(nightlog.path(job.settings), entry)
+        except BadInput as error:
+            worklist.notes.append(error.what)

@@ -1,0 +1,431 @@
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kpfnb import locks, settings
+from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy
+from kpfnb.kpf import nightlog, reprocess
+from kpfnb.kpf.newproducts import Watch
+from kpfnb.kpf.obsid import ObsID
+from kpfnb.kpf.reprocessing import Fate, Reprocessing
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+from tests.kpf import fakedrp
+
+NIGHT = "20240101"
+A, B, C = (f"KP.{NIGHT}.0000{n}.00" for n in (1, 2, 3))
+OTHER = "KP.20240102.00001.00"
+LEVELS = ("2D", "L1", "L2")
+
+PAST = time.time() - 3600
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two nights with three observations and one, and a DRP that does what it should."""
+    use_drp(monkeypatch)
+    for obsid in (A, B, C, OTHER):
+        add_l0(tmp_path / "data", obsid)
+    return tmp_path / "data"
+
+
+def use_drp(monkeypatch: pytest.MonkeyPatch, *fault: str) -> None:
+    command = [sys.executable, fakedrp.__file__, "{target}", *fault]
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", shlex.join(command))
+
+
+def add_l0(root: Path, obsid: str, imtype: str = "Object") -> Path:
+    path = ObsID(obsid).path(root, "L0")
+    fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
+    os.utime(path, (PAST, PAST))
+    return path
+
+
+def add_products(root: Path, obsid: str, tag: str, levels: Sequence[str] = LEVELS) -> None:
+    """Good products of an earlier time: the first byte of their data tells them apart."""
+    for level in levels:
+        path = ObsID(obsid).path(root, level)
+        fakedrp.fits(path, {"DRPTAG": tag, "OLD": "yes"})
+        os.utime(path, (PAST + 60, PAST + 60))
+
+
+def tags(root: Path, obsid: str) -> list[str]:
+    """`new`, `old` or `-` for each level."""
+    found = []
+    for level in LEVELS:
+        path = ObsID(obsid).path(root, level)
+        text = path.read_bytes() if path.exists() else None
+        found.append("-" if text is None else "old" if b"OLD" in text else "new")
+    return found
+
+
+def run(*targets: str, **options: Any) -> Reprocessing:
+    quick = {"grace_seconds": 0.3, "silence_seconds": 60, "progress": False}
+    return reprocess.run(targets, **{**quick, **options})
+
+
+def fates(result: Reprocessing) -> dict[str, Fate]:
+    return {item.name: item.fate for item in result.items}
+
+
+def nothing_is_held(root: Path) -> bool:
+    journals = list((root / ".kpfnb").rglob("holding/*"))
+    return not journals and not list(root.glob("*/.kpfnb-holding"))
+
+
+def test_a_night_is_processed_and_then_done(root: Path) -> None:
+    result = run(NIGHT)
+    assert isinstance(result, Result)
+    assert fates(result) == {C: Fate.DONE, B: Fate.DONE, A: Fate.DONE}
+    assert result.outcome is Outcome.SUCCEEDED
+    assert result.reason == "3 done"
+    assert [tags(root, obsid) for obsid in (A, B, C, OTHER)] == [["new"] * 3] * 3 + [["-"] * 3]
+    assert len(result.batches) == 1
+    assert result.batches[0].ending == "exited with code 0"
+    assert result.figures()["products"] == 9
+
+    again = run(NIGHT)
+    assert again.counts[Fate.SKIPPED] == 3
+    assert (again.reason, again.batches, again.outcome) == ("3 already done", (), Outcome.SUCCEEDED)
+
+
+def test_the_drp_gets_lists_in_the_order_asked_for(root: Path) -> None:
+    result = run(start="20240101", end="20240102", order="forward", batch_size=3)
+    lists = [Path(batch.command[-1]).read_text().split() for batch in result.batches]
+    paths = [str(ObsID(obsid).path(root, "L0")) for obsid in (A, B, C, OTHER)]
+    assert lists == [paths[:3], paths[3:]]
+    newest = run(start="20240101", end="20240102", force=True)
+    assert Path(newest.batches[0].command[-1]).read_text().split() == paths[::-1]
+
+
+def test_junk_bad_and_missing_l0_are_not_given_to_the_drp(root: Path) -> None:
+    junk = root / "reference/Junk_Observations_for_KPF.csv"
+    junk.parent.mkdir()
+    junk.write_text(f"Junk,,\nobservation_id,why,\n{A},shutter,\n")
+    ObsID(B).path(root, "L0").write_bytes(b"")
+    result = run(NIGHT, "KP.20240101.99999.00")
+    assert fates(result) == {
+        "KP.20240101.99999.00": Fate.FAILED,
+        C: Fate.DONE,
+        B: Fate.FAILED,
+        A: Fate.JUNK,
+    }
+    reasons = {item.name: item.reason for item in result.items}
+    assert reasons["KP.20240101.99999.00"] == "no L0 file"
+    assert reasons[B] == "L0 empty"
+    assert result.outcome is Outcome.PARTIAL
+
+
+def test_only_what_is_expected_is_asked_for(root: Path) -> None:
+    add_l0(root, "KP.20240103.00001.00", imtype="Bias")
+    add_products(root, "KP.20240103.00001.00", "v2.9", ["2D", "L1"])
+    assert run("20240103").reason == "1 already done"
+    # Force can't ask for what is never made
+    assert run("20240103", force=True, levels=["L2"]).reason == "1 already done"
+
+
+def test_an_old_version_is_done_again(root: Path) -> None:
+    add_products(root, OTHER, "v2.8.3")
+    assert run("20240102").reason == "1 already done"
+    assert run("20240102", version="2.9").reason == "1 done"
+    assert tags(root, OTHER) == ["new"] * 3
+    use = run("20240102", version="2.10")
+    assert use.outcome is Outcome.FAILED
+    assert use.items[0].reason.startswith("2D old version (v2.9.1)")
+
+
+def test_a_drp_that_fails_with_exit_0_is_believed_by_its_products(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch, "error", B)
+    result = run(NIGHT)
+    assert (result.outcome, result.reason) == (
+        Outcome.PARTIAL,
+        f"2 done, 1 failed; first: {B}: L2 missing",
+    )
+    [item] = result.having(Fate.FAILED)
+    assert item.excerpt == f"ERROR {B}: <b>the fit failed</b>"
+    assert Path(item.log).is_file()
+    assert item.log in str(result)
+    assert "&lt;b&gt;the fit failed" in result._repr_html_()
+    assert "<b>the fit" not in result._repr_html_()
+    [failed] = json.loads(json.dumps(result.to_dict()))["failed"]
+    assert failed["name"] == B
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("nothing", "2D missing; L1 missing; L2 missing"),
+        ("cut", ""),
+        ("empty", "L2 unreadable (empty)"),
+    ],
+)
+def test_bad_products_are_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str
+) -> None:
+    use_drp(monkeypatch, fault, OTHER)
+    [item] = run("20240102").items
+    assert (item.fate, item.reason) == (Fate.FAILED, reason or "L1 truncated")
+
+
+def test_force_wants_every_product_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_products(root, OTHER, "v2.9")
+    assert run("20240102", force=True).reason == "1 done"
+    use_drp(monkeypatch, "nothing")
+    [item] = run("20240102", force=True).items
+    assert item.reason == "2D not made anew; L1 not made anew; L2 not made anew"
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "ending"),
+    [
+        ("linger", {}, "stopped: all was made, it did not exit"),
+        ("child", {}, "exited with code 0, left 1 processes"),
+        ("silent", {"silence_seconds": 1}, "stopped: nothing new for too long"),
+    ],
+)
+def test_a_drp_that_does_not_end_well(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    options: dict[str, Any],
+    ending: str,
+) -> None:
+    use_drp(monkeypatch, fault)
+    result = run(NIGHT, **options)
+    assert result.batches[0].ending == ending
+    assert result.outcome is (Outcome.FAILED if fault == "silent" else Outcome.SUCCEEDED)
+    assert not psutil.Process().children(recursive=True)
+    if fault == "child":
+        assert not psutil.pid_exists(int((tmp_path / "child").read_text()))
+
+
+def test_delete_removes_old_products_when_the_new_ones_are_good(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for obsid in (A, B, C):
+        add_products(root, obsid, "v2.8")
+    use_drp(monkeypatch, "error", B)
+    result = run(NIGHT, version="2.9", delete=True)
+    assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["new"] * 3]
+    [item] = result.having(Fate.FAILED)
+    assert item.reason == "L2 missing; the old products were put back"
+    assert nothing_is_held(root)
+
+
+def test_delete_and_a_drp_that_makes_nothing_lose_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for obsid in (A, B):
+        add_products(root, obsid, "v2.9")
+    use_drp(monkeypatch, "nothing")
+    run(NIGHT, force=True, delete=True)
+    assert [tags(root, obsid) for obsid in (A, B, C)] == [["old"] * 3, ["old"] * 3, ["-"] * 3]
+    assert nothing_is_held(root)
+
+
+def test_a_full_disk_ends_the_work_and_keeps_the_old(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for obsid in (A, B, C):
+        add_products(root, obsid, "v2.8")
+    use_drp(monkeypatch, "full", B)
+    result = run(NIGHT, version="2.9", delete=True, batch_size=1, order="forward")
+    assert fates(result) == {A: Fate.DONE, B: Fate.FAILED, C: Fate.UNREACHED}
+    assert "ended early: the disk is full" in result.notes
+    assert "No space left" in result.having(Fate.FAILED)[0].excerpt
+    assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["old"] * 3]
+    [entry] = nightlog.read(nightlog.path(settings.load()), root)
+    assert (entry.night, entry.done, entry.failed, entry.unreached) == (NIGHT, 1, 1, 1)
+
+
+def test_our_own_full_disk_is_a_reason_not_a_traceback(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("kpfnb.files.write_text", full)
+    add_products(root, A, "v2.8")
+    # The lock's note needs the disk too
+    monkeypatch.setattr("kpfnb.files.write_json", lambda path, value: path.touch())
+    result = run(NIGHT, version="2.9", delete=True)
+    assert set(fates(result).values()) == {Fate.UNREACHED}
+    assert "No space left on device" in result.reason
+    assert tags(root, A) == ["old"] * 3
+
+
+def test_a_drp_that_never_makes_anything_is_given_up(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch, "nothing")
+    result = run("20240101:20240102", batch_size=1)
+    assert len(result.batches) == 3
+    assert fates(result)[A] is Fate.UNREACHED
+    assert "no product in 3 batches in a row" in result.items[-1].reason
+
+
+def test_ctrl_c_says_what_was_done_and_leaves_no_process(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_products(root, A, "v2.8")
+    use_drp(monkeypatch, "paused", A)
+    look = Watch.look
+
+    def interrupted(watch: Watch) -> Any:
+        if (tmp_path / "paused").exists():
+            raise KeyboardInterrupt
+        return look(watch)
+
+    monkeypatch.setattr(Watch, "look", interrupted)
+    result = run("20240101:20240102", version="2.9", delete=True)
+    assert fates(result) == {
+        OTHER: Fate.DONE,
+        C: Fate.DONE,
+        B: Fate.DONE,
+        A: Fate.UNREACHED,
+    }
+    assert "ended early: interrupted" in result.notes
+    assert tags(root, A) == ["old"] * 3
+    assert not psutil.Process().children(recursive=True)
+    assert nothing_is_held(root)
+
+
+KILLED = """
+import sys
+from kpfnb.kpf import reprocess
+reprocess.run(["20240101"], version="2.9", delete=True, order="forward", progress=False)
+"""
+
+
+def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for obsid in (A, B, C):
+        add_products(root, obsid, "v2.8")
+    use_drp(monkeypatch, "paused", B)
+    with subprocess.Popen([sys.executable, "-c", KILLED]) as victim:
+        while not (tmp_path / "paused").exists() or not (tmp_path / "paused").read_text():
+            time.sleep(0.02)
+        victim.send_signal(signal.SIGKILL)
+    assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["new", "-", "-"], ["-"] * 3]
+    assert not nothing_is_held(root)
+
+    use_drp(monkeypatch, "nothing")
+    result = run(NIGHT, version="2.9")
+    pid = int((tmp_path / "paused").read_text())
+    assert not psutil.pid_exists(pid)
+    assert fates(result) == {A: Fate.SKIPPED, B: Fate.FAILED, C: Fate.FAILED}
+    [note] = [note for note in result.notes if "was killed" in note]
+    assert "of 2 observations were put back, those of 1 removed" in note
+    assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["old"] * 3]
+    assert nothing_is_held(root)
+
+    use_drp(monkeypatch)
+    assert run(NIGHT, version="2.9", delete=True).reason == "2 done, 1 already done"
+
+
+def test_two_at_once_do_not_fight(root: Path) -> None:
+    with locks.hold("reprocess", folder=root / ".kpfnb"), pytest.raises(Busy, match="reprocess is"):
+        run(NIGHT)
+    assert not (root / "2D").exists()
+
+
+def test_dry_run_says_what_and_how_and_changes_nothing(root: Path) -> None:
+    add_products(root, A, "v2.9")
+    before = sorted(root.rglob("*"))
+    result = run(NIGHT, dry_run=True)
+    assert fates(result) == {C: Fate.PLANNED, B: Fate.PLANNED, A: Fate.SKIPPED}
+    assert f"would run: {shlex.join(result.command)}" in str(result)
+    assert result.command[-1] == "LIST"
+    assert result.outcome is Outcome.SUCCEEDED
+    assert sorted(root.rglob("*")) == before
+
+
+def test_the_night_log_has_a_row_for_each_night_processed(root: Path) -> None:
+    run("20240101:20240102", version="2.9", batch_size=2)
+    run("20240101:20240102", version="2.9")
+    entries = nightlog.read(nightlog.path(settings.load()), root)
+    assert [(e.night, e.version, e.done) for e in entries] == [
+        ("20240102", "2.9", 1),
+        ("20240101", "2.9", 3),
+    ]
+    assert entries[0].started <= entries[0].ended <= entries[1].ended
+
+
+def test_a_night_log_that_cannot_be_written_is_a_note(root: Path) -> None:
+    nightlog.path(settings.load()).mkdir(parents=True)
+    result = run(NIGHT)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert any("night log" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "error", "message"),
+    [
+        ([], {}, BadParameter, "nothing is chosen"),
+        (["20241399"], {}, BadParameter, "'20241399'.*date that exists"),
+        (["nonsense"], {}, BadParameter, "'nonsense' is no night"),
+        ([NIGHT], {"order": "up"}, BadParameter, "order: 'up'"),
+        ([NIGHT], {"levels": ["L3"]}, BadParameter, "levels: L3"),
+        ([NIGHT], {"levels": []}, BadParameter, "levels: none"),
+        ([NIGHT], {"ncpus": 0}, BadParameter, "ncpus: 0"),
+        ([NIGHT], {"nice": 20}, BadParameter, "nice: 20"),
+        ([NIGHT], {"silence_seconds": 0}, BadParameter, "silence_seconds: 0"),
+        ([NIGHT], {"silence_seconds": float("nan")}, BadParameter, "silence_seconds: nan"),
+        ([NIGHT], {"version": "two"}, BadParameter, "'two' is not a DRP version"),
+        ([NIGHT], {"root": "/nowhere"}, BadInput, "no L0 directory"),
+    ],
+)
+def test_mistakes_are_told_before_any_work(
+    root: Path, targets: list[str], options: dict[str, Any], error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        run(*targets, **options)
+    assert not (root / ".kpfnb").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-drp {target}", "the program 'no-such-drp' is not there"),
+        ("true", r"drp_command has no \{target\}"),
+    ],
+)
+def test_a_drp_that_is_missing_is_told_before_any_work(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
+) -> None:
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", command)
+    with pytest.raises(BadSettings, match=message) as caught:
+        run(NIGHT)
+    assert "KPFNB_DRP_COMMAND" in caught.value.hint
+
+
+def test_an_empty_range_is_no_failure(root: Path) -> None:
+    result = run("20230101:20230201")
+    assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "no observations")
+    assert "no observations in 20230101:20230201" in result.notes
+
+
+def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_drp(monkeypatch, "error", B)
+    result = run("20240101:20240102", batch_size=2)
+    frame = result.to_frame()
+    assert list(frame["fate"]) == ["done", "done", "failed", "done"]
+    figure = result.plot()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["observations", "products made"]
+    assert sum(bar.get_height() for bar in figure.axes[0].patches) == 4
