@@ -29,16 +29,19 @@ Notebook = Annotated[str, typer.Option("--notebook", help="Only runs of that not
 Ended = Annotated[Outcome | None, typer.Option("--outcome", help="Only runs that ended so.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 
+Parameters = Annotated[
+    list[str] | None, typer.Option("-p", "--parameter", help="A parameter, as name=value.")
+]
+ParameterFiles = Annotated[
+    list[Path] | None, typer.Option("-f", "--file", help="A parameter set, as YAML.")
+]
+
 
 @app.command()
 def run(
     name: Annotated[str, typer.Argument(help="Name of a notebook, or the path of one.")],
-    parameter: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", help="A parameter, as name=value.")
-    ] = None,
-    file: Annotated[
-        list[Path] | None, typer.Option("-f", "--file", help="A parameter set, as YAML.")
-    ] = None,
+    parameter: Parameters = None,
+    file: ParameterFiles = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Stop it after [s].")] = None,
@@ -52,13 +55,9 @@ def run(
     from kpfnb import log, notebooks
 
     log.console()
-    given: dict[str, Any] = {}
-    for one in file or []:
-        given |= notebooks.load_parameters(one)
-    given |= dict(_pair(text) for text in parameter or [])
     record = notebooks.run(
         name,
-        given,
+        given_parameters(file, parameter),
         dry_run=dry_run,
         timeout_seconds=timeout,
         echo=None if as_json or not sys.stderr.isatty() else _progress,
@@ -106,6 +105,16 @@ def show(
     _print(record, as_json=as_json)
     if not as_json:
         _print_details(record)
+
+
+def given_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
+    """The parameters in files and in name=value pairs; a later one wins."""
+    from kpfnb import notebooks
+
+    given: dict[str, Any] = {}
+    for file in files or []:
+        given |= notebooks.load_parameters(file)
+    return given | dict(_pair(text) for text in pairs or [])
 
 
 def _list(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> None:
