@@ -2,130 +2,98 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from kpfnb import files, pipelinepicture, runs, settings
+from kpfnb import pipelinepicture, report, runview, settings
 from kpfnb.outcomes import Outcome
 from kpfnb.pipelinefile import Pipeline
 from kpfnb.pipelinestate import Phase, StepState
+from kpfnb.runs import Record
+from kpfnb.runview import Link
 
-FILE_NAME = "report.html"
-TEMPLATE = Path(__file__).parent / "templates/pipeline.html"
 REFRESH_SECONDS = 5
 """The page of a run that goes on shows itself anew so often."""
 
-LOOKS = {
-    Outcome.SUCCEEDED: ("good", "✓"),
-    Outcome.PARTIAL: ("partly", "◐"),
-    Outcome.FAILED: ("bad", "✗"),
-    Outcome.CRASHED: ("bad", "✗"),
-    Outcome.REJECTED: ("bad", "⊘"),
-    Outcome.SKIPPED: ("partly", "–"),
+SIGNS: dict[str, str] = {
+    **runview.SIGNS,
+    Phase.WAITING: "·",
+    Phase.ALREADY_DONE: "✔",
+    Phase.NOT_NEEDED: "–",
+    Phase.BLOCKED: "‖",
 }
-"""Tone and sign of each outcome; nothing is told by colour alone."""
-
-PHASE_LOOKS = {
-    Phase.WAITING: ("idle", "○"),
-    Phase.RUNNING: ("busy", "▸"),
-    Phase.ALREADY_DONE: ("good", "✓"),
-    Phase.NOT_NEEDED: ("idle", "–"),
-    Phase.BLOCKED: ("partly", "–"),
-}
-
-
-def write(
-    path: Path,
-    pipeline: Pipeline,
-    record: runs.Record,
-    states: Mapping[str, StepState],
-    resumes: str = "",
-) -> None:
-    """Write the page at `path`; `resumes` names the directory of the run that it continues."""
-    files.write_text(path, render(pipeline, record, states, resumes))
+"""Steps are told by word, sign and colour, never by colour alone."""
 
 
 def render(
-    pipeline: Pipeline, record: runs.Record, states: Mapping[str, StepState], resumes: str = ""
+    pipeline: Pipeline, record: Record, states: Mapping[str, StepState], resumes: str = ""
 ) -> str:
-    """The page as HTML that needs no script and no other file; all text is escaped."""
-    import jinja2
+    """The page as HTML that needs no script and no other file; all text is escaped.
 
-    word = record.outcome.value if record.outcome else "running"
-    tone, glyph = LOOKS[record.outcome] if record.outcome else PHASE_LOOKS[Phase.RUNNING]
-    environment = jinja2.Environment(autoescape=True)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
-        name=pipeline.name,
-        title=pipeline.title or pipeline.name,
-        word=word,
-        tone=tone,
-        glyph=glyph,
-        id=record.id,
-        started=local_time(record.started),
-        duration=duration(record.seconds),
-        reason=record.reason,
-        resumes=resumes and {"id": resumes[-8:], "href": f"../{resumes}/{FILE_NAME}"},
-        refresh_seconds=0 if record.outcome else REFRESH_SECONDS,
-        layout=pipelinepicture.layout({state.name: state.needs for state in states.values()}),
-        box_width=pipelinepicture.WIDTH,
-        box_height=pipelinepicture.HEIGHT,
-        steps={state.name: _shown(state, record) for state in states.values()},
-        parameters=[
-            {"name": name, "value": str(record.parameters.get(name, "")), "help": declared.help}
-            for name, declared in pipeline.parameters.items()
-        ],
+    resumes : the name of the directory of the run that this one continues
+    """
+    from markupsafe import Markup
+
+    environment = runview.environment()
+    style = runview.style() + environment.loader.get_source(environment, "pipeline.css")[0]
+    return str(
+        environment.get_template("pipeline.html").render(
+            name=pipeline.name,
+            title=pipeline.title or pipeline.name,
+            run=runview.view(record, settings.load().zone),
+            resumes=resumes and Link(resumes[-8:], f"../{quote(resumes)}/{report.FILE_NAME}"),
+            refresh_seconds=0 if record.outcome else REFRESH_SECONDS,
+            layout=pipelinepicture.layout({state.name: state.needs for state in states.values()}),
+            box_width=pipelinepicture.WIDTH,
+            box_height=pipelinepicture.HEIGHT,
+            steps={state.name: _shown(_settled(state, record)) for state in states.values()},
+            parameters=_parameters(pipeline, record),
+            # The package's own style sheets
+            style=Markup(style),  # noqa: S704
+            policy=report.policy(style),
+        )
     )
 
 
-def look(state: StepState) -> tuple[str, str]:
-    """The tone and the sign of a step."""
-    if state.phase is Phase.RAN and state.outcome:
-        return LOOKS[state.outcome]
-    return PHASE_LOOKS[state.phase]
+def line(state: StepState) -> str:
+    """A step in one line of a terminal."""
+    took = runview.duration(state.seconds) if state.seconds is not None else ""
+    text = f"{SIGNS[state.word]} {state.name}: {state.word}"
+    return ", ".join(filter(None, [text, state.reason, took]))
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as people read them: `4.2 s`, `3 min 10 s`, `2 h 05 min`; '' for none."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def local_time(moment: str) -> str:
-    """An ISO 8601 time in the zone that people see."""
-    return (
-        datetime.fromisoformat(moment)
-        .astimezone(settings.load().zone)
-        .strftime("%Y-%m-%d %H:%M:%S %Z")
-    )
-
-
-def _shown(state: StepState, record: runs.Record) -> dict[str, Any]:
-    """What the page tells of a step."""
+def _settled(state: StepState, record: Record) -> StepState:
     if record.outcome and state.phase is Phase.RUNNING:
-        # it was running when the pipeline's process died
-        state = replace(state, phase=Phase.RAN, outcome=Outcome.CRASHED)
-    tone, glyph = look(state)
-    report = record.directory.parents[1] / state.run / FILE_NAME
+        # The pipeline's process died while it was running
+        return replace(state, phase=Phase.RAN, outcome=Outcome.CRASHED)
+    return state
+
+
+def _shown(state: StepState) -> dict[str, Any]:
+    """What the page tells of a step."""
     return {
         "name": state.name,
         "notebook": state.notebook,
         "word": state.word,
-        "tone": tone,
-        "glyph": glyph,
+        "style": state.word.replace(" ", "-"),
+        "sign": SIGNS[state.word],
         "reason": state.reason,
         "attempts": state.attempts,
-        "duration": duration(state.seconds),
+        "duration": "" if state.seconds is None else runview.duration(state.seconds),
+        "parameters": [(name, runview.shown(value)) for name, value in state.parameters.items()],
         "run": state.run[-8:],
-        "href": Path(os.path.relpath(report, record.directory)).as_posix() if state.run else "",
+        "target": f"../../{quote(state.run)}/{report.FILE_NAME}" if state.run else "",
     }
+
+
+def _parameters(pipeline: Pipeline, record: Record) -> list[dict[str, str]]:
+    return [
+        {
+            "name": name,
+            "value": runview.shown(record.parameters.get(name)),
+            "help": declared.help,
+        }
+        for name, declared in pipeline.parameters.items()
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-WIDTH, HEIGHT = 210, 74  # of a step's box, pixels
+WIDTH, HEIGHT = 216, 74  # of a step's box, pixels
 GAP_X, GAP_Y = 64, 22
 MARGIN = 6
 

@@ -87,7 +87,7 @@ def decide(plan: Plan, name: str, states: States, results: Results, earlier: Sta
         return state.blocked(Outcome.SKIPPED, reason)
     try:
         if step.when and not _take(step.when, results):
-            reason = f"{step.when.step} gives no {step.when.value}"
+            reason = f"{step.when.value} of {step.when.step} is empty"
             return replace(state, phase=Phase.NOT_NEEDED, outcome=Outcome.SUCCEEDED, reason=reason)
         known = resolve(plan, step, results)
     except LookupError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, pipelinepage, runs
+from kpfnb import files, log, pipelinepage, report, runs, runsindex
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
 from kpfnb.pipelineplan import Plan
@@ -34,11 +34,13 @@ class PipelineRun:
     states: dict[str, StepState]
     resumes: str = ""
     """The name of the directory of the run that it continues."""
+    nothing_to_do: bool = False
+    """True where this run was found when it was to be resumed, and there was nothing left."""
 
     @property
     def page(self) -> Path:
         """The page for people."""
-        return self.record.directory / pipelinepage.FILE_NAME
+        return self.record.directory / report.FILE_NAME
 
     @property
     def outcome(self) -> Outcome | None:
@@ -61,7 +63,12 @@ class PipelineRun:
     def to_dict(self) -> dict[str, Any]:
         """JSON values: the run's record and its steps."""
         steps = [state.to_dict() for state in self.states.values()]
-        return {**self.record.to_dict(), "page": str(self.page), "steps": steps}
+        return {
+            **self.record.to_dict(),
+            "nothing_to_do": self.nothing_to_do,
+            "page": str(self.page),
+            "steps": steps,
+        }
 
 
 def begin(plan: Plan, states: dict[str, StepState], earlier: PipelineRun | None) -> PipelineRun:
@@ -145,6 +152,7 @@ class Journal:
         record = runs.finish(self.run.record, Facts(result=result, stopped=stopped))
         self.run = replace(self.run, record=record)
         self._write()
+        runsindex.update(record)
         return self.run
 
     def _write(self) -> None:
@@ -156,7 +164,8 @@ class Journal:
 
 def write_page(plan: Plan, run: PipelineRun) -> None:
     """Write the page of a run."""
-    pipelinepage.write(run.page, plan.pipeline, run.record, run.states, run.resumes)
+    html = pipelinepage.render(plan.pipeline, run.record, run.states, run.resumes)
+    files.write_text(run.page, log.redact(html))
 
 
 def figures(states: Mapping[str, StepState]) -> dict[str, int | float | str]:

@@ -26,7 +26,6 @@ from kpfnb.pipelinestate import Phase, StepState
 from kpfnb.verdict import REFUSALS
 
 JOBS = 2
-LOG_NAME = "log.txt"
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ def run(
         earlier = find_earlier(plan) if resume else None
         states = foresee(plan, earlier)
         if earlier and is_nothing_to_do(earlier, states):
-            return earlier
+            return replace(earlier, states=states, nothing_to_do=True)
         try:
             return _run(plan, earlier, states, jobs, notify, run_step)
         except OSError as error:
@@ -138,8 +137,8 @@ def _run(
     notify: Callable[[StepState], object],
     run_step: RunStep,
 ) -> PipelineRun:
-    if earlier:
-        # its page may still say that it runs, if it was killed
+    if earlier and earlier.outcome is Outcome.CRASHED:
+        # Its page still says that it runs
         pipelinerecord.write_page(plan, earlier)
     journal = Journal(plan, pipelinerecord.begin(plan, states, earlier), notify)
     for state in states.values():
@@ -147,7 +146,7 @@ def _run(
             notify(state)
     stop = _Stop()
     ended = runs.keep_alive(journal.run.record)
-    handler = log.attach(journal.run.record.directory / LOG_NAME)
+    handler = log.attach(journal.run.record.directory / runs.LOG_NAME)
     try:
         with stop.on_signals():
             before = earlier.with_result() if earlier else {}

@@ -172,7 +172,7 @@ def test_a_step_is_not_needed_where_there_is_nothing_to_do() -> None:
     fake = Fake(progress=lambda given: good(missing=[]))
     done = run(make(), fake)
     assert done.states["work"].word == "not needed"
-    assert done.states["work"].reason == "look gives no missing"
+    assert done.states["work"].reason == "missing of look is empty"
     assert done.states["after"].word == "succeeded"
     assert done.outcome is Outcome.SUCCEEDED
     assert "reprocess" not in [name for name, given in fake.calls if "observations" in given]
@@ -278,6 +278,8 @@ def test_resuming_a_run_that_succeeded_does_nothing() -> None:
     fake = Fake()
     second = run(make(), fake, resume=True)
     assert second.record == first.record
+    assert (first.nothing_to_do, second.nothing_to_do) == (False, True)
+    assert set(words(second).values()) == {"already done"}
     assert fake.calls == []
     assert len(records.directories(first.runs_dir, "pipeline-nightly")) == 1
 

@@ -1,0 +1,187 @@
+"""`kpfnb pipeline`: run notebooks that need each other, list such pipelines and show them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli.runs import ParameterFiles, Parameters, given_parameters
+from kpfnb.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from kpfnb.pipelinefile import Step
+    from kpfnb.pipelineplan import Plan
+    from kpfnb.pipelinerecord import PipelineRun
+    from kpfnb.pipelinestate import StepState
+
+pipeline_app = typer.Typer(
+    help="Run, list and show pipelines: notebooks put together.\n\n"
+    "Example: kpfnb pipeline run nightly -p start=20240115",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+app.add_typer(pipeline_app, name="pipeline")
+
+Name = Annotated[str, typer.Argument(help="Name of a pipeline, or the path of its YAML file.")]
+
+
+@pipeline_app.command()
+def run(
+    name: Name,
+    parameter: Parameters = None,
+    file: ParameterFiles = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the last run: what is done is not repeated.")
+    ] = False,
+    dry_run: DryRun = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Run so many steps at once.")] = 2,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Wait so long [s] for another run of it to end.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline; the exit code is its outcome's.
+
+    With --resume the last run with the same parameters is continued: steps that succeeded are not
+    run again, unless their notebook, parameters, settings, or a step that they need has changed.
+
+    Example: kpfnb pipeline run nightly -p start=20240101 -p end=20240131 --resume
+    """
+    from kpfnb import log, pipelinefile, pipelineplan, pipelines
+
+    log.console()
+    plan = pipelineplan.make(pipelinefile.load(name), given_parameters(file, parameter))
+    if dry_run:
+        _print_plan(plan, resume=resume, as_json=as_json)
+        return
+    ended = pipelines.run(
+        plan,
+        jobs=jobs,
+        resume=resume,
+        wait_seconds=wait,
+        notify=_ignore if as_json else _tell,
+    )
+    _print_end(ended, as_json=as_json)
+    raise typer.Exit((ended.outcome or Outcome.CRASHED).exit_code)
+
+
+@pipeline_app.command("list")
+def list_pipelines(as_json: Json = False) -> None:
+    """List the pipelines of this project.
+
+    Example: kpfnb pipeline list
+    """
+    from kpfnb import pipelinefile
+
+    pipelines = [pipelinefile.load(str(path)) for path in pipelinefile.files()]
+    if as_json:
+        _print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])
+        return
+    if not pipelines:
+        print(f"No pipeline in {pipelinefile.folder()}.")
+    for pipeline in pipelines:
+        print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
+        print(f"    {' → '.join(pipeline.order())}")
+
+
+@pipeline_app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """Show a pipeline: its parameters, its steps in order, and what each needs.
+
+    Example: kpfnb pipeline show nightly
+    """
+    from kpfnb import pipelinefile, runview
+
+    pipeline = pipelinefile.load(name)
+    if as_json:
+        _print_json(pipeline.model_dump(mode="json"))
+        return
+    print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
+    for parameter, declared in pipeline.parameters.items():
+        print(f"  -p {parameter}={runview.shown(declared.default)}  {declared.help}")
+    for number, step in enumerate(pipeline.order(), 1):
+        _print_step(number, step, pipeline.steps[step])
+
+
+def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
+    """What a run would do; nothing is run or written."""
+    from kpfnb import pipelines
+
+    earlier = pipelines.find_earlier(plan) if resume else None
+    states = pipelines.foresee(plan, earlier)
+    if as_json:
+        steps = [state.to_dict() for state in states.values()]
+        _print_json({"pipeline": plan.pipeline.name, "parameters": plan.parameters, "steps": steps})
+        return
+    print(f"{plan.pipeline.name}, dry run: nothing is run")
+    if earlier:
+        print(f"  continues run {earlier.record.id} of {earlier.record.started}")
+    for number, (name, state) in enumerate(states.items(), 1):
+        word = state.word if state.is_settled else "to run"
+        _print_step(number, name, plan.step(name), word=word, values=plan.parameters)
+
+
+def _print_step(
+    number: int, name: str, step: Step, *, word: str = "", values: dict[str, Any] | None = None
+) -> None:
+    from kpfnb.pipelinefile import FromParameter, FromStep
+    from kpfnb.runview import shown
+
+    print(f"{number}. {name}: notebook {step.notebook}" + (f" ({word})" if word else ""))
+    for parameter, value in step.parameters.items():
+        if isinstance(value, FromStep):
+            text = f"{value.value} of {value.step}"
+        elif isinstance(value, FromParameter):
+            text = shown(values[value.parameter]) if values else f"-p {value.parameter}"
+        else:
+            text = shown(value)
+        print(f"     {parameter} = {text}")
+    conditions = {
+        "after": ", ".join(step.all_needs()),
+        "only if not empty": f"{step.when.value} of {step.when.step}" if step.when else "",
+        "more attempts": f"{step.retries}, the first after {step.backoff_seconds:g} s"
+        if step.retries
+        else "",
+        "stopped after": f"{step.timeout_seconds:g} s" if step.timeout_seconds else "",
+    }
+    for condition, text in conditions.items():
+        if text:
+            print(f"     {condition}: {text}")
+
+
+def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
+    from kpfnb import pipelinepage, runview, settings
+
+    if as_json:
+        _print_json(ended.to_dict())
+        return
+    record, word = ended.record, runview.word(ended.record)
+    if ended.nothing_to_do:
+        for state in ended.states.values():
+            print(pipelinepage.line(state))
+        moment = runview.view(record, settings.load().zone)["started"]
+        print(f"nothing to do: run {record.id} of {moment} did all of it")
+    else:
+        print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}")
+    print(f"report: {ended.page}")
+
+
+def _tell(state: StepState) -> None:
+    from kpfnb import pipelinepage
+
+    if state.is_settled or state.reason:
+        print(pipelinepage.line(state), flush=True)
+    elif sys.stderr.isatty():
+        print(f"{pipelinepage.line(state)} …", file=sys.stderr, flush=True)
+
+
+def _ignore(state: StepState) -> None:
+    """With --json only the end is told."""
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(values, indent=1, ensure_ascii=False))
