@@ -1,0 +1,120 @@
+"""How fast the progress of the processing is assessed.
+
+    python benchmarks/progress.py [--nights 1000] [--folder DIRECTORY]
+
+Two simulated trees, removed afterwards. The first is 10 nights of 400 observations, every file
+with a header of real size. The second is large (1,000 nights of 500, 1.75 million names): there
+the files of a kind in a night are hard links of one, so that it fits on any disk; each name is
+still listed, stat'ed and opened by itself. CPU seconds, imports left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kpfnb.demo import tree
+from kpfnb.kpf import progress, survey
+from kpfnb.kpf.obsid import KPF, ObsID
+
+SAMPLE = 100
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--nights", type=int, default=1000, help="of the large tree; 0 for none")
+    options.add_argument("--folder", type=Path, help="where to build the trees")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        warm_up(Path(folder) / "warm")
+        measure_small(Path(folder) / "small")
+        if chosen.nights:
+            measure_large(Path(folder) / "large", chosen.nights)
+
+
+def warm_up(folder: Path) -> None:
+    """Import what is imported on first use."""
+    place(folder)
+    tree.plant(folder, ["20240101"], 8)
+    progress.assess(version="2.9")
+
+
+def measure_small(folder: Path) -> None:
+    place(folder)
+    print("10 nights x 400 observations")
+    names = tree.plant(folder, tree.consecutive("20240101", 10), 400)
+    first = measure("first look", 0.4, progress.assess)
+    measure("later look", 0.15, progress.assess)
+    forget(folder)
+    versioned = measure("first look, version checked", 1.5, lambda: progress.assess(version="2.9"))
+    measure("later look, version checked", 0.15, lambda: progress.assess(version="2.9"))
+    with_astropy = astropy_seconds(folder, names[:SAMPLE], ["L0"])
+    all_levels = astropy_seconds(folder, names[:SAMPLE], list(KPF.levels))
+    print(f"  astropy on the L0 alone: {with_astropy / first:.0f} times the first look,")
+    print(f"  on all levels: {all_levels / versioned:.0f} times (from {SAMPLE} observations)")
+
+
+def measure_large(folder: Path, number: int) -> None:
+    place(folder)
+    print(f"{number} nights x 500 observations (hard links)")
+    nights = tree.consecutive("20210101", number)
+    tree.plant(folder, nights, 500, linked=True)
+    tree.age(folder, datetime(2024, 1, 1, tzinfo=UTC))
+    year = nights[0], nights[min(365, number) - 1]
+    before = peak_mb()
+    measure("first look at all, fills the index", None, progress.assess)
+    print(f"  peak memory grew by {peak_mb() - before:.0f} MB meanwhile")
+    print(f"  the index takes {index(folder).stat().st_size / 1e6:.0f} MB")
+    measure("a year's table, nights from the index", 1, lambda: str(progress.assess(*year)))
+    measure("a year's table, every file stat'ed", None, lambda: progress.assess(*year, fresh=True))
+
+
+def place(folder: Path) -> None:
+    os.environ["KPFNB_DATA_ROOT"] = str(folder)
+    os.environ["KPFNB_WORK_DIR"] = str(folder / "work")
+
+
+def index(folder: Path) -> Path:
+    return folder / "work" / survey.INDEX_NAME
+
+
+def forget(folder: Path) -> None:
+    for path in index(folder).parent.glob(f"{survey.INDEX_NAME}*"):
+        path.unlink()
+
+
+def measure(label: str, limit: float | None, work: Callable[[], object]) -> float:
+    """CPU seconds of the work, printed beside what is allowed."""
+    wall, start = time.perf_counter(), time.process_time()
+    work()
+    seconds, wall = time.process_time() - start, time.perf_counter() - wall
+    verdict = f"allowed {limit} s, {'ok' if seconds <= limit else 'TOO SLOW'}" if limit else ""
+    print(f"  {label:<40} {seconds:8.3f} CPU-s {wall:8.3f} s  {verdict}", flush=True)
+    return seconds
+
+
+def astropy_seconds(folder: Path, names: list[str], levels: list[str]) -> float:
+    """What 4,000 observations would take with one `fits.open` a file, as the old script has it."""
+    from astropy.io import fits
+
+    paths = [ObsID(name).path(folder, level) for name in names for level in levels]
+    paths = [path for path in paths if path.exists()]
+    start = time.process_time()
+    for path in paths:
+        with fits.open(path) as hdus:
+            hdus[0].header.get("IMTYPE"), hdus[0].header.get("DRPTAG")
+    return (time.process_time() - start) * 4000 / len(names)
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+import gzip
+import os
+
+import pytest
+
+from kpfnb import fitsheader
+from kpfnb.demo import tree
+from kpfnb.kpf import inventory
+from kpfnb.kpf.index import Index
+from kpfnb.kpf.obsid import KPF, ObsID
+
+NIGHT = "20240101"
+CARDS = dict.fromkeys(KPF.levels, 60)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def names(root):
+    return tree.plant(root, [NIGHT], 8, cards=CARDS)
+
+
+def look(root, *, index=None, tags=False):
+    places = inventory.folders(root, NIGHT, KPF.products)
+    return inventory.look(places, NIGHT, index=index or Index(None), tags=tags)
+
+
+def test_what_an_l0_tells(root, names):
+    found = look(root).raws
+    told = [(found[name].camera, found[name].imtype, found[name].problem) for name in names]
+    assert told == [(kind.cameras == "YES", kind.imtype, "") for kind in tree.KINDS]
+
+
+def test_tags_are_read_only_when_asked_for(root, names):
+    assert {product.tag for product in look(root).products["2D"].values()} == {""}
+    assert {product.tag for product in look(root, tags=True).products["2D"].values()} == {
+        tree.VERSION
+    }
+
+
+def test_strays_are_passed_over(root, names):
+    raw = root / "L0" / NIGHT
+    for name in (
+        f"KP.{NIGHT}.00000.00-1.fits",
+        f".KP.{NIGHT}.00000.00.fits.Ab12Cd",
+        "KP.20240102.00001.00.fits",
+        f"KP.{NIGHT}.00001.00_2D.fits",
+        "notes.txt",
+    ):
+        (raw / name).write_text("stray")
+    (raw / "abcdefgh").mkdir()
+    assert set(look(root).raws) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "empty"),
+        (b"SIMPLE  =" + b" " * 2871, "cut short at 2880 bytes"),
+        (b"SIMPLE  =" + b" " * 9000, "cut short at 9009 bytes"),
+        (b"\0" * 5760, "not FITS"),
+        (b"hello" * 1152, "not FITS"),
+        (gzip.compress(b"SIMPLE  =").ljust(5760), "not FITS"),
+    ],
+)
+def test_a_product_that_is_not_whole(root, names, content, problem):
+    ObsID(names[0]).path(root, "L1").write_bytes(content)
+    assert look(root).products["L1"][names[0]].problem == problem
+
+
+def test_a_header_without_end_is_met_when_it_is_read(root, names):
+    path = ObsID(names[0]).path(root, "L1")
+    path.write_bytes(path.read_bytes()[:80] * 72)
+    assert look(root).products["L1"][names[0]].problem == ""
+    assert look(root, tags=True).products["L1"][names[0]].problem == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"", "empty"), (b"no FITS at all", "not FITS"), (b"SIMPLE  =" + b" " * 999, "truncated")],
+)
+def test_an_l0_that_cannot_be_read(root, names, content, problem):
+    ObsID(names[0]).path(root, "L0").write_bytes(content)
+    assert look(root).raws[names[0]].problem == problem
+
+
+def test_a_gzipped_l0_is_read(root, names):
+    path = ObsID(names[0]).path(root, "L0")
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert look(root).raws[names[0]].imtype == "Object"
+
+
+@pytest.mark.parametrize("level", ["L0", "L1"])
+def test_what_stands_in_the_place_of_a_file(root, names, level):
+    path = ObsID(names[0]).path(root, level)
+
+    def problem():
+        found = look(root)
+        return (found.raws if level == "L0" else found.products[level])[names[0]].problem
+
+    path.unlink()
+    path.mkdir()
+    assert problem() == "not a file"
+    path.rmdir()
+    path.symlink_to("nowhere")
+    assert problem() == "No such file or directory"
+
+
+def test_a_file_that_vanishes_or_is_refused_while_it_is_read(root, names, monkeypatch):
+    refused = fitsheader.BadHeader("x", fitsheader.Reason.UNREADABLE, "Permission denied")
+
+    def read(path, keywords):
+        raise refused
+
+    monkeypatch.setattr(fitsheader, "read", read)
+    assert {raw.problem for raw in look(root).raws.values()} == {"unreadable"}
+
+
+def test_a_folder_that_cannot_be_listed_is_said(root, names, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith(f"L1/{NIGHT}"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = look(root)
+    assert "can't list" in found.notes[0]
+    assert found.products["L1"] == {}
+    assert len(found.products["2D"]) == 8
+
+
+def test_no_folder_is_an_empty_night(root):
+    found = look(root)
+    assert (found.raws, found.notes, found.newest_ns) == ({}, (), 0)
+
+
+def test_the_second_look_only_stats(root, names, tmp_path, monkeypatch):
+    with Index(tmp_path / "index.sqlite") as index:
+        first = look(root, index=index, tags=True)
+        monkeypatch.setattr(inventory, "_ask", None)
+        assert look(root, index=index, tags=True) == first
+        assert {p.tag for p in look(root, index=index).products["2D"].values()} == {tree.VERSION}
+
+
+@pytest.mark.parametrize("change", ["time", "size"])
+def test_what_changed_is_read_anew(root, names, tmp_path, change):
+    path = ObsID(names[0]).path(root, "L0")
+    with Index(tmp_path / "index.sqlite") as index:
+        look(root, index=index)
+        before = path.stat()
+        text = path.read_bytes().replace(b"'Object  '", b"'Bias    '")
+        path.write_bytes(text + (b" " * 2880 if change == "size" else b""))
+        later = before.st_mtime_ns + (change == "time")
+        os.utime(path, ns=(later, later))
+        assert look(root, index=index).raws[names[0]].imtype == "Bias"
+
+
+def test_what_could_not_be_read_is_tried_again(root, names, tmp_path, monkeypatch):
+    with Index(tmp_path / "index.sqlite") as index:
+        monkeypatch.setattr(inventory, "_ask", lambda read, path: ("", "a disk error"))
+        look(root, index=index)
+        monkeypatch.undo()
+        assert {raw.problem for raw in look(root, index=index).raws.values()} == {""}
+
+
+def test_files_that_are_gone_are_forgotten(root, names, tmp_path):
+    folder = root / "L0" / NIGHT
+    with Index(tmp_path / "index.sqlite") as index:
+        look(root, index=index)
+        ObsID(names[0]).path(root, "L0").unlink()
+        look(root, index=index)
+        assert len(index.files(folder)) == 7

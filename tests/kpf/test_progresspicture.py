@@ -1,0 +1,78 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from kpfnb.demo.tree import consecutive
+from kpfnb.kpf import progresspicture
+from kpfnb.kpf.judgement import Count, Night
+from kpfnb.kpf.progress import Progress
+
+LEVELS = ("2D", "L1", "L2")
+STARTED = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+def made(names, done=10):
+    nights = tuple(
+        Night(name, 10, 0, STARTED, dict.fromkeys(LEVELS, Count(done, 10)), (), STARTED)
+        for name in names
+    )
+    zone = ZoneInfo("UTC")
+    return Progress(Path("/d"), "20230101", "20231231", "", LEVELS, nights, zone, STARTED)
+
+
+@pytest.mark.parametrize(
+    ("done", "expected", "label"),
+    [
+        (300, 300, "all done"),
+        (299, 300, "90–99 %"),
+        (150, 300, "50–89 %"),
+        (1, 300, "1–49 %"),
+        (0, 300, "none done"),
+        (0, 0, "none expected"),
+    ],
+)
+def test_the_shade_of_a_count(done, expected, label):
+    assert progresspicture.shade(Count(done, expected)).label == label
+
+
+@pytest.mark.parametrize("number", [0, 1, 10, 31])
+def test_a_short_range_is_one_column_a_night(number):
+    figure = made(consecutive("20230101", number)).plot()
+    assert len(figure.axes) == 1
+    image = figure.axes[0].images[0].get_array()
+    assert image.shape[:2] == (3, max(number, 1))
+    assert figure.axes[0].get_xlabel() == "night (UT)"
+
+
+def test_nights_are_drawn_in_the_order_of_time():
+    figure = made(["20230103", "20230101"]).plot()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["20230101", "20230103"]
+
+
+def test_a_year_is_a_calendar_for_each_level_with_its_gap():
+    names = [name for name in consecutive("20230101", 365) if name != "20230714"]
+    figure = made(names).plot()
+    assert len(figure.axes) == 3
+    image = np.asarray(figure.axes[0].images[0].get_array())
+    assert image.shape[:2] == (12, 31)
+    complete = np.all(np.isclose(image, to_rgb(progresspicture.SHADES[-1].colour)), axis=2)
+    assert complete.sum() == 364
+    assert not complete[6, 13]
+
+
+def test_months_without_a_night_have_their_row():
+    names = [*consecutive("20221201", 31), *consecutive("20230301", 10)]
+    figure = made(names).plot()
+    assert figure.axes[0].images[0].get_array().shape[0] == 4
+
+
+@pytest.mark.parametrize("number", [1, 365])
+def test_it_can_be_saved(tmp_path, number):
+    path = tmp_path / "picture.png"
+    made(consecutive("20230101", number), done=3).plot().savefig(path, dpi=40)
+    assert path.stat().st_size > 1000

@@ -1,0 +1,137 @@
+import os
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from kpfnb.demo import tree
+from kpfnb.kpf import inventory, survey
+from kpfnb.kpf.index import Index
+from kpfnb.kpf.judgement import Count
+from kpfnb.kpf.obsid import KPF, ObsID
+from kpfnb.kpf.survey import Survey
+
+NIGHT = "20240101"
+CARDS = dict.fromkeys(KPF.levels, 60)
+OLD = datetime(2024, 1, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def names(root):
+    """A night that nobody has changed for long."""
+    names = tree.plant(root, [NIGHT], 8, cards=CARDS)
+    tree.age(root, OLD)
+    return names
+
+
+@pytest.fixture
+def index(tmp_path):
+    with Index(tmp_path / "index.sqlite") as index:
+        yield index
+
+
+def night(root, index, *, started=None, fresh=False, version="", junk=frozenset()):
+    look = Survey(root, KPF.products, index, started=started or time.time())
+    return look.night(NIGHT, version=version, junk=junk, fresh=fresh)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Counts the full looks."""
+    calls = []
+    real = inventory.look
+    monkeypatch.setattr(inventory, "look", lambda *a, **k: calls.append(a) or real(*a, **k))
+    return calls
+
+
+def test_a_settled_night_is_looked_at_once(root, names, index, looks):
+    first = night(root, index)
+    second = night(root, index)
+    assert len(looks) == 1
+    assert second == first
+    assert first.counts == {"2D": Count(8, 8), "L1": Count(7, 7), "L2": Count(5, 5)}
+
+
+def test_missing_levels_come_back_from_the_index(root, names, index, looks):
+    ObsID(names[0]).path(root, "L1").unlink()
+    ObsID(names[1]).path(root, "2D").write_bytes(b"")
+    tree.age(root, OLD)
+    os.utime(ObsID(names[1]).path(root, "2D"), (OLD.timestamp(),) * 2)
+    first = night(root, index)
+    assert night(root, index) == first
+    assert (len(looks), len(first.missing)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "options", [{"fresh": True}, {"version": "2.9"}, {"junk": frozenset({"KP.20240101.00000.00"})}]
+)
+def test_another_question_is_a_new_look(root, names, index, looks, options):
+    night(root, index)
+    night(root, index, **options)
+    assert len(looks) == 2
+
+
+def test_trust_ends(root, names, index, looks):
+    begun = time.time()
+    night(root, index, started=begun)
+    night(root, index, started=begun + survey.TRUSTED_SECONDS - 1)
+    assert len(looks) == 1
+    night(root, index, started=begun + survey.TRUSTED_SECONDS + 1)
+    assert len(looks) == 2
+
+
+def test_a_file_that_goes_is_seen(root, names, index):
+    assert not night(root, index).missing
+    ObsID(names[0]).path(root, "L2").unlink()
+    assert len(night(root, index).missing) == 1
+
+
+def test_a_product_that_is_replaced_is_seen(root, names, index):
+    night(root, index)
+    product = ObsID(names[0]).path(root, "L2")
+    product.with_suffix(".part").write_bytes(b"")
+    product.with_suffix(".part").rename(product)
+    assert len(night(root, index).missing) == 1
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_night_that_changed_lately_is_always_looked_at(root, names, index, looks, what):
+    product = ObsID(names[0]).path(root, "L2")
+    os.utime(product if what == "file" else product.parent)
+    night(root, index)
+    night(root, index)
+    assert len(looks) == 2
+
+
+def test_our_own_touch_is_told_to_the_index(root, names, index):
+    night(root, index)
+    os.utime(ObsID(names[0]).path(root, "L0"))
+    survey.touched(index, root, NIGHT)
+    assert len(night(root, index).missing) == 3
+
+
+def test_a_folder_that_could_not_be_listed_is_not_remembered(
+    root, names, index, looks, monkeypatch
+):
+    real = os.scandir
+
+    def scandir(path):
+        if "L1" in str(path):
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(night(root, index).missing) == 7
+    monkeypatch.setattr(os, "scandir", real)
+    assert not night(root, index).missing
+
+
+def test_the_newest_tag(root, names, index):
+    tree.plant(root, [NIGHT], 1, cards=CARDS, version="v2.10")
+    assert Survey(root, KPF.products, index).newest_tag(NIGHT) == "v2.10"
+    assert Survey(root, KPF.products, index).newest_tag("20240102") == ""
