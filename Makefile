@@ -1,0 +1,48 @@
+# One command a chore; `make help` lists them. Each sets up what it needs in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lab bench lock clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.base  ## simulate a KPF night and run the nightly pipeline on it
+	$(BIN)/kpfnb demo night
+	$(BIN)/kpfnb pipeline run nightly --resume
+
+test: $(VENV)/.test lint  ## all tests: the package, the notebooks, the browser, real PypeIt
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+
+lint: $(VENV)/.test  ## style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(VENV)/.base  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+bench: $(VENV)/.test  ## measure, and print the ratios
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+lock: $(VENV)/.base  ## choose versions anew
+	$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --no-emit-index-url \
+	  -p 3.11 --extra pypeit --extra test pyproject.toml -o requirements.lock
+
+clean:  ## remove the environment; the work directory stays
+	rm -rf $(VENV)
+
+$(VENV)/.base: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "kpfnb needs Python 3.11 or later; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[pypeit,test]'
+	touch $@

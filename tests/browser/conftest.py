@@ -1,0 +1,101 @@
+"""A real JupyterLab, started for the tests on loopback, and Debian's Chromium to look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Lab:
+    """A running JupyterLab: where it is, and the directory that it shows."""
+
+    def __init__(self, url: str, token: str, folder: Path) -> None:
+        self.url = url
+        self.token = token
+        self.folder = folder
+
+    def address(self, notebook: str) -> str:
+        return f"{self.url}lab/tree/{notebook}?token={self.token}"
+
+
+@pytest.fixture(scope="session")
+def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of its own: the notebooks, a kpfnb.toml above them, the work directory beside."""
+    home = tmp_path_factory.mktemp("lab")
+    shutil.copytree(PROJECT / "notebooks", home / "notebooks")
+    (home / "kpfnb.toml").write_text("workers = 1\n")
+    return home
+
+
+@pytest.fixture(scope="session")
+def lab(lab_home: Path) -> Iterator[Lab]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
+    config = lab_home / "config"
+    (config / "labconfig").mkdir(parents=True)
+    # The news popup would ask the network, and lie over the buttons
+    (config / "labconfig/page_config.json").write_text(
+        json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
+    environment |= {
+        "JUPYTER_CONFIG_DIR": str(config),
+        "JUPYTER_RUNTIME_DIR": str(lab_home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(lab_home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(lab_home / "workspaces"),
+        "IPYTHONDIR": str(lab_home / "ipython"),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--port=0", "--ip=127.0.0.1", "--expose-app-in-browser"]
+    command += [f"--notebook-dir={lab_home / 'notebooks'}"]
+    with (lab_home / "lab.log").open("w") as log:
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, cwd=lab_home, start_new_session=True
+        )
+    try:
+        yield _wait_for_server(lab_home, server)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for_server(home: Path, server: subprocess.Popen[bytes]) -> Lab:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and server.poll() is None:
+        for file in (home / "runtime").glob(f"jpserver-{server.pid}.json"):
+            info = json.loads(file.read_text() or "{}")
+            if info.get("port"):
+                url = f"http://127.0.0.1:{info['port']}/"
+                return Lab(url, info["token"], home / "notebooks")
+        time.sleep(0.2)
+    raise AssertionError(f"JupyterLab did not start:\n{(home / 'lab.log').read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def browser(lab: Lab) -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()
