@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ast
 import difflib
+import io
+import math
+import tokenize
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,8 +17,7 @@ from typing import Any
 
 from kpfnb.errors import BadParameter
 
-Check = Callable[[Any], Any]
-"""Takes a raw value, returns the checked one or raises ValueError with what was expected."""
+_DECLARATION = 'declare it as   name: "kind" = literal  # what it is and its unit'
 
 
 @dataclass(frozen=True)
@@ -71,30 +73,61 @@ def parse_kind(text: str) -> Kind:
     if name not in {*_CHECKS, "int", "float"}:
         known = ", ".join(sorted({*_CHECKS, "int", "float"}))
         raise ValueError(f"unknown kind {text!r}; known are {known}")
+    if not _OPTIONS.get(name, _none)(options):
+        raise ValueError(f"kind {text!r} is not complete; see kpfnb.parameters.parse_kind")
     return Kind(name, options)
 
 
 def declared(source: str) -> list[Parameter]:
-    """The parameters that a cell's source declares, each default checked; [] for any other cell.
+    """The parameters that a cell's source declares, each default checked.
 
-    papermill's own reading of the cell gives names, annotations and help.
+    Anything but declarations, comments and a docstring is a `BadParameter`. The help is the
+    comment in a declaration's last line. (papermill's own reading passes over a line without a
+    word where it has a second `=`, or a sign or point in the kind.)
     """
-    import nbformat.v4
-    from papermill.translators import PythonTranslator
-
-    parameters = []
-    for found in PythonTranslator.inspect(nbformat.v4.new_code_cell(source)):
-        try:
-            kind = parse_kind(found.inferred_type_name)
-            parameter = Parameter(found.name, kind, ast.literal_eval(found.default), found.help)
-        except (ValueError, SyntaxError) as error:
-            raise BadParameter(
-                f"parameters cell: {found.name}: {error}",
-                'declare it as   name: "kind" = literal  # what it is and its unit',
-            ) from None
-        parameters.append(parameter)
+    try:
+        statements = ast.parse(source, "parameters cell").body
+    except (SyntaxError, ValueError) as error:
+        raise BadParameter(f"the parameters can't be read: {error}", _DECLARATION) from None
+    comments = _comments(source)
+    found: dict[str, Parameter] = {}
+    for statement in statements:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue
+        parameter = _declaration(statement, comments.get(statement.end_lineno or 0, ""))
+        if parameter.name in found:
+            raise BadParameter(f"parameters cell: {parameter.name} is declared twice")
         parameter.check(parameter.default)
-    return parameters
+        found[parameter.name] = parameter
+    return list(found.values())
+
+
+def _declaration(statement: ast.stmt, help: str) -> Parameter:
+    match statement:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as default):
+            text = kind.value if isinstance(kind, ast.Constant) else ast.unparse(kind)
+        case _:
+            line = ast.unparse(statement).partition("\n")[0]
+            raise BadParameter(f"parameters cell: {line!r} is no declaration", _DECLARATION)
+    try:
+        parsed = parse_kind(str(text))
+    except ValueError as error:
+        raise BadParameter(f"parameters cell: {name}: {error}", _DECLARATION) from None
+    try:
+        return Parameter(name, parsed, ast.literal_eval(default), help)
+    except (ValueError, TypeError):
+        what = f"the default {ast.unparse(default)} is no literal"
+        raise BadParameter(f"parameters cell: {name}: {what}", _DECLARATION) from None
+
+
+def _comments(source: str) -> dict[int, str]:
+    """Line number to comment."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {
+        token.start[0]: token.string.lstrip("#").strip()
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
 
 
 def validate(parameters: Iterable[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,9 +182,9 @@ def _number(value: Any, convert: type, limits: tuple[str, ...]) -> Any:
     what = "a whole number" if convert is int else "a number"
     try:
         number = convert(value if isinstance(value, str) or convert is float else repr(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"must be {what}") from None
-    if isinstance(value, bool) or number != number:
+    if isinstance(value, bool) or number in (math.inf, -math.inf) or number != number:
         raise ValueError(f"must be {what}")
     if limits and not float(limits[0]) <= number <= float(limits[1]):
         raise ValueError(f"must be {what} from {limits[0]} to {limits[1]}")
@@ -194,3 +227,28 @@ _CHECKS: dict[str, Callable[..., Any]] = {
     "night": check_night,
     "version": _version,
 }
+
+
+def _none(options: tuple[str, ...]) -> bool:
+    return not options
+
+
+def _some(options: tuple[str, ...]) -> bool:
+    return bool(options)
+
+
+def _limits(options: tuple[str, ...]) -> bool:
+    try:
+        lower_and_upper = [float(option) for option in options]
+    except ValueError:
+        return False
+    return len(options) in (0, 2) and lower_and_upper == sorted(lower_and_upper)
+
+
+_OPTIONS: dict[str, Callable[[tuple[str, ...]], bool]] = {
+    "int": _limits,
+    "float": _limits,
+    "choice": _some,
+    "subset": _some,
+}
+"""What may stand in a kind's brackets; nothing where it is not named."""

@@ -1,0 +1,250 @@
+"""Parameters: what a cell declares, and what values are let through."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.errors import BadParameter
+from kpfnb.parameters import Kind, Parameter, check_night, declared, parse_kind, validate
+
+TYPES: dict[str, type] = {
+    "str": str,
+    "path": str,
+    "int": int,
+    "int[-5, 64]": int,
+    "float": float,
+    "float[0.5, 1e3]": float,
+    "bool": bool,
+    "list[str]": list,
+    "choice[L0, 2D]": str,
+    "subset[2D, L1, L2]": list,
+    "night": str,
+    "version": str,
+}
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.sampled_from([10**400, "1" * 5000, "-", "v", "v2.", "2024_101", "20240230"]),
+        st.floats(),
+        st.text(),
+        st.binary(),
+        st.dates().map(lambda day: day.strftime("%Y%m%d")),
+    ),
+    lambda values: st.one_of(st.lists(values), st.dictionaries(st.text(), values)),
+)
+
+
+def parameter(kind: str, default: Any = None) -> Parameter:
+    return Parameter("name", parse_kind(kind), default, "what it is")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "checked"),
+    [
+        ("str", 20240131, "20240131"),
+        ("str", "", ""),
+        ("int", "5", 5),
+        ("int", -5, -5),
+        ("int[1, 64]", 64, 64),
+        ("float", 1, 1.0),
+        ("float", "1e-3", 0.001),
+        ("float[0.5, 1.5]", "0.5", 0.5),
+        ("bool", "true", True),
+        ("bool", "No", False),
+        ("bool", 1, True),
+        ("list[str]", "a, b,,c ", ["a", "b", "c"]),
+        ("list[str]", ["a", 2], ["a", "2"]),
+        ("list[str]", "", []),
+        ("choice[a-b, c]", "a-b", "a-b"),
+        ("choice[1, 2]", 1, "1"),
+        ("subset[2D, L1, L2]", "L1,2D", ["L1", "2D"]),
+        ("night", 20240229, "20240229"),
+        ("night", "", ""),
+        ("version", "v2.9.1-12-gabc", "v2.9.1-12-gabc"),
+        ("version", 2.9, "2.9"),
+        ("version", "", ""),
+        ("path", "/data", "/data"),
+    ],
+)
+def test_good_values_in_their_type(kind: str, value: Any, checked: Any) -> None:
+    found = parameter(kind).check(value)
+    assert found == checked
+    assert type(found) is type(checked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("str", True, "a text"),
+        ("str", None, "a text"),
+        ("int", "five", "a whole number"),
+        ("int", 5.5, "a whole number"),
+        ("int", True, "a whole number"),
+        ("int", None, "a whole number"),
+        ("int[1, 64]", 0, "from 1 to 64"),
+        ("int[1, 64]", 65, "from 1 to 64"),
+        ("float", "nan", "a number"),
+        ("float", "inf", "a number"),
+        ("float", -math.inf, "a number"),
+        ("float", 10**400, "a number"),
+        ("float[0.5, 1.5]", 2, "from 0.5 to 1.5"),
+        ("bool", "perhaps", "true or false"),
+        ("bool", 2, "true or false"),
+        ("list[str]", 5, "a list of texts"),
+        ("list[str]", [None], "a text"),
+        ("choice[a, b]", "c", "one of a, b"),
+        ("subset[2D, L1]", "2D,L9", "one of 2D, L1"),
+        ("night", "20230230", "a date that exists"),
+        ("night", "2024011", "a date that exists"),
+        ("night", "２０２４０１１５", "a date that exists"),
+        ("version", "latest", "a version"),
+        ("version", "v", "a version"),
+    ],
+)
+def test_bad_values_name_the_parameter_and_what_was_expected(
+    kind: str, value: Any, expected: str
+) -> None:
+    with pytest.raises(BadParameter) as caught:
+        parameter(kind).check(value)
+    assert caught.value.what.startswith("parameter name: ")
+    assert expected in caught.value.what
+    assert "what it is" in caught.value.hint
+
+
+@given(st.sampled_from(sorted(TYPES)), ANYTHING)
+def test_a_check_gives_the_right_type_or_a_bad_parameter(kind: str, value: Any) -> None:
+    try:
+        checked = parameter(kind).check(value)
+    except BadParameter:
+        return
+    assert type(checked) is TYPES[kind]
+    assert parameter(kind).check(checked) == checked
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_a_kind_is_written_as_it_is_read(kind: str) -> None:
+    assert str(parse_kind(kind)) == kind
+    assert parse_kind(kind.replace(" ", "")) == parse_kind(kind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "strin",
+        "",
+        "list",
+        "list[int]",
+        "int[5]",
+        "int[1, 2, 3]",
+        "int[a, b]",
+        "float[2, 1]",
+        "choice",
+        "choice[]",
+        "subset",
+        "str[a]",
+        "night[1]",
+    ],
+)
+def test_kinds_that_do_not_exist(kind: str) -> None:
+    with pytest.raises(ValueError, match="kind"):
+        parse_kind(kind)
+
+
+CELL = """
+# What to look at
+start: "night" = "20240115"  # first night; '' = all
+percent: "float[0.5, 99.5]" = 50  # at least so much, in %
+offset: "int[-5, 5]" = -1
+level: "choice[2-D, L1]" = "2-D"  # a level # of data
+note: "str" = "a # is = no comment"  # shown as it is
+names: "list[str]" = [
+    "a",  # the first
+    "b",
+]  # which
+"""
+
+
+def test_what_a_cell_declares() -> None:
+    assert declared(CELL) == [
+        Parameter("start", Kind("night"), "20240115", "first night; '' = all"),
+        Parameter("percent", Kind("float", ("0.5", "99.5")), 50, "at least so much, in %"),
+        Parameter("offset", Kind("int", ("-5", "5")), -1, ""),
+        Parameter("level", Kind("choice", ("2-D", "L1")), "2-D", "a level # of data"),
+        Parameter("note", Kind("str"), "a # is = no comment", "shown as it is"),
+        Parameter("names", Kind("list[str]"), ["a", "b"], "which"),
+    ]
+
+
+@pytest.mark.parametrize("source", ["", "# only a comment", '"""What they are."""'])
+def test_a_cell_that_declares_nothing(source: str) -> None:
+    assert declared(source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ('a: "int" = (', "line 1"),
+        ("%matplotlib inline", "line 1"),
+        ('\0a: "int" = 1', "null"),
+        ("a = 1", "'a = 1' is no declaration"),
+        ("import os", "'import os' is no declaration"),
+        ('a: "int"', "is no declaration"),
+        ('a: "integer" = 1', "a: unknown kind 'integer'"),
+        ('a: "int[1]" = 1', "a: kind 'int[1]' is not complete"),
+        ('a: "int" = 1 + 1', "a: the default 1 + 1 is no literal"),
+        ('a: "str" = open("x")', "a: the default open('x') is no literal"),
+        ('a: "int" = "one"', "parameter a: must be a whole number"),
+        ('a: "night" = "20230230"', "parameter a: must be a date that exists"),
+        ('a: "int" = 1\na: "int" = 2', "a is declared twice"),
+    ],
+)
+def test_cells_that_are_refused(source: str, told: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        declared(source)
+    assert told in caught.value.what
+
+
+def test_the_declared_parameters_are_those_that_papermill_sees() -> None:
+    import nbformat.v4
+    from papermill.translators import PythonTranslator
+
+    source = 'start: "night" = "20240115"  # first night\nworkers: "int[1, 64]" = 4  # so many'
+    theirs = PythonTranslator.inspect(nbformat.v4.new_code_cell(source))
+    assert [(one.name, one.help) for one in declared(source)] == [
+        (one.name, one.help) for one in theirs
+    ]
+
+
+def test_given_values_are_checked_and_the_others_have_their_defaults() -> None:
+    assert validate(declared(CELL), {"percent": "60", "names": "x"}) == {
+        "start": "20240115",
+        "percent": 60.0,
+        "offset": -1,
+        "level": "2-D",
+        "note": "a # is = no comment",
+        "names": ["x"],
+    }
+
+
+def test_a_misspelt_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(BadParameter, match="unknown parameter 'strat'") as caught:
+        validate(declared(CELL), {"strat": "20240115"})
+    assert "did you mean start?" in caught.value.hint
+    with pytest.raises(BadParameter) as caught:
+        validate(declared(CELL), {"zzzzzz": 1})
+    assert "did you mean" not in caught.value.hint
+    assert "start, percent, offset" in caught.value.hint
+
+
+def test_check_night_for_others() -> None:
+    assert check_night(20240115) == "20240115"
+    with pytest.raises(ValueError, match="YYYYMMDD"):
+        check_night("20240115.0")
