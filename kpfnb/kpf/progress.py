@@ -50,6 +50,8 @@ class Progress:
     """Of the times that people see."""
     started: datetime
     notes: tuple[str, ...] = ()
+    require_complete: bool = False
+    """Call it partial while anything is missing."""
 
     @property
     def missing(self) -> list[Missing]:
@@ -96,8 +98,8 @@ class Progress:
 
     @property
     def outcome(self) -> Outcome:
-        """An incomplete processing is not a failure of the look at it."""
-        return Outcome.SUCCEEDED
+        """An incomplete processing is not a failure of the look at it, unless that was asked."""
+        return Outcome.PARTIAL if self.require_complete and not self.complete else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
@@ -157,7 +159,7 @@ class Progress:
         return (
             *self.notes,
             f"{len(old)} of {len(self.nights)} nights are as last looked at in full, {moment} or"
-            " later: no file came or went since; --fresh looks at every file",
+            " later: no file came or went and no L0 was touched since; --fresh looks at every file",
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -189,6 +191,7 @@ def assess(
     levels: Sequence[str] = KPF.products,
     index: bool = True,
     fresh: bool = False,
+    require_complete: bool = False,
 ) -> Progress:
     """How far the processing is, night by night.
 
@@ -202,6 +205,7 @@ def assess(
     levels : the levels to judge
     index : use the index in the work directory
     fresh : stat every file, even in nights that the index would answer for
+    require_complete : call it partial while anything is missing, or there is nothing at all
 
     Raises
     ------
@@ -241,6 +245,7 @@ def assess(
         zone=here.zone,
         started=look.started_at,
         notes=(*listed.notes, *about, *look.notes, *memory.notes),
+        require_complete=require_complete,
     )
 
 

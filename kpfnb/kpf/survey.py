@@ -7,11 +7,12 @@ the index where
 - the same question about it (version, levels, junk) was answered by a full look less than
   `TRUSTED_SECONDS` ago,
 - none of its files and directories had changed for `SETTLED_SECONDS` before that look,
-- its directories still have the same modification times: no file came, went or was replaced.
+- its directories still have the same modification times (no file came, went or was replaced) and
+  so have its L0 files (none was touched).
 
-The price: where somebody else touches or rewrites a file of such a night in place, without making,
-renaming or removing one, it is seen up to `TRUSTED_SECONDS` late. kpfnb's own touches tell the
-index (`touched`) and are seen at once.
+The price: where somebody else touches or rewrites a product of such a night in place, without
+making, renaming or removing a file, it is seen up to `TRUSTED_SECONDS` late. What kpfnb itself
+touches it tells the index (`touched`), and it is seen at once.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from kpfnb.settings import Settings
 INDEX_NAME = "kpf-index.sqlite"
 
 SETTLED_SECONDS = 7 * 86_400
-TRUSTED_SECONDS = 3_600
+TRUSTED_SECONDS = 86_400
 
 RULES = 1
 """Raised when the rules change, so that nights judged by older ones are judged anew."""
@@ -77,7 +78,7 @@ class Survey:
         places = inventory.folders(self.root, name, self.levels)
         # Before the look: what comes during it makes the stamps differ next time
         stamps = inventory.stamps(places)
-        stamp = json.dumps(stamps)
+        stamp = json.dumps([stamps, inventory.sum_of_times(places[KPF.raw])])
         question = self._question(version, junk)
         raw_folder = places[KPF.raw]
         if not fresh:

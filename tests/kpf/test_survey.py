@@ -108,11 +108,29 @@ def test_a_night_that_changed_lately_is_always_looked_at(root, names, index, loo
     assert len(looks) == 2
 
 
-def test_our_own_touch_is_told_to_the_index(root, names, index):
+def test_an_l0_that_anybody_touched_is_seen(root, names, index):
     night(root, index)
     os.utime(ObsID(names[0]).path(root, "L0"))
-    survey.touched(index, root, NIGHT)
     assert len(night(root, index).missing) == 3
+
+
+def test_a_product_that_we_touched_is_seen(root, names, index):
+    raw, product = (ObsID(names[0]).path(root, level) for level in ("L0", "L2"))
+    os.utime(product, (raw.stat().st_mtime - 1,) * 2)
+    assert len(night(root, index).missing) == 1
+    os.utime(product)
+    assert len(night(root, index).missing) == 1
+    survey.touched(index, root, NIGHT)
+    assert not night(root, index).missing
+
+
+def test_a_link_to_nowhere_does_not_hide_a_touch(root, names, index):
+    ObsID(names[1]).path(root, "L0").unlink()
+    ObsID(names[1]).path(root, "L0").symlink_to("nowhere")
+    tree.age(root, OLD)
+    assert len(night(root, index).missing) == 1
+    os.utime(ObsID(names[0]).path(root, "L0"))
+    assert len(night(root, index).missing) == 4
 
 
 def test_a_folder_that_could_not_be_listed_is_not_remembered(
