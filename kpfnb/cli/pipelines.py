@@ -13,10 +13,10 @@ from kpfnb.cli.runs import ParameterFiles, Parameters, given_parameters
 from kpfnb.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from kpfnb.pipelinefile import Step
-    from kpfnb.pipelineplan import Plan
-    from kpfnb.pipelinerecord import PipelineRun
-    from kpfnb.pipelinestate import StepState
+    from kpfnb.pipelines.definition import Step
+    from kpfnb.pipelines.journal import PipelineRun
+    from kpfnb.pipelines.planning import Plan
+    from kpfnb.pipelines.steps import StepState
 
 pipeline_app = typer.Typer(
     help="Run, list and show pipelines: notebooks put together.\n\n"
@@ -51,14 +51,15 @@ def run(
 
     Example: kpfnb pipeline run nightly -p start=20240101 -p end=20240131 --resume
     """
-    from kpfnb import log, pipelinefile, pipelineplan, pipelines
+    from kpfnb import log
+    from kpfnb.pipelines import definition, planning, running
 
     log.console()
-    plan = pipelineplan.make(pipelinefile.load(name), given_parameters(file, parameter))
+    plan = planning.make(definition.load(name), given_parameters(file, parameter))
     if dry_run:
         _print_plan(plan, resume=resume, as_json=as_json)
         return
-    ended = pipelines.run(
+    ended = running.run(
         plan,
         jobs=jobs,
         resume=resume,
@@ -75,14 +76,14 @@ def list_pipelines(as_json: Json = False) -> None:
 
     Example: kpfnb pipeline list
     """
-    from kpfnb import pipelinefile
+    from kpfnb.pipelines import definition
 
-    pipelines = [pipelinefile.load(str(path)) for path in pipelinefile.files()]
+    pipelines = [definition.load(str(path)) for path in definition.files()]
     if as_json:
         _print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])
         return
     if not pipelines:
-        print(f"No pipeline in {pipelinefile.folder()}.")
+        print(f"No pipeline in {definition.folder()}.")
     for pipeline in pipelines:
         print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
         print(f"    {' → '.join(pipeline.order())}")
@@ -94,9 +95,10 @@ def show(name: Name, as_json: Json = False) -> None:
 
     Example: kpfnb pipeline show nightly
     """
-    from kpfnb import pipelinefile, runview
+    from kpfnb import runview
+    from kpfnb.pipelines import definition
 
-    pipeline = pipelinefile.load(name)
+    pipeline = definition.load(name)
     if as_json:
         _print_json(pipeline.model_dump(mode="json"))
         return
@@ -109,10 +111,10 @@ def show(name: Name, as_json: Json = False) -> None:
 
 def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
     """What a run would do; nothing is run or written."""
-    from kpfnb import pipelines
+    from kpfnb.pipelines import running
 
-    earlier = pipelines.find_earlier(plan) if resume else None
-    states = pipelines.foresee(plan, earlier)
+    earlier = running.find_earlier(plan) if resume else None
+    states = running.foresee(plan, earlier)
     if as_json:
         steps = [state.to_dict() for state in states.values()]
         _print_json({"pipeline": plan.pipeline.name, "parameters": plan.parameters, "steps": steps})
@@ -128,10 +130,12 @@ def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
 def _print_step(
     number: int, name: str, step: Step, *, word: str = "", values: dict[str, Any] | None = None
 ) -> None:
-    from kpfnb.pipelinefile import FromParameter, FromStep
+    from kpfnb.pipelines.definition import FromParameter, FromStep
     from kpfnb.runview import shown
 
-    print(f"{number}. {name}: notebook {step.notebook}" + (f" ({word})" if word else ""))
+    title = f": {step.title}" if step.title else ""
+    print(f"{number}. {name}{title}" + (f" ({word})" if word else ""))
+    print(f"     notebook: {step.notebook}")
     for parameter, value in step.parameters.items():
         if isinstance(value, FromStep):
             text = f"{value.value} of {value.step}"
@@ -154,7 +158,8 @@ def _print_step(
 
 
 def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
-    from kpfnb import pipelinepage, runview, settings
+    from kpfnb import runview, settings
+    from kpfnb.pipelines import page
 
     if as_json:
         _print_json(ended.to_dict())
@@ -162,7 +167,7 @@ def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
     record, word = ended.record, runview.word(ended.record)
     if ended.nothing_to_do:
         for state in ended.states.values():
-            print(pipelinepage.line(state))
+            print(page.line(state))
         moment = runview.view(record, settings.load().zone)["started"]
         print(f"nothing to do: run {record.id} of {moment} did all of it")
     else:
@@ -171,12 +176,12 @@ def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
 
 
 def _tell(state: StepState) -> None:
-    from kpfnb import pipelinepage
+    from kpfnb.pipelines import page
 
     if state.is_settled or state.reason:
-        print(pipelinepage.line(state), flush=True)
+        print(page.line(state), flush=True)
     elif sys.stderr.isatty():
-        print(f"{pipelinepage.line(state)} …", file=sys.stderr, flush=True)
+        print(f"{page.line(state)} …", file=sys.stderr, flush=True)
 
 
 def _ignore(state: StepState) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb import pipelinepicture as picture
+from kpfnb.pipelines import picture
 
 
 @st.composite

@@ -10,8 +10,8 @@ import kpfnb
 from kpfnb import files, notebooks, parameters, settings
 from kpfnb.errors import BadInput, KpfnbError
 from kpfnb.outcomes import Outcome
-from kpfnb.pipelinefile import FromParameter, FromStep, Pipeline, Step
-from kpfnb.pipelinestate import Phase, StepState, blocked_by, digest, lookup
+from kpfnb.pipelines.definition import FromParameter, FromStep, Pipeline, Step
+from kpfnb.pipelines.steps import Phase, StepState, blocked_by, digest, lookup
 
 States = Mapping[str, StepState]
 Results = Mapping[str, Mapping[str, Any]]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, log, pipelinepage, report, runs, runsindex
+from kpfnb import files, log, report, runs, runsindex
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
-from kpfnb.pipelineplan import Plan
-from kpfnb.pipelinestate import Phase, StepState, overall, summary
+from kpfnb.pipelines import page
+from kpfnb.pipelines.planning import Plan
+from kpfnb.pipelines.steps import Phase, StepState, overall, summary
 from kpfnb.verdict import Facts
 
 SCHEMA = 1
@@ -164,7 +165,7 @@ class Journal:
 
 def write_page(plan: Plan, run: PipelineRun) -> None:
     """Write the page of a run."""
-    html = pipelinepage.render(plan.pipeline, run.record, run.states, run.resumes)
+    html = page.render(plan.pipeline, run.record, run.states, run.resumes)
     files.write_text(run.page, log.redact(html))
 
 

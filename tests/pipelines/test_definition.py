@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import pipelinefile
 from kpfnb.errors import BadInput
+from kpfnb.pipelines import definition
 
 GOOD = """
 title: A night
@@ -26,9 +26,9 @@ steps:
 """
 
 
-def load(text: str) -> pipelinefile.Pipeline:
+def load(text: str) -> definition.Pipeline:
     Path("p.yml").write_text(text)
-    return pipelinefile.load("p.yml")
+    return definition.load("p.yml")
 
 
 def test_a_pipeline_is_read_and_ordered_by_what_it_needs() -> None:
@@ -36,8 +36,8 @@ def test_a_pipeline_is_read_and_ordered_by_what_it_needs() -> None:
     assert (pipeline.name, pipeline.title) == ("p", "A night")
     assert pipeline.order() == ["look", "work", "after"]
     work = pipeline.steps["work"]
-    assert work.parameters["start"] == pipelinefile.FromParameter(parameter="night")
-    assert work.parameters["observations"] == pipelinefile.FromStep(step="look", value="missing.L1")
+    assert work.parameters["start"] == definition.FromParameter(parameter="night")
+    assert work.parameters["observations"] == definition.FromStep(step="look", value="missing.L1")
     assert work.parameters["ncpus"] == 2
 
 
@@ -130,9 +130,9 @@ def test_pipelines_are_found_by_name_beside_the_settings_file(isolated: Path) ->
     (isolated / "kpfnb.toml").touch()
     (isolated / "pipelines").mkdir()
     (isolated / "pipelines/night.yml").write_text(GOOD)
-    assert pipelinefile.load("night").name == "night"
-    assert [path.name for path in pipelinefile.files()] == ["night.yml"]
+    assert definition.load("night").name == "night"
+    assert [path.name for path in definition.files()] == ["night.yml"]
     with pytest.raises(BadInput, match=r"no pipeline 'nigth' in .*\n.*night"):
-        pipelinefile.load("nigth")
+        definition.load("nigth")
     with pytest.raises(BadInput, match=r"no pipeline file other\.yml"):
-        pipelinefile.load("other.yml")
+        definition.load("other.yml")

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from kpfnb import pipelinepicture, report, runview, settings
+from kpfnb import report, runview, settings
 from kpfnb.outcomes import Outcome
-from kpfnb.pipelinefile import Pipeline
-from kpfnb.pipelinestate import Phase, StepState
+from kpfnb.pipelines import picture
+from kpfnb.pipelines.definition import Pipeline
+from kpfnb.pipelines.steps import Phase, StepState
 from kpfnb.runs import Record
 from kpfnb.runview import Link
 
@@ -45,10 +46,12 @@ def render(
             run=runview.view(record, settings.load().zone),
             resumes=resumes and Link(resumes[-8:], f"../{quote(resumes)}/{report.FILE_NAME}"),
             refresh_seconds=0 if record.outcome else REFRESH_SECONDS,
-            layout=pipelinepicture.layout({state.name: state.needs for state in states.values()}),
-            box_width=pipelinepicture.WIDTH,
-            box_height=pipelinepicture.HEIGHT,
-            steps={state.name: _shown(_settled(state, record)) for state in states.values()},
+            layout=picture.layout({state.name: state.needs for state in states.values()}),
+            box_width=picture.WIDTH,
+            box_height=picture.HEIGHT,
+            steps={
+                state.name: _shown(_settled(state, record), pipeline) for state in states.values()
+            },
             parameters=_parameters(pipeline, record),
             # The package's own style sheets
             style=Markup(style),  # noqa: S704
@@ -71,10 +74,11 @@ def _settled(state: StepState, record: Record) -> StepState:
     return state
 
 
-def _shown(state: StepState) -> dict[str, Any]:
+def _shown(state: StepState, pipeline: Pipeline) -> dict[str, Any]:
     """What the page tells of a step."""
     return {
         "name": state.name,
+        "title": pipeline.steps[state.name].title if state.name in pipeline.steps else "",
         "notebook": state.notebook,
         "word": state.word,
         "style": state.word.replace(" ", "-"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb.outcomes import Outcome
-from kpfnb.pipelinestate import Phase, StepState, blocked_by, digest, lookup, overall, summary
+from kpfnb.pipelines.steps import Phase, StepState, blocked_by, digest, lookup, overall, summary
 
 GOOD, PARTIAL, FAILED, SKIPPED = (
     Outcome.SUCCEEDED,

@@ -1,0 +1,1 @@
+"""Pipelines: notebooks that need each other, run on Dask, recorded and resumed."""
