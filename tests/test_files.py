@@ -1,0 +1,153 @@
+"""Files are whole or not there, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb import files
+from kpfnb.errors import BadInput
+
+
+def test_content_and_no_temporary_file(tmp_path: Path) -> None:
+    path = tmp_path / "new/directory/result.json"
+    files.write_json(path, {"night": "20240115", "é": [1, None]})
+    assert files.read_json(path) == {"night": "20240115", "é": [1, None]}
+    assert [one.name for one in path.parent.iterdir()] == ["result.json"]
+
+
+def test_temporary_file_has_the_suffix(tmp_path: Path) -> None:
+    # Writers such as astropy and matplotlib choose the format by it
+    with files.replacing(tmp_path / "plot.fits.png") as temporary:
+        assert temporary.suffix == ".png"
+        assert temporary.parent == tmp_path
+        temporary.touch()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_content(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "result.txt"
+    files.write_text(path, "old")
+    with pytest.raises(error), files.replacing(path) as temporary:
+        temporary.write_text("half of the ne")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_exception_where_nothing_was_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", float("nan"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_removes_its_own_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "a.txt") as temporary:
+        temporary.unlink()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_others_may_read_as_the_umask_says(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.txt", "")
+    plain = tmp_path / "plain.txt"
+    plain.touch()
+    assert (tmp_path / "a.txt").stat().st_mode == plain.stat().st_mode
+
+
+def test_synced_before_it_is_there_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, steps = tmp_path / "a.txt", []
+
+    def synced(descriptor: int) -> None:
+        name = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append((name == tmp_path, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", synced)
+    files.write_text(path, "new")
+    # The file before the rename, then the directory that holds the name
+    assert steps == [(False, False), (True, True)]
+
+
+def test_readers_see_the_old_or_the_new_content_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_json(path, ["0" * 10_000] * 10)
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(1, 60):
+            files.write_json(path, [str(number % 10) * 10_000] * 10)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        content = files.read_json(path)
+        assert len(content) == 10
+        assert len(set(content)) == 1
+    writer.join()
+
+
+KILLED = """
+import os, signal, sys
+from kpfnb import files
+with files.replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_while_writing(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    (left,) = [one for one in tmp_path.iterdir() if one != path]
+    assert left.name.startswith(files.TEMPORARY_PREFIX)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KB."""
+    mount, folder = shutil.which("mount"), tmp_path / "disk"
+    folder.mkdir()
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if not mount or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs the rights of root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_content(small_disk: Path) -> None:
+    path = small_disk / "a.txt"
+    files.write_text(path, "old")
+    with pytest.raises(OSError, match="No space left"):
+        files.write_text(path, "new" * 100_000)
+    assert path.read_text() == "old"
+    assert list(small_disk.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"a": 1', "NaN and more", "\udcff"])
+def test_damaged_json_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(BadInput, match=str(path)):
+        files.read_json(path)
+
+
+def test_json_is_readable_by_people_and_programs(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"name": "Kea – α"})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "Kea – α" in text
+    assert text.endswith("}\n")
+    assert json.loads(text) == {"name": "Kea – α"}
