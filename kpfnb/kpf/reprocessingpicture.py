@@ -42,9 +42,11 @@ def _draw_nights(axes: Axes, result: Reprocessing) -> None:
     by_night = {night: counts for night, counts in sorted(result.nights.items()) if night}
     places = range(len(by_night))
     bottom = [0] * len(by_night)
+    # Gaps between many bars would be a pattern of their own
+    width = 0.8 if len(by_night) <= NIGHTS_LABELLED else 1
     for fate in (fate for fate in Fate if any(counts[fate] for counts in by_night.values())):
         heights = [counts[fate] for counts in by_night.values()]
-        axes.bar(places, heights, 0.8, bottom=bottom, color=COLOURS[fate], label=fate)
+        axes.bar(places, heights, width, bottom=bottom, color=COLOURS[fate], label=fate)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     step = max(1, -(-len(by_night) // NIGHTS_LABELLED))
     axes.set_xticks(places[::step], list(by_night)[::step], rotation=45, ha="right")

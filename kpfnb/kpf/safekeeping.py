@@ -118,12 +118,16 @@ def left_over(root: Path) -> list[Safekeeping]:
     found = []
     for journal in sorted(_journals(root).glob("*.json")):
         record = files.read_json(journal)
-        if not isinstance(record, dict) or not set(record.get("levels", "?")) <= set(KPF.products):
+        try:
+            levels, version = tuple(record["levels"]), str(record["version"])
+        except (KeyError, TypeError):
+            levels, version = (), ""
+        if not levels or not set(levels) <= set(KPF.products):
             raise BadInput(
                 f"{journal} is not a journal of a holding area",
                 f"put what is in */{HOLDING_DIR} back by hand, then remove it",
             )
-        found.append(Safekeeping(root, journal.stem, tuple(record["levels"]), record["version"]))
+        found.append(Safekeeping(root, journal.stem, levels, version))
     return found
 
 

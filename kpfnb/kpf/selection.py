@@ -35,10 +35,9 @@ class Selection:
 
     def add(self, obsids: Iterable[ObsID], source: str) -> None:
         """Add observations; none at all is worth a note."""
-        before = len(self.obsids)
         found = dict.fromkeys(obsids)
         self.obsids.update(found)
-        if not found and len(self.obsids) == before:
+        if not found:
             self.notes.append(f"no observations in {source}")
 
 
@@ -51,8 +50,8 @@ def select(
     ----------
     targets : each is a night (YYYYMMDD, UT), a range of nights (START:END, both included and
         either left out at will), an observation (ObsID, or a file name or path of any level), a
-        text or CSV file with one of these in the first column of each line, or a directory, of
-        which the observations named in it and in its night directories are taken
+        text or CSV file with a night or an observation in the first column of each line, or a
+        directory, of which the observations named in it and in its night directories are taken
     start, end : one more range, of nights; only `start`: that night
 
     Raises
@@ -73,12 +72,12 @@ def select(
 def _add(chosen: Selection, root: Path, target: str) -> None:
     if NIGHT.fullmatch(target):
         _add_range(chosen, root, target, target)
-    elif Path(target).is_dir():
+    elif target and Path(target).is_dir():
         chosen.add(_in_directory(Path(target)), target)
     elif obsid := _obsid(target):
         chosen.add([obsid], target)
     elif Path(target).is_file():
-        _add_list(chosen, Path(target))
+        _add_list(chosen, root, Path(target))
     elif ":" in target:
         _add_range(chosen, root, *target.split(":", 1))
     else:
@@ -116,13 +115,19 @@ def _names(folder: Path) -> Iterator[tuple[ObsID, str]]:
         yield ObsID(match["obsid"]), match["suffix"]
 
 
-def _add_list(chosen: Selection, file: Path) -> None:
+def _add_list(chosen: Selection, root: Path, file: Path) -> None:
     cells = [cell for cell in namelist.first_column(file) if cell and not cell.startswith("#")]
-    found = [_obsid(cell) for cell in cells]
-    chosen.add(filter(None, found), f"the list {file}")
-    # The first line may be a header
-    unknown = [cell for cell, obsid in list(zip(cells, found, strict=True))[1:] if not obsid]
-    chosen.unknown.update(dict.fromkeys(unknown, f"the list {file}"))
+    place = f"the list {file}"
+    if not cells:
+        chosen.notes.append(f"no observations in {place}")
+    for number, cell in enumerate(cells):
+        if NIGHT.fullmatch(cell):
+            _add_range(chosen, root, cell, cell)
+        elif obsid := _obsid(cell):
+            chosen.add([obsid], place)
+        elif number:
+            # The first line may be a header
+            chosen.unknown[cell] = place
 
 
 def _obsid(name: str) -> ObsID | None:

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kpfnb import settings
+from kpfnb.errors import BadSettings
+from kpfnb.kpf import drp
+
+A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
+
+
+def test_the_template_is_filled_in_argument_by_argument() -> None:
+    template = [sys.executable, "--n={ncpus}", "{target}", "-c", "{config}", "{recipe}", "{x: {}}"]
+    here = settings.load(drp_command=template, drp_config="my.cfg", drp_recipe="a b.recipe")
+    assert drp.command(here, Path("/l/{config} $(x).txt"), 7) == [
+        sys.executable,
+        "--n=7",
+        "/l/{config} $(x).txt",
+        "-c",
+        "my.cfg",
+        "a b.recipe",
+        "{x: {}}",
+    ]
+
+
+@pytest.mark.parametrize("template", [["no-such-drp", "{target}"], [sys.executable], []])
+def test_a_command_that_cannot_work_names_the_setting(template: list[str]) -> None:
+    with pytest.raises(BadSettings, match="setting drp_command"):
+        drp.command(settings.load(drp_command=template), "x", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "of_a"),
+    [
+        ("", ""),
+        ("starting\n\nstopping\n", "starting\nstopping"),
+        (f"doing {A}\ndoing {B}\nother\n", f"doing {A}"),
+        (f"doing {A}\nTraceback\nOSError: x\nend\n", "Traceback\nOSError: x"),
+        (f"ERROR {B}\nERROR {A}: 1\n{A} failed: 2\nERROR\n", f"ERROR {A}: 1\n{A} failed: 2"),
+    ],
+)
+def test_excerpts(tmp_path: Path, text: str, of_a: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(text)
+    assert drp.excerpts(log, [A]) == {A: of_a}
+
+
+def test_a_line_without_end_and_odd_bytes_do_no_harm(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"\xff\xfe" * 1_000_000 + f" ERROR {A}".encode())
+    assert len(drp.excerpts(log, [A])[A]) <= drp.EXCERPT_LINES * (drp.LINE_BYTES + 1)
+
+
+def test_no_log_no_excerpt(tmp_path: Path) -> None:
+    assert drp.excerpts(tmp_path / "none", [A]) == {A: ""}
