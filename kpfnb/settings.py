@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     def _zone_exists(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("no such time zone; write it as Pacific/Honolulu or UTC") from None
         return value
 
@@ -141,7 +141,9 @@ class _FileSource(PydanticBaseSettingsSource):
         if not file:
             return {}
         return {
-            name: str(file.parent / value) if name in _PATHS and isinstance(value, str) else value
+            name: file.parent / Path(value).expanduser()
+            if name in _PATHS and isinstance(value, str)
+            else value
             for name, value in _read_toml(file).items()
         }
 
@@ -199,7 +201,9 @@ def export(**arguments: Any) -> None:
     """Put arguments into the environment, where kernels and workers started from here see them."""
     for name, value in arguments.items():
         if value is not None:
-            os.environ[PREFIX + name.upper()] = str(value)
+            # They may work in another directory
+            text = str(value.expanduser().absolute() if isinstance(value, Path) else value)
+            os.environ[PREFIX + name.upper()] = text
 
 
 def _default_work_dir() -> Path:
@@ -218,8 +222,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _origin(name: str, arguments: dict[str, Any]) -> str:
     if name in arguments:
         return "argument"
-    if os.environ.get(PREFIX + name.upper()):
-        return PREFIX + name.upper()
+    for variable in os.environ:
+        if variable.upper() == PREFIX + name.upper() and os.environ[variable]:
+            return variable
     file = find_file()
     return str(file) if file and name in _read_toml(file) else "default"
 

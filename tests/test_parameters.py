@@ -135,7 +135,6 @@ def test_a_kind_is_written_as_it_is_read(kind: str) -> None:
     assert parse_kind(kind.replace(" ", "")) == parse_kind(kind)
 
 
-@pytest.mark.parametrize(
 INCOMPLETE = ["int[5]", "int[1, 2, 3]", "int[a, b]", "float[2, 1]", "choice", "choice[]", "subset"]
 
 

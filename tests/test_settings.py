@@ -1,0 +1,221 @@
+"""Settings: who wins, what relative paths mean, what is refused and how it is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from kpfnb import settings
+from kpfnb.errors import BadSettings
+
+
+@pytest.fixture
+def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings file of the directory we are in; no variable is set."""
+    for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
+        monkeypatch.delenv(name)
+    return tmp_path / settings.FILE_NAME
+
+
+def origin(name: str, **arguments: Any) -> tuple[str, str]:
+    source = next(one for one in settings.sources(**arguments) if one.name == name)
+    return source.value, source.origin
+
+
+def test_argument_wins_over_environment_over_file_over_default(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert origin("cluster") == ("local", "default")
+    toml.write_text('cluster = "slurm"\n')
+    assert origin("cluster") == ("slurm", str(toml))
+    monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
+    assert origin("cluster") == ("kubernetes", "KPFNB_CLUSTER")
+    assert origin("cluster", cluster="tcp://h:1") == ("tcp://h:1", "argument")
+    assert settings.load(cluster="tcp://h:1").cluster == "tcp://h:1"
+
+
+def test_an_empty_variable_is_none(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml.write_text('cluster = "slurm"\n')
+    monkeypatch.setenv("KPFNB_CLUSTER", "")
+    assert origin("cluster") == ("slurm", str(toml))
+
+
+def test_a_variable_in_lower_case_is_told_as_it_is(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("kpfnb_cluster", "slurm")
+    assert origin("cluster") == ("slurm", "kpfnb_cluster")
+
+
+def test_every_setting_has_a_source_and_a_description() -> None:
+    assert [one.name for one in settings.sources()] == list(settings.Settings.model_fields)
+    assert all(field.description for field in settings.Settings.model_fields.values())
+
+
+def test_defaults_are_below_work_here(toml: Path, tmp_path: Path) -> None:
+    found = settings.load()
+    assert found.work_dir == tmp_path / "work"
+    assert found.kpf_root == tmp_path / "work/kpf"
+    assert found.runs_dir == tmp_path / "work/runs"
+    assert found.locks_dir == tmp_path / "work/locks"
+    assert found.junk_path == found.kpf_root / "reference/Junk_Observations_for_KPF.csv"
+
+
+def test_paths_in_the_file_are_relative_to_it(
+    toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.write_text('data_root = "kpf"\njunk_list = "/else/junk.csv"\n')
+    below = tmp_path / "notebooks/deep"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    found = settings.load()
+    assert found.data_root == found.kpf_root == tmp_path / "kpf"
+    assert found.junk_path == Path("/else/junk.csv")
+    assert found.work_dir == tmp_path / "work"
+    assert origin("data_root") == (str(tmp_path / "kpf"), str(toml))
+
+
+def test_other_paths_are_relative_to_this_directory(
+    toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_DATA_ROOT", "kpf")
+    assert settings.load().data_root == tmp_path / "kpf"
+    assert settings.load(work_dir="w").work_dir == tmp_path / "w"
+
+
+@pytest.mark.parametrize("place", ["file", "variable"])
+def test_a_path_from_home(toml: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("HOME", "/home/kea")
+    if place == "file":
+        toml.write_text('data_root = "~/kpf"\n')
+    else:
+        monkeypatch.setenv("KPFNB_DATA_ROOT", "~/kpf")
+    assert settings.load().data_root == Path("/home/kea/kpf")
+
+
+@pytest.mark.parametrize("place", ["file", "argument"])
+def test_an_unknown_key_is_named_with_the_nearest(toml: Path, place: str) -> None:
+    if place == "file":
+        toml.write_text('data_rot = "/data"\n')
+    with pytest.raises(BadSettings, match="unknown setting 'data_rot'") as caught:
+        settings.load(**({} if place == "file" else {"data_rot": "/data"}))
+    assert (str(toml) if place == "file" else "argument") in caught.value.what
+    assert caught.value.hint == "did you mean data_root?"
+
+
+def test_an_unknown_key_that_is_near_nothing(toml: Path) -> None:
+    toml.write_text("zzz = 1\n")
+    with pytest.raises(BadSettings) as caught:
+        settings.load()
+    assert "known: work_dir, data_root" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("TIME_ZONE", "Hawaii/Hilo", "no such time zone"),
+        ("TIME_ZONE", "../etc/passwd", "no such time zone"),
+        ("TIME_ZONE", "Pacific", "no such time zone"),
+        ("CLUSTER", "slum", "must be local, slurm, kubernetes or tcp"),
+        ("WORKERS", "many", "valid integer"),
+        ("WORKERS", "0", "greater than or equal to 1"),
+        ("REMOTES", "archive=koa:", "must be JSON"),
+        ("REMOTES", '["koa:"]', "valid dictionary"),
+        ("DRP_COMMAND", "kpf 'unclosed", "No closing quotation"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_origin(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"KPFNB_{name}", value)
+    with pytest.raises(BadSettings) as caught:
+        settings.load()
+    assert f"setting {name.lower()} (from KPFNB_{name}): " in caught.value.what
+    assert told in caught.value.what
+    assert caught.value.hint.startswith(f"{name.lower()} is: ")
+
+
+def test_a_wrong_secret_is_not_shown(toml: Path) -> None:
+    toml.write_text('redis_url = ["redis://:hush@host"]\n')
+    with pytest.raises(BadSettings, match="redis_url") as caught:
+        settings.load()
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b'data_root = "a', b"= 1", b"\xff\xfe", b"a = 1\na = 2"])
+def test_a_broken_file_is_named(toml: Path, content: bytes) -> None:
+    toml.write_bytes(content)
+    with pytest.raises(BadSettings, match=str(toml)) as caught:
+        settings.load()
+    assert "mend the file" in caught.value.hint
+
+
+def test_the_nearest_file_above_counts(
+    toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.touch()
+    (tmp_path / "a/b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a/b")
+    assert settings.find_file() == toml
+    nearer = tmp_path / "a" / settings.FILE_NAME
+    nearer.touch()
+    assert settings.find_file() == nearer
+    assert settings.find_file(tmp_path) == toml
+
+
+@pytest.mark.parametrize("place", ["file, list", "file, text", "variable", "argument"])
+def test_a_command_is_a_list_or_a_text(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    arguments = {}
+    if place == "file, list":
+        toml.write_text('drp_command = ["kpf", "a b", "{target}"]\n')
+    elif place == "file, text":
+        toml.write_text("drp_command = \"kpf 'a b' {target}\"\n")
+    elif place == "variable":
+        monkeypatch.setenv("KPFNB_DRP_COMMAND", "kpf 'a b' {target}")
+    else:
+        arguments = {"drp_command": "kpf 'a b' {target}"}
+    assert settings.load(**arguments).drp_command == ["kpf", "a b", "{target}"]
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:secret@host")
+    monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://user:secret@host/kpf")
+    found = settings.load()
+    assert found.redis_url is not None
+    assert found.redis_url.get_secret_value() == "redis://:secret@host"
+    for shown in (repr(found), str(found), found.model_dump_json(), repr(settings.sources())):
+        assert "secret@" not in shown
+    assert origin("redis_url") == ("********", "KPFNB_REDIS_URL")
+
+
+def test_remotes(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml.write_text('[remotes]\narchive = "koa:deliveries"\n')
+    assert settings.load().remotes == {"archive": "koa:deliveries"}
+    monkeypatch.setenv("KPFNB_REMOTES", '{"archive": "s3:bucket"}')
+    assert settings.load().remotes == {"archive": "s3:bucket"}
+
+
+def test_the_zone_that_people_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().zone == ZoneInfo("Pacific/Honolulu")
+    monkeypatch.setenv("KPFNB_TIME_ZONE", "UTC")
+    assert settings.load().zone == ZoneInfo("UTC")
+
+
+def test_exported_settings_are_those_of_a_process_started_elsewhere(
+    toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    settings.export(data_root=Path("kpf"), work_dir=None)
+    assert "KPFNB_WORK_DIR" not in os.environ
+    assert os.environ["KPFNB_DATA_ROOT"] == str(tmp_path / "kpf")
+
+
+def test_settings_do_not_change_under_way() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings.load().workers = 5
