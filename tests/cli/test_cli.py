@@ -1,0 +1,144 @@
+"""The command as a whole: examples that work, quick answers, errors without tracebacks."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import kpfnb.cli
+from kpfnb.cli import app
+from kpfnb.errors import BadInput, Busy, KpfnbError, ServiceUnavailable
+
+HEAVY = ["pandas", "numpy", "astropy", "dask", "distributed", "matplotlib", "papermill", "pypeit"]
+
+root: Any = typer.main.get_command(app)
+runner = CliRunner()
+
+
+def walk(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each command and sub-command with the words that call it."""
+    yield words, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from walk(below, (*words, name))
+
+
+EVERY = dict(walk(root))
+WORKING = {
+    words: command
+    for words, command in EVERY.items()
+    if words and (not hasattr(command, "commands") or command.invoke_without_command)
+}
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_help(words: tuple[str, ...]) -> None:
+    done = runner.invoke(app, [*words, "--help"])
+    assert done.exit_code == 0, done.output
+    assert EVERY[words].help, "no word about what it does"
+
+
+@pytest.mark.parametrize("words", WORKING, ids=" ".join)
+def test_help_has_an_example_that_the_command_understands(words: tuple[str, ...]) -> None:
+    done = runner.invoke(app, [*words, "--help"])
+    command = WORKING[words]
+    found = re.search(r"^Example: (.+)$", command.help, re.MULTILINE)
+    assert found, f"{' '.join(words)} has no example"
+    assert "Example: kpfnb" in done.output
+    example = shlex.split(found[1])
+    assert example[: len(words) + 1] == ["kpfnb", *words]
+    parent = root.make_context("kpfnb", [*words], resilient_parsing=True)
+    command.make_context(words[-1], example[len(words) + 1 :], parent=parent).close()
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_option_is_explained(words: tuple[str, ...]) -> None:
+    silent = [one.name for one in EVERY[words].params if not getattr(one, "help", "")]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["progress", "20240115", "--print_files_2D"],
+        ["progress", "20240115", "--print_files"],
+        ["progress", "20240115", "--Print-Files-L1"],
+    ],
+)
+def test_the_spelling_of_the_old_scripts(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "data/L0/20240115").mkdir(parents=True)
+    done = runner.invoke(app, arguments)
+    assert "No such option" not in done.output
+    assert done.exit_code == 0, done.output
+
+
+def _imported(arguments: list[str], folder: Path) -> set[str]:
+    """The heavy libraries that the command has loaded when it is done."""
+    code = (
+        "import sys\n"
+        "from kpfnb.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print('LOADED', *[name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["doctor", "--help"], ["progress", "--help"], ["run", "--help"]]
+)
+def test_the_command_answers_without_heavy_libraries(tmp_path: Path, arguments: list[str]) -> None:
+    assert _imported(arguments, tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadInput("no such night", "give another"), 2),
+        (Busy("somebody is at it"), 5),
+        (ServiceUnavailable("redis does not answer"), 1),
+    ],
+)
+def test_a_mistake_is_one_message_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: KpfnbError,
+    code: int,
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(kpfnb.cli, "app", fails)
+    with pytest.raises(SystemExit) as caught:
+        kpfnb.cli.main()
+    assert caught.value.code == code
+    told = capsys.readouterr()
+    assert told.err == f"kpfnb: {error}\n"
+    assert told.out == ""
+
+
+def test_root_options_win_over_the_environment(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["--work-dir", "elsewhere", "doctor"])
+    assert f"{tmp_path / 'elsewhere'}" in done.output
+
+
+@pytest.mark.parametrize("arguments", [["dcotor"], ["doctor", "--jsn"]])
+def test_a_misspelt_word_is_refused(arguments: list[str]) -> None:
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 2
+    assert arguments[-1] in done.output
