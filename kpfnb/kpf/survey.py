@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,22 +76,20 @@ class Survey:
     def night(self, name: str, *, version: str, junk: Collection[str], fresh: bool) -> Night:
         """One night judged, from the index where it may be and `fresh` is not asked for."""
         places = inventory.folders(self.root, name, self.levels)
-        # Before the look: what comes during it makes the stamps differ next time
+        # Before the look: what comes during it makes the stamp differ next time
         stamps = inventory.stamps(places)
+        if not self._is_quiet(max(stamps.values())):
+            return self._look(name, places, version, junk)[0]
         stamp = json.dumps([stamps, inventory.sum_of_times(places[KPF.raw])])
-        question = self._question(version, junk)
-        raw_folder = places[KPF.raw]
+        question = json.dumps([RULES, version, list(self.levels), sorted(junk)])
+        key = (places[KPF.raw], question, stamp)
         if not fresh:
-            since = self.started - TRUSTED_SECONDS
-            answer = self.index.night(raw_folder, question, stamp, since=since)
+            answer = self.index.night(*key, since=self.started - TRUSTED_SECONDS)
             if answer:
                 return _from_json(name, answer)
-        found = inventory.look(places, name, index=self.index, tags=bool(version))
-        judged = self._judge(name, found, version, junk)
-        if not found.notes and self._is_settled(found, stamps):
-            self.index.keep_night(
-                raw_folder, question, stamp, looked_at=self.started, answer=_to_json(judged)
-            )
+        judged, found = self._look(name, places, version, junk)
+        if not found.notes and self._is_quiet(found.newest_ns):
+            self.index.keep_night(*key, looked_at=self.started, answer=_to_json(judged))
         return judged
 
     def newest_tag(self, name: str) -> str:
@@ -106,10 +104,13 @@ class Survey:
         """Drop from the index what nobody may trust any more."""
         self.index.drop_nights(before=self.started - TRUSTED_SECONDS)
 
-    def _judge(self, name: str, found: Inventory, version: str, junk: Collection[str]) -> Night:
+    def _look(
+        self, name: str, places: Mapping[str, Path], version: str, junk: Collection[str]
+    ) -> tuple[Night, Inventory]:
+        found = inventory.look(places, name, index=self.index, tags=bool(version))
         self.notes.extend(found.notes)
         last = max((raw.modified_ns for raw in found.raws.values()), default=0)
-        return judgement.count(
+        judged = judgement.count(
             name,
             found.raws,
             found.products,
@@ -118,13 +119,10 @@ class Survey:
             looked_at=self.started_at,
             last_l0=_utc(last / 1e9) if last else None,
         )
+        return judged, found
 
-    def _question(self, version: str, junk: Collection[str]) -> str:
-        return json.dumps([RULES, version, list(self.levels), sorted(junk)])
-
-    def _is_settled(self, found: Inventory, stamps: dict[str, int]) -> bool:
-        newest = max(found.newest_ns, *stamps.values()) / 1e9
-        return newest < self.started - SETTLED_SECONDS
+    def _is_quiet(self, modified_ns: int) -> bool:
+        return modified_ns / 1e9 < self.started - SETTLED_SECONDS
 
 
 def _to_json(night: Night) -> str:
