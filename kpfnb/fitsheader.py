@@ -149,7 +149,7 @@ def _find(path: Path | str, read_at: ReadAt, ext: int | str) -> RawHeader:
         if number == 0:
             _check_primary(path, chunk)
         elif not chunk.startswith(b"XTENSION"):
-            cut = not chunk and not read_at(1, data_end - 1)
+            cut = b"XTENSION".startswith(chunk) and (chunk or not read_at(1, data_end - 1))
             raise BadHeader(path, Reason.TRUNCATED if cut else Reason.NO_EXTENSION, f"{ext}")
         header = _header(chunk, read_at, offset)
         if header is None:
