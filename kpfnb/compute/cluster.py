@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -86,28 +88,55 @@ def start_up_seconds() -> float:
 @contextmanager
 def _started(chosen: Settings, workers: int | None) -> Iterator[Crew]:
     import dask
-    from distributed import Client
 
     from kpfnb.compute.plugin import Setup
 
+    places = {"temporary-directory": str(chosen.work_dir / "dask")}
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(QUIET))
+        stack.enter_context(dask.config.set({**QUIET, **places}))
         stack.enter_context(_hushed())
-        cluster = _make(chosen, workers or chosen.workers)
-        if not isinstance(cluster, str):
-            stack.enter_context(cluster)
-        try:
-            client = Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
-        except OSError as error:
-            raise ServiceUnavailable(
-                f"no Dask scheduler answers at {cluster} ({worker.describe(error)})",
-                "start it, or set KPFNB_CLUSTER=local to work on this machine",
-            ) from None
-        stack.enter_context(client)
+        with _later():
+            cluster = _make(chosen, workers or chosen.workers)
+            if not isinstance(cluster, str):
+                stack.callback(_close, cluster)
+        client = stack.enter_context(_connected(cluster))
         is_local = chosen.cluster == "local"
         client.register_plugin(Setup(str(Path.cwd()) if is_local else None))
         client.wait_for_workers(1)
         yield Crew(client, is_local=is_local)
+
+
+def _connected(cluster: Any) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"no Dask scheduler answers at {cluster} ({worker.describe(error)})",
+            "start it, or set KPFNB_CLUSTER=local to work on this machine",
+        ) from None
+
+
+def _close(cluster: Any) -> None:
+    with _later():
+        cluster.close()
+
+
+@contextmanager
+def _later() -> Iterator[None]:
+    """Ctrl-C is heeded after the block: Dask half started or half closed can't be tidied up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
 
 
 def _make(chosen: Settings, workers: int) -> Any:
@@ -120,17 +149,22 @@ def _make(chosen: Settings, workers: int) -> Any:
 def _local(chosen: Settings, workers: int) -> Any:
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        memory_limit=0,
-        local_directory=str(chosen.work_dir / "dask"),
-        silence_logs=logging.CRITICAL,
-        # The server that workers are forked from keeps the environment of its own first moment
-        env=dict(os.environ),
-    )
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+            # The server that workers are forked from keeps the environment of its first moment
+            env=dict(os.environ),
+        )
+    except RuntimeError as error:
+        raise ServiceUnavailable(
+            f"workers can't be started here: {error}",
+            'in a script, what calls kpfnb must be below `if __name__ == "__main__":`',
+        ) from None
 
 
 def _slurm(chosen: Settings, workers: int) -> Any:
