@@ -23,8 +23,15 @@ from kpfnb.settings import PREFIX, Settings
 
 TIMEOUT_SECONDS = 3
 
-NOT_SETTINGS = {"KPFNB_KAST_PACK", "KPFNB_KERNEL", "KPFNB_RUN", "KPFNB_WORKER_PID"}
-"""Variables for tests, and those by which kpfnb's own processes know each other."""
+NOT_SETTINGS = {
+    "KPFNB_DEMO_DRPTAG",
+    "KPFNB_DEMO_DRP_FAULT",
+    "KPFNB_KAST_PACK",
+    "KPFNB_KERNEL",
+    "KPFNB_RUN",
+    "KPFNB_WORKER_PID",
+}
+"""Variables for the demo and the tests, and those that kpfnb's own processes know each other by."""
 
 
 def examine(settings: Settings) -> list[Check]:
