@@ -81,10 +81,15 @@ class Ended:
     left_behind: int
     seconds: float
 
+    @property
+    def was_killed(self) -> bool:
+        """True where somebody else ended it, in the middle of whatever it did."""
+        return self.ending is Ending.EXITED and (self.exit_code is None or self.exit_code < 0)
+
     def __str__(self) -> str:
         text = str(self.ending)
         if self.ending is Ending.EXITED:
-            text += f" with code {self.exit_code}" if self.exit_code is not None else " (killed)"
+            text += " (killed)" if self.was_killed else f" with code {self.exit_code}"
         return text + (f", left {self.left_behind} processes" if self.left_behind else "")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kpfnb import files, supervision
 from kpfnb.errors import BadInput
-from kpfnb.kpf import drp, newproducts, survey
+from kpfnb.kpf import drp, newproducts, survey, unfinished
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.newproducts import Watch
 from kpfnb.kpf.obsid import KPF, ObsID
@@ -39,6 +39,7 @@ class Job:
     folder : where lists and logs go
     old : where the old products are kept meanwhile; None: the DRP writes over them
     lock : locked for as long as a process of the DRP lives
+    mark : says which products are in work; see `kpfnb.kpf.unfinished`
     started : POSIX time of the start, s
     """
 
@@ -49,6 +50,7 @@ class Job:
     folder: Path
     old: Safekeeping | None
     lock: Path
+    mark: Path
     started: float
 
 
@@ -64,16 +66,10 @@ def process(
     watch = Watch.over(standings, job.rules.root)
     log = job.folder / f"batch-{number:04d}.log"
     command = drp.command(job.settings, log.with_suffix(".txt"), job.options.ncpus)
-    ending, stop = "not started", ""
-    try:
-        ended = _run(job, command, standings, watch, log, report)
-        ending = str(ended)
-    except KeyboardInterrupt:
-        ending = stop = "interrupted"
-    except (OSError, BadInput) as error:
-        stop = error.what if isinstance(error, BadInput) else f"{error.strerror}: {error.filename}"
+    ending, stop = _try(job, command, standings, watch, log, report)
     flaws = _judge(job, standings, watch)
-    excerpts = drp.excerpts(log, [o.text for o, flaw in flaws.items() if flaw])
+    made = _times(watch, job)
+    excerpts = drp.excerpts(log, [obsid.text for obsid, flaw in flaws.items() if flaw])
     _settle(job, flaws)
     items = [_item(obsid, flaw, stop, log, excerpts) for obsid, flaw in flaws.items()]
     if any(NO_SPACE in excerpt.lower() for excerpt in excerpts.values()):
@@ -85,26 +81,50 @@ def process(
         ending=ending,
         started_seconds=round(begun - job.started, 3),
         seconds=round(time.time() - begun, 3),
-        made=_times(watch, job),
+        made=made,
         stop=stop,
     )
     return batch, items
 
 
-def _run(
+def _try(
     job: Job,
     command: Sequence[str],
     standings: Sequence[Standing],
     watch: Watch,
     log: Path,
     report: Callable[[int], None],
-) -> Ended:
+) -> tuple[str, str]:
+    """How the DRP ended, and why to go no further."""
+    try:
+        _prepare(job, standings, watch, log.with_suffix(".txt"))
+        ended = _run(job, command, watch, log, report)
+    except KeyboardInterrupt:
+        unfinished.distrust(job.mark)
+        return "interrupted", "interrupted"
+    except OSError as error:
+        return "not started", f"{error.strerror}: {error.filename}"
+    except BadInput as error:
+        return "not started", error.what
+    if ended.was_killed:
+        unfinished.distrust(job.mark)
+    unfinished.clear(job.mark)
+    return str(ended), ""
+
+
+def _prepare(job: Job, standings: Sequence[Standing], watch: Watch, listed: Path) -> None:
+    """All that a later run needs to bring this one to its end, before the DRP starts."""
     obsids = [standing.obsid for standing in standings]
     lines = [f"{obsid.path(job.rules.root, KPF.raw)}\n" for obsid in obsids]
-    files.write_text(log.with_suffix(".txt"), "".join(lines))
+    files.write_text(listed, "".join(lines))
     if job.old:
         job.old.take(obsids)
+    unfinished.mark(job.mark, watch.paths.values())
 
+
+def _run(
+    job: Job, command: Sequence[str], watch: Watch, log: Path, report: Callable[[int], None]
+) -> Ended:
     def look() -> supervision.Sight:
         sight = watch.look()
         report(sight.made)
@@ -131,7 +151,7 @@ def _judge(job: Job, before: Sequence[Standing], watch: Watch) -> dict[ObsID, st
         for level in standing.expected:
             if (standing.obsid, level) in made:
                 path = standing.obsid.path(job.rules.root, level)
-                found[level] = found.get(level) or newproducts.flaw(path)
+                found[level] = found.get(level) or _inspect(path)
             elif job.options.force:
                 found.setdefault(level, NOT_RENEWED)
         worded = "; ".join(f"{level} {flaw}" for level, flaw in found.items() if flaw)
@@ -140,27 +160,37 @@ def _judge(job: Job, before: Sequence[Standing], watch: Watch) -> dict[ObsID, st
     return flaws
 
 
+def _inspect(path: Path) -> str:
+    """The flaw of a new product; a later look, at its beginning only, must not take it for good."""
+    flaw = newproducts.flaw(path)
+    if flaw:
+        unfinished.set_aside(path)
+    return flaw
+
+
 def _settle(job: Job, flaws: dict[ObsID, str]) -> None:
     """Remove or put back the old products; tell the index what was written in place."""
+    for obsid, flaw in flaws.items():
+        try:
+            flaws[obsid] = _settled(job, obsid, flaw)
+        except OSError as error:
+            left = f"old products are left ({error.strerror}: {error.filename})"
+            flaws[obsid] = f"{flaw}; {left}" if flaw else left
     if job.old:
-        for obsid, flaw in flaws.items():
-            flaws[obsid] = _settled(job.old, obsid, flaw)
         job.old.close()
     for night in {obsid.night for obsid in flaws}:
         survey.touched(job.index, job.rules.root, night)
 
 
-def _settled(old: Safekeeping, obsid: ObsID, flaw: str) -> str:
+def _settled(job: Job, obsid: ObsID, flaw: str) -> str:
     """The flaw, with what became of the old products."""
-    try:
-        if not flaw:
-            old.remove(obsid)
-        elif old.put_back(obsid):
-            return f"{flaw}; {PUT_BACK}"
-    except OSError as error:
-        held = f"the old products are still held ({error.strerror}: {error.filename})"
-        return f"{flaw}; {held}" if flaw else held
-    return flaw
+    if flaw:
+        return f"{flaw}; {PUT_BACK}" if job.old and job.old.put_back(obsid) else flaw
+    for level in job.rules.levels:
+        unfinished.tidy(obsid.path(job.rules.root, level))
+    if job.old:
+        job.old.remove(obsid)
+    return ""
 
 
 def _item(obsid: ObsID, flaw: str, stop: str, log: Path, excerpts: Mapping[str, str]) -> Item:

@@ -146,7 +146,8 @@ class Reprocessing:
         """Observations by fate, products made and seconds."""
         made = sum(len(times) for batch in self.batches for times in batch.made.values())
         counts = {str(fate): n for fate, n in self.counts.items() if n}
-        return {"nights": len(self.nights), **counts, "products": made, "seconds": self.seconds}
+        nights = sum(map(bool, self.nights))
+        return {"nights": nights, **counts, "products": made, "seconds": self.seconds}
 
     def to_dict(self) -> dict[str, Any]:
         """Counts by night and fate; the names by fate, and in full those that lack something."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -20,9 +21,9 @@ A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for obsid in (A, B):
-        fakedrp.fits(
-            tmp_path / f"data/L0/20240101/{obsid}.fits", {"GREEN": "YES", "IMTYPE": "Object"}
-        )
+        path = tmp_path / f"data/L0/20240101/{obsid}.fits"
+        fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": "Object"})
+        os.utime(path, (1000, 1000))
     use_drp(monkeypatch)
     return tmp_path / "data"
 

@@ -7,12 +7,15 @@ nothing   make nothing, exit 0          error     complain and make no L2, exit 
 silent    make nothing, never exit      linger    make all, never exit
 child     make all, leave a child       cut       an L1 that stops at a block's end
 empty     an L2 of no bytes             full      as a full disk leaves it
-paused    note this process in the file `paused` and wait for ever
+killed    make all, then be killed
+paused    make a 2D, note this process in the file `paused` and wait for ever; what was made
+          before looks as if made a minute ago
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,10 +68,15 @@ def main(listed: str, fault: str = "", only: str = "") -> None:
         time.sleep(60)
     for l0 in files:
         make(l0, fault if only in l0.name else "")
+        if fault == "paused":
+            for level in LEVELS:
+                os.utime(product(l0, level), (time.time() - 60,) * 2)
     if fault == "child":
         child = subprocess.Popen(SLEEP, start_new_session=True)
         Path("child").write_text(str(child.pid))
         os._exit(0)
+    if fault == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if fault == "linger":
         time.sleep(60)
     print("exiting pipeline", flush=True)

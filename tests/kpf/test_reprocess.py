@@ -177,8 +177,10 @@ def test_bad_products_are_seen(
     root: Path, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str
 ) -> None:
     use_drp(monkeypatch, fault, OTHER)
-    [item] = run("20240102").items
-    assert (item.fate, item.reason) == (Fate.FAILED, reason or "L1 truncated")
+    for _ in range(2):
+        # Nor is a bad product good because it was there before
+        [item] = run("20240102").items
+        assert (item.fate, item.reason) == (Fate.FAILED, reason or "L1 truncated")
 
 
 def test_force_wants_every_product_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,6 +281,19 @@ def test_a_drp_that_never_makes_anything_is_given_up(
     assert "no product in 3 batches in a row" in result.items[-1].reason
 
 
+def test_what_a_killed_drp_wrote_last_is_not_believed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch, "killed")
+    result = run("20240102")
+    assert result.batches[0].ending == "exited (killed)"
+    assert fates(result) == {OTHER: Fate.FAILED}
+    assert len(list(root.rglob("*.unfinished"))) == 3
+    use_drp(monkeypatch)
+    assert run("20240102").reason == "1 done"
+    assert not list(root.rglob("*.unfinished"))
+
+
 def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +342,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
 
     use_drp(monkeypatch, "nothing")
     result = run(NIGHT, version="2.9")
+    assert "1 products that a killed run may not have finished are set aside" in result.notes
     pid = int((tmp_path / "paused").read_text())
     assert not psutil.pid_exists(pid)
     assert fates(result) == {A: Fate.SKIPPED, B: Fate.FAILED, C: Fate.FAILED}
