@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAGIC = b"SIMPLE  ="
+EXTENSION = b"XTENSION"
 CHUNK_BYTES = 1 << 20
 
 
@@ -24,7 +25,12 @@ def defect(path: Path) -> str:
             if content.read(len(MAGIC)) != MAGIC:
                 return "not a FITS file"
         size = _size(path)
-        needed = _declared_bytes(path)
+        needed, padded = _declared_bytes(path)
+        with _opened(path) as content:
+            content.seek(padded)
+            beyond = content.read(len(EXTENSION))
+            if beyond and EXTENSION.startswith(beyond):
+                return "truncated: within the header of an extension"
     except (EOFError, zlib.error):
         return "truncated: its compressed data end early"
     except FileNotFoundError:
@@ -38,8 +44,8 @@ def _opened(path: Path) -> BinaryIO | gzip.GzipFile:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def _declared_bytes(path: Path) -> int:
-    """How long the headers say that the file is, the padding of its last block not counted."""
+def _declared_bytes(path: Path) -> tuple[int, int]:
+    """How long the file should be by its headers: without its last block's padding, and with."""
     from astropy.io import fits
 
     with warnings.catch_warnings():
@@ -47,7 +53,8 @@ def _declared_bytes(path: Path) -> int:
         warnings.simplefilter("ignore")
         with fits.open(path, lazy_load_hdus=False) as hdus:
             last = hdus[-1]
-            return int(last.fileinfo()["datLoc"] + last.size)
+            place = last.fileinfo()
+            return int(place["datLoc"] + last.size), int(place["datLoc"] + place["datSpan"])
 
 
 def _size(path: Path) -> int:

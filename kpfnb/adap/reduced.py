@@ -203,7 +203,7 @@ class Reduction:
     def __str__(self) -> str:
         lines = [f"{self.outcome}: {self.reason}", f"in {self.output}"]
         if self.science:
-            lines += ["", self.to_frame().fillna("").to_string(index=False)]
+            lines += ["", self.to_frame().to_string(index=False, na_rep="")]
         if self.steps:
             lines += ["", self.timing().to_string(index=False)]
         return "\n".join(lines)
@@ -227,5 +227,5 @@ def _status(verdict: Verdict) -> str:
 
 def _table(table: pd.DataFrame) -> str:
     # An empty column says nothing
-    told = table.loc[:, [bool((table[name].fillna("") != "").any()) for name in table.columns]]
-    return told.to_html(index=False, escape=True, border=0, na_rep="")
+    told = [name for name in table.columns if any(table[name].dropna() != "")]
+    return table[told].to_html(index=False, escape=True, border=0, justify="left", na_rep="")

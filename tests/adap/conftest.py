@@ -1,0 +1,53 @@
+"""A stand-in for PypeIt, and the one reduction of real frames that all tests look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb import locks
+from kpfnb.adap import installation, kast, reduction
+from kpfnb.adap.reduced import Reduction
+from kpfnb.errors import ServiceUnavailable
+from tests.adap import fakepypeit
+
+
+@pytest.fixture
+def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins for PypeIt's commands, found before the real ones; no pack."""
+    fakepypeit.install(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
+    monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+
+
+@pytest.fixture(scope="session")
+def real_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A work directory for real PypeIt, shared by all processes of this session."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KPFNB_WORK_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def kast_frames(real_work_dir: Path) -> Path:
+    """The nine real frames: from the pack, else by PypeIt's download."""
+    if not installation.version():
+        pytest.skip("PypeIt is not installed: the extra kpfnb[pypeit]")
+    try:
+        with locks.hold("kast-frames", wait_seconds=600, folder=real_work_dir):
+            return kast.example_frames(real_work_dir)
+    except ServiceUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
+    """The one full reduction of the nine frames (about 100 CPU-s), made once a session."""
+    with locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir):
+        return reduction.run(kast_frames, real_work_dir / "full", spectrograph=kast.SPECTROGRAPH)
