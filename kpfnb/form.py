@@ -83,7 +83,7 @@ def _form(session: Session) -> ipywidgets.Widget:
 
     fields = {p.name: make_field(p, session.values[p.name]) for p in session.parameters}
     button = ipywidgets.Button(
-        description="Run", button_style="primary", icon="play", tooltip="Run the cells below"
+        description="Run", button_style="primary", tooltip="Run the cells below"
     )
     message = ipywidgets.HTML()
 

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+class Brief:
+    """A result whose `repr` is one line: a stored notebook holds it beside the HTML."""
+
+    reason: str
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.reason}>"
+
+
 @runtime_checkable
 class Result(Protocol):
     """The result of one piece of work, for a person, a record and the next step."""

@@ -9,8 +9,9 @@ import ast
 import atexit
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def begin() -> Session:
     if _current:
         _current.leave()
     log.console()
+    _show_figures(shell)
     _current = Session(shell)
     _current.check()
     print(_current)
@@ -133,19 +135,31 @@ class Session:
         self._open()
         self._take(checked)
 
-    def finish(self, result: Result) -> None:
-        """Write `result.json`, and record the outcome. A failure is recorded, not raised."""
+    def finish(self, result: Result, *others: Result) -> None:
+        """Write `result.json`, and record the outcome. A failure is recorded, not raised.
+
+        The first result gives the key figures and the values that other steps read; what others
+        tell is added by their class name. The first outcome that is not good is the run's.
+        """
         if self.is_finished:
             # The cell was run again by hand
             self.restart(self.values)
+        telling = next((one for one in (result, *others) if not one.outcome.is_good), result)
+        more = {type(other).__name__.lower(): other.to_dict() for other in others}
         values = {
-            "outcome": result.outcome,
-            "reason": result.reason,
+            "outcome": telling.outcome,
+            "reason": telling.reason,
             "figures": result.figures(),
-            "values": result.to_dict(),
+            "values": result.to_dict() | more,
         }
         runs.write_result(self._record, values)
         self._end(Facts(result=self._record.result()))
+
+    def confirm(self, question: str, action: Callable[[], object]) -> None:
+        """In JupyterLab, a button that does `action` and shows what came; elsewhere nothing."""
+        from kpfnb import form
+
+        form.confirm(self, question, action)
 
     def leave(self) -> None:
         """Record that the notebook goes no further.
@@ -199,6 +213,14 @@ class Session:
         message = log.redact(str(problem))
         logging.getLogger(__name__).error("cell %d: %r", number, problem)
         self._end(Facts(error=CellError(number, type(problem).__name__, message)))
+
+
+def _show_figures(shell: Any) -> None:
+    """Show a matplotlib Figure as a picture; pyplot, which would do it, need not be imported."""
+    from IPython.core.pylabtools import print_figure
+
+    png = shell.display_formatter.formatters["image/png"]
+    png.for_type_by_name("matplotlib.figure", "Figure", partial(print_figure, base64=True))
 
 
 def declared_in(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:

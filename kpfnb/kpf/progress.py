@@ -22,6 +22,7 @@ from kpfnb.kpf.judgement import Count, Missing, Night, Reason
 from kpfnb.kpf.obsid import KPF, ObsID, nights
 from kpfnb.outcomes import Outcome
 from kpfnb.parameters import check_night
+from kpfnb.result import Brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +32,8 @@ ALWAYS_FRESH_NIGHTS = 31
 """In a range of so many nights all files are looked at: it takes no time."""
 
 
-@dataclass(frozen=True)
-class Progress:
+@dataclass(frozen=True, repr=False)
+class Progress(Brief):
     """The result: a `kpfnb.result.Result`.
 
     The assessment itself succeeds whatever is missing; `complete` says whether anything is.
@@ -107,10 +108,14 @@ class Progress:
         if not self.nights:
             return f"no nights {self.range} in {self.root / KPF.raw}"
         if not self.observations:
-            return f"{len(self.nights)} nights, no observations"
+            return f"{self._nights}, no observations"
         parts = [f"{lvl} {_percent(count)}" for lvl, count in self.totals.items()]
         missing = f", {len(self.missing)} missing" if not self.complete else ", complete"
-        return f"{len(self.nights)} nights, {', '.join(parts)}{missing}"
+        return f"{self._nights}, {', '.join(parts)}{missing}"
+
+    @property
+    def _nights(self) -> str:
+        return f"{len(self.nights)} night{'s' if len(self.nights) > 1 else ''}"
 
     @property
     def range(self) -> str:

@@ -22,6 +22,7 @@ from kpfnb.kpf import namelist, survey
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.obsid import KPF, level_dir
 from kpfnb.outcomes import Outcome, combine
+from kpfnb.result import Brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +60,8 @@ class Item(NamedTuple):
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Touched:
+@dataclass(frozen=True, repr=False)
+class Touched(Brief):
     """The result: a `kpfnb.result.Result`."""
 
     items: tuple[Item, ...]
@@ -122,12 +123,13 @@ class Touched:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape(item.path)}</td><td>{item.state}</td>"
+            f"<tr><td>{escape(Path(item.path).name)}</td><td>{item.state}</td>"
             f"<td>{escape(item.detail)}</td></tr>"
             for item in self.items
         )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        return f"<p><strong>{self.reason}</strong></p><table>{rows}</table><ul>{notes}</ul>"
+        table = f"<table>{rows}</table><ul>{notes}</ul>"
+        return f"<details><summary>{self.reason}</summary>{table}</details>"
 
 
 def run(

@@ -110,7 +110,7 @@ def test_an_empty_night_and_stray_directories(root, names):
     (root / "L0/20240104").write_text("a file")
     found = progress.assess("20240103", "20240105")
     assert [(night.night, night.last_l0) for night in found.nights] == [("20240103", None)]
-    assert found.reason == "1 nights, no observations"
+    assert found.reason == "1 night, no observations"
     assert not found.complete
 
 
