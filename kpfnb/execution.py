@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from nbconvert.filters import strip_ansi
 from papermill.clientwrap import PapermillNotebookClient
@@ -85,13 +85,12 @@ class Execution:
         self._later(GRACE_SECONDS, self._signal, signal.SIGKILL)
 
     def _work(self) -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
+        # The loop that nbclient will use in this thread, and would leave open
+        loop = ensure_event_loop()
         try:
             with log.this_thread(self._record.directory / LOG_NAME):
                 self._facts = self._observe()
         finally:
-            asyncio.set_event_loop(None)
             loop.close()
 
     def _observe(self) -> Facts:
@@ -99,7 +98,7 @@ class Execution:
         try:
             self._papermill()
         except papermill.PapermillExecutionError as problem:
-            error = CellError(problem.cell_index + 1, problem.ename, problem.evalue)
+            error = CellError(problem.exec_count or 0, problem.ename, problem.evalue)
             _log.info("%s", strip_ansi("\n".join([str(error), *problem.traceback])))
         except _Stopped:
             _log.info("%s", self._stopped)
@@ -174,9 +173,8 @@ class Execution:
         process = manager and manager.provisioner and manager.provisioner.process
         if not process:
             return
+        # What the notebook has started too, but not what it put in a session of its own: a service
         with suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                _kill_descendants(process.pid)
             os.killpg(process.pid, number)
 
     def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
@@ -237,16 +235,6 @@ class _KernelManager(AsyncKernelManager):
         # What the kernel writes past IPython, a last cry from C among it, goes to the log
         streams = {"stdout": self._output, "stderr": self._output}
         await super()._async_launch_kernel(kernel_cmd, **kw, **streams)
-
-
-def _kill_descendants(pid: int) -> None:
-    """Kill what a process has started, those that left its group among them."""
-    import psutil
-
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
 
 
 def _short_directory() -> str | None:

@@ -93,6 +93,7 @@ class Server:
                 command,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -130,7 +131,9 @@ def server(environment: Mapping[str, str] | None = None) -> Server:
     values = environment or os.environ
     key = tuple(sorted((n, v) for n, v in values.items() if n.startswith(READ_AT_IMPORT)))
     with _servers_lock:
-        if key not in _servers or not _servers[key].is_alive:
+        if key in _servers and not _servers[key].is_alive:
+            _servers.pop(key).close()
+        if key not in _servers:
             _servers[key] = Server(values)
         return _servers[key]
 

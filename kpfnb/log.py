@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -29,6 +30,14 @@ class _Formatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class _FileHandler(logging.FileHandler):
+    """On a full disk it goes without: the run's own record tells of the disk."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
 def console(level: int = logging.WARNING) -> None:
     """Show messages of that level and above on stderr; doing it twice changes only the level."""
     root = logging.getLogger()
@@ -43,7 +52,7 @@ def console(level: int = logging.WARNING) -> None:
 
 def attach(file: Path) -> logging.Handler:
     """Write all messages of this process from INFO on to a file, until `detach`."""
-    handler = logging.FileHandler(file, encoding="utf-8", delay=True)
+    handler = _FileHandler(file, encoding="utf-8", delay=True)
     handler.setFormatter(_Formatter())
     handler.setLevel(logging.INFO)
     root = logging.getLogger()
@@ -55,7 +64,9 @@ def attach(file: Path) -> logging.Handler:
 def detach(handler: logging.Handler) -> None:
     """Undo `attach`."""
     logging.getLogger().removeHandler(handler)
-    handler.close()
+    # Closing writes what is left; see `_FileHandler`
+    with suppress(OSError):
+        handler.close()
 
 
 @contextmanager

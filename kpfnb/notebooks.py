@@ -31,6 +31,9 @@ FILE_NAME = "notebook.ipynb"
 KERNEL_VARIABLE = "KPFNB_KERNEL"
 STOPPED = "stopped by the operator"
 
+_DAMAGE = (ValueError, TypeError, AttributeError, KeyError)
+"""What nbformat raises, besides its own errors, on JSON that is no notebook."""
+
 _running: set[Execution] = set()
 
 
@@ -109,10 +112,9 @@ def check(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 def inspect(path: Path) -> list[Parameter]:
     """The parameters that a notebook declares, [] for none; `BadInput` if its code is not code."""
     found: list[Parameter] = []
-    for number, cell in enumerate(_read(path).cells, 1):
-        if cell.cell_type != "code":
-            continue
-        _check_syntax(cell.source, f"{path.name}, cell {number}")
+    code = [cell for cell in _read(path).cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        _check_syntax(cell.source, f"{path.name}, code cell {number}")
         if "parameters" in cell.metadata.get("tags", []):
             found = declared(cell.source)
     return found
@@ -256,7 +258,7 @@ def _read(path: Path) -> Any:
         return nbformat.read(path, as_version=4)
     except OSError as error:
         raise BadInput(f"can't read the notebook {path}: {error.strerror}") from None
-    except (ValueError, nbformat.ValidationError, AttributeError, KeyError) as error:
+    except (*_DAMAGE, nbformat.ValidationError) as error:
         first = str(error).partition("\n")[0][:200]
         raise BadInput(f"{path} is not a notebook: {first}", "mend it in JupyterLab") from None
 

@@ -252,7 +252,7 @@ def find(identity: str, *, runs_dir: Path | None = None) -> Record:
     """The run whose id starts with that; `BadInput` where none or several do."""
     where = runs_dir or settings.load().runs_dir
     found = [one for one in directories(where) if one.name.partition("-")[2].startswith(identity)]
-    if len(found) == 1:
+    if len(found) == 1 and identity:
         return look(found[0])
     if not found or not identity:
         raise BadInput(f"no run {identity!r} in {where}", "`kpfnb runs` lists them")

@@ -110,4 +110,5 @@ def _counts(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def _day(directory: Path) -> str:
-    return f"{runs.started(directory):%Y-%m-%d}"
+    stamp = directory.name
+    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}"

@@ -19,7 +19,7 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class CellError:
-    """The error that ended a notebook; `cell` counts all its cells from 1."""
+    """The error that ended a notebook; `cell` is its number as the notebook shows it, `[5]`."""
 
     cell: int
     name: str
@@ -29,7 +29,7 @@ class CellError:
         first = self.message.strip().partition("\n")[0]
         if self.name in REFUSALS:
             return first
-        return f"cell {self.cell}: {self.name}: {first}".rstrip(": ")
+        return f"cell [{self.cell}]: {self.name}: {first}".rstrip(": ")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,79 @@
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from kpfnb import forkserver
+from kpfnb.forkserver import ForkFailed, Server
+
+
+@pytest.fixture(scope="module")
+def host():
+    server = Server(os.environ)
+    yield server
+    server.close()
+
+
+def fork(server, tmp_path, **environment):
+    request = {
+        "arguments": ["-f", str(tmp_path / "kernel.json"), "--IPKernelApp.transport=ipc"],
+        "environment": {**os.environ, **environment},
+        "directory": str(tmp_path),
+    }
+    with open(tmp_path / "out", "ab") as out, open(os.devnull, "rb") as nothing:
+        return server.fork(request, [nothing.fileno(), out.fileno(), out.fileno()])
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_kernel_has_the_place_and_environment_it_was_asked_for(host, tmp_path):
+    kernel = fork(host, tmp_path, KPFNB_COLOUR="green")
+    try:
+        wait_for((tmp_path / "kernel.json").exists)
+        process = psutil.Process(kernel.pid)
+        assert process.cwd() == str(tmp_path)
+        assert os.getsid(kernel.pid) == os.getpgid(kernel.pid) == kernel.pid
+        assert kernel.poll() is None
+        # Forking needs a server with a single thread
+        assert process.parent().num_threads() == 1
+    finally:
+        kernel.send_signal(signal.SIGKILL)
+    wait_for(lambda: kernel.poll() is not None)
+    assert kernel.poll() == -signal.SIGKILL
+
+
+def test_a_signal_to_a_dead_kernel_is_nothing(host, tmp_path):
+    kernel = fork(host, tmp_path)
+    kernel.send_signal(signal.SIGKILL)
+    wait_for(lambda: kernel.poll() is not None)
+    kernel.send_signal(signal.SIGKILL)
+
+
+def test_a_server_takes_its_kernels_with_it(tmp_path):
+    server = Server(os.environ)
+    kernel = fork(server, tmp_path)
+    wait_for((tmp_path / "kernel.json").exists)
+    server.close()
+    wait_for(lambda: kernel.poll() is not None)
+    wait_for(lambda: not psutil.pid_exists(kernel.pid))
+    with pytest.raises((ForkFailed, OSError)):
+        fork(server, tmp_path)
+
+
+def test_one_server_serves_an_environment():
+    try:
+        first = forkserver.server()
+        assert forkserver.server() is first
+        other = forkserver.server({**os.environ, "OMP_NUM_THREADS": "3"})
+        assert other is not first
+        assert forkserver.server({**os.environ, "KPFNB_WORK_DIR": "/elsewhere"}) is first
+    finally:
+        forkserver.close()
+    assert not first.is_alive and not other.is_alive

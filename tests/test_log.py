@@ -1,0 +1,49 @@
+import logging
+import re
+import threading
+
+from kpfnb import log
+
+
+def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:geheim@host:6379/0")
+    monkeypatch.setenv("TZ", "Pacific/Honolulu")
+    handler = log.attach(tmp_path / "log.txt")
+    try:
+        logging.getLogger("some").info("at redis://:geheim@host:6379/0 again")
+    finally:
+        log.detach(handler)
+    logging.getLogger("some").warning("later")
+    (line,) = (tmp_path / "log.txt").read_text().splitlines()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    some: at \*+ again$", line)
+
+
+def test_threads_keep_their_logs_apart(tmp_path):
+    def work(name: str) -> None:
+        with log.this_thread(tmp_path / name):
+            barrier.wait(10)
+            logging.getLogger("work").info("this is %s", name)
+            barrier.wait(10)
+
+    barrier = threading.Barrier(2)
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in ("one", "two"):
+        (line,) = (tmp_path / name).read_text().splitlines()
+        assert line.endswith(f"this is {name}")
+
+
+def test_the_console_is_set_up_once(capsys):
+    root = logging.getLogger()
+    before = list(root.handlers)
+    try:
+        log.console()
+        log.console(logging.ERROR)
+        added = [one for one in root.handlers if one not in before]
+        assert [one.level for one in added] == [logging.ERROR]
+    finally:
+        for one in [one for one in root.handlers if one not in before]:
+            root.removeHandler(one)

@@ -1,0 +1,176 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kpfnb import runs, settings
+from kpfnb.errors import BadInput, BadSettings
+from kpfnb.outcomes import Outcome
+from kpfnb.verdict import CellError, Facts
+
+GOOD = Facts(result={"outcome": "succeeded", "reason": "done", "figures": {"n": 3}})
+
+
+def runs_dir():
+    return settings.load().runs_dir
+
+
+def edit(record, **values):
+    file = record.directory / runs.FILE_NAME
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def test_a_run_is_read_as_it_was_written():
+    record = runs.begin("progress", parameters={"start": "20240101"}, command=["kpfnb"])
+    ended = runs.finish(record, GOOD)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert ended.seconds is not None and ended.figures == {"n": 3}
+    assert runs.read(record.directory) == ended
+    assert record.directory.parent == runs_dir() / "progress"
+
+
+def test_the_record_says_where_numbers_come_from():
+    record = runs.begin("progress")
+    assert record.versions["kpfnb"] and record.versions["numpy"]
+    assert record.pid == os.getpid() and record.host
+    assert runs.look(record.directory).outcome is None
+
+
+def test_an_error_is_kept_with_its_cell():
+    error = CellError(4, "ValueError", "no")
+    record = runs.finish(runs.begin("x"), Facts(error=error))
+    assert runs.read(record.directory).error == {"cell": 4, "name": "ValueError", "message": "no"}
+
+
+def test_listing_is_newest_first_and_filters():
+    first, second, third = (runs.begin(name) for name in ("a", "b", "a"))
+    runs.finish(second, GOOD)
+    names = [one.id for one in runs.listing(runs_dir())]
+    assert names == [third.id, second.id, first.id]
+    assert [one.id for one in runs.listing(runs_dir(), notebook="a")] == [third.id, first.id]
+    succeeded = runs.listing(runs_dir(), outcome=Outcome.SUCCEEDED)
+    assert [one.id for one in succeeded] == [second.id]
+    assert [one.id for one in runs.listing(runs_dir(), limit=1)] == [third.id]
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert runs.listing(runs_dir(), since=tomorrow) == []
+    assert len(runs.listing(runs_dir(), since=runs.started(second.directory))) == 2
+
+
+def test_listing_without_runs_is_empty(tmp_path):
+    assert runs.listing(tmp_path / "nowhere") == []
+
+
+def test_a_run_whose_process_died_is_crashed():
+    done = subprocess.run(
+        [sys.executable, "-c", "from kpfnb import runs; print(runs.begin('x').directory)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (record,) = runs.listing(runs_dir())
+    assert str(record.directory) == done.stdout.strip()
+    assert record.outcome is Outcome.CRASHED
+    assert runs.read(record.directory).outcome is None
+    assert runs.settle(record)
+    assert not runs.settle(record)
+    assert runs.read(record.directory).outcome is Outcome.CRASHED
+
+
+def test_a_later_process_with_the_same_number_is_not_the_run():
+    record = runs.begin("x")
+    edit(record, process_started=record.process_started - 1000)
+    assert runs.look(record.directory).outcome is Outcome.CRASHED
+
+
+def test_a_run_elsewhere_lives_while_it_gives_signs_of_life():
+    record = runs.begin("x")
+    edit(record, host="another", pid=1)
+    assert runs.look(record.directory).outcome is None
+    file, long_ago = record.directory / runs.FILE_NAME, 1_000_000_000
+    os.utime(file, (long_ago, long_ago))
+    assert runs.look(record.directory).outcome is Outcome.CRASHED
+
+
+def test_signs_of_life_are_given_until_the_end(monkeypatch):
+    monkeypatch.setattr(runs, "BEAT_SECONDS", 0.01)
+    record = runs.begin("x")
+    file = record.directory / runs.FILE_NAME
+    os.utime(file, (1, 1))
+    ended = runs.keep_alive(record)
+    try:
+        while file.stat().st_mtime == 1:
+            pass
+    finally:
+        ended.set()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": 99}'])
+def test_a_damaged_record_is_shown_not_hidden(text):
+    record = runs.begin("x")
+    (record.directory / runs.FILE_NAME).write_text(text)
+    with pytest.raises(BadInput, match=r"run\.json"):
+        runs.read(record.directory)
+    (shown,) = runs.listing(runs_dir())
+    assert (shown.id, shown.notebook) == (record.id, "x")
+    assert shown.outcome is Outcome.CRASHED and "can't be read" in shown.reason
+
+
+def test_fields_of_a_later_version_are_passed_over():
+    record = runs.begin("x")
+    edit(record, mood="sunny")
+    assert runs.read(record.directory).id == record.id
+
+
+def test_runs_are_found_by_the_beginning_of_their_id():
+    record = runs.begin("x")
+    assert runs.find(record.id[:4]).directory == record.directory
+    for unknown in ("zzz", ""):
+        with pytest.raises(BadInput, match=f"no run '{unknown}'"):
+            runs.find(unknown)
+
+
+def test_an_ambiguous_beginning_names_the_runs():
+    record = runs.begin("x")
+    twin = record.directory.with_name(record.directory.name[:-8] + record.id[:7] + "z")
+    twin = twin.with_name(twin.name[:-1] + ("0" if record.id[7] != "0" else "1"))
+    twin.mkdir()
+    with pytest.raises(BadInput, match=r"2 runs start with .*\(x\)"):
+        runs.find(record.id[:7])
+
+
+def test_a_run_that_came_to_nothing_is_forgotten():
+    record = runs.begin("x")
+    runs.discard(record)
+    assert list((runs_dir() / "x").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "file"))
+    with pytest.raises(BadSettings, match=r"can't write the run's record in .*file"):
+        runs.begin("x")
+
+
+def test_what_is_no_run_is_passed_over():
+    record = runs.begin("x")
+    for name in ("notes", "20240101", ".kpfnb-half"):
+        (record.directory.parent / name).mkdir()
+    (runs_dir() / "index.html").write_text("")
+    assert [one.id for one in runs.listing(runs_dir())] == [record.id]
+
+
+def test_a_result_is_written_whole_and_plain():
+    record = runs.begin("x")
+    assert record.result() is None
+    runs.write_result(record, {"outcome": Outcome.PARTIAL, "figures": {"rv": float("nan")}})
+    result = record.result()
+    assert (result["run"], result["notebook"]) == (record.id, "x")
+    assert result["outcome"] == "partial" and result["figures"] == {"rv": None}
+
+
+def test_parameters_that_json_has_no_word_for_are_kept_as_text(tmp_path):
+    record = runs.begin("x", parameters={"day": datetime(2024, 1, 1, tzinfo=UTC).date()})
+    assert runs.read(record.directory).parameters == {"day": "2024-01-01"}
+    assert replace(record, parameters={}).id == record.id

@@ -1,0 +1,115 @@
+import shutil
+from html.parser import HTMLParser
+
+from kpfnb import runs, runsindex, runview, settings
+from kpfnb.outcomes import Outcome
+from kpfnb.verdict import Facts
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """Tags and links of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    @property
+    def links(self) -> list[str]:
+        return [one["href"] for tag, one in self.tags if tag in ("a", "link")]
+
+
+def runs_dir():
+    return settings.load().runs_dir
+
+
+def finished(name="progress", outcome="succeeded", reason="done", day=None, **known):
+    record = runs.begin(name, **known)
+    if day:
+        moved = record.directory.with_name(day + record.directory.name[8:])
+        record.directory.rename(moved)
+        record = runs.read(moved)
+    result = {"outcome": outcome, "reason": reason, "figures": {"nights": 3}}
+    runs.write_result(record, result)
+    return runs.finish(record, Facts(result=result))
+
+
+def page(name="index.html"):
+    return (runs_dir() / name).read_text()
+
+
+def test_the_page_shows_the_newest_first():
+    finished("first")
+    last = finished("second", "partial", "1 of 3 failed", parameters={"start": "20240101"})
+    runsindex.update(last)
+    html = page()
+    assert html.index("second") < html.index("first")
+    for text in ("◐ partial", "✔ succeeded", "1 of 3 failed", "nights", "20240101", last.id):
+        assert text in html
+
+
+def test_every_link_leads_somewhere():
+    finished(day="20240101")
+    runsindex.update(finished(day="20240101"))
+    runsindex.update(finished("{odd} & ü"))
+    for file in [runs_dir() / "index.html", *(runs_dir() / "days").glob("*.html")]:
+        links = Page(file.read_text()).links
+        assert len(links) > 2
+        for link in links:
+            from urllib.parse import unquote
+
+            assert (file.parent / unquote(link)).exists(), f"{file}: {link}"
+
+
+def test_days_lead_to_each_other():
+    runsindex.update(finished(day="20240101"))
+    runsindex.update(finished(day="20240103"))
+    links = Page(page("days/2024-01-03.html")).links
+    assert "2024-01-01.html" in links and "index.html" in links
+    assert "2024-01-03 (1)" in page("days/index.html")
+
+
+def test_nothing_hostile_gets_through():
+    runsindex.update(finished(reason=EVIL, parameters={EVIL: EVIL}, parent=EVIL))
+    html = page()
+    assert "default-src &#39;self&#39;" in html or "default-src 'self'" in html
+    for tag, attributes in Page(html).tags:
+        assert tag not in ("script", "style")
+        assert not [one for one in attributes if one == "style" or one.startswith("on")]
+
+
+def test_a_crash_is_found_and_written_down():
+    import json
+
+    record = runs.begin("progress")
+    file = record.directory / runs.FILE_NAME
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"process_started": 1.0}))
+    runsindex.update(finished())
+    assert "▲ crashed" in page()
+    assert runs.read(record.directory).outcome is Outcome.CRASHED
+
+
+def test_of_thousands_the_page_shows_the_latest(monkeypatch):
+    record = finished(day="20240101")
+    for number in range(1, 3000):
+        twin = record.directory.with_name(f"20230101T000000.{number:06d}Z-{number:08x}")
+        twin.mkdir()
+        (twin / "run.json").write_text((record.directory / "run.json").read_text())
+    last = finished()
+    runsindex.update(last)
+    html = page()
+    assert html.count("<tr class") == runsindex.LATEST
+    assert f"the latest {runsindex.LATEST} of 3001" in html
+    assert len(html) < 500_000
+    assert "2023-01-01 (2999)" in page("days/index.html")
+    shutil.rmtree(runs_dir())
+
+
+def test_durations_as_people_say_them():
+    said = [runview.duration(one) for one in (None, 0.04, 59.94, 61, 3599, 7265)]
+    assert said == ["–", "0.0 s", "59.9 s", "1 min 01 s", "59 min 59 s", "2 h 01 min"]

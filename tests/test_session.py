@@ -1,0 +1,212 @@
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+import kpfnb
+from kpfnb import runs, session, settings
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.outcomes import Outcome
+from kpfnb.session import declared_in
+from tests import samples
+
+
+class Shell:
+    """As much of IPython's shell as a session uses."""
+
+    def __init__(self, *cells: str) -> None:
+        self.user_ns: dict = {"In": [""]}
+        self.events = self
+        self.callbacks: list = []
+        for cell in cells:
+            self.run(cell)
+
+    def register(self, event: str, callback) -> None:
+        assert event == "post_run_cell"
+        self.callbacks.append(callback)
+
+    def run(self, cell: str) -> None:
+        self.user_ns["In"].append(cell)
+        exec(cell, self.user_ns)
+
+    def fail(self, error: Exception) -> None:
+        self.user_ns["In"].append("work()")
+        for callback in self.callbacks:
+            callback(SimpleNamespace(error_in_exec=error, error_before_exec=None))
+
+
+class Result:
+    outcome = Outcome.PARTIAL
+    reason = "1 of 2 failed"
+
+    def figures(self):
+        return {"done": 1}
+
+    def to_dict(self):
+        return {"failed": ["b"]}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """A session leaves nothing behind in this process."""
+    monkeypatch.delenv(session.LAB_VARIABLE, raising=False)
+    monkeypatch.setattr(session.atexit, "register", lambda _: None)
+    monkeypatch.setattr(session.log, "console", lambda: None)
+    monkeypatch.setattr(session, "_current", None)
+    root = logging.getLogger()
+    level = root.level
+    yield
+    if session._current:
+        session._current.leave()
+    root.setLevel(level)
+
+
+def begin(monkeypatch, shell: Shell):
+    shell.user_ns["In"].append(samples.BEGIN)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    return kpfnb.begin()
+
+
+def record():
+    (found,) = runs.listing(settings.load().runs_dir)
+    return found
+
+
+@pytest.fixture
+def lab(monkeypatch):
+    monkeypatch.setenv(session.LAB_VARIABLE, "/somewhere/progress.ipynb")
+
+
+def test_parameters_are_found_checked_and_converted(monkeypatch, capsys):
+    shell = Shell(samples.PARAMETERS, '# Parameters\nn = "4"\n')
+    run = begin(monkeypatch, shell)
+    assert [one.name for one in run.parameters] == ["n", "label"]
+    assert run.values == {"n": 4, "label": "x"} and shell.user_ns["n"] == 4
+    assert (run.origin, run.interactive, run.notebook) == ("papermill", False, "notebook")
+    assert record().parameters == run.values
+    printed = capsys.readouterr().out
+    assert run.id in printed and kpfnb.__version__ in printed
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [("m = 4", "unknown parameter 'm'"), ("n = 40", "parameter n: .* from 1 to 9")],
+)
+def test_a_wrong_parameter_is_rejected_and_recorded(monkeypatch, injected, message):
+    shell = Shell(samples.PARAMETERS, f"# Parameters\n{injected}\n")
+    with pytest.raises(BadParameter, match=message) as caught:
+        begin(monkeypatch, shell)
+    assert record().outcome is Outcome.REJECTED
+    assert record().reason in str(caught.value)
+    assert caught.value._render_traceback_() == [f"BadParameter: {caught.value}"]
+
+
+def test_the_result_is_written_and_the_outcome_recorded(monkeypatch):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    assert run.finish(Result()) is None
+    assert (record().outcome, record().reason) == (Outcome.PARTIAL, "1 of 2 failed")
+    assert record().figures == {"done": 1}
+    result = json.loads((run.directory / "result.json").read_text())
+    assert result["values"] == {"failed": ["b"]} and result["run"] == run.id
+    assert (run.directory.parent.parent / "index.html").exists()
+
+
+def test_a_cell_error_ends_the_run(monkeypatch):
+    shell = Shell(samples.PARAMETERS)
+    begin(monkeypatch, shell)
+    shell.fail(ValueError("no such night"))
+    assert record().outcome is Outcome.FAILED
+    assert record().reason == "cell [3]: ValueError: no such night"
+
+
+def test_an_error_after_the_result_changes_nothing(monkeypatch):
+    shell = Shell(samples.PARAMETERS)
+    run = begin(monkeypatch, shell)
+    run.finish(Result())
+    shell.fail(ValueError("no such night"))
+    assert record().outcome is Outcome.PARTIAL
+
+
+def test_begun_again_is_another_run(monkeypatch):
+    shell = Shell(samples.PARAMETERS)
+    first = begin(monkeypatch, shell)
+    second = begin(monkeypatch, shell)
+    assert first.id != second.id
+    newest, oldest = runs.listing(settings.load().runs_dir)
+    assert (newest.outcome, oldest.outcome) == (None, Outcome.FAILED)
+    assert "without a result" in oldest.reason
+
+
+def test_the_form_begins_a_run_with_its_values(monkeypatch, lab):
+    shell = Shell(samples.PARAMETERS)
+    run = begin(monkeypatch, shell)
+    first = run.id
+    run.restart({"n": 7, "label": "new"})
+    assert run.interactive and run.notebook == "progress"
+    assert shell.user_ns["n"] == 7 and run.id != first
+    # What was begun and left without a result is no run
+    assert record().id == run.id and record().parameters == {"n": 7, "label": "new"}
+
+
+def test_a_wrong_value_in_the_form_leaves_all_as_it_was(monkeypatch, lab):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    before = run.id
+    with pytest.raises(BadParameter):
+        run.restart({"n": 70})
+    assert run.id == before and run.values["n"] == 3
+
+
+def test_finished_twice_by_hand_is_two_runs(monkeypatch, lab):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    run.finish(Result())
+    run.finish(Result())
+    found = runs.listing(settings.load().runs_dir)
+    assert [one.outcome for one in found] == [Outcome.PARTIAL] * 2
+
+
+def test_under_kpfnb_run_the_end_is_left_to_it(monkeypatch):
+    given = runs.begin("progress", parameters={"n": 3, "label": "x"})
+    monkeypatch.setenv(session.RUN_VARIABLE, str(given.directory))
+    shell = Shell(samples.PARAMETERS)
+    run = begin(monkeypatch, shell)
+    assert (run.id, run.origin, run.directory) == (given.id, "kpfnb", given.directory)
+    run.finish(Result())
+    shell.fail(ValueError())
+    assert record().outcome is None and record().result()["outcome"] == "partial"
+    assert session.RUN_VARIABLE not in session.os.environ
+
+
+def test_outside_a_notebook_it_says_so():
+    with pytest.raises(BadInput, match="outside a notebook"):
+        kpfnb.begin()
+
+
+@pytest.mark.parametrize(
+    ("cells", "names", "injected"),
+    [
+        ([], [], []),
+        (["x = 1", "print(x)"], [], []),
+        (['a: "int" = 1'], ["a"], []),
+        (['"""Doc."""\na: "int" = 1\n'], ["a"], []),
+        (['a: "int" = 1', "# Parameters\na = 2\n"], ["a"], ["a"]),
+        (['a: "int" = 1', "%matplotlib inline", "b = a + 1"], ["a"], []),
+        (['a: "int" = 1', 'b: "str" = "x"'], ["b"], []),
+        (["# Parameters\nz = 2\n", 'a: "int" = 1'], ["a"], []),
+        (['a: "int" = 1', 'def f(x: "int" = 1):\n    pass'], ["a"], []),
+    ],
+)
+def test_the_cell_that_declares_parameters_is_found(cells, names, injected):
+    parameters, found = declared_in(["", *cells, samples.BEGIN])
+    assert [one.name for one in parameters] == names
+    assert found == injected
+
+
+def test_a_line_without_a_kind_is_named():
+    with pytest.raises(BadParameter, match="parameters cell: b"):
+        declared_in(['a: "int" = 1\nb = 2', samples.BEGIN])
+
+
+def test_injected_into_a_notebook_without_parameters():
+    with pytest.raises(BadParameter, match="unknown parameter 'a'"):
+        declared_in(["# Parameters\na = 2\n", samples.BEGIN])
