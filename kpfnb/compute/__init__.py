@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kpfnb import live, settings
-from kpfnb.compute import cluster as clusters
-from kpfnb.compute import here, worker
-from kpfnb.compute.cluster import shared as cluster
+from kpfnb.compute import clusters, here, worker
+from kpfnb.compute.clusters import shared as cluster
 from kpfnb.compute.items import ItemOutcome, Outcomes
 from kpfnb.compute.ledger import Ledger
 from kpfnb.compute.limits import Limits

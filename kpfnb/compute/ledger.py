@@ -105,6 +105,11 @@ class Ledger:
         for index in self._open(range(len(self.items))):
             self._end(index, Outcome.SKIPPED, Attempt(error="not done: stopped by Ctrl-C"))
 
+    def give_up(self, why: str) -> None:
+        """End all that is left as failed."""
+        for index in self._open(range(len(self.items))):
+            self._end(index, Outcome.FAILED, Attempt(error=why))
+
     def outcomes(self, *, interrupted: bool = False) -> Outcomes:
         """The outcomes of all items; every item must have ended."""
         parts = [self._ended[index] for index in range(len(self.items))]

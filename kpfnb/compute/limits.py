@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from kpfnb import machine
-from kpfnb.compute.cluster import Crew
+from kpfnb.compute.clusters import Crew
 from kpfnb.errors import BadParameter
 
 WORKER_BYTES = 250_000_000
@@ -80,4 +80,4 @@ class Limits:
 def crew_load_percent(crew: Crew) -> float:
     """The mean load of the machines where the workers are, in percent of their cores."""
     loads = crew.ask_nannies(machine.load_percent).values()
-    return fmean(load for load in loads if isinstance(load, float))
+    return fmean(loads) if loads else 0.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpfnb.compute import worker
-from kpfnb.compute.cluster import Crew
+from kpfnb.compute.clusters import Crew
 from kpfnb.compute.ledger import Ledger
 from kpfnb.compute.limits import Limits
 from kpfnb.compute.worker import Attempt
@@ -32,8 +32,8 @@ class Task:
 
     indices: list[int]
     future: Any
-    started: float | None = None
-    """When it was first seen in work (monotonic s)."""
+    seconds: float = 0.0
+    """How long it was in work when last looked at."""
     error: Exception | None = None
     """Why its result can't be read here."""
 
@@ -76,23 +76,46 @@ class Spreader:
         """Go on until every item has ended."""
         try:
             while self.ledger.left:
-                self._fill()
-                self._collect()
-                self._watch()
-                self.bar.update(done=self.ledger.done, failed=self.ledger.failed, note=self._note())
+                try:
+                    self._step()
+                except OSError:  # all of Dask's errors of communication
+                    self._contact_again()
         except KeyboardInterrupt:
-            # Of a batch of quick items nobody knows which one is in work
-            batches = [task.indices for task in self.tasks.values()]
-            self.ledger.stop(indices[0] for indices in batches if len(indices) == 1)
             self._abandon()
             raise
 
+    def _step(self) -> None:
+        self._fill()
+        self._collect()
+        self._watch()
+        self.bar.update(done=self.ledger.done, failed=self.ledger.failed, note=self._note())
+
     def _abandon(self) -> None:
         """Stop what is in work, hanging or not."""
-        workers = list(set(self._places().values()))
+        sights = self.crew.ask_nannies(worker.look)
+        ours = {name: address for address, sight in sights.items() for name in sight.seconds}
+        busy = {name: ours[name] for name in self.tasks if name in ours}
+        # Of a batch of quick items nobody knows which one is in work
+        batches = [self.tasks[name].indices for name in busy]
+        self.ledger.stop(indices[0] for indices in batches if len(indices) == 1)
         self.crew.client.cancel([task.future for task in self.tasks.values()], force=True)
-        if workers:
-            self.crew.ask_nannies(worker.kill, workers)
+        if busy:
+            self.crew.ask_nannies(worker.kill, list(set(busy.values())))
+
+    def _contact_again(self) -> None:
+        """The scheduler went away: Dask has forgotten all tasks, and tries to reach it again."""
+        client = self.crew.client
+        self.bar.update(note="the scheduler does not answer")
+        time.sleep(WAIT_SECONDS)
+        while client.status == "connecting":
+            time.sleep(WAIT_SECONDS)
+        if client.status != "running":
+            self.ledger.give_up("the Dask scheduler went away")
+            return
+        for task in self.tasks.values():
+            task.future.cancel()
+            self.ledger.put_back(task.indices)
+        self.tasks.clear()
 
     def _count_slots(self) -> int:
         """How many items may be in work at once; workers come and go."""
@@ -120,7 +143,7 @@ class Spreader:
         self._number += 1
         name = f"{self._name}-{self._number}"
         future = self.crew.client.submit(
-            worker.run_batch, packed, BATCH_SECONDS, self.limits.nice, key=name, pure=False
+            worker.run_batch, name, packed, BATCH_SECONDS, self.limits.nice, key=name, pure=False
         )
         self.tasks[name] = Task(indices, future)
         future.add_done_callback(lambda done: self._ended.put(done.key))
@@ -142,9 +165,12 @@ class Spreader:
         except queue.Empty:
             pass
         # A task that was stopped is not known any more
-        ended = {name: self.tasks.pop(name) for name in names if name in self.tasks}
-        results = self._fetch(ended)
-        for name, task in ended.items():
+        names = [name for name in names if name in self.tasks]
+        if any(self.tasks[name].future.cancelled() for name in names):
+            raise ConnectionResetError("the scheduler forgot a task")
+        results = self._fetch({name: self.tasks[name] for name in names}) if names else {}
+        for name in names:
+            task = self.tasks.pop(name)
             if name in results:
                 self._returned(task, results[name])
             else:
@@ -154,14 +180,17 @@ class Spreader:
         """The results of those tasks that have one."""
         futures = {name: task.future for name, task in tasks.items()}
         try:
-            return self.crew.client.gather(futures, errors="skip")
+            found = self.crew.client.gather(futures, errors="skip")
         except Exception as error:  # anything may be raised by a value's own unpickling
+            if self.crew.client.status != "running":
+                raise
             if len(tasks) > 1:
                 parts = [self._fetch({name: task}) for name, task in tasks.items()]
                 return {name: result for part in parts for name, result in part.items()}
             [task] = tasks.values()
             task.error = error
             return {}
+        return {name: result for name, result in found.items() if result is not None}
 
     def _returned(self, task: Task, attempts: list[Attempt]) -> None:
         for index, attempt in zip(task.indices, attempts, strict=False):
@@ -199,24 +228,15 @@ class Spreader:
         self._slots = self._count_slots()
         if not self.limits.stops_items:
             return
-        sizes = self.crew.ask_nannies(worker.tree_bytes) if self.limits.memory_bytes else {}
-        for name, address in self._places().items():
-            task = self.tasks[name]
-            task.started = task.started or now
-            before = BATCH_SECONDS if len(task.indices) > 1 else 0.0
-            seconds = now - task.started - before
-            why = self.limits.reason_to_stop(seconds, sizes.get(address) or 0)
-            if why and not task.future.done():
-                self._stop(name, address, why)
-
-    def _places(self) -> dict[str, str]:
-        """The address of the worker that has each task."""
-        return {
-            name: address
-            for address, names in self.crew.client.processing().items()
-            for name in names
-            if name in self.tasks
-        }
+        memory = bool(self.limits.memory_bytes)
+        for address, sight in self.crew.ask_nannies(worker.look, memory=memory).items():
+            for name in self.tasks.keys() & sight.seconds.keys():
+                task = self.tasks[name]
+                task.seconds = sight.seconds[name]
+                before = BATCH_SECONDS if len(task.indices) > 1 else 0.0
+                why = self.limits.reason_to_stop(task.seconds - before, sight.memory_bytes)
+                if why and not task.future.done():
+                    self._stop(name, address, why)
 
     def _stop(self, name: str, address: str, why: str) -> None:
         task = self.tasks.pop(name)
@@ -226,8 +246,7 @@ class Spreader:
         if len(task.indices) > 1:
             self.ledger.set_apart(task.indices)
             return
-        seconds = time.monotonic() - (task.started or time.monotonic())
-        self._record(task.indices[0], Attempt(error=why, seconds=seconds))
+        self._record(task.indices[0], Attempt(error=why, seconds=task.seconds))
 
     def _note(self) -> str:
         if not self.gate.is_open():

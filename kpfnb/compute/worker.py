@@ -7,11 +7,15 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from kpfnb.compute import reaper
+
+MARK_SUFFIX = ".in-work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +52,33 @@ def pack(function: Callable[[Any], Any], items: Sequence[Any]) -> bytes:
     return pickle.dumps((function, list(items)))
 
 
-def run_batch(packed: bytes, budget_seconds: float, nice: int) -> list[Attempt]:
+def run_batch(name: str, packed: bytes, budget_seconds: float, nice: int) -> list[Attempt]:
     """Attempt the items of a batch one after another until `budget_seconds` are over.
 
     At least one is attempted. The list may be shorter than the batch: the rest was not begun.
     """
+    from distributed import get_worker
     from distributed.protocol import pickle
 
     function, items = pickle.loads(packed)
     results: list[Attempt] = []
     started = time.perf_counter()
-    for item in items:
-        results.append(_sendable(_attempt_nicely(function, item, nice)))
-        if time.perf_counter() - started > budget_seconds:
-            break
+    with _mark(Path(get_worker().local_directory, name + MARK_SUFFIX)):
+        for item in items:
+            results.append(_sendable(_attempt_nicely(function, item, nice)))
+            if time.perf_counter() - started > budget_seconds:
+                break
     return results
+
+
+@contextmanager
+def _mark(path: Path) -> Iterator[None]:
+    """A file that is there while its batch is in work, and holds when that began (monotonic s)."""
+    path.write_text(str(time.monotonic()), encoding="ascii")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _attempt_nicely(function: Callable[[Any], Any], item: Any, nice: int) -> Attempt:
@@ -99,21 +115,37 @@ def is_worker() -> bool:
     return os.environ.get(reaper.MARK) == str(os.getpid())
 
 
-def tree_bytes(dask_worker: Any) -> int:
-    """Run in a nanny: the resident memory of its worker and all its children, in bytes."""
+class Sight(NamedTuple):
+    """What a nanny sees of its worker."""
+
+    seconds: dict[str, float]
+    """The names of the batches in work, and for how long."""
+    memory_bytes: int
+    """Resident memory of the worker and all its children; 0 if not asked for."""
+
+
+def look(dask_worker: Any, *, memory: bool = False) -> Sight:
+    """Run in a nanny: what its worker does. The worker need not answer, it may hang."""
+    if not dask_worker.pid or not dask_worker.worker_dir:
+        return Sight({}, 0)
+    now = time.monotonic()
+    seconds = {}
+    for path in Path(dask_worker.worker_dir).glob("*" + MARK_SUFFIX):
+        # Just being written, or just taken away, it does not matter yet
+        with suppress(OSError, ValueError):
+            seconds[path.stem] = now - float(path.read_text(encoding="ascii"))
+    return Sight(seconds, _tree_bytes(dask_worker.pid) if memory else 0)
+
+
+def _tree_bytes(pid: int) -> int:
     import psutil
 
     total = 0
-    try:
-        process = psutil.Process(dask_worker.pid)
-        family = [process, *process.children(recursive=True)]
-    except (psutil.NoSuchProcess, TypeError):
-        return 0
-    for member in family:
-        try:
-            total += member.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for member in [process, *process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                total += member.memory_info().rss
     return total
 
 

@@ -21,6 +21,9 @@ CONNECT_SECONDS = 20.0
 START_UP_SECONDS = {"local": 3.0, "slurm": 60.0, "kubernetes": 60.0}
 """What starting a cluster costs, roughly; joining a scheduler that runs costs a second."""
 
+SLURM_MEMORY = "8 GiB"
+"""Of one worker, where Dask's configuration names none."""
+
 QUIET: dict[str, Any] = {
     # A worker's death is judged here, item by item, never by repeating it somewhere else first
     "distributed.scheduler.allowed-failures": 0,
@@ -47,12 +50,22 @@ class Crew:
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         return sum(one["nthreads"] for one in workers)
 
-    def ask_nannies(self, question: Callable[..., Any], workers: list[str] | None = None) -> Any:
+    def ask_nannies(
+        self, question: Callable[..., Any], workers: list[str] | None = None, **options: Any
+    ) -> dict[str, Any]:
         """What `question(dask_worker=nanny)` returns for each worker, by the worker's address.
 
-        A nanny is the process beside a worker that sees it even when it hangs.
+        A nanny is the process beside a worker that sees it even when it hangs. One that does not
+        answer is left out.
         """
-        return self.client.run(question, workers=workers, nanny=True, on_error="ignore")
+        answers = self.client.run(
+            question, workers=workers, nanny=True, on_error="return", **options
+        )
+        return {
+            address: answer
+            for address, answer in answers.items()
+            if not isinstance(answer, Exception)
+        }
 
 
 _shared: ContextVar[Crew | None] = ContextVar("shared crew", default=None)
@@ -91,26 +104,30 @@ def _started(chosen: Settings, workers: int | None) -> Iterator[Crew]:
 
     from kpfnb.compute.plugin import Setup
 
+    # Dask tells of every worker that went; here that is in the outcome of its item
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     places = {"temporary-directory": str(chosen.work_dir / "dask")}
     with ExitStack() as stack:
         stack.enter_context(dask.config.set({**QUIET, **places}))
-        stack.enter_context(_hushed())
         with _later():
             cluster = _make(chosen, workers or chosen.workers)
             if not isinstance(cluster, str):
                 stack.callback(_close, cluster)
-        client = stack.enter_context(_connected(cluster))
         is_local = chosen.cluster == "local"
-        client.register_plugin(Setup(str(Path.cwd()) if is_local else None))
-        client.wait_for_workers(1)
-        yield Crew(client, is_local=is_local)
+        setup = Setup(str(Path.cwd()) if is_local else None)
+        yield Crew(_connected(stack, cluster, setup), is_local=is_local)
 
 
-def _connected(cluster: Any) -> Any:
+def _connected(stack: ExitStack, cluster: Any, setup: Any) -> Any:
+    """A client of the cluster, or of the scheduler at an address, with a worker at least."""
     from distributed import Client
 
     try:
-        return Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
+        client = stack.enter_context(Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS))
+        client.register_plugin(setup)
+        client.wait_for_workers(1)
+        return client
     except OSError as error:
         raise ServiceUnavailable(
             f"no Dask scheduler answers at {cluster} ({worker.describe(error)})",
@@ -168,12 +185,15 @@ def _local(chosen: Settings, workers: int) -> Any:
 
 
 def _slurm(chosen: Settings, workers: int) -> Any:
+    import dask
     from dask_jobqueue import SLURMCluster
 
+    # Queue, account, wall time and memory of a job are those of Dask's own jobqueue.yaml
+    memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
     cluster = SLURMCluster(
         cores=1,
         processes=1,
-        local_directory=str(chosen.work_dir / "dask"),
+        memory=memory,
         log_directory=str(chosen.work_dir / "dask/logs"),
         scheduler_options={"dashboard": False},
     )
@@ -189,16 +209,4 @@ def _kubernetes(chosen: Settings, workers: int) -> Any:
             "the cluster is set to kubernetes, and dask-kubernetes is not installed",
             "pip install dask-kubernetes, or set KPFNB_CLUSTER to local, slurm or tcp://host:port",
         ) from None
-    return KubeCluster(name=f"kpfnb-{os.getpid()}", n_workers=workers)
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Dask tells of every worker that went; here that is in the outcome of its item."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    return KubeCluster(name=f"kpfnb-{os.getpid()}", n_workers=workers, quiet=True)
