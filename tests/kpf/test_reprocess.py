@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -445,3 +446,39 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = result.plot()
     assert [axes.get_ylabel() for axes in figure.axes] == ["observations", "products made"]
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 4
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The least that the stand-in can calibrate: a bias, a flat and an arc."""
+    from kpfnb.demo.night import simulate
+    from kpfnb.demo.plan import USUAL_COUNTS
+
+    tree = tmp_path_factory.mktemp("simulated")
+    counts = dict.fromkeys(USUAL_COUNTS, 0) | {"bias": 1, "flat": 1, "thar": 1}
+    simulate(tree, "20240115", counts=counts)
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("fault", "ending", "done"),
+    [
+        ("partial", "exited with code 0", 2),
+        ("hang", "stopped: all was made, it did not exit", 3),
+        ("orphan", "exited with code 0, left 1 processes", 3),
+    ],
+)
+def test_the_stand_in_drp_with_its_defects(
+    simulated: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    ending: str,
+    done: int,
+) -> None:
+    shutil.copytree(simulated, tmp_path / "data")
+    monkeypatch.setenv("KPFNB_DEMO_DRP_FAULT", fault)
+    result = run("20240115", ncpus=1)
+    assert result.batches[0].ending == ending
+    assert result.counts[Fate.DONE] == done
+    assert not psutil.Process().children(recursive=True)
