@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from kpfnb.demo.instrument import FULL_SIDE, Array, Camera, Echelle
+from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE, Array, Camera, Echelle
 
 Image = NDArray[np.float32]
 
@@ -30,20 +30,26 @@ class Margins:
     overscan: int
     rows: int
 
+    @property
+    def width(self) -> int:
+        """Columns beyond those of the CCD."""
+        return self.prescan + self.overscan
+
     @classmethod
     def of_side(cls, side: int) -> Margins:
         """4, 50 and 30 on the real CCD; smaller on a scaled one."""
         return cls(4, 50, 30) if side == FULL_SIDE else cls(4, 10, 6)
 
 
-@cache
-def footprint(echelle: Echelle, height: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Where the light of each row at each column falls, `height` pixels above its nominal place.
+Footprint = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Flat pixel indices, and the shares of a row's light there: both (rows, pixels across, side)."""
 
-    Returns flat pixel indices and shares of the light, both (rows, pixels across, side). A row
-    that leaves the CCD has its share cut to 0.
+
+def footprint(echelle: Echelle, middle: Array) -> Footprint:
+    """Where the light of each row falls whose middle is at the heights (rows, side).
+
+    A row that leaves the CCD has its share cut to 0.
     """
-    middle = echelle.traces() + height
     reach = int(np.ceil(4.2 * echelle.slit_sigma))
     low = np.rint(middle)[:, None, :] + np.arange(-reach, reach + 1)[None, :, None]
     edges = np.concatenate([low - 0.5, low[:, -1:] + 0.5], axis=1) - middle[:, None, :]
@@ -55,11 +61,15 @@ def footprint(echelle: Echelle, height: float) -> tuple[NDArray[np.int32], NDArr
 
 def expose(echelle: Echelle, light: Array, height: float) -> Image:
     """The image (electrons) of light (electrons a pixel, (rows, side)) in the orderlets."""
-    cells, share = footprint(echelle, height)
-    painted = np.bincount(
-        cells.ravel(), (share * light[:, None, :]).ravel(), minlength=echelle.side**2
-    )
-    return painted.reshape(echelle.side, echelle.side).astype(np.float32)
+    return paint(_true_footprint(echelle, height), light)
+
+
+def paint(where: Footprint, light: Array) -> Image:
+    """The image of light (electrons a pixel, (rows, side)) that falls on a footprint."""
+    cells, share = where
+    side = light.shape[1]
+    painted = np.bincount(cells.ravel(), (share * light[:, None, :]).ravel(), minlength=side**2)
+    return painted.reshape(side, side).astype(np.float32)
 
 
 def read_out(
@@ -83,6 +93,15 @@ def read_out(
     return amplifiers
 
 
+def side_of(amplifier: Image) -> int:
+    """The side (pixels) of the CCD that an amplifier belongs to."""
+    columns = amplifier.shape[1]
+    for side in (DEMO_SIDE, FULL_SIDE):
+        if columns == side // 2 + Margins.of_side(side).width:
+            return side
+    raise ValueError(f"an amplifier of {columns} columns is not one of KPF's")
+
+
 def assemble(amplifiers: list[Image], side: int) -> tuple[Image, list[float]]:
     """The CCD (DN, overscan subtracted) from its amplifiers, and each one's noise (DN)."""
     margins = Margins.of_side(side)
@@ -104,6 +123,11 @@ def bias_pattern(camera: Camera, side: int) -> Image:
     x = np.linspace(-1, 1, side, dtype=np.float32)
     columns = random.normal(0, 0.6, side).astype(np.float32)
     return 3 * x[None, :] ** 2 + 2 * x[:, None] ** 2 + columns[None, :]
+
+
+@cache
+def _true_footprint(echelle: Echelle, height: float) -> Footprint:
+    return footprint(echelle, echelle.traces() + height)
 
 
 def _parts(image: Image, *, fast: bool) -> list[Image]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 ORDERLETS = ("SKY", "SCI1", "SCI2", "SCI3", "CAL")
 """From the bottom of an order to its top."""

@@ -169,7 +169,7 @@ def _already_there(root: Path, night: str, *, seed: int, side: int) -> set[str]:
     """The night's ObsIDs on disk; `BadInput` if one of them is real, or simulated otherwise."""
     from kpfnb.demo.detector import Margins
 
-    columns = side // 2 + Margins.of_side(side).prescan + Margins.of_side(side).overscan
+    columns = side // 2 + Margins.of_side(side).width
     found = set()
     for path in sorted(level_dir(root, KPF.raw, night).glob("KP.*.fits")):
         if not KPF.obsid.fullmatch(path.stem):

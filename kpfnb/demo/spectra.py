@@ -144,6 +144,6 @@ def _even(spacing: float, *, offset: float, electrons: float) -> Lines:
     """Lines evenly spaced in frequency (Hz)."""
     speed = LIGHT_SPEED * 1e13  # Å/s
     modes = np.arange(int(speed / BLUE / spacing), int(speed / RED / spacing), -1)
-    wavelengths: Array = speed / (offset + modes * spacing)
+    wavelengths = (speed / (offset + modes * spacing)).astype(float)
     envelope = 0.55 + 0.45 * np.cos((wavelengths - 6400.0) / 2400.0) ** 2
     return Lines(wavelengths, electrons * envelope)

@@ -69,7 +69,7 @@ def light(exposure: Exposure, echelle: Echelle, seed: int, truth: Velocities) ->
     if kind in ("bias", "dark"):
         return np.zeros((echelle.rows, echelle.side))
     if kind == "flat":
-        return spectra.continuum(echelle, 60_000.0, temperature=4200.0)
+        return spectra.continuum(echelle, 60_000.0, temperature=5700.0)
     if kind in _LAMPS:
         return spectra.emission(echelle, _LAMPS[kind](), shift)
     return _sky_light(exposure, echelle, shift, truth.doppler)

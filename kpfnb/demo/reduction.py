@@ -1,0 +1,121 @@
+"""The stand-in DRP's images: amplifiers to a CCD, where the orders are, and their extraction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from kpfnb.demo import detector
+from kpfnb.demo.detector import Footprint, Image
+from kpfnb.demo.gaussians import locate
+from kpfnb.demo.instrument import CAMERAS, Array, Camera, Echelle
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+
+CLEANINGS = 3
+"""How often the light is shared out between neighbours."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One CCD of one exposure: electrons, their variance, and the noise of each amplifier (e-)."""
+
+    camera: Camera
+    image: Image
+    variance: Image
+    noises: tuple[float, ...]
+
+    @property
+    def echelle(self) -> Echelle:
+        """The nominal format on a CCD of this size."""
+        return Echelle(self.camera, self.image.shape[0])
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Extracted orderlets: electrons and their variance, (rows, side)."""
+
+    flux: Array
+    variance: Array
+
+
+def cameras_of(hdus: fits.HDUList) -> list[Camera]:
+    """The cameras that an L0 holds."""
+    return [camera for camera in CAMERAS if f"{camera.name}_AMP1" in hdus]
+
+
+def counts(hdus: fits.HDUList, camera: Camera) -> tuple[Image, list[float]]:
+    """A camera's CCD (DN, overscan subtracted) from an L0, and each amplifier's noise (DN)."""
+    names = [f"{camera.name}_AMP{number}" for number in range(1, 5)]
+    amplifiers = [hdus[name].data for name in names if name in hdus]
+    return detector.assemble(amplifiers, detector.side_of(amplifiers[0]))
+
+
+def calibrated(hdus: fits.HDUList, camera: Camera, bias: Image | None) -> Frame:
+    """A CCD in electrons, bias subtracted where a master is given."""
+    image, noises = counts(hdus, camera)
+    if bias is not None:
+        image = image - bias
+    electrons = image * np.float32(camera.gain)
+    noise = float(np.mean(noises)) * camera.gain
+    variance = np.maximum(electrons, 0) + np.float32(noise**2)
+    return Frame(camera, electrons, variance, tuple(n * camera.gain for n in noises))
+
+
+def trace(flat: Frame) -> Array:
+    """Heights (pixels) of the middle of each row, (rows, side), as a flat shows them.
+
+    The light's height is measured against the nominal one every few columns, and a smooth surface
+    over orders and columns put through the differences.
+    """
+    echelle = flat.echelle
+    columns = np.arange(echelle.side // 40, echelle.side, echelle.side // 40)
+    nominal = echelle.traces()
+    start = nominal[:, columns].ravel()
+    reach = round(echelle.pitch / 2)
+    low = np.rint(start).astype(int)
+    inside = (low > reach) & (low < echelle.side - reach - 1)
+    rows = np.clip(low[:, None] + np.arange(-reach, reach + 1), 0, echelle.side - 1)
+    at = np.tile(columns, echelle.rows)[:, None]
+    found = locate(
+        flat.image[rows, at], flat.variance[rows, at], low - reach, start, echelle.slit_sigma
+    )
+    good = inside & found.is_good
+    u = np.tile(columns, echelle.rows) / (echelle.side / 2) - 1
+    t = np.repeat(echelle.order_of, columns.size) / echelle.camera.orders * 2 - 1
+    terms = legendre.legvander2d(u, t, [3, 2])
+    surface, *_ = np.linalg.lstsq(terms[good], (found.centres - start)[good], rcond=None)
+    across = np.arange(echelle.side) / (echelle.side / 2) - 1
+    orders = echelle.order_of / echelle.camera.orders * 2 - 1
+    smooth = legendre.leggrid2d(orders, across, surface.reshape(4, 3).T)
+    return nominal + smooth
+
+
+def extract(frame: Frame, footprint: Footprint) -> Spectra:
+    """The light of each row: the profile fitted to the pixels of each column, all of equal weight.
+
+    The wings of a row reach into its neighbours; what the fit leaves is shared out again.
+    """
+    cells, share = footprint
+    weight = 1 / np.maximum(np.einsum("rkx,rkx->rx", share, share), 1e-6)
+    noise = frame.variance.ravel()[cells]
+    variance = np.einsum("rkx,rkx,rkx->rx", share, share, noise, dtype=float) * weight**2
+    flux, left = np.zeros_like(variance), frame.image
+    for _ in range(CLEANINGS):
+        flux += np.einsum("rkx,rkx->rx", share, left.ravel()[cells], dtype=float) * weight
+        left = frame.image - detector.paint(footprint, flux)
+    return Spectra(flux, variance)
+
+
+def smooth_blaze(flat: Spectra) -> Array:
+    """The shape of each row of a flat, (rows, side), 1 at its maximum."""
+    side = flat.flux.shape[1]
+    terms = legendre.legvander(np.linspace(-1, 1, side), 11)
+    fitted, *_ = np.linalg.lstsq(terms, flat.flux.T, rcond=None)
+    shape: Array = (terms @ fitted).T
+    return np.maximum(shape / shape.max(axis=1, keepdims=True), 0.02)

@@ -1,0 +1,202 @@
+"""The stand-in DRP's velocities: cross-correlation with a mask, and a Gaussian fitted to it.
+
+The correlation function of a row at velocity v is the light in boxes around the mask's lines
+shifted by v, each weighted by its depth and the blaze. Errors are propagated from the pixels'
+variances through the fit exactly, then enlarged where the orders disagree by more than that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kpfnb.demo.instrument import LIGHT_SPEED, Array
+from kpfnb.demo.reduction import Spectra
+from kpfnb.demo.spectra import Lines
+
+STEP = 0.5
+"""km/s between the velocities of a correlation function."""
+HALF_STEPS = 200
+BOX_STEPS = 8
+"""Width of the mask's boxes, in steps: 4 km/s."""
+FIT_SIGMAS = 1.8
+"""The Gaussian is fitted so far from its centre."""
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """Correlation functions of one camera.
+
+    Attributes
+    ----------
+    velocities : km/s, (steps,)
+    ccf : electrons, (rows, steps)
+    weights : how much each row weighs in the whole, (rows,); 0 where it holds no line
+    radial, errors : km/s, (rows,), the error 0 where there is no velocity
+    """
+
+    velocities: Array
+    ccf: Array
+    weights: Array
+    radial: Array
+    errors: Array
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean velocity and its error, km/s; both 0 where there is none."""
+
+    velocity: float
+    error: float
+
+
+def correlate(
+    spectra: Spectra,
+    blaze: Array,
+    edges: Array,
+    mask: Lines,
+    *,
+    centre: float,
+    barycentric: float,
+    rows: slice = slice(None),
+) -> Correlations:
+    """Correlate rows with a mask and measure their velocities.
+
+    Parameters
+    ----------
+    spectra, blaze : electrons and shape of each row, (rows, side)
+    edges : wavelengths (Å) of the pixels' edges, (rows, side + 1)
+    mask : lines at rest; strengths are their weights
+    centre : velocity (km/s) in the middle of the functions
+    barycentric : the correction (km/s) that velocities get
+    rows : only these; the others have zeros
+    """
+    velocities = centre + STEP * np.arange(-HALF_STEPS, HALF_STEPS + 1)
+    box_edges = centre + STEP * (np.arange(-HALF_STEPS, HALF_STEPS + BOX_STEPS + 1) - BOX_STEPS / 2)
+    shifts = (1 + box_edges / LIGHT_SPEED) / (1 + barycentric / LIGHT_SPEED)
+    count = blaze.shape[0]
+    ccf = np.zeros((count, velocities.size))
+    chosen = range(count)[rows]
+    lines = {row: _usable(mask, edges[row], shifts, blaze[row]) for row in chosen}
+    # Light per unit of velocity: a slope of any kind would pull the centre of a fit to one side
+    size = np.diff(edges, axis=1) / edges[:, 1:]
+    per_light = size / size.mean(axis=1, keepdims=True) / blaze
+    flat = spectra.flux * per_light
+    for row in chosen:
+        ccf[row] = _function(flat[row], edges[row], lines[row], shifts)
+    radial, errors = np.zeros(count), np.zeros(count)
+    used = np.array([row for row in chosen if lines[row].wavelengths.size > 3], dtype=int)
+    if used.size:
+        fit = _fit(velocities, ccf[used])
+        noise = spectra.variance * per_light**2
+        for row, velocity, response in zip(used, fit.centres, fit.responses, strict=True):
+            variance = _variance(noise[row], edges[row], lines[row], shifts, response)
+            if np.isfinite(velocity) and variance > 0:
+                radial[row], errors[row] = velocity, np.sqrt(variance)
+    weights = np.divide(1, errors**2, out=np.zeros(count), where=errors > 0)
+    return Correlations(velocities, ccf, weights, radial, errors)
+
+
+def mean(velocities: Array, errors: Array) -> Mean:
+    """The weighted mean; its error is enlarged where they scatter by more than theirs."""
+    good = errors > 0
+    if not good.any():
+        return Mean(0.0, 0.0)
+    weights = 1 / errors[good] ** 2
+    value = np.average(velocities[good], weights=weights)
+    excess = 1.0
+    if good.sum() > 1:
+        chi2 = np.sum(((velocities[good] - value) / errors[good]) ** 2) / (good.sum() - 1)
+        excess = max(1.0, float(chi2))
+    return Mean(float(value), float(np.sqrt(excess / weights.sum())))
+
+
+def _usable(mask: Lines, edges: Array, shifts: Array, blaze: Array) -> Lines:
+    """The lines that stay on the row at all velocities, weighted by the blaze where they are."""
+    low, high = edges[0] / shifts[0], edges[-1] / shifts[-1]
+    on_row = slice(*np.searchsorted(mask.wavelengths, [low, high]))
+    middle = mask.wavelengths[on_row] * shifts[shifts.size // 2]
+    weight = np.interp(middle, (edges[1:] + edges[:-1]) / 2, blaze)
+    return Lines(mask.wavelengths[on_row], mask.strengths[on_row] * weight)
+
+
+def _function(flux: Array, edges: Array, lines: Lines, shifts: Array) -> Array:
+    total = np.concatenate([[0.0], np.cumsum(flux)])
+    below = np.interp(np.outer(lines.wavelengths, shifts), edges, total)
+    function: Array = lines.strengths @ (below[:, BOX_STEPS:] - below[:, :-BOX_STEPS])
+    return function
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Centres (km/s, NaN where it failed) and how each responds to each step of its function."""
+
+    centres: Array
+    responses: Array
+
+
+def _fit(velocities: Array, ccf: Array) -> _Fit:
+    """Fit level, depth, centre and width of a Gaussian to each function, around a common start."""
+    centre, sigma = _start(velocities, ccf.sum(axis=0))
+    near = np.abs(velocities - centre) < FIT_SIGMAS * sigma + 1
+    v, y = velocities[near], ccf[:, near]
+    centres, sigmas = np.full(len(y), centre), np.full(len(y), sigma)
+    responses = np.zeros_like(ccf)
+    for _ in range(8):
+        u = (v - centres[:, None]) / sigmas[:, None]
+        gauss = np.exp(-0.5 * u**2)
+        level, depth = _line(gauss, y)
+        by_centre = depth[:, None] * gauss * u / sigmas[:, None]
+        jacobian = np.stack([np.ones_like(gauss), gauss, by_centre, by_centre * u], axis=2)
+        residual = y - level[:, None] - depth[:, None] * gauss
+        inverse = np.linalg.pinv(jacobian)
+        step = np.einsum("rpv,rv->rp", inverse, residual)
+        centres = centres + np.clip(step[:, 2], -sigma, sigma)
+        sigmas = np.clip(sigmas + np.clip(step[:, 3], -1, 1), 0.5 * sigma, 2 * sigma)
+    responses[:, near] = inverse[:, 2]
+    lost = np.abs(centres - centre) > 3 * sigma
+    return _Fit(np.where(lost, np.nan, centres), responses)
+
+
+def _start(velocities: Array, whole: Array) -> tuple[float, float]:
+    """Centre and width (sigma), km/s, of the deepest or highest feature of all rows together."""
+    deviation = whole - np.median(whole)
+    peak = int(np.argmax(np.abs(deviation)))
+    above = deviation / deviation[peak] > 0.5 if deviation[peak] else np.ones_like(whole, bool)
+    left, right = peak, peak
+    while left > 0 and above[left - 1]:
+        left -= 1
+    while right < whole.size - 1 and above[right + 1]:
+        right += 1
+    width = (right - left + 1) * STEP / 2.355
+    return float(velocities[peak]), float(np.clip(width, 2.0, 12.0))
+
+
+def _line(gauss: Array, y: Array) -> tuple[Array, Array]:
+    """Level and depth of each function, its Gaussian given."""
+    mean_gauss, mean_y = gauss.mean(axis=1), y.mean(axis=1)
+    spread = gauss - mean_gauss[:, None]
+    depth = (spread * y).sum(axis=1) / np.maximum((spread**2).sum(axis=1), 1e-12)
+    # A function without any feature has no centre; a tiny depth keeps its fit finite
+    depth = np.where(depth == 0, 1e-9, depth)
+    return mean_y - depth * mean_gauss, depth
+
+
+def _variance(noise: Array, edges: Array, lines: Lines, shifts: Array, response: Array) -> float:
+    """Variance of a centre, (km/s)^2, from those of the row's pixels.
+
+    The centre is a weighted sum of the function's steps, so it is one of the pixels too.
+    """
+    # How the centre responds to light between one box edge and the next, relative to a line
+    spread = np.convolve(response, np.ones(BOX_STEPS))
+    total = np.concatenate([[0.0], np.cumsum(spread * np.diff(shifts))])
+    influence = np.zeros(noise.size)
+    width = np.diff(edges)
+    for wavelength, strength in zip(lines.wavelengths, lines.strengths, strict=True):
+        first, last = np.searchsorted(edges, wavelength * shifts[[0, -1]])
+        pixels = slice(max(first - 1, 0), min(last + 1, noise.size))
+        at = edges[pixels.start : pixels.stop + 1] / wavelength
+        share = np.diff(np.interp(at, shifts, total)) * wavelength / width[pixels]
+        influence[pixels] += strength * share
+    return float(np.sum(influence**2 * noise))

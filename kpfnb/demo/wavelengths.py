@@ -1,0 +1,148 @@
+"""The stand-in DRP's wavelengths: lines found in the calibrations, and their drift.
+
+A solution is a displacement of each row from the nominal format, a low polynomial along the row:
+enough for a spectrograph that only moved a little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from kpfnb.demo.gaussians import Located, locate
+from kpfnb.demo.instrument import ORDERLETS, Array, Echelle
+from kpfnb.demo.reduction import Spectra
+from kpfnb.demo.spectra import Lines, paint
+
+DEGREE = 3
+
+
+@dataclass(frozen=True)
+class Centroids:
+    """Lines found in one camera: row, index in the line list, nominal and measured pixel, error."""
+
+    rows: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    nominal: Array
+    measured: Array
+    errors: Array
+
+
+def centroids(
+    echelle: Echelle,
+    spectra: Spectra,
+    blaze: Array,
+    lines: Lines,
+    *,
+    orderlet: int | None = None,
+) -> Centroids:
+    """Locate the lines of a list near their nominal places, moved by a shift found first.
+
+    All orderlets hold these lines, or only one of them.
+
+    The lines of a comb overlap a little: each is measured with its neighbours taken away.
+    """
+    rows, index, nominal = echelle.visible(lines.wavelengths)
+    reach = round(2.2 * echelle.line_sigma)
+    inside = (nominal > reach + 2) & (nominal < echelle.side - reach - 3)
+    if orderlet is not None:
+        inside &= rows % len(ORDERLETS) == orderlet
+    rows, index, nominal = rows[inside], index[inside], nominal[inside]
+    flux, variance = spectra.flux / blaze, spectra.variance / blaze**2
+
+    def look(start: Array, passes: int) -> Located:
+        pixels = np.rint(start).astype(int)[:, None] + np.arange(-reach, reach + 1)
+        at = (rows[:, None], np.clip(pixels, 0, echelle.side - 1))
+        samples = flux[at]
+        for _ in range(passes):
+            found = locate(samples, variance[at], pixels[:, 0], start, echelle.line_sigma)
+            samples = flux[at] - _neighbours(echelle, rows, found, at[1])
+        return found
+
+    roughly = look(nominal, passes=1)
+    shift = _smooth(echelle, rows, nominal, roughly.centres - nominal, roughly.is_good)
+    found = look(nominal + shift, passes=3)
+    good = found.is_good
+    return Centroids(
+        rows[good], index[good], nominal[good], found.centres[good], found.errors[good]
+    )
+
+
+def solve(echelle: Echelle, found: Centroids) -> Array:
+    """Displacement (pixels) of each row as Legendre coefficients, (rows, DEGREE + 1)."""
+    u = found.measured / (echelle.side / 2) - 1
+    terms = legendre.legvander(u, DEGREE)
+    difference = found.measured - found.nominal
+    coefficients = np.zeros((echelle.rows, DEGREE + 1))
+    for row in range(echelle.rows):
+        mine = found.rows == row
+        for _ in range(2):
+            if mine.sum() <= 2 * DEGREE:
+                raise ValueError(
+                    f"{echelle.camera.name} row {row}: {mine.sum()} lines are too few to calibrate"
+                )
+            weights = 1 / found.errors[mine]
+            fitted, *_ = np.linalg.lstsq(
+                terms[mine] * weights[:, None], difference[mine] * weights, rcond=None
+            )
+            residual = np.abs(difference - terms @ fitted)
+            mine &= residual < 6 * np.maximum(found.errors, np.median(residual[mine]))
+        coefficients[row] = fitted
+    return coefficients
+
+
+def wavelengths(echelle: Echelle, displacement: Array, drift: float, edges: bool = False) -> Array:
+    """Wavelength (Å) at each pixel, (rows, side), or at their edges, (rows, side + 1)."""
+    pixels = np.arange(echelle.side + 1) - 0.5 if edges else np.arange(echelle.side)
+    u = pixels / (echelle.side / 2) - 1
+    moved = displacement @ legendre.legvander(u, DEGREE).T + drift
+    return echelle.wavelengths(pixels[None, :] - moved)
+
+
+def drift(now: Centroids, reference: Centroids) -> tuple[float, float]:
+    """By how many pixels the lines moved since the reference, and the error of that.
+
+    Only rows seen in both are compared; a few lines that moved otherwise are left out.
+    """
+    keys_now, keys_then = (c.rows * 100_000 + c.lines for c in (now, reference))
+    _, here, there = np.intersect1d(keys_now, keys_then, return_indices=True)
+    if here.size < 50:
+        raise ValueError(f"only {here.size} lines in common with the reference: no drift")
+    moved = now.measured[here] - reference.measured[there]
+    errors = np.hypot(now.errors[here], reference.errors[there])
+    kept = np.abs(moved - np.median(moved)) < 5 * errors
+    weights = 1 / errors[kept] ** 2
+    mean = float(np.average(moved[kept], weights=weights))
+    chi2 = float(np.mean(((moved[kept] - mean) / errors[kept]) ** 2))
+    return mean, float(np.sqrt(max(1.0, chi2) / weights.sum()))
+
+
+def _neighbours(
+    echelle: Echelle, rows: NDArray[np.int64], found: Located, pixels: NDArray[np.int64]
+) -> Array:
+    """What the other lines add to each line's window."""
+    areas = np.where(found.is_good, found.areas, 0.0)
+    sigma = np.full(areas.size, echelle.line_sigma)
+    everything = paint(echelle, rows, found.centres, areas, sigma)
+    edges = np.concatenate([pixels, pixels[:, -1:] + 1], axis=1) - 0.5 - found.centres[:, None]
+    own = np.diff(ndtr(edges / echelle.line_sigma), axis=1) * areas[:, None]
+    return everything[rows[:, None], pixels] - own
+
+
+def _smooth(
+    echelle: Echelle, rows: NDArray[np.int64], at: Array, shift: Array, good: NDArray[np.bool_]
+) -> Array:
+    """The shift as a surface over order and pixel, which no single wrong line can bend."""
+    t = echelle.order_of[rows] / echelle.camera.orders * 2 - 1
+    terms = legendre.legvander2d(at / (echelle.side / 2) - 1, t, [2, 2])
+    kept = good.copy()
+    for _ in range(3):
+        surface, *_ = np.linalg.lstsq(terms[kept], shift[kept], rcond=None)
+        residual = np.abs(shift - terms @ surface)
+        kept = good & (residual < 4 * np.median(residual[kept]) + 1e-3)
+    smooth: Array = terms @ surface
+    return smooth
