@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import files, locks
+from kpfnb.adap import pypeitlog
 from kpfnb.errors import BadInput, BadSettings, ServiceUnavailable
 
 VARIABLE = "KPFNB_KAST_PACK"
@@ -78,8 +79,8 @@ def in_pypeit(*arguments: str, variables: Mapping[str, str]) -> str:
         text=True,
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise ServiceUnavailable(f"PypeIt's download cache: {lines[-1].strip()}")
+        reason = pypeitlog.last_exception(done.stderr) or f"exit code {done.returncode}"
+        raise ServiceUnavailable(f"PypeIt's download cache: {reason}")
     return done.stdout
 
 

@@ -88,10 +88,16 @@ def why_it_failed(
     if exit_code == 0:
         untimed = timed and said.execution_seconds is None
         return f"PypeIt ended without an execution time in its log{where}" if untimed else ""
-    error = said.errors[-1].splitlines()[0] if said.errors else pypeitlog.last_exception(printed)
+    error = said.errors[-1].splitlines()[0] if said.errors else _exception(printed)
     how = "was killed" if exit_code is None or exit_code < 0 else f"exited with code {exit_code}"
     reason = textwrap.shorten(error.removeprefix("PypeItError: "), REASON_LENGTH)
     return (reason or f"PypeIt {how} and gave no reason") + where
+
+
+def _exception(printed: Path) -> str:
+    if not printed.is_file():
+        return ""
+    return pypeitlog.last_exception(printed.read_text(encoding="utf-8", errors="replace"))
 
 
 def product(folder: Path, kind: str, file: str) -> Path | None:

@@ -89,13 +89,9 @@ def parse(lines: Iterable[str]) -> Log:
     return Log(tuple(entries))
 
 
-def last_exception(path: Path) -> str:
-    """The last exception that a program printed, without its traceback; '' where there is none."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return ""
-    for line in reversed(lines):
+def last_exception(printed: str) -> str:
+    """The last exception in what a program printed, without its traceback; '' where none is."""
+    for line in reversed(printed.splitlines()):
         if found := EXCEPTION.fullmatch(COLOUR.sub("", line)):
             return found["text"]
     return ""

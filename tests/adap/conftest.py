@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +24,10 @@ def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def real_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def real_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work directory for real PypeIt, shared by all processes of this session."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KPFNB_WORK_DIR", str(folder))
-        yield folder
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
 
 
 @pytest.fixture(scope="session")
@@ -49,5 +45,9 @@ def kast_frames(real_work_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
     """The one full reduction of the nine frames (about 100 CPU-s), made once a session."""
-    with locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir),
+    ):
+        patch.setenv("KPFNB_WORK_DIR", str(real_work_dir))
         return reduction.run(kast_frames, real_work_dir / "full", spectrograph=kast.SPECTROGRAPH)

@@ -1,6 +1,6 @@
-"""Real frames through real PypeIt: one full reduction that all look at, and two cheap ones that fail.
+"""Real frames through real PypeIt: one full reduction that all look at, and two cheap failures.
 
-About 150 CPU-s in all.
+About 130 CPU-s in all.
 """
 
 from __future__ import annotations
