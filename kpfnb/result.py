@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from kpfnb.outcomes import Outcome
@@ -11,10 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Brief:
+class Brief(ABC):
     """A result whose `repr` is one line: a stored notebook holds it beside the HTML."""
 
-    reason: str
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """One line."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.reason}>"

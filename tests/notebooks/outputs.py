@@ -1,0 +1,69 @@
+"""The outputs stored in the notebooks: where they come from, and how they are made anew.
+
+`make outputs` runs every notebook on the demo night with its own defaults and stores what comes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+PROJECT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+NEEDS_PYPEIT = ("reduce",)
+
+
+def variables(work_dir: Path) -> dict[str, str]:
+    """The environment of a notebook that is checked: a work directory of its own, no settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
+    pack = os.environ.get("KPFNB_KAST_PACK")
+    return {
+        **kept,
+        **({"KPFNB_KAST_PACK": pack} if pack else {}),
+        "KPFNB_WORK_DIR": str(work_dir),
+        "KPFNB_WORKERS": "2",
+    }
+
+
+def prepare(work_dir: Path) -> None:
+    """The demo night, as `kpfnb demo night` makes it, not processed."""
+    from kpfnb.demo import night
+
+    night.simulate(work_dir / "kpf")
+
+
+def store(notebook: Path, work_dir: Path) -> None:
+    """Run a notebook as it stands and keep its outputs, without what differs from run to run."""
+    from nbclient import NotebookClient
+
+    document = nbformat.read(notebook, as_version=4)
+    os.environ.update(variables(work_dir))
+    NotebookClient(
+        document, timeout=1800, resources={"metadata": {"path": str(notebook.parent)}}
+    ).execute()
+    for cell in document.cells:
+        cell.metadata.pop("execution", None)
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            cell.outputs = []
+    document.metadata.pop("widgets", None)
+    document.metadata["language_info"] = {"name": "python"}
+    nbformat.write(document, notebook)
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    for notebook in NOTEBOOKS:
+        if wanted and notebook.stem not in wanted:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            prepare(Path(folder))
+            store(notebook, Path(folder))
+        print(notebook.name)
+
+
+if __name__ == "__main__":
+    main()

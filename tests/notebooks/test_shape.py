@@ -1,0 +1,61 @@
+"""Notebooks are thin, and all of one shape: what they do is in the package."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from kpfnb import notebooks
+from tests.notebooks.outputs import NOTEBOOKS
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code(path: Path) -> list[str]:
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+@each
+def test_it_is_thin(path: Path) -> None:
+    sources = code(path)
+    assert len(sources) <= 12
+    _parameters, *work = sources
+    assert max(len(source.splitlines()) for source in work) <= 8
+    for source in work:
+        nodes = list(ast.walk(ast.parse(source)))
+        assert not [
+            n for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While))
+        ]
+
+
+@each
+def test_it_tells_its_purpose_then_its_parameters(path: Path) -> None:
+    first, second, third, fourth, *_ = nbformat.read(path, as_version=4).cells
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    assert "**Reads**" in first.source
+    assert second.metadata["tags"] == ["parameters"]
+    assert "kpfnb.begin()" in third.source
+    assert fourth.source == "run.form()"
+
+
+@each
+def test_each_parameter_says_what_it_is(path: Path) -> None:
+    assert [one.name for one in notebooks.inspect(path) if not one.help] == []
+
+
+@each
+def test_the_file_is_small_and_ends_with_its_result(path: Path) -> None:
+    assert path.stat().st_size < 200_000
+    assert code(path)[-1].startswith("run.finish(")
+
+
+@each
+def test_no_path_of_a_machine_is_stored(path: Path) -> None:
+    text = path.read_text()
+    assert str(Path.home()) + "/" not in text
+    assert "/tmp/" not in text

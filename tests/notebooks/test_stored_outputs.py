@@ -1,0 +1,48 @@
+"""Every notebook gives the outputs that are stored in it, cell by cell (nbval, strict)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.notebooks.outputs import NEEDS_PYPEIT, NOTEBOOKS, PROJECT, prepare, variables
+
+
+@pytest.fixture
+def work_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where the notebook's data are: the demo night, or the reduction of the real frames."""
+    if request.node.callspec.params["notebook"].stem in NEEDS_PYPEIT:
+        return request.getfixturevalue("reduced_work_dir")
+    prepare(tmp_path / "work")
+    return tmp_path / "work"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.pypeit)
+        if path.stem in NEEDS_PYPEIT
+        else pytest.param(path, id=path.stem)
+        for path in NOTEBOOKS
+    ],
+)
+def test_outputs_are_as_stored(notebook: Path, work_dir: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "--nbval-current-env",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command += ["--nbval-sanitize-with", str(Path(__file__).with_name("sanitize.cfg"))]
+    command += ["--nbval-cell-timeout=500", "--timeout=550", "-q", "-n0", str(notebook)]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=variables(work_dir), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
