@@ -1,0 +1,56 @@
+"""`kpfnb services`: the servers that kpfnb brings along for one machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from kpfnb.cli import Json, app
+from kpfnb.services import MODULES, Service, manager
+
+services_app = typer.Typer(
+    help="Start, stop and look at the services of this work directory.\n\n"
+    "Example: kpfnb services status",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+app.add_typer(services_app, name="services")
+
+Names = Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(MODULES)}.")]
+
+
+@services_app.command()
+def start(names: Names = None, as_json: Json = False) -> None:
+    """Start services, all of them by default; commands that need one do it by themselves.
+
+    Example: kpfnb services start valkey
+    """
+    _print([manager(name).start() for name in names or MODULES], as_json=as_json)
+
+
+@services_app.command()
+def stop(names: Names = None, as_json: Json = False) -> None:
+    """Stop services, all of them by default; what they hold stays on disk.
+
+    Example: kpfnb services stop
+    """
+    _print([manager(name).stop() for name in names or MODULES], as_json=as_json)
+
+
+@services_app.command()
+def status(names: Names = None, as_json: Json = False) -> None:
+    """Show which services run, and where; start nothing.
+
+    Example: kpfnb services status --json
+    """
+    _print([manager(name).status() for name in names or MODULES], as_json=as_json)
+
+
+def _print(services: list[Service], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([one.to_dict() for one in services], indent=1, ensure_ascii=False))
+        return
+    for service in services:
+        print(service)
