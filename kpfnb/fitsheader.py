@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from kpfnb import fitscards
 from kpfnb.errors import BadInput
@@ -54,6 +55,19 @@ _HINTS = {
     Reason.UNREADABLE: "check its permissions and the disk",
     Reason.NO_EXTENSION: "the extensions are numbered from 1 and named by EXTNAME",
 }
+
+
+class Hdu(NamedTuple):
+    """One header-data unit of an open file."""
+
+    header: RawHeader
+    read: Callable[[], bytes]
+    """Gives the data, without padding; only until the next unit is asked for."""
+
+    @property
+    def name(self) -> str:
+        """Its EXTNAME in upper case; '' where it has none."""
+        return str(fitscards.pick(self.header, ["EXTNAME"]).get("EXTNAME", "")).strip().upper()
 
 
 class BadHeader(BadInput):
@@ -109,10 +123,14 @@ def cards(path: Path | str, *, ext: int | str = 0) -> list[Card]:
     return fitscards.parse(_read(path, ext))
 
 
-def _read(path: Path | str, ext: int | str) -> RawHeader:
+def hdus(path: Path | str) -> Iterator[Hdu]:
+    """The header-data units of a file in order, the file opened once.
+
+    Going through to the end proves that none of the file is cut off; errors as for `read`.
+    """
     try:
         with _opened(path) as read_at:
-            return _find(path, read_at, ext)
+            yield from _walk(path, read_at)
     except FileNotFoundError:
         raise BadHeader(path, Reason.MISSING) from None
     except EOFError:
@@ -120,6 +138,13 @@ def _read(path: Path | str, ext: int | str) -> RawHeader:
     except (OSError, zlib.error) as error:
         detail = getattr(error, "strerror", None) or str(error)
         raise BadHeader(path, Reason.UNREADABLE, detail) from None
+
+
+def _read(path: Path | str, ext: int | str) -> RawHeader:
+    for number, hdu in enumerate(hdus(path)):
+        if number == ext or (isinstance(ext, str) and _is_named(hdu, number, ext)):
+            return hdu.header
+    raise BadHeader(path, Reason.NO_EXTENSION, f"{ext}")
 
 
 @contextmanager
@@ -141,28 +166,39 @@ def _read_stream(stream: gzip.GzipFile, size: int, offset: int) -> bytes:
     return stream.read(size)
 
 
-def _find(path: Path | str, read_at: ReadAt, ext: int | str) -> RawHeader:
-    """Go from header to header, over the data between, to the extension asked for."""
-    number = offset = data_end = 0
+def _walk(path: Path | str, read_at: ReadAt) -> Iterator[Hdu]:
+    """Go from header to header, over the data between."""
+    offset = 0
+    chunk = read_at(READ, offset)
+    _check_primary(path, chunk)
     while True:
-        chunk = read_at(READ, offset)
-        if number == 0:
-            _check_primary(path, chunk)
-        elif not chunk.startswith(b"XTENSION"):
-            cut = b"XTENSION".startswith(chunk) and (chunk or not read_at(1, data_end - 1))
-            raise BadHeader(path, Reason.TRUNCATED if cut else Reason.NO_EXTENSION, f"{ext}")
         header = _header(chunk, read_at, offset)
         if header is None:
             raise BadHeader(path, Reason.TRUNCATED, "its header has no END")
-        if _is_asked(header, number, ext):
-            return header
-        data_end = offset + _padded((len(header.names) + 1) * fitscards.SIZE)
-        try:
-            data_end += fitscards.data_size(header)
-        except ValueError as error:
-            raise BadHeader(path, Reason.NOT_FITS, str(error)) from None
-        offset = _padded(data_end)
-        number += 1
+        begin = offset + _padded((len(header.names) + 1) * fitscards.SIZE)
+        yield Hdu(header, partial(_data, path, read_at, header, begin))
+        end = begin + _size(path, header)
+        offset = _padded(end)
+        chunk = read_at(READ, offset)
+        if not chunk.startswith(b"XTENSION"):
+            if b"XTENSION".startswith(chunk) and (chunk or not read_at(1, end - 1)):
+                raise BadHeader(path, Reason.TRUNCATED)
+            return
+
+
+def _data(path: Path | str, read_at: ReadAt, header: RawHeader, begin: int) -> bytes:
+    size = _size(path, header)
+    data = read_at(size, begin)
+    if len(data) < size:
+        raise BadHeader(path, Reason.TRUNCATED)
+    return data
+
+
+def _size(path: Path | str, header: RawHeader) -> int:
+    try:
+        return fitscards.data_size(header)
+    except ValueError as error:
+        raise BadHeader(path, Reason.NOT_FITS, str(error)) from None
 
 
 def _check_primary(path: Path | str, chunk: bytes) -> None:
@@ -188,12 +224,9 @@ def _header(chunk: bytes, read_at: ReadAt, offset: int) -> RawHeader | None:
     return None
 
 
-def _is_asked(header: RawHeader, number: int, ext: int | str) -> bool:
-    if not isinstance(ext, str):
-        return number == ext
-    asked = ext.strip().upper()
-    name = str(fitscards.pick(header, ["EXTNAME"]).get("EXTNAME", "")).strip().upper()
-    return name == asked or (number == 0 and asked == "PRIMARY")
+def _is_named(hdu: Hdu, number: int, name: str) -> bool:
+    asked = name.strip().upper()
+    return hdu.name == asked or (number == 0 and asked == "PRIMARY")
 
 
 def _padded(size: int) -> int:
