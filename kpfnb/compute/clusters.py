@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -172,6 +173,7 @@ def _local(chosen: Settings, workers: int) -> Any:
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,
             silence_logs=logging.CRITICAL,
             # The server that workers are forked from keeps the environment of its first moment
@@ -188,6 +190,12 @@ def _slurm(chosen: Settings, workers: int) -> Any:
     import dask
     from dask_jobqueue import SLURMCluster
 
+    if not shutil.which("sbatch"):
+        raise ServiceUnavailable(
+            "the cluster is set to slurm, and there is no sbatch command here",
+            "run kpfnb where jobs are submitted, or set KPFNB_CLUSTER=local",
+        )
+
     # Queue, account, wall time and memory of a job are those of Dask's own jobqueue.yaml
     memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
     cluster = SLURMCluster(
@@ -195,7 +203,7 @@ def _slurm(chosen: Settings, workers: int) -> Any:
         processes=1,
         memory=memory,
         log_directory=str(chosen.work_dir / "dask/logs"),
-        scheduler_options={"dashboard": False},
+        scheduler_options={"dashboard": False, "dashboard_address": ":0"},
     )
     cluster.scale(workers)
     return cluster

@@ -1,0 +1,19 @@
+"""One cluster of two workers for all tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kpfnb import compute
+
+
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Within the module every `compute.run` that spreads uses these workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KPFNB_WORK_DIR", str(tmp_path_factory.mktemp("work")))
+        patch.delenv("KPFNB_CLUSTER", raising=False)
+        with compute.cluster(workers=2):
+            yield

@@ -1,0 +1,123 @@
+"""Clusters by settings: an address, SLURM, Kubernetes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kpfnb import compute
+from kpfnb.compute import clusters
+from kpfnb.errors import ServiceUnavailable
+from kpfnb.files import read_json
+from tests.compute import functions
+
+TOP = Path(__file__).parents[2]
+SECONDS = 120
+
+
+@contextmanager
+def program(*arguments: str) -> Iterator[subprocess.Popen]:
+    """A program that runs while the block does."""
+    environment = {**os.environ, "PYTHONPATH": str(TOP)}
+    with subprocess.Popen(
+        [sys.executable, "-m", *arguments], env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def address(file: Path) -> str:
+    """Where the scheduler that wrote the file can be reached."""
+    end = time.monotonic() + SECONDS
+    while not file.exists() or not file.read_text().endswith("}"):
+        assert time.monotonic() < end, "no scheduler came"
+        time.sleep(0.05)
+    return read_json(file)["address"]
+
+
+def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "scheduler.json"
+    here = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
+    workers = ["--scheduler-file", str(file), "--nworkers", "2", "--nthreads", "1"]
+    with (
+        program("distributed.cli.dask_scheduler", *here, "--port", "0"),
+        program("distributed.cli.dask_worker", *workers, "--no-dashboard"),
+    ):
+        monkeypatch.setenv("KPFNB_CLUSTER", address(file))
+        outcomes = compute.run(functions.nap, [0.1, 600, 0.2], timeout_seconds=2, max_load=10_000)
+        assert outcomes.values() == [0.1, None, 0.2]
+        assert outcomes[1].error == "timed out after 2 s"
+        assert os.getpid() not in compute.run(functions.pid_of, [1], isolate=True).values()
+
+
+def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setenv("KPFNB_CLUSTER", "tcp://127.0.0.1:9")
+    with pytest.raises(ServiceUnavailable, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+        compute.run(functions.double, [1], isolate=True)
+
+
+def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "scheduler.json"
+    here = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 3.0)
+    with (
+        program("distributed.cli.dask_scheduler", *here, "--port", "0") as scheduler,
+        program("distributed.cli.dask_worker", "--scheduler-file", str(file), "--no-dashboard"),
+    ):
+        monkeypatch.setenv("KPFNB_CLUSTER", address(file))
+        # Later items go last: by then the first one has killed the scheduler
+        items = [*[-scheduler.pid] * 1, *[600.0] * 2]
+        outcomes = compute.run(kill_or_nap, items, isolate=True)
+    assert {part.error for part in outcomes} == {"the Dask scheduler went away"}
+
+
+def kill_or_nap(item: float) -> None:
+    if item < 0:
+        os.kill(-int(item), 9)
+    time.sleep(600)
+
+
+SBATCH = """#!/bin/sh
+setsid sh "$1" > /dev/null 2>&1 &
+echo $! >> {folder}/jobs
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+kill -9 -- -"$1"
+"""
+
+
+def test_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
+        (tmp_path / name).write_text(text.format(folder=tmp_path))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(TOP))
+    monkeypatch.setenv("KPFNB_CLUSTER", "slurm")
+    outcomes = compute.run(functions.double, range(20), workers=1, isolate=True)
+    assert outcomes.values() == [2 * number for number in range(20)]
+    assert len((tmp_path / "jobs").read_text().split()) == 1
+
+
+def test_no_slurm_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_CLUSTER", "slurm")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ServiceUnavailable, match="no sbatch"):
+        compute.run(functions.double, [1], isolate=True)
+
+
+def test_no_kubernetes_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
+    monkeypatch.setitem(sys.modules, "dask_kubernetes", None)
+    with pytest.raises(ServiceUnavailable, match="dask-kubernetes is not installed"):
+        compute.run(functions.double, [1], isolate=True)
