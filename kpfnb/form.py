@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpfnb.errors import BadParameter
 from kpfnb.parameters import Kind, Parameter
+from kpfnb.runview import shown
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -42,13 +43,6 @@ def table(parameters: list[Parameter], values: dict[str, Any]) -> str:
     )
     head = "<tr><th scope='col'>parameter</th><th scope='col'>value</th><th scope='col'>what it is"
     return f"<table><thead>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
-
-
-def shown(value: Any) -> str:
-    """A value as a person writes it; an empty one is a dash."""
-    if isinstance(value, list):
-        value = ", ".join(value)
-    return "–" if value == "" else str(value)
 
 
 def confirm(session: Session, question: str, action: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from kpfnb.outcomes import Outcome
 from kpfnb.runs import Record
 
 RUNNING = "running"
+LIST_SHOWN = 5
 SIGNS: dict[str, str] = {
     RUNNING: "▶",
     Outcome.SUCCEEDED: "✔",
@@ -83,11 +84,12 @@ def duration(seconds: float | None) -> str:
 
 
 def shown(value: Any) -> str:
-    """A parameter or figure as text; an empty one is a dash."""
+    """A parameter or figure as text; an empty one is a dash, a long list is cut."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        value = ", ".join(map(str, value))
+        more = f" and {len(value) - LIST_SHOWN} more" if len(value) > LIST_SHOWN else ""
+        value = ", ".join(map(str, value[:LIST_SHOWN])) + more
     elif isinstance(value, Mapping):
         value = ", ".join(f"{name}: {one}" for name, one in value.items())
     return "–" if value is None or value == "" else str(value)

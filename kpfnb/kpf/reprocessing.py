@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.outcomes import Outcome, combine
+from kpfnb.result import Brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +88,8 @@ class Batch:
         }
 
 
-@dataclass(frozen=True)
-class Reprocessing:
+@dataclass(frozen=True, repr=False)
+class Reprocessing(Brief):
     """The result: a `kpfnb.result.Result`.
 
     Attributes
@@ -147,7 +148,7 @@ class Reprocessing:
         made = sum(len(times) for batch in self.batches for times in batch.made.values())
         counts = {str(fate): n for fate, n in self.counts.items() if n}
         nights = sum(map(bool, self.nights))
-        return {"nights": nights, **counts, "products": made, "seconds": self.seconds}
+        return {"nights": nights, **counts, "products": made, "seconds": round(self.seconds)}
 
     def to_dict(self) -> dict[str, Any]:
         """Counts by night and fate; the names by fate, and in full those that lack something."""
@@ -182,7 +183,9 @@ class Reprocessing:
         return reprocessingpicture.draw(self)
 
     def __str__(self) -> str:
-        return "\n".join([*self._table(), *self._plan(), *self._failures(), *self._remarks()])
+        remarks = [f"* {remark}" for remark in self._remarks()]
+        lines = [*self._table(), *self._plan(), *self._failures(), *remarks, self.reason]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         fates = self._fates()
@@ -191,7 +194,7 @@ class Reprocessing:
             f"<tr><td>{escape(night)}</td>{''.join(f'<td>{counts[f]}</td>' for f in fates)}</tr>"
             for night, counts in self.nights.items()
         )
-        remarks = "".join(f"<li>{escape(line)}</li>" for line in self._remarks()[:-1])
+        remarks = "".join(f"<li>{escape(line)}</li>" for line in self._remarks())
         failures = "".join(map(_failure_html, self.having(Fate.FAILED, Fate.UNREACHED)[:SHOWN]))
         return (
             f"<p><strong>{escape(self.reason)}</strong></p>"
@@ -224,12 +227,9 @@ class Reprocessing:
         return [line for item in self.having(Fate.FAILED) for line in _failure_lines(item)]
 
     def _remarks(self) -> list[str]:
-        """What a reader should know, then the sum."""
-        drp = [
-            f"* DRP: {n} × {ending}"
-            for ending, n in Counter(batch.ending for batch in self.batches).items()
-        ]
-        return [*drp, *(f"* {note}" for note in self.notes), self.reason]
+        """What a reader should know."""
+        endings = Counter(batch.ending for batch in self.batches)
+        return [*(f"DRP: {n} × {ending}" for ending, n in endings.items()), *self.notes]
 
 
 def _count(items: Iterable[Item]) -> dict[Fate, int]:
