@@ -11,8 +11,9 @@ from pathlib import Path
 from kpfnb.demo.plan import KINDS
 from kpfnb.kpf.obsid import KPF
 
-CALIBRATIONS = {kind.object_name: kind.name for kind in KINDS if not kind.is_sky}
-"""The card OBJECT of each kind of calibration."""
+USED = ("bias", "flat", "lfc", "etalon", "thar")
+CALIBRATIONS = {kind.object_name: kind.name for kind in KINDS if kind.name in USED}
+"""The card OBJECT of each kind of calibration that masters are made from."""
 
 
 @dataclass(frozen=True)

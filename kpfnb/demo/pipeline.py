@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.demo import cahk, products, quality
+from kpfnb.demo import ancillary, cahk, products, quality
 from kpfnb.demo.instrument import CAMERAS, Array, Camera, Echelle
 from kpfnb.demo.observation import Observation
 from kpfnb.demo.products import Provenance
@@ -51,6 +51,7 @@ def _write_2d(observation: Observation, provenance: Provenance) -> fits.Header:
     cards = [
         *quality.version("2D", provenance.tag),
         *quality.cards_2d(amplifiers, observation.frames, heights, ca_hk, is_junk),
+        *ancillary.cards_2d(l0, observation.cameras, heights),
         ("READSPED", "fast" if "GREEN_AMP3" in l0 else "regular", "read speed"),
         ("BIASFILE", found.file_name("bias"), "master bias"),
         ("BIASDIR", f"masters/{found.night}", "where it is"),
@@ -59,6 +60,10 @@ def _write_2d(observation: Observation, provenance: Provenance) -> fits.Header:
         ("FLATDIR", f"masters/{found.night}", "where it is"),
         ("AGEBIAS", 0.0, "[d] age of the master bias"),
         ("AGEFLAT", 0.0, "[d] age of the master flat"),
+        ("FLATDONE", 0, "flat divided (the blaze is kept for L1)"),
+        ("DARKDONE", 0, "dark subtracted (there is next to none)"),
+        ("DRPTAGMB", provenance.tag, "version that made the master bias"),
+        ("DRPTAGMF", provenance.tag, "version that made the master flat"),
     ]
     header = products.extended(observation.header, cards)
     steps = ["overscan_subtract", "bias_subtract", "assemble"]
@@ -80,6 +85,7 @@ def _write_l1(observation: Observation, header: fits.Header, provenance: Provena
     cards = [
         *quality.version("L1", provenance.tag),
         *quality.cards_l1(header, observation.spectra, differences, used),
+        *ancillary.cards_l1(observation.l0),
     ]
     header = products.extended(header, cards)
     hdus = products.hdus_l1(

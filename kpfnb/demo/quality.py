@@ -39,6 +39,13 @@ _ALWAYS_2D = {
     "RDCCDT1": "Red CCD near its temperature",
     "RDCCDT10": "Red CCD within 10 mK",
     "CLEARSKY": "clear sky for SoCal",
+    "LOWBIAS": "bias not low",
+    "LOWDARK": "dark not low",
+    "LFC2DFOK": "laser comb bright enough",
+    "OLDBIAS": "master bias is fresh",
+    "OLDDARK": "master dark is fresh",
+    "OLDFLAT": "master flat is fresh",
+    "FLXSTATS": "flux inside and outside of the traces",
 }
 _PERCENTILES = {"9F": 99.5, "99": 99.0, "98": 98.0, "95": 95.0, "90": 90.0, "50": 50.0, "10": 10.0}
 _SNR_NANOMETRES = (452, 548, 652, 747, 852)
@@ -115,7 +122,10 @@ def cards_l1(
     ]
     cards.append(check("CAHKPRL1", header.get("CA_HK") == "YES", "H&K spectra present"))
     cards += [(keyword, value, "calibration used") for keyword, value in masters.items()]
-    cards += [(keyword, 0.0, "[d] age of the calibration") for keyword in ("AGEWLS", "AGETRAC")]
+    cards += [
+        (keyword, 0.0, "[d] age of the calibration")
+        for keyword in ("AGEWLS", "AGEWLS2", "AGETRAC", "AGELAMP")
+    ]
     cards += [card for camera in CAMERAS for card in _nans(camera, spectra)]
     cards += _signal(spectra)
     for camera in CAMERAS:

@@ -6,14 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.nights import small_night
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run_drp(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

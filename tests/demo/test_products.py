@@ -58,7 +58,9 @@ def test_an_l2_holds_correlation_functions_and_a_table_of_67_orders(reduced: Pat
         assert "ACTIVITY" in hdus
 
 
-@pytest.mark.parametrize(("level", "low", "high"), [("2D", 390, 480), ("L1", 900, 1020)])
+@pytest.mark.parametrize(
+    ("level", "low", "high"), [("2D", 410, 460), ("L1", 920, 1000), ("L2", 940, 1030)]
+)
 def test_headers_grow_from_level_to_level(reduced: Path, level: str, low: int, high: int) -> None:
     header = fits.getheader(product(of_kind(reduced, "star")[0], level))
     assert low <= len(header) <= high
