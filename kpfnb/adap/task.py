@@ -71,9 +71,14 @@ def prepare(
 
 
 def config_lines(config: str | Sequence[str]) -> tuple[str, ...]:
-    """The user's parameter lines: given as a list, as one text, or as the name of a file."""
+    """The user's parameter lines: given as a list, as one text, or as the name of a file.
+
+    A list of one that is no section is the name of a file too: a form has no other way to name it.
+    """
     if not isinstance(config, str):
-        return tuple(config)
+        if len(config) != 1 or config[0].lstrip().startswith("["):
+            return tuple(config)
+        config = config[0]
     if not config.strip():
         return ()
     if "\n" in config or config.lstrip().startswith("["):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from kpfnb import locks
-from kpfnb.adap import installation, kast, reduction
+from kpfnb import files, locks
+from kpfnb.adap import installation, kast, task, workplace
 from kpfnb.adap.reduced import Reduction
 from kpfnb.errors import ServiceUnavailable
 from tests.adap import fakepypeit
@@ -44,10 +46,16 @@ def kast_frames(real_work_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
-    """The one full reduction of the nine frames (about 100 CPU-s), made once a session."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir),
-    ):
-        patch.setenv("KPFNB_WORK_DIR", str(real_work_dir))
-        return reduction.run(kast_frames, real_work_dir / "full", spectrograph=kast.SPECTROGRAPH)
+    """The one full reduction of the nine frames: the notebook's, once a session (90 CPU-s)."""
+    script = "from kpfnb.cli import main; main()"
+    with locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir):
+        done = subprocess.run(
+            [sys.executable, "-c", script, "run", "reduce", "-f", "params/reduce.kast.yml"],
+            cwd=fakepypeit.REPOSITORY,
+            env={**os.environ, "KPFNB_WORK_DIR": str(real_work_dir)},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    output = real_work_dir / task.FOLDER / kast.SPECTROGRAPH
+    return Reduction.from_dict(files.read_json(output / workplace.RECORD), output)

@@ -121,6 +121,15 @@ def test_it_shows_spectra_and_pictures(real: Reduction, tmp_path: Path) -> None:
     assert "pixelflat, illumflat, trace" in table
 
 
+def test_the_report_shows_types_spectra_and_pictures(real: Reduction, real_work_dir: Path) -> None:
+    report = next(real_work_dir.glob("runs/reduce/*/report.html"))
+    page = report.read_text(encoding="utf-8")
+    assert "pixelflat, illumflat, trace" in page
+    assert page.count("data:image/jpeg;base64,") > 10
+    assert "data:image/png;base64," in page
+    assert len(page) < 5_000_000
+
+
 def test_there_is_nothing_to_do_again(
     real: Reduction, real_work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

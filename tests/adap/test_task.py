@@ -65,7 +65,8 @@ def test_config_is_lines_a_text_or_a_file(tmp_path: Path) -> None:
     assert task.config_lines(list(lines)) == lines
     assert task.config_lines(text) == lines
     assert task.config_lines(str(tmp_path / "deimos.cfg")) == lines
-    assert task.config_lines("[reduce]") == ("[reduce]",)
+    assert task.config_lines([str(tmp_path / "deimos.cfg")]) == lines
+    assert task.config_lines("[reduce]") == task.config_lines(["[reduce]"]) == ("[reduce]",)
     assert task.config_lines("") == task.config_lines([]) == ()
     with pytest.raises(BadInput, match="config: can't read"):
         task.config_lines("nope.cfg")
