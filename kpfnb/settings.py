@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     workers: int = Field(
         len(os.sched_getaffinity(0)), ge=1, description="work on so many items at once"
     )
+    queue_lease_seconds: float = Field(30, gt=0, description="a silent worker's item is taken over")
+    queue_heartbeat_seconds: float = Field(10, gt=0, description="a worker renews so often")
+    queue_attempts: int = Field(3, ge=1, description="an item of a queue is parked after so many")
+    queue_backoff_seconds: float = Field(30, ge=0, description="rest after a failure; then doubled")
     redis_url: SecretStr | None = Field(None, description="queue server; embedded if empty")
     tsdb_url: SecretStr | None = Field(None, description="time-series database; SQLite if empty")
     sheet: str | None = Field(None, description="Google spreadsheet; a local workbook if empty")

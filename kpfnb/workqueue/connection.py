@@ -1,0 +1,90 @@
+"""The way to the queue's server: the one that the settings name, else the embedded one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from kpfnb import settings
+from kpfnb.errors import BadSettings, KpfnbError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 30
+"""Longer than any wait for work."""
+RETRIES = 3
+_HINT = "check KPFNB_REDIS_URL, written as redis://:PASSWORD@HOST:PORT/0 (rediss:// for TLS)"
+
+
+def connect() -> Redis:
+    """A client of the queue's server; the embedded one is started if need be.
+
+    A password and TLS are parts of the URL: `rediss://:PASSWORD@HOST:6379/0?ssl_ca_certs=ca.pem`.
+
+    Raises
+    ------
+    BadSettings : the URL can't be read
+    ServiceUnavailable : the server does not answer, or refuses the password
+    """
+    from redis import Redis
+    from redis.backoff import ExponentialWithJitterBackoff
+    from redis.retry import Retry
+
+    try:
+        client: Redis = Redis.from_url(
+            _url(),
+            decode_responses=True,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), RETRIES),
+        )
+    except ValueError:
+        # Its message may hold the URL and so the password
+        raise BadSettings("the URL of the queue server can't be read", _HINT) from None
+    with errors():
+        client.ping()
+    return client
+
+
+def revive() -> None:
+    """Start the embedded server again where it died; nothing else can be done from here."""
+    if settings.load().redis_url is None:
+        from kpfnb.services import valkey
+
+        # Whoever asked tries again anyway
+        with suppress(KpfnbError):
+            valkey.revive()
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """What goes wrong on the way or in the server is a `ServiceUnavailable` that says where."""
+    from redis import RedisError, exceptions
+
+    try:
+        yield
+    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+        raise ServiceUnavailable(f"{_place()} does not answer: {error}", _HINT) from error
+    except RedisError as error:
+        raise ServiceUnavailable(f"{_place()} refuses: {error}", "see its log") from error
+
+
+def _url() -> str:
+    url = settings.load().redis_url
+    if url:
+        return url.get_secret_value()
+    from kpfnb.services import valkey
+
+    return valkey.address()
+
+
+def _place() -> str:
+    url = settings.load().redis_url
+    if not url:
+        return "the embedded queue server"
+    parts = urlsplit(url.get_secret_value())
+    return f"the queue server {parts.hostname or parts.path}:{parts.port or 6379}"

@@ -1,0 +1,353 @@
+"""One queue on the server: load it, work on it, look at it, mend it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.plain import plain
+from kpfnb.workqueue import connection
+from kpfnb.workqueue import policy as policies
+from kpfnb.workqueue.policy import Policy
+from kpfnb.workqueue.records import Claim, Event, Item, Priority, Report, State, Turn
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+LAYOUT = "1"
+"""Of the data on the server; a later one that is not understood is refused."""
+
+QUEUES = "kpfnb:queues"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LONGEST_ITEM = 1000
+BATCH = 500
+LONGEST_WAIT_SECONDS = 10.0
+RESULT_BYTES = 65536
+ERROR_LENGTH = 2000
+LOG_LENGTH = 8000
+REFUSED = "refused"
+
+T = TypeVar("T")
+Action = Literal["requeue", "park", "cancel"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What `load` did: the new items, and how many were known already, by their state."""
+
+    new: tuple[str, ...]
+    known: Mapping[State, int]
+
+    def __str__(self) -> str:
+        total = len(self.new) + sum(self.known.values())
+        states = ", ".join(f"{count} {state}" for state, count in self.known.items())
+        return f"{len(self.new)} of {total} new" + (f"; known already: {states}" if states else "")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a move did: each item with its state before (None: unknown) and after."""
+
+    changes: Mapping[str, tuple[State | None, State | None]]
+
+    @property
+    def moved(self) -> list[str]:
+        """The items that are in another state now."""
+        return [name for name, (before, after) in self.changes.items() if before is not after]
+
+    @property
+    def unknown(self) -> list[str]:
+        """The names that the queue does not know."""
+        return [name for name, (_, after) in self.changes.items() if after is None]
+
+    def __str__(self) -> str:
+        ways = Counter(
+            f"{before or 'new'} → {after}"
+            for before, after in self.changes.values()
+            if before is not after
+        )
+        told = [f"{count} {way}" for way, count in ways.items()]
+        stayed = Counter(f"{b} stay so" for b, a in self.changes.values() if b and b is a)
+        told += [f"{count} {state}" for state, count in stayed.items()]
+        if self.unknown:
+            told.append(f"not on the queue: {', '.join(self.unknown)}")
+        return "; ".join(told) or "no such item"
+
+
+class Queue:
+    """A queue by its name. Every call may raise `ServiceUnavailable`, and may be repeated."""
+
+    def __init__(
+        self, name: str, *, client: Redis | None = None, policy: Policy | None = None
+    ) -> None:
+        self.name = check_name(name)
+        self.policy = policy or policies.current()
+        self._client = client or connection.connect()
+        self._prefix = f"kpfnb:{{{name}}}:"
+        self._scripts = {
+            one: self._client.register_script(source) for one, source in _sources().items()
+        }
+        with connection.errors():
+            layout = self._client.get(self._key("layout")) or LAYOUT
+        if layout != LAYOUT:
+            raise BadInput(
+                f"queue {name} was made by another version of kpfnb (layout {layout})",
+                "use that version until the queue is empty",
+            )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Load and mend
+
+    def load(self, items: Iterable[str], *, priority: Priority = Priority.NORMAL) -> Loaded:
+        """Put items onto the queue, each once: one that is known already is left as it is."""
+        new, known = [], Counter[State]()
+        names = list(dict.fromkeys(map(check_item, items)))
+        self._announce()
+        for batch in _batches(names):
+            for name, before in zip(batch, self._call("load", priority, *batch), strict=True):
+                if before:
+                    known[State(before)] += 1
+                else:
+                    new.append(name)
+        return Loaded(tuple(new), known)
+
+    def requeue(self, items: Iterable[str]) -> Moved:
+        """Let failed, parked, cancelled or done items wait again, as if new."""
+        return self._move("requeue", items)
+
+    def park(self, items: Iterable[str], *, why: str = "parked by a person") -> Moved:
+        """Put items aside; the worker of a running one is told at its next heartbeat."""
+        return self._move("park", items, why)
+
+    def cancel(self, items: Iterable[str], *, why: str = "cancelled by a person") -> Moved:
+        """Take items off the queue; the worker of a running one is told at its next heartbeat."""
+        return self._move("cancel", items, why)
+
+    def drain(self, on: bool = True) -> None:
+        """Give out no more: workers finish what they hold, and leave. Or open it again."""
+        with connection.errors():
+            if on:
+                self._client.set(self._key("draining"), 1)
+                self._client.xadd(self._key("bell"), {"drain": 1}, maxlen=1, approximate=False)
+            else:
+                self._client.delete(self._key("draining"))
+
+    def rebuild(self, truth: Mapping[str, bool], *, priority: Priority = Priority.NORMAL) -> Moved:
+        """Make the queue agree with what is on disk.
+
+        truth : items by name, and whether their products are there. Those that are done there are
+        done here; those that are not, and are unknown or done here, wait. Running ones are left.
+        """
+        changes: dict[str, tuple[State | None, State | None]] = {}
+        self._announce()
+        for batch in _batches(truth.items()):
+            pairs = [part for name, done in batch for part in (check_item(name), str(int(done)))]
+            answer = self._call("rebuild", priority, *pairs)
+            changes |= _changes([name for name, _ in batch], answer)
+        return Moved(changes)
+
+    # Work
+
+    def turn(
+        self, worker: str, request: str, reports: Sequence[Report] = (), *, want: int = 1
+    ) -> Turn:
+        """Report what was ended, and claim up to `want` items, in one step.
+
+        Repeated with the same `request` (the answer got lost) it gives the same claims again.
+        """
+        rules = self.policy
+        written = [self._written(report) for report in reports]
+        verdicts, claims, wait, bell, draining, retries = self._call(
+            "turn",
+            *(worker, request, want, _ms(rules.lease_seconds), rules.attempts),
+            *(rules.keep_done, rules.keep_events, json.dumps(written)),
+        )
+        return Turn(
+            tuple(None if one == REFUSED else State(one) for one in verdicts),
+            tuple(Claim(name, int(token), int(attempt)) for name, token, attempt in claims),
+            None if int(wait) < 0 else int(wait) / 1000,
+            bell,
+            bool(draining),
+            int(retries),
+        )
+
+    def wait(self, bell: str, seconds: float) -> None:
+        """Wait till something has come since `bell`, for so long at most (and 10 s)."""
+        milliseconds = _ms(min(seconds, LONGEST_WAIT_SECONDS))
+        if milliseconds > 0:
+            with connection.errors():
+                self._client.xread({self._key("bell"): bell}, block=milliseconds)
+
+    def beat(self, worker: str, claim: Claim) -> bool:
+        """Renew the lease; False where the item is another's, or nobody's, by now."""
+        lease = _ms(self.policy.lease_seconds)
+        return bool(self._call("beat", worker, lease, claim.item, claim.token))
+
+    def leave(self, worker: str) -> None:
+        """Say that a worker goes."""
+        self._call("leave", worker)
+
+    # Look
+
+    def counts(self) -> dict[State, int]:
+        """How many items are in each state."""
+        with self._client.pipeline() as pipe, connection.errors():
+            for state in State:
+                pipe.zcard(self._state_key(state))
+            return dict(zip(State, pipe.execute(), strict=True))
+
+    def names(self, state: State) -> list[str]:
+        """The items in a state; those that came into it first come first."""
+        with connection.errors():
+            return self._client.zrange(self._state_key(state), 0, -1)
+
+    def items(self, state: State, *, limit: int = 1000) -> list[Item]:
+        """Up to `limit` items in a state, the latest."""
+        with connection.errors():
+            found = self._client.zrevrange(self._state_key(state), 0, limit - 1, withscores=True)
+            with self._client.pipeline() as pipe:
+                for name, _ in found:
+                    pipe.hgetall(self._key(f"item:{name}"))
+                known = pipe.execute()
+        has_end = state in (State.RUNNING, State.FAILED)
+        return [
+            Item.read(name, fields, score if has_end else None)
+            for (name, score), fields in zip(reversed(found), reversed(known), strict=True)
+        ]
+
+    def item(self, name: str) -> Item:
+        """One item; `BadInput` where the queue does not know it."""
+        with self._client.pipeline() as pipe, connection.errors():
+            pipe.hgetall(self._key(f"item:{name}"))
+            for state in State:
+                pipe.zscore(self._state_key(state), name)
+            fields, *scores = pipe.execute()
+        found = {state: score for state, score in zip(State, scores, strict=True) if score}
+        if not fields and not found:
+            raise BadInput(f"queue {self.name} has no item {name!r}", "see kpfnb queue status")
+        return Item.read(name, fields, found.get(State.RUNNING) or found.get(State.FAILED))
+
+    def events(self, *, limit: int = 10_000) -> list[Event]:
+        """The ends of the last attempts, oldest first."""
+        with connection.errors():
+            entries = self._client.xrevrange(self._key("events"), count=limit)
+        return [Event.read(identity, fields) for identity, fields in reversed(entries)]
+
+    @property
+    def is_draining(self) -> bool:
+        """True while nothing is given out."""
+        with connection.errors():
+            return bool(self._client.exists(self._key("draining")))
+
+    def _announce(self) -> None:
+        with connection.errors():
+            self._client.set(self._key("layout"), LAYOUT, nx=True)
+            self._client.sadd(QUEUES, self.name)
+
+    def _move(self, action: Action, items: Iterable[str], why: str = "") -> Moved:
+        changes: dict[str, tuple[State | None, State | None]] = {}
+        for batch in _batches(dict.fromkeys(items)):
+            answer = self._call("move", action, self.policy.keep_events, why, *batch)
+            changes |= _changes(batch, answer)
+        return Moved(changes)
+
+    def _written(self, report: Report) -> dict[str, str]:
+        claim = report.claim
+        rest = self.policy.rest_seconds(claim.attempt, random.random())
+        return {
+            "name": claim.item,
+            "token": str(claim.token),
+            "ending": report.ending,
+            "result": _result(report.result),
+            "error": report.error[:ERROR_LENGTH],
+            "log": report.log[-LOG_LENGTH:],
+            "seconds": f"{report.seconds:.6f}",
+            "delay": str(_ms(rest)),
+        }
+
+    def _call(self, script: str, *arguments: str | int) -> Any:
+        with connection.errors():
+            return self._scripts[script](keys=[self._prefix], args=arguments)
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    def _state_key(self, state: State) -> str:
+        return self._key(f"state:{state}")
+
+
+def queues() -> list[str]:
+    """The names of all queues on the server."""
+    with connection.connect() as client, connection.errors():
+        return sorted(client.smembers(QUEUES))
+
+
+def check_name(name: str) -> str:
+    """The name of a queue; `BadParameter` for an impossible one."""
+    if not NAME.fullmatch(name):
+        raise BadParameter(
+            f"queue {name!r} is no name", "use letters, digits, dots, dashes and underscores"
+        )
+    return name
+
+
+def check_item(name: str) -> str:
+    """The name of an item, without space around it; `BadInput` for an impossible one."""
+    name = name.strip()
+    if not name or len(name) > LONGEST_ITEM or not name.isprintable():
+        raise BadInput(
+            f"{name[:80]!r} can't be an item",
+            f"an item is one line of at most {LONGEST_ITEM} characters",
+        )
+    return name
+
+
+def _changes(
+    names: Sequence[str], answer: Iterable[tuple[str, str]]
+) -> dict[str, tuple[State | None, State | None]]:
+    return {
+        name: (State(before) if before else None, State(after) if after else None)
+        for name, (before, after) in zip(names, answer, strict=True)
+    }
+
+
+def _result(value: Any) -> str:
+    text = json.dumps(plain(value), ensure_ascii=False)
+    size = len(text.encode())
+    # The queue's memory is for queues: what is large belongs into the item's own files
+    return text if size <= RESULT_BYTES else json.dumps({"left_out_bytes": size})
+
+
+def _batches(values: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(values)
+    return iter(lambda: list(islice(rest, BATCH)), [])
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+@cache
+def _sources() -> dict[str, str]:
+    folder = resources.files("kpfnb.workqueue") / "scripts"
+    texts = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
+    common = texts.pop("common.lua")
+    return {name.removesuffix(".lua"): f"{common}\n{text}" for name, text in texts.items()}
