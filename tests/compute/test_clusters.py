@@ -62,7 +62,7 @@ def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
     monkeypatch.setenv("KPFNB_CLUSTER", "tcp://127.0.0.1:9")
-    with pytest.raises(ServiceUnavailable, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(ServiceUnavailable, match="no Dask scheduler answers at tcp:"):
         compute.run(functions.double, [1], isolate=True)
 
 
@@ -88,7 +88,8 @@ def kill_or_nap(item: float) -> None:
 
 
 SBATCH = """#!/bin/sh
-setsid sh "$1" > /dev/null 2>&1 &
+cp "$1" {folder}/job.sh
+setsid sh {folder}/job.sh > /dev/null 2>&1 &
 echo $! >> {folder}/jobs
 echo "Submitted batch job $!"
 """

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.compute.ledger import DEATHS_ALLOWED, Ledger, backoff_seconds
+from kpfnb.compute.worker import Attempt
+from kpfnb.outcomes import Outcome
+
+
+def ledger(count: int, retries: int = 0) -> Ledger:
+    return Ledger(range(count), str, retries)
+
+
+def test_earlier_items_first_and_those_put_back_before_them() -> None:
+    book = ledger(6)
+    assert book.take(4, now=0) == [0, 1, 2, 3]
+    book.put_back([2, 3])
+    assert book.take(9, now=0) == [2, 3, 4, 5]
+    assert book.take(9, now=0) == []
+
+
+def test_an_item_waits_before_it_is_tried_again() -> None:
+    book = ledger(2, retries=1)
+    book.take(1, now=0)
+    assert book.record(0, Attempt(error="no"), now=100) is None
+    assert book.take(2, now=100) == [1]
+    assert book.take(2, now=100.4) == []
+    assert book.take(2, now=100.6) == [0]
+    ended = book.record(0, Attempt(error="no again"), now=101)
+    assert ended
+    assert (ended.outcome, ended.attempts, ended.error) == (Outcome.FAILED, 2, "no again")
+
+
+def test_backoff_grows_to_its_limit() -> None:
+    assert [backoff_seconds(attempt) for attempt in (1, 2, 3, 20)] == [0.5, 1, 2, 30]
+
+
+def test_suspects_go_alone_and_first() -> None:
+    book = ledger(5)
+    book.set_apart(book.take(2, now=0))
+    assert [book.take(9, now=0) for _ in range(3)] == [[0], [1], [2, 3, 4]]
+
+
+def test_deaths_are_counted_apart_from_attempts() -> None:
+    book = ledger(1)
+    for _ in range(DEATHS_ALLOWED):
+        assert book.record_death(*book.take(1, now=0)) is None
+    ended = book.record(0, Attempt(value=7), now=0)
+    assert ended
+    assert (ended.outcome, ended.attempts) == (Outcome.SUCCEEDED, 1)
+
+
+def test_stop_tells_what_was_in_work() -> None:
+    book = ledger(3)
+    book.take(2, now=0)
+    book.record(0, Attempt(value=1), now=0)
+    book.stop(running=[1])
+    assert [part.outcome for part in book.outcomes()] == [
+        Outcome.SUCCEEDED,
+        Outcome.FAILED,
+        Outcome.SKIPPED,
+    ]
+    assert book.left == 0
+
+
+def test_give_up_names_the_reason_for_all_that_is_left() -> None:
+    book = ledger(2)
+    book.record(0, Attempt(value=1), now=0)
+    book.give_up("gone")
+    assert [part.error for part in book.outcomes()] == ["", "gone"]
+
+
+@given(
+    st.lists(st.sampled_from(["good", "bad", "back", "apart", "died"]), max_size=200),
+    st.integers(0, 8),
+    st.integers(0, 3),
+)
+def test_every_item_ends_once_whatever_happens(events: list[str], count: int, retries: int) -> None:
+    book, now = ledger(count, retries), 0.0
+    story = iter(events)
+    while book.left:
+        now += 100
+        taken = book.take(3, now)
+        assert taken, "an item was lost"
+        event = next(story, "good")
+        if event == "back":
+            book.put_back(taken)
+        elif event == "apart":
+            book.set_apart(taken)
+        elif event == "died" and len(taken) == 1:
+            book.record_death(taken[0])
+        else:
+            for index in taken:
+                book.record(index, Attempt(error="no" if event == "bad" else ""), now)
+    outcomes = book.outcomes()
+    assert [part.item for part in outcomes] == list(range(count))
+    assert all(part.attempts <= max(retries, DEATHS_ALLOWED) + retries + 1 for part in outcomes)
+    assert book.take(3, now + 1000) == []

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kpfnb.compute import reaper, worker
+
+
+def test_an_attempt_keeps_value_or_error() -> None:
+    good, bad = worker.attempt(int, "7"), worker.attempt(int, "x")
+    assert (good.value, good.error, good.traceback) == (7, "", "")
+    assert bad.value is None
+    assert bad.error.startswith("ValueError: invalid literal")
+    assert bad.traceback.startswith("Traceback")
+
+
+def test_an_error_without_a_message_has_its_type() -> None:
+    assert worker.describe(KeyError()) == "KeyError"
+
+
+def test_ctrl_c_is_no_failure_of_an_item() -> None:
+    def press(item: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.attempt(press, 1)
+
+
+def test_a_nanny_sees_what_is_in_work(tmp_path: Path) -> None:
+    (tmp_path / f"task-1{worker.MARK_SUFFIX}").write_text(str(time.monotonic() - 100))
+    (tmp_path / f"task-2{worker.MARK_SUFFIX}").write_text("")  # just being written
+    nanny = SimpleNamespace(pid=os.getpid(), worker_dir=str(tmp_path))
+    sight = worker.look(nanny, memory=True)
+    assert list(sight.seconds) == ["task-1"]
+    assert 100 <= sight.seconds["task-1"] < 200
+    assert sight.memory_bytes > 10_000_000
+    assert worker.look(SimpleNamespace(pid=None, worker_dir=None)) == worker.Sight({}, 0)
+
+
+def test_reaper_takes_the_marked_and_only_them() -> None:
+    mark = f"{os.getpid()}-test"
+    sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+    environment = {**os.environ, reaper.MARK: mark}
+    with (
+        subprocess.Popen(sleep, env=environment, stdout=subprocess.PIPE) as marked,
+        subprocess.Popen(sleep, stdout=subprocess.PIPE) as other,
+    ):
+        for process in (marked, other):
+            assert process.stdout
+            process.stdout.readline()
+        assert reaper.kill_marked(mark) == 1
+        assert marked.wait(60) == -9
+        assert other.poll() is None
+        other.kill()
+    assert reaper.kill_marked(mark) == 0
