@@ -1,0 +1,58 @@
+"""Every command of the README works as it stands there, in the order in which it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", (PROJECT / "README.md").read_text(), re.M | re.S)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
+
+ELSEWHERE = {
+    "make test": "is what runs this test",
+    "kpfnb run reduce -f params/reduce.kast.yml": "is run by tests/adap, with real PypeIt",
+}
+
+pytestmark = pytest.mark.xdist_group("readme")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with this environment as its own, as after the first `make`."""
+    copy = tmp_path_factory.mktemp("readme") / "kpfnb"
+    kept = shutil.ignore_patterns(".venv", "work", ".git", "__pycache__", ".*_cache", "tests")
+    shutil.copytree(PROJECT, copy, ignore=kept)
+    environment = copy / ".venv"
+    environment.mkdir()
+    (environment / "bin").symlink_to(Path(sys.executable).parent)
+    # What make has to be told: all is installed
+    (environment / ".base").touch()
+    (copy / "jump.csv").write_text('"observation_id"\n"KP.20240115.03617.02"\n')
+    return copy
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ELSEWHERE])
+def test_it_works(command: str, project: Path) -> None:
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
+    variables["PATH"] = f"{project / '.venv/bin'}{os.pathsep}{variables['PATH']}"
+    done = subprocess.run(
+        shlex.split(command), cwd=project, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_what_is_run_elsewhere_is_in_the_readme() -> None:
+    assert set(ELSEWHERE) <= set(COMMANDS)
+
+
+def test_make_demo_comes_first() -> None:
+    assert COMMANDS[0] == "make demo"
