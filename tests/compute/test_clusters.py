@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,15 +76,14 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         program("distributed.cli.dask_worker", "--scheduler-file", str(file), "--no-dashboard"),
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
-        # Later items go last: by then the first one has killed the scheduler
-        items = [*[-scheduler.pid] * 1, *[600.0] * 2]
+        items = [-scheduler.pid, 600, 600]
         outcomes = compute.run(kill_or_nap, items, isolate=True)
     assert {part.error for part in outcomes} == {"the Dask scheduler went away"}
 
 
-def kill_or_nap(item: float) -> None:
+def kill_or_nap(item: int) -> None:
     if item < 0:
-        os.kill(-int(item), 9)
+        os.kill(-item, signal.SIGKILL)
     time.sleep(600)
 
 

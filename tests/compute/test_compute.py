@@ -154,7 +154,7 @@ def test_long_work_moves_to_workers(crew: None, monkeypatch: pytest.MonkeyPatch)
     assert outcomes[11].value != os.getpid()
 
 
-def test_workers_are_where_we_are(crew: None) -> None:
+def test_a_function_made_on_the_spot_is_sent_too(crew: None) -> None:
     assert compute.run(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
 
 
