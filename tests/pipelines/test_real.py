@@ -1,0 +1,105 @@
+"""Pipelines with real kernels: what no stand-in for a step can show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kpfnb import runs, settings
+from kpfnb.outcomes import Outcome
+from kpfnb.pipelines import definition, planning, running
+from kpfnb.runs import Record
+from tests import samples
+
+PIPELINE = """
+steps:
+  quick: {notebook: NOTEBOOKS/quick.ipynb, parameters: {n: 2}}
+  slow: {notebook: NOTEBOOKS/slow.ipynb, parameters: {label: {step: quick, value: label}}}
+"""
+SLOW = """
+import pathlib, time
+pathlib.Path("FOLDER/started").touch()
+while not pathlib.Path("FOLDER/go").exists():
+    time.sleep(0.05)
+"""
+
+
+def wait_until_started(process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Wait until the slow step runs; the test fails where that does not come true."""
+    end = time.monotonic() + seconds
+    while not Path("started").exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def pipeline(isolated: Path) -> Path:
+    folder = isolated / "notebooks"
+    samples.make(folder, "quick", *samples.finishing())
+    slow = SLOW.replace("FOLDER", str(isolated))
+    samples.make(folder, "slow", slow, *samples.finishing())
+    path = isolated / "two.yml"
+    path.write_text(PIPELINE.replace("NOTEBOOKS", str(folder)))
+    return path
+
+
+def start(pipeline: Path) -> subprocess.Popen[str]:
+    program = "from kpfnb.cli import main; main()"
+    command = [sys.executable, "-c", program, "pipeline", "run", str(pipeline)]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def listed(notebook: str = "") -> list[Record]:
+    return runs.listing(settings.load().runs_dir, notebook=notebook)
+
+
+def test_a_killed_pipeline_leaves_nothing_running_and_is_resumed(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(pipeline) as process:
+        wait_until_started(process)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert family
+        os.kill(process.pid, signal.SIGKILL)
+    psutil.wait_procs(family, timeout=60)
+    assert not [one for one in family if one.is_running()]
+    (killed,) = listed("pipeline-two")
+    assert killed.outcome is Outcome.CRASHED
+
+    Path("go").touch()
+    monkeypatch.setenv("KPFNB_KERNEL", "plain")
+    plan = planning.make(definition.load(str(pipeline)), {})
+    done = running.run(plan, resume=True)
+    assert {name: state.word for name, state in done.states.items()} == {
+        "quick": "already done",
+        "slow": "succeeded",
+    }
+    assert [len(listed(name)) for name in ("quick", "slow", "pipeline-two")] == [1, 2, 2]
+    slow = listed("slow")[0]
+    assert (slow.parent, slow.parameters["label"]) == (done.record.id, "x")
+    old_page = (killed.directory / "report.html").read_text()
+    assert 'http-equiv="refresh"' not in old_page
+    assert "crashed" in old_page
+
+
+def test_ctrl_c_stops_the_kernel_and_all_is_recorded(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_KERNEL", "plain")
+    with start(pipeline) as process:
+        wait_until_started(process)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == Outcome.FAILED.exit_code
+    assert "slow: failed, stopped by the operator" in output
+    (record,) = listed("pipeline-two")
+    assert (record.outcome, record.reason) == (Outcome.FAILED, "stopped by the operator")
+    assert [one.outcome for one in listed("slow")] == [Outcome.FAILED]
