@@ -11,7 +11,7 @@ import os
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     queue_backoff_seconds: float = Field(30, ge=0, description="rest after a failure; then doubled")
     redis_url: SecretStr | None = Field(None, description="queue server; embedded if empty")
     tsdb_url: SecretStr | None = Field(None, description="time-series database; SQLite if empty")
+    tsdb_telemetry: list[Literal["average", "stddev", "min", "max"]] = Field(
+        ["average"], description="what is ingested of each TELEMETRY sensor"
+    )
     sheet: str | None = Field(None, description="Google spreadsheet; a local workbook if empty")
     remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
 

@@ -1,0 +1,244 @@
+"""Fill the time-series database: by nights, or by files as they come.
+
+Each file is opened once. What has not changed since (size and time) is not read again. All files of
+a batch come into the database in one transaction, and those that can't be taken into its table of
+problems; what was known of them stays.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select
+
+from kpfnb import compute, settings
+from kpfnb.errors import Busy, ServiceUnavailable
+from kpfnb.kpf import obsid as names
+from kpfnb.kpf.obsid import KPF, ObsID, level_dir
+from kpfnb.kpf.tsdb import chunks, database, layout, problems, store
+from kpfnb.kpf.tsdb.batch import Bad, collect
+from kpfnb.kpf.tsdb.content import Content, Known, Refused, look, read
+from kpfnb.kpf.tsdb.ingestion import Ingestion, Night
+from kpfnb.parameters import check_night
+
+BATCH = 600
+"""Files of so many observations are read before they are stored: a night, and memory stays flat."""
+
+OPEN_DAYS = 2
+"""So long after its date files of a night still come by ones and twos."""
+
+WAIT_SECONDS = 3600
+LONGEST_PAUSE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One night to be ingested; its name tells it in lists of failures."""
+
+    root: Path
+    night: str
+    force: bool
+
+    def __str__(self) -> str:
+        return self.night
+
+
+def nights(
+    start: str, end: str = "", *, force: bool = False, wait_seconds: float = WAIT_SECONDS
+) -> Ingestion:
+    """Ingest what has changed on the nights from `start` to `end` (inclusive; YYYYMMDD, UT).
+
+    Parameters
+    ----------
+    start, end : `end` empty: the one night; `start` later than `end`: newest first
+    force : read every file again
+    wait_seconds : so long a database that does not answer is waited for
+
+    Raises
+    ------
+    BadParameter : a date that is none
+    BadInput : there is no L0 directory
+    ServiceUnavailable, BadSettings, Busy : the database can't be written
+    """
+    root = settings.load().kpf_root
+    last = end or start
+    chosen = names.nights(root, check_night(start), check_night(last))
+    began = time.monotonic()
+    _patiently(_prepare, wait_seconds)
+    jobs = [_Job(root, night, force) for night in chosen]
+    outcomes = compute.run(partial(_ingest, wait_seconds=wait_seconds), jobs, title="ingest")
+    return Ingestion(
+        tuple(one.value for one in outcomes if one.outcome.is_good),
+        failed={one.key: one.error for one in outcomes.failed},
+        seconds=time.monotonic() - began,
+        notes=() if chosen else (f"no night from {start} to {last} has L0 files",),
+    )
+
+
+def files(paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS) -> Ingestion:
+    """Ingest files of any nights and levels that are whole by now, in one transaction.
+
+    For the watcher and for pipelines. Each is read, whatever is known of it. A database that does
+    not answer is waited for; errors as for `nights`.
+    """
+    began = time.monotonic()
+    by_night = defaultdict(list)
+    strangers = []
+    for path in dict.fromkeys(map(str, paths)):
+        match = KPF.filename.fullmatch(Path(path).name)
+        if match:
+            by_night[match["night"]].append(path)
+        else:
+            strangers.append(path)
+    found = {night: _read(some) for night, some in by_night.items()}
+    _patiently(lambda: _store(list(found.values())), wait_seconds)
+    return Ingestion(
+        tuple(
+            Night(night, files=len(by_night[night]), taken=len(good), refused=tuple(bad))
+            for night, (good, bad) in found.items()
+        ),
+        failed=dict.fromkeys(strangers, "not named as an observation"),
+        seconds=time.monotonic() - began,
+    )
+
+
+def scan(root: Path, night: str) -> dict[str, Known]:
+    """The files of a night on disk, of every level: path to what they look like."""
+    found = {}
+    for level, suffix in KPF.levels.items():
+        try:
+            with os.scandir(level_dir(root, level, night)) as entries:
+                for entry in entries:
+                    match = KPF.filename.fullmatch(entry.name)
+                    if match and match["night"] == night and match["suffix"] == suffix:
+                        status = entry.stat()
+                        found[entry.path] = Known(status.st_size, status.st_mtime_ns)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return found
+
+
+def known(connection: Connection, night: str) -> dict[tuple[str, str], Known]:
+    """The files of a night that the database has: by ObsID and level."""
+    own = layout.file.c
+    query = select(own.obsid, own.level, own.size, own.modified_ns).where(own.night == night)
+    return {(row[0], row[1]): Known(row[2], row[3]) for row in connection.execute(query)}
+
+
+def changed(
+    found: dict[str, Known], stored: dict[tuple[str, str], Known], refused: dict[str, Known]
+) -> list[str]:
+    """The files on disk that the database does not know as they are, in order of time."""
+    todo = []
+    for path, stamp in found.items():
+        if stored.get(_key(path)) != stamp and refused.get(path) != stamp:
+            todo.append(path)
+    return sorted(todo, key=_key)
+
+
+def _key(path: str) -> tuple[str, str]:
+    """ObsID and level of a path that is known to be an observation's."""
+    name = path.rpartition("/")[2].removesuffix(".fits")
+    obsid, _, level = name.partition("_")
+    return obsid, level or KPF.raw
+
+
+def _ingest(job: _Job, *, wait_seconds: float) -> Night:
+    found = scan(job.root, job.night)
+    if job.force:
+        todo = sorted(found, key=_key)
+    else:
+        with database.reading() as connection:
+            stored = known(connection, job.night)
+            todo = changed(found, stored, problems.refused(connection, job.night))
+    taken, refused = 0, []
+    for some in _portions(todo):
+        good, bad = _read(some)
+        _patiently(partial(_store, [(good, bad)]), wait_seconds)
+        taken += len(good)
+        refused += bad
+    if _is_closed(job.night):
+        _patiently(partial(_settle, job.night), wait_seconds)
+    return Night(job.night, files=len(found), taken=taken, refused=tuple(refused))
+
+
+def _portions(paths: Sequence[str]) -> Iterator[list[str]]:
+    """Files in portions of `BATCH` observations; all files of one stay together."""
+    by_obsid = defaultdict(list)
+    for path in paths:
+        by_obsid[_key(path)[0]].append(path)
+    obsids = list(by_obsid)
+    for at in range(0, len(obsids), BATCH):
+        yield [path for obsid in obsids[at : at + BATCH] for path in by_obsid[obsid]]
+
+
+def _read(paths: Iterable[str]) -> tuple[list[Content], list[Bad]]:
+    """Read files; those that can't be taken come with the reason."""
+    statistics = settings.load().tsdb_telemetry
+    good, bad = [], []
+    for path in paths:
+        try:
+            good.append(read(path, statistics=statistics))
+        except Refused as refusal:
+            bad.append(Bad(path, _look(path), str(refusal)))
+    return good, bad
+
+
+def _look(path: str) -> Known | None:
+    try:
+        return look(path)
+    except OSError:
+        return None
+
+
+def _store(found: Sequence[tuple[Sequence[Content], Sequence[Bad]]]) -> None:
+    """Store what was read of some nights, in one transaction."""
+    batches = [collect(good) for good, _ in found if good]
+    bad = [one for _, some in found for one in some]
+    if not batches and not bad:
+        return
+    with database.writing() as connection:
+        for batch in batches:
+            store.put(connection, batch)
+        problems.refuse(connection, bad)
+
+
+def _settle(night: str) -> None:
+    """Make a closed night one chunk, if it is not."""
+    with database.reading() as connection:
+        count = select(func.count()).where(layout.chunk.c.night == night)
+        if (connection.scalar(count) or 0) < 2:
+            return
+    with database.writing() as connection:
+        chunks.settle(connection, night)
+
+
+def _is_closed(night: str) -> bool:
+    return ObsID(f"KP.{night}.00000.00").time < datetime.now(UTC) - timedelta(days=OPEN_DAYS + 1)
+
+
+def _prepare() -> None:
+    """Make the tables where there are none; tells at once whether the database can be written."""
+    with database.writing():
+        pass
+
+
+def _patiently(work: Callable[[], None], wait_seconds: float) -> None:
+    """Do some work on the database, again and again while it does not answer or is busy."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+    for attempt in Retrying(
+        retry=retry_if_exception_type((ServiceUnavailable, Busy)),
+        wait=wait_exponential(max=LONGEST_PAUSE_SECONDS),
+        stop=stop_after_delay(wait_seconds),
+        reraise=True,
+    ):
+        with attempt:
+            work()
