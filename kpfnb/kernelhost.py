@@ -33,9 +33,15 @@ PRELOADED = (
     "ipywidgets",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
+    "IPython.core.completerlib",
+    "IPython.core.pylabtools",
+    "IPython.extensions.storemagic",
+    "pandas.io.formats.html",
+    "tornado.platform.asyncio",
     "papermill.translators",
     "pydantic_settings",
     "psutil",
+    "ipykernel.debugger",
 )
 """Not kpfnb itself, which must be read afresh, and not matplotlib's inline backend: it connects
 itself to the shell that is there when it is imported, and no plot would be shown."""
@@ -48,9 +54,14 @@ def main() -> None:
     """Serve until the other end is gone; in a forked child, become the kernel."""
     control = socket.socket(fileno=int(sys.argv[1]))
     os.environ.setdefault("MPLBACKEND", INLINE)
+    # Python's own modules are frozen, and the debugger would warn of it in every log
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    bytecode = sys.dont_write_bytecode
     for name in PRELOADED:
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
+    # The debugger has switched it off
+    sys.dont_write_bytecode = bytecode
     # What is loaded is shared with the kernels, as long as no collection writes to it
     gc.collect()
     gc.freeze()

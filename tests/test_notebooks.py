@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import os
 import signal
@@ -26,6 +28,15 @@ def names(record):
 def outputs(record):
     notebook = nbformat.read(record.directory / "notebook.ipynb", as_version=4)
     return [one for cell in notebook.cells for one in cell.get("outputs", [])]
+
+
+def pixels(picture):
+    from PIL import Image
+
+    if picture is None:
+        return None
+    image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA")
+    return image.size, image.tobytes()
 
 
 def wait_for(condition, seconds=60):
@@ -70,6 +81,25 @@ def test_a_run_keeps_all_that_belongs_to_it(tmp_path):
     assert names(record) == FILES
     assert any("image/png" in one.get("data", {}) for one in outputs(record))
     assert told[-1] == "cell 7 of 7"
+
+
+def test_forked_and_plain_kernels_show_the_same(tmp_path, monkeypatch):
+    imports = "import ipywidgets, matplotlib.pyplot as plt, numpy as np, pandas as pd"
+    plot = "plt.plot(np.arange(n) ** 2)\nplt.xlabel('x')\nplt.show()"
+    table = "pd.DataFrame({'x': np.arange(n)})"
+    look = "import sys\nprint(__name__, sys.argv[0][-21:], plt.get_backend(), plt.get_fignums())"
+    path = samples.make(tmp_path, "plot", imports, plot, table, look)
+    seen = {}
+    for kind in ("fork", "plain"):
+        monkeypatch.setenv(notebooks.KERNEL_VARIABLE, kind)
+        # The first output is the provenance: it names the run
+        seen[kind] = outputs(notebooks.run(str(path)))[1:]
+    for one, other in zip(seen["fork"], seen["plain"], strict=True):
+        shown = [dict(each.get("data", {"text": each.get("text")})) for each in (one, other)]
+        pictures = [each.pop("image/png", None) for each in shown]
+        assert shown[0] == shown[1]
+        assert pixels(pictures[0]) == pixels(pictures[1])
+    assert sum("image/png" in one.get("data", {}) for one in seen["fork"]) == 1
 
 
 @pytest.mark.parametrize("kind", ["fork", "plain"])
