@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from kpfnb import machine
+from kpfnb.compute import worker
 from kpfnb.compute.clusters import Crew
-from kpfnb.errors import BadParameter
+from kpfnb.errors import BadParameter, ServiceUnavailable
 
 WORKER_BYTES = 250_000_000
 """What a worker takes before it has an item: Python with the usual libraries."""
@@ -56,6 +57,14 @@ class Limits:
                 "free memory, or lower memory_bytes",
             )
         return available // self.memory_bytes
+
+    def check_nannies(self, crew: Crew) -> None:
+        """`ServiceUnavailable` if an item may have to be stopped and nobody there could do it."""
+        if self.stops_items and not crew.ask_nannies(worker.look):
+            raise ServiceUnavailable(
+                "with a limit of time or memory, workers need a nanny that can stop them",
+                "start the workers without --no-nanny",
+            )
 
     def gate(self, crew: Crew | None = None) -> machine.Gate:
         """The gate that is shut while the load is above the ceiling, here or where the crew is."""

@@ -62,6 +62,7 @@ class Spreader:
         self.ledger = ledger
         self.limits = limits
         self.bar = bar
+        limits.check_nannies(crew)
         self.gate = limits.gate(crew)
         self.tasks: dict[str, Task] = {}
         self._name = f"kpfnb-{uuid.uuid4().hex[:8]}"
@@ -78,7 +79,9 @@ class Spreader:
             while self.ledger.left:
                 try:
                     self._step()
-                except OSError:  # all of Dask's errors of communication
+                except OSError:  # all of Dask's errors of communication are
+                    if not self._lost_contact():
+                        raise
                     self._contact_again()
         except KeyboardInterrupt:
             self._abandon()
@@ -102,11 +105,16 @@ class Spreader:
         if busy:
             self.crew.ask_nannies(worker.kill, list(set(busy.values())))
 
+    def _lost_contact(self) -> bool:
+        """True where the scheduler went away: then Dask forgets all tasks."""
+        time.sleep(WAIT_SECONDS)
+        forgotten = any(task.future.cancelled() for task in self.tasks.values())
+        return forgotten or self.crew.client.status != "running"
+
     def _contact_again(self) -> None:
-        """The scheduler went away: Dask has forgotten all tasks, and tries to reach it again."""
+        """Wait for the scheduler to answer again, as long as Dask tries; then give up."""
         client = self.crew.client
         self.bar.update(note="the scheduler does not answer")
-        time.sleep(WAIT_SECONDS)
         while client.status == "connecting":
             time.sleep(WAIT_SECONDS)
         if client.status != "running":

@@ -60,6 +60,20 @@ def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert os.getpid() not in compute.run(functions.pid_of, [1], isolate=True).values()
 
 
+def test_workers_that_cannot_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "scheduler.json"
+    here = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
+    workers = ["--scheduler-file", str(file), "--no-nanny", "--no-dashboard"]
+    with (
+        program("distributed.cli.dask_scheduler", *here, "--port", "0"),
+        program("distributed.cli.dask_worker", *workers),
+    ):
+        monkeypatch.setenv("KPFNB_CLUSTER", address(file))
+        with pytest.raises(ServiceUnavailable, match="workers need a nanny"):
+            compute.run(functions.double, [1], timeout_seconds=5)
+        assert compute.run(functions.double, [1], isolate=True).values() == [2]
+
+
 def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
     monkeypatch.setenv("KPFNB_CLUSTER", "tcp://127.0.0.1:9")
