@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab bench lock clean
+.PHONY: help demo test lint lab bench outputs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
@@ -23,10 +23,13 @@ lint: $(VENV)/.test  ## style, formatting and types
 	$(BIN)/mypy
 
 lab: $(VENV)/.base  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: $(VENV)/.test  ## measure, and print the ratios
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+outputs: $(VENV)/.test  ## run every notebook on the demo night and store its outputs
+	$(BIN)/python -m tests.notebooks.outputs
 
 lock: $(VENV)/.base  ## choose versions anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --no-emit-index-url \

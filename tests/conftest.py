@@ -1,11 +1,23 @@
-"""Every test has a work directory and a data root of its own, and no setting from outside."""
+"""Every test has a work directory and a data root of its own, and no setting from outside.
+
+What is costly is made once a session and shared: the reduction of the real frames.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from kpfnb import files, locks
+from kpfnb.adap import installation, kast, task, workplace
+from kpfnb.adap.reduced import Reduction
+from kpfnb.errors import ServiceUnavailable
+
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +30,39 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KPFNB_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work directory for real PypeIt, shared by all processes of this session."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
+
+
+@pytest.fixture(scope="session")
+def kast_frames(real_work_dir: Path) -> Path:
+    """The nine real frames: from the pack, else by PypeIt's download."""
+    if not installation.version():
+        pytest.skip("PypeIt is not installed: the extra kpfnb[pypeit]")
+    try:
+        with locks.hold("kast-frames", wait_seconds=600, folder=real_work_dir):
+            return kast.example_frames(real_work_dir)
+    except ServiceUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
+    """The one full reduction of the nine frames: the notebook's, once a session (90 CPU-s)."""
+    script = "from kpfnb.cli import main; main()"
+    with locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir):
+        done = subprocess.run(
+            [sys.executable, "-c", script, "run", "reduce", "-f", "params/reduce.kast.yml"],
+            cwd=PROJECT,
+            env={**os.environ, "KPFNB_WORK_DIR": str(real_work_dir)},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    output = real_work_dir / task.FOLDER / kast.SPECTROGRAPH
+    return Reduction.from_dict(files.read_json(output / workplace.RECORD), output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_the_lock_holds_every_dependency_and_no_address() -> None:
     text = (PROJECT / "requirements.lock").read_text()
     locked = {re.split("[=<>! ;]", line)[0] for line in text.splitlines() if line.strip()}
     project = PYPROJECT["project"]
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[\[=<>! ;]", entry)[0].lower() for entry in wanted}
     assert names <= locked
     assert "://" not in text
@@ -54,5 +55,6 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 
 def test_no_module_is_a_warehouse() -> None:
-    sizes = {path.name: len(path.read_text().splitlines()) for path in PROJECT.glob("kpfnb/**/*.py")}
+    modules = PROJECT.glob("kpfnb/**/*.py")
+    sizes = {path.name: len(path.read_text().splitlines()) for path in modules}
     assert {name: size for name, size in sizes.items() if size > 300} == {}

@@ -1,18 +1,13 @@
-"""A stand-in for PypeIt, and the one reduction of real frames that all tests look at."""
+"""A stand-in for PypeIt."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from kpfnb import files, locks
-from kpfnb.adap import installation, kast, task, workplace
-from kpfnb.adap.reduced import Reduction
-from kpfnb.errors import ServiceUnavailable
+from kpfnb.adap import installation
 from tests.adap import fakepypeit
 
 
@@ -23,39 +18,3 @@ def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
-
-
-@pytest.fixture(scope="session")
-def real_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work directory for real PypeIt, shared by all processes of this session."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
-
-
-@pytest.fixture(scope="session")
-def kast_frames(real_work_dir: Path) -> Path:
-    """The nine real frames: from the pack, else by PypeIt's download."""
-    if not installation.version():
-        pytest.skip("PypeIt is not installed: the extra kpfnb[pypeit]")
-    try:
-        with locks.hold("kast-frames", wait_seconds=600, folder=real_work_dir):
-            return kast.example_frames(real_work_dir)
-    except ServiceUnavailable as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
-    """The one full reduction of the nine frames: the notebook's, once a session (90 CPU-s)."""
-    script = "from kpfnb.cli import main; main()"
-    with locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir):
-        done = subprocess.run(
-            [sys.executable, "-c", script, "run", "reduce", "-f", "params/reduce.kast.yml"],
-            cwd=fakepypeit.REPOSITORY,
-            env={**os.environ, "KPFNB_WORK_DIR": str(real_work_dir)},
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    output = real_work_dir / task.FOLDER / kast.SPECTROGRAPH
-    return Reduction.from_dict(files.read_json(output / workplace.RECORD), output)

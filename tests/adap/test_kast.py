@@ -20,7 +20,7 @@ from kpfnb.adap.reduced import Reduction
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.outcomes import Outcome
 
-pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500), pytest.mark.xdist_group("kast")]
 
 FAST = """\
 [calibrations]

@@ -15,6 +15,8 @@ import nbformat
 PROJECT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 NEEDS_PYPEIT = ("reduce",)
+LARGEST_PICTURE = 150_000
+"""A larger one (characters of base64) is not stored; nbval does not compare pictures."""
 
 
 def variables(work_dir: Path) -> dict[str, str]:
@@ -49,6 +51,9 @@ def store(notebook: Path, work_dir: Path) -> None:
         cell.metadata.pop("execution", None)
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
             cell.outputs = []
+        for output in cell.get("outputs", []):
+            if len(output.get("data", {}).get("image/png", "")) > LARGEST_PICTURE:
+                del output["data"]["image/png"]
     document.metadata.pop("widgets", None)
     document.metadata["language_info"] = {"name": "python"}
     nbformat.write(document, notebook)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,21 +16,22 @@ from tests.notebooks.outputs import NEEDS_PYPEIT, NOTEBOOKS, PROJECT, prepare, v
 def work_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Where the notebook's data are: the demo night, or the reduction of the real frames."""
     if request.node.callspec.params["notebook"].stem in NEEDS_PYPEIT:
-        return request.getfixturevalue("reduced_work_dir")
+        request.getfixturevalue("real")
+        return request.getfixturevalue("real_work_dir")
     prepare(tmp_path / "work")
     return tmp_path / "work"
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "notebook",
-    [
-        pytest.param(path, id=path.stem, marks=pytest.mark.pypeit)
-        if path.stem in NEEDS_PYPEIT
-        else pytest.param(path, id=path.stem)
+def _cases() -> list[Any]:
+    pypeit = [pytest.mark.pypeit, pytest.mark.xdist_group("kast"), pytest.mark.timeout(1500)]
+    return [
+        pytest.param(path, id=path.stem, marks=pypeit if path.stem in NEEDS_PYPEIT else [])
         for path in NOTEBOOKS
-    ],
-)
+    ]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("notebook", _cases())
 def test_outputs_are_as_stored(notebook: Path, work_dir: Path) -> None:
     command = [
         sys.executable,
