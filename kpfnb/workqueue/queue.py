@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kpfnb.errors import BadInput, BadParameter
+from kpfnb.outcomes import Outcome
 from kpfnb.plain import plain
 from kpfnb.workqueue import connection
 from kpfnb.workqueue import policy as policies
@@ -38,6 +39,8 @@ REFUSED = "refused"
 
 T = TypeVar("T")
 Action = Literal["requeue", "park", "cancel"]
+Change = tuple[State | None, State | None]
+"""An item's state before (None: unknown) and after."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Moved:
-    """What a move did: each item with its state before (None: unknown) and after."""
+    """What a move did with each item."""
 
-    changes: Mapping[str, tuple[State | None, State | None]]
+    changes: Mapping[str, Change]
 
     @property
     def moved(self) -> list[str]:
@@ -68,6 +71,13 @@ class Moved:
     def unknown(self) -> list[str]:
         """The names that the queue does not know."""
         return [name for name, (_, after) in self.changes.items() if after is None]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Rejected where no name is known, partial where some are not."""
+        if not self.unknown:
+            return Outcome.SUCCEEDED
+        return Outcome.PARTIAL if len(self.unknown) < len(self.changes) else Outcome.REJECTED
 
     def __str__(self) -> str:
         ways = Counter(
@@ -116,30 +126,37 @@ class Queue:
 
     # Load and mend
 
-    def load(self, items: Iterable[str], *, priority: Priority = Priority.NORMAL) -> Loaded:
+    def load(
+        self, items: Iterable[str], *, priority: Priority = Priority.NORMAL, dry_run: bool = False
+    ) -> Loaded:
         """Put items onto the queue, each once: one that is known already is left as it is."""
         new, known = [], Counter[State]()
         names = list(dict.fromkeys(map(check_item, items)))
-        self._announce()
+        self._announce(dry_run)
         for batch in _batches(names):
-            for name, before in zip(batch, self._call("load", priority, *batch), strict=True):
+            befores = self._call("load", priority, int(dry_run), *batch)
+            for name, before in zip(batch, befores, strict=True):
                 if before:
                     known[State(before)] += 1
                 else:
                     new.append(name)
         return Loaded(tuple(new), known)
 
-    def requeue(self, items: Iterable[str]) -> Moved:
-        """Let failed, parked, cancelled or done items wait again, as if new."""
-        return self._move("requeue", items)
+    def move(
+        self, action: Action, items: Iterable[str], *, why: str = "", dry_run: bool = False
+    ) -> Moved:
+        """Do what a person asks for with some items; those that it does not suit stay.
 
-    def park(self, items: Iterable[str], *, why: str = "parked by a person") -> Moved:
-        """Put items aside; the worker of a running one is told at its next heartbeat."""
-        return self._move("park", items, why)
-
-    def cancel(self, items: Iterable[str], *, why: str = "cancelled by a person") -> Moved:
-        """Take items off the queue; the worker of a running one is told at its next heartbeat."""
-        return self._move("cancel", items, why)
+        `requeue` lets failed, parked, cancelled or done items wait again, as if new; `park` puts
+        open ones aside; `cancel` takes them off the queue. The worker of a running one is told at
+        its next heartbeat, and can't commit it any more.
+        """
+        why = why or f"{action}: by a person"
+        changes: dict[str, Change] = {}
+        for batch in _batches(dict.fromkeys(items)):
+            head = (action, int(dry_run), self.policy.keep_events, why)
+            changes |= _changes(batch, self._call("move", *head, *batch))
+        return Moved(changes)
 
     def drain(self, on: bool = True) -> None:
         """Give out no more: workers finish what they hold, and leave. Or open it again."""
@@ -150,17 +167,23 @@ class Queue:
             else:
                 self._client.delete(self._key("draining"))
 
-    def rebuild(self, truth: Mapping[str, bool], *, priority: Priority = Priority.NORMAL) -> Moved:
+    def rebuild(
+        self,
+        truth: Mapping[str, bool],
+        *,
+        priority: Priority = Priority.NORMAL,
+        dry_run: bool = False,
+    ) -> Moved:
         """Make the queue agree with what is on disk.
 
         truth : items by name, and whether their products are there. Those that are done there are
         done here; those that are not, and are unknown or done here, wait. Running ones are left.
         """
-        changes: dict[str, tuple[State | None, State | None]] = {}
-        self._announce()
+        changes: dict[str, Change] = {}
+        self._announce(dry_run)
         for batch in _batches(truth.items()):
             pairs = [part for name, done in batch for part in (check_item(name), str(int(done)))]
-            answer = self._call("rebuild", priority, *pairs)
+            answer = self._call("rebuild", priority, int(dry_run), *pairs)
             changes |= _changes([name for name, _ in batch], answer)
         return Moved(changes)
 
@@ -257,17 +280,12 @@ class Queue:
         with connection.errors():
             return bool(self._client.exists(self._key("draining")))
 
-    def _announce(self) -> None:
+    def _announce(self, dry_run: bool) -> None:
+        if dry_run:
+            return
         with connection.errors():
             self._client.set(self._key("layout"), LAYOUT, nx=True)
             self._client.sadd(QUEUES, self.name)
-
-    def _move(self, action: Action, items: Iterable[str], why: str = "") -> Moved:
-        changes: dict[str, tuple[State | None, State | None]] = {}
-        for batch in _batches(dict.fromkeys(items)):
-            answer = self._call("move", action, self.policy.keep_events, why, *batch)
-            changes |= _changes(batch, answer)
-        return Moved(changes)
 
     def _written(self, report: Report) -> dict[str, str]:
         claim = report.claim
@@ -320,9 +338,7 @@ def check_item(name: str) -> str:
     return name
 
 
-def _changes(
-    names: Sequence[str], answer: Iterable[tuple[str, str]]
-) -> dict[str, tuple[State | None, State | None]]:
+def _changes(names: Sequence[str], answer: Iterable[tuple[str, str]]) -> dict[str, Change]:
     return {
         name: (State(before) if before else None, State(after) if after else None)
         for name, (before, after) in zip(names, answer, strict=True)

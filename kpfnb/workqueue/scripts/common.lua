@@ -77,6 +77,7 @@ local function renew(name, priority)
   redis.call('HSETNX', item_key(name), 'priority', priority)
   redis.call('HSETNX', item_key(name), 'loaded', whole(now))
   redis.call('HSET', item_key(name), 'attempts', 0)
+  redis.call('HDEL', item_key(name), 'error', 'log', 'result', 'seconds')
   offer(name)
 end
 

@@ -1,10 +1,10 @@
--- Put items onto the queue, each once. ARGV: priority, names.
+-- Put items onto the queue, each once. ARGV: priority, 1 for a dry run, names.
 -- Answer: for each its state before, empty for a new one.
 local answer = {}
-for position = 2, #ARGV do
+for position = 3, #ARGV do
   local name = ARGV[position]
   local state = state_of(name)
   answer[#answer + 1] = state or ''
-  if not state then renew(name, ARGV[1]) end
+  if not state and ARGV[2] ~= '1' then renew(name, ARGV[1]) end
 end
 return answer

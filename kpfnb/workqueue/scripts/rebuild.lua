@@ -1,17 +1,27 @@
--- Make the queue agree with the disk. ARGV: priority, then pairs of name and 1 (done) or 0 (not).
--- Answer: for each its state before (empty: unknown) and after. What runs is left to its worker.
+-- Make the queue agree with the disk. ARGV: priority, 1 for a dry run, then pairs of name and 1
+-- (done) or 0 (not). Answer: for each its state before (empty: unknown) and after. What runs is left
+-- to its worker.
+local priority, dry = ARGV[1], ARGV[2] == '1'
 local answer = {}
-for position = 2, #ARGV, 2 do
-  local name, done = ARGV[position], ARGV[position + 1] == '1'
+
+local function should_be(before, done)
+  if before == 'running' then return before end
+  if done then return 'done' end
+  if not before or before == 'done' then return 'waiting' end
+  return before
+end
+
+for position = 3, #ARGV, 2 do
+  local name = ARGV[position]
   local before = state_of(name)
-  if done and before ~= 'done' and before ~= 'running' then
-    withdraw(name)
-    redis.call('HSETNX', item_key(name), 'priority', ARGV[1])
-    redis.call('HSETNX', item_key(name), 'loaded', whole(now))
-    enter(name, 'done', now)
-  elseif not done and (not before or before == 'done') then
-    renew(name, ARGV[1])
+  local after = should_be(before, ARGV[position + 1] == '1')
+  if before ~= after and not dry then
+    renew(name, priority)
+    if after == 'done' then
+      withdraw(name)
+      enter(name, 'done', now)
+    end
   end
-  answer[#answer + 1] = {before or '', state_of(name)}
+  answer[#answer + 1] = {before or '', after}
 end
 return answer

@@ -1,0 +1,218 @@
+"""How a queue stands, as a result: counts, who works on what, what went wrong, how long it takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from kpfnb import settings
+from kpfnb.live import duration
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import Ending, Event, Item, State, stamp
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+RATE_WINDOW = timedelta(minutes=10)
+"""The rate is that of the last ten minutes, or since the first event in them."""
+
+MOST_SHOWN = 20
+TIME = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class QueueStatus(Brief):
+    """A look at a queue; a `kpfnb.result.Result`.
+
+    Attributes
+    ----------
+    items : the items of each state, the latest thousand of it
+    events : ends of attempts, oldest first
+    taken : when it was looked at, UTC
+    require_done : call it partial while something is open or parked
+    """
+
+    queue: str
+    counts: dict[State, int]
+    items: dict[State, list[Item]]
+    events: tuple[Event, ...]
+    is_draining: bool
+    taken: datetime
+    zone: tzinfo
+    require_done: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """Looking succeeds; where all was to be done, what is not makes it partial."""
+        undone = sum(self.counts[state] for state in State if state.is_open)
+        if self.require_done and (undone or self.counts[State.PARKED]):
+            return Outcome.PARTIAL
+        return Outcome.SUCCEEDED
+
+    @property
+    def reason(self) -> str:
+        """The counts in one line."""
+        told = [f"{count} {state}" for state, count in self.counts.items() if count]
+        return (", ".join(told) or "no items") + (" (draining)" if self.is_draining else "")
+
+    @property
+    def rate(self) -> float | None:
+        """Items done a second lately; None where none were."""
+        return rate(self.events, self.taken)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until all open items are done, if it goes on like this; None if nobody can tell."""
+        undone = sum(self.counts[state] for state in State if state.is_open)
+        return undone / self.rate if self.rate and undone else None
+
+    def figures(self) -> dict[str, int | float | str]:
+        """The counts."""
+        return {str(state): count for state, count in self.counts.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: counts, and each item that runs, failed or is parked."""
+        told = (State.RUNNING, State.FAILED, State.PARKED)
+        return {
+            "queue": self.queue,
+            "counts": self.figures(),
+            "draining": self.is_draining,
+            "items_per_second": self.rate,
+            "seconds_left": self.seconds_left,
+            "taken": stamp(self.taken),
+            **{str(state): [item.to_dict() for item in self.items[state]] for state in told},
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an item; times in UTC."""
+        import pandas as pd
+
+        names = ["item", "state", "priority", "attempts", "worker", "since", "seconds", "error"]
+        rows = [
+            (one.name, str(one.state), str(one.priority), one.attempts, one.worker, one.since)
+            + (one.seconds, one.error)
+            for items in self.items.values()
+            for one in items
+        ]
+        return pd.DataFrame(rows, columns=names)
+
+    def failures(self) -> Failures:
+        """What failed or is parked, with the last words of each."""
+        return Failures(tuple(self.items[State.PARKED] + self.items[State.FAILED]))
+
+    def plot(self) -> Figure:
+        """Bars by state."""
+        from kpfnb.workqueue import picture
+
+        return picture.bars(self.counts, self.queue)
+
+    def timeline(self) -> Figure:
+        """The attempts of each worker over time."""
+        from kpfnb.workqueue import picture
+
+        running = self.items[State.RUNNING]
+        return picture.timeline(self.events, running, self.taken, self.zone)
+
+    def __str__(self) -> str:
+        lines = [f"queue {self.queue}: {self.reason}", self._pace()]
+        for state in (State.RUNNING, State.FAILED, State.PARKED):
+            lines += [self._line(item) for item in self.items[state][-MOST_SHOWN:]]
+            hidden = self.counts[state] - MOST_SHOWN
+            lines += [f"  and {hidden} more {state}"] if hidden > 0 else []
+        return "\n".join(filter(None, lines))
+
+    def _repr_html_(self) -> str:
+        """The table of the states, and who works on what; all text escaped."""
+        counts = [[str(state), str(count)] for state, count in self.counts.items()]
+        running = [
+            [item.name, item.worker, self._time(item.since), str(item.attempts)]
+            for item in self.items[State.RUNNING]
+        ]
+        return (
+            f"<p><strong>queue {escape(self.queue)}: {escape(self.reason)}</strong>"
+            f" {escape(self._pace())}</p>{_table(['state', 'items'], counts)}"
+            + (_table(["running", "worker", "since", "attempt"], running) if running else "")
+        )
+
+    def _pace(self) -> str:
+        if not self.rate:
+            return ""
+        left = f", {duration(self.seconds_left)} left" if self.seconds_left else ""
+        return f"{60 * self.rate:.3g} done a minute{left}"
+
+    def _line(self, item: Item) -> str:
+        since = self._time(item.since)
+        if item.state is State.RUNNING:
+            told = f"on {item.worker} since {since}, attempt {item.attempts}"
+        elif item.state is State.FAILED:
+            told = f"{item.attempts} attempts, again at {self._time(item.until)}: {item.error}"
+        else:
+            told = f"since {since}, {item.attempts} attempts: {item.error}"
+        return f"  {item.state:<8} {item.name}  {' '.join(told.split())}"
+
+    def _time(self, time: datetime | None) -> str:
+        return time.astimezone(self.zone).strftime(TIME) if time else "-"
+
+
+@dataclass(frozen=True)
+class Failures(Brief):
+    """Items that failed, each with its error and the end of its log."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def reason(self) -> str:
+        """How many there are."""
+        states = Counter(str(item.state) for item in self.items)
+        return ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{one.name}: {one.error}\n{one.log}".rstrip() for one in self.items)
+
+    def _repr_html_(self) -> str:
+        """A line each that opens to show the log; all text escaped."""
+        if not self.items:
+            return "<p>No failures.</p>"
+        return "".join(
+            f"<details><summary>{escape(one.name)} ({one.state}, {one.attempts} attempts): "
+            f"{escape(one.error)}</summary><pre>{escape(one.log) or 'no log'}</pre></details>"
+            for one in self.items
+        )
+
+
+def look(queue: Queue, *, require_done: bool = False) -> QueueStatus:
+    """Look at a queue."""
+    return QueueStatus(
+        queue.name,
+        queue.counts(),
+        {state: queue.items(state) for state in State},
+        tuple(queue.events()),
+        queue.is_draining,
+        datetime.now(UTC),
+        settings.load().zone,
+        require_done,
+    )
+
+
+def rate(events: tuple[Event, ...], now: datetime) -> float | None:
+    """Items done a second in the last ten minutes, or since the first attempt in them."""
+    recent = [event for event in events if event.ended >= now - RATE_WINDOW]
+    done = sum(event.ending is Ending.DONE for event in recent)
+    if not done:
+        return None
+    start = max(min(event.begun for event in recent), now - RATE_WINDOW)
+    return done / max((now - start).total_seconds(), 0.001)
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    head = "".join(f"<th scope='col'>{escape(title)}</th>" for title in titles)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

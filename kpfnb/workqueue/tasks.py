@@ -1,0 +1,65 @@
+"""The tasks that workers know, by their names.
+
+A task is a module with `run(item, lease, *, option=default, ...)`. What it returns (JSON values, or
+a `Result`, whose outcome counts) is kept with the item; what it raises fails the attempt. Its
+effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module has it,
+tells from the disk which items there are, and whether their products are there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from kpfnb.errors import BadParameter
+from kpfnb.parameters import Parameter, parse_kind, validate
+
+MODULES = {
+    "test": "kpfnb.workqueue.trial",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done with each item of a queue."""
+
+    name: str
+    run: Callable[..., Any]
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The given options in their proper types; `BadParameter` names a wrong one."""
+        checked = validate(_declared(self.run), given)
+        return {name: checked[name] for name in given}
+
+
+def find(name: str) -> Task:
+    """The task of that name."""
+    return Task(name, _module(name).run)
+
+
+def survey(name: str, queue: str) -> dict[str, bool]:
+    """The items that a task finds on disk, and whether their products are there."""
+    module = _module(name)
+    if not hasattr(module, "survey"):
+        raise BadParameter(f"task {name} can't tell from the disk what is done", "name the items")
+    found: dict[str, bool] = module.survey(queue)
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    if name not in MODULES:
+        raise BadParameter(f"no task {name!r}", f"there are: {', '.join(MODULES)}")
+    return importlib.import_module(MODULES[name])
+
+
+def _declared(run: Callable[..., Any]) -> list[Parameter]:
+    """The keyword-only arguments; their annotations are the kinds of notebook parameters."""
+    return [
+        Parameter(one.name, parse_kind(str(one.annotation)), one.default)
+        for one in inspect.signature(run).parameters.values()
+        if one.kind is one.KEYWORD_ONLY
+    ]
