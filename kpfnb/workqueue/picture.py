@@ -65,10 +65,8 @@ def timeline(
     spans = [(event.worker, event.begun, event.ended, str(event.ending)) for event in events]
     spans += [(item.worker, item.since or now, now, RUNNING) for item in running]
     # The latest workers, the first to come on top
-    latest = sorted(
-        {worker: ended for worker, _, ended, _ in spans}.items(), key=lambda one: one[1]
-    )
-    shown = {worker for worker, _ in latest[-MOST_WORKERS:]}
+    last = {worker: ended for worker, _, ended, _ in spans}
+    shown = set(sorted(last, key=lambda worker: last[worker])[-MOST_WORKERS:])
     spans = sorted((span for span in spans if span[0] in shown), key=lambda span: span[1])
     workers = list(dict.fromkeys(worker for worker, *_ in spans))
     height = 1.5 + 0.28 * max(len(workers), 1)

@@ -1,4 +1,4 @@
-"""How a queue stands, as a result: counts, who works on what, what went wrong, how long it takes."""
+"""How a queue stands, as a result: counts, who works on what, what went wrong, the time left."""
 
 from __future__ import annotations
 
@@ -95,8 +95,10 @@ class QueueStatus(Brief):
 
         names = ["item", "state", "priority", "attempts", "worker", "since", "seconds", "error"]
         rows = [
-            (one.name, str(one.state), str(one.priority), one.attempts, one.worker, one.since)
-            + (one.seconds, one.error)
+            (
+                *(one.name, str(one.state), str(one.priority), one.attempts, one.worker),
+                *(one.since, one.seconds, one.error),
+            )
             for items in self.items.values()
             for one in items
         ]

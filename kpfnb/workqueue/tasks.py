@@ -2,8 +2,8 @@
 
 A task is a module with `run(item, lease, *, option=default, ...)`. What it returns (JSON values, or
 a `Result`, whose outcome counts) is kept with the item; what it raises fails the attempt. Its
-effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module has it,
-tells from the disk which items there are, and whether their products are there.
+effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module
+has it, tells from the disk which items there are, and whether their products are there.
 """
 
 from __future__ import annotations
