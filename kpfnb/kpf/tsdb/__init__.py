@@ -5,3 +5,7 @@
 
 `layout` tells how it is laid out and why.
 """
+
+from kpfnb.kpf.tsdb.querying import query
+
+__all__ = ["query"]

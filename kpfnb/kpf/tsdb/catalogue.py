@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -89,18 +89,26 @@ def resolve(connection: Connection, names: Iterable[str]) -> dict[str, Entry]:
     BadParameter : a name is unknown; tells the nearest
     """
     asked = list(dict.fromkeys(names))
-    bare = {name: _split(name)[1] for name in asked}
+    meant = known(connection, asked)
+    for name in asked:
+        if name not in meant:
+            raise _unknown(connection, name)
+    return meant
+
+
+def known(connection: Connection, names: Iterable[str]) -> dict[str, Entry]:
+    """As `resolve`, the unknown names left out."""
+    bare = {name: _split(name)[1] for name in names}
     query = select(table).where(table.c.name.in_(sorted(set(bare.values()))))
     found: dict[str, list[Entry]] = {}
     for entry in map(_entry, connection.execute(query)):
         found.setdefault(entry.keyword.name, []).append(entry)
     meant = {}
-    for name in asked:
+    for name in bare:
         level = _split(name)[0]
         choice = [e for e in found.get(bare[name], []) if level in ("", e.keyword.level)]
-        if not choice:
-            raise _unknown(connection, name)
-        meant[name] = min(choice, key=lambda entry: _rank(entry.keyword))
+        if choice:
+            meant[name] = min(choice, key=lambda entry: _rank(entry.keyword))
     return meant
 
 
@@ -134,8 +142,3 @@ def _row(keyword: Keyword, kind: Kind, comment: str) -> dict[str, str]:
 def _entry(row: Any) -> Entry:
     keyword = Keyword(row.level, row.extension, row.name)
     return Entry(row.id, keyword, Kind(row.kind), row.unit, row.description)
-
-
-def names_of(entries: Sequence[Entry]) -> list[str]:
-    """The names of some keywords."""
-    return [entry.keyword.name for entry in entries]

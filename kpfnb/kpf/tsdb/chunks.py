@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -16,6 +17,8 @@ from kpfnb.kpf.tsdb.content import Keyword
 from kpfnb.kpf.tsdb.kinds import Kind
 from kpfnb.kpf.tsdb.layout import block, chunk, file, part
 from kpfnb.kpf.tsdb.packing import Array, Packed, Series
+
+T = TypeVar("T")
 
 SOME = 500
 """Values in one IN (...)."""
@@ -102,7 +105,7 @@ def merge_small(connection: Connection, night: str) -> None:
             _merge(connection, night, alike)
 
 
-def portions(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def portions(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """Values in portions that one IN (...) can take."""
     return (values[at : at + SOME] for at in range(0, len(values), SOME))
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from kpfnb import settings
 from kpfnb.errors import BadInput, BadSettings, Busy, ServiceUnavailable
 from kpfnb.kpf.tsdb import layout, views
+from kpfnb.settings import Settings
 
 FILE_NAME = "tsdb.sqlite"
 BUSY_SECONDS = 60
@@ -35,9 +36,12 @@ _WRITES = "kpfnb_writes"
 _NO_DATABASE = "fill it first: kpfnb ingest YYYYMMDD"
 
 
-def url() -> URL:
-    """Where the database is; a URL that can't be is a `BadSettings`, its password never shown."""
-    given = settings.load()
+def url(given: Settings | None = None) -> URL:
+    """Where the database is; a URL that can't be is a `BadSettings`, its password never shown.
+
+    given : settings that are loaded already
+    """
+    given = given or settings.load()
     if not given.tsdb_url:
         return URL.create("sqlite", database=str(given.work_dir / FILE_NAME))
     try:
@@ -55,15 +59,17 @@ _URL_HINT = "write it as postgresql://user:password@host:5432/name or sqlite:///
 
 
 @contextmanager
-def reading() -> Iterator[Connection]:
+def reading(given: Settings | None = None) -> Iterator[Connection]:
     """A snapshot of the database: what is written meanwhile is not seen.
+
+    given : settings that are loaded already
 
     Raises
     ------
     ServiceUnavailable : it does not answer
     BadInput : there is no database yet, or it is of another kpfnb
     """
-    where = url()
+    where = url(given)
     if where.get_backend_name() == "sqlite" and not Path(str(where.database)).is_file():
         raise BadInput(f"there is no time-series database at {where.database}", _NO_DATABASE)
     with _plainly(), _engine(where).connect() as connection:
@@ -115,9 +121,9 @@ def _engine(where: URL) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
-        where, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
-    )
+    # Compiling a query takes longer than any of ours
+    options = {"connect_timeout": CONNECT_SECONDS, "options": "-c jit=off"}
+    return create_engine(where, pool_pre_ping=True, connect_args=options)
 
 
 def forget() -> None:

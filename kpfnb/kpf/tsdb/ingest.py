@@ -138,12 +138,12 @@ def changed(
     """The files on disk that the database does not know as they are, in order of time."""
     todo = []
     for path, stamp in found.items():
-        if stored.get(_key(path)) != stamp and refused.get(path) != stamp:
+        if stored.get(key(path)) != stamp and refused.get(path) != stamp:
             todo.append(path)
-    return sorted(todo, key=_key)
+    return sorted(todo, key=key)
 
 
-def _key(path: str) -> tuple[str, str]:
+def key(path: str) -> tuple[str, str]:
     """ObsID and level of a path that is known to be an observation's."""
     name = path.rpartition("/")[2].removesuffix(".fits")
     obsid, _, level = name.partition("_")
@@ -153,7 +153,7 @@ def _key(path: str) -> tuple[str, str]:
 def _ingest(job: _Job, *, wait_seconds: float) -> Night:
     found = scan(job.root, job.night)
     if job.force:
-        todo = sorted(found, key=_key)
+        todo = sorted(found, key=key)
     else:
         with database.reading() as connection:
             stored = known(connection, job.night)
@@ -173,7 +173,7 @@ def _portions(paths: Sequence[str]) -> Iterator[list[str]]:
     """Files in portions of `BATCH` observations; all files of one stay together."""
     by_obsid = defaultdict(list)
     for path in paths:
-        by_obsid[_key(path)[0]].append(path)
+        by_obsid[key(path)[0]].append(path)
     obsids = list(by_obsid)
     for at in range(0, len(obsids), BATCH):
         yield [path for obsid in obsids[at : at + BATCH] for path in by_obsid[obsid]]

@@ -32,7 +32,9 @@ GROUPS = {
 
 _HIDDEN = 4503599627370496  # 2**52, the bit that a double does not store
 
-_SQLITE_BITS = "hex(substr(data.numbers, 1 + 8 * {place}, 8))"
+_SQLITE_BITS = (
+    "CASE WHEN data.numbers IS NOT NULL THEN hex(substr(data.numbers, 1 + 8 * {place}, 8)) END"
+)
 _PG_BITS = (
     "('x' || encode(substring(data.numbers from 1 + 8 * {place} for 8), 'hex'))::bit(64)::bigint"
 )
@@ -49,6 +51,7 @@ def create(connection: Connection) -> None:
 
 
 def _sqlite() -> str:
+    # SQLite keeps the order of CROSS JOINs: the few keywords asked for come first
     digits = [f"(instr('0123456789ABCDEF', substr(bits, {n}, 1)) - 1)" for n in range(1, 17)]
     top = " + ".join(f"{digit} * {16 ** (2 - n)}" for n, digit in enumerate(digits[:3]))
     low = " + ".join(f"{digit} * {16 ** (12 - n)}" for n, digit in enumerate(digits[3:]))
@@ -59,7 +62,7 @@ def _sqlite() -> str:
           CASE json_type(data.texts) WHEN 'array'
             THEN json_extract(data.texts, '$[' || file.place || ']')
             ELSE json_extract(data.texts, '$') END AS letters
-        {_FROM}"""
+        {_FROM.format(join="CROSS JOIN")}"""
     split = f"SELECT *, {top} AS top, {low} AS low FROM ({inner})"
     double = _double("pow", "(top >= 2048)", "top % 2048")
     when = "strftime('%Y-%m-%dT%H:%M:%S', number / 1e6, 'unixepoch')"
@@ -73,9 +76,9 @@ def _postgresql() -> str:
           {_PG_BITS.format(place=f"(CASE {size} WHEN 8 THEN 0 ELSE file.place END)")} AS bits,
           CASE json_typeof(data.texts::json) WHEN 'array' THEN data.texts::json ->> file.place
             ELSE data.texts::json #>> '{{}}' END AS letters
-        {_FROM}"""
+        {_FROM.format(join="JOIN")}"""
     split = f"SELECT *, (bits >> 52) & 4095 AS top, bits & {_HIDDEN - 1} AS low FROM ({inner}) i"
-    double = _double("power", "(top >= 2048)::int", "top % 2048")
+    double = _double("power", "(top >= 2048)::int", "top % 2048", cast="::float8")
     when = "to_char(to_timestamp(number / 1e6) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
     return _outer(split, double, when)
 
@@ -83,18 +86,19 @@ def _postgresql() -> str:
 _COLUMNS = """file.obsid, file.night, file.level, keyword.extension,
           keyword.name AS keyword, data.kind, keyword.unit"""
 _FROM = """
-        FROM file
-        JOIN block ON block.chunk = file.chunk
-        JOIN keyword ON keyword.id = block.keyword AND keyword.level = file.level
-        JOIN block AS data
+        FROM keyword
+        {join} file ON file.level = keyword.level
+        {join} block ON block.chunk = file.chunk AND block.keyword = keyword.id
+        {join} block AS data
           ON data.chunk = block.chunk AND data.keyword = coalesce(block.same, block.keyword)"""
 
 
-def _double(power: str, negative: str, exponent: str) -> str:
+def _double(power: str, negative: str, exponent: str, cast: str = "") -> str:
     """The double of its bits: sign and exponent in `top`, mantissa in `low`; null for NaN."""
-    return f"""CASE WHEN {exponent} = 2047 THEN NULL WHEN {exponent} = 0 AND low = 0 THEN 0.0
-          WHEN {exponent} = 0 THEN (1 - 2 * {negative}) * (low * {power}(2.0, -1074))
-          ELSE (1 - 2 * {negative}) * ((low + {_HIDDEN}) * {power}(2.0, {exponent} - 1075)) END"""
+    return f"""CASE WHEN {exponent} = 2047 THEN NULL WHEN {exponent} = 0 AND low = 0 THEN 0.0{cast}
+          WHEN {exponent} = 0 THEN (1 - 2 * {negative}) * (low{cast} * {power}(2.0{cast}, -1074))
+          ELSE (1 - 2 * {negative})
+            * ((low + {_HIDDEN}){cast} * {power}(2.0{cast}, {exponent} - 1075)) END"""
 
 
 def _outer(split: str, double: str, when: str) -> str:

@@ -1,0 +1,196 @@
+"""Commands for the time-series database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from kpfnb.cli import DryRun, Json, app
+
+if TYPE_CHECKING:
+    from kpfnb.kpf.tsdb.upkeep import Check, Status
+
+tsdb = typer.Typer(
+    help="The time-series database: keywords of every observation.", no_args_is_help=True
+)
+app.add_typer(tsdb, name="tsdb")
+
+
+@tsdb.callback()
+def _group() -> None:
+    """The time-series database: keywords of every observation."""
+
+
+@app.command()
+def ingest(
+    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
+    end: Annotated[
+        str,
+        typer.Argument(help="Last night; earlier than START: newest first.", show_default=False),
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Read every file again, changed or not.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ingest a night or a range of nights into the time-series database: only what has changed.
+
+    Example: kpfnb ingest 20240101 20240131
+    """
+    from kpfnb.cli import finish
+    from kpfnb.kpf.tsdb import ingest as work
+
+    finish(work.nights(start, end, force=force), as_json=as_json)
+
+
+@tsdb.command()
+def keywords(
+    pattern: Annotated[
+        str, typer.Argument(help="Regular expression for name, unit or description.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Search the catalogue of keywords.
+
+    Example: kpfnb tsdb keywords 'etalon.*temp'
+    """
+    from kpfnb.kpf.tsdb import catalogue, database
+
+    with database.reading() as connection:
+        found = catalogue.search(connection, pattern)
+    if as_json:
+        _print_json([entry.to_dict() for entry in found])
+        return
+    for entry in found:
+        unit = f"[{entry.unit}] " if entry.unit else ""
+        level, _, name = entry.keyword
+        print(f"{level}  {name:<24} {entry.kind:<5}  {unit}{entry.description}")
+    print(f"{len(found)} keywords")
+
+
+@tsdb.command()
+def problems(as_json: Json = False) -> None:
+    """Show what is wrong with files: those refused, and what was odd in those taken.
+
+    Example: kpfnb tsdb problems
+    """
+    from kpfnb.kpf.tsdb import upkeep
+
+    rows = upkeep.problems().to_dict("records")
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        verdict = "refused" if row["refused"] else "taken"
+        print(f"{row['files']:>7} {verdict:<7}  {row['reason']}: {row['detail']}".rstrip(": "))
+        print(f"{'':17}{row['first']} to {row['last']}, such as {row['example']}")
+    print(f"{sum(row['files'] for row in rows)} problems")
+
+
+@tsdb.command()
+def status(as_json: Json = False) -> None:
+    """Show how the database stands: rows, nights, last change, problems, size.
+
+    Example: kpfnb tsdb status
+    """
+    from kpfnb.kpf.tsdb import upkeep
+
+    _show(upkeep.status(), as_json=as_json)
+
+
+@tsdb.command()
+def check(
+    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT); all if none.")] = "",
+    end: Annotated[str, typer.Argument(help="Last night.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Compare disk and database: what is missing or stale.
+
+    Example: kpfnb tsdb check 20240101 20240131
+    """
+    from kpfnb.kpf.tsdb import upkeep
+
+    _show(upkeep.check(start, end or start), as_json=as_json)
+
+
+@tsdb.command()
+def delete(
+    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
+    end: Annotated[str, typer.Argument(help="Last night.")] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Delete nights from the database; the files on disk are not touched.
+
+    Example: kpfnb tsdb delete 20240101 20240131 --dry-run
+    """
+    from kpfnb.kpf.tsdb import upkeep
+
+    nights = upkeep.delete_nights(start, end, dry_run=dry_run)
+    if as_json:
+        _print_json({"nights": nights, "dry_run": dry_run})
+    else:
+        print(f"{len(nights)} nights {'would be ' if dry_run else ''}deleted", *nights)
+
+
+@tsdb.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Write the whole database into one file; others may go on writing.
+
+    Example: kpfnb tsdb backup tsdb-20240131.backup
+    """
+    from kpfnb.kpf.tsdb import backup as backups
+
+    print(backups.back_up(file))
+
+
+@tsdb.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File that `backup` wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="What the database holds now may be lost.")
+    ] = False,
+) -> None:
+    """Make the database what it was when it was backed up.
+
+    Example: kpfnb tsdb restore tsdb-20240131.backup --replace
+    """
+    from kpfnb.kpf.tsdb import backup as backups
+
+    backups.restore(file, replace=replace)
+    print(f"restored from {file}")
+
+
+@tsdb.command("add-reader")
+def add_reader(
+    name: Annotated[str, typer.Argument(help="Name of the role.")],
+    password: Annotated[
+        str,
+        typer.Option(prompt=True, hide_input=True, envvar="KPFNB_READER_PASSWORD", help="Hidden."),
+    ],
+) -> None:
+    """Make a PostgreSQL role that may read all and change nothing.
+
+    Example: kpfnb tsdb add-reader plots
+    """
+    from pydantic import SecretStr
+
+    from kpfnb.kpf.tsdb import backup as backups
+
+    backups.add_reader(name, SecretStr(password))
+    print(f"{name} may read")
+
+
+def _show(found: Status | Check, *, as_json: bool) -> NoReturn:
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        print(found)
+    raise typer.Exit(found.outcome.exit_code)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))

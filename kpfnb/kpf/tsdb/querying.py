@@ -1,0 +1,190 @@
+"""Ask the time-series database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kpfnb import settings
+from kpfnb.errors import BadParameter
+from kpfnb.kpf import junk
+from kpfnb.kpf.obsid import NIGHT
+from kpfnb.kpf.tsdb import catalogue, conditions, database
+from kpfnb.kpf.tsdb.batch import SOURCE
+from kpfnb.kpf.tsdb.columns import Columns
+from kpfnb.kpf.tsdb.conditions import Condition
+from kpfnb.kpf.tsdb.kinds import Kind
+from kpfnb.kpf.tsdb.packing import Array, Series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Moment = str | date | datetime
+"""A night as YYYYMMDD (all of it), a date, or a UTC time; '' leaves the range open."""
+
+NOT_JUNK = "NOTJUNK"
+_TIMES = "datetime64[us]"
+
+
+def query(
+    columns: Sequence[str],
+    start: Moment = "",
+    end: Moment = "",
+    *,
+    source: str | Sequence[str] | None = None,
+    object: str | Sequence[str] | None = None,
+    where: Sequence[Sequence[Any]] | None = None,
+    not_junk: bool = True,
+    qc: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Keywords of observations: one row an observation, in order of time.
+
+    Parameters
+    ----------
+    columns : keywords; one that several levels have is that of the first, or LEVEL:KEYWORD
+    start, end : nights, both included; or UTC times, the end not included
+    source : kinds of source, such as Star or Etalon (`kpfnb.kpf.tsdb.exposure.SOURCES`)
+    object : values of OBJECT
+    where : conditions that all must hold, such as [["AIRMASS", "<", 1.5], ["IMTYPE", "in", [...]]]
+    not_junk : leave out what the junk list names, and what has NOTJUNK = 0
+    qc : keywords of quality control that must be 1; where it is unknown the row is left out
+
+    Returns
+    -------
+    index ObsID; `time` (start, UTC) and the columns asked for, as bool, int, float, UTC times and
+    str; with nulls bool and int are pandas' nullable `boolean` and `Int64`
+
+    Raises
+    ------
+    BadParameter : an unknown column (tells the nearest), date or operator
+    BadInput, ServiceUnavailable : there is no database, or it does not answer
+    """
+    asked = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+    wanted = conditions.parse(where) + _simple(source, object, qc)
+    low, high = _night(start, "start"), _night(end, "end")
+    given = settings.load()
+    with database.reading(given) as connection:
+        names = [*asked, *(one.column for one in wanted)]
+        entries = catalogue.resolve(connection, names)
+        if not_junk:
+            entries |= catalogue.known(connection, [NOT_JUNK])
+        table = Columns(connection, low, high)
+        series = table.read(list({entry.id: entry for entry in entries.values()}.values()))
+    by_name = {name: series[entry.id] for name, entry in entries.items()}
+    keep = _in_time(table.times, start, end)
+    for one in wanted:
+        keep &= one.test(by_name[one.column])
+    if not_junk:
+        keep &= ~_junk(table.obsids, by_name.get(NOT_JUNK), _listed(given.junk_path))
+    return _frame(table, {name: by_name[name] for name in asked}, keep)
+
+
+def _simple(
+    source: str | Sequence[str] | None, name: str | Sequence[str] | None, qc: Sequence[str]
+) -> list[Condition]:
+    found = [Condition(keyword, "==", 1) for keyword in ([qc] if isinstance(qc, str) else qc)]
+    for column, values in ((SOURCE.name, source), ("OBJECT", name)):
+        if values is not None:
+            some = [values] if isinstance(values, str) else list(values)
+            found.append(Condition(column, "in", some))
+    return found
+
+
+def _night(moment: Moment, name: str) -> str:
+    """The night in which a moment is, YYYYMMDD."""
+    if isinstance(moment, str):
+        if not moment or NIGHT.fullmatch(moment):
+            return moment
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            hint = "write a night as 20240115, or a UTC time as 2024-01-15T08:30"
+            raise BadParameter(f"{name}: {moment!r} is no date", hint) from None
+    return _utc(moment).strftime("%Y%m%d")
+
+
+def _utc(moment: date | datetime) -> datetime:
+    if not isinstance(moment, datetime):
+        return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _in_time(times: Array, start: Moment, end: Moment) -> Array:
+    keep = np.ones(times.size, dtype=bool)
+    if begins := _exact(start):
+        keep &= times >= begins
+    if ends := _exact(end):
+        keep &= times < ends
+    return keep
+
+
+def _exact(moment: Moment) -> float | None:
+    """A time in us since 1970; None for a whole night, which the nights tell already."""
+    if isinstance(moment, str):
+        if not moment or NIGHT.fullmatch(moment):
+            return None
+        moment = datetime.fromisoformat(moment)
+    if not isinstance(moment, datetime):
+        return None
+    return _utc(moment).timestamp() * 1e6
+
+
+def _junk(obsids: Sequence[str], flags: Series | None, listed: Collection[str]) -> Array:
+    found = np.zeros(len(obsids), dtype=bool)
+    if listed:
+        found |= np.fromiter((obsid in listed for obsid in obsids), bool, len(obsids))
+    if flags is not None and flags.kind is not Kind.TEXT:
+        found |= flags.values == 0
+    return found
+
+
+def _listed(path: Path) -> Collection[str]:
+    try:
+        return _read_junk(path, path.stat().st_mtime_ns)
+    except OSError:
+        return frozenset()
+
+
+@lru_cache(maxsize=4)
+def _read_junk(path: Path, modified_ns: int) -> frozenset[str]:
+    return junk.read(path).obsids
+
+
+def _frame(table: Columns, series: Mapping[str, Series], keep: Array) -> pd.DataFrame:
+    import pandas as pd
+
+    obsids: Any = table.obsids
+    everything = bool(keep.all())
+    if not everything:
+        obsids = [table.obsids[row] for row in np.flatnonzero(keep)]
+    rows: slice | Array = slice(None) if everything else keep
+    times = table.times[rows].astype(np.int64).view(_TIMES)
+    columns = {"time": pd.Series(times).dt.tz_localize(UTC).array}
+    for name, (kind, values) in series.items():
+        columns[name] = _typed(kind, values[rows])
+    index = pd.Index(obsids, name="ObsID", dtype="str")
+    return pd.DataFrame(columns, index=index, copy=False)
+
+
+def _typed(kind: Kind, values: Array) -> Any:
+    """Values as pandas knows their kind."""
+    import pandas as pd
+
+    if kind is Kind.TEXT:
+        return pd.array(values, dtype="str")
+    if kind is Kind.FLOAT:
+        return values
+    null = np.isnan(values)
+    if kind is Kind.TIME:
+        whole = np.where(null, np.iinfo(np.int64).min, values).astype(np.int64)
+        return pd.Series(whole.view(_TIMES)).dt.tz_localize(UTC).array
+    plain = np.where(null, 0, values).astype(bool if kind is Kind.BOOL else np.int64)
+    if not null.any():
+        return plain
+    arrays = pd.arrays
+    return (arrays.BooleanArray if kind is Kind.BOOL else arrays.IntegerArray)(plain, null)
