@@ -3,6 +3,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 import kpfnb
 from kpfnb import runs, session, settings
@@ -18,6 +19,7 @@ class Shell:
     def __init__(self, *cells: str) -> None:
         self.user_ns: dict = {"In": [""]}
         self.events = self
+        self.display_formatter = DisplayFormatter()
         self.callbacks: list = []
         for cell in cells:
             self.run(cell)
@@ -203,7 +205,7 @@ def test_the_cell_that_declares_parameters_is_found(cells, names, injected):
 
 
 def test_a_line_without_a_kind_is_named():
-    with pytest.raises(BadParameter, match="parameters cell: b"):
+    with pytest.raises(BadParameter, match="parameters cell: 'b = 2'"):
         declared_in(['a: "int" = 1\nb = 2', samples.BEGIN])
 
 
