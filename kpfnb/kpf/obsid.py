@@ -6,12 +6,13 @@ An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from kpfnb.errors import BadInput
+from kpfnb.errors import BadInput, BadParameter
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,16 @@ def file_name(obsid: str, level: str) -> str:
 def level_dir(root: Path, level: str, night: str) -> Path:
     """The directory of one level and night."""
     return root / level / night
+
+
+def check_products(levels: Sequence[str]) -> tuple[str, ...]:
+    """Product levels in the order in which they are made; `BadParameter` for none or unknown."""
+    unknown = [level for level in levels if level not in KPF.products]
+    if unknown or not levels:
+        raise BadParameter(
+            f"levels: {', '.join(unknown) or 'none given'}", f"known are {', '.join(KPF.products)}"
+        )
+    return tuple(level for level in KPF.products if level in levels)
 
 
 def nights(root: Path, start: str = "", end: str = "") -> list[str]:

@@ -19,7 +19,7 @@ from kpfnb.kpf import junk, progresspicture, progresstable, survey, touch
 from kpfnb.kpf import version as versions
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.judgement import Count, Missing, Night, Reason
-from kpfnb.kpf.obsid import KPF, ObsID, nights
+from kpfnb.kpf.obsid import KPF, ObsID, check_products, nights
 from kpfnb.outcomes import Outcome
 from kpfnb.parameters import check_night
 from kpfnb.result import Brief
@@ -218,7 +218,7 @@ def assess(
     BadInput : no L0 directory in the data root, or an index of a newer kpfnb
     """
     start, end = _checked("start", start), _checked("end", end or start)
-    levels = _known(levels)
+    levels = check_products(levels)
     if version:
         versions.check(version)
     here = settings.load(**({"data_root": root} if root else {}))
@@ -274,16 +274,6 @@ def _checked(name: str, night: str) -> str:
         return check_night(night)
     except ValueError as error:
         raise BadParameter(f"{name}: {error}, not {night!r}", "for example 20240131") from None
-
-
-def _known(levels: Sequence[str]) -> tuple[str, ...]:
-    """The levels in the order in which they are made."""
-    unknown = [level for level in levels if level not in KPF.products]
-    if unknown or not levels:
-        raise BadParameter(
-            f"levels: {', '.join(unknown) or 'none given'}", f"known are {', '.join(KPF.products)}"
-        )
-    return tuple(level for level in KPF.products if level in levels)
 
 
 def _shown(names: list[str]) -> Iterable[str]:

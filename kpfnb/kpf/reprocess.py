@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 
 from kpfnb import live, locks, settings
-from kpfnb.errors import BadInput, BadParameter, BadSettings
+from kpfnb.errors import BadInput, BadSettings
 from kpfnb.kpf import drp, drpbatch, junk, nightlog, safekeeping, selection, survey, unfinished
 from kpfnb.kpf import version as versions
 from kpfnb.kpf.drpbatch import Job
 from kpfnb.kpf.index import Index
-from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.obsid import KPF, check_products
 from kpfnb.kpf.options import BATCH_SIZE, Options
 from kpfnb.kpf.reprocessing import Fate, Reprocessing
 from kpfnb.kpf.safekeeping import STATE_DIR, Safekeeping
@@ -93,7 +93,7 @@ def run(
     command = drp.command(here, "LIST", options.ncpus)
     listed = junk.read(here.junk_path)
     asked = versions.check(version) if version else ""
-    rules = Rules(here.kpf_root, _known(levels), asked, listed.obsids)
+    rules = Rules(here.kpf_root, check_products(levels), asked, listed.obsids)
     named = [targets] if isinstance(targets, (str, Path)) else targets
     chosen = selection.select(named, root=rules.root, start=start, end=end)
     with Index(survey.index_path(here)) as index:
@@ -103,16 +103,6 @@ def run(
             worklist = _reprocess(here, rules, options, chosen, index, progress)
         worklist.notes[:0] = [*chosen.notes, *listed.notes, *index.notes]
     return worklist.result(rules, command, dry_run=dry_run)
-
-
-def _known(levels: Sequence[str]) -> tuple[str, ...]:
-    """The levels in the order in which they are made."""
-    unknown = [level for level in levels if level not in KPF.products]
-    if unknown or not levels:
-        raise BadParameter(
-            f"levels: {', '.join(unknown) or 'none'}", f"they are {', '.join(KPF.products)}"
-        )
-    return tuple(level for level in KPF.products if level in levels)
 
 
 def _reprocess(
