@@ -58,7 +58,7 @@ def run(
     `BadInput` where there is no such notebook, `BadSettings` where nothing can be written.
     """
     path, asked = find(name), dict(parameters or {})
-    command = ["kpfnb", "run", name, *_options(asked)]
+    command = ["kpfnb", "run", name, *options(asked)]
     try:
         known = inspect(path)
         if dry_run and "dry_run" in [one.name for one in known]:
@@ -243,12 +243,13 @@ def _checked(path: Path, values: dict[str, Any]) -> Record:
     )
 
 
-def _options(given: Mapping[str, Any]) -> list[str]:
-    options = []
+def options(given: Mapping[str, Any]) -> list[str]:
+    """Parameters as they are given on the command line."""
+    arguments = []
     for name, value in given.items():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        options += ["-p", f"{name}={text}"]
-    return options
+        arguments += ["-p", f"{name}={text}"]
+    return arguments
 
 
 def _read(path: Path) -> Any:

@@ -27,6 +27,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationError,
     model_validator,
@@ -126,6 +127,12 @@ class Pipeline(_Strict):
     """Pipelines with the same lock never run at the same time; the lock is the name if empty."""
     parameters: dict[Name, Declared] = {}
     steps: dict[Name, Step] = Field(min_length=1)
+    _source: str = PrivateAttr("")
+
+    @property
+    def source(self) -> str:
+        """What `load` was given: its name, or the path of its file."""
+        return self._source
 
     @model_validator(mode="after")
     def _is_sound(self) -> Pipeline:
@@ -180,9 +187,11 @@ def load(name: str) -> Pipeline:
     if not isinstance(data, dict):
         raise BadInput(f"{path}: a pipeline is a mapping with title, parameters and steps")
     try:
-        return Pipeline.model_validate({"name": path.stem, **data})
+        pipeline = Pipeline.model_validate({"name": path.stem, **data})
     except ValidationError as error:
         raise BadInput(f"{path}: {_first(error)}", "mend the file; nothing was run") from None
+    pipeline._source = name
+    return pipeline
 
 
 def find(name: str) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, log, report, runs, runsindex
+from kpfnb import files, log, notebooks, report, runs, runsindex
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
 from kpfnb.pipelines import page
@@ -75,12 +75,11 @@ class PipelineRun:
 def begin(plan: Plan, states: dict[str, StepState], earlier: PipelineRun | None) -> PipelineRun:
     """A run that starts now; `earlier` is the one that it continues."""
     pipeline = plan.pipeline
-    given = [f"-p{name}={value}" for name, value in plan.parameters.items()]
     record = runs.begin(
         folder_name(pipeline.name),
         kind=KIND,
         parameters=plan.parameters,
-        command=["kpfnb", "pipeline", "run", pipeline.name, *given],
+        command=["kpfnb", "pipeline", "run", pipeline.source, *notebooks.options(plan.parameters)],
     )
     resumes = earlier.record.directory.name if earlier else ""
     return PipelineRun(record, states, resumes)

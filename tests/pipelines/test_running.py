@@ -135,12 +135,12 @@ def test_the_record_is_one_of_all_runs_and_tells_each_step() -> None:
     assert (listed.kind, listed.outcome) == ("pipeline", Outcome.SUCCEEDED)
     assert listed.figures == {"steps": 4, "succeeded": 4, "already done": 0}
     assert listed.parameters == {"night": "20240115"}
+    assert listed.command[2:] == ["run", "nightly.yml", "-p", "night=20240115"]
     result = listed.result()
     assert result and [step["name"] for step in result["values"]["steps"]] == list(done.states)
     look = records.read(done.runs_dir / done.states["look"].run)
     assert (look.notebook, look.parent) == ("progress", listed.id)
-    again = journal.read(listed)
-    assert again.states == done.states
+    assert journal.read(listed).states == done.states
 
 
 def test_a_failed_step_stops_only_what_needs_it() -> None:
