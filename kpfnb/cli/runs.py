@@ -149,7 +149,7 @@ def _print(record: Record, *, as_json: bool) -> None:
     word = runview.word(record)
     print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}".rstrip(": "))
     message = str(record.error.get("message", ""))
-    if message and message != record.reason:
+    if message and message not in record.reason:
         print(message)
     for name, value in record.figures.items():
         print(f"  {name}: {runview.shown(value)}")
