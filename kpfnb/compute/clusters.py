@@ -46,10 +46,13 @@ class Crew:
         self.is_local = is_local
         """True where the workers run on this machine and belong to this process."""
 
+    def workers(self) -> list[dict[str, Any]]:
+        """What the scheduler knows of each worker that is there now: nthreads, nanny, ..."""
+        return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+
     def slots(self) -> int:
         """How many items can be worked on at once, by all workers that are there now."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return sum(one["nthreads"] for one in workers)
+        return sum(one["nthreads"] for one in self.workers())
 
     def ask_nannies(
         self, question: Callable[..., Any], workers: list[str] | None = None, **options: Any

@@ -11,8 +11,8 @@ from kpfnb.compute.items import ItemOutcome, Outcomes
 from kpfnb.compute.worker import Attempt
 from kpfnb.outcomes import Outcome
 
-DEATHS_ALLOWED = 2
-"""An item that was alone on a worker that died is tried again so often, then parked as failed."""
+DEATHS_BEFORE_SOLO = 2
+"""After so many deaths of its workers an item is tried once more, with nothing beside it."""
 LONGEST_BACKOFF_SECONDS = 30.0
 
 
@@ -39,6 +39,7 @@ class Ledger:
         self._ended: dict[int, ItemOutcome] = {}
         self._waiting = deque(range(len(self.items)))
         self._suspects: deque[int] = deque()
+        self._solo: deque[int] = deque()
         self._later: list[tuple[float, int]] = []
         self._attempts: dict[int, int] = {}
         self._deaths: dict[int, int] = {}
@@ -56,6 +57,11 @@ class Ledger:
         """How many items have not ended."""
         return len(self.items) - len(self._ended)
 
+    @property
+    def has_suspects(self) -> bool:
+        """True where the next item to be taken may kill its worker."""
+        return bool(self._suspects)
+
     def take(self, limit: int, now: float) -> list[int]:
         """The next items to start, at most `limit`; [] if none is ready at `now` (monotonic s).
 
@@ -69,6 +75,12 @@ class Ledger:
         while len(taken) < limit and self._waiting:
             taken.append(self._waiting.popleft())
         return taken
+
+    def take_solo(self) -> int | None:
+        """When nothing is in work: an item that must have nothing beside it, if nothing else is."""
+        if self._suspects or self._later or self._waiting or not self._solo:
+            return None
+        return self._solo.popleft()
 
     def put_back(self, indices: Sequence[int]) -> None:
         """Items that were taken and not begun go to the front again."""
@@ -87,11 +99,18 @@ class Ledger:
         """Items of which one did harm: each is to be tried alone."""
         self._suspects.extend(indices)
 
-    def record_death(self, index: int, deaths: int = 1) -> ItemOutcome | None:
-        """A worker died with this item alone; after the third time it has failed."""
+    def record_death(
+        self, index: int, *, deaths: int = 1, solo: bool = False
+    ) -> ItemOutcome | None:
+        """A worker died with this item, which has failed if it was `solo`, with nothing beside it.
+
+        Otherwise it may have been another's fault (the machine's, an item's on the same worker):
+        it is tried again, and in the end alone.
+        """
         self._deaths[index] = self._deaths.get(index, 0) + deaths
-        if self._deaths[index] <= DEATHS_ALLOWED:
-            self._suspects.append(index)
+        if not solo:
+            often = self._deaths[index] >= DEATHS_BEFORE_SOLO
+            (self._solo if often else self._suspects).append(index)
             return None
         self._attempts[index] = self._attempts.get(index, 0) + self._deaths[index]
         error = f"its worker process died {self._deaths[index]} times"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from kpfnb import machine
-from kpfnb.compute import worker
 from kpfnb.compute.clusters import Crew
 from kpfnb.errors import BadParameter, ServiceUnavailable
 
@@ -60,7 +59,7 @@ class Limits:
 
     def check_nannies(self, crew: Crew) -> None:
         """`ServiceUnavailable` if an item may have to be stopped and nobody there could do it."""
-        if self.stops_items and not crew.ask_nannies(worker.look):
+        if self.stops_items and not all(one["nanny"] for one in crew.workers()):
             raise ServiceUnavailable(
                 "with a limit of time or memory, workers need a nanny that can stop them",
                 "start the workers without --no-nanny",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import queue
 import sys
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 from kpfnb.compute import worker
 from kpfnb.compute.clusters import Crew
 from kpfnb.compute.ledger import Ledger
 from kpfnb.compute.limits import Limits
+from kpfnb.compute.tasks import Task, Tasks
 from kpfnb.compute.worker import Attempt
 from kpfnb.live import Bar
 
@@ -24,18 +23,6 @@ LARGEST_BATCH = 1000
 WATCH_SECONDS = 0.5
 WAIT_SECONDS = 0.2
 SPEED_MEMORY = 0.5
-
-
-@dataclass
-class Task:
-    """Items that one worker is given together."""
-
-    indices: list[int]
-    future: Any
-    seconds: float = 0.0
-    """How long it was in work when last looked at."""
-    error: Exception | None = None
-    """Why its result can't be read here."""
 
 
 def batch_size(seconds_per_item: float | None, left: int, slots: int) -> int:
@@ -64,10 +51,7 @@ class Spreader:
         self.bar = bar
         limits.check_nannies(crew)
         self.gate = limits.gate(crew)
-        self.tasks: dict[str, Task] = {}
-        self._name = f"kpfnb-{uuid.uuid4().hex[:8]}"
-        self._number = 0
-        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.tasks = Tasks(crew.client)
         self._seconds_per_item: float | None = None
         self._most = limits.most_at_once() if crew.is_local else sys.maxsize
         self._slots = self._count_slots()
@@ -80,11 +64,13 @@ class Spreader:
                 try:
                     self._step()
                 except OSError:  # all of Dask's errors of communication are
-                    if not self._lost_contact():
+                    time.sleep(WAIT_SECONDS)
+                    if not self.tasks.lost_contact():
                         raise
                     self._contact_again()
         except KeyboardInterrupt:
-            self._abandon()
+            with suppress(OSError):  # a scheduler that is gone has no work to stop
+                self._abandon()
             raise
 
     def _step(self) -> None:
@@ -101,15 +87,9 @@ class Spreader:
         # Of a batch of quick items nobody knows which one is in work
         batches = [self.tasks[name].indices for name in busy]
         self.ledger.stop(indices[0] for indices in batches if len(indices) == 1)
-        self.crew.client.cancel([task.future for task in self.tasks.values()], force=True)
+        self.tasks.cancel()
         if busy:
             self.crew.ask_nannies(worker.kill, list(set(busy.values())))
-
-    def _lost_contact(self) -> bool:
-        """True where the scheduler went away: then Dask forgets all tasks."""
-        time.sleep(WAIT_SECONDS)
-        forgotten = any(task.future.cancelled() for task in self.tasks.values())
-        return forgotten or self.crew.client.status != "running"
 
     def _contact_again(self) -> None:
         """Wait for the scheduler to answer again, as long as Dask tries; then give up."""
@@ -121,7 +101,6 @@ class Spreader:
             self.ledger.give_up("the Dask scheduler went away")
             return
         for task in self.tasks.values():
-            task.future.cancel()
             self.ledger.put_back(task.indices)
         self.tasks.clear()
 
@@ -132,29 +111,26 @@ class Spreader:
 
     def _fill(self) -> None:
         """Give out work until every worker has some; a batch of quick items also waits its turn."""
-        while self.gate.is_open():
+        while self.gate.is_open() and not any(task.solo for task in self.tasks.values()):
             size = batch_size(self._seconds_per_item, self.ledger.left, self._slots)
-            ahead = size > 1 and not self.limits.stops_items and not self.gate.limit
+            ahead = size > 1 and not (
+                self.limits.stops_items or self.gate.limit or self.ledger.has_suspects
+            )
             if len(self.tasks) >= self._slots * (2 if ahead else 1):
                 return
             indices = self.ledger.take(size, time.monotonic())
-            if not indices:
+            solo = None if indices or self.tasks else self.ledger.take_solo()
+            if not indices and solo is None:
                 return
-            self._submit(indices)
+            self._submit(indices if solo is None else [solo], solo=solo is not None)
 
-    def _submit(self, indices: list[int]) -> None:
+    def _submit(self, indices: list[int], *, solo: bool) -> None:
         try:
             packed = worker.pack(self.function, [self.ledger.items[index] for index in indices])
         except Exception as error:  # anything may be raised by an item's own pickling
             self._pack_failed(indices, error)
             return
-        self._number += 1
-        name = f"{self._name}-{self._number}"
-        future = self.crew.client.submit(
-            worker.run_batch, name, packed, BATCH_SECONDS, self.limits.nice, key=name, pure=False
-        )
-        self.tasks[name] = Task(indices, future)
-        future.add_done_callback(lambda done: self._ended.put(done.key))
+        self.tasks.submit(indices, packed, BATCH_SECONDS, self.limits.nice, solo=solo)
 
     def _pack_failed(self, indices: Sequence[int], error: Exception) -> None:
         if len(indices) > 1:
@@ -165,40 +141,11 @@ class Spreader:
 
     def _collect(self) -> None:
         """Take in what has come back, waiting a moment for the first."""
-        names = []
-        try:
-            names.append(self._ended.get(timeout=WAIT_SECONDS))
-            while True:
-                names.append(self._ended.get_nowait())
-        except queue.Empty:
-            pass
-        # A task that was stopped is not known any more
-        names = [name for name in names if name in self.tasks]
-        if any(self.tasks[name].future.cancelled() for name in names):
-            raise ConnectionResetError("the scheduler forgot a task")
-        results = self._fetch({name: self.tasks[name] for name in names}) if names else {}
-        for name in names:
-            task = self.tasks.pop(name)
-            if name in results:
-                self._returned(task, results[name])
+        for task, attempts in self.tasks.take_in(WAIT_SECONDS):
+            if attempts:
+                self._returned(task, attempts)
             else:
                 self._lost(task)
-
-    def _fetch(self, tasks: dict[str, Task]) -> dict[str, list[Attempt]]:
-        """The results of those tasks that have one."""
-        futures = {name: task.future for name, task in tasks.items()}
-        try:
-            found = self.crew.client.gather(futures, errors="skip")
-        except Exception as error:  # anything may be raised by a value's own unpickling
-            if self.crew.client.status != "running":
-                raise
-            if len(tasks) > 1:
-                parts = [self._fetch({name: task}) for name, task in tasks.items()]
-                return {name: result for part in parts for name, result in part.items()}
-            [task] = tasks.values()
-            task.error = error
-            return {}
-        return {name: result for name, result in found.items() if result is not None}
 
     def _returned(self, task: Task, attempts: list[Attempt]) -> None:
         for index, attempt in zip(task.indices, attempts, strict=False):
@@ -212,14 +159,17 @@ class Spreader:
         """A task without a result: its worker died, or its values can't be read."""
         from distributed import KilledWorker
 
-        error = task.error or task.future.exception()
+        # A worker less: what is given out now would wait on one that is busy, and share its fate
+        self._slots = self._count_slots()
         if len(task.indices) > 1:
             self.ledger.set_apart(task.indices)
-        elif isinstance(error, KilledWorker):
-            ended = self.ledger.record_death(task.indices[0], error.allowed_failures + 1)
+        elif isinstance(task.error, KilledWorker):
+            deaths = task.error.allowed_failures + 1
+            ended = self.ledger.record_death(task.indices[0], deaths=deaths, solo=task.solo)
             if ended:
                 self.bar.failure(ended.key, ended.error)
         else:
+            error = task.error or RuntimeError("its result was lost")
             self._record(task.indices[0], Attempt(error=worker.describe(error)))
 
     def _record(self, index: int, attempt: Attempt) -> None:

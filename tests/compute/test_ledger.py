@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.compute.ledger import DEATHS_ALLOWED, Ledger, backoff_seconds
+from kpfnb.compute.ledger import DEATHS_BEFORE_SOLO, Ledger, backoff_seconds
 from kpfnb.compute.worker import Attempt
 from kpfnb.outcomes import Outcome
 
@@ -42,11 +42,26 @@ def test_suspects_go_alone_and_first() -> None:
     assert [book.take(9, now=0) for _ in range(3)] == [[0], [1], [2, 3, 4]]
 
 
-def test_deaths_are_counted_apart_from_attempts() -> None:
+def test_only_an_item_alone_is_condemned() -> None:
+    book = ledger(2)
+    book.take(1, now=0)
+    assert book.record_death(0) is None
+    assert book.take(9, now=0) == [0]
+    assert book.record_death(0) is None
+    # Once more, when nothing else is left
+    assert book.take_solo() is None
+    assert book.take(9, now=0) == [1]
+    assert book.take_solo() == 0
+    ended = book.record_death(0, solo=True)
+    assert ended
+    assert (ended.outcome, ended.attempts) == (Outcome.FAILED, 3)
+    assert ended.error == "its worker process died 3 times"
+
+
+def test_deaths_do_not_count_as_attempts_of_an_item_that_succeeds() -> None:
     book = ledger(1)
-    for _ in range(DEATHS_ALLOWED):
-        assert book.record_death(*book.take(1, now=0)) is None
-    ended = book.record(0, Attempt(value=7), now=0)
+    book.record_death(*book.take(1, now=0))
+    ended = book.record(*book.take(1, now=0), Attempt(value=7), now=0)
     assert ended
     assert (ended.outcome, ended.attempts) == (Outcome.SUCCEEDED, 1)
 
@@ -82,6 +97,8 @@ def test_every_item_ends_once_whatever_happens(events: list[str], count: int, re
     while book.left:
         now += 100
         taken = book.take(3, now)
+        solo = None if taken else book.take_solo()
+        taken = taken if solo is None else [solo]
         assert taken, "an item was lost"
         event = next(story, "good")
         if event == "back":
@@ -89,11 +106,11 @@ def test_every_item_ends_once_whatever_happens(events: list[str], count: int, re
         elif event == "apart":
             book.set_apart(taken)
         elif event == "died" and len(taken) == 1:
-            book.record_death(taken[0])
+            book.record_death(taken[0], solo=solo is not None)
         else:
             for index in taken:
                 book.record(index, Attempt(error="no" if event == "bad" else ""), now)
     outcomes = book.outcomes()
     assert [part.item for part in outcomes] == list(range(count))
-    assert all(part.attempts <= max(retries, DEATHS_ALLOWED) + retries + 1 for part in outcomes)
+    assert all(part.attempts <= retries + DEATHS_BEFORE_SOLO + 1 for part in outcomes)
     assert book.take(3, now + 1000) == []
