@@ -1,0 +1,116 @@
+"""What happened on a queue, from its witnesses, and whether that may happen.
+
+Nothing here knows how the queue works: only what it promises.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from kpfnb.workqueue.records import Ending, Event, Item, State
+
+ATTEMPTS = 3
+DOOMED = ("poison", "broken")
+"""Beginnings of the names of items that no worker can do."""
+
+
+@dataclass
+class History:
+    """Attributes
+    ----------
+    loaded : all items that were ever loaded
+    final : all items as the queue holds them in the end
+    events : the queue's own account of how attempts ended
+    claims : (item, token), as workers got them
+    accepted : (item, token) of each report `done` that the queue accepted, as workers were told
+    effects : (item, token) of each durable effect, as tasks made them
+    requeued : items that a person has sent round again
+    """
+
+    loaded: Sequence[str]
+    final: Sequence[Item]
+    events: Sequence[Event]
+    claims: Sequence[tuple[str, int]] = ()
+    accepted: Sequence[tuple[str, int]] = ()
+    effects: Sequence[tuple[str, int]] = ()
+    requeued: set[str] = field(default_factory=set)
+
+
+def violations(history: History) -> list[str]:
+    """Every broken promise, in words."""
+    return [
+        *_lost(history),
+        *_committed_twice(history),
+        *_fenced(history),
+        *_without_effect(history),
+        *_counted(history),
+    ]
+
+
+def _lost(history: History) -> Iterable[str]:
+    states = {item.name: item for item in history.final}
+    for name in history.loaded:
+        if name not in states:
+            yield f"{name}: lost, the queue does not know it any more"
+            continue
+        item, doomed = states[name], name.startswith(DOOMED)
+        if item.state is not (State.PARKED if doomed else State.DONE):
+            yield f"{name}: ended as {item.state}"
+        if doomed and not item.error:
+            yield f"{name}: parked without its error"
+
+
+def _committed_twice(history: History) -> Iterable[str]:
+    for witness, commits in (
+        ("the queue", [(e.item, e.token) for e in history.events if e.ending is Ending.DONE]),
+        ("its workers", history.accepted),
+    ):
+        for name, count in Counter(name for name, _ in commits).items():
+            if count > 1:
+                yield f"{name}: committed {count} times, says {witness}"
+    told = {event.item: event.token for event in history.events if event.ending is Ending.DONE}
+    for name, token in history.accepted:
+        if told.get(name) != token:
+            yield f"{name}: a worker was told that {token} is committed; it is {told.get(name)}"
+
+
+def _fenced(history: History) -> Iterable[str]:
+    for (name, token), count in Counter(history.claims).items():
+        if count > 1:
+            yield f"{name}: token {token} was given {count} times"
+    latest: dict[str, int] = {}
+    finished: set[str] = set()
+    for event in history.events:
+        if event.token <= latest.get(event.item, 0):
+            yield f"{event.item}: {event.ending} with token {event.token}, no larger than before"
+        if event.item in finished:
+            yield f"{event.item}: {event.ending} after it was done"
+        latest[event.item] = event.token
+        if event.ending is Ending.DONE:
+            finished.add(event.item)
+    for name, token in history.claims:
+        if name in finished and token > latest[name]:
+            yield f"{name}: claimed ({token}) after it was done"
+
+
+def _without_effect(history: History) -> Iterable[str]:
+    effects = set(history.effects)
+    for event in history.events:
+        if event.ending is Ending.DONE and (event.item, event.token) not in effects:
+            yield f"{event.item}: done without its effect"
+
+
+def _counted(history: History) -> Iterable[str]:
+    """Parked after three attempts, neither earlier nor later; what is handed back is none."""
+    tries: dict[str, list[Event]] = defaultdict(list)
+    for event in history.events:
+        if event.ending is not Ending.RETURNED:
+            tries[event.item].append(event)
+    for name, events in tries.items():
+        if name not in history.requeued and len(events) > ATTEMPTS:
+            yield f"{name}: tried {len(events)} times"
+    for name in history.loaded:
+        if name.startswith(DOOMED) and len(tries[name]) != ATTEMPTS:
+            yield f"{name}: parked after {len(tries[name])} attempts"
