@@ -75,4 +75,4 @@ def _outcome_of(error: KpfnbError) -> Outcome:
 
 
 # Each module adds its commands to `app`; heavy libraries are imported inside the commands
-from kpfnb.cli import adap, demo, doctor, kpf, pipelines, queue, reprocess, runs, services, tsdb  # noqa: E402, F401
+from kpfnb.cli import adap, demo, doctor, kpf, pipelines, queue, reprocess, runs, services, storage, tsdb  # noqa: E402, F401

@@ -1,0 +1,235 @@
+"""What became of each file that was to be carried; a `kpfnb.result.Result`."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.live import duration
+from kpfnb.outcomes import Outcome, combine
+from kpfnb.result import Brief
+from kpfnb.storage.trouble import Trouble
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FAILURES_SHOWN = 20
+FOLDERS_SHOWN = 20
+
+
+class State(StrEnum):
+    """What became of one file."""
+
+    COPIED = "copied"
+    """And verified at the destination."""
+    THERE = "there already"
+    """The same at the destination, verified too."""
+    MOVED = "moved"
+    """Verified at the destination, then deleted at the source."""
+    DELETED = "deleted"
+    """At the destination: the source has it no more."""
+    WOULD_COPY = "would be copied"
+    WOULD_DELETE = "would be deleted"
+    FAILED = "failed"
+    LEFT = "not reached"
+    """The work was stopped before."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it means for the whole."""
+        return Outcome.FAILED if self in (State.FAILED, State.LEFT) else Outcome.SUCCEEDED
+
+
+_COLOURS = {
+    State.COPIED: "#0072B2",
+    State.THERE: "#56B4E9",
+    State.MOVED: "#009E73",
+    State.DELETED: "#999999",
+    State.WOULD_COPY: "#F0E442",
+    State.WOULD_DELETE: "#CCCCCC",
+    State.FAILED: "#D55E00",
+    State.LEFT: "#E69F00",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file.
+
+    Attributes
+    ----------
+    path : below source and destination
+    size : bytes; 0 where it is not known
+    trouble, detail : why it failed
+    """
+
+    path: str
+    state: State
+    size: int = 0
+    trouble: Trouble | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Carried(Brief):
+    """What was carried from one place to another."""
+
+    source: str
+    destination: str
+    items: tuple[Item, ...] = ()
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """Succeeded only where every file is at the destination, and verified there."""
+        return combine(item.state.outcome for item in self.items)
+
+    @property
+    def failed(self) -> list[Item]:
+        """The files that are not as they should be."""
+        return [item for item in self.items if not item.state.outcome.is_good]
+
+    @property
+    def interrupted(self) -> bool:
+        """True where it was stopped."""
+        return any(item.state is State.LEFT for item in self.items)
+
+    def bytes_of(self, state: State) -> int:
+        """The size of all files in that state."""
+        return sum(item.size for item in self.items if item.state is state)
+
+    @property
+    def reason(self) -> str:
+        """How many files in each state, and the commonest trouble."""
+        counts = Counter(item.state for item in self.items)
+        parts = [f"{counts[state]} {state}" for state in State if counts[state]]
+        text = f"{', '.join(parts) or 'no file'} ({readable(sum(i.size for i in self.items))})"
+        troubles = Counter(item.trouble for item in self.failed if item.trouble)
+        if troubles:
+            worst, _ = troubles.most_common(1)[0]
+            first = next(item for item in self.failed if item.trouble is worst)
+            text += f"; {worst}: {first.path}: {first.detail}; {worst.advice}"
+        return text
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Files and volume by state, and the time it took."""
+        counts = Counter(item.state for item in self.items)
+        found: dict[str, int | float | str] = {
+            str(state): counts[state] for state in State if counts[state]
+        }
+        found["MB carried"] = round(
+            (self.bytes_of(State.COPIED) + self.bytes_of(State.MOVED)) / 1e6, 3
+        )
+        found["seconds"] = round(self.seconds, 1)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; each file that failed or was deleted is named."""
+        told = (State.DELETED, State.WOULD_DELETE)
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "source": self.source,
+            "destination": self.destination,
+            "figures": self.figures(),
+            "failed": [
+                {
+                    "path": item.path,
+                    "state": str(item.state),
+                    "trouble": item.trouble.name.lower() if item.trouble else "",
+                    "detail": item.detail,
+                }
+                for item in self.failed
+            ],
+            "deleted": [item.path for item in self.items if item.state in told],
+            "dry_run": self.dry_run,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a file: path, state, size (MB), trouble, detail."""
+        import pandas as pd
+
+        rows = [
+            (i.path, str(i.state), i.size / 1e6, str(i.trouble or ""), i.detail) for i in self.items
+        ]
+        return pd.DataFrame(rows, columns=["path", "state", "size (MB)", "trouble", "detail"])
+
+    def plot(self) -> Figure:
+        """How many files of each folder are in which state."""
+        from matplotlib.figure import Figure
+
+        folders = Counter(_folder(item.path) for item in self.items).most_common(FOLDERS_SHOWN)
+        names = sorted((name for name, _ in folders), reverse=True)
+        figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        counts = Counter((_folder(item.path), item.state) for item in self.items)
+        begun = [0] * len(names)
+        for state in State:
+            widths = [counts[name, state] for name in names]
+            if any(widths):
+                axes.barh(names, widths, left=begun, color=_COLOURS[state], label=str(state))
+                begun = [a + b for a, b in zip(begun, widths, strict=True)]
+        axes.set_xlabel("files")
+        axes.set_title(f"{self.source} → {self.destination}", fontsize="medium")
+        if self.items:
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        return figure
+
+    def __str__(self) -> str:
+        lines = [f"{self.source} → {self.destination}"]
+        lines += [f"  {_line(item)}" for item in self.failed[:FAILURES_SHOWN]]
+        if len(self.failed) > FAILURES_SHOWN:
+            lines.append(f"  and {len(self.failed) - FAILURES_SHOWN} more")
+        lines.append(f"{self.outcome}: {self.reason}, {duration(self.seconds)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = f"{self.source} → {self.destination}: {self.outcome}, {self.reason}"
+        rows = "".join(
+            f"<tr><td>{html.escape(item.path)}</td><td>{item.state}</td>"
+            f"<td>{html.escape(item.detail)}</td></tr>"
+            for item in self.failed[:FAILURES_SHOWN]
+        )
+        return f"<p>{html.escape(head)}</p>" + (f"<table>{rows}</table>" if rows else "")
+
+
+def join(source: str, destination: str, parts: Iterable[tuple[str, Carried]]) -> Carried:
+    """One result of several; each comes with its folder below the common source."""
+    listed = list(parts)
+    items = [
+        replace(item, path=f"{folder}/{item.path}" if item.path else folder)
+        for folder, part in listed
+        for item in part.items
+    ]
+    return Carried(
+        source,
+        destination,
+        tuple(items),
+        sum(part.seconds for _, part in listed),
+        any(part.dry_run for _, part in listed),
+    )
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0] or "."
+
+
+def _line(item: Item) -> str:
+    # Names are shown as they are, but nothing that would steer the terminal
+    path = item.path if item.path.isprintable() else ascii(item.path)
+    return f"{path}: {item.detail or item.state}"
+
+
+def readable(size: float) -> str:
+    """A number of bytes for people: `1.2 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}" if unit != "bytes" else f"{size:.0f} bytes"
+        size /= 1000
+    return f"{size:.3g} TB"

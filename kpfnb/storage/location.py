@@ -1,0 +1,272 @@
+"""A place in storage: a folder or file on a remote of the settings, or on a local disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kpfnb import settings
+from kpfnb.errors import BadInput, BadSettings
+from kpfnb.storage import names, rclone, trouble
+from kpfnb.storage.trouble import Trouble
+
+if TYPE_CHECKING:
+    from kpfnb.storage.carried import Carried
+
+NO_FOLDER, NO_FILE = 3, 4
+"""Exit codes of rclone."""
+PREFERRED_HASHES = ("md5", "sha1", "sha256")
+LONGEST_TEXT = 50_000_000
+
+# No connection string (`:s3,secret=...:`): settings are shown to people
+_SPEC = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@ -]*:[^\x00-\x1f]*|/[^\x00-\x1f]*")
+
+
+class Entry(NamedTuple):
+    """One file or folder in a listing.
+
+    Attributes
+    ----------
+    path : below the place that was listed; of any characters, as it is there
+    size : bytes; -1 for a folder
+    hash : as hexadecimal digits; '' where none was asked for, or none is known there
+    """
+
+    path: str
+    size: int
+    is_folder: bool = False
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file or folder, by its place alone: it need not be there. Made by `at`, joined with `/`.
+
+    Attributes
+    ----------
+    base : what rclone knows the beginning by: `remote:bucket/prefix`, or a local folder
+    path : below the base, of allowed characters only; '' for the base itself
+    label : the remote's name in the settings; '' for a local path
+    """
+
+    base: str
+    path: str = ""
+    label: str = ""
+
+    def __truediv__(self, below: str | os.PathLike[str]) -> Location:
+        added = names.check(os.fspath(below))
+        return Location(self.base, f"{self.path}/{added}" if self.path else added, self.label)
+
+    def __str__(self) -> str:
+        return f"{self.label}:{self.path}" if self.label else self.argument
+
+    @property
+    def argument(self) -> str:
+        """The place as rclone wants it; it begins with `/` or `remote:`, never with `-`."""
+        if not self.path:
+            return self.base
+        return f"{self.base}{'' if self.base.endswith((':', '/')) else '/'}{self.path}"
+
+    @property
+    def is_local(self) -> bool:
+        """True for a path on this machine."""
+        return self.base.startswith("/")
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.argument.rstrip("/").rpartition("/")[2].rpartition(":")[2]
+
+    def list(self, *, recursive: bool = False, depth: int = 0) -> Sequence[Entry]:
+        """The files and folders in this folder, by name; those below it too, if `recursive`.
+
+        Raises
+        ------
+        BadInput : it is not there
+        StorageError : the storage can't be read
+        """
+        options = ["--no-mimetype", "--no-modtime", rclone.FOLLOW]
+        options += ["--recursive"] if recursive or depth > 1 else []
+        options += [f"--max-depth={depth}"] if depth else []
+        rows = self._json("lsjson", options)
+        found = [Entry(row["Path"], row["Size"], row["IsDir"]) for row in rows]
+        return sorted(found)
+
+    def glob(self, pattern: str) -> Sequence[Location]:
+        """The files and folders that match, by name: `*` and `?` in a name, `**` for any folders.
+
+        A name that matches and may not be carried is a `BadInput`; a missing folder has none.
+        """
+        parts = pattern.split("/")
+        depth = 0 if "**" in parts else len(parts)
+        if self.kind() != "folder":
+            return []
+        found = self.list(recursive=depth == 0, depth=depth)
+        return [self / one.path for one in found if _matches(one.path.split("/"), parts)]
+
+    def kind(self) -> str:
+        """`file`, `folder`, or '' where there is nothing; a folder of an S3 storage has files."""
+        answer = rclone.ask("lsjson", self.argument, options=["--stat", rclone.FOLLOW])
+        if answer.exit_code in (NO_FOLDER, NO_FILE):
+            return ""
+        if not answer.output:
+            self._refuse(answer)
+        # An error about one thing in a folder does not unmake it
+        if not json.loads(answer.output)["IsDir"]:
+            return "file"
+        return "folder" if _features(self._root)["EmptyFolders"] or self.list() else ""
+
+    def exists(self) -> bool:
+        """True where there is a file or a folder."""
+        return bool(self.kind())
+
+    def size(self) -> int:
+        """Bytes of the file, or of all files below the folder. `BadInput` if it is not there."""
+        if not self.kind():
+            raise trouble.error(Trouble.NOT_FOUND, f"{self} is not there")
+        return int(self._json("size", ["--json", rclone.FOLLOW])["bytes"])
+
+    def hash(self, kind: str = "") -> str:
+        """The file's hash as hexadecimal digits, of the kind named (default: `hash_types[0]`).
+
+        '' where the storage does not know it. `BadInput` if it is no file.
+        """
+        self._must_be_file()
+        options = ["--hash", f"--hash-type={kind or self.hash_types[0]}"]
+        (row,) = self._json("lsjson", [*options, "--no-modtime", rclone.FOLLOW])
+        return str(next(iter(row.get("Hashes", {}).values()), ""))
+
+    @property
+    def hash_types(self) -> Sequence[str]:
+        """The hashes that this storage knows, the preferred ones first."""
+        known: Sequence[str] = _features(self._root)["Hashes"]
+        return sorted(known, key=lambda kind: (kind not in PREFERRED_HASHES, known.index(kind)))
+
+    def read_text(self) -> str:
+        """What is in the file (UTF-8, at most 50 MB); its length is checked."""
+        self._must_be_file()
+        size = self.size()
+        if size > LONGEST_TEXT:
+            raise BadInput(f"{self} has {size} bytes", "download it instead")
+        answer = rclone.ask("cat", self.argument)
+        self._refuse(answer)
+        if len(answer.output) != size:
+            raise trouble.error(Trouble.NETWORK, f"{self} came in parts only")
+        try:
+            return answer.output.decode()
+        except UnicodeDecodeError:
+            raise BadInput(f"{self} is not text", "download it instead") from None
+
+    def download(self, destination: str | Path | Location, **options: Any) -> Carried:
+        """Bring the file or folder here; see `kpfnb.storage.carry` for the options."""
+        from kpfnb.storage.carrying import carry
+
+        return carry(self, destination, **options)
+
+    def upload(self, source: str | Path | Location, **options: Any) -> Carried:
+        """Bring a file or folder to this place; see `kpfnb.storage.carry` for the options."""
+        from kpfnb.storage.carrying import carry
+
+        return carry(source, self, **options)
+
+    def sync(self, source: str | Path | Location, **options: Any) -> Carried:
+        """Make this folder the same as `source`: what it has not is deleted, after all else."""
+        from kpfnb.storage.carrying import carry
+
+        return carry(source, self, mirror=True, **options)
+
+    def delete(self) -> None:
+        """Delete the file, or the folder with all that is in it; nothing there is fine.
+
+        `BadInput` for a whole remote, or a local root.
+        """
+        if self.argument.rstrip("/") in ("", self._root.rstrip("/")) or (
+            self.label and not self.path
+        ):
+            raise BadInput(f"{self} is a whole storage", "name a folder in it")
+        kind = self.kind()
+        if kind:
+            self._refuse(rclone.ask("deletefile" if kind == "file" else "purge", self.argument))
+
+    @property
+    def _root(self) -> str:
+        return "/" if self.is_local else self.base.partition(":")[0] + ":"
+
+    def _must_be_file(self) -> None:
+        kind = self.kind()
+        if kind != "file":
+            raise BadInput(f"{self} is {'a folder' if kind else 'not there'}", "name a file")
+
+    def _json(self, command: str, options: Sequence[str]) -> Any:
+        return self._parsed(rclone.ask(command, self.argument, options=options))
+
+    def _parsed(self, answer: rclone.Answer) -> Any:
+        self._refuse(answer)
+        return json.loads(answer.output)
+
+    def _refuse(self, answer: rclone.Answer) -> None:
+        """Raise what stands behind an exit code."""
+        if answer.exit_code:
+            kind = trouble.classify(answer.words.last, answer.exit_code)
+            raise trouble.error(kind, f"{self}: {kind} ({answer.words.last})")
+
+
+def at(place: str | Path | Location) -> Location:
+    """The place named `remote:path/below` (a remote of the settings), or by a local path.
+
+    Raises
+    ------
+    BadInput : no such remote, or a character that is not allowed
+    BadSettings : the remote's entry in the settings can't be used
+    """
+    if isinstance(place, Location):
+        return place
+    label, colon, below = str(place).partition(":")
+    if isinstance(place, Path) or not colon or "/" in label:
+        return _local(str(place))
+    remotes = settings.load().remotes
+    if label not in remotes:
+        known = ", ".join(sorted(remotes)) or "none"
+        raise BadInput(
+            f"no remote {label!a} in the settings (known: {known})",
+            f'set KPFNB_REMOTES=\'{{"{label}": "rclone-remote:bucket/folder"}}\', or in kpfnb.toml'
+            if not names.defect(label)
+            else "write remote:path/below",
+        )
+    base = os.path.expanduser(remotes[label])  # noqa: PTH111
+    if not _SPEC.fullmatch(base):
+        raise BadSettings(
+            f"remote {label}: can't be used",
+            "write remotes as rclone-remote:bucket/folder, credentials in rclone's configuration",
+        )
+    top = Location(base if base.endswith((":", "/")) else base.rstrip("/"), label=label)
+    return top / below.rstrip("/") if below.rstrip("/") else top
+
+
+def _local(path: str) -> Location:
+    full = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+    if not full.isprintable():
+        raise BadInput(f"{path!a} has characters that nobody can see", "name another place")
+    return Location(full)
+
+
+@cache
+def _features(root: str) -> dict[str, Any]:
+    """What the storage can do; asked once in a process."""
+    told = Location(root)._parsed(rclone.ask("backend", "features", root))
+    return {"Hashes": told["Hashes"], "EmptyFolders": told["Features"]["CanHaveEmptyDirectories"]}
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from kpfnb import storage
+from kpfnb.errors import BadInput, BadSettings
+from kpfnb.outcomes import Outcome
+from kpfnb.storage import Location, location
+
+
+def fill(folder: Path) -> None:
+    for name in ("complete/reduce/A/A.log", "complete/reduce_2/A.log", "complete/raw/b1.fits"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+@pytest.fixture
+def filled(place: Location, tmp_path: Path) -> Location:
+    fill(tmp_path / "filling")
+    assert place.upload(tmp_path / "filling").outcome is Outcome.SUCCEEDED
+    return place
+
+
+def test_list_glob_read_size_hash(filled: Location) -> None:
+    place = filled
+    assert [(e.path, e.is_folder) for e in place.list()] == [("complete", True)]
+    files = [entry.path for entry in place.list(recursive=True) if not entry.is_folder]
+    assert files == ["complete/raw/b1.fits", "complete/reduce/A/A.log", "complete/reduce_2/A.log"]
+    assert list(map(str, place.glob("complete/reduce*"))) == [
+        f"{place}/complete/reduce",
+        f"{place}/complete/reduce_2",
+    ]
+    assert len(place.glob("**/*.log")) == 2
+    log = place / "complete" / "reduce/A/A.log"
+    assert log.read_text() == "complete/reduce/A/A.log"
+    assert (log.size(), log.name, log.kind()) == (23, "A.log", "file")
+    assert place.size() == 23 + 23 + 20
+    md5 = hashlib.md5(b"complete/reduce/A/A.log").hexdigest()
+    assert log.hash() == log.hash("md5") == md5
+
+
+def test_what_is_not_there(place: Location) -> None:
+    assert (place.exists(), place.kind(), list(place.glob("*"))) == (False, "", [])
+    for ask in (place.size, place.read_text, place.hash):
+        with pytest.raises(BadInput, match="not there"):
+            ask()
+    place.delete()
+
+
+def test_delete(filled: Location, behind: Path) -> None:
+    (filled / "complete/reduce/A/A.log").delete()
+    assert not (behind / "complete/reduce/A/A.log").exists()
+    (filled / "complete").delete()
+    assert not (filled / "complete").exists()
+
+
+@pytest.mark.parametrize("whole", ["s3:", "gdrive:", "disk:", "/"])
+def test_a_whole_storage_is_never_deleted(remotes: dict[str, Path], whole: str) -> None:
+    with pytest.raises(BadInput, match="whole storage"):
+        storage.at(whole).delete()
+
+
+def test_text_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "x.fits").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match="not text"):
+        storage.at(tmp_path / "x.fits").read_text()
+    with pytest.raises(BadInput, match="folder"):
+        storage.at(tmp_path).read_text()
+
+
+def test_a_remote_is_named_as_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", '{"data": "nautilus:pypeit/adap", "nas": "/nas/adap/"}')
+    data = storage.at("data:mask") / "config/2015-10-16"
+    assert data.argument == "nautilus:pypeit/adap/mask/config/2015-10-16"
+    assert (str(data), data.is_local) == ("data:mask/config/2015-10-16", False)
+    assert storage.at("nas:mask/").argument == "/nas/adap/mask"
+    assert storage.at("data:").argument == "nautilus:pypeit/adap"
+    assert storage.at(data) is data
+
+
+def test_a_local_path_is_one_wherever_it_points(tmp_path: Path) -> None:
+    assert storage.at("-v").argument == str(tmp_path / "-v")
+    assert storage.at("./a:b").argument == str(tmp_path / "a:b")
+    assert (storage.at("~/x") / "y").argument == str(Path.home() / "x/y")
+
+
+@pytest.mark.parametrize("text", ["nope:x", "data:a;b", "data:../up", "data:/abs", "bad\x1bpath"])
+def test_places_that_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", '{"data": "nautilus:pypeit"}')
+    with pytest.raises(BadInput) as caught:
+        storage.at(text)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", [":s3,secret_access_key=HUSH:b", "s3,env_auth=true:b", "x", "-v:"])
+def test_remotes_with_options_or_secrets_are_refused(
+    monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", f'{{"data": "{spec}"}}')
+    with pytest.raises(BadSettings, match="remote data") as caught:
+        storage.at("data:x")
+    assert "HUSH" not in str(caught.value)
+
+
+def test_a_remote_that_rclone_does_not_know(
+    remotes: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", '{"data": "unheardof:x"}')
+    with pytest.raises(BadSettings, match="unheardof"):
+        storage.at("data:x").kind()
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "expected"),
+    [
+        ("a/b.log", "*/*.log", True),
+        ("a/b.log", "*.log", False),
+        ("a/b.log", "**/*.log", True),
+        ("b.log", "**/*.log", True),
+        ("a/x/y/b", "a/**/b", True),
+        ("a/x/y/b", "a/**", True),
+        ("a/x", "?/[xy]", True),
+    ],
+)
+def test_patterns(path: str, pattern: str, expected: bool) -> None:
+    assert location._matches(path.split("/"), pattern.split("/")) is expected
