@@ -86,7 +86,10 @@ def add_reader(name: str, password: SecretStr) -> None:
         secret = password.get_secret_value()
         # A role's password can't be a bound value; format() quotes it as the server wants it
         order = connection.scalar(
-            text("SELECT format('%s ROLE %I LOGIN PASSWORD %L', CAST(:what AS text), :n, :p)"),
+            text(
+                "SELECT format('%s ROLE %I LOGIN PASSWORD %L',"
+                " CAST(:what AS text), CAST(:n AS text), CAST(:p AS text))"
+            ),
             {"what": "ALTER" if known else "CREATE", "n": name, "p": secret},
         )
         connection.exec_driver_sql(str(order).replace("%", "%%"))

@@ -15,7 +15,7 @@ import numpy as np
 from kpfnb.fitscards import Value
 from kpfnb.kpf.obsid import KPF, ObsID
 from kpfnb.kpf.tsdb import exposure, packing
-from kpfnb.kpf.tsdb.content import PRIMARY, Content, Keyword, Known, Note
+from kpfnb.kpf.tsdb.content import INCOMPLETE, PRIMARY, Content, Keyword, Known, Note
 from kpfnb.kpf.tsdb.kinds import Kind, microseconds
 from kpfnb.kpf.tsdb.packing import Array, Packed, Series
 
@@ -38,6 +38,11 @@ class File(NamedTuple):
     read_ns: int
     version: str
     notes: tuple[Note, ...]
+
+    @property
+    def lacks(self) -> str:
+        """What it lacks of what such a file holds; '' where it is whole."""
+        return "; ".join(note.trouble for note in self.notes if note.trouble in INCOMPLETE)
 
 
 class Bad(NamedTuple):

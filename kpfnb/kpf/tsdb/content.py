@@ -61,10 +61,18 @@ class Trouble(StrEnum):
     BAD_TABLE = "damaged table"
     NAN = "NaN"
     """Only these values are null."""
+    NO_DATA = "nothing but a header"
     DUPLICATE = "duplicate cards"
     """The first counts."""
     WRONG_TYPE = "another type"
     """The keyword was a number before, and is a text in this file."""
+
+
+INCOMPLETE = (
+    *(Trouble.NO_TELEMETRY, Trouble.EMPTY_TELEMETRY, Trouble.NO_RV),
+    *(Trouble.BAD_TABLE, Trouble.NO_DATA),
+)
+"""Such a file is better than none, but does not take the place of one that had all."""
 
 
 class Note(NamedTuple):
@@ -177,6 +185,8 @@ def _read_units(content: Content, statistics: Sequence[str]) -> None:
         elif content.level == KPF.products[-1] and name == RV:
             _read_cards(content, RV, hdu)
             _read_table(content, hdu, _read_velocities)
+    if len(seen) == 1:
+        content.notes.append(Note(Trouble.NO_DATA, ""))
     if content.level == KPF.raw and TELEMETRY not in seen:
         content.notes.append(Note(Trouble.NO_TELEMETRY, ""))
     if content.level == KPF.products[-1] and RV not in seen:

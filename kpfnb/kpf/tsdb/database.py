@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +31,9 @@ _LOCK = 4_719_218_051
 """Our own number among the advisory locks of a PostgreSQL database: whoever writes holds it."""
 
 _WRITES = "kpfnb_writes"
+
+_engines: dict[URL, Engine] = {}
+"""Kept for the life of the process: connecting takes longer than most questions."""
 
 _NO_DATABASE = "fill it first: kpfnb ingest YYYYMMDD"
 
@@ -114,8 +116,19 @@ def describe(where: URL) -> str:
     return where.render_as_string(hide_password=True)
 
 
-@lru_cache(maxsize=8)
+def forget() -> None:
+    """Close the connections that are kept open."""
+    while _engines:
+        _engines.popitem()[1].dispose()
+
+
 def _engine(where: URL) -> Engine:
+    if where not in _engines:
+        _engines[where] = _make_engine(where)
+    return _engines[where]
+
+
+def _make_engine(where: URL) -> Engine:
     if where.get_backend_name() == "sqlite":
         engine = create_engine(where, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _set_up_sqlite)
@@ -123,12 +136,7 @@ def _engine(where: URL) -> Engine:
         return engine
     # Compiling a query takes longer than any of ours
     options = {"connect_timeout": CONNECT_SECONDS, "options": "-c jit=off"}
-    return create_engine(where, pool_pre_ping=True, connect_args=options)
-
-
-def forget() -> None:
-    """Close the connections that are kept open."""
-    _engine.cache_clear()
+    return create_engine(where, pool_pre_ping=True, hide_parameters=True, connect_args=options)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:

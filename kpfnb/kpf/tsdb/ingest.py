@@ -7,6 +7,7 @@ problems; what was known of them stays.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import defaultdict
@@ -15,11 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from kpfnb import compute, settings
-from kpfnb.errors import Busy, ServiceUnavailable
+from kpfnb.errors import BadParameter, Busy, KpfnbError, ServiceUnavailable
 from kpfnb.kpf import obsid as names
 from kpfnb.kpf.obsid import KPF, ObsID, level_dir
 from kpfnb.kpf.tsdb import chunks, database, layout, problems, store
@@ -27,6 +29,13 @@ from kpfnb.kpf.tsdb.batch import Bad, collect
 from kpfnb.kpf.tsdb.content import Content, Known, Refused, look, read
 from kpfnb.kpf.tsdb.ingestion import Ingestion, Night
 from kpfnb.parameters import check_night
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 BATCH = 600
 """Files of so many observations are read before they are stored: a night, and memory stays flat."""
@@ -59,7 +68,7 @@ def nights(
     ----------
     start, end : `end` empty: the one night; `start` later than `end`: newest first
     force : read every file again
-    wait_seconds : so long a database that does not answer is waited for
+    wait_seconds : so long a database that answered at first and does so no more is waited for
 
     Raises
     ------
@@ -69,9 +78,9 @@ def nights(
     """
     root = settings.load().kpf_root
     last = end or start
-    chosen = names.nights(root, check_night(start), check_night(last))
+    chosen = names.nights(root, checked(start), checked(last))
     began = time.monotonic()
-    _patiently(_prepare, wait_seconds)
+    _prepare()
     jobs = [_Job(root, night, force) for night in chosen]
     outcomes = compute.run(partial(_ingest, wait_seconds=wait_seconds), jobs, title="ingest")
     return Ingestion(
@@ -97,12 +106,14 @@ def files(paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS) ->
             by_night[match["night"]].append(path)
         else:
             strangers.append(path)
-    found = {night: _read(some) for night, some in by_night.items()}
-    _patiently(lambda: _store(list(found.values())), wait_seconds)
+    found = [_read(some) for some in by_night.values()]
+    refused = defaultdict(list)
+    for bad in _patiently(lambda: _store(found), wait_seconds):
+        refused[ObsID.parse(bad.path).night].append(bad)
     return Ingestion(
         tuple(
-            Night(night, files=len(by_night[night]), taken=len(good), refused=tuple(bad))
-            for night, (good, bad) in found.items()
+            Night(night, len(some), len(some) - len(refused[night]), tuple(refused[night]))
+            for night, some in by_night.items()
         ),
         failed=dict.fromkeys(strangers, "not named as an observation"),
         seconds=time.monotonic() - began,
@@ -143,6 +154,14 @@ def changed(
     return sorted(todo, key=key)
 
 
+def checked(night: str) -> str:
+    """A night that is a date, or a `BadParameter`."""
+    try:
+        return check_night(night)
+    except ValueError as error:
+        raise BadParameter(f"night {night!r}: {error}", "write it as 20240115") from None
+
+
 def key(path: str) -> tuple[str, str]:
     """ObsID and level of a path that is known to be an observation's."""
     name = path.rpartition("/")[2].removesuffix(".fits")
@@ -160,9 +179,8 @@ def _ingest(job: _Job, *, wait_seconds: float) -> Night:
             todo = changed(found, stored, problems.refused(connection, job.night))
     taken, refused = 0, []
     for some in _portions(todo):
-        good, bad = _read(some)
-        _patiently(partial(_store, [(good, bad)]), wait_seconds)
-        taken += len(good)
+        bad = _patiently(partial(_store, [_read(some)]), wait_seconds)
+        taken += len(some) - len(bad)
         refused += bad
     if _is_closed(job.night):
         _patiently(partial(_settle, job.night), wait_seconds)
@@ -198,16 +216,17 @@ def _look(path: str) -> Known | None:
         return None
 
 
-def _store(found: Sequence[tuple[Sequence[Content], Sequence[Bad]]]) -> None:
-    """Store what was read of some nights, in one transaction."""
+def _store(found: Sequence[tuple[Sequence[Content], Sequence[Bad]]]) -> list[Bad]:
+    """Store what was read of some nights, in one transaction; gives the files not taken."""
     batches = [collect(good) for good, _ in found if good]
     bad = [one for _, some in found for one in some]
     if not batches and not bad:
-        return
+        return []
     with database.writing() as connection:
         for batch in batches:
-            store.put(connection, batch)
+            bad += store.put(connection, batch)
         problems.refuse(connection, bad)
+    return bad
 
 
 def _settle(night: str) -> None:
@@ -230,7 +249,12 @@ def _prepare() -> None:
         pass
 
 
-def _patiently(work: Callable[[], None], wait_seconds: float) -> None:
+def _reason(state: RetryCallState) -> str:
+    error = state.outcome and state.outcome.exception()
+    return error.what if isinstance(error, KpfnbError) else str(error)
+
+
+def _patiently(work: Callable[[], T], wait_seconds: float) -> T:
     """Do some work on the database, again and again while it does not answer or is busy."""
     from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
@@ -238,7 +262,9 @@ def _patiently(work: Callable[[], None], wait_seconds: float) -> None:
         retry=retry_if_exception_type((ServiceUnavailable, Busy)),
         wait=wait_exponential(max=LONGEST_PAUSE_SECONDS),
         stop=stop_after_delay(wait_seconds),
+        before_sleep=lambda state: logger.warning("%s; trying again", _reason(state)),
         reraise=True,
     ):
         with attempt:
-            work()
+            done = work()
+    return done

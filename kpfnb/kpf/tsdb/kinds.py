@@ -29,7 +29,7 @@ _NUMERIC = (Kind.BOOL, Kind.INT, Kind.FLOAT)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NOT_A_NUMBER = {"nan", "-nan", "+nan", ""}
+_NOT_A_NUMBER = {"nan", "-nan", "+nan"}
 _MOST_EXACT = 2**53
 
 
@@ -58,10 +58,15 @@ def classify(value: Value) -> tuple[Kind | None, Scalar]:
     if value is None:
         return None, None
     text = str(value).strip()
-    if text.lower() in _NOT_A_NUMBER:
+    if not text or text.lower() in _NOT_A_NUMBER:
         return None, None
     moment = microseconds(text)
     return (Kind.TEXT, text) if moment is None else (Kind.TIME, moment)
+
+
+def is_nan(value: Value) -> bool:
+    """True for a number that is none, however it is written."""
+    return value != value or (isinstance(value, str) and value.strip().lower() in _NOT_A_NUMBER)
 
 
 def number(text: str) -> Value:

@@ -106,6 +106,7 @@ file = Table(
     Column("modified_ns", BigInteger, nullable=False),
     Column("read_ns", BigInteger, nullable=False),
     Column("version", String, nullable=False),
+    Column("whole", Integer, nullable=False, comment="1 where none of its tables was missing"),
     Column("chunk", Integer, ForeignKey("chunk.id"), nullable=False),
     Column("place", Integer, nullable=False, comment="place in the chunk, from 0"),
     Index("file_night", "night"),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kpfnb.fitscards import Value
-from kpfnb.kpf.tsdb.kinds import Kind, classify, text_of, widest
+from kpfnb.kpf.tsdb.kinds import Kind, classify, is_nan, text_of, widest
 
 DOUBLE = np.dtype(">f8")
 
@@ -54,16 +54,17 @@ class Packed(NamedTuple):
 
 
 def gather(rows: Sequence[int], values: Sequence[Value], size: int) -> Series | None:
-    """The series of the values that a keyword has in some rows; None where all are null."""
+    """The series of the values that a keyword has in some rows; None where all are blank."""
     types = set(map(type, values))
     if types == {float}:
         column = np.full(size, np.nan)
         column[list(rows)] = values
-        return None if np.isnan(column).all() else Series(Kind.FLOAT, column)
+        return Series(Kind.FLOAT, column)
     found = [classify(value) for value in values]
     kind = widest(kind for kind, _ in found if kind is not None)
     if kind is None:
-        return None
+        # A number that has never been read is a number all the same
+        return Series(Kind.FLOAT, np.full(size, np.nan)) if any(map(is_nan, values)) else None
     if kind is Kind.TEXT:
         texts = np.empty(size, dtype=object)
         for row, (own, value) in zip(rows, found, strict=True):
@@ -95,7 +96,7 @@ def pack(series: Series, present: Array) -> Packed:
     if kind is Kind.TEXT:
         constant = len(own) > 0 and own[0] is not None and all(own == own[0])
         return Packed(kind, None, _json(own[0] if constant else values.tolist()))
-    constant = len(own) > 0 and bool((own == own[0]).all())
+    constant = len(own) > 0 and bool((own == own[0]).all() or np.isnan(own).all())
     kept = own[:1] if constant else values
     return Packed(kind, kept.astype(DOUBLE).tobytes(), None)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from kpfnb.kpf.obsid import KPF, ObsID
 from kpfnb.kpf.tsdb import catalogue, chunks, packing, problems
-from kpfnb.kpf.tsdb.batch import Batch, File, Observed
+from kpfnb.kpf.tsdb.batch import Bad, Batch, File, Observed
 from kpfnb.kpf.tsdb.chunks import portions
 from kpfnb.kpf.tsdb.content import Keyword, Note, Trouble
 from kpfnb.kpf.tsdb.kinds import Kind
@@ -20,15 +20,18 @@ CHANGED = "changed"
 """In `about`: when something was last changed, UTC."""
 
 
-def put(connection: Connection, batch: Batch) -> int:
-    """Store a batch, in the place of what was known of its files; how many files were taken.
+def put(connection: Connection, batch: Batch) -> list[Bad]:
+    """Store a batch, in the place of what was known of its files; gives those not taken.
 
-    A file that somebody else has read later than we is left as it is.
+    A file that somebody else has read later than we is left as it is. One that lacks a table does
+    not take the place of one that had all.
     """
-    later = _read_later(connection, batch.files)
-    batch = _without(batch, later) if later else batch
+    later, worse = _better(connection, batch.files)
+    refused = [Bad(one.path, one.known, f"{one.lacks}; what was known stays") for one in worse]
+    left_out = later + worse
+    batch = _without(batch, {(one.obsid, one.level) for one in left_out}) if left_out else batch
     if not batch.files:
-        return 0
+        return refused
     ids, widened = catalogue.learn(connection, batch.kinds, batch.comments)
     chunks.strike(connection, [(one.obsid, one.level) for one in batch.files])
     number = chunks.add(connection, batch, ids)
@@ -37,7 +40,7 @@ def put(connection: Connection, batch: Batch) -> int:
     problems.note(connection, batch.files, _widening(batch, widened))
     chunks.merge_small(connection, batch.night)
     touch(connection)
-    return len(batch.files)
+    return refused
 
 
 def touch(connection: Connection) -> None:
@@ -47,16 +50,21 @@ def touch(connection: Connection) -> None:
     connection.execute(insert(about), [{"name": CHANGED, "value": now}])
 
 
-def _read_later(connection: Connection, files: Sequence[File]) -> set[tuple[str, str]]:
-    """The files that are there as somebody read them after us."""
-    read = {(one.obsid, one.level): one.read_ns for one in files}
-    later = set()
+def _better(connection: Connection, files: Sequence[File]) -> tuple[list[File], list[File]]:
+    """The files that are there as somebody read them after us; and those that are there whole,
+    and lack something now."""
+    ours = {(one.obsid, one.level): one for one in files}
+    later, worse = [], []
     for some in portions(sorted({one.obsid for one in files})):
-        query = select(file.c.obsid, file.c.level, file.c.read_ns).where(file.c.obsid.in_(some))
-        for obsid, level, read_ns in connection.execute(query):
-            if read_ns > read.get((obsid, level), read_ns):
-                later.add((obsid, level))
-    return later
+        stored = file.c
+        query = select(stored.obsid, stored.level, stored.read_ns, stored.whole)
+        for obsid, level, read_ns, whole in connection.execute(query.where(stored.obsid.in_(some))):
+            one = ours.get((obsid, level))
+            if one and read_ns > one.read_ns:
+                later.append(one)
+            elif one and whole and one.lacks:
+                worse.append(one)
+    return later, worse
 
 
 def _without(batch: Batch, left_out: set[tuple[str, str]]) -> Batch:
@@ -83,6 +91,7 @@ def _add_files(connection: Connection, batch: Batch, number: int) -> None:
             "modified_ns": one.known.modified_ns,
             "read_ns": one.read_ns,
             "version": one.version,
+            "whole": int(not one.lacks),
             "chunk": number,
             "place": places[one.obsid],
         }

@@ -14,7 +14,6 @@ from kpfnb.kpf import obsid as names
 from kpfnb.kpf.tsdb import chunks, database, ingest, layout, store
 from kpfnb.kpf.tsdb.store import CHANGED
 from kpfnb.outcomes import Outcome
-from kpfnb.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,10 +168,10 @@ def check(start: str = "", end: str = "") -> Check:
     ----------
     start, end : nights, both included; '' leaves the range open
     """
-    low, high = (check_night(night) if night else "" for night in (start, end))
+    low, high = (ingest.checked(night) if night else "" for night in (start, end))
     root = settings.load().kpf_root
     with database.reading() as connection:
-        stored_nights = connection.scalars(select(layout.file.c.night.distinct()))
+        stored_nights = connection.scalars(select(layout.file.c.night).distinct())
         nights = {one for one in stored_nights if low <= one <= (high or "9")}
         nights |= set(names.nights(root, low, high))
         stale: list[Stale] = []
@@ -186,11 +185,11 @@ def delete_nights(start: str, end: str = "", *, dry_run: bool = False) -> list[s
 
     The files on disk are not touched, and can be ingested again.
     """
-    low, high = check_night(start), check_night(end or start)
+    low, high = ingest.checked(start), ingest.checked(end or start)
     if low > high:
         raise BadParameter(f"start {low} is after end {high}", "give the earlier night first")
     night = layout.chunk.c.night
-    query = select(night.distinct()).where(night.between(low, high)).order_by(night)
+    query = select(night).distinct().where(night.between(low, high)).order_by(night)
     if dry_run:
         with database.reading() as connection:
             return list(connection.scalars(query))

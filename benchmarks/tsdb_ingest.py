@@ -1,0 +1,142 @@
+"""What ingestion into the time-series database takes.
+
+    python benchmarks/tsdb_ingest.py [--observations 400] [--folder DIRECTORY] [--sqlite-only]
+
+Observations with all four levels, in KPF's form: headers of 250, 440, 970 and 1,000 cards (a third
+of the values differ from one to the next), TELEMETRY of 120 sensors, an RV table of 67 orders; the
+images are small. CPU milliseconds an observation, imports left out, the server's own left out;
+then a night where nothing has changed, and files that come one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from kpfnb.demo.tree import CARDS
+from kpfnb.kpf.obsid import KPF, ObsID
+from kpfnb.kpf.tsdb import content, database, ingest, upkeep
+from kpfnb.services import postgres
+
+NIGHT = "20240115"
+SENSORS = 120
+ONE_BY_ONE = 30
+ALLOWED_MS = {"SQLite": 15, "PostgreSQL": 20}
+ALLOWED_UNCHANGED = 50_000
+MILLI = 1000
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--observations", type=int, default=400)
+    options.add_argument("--folder", type=Path, help="where to build the tree")
+    options.add_argument("--sqlite-only", action="store_true")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        root = Path(folder)
+        os.environ["KPFNB_WORK_DIR"] = os.environ["KPFNB_DATA_ROOT"] = folder
+        plant(root, "20230101", 5)
+        plant(root, NIGHT, chosen.observations)
+        plant(root, "20240116", chosen.observations // 2)
+        measure("SQLite", root, chosen.observations)
+        if not chosen.sqlite_only:
+            with postgres.temporary() as url:
+                os.environ["KPFNB_TSDB_URL"] = url
+                measure("PostgreSQL", root, chosen.observations)
+                database.forget()
+
+
+def measure(name: str, root: Path, observations: int) -> None:
+    print(name)
+    ingest.nights("20230101")  # Imports, and the keywords
+    before = peak_mb()
+    half = cpu(lambda: ingest.nights("20240116"))
+    whole = cpu(lambda: ingest.nights(NIGHT))
+    each = whole / observations * MILLI
+    verdict = "ok" if each <= ALLOWED_MS[name] else "TOO SLOW"
+    print(f"  {each:6.2f} CPU-ms an observation  allowed {ALLOWED_MS[name]}, {verdict}")
+    print(f"  {half / (observations // 2) * MILLI:6.2f} with half as many")
+    print(f"  peak memory grew by {peak_mb() - before:.0f} MB meanwhile")
+    again = cpu(lambda: ingest.nights(NIGHT, force=True))
+    print(f"  {again / observations * MILLI:6.2f} when all are read again")
+    start = time.perf_counter()
+    unchanged = ingest.nights(NIGHT).unchanged
+    speed = unchanged / (time.perf_counter() - start)
+    verdict = "ok" if speed >= ALLOWED_UNCHANGED else "TOO SLOW"
+    print(f"  {speed:,.0f} unchanged files/s  allowed {ALLOWED_UNCHANGED:,}, {verdict}")
+    paths = [path for level in KPF.levels for path in sorted((root / level / NIGHT).iterdir())]
+    some = [path for path in paths if path.name[12:17] < f"{ONE_BY_ONE * 180:05d}"]
+    upkeep.delete_nights(NIGHT)
+    single = cpu(lambda: [ingest.files([path]) for path in some])
+    print(f"  {single / ONE_BY_ONE * MILLI:6.2f} when each file comes by itself")
+    ingest.nights(NIGHT)
+    print(f"  {upkeep.status().bytes_each / 1000:.1f} kB an observation")
+
+
+def cpu(work) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def plant(root: Path, night: str, count: int) -> None:
+    random = np.random.default_rng(int(night))
+    for number in range(count):
+        obsid = f"KP.{night}.{number * 180:05d}.00"
+        cards: list[tuple[str, object, str]] = [
+            ("IMTYPE", "Object", "image type"),
+            ("OBJECT", "10700", "object"),
+            ("GREEN", "YES", "camera"),
+            ("DATE-MID", f"2024-01-15T00:00:{number % 60:02d}.125", "halfway"),
+        ]
+        for level, total in CARDS.items():
+            # A level's header is that of the level before, and more
+            cards += [card(level, place, random) for place in range(len(cards), total)]
+            write(ObsID(obsid).path(root, level), level, cards, random)
+
+
+def card(level: str, place: int, random: np.random.Generator) -> tuple[str, object, str]:
+    name = f"{level}K{place:04d}"
+    kinds = (round(float(random.normal(20, 3)), 5), 12.5, f"text {place}")
+    return name, kinds[place % 3], "[K] a value of the simulation"
+
+
+def write(path: Path, level: str, cards: list, random: np.random.Generator) -> None:
+    hdus = [fits.PrimaryHDU(header=fits.Header(cards)), fits.ImageHDU(np.zeros((20, 20)))]
+    if level == KPF.raw:
+        hdus.append(telemetry(random))
+    if level == KPF.products[-1]:
+        columns = [
+            fits.Column(name, "D", array=random.normal(0, 1, content.ORDERS))
+            for name in content.RV_COLUMNS
+        ]
+        hdus.append(fits.BinTableHDU.from_columns(columns, name=content.RV))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList(hdus).writeto(path)
+
+
+def telemetry(random: np.random.Generator) -> fits.BinTableHDU:
+    values = [f"{value:.7g}" for value in random.normal(19, 0.1, SENSORS)]
+    columns = {
+        "keyword": [f"kpfmet.SENSOR{number}" for number in range(SENSORS)],
+        **dict.fromkeys(content.STATISTICS, values),
+        "units": ["C"] * SENSORS,
+        "description": ["a sensor of the simulation"] * SENSORS,
+    }
+    made = [fits.Column(name, "40A", array=np.array(text)) for name, text in columns.items()]
+    return fits.BinTableHDU.from_columns(made, name=content.TELEMETRY)
+
+
+if __name__ == "__main__":
+    main()
