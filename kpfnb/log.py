@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -16,6 +17,7 @@ from kpfnb import settings
 
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
+KEPT = 5
 HIDDEN = "********"
 
 
@@ -30,7 +32,7 @@ class _Formatter(logging.Formatter):
         return redact(super().format(record))
 
 
-class _FileHandler(logging.FileHandler):
+class _FileHandler(RotatingFileHandler):
     """On a full disk it goes without: the run's own record tells of the disk."""
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -50,9 +52,14 @@ def console(level: int = logging.WARNING) -> None:
     handler.setLevel(level)
 
 
-def attach(file: Path) -> logging.Handler:
-    """Write all messages of this process from INFO on to a file, until `detach`."""
-    handler = _FileHandler(file, encoding="utf-8", delay=True)
+def attach(file: Path, *, most_bytes: int = 0) -> logging.Handler:
+    """Write all messages of this process from INFO on to a file, until `detach`.
+
+    most_bytes : a log that grows larger is renamed (`.1` to `.5`) and begun anew; 0 for never
+    """
+    handler = _FileHandler(
+        file, maxBytes=most_bytes, backupCount=KEPT, encoding="utf-8", delay=True
+    )
     handler.setFormatter(_Formatter())
     handler.setLevel(logging.INFO)
     root = logging.getLogger()

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     junk_list: Path | None = Field(None, description="CSV whose first column names junk ObsIDs")
     time_zone: str = Field("Pacific/Honolulu", description="zone of the times that people see")
     drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
+    drp_watch_command: Command = Field(
+        [], description="the DRP's own watcher on a directory; empty: lists for drp_command"
+    )
     drp_config: str = Field("configs/kpf_drp.config", description="{config} of the DRP command")
     drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} of the DRP command")
     cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
@@ -64,6 +67,16 @@ class Settings(BaseSettings):
     queue_heartbeat_seconds: float = Field(10, gt=0, description="a worker renews so often")
     queue_attempts: int = Field(3, ge=1, description="an item of a queue is parked after so many")
     queue_backoff_seconds: float = Field(30, ge=0, description="rest after a failure; then doubled")
+    watch_quiet_seconds: float = Field(3, ge=0, description="a file has settled after so long")
+    watch_rescan_seconds: float = Field(
+        3600, gt=0, description="from the end of one look at the whole tree to the next"
+    )
+    watch_polling: bool = Field(False, description="for network file systems, which tell no events")
+    watch_attempts: int = Field(3, ge=1, description="a file that fails so often is given up")
+    watch_retry_seconds: float = Field(600, ge=0, description="rest after a failure; then doubled")
+    watch_overdue_seconds: float = Field(
+        1800, gt=0, description="the DRP's own watcher has so long for the products of an L0"
+    )
     redis_url: SecretStr | None = Field(None, description="queue server; embedded if empty")
     tsdb_url: SecretStr | None = Field(None, description="time-series database; SQLite if empty")
     tsdb_telemetry: list[Literal["average", "stddev", "min", "max"]] = Field(
@@ -72,7 +85,7 @@ class Settings(BaseSettings):
     sheet: str | None = Field(None, description="Google spreadsheet; a local workbook if empty")
     remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
 
-    @field_validator("drp_command", mode="before")
+    @field_validator("drp_command", "drp_watch_command", mode="before")
     @classmethod
     def _split_command(cls, value: Any) -> Any:
         # In the environment it is written as in a terminal; it is split, never run by a shell

@@ -1,0 +1,163 @@
+"""What changes below some directories, told as it happens: the system's events, or polling.
+
+Facts about the library (watchfiles 1.3) that the rest is built on: files in a directory that has
+just been made are not told of; nothing is told when the system's queue of events overflows, nor
+when a watched directory itself is replaced (a remount); a call that times out may lose an event, so
+none does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+logger = logging.getLogger(__name__)
+
+STEP_MS = 15
+DEBOUNCE_MS = 60
+POLL_MS = 5000
+PAUSE_SECONDS = 5.0
+
+FLOOD = 4000
+"""So many changes at once: the system's queue (16,384 by default) may have overflowed."""
+
+REST_SECONDS = 1.0
+
+LIMIT_HINT = "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances by sysctl"
+
+
+class Changes(NamedTuple):
+    """What has changed since the last time.
+
+    Attributes
+    ----------
+    files : that were made, written, renamed to or touched
+    folders : that were made; what is in them was perhaps not told
+    missed : why others may have been missed; '' where there is no reason to think so
+    """
+
+    files: Sequence[str] = ()
+    folders: Sequence[str] = ()
+    missed: str = ""
+
+
+class Events:
+    """Tells `tell` in a thread of its own, from `start` to `stop`.
+
+    Attributes
+    ----------
+    mode : how changes are learned of, for people
+    """
+
+    def __init__(
+        self,
+        tops: Sequence[Path],
+        *,
+        wanted: Callable[[str], bool],
+        tell: Callable[[Changes], None],
+        polling: bool = False,
+    ) -> None:
+        self.mode = "polling" if polling else "events"
+        self._tops = tops
+        self._wanted = wanted
+        self._tell = tell
+        self._polling = polling
+        self._stopping = threading.Event()
+        self._again = threading.Event()
+        self._places: dict[Path, tuple[int, int]] = {}
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        self._again.set()
+        self._thread.join(PAUSE_SECONDS)
+
+    def check(self) -> None:
+        """Begin anew where a directory has come, or another one stands in its place."""
+        if self._places != _places(self._tops):
+            self._again.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._again.clear()
+            self._places = _places(self._tops)
+            if not self._places:
+                # Not there yet; `check` tells when it is
+                self._again.wait()
+                continue
+            try:
+                self._watch()
+            except (OSError, RuntimeError) as error:
+                # watchfiles tells of its own troubles as RuntimeErrors
+                self._recover(error)
+            self._tell(Changes(missed="the watch began anew"))
+
+    def _watch(self) -> None:
+        import watchfiles
+
+        seen, last = 0, 0.0
+
+        def counted(change: watchfiles.Change, path: str) -> bool:
+            nonlocal seen, last
+            now = time.monotonic()
+            # Batches in which nothing matters are never told: the count begins anew after a rest
+            seen, last = (seen + 1 if now - last < REST_SECONDS else 1), now
+            return change is not watchfiles.Change.deleted and self._matters(path)
+
+        for changes in watchfiles.watch(
+            *self._places,
+            watch_filter=counted,
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            rust_timeout=0,
+            stop_event=self._again,
+            force_polling=self._polling,
+            poll_delay_ms=POLL_MS,
+            ignore_permission_denied=True,
+        ):
+            paths = [path for _, path in changes]
+            self._tell(
+                Changes(
+                    [path for path in paths if self._wanted(path)],
+                    [path for path in paths if not self._wanted(path) and Path(path).is_dir()],
+                    "very many changes at once" if seen >= FLOOD else "",
+                )
+            )
+
+    def _matters(self, path: str) -> bool:
+        return self._wanted(path) or not Path(path).suffix
+
+    def _recover(self, error: Exception) -> None:
+        if not self._polling and _is_limit(error):
+            self._polling = True
+            self.mode = f"polling: the system's limit on watches is reached; {LIMIT_HINT}"
+            logger.warning("changes of %s by %s", self._tops, self.mode)
+            return
+        logger.warning("watching %s: %s", self._tops, error)
+        self._again.wait(PAUSE_SECONDS)
+
+
+def _is_limit(error: Exception) -> bool:
+    text = str(error).lower()
+    return "limit" in text or "too many open files" in text or "no space left" in text
+
+
+def _places(tops: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """The directories that are there, with device and inode."""
+    found = {}
+    for top in tops:
+        try:
+            status = top.stat()
+        except OSError:
+            continue
+        found[top] = (status.st_dev, status.st_ino)
+    return found
