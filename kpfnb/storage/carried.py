@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -176,6 +177,7 @@ class Carried(Brief):
                 axes.barh(names, widths, left=begun, color=_COLOURS[state], label=str(state))
                 begun = [a + b for a, b in zip(begun, widths, strict=True)]
         axes.set_xlabel("files")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(f"{self.source} → {self.destination}", fontsize="medium")
         if self.items:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -183,11 +185,14 @@ class Carried(Brief):
 
     def __str__(self) -> str:
         lines = [f"{self.source} → {self.destination}"]
-        lines += [f"  {_line(item)}" for item in self.failed[:FAILURES_SHOWN]]
+        lines += [
+            f"  {item.path}: {item.detail or item.state}" for item in self.failed[:FAILURES_SHOWN]
+        ]
         if len(self.failed) > FAILURES_SHOWN:
             lines.append(f"  and {len(self.failed) - FAILURES_SHOWN} more")
         lines.append(f"{self.outcome}: {self.reason}, {duration(self.seconds)}")
-        return "\n".join(lines)
+        # Names are shown as they are, but nothing that would steer the terminal
+        return "\n".join(re.sub(r"[^\x20-\x7e\u00a0-\U0010ffff]", "\ufffd", line) for line in lines)
 
     def _repr_html_(self) -> str:
         head = f"{self.source} → {self.destination}: {self.outcome}, {self.reason}"
@@ -218,12 +223,6 @@ def join(source: str, destination: str, parts: Iterable[tuple[str, Carried]]) ->
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0] or "."
-
-
-def _line(item: Item) -> str:
-    # Names are shown as they are, but nothing that would steer the terminal
-    path = item.path if item.path.isprintable() else ascii(item.path)
-    return f"{path}: {item.detail or item.state}"
 
 
 def readable(size: float) -> str:

@@ -1,0 +1,60 @@
+"""How fast files are carried and verified, beside a bare `rclone copy` that trusts.
+
+    python benchmarks/storage.py [--files 1000] [--megabytes 200]
+
+Local disk to local disk, in a folder that is removed afterwards: many small files, then one large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kpfnb import storage
+from kpfnb.outcomes import Outcome
+from kpfnb.storage import rclone
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--files", type=int, default=1000, help="small ones, of 20 kB")
+    options.add_argument("--megabytes", type=int, default=200, help="of the large one")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["KPFNB_WORK_DIR"] = str(folder / "work")
+        compare(folder / "small", chosen.files, 20_000)
+        compare(folder / "large", 1, chosen.megabytes * 1_000_000)
+
+
+def compare(folder: Path, files: int, size: int) -> None:
+    """Time a bare copy, ours, and ours again where all is there."""
+    source = folder / "source"
+    source.mkdir(parents=True)
+    for number in range(files):
+        (source / f"{number}.fits").write_bytes(os.urandom(size))
+    print(f"{files} files of {size / 1e6:g} MB")
+    bare = [rclone.program(), "copy", "--", str(source), str(folder / "bare")]
+    seconds("rclone copy", lambda: subprocess.run(bare, check=True))
+    seconds("carried and verified", lambda: carry(source, folder / "ours"))
+    seconds("again, all there", lambda: carry(source, folder / "ours"))
+
+
+def carry(source: Path, target: Path) -> None:
+    carried = storage.carry(source, target, progress=False)
+    assert carried.outcome is Outcome.SUCCEEDED, carried
+
+
+def seconds(label: str, work: Callable[[], object]) -> None:
+    started = time.perf_counter()
+    work()
+    print(f"  {label}: {time.perf_counter() - started:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
