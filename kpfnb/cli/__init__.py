@@ -13,9 +13,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from kpfnb.errors import Busy, KpfnbError, ServiceUnavailable
+from kpfnb.errors import KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
+from kpfnb.verdict import REFUSALS
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
@@ -65,13 +66,7 @@ def main() -> None:
         app()
     except KpfnbError as error:
         print(f"kpfnb: {error}", file=sys.stderr)
-        sys.exit(_outcome_of(error).exit_code)
-
-
-def _outcome_of(error: KpfnbError) -> Outcome:
-    if isinstance(error, Busy):
-        return Outcome.SKIPPED
-    return Outcome.FAILED if isinstance(error, ServiceUnavailable) else Outcome.REJECTED
+        sys.exit(REFUSALS.get(type(error).__name__, Outcome.FAILED).exit_code)
 
 
 # Each module adds its commands to `app`; heavy libraries are imported inside the commands

@@ -35,7 +35,7 @@ class Lab:
         self.folder = folder
 
     def address(self, notebook: str) -> str:
-        return f"{self.url}lab/tree/{notebook}?token={self.token}"
+        return f"{self.url}lab/tree/{notebook}?token={self.token}&reset"
 
 
 @pytest.fixture(scope="session")
