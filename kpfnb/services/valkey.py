@@ -131,7 +131,8 @@ def _launch(place: Path) -> None:
             place / "service.json", {"socket": str(where), "host": socket.gethostname()}
         )
         _run(_command(place, where), lock)
-        _await(lambda: _answers(place), START_SECONDS)
+    # From here on only the server holds the lock
+    _await(lambda: _answers(place) or not _is_held(place), START_SECONDS)
     if not _answers(place):
         raise ServiceUnavailable(
             f"the queue server did not start: {_last_words(place)}",

@@ -61,9 +61,7 @@ class Witness:
         self._folder = folder
 
     def tell(self, kind: str, item: str, token: int) -> None:
-        descriptor = os.open(
-            self._folder / kind, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
-        )
+        descriptor = os.open(self._folder / kind, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(descriptor, f"{item} {token}\n".encode())
         os.close(descriptor)
 

@@ -5,6 +5,7 @@
 -- state:S     sorted set: the items in state S, by the time (ms) at which they came into it;
 --             running: by the end of the lease; failed: by the time of the next attempt
 -- ready:LANE  stream, consumer group `workers`: an entry for each item that waits or runs
+-- kept        sorted set: done items whose details are kept, by their tokens
 -- bell        stream of length one: a new entry wakes those that wait for work
 -- events      stream: the end of each attempt
 -- worker:ID   hash: the last request of a worker and what it was given
@@ -74,6 +75,7 @@ end
 
 -- As new, whatever was before
 local function renew(name, priority)
+  redis.call('ZREM', prefix .. 'kept', name)
   redis.call('HSETNX', item_key(name), 'priority', priority)
   redis.call('HSETNX', item_key(name), 'loaded', whole(now))
   redis.call('HSET', item_key(name), 'attempts', 0)

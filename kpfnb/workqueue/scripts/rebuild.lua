@@ -20,6 +20,8 @@ for position = 3, #ARGV, 2 do
     if after == 'done' then
       withdraw(name)
       enter(name, 'done', now)
+      -- There is nothing to tell of it
+      redis.call('DEL', item_key(name))
     end
   end
   answer[#answer + 1] = {before or '', after}

@@ -29,8 +29,10 @@ function settle.done(report)
   redis.call('HSET', item_key(name), 'result', report.result, 'seconds', report.seconds)
   redis.call('HDEL', item_key(name), 'error', 'log')
   -- That an item is done is never forgotten, only how
-  local oldest = redis.call('ZREVRANGE', prefix .. 'state:done', keep, keep)[1]
-  if oldest then redis.call('DEL', item_key(oldest)) end
+  redis.call('ZADD', prefix .. 'kept', report.token, name)
+  while redis.call('ZCARD', prefix .. 'kept') > keep do
+    redis.call('DEL', item_key(redis.call('ZPOPMIN', prefix .. 'kept')[1]))
+  end
 end
 
 function settle.failed(report)

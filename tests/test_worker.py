@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kpfnb.services import valkey
+from kpfnb.worker import MOST_CLAIMS, how_many
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import Ending, State
+from tests.workqueue.conftest import wait_for
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_QUEUE_LEASE_SECONDS", "0.6")
+    monkeypatch.setenv("KPFNB_QUEUE_HEARTBEAT_SECONDS", "0.2")
+    monkeypatch.setenv("KPFNB_QUEUE_BACKOFF_SECONDS", "0.05")
+
+
+@pytest.fixture
+def queue(short: None, isolated: Path) -> Iterator[Queue]:
+    with Queue("trial") as found:
+        yield found
+    valkey.stop()
+
+
+@pytest.fixture
+def start(queue: Queue) -> Iterator[Start]:
+    """Starts a worker in a process of its own; none is left after the test."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def starter(task: str, *seconds: float) -> subprocess.Popen[str]:
+        worker = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.workqueue.working", task, "trial"]
+            + [str(one) for one in seconds],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(worker)
+        return worker
+
+    yield starter
+    for worker in begun:
+        worker.kill()
+        worker.communicate()
+
+
+def begun(item: str) -> int:
+    """The process that works on the item, once it has begun."""
+    path = Path(f"begun-{item}")
+    wait_for(path.exists)
+    pid = int(path.read_text())
+    path.unlink()
+    return pid
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def ended(worker: subprocess.Popen[str]) -> str:
+    out, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0, err
+    assert "Traceback" not in err
+    return out
+
+
+def test_quick_items_are_all_done(queue: Queue, start: Start) -> None:
+    names = [f"i{n}" for n in range(300)]
+    queue.load(names)
+    assert ended(start("quick", 0)) == "succeeded: 300 done\n"
+    assert queue.names(State.DONE).sort() == names.sort()
+    assert queue.item("i7").result == "I7"
+    assert {event.attempt for event in queue.events()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("task", "error", "words"),
+    [
+        ("crash", "the task's process was killed by SIGSEGV", "last words"),
+        ("vanish", "the task's process ended with code 7", ""),
+        ("leave", "SystemExit: I leave", "SystemExit: I leave"),
+    ],
+)
+def test_a_task_that_takes_its_process_along_is_parked_with_its_last_words(
+    queue: Queue, start: Start, task: str, error: str, words: str
+) -> None:
+    queue.load(["a"])
+    assert ended(start(task, 0)) == "failed: 3 failed\n"
+    item = queue.item("a")
+    assert (item.state, item.attempts, item.error) == (State.PARKED, 3, error)
+    assert words in item.log
+
+
+def test_the_outcome_of_a_result_counts(queue: Queue, start: Start) -> None:
+    queue.load(["succeeded", "partial", "failed", "skipped"])
+    assert ended(start("judged", 0)) == "partial: 2 done, 6 failed\n"
+    assert queue.names(State.DONE) == ["succeeded", "partial"]
+    assert queue.item("partial").result == {
+        "outcome": "partial",
+        "reason": "it partial",
+        "figures": {"frames": 3},
+    }
+    assert queue.item("skipped").error == "it skipped"
+
+
+def test_a_task_that_blocks_everything_keeps_its_lease(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    workers = [start("greedy", 2) for _ in range(2)]
+    assert sorted(map(ended, workers)) == ["succeeded: 1 done\n", "succeeded: no work\n"]
+    assert [event.ending for event in queue.events()] == [Ending.DONE]
+
+
+def test_a_paused_worker_loses_its_item_and_can_not_commit(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    paused = start("publish", 0)
+    begun("a")
+    paused.send_signal(signal.SIGSTOP)
+    assert ended(start("publish", 1)) == "succeeded: 1 done\n"
+    paused.send_signal(signal.SIGCONT)
+    assert ended(paused) == "succeeded: 1 lost\n"
+    assert [path.name for path in Path.cwd().glob("published*")] == ["published-a-2"]
+    assert [event.ending for event in queue.events()] == [Ending.LOST, Ending.DONE]
+
+
+def test_a_paused_task_loses_its_item(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    worker = start("medium", 1)
+    os.kill(begun("a"), signal.SIGSTOP)
+    assert ended(worker) == "succeeded: 1 done, 1 lost\n"
+    assert queue.item("a").attempts == 2
+
+
+def test_a_killed_workers_task_ends_and_its_item_is_taken_over(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    killed = start("parent")
+    task = begun("a")
+    killed.kill()
+    wait_for(lambda: gone(task))
+    assert ended(start("medium", 1)) == "succeeded: 1 done\n"
+    assert queue.item("a").attempts == 2
+
+
+def test_told_to_stop_it_finishes_what_it_can(queue: Queue, start: Start) -> None:
+    queue.load(["a", "b"])
+    worker = start("medium")
+    begun("a")
+    worker.send_signal(signal.SIGTERM)
+    assert ended(worker) == "succeeded: 1 done\n"
+    assert queue.item("a").result == "finished"
+    assert queue.item("b").attempts == 0
+
+
+def test_told_to_stop_it_hands_back_what_takes_too_long(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    worker = start("parent", 1000, 0.3)
+    task = begun("a")
+    child = int(Path("child-a").read_text())
+    worker.send_signal(signal.SIGTERM)
+    assert ended(worker) == "succeeded: 1 returned\n"
+    wait_for(lambda: gone(task) and gone(child))
+    assert (queue.item("a").state, queue.item("a").attempts) == (State.WAITING, 0)
+    # Told twice, it does not wait
+    second = start("long", 1000, 1000)
+    begun("a")
+    second.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    second.send_signal(signal.SIGTERM)
+    assert ended(second) == "succeeded: 1 returned\n"
+
+
+def test_told_to_stop_while_it_waits_for_work_it_leaves_at_once(queue: Queue, start: Start) -> None:
+    worker = start("long")
+    wait_for(lambda: queue._client.info("clients")["blocked_clients"])
+    worker.send_signal(signal.SIGTERM)
+    assert ended(worker) == "succeeded: no work\n"
+    assert queue._client.zcard("kpfnb:{trial}:workers") == 0
+
+
+def test_a_cancelled_items_task_is_ended(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    worker = start("long", 0.5)
+    task = begun("a")
+    queue.move("cancel", ["a"])
+    wait_for(lambda: gone(task))
+    assert ended(worker) == "succeeded: 1 lost\n"
+    assert queue.item("a").state is State.CANCELLED
+
+
+def test_a_drained_queues_workers_leave(queue: Queue, start: Start) -> None:
+    queue.load(["a", "b"])
+    worker = start("medium")
+    begun("a")
+    queue.drain()
+    assert ended(worker) == "succeeded: 1 done\n"
+    assert queue.item("b").state is State.WAITING
+
+
+def test_waiting_it_takes_what_comes_and_asks_seldom(queue: Queue, start: Start) -> None:
+    worker = start("quick", 1.5)
+    wait_for(lambda: queue._client.info("clients")["blocked_clients"])
+    before = queue._client.info("stats")["total_commands_processed"]
+    time.sleep(1)
+    asked = queue._client.info("stats")["total_commands_processed"] - before
+    assert asked < 10, "it waits, it does not poll"
+    queue.load(["a"])
+    assert ended(worker) == "succeeded: 1 done\n"
+
+
+def test_it_starts_a_dead_server_again_and_reports(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    worker = start("medium", 0)
+    begun("a")
+    pid = valkey.status().pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    assert ended(worker) == "succeeded: 1 done\n"
+    assert queue.item("a").state is State.DONE
+    assert valkey.status().pid not in (pid, None)
+
+
+def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
+    queue: Queue, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LEASE", "HEARTBEAT", "BACKOFF"):
+        monkeypatch.delenv(f"KPFNB_QUEUE_{name}_SECONDS")
+    queue.load(["a"])
+    killed = start("long")
+    begun("a")
+    killed.kill()
+    killed_at = time.monotonic()
+    other = start("medium", 100)
+    wait_for(lambda: queue.item("a").state is State.DONE, 60)
+    print(f"recovered after {time.monotonic() - killed_at:.1f} s")
+    other.send_signal(signal.SIGTERM)
+    assert ended(other) == "succeeded: 1 done\n"
+
+
+@pytest.mark.parametrize(
+    ("last", "seconds", "number"),
+    [(1, 100, 1), (1, 0.04, 1), (1, 0.01, 2), (2, 0.001, 4), (32, 0.001, MOST_CLAIMS), (8, 1, 1)],
+)
+def test_only_quick_items_are_claimed_ahead(last: int, seconds: float, number: int) -> None:
+    assert how_many(last, seconds) == number

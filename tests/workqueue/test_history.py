@@ -1,0 +1,85 @@
+"""The proof that the queue loses nothing and commits nothing twice, and that the proof is one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kpfnb.workqueue.records import Ending, Event, Item, State
+from tests.workqueue.history import History, violations
+
+KILLS = int(os.environ.get("KPFNB_QUEUE_KILLS", "300"))
+
+THEN = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def event(item: str, ending: Ending, token: int) -> Event:
+    return Event(item, ending, "w", 1, token, THEN, THEN, "")
+
+
+def sound() -> History:
+    events = [
+        event("a", Ending.LOST, 1),
+        event("poison", Ending.FAILED, 2),
+        event("a", Ending.RETURNED, 3),
+        event("poison", Ending.LOST, 4),
+        event("a", Ending.DONE, 5),
+        event("poison", Ending.FAILED, 6),
+    ]
+    return History(
+        loaded=["a", "poison"],
+        final=[Item("a", State.DONE), Item("poison", State.PARKED, error="killed")],
+        events=events,
+        claims=[(one.item, one.token) for one in events],
+        accepted=[("a", 5)],
+        effects=[("a", 1), ("a", 5)],
+    )
+
+
+FAULTS: dict[str, Callable[[History], object]] = {
+    "does not know it": lambda h: h.final.pop(0),
+    "ended as waiting": lambda h: h.final.__setitem__(0, Item("a", State.WAITING)),
+    "ended as done": lambda h: h.final.__setitem__(1, Item("poison", State.DONE)),
+    "parked without its error": lambda h: h.final.__setitem__(1, Item("poison", State.PARKED)),
+    "committed 2 times, says the queue": lambda h: h.events.append(event("a", Ending.DONE, 7)),
+    "committed 2 times, says its workers": lambda h: h.accepted.append(("a", 1)),
+    "it is 5": lambda h: h.accepted.__setitem__(0, ("a", 3)),
+    "was given 2 times": lambda h: h.claims.append(("a", 1)),
+    "no larger than before": lambda h: h.events.insert(5, event("poison", Ending.LOST, 4)),
+    "after it was done": lambda h: h.events.append(event("a", Ending.LOST, 7)),
+    "claimed (7) after it was done": lambda h: h.claims.append(("a", 7)),
+    "done without its effect": lambda h: h.effects.pop(),
+    "tried 4 times": lambda h: h.events.append(event("poison", Ending.LOST, 7)),
+    "parked after 2 attempts": lambda h: h.events.pop(1),
+}
+
+
+def test_a_sound_history_passes() -> None:
+    assert violations(sound()) == []
+
+
+@pytest.mark.parametrize("words", FAULTS)
+def test_each_fault_is_found(words: str) -> None:
+    history = deepcopy(replace(sound()))
+    FAULTS[words](history)
+    assert any(words in violation for violation in violations(history)), violations(history)
+
+
+def test_nothing_is_lost_and_nothing_committed_twice_whatever_is_killed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.workqueue.chaos"]
+        + [f"--kills={KILLS}", str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,118 @@
+"""Tasks that go wrong in every way, and a worker for them in a process of its own.
+
+    python -m tests.workqueue.working TASK QUEUE [IDLE_SECONDS [GRACE_SECONDS]]
+
+The lease is that of the settings. A task tells that it has begun, and its process, in a file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from kpfnb import log
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+from kpfnb.worker import Worker
+from kpfnb.workqueue.lease import Lease
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.tasks import Task
+
+
+def begin(item: str) -> None:
+    path = Path(f"begun-{item}")
+    path.with_suffix(".new").write_text(str(os.getpid()))
+    path.with_suffix(".new").rename(path)
+
+
+def quick(item: str, lease: Lease) -> str:
+    return item.upper()
+
+
+def long(item: str, lease: Lease) -> None:
+    begin(item)
+    time.sleep(100)
+
+
+def medium(item: str, lease: Lease) -> str:
+    begin(item)
+    time.sleep(1)
+    return "finished"
+
+
+def greedy(item: str, lease: Lease) -> str:
+    """Hold Python's lock in C for longer than the lease: no thread of this process runs."""
+    begin(item)
+    ctypes.PyDLL(None).usleep(1_500_000)
+    return "finished"
+
+
+def crash(item: str, lease: Lease) -> None:
+    print("last words", flush=True)
+    ctypes.string_at(0)
+
+
+def leave(item: str, lease: Lease) -> None:
+    sys.exit("I leave")
+
+
+def vanish(item: str, lease: Lease) -> None:
+    os._exit(7)
+
+
+def parent(item: str, lease: Lease) -> None:
+    """Start a program that would outlive it."""
+    child = subprocess.Popen(["sleep", "100"])
+    Path(f"child-{item}").write_text(str(child.pid))
+    begin(item)
+    time.sleep(100)
+
+
+def publish(item: str, lease: Lease) -> str:
+    """Ask before publishing; another has had the item by then."""
+    begin(item)
+    time.sleep(1)
+    lease.confirm()
+    Path(f"published-{item}-{lease.attempt}").touch()
+    return "published"
+
+
+class Judged(Brief):
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    @property
+    def reason(self) -> str:
+        return f"it {self.outcome}"
+
+    def figures(self) -> dict[str, int | float | str]:
+        return {"frames": 3}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
+
+    to_frame = plot = _repr_html_ = to_dict
+
+
+def judged(item: str, lease: Lease) -> Judged:
+    return Judged(Outcome(item))
+
+
+def main() -> None:
+    task, name, *seconds = sys.argv[1:]
+    idle, grace = [*map(float, seconds), *(1000, 20)[len(seconds) :]]
+    log.console()
+    with Queue(name) as queue:
+        worker = Worker(queue, Task(task, globals()[task]), idle_seconds=idle, grace_seconds=grace)
+        print(worker.run())
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    main()
