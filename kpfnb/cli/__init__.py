@@ -16,7 +16,7 @@ import typer
 from kpfnb.errors import KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
-from kpfnb.verdict import REFUSALS
+from kpfnb.runs.verdict import REFUSALS
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
@@ -70,4 +70,17 @@ def main() -> None:
 
 
 # Each module adds its commands to `app`; heavy libraries are imported inside the commands
-from kpfnb.cli import adap, demo, doctor, kpf, pipelines, queue, reprocess, runs, services, storage, tsdb  # noqa: E402, F401
+from kpfnb.cli import (  # noqa: E402, F401
+    adap,
+    demo,
+    doctor,
+    kpf,
+    pipelines,
+    queue,
+    reprocess,
+    runs,
+    services,
+    storage,
+    tsdb,
+    watch,
+)

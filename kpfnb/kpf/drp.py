@@ -12,7 +12,7 @@ from kpfnb.errors import BadSettings
 from kpfnb.kpf.obsid import KPF
 from kpfnb.settings import Settings
 
-HINT = "set drp_command in kpfnb.toml or KPFNB_DRP_COMMAND; {ncpus} and {target} are filled in"
+HINT = "set {name} in kpfnb.toml or {variable}; {{ncpus}} and {{target}} are filled in"
 
 LINE_BYTES = 2000
 """A longer line of a log is read in parts; logs with a line of 100 MB have been seen."""
@@ -23,17 +23,21 @@ _TROUBLE = re.compile(
 )
 
 
-def command(settings: Settings, target: Path | str, ncpus: int) -> list[str]:
+def command(
+    settings: Settings, target: Path | str, ncpus: int, *, setting: str = "drp_command"
+) -> list[str]:
     """The DRP's command with a target: a directory, one FITS file or a text file that lists them.
 
-    A template without {target} and a program that is not there are a `BadSettings`.
+    A template (the value of `setting`) without {target} and a program that is not there are a
+    `BadSettings`.
     """
-    template = settings.drp_command
+    template = getattr(settings, setting)
+    hint = HINT.format(name=setting, variable=f"KPFNB_{setting.upper()}")
     if not any("{target}" in argument for argument in template):
-        raise BadSettings(f"setting drp_command has no {{target}}: {' '.join(template)!r}", HINT)
+        raise BadSettings(f"setting {setting} has no {{target}}: {' '.join(template)!r}", hint)
     program = programs.find(template[0])
     if not program:
-        raise BadSettings(f"setting drp_command: the program {template[0]!r} is not there", HINT)
+        raise BadSettings(f"setting {setting}: the program {template[0]!r} is not there", hint)
     values = {
         "{ncpus}": str(ncpus),
         "{target}": str(target),

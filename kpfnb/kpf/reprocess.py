@@ -20,7 +20,7 @@ from pathlib import Path
 
 from kpfnb import live, locks, settings
 from kpfnb.errors import BadInput, BadSettings
-from kpfnb.kpf import drp, drpbatch, junk, nightlog, safekeeping, selection, survey, unfinished
+from kpfnb.kpf import drp, drpbatch, junk, leftovers, nightlog, safekeeping, selection, survey
 from kpfnb.kpf import version as versions
 from kpfnb.kpf.drpbatch import Job
 from kpfnb.kpf.index import Index
@@ -33,11 +33,6 @@ from kpfnb.kpf.standing import Rules, Standing
 from kpfnb.kpf.worklist import Worklist, iso, why_stop
 from kpfnb.settings import Settings
 from kpfnb.supervision import Patience
-
-MARK = "in-work.json"
-
-STOPPING_SECONDS = 30.0
-"""The DRP of a run that was killed is gone after this time at most."""
 
 
 def run(
@@ -110,9 +105,7 @@ def _reprocess(
 ) -> Worklist:
     state = rules.root / STATE_DIR
     with locks.hold("reprocess", folder=state):
-        # The DRP of a run that was killed a moment ago may still be on its way out
-        with locks.hold("drp", folder=state, wait_seconds=STOPPING_SECONDS):
-            finished = _finish_killed(rules, index)
+        finished = _finish_killed(rules, index)
         worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
         worklist.notes.extend(finished)
         if worklist.todo:
@@ -122,8 +115,8 @@ def _reprocess(
 
 def _finish_killed(rules: Rules, index: Index) -> list[str]:
     """Bring to its end what a killed run left; what was done, in words."""
-    aside = unfinished.distrust(rules.root / STATE_DIR / MARK)
-    notes = [f"{len(aside)} products that a killed run may not have finished are set aside"]
+    aside = leftovers.finish(rules.root / STATE_DIR)
+    notes = [f"{aside} products that a killed run may not have finished are set aside"]
     return [*(notes if aside else []), *safekeeping.finish_killed(rules, index)]
 
 
@@ -145,8 +138,8 @@ def _job(here: Settings, rules: Rules, options: Options, index: Index, started: 
         index=index,
         folder=folder,
         old=old if options.delete else None,
-        lock=locks.path("drp", rules.root / STATE_DIR),
-        mark=rules.root / STATE_DIR / MARK,
+        lock=leftovers.lock(rules.root / STATE_DIR),
+        mark=leftovers.mark(rules.root / STATE_DIR),
         started=started,
     )
 

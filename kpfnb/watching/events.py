@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
+# It tells of every single change
+logging.getLogger("watchfiles").setLevel(logging.WARNING)
+
 STEP_MS = 15
 DEBOUNCE_MS = 60
 POLL_MS = 5000

@@ -73,6 +73,7 @@ class Tally:
         now = time.monotonic()
         settled = [self._arrivals.settled_at.pop(path, now) for path in paths]
         self.latencies = [*self.latencies, *(now - moment for moment in settled)][-LATENCIES:]
+        logger.info("%s: %d handed out, the first %s", self._status.name, len(paths), paths[0])
         self._status = replace(self._status, seen=self._status.seen + len(paths))
 
     def ended(self, rows: Iterable[Row]) -> None:
@@ -83,6 +84,7 @@ class Tally:
             failed += row.state is State.FAILED
             if row.state is State.FAILED:
                 self.error(f"{Path(row.path).name} (attempt {row.attempts}): {row.reason}")
+        logger.info("%s: %d done, %d failed", self._status.name, done, failed)
         now = self._status
         self._status = replace(now, done=now.done + done, failed=now.failed + failed)
 

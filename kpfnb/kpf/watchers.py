@@ -1,0 +1,130 @@
+"""The watchers by name: which files each wants, and what it does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kpfnb import settings
+from kpfnb.errors import BadParameter
+from kpfnb.kpf.drpdaemon import ByDaemon
+from kpfnb.kpf.drplists import LIST_SIZE, Lists
+from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.safekeeping import STATE_DIR
+from kpfnb.parameters import check_night
+from kpfnb.settings import Settings
+from kpfnb.watching import service, status
+from kpfnb.watching.kind import Ended, Fate, Kind, Task
+from kpfnb.watching.status import Status
+
+DAEMON_CALLS = 32
+"""L0 files given to a daemon are waited for in so many groups."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a watcher.
+
+    Attributes
+    ----------
+    ncpus : work on so many files at once
+    nice : added to the niceness of what it starts, 0 to 19
+    """
+
+    ncpus: int
+    nice: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be."""
+        if self.ncpus < 1:
+            raise BadParameter(f"ncpus: {self.ncpus}", "it is 1 or more")
+        if not 0 <= self.nice <= 19:
+            raise BadParameter(f"nice: {self.nice}", "it is from 0 to 19")
+
+
+def run(
+    name: str,
+    *,
+    ncpus: int | None = None,
+    nice: int = 0,
+    since: str = "",
+    polling: bool | None = None,
+    once: bool = False,
+) -> Status:
+    """Run the watcher of that name; see `kpfnb.watching.service.run` and `.pace`.
+
+    ncpus : the setting `workers` if None
+
+    Raises
+    ------
+    BadParameter, BadSettings : something that is asked for can't be
+    Busy : see `kpfnb.watching.service.run`
+    """
+    here = settings.load()
+    wish = Wish(here.workers if ncpus is None else ncpus, nice)
+    if since:
+        check_night(since)
+    return service.run(
+        KINDS[name](here, wish), service.pace(here, since=since, polling=polling, once=once)
+    )
+
+
+def process(here: Settings, wish: Wish) -> Kind:
+    """New L0 files through the DRP: by lists, or by its own watcher if a command for it is set."""
+    folder = status.folder(here.work_dir, "process")
+    own: dict[str, Any]
+    if here.drp_watch_command:
+        daemon = ByDaemon(here, folder, ncpus=wish.ncpus, nice=wish.nice, calls=DAEMON_CALLS)
+        own = {"handle": daemon.handle, "life": daemon.life, "touches": True}
+        own |= {"at_once": DAEMON_CALLS, "batch_size": 1000}
+    else:
+        lists = Lists(here, folder / "drp", at_once=wish.ncpus, nice=wish.nice)
+        own = {"handle": lists.handle, "turn": lists.turn}
+        own |= {"at_once": wish.ncpus, "batch_size": LIST_SIZE}
+    return _kind("process", here, levels=[KPF.raw], **own)
+
+
+def ingest(here: Settings, wish: Wish) -> Kind:
+    """Files of all levels into the time-series database."""
+    return _kind("ingest", here, levels=KPF.levels, handle=_ingest, batch_size=600)
+
+
+KINDS: dict[str, Callable[[Settings, Wish], Kind]] = {"process": process, "ingest": ingest}
+"""Makes the watcher of each name. One is added by a function that returns its `Kind`."""
+
+
+def is_file_of(root: Path, levels: Collection[str]) -> Callable[[str], bool]:
+    """Whether a path is that of an observation's file, of one of these levels, in its place."""
+    prefix = f"{root}/"
+
+    def wanted(path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        level, _, night = folder.removeprefix(prefix).partition("/")
+        match = KPF.filename.fullmatch(name) if level in levels else None
+        return bool(match and (match["night"], match["suffix"]) == (night, KPF.levels[level]))
+
+    return wanted
+
+
+def _kind(name: str, here: Settings, *, levels: Collection[str], **own: Any) -> Kind:
+    root = here.kpf_root
+    return Kind(
+        name=name,
+        root=root,
+        state=root / STATE_DIR,
+        tops=tuple(root / level for level in levels),
+        wanted=is_file_of(root, levels),
+        **own,
+    )
+
+
+def _ingest(tasks: Sequence[Task]) -> Iterator[Ended]:
+    from kpfnb.kpf.tsdb import ingest as work
+
+    found = work.files([task.path for task in tasks])
+    refused = {bad.path: bad.reason for night in found.nights for bad in night.refused}
+    for task in tasks:
+        reason = refused.get(str(task.path), "")
+        yield Ended(task.path, Fate.FAILED if reason else Fate.DONE, reason)

@@ -1,0 +1,202 @@
+"""All watchers at one glance: a table for terminal, notebook and other programs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from kpfnb import live, settings
+from kpfnb.outcomes import Outcome, combine
+from kpfnb.result import Brief
+from kpfnb.watching import status
+from kpfnb.watching.memory import Memory, State
+from kpfnb.watching.status import Life, Status
+from kpfnb.watching.watcher import MEMORY
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+COLUMNS = ("watcher", "state", "since", "seen", "done", "failed", "waiting", "in work", "given up")
+HOURS = 24
+SHOWN = 10
+
+# Okabe and Ito: told apart by everybody
+COLOURS = {"done": "#0072B2", "failed": "#D55E00"}
+
+_refreshing: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Overview(Brief):
+    """The watchers of a work directory at one moment.
+
+    Attributes
+    ----------
+    expected : names of watchers that have to be running
+    zone : of the times that are shown
+    """
+
+    watchers: tuple[Status, ...]
+    expected: tuple[str, ...] = ()
+    zone: ZoneInfo = ZoneInfo("UTC")
+
+    @property
+    def absent(self) -> list[str]:
+        """Those that have to be running and are not."""
+        running = {one.name for one in self.watchers if one.life is Life.RUNNING}
+        return [name for name in self.expected if name not in running]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Failed where one is absent; that of a single watcher as it is."""
+        if self.absent:
+            return Outcome.FAILED
+        if len(self.watchers) == 1:
+            return self.watchers[0].outcome
+        return combine(one.outcome for one in self.watchers)
+
+    @property
+    def reason(self) -> str:
+        """One line."""
+        if self.absent:
+            return f"not running: {', '.join(self.absent)}"
+        if not self.watchers:
+            return "no watcher has run here"
+        return "; ".join(f"{one.name} {one.life}, {one.done} done" for one in self.watchers)
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Over all watchers."""
+        running = sum(one.life is Life.RUNNING for one in self.watchers)
+        totals = {
+            name: sum(getattr(one, name) for one in self.watchers)
+            for name in ("done", "failed", "waiting", "given_up")
+        }
+        return {"watchers": len(self.watchers), "running": running, **totals}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that each watcher tells."""
+        return {
+            "outcome": self.outcome,
+            "absent": self.absent,
+            "watchers": [one.to_dict() for one in self.watchers],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a watcher."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(one, self.zone) for one in self.watchers], columns=list(COLUMNS))
+
+    def plot(self) -> Figure:
+        """Files that were done and that failed, by hour, over the last day."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8, 1.2 + 1.8 * max(1, len(self.watchers))), layout="constrained")
+        panels = figure.subplots(max(1, len(self.watchers)), sharex=True, squeeze=False)[:, 0]
+        for panel, one in zip(panels, self.watchers, strict=False):
+            hours = _by_hour(one)
+            panel.hist(
+                [hours[state] for state in COLOURS],
+                bins=list(range(-HOURS, 1)),
+                stacked=True,
+                color=list(COLOURS.values()),
+                label=list(COLOURS),
+            )
+            panel.set(title=one.name, ylabel="files an hour", xlim=(-HOURS, 0))
+            panel.yaxis.get_major_locator().set_params(integer=True)
+            panel.legend(loc="upper left", frameon=False)
+        panels[-1].set_xlabel("hours before now")
+        return figure
+
+    def __str__(self) -> str:
+        rows = [COLUMNS, *(tuple(_row(one, self.zone).values()) for one in self.watchers)]
+        widths = [max(len(str(row[i])) for row in rows) for i in range(len(COLUMNS))]
+        lines = [
+            " | ".join(f"{value!s:<{w}}" for value, w in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        remarks = [f"* {line}" for one in self.watchers for line in remarks_on(one)]
+        table = [lines[0].upper(), "-" * len(lines[0]), *lines[1:]] if self.watchers else []
+        return "\n".join([*table, *remarks, *([] if self.watchers else [self.reason])])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(str(v))}</td>' for v in _row(one, self.zone).values())}</tr>"
+            for one in self.watchers
+        )
+        remarks = "".join(
+            f"<li>{escape(line)}</li>" for one in self.watchers for line in remarks_on(one)
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return (
+            f"<p><strong>{escape(self.reason)}</strong></p>"
+            f"{table if self.watchers else ''}{f'<ul>{remarks}</ul>' if remarks else ''}"
+        )
+
+
+def look(name: str = "", *, expected: Sequence[str] = ()) -> Overview:
+    """How the watchers of this work directory are, or the one of that name."""
+    here = settings.load()
+    return Overview(tuple(status.read_all(here.work_dir, name)), tuple(expected), here.zone)
+
+
+def show(result: Overview, *, refresh_seconds: float) -> None:
+    """Show it; in JupyterLab it refreshes itself, for as long as the kernel lives."""
+    from IPython.display import display
+
+    global _refreshing
+    if not live.in_notebook():
+        display(result)
+        return
+    import ipywidgets
+
+    view = ipywidgets.HTML(result._repr_html_())
+    display(view)
+
+    async def refresh() -> None:
+        while True:
+            await asyncio.sleep(refresh_seconds)
+            view.value = look(expected=result.expected)._repr_html_()
+
+    if _refreshing:
+        _refreshing.cancel()
+    _refreshing = asyncio.get_running_loop().create_task(refresh())
+
+
+def remarks_on(one: Status) -> Iterator[str]:
+    """What a person should know of a watcher besides its counts."""
+    if one.trouble:
+        yield f"{one.name} waits: {one.trouble}"
+    if one.mode.startswith("polling:"):
+        yield f"{one.name} is {one.mode}"
+    for path, why in one.not_whole[:SHOWN]:
+        yield f"{one.name}: {path} is not whole ({why})"
+    for path, why in one.failing[:SHOWN]:
+        yield f"{one.name}: {path} failed: {why}"
+    if one.last_error:
+        yield f"{one.name}: last error: {one.last_error}"
+
+
+def _row(one: Status, zone: ZoneInfo) -> dict[str, str | int]:
+    since = datetime.fromisoformat(one.since).astimezone(zone)
+    counts = (one.seen, one.done, one.failed, one.waiting, len(one.in_work), one.given_up)
+    values = (one.name, str(one.life), f"{since:%Y-%m-%d %H:%M}", *counts)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _by_hour(one: Status) -> dict[str, list[float]]:
+    """When files ended, in hours before now, by how they ended."""
+    now = datetime.now(UTC)
+    hours: dict[str, list[float]] = {str(state): [] for state in (State.DONE, State.FAILED)}
+    with Memory(Path(one.folder) / MEMORY) as memory:
+        for moment, state in memory.ended_since((now - timedelta(hours=HOURS)).timestamp()):
+            hours[state].append((moment - now.timestamp()) / 3600)
+    return hours
