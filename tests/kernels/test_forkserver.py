@@ -5,8 +5,8 @@ import time
 import psutil
 import pytest
 
-from kpfnb import forkserver
-from kpfnb.forkserver import ForkFailed, Server
+from kpfnb.kernels import forkserver
+from kpfnb.kernels.forkserver import ForkFailed, Server
 
 
 @pytest.fixture(scope="module")

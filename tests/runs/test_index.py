@@ -1,9 +1,11 @@
 import shutil
 from html.parser import HTMLParser
 
-from kpfnb import runs, runsindex, runview, settings
+from kpfnb import runs, settings
 from kpfnb.outcomes import Outcome
-from kpfnb.verdict import Facts
+from kpfnb.runs import index as runsindex
+from kpfnb.runs import view as runview
+from kpfnb.runs.verdict import Facts
 
 EVIL = "<script>alert(1)</script>"
 

@@ -10,7 +10,7 @@ import pytest
 from kpfnb import runs, settings
 from kpfnb.errors import BadInput, BadSettings
 from kpfnb.outcomes import Outcome
-from kpfnb.verdict import CellError, Facts
+from kpfnb.runs.verdict import CellError, Facts
 
 GOOD = Facts(result={"outcome": "succeeded", "reason": "done", "figures": {"n": 3}})
 

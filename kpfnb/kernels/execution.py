@@ -1,0 +1,241 @@
+"""One notebook being executed by papermill, in a kernel of its own that can be stopped any time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
+from nbclient.exceptions import DeadKernelError
+from nbconvert.filters import strip_ansi
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
+
+from kpfnb import log
+from kpfnb.kernels.forkserver import ForkFailed
+from kpfnb.runs import LOG_NAME, Record
+from kpfnb.runs.verdict import CellError, Facts
+from kpfnb.session import RUN_VARIABLE
+
+KernelKind = Literal["fork", "plain"]
+PARTIAL_NAME = "notebook.partial.ipynb"
+START_SECONDS = 120
+GRACE_SECONDS = 10
+"""A kernel that is told to stop may clean up for so long before it is killed."""
+
+_ENGINE = "kpfnb"
+_log = logging.getLogger(__name__)
+
+
+class Execution:
+    """Runs one notebook from top to bottom. `run` is called once; `stop` from any thread."""
+
+    def __init__(
+        self,
+        record: Record,
+        path: Path,
+        given: Mapping[str, Any],
+        *,
+        kernel: KernelKind = "fork",
+        on_cell: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.notebook: Any = None
+        """The notebook with its outputs, as far as it got; None before it was read."""
+        self._record = record
+        self._path = path
+        self._given = given
+        self._kernel = kernel
+        self._on_cell = on_cell
+        self._stopped = ""
+        self._facts = Facts()
+        self._manager: _KernelManager | None = None
+        self._timers: list[threading.Timer] = []
+
+    def run(self, *, timeout_seconds: float | None = None) -> Facts:
+        """Execute it, and tell what happened; nothing is raised but at the very start."""
+        if timeout_seconds:
+            self._later(timeout_seconds, self.stop, f"stopped: took more than {timeout_seconds} s")
+        # A thread of its own: its event loop never meets the caller's, and the caller sees signals
+        thread = threading.Thread(target=self._work, name=f"run {self._record.id}")
+        thread.start()
+        thread.join()
+        for timer in self._timers:
+            timer.cancel()
+        return self._facts
+
+    def stop(self, reason: str) -> None:
+        """Interrupt the cell that runs, and go no further; called again, kill the kernel."""
+        if self._stopped:
+            self._signal(signal.SIGKILL)
+            return
+        self._stopped = reason
+        self._signal(signal.SIGINT)
+        self._later(GRACE_SECONDS, self._signal, signal.SIGKILL)
+
+    def _work(self) -> None:
+        # The loop that nbclient will use in this thread, and would leave open
+        loop = ensure_event_loop()
+        try:
+            with log.this_thread(self._record.directory / LOG_NAME):
+                self._facts = self._observe()
+        finally:
+            loop.close()
+
+    def _observe(self) -> Facts:
+        error, died, trouble = None, False, ""
+        try:
+            self._papermill()
+        except papermill.PapermillExecutionError as problem:
+            error = CellError(problem.exec_count or 0, problem.ename, problem.evalue)
+            _log.info("%s", strip_ansi("\n".join([str(error), *problem.traceback])))
+        except _Stopped:
+            _log.info("%s", self._stopped)
+        except DeadKernelError:
+            died = True
+        # The border of a run: whatever else went wrong around the notebook is its outcome
+        except Exception as problem:
+            died = "Kernel died" in str(problem)
+            trouble = "" if died else f"{type(problem).__name__}: {problem}"
+            _log.exception("the notebook could not be executed")
+        return Facts(
+            stopped=self._stopped,
+            trouble=log.redact(trouble),
+            kernel_died=died,
+            error=error,
+            result=self._record.result(),
+        )
+
+    def _papermill(self) -> None:
+        # papermill fills {name} in paths with parameters
+        source, target = (
+            str(path).replace("{", "{{").replace("}", "}}")
+            for path in (self._path, self._record.directory / PARTIAL_NAME)
+        )
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters=dict(self._given),
+            engine_name=_ENGINE,
+            kernel_name="python3",
+            progress_bar=False,
+            execution=self,
+        )
+
+    def execute(self, notebook_manager: NotebookExecutionManager) -> None:
+        """Called by papermill once the notebook has its parameters."""
+        self.notebook = notebook_manager.nb
+        try:
+            self._execute(notebook_manager, self._kernel)
+        except ForkFailed as error:
+            # No cell has run yet
+            _log.warning("%s; going on with a plain kernel", error)
+            self._execute(notebook_manager, "plain")
+
+    def _execute(self, notebook_manager: NotebookExecutionManager, kernel: KernelKind) -> None:
+        # The path of a Unix socket has room for about 100 characters: not in the run's directory
+        folder = Path(tempfile.mkdtemp(prefix="kpfnb-", dir=_short_directory()))
+        try:
+            with open(self._record.directory / LOG_NAME, "ab") as output:
+                variables = {RUN_VARIABLE: str(self._record.directory)}
+                self._manager = _KernelManager(folder, kernel, variables, output)
+                client = PapermillNotebookClient(
+                    notebook_manager,
+                    km=self._manager,
+                    kernel_name="python3",
+                    startup_timeout=START_SECONDS,
+                    on_cell_start=self._before_cell,
+                )
+                client.execute(cleanup_kc=True)
+        finally:
+            self._manager = None
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _before_cell(self, *, cell_index: int, **_: Any) -> None:
+        if self._stopped:
+            raise _Stopped
+        if self._on_cell:
+            self._on_cell(cell_index + 1, len(self.notebook.cells))
+
+    def _signal(self, number: int) -> None:
+        manager = self._manager
+        process = manager and manager.provisioner and manager.provisioner.process
+        if not process:
+            return
+        # What the notebook has started too, but not what it put in a session of its own: a service
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+    def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+        timer = threading.Timer(seconds, action, arguments)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+
+class _Stopped(Exception):
+    """The run was stopped between two cells."""
+
+
+class _Engine(Engine):
+    """papermill's way in: the execution makes its own kernel."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        *,
+        execution: Execution,
+        **_: Any,
+    ) -> None:
+        """Let the execution do it."""
+        execution.execute(nb_man)
+
+
+papermill_engines.register(_ENGINE, _Engine)
+
+
+class _KernelManager(AsyncKernelManager):
+    """A kernel of this Python, reached over Unix sockets: of TCP ports some get lost to others."""
+
+    def __init__(
+        self, folder: Path, kind: KernelKind, variables: dict[str, str], output: BinaryIO
+    ) -> None:
+        super().__init__(
+            kernel_name="python3", transport="ipc", connection_file=str(folder / "kernel.json")
+        )
+        self._output = output
+        provisioner = "kpfnb-fork" if kind == "fork" else "local-provisioner"
+        self._spec = KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            language="python",
+            # Values are templates, in which $ has a meaning
+            env={name: value.replace("$", "$$") for name, value in variables.items()},
+            metadata={"kernel_provisioner": {"provisioner_name": provisioner}},
+        )
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Always this Python, whatever kernels are installed."""
+        return self._spec
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        # What the kernel writes past IPython, a last cry from C among it, goes to the log
+        streams = {"stdout": self._output, "stderr": self._output}
+        await super()._async_launch_kernel(kernel_cmd, **kw, **streams)
+
+
+def _short_directory() -> str | None:
+    return "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108

@@ -1,0 +1,215 @@
+"""Kernels in milliseconds: forked from a process that has the heavy libraries loaded.
+
+`ForkProvisioner` is what jupyter_client asks for a kernel. The process that forks
+(`kpfnb.kernels.kernelhost`) is started with the first kernel, serves all threads of this process, and ends
+with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import KernelProvisionerBase
+
+START_SECONDS = 60
+POLL_SECONDS = 0.02
+READ_AT_IMPORT = ("PYTHON", "LD_", "OMP_", "OPENBLAS_", "MKL_", "MPL", "MATPLOTLIB", "XDG_", "HOME")
+"""Variables that the loaded libraries read only once: another value needs another server."""
+
+
+class ForkFailed(Exception):
+    """No kernel was started."""
+
+
+class Forked:
+    """A kernel that was forked for this process; the like of `subprocess.Popen`."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._exit_code: int | None = None
+        link.settimeout(START_SECONDS)
+        first = self._line()
+        if first is None:
+            link.close()
+            raise ForkFailed("the kernel server died while it was starting a kernel")
+        self.pid = first
+        link.setblocking(False)
+
+    def poll(self) -> int | None:
+        """The exit code (negative: killed by that signal); None while it runs."""
+        if self._exit_code is None:
+            try:
+                code = self._line()
+            except BlockingIOError:
+                return None
+            # A server that died has taken its kernels with it
+            self._exit_code = -signal.SIGKILL if code is None else code
+            self._link.close()
+        return self._exit_code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the kernel and what it has started."""
+        if self.poll() is None:
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                # It has not become a group of its own yet
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
+
+    def _line(self) -> int | None:
+        # Each number comes in one message of a few bytes
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = self._link.recv(1)
+            if not byte:
+                return None
+            line += byte
+        return int(line)
+
+
+class Server:
+    """One kernel host process and the way to ask it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._control, theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        with theirs:
+            command = [sys.executable, "-P", "-m", "kpfnb.kernels.kernelhost", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def fork(self, request: Mapping[str, Any], streams: list[int]) -> Forked:
+        """A new kernel; `streams` become its stdin, stdout and stderr."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, self._lock:
+                socket.send_fds(self._control, [b"\n"], [theirs.fileno(), *streams])
+            ours.sendall(json.dumps(request).encode())
+            ours.shutdown(socket.SHUT_WR)
+            return Forked(ours)
+        except OSError as error:
+            ours.close()
+            raise ForkFailed(f"the kernel server does not answer: {error}") from error
+
+    @property
+    def is_alive(self) -> bool:
+        """False once the process has died."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process; it takes its kernels with it."""
+        self._control.close()
+        self._process.wait()
+
+
+_servers: dict[tuple[tuple[str, str], ...], Server] = {}
+_servers_lock = threading.Lock()
+
+
+def server(environment: Mapping[str, str] | None = None) -> Server:
+    """The server for that environment (default: this process's); started if there is none."""
+    values = environment or os.environ
+    key = tuple(sorted((n, v) for n, v in values.items() if n.startswith(READ_AT_IMPORT)))
+    with _servers_lock:
+        if key in _servers and not _servers[key].is_alive:
+            _servers.pop(key).close()
+        if key not in _servers:
+            _servers[key] = Server(values)
+        return _servers[key]
+
+
+def close() -> None:
+    """End all servers of this process."""
+    with _servers_lock:
+        while _servers:
+            _servers.popitem()[1].close()
+
+
+atexit.register(close)
+
+
+class ForkProvisioner(KernelProvisionerBase):
+    """Starts IPython kernels of this Python by forking."""
+
+    process: Forked | None = None
+
+    @property
+    def has_process(self) -> bool:
+        """True from the launch until the kernel was waited for."""
+        return self.process is not None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Choose the sockets and write the connection file."""
+        manager = self.parent
+        manager.write_connection_file()
+        self.connection_info = manager.get_connection_info()
+        arguments = kwargs.pop("extra_arguments", [])
+        kwargs = await super().pre_launch(**kwargs)
+        return {**kwargs, "cmd": manager.format_kernel_cmd(extra_arguments=arguments)}
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Fork the kernel; `cmd` is `python -m ipykernel_launcher ARGUMENTS`."""
+        request = {
+            "arguments": cmd[cmd.index("ipykernel_launcher") + 1 :],
+            "environment": kwargs["env"],
+            "directory": str(kwargs.get("cwd") or Path.cwd()),
+        }
+        output, errors = (_descriptor(kwargs.get(name), n) for name, n in _STREAMS.items())
+        with open(os.devnull, "rb") as nothing:
+            streams = [nothing.fileno(), output, errors]
+            self.process = await asyncio.to_thread(server(kwargs["env"]).fork, request, streams)
+        return self.connection_info
+
+    async def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self.process.poll() if self.process else 0
+
+    async def wait(self) -> int | None:
+        """Wait for the end of the kernel."""
+        while (code := await self.poll()) is None:
+            await asyncio.sleep(POLL_SECONDS)
+        self.process = None
+        return code
+
+    async def send_signal(self, signum: int) -> None:
+        """Signal the kernel and what it has started."""
+        if self.process:
+            self.process.send_signal(signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel and what it has started."""
+        await self.send_signal(signal.SIGKILL)
+
+    async def terminate(self, restart: bool = False) -> None:
+        """Ask the kernel to end."""
+        await self.send_signal(signal.SIGTERM)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """There is nothing to clean: the sockets are the manager's."""
+
+
+_STREAMS = {"stdout": 1, "stderr": 2}
+
+
+def _descriptor(stream: Any, default: int) -> int:
+    return default if stream is None else stream.fileno()

@@ -1,0 +1,186 @@
+"""A process that has the heavy libraries loaded and forks a Jupyter kernel for each request.
+
+Run as `python -P -m kpfnb.kernels.kernelhost DESCRIPTOR` by `kpfnb.kernels.forkserver`; DESCRIPTOR is one end of a
+socket pair. A request is one byte with a socket and the kernel's stdin, stdout and stderr. The
+kernel's number and later its exit code come back on that socket, a line each; what the kernel
+shall be (arguments, environment, directory) is read from it by the forked child.
+
+The process has one thread only, as forking needs. It ends, and its kernels with it, when the
+other end of its socket is closed, however the process there died.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+PRELOADED = (
+    "numpy",
+    "pandas",
+    "astropy.io.fits",
+    "astropy.table",
+    "astropy.time",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_agg",
+    "ipywidgets",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "IPython.core.completerlib",
+    "IPython.core.pylabtools",
+    "IPython.extensions.storemagic",
+    "pandas.io.formats.html",
+    "tornado.platform.asyncio",
+    "papermill.translators",
+    "pydantic_settings",
+    "psutil",
+    "ipykernel.debugger",
+)
+"""Not kpfnb itself, which must be read afresh, and not matplotlib's inline backend: it connects
+itself to the shell that is there when it is imported, and no plot would be shown."""
+
+INLINE = "module://matplotlib_inline.backend_inline"
+DESCRIPTORS = 4
+
+
+def main() -> None:
+    """Serve until the other end is gone; in a forked child, become the kernel."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    os.environ.setdefault("MPLBACKEND", INLINE)
+    # Python's own modules are frozen, and the debugger would warn of it in every log
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    bytecode = sys.dont_write_bytecode
+    for name in PRELOADED:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    # The debugger has switched it off
+    sys.dont_write_bytecode = bytecode
+    # What is loaded is shared with the kernels, as long as no collection writes to it
+    gc.collect()
+    gc.freeze()
+    request = _Server(control).serve()
+    if request:
+        _become_kernel(request)
+
+
+class _Server:
+    """The loop that forks kernels and tells how they ended."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.kernels: dict[int, socket.socket] = {}
+        self.woken, waker = socket.socketpair()
+        waker.setblocking(False)
+        self.waker = waker
+        signal.set_wakeup_fd(waker.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> dict[str, Any] | None:
+        """None at the end; in a forked child, its request."""
+        selector = selectors.DefaultSelector()
+        selector.register(self.control, selectors.EVENT_READ)
+        selector.register(self.woken, selectors.EVENT_READ)
+        while True:
+            ready = [key.fileobj for key, _ in selector.select()]
+            if self.woken in ready:
+                self.woken.recv(4096)
+                self._reap()
+            if self.control not in ready:
+                continue
+            message, descriptors, *_ = socket.recv_fds(self.control, 1, DESCRIPTORS)
+            if not message:
+                self._kill_all()
+                return None
+            request = self._fork(descriptors)
+            if request:
+                selector.close()
+                return request
+
+    def _fork(self, descriptors: list[int]) -> dict[str, Any] | None:
+        link = socket.socket(fileno=descriptors[0])
+        pid = os.fork()
+        if pid == 0:
+            self._leave()
+            return _read_request(link, descriptors[1:])
+        self.kernels[pid] = link
+        _tell(link, pid)
+        for descriptor in descriptors[1:]:
+            os.close(descriptor)
+        return None
+
+    def _leave(self) -> None:
+        # In the child: nothing of the server's may stay open or keep catching signals
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for one in (self.control, self.woken, self.waker, *self.kernels.values()):
+            one.close()
+
+    def _reap(self) -> None:
+        while self.kernels:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            # Children that a killed kernel left in its group
+            _kill_group(pid)
+            link = self.kernels.pop(pid)
+            _tell(link, os.waitstatus_to_exitcode(status))
+            link.close()
+
+    def _kill_all(self) -> None:
+        for pid in self.kernels:
+            _kill_group(pid)
+
+
+def _read_request(link: socket.socket, streams: list[int]) -> dict[str, Any]:
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    with link, link.makefile("rb") as stream:
+        return json.load(stream)
+
+
+def _become_kernel(request: dict[str, Any]) -> None:
+    """Be what a kernel started by command line would be: own session, environment, random state."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["directory"])
+    _renew_libraries()
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
+    sys.path.insert(0, "")
+    from ipykernel.kernelapp import IPKernelApp
+
+    # The kernel ends when this process's parent, the server, is gone
+    parent = f"--IPKernelApp.parent_handle={os.getppid()}"
+    IPKernelApp.launch_instance([*sys.argv[1:], parent])
+
+
+def _renew_libraries() -> None:
+    import matplotlib
+    import numpy as np
+
+    # Forks of one process would all draw the same "random" numbers
+    np.random.seed(None)
+    matplotlib.rcParams["backend"] = os.environ.setdefault("MPLBACKEND", INLINE)
+
+
+def _tell(link: socket.socket, number: int) -> None:
+    # The client may have gone in the meantime
+    with suppress(BrokenPipeError, ConnectionResetError):
+        link.send(f"{number}\n".encode())
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""A run as people see it: words, signs, local times. Pages and the command line share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from kpfnb.outcomes import Outcome
+from kpfnb.runs import Record
+
+RUNNING = "running"
+LIST_SHOWN = 5
+SIGNS: dict[str, str] = {
+    RUNNING: "▶",
+    Outcome.SUCCEEDED: "✔",
+    Outcome.PARTIAL: "◐",
+    Outcome.FAILED: "✖",
+    Outcome.CRASHED: "▲",
+    Outcome.REJECTED: "⊘",
+    Outcome.SKIPPED: "○",
+}
+"""Outcomes are told by word, shape and colour, never by colour alone."""
+
+FILES = {
+    "report.html": "report",
+    "notebook.ipynb": "notebook",
+    "notebook.partial.ipynb": "notebook so far",
+    "result.json": "result",
+    "log.txt": "log",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of a page."""
+
+    text: str
+    target: str
+
+
+def view(record: Record, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
+    """What the templates show of a run; `top` leads from the page to the runs directory."""
+    moment = datetime.fromisoformat(record.started).astimezone(zone)
+    return {
+        "id": record.id,
+        "notebook": record.notebook,
+        "kind": record.kind,
+        "parent": record.parent,
+        "word": word(record),
+        "sign": SIGNS[word(record)],
+        "reason": record.reason,
+        "error": record.error.get("message", ""),
+        "started": moment.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        "started_short": moment.strftime("%Y-%m-%d %H:%M"),
+        "duration": duration(record.seconds),
+        "figures": [(name, shown(value)) for name, value in record.figures.items()],
+        "parameters": [(name, shown(value)) for name, value in record.parameters.items()],
+        "provenance": _provenance(record),
+        "version": record.versions.get("kpfnb", ""),
+        "links": _links(record, top),
+    }
+
+
+def word(record: Record) -> str:
+    """The outcome as a word; `running` while there is none."""
+    return str(record.outcome or RUNNING)
+
+
+def duration(seconds: float | None) -> str:
+    """A duration as people say it: 12.3 s, 4 min 05 s, 3 h 20 min."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds) // 60
+    if minutes < 60:
+        return f"{minutes} min {round(seconds) % 60:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def shown(value: Any) -> str:
+    """A parameter or figure as text; an empty one is a dash, a long list is cut."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        more = f" and {len(value) - LIST_SHOWN} more" if len(value) > LIST_SHOWN else ""
+        value = ", ".join(map(str, value[:LIST_SHOWN])) + more
+    elif isinstance(value, Mapping):
+        value = ", ".join(f"{name}: {one}" for name, one in value.items())
+    return "–" if value is None or value == "" else str(value)
+
+
+@cache
+def environment() -> Any:
+    """The templates of the package; all that is put into them is escaped."""
+    import jinja2
+
+    loader = jinja2.PackageLoader("kpfnb")
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+
+
+@cache
+def style() -> str:
+    """The style sheet of reports and run pages."""
+    return str(environment().loader.get_source(environment(), "style.css")[0])
+
+
+def _links(record: Record, top: str) -> list[Link]:
+    base = f"{top}{quote(record.directory.parent.name)}/{quote(record.directory.name)}"
+    present = [name for name in FILES if (record.directory / name).exists()]
+    return [Link(FILES[name], f"{base}/{name}") for name in present]
+
+
+def _provenance(record: Record) -> list[tuple[str, str]]:
+    import shlex
+
+    pairs = {
+        "repeat it with": shlex.join(record.command),
+        "run by": record.origin,
+        "started (UTC)": record.started,
+        "finished (UTC)": record.finished,
+        "part of": record.parent,
+        "host": record.host,
+        "commit": record.commit,
+        "settings": record.settings_file or "defaults and environment",
+        "versions": ", ".join(f"{name} {one}" for name, one in record.versions.items()),
+    }
+    return [(name, text) for name, text in pairs.items() if text]
