@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpfnb.errors import BadParameter
 from kpfnb.parameters import Kind, Parameter
-from kpfnb.runview import shown
+from kpfnb.runs.view import shown
 
 if TYPE_CHECKING:
     import ipywidgets

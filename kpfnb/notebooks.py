@@ -22,10 +22,10 @@ from kpfnb.errors import BadInput, BadSettings, KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.parameters import Parameter, declared, validate
 from kpfnb.runs import Record
-from kpfnb.verdict import CellError, Facts
+from kpfnb.runs.verdict import CellError, Facts
 
 if TYPE_CHECKING:
-    from kpfnb.execution import Execution, KernelKind
+    from kpfnb.kernels.execution import Execution, KernelKind
 
 FILE_NAME = "notebook.ipynb"
 KERNEL_VARIABLE = "KPFNB_KERNEL"
@@ -144,12 +144,12 @@ def _execute(
 ) -> Record:
     kind = kernel_kind()
     if kind == "fork":
-        from kpfnb import forkserver
+        from kpfnb.kernels import forkserver
 
         # It loads its libraries while this process loads papermill
         forkserver.server()
-    from kpfnb import runsindex
-    from kpfnb.execution import Execution
+    from kpfnb.kernels.execution import Execution
+    from kpfnb.runs import index as runsindex
 
     def tell(number: int, count: int) -> None:
         if echo:
@@ -170,7 +170,8 @@ def _execute(
 
 def _end(record: Record, facts: Facts, notebook: Any = None) -> Record:
     """Record the end, then write what is for people; a disk that is full must not hide the end."""
-    from kpfnb import report, runsindex
+    from kpfnb.runs import index as runsindex
+    from kpfnb.runs import report
 
     try:
         if notebook:
@@ -185,7 +186,7 @@ def _end(record: Record, facts: Facts, notebook: Any = None) -> Record:
 
 
 def _end_without_room(record: Record, facts: Facts, trouble: str) -> Record:
-    from kpfnb.execution import PARTIAL_NAME
+    from kpfnb.kernels.execution import PARTIAL_NAME
 
     # What is there of the notebook makes room for the record of the end
     (record.directory / PARTIAL_NAME).unlink(missing_ok=True)
@@ -199,7 +200,7 @@ def _keep(record: Record, notebook: Any) -> None:
     import nbformat
 
     from kpfnb import log
-    from kpfnb.execution import PARTIAL_NAME
+    from kpfnb.kernels.execution import PARTIAL_NAME
 
     text = log.redact(nbformat.writes(notebook))
     files.write_text(record.directory / FILE_NAME, text + "\n")

@@ -21,7 +21,7 @@ from kpfnb.errors import BadInput, BadParameter, KpfnbError
 from kpfnb.parameters import Parameter, declared, validate
 from kpfnb.result import Result
 from kpfnb.runs import LOG_NAME, Record
-from kpfnb.verdict import CellError, Facts
+from kpfnb.runs.verdict import CellError, Facts
 
 RUN_VARIABLE = "KPFNB_RUN"
 """Names the run's directory to a kernel that `kpfnb run` has started."""
@@ -196,7 +196,7 @@ class Session:
 
     def _end(self, facts: Facts) -> None:
         """Record the end; under `kpfnb run` that is its business: it also sees what comes later."""
-        from kpfnb import runsindex
+        from kpfnb.runs import index as runsindex
 
         self._close()
         if self.origin != "kpfnb":
@@ -233,7 +233,7 @@ def executed(shell: Any) -> list[str]:
     if len(history) > 1:
         return list(history)
     names = shell.compile._filename_map
-    return ["".join(lines) for name, (_, _, lines, _) in linecache.cache.items() if name in names]
+    return ["".join(linecache.getlines(name)) for name in [*linecache.cache] if name in names]
 
 
 def declared_in(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:

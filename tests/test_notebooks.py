@@ -192,7 +192,7 @@ def test_a_notebook_that_knows_dry_runs_makes_one(tmp_path):
 @pytest.mark.parametrize("kind", ["fork", "plain"])
 def test_a_run_that_takes_too_long_is_stopped(tmp_path, monkeypatch, kind):
     monkeypatch.setenv(notebooks.KERNEL_VARIABLE, kind)
-    monkeypatch.setattr("kpfnb.execution.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("kpfnb.kernels.execution.GRACE_SECONDS", 0.5)
     # It does not listen when it is told to stop
     deaf = (
         "import time\nwhile True:\n    try:\n        time.sleep(100)\n"
@@ -300,7 +300,7 @@ def test_a_small_disk_that_fills_up(tmp_path, monkeypatch):
 def test_a_broken_fork_server_is_done_without(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'kpfnb.kernelhost' in ' '.join(sys.orig_argv): raise SystemExit(1)"
+        "import sys\nif 'kpfnb.kernels.kernelhost' in ' '.join(sys.orig_argv): raise SystemExit(1)"
     )
     record = notebooks.run(str(samples.make(tmp_path, "good", *samples.finishing())))
     assert record.outcome is Outcome.SUCCEEDED

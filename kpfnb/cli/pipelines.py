@@ -95,8 +95,8 @@ def show(name: Name, as_json: Json = False) -> None:
 
     Example: kpfnb pipeline show nightly
     """
-    from kpfnb import runview
     from kpfnb.pipelines import definition
+    from kpfnb.runs import view as runview
 
     pipeline = definition.load(name)
     if as_json:
@@ -131,7 +131,7 @@ def _print_step(
     number: int, name: str, step: Step, *, word: str = "", values: dict[str, Any] | None = None
 ) -> None:
     from kpfnb.pipelines.definition import FromParameter, FromStep
-    from kpfnb.runview import shown
+    from kpfnb.runs.view import shown
 
     title = f": {step.title}" if step.title else ""
     print(f"{number}. {name}{title}" + (f" ({word})" if word else ""))
@@ -158,8 +158,9 @@ def _print_step(
 
 
 def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
-    from kpfnb import runview, settings
+    from kpfnb import settings
     from kpfnb.pipelines import page
+    from kpfnb.runs import view as runview
 
     if as_json:
         _print_json(ended.to_dict())

@@ -133,7 +133,8 @@ def _list(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> 
 
 
 def _line(record: Record) -> str:
-    from kpfnb import runview, settings
+    from kpfnb import settings
+    from kpfnb.runs import view as runview
 
     seen = runview.view(record, settings.load().zone)
     columns = f"{seen['sign']} {seen['word']:<9}  {record.id}  {seen['started']}"
@@ -141,7 +142,7 @@ def _line(record: Record) -> str:
 
 
 def _print(record: Record, *, as_json: bool) -> None:
-    from kpfnb import runview
+    from kpfnb.runs import view as runview
 
     if as_json:
         _print_json(_values(record))
@@ -158,7 +159,7 @@ def _print(record: Record, *, as_json: bool) -> None:
 
 
 def _print_details(record: Record) -> None:
-    from kpfnb import runview
+    from kpfnb.runs import view as runview
 
     print(f"took: {runview.duration(record.seconds)}, from {record.started} (UTC)")
     for name, value in record.parameters.items():

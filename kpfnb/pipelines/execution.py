@@ -16,7 +16,7 @@ from kpfnb.outcomes import Outcome
 from kpfnb.pipelines.journal import Journal
 from kpfnb.pipelines.planning import Plan, States, decide, pause_seconds
 from kpfnb.pipelines.steps import Phase, StepState
-from kpfnb.verdict import REFUSALS
+from kpfnb.runs.verdict import REFUSALS
 
 logger = logging.getLogger(__name__)
 

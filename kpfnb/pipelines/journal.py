@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, log, notebooks, report, runs, runsindex
+from kpfnb import files, log, notebooks, runs
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
 from kpfnb.pipelines import page
 from kpfnb.pipelines.planning import Plan
 from kpfnb.pipelines.steps import Phase, StepState, overall, summary
-from kpfnb.verdict import Facts
+from kpfnb.runs import index as runsindex
+from kpfnb.runs import report
+from kpfnb.runs.verdict import Facts
 
 SCHEMA = 1
 KIND = "pipeline"

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from kpfnb import report, runview, settings
+from kpfnb import settings
 from kpfnb.outcomes import Outcome
 from kpfnb.pipelines import picture
 from kpfnb.pipelines.definition import Pipeline
 from kpfnb.pipelines.steps import Phase, StepState
-from kpfnb.runs import Record
-from kpfnb.runview import Link
+from kpfnb.runs import Record, report
+from kpfnb.runs import view as runview
+from kpfnb.runs.view import Link
 
 REFRESH_SECONDS = 5
 """The page of a run that goes on shows itself anew so often."""

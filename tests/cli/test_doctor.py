@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from kpfnb import checks, settings
+from kpfnb import settings
 from kpfnb.cli import app
-from kpfnb.doctor import Diagnosis, diagnose
-from kpfnb.health import Check, Health
+from kpfnb.doctor import Diagnosis, checks, diagnose
+from kpfnb.doctor.health import Check, Health
 
 runner = CliRunner()
 

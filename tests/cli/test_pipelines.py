@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from kpfnb import cli, locks, notebooks, runs
 from kpfnb.errors import BadInput, Busy
 from kpfnb.runs import Record
-from kpfnb.verdict import CellError, Facts
+from kpfnb.runs.verdict import CellError, Facts
 from tests import samples
 
 PIPELINE = """

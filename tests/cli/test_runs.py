@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from kpfnb import cli, runs
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.verdict import CellError, Facts
+from kpfnb.runs.verdict import CellError, Facts
 from tests import samples
 
 

@@ -17,7 +17,7 @@ from kpfnb.outcomes import Outcome
 from kpfnb.pipelines import definition, journal, planning, running
 from kpfnb.pipelines.journal import PipelineRun
 from kpfnb.pipelines.steps import Phase
-from kpfnb.verdict import CellError, Facts
+from kpfnb.runs.verdict import CellError, Facts
 
 NIGHTLY = """
 parameters:
