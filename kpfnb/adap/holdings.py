@@ -89,9 +89,12 @@ def sync_backups(
     Raises
     ------
     BadInput : a name that is none, or no dataset at all; before any work
-    StorageError : the remote can't be read
+    BadSettings, StorageError : a remote can't be used; before any work
     """
     origin, target = storage.at(source), storage.at(backup)
+    for place in (origin, target):
+        # One word now, instead of one for each dataset
+        place.kind()
     wanted = [str(dataset.parse(name)) for name in names] or dataset.find(origin)
     if not wanted:
         raise BadInput(f"no datasets in {origin}", "check the setting remotes")

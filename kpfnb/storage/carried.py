@@ -164,6 +164,7 @@ class Carried(Brief):
     def plot(self) -> Figure:
         """How many files of each folder are in which state."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         folders = Counter(_folder(item.path) for item in self.items).most_common(FOLDERS_SHOWN)
         names = sorted((name for name, _ in folders), reverse=True)
@@ -177,7 +178,7 @@ class Carried(Brief):
                 axes.barh(names, widths, left=begun, color=_COLOURS[state], label=str(state))
                 begun = [a + b for a, b in zip(begun, widths, strict=True)]
         axes.set_xlabel("files")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(f"{self.source} → {self.destination}", fontsize="medium")
         if self.items:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from kpfnb import storage
 from kpfnb.adap import holdings
 from kpfnb.cli import app
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.errors import BadInput, BadParameter, BadSettings
 from kpfnb.outcomes import Outcome
 from kpfnb.storage import State, Trouble
 
@@ -101,6 +101,14 @@ def test_a_wrong_name_is_refused_before_any_work(data: Path, tmp_path: Path) -> 
     with pytest.raises(BadInput, match="no date"):
         holdings.sync_backups([NAME, "m/c/x"])
     assert below(tmp_path / "backup") == []
+
+
+def test_a_backup_that_is_not_set_up_is_one_error(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(data), "backup": "unheardof:x"}))
+    with pytest.raises(BadSettings, match="unheardof"):
+        holdings.sync_backups()
 
 
 def test_ctrl_c_names_the_rest(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
