@@ -113,6 +113,10 @@ class Location:
 
     def kind(self) -> str:
         """`file`, `folder`, or '' where there is nothing; a folder of an S3 storage has files."""
+        if self.is_local:
+            # Asked often, and the system knows it without a program
+            path = self.argument
+            return "folder" if os.path.isdir(path) else "file" if os.path.isfile(path) else ""  # noqa: PTH112, PTH113
         answer = rclone.ask("lsjson", self.argument, options=["--stat", rclone.FOLLOW])
         if answer.exit_code in (NO_FOLDER, NO_FILE):
             return ""
