@@ -44,7 +44,7 @@ AGAIN_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(repr=False)
 class Worked(Brief):
     """What a worker, or several of them, did: attempts by their ends."""
 

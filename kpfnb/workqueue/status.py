@@ -26,7 +26,7 @@ MOST_SHOWN = 20
 TIME = "%Y-%m-%d %H:%M:%S"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QueueStatus(Brief):
     """A look at a queue; a `kpfnb.result.Result`.
 
@@ -162,7 +162,7 @@ class QueueStatus(Brief):
         return time.astimezone(self.zone).strftime(TIME) if time else "-"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Failures(Brief):
     """Items that failed, each with its error and the end of its log."""
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,12 @@ def prepare(work_dir: Path) -> None:
     night.simulate(work_dir / "kpf")
 
 
+def release(work_dir: Path) -> None:
+    """Stop the services that a notebook has started there."""
+    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", "services", "stop"]
+    subprocess.run(command, env=variables(work_dir), stdout=subprocess.DEVNULL, check=True)
+
+
 def store(notebook: Path, work_dir: Path) -> None:
     """Run a notebook as it stands and keep its outputs, without what differs from run to run."""
     from nbclient import NotebookClient
@@ -66,7 +73,10 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder))
-            store(notebook, Path(folder))
+            try:
+                store(notebook, Path(folder))
+            finally:
+                release(Path(folder))
         print(notebook.name)
 
 

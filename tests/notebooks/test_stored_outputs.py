@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.notebooks.outputs import NEEDS_PYPEIT, NOTEBOOKS, PROJECT, prepare, variables
+from tests.notebooks.outputs import NEEDS_PYPEIT, NOTEBOOKS, PROJECT, prepare, release, variables
 
 
 @pytest.fixture
-def work_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def work_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """Where the notebook's data are: the demo night, or the reduction of the real frames."""
     if request.node.callspec.params["notebook"].stem in NEEDS_PYPEIT:
         request.getfixturevalue("real")
-        return request.getfixturevalue("real_work_dir")
+        yield request.getfixturevalue("real_work_dir")
+        return
     prepare(tmp_path / "work")
-    return tmp_path / "work"
+    yield tmp_path / "work"
+    release(tmp_path / "work")
 
 
 def _cases() -> list[Any]:

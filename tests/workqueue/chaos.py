@@ -2,9 +2,9 @@
 
     python -m tests.workqueue.chaos --kills 1000
 
-Workers and the processes of their tasks are killed and stopped beyond their leases and woken again,
-connections are cut, the server is killed and comes back. In the end the history is checked. A process
-of its own: its workers are forked from it, which is cheap.
+Workers and the processes of their tasks are killed and stopped beyond their leases and woken
+again, connections are cut, the server is killed and comes back. In the end the history is checked.
+A process of its own: its workers are forked from it, which is cheap.
 """
 
 from __future__ import annotations

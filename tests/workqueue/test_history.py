@@ -75,8 +75,10 @@ def test_each_fault_is_found(words: str) -> None:
 
 def test_nothing_is_lost_and_nothing_committed_twice_whatever_is_killed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.workqueue.chaos"]
-        + [f"--kills={KILLS}", str(tmp_path)],
+        [
+            *(sys.executable, "-W", "error", "-m", "tests.workqueue.chaos"),
+            *(f"--kills={KILLS}", str(tmp_path)),
+        ],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -315,7 +315,7 @@ def test_another_layout_is_refused(queue):
 def test_a_server_that_is_full_says_so(queue):
     queue._client.config_set("maxmemory", "1mb")
     try:
-        with pytest.raises(ServiceUnavailable, match="refuses.*maxmemory"):
+        with pytest.raises(ServiceUnavailable, match=r"refuses.*maxmemory"):
             queue.load(f"item {n} {'x' * 500}" for n in range(5000))
     finally:
         queue._client.config_set("maxmemory", "0")

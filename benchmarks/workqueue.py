@@ -1,0 +1,142 @@
+"""How many items a second two workers get done, beside RQ and Huey.
+
+    python benchmarks/workqueue.py [--items 6000]
+
+An item does nothing, so that only the queue is measured. All three use the same server: the
+embedded one, which writes every change to disk before it answers, and then the same with
+`appendfsync everysec`. Only kpfnb has leases, fencing and counted attempts: an item whose worker is
+killed is gone with Huey, and waits for a time limit with RQ, whose fastest kind of worker is taken
+(no process for each item). `pip install kpfnb[bench]` brings both. Wall-clock time from the start
+of the workers to the end of the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+from functools import cached_property
+from typing import Any
+
+from redis import Redis
+
+from kpfnb.services import valkey
+from kpfnb.worker import Worker
+from kpfnb.workqueue.lease import Lease
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import State
+from kpfnb.workqueue.tasks import Task
+
+NAME = "benchmark"
+WORKERS = 2
+REQUIRED = 1500
+SHARE = 10
+"""RQ and Huey get so many times fewer items, so that it does not take long."""
+
+
+def nothing(item: str, lease: Lease | None = None) -> None:
+    """A task that takes no time."""
+
+
+class Kpfnb:
+    def load(self, items: int) -> None:
+        with Queue(NAME) as queue:
+            queue.load(f"item {number}" for number in range(items))
+
+    def work(self) -> None:
+        with Queue(NAME) as queue:
+            Worker(queue, Task("nothing", nothing), idle_seconds=0).run()
+
+    def left(self) -> int:
+        with Queue(NAME) as queue:
+            return sum(queue.counts()[state] for state in State if state is not State.DONE)
+
+
+class Rq:
+    def load(self, items: int) -> None:
+        for number in range(items):
+            # As quick as doing nothing; RQ takes no function of the main program
+            self._queue.enqueue("posixpath.basename", str(number))
+
+    def work(self) -> None:
+        import rq
+
+        worker = rq.SimpleWorker([self._queue], connection=client())
+        worker.work(burst=True, logging_level="ERROR")
+
+    def left(self) -> int:
+        return len(self._queue)
+
+    @cached_property
+    def _queue(self) -> Any:
+        import rq
+
+        return rq.Queue(NAME, connection=client())
+
+
+class Huey:
+    def load(self, items: int) -> None:
+        for number in range(items):
+            self._app[1](str(number))
+
+    def work(self) -> None:
+        app, _ = self._app
+        while (task := app.dequeue()) is not None:
+            app.execute(task)
+
+    def left(self) -> int:
+        return self._app[0].pending_count()
+
+    @cached_property
+    def _app(self) -> tuple[Any, Any]:
+        import huey
+
+        app = huey.RedisHuey(NAME, blocking=False, connection_pool=client().connection_pool)
+        return app, app.task()(nothing)
+
+
+def client() -> Redis:
+    return Redis.from_url(valkey.address())
+
+
+def measure(contestant: Any, items: int) -> float:
+    """Items a second."""
+    contestant.load(items)
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=contestant.work) for _ in range(WORKERS)]
+    began = time.perf_counter()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    rate = items / (time.perf_counter() - began)
+    name = type(contestant).__name__.lower()
+    print(f"  {name:<8} {rate:8.0f} items/s  ({items} items, {contestant.left()} left)", flush=True)
+    return rate
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--items", type=int, default=6000)
+    items = options.parse_args().items
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["KPFNB_WORK_DIR"] = folder
+        try:
+            for policy in ("always", "everysec"):
+                with client() as one:
+                    one.flushall()
+                    one.config_set("appendfsync", policy)
+                print(f"{WORKERS} workers, appendfsync {policy}")
+                rate = measure(Kpfnb(), items)
+                for other in (Rq(), Huey()):
+                    print(f"           {rate / measure(other, items // SHARE):.1f} times as many")
+                verdict = "ok" if rate >= REQUIRED else "TOO SLOW"
+                print(f"  required: {REQUIRED} items/s, {verdict}")
+        finally:
+            valkey.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What the notebook `queue` does: load and mend a queue, watch it, offer buttons to a person."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kpfnb import live
+from kpfnb.workqueue import status
+from kpfnb.workqueue.queue import Action, Queue
+from kpfnb.workqueue.records import State
+from kpfnb.workqueue.status import QueueStatus
+
+if TYPE_CHECKING:
+    from kpfnb.session import Session
+
+WATCH_EVERY_SECONDS = 2.0
+MOST_CHOICES = 200
+_CHOICES = (State.PARKED, State.FAILED, State.RUNNING, State.WAITING)
+
+
+@dataclass(frozen=True, repr=False)
+class Done:
+    """What was done with a queue, in words."""
+
+    lines: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines) or "nothing was changed"
+
+
+def tend(
+    name: str,
+    *,
+    load: Sequence[str] = (),
+    requeue: Sequence[str] = (),
+    park: Sequence[str] = (),
+    dry_run: bool = False,
+) -> Done:
+    """Load, requeue and park items, in this order."""
+    told = []
+    with Queue(name) as queue:
+        if load:
+            told.append(f"load: {queue.load(load, dry_run=dry_run)}")
+        moves: list[tuple[Action, Sequence[str]]] = [("requeue", requeue), ("park", park)]
+        for action, items in moves:
+            if items:
+                told.append(f"{action}: {queue.move(action, items, dry_run=dry_run)}")
+    return Done(tuple(told))
+
+
+def look(name: str, *, require_done: bool = False) -> QueueStatus:
+    """How the queue stands now."""
+    with Queue(name) as queue:
+        return status.look(queue, require_done=require_done)
+
+
+def try_out(name: str, workers: int, *, sleep_seconds: float, fail: str = "") -> Done:
+    """Let a few workers do the task `test` with the queue, and wait for them.
+
+    fail : items that have this text in their name fail
+    """
+    if not workers:
+        return Done(())
+    # A program of its own: a notebook's kernel has threads, and can't be forked
+    arguments = ["worker", "test", f"--queue={name}", f"--count={workers}", "--idle=0"]
+    arguments += [f"--sleep={sleep_seconds}", f"--parameter=fail={fail}"]
+    program = [sys.executable, "-c", "from kpfnb.cli import main; main()"]
+    with subprocess.Popen(
+        [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            told, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    return Done((f"{workers} test workers: {told.strip()}",))
+
+
+def watch(name: str, seconds: float) -> None:
+    """In JupyterLab, show how the queue stands, live, until nothing is open; else nothing."""
+    if not live.in_notebook():
+        return
+    from IPython.display import display
+
+    deadline = time.monotonic() + seconds
+    with Queue(name) as queue:
+        handle = display(status.look(queue), display_id=True)
+        while time.monotonic() < deadline and any(
+            count for state, count in queue.counts().items() if state.is_open
+        ):
+            time.sleep(WATCH_EVERY_SECONDS)
+            handle.update(status.look(queue))
+
+
+def buttons(run: Session, found: QueueStatus) -> None:
+    """In JupyterLab, a list of items, and buttons that requeue or park those chosen."""
+    if not run.interactive:
+        return
+    import ipywidgets
+    from IPython.display import display
+
+    chooser = ipywidgets.SelectMultiple(
+        options=_choices(found), rows=10, description="items", layout={"width": "40em"}
+    )
+    display(chooser)
+    for action in ("requeue", "park"):
+        _button(found.queue, action, chooser)
+
+
+def _button(name: str, action: Action, chooser: object) -> None:
+    import ipywidgets
+    from IPython.display import display
+
+    button = ipywidgets.Button(description=f"{action} those chosen", button_style="warning")
+    message = ipywidgets.HTML()
+
+    def act(_: object) -> None:
+        with Queue(name) as queue:
+            message.value = ""
+            moved = queue.move(action, chooser.value)  # type: ignore[attr-defined]
+            chooser.options = _choices(status.look(queue))  # type: ignore[attr-defined]
+            message.value = f"{action}: {moved}"
+
+    button.on_click(act)
+    display(ipywidgets.HBox([button, message]))
+
+
+def _choices(found: QueueStatus) -> Iterable[tuple[str, str]]:
+    return [
+        (f"{item.name} ({item.state})", item.name)
+        for state in _CHOICES
+        for item in found.items[state]
+    ][:MOST_CHOICES]
