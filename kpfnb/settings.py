@@ -32,7 +32,7 @@ PREFIX = "KPFNB_"
 Command = Annotated[list[str], NoDecode]
 """A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are filled in."""
 
-_PATHS = ("work_dir", "data_root", "junk_list")
+_PATHS = ("work_dir", "data_root", "junk_list", "sheet_credentials")
 
 DEMO_DRP: list[str] = (
     "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}".split()  # noqa: SIM905
@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         ["average"], description="what is ingested of each TELEMETRY sensor"
     )
     sheet: str | None = Field(None, description="Google spreadsheet; a local workbook if empty")
+    sheet_credentials: Path | None = Field(
+        None, description="JSON key of the Google service account that the sheet is shared with"
+    )
     remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
 
     @field_validator("drp_command", "drp_watch_command", mode="before")
