@@ -32,7 +32,7 @@ PREFIX = "KPFNB_"
 Command = Annotated[list[str], NoDecode]
 """A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are filled in."""
 
-_PATHS = ("work_dir", "data_root", "junk_list", "sheet_credentials")
+_PATHS = ("work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "sheet_credentials")
 
 DEMO_DRP: list[str] = (
     "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}".split()  # noqa: SIM905
@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     )
     data_root: Path | None = Field(None, description="the KPF tree: L0, 2D, L1, L2, masters, QLP")
     junk_list: Path | None = Field(None, description="CSV whose first column names junk ObsIDs")
+    qlp_dir: Path | None = Field(None, description="quicklook products; data root's QLP if empty")
+    qlp_thresholds: Path | None = Field(None, description="YAML with the limits of checks")
     time_zone: str = Field("Pacific/Honolulu", description="zone of the times that people see")
     drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
     drp_watch_command: Command = Field(
@@ -124,6 +126,11 @@ class Settings(BaseSettings):
     def junk_path(self) -> Path:
         """The list of junk observations."""
         return self.junk_list or self.kpf_root / "reference/Junk_Observations_for_KPF.csv"
+
+    @property
+    def qlp_path(self) -> Path:
+        """Where quicklook products go."""
+        return self.qlp_dir or self.kpf_root / "QLP"
 
     @property
     def runs_dir(self) -> Path:

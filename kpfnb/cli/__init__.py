@@ -77,6 +77,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     kpf,
     pipelines,
     queue,
+    quicklook,
     reprocess,
     runs,
     services,

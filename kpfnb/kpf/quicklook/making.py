@@ -1,0 +1,200 @@
+"""Make the quicklook products of a range of files, or of files by name."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from kpfnb import compute, settings
+from kpfnb.errors import BadInput, BadParameter, BadSettings
+from kpfnb.kpf.quicklook import pages, production, quality, record, targets, window
+from kpfnb.kpf.quicklook.production import Job
+from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
+from kpfnb.kpf.quicklook.targets import Target
+from kpfnb.outcomes import Outcome
+from kpfnb.settings import Settings
+
+DAY_SECONDS = 86_400
+
+
+class Age(StrEnum):
+    """Which files are meant, by their time of modification."""
+
+    ANY = "any"
+    RECENT = "recent"
+    """Less than a day ago."""
+    OLD = "old"
+    """A day ago or more."""
+
+
+def run(
+    start: str,
+    end: str = "",
+    *,
+    levels: Sequence[str] = (),
+    age: str = Age.ANY,
+    root: Path | str | None = None,
+    workers: int | None = None,
+    max_load: float | None = None,
+    nice: int = 0,
+    force: bool = False,
+    progress: bool = True,
+) -> Quicklook:
+    """Make what is not up to date for all files of a range; parameters as for `find` and `make`."""
+    here = _settings(root)
+    found = find(start, end, levels=levels, age=age, root=root)
+    return _make(
+        here, found, [], workers=workers, max_load=max_load, nice=nice, force=force,
+        progress=progress,
+    )  # fmt: skip
+
+
+def find(
+    start: str,
+    end: str = "",
+    *,
+    levels: Sequence[str] = (),
+    age: str = Age.ANY,
+    root: Path | str | None = None,
+) -> list[Target]:
+    """The files of a range in the order of the work, from their names.
+
+    Parameters
+    ----------
+    start, end : YYYYMMDD, YYYYMMDD.SSSSS or YYYYMMDD.SSSSS.ss (UT), both included in full; an empty
+        end is the start; an end before the start: newest first
+    levels : of L0, 2D, L1, L2 and master; none: all
+    age : any, recent (modified less than a day ago) or old
+    root : the KPF data root; that of the settings if None
+
+    Raises
+    ------
+    BadParameter : a parameter that is impossible
+    BadInput : the data root has none of the levels
+    """
+    span = window.parse(start, end)
+    if age not in list(Age):
+        raise BadParameter(f"age: {age!r}", f"it is one of {', '.join(Age)}")
+    yesterday = time.time() - DAY_SECONDS
+    return targets.find(
+        _settings(root).kpf_root,
+        span,
+        levels,
+        since=yesterday if age == Age.RECENT else 0,
+        before=yesterday if age == Age.OLD else 0,
+    )
+
+
+def make(
+    paths: Iterable[Path | str],
+    *,
+    root: Path | str | None = None,
+    workers: int | None = None,
+    max_load: float | None = None,
+    nice: int = 0,
+    force: bool = False,
+    progress: bool = True,
+) -> Quicklook:
+    """Make the products of some files, as far as they are not up to date.
+
+    It can be stopped or killed at any moment and called again; two calls at once do no harm. A file
+    that is damaged, has vanished or has no name of KPF's is a failed item of the result.
+
+    Parameters
+    ----------
+    root : the KPF data root, below which the products go unless the settings say where
+    workers : work on so many files at once; as the settings say if None
+    max_load : start no file while the load is above so many percent of the cores
+    nice : niceness of the work, 0 to 19
+    force : make what is up to date too
+    progress : show how it goes
+
+    Raises
+    ------
+    BadSettings : the products' directory is not writable, or the thresholds are wrong
+    BadParameter : a limit is impossible
+    """
+    known: dict[Target, None] = {}
+    strange = []
+    for path in map(Path, paths):
+        try:
+            known[targets.of(path)] = None
+        except BadInput as error:
+            strange.append(Item(path.name, "", "", Fate.FAILED, reason=error.what))
+    return _make(
+        _settings(root), list(known), strange, workers=workers, max_load=max_load, nice=nice,
+        force=force, progress=progress,
+    )  # fmt: skip
+
+
+def _make(
+    here: Settings,
+    found: Sequence[Target],
+    strange: Sequence[Item],
+    *,
+    workers: int | None,
+    max_load: float | None,
+    nice: int,
+    force: bool,
+    progress: bool,
+) -> Quicklook:
+    products = here.qlp_path
+    _check_writable(products)
+    quality.rules(here.qlp_thresholds)
+    current = {} if force else {one: old for one in found if (old := _current(products, one))}
+    jobs = [Job(one, products, here.qlp_thresholds) for one in found if one not in current]
+    outcomes = compute.run(
+        production.make,
+        jobs,
+        key=lambda job: job.key,
+        workers=workers,
+        nice=nice,
+        max_load=max_load or None,
+        title="quicklook",
+        progress=progress and bool(jobs),
+    )
+    pages.finish(products, {job.target.night for job in jobs})
+    done = {part.item.target: _item(part) for part in outcomes}
+    items = [
+        done[one] if one in done else Item.of(current[one], Fate.CURRENT, _page(one))
+        for one in found
+    ]
+    return Quicklook(products, (*items, *strange))
+
+
+def _current(products: Path, one: Target) -> record.Record | None:
+    folder = products / one.place
+    found = record.of(folder, one)
+    return found if found and found.is_current(folder) else None
+
+
+def _item(part: compute.ItemOutcome) -> Item:
+    target: Target = part.item.target
+    if part.value is not None:
+        return Item.of(part.value, Fate.MADE, _page(target))
+    fate = Fate.UNREACHED if part.outcome is Outcome.SKIPPED else Fate.FAILED
+    return Item(target.key, target.level, target.night, fate, reason=part.error)
+
+
+def _page(one: Target) -> str:
+    place = Path(one.place)
+    folder = place.parent if one.level == targets.MASTER else place
+    return str(folder / pages.PAGE)
+
+
+def _settings(root: Path | str | None) -> Settings:
+    return settings.load(**({"data_root": root} if root else {}))
+
+
+def _check_writable(products: Path) -> None:
+    try:
+        products.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=products).close()
+    except OSError as error:
+        raise BadSettings(
+            f"can't write quicklook products in {products}: {error.strerror}",
+            "make it writable, with room on its disk, or set KPFNB_QLP_DIR",
+        ) from error

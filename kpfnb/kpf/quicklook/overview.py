@@ -1,0 +1,90 @@
+"""The verdicts of many files as one picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kpfnb.kpf.quicklook.result import Quicklook
+from kpfnb.kpf.quicklook.targets import LEVELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+MOST_OBSERVATIONS = 80
+"""More are counted by night."""
+
+DAMAGED, NOTHING = "no verdict", ""
+
+COLOURS = {
+    "PASS": "#3b78ad",
+    "WARN": "#f0a04b",
+    "FAIL": "#8c2d04",
+    DAMAGED: "#1b2430",
+    NOTHING: "#e3e7ec",
+}
+SIGNS = {"PASS": "✔", "WARN": "!", "FAIL": "✖", DAMAGED: "?", NOTHING: ""}
+
+
+def draw(result: Quicklook) -> Figure:
+    """One column an observation, one row a level; or bars by night."""
+    from matplotlib.figure import Figure
+
+    names = sorted({item.observation for item in result.items})
+    by_night = len(names) > MOST_OBSERVATIONS
+    groups = sorted({item.night for item in result.items}) if by_night else names
+    width = min(16.0, max(6.0, 2.0 + 0.28 * len(groups)))
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    axes = figure.subplots()
+    if by_night:
+        _bars(axes, result, groups)
+    else:
+        _cells(axes, result, groups)
+    _legend(figure)
+    return figure
+
+
+def _cells(axes: Axes, result: Quicklook, names: list[str]) -> None:
+    levels = [level for level in LEVELS if any(item.level == level for item in result.items)]
+    words = {(item.observation, item.level): item.verdict or DAMAGED for item in result.items}
+    for row, level in enumerate(levels):
+        for column, name in enumerate(names):
+            word = words.get((name, level), NOTHING)
+            axes.add_patch(_cell(column, row, COLOURS[word]))
+            axes.text(
+                column, row, SIGNS[word], ha="center", va="center", color="white", size=9
+            )  # fmt: skip
+    axes.set_xticks(range(len(names)), names, rotation=90, size=7)
+    axes.set_yticks(range(len(levels)), levels)
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(levels) - 0.5, -0.5))
+    axes.set_title("Quicklook: checks by observation and level", loc="left", size=10)
+
+
+def _cell(column: int, row: int, colour: str) -> Rectangle:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
+
+
+def _bars(axes: Axes, result: Quicklook, nights: list[str]) -> None:
+    counts = Counter((item.night, item.verdict or DAMAGED) for item in result.items)
+    below = np.zeros(len(nights))
+    for word, colour in COLOURS.items():
+        heights = np.array([counts[night, word] for night in nights], float)
+        axes.bar(range(len(nights)), heights, bottom=below, color=colour, width=0.9)
+        below += heights
+    step = 1 + len(nights) // 40
+    axes.set_xticks(range(0, len(nights), step), nights[::step], rotation=90, size=7)
+    axes.set_ylabel("files")
+    axes.set_title("Quicklook: checks by night", loc="left", size=10)
+
+
+def _legend(figure: Figure) -> None:
+    from matplotlib.patches import Patch
+
+    shown = [Patch(facecolor=c, label=f"{SIGNS[w]} {w}") for w, c in COLOURS.items() if w]
+    figure.legend(handles=shown, loc="outside lower center", ncols=len(shown), fontsize=8)

@@ -1,0 +1,117 @@
+"""The velocities of an L2: correlation functions, each order's velocity, times and corrections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kpfnb.kpf.quicklook import sheet
+from kpfnb.kpf.quicklook.content import Array, Content
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ORDERLETS = ("SCI1", "SCI2", "SCI3", "CAL", "SKY")
+"""The first axis of a CCF."""
+
+COLUMNS = (
+    ("SCI", "RV", "RV error"),
+    ("CAL", "CAL RV", "CAL error"),
+    ("SKY", "SKY RV", "SKY error"),
+)
+"""In the table RV: what, its velocity (km/s) and its error."""
+
+GREEN_ORDERS = 35
+DAY_SECONDS = 86_400
+
+
+def ccf_grid(figure: Figure, content: Content, camera: str) -> None:
+    """For each orderlet the functions of all orders as an image, above them their sum.
+
+    Each order is divided by its median, so that a faint one is seen as well as a bright one.
+    """
+    name = f"{camera}_CCF"
+    cube = content.images[name].astype(np.float32)
+    speeds = _speeds(content, name, cube.shape[2])
+    sums, grids = sheet.panels(
+        figure, 2, len(cube), gap=(34, 20), bar=True, height_ratios=(1, 2.6), sharex=True
+    )
+    scale: Any = None
+    for column, functions in enumerate(cube):
+        orderlet = ORDERLETS[column] if column < len(ORDERLETS) else str(column)
+        total = _level(functions.sum(axis=0, keepdims=True))[0]
+        sums[column].plot(speeds, total, color=sheet.ORDERLETS.get(orderlet, sheet.INK))
+        sheet.dress(sums[column], title=orderlet)
+        sums[column].tick_params(labelsize=8)
+        extent = (float(speeds[0]), float(speeds[-1]), -0.5, len(functions) - 0.5)
+        scale = sheet.show_image(grids[column], _level(functions), 0.4, 1.6, extent=extent)
+        grids[column].set_xlabel("velocity [km/s]", size=9)
+        grids[column].tick_params(labelsize=8)
+    sums[0].set_ylabel("sum of all orders")
+    grids[0].set_ylabel(f"order of {camera.capitalize()}")
+    figure.colorbar(scale, cax=sheet.bar_axes(figure), label="over the order's median")
+
+
+def by_order(figure: Figure, content: Content) -> None:
+    """Velocities of SCI, CAL and SKY by order, each against the weighted mean of its kind."""
+    table = content.tables["RV"]
+    panels = sheet.panels(figure, 3, sharex=True, gap=(0, 40))[:, 0]
+    for axes, (name, value, error) in zip(panels, COLUMNS, strict=True):
+        speeds, errors = (np.asarray(table[column], float) for column in (value, error))
+        good = (errors > 0) & np.isfinite(speeds)
+        orders = np.arange(speeds.size)
+        if good.any():
+            mean = np.average(speeds[good], weights=errors[good] ** -2)
+            for camera, part in (("GREEN", orders < GREEN_ORDERS), ("RED", orders >= GREEN_ORDERS)):
+                chosen = good & part
+                axes.errorbar(
+                    orders[chosen], 1000 * (speeds - mean)[chosen], 1000 * errors[chosen],
+                    fmt={"GREEN": "o", "RED": "s"}[camera], color=sheet.CAMERAS[camera],
+                    markersize=4, linewidth=1, label=camera.capitalize(),
+                )  # fmt: skip
+            limit = sheet.ceiling(1050 * float(abs(speeds - mean)[good].max()), 10)
+            axes.set_ylim(-limit, limit)
+            title = f"{name}: mean {mean:.4f} km/s"
+        else:
+            axes.text(0.5, 0.5, "no velocity", transform=axes.transAxes, ha="center")
+            title = name
+        axes.axhline(0, color=sheet.SOFT, linewidth=0.8)
+        sheet.dress(axes, y="minus the mean [m/s]", title=title)
+    if panels[0].get_legend_handles_labels()[0]:
+        panels[0].legend(ncols=2, fontsize=9, loc="upper right")
+    panels[-1].set_xlabel("row of the table: Green from blue to red, then Red")
+
+
+def times_and_corrections(figure: Figure, content: Content) -> None:
+    """Mid-time (BJD) and barycentric correction of each order, against their means."""
+    table = content.tables["RV"]
+    late, moved = sheet.panels(figure, 2, sharex=True, gap=(0, 40))[:, 0]
+    for axes, column, factor, unit, least in (
+        (late, "CCFBJD", DAY_SECONDS, "s", 1.0),
+        (moved, "Bary_RVC", 1000.0, "m/s", 0.1),
+    ):
+        values = np.asarray(table[column], float)
+        known = np.isfinite(values) & (values != 0)
+        mean = float(values[known].mean()) if known.any() else 0.0
+        offsets = (values - mean) * factor
+        rows = np.arange(values.size)[known]
+        axes.plot(rows, offsets[known], "o-", color=sheet.BLUE, markersize=4)
+        limit = sheet.ceiling(float(abs(offsets[known]).max()) if known.any() else 0, least)
+        axes.set_ylim(-limit, limit)
+        what = f"mean {mean:.6f} d" if column == "CCFBJD" else f"mean {mean:.5f} km/s"
+        sheet.dress(axes, y=f"{column} minus mean [{unit}]", title=what)
+    moved.set_xlabel("row of the table: Green from blue to red, then Red")
+
+
+def _speeds(content: Content, name: str, steps: int) -> Array:
+    start, step = (content.number(keyword, name) for keyword in ("STARTV", "STEPV"))
+    if start is None or step is None:
+        raise ValueError(f"{name} has no STARTV and STEPV")
+    return start + step * np.arange(steps)
+
+
+def _level(functions: Array) -> Array:
+    """Each function over its median; NaN where that is no level."""
+    medians = np.median(functions, axis=1, keepdims=True)
+    return functions / np.where(medians > 0, medians, np.nan)

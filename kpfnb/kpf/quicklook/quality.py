@@ -1,0 +1,179 @@
+"""The checks of a file: PASS, WARN or FAIL against thresholds that stand in a file of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from kpfnb.errors import BadSettings
+from kpfnb.kpf.quicklook.content import Content
+from kpfnb.kpf.quicklook.measures import MEASURES
+from kpfnb.kpf.quicklook.targets import LEVELS
+
+if TYPE_CHECKING:
+    from kpfnb.fitscards import Value
+
+THRESHOLDS = "thresholds.yml"
+"""The package's own."""
+
+
+class Verdict(StrEnum):
+    """What a check says."""
+
+    PASS = "PASS"  # noqa: S105
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one file; `allowed` tells what would pass."""
+
+    name: str
+    verdict: Verdict
+    value: float | str | None
+    unit: str
+    allowed: str
+    source: str
+    """The keyword or the measure."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Lowest and highest; None is no limit."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def hold(self, value: float) -> bool:
+        """True where the value is within."""
+        return not (
+            (self.low is not None and value < self.low)
+            or (self.high is not None and value > self.high)
+        )
+
+    def __str__(self) -> str:
+        if self.low is None and self.high is None:
+            return "any"
+        if self.low is None:
+            return f"at most {self.high:g}"
+        return f"at least {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number that has to lie within limits."""
+
+    check: str
+    warn: Limits
+    fail: Limits
+    keyword: str = ""
+    measure: str = ""
+    unit: str = ""
+    when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def look(self, content: Content) -> Check | None:
+        """The check; None where it is not for this exposure or there is nothing to measure."""
+        if not all(content.text(keyword) in values for keyword, values in self.when):
+            return None
+        value = content.number(self.keyword) if self.keyword else MEASURES[self.measure](content)
+        if value is None and self.measure:
+            return None
+        return Check(
+            self.check, self._verdict(value), value if value is not None else self._odd(content),
+            self.unit, str(self.warn), self.keyword or self.measure,
+        )  # fmt: skip
+
+    def _odd(self, content: Content) -> str:
+        return content.text(self.keyword) or "not in the header"
+
+    def _verdict(self, value: float | None) -> Verdict:
+        # What is not a number fails every comparison
+        if value is None:
+            return Verdict.WARN
+        if value != value or not self.fail.hold(value):
+            return Verdict.FAIL
+        return Verdict.PASS if self.warn.hold(value) else Verdict.WARN
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A keyword that is 1 for good and 0 for bad."""
+
+    check: str
+    keyword: str
+    bad: Verdict
+
+    def look(self, content: Content) -> Check:
+        """The check; a keyword that is missing or odd is a WARN."""
+        found: Value = content.header.get(self.keyword)
+        good = found is not None and found in (0, 1)
+        verdict = Verdict.WARN if not good else Verdict.PASS if found else self.bad
+        value = int(bool(found)) if good else content.text(self.keyword) or "not in the header"
+        return Check(self.check, verdict, value, "", "1", self.keyword)
+
+
+def judge(level: str, content: Content, thresholds: Path | None = None) -> list[Check]:
+    """All checks of a level, the worst first."""
+    checks = [rule.look(content) for rule in rules(thresholds)[level]]
+    found = [check for check in checks if check]
+    return sorted(found, key=lambda check: -list(Verdict).index(check.verdict))
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of several; PASS where there is none."""
+    return max(verdicts, key=list(Verdict).index, default=Verdict.PASS)
+
+
+@cache
+def rules(thresholds: Path | None = None) -> dict[str, list[Flag | Range]]:
+    """The rules of each level; `BadSettings` names what is wrong in the file."""
+    place = str(thresholds or THRESHOLDS)
+    try:
+        text = (
+            thresholds.read_text(encoding="utf-8")
+            if thresholds
+            else resources.files(__package__).joinpath(THRESHOLDS).read_text(encoding="utf-8")
+        )
+        found = yaml.safe_load(text) or {}
+        unknown = set(found) - set(LEVELS)
+        if unknown:
+            raise ValueError(f"no such level: {', '.join(map(str, unknown))}")
+        return {level: list(_rules(found.get(level) or {})) for level in LEVELS}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise BadSettings(
+            f"the thresholds in {place}: {error}", f"see {THRESHOLDS} of kpfnb.kpf.quicklook"
+        ) from error
+
+
+def _rules(section: dict[str, Any]) -> Iterator[Flag | Range]:
+    for name, bad in (("fail", Verdict.FAIL), ("warn", Verdict.WARN)):
+        for keyword, what in ((section.get("flags") or {}).get(name) or {}).items():
+            yield Flag(what, keyword, bad)
+    for entry in section.get("ranges") or []:
+        yield _range(dict(entry))
+
+
+def _range(entry: dict[str, Any]) -> Range:
+    warn, fail = (Limits(*map(_limit, entry.pop(name))) for name in ("warn", "fail"))
+    when = tuple(
+        (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
+        for keyword, values in entry.pop("when", {}).items()
+    )
+    made = Range(warn=warn, fail=fail, when=when, **entry)
+    if bool(made.keyword) == bool(made.measure):
+        raise ValueError(f"{made.check}: name a keyword or a measure")
+    if made.measure and made.measure not in MEASURES:
+        raise ValueError(f"{made.check}: no measure {made.measure!r}; known: {', '.join(MEASURES)}")
+    return made
+
+
+def _limit(value: Any) -> float | None:
+    return None if value is None else float(value)

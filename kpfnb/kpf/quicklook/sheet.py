@@ -1,0 +1,222 @@
+"""A picture: its size, its heading, its colours and scales, and how it is written.
+
+Everything is drawn by the Agg canvas at the size at which it is looked at. Images are averaged to
+the pixels of the picture and coloured before matplotlib sees them: that is most of the speed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kpfnb import files
+from kpfnb.kpf.quicklook.content import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+DPI = 100
+HEADING = 66
+"""Pixels at the top that belong to the heading."""
+
+LEFT, BOTTOM, MARGIN, TITLE, BAR = 92, 56, 24, 28, 118
+"""Pixels: left of and below panels, right of them, for a panel's title, for a colour bar."""
+
+THUMBNAIL_WIDTH = 400
+
+INK, SOFT, GRID = "#1b2430", "#5a6675", "#d8dde4"
+
+# Okabe and Ito's colours, which every kind of colour vision tells apart
+BLUE, GREEN, ORANGE, RED, SKY_BLUE, PURPLE = (
+    "#0072b2", "#009e73", "#e69f00", "#d55e00", "#56b4e9", "#cc79a7",
+)  # fmt: skip
+
+CAMERAS = {"GREEN": GREEN, "RED": RED}
+ORDERLETS = {"SCI1": SKY_BLUE, "SCI2": BLUE, "SCI3": PURPLE, "SKY": ORANGE, "CAL": RED}
+
+
+def figure(width: int, height: int) -> Figure:
+    """An empty figure of so many pixels, the room for the heading left free."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    FigureCanvasAgg(made)
+    return made
+
+
+def panels(
+    made: Figure, rows: int = 1, columns: int = 1, *,
+    gap: tuple[int, int] = (84, 34), bar: bool = False, **options: Any,
+) -> Any:  # fmt: skip
+    """Axes in rows and columns, (rows, columns), below the heading; see `Figure.subplots`.
+
+    Margins are fixed: a layout engine would take as long as the drawing itself.
+
+    Parameters
+    ----------
+    gap : pixels between columns and between rows
+    bar : leave room for `bar_axes` at the right
+    """
+    width, height = _size(made)
+    right = width - (BAR if bar else MARGIN)
+    top, inner = height - HEADING - TITLE, (right - LEFT, height - HEADING - TITLE - BOTTOM)
+    made.subplots_adjust(
+        left=LEFT / width, right=right / width, bottom=BOTTOM / height, top=top / height,
+        wspace=gap[0] * columns / (inner[0] - gap[0] * (columns - 1)),
+        hspace=gap[1] * rows / (inner[1] - gap[1] * (rows - 1)),
+    )  # fmt: skip
+    return made.subplots(rows, columns, squeeze=False, **options)
+
+
+def bar_axes(made: Figure) -> Axes:
+    """Axes for a colour bar at the right."""
+    width, height = _size(made)
+    tall = height - HEADING - TITLE - BOTTOM
+    place = ((width - BAR + 16) / width, BOTTOM / height, 20 / width, tall / height)
+    return made.add_axes(place)
+
+
+def _size(made: Figure) -> tuple[float, float]:
+    return made.get_figwidth() * DPI, made.get_figheight() * DPI
+
+
+def head(made: Figure, title: str, subtitle: str) -> None:
+    """Write the heading; what stands in headers is never taken for mathematics."""
+    width, height = _size(made)
+    for text, down, size, colour, weight in (
+        (title, 12, 14, INK, "bold"),
+        (subtitle, 38, 11, SOFT, "normal"),
+    ):
+        made.text(
+            16 / width, 1 - down / height, text,
+            size=size, color=colour, weight=weight, va="top", parse_math=False,
+        )  # fmt: skip
+
+
+def image_of(made: Figure) -> Image:
+    """The figure as pixels."""
+    from PIL import Image as images
+
+    canvas: Any = made.canvas
+    canvas.draw()
+    size = canvas.get_width_height()
+    return images.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
+
+
+def save(image: Image, path: Path, thumbnail: Path) -> None:
+    """Write the picture with 256 colours, and small, each file whole or not there."""
+    from PIL import Image as images
+
+    few = image.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
+    with files.replacing(path) as temporary:
+        few.save(temporary, "PNG", compress_level=3)
+    small = image.resize(
+        (THUMBNAIL_WIDTH, round(image.height * THUMBNAIL_WIDTH / image.width)),
+        images.Resampling.BOX,
+        reducing_gap=1.0,
+    )
+    with files.replacing(thumbnail) as temporary:
+        small.save(temporary, "JPEG", quality=82)
+
+
+def dress(axes: Axes, x: str = "", y: str = "", title: str = "") -> None:
+    """Labels and a quiet grid."""
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.01)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if title:
+        axes.set_title(title, size=10, loc="left", parse_math=False)
+
+
+def ceiling(value: float, least: float = 1.0) -> float:
+    """The next of 1, 2, 3, 5, 7, 10, 20 ...: like exposures get the same scale every night."""
+    if not math.isfinite(value) or value <= least:
+        return least
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 3, 5, 7, 10) if value <= step * power * (1 + 1e-9))
+
+
+def block_mean(image: Array, block: int) -> Array:
+    """The means of blocks of so many pixels squared; what is left at the edges is cut off."""
+    rows, columns = (size // block for size in image.shape)
+    cut = image[: rows * block, : columns * block].astype(np.float32)
+    if block == 1:
+        return cut
+    # By strides: numpy's own sum over short axes is ten times slower
+    down = _sum(cut[start::block] for start in range(block))
+    across = _sum(down[:, start::block] for start in range(block))
+    return across / np.float32(block * block)
+
+
+def _sum(parts: Iterable[Array]) -> Array:
+    return functools.reduce(np.add, parts)
+
+
+def sample(image: Array, most: int = 300_000) -> Array:
+    """Some finite pixels, evenly taken, for percentiles."""
+    step = max(1, math.isqrt(image.size // most))
+    part = image[::step, ::step].astype(np.float32).ravel()
+    finite: Array = part[np.isfinite(part)]
+    return finite if finite.size else np.zeros(1, np.float32)
+
+
+def percentile(values: Array, percent: float) -> float:
+    """A percentile of the finite values; 0 where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(np.percentile(finite, percent)) if finite.size else 0.0
+
+
+def show_image(
+    axes: Axes, values: Array, low: float, high: float, *,
+    gamma: float = 1.0, extent: tuple[float, float, float, float], map: str = "viridis",
+) -> Any:  # fmt: skip
+    """Colour an image and put it into the axes, origin at the lower left.
+
+    What is not finite is grey. Gives what a colour bar needs.
+    """
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize, PowerNorm
+
+    colours = colormaps[map]
+    table = np.round(colours(np.arange(257) / 256) * 255).astype(np.uint8)
+    table[256] = (150, 150, 150, 255)
+    part = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    if gamma != 1:
+        part = part**gamma
+    with np.errstate(invalid="ignore"):
+        index = np.where(np.isfinite(part), part * 255, 256).astype(np.int16)
+    axes.imshow(table[index], origin="lower", interpolation="nearest", aspect="auto", extent=extent)
+    norm = Normalize(low, high) if gamma == 1 else PowerNorm(gamma, low, high)
+    return ScalarMappable(norm, colours)
+
+
+def image_axes(made: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
+    """Axes for an image of so many rows and columns, pixel for pixel, and for its colour bar."""
+    width, height = _size(made)
+    rows, columns = shape
+    left, bottom = 72, BOTTOM
+    axes = made.add_axes((left / width, bottom / height, columns / width, rows / height))
+    place = ((left + columns + 16) / width, bottom / height, 22 / width, rows / height)
+    return axes, made.add_axes(place)
+
+
+def envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:
+    """Lowest and highest y in so many bins along the last axis: no peak is lost, few points."""
+    step = x.shape[-1] // bins
+    if step < 3:
+        return x, y
+    size = x.shape[-1] // step * step
+    parts = y[..., :size].reshape(*y.shape[:-1], size // step, step)
+    ends = np.stack([parts.min(axis=-1), parts.max(axis=-1)], axis=-1)
+    return np.repeat(x[..., :size:step], 2, axis=-1), ends.reshape(*y.shape[:-1], -1)
