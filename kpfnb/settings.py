@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     junk_list: Path | None = Field(None, description="CSV whose first column names junk ObsIDs")
     qlp_dir: Path | None = Field(None, description="quicklook products; data root's QLP if empty")
     qlp_thresholds: Path | None = Field(None, description="YAML with the limits of checks")
+    panels: Path | None = Field(
+        None, description="a user's own panels of the time series; <work_dir>/panels if empty"
+    )
     time_zone: str = Field("Pacific/Honolulu", description="zone of the times that people see")
     drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
     drp_watch_command: Command = Field(
