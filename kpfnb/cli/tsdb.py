@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -64,11 +65,15 @@ def keywords(
     if as_json:
         _print_json([entry.to_dict() for entry in found])
         return
+    levels: dict[str, list[str]] = {}
     for entry in found:
-        unit = f"[{entry.unit}] " if entry.unit else ""
-        level, _, name = entry.keyword
-        print(f"{level}  {name:<24} {entry.kind:<5}  {unit}{entry.description}")
-    print(f"{len(found)} keywords")
+        levels.setdefault(entry.keyword.name, []).append(entry.keyword.level)
+    first = {entry.keyword.name: entry for entry in reversed(found)}
+    for name, where in levels.items():
+        unit = f"[{first[name].unit}] " if first[name].unit else ""
+        described = f"{first[name].kind:<5}  {unit}{first[name].description}"
+        print(f"{' '.join(where):<11}  {name:<24} {described}")
+    print(f"{len(levels)} keywords")
 
 
 @tsdb.command()
@@ -165,14 +170,10 @@ def restore(
 
 
 @tsdb.command("add-reader")
-def add_reader(
-    name: Annotated[str, typer.Argument(help="Name of the role.")],
-    password: Annotated[
-        str,
-        typer.Option(prompt=True, hide_input=True, envvar="KPFNB_READER_PASSWORD", help="Hidden."),
-    ],
-) -> None:
-    """Make a PostgreSQL role that may read all and change nothing.
+def add_reader(name: Annotated[str, typer.Argument(help="Name of the role.")]) -> None:
+    """Make a PostgreSQL role that may read all and change nothing, or change its password.
+
+    The password is asked for, or taken from the environment (KPFNB_READER_PASSWORD).
 
     Example: kpfnb tsdb add-reader plots
     """
@@ -180,6 +181,7 @@ def add_reader(
 
     from kpfnb.kpf.tsdb import backup as backups
 
+    password = os.environ.get("KPFNB_READER_PASSWORD") or typer.prompt("Password", hide_input=True)
     backups.add_reader(name, SecretStr(password))
     print(f"{name} may read")
 

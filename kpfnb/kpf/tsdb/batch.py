@@ -96,7 +96,6 @@ def collect(contents: Sequence[Content]) -> Batch:
     rows = {obsid: row for row, obsid in enumerate(obsids)}
     present = {level: np.zeros(len(obsids), bool) for level in KPF.levels}
     cells: dict[Keyword, tuple[list[int], list[Value]]] = defaultdict(lambda: ([], []))
-    comments: dict[Keyword, str] = {}
     observed = {}
     for content in sorted(contents, key=lambda one: (one.obsid, _LEVELS.index(one.level))):
         row = rows[content.obsid]
@@ -106,8 +105,6 @@ def collect(contents: Sequence[Content]) -> Batch:
                 places, values = cells[keyword]
                 places.append(row)
                 values.append(value)
-        if not content.comments.keys() <= comments.keys():
-            comments = content.comments | comments
         if content.obsid not in observed:
             observed[content.obsid] = _observe(content)
         if content.level == KPF.raw:
@@ -124,10 +121,18 @@ def collect(contents: Sequence[Content]) -> Batch:
         present={level: packing.unmask(mask) for level, mask in present.items() if mask.any()},
         columns=columns,
         same=same,
-        comments={SOURCE: "kind of source", **comments},
+        comments={SOURCE: "kind of source", **_comments(contents)},
         files=tuple(map(_file, contents)),
         observed=observed,
     )
+
+
+def _comments(contents: Sequence[Content]) -> dict[Keyword, str]:
+    """The comments of all; most contents share theirs."""
+    found: dict[Keyword, str] = {}
+    for own in {id(content.comments): content.comments for content in contents}.values():
+        found |= own
+    return found
 
 
 def pack(

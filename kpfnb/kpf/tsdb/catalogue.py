@@ -34,9 +34,10 @@ class Entry(NamedTuple):
         return {**shown, "unit": self.unit, "description": self.description}
 
 
-def read(connection: Connection) -> dict[Keyword, Entry]:
-    """All keywords."""
-    return {entry.keyword: entry for entry in map(_entry, connection.execute(select(table)))}
+def read(connection: Connection, levels: Iterable[str] = KPF.levels) -> dict[Keyword, Entry]:
+    """All keywords of some levels."""
+    query = select(table).where(table.c.level.in_(list(levels)))
+    return {entry.keyword: entry for entry in map(_entry, connection.execute(query))}
 
 
 def learn(
@@ -48,7 +49,8 @@ def learn(
     -------
     the ids of all the keywords asked for; and those widened from a number, with the old kind
     """
-    known = read(connection)
+    levels = {keyword.level for keyword in kinds}
+    known = read(connection, levels)
     widened = {}
     new = []
     for keyword, kind in kinds.items():
@@ -63,7 +65,7 @@ def learn(
             connection.execute(changed)
     if new:
         connection.execute(table.insert(), new)
-        known = read(connection)
+        known = read(connection, levels)
     return {keyword: known[keyword].id for keyword in kinds}, widened
 
 

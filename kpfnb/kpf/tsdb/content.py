@@ -105,7 +105,8 @@ class Content:
     ----------
     read_ns : when the reading began, ns since 1970
     values : by extension and keyword
-    comments : of the cards; the unit in brackets first, where one is known
+    comments : of the cards; the unit in brackets first, where one is known. Files that are read
+        together share them: they are the same in all, and many
     """
 
     path: str
@@ -127,7 +128,7 @@ class Content:
         """Add a keyword."""
         keyword = Keyword(self.level, extension, name)
         self.values[keyword] = value
-        self.comments[keyword] = comment
+        self.comments.setdefault(keyword, comment)
 
 
 class Refused(Exception):
@@ -140,10 +141,18 @@ def look(path: str) -> Known:
     return Known(status.st_size, status.st_mtime_ns)
 
 
-def read(path: str | Path, *, statistics: Sequence[str] = STATISTICS[:1]) -> Content:
+def read(
+    path: str | Path,
+    *,
+    statistics: Sequence[str] = STATISTICS[:1],
+    comments: dict[Keyword, str] | None = None,
+) -> Content:
     """Read a file of any level.
 
+    Parameters
+    ----------
     statistics : of `STATISTICS`, which to take; all but the average are named SENSOR:stddev
+    comments : what is known of them already, and is added to
 
     Raises
     ------
@@ -156,6 +165,7 @@ def read(path: str | Path, *, statistics: Sequence[str] = STATISTICS[:1]) -> Con
     level = next(level for level, suffix in KPF.levels.items() if suffix == match["suffix"])
     try:
         content = Content(path, match["obsid"], level, look(path), time.time_ns())
+        content.comments = {} if comments is None else comments
         _read_units(content, statistics)
         if look(path) != content.known:
             raise Refused("changed while it was read")
@@ -194,22 +204,37 @@ def _read_units(content: Content, statistics: Sequence[str]) -> None:
 
 
 def _read_cards(content: Content, extension: str, hdu: Hdu) -> None:
-    level, values, comments = content.level, content.values, content.comments
+    values, comments = content.values, content.comments
+    names = _names(content.level, extension)
     twice = []
     for name, value, comment in fitscards.parse(hdu.header):
-        if name in fitscards.COMMENTARY or _is_structure(name):
+        keyword = names[name]
+        if keyword is None:
             continue
-        keyword = Keyword(level, extension, name)
         if keyword in values:
             twice.append(name)
         else:
-            values[keyword], comments[keyword] = value, comment
+            values[keyword] = value
+            if keyword not in comments:
+                comments[keyword] = comment
     content.note(Trouble.DUPLICATE, sorted(set(twice)))
 
 
-@lru_cache(maxsize=20_000)
-def _is_structure(name: str) -> bool:
-    return bool(_STRUCTURE.fullmatch(name))
+class _Names(dict[str, Keyword | None]):
+    """The keywords of a header by name; None for those that say nothing about the observation."""
+
+    def __init__(self, level: str, extension: str) -> None:
+        self._where = level, extension
+
+    def __missing__(self, name: str) -> Keyword | None:
+        nothing = name in fitscards.COMMENTARY or _STRUCTURE.fullmatch(name)
+        found = self[name] = None if nothing else Keyword(*self._where, name)
+        return found
+
+
+@lru_cache
+def _names(level: str, extension: str) -> _Names:
+    return _Names(level, extension)
 
 
 def _read_table(
@@ -256,7 +281,8 @@ def _read_velocities(content: Content, table: fitstable.Columns) -> None:
         values = np.asarray(table[column], dtype=np.float64)
         keywords = _order_keywords(content.level, column)
         content.values.update(zip(keywords, values.tolist(), strict=True))
-        content.comments.update(_order_comments(content.level, column))
+        if keywords[0] not in content.comments:
+            content.comments.update(_order_comments(content.level, column))
         missing += [keywords[row].name for row in np.flatnonzero(np.isnan(values))]
     content.note(Trouble.NAN, missing)
 

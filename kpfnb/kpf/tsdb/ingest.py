@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from kpfnb import compute, settings
 from kpfnb.errors import BadParameter, Busy, KpfnbError, ServiceUnavailable
@@ -26,7 +26,7 @@ from kpfnb.kpf import obsid as names
 from kpfnb.kpf.obsid import KPF, ObsID, level_dir
 from kpfnb.kpf.tsdb import chunks, database, layout, problems, store
 from kpfnb.kpf.tsdb.batch import Bad, collect
-from kpfnb.kpf.tsdb.content import Content, Known, Refused, look, read
+from kpfnb.kpf.tsdb.content import Content, Keyword, Known, Refused, look, read
 from kpfnb.kpf.tsdb.ingestion import Ingestion, Night
 from kpfnb.parameters import check_night
 
@@ -201,9 +201,10 @@ def _read(paths: Iterable[str]) -> tuple[list[Content], list[Bad]]:
     """Read files; those that can't be taken come with the reason."""
     statistics = settings.load().tsdb_telemetry
     good, bad = [], []
+    comments: dict[Keyword, str] = {}
     for path in paths:
         try:
-            good.append(read(path, statistics=statistics))
+            good.append(read(path, statistics=statistics, comments=comments))
         except Refused as refusal:
             bad.append(Bad(path, _look(path), str(refusal)))
     return good, bad
@@ -245,8 +246,9 @@ def _is_closed(night: str) -> bool:
 
 def _prepare() -> None:
     """Make the tables where there are none; tells at once whether the database can be written."""
-    with database.writing():
-        pass
+    with database.writing() as connection:
+        # Deletes nothing, and is refused where nothing may be deleted
+        connection.execute(delete(layout.about).where(layout.about.c.name == ""))
 
 
 def _reason(state: RetryCallState) -> str:
