@@ -33,7 +33,7 @@ outputs: $(VENV)/.test  ## run every notebook on the demo night and store its ou
 
 lock: $(VENV)/.base  ## choose versions anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --no-emit-index-url \
-	  -p 3.11 --extra pypeit --extra test pyproject.toml -o requirements.lock
+	  -p 3.11 --all-extras pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment; the work directory stays
 	rm -rf $(VENV)

@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import kpfnb
-from kpfnb import files, runs, settings
+from kpfnb import files, project, runs
 from kpfnb.errors import BadInput, BadSettings, KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.parameters import Parameter, declared, validate
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from kpfnb.kernels.execution import Execution, KernelKind
 
 FILE_NAME = "notebook.ipynb"
+FOLDER = "notebooks"
 KERNEL_VARIABLE = "KPFNB_KERNEL"
 STOPPED = "stopped by the operator"
 
@@ -85,20 +85,13 @@ def find(name: str) -> Path:
         if Path(name).is_file():
             return Path(name).absolute()
         raise BadInput(f"no notebook {name}", "give the name of a notebook or the path of a file")
-    known = {path.stem: path for folder in reversed(folders()) for path in folder.glob("*.ipynb")}
+    known = project.files(FOLDER, ".ipynb")
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    names = ", ".join(sorted(known)) or f"none in {', '.join(map(str, folders()))}"
+    names = ", ".join(known) or f"none in {', '.join(map(str, project.folders(FOLDER)))}"
     raise BadInput(f"no notebook {name!r}", f"{hint}the notebooks are: {names}")
-
-
-def folders() -> list[Path]:
-    """Where notebooks are looked for: kpfnb's own, the project's, this directory's."""
-    project = settings.find_file()
-    tops = [Path(kpfnb.__file__).parents[1], project.parent if project else Path(), Path.cwd()]
-    return [top.absolute() / "notebooks" for top in dict.fromkeys(tops)]
 
 
 def check(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:

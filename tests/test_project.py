@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import kpfnb
+from kpfnb import project
 
 PROJECT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
@@ -20,8 +21,8 @@ def test_environment_yml_leaves_all_to_pyproject() -> None:
     environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
     assert conda == [f"python {PYPROJECT['project']['requires-python']}", "pip"]
-    extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
-    assert pip == {"pip": [f"-e .[{extras}]"]}
+    assert pip == {"pip": ["-e .[pypeit,test]"]}
+    assert {"pypeit", "test"} <= set(PYPROJECT["project"]["optional-dependencies"])
 
 
 def test_the_lock_holds_every_dependency_and_no_address() -> None:
@@ -58,3 +59,12 @@ def test_no_module_is_a_warehouse() -> None:
     modules = PROJECT.glob("kpfnb/**/*.py")
     sizes = {path.name: len(path.read_text().splitlines()) for path in modules}
     assert {name: size for name, size in sizes.items() if size > 300} == {}
+
+
+def test_the_nearest_file_of_a_name_counts(isolated: Path) -> None:
+    (isolated / "pipelines").mkdir()
+    (isolated / "pipelines/nightly.yml").touch()
+    found = project.files("pipelines", ".yml")
+    assert found["nightly"] == isolated / "pipelines/nightly.yml"
+    (isolated / "pipelines/nightly.yml").unlink()
+    assert project.files("pipelines", ".yml")["nightly"] == PROJECT / "pipelines/nightly.yml"

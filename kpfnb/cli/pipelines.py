@@ -76,14 +76,14 @@ def list_pipelines(as_json: Json = False) -> None:
 
     Example: kpfnb pipeline list
     """
+    from kpfnb import project
     from kpfnb.pipelines import definition
 
-    pipelines = [definition.load(str(path)) for path in definition.files()]
+    files = project.files(definition.FOLDER, definition.SUFFIX)
+    pipelines = [definition.load(str(path)) for path in files.values()]
     if as_json:
         _print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])
         return
-    if not pipelines:
-        print(f"No pipeline in {definition.folder()}.")
     for pipeline in pipelines:
         print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
         print(f"    {' → '.join(pipeline.order())}")

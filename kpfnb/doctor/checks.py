@@ -208,12 +208,12 @@ def pypeit(name: str, settings: Settings) -> Check:
 
 def notebooks(name: str, settings: Settings) -> Check:
     """The notebooks are there."""
-    from kpfnb.notebooks import folders
+    from kpfnb import project
 
-    found = sorted(path.stem for folder in folders() for path in folder.glob("*.ipynb"))
+    found = project.files("notebooks", ".ipynb")
     if found:
-        return ok(name, ", ".join(dict.fromkeys(found)))
-    places = ", ".join(map(str, folders()))
+        return ok(name, ", ".join(found))
+    places = ", ".join(map(str, project.folders("notebooks")))
     return problem(name, f"none in {places}", "run kpfnb from a checkout of it")
 
 

@@ -33,7 +33,7 @@ from pydantic import (
     model_validator,
 )
 
-from kpfnb import settings
+from kpfnb import project
 from kpfnb.errors import BadInput
 
 SUFFIX = ".yml"
@@ -200,21 +200,10 @@ def find(name: str) -> Path:
         if Path(name).is_file():
             return Path(name)
         raise BadInput(f"no pipeline file {name}", f"known pipelines: {_known()}")
-    for path in files():
-        if path.stem == name:
-            return path
-    raise BadInput(f"no pipeline {name!r} in {folder()}", f"known pipelines: {_known()}")
-
-
-def files() -> list[Path]:
-    """The files of all pipelines of this project, by name."""
-    return sorted(folder().glob(f"*{SUFFIX}"))
-
-
-def folder() -> Path:
-    """The `pipelines` beside `kpfnb.toml`, else in the current directory."""
-    file = settings.find_file()
-    return (file.parent if file else Path.cwd()) / FOLDER
+    known = project.files(FOLDER, SUFFIX)
+    if name in known:
+        return known[name]
+    raise BadInput(f"no pipeline {name!r}", f"known pipelines: {_known()}")
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -260,4 +249,4 @@ def _first(error: ValidationError) -> str:
 
 
 def _known() -> str:
-    return ", ".join(path.stem for path in files()) or "none"
+    return ", ".join(project.files(FOLDER, SUFFIX)) or "none"

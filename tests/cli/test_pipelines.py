@@ -111,13 +111,13 @@ def test_a_dry_run_of_resuming_says_what_is_done() -> None:
 
 
 def test_list_and_show_tell_the_steps_in_order() -> None:
-    assert call("list").stdout == "two: Two of them\n    first → second\n"
+    assert "two: Two of them\n    first → second\n" in call("list").stdout
     shown = call("show", "two").stdout
     assert "  -p n=3  how many\n" in shown
     assert "     n = -p n\n" in shown
     assert "     more attempts: 2, the first after 0 s\n     stopped after: 60 s\n" in shown
     assert json.loads(call("show", "two", "--json").stdout)["steps"]["second"]["retries"] == 2
-    assert json.loads(call("list", "--json").stdout)[0]["name"] == "two"
+    assert "two" in [one["name"] for one in json.loads(call("list", "--json").stdout)]
 
 
 def test_a_mistake_and_a_busy_pipeline_are_the_errors_of_the_command() -> None:

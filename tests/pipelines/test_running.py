@@ -52,10 +52,9 @@ def write_notebook(path: Path, parameters: str, code: str = "pass") -> None:
 
 
 @pytest.fixture(autouse=True)
-def project(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(isolated: Path) -> Path:
     write_notebook(isolated / "notebooks/progress.ipynb", PROGRESS)
     write_notebook(isolated / "notebooks/reprocess.ipynb", REPROCESS)
-    monkeypatch.setattr(notebooks, "folders", lambda: [isolated / "notebooks"])
     return isolated
 
 
