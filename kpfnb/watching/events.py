@@ -2,7 +2,7 @@
 
 Facts about the library (watchfiles 1.3) that the rest is built on: files in a directory that has
 just been made are not told of; nothing is told when the system's queue of events overflows, nor
-when a watched directory itself is replaced (a remount); a call that times out may lose an event, so
+when another file system is mounted over a watched directory; a call that times out may lose an event, so
 none does.
 """
 
@@ -24,6 +24,8 @@ STEP_MS = 15
 DEBOUNCE_MS = 60
 POLL_MS = 5000
 PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 600.0
+"""Where the watch can't be begun again and again, the whole tree is looked at so often."""
 
 FLOOD = 4000
 """So many changes at once: the system's queue (16,384 by default) may have overflowed."""
@@ -69,6 +71,7 @@ class Events:
         self._wanted = wanted
         self._tell = tell
         self._polling = polling
+        self._pause = PAUSE_SECONDS
         self._stopping = threading.Event()
         self._again = threading.Event()
         self._places: dict[Path, tuple[int, int]] = {}
@@ -108,13 +111,19 @@ class Events:
         import watchfiles
 
         seen, last = 0, 0.0
+        # A directory made in the place of one that is gone may even have the same inode
+        gone = {str(top) for top in self._places}
 
         def counted(change: watchfiles.Change, path: str) -> bool:
             nonlocal seen, last
             now = time.monotonic()
             # Batches in which nothing matters are never told: the count begins anew after a rest
             seen, last = (seen + 1 if now - last < REST_SECONDS else 1), now
-            return change is not watchfiles.Change.deleted and self._matters(path)
+            if change is watchfiles.Change.deleted:
+                if path in gone:
+                    self._again.set()
+                return False
+            return self._matters(path)
 
         for changes in watchfiles.watch(
             *self._places,
@@ -125,8 +134,11 @@ class Events:
             stop_event=self._again,
             force_polling=self._polling,
             poll_delay_ms=POLL_MS,
-            ignore_permission_denied=True,
+            # True would pass over every other trouble as well, the limit on watches too
+            ignore_permission_denied=False,
         ):
+            self._pause = PAUSE_SECONDS
+            self.mode = self.mode if self._polling else "events"
             paths = [path for _, path in changes]
             self._tell(
                 Changes(
@@ -145,8 +157,10 @@ class Events:
             self.mode = f"polling: the system's limit on watches is reached; {LIMIT_HINT}"
             logger.warning("changes of %s by %s", self._tops, self.mode)
             return
-        logger.warning("watching %s: %s", self._tops, error)
-        self._again.wait(PAUSE_SECONDS)
+        self.mode = f"looking at all every {self._pause:.0f} s: {error}"
+        logger.warning("changes of %s by %s", self._tops, self.mode)
+        self._again.wait(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
 
 def _is_limit(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -45,7 +45,7 @@ class Overview(Brief):
 
     watchers: tuple[Status, ...]
     expected: tuple[str, ...] = ()
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property
     def absent(self) -> list[str]:
@@ -112,7 +112,7 @@ class Overview(Brief):
             panel.set(title=one.name, ylabel="files an hour", xlim=(-HOURS, 0))
             panel.yaxis.get_major_locator().set_params(integer=True)
             panel.legend(loc="upper left", frameon=False)
-        panels[-1].set_xlabel("hours before now")
+        panels[-1].set_xlabel("hours from now")
         return figure
 
     def __str__(self) -> str:
@@ -128,10 +128,11 @@ class Overview(Brief):
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(str(v))}</td>' for v in _row(one, self.zone).values())}</tr>"
+        cells = [
+            "".join(f"<td>{escape(str(value))}</td>" for value in _row(one, self.zone).values())
             for one in self.watchers
-        )
+        ]
+        rows = "".join(f"<tr>{row}</tr>" for row in cells)
         remarks = "".join(
             f"<li>{escape(line)}</li>" for one in self.watchers for line in remarks_on(one)
         )

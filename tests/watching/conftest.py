@@ -1,0 +1,101 @@
+"""A tree of its own for each test, and watchers that are gone afterwards."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from kpfnb.watching.arrivals import Pace
+from kpfnb.watching.kind import Ended, Fate, Kind, Task
+from kpfnb.watching.watcher import Watcher
+from tests.kpf.fakedrp import fits
+
+QUICK = Pace(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
+
+
+class Tree:
+    """Files named `*.fits` below `root/top`, and the record of what was handled."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.top = root / "top"
+        self.top.mkdir(parents=True)
+        self.handled: list[Task] = []
+        self.told = Fate.DONE
+
+    def write(self, name: str, folder: str = "20240115") -> Path:
+        path = self.top / folder / name
+        fits(path, {})
+        return path
+
+    def handle(self, tasks: Sequence[Task]) -> list[Ended]:
+        self.handled += tasks
+        return [Ended(task.path, self.told, f"it is {self.told}") for task in tasks]
+
+    def names(self) -> list[str]:
+        return [task.path.name for task in self.handled]
+
+    def kind(self, **others: object) -> Kind:
+        values = {
+            "name": "test",
+            "root": self.root,
+            "state": self.root / ".state",
+            "tops": (self.top,),
+            "wanted": lambda path: path.endswith(".fits") and "/." not in path,
+            "handle": self.handle,
+        }
+        return Kind(**(values | others))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path / "tree")
+
+
+Start = Callable[..., Watcher]
+
+
+@pytest.fixture
+def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
+    """Start a watcher in a thread; it is stopped at the end of the test."""
+    running: list[tuple[Watcher, threading.Thread]] = []
+
+    def begin(kind: Kind | None = None, pace: Pace = QUICK) -> Watcher:
+        made: list[Watcher] = []
+
+        def run() -> None:
+            watcher = Watcher(kind or tree.kind(), tmp_path / "watch", pace)
+            made.append(watcher)
+            watcher.run()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_until(lambda: bool(made) and made[0].tally.now.scanned != "")
+        running.append((made[0], thread))
+        return made[0]
+
+    yield begin
+    for watcher, _ in running:
+        watcher.stop()
+    for _, thread in running:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def once(kind: Kind, folder: Path, **others: object) -> Watcher:
+    """Handle what is there, and leave."""
+    pace = {"quiet_seconds": 0.0, "heartbeat_seconds": 0.1, "once": True} | others
+    watcher = Watcher(kind, folder, Pace(**pace))  # type: ignore[arg-type]
+    watcher.run()
+    return watcher
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)

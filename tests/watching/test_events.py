@@ -1,0 +1,145 @@
+"""Changes are told as they happen, and where some may be missed that is told too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb.watching import events
+from kpfnb.watching.events import Changes, Events
+from tests.watching.conftest import wait_until
+
+
+class Ear:
+    def __init__(self, top: Path, **options: bool) -> None:
+        self.heard: list[Changes] = []
+        self.events = Events(
+            [top], wanted=lambda p: p.endswith(".fits"), tell=self.heard.append, **options
+        )
+        self.events.start()
+
+    def files(self) -> set[str]:
+        return {Path(path).name for changes in self.heard for path in changes.files}
+
+    def folders(self) -> set[str]:
+        return {Path(path).name for changes in self.heard for path in changes.folders}
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    (tmp_path / "top/night").mkdir(parents=True)
+    return tmp_path / "top"
+
+
+@pytest.fixture
+def ear(top: Path) -> Iterator[Ear]:
+    ear = Ear(top)
+    begun(ear, top)
+    yield ear
+    ear.events.stop()
+
+
+def begun(ear: Ear, top: Path) -> None:
+    """Wait until changes are told."""
+
+    def is_heard() -> bool:
+        (top / "begin.fits").write_text("")
+        return "begin.fits" in ear.files()
+
+    wait_until(is_heard)
+
+
+def test_files_that_are_written_renamed_and_touched(ear: Ear, top: Path) -> None:
+    (top / "night/a.fits").write_text("")
+    (top / "night/.b.fits.Xy").write_text("")
+    (top / "night/.b.fits.Xy").rename(top / "night/b.fits")
+    wait_until(lambda: {"a.fits", "b.fits"} <= ear.files())
+    ear.heard.clear()
+    os.utime(top / "night/a.fits")
+    wait_until(lambda: ear.files() == {"a.fits"})
+
+
+def test_new_folders_are_told(ear: Ear, top: Path, tmp_path: Path) -> None:
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "moved").rename(top / "moved")
+    (top / "made").mkdir()
+    wait_until(lambda: ear.folders() == {"made", "moved"})
+    (top / "made/a.fits").write_text("")
+    wait_until(lambda: "a.fits" in ear.files())
+
+
+def test_a_top_that_is_replaced_is_watched_again(ear: Ear, top: Path) -> None:
+    shutil.rmtree(top)
+    top.mkdir()
+    ear.heard.clear()
+    ear.events.check()
+    wait_until(lambda: any(changes.missed for changes in ear.heard))
+    begun(ear, top)
+
+
+def test_a_top_that_comes_later_is_watched(tmp_path: Path) -> None:
+    ear = Ear(tmp_path / "later")
+    (tmp_path / "later").mkdir()
+    ear.events.check()
+    begun(ear, tmp_path / "later")
+    ear.events.stop()
+
+
+def test_a_flood_is_told(ear: Ear, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "FLOOD", 20)
+    for number in range(100):
+        (top / f"{number}.fits").write_text("")
+    wait_until(lambda: any("very many" in changes.missed for changes in ear.heard))
+
+
+def test_polling_sees_the_same(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "POLL_MS", 50)
+    ear = Ear(top, polling=True)
+    begun(ear, top)
+    (top / "night/a.fits").write_text("")
+    wait_until(lambda: "a.fits" in ear.files())
+    assert ear.events.mode == "polling"
+    ear.events.stop()
+
+
+LIMITED = """
+import sys
+from pathlib import Path
+from kpfnb.watching import events
+Path("/proc/sys/user/max_inotify_watches").write_text("1")
+from tests.watching.test_events import Ear, begun
+events.POLL_MS = 50
+ear = Ear(Path(sys.argv[1]))
+begun(ear, Path(sys.argv[1]))
+print(ear.events.mode)
+ear.events.stop()
+"""
+
+
+def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
+    command = [sys.executable, "-c", LIMITED, str(top)]
+    own = ["unshare", "--user", "--map-root-user"]
+    if subprocess.run(["sh", "-c", " ".join([*own, "true"])], capture_output=True).returncode:
+        pytest.skip("no user namespace may be made here")
+    project = Path(__file__).parents[2]
+    done = subprocess.run([*own, *command], cwd=project, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("polling: the system's limit on watches is reached"), done.stderr
+    assert "fs.inotify.max_user_watches" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [
+        (OSError('OS file watch limit reached. about ["/data"]'), True),
+        (RuntimeError("Error creating recommended watcher: Too many open files"), True),
+        (FileNotFoundError('No path was found. about ["/data"]'), False),
+    ],
+)
+def test_what_is_a_limit(error: Exception, limit: bool) -> None:
+    assert events._is_limit(error) is limit

@@ -1,0 +1,51 @@
+"""Files settle when nothing has changed them for long enough."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.watching.kind import Stamp
+from kpfnb.watching.settling import Settling
+
+FIRST, SECOND = Stamp(1, 1), Stamp(2, 2)
+
+
+def test_a_file_is_due_once_at_its_moment() -> None:
+    settling = Settling()
+    settling.note("a", FIRST, 3.0)
+    assert settling.take_due(2.9) == []
+    assert settling.next_due() == 3.0
+    assert settling.take_due(3.0) == [("a", FIRST, 3.0)]
+    assert settling.take_due(99) == []
+    assert len(settling) == 0
+
+
+def test_a_change_puts_it_off() -> None:
+    settling = Settling()
+    settling.note("a", FIRST, 3.0)
+    settling.note("a", SECOND, 5.0)
+    assert settling.take_due(4.0) == []
+    assert settling.take_due(5.0) == [("a", SECOND, 5.0)]
+
+
+def test_what_is_forgotten_is_never_due() -> None:
+    settling = Settling()
+    settling.note("a", FIRST, 3.0)
+    settling.forget("a")
+    settling.forget("b")
+    assert settling.take_due(9) == []
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20)), max_size=30),
+    st.integers(0, 20),
+)
+def test_each_is_due_by_its_last_note(notes: list[tuple[str, int]], now: int) -> None:
+    settling = Settling()
+    for path, due in notes:
+        settling.note(path, FIRST, due)
+    last = dict(notes)
+    due_now = {path for path, _, _ in settling.take_due(now)}
+    assert due_now == {path for path, due in last.items() if due <= now}
+    assert len(settling) == len(last) - len(due_now)
