@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from kpfnb import files
-from kpfnb.demo import cahk, cards, detector, telemetry, truth
+from kpfnb.demo import cahk, cards, detector, state_cards, telemetry, truth
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, Camera, Echelle
 from kpfnb.demo.plan import Exposure
 
@@ -39,7 +39,9 @@ def _hdus(exposure: Exposure, side: int, seed: int) -> list[fits.PrimaryHDU | fi
     random = np.random.default_rng([seed, crc32(exposure.obsid.encode())])
     night_seed = seed * 10**8 + int(f"{exposure.start:%Y%m%d}")
     velocities = truth.velocities(exposure, CAMERAS)
-    header = fits.Header(cards.primary(exposure, velocities, random, seed))
+    header = fits.Header(
+        [*cards.primary(exposure, velocities, random, seed), *state_cards.state(exposure, random)]
+    )
     tables = _tables(exposure, random)
     images = [
         hdu
