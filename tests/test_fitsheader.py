@@ -242,3 +242,14 @@ def test_odd_cards_are_read_without_a_warning(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fitsheader.read(path, ["OBJECT"]) == {"OBJECT": " is no value"}
+
+
+def test_units_come_with_their_data_and_a_cut_file_is_found_at_its_end(tmp_path):
+    path = tmp_path / "units.fits"
+    image = fits.ImageHDU(np.arange(2000, dtype=">f4"), name="image")
+    fits.HDUList([fits.PrimaryHDU(), image, fits.ImageHDU(name="last")]).writeto(path)
+    found = [(hdu.name, len(hdu.read())) for hdu in fitsheader.hdus(path)]
+    assert found == [("", 0), ("IMAGE", 8000), ("LAST", 0)]
+    path.write_bytes(path.read_bytes()[: 3 * 2880])
+    with pytest.raises(BadHeader, match="truncated"):
+        list(fitsheader.hdus(path))

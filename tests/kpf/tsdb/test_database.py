@@ -87,7 +87,7 @@ def test_a_reader_of_postgresql_reads_and_changes_nothing(postgresql, root, monk
         ingest.nights(NIGHT, force=True)
     assert "another" not in str(caught.value)
     plain = postgresql.replace("kpfnb@", f"{role}@")
-    with psycopg.connect(plain) as connection:
+    with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM file")
