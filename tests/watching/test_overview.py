@@ -1,0 +1,76 @@
+"""All watchers at one glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+from kpfnb.watching import overview, status
+from kpfnb.watching.kind import Fate
+from kpfnb.watching.overview import Overview
+from tests.watching.conftest import Tree, once
+
+
+@pytest.fixture
+def work_dir(isolated: Path) -> Path:
+    return isolated / "work"
+
+
+def test_without_any_watcher_it_says_so() -> None:
+    found = overview.look()
+    assert isinstance(found, Result)
+    assert str(found) == found.reason == "no watcher has run here"
+    assert found.outcome is Outcome.SUCCEEDED
+    assert found.to_frame().empty
+    assert "no watcher has run here" in found._repr_html_()
+    assert found.plot().axes
+
+
+def test_an_expected_one_that_is_not_running_is_a_failure(tree: Tree, work_dir: Path) -> None:
+    once(tree.kind(), status.folder(work_dir, "test"))
+    found = overview.look(expected=["test", "other"])
+    assert found.outcome is Outcome.FAILED
+    assert found.reason == "not running: test, other"
+    assert overview.look().outcome is Outcome.SUCCEEDED
+
+
+def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir: Path) -> None:
+    tree.write("good.fits")
+    once(tree.kind(), status.folder(work_dir, "test"))
+    tree.told = Fate.FAILED
+    tree.write("<b>.fits")
+    once(tree.kind(), status.folder(work_dir, "test"))
+    found = overview.look()
+    assert found.figures() == {
+        "watchers": 1,
+        "running": 0,
+        "done": 0,
+        "failed": 1,
+        "waiting": 0,
+        "given_up": 0,
+    }
+    assert found.to_frame().loc[0, "failed"] == 1
+    assert "test    | stopped" in str(found)
+    assert "<b>.fits failed: it is failed" in str(found)
+    assert "&lt;b&gt;.fits failed" in found._repr_html_()
+    assert "<b>" not in found._repr_html_()
+    assert found.to_dict()["watchers"][0]["failing"][0][1] == "it is failed"
+    done, failed = found.plot().axes[0].containers
+    assert [sum(bar.get_height() for bar in bars) for bars in (done, failed)] == [1, 1]
+
+
+def test_one_of_several_by_name(tree: Tree, work_dir: Path) -> None:
+    for name in ("process", "ingest"):
+        once(tree.kind(name=name), status.folder(work_dir, name))
+    assert [one.name for one in overview.look().watchers] == ["ingest", "process"]
+    assert [one.name for one in overview.look("ingest").watchers] == ["ingest"]
+
+
+def test_headless_it_is_shown_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overview.show(Overview(()), refresh_seconds=1)
+    assert "no watcher has run here" in capsys.readouterr().out

@@ -1,0 +1,290 @@
+"""The watcher as a whole: whatever arrives is handled once, and again only where it must be."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kpfnb.errors import Busy, ServiceUnavailable
+from kpfnb.watching import events, watcher
+from kpfnb.watching.kind import Ended, Fate, Task
+from kpfnb.watching.memory import Memory
+from kpfnb.watching.status import Life
+from tests.watching.conftest import QUICK, Start, Tree, once, wait_until
+
+
+def test_a_new_file_is_handled_once(tree: Tree, start: Start) -> None:
+    tree.write("old.fits")
+    start()
+    wait_until(lambda: tree.names() == ["old.fits"])
+    tree.write("new.fits")
+    wait_until(lambda: tree.names() == ["old.fits", "new.fits"])
+    assert tree.handled[1] == Task(tree.top / "20240115/new.fits", attempt=1, renewed=False)
+
+
+def test_a_restart_goes_on_and_repeats_nothing(tree: Tree, tmp_path: Path) -> None:
+    tree.write("a.fits")
+    once(tree.kind(), tmp_path / "watch")
+    tree.write("b.fits")
+    once(tree.kind(), tmp_path / "watch")
+    once(tree.kind(), tmp_path / "watch")
+    assert tree.names() == ["a.fits", "b.fits"]
+
+
+def test_a_touched_file_is_handled_again(tree: Tree, start: Start) -> None:
+    path = tree.write("a.fits")
+    start()
+    wait_until(lambda: tree.names() == ["a.fits"])
+    os.utime(path)
+    wait_until(lambda: len(tree.handled) == 2)
+    assert tree.handled[1] == Task(path, attempt=1, renewed=True)
+
+
+def test_one_that_is_touched_while_it_is_in_work_is_handled_again(tree: Tree, start: Start) -> None:
+    path = tree.write("a.fits")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handle(tasks: Sequence[Task]) -> list[Ended]:
+        begun.set()
+        go_on.wait(10)
+        return tree.handle(tasks)
+
+    start(tree.kind(handle=handle))
+    begun.wait(10)
+    os.utime(path)
+    time.sleep(0.3)
+    go_on.set()
+    wait_until(lambda: tree.names() == ["a.fits", "a.fits"])
+
+
+def test_a_change_of_permissions_is_no_reason(tree: Tree, start: Start) -> None:
+    path = tree.write("a.fits")
+    start()
+    wait_until(lambda: tree.names() == ["a.fits"])
+    path.chmod(0o600)
+    tree.write("b.fits")
+    wait_until(lambda: "b.fits" in tree.names())
+    assert tree.names() == ["a.fits", "b.fits"]
+
+
+def test_files_that_came_with_their_folder_are_found(tree: Tree, start: Start) -> None:
+    start(pace=replace(QUICK, rescan_seconds=3600))
+    aside = tree.root / "aside"
+    for name in ("a.fits", "b.fits"):
+        tree.write(name, "../aside")
+    aside.rename(tree.top / "20240116")
+    wait_until(lambda: sorted(tree.names()) == ["a.fits", "b.fits"])
+
+
+def test_a_failure_is_tried_again_and_given_up(tree: Tree, start: Start) -> None:
+    path = tree.write("a.fits")
+    tree.told = Fate.FAILED
+    running = start(pace=replace(QUICK, retry_seconds=0.05))
+    wait_until(lambda: running.tally.now.given_up == 1)
+    assert [task.attempt for task in tree.handled] == [1, 2, 3]
+    assert running.tally.now.failing == ((str(path), "it is failed"),)
+    assert "a.fits (attempt 3): it is failed" in running.tally.now.last_error
+    tree.told = Fate.DONE
+    os.utime(path)
+    wait_until(lambda: running.tally.now.given_up == 0 and len(tree.handled) == 4)
+    assert tree.handled[3].attempt == 1
+
+
+def test_what_was_postponed_does_not_count_as_a_failure(
+    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
+    tree.write("a.fits")
+    calls: list[int] = []
+
+    def handle(tasks: Sequence[Task]) -> list[Ended]:
+        calls.append(1)
+        if len(calls) < 3:
+            raise ServiceUnavailable("the database does not answer")
+        return tree.handle(tasks)
+
+    running = start(tree.kind(handle=handle))
+    wait_until(lambda: running.tally.now.done == 1)
+    assert tree.handled[0].attempt == 1
+    assert (running.tally.now.failed, len(calls)) == (0, 3)
+
+
+def test_an_error_of_the_handler_is_that_of_each_file(tree: Tree, tmp_path: Path) -> None:
+    def handle(tasks: Sequence[Task]) -> list[Ended]:
+        raise ZeroDivisionError("division by zero")
+
+    tree.write("a.fits")
+    ended = once(tree.kind(handle=handle), tmp_path / "watch")
+    assert ended.tally.now.failing[0][1] == "ZeroDivisionError: division by zero"
+
+
+def test_a_file_of_which_nothing_is_told_has_failed(tree: Tree, tmp_path: Path) -> None:
+    tree.write("a.fits")
+    ended = once(tree.kind(handle=lambda tasks: []), tmp_path / "watch")
+    assert ended.tally.now.failing[0][1] == "nothing was told of it"
+
+
+def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
+    path = tree.write("a.fits")
+    content = path.read_bytes()
+    path.write_bytes(content[:4000])
+    running = start()
+    wait_until(lambda: running.tally.now.not_whole == ((str(path), "truncated"),))
+    assert tree.handled == []
+    path.write_bytes(content)
+    wait_until(lambda: tree.names() == ["a.fits"])
+
+
+def test_cut_off_files_are_reported_by_once(tree: Tree, tmp_path: Path) -> None:
+    tree.write("a.fits").write_bytes(b"")
+    ended = once(tree.kind(), tmp_path / "watch")
+    assert ended.tally.now.not_whole == ((str(tree.top / "20240115/a.fits"), "empty"),)
+    assert ended.tally.now.outcome == "partial"
+
+
+def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, start: Start) -> None:
+    old = tree.write("old.fits", "20231231")
+    tree.write("new.fits", "20240101")
+    start(pace=replace(QUICK, since="20240101", rescan_seconds=0.2))
+    wait_until(lambda: tree.names() == ["new.fits"])
+    os.utime(old)
+    wait_until(lambda: tree.names() == ["new.fits", "old.fits"])
+
+
+def test_what_no_event_tells_is_found_by_the_next_scan(
+    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events.Events, "_run", lambda self: None)
+    start(pace=replace(QUICK, rescan_seconds=0.2))
+    tree.write("a.fits")
+    wait_until(lambda: tree.names() == ["a.fits"])
+
+
+def test_a_flood_is_handled_completely(tree: Tree, start: Start) -> None:
+    start(tree.kind(at_once=3, batch_size=200))
+    names = {tree.write(f"{number:04d}.fits").name for number in range(1500)}
+    wait_until(lambda: len(tree.handled) >= len(names), 60)
+    assert sorted(tree.names()) == sorted(names)
+
+
+def test_so_many_calls_at_a_time_and_no_more(tree: Tree, tmp_path: Path) -> None:
+    running, most = [], []
+
+    def handle(tasks: Sequence[Task]) -> list[Ended]:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.05)
+        running.pop()
+        return tree.handle(tasks)
+
+    for number in range(20):
+        tree.write(f"{number}.fits")
+    once(tree.kind(handle=handle, at_once=3, batch_size=2), tmp_path / "watch")
+    assert max(most) == 3
+    assert len(tree.handled) == 20
+
+
+def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
+    others = [True]
+    turns: list[str] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        if others:
+            raise Busy("reprocess is at work already")
+        turns.append("begun")
+        yield
+        turns.append("ended")
+
+    tree.write("a.fits")
+    running = start(tree.kind(turn=turn))
+    wait_until(lambda: running.tally.now.trouble == "reprocess is at work already")
+    others.clear()
+    wait_until(lambda: turns == ["begun", "ended"])
+    assert tree.names() == ["a.fits"]
+    wait_until(lambda: running.tally.now.trouble == "")
+
+
+def test_once_does_not_wait_for_its_turn(tree: Tree, tmp_path: Path) -> None:
+    @contextmanager
+    def turn() -> Iterator[None]:
+        raise Busy("reprocess is at work already")
+        yield
+
+    tree.write("a.fits")
+    with pytest.raises(Busy):
+        once(tree.kind(turn=turn), tmp_path / "watch")
+
+
+def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
+    tree: Tree, tmp_path: Path
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    path = tree.write("a.fits")
+    once(tree.kind(), tmp_path / "watch")
+    os.utime(path)
+
+    def die(memory: Memory, rows: object) -> None:
+        put(memory, rows)  # type: ignore[arg-type]
+        raise Killed
+
+    put = Memory.put
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Memory, "put", die)
+        once(tree.kind(), tmp_path / "watch")
+    once(tree.kind(), tmp_path / "watch")
+    assert [task.renewed for task in tree.handled] == [False, True]
+
+
+def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handle(tasks: Sequence[Task]) -> list[Ended]:
+        begun.set()
+        go_on.wait(10)
+        return tree.handle(tasks)
+
+    tree.write("a.fits")
+    running = start(tree.kind(handle=handle))
+    begun.wait(10)
+    running.stop()
+    wait_until(lambda: running.tally.now.life is Life.STOPPING)
+    tree.write("b.fits")
+    go_on.set()
+    wait_until(lambda: running.tally.now.life is Life.STOPPED)
+    assert tree.names() == ["a.fits"]
+
+
+def test_a_jump_of_the_clock_changes_nothing(
+    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start()
+    past = time.time() - 86_400
+    monkeypatch.setattr(time, "time", lambda: past)
+    path = tree.write("a.fits")
+    os.utime(path, (past, past))
+    wait_until(lambda: tree.names() == ["a.fits"])
+
+
+def test_a_memory_that_can_not_be_written_is_waited_for(
+    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
+    running = start()
+    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 1"))
+    tree.write("a.fits")
+    wait_until(lambda: "memory can't be written" in running.tally.now.trouble)
+    assert tree.handled == []
+    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 0"))
+    wait_until(lambda: tree.names() == ["a.fits"])
+    wait_until(lambda: running.tally.now.done == 1)
