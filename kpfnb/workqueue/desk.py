@@ -7,15 +7,19 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from kpfnb import live
+from kpfnb.errors import KpfnbError
 from kpfnb.workqueue import status
 from kpfnb.workqueue.queue import Action, Queue
 from kpfnb.workqueue.records import State
 from kpfnb.workqueue.status import QueueStatus
 
 if TYPE_CHECKING:
+    import ipywidgets
+
     from kpfnb.session import Session
 
 WATCH_EVERY_SECONDS = 2.0
@@ -112,7 +116,7 @@ def buttons(run: Session, found: QueueStatus) -> None:
         _button(found.queue, action, chooser)
 
 
-def _button(name: str, action: Action, chooser: object) -> None:
+def _button(name: str, action: Action, chooser: ipywidgets.SelectMultiple) -> None:
     import ipywidgets
     from IPython.display import display
 
@@ -120,11 +124,14 @@ def _button(name: str, action: Action, chooser: object) -> None:
     message = ipywidgets.HTML()
 
     def act(_: object) -> None:
-        with Queue(name) as queue:
-            message.value = ""
-            moved = queue.move(action, chooser.value)  # type: ignore[attr-defined]
-            chooser.options = _choices(status.look(queue))  # type: ignore[attr-defined]
-            message.value = f"{action}: {moved}"
+        try:
+            with Queue(name) as queue:
+                moved = queue.move(action, chooser.value)
+                chooser.options = _choices(status.look(queue))
+        except KpfnbError as error:
+            message.value = f"<span role='alert'>✗ {escape(str(error))}</span>"
+        else:
+            message.value = escape(f"{action}: {moved}")
 
     button.on_click(act)
     display(ipywidgets.HBox([button, message]))

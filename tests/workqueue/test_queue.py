@@ -268,8 +268,8 @@ def test_workers_that_went_without_a_word_are_forgotten(queue):
     queue._client.zadd("kpfnb:{trial}:workers", {"gone": 1000})
     turn(queue, "here")
     assert queue._client.zrange("kpfnb:{trial}:workers", 0, -1) == ["here"]
-    [group] = queue._client.xinfo_groups("kpfnb:{trial}:ready:normal")
-    assert group["consumers"] == 0
+    consumers = queue._client.xinfo_consumers("kpfnb:{trial}:ready:normal", "workers")
+    assert "gone" not in [consumer["name"] for consumer in consumers]
     assert not queue._client.exists("kpfnb:{trial}:worker:gone")
 
 

@@ -75,8 +75,9 @@ end
 
 -- As new, whatever was before
 local function renew(name, priority)
-  redis.call('ZREM', prefix .. 'kept', name)
+  -- First: an old server refuses for lack of memory only the first change of a script
   redis.call('HSETNX', item_key(name), 'priority', priority)
+  redis.call('ZREM', prefix .. 'kept', name)
   redis.call('HSETNX', item_key(name), 'loaded', whole(now))
   redis.call('HSET', item_key(name), 'attempts', 0)
   redis.call('HDEL', item_key(name), 'error', 'log', 'result', 'seconds')

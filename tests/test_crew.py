@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kpfnb import crew
+from kpfnb.errors import BadParameter
+from kpfnb.services import valkey
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import State
+from tests.workqueue.conftest import pid_of_worker, wait_for
+
+
+@pytest.fixture
+def queue(isolated: Path) -> Iterator[Queue]:
+    with Queue("trial") as found:
+        yield found
+    valkey.stop()
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    script = "from kpfnb.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script, "worker", "test", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def workers(queue: Queue) -> list[int]:
+    return [pid_of_worker(item.worker) for item in queue.items(State.RUNNING)]
+
+
+def test_one_worker_leaves_a_file_for_each_item(queue: Queue, tmp_path: Path) -> None:
+    queue.load(["a/b", "c"])
+    worked = crew.run("test", "trial", options={"sleep": "0"}, idle_seconds=0)
+    assert worked.reason == "2 done"
+    assert worked.to_dict()["attempts"]["done"] == 2
+    files = sorted(path.name for path in (tmp_path / "work/queues/trial").iterdir())
+    assert files == ["a%2Fb.json", "c.json"]
+
+
+def test_one_that_is_killed_is_replaced(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_QUEUE_LEASE_SECONDS", "0.5")
+    monkeypatch.setenv("KPFNB_QUEUE_HEARTBEAT_SECONDS", "0.1")
+    queue.load(["a", "b"])
+    process = start("--queue=trial", "--count=2", "--idle=1", "--sleep=1.5")
+    wait_for(lambda: len(workers(queue)) == 2)
+    os.kill(workers(queue)[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "succeeded: 2 done\n")
+    assert "another takes its place" in err
+
+
+def test_told_to_stop_all_of_them_hand_back(queue: Queue) -> None:
+    queue.load(["a", "b"])
+    process = start("--queue=trial", "--count=2", "--sleep=100", "--grace=0.2")
+    wait_for(lambda: len(workers(queue)) == 2)
+    members = workers(queue)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "succeeded: 2 returned\n")
+    assert not any(map(psutil.pid_exists, members))
+    assert sorted(queue.names(State.WAITING)) == ["a", "b"]
+
+
+def test_when_the_crew_itself_is_killed_its_workers_hand_back(queue: Queue) -> None:
+    queue.load(["a", "b"])
+    process = start("--queue=trial", "--count=2", "--sleep=100", "--grace=0.2")
+    wait_for(lambda: len(workers(queue)) == 2)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: len(queue.names(State.WAITING)) == 2)
+    assert queue.item("a").attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"task": "tets"}, "no task 'tets'"),
+        ({"task": "test", "queue": "a b"}, "queue 'a b' is no name"),
+        ({"task": "test", "options": {"slep": 1}}, "unknown parameter 'slep'"),
+        ({"task": "test", "options": {"sleep": "long"}}, "sleep: must be a number"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(arguments, words: str) -> None:
+    with pytest.raises(BadParameter, match=words):
+        crew.run(**arguments)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from matplotlib.dates import num2date
+
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+from kpfnb.workqueue import picture
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import Ending, Event, Item, Report, State
+from kpfnb.workqueue.status import QueueStatus, look, rate
+
+NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
+
+
+def event(item: str, ending: Ending, begun: float, ended: float, worker: str = "w") -> Event:
+    """begun, ended : seconds before now"""
+    times = [NOW - timedelta(seconds=seconds) for seconds in (begun, ended)]
+    return Event(item, ending, worker, 1, 1, *times, "")
+
+
+def item(name: str, state: State, **more) -> Item:
+    return Item(name, state, since=NOW - timedelta(seconds=90), **more)
+
+
+def status(**more) -> QueueStatus:
+    items = {state: [] for state in State} | {
+        State.RUNNING: [item("<run>", State.RUNNING, worker="host/7", attempts=1)],
+        State.FAILED: [item("f", State.FAILED, attempts=2, error="oops\nagain", until=NOW)],
+        State.PARKED: [item("p", State.PARKED, attempts=3, error="<b>", log="<i>words</i>")],
+    }
+    counts = {state: len(items[state]) for state in State} | {State.WAITING: 28, State.DONE: 60}
+    events = tuple(event(f"i{n}", Ending.DONE, 60 - n, 60 - n - 1) for n in range(60))
+    return QueueStatus(
+        "trial", counts, items, events, False, NOW, ZoneInfo("Pacific/Honolulu"), **more
+    )
+
+
+def test_it_is_a_result():
+    found = status()
+    assert isinstance(found, Result)
+    assert found.reason == "28 waiting, 1 running, 1 failed, 1 parked, 60 done"
+    assert found.figures()["parked"] == 1
+    assert repr(found) == f"<QueueStatus: {found.reason}>"
+
+
+def test_looking_succeeds_unless_all_was_to_be_done():
+    assert status().outcome is Outcome.SUCCEEDED
+    assert status(require_done=True).outcome is Outcome.PARTIAL
+
+
+def test_where_and_since_when_in_the_zone_of_people():
+    assert str(status()).splitlines() == [
+        "queue trial: 28 waiting, 1 running, 1 failed, 1 parked, 60 done",
+        "60 done a minute, 30 s left",
+        "  running  <run>  on host/7 since 2024-01-15 01:58:30, attempt 1",
+        "  failed   f  2 attempts, again at 2024-01-15 02:00:00: oops again",
+        "  parked   p  since 2024-01-15 01:58:30, 3 attempts: <b>",
+    ]
+
+
+def test_all_text_is_escaped():
+    page = status()._repr_html_() + status().failures()._repr_html_()
+    assert "&lt;run&gt;" in page and "&lt;b&gt;" in page and "&lt;i&gt;words" in page
+    for tag in ("<run>", "<b>", "<i>"):
+        assert tag not in page
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], None),
+        ([event("a", Ending.FAILED, 10, 5)], None),
+        ([event("a", Ending.DONE, 10, 5), event("b", Ending.DONE, 5, 0)], 0.2),
+        ([event("old", Ending.DONE, 5000, 4000)], None),
+        ([event("long", Ending.DONE, 5000, 0)], 1 / 600),
+    ],
+)
+def test_the_rate_is_that_of_the_last_ten_minutes(events, expected):
+    assert rate(tuple(events), NOW) == (expected and pytest.approx(expected))
+
+
+def test_the_frame_has_a_row_an_item():
+    frame = status().to_frame()
+    assert frame["item"].tolist() == ["<run>", "f", "p"]
+    assert frame["state"].tolist() == ["running", "failed", "parked"]
+
+
+def test_bars_show_the_counts():
+    axes = status().plot().axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [28, 1, 1, 1, 60, 0]
+    assert axes.get_xlabel() == "items"
+
+
+def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
+    events = [
+        event("a", Ending.DONE, 60, 30, "one"),
+        event("b", Ending.LOST, 50, 20, "two"),
+        event("b", Ending.DONE, 20, 10, "one"),
+    ]
+    running = [item("c", State.RUNNING, worker="three")]
+    axes = picture.timeline(events, running, NOW, ZoneInfo("Pacific/Honolulu")).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["three", "one", "two"]
+    assert len(axes.patches) == 4
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "done",
+        "lost",
+        "running",
+    ]
+    first = axes.patches[0]
+    assert num2date(first.get_x()) == NOW - timedelta(seconds=60)
+    assert axes.get_xlabel() == "time (Pacific/Honolulu)"
+
+
+def test_of_many_workers_the_latest_are_shown():
+    events = [event(f"i{n}", Ending.DONE, 200 - n, 199 - n, f"w{n}") for n in range(100)]
+    axes = picture.timeline(events, [], NOW, UTC).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [f"w{n}" for n in range(60, 100)]
+
+
+def test_pictures_of_an_empty_queue(embedded):
+    with Queue("trial") as queue:
+        found = look(queue)
+    assert found.reason == "no items" and found.rate is None and found.seconds_left is None
+    assert found.plot().axes and found.timeline().axes[0].texts[0].get_text() == "no attempts"
+    assert found.failures()._repr_html_() == "<p>No failures.</p>"
+
+
+def test_of_a_real_queue(embedded):
+    with Queue("trial") as queue:
+        queue.load(["a", "b"])
+        [claim] = queue.turn("host/1", "r1").claims
+        queue.turn("host/1", "r2", [Report(claim, Ending.FAILED, error="oops")], want=0)
+        queue.drain()
+        found = look(queue)
+    assert found.reason == "1 waiting, 1 failed (draining)"
+    assert found.to_dict()["failed"][0]["error"] == "oops"
+    assert [one.ending for one in found.events] == [Ending.FAILED]
