@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.adap.command import Step
 from kpfnb.adap.products import SCIENCE, Verdict
 from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +34,8 @@ class FrameType:
     setup: str
 
 
-@dataclass(frozen=True)
-class Reduction:
+@dataclass(frozen=True, repr=False)
+class Reduction(Brief):
     """What became of one dataset; a `kpfnb.result.Result`.
 
     Attributes
@@ -209,11 +210,10 @@ class Reduction:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """The tables: science frames, all frames, steps; all text escaped."""
+        """The tables: science frames and steps; all text escaped. All frames: see `frames`."""
         head = f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>"
         tables = (
             ("Science and standard frames", self.to_frame()),
-            ("Raw frames", self.frames()),
             ("Steps", self.timing()),
         )
         return head + "".join(
