@@ -1,0 +1,65 @@
+"""What is written into one cell."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.sheets import cells
+
+RISKY = st.text("=+-@\t\r'1.eE a")
+
+
+@given(RISKY | st.text())
+def test_text_is_read_as_it_was_given(text: str) -> None:
+    written = cells.value(text)
+    assert isinstance(written, str)
+    assert cells.read(written) == text.replace("\0", "")
+
+
+@given(RISKY | st.text())
+def test_no_text_is_a_formula(text: str) -> None:
+    written = str(cells.value(text))
+    is_formula = written.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not is_formula or math.isfinite(float(written)) or "e" in written.lower()
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("-0.4", "-0.4"),
+        ("-0.4+cmd|' /C calc'!A0", "'-0.4+cmd|' /C calc'!A0"),
+        (-0.4, -0.4),
+        (np.float64(2.5), 2.5),
+        (np.int64(3), 3),
+        (math.nan, ""),
+        (None, ""),
+        (True, True),
+        ("20240101", "20240101"),
+    ],
+)
+def test_values(given_: object, expected: object) -> None:
+    written = cells.value(given_)
+    assert written == expected
+    assert type(written) is type(expected)
+
+
+@given(st.integers(0, 26 + 26**2 + 26**3 - 1))
+def test_letters_name_every_column(index: int) -> None:
+    assert cells.index(cells.letters(index)) == index
+
+
+@pytest.mark.parametrize(("name", "index"), [("A", 0), ("Z", 25), ("AA", 26), ("AZ", 51)])
+def test_letters(name: str, index: int) -> None:
+    assert cells.index(name) == index
+    assert cells.letters(index) == name
+
+
+@pytest.mark.parametrize("name", ["", "a", "A1", "AAAA", "Ä", "coadd"])
+def test_no_letters(name: str) -> None:
+    assert cells.index(name) is None
