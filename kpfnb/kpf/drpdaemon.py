@@ -32,6 +32,8 @@ LOG_NAME = "drp.log"
 LOG_BYTES = 100_000_000
 LOGS_KEPT = 5
 LOOK_SECONDS = 2.0
+BEGIN_SECONDS = 30.0
+"""The DRP is at work on its directory so long after its start; what came before is not taken up."""
 SETTLED_SECONDS = 300.0
 """One that ran for so long is started again at once; one that did not, later and later."""
 LONGEST_PAUSE_SECONDS = 300.0
@@ -47,15 +49,22 @@ class Daemon:
     Attributes
     ----------
     starts : how often it was started
+    started : when that was the last time (monotonic)
     """
 
     def __init__(self, command: Sequence[str], folder: Path, *, nice: int, lock: Path) -> None:
         self.starts = 0
+        self.started = 0.0
         self._command = command
         self._log = folder / LOG_NAME
         self._nice = nice
         self._lock = lock
         self._stopping = threading.Event()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has had the time to begin."""
+        return time.monotonic() >= self.started + BEGIN_SECONDS
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -71,7 +80,7 @@ class Daemon:
     def _run(self) -> None:
         pause = 1.0
         while not self._stopping.is_set():
-            began = time.monotonic()
+            self.started = time.monotonic()
             self.starts += 1
             try:
                 how = str(self._supervise())
@@ -79,7 +88,7 @@ class Daemon:
                 return
             except OSError as error:
                 how = f"{error.strerror}: {error.filename}"
-            pause = next_pause(pause, time.monotonic() - began)
+            pause = next_pause(pause, time.monotonic() - self.started)
             logger.warning("the DRP's watcher: %s; it is started again in %.0f s", how, pause)
             self._stopping.wait(pause)
 
@@ -140,14 +149,14 @@ class ByDaemon:
         ends: dict[Path, Ended] = {}
         deadline = time.monotonic() + self._here.watch_overdue_seconds
         touch([task for task in tasks if task.attempt > 1])
-        starts = 0
+        unfinished.mark(mark, _products(asked.root, left))
+        starts = self._daemon.starts
         while True:
-            if starts != self._daemon.starts:
-                if starts:
-                    unfinished.distrust(mark)
-                    touch(left.values())
+            if starts != self._daemon.starts and self._daemon.has_begun:
                 starts = self._daemon.starts
+                unfinished.distrust(mark)
                 unfinished.mark(mark, _products(asked.root, left))
+                touch(left.values())
             standings = asked.look(left, index)
             ends |= drplists.ends_without_work(asked.root, left, standings)
             left = {obsid: task for obsid, task in left.items() if task.path not in ends}

@@ -7,8 +7,9 @@ list only. An L0 whose products are good is not given to the DRP, however often 
 from __future__ import annotations
 
 import itertools
+import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +44,6 @@ class Lists:
         drp.command(here, "LIST", 1)
         self._here = here
         self._state = here.kpf_root / STATE_DIR
-        self._folder = folder
         self._options = {
             force: Options(
                 ncpus=1,
@@ -58,7 +58,8 @@ class Lists:
             self._slots.put(slot)
         self._numbers = itertools.count(1)
         self._started = time.time()
-        self._moment = datetime.fromtimestamp(self._started, UTC).strftime("%Y%m%dT%H%M%SZ")
+        moment = datetime.fromtimestamp(self._started, UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._folder = folder / f"{moment}-{secrets.token_hex(3)}"
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -89,21 +90,20 @@ class Lists:
             if some:
                 job = self._job(asked, index, slot, force=force)
                 number = next(self._numbers)
-                _, items = drpbatch.process(job, number, some, report=lambda made: None)
-                ends |= {by_obsid[ObsID(i.name)].path: _ended(by_obsid, i) for i in items}
+                batch, items = drpbatch.process(job, number, some, report=lambda made: None)
+                ends |= {end.path: end for end in _ended(by_obsid, items, batch.stop)}
                 if number % PRUNE_EVERY == 1:
-                    prune(self._folder)
+                    prune(self._folder.parent)
         return list(ends.values())
 
     def _job(self, asked: Rules, index: Index, slot: int, *, force: bool) -> Job:
-        folder = self._folder / self._moment
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         return Job(
             settings=self._here,
             rules=asked,
             options=self._options[force],
             index=index,
-            folder=folder,
+            folder=self._folder,
             old=None,
             lock=leftovers.lock(self._state, f"watch-{slot}"),
             mark=leftovers.mark(self._state, f"watch-{slot}"),
@@ -158,13 +158,16 @@ def prune(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _ended(tasks: Mapping[ObsID, Task], item: Item) -> Ended:
-    path = tasks[ObsID(item.name)].path
-    if item.fate is ItemFate.DONE:
-        return Ended(path, Fate.DONE)
-    if item.fate is ItemFate.UNREACHED:
-        return Ended(path, Fate.POSTPONED, item.reason)
-    if not path.exists():
-        return Ended(path, Fate.GONE)
-    said = item.excerpt.splitlines()[-1:]
-    return Ended(path, Fate.FAILED, ": ".join([item.reason, *said]))
+def _ended(tasks: Mapping[ObsID, Task], items: Iterable[Item], stop: str) -> Iterator[Ended]:
+    """What became of each; a full disk (`stop`) is nobody's fault."""
+    for item in items:
+        path = tasks[ObsID(item.name)].path
+        said = item.excerpt.splitlines()[-1:]
+        if item.fate is ItemFate.DONE:
+            yield Ended(path, Fate.DONE)
+        elif item.fate is ItemFate.UNREACHED or stop:
+            yield Ended(path, Fate.POSTPONED, stop or item.reason)
+        elif not path.exists():
+            yield Ended(path, Fate.GONE)
+        else:
+            yield Ended(path, Fate.FAILED, ": ".join([item.reason, *said]))

@@ -64,8 +64,10 @@ def run(
     """
     here = settings.load()
     wish = Wish(here.workers if ncpus is None else ncpus, nice)
-    if since:
+    try:
         check_night(since)
+    except ValueError as error:
+        raise BadParameter(f"since: {since!r}", str(error)) from None
     return service.run(
         KINDS[name](here, wish), service.pace(here, since=since, polling=polling, once=once)
     )

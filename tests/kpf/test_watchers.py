@@ -1,0 +1,305 @@
+"""What the watcher `process` does with L0 files, with a tiny DRP."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb import locks, settings
+from kpfnb.errors import BadParameter, BadSettings, Busy
+from kpfnb.kpf import drpdaemon, drplists, watchers
+from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.watchers import Wish
+from kpfnb.watching import status
+from kpfnb.watching.arrivals import Pace
+from kpfnb.watching.status import Status
+from kpfnb.watching.watcher import Watcher
+from tests.kpf.fakedrp import LEVELS, fits, product
+from tests.watching.conftest import wait_until
+
+PROJECT = Path(__file__).parents[2]
+FAKE = f"{sys.executable} {PROJECT}/tests/kpf/fakedrp.py {{target}}"
+DAEMON = f"{sys.executable} -m tests.kpf.fakedaemon {{target}}"
+
+
+@pytest.fixture
+def data(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", FAKE)
+    monkeypatch.setenv("KPFNB_WATCH_QUIET_SECONDS", "0")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    (isolated / "data/L0").mkdir(parents=True)
+    return isolated / "data"
+
+
+def l0(data: Path, number: int = 0, **keywords: str) -> Path:
+    path = data / f"L0/20240115/KP.20240115.{number:05d}.00.fits"
+    fits(path, {"IMTYPE": "Object", "GREEN": "YES", **keywords})
+    return path
+
+
+def once() -> Status:
+    return watchers.run("process", ncpus=2, once=True)
+
+
+def given(isolated: Path) -> list[str]:
+    """The L0 files in all lists that the DRP was given."""
+    folder = status.folder(isolated / "work", "process") / "drp"
+    lists = sorted(folder.glob("*/*.txt"), key=lambda file: file.stat().st_mtime_ns)
+    return [Path(line).stem for file in lists for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("path", "levels", "wanted"),
+    [
+        ("/data/L0/20240115/KP.20240115.00000.00.fits", ["L0"], True),
+        ("/data/2D/20240115/KP.20240115.00000.00_2D.fits", ["L0"], False),
+        ("/data/2D/20240115/KP.20240115.00000.00_2D.fits", KPF.levels, True),
+        ("/data/L0/20240115/KP.20240115.00000.00_2D.fits", KPF.levels, False),
+        ("/data/L0/20240116/KP.20240115.00000.00.fits", ["L0"], False),
+        ("/data/L0/20240115/.KP.20240115.00000.00.fits.Ab12Cd", ["L0"], False),
+        ("/data/L0/20240115/KP.20240115.00000.00-1.fits", ["L0"], False),
+        ("/data/L0/20240115", ["L0"], False),
+        ("/other/L0/20240115/KP.20240115.00000.00.fits", ["L0"], False),
+        ("/data/L0/20240115/deep/KP.20240115.00000.00.fits", ["L0"], False),
+    ],
+)
+def test_which_files_are_wanted(path: str, levels: list[str], wanted: bool) -> None:
+    assert watchers.is_file_of(Path("/data"), levels)(path) is wanted
+
+
+def test_new_l0_files_are_processed_and_good_ones_are_not(data: Path, isolated: Path) -> None:
+    done, fresh = l0(data, 1), l0(data, 2)
+    time.sleep(0.01)
+    for level in LEVELS:
+        fits(product(done, level), {})
+    found = once()
+    assert (found.seen, found.done, found.outcome) == (2, 2, "succeeded")
+    assert given(isolated) == [fresh.stem]
+    assert all(product(fresh, level).exists() for level in LEVELS)
+    assert once().seen == 0
+
+
+def test_junk_is_not_processed(data: Path, isolated: Path) -> None:
+    path = l0(data)
+    (data / "reference").mkdir()
+    (data / "reference/Junk_Observations_for_KPF.csv").write_text(f"a\nb\n{path.stem}\n")
+    assert once().done == 1
+    assert given(isolated) == []
+
+
+def test_a_touched_l0_is_processed_again(data: Path, isolated: Path) -> None:
+    path = l0(data)
+    once()
+    os.utime(path)
+    assert once().done == 1
+    assert given(isolated) == [path.stem] * 2
+
+
+def test_an_l0_that_comes_anew_with_an_old_time_is_processed_again(
+    data: Path, isolated: Path
+) -> None:
+    path = l0(data)
+    once()
+    time.sleep(0.01)
+    l0(data, IMTYPE="Arclamp")
+    os.utime(path, (1e9, 1e9))
+    assert once().done == 1
+    assert given(isolated) == [path.stem] * 2
+    assert once().seen == 0
+
+
+def test_an_l0_without_products_is_reported_and_tried_three_times(
+    data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = l0(data, 1), l0(data, 2)
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", f"{FAKE} error {bad.stem}")
+    for _ in range(4):
+        found = once()
+    assert found.given_up == 1
+    assert found.failing[0][0] == str(bad)
+    assert "L2 missing: ERROR" in found.failing[0][1]
+    assert sorted(given(isolated)) == [good.stem, *[bad.stem] * 3]
+
+
+def test_a_cut_off_product_is_a_failure(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", f"{FAKE} cut")
+    l0(data)
+    found = once()
+    assert "L1 truncated" in found.failing[0][1]
+
+
+def test_a_full_disk_is_not_the_fault_of_an_l0(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = l0(data)
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", f"{FAKE} full")
+    found = once()
+    assert (found.failed, found.failing) == (0, ())
+    assert found.trouble == "the disk is full"
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", FAKE)
+    assert once().done == 1
+    assert all(product(path, level).exists() for level in LEVELS)
+
+
+def test_a_log_line_of_100_mb_is_no_trouble(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = l0(data)
+    script = f"print('ERROR {path.stem} ' + 'x' * 100_000_000)"
+    monkeypatch.setenv("KPFNB_DRP_COMMAND", f'{sys.executable} -c "{script}" {{target}}')
+    found = once()
+    assert len(found.failing[0][1]) <= 500
+
+
+def test_while_somebody_reprocesses_it_stays_away(data: Path, isolated: Path) -> None:
+    l0(data)
+    with locks.hold("reprocess", folder=data / ".kpfnb"), pytest.raises(Busy, match="reprocess"):
+        once()
+    assert given(isolated) == []
+
+
+def test_what_a_killed_run_left_is_made_again_first(data: Path) -> None:
+    path = l0(data)
+    time.sleep(0.01)
+    mark = data / ".kpfnb/in-work-watch-1.json"
+    mark.parent.mkdir()
+    drplists.leftovers.unfinished.mark(mark, [product(path, level) for level in LEVELS])
+    for level in LEVELS:
+        fits(product(path, level), {"CUT": "perhaps"})
+    once()
+    assert all(b"CUT" not in product(path, level).read_bytes() for level in LEVELS)
+    assert not mark.exists()
+
+
+def test_old_lists_and_logs_are_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / "a/batch-0001.log", tmp_path / "a/batch-0002.log"
+    old.parent.mkdir()
+    for file in (old, new):
+        file.write_text("")
+    os.utime(old, (1e9, 1e9))
+    drplists.prune(tmp_path)
+    assert [file.name for file in tmp_path.glob("a/*")] == [new.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"ncpus": 0}, "ncpus: 0"), ({"nice": 20}, "nice: 20"), ({"since": "today"}, "today")],
+)
+def test_an_impossible_wish_is_refused(data: Path, options: dict[str, object], named: str) -> None:
+    with pytest.raises(BadParameter, match=named):
+        watchers.run("process", once=True, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["drp_command", "drp_watch_command"])
+def test_a_command_that_is_not_there_is_refused(
+    data: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"KPFNB_{name.upper()}", "no-such-program {target}")
+    with pytest.raises(BadSettings, match=f"setting {name}: the program 'no-such-program'"):
+        once()
+
+
+def test_new_files_are_ingested(data: Path) -> None:
+    path = l0(data)
+    fits(product(path, "2D"), {})
+    found = watchers.run("ingest", once=True)
+    assert (found.seen, found.done + found.failed) == (2, 2)
+
+
+class Running:
+    """The watcher in a thread, with the DRP's own watcher."""
+
+    def __init__(self, folder: Path) -> None:
+        kind = watchers.process(settings.load(), Wish(ncpus=1))
+        self.made: list[Watcher] = []
+
+        def run() -> None:
+            pace = Pace(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
+            self.made.append(Watcher(kind, folder, pace))
+            self.made[0].run()
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+        wait_until(lambda: "watching" in _text(folder / drpdaemon.LOG_NAME))
+
+    @property
+    def now(self) -> Status:
+        return self.made[0].tally.now
+
+
+@pytest.fixture
+def daemon(data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Running]]:
+    monkeypatch.setattr(drpdaemon, "LOOK_SECONDS", 0.1)
+    monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", DAEMON)
+    started: list[Running] = []
+
+    def start() -> Running:
+        folder = status.folder(isolated / "work", "process")
+        folder.mkdir(parents=True, exist_ok=True)
+        started.append(Running(folder))
+        return started[-1]
+
+    yield start  # type: ignore[misc]
+    for one in started:
+        one.made[0].stop()
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+
+
+def test_the_drps_own_watcher_is_supervised(data: Path, daemon: type[Running]) -> None:
+    running = daemon()  # type: ignore[call-arg]
+    path = l0(data)
+    wait_until(lambda: running.now.done == 1)
+    assert all(product(path, level).exists() for level in LEVELS)
+
+
+def test_it_is_started_again_when_it_dies(
+    data: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{DAEMON} dies")
+    monkeypatch.setattr(drpdaemon, "next_pause", lambda pause, lasted: 0.1)
+    monkeypatch.setattr(drpdaemon, "BEGIN_SECONDS", 1.0)
+    monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "5")
+    running = daemon()  # type: ignore[call-arg]
+    path = l0(data)
+    wait_until(lambda: running.now.done == 1, 30)
+    assert all(product(path, level).exists() for level in LEVELS)
+
+
+def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
+    data: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{DAEMON} deaf")
+    monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "0.3")
+    running = daemon()  # type: ignore[call-arg]
+    path = l0(data)
+    arrived = path.stat().st_mtime_ns
+    wait_until(lambda: running.now.given_up == 1)
+    assert "overdue: 2D missing" in running.now.failing[0][1]
+    assert path.stat().st_mtime_ns > arrived
+    assert running.now.failed == 3
+
+
+@pytest.mark.parametrize(
+    ("pause", "lasted", "expected"), [(1, 1, 2), (8, 299, 16), (200, 1, 300), (300, 300, 1)]
+)
+def test_the_pause_before_a_new_start(pause: float, lasted: float, expected: float) -> None:
+    assert drpdaemon.next_pause(pause, lasted) == expected
+
+
+def test_a_log_in_use_is_rotated(tmp_path: Path) -> None:
+    log = tmp_path / "drp.log"
+    with log.open("ab", buffering=0) as program:
+        for number in range(7):
+            program.write(b"%d" % number * 20)
+            drpdaemon.rotate(log, 10)
+        program.write(b"end")
+    assert log.read_bytes() == b"end"
+    kept = sorted(tmp_path.glob("drp.log.*"))
+    assert [file.read_bytes()[:1] for file in kept] == [b"6", b"5", b"4", b"3", b"2"]
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.exists() else ""

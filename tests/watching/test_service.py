@@ -1,0 +1,104 @@
+"""A watcher as a service: refused a second time, stopped by signals, locked in the tree."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb import locks, settings
+from kpfnb.errors import BadSettings, Busy
+from kpfnb.watching import service, status
+from kpfnb.watching.arrivals import Pace
+from kpfnb.watching.service import LOG_NAME
+from kpfnb.watching.status import Life
+from tests.watching.conftest import Tree, wait_until
+
+ONCE = Pace(quiet_seconds=0, once=True)
+
+
+def test_it_works_and_keeps_a_log(tree: Tree, isolated: Path) -> None:
+    tree.write("a.fits")
+    assert service.run(tree.kind(), ONCE).done == 1
+    assert "a.fits" in (isolated / "work/watch/test" / LOG_NAME).read_text()
+
+
+def test_a_second_one_on_the_tree_is_refused(
+    tree: Tree, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_WORK_DIR", str(isolated / "other"))
+    with (
+        locks.hold("watch-test", folder=tree.kind().state),
+        pytest.raises(Busy, match="watch-test"),
+    ):
+        service.run(tree.kind(), ONCE)
+
+
+def test_a_second_one_in_the_work_directory_is_refused(tree: Tree) -> None:
+    with locks.hold("watch-test"), pytest.raises(Busy, match="watch-test"):
+        service.run(tree.kind(), ONCE)
+
+
+def test_a_read_only_tree_is_locked_elsewhere(
+    tree: Tree, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    tree.write("a.fits")
+    assert service.run(tree.kind(), ONCE).done == 1
+    assert not tree.kind().state.exists()
+    assert len(list((isolated / "work/locks").glob("watch-test*.lock"))) == 2
+
+
+def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Path) -> None:
+    (isolated / "work").mkdir()
+    (isolated / "work/watch").write_text("in the way")
+    with pytest.raises(BadSettings, match="can't make"):
+        service.run(tree.kind(), ONCE)
+
+
+def test_the_pace_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_WATCH_QUIET_SECONDS", "7")
+    monkeypatch.setenv("KPFNB_WATCH_POLLING", "true")
+    here = settings.load()
+    assert service.pace(here) == Pace(quiet_seconds=7, polling=True)
+    assert service.pace(here, polling=False, once=True) == Pace(quiet_seconds=7, once=True)
+
+
+@pytest.fixture
+def command(isolated: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`kpfnb watch process` on an empty tree."""
+    (isolated / "data/L0").mkdir(parents=True)
+    project = Path(__file__).parents[2]
+    script = "from kpfnb.cli import main; main()"
+    program = subprocess.Popen(
+        [sys.executable, "-c", script, "watch", "process"],
+        env={**os.environ, "PYTHONPATH": str(project)},
+        stdout=subprocess.PIPE,
+    )
+    wait_until(lambda: any(status.read_all(isolated / "work")), 30)
+    yield program
+    program.kill()
+    program.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_good_order(
+    command: subprocess.Popen[bytes], isolated: Path, number: signal.Signals
+) -> None:
+    assert next(status.read_all(isolated / "work")).life is Life.RUNNING
+    command.send_signal(number)
+    assert command.wait(20) == 0
+    assert next(status.read_all(isolated / "work")).life is Life.STOPPED
+
+
+def test_one_that_was_killed_is_seen_to_have_died(
+    command: subprocess.Popen[bytes], isolated: Path
+) -> None:
+    command.kill()
+    command.wait()
+    assert next(status.read_all(isolated / "work")).life is Life.DIED
