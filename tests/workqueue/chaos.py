@@ -47,7 +47,7 @@ WEIGHTS = {
     "kill worker": 50,
     "kill task": 25,
     "kill server": 4,
-    "pause worker": 12,
+    "pause worker": 20,
     "pause task": 4,
     "terminate worker": 5,
     "cut connections": 8,
@@ -106,7 +106,7 @@ class Chaos:
                 self._feed()
                 [action] = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))
                 self._act(action)
-                time.sleep(self.random.uniform(0, 0.12))
+                time.sleep(self.random.uniform(0, 0.09))
             return self._finish()
         finally:
             for pid in self._workers:
@@ -145,7 +145,8 @@ class Chaos:
         chance = random.Random(lease.token)
         if item.startswith("poison"):
             os.kill(os.getpid(), chance.choice([signal.SIGKILL, signal.SIGSEGV]))
-        time.sleep(chance.choice([0, 0, 0.03, 0.1, 0.5]))
+        # The second takes long: a worker that wakes up meets the one that has its item by now
+        time.sleep(chance.choice([0, 0, 0.03, 0.1, 0.5]) + (0.8 if lease.attempt == 2 else 0))
         if item.startswith("broken"):
             raise RuntimeError(f"{item} is broken")
         if chance.random() < 0.5:
