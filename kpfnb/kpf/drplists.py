@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
-from kpfnb import locks
-from kpfnb.kpf import drp, drpbatch, junk, leftovers, newproducts, safekeeping, survey
+from kpfnb import fitsheader, locks
+from kpfnb.kpf import drp, drpbatch, junk, leftovers, safekeeping, survey
 from kpfnb.kpf.drpbatch import Job
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.obsid import KPF, ObsID
@@ -141,7 +141,7 @@ def is_good(root: Path, standing: Standing, task: Task) -> bool:
     former self. The time of its inode's last change can't be set by anybody.
     """
     paths = [standing.obsid.path(root, level) for level in standing.expected]
-    if standing.state is not State.DONE or any(map(newproducts.flaw, paths)):
+    if standing.state is not State.DONE or any(map(fitsheader.defect, paths)):
         return False
     try:
         renewed = task.path.stat().st_ctime_ns if task.renewed else 0

@@ -112,6 +112,9 @@ class Overview(Brief):
             panel.set(title=one.name, ylabel="files an hour", xlim=(-HOURS, 0))
             panel.yaxis.get_major_locator().set_params(integer=True)
             panel.legend(loc="upper left", frameon=False)
+        if not self.watchers:
+            panels[0].text(-HOURS / 2, 0.5, self.reason, ha="center")
+            panels[0].set(xlim=(-HOURS, 0), yticks=[], ylabel="files an hour")
         panels[-1].set_xlabel("hours from now")
         return figure
 

@@ -33,7 +33,6 @@ from pathlib import Path
 import psutil
 
 from kpfnb import fitsheader
-from kpfnb.kpf import newproducts
 from tests.kpf.fakedrp import LEVELS, product
 from tests.watching.soakdrp import checksum
 
@@ -340,7 +339,7 @@ class Soak:
         told = checksum(path)
         for level in LEVELS:
             made = product(path, level)
-            if newproducts.flaw(made) or fitsheader.read(made, ["L0SUM"])["L0SUM"] != told:
+            if fitsheader.defect(made) or fitsheader.read(made, ["L0SUM"])["L0SUM"] != told:
                 return False
         return True
 

@@ -1,0 +1,159 @@
+"""How soon a settled file is handed out, what a flood costs, and a look at a whole archive.
+
+Run: python benchmarks/watching.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from kpfnb.demo import tree
+from kpfnb.kpf import watchers
+from kpfnb.watching import tally
+from kpfnb.watching.arrivals import Pace
+from kpfnb.watching.kind import Ended, Fate, Kind, Task
+from kpfnb.watching.watcher import Watcher
+
+STEADY = 300
+STEADY_SECONDS = 0.1
+FLOOD = 5000
+NIGHTS, PER_NIGHT = 250, 400
+LIMIT_MS = 100
+CARDS = {"L0": 250}
+
+
+class Handler:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, tasks: Sequence[Task]) -> list[Ended]:
+        self.count += len(tasks)
+        return [Ended(task.path, Fate.DONE) for task in tasks]
+
+
+def kind(root: Path, handler: Handler) -> Kind:
+    return Kind(
+        name="bench",
+        root=root,
+        state=root / ".state",
+        tops=(root / "L0",),
+        wanted=watchers.is_file_of(root, ["L0"]),
+        handle=handler,
+        at_once=4,
+        batch_size=100,
+    )
+
+
+class Running:
+    def __init__(self, root: Path, folder: Path, pace: Pace) -> None:
+        self.handler = Handler()
+        self.made: list[Watcher] = []
+
+        def run() -> None:
+            self.made.append(Watcher(kind(root, self.handler), folder, pace))
+            self.made[0].run()
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+        wait_until(lambda: bool(self.made) and self.made[0].tally.now.scanned != "")
+
+    def stop(self) -> None:
+        self.made[0].stop()
+        self.thread.join()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Milliseconds."""
+    return 1000 * sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
+def steady(base: Path) -> float:
+    """Files that come one by one; the 95th percentile from settled to started, ms."""
+    root = base / "steady"
+    (root / "L0").mkdir(parents=True)
+    running = Running(root, base / "watch-steady", Pace(quiet_seconds=1))
+    before, after = tree.header("L0", tree.KINDS[0], 250, tree.VERSION)
+    (root / "L0/20240115").mkdir()
+    for number in range(STEADY):
+        name = f"KP.20240115.{number:05d}.00"
+        (root / f"L0/20240115/{name}.fits").write_bytes(before + name.encode() + after)
+        time.sleep(STEADY_SECONDS)
+    wait_until(lambda: running.handler.count == STEADY)
+    running.stop()
+    late = running.made[0].tally.latencies
+    print(
+        f"settled to started, {STEADY} files at {1 / STEADY_SECONDS:.0f}/s:"
+        f" median {percentile(late, 50):.1f} ms, p95 {percentile(late, 95):.1f} ms,"
+        f" worst {percentile(late, 100):.1f} ms"
+    )
+    return percentile(late, 95)
+
+
+def flood(base: Path) -> None:
+    root = base / "flood"
+    (root / "L0").mkdir(parents=True)
+    running = Running(root, base / "watch-flood", Pace(quiet_seconds=1))
+    cpu = time.process_time()
+    tree.plant(root, ["20240115"], FLOOD, levels=(), cards=CARDS)
+    planted, start = time.process_time(), time.monotonic()
+    wait_until(lambda: running.handler.count == FLOOD)
+    print(
+        f"flood of {FLOOD}: all handed out {time.monotonic() - start:.1f} s after the last,"
+        f" {time.process_time() - planted:.1f} CPU-s (and {planted - cpu:.1f} with the writing)"
+    )
+    running.stop()
+
+
+def archive(base: Path) -> None:
+    root = base / "archive"
+    nights = tree.consecutive("20230101", NIGHTS)
+    tree.plant(root, nights, PER_NIGHT, levels=(), cards=CARDS, linked=True)
+    total = NIGHTS * PER_NIGHT
+    pace = Pace(quiet_seconds=0, once=True, since="20300101")
+    for words in ("a first look that leaves all alone", "a look at what is known"):
+        start, cpu = time.monotonic(), time.process_time()
+        Watcher(kind(root, Handler()), base / "watch-archive", pace).run()
+        print(
+            f"{words}: {total} files in {time.monotonic() - start:.2f} s,"
+            f" {1e6 * (time.process_time() - cpu) / total:.1f} us CPU a file"
+        )
+    size = (base / "watch-archive/memory.sqlite").stat().st_size
+    memory = psutil.Process().memory_info().rss
+    print(f"memory on disk: {size / total:.0f} bytes a file; process {memory / 1e6:.0f} MB")
+
+
+def idle(base: Path) -> None:
+    root = base / "archive"
+    running = Running(root, base / "watch-archive", Pace())
+    cpu = time.process_time()
+    time.sleep(10)
+    used = 100 * (time.process_time() - cpu) / 10
+    print(f"idle over {NIGHTS} folders: {used:.1f} % of a core")
+    running.stop()
+
+
+def main() -> None:
+    # The usual number is for the status; here all count
+    tally.LATENCIES = FLOOD
+    with tempfile.TemporaryDirectory() as folder:
+        late = steady(Path(folder))
+        flood(Path(folder))
+        archive(Path(folder))
+        idle(Path(folder))
+    if late >= LIMIT_MS:
+        raise SystemExit(f"the latency is {late:.0f} ms; it should be below {LIMIT_MS} ms")
+
+
+if __name__ == "__main__":
+    main()
