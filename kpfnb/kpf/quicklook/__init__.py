@@ -8,7 +8,21 @@ The products lie in `<QLP>/<date>/<ObsID>/<kind>/`; look at `<QLP>/<date>/index.
 
 from __future__ import annotations
 
-from kpfnb.kpf.quicklook.making import Age, find, make, run
-from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.kpf.quicklook.selection import Age, find
+
+if TYPE_CHECKING:
+    from kpfnb.kpf.quicklook.making import make, run
+    from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
 
 __all__ = ["Age", "Fate", "Item", "Quicklook", "find", "make", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # To find files takes no numpy: a command that only lists them answers at once
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from kpfnb.kpf.quicklook import making
+
+    return getattr(making, name)

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
 
 from kpfnb import compute, settings
-from kpfnb.errors import BadInput, BadParameter, BadSettings
-from kpfnb.kpf.quicklook import pages, production, quality, record, targets, window
+from kpfnb.errors import BadInput, BadSettings
+from kpfnb.kpf.quicklook import pages, production, quality, record, targets
 from kpfnb.kpf.quicklook.production import Job
 from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
+from kpfnb.kpf.quicklook.selection import Age, find
 from kpfnb.kpf.quicklook.targets import Target
 from kpfnb.outcomes import Outcome
 from kpfnb.settings import Settings
-
-DAY_SECONDS = 86_400
-
-
-class Age(StrEnum):
-    """Which files are meant, by their time of modification."""
-
-    ANY = "any"
-    RECENT = "recent"
-    """Less than a day ago."""
-    OLD = "old"
-    """A day ago or more."""
 
 
 def run(
@@ -50,42 +37,6 @@ def run(
         here, found, [], workers=workers, max_load=max_load, nice=nice, force=force,
         progress=progress,
     )  # fmt: skip
-
-
-def find(
-    start: str,
-    end: str = "",
-    *,
-    levels: Sequence[str] = (),
-    age: str = Age.ANY,
-    root: Path | str | None = None,
-) -> list[Target]:
-    """The files of a range in the order of the work, from their names.
-
-    Parameters
-    ----------
-    start, end : YYYYMMDD, YYYYMMDD.SSSSS or YYYYMMDD.SSSSS.ss (UT), both included in full; an empty
-        end is the start; an end before the start: newest first
-    levels : of L0, 2D, L1, L2 and master; none: all
-    age : any, recent (modified less than a day ago) or old
-    root : the KPF data root; that of the settings if None
-
-    Raises
-    ------
-    BadParameter : a parameter that is impossible
-    BadInput : the data root has none of the levels
-    """
-    span = window.parse(start, end)
-    if age not in list(Age):
-        raise BadParameter(f"age: {age!r}", f"it is one of {', '.join(Age)}")
-    yesterday = time.time() - DAY_SECONDS
-    return targets.find(
-        _settings(root).kpf_root,
-        span,
-        levels,
-        since=yesterday if age == Age.RECENT else 0,
-        before=yesterday if age == Age.OLD else 0,
-    )
 
 
 def make(
@@ -156,7 +107,7 @@ def _make(
         title="quicklook",
         progress=progress and bool(jobs),
     )
-    pages.finish(products, {job.target.night for job in jobs})
+    pages.finish(products, {one.night for one in found})
     done = {part.item.target: _item(part) for part in outcomes}
     items = [
         done[one] if one in done else Item.of(current[one], Fate.CURRENT, _page(one))

@@ -62,25 +62,41 @@ def update(products: Path, target: Target) -> None:
 
 
 def finish(products: Path, nights: Iterable[str]) -> None:
-    """Bring all pages of some nights up to date, and the page of all nights."""
-    for name in sorted(set(nights)):
-        night = products / name
-        is_new = not (night / PAGE).exists()
-        with _alone(night) as free:
-            if not free:
-                continue
-            for obsid in _observations(night):
-                folder = night / obsid
-                if _newest(folder) > _modified(folder / PAGE):
-                    _write_observation(night, obsid)
-            if (night / MASTERS_PRODUCTS).is_dir():
-                _write_masters(night)
-            _write_night(products, night)
-        if is_new:
-            for one in filter(None, neighbours(_nights(products), name)):
-                with _alone(products / one):
-                    _write_night(products, products / one)
-    _write(products / PAGE, "quicklook_nights.html", months=_months(products))
+    """Bring all pages of some nights up to date where they are behind, and the page of all nights.
+
+    What a killed process left without its page is found here too.
+    """
+    behind = [name for name in sorted(set(nights)) if _is_behind(products / name)]
+    for name in behind:
+        with _alone(products / name) as free:
+            if free:
+                _catch_up(products, products / name)
+    if behind or not (products / PAGE).exists():
+        _write(products / PAGE, "quicklook_nights.html", months=_months(products))
+
+
+def _catch_up(products: Path, night: Path) -> None:
+    for obsid in _observations(night):
+        folder = night / obsid
+        if _newest(folder) > _modified(folder / PAGE):
+            _write_observation(night, obsid)
+    if (night / MASTERS_PRODUCTS).is_dir():
+        _write_masters(night)
+    _write_night(products, night)
+
+
+def _is_behind(night: Path) -> bool:
+    """True where some page is older than a record that it shows."""
+    if not night.is_dir():
+        return False
+    own = [(folder, _newest(folder)) for folder in map(night.joinpath, _observations(night))]
+    masters = max(map(_newest, (night / MASTERS_PRODUCTS).glob("*/")), default=0.0)
+    newest = max([masters, *(time for _, time in own)])
+    return (
+        newest > _modified(night / PAGE)
+        or masters > _modified(night / MASTERS_PRODUCTS / PAGE) > 0
+        or any(time > _modified(folder / PAGE) for folder, time in own)
+    )
 
 
 @contextmanager
@@ -144,6 +160,14 @@ def _of_kind(folder: Path) -> list[Record]:
 
 
 def _write_night(products: Path, night: Path) -> None:
+    is_new = not (night / PAGE).exists()
+    _write_one_night(products, night)
+    if is_new:
+        for side in filter(None, neighbours(_nights(products), night.name)):
+            _write_one_night(products, products / side)
+
+
+def _write_one_night(products: Path, night: Path) -> None:
     every = [
         records for obsid in _observations(night) if (records := _records(night / obsid, obsid))
     ]

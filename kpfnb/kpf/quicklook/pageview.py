@@ -31,7 +31,7 @@ KINDS = {
     "": "CCDs",
 }
 
-FACES = ("SCI2_spectrum", "_image", "_stitched", "CCF_grid")
+FACES = ("GREEN_CCD_image", "RED_CCD_image", "_stitched", "SCI2_spectrum", "CCF_grid")
 """Which picture stands for an observation on the page of its night: the first that there is."""
 
 REMARKS = 2

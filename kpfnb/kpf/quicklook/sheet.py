@@ -29,6 +29,9 @@ HEADING = 66
 LEFT, BOTTOM, MARGIN, TITLE, BAR = 92, 56, 24, 28, 118
 """Pixels: left of and below panels, right of them, for a panel's title, for a colour bar."""
 
+MOST_TRUE_COLOUR = 1_800_000
+"""Pixels; a larger picture gets 256 colours, for it is the noise of a CCD that takes the room."""
+
 THUMBNAIL_WIDTH = 400
 
 INK, SOFT, GRID = "#1b2430", "#5a6675", "#d8dde4"
@@ -112,12 +115,14 @@ def image_of(made: Figure) -> Image:
 
 
 def save(image: Image, path: Path, thumbnail: Path) -> None:
-    """Write the picture with 256 colours, and small, each file whole or not there."""
+    """Write the picture, and small, each file whole or not there."""
     from PIL import Image as images
 
-    few = image.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
+    full = image
+    if image.width * image.height > MOST_TRUE_COLOUR:
+        full = image.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
     with files.replacing(path) as temporary:
-        few.save(temporary, "PNG", compress_level=3)
+        full.save(temporary, "PNG", compress_level=3)
     small = image.resize(
         (THUMBNAIL_WIDTH, round(image.height * THUMBNAIL_WIDTH / image.width)),
         images.Resampling.BOX,
@@ -202,13 +207,16 @@ def show_image(
 
 
 def image_axes(made: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
-    """Axes for an image of so many rows and columns, pixel for pixel, and for its colour bar."""
-    width, height = _size(made)
+    """Axes for an image of so many rows and columns of pixels, and for its colour bar.
+
+    The figure gets the size that this takes.
+    """
     rows, columns = shape
-    left, bottom = 72, BOTTOM
-    axes = made.add_axes((left / width, bottom / height, columns / width, rows / height))
-    place = ((left + columns + 16) / width, bottom / height, 22 / width, rows / height)
-    return axes, made.add_axes(place)
+    width, height = LEFT + columns + BAR, HEADING + rows + BOTTOM
+    made.set_size_inches(width / DPI, height / DPI)
+    place = (LEFT / width, BOTTOM / height, columns / width, rows / height)
+    bar = ((LEFT + columns + 16) / width, BOTTOM / height, 20 / width, rows / height)
+    return made.add_axes(place), made.add_axes(bar)
 
 
 def envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:

@@ -38,14 +38,19 @@ def parse(start: str, end: str = "") -> Window:
     order round: newest first. A wrong bound is a `BadParameter`.
     """
     low, high = _checked("start", start), _checked("end", end or start)
-    newest_first = _lowest(low) > _lowest(high)
+    # A bound within the other is no reversal: from some second on to the end of its night
+    newest_first = _lowest(low) > _highest(high)
     if newest_first:
         low, high = high, low
-    return Window(_lowest(low), high + _HIGHEST[len(high) :], newest_first)
+    return Window(_lowest(low), _highest(high), newest_first)
 
 
 def _lowest(bound: str) -> str:
     return bound + _LOWEST[len(bound) :]
+
+
+def _highest(bound: str) -> str:
+    return bound + _HIGHEST[len(bound) :]
 
 
 def _checked(name: str, text: str) -> str:

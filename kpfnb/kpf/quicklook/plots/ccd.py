@@ -30,12 +30,11 @@ def image(figure: Figure, content: Content, extension: str) -> None:
     block = block_for(values.shape[1])
     small = sheet.block_mean(values, block)
     low, high, gamma = _scale(small)
-    times = max(1, round(1300 / small.shape[1]))
-    axes, bar = sheet.image_axes(figure, (small.shape[0] * times, small.shape[1] * times))
+    axes, bar = sheet.image_axes(figure, (small.shape[0], small.shape[1]))
     extent = (0, values.shape[1], 0, values.shape[0])
     colours = sheet.show_image(axes, small, low, high, gamma=gamma, extent=extent)
     axes.set(xlabel="column [pixel]", ylabel="row [pixel]")
-    figure.colorbar(colours, cax=bar, label="electrons a pixel")
+    figure.colorbar(colours, cax=bar, label=_unit(extension))
 
 
 def zoom(figure: Figure, content: Content, extension: str) -> None:
@@ -53,7 +52,7 @@ def zoom(figure: Figure, content: Content, extension: str) -> None:
             axes.tick_params(labelsize=8)
             axes.locator_params(nbins=3)
     _name_axes(panels)
-    figure.colorbar(colours, cax=sheet.bar_axes(figure), label="electrons a pixel")
+    figure.colorbar(colours, cax=sheet.bar_axes(figure), label=_unit(extension))
 
 
 def order_trace(figure: Figure, content: Content, extension: str) -> None:
@@ -103,7 +102,7 @@ def histogram(figure: Figure, content: Content, extension: str) -> None:
     axes.set_yscale("log")
     axes.axvline(middle, color=sheet.INK, linewidth=1.2, label=f"median {middle:.2f}")
     axes.axvline(top, color=sheet.RED, linestyle="--", linewidth=1.2, label=f"99 % below {top:.1f}")
-    sheet.dress(axes, "electrons a pixel", "share of pixels")
+    sheet.dress(axes, _unit(extension), "share of pixels")
     axes.legend(loc="upper right", title=f"half the span of the middle 68 %: {sigma:.2f}")
 
 
@@ -117,8 +116,12 @@ def column_cut(figure: Figure, content: Content, extension: str) -> None:
     whole.plot(x, y, color=sheet.BLUE, linewidth=0.8)
     part = slice(rows // 2 - rows // 30, rows // 2 + rows // 30)
     near.plot(np.arange(rows)[part], cut[part], color=sheet.BLUE, drawstyle="steps-mid")
-    sheet.dress(whole, y="electrons a pixel", title=f"column {columns // 2}")
-    sheet.dress(near, "row [pixel]", "electrons a pixel", "its middle")
+    sheet.dress(whole, y=_unit(extension), title=f"column {columns // 2}")
+    sheet.dress(near, "row [pixel]", _unit(extension), "its middle")
+
+
+def _unit(extension: str) -> str:
+    return "DN a pixel" if extension.endswith("_BIAS") else "electrons a pixel"
 
 
 def _name_axes(panels: Array) -> None:

@@ -27,7 +27,7 @@ def stitched(figure: Figure, content: Content, camera: str) -> None:
     names = amplifiers(content, camera)
     image, block = _together([content.images[name] for name in names])
     high = sheet.ceiling(sheet.percentile(sheet.sample(image), 99.5), least=20)
-    axes, bar = sheet.image_axes(figure, _shown(image))
+    axes, bar = sheet.image_axes(figure, (image.shape[0], image.shape[1]))
     rows, columns = (size * block for size in image.shape)
     scale = sheet.show_image(axes, image, 0, high, gamma=0.5, extent=(0, columns, 0, rows))
     axes.set(xlabel="column [pixel]", ylabel="row [pixel]")
@@ -54,9 +54,3 @@ def _together(parts: list[Array]) -> tuple[Array, int]:
     if len(parts) == 4:
         return np.vstack([np.hstack(small[:2]), np.hstack(small[2:])]), block
     return np.hstack(small), block
-
-
-def _shown(image: Array) -> tuple[int, int]:
-    """Rows and columns of the picture: those of the image, or twice for a small one."""
-    times = max(1, round(1300 / image.shape[1]))
-    return image.shape[0] * times, image.shape[1] * times

@@ -22,34 +22,40 @@ COLUMNS = (
 )
 """In the table RV: what, its velocity (km/s) and its error."""
 
+CAMERAS = ("GREEN", "RED")
 GREEN_ORDERS = 35
 DAY_SECONDS = 86_400
 
 
-def ccf_grid(figure: Figure, content: Content, camera: str) -> None:
-    """For each orderlet the functions of all orders as an image, above them their sum.
+def ccf_grid(figure: Figure, content: Content) -> None:
+    """For each orderlet the functions of all orders as images, above them their sums.
 
     Each order is divided by its median, so that a faint one is seen as well as a bright one.
     """
-    name = f"{camera}_CCF"
-    cube = content.images[name].astype(np.float32)
-    speeds = _speeds(content, name, cube.shape[2])
-    sums, grids = sheet.panels(
-        figure, 2, len(cube), gap=(34, 20), bar=True, height_ratios=(1, 2.6), sharex=True
-    )
+    found = [camera for camera in CAMERAS if f"{camera}_CCF" in content.images]
+    rows = sheet.panels(
+        figure, 1 + len(found), len(ORDERLETS),
+        gap=(46, 26), bar=True, height_ratios=(1, *[2] * len(found)), sharex=True,
+    )  # fmt: skip
     scale: Any = None
-    for column, functions in enumerate(cube):
-        orderlet = ORDERLETS[column] if column < len(ORDERLETS) else str(column)
-        total = _level(functions.sum(axis=0, keepdims=True))[0]
-        sums[column].plot(speeds, total, color=sheet.ORDERLETS.get(orderlet, sheet.INK))
-        sheet.dress(sums[column], title=orderlet)
-        sums[column].tick_params(labelsize=8)
-        extent = (float(speeds[0]), float(speeds[-1]), -0.5, len(functions) - 0.5)
-        scale = sheet.show_image(grids[column], _level(functions), 0.4, 1.6, extent=extent)
-        grids[column].set_xlabel("velocity [km/s]", size=9)
-        grids[column].tick_params(labelsize=8)
-    sums[0].set_ylabel("sum of all orders")
-    grids[0].set_ylabel(f"order of {camera.capitalize()}")
+    for camera, panels in zip(found, rows[1:], strict=True):
+        cube = content.images[f"{camera}_CCF"].astype(np.float32)
+        speeds = _speeds(content, f"{camera}_CCF", cube.shape[2])
+        extent = (float(speeds[0]), float(speeds[-1]), -0.5, cube.shape[1] - 0.5)
+        for functions, above, axes in zip(cube, rows[0], panels, strict=False):
+            total = _level(functions.sum(axis=0, keepdims=True))[0]
+            above.plot(speeds, total, color=sheet.CAMERAS[camera], linewidth=1.2)
+            scale = sheet.show_image(axes, _level(functions), 0.4, 1.6, extent=extent)
+        panels[0].set_ylabel(f"order of {camera.capitalize()}")
+    for axes, orderlet in zip(rows[0], ORDERLETS, strict=True):
+        sheet.dress(axes, title=orderlet)
+        axes.tick_params(labelsize=8)
+    for axes in rows[1:, 1:].ravel():
+        axes.yaxis.set_visible(False)
+    for axes in rows[-1]:
+        axes.set_xlabel("velocity [km/s]", size=9)
+        axes.tick_params(axis="x", labelsize=8)
+    rows[0, 0].set_ylabel("sum of all orders")
     figure.colorbar(scale, cax=sheet.bar_axes(figure), label="over the order's median")
 
 

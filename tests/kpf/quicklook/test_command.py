@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from typer.testing import CliRunner
+
+from kpfnb.cli import app
+from tests.kpf.quicklook.conftest import BIAS, STAR
+
+Take = Callable[..., Path]
+invoke = CliRunner().invoke
+EVIL = "<img src=x onerror=alert(1)> $\\frac{"
+
+
+def test_files_are_printed_in_the_order_of_the_work(take: Take) -> None:
+    take(f"L0/*/{STAR}*", f"L0/*/{BIAS}*", f"L1/*/{STAR}*")
+    done = invoke(app, ["quicklook", "20240115.5", "20240115.0", "--l0", "--print_files"])
+    assert [Path(line).name for line in done.stdout.split()] == [f"{STAR}.fits", f"{BIAS}.fits"]
+    one = invoke(app, ["quicklook", "20240115.1", "--print-files", "--json", "--l1"])
+    assert [Path(path).name for path in json.loads(one.stdout)] == [f"{STAR}_L1.fits"]
+
+
+def test_exit_codes_and_json(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*", f"L0/*/{BIAS}*")
+    path = root / f"L2/20240115/{STAR}_L2.fits"
+    with fits.open(path, memmap=False) as hdus:
+        hdus[0].header["TARGNAME"] = EVIL
+        hdus.writeto(path, overwrite=True)
+    (root / f"L0/20240115/{BIAS}.fits").write_bytes(b"")
+    done = invoke(app, ["quicklook", "20240115", "--json", "--ncpu", "1"])
+    assert done.exit_code == 3
+    result = json.loads(done.stdout)
+    assert result["failed_items"] == [f"{BIAS}.fits"]
+    assert (result["files"], result["made"], result["failed"]) == (2, 1, 1)
+    page = (root / f"QLP/20240115/{STAR}/index.html").read_text(encoding="utf-8")
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["2024"], "start"),
+        (["20240115", "--only-recent", "--not-recent"], "exclude"),
+        (["20240115"], "none of the directories"),
+    ],
+)
+def test_mistakes_are_one_clear_error(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = invoke(app, ["quicklook", *arguments])
+    assert said in str(done.exception)

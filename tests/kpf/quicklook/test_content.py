@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from kpfnb.fitsheader import BadHeader
+from kpfnb.kpf.quicklook import content
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    integers = fits.ImageHDU(np.arange(6, dtype=np.uint16).reshape(2, 3) + 40_000, name="CA_HK")
+    empty = fits.ImageHDU(name="RED_CCD")
+    image = fits.ImageHDU(np.ones((3, 4), np.float32), name="GREEN_CCD")
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0, 2.0])], name="RV")
+    table.header["CCD1RV"] = 1.5
+    path = tmp_path / "a.fits"
+    primary = fits.PrimaryHDU()
+    fits.HDUList([primary, integers, empty, image, table]).writeto(path)
+    return path
+
+
+WANTED = ("CA_HK", "RED_CCD", "GREEN_CCD", "RV", "NONE")
+
+
+def test_images_and_tables(file: Path) -> None:
+    found = content.read(file, WANTED)
+    assert found.images["CA_HK"].tolist() == [[40_000, 40_001, 40_002], [40_003, 40_004, 40_005]]
+    assert found.images["GREEN_CCD"].shape == (3, 4)
+    assert found.tables["RV"]["a"].tolist() == [1, 2]
+    assert found.number("CCD1RV", "RV") == 1.5
+
+
+def test_an_extension_without_data_is_missing(file: Path) -> None:
+    found = content.read(file, WANTED)
+    assert [name for name in WANTED if not found.has(name)] == ["RED_CCD", "NONE"]
+
+
+def test_only_what_is_wanted_is_read(file: Path) -> None:
+    assert content.read(file, ["RV"]).images == {}
+
+
+def test_cards_as_texts_and_numbers(file: Path) -> None:
+    found = content.Content(header={"OBJECT": "HD\t1 ", "GOOD": True, "N": 3, "NOTHING": None})
+    assert found.text("OBJECT") == "HD?1"
+    assert [found.number(name) for name in ("N", "GOOD", "OBJECT", "GONE")] == [3, None, None, None]
+    assert found.text("NOTHING") == found.text("GONE") == ""
+
+
+def test_a_file_that_is_cut_off_is_found_out_even_behind_what_is_read(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) - 2880])
+    with pytest.raises(BadHeader, match="truncated"):
+        content.read(file, ["CA_HK"])
+
+
+def test_a_damaged_table_is_unreadable_and_the_rest_is_there(file: Path) -> None:
+    raw = file.read_bytes()
+    file.write_bytes(raw.replace(b"TFORM1  = 'D       '", b"TFORM1  = 'E       '"))
+    found = content.read(file, WANTED)
+    assert "damaged" in found.unreadable["RV"]
+    assert found.has("GREEN_CCD")

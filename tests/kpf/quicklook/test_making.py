@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from astropy.io import fits
+from PIL import Image
+
+from kpfnb.errors import BadSettings
+from kpfnb.kpf import quicklook
+from kpfnb.kpf.quicklook import catalogue, production, record
+from kpfnb.kpf.quicklook.result import Fate, Quicklook
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+from tests.kpf.quicklook.conftest import BIAS, STAR
+
+Take = Callable[..., Path]
+NIGHT = "20240115"
+
+
+def look(root: Path, **options: object) -> Quicklook:
+    return quicklook.run(NIGHT, root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
+
+
+def only(root: Path, path: str, **options: object) -> Quicklook:
+    return quicklook.make([root / path], root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
+
+
+def pictures(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*_zoomable.png")}
+
+
+def report(root: Path, level: str, name: str = STAR) -> dict:
+    file = root / f"QLP/{NIGHT}/{name}/QC/{name}_{level}_QC.yml"
+    found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def edit(path: Path, change: Callable[[fits.HDUList], None]) -> None:
+    with fits.open(path, memmap=False) as hdus:
+        change(hdus)
+        hdus.writeto(path, overwrite=True)
+
+
+@pytest.fixture(scope="session")
+def seen(reduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Quicklook]:
+    """The products of a star, a bias and the masters. Not to be changed."""
+    root = tmp_path_factory.mktemp("seen")
+    for path in reduced.rglob("*.fits"):
+        if path.name.startswith((STAR, BIAS, "kpf_")):
+            place = root / path.relative_to(reduced)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, place)
+    return root, look(root)
+
+
+def test_all_products_are_where_they_belong(seen: tuple[Path, Quicklook]) -> None:
+    root, result = seen
+    assert isinstance(result, Result)
+    assert result.outcome is Outcome.SUCCEEDED
+    expected = {
+        f"{plot.kind}/{STAR}_{plot.name}_zoomable.png"
+        for level in ("L0", "2D", "L1", "L2")
+        for plot in catalogue.PLOTS[level]
+    }
+    assert pictures(root / f"QLP/{NIGHT}/{STAR}") == expected
+    assert {name.split("/")[0] for name in expected} == {
+        "EM", "Guider", "L0", "HK", "2D", "WLS", "L1", "L2",
+    }  # fmt: skip
+    masters = pictures(root / f"QLP/{NIGHT}/Masters")
+    assert {name.split("/")[0] for name in masters} == {"Bias", "Flat", "LFC"}
+
+
+def test_the_pictures_are_pictures(seen: tuple[Path, Quicklook]) -> None:
+    root, result = seen
+    files = sorted((root / "QLP").rglob("*_zoomable.png"))
+    assert len(files) == sum(item.pictures for item in result.items)
+    for file in files:
+        with Image.open(file) as picture:
+            values = np.asarray(picture.convert("L"))
+        assert values.shape[0] > 400
+        # Something is drawn below the heading
+        assert values[100:].std() > 5
+        small = Path(str(file).replace("_zoomable.png", "_small.jpg"))
+        assert small.stat().st_size < 60_000
+
+
+def test_a_bias_lacks_what_needs_light(seen: tuple[Path, Quicklook]) -> None:
+    root, _ = seen
+    assert not [name for name in pictures(root / f"QLP/{NIGHT}/{BIAS}") if "order_trace" in name]
+    reasons = [one["reason"] for one in report(root, "2D", BIAS)["left_out"]]
+    assert reasons == ["a bias has no light"] * 2
+
+
+def test_the_report_of_the_checks(seen: tuple[Path, Quicklook]) -> None:
+    root, _ = seen
+    found = report(root, "L2")
+    assert (found["verdict"], found["target"], found["type"]) == ("PASS", "KPFSIM-1", "Object")
+    assert (found["exposure_seconds"], found["drp_version"]) == (300, "v2.9.1")
+    assert {check["verdict"] for check in found["checks"]} == {"PASS"}
+    assert f"L2/{STAR}_CCF_grid_zoomable.png" in found["pictures"]
+
+
+def test_what_is_up_to_date_is_left_alone(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*")
+    first = look(root)
+    assert [item.fate for item in first.items] == [Fate.MADE]
+    picture = root / f"QLP/{NIGHT}/{STAR}/L2/{STAR}_CCF_grid_zoomable.png"
+    before = picture.stat().st_mtime_ns
+    again = look(root)
+    assert [item.fate for item in again.items] == [Fate.CURRENT]
+    assert picture.stat().st_mtime_ns == before
+    assert again.items[0].pictures == first.items[0].pictures
+    assert look(root, force=True).items[0].fate is Fate.MADE
+    os.utime(root / f"L2/{NIGHT}/{STAR}_L2.fits")
+    assert look(root).items[0].fate is Fate.MADE
+    picture.unlink()
+    assert look(root).items[0].fate is Fate.MADE
+    assert picture.exists()
+
+
+def test_a_missing_extension_leaves_out_its_pictures_and_says_so(take: Take) -> None:
+    root = take(f"L0/*/{STAR}*")
+    look(root)
+    stale = root / f"QLP/{NIGHT}/{STAR}/Guider/{STAR}_guider_image_zoomable.png"
+    assert stale.exists()
+
+    def lose(hdus: fits.HDUList) -> None:
+        for name in ("GUIDER_AVG", "RED_AMP1", "RED_AMP2", "TELEMETRY", "EXPMETER_SKY"):
+            del hdus[name]
+
+    edit(root / f"L0/{NIGHT}/{STAR}.fits", lose)
+    item = look(root).items[0]
+    assert (item.fate, item.left_out) == (Fate.MADE, 4)
+    assert not stale.exists()
+    left = {one["picture"]: one["reason"] for one in report(root, "L0")["left_out"]}
+    assert left["Guide camera"] == "no GUIDER_AVG in the file"
+    assert left["Raw image, Red CCD"] == "no RED_AMP1 in the file"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"not a FITS file" * 99, "not FITS"), (None, "truncated")],
+)
+def test_a_damaged_file_is_an_outcome_with_a_reason(
+    take: Take, content: bytes | None, reason: str
+) -> None:
+    root = take(f"L2/*/{STAR}*")
+    path = root / f"L2/{NIGHT}/{STAR}_L2.fits"
+    path.write_bytes(path.read_bytes()[:-5000] if content is None else content)
+    result = only(root, f"L2/{NIGHT}/{STAR}_L2.fits")
+    assert result.outcome is Outcome.FAILED
+    assert reason in result.reason
+    assert report(root, "L2")["verdict"] == "FAIL"
+    page = (root / f"QLP/{NIGHT}/{STAR}/index.html").read_text(encoding="utf-8")
+    assert f"can&#39;t be read: {reason}" in page or f"can't be read: {reason}" in page
+    assert look(root).items[0].fate is not Fate.CURRENT
+
+
+def test_one_picture_that_breaks_does_not_take_the_others_with_it(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*")
+
+    def spoil(hdus: fits.HDUList) -> None:
+        del hdus["GREEN_CCF"].header["STARTV"]
+
+    edit(root / f"L2/{NIGHT}/{STAR}_L2.fits", spoil)
+    result = look(root)
+    assert result.outcome is Outcome.FAILED
+    assert "GREEN_CCF has no STARTV" in result.reason
+    assert result.items[0].pictures == len(catalogue.L2) - 1
+
+
+def test_names_that_are_none_and_files_that_vanish_are_failed_items(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*")
+    gone = root / f"L2/{NIGHT}/{BIAS}_L2.fits"
+    paths = [root / f"L2/{NIGHT}/{STAR}_L2.fits", gone, root / "notes.txt"]
+    result = quicklook.make([*paths, paths[0]], root=root, workers=1, progress=False)
+    assert [item.fate for item in result.items] == [Fate.MADE, Fate.FAILED, Fate.FAILED]
+    assert result.outcome is Outcome.PARTIAL
+    assert "vanished" in result.items[1].reason
+    assert result.to_dict()["failed_items"] == [gone.name, "notes.txt"]
+
+
+def test_products_that_can_not_be_written_are_one_error_before_any_work(
+    take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = take(f"L2/*/{STAR}*")
+    (root / "QLP").write_text("in the way")
+    with pytest.raises(BadSettings, match="QLP"):
+        look(root)
+    elsewhere = root.parent / "elsewhere"
+    monkeypatch.setenv("KPFNB_QLP_DIR", str(elsewhere))
+    assert look(root).outcome is Outcome.SUCCEEDED
+    assert (elsewhere / NIGHT / STAR / "index.html").exists()
+
+
+def test_what_a_killed_run_left_is_brought_to_its_end(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*")
+    look(root)
+    folder = root / f"QLP/{NIGHT}/{STAR}"
+    # Killed between picture and record; between record and page
+    record.path(folder, STAR, "L2").unlink()
+    (folder / "index.html").unlink()
+    assert look(root).items[0].fate is Fate.MADE
+    assert (folder / "index.html").exists()
+    (folder / "index.html").unlink()
+    assert look(root).items[0].fate is Fate.CURRENT
+    assert (folder / "index.html").exists()
+
+
+def test_workers_of_their_own_make_the_same(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*", f"L0/*/{BIAS}*")
+    result = quicklook.run(NIGHT, root=root, workers=2, nice=5, max_load=10_000, progress=False)
+    assert [item.fate for item in result.items] == [Fate.MADE] * 2
+
+
+def test_the_heading_tells_what_was_seen(reduced: Path) -> None:
+    found = production.content.read(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
+    line = production.heading(found).line(STAR)
+    assert line == (
+        f"{STAR} · KPFSIM-1 · Object · 300 s · 2024-01-15 05:02:56 UTC · v2.9.1 · SIMULATION"
+    )
+
+
+def test_a_result_shows_itself(seen: tuple[Path, Quicklook]) -> None:
+    _, result = seen
+    assert result.figures()["files"] == len(result.items) == 10
+    assert len(result.to_frame()) == 10
+    assert "10 made" in str(result)
+    assert result.plot().axes
+    first = [item for item in result.items if item.page == result.items[0].page]
+    shown = result.gallery(1)._repr_html_()
+    assert shown.count("data:image/jpeg") == sum(item.pictures for item in first)

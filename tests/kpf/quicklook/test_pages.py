@@ -1,0 +1,146 @@
+"""The gallery, made from records alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from kpfnb.kpf.quicklook import pages, record, targets
+from kpfnb.kpf.quicklook.quality import Check, Verdict
+from kpfnb.kpf.quicklook.record import Heading, LeftOut, Picture, Record
+
+A, B, C = "KP.20240115.00001.00", "KP.20240115.40000.00", "KP.20240115.50000.00"
+EVIL = "<script>alert(1)</script>$\\frac{ é\"'"
+
+
+def add(products: Path, name: str, level: str = "L1", **values: object) -> None:
+    """A record with its one picture, and the pages."""
+    suffix = {"L0": "", "2D": "_2D"}.get(level, f"_{level}")
+    path = Path(f"/x/{level}/{name[3:11]}/{name}{suffix}.fits")
+    if level == "master":
+        path = Path(f"/x/masters/20240115/{name}.fits")
+    target = targets.of(path)
+    folder = products / target.place
+    place = "" if level == "master" else f"{level}/"
+    picture = Picture(level, "A picture", f"{place}{name}_a.png", f"{place}{name}_a.jpg")
+    for file in (picture.path, picture.thumbnail):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(b"x")
+    made = Record(
+        name=target.name, level=level, night=target.night, file=str(path), size=1, mtime_ns=1,
+        made="2024-01-16T00:00:00Z", **{"pictures": (picture,), **values},  # type: ignore[arg-type]
+    )  # fmt: skip
+    record.write(folder, made)
+    pages.update(products, target)
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        found = dict(attrs)
+        self.ids.add(found.get("id") or "")
+        self.targets += [value for name in ("href", "src") if (value := found.get(name))]
+
+
+def parsed(page: Path) -> Links:
+    links = Links()
+    links.feed(page.read_text(encoding="utf-8"))
+    return links
+
+
+@pytest.fixture
+def products(tmp_path: Path) -> Path:
+    top = tmp_path / "QLP"
+    bad = Check("a check", Verdict.FAIL, 3.0, "m/s", "at most 2", "KEY")
+    for name in (A, C):
+        for level in ("L0", "L1"):
+            add(top, name, level, checks=(bad,), heading=Heading("star", "Object", 12.5))
+    add(top, B, "2D", error="truncated")
+    add(top, "KP.20240117.00001.00", "L0", left_out=(LeftOut("Guide camera", "no GUIDER_AVG"),))
+    add(top, "kpf_20240115_master_bias_autocal-bias", "master")
+    return top
+
+
+def test_every_link_leads_somewhere(products: Path) -> None:
+    pages.finish(products, ["20240115", "20240117"])
+    found = sorted(products.rglob("index.html"))
+    assert len(found) == 1 + 2 + 4 + 1
+    for page in found:
+        for target in parsed(page).targets:
+            parts = urlsplit(target)
+            file = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            assert file.is_file(), f"{page}: {target}"
+            if parts.fragment and parts.fragment in ("L0", "2D", "L1", "L2") and file == page:
+                assert parts.fragment in parsed(page).ids
+
+
+def test_pages_need_no_script_and_nothing_from_elsewhere(products: Path) -> None:
+    for page in products.rglob("index.html"):
+        assert "script" not in parsed(page).tags
+        text = page.read_text(encoding="utf-8")
+        assert "default-src 'none'; img-src 'self'; style-src 'sha256-" in text.replace(
+            "&#39;", "'"
+        )
+        assert not re.search(r"(src|href)=\"(https?:)?//", text)
+
+
+def test_neighbours_find_each_other_whatever_came_first(products: Path) -> None:
+    # B was the last to come, between A and C
+    text = {name: (products / "20240115" / name / "index.html").read_text() for name in (A, B, C)}
+    assert f'rel="next" href="../{B}/' in text[A]
+    assert f'rel="prev" href="../{A}/' in text[B]
+    assert f'rel="next" href="../{C}/' in text[B]
+    assert f'rel="prev" href="../{B}/' in text[C]
+    nights = (products / "20240115/index.html").read_text()
+    assert 'rel="next" href="../20240117/index.html"' in nights
+
+
+def test_text_from_headers_is_escaped(tmp_path: Path) -> None:
+    add(tmp_path, A, heading=Heading(EVIL, EVIL, None, EVIL, EVIL, EVIL), error=EVIL)
+    pages.finish(tmp_path, ["20240115"])
+    for page in tmp_path.rglob("index.html"):
+        assert "<script>" not in page.read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in (tmp_path / "20240115" / A / "index.html").read_text()
+
+
+def test_a_night_tells_what_is_worth_a_look(products: Path) -> None:
+    pages.finish(products, ["20240115"])
+    text = (products / "20240115/index.html").read_text(encoding="utf-8")
+    assert "FAIL: a check" in text
+    assert "2D: truncated" in text
+    assert "12.5 s" in text
+    later = products / "20240117/KP.20240117.00001.00/index.html"
+    assert "no GUIDER_AVG" in later.read_text(encoding="utf-8")
+
+
+def test_a_page_that_was_lost_or_is_behind_is_made_again(products: Path) -> None:
+    pages.finish(products, ["20240115", "20240117"])
+    page = products / "20240115" / A / "index.html"
+    os.utime(page, (1, 1))
+    pages.finish(products, ["20240115"])
+    assert page.stat().st_mtime > 1
+    kept = products / "20240117/index.html"
+    before = kept.stat().st_mtime_ns
+    pages.finish(products, ["20240115", "20240117"])
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_a_record_survives_reading_and_a_damaged_one_is_none(products: Path) -> None:
+    file = record.path(products / "20240115" / A, A, "L1")
+    found = record.read(file)
+    assert found is not None
+    assert found.checks[0].verdict is Verdict.FAIL
+    assert found.verdict is Verdict.FAIL
+    file.write_text(file.read_text()[:-40])
+    assert record.read(file) is None

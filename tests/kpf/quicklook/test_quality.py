@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kpfnb.errors import BadSettings
+from kpfnb.kpf.quicklook import quality
+from kpfnb.kpf.quicklook.content import Content
+from kpfnb.kpf.quicklook.measures import MEASURES
+from kpfnb.kpf.quicklook.quality import Check, Flag, Limits, Range, Verdict
+
+PASS, WARN, FAIL = Verdict
+TEMPERATURE = Range("t", Limits(-1, 1), Limits(-5, None), keyword="T", when=(("G", ("YES",)),))
+
+
+def verdict(check: Check | None) -> Verdict | None:
+    return check.verdict if check else None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, PASS), (1, PASS), (1.1, WARN), (9e9, WARN), (-5, WARN), (-5.1, FAIL), (None, WARN),
+     (float("nan"), FAIL), ("hot", WARN)],
+)  # fmt: skip
+def test_a_number_against_its_limits(value: float | str | None, expected: Verdict) -> None:
+    assert verdict(TEMPERATURE.look(Content({"G": "YES", "T": value}))) is expected
+
+
+def test_a_check_is_only_for_the_exposures_it_is_meant_for() -> None:
+    assert TEMPERATURE.look(Content({"G": "NO", "T": 99})) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [({"K": 1}, PASS), ({"K": 0}, FAIL), ({"K": True}, PASS), ({}, WARN), ({"K": "maybe"}, WARN)],
+)
+def test_flags(header: dict, expected: Verdict) -> None:
+    assert Flag("k", "K", FAIL).look(Content(header)).verdict is expected
+
+
+def test_limits_in_words() -> None:
+    pairs = [(None, None), (None, 2), (1, None), (1, 2)]
+    assert [str(Limits(*pair)) for pair in pairs] == ["any", "at most 2", "at least 1", "1 to 2"]
+
+
+def test_the_worst_comes_first_and_counts() -> None:
+    checks = quality.judge("2D", Content({"NOTJUNK": 0, "DATAPRL0": 1}))
+    assert checks[0].source == "NOTJUNK"
+    assert checks[-1].verdict is PASS
+    assert quality.worst(check.verdict for check in checks) is FAIL
+    assert quality.worst([]) is PASS
+
+
+def test_every_level_has_checks_and_no_measure_is_idle() -> None:
+    rules = quality.rules()
+    assert all(rules.values())
+    used = {rule.measure for found in rules.values() for rule in found if isinstance(rule, Range)}
+    assert used - {""} == set(MEASURES)
+
+
+def test_thresholds_of_a_site(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("L0: {ranges: [{check: mine, keyword: T, warn: [0, 1], fail: [null, null]}]}\n")
+    assert [check.name for check in quality.judge("L0", Content({"T": 3}), file)] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("L9: {}", "L9"),
+        ("L0: {ranges: [{check: x, measure: beauty, warn: [0, 1], fail: [0, 1]}]}", "beauty"),
+        ("L0: {ranges: [{check: x, warn: [0, 1], fail: [0, 1]}]}", "keyword or a measure"),
+        ("L0: {ranges: [{check: x, keyword: T, warn: [0], fail: [0, low]}]}", "low"),
+        ("L0: [", "thresholds"),
+    ],
+)
+def test_wrong_thresholds_are_named(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "wrong.yml"
+    file.write_text(text)
+    with pytest.raises(BadSettings, match=said):
+        quality.rules(file)
+
+
+def test_saturated_and_dead_pixels() -> None:
+    amplifier = np.full((100, 100), 1000, ">f4")
+    amplifier[:10], amplifier[10:15] = 65_535, 0
+    found = Content(images={"GREEN_AMP1": amplifier})
+    assert MEASURES["saturated_green"](found) == pytest.approx(10)
+    assert MEASURES["dead_green"](found) == pytest.approx(5)
+    assert MEASURES["saturated_red"](found) is None
+
+
+def test_velocities_that_disagree() -> None:
+    header = {"CCD1RV": 1.0, "CCD2RV": 1.05, "CCD1ERV": 0.003, "CCD2ERV": 0.004}
+    found = Content(headers={"RV": header})
+    assert MEASURES["velocity_disagreement"](found) == pytest.approx(10)
+    assert MEASURES["velocity_error_green"](found) == pytest.approx(3)
+    assert MEASURES["velocity_disagreement"](Content(headers={"RV": {"CCD1RV": 0.0}})) is None

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.kpf import quicklook
+from kpfnb.kpf.quicklook import targets
+
+A, B, C = "KP.20240115.00001.00", "KP.20240115.40000.00", "KP.20240116.00003.00"
+MASTER = "kpf_20240115_master_WLS_autocal-lfc-all_L1.fits"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    for name in (A, B, C):
+        for level, suffix in (("L0", ""), ("L1", "_L1")):
+            path = root / level / name[3:11] / f"{name}{suffix}.fits"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    for stray in (f".{A}.fits.Ab12Cd", f"{A}-1.fits", "notes.txt", f"{A}_L1.fits"):
+        (root / "L0/20240115" / stray).touch()
+    (root / "L0/OLDSTUFF").mkdir()
+    (root / "L0/20240117").touch()
+    masters = root / "masters/20240115"
+    masters.mkdir(parents=True)
+    for name in (MASTER, "kpf_20240115_master_strange.fits", ".making.lock"):
+        (masters / name).touch()
+    return root
+
+
+def names(root: Path, *range: str, **options: object) -> list[str]:
+    return [one.path.name for one in quicklook.find(*range, root=root, **options)]  # type: ignore[arg-type]
+
+
+def test_a_night_in_the_order_of_time_then_level(root: Path) -> None:
+    found = names(root, "20240115")
+    assert found == [f"{A}.fits", f"{A}_L1.fits", f"{B}.fits", f"{B}_L1.fits", MASTER]
+
+
+def test_the_end_night_is_included_and_a_reversed_range_is_newest_first(root: Path) -> None:
+    forward = names(root, "20240115", "20240116", levels=["L0"])
+    assert forward == [f"{A}.fits", f"{B}.fits", f"{C}.fits"]
+    assert names(root, "20240116", "20240115", levels=["L0"]) == forward[::-1]
+
+
+def test_seconds_and_levels(root: Path) -> None:
+    assert names(root, "20240115.4", "20240115", levels=["L1"]) == [f"{B}_L1.fits"]
+    assert names(root, "20240115", levels=["master"]) == [MASTER]
+
+
+def test_only_recent_and_not_recent_share_the_files(root: Path) -> None:
+    old = time.time() - 2 * 86_400
+    os.utime(root / f"L0/20240115/{A}.fits", (old, old))
+    assert names(root, "20240115", levels=["L0"], age="recent") == [f"{B}.fits"]
+    assert names(root, "20240115", levels=["L0"], age="old") == [f"{A}.fits"]
+
+
+def test_what_is_wrong_is_named(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="L9"):
+        names(root, "20240115", levels=["L9"])
+    with pytest.raises(BadParameter, match="age"):
+        names(root, "20240115", age="young")
+    with pytest.raises(BadInput, match="none of the directories L2"):
+        names(root, "20240115", levels=["L2"])
+    with pytest.raises(BadInput, match=r"notes\.txt"):
+        targets.of(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("KP.20240115.00001.00_2D.fits", "20240115/KP.20240115.00001.00"),
+        ("kpf_20240115_master_bias_autocal-bias.fits", "20240115/Masters/Bias"),
+        ("kpf_20240115_master_arclamp_autocal-une-all-eve_L2.fits", "20240115/Masters/UNe"),
+        ("kpf_20240115_master_WLS_autocal-thar-all-morn_L1.fits", "20240115/Masters/ThAr"),
+        ("kpf_20240115_master_arclamp_autocal-etalon-all.fits", "20240115/Masters/Etalon"),
+    ],
+)
+def test_where_products_go(name: str, place: str) -> None:
+    assert targets.of(Path("/x") / name).place == place

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.errors import BadParameter
+from kpfnb.kpf.quicklook import window
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "within", "outside"),
+    [
+        ("20240115", "20240116", ["20240115.00000.00", "20240116.86399.99"], ["20240117.00000.00"]),
+        ("20240115", "", ["20240115.86399.99"], ["20240114.86399.99", "20240116.00000.00"]),
+        ("20240115.12345", "20240115", ["20240115.12345.00"], ["20240115.12344.99"]),
+        ("20240115.12345.67", "20240115.17", ["20240115.17999.99"], ["20240115.18000.00"]),
+        ("20240115.12345.67", "20240115.12345.67", ["20240115.12345.67"], ["20240115.12345.68"]),
+        ("KP.20240115", "20240115.5", ["20240115.59999.99"], ["20240115.60000.00"]),
+    ],
+)
+def test_both_ends_are_included_in_full(
+    start: str, end: str, within: list[str], outside: list[str]
+) -> None:
+    span = window.parse(start, end)
+    assert not span.newest_first
+    assert [moment in span for moment in within + outside] == [True] * len(within) + [False] * len(
+        outside
+    )
+
+
+def test_an_end_before_the_start_turns_the_order_round() -> None:
+    span = window.parse("20240117", "20240115.5")
+    assert span.newest_first
+    assert "20240117.86399.99" in span
+    assert "20240115.49999.99" not in span
+    assert [night for night in ("20240114", "20240116", "20240118") if span.meets(night)] == [
+        "20240116"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2024", "20241301", "20240115.", "20240115.123456", "20240115.17.5", "x", "٢٠٢٤٠١١٥"],
+)
+def test_what_is_no_moment_is_refused_by_name(text: str) -> None:
+    with pytest.raises(BadParameter, match="start"):
+        window.parse(text)
+
+
+@given(
+    st.lists(st.integers(0, 86_399_99), min_size=3, max_size=3).map(
+        lambda numbers: [f"20240115.{n // 100:05d}.{n % 100:02d}" for n in numbers]
+    )
+)
+def test_a_moment_is_within_where_it_is_between(moments: list[str]) -> None:
+    start, end, moment = moments
+    assert (moment in window.parse(start, end)) == (min(start, end) <= moment <= max(start, end))
