@@ -14,6 +14,9 @@ observations in SQLite, on two busy cores, CPU seconds to read and bytes a value
     blocks, doubles, zlib level 1           0.62    8.8
     blocks, doubles                         0.29    8.8
 
+With the whole layout: ten columns of a million observations (floats, texts, times) in 0.6 CPU-s, a
+night in 3 ms.
+
 A row of 2,000 columns is the first many times over. Compression gains nothing on measured values,
 and what is constant over a night is kept once anyway. Doubles can be read by plain SQL, too.
 """
