@@ -31,7 +31,7 @@ class Pace:
     quiet_seconds : without any change, before a file counts as settled
     rescan_seconds : from the end of one look at the whole tree to the next
     attempts : a file that fails is given up after so many
-    retry_seconds : from the first failure to the second attempt; then doubled
+    retry_seconds : from the first failure to the second attempt; then doubled, up to 8 times
     heartbeat_seconds : between two reports of the status
     polling : look again and again instead of waiting for the system's events
     since : files in folders named before it that are there at the first start are left alone

@@ -1,9 +1,11 @@
 """What changes below some directories, told as it happens: the system's events, or polling.
 
-Facts about the library (watchfiles 1.3) that the rest is built on: files in a directory that has
-just been made are not told of; nothing is told when the system's queue of events overflows, nor
-when another file system is mounted over a watched directory; a call that times out may lose an event, so
-none does.
+Facts about the library (watchfiles 1.3) that the rest is built on:
+
+- files in a directory that has just been made are not told of
+- nothing is told when the system's queue of events overflows
+- nothing is told when another file system is mounted over a watched directory
+- a call that times out may lose an event, so none does
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kpfnb import live, settings
+from kpfnb.errors import KpfnbError
 from kpfnb.outcomes import Outcome, combine
 from kpfnb.result import Brief
 from kpfnb.watching import status
@@ -168,7 +169,10 @@ def show(result: Overview, *, refresh_seconds: float) -> None:
     async def refresh() -> None:
         while True:
             await asyncio.sleep(refresh_seconds)
-            view.value = look(expected=result.expected)._repr_html_()
+            try:
+                view.value = look(expected=result.expected)._repr_html_()
+            except KpfnbError as error:
+                view.value = f"<p>{escape(str(error))}</p>"
 
     if _refreshing:
         _refreshing.cancel()

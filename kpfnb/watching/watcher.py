@@ -27,6 +27,7 @@ from kpfnb.watching.tally import Tally
 
 MEMORY = "memory.sqlite"
 CHECK_SECONDS = 5.0
+MOST_RETRY_TIMES = 8
 PAUSE_SECONDS = 5.0
 """After something that is not a file's fault: a lock, a full disk, a service."""
 
@@ -213,7 +214,7 @@ class Watcher:
         if row.state is State.TAKEN:
             return PAUSE_SECONDS
         if row.state is State.FAILED and row.attempts < self._pace.attempts:
-            return float(self._pace.retry_seconds * 2 ** (row.attempts - 1))
+            return self._pace.retry_seconds * min(2 ** (row.attempts - 1), MOST_RETRY_TIMES)
         return None
 
     def _pause(self, trouble: str) -> None:
