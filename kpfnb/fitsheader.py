@@ -140,6 +140,21 @@ def hdus(path: Path | str) -> Iterator[Hdu]:
         raise BadHeader(path, Reason.UNREADABLE, detail) from None
 
 
+def defect(path: Path | str) -> str:
+    """Why a file is not a whole FITS file, in a few words; '' where it is one.
+
+    Headers are read, data only where they are compressed: their length is known no other way. A
+    file that was cut exactly between two extensions looks whole.
+    """
+    try:
+        for _ in hdus(path):
+            pass
+    except BadHeader as error:
+        _, reason, detail = error.args
+        return f"{reason}{detail and f': {detail}'}"
+    return ""
+
+
 def _read(path: Path | str, ext: int | str) -> RawHeader:
     for number, hdu in enumerate(hdus(path)):
         if number == ext or (isinstance(ext, str) and _is_named(hdu, number, ext)):

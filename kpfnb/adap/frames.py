@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpfnb.adap import fitsfile
+from kpfnb import fitsheader
 from kpfnb.errors import BadInput
 
 SUFFIXES = (".fits", ".fits.gz")
@@ -41,7 +41,7 @@ def find(folder: Path) -> list[RawFrame]:
             f"no raw frames in {folder}",
             f"name the folder that holds the files themselves ({' or '.join(SUFFIXES)})",
         )
-    return [RawFrame(path, fitsfile.defect(path)) for path in paths]
+    return [RawFrame(path, fitsheader.defect(path)) for path in paths]
 
 
 def stamps(frames: Sequence[RawFrame]) -> dict[str, list[int]]:

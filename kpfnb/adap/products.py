@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb.adap import fitsfile, pypeitfile, pypeitlog
+from kpfnb import fitsheader
+from kpfnb.adap import pypeitfile, pypeitlog
 from kpfnb.adap.pypeitfile import Frame, PypeItFile
 
 SCIENCE = "Science"
@@ -111,7 +112,7 @@ def product(folder: Path, kind: str, file: str) -> Path | None:
 def _raw_file(path: Path) -> str | None:
     from astropy.io import fits
 
-    return None if fitsfile.defect(path) else fits.getval(path, "FILENAME")
+    return None if fitsheader.defect(path) else fits.getval(path, "FILENAME")
 
 
 def _judge_frame(frame: Frame, plan: PypeItFile, failure: str, detectors: int) -> Verdict:
@@ -123,7 +124,7 @@ def _judge_frame(frame: Frame, plan: PypeItFile, failure: str, detectors: int) -
     if spec1d is None:
         reason = verdict.reason or failure or "no spec1d: PypeIt found no object in it"
         return replace(verdict, reason=reason)
-    defect = fitsfile.defect(spec1d)
+    defect = fitsheader.defect(spec1d)
     count, ratio = (0, None) if defect else _objects(spec1d)
     defect = f"spec1d is {defect}" if defect else "" if count else "spec1d holds no object"
     return replace(
@@ -143,7 +144,7 @@ def _blank(frame: Frame, plan: PypeItFile, reason: str) -> Verdict:
 def _defect_2d(path: Path, detectors: int) -> str:
     from astropy.io import fits
 
-    if defect := fitsfile.defect(path):
+    if defect := fitsheader.defect(path):
         return f"spec2d is {defect}"
     with fits.open(path) as hdus:
         header, found = hdus[0].header, len(hdus) - 1

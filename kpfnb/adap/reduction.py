@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, live, locks, settings
-from kpfnb.adap import command, fitsfile, frames, pack, products, pypeitfile, task, workplace
+from kpfnb import files, fitsheader, live, locks, settings
+from kpfnb.adap import command, frames, pack, products, pypeitfile, task, workplace
 from kpfnb.adap.command import Limits, Step
 from kpfnb.adap.frames import RawFrame
 from kpfnb.adap.products import SCIENCE, Verdict
@@ -200,7 +200,7 @@ def _still_whole(old: Reduction) -> bool:
     """Whether all was reduced then, and all products are there still."""
     names = [(v.setup, name) for v in old.science for name in (v.spec1d, v.spec2d)]
     return old.complete and not any(
-        fitsfile.defect(old.output / setup / SCIENCE / name) for setup, name in names
+        fitsheader.defect(old.output / setup / SCIENCE / name) for setup, name in names
     )
 
 

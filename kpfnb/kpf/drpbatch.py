@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpfnb import files, supervision
+from kpfnb import files, fitsheader, supervision
 from kpfnb.errors import BadInput
-from kpfnb.kpf import drp, newproducts, survey, unfinished
+from kpfnb.kpf import drp, survey, unfinished
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.newproducts import Watch
 from kpfnb.kpf.obsid import KPF, ObsID
@@ -162,7 +162,7 @@ def _judge(job: Job, before: Sequence[Standing], watch: Watch) -> dict[ObsID, st
 
 def _inspect(path: Path) -> str:
     """The flaw of a new product; a later look, at its beginning only, must not take it for good."""
-    flaw = newproducts.flaw(path)
+    flaw = fitsheader.defect(path)
     if flaw:
         unfinished.set_aside(path)
     return flaw

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kpfnb import fitsheader
-from kpfnb.fitsheader import BadHeader, Reason
 from kpfnb.kpf.obsid import ObsID
 from kpfnb.kpf.standing import Standing
 from kpfnb.supervision import Sight
@@ -17,7 +15,6 @@ Signature = tuple[int, int, int]
 
 NO_FILE: Signature = (0, 0, 0)
 
-NO_SUCH_EXTENSION = 1_000_000
 
 
 @dataclass
@@ -65,19 +62,6 @@ class Watch:
 
     def _is_new(self, path: Path, signature: Signature) -> bool:
         return signature[1] > 0 and signature != self.before[path]
-
-
-def flaw(path: Path) -> str:
-    """Why a product is not a whole FITS file, '' where it is.
-
-    All headers are walked, and the file must be as long as they say: a full disk leaves files that
-    begin well.
-    """
-    try:
-        fitsheader.read(path, (), ext=NO_SUCH_EXTENSION)
-    except BadHeader as error:
-        return "" if error.reason is Reason.NO_EXTENSION else f"{error.reason}"
-    return ""
 
 
 def _signature(path: Path) -> Signature:

@@ -18,9 +18,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kpfnb import files
+from kpfnb import files, fitsheader
 from kpfnb.errors import BadInput
-from kpfnb.kpf import newproducts
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.obsid import KPF, ObsID
 from kpfnb.kpf.standing import Rules, Standing, State
@@ -150,7 +149,7 @@ def finish_killed(rules: Rules, index: Index) -> list[str]:
 
 def _is_good(standing: Standing, root: Path) -> bool:
     paths = [standing.obsid.path(root, level) for level in standing.expected]
-    return standing.state is State.DONE and not any(map(newproducts.flaw, paths))
+    return standing.state is State.DONE and not any(map(fitsheader.defect, paths))
 
 
 def _journals(root: Path) -> Path:

@@ -95,7 +95,7 @@ def test_a_damaged_product_is_none(tmp_path: Path, science: Path, kind: str, kee
     path = science / f"{kind}_b27-M31_KASTb_2015.fits"
     path.write_bytes(path.read_bytes()[:keep])
     reason = judge(tmp_path)["b27.fits.gz"]
-    assert reason.startswith(f"{kind} is {'truncated' if keep else 'empty (0 bytes)'}")
+    assert reason.startswith(f"{kind} is {'truncated' if keep else 'empty'}")
 
 
 def test_a_frame_without_objects_is_not_reduced(tmp_path: Path, science: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.kpf.newproducts import Watch, flaw
+from kpfnb.fitsheader import defect
+from kpfnb.kpf.newproducts import Watch
 from kpfnb.kpf.obsid import ObsID
 from kpfnb.kpf.standing import Standing, State
 from tests.kpf import fakedrp
@@ -50,7 +51,7 @@ def test_a_file_is_as_long_as_its_headers_say(
     tmp_path: Path, blocks: int, written: int, found: str
 ) -> None:
     fakedrp.fits(tmp_path / "a.fits", {}, blocks, written)
-    assert flaw(tmp_path / "a.fits") == found
+    assert defect(tmp_path / "a.fits") == found
 
 
 def test_a_later_extension_is_looked_at_too(tmp_path: Path) -> None:
@@ -60,6 +61,6 @@ def test_a_later_extension_is_looked_at_too(tmp_path: Path) -> None:
     path = tmp_path / "a.fits"
     images = [fits.ImageHDU(np.zeros((100, 100))) for _ in range(2)]
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
-    assert flaw(path) == ""
+    assert defect(path) == ""
     os.truncate(path, path.stat().st_size - 2880)
-    assert flaw(path) == "truncated"
+    assert defect(path) == "truncated"

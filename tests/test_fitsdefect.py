@@ -1,3 +1,5 @@
+"""Is a FITS file whole?"""
+
 from __future__ import annotations
 
 import gzip
@@ -10,7 +12,7 @@ from astropy.io import fits
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kpfnb.adap import fitsfile
+from kpfnb import fitsheader
 
 
 def whole(path: Path) -> bytes:
@@ -23,8 +25,8 @@ def whole(path: Path) -> bytes:
 def test_a_whole_file_has_no_defect(tmp_path: Path) -> None:
     content = whole(tmp_path / "a.fits")
     (tmp_path / "a.fits.gz").write_bytes(gzip.compress(content))
-    assert fitsfile.defect(tmp_path / "a.fits") == ""
-    assert fitsfile.defect(tmp_path / "a.fits.gz") == ""
+    assert fitsheader.defect(tmp_path / "a.fits") == ""
+    assert fitsheader.defect(tmp_path / "a.fits.gz") == ""
 
 
 def test_a_file_without_padding_is_whole(tmp_path: Path) -> None:
@@ -33,7 +35,7 @@ def test_a_file_without_padding_is_whole(tmp_path: Path) -> None:
     assert len(content.rstrip(b"\0")) < len(content)
     # The last value of the table ends in zero bytes too
     (tmp_path / "a.fits").write_bytes(content[: len(content.rstrip(b"\0")) + 8])
-    assert fitsfile.defect(tmp_path / "a.fits") == ""
+    assert fitsheader.defect(tmp_path / "a.fits") == ""
 
 
 @given(keep=st.integers(min_value=2881, max_value=32799))
@@ -44,30 +46,30 @@ def test_a_file_cut_anywhere_but_between_two_hdus_is_truncated(keep: int) -> Non
         # Two HDUs of 2880 + 20000 (padded to 20160) and 2880 + 4000 bytes follow the primary one
         assume(not 25760 <= keep <= 25920)
         path.write_bytes(content[:keep])
-        assert "truncated" in fitsfile.defect(path)
+        assert "truncated" in fitsheader.defect(path)
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
 def test_a_cut_compressed_file_is_truncated(tmp_path: Path, keep: float) -> None:
     packed = gzip.compress(whole(tmp_path / "a.fits"))
     (tmp_path / "a.fits.gz").write_bytes(packed[: int(keep * len(packed))])
-    assert fitsfile.defect(tmp_path / "a.fits.gz").startswith("truncated: its compressed data")
+    assert fitsheader.defect(tmp_path / "a.fits.gz").startswith("truncated: the gzip stream")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "defect"),
     [
-        ("a.fits", b"", "empty (0 bytes)"),
-        ("a.fits", b"no FITS file at all\n", "not a FITS file"),
-        ("a.fits.gz", gzip.compress(b"no FITS file", mtime=0), "not a FITS file"),
-        ("a.fits.gz", b"not compressed", "unreadable: Not a gzipped file (b'no')"),
-        ("a.fits", b"SIMPLE  =                    T".ljust(80), "unreadable: "),
+        ("a.fits", b"", "empty"),
+        ("a.fits", b"no FITS file at all\n", "not FITS"),
+        ("a.fits.gz", gzip.compress(b"no FITS file", mtime=0), "not FITS"),
+        ("a.fits.gz", b"not compressed", "not FITS"),
+        ("a.fits", b"SIMPLE  =                    T".ljust(80), "truncated"),
     ],
 )
 def test_other_defects_are_told(tmp_path: Path, name: str, content: bytes, defect: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert fitsfile.defect(tmp_path / name).startswith(defect)
+    assert fitsheader.defect(tmp_path / name).startswith(defect)
 
 
 def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
-    assert fitsfile.defect(tmp_path / "a.fits") == "missing"
+    assert fitsheader.defect(tmp_path / "a.fits") == "missing"
