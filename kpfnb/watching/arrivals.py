@@ -7,7 +7,7 @@ that there is something to do.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,10 +181,10 @@ def task_row(path: str, now: Stamp, row: Row | None) -> Row:
     return Row(path, now, State.TAKEN, row.attempts if row and is_same else 0, renewed)
 
 
-def flaw(path: Path, walk: Callable[[Path], Iterable[object]] = fitsheader.hdus) -> str:
+def flaw(path: Path) -> str:
     """Why a file is not a whole FITS file, '' where it is; its headers are walked to the end."""
     try:
-        for _ in walk(path):
+        for _ in fitsheader.hdus(path):
             pass
     except BadHeader as error:
         return str(error.reason)

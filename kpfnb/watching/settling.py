@@ -32,10 +32,6 @@ class Settling:
         self._entries[path] = _Entry(due, stamp)
         heapq.heappush(self._moments, (due, path))
 
-    def forget(self, path: str) -> None:
-        """The file is not there any more."""
-        self._entries.pop(path, None)
-
     def take_due(self, now: float) -> list[tuple[str, Stamp, float]]:
         """Path, stamp when noted, and moment of each that is due; they are not kept."""
         found = []

@@ -29,14 +29,6 @@ def test_a_change_puts_it_off() -> None:
     assert settling.take_due(5.0) == [("a", SECOND, 5.0)]
 
 
-def test_what_is_forgotten_is_never_due() -> None:
-    settling = Settling()
-    settling.note("a", FIRST, 3.0)
-    settling.forget("a")
-    settling.forget("b")
-    assert settling.take_due(9) == []
-
-
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20)), max_size=30),
     st.integers(0, 20),
