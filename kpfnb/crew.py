@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 
 from kpfnb.errors import KpfnbError, ServiceUnavailable
 from kpfnb.guard import PR_SET_PDEATHSIG
-from kpfnb.worker import GRACE_SECONDS, IDLE_SECONDS, Worked, Worker
+from kpfnb.worker import GRACE_SECONDS, IDLE_SECONDS, Worker
 from kpfnb.workqueue import tasks
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import Ending
 from kpfnb.workqueue.tasks import Task
+from kpfnb.workqueue.worked import Worked
 
 _log = logging.getLogger(__name__)
 

@@ -15,20 +15,18 @@ import signal
 import socket
 import time
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from kpfnb.errors import ServiceUnavailable
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
 from kpfnb.workqueue import connection
 from kpfnb.workqueue.hand import Hand, HandDied
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import Claim, Ending, Report, Turn
 from kpfnb.workqueue.tasks import Task
+from kpfnb.workqueue.worked import Worked
 
 T = TypeVar("T")
 
@@ -42,38 +40,6 @@ AGAIN_SECONDS = 5.0
 """The longest rest before a server that does not answer is tried again."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(repr=False)
-class Worked(Brief):
-    """What a worker, or several of them, did: attempts by their ends."""
-
-    endings: Counter[Ending] = field(default_factory=Counter)
-
-    @property
-    def outcome(self) -> Outcome:
-        """Failed where every attempt did; those that were handed back or lost are not its own."""
-        failed, done = self.endings[Ending.FAILED], self.endings[Ending.DONE]
-        if not failed:
-            return Outcome.SUCCEEDED
-        return Outcome.PARTIAL if done else Outcome.FAILED
-
-    @property
-    def reason(self) -> str:
-        """How many attempts ended how."""
-        told = ", ".join(f"{count} {ending}" for ending, count in sorted(self.endings.items()))
-        return told or "no work"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "outcome": str(self.outcome),
-            "reason": self.reason,
-            "attempts": {str(ending): self.endings[ending] for ending in Ending},
-        }
-
-    def __str__(self) -> str:
-        return f"{self.outcome}: {self.reason}"
 
 
 class _Woken(BaseException):

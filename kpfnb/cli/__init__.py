@@ -77,6 +77,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     kpf,
     pipelines,
     queue,
+    queuemoves,
     quicklook,
     reprocess,
     runs,
@@ -84,4 +85,5 @@ from kpfnb.cli import (  # noqa: E402, F401
     storage,
     tsdb,
     watch,
+    worker,
 )

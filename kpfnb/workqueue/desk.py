@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from kpfnb import live
 from kpfnb.errors import KpfnbError
 from kpfnb.workqueue import status
-from kpfnb.workqueue.queue import Action, Queue
+from kpfnb.workqueue.changes import Action
+from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import State
 from kpfnb.workqueue.status import QueueStatus
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.outcomes import Outcome
+from kpfnb.errors import BadInput
 from kpfnb.plain import plain
-from kpfnb.workqueue import connection
+from kpfnb.workqueue import changes, connection
 from kpfnb.workqueue import policy as policies
+from kpfnb.workqueue.changes import Action, Change, Loaded, Moved
+from kpfnb.workqueue.names import check_item, check_name
 from kpfnb.workqueue.policy import Policy
 from kpfnb.workqueue.records import Claim, Event, Item, Priority, Report, State, Turn
 
@@ -28,8 +27,6 @@ LAYOUT = "1"
 """Of the data on the server; a later one that is not understood is refused."""
 
 QUEUES = "kpfnb:queues"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-LONGEST_ITEM = 1000
 BATCH = 500
 LONGEST_WAIT_SECONDS = 10.0
 RESULT_BYTES = 65536
@@ -38,59 +35,6 @@ LOG_LENGTH = 8000
 REFUSED = "refused"
 
 T = TypeVar("T")
-Action = Literal["requeue", "park", "cancel"]
-Change = tuple[State | None, State | None]
-"""An item's state before (None: unknown) and after."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What `load` did: the new items, and how many were known already, by their state."""
-
-    new: tuple[str, ...]
-    known: Mapping[State, int]
-
-    def __str__(self) -> str:
-        total = len(self.new) + sum(self.known.values())
-        states = ", ".join(f"{count} {state}" for state, count in self.known.items())
-        return f"{len(self.new)} of {total} new" + (f"; known already: {states}" if states else "")
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What a move did with each item."""
-
-    changes: Mapping[str, Change]
-
-    @property
-    def moved(self) -> list[str]:
-        """The items that are in another state now."""
-        return [name for name, (before, after) in self.changes.items() if before is not after]
-
-    @property
-    def unknown(self) -> list[str]:
-        """The names that the queue does not know."""
-        return [name for name, (_, after) in self.changes.items() if after is None]
-
-    @property
-    def outcome(self) -> Outcome:
-        """Rejected where no name is known, partial where some are not."""
-        if not self.unknown:
-            return Outcome.SUCCEEDED
-        return Outcome.PARTIAL if len(self.unknown) < len(self.changes) else Outcome.REJECTED
-
-    def __str__(self) -> str:
-        ways = Counter(
-            f"{before or 'new'} → {after}"
-            for before, after in self.changes.values()
-            if before is not after
-        )
-        told = [f"{count} {way}" for way, count in ways.items()]
-        stayed = Counter(f"{b} stay so" for b, a in self.changes.values() if b and b is a)
-        told += [f"{count} {state}" for state, count in stayed.items()]
-        if self.unknown:
-            told.append(f"not on the queue: {', '.join(self.unknown)}")
-        return "; ".join(told) or "no such item"
 
 
 class Queue:
@@ -152,11 +96,11 @@ class Queue:
         its next heartbeat, and can't commit it any more.
         """
         why = why or f"{action}: by a person"
-        changes: dict[str, Change] = {}
+        made: dict[str, Change] = {}
         for batch in _batches(dict.fromkeys(items)):
             head = (action, int(dry_run), self.policy.keep_events, why)
-            changes |= _changes(batch, self._call("move", *head, *batch))
-        return Moved(changes)
+            made |= changes.read(batch, self._call("move", *head, *batch))
+        return Moved(made)
 
     def drain(self, on: bool = True) -> None:
         """Give out no more: workers finish what they hold, and leave. Or open it again."""
@@ -179,13 +123,13 @@ class Queue:
         truth : items by name, and whether their products are there. Those that are done there are
         done here; those that are not, and are unknown or done here, wait. Running ones are left.
         """
-        changes: dict[str, Change] = {}
+        made: dict[str, Change] = {}
         self._announce(dry_run)
         for batch in _batches(truth.items()):
             pairs = [part for name, done in batch for part in (check_item(name), str(int(done)))]
             answer = self._call("rebuild", priority, int(dry_run), *pairs)
-            changes |= _changes([name for name, _ in batch], answer)
-        return Moved(changes)
+            made |= changes.read([name for name, _ in batch], answer)
+        return Moved(made)
 
     # Work
 
@@ -316,33 +260,6 @@ def queues() -> list[str]:
     """The names of all queues on the server."""
     with connection.connect() as client, connection.errors():
         return sorted(client.smembers(QUEUES))
-
-
-def check_name(name: str) -> str:
-    """The name of a queue; `BadParameter` for an impossible one."""
-    if not NAME.fullmatch(name):
-        raise BadParameter(
-            f"queue {name!r} is no name", "use letters, digits, dots, dashes and underscores"
-        )
-    return name
-
-
-def check_item(name: str) -> str:
-    """The name of an item, without space around it; `BadInput` for an impossible one."""
-    name = name.strip()
-    if not name or len(name) > LONGEST_ITEM or not name.isprintable():
-        raise BadInput(
-            f"{name[:80]!r} can't be an item",
-            f"an item is one line of at most {LONGEST_ITEM} characters",
-        )
-    return name
-
-
-def _changes(names: Sequence[str], answer: Iterable[tuple[str, str]]) -> dict[str, Change]:
-    return {
-        name: (State(before) if before else None, State(after) if after else None)
-        for name, (before, after) in zip(names, answer, strict=True)
-    }
 
 
 def _result(value: Any) -> str:

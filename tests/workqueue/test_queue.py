@@ -4,14 +4,12 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
+from kpfnb.errors import BadInput, ServiceUnavailable
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue import queue as queues
 from kpfnb.workqueue.policy import Policy
-from kpfnb.workqueue.queue import Queue, check_item, check_name
+from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import Claim, Ending, Priority, Report, State
 
 _requests = iter(range(10**6))
@@ -319,19 +317,3 @@ def test_a_server_that_is_full_says_so(queue):
             queue.load(f"item {n} {'x' * 500}" for n in range(5000))
     finally:
         queue._client.config_set("maxmemory", "0")
-
-
-@pytest.mark.parametrize("name", ["", "a b", "{a}", "x" * 65, "-a", "a/b"])
-def test_impossible_names_of_queues(name):
-    with pytest.raises(BadParameter, match="is no name"):
-        check_name(name)
-
-
-@given(st.text(max_size=1100))
-def test_an_item_is_one_printable_line(text):
-    try:
-        name = check_item(text)
-    except BadInput:
-        assert not text.strip() or len(text.strip()) > 1000 or not text.strip().isprintable()
-    else:
-        assert name == text.strip() and "\n" not in name
