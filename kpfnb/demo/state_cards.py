@@ -51,7 +51,6 @@ def exposure_meter(exposure: Exposure, random: np.random.Generator) -> list[Card
         ("WAVEBNS", "498.125 604.375 710.625 816.875", "[nm] middle of the four bins"),
         ("TOTCNTS", text, "raw counts"),
         ("TOTCORR", " ".join(f"{2.1 * c:.4g}" for c in counts), "corrected"),
-        ("EMEXPT", 1.0, "[s] exposure meter: exposure time of a frame"),
         ("AGITSTA", "Running" if exposure.kind.imtype == "Object" else "Stopped", "agitator"),
     ]
 
@@ -115,7 +114,6 @@ def surroundings(exposure: Exposure, random: np.random.Generator) -> list[Card]:
         "GCFPS": (100.0, "[Hz] guider frame rate"),
         "GCGAIN": (1.0, "guider gain"),
         "GCTEMP": (-39.8, "[C] guider detector"),
-        "GCEXPT": (0.01, "[s] guider exposure time"),
         "AGITSPD": (500.0, "[counts/s] agitator speed"),
         "HKTEMP": (-60.0, "[C] Ca H&K detector"),
         "HKPRESS": (2.1e-6, "[Torr] Ca H&K detector"),
