@@ -63,7 +63,7 @@ class Soak:
         """Why the disk can't be filled; '' where it can."""
         disk = self.folder / "disk"
         disk.mkdir(parents=True)
-        command = ["mount", "-t", "tmpfs", "-o", "size=48m", "none", str(disk)]
+        command = ["mount", "-t", "tmpfs", "-o", "size=128m", "none", str(disk)]
         try:
             done = subprocess.run(command, capture_output=True, text=True)
         except OSError as error:
