@@ -24,6 +24,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+import kpfnb
 from kpfnb.errors import BadSettings
 
 FILE_NAME = "kpfnb.toml"
@@ -65,6 +66,9 @@ class Settings(BaseSettings):
     drp_config: str = Field("configs/kpf_drp.config", description="{config} of the DRP command")
     drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} of the DRP command")
     cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
+    cluster_image: str = Field(
+        f"kpfnb:{kpfnb.__version__}", description="image of workers, where cluster is kubernetes"
+    )
     workers: int = Field(
         len(os.sched_getaffinity(0)), ge=1, description="work on so many items at once"
     )

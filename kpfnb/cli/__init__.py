@@ -82,6 +82,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     reprocess,
     runs,
     services,
+    sheets,
     storage,
     tsdb,
     watch,

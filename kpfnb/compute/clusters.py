@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import settings
-from kpfnb.compute import worker
+from kpfnb.compute import kubernetes, worker
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.settings import Settings
 
@@ -213,11 +213,4 @@ def _slurm(chosen: Settings, workers: int) -> Any:
 
 
 def _kubernetes(chosen: Settings, workers: int) -> Any:
-    try:
-        from dask_kubernetes.operator import KubeCluster  # type: ignore[import-not-found]
-    except ImportError:
-        raise ServiceUnavailable(
-            "the cluster is set to kubernetes, and dask-kubernetes is not installed",
-            "pip install dask-kubernetes, or set KPFNB_CLUSTER to local, slurm or tcp://host:port",
-        ) from None
-    return KubeCluster(name=f"kpfnb-{os.getpid()}", n_workers=workers, quiet=True)
+    return kubernetes.start(chosen.cluster_image, workers)

@@ -133,6 +133,6 @@ def test_no_slurm_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_kubernetes_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
-    monkeypatch.setitem(sys.modules, "dask_kubernetes", None)
+    monkeypatch.setitem(sys.modules, "dask_kubernetes.operator", None)
     with pytest.raises(ServiceUnavailable, match="dask-kubernetes is not installed"):
         compute.run(functions.double, [1], isolate=True)

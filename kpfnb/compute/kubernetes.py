@@ -1,0 +1,86 @@
+"""A Dask cluster on Kubernetes, made by the Dask operator there."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from kpfnb.errors import ServiceUnavailable
+
+MEMORY = "8Gi"
+"""Of one worker, where Dask's configuration names none."""
+SECURITY = {
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def start(image: str, workers: int) -> Any:
+    """Start a cluster; `ServiceUnavailable` where Kubernetes can't be reached from here."""
+    try:
+        from dask_kubernetes.operator import KubeCluster
+    except ImportError:
+        raise ServiceUnavailable(
+            "the cluster is set to kubernetes, and dask-kubernetes is not installed",
+            "pip install 'kpfnb[kubernetes]', or set KPFNB_CLUSTER to local, slurm or tcp://...",
+        ) from None
+    _check_reachable()
+    spec = cluster_spec(f"kpfnb-{uuid.uuid4().hex[:8]}", image, workers)
+    return KubeCluster(custom_cluster_spec=spec, quiet=True)
+
+
+def _check_reachable() -> None:
+    """Ask for the version: half a cluster would be left behind, where it fails later."""
+    import httpx
+    import kr8s
+
+    try:
+        kr8s.api().version()
+    except (ValueError, OSError, httpx.HTTPError, kr8s.ServerError, kr8s.APITimeoutError) as error:
+        raise ServiceUnavailable(
+            f"Kubernetes can't be reached: {error}",
+            "try kubectl version; KUBECONFIG names its configuration",
+        ) from None
+
+
+def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
+    """A DaskCluster: workers of one thread, from an image that has kpfnb.
+
+    `kubernetes.resources` and `kubernetes.env` of Dask's configuration are heeded.
+    """
+    import dask.config
+    from dask_kubernetes.operator import make_cluster_spec
+
+    resources = dask.config.get("kubernetes.resources", None) or {
+        "requests": {"cpu": "1", "memory": MEMORY},
+        "limits": {"cpu": "1", "memory": MEMORY},
+    }
+    spec: dict[str, Any] = make_cluster_spec(
+        name,
+        image=image,
+        n_workers=workers,
+        resources=resources,
+        env=dask.config.get("kubernetes.env", None) or {},
+        worker_command=["dask", "worker"],
+    )
+    for part in ("scheduler", "worker"):
+        for container in spec["spec"][part]["spec"]["containers"]:
+            # The image's own entry point is the kpfnb command
+            container["command"], container["args"] = _command(container["args"])
+            container["securityContext"] = SECURITY
+    # One item at a time in each, beside a nanny: limits of time and memory need both
+    spec["spec"]["worker"]["spec"]["containers"][0]["args"] += [
+        "--nworkers",
+        "1",
+        "--nthreads",
+        "1",
+    ]
+    return spec
+
+
+def _command(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The program and its arguments; `dask-scheduler` is `dask scheduler` by now."""
+    if arguments[0] == "dask":
+        return arguments[:2], arguments[2:]
+    return arguments[0].split("-"), arguments[1:]

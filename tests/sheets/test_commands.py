@@ -1,0 +1,102 @@
+"""`kpfnb queue load --sheet` and `kpfnb queue mirror`, with a real queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from kpfnb import sheets
+from kpfnb.cli import app
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.services import valkey
+from kpfnb.sheets import mirror as mirrors
+from tests.sheets.conftest import Local, Remote
+
+Behind = Local | Remote
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def stopped(behind: Behind) -> Iterator[None]:
+    yield
+    valkey.stop()
+
+
+def kpfnb(*arguments: str, code: int = 0) -> Any:
+    done = runner.invoke(app, [*arguments, "--json"])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout)
+
+
+def test_from_the_sheet_to_the_queue_and_back(behind: Behind) -> None:
+    rows = [["first", "", ""], ["done", "COMPLETE", "w9"], ["bad", "", ""], ["second", "", ""]]
+    behind.put("WorkQueue", rows)
+    assert kpfnb("queue", "load", "trial", "--sheet")["new"] == ["first", "bad", "second"]
+    told = kpfnb("queue", "mirror", "trial")
+    assert (told["cells"], told["missing"]) == (3, [])
+    assert [row[1] for row in behind.raw("WorkQueue")] == [
+        *("IN QUEUE", "COMPLETE", "IN QUEUE", "IN QUEUE")
+    ]
+    assert kpfnb("queue", "load", "trial", "more", "--sheet")["new"] == ["more"]
+    options = ["--idle", "0", "--sleep", "0"]
+    kpfnb("queue", "park", "trial", "bad")
+    kpfnb("worker", "test", "--queue", "trial", *options)
+    assert kpfnb("queue", "mirror", "trial")["missing"] == ["more"]
+    found = behind.raw("WorkQueue")
+    assert [row[:2] for row in found] == [
+        ["first", "COMPLETE"],
+        ["done", "COMPLETE"],
+        ["bad", "FAILED"],
+        ["second", "COMPLETE"],
+    ]
+    assert found[1][2] == "w9"
+    assert found[0][2] == found[3][2] != ""
+    assert kpfnb("queue", "mirror", "trial")["cells"] == 0
+
+
+def test_another_tab(behind: Behind) -> None:
+    behind.put("coadd status", [["dataset", "Coadd 2D", "pod"], ["A", "", ""], ["B", "", ""]])
+    place = ["--tab", "coadd status@Coadd 2D"]
+    assert kpfnb("queue", "load", "coadd2d", *place, "--dry-run")["new"] == ["A", "B"]
+    assert kpfnb("queue", "load", "coadd2d", *place)["new"] == ["A", "B"]
+    kpfnb("queue", "mirror", "coadd2d", *place)
+    assert behind.raw("coadd status")[1] == ["A", "IN QUEUE", ""]
+
+
+def test_a_sheet_that_is_not_there(behind: Behind) -> None:
+    with pytest.raises(BadInput, match="no tab 'WorkQueue'"):
+        kpfnb("queue", "load", "trial", "--sheet")
+    with pytest.raises(BadParameter, match="no item is named"):
+        kpfnb("queue", "load", "trial")
+    assert kpfnb("queue", "load", "trial", "a")["new"] == ["a"]
+    told = kpfnb("queue", "mirror", "trial", code=1)
+    assert (told["outcome"], told["owed"]) == ("failed", 1)
+    assert kpfnb("queue", "mirror", "trial", "--add")["added"] == 1
+    assert sheets.open().read("WorkQueue").rows[1] == ("a", "IN QUEUE", "")
+
+
+def test_watching_goes_on_until_it_is_stopped(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind.put("WorkQueue", [["a", "", ""]])
+    kpfnb("queue", "load", "trial", "--sheet")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise KeyboardInterrupt
+
+    follow = mirrors.follow
+    monkeypatch.setattr(mirrors, "follow", lambda *given: follow(*given, sleep))
+    done = runner.invoke(app, ["queue", "mirror", "trial", "--watch", "15"])
+    assert (done.exit_code, slept) == (0, [15, 15])
+    changed, unchanged = done.stdout.splitlines()
+    assert changed.endswith("/WorkQueue@B: 1 rows changed")
+    assert unchanged.endswith("/WorkQueue@B: nothing changed")
