@@ -26,6 +26,7 @@ lab: $(VENV)/.base  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: $(VENV)/.test  ## measure, and print the ratios
+	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[bench]'
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 outputs: $(VENV)/.test  ## run every notebook on the demo night and store its outputs
