@@ -30,7 +30,7 @@ LEFT, BOTTOM, MARGIN, TITLE, BAR = 92, 56, 24, 28, 118
 """Pixels: left of and below panels, right of them, for a panel's title, for a colour bar."""
 
 MOST_TRUE_COLOUR = 1_800_000
-"""Pixels; a larger picture gets 256 colours, for it is the noise of a CCD that takes the room."""
+"""Pixels; of a larger picture it is the noise of a CCD that would take the room."""
 
 THUMBNAIL_WIDTH = 400
 
@@ -105,25 +105,26 @@ def head(made: Figure, title: str, subtitle: str) -> None:
 
 
 def image_of(made: Figure) -> Image:
-    """The figure as pixels."""
+    """The figure as pixels, with 256 colours where more would not be seen."""
     from PIL import Image as images
 
     canvas: Any = made.canvas
     canvas.draw()
     size = canvas.get_width_height()
-    return images.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
+    rgba = images.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+    picture = rgba.convert("RGB")
+    if any(axes.images for axes in made.axes) and size[0] * size[1] <= MOST_TRUE_COLOUR:
+        return picture
+    return picture.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
 
 
 def save(image: Image, path: Path, thumbnail: Path) -> None:
     """Write the picture, and small, each file whole or not there."""
     from PIL import Image as images
 
-    full = image
-    if image.width * image.height > MOST_TRUE_COLOUR:
-        full = image.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
     with files.replacing(path) as temporary:
-        full.save(temporary, "PNG", compress_level=3)
-    small = image.resize(
+        image.save(temporary, "PNG", compress_level=3)
+    small = image.convert("RGB").resize(
         (THUMBNAIL_WIDTH, round(image.height * THUMBNAIL_WIDTH / image.width)),
         images.Resampling.BOX,
         reducing_gap=1.0,

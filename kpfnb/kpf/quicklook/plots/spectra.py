@@ -100,7 +100,7 @@ def whole(figure: Figure, content: Content, orderlet: str) -> None:
     panels = sheet.panels(figure, len(found), gap=(0, 56))[:, 0]
     for axes, camera in zip(panels, found, strict=True):
         part = spectrum(content, camera, orderlet)
-        x, y = sheet.envelope(part.wavelength, part.flux, 160)
+        x, y = sheet.envelope(part.wavelength, part.flux, 64)
         _orders(axes, x, y, sheet.CAMERAS[camera])
         sheet.dress(axes, y="electrons a pixel", title=camera.capitalize())
         axes.set_xlim(float(x.min()), float(x.max()))
