@@ -84,6 +84,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     services,
     sheets,
     storage,
+    timeseries,
     tsdb,
     watch,
     worker,

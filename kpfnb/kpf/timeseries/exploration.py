@@ -33,7 +33,7 @@ _SIGNS = sorted((one for one in OPERATORS if not one.isalpha() and " " not in on
 _CONDITION = re.compile(rf"\s*(\S+?)\s*({'|'.join(map(re.escape, _SIGNS))})\s*(.+?)\s*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exploration(Brief):
     """Some observations, and how they are looked at."""
 
@@ -166,6 +166,8 @@ def explore(
     chosen = chosen.model_copy(update={"select": select})
     not_junk &= select.not_junk
     table = data.fetch([chosen], asked.first, asked.last, not_junk=not_junk)
+    # A condition of a wrong kind is refused here, not when the picture is drawn
+    table.rows(chosen.select)
     title = asked.title if asked.first != asked.last else f"{period.moment(asked.first):%Y-%m-%d}"
     return Exploration(View(table, chosen), asked.span(datetime.now(UTC)), title)
 

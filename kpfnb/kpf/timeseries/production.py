@@ -39,7 +39,7 @@ class Job(NamedTuple):
         return f"{self.period.path} {self.panels[0].group} ({self.panels[0].name})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Production(Brief):
     """What was drawn.
 
@@ -172,8 +172,11 @@ def _draw(job: Job, panel: Panel, table: data.Table) -> Shown:
     drawn = drawing.draw(view, span, job.eras, when=job.period.title)
     name = f"{panel.name}.png"
     _save(drawing.png(drawn), job.folder / job.period.path / name)
+    width, height = map(round, drawn.figure.get_size_inches() * drawing.DPI)
     head, rows = _cells(drawn.table)
-    return shown._replace(picture=name, beyond=drawn.beyond, head=head, rows=rows)
+    return shown._replace(
+        picture=name, width=width, height=height, beyond=drawn.beyond, head=head, rows=rows
+    )
 
 
 def _save(content: bytes, path: Path) -> None:

@@ -24,16 +24,30 @@ FOLDER = "timeseries"
 RECORD = "page.json"
 RECENT = 14
 STYLE = ("style.css", "timeseries.css")
+LONGER = {
+    Interval.ALL: "everything, and free ranges",
+    Interval.DECADE: "decades",
+    Interval.YEAR: "years",
+    Interval.MONTH: "months",
+}
+"""The headings of the index."""
 
 
 class Shown(NamedTuple):
-    """A panel on a page; without a `picture` it had no data. `head` and `rows` are its table."""
+    """A panel on a page; without a `picture` it had no data. `head` and `rows` are its table.
+
+    Attributes
+    ----------
+    width, height : of the picture, pixels: a page whose pictures come late must not jump
+    """
 
     name: str
     group: str
     title: str
     note: str
     picture: str = ""
+    width: int = 0
+    height: int = 0
     missing: tuple[str, ...] = ()
     beyond: int = 0
     head: tuple[str, ...] = ()
@@ -140,14 +154,13 @@ def index(there: dict[Interval, list[Period]]) -> str:
         (month, [Link(str(int(one.name[6:])), f"{one.path}/index.html") for one in some])
         for month, some in groupby(days, key=lambda one: f"{one.name[:4]}-{one.name[4:6]}")
     ]
-    long = (Interval.ALL, Interval.DECADE, Interval.YEAR, Interval.MONTH)
     return str(
         template.render(
             title="Time series",
             latest=[_link(one, "") for one in days[-RECENT:][::-1]],
             longer=[
-                (str(each), [_link(one, "") for one in there[each]][::-1])
-                for each in long
+                (LONGER[each], [_link(one, "") for one in there[each]][::-1])
+                for each in LONGER
                 if there[each]
             ],
             months=months[::-1],

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from kpfnb import settings
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.tsdb.plots.panel import GROUPS, Panel, nearest
+from kpfnb.kpf.tsdb.plots.panel import GROUPS, UNKNOWN_KEY, Panel, nearest
 
 SUFFIX = ".yml"
 OWN = Path(__file__).with_name("panels")
@@ -90,7 +90,9 @@ def read(path: Path) -> list[Panel]:
             found.append(Panel.model_validate(own | given))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = (*place, *first["loc"]) if first["loc"] != ("group",) else ("group",)
+            where: Place = (*place, *first["loc"]) if first["loc"] != ("group",) else ("group",)
+            if first["type"] == UNKNOWN_KEY:
+                where = (*where, first["ctx"]["key"])
             what = first["msg"].removeprefix("Value error, ")
             raise _wrong(path, node, where, what) from None
     return found

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from kpfnb.errors import BadParameter
 from kpfnb.kpf.tsdb import conditions
@@ -33,6 +34,9 @@ GROUPS = (
 
 # A name becomes that of a file
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
+UNKNOWN_KEY = "unknown_key"
+"""The type of the error; its context has the `key`."""
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Keyword = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -47,7 +51,8 @@ class _Strict(BaseModel):
     def _know_keys(cls, data: Any) -> Any:
         for key in data if isinstance(data, dict) else ():
             if key not in cls.model_fields:
-                raise ValueError(f"unknown key {key!r}; {nearest(key, cls.model_fields)}")
+                what = f"unknown key {key!r}; {nearest(key, cls.model_fields)}"
+                raise PydanticCustomError(UNKNOWN_KEY, "{what}", {"what": what, "key": key})
         return data
 
 

@@ -60,6 +60,8 @@ def statistics(values: Array) -> Statistics:
 def bins(times: Array, values: Array, start: float, end: float, number: int = BINS) -> Bins:
     """Least, median and greatest of the finite values in equal bins of time."""
     known = np.isfinite(values) & (times >= start) & (times < end)
+    if not known.any():
+        return Bins(*np.empty((4, 0)))
     places = ((times[known] - start) / (end - start) * number).astype(np.intp)
     order = np.lexsort((values[known], places))
     places, sorted_values = places[order], values[known][order]

@@ -1,0 +1,46 @@
+"""The commands of the time series."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from kpfnb.cli import app
+from kpfnb.errors import BadParameter
+from kpfnb.kpf.tsdb import database
+from tests.kpf.tsdb.plots.observed import NIGHT, fill
+
+
+@pytest.fixture
+def run(isolated):
+    fill(NIGHT, {"kpfmet.TEMP": [19.0, 19.1]})
+
+    def invoke(*arguments, code=0):
+        result = CliRunner().invoke(app, ["timeseries", *arguments], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    yield invoke
+    database.forget()
+
+
+def test_a_panel_is_drawn(run, isolated):
+    assert "1 pages made" in run("--panel", "chamber-outside")
+    page = isolated / "work/timeseries/day" / NIGHT / "index.html"
+    assert "chamber-outside.png" in page.read_text()
+    found = json.loads(run("--interval", "month", "--panel", "chamber-outside", "--json"))
+    assert found["periods"] == ["month/202401"]
+
+
+def test_panels_are_listed(run):
+    assert "star-velocities" in run("--list")
+    assert [one["group"] for one in json.loads(run("--list", "--panel", "seeing", "--json"))] == [
+        "Observing"
+    ]
+
+
+def test_an_unknown_interval_is_refused(run):
+    with pytest.raises(BadParameter, match="known: day, month, year"):
+        run("--interval", "week")

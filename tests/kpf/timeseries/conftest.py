@@ -1,0 +1,47 @@
+"""A night in the database, and three panels instead of all: one of them of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb.kpf.tsdb import database
+from kpfnb.kpf.tsdb.plots import definitions
+from tests.kpf.tsdb.plots.observed import NIGHT, fill
+
+PANELS = """group: Chamber
+panels:
+  hallway:
+    title: The <hallway>
+    rows:
+      - {label: temperature, unit: °C, lines: {hallway: kpfmet.TEMP}}
+  never:
+    title: Never there
+    rows:
+      - {label: nothing, lines: {none: NEVER}}
+  by-source:
+    title: By source
+    count: {by: SOURCE}
+    select: {not_junk: false}
+"""
+
+
+@pytest.fixture
+def panels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the only panels that there are."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "eras.csv").write_text("era,start,comment\n1,2020-01-01,\n")
+    (own / "chamber.yml").write_text(PANELS)
+    monkeypatch.setattr(definitions, "OWN", own)
+    return own / "chamber.yml"
+
+
+@pytest.fixture
+def night(panels: Path) -> Iterator[list[str]]:
+    """The ObsIDs of a night of six observations."""
+    columns = {"kpfmet.TEMP": [19.0, 19.1, 19.2, 19.1, 19.0, 25.0], "OBJECT": ["a", "b"] * 3}
+    yield fill(NIGHT, columns, ["Star"] * 4 + ["Sun"] * 2)
+    database.forget()

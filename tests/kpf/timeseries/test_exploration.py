@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.kpf.timeseries import exploration, explore, hovering
+from kpfnb.kpf.tsdb import database
+from kpfnb.kpf.tsdb.plots import drawing
+from kpfnb.result import Result
+from tests.kpf.tsdb.plots.observed import NIGHT, fill
+
+
+@pytest.fixture
+def night() -> Iterator[list[str]]:
+    """The ObsIDs of a night."""
+    columns: dict[str, Any] = {
+        "AIRMASS": [1.0, 1.2, 1.4, 1.6],
+        "kpfmet.TEMP": [19.0, 19.1, 19.2, 30.0],
+        "OBJECT": ["10700", "<b>", "10700", "Sun"],
+        "GOOD": [1, 1, 0, 1],
+        "2D:NOTJUNK": [1, 1, 1, 0],
+    }
+    yield fill(NIGHT, columns, ["Star"] * 3 + ["Sun"])
+    database.forget()
+
+
+def test_any_keywords_are_looked_at(night: list[str]) -> None:
+    found = explore(keywords=["AIRMASS", "kpfmet.TEMP"], start=NIGHT)
+    assert isinstance(found, Result)
+    assert found.figures() == {"panel": "keywords", "observations": 3}
+    assert found.summary().loc["AIRMASS", "median"].item() == pytest.approx(1.2)
+    assert found.to_frame().index.tolist() == night[:3]
+    assert "3 observations, 2024-01-15" in str(found)
+    assert repr(found).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "rows"),
+    [
+        ({"not_junk": False}, [0, 1, 2, 3]),
+        ({"where": ["AIRMASS >= 1.2"]}, [1, 2]),
+        ({"where": ["AIRMASS>1.1", "OBJECT == '10700'"]}, [2]),
+        ({"object": ["10700"]}, [0, 2]),
+        ({"source": ["Sun"], "not_junk": False}, [3]),
+        ({"qc": ["GOOD"]}, [0, 1]),
+    ],
+)
+def test_observations_are_chosen(night: list[str], own: dict[str, Any], rows: list[int]) -> None:
+    found = explore(keywords=["AIRMASS"], start=NIGHT, **own)
+    assert found.to_frame().index.tolist() == [night[row] for row in rows]
+
+
+def test_a_standard_panel_is_looked_at(night: list[str]) -> None:
+    found = explore("chamber-outside", start=NIGHT)
+    assert found.to_dict()["missing"] == ["kpfmet.CHAMBER_EXT_TOP", "kpfmet.CHAMBER_EXT_BOTTOM"]
+    assert len(found.plot().axes) == 1
+
+
+def test_all_nights_are_the_default(night: list[str]) -> None:
+    fill("20240118", {"AIRMASS": [2.0]})
+    assert len(explore(keywords=["AIRMASS"]).to_frame()) == 4
+
+
+def test_texts_are_states(night: list[str]) -> None:
+    found = explore(keywords=["OBJECT"], start=NIGHT)
+    assert found.summary()["value"].tolist() == ["10700", "<b>"]
+    assert "&lt;b&gt;" in found._repr_html_()
+
+
+def test_nothing_found_is_no_failure(night: list[str]) -> None:
+    found = explore(keywords=["AIRMASS"], start="20230101", end="20230630")
+    assert found.outcome.is_good
+    assert found.figures()["observations"] == 0
+    found.plot()
+
+
+def test_picture_and_values_are_exported(night: list[str], tmp_path: Path) -> None:
+    picture, values = explore(keywords=["AIRMASS"], start=NIGHT).export(tmp_path)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(values, index_col="ObsID")
+    assert table["AIRMASS"].tolist() == [1.0, 1.2, 1.4]
+    assert table["time"].iloc[0] == "2024-01-15T01:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({}, "either a panel or keywords"),
+        ({"panel": "seeing", "keywords": ["AIRMASS"]}, "either a panel or keywords"),
+        ({"panel": "seing"}, "did you mean seeing"),
+        ({"panel": "WLS"}, "is a group"),
+        ({"keywords": ["AIRMAS"]}, "nearest: AIRMASS"),
+        ({"keywords": ["AIRMASS"], "where": ["AIRMASS like 2"]}, "condition 'AIRMASS like 2'"),
+        ({"keywords": ["AIRMASS"], "where": ["AIRMAS > 2"]}, "nearest: AIRMASS"),
+        ({"keywords": ["AIRMASS"], "where": ["AIRMASS > much"]}, "is no float"),
+        ({"keywords": ["AIRMASS", "OBJECT"]}, "texts are OBJECT"),
+        ({"keywords": ["AIRMASS"], "start": "20240230"}, "start: '20240230'"),
+    ],
+)
+def test_what_cannot_be_asked(night: list[str], own: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        explore(**{"start": NIGHT, **own})
+    assert words in str(caught.value)
+
+
+def test_without_a_database_it_says_so() -> None:
+    with pytest.raises(BadInput, match="no time-series database"):
+        explore(keywords=["AIRMASS"], start=NIGHT)
+
+
+def test_the_mouse_tells_observation_and_value(night: list[str]) -> None:
+    found = explore(keywords=["AIRMASS"], start=NIGHT)
+    drawn = found._draw(whole=True)
+    hover = hovering.Hover(drawn, hovering.points(found.view))
+    drawing.png(drawn)
+    [axes] = drawn.axes
+    place = (found.view.times[1], 1.2)
+    x, y = axes.transData.transform(place)
+    event = SimpleNamespace(inaxes=axes, x=x + 3, y=y, xdata=place[0], ydata=place[1])
+    assert hover.under(event) == f"{night[1]}\nAIRMASS: 1.2"
+    event.y = y + 50
+    assert hover.under(event) == ""
+    assert hover.under(SimpleNamespace(inaxes=None, x=x, y=y)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("AIRMASS<1.5", ["AIRMASS", "<", 1.5]),
+        ("kpfmet.TEMP >= 19", ["kpfmet.TEMP", ">=", 19.0]),
+        ("L1:DRPTAG == v2.9", ["L1:DRPTAG", "==", "v2.9"]),
+        ("OBJECT != 'tau Cet'", ["OBJECT", "!=", "tau Cet"]),
+    ],
+)
+def test_conditions_are_read(text: str, parsed: list[Any]) -> None:
+    assert exploration.conditions([text]) == [parsed]

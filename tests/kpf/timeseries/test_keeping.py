@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kpfnb.errors import Busy
+from kpfnb.kpf.timeseries import keeping, site
+from kpfnb.kpf.timeseries.keeping import Keeper
+from kpfnb.kpf.tsdb import database
+from tests.kpf.tsdb.plots.observed import NIGHT, fill
+
+NOW = datetime(2024, 1, 15, 12, tzinfo=UTC).timestamp()
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def steps(keeper: Keeper) -> list[str]:
+    """What is drawn until nothing is to be done."""
+    drawn: list[str] = []
+    while done := keeper.step():
+        drawn += done.periods
+    return drawn
+
+
+def test_today_comes_first_and_nothing_is_drawn_twice(night: list[str]) -> None:
+    hands = Hands()
+    keeper = Keeper(site.folder(), hands)
+    assert steps(keeper) == [
+        *(f"day/{NIGHT}", "month/202401", "year/2024", "decade/2020s", "all/all")
+    ]
+    assert keeper.wait_seconds() == 300
+    hands.now += 300
+    assert steps(keeper) == []
+
+
+def test_what_arrives_is_drawn_when_its_clock_runs_out(night: list[str]) -> None:
+    hands = Hands()
+    keeper = Keeper(site.folder(), hands)
+    steps(keeper)
+    fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
+    hands.now += 300
+    assert steps(keeper) == [f"day/{NIGHT}"]
+    hands.now += 300
+    assert steps(keeper) == ["month/202401"]
+
+
+def test_today_does_not_wait_for_all_the_days(
+    night: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "BATCH", 1)
+    for day in ("20240113", "20240114"):
+        fill(day, {"kpfmet.TEMP": [18.0]})
+    hands = Hands()
+    keeper = Keeper(site.folder(), hands)
+    names = ["today", "this month", "this year", "all months and years", "decades"]
+    keeper.finished = dict.fromkeys(names, NOW)
+    done = keeper.step()
+    assert done is not None
+    assert done.periods == (f"day/{NIGHT}",)
+    fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
+    hands.now += 300
+    assert steps(keeper) == [f"day/{NIGHT}", "day/20240114", "day/20240113"]
+
+
+def test_what_was_done_is_remembered(night: list[str]) -> None:
+    hands = Hands()
+    steps(Keeper(site.folder(), hands))
+    assert Keeper(site.folder(), hands).step() is None
+    (site.folder() / keeping.STATE).write_text("{")
+    assert steps(Keeper(site.folder(), hands)) == []
+
+
+def test_a_wrong_panel_stops_nothing_for_good(night: list[str], panels: Path) -> None:
+    keeper = Keeper(site.folder(), Hands())
+    good = panels.read_text()
+    panels.write_text("group: A\n")
+    assert keeper.try_step() is None
+    assert "line 1" in keeper.error
+    assert keeper.wait_seconds() == keeping.RETRY_SECONDS
+    panels.write_text(good)
+    assert keeper.try_step() is not None
+    assert keeper.error == ""
+
+
+def test_without_a_database_it_waits(panels: Path) -> None:
+    keeper = Keeper(site.folder(), Hands())
+    assert steps(keeper) == []
+    fill(NIGHT, {"kpfmet.TEMP": [18.0]})
+    database.forget()
+
+
+def test_there_is_only_one(night: list[str]) -> None:
+    stop = threading.Event()
+    service = threading.Thread(target=keeping.serve, args=[stop])
+    service.start()
+    try:
+        while not (site.folder() / keeping.STATE).exists():
+            assert service.is_alive()
+            stop.wait(0.01)
+        with pytest.raises(Busy):
+            keeping.run_once()
+    finally:
+        stop.set()
+        service.join()
+    keeping.run_once()
+    assert (site.folder() / "all/all/index.html").exists()

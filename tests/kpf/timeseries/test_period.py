@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.errors import BadParameter
+from kpfnb.kpf.timeseries import period
+from kpfnb.kpf.timeseries.period import CALENDAR, Interval
+
+nights = st.dates(date(2020, 1, 1), date(2039, 12, 31)).map(lambda day: day.strftime("%Y%m%d"))
+NIGHTS = ["20231230", "20240115", "20240116", "20240301"]
+
+
+@given(nights, st.sampled_from(CALENDAR))
+def test_a_night_is_in_its_period(night: str, interval: Interval) -> None:
+    found = period.containing(interval, night)
+    assert found.covers(night)
+    assert period.containing(interval, found.first) == found
+    assert period.containing(interval, found.last) == found
+    assert all(up.covers(found.first) and up.covers(found.last) for up in found.parents())
+
+
+@pytest.mark.parametrize(
+    ("interval", "path", "title", "last"),
+    [
+        ("day", "day/20240229", "29 February 2024", "20240229"),
+        ("month", "month/202402", "February 2024", "20240229"),
+        ("year", "year/2024", "2024", "20241231"),
+        ("decade", "decade/2020s", "The 2020s", "20291231"),
+    ],
+)
+def test_names_of_periods(interval: str, path: str, title: str, last: str) -> None:
+    found = period.containing(Interval(interval), "20240229")
+    assert (found.path, found.title, found.last) == (path, title, last)
+
+
+@pytest.mark.parametrize(
+    ("interval", "start", "end", "names"),
+    [
+        ("day", "", "", ["20240301"]),
+        ("day", "20240115", "", ["20240115"]),
+        ("day", "20240116", "20231230", ["20231230", "20240115", "20240116"]),
+        ("month", "20240110", "20240320", ["202401", "202403"]),
+        ("year", "20230101", "20240101", ["2023", "2024"]),
+        ("year", "20210101", "", ["2021"]),
+        ("decade", "", "", ["2020s"]),
+        ("all", "", "", ["all"]),
+        ("all", "20240110", "20240215", ["20240110-20240215"]),
+    ],
+)
+def test_what_is_asked_for(interval: str, start: str, end: str, names: list[str]) -> None:
+    found = period.asked(Interval(interval), start, end, NIGHTS)
+    assert [one.name for one in found] == names
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "there"),
+    [("2024011", "", NIGHTS), ("", "20240101", NIGHTS), ("", "", []), ("20240231", "", NIGHTS)],
+)
+def test_what_cannot_be_asked_for(start: str, end: str, there: list[str]) -> None:
+    with pytest.raises(BadParameter):
+        period.asked(Interval.DAY, start, end, there)
+
+
+def test_what_is_to_come_is_no_gap() -> None:
+    day = period.containing(Interval.DAY, "20240115")
+    noon = datetime(2024, 1, 15, 12, tzinfo=UTC)
+    assert day.span(noon).until == noon
+    assert day.span(datetime(2025, 1, 1, tzinfo=UTC)).until == datetime(2024, 1, 16, tzinfo=UTC)

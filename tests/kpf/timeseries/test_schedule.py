@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from kpfnb.kpf.timeseries import schedule
+from kpfnb.kpf.timeseries.schedule import CLOCKS
+
+NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
+SECONDS = NOW.timestamp()
+DONE = {clock.name: SECONDS for clock in CLOCKS}
+NIGHTS = ["20231230", "20240115", "20240301"]
+
+
+def names(finished: dict[str, float], now: float = SECONDS) -> list[str]:
+    return [clock.name for clock in schedule.due(finished, now)]
+
+
+def test_at_first_everything_is_due_the_urgent_first() -> None:
+    assert names({}) == [clock.name for clock in CLOCKS]
+    assert names({})[0] == "today"
+    assert schedule.wait_seconds({}, SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        (0, []),
+        (299, []),
+        (300, ["today"]),
+        (600, ["today", "this month"]),
+        (3 * 3600, ["today", "this month", "this year"]),
+        (6 * 3600, ["today", "this month", "this year", "all months and years"]),
+        (48 * 3600, [clock.name for clock in CLOCKS]),
+    ],
+)
+def test_each_interval_has_its_own_clock(later: float, expected: list[str]) -> None:
+    assert names(DONE, SECONDS + later) == expected
+
+
+def test_the_next_clock_is_waited_for() -> None:
+    assert schedule.wait_seconds(DONE, SECONDS + 100) == 200
+
+
+def test_a_clock_put_back_stops_nothing() -> None:
+    assert names(DONE, SECONDS - 10) == [clock.name for clock in CLOCKS]
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [
+        ("today", ["20240301"]),
+        ("this month", ["202403"]),
+        ("this year", ["2024"]),
+        ("all months and years", ["202403", "202401", "202312", "2024", "2023"]),
+        ("all days", ["20240301", "20240115", "20231230"]),
+        ("decades", ["2020s", "all"]),
+    ],
+)
+def test_the_periods_of_a_clock(clock: str, expected: list[str]) -> None:
+    [one] = [one for one in CLOCKS if one.name == clock]
+    assert [period.name for period in schedule.periods(one, NIGHTS, NOW)] == expected
+    assert schedule.periods(one, [], NOW) == []
+
+
+def test_a_day_without_data_is_not_drawn() -> None:
+    assert schedule.periods(CLOCKS[0], NIGHTS[:-1], NOW) == []

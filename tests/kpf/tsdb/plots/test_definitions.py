@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.kpf.tsdb.plots import definitions
+from kpfnb.kpf.tsdb.plots.panel import GROUPS
+
+PANEL = """group: Mine
+panels:
+  hallway:
+    title: The hallway
+    rows:
+      - {label: temperature, unit: °C, lines: {hallway: kpfmet.TEMP}}
+"""
+
+
+@pytest.fixture
+def mine(isolated: Path) -> Path:
+    """The user's folder of panels."""
+    folder = isolated / "work/panels"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_every_group_has_panels() -> None:
+    groups = Counter(panel.group for panel in definitions.load().values())
+    assert list(groups) == list(GROUPS)
+    assert sum(groups.values()) >= 80
+
+
+def test_a_users_panel_needs_no_code(mine: Path) -> None:
+    (mine / "mine.yml").write_text(PANEL)
+    panels = definitions.load()
+    assert list(panels)[-1] == "hallway"
+    line = panels["hallway"].rows[0].lines["hallway"]
+    assert (line.column, line.scale) == ("kpfmet.TEMP", 1.0)
+
+
+def test_the_setting_names_another_folder(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_PANELS", str(isolated))
+    (isolated / "mine.yml").write_text(PANEL)
+    assert "hallway" in definitions.load()
+
+
+def test_a_users_panel_takes_the_place_of_ours(mine: Path) -> None:
+    (mine / "mine.yml").write_text(PANEL.replace("hallway:\n", "seeing:\n"))
+    panels = definitions.load()
+    assert panels["seeing"].title == "The hallway"
+    assert sum(panel.title == "The hallway" for panel in panels.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("title:", "titel:", 4, "unknown key 'titel'; did you mean title?"),
+        ("    title: The hallway\n", "", 3, "title: Field required"),
+        ("label: temperature, ", "", 6, "label: Field required"),
+        ("kpfmet.TEMP}", "{column: A, scale: much}}", 6, "scale: Input should be a valid number"),
+        ("unit: °C, ", "lower: 2, upper: 1, ", 6, "lower (2) is not below upper (1)"),
+        ("kpfmet.TEMP}}", "kpfmet.TEMP}}\n    states: {a: B}", 3, "not rows and states"),
+        ("    rows:", "    select: {where: [[A, like, 1]]}\n    rows:", 5, "operator 'like'"),
+        ("  hallway:\n", "  The Hallway:\n", 3, "String should match pattern"),
+        ("hallway: kpfmet.TEMP", "hallway: A, hallway: B", 6, "'hallway' stands twice"),
+        ("group: Mine\n", "group: [\n", 3, "expected"),
+        ("group: Mine\n", "groups: Mine\n", 1, "unknown key 'groups'; did you mean group?"),
+        ("lines: {hallway: kpfmet.TEMP}", "lines: 3", 6, "Input should be a valid dictionary"),
+        (PANEL, "group: Mine\npanels:\n  hallway: 3\n", 3, "a panel is a mapping"),
+        (PANEL, "- 1\n", 1, "a file of panels is a mapping"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_line(
+    mine: Path, old: str, new: str, line: int, words: str
+) -> None:
+    path = mine / "mine.yml"
+    path.write_text(PANEL.replace(old, new, 1))
+    with pytest.raises(BadInput) as caught:
+        definitions.load()
+    assert f"{path}, line {line}: " in caught.value.what
+    assert words in caught.value.what
+
+
+def test_a_panel_that_is_in_two_files_is_refused(mine: Path) -> None:
+    for name in ("a.yml", "b.yml"):
+        (mine / name).write_text(PANEL)
+    with pytest.raises(BadInput, match=r"b\.yml: panel hallway is in .*a\.yml too"):
+        definitions.load()
+
+
+def test_an_empty_file_is_refused(mine: Path) -> None:
+    (mine / "mine.yml").touch()
+    with pytest.raises(BadInput, match="is empty"):
+        definitions.load()
+
+
+def test_panels_are_chosen_by_name_and_by_group() -> None:
+    chosen = definitions.choose(["seeing", "WLS"])
+    assert {panel.group for panel in chosen.values()} == {"Observing", "WLS"}
+    with pytest.raises(BadParameter, match="did you mean seeing"):
+        definitions.choose(["seing"])
