@@ -16,6 +16,8 @@ import nbformat
 PROJECT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 NEEDS_PYPEIT = ("reduce",)
+NEEDS_DATABASE = ("timeseries",)
+"""The demo night is in the time-series database before they run."""
 LARGEST_PICTURE = 150_000
 """A larger one (characters of base64) is not stored; nbval does not compare pictures."""
 
@@ -32,16 +34,22 @@ def variables(work_dir: Path) -> dict[str, str]:
     }
 
 
-def prepare(work_dir: Path) -> None:
+def prepare(notebook: Path, work_dir: Path) -> None:
     """The demo night, as `kpfnb demo night` makes it, not processed."""
     from kpfnb.demo import night
 
     night.simulate(work_dir / "kpf")
+    if notebook.stem in NEEDS_DATABASE:
+        _kpfnb(work_dir, "ingest", night.NIGHT)
 
 
 def release(work_dir: Path) -> None:
     """Stop the services that a notebook has started there."""
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", "services", "stop"]
+    _kpfnb(work_dir, "services", "stop")
+
+
+def _kpfnb(work_dir: Path, *arguments: str) -> None:
+    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
     subprocess.run(command, env=variables(work_dir), stdout=subprocess.DEVNULL, check=True)
 
 
@@ -72,7 +80,7 @@ def main() -> None:
         if wanted and notebook.stem not in wanted:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            prepare(Path(folder))
+            prepare(notebook, Path(folder))
             try:
                 store(notebook, Path(folder))
             finally:

@@ -16,11 +16,12 @@ from tests.notebooks.outputs import NEEDS_PYPEIT, NOTEBOOKS, PROJECT, prepare, r
 @pytest.fixture
 def work_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """Where the notebook's data are: the demo night, or the reduction of the real frames."""
-    if request.node.callspec.params["notebook"].stem in NEEDS_PYPEIT:
+    notebook = request.node.callspec.params["notebook"]
+    if notebook.stem in NEEDS_PYPEIT:
         request.getfixturevalue("real")
         yield request.getfixturevalue("real_work_dir")
         return
-    prepare(tmp_path / "work")
+    prepare(notebook, tmp_path / "work")
     yield tmp_path / "work"
     release(tmp_path / "work")
 

@@ -14,6 +14,8 @@ from kpfnb.kpf.tsdb.plots.data import View
 from kpfnb.kpf.tsdb.plots.drawing import Drawn
 
 NEAR_PIXELS = 8.0
+SCREEN_DPI = 80
+"""The picture is as wide as a notebook."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ def canvas(view: View, drawn: Drawn) -> Any:
     """The picture as a widget (ipympl)."""
     from ipympl.backend_nbagg import Canvas, FigureManager
 
+    drawn.figure.set_dpi(SCREEN_DPI)
     widget = Canvas(drawn.figure)
     FigureManager(widget, 1)
     widget.header_visible = False
+    widget.toolbar_position, widget.toolbar_visible = "top", "visible"
     Hover(drawn, points(view)).connect(widget)
     return widget
 

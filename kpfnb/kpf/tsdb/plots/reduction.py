@@ -14,7 +14,9 @@ BINS = 500
 """As many as a picture has columns to show."""
 
 GAP_SHARE = 0.03
-"""A stretch without an observation is told from this share of the span on."""
+"""A stretch without an observation is told from this share of the span on,"""
+GAP_DAYS = 2 / 24
+"""and from these two hours on."""
 _GAP_STEPS = 8.0
 
 _MAD_TO_SIGMA = 1.4826
@@ -76,7 +78,7 @@ def gaps(times: Array, start: float, until: float, span_days: float) -> list[tup
     """The stretches (days) without any observation that are long for the span."""
     edges = np.concatenate(([start], times[(times >= start) & (times < until)], [until]))
     widths = np.diff(edges)
-    long = np.flatnonzero(widths > GAP_SHARE * span_days)
+    long = np.flatnonzero(widths > max(GAP_SHARE * span_days, GAP_DAYS))
     return [(float(edges[one]), float(edges[one + 1])) for one in long]
 
 

@@ -81,8 +81,8 @@ def test_failures_are_marked() -> None:
 def test_eras_and_gaps_are_drawn() -> None:
     _, drawn = draw(**row())
     assert [text.get_text() for text in drawn.axes[0].texts] == ["era 9.9"]
-    # Before the first observation (1 h) and after the last (7.5 h)
-    assert len(drawn.axes[0].patches) == 2
+    # After the last observation, at 7.5 h; the hour before the first is too short
+    assert len(drawn.axes[0].patches) == 1
 
 
 def test_only_the_selected_are_drawn() -> None:
