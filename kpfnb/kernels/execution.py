@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import shutil
 import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import papermill
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
@@ -32,6 +35,7 @@ from kpfnb.session import RUN_VARIABLE
 KernelKind = Literal["fork", "plain"]
 PARTIAL_NAME = "notebook.partial.ipynb"
 START_SECONDS = 120
+END_POLL_SECONDS = 0.01
 GRACE_SECONDS = 10
 """A kernel that is told to stop may clean up for so long before it is killed."""
 
@@ -207,6 +211,43 @@ class _Engine(Engine):
 papermill_engines.register(_ENGINE, _Engine)
 
 
+class _KernelClient(AsyncKernelClient):
+    """A client that does not wait longer than it has to: 0.2 s of silence, as its parent does."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel has answered on both channels."""
+        deadline = time.monotonic() + (timeout or START_SECONDS)
+        while time.monotonic() < deadline:
+            request = self.kernel_info()
+            if await self._replied(request) and await self._idle(request):
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+        raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    async def _replied(self, request: str) -> bool:
+        try:
+            reply = await self.get_shell_msg(timeout=1)
+        except queue.Empty:
+            return False
+        if reply["parent_header"].get("msg_id") != request:
+            return False
+        self._handle_kernel_info_reply(reply)
+        return True
+
+    async def _idle(self, request: str) -> bool:
+        """The end of the request is told: all that came before it has been read."""
+        try:
+            while True:
+                message = await self.get_iopub_msg(timeout=0.2)
+                if message["parent_header"].get("msg_id") == request and (
+                    message["content"].get("execution_state") == "idle"
+                ):
+                    return True
+        except queue.Empty:
+            return False
+
+
 class _KernelManager(AsyncKernelManager):
     """A kernel of this Python, reached over Unix sockets: of TCP ports some get lost to others."""
 
@@ -214,7 +255,10 @@ class _KernelManager(AsyncKernelManager):
         self, folder: Path, kind: KernelKind, variables: dict[str, str], output: BinaryIO
     ) -> None:
         super().__init__(
-            kernel_name="python3", transport="ipc", connection_file=str(folder / "kernel.json")
+            kernel_name="python3",
+            transport="ipc",
+            connection_file=str(folder / "kernel.json"),
+            client_factory=_KernelClient,
         )
         self._output = output
         provisioner = "kpfnb-fork" if kind == "fork" else "local-provisioner"
@@ -230,6 +274,10 @@ class _KernelManager(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """Always this Python, whatever kernels are installed."""
         return self._spec
+
+    async def _async_wait(self, pollinterval: float = END_POLL_SECONDS) -> None:
+        # A kernel that was told to end is gone in less than the usual 0.1 s
+        await super()._async_wait(pollinterval=END_POLL_SECONDS)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         # What the kernel writes past IPython, a last cry from C among it, goes to the log

@@ -1,8 +1,8 @@
 """Kernels in milliseconds: forked from a process that has the heavy libraries loaded.
 
-`ForkProvisioner` is what jupyter_client asks for a kernel. The process that forks
-(`kpfnb.kernels.kernelhost`) is started with the first kernel, serves all threads of this process, and ends
-with it.
+`ForkProvisioner` is what jupyter_client asks for a kernel. The process that forks them
+(`kpfnb.kernels.kernelhost`) is started with the first kernel, serves all threads of this process,
+and ends with it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A process that has the heavy libraries loaded and forks a Jupyter kernel for each request.
 
-Run as `python -P -m kpfnb.kernels.kernelhost DESCRIPTOR` by `kpfnb.kernels.forkserver`; DESCRIPTOR is one end of a
-socket pair. A request is one byte with a socket and the kernel's stdin, stdout and stderr. The
-kernel's number and later its exit code come back on that socket, a line each; what the kernel
-shall be (arguments, environment, directory) is read from it by the forked child.
+Run as `python -P -m kpfnb.kernels.kernelhost DESCRIPTOR` by `kpfnb.kernels.forkserver`; DESCRIPTOR
+is one end of a socket pair. A request is one byte with a socket and the kernel's stdin, stdout and
+stderr. The kernel's number and later its exit code come back on that socket, a line each; what the
+kernel shall be (arguments, environment, directory) is read from it by the forked child.
 
 The process has one thread only, as forking needs. It ends, and its kernels with it, when the
 other end of its socket is closed, however the process there died.
@@ -38,7 +38,6 @@ PRELOADED = (
     "IPython.extensions.storemagic",
     "pandas.io.formats.html",
     "tornado.platform.asyncio",
-    "papermill.translators",
     "pydantic_settings",
     "psutil",
     "ipykernel.debugger",
