@@ -51,5 +51,5 @@ $(VENV)/.base: pyproject.toml requirements.lock
 	touch $@
 
 $(VENV)/.test: $(VENV)/.base
-	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[pypeit,test]'
+	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[kubernetes,pypeit,test]'
 	touch $@
