@@ -135,7 +135,9 @@ def make(
     stale = [one for one in periods if force or partly or site.read(top, one).mark != marks[one]]
     at = now or datetime.now(UTC)
     jobs = [job for one in stale for job in _jobs(one, panels, top, at)]
-    outcomes = compute.run(work, jobs, title="panels", retries=1)
+    # One day is drawn sooner than workers are started
+    short = len(stale) == 1 and stale[0].interval is Interval.DAY
+    outcomes = compute.run(work, jobs, title="panels", retries=1, isolate=False if short else None)
     found: dict[Period, list[Shown]] = {one: [] for one in stale}
     failed = {}
     for part in outcomes:
