@@ -16,7 +16,6 @@ Signature = tuple[int, int, int]
 NO_FILE: Signature = (0, 0, 0)
 
 
-
 @dataclass
 class Watch:
     """The products expected of some observations, compared with what was there at the beginning.
