@@ -27,7 +27,9 @@ def read(unit: Path) -> configparser.ConfigParser:
 
 
 def test_every_watcher_has_one() -> None:
-    assert {unit.stem for unit in UNITS} == {f"kpfnb-watch-{name}" for name in KINDS}
+    assert {unit.stem for unit in UNITS} == {
+        f"kpfnb-watch-{name}" for name in (*KINDS, "timeseries")
+    }
 
 
 @each

@@ -50,13 +50,10 @@ def quicklook(
     Example: kpfnb quicklook 20240115.12345 20240117 --l0 --2d --ncpu 8 --load 90
     """
     from kpfnb.kpf import quicklook as work
-    from kpfnb.kpf.quicklook import Age
 
-    if only_recent and not_recent:
-        raise BadParameter("--only-recent and --not-recent exclude each other")
-    age = Age.RECENT if only_recent else Age.OLD if not_recent else Age.ANY
-    chosen = {"L0": l0, "2D": d2, "L1": l1, "L2": l2, "master": master}
-    levels = [level for level, is_chosen in chosen.items() if is_chosen]
+    levels, age = choice(
+        {"L0": l0, "2D": d2, "L1": l1, "L2": l2, "master": master}, only_recent, not_recent
+    )
     if print_files:
         paths = [str(one.path) for one in work.find(start, end, levels=levels, age=age)]
         print(json.dumps(paths, indent=1) if as_json else "\n".join(paths))
@@ -72,3 +69,13 @@ def quicklook(
         force=force,
     )
     finish(result, as_json=as_json)
+
+
+def choice(levels: dict[str, bool], only_recent: bool, not_recent: bool) -> tuple[list[str], str]:
+    """The levels that are chosen and the age that is meant, from the flags of a command."""
+    from kpfnb.kpf.quicklook import Age
+
+    if only_recent and not_recent:
+        raise BadParameter("--only-recent and --not-recent exclude each other")
+    age = Age.RECENT if only_recent else Age.OLD if not_recent else Age.ANY
+    return [level for level, is_chosen in levels.items() if is_chosen], age

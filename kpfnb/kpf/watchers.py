@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kpfnb import settings
-from kpfnb.errors import BadParameter
+from kpfnb.errors import BadInput, BadParameter
 from kpfnb.kpf.drpdaemon import ByDaemon
 from kpfnb.kpf.drplists import LIST_SIZE, Lists
 from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.quicklook import Age, targets
+from kpfnb.kpf.quicklook.selection import is_of_age
 from kpfnb.kpf.safekeeping import STATE_DIR
 from kpfnb.parameters import check_night
 from kpfnb.settings import Settings
@@ -31,10 +34,14 @@ class Wish:
     ----------
     ncpus : work on so many files at once
     nice : added to the niceness of what it starts, 0 to 19
+    levels : of quicklook: L0, 2D, L1, L2, master; none: all
+    age : of quicklook: any, recent (less than a day old) or old
     """
 
     ncpus: int
     nice: int = 0
+    levels: tuple[str, ...] = ()
+    age: str = Age.ANY
 
     def __post_init__(self) -> None:
         """Refuse what can't be."""
@@ -49,6 +56,8 @@ def run(
     *,
     ncpus: int | None = None,
     nice: int = 0,
+    levels: Sequence[str] = (),
+    age: str = Age.ANY,
     since: str = "",
     polling: bool | None = None,
     once: bool = False,
@@ -56,6 +65,7 @@ def run(
     """Run the watcher of that name; see `kpfnb.watching.service.run` and `.pace`.
 
     ncpus : the setting `workers` if None
+    levels, age : see `Wish`
 
     Raises
     ------
@@ -63,7 +73,7 @@ def run(
     Busy : see `kpfnb.watching.service.run`
     """
     here = settings.load()
-    wish = Wish(here.workers if ncpus is None else ncpus, nice)
+    wish = Wish(here.workers if ncpus is None else ncpus, nice, tuple(levels), age)
     try:
         check_night(since)
     except ValueError as error:
@@ -93,7 +103,25 @@ def ingest(here: Settings, wish: Wish) -> Kind:
     return _kind("ingest", here, levels=KPF.levels, handle=_ingest, batch_size=600)
 
 
-KINDS: dict[str, Callable[[Settings, Wish], Kind]] = {"process": process, "ingest": ingest}
+def quicklook(here: Settings, wish: Wish) -> Kind:
+    """Pictures, checks and pages of files of all levels, and of masters."""
+    levels = wish.levels or targets.LEVELS
+    return Kind(
+        name="quicklook",
+        root=here.kpf_root,
+        state=here.kpf_root / STATE_DIR,
+        tops=tuple(here.kpf_root / targets.folder(level) for level in levels),
+        wanted=is_target(here.kpf_root, levels, wish.age),
+        handle=partial(_quicklook, wish),
+        batch_size=2 * wish.ncpus,
+    )
+
+
+KINDS: dict[str, Callable[[Settings, Wish], Kind]] = {
+    "process": process,
+    "quicklook": quicklook,
+    "ingest": ingest,
+}
 """Makes the watcher of each name. One is added by a function that returns its `Kind`."""
 
 
@@ -110,6 +138,20 @@ def is_file_of(root: Path, levels: Collection[str]) -> Callable[[str], bool]:
     return wanted
 
 
+def is_target(root: Path, levels: Collection[str], age: str) -> Callable[[str], bool]:
+    """Whether a path is that of a file for quicklook, of one of these levels and of that age."""
+
+    def wanted(path: str) -> bool:
+        try:
+            target = targets.of(Path(path))
+        except BadInput:
+            return False
+        place = root / targets.folder(target.level) / target.night
+        return target.level in levels and target.path.parent == place and is_of_age(path, age)
+
+    return wanted
+
+
 def _kind(name: str, here: Settings, *, levels: Collection[str], **own: Any) -> Kind:
     root = here.kpf_root
     return Kind(
@@ -120,6 +162,17 @@ def _kind(name: str, here: Settings, *, levels: Collection[str], **own: Any) -> 
         wanted=is_file_of(root, levels),
         **own,
     )
+
+
+def _quicklook(wish: Wish, tasks: Sequence[Task]) -> Iterator[Ended]:
+    from kpfnb.kpf import quicklook as work
+
+    paths = [task.path for task in tasks]
+    made = work.make(paths, workers=wish.ncpus, nice=wish.nice, progress=False)
+    items = {item.name: item for item in made.items}
+    for task in tasks:
+        item = items[task.path.name]
+        yield Ended(task.path, Fate.DONE if item.fate.is_good else Fate.FAILED, item.reason)
 
 
 def _ingest(tasks: Sequence[Task]) -> Iterator[Ended]:

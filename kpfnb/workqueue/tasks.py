@@ -19,6 +19,7 @@ from kpfnb.errors import BadParameter
 from kpfnb.parameters import Parameter, parse_kind, validate
 
 MODULES = {
+    "backup": "kpfnb.adap.backing",
     "test": "kpfnb.workqueue.trial",
 }
 

@@ -1,4 +1,4 @@
-"""What the watcher `process` does with L0 files, with a tiny DRP."""
+"""What the watchers do with files: `process` with a tiny DRP, `quicklook` with a small night."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kpfnb.watching import status
 from kpfnb.watching.arrivals import Pace
 from kpfnb.watching.status import Status
 from kpfnb.watching.watcher import Watcher
+from tests import nights
 from tests.kpf.fakedrp import LEVELS, fits, product
 from tests.watching.conftest import wait_until
 
@@ -303,3 +304,33 @@ def test_a_log_in_use_is_rotated(tmp_path: Path) -> None:
 
 def _text(file: Path) -> str:
     return file.read_text() if file.exists() else ""
+
+
+@pytest.mark.parametrize(
+    ("path", "levels", "wanted"),
+    [
+        ("L0/20240115/KP.20240115.00000.00.fits", ["L0"], True),
+        ("L1/20240115/KP.20240115.00000.00_L1.fits", ["L0"], False),
+        ("masters/20240115/kpf_20240115_master_bias_autocal-bias.fits", ["master"], True),
+        ("masters/20240115/kpf_20240115_master_bias_autocal-bias.fits", ["L0"], False),
+        ("masters/20240115/anything.fits", ["master"], False),
+    ],
+)
+def test_which_files_quicklook_wants(path: str, levels: list[str], wanted: bool) -> None:
+    assert watchers.is_target(Path("/data"), levels, "any")(f"/data/{path}") is wanted
+
+
+def test_quicklook_can_be_asked_for_new_or_for_old_files_only(data: Path) -> None:
+    path = l0(data)
+    assert watchers.is_target(data, ["L0"], "recent")(str(path))
+    assert not watchers.is_target(data, ["L0"], "old")(str(path))
+    os.utime(path, (0, 0))
+    assert not watchers.is_target(data, ["L0"], "recent")(str(path))
+    assert watchers.is_target(data, ["L0"], "old")(str(path))
+
+
+def test_quicklook_makes_pages(data: Path) -> None:
+    observed = nights.small_night(data).figures()["observations"]
+    ended = watchers.run("quicklook", ncpus=1, levels=["L0"], once=True)
+    assert (ended.done, ended.failed) == (observed, 0)
+    assert (data / "QLP/20240115/index.html").is_file()

@@ -25,6 +25,17 @@ class Age(StrEnum):
     """A day ago or more."""
 
 
+def is_of_age(path: str, age: str) -> bool:
+    """Whether a file was modified as lately as asked; one that is not there is of any age only."""
+    if age == Age.ANY:
+        return True
+    try:
+        modified = Path(path).stat().st_mtime
+    except OSError:
+        return False
+    return (modified >= time.time() - DAY_SECONDS) == (age == Age.RECENT)
+
+
 def find(
     start: str,
     end: str = "",

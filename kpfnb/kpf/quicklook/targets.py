@@ -71,6 +71,11 @@ class Target:
         return moment, LEVELS.index(self.level), self.name
 
 
+def folder(level: str) -> str:
+    """The directory of a level, below the data root."""
+    return MASTERS_DIR if level == MASTER else level
+
+
 def of(path: Path) -> Target:
     """The target that a path names; a `BadInput` where the name is none of KPF's."""
     target = _observation(path, path.name) or _master(path, path.name)
