@@ -18,7 +18,7 @@ demo: $(VENV)/.base  ## simulate a KPF night and run the nightly pipeline on it
 	$(BIN)/kpfnb pipeline run nightly --resume
 
 test: $(VENV)/.test lint  ## all tests: the package, the notebooks, the browser, real PypeIt
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.test  ## style, formatting and types
 	$(BIN)/ruff check .

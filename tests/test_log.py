@@ -38,12 +38,12 @@ def test_threads_keep_their_logs_apart(tmp_path):
 
 def test_the_console_is_set_up_once(capsys):
     root = logging.getLogger()
-    before = list(root.handlers)
+    before = [one for one in root.handlers if one.name != "kpfnb"]
+    mended, root.handlers = root.handlers, [*before]
     try:
         log.console()
         log.console(logging.ERROR)
         added = [one for one in root.handlers if one not in before]
         assert [one.level for one in added] == [logging.ERROR]
     finally:
-        for one in [one for one in root.handlers if one not in before]:
-            root.removeHandler(one)
+        root.handlers = mended

@@ -21,8 +21,6 @@ ELSEWHERE = {
     "kpfnb run reduce -f params/reduce.kast.yml": "is run by tests/adap, with real PypeIt",
 }
 
-pytestmark = pytest.mark.xdist_group("readme")
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:

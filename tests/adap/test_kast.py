@@ -20,7 +20,7 @@ from kpfnb.adap.reduced import Reduction
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.outcomes import Outcome
 
-pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500), pytest.mark.xdist_group("kast")]
+pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
 
 FAST = """\
 [calibrations]
@@ -118,7 +118,6 @@ def test_it_shows_spectra_and_pictures(real: Reduction, tmp_path: Path) -> None:
     assert len(page) < 2_500_000
     table = real._repr_html_()
     assert "J1217p3905" in table
-    assert "pixelflat, illumflat, trace" in table
 
 
 def test_the_report_shows_types_spectra_and_pictures(real: Reduction, real_work_dir: Path) -> None:
@@ -161,7 +160,7 @@ def test_a_frame_that_is_no_fits_does_not_stop_the_others(
     (cropped / "a0.fits").write_text("no FITS file")
     result = reduce_fast(cropped, real_work_dir, tmp_path / "out")
     assert result.outcome is Outcome.PARTIAL
-    assert result.reason == "1 of 1 science and standard frames reduced: a0.fits: not a FITS file"
+    assert result.reason == "1 of 1 science and standard frames reduced: a0.fits: not FITS"
     assert result.spectra()[0].snr > 3
 
 

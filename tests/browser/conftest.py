@@ -38,7 +38,7 @@ class Lab:
         return f"{self.url}lab/tree/{notebook}?token={self.token}&reset"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of its own: the notebooks, a kpfnb.toml above them, the work directory beside."""
     home = tmp_path_factory.mktemp("lab")
@@ -47,7 +47,7 @@ def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(lab_home: Path) -> Iterator[Lab]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
@@ -91,7 +91,7 @@ def _wait_for_server(home: Path, server: subprocess.Popen[bytes]) -> Lab:
     raise AssertionError(f"JupyterLab did not start:\n{(home / 'lab.log').read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(lab: Lab) -> Iterator[object]:
     from playwright.sync_api import sync_playwright
 

@@ -12,7 +12,7 @@ import pytest
 from tests import nights
 from tests.browser.conftest import Lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 IDLE = """() => {
   const panel = window.jupyterapp?.shell.currentWidget;

@@ -33,6 +33,21 @@ LEVELS = ("2D", "L1", "L2")
 PAST = time.time() - 3600
 
 
+_others: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """What runs beside the test: a browser of other tests, say."""
+    _others.clear()
+    _others.update(psutil.Process().children(recursive=True))
+
+
+def left_over() -> list[psutil.Process]:
+    """Processes that the test has started and that still run."""
+    return [one for one in psutil.Process().children(recursive=True) if one not in _others]
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two nights with three observations and one, and a DRP that does what it should."""
@@ -212,7 +227,7 @@ def test_a_drp_that_does_not_end_well(
     result = run(NIGHT, **options)
     assert result.batches[0].ending == ending
     assert result.outcome is (Outcome.FAILED if fault == "silent" else Outcome.SUCCEEDED)
-    assert not psutil.Process().children(recursive=True)
+    assert not left_over()
     if fault == "child":
         assert not psutil.pid_exists(int((tmp_path / "child").read_text()))
 
@@ -317,7 +332,7 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     }
     assert "ended early: interrupted" in result.notes
     assert tags(root, A) == ["old"] * 3
-    assert not psutil.Process().children(recursive=True)
+    assert not left_over()
     assert nothing_is_held(root)
 
 
@@ -481,4 +496,4 @@ def test_the_stand_in_drp_with_its_defects(
     result = run("20240115", ncpus=1)
     assert result.batches[0].ending == ending
     assert result.counts[Fate.DONE] == done
-    assert not psutil.Process().children(recursive=True)
+    assert not left_over()

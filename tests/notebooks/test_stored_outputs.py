@@ -27,7 +27,7 @@ def work_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 
 def _cases() -> list[Any]:
-    pypeit = [pytest.mark.pypeit, pytest.mark.xdist_group("kast"), pytest.mark.timeout(1500)]
+    pypeit = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
     return [
         pytest.param(path, id=path.stem, marks=pypeit if path.stem in NEEDS_PYPEIT else [])
         for path in NOTEBOOKS
