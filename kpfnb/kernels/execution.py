@@ -36,6 +36,7 @@ KernelKind = Literal["fork", "plain"]
 PARTIAL_NAME = "notebook.partial.ipynb"
 START_SECONDS = 120
 END_POLL_SECONDS = 0.01
+END_SECONDS = 2.0
 GRACE_SECONDS = 10
 """A kernel that is told to stop may clean up for so long before it is killed."""
 
@@ -227,13 +228,14 @@ class _KernelClient(AsyncKernelClient):
 
     async def _replied(self, request: str) -> bool:
         try:
-            reply = await self.get_shell_msg(timeout=1)
+            # Late answers to earlier requests may come first
+            while True:
+                reply = await self.get_shell_msg(timeout=1)
+                if reply["parent_header"].get("msg_id") == request:
+                    self._handle_kernel_info_reply(reply)
+                    return True
         except queue.Empty:
             return False
-        if reply["parent_header"].get("msg_id") != request:
-            return False
-        self._handle_kernel_info_reply(reply)
-        return True
 
     async def _idle(self, request: str) -> bool:
         """The end of the request is told: all that came before it has been read."""
@@ -259,6 +261,8 @@ class _KernelManager(AsyncKernelManager):
             transport="ipc",
             connection_file=str(folder / "kernel.json"),
             client_factory=_KernelClient,
+            # Now and then ipykernel hangs at its end: it is asked for half of this, then told
+            shutdown_wait_time=END_SECONDS,
         )
         self._output = output
         provisioner = "kpfnb-fork" if kind == "fork" else "local-provisioner"

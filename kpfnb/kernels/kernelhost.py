@@ -11,6 +11,7 @@ other end of its socket is closed, however the process there died.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -159,6 +160,11 @@ def _become_kernel(request: dict[str, Any]) -> None:
     # The kernel ends when this process's parent, the server, is gone
     parent = f"--IPKernelApp.parent_handle={os.getppid()}"
     IPKernelApp.launch_instance([*sys.argv[1:], parent])
+    # What was registered for the end is run; to take the loaded libraries apart helps nobody
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _renew_libraries() -> None:
