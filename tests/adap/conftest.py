@@ -1,14 +1,41 @@
-"""A stand-in for PypeIt."""
+"""A stand-in for PypeIt, and one small reduction by the real one."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from kpfnb.adap import installation
+from kpfnb import locks
+from kpfnb.adap import installation, kast, pack, reduction
+from kpfnb.outcomes import Outcome
 from tests.adap import fakepypeit
+
+FAST = """\
+[calibrations]
+  [[slitedges]]
+    bound_detector = True
+  [[flatfield]]
+    slit_illum_finecorr = False
+[scienceframe]
+  [[process]]
+    mask_cr = False
+[reduce]
+  [[skysub]]
+    no_local_sky = True
+  [[findobj]]
+    skip_second_find = True
+    skip_final_global = True
+[flexure]
+  spec_method = skip
+"""
+"""Parameters with which PypeIt takes a third of its time."""
+
+KAST_DATASET = "kast/600_4310_d55/2015-05-20"
 
 
 @pytest.fixture
@@ -18,3 +45,44 @@ def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+
+
+@pytest.fixture(scope="session")
+def kast_reduced(real_work_dir: Path, kast_frames: Path) -> Path:
+    """The folder of a dataset that real PypeIt reduced: two science frames and a standard, cropped.
+
+    It is `.../kast/600_4310_d55/2015-05-20`, with `complete/raw` and `complete/reduce`; made once a
+    session, for all its processes (50 CPU-s): tests need `pytest.mark.pypeit` and
+    `pytest.mark.timeout(1500)`. Copy it before you change anything in it.
+    """
+    dataset = real_work_dir / "fast" / KAST_DATASET
+    with locks.hold("fast-reduction", wait_seconds=1200, folder=real_work_dir):
+        raw = dataset / "complete/raw"
+        if not raw.is_dir():
+            _make_frames(raw)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KPFNB_WORK_DIR", str(real_work_dir))
+            made = reduction.run(
+                raw,
+                dataset / "complete/reduce",
+                spectrograph=kast.SPECTROGRAPH,
+                config=FAST,
+                progress=False,
+            )
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    return dataset
+
+
+def _make_frames(raw: Path) -> None:
+    """A night of the pack's: its frames cut to 150 rows, the second exposure with noise of its own.
+
+    Renamed at the end: a test run that was stopped leaves no half of it.
+    """
+    found = pack.folder()
+    if not found:
+        pytest.skip(f"only the pack that {pack.VARIABLE} names makes datasets of its frames")
+    made = raw.with_name("making")
+    shutil.rmtree(made, ignore_errors=True)
+    options = ["--n", "1", "--science", "2", "--crop", "100:250"]
+    subprocess.run([sys.executable, found / "make_datasets.py", made, *options], check=True)
+    (made / "night01").rename(raw)

@@ -19,27 +19,9 @@ from kpfnb.adap import kast, pack, products, pypeitfile, pypeitlog, reduction
 from kpfnb.adap.reduced import Reduction
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.outcomes import Outcome
+from tests.adap.conftest import FAST
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
-
-FAST = """\
-[calibrations]
-  [[slitedges]]
-    bound_detector = True
-  [[flatfield]]
-    slit_illum_finecorr = False
-[scienceframe]
-  [[process]]
-    mask_cr = False
-[reduce]
-  [[skysub]]
-    no_local_sky = True
-  [[findobj]]
-    skip_second_find = True
-    skip_final_global = True
-[flexure]
-  spec_method = skip
-"""
 
 H_BETA = 4862.7
 """Å, in vacuum."""
