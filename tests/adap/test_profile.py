@@ -1,0 +1,73 @@
+import pytest
+import yaml
+
+from kpfnb.adap import profile
+from kpfnb.errors import BadInput, BadParameter
+
+
+@pytest.mark.parametrize("name", profile.known())
+def test_every_profile_here_is_named_after_its_spectrograph(name):
+    found = profile.load(name)
+    assert found.spectrograph == name
+    assert f"spectrograph = {name}" in found.parameters
+    assert profile.for_spectrograph(name) == found
+
+
+def test_deimos_groups_by_mask_and_kast_does_not():
+    deimos, kast = profile.load("keck_deimos"), profile.load("shane_kast_blue")
+    assert deimos.group_by == ("decker", "dispname", "dispangle", "filter1")
+    assert deimos.has_slit_masks and "bias" in deimos.dropped
+    assert kast.group_by == ("dispname", "dichroic")
+    assert not kast.has_slit_masks and "bias" not in kast.dropped
+
+
+def test_another_spectrograph_is_another_file(tmp_path):
+    text = (profile.FOLDER / "shane_kast_blue.yml").read_text()
+    path = tmp_path / "mine.yml"
+    path.write_text(text.replace("shane_kast_blue", "shane_kast_red"))
+    assert profile.load(path).spectrograph == "shane_kast_red"
+    assert profile.load(str(path)).spectrograph == "shane_kast_red"
+
+
+def test_an_unknown_name_is_told_with_those_there_are():
+    with pytest.raises(BadParameter, match="no profile 'keck_deimo'") as caught:
+        profile.load("keck_deimo")
+    assert "keck_deimos" in caught.value.hint
+
+
+def _changed(path, change):
+    data = yaml.safe_load((profile.FOLDER / "keck_deimos.yml").read_text())
+    change(data)
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda d: d.update(colour="red"), "colour: Extra inputs"),
+        (lambda d: d.pop("frames"), "frames: Field required"),
+        (lambda d: d["names"]["mask"].append("nothing"), "names: 'nothing' is not in header"),
+        (lambda d: d["header"].pop("mjd"), "header: 'mjd' is not in header"),
+        (lambda d: d["header"].update(ra={}), r"header\.ra: write one of"),
+        (lambda d: d["frames"][0].update(types=["sience"]), r"frames\.0\.types: 'sience'"),
+        (lambda d: d["frames"][2]["when"].update(nix=["a"]), "frames: 'nix' is not in header"),
+        (lambda d: d["trimming"][0].update(most=0), r"trimming\.0\.most"),
+        (lambda d: d["lamps"].update(lit="on"), "lamps: write list"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(tmp_path, change, place):
+    path = _changed(tmp_path / "wrong.yml", change)
+    with pytest.raises(BadInput, match=place) as caught:
+        profile.load(path)
+    assert str(path) in caught.value.what
+
+
+@pytest.mark.parametrize(("text", "told"), [("a: [", "line"), ("- a", "no profile")])
+def test_a_file_that_is_no_profile(tmp_path, text, told):
+    path = tmp_path / "wrong.yml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=told):
+        profile.load(path)
+    with pytest.raises(BadInput, match="can't be read"):
+        profile.load(tmp_path / "gone.yml")
