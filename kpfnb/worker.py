@@ -132,6 +132,8 @@ class Worker:
             now = time.monotonic()
             if message and "confirm" in message:
                 self._hand.answer(self._confirm(claim))
+            elif message and "note" in message:
+                self._beat(claim, message["note"])
             elif message:
                 return self._report(claim, message, began)
             elif now >= self._stop_at:
@@ -192,10 +194,10 @@ class Worker:
             time.sleep(rules.heartbeat_seconds / 10)
         return False
 
-    def _beat(self, claim: Claim) -> bool:
+    def _beat(self, claim: Claim, note: str = "") -> bool:
         """Renew the lease. A server that does not answer has not said that it is lost."""
         try:
-            return self._queue.beat(self.name, claim)
+            return self._queue.beat(self.name, claim, note)
         except ServiceUnavailable as error:
             _log.warning("%s", error.what)
             connection.revive()

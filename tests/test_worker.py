@@ -86,6 +86,19 @@ def test_quick_items_are_all_done(queue: Queue, start: Start) -> None:
     assert {event.attempt for event in queue.events()} == {1}
 
 
+def test_a_task_tells_how_far_it_is(queue: Queue, start: Start) -> None:
+    queue.load(["a"])
+    worker = start("noted", 0)
+    begun("a")
+    wait_for(lambda: queue.item("a").note)
+    assert queue.item("a").note == ("STARTING " + 300 * "x")[:200]
+    assert queue.item("a").state is State.RUNNING
+    ended(worker)
+    assert (queue.item("a").note, queue.item("a").state) == ("COMPLETE", State.DONE)
+    queue.move("requeue", ["a"])
+    assert queue.item("a").note == ""
+
+
 @pytest.mark.parametrize(
     ("task", "error", "words"),
     [

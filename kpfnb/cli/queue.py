@@ -105,7 +105,7 @@ def status(
 @queue_app.command()
 def show(
     name: Name,
-    item: Annotated[str, typer.Argument(help="The item.")],
+    item: Annotated[str, typer.Argument(help="The item; without it, a line for each.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show all that is known of one item: its state, result, timing, error and log.
@@ -113,11 +113,21 @@ def show(
     Example: kpfnb queue show reduce Q0123/G600/2024-01-15
     """
     with open_queue(name) as queue:
-        found = queue.item(item)
+        found = [queue.item(item)] if item else _all_items(queue)
     if as_json:
-        print_json(found.to_dict())
+        told = [one.to_dict() for one in found]
+        print_json(told[0] if item else told)
+    elif item:
+        _print_item(found[0])
     else:
-        _print_item(found)
+        print("\n".join(f"{one.state:<9} {one.name}  {one.note}".rstrip() for one in found))
+
+
+def _all_items(queue: Queue) -> list[Item]:
+    from kpfnb.workqueue.records import State
+
+    found = [item for state in State for item in queue.items(state)]
+    return sorted(found, key=lambda item: item.name)
 
 
 def open_queue(name: str) -> Queue:
@@ -173,6 +183,7 @@ def _print_item(item: Item) -> None:
         "priority": item.priority,
         "attempts": item.attempts,
         "worker": item.worker,
+        "note": item.note,
         "loaded": stamp(item.loaded),
         "since": stamp(item.since),
         "lease or rest until": stamp(item.until),

@@ -49,9 +49,13 @@ def _attempt(
         _tell(out, {"confirm": True})
         return bool(json.loads(orders.readline())["held"])
 
+    def say(text: str) -> None:
+        _tell(out, {"note": text})
+
     began = time.monotonic()
     try:
-        report = _judge(task.run(order["item"], Lease(**order, _ask=ask), **options))
+        lease = Lease(**order, _ask=ask, _say=say)
+        report = _judge(task.run(order["item"], lease, **options))
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         report = {"ending": Ending.FAILED, "error": _words(error)}

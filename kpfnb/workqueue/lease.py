@@ -27,6 +27,11 @@ class Lease:
     token: int
     attempt: int
     _ask: Callable[[], bool] = field(repr=False)
+    _say: Callable[[str], None] = field(default=lambda text: None, repr=False)
+
+    def note(self, text: str) -> None:
+        """Tell how far the item is, in a few words; `kpfnb queue show` shows them."""
+        self._say(text)
 
     def confirm(self) -> None:
         """Renew the lease, to be called just before products are published; `LeaseLost` if gone."""

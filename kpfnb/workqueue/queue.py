@@ -32,6 +32,7 @@ LONGEST_WAIT_SECONDS = 10.0
 RESULT_BYTES = 65536
 ERROR_LENGTH = 2000
 LOG_LENGTH = 8000
+NOTE_LENGTH = 200
 REFUSED = "refused"
 
 T = TypeVar("T")
@@ -163,10 +164,14 @@ class Queue:
             with connection.errors():
                 self._client.xread({self._key("bell"): bell}, block=milliseconds)
 
-    def beat(self, worker: str, claim: Claim) -> bool:
-        """Renew the lease; False where the item is another's, or nobody's, by now."""
+    def beat(self, worker: str, claim: Claim, note: str = "") -> bool:
+        """Renew the lease; False where the item is another's, or nobody's, by now.
+
+        note : how far it is, kept with the item; the last one stays where there is none
+        """
         lease = _ms(self.policy.lease_seconds)
-        return bool(self._call("beat", worker, lease, claim.item, claim.token))
+        told = note[:NOTE_LENGTH]
+        return bool(self._call("beat", worker, lease, claim.item, claim.token, told))
 
     def leave(self, worker: str) -> None:
         """Say that a worker goes."""

@@ -112,6 +112,7 @@ class Item:
     until : end of the lease of a running item; the next attempt of a failed one
     seconds : how long the last attempt took that was reported
     log : the last words of the attempt that failed
+    note : how far its task has said to be
     """
 
     name: str
@@ -126,6 +127,7 @@ class Item:
     result: Any = None
     error: str = ""
     log: str = ""
+    note: str = ""
 
     @classmethod
     def read(cls, name: str, fields: Mapping[str, str], until: float | None = None) -> Item:
@@ -144,6 +146,7 @@ class Item:
             json.loads(fields.get("result", "null")),
             fields.get("error", ""),
             fields.get("log", ""),
+            fields.get("note", ""),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class QueueStatus(Brief):
     def _line(self, item: Item) -> str:
         since = self._time(item.since)
         if item.state is State.RUNNING:
-            told = f"on {item.worker} since {since}, attempt {item.attempts}"
+            told = f"on {item.worker} since {since}, attempt {item.attempts}  {item.note}"
         elif item.state is State.FAILED:
             told = f"{item.attempts} attempts, again at {self._time(item.until)}: {item.error}"
         else:

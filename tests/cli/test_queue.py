@@ -53,6 +53,8 @@ def test_from_load_to_done(tmp_path: Path) -> None:
     shown = told("queue", "show", "trial", "e")
     assert (shown["state"], shown["priority"]) == ("done", "high")
     assert shown["result"] == {"slept_seconds": 0.0, "file": "e.json"}
+    assert kpfnb("queue", "show", "trial").splitlines() == [f"done      {name}" for name in "abcde"]
+    assert [item["name"] for item in told("queue", "show", "trial")] == list("abcde")
 
 
 def test_failures_are_shown_and_repaired(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,13 @@ def long(item: str, lease: Lease) -> None:
     time.sleep(100)
 
 
+def noted(item: str, lease: Lease) -> None:
+    lease.note(f"STARTING {'x' * 300}")
+    begin(item)
+    time.sleep(1)
+    lease.note("COMPLETE")
+
+
 def medium(item: str, lease: Lease) -> str:
     begin(item)
     time.sleep(1)

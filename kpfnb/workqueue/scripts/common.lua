@@ -80,7 +80,7 @@ local function renew(name, priority)
   redis.call('ZREM', prefix .. 'kept', name)
   redis.call('HSETNX', item_key(name), 'loaded', whole(now))
   redis.call('HSET', item_key(name), 'attempts', 0)
-  redis.call('HDEL', item_key(name), 'error', 'log', 'result', 'seconds')
+  redis.call('HDEL', item_key(name), 'error', 'log', 'note', 'result', 'seconds')
   offer(name)
 end
 
