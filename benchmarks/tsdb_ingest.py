@@ -47,8 +47,8 @@ def main() -> None:
         plant(root, "20240116", chosen.observations // 2)
         measure("SQLite", root, chosen.observations)
         if not chosen.sqlite_only:
-            with postgres.temporary() as url:
-                os.environ["KPFNB_TSDB_URL"] = url
+            with postgres.temporary() as server:
+                os.environ["KPFNB_TSDB_URL"] = server.url
                 measure("PostgreSQL", root, chosen.observations)
                 database.forget()
 

@@ -71,8 +71,8 @@ def main() -> None:
 
 @contextmanager
 def server() -> Iterator[None]:
-    with postgres.temporary() as url:
-        os.environ["KPFNB_TSDB_URL"] = url
+    with postgres.temporary() as server:
+        os.environ["KPFNB_TSDB_URL"] = server.url
         yield
         database.forget()
 

