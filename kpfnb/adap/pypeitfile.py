@@ -95,9 +95,15 @@ class PypeItFile:
 def read(path: Path) -> PypeItFile:
     """Read a reduction file of PypeIt 1.x or 2.x; `BadInput` where it is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"can't read {path}: {error}") from error
+    return parse(content, path)
+
+
+def parse(content: str, path: Path) -> PypeItFile:
+    """The reduction file with that content, which is or will be at `path`; errors as for `read`."""
+    lines = content.splitlines()
     setup_lines, table = _block(lines, "setup"), _block(lines, "data")
     if not table:
         raise BadInput(
