@@ -1,0 +1,131 @@
+"""Simulated raw frames of DEIMOS: headers as Keck writes them, next to no pixels; never science.
+
+They are enough for what is decided by headers: reorganising, naming, trimming, completeness.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from kpfnb import files
+
+MASK = "NGC1eh"
+OTHER_MASK = "41615 B/1"
+"""Its name has to be sanitised."""
+
+Header = dict[str, Any]
+
+_COMMON: Header = {
+    "INSTRUME": "DEIMOS",
+    "RA": "04:16:18.85",
+    "DEC": "-24:04:50.3",
+    "TARGNAME": MASK,
+    "OBJECT": MASK,
+    "SLMSKNAM": MASK,
+    "BINNING": "1,1",
+    "GRATENAM": "1200G",
+    "GRATEPOS": 3,
+    "G3TLTWAV": 8799.987,
+    "G4TLTWAV": 6500.12,
+    "DWFILNAM": "OG550",
+    "AMPMODE": "SINGLE:B",
+    "MOSMODE": "Spectral",
+    "AIRMASS": 1.41,
+    "FRAMENO": 1,
+}
+_KINDS: dict[str, Header] = {
+    "science": {"OBSTYPE": "Object", "HATCHPOS": "open", "LAMPS": "Off", "ELAPTIME": 1200.0},
+    "bias": {"OBSTYPE": "Bias", "HATCHPOS": "closed", "LAMPS": "Off", "ELAPTIME": 0.0},
+    "flat": {"OBSTYPE": "IntFlat", "HATCHPOS": "closed", "LAMPS": "Qz", "ELAPTIME": 12.0},
+    "arc": {"OBSTYPE": "Line", "HATCHPOS": "closed", "LAMPS": "Kr Xe Ar Ne", "ELAPTIME": 1.0},
+    "focus": {"OBSTYPE": "Object", "HATCHPOS": "open", "LAMPS": "Off", "MOSMODE": "Direct"},
+}
+_DOME = {"RA": "03:52:00.00", "DEC": "45:00:00.0", "TARGNAME": "DOME PHLAT"}
+
+
+def header(kind: str, moment: datetime, **changes: Any) -> Header:
+    """The header of a frame: science, bias, flat, arc or focus (which has no frame type).
+
+    moment : UTC
+    """
+    place = {} if kind in ("science", "focus") else _DOME
+    time = {"DATE-OBS": f"{moment:%Y-%m-%d}", "UTC": f"{moment:%H:%M:%S}.00"}
+    made = {"ELAPTIME": 30.0, **_COMMON, **place, **_KINDS[kind], **time, **changes}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def file_name(moment: datetime) -> str:
+    """The archive's name of a frame: the UT date and the second of the day."""
+    second = moment.hour * 3600 + moment.minute * 60 + moment.second
+    return f"DE.{moment:%Y%m%d}.{second:05d}.fits"
+
+
+def content(cards: Mapping[str, Any]) -> bytes:
+    """A FITS file with those cards and no data."""
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU()
+    hdu.header.update(cards)
+    return hdu.header.tostring().encode("ascii")
+
+
+def write(path: Path, cards: Mapping[str, Any]) -> Path:
+    """A frame with those cards, gzipped where the name says so."""
+    made = content(cards)
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(gzip.compress(made, 1, mtime=0) if path.suffix == ".gz" else made)
+    return path
+
+
+def simulate(folder: Path) -> list[Path]:
+    """The raw frames of some nights; what is there already is left alone.
+
+    Two nights of one mask that belong together, a later one without an arc, another mask with a
+    strange name, biases, a frame of no type, one without a mask and one that is cut off.
+    """
+    made = []
+    for name, cards in sorted(_nights()):
+        path = folder / name
+        if not path.is_file():
+            write(path, cards)
+        made.append(path)
+    broken = folder / "DE.20151016.55555.fits"
+    if not broken.is_file():
+        with files.replacing(broken) as temporary:
+            temporary.write_bytes(made[0].read_bytes()[:1000])
+    return [*made, broken]
+
+
+def _nights() -> Iterator[tuple[str, Header]]:
+    first = datetime(2015, 10, 16, 2, 36, tzinfo=UTC)
+    for day in (first, first + timedelta(days=2)):
+        yield from _afternoon(day)
+        for exposure in range(2):
+            yield _named("science", day + timedelta(hours=9 + exposure), ".gz" * exposure)
+    late = first + timedelta(days=30)
+    yield _named("flat", late)
+    yield _named("science", late + timedelta(hours=9))
+    other = first + timedelta(minutes=40)
+    grating: Header = {"SLMSKNAM": OTHER_MASK, "GRATENAM": "600ZD", "GRATEPOS": 4}
+    for minutes, kind in enumerate(("arc", "flat", "flat", "science")):
+        yield _named(kind, other + timedelta(minutes=minutes), **grating)
+    yield _named("focus", first + timedelta(hours=1))
+    yield _named("science", first + timedelta(hours=8), SLMSKNAM=None)
+    yield _named("science", first + timedelta(hours=7), RA=None, TARGNAME=None)
+
+
+def _afternoon(day: datetime) -> Iterator[tuple[str, Header]]:
+    """The calibrations of a mask: more than are needed."""
+    for minute, lamps in enumerate(("Kr Xe Ar Ne", "Kr Xe Ar Ne", "Hg Cd Zn")):
+        yield _named("arc", day + timedelta(minutes=minute), LAMPS=lamps)
+    for minute in range(5):
+        yield _named("flat", day + timedelta(minutes=10 + minute))
+    yield _named("bias", day + timedelta(minutes=20))
+
+
+def _named(kind: str, moment: datetime, suffix: str = "", **changes: Any) -> tuple[str, Header]:
+    return file_name(moment) + suffix, header(kind, moment, **changes)
