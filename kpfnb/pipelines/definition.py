@@ -15,26 +15,16 @@ steps:
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
-from kpfnb import project
+from kpfnb import project, yamlfile
 from kpfnb.errors import BadInput
+from kpfnb.yamlfile import Strict, nearest
 
 SUFFIX = ".yml"
 FOLDER = "pipelines"
@@ -43,27 +33,13 @@ FOLDER = "pipelines"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
 
 
-class _Strict(BaseModel):
-    """A mapping of the file; a key it does not know is named, with the nearest that it does."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _know_keys(cls, data: Any) -> Any:
-        for key in data if isinstance(data, dict) else ():
-            if key not in cls.model_fields:
-                raise ValueError(f"unknown key {key!r}; {nearest(key, cls.model_fields)}")
-        return data
-
-
-class FromParameter(_Strict):
+class FromParameter(Strict):
     """The value of one of the pipeline's own parameters."""
 
     parameter: str
 
 
-class FromStep(_Strict):
+class FromStep(Strict):
     """A value in an earlier step's result, by its path in `values`: `missing` or `counts.L1`."""
 
     step: str
@@ -85,14 +61,14 @@ Value = Annotated[
 ]
 
 
-class Declared(_Strict):
+class Declared(Strict):
     """One parameter of the pipeline; its type is that of the notebook's parameter it goes to."""
 
     default: Any
     help: str = ""
 
 
-class Step(_Strict):
+class Step(Strict):
     """One notebook with its parameters, and how it is run."""
 
     notebook: str
@@ -118,7 +94,7 @@ class Step(_Strict):
         return list(dict.fromkeys([*self.needs, *(value.step for value in self.references())]))
 
 
-class Pipeline(_Strict):
+class Pipeline(Strict):
     """A pipeline that is sound by itself; `plan` checks it against the notebooks."""
 
     name: Name = "pipeline"
@@ -183,13 +159,9 @@ def load(name: str) -> Pipeline:
     `BadInput` names the file, the place in it and what is wrong there.
     """
     path = find(name)
-    data = _read(path)
-    if not isinstance(data, dict):
-        raise BadInput(f"{path}: a pipeline is a mapping with title, parameters and steps")
-    try:
-        pipeline = Pipeline.model_validate({"name": path.stem, **data})
-    except ValidationError as error:
-        raise BadInput(f"{path}: {_first(error)}", "mend the file; nothing was run") from None
+    document = yamlfile.read(path, hint="mend the file; nothing was run")
+    data = document.mapping("a pipeline")
+    pipeline = document.parse(Pipeline, {"name": path.stem, **data})
     pipeline._source = name
     return pipeline
 
@@ -204,48 +176,6 @@ def find(name: str) -> Path:
     if name in known:
         return known[name]
     raise BadInput(f"no pipeline {name!r}", f"known pipelines: {_known()}")
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """A hint for a misspelt name: the nearest that is known, else all that are known."""
-    known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that stands twice is a mistake; plain PyYAML drops the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping, once its keys are known to differ."""
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key.value!r} stands twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise BadInput(f"{path}: {line}{error.problem}", "mend the file; nothing was run") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} can't be read: {error}") from None
-
-
-def _first(error: ValidationError) -> str:
-    """The first problem with its place: `step look: parameters.start: what`."""
-    problem = error.errors(include_url=False)[0]
-    place = [str(part) for part in problem["loc"] if part not in ("from parameter", "from step")]
-    if place[:1] == ["steps"] and len(place) > 1:
-        place[:2] = [f"step {place[1]}"]
-    head, rest = place[:1], ".".join(place[1:])
-    return ": ".join(filter(None, [*head, rest, problem["msg"].removeprefix("Value error, ")]))
 
 
 def _known() -> str:

@@ -61,11 +61,20 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (changed("retries: 1", "retrys: 1"), "step work: unknown key 'retrys'; did you mean retri"),
-        (changed("title:", "titel:"), "unknown key 'titel'; did you mean title?"),
-        (changed("help:", "hlep:"), "parameters: night: unknown key 'hlep'; did you mean help?"),
-        (changed("retries: 1", "retries: many"), "step work: retries: Input should be a valid int"),
-        (changed("retries: 1", "retries: -1"), "step work: retries: Input should be greater"),
+        (
+            changed("retries: 1", "retrys: 1"),
+            "steps.work.retrys: unknown key 'retrys'; did you mean retri",
+        ),
+        (changed("title:", "titel:"), "line 2: titel: unknown key 'titel'; did you mean title?"),
+        (
+            changed("help:", "hlep:"),
+            "parameters.night.hlep: unknown key 'hlep'; did you mean help?",
+        ),
+        (
+            changed("retries: 1", "retries: many"),
+            "line 12: steps.work.retries: Input should be a valid int",
+        ),
+        (changed("retries: 1", "retries: -1"), "steps.work.retries: Input should be greater"),
         (
             changed("[work]", "[wrok]"),
             "step after: needs the unknown step 'wrok'; did you mean work",
@@ -76,17 +85,20 @@ def changed(old: str, new: str) -> str:
         ),
         (
             changed("value: missing.L1", "path: x"),
-            "step work: parameters.observations: unknown key",
+            "steps.work.parameters.observations.path: unknown key",
         ),
         (
             changed(", value: missing.L1", ""),
-            "step work: parameters.observations.value: Field requ",
+            "line 10: steps.work.parameters.observations.value: Field requ",
         ),
         (
             changed("      start: {parameter: night}", "      start: {parameter: nite}"),
             "parameter 'nite'",
         ),
-        (changed("ncpus: 2", "ncpus: {two: 2}"), "step work: parameters.ncpus: unknown key 'two'"),
+        (
+            changed("ncpus: 2", "ncpus: {two: 2}"),
+            "steps.work.parameters.ncpus.two: unknown key 'two'",
+        ),
         (
             changed(
                 "  look:\n    notebook: progress",
@@ -96,13 +108,13 @@ def changed(old: str, new: str) -> str:
         ),
         (changed("needs: [work]", "needs: [after]"), "in a circle: after → after"),
         (changed("  after:", "  look:"), "line 16: 'look' stands twice"),
-        (changed("  after:", "  ../after:"), "step ../after: "),
+        (changed("  after:", "  ../after:"), "steps.../after"),
         (changed("steps:", "steps: {}\nsteps2:"), "unknown key 'steps2'; did you mean steps"),
         ("steps: {}", "steps: Dictionary should have at least 1 item"),
         ("title: x", "steps: Field required"),
         ("- a\n- b", "a pipeline is a mapping"),
-        ("", "a pipeline is a mapping"),
-        ("a: [", "line 1: "),
+        ("", "p.yml is empty"),
+        ("a: [", "line 2: "),
         ("{a: b}: c", "line 1: "),
         ("a: \x00", "can't be read"),
     ],
@@ -110,7 +122,7 @@ def changed(old: str, new: str) -> str:
 def test_a_mistake_is_named_with_its_place(text: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
         load(text)
-    assert caught.value.what.startswith("p.yml: ") or "can't be read" in message
+    assert caught.value.what.startswith("p.yml")
     assert message in caught.value.what
 
 

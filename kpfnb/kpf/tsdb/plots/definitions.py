@@ -6,24 +6,19 @@ the name of the package's takes its place. A wrong file is refused with its line
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from kpfnb import settings
+from kpfnb import settings, yamlfile
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.tsdb.plots.panel import GROUPS, UNKNOWN_KEY, Panel, nearest
+from kpfnb.kpf.tsdb.plots.panel import GROUPS, Panel
+from kpfnb.yamlfile import nearest
 
 SUFFIX = ".yml"
 OWN = Path(__file__).with_name("panels")
 
 _KEYS = ("group", "panels")
 _MEND = "mend the file, or take it out of its folder"
-
-Place = tuple[str | int, ...]
 
 
 def folder() -> Path:
@@ -73,96 +68,20 @@ def choose(names: Sequence[str]) -> dict[str, Panel]:
 
 def read(path: Path) -> list[Panel]:
     """The panels of one file. `BadInput` names the file, the line and what is wrong there."""
-    node, data = _parse(path)
-    try:
-        panels = _contents(data)
-    except ValueError as error:
-        raise _wrong(path, node, (), str(error)) from None
-    found = []
-    for name, given in panels.items():
-        place: Place = ("panels", name)
-        if not isinstance(given, dict):
-            raise _wrong(path, node, place, "a panel is a mapping with title and rows")
-        own = {"name": str(name), "group": data["group"]}
-        for key in own.keys() & given.keys():
-            raise _wrong(path, node, (*place, key), f"unknown key {key!r} of a panel")
-        try:
-            found.append(Panel.model_validate(own | given))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where: Place = (*place, *first["loc"]) if first["loc"] != ("group",) else ("group",)
-            if first["type"] == UNKNOWN_KEY:
-                where = (*where, first["ctx"]["key"])
-            what = first["msg"].removeprefix("Value error, ")
-            raise _wrong(path, node, where, what) from None
-    return found
-
-
-def _contents(data: Any) -> Mapping[Any, Any]:
-    if not isinstance(data, dict) or not isinstance(data.get("panels"), dict):
-        raise ValueError("a file of panels is a mapping with group and panels")
+    document = yamlfile.read(path, hint=_MEND)
+    data = document.mapping("a file of panels")
     for key in data:
         if key not in _KEYS:
-            raise ValueError(f"unknown key {key!r}; {nearest(key, _KEYS)}")
-    if not isinstance(data.get("group"), str):
-        raise ValueError("group is missing, or no text")
-    panels: Mapping[Any, Any] = data["panels"]
-    return panels
-
-
-def _parse(path: Path) -> tuple[yaml.Node, Any]:
-    """The file's nodes, which know their lines, and what they say."""
-    try:
-        loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        if node is None:
-            raise BadInput(f"{path} is empty", _MEND)
-        _check_unique(path, node)
-        return node, loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{path}{line}: {error.problem}", _MEND) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} can't be read: {error}", _MEND) from None
-
-
-def _check_unique(path: Path, node: yaml.Node) -> None:
-    """A key that stands twice is a mistake; plain PyYAML drops the first."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise BadInput(f"{path}, line {_line(key)}: {key.value!r} stands twice", _MEND)
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-            _check_unique(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for one in node.value:
-            _check_unique(path, one)
-
-
-def _wrong(path: Path, node: yaml.Node, place: Place, what: str) -> BadInput:
-    shown = ".".join(map(str, place))
-    where = f"{shown}: " if shown else ""
-    return BadInput(f"{path}, line {_line(_find(node, place))}: {where}{what}", _MEND)
-
-
-def _find(node: yaml.Node, place: Place) -> yaml.Node:
-    """The node nearest to a place; of a key's value, the key."""
-    found = node
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
-            if pair is None:
-                return found
-            found, node = pair
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = node = node.value[part]
-        else:
-            return found
+            raise document.wrong(f"unknown key {key!r}; {nearest(key, _KEYS)}", key)
+    panels = data.get("panels")
+    if not isinstance(panels, dict) or not isinstance(data.get("group"), str):
+        raise document.wrong("a file of panels has group and panels")
+    found = []
+    for name, given in panels.items():
+        if not isinstance(given, dict):
+            raise document.wrong("a panel is a mapping with title and rows", "panels", name)
+        own = {"name": str(name), "group": data["group"]}
+        for key in own.keys() & given.keys():
+            raise document.wrong(f"unknown key {key!r} of a panel", "panels", name, key)
+        found.append(document.parse(Panel, own | given, ("panels", name)))
     return found
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1

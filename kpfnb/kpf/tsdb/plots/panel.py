@@ -14,17 +14,16 @@ sum over them, by category), `flags` (keywords of 0 and 1, by share) or `states`
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from kpfnb.errors import BadParameter
 from kpfnb.kpf.tsdb import conditions
 from kpfnb.kpf.tsdb.batch import SOURCE
+from kpfnb.yamlfile import Strict
 
 GROUPS = (
     *("CCDs", "Cal", "Chamber", "DRP", "Nobs", "Observing"),
@@ -34,26 +33,9 @@ GROUPS = (
 
 # A name becomes that of a file
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
-UNKNOWN_KEY = "unknown_key"
-"""The type of the error; its context has the `key`."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Keyword = Annotated[str, Field(min_length=1, max_length=80)]
-
-
-class _Strict(BaseModel):
-    """A mapping of the file; a key it does not know is named, with the nearest that it does."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _know_keys(cls, data: Any) -> Any:
-        for key in data if isinstance(data, dict) else ():
-            if key not in cls.model_fields:
-                what = f"unknown key {key!r}; {nearest(key, cls.model_fields)}"
-                raise PydanticCustomError(UNKNOWN_KEY, "{what}", {"what": what, "key": key})
-        return data
 
 
 class Style(StrEnum):
@@ -64,7 +46,7 @@ class Style(StrEnum):
     """Points joined where no gap is between them."""
 
 
-class Line(_Strict):
+class Line(Strict):
     """One curve: (column - minus) * scale. A bare keyword stands for one that is drawn as it is."""
 
     column: Keyword
@@ -84,7 +66,7 @@ class Line(_Strict):
         yield from filter(None, (self.column, self.minus, self.error))
 
 
-class Row(_Strict):
+class Row(Strict):
     """Curves on one pair of axes, by the label of each."""
 
     label: Text
@@ -104,7 +86,7 @@ class Row(_Strict):
         return self
 
 
-class Count(_Strict):
+class Count(Strict):
     """Observations counted: `by` the values of a keyword, or where keywords are `known`."""
 
     by: str = ""
@@ -124,7 +106,7 @@ class Count(_Strict):
         return self
 
 
-class Select(_Strict):
+class Select(Strict):
     """Which observations: as in `kpfnb.kpf.tsdb.query`."""
 
     source: list[str] = []
@@ -149,7 +131,7 @@ class Select(_Strict):
         return found
 
 
-class Panel(_Strict):
+class Panel(Strict):
     """One picture."""
 
     name: Name
@@ -188,10 +170,3 @@ class Panel(_Strict):
 
 
 KINDS = ("rows", "count", "flags", "states")
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """A hint for a misspelt name: the nearest that is known, else all that are known."""
-    known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
