@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb import yamlfile
+from kpfnb.errors import BadParameter
+from kpfnb.yamlfile import Strict
 
 FOLDER = Path(__file__).with_name("profiles")
 SUFFIX = ".yml"
@@ -39,11 +40,7 @@ def _known(types: tuple[str, ...]) -> tuple[str, ...]:
 Types = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Strict):
+class Source(Strict):
     """Where a value is in the header: in one place of `keyword`, `by`, `moment` and `day`."""
 
     keyword: str = ""
@@ -77,7 +74,7 @@ class Source(_Strict):
         return (own - {""}) | (self.otherwise.cards() if self.otherwise else set())
 
 
-class Lamps(_Strict):
+class Lamps(Strict):
     """Which lamps are lit: a value that lists them, or a keyword for each."""
 
     listed: str = Field("", alias="list")
@@ -97,7 +94,7 @@ class Lamps(_Strict):
         return self
 
 
-class Range(_Strict):
+class Range(Strict):
     """Seconds: longer than `above`, not longer than `upto`."""
 
     above: float | None = None
@@ -108,7 +105,7 @@ class Range(_Strict):
         return low and (self.upto is None or seconds <= self.upto)
 
 
-class Rule(_Strict):
+class Rule(Strict):
     """Which frames have these types."""
 
     types: Types
@@ -118,7 +115,7 @@ class Rule(_Strict):
     lamps: Literal["any", "none", "some", "arc", "flat"] = "any"
 
 
-class Criterion(_Strict):
+class Criterion(Strict):
     """A value that lies between two, both included."""
 
     value: str
@@ -126,7 +123,7 @@ class Criterion(_Strict):
     greatest: float
 
 
-class Choice(_Strict):
+class Choice(Strict):
     """Which frames of these types are used in a trimmed setup: the latest of the best."""
 
     types: Types
@@ -136,14 +133,14 @@ class Choice(_Strict):
     criteria: tuple[Criterion, ...] = ()
 
 
-class Names(_Strict):
+class Names(Strict):
     """The parts of a dataset's name: values by their names in `header`, or texts after `=`."""
 
     mask: tuple[str, ...] = Field(min_length=1)
     config: tuple[str, ...] = Field(min_length=1)
 
 
-class Profile(_Strict):
+class Profile(Strict):
     """A spectrograph; see the comments in `profiles/keck_deimos.yml`."""
 
     spectrograph: str
@@ -221,27 +218,10 @@ def load(name: str | Path) -> Profile:
                 f"spectrograph: no profile {str(name)!r}",
                 f"there are: {', '.join(known())}; or name a file of your own (*{SUFFIX})",
             )
-    return _read(path)
+    document = yamlfile.read(path, hint=f"compare it with those in {FOLDER}")
+    return document.parse(Profile, document.mapping("a profile"))
 
 
 def for_spectrograph(pypeit_name: str) -> Profile:
     """The profile of a spectrograph, by PypeIt's name of it; `BadParameter` where there is none."""
     return load(pypeit_name)
-
-
-def _read(path: Path) -> Profile:
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise BadInput(f"{path} is no profile", f"copy one of {FOLDER} and change it")
-        return Profile.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "profile"
-        what = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{path}, {place}: {what}", f"compare it with those in {FOLDER}") from None
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise BadInput(f"{path}{line}: {error.problem}", "mend the file") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} can't be read: {error}", "name a profile that is there") from None

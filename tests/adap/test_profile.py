@@ -45,7 +45,7 @@ def _changed(path, change):
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        (lambda d: d.update(colour="red"), "colour: Extra inputs"),
+        (lambda d: d.update(colour="red"), "colour: unknown key"),
         (lambda d: d.pop("frames"), "frames: Field required"),
         (lambda d: d["names"]["mask"].append("nothing"), "names: 'nothing' is not in header"),
         (lambda d: d["header"].pop("mjd"), "header: 'mjd' is not in header"),
@@ -63,7 +63,7 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path, change, place):
     assert str(path) in caught.value.what
 
 
-@pytest.mark.parametrize(("text", "told"), [("a: [", "line"), ("- a", "no profile")])
+@pytest.mark.parametrize(("text", "told"), [("a: [", "line"), ("- a", "is a mapping")])
 def test_a_file_that_is_no_profile(tmp_path, text, told):
     path = tmp_path / "wrong.yml"
     path.write_text(text)
