@@ -29,7 +29,7 @@ NAME = 8
 """A card begins with its keyword in eight bytes."""
 
 _USUAL = re.compile(
-    r"(?=.{8}= )([A-Z0-9_-]+) *= +"
+    r"(?:(?=.{8}= )|(?=HIERARCH [A-Z0-9_-]+ *= )HIERARCH )([A-Z0-9_-]+) *= +"
     r"(?:'([ -&(-~]*)'|([TF])|([+-]?\d+)|([+-]?(?:\d+\.?\d*|\.\d+)(?:[deDE][+-]?\d+)?)|)"
     r" *(?:/ *(.*))?\Z"
 )

@@ -1,6 +1,6 @@
 """Binary tables of FITS files as numpy columns, straight from their bytes.
 
-The usual columns (one number or text a row, unscaled) are seen by numpy where they stand; a table
+The usual columns (numbers or a text in a row, unscaled) are seen by numpy where they stand; a table
 with any other column is given to astropy.
 
 Source: FITS Standard 4.0, section 7.3.
@@ -18,7 +18,7 @@ from kpfnb.fitscards import Value
 from kpfnb.fitsheader import BLOCK, Hdu
 
 Columns = dict[str, np.ndarray]
-"""Column name to values, one a row; texts are bytes, padded at the end."""
+"""Column name to values, one a row, or a row of them; texts are bytes, padded at the end."""
 
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _FORM = re.compile(r"(\d*)([ABDEIJK])")
@@ -60,13 +60,17 @@ def _usual(header: dict[str, Value]) -> np.dtype | None:
 
 @lru_cache(maxsize=256)
 def _dtype(names: tuple[str, ...], forms: tuple[str, ...]) -> np.dtype | None:
-    fields = []
+    fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
     for name, form in zip(names, forms, strict=True):
         match = _FORM.fullmatch(form)
         count = int(match[1] or 1) if match else 0
-        if not match or not count or (match[2] != "A" and count > 1):
+        if not match or not count:
             return None
-        fields.append((name, f"S{count}" if match[2] == "A" else _NUMBERS[match[2]]))
+        if match[2] == "A":
+            fields.append((name, f"S{count}"))
+        else:
+            kind = _NUMBERS[match[2]]
+            fields.append((name, kind, (count,)) if count > 1 else (name, kind))
     if len(set(names)) < len(names):
         return None
     return np.dtype(fields)

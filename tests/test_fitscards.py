@@ -26,6 +26,7 @@ LABEL = st.one_of(
     KEYWORD.map(lambda name: f"{name:8}"),
     st.sampled_from(["COMMENT ", "HISTORY ", "CONTINUE  ", "CONTINUE  '", "        ", "hierarch "]),
     st.text("ABCabc .1", min_size=1, max_size=30).map(lambda name: f"HIERARCH {name} = "),
+    st.text("ABCDEF019_-", min_size=1, max_size=20).map(lambda name: f"HIERARCH {name} = "),
     st.text(PRINTABLE, min_size=8, max_size=10),
 )
 WILD = st.builds(lambda label, field: f"{label}{field}"[:80].ljust(80), LABEL, FIELD)

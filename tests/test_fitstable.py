@@ -52,7 +52,7 @@ def test_as_astropy_has_them(write, more):
     with fits.open(path) as hdus:
         data = hdus["T"].data
         assert list(found) == data.names
-        for name in ("real", "single", "long", "int"):
+        for name in set(data.names) - {"name", "lists"}:
             assert np.array_equal(found[name], data[name], equal_nan=name == "real")
         texts = [text.decode().strip() for text in found["name"].tolist()]
         assert texts == list(data["name"])

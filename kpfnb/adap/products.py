@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb import fitsheader
+from kpfnb import fitscards, fitsheader
 from kpfnb.adap import pypeitfile, pypeitlog
 from kpfnb.adap.pypeitfile import Frame, PypeItFile
 
@@ -110,9 +110,9 @@ def product(folder: Path, kind: str, file: str) -> Path | None:
 
 
 def _raw_file(path: Path) -> str | None:
-    from astropy.io import fits
-
-    return None if fitsheader.defect(path) else fits.getval(path, "FILENAME")
+    if fitsheader.defect(path):
+        return None
+    return str(fitsheader.read(path, ["FILENAME"]).get("FILENAME"))
 
 
 def _judge_frame(frame: Frame, plan: PypeItFile, failure: str, detectors: int) -> Verdict:
@@ -142,23 +142,19 @@ def _blank(frame: Frame, plan: PypeItFile, reason: str) -> Verdict:
 
 
 def _defect_2d(path: Path, detectors: int) -> str:
-    from astropy.io import fits
-
     if defect := fitsheader.defect(path):
         return f"spec2d is {defect}"
-    with fits.open(path) as hdus:
-        header, found = hdus[0].header, len(hdus) - 1
-    reduced = len([name for name in str(header.get("ALLSPEC2D_DETS", "")).split(",") if name])
+    header, *extensions = (hdu.header for hdu in fitsheader.hdus(path))
+    told = fitscards.values(fitscards.parse(header))
+    reduced = len([name for name in str(told.get("ALLSPEC2D_DETS", "")).split(",") if name])
     if reduced < max(detectors, 1):
         return f"only {reduced} of {max(detectors, 1)} detectors are in its spec2d"
-    announced = sum(key.startswith("EXT0") for key in header)
+    found, announced = len(extensions), sum(key.startswith("EXT0") for key in told)
     return f"spec2d has {found} of {announced} extensions" if found < announced else ""
 
 
 def _objects(path: Path) -> tuple[int, float | None]:
-    from astropy.io import fits
-
-    with fits.open(path) as hdus:
-        headers = [hdu.header for hdu in hdus[1:] if hdu.header.get("DMODCLS") == "SpecObj"]
-    ratios = [float(header.get("S2N", math.nan)) for header in headers]
-    return len(headers), max(filter(math.isfinite, ratios), default=None)
+    found = [fitscards.pick(hdu.header, ["DMODCLS", "S2N"]) for hdu in fitsheader.hdus(path)]
+    ratios = [one.get("S2N") for one in found if one.get("DMODCLS") == "SpecObj"]
+    numbers = [float(one) for one in ratios if isinstance(one, float | int)]
+    return len(ratios), max(filter(math.isfinite, numbers), default=None)
