@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from kpfnb import fitscards
-from kpfnb.fitscards import Value
+from kpfnb.fitscards import RawHeader, Value
 from kpfnb.fitsheader import BLOCK, Hdu
 
 Columns = dict[str, np.ndarray]
@@ -33,7 +33,7 @@ def read(hdu: Hdu) -> Columns:
     ValueError : it is no binary table, or a damaged one
     fitsheader.BadHeader : the file ends within it
     """
-    header = fitscards.values(fitscards.parse(hdu.header))
+    header = _structure(hdu.header)
     if header.get("XTENSION") != "BINTABLE":
         raise ValueError(f"{header.get('XTENSION')!r} is no binary table")
     dtype = _usual(header)
@@ -45,6 +45,14 @@ def read(hdu: Hdu) -> Columns:
         return {}
     table = np.frombuffer(hdu.read(), dtype=dtype)
     return {name: table[name] for name in dtype.names}
+
+
+def _structure(header: RawHeader) -> dict[str, Value]:
+    """The cards that tell what a row is made of; no other card is read."""
+    told = fitscards.pick(header, ["XTENSION", "NAXIS1", "PCOUNT", "TFIELDS"])
+    count = int(str(told.get("TFIELDS", 0)))
+    names = [f"{name}{n}" for n in range(1, count + 1) for name in ("TTYPE", "TFORM", *_SCALED)]
+    return told | fitscards.pick(header, names)
 
 
 def _usual(header: dict[str, Value]) -> np.dtype | None:
