@@ -76,6 +76,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     doctor,
     kpf,
     pipelines,
+    prepare,
     queue,
     queuemoves,
     quicklook,
