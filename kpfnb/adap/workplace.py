@@ -3,7 +3,8 @@
 PypeIt writes its folder's path into its products, so it must work where they will stay. While it
 does, an earlier reduction waits beside it as `<name>.previous`. Each folder has a record,
 `reduction.json`, whose outcome is null until its products were judged; from the records alone any
-later run can tell what a killed one left, and go on from there.
+later run can tell what a killed one left, and go on from there. What is made of reductions has the
+same life, with a record of another name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kpfnb.errors import BadInput
 RECORD = "reduction.json"
 
 
-def recover(output: Path) -> dict[str, Any] | None:
+def recover(output: Path, *, name: str = RECORD) -> dict[str, Any] | None:
     """Tidy up after a killed run; the record of the finished reduction that is in place, if any.
 
     `BadInput` where the folder holds something else than a reduction: it is not touched.
@@ -27,35 +28,35 @@ def recover(output: Path) -> dict[str, Any] | None:
     if discarded.exists():
         shutil.rmtree(discarded)
     if output.exists():
-        _refuse_foreign(output)
+        _refuse_foreign(output, name)
     if previous.exists():
-        if output.exists() and finished(output):
-            settle(output)
+        if output.exists() and finished(output, name=name):
+            settle(output, name=name)
         else:
             _discard(output)
             previous.rename(output)
-    return finished(output)
+    return finished(output, name=name)
 
 
-def begin(output: Path, inputs: dict[str, Any]) -> None:
+def begin(output: Path, inputs: dict[str, Any], *, name: str = RECORD) -> None:
     """An empty folder for a new reduction; an earlier one with anything good in it is put aside."""
-    old = finished(output)
+    old = finished(output, name=name)
     if old and _reduced(old):
         output.rename(_beside(output, ".previous"))
     else:
         _discard(output)
     output.mkdir(parents=True)
-    files.write_json(output / RECORD, {"outcome": None, "inputs": inputs})
+    files.write_json(output / name, {"outcome": None, "inputs": inputs})
 
 
-def settle(output: Path) -> Path:
+def settle(output: Path, *, name: str = RECORD) -> Path:
     """Decide between the new reduction and an earlier one; where the new one is afterwards.
 
     The new one stays unless a frame that the earlier one had reduced is missing in it; then the
     earlier one is put back, and the new one is left in `<name>.failed` to be looked at.
     """
     previous, failed = _beside(output, ".previous"), _beside(output, ".failed")
-    old, new = finished(previous), finished(output)
+    old, new = finished(previous, name=name), finished(output, name=name)
     if not old:
         return output
     # A frame that was taken out of the dataset is no loss
@@ -69,9 +70,9 @@ def settle(output: Path) -> Path:
     return failed
 
 
-def finished(folder: Path) -> dict[str, Any] | None:
+def finished(folder: Path, *, name: str = RECORD) -> dict[str, Any] | None:
     """The record of a reduction that was judged; None where there is none, or only a half one."""
-    path = folder / RECORD
+    path = folder / name
     record = files.read_json(path) if path.is_file() else None
     return record if record and record["outcome"] else None
 
@@ -80,8 +81,8 @@ def _reduced(record: dict[str, Any]) -> set[str]:
     return {verdict["file"] for verdict in record["science"] if not verdict["reason"]}
 
 
-def _refuse_foreign(output: Path) -> None:
-    if output.is_dir() and ((output / RECORD).is_file() or not any(output.iterdir())):
+def _refuse_foreign(output: Path, name: str) -> None:
+    if output.is_dir() and ((output / name).is_file() or not any(output.iterdir())):
         return
     raise BadInput(
         f"the output {output} holds something that is not a reduction of kpfnb",
