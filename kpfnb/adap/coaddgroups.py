@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kpfnb.adap import slitexclusion
-from kpfnb.adap.exposures import Exposure
+from kpfnb.adap.reducedexposures import Exposure
 from kpfnb.adap.slitexclusion import Bad
 
 FEWEST = 2
@@ -65,7 +65,7 @@ def stacks(exposures: Sequence[Exposure], bad: Bad, tolerance: float) -> list[St
 
 def plain_name(target: str) -> str:
     """A target's name for files: PypeIt leaves out spaces, and / is none of a name."""
-    return re.sub(r"[^\w.+-]", "", target.replace("/", "_")).lstrip(".-") or "unnamed"
+    return re.sub(r"[^A-Za-z0-9._+-]", "", target.replace("/", "_")).lstrip(".-") or "unnamed"
 
 
 def stem(file: str) -> str:

@@ -125,7 +125,7 @@ def _judge_frame(frame: Frame, plan: PypeItFile, failure: str, detectors: int) -
         reason = verdict.reason or failure or "no spec1d: PypeIt found no object in it"
         return replace(verdict, reason=reason)
     defect = fitsheader.defect(spec1d)
-    count, ratio = (0, None) if defect else _objects(spec1d)
+    count, ratio = (0, None) if defect else objects(spec1d)
     defect = f"spec1d is {defect}" if defect else "" if count else "spec1d holds no object"
     return replace(
         verdict,
@@ -153,7 +153,8 @@ def _defect_2d(path: Path, detectors: int) -> str:
     return f"spec2d has {found} of {announced} extensions" if found < announced else ""
 
 
-def _objects(path: Path) -> tuple[int, float | None]:
+def objects(path: Path) -> tuple[int, float | None]:
+    """How many objects a spec1d has, and the signal-to-noise ratio of the best of them."""
     found = [fitscards.pick(hdu.header, ["DMODCLS", "S2N"]) for hdu in fitsheader.hdus(path)]
     ratios = [one.get("S2N") for one in found if one.get("DMODCLS") == "SpecObj"]
     numbers = [float(one) for one in ratios if isinstance(one, float | int)]

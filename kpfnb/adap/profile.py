@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from kpfnb import yamlfile
+from kpfnb.adap.coaddrules import CoaddRules
 from kpfnb.errors import BadParameter
 from kpfnb.yamlfile import Strict
 
@@ -155,6 +156,7 @@ class Profile(Strict):
     trimming: tuple[Choice, ...] = ()
     setup: tuple[str, ...]
     parameters: str
+    coadd: CoaddRules | None = None
 
     @property
     def has_slit_masks(self) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kpfnb.adap.exposures import Exposure
+from kpfnb.adap.reducedexposures import Exposure
 from kpfnb.errors import BadInput
 
 LIST = "*bad_slits.csv"
@@ -41,7 +41,9 @@ def _rows(path: Path) -> list[tuple[str, str]]:
         missing = {"slit_id", "spec2d"} - set(rows.fieldnames or ())
         if missing:
             raise BadInput(f"{path} has no column {' and no '.join(sorted(missing))}")
-        found = [(str(row["slit_id"]).strip(), Path(str(row["spec2d"]).strip()).name) for row in rows]
+        found = [
+            (str(row["slit_id"]).strip(), Path(str(row["spec2d"]).strip()).name) for row in rows
+        ]
     for slit, _ in found:
         if not SLIT_ID.fullmatch(slit):
             raise BadInput(f"{path}: {slit!r} is no slit", "slits are written as DET01:175")

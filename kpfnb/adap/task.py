@@ -60,8 +60,8 @@ def prepare(
         )
     lines = config_lines(config)
     work_dir = settings.load().work_dir
-    folder = _expanded(raw, "raw") if str(raw) else kast.example_frames(work_dir)
-    place = _expanded(output, "output") if str(output) else work_dir / FOLDER / _name(raw, folder)
+    folder = expanded(raw, "raw") if str(raw) else kast.example_frames(work_dir)
+    place = expanded(output, "output") if str(output) else work_dir / FOLDER / _name(raw, folder)
     if place == folder or folder in place.parents or place in folder.parents:
         raise BadInput(
             f"the output {place} and the raw folder {folder} lie in one another",
@@ -83,7 +83,7 @@ def config_lines(config: str | Sequence[str]) -> tuple[str, ...]:
         return ()
     if "\n" in config or config.lstrip().startswith("["):
         return tuple(config.splitlines())
-    path = _expanded(config, "config")
+    path = expanded(config, "config")
     try:
         return tuple(path.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
@@ -93,7 +93,7 @@ def config_lines(config: str | Sequence[str]) -> tuple[str, ...]:
         ) from error
 
 
-def _expanded(path: str | Path, name: str) -> Path:
+def expanded(path: str | Path, name: str) -> Path:
     """An absolute path, environment variables and ~ filled in."""
     text = os.path.expandvars(str(path))
     if unset := re.search(r"\$\{?(\w+)", text):

@@ -120,7 +120,8 @@ def reductions(root: Path) -> list[tuple[str, Path]]:
     ]
     if not found:
         raise BadInput(
-            f"no reduction below {root}", "they are in mask/config/date/complete/reduce; reduce first"
+            f"no reduction below {root}",
+            "they are in mask/config/date/complete/reduce; reduce first",
         )
     return found
 
