@@ -33,7 +33,10 @@ PREFIX = "KPFNB_"
 Command = Annotated[list[str], NoDecode]
 """A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are filled in."""
 
-_PATHS = ("work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "sheet_credentials")
+_PATHS = (
+    "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
+    "sheet_credentials",
+)  # fmt: skip
 
 DEMO_DRP: list[str] = (
     "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}".split()  # noqa: SIM905
@@ -55,6 +58,9 @@ class Settings(BaseSettings):
     junk_list: Path | None = Field(None, description="CSV whose first column names junk ObsIDs")
     qlp_dir: Path | None = Field(None, description="quicklook products; data root's QLP if empty")
     qlp_thresholds: Path | None = Field(None, description="YAML with the limits of checks")
+    verdict_criteria: Path | None = Field(
+        None, description="YAML with the rules of a night's verdict; kpfnb's own if empty"
+    )
     panels: Path | None = Field(
         None, description="a user's own panels of the time series; <work_dir>/panels if empty"
     )

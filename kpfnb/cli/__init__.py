@@ -87,6 +87,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     storage,
     timeseries,
     tsdb,
+    verdict,
     watch,
     worker,
 )

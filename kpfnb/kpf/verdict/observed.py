@@ -1,0 +1,165 @@
+"""What is on disk of a night, as the rules ask for it: each file's header is read once.
+
+What was read is remembered in an index of its own, so that a look at a night that goes on reads
+only what came since.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from kpfnb import fitsheader
+from kpfnb.errors import BadInput
+from kpfnb.fitscards import Value
+from kpfnb.kpf import junk, standing, survey
+from kpfnb.kpf.index import Entry, Index
+from kpfnb.kpf.obsid import KPF, ObsID, file_name, level_dir
+from kpfnb.kpf.quicklook import record
+from kpfnb.kpf.quicklook.targets import MASTERS_DIR
+from kpfnb.kpf.verdict.rules import Criteria
+from kpfnb.settings import Settings
+
+INDEX_NAME = "kpf-verdict.sqlite"
+
+Header = dict[str, Value] | str
+"""The keywords asked for, or why there are none."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One observation that is not junk; `problem` says why its L0 tells nothing."""
+
+    obsid: str
+    kinds: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def time(self) -> datetime:
+        """Of its start, UTC."""
+        return ObsID(self.obsid).time
+
+
+class Night:
+    """One night; files are looked at when a rule asks for them."""
+
+    def __init__(self, name: str, criteria: Criteria, settings: Settings, index: Index) -> None:
+        self.name = name
+        self._criteria = criteria
+        self._settings = settings
+        self._index = index
+        self._headers: dict[str, dict[str, Header]] = {}
+        self._listed: dict[str, dict[str, os.stat_result]] = {}
+        self._junk = junk.read(settings.junk_path).of(name)
+
+    @cached_property
+    def observations(self) -> list[str]:
+        """All ObsIDs, junk among them, by time."""
+        return sorted(self._files(KPF.raw))
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """What is not junk, by time."""
+        headers = self.headers(KPF.raw)
+        return [
+            Frame(obsid, problem=header)
+            if isinstance(header, str)
+            else Frame(obsid, self._criteria.kinds_of(header))
+            for obsid in self.observations
+            if obsid not in self._junk
+            for header in [headers.get(obsid, "vanished")]
+        ]
+
+    @property
+    def junk(self) -> int:
+        """How many observations are junk."""
+        return len(self._junk & set(self.observations))
+
+    def of(self, kinds: tuple[str, ...]) -> list[Frame]:
+        """The frames of some kinds, by time."""
+        return [one for one in self.frames if set(kinds) & set(one.kinds)]
+
+    def headers(self, level: str) -> dict[str, Header]:
+        """ObsID to its header: of all L0s, and of the products that some rule asks for."""
+        if level not in self._headers:
+            files = self._files(level)
+            if level != KPF.raw:
+                wanted = self._criteria.kinds_read(level)
+                used = {one.obsid for one in self.frames if wanted & set(one.kinds)}
+                files = {obsid: status for obsid, status in files.items() if obsid in used}
+            self._headers[level] = self._read(level, files)
+        return self._headers[level]
+
+    @cached_property
+    def lacking(self) -> dict[str, dict[str, str]]:
+        """ObsID to the product levels that are expected and not done, with the reason."""
+        asked = standing.Rules(self._settings.kpf_root, KPF.products, junk=self._junk)
+        with Index(survey.index_path(self._settings)) as index:
+            found = asked.look(map(ObsID, self.observations), index)
+        return {obsid.text: one.flaws for obsid, one in found.items()}
+
+    def masters(self, pattern: str) -> dict[str, str]:
+        """The night's masters of that name, each with its defect, '' where it is whole."""
+        folder = self._settings.kpf_root / MASTERS_DIR / self.name
+        return {path.name: fitsheader.defect(path) for path in sorted(folder.glob(pattern))}
+
+    def checks(self, obsid: str, level: str) -> record.Record | None:
+        """What quicklook found in a file, if it has looked."""
+        folder = self._settings.qlp_path / self.name / obsid
+        return record.read(record.path(folder, obsid, level))
+
+    def newest_l0(self) -> datetime | None:
+        """When the last L0 was written, UTC; None where there is none."""
+        times = [status.st_mtime for status in self._files(KPF.raw).values()]
+        return datetime.fromtimestamp(max(times), UTC) if times else None
+
+    def _files(self, level: str) -> dict[str, os.stat_result]:
+        """ObsID to the status of its file."""
+        if level not in self._listed:
+            folder = level_dir(self._settings.kpf_root, level, self.name)
+            self._listed[level] = dict(_list(folder, self.name, level))
+        return self._listed[level]
+
+    def _read(self, level: str, files: Mapping[str, os.stat_result]) -> dict[str, Header]:
+        keywords = self._criteria.keywords[level]
+        asked = f"{zlib.crc32(' '.join(keywords).encode()):08x}"
+        folder = level_dir(self._settings.kpf_root, level, self.name)
+        known = self._index.files(folder)
+        found: dict[str, Header] = {}
+        learned = {}
+        for obsid, status in files.items():
+            name = file_name(obsid, level)
+            old, stamp = known.get(name), (status.st_size, status.st_mtime_ns)
+            if old and (old.size, old.modified_ns) == stamp and old.facts.startswith(asked):
+                found[obsid] = json.loads(old.facts[len(asked) :])
+                continue
+            try:
+                found[obsid] = fitsheader.read(folder / name, keywords)
+            except fitsheader.BadHeader as error:
+                found[obsid] = str(error.reason)
+                continue
+            learned[name] = Entry(*stamp, asked + json.dumps(found[obsid]))
+        self._index.remember(folder, learned, gone=())
+        return found
+
+
+def _list(folder: Path, night: str, level: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = KPF.filename.fullmatch(entry.name)
+                if match and match["night"] == night and match["suffix"] == KPF.levels[level]:
+                    # A file that vanishes in between was not there
+                    with suppress(FileNotFoundError):
+                        yield match["obsid"], entry.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise BadInput(f"can't list {folder}: {error.strerror}", "make it readable") from error
