@@ -23,6 +23,7 @@ from kpfnb.kpf.verdict.filling import fillings
 from kpfnb.kpf.verdict.finding import Finding
 from kpfnb.kpf.verdict.measuring import Blame
 from kpfnb.kpf.verdict.result import NightVerdict
+from kpfnb.kpf.verdict.rules import Measure
 from kpfnb.runs import report, view
 from kpfnb.runs.view import Link
 from kpfnb.settings import Settings
@@ -33,6 +34,8 @@ FOLDER = "nights"
 VERDICT, REPORT, CALENDAR = "verdict.html", "report.html", "index.html"
 MOST_BLAMED = 50
 REFRESH_SECONDS = 60
+COUNTED = (Measure.COUNT, Measure.MASTERS)
+"""What they find is a number of frames itself."""
 
 
 def write(judged: NightVerdict) -> Path:
@@ -178,7 +181,7 @@ def _shown(one: Finding, folder: Path, here: Settings) -> dict[str, Any]:
         "value": one.value,
         "threshold": one.threshold,
         "night": one.night,
-        "frames": one.found.of,
+        "frames": 0 if one.rule.measure in COUNTED else one.found.of,
         "override": asdict(one.override) if one.override else None,
         "blamed": [
             {"name": who.name, "why": who.why, "target": quicklook_target(who, folder, here)}

@@ -1,0 +1,196 @@
+"""A simulated night of headers alone, good in all that a verdict asks for, and faults for it.
+
+Names, levels and sizes of the headers are real, there are no images: 500 observations take seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kpfnb.demo.tree import BLOCK, CARDS, PROCESSING_SECONDS
+from kpfnb.kpf.obsid import KPF, ObsID, level_dir
+
+Cards = Mapping[str, str | int | float]
+DAY_SECONDS = 86_400
+COUNTS = {"bias": 8, "dark": 4, "flat": 8, "lfc": 6, "etalon": 8, "thar": 4, "star": 10, "sun": 4}
+MASTERS = ("bias_autocal-bias", "dark_autocal-dark", "flat_autocal-flat-all", "WLS_autocal-lfc-all")
+
+_KINDS: dict[str, tuple[str, str, str]] = {
+    "bias": ("Bias", "autocal-bias", "None"),
+    "dark": ("Dark", "autocal-dark", "None"),
+    "flat": ("Flatlamp", "autocal-flat-all", "BrdbandFiber"),
+    "lfc": ("Arclamp", "autocal-lfc-all-morn", "LFCFiber"),
+    "etalon": ("Arclamp", "autocal-etalon-all-morn", "EtalonFiber"),
+    "thar": ("Arclamp", "autocal-thar-all-morn", "Th_gold"),
+    "star": ("Object", "10700", "Target"),
+    "sun": ("Object", "SoCal", "SoCal-SciSky"),
+}
+"""IMTYPE, OBJECT and SCI-OBJ."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a night."""
+
+    FEW_BIASES = "few-biases"
+    """One bias is left."""
+    NOISY_READOUT = "noisy-readout"
+    """The read noise of every bias is 12 e-."""
+    ONE_BAD_READOUT = "one-bad-readout"
+    """The DRP finds one calibration bad."""
+    NO_MASTER_BIAS = "no-master-bias"
+    CUT_MASTER_FLAT = "cut-master-flat"
+    """It was not written to its end."""
+    WILD_WAVELENGTHS = "wild-wavelengths"
+    """The solutions of the comb scatter by 0.8 pixels."""
+    DRIFT = "drift"
+    """One etalon exposure is a kilometre a second away."""
+    NOTHING_REDUCED = "nothing-reduced"
+    ONE_L2_MISSING = "one-l2-missing"
+    FAINT_STARS = "faint-stars"
+    """Their signal-to-noise is 30."""
+
+
+@dataclass(frozen=True)
+class HeaderNight:
+    """Where the night is; its ObsIDs by kind, in order of time."""
+
+    root: Path
+    night: str
+    obsids: dict[str, list[str]]
+
+    def path(self, kind: str, level: str, number: int = 0) -> Path:
+        """The file of a level of one of a kind."""
+        return ObsID(self.obsids[kind][number]).path(self.root, level)
+
+    def rewrite(self, kind: str, level: str, number: int, **cards: str | float) -> None:
+        """Write a file again with other values, a second later than it was."""
+        obsid = self.obsids[kind][number]
+        _write(self.root, obsid, level, {**_cards(kind, level, number), **cards}, later=1)
+
+    def master(self, kind: str) -> Path:
+        """The master of a kind: bias, dark, flat or WLS."""
+        [name] = [one for one in MASTERS if one.startswith(kind)]
+        return self.root / "masters" / self.night / f"kpf_{self.night}_master_{name}.fits"
+
+
+def plant(
+    root: Path, night: str, counts: Mapping[str, int] = COUNTS, *faults: Fault
+) -> HeaderNight:
+    """Write the night below a data root, with what is wrong with it."""
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    step = DAY_SECONDS / max(1, len(kinds))
+    obsids: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    for number, kind in enumerate(kinds):
+        obsids[kind].append(f"KP.{night}.{number * step:08.2f}")
+    planted = HeaderNight(root, night, obsids)
+    for kind, names in obsids.items():
+        for number, obsid in enumerate(names):
+            for level in _levels(kind):
+                _write(root, obsid, level, _cards(kind, level, number))
+    for name in MASTERS:
+        path = planted.master(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_header({"OBJECT": name}, 100))
+    for fault in faults:
+        _FAULTS[fault](planted)
+    return planted
+
+
+def _levels(kind: str) -> tuple[str, ...]:
+    return tuple(KPF.levels)[: 3 if kind in ("bias", "dark") else 4]
+
+
+def _cards(kind: str, level: str, number: int) -> Cards:
+    """What a header of a level tells; all levels have what the levels before them have."""
+    imtype, name, source = _KINDS[kind]
+    cards: dict[str, str | int | float] = {
+        "IMTYPE": imtype,
+        "OBJECT": name,
+        "SCI-OBJ": source,
+        **dict.fromkeys(("GREEN", "RED", "CA_HK"), "YES"),
+        "GRCCDTMP": -100.0 + 0.001 * (number % 3),
+    }
+    if level == KPF.raw:
+        return cards
+    cards |= {"DRPTAG": "v2.9.1", "NOTJUNK": 1, "DATAPR2D": 1, "GOODREAD": 1, "TIMCHKL0": 1}
+    cards |= {"LOWBIAS": 1, "LOWDARK": 1, "LFC2DFOK": 1}
+    cards |= {f"RN{camera}{amp}": 4.0 for camera in ("GREEN", "RED") for amp in (1, 2)}
+    if level == "2D":
+        return cards
+    cards |= {"MONOTWLS": 1, "WLSL1": 1, "LFCSAT": 1, "SNRSC548": 200.0 + number}
+    cards |= {f"STDWGS{order:02d}": 0.03 for order in range(35)}
+    cards |= {f"STDWRS{order:02d}": 0.02 for order in range(32)}
+    if level == "L1":
+        return cards
+    drift = {"DRFTRV": 5.0 * (number % 5), "CCFRVC": 0.0005 * (-1) ** number, "CCFERV": 0.0009}
+    return cards | {"DATAPRL2": 1, "TIMCHKL2": 1, "QCPCBCV": 1} | drift
+
+
+def _write(root: Path, obsid: str, level: str, cards: Cards, later: float = 0) -> None:
+    path = ObsID(obsid).path(root, level)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_header({"OFNAME": f"{obsid}.fits", **cards}, CARDS[level]))
+    after = list(KPF.levels).index(level) * PROCESSING_SECONDS + later
+    moment = ObsID(obsid).time.timestamp() + after
+    os.utime(path, (moment, moment))
+
+
+def _header(cards: Cards, count: int) -> bytes:
+    """A FITS file of a header of so many cards, and no data."""
+    lines = ["SIMPLE  =                    T", "BITPIX  =                    8"]
+    lines += ["NAXIS   =                    0", "SIMULATE=                    T"]
+    filler = [f"KEY{number:05d}= {12.345:>20}" for number in range(count - len(cards) - 5)]
+    lines += [*filler[: len(filler) // 2], *map(_card, cards.items())]
+    lines += [*filler[len(filler) // 2 :], "END"]
+    text = "".join(f"{line:<80}" for line in lines).encode("ascii")
+    return text + b" " * (-len(text) % BLOCK)
+
+
+def _card(pair: tuple[str, str | int | float]) -> str:
+    name, value = pair
+    shown = (
+        f"'{value.replace(chr(39), chr(39) * 2):<8}'" if isinstance(value, str) else f"{value:>20}"
+    )
+    return f"{name:<8}= {shown} / a value of the simulation"[:80]
+
+
+def _remove(planted: HeaderNight, kind: str, keep: int) -> None:
+    for number in range(keep, len(planted.obsids[kind])):
+        for level in _levels(kind):
+            planted.path(kind, level, number).unlink()
+
+
+def _each(kind: str, level: str, **cards: float) -> Callable[[HeaderNight], None]:
+    def change(planted: HeaderNight) -> None:
+        for number in range(len(planted.obsids[kind])):
+            planted.rewrite(kind, level, number, **cards)
+
+    return change
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:4000])
+
+
+def _nothing(planted: HeaderNight) -> None:
+    for level in KPF.products:
+        for path in level_dir(planted.root, level, planted.night).glob("*.fits"):
+            path.unlink()
+
+
+_FAULTS: dict[Fault, Callable[[HeaderNight], None]] = {
+    Fault.FEW_BIASES: lambda planted: _remove(planted, "bias", 1),
+    Fault.NOISY_READOUT: _each("bias", "2D", RNGREEN1=12.0),
+    Fault.ONE_BAD_READOUT: lambda planted: planted.rewrite("flat", "2D", 1, GOODREAD=0),
+    Fault.NO_MASTER_BIAS: lambda planted: planted.master("bias").unlink(),
+    Fault.CUT_MASTER_FLAT: lambda planted: _cut(planted.master("flat")),
+    Fault.WILD_WAVELENGTHS: _each("lfc", "L1", **{f"STDWGS{n:02d}": 0.8 for n in range(35)}),
+    Fault.DRIFT: lambda planted: planted.rewrite("etalon", "L2", 2, DRFTRV=1200.0),
+    Fault.NOTHING_REDUCED: _nothing,
+    Fault.ONE_L2_MISSING: lambda planted: planted.path("star", "L2", 3).unlink(),
+    Fault.FAINT_STARS: _each("star", "L1", SNRSC548=30.0),
+}

@@ -1,0 +1,46 @@
+"""`kpfnb verdict`: exit codes, one line, overrides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kpfnb.cli import app
+from kpfnb.demo.headernight import COUNTS, Fault, plant
+
+NIGHT = "20240110"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [((), 0), ((Fault.FAINT_STARS,), 3), ((Fault.NO_MASTER_BIAS,), 1)]
+)
+def test_the_exit_code_is_the_verdicts(isolated: Path, fault: tuple[Fault, ...], code: int) -> None:
+    plant(isolated / "data", NIGHT, COUNTS, *fault)
+    done = CliRunner().invoke(app, ["verdict", NIGHT, "--line"])
+    assert done.exit_code == code
+    assert done.output.count("\n") == 1
+    assert (isolated / f"work/runs/nights/{NIGHT}/verdict.html").exists()
+    listed = CliRunner().invoke(app, ["verdict"])
+    assert listed.output == done.output
+
+
+def test_an_override_changes_it(isolated: Path) -> None:
+    plant(isolated / "data", NIGHT, COUNTS, Fault.NO_MASTER_BIAS)
+    arguments = ["verdict", NIGHT, "--override", "master-bias", "--to", "PASS", "--why", "no need"]
+    dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
+    assert dry.exit_code == 0
+    assert json.loads(dry.output)["would_record"]["instead_of"] == "FAIL"
+    assert not (isolated / "work/nights").exists()
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0
+    assert json.loads(done.output)["verdict"] == "PASS"
+
+
+def test_accept_and_what_is_wrong(isolated: Path) -> None:
+    plant(isolated / "data", NIGHT, COUNTS, Fault.FAINT_STARS)
+    assert CliRunner().invoke(app, ["verdict", NIGHT, "--accept", "WARN"]).exit_code == 0
+    assert CliRunner().invoke(app, ["verdict", NIGHT, "--accept", "x"]).exception
+    assert CliRunner().invoke(app, ["verdict", NIGHT, "--why", "x"]).exception

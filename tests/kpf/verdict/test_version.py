@@ -1,0 +1,27 @@
+"""Which version of the criteria it was."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from kpfnb.kpf.verdict import version
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "-C", folder, *who, *arguments], check=True, capture_output=True)
+
+
+def test_it_is_the_commit_that_last_changed_them(tmp_path: Path) -> None:
+    file = tmp_path / "criteria.yml"
+    file.write_text("a")
+    assert version.of(file).startswith("not in git, sha256 ")
+    git(tmp_path, "init")
+    assert version.of(file).startswith("not in git, sha256 ")
+    git(tmp_path, "add", file.name)
+    git(tmp_path, "commit", "-m", "x")
+    committed = version.of(file)
+    assert " of 20" in committed
+    file.write_text("b")
+    assert version.of(file).startswith(f"{committed} and changed since, sha256 ")
