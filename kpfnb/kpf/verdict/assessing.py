@@ -39,8 +39,7 @@ def assess(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVerdict:
     Raises
     ------
     BadParameter : no such night, no such verdict
-    BadSettings : a wrong rule, with its place
-    BadInput : no L0 directory in the data root; a damaged override
+    BadInput : a wrong rule, with its line; no L0 directory in the data root; a damaged override
     """
     here = settings.load()
     _check(night)

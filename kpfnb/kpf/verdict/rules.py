@@ -14,8 +14,6 @@ from kpfnb.kpf.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Limits, Verdict
 
 MAX_NIGHTS = 60
-ACROSS = ("median", "max", "min", "mean")
-STATISTICS = (*ACROSS, "scatter", "range", "step")
 
 
 class Level(StrEnum):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadSettings
+from kpfnb.errors import BadInput
 from kpfnb.kpf.verdict import reading
 from kpfnb.kpf.verdict.rules import Level, Measure
 
@@ -28,47 +28,65 @@ def test_the_packages_own_are_whole() -> None:
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        (f"- {{name: a, {COMMON}, count: flat}}", ":4: rule a: no kind 'flat'"),
-        (f"- {{name: a, {COMMON}, count: bias, colour: red}}", "'colour' is not known"),
-        (f"- {{name: a, {COMMON}, count: bias, of: bias}}", "'of' is not known"),
-        (f"- {{name: a, {COMMON}, count: bias, nights: 0}}", "nights: 0 is not from 1 to"),
-        (f"- {{name: a, {COMMON}, count: bias, nights: true}}", "nights: True"),
-        (f"- {{name: a, {COMMON}, count: bias, none: MAYBE}}", "none: 'MAYBE' is not one of"),
+        (f"- {{name: a, {COMMON}, count: flat}}", "line 4: rules.0: no kind 'flat'"),
+        (
+            f"- {{name: a, {COMMON}, count: bias, colour: red}}",
+            "line 4: rules.0.colour: unknown key 'colour'",
+        ),
+        (f"- {{name: a, {COMMON}, count: bias, of: bias}}", "of does not go with count"),
+        (
+            f"- {{name: a, {COMMON}, count: bias, nights: 0}}",
+            "rules.0.nights: Input should be greater",
+        ),
+        (
+            f"- {{name: a, {COMMON}, count: bias, nights: true}}",
+            "rules.0.nights: Input should be a valid int",
+        ),
+        (
+            f"- {{name: a, {COMMON}, count: bias, none: MAYBE}}",
+            "rules.0.none: Input should be 'PASS'",
+        ),
         (f"- {{name: a, {COMMON}}}", "one of count, keyword"),
         (f"- {{name: a, {COMMON}, count: bias, masters: x}}", "not 2 of them"),
-        (f"- {{name: a, {COMMON}, keyword: KEY}}", "from, of is not given"),
+        (f"- {{name: a, {COMMON}, keyword: KEY}}", "from is needed with keyword"),
         (f"- {{name: a, {COMMON}, keyword: key, from: L1, of: bias}}", "'key' is no keyword"),
         (f"- {{name: a, {COMMON}, keyword: 'K[5-2]', from: L1, of: bias}}", "is empty"),
-        (f"- {{name: a, {COMMON}, keyword: K, from: L9, of: bias}}", "from: 'L9'"),
-        (f"- {{name: a, {COMMON}, products: [L0], of: bias}}", "'L0' is not among 2D"),
-        (f"- {{name: A b, {COMMON}, count: bias}}", "small letters"),
-        ("- {name: a, level: masters, count: bias}", "fail, reason, title, warn is not given"),
-        (f"- {{name: a, name: b, {COMMON}, count: bias}}", ":4: 'name' stands twice"),
+        (
+            f"- {{name: a, {COMMON}, keyword: K, from: L9, of: bias}}",
+            "rules.0.from: 'L9' is not among L0, 2D",
+        ),
+        (
+            f"- {{name: a, {COMMON}, products: [L0], of: bias}}",
+            "rules.0.products: 'L0' is no product",
+        ),
+        (f"- {{name: A b, {COMMON}, count: bias}}", "rules.0.name: String should match"),
+        ("- {name: a, level: masters, count: bias}", "rules.0.title: Field required"),
+        (f"- {{name: a, name: b, {COMMON}, count: bias}}", "line 4: 'name' stands twice"),
         (
             f"- {{name: a, {COMMON}, count: bias}}\n- {{name: a, {COMMON}, count: bias}}",
-            ":5: a sec",
+            "line 5: rules.1: a second rule 'a'",
         ),
         (
             "- {name: a, level: x, title: T, reason: R, warn: [1, 2], fail: [1, 2], count: bias}",
-            "level: 'x'",
+            "rules.0.level: Input should be 'calibrations'",
         ),
         (
             "- {name: a, level: masters, title: T, reason: R, warn: [3, 2], fail: [1, 2],"
             " count: bias}",
-            "warn: 3 is above 2",
+            "rules.0.warn: 3 is above 2",
         ),
         (
             "- {name: a, level: masters, title: T, reason: R, warn: 3, fail: [1, 2], count: bias}",
-            "[low, high] is wanted, not 3",
+            "rules.0.warn: Input should be a valid tuple",
         ),
-        ("- nothing", "'nothing' is no rule"),
-        ("- {", ":5: expected"),
+        ("- nothing", "rules.0: Input should be a valid dict"),
+        ("- {", "line 5: did not find"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_place(rule: str, told: str, tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text(KINDS + rule + "\n")
-    with pytest.raises(BadSettings) as refused:
+    with pytest.raises(BadInput) as refused:
         reading.load(file)
     assert str(file) in str(refused.value)
     assert told in str(refused.value)
@@ -78,10 +96,10 @@ def test_a_wrong_rule_is_refused_with_its_place(rule: str, told: str, tmp_path: 
 def test_what_is_no_criteria_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text(text)
-    with pytest.raises(BadSettings, match="criteria"):
+    with pytest.raises(BadInput, match="criteria"):
         reading.load(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"none\.yml"):
+    with pytest.raises(BadInput, match=r"none\.yml"):
         reading.load(tmp_path / "none.yml")
