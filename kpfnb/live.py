@@ -18,6 +18,9 @@ SHOW_EVERY_SECONDS = 0.1
 LOG_EVERY_SECONDS = 10.0
 NOTE_LENGTH = 60
 FAILURES_SHOWN = 20
+MOST_BARS = 8
+
+_stage: Any = None
 
 
 @dataclass
@@ -132,6 +135,12 @@ def _face(state: State) -> Face:
     return _Terminal(state) if sys.stderr.isatty() else _Log()
 
 
+def show_in(box: Any) -> None:
+    """From now on show progress in a box of widgets (that of the form); None: where the cell is."""
+    global _stage
+    _stage = box
+
+
 def in_notebook() -> bool:
     """True in a notebook that a person looks at; a headless one has no session's name."""
     ipython = sys.modules.get("IPython")
@@ -197,11 +206,17 @@ class _Widget:
         import ipywidgets
         from IPython.display import display
 
-        self._html: Any = ipywidgets.HTML(self._page(state))
-        display(self._html)
+        self._html: Any = ipywidgets.HTML(self._page(state), layout={"width": "100%"})
+        if _stage is None:
+            display(self._html)
+        else:
+            _stage.children = (*_stage.children, self._html)[-MOST_BARS:]
 
     def show(self, state: State) -> None:
+        from kpfnb.kernels import reattaching
+
         self._html.value = self._page(state)
+        reattaching.answer()
 
     def failure(self, text: str, state: State) -> None:
         self.show(state)

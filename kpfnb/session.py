@@ -14,14 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kpfnb import log, runs
+from kpfnb import live, log, notebooks, runs
 from kpfnb.errors import BadInput, BadParameter, KpfnbError
 from kpfnb.parameters import Parameter, declared, validate
 from kpfnb.result import Result
 from kpfnb.runs import LOG_NAME, Record
 from kpfnb.runs.verdict import CellError, Facts
+
+if TYPE_CHECKING:
+    from kpfnb.form.panel import Panel
 
 RUN_VARIABLE = "KPFNB_RUN"
 """Names the run's directory to a kernel that `kpfnb run` has started."""
@@ -49,6 +52,7 @@ def begin() -> Session:
     if _current:
         _current.leave()
     log.console()
+    live.show_in(None)
     _show_figures(shell)
     _current = Session(shell)
     _current.check()
@@ -65,14 +69,19 @@ class Session:
         self.parameters: list[Parameter] = []
         self.values: dict[str, Any] = {}
         """The parameters' values, checked and converted."""
+        self.panel: Panel | None = None
+        """The form, once it was shown in JupyterLab."""
         self._shell = shell
         # Taken away: what this notebook starts is not this run
         given = os.environ.pop(RUN_VARIABLE, "")
-        name = Path(os.environ.get(LAB_VARIABLE, "")).stem
+        self.file = Path(os.environ.get(LAB_VARIABLE, ""))
+        """The notebook, where JupyterLab has told it."""
+        name = self.file.stem
         self.origin = "kpfnb" if given else "lab" if name else "papermill"
         """Who runs it: `kpfnb`, `lab` or `papermill` (which stands for every other runner)."""
         self._record = runs.read(Path(given)) if given else self._begin(name or "notebook")
         self._open()
+        shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
         atexit.register(self.leave)
 
@@ -154,7 +163,14 @@ class Session:
             "values": result.to_dict() | more,
         }
         runs.write_result(self._record, values)
-        self._end(Facts(result=self._record.result()))
+        self._end(Facts(result=self._record.result()), result, *others)
+
+    def command(self, values: Mapping[str, Any]) -> list[str]:
+        """The command that runs the notebook with these values; `BadParameter` if one is wrong."""
+        checked = validate(self.parameters, values)
+        defaults = {one.name: one.check(one.default) for one in self.parameters}
+        changed = {name: value for name, value in checked.items() if value != defaults[name]}
+        return ["kpfnb", "run", self.notebook, *notebooks.options(changed)]
 
     def confirm(self, question: str, action: Callable[[], object]) -> None:
         """In JupyterLab, a button that does `action` and shows what came; elsewhere nothing."""
@@ -176,8 +192,7 @@ class Session:
             self._end(Facts())
 
     def _begin(self, name: str) -> Record:
-        command = ["kpfnb", "run", name]
-        return runs.begin(name, origin=self.origin, parameters=self.values, command=command)
+        return runs.begin(name, origin=self.origin, command=["kpfnb", "run", name])
 
     def _open(self) -> None:
         self._handler = log.attach(self._record.directory / LOG_NAME)
@@ -191,10 +206,10 @@ class Session:
         self.values = values
         self.namespace.update(values)
         if self.origin != "kpfnb":
-            self._record = replace(self._record, parameters=values)
+            self._record = replace(self._record, parameters=values, command=self.command(values))
             runs.write(self._record)
 
-    def _end(self, facts: Facts) -> None:
+    def _end(self, facts: Facts, *results: Result) -> None:
         """Record the end; under `kpfnb run` that is its business: it also sees what comes later."""
         from kpfnb.runs import index as runsindex
 
@@ -202,13 +217,25 @@ class Session:
         if self.origin != "kpfnb":
             self._record = runs.finish(self._record, facts)
             runsindex.update(self._record)
+        if self.panel:
+            self.panel.ended(self._record, results)
+
+    def _before_cell(self, _: Any) -> None:
+        """IPython calls it before each cell."""
+        if self.panel and self is _current:
+            self.panel.busy(True)
 
     def _after_cell(self, outcome: Any) -> None:
         """IPython calls it after each cell: an error in one is the end of the run."""
+        if self.panel and self is _current:
+            self.panel.busy(False)
         problem = outcome.error_in_exec or outcome.error_before_exec
         if problem is None or self is not _current or self.is_finished:
             return
         if self.origin == "kpfnb":
+            return
+        if isinstance(problem, KeyboardInterrupt):
+            self._end(Facts(stopped=notebooks.STOPPED))
             return
         number = len(self.namespace["In"]) - 1
         message = log.redact(str(problem))

@@ -25,8 +25,9 @@ class Shell:
             self.run(cell)
 
     def register(self, event: str, callback) -> None:
-        assert event == "post_run_cell"
-        self.callbacks.append(callback)
+        assert event in ("pre_run_cell", "post_run_cell")
+        if event == "post_run_cell":
+            self.callbacks.append(callback)
 
     def run(self, cell: str) -> None:
         self.user_ns["In"].append(cell)
@@ -212,3 +213,18 @@ def test_a_line_without_a_kind_is_named():
 def test_injected_into_a_notebook_without_parameters():
     with pytest.raises(BadParameter, match="unknown parameter 'a'"):
         declared_in(["# Parameters\na = 2\n", samples.BEGIN])
+
+
+def test_one_that_is_stopped_in_a_cell_says_so(monkeypatch):
+    shell = Shell(samples.PARAMETERS)
+    begin(monkeypatch, shell)
+    shell.fail(KeyboardInterrupt())
+    assert (record().outcome, record().reason) == (Outcome.FAILED, "stopped by the operator")
+
+
+def test_the_record_tells_the_command_that_repeats_it(monkeypatch):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS, '# Parameters\nn = "5"\n'))
+    assert record().command == ["kpfnb", "run", "notebook", "-p", "n=5"]
+    assert run.command({"label": "a b"})[3:] == ["-p", "label=a b"]
+    with pytest.raises(BadParameter):
+        run.command({"n": 10})

@@ -1,0 +1,76 @@
+"""The parameter form, made from the notebook's own parameters cell.
+
+In JupyterLab it is widgets, and its Run button runs the cells below, the very cells that cron runs.
+Elsewhere it is a plain table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.errors import KpfnbError
+from kpfnb.parameters import Parameter
+from kpfnb.runs.view import shown
+
+if TYPE_CHECKING:
+    from kpfnb.session import Session
+
+
+def show(session: Session) -> None:
+    """Display the form of a session. Shown again, it is the same one: what was typed stays."""
+    from IPython.display import HTML, display
+
+    if not session.interactive:
+        display(HTML(table(session.parameters, session.values)))
+        return
+    from kpfnb.form.panel import Panel
+
+    if session.panel is None:
+        session.panel = Panel(session)
+    display(session.panel.widget)
+
+
+def table(parameters: list[Parameter], values: dict[str, Any]) -> str:
+    """The parameters as an HTML table, all text escaped."""
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(parameter.name)}</th>"
+        f"<td>{escape(shown(values[parameter.name]))}</td><td>{escape(parameter.help)}</td></tr>"
+        for parameter in parameters
+    )
+    head = "<tr><th scope='col'>parameter</th><th scope='col'>value</th><th scope='col'>what it is"
+    return f"<table><thead>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def alarm(text: object) -> str:
+    """A message about something wrong as HTML, which screen readers tell at once."""
+    return f"<span role='alert'><b>✗ {escape(str(text))}</b></span>" if text else ""
+
+
+def confirm(session: Session, question: str, action: Callable[[], object]) -> None:
+    """Ask before something is changed: a button in JupyterLab that does it once.
+
+    Headless nothing is shown and nothing is done: there the parameters have the say.
+    """
+    if not session.interactive:
+        return
+    import ipywidgets
+    from IPython.display import display
+
+    button = ipywidgets.Button(description=question, button_style="warning")
+    button.layout.width = "auto"
+    output, message = ipywidgets.Output(), ipywidgets.HTML()
+
+    def act(_: object) -> None:
+        button.disabled = True
+        try:
+            done = action()
+        except KpfnbError as error:
+            message.value, button.disabled = alarm(error), False
+            return
+        with output:
+            display(done)
+
+    button.on_click(act)
+    display(ipywidgets.VBox([button, message, output], layout={"align_items": "flex-start"}))

@@ -1,0 +1,101 @@
+"""A browser that is reloaded gets its widgets back although a cell runs.
+
+A kernel answers one message after another, so a page that is opened while a cell runs would wait
+for its end before it shows a widget. What lasts therefore looks, now and then, whether a page asks
+what there is, and answers that; everything else waits for its turn as ever.
+
+It relies on how ipykernel 7 hands messages to its main thread; with another the page waits.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any, NamedTuple
+
+QUESTIONS = ("kernel_info_request", "comm_info_request")
+CONTROL = "jupyter.widget.control"
+STATES = ("request_state", "request_states")
+
+
+class Channel(NamedTuple):
+    """Where messages for the main thread come in."""
+
+    kernel: Any
+    socket: Any
+    later: Any
+    """Called with a message, it is handled as ever."""
+    replies: Any
+
+
+def answer() -> None:
+    """Answer the pages that ask what there is. To be called in the main thread, in a cell."""
+    channel = _channel()
+    if channel is None:
+        return
+    import zmq
+
+    while True:
+        try:
+            frames = channel.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return
+        if asks(*_head(channel.kernel, frames)):
+            _answer(channel, frames)
+        else:
+            channel.kernel.io_loop.add_callback(channel.later, frames)
+
+
+def asks(kind: str, content: dict[str, Any]) -> bool:
+    """True for a message that asks what there is, and changes nothing."""
+    if kind == "comm_open":
+        return content.get("target_name") == CONTROL
+    if kind == "comm_msg":
+        return dict(content.get("data") or {}).get("method") in STATES
+    return kind in QUESTIONS
+
+
+def _channel() -> Channel | None:
+    ipython = sys.modules.get("IPython")
+    kernel: Any = getattr(ipython.get_ipython() if ipython else None, "kernel", None)
+    try:
+        manager = kernel.shell_channel_thread.manager
+        pair = manager._shell_channel_to_main
+        later = pair.to_stream._recv_callback
+        replies = manager.get_subshell_to_shell_channel_socket(None)
+    except AttributeError:
+        return None
+    return Channel(kernel, pair.to_socket, later, replies)
+
+
+def _head(kernel: Any, frames: list[Any]) -> tuple[str, dict[str, Any]]:
+    if len(frames) == 1:
+        # ipykernel's own note to itself
+        return "", {}
+    _, rest = kernel.session.feed_identities(frames, copy=False)
+    message = kernel.session.deserialize(rest, content=False, copy=False)
+    return message["header"]["msg_type"], kernel.session.unpack(message["content"])
+
+
+def _answer(channel: Channel, frames: list[Any]) -> None:
+    kernel = channel.kernel
+    idents, rest = kernel.session.feed_identities(frames, copy=False)
+    message = kernel.session.deserialize(rest, content=True, copy=False)
+    # A page takes an answer for complete when the kernel is idle again
+    kernel._publish_status("busy", "shell", parent=message)
+    answered = kernel.shell_handlers[message["header"]["msg_type"]](
+        channel.replies, idents, message
+    )
+    if inspect.iscoroutine(answered):
+        _finish(answered)
+    kernel._publish_status("idle", "shell", parent=message)
+    kernel._publish_status("busy", "shell")
+
+
+def _finish(coroutine: Any) -> None:
+    """Run one that waits for nothing."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration:
+        return

@@ -1,0 +1,98 @@
+"""A field for each kind of parameter: it shows a value, gives it back and says what is wrong."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpfnb.form import fields
+from kpfnb.parameters import Parameter, declared, parse_kind
+
+
+def field(kind: str, value: Any, help: str = "what it is") -> fields.Field:
+    return fields.make(Parameter("name", parse_kind(kind), value, help), value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("str", "x"),
+        ("path", "/data"),
+        ("bool", True),
+        ("int", 7),
+        ("int[1, 64]", 8),
+        ("float", 0.5),
+        ("float[0, 1]", 0.25),
+        ("night", "20240229"),
+        ("night", ""),
+        ("version", "v2.9.1"),
+        ("choice[newest, forward]", "forward"),
+        ("subset[2D, L1, L2]", ["2D", "L2"]),
+        ("list[str]", ["a", "b"]),
+    ],
+)
+def test_it_gives_back_the_value_that_it_shows(kind: str, value: Any) -> None:
+    one = field(kind, value)
+    assert one.parameter.check(one.read()) == value
+    assert one.check()
+    assert "what it is" in one.row.children[1].children[0].value
+    assert all(part.tooltip for part in one.control.parts)
+
+
+def test_a_date_that_is_picked_is_a_night() -> None:
+    one = field("night", "")
+    [picker] = one.control.parts
+    picker.value = date(2024, 1, 5)
+    assert one.read() == "20240105"
+
+
+def test_levels_are_check_boxes() -> None:
+    one = field("subset[2D, L1, L2]", ["L1"])
+    assert [box.description for box in one.control.parts] == ["2D", "L1", "L2"]
+    assert [box.value for box in one.control.parts] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "wrong"),
+    [("int[1, 64]", 8, 65), ("version", "2.9", "two"), ("float[0, 1]", 0.5, -1.0)],
+)
+def test_what_is_wrong_is_said_beside_it_as_one_types(kind: str, good: Any, wrong: Any) -> None:
+    one = field(kind, good)
+    [part] = one.control.parts
+    assert part.continuous_update
+    part.value = wrong
+    assert "role='alert'" in one.message.value
+    assert "parameter name" in one.message.value
+    assert one.message.layout.display == "block"
+    part.value = good
+    assert one.message.layout.display == "none"
+
+
+def test_limits_are_told() -> None:
+    assert "1 to 64" in field("int[1, 64]", 8).row.children[1].children[0].value
+
+
+def test_help_and_values_are_text_and_nothing_else() -> None:
+    [parameter] = declared('target: "version" = ""  # <b>what</b>')
+    one = fields.make(parameter, "")
+    assert "<b>" not in one.row.children[1].children[0].value
+    [part] = one.control.parts
+    part.value = "<script>"
+    assert "<script>" not in one.message.value
+    assert "&lt;script&gt;" in one.message.value
+
+
+def test_a_path_is_completed(tmp_path: Path) -> None:
+    for name in ("night1", "night2", "other", ".hidden"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "notes.txt").touch()
+    one = field("path", "")
+    [box] = one.control.parts
+    box.value = f"{tmp_path}/n"
+    assert box.options == tuple(f"{tmp_path}/{n}" for n in ("night1/", "night2/", "notes.txt"))
+    assert f"{tmp_path}/.hidden/" not in fields.completions(f"{tmp_path}/")
+    assert fields.completions(f"{tmp_path}/.") == (f"{tmp_path}/.hidden/",)
+    assert fields.completions(f"{tmp_path}/nothing/there") == ()

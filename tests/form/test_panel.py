@@ -1,0 +1,114 @@
+"""The form in JupyterLab, as the kernel sees it; tests/browser presses its buttons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kpfnb import live
+from kpfnb.errors import BadParameter
+from kpfnb.form import frontend, panel
+from kpfnb.outcomes import Outcome
+from kpfnb.parameters import declared
+from kpfnb.runs import Record
+
+PARAMETERS = declared('n: "int[1, 9]" = 3  # how many\ndry_run: "bool" = False  # only say')
+
+
+class Session:
+    notebook, file = "work", Path("work.ipynb")
+    parameters = PARAMETERS
+    values = {"n": 3, "dry_run": False}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def restart(self, values: dict[str, Any]) -> None:
+        for one in self.parameters:
+            one.check(values[one.name])
+        self.asked.append(values)
+
+    def command(self, values: dict[str, Any]) -> list[str]:
+        if values["n"] > 9:
+            raise BadParameter("parameter n")
+        return ["kpfnb", "run", "work", f"-p n={values['n']}"]
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which button asked JupyterLab to run the cells below."""
+    pressed: list[str] = []
+    fake = SimpleNamespace(run_below=lambda button, _: pressed.append(button.description))
+    monkeypatch.setattr(panel, "FrontEnd", lambda: fake)
+    monkeypatch.setattr(live, "_stage", None)
+    return pressed
+
+
+def test_run_takes_what_stands_in_the_fields(ran: list[str]) -> None:
+    session = Session()
+    form = panel.Panel(session)
+    form.fields[0].write(5)
+    form.run.click()
+    assert session.asked == [{"n": 5, "dry_run": False}]
+    assert ran == ["Run"]
+
+
+def test_a_dry_run_is_one_whatever_the_check_box_says(ran: list[str]) -> None:
+    session = Session()
+    form = panel.Panel(session)
+    form.dry.click()
+    assert session.asked == [{"n": 3, "dry_run": True}]
+    assert form.values()["dry_run"] is False
+
+
+def test_a_wrong_value_is_told_and_nothing_runs(ran: list[str]) -> None:
+    form = panel.Panel(Session())
+    form.fields[0].write(10)
+    form.run.click()
+    assert ran == []
+    assert "role='alert'" in form._message.value
+    assert form._command.value == ""
+
+
+def test_only_one_of_run_and_stop_can_be_pressed(ran: list[str]) -> None:
+    form = panel.Panel(Session())
+    form.busy(True)
+    assert form.run.disabled
+    assert form.dry.disabled
+    assert "disabled" not in form._stop.value
+    form.busy(False)
+    assert not form.run.disabled
+    assert "disabled" in form._stop.value
+
+
+def test_stop_is_a_command_of_jupyterlab_itself() -> None:
+    html = frontend.stop_button(enabled=True)
+    assert 'data-commandlinker-command="notebook:interrupt-kernel"' in html
+
+
+def test_the_end_and_the_result_are_told_as_text(ran: list[str]) -> None:
+    form = panel.Panel(Session())
+    record = Record("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
+    result = SimpleNamespace(_repr_html_=lambda: "<table></table>")
+    form.ended(replace(record, reason="<b> failed"), (result, object()))
+    assert "◐ partial: &lt;b&gt; failed" in form._state.value
+    assert "<details><summary>The result</summary><table></table>" in form._state.value
+
+
+def test_progress_is_shown_in_the_form(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    form = panel.Panel(Session())
+    monkeypatch.setattr(live, "in_notebook", lambda: True)
+    with live.progress(3, "reading") as bar:
+        bar.update(done=1)
+    [shown] = form._work.children
+    assert "reading: 1 of 3" in shown.value
+
+
+def test_the_copied_command_is_text() -> None:
+    html = frontend.copyable("it", "kpfnb run x -p 'a=\"><script>'")
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html

@@ -1,0 +1,97 @@
+"""Named sets of parameters are loaded and saved, never with a secret in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.form import fields, sets
+from kpfnb.form.keeping import Keeping
+from kpfnb.notebooks import load_parameters
+from kpfnb.parameters import declared
+
+PARAMETERS = declared('n: "int[1, 9]" = 3  # how many\nlabel: "str" = "x"  # a text')
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "kpfnb.toml").write_text("")
+    return tmp_path
+
+
+def test_a_set_comes_back_as_it_was_saved(project: Path) -> None:
+    file = sets.save("work", "mine", PARAMETERS, {"n": "7", "label": "a: b"})
+    assert file == project / "params/work.mine.yml"
+    assert sets.names("work")["mine"] == file
+    assert sets.load(file, PARAMETERS) == {"n": 7, "label": "a: b"}
+    # The command line reads it too
+    assert load_parameters(file) == {"n": 7, "label": "a: b"}
+
+
+def test_what_is_at_its_default_is_not_written(project: Path) -> None:
+    assert load_parameters(sets.save("work", "mine", PARAMETERS, {"n": 3})) == {}
+
+
+def test_another_notebooks_sets_are_not_offered(project: Path) -> None:
+    sets.save("other", "mine", PARAMETERS, {})
+    assert "mine" not in sets.names("work")
+
+
+def test_a_set_is_replaced_only_when_that_was_said(project: Path) -> None:
+    file = sets.save("work", "mine", PARAMETERS, {"n": 4})
+    with pytest.raises(BadInput, match="mine is there already"):
+        sets.save("work", "mine", PARAMETERS, {"n": 5})
+    assert load_parameters(file) == {"n": 4}
+    sets.save("work", "mine", PARAMETERS, {"n": 5}, replace=True)
+    assert load_parameters(file) == {"n": 5}
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", ".x", "ä"])
+def test_a_name_that_is_none(project: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="is no name"):
+        sets.save("work", name, PARAMETERS, {})
+    assert not (project / "params").exists()
+
+
+def test_a_wrong_value_is_not_saved(project: Path) -> None:
+    with pytest.raises(BadParameter):
+        sets.save("work", "mine", PARAMETERS, {"n": 99})
+    assert not (project / "params").exists()
+
+
+def test_a_secret_is_not_saved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:hush@server")
+    with pytest.raises(BadInput, match="secret"):
+        sets.save("work", "mine", PARAMETERS, {"label": "redis://:hush@server"})
+    assert not (project / "params").exists()
+
+
+def test_the_form_fills_its_fields_from_a_set(project: Path) -> None:
+    sets.save("work", "mine", PARAMETERS, {"n": 7})
+    (project / "params/work.broken.yml").write_text("n: 99\n")
+    mine = [fields.make(one, one.default) for one in PARAMETERS]
+    keeping = Keeping("work", mine)
+    options = dict(keeping.known.options)
+    keeping.known.value = options["mine"]
+    assert [one.read() for one in mine] == [7, "x"]
+    assert "loaded work.mine.yml" in keeping.message.value
+    keeping.known.value = options["broken"]
+    assert "parameter n" in keeping.message.value
+    assert [one.read() for one in mine] == [7, "x"]
+
+
+def test_the_form_saves_and_asks_before_it_replaces(project: Path) -> None:
+    mine = [fields.make(one, one.default) for one in PARAMETERS]
+    keeping = Keeping("work", mine)
+    save = keeping.widget.children[2]
+    mine[0].write(8)
+    keeping.name.value = "night"
+    save.click()
+    assert "saved work.night.yml" in keeping.message.value
+    mine[0].write(9)
+    save.click()
+    assert "there already" in keeping.message.value
+    save.click()
+    assert load_parameters(project / "params/work.night.yml") == {"n": 9}
