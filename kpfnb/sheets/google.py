@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kpfnb.errors import BadInput, BadSettings
 from kpfnb.sheets import requests, trouble
@@ -54,40 +54,51 @@ class GoogleBook:
 
     def tabs(self) -> list[str]:
         """The titles of its tabs."""
-        return self._persist(lambda: [one.title for one in self._spreadsheet().worksheets()])
+        return self._persist(lambda: list(self._worksheets()))
 
     def read(self, tab: str) -> Table:
         """A tab as it is now."""
-        return self._persist(lambda: self._table(self._worksheet(tab)))
+        return self._persist(lambda: self._table(self._named(tab, self._worksheets())))
 
     def revise(self, tab: str, plan: Plan, *, create: bool = False) -> Changes:
-        """Change a tab by a plan; see `Book.revise`.
+        """Change a tab by a plan; see `Book.revise`."""
+        return self.revise_all({tab: plan}, create=create)[tab]
+
+    def revise_all(self, plans: Mapping[str, Plan], *, create: bool = False) -> dict[str, Changes]:
+        """Change several tabs in one batch; see `Book.revise_all`.
 
         After trouble nobody knows whether the batch was taken. So it is never sent again as it
-        was: the tab is read once more, and planned anew from what is there then.
+        was: the tabs are read once more, and planned anew from what is there then.
         """
-        return self._persist(lambda: self._revise(tab, plan, create))
+        return self._persist(lambda: self._revise(plans, create))
 
-    def _revise(self, tab: str, plan: Plan, create: bool) -> Changes:
-        worksheet = self._worksheet(tab, create=create)
-        changes = plan(self._table(worksheet))
-        if changes:
-            size = (worksheet.row_count, worksheet.col_count)
-            batch = requests.batch(worksheet.id, size, changes)
+    def _revise(self, plans: Mapping[str, Plan], create: bool) -> dict[str, Changes]:
+        batch: list[dict[str, Any]] = []
+        done = {}
+        there = self._worksheets()
+        for tab, plan in plans.items():
+            if create and tab not in there:
+                there[tab] = self._spreadsheet().add_worksheet(tab, **NEW_SIZE)
+            worksheet = self._named(tab, there)
+            changes = done[tab] = plan(self._table(worksheet))
+            if changes:
+                size = (worksheet.row_count, worksheet.col_count)
+                batch += requests.batch(worksheet.id, size, changes)
+        if batch:
             self._spreadsheet().batch_update({"requests": batch})
-        return changes
+        return done
 
     def _table(self, worksheet: gspread.Worksheet) -> Table:
         # As text, as people see it: gspread's get_all_records would make 20240101 a number
         return Table.of(worksheet.get_all_values(), f"{self.name}, tab {worksheet.title}")
 
-    def _worksheet(self, tab: str, *, create: bool = False) -> gspread.Worksheet:
-        there = {one.title: one for one in self._spreadsheet().worksheets()}
-        if tab in there:
-            return there[tab]
-        if create:
-            return self._spreadsheet().add_worksheet(tab, **NEW_SIZE)
-        raise no_tab(self.name, tab, there)
+    def _worksheets(self) -> dict[str, gspread.Worksheet]:
+        return {one.title: one for one in self._spreadsheet().worksheets()}
+
+    def _named(self, tab: str, there: Mapping[str, gspread.Worksheet]) -> gspread.Worksheet:
+        if tab not in there:
+            raise no_tab(self.name, tab, there)
+        return there[tab]
 
     def _spreadsheet(self) -> gspread.Spreadsheet:
         if self._opened is None:

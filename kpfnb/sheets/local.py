@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kpfnb import files, locks
@@ -40,14 +40,24 @@ class LocalBook:
 
     def revise(self, tab: str, plan: Plan, *, create: bool = False) -> Changes:
         """Change a tab by a plan; see `Book.revise`."""
-        file = self._file(tab)
+        return self.revise_all({tab: plan}, create=create)[tab]
+
+    def revise_all(self, plans: Mapping[str, Plan], *, create: bool = False) -> dict[str, Changes]:
+        """Change several tabs; see `Book.revise_all`. Each file is written as a whole."""
         with locks.hold(f"workbook-{self._folder}", wait_seconds=WAIT_SECONDS):
-            is_new = create and not file.exists()
-            rows = [] if is_new else self._rows(tab)
-            changes = plan(Table.of(rows, f"{self.name}, tab {tab}"))
-            if changes or is_new:
-                files.write_text(file, _written(_changed(rows, changes)))
-        return changes
+            found = {tab: self._found(tab, create=create) for tab in plans}
+            done = {
+                tab: plan(Table.of(found[tab] or [], f"{self.name}, tab {tab}"))
+                for tab, plan in plans.items()
+            }
+            for tab, changes in done.items():
+                if changes or found[tab] is None:
+                    files.write_text(self._file(tab), _written(_changed(found[tab] or [], changes)))
+        return done
+
+    def _found(self, tab: str, *, create: bool) -> list[list[str]] | None:
+        """The rows of a tab; None where it is to be made."""
+        return None if create and not self._file(tab).exists() else self._rows(tab)
 
     def _file(self, tab: str) -> Path:
         if not tab or tab.startswith(".") or set(tab) & set("/\\\0"):

@@ -119,6 +119,9 @@ class Book(Protocol):
         create : make the tab, empty, where there is none
         """
 
+    def revise_all(self, plans: Mapping[str, Plan], *, create: bool = False) -> dict[str, Changes]:
+        """`revise` for several tabs by their plans, all of it in one batch; the changes by tab."""
+
 
 def no_tab(book: str, tab: str, known: Iterable[str]) -> BadInput:
     """The error for a tab that is not there."""

@@ -144,3 +144,34 @@ def test_a_table_pads_and_trims() -> None:
     table = Table.of([["a"], ["b", "c"], ["", ""], []])
     assert table.rows == (("a", ""), ("b", "c"))
     assert table.cell(9, 9) == ""
+
+
+def test_several_tabs_are_one_batch(book: Book, behind: Behind) -> None:
+    behind.put("T", ROWS)
+    plans = {
+        "T": lambda table: Changes(removed=frozenset({1})),
+        "U": lambda table: Changes(added=(("x",),)),
+    }
+    done = book.revise_all(plans, create=True)
+    assert {tab: str(changes) for tab, changes in done.items()} == {
+        "T": "1 rows removed",
+        "U": "1 rows added",
+    }
+    assert behind.raw("T") == [ROWS[0], ROWS[2]]
+    assert behind.raw("U") == [["x"]]
+    if isinstance(behind, Remote):
+        made, changed = behind.server.writes()
+        assert made.endswith(":batchUpdate"), "the new tab"
+        assert changed.endswith(":batchUpdate"), "everything else"
+
+
+def test_where_one_plan_fails_no_tab_is_changed(book: Book, behind: Behind) -> None:
+    behind.put("T", ROWS)
+    behind.put("U", ROWS)
+    plans = {
+        "T": lambda table: Changes(removed=frozenset({1})),
+        "U": lambda table: Changes({(0, table.column("grade")): "x"}),
+    }
+    with pytest.raises(BadInput, match="no column 'grade'"):
+        book.revise_all(plans)
+    assert behind.raw("T") == behind.raw("U") == ROWS
