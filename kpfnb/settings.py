@@ -35,7 +35,7 @@ Command = Annotated[list[str], NoDecode]
 
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
-    "sheet_credentials",
+    "sheet_credentials", "useful_warnings",
 )  # fmt: skip
 
 DEMO_DRP: list[str] = (
@@ -102,6 +102,9 @@ class Settings(BaseSettings):
         None, description="JSON key of the Google service account that the sheet is shared with"
     )
     remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
+    useful_warnings: Path | None = Field(
+        None, description="YAML list of the PypeIt warnings that people should see"
+    )
 
     @field_validator("drp_command", "drp_watch_command", mode="before")
     @classmethod

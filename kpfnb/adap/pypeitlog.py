@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -25,11 +25,17 @@ EXCEPTION = re.compile(r"(?:\w+\.)*(?P<text>\w*(?:Error|Exception|Interrupt|Exit
 
 @dataclass(frozen=True)
 class Entry:
-    """One message; lines that have no level of their own belong to the message before."""
+    """One message; lines that have no level of their own belong to the message before.
+
+    Attributes
+    ----------
+    line : number of its (first) line, from 1
+    """
 
     level: str
     text: str
     place: str = ""
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,13 @@ def read(path: Path) -> Log:
 def parse(lines: Iterable[str]) -> Log:
     """The messages in those lines, colours left out."""
     entries: list[Entry] = []
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         plain = COLOUR.sub("", line)
-        if entry := _entry(plain):
+        if entry := _entry(plain, number):
             entries.append(entry)
         elif entries and plain.strip():
             last = entries[-1]
-            entries[-1] = Entry(last.level, f"{last.text}\n{plain.strip()}", last.place)
+            entries[-1] = replace(last, text=f"{last.text}\n{plain.strip()}")
     return Log(tuple(entries))
 
 
@@ -97,10 +103,10 @@ def last_exception(printed: str) -> str:
     return ""
 
 
-def _entry(line: str) -> Entry | None:
+def _entry(line: str, number: int) -> Entry | None:
     for form in FORMATS:
         if found := form.fullmatch(line):
-            return Entry(found["level"], found["text"], found["place"] or "")
+            return Entry(found["level"], found["text"], found["place"] or "", number)
     return None
 
 
