@@ -25,8 +25,8 @@ lint: $(VENV)/.test  ## style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lab: $(VENV)/.base  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+lab: $(VENV)/.base  ## open JupyterLab at the home notebook
+	$(BIN)/jupyter lab notebooks/home.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: $(VENV)/.test  ## measure, and print the ratios
 	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[bench]'

@@ -22,7 +22,7 @@ PARAMETERS = declared('n: "int[1, 9]" = 3  # how many\ndry_run: "bool" = False  
 class Session:
     notebook, file = "work", Path("work.ipynb")
     parameters = PARAMETERS
-    values = {"n": 3, "dry_run": False}  # noqa: RUF012
+    values = {"n": 3, "dry_run": False}
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []

@@ -1,0 +1,76 @@
+"""Where all is found: what runs, what failed, queues, watchers, the last night, every task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from kpfnb import runs, settings
+from kpfnb.errors import KpfnbError
+from kpfnb.home import tasks
+from kpfnb.home.overview import Home, QueueCounts
+from kpfnb.kpf import obsid, progress
+from kpfnb.kpf.progress import Progress
+from kpfnb.services import valkey
+from kpfnb.watching import overview as watchers
+from kpfnb.workqueue.queue import Queue, queues
+
+OWN_NAME = "home"
+
+
+def look(*, days: int = 7) -> Home:
+    """How everything stands now.
+
+    Nothing is started for it: the embedded queue server is asked only where it runs. What can't
+    be told is a note.
+
+    days : failures and counts of runs of so many days
+    """
+    here = settings.load()
+    notes: list[str] = []
+    since = datetime.now(UTC) - timedelta(days=days)
+    found = [one for one in runs.listing(here.runs_dir, since=since) if one.notebook != OWN_NAME]
+    latest = {(one.notebook, str(one.parameters)): one for one in reversed(found)}
+    return Home(
+        days=days,
+        zone=here.zone,
+        counts=Counter((one.started[:10], str(one.outcome or "running")) for one in found),
+        running=tuple(one for one in found if one.outcome is None),
+        failed=tuple(
+            one
+            for one in found
+            if one.outcome
+            and not one.outcome.is_good
+            and latest[one.notebook, str(one.parameters)] is one
+        ),
+        queues=_queues(notes),
+        watchers=watchers.look(),
+        night=_last_night(notes),
+        tasks=tasks.known(),
+        notes=tuple(notes),
+    )
+
+
+def _queues(notes: list[str]) -> tuple[QueueCounts, ...]:
+    if settings.load().redis_url is None and not valkey.status().running:
+        notes.append("queues: no queue server runs here; loading a queue starts it")
+        return ()
+    try:
+        counted = []
+        for name in queues():
+            with Queue(name) as queue:
+                counted.append(QueueCounts(name, queue.counts(), queue.is_draining))
+        return tuple(counted)
+    except KpfnbError as error:
+        notes.append(f"queues: {error.what}")
+        return ()
+
+
+def _last_night(notes: list[str]) -> Progress | None:
+    here = settings.load()
+    try:
+        nights = obsid.nights(here.kpf_root)
+        return progress.assess(nights[-1]) if nights else None
+    except KpfnbError as error:
+        notes.append(f"last night: {error.what}")
+        return None

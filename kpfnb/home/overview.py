@@ -1,0 +1,189 @@
+"""How everything stands, as a result that shows itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from kpfnb.home.tasks import Task
+from kpfnb.kpf.progress import Progress
+from kpfnb.links import link
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+from kpfnb.runs import Record, view
+from kpfnb.watching.overview import Overview
+from kpfnb.workqueue.records import State
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class QueueCounts:
+    """How many items of a queue are in which state."""
+
+    name: str
+    counts: dict[State, int]
+    is_draining: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Home(Brief):
+    """The state of everything at one moment: a `kpfnb.result.Result`. To look always succeeds.
+
+    Attributes
+    ----------
+    counts : runs by day (UTC) and outcome, over so many `days`
+    failed : those whose like (the same notebook and parameters) has not run better since
+    night : the progress of the newest night; None where there is none
+    notes : what could not be told
+    """
+
+    days: int
+    zone: ZoneInfo
+    counts: Counter[tuple[str, str]]
+    running: tuple[Record, ...]
+    failed: tuple[Record, ...]
+    queues: tuple[QueueCounts, ...]
+    watchers: Overview
+    night: Progress | None
+    tasks: tuple[Task, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Succeeded."""
+        return Outcome.SUCCEEDED
+
+    @property
+    def reason(self) -> str:
+        """One line."""
+        parked = sum(queue.counts[State.PARKED] for queue in self.queues)
+        told = [f"{len(self.running)} running", f"{len(self.failed)} failed in {self.days} days"]
+        if parked:
+            told.append(f"{parked} parked in queues")
+        if self.night and self.night.nights:
+            told.append(f"last night: {self.night.nights[0].night}, {self.night.reason}")
+        return "; ".join(told)
+
+    def figures(self) -> dict[str, int | float | str]:
+        """How many of each."""
+        return {
+            "running": len(self.running),
+            "failed": len(self.failed),
+            "queues": len(self.queues),
+            "watchers": len(self.watchers.watchers),
+            "tasks": len(self.tasks),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, by section."""
+        return {
+            "running": [one.id for one in self.running],
+            "failed": [{"run": one.id, "reason": one.reason} for one in self.failed],
+            "queues": {
+                one.name: {str(state): n for state, n in one.counts.items()} for one in self.queues
+            },
+            "watchers": self.watchers.to_dict(),
+            "night": self.night.to_dict() if self.night else None,
+            "tasks": [one.name for one in self.tasks],
+            "notes": list(self.notes),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a task: name, title, purpose."""
+        import pandas as pd
+
+        rows = [(one.name, one.title, one.purpose) for one in self.tasks]
+        return pd.DataFrame(rows, columns=["task", "title", "purpose"])
+
+    def plot(self) -> Figure:
+        """Runs by day and outcome."""
+        from kpfnb.home import picture
+
+        return picture.draw(self.counts, self.days, datetime.now(UTC).date())
+
+    def __str__(self) -> str:
+        lines = [self.reason, *(f"* {note}" for note in self.notes)]
+        return "\n".join([*lines, *(f"{one.name}: {one.purpose}" for one in self.tasks)])
+
+    def _repr_html_(self) -> str:
+        sections = "".join(
+            f"<h3>{escape(title)}</h3>{page}" for title, page in self._sections() if page
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        head = f"<p><strong>{escape(self.reason)}</strong></p>"
+        return f"{head}{sections}{f'<ul>{notes}</ul>' if notes else ''}"
+
+    def _sections(self) -> Iterator[tuple[str, str]]:
+        yield "Tasks", _table(["task", "what it is for"], [_task(one) for one in self.tasks])
+        yield "What runs", _runs(self.running, self.zone) or "<p>Nothing runs.</p>"
+        yield (
+            f"What failed in {self.days} days",
+            _runs(self.failed, self.zone) or "<p>Nothing failed.</p>",
+        )
+        yield "Last night", self._night()
+        yield "Queues", _queues(self.queues)
+        yield "Watchers", self.watchers._repr_html_()
+
+    def _night(self) -> str:
+        if self.night is None or not self.night.nights:
+            return "<p>There is no night in the data root.</p>"
+        return f"<p>{escape(self.night.nights[0].night)}:</p>{self.night._repr_html_()}"
+
+
+def _task(one: Task) -> list[str]:
+    return [link(one.file, one.title), escape(one.purpose)]
+
+
+def _queues(queues: Sequence[QueueCounts]) -> str:
+    if not queues:
+        return ""
+    rows = [
+        [
+            escape(one.name) + (" (draining)" if one.is_draining else ""),
+            *(str(one.counts[state]) for state in State),
+        ]
+        for one in queues
+    ]
+    return _table(["queue", *map(str, State)], rows)
+
+
+def _runs(records: Sequence[Record], zone: ZoneInfo) -> str:
+    if not records:
+        return ""
+    rows = []
+    for one in records[:MOST_SHOWN]:
+        seen = view.view(one, zone)
+        places = [one.directory / name for name in view.FILES]
+        links = [link(place, view.FILES[place.name]) for place in places if place.exists()]
+        rows.append(
+            [
+                escape(f"{seen['sign']} {seen['word']}"),
+                escape(one.notebook),
+                escape(seen["started_short"]),
+                escape(one.reason),
+                " · ".join(links),
+            ]
+        )
+    more = len(records) - MOST_SHOWN
+    table = _table(["outcome", "task", "started", "reason", "files"], rows)
+    return table + (f"<p>and {more} more: see kpfnb runs</p>" if more > 0 else "")
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are HTML already."""
+    head = "".join(f"<th scope='col' style='text-align: left'>{one}</th>" for one in titles)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align: left'>{cell}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
