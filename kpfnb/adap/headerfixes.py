@@ -7,6 +7,8 @@ files:
 
 from __future__ import annotations
 
+import gzip
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,30 +17,25 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field
 
-from kpfnb import compute, files, fitsheader
+from kpfnb import compute, files, fitsheader, yamlfile
 from kpfnb.adap import placing
 from kpfnb.adap.fixedheaders import Fixed, FixedHeaders
 from kpfnb.errors import BadInput
 from kpfnb.fitsheader import BadHeader
+from kpfnb.yamlfile import Strict
 
 ORIGINALS = "originals"
 """The folder of the originals, beside each file."""
 
 FORBIDDEN = ("SIMPLE", "BITPIX", "NAXIS", "EXTEND", "END", "COMMENT", "HISTORY", "")
 """Keywords that tell of the file's structure, or may be there many times."""
+
+
+LONGEST_TEXT = 60
+CARD_PRECISION = 1e-11
+"""A card holds 20 characters of a number, sign and exponent among them."""
 
 
 def _keyword(name: str) -> str:
@@ -50,14 +47,23 @@ def _keyword(name: str) -> str:
     return upper
 
 
+def _value(value: object) -> object:
+    if not isinstance(value, (bool, int, float, str)):
+        raise ValueError("must be a number, a text, or true or false")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    text = str(value)
+    if len(text) > LONGEST_TEXT or not text.isascii() or not text.isprintable():
+        raise ValueError(f"must be up to {LONGEST_TEXT} printable ASCII characters")
+    return value
+
+
 Keyword = Annotated[str, AfterValidator(_keyword)]
-Value = StrictBool | StrictInt | StrictFloat | StrictStr
+Value = Annotated[Any, AfterValidator(_value)]
 
 
-class Fixes(BaseModel):
+class Fixes(Strict):
     """A list of fixes; a path of a file is below `folder`, which is beside the list."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: str = "."
     files: dict[str, Annotated[dict[Keyword, Value], Field(min_length=1)]] = Field(min_length=1)
@@ -105,19 +111,8 @@ def fix(
 
 def read(path: Path, folder: str | Path = "") -> list[Fix]:
     """The fixes of a list; `BadInput` where it is wrong."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        fixes = Fixes.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the list"
-        what = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{path}, {place}: {what}", "see kpfnb prepare headers --help") from None
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise BadInput(f"{path}{line}: {error.problem}", "mend the list") from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} can't be read: {error}", "name a list that is there") from None
+    document = yamlfile.read(path, hint="mend the list; no header was changed")
+    fixes = document.parse(Fixes, document.mapping("a list of fixes"))
     top = Path(folder).expanduser() if str(folder) else path.parent / fixes.folder
     return [Fix((top / name).absolute(), values) for name, values in fixes.files.items()]
 
@@ -139,7 +134,11 @@ def _apply(one: Fix, *, dry_run: bool) -> Fixed:
 
 
 def _equal(there: object, wanted: object) -> bool:
-    return there == wanted and isinstance(there, bool) == isinstance(wanted, bool)
+    if isinstance(there, bool) or isinstance(wanted, bool):
+        return there is wanted
+    if isinstance(there, float) and isinstance(wanted, (int, float)):
+        return math.isclose(there, wanted, rel_tol=CARD_PRECISION)
+    return there == (wanted.rstrip() if isinstance(wanted, str) else wanted)
 
 
 def _keep(path: Path) -> None:
@@ -151,11 +150,10 @@ def _keep(path: Path) -> None:
 
 def _write(one: Fix) -> None:
     """The file with its new header, the data's bytes as they were."""
-    import gzip
-
     from astropy.io import fits
 
-    zipped = one.path.open("rb").read(2) == b"\x1f\x8b"
+    with one.path.open("rb") as content:
+        zipped = content.read(2) == b"\x1f\x8b"
     opened: Any = gzip.open if zipped else open
     with opened(one.path, "rb") as origin:
         header = fits.Header.fromfile(origin)
@@ -163,7 +161,7 @@ def _write(one: Fix) -> None:
         for name, value in one.values.items():
             header[name] = value
         today = datetime.now(UTC).date().isoformat()
-        header["COMMENT"] = f"Edited {today} by kpfnb: {before}".encode("ascii", "replace").decode()
+        header.add_comment(f"Edited {today} by kpfnb: {before}")
         with files.replacing(one.path) as temporary:
             with opened(temporary, "wb") as made:
                 made.write(header.tostring().encode("ascii"))

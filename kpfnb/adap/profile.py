@@ -54,7 +54,7 @@ class Source(Strict):
     """The keyword of a day; that of the time of day is in `time`. They become an MJD."""
     time: str = ""
     kind: Literal["text", "number", "degrees", "hours"] = Field("text", alias="is")
-    """Degrees and hours may be sexagesimal; hours become degrees."""
+    """Sexagesimal degrees or hours become degrees; a plain number is in degrees."""
     otherwise: Source | None = Field(None, alias="or")
     """Where to look when there is nothing in the first place."""
     in_table: bool = True

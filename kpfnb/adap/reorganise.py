@@ -15,6 +15,7 @@ from kpfnb.adap import profile as profiles
 from kpfnb.adap.arrangement import Frames, Row
 from kpfnb.adap.exposure import Exposure
 from kpfnb.adap.frames import SUFFIXES
+from kpfnb.adap.headerfixes import ORIGINALS
 from kpfnb.adap.placing import How, Job
 from kpfnb.adap.profile import Profile
 from kpfnb.adap.reorganised import Reorganised
@@ -101,7 +102,9 @@ def find(sources: Iterable[str | Path], root: Path) -> list[Path]:
                 f"the raw folder {folder} and {root} lie in one another",
                 "name a root outside of the raw frames",
             )
-        for above, _, names in os.walk(folder):
+        for above, below, names in os.walk(folder):
+            if ORIGINALS in below:
+                below.remove(ORIGINALS)
             found.update(Path(above, name) for name in names if _is_frame(name))
     return sorted(found)
 

@@ -47,3 +47,58 @@ def frames(
         progress=not as_json,
     )
     finish(result, as_json=as_json)
+
+
+@prepare.command()
+def headers(
+    fixes: Annotated[Path, typer.Argument(help="YAML list: files, each with its new values.")],
+    folder: Annotated[
+        str, typer.Option(help="Where the files are, instead of where the list says.")
+    ] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Fix headers from a list; originals are kept, a COMMENT card says what was done.
+
+    A list is: folder: raw, and files: {DE.20030401.36154.fits: {RA: 189.142, TARGNAME: goods1}}
+
+    Example: kpfnb prepare headers fixes.yml --dry-run
+    """
+    from kpfnb.adap import headerfixes
+
+    result = headerfixes.fix(fixes, folder=folder, dry_run=dry_run, progress=not as_json)
+    finish(result, as_json=as_json)
+
+
+@prepare.command()
+def trim(
+    root: Annotated[Path, typer.Argument(help="The folder of the datasets.")],
+    spectrograph: Spectrograph,
+    datasets: Annotated[
+        list[str] | None, typer.Argument(help="Datasets, mask/config/date; all complete ones.")
+    ] = None,
+    custom: Annotated[
+        str, typer.Option(help="Folder of files <mask>_<config>_<date>_<reduce...>.ini or .pypeit.")
+    ] = "",
+    exclude: Annotated[
+        str, typer.Option(help="File with names of frames not to be used, one a line.")
+    ] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write trimmed PypeIt files: of the calibrations the latest of the best, no more.
+
+    Example: kpfnb prepare trim /data/adap -s keck_deimos --custom config --exclude bad.txt
+    """
+    from kpfnb.adap import trimmedsets
+
+    result = trimmedsets.trim(
+        root,
+        datasets or (),
+        spectrograph=spectrograph,
+        custom=custom,
+        exclude=exclude,
+        dry_run=dry_run,
+        progress=not as_json,
+    )
+    finish(result, as_json=as_json)

@@ -21,6 +21,7 @@ from kpfnb.parameters import Parameter, parse_kind, validate
 MODULES = {
     "backup": "kpfnb.adap.backing",
     "test": "kpfnb.workqueue.trial",
+    "trim": "kpfnb.adap.trimtask",
 }
 
 

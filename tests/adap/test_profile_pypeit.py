@@ -1,0 +1,66 @@
+"""The profiles say what PypeIt says: real `pypeit_setup`, frame by frame."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap import exposure, installation, pack, profile, pypeitfile
+from kpfnb.adap.profile import Profile
+from kpfnb.demo import deimos
+
+pytestmark = [
+    pytest.mark.pypeit,
+    pytest.mark.skipif(not installation.version(), reason="needs the extra kpfnb[pypeit]"),
+]
+
+
+def setup(raw: Path, folder: Path, name: str, work_dir: Path) -> dict[str, pypeitfile.Frame]:
+    command = [Path(sys.executable).with_name("pypeit_setup"), "-s", name, "-r", raw, "-c", "all"]
+    variables = pack.environment(work_dir)
+    environment = {**os.environ, **variables, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        list(map(str, [*command, "-d", folder])),
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    plans = [pypeitfile.read(path) for path in folder.glob("*/*.pypeit")]
+    return {frame.file: frame for plan in plans for frame in plan.frames}
+
+
+def compare(raw: Path, folder: Path, spectrograph: Profile, work_dir: Path) -> None:
+    told = setup(raw, folder, spectrograph.spectrograph, work_dir)
+    assert told
+    for file, frame in told.items():
+        own = exposure.read(raw / file, spectrograph)
+        assert set(own.types) == set(frame.types), file
+        for name, source in spectrograph.header.items():
+            if not source.in_table or name not in frame.values:
+                continue
+            value = own.values[name]
+            if isinstance(value, float):
+                assert value == pytest.approx(float(frame.values[name]), rel=1e-9), (file, name)
+            else:
+                assert str(value) == frame.values[name].strip("'\""), (file, name)
+
+
+def test_the_real_kast_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
+    compare(kast_frames, tmp_path, profile.load("shane_kast_blue"), real_work_dir)
+
+
+def test_simulated_deimos_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
+    # The frames come with what PypeIt needs to know of the observatories
+    raw = tmp_path / "raw"
+    for path in deimos.simulate(raw):
+        whole = not exposure.read(path, profile.load("keck_deimos")).defect
+        if not whole or exposure.read(path, profile.load("keck_deimos")).missing:
+            path.unlink()
+    (tmp_path / "out").mkdir()
+    compare(raw, tmp_path / "out", profile.load("keck_deimos"), real_work_dir)
