@@ -66,3 +66,19 @@ def _history(*, as_json: bool) -> None:
         print(one["line"])
     if not kept:
         print("No verdict yet: kpfnb verdict 20240115")
+
+
+@app.command()
+def report(
+    night: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
+    as_json: Json = False,
+) -> None:
+    """Write the page of a night: observed, processed, verdict, pictures, velocities, problems.
+
+    It needs no other file, so it can be mailed. The verdict does not change the exit code.
+
+    Example: kpfnb report 20240115
+    """
+    from kpfnb.kpf.nightreport import making
+
+    finish(making.make(night), as_json=as_json)

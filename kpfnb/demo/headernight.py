@@ -61,6 +61,8 @@ class HeaderNight:
     root: Path
     night: str
     obsids: dict[str, list[str]]
+    sizes: Mapping[str, int]
+    """Cards of a header by level."""
 
     def path(self, kind: str, level: str, number: int = 0) -> Path:
         """The file of a level of one of a kind."""
@@ -69,7 +71,8 @@ class HeaderNight:
     def rewrite(self, kind: str, level: str, number: int, **cards: str | float) -> None:
         """Write a file again with other values, a second later than it was."""
         obsid = self.obsids[kind][number]
-        _write(self.root, obsid, level, {**_cards(kind, level, number), **cards}, later=1)
+        known = _cards(kind, level, number)
+        _write(self.root, obsid, level, {**known, **cards}, self.sizes[level], later=1)
 
     def master(self, kind: str) -> Path:
         """The master of a kind: bias, dark, flat or WLS."""
@@ -78,7 +81,11 @@ class HeaderNight:
 
 
 def plant(
-    root: Path, night: str, counts: Mapping[str, int] = COUNTS, *faults: Fault
+    root: Path,
+    night: str,
+    counts: Mapping[str, int] = COUNTS,
+    *faults: Fault,
+    sizes: Mapping[str, int] = CARDS,
 ) -> HeaderNight:
     """Write the night below a data root, with what is wrong with it."""
     kinds = [kind for kind, count in counts.items() for _ in range(count)]
@@ -86,11 +93,11 @@ def plant(
     obsids: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     for number, kind in enumerate(kinds):
         obsids[kind].append(f"KP.{night}.{number * step:08.2f}")
-    planted = HeaderNight(root, night, obsids)
+    planted = HeaderNight(root, night, obsids, sizes)
     for kind, names in obsids.items():
         for number, obsid in enumerate(names):
             for level in _levels(kind):
-                _write(root, obsid, level, _cards(kind, level, number))
+                _write(root, obsid, level, _cards(kind, level, number), sizes[level])
     for name in MASTERS:
         path = planted.master(name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,10 +137,10 @@ def _cards(kind: str, level: str, number: int) -> Cards:
     return cards | {"DATAPRL2": 1, "TIMCHKL2": 1, "QCPCBCV": 1} | drift
 
 
-def _write(root: Path, obsid: str, level: str, cards: Cards, later: float = 0) -> None:
+def _write(root: Path, obsid: str, level: str, cards: Cards, size: int, later: float = 0) -> None:
     path = ObsID(obsid).path(root, level)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_header({"OFNAME": f"{obsid}.fits", **cards}, CARDS[level]))
+    path.write_bytes(_header({"OFNAME": f"{obsid}.fits", **cards}, size))
     after = list(KPF.levels).index(level) * PROCESSING_SECONDS + later
     moment = ObsID(obsid).time.timestamp() + after
     os.utime(path, (moment, moment))
