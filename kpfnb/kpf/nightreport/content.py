@@ -20,7 +20,7 @@ from kpfnb.settings import Settings
 DAYS_AFTER = 7
 """Runs of a night are looked for from its date on, so many days."""
 
-_RAW = ("IMTYPE", "OBJECT", "TARGNAME", "PROGNAME", "EXPTIME", "SCI-OBJ")
+_RAW = ("IMTYPE", "OBJECT", "TARGNAME", "PROGNAME", "EXPTIME", "SCI-OBJ", "SIMULATE")
 _REDUCED = ("CCFRV", "CCFERV", "CCFBJD", "SNRSC548", "DRPTAG")
 _OTHER = "other"
 
@@ -36,6 +36,7 @@ class Exposure:
     seconds: float = 0.0
     problem: str = ""
     source: str = ""
+    simulated: bool = False
 
     @property
     def is_science(self) -> bool:
@@ -151,6 +152,7 @@ def _exposures(night: str, here: Settings) -> Iterator[Exposure]:
             program=_text(header, "PROGNAME"),
             seconds=_number(header, "EXPTIME") or 0.0,
             source=_text(header, "SCI-OBJ"),
+            simulated=header.get("SIMULATE") is True,
         )
 
 

@@ -87,7 +87,8 @@ class NightReport(Brief):
         return f"{self.reason}\npage: {self.page}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.reason)}</p><p>page: {escape(str(self.page))}</p>"
+        page = self.page.relative_to(self.page.parents[3])
+        return f"<p>{escape(self.reason)}</p><p>in the work directory: {escape(str(page))}</p>"
 
 
 def make(night: str, *, verdict: NightVerdict | None = None, accept: str = "FAIL") -> NightReport:
@@ -129,6 +130,7 @@ def page(found: Content, here: Settings) -> str:
         targets=[_group(one) for one in found.targets],
         calibrations=[_group(one) for one in found.calibrations],
         junk=judged.junk,
+        simulated=any(one.simulated for one in found.exposures),
         processed=[
             {"level": level, "done": count.done, "expected": count.expected}
             for level, count in found.progress.totals.items()

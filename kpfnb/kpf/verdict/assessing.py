@@ -100,10 +100,11 @@ def keep(judged: NightVerdict) -> bool:
     return True
 
 
-def history(here: Settings) -> dict[str, dict[str, Any]]:
+def history(here: Settings | None = None) -> dict[str, dict[str, Any]]:
     """Night to the verdict that is kept, oldest first; a damaged one is passed over."""
     found = {}
-    for path in sorted((here.work_dir / FOLDER).glob(f"*/{FILE_NAME}")):
+    work_dir = (here or settings.load()).work_dir
+    for path in sorted((work_dir / FOLDER).glob(f"*/{FILE_NAME}")):
         kept = _kept(path)
         if kept and kept.get("verdict") in set(Verdict):
             found[path.parent.name] = kept

@@ -1,0 +1,71 @@
+"""How fast a night is judged and reported.
+
+    python benchmarks/verdict.py [--observations 500]
+
+A simulated night, every header of real size, removed afterwards. CPU seconds, imports left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kpfnb.demo.headernight import COUNTS, plant
+from kpfnb.kpf.nightreport import making
+from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.verdict import assessing
+
+NIGHT, WARM = "20240110", "20230110"
+SAMPLE = 50
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--observations", type=int, default=500)
+    number = options.parse_args().observations
+    counts = {
+        kind: max(1, count * number // sum(COUNTS.values())) for kind, count in COUNTS.items()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["KPFNB_DATA_ROOT"] = f"{folder}/data"
+        os.environ["KPFNB_WORK_DIR"] = f"{folder}/work"
+        plant(Path(folder) / "data", WARM)
+        making.make(WARM)
+        plant(Path(folder) / "data", NIGHT, counts)
+        print(f"a night of {sum(counts.values())} observations, all levels")
+        first = measure("verdict, first look", 1.5, lambda: assessing.assess(NIGHT))
+        again = measure("verdict, next look (the live view)", 0.3, lambda: assessing.assess(NIGHT))
+        measure("report, verdict and pages", 2.5, lambda: making.make(NIGHT))
+        print(f"  the next look takes {again / first:.2f} of the first")
+        whole = astropy_seconds(Path(folder) / "data", SAMPLE) * sum(counts.values()) / SAMPLE
+        print(f"  astropy on the same headers: {whole / first:.0f} times the first look")
+
+
+def measure(title: str, goal: float, work: Callable[[], object]) -> float:
+    """CPU seconds of some work, printed beside the goal."""
+    begun = time.process_time()
+    work()
+    seconds = time.process_time() - begun
+    print(f"  {title}: {seconds:.2f} CPU-s (goal {goal:g})")
+    return seconds
+
+
+def astropy_seconds(root: Path, number: int) -> float:
+    """What reading the primary headers of so many observations takes with astropy."""
+    from astropy.io import fits
+
+    paths = [
+        path for level in KPF.levels for path in sorted((root / level / NIGHT).iterdir())[:number]
+    ]
+    begun = time.process_time()
+    for path in paths:
+        dict(fits.getheader(path))
+    return time.process_time() - begun
+
+
+if __name__ == "__main__":
+    main()
