@@ -75,6 +75,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     demo,
     doctor,
     kpf,
+    night,
     pipelines,
     prepare,
     queue,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -26,6 +27,8 @@ pipeline_app = typer.Typer(
 )
 app.add_typer(pipeline_app, name="pipeline")
 
+Jobs = Annotated[int, typer.Option(min=1, help="Run so many steps at once.")]
+Wait = Annotated[float, typer.Option(min=0, help="Wait so long [s] for another run of it to end.")]
 Name = Annotated[str, typer.Argument(help="Name of a pipeline, or the path of its YAML file.")]
 
 
@@ -38,10 +41,8 @@ def run(
         bool, typer.Option("--resume", help="Continue the last run: what is done is not repeated.")
     ] = False,
     dry_run: DryRun = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Run so many steps at once.")] = 2,
-    wait: Annotated[
-        float, typer.Option(min=0, help="Wait so long [s] for another run of it to end.")
-    ] = 0,
+    jobs: Jobs = 2,
+    wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline; the exit code is its outcome's.
@@ -51,23 +52,8 @@ def run(
 
     Example: kpfnb pipeline run nightly -p start=20240101 -p end=20240131 --resume
     """
-    from kpfnb import log
-    from kpfnb.pipelines import definition, planning, running
-
-    log.console()
-    plan = planning.make(definition.load(name), given_parameters(file, parameter))
-    if dry_run:
-        _print_plan(plan, resume=resume, as_json=as_json)
-        return
-    ended = running.run(
-        plan,
-        jobs=jobs,
-        resume=resume,
-        wait_seconds=wait,
-        notify=_ignore if as_json else _tell,
-    )
-    _print_end(ended, as_json=as_json)
-    raise typer.Exit((ended.outcome or Outcome.CRASHED).exit_code)
+    given = given_parameters(file, parameter)
+    carry_out(name, given, resume=resume, dry_run=dry_run, jobs=jobs, wait=wait, as_json=as_json)
 
 
 @pipeline_app.command("list")
@@ -109,6 +95,36 @@ def show(name: Name, as_json: Json = False) -> None:
         _print_step(number, step, pipeline.steps[step])
 
 
+def carry_out(
+    name: str,
+    given: Mapping[str, Any],
+    *,
+    resume: bool,
+    dry_run: bool,
+    jobs: int,
+    wait: float,
+    as_json: bool,
+) -> NoReturn:
+    """Run a pipeline, tell how it goes, and leave with the exit code of its outcome."""
+    from kpfnb import log
+    from kpfnb.pipelines import definition, planning, running
+
+    log.console()
+    plan = planning.make(definition.load(name), given)
+    if dry_run:
+        _print_plan(plan, resume=resume, as_json=as_json)
+        raise typer.Exit
+    ended = running.run(
+        plan,
+        jobs=jobs,
+        resume=resume,
+        wait_seconds=wait,
+        notify=_ignore if as_json else _tell,
+    )
+    _print_end(ended, as_json=as_json)
+    raise typer.Exit((ended.outcome or Outcome.CRASHED).exit_code)
+
+
 def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
     """What a run would do; nothing is run or written."""
     from kpfnb.pipelines import running
@@ -145,7 +161,7 @@ def _print_step(
             text = shown(value)
         print(f"     {parameter} = {text}")
     conditions = {
-        "after": ", ".join(step.all_needs()),
+        "after": ", ".join(step.earlier()),
         "only if not empty": f"{step.when.value} of {step.when.step}" if step.when else "",
         "more attempts": f"{step.retries}, the first after {step.backoff_seconds:g} s"
         if step.retries

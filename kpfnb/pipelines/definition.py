@@ -75,6 +75,8 @@ class Step(Strict):
     title: str = ""
     parameters: dict[str, Value] = {}
     needs: list[str] = []
+    after: list[str] = []
+    """Steps that have to end first, however they end; those in `needs` have to be of use."""
     when: FromStep | None = None
     """The step is not needed where this value is empty, zero or false; what needs it goes on."""
     retries: int = Field(0, ge=0, le=20)
@@ -92,6 +94,10 @@ class Step(Strict):
     def all_needs(self) -> list[str]:
         """The steps that must be done before: those in `needs`, and those it takes values from."""
         return list(dict.fromkeys([*self.needs, *(value.step for value in self.references())]))
+
+    def earlier(self) -> list[str]:
+        """The steps that end before it starts: those that it needs, and those in `after`."""
+        return list(dict.fromkeys([*self.all_needs(), *self.after]))
 
 
 class Pipeline(Strict):
@@ -113,7 +119,7 @@ class Pipeline(Strict):
     @model_validator(mode="after")
     def _is_sound(self) -> Pipeline:
         for name, step in self.steps.items():
-            for need in step.all_needs():
+            for need in step.earlier():
                 if need not in self.steps:
                     raise ValueError(
                         f"step {name}: needs the unknown step {need!r}; {nearest(need, self.steps)}"
@@ -132,7 +138,7 @@ class Pipeline(Strict):
 
     def order(self) -> list[str]:
         """The steps' names, each after what it needs."""
-        graph = {name: step.all_needs() for name, step in self.steps.items()}
+        graph = {name: step.earlier() for name, step in self.steps.items()}
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:

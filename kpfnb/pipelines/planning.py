@@ -43,7 +43,7 @@ class Plan:
     def waiting(self) -> dict[str, StepState]:
         """The states before anything was done, in the order of running."""
         return {
-            name: StepState(name, self.step(name).notebook, self.step(name).all_needs())
+            name: StepState(name, self.step(name).notebook, self.step(name).earlier())
             for name in self.order
         }
 
@@ -82,8 +82,7 @@ def decide(plan: Plan, name: str, states: States, results: Results, earlier: Sta
     what it needs.
     """
     state, step = states[name], plan.step(name)
-    needs = [states[need] for need in state.needs]
-    if reason := blocked_by(needs):
+    if reason := blocked_by(states[need] for need in step.all_needs()):
         return state.blocked(Outcome.SKIPPED, reason)
     try:
         if step.when and not _take(step.when, results):
@@ -93,7 +92,7 @@ def decide(plan: Plan, name: str, states: States, results: Results, earlier: Sta
     except LookupError as error:
         return state.blocked(Outcome.REJECTED, str(error.args[0]))
     # A step has effects besides its result: after a need that ran anew, it runs anew
-    inputs = digest(plan.sources[name], known, [need.run for need in needs])
+    inputs = digest(plan.sources[name], known, [states[one].run for one in state.needs])
     before = earlier.get(name)
     if before and before.outcome is Outcome.SUCCEEDED and before.run and before.inputs == inputs:
         return replace(before, needs=state.needs, phase=Phase.ALREADY_DONE)

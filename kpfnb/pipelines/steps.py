@@ -36,6 +36,7 @@ class StepState:
     name: str
     notebook: str
     needs: list[str] = field(default_factory=list)
+    """The steps that end before it starts; see `definition.Step.earlier`."""
     phase: Phase = Phase.WAITING
     outcome: Outcome | None = None
     reason: str = ""

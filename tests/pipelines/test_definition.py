@@ -107,6 +107,7 @@ def changed(old: str, new: str) -> str:
             "the steps need each other in a circle: ",
         ),
         (changed("needs: [work]", "needs: [after]"), "in a circle: after → after"),
+        (changed("needs: [work]", "after: [wrok]"), "unknown step 'wrok'; did you mean work"),
         (changed("  after:", "  look:"), "line 16: 'look' stands twice"),
         (changed("  after:", "  ../after:"), "steps.../after"),
         (changed("steps:", "steps: {}\nsteps2:"), "unknown key 'steps2'; did you mean steps"),

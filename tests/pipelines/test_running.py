@@ -158,6 +158,15 @@ def test_a_failed_step_stops_only_what_needs_it() -> None:
     assert done.record.reason == "work failed; after blocked"
 
 
+def test_a_step_after_another_runs_however_that_one_ended() -> None:
+    plan = make(NIGHTLY.replace("needs: [work]", "after: [work]"))
+    fake = Fake(reprocess=failed)
+    done = run(plan, fake)
+    assert words(done)["after"] == "succeeded"
+    assert fake.names[-1] == "progress"
+    assert done.outcome is Outcome.FAILED
+
+
 def test_a_partial_step_lets_others_go_on() -> None:
     def partial(given: Mapping[str, Any]) -> Facts:
         result = {"outcome": "partial", "reason": "1 of 2", "figures": {}, "values": {}}

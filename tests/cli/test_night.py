@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from kpfnb import cli, fitsheader
+from kpfnb.demo.night import NIGHT, simulate
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.kpf import progress, quicklook
+from kpfnb.kpf.quicklook.result import Fate
+from kpfnb.kpf.tsdb import querying
+
+COUNTS = {"bias": 1, "dark": 0, "flat": 1, "lfc": 1, "etalon": 0, "thar": 0, "star": 2, "sun": 0}
+COMMAND = [sys.executable, "-c", "from kpfnb.cli import main; main()", "night"]
+
+
+def call(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.app, ["night", *arguments])
+
+
+@pytest.fixture
+def root(isolated: Path) -> Path:
+    (isolated / "data/L0/20240115").mkdir(parents=True)
+    return isolated / "data"
+
+
+def test_a_night_without_raw_files_is_refused_and_the_nearest_named(root: Path) -> None:
+    error = call("20240116").exception
+    assert isinstance(error, BadInput)
+    assert "20240116 is not there" in error.what
+    assert error.hint == "the nearest are 20240115"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("20241301", "night: '20241301'"),
+        ("nowhere", "night: 'nowhere'"),
+        ("data", "data is not the directory of a night's raw files"),
+    ],
+)
+def test_what_is_no_night_is_refused(root: Path, given: str, said: str) -> None:
+    error = call(given).exception
+    assert isinstance(error, BadParameter)
+    assert error.what.startswith(said)
+
+
+def test_the_directory_of_a_night_is_as_good_as_its_date(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_DATA_ROOT", str(tmp_path / "elsewhere"))
+    done = call(str(root / "L0/20240115"), "--dry-run", "--json", "--version", "2.9")
+    assert done.exit_code == 0, done
+    assert json.loads(done.stdout)["parameters"] == {"night": "20240115", "version": "2.9"}
+    assert os.environ["KPFNB_DATA_ROOT"] == str(root)
+
+
+def test_a_dry_run_changes_nothing(root: Path, tmp_path: Path) -> None:
+    done = call("20240115", "--dry-run")
+    assert done.exit_code == 0
+    assert "nothing is run" in done.stdout
+    assert not (tmp_path / "work/runs").exists()
+
+
+def kill_when(found: Callable[[], bool]) -> None:
+    """Start the night, kill it hard at that moment, and see that all of its family dies."""
+    with subprocess.Popen([*COMMAND, NIGHT], stdout=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 240
+        while not found():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGKILL)
+    psutil.wait_procs(family, timeout=60)
+    assert not [one for one in family if one.is_running()]
+
+
+@pytest.mark.timeout(600)
+def test_killed_at_any_moment_it_goes_on_by_the_same_command(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    simulate(root, NIGHT, counts=COUNTS)
+    raw = sorted(path.stem for path in (root / "L0" / NIGHT).glob("KP.*.fits"))
+    kill_when(lambda: any(root.glob(f"2D/{NIGHT}/*_2D.fits")))
+    kill_when(lambda: any(root.glob(f"QLP/{NIGHT}/*/L1/*.png")))
+
+    done = subprocess.run([*COMMAND, NIGHT, "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert {step["outcome"] for step in told["steps"]} == {"succeeded"}
+
+    assert progress.assess(NIGHT).to_dict()["missing_obsids"] == []
+    products = [path for level in ("2D", "L1", "L2") for path in root.glob(f"{level}/*/*.fits")]
+    assert not list(filter(None, map(fitsheader.defect, products)))
+    assert not [path for path in root.rglob(".*KP.*") if path.is_file()]
+    made = quicklook.run(NIGHT, progress=False)
+    assert Counter(item.fate for item in made.items) == {Fate.CURRENT: len(made.items)}
+    assert sorted(querying.query(["OBJECT"], not_junk=False).index) == raw
+
+    again = subprocess.run([*COMMAND, NIGHT, "--json"], capture_output=True, text=True)
+    words = {step["name"]: step["reason"] for step in json.loads(again.stdout)["steps"]}
+    assert words["reprocess"] == "missing_obsids of before is empty"
+    assert words["ingest"].startswith("0 files ingested")
+    assert "made" not in words["quicklook"]
