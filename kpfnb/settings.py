@@ -38,6 +38,7 @@ _PATHS = (
     "sheet_credentials", "useful_warnings",
 )  # fmt: skip
 
+DEMO_MASTERS: list[str] = "kpfnb-demo-drp --ncpus {ncpus} --masters {target}".split()  # noqa: SIM905
 DEMO_DRP: list[str] = (
     "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}".split()  # noqa: SIM905
 )
@@ -68,6 +69,11 @@ class Settings(BaseSettings):
     drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
     drp_watch_command: Command = Field(
         [], description="the DRP's own watcher on a directory; empty: lists for drp_command"
+    )
+    masters_command: Command = Field(
+        DEMO_MASTERS,
+        description="the DRP's masters of a night; {target} is its L0 directory, {night} its date;"
+        " empty: the DRP makes them by itself",
     )
     drp_config: str = Field("configs/kpf_drp.config", description="{config} of the DRP command")
     drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} of the DRP command")
@@ -106,7 +112,7 @@ class Settings(BaseSettings):
         None, description="YAML list of the PypeIt warnings that people should see"
     )
 
-    @field_validator("drp_command", "drp_watch_command", mode="before")
+    @field_validator("drp_command", "drp_watch_command", "masters_command", mode="before")
     @classmethod
     def _split_command(cls, value: Any) -> Any:
         # In the environment it is written as in a terminal; it is split, never run by a shell

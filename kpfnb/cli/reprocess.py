@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,23 @@ def reprocess(
         list[Path] | None,
         typer.Option("--list", help="Text or CSV file with observations in column one."),
     ] = None,
+    objects: Annotated[
+        list[str] | None,
+        typer.Option("--object", help="Only of this OBJECT or TARGNAME; HD* is all of HD."),
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="Only of this kind: Star, Sun, Etalon, Bias, Arclamp, ..."),
+    ] = None,
+    masters: Annotated[
+        bool, typer.Option("--masters", help="Make the nights' masters instead of 2D, L1, L2.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the nights that the last run left.")
+    ] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Only show the night log (from --start to --end).")
+    ] = False,
     version: Annotated[
         str, typer.Option(help="Products of an earlier DRP version are made anew.")
     ] = "",
@@ -45,14 +63,24 @@ def reprocess(
 ) -> None:
     """Run the DRP over what is not done yet; an observation is judged by its products.
 
-    Example: kpfnb reprocess 20240101:20240131 --version 2.9 --ncpus 50 --nice 10
+    Example: kpfnb reprocess 20240101:20240131 --object "HD 10700" --version 2.9 --ncpus 50
     """
-    from kpfnb.kpf import reprocess as work
+    if log:
+        from kpfnb.kpf import nightlogtable
 
-    result = work.run(
+        found = nightlogtable.look(start, end)
+        print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else found)
+        return
+    from kpfnb.kpf import processing
+
+    result = processing.run(
+        "masters" if masters else "science",
         [*(targets or ()), *(lists or ())],
+        objects=objects or (),
+        sources=sources or (),
         start=start,
         end=end,
+        resume=resume,
         version=version,
         ncpus=ncpus,
         force=force,

@@ -37,14 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fault = Fault.wanted()
     except ValueError:
         parser.error(f"{VARIABLE} is none of: {', '.join(filter(None, Fault))}")
-    target = options.reprocess or options.watch or options.directory
+    target = options.reprocess or options.watch or options.masters or options.directory
     if target is None:
-        parser.error("say what to reduce: --reprocess TARGET, --watch DIRECTORY or a directory")
+        parser.error("say what to reduce: --reprocess, --watch, --masters or a directory")
     if not target.exists():
         parser.error(f"{target} does not exist")
     provenance = Provenance(
         os.environ.get(TAG_VARIABLE, USUAL_TAG), str(options.config), str(options.recipe)
     )
+    if options.masters:
+        return make_masters(target)
     watched = options.watch is not None
     log(f"SIMULATION: kpfnb's stand-in for the KPF pipeline, {provenance.tag}")
     log(f"{'watching' if watched else 'reducing'} {target} with {options.ncpus} processes")
@@ -93,6 +95,19 @@ def watch(folder: Path, provenance: Provenance, *, processes: int) -> int:
     return 0
 
 
+def make_masters(folder: Path) -> int:
+    """Make the masters of a night's L0 directory anew."""
+    from kpfnb.demo import masters
+    from kpfnb.demo.calibrations import junk_list
+
+    root, night = folder.absolute().parents[1], folder.name
+    log(f"SIMULATION: masters of {night}")
+    made = masters.renew(root, night, junk_list(root))
+    log(f"{night}: masters from {len(made.inputs)} calibrations")
+    log("exiting pipeline")
+    return 0
+
+
 def targets(target: Path) -> list[Path]:
     """The L0 files of a directory (a night's, or that of all nights), a list, or a file."""
     if target.is_dir():
@@ -124,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     # The older form gives the directory after a bare --watch
     parser.add_argument("--watch", type=Path, metavar="DIR", help="reduce what comes there")
+    parser.add_argument("--masters", type=Path, metavar="DIR", help="make a night's masters anew")
     parser.add_argument("-c", "--config", type=Path, default="none", help="recorded, not read")
     parser.add_argument("-r", "--recipe", type=Path, default="none", help="recorded, not read")
     return parser

@@ -110,6 +110,11 @@ def load(folder: Path, night: str, key: str) -> Masters | None:
     return Masters(night, key, inputs, cameras)
 
 
+def forget(folder: Path, night: str) -> None:
+    """Have the masters of a night made anew: without its last file a set does not count."""
+    (folder / _file_name(night, "WLS")).unlink(missing_ok=True)
+
+
 def _solution(
     name: str, arrays: dict[str, np.ndarray], headers: dict[str, fits.Header]
 ) -> WavelengthMaster | None:

@@ -38,6 +38,12 @@ def of_night(root: Path, night: str, junk: frozenset[str]) -> Masters:
     return _masters(root, night, fingerprint(found), tuple(found))
 
 
+def renew(root: Path, night: str, junk: frozenset[str]) -> Masters:
+    """The masters of a night, made whether they are there or not."""
+    master_files.forget(root / "masters" / night, night)
+    return of_night(root, night, junk)
+
+
 @lru_cache(maxsize=2)
 def _masters(root: Path, night: str, key: str, found: tuple[Calibration, ...]) -> Masters:
     from filelock import FileLock

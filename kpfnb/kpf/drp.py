@@ -24,16 +24,22 @@ _TROUBLE = re.compile(
 
 
 def command(
-    settings: Settings, target: Path | str, ncpus: int, *, setting: str = "drp_command"
+    settings: Settings,
+    target: Path | str,
+    ncpus: int,
+    *,
+    setting: str = "drp_command",
+    night: str = "",
 ) -> list[str]:
     """The DRP's command with a target: a directory, one FITS file or a text file that lists them.
 
     A template (the value of `setting`) without {target} and a program that is not there are a
-    `BadSettings`.
+    `BadSettings`. Where a `night` is given, {night} does as well.
     """
     template = getattr(settings, setting)
     hint = HINT.format(name=setting, variable=f"KPFNB_{setting.upper()}")
-    if not any("{target}" in argument for argument in template):
+    marks = ("{target}", "{night}") if night else ("{target}",)
+    if not any(mark in argument for argument in template for mark in marks):
         raise BadSettings(f"setting {setting} has no {{target}}: {' '.join(template)!r}", hint)
     program = programs.find(template[0])
     if not program:
@@ -41,6 +47,7 @@ def command(
     values = {
         "{ncpus}": str(ncpus),
         "{target}": str(target),
+        **({"{night}": night} if night else {}),
         "{config}": settings.drp_config,
         "{recipe}": settings.drp_recipe,
     }

@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeVar
 from kpfnb import locks
 from kpfnb.errors import BadInput, BadSettings, Busy
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY_SECONDS = 10
 
 _TABLES = """

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kpfnb import fitsheader
 from kpfnb.kpf.index import Entry, Index
@@ -24,7 +24,7 @@ from kpfnb.kpf.obsid import KPF, file_name, level_dir
 BLOCK = 2880
 
 CAMERAS = ("GREEN", "RED", "CA_HK")
-RAW_KEYWORDS = (*CAMERAS, "IMTYPE")
+RAW_KEYWORDS = (*CAMERAS, "IMTYPE", "OBJECT", "TARGNAME", "SCI-OBJ", "OCTAGON", "FFFB")
 TAG = "DRPTAG"
 
 Read = Callable[[str], str]
@@ -111,8 +111,15 @@ def look(places: Mapping[str, Path], night: str, *, index: Index, tags: bool = F
     )
 
 
+def raw_headers(folder: Path, night: str, index: Index) -> dict[str, dict[str, Any]]:
+    """ObsID to the `RAW_KEYWORDS` of each L0 in a night's directory; {} where it can't be read."""
+    files = _list(folder, night, KPF.raw, [])
+    facts = _facts(folder, KPF.raw, files, index, read_raw)
+    return {obsid: json.loads(told) if told else {} for obsid, (told, _) in facts.items()}
+
+
 def read_raw(path: str) -> str:
-    """The keywords of an L0 that say what is expected of it, as JSON."""
+    """The keywords of an L0 that say what it is of and what is expected of it, as JSON."""
     return json.dumps(fitsheader.read(path, RAW_KEYWORDS))
 
 

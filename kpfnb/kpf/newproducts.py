@@ -31,7 +31,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         """Remember what is there."""
-        self.before = {path: _signature(path) for path in self.paths.values()}
+        self.before = {path: signature_of(path) for path in self.paths.values()}
 
     @classmethod
     def over(cls, standings: Iterable[Standing], root: Path) -> Watch:
@@ -46,13 +46,13 @@ class Watch:
 
     def look(self) -> Sight:
         """How many products are new, and a stamp of all of them."""
-        now = {path: _signature(path) for path in self.before}
+        now = {path: signature_of(path) for path in self.before}
         made = sum(self._is_new(path, signature) for path, signature in now.items())
         return Sight(made, hash(tuple(now.values())))
 
     def made(self) -> dict[tuple[ObsID, str], float]:
         """The new products with their modification times (POSIX seconds)."""
-        now = {key: (path, _signature(path)) for key, path in self.paths.items()}
+        now = {key: (path, signature_of(path)) for key, path in self.paths.items()}
         return {
             key: signature[2] / 1e9
             for key, (path, signature) in now.items()
@@ -63,7 +63,8 @@ class Watch:
         return signature[1] > 0 and signature != self.before[path]
 
 
-def _signature(path: Path) -> Signature:
+def signature_of(path: Path) -> Signature:
+    """What tells one state of a file from another."""
     try:
         found = path.stat()
     except OSError:

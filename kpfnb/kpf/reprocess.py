@@ -19,18 +19,19 @@ from functools import partial
 from pathlib import Path
 
 from kpfnb import live, locks, settings
-from kpfnb.errors import BadInput, BadSettings
-from kpfnb.kpf import drp, drpbatch, junk, leftovers, nightlog, safekeeping, selection, survey
+from kpfnb.errors import BadParameter, BadSettings
+from kpfnb.kpf import drp, drpbatch, junk, leftovers, narrowing, nightlog, safekeeping, survey
+from kpfnb.kpf import selection as selections
 from kpfnb.kpf import version as versions
 from kpfnb.kpf.drpbatch import Job
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.obsid import KPF, check_products
 from kpfnb.kpf.options import BATCH_SIZE, Options
-from kpfnb.kpf.reprocessing import Fate, Reprocessing
+from kpfnb.kpf.reprocessing import Reprocessing
 from kpfnb.kpf.safekeeping import STATE_DIR, Safekeeping
 from kpfnb.kpf.selection import Selection
 from kpfnb.kpf.standing import Rules, Standing
-from kpfnb.kpf.worklist import Worklist, iso, why_stop
+from kpfnb.kpf.worklist import Worklist, why_stop
 from kpfnb.settings import Settings
 from kpfnb.supervision import Patience
 
@@ -41,6 +42,9 @@ def run(
     start: str = "",
     end: str = "",
     root: Path | str | None = None,
+    objects: Sequence[str] = (),
+    sources: Sequence[str] = (),
+    resume: bool = False,
     version: str = "",
     levels: Sequence[str] = KPF.products,
     ncpus: int | None = None,
@@ -59,6 +63,8 @@ def run(
     Parameters
     ----------
     targets, start, end : which observations; see `kpfnb.kpf.selection.select`
+    objects, sources : only those of them; see `kpfnb.kpf.narrowing.Wanted`
+    resume : instead of targets, the nights that the last run did not finish; its version too
     root : the KPF data root; that of the settings if None
     version : products of an earlier DRP version are not done
     levels : the products that are asked for
@@ -87,17 +93,40 @@ def run(
     )
     command = drp.command(here, "LIST", options.ncpus)
     listed = junk.read(here.junk_path)
-    asked = versions.check(version) if version else ""
+    wanted = narrowing.Wanted(objects, sources)
+    chosen, logged = choose(here, targets, start, end, resume=resume, kind=nightlog.SCIENCE)
+    asked = versions.check(version or logged) if version or logged else ""
     rules = Rules(here.kpf_root, check_products(levels), asked, listed.obsids)
-    named = [targets] if isinstance(targets, (str, Path)) else targets
-    chosen = selection.select(named, root=rules.root, start=start, end=end)
     with Index(survey.index_path(here)) as index:
+        narrowing.narrow(chosen, wanted, root=rules.root, index=index)
         if dry_run:
             worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
         else:
             worklist = _reprocess(here, rules, options, chosen, index, progress)
         worklist.notes[:0] = [*chosen.notes, *listed.notes, *index.notes]
     return worklist.result(rules, command, dry_run=dry_run)
+
+
+def choose(
+    here: Settings,
+    targets: str | Path | Sequence[str | Path],
+    start: str,
+    end: str,
+    *,
+    resume: bool,
+    kind: str,
+) -> tuple[Selection, str]:
+    """The observations that are meant, and the version that the run to resume had asked for."""
+    named = [targets] if isinstance(targets, (str, Path)) else targets
+    if not resume:
+        return selections.select(named, root=here.kpf_root, start=start, end=end), ""
+    if named or start or end:
+        raise BadParameter("resume goes by the night log, and targets are named too", "leave one")
+    last = nightlog.last_run(nightlog.read(nightlog.path(here), here.kpf_root), kind)
+    left = [entry.night for entry in last if not entry.is_finished]
+    if not left:
+        return Selection(notes=["the last run has finished all its nights: nothing to resume"]), ""
+    return selections.select(left, root=here.kpf_root), last[0].version
 
 
 def _reprocess(
@@ -120,7 +149,8 @@ def _finish_killed(rules: Rules, index: Index) -> list[str]:
     return [*(notes if aside else []), *safekeeping.finish_killed(rules, index)]
 
 
-def _job(here: Settings, rules: Rules, options: Options, index: Index, started: float) -> Job:
+def run_folder(here: Settings, started: float) -> Path:
+    """A new directory for the lists and logs of a run."""
     moment = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = here.work_dir / "reprocess" / f"{moment}-{secrets.token_hex(3)}"
     try:
@@ -130,6 +160,11 @@ def _job(here: Settings, rules: Rules, options: Options, index: Index, started: 
             f"can't make {folder}: {error.strerror}",
             "make the work directory writable, with room on its disk, or set KPFNB_WORK_DIR",
         ) from error
+    return folder
+
+
+def _job(here: Settings, rules: Rules, options: Options, index: Index, started: float) -> Job:
+    folder = run_folder(here, started)
     old = Safekeeping(rules.root, folder.name, tuple(rules.levels), rules.version)
     return Job(
         settings=here,
@@ -146,6 +181,10 @@ def _job(here: Settings, rules: Rules, options: Options, index: Index, started: 
 
 def _work(job: Job, worklist: Worklist, shown: bool) -> None:
     """Process all that is to be done, batch by batch."""
+    log = nightlog.Keeper(
+        nightlog.path(job.settings), job.folder.name, job.rules.root, job.rules.version, job.folder
+    )
+    log.plan(dict.fromkeys(standing.obsid.night for standing in worklist.todo))
     total = sum(len(standing.expected) for standing in worklist.todo)
     begun: dict[str, float] = {}
     done = failed = 0
@@ -162,9 +201,11 @@ def _work(job: Job, worklist: Worklist, shown: bool) -> None:
             ended = _nights(chunk) if stop else _nights(chunk) - _nights(later)
             if stop:
                 worklist.leave(stop)
-            _log(job, worklist, {night: begun[night] for night in ended})
+            for night in sorted(ended):
+                log.ended(night, begun[night], worklist.of_night(night))
             if stop:
-                return
+                break
+    worklist.notes.extend(log.notes)
 
 
 def _show(bar: live.Bar, before: int, made: int) -> None:
@@ -181,27 +222,3 @@ def _batches(
 
 def _nights(standings: Iterable[Standing]) -> set[str]:
     return {standing.obsid.night for standing in standings}
-
-
-def _log(job: Job, worklist: Worklist, begun: dict[str, float]) -> None:
-    """Enter nights in the night log; that it can't be written is a note, the work goes on."""
-    for night, started in sorted(begun.items()):
-        counts = worklist.of_night(night)
-        entry = nightlog.Entry(
-            run=job.folder.name,
-            root=str(job.rules.root),
-            night=night,
-            version=job.rules.version,
-            started=iso(started),
-            ended=iso(time.time()),
-            done=counts[Fate.DONE],
-            skipped=counts[Fate.SKIPPED],
-            failed=counts[Fate.FAILED],
-            junk=counts[Fate.JUNK],
-            unreached=counts[Fate.UNREACHED],
-            folder=str(job.folder),
-        )
-        try:
-            nightlog.add(nightlog.path(job.settings), entry)
-        except BadInput as error:
-            worklist.notes.append(error.what)

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,13 +27,17 @@ ENTRY = Entry(
     folder="/work/reprocess/20240102T000000Z-abcdef",
 )
 
+OLD_COLUMNS = (
+    *("run", "root", "night", "version", "started", "ended"),
+    *("done", "skipped", "failed", "junk", "unreached", "folder"),
+)
+
 
 def test_rows_come_back_by_data_root_in_order(tmp_path: Path) -> None:
     log = tmp_path / "new/nights.sqlite"
     assert nightlog.read(log, "/data") == []
-    entries = [ENTRY, replace(ENTRY, night="20231231"), replace(ENTRY, version="3.0")]
-    for entry in [*entries, replace(ENTRY, root="/elsewhere")]:
-        nightlog.add(log, entry)
+    entries = [ENTRY, replace(ENTRY, night="20231231"), replace(ENTRY, run="later")]
+    nightlog.add(log, *entries, replace(ENTRY, root="/elsewhere"))
     assert nightlog.read(log, "/data") == entries
 
 
@@ -42,7 +47,7 @@ def test_a_log_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
     with closing(sqlite3.connect(log)) as database:
         database.execute("PRAGMA user_version = 99")
     for use in (lambda: nightlog.add(log, ENTRY), lambda: nightlog.read(log, "/data")):
-        with pytest.raises(BadInput, match="format 99, this kpfnb knows 1"):
+        with pytest.raises(BadInput, match="format 99, this kpfnb knows 2"):
             use()
 
 
@@ -51,3 +56,41 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
     log.write_bytes(b"no database, but long enough to be taken for one" * 100)
     with pytest.raises(BadInput, match=r"nights.sqlite can't be used"):
         nightlog.add(log, ENTRY)
+
+
+def test_a_night_stands_as_its_last_row_tells(tmp_path: Path) -> None:
+    log = tmp_path / "nights.sqlite"
+    planned = replace(ENTRY, started="", ended="", done=0, failed=0)
+    nightlog.add(log, planned, replace(planned, night="20231231"))
+    nightlog.add(log, ENTRY)
+    first, second = nightlog.read(log, "/data")
+    assert (first, second.night, second.ended) == (ENTRY, "20231231", "")
+
+
+@pytest.mark.parametrize(
+    ("how", "finished"),
+    [({}, True), ({"failed": 1}, False), ({"ended": ""}, False), ({"unreached": 2}, False)],
+)
+def test_a_night_is_finished_where_nothing_is_left(how: dict[str, Any], finished: bool) -> None:
+    assert replace(ENTRY, **{"failed": 0, **how}).is_finished is finished
+
+
+def test_the_last_run_is_that_of_its_kind() -> None:
+    masters = replace(ENTRY, run="m", kind=nightlog.MASTERS)
+    later = replace(ENTRY, run="b")
+    entries = [ENTRY, later, replace(later, night="20240102"), masters]
+    assert nightlog.last_run(entries, nightlog.SCIENCE) == entries[1:3]
+    assert nightlog.last_run(entries, nightlog.MASTERS) == [masters]
+    assert nightlog.last_run([], nightlog.SCIENCE) == []
+
+
+def test_a_log_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    log = tmp_path / "nights.sqlite"
+    old = tuple(getattr(ENTRY, name) for name in OLD_COLUMNS)
+    with closing(sqlite3.connect(log)) as database, database:
+        database.execute(f"CREATE TABLE nights ({', '.join(OLD_COLUMNS)})")
+        database.execute(f"INSERT INTO nights VALUES ({', '.join('?' * len(old))})", old)
+        database.execute("PRAGMA user_version = 1")
+    nightlog.add(log, replace(ENTRY, run="new", kind=nightlog.MASTERS))
+    assert [one.kind for one in nightlog.read(log, "/data")] == ["science", "masters"]
+    assert nightlog.read(log, "/data")[0] == ENTRY

@@ -399,6 +399,46 @@ def test_the_night_log_has_a_row_for_each_night_processed(root: Path) -> None:
     assert entries[0].started <= entries[0].ended <= entries[1].ended
 
 
+def test_a_killed_run_is_resumed_by_the_night_log_even_with_force(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its products a night is done in either case: with force only the log can tell."""
+    run("20240101:20240102")
+    use_drp(monkeypatch, "error", OTHER)
+    run("20240101:20240102", force=True, order="forward", version="2.9")
+    use_drp(monkeypatch)
+    again = run(resume=True, force=True)
+    assert [item.name for item in again.items] == [OTHER]
+    assert (again.version, again.outcome) == ("2.9", Outcome.SUCCEEDED)
+    done = run(resume=True)
+    assert done.items == ()
+    assert done.notes[0] == "the last run has finished all its nights: nothing to resume"
+    with pytest.raises(BadParameter, match="leave one"):
+        run(NIGHT, resume=True)
+
+
+def test_nights_that_a_killed_run_had_before_it_are_in_the_log(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reprocess.drpbatch, "process", lambda *given, **rest: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("20240101:20240102")
+    entries = nightlog.read(nightlog.path(settings.load()), root)
+    assert [(one.night, one.started, one.ended) for one in entries] == [
+        ("20240102", "", ""),
+        ("20240101", "", ""),
+    ]
+
+
+def test_only_one_object_is_processed(root: Path) -> None:
+    path = ObsID(B).path(root, "L0")
+    fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": "Object", "OBJECT": "HD 10700"})
+    os.utime(path, (PAST, PAST))
+    result = run("20240101:20240102", objects=["HD10700"])
+    assert [item.name for item in result.items] == [B]
+    assert "1 of 4 observations are of HD10700" in result.notes
+
+
 def test_a_night_log_that_cannot_be_written_is_a_note(root: Path) -> None:
     nightlog.path(settings.load()).mkdir(parents=True)
     result = run(NIGHT)

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from kpfnb.fitscards import Value
+from kpfnb.kpf import exposure
 from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import exposure, packing
+from kpfnb.kpf.tsdb import packing
 from kpfnb.kpf.tsdb.content import INCOMPLETE, PRIMARY, Content, Keyword, Known, Note
 from kpfnb.kpf.tsdb.kinds import Kind, microseconds
 from kpfnb.kpf.tsdb.packing import Array, Packed, Series

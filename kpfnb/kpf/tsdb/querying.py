@@ -48,7 +48,7 @@ def query(
     ----------
     columns : keywords; one that several levels have is that of the first, or LEVEL:KEYWORD
     start, end : nights, both included; or UTC times, the end not included
-    source : kinds of source, such as Star or Etalon (`kpfnb.kpf.tsdb.exposure.SOURCES`)
+    source : kinds of source, such as Star or Etalon (`kpfnb.kpf.exposure.SOURCES`)
     object : values of OBJECT
     where : conditions that all must hold, such as [["AIRMASS", "<", 1.5], ["IMTYPE", "in", [...]]]
     not_junk : leave out what the junk list names, and what has NOTJUNK = 0

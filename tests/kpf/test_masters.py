@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpfnb import locks
+from kpfnb.errors import BadParameter, BadSettings, Busy
+from kpfnb.kpf import masters, nightlog, nightlogtable, processing
+from kpfnb.kpf.obsid import ObsID
+from kpfnb.kpf.reprocessing import Fate, Reprocessing
+from kpfnb.outcomes import Outcome
+from tests.kpf import fakedrp
+
+NIGHT, OTHER, DARK = "20240101", "20240102", "20240103"
+PAST = time.time() - 3600
+
+MAKE = """
+import pathlib, sys
+sys.path.insert(0, {here!r})
+import fakedrp
+night = pathlib.Path(sys.argv[1]).name
+if night not in {skip!r}:
+    for kind in ("bias", "flat"):
+        place = pathlib.Path(sys.argv[1]).parents[1] / "masters" / night
+        fakedrp.fits(place / f"kpf_{{night}}_master_{{kind}}.fits", {{}}, written={written})
+print("ERROR: no", night) if night in {skip!r} else None
+sys.exit({code})
+"""
+
+
+def use_drp(
+    monkeypatch: pytest.MonkeyPatch, *, skip: Sequence[str] = (), written: int = 1, code: int = 0
+) -> None:
+    here = str(Path(fakedrp.__file__).parent)
+    program = MAKE.format(here=here, skip=list(skip), written=written, code=code)
+    monkeypatch.setenv(
+        "KPFNB_MASTERS_COMMAND", shlex.join([sys.executable, "-c", program, "{target}"])
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two nights with a calibration and a star each, and one with a star alone."""
+    use_drp(monkeypatch)
+    for night in (NIGHT, OTHER, DARK):
+        add(tmp_path / "data", f"KP.{night}.00002.00", "Object")
+        if night != DARK:
+            add(tmp_path / "data", f"KP.{night}.00001.00", "Bias")
+    return tmp_path / "data"
+
+
+def add(root: Path, obsid: str, imtype: str) -> Path:
+    path = ObsID(obsid).path(root, "L0")
+    fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
+    os.utime(path, (PAST, PAST))
+    return path
+
+
+def run(*targets: str, **options: Any) -> Reprocessing:
+    return masters.run(targets, grace_seconds=1, progress=False, **options)
+
+
+def fates(result: Reprocessing) -> dict[str, Fate]:
+    return {item.name: item.fate for item in result.items}
+
+
+def test_each_night_is_done_once_and_again_when_its_calibrations_change(root: Path) -> None:
+    first = run(f"{NIGHT}:{DARK}")
+    assert fates(first) == {DARK: Fate.SKIPPED, OTHER: Fate.DONE, NIGHT: Fate.DONE}
+    assert first.outcome is Outcome.SUCCEEDED
+    assert len(list((root / "masters" / NIGHT).glob("*.fits"))) == 2
+    assert fates(run(f"{NIGHT}:{DARK}"))[NIGHT] is Fate.SKIPPED
+    add(root, f"KP.{NIGHT}.00003.00", "Flatlamp")
+    assert fates(run(NIGHT, OTHER)) == {OTHER: Fate.SKIPPED, NIGHT: Fate.DONE}
+    (root / "masters" / OTHER / f"kpf_{OTHER}_master_flat.fits").unlink()
+    assert fates(run(OTHER)) == {OTHER: Fate.DONE}
+    assert fates(run(OTHER, force=True)) == {OTHER: Fate.DONE}
+
+
+def test_a_later_version_makes_them_anew(root: Path) -> None:
+    run(NIGHT, version="2.9")
+    assert fates(run(NIGHT, version="2.9")) == {NIGHT: Fate.SKIPPED}
+    assert fates(run(NIGHT, version="2.10")) == {NIGHT: Fate.DONE}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"skip": [NIGHT]}, "no master was made"),
+        ({"written": 0}, "kpf_20240101_master_bias.fits"),
+        ({"code": 3}, "the DRP exited with code 3"),
+    ],
+)
+def test_it_is_judged_by_the_masters_that_come(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], reason: str
+) -> None:
+    use_drp(monkeypatch, **fault)
+    result = run(NIGHT)
+    (item,) = result.items
+    assert (result.outcome, item.fate) == (Outcome.FAILED, Fate.FAILED)
+    assert item.reason.startswith(reason)
+    use_drp(monkeypatch)
+    assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
+
+
+def test_a_night_that_failed_is_what_is_resumed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch, skip=[NIGHT])
+    assert run(NIGHT, OTHER, version="2.9").outcome is Outcome.PARTIAL
+    log = nightlogtable.look()
+    assert "1 not finished" in log.reason
+    assert "masters" in str(log) and "masters" in log._repr_html_()
+    assert list(log.to_frame()["failed"]) == [0, 1]
+    use_drp(monkeypatch)
+    again = run(resume=True)
+    assert (fates(again), again.version) == ({NIGHT: Fate.DONE}, "2.9")
+    assert run(resume=True).notes[0].startswith("the last run has finished all its nights")
+    assert [one.kind for one in nightlogtable.look().entries] == [nightlog.MASTERS] * 3
+
+
+def test_a_dry_run_says_the_command_and_changes_nothing(root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    result = run(NIGHT, dry_run=True)
+    assert fates(result) == {NIGHT: Fate.PLANNED}
+    assert result.command[-1] == str(root / "L0/NIGHT")
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_drp_that_makes_them_by_itself_is_not_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KPFNB_MASTERS_COMMAND")
+    (tmp_path / "kpfnb.toml").write_text("masters_command = []\n")
+    result = run(NIGHT)
+    assert (result.outcome, result.notes) == (Outcome.SUCCEEDED, (masters.BY_ITSELF,))
+
+
+def test_one_works_on_the_tree_at_a_time(root: Path) -> None:
+    with locks.hold("reprocess", folder=root / ".kpfnb"), pytest.raises(Busy):
+        run(NIGHT)
+
+
+def test_wrong_wishes_and_settings_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadParameter, match="masters are made by night"):
+        processing.run("masters", [NIGHT], objects=["HD*"])
+    with pytest.raises(BadParameter, match="what: 'flats'"):
+        processing.run("flats", [NIGHT])
+    monkeypatch.setenv("KPFNB_MASTERS_COMMAND", "kpf --all")
+    with pytest.raises(BadSettings, match=r"masters_command has no \{target\}"):
+        run(NIGHT)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.errors import BadParameter
+from kpfnb.kpf import narrowing, selection
+from kpfnb.kpf.index import Index
+from kpfnb.kpf.narrowing import Wanted
+from kpfnb.kpf.obsid import ObsID
+from tests.kpf import fakedrp
+
+NIGHT = "20240101"
+STAR = {"IMTYPE": "Object", "OBJECT": "HD 10700", "TARGNAME": "10700", "SCI-OBJ": "Target"}
+HEADERS: dict[str, dict[str, str]] = {
+    f"KP.{NIGHT}.00001.00": STAR,
+    f"KP.{NIGHT}.00002.00": {**STAR, "OBJECT": "HD 4628", "TARGNAME": "4628"},
+    f"KP.{NIGHT}.00003.00": {"IMTYPE": "Object", "OBJECT": "SoCal", "TARGNAME": "Sun"},
+    f"KP.{NIGHT}.00004.00": {"IMTYPE": "Bias", "OBJECT": "autocal-bias"},
+    f"KP.{NIGHT}.00005.00": {"IMTYPE": "Arclamp", "OBJECT": "autocal-etalon-all"},
+}
+FIRST, SECOND, SUN, BIAS, ETALON = HEADERS
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for obsid, header in HEADERS.items():
+        fakedrp.fits(ObsID(obsid).path(tmp_path / "data", "L0"), header)
+    return tmp_path / "data"
+
+
+def left(root: Path, wanted: Wanted, target: str = NIGHT) -> tuple[list[str], list[str]]:
+    chosen = selection.select([target], root=root)
+    narrowing.narrow(chosen, wanted, root=root, index=Index(root.parent / "index.sqlite"))
+    return [obsid.text for obsid in chosen.obsids], chosen.notes
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Wanted(), list(HEADERS)),
+        (Wanted(["hd10700"]), [FIRST]),
+        (Wanted(["HD*"]), [FIRST, SECOND]),
+        (Wanted(["4628", "sun"]), [SECOND, SUN]),
+        (Wanted(sources=["star"]), [FIRST, SECOND]),
+        (Wanted(sources=["Arclamp", "Bias"]), [BIAS, ETALON]),
+        (Wanted(sources=["Etalon"]), [ETALON]),
+        (Wanted(sources=["Object"]), [FIRST, SECOND, SUN]),
+        (Wanted(["HD*"], ["Sun"]), []),
+    ],
+)
+def test_only_what_is_wanted_is_left(root: Path, wanted: Wanted, expected: list[str]) -> None:
+    assert left(root, wanted)[0] == expected
+    assert left(root, wanted)[0] == expected  # from the index
+
+
+def test_a_note_tells_how_much_is_left(root: Path) -> None:
+    ObsID(SUN).path(root, "L0").write_bytes(b"")
+    notes = left(root, Wanted(["HD*"], ["Star"]))[1]
+    assert notes == [
+        "2 of 5 observations are of HD*, Star",
+        "1 L0 files that can't be read, or are not there, are left out",
+    ]
+
+
+def test_an_object_that_is_not_there_is_refused_and_the_nearest_named(root: Path) -> None:
+    with pytest.raises(BadParameter, match=r"of 'HD 10701'\n.*there are HD 10700"):
+        left(root, Wanted(["HD 10701"]))
+    with pytest.raises(BadParameter, match=r"there are 10700, 4628, HD 10700"):
+        left(root, Wanted(["nothing like it"]))
+
+
+def test_an_unknown_kind_of_source_is_refused() -> None:
+    with pytest.raises(BadParameter, match=r"source: 'Stra'\n.*Star, Sky"):
+        Wanted(sources=["Stra"])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["OBJECT", "TARGNAME", "IMTYPE"]),
+        st.one_of(st.text(), st.integers(), st.booleans(), st.none()),
+    ),
+    st.text(),
+)
+def test_any_header_can_be_asked(header: dict[str, Any], name: str) -> None:
+    assert Wanted().has_object(header) and Wanted().has_source(header)
+    assert Wanted([name]).has_object(header) in (True, False)
