@@ -52,7 +52,7 @@ class Gallery:
         """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
         figures, left_out, used = [], [], 0
         for path in _each_kind_first(self.paths):
-            encoded = _thumbnail(path)
+            encoded = thumbnail(path)
             if not encoded or used + len(encoded) > self.budget_bytes:
                 left_out.append(path.name)
                 continue
@@ -70,18 +70,19 @@ def _each_kind_first(paths: Sequence[Path]) -> list[Path]:
     seen: dict[str, int] = {}
     ranked = []
     for path in paths:
-        kind = _kind(path)
+        kind = kind_of(path)
         seen[kind] = seen.get(kind, 0) + 1
         ranked.append((seen[kind], path))
     return [path for _, path in sorted(ranked, key=lambda item: item[0])]
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """The key of TITLES that a picture belongs to; its own name where there is none."""
     return next((kind for kind in TITLES if kind in path.stem), path.stem)
 
 
-def _thumbnail(path: Path) -> str:
-    """The picture, small, as base64 of a JPEG; '' where it is no picture."""
+def thumbnail(path: Path) -> str:
+    """A picture, small, as base64 of a JPEG; '' where it is no picture."""
     from PIL import Image as images
 
     try:
@@ -108,7 +109,7 @@ def _on_white(picture: Image) -> Image:
 
 
 def _figure(path: Path, encoded: str) -> str:
-    title = html.escape(TITLES.get(_kind(path), ""), quote=True)
+    title = html.escape(TITLES.get(kind_of(path), ""), quote=True)
     name = html.escape(path.stem, quote=True)
     return (
         '<figure style="margin: 0; width: 320px">'

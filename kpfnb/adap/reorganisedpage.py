@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from markupsafe import Markup
+
 from kpfnb.adap.arrangement import PLACED
 from kpfnb.adap.reorganised import Reorganised
 from kpfnb.runs import report, view
@@ -20,7 +22,8 @@ def page(result: Reorganised) -> str:
         .get_template("reorganised.html")
         .render(
             policy=report.policy(style),
-            style=style,
+            # The package's own style sheet
+            style=Markup(style),  # noqa: S704
             title=f"Raw frames of {result.spectrograph}",
             result=result,
             sign=SIGNS[result.outcome],

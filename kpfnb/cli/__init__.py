@@ -83,6 +83,7 @@ from kpfnb.cli import (  # noqa: E402, F401
     quicklook,
     reprocess,
     runs,
+    scorecard,
     services,
     sheets,
     storage,

@@ -20,6 +20,7 @@ from kpfnb.parameters import Parameter, parse_kind, validate
 
 MODULES = {
     "backup": "kpfnb.adap.backing",
+    "scorecard": "kpfnb.adap.rescoring",
     "test": "kpfnb.workqueue.trial",
     "trim": "kpfnb.adap.trimtask",
 }

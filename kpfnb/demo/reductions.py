@@ -1,0 +1,209 @@
+"""SIMULATED reduced datasets, laid out as PypeIt leaves them, to try scorecards out.
+
+Headers and tables are as PypeIt 2 writes them, images are a few pixels of nothing. Their masks are
+called `simulated_...`; never for science.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from kpfnb import files
+from kpfnb.demo import slitmask
+from kpfnb.demo.slitmask import BITS, Slit
+
+VERSION = "2.0.1"
+SETUP = "keck_deimos_A"
+MASKS = ("simulated_A", "simulated_B", "simulated_C")
+FIRST = date(2015, 10, 16)
+DETECTORS = ("MSC01", "MSC02", "MSC03")
+PIXELS = 8
+
+Detectors = Mapping[str, Sequence[Slit]]
+
+
+def simulate(root: Path, count: int = 5) -> Path:
+    """So many datasets below a folder, later ones a little worse; what is there is left alone.
+
+    The last of them has a frame that PypeIt could not reduce.
+    """
+    for number in range(count):
+        mask = MASKS[number % len(MASKS)]
+        night = FIRST + timedelta(days=47 * number)
+        dataset = root / mask / "1200G_8800_OG550" / night.isoformat()
+        if dataset.is_dir():
+            continue
+        exposures = {
+            f"DE.{night:%Y%m%d}.{20000 + 1800 * one}.fits": {
+                name: slitmask.detector([number, one, place], worse=0.02 * number)
+                for place, name in enumerate(DETECTORS)
+            }
+            for one in range(2)
+        }
+        lost = {f"DE.{night:%Y%m%d}.27200.fits"} if number == count - 1 else set()
+        temporary = dataset.with_name(f"{files.TEMPORARY_PREFIX}{dataset.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        write(temporary / "complete/reduce", exposures, night=night, lost=lost)
+        temporary.rename(dataset)
+    return root
+
+
+def write(
+    reduce_folder: Path,
+    exposures: Mapping[str, Detectors],
+    *,
+    night: date = FIRST,
+    lost: set[str] | frozenset[str] = frozenset(),
+) -> Path:
+    """One reduction with these science frames and slits; of frames in `lost` there is no product.
+
+    Gives the folder of its setup.
+    """
+    setup = reduce_folder / SETUP
+    (setup / "Science").mkdir(parents=True)
+    names = [*exposures, *lost]
+    files.write_text(setup / f"{SETUP}.pypeit", _plan(names))
+    listed = ", ".join(str(number + 1) for number in range(_most(exposures)))
+    files.write_text(setup / f"{SETUP}.log", _log(listed, night))
+    for file, detectors in exposures.items():
+        stem = f"{file.removesuffix('.fits')}-mask_DEIMOS_{night:%Y%m%d}T060000.000"
+        write_spec2d(setup / f"Science/spec2d_{stem}.fits", file, detectors)
+        write_spec1d(setup / f"Science/spec1d_{stem}.fits", file, detectors)
+        _write_pictures(setup / "QA/PNGs", stem, detectors)
+    _write_record(reduce_folder, names, night)
+    return setup
+
+
+def write_spec2d(path: Path, file: str, detectors: Detectors) -> None:
+    """The spec2d of one exposure."""
+    hdus: list[Any] = []
+    for name, slits in detectors.items():
+        pixels = np.zeros((PIXELS, PIXELS), "f4")
+        hdus += [fits.ImageHDU(pixels, name=f"{name}-{part}") for part in ("SCIIMG", "SKYMODEL")]
+        hdus += [_slits(name, slits), _solution(name, slits), _flexure(name, slits)]
+        chis = {"MED_CHIS": "median_chi", "STD_CHIS": "std_chi"}
+        for part, measure in chis.items():
+            values = np.array([getattr(slit, measure) for slit in slits], "f4")
+            hdus.append(fits.ImageHDU(values, name=f"{name}-{part}"))
+    primary = fits.PrimaryHDU()
+    primary.header.update(
+        {"FILENAME": file, "TARGET": "simulated", "PYP_SPEC": "keck_deimos", "VERSPYP": VERSION}
+    )
+    primary.header["HIERARCH ALLSPEC2D_DETS"] = ",".join(detectors)
+    for number, hdu in enumerate(hdus):
+        primary.header[f"EXT{number + 1:04d}"] = hdu.name
+    fits.HDUList([primary, *hdus]).writeto(path)
+
+
+def write_spec1d(path: Path, file: str, detectors: Detectors) -> None:
+    """The spec1d of one exposure."""
+    primary = fits.PrimaryHDU()
+    primary.header.update({"FILENAME": file, "TARGET": "simulated", "VERSPYP": VERSION})
+    objects = [
+        _object(name, slit, number, how)
+        for name, slits in detectors.items()
+        for slit in slits
+        for number, how in enumerate(slit.objects)
+    ]
+    fits.HDUList([primary, *objects]).writeto(path)
+
+
+def _slits(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
+    edges = np.array([[slit.number] * PIXELS for slit in slits], "f8")
+    columns = [
+        fits.Column("spat_id", "K", array=[slit.number for slit in slits]),
+        fits.Column("left_init", f"{PIXELS}D", array=edges - 40),
+        fits.Column("right_init", f"{PIXELS}D", array=edges + 40),
+        fits.Column("mask", "I", array=[slit.mask for slit in slits]),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name=f"{detector}-SLITS")
+    hdu.header.update({f"BIT{number:02}": name for number, name in enumerate(BITS)})
+    hdu.header["PYPELINE"] = "MultiSlit"
+    return hdu
+
+
+def _solution(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
+    columns = [
+        fits.Column("SpatOrderID", "K", array=[slit.number for slit in slits]),
+        fits.Column("IDs_Wave_cov(%)", "D", array=[slit.coverage for slit in slits]),
+        fits.Column("RMS", "D", array=[slit.rms for slit in slits]),
+    ]
+    return fits.BinTableHDU.from_columns(columns, name=f"{detector}-WAVESOL")
+
+
+def _flexure(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
+    columns = [
+        fits.Column("spat_id", "K", array=[slit.number for slit in slits]),
+        fits.Column("sci_spec_flexure", "D", array=[slit.flexure for slit in slits]),
+    ]
+    return fits.BinTableHDU.from_columns(columns, name=f"{detector}-SCI_SPEC_FLEXURE")
+
+
+def _object(detector: str, slit: Slit, number: int, how: str) -> fits.BinTableHDU:
+    kind, _, designed = how.partition(":")
+    names = {"optimal": ("OPT", "BOX"), "box": ("BOX",), "none": ()}[kind]
+    columns = [fits.Column("TRACE_SPAT", "D", array=np.full(PIXELS, slit.number, "f8"))]
+    columns += [fits.Column(f"{one}_COUNTS", "D", array=np.ones(PIXELS)) for one in names]
+    name = f"SPAT{slit.number + 5 * number:04d}-SLIT{slit.number:04d}-{detector}"
+    hdu = fits.BinTableHDU.from_columns(columns, name=name)
+    hdu.header.update({"DMODCLS": "SpecObj", "NAME": name, "DET": detector, "S2N": 5.0})
+    hdu.header["WAVE_RMS"] = slit.rms
+    hdu.header["HIERARCH FLEX_SHIFT_TOTAL"] = slit.flexure
+    hdu.header["HIERARCH MASKDEF_EXTRACT"] = designed == "mask"
+    return hdu
+
+
+def _most(exposures: Mapping[str, Detectors]) -> int:
+    return max((len(detectors) for detectors in exposures.values()), default=0)
+
+
+def _plan(names: Sequence[str]) -> str:
+    rows = "\n".join(f"  {name} | science | simulated | 1200.0 | -1" for name in sorted(names))
+    return (
+        "# Auto-generated PypeIt input file: SIMULATED by kpfnb\n\n[rdx]\n"
+        "  spectrograph = keck_deimos\n\nsetup read\nSetup A:\n  dispname: 1200G\nsetup end\n\n"
+        f"data read\n path simulated\n  filename | frametype | target | exptime | comb_id\n{rows}\n"
+        "data end\n"
+    )
+
+
+def _log(detectors: str, night: date) -> str:
+    start = f"    INFO | {night} 12:00:00 | simulated.py:"
+    return (
+        f"{start}main:1 | SIMULATED by kpfnb\n{start}run:2 | Detectors to work on: [{detectors}]\n"
+        f"{start}print_end_time:3 | Execution time: 1h 2m 3.50s\n"
+    )
+
+
+def _write_record(reduce_folder: Path, names: Sequence[str], night: date) -> None:
+    step = {"name": f"run_pypeit {SETUP}", "peak_bytes": 21_000_000_000}
+    record = {"outcome": "succeeded", "simulated": True, "started": f"{night}T12:00:00Z"}
+    inputs = {"pypeit": VERSION, "frames": dict.fromkeys(names)}
+    files.write_json(
+        reduce_folder / "reduction.json", {**record, "inputs": inputs, "steps": [step]}
+    )
+
+
+def _write_pictures(folder: Path, stem: str, detectors: Detectors) -> None:
+    """A picture of the wavelength solution and of the object's trace, for each bad-looking slit."""
+    from PIL import Image, ImageDraw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, slits in detectors.items():
+        for slit in slits:
+            if slit.rms < 0.4 and not slit.flags and slit.coverage > 60 and slit.std_chi < 1.6:
+                continue
+            ending = f"{name}_S{slit.number:04d}"
+            for part in (f"Arc_1dfit_A_0_{ending}", f"{stem}_{ending}_obj_trace"):
+                picture = Image.new("RGB", (420, 260), "white")
+                pen = ImageDraw.Draw(picture)
+                pen.rectangle((12, 12, 407, 247), outline="#888888")
+                pen.text((30, 40), f"SIMULATED\n{part}\nRMS {slit.rms:.3f}", fill="#222222")
+                picture.save(folder / f"{part}.png")
