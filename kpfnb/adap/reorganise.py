@@ -95,7 +95,10 @@ def find(sources: Iterable[str | Path], root: Path) -> list[Path]:
         raise BadInput("no folder of raw frames", "name one")
     for folder in folders:
         if not folder.is_dir():
-            raise BadInput(f"the raw folder {folder} is no folder", "name a folder that is there")
+            raise BadInput(
+                f"the raw folder {folder} is no folder",
+                "name one that is there; kpfnb demo frames makes simulated ones",
+            )
         real, place = folder.resolve(), root.resolve()
         if real == place or real in place.parents or place in real.parents:
             raise BadInput(

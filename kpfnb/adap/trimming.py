@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kpfnb import files
 from kpfnb.adap import dataset as datasets
-from kpfnb.adap import exposure, frames, pypeitfile, selection, setupfile
+from kpfnb.adap import exposure, frames, pypeitfile, selection, setupfile, workplace
 from kpfnb.adap.exposure import Exposure
 from kpfnb.adap.frames import RawFrame
 from kpfnb.adap.profile import Profile
@@ -133,7 +133,9 @@ def _write(path: Path, text: str, one: Custom, raw: Path, *, dry_run: bool) -> T
     gone = [frame.file for frame in used if not (raw / frame.file).is_file()]
     if gone:
         problems.append(f"{', '.join(gone)} not in {raw}")
-    if changed and not dry_run:
+    if changed and workplace.finished(path.parents[1]):
+        problems.append("it is reduced already, with other frames or parameters: left as it is")
+    elif changed and not dry_run:
         files.write_text(path, text)
     custom = one.path.name if one.path else ""
     counts = len(used), len(plan.frames)

@@ -1,4 +1,4 @@
-"""Commands for the demonstration: a simulated night."""
+"""Commands for the demonstration: a simulated night, simulated frames."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 from kpfnb.cli import Json, app, finish
 from kpfnb.errors import BadParameter
 
-demo = typer.Typer(help="A SIMULATED night of KPF, to try everything out.", no_args_is_help=True)
+demo = typer.Typer(help="SIMULATED data, to try everything out.", no_args_is_help=True)
 app.add_typer(demo, name="demo")
 
 
 @demo.callback()
 def _group() -> None:
-    """A SIMULATED night of KPF, to try everything out."""
+    """SIMULATED data, to try everything out."""
 
 
 @demo.command()
@@ -41,6 +41,24 @@ def night(
     root: Path = settings.load().kpf_root
     counts = dict(map(_count, count or []))
     finish(simulate(root, night, full_size=full_size, seed=seed, counts=counts), as_json=as_json)
+
+
+@demo.command()
+def frames(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to; by default incoming in the work directory.")
+    ] = None,
+) -> None:
+    """Simulate raw headers of the spectrograph DEIMOS, to try kpfnb prepare.
+
+    Example: kpfnb demo frames
+    """
+    from kpfnb import settings
+    from kpfnb.adap.preparation import INCOMING
+    from kpfnb.demo import deimos
+
+    place = folder or settings.load().work_dir / INCOMING
+    print(deimos.simulate(place.absolute()))
 
 
 def _count(text: str) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,23 +82,35 @@ def write(path: Path, cards: Mapping[str, Any]) -> Path:
     return path
 
 
-def simulate(folder: Path) -> list[Path]:
+@dataclass(frozen=True)
+class SimulatedFrames:
+    """The simulated frames of a folder; `made` is how many this call has written."""
+
+    folder: Path
+    paths: tuple[Path, ...]
+    made: int
+
+    def __str__(self) -> str:
+        there = f", {len(self.paths)} are there" if self.made < len(self.paths) else ""
+        return f"simulated {self.made} frames in {self.folder}{there}"
+
+
+def simulate(folder: Path) -> SimulatedFrames:
     """The raw frames of some nights; what is there already is left alone.
 
     Two nights of one mask that belong together, a later one without an arc, another mask with a
     strange name, biases, a frame of no type, one without a mask and one that is cut off.
     """
-    made = []
-    for name, cards in sorted(_nights()):
-        path = folder / name
-        if not path.is_file():
-            write(path, cards)
-        made.append(path)
+    wanted = {folder / name: cards for name, cards in sorted(_nights())}
+    new = [path for path in wanted if not path.is_file()]
+    for path in new:
+        write(path, wanted[path])
     broken = folder / "DE.20151016.55555.fits"
     if not broken.is_file():
         with files.replacing(broken) as temporary:
-            temporary.write_bytes(made[0].read_bytes()[:1000])
-    return [*made, broken]
+            temporary.write_bytes(next(iter(wanted)).read_bytes()[:1000])
+        new.append(broken)
+    return SimulatedFrames(folder, (*wanted, broken), len(new))
 
 
 def _nights() -> Iterator[tuple[str, Header]]:

@@ -58,7 +58,7 @@ def test_the_real_kast_frames(kast_frames: Path, tmp_path: Path, real_work_dir: 
 def test_simulated_deimos_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
     # The frames come with what PypeIt needs to know of the observatories
     raw = tmp_path / "raw"
-    for path in deimos.simulate(raw):
+    for path in deimos.simulate(raw).paths:
         whole = not exposure.read(path, profile.load("keck_deimos")).defect
         if not whole or exposure.read(path, profile.load("keck_deimos")).missing:
             path.unlink()

@@ -163,3 +163,13 @@ def test_it_shows_itself(raw):
     assert list(found.to_frame().columns)[-1] == "why not"
     assert "&lt;" not in found._repr_html_() and "keck_deimos" in str(found)
     assert found.plot().axes[0].get_xlabel() == "frames"
+
+
+def test_the_file_of_a_finished_reduction_is_left_as_it_is(raw):
+    (path,) = trim(raw).files
+    files.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
+    before = path.read_bytes()
+    assert trim(raw).outcome is Outcome.SUCCEEDED
+    found = trim(raw, exclude=["8.fits"])
+    assert "it is reduced already" in found.reason and found.outcome is Outcome.FAILED
+    assert path.read_bytes() == before
