@@ -128,8 +128,8 @@ def _dry_run(task: CoaddTask, empty: Coadded) -> Coadded:
     coadds: list[Coadd] = [stacking.planned(one) for one in several]
     what = "spectra" if task.kind is Kind.SPECTRA else "images"
     flux = f", flux from {task.flux}" if task.kind is Kind.SPECTRA else ""
-    note = f"dry run: would coadd {what} of {len(coadds)} targets from {len(task.aims)} exposures"
-    note += f" of {task.name} ({task.spectrograph}{flux})"
+    note = f"dry run: would coadd {what}, targets: {len(coadds)}, exposures: {len(task.aims)}"
+    note += f", of {task.name} ({task.spectrograph}{flux})"
     return replace(
         empty,
         coadds=tuple(coadds),
@@ -138,4 +138,5 @@ def _dry_run(task: CoaddTask, empty: Coadded) -> Coadded:
         left_out=task.found.left_out,
         note=note,
         dry_run=True,
+        exposures=tuple(task.aims),
     )

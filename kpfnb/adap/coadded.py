@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.coaddtask import Kind
 from kpfnb.adap.command import Step
+from kpfnb.adap.reducedexposures import Exposure
 from kpfnb.outcomes import Outcome
+from kpfnb.plain import plain
 from kpfnb.result import Brief
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class Coadded(Brief):
     problems : what went wrong as a whole
     left_out : frames that could not be used from the start, with the reason
     note : set where nothing was done: a dry run, or nothing to do
+    exposures : in a dry run, those that would be coadded, to be looked at
     """
 
     output: Path
@@ -102,14 +105,17 @@ class Coadded(Brief):
     started: str = ""
     note: str = ""
     dry_run: bool = False
+    exposures: tuple[Exposure, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
         """Judged by the products. Nothing that could be coadded is no failure."""
         if self.dry_run:
             return Outcome.SUCCEEDED
-        went_wrong = self.coadds or any(step.failure for step in self.steps)
-        if went_wrong and not any(one.good for one in self.coadds):
+        lost = [frame for frame in self._wrong_frames if frame.reason != NO_STANDARD]
+        none_left = bool(lost) and len(lost) == len(self.science)
+        broke = bool(self.coadds) or none_left or any(step.failure for step in self.steps)
+        if broke and not any(one.good for one in self.coadds):
             return Outcome.FAILED
         return Outcome.PARTIAL if any(True for _ in self.wrong()) else Outcome.SUCCEEDED
 
@@ -176,7 +182,7 @@ class Coadded(Brief):
             "figures": self.figures(),
             "inputs": self.inputs,
             "science": [asdict(frame) for frame in self.science],
-            "coadds": [asdict(one) for one in self.coadds],
+            "coadds": [plain(asdict(one)) for one in self.coadds],
             "singles": list(self.singles),
             "steps": [step.to_dict() for step in self.steps],
             "problems": list(self.problems),
@@ -251,10 +257,10 @@ class Coadded(Brief):
         return pd.DataFrame(rows, columns=names)
 
     def plot(self) -> Figure:
-        """The coadded spectra, or the coadded images."""
+        """The coadds; in a dry run, what would be coadded."""
         from kpfnb.adap import coaddpicture
 
-        return coaddpicture.figure(self)
+        return coaddpicture.figure([self])
 
     def _status(self, one: Coadd) -> str:
         return "planned" if self.dry_run else "coadded" if one.good else "failed"
@@ -263,7 +269,7 @@ class Coadded(Brief):
         lines = [f"{self.outcome}: {self.reason}", f"in {self.output}"]
         for table in (self.to_frame(), self.timing()):
             if len(table):
-                lines += ["", _told(table).to_string(index=False, na_rep="")]
+                lines += ["", told(table).to_string(index=False, na_rep="")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -275,14 +281,14 @@ class Coadded(Brief):
         )
 
 
+def told(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without the columns that say nothing."""
+    return table[[name for name in table.columns if any(table[name].dropna() != "")]]
+
+
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _told(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the columns that say nothing."""
-    return table[[name for name in table.columns if any(table[name].dropna() != "")]]
-
-
 def _html(table: pd.DataFrame) -> str:
-    return _told(table).to_html(index=False, escape=True, border=0, justify="left", na_rep="")
+    return told(table).to_html(index=False, escape=True, border=0, justify="left", na_rep="")

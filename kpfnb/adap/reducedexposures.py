@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpfnb import fitscards, fitsheader, fitstable
-from kpfnb.adap import dataset, products, pypeitfile, workplace
+from kpfnb import fitsheader
+from kpfnb.adap import dataset, products, pypeitfile, slits, workplace
 from kpfnb.adap.products import SCIENCE, Verdict
 from kpfnb.errors import BadInput, KpfnbError
 
-SKIPPED_FLAT = "SKIPFLATCALIB"
-"""The one flag with which PypeIt still uses a slit."""
+USABLE = frozenset({"SKIPFLATCALIB"})
+"""Flags with which PypeIt still uses a slit."""
 
-_SLITS = "-SLITS"
 _KEYWORDS = ("MJD", "PYP_SPEC", "TARGET")
 
 
@@ -126,31 +125,6 @@ def reductions(root: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def slits(spec2d: Path) -> tuple[dict[str, tuple[int, ...]], frozenset[str]]:
-    """The slits of each detector of a spec2d file, and those of them that PypeIt has flagged.
-
-    `fitsheader.BadHeader` where it can't be read.
-    """
-    found: dict[str, tuple[int, ...]] = {}
-    flagged: set[str] = set()
-    for hdu in fitsheader.hdus(spec2d):
-        if not hdu.name.endswith(_SLITS):
-            continue
-        detector, table = hdu.name.removesuffix(_SLITS), fitstable.read(hdu)
-        found[detector] = tuple(int(position) for position in table["spat_id"])
-        ignored = _bit(fitscards.values(fitscards.parse(hdu.header)), SKIPPED_FLAT)
-        for position, mask in zip(found[detector], table["mask"], strict=True):
-            if int(mask) & ~ignored:
-                flagged.add(f"{detector}:{position}")
-    return found, frozenset(flagged)
-
-
-def _bit(header: dict[str, fitscards.Value], flag: str) -> int:
-    """The value of a flag; the header names the bits in use."""
-    numbers = [int(key[3:]) for key, value in header.items() if value == flag and key[:3] == "BIT"]
-    return 1 << numbers[0] if numbers else 0
-
-
 def _is_one(folder: Path) -> bool:
     """Whether a folder is a reduction that was brought to its end, not one put aside."""
     return "." not in folder.name and any(folder.glob("*/*.pypeit"))
@@ -177,8 +151,8 @@ def _exposure(night: str, path: Path, verdict: Verdict, configuration: dict[str,
     science = path.parent / SCIENCE
     spec1d, spec2d = science / verdict.spec1d, science / verdict.spec2d
     header = fitsheader.read(spec1d, _KEYWORDS)
-    found, flagged = slits(spec2d)
-    if not found:
+    found = slits.read(spec2d)
+    if not found.slits:
         raise ValueError("its spec2d has no slits")
     return Exposure(
         night=night,
@@ -191,6 +165,13 @@ def _exposure(night: str, path: Path, verdict: Verdict, configuration: dict[str,
         snr=verdict.best_snr,
         spec1d=spec1d,
         spec2d=spec2d,
-        slits=found,
-        flagged=flagged,
+        slits={
+            name: tuple(_position(one) for one in found.slits if one.detector == name)
+            for name in found.detectors
+        },
+        flagged=frozenset(one.name for one in found.slits if one.flags - USABLE),
     )
+
+
+def _position(slit: slits.Slit) -> int:
+    return int(slit.name.rpartition(":")[2])

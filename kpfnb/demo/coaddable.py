@@ -1,0 +1,178 @@
+"""SIMULATED reductions with spectra and images to look at, to try coadding out; never for science.
+
+They are enough for what is decided by names, headers, slits and spectra; PypeIt itself can do
+nothing with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.time import Time
+
+from kpfnb.demo.slitmask import BITS
+
+MASK, CONFIG = "simulated_coadd", "1200G_8800_OG550"
+NIGHTS = ("2015-10-16", "2015-10-18")
+PIXELS = (400, 160)
+"""Spectral and spatial pixels of an image."""
+
+_INSTRUMENTS = {
+    "keck_deimos": ("DEIMOS", {"dispname": "1200G", "decker": MASK}),
+    "shane_kast_blue": ("KASTb", {"dispname": "600/4310", "dichroic": "d55"}),
+}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One reduced frame.
+
+    Attributes
+    ----------
+    file : the raw file
+    slits : positions of the slits of each detector (pixels), an object in each
+    flags : those of a slit, as {"DET01:40": "BADWVCALIB"}
+    empty : slits without an object
+    """
+
+    file: str
+    target: str = "simulated"
+    kind: str = "science"
+    moment: str = "2015-10-16T10:00:00.000"
+    slits: Mapping[str, Sequence[int]] = field(default_factory=lambda: {"DET01": (40, 120)})
+    flags: Mapping[str, str] = field(default_factory=dict)
+    empty: Sequence[str] = ()
+
+    @property
+    def mjd(self) -> float:
+        """The time of the exposure."""
+        return float(Time(self.moment, format="isot").mjd)
+
+    def stem(self, camera: str) -> str:
+        """PypeIt's name of its products, without their kind."""
+        raw = self.file.removesuffix(".gz").removesuffix(".fits")
+        clean = self.target.replace(" ", "")
+        return f"{raw}-{clean}_{camera}_{self.moment.replace('-', '').replace(':', '')}"
+
+
+def simulate(root: Path) -> list[Path]:
+    """Two nights of one mask below `root`, one slit of them bad; what is there is left alone."""
+    made = []
+    for number, night in enumerate(NIGHTS):
+        folder = root / MASK / CONFIG / night / "complete" / "reduce"
+        if folder.exists():
+            continue
+        frames = [
+            Simulated(
+                f"DE.{night.replace('-', '')}.{count:05d}.fits",
+                moment=f"{night}T10:{20 * count:02d}:00.000",
+                slits={"MSC01": (40, 120), "MSC02": (80,)},
+            )
+            for count in range(2)
+        ]
+        setup = write(folder, frames, "keck_deimos", seed=number)
+        spec2d = f"spec2d_{frames[0].stem('DEIMOS')}.fits"
+        (folder / "bad_slits.csv").write_text(f"slit_id,spec2d\nMSC02:80,{spec2d}\n")
+        made.append(setup.parent)
+    return made
+
+
+def write(
+    reduction: Path, frames: Sequence[Simulated], spectrograph: str = "keck_deimos", seed: int = 0
+) -> Path:
+    """The folder of a setup below a reduction: reduction file, log and products."""
+    camera, configuration = _INSTRUMENTS[spectrograph]
+    setup = reduction / f"{spectrograph}_A"
+    (setup / "Science").mkdir(parents=True, exist_ok=True)
+    rows = [f"{one.file} | {one.kind} | {one.target} | {one.mjd} | 1200.0" for one in frames]
+    values = [f"  {key}: {value}" for key, value in configuration.items()]
+    lines = ["[rdx]", f"  spectrograph = {spectrograph}", "", "setup read", "Setup A:", *values]
+    lines += ["setup end", "", "data read", f" path {reduction.with_name('raw')}"]
+    lines += ["filename | frametype | target | mjd | exptime", *rows, "data end", ""]
+    (setup / f"{setup.name}.pypeit").write_text("\n".join(lines))
+    detectors = max(len(one.slits) for one in frames)
+    said = f"Detectors to work on: {list(range(1, detectors + 1))}", "Execution time: 1m 2.50s"
+    log = [f"    INFO | 2026-01-31 12:00:00 | pypeit.py:main:12 | {text}" for text in said]
+    (setup / f"{setup.name}.log").write_text("\n".join([*log, ""]))
+    noise = np.random.default_rng(seed)
+    for one in frames:
+        stem = one.stem(camera)
+        header = _header(one, spectrograph, configuration)
+        for kind, make in (("spec2d", _spec2d), ("spec1d", _spec1d)):
+            path = setup / "Science" / f"{kind}_{stem}.fits"
+            make(one, header.copy(), noise).writeto(path, overwrite=True)
+    return setup
+
+
+def _header(one: Simulated, spectrograph: str, configuration: Mapping[str, str]) -> fits.Header:
+    header = fits.Header({"FILENAME": one.file, "TARGET": one.target, "PYP_SPEC": spectrograph})
+    header["MJD"], header["HIERARCH FRAMETYPE"] = one.mjd, one.kind
+    header["SIMULATE"] = (True, "simulated, never for science")
+    for key, value in configuration.items():
+        header[key.upper()] = value
+    return header
+
+
+def _spec1d(one: Simulated, header: fits.Header, noise: np.random.Generator) -> fits.HDUList:
+    hdus: list[Any] = [fits.PrimaryHDU(header=header)]
+    for detector, positions in one.slits.items():
+        for position in positions:
+            if f"{detector}:{position}" in one.empty:
+                continue
+            hdus.append(_object(detector, position, noise))
+            header[f"EXT{len(hdus) - 2:04d}"] = hdus[-1].name
+    header["NSPEC"] = len(hdus) - 1
+    return fits.HDUList(hdus)
+
+
+def _object(detector: str, position: int, noise: np.random.Generator) -> fits.BinTableHDU:
+    wavelength = np.linspace(6500, 9100, PIXELS[0])
+    line = 150 * np.exp(-0.5 * ((wavelength - 7800 - position) / 6) ** 2)
+    flux = 100 + line + noise.normal(0, 10, PIXELS[0])
+    columns = []
+    for prefix in ("OPT", "BOX"):
+        arrays = {"WAVE": wavelength, "COUNTS": flux, "COUNTS_SIG": np.full(PIXELS[0], 10.0)}
+        columns += [fits.Column(f"{prefix}_{key}", "D", array=it) for key, it in arrays.items()]
+        columns.append(fits.Column(f"{prefix}_MASK", "L", array=np.ones(PIXELS[0], bool)))
+    table = fits.BinTableHDU.from_columns(columns)
+    table.name = f"SPAT{position + 1:04d}-SLIT{position:04d}-{detector}"
+    table.header["DMODCLS"], table.header["S2N"] = "SpecObj", 10.0
+    table.header["DET"], table.header["SLITID"] = detector, position
+    table.header["HIERARCH SPAT_PIXPOS"] = position + 1.0
+    return table
+
+
+def _spec2d(one: Simulated, header: fits.Header, noise: np.random.Generator) -> fits.HDUList:
+    header["HIERARCH ALLSPEC2D_DETS"] = ",".join(one.slits)
+    hdus: list[Any] = [fits.PrimaryHDU(header=header)]
+    for detector, positions in one.slits.items():
+        sky = np.full(PIXELS, 50, "f4")
+        image = sky + noise.normal(0, 5, PIXELS)
+        for position in positions:
+            image += 60 * np.exp(-0.5 * ((np.arange(PIXELS[1]) - position) / 2) ** 2)
+        planes = {"SCIIMG": image.astype("f4"), "SKYMODEL": sky, "BPMMASK": np.zeros(PIXELS, "i2")}
+        hdus += [fits.ImageHDU(data, name=f"{detector}-{key}") for key, data in planes.items()]
+        hdus.append(_slits(one, detector, positions))
+    for number, hdu in enumerate(hdus[1:]):
+        header[f"EXT{number + 1:04d}"] = hdu.name
+    return fits.HDUList(hdus)
+
+
+def _slits(one: Simulated, detector: str, positions: Sequence[int]) -> fits.BinTableHDU:
+    flags = [one.flags.get(f"{detector}:{position}", "") for position in positions]
+    masks = [1 << BITS.index(flag) if flag else 0 for flag in flags]
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("spat_id", "K", array=np.array(positions)),
+            fits.Column("mask", "I", array=np.array(masks)),
+        ],
+        name=f"{detector}-SLITS",
+    )
+    for number, bit in enumerate(BITS):
+        table.header[f"BIT{number:02d}"] = bit
+    return table

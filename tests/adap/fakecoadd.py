@@ -1,0 +1,235 @@
+"""A stand-in for PypeIt's commands that calibrate and coadd, for tests of what kpfnb does around.
+
+They read the input files as PypeIt does, and write what it writes, as seen from outside. How they
+behave is told by the environment variable FAKE_COADD, the words of which are looked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from kpfnb.adap import products, stacking
+from kpfnb.adap.command import Step
+
+REPOSITORY = Path(__file__).parents[2]
+COMMANDS = {
+    "pypeit_sensfunc": "sensfunc",
+    "pypeit_flux_calib": "flux_calib",
+    "pypeit_collate_1d": "collate_1d",
+    "pypeit_setup_coadd2d": "setup_coadd2d",
+    "pypeit_coadd_2dspec": "coadd_2dspec",
+}
+
+
+def install(folder: Path) -> None:
+    """Put the commands into a folder, which is to be on PATH."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, function in COMMANDS.items():
+        script = folder / name
+        script.write_text(
+            f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
+            f"from tests.adap import fakecoadd\nfakecoadd.{function}(sys.argv[1:])\n"
+        )
+        script.chmod(0o755)
+
+
+def run(
+    name: str, arguments: Sequence[str], *, folder: Path, log: Path, label: str = "", **_: object
+) -> Step:
+    """A command in this process, in the place of `kpfnb.adap.command.run`."""
+    code = 0
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        globals()[COMMANDS[name]](arguments)
+    except SystemExit as end:
+        code = int(str(end.code))
+    finally:
+        os.chdir(before)
+    failure = products.why_it_failed(log, log, exit_code=code, stopped="", timed=False)
+    return Step(f"{name} {label}".strip(), 1.0, 300_000_000, code, failure)
+
+
+def asked(word: str) -> bool:
+    """Whether the stand-ins are to behave in some way."""
+    return word in os.environ.get("FAKE_COADD", "").split(", ")
+
+
+def say(arguments: Sequence[str], *messages: str) -> None:
+    """Append messages to the log: LEVEL text."""
+    log = Path(arguments[arguments.index("--log_file") + 1])
+    with log.open("a") as stream:
+        for message in messages:
+            level, _, text = message.partition(" ")
+            stream.write(f"{level:>8} | 2026-01-31 12:00:00 | file.py:function:12 | {text}\n")
+
+
+def fail(arguments: Sequence[str], text: str) -> None:
+    """End as PypeIt does when it gives up."""
+    say(arguments, f"ERROR PypeItError: {text}")
+    sys.exit(1)
+
+
+def block(path: Path) -> tuple[list[Path], list[list[str]], str]:
+    """The folders and rows of an input file's block, and what stands before it."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.endswith(" read"))
+    rows = lines[start + 1 : lines.index(lines[start].replace(" read", " end"))]
+    folders = [Path(row.removeprefix("path ")) for row in rows if row.startswith("path ")]
+    table = [row.split(" | ") for row in rows if not row.startswith("path ")][1:]
+    return folders, table, "\n".join(lines[:start])
+
+
+def sensfunc(arguments: Sequence[str]) -> None:
+    """pypeit_sensfunc."""
+    if asked("no sens") or (asked("no sens of b24") and "b24" in arguments[0]):
+        fail(arguments, "the star is too faint")
+    out = Path(arguments[arguments.index("-o") + 1])
+    assert "[sensfunc]" in Path(arguments[arguments.index("-s") + 1]).read_text()
+    table = fits.BinTableHDU.from_columns([fits.Column("X", "D", array=np.ones(3))], name="SENS")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(out)
+    say(arguments, "INFO done")
+
+
+def flux_calib(arguments: Sequence[str]) -> None:
+    """pypeit_flux_calib: adds columns to the files themselves."""
+    (folder,), rows, _ = block(Path(arguments[0]))
+    if asked("silent"):
+        time.sleep(600)
+    for spec1d, sens in rows:
+        assert Path(sens).is_file()
+        if asked("flux fails at b28") and "b28" in spec1d:
+            fail(arguments, "no overlap with the sensitivity function")
+        calibrate(folder / spec1d)
+    say(arguments, "INFO Flux calibration complete")
+
+
+def calibrate(path: Path) -> None:
+    """Fluxes for all objects of a spec1d."""
+    with fits.open(path) as hdus:
+        hdus = fits.HDUList([hdu.copy() for hdu in hdus])
+    for number, hdu in enumerate(hdus[1:], 1):
+        if hdu.header.get("DMODCLS") == "SpecObj":
+            flux = [
+                fits.Column(f"{kind}_FLAM", "D", array=hdu.data[f"{kind}_COUNTS"] * 0.1)
+                for kind in ("OPT", "BOX")
+            ]
+            hdus[number] = fits.BinTableHDU.from_columns([*hdu.columns, *flux], hdu.header)
+    hdus.writeto(path, overwrite=True)
+
+
+def collate_1d(arguments: Sequence[str]) -> None:
+    """pypeit_collate_1d: objects of the same name are one."""
+    folders, rows, parameters = block(Path(arguments[0]))
+    options = dict(line.split(" = ", 1) for line in parameters.splitlines() if " = " in line)
+    outdir = Path(options["outdir"])
+    if asked("collate crash"):
+        fail(arguments, "no coordinates")
+    files = [folder / row[0] for row in rows for folder in folders if (folder / row[0]).exists()]
+    if options.get("exclude_slit_trace_bm"):
+        assert all(file.with_name(file.name.replace("spec1d", "spec2d")).exists() for file in files)
+    if options["flux"] == "True":
+        for file in list(files):
+            if asked("no archive") or (asked("no archive of 00001") and "00001" in file.name):
+                say(
+                    arguments,
+                    "WARNING Traceback (most recent call last):\n  File x\n"
+                    "pypeit.PypeItError: There are no archived SensFuncFiles for grating X.",
+                    f"WARNING Could not find archived sensfunc to flux {file}, skipping it.",
+                )
+                files.remove(file)
+            else:
+                calibrate(file)
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        with fits.open(file) as hdus:
+            names = [hdu.name for hdu in hdus if hdu.header.get("DMODCLS") == "SpecObj"]
+        for name in names:
+            groups.setdefault(name, []).append(file)
+    for number, (name, members) in enumerate(groups.items()):
+        out = outdir / f"{name}_X_20151016_20151018.fits"
+        say(arguments, f"INFO Creating {out} from the following sources:")
+        say(arguments, *(f"INFO     {file}: {name} (None)" for file in members))
+        if len(members) < 2 or (asked("coadd lost") and number == 0):
+            continue
+        if asked("coadd fails") and number == 0:
+            say(
+                arguments,
+                "WARNING Traceback (most recent call last):\n  File x\nValueError: <all> masked",
+                f"WARNING Failed to coadd {out}, skipping",
+            )
+            continue
+        write_spectrum(out, fluxed=options.get("ignore_flux") != "True")
+
+
+def write_spectrum(path: Path, *, fluxed: bool = True, good: bool = True) -> None:
+    """A coadded spectrum, its first pixel masked."""
+    columns = {
+        "wave": np.linspace(4000, 5000, 50),
+        "flux": np.full(50, 10.0),
+        "ivar": np.full(50, 4.0 if good else 0.0),
+    }
+    made = [fits.Column(name, "D", array=array) for name, array in columns.items()]
+    made.append(fits.Column("mask", "K", array=np.r_[0, np.ones(49)].astype(int)))
+    table = fits.BinTableHDU.from_columns(made, name="SPECTRUM")
+    table.header["FLUXED"] = fluxed
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+
+
+def setup_coadd2d(arguments: Sequence[str]) -> None:
+    """pypeit_setup_coadd2d: one file for each target, told by the files' names."""
+    if asked("setup crash"):
+        fail(arguments, "No spec2d files.")
+    folder = Path(arguments[arguments.index("-d") + 1])
+    names = sorted(path.name for path in folder.glob("spec2d*"))
+    lists = {"--det": "detnum", "--exclude_slits": "exclude_slits"}
+    given = {}
+    for option, key in lists.items():
+        if option in arguments:
+            rest = arguments[arguments.index(option) + 1 :]
+            end = next(n for n, one in enumerate([*rest, "--"]) if one.startswith("--"))
+            given[key] = ", ".join(f'"{one}"' if "," in one else one for one in rest[:end])
+    for target in sorted({name.split("-")[1].split("_")[0] for name in names}):
+        files = [name for name in names if target in name]
+        text = f"[rdx]\n  spectrograph = x\n  redux_path = {Path.cwd()}\n"
+        text += f"  detnum = {given['detnum']}\n" if "detnum" in given else ""
+        text += "[coadd2d]\n  offsets = auto\n"
+        text += f"  exclude_slits = {given['exclude_slits']}\n" if "exclude_slits" in given else ""
+        text += f"spec2d read\n path {folder}\nfilename\n" + "\n".join(files) + "\nspec2d end\n"
+        Path(f"x_{target}.coadd2d").write_text(text)
+
+
+def coadd_2dspec(arguments: Sequence[str]) -> None:
+    """pypeit_coadd_2dspec."""
+    folders, rows, parameters = block(Path(arguments[0]))
+    assert all(any((folder / row[0]).is_file() for folder in folders) for row in rows)
+    options = dict(line.split(" = ", 1) for line in parameters.splitlines() if " = " in line)
+    if asked("2d crash") or (asked("2d crash at B") and "_B." in arguments[0]):
+        fail(arguments, "Not all of your files have the same number of slits")
+    place = Path(options["redux_path"]) / "Science_coadd"
+    place.mkdir(exist_ok=True)
+    basename = arguments[arguments.index("--basename") + 1]
+    numbers = stacking.numbers_in(options.get("detnum", "1"))
+    names = [f"MSC0{one[0]}" if "," in one else f"DET0{one}" for one in numbers]
+    if asked("detector lost"):
+        names = names[:-1]
+    header = fits.Header({"HIERARCH ALLSPEC2D_DETS": ",".join(names)})
+    planes = [
+        fits.ImageHDU(np.ones((30, 20), kind), name=f"{name}-{plane}")
+        for name in names
+        for plane, kind in (("SCIIMG", "f4"), ("SKYMODEL", "f4"), ("BPMMASK", "i2"))
+    ]
+    spec2d = fits.HDUList([fits.PrimaryHDU(header=header), *planes])
+    spec2d.writeto(place / f"spec2d_{basename}.fits")
+    if not asked("2d no object"):
+        table = fits.BinTableHDU.from_columns([fits.Column("X", "D", array=np.ones(3))])
+        table.header["DMODCLS"], table.header["S2N"] = "SpecObj", 12.0
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(place / f"spec1d_{basename}.fits")
+    say(arguments, "INFO done")
