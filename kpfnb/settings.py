@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         None, description="JSON key of the Google service account that the sheet is shared with"
     )
     remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
+    pypeit_memory_gb: float = Field(
+        4, gt=0, description="what a PypeIt run is expected to take, if no earlier one tells"
+    )
+    pypeit_memory_budget_gb: float = Field(
+        0, ge=0, description="what PypeIt runs may take together; 0: what the machine has"
+    )
     useful_warnings: Path | None = Field(
         None, description="YAML list of the PypeIt warnings that people should see"
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kpfnb import files, fitsheader, live, locks, settings
-from kpfnb.adap import command, frames, pack, products, pypeitfile, task, workplace
+from kpfnb.adap import command, frames, memory, pack, products, pypeitfile, task, workplace
 from kpfnb.adap.command import Limits, Step
 from kpfnb.adap.frames import RawFrame
 from kpfnb.adap.products import SCIENCE, Verdict
@@ -32,9 +33,12 @@ def run(
     config: str | Sequence[str] = (),
     silence_minutes: float = 30,
     timeout_minutes: float = 0,
+    plans: Path | None = None,
+    expected_bytes: int = 0,
     force: bool = False,
     dry_run: bool = False,
     progress: bool = True,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Reduction:
     """Reduce the frames of a folder; what can't be reduced is told in the result, never raised.
 
@@ -51,8 +55,12 @@ def run(
     config : user's parameters in PypeIt's notation: a list of lines, a text, or a file's name
     silence_minutes : a command that writes nothing for so long is stopped; 0 for no limit
     timeout_minutes : a command that takes longer is stopped; 0 for no limit
+    plans : a folder of reduction files, `<setup>/<setup>.pypeit`, to be used as they are; by
+        default pypeit_setup makes them
+    expected_bytes : memory that it will take; 0 for that of its last run, or the setting
     force : reduce also where there is nothing to do, or another dataset in the output
     dry_run : say what would be done, and change nothing
+    tell : called now and then with what is being done
 
     Raises
     ------
@@ -60,7 +68,7 @@ def run(
     Busy : the same output is being made by another run
     ServiceUnavailable : PypeIt is not installed, or the example frames can't be had
     """
-    plan = task.prepare(raw, output, spectrograph, setup, config)
+    plan = task.prepare(raw, output, spectrograph, setup, config, plans)
     found = frames.find(plan.raw)
     inputs = plan.inputs(found)
     if dry_run:
@@ -74,10 +82,13 @@ def run(
             return replace(old, note=f"nothing to do: {old.reason}, inputs unchanged")
         limits = Limits(silence_minutes, timeout_minutes)
         variables = pack.environment(settings.load().work_dir)
-        work = _Work(plan, limits, variables, locks.path(f"{name}-processes"), progress)
+        lock = locks.path(f"{name}-processes")
+        expected = expected_bytes or memory.expected_bytes(old.to_dict() if old else None)
+        work = _Work(plan, limits, variables, lock, progress, tell)
         workplace.begin(plan.output, inputs)
         try:
-            result = work.do(found, inputs)
+            with memory.reserve(expected, tell=tell):
+                result = work.do(found, inputs)
             files.write_json(plan.output / workplace.RECORD, result.to_dict())
         except BaseException:
             # Stopped or broken off: an earlier reduction is put back at once
@@ -99,6 +110,7 @@ class _Work:
     variables: dict[str, str]
     lock: Path
     progress: bool
+    tell: Callable[[str], None]
 
     def do(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> Reduction:
         """Everything from the raw frames to the judged products."""
@@ -110,11 +122,16 @@ class _Work:
         )
         if len(result.unusable) == len(found):
             return replace(result, problems=("no raw frame can be read",))
-        step = self._set_up(found)
-        if step.failure:
-            return replace(result, steps=(step,), problems=(f"{step.name}: {step.failure}",))
+        if self.task.plans:
+            for folder in sorted(path.parent for path in self.task.plans.glob("*/*.pypeit")):
+                shutil.copytree(folder, self.task.output / folder.name)
+        else:
+            step = self._set_up(found)
+            result = replace(result, steps=(step,))
+            if step.failure:
+                return replace(result, problems=(f"{step.name}: {step.failure}",))
         plans = [pypeitfile.read(p) for p in sorted(self.task.output.glob("*/*.pypeit"))]
-        result = replace(result, steps=(step,), types=tuple(_types(plans)))
+        result = replace(result, types=tuple(_types(plans)))
         return self._reduce_all(result, [plan for plan in plans if plan.targets])
 
     def _set_up(self, found: Sequence[RawFrame]) -> Step:
@@ -146,7 +163,13 @@ class _Work:
     def _run(
         self, name: str, arguments: list[str], log: Path, *, label: str = "", timed: bool = False
     ) -> Step:
-        with live.progress(1, f"{name} {label}".strip(), shown=self.progress) as bar:
+        title = f"{name} {label}".strip()
+
+        def tell(text: str) -> None:
+            bar.update(note=text)
+            self.tell(f"{title}: {text}")
+
+        with live.progress(1, title, shown=self.progress) as bar:
             step = command.run(
                 name,
                 [*arguments, "--log_file", str(log)],
@@ -156,7 +179,7 @@ class _Work:
                 limits=self.limits,
                 variables=self.variables,
                 lock=self.lock,
-                tell=lambda text: bar.update(note=text),
+                tell=tell,
                 timed=timed,
             )
             bar.update(done=1, failed=int(bool(step.failure)))

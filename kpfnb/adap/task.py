@@ -27,10 +27,14 @@ class Task:
     spectrograph: str
     setup: str
     config: tuple[str, ...]
+    plans: Path | None = None
 
     def inputs(self, found: Sequence[RawFrame]) -> dict[str, Any]:
         """All that the products depend on, as JSON: unchanged inputs need no new reduction."""
+        made = sorted(self.plans.glob("*/*.pypeit")) if self.plans else []
+        plans = {"plans": {one.name: one.read_text(encoding="utf-8") for one in made}}
         return {
+            **(plans if made else {}),
             "raw": str(self.raw),
             "spectrograph": self.spectrograph,
             "setup": self.setup,
@@ -41,7 +45,12 @@ class Task:
 
 
 def prepare(
-    raw: str | Path, output: str | Path, spectrograph: str, setup: str, config: str | Sequence[str]
+    raw: str | Path,
+    output: str | Path,
+    spectrograph: str,
+    setup: str,
+    config: str | Sequence[str],
+    plans: Path | None = None,
 ) -> Task:
     """The checked task.
 
@@ -67,7 +76,9 @@ def prepare(
             f"the output {place} and the raw folder {folder} lie in one another",
             "name an output outside of the raw folder, which is only read",
         )
-    return Task(folder, place, spectrograph, setup, lines)
+    if plans and not any(plans.glob("*/*.pypeit")):
+        raise BadInput(f"plans: no reduction file in {plans}", "it holds <setup>/<setup>.pypeit")
+    return Task(folder, place, spectrograph, setup, lines, plans)
 
 
 def config_lines(config: str | Sequence[str]) -> tuple[str, ...]:

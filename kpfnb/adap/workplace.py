@@ -59,15 +59,20 @@ def settle(output: Path, *, name: str = RECORD) -> Path:
     old, new = finished(previous, name=name), finished(output, name=name)
     if not old:
         return output
-    # A frame that was taken out of the dataset is no loss
-    wanted = _reduced(old) & set(new["inputs"]["frames"]) if new else _reduced(old)
-    if new and _reduced(new) and _reduced(new) >= wanted:
+    if new and not loses(old, new):
         _discard(previous)
         return output
     _discard(failed)
     output.rename(failed)
     previous.rename(output)
     return failed
+
+
+def loses(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a frame that the old reduction has, by its record, is missing in the new one."""
+    # A frame that was taken out of the dataset is no loss
+    wanted = _reduced(old) & set(new["inputs"]["frames"])
+    return bool(_reduced(old)) and not (_reduced(new) and _reduced(new) >= wanted)
 
 
 def finished(folder: Path, *, name: str = RECORD) -> dict[str, Any] | None:
