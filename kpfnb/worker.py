@@ -170,6 +170,7 @@ class Worker:
             message.get("error", ""),
             self._hand.words() if failed else "",
             message.get("seconds", time.monotonic() - began),
+            message.get("final", False),
         )
 
     def _keep(self, claim: Claim) -> bool:

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpfnb.adap import qatar
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FOLDER = "QA/PNGs"
 THUMBNAIL_PIXELS = (420, 420)
 BUDGET_BYTES = 2_000_000
+MOST_ARCHIVED = 200
+"""More than the budget has room for."""
 
 TITLES = {
     "Arc_1dfit": "arc lines and the fit of the wavelengths",
@@ -34,8 +38,15 @@ TITLES = {
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The QA pictures of one setup's folder, by name."""
-    return sorted((folder / FOLDER).glob("*.png"))
+    """The QA pictures of one setup's folder, by name.
+
+    Those in its archive are `QA.tar.gz/QA/PNGs/name.png`: places that only a `Gallery` can read.
+    """
+    archive = folder / qatar.ARCHIVE
+    if (folder / FOLDER).is_dir() or not archive.is_file():
+        return sorted((folder / FOLDER).glob("*.png"))
+    begin = f"{FOLDER}/"
+    return sorted(archive / name for name in qatar.names(archive) if name.startswith(begin))
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,10 @@ class Gallery:
     def _repr_html_(self) -> str:
         """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
         figures, left_out, used = [], [], 0
-        for path in _each_kind_first(self.paths):
-            encoded = thumbnail(path)
+        ranked = _each_kind_first(self.paths)
+        archived = _archived(ranked[:MOST_ARCHIVED])
+        for path in ranked:
+            encoded = thumbnail(archived.get(path, path))
             if not encoded or used + len(encoded) > self.budget_bytes:
                 left_out.append(path.name)
                 continue
@@ -81,7 +94,19 @@ def kind_of(path: Path) -> str:
     return next((kind for kind in TITLES if kind in path.stem), path.stem)
 
 
-def thumbnail(path: Path) -> str:
+def _archived(paths: Sequence[Path]) -> dict[Path, io.BytesIO]:
+    """The contents of those pictures that are in archives, each archive read once."""
+    found = {}
+    wanted = set(paths)
+    for archive in sorted({path.parents[2] for path in paths}):
+        if archive.is_file():
+            for name, content in qatar.read(archive):
+                if archive / name in wanted:
+                    found[archive / name] = io.BytesIO(content)
+    return found
+
+
+def thumbnail(path: Path | io.BytesIO) -> str:
     """A picture, small, as base64 of a JPEG; '' where it is no picture."""
     from PIL import Image as images
 

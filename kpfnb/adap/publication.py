@@ -54,11 +54,12 @@ def record_on(place: Location) -> dict[str, Any] | None:
 def publish(
     folder: Path,
     target: Location,
+    name: str = "",
     *,
     token: int = 0,
     confirm: Callable[[], None] = lambda: None,
 ) -> Published:
-    """Make `<target>/<name of the folder>` the same as the folder of a reduction.
+    """Make `<target>/<name>` the same as the folder of a reduction.
 
     Stopped anywhere, it can be called again. A run that lost a frame that the remote has leaves
     the results there alone: only its logs are brought, beside them.
@@ -66,6 +67,7 @@ def publish(
     Parameters
     ----------
     target : `mask/config/date/complete` on the remote
+    name : of the folder there; that of the local one by default
     token : the fencing token of whoever publishes, for the manifest
     confirm : called before anything changes on the remote; raises where it must not
 
@@ -76,11 +78,12 @@ def publish(
     LeaseLost : by `confirm`
     """
     new = files.read_json(folder / workplace.RECORD)
-    place = target / folder.name
+    name = name or folder.name
+    place = target / name
     old = record_on(place)
     confirm()
     if old and old["outcome"] and workplace.loses(old, new):
-        failed = target / FAILED / folder.name
+        failed = target / FAILED / name
         logs = [one for one in _paths(folder) if dataset.is_log(f"complete/reduce/{one}")]
         return Published(str(failed), _carry(folder, failed, only=logs), kept=True)
     manifest = _manifest(folder, new)
@@ -91,7 +94,7 @@ def publish(
     if not place.exists() or old == new:
         copied = _carry(folder, place, mirror=True)
     else:
-        staged = target / f"{STAGED}{folder.name}"
+        staged = target / f"{STAGED}{name}"
         copied = _carry(folder, staged, mirror=True)
         confirm()
         _carry(staged, place, mirror=True)

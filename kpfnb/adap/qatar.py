@@ -59,11 +59,23 @@ def read(archive: Path) -> Iterator[tuple[str, bytes]]:
 
     `BadInput` where it can't be read.
     """
+    with _opened(archive) as tar:
+        for member in tar:
+            if content := tar.extractfile(member):
+                yield member.name, content.read()
+
+
+def names(archive: Path) -> list[str]:
+    """The files of an archive, as `read` names them; `BadInput` where it can't be read."""
+    with _opened(archive) as tar:
+        return tar.getnames()
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(archive) as tar:
-            for member in tar:
-                if content := tar.extractfile(member):
-                    yield member.name, content.read()
+            yield tar
     except (OSError, EOFError, tarfile.TarError) as error:
         raise BadInput(f"{archive} can't be read: {error}", "download or make it again") from error
 

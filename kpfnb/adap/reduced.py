@@ -181,6 +181,19 @@ class Reduction(Brief):
         ]
         return pd.DataFrame(rows, columns=names)
 
+    def warnings(self) -> pd.DataFrame:
+        """One row a warning of PypeIt that a person should see: see `usefulwarnings`."""
+        import pandas as pd
+
+        from kpfnb.adap import usefulwarnings
+
+        rows = [
+            (log.parent.name, one.line, one.section, one.text)
+            for log in (self.output / s / f"{s}.log" for s in self._setups)
+            for one in usefulwarnings.find(log)
+        ]
+        return pd.DataFrame(rows, columns=["setup", "line", "about", "warning"])
+
     def spectra(self) -> list[Spectrum]:
         """The extracted spectra of all reduced frames."""
         from kpfnb.adap import spectra
@@ -198,8 +211,11 @@ class Reduction(Brief):
         """PypeIt's QA pictures, to be shown by a notebook."""
         from kpfnb.adap import gallery
 
-        setups = sorted({verdict.setup for verdict in self.science})
-        return gallery.Gallery([p for s in setups for p in gallery.pictures(self.output / s)])
+        return gallery.Gallery([p for s in self._setups for p in gallery.pictures(self.output / s)])
+
+    @property
+    def _setups(self) -> list[str]:
+        return sorted({verdict.setup for verdict in self.science})
 
     def __str__(self) -> str:
         lines = [f"{self.outcome}: {self.reason}", f"in {self.output}"]

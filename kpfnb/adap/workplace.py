@@ -17,6 +17,8 @@ from kpfnb import files
 from kpfnb.errors import BadInput
 
 RECORD = "reduction.json"
+FAILED = ".failed"
+"""Ends the name of the folder of a reduction that lost to an earlier one."""
 
 
 def recover(output: Path, *, name: str = RECORD) -> dict[str, Any] | None:
@@ -55,7 +57,7 @@ def settle(output: Path, *, name: str = RECORD) -> Path:
     The new one stays unless a frame that the earlier one had reduced is missing in it; then the
     earlier one is put back, and the new one is left in `<name>.failed` to be looked at.
     """
-    previous, failed = _beside(output, ".previous"), _beside(output, ".failed")
+    previous, failed = _beside(output, ".previous"), _beside(output, FAILED)
     old, new = finished(previous, name=name), finished(output, name=name)
     if not old:
         return output

@@ -67,7 +67,8 @@ def _judge(value: Any) -> dict[str, Any]:
     if not isinstance(value, Result):
         return {"ending": Ending.DONE, "result": plain(value)}
     if value.outcome not in _KEPT:
-        return {"ending": Ending.FAILED, "error": value.reason}
+        final = bool(getattr(value, "is_final", False))
+        return {"ending": Ending.FAILED, "error": value.reason, "final": final}
     result = {"outcome": value.outcome, "reason": value.reason, "figures": value.figures()}
     return {"ending": Ending.DONE, "result": plain(result)}
 

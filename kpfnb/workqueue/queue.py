@@ -247,6 +247,7 @@ class Queue:
             "error": report.error[:ERROR_LENGTH],
             "log": report.log[-LOG_LENGTH:],
             "seconds": f"{report.seconds:.6f}",
+            "final": str(int(report.final)),
             "delay": str(_ms(rest)),
         }
 

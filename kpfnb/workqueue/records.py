@@ -72,7 +72,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Report:
-    """How a worker's attempt ended: done, failed or returned."""
+    """How a worker's attempt ended: done, failed or returned.
+
+    final : another attempt could not end better; what failed so is parked at once
+    """
 
     claim: Claim
     ending: Ending
@@ -80,6 +83,7 @@ class Report:
     error: str = ""
     log: str = ""
     seconds: float = 0
+    final: bool = False
 
 
 @dataclass(frozen=True)

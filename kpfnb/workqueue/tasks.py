@@ -1,7 +1,8 @@
 """The tasks that workers know, by their names.
 
 A task is a module with `run(item, lease, *, option=default, ...)`. What it returns (JSON values, or
-a `Result`, whose outcome counts) is kept with the item; what it raises fails the attempt. Its
+a `Result`, whose outcome counts, and whose `is_final` says that it is of no use to try again) is
+kept with the item; what it raises fails the attempt. Its
 effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module
 has it, tells from the disk which items there are, and whether their products are there.
 """
@@ -21,6 +22,7 @@ from kpfnb.parameters import Parameter, parse_kind, validate
 MODULES = {
     "backup": "kpfnb.adap.backing",
     "scorecard": "kpfnb.adap.rescoring",
+    "reduce": "kpfnb.adap.reducing",
     "test": "kpfnb.workqueue.trial",
     "trim": "kpfnb.adap.trimtask",
 }

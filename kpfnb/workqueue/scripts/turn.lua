@@ -2,7 +2,7 @@
 --
 -- ARGV: worker, request (given again: answered again), number of items wanted, lease (ms), attempts
 -- until an item is parked, items done whose details are kept, length of events, reports as JSON:
--- [{name, token, ending (done, failed, returned), result, error, log, seconds, delay (ms)}]
+-- [{name, token, ending (done, failed, returned), result, error, log, seconds, delay (ms), final (1: park it)}]
 -- Answer: verdicts on the reports (the item's state, or refused), claims (name, token, attempt),
 -- ms until something may be there (-1: nobody knows), the bell, draining (1), items to be retried
 local worker, request = ARGV[1], ARGV[2]
@@ -11,8 +11,8 @@ local keep, cap = tonumber(ARGV[6]), ARGV[7]
 local ME = prefix .. 'worker:' .. worker
 local FORGET_MS = math.max(3600000, 2 * lease)
 
-local function park_or(name, why, otherwise)
-  if tonumber(get(name, 'attempts')) >= limit then
+local function park_or(name, why, final, otherwise)
+  if final == '1' or tonumber(get(name, 'attempts')) >= limit then
     withdraw(name)
     enter(name, 'parked', now)
   else
@@ -39,7 +39,7 @@ function settle.failed(report)
   local name = report.name
   redis.call('HSET', item_key(name), 'error', report.error, 'log', report.log,
     'seconds', report.seconds)
-  park_or(name, report.error, function()
+  park_or(name, report.error, report.final, function()
     withdraw(name)
     enter(name, 'failed', now + tonumber(report.delay))
     -- Those that wait learn when to come again
@@ -99,7 +99,7 @@ local function take_over(left)
     local why = 'worker ' .. get(name, 'worker') .. ' was lost: killed, paused or cut off'
     record(name, 'lost', cap, why)
     redis.call('HSET', item_key(name), 'error', why, 'log', '')
-    park_or(name, why, function()
+    park_or(name, why, '0', function()
       local lane, entry = unpack(redis.call('HMGET', item_key(name), 'lane', 'entry'))
       redis.call('XCLAIM', prefix .. 'ready:' .. lane, GROUP, worker, 0, entry, 'JUSTID')
       grant(name)
