@@ -267,3 +267,10 @@ def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
 )
 def test_only_quick_items_are_claimed_ahead(last: int, seconds: float, number: int) -> None:
     assert how_many(last, seconds) == number
+
+
+def test_what_is_final_is_parked_at_once(queue: Queue) -> None:
+    (queue.load(["failed", "succeeded"]),)
+    assert run(queue, "final").endings == {Ending.FAILED: 1, Ending.DONE: 1}
+    item = queue.item("failed")
+    assert (item.state, item.attempts, item.error) == (State.PARKED, 1, "it failed")

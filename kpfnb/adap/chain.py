@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from kpfnb.adap.stages import Order, Stage, Work
 from kpfnb.errors import BadInput, KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue.lease import Lease
+
+_log = logging.getLogger(__name__)
 
 NOTE_SECONDS = 5.0
 """What is being done is told so often within a stage."""
@@ -99,7 +102,7 @@ def _do(work: Work) -> Reductions:
     done = []
     for stage in stages.STAGES:
         done.append(_stage(stage, work))
-        print(f"{work.name}: {stage.name}: {done[-1].failure or done[-1].detail}", flush=True)
+        _log.info("%s: %s: %s", work.name, stage.name, done[-1].failure or done[-1].detail)
     failed = [one for one in work.reductions if one.outcome is not Outcome.SUCCEEDED]
     wrong = [f"{one.name}: {one.failure}" for one in done if one.failure]
     outcome = Outcome.FAILED if failed else Outcome.PARTIAL if wrong else Outcome.SUCCEEDED

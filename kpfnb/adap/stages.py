@@ -148,6 +148,7 @@ def trim(work: Work) -> str:
 def reduce(work: Work) -> str:
     """Run PypeIt on each reduction file, and judge the products."""
     for name, plans in work.plans.items():
+        _clear(work.complete / name)
         made = reduction.run(
             work.complete / RAW,
             work.complete / name,
@@ -162,6 +163,12 @@ def reduce(work: Work) -> str:
         )
         work.reductions.append(made)
     return "; ".join(one.reason for one in work.reductions)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder that holds reduction files only, as `kpfnb prepare` leaves it."""
+    if folder.is_dir() and all(p.suffix == trimming.PYPEIT for p in folder.rglob("*.*")):
+        shutil.rmtree(folder)
 
 
 def warn(work: Work) -> str:

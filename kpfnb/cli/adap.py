@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.errors import BadParameter
 
 
 @app.command()
 def reduce(
     raw: Annotated[
-        str, typer.Argument(help="Folder of raw frames; without it, the Kast example frames.")
+        str,
+        typer.Argument(
+            help="Folder of raw frames, or a dataset on the remote (mask/config/date); "
+            "without it, the Kast example frames."
+        ),
     ] = "",
     output: Annotated[
         str, typer.Argument(help="Folder of the reduction; without it, one in the work directory.")
@@ -31,15 +37,42 @@ def reduce(
         float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
     ] = 0,
     force: Annotated[bool, typer.Option(help="Also where there is nothing to do.")] = False,
+    custom: Annotated[
+        str, typer.Option(help="Dataset: folder of datasets' own parameter and reduction files.")
+    ] = "",
+    exclude: Annotated[
+        str, typer.Option(help="Dataset: file that names frames not to be used.")
+    ] = "",
+    keep: Annotated[bool, typer.Option(help="Dataset: leave the local copy.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Reduce one dataset with PypeIt and judge its products.
 
+    A folder is reduced where it is. A dataset is brought here, trimmed, reduced, scored and put
+    onto the remote and its backup, as `kpfnb worker reduce` does with those of a queue.
+
     Example: kpfnb reduce /data/night1/raw --spectrograph shane_kast_blue
     """
-    from kpfnb.adap import reduction
+    from kpfnb.adap import chain, dataset, reduction
 
+    if dataset.names_of([raw]) and not Path(raw).exists():
+        if output or setup != "all" or config:
+            raise BadParameter(
+                "output, setup and config are for folders",
+                "a dataset's own parameters are in a file of the folder that custom names",
+            )
+        wanted = chain.order(
+            spectrograph or "keck_deimos",
+            custom=custom,
+            exclude=exclude,
+            keep=keep,
+            silence_minutes=silence_minutes,
+            timeout_minutes=timeout_minutes,
+            force=force,
+        )
+        made = chain.run(raw, wanted, dry_run=dry_run, progress=not as_json)
+        finish(made, as_json=as_json)
     result = reduction.run(
         raw,
         output,

@@ -186,7 +186,7 @@ def _sync_to_disk(destination: Location, paths: Iterable[str]) -> None:
         return
     for path in paths:
         # What is not there is found by the comparison
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             descriptor = os.open(Path(destination.argument, path), os.O_RDONLY)
             try:
                 os.fsync(descriptor)
