@@ -111,6 +111,13 @@ def judged(item: str, lease: Lease) -> Judged:
     return Judged(Outcome(item))
 
 
+def final(item: str, lease: Lease) -> Judged:
+    """It is of no use to try it again."""
+    found = Judged(Outcome(item))
+    found.is_final = True
+    return found
+
+
 def main() -> None:
     task, name, *seconds = sys.argv[1:]
     idle, grace = [*map(float, seconds), *(1000, 20)[len(seconds) :]]
