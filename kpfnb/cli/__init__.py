@@ -72,6 +72,7 @@ def main() -> None:
 # Each module adds its commands to `app`; heavy libraries are imported inside the commands
 from kpfnb.cli import (  # noqa: E402, F401
     adap,
+    archive,
     demo,
     doctor,
     kpf,

@@ -11,7 +11,8 @@ from kpfnb.storage import names, rclone, trouble
 from kpfnb.storage.location import NO_FILE, NO_FOLDER, Entry, Location
 from kpfnb.storage.trouble import Failure, Trouble
 
-MD5_DIGITS = 32
+DIGITS = {"md5": 32, "sha256": 64}
+"""Of hashes, as hexadecimal digits."""
 
 
 class Match(StrEnum):
@@ -88,13 +89,13 @@ def match(source: Entry, there: Entry | None) -> Match:
     return Match.SAME if source.hash == there.hash else Match.DIFFERENT
 
 
-def read_again(place: Location, only: Iterable[str] | None) -> dict[str, str]:
-    """The MD5 of what a reader gets, by path: every byte is read, whatever the storage claims.
+def read_again(place: Location, only: Iterable[str] | None, *, kind: str = "md5") -> dict[str, str]:
+    """The hash of what a reader gets, by path: every byte is read, whatever the storage claims.
 
     A file that can't be read is left out.
     """
     options = ["--download", rclone.FOLLOW]
-    answer = rclone.ask("hashsum", "MD5", place.argument, options=options, names=only)
+    answer = rclone.ask("hashsum", kind, place.argument, options=options, names=only)
     lines = answer.output.decode(errors="replace").splitlines()
     pairs = (line.partition("  ") for line in lines)
-    return {path: digest for digest, _, path in pairs if len(digest) == MD5_DIGITS}
+    return {path: digest for digest, _, path in pairs if len(digest) == DIGITS[kind]}

@@ -20,6 +20,7 @@ from kpfnb.errors import BadParameter
 from kpfnb.parameters import Parameter, parse_kind, validate
 
 MODULES = {
+    "archive": "kpfnb.adap.archive.task",
     "backup": "kpfnb.adap.backing",
     "scorecard": "kpfnb.adap.rescoring",
     "reduce": "kpfnb.adap.reducing",

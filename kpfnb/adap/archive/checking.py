@@ -1,0 +1,177 @@
+"""Check a delivery against its manifests: every file is there, and every bit of it is right."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kpfnb import live
+from kpfnb.adap.archive import digests, places, rules, toplevel
+from kpfnb.adap.archive import unit as units
+from kpfnb.adap.archive.delivery import Place
+from kpfnb.adap.archive.digests import Digest
+from kpfnb.adap.archive.manifest import Manifest
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+from kpfnb.storage import Location
+from kpfnb.storage.carried import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, repr=False)
+class Checked(Brief):
+    """What a check of a delivery has found; a `kpfnb.result.Result`.
+
+    Attributes
+    ----------
+    files : how many files were checked of each unit
+    size : bytes of them all
+    wrong : what is wrong with files, by their place in the delivery
+    unlisted : files of units that no manifest has
+    undelivered : units that are not delivered yet; their files were not checked
+    """
+
+    destination: str
+    files: Mapping[str, int]
+    size: int
+    wrong: Mapping[str, str]
+    unlisted: tuple[str, ...] = ()
+    undelivered: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Failed where a file is wrong; one that is unlisted is told only."""
+        return Outcome.FAILED if self.wrong else Outcome.SUCCEEDED
+
+    @property
+    def reason(self) -> str:
+        """How much was checked, and the first that is wrong."""
+        total = sum(self.files.values())
+        text = f"{total} files ({readable(self.size)}) of {len(self.files)} units checked: "
+        if self.wrong:
+            path, why = next(iter(self.wrong.items()))
+            return f"{text}{len(self.wrong)} wrong: {path}: {why}; deliver it again"
+        return text + "all are as they were delivered"
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Counts."""
+        return {
+            "units": len(self.files),
+            "files": sum(self.files.values()),
+            "wrong": len(self.wrong),
+            "unlisted": len(self.unlisted),
+            "not delivered yet": len(self.undelivered),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "destination": self.destination,
+            "figures": self.figures(),
+            "wrong": dict(self.wrong),
+            "unlisted": list(self.unlisted),
+            "undelivered": list(self.undelivered),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each thing that was found."""
+        import pandas as pd
+
+        rows = [*self.wrong.items(), *((path, "in no manifest") for path in self.unlisted)]
+        rows += [(name, "not delivered yet") for name in self.undelivered]
+        return pd.DataFrame(rows, columns=["where", "what"])
+
+    def plot(self) -> Figure:
+        """How many files of each unit are right and wrong."""
+        from kpfnb.adap.archive import picture
+
+        wrong = Counter(u for u in self.files for path in self.wrong if path.startswith(f"{u}/"))
+        return picture.checked(self.files, wrong, self.destination)
+
+    def __str__(self) -> str:
+        table = self.to_frame().head(SHOWN)
+        lines = [f"{where}: {what}" for where, what in table.itertuples(index=False)]
+        if (more := len(self.to_frame()) - SHOWN) > 0:
+            lines.append(f"and {more} more")
+        return "\n".join([*lines, f"{self.outcome}: {self.reason}"])
+
+    def _repr_html_(self) -> str:
+        """The table; all text escaped."""
+        table = self.to_frame()
+        shown = table.to_html(index=False, escape=True, border=0) if len(table) else ""
+        return f"<p>{self.outcome}: {html.escape(self.reason)}</p>{shown}"
+
+
+def check(
+    names: Iterable[str] = (),
+    *,
+    destination: Place = "",
+    rules_file: str = "",
+    quick: bool = False,
+    progress: bool = True,
+) -> Checked:
+    """Check a delivery: read every file there, and compare it with its SHA-256.
+
+    Parameters
+    ----------
+    names : units to check; by default all, and the files at the top
+    destination, rules_file : as for `kpfnb.adap.archive.delivery.deliver`
+    quick : take the hashes that the storage tells, where it tells any
+
+    Raises
+    ------
+    BadInput : nothing was delivered there, or not a unit that is named
+    StorageError : the place can't be read
+    """
+    wanted = rules.load(rules_file)
+    place = places.destination(destination)
+    there = toplevel.manifests(place, places.desk(place))
+    if not there:
+        raise BadInput(f"nothing was delivered to {place}", "name the folder or remote")
+    asked = [units.parse(name).name for name in names] or list(there)
+    if unknown := [name for name in asked if name not in there]:
+        raise BadInput(f"{unknown[0]} was not delivered to {place}", "see kpfnb archive status")
+    done = [there[name] for name in asked if there[name].delivered]
+    wrong: dict[str, str] = {}
+    with live.progress(len(done), f"checking {place}", shown=progress) as bar:
+        for count, one in enumerate(done):
+            bar.update(done=count, failed=len(wrong), note=one.unit)
+            found = digests.wrong(place / one.unit, dict(one.files), read_back=not quick)
+            wrong |= {f"{one.unit}/{path}": why for path, why in found.items()}
+        bar.update(done=len(done), failed=len(wrong), note="")
+    if not names:
+        wrong |= _wrong_top(place, toplevel.texts(there, wanted), quick=quick)
+    return Checked(
+        str(place),
+        {one.unit: len(one.files) for one in done},
+        sum(one.size for one in done),
+        wrong,
+        unlisted=_unlisted(place, there) if not names else (),
+        undelivered=tuple(name for name in asked if not there[name].delivered),
+    )
+
+
+def _wrong_top(place: Location, texts: Mapping[str, str], *, quick: bool) -> dict[str, str]:
+    """What is wrong with the tables and their companions."""
+    wanted: dict[str, Digest] = {
+        name: digests.of_bytes(text.encode()) for name, text in texts.items()
+    }
+    return digests.wrong(place, wanted, read_back=not quick)
+
+
+def _unlisted(place: Location, there: Mapping[str, Manifest]) -> tuple[str, ...]:
+    listed = {f"{one.unit}/{path}" for one in there.values() for path in one.files}
+    found = (one.path for one in place.list(recursive=True) if not one.is_folder)
+    own = (path for path in found if "/" in path and not path.startswith(f"{units.MANIFESTS}/"))
+    return tuple(path for path in own if path not in listed)

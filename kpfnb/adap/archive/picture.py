@@ -1,0 +1,61 @@
+"""The picture of a delivery: what was uploaded on each day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DAYS = 30
+UPLOADED, QUOTA = "#0072B2", "#D55E00"
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
+
+
+def days(counts: Mapping[str, Mapping[str, Any]], quota: int, title: str) -> Figure:
+    """Bars of the last days on which something was uploaded, and the quota as a line.
+
+    Parameters
+    ----------
+    counts : `bytes` by day, as 2026-11-26 (UTC)
+    quota : bytes a day; 0 for none
+    """
+    from matplotlib.figure import Figure
+
+    shown = sorted(day for day, count in counts.items() if count["bytes"])[-DAYS:]
+    sizes = [counts[day]["bytes"] for day in shown]
+    scale, unit = next(pair for pair in UNITS if max([quota, *sizes, 1]) >= pair[0])
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(shown, [size / scale for size in sizes], width=0.6, color=UPLOADED, label="uploaded")
+    if quota:
+        axes.axhline(quota / scale, color=QUOTA, linestyle="--", label="daily quota")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    if not shown:
+        axes.text(0.5, 0.5, "nothing uploaded yet", transform=axes.transAxes, ha="center")
+        axes.set_xticks([])
+    axes.set_xlim(-0.6, max(len(shown), 4) - 0.4)
+    axes.set_ylabel(unit)
+    axes.set_xlabel("day (UTC)")
+    axes.tick_params(axis="x", rotation=30 if len(shown) > 6 else 0)
+    axes.set_title(f"uploaded to {title}", fontsize="medium")
+    return figure
+
+
+def checked(files: Mapping[str, int], wrong: Mapping[str, int], title: str) -> Figure:
+    """Bars of the files of each unit, those that are wrong apart; the worst units first."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    names = sorted(files, key=lambda name: (-wrong.get(name, 0), name))[:DAYS][::-1]
+    figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    good = [files[name] - wrong.get(name, 0) for name in names]
+    axes.barh(names, good, color=UPLOADED, label="right")
+    axes.barh(names, [wrong.get(n, 0) for n in names], left=good, color=QUOTA, label="wrong")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("files")
+    axes.set_title(f"checked in {title}", fontsize="medium")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure

@@ -1,0 +1,118 @@
+"""How a delivery stands: what is delivered, what is on its way, and how much was uploaded."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.adap.archive import places, toplevel
+from kpfnb.adap.archive.delivery import Place
+from kpfnb.adap.archive.manifest import Manifest
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+from kpfnb.storage.carried import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ON_ITS_WAY = "on its way"
+
+
+@dataclass(frozen=True, repr=False)
+class Standing(Brief):
+    """A look at a delivery; a `kpfnb.result.Result`.
+
+    Attributes
+    ----------
+    manifests : by unit
+    days : uploads by day, from this work directory
+    used : bytes of today
+    """
+
+    destination: str
+    manifests: Mapping[str, Manifest]
+    days: Mapping[str, Mapping[str, Any]]
+    used: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """Looking succeeds."""
+        return Outcome.SUCCEEDED
+
+    @property
+    def reason(self) -> str:
+        """What is delivered and what is not, in one line."""
+        done = [one for one in self.manifests.values() if one.delivered]
+        size = readable(sum(one.size for one in done))
+        text = f"{len(done)} units delivered ({size})"
+        if left := len(self.manifests) - len(done):
+            text += f", {left} {ON_ITS_WAY}"
+        return f"{text}; {readable(self.used)} uploaded today"
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Counts and volumes."""
+        done = [one for one in self.manifests.values() if one.delivered]
+        return {
+            "delivered": len(done),
+            ON_ITS_WAY: len(self.manifests) - len(done),
+            "files": sum(len(one.files) for one in done),
+            "MB": round(sum(one.size for one in done) / 1e6, 3),
+            "MB today": round(self.used / 1e6, 3),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "destination": self.destination,
+            "figures": self.figures(),
+            "units": {name: one.delivered or None for name, one in self.manifests.items()},
+            "days": dict(self.days),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a unit; times in UTC."""
+        import pandas as pd
+
+        names = ["unit", "delivered", "files", "size (MB)", "left out", "missing", "unrecognised"]
+        rows = [
+            (
+                *(one.unit, one.delivered or ON_ITS_WAY, len(one.files), round(one.size / 1e6, 2)),
+                *(len(one.problems), len(one.missing), len(one.unrecognised)),
+            )
+            for one in self.manifests.values()
+        ]
+        return pd.DataFrame(rows, columns=names)
+
+    def plot(self) -> Figure:
+        """Uploaded a day."""
+        from kpfnb.adap.archive import picture
+
+        return picture.days(self.days, 0, self.destination)
+
+    def __str__(self) -> str:
+        table = self.to_frame()
+        shown = [table.to_string(index=False)] if len(table) else []
+        return "\n".join([*shown, f"{self.destination}: {self.reason}"])
+
+    def _repr_html_(self) -> str:
+        table = self.to_frame().to_html(index=False, escape=True, border=0)
+        return f"<p>{html.escape(f'{self.destination}: {self.reason}')}</p>{table}"
+
+
+def look(destination: Place = "") -> Standing:
+    """How the delivery at a place stands; nothing there is an empty one.
+
+    Raises
+    ------
+    BadInput : no such remote
+    StorageError : the place can't be read
+    """
+    place = places.destination(destination)
+    quota = places.quota(place)
+    found = toplevel.manifests(place, places.desk(place))
+    return Standing(str(place), found, quota.days(), quota.used())

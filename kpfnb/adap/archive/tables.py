@@ -1,0 +1,107 @@
+"""IPAC tables: the same rows always give the same bytes, and no value is cut."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.errors import BadInput
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+FORMAT = "ascii.ipac"
+NULL = "null"
+
+
+def text(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], digits: Mapping[str, int]
+) -> str:
+    """A table, sorted by its columns from left to right.
+
+    Parameters
+    ----------
+    rows : values (text, numbers, None) by column
+    digits : numbers of these columns are rounded to so many digits after the point
+    """
+    made = _table(list(rows), columns, digits)
+    out = io.StringIO()
+    made.write(out, format=FORMAT)
+    # Without the blanks at the ends of lines, which say nothing
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of an IPAC table, None for its nulls. `BadInput` where it is none."""
+    from astropy.table import Table
+
+    try:
+        with warnings.catch_warnings():
+            # Of columns of nulls that are called numbers
+            warnings.simplefilter("ignore")
+            found = Table.read(path.read_text(encoding="utf-8"), format=FORMAT)
+    except Exception as error:
+        # astropy has no family of errors for tables
+        raise BadInput(f"{path.name} is not an IPAC table: {error}", "make it anew") from error
+    return [
+        {name: _plain(value) for name, value in zip(found.colnames, row, strict=True)}
+        for row in found
+    ]
+
+
+def _table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], digits: Mapping[str, int]
+) -> Table:
+    from astropy.table import MaskedColumn, Table
+
+    lists = {name: [_clean(row.get(name), digits.get(name)) for row in rows] for name in columns}
+    order = sorted(range(len(rows)), key=lambda i: [_rank(lists[name][i]) for name in columns])
+    made = Table(masked=True)
+    for name, values in lists.items():
+        values = [values[i] for i in order]
+        blank, values = _filled(values)
+        made[name] = MaskedColumn(values, mask=blank, dtype=None if values else "U1")
+    return made
+
+
+def _clean(value: Any, digits: int | None) -> str | int | float | None:
+    """A value as the table can hold it; control characters would end a line or a column."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, bool) or (isinstance(value, int) and value.bit_length() > 63):
+        return str(value)
+    if isinstance(value, (int, float)):
+        return round(value, digits) if digits is not None else value
+    shown = re.sub(r"\s+", " ", str(value)).strip()
+    return "".join(c if c.isprintable() else "?" for c in shown) or None
+
+
+def _filled(values: list[Any]) -> tuple[list[bool], list[Any]]:
+    """Which values are null, and all values in one type."""
+    blank = [value is None for value in values]
+    there = {type(value) for value in values if value is not None}
+    if there and there <= {int, float}:
+        kind: type = int if there == {int} else float
+    else:
+        kind = str
+    return blank, [kind() if value is None else kind(value) for value in values]
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    """Nulls first, then numbers, then texts."""
+    if value is None:
+        return 0, 0, ""
+    return (1, value, "") if isinstance(value, (int, float)) else (2, 0, value)
+
+
+def _plain(value: Any) -> Any:
+    import numpy as np
+
+    if value is np.ma.masked:
+        return None
+    return value.item() if hasattr(value, "item") else str(value)
