@@ -18,6 +18,7 @@ from kpfnb.errors import BadInput
 from kpfnb.fitsheader import BadHeader
 
 COADDED = "OneSpec"
+NONE = "None"
 REPORT, PARAMETERS = "collate_report.dat", "collate1d.par"
 FILES = ("coadd1d_filename", "coadd2d_filename", "coadd1d_par_file")
 ORIGIN = ("source_id", "spec1d_filename")
@@ -64,10 +65,12 @@ def _entries(top: Path, content: Content, folder: str, missing: list[str]) -> li
         missing.append(f"{folder}: no {REPORT}")
         return []
     try:
-        return tables.read(top / content.files[report])
+        found = tables.read(top / content.files[report])
     except BadInput as error:
         missing.append(f"{report}: {error.what}")
         return []
+    # PypeIt writes no nulls
+    return [{k: None if v == NONE else v for k, v in row.items()} for row in found]
 
 
 def _spec1ds(root: Path, unit: Unit) -> dict[str, str]:
@@ -94,7 +97,7 @@ def _coadd_2d(folder: str, spec1d: str, content: Content) -> str | None:
 
     There is a file a target; its name ends like that of the target's spec1d begins.
     """
-    beside = f"{folder.removesuffix(COADD_1D)}{COADD_2D}/Science_coadd/"
+    beside = f"{folder.partition(COADD_1D)[0]}{COADD_2D}/Science_coadd/"
     found = [p for p in content.files if p.startswith(f"{beside}spec2d_") and p.endswith(".fits")]
     if len(found) <= 1:
         return found[0] if found else None

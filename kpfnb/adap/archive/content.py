@@ -37,8 +37,8 @@ class Content:
     unrecognised: tuple[str, ...]
 
     def of_model(self, model: str, folder: str) -> list[str]:
-        """The places of FITS files of that kind that are in a folder of that name."""
-        return [p for p, m in self.models.items() if model in m and p.split("/")[-2:-1] == [folder]]
+        """The places of FITS files of that kind that are below a folder of that name."""
+        return [p for p, m in self.models.items() if model in m and folder in p.split("/")[:-1]]
 
 
 def look(root: Path, unit: Unit, rules: Rules) -> Content:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from kpfnb.errors import BadInput
+from kpfnb import yamlfile
+from kpfnb.adap import dataset
+from kpfnb.yamlfile import Strict
 
 DEFAULT = Path(__file__).with_name("koa.yml")
 BELOW = "**"
 
 
-class Rules(BaseModel):
+class Rules(Strict):
     """The content of a file of rules; `koa.yml` tells what each part is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    deliver: tuple[str, ...] = Field(min_length=1)
+    deliver: Annotated[tuple[str, ...], Field(min_length=1)]
     leave: tuple[str, ...] = ()
     reduced: dict[str, str]
     coadded_spectrum: dict[str, str]
@@ -39,20 +38,13 @@ class Rules(BaseModel):
 def load(path: str | Path = "") -> Rules:
     """The rules in a file; '' for those of KOA. `BadInput` names what is wrong in it."""
     file = Path(path).expanduser() if path else DEFAULT
-    try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return Rules.model_validate(content)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"rules: can't read {file}: {error}", "give a YAML file") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise BadInput(f"rules {file}: {where}: {first['msg']}", f"see {DEFAULT.name}") from None
+    document = yamlfile.read(file, hint=f"compare it with {DEFAULT.name}")
+    return document.parse(Rules, document.mapping("a file of rules"))
 
 
 def _any(path: str, patterns: tuple[str, ...]) -> bool:
-    parts = path.split("/")
-    return any(_matches(parts, pattern.split("/")) for pattern in patterns)
+    ways = [path.split("/"), path.removeprefix(f"{dataset.COMPLETE}/").split("/")]
+    return any(_matches(parts, pattern.split("/")) for pattern in patterns for parts in ways)
 
 
 def _matches(parts: list[str], pattern: list[str]) -> bool:
