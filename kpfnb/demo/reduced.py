@@ -1,0 +1,195 @@
+"""SIMULATED reduced and coadded datasets of DEIMOS: the names, folders and headers of PypeIt's
+products, with a few numbers in the place of spectra.
+
+For trying out what works on reductions without making any. The same call makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from kpfnb import files
+from kpfnb.adap import dataset
+
+DATASETS = (
+    "SIM1/1200G_7500_OG550/2011-04-02",
+    "SIM1/1200G_7500_OG550/2011-05-03_2011-05-04",
+    "SIM2/600ZD_6800_GG400/2012-01-20",
+)
+SETUP = "keck_deimos_A"
+OBJECTS = ("SPAT0287-SLIT0284-DET01", "SPAT0512-SLIT0520-DET01")
+SECONDS = 1200
+DAY_SECONDS = 86400
+FIRST_SECOND = 20600
+PIXELS = 64
+MJD_1858 = date(1858, 11, 17)
+REPORT = """\
+|filename|pypeit_name|det|s2n|wave_rms|spec1d_filename|
+|char|char|char|double|double|char|
+"""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One science exposure of a dataset."""
+
+    night: date
+    target: str
+    number: int
+
+    @property
+    def koaid(self) -> str:
+        """As KOA names the raw frame."""
+        second = FIRST_SECOND + self.number * (SECONDS + 100)
+        return f"DE.{self.night:%Y%m%d}.{second:05d}"
+
+    @property
+    def stem(self) -> str:
+        """Of the names of its products."""
+        second = FIRST_SECOND + self.number * (SECONDS + 100)
+        clock = f"{second // 3600:02d}{second % 3600 // 60:02d}{second % 60:02d}"
+        return f"{self.koaid}-{self.target}_DEIMOS_{self.night:%Y%m%d}T{clock}.000"
+
+    def cards(self, name: dataset.Dataset) -> dict[str, Any]:
+        """The primary header of its products."""
+        second = FIRST_SECOND + self.number * (SECONDS + 100)
+        return {
+            "RA": 201.1 + self.number / 1000,
+            "DEC": 27.2,
+            "TARGET": self.target,
+            "DISPNAME": name.config.partition("_")[0],
+            "DECKER": name.mask,
+            "BINNING": "1,1",
+            "MJD": (self.night - MJD_1858).days + second / DAY_SECONDS,
+            "AIRMASS": 1.05 + self.number / 100,
+            "EXPTIME": float(SECONDS),
+            "KOAID": f"{self.koaid}.fits",
+            "PROGPI": "SIMULATED",
+            "SEMESTER": f"{self.night:%Y}A",
+            "PROGID": "U999",
+            "FILENAME": f"{self.koaid}.fits",
+            "PYP_SPEC": "keck_deimos",
+        }
+
+
+def make(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> list[Path]:
+    """Make reduced datasets with coadds below `root`; their folders. What is there is left alone.
+
+    exposures : science exposures a dataset
+    """
+    folders = [root / name for name in names]
+    for name, folder in zip(names, folders, strict=True):
+        if not folder.exists():
+            _dataset(folder, dataset.parse(name), exposures)
+    return folders
+
+
+def _dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
+    # A dataset that is there is whole
+    building = folder.with_name(f".{folder.name}.building")
+    nights = [
+        name.first + timedelta((name.last - name.first).days * n // count) for n in range(count)
+    ]
+    taken = [Exposure(night, f"{name.mask}t", number) for number, night in enumerate(nights)]
+    reduction = building / dataset.COMPLETE / "reduce"
+    for exposure in taken:
+        _products(reduction / SETUP, name, exposure)
+    _companions(reduction / SETUP)
+    files.write_json(reduction / "reduction.json", {"outcome": "succeeded", "simulated": True})
+    _coadds(building / dataset.COMPLETE, taken)
+    building.rename(folder)
+
+
+def _products(setup: Path, name: dataset.Dataset, exposure: Exposure) -> None:
+    header = fits.Header(exposure.cards(name))
+    science = setup / "Science"
+    spectra = [_spectrum(one, number, "SpecObj") for number, one in enumerate(OBJECTS)]
+    header_1d = fits.Header({**header, "DMODCLS": "SpecObjs", "NSPEC": len(OBJECTS)})
+    _write(science / f"spec1d_{exposure.stem}.fits", header_1d, spectra)
+    files.write_text(science / f"spec1d_{exposure.stem}.txt", "| slit | name | SIMULATED |\n")
+    image = fits.ImageHDU(_flat(exposure.number, PIXELS), name="DET01-SCIIMG")
+    image.header["DMODCLS"] = "Spec2DObj"
+    header["HIERARCH ALLSPEC2D_DETS"] = "DET01"
+    _write(science / f"spec2d_{exposure.stem}.fits", header, [image])
+
+
+def _spectrum(name: str, number: int, model: str) -> fits.BinTableHDU:
+    wavelength = np.linspace(6000.0, 9000.0, PIXELS)
+    columns = [
+        fits.Column("OPT_WAVE", "D", array=wavelength),
+        fits.Column("OPT_COUNTS", "D", array=100 + 10 * np.sin(wavelength / 50 + number)),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name=name)
+    cards = {"DMODCLS": model, "NAME": name, "DET": "DET01", "RA": 201.1 + number / 100}
+    cards |= {"DEC": 27.2, "S2N": 12.3456 + number, "WAVE_RMS": 0.08765, "MASKDEF_ID": 900 + number}
+    cards |= {"MASKDEF_OBJNAME": f"sim_{number}", "MASKDEF_EXTRACT": False}
+    for key, value in cards.items():
+        hdu.header[f"HIERARCH {key}" if len(key) > 8 else key] = value
+    return hdu
+
+
+def _companions(setup: Path) -> None:
+    """What else PypeIt and kpfnb leave beside the products."""
+    texts = {".pypeit": "# SIMULATED reduction file\n", ".log": "SIMULATED: Execution time: 1 s\n"}
+    texts |= {".calib": "A: {}\n", "_UTC_2026-01-01.par": "[rdx]\n    spectrograph = keck_deimos\n"}
+    for ending, text in texts.items():
+        files.write_text(setup / f"{SETUP}{ending}", text)
+    calibration = fits.BinTableHDU.from_columns([fits.Column("WAVE", "D", array=np.arange(4.0))])
+    calibration.header["DMODCLS"] = "WaveCalib"
+    _write(setup / "Calibrations/WaveCalib_A_0_DET01.fits", fits.Header(), [calibration])
+    with tarfile.open(setup / "QA.tar.gz", "w:gz") as packed:
+        picture = tarfile.TarInfo("QA/PNGs/simulated.png")
+        packed.addfile(picture, io.BytesIO())
+    _still(setup / "QA.tar.gz")
+
+
+def _coadds(complete: Path, taken: Sequence[Exposure]) -> None:
+    ends = f"{taken[0].koaid}-{taken[-1].koaid}-{taken[0].target}"
+    stack = fits.ImageHDU(_flat(0, PIXELS), name="DET01-SCIIMG")
+    stack.header["DMODCLS"] = "Spec2DObj"
+    _write(complete / f"2D_Coadd/Science_coadd/spec2d_{ends}.fits", fits.Header(), [stack])
+    lines = [REPORT]
+    for number, name in enumerate(OBJECTS):
+        file = f"J132424.0{number}+271212.0_DEIMOS_{taken[0].night:%Y%m%d}.fits"
+        _write(complete / "1D_Coadd" / file, fits.Header(), [_spectrum(name, number, "OneSpec")])
+        lines += [f" {file} {name} DET01 12.35 0.088 spec1d_{e.stem}.fits\n" for e in taken]
+    files.write_text(complete / "1D_Coadd/collate_report.dat", _aligned(lines))
+    files.write_text(complete / "1D_Coadd/collate1d.par", "[collate1d]\n    tolerance = 1.0\n")
+
+
+def _aligned(lines: Sequence[str]) -> str:
+    """An IPAC table, its columns below their bars."""
+    heads = [line.strip("|").split("|") for line in lines[0].splitlines()]
+    rows = [line.split() for line in lines[1:]]
+    widths = [max(map(len, column)) for column in zip(*heads, *rows, strict=True)]
+    shown = ["|" + "|".join(map(str.ljust, head, widths)) + "|" for head in heads]
+    shown += [" " + " ".join(map(str.ljust, row, widths)) for row in rows]
+    return "\n".join(shown) + "\n"
+
+
+def _flat(seed: int, size: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 1, (size, size)).astype("f4")
+
+
+def _write(path: Path, header: fits.Header, extensions: Sequence[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as temporary:
+        fits.HDUList([fits.PrimaryHDU(header=header), *extensions]).writeto(
+            temporary, overwrite=True
+        )
+
+
+def _still(path: Path) -> None:
+    """The time in a gzip file's header set to zero: the same call makes the same bytes."""
+    content = bytearray(path.read_bytes())
+    content[4:8] = bytes(4)
+    path.write_bytes(bytes(content))
