@@ -1,0 +1,73 @@
+"""Simulated reduced datasets, made once a session; remotes as in the tests of the storage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kpfnb.demo import reduced
+from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
+
+NAME = reduced.DATASETS[0]
+SETUP = f"complete/reduce/{reduced.SETUP}"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three datasets; not to be changed."""
+    root = tmp_path_factory.mktemp("datasets")
+    reduced.make(root)
+    return root
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    """One dataset, to do with as one likes."""
+    shutil.copytree(made / NAME, tmp_path / "source" / NAME)
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def spec1d(root: Path) -> Path:
+    """The first spec1d of the dataset."""
+    return min((root / NAME / SETUP / "Science").glob("spec1d_*.fits"))
+
+
+@pytest.fixture
+def remote(
+    remotes: dict[str, Path],  # noqa: F811
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The datasets on a remote `data`, and a remote `koa` behind S3; gives the folder behind it."""
+    koa = remotes["s3"] / "koa"
+    places = {"data": str(made), "koa": f"s3:bucket/{tmp_path.name}/koa"}
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
+    return koa
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def products(folder: Path) -> dict[str, bytes]:
+    """All files of a delivery, but for the manifests: these tell when."""
+    return {
+        path: data for path, data in contents(folder).items() if not path.startswith("manifest")
+    }
+
+
+def flip(file: Path, at: int = -100) -> None:
+    """Change one bit."""
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)

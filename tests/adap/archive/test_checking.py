@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.archive import checking, delivery
+from kpfnb.adap.archive.delivered import State
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+
+from .conftest import NAME, contents, flip
+
+TO = "to"
+FILE = "keck_deimos_A/Calibrations/WaveCalib_A_0_DET01.fits"
+
+
+@pytest.fixture
+def there(root: Path, tmp_path: Path) -> Path:
+    delivery.deliver(source=root, destination=TO, progress=False)
+    return tmp_path / TO
+
+
+def check(**options: object) -> checking.Checked:
+    return checking.check(destination=TO, progress=False, **options)  # type: ignore[arg-type]
+
+
+def test_all_is_well(there: Path) -> None:
+    before = contents(there)
+    found = check()
+    assert found.outcome is Outcome.SUCCEEDED
+    assert found.reason.endswith("all are as they were delivered")
+    assert contents(there) == before
+    assert found.plot().axes
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("at", [0, 2880, -1])
+def test_a_flipped_bit_is_found_and_mended(there: Path, root: Path, quick: bool, at: int) -> None:
+    flip(there / NAME / FILE, at)
+    found = check(quick=quick)
+    assert found.outcome is Outcome.FAILED
+    assert list(found.wrong) == [f"{NAME}/{FILE}"]
+    assert f"1 wrong: {NAME}/{FILE}" in found.reason
+    assert f"{NAME}/{FILE}" in str(found)
+    mended = delivery.deliver(source=root, destination=TO, progress=False)
+    assert mended.parcels[0].state is State.DELIVERED
+    assert check().outcome is Outcome.SUCCEEDED
+
+
+def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: Path) -> None:
+    delivery.deliver([NAME], source="data:", destination="koa:", progress=False)
+    flip(remote / NAME / FILE)
+    found = checking.check(destination="koa:", progress=False)
+    assert found.wrong == {f"{NAME}/{FILE}": "its SHA-256 is not that of the manifest"}
+    again = delivery.deliver(
+        [NAME], source="data:", destination="koa:", read_back=True, progress=False
+    )
+    assert again.outcome is Outcome.SUCCEEDED
+    assert checking.check(destination="koa:", progress=False).outcome is Outcome.SUCCEEDED
+
+
+def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
+    (there / NAME / FILE).unlink()
+    (there / NAME / "stray.txt").write_text("x")
+    found = check()
+    assert found.wrong == {f"{NAME}/{FILE}": "missing"}
+    assert found.unlisted == (f"{NAME}/stray.txt",)
+    assert found.figures()["unlisted"] == 1
+
+
+def test_a_table_that_somebody_changed_is_found(there: Path) -> None:
+    flip(there / "reduced_files_meta.dat")
+    assert list(check().wrong) == ["reduced_files_meta.dat"]
+
+
+def test_a_damaged_manifest_is_named(there: Path) -> None:
+    (there / f"manifest/{NAME}.json").write_text("{")
+    with pytest.raises(BadInput, match=r"2011-04-02\.json is not valid JSON"):
+        check()
+
+
+def test_what_was_never_delivered_is_refused(there: Path) -> None:
+    with pytest.raises(BadInput, match="nothing was delivered to"):
+        checking.check(destination="elsewhere")
+    with pytest.raises(BadInput, match="x/y/2011-01-02 was not delivered"):
+        check(names=["x/y/2011-01-02"])

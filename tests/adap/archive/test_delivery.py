@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kpfnb import locks
+from kpfnb.adap.archive import checking, delivery, places, standing, tables, toplevel
+from kpfnb.adap.archive.delivered import Delivered, State
+from kpfnb.demo import reduced
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.outcomes import Outcome
+from kpfnb.storage import at
+
+from .conftest import NAME, SETUP, contents, flip, products
+
+PROJECT = Path(__file__).parents[3]
+
+
+def deliver(root: Path, to: Path | str = "to", **options: object) -> Delivered:
+    return delivery.deliver(source=root, destination=to, progress=False, **options)  # type: ignore[arg-type]
+
+
+def only(result: Delivered) -> delivery.Parcel:
+    (parcel,) = result.parcels
+    return parcel
+
+
+def test_a_delivery_is_whole_and_has_its_tables(made: Path, tmp_path: Path) -> None:
+    result = deliver(made)
+    assert result.outcome is Outcome.SUCCEEDED, result
+    assert {parcel.state for parcel in result.parcels} == {State.DELIVERED}
+    there = contents(tmp_path / "to")
+    source = contents(made)
+    for name in reduced.DATASETS:
+        for path, data in source.items():
+            if path.startswith(name) and "reduction.json" not in path:
+                assert there[path.replace("/complete", "").replace("/reduce", "")] == data
+    for table, count in (("reduced_files_meta.dat", 6), ("coadded_files_meta.dat", 12)):
+        rows = tables.read(tmp_path / "to" / table)
+        assert len(rows) == count
+        files = {value for row in rows for key, value in row.items() if "file" in key}
+        assert {str(file) for file in files} <= set(there)
+    assert b"progpi          PROGPI in the header" in there["README"]
+    sums = subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "to"
+    )
+    assert sums.returncode == 0
+
+
+def test_twice_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
+    deliver(root)
+    before = contents(tmp_path / "to")
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*.*")}
+    time.sleep(1.1)
+    again = deliver(root)
+    assert contents(tmp_path / "to") == before
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*.*")} == stamps
+    assert (only(again).state, only(again).uploaded) == (State.THERE, 0)
+
+
+def test_the_order_of_deliveries_makes_no_difference(made: Path, tmp_path: Path) -> None:
+    for name in reversed(reduced.DATASETS):
+        deliver(made, "one", names=[name])
+    deliver(made, "two")
+    assert products(tmp_path / "one") == products(tmp_path / "two")
+
+
+def test_a_dry_run_changes_nothing(root: Path, tmp_path: Path) -> None:
+    planned = deliver(root, dry_run=True)
+    assert only(planned).state is State.WOULD
+    assert only(planned).uploaded == only(planned).size > 100_000
+    assert not (tmp_path / "to").exists()
+    deliver(root)
+    assert only(deliver(root, dry_run=True)).state is State.THERE
+
+
+def test_a_changed_file_is_delivered_again_and_keyed_by_file(
+    root: Path, spec1d: Path, tmp_path: Path
+) -> None:
+    from astropy.io import fits
+
+    deliver(root)
+    with fits.open(spec1d, mode="update") as hdus:
+        hdus[0].header["TARGET"] = "another, of a longer name than before"
+    result = only(deliver(root))
+    assert result.state is State.DELIVERED
+    assert 0 < result.uploaded < result.size
+    rows = tables.read(tmp_path / "to/reduced_files_meta.dat")
+    assert [row["target"] for row in rows] == ["another, of a longer name than before", "SIM1t"]
+
+
+def test_what_was_delivered_before_is_told_and_pruned_only_if_asked(
+    root: Path, spec1d: Path, tmp_path: Path
+) -> None:
+    deliver(root)
+    text = spec1d.with_suffix(".txt")
+    text.rename(text.with_name("spec1d_renamed.txt"))
+    place = tmp_path / "to" / NAME / "keck_deimos_A/Science" / text.name
+    kept = only(deliver(root))
+    assert kept.leftover == (f"keck_deimos_A/Science/{text.name}",)
+    assert place.is_file()
+    assert f"{NAME}/keck_deimos_A/Science/{text.name}" in (tmp_path / "to/report.txt").read_text()
+    pruned = only(deliver(root, prune=True))
+    assert (pruned.leftover, place.exists()) == ((), False)
+    assert checking.check(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+
+
+def test_one_that_is_damaged_does_not_stop_the_others(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(made, tmp_path / "source")
+    bad = min((tmp_path / "source" / NAME / SETUP / "Science").glob("spec2d_*.fits"))
+    bad.write_bytes(b"")
+    (tmp_path / "source" / reduced.DATASETS[1] / "complete").rename(tmp_path / "gone")
+    result = deliver(tmp_path / "source")
+    assert result.outcome is Outcome.PARTIAL
+    states = {parcel.unit: parcel.state for parcel in result.parcels}
+    assert states == {
+        NAME: State.DELIVERED,
+        reduced.DATASETS[1]: State.FAILED,
+        reduced.DATASETS[2]: State.DELIVERED,
+    }
+    told = str(result)
+    assert f"left out: {SETUP}/Science/{bad.name}: damaged: empty" in told
+    assert "it has nothing to deliver" in told
+    report = (tmp_path / "to/report.txt").read_text()
+    assert f"{NAME}/{SETUP}/Science/{bad.name}: damaged: empty" in report
+    assert ": no spec2d" in report
+    assert bad.name not in (tmp_path / "to/reduced_files_meta.dat").read_text()
+    assert "&lt;" not in result._repr_html_()
+    assert result.to_dict()["units"][0]["findings"]
+
+
+def test_files_are_moved_only_after_they_are_verified(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kpfnb.adap.archive.digests.wrong",
+        lambda place, wanted, read_back=False: {next(iter(wanted)): "its md5 is wrong"},
+    )
+    before = contents(root)
+    failed = only(deliver(root, move=True))
+    assert (failed.state, failed.deleted) == (State.FAILED, 0)
+    assert "1 files are not well at the destination" in failed.reason
+    assert contents(root) == before
+    assert tables.read(tmp_path / "to/reduced_files_meta.dat") == []
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "work"))
+    moved = only(deliver(root, move=True))
+    assert (moved.state, moved.deleted) == (State.DELIVERED, moved.files)
+    assert set(contents(root)) == {f"{NAME}/complete/reduce/reduction.json"}
+    there = products(tmp_path / "to")
+    for options in ({"move": True}, {}):
+        assert only(deliver(root, **options)).state is State.THERE
+        assert products(tmp_path / "to") == there
+    assert checking.check(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+
+
+def test_what_changes_at_the_source_after_it_was_delivered_is_not_deleted(
+    root: Path, spec1d: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kpfnb.adap.archive.shipping import Shipping
+
+    mark = Shipping._mark
+
+    def slow(self: Shipping, *arguments: object) -> object:
+        flip(spec1d)
+        return mark(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Shipping, "_mark", slow)
+    moved = only(deliver(root, move=True))
+    assert moved.deleted == moved.files - 1
+    assert spec1d.is_file()
+
+
+def test_the_quota_is_kept_and_the_rest_comes_the_next_day(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    days = [datetime(2026, 11, 26, 23, tzinfo=UTC) + timedelta(n) for n in range(3)]
+    today = iter(days)
+    now = [next(today)]
+    monkeypatch.setattr("kpfnb.adap.archive.quota._now", lambda: now[0])
+    monkeypatch.setattr(
+        "kpfnb.adap.archive.places.quota",
+        lambda place, gigabytes=0: places.Quota(
+            places.desk(place) / "uploads.json", daily=round(gigabytes * 1e9), now=lambda: now[0]
+        ),
+    )
+    sizes = []
+    for day in days:
+        now[0] = day
+        parcel = only(deliver(root, quota_gb=60e-6))
+        sizes.append(parcel.uploaded)
+        assert parcel.uploaded <= 60_000
+        again = only(deliver(root, quota_gb=60e-6))
+        assert again.uploaded <= 60_000 - parcel.uploaded
+        rows = tables.read(tmp_path / "to/reduced_files_meta.dat")
+        if parcel.state is State.DELIVERED:
+            break
+        assert parcel.state is State.WAITING
+        assert parcel.outcome is Outcome.PARTIAL
+        assert "wait for the quota of the next day" in parcel.reason
+        assert rows == [], "no row of what is not delivered"
+    assert len(sizes) == 3
+    assert len(rows) == 2
+    assert checking.check(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+
+
+def test_whoever_waits_goes_on_by_itself(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    now = [datetime(2026, 11, 26, 23, 59, tzinfo=UTC)]
+    monkeypatch.setattr(
+        "kpfnb.adap.archive.places.quota",
+        lambda place, gigabytes=0: places.Quota(
+            tmp_path / "uploads.json", daily=round(gigabytes * 1e9), now=lambda: now[0]
+        ),
+    )
+    notes: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        assert 0 < seconds <= 60
+        now[0] += timedelta(seconds=seconds)
+
+    monkeypatch.setattr("kpfnb.adap.archive.delivery.time.sleep", sleep)
+    # A day passes in naps of a minute: most of them find that it is still today
+    monkeypatch.setattr("kpfnb.adap.archive.delivery.NAP_SECONDS", 86400.0)
+    monkeypatch.setattr(
+        "kpfnb.adap.archive.delivery.time.sleep",
+        lambda seconds: now.__setitem__(0, now[0] + timedelta(seconds=seconds)),
+    )
+    parcel = only(deliver(root, quota_gb=60e-6, wait=True, calls=delivery.Calls(note=notes.append)))
+    assert parcel.state is State.DELIVERED
+    assert parcel.uploaded == parcel.size
+    assert notes[0] == "IN_PROGRESS"
+    assert "files wait for the quota" in notes[1]
+    assert notes[-1] == "COMPLETE"
+
+
+def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from kpfnb import storage
+    from kpfnb.storage import Trouble
+
+    carry = storage.carry
+
+    def full(source: object, destination: object, **options: object) -> object:
+        carried = carry(source, destination, **options)  # type: ignore[arg-type]
+        if options.get("dry_run") or len(carried.items) < 5:
+            return carried
+        items = [
+            replace(i, state=storage.State.FAILED, trouble=Trouble.QUOTA, detail="userRateLimit")
+            for i in carried.items
+        ]
+        return replace(carried, items=tuple(items))
+
+    monkeypatch.setattr(storage, "carry", full)
+    parcel = only(deliver(root))
+    assert (parcel.state, parcel.waiting) == (State.WAITING, parcel.files)
+
+
+def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: Path) -> None:
+    for match, options in {
+        "no dataset x/y/2011-01-02 in": {"names": ["x/y/2011-01-02"]},
+        "has 1 parts, not 3": {"names": ["x"]},
+        "has no joint coadds": {"names": [NAME.rpartition("/")[0]]},
+        "lie in one another": {"to": root / "below"},
+        "rules": {"rules_file": "nothing.yml"},
+        "no remote 'nowhere'": {"to": "nowhere:"},
+    }.items():
+        with pytest.raises(BadInput, match=match):
+            deliver(root, **options)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="no datasets in"):
+        deliver(tmp_path / "nothing")
+    with pytest.raises(BadParameter, match="move needs a source on this machine"):
+        delivery.deliver(source="koa:", destination="to", move=True)
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_dataset_that_another_process_delivers_is_left_to_it(root: Path) -> None:
+    desk = places.desk(at("to"))
+    with locks.hold(f"deliver {NAME}", folder=desk / "locks"):
+        parcel = only(deliver(root))
+    assert (parcel.state, "is at work already" in parcel.reason) == (State.FAILED, True)
+
+
+def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
+    complete, config = root / NAME / "complete", NAME.rpartition("/")[0]
+    for name in ("1D_Coadd", "2D_Coadd"):
+        (complete / name).rename(root / config / name)
+    result = deliver(root, names=[NAME])
+    assert [parcel.unit for parcel in result.parcels] == [NAME, config]
+    rows = tables.read(tmp_path / "to/coadded_files_meta.dat")
+    assert {row["coadd1d_filename"].rpartition("/")[0] for row in rows} == {f"{config}/1D_Coadd"}
+    assert {Path(row["spec1d_filename"]).parts[2] for row in rows} == {"2011-04-02"}
+
+
+def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
+    """The remote delivery never saved its tables."""
+    notes: list[str] = []
+    result = delivery.deliver(
+        source="data:",
+        destination="koa:",
+        progress=False,
+        calls=delivery.Calls(note=notes.append),
+    )
+    assert result.outcome is Outcome.SUCCEEDED, result
+    assert notes[:4] == ["DOWNLOADING", "DOWNLOADED", "IN_PROGRESS", "COMPLETE"]
+    assert len(tables.read(remote / "reduced_files_meta.dat")) == 6
+    assert checking.check(destination="koa:", progress=False).outcome is Outcome.SUCCEEDED
+    here = delivery.deliver(source="data:", destination=tmp_path / "here", progress=False)
+    assert here.outcome is Outcome.SUCCEEDED
+    assert products(remote) == products(tmp_path / "here")
+    at("koa:").download(tmp_path / "back", progress=False)
+    assert contents(tmp_path / "back") == contents(remote)
+    again = delivery.deliver(source="data:", destination="koa:", progress=False)
+    assert {parcel.state for parcel in again.parcels} == {State.THERE}
+    assert not list((places.desk(at("koa:")) / "incoming").rglob("*.fits"))
+    assert standing.look("koa:").figures()["delivered"] == 3
+
+
+def test_tables_agree_where_others_deliver_at_the_same_time(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine ends after our tables were made, and before they are in their place."""
+    texts = toplevel.texts
+    others = iter([True])
+
+    def meanwhile(*arguments: object) -> dict[str, str]:
+        made_now = texts(*arguments)  # type: ignore[arg-type]
+        if next(others, False):
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setenv("KPFNB_WORK_DIR", str(tmp_path / "elsewhere"))
+                deliver(made, names=[reduced.DATASETS[1]])
+        return made_now
+
+    monkeypatch.setattr(toplevel, "texts", meanwhile)
+    deliver(made, names=[NAME])
+    assert len(tables.read(tmp_path / "to/reduced_files_meta.dat")) == 4
+
+
+KILLED = """
+import os, signal, sys
+from kpfnb.adap.archive import delivery, digests, shipping, toplevel
+def die(*arguments, **options): os.kill(os.getpid(), signal.SIGKILL)
+{patch}
+delivery.deliver(source=sys.argv[1], destination="to", move=True, progress=False)
+"""
+PATCHES = {
+    "before the manifest": "shipping.Shipping._write = die",
+    "before the first file": "shipping.Shipping._upload = die",
+    "before verifying": "digests.wrong = die",
+    "before the mark": "shipping.Shipping._mark = die",
+    "before anything is deleted": "shipping.Shipping._delete = die",
+    "before the tables": "toplevel.publish = die",
+    "amid deleting": """
+from pathlib import Path
+unlink, left = Path.unlink, [3]
+def count(self, *a, **o):
+    if "complete" in self.parts:
+        left[0] -= 1
+        if left[0] < 0: die()
+    unlink(self, *a, **o)
+Path.unlink = count
+""",
+}
+
+
+@pytest.mark.parametrize("where", PATCHES)
+def test_killed_anywhere_the_next_run_goes_on(where: str, root: Path, tmp_path: Path) -> None:
+    before = contents(root)
+    clean = tmp_path / "clean"
+    deliver(root, clean)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED.format(patch=PATCHES[where]), str(root)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    there = (
+        {**contents(root), **contents(tmp_path / "to")} if (tmp_path / "to").exists() else before
+    )
+    for path, data in before.items():
+        place = path.replace("/complete", "").replace("/reduce", "")
+        assert there.get(path, there.get(place)) == data, "nothing is lost"
+    result = deliver(root, move=True)
+    assert result.outcome is Outcome.SUCCEEDED, result
+    assert products(tmp_path / "to") == products(clean)
+    assert set(contents(root)) == {f"{NAME}/complete/reduce/reduction.json"}
+
+
+def test_killed_amid_copying_the_next_run_goes_on(root: Path, tmp_path: Path) -> None:
+    clean = tmp_path / "clean"
+    deliver(root, clean)
+    command = "from kpfnb.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "archive", "deliver", "--from", str(root), "--to", "to"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "RCLONE_BWLIMIT": "20k"},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "to" / NAME).rglob("*.*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not json.loads((tmp_path / "to/manifest" / f"{NAME}.json").read_text())["delivered"]
+    assert standing.look("to").figures()["delivered"] == 0
+    result = deliver(root)
+    assert result.outcome is Outcome.SUCCEEDED, result
+    there = {p: d for p, d in products(tmp_path / "to").items() if not p.endswith(".partial")}
+    assert there == products(clean)
