@@ -18,8 +18,6 @@ from kpfnb.errors import BadInput, BadParameter, KpfnbError
 from kpfnb.storage import Location
 from kpfnb.workqueue.lease import LeaseLost
 
-NAP_SECONDS = 60.0
-
 Place = str | Path | Location
 
 
@@ -164,7 +162,7 @@ class _Way:
             sent = shipping.send(unit)
             while self.wait and sent.state is State.WAITING:
                 self.calls.note(f"IN_PROGRESS: {sent.reason}")
-                time.sleep(min(shipping.quota.seconds_to_reset(), NAP_SECONDS))
+                time.sleep(shipping.quota.seconds_to_reset())
                 before, sent = sent, shipping.send(unit)
                 sent = replace(sent, uploaded=before.uploaded + sent.uploaded)
         self.calls.note("COMPLETE" if sent.state.is_good else f"{sent.state}: {sent.reason}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files
 from kpfnb.adap.archive import coaddedrows, digests, reducedrows
 from kpfnb.adap.archive.content import Content
 from kpfnb.adap.archive.digests import Digest
@@ -90,19 +89,23 @@ def make(root: Path, unit: Unit, content: Content, rules: Rules) -> Manifest:
 
 def read(path: Path) -> Manifest:
     """A manifest from its file. `BadInput` where it is damaged, or of a later version."""
-    record = files.read_json(path)
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+def parse(text: str, name: str) -> Manifest:
+    """A manifest from its text; `name` is for the error, which is as for `read`."""
     try:
+        record = json.loads(text)
         if record["layout"] != LAYOUT:
             raise BadInput(
-                f"{path.name} was written by another version of kpfnb (layout {record['layout']})",
+                f"{name} was written by another version of kpfnb (layout {record['layout']})",
                 "use that version for this delivery",
             )
         found = {place: Digest(**digest) for place, digest in record.pop("files").items()}
-        for name in ("reduced", "coadded", "unrecognised", "missing", "leftover"):
-            record[name] = tuple(record[name])
+        for key in ("reduced", "coadded", "unrecognised", "missing", "leftover"):
+            record[key] = tuple(record[key])
         del record["layout"]
         return Manifest(files=found, **record)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{path} is not a manifest: {error!r}", "deliver its dataset again"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        hint = "delete it, and deliver its dataset again"
+        raise BadInput(f"{name} is not a manifest: {error!r}", hint) from None

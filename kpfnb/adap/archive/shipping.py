@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from kpfnb import files, storage
-from kpfnb.adap.archive import content, digests, manifest, staging
+from kpfnb import storage
+from kpfnb.adap.archive import content, digests, manifest, papers, staging
 from kpfnb.adap.archive.delivered import Parcel, State
 from kpfnb.adap.archive.manifest import Manifest
 from kpfnb.adap.archive.quota import Quota
 from kpfnb.adap.archive.rules import Rules
 from kpfnb.adap.archive.unit import Unit
-from kpfnb.errors import ServiceUnavailable
 from kpfnb.storage import Carried, Item, Location, Trouble
 from kpfnb.storage import State as Carriage
 
@@ -91,21 +90,11 @@ class Shipping:
 
     def _old(self, unit: Unit) -> Manifest | None:
         """The manifest at the destination, if there is one."""
-        there = self.place / unit.manifest
-        if there.kind() != "file":
-            return None
-        with staging.folder(self.desk, unit) as folder:
-            carried = storage.carry(there, folder / "old.json", progress=False)
-            if carried.failed:
-                raise ServiceUnavailable(f"{there}: {carried.reason}")
-            return manifest.read(folder / "old.json")
+        text = papers.read(self.place / unit.manifest)
+        return manifest.parse(text, unit.manifest) if text is not None else None
 
     def _write(self, unit: Unit, made: Manifest) -> None:
-        with staging.folder(self.desk, unit) as folder:
-            files.write_text(folder / "new.json", made.text())
-            carried = storage.carry(folder / "new.json", self.place / unit.manifest, progress=False)
-        if carried.failed:
-            raise ServiceUnavailable(f"the manifest of {unit.name}: {carried.reason}")
+        papers.write(self.place, {unit.manifest: made.text()})
 
     def _mark(self, unit: Unit, made: Manifest) -> Manifest:
         """Say in the manifest that the unit is delivered."""
@@ -138,17 +127,18 @@ class Shipping:
     def _upload(self, load: Load) -> Parcel:
         """Copy what is not there yet and fits into today's quota."""
         unit, made = load.unit, load.manifest
-        todo = self._to_do(load)
-        chosen = self.quota.reserve(unit.name, todo)
+        # Without a quota nothing has to be known beforehand
+        todo = self._to_do(load) if self.quota.daily else None
+        chosen = self.quota.reserve(unit.name, todo) if todo is not None else list(load.sources)
         if not chosen:
-            return _judged(made, [], 0, len(todo))
+            return _judged(made, [], 0, len(todo or ()))
         carried = self._carry(load, chosen)
         copied = [item for item in carried.items if item.state is Carriage.COPIED]
         uploaded = sum(item.size for item in copied)
         self.quota.settle(unit.name, uploaded, len(copied))
         if carried.interrupted:
             raise KeyboardInterrupt
-        return _judged(made, carried.failed, uploaded, len(todo) - len(chosen))
+        return _judged(made, carried.failed, uploaded, len(todo) - len(chosen) if todo else 0)
 
     def _carry(self, load: Load, paths: Iterable[str], *, dry_run: bool = False) -> Carried:
         links = {path: load.sources[path] for path in paths}

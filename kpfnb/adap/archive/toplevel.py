@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kpfnb import files, locks, storage
-from kpfnb.adap.archive import coaddedrows, manifest, reducedrows, tables
+from kpfnb import locks
+from kpfnb.adap.archive import coaddedrows, manifest, papers, reducedrows, tables
 from kpfnb.adap.archive.manifest import Manifest
 from kpfnb.adap.archive.rules import Rules
 from kpfnb.adap.archive.unit import MANIFESTS
@@ -36,11 +35,7 @@ def publish(place: Location, desk: Path, rules: Rules) -> dict[str, Manifest]:
     with locks.hold("top level", wait_seconds=WAIT_SECONDS, folder=desk / "locks"):
         found = _brought(place, desk)
         for _ in range(ROUNDS):
-            for name, text in texts(found, rules).items():
-                files.write_text(desk / "top" / name, text)
-            carried = storage.carry(desk / "top", place, progress=False)
-            if carried.failed:
-                raise ServiceUnavailable(f"the tables in {place}: {carried.reason}")
+            papers.write(place, texts(found, rules))
             before, found = found, _brought(place, desk)
             if found == before:
                 return found
@@ -101,19 +96,9 @@ def _columns(keys: Mapping[str, str], width: int, where: str) -> str:
 
 def _brought(place: Location, desk: Path) -> dict[str, Manifest]:
     """The manifests, brought here; only those that are new or changed are carried."""
-    origin, folder = place / MANIFESTS, desk / MANIFESTS
-    if origin.kind() != "folder" or not any(not e.is_folder for e in origin.list(recursive=True)):
-        return {}
-    carried = storage.carry(origin, folder, mirror=True, progress=False)
-    if carried.failed:
-        raise ServiceUnavailable(f"the manifests of {place}: {carried.reason}")
+    folder = papers.bring(place / MANIFESTS, desk / MANIFESTS)
     found = {one.unit: one for one in map(manifest.read, sorted(folder.rglob("[!.]*.json")))}
     return dict(sorted(found.items()))
-
-
-def fingerprint(text: str) -> str:
-    """A short name for a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kpfnb import storage
 from kpfnb.demo import reduced
 from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
 
@@ -43,11 +44,12 @@ def remote(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """The datasets on a remote `data`, and a remote `koa` behind S3; gives the folder behind it."""
-    koa = remotes["s3"] / "koa"
-    places = {"data": str(made), "koa": f"s3:bucket/{tmp_path.name}/koa"}
+    """The datasets on a remote `data`, and a remote `koa`, both S3; the folder behind `koa`."""
+    places = {name: f"s3:bucket/{tmp_path.name}/{name}" for name in ("data", "koa")}
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
-    return koa
+    carried = storage.at("data:").upload(made, progress=False)
+    assert not carried.failed, carried
+    return remotes["s3"] / "koa"
 
 
 def contents(folder: Path) -> dict[str, bytes]:

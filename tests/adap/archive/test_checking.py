@@ -76,7 +76,7 @@ def test_a_table_that_somebody_changed_is_found(there: Path) -> None:
 
 def test_a_damaged_manifest_is_named(there: Path) -> None:
     (there / f"manifest/{NAME}.json").write_text("{")
-    with pytest.raises(BadInput, match=r"2011-04-02\.json is not valid JSON"):
+    with pytest.raises(BadInput, match=r"2011-04-02\.json is not a manifest"):
         check()
 
 

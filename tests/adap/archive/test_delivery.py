@@ -231,13 +231,6 @@ def test_whoever_waits_goes_on_by_itself(
     )
     notes: list[str] = []
 
-    def sleep(seconds: float) -> None:
-        assert 0 < seconds <= 60
-        now[0] += timedelta(seconds=seconds)
-
-    monkeypatch.setattr("kpfnb.adap.archive.delivery.time.sleep", sleep)
-    # A day passes in naps of a minute: most of them find that it is still today
-    monkeypatch.setattr("kpfnb.adap.archive.delivery.NAP_SECONDS", 86400.0)
     monkeypatch.setattr(
         "kpfnb.adap.archive.delivery.time.sleep",
         lambda seconds: now.__setitem__(0, now[0] + timedelta(seconds=seconds)),
@@ -262,7 +255,7 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
 
     def full(source: object, destination: object, **options: object) -> object:
         carried = carry(source, destination, **options)  # type: ignore[arg-type]
-        if options.get("dry_run") or len(carried.items) < 5:
+        if options.get("dry_run"):
             return carried
         items = [
             replace(i, state=storage.State.FAILED, trouble=Trouble.QUOTA, detail="userRateLimit")
@@ -281,7 +274,7 @@ def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: P
         "has 1 parts, not 3": {"names": ["x"]},
         "has no joint coadds": {"names": [NAME.rpartition("/")[0]]},
         "lie in one another": {"to": root / "below"},
-        "rules": {"rules_file": "nothing.yml"},
+        r"nothing\.yml can.t be read": {"rules_file": "nothing.yml"},
         "no remote 'nowhere'": {"to": "nowhere:"},
     }.items():
         with pytest.raises(BadInput, match=match):
@@ -289,7 +282,7 @@ def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: P
     with pytest.raises(BadInput, match="no datasets in"):
         deliver(tmp_path / "nothing")
     with pytest.raises(BadParameter, match="move needs a source on this machine"):
-        delivery.deliver(source="koa:", destination="to", move=True)
+        delivery.deliver(source="data:", destination="to", move=True)
     assert not (tmp_path / "to").exists()
 
 
@@ -355,6 +348,16 @@ def test_tables_agree_where_others_deliver_at_the_same_time(
     assert len(tables.read(tmp_path / "to/reduced_files_meta.dat")) == 4
 
 
+@pytest.fixture(scope="module")
+def clean(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a delivery that nobody disturbs gives."""
+    folder = tmp_path_factory.mktemp("clean")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KPFNB_WORK_DIR", str(folder / "work"))
+        deliver(made, folder / "to", names=[NAME])
+    return products(folder / "to")
+
+
 KILLED = """
 import os, signal, sys
 from kpfnb.adap.archive import delivery, digests, shipping, toplevel
@@ -383,10 +386,10 @@ Path.unlink = count
 
 
 @pytest.mark.parametrize("where", PATCHES)
-def test_killed_anywhere_the_next_run_goes_on(where: str, root: Path, tmp_path: Path) -> None:
+def test_killed_anywhere_the_next_run_goes_on(
+    where: str, root: Path, tmp_path: Path, clean: dict[str, bytes]
+) -> None:
     before = contents(root)
-    clean = tmp_path / "clean"
-    deliver(root, clean)
     done = subprocess.run(
         [sys.executable, "-c", KILLED.format(patch=PATCHES[where]), str(root)],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
@@ -402,13 +405,13 @@ def test_killed_anywhere_the_next_run_goes_on(where: str, root: Path, tmp_path: 
         assert there.get(path, there.get(place)) == data, "nothing is lost"
     result = deliver(root, move=True)
     assert result.outcome is Outcome.SUCCEEDED, result
-    assert products(tmp_path / "to") == products(clean)
+    assert products(tmp_path / "to") == clean
     assert set(contents(root)) == {f"{NAME}/complete/reduce/reduction.json"}
 
 
-def test_killed_amid_copying_the_next_run_goes_on(root: Path, tmp_path: Path) -> None:
-    clean = tmp_path / "clean"
-    deliver(root, clean)
+def test_killed_amid_copying_the_next_run_goes_on(
+    root: Path, tmp_path: Path, clean: dict[str, bytes]
+) -> None:
     command = "from kpfnb.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", command, "archive", "deliver", "--from", str(root), "--to", "to"],
@@ -425,4 +428,4 @@ def test_killed_amid_copying_the_next_run_goes_on(root: Path, tmp_path: Path) ->
     result = deliver(root)
     assert result.outcome is Outcome.SUCCEEDED, result
     there = {p: d for p, d in products(tmp_path / "to").items() if not p.endswith(".partial")}
-    assert there == products(clean)
+    assert there == clean

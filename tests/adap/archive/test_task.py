@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.archive import checking, task
+from kpfnb.demo import reduced
+from kpfnb.outcomes import Outcome
+from kpfnb.services import valkey
+from kpfnb.workqueue import tasks
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import Ending, State
+from tests.workqueue.conftest import wait_for
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def queue(remote: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    monkeypatch.setenv("KPFNB_QUEUE_LEASE_SECONDS", "2")
+    monkeypatch.setenv("KPFNB_QUEUE_HEARTBEAT_SECONDS", "0.5")
+    monkeypatch.setenv("KPFNB_QUEUE_BACKOFF_SECONDS", "0.05")
+    with Queue("archive") as found:
+        yield found
+    valkey.stop()
+
+
+def worker(**variables: str) -> subprocess.Popen[str]:
+    command = "from kpfnb.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", command, "worker", "archive", "--idle", "0"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
+    assert task.survey("archive") == dict.fromkeys(reduced.DATASETS, False)
+    queue.load(reduced.DATASETS)
+    # Slow enough to be met amid copying
+    killed = worker(RCLONE_BWLIMIT="30k")
+    first = reduced.DATASETS[0]
+    wait_for(lambda: queue.item(first).note == "IN_PROGRESS", 60)
+    assert queue.item(first).state is State.RUNNING
+    wait_for(lambda: list((remote / "manifest").rglob("*.json")), 60)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    output, _ = worker().communicate(timeout=240)
+    assert "succeeded: 3 done" in output, output
+    items = [queue.item(name) for name in reduced.DATASETS]
+    assert {(item.state, item.note) for item in items} == {(State.DONE, "COMPLETE")}
+    assert items[0].result["figures"]["delivered"] == 1
+    assert items[0].attempts == 2
+    endings = [(event.item, event.ending) for event in queue.events()]
+    assert endings.count((first, Ending.LOST)) == 1
+    assert sorted(i for i, e in endings if e is Ending.DONE) == sorted(reduced.DATASETS)
+    found = checking.check(destination="koa:", progress=False)
+    assert (found.outcome, len(found.files)) == (Outcome.SUCCEEDED, 3)
+    assert task.survey("archive") == dict.fromkeys(reduced.DATASETS, True)
+
+
+def test_a_dataset_that_can_not_be_delivered_is_parked_with_the_reason(queue: Queue) -> None:
+    queue.load(["x/y/2011-01-02"])
+    output, _ = worker().communicate(timeout=120)
+    item = queue.item("x/y/2011-01-02")
+    assert item.state is State.PARKED, output
+    assert item.error.startswith("no dataset x/y/2011-01-02 in data:")
+
+
+def test_options_of_the_command_line_are_understood() -> None:
+    found = tasks.find("archive").options({"quota_gb": "700", "wait": "false"})
+    assert found == {"quota_gb": 700.0, "wait": False}
