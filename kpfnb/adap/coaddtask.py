@@ -25,8 +25,9 @@ from kpfnb.adap.coaddrules import CoaddRules
 from kpfnb.adap.pypeitparameters import Tree
 from kpfnb.adap.reducedexposures import Exposure, Found
 from kpfnb.adap.slitexclusion import Bad
-from kpfnb.errors import BadInput
+from kpfnb.errors import BadInput, BadParameter
 
+FLUXES = ("auto", "archive", "standard", "none")
 TOLERANCE = 20.0
 """How far a slit may be from itself in another exposure (pixels), where no parameter tells."""
 
@@ -121,6 +122,8 @@ def prepare(
     ------
     BadInput, BadParameter : an argument that names nothing, or a file that can't be used
     """
+    if flux not in FLUXES:
+        raise BadParameter(f"flux: {flux!r} is none of {', '.join(FLUXES)}", "auto is the default")
     folder = task.expanded(root, "root")
     found = reducedexposures.find(folder)
     name = name_of(folder)

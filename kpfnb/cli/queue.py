@@ -70,7 +70,7 @@ def load(
     Example: kpfnb queue load reduce Q0123/G600/2024-01-15 Q0456/G600/2024-01-16
     """
     rank = _priority(priority)
-    in_sheet = _blank_in_sheet(tab) if sheet or tab else None
+    in_sheet = _blank_in_sheet(name, tab) if sheet or tab else None
     wanted = wanted_items(items, file) if items or file or in_sheet is None else []
     wanted += in_sheet or []
     with open_queue(name) as queue:
@@ -137,10 +137,11 @@ def open_queue(name: str) -> Queue:
     return Queue(name)
 
 
-def _blank_in_sheet(tab: str) -> list[str]:
+def _blank_in_sheet(name: str, tab: str) -> list[str]:
     from kpfnb import sheets
 
-    return sheets.blank_items(sheets.open(), sheets.StatusTab.parse(tab) if tab else None)
+    book = sheets.open()
+    return sheets.blank_items(book, sheets.StatusTab.of_queue(name, tab or book.tab))
 
 
 def wanted_items(items: list[str] | None, file: Path | None) -> list[str]:

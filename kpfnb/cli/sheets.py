@@ -24,8 +24,10 @@ def mirror(
 ) -> None:
     """Write the statuses of a queue's items into the sheet: the setting sheet, or work/workbook.
 
-    Rows are found by their names; nothing but status and worker is touched. With --watch it goes
-    on when the sheet or the queue does not answer, and catches up. Quota: 15 s or more for Google.
+    Rows are found by their names; nothing but status and worker is touched. The tab is WorkQueue
+    (of coadd1d and coadd2d: `coadd status`), if neither --tab nor the setting says else. With
+    --watch it goes on when the sheet or the queue does not answer, and catches up. Quota: 15 s or
+    more for Google.
 
     Example: kpfnb queue mirror reduce --tab WorkQueue@B --watch 15
     """
@@ -36,7 +38,7 @@ def mirror(
 
     # Who comes again need not be patient
     book = sheets.open(patience_seconds=0 if watch else PATIENCE_SECONDS)
-    kept = sheets.Mirror(book, sheets.StatusTab.parse(tab or book.tab), add=add)
+    kept = sheets.Mirror(book, sheets.StatusTab.of_queue(name, tab or book.tab), add=add)
 
     def truth() -> dict[str, sheets.Standing]:
         with Queue(name) as queue:

@@ -48,17 +48,24 @@ class StatusTab:
     Attributes
     ----------
     name : the title of the tab
+    title : of the column of the status, where it has none
     """
 
     name: str = TAB
     status: str = "B"
     names: str = "A"
+    title: str = STATUS
 
     @classmethod
     def parse(cls, text: str = "") -> StatusTab:
         """From `worksheet@COLUMN`, the column being that of the status."""
         tab, column = address.split_tab(text)
         return cls(tab or TAB, column or "B")
+
+    @classmethod
+    def of_queue(cls, queue: str, named: str = "") -> StatusTab:
+        """That of a queue, where none is named: coadds have one of their own."""
+        return cls.parse(named) if named else _OF_QUEUES.get(queue, cls())
 
     def blank(self, table: Table) -> list[str]:
         """The names of the rows without a status, in their order, each once."""
@@ -83,8 +90,8 @@ class StatusTab:
         names, status = table.column(self.names), table.column(self.status)
         rows = table.rows_of(names, self._first(table))
         changed: dict[tuple[int, int], cells.Value] = {}
-        if add and not table.rows:
-            titles = {names: NAMES, status: STATUS, status + 1: WORKER}
+        if add and not (table.rows and (self._first(table) == 0 or table.cell(0, status))):
+            titles = {names: NAMES, status: self.title, status + 1: WORKER}
             changed |= plans.differing(table, 0, titles)
         for name, standing in standings.items():
             wanted = {status: standing.status, status + 1: standing.worker}
@@ -105,6 +112,12 @@ class StatusTab:
         name = table.cell(0, table.column(self.names)).strip().lower()
         status = table.cell(0, table.column(self.status)).strip().lower()
         return int(name in _TITLES or bool(status and status not in _KNOWN))
+
+
+_OF_QUEUES = {
+    "coadd2d": StatusTab("coadd status", "B", title="Coadd 2D"),
+    "coadd1d": StatusTab("coadd status", "D", title="Coadd 1D"),
+}
 
 
 def blank_items(book: Book, tab: StatusTab | None = None) -> list[str]:

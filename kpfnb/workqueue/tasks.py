@@ -22,6 +22,8 @@ from kpfnb.parameters import Parameter, parse_kind, validate
 MODULES = {
     "archive": "kpfnb.adap.archive.task",
     "backup": "kpfnb.adap.backing",
+    "coadd1d": "kpfnb.adap.coadd1dtask",
+    "coadd2d": "kpfnb.adap.coadd2dtask",
     "scorecard": "kpfnb.adap.rescoring",
     "reduce": "kpfnb.adap.reducing",
     "test": "kpfnb.workqueue.trial",

@@ -10,7 +10,7 @@ import pytest
 from kpfnb import sheets
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.outcomes import Outcome
-from kpfnb.sheets import Book, Mirror, Standing, standing
+from kpfnb.sheets import Book, Mirror, Standing, StatusTab, standing
 from kpfnb.sheets import mirror as mirrors
 from kpfnb.workqueue.records import Item, State
 from tests.sheets.conftest import Local, Remote
@@ -54,6 +54,14 @@ def test_a_new_tab(book: Book, behind: Behind) -> None:
     assert done.to_dict()["added"] == 1
     assert behind.raw("WorkQueue") == [["dataset", "status", "pod"], ["A", "COMPLETE", "w1"]]
     assert sheets.blank_items(book) == []
+
+
+def test_two_queues_share_the_tab_of_coadds(book: Book, behind: Behind) -> None:
+    for queue in ("coadd2d", "coadd1d"):
+        Mirror(book, StatusTab.of_queue(queue), add=True).update({"A": DONE})
+    rows = behind.raw("coadd status")
+    assert rows[0] == ["dataset", "Coadd 2D", "pod", "Coadd 1D", "pod"]
+    assert rows[1:] == [["A", "COMPLETE", "w1", "COMPLETE", "w1"]]
 
 
 def test_an_outage_is_survived_told_and_caught_up_with(
