@@ -62,9 +62,8 @@ def load(path: str | Path = "") -> Criteria:
         text = Path(path).expanduser().read_text("utf-8") if path else own.read_text("utf-8")
         given = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(
-            f"limits: can't read {path}: {error}", "write it as scorelimits.yml"
-        ) from error
+        why = " ".join(str(error).split())
+        raise BadInput(f"can't read the limits {path}: {why}", f"write it as {FILE}") from error
     place = str(path) or FILE
     _check_keys(given, {"limits", "datasets"}, place)
     default = _limits(given.get("limits") or {}, f"{place}: limits")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kpfnb import files
+from kpfnb import files, settings
 from kpfnb.adap.scorecard import Scorecard
 from kpfnb.adap.scorefaults import BAD
 from kpfnb.adap.scorelimits import Criteria, Limits
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kpfnb.adap.gallery import Gallery
 
+PAGE = "scorecard.html"
 WORST = 12
 SHOWN = ("dataset", "science_file", "status", "slit_count", "bad_slit_count", "object_count")
 """The columns that a terminal has room for."""
@@ -164,12 +165,17 @@ class Scores(Brief):
         found = [path for one in self.worst(most) for path in one.pictures()]
         return Gallery(list(dict.fromkeys(found)))
 
-    def page(self, path: str | Path) -> Path:
-        """Write the page; one that would be the same is not touched."""
+    def page(self, path: str | Path = "") -> Path:
+        """Write the page, by default scorecard.html in the work directory; where it is.
+
+        One that would be the same is not touched; a dry run writes none.
+        """
         from kpfnb.adap import scorepage
 
-        target, text = Path(path).expanduser().absolute(), scorepage.page(self)
-        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+        target = Path(path or settings.load().work_dir / PAGE).expanduser().absolute()
+        text = scorepage.page(self)
+        is_same = target.is_file() and target.read_text(encoding="utf-8") == text
+        if not self.dry_run and not is_same:
             files.write_text(target, text)
         return target
 

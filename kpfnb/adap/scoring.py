@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kpfnb import compute, files
+from kpfnb import compute, files, settings
 from kpfnb.adap import dataset as datasets
 from kpfnb.adap import scorecard, scorelimits, scorerow, workplace
 from kpfnb.adap.scorecard import Scorecard
@@ -69,8 +69,14 @@ def run(
 
 
 def find(root: Path) -> list[Place]:
-    """The reductions at or below a folder, in order. `BadInput` where there is none."""
-    root = root.expanduser().absolute()
+    """The reductions at or below a folder, in order. `BadInput` where there is none.
+
+    A relative folder that is not here is looked for in the work directory.
+    """
+    root = root.expanduser()
+    if not root.is_dir() and not root.is_absolute():
+        root = settings.load().work_dir / root
+    root = root.absolute()
     if not root.is_dir():
         raise BadInput(f"no folder {root}", "name a reduction, a dataset or a folder of datasets")
     found = [root] if any(root.glob("*/*.pypeit")) else _below(root)

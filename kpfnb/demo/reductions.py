@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from kpfnb import files
+from kpfnb import files, settings
 from kpfnb.demo import slitmask
 from kpfnb.demo.slitmask import BITS, Slit
 
+FOLDER = "simulated"
 VERSION = "2.0.1"
 SETUP = "keck_deimos_A"
 MASKS = ("simulated_A", "simulated_B", "simulated_C")
@@ -29,11 +30,13 @@ PIXELS = 8
 Detectors = Mapping[str, Sequence[Slit]]
 
 
-def simulate(root: Path, count: int = 5) -> Path:
+def simulate(root: Path | None = None, count: int = 5) -> Path:
     """So many datasets below a folder, later ones a little worse; what is there is left alone.
 
-    The last of them has a frame that PypeIt could not reduce.
+    The last of them has a frame that PypeIt could not reduce. Gives the folder, by default one in
+    the work directory.
     """
+    root = root or settings.load().work_dir / FOLDER
     for number in range(count):
         mask = MASKS[number % len(MASKS)]
         night = FIRST + timedelta(days=47 * number)
