@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kpfnb import locks, log
-from kpfnb.adap import dataset, installation, profile, reduction, stages
+from kpfnb.adap import dataset, installation, profile, stages, task
 from kpfnb.adap.reduced import Reduction
 from kpfnb.adap.reductions import Part, Reductions, StageDone
 from kpfnb.adap.stages import Order, Stage, Work
@@ -94,7 +94,7 @@ def run(
     if dry_run:
         return _dry_run(name, wanted)
     held = lease or Lease("", name, 0, 1, lambda: True)
-    with locks.hold(f"dataset-{name}", wait_seconds=reduction.DYING_SECONDS):
+    with locks.hold(f"dataset-{name}", wait_seconds=task.DYING_SECONDS):
         return _do(Work(name, wanted, held, held.note, progress))
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kpfnb import locks, machine, settings
+from kpfnb import files, locks, machine, settings
 
 FOLDER = "memory"
+NOTE = ".note"
 POLL_SECONDS = 1.0
 LEDGER_SECONDS = 60.0
 GB = 1_000_000_000
@@ -31,19 +32,32 @@ def expected_bytes(record: Mapping[str, Any] | None) -> int:
 
 
 @contextmanager
-def reserve(wanted: int, *, tell: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+def reserve(
+    wanted: int,
+    *,
+    name: str = "",
+    folder: Path = Path(),
+    tell: Callable[[str], None] = lambda text: None,
+) -> Iterator[None]:
     """Wait until `wanted` bytes are free, and hold them while the block lasts.
 
     A run that is alone never waits: what it is expected to take may be wrong.
+
+    Parameters
+    ----------
+    name, folder : of what is run, for those who watch
+    tell : called while it waits
     """
     from filelock import FileLock
 
-    folder = settings.load().work_dir / FOLDER
-    mine = folder / f"{wanted}-{os.getpid()}-{uuid.uuid4().hex}.lock"
+    place = settings.load().work_dir / FOLDER
+    mine = place / f"{wanted}-{os.getpid()}-{uuid.uuid4().hex}.lock"
     lock = FileLock(mine)
     while True:
-        with locks.hold("memory", wait_seconds=LEDGER_SECONDS, folder=folder):
-            if fits(wanted, _others(folder), machine.available_bytes(), _budget()):
+        with locks.hold("memory", wait_seconds=LEDGER_SECONDS, folder=place):
+            if fits(wanted, running(), machine.available_bytes(), _budget()):
+                note = {"name": name, "folder": str(folder.absolute())}
+                files.write_json(mine.with_suffix(NOTE), note)
                 lock.acquire()
                 break
         tell(f"waiting for {wanted / GB:.1f} GB of memory")
@@ -52,20 +66,23 @@ def reserve(wanted: int, *, tell: Callable[[str], None] = lambda text: None) -> 
         yield
     finally:
         lock.release()
-        mine.unlink(missing_ok=True)
+        _forget(mine)
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """Of another run.
+    """Of one run.
 
     Attributes
     ----------
-    reserved, taken : bytes that it may take, and has taken so far
+    reserved, taken : bytes that it may take, and takes now
+    name, folder : of what is run
     """
 
     reserved: int
     taken: int
+    name: str = ""
+    folder: str = ""
 
 
 def fits(wanted: int, others: list[Reservation], free: int, budget: int) -> bool:
@@ -88,19 +105,25 @@ def _budget() -> int:
     return round(settings.load().pypeit_memory_budget_gb * GB)
 
 
-def _others(folder: Path) -> list[Reservation]:
-    """The reservations of those that live; what the dead have left is removed."""
+def running() -> list[Reservation]:
+    """The runs that live; what the dead have left is removed."""
     from filelock import FileLock, Timeout
 
     found = []
-    for path in folder.glob("*-*.lock"):
+    for path in sorted((settings.load().work_dir / FOLDER).glob("*-*.lock")):
         reserved, pid, _ = path.stem.split("-")
         try:
             with FileLock(path, timeout=0):
-                path.unlink(missing_ok=True)
+                _forget(path)
         except Timeout:
-            found.append(Reservation(int(reserved), _taken(int(pid))))
+            note = files.read_json(path.with_suffix(NOTE))
+            found.append(Reservation(int(reserved), _taken(int(pid)), **note))
     return found
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_suffix(NOTE).unlink(missing_ok=True)
 
 
 def _taken(pid: int) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import fitsheader
 from kpfnb.adap.command import Step
 from kpfnb.adap.products import SCIENCE, Verdict
 from kpfnb.outcomes import Outcome
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kpfnb.adap.gallery import Gallery
+    from kpfnb.adap.pypeitfile import PypeItFile
     from kpfnb.adap.spectra import Spectrum
 
 REASONS_SHOWN = 3
@@ -32,6 +34,14 @@ class FrameType:
     target: str
     exposure_seconds: float | None
     setup: str
+
+    @classmethod
+    def of(cls, plans: Iterable[PypeItFile]) -> Iterator[FrameType]:
+        """The frames of reduction files, used and not."""
+        for plan in plans:
+            for f in plan.frames:
+                setup = plan.path.parent.name
+                yield cls(f.file, ", ".join(f.types), f.target, f.exposure_seconds, setup)
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,6 +104,13 @@ class Reduction(Brief):
     def complete(self) -> bool:
         """True where doing it again with the same inputs could not make it better."""
         return bool(self.science) and all(v.good for v in self.science) and not self.problems
+
+    def is_still_whole(self) -> bool:
+        """Whether all was reduced then, and all products are there still."""
+        names = [(v.setup, name) for v in self.science for name in (v.spec1d, v.spec2d)]
+        return self.complete and not any(
+            fitsheader.defect(self.output / setup / SCIENCE / name) for setup, name in names
+        )
 
     def wrong(self) -> Iterable[str]:
         """Everything that went wrong, each in one line; a reason that many share is told once."""
@@ -188,9 +205,10 @@ class Reduction(Brief):
         from kpfnb.adap import usefulwarnings
 
         rows = [
-            (log.parent.name, one.line, one.section, one.text)
-            for log in (self.output / s / f"{s}.log" for s in self._setups)
-            for one in usefulwarnings.find(log)
+            (setup, one.line, one.section, one.text)
+            for setup in self._setups
+            for plan in sorted((self.output / setup).glob("*.pypeit"))
+            for one in usefulwarnings.find(plan.with_suffix(".log"))
         ]
         return pd.DataFrame(rows, columns=["setup", "line", "about", "warning"])
 

@@ -10,18 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, fitsheader, live, locks, settings
+from kpfnb import files, live, locks, settings
 from kpfnb.adap import command, frames, memory, pack, products, pypeitfile, task, workplace
 from kpfnb.adap.command import Limits, Step
 from kpfnb.adap.frames import RawFrame
-from kpfnb.adap.products import SCIENCE, Verdict
+from kpfnb.adap.products import Verdict
 from kpfnb.adap.pypeitfile import PypeItFile
 from kpfnb.adap.reduced import FrameType, Reduction
 from kpfnb.adap.task import Task
 from kpfnb.errors import BadInput
-
-DYING_SECONDS = 60
-"""How long to wait for the processes of a killed run to be gone."""
 
 
 def run(
@@ -76,9 +73,9 @@ def run(
     name = f"reduction-{plan.output.name}-{_digest(plan.output)}"
     with locks.hold(name):
         # The processes of a killed run hold this one until they are gone
-        with locks.hold(f"{name}-processes", wait_seconds=DYING_SECONDS):
+        with locks.hold(f"{name}-processes", wait_seconds=task.DYING_SECONDS):
             old = _earlier(plan, force=force)
-        if old and not force and old.inputs == inputs and _still_whole(old):
+        if old and not force and old.inputs == inputs and old.is_still_whole():
             return replace(old, note=f"nothing to do: {old.reason}, inputs unchanged")
         limits = Limits(silence_minutes, timeout_minutes)
         variables = pack.environment(settings.load().work_dir)
@@ -87,7 +84,7 @@ def run(
         work = _Work(plan, limits, variables, lock, progress, tell)
         workplace.begin(plan.output, inputs)
         try:
-            with memory.reserve(expected, tell=tell):
+            with memory.reserve(expected, name=plan.output.name, folder=plan.output, tell=tell):
                 result = work.do(found, inputs)
             files.write_json(plan.output / workplace.RECORD, result.to_dict())
         except BaseException:
@@ -131,7 +128,7 @@ class _Work:
             if step.failure:
                 return replace(result, problems=(f"{step.name}: {step.failure}",))
         plans = [pypeitfile.read(p) for p in sorted(self.task.output.glob("*/*.pypeit"))]
-        result = replace(result, types=tuple(_types(plans)))
+        result = replace(result, types=tuple(FrameType.of(plans)))
         return self._reduce_all(result, [plan for plan in plans if plan.targets])
 
     def _set_up(self, found: Sequence[RawFrame]) -> Step:
@@ -197,14 +194,6 @@ def _with(
     )
 
 
-def _types(plans: Sequence[PypeItFile]) -> list[FrameType]:
-    return [
-        FrameType(f.file, ", ".join(f.types), f.target, f.exposure_seconds, plan.path.parent.name)
-        for plan in plans
-        for f in plan.frames
-    ]
-
-
 def _earlier(plan: Task, *, force: bool) -> Reduction | None:
     """The finished reduction in the output; `BadInput` where it is one of another dataset."""
     record = workplace.recover(plan.output)
@@ -217,14 +206,6 @@ def _earlier(plan: Task, *, force: bool) -> Reduction | None:
             "name another output, or use force to replace it",
         )
     return old
-
-
-def _still_whole(old: Reduction) -> bool:
-    """Whether all was reduced then, and all products are there still."""
-    names = [(v.setup, name) for v in old.science for name in (v.spec1d, v.spec2d)]
-    return old.complete and not any(
-        fitsheader.defect(old.output / setup / SCIENCE / name) for setup, name in names
-    )
 
 
 def _dry_run(plan: Task, found: Sequence[RawFrame]) -> Reduction:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kpfnb.adap.gallery import Gallery
+    from kpfnb.adap.spectra import Spectrum
 
 REASONS_SHOWN = 3
 
@@ -186,11 +187,15 @@ class Reductions(Brief):
                 rows.append((part.name, step.name, round(step.seconds, 1), peak, step.failure))
         return pd.DataFrame(rows, columns=columns)
 
+    def spectra(self) -> list[Spectrum]:
+        """The extracted spectra of all reduced frames of which the files are here."""
+        return [one for made in self.reductions for one in made.spectra()]
+
     def plot(self) -> Figure:
         """The extracted spectra."""
         from kpfnb.adap import spectra
 
-        return spectra.figure([one for made in self.reductions for one in made.spectra()])
+        return spectra.figure(self.spectra())
 
     def qa(self) -> Gallery:
         """PypeIt's QA pictures, to be shown by a notebook."""

@@ -17,6 +17,9 @@ from kpfnb.errors import BadInput, BadParameter
 SETUPS = re.compile(r"all|[A-Z]+(,[A-Z]+)*")
 FOLDER = "reductions"
 
+DYING_SECONDS = 60
+"""How long to wait for the processes of a killed run to be gone."""
+
 
 @dataclass(frozen=True)
 class Task:

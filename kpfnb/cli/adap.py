@@ -12,6 +12,40 @@ from kpfnb.errors import BadParameter
 
 
 @app.command()
+def run_pypeit(
+    root: Annotated[str, typer.Argument(help="Folder that has .pypeit files at any depth.")],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="So many at a time; else as the settings say.")
+    ] = None,
+    silence_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
+    ] = 30,
+    timeout_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop a run that takes longer; 0: never.")
+    ] = 0,
+    force: Annotated[bool, typer.Option(help="Also where there is nothing to do.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Run PypeIt on every .pypeit file below a folder, where it lies; several at a time.
+
+    Example: kpfnb run-pypeit /data/adap --workers 4
+    """
+    from kpfnb.adap import pypeitfiles
+
+    result = pypeitfiles.run(
+        root,
+        workers=workers,
+        silence_minutes=silence_minutes,
+        timeout_minutes=timeout_minutes,
+        force=force,
+        dry_run=dry_run,
+        progress=not as_json,
+    )
+    finish(result, as_json=as_json)
+
+
+@app.command()
 def reduce(
     raw: Annotated[
         str,

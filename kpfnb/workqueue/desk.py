@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpfnb import live
 from kpfnb.errors import KpfnbError
-from kpfnb.workqueue import status
+from kpfnb.workqueue import status, tasks
 from kpfnb.workqueue.changes import Action
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import State
@@ -69,11 +69,21 @@ def try_out(name: str, workers: int, *, sleep_seconds: float, fail: str = "") ->
 
     fail : items that have this text in their name fail
     """
+    return work("test", name, workers, parameters={"sleep": sleep_seconds, "fail": fail})
+
+
+def work(task: str, name: str, workers: int, *, parameters: Mapping[str, Any]) -> Done:
+    """Let a few workers do a task with the queue until nothing is left, and wait for them.
+
+    parameters : options of the task
+    """
     if not workers:
         return Done(())
+    # Refused here, where it is read
+    tasks.find(task).options(parameters)
     # A program of its own: a notebook's kernel has threads, and can't be forked
-    arguments = ["worker", "test", f"--queue={name}", f"--count={workers}", "--idle=0"]
-    arguments += [f"--sleep={sleep_seconds}", f"--parameter=fail={fail}"]
+    arguments = ["worker", task, f"--queue={name}", f"--count={workers}", "--idle=0"]
+    arguments += [f"--parameter={key}={value}" for key, value in parameters.items()]
     program = [sys.executable, "-c", "from kpfnb.cli import main; main()"]
     with subprocess.Popen(
         [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -83,7 +93,7 @@ def try_out(name: str, workers: int, *, sleep_seconds: float, fail: str = "") ->
         except BaseException:
             process.terminate()
             raise
-    return Done((f"{workers} test workers: {told.strip()}",))
+    return Done((f"{workers} {task} workers: {told.strip()}",))
 
 
 def watch(name: str, seconds: float) -> None:

@@ -115,7 +115,8 @@ def reduce(arguments: Sequence[str]) -> None:
             with log.open("a") as stream:
                 stream.write(_line("INFO", "still fitting"))
             time.sleep(0.05)
-    for number, frame in enumerate(pypeitfile.read(file).targets):
+    targets = () if behaviour == "exit 0 at once" else pypeitfile.read(file).targets
+    for number, frame in enumerate(targets):
         stem = f"{Path(frame.file).stem}-star_KASTb_20150520T0{number}.fits"
         if number == 0 or behaviour not in ("crash", "exit 0 early"):
             write_spec2d(Path("Science") / f"spec2d_{stem}", frame.file)
