@@ -107,6 +107,30 @@ def show(
         _print_details(record)
 
 
+@runs_app.command("prune")
+def prune(
+    keep: Annotated[str, typer.Option(help="How long good runs stay: 90d, 12w or 1y.")],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Remove old runs. Failed, crashed and partial ones stay four times as long as good ones.
+
+    What always stays: what runs, the last run of each notebook and its last good one, and what the
+    page of a pipeline that stays leads to.
+
+    Example: kpfnb runs prune --keep 90d --dry-run
+    """
+    from kpfnb.pipelines import journal
+    from kpfnb.runs import pruning
+
+    pruned = pruning.prune(keep, references=journal.referenced, dry_run=dry_run)
+    if as_json:
+        _print_json(pruned.to_dict())
+    else:
+        print(pruned)
+    raise typer.Exit(pruned.outcome.exit_code)
+
+
 def given_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
     """The parameters in files and in name=value pairs; a later one wins."""
     from kpfnb import notebooks

@@ -97,6 +97,17 @@ def results(states: Mapping[str, StepState], runs_dir: Path) -> dict[str, dict[s
     return found
 
 
+def referenced(directory: Path) -> set[str]:
+    """The run directories, below the runs directory, that a pipeline's page leads to."""
+    try:
+        values = files.read_json(directory / STEPS_NAME)
+        steps = {step["run"] for step in values["steps"] if step.get("run")}
+    except (OSError, BadInput, KeyError, TypeError, AttributeError):
+        return set()
+    resumed = values.get("resumes")
+    return steps | ({f"{directory.parent.name}/{resumed}"} if resumed else set())
+
+
 def folder_name(pipeline: str) -> str:
     """The name under which a pipeline's runs are kept."""
     return f"{KIND}-{pipeline}"

@@ -107,7 +107,12 @@ def environment() -> Any:
 @cache
 def style() -> str:
     """The style sheet of reports and run pages."""
-    return str(environment().loader.get_source(environment(), "style.css")[0])
+    return source("style.css")
+
+
+def source(name: str) -> str:
+    """A file of the templates as it stands."""
+    return str(environment().loader.get_source(environment(), name)[0])
 
 
 def _links(record: Record, top: str) -> list[Link]:
