@@ -131,6 +131,26 @@ def prune(
     raise typer.Exit(pruned.outcome.exit_code)
 
 
+@runs_app.command("site")
+def site() -> None:
+    """Bring the pages below runs/ up to date: runs, pipelines, nights and datasets.
+
+    What runs here does so by itself; after runs were copied or removed by hand, this does.
+
+    Example: kpfnb runs site
+    """
+    from kpfnb import settings
+    from kpfnb.adap import datasetspage
+    from kpfnb.kpf.verdict import pages
+    from kpfnb.runs import index
+
+    here = settings.load()
+    pages.write_calendar(here)
+    datasetspage.write()
+    behind = index.mend(here.runs_dir)
+    print(f"{here.runs_dir / 'index.html'}: {len(behind)} days were behind")
+
+
 def given_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
     """The parameters in files and in name=value pairs; a later one wins."""
     from kpfnb import notebooks

@@ -20,7 +20,7 @@ from kpfnb.runs import Record, catalogue
 from kpfnb.runs import view as runview
 from kpfnb.runs.view import Link
 
-LATEST = 200
+LATEST = 100
 PIPELINE = "pipeline"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

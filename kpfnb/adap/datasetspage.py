@@ -1,0 +1,127 @@
+"""The page of all datasets of this work directory: how each was reduced and scored.
+
+Part of the site of the runs (`runs/datasets/`). Made from what is on disk, so it is never wrong
+about what is there; it needs no script and no other file.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kpfnb import files, settings
+from kpfnb.adap import badslits, dataset, scorecard, workplace
+from kpfnb.errors import BadInput
+from kpfnb.runs import report, view
+from kpfnb.settings import Settings
+
+FOLDER = "datasets"
+PAGE = "index.html"
+REDUCE = f"{dataset.COMPLETE}/reduce"
+UNKNOWN = "not reduced"
+LINKED = {scorecard.FILE: "scorecard", badslits.FILE: "bad slits", workplace.RECORD: "record"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One dataset: its outcome, frames reduced of all, and the statuses of its scorecard."""
+
+    name: str
+    folder: Path
+    outcome: str = UNKNOWN
+    problem: str = ""
+    reduced: int = 0
+    frames: int = 0
+    statuses: tuple[tuple[str, int], ...] = ()
+
+
+def write() -> Path:
+    """Write the page; its path."""
+    here = settings.load()
+    path = here.runs_dir / FOLDER / PAGE
+    files.write_text(path, page(find(here), path.parent))
+    return path
+
+
+def find(here: Settings) -> list[Standing]:
+    """The datasets in the work directory, by name."""
+    top = here.work_dir / FOLDER
+    names = dataset.names_of(
+        str(path.relative_to(top)) for path in top.glob("*/*/*") if path.is_dir()
+    )
+    return [look(top / name, name) for name in names]
+
+
+def look(folder: Path, name: str) -> Standing:
+    """How a dataset stands; a damaged record is told, not raised."""
+    reduce = folder / REDUCE
+    try:
+        record = workplace.finished(reduce)
+        statuses = _statuses(reduce / scorecard.FILE)
+        if not record:
+            return Standing(name, folder, statuses=statuses)
+        science = record["science"]
+        good = sum(not one["reason"] for one in science)
+        return Standing(name, folder, record["outcome"], "", good, len(science), statuses)
+    except (BadInput, OSError, KeyError, TypeError, csv.Error, UnicodeDecodeError) as error:
+        return Standing(name, folder, problem=f"its record is damaged: {error}")
+
+
+def page(standings: list[Standing], place: Path) -> str:
+    """The page as HTML; all text escaped."""
+    from markupsafe import Markup
+
+    style = view.style()
+    counts = Counter(one.outcome for one in standings)
+    return str(
+        view.environment()
+        .get_template("datasets.html")
+        .render(
+            title="Datasets",
+            counts=[_badge(word) | {"number": number} for word, number in counts.items()],
+            datasets=[_shown(one, place) for one in standings],
+            # The package's own style sheet
+            style=Markup(style),  # noqa: S704
+            policy=report.policy(style),
+        )
+    )
+
+
+def _shown(one: Standing, place: Path) -> dict[str, Any]:
+    reduce = one.folder / REDUCE
+    return {
+        "name": one.name,
+        "badge": _badge(one.outcome),
+        "problem": one.problem,
+        "reduced": f"{one.reduced} of {one.frames}" if one.frames else "",
+        "statuses": ", ".join(f"{number} {status}" for status, number in one.statuses),
+        "links": [
+            {"text": text, "target": quote(os.path.relpath(reduce / name, place))}
+            for name, text in LINKED.items()
+            if (reduce / name).exists()
+        ],
+    }
+
+
+def _badge(word: str) -> dict[str, str]:
+    return {
+        "word": word,
+        "sign": view.SIGNS.get(word, "·"),
+        "style": word if word in view.SIGNS else "skipped",
+    }
+
+
+def _statuses(path: Path) -> tuple[tuple[str, int], ...]:
+    """The statuses of the frames in a scorecard."""
+    if not path.exists():
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        found = Counter(
+            row.get("status") or row.get("Status") or "?" for row in csv.DictReader(file)
+        )
+    return tuple(found.items())
