@@ -1,0 +1,219 @@
+"""Every kind of static page, made with text that would run, break out or fetch if it were let."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from kpfnb import files, runs, settings
+from kpfnb.adap import datasetspage, reorganisedpage, scorepage
+from kpfnb.adap.arrangement import PLACED
+from kpfnb.adap.arrangement import Row as Placed
+from kpfnb.adap.reorganised import Reorganised
+from kpfnb.adap.scorecard import Scorecard
+from kpfnb.adap.scorerow import Row as Scored
+from kpfnb.adap.scores import Scores
+from kpfnb.demo.headernight import COUNTS, Fault, plant
+from kpfnb.kpf.nightreport import making
+from kpfnb.kpf.quicklook import pages as gallery
+from kpfnb.kpf.quicklook import record, targets
+from kpfnb.kpf.quicklook.quality import Check, Verdict
+from kpfnb.kpf.quicklook.record import Heading, LeftOut, Picture, Record
+from kpfnb.kpf.timeseries import period as periods
+from kpfnb.kpf.timeseries import site as timeseries
+from kpfnb.kpf.timeseries.site import Page, Shown
+from kpfnb.kpf.verdict import assessing
+from kpfnb.outcomes import Outcome
+from kpfnb.pipelines import page as pipelinepage
+from kpfnb.pipelines.definition import Declared, Pipeline, Step
+from kpfnb.pipelines.steps import Phase, StepState
+from kpfnb.runs import index, report
+from kpfnb.runs.verdict import Facts
+
+NIGHT = "20240115"
+RUN = "window.hacked = 1"
+EVIL = f"<script>{RUN}</script><img src=x onerror='{RUN}'>\"'=HYPERLINK(\"//x\",1) ../../etc"
+IN_A_NAME = f"<img src=x onerror={RUN.replace(' ', '')}>"
+"""What a file name can hold."""
+
+IN_A_CARD = f"<svg onload='{RUN}'>=1+1 ../x"
+"""What a header card can hold."""
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+SMALL = {"L0": 40, "2D": 60, "L1": 130, "L2": 140}
+
+
+def site(top: Path) -> dict[str, Path]:
+    """All pages below `top`, by the name of their kind."""
+    here = settings.load()
+    _runs(top)
+    _night(top)
+    _datasets(here.work_dir)
+    work, data = top / "work", top / "data"
+    days = sorted((work / "runs/days").glob("20*.html"))
+    return {
+        "runs": work / "runs/index.html",
+        "pipelines": work / "runs/pipelines.html",
+        "days": work / "runs/days/index.html",
+        "day": days[-1],
+        "run report": _report(top),
+        "pipeline": _pipeline(top),
+        "nights": work / "runs/nights/index.html",
+        "verdict": work / f"runs/nights/{NIGHT}/verdict.html",
+        "night report": work / f"runs/nights/{NIGHT}/report.html",
+        "datasets": work / "runs/datasets/index.html",
+        "quicklook nights": data / "QLP/index.html",
+        "quicklook night": data / f"QLP/{NIGHT}/index.html",
+        "quicklook observation": next((data / f"QLP/{NIGHT}").glob("KP.*/index.html")),
+        "quicklook masters": data / f"QLP/{NIGHT}/Masters/index.html",
+        "time series": work / f"timeseries/day/{NIGHT}/index.html",
+        "time series index": work / "timeseries/index.html",
+        "reorganised": _write(top / "reorganised.html", reorganisedpage.page(_reorganised(top))),
+        "scorecard": _write(top / "scorecard.html", scorepage.page(Scores((_scorecard(top),)))),
+    }
+
+
+def _runs(top: Path) -> None:
+    for outcome in (*Outcome, None):
+        for notebook, kind in (("progress", "notebook"), (f"odd {IN_A_NAME}", "pipeline")):
+            known = {"parameters": {"start": NIGHT, EVIL: EVIL}, "kind": kind, "parent": EVIL}
+            one = runs.begin(notebook, **known)
+            (one.directory / report.FILE_NAME).write_text("<!doctype html><title>x</title>")
+            if outcome:
+                told = {"outcome": outcome, "reason": EVIL, "figures": {EVIL: EVIL, "nights": 3}}
+                one = runs.finish(one, Facts(result=told))
+            index.update(one)
+
+
+def _night(top: Path) -> None:
+    night = plant(
+        top / "data",
+        NIGHT,
+        COUNTS,
+        Fault.FAINT_STARS,
+        Fault.NO_MASTER_BIAS,
+        Fault.DRIFT,
+        sizes=SMALL,
+    )
+    night.rewrite("star", "L0", 0, OBJECT=IN_A_CARD, PROGNAME=IN_A_CARD)
+    night.rewrite("star", "L2", 0, CCFRV=1.5, CCFBJD=2460000.5, DRPTAG=IN_A_CARD)
+    night.rewrite("flat", "L0", 0, OBJECT=IN_A_CARD)
+    (night.master("bias").parent / f"kpf_{NIGHT}_master_bias_{IN_A_NAME}.fits").write_bytes(b"x")
+    for obsid in (night.obsids["star"][0], night.obsids["bias"][0]):
+        for level in ("L0", "2D", "L1"):
+            _quicklook(top / "data/QLP", f"L0/{NIGHT}/{obsid}", level)
+    _quicklook(top / "data/QLP", f"masters/{NIGHT}/kpf_{NIGHT}_master_bias_{IN_A_NAME}", "master")
+    gallery.finish(top / "data/QLP", [NIGHT])
+    _timeseries(top / "work/timeseries")
+    assessing.override(NIGHT, "star-signal", "PASS", EVIL, who=EVIL)
+    making.make(NIGHT)
+    # The pages know of each other
+    making.make(NIGHT)
+
+
+def _quicklook(products: Path, name: str, level: str) -> None:
+    suffix = {"L0": "", "master": ""}.get(level, f"_{level}")
+    target = targets.of(Path(f"/x/{name}{suffix}.fits"))
+    folder = products / target.place
+    place = "" if level == "master" else f"{level}/"
+    picture = Picture(level, EVIL, f"{place}a.png", f"{place}a_small.jpg")
+    for file in (picture.path, picture.thumbnail):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(PIXEL)
+    checks = tuple(Check(EVIL, verdict, EVIL, "m/s", "at most 3", EVIL) for verdict in Verdict)
+    made = Record(
+        name=target.name, level=target.level, night=NIGHT, file=str(target.path), size=1,
+        mtime_ns=1, made="2024-01-16T00:00:00Z", pictures=(picture,), checks=checks,
+        heading=Heading(EVIL, EVIL, 60.0, "2024-01-15T01:02:03", EVIL, EVIL, simulated=True),
+        left_out=(LeftOut(EVIL, EVIL, broken=True),),
+    )  # fmt: skip
+    record.write(folder, made)
+    gallery.update(products, target)
+
+
+def _timeseries(top: Path) -> None:
+    day = periods.containing(periods.Interval.DAY, NIGHT)
+    (top / day.path).mkdir(parents=True)
+    (top / day.path / "a.png").write_bytes(PIXEL)
+    rows = ((EVIL, "1"), ("total", "1"))
+    panels = (
+        Shown("a", EVIL, EVIL, EVIL, "a.png", 900, 300, (EVIL,), 3, (EVIL, "number"), rows),
+        Shown("b", EVIL, EVIL, EVIL, missing=(EVIL,)),
+    )
+    timeseries.write(top, Page(day, "mark", "2024-01-16T00:00:00Z", panels))
+    timeseries.update(top, [day])
+
+
+def _datasets(work_dir: Path) -> None:
+    for name, outcome in (
+        ("mask/grating/2015-10-16", "partial"),
+        (f"m {IN_A_NAME}/g/2015-10-16", "x"),
+    ):
+        reduce = work_dir / "datasets" / name / "complete/reduce"
+        science = [{"file": "a", "reason": ""}, {"file": "b", "reason": EVIL}]
+        files.write_json(reduce / "reduction.json", {"outcome": outcome, "science": science})
+        files.write_text(reduce / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
+    files.write_text(work_dir / "datasets/mask/bad/2015-10-16/complete/reduce/reduction.json", "{")
+    datasetspage.write()
+
+
+def _report(top: Path) -> Path:
+    outputs = [
+        new_output("stream", text=EVIL),
+        new_output("error", ename="E", evalue=EVIL, traceback=[EVIL]),
+        new_output("display_data", {"text/html": f"<table><tr><td>1</td></tr></table>{EVIL}"}),
+        new_output("display_data", {"image/png": base64.b64encode(PIXEL).decode()}),
+    ]
+    cells = [new_markdown_cell(f"# Title\n\n{EVIL}"), new_code_cell(EVIL, outputs=outputs)]
+    one = replace(runs.begin("progress", parameters={EVIL: EVIL}), reason=EVIL)
+    return _write(top / "report.html", report.render(one, new_notebook(cells=cells)))
+
+
+def _pipeline(top: Path) -> Path:
+    states = {
+        "look": StepState(
+            "look", "progress", [], Phase.RAN, Outcome.FAILED, EVIL, 1, "", 3.2, "progress/r-1"
+        ),
+        "work": StepState("work", EVIL, ["look"], Phase.BLOCKED, parameters={EVIL: EVIL}),
+        "done": StepState(
+            "done", "progress", ["look"], Phase.ALREADY_DONE, Outcome.SUCCEEDED, EVIL
+        ),
+        "after": StepState("after", "progress", ["work", "done"]),
+    }
+    pipeline = Pipeline(
+        name="nightly",
+        title=EVIL,
+        parameters={"night": Declared(default=EVIL, help=EVIL)},
+        steps={name: Step(notebook="progress", title=EVIL) for name in states},
+    )
+    one = runs.begin("pipeline-nightly", kind="pipeline", parameters={"night": EVIL})
+    ended = replace(one, reason=EVIL, outcome=Outcome.PARTIAL)
+    return _write(top / "pipeline.html", pipelinepage.render(pipeline, ended, states, "20240101"))
+
+
+def _reorganised(top: Path) -> Reorganised:
+    rows = (
+        Placed(
+            IN_A_NAME, EVIL, PLACED, f"{IN_A_NAME}/g/2015-10-16", EVIL, NIGHT, (EVIL,), EVIL, EVIL
+        ),
+        Placed("b.fits", "x", "bad header", note=EVIL),
+    )
+    return Reorganised(top, EVIL, "copy", rows, {f"{IN_A_NAME}/g/2015-10-16": (EVIL,)}, (EVIL,))
+
+
+def _scorecard(top: Path) -> Scorecard:
+    rows = tuple(
+        Scored(f"{IN_A_NAME}/g/2015-10-16", EVIL, "2024-01-01T00:00:00Z", status, 3, 2, 5)
+        for status in ("COMPLETE", "FAILED")
+    )
+    return Scorecard(top, f"{IN_A_NAME}/g/2015-10-16", rows, reasons={EVIL: EVIL})
+
+
+def _write(path: Path, text: str) -> Path:
+    files.write_text(path, text)
+    return path

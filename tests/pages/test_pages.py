@@ -1,0 +1,126 @@
+"""Every kind of static page in Chromium: nothing hostile runs, its policy holds, all can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pages.hostile import EVIL
+
+KINDS = (
+    *("runs", "pipelines", "days", "day", "run report", "pipeline", "nights", "verdict"),
+    *("night report", "datasets", "quicklook nights", "quicklook night", "quicklook observation"),
+    *("quicklook masters", "time series", "time series index", "reorganised", "scorecard"),
+)
+AXE = "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})).violations.map(v => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join(' | ')}`)"  # noqa: E501
+SIZES = {"laptop": (1366, 850), "phone": (390, 844)}
+
+each = pytest.mark.parametrize("kind", KINDS)
+
+
+class Visit:
+    """A page that is open, and all that it complained about or asked for."""
+
+    def __init__(self, context: Any, path: Path) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page = context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append("a dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_timeout(50)
+
+
+@pytest.fixture
+def visit(chromium: Any, site: dict[str, Path]) -> Iterator[Any]:
+    """Opens a page by its kind, in a theme and a size."""
+    contexts = []
+
+    def go(kind: str, theme: str = "light", size: str = "laptop") -> Visit:
+        width, height = SIZES[size]
+        viewport = {"width": width, "height": height}
+        context = chromium.new_context(viewport=viewport, color_scheme=theme)
+        contexts.append(context)
+        return Visit(context, site[kind])
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def test_all_kinds_are_visited(site: dict[str, Path]) -> None:
+    assert set(site) == set(KINDS)
+
+
+@each
+def test_nothing_hostile_runs_and_the_page_is_quiet(visit: Any, kind: str) -> None:
+    seen = visit(kind)
+    assert seen.page.evaluate("window.hacked") is None
+    assert seen.said == []
+    assert [url for url in seen.asked if not url.startswith(("file:", "data:"))] == []
+    odd = "[onerror], [onload], script:not([src]), svg[onload], iframe, img[src='x']"
+    assert seen.page.locator(odd).count() == 0
+
+
+@each
+def test_its_policy_stops_what_would_get_in(visit: Any, kind: str) -> None:
+    seen = visit(kind)
+    policy = seen.page.locator("meta[http-equiv='Content-Security-Policy']").get_attribute(
+        "content"
+    )
+    assert "unsafe" not in policy
+    seen.page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.hacked = 2";
+          document.body.append(script);
+          document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.hacked = 3'>");
+        }"""
+    )
+    seen.page.wait_for_timeout(50)
+    assert seen.page.evaluate("window.hacked") is None
+    assert any("Content Security Policy" in text for text in seen.said)
+
+
+@each
+@pytest.mark.parametrize(("theme", "size"), [("light", "laptop"), ("dark", "phone")])
+def test_all_can_use_it(visit: Any, kind: str, theme: str, size: str) -> None:
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    seen = visit(kind, theme, size)
+    seen.page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
+    assert seen.page.evaluate(AXE) == []
+    # Nothing is wider than the screen but what scrolls by itself
+    assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_runs_are_searched_filtered_and_shown_as_text(visit: Any) -> None:
+    seen = visit("runs")
+    page = seen.page
+    told = page.get_by_role("status")
+    total = told.inner_text()
+    page.get_by_label("Search").fill("progress onerror")
+    told.filter(has_text="of").wait_for()
+    page.get_by_label("Outcome").select_option("failed")
+    page.locator("#runs tbody tr").nth(0).wait_for()
+    page.wait_for_timeout(400)
+    assert told.inner_text() == "1 of 14 runs"
+    row = page.locator("#runs tbody tr")
+    assert row.count() == 1
+    assert EVIL[:20] in row.inner_text()
+    href = row.get_by_role("link", name="report").get_attribute("href")
+    page.reload()
+    page.wait_for_timeout(400)
+    assert told.inner_text() == "1 of 14 runs"
+    assert page.evaluate("window.hacked") is None
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_timeout(200)
+    assert told.inner_text() == total
+    assert seen.said == []
+    page.goto(page.url.partition("#")[0].rpartition("/")[0] + "/" + href)
+    assert page.title() == "x"
