@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -20,6 +21,8 @@ FILE_NAME = "report.html"
 ERROR_MARKER = "papermill-error-cell-tag"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 IMAGES = ("image/png", "image/jpeg", "image/gif")
+
+_WITHOUT_ALT = re.compile(r"<img(?![^>]*\salt=) ?")
 
 
 def write(record: Record, notebook: Any) -> None:
@@ -53,13 +56,15 @@ def sanitise(html: str) -> str:
 
     attributes = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
     attributes["*"] = {"class", "title", "scope", "lang", "open"}
-    return nh3.clean(
+    clean = nh3.clean(
         html,
         tags=nh3.ALLOWED_TAGS | {"section"},
         attributes=attributes,
         attribute_filter=_keep_attribute,
         url_schemes={"http", "https", "mailto", "data"},
     )
+    # What says nothing of a picture is passed over by screen readers
+    return _WITHOUT_ALT.sub('<img alt="" ', clean)
 
 
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:

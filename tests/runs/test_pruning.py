@@ -1,0 +1,136 @@
+"""Old runs go by a policy: never the failed ones first, and nothing that is still needed."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kpfnb import files, runs, settings
+from kpfnb.errors import BadParameter
+from kpfnb.outcomes import Outcome
+from kpfnb.pipelines import journal
+from kpfnb.runs import Record, catalogue, index, pruning
+from kpfnb.runs.verdict import Facts
+
+NOW = datetime.now(UTC)
+
+
+def aged(days: float, outcome: str | None = "succeeded", name: str = "progress", **known) -> Record:
+    """A run that began and ended so many days ago."""
+    one = runs.begin(name, **known)
+    moment = NOW - timedelta(days=days)
+    place = one.directory.with_name(f"{moment:{runs.TIME_FORMAT}}-{one.id}")
+    one.directory.rename(place)
+    stamp = moment.isoformat().replace("+00:00", "Z")
+    if outcome:
+        told = {"outcome": outcome, "reason": "", "figures": {}}
+        runs.finish(runs.read(place), Facts(result=told))
+    values = files.read_json(place / runs.FILE_NAME)
+    ended = {"finished": stamp} if outcome else {}
+    files.write_json(place / runs.FILE_NAME, values | {"started": stamp} | ended)
+    return runs.read(place)
+
+
+def prune(keep: str = "90d", **options) -> pruning.Pruned:
+    return pruning.prune(keep, references=journal.referenced, **options)
+
+
+def left() -> set[str]:
+    return {one.name[-8:] for one in runs.directories(settings.load().runs_dir)}
+
+
+def test_good_runs_go_before_failed_ones() -> None:
+    old, failed, older, fresh = aged(100), aged(200, "failed"), aged(400, "partial"), aged(1)
+    last_bad = aged(2, "failed")
+    pruned = prune()
+    assert [one.id for one in pruned.removed] == [old.id, older.id]
+    assert left() == {failed.id, fresh.id, last_bad.id}
+    assert pruned.outcome is Outcome.SUCCEEDED
+    assert prune().removed == ()
+
+
+def test_what_runs_and_the_last_of_each_notebook_stays() -> None:
+    good, bad = aged(900), aged(800, "crashed")
+    going = aged(700, None)
+    other = aged(600, name="ingest")
+    assert prune().removed == ()
+    assert left() == {good.id, bad.id, going.id, other.id}
+
+
+def test_what_a_pipeline_leads_to_stays_with_it() -> None:
+    step, lost = aged(300), aged(299)
+    child = aged(298, parent="abc")
+    whole = aged(10, name="pipeline-night")
+    aged(1)
+    files.write_json(
+        whole.directory / journal.STEPS_NAME,
+        {"schema": 1, "resumes": "", "steps": [{"run": f"progress/{step.directory.name}"}]},
+    )
+    path = whole.directory / runs.FILE_NAME
+    files.write_json(path, files.read_json(path) | {"id": "abc"})
+    assert [one.id for one in prune().removed] == [lost.id]
+    assert {step.id, child.id} <= left()
+
+
+def test_a_dry_run_removes_nothing() -> None:
+    old = aged(100)
+    aged(1)
+    assert [one.id for one in prune(dry_run=True).removed] == [old.id]
+    assert old.id in left()
+
+
+def test_the_pages_know_of_it() -> None:
+    old = aged(100)
+    new = aged(1)
+    index.update(old)
+    index.update(new)
+    runs_dir = settings.load().runs_dir
+    day = runs_dir / "days" / f"{old.started[:10]}.html"
+    assert day.exists()
+    prune()
+    assert not day.exists()
+    assert old.id not in (runs_dir / "index.html").read_text()
+    assert not catalogue.days_behind(runs_dir, runs.directories(runs_dir))
+    assert not (runs_dir / "data" / f"{old.started[:7]}.js").exists()
+
+
+def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, older = aged(100), aged(110)
+    new = aged(1)
+    for one in (old, older, new):
+        index.update(one)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("kpfnb.runs.shutil.rmtree", _dies)
+        prune()
+    runs_dir = settings.load().runs_dir
+    [hidden] = runs_dir.glob("*/.kpfnb-*")
+    assert left() == {old.id, new.id}
+    hour_ago = time.time() - 2 * pruning.LEFTOVER_SECONDS
+    os.utime(hidden, (hour_ago, hour_ago))
+    assert [one.id for one in prune().removed] == [old.id]
+    assert not hidden.exists()
+    assert not catalogue.days_behind(runs_dir, runs.directories(runs_dir))
+
+
+def _dies(path: Path, **_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("keep", ["", "90", "0d", "-3d", "90 days", "1m"])
+def test_no_time_span_is_refused(keep: str) -> None:
+    with pytest.raises(BadParameter, match="time span"):
+        prune(keep)
+
+
+def test_a_pipelines_references_are_read_from_its_steps(tmp_path: Path) -> None:
+    assert journal.referenced(tmp_path) == set()
+    folder = tmp_path / "pipeline-night/b"
+    values = {"resumes": "a", "steps": [{"run": "progress/x"}, {"run": ""}]}
+    files.write_json(folder / journal.STEPS_NAME, values)
+    assert journal.referenced(folder) == {"progress/x", "pipeline-night/a"}
+    files.write_text(folder / journal.STEPS_NAME, "[]")
+    assert journal.referenced(folder) == set()
