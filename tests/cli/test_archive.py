@@ -8,14 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from kpfnb.cli import app
-from kpfnb.demo import reduced
+from kpfnb.demo import deliverable
 
-NAME = reduced.DATASETS[0]
+NAME = deliverable.DATASETS[0]
 
 
 @pytest.fixture(autouse=True)
 def datasets(isolated: Path) -> None:
-    reduced.make(isolated / "work/datasets", [NAME])
+    deliverable.make(isolated / "work/datasets", [NAME])
 
 
 def kpfnb(*arguments: str, code: int = 0) -> str:

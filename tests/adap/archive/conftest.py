@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.demo import reduced
+from kpfnb.demo import deliverable
 from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
 
-NAME = reduced.DATASETS[0]
-SETUP = f"complete/reduce/{reduced.SETUP}"
+NAME = deliverable.DATASETS[0]
+SETUP = f"complete/reduce/{deliverable.SETUP}"
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three datasets; not to be changed."""
     root = tmp_path_factory.mktemp("datasets")
-    reduced.make(root)
+    deliverable.make(root)
     return root
 
 

@@ -14,7 +14,7 @@ import pytest
 from kpfnb import locks
 from kpfnb.adap.archive import checking, delivery, places, standing, tables, toplevel
 from kpfnb.adap.archive.delivered import Delivered, State
-from kpfnb.demo import reduced
+from kpfnb.demo import deliverable
 from kpfnb.errors import BadInput, BadParameter
 from kpfnb.outcomes import Outcome
 from kpfnb.storage import at
@@ -39,7 +39,7 @@ def test_a_delivery_is_whole_and_has_its_tables(made: Path, tmp_path: Path) -> N
     assert {parcel.state for parcel in result.parcels} == {State.DELIVERED}
     there = contents(tmp_path / "to")
     source = contents(made)
-    for name in reduced.DATASETS:
+    for name in deliverable.DATASETS:
         for path, data in source.items():
             if path.startswith(name) and "reduction.json" not in path:
                 assert there[path.replace("/complete", "").replace("/reduce", "")] == data
@@ -67,7 +67,7 @@ def test_twice_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
 
 
 def test_the_order_of_deliveries_makes_no_difference(made: Path, tmp_path: Path) -> None:
-    for name in reversed(reduced.DATASETS):
+    for name in reversed(deliverable.DATASETS):
         deliver(made, "one", names=[name])
     deliver(made, "two")
     assert products(tmp_path / "one") == products(tmp_path / "two")
@@ -119,14 +119,14 @@ def test_one_that_is_damaged_does_not_stop_the_others(
     shutil.copytree(made, tmp_path / "source")
     bad = min((tmp_path / "source" / NAME / SETUP / "Science").glob("spec2d_*.fits"))
     bad.write_bytes(b"")
-    (tmp_path / "source" / reduced.DATASETS[1] / "complete").rename(tmp_path / "gone")
+    (tmp_path / "source" / deliverable.DATASETS[1] / "complete").rename(tmp_path / "gone")
     result = deliver(tmp_path / "source")
     assert result.outcome is Outcome.PARTIAL
     states = {parcel.unit: parcel.state for parcel in result.parcels}
     assert states == {
         NAME: State.DELIVERED,
-        reduced.DATASETS[1]: State.FAILED,
-        reduced.DATASETS[2]: State.DELIVERED,
+        deliverable.DATASETS[1]: State.FAILED,
+        deliverable.DATASETS[2]: State.DELIVERED,
     }
     told = str(result)
     assert f"left out: {SETUP}/Science/{bad.name}: damaged: empty" in told
@@ -340,7 +340,7 @@ def test_tables_agree_where_others_deliver_at_the_same_time(
         if next(others, False):
             with monkeypatch.context() as elsewhere:
                 elsewhere.setenv("KPFNB_WORK_DIR", str(tmp_path / "elsewhere"))
-                deliver(made, names=[reduced.DATASETS[1]])
+                deliver(made, names=[deliverable.DATASETS[1]])
         return made_now
 
     monkeypatch.setattr(toplevel, "texts", meanwhile)

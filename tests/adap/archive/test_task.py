@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.archive import checking, task
-from kpfnb.demo import reduced
+from kpfnb.demo import deliverable
 from kpfnb.outcomes import Outcome
 from kpfnb.services import valkey
 from kpfnb.workqueue import tasks
@@ -43,11 +43,11 @@ def worker(**variables: str) -> subprocess.Popen[str]:
 
 
 def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
-    assert task.survey("archive") == dict.fromkeys(reduced.DATASETS, False)
-    queue.load(reduced.DATASETS)
+    assert task.survey("archive") == dict.fromkeys(deliverable.DATASETS, False)
+    queue.load(deliverable.DATASETS)
     # Slow enough to be met amid copying
     killed = worker(RCLONE_BWLIMIT="30k")
-    first = reduced.DATASETS[0]
+    first = deliverable.DATASETS[0]
     wait_for(lambda: queue.item(first).note == "IN_PROGRESS", 60)
     assert queue.item(first).state is State.RUNNING
     wait_for(lambda: list((remote / "manifest").rglob("*.json")), 60)
@@ -55,16 +55,16 @@ def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
     killed.communicate()
     output, _ = worker().communicate(timeout=240)
     assert "succeeded: 3 done" in output, output
-    items = [queue.item(name) for name in reduced.DATASETS]
+    items = [queue.item(name) for name in deliverable.DATASETS]
     assert {(item.state, item.note) for item in items} == {(State.DONE, "COMPLETE")}
     assert items[0].result["figures"]["delivered"] == 1
     assert items[0].attempts == 2
     endings = [(event.item, event.ending) for event in queue.events()]
     assert endings.count((first, Ending.LOST)) == 1
-    assert sorted(i for i, e in endings if e is Ending.DONE) == sorted(reduced.DATASETS)
+    assert sorted(i for i, e in endings if e is Ending.DONE) == sorted(deliverable.DATASETS)
     found = checking.check(destination="koa:", progress=False)
     assert (found.outcome, len(found.files)) == (Outcome.SUCCEEDED, 3)
-    assert task.survey("archive") == dict.fromkeys(reduced.DATASETS, True)
+    assert task.survey("archive") == dict.fromkeys(deliverable.DATASETS, True)
 
 
 def test_a_dataset_that_can_not_be_delivered_is_parked_with_the_reason(queue: Queue) -> None:

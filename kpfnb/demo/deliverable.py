@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from kpfnb import files
+from kpfnb import files, settings
 from kpfnb.adap import dataset
 
 DATASETS = (
@@ -25,6 +25,7 @@ DATASETS = (
     "SIM1/1200G_7500_OG550/2011-05-03_2011-05-04",
     "SIM2/600ZD_6800_GG400/2012-01-20",
 )
+FOLDER = "simulated_deliverable"
 SETUP = "keck_deimos_A"
 OBJECTS = ("SPAT0287-SLIT0284-DET01", "SPAT0512-SLIT0520-DET01")
 SECONDS = 1200
@@ -79,6 +80,13 @@ class Exposure:
             "FILENAME": f"{self.koaid}.fits",
             "PYP_SPEC": "keck_deimos",
         }
+
+
+def simulate() -> Path:
+    """Reduced datasets in the work directory: the folder that they are in."""
+    root = settings.load().work_dir / FOLDER
+    make(root)
+    return root
 
 
 def make(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> list[Path]:
