@@ -25,7 +25,7 @@ DATASETS = (
     "SIM1/1200G_7500_OG550/2011-05-03_2011-05-04",
     "SIM2/600ZD_6800_GG400/2012-01-20",
 )
-FOLDER = "simulated_deliverable"
+FOLDER, WORD = "simulated_deliverable", "SIMULATED"
 SETUP = "keck_deimos_A"
 OBJECTS = ("SPAT0287-SLIT0284-DET01", "SPAT0512-SLIT0520-DET01")
 SECONDS = 1200
@@ -82,11 +82,13 @@ class Exposure:
         }
 
 
-def simulate() -> Path:
-    """Reduced datasets in the work directory: the folder that they are in."""
+def source(named: str) -> str:
+    """The source that is named; for `SIMULATED` datasets that are made in the work directory."""
+    if named != WORD:
+        return named
     root = settings.load().work_dir / FOLDER
     make(root)
-    return root
+    return str(root)
 
 
 def make(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> list[Path]:

@@ -93,6 +93,7 @@ class Delivered(Brief):
     days : uploads by day, as `kpfnb.adap.archive.quota` keeps them
     quota : bytes a day; 0 for none
     total : how many units are delivered at the destination now, and their bytes
+    is_final : True where doing it again could not make it better
     """
 
     source: str
@@ -102,6 +103,7 @@ class Delivered(Brief):
     quota: int = 0
     total: tuple[int, int] = (0, 0)
     dry_run: bool = False
+    is_final: bool = False
 
     @property
     def outcome(self) -> Outcome:

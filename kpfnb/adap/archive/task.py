@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from kpfnb.adap import holdings
 from kpfnb.adap.archive import delivery, places, toplevel
 from kpfnb.adap.archive import unit as units
+from kpfnb.adap.archive.delivered import Delivered, Parcel, State
+from kpfnb.errors import BadInput
 
 if TYPE_CHECKING:
-    from kpfnb.adap.archive.delivered import Delivered
     from kpfnb.workqueue.lease import Lease
 
 DESTINATION = "koa:"
@@ -35,18 +36,23 @@ def run(
     wait : for the next day, where the quota is used up
     read_back, prune : as `kpfnb.adap.archive.delivery.deliver` tells
     """
-    return delivery.deliver(
-        [item],
-        source=source,
-        destination=destination,
-        rules_file=rules,
-        quota_gb=quota_gb,
-        wait=wait,
-        read_back=read_back,
-        prune=prune,
-        progress=False,
-        calls=delivery.Calls(lease.note, lease.confirm),
-    )
+    try:
+        return delivery.deliver(
+            [item],
+            source=source,
+            destination=destination,
+            rules_file=rules,
+            quota_gb=quota_gb,
+            wait=wait,
+            read_back=read_back,
+            prune=prune,
+            progress=False,
+            calls=delivery.Calls(lease.note, lease.confirm),
+        )
+    except BadInput as error:
+        # Not a matter of trying again
+        failed = Parcel(item, State.FAILED, reason=error.what)
+        return Delivered(source, destination, (failed,), is_final=True)
 
 
 def survey(queue: str) -> dict[str, bool]:

@@ -72,7 +72,8 @@ def test_a_dataset_that_can_not_be_delivered_is_parked_with_the_reason(queue: Qu
     output, _ = worker().communicate(timeout=120)
     item = queue.item("x/y/2011-01-02")
     assert item.state is State.PARKED, output
-    assert item.error.startswith("no dataset x/y/2011-01-02 in data:")
+    assert "x/y/2011-01-02: no dataset x/y/2011-01-02 in data:" in item.error
+    assert item.attempts == 1
 
 
 def test_options_of_the_command_line_are_understood() -> None:
