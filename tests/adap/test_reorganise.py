@@ -1,3 +1,4 @@
+import html
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from kpfnb.adap.arrangement import BAD, CLASH, DROPPED, PLACED
 from kpfnb.demo import deimos
 from kpfnb.errors import BadInput, BadParameter
 from kpfnb.outcomes import Outcome
+from kpfnb.runs import report
 
 START = datetime(2015, 10, 16, 3, tzinfo=UTC)
 TOP = "NGC1eh/1200G_8800_OG550"
@@ -160,6 +162,8 @@ def test_text_from_headers_is_escaped_in_the_page(tmp_path, root):
     found = reorganised(raw, root)
     page = (root / "reorganised.html").read_text()
     assert "&lt;script&gt;alert(1)" in page and "<script>" not in page + found._repr_html_()
+    # The browser applies the style only where its policy knows it
+    assert report.policy(page.split("<style>")[1].split("</style>")[0]) in html.unescape(page)
     assert json.loads((root / "reorganised.json").read_text())["figures"]["frames"] == 1
     assert "http" not in page.split("</style>")[1]
 
