@@ -21,6 +21,11 @@ ELSEWHERE = {
     "kpfnb run reduce -f params/reduce.kast.yml": "is run by tests/adap, with real PypeIt",
 }
 
+PARTIAL = (
+    "kpfnb prepare frames work/incoming work/prepared/keck_deimos --spectrograph keck_deimos",
+)
+"""Two of the simulated frames have bad headers, and the README says so."""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -45,7 +50,8 @@ def test_it_works(command: str, project: Path) -> None:
     done = subprocess.run(
         shlex.split(command), cwd=project, env=variables, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    expected = 3 if command.startswith(PARTIAL) else 0
+    assert done.returncode == expected, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 def test_what_is_run_elsewhere_is_in_the_readme() -> None:
