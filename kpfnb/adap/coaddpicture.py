@@ -120,6 +120,8 @@ def _planned(coadded: Coadded) -> Iterator[Panel]:
         title = f"{one.target}: {len(exposures)} exposures, not coadded"
         if coadded.kind is Kind.IMAGES:
             for name, image in images(exposures[0].spec2d).items():
+                if name in one.skipped:
+                    continue
                 yield Panel(f"{title}, {name} of {exposures[0].file}", image=image)
         else:
             yield Panel(title, tuple(filter(None, map(_best, exposures))))

@@ -73,6 +73,7 @@ def main() -> None:
 from kpfnb.cli import (  # noqa: E402, F401
     adap,
     archive,
+    coadd,
     demo,
     doctor,
     kpf,

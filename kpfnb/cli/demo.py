@@ -61,6 +61,24 @@ def frames(
     print(deimos.simulate(place.absolute()))
 
 
+@demo.command()
+def spectra(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to; by default datasets in the work directory.")
+    ] = None,
+) -> None:
+    """Simulate two reduced nights of a mask of DEIMOS, to try kpfnb coadd --dry-run.
+
+    Example: kpfnb demo spectra
+    """
+    from kpfnb import settings
+    from kpfnb.adap.coadds import FOLDER
+    from kpfnb.demo import coaddable
+
+    place = folder or settings.load().work_dir / FOLDER
+    print(coaddable.simulate(place.absolute()))
+
+
 def _count(text: str) -> tuple[str, int]:
     kind, _, number = text.partition("=")
     if not number.isdecimal():

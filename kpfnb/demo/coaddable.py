@@ -6,6 +6,7 @@ nothing with them.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.time import Time
 
+from kpfnb import files
 from kpfnb.demo.slitmask import BITS
 
 MASK, CONFIG = "simulated_coadd", "1200G_8800_OG550"
@@ -60,13 +62,17 @@ class Simulated:
         return f"{raw}-{clean}_{camera}_{self.moment.replace('-', '').replace(':', '')}"
 
 
-def simulate(root: Path) -> list[Path]:
-    """Two nights of one mask below `root`, one slit of them bad; what is there is left alone."""
-    made = []
+def simulate(root: Path) -> Path:
+    """Two nights of one mask below `root`, one slit of them bad; what is there is left alone.
+
+    Gives the folder of their configuration.
+    """
     for number, night in enumerate(NIGHTS):
         folder = root / MASK / CONFIG / night / "complete" / "reduce"
         if folder.exists():
             continue
+        temporary = folder.with_name(f"{files.TEMPORARY_PREFIX}{folder.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
         frames = [
             Simulated(
                 f"DE.{night.replace('-', '')}.{count:05d}.fits",
@@ -75,11 +81,11 @@ def simulate(root: Path) -> list[Path]:
             )
             for count in range(2)
         ]
-        setup = write(folder, frames, "keck_deimos", seed=number)
+        write(temporary, frames, "keck_deimos", seed=number)
         spec2d = f"spec2d_{frames[0].stem('DEIMOS')}.fits"
-        (folder / "bad_slits.csv").write_text(f"slit_id,spec2d\nMSC02:80,{spec2d}\n")
-        made.append(setup.parent)
-    return made
+        (temporary / "bad_slits.csv").write_text(f"slit_id,spec2d\nMSC02:80,{spec2d}\n")
+        temporary.rename(folder)
+    return root / MASK / CONFIG
 
 
 def write(

@@ -36,10 +36,11 @@ def variables(work_dir: Path) -> dict[str, str]:
 
 def prepare(notebook: Path, work_dir: Path) -> None:
     """The demo's night and frames, as `kpfnb demo` makes them, not processed."""
-    from kpfnb.demo import deimos, night
+    from kpfnb.demo import coaddable, deimos, night
 
     night.simulate(work_dir / "kpf")
     deimos.simulate(work_dir / "incoming")
+    coaddable.simulate(work_dir / "datasets")
     if notebook.stem in NEEDS_DATABASE:
         _kpfnb(work_dir, "ingest", night.NIGHT)
 
