@@ -12,7 +12,7 @@ Tree = dict[str, Any]
 """Section or key to a tree or a value; values are texts as they are written."""
 
 _SECTION = re.compile(r"(\[+)\s*([^\[\]]+?)\s*(\]+)")
-_COMMENT = re.compile(r"""((?:[^#"']|"[^"]*"|'[^']*')*)#.*""")
+_BEFORE_COMMENT = re.compile(r"""(?:[^#"']|"[^"]*"|'[^']*')*""")
 INDENT = "  "
 
 
@@ -24,7 +24,7 @@ def parse(lines: Iterable[str], place: str = "the parameters") -> Tree:
     tree: Tree = {}
     path = [tree]
     for line in lines:
-        plain = _COMMENT.sub(r"\1", line).strip()
+        plain = _without_comment(line).strip()
         if not plain:
             continue
         if found := _SECTION.fullmatch(plain):
@@ -63,6 +63,13 @@ def lines(tree: Mapping[str, Any], level: int = 1) -> list[str]:
             told.append(f"{INDENT * (level - 1)}{'[' * level}{key}{']' * level}")
             told += lines(value, level + 1)
     return told
+
+
+def _without_comment(line: str) -> str:
+    found = _BEFORE_COMMENT.match(line)
+    end = found.end() if found else 0
+    # Else it stopped at a quotation mark that stands alone
+    return line[:end] if line[end:].startswith("#") else line
 
 
 def _value(value: Any) -> str:

@@ -57,7 +57,7 @@ def test_the_standard_star_calibrates_every_spectrum(made: Coadds, night: Path) 
 
 
 def test_the_star_has_its_known_flux(made: Coadds) -> None:
-    """Feige 66 is of 10.5 mag: about 4e-13 erg/s/cm²/Å at 4500 Å, were no light lost at the slit."""
+    """Feige 66 (10.5 mag) has about 4e-13 erg/s/cm²/Å at 4500 Å."""
     (path,) = made.parts[0].output.glob("spec1d/spec1d_*Feige66*.fits")
     name = max(spectra.read(path), key=lambda one: one.snr or 0).name
     with fits.open(path) as hdus:
