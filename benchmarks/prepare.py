@@ -54,9 +54,8 @@ def measure_all(top: Path, number: int) -> None:
     astropy = measure(f"astropy alone, {SAMPLE} headers", lambda: read_by_astropy(paths[:SAMPLE]))
     ratio = astropy / SAMPLE * number / reading
     print(f"astropy's reading alone takes {ratio:.1f} times as long as the whole dry run")
-    print(
-        f"a minute of one processor is enough for {number / reading * GOAL_SECONDS:,.0f} headers (goal: 10,000)"
-    )
+    a_minute = number / reading * GOAL_SECONDS
+    print(f"a minute of one processor is enough for {a_minute:,.0f} headers (goal: 10,000)")
 
 
 def simulate(folder: Path, number: int) -> list[Path]:
