@@ -8,14 +8,21 @@ JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab bench outputs lock clean
+.PHONY: help demo demo-adap test lint lab bench outputs lock clean
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.base  ## simulate a KPF night and run the nightly pipeline on it
 	$(BIN)/kpfnb demo night
 	$(BIN)/kpfnb pipeline run nightly --resume
+
+# The remotes of the demonstration are folders; a site names buckets and drives
+demo-adap: export KPFNB_REMOTES = {"data": "$(CURDIR)/work/prepared/shane_kast_blue", \
+  "backup": "$(CURDIR)/work/backup", "koa": "$(CURDIR)/work/koa"}
+demo-adap: $(VENV)/.pypeit  ## reduce nine real frames with PypeIt and deliver them (5 minutes)
+	$(BIN)/kpfnb pipeline run adap --resume
+	$(BIN)/kpfnb archive status --to koa:
 
 test: $(VENV)/.test lint  ## all tests: the package, the notebooks, the browser, real PypeIt
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
@@ -48,6 +55,10 @@ $(VENV)/.base: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable .
+	touch $@
+
+$(VENV)/.pypeit: $(VENV)/.base
+	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[pypeit]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.base
