@@ -1,0 +1,192 @@
+"""From raw frames to the archive and back: the pipeline `adap`, by notebooks, with real PypeIt.
+
+One full default run: the nine frames of the Kast spectrograph and a second science exposure, reduced
+by a worker of the queue, scored, flux-calibrated, collated, stacked, delivered to S3 and brought
+back. About 230 CPU-s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from kpfnb import files, storage
+from kpfnb.adap import pack, scorerow
+from kpfnb.adap.archive import checking, tables
+from kpfnb.outcomes import Outcome
+from kpfnb.workqueue.queue import Queue
+from tests.storage.conftest import KEYS, s3_port, s3_root  # noqa: F401
+
+pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1700)]
+
+PROJECT = Path(__file__).parents[2]
+CONFIG = "longslit/600-4310_d55"
+NAME = f"{CONFIG}/2015-05-20"
+STEPS = ["prepare", "load", "reduce", "scorecard", "coadd", "archive"]
+
+
+@dataclass
+class Site:
+    """A machine, its remotes, and what the pipeline printed."""
+
+    work: Path
+    data: Path
+    koa: Path
+    variables: dict[str, str]
+    printed: str
+
+    def kpfnb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
+        return subprocess.run(
+            command, cwd=PROJECT, env=self.variables, capture_output=True, text=True
+        )
+
+    def values(self, notebook: str) -> dict[str, object]:
+        """What the last run of a notebook gave to later steps."""
+        last = max(self.work.glob(f"runs/{notebook}/*/result.json"))
+        found: dict[str, object] = files.read_json(last)["values"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def frames(kast_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A night of whole frames with two science exposures."""
+    found = pack.folder()
+    if not found:
+        pytest.skip(f"only the pack that {pack.VARIABLE} names makes a second exposure")
+    folder = tmp_path_factory.mktemp("frames")
+    options = ["--n", "1", "--science", "2"]
+    subprocess.run([sys.executable, found / "make_datasets.py", folder, *options], check=True)
+    return folder / "night01"
+
+
+@pytest.fixture(scope="module")
+def site(
+    frames: Path,
+    s3_port: int,  # noqa: F811
+    s3_root: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """The pipeline has run; backup and archive are S3."""
+    folder = tmp_path_factory.mktemp("site")
+    (s3_root / "bucket" / folder.name).mkdir()
+    bucket = f"s3:bucket/{folder.name}"
+    places = {"data": str(folder / "data"), "backup": f"{bucket}/backup", "koa": f"{bucket}/koa"}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("KPFNB_")}
+    variables = kept | {
+        "KPFNB_KAST_PACK": os.environ["KPFNB_KAST_PACK"],
+        "KPFNB_WORK_DIR": str(folder / "work"),
+        "KPFNB_REMOTES": json.dumps(places),
+        "RCLONE_CONFIG": os.devnull,
+        "RCLONE_CONFIG_S3_TYPE": "s3",
+        "RCLONE_CONFIG_S3_PROVIDER": "Rclone",
+        "RCLONE_CONFIG_S3_ENDPOINT": f"http://127.0.0.1:{s3_port}",
+        "RCLONE_CONFIG_S3_ACCESS_KEY_ID": KEYS[0],
+        "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": KEYS[1],
+    }
+    site = Site(
+        folder / "work", folder / "data", s3_root / "bucket" / folder.name / "koa", variables, ""
+    )
+    try:
+        options = [
+            "-p",
+            f'raw=["{frames}"]',
+            "-p",
+            f"root={folder / 'data'}",
+            "-p",
+            f"coadd={NAME}",
+        ]
+        done = site.kpfnb("pipeline", "run", "adap", *options)
+        site.printed = done.stdout + done.stderr
+        assert done.returncode == 0, site.printed
+        yield site
+    finally:
+        site.kpfnb("services", "stop")
+
+
+@pytest.fixture
+def here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The site's settings in this process."""
+    for name, value in site.variables.items():
+        if name.startswith(("KPFNB_", "RCLONE_")):
+            monkeypatch.setenv(name, value)
+    return site
+
+
+def test_every_step_succeeded(site: Site) -> None:
+    outcomes = {
+        path.parents[1].name: files.read_json(path)["outcome"]
+        for path in site.work.glob("runs/*/*/run.json")
+    }
+    notebooks = {"queue" if step == "load" else step for step in STEPS}
+    assert {name: outcomes.get(name) for name in notebooks} == dict.fromkeys(notebooks, "succeeded")
+
+
+def test_the_worker_reduced_all_frames_and_published_them(here: Site) -> None:
+    with Queue("reduce") as queue:
+        item = queue.item(NAME)
+    assert (str(item.state), item.attempts) == ("done", 1)
+    science = here.data / NAME / "complete/reduce/shane_kast_blue_A/Science"
+    assert len(list(science.glob("spec2d_*.fits"))) == 3, "two science frames, a standard"
+    assert (science.parent / "QA.tar.gz").stat().st_size > 100_000
+    assert storage.at("backup:").glob(f"{NAME}/complete/reduce/*/Science/spec1d_*.fits")
+
+
+def test_it_was_scored(site: Site) -> None:
+    text = (site.work / "datasets" / NAME / "complete/reduce/scorecard.csv").read_text()
+    header, *rows = text.splitlines()
+    assert header.split(",") == list(scorerow.COLUMNS)
+    assert len(rows) == 2
+    assert all(row.startswith(NAME) for row in rows)
+
+
+def test_it_was_coadded(site: Site) -> None:
+    complete = site.work / "datasets" / NAME / "complete"
+    assert list(complete.glob("2D_Coadd/Science_coadd/spec2d_*.fits"))
+    coadds = list(complete.glob("1D_Coadd/*/*_KASTb_*.fits"))
+    assert coadds
+    with fits.open(coadds[0]) as hdus:
+        assert hdus[1].header["DMODCLS"] == "OneSpec"
+        assert hdus[1].header["FLUXED"]
+
+
+def test_all_of_it_is_in_the_archive(here: Site) -> None:
+    reduced = tables.read(here.koa / "reduced_files_meta.dat")
+    assert len(reduced) == 3
+    assert {row["koaid"] for row in reduced} == {f"n01_b{n}.fits.gz" for n in (24, 27, 28)}
+    coadded = tables.read(here.koa / "coadded_files_meta.dat")
+    assert {row["source_id"] for row in coadded} == {"n01_b27.fits.gz", "n01_b28.fits.gz"}
+    named = [value for row in (*reduced, *coadded) for key, value in row.items() if "file" in key]
+    assert all((here.koa / name).is_file() for name in named)
+    assert "Missing\n-------\nnone" in (here.koa / "report.txt").read_text()
+    assert "Unrecognised\n------------\nnone" in (here.koa / "report.txt").read_text()
+    assert checking.check(destination="koa:", progress=False).outcome is Outcome.SUCCEEDED
+
+
+def test_it_comes_back_as_it_was(here: Site, tmp_path: Path) -> None:
+    carried = storage.at("koa:").download(tmp_path / "back", progress=False)
+    assert not carried.failed
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "back"
+    )
+    assert done.returncode == 0
+    science = here.work / "datasets" / NAME / "complete/reduce/shane_kast_blue_A/Science"
+    for path in science.glob("spec?d_*.fits"):
+        back = tmp_path / "back" / NAME / "shane_kast_blue_A/Science" / path.name
+        assert back.read_bytes() == path.read_bytes()
+
+
+def test_run_again_it_has_nothing_to_do(site: Site) -> None:
+    before = {path: path.stat().st_mtime_ns for path in site.koa.rglob("*") if path.is_file()}
+    done = site.kpfnb("archive", "deliver", NAME, "--to", "koa:", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [unit["state"] for unit in json.loads(done.stdout)["units"]] == ["there already"]
+    assert {p: p.stat().st_mtime_ns for p in site.koa.rglob("*") if p.is_file()} == before
