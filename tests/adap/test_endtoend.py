@@ -1,8 +1,8 @@
 """From raw frames to the archive and back: the pipeline `adap`, by notebooks, with real PypeIt.
 
-One full default run: the nine frames of the Kast spectrograph and a second science exposure, reduced
-by a worker of the queue, scored, flux-calibrated, collated, stacked, delivered to S3 and brought
-back. About 230 CPU-s.
+One full default run: nine frames of the Kast spectrograph and a second science exposure, reduced by
+a worker of the queue, scored, flux-calibrated, collated, stacked, delivered to S3 and brought back.
+About 230 CPU-s.
 """
 
 from __future__ import annotations
