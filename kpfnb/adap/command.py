@@ -41,6 +41,7 @@ class Step:
     name : the command and what it worked on, as "run_pypeit shane_kast_blue_A"
     peak_bytes : memory of its largest process at its largest; None where it is not known
     failure : why it failed; '' where it ended well
+    cpu_seconds : processor time of its processes; None where it is not known
     """
 
     name: str
@@ -48,6 +49,7 @@ class Step:
     peak_bytes: int | None
     exit_code: int | None
     failure: str = ""
+    cpu_seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -98,7 +100,8 @@ def run(
     seconds = time.monotonic() - started
     code = measured.get("exit_code", exit_code)
     failure = products.why_it_failed(log, printed, exit_code=code, stopped=stopped, timed=timed)
-    return Step(f"{name} {label}".strip(), seconds, measured.get("peak_bytes"), code, failure)
+    peak, cpu = measured.get("peak_bytes"), measured.get("cpu_seconds")
+    return Step(f"{name} {label}".strip(), seconds, peak, code, failure, cpu)
 
 
 def _supervise(

@@ -2,7 +2,8 @@
 
 It is started as `python -m kpfnb.adap.measured REPORT FOLDER NAME=VALUE... -- COMMAND...`, since a
 process can learn the peak memory of its own children only. The report is JSON: `exit_code` (minus
-the signal where one ended it) and `peak_bytes`, that of the largest single process.
+the signal where one ended it), `peak_bytes`, that of the largest single process, and `cpu_seconds`,
+the processor time of all of them.
 """
 
 from __future__ import annotations
@@ -26,12 +27,19 @@ def main() -> None:
         # Whoever stops the command signals us too; we stay to tell of its end
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         exit_code = child.wait()
-    files.write_json(Path(report), {"exit_code": exit_code, "peak_bytes": _peak_bytes()})
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    files.write_json(
+        Path(report),
+        {
+            "exit_code": exit_code,
+            "peak_bytes": _bytes(used.ru_maxrss),
+            "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
+        },
+    )
     sys.exit(exit_code if exit_code >= 0 else 128 - exit_code)
 
 
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+def _bytes(peak: int) -> int:
     # Linux counts in kB, macOS in bytes
     return peak if sys.platform == "darwin" else peak * 1024
 
