@@ -79,6 +79,22 @@ def spectra(
     print(coaddable.simulate(place.absolute()))
 
 
+@demo.command()
+def reductions(
+    root: Annotated[
+        Path | None, typer.Argument(help="Where to; by default simulated/ in the work directory.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="So many datasets.")] = 5,
+) -> None:
+    """Simulate reduced datasets of a multi-slit spectrograph; what is there is left alone.
+
+    Example: kpfnb demo reductions --count 3
+    """
+    from kpfnb.demo.reductions import simulate
+
+    print(f"SIMULATED reductions in {simulate(root, count)}")
+
+
 def _count(text: str) -> tuple[str, int]:
     kind, _, number = text.partition("=")
     if not number.isdecimal():
