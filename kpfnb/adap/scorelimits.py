@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from kpfnb.adap import dataset as datasets
 from kpfnb.errors import BadInput
 
 FILE = "scorelimits.yml"
@@ -69,11 +68,19 @@ def load(path: str | Path = "") -> Criteria:
     default = _limits(given.get("limits") or {}, f"{place}: limits")
     singles = given.get("datasets") or {}
     _check_keys(singles, None, f"{place}: datasets")
-    overrides = {
-        str(datasets.parse(str(name))): _limits(one, f"{place}: {name}")
-        for name, one in singles.items()
+    return Criteria(Limits(**default), _overrides(singles, place))
+
+
+def _overrides(given: Mapping[Any, Any], place: str) -> dict[str, dict[str, float]]:
+    if not given:
+        return {}
+    # What is behind it takes longer to import than a reduction takes to score
+    from kpfnb.adap import dataset
+
+    return {
+        str(dataset.parse(str(name))): _limits(one, f"{place}: {name}")
+        for name, one in given.items()
     }
-    return Criteria(Limits(**default), overrides)
 
 
 def _limits(given: Any, place: str) -> dict[str, float]:
