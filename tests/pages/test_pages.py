@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,44 @@ def test_all_can_use_it(visit: Any, kind: str, theme: str, size: str) -> None:
     assert seen.page.evaluate(AXE) == []
     # Nothing is wider than the screen but what scrolls by itself
     assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.fixture
+def served(site: dict[str, Path]) -> Iterator[str]:
+    """The runs directory behind a web server that has a strict policy of its own."""
+
+    class Strict(SimpleHTTPRequestHandler):
+        def end_headers(self) -> None:
+            self.send_header("Content-Security-Policy", "default-src 'self'")
+            super().end_headers()
+
+        def do_GET(self) -> None:
+            if self.path == "/favicon.ico":
+                self.send_response(204)
+                self.end_headers()
+                return
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    handler = partial(Strict, directory=str(site["runs"].parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_site_works_from_a_strict_web_server(chromium: Any, served: str) -> None:
+    page = chromium.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{served}/index.html#outcome=failed")
+    page.get_by_role("status").filter(has_text="2 of 14 runs").wait_for()
+    page.goto(f"{served}/pipelines.html")
+    assert page.evaluate("getComputedStyle(document.querySelector('.card')).borderRadius") == "10px"
+    assert said == []
+    page.close()
 
 
 def test_runs_are_searched_filtered_and_shown_as_text(visit: Any) -> None:

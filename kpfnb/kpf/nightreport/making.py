@@ -51,7 +51,7 @@ class NightReport(Brief):
         velocities = sum(one.velocity is not None for one in self.content.velocities)
         return {
             **self.content.verdict.figures(),
-            "observations": len(self.content.exposures),
+            "observations": self.content.verdict.observations,
             "velocities": velocities,
             "problems": len(list(self.content.problems())),
         }
