@@ -200,6 +200,11 @@ def _own_file(custom: str | Path, name: str, ending: str) -> CoaddFile | None:
 
 
 def _flux(flux: str, rules: CoaddRules, parameters: Tree) -> str:
+    if flux == "archive" and rules.flux != "archive":
+        raise BadInput(
+            "flux: PypeIt's archive has no sensitivity function of this spectrograph",
+            "say standard, or auto",
+        )
     if flux != "auto":
         return flux
     asked = str(parameters.get("collate1d", {}).get("flux", "")).lower()

@@ -346,6 +346,7 @@ def test_parameters_of_the_user_are_over_those_of_the_profile(night: Path, tmp_p
     ("options", "words"),
     [
         ({"config": "[collate1d]\nflux = True"}, "flux = True, but PypeIt's archive has no"),
+        ({"flux": "archive"}, "archive has no sensitivity function of this spectrograph"),
         ({"config": "nope.cfg"}, "config: can't read"),
         ({"config": "[a]\nno value"}, "'no value' is no parameter"),
         ({"custom": "nope"}, "custom: .* is no folder"),
