@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ import psutil
 import pytest
 from astropy.io import fits
 
-from kpfnb.adap import chain, pack, publication, reducing, scorecard
+from kpfnb.adap import pack, publication, reducing, scorecard
 from kpfnb.outcomes import Outcome
 from kpfnb.services import valkey
 from kpfnb.sheets import standing
@@ -238,12 +237,3 @@ def test_a_bad_one_is_failed_with_its_reason(run: Run, name: str) -> None:
     # Its logs and its raw frames are where they belong
     assert below(run.data / name / "complete/reduce") >= {"reduction.json", "publication.json"}
     assert below(run.data / name / "complete/raw")
-
-
-def test_one_dataset_by_name_without_a_queue(run: Run) -> None:
-    """Published already, with the same frames: the chain ends as it did in the queue."""
-    wanted = chain.order("shane_kast_blue", custom=str(run.work.parent / "custom"))
-    with suppress(FileNotFoundError):
-        shutil.rmtree(run.work / "datasets")
-    made = chain.run(NAMES[0], wanted, dry_run=True)
-    assert "4 raw frames in data:" in made.reason
