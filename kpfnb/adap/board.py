@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kpfnb import live
-from kpfnb.adap import memory, pypeitlog
+from kpfnb.adap import memory, pypeitlog, usefulwarnings
 from kpfnb.adap.memory import Reservation
 from kpfnb.errors import KpfnbError
 
@@ -73,7 +73,8 @@ def _row(run: Reservation) -> str:
 
 def _tail(folder: Path) -> list[str]:
     """The last lines of the log that was written to last, in the folder or one below it."""
-    logs = [path for pattern in ("*.log", "*/*.log") for path in folder.glob(pattern)]
+    found = [path for pattern in ("*.log", "*/*.log") for path in folder.glob(pattern)]
+    logs = [path for path in found if not path.name.endswith(usefulwarnings.SUFFIX)]
     if not logs:
         return []
     newest = max(logs, key=lambda path: path.stat().st_mtime_ns)

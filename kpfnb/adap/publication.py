@@ -2,7 +2,7 @@
 
 Where there are results already, the new ones are first brought to a folder beside them. Only when
 all are verified there they take the old ones' place, by a copy within the remote. The last file is
-the manifest: it names every file and its size, so it tells whether results are whole.
+the manifest: it names the files and their sizes, so it tells whether results are whole.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import files, storage
-from kpfnb.adap import dataset, workplace
+from kpfnb.adap import badslits, dataset, scorecard, scoreslits, workplace
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
 from kpfnb.storage import Carried, Location, State, StorageError, Trouble
 
 MANIFEST = "publication.json"
+RESCORED = (scorecard.FILE, badslits.FILE, scoreslits.FILE)
+"""Not in the manifest: they may be made anew, with other limits, from what is there."""
 STAGED = "publishing_"
 """Begins the name of the folder beside the old results; it is none of a reduction."""
 FAILED = "failed"
@@ -131,7 +133,8 @@ def _json(place: Location) -> dict[str, Any] | None:
 
 
 def _manifest(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    sizes = {path: (folder / path).stat().st_size for path in _paths(folder) if path != MANIFEST}
+    later = {MANIFEST, *RESCORED}
+    sizes = {path: (folder / path).stat().st_size for path in _paths(folder) if path not in later}
     return {**{name: record[name] for name in ("outcome", "reason", "started")}, "files": sizes}
 
 

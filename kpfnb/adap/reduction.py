@@ -84,7 +84,7 @@ def run(
         work = _Work(plan, limits, variables, lock, progress, tell)
         workplace.begin(plan.output, inputs)
         try:
-            with memory.reserve(expected, name=plan.output.name, folder=plan.output, tell=tell):
+            with memory.reserve(expected, name=_place(plan.output), folder=plan.output, tell=tell):
                 result = work.do(found, inputs)
             files.write_json(plan.output / workplace.RECORD, result.to_dict())
         except BaseException:
@@ -214,6 +214,12 @@ def _dry_run(plan: Task, found: Sequence[RawFrame]) -> Reduction:
     note = f"dry run: would reduce {usable} of {len(found)} frames of {plan.raw}"
     note += f" as {plan.spectrograph}, setup {plan.setup}"
     return Reduction(plan.output, plan.inputs(found), unusable=unusable, note=note, dry_run=True)
+
+
+def _place(output: Path) -> str:
+    """The output for those who watch: below the work directory where it is there."""
+    work_dir = settings.load().work_dir
+    return str(output.relative_to(work_dir) if output.is_relative_to(work_dir) else output)
 
 
 def _digest(path: Path) -> str:

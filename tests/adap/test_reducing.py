@@ -43,7 +43,7 @@ BAD = {
     f"{CONFIG}/2016-01-01": ("no arc", "no arc frame in setup A"),
     f"{CONFIG}/2016-02-02": ("truncated", "b27.fits.gz: truncated"),
     f"{CONFIG}/2016-03-03": ("noise", "run_pypeit shane_kast_blue_A: "),
-    f"{CONFIG}/2016-04-04": ("corrupt header", "b27.fits.gz: "),
+    f"{CONFIG}/2016-04-04": ("corrupt header", "b27.fits.gz: not FITS: NAXIS1 is"),
 }
 """What is wrong with it, and the reason that is to be told."""
 SETUP = "shane_kast_blue_A"
@@ -124,7 +124,7 @@ def _spoil(raw: Path, wrong: str) -> None:
         science.write_bytes(gzip.compress(gzip.decompress(science.read_bytes())[:-300_000]))
     elif wrong == "corrupt header":
         content = gzip.decompress(science.read_bytes())
-        science.write_bytes(gzip.compress(content.replace(b"NAXIS1  = ", b"NAXIS1  =\xff?", 1)))
+        science.write_bytes(gzip.compress(content.replace(b"NAXIS1  = ", b"NAXIS1  =\xff", 1)))
     else:
         with fits.open(io.BytesIO(gzip.decompress(arc.read_bytes()))) as hdus:
             noise = np.random.default_rng(1).normal(1100, 8, hdus[0].data.shape)
