@@ -22,7 +22,8 @@ FOLDER = "QA"
 ARCHIVE = "QA.tar.gz"
 LEAVING = f"{files.TEMPORARY_PREFIX}{FOLDER}"
 """The folder once its archive is verified; all that is left of it is to be removed."""
-LEVEL = 6
+LEVEL = 1
+"""Pictures are compressed already: more would only take time."""
 
 
 def pack(setup_folder: Path) -> Path | None:
