@@ -17,7 +17,7 @@ from kpfnb.adap import coadd, coadds, coaddspectra, spectra
 from kpfnb.adap.coadds import Coadds
 from kpfnb.outcomes import Outcome
 
-pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500), pytest.mark.xdist_group("kast_coadd")]
+pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
