@@ -189,6 +189,9 @@ def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
         print(f"nothing to do: run {record.id} of {moment} did all of it")
     else:
         print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}")
+    for step, values in ended.results().items():
+        if page_of := values.get("page"):
+            print(f"{step}: {page_of}")
     print(f"report: {ended.page}")
 
 

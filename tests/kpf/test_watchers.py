@@ -148,7 +148,7 @@ def test_a_full_disk_is_not_the_fault_of_an_l0(data: Path, monkeypatch: pytest.M
 
 def test_a_huge_log_line_is_no_trouble(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = l0(data)
-    script = f"print('ERROR {path.stem} ' + 'x' * 20_000_000)"
+    script = f"print('ERROR {path.stem} ' + 'x' * 100_000_000)"
     monkeypatch.setenv("KPFNB_DRP_COMMAND", f'{sys.executable} -c "{script}" {{target}}')
     found = once()
     assert len(found.failing[0][1]) <= 500

@@ -17,6 +17,7 @@ from kpfnb.watching import service, status
 from kpfnb.watching.arrivals import Pace
 from kpfnb.watching.service import LOG_NAME
 from kpfnb.watching.status import Life
+from tests.mounts import read_only
 from tests.watching.conftest import Tree, wait_until
 
 ONCE = Pace(quiet_seconds=0, once=True)
@@ -52,6 +53,15 @@ def test_a_read_only_tree_is_locked_elsewhere(
     assert service.run(tree.kind(), ONCE).done == 1
     assert not tree.kind().state.exists()
     assert len(list((isolated / "work/locks").glob("watch-test*.lock"))) == 2
+
+
+def test_a_tree_on_a_read_only_mount_is_watched(tree: Tree) -> None:
+    tree.write("a.fits")
+    with read_only(tree.root):
+        with pytest.raises(OSError, match="Read-only"):
+            (tree.root / "new").touch()
+        assert service.run(tree.kind(), ONCE).done == 1
+        assert not tree.kind().state.exists()
 
 
 def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Path) -> None:

@@ -29,6 +29,9 @@ HEADING = 66
 LEFT, BOTTOM, MARGIN, TITLE, BAR = 92, 56, 24, 28, 118
 """Pixels: left of and below panels, right of them, for a panel's title, for a colour bar."""
 
+X_LABEL = 29
+"""Pixels from the panel's lower edge to the label of its x axis."""
+
 MOST_TRUE_COLOUR = 1_800_000
 """Pixels; of a larger picture it is the noise of a CCD that would take the room."""
 
@@ -76,7 +79,10 @@ def panels(
         wspace=gap[0] * columns / (inner[0] - gap[0] * (columns - 1)),
         hspace=gap[1] * rows / (inner[1] - gap[1] * (rows - 1)),
     )  # fmt: skip
-    return made.subplots(rows, columns, squeeze=False, **options)
+    axes = made.subplots(rows, columns, squeeze=False, **options)
+    for one in axes.flat:
+        _fix(one)
+    return axes
 
 
 def bar_axes(made: Figure) -> Axes:
@@ -84,7 +90,7 @@ def bar_axes(made: Figure) -> Axes:
     width, height = _size(made)
     tall = height - HEADING - TITLE - BOTTOM
     place = ((width - BAR + 16) / width, BOTTOM / height, 20 / width, tall / height)
-    return made.add_axes(place)
+    return _axes(made, place)
 
 
 def _size(made: Figure) -> tuple[float, float]:
@@ -133,15 +139,29 @@ def save(image: Image, path: Path, thumbnail: Path) -> None:
         small.save(temporary, "JPEG", quality=82)
 
 
-def dress(axes: Axes, x: str = "", y: str = "", title: str = "") -> None:
+def dress(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
     """Labels and a quiet grid."""
     axes.grid(color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(x=0.01)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    if title:
-        axes.set_title(title, size=10, loc="left", parse_math=False)
+    if heading:
+        title(axes, heading)
+
+
+def _fix(axes: Axes) -> None:
+    """Title and x label at fixed places: to make way for ticks takes a good part of the time."""
+    title(axes)
+    made: Any = axes.get_figure(root=True)
+    _, height = _size(made)
+    place = axes.get_position(original=True)
+    axes.xaxis.set_label_coords(0.5, -X_LABEL / (place.height * height))
+
+
+def title(axes: Axes, text: str = "") -> None:
+    """A panel's title, what stands in headers never taken for mathematics."""
+    axes.set_title(text, size=10, loc="left", parse_math=False, y=1.0)
 
 
 def ceiling(value: float, least: float = 1.0) -> float:
@@ -217,7 +237,15 @@ def image_axes(made: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
     made.set_size_inches(width / DPI, height / DPI)
     place = (LEFT / width, BOTTOM / height, columns / width, rows / height)
     bar = ((LEFT + columns + 16) / width, BOTTOM / height, 20 / width, rows / height)
-    return made.add_axes(place), made.add_axes(bar)
+    axes = made.add_axes(place)
+    _fix(axes)
+    return axes, _axes(made, bar)
+
+
+def _axes(made: Figure, place: tuple[float, float, float, float]) -> Axes:
+    axes = made.add_axes(place)
+    title(axes)
+    return axes
 
 
 def envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from kpfnb.kpf.quicklook.result import Fate, Quicklook
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
 from tests.kpf.quicklook.conftest import BIAS, STAR
+from tests.mounts import read_only
 
 Take = Callable[..., Path]
 NIGHT = "20240115"
@@ -198,6 +199,32 @@ def test_products_that_can_not_be_written_are_one_error_before_any_work(
     monkeypatch.setenv("KPFNB_QLP_DIR", str(elsewhere))
     assert look(root).outcome is Outcome.SUCCEEDED
     assert (elsewhere / NIGHT / STAR / "index.html").exists()
+
+
+def test_a_products_directory_on_a_read_only_mount_is_named(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*")
+    (root / "QLP").mkdir()
+    with (
+        read_only(root / "QLP"),
+        pytest.raises(BadSettings, match=r"QLP: Read-only file system\n.*KPFNB_QLP_DIR"),
+    ):
+        look(root)
+
+
+def test_markup_and_bytes_beyond_ascii_in_a_header_are_shown_as_text(take: Take) -> None:
+    root = take(f"L2/*/{STAR}*")
+    [path] = root.glob("L2/*/*.fits")
+    data = path.read_bytes()
+    card = data.index(b"TARGNAME= ")
+    evil = b"TARGNAME= '<b>\xe9toile \xff</b><script>alert(1)'".ljust(80)
+    path.write_bytes(data[:card] + evil + data[card + 80 :])
+    result = look(root)
+    assert (result.outcome, result.items[0].pictures) == (Outcome.SUCCEEDED, 3), result
+    pages = [root / f"QLP/{NIGHT}/{STAR}/index.html", root / f"QLP/{NIGHT}/index.html"]
+    for text in (*(page.read_text(encoding="utf-8") for page in pages), result._repr_html_()):
+        assert "<b>" not in text and "<script>alert" not in text
+    assert "&lt;b&gt;" in pages[0].read_text(encoding="utf-8")
+    assert "toile" in report(root, "L2")["target"]
 
 
 def test_what_a_killed_run_left_is_brought_to_its_end(take: Take) -> None:

@@ -116,7 +116,7 @@ def column_cut(figure: Figure, content: Content, extension: str) -> None:
     whole.plot(x, y, color=sheet.BLUE, linewidth=0.8)
     part = slice(rows // 2 - rows // 30, rows // 2 + rows // 30)
     near.plot(np.arange(rows)[part], cut[part], color=sheet.BLUE, drawstyle="steps-mid")
-    sheet.dress(whole, y=_unit(extension), title=f"column {columns // 2}")
+    sheet.dress(whole, y=_unit(extension), heading=f"column {columns // 2}")
     sheet.dress(near, "row [pixel]", _unit(extension), "its middle")
 
 

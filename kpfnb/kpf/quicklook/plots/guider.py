@@ -38,7 +38,7 @@ def image(figure: Figure, content: Content) -> None:
     )  # fmt: skip
     for axes, title in ((whole, "whole"), (near, "around the brightest pixel")):
         axes.set_aspect("equal")
-        axes.set_title(title, size=10, loc="left")
+        sheet.title(axes, title)
         axes.set_xlabel("column [pixel]")
     whole.set_ylabel("row [pixel]")
     figure.colorbar(scale, cax=sheet.bar_axes(figure), label="counts")

@@ -102,7 +102,7 @@ def whole(figure: Figure, content: Content, orderlet: str) -> None:
         part = spectrum(content, camera, orderlet)
         x, y = sheet.envelope(part.wavelength, part.flux, 64)
         _orders(axes, x, y, sheet.CAMERAS[camera])
-        sheet.dress(axes, y="electrons a pixel", title=camera.capitalize())
+        sheet.dress(axes, y="electrons a pixel", heading=camera.capitalize())
         axes.set_xlim(float(x.min()), float(x.max()))
         axes.set_ylim(*_limits(part.flux))
     panels[-1].set_xlabel("wavelength [Å]")
@@ -121,7 +121,7 @@ def one_order(figure: Figure, content: Content) -> None:
             sheet.dress(axes, y=f"{orderlet} [e-]")
             axes.set_ylim(*_limits(flux))
             axes.set_xlim(float(wave.min()), float(wave.max()))
-        panels[0, column].set_title(f"{camera.capitalize()}, order {order}", size=10, loc="left")
+        sheet.title(panels[0, column], f"{camera.capitalize()}, order {order}")
         panels[-1, column].set_xlabel("wavelength [Å]")
 
 

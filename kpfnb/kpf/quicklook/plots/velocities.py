@@ -48,7 +48,7 @@ def ccf_grid(figure: Figure, content: Content) -> None:
             scale = sheet.show_image(axes, _level(functions), 0.4, 1.6, extent=extent)
         panels[0].set_ylabel(f"order of {camera.capitalize()}")
     for axes, orderlet in zip(rows[0], ORDERLETS, strict=True):
-        sheet.dress(axes, title=orderlet)
+        sheet.dress(axes, heading=orderlet)
         axes.tick_params(labelsize=8)
     for axes in rows[1:, 1:].ravel():
         axes.yaxis.set_visible(False)
@@ -83,7 +83,7 @@ def by_order(figure: Figure, content: Content) -> None:
             axes.text(0.5, 0.5, "no velocity", transform=axes.transAxes, ha="center")
             title = name
         axes.axhline(0, color=sheet.SOFT, linewidth=0.8)
-        sheet.dress(axes, y="minus the mean [m/s]", title=title)
+        sheet.dress(axes, y="minus the mean [m/s]", heading=title)
     if panels[0].get_legend_handles_labels()[0]:
         panels[0].legend(ncols=2, fontsize=9, loc="upper right")
     panels[-1].set_xlabel("row of the table: Green from blue to red, then Red")
@@ -106,7 +106,7 @@ def times_and_corrections(figure: Figure, content: Content) -> None:
         limit = sheet.ceiling(float(abs(offsets[known]).max()) if known.any() else 0, least)
         axes.set_ylim(-limit, limit)
         what = f"mean {mean:.6f} d" if column == "CCFBJD" else f"mean {mean:.5f} km/s"
-        sheet.dress(axes, y=f"{column} minus mean [{unit}]", title=what)
+        sheet.dress(axes, y=f"{column} minus mean [{unit}]", heading=what)
     moved.set_xlabel("row of the table: Green from blue to red, then Red")
 
 

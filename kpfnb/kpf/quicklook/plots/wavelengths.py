@@ -100,5 +100,5 @@ def dispersion(figure: Figure, content: Content, names: dict[str, str]) -> None:
         step = (waves[:, pixels + 1] / waves[:, pixels] - 1) * LIGHT_SPEED
         for row, speeds in zip(waves[:, pixels], step, strict=True):
             steps.plot(row, speeds, color=sheet.CAMERAS[camera], linewidth=0.8)
-    sheet.dress(covers, y="order of the camera", title="from end to end of each order")
+    sheet.dress(covers, y="order of the camera", heading="from end to end of each order")
     sheet.dress(steps, "wavelength [Å]", "km/s a pixel", "dispersion along each order")

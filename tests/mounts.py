@@ -1,0 +1,23 @@
+"""A directory that can't be written, whoever we are: mounted read-only over itself."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Within the block nothing in it can be written; the test is skipped where nobody may mount."""
+    place = str(folder)
+    if subprocess.run(["mount", "--bind", place, place], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here: only root can")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)

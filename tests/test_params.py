@@ -1,0 +1,40 @@
+"""The sets of parameters are ones that their notebooks take, and the site's settings are valid."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kpfnb import notebooks, parameters, settings
+from kpfnb.cli.runs import given_parameters
+
+PROJECT = Path(__file__).parents[1]
+SETS = sorted((PROJECT / "params").glob("*.yml"))
+KPF_NOTEBOOKS = {
+    *("progress", "reprocess", "quicklook", "ingest"),
+    *("timeseries", "watch", "tonight"),
+}
+
+
+@pytest.mark.parametrize("file", SETS, ids=lambda file: file.stem)
+def test_a_set_is_one_that_its_notebook_takes(file: Path) -> None:
+    notebook = PROJECT / "notebooks" / f"{file.name.split('.')[0]}.ipynb"
+    given = given_parameters([file], [])
+    assert given
+    parameters.validate(notebooks.inspect(notebook), given)
+
+
+def test_every_kpf_notebook_has_a_set_for_production() -> None:
+    found = {file.name.split(".")[0] for file in SETS if ".production." in file.name}
+    assert found >= KPF_NOTEBOOKS
+
+
+def test_the_settings_of_a_site_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
+        monkeypatch.delenv(name)
+    shutil.copyfile(PROJECT / "params/kpfnb.production.toml", tmp_path / "kpfnb.toml")
+    here = settings.load()
+    assert here.kpf_root == Path("/data/kpf")
+    assert "{night}" in here.masters_command
