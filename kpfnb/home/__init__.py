@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +13,7 @@ from kpfnb.home import tasks
 from kpfnb.home.overview import Home, QueueCounts
 from kpfnb.kpf import obsid, progress
 from kpfnb.kpf.progress import Progress
+from kpfnb.runs import Record
 from kpfnb.services import valkey
 from kpfnb.watching import overview as watchers
 from kpfnb.workqueue.queue import Queue, queues
@@ -29,7 +32,8 @@ def look(*, days: int = 7) -> Home:
     here = settings.load()
     notes: list[str] = []
     since = datetime.now(UTC) - timedelta(days=days)
-    found = [one for one in runs.listing(here.runs_dir, since=since) if one.notebook != OWN_NAME]
+    listed = runs.listing(here.runs_dir, since=since)
+    found = [one for one in listed if one.notebook != OWN_NAME and not _is_mine(one)]
     latest = {(one.notebook, str(one.parameters)): one for one in reversed(found)}
     return Home(
         days=days,
@@ -49,6 +53,11 @@ def look(*, days: int = 7) -> Home:
         tasks=tasks.known(),
         notes=tuple(notes),
     )
+
+
+def _is_mine(one: Record) -> bool:
+    """True for the run that looks; under papermill it has not its notebook's name."""
+    return one.outcome is None and (one.host, one.pid) == (socket.gethostname(), os.getpid())
 
 
 def _queues(notes: list[str]) -> tuple[QueueCounts, ...]:

@@ -8,10 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests import nights
 
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -24,6 +28,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WAIT = 180_000
+"""Milliseconds: a machine that is busy with other tests is slow."""
 
 
 class Lab:
@@ -34,8 +40,19 @@ class Lab:
         self.token = token
         self.folder = folder
 
+    def shut_down(self) -> None:
+        """End all kernels: each takes memory, and keeps what it has imported."""
+        for session in self._ask("GET", "api/sessions"):
+            self._ask("DELETE", f"api/sessions/{session['id']}")
+
+    def _ask(self, method: str, path: str) -> Any:
+        headers = {"Authorization": f"token {self.token}"}
+        request = urllib.request.Request(self.url + path, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
+
     def address(self, notebook: str) -> str:
-        return f"{self.url}lab/tree/{notebook}?token={self.token}&reset"
+        return f"{self.url}lab/tree/notebooks/{notebook}?token={self.token}&reset"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +60,7 @@ def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of its own: the notebooks, a kpfnb.toml above them, the work directory beside."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(PROJECT / "notebooks", home / "notebooks")
+    shutil.copytree(PROJECT / "params", home / "params")
     (home / "kpfnb.toml").write_text("workers = 1\n")
     return home
 
@@ -67,7 +85,7 @@ def lab(lab_home: Path) -> Iterator[Lab]:
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--port=0", "--ip=127.0.0.1", "--expose-app-in-browser"]
-    command += [f"--notebook-dir={lab_home / 'notebooks'}"]
+    command += [f"--ServerApp.root_dir={lab_home}"]
     with (lab_home / "lab.log").open("w") as log:
         server = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, cwd=lab_home, start_new_session=True
@@ -99,3 +117,47 @@ def browser(lab: Lab) -> Iterator[object]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, lab: Lab) -> Iterator[Any]:
+    """A window of a laptop's size; what goes wrong in it is in `problems`."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    context.set_default_timeout(WAIT)
+    page = context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on(
+        "console",
+        lambda told: page.problems.append(told.text) if told.type == "error" else None,
+    )
+    page.on("dialog", lambda dialog: dialog.accept())
+    yield page
+    context.close()
+    lab.shut_down()
+
+
+@pytest.fixture(scope="module")
+def night(lab_home: Path) -> nights.SimulatedNight:
+    """A small simulated night where the notebooks look for one."""
+    return nights.small_night(lab_home / "work/kpf")
+
+
+@pytest.fixture(scope="module")
+def ingested(lab_home: Path, night: nights.SimulatedNight) -> None:
+    """The night in the database that the notebooks ask."""
+    _kpfnb(lab_home, "ingest", night.night)
+
+
+@pytest.fixture(scope="module")
+def queue_server(lab_home: Path) -> Iterator[None]:
+    """The queues' server, which a notebook would start too."""
+    _kpfnb(lab_home, "services", "start", "valkey")
+    yield
+    _kpfnb(lab_home, "services", "stop")
+
+
+def _kpfnb(home: Path, *arguments: str) -> None:
+    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
+    subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kpfnb import home, runs, settings
@@ -38,6 +41,8 @@ def test_an_empty_place_is_told_as_such() -> None:
 def test_what_runs_and_what_failed() -> None:
     ended("progress", "<script>")
     running = runs.begin("reprocess")
+    other = psutil.Process(os.getppid())
+    runs.write(replace(running, pid=other.pid, process_started=other.create_time()))
     found = home.look()
     assert [one.id for one in found.running] == [running.id]
     assert [one.notebook for one in found.failed] == ["progress"]
@@ -57,7 +62,8 @@ def test_what_has_gone_well_since_is_no_failure_any_more() -> None:
 
 def test_its_own_runs_are_not_told() -> None:
     ended("home", "no")
-    assert home.look().failed == ()
+    runs.begin("notebook")
+    assert (home.look().failed, home.look().running) == ((), ())
 
 
 def test_the_last_night_and_the_queues(tmp_path: Path) -> None:

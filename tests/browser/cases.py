@@ -1,0 +1,49 @@
+"""What a person does with each notebook: which values are typed, and what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """The first run of a notebook in JupyterLab, and what is then changed.
+
+    Attributes
+    ----------
+    first : values typed before the first run; the others are the notebook's own
+    change : values typed before the second run, whose result has to differ
+    needs : fixtures
+    button : Run or Dry run
+    """
+
+    change: dict[str, Any]
+    first: dict[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ("night",)
+    button: str = "Run"
+
+
+CASES = {
+    "home": Case(change={"days": 30}),
+    "ingest": Case(change={"end": "2024-01-16", "force": True}),
+    "progress": Case(change={"require_complete": True}),
+    "queue": Case(
+        first={"queue": "browser", "watch_seconds": 0},
+        change={"items": "a, b, broken"},
+        needs=("queue_server",),
+    ),
+    "quicklook": Case(
+        first={"levels: L0": True, "start": "20240115.17", "end": "20240115.18", "shown": 1},
+        change={"start": "20240115.27", "end": "20240115.28"},
+    ),
+    "reduce": Case(
+        first={"raw": "{kast_frames}"},
+        change={"setup": "Z"},
+        needs=("kast_frames",),
+        button="Dry run",
+    ),
+    "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
+    "timeseries": Case(change={"panel": "chamber-detail"}, needs=("ingested",)),
+    "watch": Case(change={"expected": "process"}),
+}

@@ -1,0 +1,168 @@
+"""A notebook in JupyterLab as a person uses it, and as the tests look at it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+from tests.browser.conftest import WAIT, Lab
+
+PROJECT = Path(__file__).parents[2]
+WIDTH, HEIGHT = 1366, 768
+TALL = 2600
+
+READY = """name => {
+  const panel = window.jupyterapp?.shell.currentWidget;
+  return panel?.title.label === name && panel.content.widgets.length > 0
+    && panel.sessionContext?.session?.kernel?.status === 'idle';
+}"""
+RUN_TO_FORM = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = panel.content.widgets;
+  const form = cells.findIndex(cell => cell.model.sharedModel.source === 'run.form()');
+  panel.content.activeCellIndex = form + 1;
+  await window.jupyterapp.commands.execute('notebook:run-all-above');
+}"""
+RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
+THEMED = "name => document.body.dataset.jpThemeName === name"
+NAMELESS = """() => [...document.querySelectorAll(
+    '.jp-OutputArea :is(input, select, textarea, button, canvas[tabindex])')]
+  .filter(one => one.checkVisibility())
+  .filter(one => !(one.ariaLabel || one.title || one.textContent.trim()
+    || [...(one.labels ?? [])].some(label => label.textContent.trim())))
+  .map(one => one.outerHTML.slice(0, 200))"""
+TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
+  .filter(one => one.scrollWidth > one.clientWidth + 1)
+  .map(one => one.scrollWidth + ' ' + one.textContent.slice(0, 100))"""
+
+HELD = """
+import time
+from pathlib import Path
+from kpfnb import live
+with live.progress(None, "held", shown=Path({flag!r}).exists()) as bar:
+    while Path({flag!r}).exists():
+        bar.update(done=bar.state.done + 1, note="by a test")
+        time.sleep(0.1)
+"""
+"""A cell that waits while a file is there: time to press Stop, or to reload the browser."""
+
+
+class Notebook:
+    """One notebook, opened in a page. It is a copy with one more cell, which can be held."""
+
+    def __init__(self, page: Any, lab: Lab, name: str) -> None:
+        self.page = page
+        self.name = name
+        self.home = lab.folder.parent
+        self.flag = self.home / f"hold-{name}"
+        self._lab = lab
+        _copy(PROJECT / "notebooks" / f"{name}.ipynb", lab.folder, HELD.format(flag=str(self.flag)))
+
+    def open(self) -> None:
+        """Open it, and wait for its kernel."""
+        self.page.goto(self._lab.address(f"{self.name}.ipynb"))
+        self.wait_until_idle()
+
+    def run_to_form(self) -> None:
+        """Run the cells from the top to the form. The active cell is not the form's then."""
+        self.page.evaluate(RUN_TO_FORM)
+        self.button("Run").wait_for()
+        self.wait_until_idle()
+
+    def run_all(self) -> None:
+        """Run all cells from the menu, and wait for their end."""
+        self.page.evaluate(RUN_ALL)
+        self.ended()
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Type values, each by the label of its field; `levels: L0` is a check box of several."""
+        for label, value in values.items():
+            group, _, option = label.partition(": ")
+            field = self.page.get_by_label(option or group, exact=True).first
+            if isinstance(value, bool):
+                field.set_checked(value)
+            elif field.evaluate("one => one.tagName") == "SELECT":
+                field.select_option(value)
+            else:
+                field.fill(str(value))
+
+    def value(self, label: str) -> Any:
+        """What stands in a field."""
+        field = self.page.get_by_label(label.partition(": ")[2] or label, exact=True).first
+        if field.get_attribute("type") == "checkbox":
+            return field.is_checked()
+        return field.input_value()
+
+    def button(self, name: str) -> Any:
+        """A button by what it says."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def run(self, button: str = "Run") -> dict[str, Any]:
+        """Press Run, and wait for the result."""
+        before = self.runs()[-1:]
+        self.button(button).click()
+        deadline = time.monotonic() + WAIT / 1000
+        while self.runs()[-1:] == before and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
+        return self.ended()
+
+    def ended(self) -> dict[str, Any]:
+        """Wait for the end of the run, and take its result."""
+        self.status("succeeded:", "partial:", "failed:")
+        self.wait_until_idle()
+        return json.loads((self.runs()[-1] / "result.json").read_text())
+
+    def runs(self) -> list[Path]:
+        """The directories of its runs, oldest first."""
+        return sorted((self.home / "work/runs" / self.name).glob("2*"))
+
+    def status(self, *words: str) -> Any:
+        """Wait until the form tells one of the states."""
+        found = self.page.get_by_role("status").filter(has_text=re.compile("|".join(words))).first
+        found.wait_for()
+        return found
+
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel has nothing to do."""
+        self.page.wait_for_function(READY, arg=f"{self.name}.ipynb")
+
+    def reload(self) -> None:
+        """Reload the browser's page."""
+        self.page.reload()
+        self.page.wait_for_selector(".jp-Notebook")
+
+    def look(self, picture: str = "") -> None:
+        """Nothing failed, all has a name and fits; keep pictures of it for people."""
+        assert (
+            self.page.locator('[data-mime-type*="error"], [data-mime-type*="stderr"]').count() == 0
+        )
+        assert self.page.evaluate(NAMELESS) == []
+        assert self.page.evaluate(TOO_WIDE) == []
+        assert self.page.problems == []
+        folder = PROJECT / "work/screenshots"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.set_viewport_size({"width": WIDTH, "height": TALL})
+        for theme in ("Dark", "Light"):
+            self.page.evaluate(THEME, f"JupyterLab {theme}")
+            self.page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
+            self.button("Run").scroll_into_view_if_needed()
+            self.page.screenshot(path=str(folder / f"{picture or self.name}-{theme.lower()}.png"))
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+
+def _copy(source: Path, folder: Path, held: str) -> None:
+    document = nbformat.read(source, as_version=4)
+    cells = document.cells
+    form = next(n for n, cell in enumerate(cells) if cell.source == "run.form()")
+    cells.insert(form + 1, new_code_cell(held.strip()))
+    for cell in cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(document, folder / source.name)
