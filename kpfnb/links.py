@@ -17,7 +17,9 @@ def link(path: Path, text: str = "") -> str:
     """A file as HTML: a link where JupyterLab can follow it, else only the text."""
     shown = escape(text or str(path))
     target = href(path)
-    return f'<a href="{escape(target, quote=True)}">{shown}</a>' if target else shown
+    if not target:
+        return shown
+    return f'<a href="{escape(target, quote=True)}" target="_blank" rel="noopener">{shown}</a>'
 
 
 def href(path: Path) -> str:

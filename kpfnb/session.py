@@ -24,7 +24,10 @@ from kpfnb.runs import LOG_NAME, Record
 from kpfnb.runs.verdict import CellError, Facts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kpfnb.form.panel import Panel
+    from kpfnb.tables import Lead
 
 RUN_VARIABLE = "KPFNB_RUN"
 """Names the run's directory to a kernel that `kpfnb run` has started."""
@@ -55,6 +58,10 @@ def begin() -> Session:
     live.show_in(None)
     _show_figures(shell)
     _current = Session(shell)
+    if _current.interactive:
+        from kpfnb import tables
+
+        tables.register(shell)
     _current.check()
     print(_current)
     return _current
@@ -177,6 +184,15 @@ class Session:
         from kpfnb import form
 
         form.confirm(self, question, action)
+
+    def table(self, frame: pd.DataFrame, lead: Lead | None = None) -> Any:
+        """In JupyterLab a table to sort, filter and search; elsewhere the data frame itself.
+
+        lead : what a chosen row leads to, as HTML; it takes the row by column
+        """
+        from kpfnb import tables
+
+        return tables.interactive(frame, lead=lead) if self.interactive else frame
 
     def leave(self) -> None:
         """Record that the notebook goes no further.

@@ -35,7 +35,8 @@ def test_a_file_below_its_directory_is_a_link(lab: Path) -> None:
     page = lab / "work/runs/a b/<x>.html"
     assert links.href(page) == "../work/runs/a%20b/%3Cx%3E.html"
     assert links.link(page, "<report>") == (
-        '<a href="../work/runs/a%20b/%3Cx%3E.html">&lt;report&gt;</a>'
+        '<a href="../work/runs/a%20b/%3Cx%3E.html" target="_blank" rel="noopener">'
+        "&lt;report&gt;</a>"
     )
 
 

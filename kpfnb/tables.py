@@ -1,0 +1,86 @@
+"""A table that can be sorted, filtered and searched in JupyterLab; a plain data frame elsewhere.
+
+The widget's code comes with it: no network is asked, and nothing of it is stored in the notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.errors import KpfnbError
+from kpfnb.form import alarm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_ROWS = 6
+"""A smaller table is seen at a glance."""
+MOST_BYTES = "2MB"
+"""Of one table; of a larger one so many rows are shown, and it says so."""
+MOST_CHOICES = 1000
+NOTHING = "(choose a row)"
+DATA_FRAMES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"))
+
+Lead = Callable[[Mapping[str, Any]], str]
+"""Takes a row by column; gives the HTML of what it leads to."""
+
+
+def register(shell: Any) -> None:
+    """Let every data frame that a cell shows be one that can be searched."""
+    formatter = shell.display_formatter.ipython_display_formatter
+    for module, name in DATA_FRAMES:
+        formatter.for_type_by_name(module, name, _show)
+
+
+def interactive(frame: pd.DataFrame, *, lead: Lead | None = None) -> Any:
+    """The table as a widget; with `lead`, below it what the chosen row leads to."""
+    import ipywidgets
+    from itables.widget import ITable
+
+    plain = frame.reset_index(drop=True)
+    options = {"maxBytes": MOST_BYTES, "allow_html": False, "showIndex": False}
+    if lead is None:
+        return ITable(plain, **options)
+    table = ITable(plain, select="single", **options)
+    names = [_name(row) for row in plain.head(MOST_CHOICES).itertuples(index=False)]
+    # By keyboard a row is chosen from a list
+    chooser = ipywidgets.Dropdown(
+        description="look at",
+        options=[(NOTHING, -1), *((name, n) for n, name in enumerate(names))],
+        layout={"width": "40em"},
+        tooltip="the row to look at; or press it in the table",
+    )
+    found = ipywidgets.HTML(layout={"width": "100%"})
+    rows = plain.to_dict("records")
+
+    def choose(change: Any) -> None:
+        found.value = _led(lead, rows[change.new]) if change.new >= 0 else ""
+
+    def press(change: Any) -> None:
+        if change.new and change.new[0] < len(names):
+            chooser.value = change.new[0]
+
+    chooser.observe(choose, "value")
+    table.observe(press, "selected_rows")
+    return ipywidgets.VBox([table, chooser, found])
+
+
+def _show(frame: pd.DataFrame) -> None:
+    from IPython.display import HTML, display
+
+    if len(frame) < FEWEST_ROWS:
+        display(HTML(frame.to_html(index=False, border=0, na_rep="", notebook=True)))
+    else:
+        display(interactive(frame))
+
+
+def _name(row: tuple[Any, ...]) -> str:
+    return " · ".join(str(value) for value in row[:4] if str(value))
+
+
+def _led(lead: Lead, row: Mapping[str, Any]) -> str:
+    try:
+        return lead(row)
+    except KpfnbError as error:
+        return alarm(error)

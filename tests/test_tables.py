@@ -1,0 +1,74 @@
+"""Tables in JupyterLab: searched, all text escaped, and each row leads on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from kpfnb import tables
+from kpfnb.errors import BadInput
+
+FRAME = pd.DataFrame(
+    {"obsid": [f"KP.{n}" for n in range(9)], "reason": ["<script>alert(1)</script>"] * 9}
+)
+
+
+class Shell:
+    def __init__(self) -> None:
+        self.display_formatter = DisplayFormatter()
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    found: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", found.append)
+    return found
+
+
+def test_a_long_frame_is_searched_and_a_short_one_is_seen(shown: list[Any]) -> None:
+    shell = Shell()
+    tables.register(shell)
+    for frame in (FRAME, FRAME.head(2)):
+        shell.display_formatter.format(frame)
+    long, short = shown
+    assert type(long).__name__ == "ITable"
+    assert "&lt;script&gt;" in short.data
+    assert "<script>" not in short.data
+
+
+def test_html_in_a_cell_is_text() -> None:
+    assert tables.interactive(FRAME)._dt_args.get("allow_html", False) is False
+
+
+def lead(row: Mapping[str, Any]) -> str:
+    if row["obsid"] == "KP.3":
+        raise BadInput("<b> is no ObsID")
+    return f"<p>about {row['obsid']}</p>"
+
+
+def test_the_chosen_row_leads_on() -> None:
+    table, chooser, found = tables.interactive(FRAME, lead=lead).children
+    table.selected_rows = [2]
+    assert found.value == "<p>about KP.2</p>"
+    chooser.value = 4
+    assert found.value == "<p>about KP.4</p>"
+    chooser.value = -1
+    assert found.value == ""
+
+
+def test_a_row_that_leads_nowhere_says_why() -> None:
+    _, chooser, found = tables.interactive(FRAME, lead=lead).children
+    chooser.value = 3
+    assert "role='alert'" in found.value
+    assert "&lt;b&gt; is no ObsID" in found.value
+
+
+def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
+    widget = tables.interactive(FRAME)
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert len(str(data)) < 2000
