@@ -76,10 +76,11 @@ class Notebook:
         self.button("Run").wait_for()
         self.wait_until_idle()
 
-    def run_all(self) -> None:
-        """Run all cells from the menu, and wait for their end."""
+    def run_all(self) -> dict[str, Any]:
+        """Run all cells from the menu, and wait for the result."""
+        before = self.runs()
         self.page.evaluate(RUN_ALL)
-        self.ended()
+        return self.ended(before)
 
     def fill(self, values: dict[str, Any]) -> None:
         """Type values, each by the label of its field; `levels: L0` is a check box of several."""
@@ -106,18 +107,29 @@ class Notebook:
 
     def run(self, button: str = "Run") -> dict[str, Any]:
         """Press Run, and wait for the result."""
-        before = self.runs()[-1:]
+        before = self.runs()
         self.button(button).click()
-        deadline = time.monotonic() + WAIT / 1000
-        while self.runs()[-1:] == before and time.monotonic() < deadline:
-            self.page.wait_for_timeout(50)
-        return self.ended()
+        return self.ended(before)
 
-    def ended(self) -> dict[str, Any]:
-        """Wait for the end of the run, and take its result."""
-        self.status("succeeded:", "partial:", "failed:")
-        self.wait_until_idle()
-        return json.loads((self.runs()[-1] / "result.json").read_text())
+    def ended(self, before: list[Path]) -> dict[str, Any]:
+        """Wait for the end of a run that was not there before, and take its result."""
+        deadline = time.monotonic() + WAIT / 1000
+        while time.monotonic() < deadline:
+            new = [one for one in self.runs() if one not in before]
+            if new and self.record(new[-1]).get("outcome"):
+                self.wait_until_idle()
+                result: dict[str, Any] = json.loads((new[-1] / "result.json").read_text())
+                return result
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{self.name} has not ended: {before}, {self.runs()}")
+
+    def record(self, run: Path | None = None) -> dict[str, Any]:
+        """The record of a run, the last by default; {} where it is gone: it came to nothing."""
+        try:
+            record: dict[str, Any] = json.loads(((run or self.runs()[-1]) / "run.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return record
 
     def runs(self) -> list[Path]:
         """The directories of its runs, oldest first."""

@@ -70,13 +70,13 @@ def _reload_and_stop(notebook: Notebook, case: Case) -> None:
     notebook.status("stopped by the operator")
     notebook.flag.unlink()
     notebook.wait_until_idle()
-    record = json.loads((notebook.runs()[-1] / "run.json").read_text())
+    record = notebook.record()
     assert (record["outcome"], record["reason"]) == ("failed", "stopped by the operator")
 
 
 def _papermill(notebook: Notebook) -> dict[str, Any]:
     """The result of plain papermill with the parameters of the last run in JupyterLab."""
-    record = json.loads((notebook.runs()[-1] / "run.json").read_text())
+    record = notebook.record()
     parameters = notebook.home / f"{notebook.name}.yml"
     parameters.write_text(yaml.safe_dump(record["parameters"]))
     source = PROJECT / "notebooks" / f"{notebook.name}.ipynb"
@@ -145,10 +145,11 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     notebook = Notebook(page, lab, "reprocess")
     notebook.open()
     notebook.run_to_form()
+    before = notebook.runs()
     notebook.button("Run").click()
     page.get_by_text(re.compile(r"reprocessing: [1-9]\d* of")).wait_for()
     notebook.button("■ Stop").click()
-    stopped = notebook.ended()
+    stopped = notebook.ended(before)
     assert stopped["outcome"] in ("partial", "failed")
     assert stopped["figures"]["not reached"] > 0
     notebook.look("reprocess-stopped")
