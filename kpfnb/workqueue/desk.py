@@ -132,6 +132,7 @@ def _button(name: str, action: Action, chooser: ipywidgets.SelectMultiple) -> No
     from IPython.display import display
 
     button = ipywidgets.Button(description=f"{action} those chosen", button_style="warning")
+    button.layout.width = "auto"
     message = ipywidgets.HTML()
 
     def act(_: object) -> None:

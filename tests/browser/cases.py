@@ -27,6 +27,11 @@ class Case:
 CASES = {
     "home": Case(change={"days": 30}),
     "ingest": Case(change={"end": "2024-01-16", "force": True}),
+    "prepare": Case(
+        change={"date_window": 0},
+        needs=("deimos_frames",),
+        button="Dry run",
+    ),
     "progress": Case(change={"require_complete": True}),
     "queue": Case(
         first={"queue": "browser", "watch_seconds": 0},
@@ -44,6 +49,7 @@ CASES = {
         button="Dry run",
     ),
     "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
-    "timeseries": Case(change={"panel": "chamber-detail"}, needs=("ingested",)),
+    "timeseries": Case(change={"end": "2024-01-16"}, needs=("ingested",)),
+    "tonight": Case(change={"accept": "WARN"}),
     "watch": Case(change={"expected": "process"}),
 }

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kpfnb.demo import deimos
 from tests import nights
 
 PROJECT = Path(__file__).parents[2]
@@ -147,6 +148,12 @@ def night(lab_home: Path) -> nights.SimulatedNight:
 def ingested(lab_home: Path, night: nights.SimulatedNight) -> None:
     """The night in the database that the notebooks ask."""
     _kpfnb(lab_home, "ingest", night.night)
+
+
+@pytest.fixture(scope="module")
+def deimos_frames(lab_home: Path) -> None:
+    """The frames of the demo where `prepare` looks for some."""
+    deimos.simulate(lab_home / "work/incoming")
 
 
 @pytest.fixture(scope="module")
