@@ -25,6 +25,8 @@ class Case:
 
 
 CASES = {
+    "archive": Case(change={"quota": 1}, needs=(), button="Dry run"),
+    "coadd": Case(change={"flux": "none"}, needs=(), button="Dry run"),
     "home": Case(change={"days": 30}),
     "ingest": Case(change={"end": "2024-01-16", "force": True}),
     "prepare": Case(
@@ -49,6 +51,7 @@ CASES = {
         button="Dry run",
     ),
     "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
+    "scorecard": Case(change={"worst": 3}, needs=(), button="Dry run"),
     "timeseries": Case(change={"end": "2024-01-16"}, needs=("ingested",)),
     "tonight": Case(change={"accept": "WARN"}),
     "watch": Case(change={"expected": "process"}),
