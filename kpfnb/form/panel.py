@@ -105,6 +105,7 @@ class Panel:
             self._command.value = ""
             return
         self._command.value = copyable("the command that repeats it", line)
+        self._message.value = ""
 
 
 def _button(name: str, told: str, style: str) -> Any:
