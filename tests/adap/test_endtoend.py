@@ -98,7 +98,7 @@ def site(
     try:
         options = [
             "-p",
-            f'raw=["{frames}"]',
+            f"raw={frames}",
             "-p",
             f"root={folder / 'data'}",
             "-p",
