@@ -138,7 +138,7 @@ def test_a_wrong_value_is_told_as_one_types(page: Any, lab: Any, night: Path) ->
     assert len(notebook.runs()) == before
     notebook.look("progress-wrong")
     notebook.fill({"version": "2.9"})
-    wrong.wait_for(state="hidden")
+    wrong.first.wait_for(state="hidden")
 
 
 def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
