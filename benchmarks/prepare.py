@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpfnb.adap import reorganise
+from kpfnb.adap.preparing import reorganise
 from kpfnb.demo import deimos
 
 SAMPLE = 200

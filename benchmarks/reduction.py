@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kpfnb.adap import installation, pack
+from kpfnb.adap.pypeit import installation, pack
 
 NAME = "longslit/600_4310_d55/2015-05-20"
 MOST_PERCENT = 2.0

@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 
 from kpfnb import settings
-from kpfnb.adap import installation, pack
+from kpfnb.adap.pypeit import installation, pack
 from kpfnb.demo import reductions, slitmask
 
 ROUNDS = 3

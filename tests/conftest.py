@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from kpfnb import files, locks
-from kpfnb.adap import installation, kast, task, workplace
-from kpfnb.adap.reduced import Reduction
+from kpfnb.adap.pypeit import installation, kast
+from kpfnb.adap.reducing import task, workplace
+from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.errors import ServiceUnavailable
 
 PROJECT = Path(__file__).parents[1]

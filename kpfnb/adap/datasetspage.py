@@ -15,7 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from kpfnb import files, settings
-from kpfnb.adap import badslits, dataset, scorecard, workplace
+from kpfnb.adap import dataset
+from kpfnb.adap.reducing import workplace
+from kpfnb.adap.scoring import badslits, scorecard
 from kpfnb.errors import BadInput
 from kpfnb.runs import report, view
 from kpfnb.settings import Settings

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from kpfnb import yamlfile
-from kpfnb.adap.coaddrules import CoaddRules
+from kpfnb.adap.coadding.coaddrules import CoaddRules
 from kpfnb.errors import BadParameter
 from kpfnb.yamlfile import Strict
 

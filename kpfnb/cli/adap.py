@@ -31,7 +31,7 @@ def run_pypeit(
 
     Example: kpfnb run-pypeit /data/adap --workers 4
     """
-    from kpfnb.adap import pypeitfiles
+    from kpfnb.adap.reducing import pypeitfiles
 
     result = pypeitfiles.run(
         root,
@@ -88,7 +88,8 @@ def reduce(
 
     Example: kpfnb reduce /data/night1/raw --spectrograph shane_kast_blue
     """
-    from kpfnb.adap import chain, dataset, reduction
+    from kpfnb.adap import dataset
+    from kpfnb.adap.reducing import chain, reduction
 
     if dataset.names_of([raw]) and not Path(raw).exists():
         if output or setup != "all" or config:

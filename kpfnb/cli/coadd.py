@@ -44,7 +44,7 @@ def coadd(
 
     Example: kpfnb coadd 041615B1/1200G_8800_OG550 --root /data/adap --dry-run
     """
-    from kpfnb.adap import coadds
+    from kpfnb.adap.coadding import coadds
 
     result = coadds.run(
         item,

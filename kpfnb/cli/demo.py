@@ -54,7 +54,7 @@ def frames(
     Example: kpfnb demo frames
     """
     from kpfnb import settings
-    from kpfnb.adap.preparation import INCOMING
+    from kpfnb.adap.preparing.preparation import INCOMING
     from kpfnb.demo import deimos
 
     place = folder or settings.load().work_dir / INCOMING
@@ -72,7 +72,7 @@ def spectra(
     Example: kpfnb demo spectra
     """
     from kpfnb import settings
-    from kpfnb.adap.coadds import FOLDER
+    from kpfnb.adap.coadding.coadds import FOLDER
     from kpfnb.demo import coaddable
 
     place = folder or settings.load().work_dir / FOLDER

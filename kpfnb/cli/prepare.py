@@ -35,7 +35,7 @@ def frames(
 
     Example: kpfnb prepare frames /data/incoming /data/adap -s keck_deimos --how move --dry-run
     """
-    from kpfnb.adap import reorganise
+    from kpfnb.adap.preparing import reorganise
 
     result = reorganise.run(
         raw,
@@ -64,7 +64,7 @@ def headers(
 
     Example: kpfnb prepare headers fixes.yml --dry-run
     """
-    from kpfnb.adap import headerfixes
+    from kpfnb.adap.preparing import headerfixes
 
     result = headerfixes.fix(fixes, folder=folder, dry_run=dry_run, progress=not as_json)
     finish(result, as_json=as_json)
@@ -90,7 +90,7 @@ def trim(
 
     Example: kpfnb prepare trim /data/adap -s keck_deimos --custom config --exclude bad.txt
     """
-    from kpfnb.adap import trimmedsets
+    from kpfnb.adap.preparing import trimmedsets
 
     result = trimmedsets.trim(
         root,

@@ -34,11 +34,10 @@ def score(
 
     Example: kpfnb scorecard score work/datasets --limits limits.yml
     """
-    from kpfnb.adap import scoring
+    from kpfnb.adap.scoring import scorecards
 
-    finish(
-        scoring.run(folders, limits=limits, dry_run=dry_run, progress=not as_json), as_json=as_json
-    )
+    result = scorecards.run(folders, limits=limits, dry_run=dry_run, progress=not as_json)
+    finish(result, as_json=as_json)
 
 
 @scorecard_app.command()
@@ -54,9 +53,9 @@ def page(
 
     Example: kpfnb scorecard page work/datasets -o scorecard.html
     """
-    from kpfnb.adap import scoring
+    from kpfnb.adap.scoring import scorecards
 
-    scores = scoring.run(folders, limits=limits, progress=not as_json)
+    scores = scorecards.run(folders, limits=limits, progress=not as_json)
     made = scores.page(output)
     if not as_json:
         print(f"page: {made}")
@@ -79,9 +78,9 @@ def publish(
     """
     import json
 
-    from kpfnb.adap import scoresheet, scoring
+    from kpfnb.adap.scoring import scorecards, scoresheet
 
-    scores = scoring.run(folders, limits=limits, dry_run=dry_run, progress=not as_json)
+    scores = scorecards.run(folders, limits=limits, dry_run=dry_run, progress=not as_json)
     told = scoresheet.publish(scores.cards, latest_days=latest_days, dry_run=dry_run)
     if as_json:
         print(json.dumps({**scores.to_dict(), "sheet": told.to_dict()}, indent=1))

@@ -33,7 +33,7 @@ class Slit:
     Attributes
     ----------
     number : PypeIt's, its place along the detector
-    rms, coverage, flexure, median_chi, std_chi : as in `kpfnb.adap.slits`; rms 0: no solution
+    rms, coverage, flexure, median_chi, std_chi : as in `adap.scoring.slits`; rms 0: no solution
     flags : some of BITS
     objects : how each is extracted: "optimal", "box" or "none"; those of a mask's design after a
         colon, as "box:mask"

@@ -22,12 +22,12 @@ from kpfnb.parameters import Parameter, parse_kind, validate
 MODULES = {
     "archive": "kpfnb.adap.archive.task",
     "backup": "kpfnb.adap.backing",
-    "coadd1d": "kpfnb.adap.coadd1dtask",
-    "coadd2d": "kpfnb.adap.coadd2dtask",
-    "scorecard": "kpfnb.adap.rescoring",
-    "reduce": "kpfnb.adap.reducing",
+    "coadd1d": "kpfnb.adap.coadding.coadd1dtask",
+    "coadd2d": "kpfnb.adap.coadding.coadd2dtask",
+    "scorecard": "kpfnb.adap.scoring.rescoring",
+    "reduce": "kpfnb.adap.reducing.reducetask",
     "test": "kpfnb.workqueue.trial",
-    "trim": "kpfnb.adap.trimtask",
+    "trim": "kpfnb.adap.preparing.trimtask",
 }
 
 

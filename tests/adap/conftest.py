@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kpfnb import locks
-from kpfnb.adap import installation, kast, pack, reduction
+from kpfnb.adap.pypeit import installation, kast, pack
+from kpfnb.adap.reducing import reduction
 from kpfnb.outcomes import Outcome
 from tests.adap import fakepypeit
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from kpfnb.adap import products, stacking
-from kpfnb.adap.command import Step
+from kpfnb.adap.coadding import stacking
+from kpfnb.adap.pypeit.command import Step
+from kpfnb.adap.reducing import products
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
@@ -43,7 +44,7 @@ def install(folder: Path) -> None:
 def run(
     name: str, arguments: Sequence[str], *, folder: Path, log: Path, label: str = "", **_: object
 ) -> Step:
-    """A command in this process, in the place of `kpfnb.adap.command.run`."""
+    """A command in this process, in the place of `kpfnb.adap.pypeit.command.run`."""
     code = 0
     before = Path.cwd()
     os.chdir(folder)

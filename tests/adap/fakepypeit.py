@@ -101,7 +101,7 @@ def set_up(arguments: Sequence[str]) -> None:
 
 def reduce(arguments: Sequence[str]) -> None:
     """run_pypeit, as FAKE_PYPEIT says."""
-    from kpfnb.adap import pypeitfile
+    from kpfnb.adap.pypeit import pypeitfile
 
     behaviour = os.environ.get("FAKE_PYPEIT", "good")
     file, log = Path(arguments[0]), Path(arguments[2])

@@ -19,8 +19,9 @@ import pytest
 from astropy.io import fits
 
 from kpfnb import files, storage
-from kpfnb.adap import pack, scorerow
 from kpfnb.adap.archive import checking, tables
+from kpfnb.adap.pypeit import pack
+from kpfnb.adap.scoring import scorerow
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue.queue import Queue
 from tests.storage.conftest import KEYS, s3_port, s3_root  # noqa: F401

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap import exposure, installation, pack, profile, pypeitfile
+from kpfnb.adap import profile
+from kpfnb.adap.preparing import exposure
 from kpfnb.adap.profile import Profile
+from kpfnb.adap.pypeit import installation, pack, pypeitfile
 from kpfnb.demo import deimos
 
 pytestmark = [

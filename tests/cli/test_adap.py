@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap import installation
+from kpfnb.adap.pypeit import installation
 from tests.adap import fakepypeit
 
 pytestmark = pytest.mark.skipif(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kpfnb.adap import spectra
+from kpfnb.adap.reducing import spectra
 from kpfnb.demo import coaddable
 
 

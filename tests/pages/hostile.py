@@ -9,13 +9,15 @@ from pathlib import Path
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from kpfnb import files, runs, settings
-from kpfnb.adap import datasetspage, reorganisedpage, scorepage
-from kpfnb.adap.arrangement import PLACED
-from kpfnb.adap.arrangement import Row as Placed
-from kpfnb.adap.reorganised import Reorganised
-from kpfnb.adap.scorecard import Scorecard
-from kpfnb.adap.scorerow import Row as Scored
-from kpfnb.adap.scores import Scores
+from kpfnb.adap import datasetspage
+from kpfnb.adap.preparing import reorganisedpage
+from kpfnb.adap.preparing.arrangement import PLACED
+from kpfnb.adap.preparing.arrangement import Row as Placed
+from kpfnb.adap.preparing.reorganised import Reorganised
+from kpfnb.adap.scoring import scorepage
+from kpfnb.adap.scoring.scorecard import Scorecard
+from kpfnb.adap.scoring.scorerow import Row as Scored
+from kpfnb.adap.scoring.scores import Scores
 from kpfnb.demo.headernight import COUNTS, Fault, plant
 from kpfnb.kpf.nightreport import making
 from kpfnb.kpf.quicklook import pages as gallery

@@ -1,0 +1,1 @@
+"""Spectra calibrated and coadded, images stacked."""

@@ -1,0 +1,294 @@
+"""Coadds as a result: what was made of which exposures, and how to look at it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.adap.coadding.coaddtask import Kind
+from kpfnb.adap.coadding.reducedexposures import Exposure
+from kpfnb.adap.pypeit.command import Step
+from kpfnb.outcomes import Outcome
+from kpfnb.plain import plain
+from kpfnb.result import Brief
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+REASONS_SHOWN = 3
+NO_STANDARD = "no reduced standard star of its configuration: counts, not fluxes"
+"""Why a spectrum is not calibrated where nothing can be done about it."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What became of one exposure that was to be coadded.
+
+    Attributes
+    ----------
+    file : night and raw file
+    flux : what its flux was calibrated with; '' where it was not
+    reason : why it is not in the coadds as it should be; '' where it is
+    """
+
+    file: str
+    kind: str
+    target: str
+    flux: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Coadd:
+    """One coadd, of an object's spectra or of a target's images.
+
+    Attributes
+    ----------
+    name : of the product
+    frames : night and raw file of each exposure
+    products : below the output: the spectrum, or the spec2d and the spec1d
+    snr : signal-to-noise ratio per pixel: the median, of images that of the best object
+    objects : how many spectra are in the product
+    fluxed : whether it is a flux, not counts
+    excluded : slits that were left out
+    skipped : detectors without a good slit
+    reason : why it was not made; '' where it was
+    """
+
+    name: str
+    target: str
+    frames: tuple[str, ...]
+    products: tuple[str, ...] = ()
+    snr: float | None = None
+    objects: int = 0
+    fluxed: bool = False
+    excluded: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        """True where it was made."""
+        return not self.reason
+
+
+@dataclass(frozen=True, repr=False)
+class Coadded(Brief):
+    """What became of one configuration or dataset; a `kpfnb.result.Result`.
+
+    Attributes
+    ----------
+    output : the folder of the coadds
+    inputs : all that the products depend on
+    science : what became of each exposure
+    coadds : all that should be there
+    singles : objects or targets of one exposure only, of which there is no coadd
+    problems : what went wrong as a whole
+    left_out : frames that could not be used from the start, with the reason
+    note : set where nothing was done: a dry run, or nothing to do
+    exposures : in a dry run, those that would be coadded, to be looked at
+    """
+
+    output: Path
+    kind: Kind
+    inputs: dict[str, Any]
+    science: tuple[Frame, ...] = ()
+    coadds: tuple[Coadd, ...] = ()
+    singles: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    problems: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    started: str = ""
+    note: str = ""
+    dry_run: bool = False
+    exposures: tuple[Exposure, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Judged by the products. Nothing that could be coadded is no failure."""
+        if self.dry_run:
+            return Outcome.SUCCEEDED
+        lost = [frame for frame in self._wrong_frames if frame.reason != NO_STANDARD]
+        none_left = bool(lost) and len(lost) == len(self.science)
+        broke = bool(self.coadds) or none_left or any(step.failure for step in self.steps)
+        if broke and not any(one.good for one in self.coadds):
+            return Outcome.FAILED
+        return Outcome.PARTIAL if any(True for _ in self.wrong()) else Outcome.SUCCEEDED
+
+    @property
+    def reason(self) -> str:
+        """What was coadded, and what is wrong, in one line."""
+        if self.note:
+            return self.note
+        good = sum(one.good for one in self.coadds)
+        what = "objects" if self.kind is Kind.SPECTRA else "targets"
+        text = f"{good} of {len(self.coadds)} {what} coadded"
+        if not self.coadds:
+            text = f"nothing to coadd: {len(self.singles)} {what} of one exposure each"
+        wrong = list(self.wrong())
+        more = f" and {len(wrong) - REASONS_SHOWN} more" if len(wrong) > REASONS_SHOWN else ""
+        return text + (": " + "; ".join(wrong[:REASONS_SHOWN]) + more if wrong else "")
+
+    @property
+    def complete(self) -> bool:
+        """True where doing it again with the same inputs could not make it better."""
+        reasons = {frame.reason for frame in self._wrong_frames}
+        return (
+            all(one.good for one in self.coadds) and not self.problems and reasons <= {NO_STANDARD}
+        )
+
+    @property
+    def _wrong_frames(self) -> list[Frame]:
+        return [frame for frame in self.science if frame.reason]
+
+    def wrong(self) -> Iterator[str]:
+        """Everything that went wrong, each in one line; a reason that many share is told once."""
+        told = set(self.problems)
+        yield from self.problems
+        named = [(one.name, one.reason) for one in self.coadds if one.reason]
+        named += [(frame.file, frame.reason) for frame in self._wrong_frames]
+        for name, reason in [*named, *self.left_out]:
+            if not any(reason in known for known in told):
+                told.add(reason)
+                yield f"{name}: {reason}"
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Key figures for the run list."""
+        made = [one for one in self.coadds if one.good]
+        found: dict[str, int | float | str] = {
+            "exposures": len(self.science),
+            "coadds": f"{len(made)} of {len(self.coadds)}",
+        }
+        if self.kind is Kind.SPECTRA:
+            found["flux-calibrated"] = sum(bool(frame.flux) for frame in self.science)
+        if self.steps:
+            found["minutes"] = round(sum(step.seconds for step in self.steps) / 60, 1)
+            peak = max(step.peak_bytes or 0 for step in self.steps)
+            found["peak memory (GB)"] = round(peak / 1e9, 2)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: this is also the record that stays with the products."""
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "kind": str(self.kind),
+            "started": self.started,
+            "output": str(self.output),
+            "figures": self.figures(),
+            "inputs": self.inputs,
+            "science": [asdict(frame) for frame in self.science],
+            "coadds": [plain(asdict(one)) for one in self.coadds],
+            "singles": list(self.singles),
+            "steps": [step.to_dict() for step in self.steps],
+            "problems": list(self.problems),
+            "left_out": dict(self.left_out),
+            "note": self.note,
+            "dry_run": self.dry_run,
+        }
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any], output: Path) -> Coadded:
+        """From its record, found in the folder `output`."""
+        return cls(
+            output=output,
+            kind=Kind(record["kind"]),
+            inputs=record["inputs"],
+            science=tuple(Frame(**frame) for frame in record["science"]),
+            coadds=tuple(
+                Coadd(**{key: _frozen(value) for key, value in one.items()})
+                for one in record["coadds"]
+            ),
+            singles=tuple(record["singles"]),
+            steps=tuple(Step(**step) for step in record["steps"]),
+            problems=tuple(record["problems"]),
+            left_out=tuple(record["left_out"].items()),
+            started=record["started"],
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a coadd."""
+        import pandas as pd
+
+        names = ["coadd", "target", "exposures", "status", "S/N", "spectra", "unit"]
+        names += ["excluded slits", "skipped detectors", "reason"]
+        rows = [
+            (
+                one.name,
+                one.target,
+                len(one.frames),
+                self._status(one),
+                one.snr,
+                one.objects,
+                ("flux" if one.fluxed else "counts") if one.products else "",
+                ", ".join(one.excluded),
+                ", ".join(one.skipped),
+                one.reason,
+            )
+            for one in self.coadds
+        ]
+        return pd.DataFrame(rows, columns=names).round({"S/N": 1})
+
+    def frames(self) -> pd.DataFrame:
+        """One row an exposure: with what its flux was calibrated, and what is wrong with it."""
+        import pandas as pd
+
+        names = ["file", "kind", "target", "calibrated with", "reason"]
+        rows = [
+            (frame.file, frame.kind, frame.target, frame.flux, frame.reason)
+            for frame in self.science
+        ]
+        rows += [(file, "", "", "", reason) for file, reason in self.left_out]
+        return pd.DataFrame(rows, columns=names)
+
+    def timing(self) -> pd.DataFrame:
+        """One row a command: how long it took, and how much memory."""
+        import pandas as pd
+
+        names = ["step", "seconds", "peak memory (MB)", "failure"]
+        rows = [
+            (step.name, round(step.seconds, 1), round((step.peak_bytes or 0) / 1e6), step.failure)
+            for step in self.steps
+        ]
+        return pd.DataFrame(rows, columns=names)
+
+    def plot(self) -> Figure:
+        """The coadds; in a dry run, what would be coadded."""
+        from kpfnb.adap.coadding import coaddpicture
+
+        return coaddpicture.figure([self])
+
+    def _status(self, one: Coadd) -> str:
+        return "planned" if self.dry_run else "coadded" if one.good else "failed"
+
+    def __str__(self) -> str:
+        lines = [f"{self.outcome}: {self.reason}", f"in {self.output}"]
+        for table in (self.to_frame(), self.timing()):
+            if len(table):
+                lines += ["", told(table).to_string(index=False, na_rep="")]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The tables: coadds and steps; all text escaped. All exposures: see `frames`."""
+        head = f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>"
+        tables = (("Coadds", self.to_frame()), ("Steps", self.timing()))
+        return head + "".join(
+            f"<h4>{title}</h4>{_html(table)}" for title, table in tables if len(table)
+        )
+
+
+def told(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without the columns that say nothing."""
+    return table[[name for name in table.columns if any(table[name].dropna() != "")]]
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _html(table: pd.DataFrame) -> str:
+    return told(table).to_html(index=False, escape=True, border=0, justify="left", na_rep="")

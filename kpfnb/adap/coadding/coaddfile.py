@@ -1,0 +1,81 @@
+"""PypeIt's input files for calibrating and coadding: written, and a user's own ones read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from kpfnb import files
+from kpfnb.adap.pypeit import pypeitparameters
+from kpfnb.adap.pypeit.pypeitparameters import Tree
+from kpfnb.errors import BadInput
+
+_NO_FILES = ("filename", "")
+"""Lines of a block that name no file."""
+
+
+@dataclass(frozen=True)
+class CoaddFile:
+    """A user's own file.
+
+    Attributes
+    ----------
+    names : the spec1d or spec2d files that it lists, * and ? allowed; none where it takes all
+    """
+
+    path: Path
+    parameters: Tree
+    names: tuple[str, ...] = ()
+
+    def takes(self, name: str) -> bool:
+        """Whether it is to be applied to that spec1d or spec2d file."""
+        return not self.names or any(fnmatchcase(name, pattern) for pattern in self.names)
+
+
+def read(path: Path) -> CoaddFile:
+    """Read a `.collate1d`, `.coadd2d` or `.sens` file. `BadInput` where it can't be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"can't read {path}: {error}") from error
+    parameters: list[str] = []
+    names: list[str] = []
+    block = ""
+    for line in map(str.strip, lines):
+        if line.endswith(" read") and "=" not in line:
+            block = line.removesuffix(" read")
+        elif line == f"{block} end":
+            block = ""
+        elif not block:
+            parameters.append(line)
+        elif not line.startswith(("#", "path ")):
+            names.append(Path(line.partition("|")[0].strip()).name)
+    if block:
+        raise BadInput(f"{path}: its block {block} has no end", f"write {block} end")
+    tree = pypeitparameters.parse(parameters, str(path))
+    return CoaddFile(path, tree, tuple(name for name in names if name not in _NO_FILES))
+
+
+def write(
+    path: Path,
+    parameters: Tree,
+    block: str,
+    paths: Sequence[Path],
+    columns: Iterable[tuple[str, Sequence[str]]],
+) -> None:
+    """Write an input file.
+
+    Parameters
+    ----------
+    block : the name of its data block, as spec2d
+    paths : the files, or their folders where a column names them
+    columns : title and values of each column
+    """
+    named = list(columns)
+    rows = zip(*(values for _, values in named), strict=True)
+    lines = ["# Written by kpfnb", *pypeitparameters.lines(parameters), "", f"{block} read"]
+    lines += [f" path {folder}" for folder in dict.fromkeys(paths)]
+    lines += [" | ".join(title for title, _ in named), *(" | ".join(row) for row in rows)]
+    files.write_text(path, "\n".join([*lines, f"{block} end", ""]))

@@ -1,0 +1,186 @@
+"""Pictures of coadds: the spectra, and the stacked images of each detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpfnb.adap.coadding import coaddspectra
+from kpfnb.adap.coadding.coaddtask import Kind
+from kpfnb.adap.coadding.reducedexposures import Exposure
+from kpfnb.adap.reducing import spectra
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from kpfnb.adap.coadding.coadded import Coadd, Coadded
+
+MOST = 12
+"""Panels in one picture."""
+PANEL_INCHES = (10.0, 2.6)
+FLUX, COUNTS = r"flux ($10^{-17}$ erg/s/cm²/Å)", "counts"
+MOST_PIXELS = 1000
+"""Of an image along its wavelengths: a screen shows no more."""
+LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+"""Okabe and Ito's colours, told apart by all eyes."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A spectrum in a panel: wavelength (Å), flux and its standard deviation."""
+
+    label: str
+    wavelength: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: spectra, or an image of (spatial, spectral) pixels."""
+
+    title: str
+    lines: tuple[Line, ...] = ()
+    image: Any = None
+    unit: str = COUNTS
+
+
+def figure(coadded: Sequence[Coadded]) -> Figure:
+    """A panel for each coadd; of many, those of the best signal. What there is none of is said."""
+    from matplotlib.figure import Figure
+
+    panels = [panel for one in coadded for panel in _panels(one, MOST // len(coadded))]
+    size = (PANEL_INCHES[0], PANEL_INCHES[1] * max(len(panels), 1))
+    picture = Figure(figsize=size, layout="constrained")
+    if not panels:
+        picture.text(0.5, 0.5, "there is no coadd", ha="center", va="center")
+        return picture
+    for axes, panel in zip(picture.subplots(len(panels), squeeze=False).flat, panels, strict=True):
+        if panel.image is None:
+            _draw_lines(axes, panel)
+        else:
+            _draw_image(axes, panel.image)
+        # Names come from headers: a dollar sign in one is no formula
+        axes.set_title(panel.title.replace("$", r"\$"), fontsize="medium", loc="left")
+    return picture
+
+
+def images(spec2d: Path) -> dict[str, NDArray[np.float64]]:
+    """The sky-subtracted image of each detector of a spec2d file.
+
+    Arrays of (spatial, spectral) pixels, counts; masked pixels are NaN.
+    """
+    import numpy as np
+    from astropy.io import fits
+
+    found = {}
+    with fits.open(spec2d, memmap=False) as hdus:
+        for name in [hdu.name for hdu in hdus if hdu.name.endswith("-SCIIMG")]:
+            detector = name.removesuffix("-SCIIMG")
+            image = np.asarray(hdus[name].data, dtype=float) - hdus[f"{detector}-SKYMODEL"].data
+            image[hdus[f"{detector}-BPMMASK"].data != 0] = np.nan
+            found[detector] = image.T
+    return found
+
+
+def _panels(coadded: Coadded, most: int) -> list[Panel]:
+    """At most so many panels, in the order of the coadds."""
+    if coadded.dry_run:
+        panels = list(_planned(coadded))
+        return panels[:most]
+    made = [one for one in coadded.coadds if one.products]
+    best = sorted(made, key=lambda one: -(one.snr or 0))[:most]
+    panels = [panel for one in made if one in best for panel in _of_coadd(coadded, one)]
+    return panels[:most]
+
+
+def _of_coadd(coadded: Coadded, one: Coadd) -> Iterator[Panel]:
+    signal = f", S/N {one.snr:.1f}" if one.snr is not None else ""
+    title = f"{one.target}: {len(one.frames)} exposures"
+    path = coadded.output / one.products[0]
+    if coadded.kind is Kind.IMAGES:
+        for name, image in images(path).items():
+            yield Panel(f"{title}, {name}{signal}", image=image)
+        return
+    found = coaddspectra.read(path)
+    line = Line("coadd", found.wavelength, found.flux, found.sigma)
+    unit = FLUX if found.fluxed else COUNTS
+    yield Panel(f"{title}, {one.name}{signal}", (line,), unit=unit)
+
+
+def _planned(coadded: Coadded) -> Iterator[Panel]:
+    """What would be coadded: the best spectrum of each exposure, or the first image."""
+    by_name = {one.name: one for one in coadded.exposures}
+    for one in coadded.coadds:
+        exposures = [by_name[name] for name in one.frames]
+        title = f"{one.target}: {len(exposures)} exposures, not coadded"
+        if coadded.kind is Kind.IMAGES:
+            for name, image in images(exposures[0].spec2d).items():
+                if name in one.skipped:
+                    continue
+                yield Panel(f"{title}, {name} of {exposures[0].file}", image=image)
+        else:
+            yield Panel(title, tuple(filter(None, map(_best, exposures))))
+
+
+def _best(exposure: Exposure) -> Line | None:
+    """The spectrum of the best signal in an exposure."""
+    found = [one for one in spectra.read(exposure.spec1d) if one.extractions]
+    if not found:
+        return None
+    best = max(found, key=lambda one: one.snr or 0)
+    first = next(iter(best.extractions.values()))
+    return Line(exposure.file, first.wavelength, first.flux, first.sigma)
+
+
+def _draw_lines(axes: Axes, panel: Panel) -> None:
+    import numpy as np
+
+    for number, line in enumerate(panel.lines):
+        colour = LINES[number % len(LINES)]
+        low, high = line.flux - line.sigma, line.flux + line.sigma
+        axes.fill_between(line.wavelength, low, high, color=colour, alpha=0.3, lw=0)
+        axes.plot(line.wavelength, line.flux, color=colour, lw=0.6, label=f"{line.label} ± 1 σ")
+    if panel.lines:
+        axes.set_ylim(*_limits(np.concatenate([one.flux for one in panel.lines]), (0.5, 99.5), 0.3))
+        axes.legend(fontsize="small", loc="upper right", ncols=len(LINES), frameon=False)
+    axes.margins(x=0.01)
+    axes.set_xlabel("wavelength (Å)")
+    axes.set_ylabel(panel.unit)
+
+
+def _draw_image(axes: Axes, image: NDArray[np.float64]) -> None:
+    shown = image[:, :: max(image.shape[1] // MOST_PIXELS, 1)]
+    low, high = _limits(shown, (2, 98), 0)
+    drawn = axes.imshow(
+        shown,
+        origin="lower",
+        aspect="auto",
+        cmap="cividis",
+        vmin=low,
+        vmax=high,
+        extent=(0, image.shape[1], 0, image.shape[0]),
+        interpolation="nearest",
+    )
+    axes.set_xlabel("spectral pixel")
+    axes.set_ylabel("spatial pixel")
+    axes.figure.colorbar(drawn, ax=axes, pad=0.01).set_label("counts")
+
+
+def _limits(
+    values: NDArray[np.float64], percentiles: Sequence[float], room: float
+) -> tuple[float, float]:
+    """Limits that a few bad pixels do not set, with room below and above."""
+    import numpy as np
+
+    good = values[np.isfinite(values)]
+    if not good.size:
+        return 0.0, 1.0
+    low, high = np.percentile(good, percentiles)
+    height = (high - low) or 1.0
+    return float(low - room / 3 * height), float(high + room * height)

@@ -1,0 +1,199 @@
+"""2D: the exposures of each target are stacked, and spectra are extracted from the stack."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kpfnb import fitsheader
+from kpfnb.adap.coadding import coaddfile, coaddgroups
+from kpfnb.adap.coadding.coadded import Coadd, Coadded, Frame
+from kpfnb.adap.coadding.coaddgroups import Stack
+from kpfnb.adap.coadding.coaddtask import CoaddTask
+from kpfnb.adap.coadding.reducedexposures import Exposure
+from kpfnb.adap.pypeit import pypeitparameters
+from kpfnb.adap.pypeit.pypeitparameters import Tree
+from kpfnb.adap.pypeit.steps import Steps
+from kpfnb.adap.reducing import products
+from kpfnb.errors import BadInput
+
+PRODUCTS = "Science_coadd"
+"""PypeIt's folder of the products."""
+SETUP = "setup"
+"""The folder in which the input files are prepared."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One stack and the commands that make it."""
+
+    task: CoaddTask
+    steps: Steps
+    stack: Stack
+
+    def do(self) -> Coadd:
+        """The judged coadd."""
+        stack = self.stack
+        coadd = planned(stack)
+        detectors = wanted_detectors(self.task, stack)
+        if not detectors:
+            return replace(coadd, reason="no detector has a good slit")
+        prepared = self._prepare()
+        if isinstance(prepared, str):
+            return replace(coadd, reason=prepared)
+        log = prepared.with_suffix(".log")
+        arguments = [str(prepared), "--basename", stack.basename]
+        step = self.steps.run("pypeit_coadd_2dspec", arguments, log, label=stack.name)
+        return judge(self.task.output, coadd, stack, detectors, step.failure)
+
+    def _prepare(self) -> Path | str:
+        """PypeIt's input file for the stack, with the parameters put in; or why there is none."""
+        folder = self.task.output / SETUP / self.stack.name
+        frames = folder / "frames"
+        frames.mkdir(parents=True)
+        for exposure in self.stack.exposures:
+            (frames / _parsable(exposure)).symlink_to(exposure.spec2d)
+        arguments = ["-d", str(frames), "--spat_toler", str(round(self.task.tolerance))]
+        if numbers := self._numbers():
+            arguments += ["--det", *numbers]
+        if self.stack.excluded:
+            arguments += ["--exclude_slits", *self.stack.excluded]
+        log = folder / "pypeit_setup_coadd2d.log"
+        step = self.steps.run("pypeit_setup_coadd2d", arguments, log, label=self.stack.name)
+        made = sorted(folder.glob("*.coadd2d"))
+        if step.failure or not made:
+            return f"{step.name}: {step.failure or 'it wrote no .coadd2d file'}"
+        path = self.task.output / f"{self.task.spectrograph}_{self.stack.name}.coadd2d"
+        parameters = self._parameters(coaddfile.read(made[0]).parameters)
+        spec2d = [one.spec2d for one in self.stack.exposures]
+        columns = [("filename", [file.name for file in spec2d])]
+        coaddfile.write(path, parameters, "spec2d", [one.parent for one in spec2d], columns)
+        return path
+
+    def _parameters(self, made: Tree) -> Tree:
+        """PypeIt's own, the profile's and the user's, and where the products go."""
+        own = {key: dict(value) for key, value in self.task.parameters.items()}
+        for key in ("redux_path", "scidir", "qadir"):
+            own.get("rdx", {}).pop(key, None)
+        if "detnum" in own.get("rdx", {}):
+            own["rdx"]["detnum"] = ", ".join(f'"{number}"' for number in self._numbers())
+        excluded = {*listed(own.get("coadd2d", {}).pop("exclude_slits", "")), *self.stack.excluded}
+        places: Tree = {"rdx": {"redux_path": str(self.task.output)}}
+        if excluded:
+            places["coadd2d"] = {"exclude_slits": sorted(excluded)}
+        return pypeitparameters.merge(made, own, places)
+
+    def _numbers(self) -> list[str]:
+        """The detectors as PypeIt wants to be told; none where it may choose for itself."""
+        numbers = [self.task.rules.number(name) for name in wanted_detectors(self.task, self.stack)]
+        return numbers if all(numbers) else []
+
+
+def do(task: CoaddTask, steps: Steps, result: Coadded) -> Coadded:
+    """From reduced exposures to judged stacks."""
+    coadds, singles = [], []
+    for stack in stacks(task):
+        if len(stack.exposures) < coaddgroups.FEWEST:
+            singles.append(stack.name)
+        else:
+            coadds.append(_Work(task, steps, stack).do())
+    shutil.rmtree(task.output / SETUP, ignore_errors=True)
+    return replace(
+        result,
+        science=tuple(_frame(one, coadds) for one in task.aims),
+        coadds=tuple(coadds),
+        singles=tuple(singles),
+    )
+
+
+def stacks(task: CoaddTask) -> list[Stack]:
+    """The stacks of a task, those of one exposure too."""
+    return coaddgroups.stacks(task.aims, task.bad, task.tolerance)
+
+
+def planned(stack: Stack) -> Coadd:
+    """A coadd that is not made yet."""
+    return Coadd(
+        name=stack.name,
+        target=stack.target,
+        frames=tuple(one.name for one in stack.exposures),
+        excluded=stack.excluded,
+        skipped=stack.skipped,
+    )
+
+
+def wanted_detectors(task: CoaddTask, stack: Stack) -> tuple[str, ...]:
+    """The detectors that are coadded: those with a good slit, or the user's choice of them.
+
+    `BadInput` where the user's parameters name one that the exposures do not have.
+    """
+    if only := listed(task.parameters.get("coadd2d", {}).get("only_slits", "")):
+        chosen = {slit.partition(":")[0] for slit in only}
+        return tuple(name for name in stack.detectors if name in chosen)
+    numbers = numbers_in(str(task.parameters.get("rdx", {}).get("detnum", "")))
+    names = {task.rules.number(name): name for name in stack.exposures[0].detectors}
+    if unknown := [number for number in numbers if number not in names]:
+        raise BadInput(
+            f"detnum: {stack.name} has no detector {unknown[0]}", f"it has {', '.join(names)}"
+        )
+    chosen = {names[number] for number in numbers} or set(stack.detectors)
+    return tuple(name for name in stack.detectors if name in chosen)
+
+
+def check(task: CoaddTask) -> None:
+    """`BadInput` where the user's parameters do not fit the exposures."""
+    for stack in stacks(task):
+        wanted_detectors(task, stack)
+
+
+def judge(
+    output: Path, coadd: Coadd, stack: Stack, detectors: tuple[str, ...], failure: str
+) -> Coadd:
+    """Whether a stack's products are there: a spec2d with all detectors, a spec1d with objects."""
+    spec2d, spec1d = (
+        output / PRODUCTS / f"{kind}_{stack.basename}.fits" for kind in ("spec2d", "spec1d")
+    )
+    if not spec2d.is_file():
+        return replace(coadd, reason=failure or "PypeIt wrote no spec2d of it")
+    if defect := fitsheader.defect(spec2d):
+        return replace(coadd, reason=failure or f"its spec2d is {defect}")
+    there = listed(fitsheader.read(spec2d, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", ""))
+    if missing := sorted(set(detectors) - set(there)):
+        return replace(coadd, reason=failure or f"{', '.join(missing)} not in its spec2d")
+    if failure or not spec1d.is_file():
+        reason = failure or "no spec1d: PypeIt found no object in the stack"
+        return replace(coadd, reason=reason)
+    defect = fitsheader.defect(spec1d)
+    count, ratio = (0, None) if defect else products.objects(spec1d)
+    if not count:
+        return replace(coadd, reason=f"its spec1d {f'is {defect}' if defect else 'has no object'}")
+    names = tuple(str(path.relative_to(output)) for path in (spec2d, spec1d))
+    return replace(coadd, products=names, objects=count, snr=ratio)
+
+
+def _frame(exposure: Exposure, coadds: list[Coadd]) -> Frame:
+    reasons = [one.reason for one in coadds if exposure.name in one.frames and one.reason]
+    return Frame(
+        exposure.name, exposure.kind, exposure.target, reason=reasons[0] if reasons else ""
+    )
+
+
+def _parsable(exposure: Exposure) -> str:
+    """The name of its spec2d, so that PypeIt finds the target in it: after the first dash."""
+    stem = coaddgroups.stem(exposure.file)
+    return exposure.spec2d.name.replace(stem, stem.replace("-", "_"), 1)
+
+
+def listed(value: Any) -> list[str]:
+    """The parts of a value that lists some, as `DET01:175, DET02:20`."""
+    return [part for one in str(value).split(",") if (part := one.strip().strip("[]\"'"))]
+
+
+def numbers_in(text: str) -> list[str]:
+    """The detectors in a value of PypeIt's detnum: `"2,6", "3,7"` or `(2, 6), (3, 7)` or `5, 6`."""
+    grouped = re.findall(r"\"([^\"]*)\"|'([^']*)'|\(([^)]*)\)", text)
+    found = ["".join(parts) for parts in grouped] or text.strip("[]").split(",")
+    return [re.sub(r"\s", "", one) for one in found if one.strip()]

@@ -1,0 +1,1 @@
+"""Raw frames made ready: headers fixed, frames in their places, calibrations chosen."""

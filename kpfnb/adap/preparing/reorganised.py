@@ -1,0 +1,187 @@
+"""What a reorganising did: every frame with its place, or why it has none."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpfnb import files
+from kpfnb.adap.preparing.arrangement import DROPPED, PLACED, Row
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+REPORT = "reorganised"
+PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True, repr=False)
+class Reorganised(Brief):
+    """The rows of all frames; `lacking` tells of each incomplete dataset what it lacks."""
+
+    root: Path
+    spectrograph: str
+    how: str
+    rows: tuple[Row, ...]
+    lacking: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+    dry_run: bool = False
+
+    @property
+    def wrong(self) -> list[Row]:
+        """The frames that have no place and should have one."""
+        return [row for row in self.rows if row.state not in (PLACED, DROPPED)]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Dropped frames are as the profile wants it; all others must be in their places."""
+        if not self.wrong:
+            return Outcome.SUCCEEDED
+        good = any(row.state in (PLACED, DROPPED) for row in self.rows)
+        return Outcome.PARTIAL if good else Outcome.FAILED
+
+    @property
+    def reason(self) -> str:
+        """What was done, and what is wrong, in one line."""
+        changed = sum(row.changed for row in self.rows)
+        verb = {"copy": "copied", "move": "moved", "symlink": "linked"}[self.how]
+        text = f"{'would be ' if self.dry_run else ''}{verb}: {changed} of {self._placed} frames"
+        if not self.rows:
+            text = "nothing to do: no raw frames"
+        elif not changed:
+            text = f"nothing to do: {self._placed} frames are in their places"
+        text += f", {len(self.datasets)} datasets ({len(self.datasets) - self._open} complete)"
+        for state, count in Counter(r.state for r in self.rows if r.state != PLACED).items():
+            text += f", {count} {state}"
+        return ("stopped: " if self.interrupted else "") + text
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names of the datasets that have frames."""
+        return sorted({row.dataset for row in self.rows if row.state == PLACED})
+
+    @property
+    def complete(self) -> list[str]:
+        """The names of those that PypeIt can reduce: what to put on the queue."""
+        return [name for name in self.datasets if not self.lacking.get(name)]
+
+    @property
+    def _placed(self) -> int:
+        return sum(row.state == PLACED for row in self.rows)
+
+    @property
+    def _open(self) -> int:
+        return len(self.datasets) - len(self.complete)
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Key figures for the run list."""
+        return {
+            "frames": len(self.rows),
+            "in place": self._placed,
+            "new": sum(row.changed for row in self.rows),
+            "dropped": sum(row.state == DROPPED for row in self.rows),
+            "problems": len(self.wrong),
+            "datasets": len(self.datasets),
+            "complete": len(self.complete),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; a later step takes `complete` from it."""
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "root": str(self.root),
+            "spectrograph": self.spectrograph,
+            "figures": self.figures(),
+            "complete": self.complete,
+            "incomplete": {name: list(self.lacking[name]) for name in self._incomplete()},
+            "notes": list(self.notes),
+            "problems": [f"{row.source}: {row.state}: {row.note}" for row in self.wrong],
+            "frames": [asdict(row) for row in self.rows],
+            "dry_run": self.dry_run,
+        }
+
+    def _incomplete(self) -> list[str]:
+        return [name for name in self.datasets if self.lacking.get(name)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a dataset."""
+        import pandas as pd
+
+        rows = []
+        for name in self.datasets:
+            own = [row for row in self.rows if row.dataset == name and row.state == PLACED]
+            counts = Counter(row.types[0] for row in own)
+            told = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
+            lacks = ", ".join(self.lacking.get(name, ()))
+            rows.append((name, len(own), told, "no" if lacks else "yes", lacks))
+        return pd.DataFrame(rows, columns=["dataset", "frames", "types", "complete", "lacks"])
+
+    def frames(self) -> pd.DataFrame:
+        """One row a frame."""
+        import pandas as pd
+
+        rows = [asdict(row) | {"types": ", ".join(row.types)} for row in self.rows]
+        return pd.DataFrame(rows, columns=list(Row.__dataclass_fields__))
+
+    def problems(self) -> pd.DataFrame:
+        """One row a frame that has no place, or lacks something, or was dropped."""
+        table = self.frames()
+        told = (table["state"] != PLACED) | (table["note"] != "")
+        return table.loc[told, ["file", "state", "note", "dataset"]].reset_index(drop=True)
+
+    def plot(self) -> Figure:
+        """The frames of each type: in place and not."""
+        from kpfnb.adap.preparing import framecounts
+
+        return framecounts.figure([(row.types, row.state != PLACED) for row in self.rows])
+
+    def write(self) -> None:
+        """The report: a page, a table and JSON, in the root; the same for the same state."""
+        from kpfnb.adap.preparing import reorganisedpage
+
+        files.write_text(self.root / f"{REPORT}.html", reorganisedpage.page(self))
+        files.write_text(self.root / f"{REPORT}.csv", self._csv())
+        files.write_json(self.root / f"{REPORT}.json", self.to_dict())
+
+    def _csv(self) -> str:
+        text = io.StringIO()
+        names = [name for name in Row.__dataclass_fields__ if name != "changed"]
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(names)
+        for row in self.rows:
+            values = asdict(row) | {"types": ",".join(row.types)}
+            table.writerow([values[name] for name in names])
+        return text.getvalue()
+
+    def __str__(self) -> str:
+        lines = [f"{self.outcome}: {self.reason}"]
+        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  {r.source}: {r.state}: {r.note}" for r in self.wrong[:PROBLEMS_SHOWN]]
+        if len(self.wrong) > PROBLEMS_SHOWN:
+            lines.append(f"  and {len(self.wrong) - PROBLEMS_SHOWN} more")
+        if not self.dry_run:
+            lines.append(f"report: {self.root / REPORT}.html")
+        if self.datasets:
+            lines += ["", self.to_frame().to_string(index=False)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The datasets and the problems; all text escaped."""
+        text = f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>"
+        text += "".join(f"<p>note: {html.escape(note)}</p>" for note in self.notes)
+        for title, table in (("Datasets", self.to_frame()), ("Told", self.problems())):
+            if len(table):
+                shown = table.to_html(index=False, escape=True, border=0, justify="left")
+                text += f"<h4>{title}</h4>{shown}"
+        return text

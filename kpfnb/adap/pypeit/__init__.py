@@ -1,0 +1,1 @@
+"""PypeIt itself: found, fed with files, run under supervision, and its logs read."""

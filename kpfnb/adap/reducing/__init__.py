@@ -1,0 +1,1 @@
+"""Datasets reduced by PypeIt, alone or off a queue, and judged by their products."""

@@ -1,0 +1,145 @@
+"""PypeIt's QA pictures, small and side by side, in a page that carries them itself."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kpfnb.adap.reducing import qatar
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FOLDER = "QA/PNGs"
+THUMBNAIL_PIXELS = (420, 420)
+BUDGET_BYTES = 2_000_000
+MOST_ARCHIVED = 200
+"""More than the budget has room for."""
+
+TITLES = {
+    "Arc_1dfit": "arc lines and the fit of the wavelengths",
+    "Arc_FWHMfit": "width of the arc lines",
+    "Arc_tilts_2d": "tilts, residuals in 2D",
+    "Arc_tilts_spat": "tilts along the slit",
+    "Arc_tilts_spec": "tilts along the wavelength",
+    "Spatillum_FineCorr": "fine correction of the slit illumination",
+    "obj_prof": "profile of the object along the slit",
+    "obj_trace": "trace of the object",
+    "spec_flex_corr": "flexure: correlation with the sky",
+    "spec_flex_sky": "flexure: sky lines",
+}
+"""What PypeIt's pictures show, by the part of their name that tells it."""
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The QA pictures of one setup's folder, by name.
+
+    Those in its archive are `QA.tar.gz/QA/PNGs/name.png`: places that only a `Gallery` can read.
+    """
+    archive = folder / qatar.ARCHIVE
+    if (folder / FOLDER).is_dir() or not archive.is_file():
+        return sorted((folder / FOLDER).glob("*.png"))
+    begin = f"{FOLDER}/"
+    return sorted(archive / name for name in qatar.names(archive) if name.startswith(begin))
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures to be shown by a notebook.
+
+    What goes beyond the budget, and what can't be read, is named instead of shown.
+    """
+
+    paths: Sequence[Path]
+    budget_bytes: int = BUDGET_BYTES
+
+    def _repr_html_(self) -> str:
+        """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
+        figures, left_out, used = [], [], 0
+        ranked = _each_kind_first(self.paths)
+        archived = _archived(ranked[:MOST_ARCHIVED])
+        for path in ranked:
+            encoded = thumbnail(archived.get(path, path))
+            if not encoded or used + len(encoded) > self.budget_bytes:
+                left_out.append(path.name)
+                continue
+            used += len(encoded)
+            figures.append(_figure(path, encoded))
+        if not figures and not left_out:
+            return "<p>no QA pictures</p>"
+        shown = f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{"".join(figures)}</div>'
+        names = html.escape(", ".join(left_out))
+        return shown + (f"<p>not shown ({len(left_out)}): {names}</p>" if left_out else "")
+
+
+def _each_kind_first(paths: Sequence[Path]) -> list[Path]:
+    """One picture of each kind, then the second of each: a budget leaves something of all."""
+    seen: dict[str, int] = {}
+    ranked = []
+    for path in paths:
+        kind = kind_of(path)
+        seen[kind] = seen.get(kind, 0) + 1
+        ranked.append((seen[kind], path))
+    return [path for _, path in sorted(ranked, key=lambda item: item[0])]
+
+
+def kind_of(path: Path) -> str:
+    """The key of TITLES that a picture belongs to; its own name where there is none."""
+    return next((kind for kind in TITLES if kind in path.stem), path.stem)
+
+
+def _archived(paths: Sequence[Path]) -> dict[Path, io.BytesIO]:
+    """The contents of those pictures that are in archives, each archive read once."""
+    found = {}
+    wanted = set(paths)
+    for archive in sorted({path.parents[2] for path in paths}):
+        if archive.is_file():
+            for name, content in qatar.read(archive):
+                if archive / name in wanted:
+                    found[archive / name] = io.BytesIO(content)
+    return found
+
+
+def thumbnail(path: Path | io.BytesIO) -> str:
+    """A picture, small, as base64 of a JPEG; '' where it is no picture."""
+    from PIL import Image as images
+
+    try:
+        with warnings.catch_warnings():
+            # The pictures are PypeIt's own; some are large
+            warnings.simplefilter("ignore", images.DecompressionBombWarning)
+            with images.open(path) as picture:
+                picture.thumbnail(THUMBNAIL_PIXELS)
+                small = io.BytesIO()
+                _on_white(picture).save(small, "JPEG", quality=80)
+    except (OSError, SyntaxError, ValueError, images.DecompressionBombError):
+        return ""
+    return base64.b64encode(small.getvalue()).decode("ascii")
+
+
+def _on_white(picture: Image) -> Image:
+    """JPEG has no transparency; what was transparent becomes white, not black."""
+    from PIL import Image as images
+
+    rgba = picture.convert("RGBA")
+    page = images.new("RGB", rgba.size, "white")
+    page.paste(rgba, mask=rgba.getchannel("A"))
+    return page
+
+
+def _figure(path: Path, encoded: str) -> str:
+    title = html.escape(TITLES.get(kind_of(path), ""), quote=True)
+    name = html.escape(path.stem, quote=True)
+    return (
+        '<figure style="margin: 0; width: 320px">'
+        '<img style="width: 100%; height: 220px; object-fit: contain" '
+        f'alt="{title or name}" src="data:image/jpeg;base64,{encoded}">'
+        f'<figcaption style="overflow-wrap: anywhere"><b>{title}</b><br>'
+        f"<small>{name}</small></figcaption></figure>"
+    )

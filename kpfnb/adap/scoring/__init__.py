@@ -1,0 +1,1 @@
+"""Reductions scored slit by slit, for a page and for the sheet."""

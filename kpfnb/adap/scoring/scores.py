@@ -1,0 +1,224 @@
+"""The scorecards of many reductions as a result: tables, pictures, the worst slits, a page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kpfnb import files, settings
+from kpfnb.adap.scoring.scorecard import Scorecard
+from kpfnb.adap.scoring.scorefaults import BAD
+from kpfnb.adap.scoring.scorelimits import Criteria, Limits
+from kpfnb.adap.scoring.scorerow import COLUMNS, Row, Status
+from kpfnb.adap.scoring.scoreslits import ScoredSlit
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Brief
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from kpfnb.adap.reducing.gallery import Gallery
+
+PAGE = "scorecard.html"
+WORST = 12
+SHOWN = ("dataset", "science_file", "status", "slit_count", "bad_slit_count", "object_count")
+"""The columns that a terminal has room for."""
+
+
+class BadOne(NamedTuple):
+    """A bad slit and where it is."""
+
+    card: Scorecard
+    scored: ScoredSlit
+
+    @property
+    def name(self) -> str:
+        """The dataset and the slit."""
+        return f"{self.card.dataset} {self.scored.slit.name}"
+
+    def pictures(self) -> list[Path]:
+        """The QA pictures of this slit: of its calibration, and of its exposure."""
+        from kpfnb.adap.scoring import slitpictures
+
+        return slitpictures.find(self.card.folder, self.scored)
+
+
+@dataclass(frozen=True, repr=False)
+class Scores(Brief):
+    """What was scored; a `kpfnb.result.Result`.
+
+    Attributes
+    ----------
+    criteria : the limits that were used
+    failed : reductions that could not be scored, with the reason
+    written : the files that are new or have changed
+    """
+
+    cards: tuple[Scorecard, ...]
+    criteria: Criteria = field(default_factory=Criteria)
+    failed: tuple[tuple[str, str], ...] = ()
+    written: tuple[Path, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the scoring: a reduction that is bad, and was found to be, is no failure of it."""
+        if not self.failed:
+            return Outcome.SUCCEEDED
+        return Outcome.PARTIAL if self.cards else Outcome.FAILED
+
+    @property
+    def reason(self) -> str:
+        """One line."""
+        rows = self.rows
+        text = f"{len(self.cards)} reductions scored, {len(rows)} science frames"
+        if lost := sum(row.status == Status.FAILED for row in rows):
+            text += f", {lost} of them FAILED"
+        slits = sum(row.slit_count for row in rows)
+        text += f"; {sum(row.bad_slit_count for row in rows)} of {slits} slits are bad"
+        if self.failed:
+            text += f"; not scored: {len(self.failed)}: " + "; ".join(
+                f"{name}: {error}" for name, error in self.failed[:3]
+            )
+        if self.dry_run:
+            return f"dry run: {text}"
+        return text + ("" if self.written else "; nothing has changed")
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows: the failed first, then by dataset and file."""
+        rows = [row for card in self.cards for row in card.rows]
+        return sorted(
+            rows, key=lambda row: (row.status != Status.FAILED, row.dataset, row.science_file)
+        )
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Key figures for the run list."""
+        rows = self.rows
+        return {
+            "datasets": len({card.dataset for card in self.cards}),
+            "science frames": len(rows),
+            "FAILED": sum(row.status == Status.FAILED for row in rows),
+            "slits": sum(row.slit_count for row in rows),
+            "bad slits": sum(row.bad_slit_count for row in rows),
+            "not scored": len(self.failed),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "figures": self.figures(),
+            "rows": [row.to_dict() for row in self.rows],
+            "reasons": {card.dataset: dict(card.reasons) for card in self.cards if card.reasons},
+            "failed": dict(self.failed),
+            "written": [str(path) for path in self.written],
+            "dry_run": self.dry_run,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a science frame, ADAP's 28 columns; the failed first."""
+        import pandas as pd
+
+        return pd.DataFrame([row.to_dict() for row in self.rows], columns=list(COLUMNS))
+
+    def slits(self) -> pd.DataFrame:
+        """One row a slit of an exposure: what was measured of it, and what is wrong with it."""
+        import pandas as pd
+
+        columns = ["dataset", "spec2d", "slit", "rms", "coverage", "std chi", "flexure", "faults"]
+        return pd.DataFrame(
+            [_slit_row(card, one) for card in self.cards for one in card.slits], columns=columns
+        )
+
+    def worst(self, most: int = WORST) -> list[BadOne]:
+        """The bad slits, those with most faults first, then those furthest beyond their limits."""
+        bad = [BadOne(card, one) for card in self.cards for one in card.slits if one.is_bad]
+        return sorted(bad, key=lambda one: self._badness(one), reverse=True)[:most]
+
+    def _badness(self, one: BadOne) -> tuple[float, float]:
+        limits = self.criteria.of(one.card.dataset)
+        return len(one.scored.faults & BAD), excess(one.scored, limits)
+
+    def worst_frame(self, most: int = WORST) -> pd.DataFrame:
+        """The worst slits as a table."""
+        import pandas as pd
+
+        rows = [_slit_row(one.card, one.scored) for one in self.worst(most)]
+        return pd.DataFrame(rows, columns=self.slits().columns)
+
+    def plot(self) -> Figure:
+        """Histograms of RMS, coverage and flexure with their limits, and the trend by date."""
+        from kpfnb.adap.scoring import scorepictures
+
+        return scorepictures.overview(self)
+
+    def qa(self, most: int = WORST) -> Gallery:
+        """The QA pictures of the worst slits, to be shown by a notebook."""
+        from kpfnb.adap.reducing.gallery import Gallery
+
+        found = [path for one in self.worst(most) for path in one.pictures()]
+        return Gallery(list(dict.fromkeys(found)))
+
+    def page(self, path: str | Path = "") -> Path:
+        """Write the page, by default scorecard.html in the work directory; where it is.
+
+        One that would be the same is not touched; a dry run writes none.
+        """
+        from kpfnb.adap.scoring import scorepage
+
+        target = Path(path or settings.load().work_dir / PAGE).expanduser().absolute()
+        text = scorepage.page(self)
+        is_same = target.is_file() and target.read_text(encoding="utf-8") == text
+        if not self.dry_run and not is_same:
+            files.write_text(target, text)
+        return target
+
+    def __str__(self) -> str:
+        shown = [
+            "dataset",
+            "science_file",
+            "status",
+            "slit_count",
+            "bad_slit_count",
+            "object_count",
+        ]
+        return f"{self.outcome}: {self.reason}\n\n{self.to_frame()[shown].to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        """The table, all text escaped; columns that count nothing are left out."""
+        table = self.to_frame()
+        told = [name for name in table.columns if name in COLUMNS[:7] or any(table[name] != 0)]
+        shown = table[told].to_html(index=False, escape=True, border=0, justify="left")
+        return f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>{shown}"
+
+
+def _failed_first(row: Row) -> tuple[bool, str, str]:
+    return row.status != Status.FAILED, row.dataset, row.science_file
+
+
+def excess(scored: ScoredSlit, limits: Limits) -> float:
+    """How far a slit is beyond its limits: the largest of its measures over their limits."""
+    slit = scored.slit
+    parts = [
+        _over(slit.rms, limits.rms_thresh),
+        _over(slit.std_chi, limits.upper_std_chi),
+        _over(limits.wave_cov_thresh, slit.coverage),
+        _over(limits.lower_std_chi, slit.std_chi),
+    ]
+    return max(parts)
+
+
+def _over(value: float | None, limit: float | None) -> float:
+    return value / limit if value is not None and limit else 0.0
+
+
+def _slit_row(card: Scorecard, one: ScoredSlit) -> Sequence[Any]:
+    slit = one.slit
+    measures: Iterable[float | None] = (slit.rms, slit.coverage, slit.std_chi, slit.flexure)
+    return (card.dataset, one.spec2d, slit.name, *measures, ", ".join(sorted(one.faults)))

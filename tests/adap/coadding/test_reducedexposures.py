@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.coadding import reducedexposures, slitexclusion
+from kpfnb.demo import coaddable
+from kpfnb.demo.coaddable import Simulated
+from kpfnb.errors import BadInput
+
+FRAMES = (
+    Simulated("a.fits", flags={"DET01:40": "BADWVCALIB", "DET01:120": "SKIPFLATCALIB"}),
+    Simulated("b.fits", "Feige 66", "standard", "2015-10-16T05:00:00.000"),
+)
+
+
+def make(folder: Path, name: str = "reduce", **slits: tuple[int, ...]) -> Path:
+    frames = [Simulated(one.file, one.target, slits=slits) for one in FRAMES] if slits else FRAMES
+    coaddable.write(folder / "complete" / name, frames)
+    return folder
+
+
+def test_frames_of_a_night_in_the_order_of_time(tmp_path: Path) -> None:
+    found = reducedexposures.find(make(tmp_path / "m/c/2015-10-16"))
+    standard, science = found.exposures
+    assert (standard.name, standard.kind, standard.target) == (
+        *("2015-10-16/b.fits", "standard"),
+        "Feige 66",
+    )
+    assert (science.slits, science.detectors) == ({"DET01": (40, 120)}, ("DET01",))
+    assert science.flagged == {"DET01:40"}
+    assert science.spec1d.is_file() and science.spec2d.is_file()
+    assert dict(science.configuration)["dispname"] == "1200G"
+
+
+def test_detectors_that_were_reduced_apart_and_those_twice(tmp_path: Path) -> None:
+    night = make(tmp_path / "m/c/2015-10-16", DET01=(40,))
+    make(night, "reduce-det2", DET02=(50,))
+    make(night, "reduce-twice", DET01=(40,))
+    make(night, "reduce.failed", DET03=(40,))
+    make(night, "reduce_old", DET04=(40,))
+    found = reducedexposures.find(night.parent)
+    assert {one.detectors for one in found.exposures} == {("DET01",), ("DET02",)}
+    assert [reason for _, reason in found.left_out] == [
+        "reduce-twice: already taken from reduce"
+    ] * 2
+
+
+def test_what_can_not_be_used_is_named(tmp_path: Path) -> None:
+    night = make(tmp_path / "2015-10-16")
+    path = next(night.rglob("spec2d_a*"))
+    path.write_bytes(path.read_bytes()[:9000])
+    found = reducedexposures.find(night)
+    assert [one.file for one in found.exposures] == ["b.fits"]
+    ((name, reason),) = found.left_out
+    assert name == "2015-10-16/a.fits"
+    assert reason.startswith("not reduced: spec2d is truncated")
+
+
+def test_a_reduction_alone(tmp_path: Path) -> None:
+    folder = make(tmp_path / "night") / "complete/reduce"
+    assert [one.night for one in reducedexposures.find(folder).exposures] == ["", ""]
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is no folder"):
+        reducedexposures.find(tmp_path / "nope")
+    with pytest.raises(BadInput, match="no reduction below"):
+        reducedexposures.find(tmp_path)
+
+
+def test_bad_slits_are_read_or_scored(tmp_path: Path) -> None:
+    night = make(tmp_path / "m/c/2015-10-16")
+    folder = night / "complete/reduce"
+    (name,) = (path.name for path in night.rglob("spec2d_a*"))
+    assert slitexclusion.read([folder]) == {name: frozenset({"DET01:40"})}
+    (folder / "bad_slits.csv").write_text(f"slit_id,spec2d\nDET01:7,{name}\n")
+    assert slitexclusion.read([folder]) == {name: frozenset({"DET01:7"})}
+    (science,) = (one for one in reducedexposures.find(night).exposures if one.file == "a.fits")
+    assert slitexclusion.of(science, slitexclusion.read([folder])) == {"DET01:7", "DET01:40"}

@@ -1,0 +1,212 @@
+"""The tasks coadd1d and coadd2d: from the remote and back, with a stand-in for PypeIt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kpfnb import storage
+from kpfnb.adap.coadding import coadd1dtask, coadd2dtask, remotecoadd
+from kpfnb.adap.pypeit import command
+from kpfnb.demo import coaddable
+from kpfnb.errors import BadInput, KpfnbError
+from kpfnb.outcomes import Outcome
+from kpfnb.sheets import StatusTab
+from kpfnb.workqueue import tasks
+from kpfnb.workqueue.lease import Lease, LeaseLost
+from tests.adap import fakecoadd
+
+CONFIG = "simulated_coadd/1200G_8800_OG550"
+NIGHT = f"{CONFIG}/2015-10-16"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The two nights on the remote `data`, with raw frames and calibrations; an empty `backup`."""
+    coaddable.simulate(tmp_path / "data")
+    complete = tmp_path / "data" / NIGHT / "complete"
+    for name in ("raw/d1.fits", "reduce/keck_deimos_A/Calibrations/Arc.fits", "reduce/QA.tar.gz"):
+        (complete / name).parent.mkdir(parents=True, exist_ok=True)
+        (complete / name).write_bytes(b"large")
+    (tmp_path / "backup").mkdir()
+    places = {"data": str(tmp_path / "data"), "backup": str(tmp_path / "backup")}
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
+    monkeypatch.setattr(command, "run", fakecoadd.run)
+    monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
+    return tmp_path / "data"
+
+
+def lease(*, held: bool = True, notes: list[str] | None = None) -> Lease:
+    said = notes if notes is not None else []
+    return Lease("coadd2d", CONFIG, 7, 1, _ask=lambda: held, _say=said.append)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def here(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "work/coadding").rglob("*") if path.is_file()]
+
+
+def test_a_configuration(data: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    before = content(data)
+    for task, folder in ((coadd1dtask, "1D_Coadd"), (coadd2dtask, "2D_Coadd")):
+        result = task.run(CONFIG, lease(notes=notes))
+        assert result.outcome is Outcome.SUCCEEDED, result.reason
+        made = content(data / CONFIG / folder)
+        assert "coadd.json" in made and len(made) > 4
+        assert content(tmp_path / "backup" / CONFIG / folder) == made
+    assert notes == ["download", "coadd", "upload", "backup"] * 2
+    assert not here(tmp_path)
+    assert {name: data.joinpath(name).read_bytes() for name in before} == before
+    assert sorted(path.name for path in (data / CONFIG).iterdir()) == [
+        *("1D_Coadd", "2015-10-16"),
+        *("2015-10-18", "2D_Coadd"),
+    ]
+
+
+def test_a_night(data: Path) -> None:
+    result = coadd2dtask.run(NIGHT, lease())
+    assert [len(one.frames) for one in result.coadds] == [2]
+    assert (data / NIGHT / "complete/2D_Coadd/Science_coadd").is_dir()
+
+
+def test_done_again_nothing_is_coadded_or_carried(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coadd2dtask.run(CONFIG, lease())
+    before = content(data)
+    monkeypatch.setenv("FAKE_COADD", "2d crash")
+    notes: list[str] = []
+    again = coadd2dtask.run(CONFIG, lease(notes=notes))
+    assert again.reason.startswith("nothing to do: 1 of 1")
+    assert "upload" not in notes
+    assert content(data) == before
+
+
+def test_a_failure_does_not_touch_what_is_there(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coadd2dtask.run(CONFIG, lease())
+    before = content(data / CONFIG / "2D_Coadd")
+    path = next(data.glob(f"{NIGHT}/complete/reduce/*/Science/spec1d*"))
+    path.write_bytes(path.read_bytes() + bytes(2880))
+    monkeypatch.setenv("FAKE_COADD", "2d crash")
+    worse = coadd2dtask.run(CONFIG, lease())
+    assert worse.outcome is Outcome.FAILED
+    assert content(data / CONFIG / "2D_Coadd") == before
+    assert not here(tmp_path)
+
+
+def test_the_logs_of_a_first_failure_are_published(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_COADD", "2d crash")
+    assert coadd2dtask.run(CONFIG, lease()).outcome is Outcome.FAILED
+    log = data / CONFIG / "2D_Coadd/keck_deimos_simulated.log"
+    assert "same number of slits" in log.read_text()
+    monkeypatch.delenv("FAKE_COADD")
+    assert coadd2dtask.run(CONFIG, lease()).outcome is Outcome.SUCCEEDED
+
+
+def test_without_the_lease_nothing_is_published(data: Path) -> None:
+    before = content(data)
+    with pytest.raises(LeaseLost):
+        coadd2dtask.run(CONFIG, lease(held=False))
+    assert content(data) == before
+
+
+def test_after_a_failed_upload_the_next_worker_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry = storage.carry
+
+    def refuse(source: object, destination: object, **options: object) -> storage.Carried:
+        if str(destination).endswith("2D_Coadd.new"):
+            raise KpfnbError("the disk is full")
+        return carry(source, destination, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "carry", refuse)
+        with pytest.raises(KpfnbError, match="disk is full"):
+            coadd2dtask.run(CONFIG, lease())
+    assert here(tmp_path)
+    assert not (data / CONFIG / "2D_Coadd").exists()
+    # A reduction that has lost a frame meanwhile
+    for path in data.glob(f"{NIGHT}/complete/reduce/*/Science/*00000*"):
+        path.unlink()
+    result = coadd2dtask.run(CONFIG, lease())
+    assert [len(one.frames) for one in result.coadds] == [3]
+    assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
+    assert not here(tmp_path)
+
+
+def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "backup")
+    (tmp_path / "backup").write_text("no folder")
+    result = coadd2dtask.run(CONFIG, lease())
+    assert result.outcome is Outcome.PARTIAL
+    assert "backup: " in result.reason
+    assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ("simulated_coadd", "1 parts"),
+        (f"{CONFIG}/x", "no date"),
+        ("other/config", "no dataset other/config"),
+        (f"{CONFIG}/../x", "no name of a file"),
+    ],
+)
+def test_a_wrong_item(data: Path, item: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        coadd1dtask.run(item, lease())
+
+
+def test_an_item_without_reductions(data: Path) -> None:
+    (data / "m/c/2015-01-01/complete/raw").mkdir(parents=True)
+    (data / "m/c/2015-01-01/complete/raw/d1.fits").write_text("x")
+    with pytest.raises(BadInput, match="has no reductions"):
+        coadd1dtask.run("m/c", lease())
+
+
+def test_options_are_checked() -> None:
+    assert tasks.find("coadd1d").options({"flux": "none"}) == {"flux": "none"}
+    assert tasks.find("coadd2d").options({"timeout_minutes": 3}) == {"timeout_minutes": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("complete/reduce/A/A.pypeit", True),
+        ("complete/reduce/A/A.log", True),
+        ("complete/reduce/A/Science/spec1d_a.fits", True),
+        ("complete/reduce/bad_slits.csv", True),
+        ("complete/reduce/x_bad_slits.csv", True),
+        ("complete/reduce/reduction.json", True),
+        ("complete/reduce-det6/A/Science/spec2d_a.fits", True),
+        ("complete/reduce/scorecard.csv", False),
+        ("complete/reduce/A/Calibrations/Arc.fits", False),
+        ("complete/reduce_old/A/A.log", False),
+        ("complete/raw/a.fits", False),
+        ("complete/2D_Coadd/coadd.json", False),
+    ],
+)
+def test_what_is_needed(path: str, wanted: bool) -> None:
+    assert remotecoadd.is_needed(path, dated=True) is wanted
+    assert remotecoadd.is_needed(f"2015-10-16/{path}", dated=False) is wanted
+
+
+def test_coadds_have_a_tab_of_their_own() -> None:
+    assert StatusTab.of_queue("coadd1d").name == "coadd status"
+    assert StatusTab.of_queue("reduce") == StatusTab()

@@ -1,0 +1,109 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap import profile
+from kpfnb.adap.preparing import exposure
+from kpfnb.adap.profile import Source
+from kpfnb.demo import deimos
+
+MOMENT = datetime(2015, 10, 16, 2, 36, tzinfo=UTC)
+DEIMOS = profile.load("keck_deimos")
+
+
+def frame(kind="science", **changes):
+    return exposure.interpret(Path("a.fits"), deimos.header(kind, MOMENT, **changes), DEIMOS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "types"),
+    [
+        ("science", ("science",)),
+        ("bias", ("bias",)),
+        ("flat", ("pixelflat", "illumflat", "trace")),
+        ("arc", ("arc", "tilt")),
+        ("focus", ()),
+    ],
+)
+def test_types_of_deimos_frames(kind, types):
+    assert frame(kind).types == types
+
+
+def test_values_of_a_deimos_frame():
+    found = frame("arc")
+    assert found.lamps == ("Ar", "Kr", "Ne", "Xe")
+    assert found.night == date(2015, 10, 16)
+    assert found.mjd == pytest.approx(57311 + (2 * 60 + 36) / 1440)
+    assert found.values["dec"] == 45.0
+    assert found.values["dispangle"] == 8799.987
+    assert frame(GRATEPOS=4).values["dispangle"] == 6500.12
+    assert frame(**{"MJD-OBS": 57000.5}).mjd == 57000.5
+    assert not found.defect and not found.missing
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"SLMSKNAM": None}, r"no decker \(SLMSKNAM\)"),
+        ({"SLMSKNAM": "  "}, r"no decker"),
+        ({"GRATEPOS": 2}, "no dispangle"),
+        ({"DATE-OBS": "tomorrow"}, "no mjd"),
+        ({"ELAPTIME": None}, "no exptime"),
+        ({"ELAPTIME": -1.0}, "exposure is impossible"),
+        ({"MJD-OBS": 0.0}, "time is impossible"),
+    ],
+)
+def test_a_frame_without_name_time_or_exposure_has_a_defect(changes, told):
+    import re
+
+    assert re.search(told, frame(**changes).defect)
+
+
+def test_other_values_that_lack_are_named():
+    found = frame(RA=None, TARGNAME=None, AIRMASS="n/a")
+    assert not found.defect
+    assert found.missing == ("ra (RA)", "target (TARGNAME)", "airmass (AIRMASS)")
+
+
+def test_a_frame_that_does_not_tell_its_lamps_has_no_type():
+    assert frame("arc", LAMPS=None).types == ()
+
+
+def test_a_header_that_cannot_be_read_is_told(tmp_path):
+    path = tmp_path / "a.fits"
+    path.write_bytes(b"SIMPLE  =")
+    assert exposure.read(path, DEIMOS).defect.startswith("truncated")
+    assert exposure.read(tmp_path / "gone.fits", DEIMOS).defect == "missing"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "degrees"),
+    [
+        (" 37:25:56.0", "degrees", 37.43222),
+        ("-00:30:00", "degrees", -0.5),
+        ("09:21:46.0", "hours", 140.44167),
+        (57.5, "degrees", 57.5),
+        ("1:2", "degrees", None),
+        ("1:2:3", "number", None),
+        (True, "number", None),
+        ("nan", "number", None),
+    ],
+)
+def test_angles_and_numbers(value, kind, degrees):
+    found = exposure.value_of({"A": value}, Source.model_validate({"keyword": "A", "is": kind}))
+    assert found == (None if degrees is None else pytest.approx(degrees, abs=1e-5))
+
+
+def test_types_of_the_real_kast_frames(kast_frames):
+    kast = profile.load("shane_kast_blue")
+    found = {path.name: exposure.read(path, kast) for path in kast_frames.glob("*.fits.gz")}
+    assert {name.split(".")[0]: one.types[0] for name, one in found.items()} == {
+        "b1": "arc",
+        **dict.fromkeys(("b11", "b12", "b13"), "pixelflat"),
+        **dict.fromkeys(("b21", "b22", "b23"), "bias"),
+        "b24": "standard",
+        "b27": "science",
+    }
+    assert found["b1.fits.gz"].lamps == ("He", "Hg-Cd")
+    assert not any(one.defect or one.missing for one in found.values())

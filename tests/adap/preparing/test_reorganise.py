@@ -1,0 +1,215 @@
+import html
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.preparing import reorganise
+from kpfnb.adap.preparing.arrangement import BAD, CLASH, DROPPED, PLACED
+from kpfnb.demo import deimos
+from kpfnb.errors import BadInput, BadParameter
+from kpfnb.outcomes import Outcome
+from kpfnb.runs import report
+
+START = datetime(2015, 10, 16, 3, tzinfo=UTC)
+TOP = "NGC1eh/1200G_8800_OG550"
+JOINED = f"{TOP}/2015-10-16_2015-10-18"
+
+
+@pytest.fixture
+def raw(tmp_path):
+    deimos.simulate(tmp_path / "raw")
+    return tmp_path / "raw"
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+def reorganised(raw, root, **options):
+    options = {"spectrograph": "keck_deimos", "progress": False, **options}
+    return reorganise.run([raw], root, **options)
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): (path.is_symlink(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith("reorganised")
+    }
+
+
+def add(raw, kind, moment, name="", **changes):
+    path = raw / (name or deimos.file_name(moment))
+    return deimos.write(path, deimos.header(kind, moment, **changes))
+
+
+@pytest.mark.parametrize("how", ["copy", "move", "symlink"])
+def test_frames_get_to_their_places_and_the_second_run_changes_nothing(raw, root, how):
+    before = len(list(raw.iterdir()))
+    found = reorganised(raw, root, how=how)
+    assert found.outcome is Outcome.PARTIAL
+    assert Counter(row.state for row in found.rows) == {PLACED: 27, DROPPED: 3, BAD: 2}
+    assert found.datasets == ["41615_B-1/600ZD_6500_OG550/2015-10-16", JOINED, f"{TOP}/2015-11-15"]
+    assert found.lacking[f"{TOP}/2015-11-15"] == ("arc",)
+    assert found.complete == found.datasets[:2]
+    placed = tree(root)
+    assert len(placed) == 27 and len([p for p in placed if "/incomplete/raw/" in p]) == 2
+    assert len(list(raw.iterdir())) == (5 if how == "move" else before)
+    pages = {path: path.read_bytes() for path in root.glob("reorganised.*")}
+    again = reorganised(raw, root, how=how)
+    assert "nothing to do: 27 frames are in their places" in again.reason
+    assert tree(root) == placed
+    if how != "move":
+        assert {path: path.read_bytes() for path in root.glob("*.csv")} == {
+            path: text for path, text in pages.items() if path.suffix == ".csv"
+        }
+
+
+def test_a_dry_run_changes_nothing(raw, root):
+    found = reorganised(raw, root, dry_run=True, how="move")
+    assert "would be moved: 27 of 27 frames" in found.reason
+    assert not root.exists()
+
+
+def test_bad_headers_are_reported_and_do_not_stop_it(raw, root):
+    found = reorganised(raw, root)
+    told = {row.file: row.note for row in found.wrong}
+    assert told["DE.20151016.55555.fits"] == "truncated: its header has no END"
+    assert "no decker (SLMSKNAM)" in told["DE.20151016.38160.fits"]
+    # One that only PypeIt can't use is placed and told
+    lacking = found.problems().set_index("file").loc["DE.20151016.34560.fits"]
+    assert lacking["note"] == "its header has no ra (RA), target (TARGNAME)"
+
+
+def test_biases_and_unknown_frames_are_dropped_and_reported(raw, root):
+    notes = [row.note for row in reorganised(raw, root).rows if row.state == DROPPED]
+    assert sorted(notes) == ["bias is not used"] * 2 + ["no frame type fits its header"]
+
+
+def test_a_gzipped_frame_counts(raw, root):
+    reorganised(raw, root)
+    assert (root / JOINED / "complete/raw/DE.20151018.45360.fits.gz").is_file()
+
+
+def test_new_frames_join_and_complete_a_dataset_which_gets_its_new_name(raw, root):
+    reorganised(raw, root)
+    add(raw, "arc", START + timedelta(days=32))
+    found = reorganised(raw, root)
+    name = f"{TOP}/2015-11-15_2015-11-17"
+    assert name in found.complete
+    assert len(list((root / name / "complete/raw").iterdir())) == 3
+    assert not (root / TOP / "2015-11-15").exists()
+
+
+def test_a_reduced_dataset_is_left_alone(raw, root):
+    reorganised(raw, root)
+    (root / JOINED / "complete/reduce").mkdir()
+    before = tree(root / JOINED)
+    add(raw, "science", START + timedelta(days=4))
+    found = reorganised(raw, root)
+    assert found.notes == (
+        f"{TOP}/2015-10-20 belongs to {JOINED} in time, which is reduced and was left alone",
+    )
+    assert tree(root / JOINED) == before
+    add(raw, "science", START + timedelta(hours=1))
+    found = reorganised(raw, root)
+    assert any("2015-10-16 belongs to" in note for note in found.notes)
+
+
+def test_new_frames_of_a_reduced_single_night_are_put_there_and_told(tmp_path, root):
+    raw = tmp_path / "raw"
+    for number, kind in enumerate(("arc", "flat", "science")):
+        add(raw, kind, START + timedelta(minutes=number))
+    reorganised(raw, root)
+    (root / TOP / "2015-10-16/complete/reduce").mkdir()
+    add(raw, "science", START + timedelta(hours=1))
+    found = reorganised(raw, root)
+    assert found.notes == (
+        f"{TOP}/2015-10-16 is reduced already and gets new frames: reduce it again",
+    )
+    assert found.complete == [f"{TOP}/2015-10-16"]
+    assert len(list((root / TOP / "2015-10-16/complete/raw").iterdir())) == 4
+
+
+def test_two_files_of_one_name_are_told_and_neither_is_lost(raw, root):
+    add(raw / "more", "science", START + timedelta(hours=2), name="DE.20151016.09360.fits")
+    found = reorganised(raw, root, how="move")
+    (clash,) = [row for row in found.rows if row.state == CLASH]
+    assert "has the name of" in clash.note
+    assert Path(clash.source).exists()
+
+
+def test_masks_whose_names_become_the_same_are_not_mixed(tmp_path, root):
+    raw = tmp_path / "raw"
+    for number, mask in enumerate(("a/b", "a-b", "a/b")):
+        add(raw, "science", START + timedelta(minutes=number), SLMSKNAM=mask)
+    found = reorganised(raw, root)
+    assert Counter(row.state for row in found.rows) == {PLACED: 1, CLASH: 2}
+    assert all("has the folder of a-b" in row.note for row in found.wrong)
+
+
+def test_text_from_headers_is_escaped_in_the_page(tmp_path, root):
+    raw = tmp_path / "raw"
+    add(raw, "science", START, TARGNAME="<script>alert(1)</script>")
+    found = reorganised(raw, root)
+    page = (root / "reorganised.html").read_text()
+    assert "&lt;script&gt;alert(1)" in page and "<script>" not in page + found._repr_html_()
+    # The browser applies the style only where its policy knows it
+    assert report.policy(page.split("<style>")[1].split("</style>")[0]) in html.unescape(page)
+    assert json.loads((root / "reorganised.json").read_text())["figures"]["frames"] == 1
+    assert "http" not in page.split("</style>")[1]
+
+
+def test_wrong_arguments_are_refused_before_any_work(raw, root, tmp_path):
+    with pytest.raises(BadInput, match="no folder"):
+        reorganised(tmp_path / "gone", root)
+    with pytest.raises(BadInput, match="lie in one another"):
+        reorganised(raw, raw / "data")
+    with pytest.raises(BadParameter, match="how: 'steal'"):
+        reorganised(raw, root, how="steal")
+    with pytest.raises(BadParameter, match="no profile"):
+        reorganised(raw, root, spectrograph="hubble")
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("how", ["move", "copy"])
+def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path, root, how):
+    raw = tmp_path / "raw"
+    for number in range(150):
+        kind = ("arc", "flat", "science")[number % 3]
+        add(raw, kind, START + timedelta(hours=number / 2))
+    whole = reorganised(raw, tmp_path / "whole").to_dict()
+    contents = {path.name: path.read_bytes() for path in raw.iterdir()}
+    script = "from kpfnb.cli import main; main()"
+    command = ["prepare", "frames", str(raw), str(root), "-s", "keck_deimos", "--how", how]
+    kills = 0
+    for wanted in (3, 60):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *command], stdout=subprocess.DEVNULL
+        )
+        while process.poll() is None and len(list(root.glob("*/*/*/*/raw/*.fits"))) < wanted:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills
+    found = reorganised(raw, root, how=how)
+    assert found.outcome is Outcome.SUCCEEDED
+    assert found.complete == whole["complete"] == [f"{TOP}/2015-10-16_2015-10-19"]
+    placed = list(root.glob("*/*/*/*/raw/*"))
+    assert {path.name: path.read_bytes() for path in placed} == contents
+    assert len(list(raw.iterdir())) == (0 if how == "move" else 150)
+
+
+def test_the_real_kast_frames(kast_frames, root):
+    found = reorganised(kast_frames, root, spectrograph="shane_kast_blue", how="symlink")
+    assert found.outcome is Outcome.SUCCEEDED
+    assert found.complete == ["longslit/600-4310_d55/2015-05-20"]
+    assert len(list((root / found.complete[0] / "complete/raw").iterdir())) == 9

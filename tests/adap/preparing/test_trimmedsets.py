@@ -1,0 +1,68 @@
+import pytest
+
+from kpfnb import files
+from kpfnb.adap.preparing import reorganise, trimmedsets
+from kpfnb.adap.pypeit import pypeitfile
+from kpfnb.demo import deimos
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+
+JOINED = "NGC1eh/1200G_8800_OG550/2015-10-16_2015-10-18"
+OTHER = "41615_B-1/600ZD_6500_OG550/2015-10-16"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two complete datasets and one that is not."""
+    deimos.simulate(tmp_path / "raw")
+    reorganise.run([tmp_path / "raw"], tmp_path / "data", spectrograph="keck_deimos")
+    return tmp_path / "data"
+
+
+def trim(root, *names, **options):
+    return trimmedsets.trim(root, names, spectrograph="keck_deimos", progress=False, **options)
+
+
+def test_all_complete_datasets_are_trimmed_and_then_there_is_nothing_to_do(root):
+    found = trim(root)
+    assert found.outcome is Outcome.SUCCEEDED
+    assert [one.dataset for one in found.sets] == [OTHER, JOINED]
+    path = root / JOINED / "complete/reduce/keck_deimos_A/keck_deimos_A.pypeit"
+    plan = pypeitfile.read(path)
+    arcs = {f.values["lampstat01"] for f in plan.frames if f.used and "arc" in f.types}
+    assert arcs == {"Kr Xe Ar Ne", "Hg Cd Zn"}
+    assert sum(f.used and "trace" in f.types for f in plan.frames) == 3
+    assert found.frames()["used"].sum() == 2 + 3 + 4 + 1 + 2 + 1
+    assert "0 of 2 reduction files of 2 datasets written, nothing to do" in trim(root).reason
+
+
+def test_a_dataset_that_fails_does_not_stop_the_others(root):
+    found = trim(root, OTHER, "x/y/2015-01-01")
+    assert found.outcome is Outcome.PARTIAL
+    assert "x/y/2015-01-01: BadInput: the raw folder" in found.reason
+    assert list(found.to_frame()["dataset"]) == [OTHER, "x/y/2015-01-01"]
+
+
+def test_custom_files_go_to_their_dataset_alone(root, tmp_path):
+    name = OTHER.replace("/", "_")
+    files.write_text(tmp_path / "custom" / f"{name}_reduce2.ini", "[rdx]\n")
+    found = trim(root, custom=tmp_path / "custom")
+    reductions = {one.dataset: one.files[0].parent.parent.name for one in found.sets}
+    assert reductions == {OTHER: "reduce2", JOINED: "reduce"}
+
+
+def test_wrong_arguments_are_refused_before_any_work(root, tmp_path):
+    with pytest.raises(BadInput, match="no complete dataset"):
+        trim(tmp_path / "raw")
+    with pytest.raises(BadInput, match="can't read"):
+        trim(root, exclude=tmp_path / "gone.txt")
+    with pytest.raises(BadInput, match="not 3"):
+        trim(root, "x/y")
+    assert not list(root.rglob("*.pypeit"))
+
+
+def test_it_shows_itself(root):
+    found = trim(root, dry_run=True)
+    assert "would be written" in str(found) and "keck" not in found._repr_html_()
+    assert found.to_dict()["datasets"][0]["dataset"] == OTHER
+    assert found.plot().axes[0].get_xlabel() == "frames"

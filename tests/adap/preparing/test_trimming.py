@@ -1,0 +1,177 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kpfnb import files
+from kpfnb.adap import profile
+from kpfnb.adap.preparing import trimming
+from kpfnb.adap.pypeit import pypeitfile
+from kpfnb.demo import deimos
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+
+DEIMOS = profile.load("keck_deimos")
+NAME = "NGC1eh/1200G_8800_OG550/2011-01-28_2011-01-29"
+STEM = NAME.replace("/", "_")
+START = datetime(2011, 1, 28, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Two arcs of the same lamps, five flats, two science frames (one gzipped), a bias."""
+    kinds = ["arc", "arc", *["flat"] * 5, "science", "science", "bias"]
+    for number, kind in enumerate(kinds):
+        moment = START + timedelta(minutes=number)
+        suffix = ".fits.gz" if number == 8 else ".fits"
+        angle = 7499.6 if number % 2 else 7500.2
+        head = deimos.header(kind, moment, G3TLTWAV=angle)
+        deimos.write(tmp_path / "raw" / f"{number}{suffix}", head)
+    return tmp_path / "raw"
+
+
+def trim(raw, **options):
+    return trimming.trim(raw, raw.parent, DEIMOS, dataset=NAME, **options)
+
+
+def used(path):
+    return {frame.file for frame in pypeitfile.read(path).frames if frame.used}
+
+
+def test_the_default_setup(raw):
+    found = trim(raw)
+    assert found.outcome is Outcome.SUCCEEDED
+    (path,) = found.files
+    assert path == raw.parent / "reduce/keck_deimos_A/keck_deimos_A.pypeit"
+    plan = pypeitfile.read(path)
+    assert plan.raw_paths == (raw,)
+    assert used(path) == {"1.fits", "4.fits", "5.fits", "6.fits", "7.fits", "8.fits.gz"}
+    # The rest is there, commented out, and the reasons are told
+    assert {f.file for f in plan.frames if not f.used} == {f"{n}.fits" for n in (0, 2, 3, 9)}
+    assert found.reasons["9.fits"] == "its type is bias"
+    assert "# not used: 0.fits: not among the best arc frames" in path.read_text()
+    assert plan.parameters == DEIMOS.parameter_lines
+
+
+def test_one_setup_though_the_grating_moved_a_little(raw):
+    plan = pypeitfile.read(trim(raw).files[0])
+    assert plan.setup == "A"
+    assert plan.configuration["amp"] == "SINGLE:B"
+    assert {frame.values["dispangle"] for frame in plan.frames} == {"7499.6", "7500.2"}
+
+
+def test_run_twice_it_changes_nothing(raw):
+    first = trim(raw).files[0].stat().st_mtime_ns
+    again = trim(raw)
+    assert "nothing to do" in again.reason
+    assert again.files[0].stat().st_mtime_ns == first
+
+
+def test_a_dry_run_writes_nothing(raw):
+    found = trim(raw, dry_run=True)
+    assert "would be written" in found.reason
+    assert not found.files[0].exists()
+
+
+def test_excluded_files_are_commented_out(raw, tmp_path):
+    files.write_text(tmp_path / "exclude.txt", "# moved\n7.fits  # shifted\n8.fits\n1.fits\n")
+    found = trim(raw, exclude=tmp_path / "exclude.txt")
+    assert "0.fits" in used(found.files[0]) and "1.fits" not in used(found.files[0])
+    assert found.outcome is Outcome.FAILED
+    assert "no science or standard frame" in found.reason
+
+
+def test_a_set_without_arcs_is_told(raw):
+    for number in (0, 1):
+        (raw / f"{number}.fits").unlink()
+    assert trim(raw).problems == ("keck_deimos_A.pypeit: no arc frame",)
+
+
+def test_a_frame_without_a_value_that_pypeit_needs_is_commented_out(raw):
+    deimos.write(raw / "7.fits", deimos.header("science", START, RA=None))
+    found = trim(raw)
+    assert found.reasons["7.fits"] == "its header has no ra (RA)"
+    assert "7.fits" not in used(found.files[0])
+
+
+def test_a_cut_off_frame_is_no_frame(raw):
+    content = (raw / "7.fits").read_bytes()
+    (raw / "7.fits").write_bytes(content[:200])
+    found = trim(raw)
+    assert found.reasons["7.fits"].startswith("truncated")
+    assert found.to_dict()["unreadable"] == {"7.fits": found.reasons["7.fits"]}
+
+
+def test_text_from_a_header_can_not_break_the_table(raw):
+    deimos.write(raw / "7.fits", deimos.header("science", START, TARGNAME="a|b'c\"#d"))
+    frames = {f.file: f for f in pypeitfile.read(trim(raw).files[0]).frames}
+    assert frames["7.fits"].target == "a_b_c__d"
+
+
+def test_custom_parameters_replace_the_default(raw, tmp_path):
+    folder = tmp_path / "custom"
+    files.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", "[rdx]\n  detnum = 6\n")
+    (path,) = trim(raw, custom=folder).files
+    assert path.parent.parent.name == "reduce-det6"
+    assert pypeitfile.read(path).parameters == ("[rdx]", "  detnum = 6")
+
+
+def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_path):
+    own = trim(raw).files[0].read_text().replace(f" path {raw}", " path /elsewhere")
+    own = own.replace("  6.fits |", " #6.fits |")
+    files.write_text(tmp_path / "custom" / f"{STEM}_reduce.pypeit", own)
+    found = trim(raw, custom=tmp_path / "custom")
+    assert pypeitfile.read(found.files[0]).raw_paths == (raw,)
+    assert "6.fits" not in used(found.files[0])
+    assert found.outcome is Outcome.SUCCEEDED
+    (raw / "7.fits").unlink()
+    assert f"7.fits not in {raw}" in trim(raw, custom=tmp_path / "custom").reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NGC1eh_1200G_8800_OG550_2011-01-28_reduce.ini",
+        "NGC1eh_1200G_8800_OG550_2011-01-29_reduce.ini",
+        f"x{STEM}_reduce.ini",
+        f"{STEM}_coadd.ini",
+        f"{STEM}_reduce_old.ini",
+        f"{STEM}_reduce.txt",
+    ],
+)
+def test_the_files_of_other_dates_and_masks_are_not_taken(tmp_path, name):
+    files.write_text(tmp_path / "custom" / name, "[rdx]\n")
+    assert trimming.customs(tmp_path / "custom", NAME) == []
+
+
+def test_a_single_date_does_not_take_the_file_of_joined_nights(tmp_path):
+    files.write_text(tmp_path / f"{STEM}_reduce.ini", "[rdx]\n")
+    assert trimming.customs(tmp_path, NAME.rpartition("_")[0]) == []
+    assert [one.reduction for one in trimming.customs(tmp_path, NAME)] == ["reduce"]
+
+
+def test_custom_files_that_can_not_be_used(raw, tmp_path):
+    with pytest.raises(BadInput, match="does not exist"):
+        trim(raw, custom=tmp_path / "gone")
+    files.write_text(tmp_path / "c" / f"{STEM}_reduce.pypeit", "no data")
+    with pytest.raises(BadInput, match="no data block"):
+        trim(raw, custom=tmp_path / "c")
+    files.write_text(tmp_path / "c" / f"{STEM}_reduce.ini", "[rdx]")
+    with pytest.raises(BadInput, match="same reduction"):
+        trim(raw, custom=tmp_path / "c")
+
+
+def test_it_shows_itself(raw):
+    found = trim(raw)
+    assert list(found.to_frame().columns)[-1] == "why not"
+    assert "&lt;" not in found._repr_html_() and "keck_deimos" in str(found)
+    assert found.plot().axes[0].get_xlabel() == "frames"
+
+
+def test_the_file_of_a_finished_reduction_is_left_as_it_is(raw):
+    (path,) = trim(raw).files
+    files.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
+    before = path.read_bytes()
+    assert trim(raw).outcome is Outcome.SUCCEEDED
+    found = trim(raw, exclude=["8.fits"])
+    assert "it is reduced already" in found.reason and found.outcome is Outcome.FAILED
+    assert path.read_bytes() == before

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from kpfnb import programs
+from kpfnb.adap.pypeit import installation
+from kpfnb.errors import BadInput, ServiceUnavailable
+
+
+def test_without_pypeit_each_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs, "find", lambda name: None)
+    assert installation.version() == ""
+    for call in (installation.spectrographs, lambda: installation.command("run_pypeit")):
+        with pytest.raises(ServiceUnavailable) as caught:
+            call()
+        assert "kpfnb[pypeit]" in caught.value.hint
+
+
+def test_an_unknown_spectrograph_is_refused_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+    installation.check_spectrograph("keck_deimos")
+    with pytest.raises(BadInput) as caught:
+        installation.check_spectrograph("keck_demos")
+    assert caught.value.hint == "did you mean keck_deimos?"
+    with pytest.raises(BadInput, match="zzz") as caught:
+        installation.check_spectrograph("zzz")
+    assert caught.value.hint == "known are: keck_deimos, shane_kast_blue"
+    with pytest.raises(BadInput, match="no spectrograph is named"):
+        installation.check_spectrograph("")
+
+
+@pytest.mark.skipif(not installation.version(), reason="needs the extra kpfnb[pypeit]")
+def test_the_spectrographs_are_found_without_importing_pypeit() -> None:
+    script = (
+        "import sys; from kpfnb.adap import installation as i; "
+        "n = i.spectrographs(); assert 'pypeit' not in sys.modules; print(*n)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    names = done.stdout.split()
+    assert len(names) == len(set(names)) > 50
+    assert {"keck_deimos", "keck_kcwi", "shane_kast_blue"} <= set(names)

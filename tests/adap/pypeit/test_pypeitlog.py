@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.pypeit import pypeitlog
+
+NEW = """\
+    INFO | 2026-01-31 12:00:00 | exposure.py:reduce_exposure:417 | Detectors to work on: [1, (2, 6)]
+ WARNING | 2026-01-31 12:00:01 | calibrations.py:get_dark:606 | No raw dark frames | none at all
+    INFO | 2026-01-31 12:00:02 | calibrations.py:get_arc:387 | Preparing an arc.
+it is a good one
+   ERROR | 2026-01-31 12:00:03 | calibrations.py:check:1833 | PypeItError: No arc!
+"""
+
+OLD = """\
+[INFO]    :: exposure.py 417 reduce_exposure() - Detectors to work on: [1]
+\x1b[1;31m[WARNING] ::\x1b[0m edgetrace.py 2727 remove_traces() - No trace to remove.
+[INFO]    :: pypeit.py 243 print_end_time() - Execution time: 1h 2m 3.50s
+"""
+
+PRINTED = """\
+\x1b[1;38;2;49m    [INFO]\x1b[0m - \x1b[38;2;116mfile.py:function:12\x1b[0m - Typing files
+    [INFO] - Building QA
+"""
+
+
+def test_the_new_format() -> None:
+    log = pypeitlog.parse(NEW.splitlines())
+    assert [entry.level for entry in log.entries] == ["INFO", "WARNING", "INFO", "ERROR"]
+    assert log.entries[1].text == "No raw dark frames | none at all"
+    assert log.entries[1].place == "calibrations.py:get_dark:606"
+    assert log.errors == ("PypeItError: No arc!",)
+    assert log.last_step == "Preparing an arc."
+    assert log.detectors == 2
+    assert log.execution_seconds is None
+
+
+def test_the_old_format() -> None:
+    log = pypeitlog.parse(OLD.splitlines())
+    assert [entry.level for entry in log.entries] == ["INFO", "WARNING", "INFO"]
+    assert log.entries[1].text == "No trace to remove."
+    assert log.execution_seconds == 3723.5
+    assert log.detectors == 1
+
+
+def test_what_is_printed_has_no_times_and_colours() -> None:
+    log = pypeitlog.parse(PRINTED.splitlines())
+    assert [entry.text for entry in log.entries] == ["Typing files", "Building QA"]
+    assert [entry.place for entry in log.entries] == ["file.py:function:12", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("13.70s", 13.7), ("1m 3.86s", 63.86), ("2h 0m 1.00s", 7201.0)]
+)
+def test_execution_times(text: str, seconds: float) -> None:
+    log = pypeitlog.parse([f"    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Execution time: {text}"])
+    assert log.execution_seconds == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("listed", "number"),
+    [("[]", 0), ("[1]", 1), ("[1, 2, 3]", 3), ("[(1, 5), (2, 6)]", 2), ("[np.int64(3)]", 1)],
+)
+def test_detectors_are_counted(listed: str, number: int) -> None:
+    log = pypeitlog.parse([f"[INFO] - Detectors to work on: {listed}"])
+    assert log.detectors == number
+
+
+def test_no_log_says_nothing(tmp_path: Path) -> None:
+    log = pypeitlog.read(tmp_path / "a.log")
+    assert (log.errors, log.last_step, log.execution_seconds, log.detectors) == ((), "", None, 0)
+
+
+def test_the_last_exception_is_found_in_what_was_printed() -> None:
+    printed = (
+        "Traceback (most recent call last):\n  File x\nValueError: first\n"
+        "Traceback (most recent call last):\n  File y\npypeit.exceptions.PypeItError: bad arc\n"
+        "goodbye\n"
+    )
+    assert pypeitlog.last_exception(printed) == "PypeItError: bad arc"
+    assert pypeitlog.last_exception("all is well") == ""

@@ -1,0 +1,272 @@
+"""A dataset from the remote and back, with a stand-in for PypeIt.
+
+Each defect of the old scripts that could come back here has its test.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kpfnb import sheets, storage
+from kpfnb.adap import dataset
+from kpfnb.adap.reducing import chain, publication, reducetask, stages
+from kpfnb.adap.reducing.reductions import Reductions
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+from kpfnb.sheets import standing
+from kpfnb.storage import StorageError
+from kpfnb.workqueue.lease import Lease, LeaseLost
+from kpfnb.workqueue.records import Item, State
+from tests.adap import datasets
+from tests.adap.datasets import NAME, OTHER, below
+
+pytestmark = pytest.mark.usefixtures("fake_pypeit")
+
+SETUP = "keck_deimos_A"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = datasets.remotes(tmp_path, monkeypatch)
+    datasets.write(root, NAME)
+    return root
+
+
+@pytest.fixture
+def reduce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reductions]:
+    def run(behaviour: str = "good", name: str = NAME, **options: object) -> Reductions:
+        monkeypatch.setenv("FAKE_PYPEIT", behaviour)
+        lease = options.pop("lease", None)
+        return chain.run(name, chain.order("keck_deimos", **options), lease=lease, progress=False)
+
+    return run
+
+
+def lease(held: Callable[[], bool], notes: list[str] | None = None) -> Lease:
+    return Lease("q", NAME, 7, 1, held, (notes if notes is not None else []).append)
+
+
+def test_from_raw_frames_to_results_and_a_backup(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+) -> None:
+    notes: list[str] = []
+    made = reduce(lease=lease(lambda: True, notes))
+    assert isinstance(made, Result)
+    assert (made.outcome, made.is_final) == (Outcome.SUCCEEDED, True), made.reason
+    assert [stage.name for stage in made.parts[0].stages] == [s.name for s in stages.STAGES]
+    assert [note for note in notes if ":" not in note] == [s.name for s in stages.STAGES]
+    results = data / NAME / "complete/reduce"
+    found = below(results)
+    assert {"reduction.json", "publication.json", "scorecard.csv", "bad_slits.csv"} <= found
+    assert {f"{SETUP}/{SETUP}{end}" for end in (".pypeit", ".log", "_useful_warns.log")} <= found
+    assert f"{SETUP}/QA.tar.gz" in found
+    assert not any("/QA/" in path for path in found)
+    assert len([path for path in found if "/Science/spec" in path]) == 4
+    assert (results / SETUP / f"{SETUP}_useful_warns.log").read_text().startswith("2 -- WARNING")
+    manifest = json.loads((results / "publication.json").read_text())
+    later = {"publication.json", *publication.RESCORED}
+    assert (manifest["token"], set(manifest["files"])) == (7, found - later)
+    assert below(tmp_path / "remote/backup" / NAME / "complete/reduce") == found
+    assert below(data / NAME / "complete/raw") == {f"d{number}.fits" for number in range(4)}
+    # The local copy is gone, and nothing else is left of it
+    assert not list((tmp_path / "work/datasets").rglob("*.fits"))
+    assert made.figures()["products"] == 4
+    assert made.to_dict()["parts"][0]["exit_codes"] == [0]
+    rows = [row for row in sheets.open().read("N-R").rows if NAME in row]
+    assert sorted(row[1] for row in rows) == ["d2.fits", "d3.fits"]
+
+
+def test_done_again_with_the_same_frames_it_gives_the_same(
+    data: Path, reduce: Callable[..., Reductions]
+) -> None:
+    reduce(keep=True)
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()}
+    again = reduce("crash", keep=True)
+    assert again.outcome is Outcome.SUCCEEDED
+    assert "nothing to do" in again.reason
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("exit 0 early", "d3.fits: PypeIt wrote no spec2d for it"),
+        ("crash", "run_pypeit keck_deimos_A: the <arc> is noise"),
+        ("one detector lost", "only 1 of 2 detectors are in its spec2d"),
+        ("no time", "PypeIt ended without an execution time in its log"),
+    ],
+)
+def test_what_is_not_whole_is_failed_and_its_logs_are_there(
+    data: Path, reduce: Callable[..., Reductions], behaviour: str, reason: str
+) -> None:
+    made = reduce(behaviour)
+    assert (made.outcome, made.is_final) == (Outcome.FAILED, True)
+    assert reason in made.reason
+    results = data / NAME / "complete/reduce"
+    assert (results / SETUP / f"{SETUP}.log").is_file()
+    assert "FAILED" in (results / "scorecard.csv").read_text()
+    assert reducetask.survey("reduce") == {NAME: False}
+
+
+def test_a_killed_pypeit_may_be_tried_again(reduce: Callable[..., Reductions], data: Path) -> None:
+    made = reduce("silent", silence_minutes=0.02)
+    assert (made.outcome, made.is_final) == (Outcome.FAILED, False)
+    assert "nothing new in its log" in made.reason
+
+
+def test_no_arc(data: Path, reduce: Callable[..., Reductions]) -> None:
+    datasets.write(data, OTHER, ("flat", "science"))
+    made = reduce(name=OTHER)
+    assert made.outcome is Outcome.FAILED
+    assert "no arc frame in setup A" in made.reason
+
+
+def test_a_frame_that_can_not_be_read_is_told(
+    data: Path, reduce: Callable[..., Reductions]
+) -> None:
+    damaged = data / NAME / "complete/raw/d3.fits"
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    made = reduce()
+    assert made.outcome is Outcome.FAILED
+    assert "1 of 1 science and standard frames reduced: d3.fits: truncated" in made.reason
+
+
+def test_a_worse_reduction_never_replaces_a_good_one(
+    data: Path, reduce: Callable[..., Reductions]
+) -> None:
+    reduce()
+    results = data / NAME / "complete/reduce"
+    before = {path: (results / path).read_bytes() for path in below(results)}
+    made = reduce("crash")
+    assert made.outcome is Outcome.FAILED
+    assert {path: (results / path).read_bytes() for path in below(results)} == before
+    # Its logs are files below a folder of their own, never put onto the folder's name
+    failed = data / NAME / "complete/failed/reduce"
+    assert f"{SETUP}/{SETUP}.log" in below(failed)
+    assert all(dataset.is_log(f"complete/reduce/{path}") for path in below(failed))
+    assert reducetask.survey("reduce") == {NAME: True}
+
+
+def test_new_results_are_all_there_before_old_ones_go(
+    data: Path, reduce: Callable[..., Reductions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reduce()
+    results = data / NAME / "complete/reduce"
+    (results / "old.txt").write_text("of an earlier version")
+    before = {path: (results / path).read_bytes() for path in below(results)}
+    carry = storage.carry
+    seen = []
+
+    def watch(source: object, target: object, **options: object) -> object:
+        if str(target).endswith("publishing_reduce"):
+            done = carry(source, target, **options)
+            now = {path: (results / path).read_bytes() for path in below(results)}
+            seen.append((before.items() - now.items(), below(Path(target.argument))))
+            return done
+        return carry(source, target, **options)
+
+    monkeypatch.setattr(storage, "carry", watch)
+    made = reduce()
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    ((gone, staged),) = seen
+    # The manifest alone goes first: a mixture is never taken for results
+    assert {path for path, _ in gone} == {"publication.json"}
+    assert staged == below(results) - {"publication.json"}
+    assert "old.txt" not in below(results)
+    assert below(data / NAME / "complete") == {
+        *(f"reduce/{path}" for path in below(results)),
+        *(f"raw/d{number}.fits" for number in range(4)),
+    }
+
+
+def test_local_data_stay_where_the_upload_fails(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry = publication._carry
+
+    def fail(source: object, place: object, **options: object) -> int:
+        raise StorageError(storage.Trouble.QUOTA, "the remote is full")
+
+    monkeypatch.setattr(publication, "_carry", fail)
+    with pytest.raises(StorageError, match="the remote is full"):
+        reduce()
+    local = tmp_path / "work/datasets" / NAME / "complete/reduce" / SETUP
+    assert len(list(local.glob("Science/*.fits"))) == 4
+    assert (local / "QA.tar.gz").is_file()
+    # The next attempt goes on there: PypeIt is not run again
+    monkeypatch.setattr(publication, "_carry", carry)
+    made = reduce("crash")
+    assert made.outcome is Outcome.SUCCEEDED
+    assert len(list(data.rglob("spec2d*.fits"))) == 2
+
+
+def test_a_backup_that_fails_is_a_warning(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+) -> None:
+    shutil.rmtree(tmp_path / "remote/backup")
+    (tmp_path / "remote/backup").write_text("a file in its place")
+    made = reduce()
+    assert made.outcome is Outcome.PARTIAL
+    assert "backup: " in made.reason
+    assert reducetask.survey("reduce") == {NAME: True}
+    item = Item(NAME, State.DONE, result={"outcome": str(made.outcome)})
+    assert standing.of_item(item).status == "WARNING"
+
+
+def test_without_the_lease_nothing_is_published(
+    data: Path, reduce: Callable[..., Reductions]
+) -> None:
+    before = below(data)
+    with pytest.raises(LeaseLost):
+        reduce(lease=lease(lambda: False))
+    assert below(data) == before
+
+
+def test_a_dataset_that_is_not_there(data: Path, reduce: Callable[..., Reductions]) -> None:
+    with pytest.raises(BadInput, match="has no complete/raw in data:"):
+        reduce(name=OTHER)
+    made = reducetask.run(OTHER, lease(lambda: True))
+    assert (made.outcome, made.is_final) == (Outcome.FAILED, True)
+    with pytest.raises(BadInput, match="parts, not 3"):
+        reduce(name="NGC1eh")
+
+
+def test_a_dry_run_changes_nothing(data: Path, tmp_path: Path) -> None:
+    before = below(tmp_path)
+    made = chain.run(NAME, chain.order("keck_deimos"), dry_run=True)
+    assert made.reason.startswith(f"dry run: {NAME}: 4 raw frames in data:")
+    assert below(tmp_path) == before
+
+
+def test_what_the_task_trim_left_is_no_hindrance(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+) -> None:
+    left = tmp_path / "work/datasets" / NAME / "complete/reduce" / SETUP / f"{SETUP}.pypeit"
+    left.parent.mkdir(parents=True)
+    left.write_text("a reduction file")
+    assert reduce().outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("harm", ["missing", "another size", "no manifest", "scored again"])
+def test_the_survey_finds_results_that_are_not_whole(
+    data: Path, reduce: Callable[..., Reductions], harm: str
+) -> None:
+    datasets.write(data, OTHER)
+    reduce()
+    assert reducetask.survey("reduce") == {NAME: True, OTHER: False}
+    product = next(data.rglob("spec2d*.fits"))
+    if harm == "missing":
+        product.unlink()
+    if harm == "another size":
+        product.write_bytes(b"")
+    if harm == "no manifest":
+        next(data.rglob("publication.json")).unlink()
+    if harm == "scored again":
+        next(data.rglob("scorecard.csv")).write_text("with other limits")
+    assert reducetask.survey("reduce") == {NAME: harm == "scored again", OTHER: False}

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from kpfnb.adap.reducing import gallery
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pngs = tmp_path / gallery.FOLDER
+    pngs.mkdir(parents=True)
+    for name in ("Arc_1dfit_A_0_S1", "Arc_1dfit_A_0_S2", "b27-<b>&_S1_obj_prof"):
+        Image.effect_noise((900, 600), 60).convert("RGBA").save(pngs / f"{name}.png")
+    return tmp_path
+
+
+def embedded(page: str) -> list[Image.Image]:
+    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in found]
+
+
+def test_pictures_are_shown_small_with_what_they_show(folder: Path) -> None:
+    page = gallery.Gallery(gallery.pictures(folder))._repr_html_()
+    assert [picture.size for picture in embedded(page)] == [(420, 280)] * 3
+    assert "profile of the object along the slit" in page
+    assert "b27-&lt;b&gt;&amp;_S1_obj_prof" in page
+    assert "<b>&_S1" not in page
+
+
+def test_the_budget_is_kept_and_each_kind_comes_first(folder: Path) -> None:
+    pictures = gallery.pictures(folder)
+    sizes = [len(gallery.Gallery([path])._repr_html_()) for path in pictures]
+    budget = max(sizes) * 2
+    page = gallery.Gallery(pictures, budget_bytes=budget)._repr_html_()
+    assert len(page) < budget + 2000
+    assert "obj_prof" in page.partition("not shown (1): ")[0]
+    assert page.partition("not shown (1): ")[2].startswith("Arc_1dfit_A_0_S2.png")
+
+
+def test_what_is_transparent_is_white(folder: Path) -> None:
+    path = folder / gallery.FOLDER / "clear.png"
+    Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save(path)
+    (picture,) = embedded(gallery.Gallery([path])._repr_html_())
+    assert picture.getpixel((25, 25)) == (255, 255, 255)
+
+
+def test_what_is_no_picture_is_named(folder: Path) -> None:
+    (folder / gallery.FOLDER / "half.png").write_bytes(b"\x89PNG")
+    page = gallery.Gallery(gallery.pictures(folder))._repr_html_()
+    assert "not shown (1): half.png" in page
+    assert len(embedded(page)) == 3
+
+
+def test_no_pictures_is_said(tmp_path: Path) -> None:
+    assert gallery.pictures(tmp_path) == []
+    assert gallery.Gallery([])._repr_html_() == "<p>no QA pictures</p>"

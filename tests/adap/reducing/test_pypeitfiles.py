@@ -1,0 +1,114 @@
+"""Every .pypeit file below a folder, with a stand-in for PypeIt."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kpfnb.adap.reducing import pypeitfiles
+from kpfnb.adap.reducing.reductions import Reductions
+from kpfnb.cli import app
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+from tests.adap.fakepypeit import CALIBRATIONS, write_raw
+
+pytestmark = pytest.mark.usefixtures("fake_pypeit")
+
+FRAMES = {f"{name}.fits": kinds for name, kinds in CALIBRATIONS.items()} | {"b27.fits": "science"}
+
+
+def write_plan(root: Path, night: str, frames: dict[str, str] = FRAMES) -> Path:
+    raw = write_raw(root / "raw" / night, frames)
+    path = root / night / "reduce/kast_A/kast_A.pypeit"
+    path.parent.mkdir(parents=True)
+    rows = "\n".join(f"{file} | {kinds}" for file, kinds in frames.items())
+    path.write_text(f"data read\n path {raw}\nfilename | frametype\n{rows}\ndata end\n")
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for night in ("n1", "n2"):
+        write_plan(tmp_path / "root", night)
+    return tmp_path / "root"
+
+
+def run(root: Path, behaviour: str = "good", **options: object) -> Reductions:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_PYPEIT", behaviour)
+        return pypeitfiles.run(root, workers=2, progress=False, **options)
+
+
+def test_all_of_them(root: Path) -> None:
+    made = run(root)
+    assert isinstance(made, Result)
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    table = made.to_frame().set_index("name")
+    assert list(table.index) == [f"{n}/reduce/kast_A/kast_A.pypeit" for n in ("n1", "n2")]
+    assert list(table["exit code"]) == ["0", "0"]
+    assert list(table["products"]) == [2, 2]
+    assert (root / "n1/reduce/kast_A/kast_A_useful_warns.log").is_file()
+    assert len(made.frames()) == 2 * len(FRAMES)
+    assert list(made.warnings()["about"]) == ["slits", "slits"]
+    assert len(made.timing()) == 2
+    assert made.figures()["products"] == 4
+    assert "2 of 2 reduced" in str(made)
+
+
+def test_done_again_there_is_nothing_to_do_but_where_something_changed(root: Path) -> None:
+    run(root)
+    plan = root / "n2/reduce/kast_A/kast_A.pypeit"
+    plan.write_text("[reduce]\n  trim = False\n" + plan.read_text())
+    first, second = run(root, "crash").parts
+    assert (first.outcome, first.reason[:13]) == (Outcome.SUCCEEDED, "nothing to do")
+    assert (second.outcome, second.exit_codes) == (Outcome.PARTIAL, [1])
+    assert "the <arc> is noise" in second.reason
+
+
+def test_products_of_an_earlier_run_do_not_count(root: Path) -> None:
+    run(root)
+    for product in root.rglob("Science/spec*_b27*"):
+        os.utime(product, (5, 5))
+    made = run(root, "exit 0 at once", force=True)
+    assert made.outcome is Outcome.FAILED
+    assert "is of an earlier run" in made.reason
+
+
+def test_one_that_can_not_be_run_does_not_stop_the_others(root: Path) -> None:
+    write_plan(root, "n0", {"b1.fits": "arc,tilt", "b27.fits": "science"})
+    (root / "raw/n1/b21.fits").unlink()
+    bad = root / "bad/bad.pypeit"
+    bad.parent.mkdir()
+    bad.write_text("no table")
+    made = run(root)
+    assert made.outcome is Outcome.PARTIAL
+    reasons = {part.name.split("/")[0]: part.reason for part in made.parts}
+    assert reasons["n0"] == "no trace frame"
+    assert reasons["n1"] == "not there: b21.fits"
+    assert "has no data block" in reasons["bad"]
+    assert reasons["n2"].startswith("1 of 1")
+
+
+def test_nothing_to_run(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no folder"):
+        pypeitfiles.run(tmp_path / "gone")
+    with pytest.raises(BadInput, match=r"no \.pypeit file below"):
+        pypeitfiles.run(tmp_path)
+
+
+def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = CliRunner()
+    told = runner.invoke(app, ["run-pypeit", str(root), "--dry-run"])
+    assert "would run PypeIt on 2 .pypeit files" in told.output
+    assert not list(root.rglob("*.log"))
+    (root / "n2/reduce/kast_A/kast_A.pypeit").unlink()
+    monkeypatch.setenv("FAKE_PYPEIT", "crash")
+    told = runner.invoke(app, ["run-pypeit", str(root), "--json"])
+    assert told.exit_code == Outcome.PARTIAL.exit_code
+    (part,) = json.loads(told.stdout)["parts"]
+    assert part["exit_codes"] == [1]

@@ -1,0 +1,101 @@
+"""The QA archive: never worse than what it replaces; nothing goes before it is verified."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.reducing import qatar
+from kpfnb.errors import BadInput
+
+PICTURES = {"PNGs/a.png": b"a picture", "PNGs/b $.png": b"another", "MF_A.html": b"<p>"}
+
+
+def write_qa(folder: Path, files: dict[str, bytes] = PICTURES) -> Path:
+    for name, content in files.items():
+        path = folder / "QA" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return dict(qatar.read(folder / "QA.tar.gz"))
+
+
+def test_all_files_are_in_it_then_the_folder_goes(tmp_path: Path) -> None:
+    assert qatar.pack(write_qa(tmp_path)) == tmp_path / "QA.tar.gz"
+    assert content(tmp_path) == {f"QA/{name}": text for name, text in PICTURES.items()}
+    assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
+    with tarfile.open(tmp_path / "QA.tar.gz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    assert (tmp_path / "QA/PNGs/a.png").read_bytes() == b"a picture"
+
+
+def test_without_qa_there_is_none(tmp_path: Path) -> None:
+    assert qatar.pack(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["no folder", "an empty folder", "empty folders"])
+def test_a_good_one_is_never_replaced_by_an_empty_one(tmp_path: Path, folder: str) -> None:
+    qatar.pack(write_qa(tmp_path))
+    before = (tmp_path / "QA.tar.gz").read_bytes()
+    if folder != "no folder":
+        (tmp_path / ("QA" if folder == "an empty folder" else "QA/PNGs")).mkdir(parents=True)
+    assert qatar.pack(tmp_path) == tmp_path / "QA.tar.gz"
+    assert (tmp_path / "QA.tar.gz").read_bytes() == before
+    assert not (tmp_path / "QA").exists()
+
+
+def test_new_qa_replaces_it(tmp_path: Path) -> None:
+    qatar.pack(write_qa(tmp_path))
+    qatar.pack(write_qa(tmp_path, {"PNGs/c.png": b"new"}))
+    assert content(tmp_path) == {"QA/PNGs/c.png": b"new"}
+
+
+def test_the_same_files_give_the_same_archive(tmp_path: Path) -> None:
+    write_qa(tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    archives = [qatar.pack(tmp_path / name) for name in ("first", "second")]
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+
+
+def test_an_archive_that_is_not_right_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qatar.pack(write_qa(tmp_path, {"PNGs/old.png": b"old"}))
+    write_qa(tmp_path)
+    write = qatar._write
+    monkeypatch.setattr(qatar, "_write", lambda path, folder, found: write(path, folder, found[1:]))
+    with pytest.raises(BadInput, match="does not hold what"):
+        qatar.pack(tmp_path)
+    assert len([p for p in (tmp_path / "QA").rglob("*") if p.is_file()]) == len(PICTURES)
+    assert content(tmp_path) == {"QA/PNGs/old.png": b"old"}
+
+
+def test_stopped_while_the_folder_went_the_archive_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(folder: Path) -> None:
+        next(path for path in folder.rglob("*") if path.is_file()).unlink()
+        raise KeyboardInterrupt
+
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", stop)
+    with pytest.raises(KeyboardInterrupt):
+        qatar.pack(write_qa(tmp_path))
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    qatar.pack(tmp_path)
+    assert len(content(tmp_path)) == len(PICTURES)
+    assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
+
+
+def test_an_archive_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    archive = qatar.pack(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=r"QA\.tar\.gz can't be read"):
+        content(tmp_path)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap.pypeit import installation, kast
+from kpfnb.adap.reducing import task
+from kpfnb.errors import BadInput, BadParameter
+from tests.adap.fakepypeit import write_raw
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+
+
+def prepare(raw: str | Path, output: str | Path = "", **options: str) -> task.Task:
+    options = {"spectrograph": "keck_deimos", "setup": "all", "config": "", **options}
+    return task.prepare(raw, output, **options)
+
+
+def test_the_output_is_named_after_the_dataset(tmp_path: Path) -> None:
+    reductions = tmp_path / "work/reductions"
+    assert prepare(tmp_path / "night1").output == reductions / "night1"
+    assert prepare(tmp_path / "night1/raw").output == reductions / "night1"
+
+
+def test_environment_variables_are_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTS", str(tmp_path))
+    found = prepare("$NIGHTS/one", "${NIGHTS}/two")
+    assert (found.raw, found.output) == (tmp_path / "one", tmp_path / "two")
+    with pytest.raises(BadInput, match="raw: the environment variable NOPE"):
+        prepare("$NOPE/one")
+
+
+def test_the_example_needs_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kast, "example_frames", lambda work_dir: work_dir / "kast")
+    found = prepare("", spectrograph="")
+    assert (found.raw, found.spectrograph) == (tmp_path / "work/kast", "shane_kast_blue")
+    assert found.output == tmp_path / "work/reductions/shane_kast_blue"
+
+
+@pytest.mark.parametrize("setup", ["", "a", "A,", "A;B", "everything"])
+def test_an_impossible_setup_is_refused(tmp_path: Path, setup: str) -> None:
+    with pytest.raises(BadParameter, match="setup"):
+        prepare(tmp_path / "night", setup=setup)
+
+
+def test_setups_may_be_several(tmp_path: Path) -> None:
+    assert prepare(tmp_path / "night", setup="A, B").setup == "A,B"
+
+
+@pytest.mark.parametrize("output", ["night", "night/out", "."])
+def test_raw_and_output_are_kept_apart(tmp_path: Path, output: str) -> None:
+    with pytest.raises(BadInput, match="lie in one another"):
+        prepare(tmp_path / "night", tmp_path / output)
+
+
+def test_config_is_lines_a_text_or_a_file(tmp_path: Path) -> None:
+    lines = ("[reduce]", "  [[findobj]]", "    snr_thresh = 5")
+    text = "\n".join(lines)
+    (tmp_path / "deimos.cfg").write_text(text)
+    assert task.config_lines(list(lines)) == lines
+    assert task.config_lines(text) == lines
+    assert task.config_lines(str(tmp_path / "deimos.cfg")) == lines
+    assert task.config_lines([str(tmp_path / "deimos.cfg")]) == lines
+    assert task.config_lines("[reduce]") == task.config_lines(["[reduce]"]) == ("[reduce]",)
+    assert task.config_lines("") == task.config_lines([]) == ()
+    with pytest.raises(BadInput, match="config: can't read"):
+        task.config_lines("nope.cfg")
+
+
+def test_inputs_change_with_each_part(tmp_path: Path) -> None:
+    from kpfnb.adap.reducing import frames
+
+    raw = write_raw(tmp_path / "night", {"b1.fits": "arc"})
+    found = frames.find(raw)
+    variants = [
+        prepare(raw),
+        prepare(raw, setup="A"),
+        prepare(raw, config="[reduce]"),
+        prepare(raw, spectrograph="shane_kast_blue"),
+    ]
+    inputs = [variant.inputs(found) for variant in variants]
+    assert all(one != other for n, one in enumerate(inputs) for other in inputs[:n])
+    assert inputs[0] == prepare(raw, tmp_path / "elsewhere").inputs(found)

@@ -1,0 +1,119 @@
+"""Whatever a killed run left, the next one finds the good reduction again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from kpfnb import files
+from kpfnb.adap.reducing import workplace
+from kpfnb.errors import BadInput
+
+
+def make(
+    folder: Path, name: str, good: Sequence[str], *, bad: Sequence[str] = (), outcome: str = "done"
+) -> None:
+    """A reduction; `name` tells later which one it is."""
+    science = [{"file": file, "reason": ""} for file in good]
+    science += [{"file": file, "reason": "noise"} for file in bad]
+    record = {
+        "outcome": outcome or None,
+        "name": name,
+        "science": science,
+        "inputs": {"frames": {file: [] for file in [*good, *bad]}},
+    }
+    files.write_json(folder / workplace.RECORD, record)
+
+
+def name_of(folder: Path) -> str:
+    return files.read_json(folder / workplace.RECORD)["name"]
+
+
+def folders(parent: Path) -> list[str]:
+    return sorted(path.name for path in parent.iterdir())
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "night"
+
+
+def test_nothing_there_is_nothing_to_recover(place: Path) -> None:
+    assert workplace.recover(place) is None
+    place.mkdir()
+    assert workplace.recover(place) is None
+
+
+def test_killed_while_it_worked(place: Path) -> None:
+    make(place.with_name("night.previous"), "old", ["a"])
+    make(place, "half", [], outcome="")
+    assert workplace.recover(place)["name"] == "old"
+    assert folders(place.parent) == ["night"]
+
+
+def test_killed_between_two_renames(place: Path) -> None:
+    make(place.with_name("night.previous"), "old", ["a"])
+    assert workplace.recover(place)["name"] == "old"
+
+
+def test_killed_after_its_record_was_written(place: Path) -> None:
+    make(place.with_name("night.previous"), "old", ["a"])
+    make(place, "new", ["a", "b"])
+    assert workplace.recover(place)["name"] == "new"
+    assert folders(place.parent) == ["night"]
+
+
+def test_killed_while_the_old_one_was_removed(place: Path) -> None:
+    make(place, "new", ["a"])
+    place.with_name("night.discarded").mkdir()
+    assert workplace.recover(place)["name"] == "new"
+    assert folders(place.parent) == ["night"]
+
+
+def test_a_half_one_without_an_earlier_one_is_none(place: Path) -> None:
+    make(place, "half", [], outcome="")
+    assert workplace.recover(place) is None
+    workplace.begin(place, {"frames": {}})
+    assert folders(place.parent) == ["night"]
+    assert workplace.finished(place) is None
+
+
+def test_a_useless_one_is_not_kept(place: Path) -> None:
+    make(place, "bad", [], bad=["a"])
+    workplace.begin(place, {"frames": {}})
+    assert folders(place.parent) == ["night"]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "kept"),
+    [
+        (["a", "b"], [], "new"),
+        (["a", "b"], ["c"], "new"),
+        (["a", "b", "c"], [], "new"),
+        (["a"], ["b"], "old"),
+        (["c"], ["a", "b"], "old"),
+        ([], ["a", "b"], "old"),
+        ([], [], "old"),
+        (["a"], [], "new"),  # b was taken out of the dataset
+    ],
+)
+def test_no_reduced_frame_is_lost(place: Path, good: list[str], bad: list[str], kept: str) -> None:
+    make(place, "old", ["a", "b"])
+    workplace.begin(place, {"frames": {}})
+    make(place, "new", good, bad=bad)
+    where = workplace.settle(place)
+    assert name_of(place) == kept
+    assert name_of(where) == "new"
+    assert folders(place.parent) == (["night"] if kept == "new" else ["night", "night.failed"])
+
+
+def test_what_is_no_reduction_is_not_touched(place: Path) -> None:
+    place.mkdir()
+    (place / "notes").write_text("mine")
+    with pytest.raises(BadInput, match="not a reduction"):
+        workplace.recover(place)
+    assert (place / "notes").read_text() == "mine"
+    with pytest.raises(BadInput, match="not a reduction"):
+        workplace.recover(place / "notes")

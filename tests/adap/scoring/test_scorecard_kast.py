@@ -1,0 +1,82 @@
+"""Scorecards beside PypeIt's own objects: of real reductions, and of a mask that PypeIt writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kpfnb import files
+from kpfnb.adap.pypeit import pack
+from kpfnb.adap.scoring import badslits, scorecard
+from kpfnb.adap.scoring.scorecard import Scorecard
+from tests.adap import pypeitscores
+from tests.conftest import PROJECT
+
+pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
+
+PLAN = f"""\
+[rdx]
+  spectrograph = keck_deimos
+setup read
+Setup A:
+  dispname: 1200G
+setup end
+data read
+ path .
+  filename | frametype | target | exptime | comb_id
+  {pypeitscores.FILE} | science | simulated | 1200.0 | -1
+data end
+"""
+
+
+def in_pypeit(task: str, folder: Path, work_dir: Path) -> str:
+    """Run PypeIt's own objects, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.adap.pypeitscores", task, str(folder)],
+        cwd=PROJECT,
+        env={**os.environ, **pack.environment(work_dir)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def compare(card: Scorecard, work_dir: Path) -> None:
+    told = json.loads(in_pypeit("count", card.folder, work_dir).splitlines()[-1])
+    ours = {row.science_file: row.to_dict() for row in card.rows}
+    assert list(ours) == list(told)
+    for file, counts in told.items():
+        assert {name: ours[file][name] for name in counts} == counts
+
+
+def test_real_frames(kast_reduced: Path, real_work_dir: Path) -> None:
+    card = scorecard.score(kast_reduced / "complete/reduce", "kast/600_4310_d55/2015-05-20")
+    compare(card, real_work_dir)
+    assert [row.science_file for row in card.rows] == ["n01_b27.fits.gz", "n01_b28.fits.gz"]
+    for row in card.rows:
+        assert (row.status, row.det_count, row.slit_count) == ("COMPLETE", 1, 1)
+        assert row.object_count >= 1
+        assert 10 < row.exec_time < 3600
+        assert 2e8 < row.mem_usage < 8e9
+        assert row.git_commit == "2.0.1"
+    assert all(0 < one.slit.rms < 0.4 and one.slit.coverage > 80 for one in card.slits)
+
+
+def test_a_mask_with_every_fault(tmp_path: Path, real_work_dir: Path, kast_frames: Path) -> None:
+    setup = tmp_path / "reduce/keck_deimos_A"
+    (setup / "Science").mkdir(parents=True)
+    files.write_text(setup / "keck_deimos_A.pypeit", PLAN)
+    in_pypeit("make", setup, real_work_dir)
+    card = scorecard.score(tmp_path / "reduce", "mask/1200G/2015-10-16")
+    compare(card, real_work_dir)
+    (row,) = card.rows
+    assert (row.status, row.det_count, row.slit_count, row.bad_slit_count) == ("COMPLETE", 2, 10, 6)
+    # None of what PypeIt counts is left untried
+    assert all(value for name, value in row.to_dict().items() if name.endswith("_count"))
+    assert badslits.ids(card.bad_slits)[0] == "DET01:14"

@@ -1,0 +1,206 @@
+"""Many reductions scored: where they are found, what becomes of those that can't be, the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kpfnb import files
+from kpfnb.adap.reducing.gallery import Gallery
+from kpfnb.adap.scoring import scorecard, scorecards
+from kpfnb.adap.scoring.scores import Scores
+from kpfnb.demo import reductions
+from kpfnb.demo.slitmask import Slit
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+from kpfnb.result import Result
+
+GOOD, BAD = Slit(100), Slit(420, rms=0.9, coverage=30.0)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three simulated datasets; the last has a frame without products."""
+    return reductions.simulate(tmp_path_factory.mktemp("simulated"), count=3)
+
+
+@pytest.fixture(scope="module")
+def scores(simulated: Path) -> Scores:
+    return scorecards.run(simulated, progress=False)
+
+
+def write(dataset: Path, *slits: Slit, name: str = "reduce", file: str = "DE.1.fits") -> Path:
+    folder = dataset / "complete" / name
+    reductions.write(folder, {file: {"DET01": list(slits)}})
+    return folder
+
+
+def run(*roots: Path, **options: object) -> Scores:
+    return scorecards.run(roots, progress=False, **options)
+
+
+def test_reductions_are_found_from_each_folder_above(tmp_path: Path) -> None:
+    first = write(tmp_path / "m/c/2015-10-16", GOOD)
+    second = write(tmp_path / "m/c/2015-10-16", GOOD, name="reduce_2")
+    write(tmp_path / "m/c/2015-10-16", GOOD, name="reduce_old")
+    other = write(tmp_path / "m/d/2015-10-16_2015-10-17", GOOD)
+    (tmp_path / "m/c/2015-10-16/complete/raw").mkdir()
+    assert [one.folder for one in scorecards.find(tmp_path)] == [first, second, other]
+    assert [one.folder for one in scorecards.find(tmp_path / "m/d")] == [other]
+    for root in (first.parent.parent, first.parent.parent.parent):
+        assert [one.folder for one in scorecards.find(root)] == [first, second]
+    (alone,) = scorecards.find(other)
+    assert (alone.folder, alone.dataset) == (other, "m/d/2015-10-16_2015-10-17")
+
+
+def test_a_reduction_that_is_of_no_dataset_has_the_name_of_its_folder(tmp_path: Path) -> None:
+    reductions.write(tmp_path / "night1", {"DE.1.fits": {"DET01": [GOOD]}})
+    assert [row.dataset for row in run(tmp_path / "night1").rows] == ["night1"]
+
+
+def test_a_relative_folder_may_be_in_the_work_directory(isolated: Path) -> None:
+    folder = write(isolated / "work/datasets/m/c/2015-10-16", GOOD)
+    assert [one.folder for one in scorecards.find(Path("datasets"))] == [folder]
+
+
+def test_nothing_to_score(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no folder"):
+        run(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="no reduction in"):
+        run(tmp_path)
+
+
+def test_the_second_run_changes_nothing(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD)
+    first = run(tmp_path)
+    assert isinstance(first, Result)
+    assert len(first.written) == 3
+    assert "1 of 2 slits are bad" in first.reason
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*.csv")}
+    again = run(tmp_path)
+    assert again.reason.endswith("; nothing has changed")
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.csv")} == stamps
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD)
+    done = run(tmp_path, dry_run=True)
+    assert done.reason.startswith("dry run: 1 reductions scored")
+    assert not done.page(tmp_path / "page.html").exists()
+    assert list(folder.glob("*.csv")) == []
+
+
+def test_one_that_cannot_be_scored_does_not_stop_the_others(tmp_path: Path) -> None:
+    write(tmp_path / "a/c/2015-10-16", GOOD)
+    broken = write(tmp_path / "b/c/2015-10-16", GOOD)
+    (broken / "reduction.json").write_text("{")
+    done = run(tmp_path)
+    assert (done.outcome, len(done.cards)) == (Outcome.PARTIAL, 1)
+    assert "not scored: 1: b/c/2015-10-16 (reduce): BadInput" in done.reason
+    assert list(done.to_dict()["failed"]) == ["b/c/2015-10-16 (reduce)"]
+    (tmp_path / "a/c/2015-10-16/complete/reduce/reduction.json").write_text("{")
+    assert run(tmp_path).outcome is Outcome.FAILED
+
+
+def test_limits_of_a_file_count(tmp_path: Path) -> None:
+    write(tmp_path / "m/c/2015-10-16", BAD)
+    (tmp_path / "limits.yml").write_text("limits: {rms_thresh: 2, wave_cov_thresh: 10}")
+    assert run(tmp_path).rows[0].bad_slit_count == 1
+    assert run(tmp_path, limits=tmp_path / "limits.yml").rows[0].bad_slit_count == 0
+
+
+def test_a_warning_stays_for_as_long_as_the_reduction(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD)
+    scorecard.score(folder, "m/c/2015-10-16", status="WARNING").write()
+    assert run(tmp_path).rows[0].status == "WARNING"
+    record = files.read_json(folder / "reduction.json")
+    files.write_json(folder / "reduction.json", {**record, "started": "2026-01-01T00:00:00Z"})
+    assert run(tmp_path).rows[0].status == "COMPLETE"
+
+
+def test_failed_frames_are_told_first(scores: Scores) -> None:
+    table = scores.to_frame()
+    assert list(table["status"]) == ["FAILED", *["COMPLETE"] * 6]
+    assert scores.outcome is Outcome.SUCCEEDED, "it was found to be bad: that was the task"
+    assert "1 of them FAILED" in scores.reason
+    assert scores.figures()["slits"] == 6 * 24
+    assert len(scores.slits()) == 6 * 24
+    assert scores.to_dict()["reasons"]
+
+
+def test_the_worst_slits_come_first(tmp_path: Path) -> None:
+    slits = [GOOD, Slit(300, rms=0.5), BAD, Slit(500, rms=0.8), Slit(600, std_chi=9.0)]
+    write(tmp_path / "m/c/2015-10-16", *slits)
+    worst = run(tmp_path).worst()
+    assert [one.scored.slit.name for one in worst] == [
+        *("DET01:420", "DET01:600", "DET01:500", "DET01:300")
+    ]
+    assert list(run(tmp_path).worst_frame(1)["faults"]) == ["coverage, rms"]
+
+
+def test_pictures_are_those_of_the_slit(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD)
+    pictures = folder / "keck_deimos_A/QA/PNGs"
+    shown = {path.name for path in pictures.glob("*S0420*")}
+    for other in ("Arc_1dfit_A_0_DET02_S0420.png", "Arc_1dfit_A_0_DET01_S04201.png"):
+        (pictures / other).write_bytes(b"")
+    (worst,) = run(tmp_path).worst()
+    assert {path.name for path in worst.pictures()} == shown
+    assert len(shown) == 2
+    assert isinstance(run(tmp_path).qa(), Gallery)
+
+
+def test_the_picture_has_histograms_and_the_trend(scores: Scores, tmp_path: Path) -> None:
+    picture = scores.plot()
+    picture.savefig(tmp_path / "scores.png")
+    labels = [axes.get_xlabel() for axes in picture.axes]
+    assert labels[:3] == [
+        "RMS of the wavelengths (pixels)",
+        "range between lines (%)",
+        "spectral flexure (pixels)",
+    ]
+    rms, trend = picture.axes[0], picture.axes[4]
+    drawn = sum(patch.get_height() for patch in rms.patches)
+    assert drawn == scores.slits()["rms"].notna().sum()
+    assert len(trend.lines[0].get_xdata()) == 3
+
+
+def test_a_picture_of_nothing(tmp_path: Path) -> None:
+    scorecard_of_nothing = Scores(())
+    scorecard_of_nothing.plot().savefig(tmp_path / "nothing.png")
+    assert "No slit is bad" in scorecard_of_nothing.page(tmp_path / "page.html").read_text()
+
+
+def test_the_page_is_one_file_without_script(scores: Scores, tmp_path: Path) -> None:
+    page = scores.page(tmp_path / "page.html").read_text()
+    assert "<script" not in page
+    assert "style=" not in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert page.count("<tr role") == 1 + 7
+    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/jpeg;base64,") >= 2
+    assert "PypeIt wrote no spec2d for it" in page
+    assert scores.page(tmp_path / "again.html").read_text() == page
+
+
+def test_each_order_of_the_page_has_a_place_for_each_row(scores: Scores, tmp_path: Path) -> None:
+    page = scores.page(tmp_path / "page.html").read_text()
+    for name in ("dataset", "rms", "coverage", "memory"):
+        places = re.findall(rf"#by-{name}:checked\) \.r(\d+){{order:(\d+)}}", page)
+        assert sorted(int(place) for _, place in places) == list(range(7))
+        assert {int(row) for row, _ in places} == set(range(7))
+    rms = [float(one) for one in re.findall(r'class="number">(0\.\d{3})<', page)]
+    placed = dict(re.findall(r"#by-rms:checked\) \.r(\d+){order:(\d+)}", page))
+    # The failed one has no RMS, and is the first row
+    order = sorted(range(len(rms)), key=lambda row: int(placed[str(row + 1)]))
+    assert [rms[row] for row in order] == sorted(rms, reverse=True)
+
+
+def test_text_of_names_is_escaped(tmp_path: Path) -> None:
+    write(tmp_path / "m/c/2015-10-16", BAD, file="<b>x&y.fits")
+    done = run(tmp_path)
+    page = done.page(tmp_path / "page.html").read_text()
+    assert "&lt;b&gt;x&amp;y.fits" in page
+    assert "<b>x" not in page + done._repr_html_()

@@ -1,0 +1,169 @@
+"""Scorecards in a sheet: the same for a local workbook and for Google's."""
+
+# ruff: noqa: F811  (fixtures of the sheets' own tests)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpfnb.adap.scoring import scoresheet
+from kpfnb.adap.scoring.scorecard import Scorecard
+from kpfnb.adap.scoring.scorerow import COLUMNS, Row, Status
+from kpfnb.sheets import Book, Changes, Table
+from kpfnb.sheets.local import _changed
+from tests.sheets.conftest import Local, Remote, behind, book, emulator, private_key  # noqa: F401
+
+Behind = Local | Remote
+A, B, ONE = "Abell/600ZD/2012-12-16", "b7/600ZD/2012-12-17", "22_1b/830G/2002-09-13"
+
+
+def row(dataset: str, file: str, date: str = "2026-06-10", status: str = "COMPLETE") -> Row:
+    return Row(dataset, file, date, status, slit_count=20, git_commit="2.0.1", reduce_dir="reduce")
+
+
+def card(*rows: Row, dataset: str = "") -> Scorecard:
+    return Scorecard(Path("reduce"), dataset or rows[0].dataset, rows)
+
+
+def names(behind: Behind, tab: str) -> list[tuple[str, str]]:
+    titles, *rows = behind.raw(tab)
+    place = titles.index("science_file")
+    return [(found[0], found[place]) for found in rows]
+
+
+def sheet(*rows: Row, note: str = "mine") -> list[list[str | int]]:
+    """A tab with a column of somebody's own at its end."""
+    return [[*COLUMNS, "notes"], *([*one.to_dict().values(), note] for one in rows)]
+
+
+def test_each_dataset_goes_to_the_tab_of_its_letter(book: Book, behind: Behind) -> None:
+    cards = [card(row(A, "a1"), row(A, "a2")), card(row(B, "b1")), card(row(ONE, "c1"))]
+    done = scoresheet.publish(cards, book)
+    assert sorted(book.tabs()) == ["0-9", "A-B", "latest"]
+    assert names(behind, "A-B") == [(A, "a1"), (A, "a2"), (B, "b1")]
+    assert names(behind, "0-9") == [(ONE, "c1")]
+    assert len(names(behind, "latest")) == 4
+    assert behind.raw("A-B")[0] == list(COLUMNS)
+    assert "0-9: 1 rows changed, 1 rows added" in done.reason
+    assert scoresheet.publish(cards, book).reason.endswith("; nothing changed")
+
+
+@pytest.mark.parametrize(
+    ("name", "tab"),
+    [
+        *(("9x", "0-9"), ("a", "A-B"), ("B", "A-B"), ("c-b-30C", "C"), ("Dusty", "D-F")),
+        *(("h", "G-H"), ("I", "I-L"), ("miki", "M"), ("r", "N-R"), ("S", "S"), ("tuck", "T-V")),
+        *(("z", "W-Z"), ("_x", "0-9"), ("+1", "0-9")),
+    ],
+)
+def test_tabs(name: str, tab: str) -> None:
+    assert scoresheet.tab_of(f"{name}/c/2012-12-16") == tab
+
+
+def test_rows_are_replaced_and_others_never_touched(book: Book, behind: Behind) -> None:
+    old = [row(A, "a1"), row(B, "b1"), row(A, "a2"), row(A, "a3")]
+    behind.put("A-B", sheet(*old))
+    scoresheet.publish([card(row(A, "a2", "2026-06-20"), row(A, "a4", "2026-06-20"))], book)
+    titles, *rows = behind.raw("A-B")
+    assert titles == [*COLUMNS, "notes"]
+    found = {(one[0], one[1]): (one[2], one[-1]) for one in rows}
+    assert found == {
+        (B, "b1"): ("2026-06-10", "mine"),
+        (A, "a2"): ("2026-06-20", "mine"),
+        (A, "a4"): ("2026-06-20", ""),
+    }
+    assert len(rows) == 3
+
+
+def test_fewer_rows_than_before_leave_no_stale_one(book: Book, behind: Behind) -> None:
+    """ADAP's script kept the stale row of three, and deleted a fresh one."""
+    behind.put("A-B", sheet(row(A, "a1"), row(A, "a2"), row(A, "a3")))
+    scoresheet.publish([card(row(A, "a3", "2026-06-20"))], book)
+    assert [one[1:3] for one in behind.raw("A-B")[1:]] == [["a3", "2026-06-20"]]
+
+
+def test_the_latest_leave_those_that_are_old(book: Book, behind: Behind) -> None:
+    old = [row(B, "b1", "2026-06-04"), row(B, "b2", "2026-06-05"), row(A, "a1", "2026-05-01")]
+    unreadable = row(ONE, "c1", "some day")
+    behind.put("latest", sheet(*old, unreadable))
+    new = [row(A, "a1", "2026-06-10"), row("M/c/2020-01-01", "m1", "2026-06-30")]
+    scoresheet.publish([card(one) for one in new], book, latest_days=5)
+    assert names(behind, "latest") == [
+        *((B, "b2"), (A, "a1"), (ONE, "c1"), ("M/c/2020-01-01", "m1"))
+    ]
+
+
+def test_old_rows_are_dropped_from_the_latest_alone(book: Book, behind: Behind) -> None:
+    behind.put("A-B", sheet(row(B, "b1", "2001-01-01")))
+    behind.put("Failed", sheet(row(B, "b1", "2001-01-01", "FAILED")))
+    scoresheet.publish([card(row(A, "a1"))], book)
+    assert names(behind, "A-B") == [(B, "b1"), (A, "a1")]
+    assert names(behind, "Failed") == [(B, "b1")]
+
+
+def test_failed_is_cleared_of_what_succeeded_since(book: Book, behind: Behind) -> None:
+    failed = [row(A, "a1", status=Status.FAILED), row(A, "a2", status=Status.FAILED)]
+    scoresheet.publish([card(*failed), card(row(B, "b1", status=Status.FAILED))], book)
+    assert names(behind, "Failed") == [(A, "a1"), (A, "a2"), (B, "b1")]
+    scoresheet.publish([card(row(A, "a1"), failed[1])], book)
+    assert names(behind, "Failed") == [(A, "a2"), (B, "b1")]
+    scoresheet.publish([card(row(A, "a1"), row(A, "a2"))], book)
+    assert names(behind, "Failed") == [(B, "b1")]
+
+
+def test_a_dataset_without_science_has_no_rows_any_more(book: Book, behind: Behind) -> None:
+    behind.put("A-B", sheet(row(A, "a1"), row(B, "b1")))
+    scoresheet.publish([card(dataset=A)], book)
+    assert names(behind, "A-B") == [(B, "b1")]
+    assert book.tabs() == ["A-B"], "no tab is made to stay empty"
+
+
+def test_it_is_one_batch(emulator, book: Book, behind: Behind) -> None:
+    if isinstance(behind, Local):
+        return
+    for tab in ("latest", "A-B", "Failed"):
+        behind.put(tab, [list(COLUMNS)])
+    scoresheet.publish([card(row(A, "a1", status="FAILED"))], book)
+    assert len(emulator.writes()) == 1
+
+
+def test_a_dry_run_tells_and_changes_nothing(book: Book, behind: Behind) -> None:
+    behind.put("A-B", sheet(row(A, "a1"), row(A, "a2")))
+    done = scoresheet.publish([card(row(A, "a1", "2026-06-20"))], book, dry_run=True)
+    assert "would tell of 1 datasets" in done.reason
+    assert "A-B: 1 rows changed, 1 rows removed" in done.reason
+    assert (behind.raw("A-B")[1][2], book.tabs()) == ("2026-06-10", ["A-B"])
+
+
+def test_nothing_to_publish(book: Book) -> None:
+    assert scoresheet.publish([], book).to_dict()["tabs"] == {}
+    assert book.tabs() == []
+
+
+DATASETS = st.sampled_from([A, B, "Ac/600ZD/2012-12-16"])
+ROWS = st.lists(
+    st.builds(row, DATASETS, st.sampled_from(["1", "2", "3", "4"]), status=st.sampled_from(Status)),
+    max_size=8,
+    unique_by=lambda one: (one.dataset, one.science_file),
+)
+
+
+@given(before=ROWS, after=ROWS)
+def test_afterwards_a_tab_says_of_a_dataset_what_its_scorecard_says(
+    before: Sequence[Row], after: Sequence[Row]
+) -> None:
+    cards = [card(*(o for o in after if o.dataset == n)) for n in {o.dataset for o in after}]
+    table = Table.of([[str(one) for one in line] for line in sheet(*before)])
+    plans = scoresheet.plans_of(cards)
+    failed = [one for one in after if one.status == Status.FAILED]
+    for tab, wanted in {"A-B": after, "Failed": failed}.items():
+        changes = plans[tab](table) if tab in plans else Changes()
+        told = [tuple(map(str, line[:28])) for line in _changed(table.rows, changes)[1:]]
+        new = {one.dataset for one in after}
+        expected = [*wanted, *(one for one in before if one.dataset not in new)]
+        assert sorted(told) == sorted(tuple(map(str, one.to_dict().values())) for one in expected)
