@@ -152,7 +152,7 @@ def test_it_was_scored(site: Site) -> None:
 def test_it_was_coadded(site: Site) -> None:
     complete = site.work / "datasets" / NAME / "complete"
     assert list(complete.glob("2D_Coadd/Science_coadd/spec2d_*.fits"))
-    coadds = list(complete.glob("1D_Coadd/*/*_KASTb_*.fits"))
+    coadds = list(complete.glob("1D_Coadd/*/SPAT*_KASTb_*.fits"))
     assert coadds
     with fits.open(coadds[0]) as hdus:
         assert hdus[1].header["DMODCLS"] == "OneSpec"
