@@ -56,7 +56,7 @@ def load(path: str | Path = "") -> Criteria:
 
     `BadInput` names what is wrong in it: an unknown limit, no number, no dataset.
     """
-    own = resources.files("kpfnb.adap") / FILE
+    own = resources.files(__package__) / FILE
     try:
         text = Path(path).expanduser().read_text("utf-8") if path else own.read_text("utf-8")
         given = yaml.safe_load(text)
