@@ -15,6 +15,8 @@ help:  ## list the commands
 
 demo: $(VENV)/.base  ## simulate a KPF night and run the nightly pipeline on it
 	$(BIN)/kpfnb demo night
+	$(BIN)/kpfnb demo frames
+	$(BIN)/kpfnb demo spectra
 	$(BIN)/kpfnb pipeline run nightly --resume
 
 # The remotes of the demonstration are folders; a site names buckets and drives
