@@ -6,7 +6,8 @@ place below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from kpfnb import live, storage
@@ -18,6 +19,8 @@ DATA = "data:"
 BACKUP = "backup:"
 
 Place = str | Path | Location
+
+_log = logging.getLogger(__name__)
 
 
 def download(
@@ -142,6 +145,23 @@ def _back_up(
         yield below, part
         if part.interrupted:
             raise KeyboardInterrupt
+
+
+def whole(done: Carried) -> Carried:
+    """What was carried, if all of it arrived; a `KpfnbError` that a task fails with, if not."""
+    if not done.outcome.is_good:
+        raise KpfnbError(f"{done.source} to {done.destination}: {done.reason}", "try again")
+    return done
+
+
+def attempt(what: str, call: Callable[[], object]) -> list[str]:
+    """Do what a task may lack and still be done: what went wrong in one line, or nothing."""
+    try:
+        call()
+    except KpfnbError as error:
+        _log.warning("%s: %s", what, error)
+        return [f"{what}: {error.what}"]
+    return []
 
 
 def _failed(error: KpfnbError) -> Carried:

@@ -7,9 +7,7 @@ that goes on with what is here.
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,9 +20,9 @@ from kpfnb.adap.coadding.coaddtask import Kind
 from kpfnb.adap.reducing import workplace
 from kpfnb.adap.reducing.products import SCIENCE
 from kpfnb.adap.scoring import badslits
-from kpfnb.errors import BadInput, KpfnbError
+from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
-from kpfnb.storage import Carried, Location, State
+from kpfnb.storage import Location, State
 from kpfnb.storage import names as allowed
 from kpfnb.workqueue.lease import Lease
 
@@ -32,7 +30,6 @@ FOLDER = "coadding"
 BACKUP = holdings.BACKUP.rstrip(":")
 DYING_SECONDS = 60
 """How long to wait for a worker that was killed to be gone."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,10 @@ class RemoteCoadd:
         for path in _reductions_here(local):
             if path.relative_to(local).as_posix() not in wanted:
                 path.unlink()
-        _check(storage.carry(origin, local, only=wanted, progress=False))
+        holdings.whole(storage.carry(origin, local, only=wanted, progress=False))
         here, there = self._place(storage.at(local)), self._place(origin)
         if not _any_here(Path(here.argument)) and there.exists():
-            _check(storage.carry(there, here, progress=False))
+            holdings.whole(storage.carry(there, here, progress=False))
 
     def _publish(self, result: Coadded, place: Location, name: str) -> Coadded:
         """The coadds to the remote, then to the backup, whose failure is a warning."""
@@ -104,16 +101,16 @@ class RemoteCoadd:
             self.lease.confirm()
             self.lease.note("upload")
             beside = Location(place.base, f"{place.path}.new", place.label)
-            _check(storage.carry(result.output, beside, mirror=True, progress=False))
+            holdings.whole(storage.carry(result.output, beside, mirror=True, progress=False))
             self.lease.confirm()
-            _check(storage.carry(beside, place, mirror=True, progress=False))
+            holdings.whole(storage.carry(beside, place, mirror=True, progress=False))
             beside.delete()
         if BACKUP not in settings.load().remotes:
             return result
         self.lease.note("backup")
         backup = self._place(storage.at(holdings.BACKUP) / name)
         call = partial(storage.carry, result.output, backup, mirror=True, progress=False)
-        if trouble := _attempt("backup", lambda: _check(call())):
+        if trouble := holdings.attempt("backup", lambda: holdings.whole(call())):
             return replace(result, problems=(*result.problems, *trouble), note="")
         return result
 
@@ -165,19 +162,3 @@ def _differs(output: Path, place: Location) -> bool:
         return True
     seen = storage.carry(output, place, mirror=True, dry_run=True, progress=False)
     return any(item.state is not State.THERE for item in seen.items)
-
-
-def _attempt(what: str, call: Callable[[], object]) -> list[str]:
-    """What went wrong, in one line; nothing where all is well."""
-    try:
-        call()
-    except KpfnbError as error:
-        _log.warning("%s: %s", what, error)
-        return [f"{what}: {error.what}"]
-    return []
-
-
-def _check(done: Carried) -> Carried:
-    if not done.outcome.is_good:
-        raise KpfnbError(f"{done.source} to {done.destination}: {done.reason}", "try again")
-    return done

@@ -10,11 +10,10 @@ from kpfnb import settings, storage
 from kpfnb.adap import dataset, holdings
 from kpfnb.adap import profile as profiles
 from kpfnb.adap.preparing import trimming
-from kpfnb.errors import BadInput, ServiceUnavailable
+from kpfnb.errors import BadInput
 
 if TYPE_CHECKING:
     from kpfnb.adap.preparing.trimmed import Trimmed
-    from kpfnb.storage import Carried
     from kpfnb.workqueue.lease import Lease
 
 FOLDER = "datasets"
@@ -41,7 +40,7 @@ def run(
     raw = folder / dataset.RAW
     was_here = raw.is_dir()
     lease.note("download")
-    _check(storage.carry(_remote(item) / dataset.RAW, raw, progress=False))
+    holdings.whole(storage.carry(_remote(item) / dataset.RAW, raw, progress=False))
     lease.note("trim")
     found = trimming.trim(
         raw,
@@ -54,7 +53,7 @@ def run(
     lease.confirm()
     lease.note("upload")
     below = [str(path.relative_to(folder)) for path in found.files]
-    _check(storage.carry(folder, _remote(item), only=below, progress=False))
+    holdings.whole(storage.carry(folder, _remote(item), only=below, progress=False))
     if not was_here:
         shutil.rmtree(raw)
     return found
@@ -65,11 +64,6 @@ def _remote(item: str) -> storage.Location:
     if place.kind() != "folder":
         raise BadInput(f"{place} is no complete dataset", "check its name; is it incomplete?")
     return place
-
-
-def _check(carried: Carried) -> None:
-    if not carried.outcome.is_good:
-        raise ServiceUnavailable(f"{carried.destination}: {carried.reason}", "it is tried again")
 
 
 def survey(queue: str) -> dict[str, bool]:

@@ -7,9 +7,7 @@ sheet is told.
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,10 +21,10 @@ from kpfnb.adap.reducing.products import SCIENCE
 from kpfnb.adap.scoring import badslits, scorecard, scorelimits, scorerow, scoresheet, scoreslits
 from kpfnb.adap.scoring.scorecard import Scorecard
 from kpfnb.adap.scoring.scorelimits import Criteria
-from kpfnb.errors import BadInput, KpfnbError
+from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Brief
-from kpfnb.storage import Carried, Location, State
+from kpfnb.storage import Location, State
 from kpfnb.workqueue.lease import Lease
 
 LATEST_DAYS = 10_000
@@ -35,7 +33,6 @@ BACKUP = holdings.BACKUP.rstrip(":")
 DYING_SECONDS = 60
 """How long to wait for a worker that was killed to be gone."""
 FILES = (scorecard.FILE, badslits.FILE, scoreslits.FILE)
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,7 +111,7 @@ def _score(origin: Location, local: Path, name: str, criteria: Criteria) -> Scor
     wanted = [path for path in paths if _is_needed(path)]
     if not any(path.endswith(".pypeit") for path in wanted):
         raise BadInput(f"no reduction in {origin}: no .pypeit file", "reduce the dataset again")
-    _check(storage.carry(origin, local, only=wanted, progress=False))
+    holdings.whole(storage.carry(origin, local, only=wanted, progress=False))
     path = local / scorecard.FILE
     kept = scorerow.read(path) if path.is_file() else ()
     card = scorecard.score(local, name, criteria=criteria, kept=kept)
@@ -139,33 +136,18 @@ def _publish(
     carried, troubles = [], []
     for card in cards:
         below = card.folder.relative_to(local).as_posix()
-        done = _check(storage.carry(card.folder, origin / below, only=FILES, progress=False))
+        sent = storage.carry(card.folder, origin / below, only=FILES, progress=False)
+        done = holdings.whole(sent)
         new = (item for item in done.items if item.state is State.COPIED)
         carried += [f"{below}/{item.path}" for item in new]
         if BACKUP in settings.load().remotes:
-            troubles += _attempt("backup", partial(_back_up, card, name, below))
+            troubles += holdings.attempt("backup", partial(_back_up, card, name, below))
     if sheet:
         tell = partial(scoresheet.publish, cards, latest_days=LATEST_DAYS)
-        troubles += _attempt("sheet", tell)
+        troubles += holdings.attempt("sheet", tell)
     return Rescored(name, tuple(cards), tuple(carried), tuple(troubles))
 
 
 def _back_up(card: Scorecard, name: str, below: str) -> None:
     target = storage.at(holdings.BACKUP) / name / below
-    _check(storage.carry(card.folder, target, only=FILES, progress=False))
-
-
-def _attempt(what: str, call: Callable[[], object]) -> list[str]:
-    """What went wrong, in one line; nothing where all is well."""
-    try:
-        call()
-    except KpfnbError as error:
-        logger.warning("%s: %s", what, error)
-        return [f"{what}: {error.what}"]
-    return []
-
-
-def _check(done: Carried) -> Carried:
-    if not done.outcome.is_good:
-        raise KpfnbError(f"{done.source} to {done.destination}: {done.reason}", "try again")
-    return done
+    holdings.whole(storage.carry(card.folder, target, only=FILES, progress=False))
