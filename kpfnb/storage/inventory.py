@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kpfnb.storage import names, rclone, trouble
+from kpfnb.storage import disk, names, rclone, trouble
 from kpfnb.storage.location import NO_FILE, NO_FOLDER, Entry, Location
 from kpfnb.storage.trouble import Failure, Trouble
 
@@ -48,6 +48,8 @@ def take(place: Location, *, hash_type: str = "", only: Iterable[str] | None = N
     ------
     BadSettings, StorageError : the storage can't be read
     """
+    if place.is_local and hash_type in ("", *disk.HASHES):
+        return _on_disk(place, hash_type, only)
     options = ["--recursive", "--files-only", "--no-mimetype", "--no-modtime", rclone.FOLLOW]
     options += ["--hash", f"--hash-type={hash_type}"] if hash_type else []
     answer = rclone.ask("lsjson", place.argument, options=options, names=only)
@@ -59,17 +61,41 @@ def take(place: Location, *, hash_type: str = "", only: Iterable[str] | None = N
     if answer.exit_code and not (problems and answer.output.rstrip().endswith(b"]")):
         kind = trouble.classify(answer.words.last, answer.exit_code)
         raise trouble.error(kind, f"{place}: {kind} ({answer.words.last})")
-    files = {}
-    for row in json.loads(answer.output):
-        path = row["Path"]
-        if names.is_unfinished(path):
+    return _sorted_out(
+        (
+            Entry(row["Path"], row["Size"], hash=next(iter(row.get("Hashes", {}).values()), ""))
+            for row in json.loads(answer.output)
+        ),
+        problems,
+    )
+
+
+def _on_disk(place: Location, hash_type: str, only: Iterable[str] | None) -> Inventory:
+    try:
+        found = list(disk.files(place.argument, hash_type=hash_type, only=only))
+    except OSError as error:
+        kind = trouble.classify(str(error))
+        raise trouble.error(kind, f"{place}: {kind} ({error.strerror})") from error
+    problems = {
+        one.path: Failure(trouble.classify(one.problem), one.problem)
+        for one in found
+        if one.problem
+    }
+    entries = (Entry(one.path, one.size, hash=one.hash) for one in found if not one.problem)
+    return _sorted_out(entries, problems)
+
+
+def _sorted_out(entries: Iterable[Entry], problems: Mapping[str, Failure]) -> Inventory:
+    """Those that can be carried, and those that have a problem already or get one by their name."""
+    files, wrong_names = {}, {}
+    for one in entries:
+        if names.is_unfinished(one.path):
             continue
-        if wrong := names.defect(path):
-            problems[path] = Failure(Trouble.REFUSED, wrong)
+        if wrong := names.defect(one.path):
+            wrong_names[one.path] = Failure(Trouble.REFUSED, wrong)
         else:
-            found = next(iter(row.get("Hashes", {}).values()), "")
-            files[path] = Entry(path, row["Size"], hash=found)
-    return Inventory(files, problems)
+            files[one.path] = one
+    return Inventory(files, {**problems, **wrong_names})
 
 
 def common_hash(first: Location, second: Location) -> str:

@@ -133,8 +133,11 @@ class Location:
 
     def size(self) -> int:
         """Bytes of the file, or of all files below the folder. `BadInput` if it is not there."""
-        if not self.kind():
+        kind = self.kind()
+        if not kind:
             raise trouble.error(Trouble.NOT_FOUND, f"{self} is not there")
+        if self.is_local and kind == "file":
+            return Path(self.argument).stat().st_size
         return int(self._json("size", ["--json", rclone.FOLLOW])["bytes"])
 
     def hash(self, kind: str = "") -> str:
@@ -159,12 +162,11 @@ class Location:
         size = self.size()
         if size > LONGEST_TEXT:
             raise BadInput(f"{self} has {size} bytes", "download it instead")
-        answer = rclone.ask("cat", self.argument)
-        self._refuse(answer)
-        if len(answer.output) != size:
+        content = self._content()
+        if len(content) != size:
             raise trouble.error(Trouble.NETWORK, f"{self} came in parts only")
         try:
-            return answer.output.decode()
+            return content.decode()
         except UnicodeDecodeError:
             raise BadInput(f"{self} is not text", "download it instead") from None
 
@@ -198,6 +200,17 @@ class Location:
         kind = self.kind()
         if kind:
             self._refuse(rclone.ask("deletefile" if kind == "file" else "purge", self.argument))
+
+    def _content(self) -> bytes:
+        if self.is_local:
+            try:
+                return Path(self.argument).read_bytes()
+            except OSError as error:
+                kind = trouble.classify(str(error))
+                raise trouble.error(kind, f"{self}: {kind} ({error.strerror})") from error
+        answer = rclone.ask("cat", self.argument)
+        self._refuse(answer)
+        return answer.output
 
     @property
     def _root(self) -> str:
