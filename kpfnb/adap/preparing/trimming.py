@@ -127,6 +127,10 @@ def _text(
 
 def _write(path: Path, text: str, one: Custom, raw: Path, *, dry_run: bool) -> TrimmedFile:
     changed = not path.is_file() or path.read_text(encoding="utf-8") != text
+    is_reduced = workplace.finished(path.parents[1]) is not None
+    if changed and is_reduced and path.is_file():
+        # Reduced on another machine, or in another folder, from the same frames
+        changed = setupfile.with_raw_path(_read(path), raw, path) != text
     plan = pypeitfile.parse(text, path)
     used = [frame for frame in plan.frames if frame.used]
     problems = [f"no {' and no '.join(plan.lacking)} frame"] if plan.lacking else []
@@ -135,7 +139,7 @@ def _write(path: Path, text: str, one: Custom, raw: Path, *, dry_run: bool) -> T
     gone = [frame.file for frame in used if not (raw / frame.file).is_file()]
     if gone:
         problems.append(f"{', '.join(gone)} not in {raw}")
-    if changed and workplace.finished(path.parents[1]):
+    if changed and is_reduced:
         problems.append("it is reduced already, with other frames or parameters: left as it is")
     elif changed and not dry_run:
         files.write_text(path, text)

@@ -167,6 +167,15 @@ def test_it_shows_itself(raw):
     assert found.plot().axes[0].get_xlabel() == "frames"
 
 
+def test_what_was_reduced_elsewhere_from_the_same_frames_is_done(raw):
+    done = trim(raw)
+    path = done.files[0]
+    files.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
+    path.write_text(path.read_text().replace(str(raw), "/another/machine/raw"))
+    assert trim(raw).outcome is Outcome.SUCCEEDED
+    assert "/another/machine/raw" in path.read_text()
+
+
 def test_the_file_of_a_finished_reduction_is_left_as_it_is(raw):
     (path,) = trim(raw).files
     files.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
