@@ -150,12 +150,16 @@ def _attempt(
         volume = f"{readable(stats.get('bytes', 0))} of {readable(stats.get('totalBytes', 0))}"
         bar.update(done=total - len(files) + stats.get("transfers", 0), note=volume)
 
+    # All of them differ: nothing is to be skipped for its size and time
+    options = ["--ignore-times", rclone.FOLLOW]
+    if pair.hash_type and pair.source.is_local and pair.destination.is_local:
+        # Between disks it would read the source once more, and the copy not at all: we read that
+        options.append("--ignore-checksum")
     answer = rclone.work(
         "copyto" if pair.one_file else "copy",
         pair.source.argument,
         pair.destination.argument,
-        # All of them differ: nothing is to be skipped for its size and time
-        options=["--ignore-times", rclone.FOLLOW],
+        options=options,
         names=None if pair.one_file else files,
         tell=tell,
         silence_seconds=SILENCE_SECONDS,

@@ -11,6 +11,7 @@ import hashlib
 import io
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,10 @@ FOLDER = "QA"
 ARCHIVE = "QA.tar.gz"
 LEAVING = f"{files.TEMPORARY_PREFIX}{FOLDER}"
 """The folder once its archive is verified; all that is left of it is to be removed."""
-LEVEL = 1
-"""Pictures are compressed already: more would only take time."""
+LEVEL = 0
+"""Pictures are compressed already: ten times the CPU would make them 9 % smaller."""
+
+CHUNK = 1 << 20
 
 
 def pack(setup_folder: Path) -> Path | None:
@@ -75,9 +78,12 @@ def names(archive: Path) -> list[str]:
 @contextmanager
 def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with tarfile.open(archive) as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             yield tar
-    except (OSError, EOFError, tarfile.TarError) as error:
+            # To its end, where the checksum is: tar would stop before it
+            while stream.read(CHUNK):
+                pass
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise BadInput(f"{archive} can't be read: {error}", "download or make it again") from error
 
 

@@ -99,3 +99,13 @@ def test_an_archive_that_is_cut_off_is_told(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(BadInput, match=r"QA\.tar\.gz can't be read"):
         content(tmp_path)
+
+
+def test_a_bit_that_flipped_in_an_archive_is_told(tmp_path: Path) -> None:
+    archive = qatar.pack(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
+    damaged = bytearray(archive.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    archive.write_bytes(damaged)
+    for look in (content, lambda folder: qatar.names(folder / qatar.ARCHIVE)):
+        with pytest.raises(BadInput, match=r"QA\.tar\.gz can't be read"):
+            look(tmp_path)
