@@ -142,7 +142,7 @@ def rules(thresholds: Path | None = None) -> dict[str, list[Flag | Range]]:
             if thresholds
             else resources.files(__package__).joinpath(THRESHOLDS).read_text(encoding="utf-8")
         )
-        found = yaml.safe_load(text) or {}
+        found = yaml.load(text, yaml.CSafeLoader) or {}
         unknown = set(found) - set(LEVELS)
         if unknown:
             raise ValueError(f"no such level: {', '.join(map(str, unknown))}")

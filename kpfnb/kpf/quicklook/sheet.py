@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kpfnb import files
+from kpfnb.kpf.quicklook import ruling
 from kpfnb.kpf.quicklook.content import Array
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ MOST_TRUE_COLOUR = 1_800_000
 
 THUMBNAIL_WIDTH = 400
 
-INK, SOFT, GRID = "#1b2430", "#5a6675", "#d8dde4"
+INK, SOFT = "#1b2430", "#5a6675"
+
+PANEL = "panel"
+"""The id of axes whose ticks are ruled, which those of colour bars are not."""
 
 # Okabe and Ito's colours, which every kind of colour vision tells apart
 BLUE, GREEN, ORANGE, RED, SKY_BLUE, PURPLE = (
@@ -114,6 +118,7 @@ def image_of(made: Figure) -> Image:
     """The figure as pixels, with 256 colours where more would not be seen."""
     from PIL import Image as images
 
+    ruling.rule(axes for axes in made.axes if axes.get_gid() == PANEL)
     canvas: Any = made.canvas
     canvas.draw()
     size = canvas.get_width_height()
@@ -140,9 +145,7 @@ def save(image: Image, path: Path, thumbnail: Path) -> None:
 
 
 def dress(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
-    """Labels and a quiet grid."""
-    axes.grid(color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
+    """Labels, and data that nearly reach the sides."""
     axes.margins(x=0.01)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -152,6 +155,7 @@ def dress(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
 
 def _fix(axes: Axes) -> None:
     """Title and x label at fixed places: to make way for ticks takes a good part of the time."""
+    axes.set_gid(PANEL)
     title(axes)
     made: Any = axes.get_figure(root=True)
     _, height = _size(made)

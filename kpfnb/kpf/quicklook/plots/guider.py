@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook import sheet
+from kpfnb.kpf.quicklook import ruling, sheet
 from kpfnb.kpf.quicklook.content import Array, Content
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def error(figure: Figure, content: Content) -> None:
     cloud.plot(x, y, ".", color=sheet.BLUE, markersize=3, alpha=0.5)
     for part in (1 / 3, 2 / 3, 1):
         turn = np.linspace(0, 2 * np.pi, 90)
-        cloud.plot(*(part * limit * np.array([np.cos(turn), np.sin(turn)])), color=sheet.GRID)
+        cloud.plot(*(part * limit * np.array([np.cos(turn), np.sin(turn)])), color=ruling.GRID)
     cloud.plot(0, 0, "+", color=sheet.RED, markersize=16, markeredgewidth=2)
     sheet.dress(cloud, "error in x [mas]", "error in y [mas]")
     cloud.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
