@@ -9,13 +9,20 @@ It relies on how ipykernel 7 hands messages to its main thread; with another the
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 QUESTIONS = ("kernel_info_request", "comm_info_request")
 CONTROL = "jupyter.widget.control"
 STATES = ("request_state", "request_states")
+
+_waiting: set[asyncio.Future[Any]] = set()
 
 
 class Channel(NamedTuple):
@@ -31,8 +38,26 @@ class Channel(NamedTuple):
 def answer() -> None:
     """Answer the pages that ask what there is. To be called in the main thread, in a cell."""
     channel = _channel()
-    if channel is None:
+    if channel is None or threading.current_thread() is not threading.main_thread():
         return
+    with _uninterrupted():
+        _drain(channel)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off Stop: a socket that is left half read wakes nobody any more."""
+    came = []
+    usual = signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if came:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _drain(channel: Channel) -> None:
     import zmq
 
     while True:
@@ -43,7 +68,9 @@ def answer() -> None:
         if asks(*_head(channel.kernel, frames)):
             _answer(channel, frames)
         else:
-            channel.kernel.io_loop.add_callback(channel.later, frames)
+            # A task at once: as a callback it would be a turn of the loop later, behind the note
+            # that ends the giving up of cells after a stop, and would be run
+            _keep(asyncio.ensure_future(channel.later(frames)))
 
 
 def asks(kind: str, content: dict[str, Any]) -> bool:
@@ -66,6 +93,12 @@ def _channel() -> Channel | None:
     except AttributeError:
         return None
     return Channel(kernel, pair.to_socket, later, replies)
+
+
+def _keep(task: asyncio.Future[Any]) -> None:
+    # The loop itself holds tasks weakly
+    _waiting.add(task)
+    task.add_done_callback(_waiting.discard)
 
 
 def _head(kernel: Any, frames: list[Any]) -> tuple[str, dict[str, Any]]:

@@ -25,8 +25,10 @@ class Case:
 
 
 CASES = {
-    "archive": Case(change={"quota": 1}, needs=(), button="Dry run"),
-    "coadd": Case(change={"flux": "none"}, needs=(), button="Dry run"),
+    "archive": Case(
+        change={"datasets": "SIM1/1200G_7500_OG550/2011-04-02"}, needs=(), button="Dry run"
+    ),
+    "coadd": Case(change={"flux": "none"}, needs=("coaddable",), button="Dry run"),
     "home": Case(change={"days": 30}),
     "ingest": Case(change={"end": "2024-01-16", "force": True}),
     "prepare": Case(
@@ -51,7 +53,7 @@ CASES = {
         button="Dry run",
     ),
     "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
-    "scorecard": Case(change={"worst": 3}, needs=(), button="Dry run"),
+    "scorecard": Case(change={"root": "simulated/simulated_A"}, needs=(), button="Dry run"),
     "timeseries": Case(change={"end": "2024-01-16"}, needs=("ingested",)),
     "tonight": Case(change={"accept": "WARN"}),
     "watch": Case(change={"expected": "process"}),

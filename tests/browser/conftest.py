@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kpfnb.demo import coaddable as coadds
 from kpfnb.demo import deimos
 from tests import nights
 
@@ -154,6 +155,12 @@ def ingested(lab_home: Path, night: nights.SimulatedNight) -> None:
 def deimos_frames(lab_home: Path) -> None:
     """The frames of the demo where `prepare` looks for some."""
     deimos.simulate(lab_home / "work/incoming")
+
+
+@pytest.fixture(scope="module")
+def coaddable(lab_home: Path) -> None:
+    """The spectra of the demo where `coadd` looks for some."""
+    coadds.simulate(lab_home / "work/datasets")
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,25 @@ def test_a_question_is_answered_while_a_cell_runs(kernel: Any) -> None:
     assert [replies[one]["status"] for one in later] == ["aborted", "aborted"]
 
 
+def test_all_that_waits_behind_a_stopped_cell_is_given_up(kernel: Any) -> None:
+    manager, client = kernel
+    for _ in range(5):
+        work = client.execute(WORK)
+        # Sent at once, as Run does: the kernel takes the first of them before the cell begins
+        later = [client.execute("1") for _ in range(4)]
+        while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+            pass
+        assert client.comm_info(reply=True, timeout=50)["content"]["status"] == "ok"
+        manager.interrupt_kernel()
+        told: dict[str, str] = {}
+        while not {work, *later} <= told.keys():
+            message = client.get_shell_msg(timeout=60)
+            told[message["parent_header"]["msg_id"]] = message["content"]["status"]
+        assert [told[one] for one in (work, *later)] == ["error", *["aborted"] * 4]
+        # Answered once the kernel takes cells again
+        client.kernel_info(reply=True, timeout=60)
+
+
 def test_what_waited_is_done_in_its_order(kernel: Any) -> None:
     _, client = kernel
     client.execute_interactive("order = []", timeout=60)
