@@ -24,6 +24,8 @@ class Case:
     button: str = "Run"
 
 
+# `timeseries` and `tonight` have tests of their own. `reduce` is not opened in a browser: nbval and
+# papermill run it.
 CASES = {
     "archive": Case(
         change={"datasets": "SIM1/1200G_7500_OG550/2011-04-02"}, needs=(), button="Dry run"
@@ -46,15 +48,7 @@ CASES = {
         first={"levels: L0": True, "start": "20240115.17", "end": "20240115.18", "shown": 1},
         change={"start": "20240115.27", "end": "20240115.28"},
     ),
-    "reduce": Case(
-        first={"raw": "{kast_frames}"},
-        change={"setup": "Z"},
-        needs=("kast_frames",),
-        button="Dry run",
-    ),
     "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
     "scorecard": Case(change={"root": "simulated/simulated_A"}, needs=(), button="Dry run"),
-    "timeseries": Case(change={"end": "2024-01-16"}, needs=("ingested",)),
-    "tonight": Case(change={"accept": "WARN"}),
     "watch": Case(change={"expected": "process"}),
 }

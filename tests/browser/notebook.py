@@ -39,7 +39,7 @@ NAMELESS = """() => [...document.querySelectorAll(
     || [...(one.labels ?? [])].some(label => label.textContent.trim())))
   .map(one => one.outerHTML.slice(0, 200))"""
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
-  .filter(one => one.scrollWidth > one.clientWidth + 1)
+  .filter(one => one.scrollWidth > one.clientWidth + 1 && !one.querySelector('table'))
   .map(one => one.scrollWidth + ' ' + one.textContent.slice(0, 100))"""
 
 HELD = """

@@ -1,4 +1,4 @@
-"""A person uses every notebook in JupyterLab: form, Run, another value, reload, Stop."""
+"""A person uses the notebooks in JupyterLab: form, Run, another value, reload, Stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import yaml
 
 from tests.browser.cases import CASES, Case
 from tests.browser.notebook import PROJECT, Notebook
-from tests.notebooks.outputs import NEEDS_PYPEIT, NOTEBOOKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -26,17 +25,8 @@ TIMES = re.compile(
 )
 
 
-def cases() -> list[Any]:
-    return [pytest.param(path.stem, id=path.stem, marks=_marks(path.stem)) for path in NOTEBOOKS]
-
-
-def _marks(name: str) -> list[Any]:
-    return [pytest.mark.pypeit] if name in NEEDS_PYPEIT else []
-
-
-@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize("name", CASES)
 def test_a_person_uses_it(name: str, page: Any, lab: Any, request: pytest.FixtureRequest) -> None:
-    assert name in CASES, f"say in tests/browser/cases.py what a person does with {name}"
     case = _filled_in(CASES[name], request)
     notebook = Notebook(page, lab, name)
     notebook.open()
@@ -156,24 +146,6 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     assert done["figures"]["done"] == stopped["figures"]["not reached"]
     again = notebook.run()
     assert again["figures"]["products"] == 0
-
-
-def test_items_of_a_queue_are_parked_and_requeued(page: Any, lab: Any, queue_server: None) -> None:
-    notebook = Notebook(page, lab, "queue")
-    notebook.open()
-    notebook.run_to_form()
-    notebook.fill({"queue": "buttons", "items": "a, b", "watch_seconds": 0})
-    assert notebook.run()["figures"]["waiting"] == 2
-    chooser = page.get_by_label("items", exact=True).last
-    chooser.select_option(label="a (waiting)")
-    notebook.button("park those chosen").click()
-    page.get_by_text("park: ").wait_for()
-    chooser.select_option(label="a (parked)")
-    notebook.button("requeue those chosen").click()
-    page.get_by_text("requeue: ").wait_for()
-    again = chooser.locator("option").filter(has_text=re.compile(r"a\s\(waiting\)"))
-    again.wait_for(state="attached")
-    notebook.look("queue-buttons")
 
 
 def test_the_observation_under_the_mouse_is_told(page: Any, lab: Any, ingested: None) -> None:

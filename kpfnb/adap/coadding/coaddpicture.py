@@ -148,7 +148,7 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
         axes.plot(line.wavelength, line.flux, color=colour, lw=0.6, label=f"{line.label} ± 1 σ")
     if panel.lines:
         axes.set_ylim(*_limits(np.concatenate([one.flux for one in panel.lines]), (0.5, 99.5), 0.3))
-        axes.legend(fontsize="small", loc="upper right", ncols=len(LINES), frameon=False)
+        axes.legend(fontsize="small", loc="upper right", ncols=2, frameon=False)
     axes.margins(x=0.01)
     axes.set_xlabel("wavelength (Å)")
     axes.set_ylabel(panel.unit)
