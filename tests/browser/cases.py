@@ -24,7 +24,7 @@ class Case:
     button: str = "Run"
 
 
-# `timeseries` and `tonight` have tests of their own. `reduce` is not opened in a browser: nbval and
+# `timeseries` has a test of its own. `reduce` and `tonight` are not opened in a browser: nbval and
 # papermill run it.
 CASES = {
     "archive": Case(
