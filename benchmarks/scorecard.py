@@ -27,7 +27,7 @@ LIMIT_SECONDS = 0.8
 OURS = """
 import sys
 from pathlib import Path
-from kpfnb.adap import scorecard
+from kpfnb.adap.scoring import scorecard
 card = scorecard.score(Path(sys.argv[1]), "mask/config/2015-10-16")
 print(len(card.rows), len(card.slits))
 """

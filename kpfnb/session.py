@@ -5,9 +5,7 @@ It works the same whoever runs the notebook: `kpfnb run`, papermill, JupyterLab,
 
 from __future__ import annotations
 
-import ast
 import atexit
-import linecache
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import live, log, notebooks, runs
-from kpfnb.errors import BadInput, BadParameter, KpfnbError
-from kpfnb.parameters import Parameter, declared, validate
+from kpfnb.errors import BadInput, KpfnbError
+from kpfnb.executed import declared_in, executed
+from kpfnb.parameters import Parameter, validate
 from kpfnb.result import Result
 from kpfnb.runs import LOG_NAME, Record
 from kpfnb.runs.verdict import CellError, Facts
@@ -34,9 +33,6 @@ RUN_VARIABLE = "KPFNB_RUN"
 
 LAB_VARIABLE = "JPY_SESSION_NAME"
 """JupyterLab tells its kernels the path of their notebook."""
-
-INJECTED = "# Parameters"
-"""papermill's own first line of the cell that it injects."""
 
 _current: Session | None = None
 
@@ -265,58 +261,6 @@ def _show_figures(shell: Any) -> None:
 
     png = shell.display_formatter.formatters["image/png"]
     png.for_type_by_name("matplotlib.figure", "Figure", partial(print_figure, base64=True))
-
-
-def executed(shell: Any) -> list[str]:
-    """The sources of the cells executed so far, oldest first.
-
-    Some runners (nbval) keep no history; what the kernel keeps for its tracebacks is there anyway.
-    """
-    history = shell.user_ns["In"]
-    if len(history) > 1:
-        return list(history)
-    names = shell.compile._filename_map
-    return ["".join(linecache.getlines(name)) for name in [*linecache.cache] if name in names]
-
-
-def declared_in(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:
-    """The parameters that the cells executed so far declare, and the names papermill injected.
-
-    history : sources of the executed cells, oldest first; the last is the one that runs now.
-    The last cell that declares parameters counts, and what was injected after it.
-    """
-    injected: list[str] = []
-    for source in reversed(history[:-1]):
-        if source.startswith(INJECTED):
-            injected += [name for name, _ in _assignments(source) or []]
-        elif any(annotated for _, annotated in _assignments(source) or []):
-            return declared(source), injected
-    if injected:
-        raise BadParameter(
-            f"unknown parameter {injected[0]!r}", "the notebook has no cell that declares any"
-        )
-    return [], []
-
-
-def _assignments(source: str) -> list[tuple[str, bool]] | None:
-    """Names assigned in a cell, and whether with an annotation; None where it does more."""
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        # A cell with magics
-        return None
-    found = []
-    for statement in body:
-        match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant()):
-                found.append((name, True))
-            case ast.Assign(targets=[ast.Name(id=name)]):
-                found.append((name, False))
-            case ast.Expr(value=ast.Constant()):
-                continue
-            case _:
-                return None
-    return found
 
 
 def _names(parameters: Sequence[Parameter]) -> list[str]:

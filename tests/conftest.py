@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from kpfnb import files, locks
@@ -19,6 +20,12 @@ from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.errors import ServiceUnavailable
 
 PROJECT = Path(__file__).parents[1]
+
+# How long an example takes depends on what else the machine does
+hypothesis.settings.register_profile(
+    "kpfnb", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("kpfnb")
 
 
 @pytest.fixture(autouse=True)

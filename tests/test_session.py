@@ -8,8 +8,8 @@ from IPython.core.formatters import DisplayFormatter
 import kpfnb
 from kpfnb import runs, session, settings
 from kpfnb.errors import BadInput, BadParameter
+from kpfnb.executed import declared_in
 from kpfnb.outcomes import Outcome
-from kpfnb.session import declared_in
 from tests import samples
 
 

@@ -388,7 +388,7 @@ def test_another_thing_in_the_output_is_not_touched(night: Path, tmp_path: Path)
 
 DRIVER = """
 import sys
-from kpfnb.adap import coadd
+from kpfnb.adap.coadding import coadd
 coadd.run(sys.argv[1], kind="1d", progress=False, force=True)
 """
 

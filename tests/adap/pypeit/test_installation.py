@@ -44,7 +44,7 @@ def test_an_unknown_spectrograph_is_refused_with_the_nearest(
 @pytest.mark.skipif(not installation.version(), reason="needs the extra kpfnb[pypeit]")
 def test_the_spectrographs_are_found_without_importing_pypeit() -> None:
     script = (
-        "import sys; from kpfnb.adap import installation as i; "
+        "import sys; from kpfnb.adap.pypeit import installation as i; "
         "n = i.spectrographs(); assert 'pypeit' not in sys.modules; print(*n)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -13,7 +13,7 @@ from kpfnb.adap.pypeit import memory
 from kpfnb.adap.pypeit.memory import GB, Reservation, fits
 
 HOLDER = (
-    "import sys, time\nfrom kpfnb.adap import memory\n"
+    "import sys, time\nfrom kpfnb.adap.pypeit import memory\n"
     "with memory.reserve(int(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
 )
 

@@ -219,7 +219,8 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 DRIVER = """
 import sys
-from kpfnb.adap import installation, reduction
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.reducing import reduction
 installation.spectrographs = lambda: ["shane_kast_blue"]
 reduction.run(sys.argv[1], spectrograph="shane_kast_blue", progress=False, force=True)
 """
