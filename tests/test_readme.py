@@ -20,7 +20,7 @@ ELSEWHERE = {
     "make test": "is what runs this test",
     "make demo-adap": "is the pipeline of tests/adap/test_endtoend.py, with real PypeIt",
     "kpfnb run reduce -f params/reduce.kast.yml": "is run by tests/adap, with real PypeIt",
-    "kpfnb night 20240115": "takes minutes; tests/pipelines runs it on a smaller night, and kills it",
+    "kpfnb night 20240115": "takes minutes: tests/cli/test_night.py kills a small one",
 }
 
 PARTIAL = (
