@@ -8,7 +8,7 @@ JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adap test lint lab bench outputs lock clean
+.PHONY: help demo demo-adap test browser lint lab bench outputs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo-adap: $(VENV)/.pypeit  ## reduce nine real frames with PypeIt and deliver t
 
 test: $(VENV)/.test lint  ## all tests: the package, the notebooks, the browser, real PypeIt
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+browser: $(VENV)/.test  ## every notebook in JupyterLab as a person uses it, on a machine with nothing else to do
+	KPFNB_BROWSE_EVERYTHING=1 $(BIN)/pytest tests/browser
 
 lint: $(VENV)/.test  ## style, formatting and types
 	$(BIN)/ruff check .

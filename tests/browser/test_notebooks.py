@@ -23,8 +23,13 @@ VOLATILE = re.compile(r"seconds|started|finished|taken|looked_at|run|log|since|i
 TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?|\d+(\.\d+)? s\b|\d{8}T\d{6}\S*"
 )
+EVERYTHING = "KPFNB_BROWSE_EVERYTHING"
 
 
+@pytest.mark.skipif(
+    EVERYTHING not in os.environ,
+    reason="minutes a notebook, and not steady yet beside other work: make browser",
+)
 @pytest.mark.parametrize("name", CASES)
 def test_a_person_uses_it(name: str, page: Any, lab: Any, request: pytest.FixtureRequest) -> None:
     case = _filled_in(CASES[name], request)

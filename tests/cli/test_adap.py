@@ -43,7 +43,7 @@ def test_a_dataset_is_reduced_as_json(raw: Path, tmp_path: Path) -> None:
     failed = kpfnb(
         str(raw),
         str(tmp_path / "other"),
-        *("-s", "shane_kast_blue", "--timeout-minutes", "0.03"),
+        *("-s", "shane_kast_blue", "--timeout-minutes", "0.15"),
         PATH=path,
         FAKE_PYPEIT="silent",
     )
