@@ -26,10 +26,13 @@ TIMES = re.compile(
 EVERYTHING = "KPFNB_BROWSE_EVERYTHING"
 
 
-@pytest.mark.skipif(
+alone = pytest.mark.skipif(
     EVERYTHING not in os.environ,
     reason="minutes a notebook, and not steady yet beside other work: make browser",
 )
+
+
+@alone
 @pytest.mark.parametrize("name", CASES)
 def test_a_person_uses_it(name: str, page: Any, lab: Any, request: pytest.FixtureRequest) -> None:
     case = _filled_in(CASES[name], request)
@@ -134,6 +137,7 @@ def test_a_wrong_value_is_told_as_one_types(page: Any, lab: Any, night: Path) ->
     wrong.first.wait_for(state="hidden")
 
 
+@alone
 def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     notebook = Notebook(page, lab, "reprocess")
     notebook.open()
