@@ -157,6 +157,7 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     assert again["figures"]["products"] == 0
 
 
+@alone
 def test_the_observation_under_the_mouse_is_told(page: Any, lab: Any, ingested: None) -> None:
     notebook = Notebook(page, lab, "timeseries")
     notebook.open()
