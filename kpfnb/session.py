@@ -183,13 +183,13 @@ class Session:
         form.confirm(self, question, action)
 
     def table(self, frame: pd.DataFrame, lead: Lead | None = None) -> Any:
-        """In JupyterLab a table to sort, filter and search; elsewhere the data frame itself.
+        """In JupyterLab a table to sort, filter and search; elsewhere a plain one.
 
         lead : what a chosen row leads to, as HTML; it takes the row by column
         """
         from kpfnb import tables
 
-        return tables.interactive(frame, lead=lead) if self.interactive else frame
+        return tables.interactive(frame, lead=lead) if self.interactive else tables.Plain(frame)
 
     def plot(self, shown: Result | Figure) -> Any:
         """In JupyterLab a plot to zoom in, with what is under the mouse; elsewhere the figure."""

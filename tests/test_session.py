@@ -26,7 +26,7 @@ class Shell:
             self.run(cell)
 
     def register(self, event: str, callback) -> None:
-        assert event in ("pre_run_cell", "post_run_cell")
+        assert event in ("pre_run_cell", "post_run_cell", "post_execute")
         if event == "post_run_cell":
             self.callbacks.append(callback)
 

@@ -103,7 +103,7 @@ class NightReports(Brief):
 
     def _repr_html_(self) -> str:
         pages = [
-            f"<li>{link(one.page, one.content.night)}: {escape(one.reason)}</li>"
+            f"<li>{escape(one.reason)}: {link(one.page, f'report {one.content.night}')}</li>"
             for one in self.reports
         ]
         lost = [f"<li>{escape(f'{night}: {why}')}</li>" for night, why in self.failed.items()]
