@@ -20,7 +20,7 @@ FEWEST_ROWS = 6
 MOST_BYTES = "2MB"
 """Of one table; of a larger one so many rows are shown, and it says so."""
 MOST_CHOICES = 1000
-MOST_PLAIN_ROWS = 200
+MOST_PLAIN_ROWS = 60
 """Of a table that nobody can scroll or search."""
 NOTHING = "(choose a row)"
 DATA_FRAMES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"))
