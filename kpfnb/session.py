@@ -24,7 +24,6 @@ from kpfnb.runs.verdict import CellError, Facts
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from kpfnb.form.panel import Panel
     from kpfnb.tables import Lead
@@ -57,7 +56,9 @@ def begin() -> Session:
     _current = Session(shell)
     if _current.interactive:
         from kpfnb import tables
+        from kpfnb.kernels import inorder
 
+        inorder.keep()
         tables.register(shell)
     _current.check()
     print(_current)
@@ -183,21 +184,13 @@ class Session:
         form.confirm(self, question, action)
 
     def table(self, frame: pd.DataFrame, lead: Lead | None = None) -> Any:
-        """In JupyterLab a table to sort, filter and search; elsewhere a plain one.
+        """In JupyterLab a table to sort, filter and search; elsewhere the data frame itself.
 
         lead : what a chosen row leads to, as HTML; it takes the row by column
         """
         from kpfnb import tables
 
-        return tables.interactive(frame, lead=lead) if self.interactive else tables.Plain(frame)
-
-    def plot(self, shown: Result | Figure) -> Any:
-        """In JupyterLab a plot to zoom in, with what is under the mouse; elsewhere the figure."""
-        if self.interactive:
-            from kpfnb import hovering
-
-            return hovering.widget(shown)
-        return shown.plot() if isinstance(shown, Result) else shown
+        return tables.interactive(frame, lead=lead) if self.interactive else frame
 
     def leave(self) -> None:
         """Record that the notebook goes no further.

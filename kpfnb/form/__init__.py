@@ -63,6 +63,9 @@ def confirm(session: Session, question: str, action: Callable[[], object]) -> No
     output, message = ipywidgets.Output(), ipywidgets.HTML()
 
     def act(_: object) -> None:
+        if button.disabled:
+            # The second of a double click
+            return
         button.disabled = True
         try:
             done = action()

@@ -7,36 +7,65 @@ command that JupyterLab does when it is pressed.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import anywidget
+import traitlets
+
 INTERRUPT = "notebook:interrupt-kernel"
-RUN_BELOW = ("notebook:move-cursor-down", "notebook:run-all-below")
+RUN_BELOW = "notebook:run-all-below"
 SAVE = "docmanager:save"
 BACK_MILLISECONDS = 700
 
 
-class FrontEnd:
-    """The JupyterLab that shows the notebook."""
+class FrontEnd(anywidget.AnyWidget):
+    """The JupyterLab that shows the notebook. It is displayed, unseen, in the cell of the form."""
+
+    _esm = Path(__file__).with_name("frontend.js")
+    lab = traitlets.Unicode().tag(sync=True)
+    """The model of ipylab that takes commands."""
 
     def __init__(self) -> None:
         from ipylab import JupyterFrontEnd
 
-        # Made before the click: its list of commands comes from the browser a moment later
-        self._commands = JupyterFrontEnd().commands
+        super().__init__(lab=JupyterFrontEnd().commands.model_id, layout={"display": "none"})
+        self._parts: dict[str, Any] = {}
+        self._then: Callable[[], object] | None = None
+        self.on_msg(self._answered)
 
-    def run_below(self, button: Any, notebook: Path) -> None:
-        """Run the cells below that of a button.
+    def read(self, parts: Sequence[Any], then: Callable[[], object]) -> None:
+        """Let widgets have what stands in the browser, and call `then`.
 
-        It takes the focus first, which makes its cell the active one whatever else was. The
-        notebook is saved, so that a browser that is reloaded finds the form again.
+        A press of a button may overtake what was typed before it.
         """
-        button.focus()
-        for command in RUN_BELOW:
-            self._commands.execute(command)
+        self._parts, self._then = {part.model_id: part for part in parts}, then
+        self.send({"read": [(part.model_id, _told(part)) for part in parts]})
+
+    def run_below(self) -> None:
+        """Run the cells below that of this widget, whichever cell or tab is the active one."""
+        self.send({"run": RUN_BELOW})
+
+    def save(self, notebook: Path) -> None:
+        """Save the notebook, so that a browser that is reloaded finds what it shows."""
         if os.access(notebook, os.W_OK):
-            self._commands.execute(SAVE)
+            self.send({"save": SAVE})
+
+    def _answered(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        then, self._then = self._then, None
+        if then is None:
+            # The second of a double click
+            return
+        for model_id, state in content["states"].items():
+            self._parts[model_id].set_state(state)
+        then()
+
+
+def _told(part: Any) -> str:
+    """The name by which a widget tells what was chosen in it."""
+    return "value" if "value" in part.keys else "index"
 
 
 def in_sight(page: str, *, soon: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +40,9 @@ class Panel:
         self._command = ipywidgets.HTML(layout={"width": "100%"})
         self._state = ipywidgets.HTML(layout={"width": "100%"})
         self._work = ipywidgets.VBox()
-        self.run.on_click(lambda _: self._start(self.run))
-        self.dry.on_click(lambda _: self._start(self.dry))
+        parts = [part for field in self.fields for part in field.control.parts]
+        self.run.on_click(lambda _: self._front_end.read(parts, self._start))
+        self.dry.on_click(lambda _: self._front_end.read(parts, partial(self._start, dry_run=True)))
         has_dry_run = any(one.name == DRY_RUN for one in session.parameters)
         buttons = [self.run, *([self.dry] if has_dry_run else []), self._stop]
         self.widget = ipywidgets.VBox(
@@ -51,6 +53,7 @@ class Panel:
                 self._command,
                 self._state,
                 self._work,
+                self._front_end,
             ]
         )
         for field in self.fields:
@@ -81,21 +84,25 @@ class Panel:
         quick = self._started and (record.seconds or 0) < QUICK_SECONDS
         self._started = False
         self._state.value = in_sight(told, soon=quick) + (folded if pages else "")
+        self._front_end.save(self._session.file)
 
-    def _start(self, button: Any) -> None:
-        asked = self.values()
-        if button is self.dry:
-            asked[DRY_RUN] = True
+    def _start(self, *, dry_run: bool = False) -> None:
+        if self.run.disabled:
+            # The second of a double click
+            return
+        asked = self.values() | ({DRY_RUN: True} if dry_run else {})
         try:
             self._session.restart(asked)
         except KpfnbError as error:
             self._message.value = alarm(error)
             return
+        self.busy(True)
         self._message.value = ""
         self._started = True
         self._work.children = ()
         self._state.value = in_sight(f"{view.SIGNS[view.RUNNING]} {view.RUNNING}", soon=True)
-        self._front_end.run_below(button, self._session.file)
+        self._front_end.run_below()
+        self._front_end.save(self._session.file)
 
     def _changed(self) -> None:
         try:

@@ -24,31 +24,36 @@ class Case:
     button: str = "Run"
 
 
-# `timeseries` has a test of its own. `reduce` and `tonight` are not opened in a browser: nbval and
-# papermill run it.
-CASES = {
-    "archive": Case(
-        change={"datasets": "SIM1/1200G_7500_OG550/2011-04-02"}, needs=(), button="Dry run"
-    ),
-    "coadd": Case(change={"flux": "none"}, needs=("coaddable",), button="Dry run"),
-    "home": Case(change={"days": 30}),
+KPF = {
     "ingest": Case(change={"end": "2024-01-16", "force": True}),
-    "prepare": Case(
-        change={"date_window": 0},
-        needs=("deimos_frames",),
-        button="Dry run",
-    ),
     "progress": Case(change={"require_complete": True}),
-    "queue": Case(
-        first={"queue": "browser", "watch_seconds": 0},
-        change={"items": "a, b, broken"},
-        needs=("queue_server",),
-    ),
     "quicklook": Case(
         first={"levels: L0": True, "start": "20240115.17", "end": "20240115.18", "shown": 1},
         change={"start": "20240115.27", "end": "20240115.28"},
     ),
     "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
+    "timeseries": Case(change={"end": "2024-01-16"}, needs=("ingested",)),
+    "tonight": Case(change={"accept": "PASS"}),
+}
+OTHERS = {
+    "archive": Case(
+        change={"datasets": "SIM1/1200G_7500_OG550/2011-04-02"}, needs=(), button="Dry run"
+    ),
+    "coadd": Case(change={"flux": "none"}, needs=("coaddable",), button="Dry run"),
+    "home": Case(change={"days": 30}),
+    "prepare": Case(change={"date_window": 0}, needs=("deimos_frames",), button="Dry run"),
+    "queue": Case(
+        first={"queue": "browser", "watch_seconds": 0},
+        change={"items": "a, b, broken"},
+        needs=("queue_server",),
+    ),
+    "reduce": Case(
+        first={"raw": "{kast_frames}"},
+        change={"setup": "A"},
+        needs=("kast_frames",),
+        button="Dry run",
+    ),
     "scorecard": Case(change={"root": "simulated/simulated_A"}, needs=(), button="Dry run"),
     "watch": Case(change={"expected": "process"}),
 }
+CASES = KPF | OTHERS

@@ -17,18 +17,30 @@ PROJECT = Path(__file__).parents[2]
 WIDTH, HEIGHT = 1366, 768
 TALL = 2600
 
-READY = """name => {
-  const panel = window.jupyterapp?.shell.currentWidget;
-  return panel?.title.label === name && panel.content.widgets.length > 0
+FIND = """const find = name => [...(window.jupyterapp?.shell.widgets('main') ?? [])]
+  .find(one => one.title.label === name);"""
+READY = f"""name => {{
+  {FIND}
+  const panel = find(name);
+  return panel?.content.widgets?.length > 0
     && panel.sessionContext?.session?.kernel?.status === 'idle';
-}"""
-RUN_TO_FORM = """async () => {
-  const panel = window.jupyterapp.shell.currentWidget;
-  const cells = panel.content.widgets;
-  const form = cells.findIndex(cell => cell.model.sharedModel.source === 'run.form()');
-  panel.content.activeCellIndex = form + 1;
+}}"""
+RUN_TO_FORM = f"""async name => {{
+  {FIND}
+  const notebook = find(name).content;
+  const form = notebook.widgets.findIndex(
+    cell => cell.model.sharedModel.source === 'run.form()');
+  notebook.activeCellIndex = form + 1;
   await window.jupyterapp.commands.execute('notebook:run-all-above');
-}"""
+}}"""
+ALL_DONE = f"""name => {{
+  {FIND}
+  return find(name).sessionContext.session.kernel.requestExecute({{code: '', silent: true}}).done;
+}}"""
+TO_FRONT = f"""name => {{
+  {FIND}
+  window.jupyterapp.shell.activateById(find(name).id);
+}}"""
 RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 THEMED = "name => document.body.dataset.jpThemeName === name"
@@ -54,6 +66,9 @@ with live.progress(None, "held", shown=Path({flag!r}).exists()) as bar:
 """A cell that waits while a file is there: time to press Stop, or to reload the browser."""
 
 
+HELD_COUNT = re.compile(r"held: (\d+)")
+
+
 class Notebook:
     """One notebook, opened in a page. It is a copy with one more cell, which can be held."""
 
@@ -72,7 +87,7 @@ class Notebook:
 
     def run_to_form(self) -> None:
         """Run the cells from the top to the form. The active cell is not the form's then."""
-        self.page.evaluate(RUN_TO_FORM)
+        self.page.evaluate(RUN_TO_FORM, f"{self.name}.ipynb")
         self.button("Run").wait_for()
         self.wait_until_idle()
 
@@ -141,9 +156,27 @@ class Notebook:
         found.wait_for()
         return found
 
+    def held(self) -> Any:
+        """What the cell that is held tells."""
+        return self.page.get_by_text(HELD_COUNT)
+
+    def counted(self) -> int:
+        """How far the cell that is held has counted."""
+        found = HELD_COUNT.search(self.held().inner_text())
+        assert found
+        return int(found[1])
+
+    def bring_to_front(self) -> None:
+        """Make its tab the one that is looked at."""
+        self.page.evaluate(TO_FRONT, f"{self.name}.ipynb")
+
     def wait_until_idle(self) -> None:
         """Wait until the kernel has nothing to do."""
         self.page.wait_for_function(READY, arg=f"{self.name}.ipynb")
+
+    def wait_until_all_is_done(self) -> None:
+        """Wait until the kernel has done all that it was asked so far."""
+        self.page.evaluate(ALL_DONE, f"{self.name}.ipynb")
 
     def reload(self) -> None:
         """Reload the browser's page."""
@@ -174,7 +207,4 @@ def _copy(source: Path, folder: Path, held: str) -> None:
     cells = document.cells
     form = next(n for n, cell in enumerate(cells) if cell.source == "run.form()")
     cells.insert(form + 1, new_code_cell(held.strip()))
-    for cell in cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
     nbformat.write(document, folder / source.name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ipywidgets
 import pytest
 
 from kpfnb import live
@@ -40,42 +42,75 @@ class Session:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which button asked JupyterLab to run the cells below."""
-    pressed: list[str] = []
-    fake = SimpleNamespace(run_below=lambda button, _: pressed.append(button.description))
-    monkeypatch.setattr(panel, "FrontEnd", lambda: fake)
+    """What JupyterLab was asked to do."""
+    asked: list[str] = []
+
+    class FrontEnd(ipywidgets.HTML):
+        def read(self, parts: list[Any], then: Callable[[], None]) -> None:
+            asked.append(f"read {len(parts)}")
+            then()
+
+        def run_below(self) -> None:
+            asked.append("run")
+
+        def save(self, _: Path) -> None:
+            asked.append("save")
+
+    monkeypatch.setattr(panel, "FrontEnd", FrontEnd)
     monkeypatch.setattr(live, "_stage", None)
-    return pressed
+    return asked
+
+
+def ready(session: Session | None = None) -> panel.Panel:
+    form = panel.Panel(session or Session())
+    form.busy(False)
+    return form
 
 
 def test_run_takes_what_stands_in_the_fields(ran: list[str]) -> None:
     session = Session()
-    form = panel.Panel(session)
+    form = ready(session)
     form.fields[0].write(5)
     form.run.click()
     assert session.asked == [{"n": 5, "dry_run": False}]
-    assert ran == ["Run"]
+    assert ran == ["read 2", "run", "save"]
+
+
+def test_a_second_click_is_none_before_the_first_has_run(ran: list[str]) -> None:
+    session = Session()
+    form = ready(session)
+    form.run.click()
+    form.run.click()
+    form.dry.click()
+    assert len(session.asked) == 1
+    assert ran.count("run") == 1
+
+
+def test_the_notebook_is_saved_when_it_has_run(ran: list[str]) -> None:
+    form = ready()
+    form.ended(Record("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.SUCCEEDED), ())
+    assert ran == ["save"]
 
 
 def test_a_dry_run_is_one_whatever_the_check_box_says(ran: list[str]) -> None:
     session = Session()
-    form = panel.Panel(session)
+    form = ready(session)
     form.dry.click()
     assert session.asked == [{"n": 3, "dry_run": True}]
     assert form.values()["dry_run"] is False
 
 
 def test_a_wrong_value_is_told_and_nothing_runs(ran: list[str]) -> None:
-    form = panel.Panel(Session())
+    form = ready()
     form.fields[0].write(10)
     form.run.click()
-    assert ran == []
+    assert "run" not in ran
     assert "role='alert'" in form._message.value
     assert form._command.value == ""
 
 
 def test_only_one_of_run_and_stop_can_be_pressed(ran: list[str]) -> None:
-    form = panel.Panel(Session())
+    form = ready()
     form.busy(True)
     assert form.run.disabled
     assert form.dry.disabled
@@ -91,7 +126,7 @@ def test_stop_is_a_command_of_jupyterlab_itself() -> None:
 
 
 def test_the_end_and_the_result_are_told_as_text(ran: list[str]) -> None:
-    form = panel.Panel(Session())
+    form = ready()
     record = Record("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
     result = SimpleNamespace(_repr_html_=lambda: "<table></table>")
     form.ended(replace(record, reason="<b> failed"), (result, object()))
@@ -100,7 +135,7 @@ def test_the_end_and_the_result_are_told_as_text(ran: list[str]) -> None:
 
 
 def test_progress_is_shown_in_the_form(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    form = panel.Panel(Session())
+    form = ready()
     monkeypatch.setattr(live, "in_notebook", lambda: True)
     with live.progress(3, "reading") as bar:
         bar.update(done=1)

@@ -1,4 +1,4 @@
-"""A person uses the notebooks in JupyterLab: form, Run, another value, reload, Stop."""
+"""What a person does with a notebook in JupyterLab, and what has to come of it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,24 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.browser.cases import CASES, Case
+from tests.browser.conftest import Lab
 from tests.browser.notebook import PROJECT, Notebook
-
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 VOLATILE = re.compile(r"seconds|started|finished|taken|looked_at|run|log|since|items_per_second")
 """Keys whose values differ from run to run."""
 TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?|\d+(\.\d+)? s\b|\d{8}T\d{6}\S*"
 )
-EVERYTHING = "KPFNB_BROWSE_EVERYTHING"
 
 
-alone = pytest.mark.skipif(
-    EVERYTHING not in os.environ,
-    reason="minutes a notebook, and not steady yet beside other work: make browser",
-)
-
-
-@alone
-@pytest.mark.parametrize("name", CASES)
-def test_a_person_uses_it(name: str, page: Any, lab: Any, request: pytest.FixtureRequest) -> None:
+def uses(name: str, page: Any, lab: Lab, request: pytest.FixtureRequest) -> None:
+    """Form, Run, another value, reload, Stop; and plain papermill gives the same result."""
     case = _filled_in(CASES[name], request)
     notebook = Notebook(page, lab, name)
     notebook.open()
@@ -55,10 +45,9 @@ def test_a_person_uses_it(name: str, page: Any, lab: Any, request: pytest.Fixtur
 def _reload_and_stop(notebook: Notebook, case: Case) -> None:
     notebook.flag.touch()
     notebook.button(case.button).click()
-    held = notebook.page.get_by_text(re.compile(r"held: \d+"))
-    held.wait_for()
+    notebook.held().wait_for()
     notebook.reload()
-    held.wait_for()
+    notebook.held().wait_for()
     assert notebook.button("Run").is_disabled()
     for label, value in case.change.items():
         assert str(notebook.value(label)) == str(value)
@@ -118,57 +107,3 @@ def _steady(value: Any) -> Any:
     if isinstance(value, list):
         return [_steady(one) for one in value]
     return TIMES.sub("TIME", value) if isinstance(value, str) else value
-
-
-def test_a_wrong_value_is_told_as_one_types(page: Any, lab: Any, night: Path) -> None:
-    notebook = Notebook(page, lab, "progress")
-    notebook.open()
-    notebook.run_to_form()
-    before = len(notebook.runs())
-    notebook.fill({"version": "two"})
-    wrong = page.get_by_role("alert").filter(has_text="must be a version")
-    wrong.wait_for()
-    notebook.button("Run").click()
-    page.get_by_role("alert").filter(has_text="parameter version").nth(1).wait_for()
-    # The run that begin() began, and no other
-    assert len(notebook.runs()) == before
-    notebook.look("progress-wrong")
-    notebook.fill({"version": "2.9"})
-    wrong.first.wait_for(state="hidden")
-
-
-@alone
-def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
-    notebook = Notebook(page, lab, "reprocess")
-    notebook.open()
-    notebook.run_to_form()
-    before = notebook.runs()
-    notebook.button("Run").click()
-    page.get_by_text(re.compile(r"reprocessing: [1-9]\d* of")).wait_for()
-    notebook.button("■ Stop").click()
-    stopped = notebook.ended(before)
-    assert stopped["outcome"] in ("partial", "failed")
-    assert stopped["figures"]["not reached"] > 0
-    notebook.look("reprocess-stopped")
-    done = notebook.run()
-    assert done["outcome"] == "succeeded"
-    assert done["figures"]["done"] == stopped["figures"]["not reached"]
-    again = notebook.run()
-    assert again["figures"]["products"] == 0
-
-
-@alone
-def test_the_observation_under_the_mouse_is_told(page: Any, lab: Any, ingested: None) -> None:
-    notebook = Notebook(page, lab, "timeseries")
-    notebook.open()
-    notebook.run_all()
-    canvas = page.locator(".jupyter-matplotlib-canvas-container canvas").first
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    before = canvas.evaluate("canvas => canvas.toDataURL()")
-    for step in range(12, 60):
-        page.mouse.move(box["x"] + box["width"] * step / 90, box["y"] + box["height"] * 0.45)
-        page.wait_for_timeout(60)
-        if canvas.evaluate("canvas => canvas.toDataURL()") != before:
-            break
-    assert canvas.evaluate("canvas => canvas.toDataURL()") != before

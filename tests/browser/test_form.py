@@ -1,0 +1,161 @@
+"""The form in JupyterLab, and what is seen of a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Lab
+from tests.browser.notebook import Notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+CHANNELS = re.compile("/channels")
+"""The websocket of a kernel."""
+LATENCY_MILLISECONDS = 100
+HIDE_CODE = "() => window.jupyterapp.commands.execute('notebook:hide-all-cell-code')"
+OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(() => {})"
+PRESS_AND_LEAVE = """button => {
+  const {shell} = window.jupyterapp;
+  button.click();
+  shell.activateById([...shell.widgets('main')].find(one => one !== shell.currentWidget).id);
+}"""
+COUNTS_ON = "seen => Number(document.body.innerText.match(/held: (\\d+)/)?.[1]) > seen"
+
+
+def test_a_wrong_value_is_told_as_one_types(page: Any, lab: Any, night: Path) -> None:
+    notebook = Notebook(page, lab, "progress")
+    notebook.open()
+    notebook.run_to_form()
+    before = len(notebook.runs())
+    notebook.fill({"version": "two"})
+    wrong = page.get_by_role("alert").filter(has_text="must be a version")
+    wrong.wait_for()
+    notebook.button("Run").click()
+    page.get_by_role("alert").filter(has_text="parameter version").nth(1).wait_for()
+    # The run that begin() began, and no other
+    assert len(notebook.runs()) == before
+    notebook.look("progress-wrong")
+    notebook.fill({"version": "2.9"})
+    wrong.first.wait_for(state="hidden")
+
+
+def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
+    notebook = Notebook(page, lab, "reprocess")
+    notebook.open()
+    notebook.run_to_form()
+    before = notebook.runs()
+    notebook.button("Run").click()
+    page.get_by_text(re.compile(r"reprocessing: [1-9]\d* of")).wait_for()
+    notebook.button("■ Stop").click()
+    stopped = notebook.ended(before)
+    assert stopped["outcome"] in ("partial", "failed")
+    assert stopped["figures"]["not reached"] > 0
+    notebook.look("reprocess-stopped")
+    done = notebook.run()
+    assert done["outcome"] == "succeeded"
+    assert done["figures"]["done"] == stopped["figures"]["not reached"]
+    again = notebook.run()
+    assert again["figures"]["products"] == 0
+
+
+def test_the_observation_under_the_mouse_is_told(page: Any, lab: Any, ingested: None) -> None:
+    notebook = Notebook(page, lab, "timeseries")
+    notebook.open()
+    notebook.run_all()
+    canvas = page.locator(".jupyter-matplotlib-canvas-container canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    for step in range(12, 60):
+        page.mouse.move(box["x"] + box["width"] * step / 90, box["y"] + box["height"] * 0.45)
+        page.wait_for_timeout(60)
+        if canvas.evaluate("canvas => canvas.toDataURL()") != before:
+            break
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+
+
+def test_a_double_click_is_one_run(page: Any, lab: Lab, night: Path) -> None:
+    notebook = Notebook(page, lab, "progress")
+    notebook.open()
+    notebook.run_to_form()
+    before = notebook.runs()
+    notebook.button("Run").dblclick()
+    notebook.ended(before)
+    notebook.wait_until_all_is_done()
+    assert len(set(notebook.runs()) - set(before)) == 1
+
+
+def test_what_was_typed_last_is_what_runs(page: Any, lab: Lab, night: Path) -> None:
+    """A browser far away: what is typed takes its time, and the press of Run waits for it."""
+
+    def far_away(route: Any) -> None:
+        server = route.connect_to_server()
+
+        def pass_on(message: Any) -> None:
+            page.wait_for_timeout(LATENCY_MILLISECONDS)
+            server.send(message)
+
+        route.on_message(pass_on)
+
+    page.route_web_socket(CHANNELS, far_away)
+    notebook = Notebook(page, lab, "progress")
+    notebook.open()
+    notebook.run_to_form()
+    page.get_by_label("version", exact=True).press_sequentially("2.10.111")
+    notebook.run()
+    assert notebook.record()["parameters"]["version"] == "2.10.111"
+
+
+def test_hidden_code_runs_too(page: Any, lab: Lab) -> None:
+    notebook = Notebook(page, lab, "archive")
+    notebook.open()
+    notebook.run_to_form()
+    page.evaluate(HIDE_CODE)
+    # The first cell below the form counts while this is there
+    notebook.flag.touch()
+    before = notebook.runs()
+    notebook.button("Dry run").click()
+    notebook.held().wait_for()
+    notebook.flag.unlink()
+    assert notebook.ended(before)["outcome"] == "succeeded"
+
+
+def test_it_runs_although_another_notebook_is_looked_at(page: Any, lab: Lab, night: Path) -> None:
+    notebook = Notebook(page, lab, "progress")
+    notebook.open()
+    page.evaluate(OPEN, "notebooks/home.ipynb")
+    notebook.bring_to_front()
+    notebook.run_to_form()
+    before = notebook.runs()
+    page.evaluate(PRESS_AND_LEAVE, notebook.button("Run").element_handle())
+    notebook.ended(before)
+
+
+def test_a_lost_connection_does_not_stop_the_work(page: Any, lab: Lab, night: Path) -> None:
+    connections: list[Any] = []
+
+    def connect(route: Any) -> None:
+        connections.append(route)
+        route.connect_to_server()
+
+    page.route_web_socket(CHANNELS, connect)
+    notebook = Notebook(page, lab, "progress")
+    notebook.open()
+    notebook.run_to_form()
+    before = notebook.runs()
+    notebook.flag.touch()
+    notebook.button("Run").click()
+    notebook.held().wait_for()
+    seen = notebook.counted()
+    for connection in connections.copy():
+        connection.close()
+    # The same page, with no reload, goes on to tell how far it is
+    page.wait_for_function(COUNTS_ON, arg=seen + 20)
+    notebook.flag.unlink()
+    assert notebook.ended(before)["outcome"] == "succeeded"
+    notebook.status("succeeded")
+    notebook.look("progress-reconnected")
