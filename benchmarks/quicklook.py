@@ -35,7 +35,7 @@ MEGABYTES = 1000
 COUNTS = {"bias": 1, "dark": 0, "flat": 1, "lfc": 1, "etalon": 0, "thar": 0, "star": 1, "sun": 0}
 
 FRESH = """
-import json, resource, sys, time
+import json, re, sys, time
 from pathlib import Path
 from kpfnb.kpf import quicklook
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -45,7 +45,8 @@ imported = time.process_time()
 result = quicklook.make([sys.argv[1]], root=sys.argv[2], workers=1, force=True, progress=False)
 total = time.process_time()
 assert result.outcome.is_good, result.reason
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not ru_maxrss: that is handed on by the process which started this one
+peak = int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 pictures = result.items[0].pictures
 print(json.dumps({"all": total, "work": total - imported, "mb": peak, "n": pictures}))
 """

@@ -22,7 +22,7 @@ from astropy.io import fits
 
 from kpfnb.demo.tree import CARDS
 from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import content, database, ingest, upkeep
+from kpfnb.kpf.tsdb import content, database, ingest, reading, upkeep
 from kpfnb.services import postgres
 
 NIGHT = "20240115"
@@ -118,8 +118,8 @@ def write(path: Path, level: str, cards: list, random: np.random.Generator) -> N
         hdus.append(telemetry(random))
     if level == KPF.products[-1]:
         columns = [
-            fits.Column(name, "D", array=random.normal(0, 1, content.ORDERS))
-            for name in content.RV_COLUMNS
+            fits.Column(name, "D", array=random.normal(0, 1, reading.ORDERS))
+            for name in reading.RV_COLUMNS
         ]
         hdus.append(fits.BinTableHDU.from_columns(columns, name=content.RV))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def telemetry(random: np.random.Generator) -> fits.BinTableHDU:
     values = [f"{value:.7g}" for value in random.normal(19, 0.1, SENSORS)]
     columns = {
         "keyword": [f"kpfmet.SENSOR{number}" for number in range(SENSORS)],
-        **dict.fromkeys(content.STATISTICS, values),
+        **dict.fromkeys(reading.STATISTICS, values),
         "units": ["C"] * SENSORS,
         "description": ["a sensor of the simulation"] * SENSORS,
     }

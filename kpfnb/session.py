@@ -24,6 +24,7 @@ from kpfnb.runs.verdict import CellError, Facts
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from kpfnb.form.panel import Panel
     from kpfnb.tables import Lead
@@ -184,13 +185,21 @@ class Session:
         form.confirm(self, question, action)
 
     def table(self, frame: pd.DataFrame, lead: Lead | None = None) -> Any:
-        """In JupyterLab a table to sort, filter and search; elsewhere the data frame itself.
+        """In JupyterLab a table to sort, filter and search; elsewhere a plain one.
 
         lead : what a chosen row leads to, as HTML; it takes the row by column
         """
         from kpfnb import tables
 
-        return tables.interactive(frame, lead=lead) if self.interactive else frame
+        return tables.interactive(frame, lead=lead) if self.interactive else tables.Plain(frame)
+
+    def plot(self, shown: Result | Figure) -> Any:
+        """In JupyterLab a plot to zoom in, with what is under the mouse; elsewhere the figure."""
+        if self.interactive:
+            from kpfnb import hovering
+
+            return hovering.widget(shown)
+        return shown.plot() if isinstance(shown, Result) else shown
 
     def leave(self) -> None:
         """Record that the notebook goes no further.

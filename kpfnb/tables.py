@@ -6,6 +6,7 @@ The widget's code comes with it: no network is asked, and nothing of it is store
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.errors import KpfnbError
@@ -19,6 +20,8 @@ FEWEST_ROWS = 6
 MOST_BYTES = "2MB"
 """Of one table; of a larger one so many rows are shown, and it says so."""
 MOST_CHOICES = 1000
+MOST_PLAIN_ROWS = 60
+"""Of a table that nobody can scroll or search."""
 NOTHING = "(choose a row)"
 DATA_FRAMES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"))
 
@@ -64,6 +67,34 @@ def interactive(frame: pd.DataFrame, *, lead: Lead | None = None) -> Any:
     chooser.observe(choose, "value")
     table.observe(press, "selected_rows")
     return ipywidgets.VBox([table, chooser, found])
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A table as a report shows it: without row numbers and words for nothing."""
+
+    frame: pd.DataFrame
+
+    def __repr__(self) -> str:
+        text = self._shown.to_string(index=False, na_rep="") if len(self.frame) else "nothing"
+        return "\n".join(filter(None, [text, self._more]))
+
+    def _repr_html_(self) -> str:
+        """All text escaped."""
+        if not len(self.frame):
+            return "<p>nothing</p>"
+        table = self._shown.to_html(index=False, border=0, justify="left", na_rep="")
+        return table + (f"<p>{self._more}</p>" if self._more else "")
+
+    @property
+    def _shown(self) -> pd.DataFrame:
+        frame = self.frame.head(MOST_PLAIN_ROWS)
+        return frame.where(frame.notna(), None).map(lambda one: "" if one is None else one)
+
+    @property
+    def _more(self) -> str:
+        more = len(self.frame) - MOST_PLAIN_ROWS
+        return f"and {more} more" if more > 0 else ""
 
 
 def _show(frame: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 import json
 import logging
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +26,7 @@ class Shell:
             self.run(cell)
 
     def register(self, event: str, callback) -> None:
-        assert event in ("pre_run_cell", "post_run_cell")
+        assert event in ("pre_run_cell", "post_run_cell", "post_execute")
         if event == "post_run_cell":
             self.callbacks.append(callback)
 
@@ -228,3 +229,32 @@ def test_the_record_tells_the_command_that_repeats_it(monkeypatch):
     assert run.command({"label": "a b"})[3:] == ["-p", "label=a b"]
     with pytest.raises(BadParameter):
         run.command({"n": 10})
+
+
+class Plotted(Result):
+    def to_frame(self):
+        return None
+
+    def plot(self):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4, 2))
+        figure.add_subplot().plot([1, 2])
+        return figure
+
+    def _repr_html_(self):
+        return ""
+
+
+def test_headless_a_plot_is_a_figure_and_nothing_of_the_widget_is_imported(monkeypatch):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    monkeypatch.setitem(sys.modules, "kpfnb.hovering", None)
+    figure = run.plot(Plotted())
+    assert type(figure).__name__ == "Figure"
+    assert run.plot(figure) is figure
+
+
+def test_in_jupyterlab_a_plot_is_a_widget_to_zoom_in(monkeypatch, lab):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    for widget in (run.plot(Plotted()), run.plot(Plotted().plot())):
+        assert widget.toolbar_visible == "visible"

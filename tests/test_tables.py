@@ -72,3 +72,23 @@ def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
     bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert len(str(data)) < 2000
+
+
+def test_a_plain_table_has_no_row_numbers_and_no_words_for_nothing() -> None:
+    frame = pd.DataFrame({"a": [1.5, None], "b": ["<script>", None], "c": [None, None]})
+    shown = tables.Plain(frame)
+    assert "&lt;script&gt;" in shown._repr_html_()
+    for text in (repr(shown), shown._repr_html_()):
+        assert "None" not in text
+        assert "NaN" not in text
+        assert "1.5" in text
+    assert "<th>0</th>" not in shown._repr_html_()
+    assert repr(tables.Plain(frame.head(0))) == "nothing"
+    assert tables.Plain(frame.head(0))._repr_html_() == "<p>nothing</p>"
+
+
+def test_of_a_long_plain_table_the_first_rows_are_shown() -> None:
+    frame = pd.DataFrame({"n": range(tables.MOST_PLAIN_ROWS + 5)})
+    assert repr(tables.Plain(frame)).endswith("\nand 5 more")
+    assert "<p>and 5 more</p>" in tables.Plain(frame)._repr_html_()
+    assert tables.Plain(frame)._repr_html_().count("<td>") == tables.MOST_PLAIN_ROWS

@@ -10,6 +10,15 @@ import typer
 from kpfnb.cli import DryRun, Json, app, finish
 from kpfnb.errors import BadParameter
 
+Config = Annotated[str, typer.Option(help="File with PypeIt parameters, or the lines themselves.")]
+SilenceMinutes = Annotated[
+    float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
+]
+TimeoutMinutes = Annotated[
+    float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Also where there is nothing to do.")]
+
 
 @app.command()
 def run_pypeit(
@@ -17,13 +26,9 @@ def run_pypeit(
     workers: Annotated[
         int | None, typer.Option(min=1, help="So many at a time; else as the settings say.")
     ] = None,
-    silence_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
-    ] = 30,
-    timeout_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop a run that takes longer; 0: never.")
-    ] = 0,
-    force: Annotated[bool, typer.Option(help="Also where there is nothing to do.")] = False,
+    silence_minutes: SilenceMinutes = 30,
+    timeout_minutes: TimeoutMinutes = 0,
+    force: Force = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -61,16 +66,10 @@ def reduce(
         str, typer.Option("--spectrograph", "-s", help="PypeIt's name of it, as keck_deimos.")
     ] = "",
     setup: Annotated[str, typer.Option(help="Setup to reduce: A, or A,B, or all.")] = "all",
-    config: Annotated[
-        str, typer.Option(help="File with PypeIt parameters, or the lines themselves.")
-    ] = "",
-    silence_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
-    ] = 30,
-    timeout_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
-    ] = 0,
-    force: Annotated[bool, typer.Option(help="Also where there is nothing to do.")] = False,
+    config: Config = "",
+    silence_minutes: SilenceMinutes = 30,
+    timeout_minutes: TimeoutMinutes = 0,
+    force: Force = False,
     custom: Annotated[
         str, typer.Option(help="Dataset: folder of datasets' own parameter and reduction files.")
     ] = "",

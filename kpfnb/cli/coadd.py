@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli.adap import Config, Force, SilenceMinutes, TimeoutMinutes
 
 
 @app.command()
@@ -24,19 +25,13 @@ def coadd(
     flux: Annotated[
         str, typer.Option(help="Sensitivity function from: auto, archive, standard or none.")
     ] = "auto",
-    config: Annotated[
-        str, typer.Option(help="File with PypeIt parameters, or the lines themselves.")
-    ] = "",
+    config: Config = "",
     custom: Annotated[
         str, typer.Option(help="Folder of files named mask_config[_date].collate1d, .coadd2d.")
     ] = "",
-    silence_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
-    ] = 30,
-    timeout_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
-    ] = 0,
-    force: Annotated[bool, typer.Option(help="Also where there is nothing to do.")] = False,
+    silence_minutes: SilenceMinutes = 30,
+    timeout_minutes: TimeoutMinutes = 0,
+    force: Force = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

@@ -18,52 +18,41 @@ if TYPE_CHECKING:
 InState = Annotated[str, typer.Option("--state", help="All items in this state.")]
 
 
-@queue_app.command()
-def requeue(
-    name: Name,
-    items: Items = None,
-    file: File = None,
-    state: InState = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Let failed, parked, cancelled or done items wait again, as if new.
+HELP: dict[Action, str] = {
+    "requeue": """Let failed, parked, cancelled or done items wait again, as if new.
 
-    Example: kpfnb queue requeue reduce --state parked
-    """
-    _move("requeue", name, items, file, state, dry_run=dry_run, as_json=as_json)
+    Example: kpfnb queue requeue reduce --state parked""",
+    "park": """Put items aside until they are requeued; a running one stops at its next heartbeat.
+
+    Example: kpfnb queue park reduce Q0123/G600/2024-01-15""",
+    "cancel": """Take items off the queue for good; a running one stops at its next heartbeat.
+
+    Example: kpfnb queue cancel reduce --state waiting""",
+}
 
 
-@queue_app.command()
-def park(
-    name: Name,
-    items: Items = None,
-    file: File = None,
-    state: InState = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Put items aside until they are requeued; a running one is stopped at its next heartbeat.
+def _add(action: Action) -> None:
+    """Add the command that moves items so; but for the name they are all alike."""
 
-    Example: kpfnb queue park reduce Q0123/G600/2024-01-15
-    """
-    _move("park", name, items, file, state, dry_run=dry_run, as_json=as_json)
+    @queue_app.command(action, help=HELP[action])
+    def move(
+        name: Name,
+        items: Items = None,
+        file: File = None,
+        state: InState = "",
+        dry_run: DryRun = False,
+        as_json: Json = False,
+    ) -> None:
+        chosen = _state(state) if state else None
+        wanted = [] if chosen and not (items or file) else wanted_items(items, file)
+        with open_queue(name) as queue:
+            wanted += queue.names(chosen) if chosen else []
+            moved = queue.move(action, wanted, dry_run=dry_run)
+        _finish_moved(name, moved, dry_run=dry_run, as_json=as_json)
 
 
-@queue_app.command()
-def cancel(
-    name: Name,
-    items: Items = None,
-    file: File = None,
-    state: InState = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Take items off the queue for good; a running one is stopped at its next heartbeat.
-
-    Example: kpfnb queue cancel reduce --state waiting
-    """
-    _move("cancel", name, items, file, state, dry_run=dry_run, as_json=as_json)
+for _action in HELP:
+    _add(_action)
 
 
 @queue_app.command()
@@ -107,24 +96,6 @@ def rebuild(
     truth |= dict.fromkeys(itemlist.read((), done), True)
     with open_queue(name) as queue:
         moved = queue.rebuild(truth, dry_run=dry_run)
-    _finish_moved(name, moved, dry_run=dry_run, as_json=as_json)
-
-
-def _move(
-    action: Action,
-    name: str,
-    items: list[str] | None,
-    file: Path | None,
-    state: str,
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    chosen = _state(state) if state else None
-    wanted = [] if chosen and not (items or file) else wanted_items(items, file)
-    with open_queue(name) as queue:
-        wanted += queue.names(chosen) if chosen else []
-        moved = queue.move(action, wanted, dry_run=dry_run)
     _finish_moved(name, moved, dry_run=dry_run, as_json=as_json)
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from kpfnb import runs, settings
 from kpfnb.errors import KpfnbError
 from kpfnb.home import tasks
-from kpfnb.home.overview import Home, QueueCounts
+from kpfnb.home.overview import Home, Judged, QueueCounts
 from kpfnb.kpf import obsid, progress
 from kpfnb.kpf.progress import Progress
+from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.verdict import assessing, pages
 from kpfnb.runs import Record
 from kpfnb.services import valkey
 from kpfnb.watching import overview as watchers
@@ -35,6 +37,7 @@ def look(*, days: int = 7) -> Home:
     listed = runs.listing(here.runs_dir, since=since)
     found = [one for one in listed if one.notebook != OWN_NAME and not _is_mine(one)]
     latest = {(one.notebook, str(one.parameters)): one for one in reversed(found)}
+    night = _last_night(notes)
     return Home(
         days=days,
         zone=here.zone,
@@ -49,9 +52,28 @@ def look(*, days: int = 7) -> Home:
         ),
         queues=_queues(notes),
         watchers=watchers.look(),
-        night=_last_night(notes),
+        night=night,
+        verdict=_verdict(night),
         tasks=tasks.known(),
         notes=tuple(notes),
+    )
+
+
+def _verdict(night: Progress | None) -> Judged | None:
+    """The kept verdict of the newest night: to judge it takes longer than a look."""
+    if night is None or not night.nights:
+        return None
+    name = night.nights[0].night
+    here = settings.load()
+    kept = assessing.kept(here, name)
+    if kept is None:
+        return None
+    there = [pages.place(here, name) / page for page in (pages.REPORT, pages.VERDICT)]
+    return Judged(
+        verdict=Verdict(kept["verdict"]),
+        line=str(kept.get("line", "")),
+        observations=int(kept.get("observations", 0)),
+        pages=tuple(page for page in there if page.exists()),
     )
 
 

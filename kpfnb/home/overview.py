@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kpfnb.home.tasks import Task
 from kpfnb.kpf.progress import Progress
+from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.verdict.result import SIGNS
 from kpfnb.links import link
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Brief
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 MOST_SHOWN = 20
+JUDGE = "tonight"
+"""The notebook that judges a night."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,22 @@ class QueueCounts:
     is_draining: bool
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The verdict of a night as it was made last.
+
+    Attributes
+    ----------
+    observations : how many there were then
+    pages : the night's report and its verdict, those that there are
+    """
+
+    verdict: Verdict
+    line: str
+    observations: int
+    pages: tuple[Path, ...] = ()
+
+
 @dataclass(frozen=True, repr=False)
 class Home(Brief):
     """The state of everything at one moment: a `kpfnb.result.Result`. To look always succeeds.
@@ -44,6 +67,7 @@ class Home(Brief):
     counts : runs by day (UTC) and outcome, over so many `days`
     failed : those whose like (the same notebook and parameters) has not run better since
     night : the progress of the newest night; None where there is none
+    verdict : of that night; None where it was not judged yet
     notes : what could not be told
     """
 
@@ -55,6 +79,7 @@ class Home(Brief):
     queues: tuple[QueueCounts, ...]
     watchers: Overview
     night: Progress | None
+    verdict: Judged | None
     tasks: tuple[Task, ...]
     notes: tuple[str, ...] = ()
 
@@ -71,7 +96,8 @@ class Home(Brief):
         if parked:
             told.append(f"{parked} parked in queues")
         if self.night and self.night.nights:
-            told.append(f"last night: {self.night.nights[0].night}, {self.night.reason}")
+            word = f" {self.verdict.verdict}" if self.verdict else ""
+            told.append(f"last night: {self.night.nights[0].night}{word}, {self.night.reason}")
         return "; ".join(told)
 
     def figures(self) -> dict[str, int | float | str]:
@@ -94,6 +120,7 @@ class Home(Brief):
             },
             "watchers": self.watchers.to_dict(),
             "night": self.night.to_dict() if self.night else None,
+            "verdict": str(self.verdict.verdict) if self.verdict else None,
             "tasks": [one.name for one in self.tasks],
             "notes": list(self.notes),
         }
@@ -110,6 +137,12 @@ class Home(Brief):
         from kpfnb.home import picture
 
         return picture.draw(self.counts, self.days, datetime.now(UTC).date())
+
+    def hovered(self) -> Hovered:
+        """The plot, and which runs are at the mouse."""
+        from kpfnb.home import picture
+
+        return picture.hovered(self, datetime.now(UTC).date())
 
     def __str__(self) -> str:
         lines = [self.reason, *(f"* {note}" for note in self.notes)]
@@ -137,7 +170,18 @@ class Home(Brief):
     def _night(self) -> str:
         if self.night is None or not self.night.nights:
             return "<p>There is no night in the data root.</p>"
-        return f"<p>{escape(self.night.nights[0].night)}:</p>{self.night._repr_html_()}"
+        return f"{self._judged(self.night.nights[0].night)}{self.night._repr_html_()}"
+
+    def _judged(self, night: str) -> str:
+        """The verdict of the night, and the way to its pages and to the notebook that judges."""
+        found = self.verdict
+        told = f"{SIGNS[found.verdict]} {found.line}" if found else f"{night}: not judged yet"
+        if found and self.night and found.observations != self.night.observations:
+            told += f"; {self.night.observations} observations now"
+        words = "judge it again" if found else "judge it"
+        links = [link(page, page.stem) for page in (found.pages if found else ())]
+        links += [link(one.file, words) for one in self.tasks if one.name == JUDGE]
+        return f"<p><strong>{escape(told)}</strong></p><p>{' · '.join(links)}</p>"
 
 
 def _task(one: Task) -> list[str]:

@@ -11,6 +11,7 @@ from kpfnb import fitsheader, runs, settings
 from kpfnb.errors import BadInput
 from kpfnb.kpf.obsid import KPF, ObsID
 from kpfnb.links import link
+from kpfnb.settings import Settings
 
 RUNS_LOOKED_AT = 50
 """So many reprocessings, newest first, are searched for what the DRP said."""
@@ -26,12 +27,25 @@ def of(row: Mapping[str, Any]) -> str:
     obsid = ObsID.parse(name)
     here = settings.load()
     raw = obsid.path(here.kpf_root, KPF.raw)
-    page = here.qlp_path / obsid.night / str(obsid) / "index.html"
+    page = _page(obsid, here)
     looks = link(page, "quicklook page") if page.exists() else "no quicklook page yet"
     return (
         f"<h4>{escape(str(obsid))}</h4><p>{looks} · {escape(str(raw))}</p>"
         f"{''.join(_said(str(obsid)))}{_header(raw)}"
     )
+
+
+def quicklook(name: str) -> str:
+    """A name as HTML; that of an observation leads to its quicklook page, where there is one."""
+    try:
+        page = _page(ObsID.parse(name), settings.load())
+    except BadInput:
+        return escape(name)
+    return link(page, name) if page.exists() else escape(name)
+
+
+def _page(obsid: ObsID, here: Settings) -> Path:
+    return here.qlp_path / obsid.night / str(obsid) / "index.html"
 
 
 def _header(raw: Path) -> str:

@@ -4,26 +4,21 @@ Two tables. `file` holds what a file's header told, good as long as size and mod
 the same. `night` holds whole nights as they were judged, for `kpfnb.kpf.progress` to trust for
 a short while. Both can be made again at any time: an index of an older kpfnb or a damaged one is
 replaced, and where none can be written the work goes on without.
-
-Many processes may use it at once: WAL, short transactions, a busy timeout.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TypeVar
 
-from kpfnb import locks
-from kpfnb.errors import BadInput, BadSettings, Busy
+from kpfnb import sqlitefile
+from kpfnb.errors import BadSettings, Busy
 
 SCHEMA = 2
-BUSY_SECONDS = 10
 
 _TABLES = """
 CREATE TABLE folder (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
@@ -96,7 +91,7 @@ class Index:
         def write(connection: sqlite3.Connection) -> None:
             number = self._folder(connection, folder)
             rows = [(number, name, *entry) for name, entry in learned.items()]
-            with _transaction(connection):
+            with sqlitefile.transaction(connection):
                 connection.executemany("REPLACE INTO file VALUES (?, ?, ?, ?, ?)", rows)
                 connection.executemany(
                     "DELETE FROM file WHERE folder = ? AND name = ?",
@@ -125,7 +120,7 @@ class Index:
 
         def write(connection: sqlite3.Connection) -> None:
             row = (self._folder(connection, folder), question, stamp, looked_at, answer)
-            with _transaction(connection):
+            with sqlitefile.transaction(connection):
                 connection.execute("REPLACE INTO night VALUES (?, ?, ?, ?, ?)", row)
 
         self._with(write, None)
@@ -134,7 +129,7 @@ class Index:
         """Drop the answers that were given before that POSIX time."""
 
         def delete(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
+            with sqlitefile.transaction(connection):
                 connection.execute("DELETE FROM night WHERE looked_at < ?", (before,))
 
         self._with(delete, None)
@@ -144,7 +139,7 @@ class Index:
 
         def delete(connection: sqlite3.Connection) -> None:
             number = self._folder(connection, folder)
-            with _transaction(connection):
+            with sqlitefile.transaction(connection):
                 connection.execute("DELETE FROM night WHERE folder = ?", (number,))
 
         self._with(delete, None)
@@ -156,7 +151,7 @@ class Index:
             query = "SELECT id FROM folder WHERE path = ?"
             found = connection.execute(query, (path,)).fetchone()
             if not found:
-                with _transaction(connection):
+                with sqlitefile.transaction(connection):
                     connection.execute("INSERT OR IGNORE INTO folder (path) VALUES (?)", (path,))
                 found = connection.execute(query, (path,)).fetchone()
             self._folders[path] = found[0]
@@ -190,9 +185,10 @@ class Index:
         assert path is not None
         self._close()
         try:
-            with _locked(path):
-                if _is_damaged(path):
-                    self.notes.append(f"the index was damaged; it is now {_move_aside(path).name}")
+            with sqlitefile.locked(path):
+                if sqlitefile.is_damaged(path):
+                    aside = sqlitefile.move_aside(path)
+                    self.notes.append(f"the index was damaged; it is now {aside.name}")
             self._connection = _open(path)
         except (sqlite3.DatabaseError, OSError, Busy, BadSettings) as error:
             self._give_up(error)
@@ -205,78 +201,17 @@ class Index:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    try:
-        if _schema(connection, path) < SCHEMA:
-            with _locked(path):
-                _create(connection, path)
-        # A crash of the machine may cost the last transactions: they are read again
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
+    connection = sqlitefile.connect(path, schema=SCHEMA, make=_make, what="index")
+    # A crash of the machine may cost the last transactions: they are read again
+    connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 
-def _schema(connection: sqlite3.Connection, path: Path) -> int:
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > SCHEMA:
-        raise BadInput(
-            f"the index {path} is of a newer kpfnb (schema {found}; this one knows {SCHEMA})",
-            "use the newer kpfnb, or another KPFNB_WORK_DIR",
-        )
-    return found
-
-
-def _create(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, in place of those of an older kpfnb, unless another process just has."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    if _schema(connection, path) == SCHEMA:
-        return
-    with _transaction(connection):
-        for table in ("night", "file", "folder"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in filter(str.strip, _TABLES.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with locks.hold(path.stem, wait_seconds=BUSY_SECONDS, folder=path.parent):
-        yield
-
-
-def _is_damaged(path: Path) -> bool:
-    """False where another process has replaced the file in the meantime."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-    try:
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-    except sqlite3.DatabaseError:
-        return True
-    finally:
-        connection.close()
-
-
-def _move_aside(path: Path) -> Path:
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.stem}.damaged-{moment}{path.suffix}")
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside
+def _make(connection: sqlite3.Connection, _: int) -> None:
+    """Make the tables, in place of those of an older kpfnb."""
+    for table in ("night", "file", "folder"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    sqlitefile.execute_all(connection, _TABLES)
 
 
 def _one_line(error: Exception) -> str:

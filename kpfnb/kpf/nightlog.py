@@ -14,15 +14,14 @@ from contextlib import closing
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
-from kpfnb.errors import BadInput
+from kpfnb import sqlitefile
+from kpfnb.errors import BadInput, BadSettings, Busy
 from kpfnb.kpf.reprocessing import Fate
 from kpfnb.kpf.worklist import iso
 from kpfnb.settings import Settings
 
-FORMAT = 2
-"""`user_version` of the file; that before is brought up to it, another one is refused."""
-
-BUSY_SECONDS = 30
+SCHEMA = 2
+"""That before it had no column `kind`."""
 
 SCIENCE, MASTERS = "science", "masters"
 
@@ -114,9 +113,9 @@ def add(file: Path, *entries: Entry) -> None:
     """Add rows; a log that can't be written is a `BadInput`."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with closing(_open(file)) as database, database:
+        with closing(_open(file)) as database, sqlitefile.transaction(database):
             database.executemany(_INSERT, map(astuple, entries))
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, Busy, BadSettings) as error:
         raise _unusable(file, error) from error
 
 
@@ -127,7 +126,7 @@ def read(file: Path, root: Path | str) -> list[Entry]:
     try:
         with closing(_open(file)) as database:
             rows = [Entry(*row) for row in database.execute(_SELECT, [str(root)])]
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, Busy, BadSettings) as error:
         raise _unusable(file, error) from error
     return list({(row.run, row.night): row for row in rows}.values())
 
@@ -139,31 +138,15 @@ def last_run(entries: Iterable[Entry], kind: str) -> list[Entry]:
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=BUSY_SECONDS)
-    try:
-        _prepare(file, database)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    return sqlitefile.connect(file, schema=SCHEMA, make=_make, what="night log")
 
 
-def _prepare(file: Path, database: sqlite3.Connection) -> None:
-    """Make the table in a new file, bring an older one up to date, refuse one of another format."""
-    with database:
-        # The lock comes before the look: two first runs at once make one table
-        database.execute("BEGIN IMMEDIATE")
-        [found] = database.execute("PRAGMA user_version").fetchone()
-        if found not in (0, 1, FORMAT):
-            raise BadInput(
-                f"the night log {file} has format {found}, this kpfnb knows {FORMAT}",
-                "use the kpfnb that wrote it, or move the file away to begin a new one",
-            )
-        if found == 0:
-            database.execute(f"CREATE TABLE nights ({', '.join(_COLUMNS)})")
-        if found == 1:
-            database.execute(f"ALTER TABLE nights ADD COLUMN kind DEFAULT '{SCIENCE}'")
-        database.execute(f"PRAGMA user_version = {FORMAT}")
+def _make(database: sqlite3.Connection, found: int) -> None:
+    """Make the table in a new file, bring an older one up to date."""
+    if found == 0:
+        database.execute(f"CREATE TABLE nights ({', '.join(_COLUMNS)})")
+    else:
+        database.execute(f"ALTER TABLE nights ADD COLUMN kind DEFAULT '{SCIENCE}'")
 
 
 def _unusable(file: Path, error: Exception) -> BadInput:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 ALWAYS_FRESH_NIGHTS = 31
 """In a range of so many nights all files are looked at: it takes no time."""
 
@@ -178,6 +180,10 @@ class Progress(Brief):
     def plot(self) -> Figure:
         """Nights × levels, so that a gap is seen at once."""
         return progresspicture.draw(self)
+
+    def hovered(self) -> Hovered:
+        """The plot, and what is missing at the mouse."""
+        return progresspicture.hovered(self)
 
     def __str__(self) -> str:
         return progresstable.text(self)

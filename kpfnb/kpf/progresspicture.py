@@ -7,15 +7,18 @@ One month a row and one day a column; the colour is the share that is done. A ra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kpfnb.kpf.judgement import Count
+from kpfnb import pictures
+from kpfnb.kpf.judgement import Count, Night
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
     from kpfnb.kpf.progress import Progress
 
 MATRIX_NIGHTS = 31
@@ -62,7 +65,10 @@ def draw(progress: Progress) -> Figure:
     """Nights × levels; white where there is no night."""
     from matplotlib.figure import Figure
 
-    if len(progress.nights) <= MATRIX_NIGHTS:
+    if not progress.nights:
+        figure = Figure(figsize=_matrix_size(progress), layout="constrained")
+        pictures.nothing(figure.add_subplot(), progress.reason)
+    elif len(progress.nights) <= MATRIX_NIGHTS:
         figure = Figure(figsize=_matrix_size(progress), layout="constrained")
         _matrix(figure.add_subplot(), progress)
     else:
@@ -79,6 +85,48 @@ def draw(progress: Progress) -> Figure:
     return figure
 
 
+def hovered(progress: Progress) -> Hovered:
+    """The picture, and of each cell how much is done and which observations lack the level."""
+    from kpfnb.hovering import Hovered, area
+
+    figure = draw(progress)
+    if not progress.nights:
+        return Hovered(figure)
+    if len(progress.nights) <= MATRIX_NIGHTS:
+        nights = sorted(progress.nights, key=lambda night: night.night)
+        levels = progress.levels
+
+        def cell(x: float, y: float) -> str:
+            column, row = round(x), round(y)
+            within = 0 <= column < len(nights) and 0 <= row < len(levels)
+            return about(nights[column], levels[row]) if within else ""
+
+        return Hovered(figure, {figure.axes[0]: area(cell)})
+    named = {night.night: night for night in progress.nights}
+    months = _months(progress)
+
+    def day(x: float, y: float, level: str) -> str:
+        row = round(y)
+        name = f"{months[row]}{round(x) + 1:02d}" if 0 <= row < len(months) else ""
+        return about(named[name], level) if name in named else ""
+
+    told = {
+        axes: area(partial(day, level=level))
+        for axes, level in zip(figure.axes, progress.levels, strict=True)
+    }
+    return Hovered(figure, told)
+
+
+def about(night: Night, level: str) -> str:
+    """How much of a level is done in a night, and which observations lack it."""
+    from kpfnb import hovering
+
+    count = night.counts[level]
+    head = f"{night.night} {level}: {count.done} of {count.expected} done"
+    lacking = [f"{one.obsid} {one.reason}" for one in night.missing if one.level == level]
+    return "\n".join(filter(None, [head, hovering.names(lacking)]))
+
+
 def _matrix_size(progress: Progress) -> tuple[float, float]:
     return min(max(7.5, 1.5 + 0.55 * len(progress.nights)), 13), 1.9 + 0.42 * len(progress.levels)
 
@@ -88,8 +136,6 @@ def _matrix(axes: Axes, progress: Progress) -> None:
     nights = sorted(progress.nights, key=lambda night: night.night)
     cells = [[night.counts[level] for night in nights] for level in progress.levels]
     _paint(axes, [[shade(count).colour for count in row] for row in cells])
-    if not nights:
-        axes.text(0.5, 0.5, "no nights", ha="center", va="center", transform=axes.transAxes)
     if len(nights) <= NUMBERED_NIGHTS:
         for y, row in enumerate(cells):
             for x, count in enumerate(row):

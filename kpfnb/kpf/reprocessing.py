@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 SHOWN = 50
 """So many failures are shown in a page; all are in the record."""
 
@@ -181,6 +183,12 @@ class Reprocessing(Brief):
         from kpfnb.kpf import reprocessingpicture
 
         return reprocessingpicture.draw(self)
+
+    def hovered(self) -> Hovered:
+        """The plot, and which observations are at the mouse."""
+        from kpfnb.kpf import reprocessingpicture
+
+        return reprocessingpicture.hovered(self)
 
     def __str__(self) -> str:
         remarks = [f"* {remark}" for remark in self._remarks()]

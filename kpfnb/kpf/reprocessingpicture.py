@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sized
 from typing import TYPE_CHECKING
 
+from kpfnb import pictures
 from kpfnb.kpf.reprocessing import Fate, Reprocessing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from kpfnb.hovering import Hovered, Told
 
 # Okabe and Ito's colours, told apart by colour-blind people too
 COLOURS = {
@@ -38,15 +42,88 @@ def draw(result: Reprocessing) -> Figure:
     return figure
 
 
+def hovered(result: Reprocessing) -> Hovered:
+    """The picture; over a bar the observations of that night and fate, over a curve the product."""
+    import numpy as np
+
+    from kpfnb.hovering import Hovered, Points, area
+
+    figure = draw(result)
+    by_night = _by_night(result)
+    nights = list(by_night)
+
+    def bar(x: float, y: float) -> str:
+        column = round(x)
+        if not 0 <= column < len(nights) or abs(x - column) > _width(nights) / 2:
+            return ""
+        fate = _at(by_night[nights[column]], y)
+        return about(result, nights[column], fate) if fate else ""
+
+    told: dict[Axes, Told] = {figure.axes[0]: area(bar)} if nights else {}
+    if result.batches:
+        unit, divisor = _clock(result)
+        made = [
+            (level, number, time / divisor)
+            for level in result.levels
+            for number, time in enumerate(_times(result, level), start=1)
+        ]
+        at = np.array([(time, number) for _, number, time in made], float).reshape(-1, 2)
+
+        def product(one: int) -> str:
+            level, number, time = made[one]
+            return f"{level}: number {number}, made after {time:.1f} {unit}"
+
+        told[figure.axes[1]] = Points(at, product)
+    return Hovered(figure, told)
+
+
+def about(result: Reprocessing, night: str, fate: Fate) -> str:
+    """The observations of a night with that fate."""
+    from kpfnb import hovering
+
+    found = [one for one in result.having(fate) if one.night == night]
+    named = [f"{one.name} {one.reason}".rstrip() for one in found]
+    return f"{night}: {len(found)} {fate}\n{hovering.names(named)}"
+
+
+def _at(counts: Mapping[Fate, int], height: float) -> Fate | None:
+    """The fate at a height of a stacked bar; None above it."""
+    top = 0
+    for fate in Fate:
+        top += counts[fate]
+        if 0 <= height < top:
+            return fate
+    return None
+
+
+def _by_night(result: Reprocessing) -> dict[str, dict[Fate, int]]:
+    return {night: counts for night, counts in sorted(result.nights.items()) if night}
+
+
+def _width(nights: Sized) -> float:
+    """Of a bar: gaps between many bars would be a pattern of their own."""
+    return 0.8 if len(nights) <= NIGHTS_LABELLED else 1
+
+
+def _clock(result: Reprocessing) -> tuple[str, int]:
+    """The unit of the time axis, and its seconds."""
+    return ("min", 60) if result.seconds >= 120 else ("s", 1)
+
+
+def _times(result: Reprocessing, level: str) -> list[float]:
+    return sorted(time for batch in result.batches for time in batch.made[level])
+
+
 def _draw_nights(axes: Axes, result: Reprocessing) -> None:
-    by_night = {night: counts for night, counts in sorted(result.nights.items()) if night}
+    by_night = _by_night(result)
+    if not by_night:
+        pictures.nothing(axes, result.reason)
+        return
     places = range(len(by_night))
     bottom = [0] * len(by_night)
-    # Gaps between many bars would be a pattern of their own
-    width = 0.8 if len(by_night) <= NIGHTS_LABELLED else 1
     for fate in (fate for fate in Fate if any(counts[fate] for counts in by_night.values())):
         heights = [counts[fate] for counts in by_night.values()]
-        axes.bar(places, heights, width, bottom=bottom, color=COLOURS[fate], label=fate)
+        axes.bar(places, heights, _width(by_night), bottom=bottom, color=COLOURS[fate], label=fate)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     step = max(1, -(-len(by_night) // NIGHTS_LABELLED))
     axes.set_xticks(places[::step], list(by_night)[::step], rotation=45, ha="right")
@@ -54,14 +131,13 @@ def _draw_nights(axes: Axes, result: Reprocessing) -> None:
     axes.set_xlim(-1 - max(0, 4 - len(by_night)), len(by_night) + max(0, 4 - len(by_night)))
     axes.set_xlabel("night (UT)")
     axes.set_ylabel("observations")
-    if by_night:
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
 
 def _draw_products(axes: Axes, result: Reprocessing) -> None:
-    unit, divisor = ("min", 60) if result.seconds >= 120 else ("s", 1)
+    unit, divisor = _clock(result)
     for level, colour, style in zip(result.levels, LEVEL_COLOURS, LINE_STYLES, strict=False):
-        times = sorted(t for batch in result.batches for t in batch.made[level])
+        times = _times(result, level)
         moments = [0, *(t / divisor for t in times), result.seconds / divisor]
         made = [*range(len(times) + 1), len(times)]
         axes.step(moments, made, style, where="post", color=colour, label=level)

@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kpfnb import settings
+from kpfnb import pictures, settings
 from kpfnb.errors import BadInput, BadParameter
 from kpfnb.kpf import namelist, survey
 from kpfnb.kpf.index import Index
@@ -111,6 +111,9 @@ class Touched(Brief):
         figure = Figure(figsize=(6, 2.4), layout="constrained")
         axes = figure.add_subplot()
         states = [state for state in State if self.having(state)]
+        if not states:
+            pictures.nothing(axes, "no files")
+            return figure
         bars = axes.barh([str(s) for s in states], [len(self.having(s)) for s in states])
         axes.bar_label(bars, padding=3)
         axes.set_xlabel("files")

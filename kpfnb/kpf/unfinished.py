@@ -3,7 +3,9 @@
 The DRP writes a product in its place, extension by extension. One that was cut between two
 extensions is a FITS file without a flaw that anybody can see, newer than its L0, and would count as
 done for ever. So what was written in the last moments of a DRP that was interrupted or killed is
-set aside under another name, and made again by the next run.
+set aside under another name, and made again by the next run. On a busy machine one process of the
+DRP may have stood still for longer than that in the middle of a product while others wrote theirs:
+what is visibly cut is set aside too, however old.
 
 A mark says which products are in work; one that is found later is that of a killed run.
 """
@@ -13,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from kpfnb import files
+from kpfnb import files, fitsheader
 
-SUSPECT_SECONDS = 5.0
-"""No DRP pauses for so long while it writes one product."""
+SUSPECT_SECONDS = 30.0
+"""Hardly a DRP pauses for so long between two extensions of one product."""
 
 SUFFIX = ".unfinished"
 
@@ -32,7 +34,7 @@ def clear(file: Path) -> None:
 
 
 def distrust(file: Path) -> list[Path]:
-    """After the DRP was cut off: set aside what it wrote last, and take the mark away.
+    """After the DRP was cut off: set aside what it wrote last or half, and take the mark away.
 
     Returns the new names; [] where there is no mark. No clock but the file system's is asked: the
     DRP's end is taken to be that of its last product.
@@ -44,7 +46,11 @@ def distrust(file: Path) -> list[Path]:
     }
     written = {path: moment for path, (moment, old) in now.items() if moment not in (old, 0)}
     since = max(written.values(), default=0) - SUSPECT_SECONDS * 1e9
-    aside = [set_aside(path) for path, moment in written.items() if moment >= since]
+    aside = [
+        set_aside(path)
+        for path, moment in written.items()
+        if moment >= since or fitsheader.defect(path)
+    ]
     file.unlink()
     return aside
 

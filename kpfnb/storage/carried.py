@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import pictures
 from kpfnb.live import duration
 from kpfnb.outcomes import Outcome, combine
 from kpfnb.result import Brief
@@ -170,18 +171,27 @@ class Carried(Brief):
         names = sorted((name for name, _ in folders), reverse=True)
         figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
         axes = figure.subplots()
+        title = pictures.literal(f"{self.source} → {self.destination}")
+        axes.set_title(title, fontsize="medium")
+        if not self.items:
+            pictures.nothing(axes, "no files")
+            return figure
         counts = Counter((_folder(item.path), item.state) for item in self.items)
         begun = [0] * len(names)
         for state in State:
             widths = [counts[name, state] for name in names]
             if any(widths):
-                axes.barh(names, widths, left=begun, color=_COLOURS[state], label=str(state))
+                axes.barh(
+                    list(map(pictures.literal, names)),
+                    widths,
+                    left=begun,
+                    color=_COLOURS[state],
+                    label=str(state),
+                )
                 begun = [a + b for a, b in zip(begun, widths, strict=True)]
         axes.set_xlabel("files")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_title(f"{self.source} → {self.destination}", fontsize="medium")
-        if self.items:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         return figure
 
     def __str__(self) -> str:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 
-from kpfnb.errors import BadInput
+from kpfnb import sqlitefile
 from kpfnb.watching.kind import Stamp
 
 SCHEMA = 1
-BUSY_SECONDS = 10
 REASON_LENGTH = 500
 
 _TABLES = """
@@ -68,14 +66,10 @@ class Memory:
 
     def __init__(self, path: Path) -> None:
         self.notes: list[str] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._connection = _open(path)
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:
-                raise
-            self.notes.append(f"the memory was damaged; it is now {_set_aside(path).name}")
-            self._connection = _open(path)
+        if path.exists() and sqlitefile.is_damaged(path):
+            aside = sqlitefile.move_aside(path)
+            self.notes.append(f"the memory was damaged; it is now {aside.name}")
+        self._connection = _open(path)
 
     def __enter__(self) -> Memory:
         return self
@@ -134,7 +128,7 @@ class Memory:
             )
             for row in rows
         ]
-        with _transaction(self._connection):
+        with sqlitefile.transaction(self._connection):
             self._connection.executemany(
                 "REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
@@ -147,7 +141,7 @@ class Memory:
 
     def keep_fact(self, name: str, value: str) -> None:
         """Remember a fact about the whole."""
-        with _transaction(self._connection):
+        with sqlitefile.transaction(self._connection):
             self._connection.execute("REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def _rows(self, where: str, values: Sequence[str | int] = ()) -> Iterator[Row]:
@@ -168,49 +162,14 @@ class Memory:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    try:
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("damaged")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > SCHEMA:
-            raise BadInput(
-                f"{path} is of a newer kpfnb (schema {found}; this one knows {SCHEMA})",
-                "use the newer kpfnb, or another KPFNB_WORK_DIR",
-            )
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A crash of the machine may cost the last transactions: those files are looked at again
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if found < SCHEMA:
-            with _transaction(connection):
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA}")
-    except BaseException:
-        connection.close()
-        raise
+    connection = sqlitefile.connect(path, schema=SCHEMA, make=_make, what="memory")
+    # A crash of the machine may cost the last transactions: those files are looked at again
+    connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        # On a full disk SQLite may have rolled back by itself
-        if connection.in_transaction:
-            connection.rollback()
-        raise
-
-
-def _set_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
-    path.replace(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside
+def _make(connection: sqlite3.Connection, _: int) -> None:
+    sqlitefile.execute_all(connection, _TABLES)
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb import live, settings
+from kpfnb import live, pictures, settings
 from kpfnb.errors import KpfnbError
 from kpfnb.outcomes import Outcome, combine
 from kpfnb.result import Brief
@@ -110,12 +110,11 @@ class Overview(Brief):
                 color=list(COLOURS.values()),
                 label=list(COLOURS),
             )
-            panel.set(title=one.name, ylabel="files an hour", xlim=(-HOURS, 0))
+            panel.set(title=pictures.literal(one.name), ylabel="files an hour", xlim=(-HOURS, 0))
             panel.yaxis.get_major_locator().set_params(integer=True)
             panel.legend(loc="upper left", frameon=False)
         if not self.watchers:
-            panels[0].text(-HOURS / 2, 0.5, self.reason, ha="center")
-            panels[0].set(xlim=(-HOURS, 0), yticks=[], ylabel="files an hour")
+            pictures.nothing(panels[0], self.reason)
         panels[-1].set_xlabel("hours from now")
         return figure
 

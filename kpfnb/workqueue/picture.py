@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from kpfnb import pictures
 from kpfnb.workqueue.records import Ending, Event, Item, State
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def bars(counts: Mapping[State, int], title: str) -> Figure:
     axes.set_xlim(0, max(*counts.values(), 1) * 1.1)
     axes.set_xlabel("items")
     axes.set_ylabel("state")
-    axes.set_title(f"queue {title}", loc="left", fontsize=10)
+    axes.set_title(f"queue {pictures.literal(title)}", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -101,14 +102,13 @@ def _draw(
 def _label(axes: Axes, workers: Sequence[str], zone: tzinfo) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    axes.set_yticks(range(len(workers)), workers, size=7)
+    axes.set_yticks(range(len(workers)), map(pictures.literal, workers), size=7)
     axes.invert_yaxis()
     axes.set_xlabel(f"time ({zone})")
     axes.set_ylabel("worker")
     axes.spines[["top", "right"]].set_visible(False)
     if not workers:
-        axes.set_xticks([])
-        axes.text(0.5, 0.5, "no attempts", ha="center", va="center", transform=axes.transAxes)
+        pictures.nothing(axes, "no attempts")
         return
     locator = AutoDateLocator(tz=zone)
     axes.xaxis.set_major_locator(locator)

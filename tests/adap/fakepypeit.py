@@ -104,7 +104,7 @@ def reduce(arguments: Sequence[str]) -> None:
     from kpfnb.adap.pypeit import pypeitfile
 
     behaviour = os.environ.get("FAKE_PYPEIT", "good")
-    file, log = Path(arguments[0]), Path(arguments[2])
+    file, log = Path(arguments[0]), Path(arguments[arguments.index("--log_file") + 1])
     detectors = 2 if behaviour == "one detector lost" else 1
     said = _line("INFO", f"Detectors to work on: {list(range(1, detectors + 1))}")
     log.write_text(said)

@@ -8,17 +8,21 @@ from collections import Counter
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from kpfnb import home, runs, settings
+from kpfnb.demo.headernight import COUNTS, plant
 from kpfnb.home import picture, tasks
+from kpfnb.kpf.nightreport import making
 from kpfnb.outcomes import Outcome
 from kpfnb.runs.verdict import CellError, Facts
 from kpfnb.services import valkey
 from kpfnb.workqueue.queue import Queue
 from tests import nights, samples
+from tests.kpf.verdict.conftest import NIGHT, SMALL
 
 
 def ended(notebook: str, message: str = "", **parameters: object) -> runs.Record:
@@ -98,10 +102,40 @@ def test_a_task_is_told_by_its_first_words(tmp_path: Path) -> None:
     assert found["progress"].purpose.startswith("For each night: how many")
 
 
-@pytest.mark.parametrize(
-    "counts", [{}, {("2024-01-15", "failed"): 2, ("2024-01-14", "running"): 1}]
-)
-def test_the_picture_has_a_bar_a_day(counts: dict[tuple[str, str], int]) -> None:
+def test_the_verdict_of_the_night_is_shown_with_the_way_to_its_pages(isolated: Path) -> None:
+    plant(isolated / "data", NIGHT, COUNTS, sizes=SMALL)
+    assert f"{NIGHT}: not judged yet" in home.look()._repr_html_()
+    assert home.look().to_dict()["verdict"] is None
+    making.make(NIGHT)
+    found = home.look()
+    assert found.to_dict()["verdict"] == "PASS"
+    assert f"last night: {NIGHT} PASS" in found.reason
+    page = found._repr_html_()
+    assert f"✔ PASS {NIGHT}: " in page
+    assert [one.name for one in found.verdict.pages] == ["report.html", "verdict.html"]
+    assert "judge it again" in page
+    assert "observations now" not in page
+    grown = replace(found, verdict=replace(found.verdict, observations=3, line="<script>"))
+    assert "observations now" in grown._repr_html_()
+    assert "<script" not in grown._repr_html_()
+
+
+def test_a_bar_tells_the_runs_of_its_day() -> None:
+    ended("progress", "<b>no")
+    ended("quicklook")
+    found = home.look()
+    shown = found.hovered()
+    [told] = shown.told.values()
+    today = found.failed[0].started[:10]
+    assert told(SimpleNamespace(xdata=7.2, ydata=0)).splitlines() == [
+        f"{today}: 1 succeeded, 1 failed",
+        f"progress: {found.failed[0].reason}",
+    ]
+    assert told(SimpleNamespace(xdata=-3, ydata=0)) == ""
+
+
+def test_the_picture_has_a_bar_a_day() -> None:
+    counts = {("2024-01-15", "failed"): 2, ("2024-01-14", "running"): 1}
     [axes] = picture.draw(Counter(counts), 7, date(2024, 1, 15)).axes
     assert len(axes.get_xticklabels()) == 8
     assert sum(patch.get_height() for patch in axes.patches) == sum(counts.values())

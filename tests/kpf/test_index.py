@@ -111,7 +111,7 @@ def test_where_none_can_be_written_the_work_goes_on(tmp_path):
 
 
 def test_one_that_is_locked_for_too_long_is_given_up(path, monkeypatch):
-    monkeypatch.setattr("kpfnb.kpf.index.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("kpfnb.sqlitefile.BUSY_SECONDS", 0.05)
     with Index(path) as index:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

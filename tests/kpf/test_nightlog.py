@@ -47,7 +47,7 @@ def test_a_log_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
     with closing(sqlite3.connect(log)) as database:
         database.execute("PRAGMA user_version = 99")
     for use in (lambda: nightlog.add(log, ENTRY), lambda: nightlog.read(log, "/data")):
-        with pytest.raises(BadInput, match="format 99, this kpfnb knows 2"):
+        with pytest.raises(BadInput, match="schema 99; this one knows 2"):
             use()
 
 
@@ -84,7 +84,7 @@ def test_the_last_run_is_that_of_its_kind() -> None:
     assert nightlog.last_run([], nightlog.SCIENCE) == []
 
 
-def test_a_log_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_log_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
     log = tmp_path / "nights.sqlite"
     old = tuple(getattr(ENTRY, name) for name in OLD_COLUMNS)
     with closing(sqlite3.connect(log)) as database, database:

@@ -1,5 +1,7 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -8,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from kpfnb.demo.tree import consecutive
 from kpfnb.kpf import progresspicture
-from kpfnb.kpf.judgement import Count, Night
+from kpfnb.kpf.judgement import Count, Missing, Night, Reason
 from kpfnb.kpf.progress import Progress
 
 LEVELS = ("2D", "L1", "L2")
@@ -39,12 +41,37 @@ def test_the_shade_of_a_count(done, expected, label):
     assert progresspicture.shade(Count(done, expected)).label == label
 
 
-@pytest.mark.parametrize("number", [0, 1, 10, 31])
+def lacking(nights):
+    missing = tuple(
+        Missing(f"KP.{night}.0000{n}.00", "L1", Reason.MISSING)
+        for night in nights[:1]
+        for n in range(7)
+    )
+    first, *rest = made(nights, done=3).nights
+    return replace(made(nights, done=3), nights=(replace(first, missing=missing), *rest))
+
+
+@pytest.mark.parametrize("number", [2, 40])
+def test_a_cell_tells_night_level_and_what_is_missing(number):
+    picture = lacking(consecutive("20230101", number)).hovered()
+    axes = picture.figure.axes[0 if number == 2 else 1]
+    x, y = (0, 1) if number == 2 else (0, 0)
+    told = picture.told[axes](SimpleNamespace(xdata=x + 0.4, ydata=y - 0.4)).splitlines()
+    assert told == [
+        "20230101 L1: 3 of 10 done",
+        *(f"KP.20230101.0000{n}.00 missing" for n in range(4)),
+        "and 3 more",
+    ]
+    assert picture.told[axes](SimpleNamespace(xdata=1, ydata=y)) == "20230102 L1: 3 of 10 done"
+    assert picture.told[axes](SimpleNamespace(xdata=60, ydata=9)) == ""
+
+
+@pytest.mark.parametrize("number", [1, 10, 31])
 def test_a_short_range_is_one_column_a_night(number):
     figure = made(consecutive("20230101", number)).plot()
     assert len(figure.axes) == 1
     image = figure.axes[0].images[0].get_array()
-    assert image.shape[:2] == (3, max(number, 1))
+    assert image.shape[:2] == (3, number)
     assert figure.axes[0].get_xlabel() == "night (UT)"
 
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -501,6 +503,16 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = result.plot()
     assert [axes.get_ylabel() for axes in figure.axes] == ["observations", "products made"]
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 4
+    shown = result.hovered()
+    nights, products = shown.figure.axes
+    bar = partial(SimpleNamespace, inaxes=nights, xdata=0.1)
+    assert shown.told[nights](bar(ydata=1.5)) == f"{NIGHT}: 2 done\n{C}\n{A}"
+    assert shown.told[nights](bar(ydata=2.5)).startswith(f"{NIGHT}: 1 failed\n{B} ")
+    assert shown.told[nights](bar(ydata=3.5)) == ""
+    first = min(time for batch in result.batches for time in batch.made["2D"])
+    x, y = products.transData.transform((first / (60 if result.seconds >= 120 else 1), 1))
+    told = shown.told[products](SimpleNamespace(inaxes=products, x=x, y=y))
+    assert ": number 1, made after " in told
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+from astropy.io import fits
+
 from kpfnb.kpf import unfinished
 
 NAMES = ("before", "early", "late", "last", "never")
@@ -15,13 +18,24 @@ def test_what_was_written_last_is_set_aside(tmp_path: Path) -> None:
     mark = tmp_path / "state/mark.json"
     unfinished.mark(mark, paths)
     put(early, 1000)
-    put(late, 1006)
-    put(last, 1010)
+    put(late, 1900)
+    put(last, 1900 + unfinished.SUSPECT_SECONDS)
     aside = unfinished.distrust(mark)
     assert aside == [tmp_path / "late.fits.unfinished", tmp_path / "last.fits.unfinished"]
     assert all(path.exists() for path in (*aside, before, early))
     assert not any(path.exists() for path in (late, last, never, mark))
     assert unfinished.distrust(mark) == []
+
+
+def test_what_is_visibly_cut_is_set_aside_however_old(tmp_path: Path) -> None:
+    stalled, last = paths = [tmp_path / "stalled.fits", tmp_path / "last.fits"]
+    mark = tmp_path / "mark.json"
+    unfinished.mark(mark, paths)
+    put(stalled, 1000, cut=2000)
+    put(last, 2000)
+    assert unfinished.distrust(mark) == [
+        path.with_name(f"{path.name}.unfinished") for path in paths
+    ]
 
 
 def test_a_mark_taken_away_says_nothing(tmp_path: Path) -> None:
@@ -34,6 +48,7 @@ def test_a_mark_taken_away_says_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a.fits").exists()
 
 
-def put(path: Path, modified: float) -> None:
-    path.write_text("x")
+def put(path: Path, modified: float, *, cut: int = 0) -> None:
+    fits.PrimaryHDU(np.zeros(2000, "i2")).writeto(path, overwrite=True)
+    os.truncate(path, path.stat().st_size - cut)
     os.utime(path, (modified, modified))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.outcomes import Outcome, combine
@@ -178,6 +179,21 @@ class Delivered(Brief):
 
         rows = [(one.unit, *finding) for one in self.parcels for finding in one.findings()]
         return pd.DataFrame(rows, columns=["unit", "what", "which"])
+
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row about a unit leads to, as HTML: its findings, and its reductions if here."""
+        from kpfnb import storage
+        from kpfnb.adap import dataset, evidence
+
+        unit = str(row["unit"])
+        findings = self.findings()
+        told = evidence.table("findings", findings[findings["unit"] == unit], is_open=True)
+        origin = storage.at(self.source)
+        if not origin.is_local:
+            return f"<h4>{html.escape(unit)}</h4>{told}"
+        folder = Path(origin.argument) / unit / dataset.COMPLETE
+        made = [one for one in sorted(folder.glob(dataset.REDUCTIONS)) if one.is_dir()]
+        return told + "".join(evidence.of(one, unit) for one in made)
 
     def plot(self) -> Figure:
         """Uploaded a day, with the quota."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import pictures
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -28,18 +30,19 @@ def days(counts: Mapping[str, Mapping[str, Any]], quota: int, title: str) -> Fig
     scale, unit = next(pair for pair in UNITS if max([quota, *sizes, 1]) >= pair[0])
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
+    # A name is no formula, whatever is in it
+    axes.set_title(f"uploaded to {pictures.literal(title)}", fontsize="medium")
+    if not shown:
+        pictures.nothing(axes, "nothing uploaded yet")
+        return figure
     axes.bar(shown, [size / scale for size in sizes], width=0.6, color=UPLOADED, label="uploaded")
     if quota:
         axes.axhline(quota / scale, color=QUOTA, linestyle="--", label="daily quota")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    if not shown:
-        axes.text(0.5, 0.5, "nothing uploaded yet", transform=axes.transAxes, ha="center")
-        axes.set_xticks([])
     axes.set_xlim(-0.6, max(len(shown), 4) - 0.4)
     axes.set_ylabel(unit)
     axes.set_xlabel("day (UTC)")
     axes.tick_params(axis="x", rotation=30 if len(shown) > 6 else 0)
-    axes.set_title(f"uploaded to {title}", fontsize="medium")
     return figure
 
 
@@ -51,11 +54,15 @@ def checked(files: Mapping[str, int], wrong: Mapping[str, int], title: str) -> F
     names = sorted(files, key=lambda name: (-wrong.get(name, 0), name))[:DAYS][::-1]
     figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
     axes = figure.subplots()
+    axes.set_title(f"checked in {pictures.literal(title)}", fontsize="medium")
+    if not names:
+        pictures.nothing(axes, "nothing delivered yet")
+        return figure
     good = [files[name] - wrong.get(name, 0) for name in names]
-    axes.barh(names, good, color=UPLOADED, label="right")
-    axes.barh(names, [wrong.get(n, 0) for n in names], left=good, color=QUOTA, label="wrong")
+    named = [pictures.literal(name) for name in names]
+    axes.barh(named, good, color=UPLOADED, label="right")
+    axes.barh(named, [wrong.get(n, 0) for n in names], left=good, color=QUOTA, label="wrong")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("files")
-    axes.set_title(f"checked in {title}", fontsize="medium")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure

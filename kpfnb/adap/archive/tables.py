@@ -45,8 +45,7 @@ def read(path: Path) -> list[dict[str, Any]]:
             # Of columns of nulls that are called numbers
             warnings.simplefilter("ignore")
             found = Table.read(path.read_text(encoding="utf-8"), format=FORMAT)
-    except Exception as error:
-        # astropy has no family of errors for tables
+    except (OSError, ValueError, TypeError, LookupError) as error:
         raise BadInput(f"{path.name} is not an IPAC table: {error}", "make it anew") from error
     return [
         {name: _plain(value) for name, value in zip(found.colnames, row, strict=True)}

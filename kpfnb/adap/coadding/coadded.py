@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.coadding.coaddtask import Kind
 from kpfnb.adap.coadding.reducedexposures import Exposure
 from kpfnb.adap.pypeit.command import Step
+from kpfnb.links import link
 from kpfnb.outcomes import Outcome
 from kpfnb.plain import plain
 from kpfnb.result import Brief
@@ -261,6 +262,25 @@ class Coadded(Brief):
         from kpfnb.adap.coadding import coaddpicture
 
         return coaddpicture.figure([self])
+
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row about a coadd leads to, as HTML: its picture, its exposures, its files."""
+        from kpfnb.adap import evidence
+
+        parts = []
+        for one in (one for one in self.coadds if one.name == row["coadd"]):
+            alone = replace(self, coadds=(one,)).plot()
+            places = [self.output / name for name in one.products]
+            logs = sorted(self.output.glob("*.log"))
+            files = " · ".join(link(path, path.name) for path in [*places, *logs])
+            frames = "".join(f"<li>{html.escape(name)}</li>" for name in one.frames)
+            head = html.escape(f"{one.target}: {one.name}")
+            parts.append(
+                f"<h4>{head}</h4><p>{html.escape(one.reason)}</p>"
+                f"<p>{files}</p>{evidence.picture(alone, one.name)}"
+                f"{evidence.fold(f'exposures ({len(one.frames)})', f'<ul>{frames}</ul>')}"
+            )
+        return "".join(parts)
 
     def _status(self, one: Coadd) -> str:
         return "planned" if self.dry_run else "coadded" if one.good else "failed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,15 @@ FOLDER = "datasets"
 
 @dataclass(frozen=True, repr=False)
 class Coadds(Brief):
-    """What became of the spectra and of the images; a `kpfnb.result.Result`."""
+    """What became of the spectra and of the images; a `kpfnb.result.Result`.
+
+    Attributes
+    ----------
+    root : the folder that has the reductions
+    """
 
     parts: tuple[Coadded, ...]
+    root: Path = Path()
 
     @property
     def outcome(self) -> Outcome:
@@ -67,6 +73,21 @@ class Coadds(Brief):
 
         return coaddpicture.figure(self.parts)
 
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row of its tables leads to, as HTML: a coadd, or an exposure's reduction."""
+        if "coadd" in row:
+            found = [one for one in self.parts if one.kind.upper() == row["of"]]
+            return "".join(one.lead(row) for one in found)
+        from kpfnb.adap import evidence
+        from kpfnb.adap.coadding import reducedexposures
+
+        night, _, file = str(row["file"]).rpartition("/")
+        return "".join(
+            evidence.of(folder, " · ".join(filter(None, [self.root.name, night])), file=file)
+            for date, folder in reducedexposures.reductions(self.root)
+            if date == night
+        )
+
     def _joined(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         import pandas as pd
 
@@ -101,4 +122,4 @@ def run(
     if not wanted:
         raise BadParameter("kinds: nothing is to be coadded", "name 1d, 2d or both")
     folder = (Path(root) if str(root) else settings.load().work_dir / FOLDER) / item
-    return Coadds(tuple(coadd.run(folder, kind=kind, **options) for kind in wanted))
+    return Coadds(tuple(coadd.run(folder, kind=kind, **options) for kind in wanted), folder)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from kpfnb import pictures
 from kpfnb.adap.profile import UNKNOWN
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def figure(frames: Iterable[tuple[tuple[str, ...], bool]]) -> Figure:
     kinds = sorted({kind for kind, _ in told})
     chart = Figure(figsize=(7, 1 + 0.35 * max(len(kinds), 1)), layout="constrained")
     axes = chart.add_subplot()
+    if not kinds:
+        pictures.nothing(axes, "no frames")
+        return chart
     begin = [kept[kind] for kind in kinds]
     axes.barh(kinds, begin, color=KEPT, label="used")
     axes.barh(kinds, [out[k] for k in kinds], left=begin, color=LEFT, label="left out", hatch="//")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +67,22 @@ class Prepared(Brief):
         import pandas as pd
 
         return self.setups.frames() if self.setups else pd.DataFrame()
+
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row about a dataset leads to, as HTML: its frames, and its reduction if there."""
+        from kpfnb.adap import dataset, evidence
+
+        name = str(row["dataset"])
+        told = ["file", "night", "types", "target", "state", "note"]
+        frames = self.frames.frames()
+        shown = frames.loc[frames["dataset"] == name, told]
+        text = f"<h4>{html.escape(name)}</h4>{evidence.table('frames', shown, is_open=True)}"
+        chosen = self.calibrations()
+        if len(chosen):
+            own = chosen[chosen["dataset"] == name].drop(columns="dataset")
+            text += evidence.table("what PypeIt is to use", own)
+        folder = self.frames.root / name / dataset.COMPLETE / "reduce"
+        return text + (evidence.of(folder, name) if folder.is_dir() else "")
 
     def plot(self) -> Figure:
         """The frames of each type: in place and not."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+TAIL_BYTES = 20_000
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 FORMATS = (
@@ -93,6 +94,20 @@ def parse(lines: Iterable[str]) -> Log:
             last = entries[-1]
             entries[-1] = replace(last, text=f"{last.text}\n{plain.strip()}")
     return Log(tuple(entries))
+
+
+def tail(path: Path, most_bytes: int = TAIL_BYTES) -> list[str]:
+    """The last lines of a log, without colours and empty lines; a long one is not read whole.
+
+    FileNotFoundError where there is none.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as content:
+        content.seek(-min(most_bytes, size), 2)
+        text = content.read().decode("utf-8", errors="replace")
+    # The first line of a part is a part of a line
+    lines = text.splitlines()[1 if size > most_bytes else 0 :]
+    return [COLOUR.sub("", line) for line in lines if line.strip()]
 
 
 def last_exception(printed: str) -> str:

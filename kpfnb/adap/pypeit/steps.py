@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ class Steps:
     ----------
     lock : a file that is locked for as long as one of the processes lives
     progress : False shows nothing
+    tell : called now and then with which command is doing what
     taken : the commands that ran, in order
     """
 
@@ -26,12 +27,33 @@ class Steps:
     variables: Mapping[str, str]
     lock: Path
     progress: bool = True
+    tell: Callable[[str], None] = lambda text: None
     taken: list[Step] = field(default_factory=list)
 
-    def run(self, name: str, arguments: Sequence[str], log: Path, *, label: str = "") -> Step:
-        """Run a command in the folder of its log; how it ended is in the step, never raised."""
+    def run(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        *,
+        label: str = "",
+        timed: bool = False,
+    ) -> Step:
+        """Run a command in the folder of its log; how it ended is in the step, never raised.
+
+        Parameters
+        ----------
+        label : what it works on
+        timed : whether PypeIt has to tell its execution time at the end, as run_pypeit does
+        """
+        title = f"{name} {label}".strip()
+
+        def tell(text: str) -> None:
+            bar.update(note=text)
+            self.tell(f"{title}: {text}")
+
         log.parent.mkdir(parents=True, exist_ok=True)
-        with live.progress(1, f"{name} {label}".strip(), shown=self.progress) as bar:
+        with live.progress(1, title, shown=self.progress) as bar:
             step = command.run(
                 name,
                 [*arguments, "--log_file", str(log)],
@@ -41,7 +63,8 @@ class Steps:
                 limits=self.limits,
                 variables=self.variables,
                 lock=self.lock,
-                tell=lambda text: bar.update(note=text),
+                tell=tell,
+                timed=timed,
             )
             bar.update(done=1, failed=int(bool(step.failure)))
         self.taken.append(step)

@@ -78,8 +78,4 @@ def _tail(folder: Path) -> list[str]:
     logs = [path for path in found if not path.name.endswith(usefulwarnings.SUFFIX)]
     if not logs:
         return []
-    newest = max(logs, key=lambda path: path.stat().st_mtime_ns)
-    with newest.open("rb") as content:
-        content.seek(-min(TAIL_BYTES, newest.stat().st_size), 2)
-        text = content.read().decode("utf-8", errors="replace")
-    return [pypeitlog.COLOUR.sub("", line) for line in text.splitlines()[1:] if line.strip()]
+    return pypeitlog.tail(max(logs, key=lambda path: path.stat().st_mtime_ns), TAIL_BYTES)

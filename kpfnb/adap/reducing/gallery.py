@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpfnb.adap.reducing import qatar
+from kpfnb.errors import BadInput
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,13 +41,22 @@ TITLES = {
 def pictures(folder: Path) -> list[Path]:
     """The QA pictures of one setup's folder, by name.
 
-    Those in its archive are `QA.tar.gz/QA/PNGs/name.png`: places that only a `Gallery` can read.
+    Those in its archive are `QA.tar.gz/QA/PNGs/name.png`: places that only `thumbnails` can read.
+    An archive that can't be read is named instead of them.
     """
     archive = folder / qatar.ARCHIVE
     if (folder / FOLDER).is_dir() or not archive.is_file():
         return sorted((folder / FOLDER).glob("*.png"))
-    begin = f"{FOLDER}/"
-    return sorted(archive / name for name in qatar.names(archive) if name.startswith(begin))
+    try:
+        return sorted(archive / name for name in qatar.names(archive) if _is_picture(name))
+    except BadInput:
+        return [archive]
+
+
+def _is_picture(name: str) -> bool:
+    """Whether a file of an archive lies where PypeIt puts its pictures, and nowhere else."""
+    folder, _, file = name.rpartition("/")
+    return folder == FOLDER and file.endswith(".png")
 
 
 @dataclass(frozen=True)
@@ -62,10 +72,7 @@ class Gallery:
     def _repr_html_(self) -> str:
         """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
         figures, left_out, used = [], [], 0
-        ranked = _each_kind_first(self.paths)
-        archived = _archived(ranked[:MOST_ARCHIVED])
-        for path in ranked:
-            encoded = thumbnail(archived.get(path, path))
+        for path, encoded in thumbnails(_each_kind_first(self.paths)).items():
             if not encoded or used + len(encoded) > self.budget_bytes:
                 left_out.append(path.name)
                 continue
@@ -94,20 +101,25 @@ def kind_of(path: Path) -> str:
     return next((kind for kind in TITLES if kind in path.stem), path.stem)
 
 
-def _archived(paths: Sequence[Path]) -> dict[Path, io.BytesIO]:
-    """The contents of those pictures that are in archives, each archive read once."""
+def thumbnails(paths: Sequence[Path]) -> dict[Path, str]:
+    """Pictures, small, as base64 of a JPEG; '' where it is none. Each archive is read once."""
+    packed = _packed(paths[:MOST_ARCHIVED])
+    return {path: _thumbnail(packed.get(path, path)) for path in paths}
+
+
+def _packed(paths: Sequence[Path]) -> dict[Path, io.BytesIO]:
+    """The contents of those pictures that are in archives."""
     found = {}
-    wanted = set(paths)
     for archive in sorted({path.parents[2] for path in paths}):
         if archive.is_file():
-            for name, content in qatar.read(archive):
-                if archive / name in wanted:
-                    found[archive / name] = io.BytesIO(content)
+            own = [path for path in paths if path.parents[2] == archive]
+            wanted = {path.relative_to(archive).as_posix() for path in own}
+            for name, content in qatar.pick(archive, wanted).items():
+                found[archive / name] = io.BytesIO(content)
     return found
 
 
-def thumbnail(path: Path | io.BytesIO) -> str:
-    """A picture, small, as base64 of a JPEG; '' where it is no picture."""
+def _thumbnail(path: Path | io.BytesIO) -> str:
     from PIL import Image as images
 
     try:

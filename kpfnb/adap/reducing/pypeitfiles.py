@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import compute, files, locks, settings
-from kpfnb.adap.pypeit import command, installation, memory, pack, pypeitfile
+from kpfnb.adap.pypeit import installation, memory, pack, pypeitfile
 from kpfnb.adap.pypeit.command import Limits
 from kpfnb.adap.pypeit.pypeitfile import PypeItFile
+from kpfnb.adap.pypeit.steps import Steps
 from kpfnb.adap.reducing import frames, products, task, usefulwarnings, workplace
 from kpfnb.adap.reducing.frames import RawFrame
 from kpfnb.adap.reducing.products import SCIENCE, Verdict
@@ -132,17 +133,9 @@ def _reduce(
     with memory.reserve(_expected(job, old), name=job.name, folder=job.path.parent):
         # A second run must not be judged by the words of the first
         log.unlink(missing_ok=True)
-        step = command.run(
-            "run_pypeit",
-            [job.path.name, "--log_file", str(log), *OPTIONS],
-            folder=log.parent,
-            log=log,
-            label=job.path.stem,
-            limits=job.limits,
-            variables=job.variables,
-            lock=lock,
-            timed=True,
-        )
+        steps = Steps(job.limits, job.variables, lock, progress=False)
+        arguments = [job.path.name, *OPTIONS]
+        step = steps.run("run_pypeit", arguments, log, label=job.path.stem, timed=True)
     verdicts = [_fresh(one, plan, began.timestamp()) for one in products.judge(plan, step.failure)]
     made = Reduction(
         output=job.path.parent.parent,

@@ -12,7 +12,7 @@ import io
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,8 @@ LEVEL = 0
 """Pictures are compressed already: ten times the CPU would make them 9 % smaller."""
 
 CHUNK = 1 << 20
+LARGEST_PICKED = 50_000_000
+"""No picture of PypeIt's is so large (bytes)."""
 
 
 def pack(setup_folder: Path) -> Path | None:
@@ -64,15 +66,35 @@ def read(archive: Path) -> Iterator[tuple[str, bytes]]:
     `BadInput` where it can't be read.
     """
     with _opened(archive) as tar:
-        for member in tar:
+        for member in _plain(tar):
             if content := tar.extractfile(member):
                 yield member.name, content.read()
+
+
+def pick(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:
+    """Those files of an archive, by the names that `names` gives; nothing is written to disk.
+
+    What is there no more, or is too large for a picture, is left out. `BadInput` where it can't
+    be read.
+    """
+    found = {}
+    with _opened(archive) as tar:
+        for member in _plain(tar):
+            if member.name in wanted and member.size <= LARGEST_PICKED:
+                content = tar.extractfile(member)
+                found[member.name] = content.read() if content else b""
+    return found
 
 
 def names(archive: Path) -> list[str]:
     """The files of an archive, as `read` names them; `BadInput` where it can't be read."""
     with _opened(archive) as tar:
-        return tar.getnames()
+        return [member.name for member in _plain(tar)]
+
+
+def _plain(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Files only: where a link in an archive leads is nobody's promise."""
+    return (member for member in tar if member.isreg())
 
 
 @contextmanager

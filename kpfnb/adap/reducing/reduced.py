@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,6 +230,12 @@ class Reduction(Brief):
         from kpfnb.adap.reducing import gallery
 
         return gallery.Gallery([p for s in self._setups for p in gallery.pictures(self.output / s)])
+
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row about a frame leads to, as HTML: its QA pictures and spectra, and all else."""
+        from kpfnb.adap import evidence
+
+        return evidence.of(self.output, self.output.name, file=str(row.get("file", "")))
 
     @property
     def _setups(self) -> list[str]:

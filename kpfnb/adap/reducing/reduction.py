@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, live, locks, settings
-from kpfnb.adap.pypeit import command, memory, pack, pypeitfile
+from kpfnb import files, locks, settings
+from kpfnb.adap.pypeit import memory, pack, pypeitfile
 from kpfnb.adap.pypeit.command import Limits, Step
 from kpfnb.adap.pypeit.pypeitfile import PypeItFile
+from kpfnb.adap.pypeit.steps import Steps
 from kpfnb.adap.reducing import frames, products, task, workplace
 from kpfnb.adap.reducing.frames import RawFrame
 from kpfnb.adap.reducing.products import Verdict
@@ -82,11 +83,11 @@ def run(
         variables = pack.environment(settings.load().work_dir)
         lock = locks.path(f"{name}-processes")
         expected = expected_bytes or memory.expected_bytes(old.to_dict() if old else None)
-        work = _Work(plan, limits, variables, lock, progress, tell)
+        steps = Steps(limits, variables, lock, progress, tell)
         workplace.begin(plan.output, inputs)
         try:
             with memory.reserve(expected, name=_place(plan.output), folder=plan.output, tell=tell):
-                result = work.do(found, inputs)
+                result = _Work(plan, steps).do(found, inputs)
             files.write_json(plan.output / workplace.RECORD, result.to_dict())
         except BaseException:
             # Stopped or broken off: an earlier reduction is put back at once
@@ -104,14 +105,14 @@ class _Work:
     """The commands of one reduction, in their order."""
 
     task: Task
-    limits: Limits
-    variables: dict[str, str]
-    lock: Path
-    progress: bool
-    tell: Callable[[str], None]
+    steps: Steps
 
     def do(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> Reduction:
         """Everything from the raw frames to the judged products."""
+        made = self._do(found, inputs)
+        return replace(made, steps=tuple(self.steps.taken))
+
+    def _do(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> Reduction:
         result = Reduction(
             output=self.task.output,
             inputs=inputs,
@@ -125,7 +126,6 @@ class _Work:
                 shutil.copytree(folder, self.task.output / folder.name)
         else:
             step = self._set_up(found)
-            result = replace(result, steps=(step,))
             if step.failure:
                 return replace(result, problems=(f"{step.name}: {step.failure}",))
         plans = [pypeitfile.read(p) for p in sorted(self.task.output.glob("*/*.pypeit"))]
@@ -141,7 +141,7 @@ class _Work:
             config = output / "parameters.cfg"
             files.write_text(config, "\n".join(self.task.config) + "\n")
             arguments += ["-p", str(config)]
-        return self._run("pypeit_setup", arguments, output / "pypeit_setup.log")
+        return self.steps.run("pypeit_setup", arguments, output / "pypeit_setup.log")
 
     def _reduce_all(self, result: Reduction, plans: Sequence[PypeItFile]) -> Reduction:
         if not plans:
@@ -149,47 +149,19 @@ class _Work:
         for plan in plans:
             if lacking := plan.lacking:
                 reason = f"no {' and no '.join(lacking)} frame in setup {plan.setup}"
-                result = _with(result, None, reason, products.refuse(plan, reason))
+                result = _with(result, reason, products.refuse(plan, reason))
                 continue
             name = plan.path.parent.name
             log = plan.path.with_suffix(".log")
-            step = self._run("run_pypeit", [plan.path.name], log, label=name, timed=True)
+            step = self.steps.run("run_pypeit", [plan.path.name], log, label=name, timed=True)
             problem = f"{step.name}: {step.failure}" if step.failure else ""
-            result = _with(result, step, problem, products.judge(plan, step.failure))
+            result = _with(result, problem, products.judge(plan, step.failure))
         return result
 
-    def _run(
-        self, name: str, arguments: list[str], log: Path, *, label: str = "", timed: bool = False
-    ) -> Step:
-        title = f"{name} {label}".strip()
 
-        def tell(text: str) -> None:
-            bar.update(note=text)
-            self.tell(f"{title}: {text}")
-
-        with live.progress(1, title, shown=self.progress) as bar:
-            step = command.run(
-                name,
-                [*arguments, "--log_file", str(log)],
-                folder=log.parent,
-                log=log,
-                label=label,
-                limits=self.limits,
-                variables=self.variables,
-                lock=self.lock,
-                tell=tell,
-                timed=timed,
-            )
-            bar.update(done=1, failed=int(bool(step.failure)))
-        return step
-
-
-def _with(
-    result: Reduction, step: Step | None, problem: str, verdicts: Sequence[Verdict]
-) -> Reduction:
+def _with(result: Reduction, problem: str, verdicts: Sequence[Verdict]) -> Reduction:
     return replace(
         result,
-        steps=(*result.steps, *([step] if step else [])),
         problems=(*result.problems, *([problem] if problem else [])),
         science=(*result.science, *verdicts),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +202,21 @@ class Reductions(Brief):
         from kpfnb.adap.reducing import gallery
 
         return gallery.Gallery([path for one in self.reductions for path in one.qa().paths])
+
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row about a dataset, or a frame of it, leads to, as HTML."""
+        from kpfnb.adap import evidence
+
+        file = str(row.get("file", ""))
+        parts = [part for part in self.parts if part.name == row.get("name")]
+        told = [
+            f"<p>{html.escape(f'{one.name}: {one.outcome}: {one.reason}')}</p>" for one in parts
+        ]
+        return "".join(told) + "".join(
+            evidence.of(made.output, part.name, file=file)
+            for part in parts
+            for made in part.reductions
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.outcome}: {self.reason}"]

@@ -10,17 +10,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from kpfnb import files, settings
+from kpfnb import files, settings, yamlfile
 from kpfnb.adap.pypeit import pypeitlog
 from kpfnb.errors import BadInput
 
-LIST = "usefulwarnings.yml"
+LIST = Path(__file__).with_name("usefulwarnings.yml")
 SUFFIX = "_useful_warns.log"
 HINT = "give sections, each with a list of texts; * stands for any text"
 
@@ -81,19 +77,15 @@ def _section(text: str, sections: dict[str, re.Pattern[str]]) -> str:
 @cache
 def _sections(path: Path | None) -> dict[str, re.Pattern[str]]:
     """One expression for each section of the list."""
-    name = str(path or LIST)
-    try:
-        source = path or resources.files(__package__).joinpath(LIST)
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"can't read the list of warnings {name}: {error}", HINT) from error
-    if not isinstance(content, dict) or not all(map(_is_list_of_texts, content.values())):
-        raise BadInput(f"{name} is no list of warnings", HINT)
-    return {str(section): _any_of(texts) for section, texts in content.items()}
-
-
-def _is_list_of_texts(texts: Any) -> bool:
-    return isinstance(texts, list) and all(isinstance(t, str) and t.strip(" *") for t in texts)
+    document = yamlfile.read(path or LIST, hint=HINT)
+    sections = document.mapping("a list of warnings")
+    for name, texts in sections.items():
+        if not isinstance(texts, list):
+            raise document.wrong("a section is a list of texts", name)
+        for number, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip(" *"):
+                raise document.wrong(f"{text!r} is no text of a warning", name, number)
+    return {str(name): _any_of(texts) for name, texts in sections.items()}
 
 
 def _any_of(texts: Iterable[str]) -> re.Pattern[str]:

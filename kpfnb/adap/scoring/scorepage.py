@@ -16,7 +16,7 @@ from kpfnb.adap.reducing import gallery
 from kpfnb.adap.scoring.scorecard import Scorecard
 from kpfnb.adap.scoring.scorefaults import Fault
 from kpfnb.adap.scoring.scorerow import Row, Status
-from kpfnb.adap.scoring.scores import BadOne, Scores
+from kpfnb.adap.scoring.scores import BadOne, Scores, pictures
 from kpfnb.runs import report, view
 from kpfnb.runs.view import SIGNS
 
@@ -148,14 +148,18 @@ def _picture(scores: Scores) -> str:
 
 def _with_pictures(worst: Sequence[BadOne]) -> list[dict[str, Any]]:
     """The worst slits, with the pictures for which there is room."""
+    found = pictures(worst)
+    small = gallery.thumbnails(list(dict.fromkeys(path for paths in found for path in paths)))
     shown, used = [], 0
-    for one in worst:
-        pictures = []
-        for path in one.pictures():
-            encoded = gallery.thumbnail(path)
+    for one, paths in zip(worst, found, strict=True):
+        own = []
+        for path in paths:
+            encoded = small[path]
             if encoded and used + len(encoded) <= PICTURES_BYTES:
                 used += len(encoded)
                 title = gallery.TITLES.get(gallery.kind_of(path), "")
-                pictures.append({"title": title, "name": path.stem, "data": encoded})
-        shown.append({"one": one, "slit": one.scored.slit, "pictures": pictures})
+                own.append({"title": title, "name": path.stem, "data": encoded})
+        unreadable = [path.name for path in paths if not small[path]]
+        slit = {"one": one, "slit": one.scored.slit}
+        shown.append(slit | {"pictures": own, "unreadable": unreadable})
     return shown

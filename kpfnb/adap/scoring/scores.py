@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kpfnb.adap.reducing.gallery import Gallery
+    from kpfnb.hovering import Hovered
 
 PAGE = "scorecard.html"
 WORST = 12
@@ -34,17 +35,6 @@ class BadOne(NamedTuple):
 
     card: Scorecard
     scored: ScoredSlit
-
-    @property
-    def name(self) -> str:
-        """The dataset and the slit."""
-        return f"{self.card.dataset} {self.scored.slit.name}"
-
-    def pictures(self) -> list[Path]:
-        """The QA pictures of this slit: of its calibration, and of its exposure."""
-        from kpfnb.adap.scoring import slitpictures
-
-        return slitpictures.find(self.card.folder, self.scored)
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,6 +117,27 @@ class Scores(Brief):
 
         return pd.DataFrame([row.to_dict() for row in self.rows], columns=list(COLUMNS))
 
+    def brief(self) -> pd.DataFrame:
+        """One row a science frame; columns that count nothing are left out."""
+        table = self.to_frame()
+        return table[[n for n in table.columns if n in COLUMNS[:7] or any(table[n] != 0)]]
+
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row of its tables leads to, as HTML: its slit's pictures, and its reduction."""
+        from kpfnb.adap import evidence
+        from kpfnb.adap.reducing.gallery import Gallery
+
+        spec2d, slit, file = (str(row.get(name, "")) for name in ("spec2d", "slit", "science_file"))
+        cards = [card for card in self.cards if card.dataset == row.get("dataset")]
+        # A dataset may be reduced twice
+        own = [card for card in cards if _holds(card, file, spec2d)]
+        found = [
+            BadOne(c, o) for c in own for o in c.slits if (o.spec2d, o.slit.name) == (spec2d, slit)
+        ]
+        shown = Gallery([path for paths in pictures(found) for path in paths])
+        head = f"<h4>{html.escape(f'{spec2d} · {slit}')}</h4>{shown._repr_html_()}" if slit else ""
+        return head + "".join(evidence.of(one.folder, one.dataset, file=file) for one in own)
+
     def slits(self) -> pd.DataFrame:
         """One row a slit of an exposure: what was measured of it, and what is wrong with it."""
         import pandas as pd
@@ -158,11 +169,17 @@ class Scores(Brief):
 
         return scorepictures.overview(self)
 
+    def hovered(self) -> Hovered:
+        """The plot, and which slits or dataset are at the mouse."""
+        from kpfnb.adap.scoring import scorepictures
+
+        return scorepictures.hovered(self)
+
     def qa(self, most: int = WORST) -> Gallery:
         """The QA pictures of the worst slits, to be shown by a notebook."""
         from kpfnb.adap.reducing.gallery import Gallery
 
-        found = [path for one in self.worst(most) for path in one.pictures()]
+        found = [path for paths in pictures(self.worst(most)) for path in paths]
         return Gallery(list(dict.fromkeys(found)))
 
     def page(self, path: str | Path = "") -> Path:
@@ -180,26 +197,25 @@ class Scores(Brief):
         return target
 
     def __str__(self) -> str:
-        shown = [
-            "dataset",
-            "science_file",
-            "status",
-            "slit_count",
-            "bad_slit_count",
-            "object_count",
-        ]
-        return f"{self.outcome}: {self.reason}\n\n{self.to_frame()[shown].to_string(index=False)}"
+        table = self.to_frame()[list(SHOWN)].to_string(index=False)
+        return f"{self.outcome}: {self.reason}\n\n{table}"
 
     def _repr_html_(self) -> str:
         """The table, all text escaped; columns that count nothing are left out."""
-        table = self.to_frame()
-        told = [name for name in table.columns if name in COLUMNS[:7] or any(table[name] != 0)]
-        shown = table[told].to_html(index=False, escape=True, border=0, justify="left")
+        shown = self.brief().to_html(index=False, escape=True, border=0, justify="left")
         return f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>{shown}"
 
 
-def _failed_first(row: Row) -> tuple[bool, str, str]:
-    return row.status != Status.FAILED, row.dataset, row.science_file
+def pictures(slits: Iterable[BadOne]) -> list[list[Path]]:
+    """The QA pictures of each slit: of its calibration, and of its exposure."""
+    from kpfnb.adap.scoring import slitpictures
+
+    return slitpictures.find((one.card.folder, one.scored) for one in slits)
+
+
+def _holds(card: Scorecard, file: str, spec2d: str) -> bool:
+    files = {row.science_file for row in card.rows}
+    return file in files if file else spec2d in {one.spec2d for one in card.slits}
 
 
 def excess(scored: ScoredSlit, limits: Limits) -> float:

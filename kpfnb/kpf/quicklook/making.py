@@ -65,7 +65,8 @@ def make(
 
     Raises
     ------
-    BadSettings : the products' directory is not writable, or the thresholds are wrong
+    BadSettings : the products' directory is not writable
+    BadInput : the thresholds are wrong
     BadParameter : a limit is impossible
     """
     known: dict[Target, None] = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpfnb import pictures
 from kpfnb.kpf.quicklook.result import Quicklook
 from kpfnb.kpf.quicklook.targets import LEVELS
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
+
+    from kpfnb.hovering import Hovered
 
 MOST_OBSERVATIONS = 80
 """More are counted by night."""
@@ -34,12 +37,13 @@ def draw(result: Quicklook) -> Figure:
     """One column an observation, one row a level; or bars by night."""
     from matplotlib.figure import Figure
 
-    names = sorted({item.observation for item in result.items})
-    by_night = len(names) > MOST_OBSERVATIONS
-    groups = sorted({item.night for item in result.items}) if by_night else names
+    by_night, groups = _groups(result)
     width = min(16.0, max(6.0, 2.0 + 0.28 * len(groups)))
     figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots()
+    if not groups:
+        pictures.nothing(axes, "no files")
+        return figure
     if by_night:
         _bars(axes, result, groups)
     else:
@@ -48,8 +52,67 @@ def draw(result: Quicklook) -> Figure:
     return figure
 
 
+def hovered(result: Quicklook) -> Hovered:
+    """The picture; over a cell the observation and its checks, over a bar how many of which."""
+    from kpfnb.hovering import Hovered, area
+
+    figure = draw(result)
+    by_night, groups = _groups(result)
+    levels = _levels(result)
+
+    def text(x: float, y: float) -> str:
+        column, row = round(x), round(y)
+        if not 0 <= column < len(groups):
+            return ""
+        if by_night:
+            return about_night(result, groups[column])
+        return about(result, groups[column], levels[row]) if 0 <= row < len(levels) else ""
+
+    return Hovered(figure, {figure.axes[0]: area(text)})
+
+
+def about(result: Quicklook, observation: str, level: str) -> str:
+    """The checks of a level of an observation; '' where there is no such file."""
+    from kpfnb import hovering
+
+    for item in result.items:
+        if (item.observation, item.level) == (observation, level):
+            head = f"{observation} {level}: {item.verdict or DAMAGED}"
+            told = [item.target, *filter(None, [item.reason]), *item.remarks]
+            return "\n".join(filter(None, [head, hovering.names(filter(None, told))]))
+    return ""
+
+
+def about_night(result: Quicklook, night: str) -> str:
+    """How many files of a night have which verdict, and which do not pass."""
+    from kpfnb import hovering
+
+    own = [item for item in result.items if item.night == night]
+    counts = Counter(item.verdict or DAMAGED for item in own)
+    bad = [f"{i.observation} {i.level}: {i.verdict}" for i in own if i.verdict in ("FAIL", "WARN")]
+    head = ", ".join(f"{counts[word]} {word}" for word in COLOURS if counts[word])
+    return "\n".join(filter(None, [f"{night}: {head}", hovering.names(sorted(bad, key=_rank))]))
+
+
+def _rank(line: str) -> bool:
+    """FAIL before WARN."""
+    return not line.endswith("FAIL")
+
+
+def _groups(result: Quicklook) -> tuple[bool, list[str]]:
+    """Whether the columns are nights, and their names."""
+    names = sorted({item.observation for item in result.items})
+    if len(names) <= MOST_OBSERVATIONS:
+        return False, names
+    return True, sorted({item.night for item in result.items})
+
+
+def _levels(result: Quicklook) -> list[str]:
+    return [level for level in LEVELS if any(item.level == level for item in result.items)]
+
+
 def _cells(axes: Axes, result: Quicklook, names: list[str]) -> None:
-    levels = [level for level in LEVELS if any(item.level == level for item in result.items)]
+    levels = _levels(result)
     words = {(item.observation, item.level): item.verdict or DAMAGED for item in result.items}
     for row, level in enumerate(levels):
         for column, name in enumerate(names):
@@ -58,7 +121,7 @@ def _cells(axes: Axes, result: Quicklook, names: list[str]) -> None:
             axes.text(
                 column, row, SIGNS[word], ha="center", va="center", color="white", size=9
             )  # fmt: skip
-    axes.set_xticks(range(len(names)), names, rotation=90, size=7)
+    axes.set_xticks(range(len(names)), map(pictures.literal, names), rotation=90, size=7)
     axes.set_yticks(range(len(levels)), levels)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(levels) - 0.5, -0.5))
     axes.set_title("Quicklook: checks by observation and level", loc="left", size=10)

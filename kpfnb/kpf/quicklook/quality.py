@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
+from pydantic import AfterValidator, model_validator
 
-from kpfnb.errors import BadSettings
+from kpfnb import yamlfile
 from kpfnb.kpf.quicklook.content import Content
 from kpfnb.kpf.quicklook.measures import MEASURES
 from kpfnb.kpf.quicklook.targets import LEVELS
+from kpfnb.yamlfile import Strict, nearest
 
 if TYPE_CHECKING:
     from kpfnb.fitscards import Value
 
-THRESHOLDS = "thresholds.yml"
+THRESHOLDS = Path(__file__).with_name("thresholds.yml")
 """The package's own."""
 
 
@@ -134,46 +134,62 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @cache
 def rules(thresholds: Path | None = None) -> dict[str, list[Flag | Range]]:
-    """The rules of each level; `BadSettings` names what is wrong in the file."""
-    place = str(thresholds or THRESHOLDS)
-    try:
-        text = (
-            thresholds.read_text(encoding="utf-8")
-            if thresholds
-            else resources.files(__package__).joinpath(THRESHOLDS).read_text(encoding="utf-8")
+    """The rules of each level; `BadInput` names what is wrong in the file, and its line."""
+    document = yamlfile.read(thresholds or THRESHOLDS, hint=f"compare it with {THRESHOLDS}")
+    found: dict[str, list[Flag | Range]] = {level: [] for level in LEVELS}
+    for level, given in document.mapping("a file of thresholds").items():
+        if level not in LEVELS:
+            raise document.wrong(f"no level; {nearest(level, LEVELS)}", level)
+        section = document.parse(_Section, {} if given is None else given, (level,))
+        found[level] = list(_rules(section))
+    return found
+
+
+def _known(measure: str) -> str:
+    if measure and measure not in MEASURES:
+        raise ValueError(f"no measure {measure!r}; {nearest(measure, MEASURES)}")
+    return measure
+
+
+class _Range(Strict):
+    """A range as it is written."""
+
+    check: str
+    warn: tuple[float | None, float | None]
+    fail: tuple[float | None, float | None]
+    keyword: str = ""
+    measure: Annotated[str, AfterValidator(_known)] = ""
+    unit: str = ""
+    when: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> _Range:
+        if bool(self.keyword) == bool(self.measure):
+            raise ValueError("name a keyword or a measure")
+        return self
+
+    def rule(self) -> Range:
+        """As it is looked at."""
+        when = tuple(
+            (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
+            for keyword, values in self.when.items()
         )
-        found = yaml.load(text, yaml.CSafeLoader) or {}
-        unknown = set(found) - set(LEVELS)
-        if unknown:
-            raise ValueError(f"no such level: {', '.join(map(str, unknown))}")
-        return {level: list(_rules(found.get(level) or {})) for level in LEVELS}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise BadSettings(
-            f"the thresholds in {place}: {error}", f"see {THRESHOLDS} of kpfnb.kpf.quicklook"
-        ) from error
+        limits = Limits(*self.warn), Limits(*self.fail)
+        return Range(self.check, *limits, self.keyword, self.measure, self.unit, when)
 
 
-def _rules(section: dict[str, Any]) -> Iterator[Flag | Range]:
-    for name, bad in (("fail", Verdict.FAIL), ("warn", Verdict.WARN)):
-        for keyword, what in ((section.get("flags") or {}).get(name) or {}).items():
-            yield Flag(what, keyword, bad)
-    for entry in section.get("ranges") or []:
-        yield _range(dict(entry))
+class _Section(Strict):
+    """What is written of one level."""
+
+    flags: dict[Literal["fail", "warn"], dict[str, str] | None] | None = None
+    ranges: tuple[_Range, ...] | None = None
 
 
-def _range(entry: dict[str, Any]) -> Range:
-    warn, fail = (Limits(*map(_limit, entry.pop(name))) for name in ("warn", "fail"))
-    when = tuple(
-        (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
-        for keyword, values in entry.pop("when", {}).items()
-    )
-    made = Range(warn=warn, fail=fail, when=when, **entry)
-    if bool(made.keyword) == bool(made.measure):
-        raise ValueError(f"{made.check}: name a keyword or a measure")
-    if made.measure and made.measure not in MEASURES:
-        raise ValueError(f"{made.check}: no measure {made.measure!r}; known: {', '.join(MEASURES)}")
-    return made
-
-
-def _limit(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _rules(section: _Section) -> Iterator[Flag | Range]:
+    flags = section.flags or {}
+    for keyword, what in (flags.get("fail") or {}).items():
+        yield Flag(what, keyword, Verdict.FAIL)
+    for keyword, what in (flags.get("warn") or {}).items():
+        yield Flag(what, keyword, Verdict.WARN)
+    for one in section.ranges or ():
+        yield one.rule()

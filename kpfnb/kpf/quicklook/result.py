@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
     from kpfnb.kpf.quicklook.gallery import Gallery
 
 SHOWN = 50
@@ -157,6 +158,12 @@ class Quicklook(Brief):
         from kpfnb.kpf.quicklook import overview
 
         return overview.draw(self)
+
+    def hovered(self) -> Hovered:
+        """The plot, and which file is at the mouse."""
+        from kpfnb.kpf.quicklook import overview
+
+        return overview.hovered(self)
 
     def gallery(self, observations: int = 3) -> Gallery:
         """The thumbnails of the first observations, for a notebook."""

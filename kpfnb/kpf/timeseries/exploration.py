@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from kpfnb.result import Brief
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from kpfnb.hovering import Hovered
 
 FREE = "keywords"
 """The name of the panel that is made of keywords."""
@@ -97,13 +100,14 @@ class Exploration(Brief):
         """The picture."""
         return self._draw().figure
 
-    def show(self, *, interactive: bool = False) -> Any:
-        """The picture; in JupyterLab one to zoom and pan in, that tells ObsID and value."""
-        if not interactive or not self.view.panel.rows:
-            return self.plot()
-        from kpfnb.kpf.timeseries import hovering
+    def hovered(self) -> Hovered:
+        """The picture with every value drawn, and ObsID and value at the mouse."""
+        from kpfnb.hovering import Hovered
+        from kpfnb.kpf.timeseries import values
 
-        return hovering.canvas(self.view, self._draw(whole=True))
+        drawn = self._draw(whole=True)
+        rows = map(partial(values.told, self.view), self.view.panel.rows)
+        return Hovered(drawn.figure, dict(zip(drawn.axes, rows, strict=False)))
 
     def export(self, folder: Path) -> list[Path]:
         """Write the picture (PNG) and the values (CSV) into a folder."""

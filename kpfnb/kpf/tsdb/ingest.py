@@ -26,8 +26,9 @@ from kpfnb.kpf import obsid as names
 from kpfnb.kpf.obsid import KPF, ObsID, level_dir
 from kpfnb.kpf.tsdb import chunks, database, layout, problems, store
 from kpfnb.kpf.tsdb.batch import Bad, collect
-from kpfnb.kpf.tsdb.content import Content, Keyword, Known, Refused, look, read
+from kpfnb.kpf.tsdb.content import Content, Keyword, Known
 from kpfnb.kpf.tsdb.ingestion import Ingestion, Night
+from kpfnb.kpf.tsdb.reading import Refused, look, read
 from kpfnb.parameters import check_night
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import pictures
 from kpfnb.kpf.tsdb.batch import Bad
 from kpfnb.outcomes import Outcome
 
@@ -116,6 +117,9 @@ class Ingestion:
         frame = self.to_frame()
         figure = Figure(figsize=(8, 3), layout="constrained")
         axes = figure.subplots()
+        if frame.empty:
+            pictures.nothing(axes, "no nights")
+            return figure
         bottom = frame["night"].map(lambda _: 0)
         colours = {"ingested": "#0072B2", "unchanged": "#BBBBBB", "refused": "#D55E00"}
         for name, colour in colours.items():

@@ -60,7 +60,7 @@ def assess(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVerdict:
             findings=findings,
             observations=len(tonight.observations),
             junk=tonight.junk,
-            arrivals={kind: _hours(tonight.of((kind,))) for kind in criteria.kinds},
+            arrivals={kind: _obsids(tonight.of((kind,))) for kind in criteria.kinds},
             last_l0=tonight.newest_l0(),
             taken=datetime.now(UTC),
             zone=here.zone,
@@ -102,13 +102,16 @@ def keep(judged: NightVerdict) -> bool:
 
 def history(here: Settings | None = None) -> dict[str, dict[str, Any]]:
     """Night to the verdict that is kept, oldest first; a damaged one is passed over."""
-    found = {}
-    work_dir = (here or settings.load()).work_dir
-    for path in sorted((work_dir / FOLDER).glob(f"*/{FILE_NAME}")):
-        kept = _kept(path)
-        if kept and kept.get("verdict") in set(Verdict):
-            found[path.parent.name] = kept
-    return found
+    here = here or settings.load()
+    paths = sorted((here.work_dir / FOLDER).glob(f"*/{FILE_NAME}"))
+    found = {path.parent.name: kept(here, path.parent.name) for path in paths}
+    return {night: one for night, one in found.items() if one}
+
+
+def kept(here: Settings, night: str) -> dict[str, Any] | None:
+    """The verdict of a night as it was kept last; None where there is none, or it is damaged."""
+    found = _kept(folder(here, night) / FILE_NAME)
+    return found if found and found.get("verdict") in set(Verdict) else None
 
 
 def folder(here: Settings, night: str) -> Path:
@@ -116,8 +119,8 @@ def folder(here: Settings, night: str) -> Path:
     return here.work_dir / FOLDER / night
 
 
-def _hours(frames: Iterable[Frame]) -> tuple[float, ...]:
-    return tuple(time.hour + time.minute / 60 for time in (frame.time for frame in frames))
+def _obsids(frames: Iterable[Frame]) -> tuple[str, ...]:
+    return tuple(frame.obsid for frame in frames)
 
 
 def _kept(path: Path) -> dict[str, Any] | None:

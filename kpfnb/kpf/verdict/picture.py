@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import pictures
+from kpfnb.kpf.obsid import ObsID
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict.result import SIGNS, NightVerdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from kpfnb.hovering import Hovered
 
 COLOURS = {Verdict.PASS: "#3b78ad", Verdict.WARN: "#f0a04b", Verdict.FAIL: "#b8510d"}
 """Blue, orange, brown: told apart by everybody; each has a sign besides."""
@@ -33,19 +37,62 @@ def filling(judged: NightVerdict) -> Figure:
         left.barh(y, one.have, color=COLOURS[one.verdict], height=0.6)
         left.plot([one.want] * 2, [y - 0.4, y + 0.4], color="#333333", linewidth=2)
         left.text(one.have, y, f" {one.have} {SIGNS[one.verdict]}", va="center", size=8)
-    left.set_yticks(range(len(bars)), [one.title for one in bars], size=8)
+    left.set_yticks(range(len(bars)), [pictures.literal(one.title) for one in bars], size=8)
     left.set(xlabel="frames; the line is the minimum")
     left.margins(x=0.15)
-    for y, hours in enumerate(judged.arrivals.values()):
-        right.plot(hours, [y] * len(hours), "|", color="#3b78ad", markersize=9, markeredgewidth=1.5)
-    right.set_yticks(range(len(judged.arrivals)), list(judged.arrivals), size=8)
+    for y, obsids in enumerate(judged.arrivals.values()):
+        right.plot(
+            [_hour(one) for one in obsids],
+            [y] * len(obsids),
+            "|",
+            color="#3b78ad",
+            markersize=9,
+            markeredgewidth=1.5,
+        )
+    right.set_yticks(range(len(judged.arrivals)), map(pictures.literal, judged.arrivals), size=8)
     right.set(xlim=(0, 24), xticks=range(0, 25, 3), xlabel="time of observation, UT [h]")
     for axes in (left, right):
         axes.invert_yaxis()
         axes.grid(color=GRID, linewidth=0.5)
         axes.set_axisbelow(True)
+    if not bars:
+        pictures.nothing(left, "no rule counts frames")
+    if not any(judged.arrivals.values()):
+        pictures.nothing(right, "no frames yet")
     figure.suptitle(f"{judged.night}: {SIGNS[judged.verdict]} {judged.verdict}", fontsize=11)
     return figure
+
+
+def hovered(judged: NightVerdict) -> Hovered:
+    """The picture; over a mark which observation it is, over a bar what its rule says."""
+    import numpy as np
+
+    from kpfnb.hovering import Hovered, Points, area
+    from kpfnb.kpf.verdict.filling import fillings
+
+    figure = filling(judged)
+    left, right = figure.axes
+    bars = fillings(judged.findings)
+    marks = [
+        (_hour(obsid), row, f"{obsid}\n{kind}")
+        for row, (kind, obsids) in enumerate(judged.arrivals.items())
+        for obsid in obsids
+    ]
+
+    def bar(_: float, y: float) -> str:
+        row = round(y)
+        if not 0 <= row < len(bars):
+            return ""
+        one = bars[row]
+        return f"{one.title}: {one.told}, {one.verdict}, of {one.night}"
+
+    at = np.array([mark[:2] for mark in marks], float).reshape(-1, 2)
+    return Hovered(figure, {left: area(bar), right: Points(at, lambda one: marks[one][2])})
+
+
+def _hour(obsid: str) -> float:
+    time = ObsID(obsid).time
+    return time.hour + time.minute / 60 + time.second / 3600
 
 
 def calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -56,6 +103,10 @@ def calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
     months = sorted({night[:6] for night in history})[-MOST_MONTHS:]
     figure = Figure(figsize=(10, 1.3 + 0.28 * max(1, len(months))), layout="constrained")
     axes = figure.add_subplot()
+    figure.suptitle("Verdicts of the nights", fontsize=11)
+    if not months:
+        pictures.nothing(axes, "no verdict yet")
+        return figure
     for night, kept in history.items():
         if night[:6] not in months:
             continue
@@ -68,12 +119,9 @@ def calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_xticks([day + 0.5 for day in range(0, 31, 2)], map(str, range(1, 32, 2)), size=8)
     labels = [f"{month[:4]}-{month[4:]}" for month in months]
     axes.set_yticks([row + 0.5 for row in range(len(months))], labels, size=8)
-    if not months:
-        axes.text(15.5, 0.5, "no verdict yet", ha="center", va="center")
     patches = [
         Patch(color=colour, label=f"{SIGNS[verdict]} {verdict}")
         for verdict, colour in COLOURS.items()
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8)
-    figure.suptitle("Verdicts of the nights", fontsize=11)
     return figure

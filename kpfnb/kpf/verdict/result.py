@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 STILL_GOING = timedelta(hours=2)
 """A night whose last L0 is no older may still bring what is lacking."""
 
@@ -37,7 +40,7 @@ class NightVerdict(Brief):
     Attributes
     ----------
     observations, junk : L0 files, and how many of them are junk
-    arrivals : kind to the hours (UT) at which its frames began, junk left out
+    arrivals : kind to the ObsIDs of its frames, by time, junk left out
     last_l0 : when the last L0 was written, UTC
     criteria : the version of the rules
     accept : the run succeeds with a verdict that is no worse
@@ -48,7 +51,7 @@ class NightVerdict(Brief):
     findings: tuple[Finding, ...]
     observations: int
     junk: int
-    arrivals: dict[str, tuple[float, ...]]
+    arrivals: dict[str, tuple[str, ...]]
     last_l0: datetime | None
     taken: datetime
     zone: ZoneInfo
@@ -61,7 +64,7 @@ class NightVerdict(Brief):
     @property
     def kinds(self) -> dict[str, int]:
         """How many frames of each kind."""
-        return {kind: len(hours) for kind, hours in self.arrivals.items()}
+        return {kind: len(obsids) for kind, obsids in self.arrivals.items()}
 
     @property
     def levels(self) -> dict[Level, Verdict]:
@@ -136,11 +139,32 @@ class NightVerdict(Brief):
 
         return pd.DataFrame([_row(one) for one in self.findings], columns=list(COLUMNS))
 
+    def lead(self, row: Mapping[str, Any]) -> str:
+        """What a row about a rule leads to, as HTML: why it is asked, and all that is to blame."""
+        from kpfnb.kpf import evidence
+
+        told = []
+        for one in (one for one in self.findings if one.rule.title == row["rule"]):
+            blamed = one.found.blamed if one.measured is not Verdict.PASS else ()
+            rows = "".join(
+                f"<li>{evidence.quicklook(who.name)} {escape(who.why)}</li>" for who in blamed
+            )
+            head = f"{SIGNS[one.verdict]} {one.verdict} {one.rule.title}: {one.value}"
+            why = f"passes: {one.threshold}; {one.rule.reason}"
+            told.append(f"<h4>{escape(head)}</h4><p>{escape(why)}</p><ul>{rows}</ul>")
+        return "".join(told)
+
     def plot(self) -> Figure:
         """The frames of each kind, filling towards their minimum."""
         from kpfnb.kpf.verdict import picture
 
         return picture.filling(self)
+
+    def hovered(self) -> Hovered:
+        """The plot, and which frame is at the mouse."""
+        from kpfnb.kpf.verdict import picture
+
+        return picture.hovered(self)
 
     def __str__(self) -> str:
         lines = [self.reason]

@@ -86,3 +86,14 @@ def test_an_empty_table_has_its_columns(tmp_path: Path) -> None:
 def test_what_is_no_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"table\.dat is not an IPAC table"):
         back("no table\n", tmp_path)
+
+
+@quietly
+@given(text=st.text("|\\ab1.e- \n\x00é", max_size=120))
+def test_whatever_a_file_holds_it_is_read_or_named(text: str, tmp_path: Path) -> None:
+    whole = tables.text([{"file": "a.fits", "count": 1}], COLUMNS, {})
+    for damaged in (text, whole + text, whole[: len(text)] + text):
+        try:
+            back(damaged, tmp_path)
+        except BadInput as error:
+            assert error.what.startswith("table.dat is not an IPAC table")

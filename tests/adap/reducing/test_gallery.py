@@ -3,12 +3,14 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from kpfnb.adap.reducing import gallery
+from kpfnb.adap.reducing import gallery, qatar
 
 
 @pytest.fixture
@@ -60,3 +62,31 @@ def test_what_is_no_picture_is_named(folder: Path) -> None:
 def test_no_pictures_is_said(tmp_path: Path) -> None:
     assert gallery.pictures(tmp_path) == []
     assert gallery.Gallery([])._repr_html_() == "<p>no QA pictures</p>"
+
+
+def test_pictures_of_an_archive_are_shown_and_nothing_beside_it(folder: Path) -> None:
+    outside = folder.parent / "outside.png"
+    shutil.copy(next((folder / gallery.FOLDER).glob("*.png")), outside)
+    (folder / gallery.FOLDER / "deeper").mkdir()
+    shutil.copy(outside, folder / gallery.FOLDER / "deeper/x.png")
+    archive = qatar.pack(folder)
+    with tarfile.open(archive, "r:gz") as tar:
+        kept = {member.name: tar.extractfile(member).read() for member in tar}
+    kept |= {"QA/PNGs/../../../outside.png": outside.read_bytes(), str(outside): b""}
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in kept.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    found = gallery.pictures(folder)
+    assert sorted(path.parent for path in found) == [archive / gallery.FOLDER] * 3
+    assert len(embedded(gallery.Gallery(found)._repr_html_())) == 3
+    tricky = archive / "QA/PNGs/../../../outside.png"
+    assert gallery.thumbnails([tricky]) == {tricky: ""}
+
+
+def test_an_archive_that_cannot_be_read_is_named(folder: Path) -> None:
+    archive = qatar.pack(folder)
+    archive.write_bytes(archive.read_bytes()[:-10])
+    page = gallery.Gallery(gallery.pictures(folder))._repr_html_()
+    assert "not shown (1): QA.tar.gz" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tarfile
 from pathlib import Path
@@ -109,3 +110,50 @@ def test_a_bit_that_flipped_in_an_archive_is_told(tmp_path: Path) -> None:
     for look in (content, lambda folder: qatar.names(folder / qatar.ARCHIVE)):
         with pytest.raises(BadInput, match=r"QA\.tar\.gz can't be read"):
             look(tmp_path)
+
+
+def add(archive: Path, *members: tarfile.TarInfo) -> None:
+    """Members that no packing of ours has made, after those that are there."""
+    kept = list(qatar.read(archive)) if archive.exists() else []
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, text in kept:
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+        for member in members:
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def test_single_files_are_picked(tmp_path: Path) -> None:
+    archive = qatar.pack(write_qa(tmp_path))
+    picked = qatar.pick(archive, {"QA/PNGs/a.png", "QA/gone.png"})
+    assert picked == {"QA/PNGs/a.png": b"a picture"}
+    assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
+
+
+def test_links_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    archive = qatar.pack(write_qa(tmp_path / "made"))
+    add(
+        archive,
+        link("QA/PNGs/s.png", "../../../secret.png"),
+        link("QA/PNGs/gone.png", "nothing"),
+        link("QA/PNGs/h.png", "QA/PNGs/a.png", tarfile.LNKTYPE),
+    )
+    assert set(qatar.names(archive)) == {f"QA/{name}" for name in PICTURES}
+    assert set(dict(qatar.read(archive))) == {f"QA/{name}" for name in PICTURES}
+    assert qatar.pick(archive, {"QA/PNGs/s.png", "QA/PNGs/h.png"}) == {}
+
+
+def test_what_is_far_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qatar, "LARGEST_PICKED", 8)
+    archive = qatar.pack(write_qa(tmp_path))
+    assert qatar.pick(archive, {"QA/PNGs/a.png", "QA/PNGs/b $.png"}) == {
+        "QA/PNGs/b $.png": b"another"
+    }

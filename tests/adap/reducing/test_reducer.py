@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.reducing import reducer
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.adap.reducing import reducer, reducetask
+from kpfnb.adap.scoring import scoresheet
+from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
 from kpfnb.outcomes import Outcome
 from kpfnb.services import valkey
+from kpfnb.workqueue.lease import Lease
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import State
 from tests.adap import datasets
@@ -55,3 +57,23 @@ def test_one_dataset(data: Path) -> None:
 def test_one_thing_at_a_time() -> None:
     with pytest.raises(BadParameter, match="raw and queue exclude each other"):
         reducer.run(raw="here", queue="nights")
+
+
+def test_a_sheet_that_hangs_keeps_nobody_from_the_queue(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    with Queue("nights") as queue:
+        queue.load([NAME, OTHER])
+        (claim,) = queue.turn("one", "1").claims
+
+        def hang(cards: object) -> None:
+            taken.extend(other.item for other in queue.turn("two", "2").claims)
+            raise ServiceUnavailable("the sheet does not answer")
+
+        monkeypatch.setattr(scoresheet, "publish", hang)
+        lease = Lease("nights", claim.item, claim.token, 1, lambda: queue.beat("one", claim))
+        made = reducetask.run(claim.item, lease, spectrograph="keck_deimos")
+    assert taken == [OTHER]
+    assert (made.outcome, made.is_final) == (Outcome.PARTIAL, True)
+    assert "sheet: the sheet does not answer" in made.reason

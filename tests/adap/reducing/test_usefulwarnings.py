@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,25 @@ def test_a_list_of_ones_own(
     assert len(write(tmp_path, NEW)) == found
 
 
-@pytest.mark.parametrize("text", ["just text", "sky: [1]", "sky: ['*']", "sky: {", "sky: text"])
-def test_a_list_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("just text", "line 1: a list of warnings is a mapping"),
+        ("sky:\n- [1]", "line 2: sky.0: [1] is no text of a warning"),
+        ("sky: ['*']", "sky.0: '*' is no text of a warning"),
+        ("sky: text", "line 1: sky: a section is a list of texts"),
+        ("sky: {", ", line 2: did not find"),
+        ("sky: []\nsky: []", "line 2: 'sky' stands twice"),
+    ],
+)
+def test_a_list_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
     (tmp_path / "mine.yml").write_text(text)
     monkeypatch.setenv("KPFNB_USEFUL_WARNINGS", str(tmp_path / "mine.yml"))
-    with pytest.raises(BadInput, match=r"mine\.yml"):
+    with pytest.raises(BadInput, match=re.escape(told)) as caught:
         write(tmp_path, NEW)
+    assert caught.value.what.startswith(str(tmp_path / "mine.yml"))
 
 
 MESSAGES = st.sampled_from(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kpfnb import files
+from kpfnb.adap.reducing import qatar
 from kpfnb.adap.reducing.gallery import Gallery
 from kpfnb.adap.scoring import scorecard, scorecards
-from kpfnb.adap.scoring.scores import Scores
+from kpfnb.adap.scoring.scores import Scores, pictures
 from kpfnb.demo import reductions
 from kpfnb.demo.slitmask import Slit
 from kpfnb.errors import BadInput
@@ -142,14 +145,27 @@ def test_the_worst_slits_come_first(tmp_path: Path) -> None:
 
 def test_pictures_are_those_of_the_slit(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD)
-    pictures = folder / "keck_deimos_A/QA/PNGs"
-    shown = {path.name for path in pictures.glob("*S0420*")}
+    there = folder / "keck_deimos_A/QA/PNGs"
+    shown = {path.name for path in there.glob("*S0420*")}
     for other in ("Arc_1dfit_A_0_DET02_S0420.png", "Arc_1dfit_A_0_DET01_S04201.png"):
-        (pictures / other).write_bytes(b"")
-    (worst,) = run(tmp_path).worst()
-    assert {path.name for path in worst.pictures()} == shown
+        (there / other).write_bytes(b"")
+    (found,) = pictures(run(tmp_path).worst())
+    assert {path.name for path in found} == shown
     assert len(shown) == 2
     assert isinstance(run(tmp_path).qa(), Gallery)
+
+
+def test_pictures_come_from_the_archive_where_only_that_is_left(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD, Slit(600, rms=0.8))
+    before = run(tmp_path).page(tmp_path / "before.html").read_text()
+    archive = qatar.pack(folder / "keck_deimos_A")
+    assert run(tmp_path).page(tmp_path / "after.html").read_text() == before
+    assert before.count("data:image/jpeg") == 4
+    assert "data:image/jpeg" in run(tmp_path).qa()._repr_html_()
+    archive.write_bytes(archive.read_bytes()[:-20])
+    broken = run(tmp_path).page(tmp_path / "broken.html").read_text()
+    assert broken.count("Can't be read: QA.tar.gz") == len(run(tmp_path).worst())
+    assert "not shown (1): QA.tar.gz" in run(tmp_path).qa()._repr_html_()
 
 
 def test_the_picture_has_histograms_and_the_trend(scores: Scores, tmp_path: Path) -> None:
@@ -165,6 +181,27 @@ def test_the_picture_has_histograms_and_the_trend(scores: Scores, tmp_path: Path
     drawn = sum(patch.get_height() for patch in rms.patches)
     assert drawn == scores.slits()["rms"].notna().sum()
     assert len(trend.lines[0].get_xdata()) == 3
+
+
+def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: Scores) -> None:
+    shown = scores.hovered()
+    FigureCanvasAgg(shown.figure).draw()
+    rms, *_, upper, lower = shown.figure.axes
+    counted = 0
+    for edge in sorted({patch.get_x() for patch in rms.patches}):
+        width = rms.patches[0].get_width()
+        text = shown.told[rms](SimpleNamespace(xdata=edge + width / 2, ydata=0))
+        counted += int(text.splitlines()[0].rpartition(": ")[2].split()[0]) if text else 0
+    assert counted == scores.slits()["rms"].notna().sum()
+    (card, *_), place = scores.cards, lower.lines[0].get_xydata()[0]
+    x, y = lower.transData.transform(place)
+    told = shown.told[lower](SimpleNamespace(inaxes=lower, x=x, y=y))
+    bad, every = (
+        sum(getattr(row, n) for row in card.rows) for n in ("bad_slit_count", "slit_count")
+    )
+    assert told.splitlines()[0] == card.dataset
+    assert told.endswith(f"{bad} of {every} slits bad")
+    assert shown.told[upper](SimpleNamespace(inaxes=upper, x=-50, y=-50)) == ""
 
 
 def test_a_picture_of_nothing(tmp_path: Path) -> None:

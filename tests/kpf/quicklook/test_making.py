@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from kpfnb.errors import BadSettings
 from kpfnb.kpf import quicklook
 from kpfnb.kpf.quicklook import catalogue, production, record
-from kpfnb.kpf.quicklook.result import Fate, Quicklook
+from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
 from tests.kpf.quicklook.conftest import BIAS, STAR
@@ -261,6 +262,23 @@ def test_a_result_shows_itself(seen: tuple[Path, Quicklook]) -> None:
     assert len(result.to_frame()) == 10
     assert "10 made" in str(result)
     assert result.plot().axes
+    shown = result.hovered()
+    [told] = shown.told.values()
+    texts = {told(SimpleNamespace(xdata=x, ydata=y)) for x in range(10) for y in range(5)}
+    heads = {text.splitlines()[0] for text in texts if text}
+    assert heads == {f"{i.observation} {i.level}: {i.verdict}" for i in result.items}
+    assert told(SimpleNamespace(xdata=-1, ydata=0)) == ""
     first = [item for item in result.items if item.page == result.items[0].page]
     shown = result.gallery(1)._repr_html_()
     assert shown.count("data:image/jpeg") == sum(item.pictures for item in first)
+
+
+def test_of_many_observations_a_bar_tells_a_night() -> None:
+    items = tuple(
+        Item(f"KP.{n}.fits", "L0", NIGHT, Fate.MADE, verdict="FAIL" if n == 9 else "PASS")
+        for n in range(90)
+    )
+    shown = Quicklook(Path("/d"), items).hovered()
+    [told] = shown.told.values()
+    text = told(SimpleNamespace(xdata=0, ydata=1))
+    assert text == f"{NIGHT}: 89 PASS, 1 FAIL\nKP.9.fits L0: FAIL"

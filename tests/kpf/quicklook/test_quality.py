@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kpfnb.errors import BadSettings
+from kpfnb.errors import BadInput
 from kpfnb.kpf.quicklook import quality
 from kpfnb.kpf.quicklook.content import Content
 from kpfnb.kpf.quicklook.measures import MEASURES
@@ -69,18 +70,27 @@ def test_thresholds_of_a_site(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("L9: {}", "L9"),
-        ("L0: {ranges: [{check: x, measure: beauty, warn: [0, 1], fail: [0, 1]}]}", "beauty"),
-        ("L0: {ranges: [{check: x, warn: [0, 1], fail: [0, 1]}]}", "keyword or a measure"),
-        ("L0: {ranges: [{check: x, keyword: T, warn: [0], fail: [0, low]}]}", "low"),
-        ("L0: [", "thresholds"),
+        ("L9: {}", "line 1: L9: no level; known: L0"),
+        (
+            "L0:\n ranges:\n - {check: x, measure: beauty, warn: [0, 1], fail: [0, 1]}",
+            "line 3: L0.ranges.0.measure: no measure 'beauty'",
+        ),
+        ("L0: {ranges: [{check: x, warn: [0, 1], fail: [0, 1]}]}", "name a keyword or a measure"),
+        (
+            "L0: {ranges: [{check: x, keyword: T, warn: [0, 1], fail: [0, low]}]}",
+            "L0.ranges.0.fail.1: Input should be a valid number",
+        ),
+        ("L0: {range: []}", "L0.range: unknown key 'range'; did you mean ranges?"),
+        ("L0: {flags: {bad: {K: no}}}", "L0.flags.bad"),
+        ("L0: [", "line 2: did not find"),
     ],
 )
 def test_wrong_thresholds_are_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "wrong.yml"
     file.write_text(text)
-    with pytest.raises(BadSettings, match=said):
+    with pytest.raises(BadInput, match=re.escape(said)) as caught:
         quality.rules(file)
+    assert caught.value.what.startswith(str(file))
 
 
 def test_saturated_and_dead_pixels() -> None:

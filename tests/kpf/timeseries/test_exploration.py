@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from kpfnb import hovering
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.timeseries import exploration, explore, hovering
+from kpfnb.kpf.timeseries import exploration, explore
 from kpfnb.kpf.tsdb import database
-from kpfnb.kpf.tsdb.plots import drawing
 from kpfnb.result import Result
 from tests.kpf.tsdb.plots.observed import NIGHT, fill
 
@@ -116,10 +117,10 @@ def test_without_a_database_it_says_so() -> None:
 
 def test_the_mouse_tells_observation_and_value(night: list[str]) -> None:
     found = explore(keywords=["AIRMASS"], start=NIGHT)
-    drawn = found._draw(whole=True)
-    hover = hovering.Hover(drawn, hovering.points(found.view))
-    drawing.png(drawn)
-    [axes] = drawn.axes
+    picture = found.hovered()
+    hover = hovering.Hover(picture)
+    FigureCanvasAgg(picture.figure).draw()
+    [axes] = picture.told
     place = (found.view.times[1], 1.2)
     x, y = axes.transData.transform(place)
     event = SimpleNamespace(inaxes=axes, x=x + 3, y=y, xdata=place[0], ydata=place[1])

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from kpfnb.kpf.obsid import ObsID
-from kpfnb.kpf.tsdb.content import ORDERS, RV_COLUMNS
+from kpfnb.kpf.tsdb.reading import ORDERS, RV_COLUMNS
 
 NIGHT = "20240115"
 FIRST, SECOND, THIRD = (f"KP.{NIGHT}.{seconds}.00" for seconds in ("01000", "02000", "03000"))

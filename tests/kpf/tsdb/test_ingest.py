@@ -12,7 +12,7 @@ from astropy.io import fits
 from sqlalchemy import func, select
 
 from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
-from kpfnb.kpf.tsdb import catalogue, chunks, content, database, ingest, layout, query, upkeep
+from kpfnb.kpf.tsdb import catalogue, chunks, database, ingest, layout, query, reading, upkeep
 from kpfnb.outcomes import Outcome
 from kpfnb.services import postgres
 from tests.kpf.tsdb import samples
@@ -157,7 +157,7 @@ def test_files_come_one_by_one_and_are_merged(any_database, root):
 
 def test_who_read_first_does_not_overwrite_who_read_later(any_database, root):
     path = samples.write(root, FIRST, EXPTIME=1.0)
-    old = content.read(path)
+    old = reading.read(path)
     samples.write(root, FIRST, EXPTIME=2.0)
     ingest.files([path])
     ingest._store([([old], [])])
@@ -181,7 +181,7 @@ def test_a_reader_sees_whole_batches_and_does_not_wait(any_database, root):
     with database.writing() as connection:
         from kpfnb.kpf.tsdb import batch, store
 
-        store.put(connection, batch.collect([content.read(path)]))
+        store.put(connection, batch.collect([reading.read(path)]))
         reader = threading.Thread(target=lambda: seen.append(len(query(["OBJECT"]))))
         reader.start()
         reader.join(30)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb.kpf.tsdb import content
-from kpfnb.kpf.tsdb.content import ORDERS, Refused, Trouble
+from kpfnb.kpf.tsdb import reading
+from kpfnb.kpf.tsdb.content import Known, Note, Trouble
+from kpfnb.kpf.tsdb.reading import ORDERS, Refused
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST
 
@@ -19,7 +20,7 @@ def values(found):
 
 
 def test_l0_has_its_header_and_telemetry(root):
-    found = content.read(samples.write(root, FIRST))
+    found = reading.read(samples.write(root, FIRST))
     assert values(found)["PRIMARY", "EXPTIME"] == 30.5
     assert values(found)["TELEMETRY", "kpfmet.TEMP"] == 19.25
     comments = {key.name: comment for key, comment in found.comments.items()}
@@ -30,12 +31,12 @@ def test_l0_has_its_header_and_telemetry(root):
 
 
 def test_other_statistics_on_request(root):
-    found = content.read(samples.write(root, FIRST), statistics=["average", "stddev"])
+    found = reading.read(samples.write(root, FIRST), statistics=["average", "stddev"])
     assert values(found)["TELEMETRY", "kpfmet.TEMP:stddev"] == 19.25
 
 
 def test_l2_has_the_velocities_of_every_order(root):
-    found = content.read(samples.write(root, FIRST, "L2"))
+    found = reading.read(samples.write(root, FIRST, "L2"))
     assert values(found)["RV", "RVS10"] == pytest.approx(10.03)
     assert values(found)["RV", "BCRV66"] == pytest.approx(66.10)
     assert values(found)["RV", "CCD1RV"] == 1.5
@@ -46,8 +47,8 @@ def test_l2_has_the_velocities_of_every_order(root):
 def test_nan_in_the_velocities_is_noted_with_its_name(root):
     radial = np.arange(ORDERS, dtype=float)
     radial[[3, 5]] = np.nan
-    found = content.read(samples.write(root, FIRST, "L2", samples.velocities({"RV": radial})))
-    assert found.notes == [content.Note(Trouble.NAN, "RVS03, RVS05")]
+    found = reading.read(samples.write(root, FIRST, "L2", samples.velocities({"RV": radial})))
+    assert found.notes == [Note(Trouble.NAN, "RVS03, RVS05")]
     assert values(found)["RV", "RVS04"] == 4
 
 
@@ -61,16 +62,16 @@ def test_nan_in_the_velocities_is_noted_with_its_name(root):
     ],
 )
 def test_odd_telemetry_is_noted(root, hdus, trouble):
-    found = content.read(samples.write(root, FIRST, "L0", *hdus))
+    found = reading.read(samples.write(root, FIRST, "L0", *hdus))
     assert [note.trouble for note in found.notes] == [trouble]
     assert values(found)["PRIMARY", "OBJECT"] == "10700"
 
 
 def test_odd_velocities_are_noted(root):
     short = fits.BinTableHDU.from_columns([fits.Column("RV", "D", array=[1.0])], name="RV")
-    found = content.read(samples.write(root, FIRST, "L2", short))
+    found = reading.read(samples.write(root, FIRST, "L2", short))
     assert [note.trouble for note in found.notes] == [Trouble.BAD_TABLE]
-    found = content.read(samples.write(root, FIRST, "L2", fits.ImageHDU(name="X")))
+    found = reading.read(samples.write(root, FIRST, "L2", fits.ImageHDU(name="X")))
     assert [note.trouble for note in found.notes] == [Trouble.NO_RV]
 
 
@@ -81,7 +82,7 @@ def test_unusual_columns_go_to_astropy(root):
         fits.Column("several", "2D", array=[[1.0, 2.0]]),
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="TELEMETRY")
-    found = content.read(samples.write(root, FIRST, "L0", hdu))
+    found = reading.read(samples.write(root, FIRST, "L0", hdu))
     assert values(found)["TELEMETRY", "a.b"] == 2.5
 
 
@@ -89,9 +90,9 @@ def test_of_duplicate_cards_the_first_counts(root):
     path = samples.write(root, FIRST, "2D")
     with fits.open(path, mode="update") as hdus:
         hdus[0].header.append(("EXPTIME", 99.0))
-    found = content.read(path)
+    found = reading.read(path)
     assert values(found)["PRIMARY", "EXPTIME"] == 30.5
-    assert found.notes == [content.Note(Trouble.DUPLICATE, "EXPTIME")]
+    assert found.notes == [Note(Trouble.DUPLICATE, "EXPTIME")]
 
 
 @pytest.mark.parametrize(
@@ -101,22 +102,22 @@ def test_files_that_are_not_whole_are_refused(root, size, reason):
     path = samples.write(root, FIRST)
     os.truncate(path, size if size >= 0 else path.stat().st_size + size)
     with pytest.raises(Refused, match=reason):
-        content.read(path)
+        reading.read(path)
 
 
 def test_other_bad_files_are_refused(root):
     with pytest.raises(Refused, match=r"missing|No such file"):
-        content.read(root / f"{FIRST}.fits")
+        reading.read(root / f"{FIRST}.fits")
     (root / f"{FIRST}.fits").write_bytes(b"text" * 1000)
     with pytest.raises(Refused, match="not FITS"):
-        content.read(root / f"{FIRST}.fits")
+        reading.read(root / f"{FIRST}.fits")
     with pytest.raises(Refused, match="not named"):
-        content.read(root / "KP.20240115-1.fits")
+        reading.read(root / "KP.20240115-1.fits")
 
 
 def test_a_file_that_is_written_to_meanwhile_is_refused(root, monkeypatch):
     path = samples.write(root, FIRST)
-    stamps = iter([content.Known(1, 1), content.Known(2, 2)])
-    monkeypatch.setattr(content, "look", lambda path: next(stamps))
+    stamps = iter([Known(1, 1), Known(2, 2)])
+    monkeypatch.setattr(reading, "look", lambda path: next(stamps))
     with pytest.raises(Refused, match="changed while"):
-        content.read(path)
+        reading.read(path)

@@ -1,0 +1,167 @@
+"""Results on a disk and on real S3: whole, or as they were, wherever a run is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpfnb import files, storage
+from kpfnb.adap.reducing import publication, workplace
+from kpfnb.storage import Location
+from kpfnb.workqueue.lease import LeaseLost
+from tests.adap.datasets import below
+from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
+
+BELOW = "mask/config/2015-10-16/complete"
+
+
+@pytest.fixture(params=["disk", "s3"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def target(kind: str, remotes: dict[str, Path]) -> Location:  # noqa: F811
+    """The folder of a dataset's reductions on a remote."""
+    return storage.at(f"{kind}:{BELOW}")
+
+
+@pytest.fixture
+def behind(kind: str, remotes: dict[str, Path]) -> Path:  # noqa: F811
+    """The same as its server sees it."""
+    return remotes[kind] / BELOW
+
+
+def write(folder: Path, *, good: int = 2, frames: int = 2, **texts: str) -> Path:
+    """A reduction of which so many frames are good."""
+    names = [f"d{number}.fits" for number in range(frames)]
+    verdicts = [
+        {"file": name, "reason": "" if number < good else "lost"}
+        for number, name in enumerate(names)
+    ]
+    record = {
+        "outcome": "succeeded" if good == frames else "failed",
+        "reason": f"{good} of {frames}",
+        "started": "2026-01-31T12:00:00Z",
+        "inputs": {"frames": dict.fromkeys(names)},
+        "science": verdicts,
+    }
+    files.write_json(folder / workplace.RECORD, record)
+    contents = {"A/A.log": "a log", "A/Science/spec2d_d0.fits": "a product", **texts}
+    for name, text in contents.items():
+        files.write_text(folder / name.replace("__", "/"), text)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path: (folder / path).read_bytes() for path in below(folder)}
+
+
+def test_results_and_their_manifest(target: Location, behind: Path, tmp_path: Path) -> None:
+    folder = write(tmp_path / "reduce")
+    done = publication.publish(folder, target, token=5)
+    assert (done.copied, done.kept) == (3, False)
+    assert below(behind) == {f"reduce/{path}" for path in {*below(folder), "publication.json"}}
+    manifest = publication.manifest_on(target / "reduce")
+    assert manifest is not None
+    assert (manifest["token"], manifest["outcome"]) == (5, "succeeded")
+    sizes = publication.sizes_below(target.list(recursive=True), "reduce")
+    assert publication.is_whole(manifest, sizes)
+    assert not publication.is_whole(manifest, {**sizes, "A/A.log": 1})
+    assert not publication.is_whole({**manifest, "outcome": "failed"}, sizes)
+    assert publication.record_on(target / "reduce") == files.read_json(folder / workplace.RECORD)
+    # Nothing of it stays here
+    assert below(tmp_path / "reduce") == {*manifest["files"]}
+    assert not list(tmp_path.glob("publishing_*"))
+
+
+def test_the_same_results_are_not_carried_again(
+    target: Location, behind: Path, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "reduce")
+    publication.publish(folder, target)
+    before = {path: path.stat().st_mtime_ns for path in behind.rglob("*")}
+    again = publication.publish(folder, target, token=9)
+    assert again.copied == 0
+    assert {path: path.stat().st_mtime_ns for path in behind.rglob("*")} == before
+
+
+def test_better_results_replace_what_is_there(
+    target: Location, behind: Path, tmp_path: Path
+) -> None:
+    publication.publish(write(tmp_path / "old", good=1, A__old="gone"), target, "reduce")
+    new = write(tmp_path / "new", A__new="a new one")
+    done = publication.publish(new, target, "reduce")
+    assert done.kept is False
+    found = contents(behind / "reduce")
+    found.pop("publication.json")
+    assert found == contents(new)
+    assert below(behind) == {f"reduce/{path}" for path in {*found, "publication.json"}}
+
+
+def test_worse_results_stay_away(target: Location, behind: Path, tmp_path: Path) -> None:
+    publication.publish(write(tmp_path / "old"), target, "reduce")
+    before = contents(behind / "reduce")
+    done = publication.publish(write(tmp_path / "new", good=1), target, "reduce")
+    assert done.kept
+    assert "earlier results are kept" in str(done)
+    assert contents(behind / "reduce") == before
+    assert below(behind / "failed") == {"reduce/A/A.log", "reduce/reduction.json"}
+
+
+def test_a_frame_that_was_taken_out_of_the_dataset_is_no_loss(
+    target: Location, behind: Path, tmp_path: Path
+) -> None:
+    publication.publish(write(tmp_path / "old", good=3, frames=3), target, "reduce")
+    done = publication.publish(write(tmp_path / "new", good=2, frames=2), target, "reduce")
+    assert not done.kept
+
+
+def losing(after: int) -> Callable[[], None]:
+    """A lease that is lost after so many questions."""
+    asked: list[None] = []
+
+    def confirm() -> None:
+        if len(asked) >= after:
+            raise LeaseLost("the lease was lost")
+        asked.append(None)
+
+    return confirm
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on(
+    target: Location, behind: Path, tmp_path: Path, after: int
+) -> None:
+    old = write(tmp_path / "old", good=1, A__old="of the old one")
+    new = write(tmp_path / "new", A__new="of the new one")
+    publication.publish(old, target, "reduce")
+    before = contents(behind / "reduce")
+    with pytest.raises(LeaseLost):
+        publication.publish(new, target, "reduce", confirm=losing(after))
+    found = contents(behind / "reduce")
+    is_old = found == before
+    # Without its manifest nobody takes it for results
+    assert is_old or "publication.json" not in found
+    assert is_old is (after == 0)
+    # Whatever stopped, the frames that were reduced are there
+    assert "A/Science/spec2d_d0.fits" in found
+    publication.publish(new, target, "reduce")
+    found = contents(behind / "reduce")
+    assert found.pop("publication.json")
+    assert found == contents(new)
+    assert not (behind / "publishing_reduce").exists()
+
+
+def test_a_damaged_manifest_is_none(target: Location, behind: Path, tmp_path: Path) -> None:
+    folder = write(tmp_path / "reduce")
+    publication.publish(folder, target)
+    (tmp_path / "half.json").write_text('{"outcome":')
+    (target / "reduce/publication.json").upload(tmp_path / "half.json", progress=False)
+    assert publication.manifest_on(target / "reduce") is None
+    publication.publish(folder, target)
+    manifest: Any = publication.manifest_on(target / "reduce")
+    assert manifest["outcome"] == "succeeded"

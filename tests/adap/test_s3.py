@@ -1,0 +1,143 @@
+"""The tasks on a real S3 endpoint, without folders and renames; a stand-in for PypeIt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kpfnb import storage
+from kpfnb.adap import backing, holdings
+from kpfnb.adap.coadding import coadd1dtask, coadd2dtask
+from kpfnb.adap.preparing import trimtask
+from kpfnb.adap.pypeit import command, pypeitfile
+from kpfnb.adap.reducing import chain, publication, reducetask
+from kpfnb.adap.reducing.reductions import Reductions
+from kpfnb.adap.scoring import rescoring
+from kpfnb.demo import coaddable
+from kpfnb.outcomes import Outcome
+from kpfnb.workqueue.lease import Lease
+from tests.adap import datasets, fakecoadd
+from tests.adap.datasets import NAME, below
+from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
+
+SETUP = "keck_deimos_A"
+COADDED = f"{coaddable.MASK}/{coaddable.CONFIG}"
+
+
+@pytest.fixture
+def behind(
+    remotes: dict[str, Path],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The folder behind the remotes `data` and `backup` of S3."""
+    places = {name: f"s3:bucket/{tmp_path.name}/{name}" for name in ("data", "backup")}
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
+    return remotes["s3"]
+
+
+@pytest.fixture
+def data(behind: Path, tmp_path: Path) -> Path:
+    """One dataset of raw frames; the folder behind it."""
+    datasets.write(tmp_path / "made", NAME)
+    assert storage.at("data:").upload(tmp_path / "made", progress=False).outcome.is_good
+    return behind / "data" / NAME
+
+
+@pytest.fixture
+def reduce(fake_pypeit: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reductions]:
+    def run(behaviour: str = "good", **options: bool) -> Reductions:
+        monkeypatch.setenv("FAKE_PYPEIT", behaviour)
+        return chain.run(NAME, chain.order("keck_deimos", **options), progress=False)
+
+    return run
+
+
+def lease(item: str) -> Lease:
+    return Lease("queue", item, 7, 1, lambda: True)
+
+
+def test_a_dataset_is_reduced_and_then_there_is_nothing_to_do(
+    data: Path, behind: Path, reduce: Callable[..., Reductions]
+) -> None:
+    made = reduce(keep=True)
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    results = data / "complete/reduce"
+    found = below(results)
+    assert {f"{SETUP}/QA.tar.gz", "scorecard.csv", publication.MANIFEST} <= found
+    assert below(behind / "backup" / NAME / "complete/reduce") == found
+    assert reducetask.survey("reduce") == {NAME: True}
+    before = {path: path.stat().st_mtime_ns for path in behind.rglob("*") if path.is_file()}
+    assert "nothing to do" in reduce("crash", keep=True).reason
+    assert {p: p.stat().st_mtime_ns for p in behind.rglob("*") if p.is_file()} == before
+
+
+def test_new_results_take_the_place_of_old_ones(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+) -> None:
+    reduce()
+    (tmp_path / "old.txt").write_text("of an earlier version")
+    (storage.at("data:") / NAME / "complete/reduce/old.txt").upload(tmp_path / "old.txt")
+    assert (data / "complete/reduce/old.txt").is_file()
+    assert reduce().outcome is Outcome.SUCCEEDED
+    found = below(data / "complete")
+    assert not any("old.txt" in path or publication.STAGED in path for path in found)
+    assert reducetask.survey("reduce") == {NAME: True}
+
+
+def test_worse_results_leave_their_logs_alone(
+    data: Path, reduce: Callable[..., Reductions]
+) -> None:
+    reduce()
+    before = {path: (data / path).read_bytes() for path in below(data)}
+    assert reduce("crash").outcome is Outcome.FAILED
+    now = {path: (data / path).read_bytes() for path in below(data)}
+    assert before.items() <= now.items()
+    assert all(path.startswith("complete/failed/reduce/") for path in now.keys() - before)
+    assert f"complete/failed/reduce/{SETUP}/{SETUP}.log" in now
+
+
+def test_results_come_back_are_backed_up_and_scored_again(
+    data: Path, behind: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+) -> None:
+    reduce()
+    results = below(data / "complete/reduce")
+    back = tmp_path / "back"
+    assert holdings.download(NAME, back, progress=False).outcome is Outcome.SUCCEEDED
+    assert below(back / NAME / "complete/reduce") == results
+    (storage.at("backup:") / NAME).delete()
+    assert not below(behind / "backup" / NAME)
+    assert backing.run(NAME, lease(NAME)).outcome is Outcome.SUCCEEDED
+    assert below(behind / "backup" / NAME / "complete/reduce") == results
+    scored = rescoring.run(NAME, lease(NAME), sheet=False)
+    assert (scored.outcome, scored.carried) == (Outcome.SUCCEEDED, ())
+
+
+def test_a_trimmed_setup(data: Path) -> None:
+    found = trimtask.run(NAME, lease(NAME))
+    assert found.outcome is Outcome.SUCCEEDED
+    plan = pypeitfile.read(data / f"complete/reduce/{SETUP}/{SETUP}.pypeit")
+    assert len(plan.targets) == 2
+    assert trimtask.survey("trim") == {NAME: True}
+    assert len(below(data / "complete/raw")) == 4
+
+
+@pytest.mark.parametrize(("task", "folder"), [(coadd1dtask, "1D_Coadd"), (coadd2dtask, "2D_Coadd")])
+def test_coadds(
+    behind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: object, folder: str
+) -> None:
+    monkeypatch.setattr(command, "run", fakecoadd.run)
+    monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
+    coaddable.simulate(tmp_path / "made")
+    storage.at("data:").upload(tmp_path / "made", progress=False)
+    made = task.run(COADDED, lease(COADDED))
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    place = behind / "data" / COADDED / folder
+    assert "coadd.json" in below(place)
+    assert below(behind / "backup" / COADDED / folder) == below(place)
+    before = {path: path.stat().st_mtime_ns for path in behind.rglob("*") if path.is_file()}
+    assert task.run(COADDED, lease(COADDED)).reason.startswith("nothing to do")
+    assert {p: p.stat().st_mtime_ns for p in behind.rglob("*") if p.is_file()} == before

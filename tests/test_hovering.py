@@ -1,0 +1,104 @@
+"""What the mouse is told over a picture in JupyterLab."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from kpfnb import hovering
+from kpfnb.hovering import Hover, Hovered, Points
+
+HOSTILE = r"$\frac{$ <script>alert(1)</script> =1+1"
+
+
+class Canvas:
+    """Counts how often a picture is drawn again."""
+
+    drawn = 0
+
+    def draw_idle(self) -> None:
+        self.drawn += 1
+
+
+def at(axes: Any, x: float, y: float) -> SimpleNamespace:
+    """The mouse at a place in the data's units."""
+    place = axes.transData.transform((x, y))
+    return SimpleNamespace(inaxes=axes, x=place[0], y=place[1], xdata=x, ydata=y)
+
+
+@pytest.fixture
+def figure() -> Figure:
+    made = Figure(figsize=(5, 3))
+    FigureCanvasAgg(made)
+    made.add_subplot().set(xlim=(0, 10), ylim=(0, 10))
+    return made
+
+
+def test_an_area_is_asked_with_the_place_in_the_data(figure: Figure) -> None:
+    [axes] = figure.axes
+    hover = Hover(Hovered(figure, {axes: hovering.area(lambda x, y: f"{x:.0f} {y:.0f}")}))
+    assert hover.under(at(axes, 3, 4)) == "3 4"
+    assert hover.under(SimpleNamespace(inaxes=None, x=1, y=1)) == ""
+
+
+def test_the_nearest_point_is_told_if_it_is_near(figure: Figure) -> None:
+    [axes] = figure.axes
+    points = Points(np.array([(1.0, 1.0), (2.0, 1.0)]), lambda one: f"KP.{one}")
+    assert points(at(axes, 1.9, 1.0)) == "KP.1"
+    assert points(at(axes, 5.0, 5.0)) == ""
+    assert Points(np.empty((0, 2)), str)(at(axes, 1, 1)) == ""
+
+
+def test_it_is_drawn_again_only_where_the_text_changes(figure: Figure) -> None:
+    [axes] = figure.axes
+    hover = Hover(Hovered(figure, {axes: hovering.area(lambda x, _: "left" if x < 5 else "")}))
+    canvas = Canvas()
+    for x in (1, 2, 3):
+        hover.move(at(axes, x, 5), canvas)
+    assert (hover.note.get_text(), hover.note.get_visible(), canvas.drawn) == ("left", True, 1)
+    hover.move(at(axes, 8, 5), canvas)
+    assert (hover.note.get_visible(), canvas.drawn) == (False, 2)
+
+
+@pytest.mark.parametrize("x", [0.1, 9.9])
+@pytest.mark.parametrize("y", [0.1, 9.9])
+def test_the_text_is_within_the_picture(figure: Figure, x: float, y: float) -> None:
+    [axes] = figure.axes
+    hover = Hover(
+        Hovered(figure, {axes: hovering.area(lambda *_: "KP.20240115.12345.67\nL1 missing")})
+    )
+    hover.move(at(axes, x, y), Canvas())
+    figure.canvas.draw()
+    box = hover.note.get_window_extent()
+    width, height = figure.bbox.size
+    assert box.x0 > 0
+    assert box.y0 > 0
+    assert box.x1 < width
+    assert box.y1 < height
+
+
+def test_hostile_names_are_text(figure: Figure) -> None:
+    [axes] = figure.axes
+    hover = Hover(Hovered(figure, {axes: hovering.area(lambda *_: HOSTILE)}))
+    hover.move(at(axes, 5, 5), Canvas())
+    figure.canvas.draw()
+    assert hover.note.get_text() == HOSTILE
+
+
+def test_of_many_names_the_first_are_told() -> None:
+    assert hovering.names("abcde") == "a\nb\nc\nd\ne"
+    assert hovering.names("abcdefg") == "a\nb\nc\nd\nand 3 more"
+    assert hovering.names([]) == ""
+
+
+def test_a_picture_is_a_widget_as_wide_as_a_notebook() -> None:
+    wide = Figure(figsize=(16, 4))
+    wide.add_subplot()
+    widget = hovering.widget(wide)
+    assert widget.figure.bbox.width <= hovering.MOST_PIXELS + 1
+    assert widget.toolbar_visible == "visible"
