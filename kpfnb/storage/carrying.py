@@ -2,7 +2,7 @@
 
 First both places are looked at: what is the same already is not carried again, so a run that was
 cut off anywhere goes on where it was. The rest goes through one rclone (which writes beside and
-renames), then the destination is looked at once more. What is not the same then has failed, and is
+renames; between local folders we do so ourselves), then the destination is looked at once more. What is not the same then has failed, and is
 tried again where that can help. Only after that is anything deleted.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from kpfnb import live, locks
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.storage import deletion, rclone
+from kpfnb.storage import deletion, diskcopy, rclone
 from kpfnb.storage.carried import Carried, Item, State, readable
 from kpfnb.storage.inventory import Match
 from kpfnb.storage.location import Entry, Location, at
@@ -145,25 +145,8 @@ def _attempt(
     pair: Pair, files: Mapping[str, Entry], bar: live.Bar, total: int
 ) -> dict[str, Failure]:
     """Carry the files once, and look what is there then; those that failed, and why."""
-
-    def tell(stats: Mapping[str, Any]) -> None:
-        volume = f"{readable(stats.get('bytes', 0))} of {readable(stats.get('totalBytes', 0))}"
-        bar.update(done=total - len(files) + stats.get("transfers", 0), note=volume)
-
-    # All of them differ: nothing is to be skipped for its size and time
-    options = ["--ignore-times", rclone.FOLLOW]
-    if pair.hash_type and pair.source.is_local and pair.destination.is_local:
-        # Between disks it would read the source once more, and the copy not at all: we read that
-        options.append("--ignore-checksum")
-    answer = rclone.work(
-        "copyto" if pair.one_file else "copy",
-        pair.source.argument,
-        pair.destination.argument,
-        options=options,
-        names=None if pair.one_file else files,
-        tell=tell,
-        silence_seconds=SILENCE_SECONDS,
-    )
+    way = _between_disks if pair.on_disks else _by_rclone
+    words = way(pair, files, bar, total - len(files))
     bar.update(note="verifying")
     try:
         _sync_to_disk(pair.destination, [""] if pair.one_file else files)
@@ -171,17 +154,54 @@ def _attempt(
     except StorageError as error:
         return dict.fromkeys(files, Failure(error.trouble, f"not verified: {error.what}"))
     return {
-        path: _why(path, found, answer)
+        path: words.get(path) or Failure(Trouble.DAMAGED, _damage(found))
         for path, found in matches.items()
         if found is not Match.SAME
     }
 
 
-def _why(path: str, found: Match, answer: rclone.Answer) -> Failure:
-    said = answer.words.about.get(path) or (answer.words.last if answer.exit_code else "")
-    if said:
-        return Failure(classify(said, answer.exit_code), said)
-    return Failure(Trouble.DAMAGED, f"{found} at the destination, or changed at the source")
+def _damage(found: Match) -> str:
+    return f"{found} at the destination, or changed at the source"
+
+
+def _by_rclone(
+    pair: Pair, files: Mapping[str, Entry], bar: live.Bar, done: int
+) -> dict[str, Failure]:
+    """What rclone says of files, or of all together where it failed."""
+
+    def tell(stats: Mapping[str, Any]) -> None:
+        volume = f"{readable(stats.get('bytes', 0))} of {readable(stats.get('totalBytes', 0))}"
+        bar.update(done=done + stats.get("transfers", 0), note=volume)
+
+    answer = rclone.work(
+        "copyto" if pair.one_file else "copy",
+        pair.source.argument,
+        pair.destination.argument,
+        # All of them differ: nothing is to be skipped for its size and time
+        options=["--ignore-times", rclone.FOLLOW],
+        names=None if pair.one_file else files,
+        tell=tell,
+        silence_seconds=SILENCE_SECONDS,
+    )
+    said = dict.fromkeys(files, answer.words.last) if answer.exit_code else {}
+    said |= answer.words.about
+    return {path: Failure(classify(text, answer.exit_code), text) for path, text in said.items()}
+
+
+def _between_disks(
+    pair: Pair, files: Mapping[str, Entry], bar: live.Bar, done: int
+) -> dict[str, Failure]:
+    volume = readable(sum(one.size for one in files.values()))
+
+    def tell(copied: int, size: int) -> None:
+        bar.update(done=done + copied, note=f"{readable(size)} of {volume}")
+
+    paths = [""] if pair.one_file else files
+    places = pair.source.argument, pair.destination.argument
+    said = diskcopy.copy(*places, paths, tell)
+    if pair.one_file:
+        said = {path: text for path in files for text in said.values()}
+    return {path: Failure(classify(text), text) for path, text in said.items()}
 
 
 def _sync_to_disk(destination: Location, paths: Iterable[str]) -> None:

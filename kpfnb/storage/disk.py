@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 HASHES = ("md5", "sha1", "sha256")
 """Those that are known here."""
+FAST_HASH = "sha1"
+"""Two to three times as fast as the others of them, since CPUs have instructions for it."""
 TICK_SECONDS = 0.05
 """A file may change within one tick of the file system's clock, and its times would not tell."""
 

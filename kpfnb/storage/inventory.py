@@ -100,6 +100,8 @@ def _sorted_out(entries: Iterable[Entry], problems: Mapping[str, Failure]) -> In
 
 def common_hash(first: Location, second: Location) -> str:
     """The kind of hash that both storages know; '' where there is none."""
+    if first.is_local and second.is_local:
+        return disk.FAST_HASH
     known = second.hash_types
     return next((kind for kind in first.hash_types if kind in known), "")
 

@@ -29,6 +29,11 @@ class Pair:
     hash_type: str
     read_back: bool = False
 
+    @property
+    def on_disks(self) -> bool:
+        """True where both are local."""
+        return self.source.is_local and self.destination.is_local
+
     def wanted(self, only: Iterable[str] | None) -> Inventory:
         """The files to carry; what is asked for and is not there, or not allowed, is a problem.
 

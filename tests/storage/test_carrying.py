@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kpfnb import locks, storage
 from kpfnb.errors import BadInput, BadParameter, Busy
 from kpfnb.outcomes import Outcome
-from kpfnb.storage import Location, State, StorageError, Trouble, rclone
+from kpfnb.storage import Location, State, StorageError, Trouble, diskcopy, rclone
 from kpfnb.storage.carried import Carried
 from kpfnb.storage.carrying import _lock_name
 
@@ -80,14 +81,14 @@ def test_a_flipped_bit_at_the_destination_is_found_and_mended(
 def test_a_bit_that_flips_on_the_way_is_a_failure(
     remotes: dict[str, Path], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = rclone.work
+    copy = diskcopy.copy
 
-    def bad_disk(*arguments: object, **options: object) -> rclone.Answer:
-        answer = work(*arguments, **options)  # type: ignore[arg-type]
+    def bad_disk(*arguments: Any) -> dict[str, str]:
+        said = copy(*arguments)
         flip(remotes["disk"] / "x/a/spec1d.fits", 3)
-        return answer
+        return said
 
-    monkeypatch.setattr(rclone, "work", bad_disk)
+    monkeypatch.setattr(diskcopy, "copy", bad_disk)
     carried = storage.carry(source, "disk:x", retries=1)
     assert carried.outcome is Outcome.PARTIAL
     (failed,) = carried.failed
@@ -270,14 +271,14 @@ def test_a_move_deletes_only_what_is_verified(
     place: Location, behind: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(source)
-    work = rclone.work
+    copy = diskcopy.copy
 
-    def another_writer(*arguments: object, **options: object) -> rclone.Answer:
-        answer = work(*arguments, **options)  # type: ignore[arg-type]
+    def another_writer(*arguments: Any) -> dict[str, str]:
+        said = copy(*arguments)
         (behind / "-rf").unlink()
-        return answer
+        return said
 
-    monkeypatch.setattr(rclone, "work", another_writer)
+    monkeypatch.setattr(diskcopy, "copy", another_writer)
     carried = place.upload(source, move=True, retries=0)
     assert states(carried)["-rf"] is State.FAILED
     assert contents(source) == {"-rf": before.pop("-rf")}

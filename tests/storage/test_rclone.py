@@ -75,18 +75,18 @@ def test_a_transfer_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert answer.words.last == "timed out: no byte moved for 0.3 s"
 
 
-def carrying(source: Path, target: Path) -> subprocess.Popen[bytes]:
-    """Another process that copies at 0.5 MB/s."""
-    code = f"from kpfnb import storage; storage.carry({str(source)!r}, {str(target)!r})"
+def carrying(source: Path) -> subprocess.Popen[bytes]:
+    """Another process that copies to the remote `gdrive` at 0.5 MB/s."""
+    code = f"from kpfnb import storage; storage.carry({str(source)!r}, 'gdrive:target')"
     environment = {**os.environ, "RCLONE_BWLIMIT": "500k"}
     return subprocess.Popen([sys.executable, "-c", code], env=environment)
 
 
-def copies_of(target: Path) -> list[psutil.Process]:
+def copies_of(source: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if str(target) in words and "copy" in words:
+        if str(source) in words and "copy" in words:
             found.append(process)
     return found
 
@@ -98,17 +98,19 @@ def wait_for(condition: object, seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def test_after_a_kill_nothing_goes_on_and_the_next_run_finishes(tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
+def test_after_a_kill_nothing_goes_on_and_the_next_run_finishes(
+    remotes: dict[str, Path], tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", remotes["gdrive"] / "target"
     source.mkdir()
     for number in range(5):
         (source / f"{number}.fits").write_bytes(os.urandom(3_000_000))
-    process = carrying(source, target)
+    process = carrying(source)
     wait_for(lambda: list(target.glob("*.partial")))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    wait_for(lambda: not copies_of(target))
+    wait_for(lambda: not copies_of(source))
     for file in target.glob("*.fits"):
         assert file.read_bytes() == (source / file.name).read_bytes(), "only whole files are there"
-    assert storage.carry(source, target).outcome is Outcome.SUCCEEDED
+    assert storage.carry(source, "gdrive:target").outcome is Outcome.SUCCEEDED
     assert sorted(path.name for path in target.iterdir()) == [f"{n}.fits" for n in range(5)]

@@ -15,7 +15,8 @@ from kpfnb.adap.pypeit import installation, pypeitlog
 from kpfnb.adap.reducing import products
 from kpfnb.supervision import Ending, Patience, Sight
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
+"""Between two looks at its log; its end is seen at once."""
 TAIL_BYTES = 4000
 
 NEVER = float("inf")
@@ -117,11 +118,17 @@ def _supervise(
     silence = limits.seconds(limits.silence_minutes)
     deadline = time.monotonic() + limits.seconds(limits.timeout_minutes)
 
+    seen = -1
+
     def look() -> Sight:
+        nonlocal seen
         if time.monotonic() > deadline:
             raise _TookTooLong
-        tell(_doing(log))
-        return Sight(0, _stamp(log) + _stamp(printed))
+        size = _stamp(log)
+        if size != seen:
+            seen = size
+            tell(_doing(log))
+        return Sight(0, size + _stamp(printed))
 
     # Nothing is counted as made: PypeIt is left to end by itself
     patience = Patience(silence_seconds=silence, grace_seconds=NEVER, poll_seconds=POLL_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from kpfnb import fitsheader
@@ -41,7 +42,18 @@ def find(folder: Path) -> list[RawFrame]:
             f"no raw frames in {folder}",
             f"name the folder that holds the files themselves ({' or '.join(SUFFIXES)})",
         )
-    return [RawFrame(path, fitsheader.defect(path)) for path in paths]
+    return [RawFrame(path, _defect(path, _stamp(path))) for path in paths]
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@lru_cache(maxsize=10_000)
+def _defect(path: Path, stamp: tuple[int, ...]) -> str:
+    """Of the file that has this stamp: compressed ones are read to their end for it."""
+    return fitsheader.defect(path)
 
 
 def stamps(frames: Sequence[RawFrame]) -> dict[str, list[int]]:

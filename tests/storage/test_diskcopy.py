@@ -1,0 +1,98 @@
+"""Copies between local folders: whole or not there, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kpfnb import storage
+from kpfnb.outcomes import Outcome
+from kpfnb.storage import State, diskcopy
+
+SLOW = """
+import pathlib, shutil, sys, time
+from kpfnb import storage
+
+def half(source, target):
+    pathlib.Path(target).write_bytes(pathlib.Path(source).read_bytes()[:-1])
+    time.sleep(600)
+
+shutil.copyfile = half
+storage.carry(*sys.argv[1:])
+"""
+
+
+def write(folder: Path) -> dict[str, bytes]:
+    contents = {f"a/{number}.fits": os.urandom(50_000) for number in range(3)}
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return contents
+
+
+def below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_files_keep_their_time_and_are_readable_as_any_other(tmp_path: Path) -> None:
+    contents = write(tmp_path / "from")
+    os.utime(tmp_path / "from/a/0.fits", ns=(5, 1_432_123_456_789_012_345))
+    told: list[tuple[int, int]] = []
+    places = str(tmp_path / "from"), str(tmp_path / "to")
+    failures = diskcopy.copy(*places, contents, lambda *counts: told.append(counts))
+    assert failures == {}
+    assert below(tmp_path / "to") == contents
+    found = (tmp_path / "to/a/0.fits").stat()
+    assert found.st_mtime_ns == 1_432_123_456_789_012_345
+    assert found.st_mode == (tmp_path / "from/a/0.fits").stat().st_mode
+    assert told == [(0, 0), (1, 50_000), (2, 100_000)]
+
+
+def test_one_that_can_not_be_copied_costs_the_others_nothing(tmp_path: Path) -> None:
+    contents = write(tmp_path / "from")
+    (tmp_path / "to/a/0.fits").mkdir(parents=True)
+    carried = storage.carry(tmp_path / "from", tmp_path / "to", retries=0, progress=False)
+    states = {item.path: item.state for item in carried.items}
+    assert states.pop("a/0.fits") is State.FAILED
+    assert set(states.values()) == {State.COPIED}
+    assert carried.failed[0].detail == "is a directory"
+    del contents["a/0.fits"]
+    assert below(tmp_path / "to") == contents
+
+
+def test_killed_no_half_file_counts_and_the_next_run_leaves_nothing_of_it(tmp_path: Path) -> None:
+    contents = write(tmp_path / "from")
+    places = [str(tmp_path / "from"), str(tmp_path / "to")]
+    process = subprocess.Popen([sys.executable, "-c", SLOW, *places])
+    deadline = time.monotonic() + 60
+    while not any(len(data) == 49_999 for data in below(tmp_path / "to").values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not list((tmp_path / "to").rglob("*.fits"))
+    assert storage.carry(*places, progress=False).outcome is Outcome.SUCCEEDED
+    assert below(tmp_path / "to") == contents
+
+
+def test_stopped_it_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "from")
+
+    def stop(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.copyfile", stop)
+    carried = storage.carry(tmp_path / "from", tmp_path / "to", progress=False)
+    assert carried.interrupted
+    assert below(tmp_path / "to") == {}
