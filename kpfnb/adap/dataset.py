@@ -89,12 +89,12 @@ def is_raw(path: str) -> bool:
 
 def reductions(place: Location) -> list[str]:
     """The folders of results of the dataset at `place`, as `complete/reduce`, by name."""
-    top = place / COMPLETE
-    if top.kind() != "folder":
+    try:
+        found = (place / COMPLETE).list()
+    except BadInput:
+        # It is not there
         return []
-    return [
-        f"{COMPLETE}/{one.path}" for one in top.list() if one.is_folder and is_reduction(one.path)
-    ]
+    return [f"{COMPLETE}/{one.path}" for one in found if one.is_folder and is_reduction(one.path)]
 
 
 def find(root: Location) -> list[str]:

@@ -95,10 +95,12 @@ def sync_backups(
     BadSettings, StorageError : a remote can't be used; before any work
     """
     origin, target = storage.at(source), storage.at(backup)
-    for place in (origin, target):
-        # One word now, instead of one for each dataset
-        place.kind()
-    wanted = [str(dataset.parse(name)) for name in names] or dataset.find(origin)
+    wanted = [str(dataset.parse(name)) for name in names]
+    if len(wanted) != 1:
+        for place in (origin, target):
+            # One word now, instead of one for each dataset
+            place.kind()
+    wanted = wanted or dataset.find(origin)
     if not wanted:
         raise BadInput(f"no datasets in {origin}", "check the setting remotes")
     parts: list[tuple[str, Carried]] = []

@@ -1,9 +1,10 @@
 """Carry files from one place to another, so that each is verified there before it counts.
 
 First both places are looked at: what is the same already is not carried again, so a run that was
-cut off anywhere goes on where it was. The rest goes through one rclone (which writes beside and
-renames; between local folders we do so ourselves), then the destination is looked at once more. What is not the same then has failed, and is
-tried again where that can help. Only after that is anything deleted.
+cut off anywhere goes on where it was. The rest goes through one rclone, which writes beside and
+renames (between local folders we do that), then the destination is looked at once more. What is
+not the same then has failed, and is tried again where that can help. Only after that is anything
+deleted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from kpfnb import live, locks
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.storage import deletion, diskcopy, rclone
+from kpfnb.storage import deletion, diskcopy, inventory, rclone
 from kpfnb.storage.carried import Carried, Item, State, readable
 from kpfnb.storage.inventory import Match
 from kpfnb.storage.location import Entry, Location, at
@@ -71,7 +72,8 @@ def carry(
         if pair.one_file and (mirror or only is not None):
             raise BadInput(f"{origin} is a file", "name the folder that it is in")
         wanted = pair.wanted(only)
-        matches = pair.compare(wanted.files)
+        there = inventory.take(target, hash_type=pair.hash_type) if mirror else None
+        matches = pair.compare(wanted.files, there)
         todo = [path for path, found in matches.items() if found is not Match.SAME]
         items = [Item(p, State.FAILED, 0, t, d) for p, (t, d) in wanted.problems.items()]
         if dry_run:
@@ -81,8 +83,8 @@ def carry(
             items += _judged(wanted.files, todo, failures)
         if move and not dry_run:
             items = deletion.of_source(pair, items, wanted.files)
-        if mirror and all(item.state.outcome.is_good for item in items):
-            items += deletion.of_extras(pair, wanted.files, dry_run=dry_run)
+        if there and all(item.state.outcome.is_good for item in items):
+            items += deletion.of_extras(target, there, wanted.files, dry_run=dry_run)
     ordered = tuple(sorted(items, key=lambda item: item.path))
     return Carried(str(origin), str(target), ordered, time.monotonic() - started, dry_run)
 

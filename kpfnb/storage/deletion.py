@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kpfnb.storage import inventory, rclone
 from kpfnb.storage.carried import Item, State
+from kpfnb.storage.inventory import Inventory
 from kpfnb.storage.location import Entry, Location
 from kpfnb.storage.pair import Pair
 from kpfnb.storage.trouble import Failure, StorageError, Trouble, classify
@@ -26,17 +27,18 @@ def of_source(pair: Pair, items: list[Item], files: Mapping[str, Entry]) -> list
     return [_moved(one, failures) if one.path in set(verified) else one for one in items]
 
 
-def of_extras(pair: Pair, files: Mapping[str, Entry], *, dry_run: bool) -> list[Item]:
-    """Delete at the destination what the source has not, and the folders that are empty then."""
-    there = inventory.take(pair.destination)
+def of_extras(
+    place: Location, there: Inventory, files: Mapping[str, Entry], *, dry_run: bool
+) -> list[Item]:
+    """Delete what is `there` and not among the files, and the folders that are empty then."""
     extras = {path: one for path, one in there.files.items() if path not in files}
     refused = [Item(path, State.FAILED, 0, *why) for path, why in there.problems.items()]
     if dry_run:
         return refused + [Item(p, State.WOULD_DELETE, one.size) for p, one in extras.items()]
-    failures = _delete(pair.destination, list(extras)) if extras else {}
+    failures = _delete(place, list(extras)) if extras else {}
     if extras:
         # A folder that stays is no harm; S3 has none
-        rclone.ask("rmdirs", pair.destination.argument, options=["--leave-root"])
+        rclone.ask("rmdirs", place.argument, options=["--leave-root"])
     return refused + [
         Item(path, State.FAILED, one.size, *failures[path])
         if path in failures

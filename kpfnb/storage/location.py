@@ -117,15 +117,14 @@ class Location:
             # Asked often, and the system knows it without a program
             path = self.argument
             return "folder" if os.path.isdir(path) else "file" if os.path.isfile(path) else ""  # noqa: PTH112, PTH113
-        answer = rclone.ask("lsjson", self.argument, options=["--stat", rclone.FOLLOW])
-        if answer.exit_code in (NO_FOLDER, NO_FILE):
-            return ""
-        if not answer.output:
-            self._refuse(answer)
-        # An error about one thing in a folder does not unmake it
-        if not json.loads(answer.output)["IsDir"]:
-            return "file"
-        return "folder" if _features(self._root)["EmptyFolders"] or self.list() else ""
+        if not _features(self._root)["EmptyFolders"]:
+            # There rclone takes everything for a folder: only what is in it tells
+            found = self._rows(["--no-mimetype", "--no-modtime"])
+            is_one = len(found) == 1 and found[0]["Path"] == self.name and not found[0]["IsDir"]
+            if not is_one:
+                return "folder" if found else ""
+        found = self._stat()
+        return ("folder" if found[0]["IsDir"] else "file") if found else ""
 
     def exists(self) -> bool:
         """True where there is a file or a folder."""
@@ -153,13 +152,14 @@ class Location:
     @property
     def hash_types(self) -> Sequence[str]:
         """The hashes that this storage knows, the preferred ones first."""
+        if self.is_local:
+            return PREFERRED_HASHES
         known: Sequence[str] = _features(self._root)["Hashes"]
         return sorted(known, key=lambda kind: (kind not in PREFERRED_HASHES, known.index(kind)))
 
     def read_text(self) -> str:
         """What is in the file (UTF-8, at most 50 MB); its length is checked."""
-        self._must_be_file()
-        size = self.size()
+        size = self._file_size()
         if size > LONGEST_TEXT:
             raise BadInput(f"{self} has {size} bytes", "download it instead")
         content = self._content()
@@ -215,6 +215,29 @@ class Location:
     @property
     def _root(self) -> str:
         return "/" if self.is_local else self.base.partition(":")[0] + ":"
+
+    def _file_size(self) -> int:
+        if self.is_local:
+            self._must_be_file()
+            return self.size()
+        found = self._stat()
+        if not found or found[0]["IsDir"]:
+            self._must_be_file()
+        return int(found[0]["Size"])
+
+    def _stat(self) -> Sequence[dict[str, Any]]:
+        return self._rows(["--stat", rclone.FOLLOW])
+
+    def _rows(self, options: Sequence[str]) -> Sequence[dict[str, Any]]:
+        """What `lsjson` tells; nothing where there is nothing."""
+        answer = rclone.ask("lsjson", self.argument, options=options)
+        if answer.exit_code in (NO_FOLDER, NO_FILE):
+            return []
+        # An error about one thing in a folder does not unmake it
+        if not answer.output.rstrip().endswith((b"}", b"]")):
+            self._refuse(answer)
+        found = json.loads(answer.output)
+        return [found] if isinstance(found, dict) else found
 
     def _must_be_file(self) -> None:
         kind = self.kind()

@@ -56,11 +56,13 @@ class Pair:
         problems |= {path: lost for path in fine if path not in found.files}
         return Inventory(found.files, {**problems, **found.problems})
 
-    def compare(self, files: Mapping[str, Entry]) -> dict[str, Match]:
-        """How each file of the source stands at the destination now."""
+    def compare(
+        self, files: Mapping[str, Entry], known: Inventory | None = None
+    ) -> dict[str, Match]:
+        """How each file of the source stands at the destination now, or as `known` tells."""
         if not files:
             return {}
-        there = self._there(files)
+        there = known.files if known else self._there(files)
         matches = {path: inventory.match(one, there.get(path)) for path, one in files.items()}
         doubtful = (Match.SAME, Match.UNKNOWN) if self.read_back else (Match.UNKNOWN,)
         again = [path for path, match in matches.items() if match in doubtful]

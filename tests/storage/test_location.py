@@ -127,3 +127,9 @@ def test_a_remote_that_rclone_does_not_know(
 )
 def test_patterns(path: str, pattern: str, expected: bool) -> None:
     assert location._matches(path.split("/"), pattern.split("/")) is expected
+
+
+def test_a_folder_may_hold_a_file_of_its_own_name(place: Location, source: Path) -> None:
+    (place / "x.log/x.log").upload(source / "-rf", progress=False)
+    kinds = [(place / name).kind() for name in ("x.log", "x.log/x.log", "x.log/y.log")]
+    assert kinds == ["folder", "file", ""]

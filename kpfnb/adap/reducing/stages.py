@@ -109,13 +109,14 @@ def local_folder(name: str) -> Path:
 def download(work: Work) -> str:
     """Bring the raw frames here, verified; what is here and the same is not brought again."""
     raw = work.remote / RAW
-    if raw.kind() != "folder":
+    try:
+        # A frame that was taken out of the dataset goes here, too
+        carried = storage.carry(raw, work.complete / RAW, mirror=True, progress=work.progress)
+    except BadInput as error:
         raise BadInput(
             f"dataset {work.name} has no {COMPLETE}/{RAW} in {work.order.source}",
             "check its name; a dataset without science, flat and arc frames is incomplete",
-        )
-    # A frame that was taken out of the dataset goes here, too
-    carried = storage.carry(raw, work.complete / RAW, mirror=True, progress=work.progress)
+        ) from error
     publication.check(carried)
     return f"{len(carried.items)} frames, {readable(sum(one.size for one in carried.items))}"
 
