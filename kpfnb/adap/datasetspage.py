@@ -26,6 +26,7 @@ FOLDER = "datasets"
 PAGE = "index.html"
 REDUCE = f"{dataset.COMPLETE}/reduce"
 UNKNOWN = "not reduced"
+SIMULATED = "SIMULATED: its record tells no frames"
 LINKED = {scorecard.FILE: "scorecard", badslits.FILE: "bad slits", workplace.RECORD: "record"}
 
 
@@ -36,7 +37,7 @@ class Standing:
     name: str
     folder: Path
     outcome: str = UNKNOWN
-    problem: str = ""
+    note: str = ""
     reduced: int = 0
     frames: int = 0
     statuses: tuple[tuple[str, int], ...] = ()
@@ -67,11 +68,13 @@ def look(folder: Path, name: str) -> Standing:
         statuses = _statuses(reduce / scorecard.FILE)
         if not record:
             return Standing(name, folder, statuses=statuses)
+        if record.get("simulated"):
+            return Standing(name, folder, record["outcome"], SIMULATED, statuses=statuses)
         science = record["science"]
         good = sum(not one["reason"] for one in science)
         return Standing(name, folder, record["outcome"], "", good, len(science), statuses)
     except (BadInput, OSError, KeyError, TypeError, csv.Error, UnicodeDecodeError) as error:
-        return Standing(name, folder, problem=f"its record is damaged: {error}")
+        return Standing(name, folder, note=f"its record is damaged: {error}")
 
 
 def page(standings: list[Standing], place: Path) -> str:
@@ -99,7 +102,7 @@ def _shown(one: Standing, place: Path) -> dict[str, Any]:
     return {
         "name": one.name,
         "badge": _badge(one.outcome),
-        "problem": one.problem,
+        "note": one.note,
         "reduced": f"{one.reduced} of {one.frames}" if one.frames else "",
         "statuses": ", ".join(f"{number} {status}" for status, number in one.statuses),
         "links": [

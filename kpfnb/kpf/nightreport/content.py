@@ -60,12 +60,14 @@ class Velocity:
 
 @dataclass(frozen=True)
 class Group:
-    """Exposures of one type or target: how many, and seconds in all."""
+    """Exposures of one type or target: how many, seconds in all, when they began (UT, HH:MM)."""
 
     name: str
     count: int
     seconds: float
     programs: tuple[str, ...] = ()
+    first: str = ""
+    last: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,13 @@ class Content:
 
     def problems(self) -> Iterator[tuple[str, str, str]]:
         """What is wrong: where, what, and the ObsID it is about ('' if none)."""
+        for found in self.verdict.bad:
+            blamed = found.found.blamed[0].name if found.found.blamed else ""
+            yield str(found.verdict), f"{found.rule.title}: {found.value}", blamed
+        yield from self.faults()
+
+    def faults(self) -> Iterator[tuple[str, str, str]]:
+        """The problems that no rule tells: files, missing products, runs."""
         for one in self.exposures:
             if one.problem:
                 yield "L0", f"can't be read: {one.problem}", one.obsid
@@ -113,9 +122,6 @@ class Content:
         first = {(one.level, str(one.reason)): one.obsid for one in reversed(self.progress.missing)}
         for (level, reason), count in missing.items():
             yield level, f"{count} × {reason}", first[level, reason]
-        for found in self.verdict.bad:
-            blamed = found.found.blamed[0].name if found.found.blamed else ""
-            yield str(found.verdict), f"{found.rule.title}: {found.value}", blamed
         for record in self.bad_runs:
             yield f"run {record.outcome}", f"{record.notebook}: {record.reason}", ""
 
@@ -202,6 +208,7 @@ def _groups(exposures: Sequence[Exposure], names: Sequence[str]) -> list[Group]:
             len(some),
             sum(one.seconds for one in some),
             tuple(dict.fromkeys(one.program for one in some if one.program)),
+            *(f"{ObsID(one.obsid).time:%H:%M}" for one in (some[0], some[-1])),
         )
         for name, some in found.items()
     ]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import settings
 from kpfnb.kpf import progress
-from kpfnb.kpf.nightreport import content, highlights
+from kpfnb.kpf.nightreport import content, drawing, highlights
 from kpfnb.kpf.nightreport.content import Content, Group
 from kpfnb.kpf.quicklook.pageview import badge
 from kpfnb.kpf.verdict import assessing, pages
+from kpfnb.kpf.verdict.finding import Finding
 from kpfnb.kpf.verdict.measuring import Blame
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.live import duration
@@ -119,15 +121,21 @@ def page(found: Content, here: Settings) -> str:
         refresh_seconds=0,
         ways=pages.ways(folder, found.night, pages.REPORT),
         badge=badge(judged.verdict),
-        line=judged.reason,
+        line="; ".join(
+            [f"{judged.observations} observations", judged.wrong or "every rule passes"]
+        ),
         levels=[(str(level), badge(verdict)) for level, verdict in judged.levels.items()],
         rules=[
             {"title": one.rule.title, "name": one.rule.name, "value": one.value}
             | {"badge": badge(one.verdict), "threshold": one.threshold}
+            | _blamed(one, folder, here)
             for one in judged.bad
         ],
         overrides=[asdict(one) for one in judged.overrides],
-        targets=[_group(one) for one in found.targets],
+        targets=[_target(one, found) for one in found.targets],
+        timeline=drawing.timeline(found.exposures),
+        panels=drawing.panels(found.velocities),
+        draw=drawing,
         calibrations=[_group(one) for one in found.calibrations],
         junk=judged.junk,
         simulated=any(one.simulated for one in found.exposures),
@@ -156,12 +164,34 @@ def page(found: Content, here: Settings) -> str:
         problems=[
             {"where": where, "what": what, "obsid": obsid}
             | {"page": _quicklook(obsid, "", folder, here)}
-            for where, what, obsid in list(found.problems())[:MOST_PROBLEMS]
+            for where, what, obsid in list(found.faults())[:MOST_PROBLEMS]
         ],
-        more=max(0, len(list(found.problems())) - MOST_PROBLEMS),
+        more=max(0, len(list(found.faults())) - MOST_PROBLEMS),
         runs=[view.view(one, here.zone, top="../../") for one in found.runs[:20]],
         criteria=judged.criteria,
     )
+
+
+def _target(one: Group, found: Content) -> dict[str, Any]:
+    """A target as the table of what was observed shows it."""
+    own = [each for each in found.velocities if each.target == one.name]
+    velocities = [each.velocity for each in own if each.velocity is not None]
+    signals = [each.signal for each in own if each.signal is not None]
+    errors = [each.error for each in own if each.error is not None]
+    return _group(one) | {
+        "signal": _shown(max(signals, default=None), ".0f"),
+        "scatter": _shown(drawing.scatter(velocities), ".2f"),
+        "error": _shown(median(errors) if errors else None, ".2f"),
+    }
+
+
+def _blamed(one: Finding, folder: Path, here: Settings) -> dict[str, Any]:
+    """The first observation that is to blame for what a rule found."""
+    who = next(iter(one.found.blamed), None)
+    if who is None:
+        return {"obsid": "", "page": ""}
+    page = pages.quicklook_target(who, folder, here)
+    return {"obsid": who.name, "page": page.removesuffix("#")}
 
 
 def _group(one: Group) -> dict[str, Any]:

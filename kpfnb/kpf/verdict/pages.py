@@ -67,8 +67,9 @@ def page(judged: NightVerdict, here: Settings) -> str:
         "verdict.html",
         title=f"Verdict of {judged.night}",
         badge=badge(judged.verdict),
-        line=judged.reason,
+        line=judged.wrong or "every rule passes",
         ways=ways(folder, judged.night, VERDICT),
+        night=judged.night,
         refresh_seconds=REFRESH_SECONDS if judged.is_going_on else 0,
         last=f"{last:%Y-%m-%d %H:%M %Z}" if last else "none",
         observations=judged.observations,
@@ -107,8 +108,11 @@ def calendar(history: Mapping[str, Mapping[str, Any]], here: Settings) -> str:
             for month, nights in groupby(newest, key=lambda night: night[:6])
         ],
         recent=[
-            {"night": n, "badge": badge(Verdict(history[n]["verdict"])), "line": history[n]["line"]}
-            | {"target": _target(here, n), "levels": history[n]["levels"]}
+            {"night": n, "badge": badge(Verdict(history[n]["verdict"])), "target": _target(here, n)}
+            # One that was kept by an earlier version has the whole line only
+            | {"wrong": history[n].get("wrong", history[n]["line"])}
+            | {"levels": [badge(Verdict(word)) for word in history[n]["levels"].values()]}
+            | {"names": list(history[n]["levels"]), "observations": history[n]["observations"]}
             for n in newest[:14]
         ],
     )

@@ -100,15 +100,15 @@ class NightVerdict(Brief):
     def reason(self) -> str:
         """One line, also for a mail."""
         levels = ", ".join(f"{level} {verdict}" for level, verdict in self.levels.items())
-        told = "; ".join(
-            f"{one.rule.title.lower()}: {one.value}" for one in self.bad[:BLAMED_SHOWN]
-        )
+        head = f"{self.verdict} {self.night}: {levels} ({self.observations} observations)"
+        return "; ".join(filter(None, [head, self.wrong]))
+
+    @property
+    def wrong(self) -> str:
+        """What does not pass, in one line; '' where all does."""
+        told = [f"{one.rule.title.lower()}: {one.value}" for one in self.bad[:BLAMED_SHOWN]]
         more = len(self.bad) - BLAMED_SHOWN
-        return (
-            f"{self.verdict} {self.night}: {levels} ({self.observations} observations)"
-            + (f"; {told}" if told else "")
-            + (f"; and {more} more" if more > 0 else "")
-        )
+        return "; ".join([*told, *([f"and {more} more"] if more > 0 else [])])
 
     def figures(self) -> dict[str, int | float | str]:
         """The verdicts, and how many rules do not pass."""
@@ -122,6 +122,7 @@ class NightVerdict(Brief):
             "verdict": str(self.verdict),
             "levels": {str(level): str(verdict) for level, verdict in self.levels.items()},
             "line": self.reason,
+            "wrong": self.wrong,
             "observations": self.observations,
             "junk": self.junk,
             "kinds": self.kinds,
