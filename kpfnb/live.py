@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ LOG_EVERY_SECONDS = 10.0
 NOTE_LENGTH = 60
 FAILURES_SHOWN = 20
 MOST_BARS = 8
+ANSWER_EVERY_SECONDS = 0.2
 
 _stage: Any = None
 
@@ -141,11 +142,46 @@ def show_in(box: Any) -> None:
     _stage = box
 
 
+@contextmanager
+def page() -> Iterator[Callable[[str], None]]:
+    """Show HTML that changes while the block lasts; gives what takes it. Only in JupyterLab."""
+    import ipywidgets
+
+    view = ipywidgets.HTML(layout={"width": "100%"})
+    _put(view)
+    try:
+        yield lambda html: setattr(view, "value", html)
+    finally:
+        if _stage is not None:
+            _stage.children = tuple(one for one in _stage.children if one is not view)
+        view.close()
+
+
+def pause(seconds: float) -> None:
+    """Wait; a browser that is reloaded meanwhile gets what is shown."""
+    from kpfnb.kernels import reattaching
+
+    until = time.monotonic() + seconds
+    reattaching.answer()
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, ANSWER_EVERY_SECONDS))
+        reattaching.answer()
+
+
 def in_notebook() -> bool:
     """True in a notebook that a person looks at; a headless one has no session's name."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return hasattr(shell, "kernel") and "JPY_SESSION_NAME" in os.environ
+
+
+def _put(widget: Any) -> None:
+    from IPython.display import display
+
+    if _stage is None:
+        display(widget)
+    else:
+        _stage.children = (*_stage.children, widget)[-MOST_BARS:]
 
 
 class _Nothing:
@@ -204,13 +240,9 @@ class _Widget:
 
     def __init__(self, state: State) -> None:
         import ipywidgets
-        from IPython.display import display
 
         self._html: Any = ipywidgets.HTML(self._page(state), layout={"width": "100%"})
-        if _stage is None:
-            display(self._html)
-        else:
-            _stage.children = (*_stage.children, self._html)[-MOST_BARS:]
+        _put(self._html)
 
     def show(self, state: State) -> None:
         from kpfnb.kernels import reattaching

@@ -7,9 +7,11 @@ import sys
 import termios
 from types import SimpleNamespace
 
+import ipywidgets
 import pytest
 
 from kpfnb import live
+from kpfnb.kernels import reattaching
 
 
 def test_line_tells_rate_and_time_left() -> None:
@@ -142,6 +144,32 @@ def test_notebook_has_a_native_progress_element(monkeypatch: pytest.MonkeyPatch)
         assert '<progress aria-label="reading"' in widget.value
         assert 'value="2" max="4"' in widget.value
         assert "&lt;b&gt;: no" in widget.value
+
+
+def test_a_page_is_shown_in_the_form_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = ipywidgets.VBox()
+    monkeypatch.setattr(live, "_stage", stage)
+    with pytest.raises(KeyboardInterrupt), live.page() as show:
+        show("<p>first</p>")
+        [view] = stage.children
+        show("<p>second</p>")
+        assert view.value == "<p>second</p>"
+        raise KeyboardInterrupt
+    assert stage.children == ()
+
+
+def test_browsers_that_are_reloaded_in_a_pause_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered: list[float] = []
+    monkeypatch.setattr(reattaching, "answer", lambda: answered.append(now[0]))
+    now = [0.0]
+    clock = SimpleNamespace(
+        monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)
+    )
+    monkeypatch.setattr(live, "time", clock)
+    live.pause(0.5)
+    assert answered == pytest.approx([0, 0.2, 0.4, 0.5])
 
 
 def test_widget_escapes_everything_and_counts_the_rest() -> None:

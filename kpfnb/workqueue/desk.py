@@ -89,27 +89,34 @@ def work(task: str, name: str, workers: int, *, parameters: Mapping[str, Any]) -
         [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
-            told, _ = process.communicate()
+            told = _wait_for(process)
         except BaseException:
             process.terminate()
             raise
     return Done((f"{workers} {task} workers: {told.strip()}",))
 
 
+def _wait_for(process: subprocess.Popen[str]) -> str:
+    """What it tells until its end."""
+    while True:
+        try:
+            return process.communicate(timeout=live.ANSWER_EVERY_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            live.pause(0)
+
+
 def watch(name: str, seconds: float) -> None:
     """In JupyterLab, show how the queue stands, live, until nothing is open; else nothing."""
     if not live.in_notebook():
         return
-    from IPython.display import display
-
     deadline = time.monotonic() + seconds
-    with Queue(name) as queue:
-        handle = display(status.look(queue), display_id=True)
-        while time.monotonic() < deadline and any(
-            count for state, count in queue.counts().items() if state.is_open
-        ):
-            time.sleep(WATCH_EVERY_SECONDS)
-            handle.update(status.look(queue))
+    with Queue(name) as queue, live.page() as show:
+        while any(count for state, count in queue.counts().items() if state.is_open):
+            show(status.look(queue)._repr_html_())
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            live.pause(min(left, WATCH_EVERY_SECONDS))
 
 
 def buttons(run: Session, found: QueueStatus) -> None:

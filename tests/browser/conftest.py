@@ -30,6 +30,12 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PAGE_CONFIG = {
+    # The news popup would ask the network, and lie over the buttons
+    "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
+    # Nothing was built: node need not look for it each time a page is opened
+    "buildCheck": False,
+}
 WAIT = 180_000
 """Milliseconds: a machine that is busy with other tests is slow."""
 
@@ -73,10 +79,7 @@ def lab(lab_home: Path) -> Iterator[Lab]:
         pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
     config = lab_home / "config"
     (config / "labconfig").mkdir(parents=True)
-    # The news popup would ask the network, and lie over the buttons
-    (config / "labconfig/page_config.json").write_text(
-        json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
-    )
+    (config / "labconfig/page_config.json").write_text(json.dumps(PAGE_CONFIG))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
     environment |= {
         "JUPYTER_CONFIG_DIR": str(config),
@@ -148,7 +151,7 @@ def night(lab_home: Path) -> nights.SimulatedNight:
 @pytest.fixture(scope="module")
 def ingested(lab_home: Path, night: nights.SimulatedNight) -> None:
     """The night in the database that the notebooks ask."""
-    _kpfnb(lab_home, "ingest", night.night)
+    kpfnb(lab_home, "ingest", night.night)
 
 
 @pytest.fixture(scope="module")
@@ -166,12 +169,13 @@ def coaddable(lab_home: Path) -> None:
 @pytest.fixture(scope="module")
 def queue_server(lab_home: Path) -> Iterator[None]:
     """The queues' server, which a notebook would start too."""
-    _kpfnb(lab_home, "services", "start", "valkey")
+    kpfnb(lab_home, "services", "start", "valkey")
     yield
-    _kpfnb(lab_home, "services", "stop")
+    kpfnb(lab_home, "services", "stop")
 
 
-def _kpfnb(home: Path, *arguments: str) -> None:
+def kpfnb(home: Path, *arguments: str) -> None:
+    """Do a command of kpfnb where the notebooks are."""
     command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
     subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL)

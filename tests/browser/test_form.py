@@ -62,22 +62,6 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     assert again["figures"]["products"] == 0
 
 
-def test_the_observation_under_the_mouse_is_told(page: Any, lab: Any, ingested: None) -> None:
-    notebook = Notebook(page, lab, "timeseries")
-    notebook.open()
-    notebook.run_all()
-    canvas = page.locator(".jupyter-matplotlib-canvas-container canvas").first
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    before = canvas.evaluate("canvas => canvas.toDataURL()")
-    for step in range(12, 60):
-        page.mouse.move(box["x"] + box["width"] * step / 90, box["y"] + box["height"] * 0.45)
-        page.wait_for_timeout(60)
-        if canvas.evaluate("canvas => canvas.toDataURL()") != before:
-            break
-    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
-
-
 def test_a_double_click_is_one_run(page: Any, lab: Lab, night: Path) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()

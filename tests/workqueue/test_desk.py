@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
+import ipywidgets
 import pytest
 
 from kpfnb import notebooks
@@ -44,6 +45,31 @@ def test_buttons_move_the_items_that_were_chosen(monkeypatch):
     monkeypatch.setenv("KPFNB_REDIS_URL", "unix:///nowhere/<b>")
     park.click()
     assert "does not answer" in message.value and "<b>" not in message.value
+
+
+def test_a_queue_is_watched_until_nothing_is_open(monkeypatch):
+    stage = ipywidgets.VBox()
+    monkeypatch.setattr(desk.live, "_stage", stage)
+    monkeypatch.setattr(desk.live, "in_notebook", lambda: True)
+    desk.tend("trial", load=["a", "b"])
+    seen = []
+
+    def pause(_):
+        seen.append(stage.children[0].value)
+        desk.tend("trial", park=["a" if len(seen) == 1 else "b"])
+
+    monkeypatch.setattr(desk.live, "pause", pause)
+    desk.watch("trial", 600)
+    assert "2 waiting" in seen[0] and "1 waiting, 1 parked" in seen[1] and len(seen) == 2
+    assert stage.children == ()
+
+
+def test_a_queue_is_watched_no_longer_than_was_asked(monkeypatch):
+    monkeypatch.setattr(desk.live, "_stage", ipywidgets.VBox())
+    monkeypatch.setattr(desk.live, "in_notebook", lambda: True)
+    desk.tend("trial", load=["a"])
+    desk.watch("trial", 0)
+    assert desk.look("trial").counts[State.WAITING] == 1
 
 
 def test_headless_there_are_no_buttons(monkeypatch):
