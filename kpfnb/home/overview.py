@@ -157,15 +157,15 @@ class Home(Brief):
         return f"{head}{sections}{f'<ul>{notes}</ul>' if notes else ''}"
 
     def _sections(self) -> Iterator[tuple[str, str]]:
-        yield "Tasks", _table(["task", "what it is for"], [_task(one) for one in self.tasks])
         yield "What runs", _runs(self.running, self.zone) or "<p>Nothing runs.</p>"
         yield (
-            f"What failed in {self.days} days",
-            _runs(self.failed, self.zone) or "<p>Nothing failed.</p>",
+            f"What failed in {self.days} days, and has not run better since",
+            _runs(self.failed, self.zone) or "<p>Nothing.</p>",
         )
         yield "Last night", self._night()
         yield "Queues", _queues(self.queues)
         yield "Watchers", self.watchers._repr_html_()
+        yield "Tasks", _table(["task", "what it is for"], [_task(one) for one in self.tasks])
 
     def _night(self) -> str:
         if self.night is None or not self.night.nights:
