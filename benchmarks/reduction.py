@@ -11,6 +11,7 @@ are whole by default: the share of cropped ones says little.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import kpfnb
 from kpfnb.adap.pypeit import installation, pack
 
 NAME = "longslit/600_4310_d55/2015-05-20"
@@ -53,6 +55,9 @@ def main() -> None:
         folder = Path(name)
         data = frames(found, folder, crop)
         environment = {**os.environ, **settings(folder), **installation.ENVIRONMENT}
+        # As it is installed: its modules are compiled once, not at every start
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        compileall.compile_dir(Path(kpfnb.__file__).parent, quiet=1)
         noted = folder / "own"
         command = [sys.executable, "-c", MEASURED, str(noted)]
         command += ["reduce", NAME, "-s", "shane_kast_blue", "--keep", "--json"]
