@@ -7,9 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from kpfnb import files, locks
+from kpfnb import cells, files, locks
 from kpfnb.errors import BadInput
-from kpfnb.sheets import cells
 from kpfnb.sheets.table import Changes, Plan, Table, no_tab
 
 WAIT_SECONDS = 30

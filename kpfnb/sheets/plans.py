@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kpfnb.sheets import cells
-from kpfnb.sheets.cells import Value
+from kpfnb import cells
+from kpfnb.cells import Value
 from kpfnb.sheets.table import Changes, Plan, Table
 
 Record = Mapping[str, Any]

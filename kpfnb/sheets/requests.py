@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from kpfnb.sheets.cells import Value
+from kpfnb.cells import Value
 from kpfnb.sheets.table import Changes
 
 FIELDS = "userEnteredValue"

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import cells
 from kpfnb.outcomes import Outcome
-from kpfnb.sheets import address, cells, plans
+from kpfnb.sheets import address, plans
 from kpfnb.sheets.table import Book, Changes, Table
 from kpfnb.workqueue.records import Item, State
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kpfnb import cells
+from kpfnb.cells import Value
 from kpfnb.errors import BadInput
-from kpfnb.sheets import cells
-from kpfnb.sheets.cells import Value
 
 
 @dataclass(frozen=True)

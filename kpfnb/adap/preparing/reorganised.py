@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import files
+from kpfnb import cells, files
 from kpfnb.adap.preparing.arrangement import DROPPED, PLACED, Row
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Brief
@@ -161,7 +161,7 @@ class Reorganised(Brief):
         table.writerow(names)
         for row in self.rows:
             values = asdict(row) | {"types": ",".join(row.types)}
-            table.writerow([values[name] for name in names])
+            table.writerow([cells.exported(str(values[name])) for name in names])
         return text.getvalue()
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from kpfnb import cells
 from kpfnb.adap.scoring.extracted import Extracted
 from kpfnb.adap.scoring.scorefaults import BAD, BAD_FLAGS, Fault
 from kpfnb.adap.scoring.scorelimits import Limits
@@ -121,7 +122,9 @@ def written(rows: Iterable[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.to_dict() for row in rows)
+    writer.writerows(
+        {name: cells.value(value) for name, value in row.to_dict().items()} for row in rows
+    )
     return text.getvalue()
 
 
@@ -142,6 +145,6 @@ def read(path: Path) -> list[Row]:
 
 
 def _row(found: Mapping[str, str | None]) -> Row:
-    texts = {name: found[name] or "" for name in COLUMNS}
+    texts = {name: cells.read(found[name] or "") for name in COLUMNS}
     numbers = {name: int(float(texts[name] or 0)) for name in COUNTED}
     return Row(**{**texts, **numbers})  # type: ignore[arg-type]

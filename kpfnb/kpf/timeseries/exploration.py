@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import files
+from kpfnb import cells, files
 from kpfnb.errors import BadParameter
 from kpfnb.kpf.timeseries import period
 from kpfnb.kpf.tsdb import catalogue, database
@@ -114,7 +114,10 @@ class Exploration(Brief):
         picture, values = (folder / f"{self.view.panel.name}.{kind}" for kind in ("png", "csv"))
         with files.replacing(picture) as temporary:
             temporary.write_bytes(drawing.png(self._draw()))
-        files.write_text(values, self.to_frame().to_csv(date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
+        frame = self.to_frame().map(
+            lambda one: cells.exported(one) if isinstance(one, str) else one
+        )
+        files.write_text(values, frame.to_csv(date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
         return [picture, values]
 
     def _draw(self, *, whole: bool = False) -> drawing.Drawn:

@@ -1,3 +1,4 @@
+import csv
 import html
 import json
 import signal
@@ -166,6 +167,14 @@ def test_text_from_headers_is_escaped_in_the_page(tmp_path, root):
     assert report.policy(page.split("<style>")[1].split("</style>")[0]) in html.unescape(page)
     assert json.loads((root / "reorganised.json").read_text())["figures"]["frames"] == 1
     assert "http" not in page.split("</style>")[1]
+
+
+def test_text_from_headers_is_no_formula_in_the_table(tmp_path, root):
+    raw = tmp_path / "raw"
+    add(raw, "science", START, TARGNAME="=HYPERLINK(1)")
+    reorganised(raw, root)
+    [row] = csv.DictReader((root / "reorganised.csv").read_text().splitlines())
+    assert row["target"] == "'=HYPERLINK(1)"
 
 
 def test_wrong_arguments_are_refused_before_any_work(raw, root, tmp_path):

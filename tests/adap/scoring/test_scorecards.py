@@ -235,6 +235,13 @@ def test_each_order_of_the_page_has_a_place_for_each_row(scores: Scores, tmp_pat
     assert [rms[row] for row in order] == sorted(rms, reverse=True)
 
 
+def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD, file="=1+1.fits")
+    [row] = run(tmp_path).rows
+    assert "'=1+1.fits" in (folder / "scorecard.csv").read_text()
+    assert scorecard.read(folder).rows == (row,)
+
+
 def test_text_of_names_is_escaped(tmp_path: Path) -> None:
     write(tmp_path / "m/c/2015-10-16", BAD, file="<b>x&y.fits")
     done = run(tmp_path)

@@ -89,6 +89,25 @@ def test_picture_and_values_are_exported(night: list[str], tmp_path: Path) -> No
     assert table["time"].iloc[0] == "2024-01-15T01:00:00.000000Z"
 
 
+def test_text_of_headers_is_no_formula_in_the_values(isolated: Path) -> None:
+    fill(NIGHT, {"OBJECT": ["=1+1", "@x"], "DEC": ["-04:15:22", "+04:15:22"]}, ["Star"] * 2)
+    for keyword, texts in (("OBJECT", ["'=1+1", "'@x"]), ("DEC", ["-04:15:22", "+04:15:22"])):
+        _, values = explore(keywords=[keyword], start=NIGHT).export(isolated / keyword)
+        assert pd.read_csv(values)[keyword].tolist() == texts
+    database.forget()
+
+
+@pytest.mark.parametrize("name", [r"$\frac{$ <b>", r"a$b$c", "$"])
+def test_names_in_a_picture_are_no_formulas(name: str) -> None:
+    fill(NIGHT, {"OBJECT": [name, "b"], "AIRMASS": [1.0, 2.0]}, ["Star"] * 2)
+    for found in (
+        explore(keywords=["OBJECT"], start=NIGHT),
+        explore("observations-by-star", start=NIGHT),
+    ):
+        FigureCanvasAgg(found.plot()).draw()
+    database.forget()
+
+
 @pytest.mark.parametrize(
     ("own", "words"),
     [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpfnb import pictures
 from kpfnb.kpf.tsdb.kinds import Kind
 from kpfnb.kpf.tsdb.packing import Array
 from kpfnb.kpf.tsdb.plots import calendar, canvas
@@ -83,7 +84,7 @@ def draw(view: View, span: Span, title: str) -> tuple[Figure, list[Axes], pd.Dat
             bottom += values
     highest = bottom if not count.known else found[names].to_numpy().max(axis=1)
     axes[0].set_ylim(0, 1.08 * float(highest.max(initial=0)) or 1)
-    labels = [f"{name}  ({_shown(found[name].sum(), count)})" for name in names]
+    labels = [f"{pictures.literal(name)}  ({_shown(found[name].sum(), count)})" for name in names]
     canvas.beside(axes[0], handles, labels)
     unit = f" [{count.unit}]" if count.unit else ""
     axes[0].set_ylabel(f"{count.label}{unit} per {fit.name.split()[0]}", size=canvas.SMALL + 1)

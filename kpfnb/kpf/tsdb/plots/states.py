@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpfnb import pictures
 from kpfnb.kpf.tsdb.packing import Array
 from kpfnb.kpf.tsdb.plots import canvas
 from kpfnb.kpf.tsdb.plots.data import View
@@ -86,7 +87,7 @@ def _states(axes: Axes, times: Array, texts: Array, values: list[str], span: Spa
             color=canvas.INK,
             transform=axes.get_yaxis_transform(),
         )
-    axes.set_yticks(range(len(values)), [_cut(value) for value in values])
+    axes.set_yticks(range(len(values)), [pictures.literal(_cut(value)) for value in values])
     axes.set_ylim(-0.6, max(len(values), 1) - 0.4)
     axes.grid(axis="y", color=canvas.GRID, linewidth=0.6)
 

@@ -14,6 +14,7 @@ LONGEST = 50_000
 
 _STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_SEXAGESIMAL = re.compile(r"[-+]?\d+(:\d+){1,2}(\.\d*)?")
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 
 
@@ -31,6 +32,14 @@ def value(given: Any) -> Value:
     if len(text) > LONGEST:
         raise BadInput(f"{text[:40]!r}... is longer than {LONGEST} characters", "shorten it")
     return f"'{text}" if _is_risky(text) else text
+
+
+def exported(text: str) -> str:
+    """A text in a CSV that people open with a spreadsheet: never a formula.
+
+    Numbers stay as they are, also sexagesimal ones, which other programs read.
+    """
+    return text if _SEXAGESIMAL.fullmatch(text) else str(value(text))
 
 
 def shown(written: Value) -> str:

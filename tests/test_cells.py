@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.sheets import cells
+from kpfnb import cells
 
 RISKY = st.text("=+-@\t\r'1.eE a")
 
@@ -63,3 +63,15 @@ def test_letters(name: str, index: int) -> None:
 @pytest.mark.parametrize("name", ["", "a", "A1", "AAAA", "Ä", "coadd"])
 def test_no_letters(name: str) -> None:
     assert cells.index(name) is None
+
+
+@pytest.mark.parametrize("text", ["-18.2", "-04:15:22.1", "+12:30", "KP.1", "", "2024-01-15"])
+def test_numbers_and_angles_are_exported_as_they_are(text: str) -> None:
+    assert cells.exported(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "-1+1", "@x", "+cmd|' /C calc'!A0", "\t=1", "-04:15:22=1"]
+)
+def test_no_exported_text_is_a_formula(text: str) -> None:
+    assert cells.exported(text) == f"'{text}"
