@@ -15,13 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb import files, storage
+from kpfnb import files, sheets, storage
 from kpfnb.adap.archive import checking, tables
+from kpfnb.adap.coadding import coadd, coaddspectra
+from kpfnb.adap.coadding.coadded import Coadded
+from kpfnb.adap.coadding.coadds import Coadds
+from kpfnb.adap.coadding.coaddtask import Kind
 from kpfnb.adap.pypeit import pack
-from kpfnb.adap.scoring import scorerow
+from kpfnb.adap.reducing import spectra
+from kpfnb.adap.scoring import scorerow, scoresheet
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue.queue import Queue
 from tests.storage.conftest import KEYS, s3_port, s3_root  # noqa: F401
@@ -149,14 +155,84 @@ def test_it_was_scored(site: Site) -> None:
     assert all(row.startswith(NAME) for row in rows)
 
 
-def test_it_was_coadded(site: Site) -> None:
+@pytest.fixture(scope="module")
+def coadds(site: Site) -> Coadds:
+    """What the pipeline's step has coadded, by its records."""
     complete = site.work / "datasets" / NAME / "complete"
-    assert list(complete.glob("2D_Coadd/Science_coadd/spec2d_*.fits"))
-    coadds = list(complete.glob("1D_Coadd/*/SPAT*_KASTb_*.fits"))
-    assert coadds
-    with fits.open(coadds[0]) as hdus:
-        assert hdus[1].header["DMODCLS"] == "OneSpec"
-        assert hdus[1].header["FLUXED"]
+    folders = [complete / kind.folder for kind in Kind]
+    found = (Coadded.from_dict(files.read_json(one / coadd.RECORD), one) for one in folders)
+    return Coadds(tuple(found))
+
+
+def test_it_was_coadded_by_all_steps(coadds: Coadds) -> None:
+    assert coadds.outcome is Outcome.SUCCEEDED, coadds.reason
+    steps = [step.name.split()[0] for part in coadds.parts for step in part.steps]
+    assert steps == [
+        *("pypeit_sensfunc", "pypeit_flux_calib", "pypeit_collate_1d"),
+        *("pypeit_setup_coadd2d", "pypeit_coadd_2dspec"),
+    ]
+    assert all(step.peak_bytes > 1e8 for part in coadds.parts for step in part.steps)
+
+
+def test_the_standard_star_calibrates_every_spectrum(coadds: Coadds, site: Site) -> None:
+    flux = {frame.kind: frame.flux for frame in coadds.parts[0].science}
+    (standard,) = (frame.file for frame in coadds.parts[0].science if frame.kind == "standard")
+    assert set(flux) == {"science", "standard"}
+    assert set(flux.values()) == {standard.rpartition("/")[2]}
+    reduced = site.work / "datasets" / NAME / "complete/reduce"
+    for path in reduced.glob("*/Science/spec1d_*.fits"):
+        with fits.open(path) as hdus:
+            assert "OPT_FLAM" not in hdus[1].columns.names
+
+
+def test_the_star_has_its_known_flux(coadds: Coadds) -> None:
+    """Feige 66 (10.5 mag) has about 4e-13 erg/s/cm²/Å at 4500 Å."""
+    (path,) = coadds.parts[0].output.glob("spec1d/spec1d_*Feige66*.fits")
+    name = max(spectra.read(path), key=lambda one: one.snr or 0).name
+    with fits.open(path) as hdus:
+        table = hdus[name].data
+        near = abs(table["OPT_WAVE"] - 4500) < 50
+        assert 1e4 < np.median(table["OPT_FLAM"][near]) < 1e5
+
+
+def test_the_coadd_is_better_than_its_parts(coadds: Coadds) -> None:
+    result = coadds.parts[0]
+    one = max(result.coadds, key=lambda one: one.snr or 0)
+    coadded = coaddspectra.read(result.output / one.products[0])
+    parts = [path for path in result.output.glob("spec1d/*.fits") if "Feige66" not in path.name]
+    best = max(spectrum.snr or 0 for path in parts for spectrum in spectra.read(path))
+    assert (len(one.frames), one.fluxed, coadded.fluxed) == (2, True, True)
+    assert 1.15 * best < one.snr < 1.7 * best
+    near = abs(coadded.wavelength - 4500) < 200
+    assert 5 < np.median(coadded.flux[near]) < 60
+
+
+def test_two_exposures_are_stacked(coadds: Coadds, tmp_path: Path) -> None:
+    result = coadds.parts[1]
+    (one,) = result.coadds
+    assert len(one.frames) == 2
+    spec2d, spec1d = (result.output / name for name in one.products)
+    with fits.open(spec2d) as hdus:
+        assert hdus[0].header["COADDOBJ"] == spec2d.stem.removeprefix("spec2d_")
+        assert "DET01-SCIIMG" in hdus
+    best = max(spectra.read(spec1d), key=lambda spectrum: spectrum.snr or 0)
+    assert best.snr == pytest.approx(one.snr)
+    assert best.snr > 11
+    picture = coadds.plot()
+    picture.savefig(tmp_path / "coadds.png")
+    assert len(picture.axes) >= 3
+
+
+def test_coadded_again_there_is_nothing_to_do(here: Site, coadds: Coadds) -> None:
+    for part in coadds.parts:
+        again = coadd.run(here.work / "datasets" / NAME, kind=part.kind, progress=False)
+        assert again.note.startswith("nothing to do")
+        assert again.coadds == part.coadds
+
+
+def test_the_sheet_was_told(here: Site) -> None:
+    table = sheets.open().read(scoresheet.tab_of(NAME))
+    assert len([row for row in table.rows if NAME in row]) == 2
 
 
 def test_all_of_it_is_in_the_archive(here: Site) -> None:
