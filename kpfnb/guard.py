@@ -35,6 +35,8 @@ from types import FrameType
 import psutil
 
 POLL_SECONDS = 0.1
+IDLE_SECONDS = 5.0
+"""Between two looks for adopted children that have ended, where the program's own end is told."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -97,11 +99,21 @@ def _as_exit(number: int, frame: FrameType | None) -> None:
 
 def _watch(pid: int) -> int | None:
     """The program's exit code; None when the pipe was closed before its end."""
-    while not _asked_to_stop(POLL_SECONDS):
+    ends = _descriptors(pid)
+    seconds = IDLE_SECONDS if ends else POLL_SECONDS
+    while sys.stdin not in select.select([sys.stdin, *ends], [], [], seconds)[0]:
         ended = _reap()
         if pid in ended:
             return ended[pid]
     return None
+
+
+def _descriptors(pid: int) -> list[int]:
+    """What tells the end of a process to `select`, where the system has that: no need to poll."""
+    try:
+        return [os.pidfd_open(pid)]
+    except (AttributeError, OSError):
+        return []
 
 
 def _await_descendants(grace_seconds: float) -> int:

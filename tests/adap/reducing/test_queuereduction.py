@@ -1,0 +1,58 @@
+"""How each item of a queue stands, as a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kpfnb import files
+from kpfnb.adap.reducing import queuereduction, stages
+from kpfnb.adap.reducing.reduced import Reduction
+from kpfnb.errors import BadInput
+from kpfnb.outcomes import Outcome
+from kpfnb.services import valkey
+from kpfnb.workqueue.queue import Queue
+from kpfnb.workqueue.records import Ending, Report
+from tests.adap.datasets import NAME, OTHER
+
+THIRD = "NGC1eh/1200G_8800_OG550/2012-01-01"
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    with Queue("nights") as found:
+        yield found
+    valkey.stop()
+
+
+def test_nothing_is_done_by_looking(queue: Queue) -> None:
+    with pytest.raises(BadInput, match="queue nights has no items"):
+        queuereduction.run("nights", workers=0, options={})
+    queue.load([OTHER, NAME])
+    made = queuereduction.run("nights", workers=0, options={"spectrograph": "keck_deimos"})
+    assert [(part.name, part.outcome) for part in made.parts] == [
+        (NAME, Outcome.SKIPPED),
+        (OTHER, Outcome.SKIPPED),
+    ]
+    assert all(part.reason == "waiting" for part in made.parts)
+
+
+def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Queue) -> None:
+    queue.load([NAME, OTHER, THIRD])
+    claims = {one.item: one for one in queue.turn("w", "1", want=3).claims}
+    good = {"outcome": "partial", "reason": f"{NAME}: 1 of 1; backup: full"}
+    reports = [
+        Report(claims[NAME], Ending.DONE, good, seconds=1),
+        Report(claims[OTHER], Ending.FAILED, error=f"{OTHER}: no arc", final=True, seconds=1),
+    ]
+    queue.turn("w", "2", reports, want=0)
+    folder = stages.local_folder(NAME) / "complete/reduce"
+    kept = Reduction(folder, {"frames": {}}, problems=("told",))
+    files.write_json(folder / "reduction.json", kept.to_dict())
+    files.write_json(folder.with_name("reduce_2") / "reduction.json", {"outcome": None})
+    found = {part.name: part for part in queuereduction.run("nights", workers=0, options={}).parts}
+    assert (found[NAME].outcome, found[NAME].reason) == (Outcome.PARTIAL, "1 of 1; backup: full")
+    assert [one.problems for one in found[NAME].reductions] == [("told",)]
+    assert (found[OTHER].outcome, found[OTHER].reason) == (Outcome.FAILED, "no arc")
+    assert found[THIRD].outcome is Outcome.SKIPPED

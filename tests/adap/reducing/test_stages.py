@@ -1,0 +1,92 @@
+"""Single stages of a dataset's life; `test_chain` has them together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kpfnb.adap import profile
+from kpfnb.adap.reducing import reduction, stages
+from kpfnb.adap.reducing.reduced import Reduction
+from kpfnb.adap.reducing.stages import Order, Work
+from kpfnb.errors import BadInput
+from kpfnb.workqueue.lease import Lease
+from tests.adap.datasets import NAME, below
+
+SETUP = "keck_deimos_A"
+
+
+def work(**options: object) -> Work:
+    order = Order(profile.load("keck_deimos"), **options)
+    return Work(NAME, order, Lease("q", NAME, 1, 1, lambda: True), print, progress=False)
+
+
+def write(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+
+
+def test_the_local_copy_goes_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = work()
+    write(one.folder / "complete/raw/d1.fits")
+    # What a killed clean-up has left
+    write(one.folder.with_name(f"{one.folder.name}.leaving") / "old.fits")
+    assert stages.clean_up(one) == "local copy removed"
+    assert not below(one.folder.parent)
+
+
+def test_a_copy_that_is_to_be_kept_stays() -> None:
+    one = work(keep=True)
+    write(one.folder / "complete/raw/d1.fits")
+    assert str(one.folder) in stages.clean_up(one)
+    assert below(one.folder) == {"complete/raw/d1.fits"}
+
+
+@pytest.mark.parametrize(
+    ("files", "stays"),
+    [((f"{SETUP}/{SETUP}.pypeit",), False), ((f"{SETUP}/{SETUP}.pypeit", "reduction.json"), True)],
+)
+def test_a_folder_of_reduction_files_alone_gives_way(
+    files: tuple[str, ...], stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = work()
+    output = one.complete / "reduce"
+    for name in files:
+        write(output / name)
+    one.plans = {"reduce": one.folder / "plans/reduce"}
+    seen = []
+
+    def run(raw: Path, place: Path, **options: object) -> Reduction:
+        seen.append(place.exists())
+        return Reduction(place, {"frames": {}}, note="made")
+
+    monkeypatch.setattr(reduction, "run", run)
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(one.folder / "remote")}))
+    assert stages.reduce(one) == "made"
+    assert seen == [stays]
+
+
+def test_what_is_not_set_up_is_not_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(tmp_path)}))
+    assert stages.back_up(work()) == "no backup remote"
+    assert stages.back_up(work(backup="")) == "no backup remote"
+    assert stages.tell_sheet(work(sheet=False)) == "not asked for"
+    assert stages.warn(work()) == "0 useful warnings in 0 logs"
+
+
+def test_a_dataset_without_raw_frames_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(tmp_path)}))
+    (tmp_path / NAME / "incomplete/raw").mkdir(parents=True)
+    with pytest.raises(BadInput, match=f"dataset {NAME} has no complete/raw in data:"):
+        stages.download(work())
+
+
+def test_the_order_is_data_and_what_publishes_is_vital() -> None:
+    names = [stage.name for stage in stages.STAGES]
+    assert names.index("publish") < names.index("backup") < names.index("clean up")
+    vital = {stage.name for stage in stages.STAGES if stage.vital}
+    assert vital == {"download", "trim", "reduce", "publish", "clean up"}
