@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.coadding.coaddtask import Kind
 from kpfnb.adap.coadding.reducedexposures import Exposure
+from kpfnb.adap.pypeit import steptable
 from kpfnb.adap.pypeit.command import Step
 from kpfnb.links import link
 from kpfnb.outcomes import Outcome
@@ -166,11 +167,7 @@ class Coadded(Brief):
         }
         if self.kind is Kind.SPECTRA:
             found["flux-calibrated"] = sum(bool(frame.flux) for frame in self.science)
-        if self.steps:
-            found["minutes"] = round(sum(step.seconds for step in self.steps) / 60, 1)
-            peak = max(step.peak_bytes or 0 for step in self.steps)
-            found["peak memory (GB)"] = round(peak / 1e9, 2)
-        return found
+        return found | steptable.figures(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: this is also the record that stays with the products."""
@@ -248,14 +245,7 @@ class Coadded(Brief):
 
     def timing(self) -> pd.DataFrame:
         """One row a command: how long it took, and how much memory."""
-        import pandas as pd
-
-        names = ["step", "seconds", "peak memory (MB)", "failure"]
-        rows = [
-            (step.name, round(step.seconds, 1), round((step.peak_bytes or 0) / 1e6), step.failure)
-            for step in self.steps
-        ]
-        return pd.DataFrame(rows, columns=names)
+        return steptable.frame(self.steps)
 
     def plot(self) -> Figure:
         """The coadds; in a dry run, what would be coadded."""

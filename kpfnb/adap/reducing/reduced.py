@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import fitsheader
+from kpfnb.adap.pypeit import steptable
 from kpfnb.adap.pypeit.command import Step
 from kpfnb.adap.reducing.products import SCIENCE, Verdict
 from kpfnb.outcomes import Outcome
@@ -129,11 +130,7 @@ class Reduction(Brief):
             if verdicts:
                 found[f"{kind} reduced"] = f"{sum(v.good for v in verdicts)} of {len(verdicts)}"
         found["spectra"] = sum(verdict.objects for verdict in self.science)
-        if self.steps:
-            found["minutes"] = round(sum(step.seconds for step in self.steps) / 60, 1)
-            peak = max(step.peak_bytes or 0 for step in self.steps)
-            found["peak memory (GB)"] = round(peak / 1e9, 2)
-        return found
+        return found | steptable.figures(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: this is also the record that stays with the products."""
@@ -189,14 +186,7 @@ class Reduction(Brief):
 
     def timing(self) -> pd.DataFrame:
         """One row a command: how long it took, and how much memory."""
-        import pandas as pd
-
-        names = ["step", "seconds", "peak memory (MB)", "failure"]
-        rows = [
-            (step.name, round(step.seconds, 1), round((step.peak_bytes or 0) / 1e6), step.failure)
-            for step in self.steps
-        ]
-        return pd.DataFrame(rows, columns=names)
+        return steptable.frame(self.steps)
 
     def warnings(self) -> pd.DataFrame:
         """One row a warning of PypeIt that a person should see: see `usefulwarnings`."""

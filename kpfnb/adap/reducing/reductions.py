@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.adap.pypeit import steptable
+from kpfnb.adap.pypeit.command import Step
 from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.outcomes import Outcome, combine
 from kpfnb.result import Brief
@@ -53,10 +55,14 @@ class Part:
     stages: tuple[StageDone, ...] = ()
 
     @property
+    def steps(self) -> list[Step]:
+        """The commands of PypeIt that ran."""
+        return [step for one in self.reductions for step in one.steps]
+
+    @property
     def exit_codes(self) -> list[int | None]:
         """Those of run_pypeit."""
-        steps = [step for one in self.reductions for step in one.steps]
-        return [step.exit_code for step in steps if step.name.startswith("run_pypeit")]
+        return [step.exit_code for step in self.steps if step.name.startswith("run_pypeit")]
 
     @property
     def products(self) -> int:
@@ -67,14 +73,12 @@ class Part:
     @property
     def seconds(self) -> float:
         """How long its stages took; those of its commands where it has none."""
-        steps = [step for one in self.reductions for step in one.steps]
-        return sum(one.seconds for one in self.stages) or sum(step.seconds for step in steps)
+        return sum(one.seconds for one in self.stages) or sum(step.seconds for step in self.steps)
 
     @property
     def peak_bytes(self) -> int:
         """The memory of the largest process at its largest; 0 where it is not known."""
-        steps = [step for one in self.reductions for step in one.steps]
-        return max((step.peak_bytes or 0 for step in steps), default=0)
+        return steptable.peak_bytes(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -178,14 +182,11 @@ class Reductions(Brief):
         """One row a stage or command, with how long it took."""
         import pandas as pd
 
-        columns = ["name", "step", "seconds", "peak memory (MB)", "failure"]
         rows: list[tuple[Any, ...]] = []
         for part in self.parts:
             rows += [(part.name, s.name, round(s.seconds, 1), None, s.failure) for s in part.stages]
-            for step in (step for one in part.reductions for step in one.steps):
-                peak = round((step.peak_bytes or 0) / 1e6)
-                rows.append((part.name, step.name, round(step.seconds, 1), peak, step.failure))
-        return pd.DataFrame(rows, columns=columns)
+            rows += [(part.name, *steptable.row(step)) for step in part.steps]
+        return pd.DataFrame(rows, columns=["name", *steptable.COLUMNS])
 
     def spectra(self) -> list[Spectrum]:
         """The extracted spectra of all reduced frames of which the files are here."""
