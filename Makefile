@@ -24,6 +24,7 @@ demo-adap: export KPFNB_REMOTES = {"data": "$(CURDIR)/work/prepared/shane_kast_b
   "backup": "$(CURDIR)/work/backup", "koa": "$(CURDIR)/work/koa"}
 demo-adap: $(VENV)/.pypeit  ## reduce nine real frames with PypeIt and deliver them (5 minutes)
 	$(BIN)/kpfnb pipeline run adap --resume
+	$(BIN)/kpfnb services stop
 	$(BIN)/kpfnb archive status --to koa:
 
 test: $(VENV)/.test lint  ## all tests: the package, the notebooks, the browser, real PypeIt

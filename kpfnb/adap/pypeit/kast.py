@@ -33,7 +33,9 @@ def _download(folder: Path) -> None:
     try:
         pack.in_pypeit("fetch", str(folder), *NAMES, variables={})
     except ServiceUnavailable as error:
+        # All in one line: the list of a pipeline's steps shows no more
         raise ServiceUnavailable(
-            f"the Kast example frames can't be downloaded: {error.what}",
-            f"connect this machine, name a folder of frames as raw, or a pack in {pack.VARIABLE}",
+            "the Kast example frames are not here: connect this machine, or name the folder of a "
+            f"pack in {pack.VARIABLE} (they can't be downloaded: {error.what})",
+            "or name a folder of your own frames as raw",
         ) from error

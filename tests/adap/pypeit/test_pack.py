@@ -99,7 +99,10 @@ def test_no_network_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(pack, "in_pypeit", unreachable)
     with pytest.raises(ServiceUnavailable, match=r"can't be downloaded: .*no route") as caught:
         kast.example_frames(tmp_path)
-    assert pack.VARIABLE in caught.value.hint
+    # In the line itself, which is all that the list of a pipeline's steps shows
+    assert f"connect this machine, or name the folder of a pack in {pack.VARIABLE}" in (
+        caught.value.what
+    )
 
 
 def test_a_child_that_fails_says_why(tmp_path: Path) -> None:
