@@ -24,8 +24,8 @@ AWAY_PIXELS = 12
 """The text is so far from the mouse, which would hide it."""
 
 SCREEN_DPI = 80
-MOST_PIXELS = 980
-"""A notebook's width on a laptop."""
+MOST_PIXELS = 880
+"""A notebook's width on a laptop, with room for the buttons beside the picture."""
 
 NAMES_SHOWN = 4
 
@@ -102,8 +102,9 @@ def widget(shown: Result | Figure) -> Any:
         # ipympl's own, about how it calls traitlets
         warnings.simplefilter("ignore", DeprecationWarning)
         FigureManager(canvas, 1)
-    canvas.header_visible = False
-    canvas.toolbar_position, canvas.toolbar_visible = "top", "visible"
+    canvas.header_visible = canvas.footer_visible = False
+    # Above the picture they would lie over its legend
+    canvas.toolbar_position, canvas.toolbar_visible = "right", "visible"
     if picture.told:
         hover = Hover(picture)
         canvas.mpl_connect("motion_notify_event", lambda event: hover.move(event, canvas))

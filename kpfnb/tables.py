@@ -83,8 +83,7 @@ class Plain:
         """All text escaped."""
         if not len(self.frame):
             return "<p>nothing</p>"
-        table = self._shown.to_html(index=False, border=0, justify="left", na_rep="")
-        return table + (f"<p>{self._more}</p>" if self._more else "")
+        return html(self._shown) + (f"<p>{self._more}</p>" if self._more else "")
 
     @property
     def _shown(self) -> pd.DataFrame:
@@ -97,11 +96,16 @@ class Plain:
         return f"and {more} more" if more > 0 else ""
 
 
+def html(frame: pd.DataFrame) -> str:
+    """A table as HTML: without row numbers, all text escaped."""
+    return str(frame.to_html(index=False, border=0, justify="left", na_rep=""))
+
+
 def _show(frame: pd.DataFrame) -> None:
     from IPython.display import HTML, display
 
     if len(frame) < FEWEST_ROWS:
-        display(HTML(frame.to_html(index=False, border=0, na_rep="", notebook=True)))
+        display(HTML(html(frame)))
     else:
         display(interactive(frame))
 

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpfnb import settings, tables
 from kpfnb.adap.pypeit import pypeitlog
 from kpfnb.adap.reducing import gallery, workplace
 from kpfnb.adap.reducing.gallery import Gallery
@@ -63,8 +64,7 @@ def picture(figure: Figure, alt: str) -> str:
 def table(title: str, frame: pd.DataFrame, *, is_open: bool = False) -> str:
     """A table to be opened, with its length in the title; all text escaped."""
     count = f"{title} ({len(frame)})"
-    shown = frame.to_html(index=False, escape=True, border=0, justify="left", na_rep="")
-    return fold(count, shown if len(frame) else "<p>none</p>", is_open=is_open)
+    return fold(count, tables.html(frame) if len(frame) else "<p>none</p>", is_open=is_open)
 
 
 def fold(title: str, content: str, *, is_open: bool = False) -> str:
@@ -95,12 +95,22 @@ def _links(folder: Path) -> str:
     places = {folder / name: text for name, text in FILES.items()}
     places |= {path: path.name for path in _log_files(folder)}
     found = [link(path, text) for path, text in places.items() if path.is_file()]
-    return f"<p>{' · '.join([*found, escape(str(folder))])}</p>"
+    return f"<p>{' · '.join([*found, escape(_place(folder))])}</p>"
+
+
+def _place(folder: Path) -> str:
+    """A folder for people: below the work directory where it is there."""
+    work_dir = settings.load().work_dir
+    return str(folder.relative_to(work_dir) if folder.is_relative_to(work_dir) else folder)
 
 
 def _tables(folder: Path, made: Reduction | None) -> Iterator[str]:
     if made:
         yield table("science and standard frames", made.to_frame(), is_open=True)
+        yield table("warnings of PypeIt", made.warnings())
+    if not (folder / scorecard.FILE).is_file():
+        yield "<p>not scored yet</p>"
+        return
     try:
         rows = scorecard.read(folder).to_frame()
         # Of 28 columns those that count something
@@ -108,8 +118,6 @@ def _tables(folder: Path, made: Reduction | None) -> Iterator[str]:
         yield table("scorecard", rows[told], is_open=True)
     except BadInput as error:
         yield f"<p>{escape(str(error))}</p>"
-    if made:
-        yield table("warnings of PypeIt", made.warnings())
 
 
 def _pictures(folder: Path, made: Reduction | None, file: str) -> Iterator[str]:

@@ -33,5 +33,6 @@ def figure(frames: Iterable[tuple[tuple[str, ...], bool]]) -> Figure:
     axes.barh(kinds, [out[k] for k in kinds], left=begin, color=LEFT, label="left out", hatch="//")
     axes.invert_yaxis()
     axes.set_xlabel("frames")
-    axes.legend(frameon=False)
+    axes.margins(x=0.05)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return chart

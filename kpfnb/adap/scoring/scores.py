@@ -161,7 +161,8 @@ class Scores(Brief):
         import pandas as pd
 
         rows = [_slit_row(one.card, one.scored) for one in self.worst(most)]
-        return pd.DataFrame(rows, columns=self.slits().columns)
+        # What a person reads: limits are given to two digits
+        return pd.DataFrame(rows, columns=self.slits().columns).round(3)
 
     def plot(self) -> Figure:
         """Histograms of RMS, coverage and flexure with their limits, and the trend by date."""

@@ -39,7 +39,8 @@ def draw(result: Quicklook) -> Figure:
 
     by_night, groups = _groups(result)
     width = min(16.0, max(6.0, 2.0 + 0.28 * len(groups)))
-    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    height = 4.2 if by_night else 2.2 + 0.4 * max(len(_levels(result)), 1)
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     if not groups:
         pictures.nothing(axes, "no files")

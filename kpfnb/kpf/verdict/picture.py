@@ -36,7 +36,9 @@ def filling(judged: NightVerdict) -> Figure:
     for y, one in enumerate(bars):
         left.barh(y, one.have, color=COLOURS[one.verdict], height=0.6)
         left.plot([one.want] * 2, [y - 0.4, y + 0.4], color="#333333", linewidth=2)
-        left.text(one.have, y, f" {one.have} {SIGNS[one.verdict]}", va="center", size=8)
+        left.text(
+            max(one.have, one.want), y, f"  {one.have} {SIGNS[one.verdict]}", va="center", size=8
+        )
     left.set_yticks(range(len(bars)), [pictures.literal(one.title) for one in bars], size=8)
     left.set(xlabel="frames; the line is the minimum")
     left.margins(x=0.15)
