@@ -1,9 +1,9 @@
 """The tasks that workers know, by their names.
 
-A task is a module with `run(item, lease, *, option=default, ...)`. What it returns (JSON values, or
-a `Result`, whose outcome counts, and whose `is_final` says that it is of no use to try again) is
-kept with the item; what it raises fails the attempt. Its
-effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module
+A task is a function `run(item, lease, *, option=default, ...)` of a module, or one that is named
+after a colon. What it returns (JSON values, or a `Result`, whose outcome counts, and whose
+`is_final` says that it is of no use to try again) is kept with the item; what it raises fails the
+attempt. Its effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module
 has it, tells from the disk which items there are, and whether their products are there.
 """
 
@@ -22,8 +22,8 @@ from kpfnb.parameters import Parameter, parse_kind, validate
 MODULES = {
     "archive": "kpfnb.adap.archive.task",
     "backup": "kpfnb.adap.backing",
-    "coadd1d": "kpfnb.adap.coadding.coadd1dtask",
-    "coadd2d": "kpfnb.adap.coadding.coadd2dtask",
+    "coadd1d": "kpfnb.adap.coadding.coaddtasks:spectra",
+    "coadd2d": "kpfnb.adap.coadding.coaddtasks:images",
     "scorecard": "kpfnb.adap.scoring.rescoring",
     "reduce": "kpfnb.adap.reducing.reducetask",
     "test": "kpfnb.workqueue.trial",
@@ -46,22 +46,25 @@ class Task:
 
 def find(name: str) -> Task:
     """The task of that name."""
-    return Task(name, _module(name).run)
+    module, function = _place(name)
+    return Task(name, getattr(module, function))
 
 
 def survey(name: str, queue: str) -> dict[str, bool]:
     """The items that a task finds on disk, and whether their products are there."""
-    module = _module(name)
+    module, _ = _place(name)
     if not hasattr(module, "survey"):
         raise BadParameter(f"task {name} can't tell from the disk what is done", "name the items")
     found: dict[str, bool] = module.survey(queue)
     return found
 
 
-def _module(name: str) -> ModuleType:
+def _place(name: str) -> tuple[ModuleType, str]:
+    """The module of a task, and the name of its function there."""
     if name not in MODULES:
         raise BadParameter(f"no task {name!r}", f"there are: {', '.join(MODULES)}")
-    return importlib.import_module(MODULES[name])
+    module, _, function = MODULES[name].partition(":")
+    return importlib.import_module(module), function or "run"
 
 
 def _declared(run: Callable[..., Any]) -> list[Parameter]:

@@ -10,7 +10,8 @@ import pytest
 
 from kpfnb import storage
 from kpfnb.adap import backing, holdings
-from kpfnb.adap.coadding import coadd1dtask, coadd2dtask
+from kpfnb.adap.coadding import coaddtasks
+from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.preparing import trimtask
 from kpfnb.adap.pypeit import command, pypeitfile
 from kpfnb.adap.reducing import chain, publication, reducetask
@@ -125,19 +126,25 @@ def test_a_trimmed_setup(data: Path) -> None:
     assert len(below(data / "complete/raw")) == 4
 
 
-@pytest.mark.parametrize(("task", "folder"), [(coadd1dtask, "1D_Coadd"), (coadd2dtask, "2D_Coadd")])
+@pytest.mark.parametrize(
+    ("task", "folder"), [(coaddtasks.spectra, "1D_Coadd"), (coaddtasks.images, "2D_Coadd")]
+)
 def test_coadds(
-    behind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: object, folder: str
+    behind: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    task: Callable[..., Coadded],
+    folder: str,
 ) -> None:
     monkeypatch.setattr(command, "run", fakecoadd.run)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     coaddable.simulate(tmp_path / "made")
     storage.at("data:").upload(tmp_path / "made", progress=False)
-    made = task.run(COADDED, lease(COADDED))
+    made = task(COADDED, lease(COADDED))
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     place = behind / "data" / COADDED / folder
     assert "coadd.json" in below(place)
     assert below(behind / "backup" / COADDED / folder) == below(place)
     before = {path: path.stat().st_mtime_ns for path in behind.rglob("*") if path.is_file()}
-    assert task.run(COADDED, lease(COADDED)).reason.startswith("nothing to do")
+    assert task(COADDED, lease(COADDED)).reason.startswith("nothing to do")
     assert {p: p.stat().st_mtime_ns for p in behind.rglob("*") if p.is_file()} == before

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.adap.coadding import coadd1dtask, coadd2dtask, remotecoadd
+from kpfnb.adap.coadding import coaddtasks, remotecoadd
 from kpfnb.adap.pypeit import command
 from kpfnb.demo import coaddable
 from kpfnb.errors import BadInput, KpfnbError
@@ -59,8 +59,8 @@ def here(tmp_path: Path) -> list[Path]:
 def test_a_configuration(data: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     before = content(data)
-    for task, folder in ((coadd1dtask, "1D_Coadd"), (coadd2dtask, "2D_Coadd")):
-        result = task.run(CONFIG, lease(notes=notes))
+    for task, folder in ((coaddtasks.spectra, "1D_Coadd"), (coaddtasks.images, "2D_Coadd")):
+        result = task(CONFIG, lease(notes=notes))
         assert result.outcome is Outcome.SUCCEEDED, result.reason
         made = content(data / CONFIG / folder)
         assert "coadd.json" in made and len(made) > 4
@@ -75,7 +75,7 @@ def test_a_configuration(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_night(data: Path) -> None:
-    result = coadd2dtask.run(NIGHT, lease())
+    result = coaddtasks.images(NIGHT, lease())
     assert [len(one.frames) for one in result.coadds] == [2]
     assert (data / NIGHT / "complete/2D_Coadd/Science_coadd").is_dir()
 
@@ -83,11 +83,11 @@ def test_a_night(data: Path) -> None:
 def test_done_again_nothing_is_coadded_or_carried(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coadd2dtask.run(CONFIG, lease())
+    coaddtasks.images(CONFIG, lease())
     before = content(data)
     monkeypatch.setenv("FAKE_COADD", "2d crash")
     notes: list[str] = []
-    again = coadd2dtask.run(CONFIG, lease(notes=notes))
+    again = coaddtasks.images(CONFIG, lease(notes=notes))
     assert again.reason.startswith("nothing to do: 1 of 1")
     assert "upload" not in notes
     assert content(data) == before
@@ -96,12 +96,12 @@ def test_done_again_nothing_is_coadded_or_carried(
 def test_a_failure_does_not_touch_what_is_there(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coadd2dtask.run(CONFIG, lease())
+    coaddtasks.images(CONFIG, lease())
     before = content(data / CONFIG / "2D_Coadd")
     path = next(data.glob(f"{NIGHT}/complete/reduce/*/Science/spec1d*"))
     path.write_bytes(path.read_bytes() + bytes(2880))
     monkeypatch.setenv("FAKE_COADD", "2d crash")
-    worse = coadd2dtask.run(CONFIG, lease())
+    worse = coaddtasks.images(CONFIG, lease())
     assert worse.outcome is Outcome.FAILED
     assert content(data / CONFIG / "2D_Coadd") == before
     assert not here(tmp_path)
@@ -111,17 +111,17 @@ def test_the_logs_of_a_first_failure_are_published(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_COADD", "2d crash")
-    assert coadd2dtask.run(CONFIG, lease()).outcome is Outcome.FAILED
+    assert coaddtasks.images(CONFIG, lease()).outcome is Outcome.FAILED
     log = data / CONFIG / "2D_Coadd/keck_deimos_simulated.log"
     assert "same number of slits" in log.read_text()
     monkeypatch.delenv("FAKE_COADD")
-    assert coadd2dtask.run(CONFIG, lease()).outcome is Outcome.SUCCEEDED
+    assert coaddtasks.images(CONFIG, lease()).outcome is Outcome.SUCCEEDED
 
 
 def test_without_the_lease_nothing_is_published(data: Path) -> None:
     before = content(data)
     with pytest.raises(LeaseLost):
-        coadd2dtask.run(CONFIG, lease(held=False))
+        coaddtasks.images(CONFIG, lease(held=False))
     assert content(data) == before
 
 
@@ -138,13 +138,13 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "carry", refuse)
         with pytest.raises(KpfnbError, match="disk is full"):
-            coadd2dtask.run(CONFIG, lease())
+            coaddtasks.images(CONFIG, lease())
     assert here(tmp_path)
     assert not (data / CONFIG / "2D_Coadd").exists()
     # A reduction that has lost a frame meanwhile
     for path in data.glob(f"{NIGHT}/complete/reduce/*/Science/*00000*"):
         path.unlink()
-    result = coadd2dtask.run(CONFIG, lease())
+    result = coaddtasks.images(CONFIG, lease())
     assert [len(one.frames) for one in result.coadds] == [3]
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
     assert not here(tmp_path)
@@ -153,7 +153,7 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
 def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "backup")
     (tmp_path / "backup").write_text("no folder")
-    result = coadd2dtask.run(CONFIG, lease())
+    result = coaddtasks.images(CONFIG, lease())
     assert result.outcome is Outcome.PARTIAL
     assert "backup: " in result.reason
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
@@ -170,14 +170,14 @@ def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
 )
 def test_a_wrong_item(data: Path, item: str, words: str) -> None:
     with pytest.raises(BadInput, match=words):
-        coadd1dtask.run(item, lease())
+        coaddtasks.spectra(item, lease())
 
 
 def test_an_item_without_reductions(data: Path) -> None:
     (data / "m/c/2015-01-01/complete/raw").mkdir(parents=True)
     (data / "m/c/2015-01-01/complete/raw/d1.fits").write_text("x")
     with pytest.raises(BadInput, match="has no reductions"):
-        coadd1dtask.run("m/c", lease())
+        coaddtasks.spectra("m/c", lease())
 
 
 def test_options_are_checked() -> None:
