@@ -3,8 +3,10 @@
 A task is a function `run(item, lease, *, option=default, ...)` of a module, or one that is named
 after a colon. What it returns (JSON values, or a `Result`, whose outcome counts, and whose
 `is_final` says that it is of no use to try again) is kept with the item; what it raises fails the
-attempt. Its effect must be durable when it returns, and bear being made again. `survey(queue)`, where a module
-has it, tells from the disk which items there are, and whether their products are there.
+attempt. Its effect must be durable when it returns, and bear being made again.
+
+`survey(queue)`, where a module has it, tells from the disk which items there are, and whether their
+products are there.
 """
 
 from __future__ import annotations
