@@ -60,6 +60,7 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "calendar": lambda: verdict.calendar({}),
     "carried": lambda: Carried("a", "b", ()).plot(),
     "watchers": lambda: Overview((), (), UTC_ZONE).plot(),
+    "queue": lambda: queue.bars(dict.fromkeys(State, 0), "demo"),
     "timeline": lambda: queue.timeline([], [], NOW, UTC_ZONE),
 }
 

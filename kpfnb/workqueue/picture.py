@@ -38,9 +38,14 @@ MOST_WORKERS = 40
 def bars(counts: Mapping[State, int], title: str) -> Figure:
     """The number of items in each state."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.add_subplot()
+    axes.set_title(f"queue {pictures.literal(title)}", loc="left", fontsize=10)
+    if not any(counts.values()):
+        pictures.nothing(axes, "no items")
+        return figure
     states = list(counts)
     drawn = axes.barh(
         [str(state) for state in states],
@@ -50,9 +55,9 @@ def bars(counts: Mapping[State, int], title: str) -> Figure:
     axes.bar_label(drawn, padding=3)
     axes.invert_yaxis()
     axes.set_xlim(0, max(*counts.values(), 1) * 1.1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("items")
     axes.set_ylabel("state")
-    axes.set_title(f"queue {pictures.literal(title)}", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -153,6 +153,7 @@ def test_it_was_scored(site: Site) -> None:
     assert header.split(",") == list(scorerow.COLUMNS)
     assert len(rows) == 2
     assert all(row.startswith(NAME) for row in rows)
+    assert NAME in (site.work / "runs/datasets/index.html").read_text()
 
 
 @pytest.fixture(scope="module")

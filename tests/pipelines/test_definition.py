@@ -6,6 +6,7 @@ import pytest
 
 from kpfnb.errors import BadInput
 from kpfnb.pipelines import definition
+from kpfnb.pipelines.definition import FromParameter
 
 GOOD = """
 title: A night
@@ -148,3 +149,12 @@ def test_pipelines_are_found_by_name_beside_the_settings_file(isolated: Path) ->
         definition.load("nigth")
     with pytest.raises(BadInput, match=r"no pipeline file other\.yml"):
         definition.load("other.yml")
+
+
+def test_the_nightly_pipeline_judges_every_night_of_its_range() -> None:
+    pipeline = definition.load("nightly")
+    wanted = {name: pipeline.steps["tonight"].parameters[name] for name in ("night", "end")}
+    assert wanted == {
+        "night": FromParameter(parameter="start"),
+        "end": FromParameter(parameter="end"),
+    }

@@ -145,13 +145,15 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
         colour = LINES[number % len(LINES)]
         low, high = line.flux - line.sigma, line.flux + line.sigma
         axes.fill_between(line.wavelength, low, high, color=colour, alpha=0.3, lw=0)
-        axes.plot(line.wavelength, line.flux, color=colour, lw=0.6, label=f"{line.label} ± 1 σ")
+        axes.plot(line.wavelength, line.flux, color=colour, lw=0.6, label=line.label)
     if panel.lines:
         axes.set_ylim(*_limits(np.concatenate([one.flux for one in panel.lines]), (0.5, 99.5), 0.3))
-        axes.legend(fontsize="small", loc="upper right", ncols=2, frameon=False)
+    if len(panel.lines) > 1:
+        # Beside the spectra it hides nothing of them
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.margins(x=0.01)
     axes.set_xlabel("wavelength (Å)")
-    axes.set_ylabel(panel.unit)
+    axes.set_ylabel(f"{panel.unit}, ± 1 σ")
 
 
 def _draw_image(axes: Axes, image: NDArray[np.float64]) -> None:
