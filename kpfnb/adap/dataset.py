@@ -89,11 +89,7 @@ def is_raw(path: str) -> bool:
 
 def reductions(place: Location) -> list[str]:
     """The folders of results of the dataset at `place`, as `complete/reduce`, by name."""
-    try:
-        found = (place / COMPLETE).list()
-    except BadInput:
-        # It is not there
-        return []
+    found = (place / COMPLETE).list(if_there=True)
     return [f"{COMPLETE}/{one.path}" for one in found if one.is_folder and is_reduction(one.path)]
 
 

@@ -6,6 +6,7 @@ followed, as rclone is told to.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -67,6 +68,40 @@ def files(top: str, *, hash_type: str = "", only: Iterable[str] | None = None) -
             yield Found(_readable(path), problem=one)
         else:
             yield from _found(f"{top}/{path}", path, one, hash_type)
+
+
+def entries(top: str, *, depth: int = 0) -> Iterator[tuple[str, int, bool]]:
+    """Path, size and whether it is a folder (-1 bytes) of all below a folder; a file is itself.
+
+    depth : so many levels; 0 for all
+
+    Raises
+    ------
+    OSError : the place is not there, or something in it can't be looked at
+    """
+    status = os.stat(top)  # noqa: PTH116
+    if stat.S_ISREG(status.st_mode):
+        yield os.path.basename(top), status.st_size, False  # noqa: PTH119
+        return
+    yield from _entries(top, "", ((status.st_dev, status.st_ino),), depth)
+
+
+def _entries(
+    top: str, folder: str, within: tuple[tuple[int, int], ...], depth: int
+) -> Iterator[tuple[str, int, bool]]:
+    for name in os.listdir(f"{top}/{folder}"):
+        path = f"{folder}/{name}" if folder else name
+        status = os.stat(f"{top}/{path}")  # noqa: PTH116
+        if stat.S_ISREG(status.st_mode):
+            yield _readable(path), status.st_size, False
+        if not stat.S_ISDIR(status.st_mode):
+            continue
+        yield _readable(path), -1, True
+        here = (status.st_dev, status.st_ino)
+        if here in within:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), f"{top}/{path}")
+        if depth != 1:
+            yield from _entries(top, path, (*within, here), depth - 1)
 
 
 def _found(full: str, path: str, status: os.stat_result, hash_type: str) -> Iterator[Found]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpfnb import settings
-from kpfnb.errors import BadInput, BadSettings
-from kpfnb.storage import names, rclone, trouble
+from kpfnb.errors import BadInput, BadSettings, KpfnbError
+from kpfnb.storage import disk, names, rclone, trouble
 from kpfnb.storage.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -84,20 +84,30 @@ class Location:
         """The last part."""
         return self.argument.rstrip("/").rpartition("/")[2].rpartition(":")[2]
 
-    def list(self, *, recursive: bool = False, depth: int = 0) -> Sequence[Entry]:
+    def list(
+        self, *, recursive: bool = False, depth: int = 0, if_there: bool = False
+    ) -> Sequence[Entry]:
         """The files and folders in this folder, by name; those below it too, if `recursive`.
+
+        if_there : a folder that is not there has nothing in it
 
         Raises
         ------
         BadInput : it is not there
         StorageError : the storage can't be read
         """
+        if self.is_local:
+            if if_there and not self.exists():
+                return []
+            return sorted(self._on_disk(depth or (0 if recursive else 1)))
         options = ["--no-mimetype", "--no-modtime", rclone.FOLLOW]
         options += ["--recursive"] if recursive or depth > 1 else []
         options += [f"--max-depth={depth}"] if depth else []
-        rows = self._json("lsjson", options)
-        found = [Entry(row["Path"], row["Size"], row["IsDir"]) for row in rows]
-        return sorted(found)
+        answer = rclone.ask("lsjson", self.argument, options=options)
+        if if_there and answer.exit_code in (NO_FOLDER, NO_FILE):
+            return []
+        rows = self._parsed(answer)
+        return sorted(Entry(row["Path"], row["Size"], row["IsDir"]) for row in rows)
 
     def glob(self, pattern: str) -> Sequence[Location]:
         """The files and folders that match, by name: `*` and `?` in a name, `**` for any folders.
@@ -201,13 +211,23 @@ class Location:
         if kind:
             self._refuse(rclone.ask("deletefile" if kind == "file" else "purge", self.argument))
 
+    def _on_disk(self, depth: int) -> Iterator[Entry]:
+        try:
+            yield from (Entry(*found) for found in disk.entries(self.argument, depth=depth))
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def _disk_error(self, error: OSError) -> KpfnbError:
+        kind = trouble.classify(str(error))
+        about = error.filename if error.filename != self.argument else ""
+        return trouble.error(kind, f"{self}: {kind} ({error.strerror}{about and f': {about}'})")
+
     def _content(self) -> bytes:
         if self.is_local:
             try:
                 return Path(self.argument).read_bytes()
             except OSError as error:
-                kind = trouble.classify(str(error))
-                raise trouble.error(kind, f"{self}: {kind} ({error.strerror})") from error
+                raise self._disk_error(error) from error
         answer = rclone.ask("cat", self.argument)
         self._refuse(answer)
         return answer.output

@@ -1,4 +1,4 @@
-"""A stand-in for PypeIt, and one small reduction by the real one."""
+"""A stand-in for PypeIt, and a small night for the real one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb import locks
-from kpfnb.adap.pypeit import installation, kast, pack
-from kpfnb.adap.reducing import reduction
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.pypeit import installation, pack
 from tests.adap import fakepypeit
 
 FAST = """\
@@ -49,28 +47,16 @@ def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def kast_reduced(real_work_dir: Path, kast_frames: Path) -> Path:
-    """The folder of a dataset that real PypeIt reduced: two science frames and a standard, cropped.
+def kast_night(real_work_dir: Path, kast_frames: Path) -> Path:
+    """The folder of a dataset of real frames, cut to 150 rows: two science frames, a standard.
 
-    It is `.../kast/600_4310_d55/2015-05-20`, with `complete/raw` and `complete/reduce`; made once a
-    session, for all its processes (50 CPU-s): tests need `pytest.mark.pypeit` and
-    `pytest.mark.timeout(1500)`. Copy it before you change anything in it.
+    It is `.../kast/600_4310_d55/2015-05-20`, with `complete/raw`; made once a session, for all its
+    processes. Copy it before you change anything in it.
     """
     dataset = real_work_dir / "fast" / KAST_DATASET
-    with locks.hold("fast-reduction", wait_seconds=1200, folder=real_work_dir):
-        raw = dataset / "complete/raw"
-        if not raw.is_dir():
-            _make_frames(raw)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KPFNB_WORK_DIR", str(real_work_dir))
-            made = reduction.run(
-                raw,
-                dataset / "complete/reduce",
-                spectrograph=kast.SPECTROGRAPH,
-                config=FAST,
-                progress=False,
-            )
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    with locks.hold("fast-frames", wait_seconds=600, folder=real_work_dir):
+        if not (dataset / "complete/raw").is_dir():
+            _make_frames(dataset / "complete/raw")
     return dataset
 
 

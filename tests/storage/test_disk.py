@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kpfnb import storage
+from kpfnb.errors import BadInput
 from kpfnb.storage import disk, rclone
 
 NAMES = ["a/spec1d.fits", "b.log", "link.fits", "not there", "broken", "a/pipe"]
@@ -39,6 +41,27 @@ def test_it_sees_what_rclone_sees(tree: Path, only: list[str] | None, hash_type:
     found = list(disk.files(str(tree), hash_type=hash_type, only=only))
     assert {one[:3] for one in found if not one.problem} == told
     assert {one.path for one in found if one.problem} == set(answer.words.about)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_it_lists_what_rclone_lists(tree: Path, depth: int) -> None:
+    (tree / "broken").unlink()
+    options = ["--recursive", rclone.FOLLOW, *([f"--max-depth={depth}"] if depth else [])]
+    rows = json.loads(rclone.ask("lsjson", str(tree), options=options).output)
+    told = {(row["Path"], -1 if row["IsDir"] else row["Size"], row["IsDir"]) for row in rows}
+    assert set(disk.entries(str(tree), depth=depth)) == told
+
+
+def test_what_can_not_be_looked_at_is_named(tree: Path) -> None:
+    for place in (tree, Path("/") / "nowhere"):
+        with pytest.raises(FileNotFoundError):
+            list(disk.entries(str(place)))
+    with pytest.raises(BadInput, match=r"No such file or directory: .*/broken"):
+        storage.at(tree).list()
+    (tree / "broken").unlink()
+    (tree / "a/up").symlink_to("..")
+    with pytest.raises(OSError, match="Too many levels"):
+        list(disk.entries(str(tree)))
 
 
 def test_one_file_is_itself_and_nothing_is_none(tree: Path) -> None:

@@ -133,3 +133,12 @@ def test_a_folder_may_hold_a_file_of_its_own_name(place: Location, source: Path)
     (place / "x.log/x.log").upload(source / "-rf", progress=False)
     kinds = [(place / name).kind() for name in ("x.log", "x.log/x.log", "x.log/y.log")]
     assert kinds == ["folder", "file", ""]
+
+
+def test_what_is_not_there_may_have_nothing_in_it(place: Location, source: Path) -> None:
+    assert (place / "gone").list(if_there=True) == []
+    (place / "x").upload(source, progress=False)
+    assert [one.path for one in (place / "x").list(if_there=True)][:2] == [
+        "-rf",
+        "J0100+2802_(1)~@=,.log",
+    ]

@@ -85,15 +85,15 @@ def publish(
     name = name or folder.name
     place = target / name
     # Once: each look at a remote is a program and a connection
-    there = {path for path in _listed(target) if path.startswith(f"{name}/")}
-    old = record_on(place) if f"{name}/{workplace.RECORD}" in there else None
+    there = {one.path for one in place.list(recursive=True, if_there=True)}
+    old = record_on(place) if workplace.RECORD in there else None
     confirm()
     if old and old["outcome"] and workplace.loses(old, new):
         failed = target / FAILED / name
         logs = [one for one in _paths(folder) if dataset.is_log(f"complete/reduce/{one}")]
         return Published(str(failed), _carry(folder, failed, only=logs), kept=True)
     manifest = _manifest(folder, new)
-    if f"{name}/{MANIFEST}" in there:
+    if MANIFEST in there:
         if _is_there(folder, place, manifest):
             return Published(str(place), 0)
         # Until the new one is there, nobody takes a mixture for results
@@ -133,14 +133,6 @@ def _json(place: Location) -> dict[str, Any] | None:
         # One that is not there or damaged tells nothing; it is replaced
         return None
     return found
-
-
-def _listed(target: Location) -> list[str]:
-    try:
-        return [one.path for one in target.list(recursive=True) if not one.is_folder]
-    except BadInput:
-        # The first results of all
-        return []
 
 
 def _manifest(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:

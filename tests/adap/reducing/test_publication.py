@@ -165,3 +165,14 @@ def test_a_damaged_manifest_is_none(target: Location, behind: Path, tmp_path: Pa
     publication.publish(folder, target)
     manifest: Any = publication.manifest_on(target / "reduce")
     assert manifest["outcome"] == "succeeded"
+
+
+def test_a_broken_link_among_the_raw_frames_opens_no_way_for_worse_results(
+    remotes: dict[str, Path],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    target, behind = storage.at(f"disk:{BELOW}"), remotes["disk"] / BELOW
+    publication.publish(write(tmp_path / "old"), target, "reduce")
+    (behind / "raw").mkdir()
+    (behind / "raw/d1.fits").symlink_to("moved/d1.fits")
+    assert publication.publish(write(tmp_path / "new", good=1), target, "reduce").kept

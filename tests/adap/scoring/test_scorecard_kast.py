@@ -12,6 +12,7 @@ import pytest
 
 from kpfnb import files
 from kpfnb.adap.pypeit import pack
+from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.adap.scoring import badslits, scorecard
 from kpfnb.adap.scoring.scorecard import Scorecard
 from tests.adap import pypeitscores
@@ -55,10 +56,10 @@ def compare(card: Scorecard, work_dir: Path) -> None:
         assert {name: ours[file][name] for name in counts} == counts
 
 
-def test_real_frames(kast_reduced: Path, real_work_dir: Path) -> None:
-    card = scorecard.score(kast_reduced / "complete/reduce", "kast/600_4310_d55/2015-05-20")
+def test_real_frames(real: Reduction, real_work_dir: Path) -> None:
+    card = scorecard.score(real.output, "kast/600_4310_d55/2015-05-20")
     compare(card, real_work_dir)
-    assert [row.science_file for row in card.rows] == ["n01_b27.fits.gz", "n01_b28.fits.gz"]
+    assert [row.science_file for row in card.rows] == ["b27.fits.gz"]
     for row in card.rows:
         assert (row.status, row.det_count, row.slit_count) == ("COMPLETE", 1, 1)
         assert row.object_count >= 1
