@@ -111,6 +111,7 @@ class Overview(Brief):
                 label=list(COLOURS),
             )
             panel.set(title=pictures.literal(one.name), ylabel="files an hour", xlim=(-HOURS, 0))
+            panel.set_ylim(0, max(1, panel.get_ylim()[1]))
             panel.yaxis.get_major_locator().set_params(integer=True)
             panel.legend(loc="upper left", frameon=False)
         if not self.watchers:
