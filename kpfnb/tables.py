@@ -41,6 +41,8 @@ def interactive(frame: pd.DataFrame, *, lead: Lead | None = None) -> Any:
     import ipywidgets
     from itables.widget import ITable
 
+    if not len(frame):
+        return ipywidgets.HTML(Plain(frame)._repr_html_())
     plain = frame.reset_index(drop=True)
     options = {"maxBytes": MOST_BYTES, "allow_html": False, "showIndex": False}
     if lead is None:

@@ -92,3 +92,8 @@ def test_of_a_long_plain_table_the_first_rows_are_shown() -> None:
     assert repr(tables.Plain(frame)).endswith("\nand 5 more")
     assert "<p>and 5 more</p>" in tables.Plain(frame)._repr_html_()
     assert tables.Plain(frame)._repr_html_().count("<td>") == tables.MOST_PLAIN_ROWS
+
+
+def test_a_table_without_rows_is_a_word() -> None:
+    for widget in (tables.interactive(FRAME.head(0)), tables.interactive(FRAME.head(0), lead=lead)):
+        assert widget.value == "<p>nothing</p>"

@@ -197,4 +197,12 @@ def _legend(figure: Figure) -> None:
 
     shades = [*reversed(SHADES), NOTHING, NO_NIGHT]
     patches = [Patch(facecolor=s.colour, edgecolor=INK, label=s.label, lw=0.4) for s in shades]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=8)
+    # Close to each other: they have to fit below the narrowest picture
+    figure.legend(
+        handles=patches,
+        loc="outside lower center",
+        ncols=len(patches),
+        fontsize=8,
+        columnspacing=1.1,
+        handlelength=1.4,
+    )
