@@ -37,6 +37,11 @@ ALL_DONE = f"""name => {{
   {FIND}
   return find(name).sessionContext.session.kernel.requestExecute({{code: '', silent: true}}).done;
 }}"""
+COUNT = f"""name => {{
+  {FIND}
+  const cells = find(name).content.widgets.filter(cell => cell.model.type === 'code');
+  return cells.at(-2).model.executionCount;
+}}"""
 TO_FRONT = f"""name => {{
   {FIND}
   window.jupyterapp.shell.activateById(find(name).id);
@@ -178,6 +183,15 @@ class Notebook:
         """Wait until the kernel has done all that it was asked so far."""
         self.page.evaluate(ALL_DONE, f"{self.name}.ipynb")
 
+    def wait_until_saved(self) -> None:
+        """Wait until what the last run showed is in the file; it is saved in the last cell."""
+        file = self.home / "notebooks" / f"{self.name}.ipynb"
+        shown = self.page.evaluate(COUNT, file.name)
+        deadline = time.monotonic() + WAIT / 1000
+        while _counts(file)[-2:-1] != [shown]:
+            assert time.monotonic() < deadline, f"{file} is not saved"
+            self.page.wait_for_timeout(50)
+
     def reload(self) -> None:
         """Reload the browser's page."""
         self.page.reload()
@@ -208,3 +222,12 @@ def _copy(source: Path, folder: Path, held: str) -> None:
     form = next(n for n, cell in enumerate(cells) if cell.source == "run.form()")
     cells.insert(form + 1, new_code_cell(held.strip()))
     nbformat.write(document, folder / source.name)
+
+
+def _counts(file: Path) -> list[int | None]:
+    """The numbers of the code cells; none while JupyterLab writes the file."""
+    try:
+        cells = nbformat.read(file, as_version=4).cells
+    except nbformat.reader.NotJSONError:
+        return []
+    return [cell.execution_count for cell in cells if cell.cell_type == "code"]
