@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from kpfnb import settings
+from kpfnb import interrupts, settings
 from kpfnb.compute import kubernetes, worker
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.settings import Settings
@@ -114,7 +112,7 @@ def _started(chosen: Settings, workers: int | None) -> Iterator[Crew]:
     places = {"temporary-directory": str(chosen.work_dir / "dask")}
     with ExitStack() as stack:
         stack.enter_context(dask.config.set({**QUIET, **places}))
-        with _later():
+        with interrupts.put_off():
             cluster = _make(chosen, workers or chosen.workers)
             if not isinstance(cluster, str):
                 stack.callback(_close, cluster)
@@ -140,24 +138,9 @@ def _connected(stack: ExitStack, cluster: Any, setup: Any) -> Any:
 
 
 def _close(cluster: Any) -> None:
-    with _later():
+    # Half closed it can't be tidied up
+    with interrupts.put_off():
         cluster.close()
-
-
-@contextmanager
-def _later() -> Iterator[None]:
-    """Ctrl-C is heeded after the block: Dask half started or half closed can't be tidied up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            raise KeyboardInterrupt
 
 
 def _make(chosen: Settings, workers: int) -> Any:

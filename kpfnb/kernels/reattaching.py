@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+from kpfnb import interrupts
 
 QUESTIONS = ("kernel_info_request", "comm_info_request")
 CONTROL = "jupyter.widget.control"
@@ -40,21 +39,9 @@ def answer() -> None:
     channel = _channel()
     if channel is None or threading.current_thread() is not threading.main_thread():
         return
-    with _uninterrupted():
+    # A socket that is left half read wakes nobody any more
+    with interrupts.put_off():
         _drain(channel)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off Stop: a socket that is left half read wakes nobody any more."""
-    came = []
-    usual = signal.signal(signal.SIGINT, lambda *_: came.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    if came:
-        signal.raise_signal(signal.SIGINT)
 
 
 def _drain(channel: Channel) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpfnb import files, fitsheader, supervision
+from kpfnb import files, fitsheader, interrupts, supervision
 from kpfnb.errors import BadInput
 from kpfnb.kpf import drp, survey, unfinished
 from kpfnb.kpf.index import Index
@@ -28,6 +28,7 @@ from kpfnb.supervision import Ended
 NOT_RENEWED = "not made anew"
 PUT_BACK = "the old products were put back"
 NO_SPACE = "no space left on device"
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,16 @@ def process(
     log = job.folder / f"batch-{number:04d}.log"
     command = drp.command(job.settings, log.with_suffix(".txt"), job.options.ncpus)
     ending, stop = _try(job, command, standings, watch, log, report)
-    flaws = _judge(job, standings, watch)
-    made = _times(watch, job)
-    excerpts = drp.excerpts(log, [obsid.text for obsid, flaw in flaws.items() if flaw])
-    _settle(job, flaws)
-    items = [_item(obsid, flaw, stop, log, excerpts) for obsid, flaw in flaws.items()]
+    # Whoever stops it now learns all the same what became of what was made
+    with interrupts.put_off() as came:
+        flaws = _judge(job, standings, watch)
+        made = _times(watch, job)
+        excerpts = drp.excerpts(log, [obsid.text for obsid, flaw in flaws.items() if flaw])
+        _settle(job, flaws)
+        items = [_item(obsid, flaw, stop, log, excerpts) for obsid, flaw in flaws.items()]
+        if came:
+            came.clear()
+            stop = stop or INTERRUPTED
     if any(NO_SPACE in excerpt.lower() for excerpt in excerpts.values()):
         stop = stop or "the disk is full"
     batch = Batch(
@@ -101,7 +107,7 @@ def _try(
         ended = _run(job, command, watch, log, report)
     except KeyboardInterrupt:
         unfinished.distrust(job.mark)
-        return "interrupted", "interrupted"
+        return INTERRUPTED, INTERRUPTED
     except OSError as error:
         return "not started", f"{error.strerror}: {error.filename}"
     except BadInput as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kpfnb import runs
 from kpfnb.demo import coaddable as coadds
 from kpfnb.demo import deimos
 from tests import nights
@@ -49,9 +50,16 @@ class Lab:
         self.folder = folder
 
     def shut_down(self) -> None:
-        """End all kernels: each takes memory, and keeps what it has imported."""
+        """End all kernels: each takes memory, and keeps what it has imported.
+
+        And wait until their runs have ended: the next notebook may tell of them.
+        """
         for session in self._ask("GET", "api/sessions"):
             self._ask("DELETE", f"api/sessions/{session['id']}")
+        deadline = time.monotonic() + WAIT / 1000
+        while any(one.outcome is None for one in runs.listing(self.folder.parent / "work/runs")):
+            assert time.monotonic() < deadline, "a run has not ended with its kernel"
+            time.sleep(0.2)
 
     def _ask(self, method: str, path: str) -> Any:
         headers = {"Authorization": f"token {self.token}"}

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from kpfnb import locks, settings
+from kpfnb import fitsheader, locks, settings
 from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy
 from kpfnb.kpf import nightlog, reprocess
 from kpfnb.kpf.newproducts import Watch
@@ -335,6 +335,23 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     assert "ended early: interrupted" in result.notes
     assert tags(root, A) == ["old"] * 3
     assert not left_over()
+    assert nothing_is_held(root)
+
+
+def test_ctrl_c_while_products_are_judged_loses_no_result(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch)
+    defect = fitsheader.defect
+
+    def interrupted(path: Path) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return defect(path)
+
+    monkeypatch.setattr(fitsheader, "defect", interrupted)
+    result = run("20240102")
+    assert fates(result) == {OTHER: Fate.DONE}
+    assert "ended early: interrupted" in result.notes
     assert nothing_is_held(root)
 
 

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from kpfnb import interrupts
+
+
+def test_an_interrupt_is_heeded_after_the_block() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupts.put_off():
+        signal.raise_signal(signal.SIGINT)
+        done.append("all")
+    assert done == ["all"]
+
+
+def test_one_that_was_heeded_in_the_block_is_over() -> None:
+    with interrupts.put_off() as came:
+        signal.raise_signal(signal.SIGINT)
+        assert came == [signal.SIGINT]
+        came.clear()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_in_the_block_is_what_is_raised() -> None:
+    with pytest.raises(OSError, match="full"), interrupts.put_off():
+        signal.raise_signal(signal.SIGINT)
+        raise OSError("full")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_in_another_thread_nothing_is_done() -> None:
+    found = []
+
+    def work() -> None:
+        with interrupts.put_off() as came:
+            found.append((came, signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [([], signal.default_int_handler)]
