@@ -13,9 +13,7 @@ FAINT = "#555555"
 def nothing(axes: Axes, text: str) -> None:
     """Say in an empty plot that there is nothing to show; its ticks would mean nothing."""
     axes.set_axis_off()
-    axes.text(
-        *(0.5, 0.5, text), ha="center", va="center", transform=axes.transAxes, color=FAINT
-    )  # fmt: skip
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT)
 
 
 def literal(name: str) -> str:
