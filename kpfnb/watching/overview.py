@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb import live, pictures, settings
-from kpfnb.errors import KpfnbError
+from kpfnb import pictures, refreshing, settings
 from kpfnb.outcomes import Outcome, combine
 from kpfnb.result import Brief
 from kpfnb.watching import status
@@ -30,8 +28,6 @@ SHOWN = 10
 
 # Okabe and Ito: told apart by everybody
 COLOURS = {"done": "#0072B2", "failed": "#D55E00"}
-
-_refreshing: asyncio.Task[None] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -155,28 +151,11 @@ def look(name: str = "", *, expected: Sequence[str] = ()) -> Overview:
 
 def show(result: Overview, *, refresh_seconds: float) -> None:
     """Show it; in JupyterLab it refreshes itself, for as long as the kernel lives."""
-    from IPython.display import display
 
-    global _refreshing
-    if not live.in_notebook():
-        display(result)
-        return
-    import ipywidgets
+    def again() -> str:
+        return look(expected=result.expected)._repr_html_()
 
-    view = ipywidgets.HTML(result._repr_html_())
-    display(view)
-
-    async def refresh() -> None:
-        while True:
-            await asyncio.sleep(refresh_seconds)
-            try:
-                view.value = look(expected=result.expected)._repr_html_()
-            except KpfnbError as error:
-                view.value = f"<p>{escape(str(error))}</p>"
-
-    if _refreshing:
-        _refreshing.cancel()
-    _refreshing = asyncio.get_running_loop().create_task(refresh())
+    refreshing.show(result, result._repr_html_(), again, every_seconds=refresh_seconds)
 
 
 def remarks_on(one: Status) -> Iterator[str]:

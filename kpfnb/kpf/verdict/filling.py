@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from html import escape
 from typing import NamedTuple
 
-from kpfnb import live
-from kpfnb.errors import KpfnbError
+from kpfnb import refreshing
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict import assessing
 from kpfnb.kpf.verdict.finding import Finding
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.verdict.rules import Measure
-
-_refreshing: asyncio.Task[None] | None = None
 
 
 class Filling(NamedTuple):
@@ -69,26 +65,8 @@ def html(judged: NightVerdict) -> str:
 
 def show(judged: NightVerdict, *, refresh_seconds: float) -> None:
     """Show it; in JupyterLab it looks again by itself, for as long as the kernel lives."""
-    from IPython.display import display
 
-    global _refreshing
-    if not live.in_notebook():
-        display(judged)
-        return
-    import ipywidgets
+    def again() -> str:
+        return html(replace(assessing.assess(judged.night), accept=judged.accept))
 
-    view = ipywidgets.HTML(html(judged))
-    display(view)
-
-    async def refresh() -> None:
-        while True:
-            await asyncio.sleep(refresh_seconds)
-            try:
-                again = await asyncio.to_thread(assessing.assess, judged.night)
-                view.value = html(replace(again, accept=judged.accept))
-            except KpfnbError as error:
-                view.value = f"<p>{escape(str(error))}</p>"
-
-    if _refreshing:
-        _refreshing.cancel()
-    _refreshing = asyncio.get_running_loop().create_task(refresh())
+    refreshing.show(judged, html(judged), again, every_seconds=refresh_seconds)
