@@ -86,7 +86,13 @@ def main() -> None:
         print(f"scorecard of {folder.name}, start of Python included: {ours:.2f} CPU-s")
         print(f"  limit {LIMIT_SECONDS} CPU-s: {'kept' if ours <= LIMIT_SECONDS else 'MISSED'}")
         if installation.version():
-            theirs = cpu_seconds(THEIRS if given else CLASSES, str(folder))
+            try:
+                theirs = cpu_seconds(THEIRS if given else CLASSES, str(folder))
+            except subprocess.CalledProcessError as error:
+                # It wants some data of its own even to be imported
+                print(f"  PypeIt can't be imported here: {error.stderr.decode().splitlines()[-1]}")
+                print(f"  with a network, or a pack named in {pack.VARIABLE}, it can")
+                return
             what = "loading it with PypeIt's objects" if given else "importing PypeIt's objects"
             print(f"  {what}: {theirs:.2f} CPU-s, {theirs / ours:.1f} times as much")
 
