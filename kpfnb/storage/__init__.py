@@ -10,7 +10,8 @@
 
 from kpfnb.storage.carried import Carried, Item, State, join
 from kpfnb.storage.carrying import carry
-from kpfnb.storage.location import Entry, Location, at
+from kpfnb.storage.listing import Entry
+from kpfnb.storage.location import Location, at
 from kpfnb.storage.trouble import StorageError, Trouble
 
 __all__ = [

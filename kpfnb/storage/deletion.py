@@ -8,7 +8,8 @@ from dataclasses import replace
 from kpfnb.storage import inventory, rclone
 from kpfnb.storage.carried import Item, State
 from kpfnb.storage.inventory import Inventory
-from kpfnb.storage.location import Entry, Location
+from kpfnb.storage.listing import Entry
+from kpfnb.storage.location import Location
 from kpfnb.storage.pair import Pair
 from kpfnb.storage.trouble import Failure, StorageError, Trouble, classify
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kpfnb.storage import disk, names, rclone, trouble
-from kpfnb.storage.location import NO_FILE, NO_FOLDER, Entry, Location
+from kpfnb.storage.listing import Entry
+from kpfnb.storage.location import NO_FILE, NO_FOLDER, Location
 from kpfnb.storage.trouble import Failure, Trouble
 
 DIGITS = {"md5": 32, "sha256": 64}

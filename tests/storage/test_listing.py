@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from kpfnb.storage import listing
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "expected"),
+    [
+        ("a/b.log", "*/*.log", True),
+        ("a/b.log", "*.log", False),
+        ("a/b.log", "**/*.log", True),
+        ("b.log", "**/*.log", True),
+        ("a/x/y/b", "a/**/b", True),
+        ("a/x/y/b", "a/**", True),
+        ("a/x", "?/[xy]", True),
+    ],
+)
+def test_patterns(path: str, pattern: str, expected: bool) -> None:
+    assert listing.matches(path, pattern) is expected
