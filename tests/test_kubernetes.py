@@ -160,7 +160,7 @@ def test_the_commands_are_those_of_kpfnb() -> None:
 
 
 def test_every_task_has_a_job() -> None:
-    assert set(tasks.MODULES) <= set(TASKS)
+    assert set(tasks.PLACES) <= set(TASKS)
 
 
 @needs_kubectl

@@ -21,7 +21,7 @@ from typing import Any
 from kpfnb.errors import BadParameter
 from kpfnb.parameters import Parameter, parse_kind, validate
 
-MODULES = {
+PLACES = {
     "archive": "kpfnb.adap.archive.task",
     "backup": "kpfnb.adap.backing",
     "coadd1d": "kpfnb.adap.coadding.coaddtasks:spectra",
@@ -63,9 +63,9 @@ def survey(name: str, queue: str) -> dict[str, bool]:
 
 def _place(name: str) -> tuple[ModuleType, str]:
     """The module of a task, and the name of its function there."""
-    if name not in MODULES:
-        raise BadParameter(f"no task {name!r}", f"there are: {', '.join(MODULES)}")
-    module, _, function = MODULES[name].partition(":")
+    if name not in PLACES:
+        raise BadParameter(f"no task {name!r}", f"there are: {', '.join(PLACES)}")
+    module, _, function = PLACES[name].partition(":")
     return importlib.import_module(module), function or "run"
 
 

@@ -7,7 +7,7 @@ from kpfnb.parameters import parse_kind
 from kpfnb.workqueue import tasks
 
 
-@pytest.mark.parametrize("name", tasks.MODULES)
+@pytest.mark.parametrize("name", tasks.PLACES)
 def test_each_task_can_be_called_by_a_worker(name):
     parameters = list(inspect.signature(tasks.find(name).run).parameters.values())
     assert [one.name for one in parameters[:2]] == ["item", "lease"]
@@ -22,6 +22,6 @@ def test_options_come_in_their_types():
 
 
 def test_a_task_without_a_survey_says_so(monkeypatch):
-    monkeypatch.setitem(tasks.MODULES, "blind", "kpfnb.workqueue.itemlist")
+    monkeypatch.setitem(tasks.PLACES, "blind", "kpfnb.workqueue.itemlist")
     with pytest.raises(BadParameter, match="task blind can't tell from the disk"):
         tasks.survey("blind", "trial")

@@ -258,10 +258,12 @@ class Coadded(Brief):
         from kpfnb.adap import evidence
 
         parts = []
-        for one in (one for one in self.coadds if one.name == row["coadd"]):
+        logs = sorted(self.output.glob("*.log"))
+        for one in self.coadds:
+            if one.name != row["coadd"]:
+                continue
             alone = replace(self, coadds=(one,)).plot()
             places = [self.output / name for name in one.products]
-            logs = sorted(self.output.glob("*.log"))
             files = " · ".join(link(path, path.name) for path in [*places, *logs])
             frames = "".join(f"<li>{html.escape(name)}</li>" for name in one.frames)
             head = html.escape(f"{one.target}: {one.name}")

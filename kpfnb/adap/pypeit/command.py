@@ -151,7 +151,4 @@ def _doing(log: Path) -> str:
     """The last thing that PypeIt said it was doing; only the end of its log is read."""
     if not log.is_file():
         return "starting"
-    with log.open("rb") as content:
-        content.seek(-min(TAIL_BYTES, log.stat().st_size), 2)
-        tail = content.read().decode("utf-8", errors="replace")
-    return pypeitlog.parse(tail.splitlines()[1:]).last_step
+    return pypeitlog.parse(pypeitlog.tail(log, TAIL_BYTES)).last_step

@@ -114,7 +114,7 @@ def download(work: Work) -> str:
         carried = storage.carry(raw, work.complete / RAW, mirror=True, progress=work.progress)
     except BadInput as error:
         raise BadInput(
-            f"dataset {work.name} has no {COMPLETE}/{RAW} in {work.order.source}",
+            f"dataset {work.name} has no {COMPLETE}/{RAW} in {work.order.source} ({error.what})",
             "check its name; a dataset without science, flat and arc frames is incomplete",
         ) from error
     publication.check(carried)
