@@ -337,11 +337,14 @@ class Soak:
 
     def is_done(self, path: Path) -> bool:
         told = checksum(path)
-        for level in LEVELS:
-            made = product(path, level)
-            if fitsheader.defect(made) or fitsheader.read(made, ["L0SUM"])["L0SUM"] != told:
-                return False
-        return True
+        made = [product(path, level) for level in LEVELS]
+        try:
+            # A product may be replaced between two looks at it
+            return not any(map(fitsheader.defect, made)) and all(
+                fitsheader.read(file, ["L0SUM"])["L0SUM"] == told for file in made
+            )
+        except fitsheader.BadHeader:
+            return False
 
     def wait_for_all(self) -> list[str]:
         end = time.monotonic() + PATIENCE_SECONDS
