@@ -61,6 +61,7 @@ def run(
                 "exclude": exclude,
             }
             options |= {"silence": silence_minutes, "timeout": timeout_minutes, "keep": True}
+            options["force"] = force
             return queuereduction.run(queue, workers=0 if dry_run else workers, options=options)
         if dataset:
             wanted = chain.order(

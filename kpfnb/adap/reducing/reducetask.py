@@ -26,6 +26,7 @@ def run(
     keep: bool = False,
     silence: int = 30,
     timeout: int = 0,
+    force: bool = False,
 ) -> Reductions:
     """Reduce one dataset and publish its results.
 
@@ -36,6 +37,7 @@ def run(
     sheet : write scorecards into the sheet
     keep : leave the local copy
     silence, timeout : stop PypeIt after so many minutes; 0: never
+    force : reduce also where the remote has the results of the same frames and parameters
     """
     wanted = chain.order(
         spectrograph,
@@ -47,6 +49,7 @@ def run(
         keep=keep,
         silence_minutes=silence,
         timeout_minutes=timeout,
+        force=force,
     )
     try:
         return chain.run(item, wanted, lease=lease, progress=False)

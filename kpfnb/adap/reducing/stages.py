@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kpfnb import settings, storage
 from kpfnb.adap import holdings
@@ -17,7 +18,16 @@ from kpfnb.adap.dataset import COMPLETE, RAW
 from kpfnb.adap.preparing import trimming
 from kpfnb.adap.profile import Profile
 from kpfnb.adap.pypeit import memory
-from kpfnb.adap.reducing import publication, qatar, reduction, usefulwarnings, workplace
+from kpfnb.adap.reducing import (
+    frames,
+    publication,
+    qatar,
+    reduction,
+    republished,
+    task,
+    usefulwarnings,
+    workplace,
+)
 from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.adap.scoring import scorecard, scorerow, scoresheet
 from kpfnb.adap.scoring.scorecard import Scorecard
@@ -139,15 +149,21 @@ def trim(work: Work) -> str:
 
 
 def reduce(work: Work) -> str:
-    """Run PypeIt on each reduction file, and judge the products."""
+    """Run PypeIt on each reduction file, and judge the products.
+
+    What is on the remote, whole and of the same inputs, is brought here instead.
+    """
     for name, plans in work.plans.items():
-        _clear(work.complete / name)
-        made = reduction.run(
+        output = work.complete / name
+        _clear(output)
+        earlier = publication.record_on(work.remote / name)
+        brought = _bring(work, name, earlier) if earlier and not work.order.force else None
+        made = brought or reduction.run(
             work.complete / RAW,
-            work.complete / name,
+            output,
             spectrograph=work.order.profile.spectrograph,
             plans=plans,
-            expected_bytes=memory.expected_bytes(publication.record_on(work.remote / name)),
+            expected_bytes=memory.expected_bytes(earlier),
             silence_minutes=work.order.silence_minutes,
             timeout_minutes=work.order.timeout_minutes,
             force=work.order.force,
@@ -156,6 +172,15 @@ def reduce(work: Work) -> str:
         )
         work.reductions.append(made)
     return "; ".join(one.reason for one in work.reductions)
+
+
+def _bring(work: Work, name: str, record: dict[str, Any]) -> Reduction | None:
+    raw, output = work.complete / RAW, work.complete / name
+    spectrograph = work.order.profile.spectrograph
+    wanted = task.prepare(raw, output, spectrograph, "all", (), work.plans[name])
+    inputs = wanted.inputs(frames.find(raw))
+    place = work.remote / name
+    return republished.bring(place, output, record, inputs, progress=work.progress)
 
 
 def _clear(folder: Path) -> None:

@@ -6,6 +6,7 @@ Each defect of the old scripts that could come back here has its test.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,50 @@ def test_done_again_with_the_same_frames_it_gives_the_same(
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()} == before
 
 
+@pytest.fixture
+def published(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The results on the remote, as a worker of another machine leaves them; gives their folder."""
+    reduce()
+    monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "another/work"))
+    return data / NAME / "complete/reduce"
+
+
+def test_results_on_the_remote_are_not_made_again(
+    data: Path, published: Path, reduce: Callable[..., Reductions], tmp_path: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()}
+    again = reduce("crash", sheet=False)
+    assert again.outcome is Outcome.SUCCEEDED, again.reason
+    assert "nothing to do: 2 of 2" in again.reason
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()} == before
+    assert not list((tmp_path / "another/work/datasets").rglob("*.fits"))
+
+
+@pytest.mark.parametrize("change", ["frame", "product", "manifest", "parameters", "force"])
+def test_they_are_where_something_is_another(
+    data: Path,
+    published: Path,
+    reduce: Callable[..., Reductions],
+    change: str,
+    tmp_path: Path,
+) -> None:
+    if change == "frame":
+        os.utime(data / NAME / "complete/raw/d3.fits", (1, 1))
+    elif change == "product":
+        next(published.rglob("spec2d*.fits")).unlink()
+    elif change == "manifest":
+        (published / publication.MANIFEST).unlink()
+    elif change == "parameters":
+        custom = tmp_path / f"{NAME.replace('/', '_')}_reduce.ini"
+        custom.write_text("[rdx]\n  spectrograph = keck_deimos\n[reduce]\n  trim_edge = 1, 1\n")
+    made = reduce(custom=str(tmp_path), force=change == "force")
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    assert "nothing to do" not in made.reason
+    assert reducetask.survey("reduce") == {NAME: True}
+
+
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
@@ -143,7 +188,7 @@ def test_a_worse_reduction_never_replaces_a_good_one(
     reduce()
     results = data / NAME / "complete/reduce"
     before = {path: (results / path).read_bytes() for path in below(results)}
-    made = reduce("crash")
+    made = reduce("crash", force=True)
     assert made.outcome is Outcome.FAILED
     assert {path: (results / path).read_bytes() for path in below(results)} == before
     # Its logs are files below a folder of their own, never put onto the folder's name
@@ -172,7 +217,7 @@ def test_new_results_are_all_there_before_old_ones_go(
         return carry(source, target, **options)
 
     monkeypatch.setattr(storage, "carry", watch)
-    made = reduce()
+    made = reduce(force=True)
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     ((gone, staged),) = seen
     # The manifest alone goes first: a mixture is never taken for results
