@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from kpfnb.cli.overview import Overview
 from kpfnb.errors import KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
@@ -28,6 +29,7 @@ def _seed_spelling(token: str) -> str:
 
 
 app = typer.Typer(
+    cls=Overview,
     help="Run the data factory of a spectrograph: every task is one notebook.",
     no_args_is_help=True,
     add_completion=False,

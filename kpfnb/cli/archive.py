@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli.overview import Commands
 
 archive_app = typer.Typer(
+    cls=Commands,
     help="Deliver reductions to the Keck Observatory Archive, and check what was delivered.\n\n"
     "Example: kpfnb archive status",
     rich_markup_mode=None,

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import Json, app, finish
+from kpfnb.cli.overview import Commands
 from kpfnb.errors import BadParameter
 
-demo = typer.Typer(help="SIMULATED data, to try everything out.", no_args_is_help=True)
+demo = typer.Typer(
+    cls=Commands, help="SIMULATED data, to try everything out.", no_args_is_help=True
+)
 app.add_typer(demo, name="demo")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli.overview import Commands
 from kpfnb.cli.runs import ParameterFiles, Parameters, given_parameters
 from kpfnb.outcomes import Outcome
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kpfnb.pipelines.steps import StepState
 
 pipeline_app = typer.Typer(
+    cls=Commands,
     help="Run, list and show pipelines: notebooks put together.\n\n"
     "Example: kpfnb pipeline run nightly -p start=20240115",
     rich_markup_mode=None,

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli.overview import Commands
 
 prepare = typer.Typer(
-    help="Prepare raw frames for PypeIt: places, headers, trimmed setups.", no_args_is_help=True
+    cls=Commands,
+    help="Prepare raw frames for PypeIt: places, headers, trimmed setups.",
+    no_args_is_help=True,
 )
 app.add_typer(prepare, name="prepare")
 

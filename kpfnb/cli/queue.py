@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli.overview import Commands
 from kpfnb.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kpfnb.workqueue.records import Item, Priority
 
 queue_app = typer.Typer(
+    cls=Commands,
     help="Load, watch and mend work queues.\n\nExample: kpfnb queue status reduce",
     rich_markup_mode=None,
     no_args_is_help=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli.overview import Commands
 from kpfnb.errors import BadParameter
 from kpfnb.outcomes import Outcome
 
@@ -20,6 +21,7 @@ LOG_LINES = 15
 SHOWN = 20
 
 runs_app = typer.Typer(
+    cls=Commands,
     help="List runs, newest first, or show one of them.\n\nExample: kpfnb runs --outcome failed",
     rich_markup_mode=None,
 )

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli.overview import Commands
 
 scorecard_app = typer.Typer(
-    help="How good reductions are: frame by frame, slit by slit.", no_args_is_help=True
+    cls=Commands,
+    help="How good reductions are: frame by frame, slit by slit.",
+    no_args_is_help=True,
 )
 app.add_typer(scorecard_app, name="scorecard")
 

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import Json, app
+from kpfnb.cli.overview import Commands
 from kpfnb.services import MODULES, Service, manager
 
 services_app = typer.Typer(
+    cls=Commands,
     help="Start, stop and look at the services of this work directory.\n\n"
     "Example: kpfnb services status",
     rich_markup_mode=None,

@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli.overview import Commands
 
 dataset_app = typer.Typer(
+    cls=Commands,
     help="Work with the datasets on the remote.\n\n"
     "Example: kpfnb dataset download 041615B1/1200G_8800_OG550/2015-10-16",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
 backup_app = typer.Typer(
+    cls=Commands,
     help="Keep the reductions safe on a second remote.\n\nExample: kpfnb backup sync",
     rich_markup_mode=None,
     no_args_is_help=True,

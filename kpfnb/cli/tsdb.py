@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli.overview import Commands
 
 if TYPE_CHECKING:
     from kpfnb.kpf.tsdb.upkeep import Check, Status
 
 tsdb = typer.Typer(
-    help="The time-series database: keywords of every observation.", no_args_is_help=True
+    cls=Commands,
+    help="The time-series database: keywords of every observation.",
+    no_args_is_help=True,
 )
 app.add_typer(tsdb, name="tsdb")
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kpfnb.cli import Json, app, finish
+from kpfnb.cli.overview import Commands
 from kpfnb.outcomes import combine
 
 watch = typer.Typer(
+    cls=Commands,
     help="Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops.",
     no_args_is_help=True,
 )
