@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -56,7 +57,12 @@ def quicklook(
     )
     if print_files:
         paths = [str(one.path) for one in work.find(start, end, levels=levels, age=age)]
-        print(json.dumps(paths, indent=1) if as_json else "\n".join(paths))
+        if as_json:
+            print(json.dumps(paths, indent=1))
+        elif paths:
+            print("\n".join(paths))
+        else:
+            print(f"no files from {start} to {end or start}", file=sys.stderr)
         return
     result = work.run(
         start,

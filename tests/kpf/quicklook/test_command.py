@@ -22,6 +22,8 @@ def test_files_are_printed_in_the_order_of_the_work(take: Take) -> None:
     assert [Path(line).name for line in done.stdout.split()] == [f"{STAR}.fits", f"{BIAS}.fits"]
     one = invoke(app, ["quicklook", "20240115.1", "--print-files", "--json", "--l1"])
     assert [Path(path).name for path in json.loads(one.stdout)] == [f"{STAR}_L1.fits"]
+    none = invoke(app, ["quicklook", "20240115.9", "--print-files"])
+    assert (none.stdout, none.stderr) == ("", "no files from 20240115.9 to 20240115.9\n")
 
 
 def test_exit_codes_and_json(take: Take) -> None:
