@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+HINT_MARK = "→"
+"""Stands before what to do next."""
+
 
 class KpfnbError(Exception):
     """A problem that a user can read and act on; it is shown without a traceback.
@@ -18,7 +21,7 @@ class KpfnbError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.what}\n  → {self.hint}" if self.hint else self.what
+        return f"{self.what}\n  {HINT_MARK} {self.hint}" if self.hint else self.what
 
     def _render_traceback_(self) -> list[str]:
         # What IPython shows in place of a traceback

@@ -127,7 +127,7 @@ def test_an_error_after_the_result_is_a_failure(tmp_path):
 def test_a_mistake_found_in_the_notebook_is_a_rejection_without_traceback(tmp_path):
     work = "from kpfnb.errors import BadParameter\nraise BadParameter('start: no', 'do this')"
     record = notebooks.run(str(samples.make(tmp_path, "late", work)))
-    assert (record.outcome, record.reason) == (Outcome.REJECTED, "start: no")
+    assert (record.outcome, record.reason) == (Outcome.REJECTED, "start: no → do this")
     (error,) = [one for one in outputs(record) if one.output_type == "error"]
     assert error.traceback == ["BadParameter: start: no\n  → do this"]
 
@@ -143,7 +143,7 @@ def test_a_mistake_found_in_the_notebook_is_a_rejection_without_traceback(tmp_pa
 def test_a_wrong_parameter_is_rejected_before_any_work(tmp_path, given, reason):
     path = samples.make(tmp_path, "good", "raise AssertionError")
     record = notebooks.run(str(path), given)
-    assert (record.outcome, record.reason) == (Outcome.REJECTED, reason)
+    assert (record.outcome, record.reason.partition(" → ")[0]) == (Outcome.REJECTED, reason)
     assert names(record) == ["run.json"]
     with pytest.raises(BadParameter):
         notebooks.check(path, given)
@@ -153,7 +153,8 @@ def test_a_notebook_that_is_no_python_is_rejected(tmp_path):
     path = samples.make(tmp_path, "bad", "%matplotlib inline\n!ls\nawait x()", "x = = 2")
     record = notebooks.run(str(path))
     assert record.outcome is Outcome.REJECTED
-    assert record.reason == "bad.ipynb, code cell 4, line 1: invalid syntax: x = = 2"
+    reason = "bad.ipynb, code cell 4, line 1: invalid syntax: x = = 2"
+    assert record.reason.partition(" → ")[0] == reason
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "no json", '{"cells": 3, "nbformat": 4}'])

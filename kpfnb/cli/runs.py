@@ -195,8 +195,7 @@ def _print(record: Record, *, as_json: bool) -> None:
         return
     word = runview.word(record)
     print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}".rstrip(": "))
-    message = str(record.error.get("message", ""))
-    if message and message not in record.reason:
+    if message := runview.untold(record):
         print(message)
     for name, value in record.figures.items():
         print(f"  {name}: {runview.shown(value)}")

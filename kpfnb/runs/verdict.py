@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kpfnb.errors import HINT_MARK
 from kpfnb.outcomes import Outcome
 
 REFUSALS = {
@@ -26,7 +27,10 @@ class CellError:
     message: str
 
     def __str__(self) -> str:
-        first = self.message.strip().partition("\n")[0]
+        first, _, rest = self.message.strip().partition("\n")
+        if rest.lstrip().startswith(HINT_MARK):
+            # What to do about it belongs to the reason
+            first = f"{first} {rest.strip().splitlines()[0]}"
         if self.name in REFUSALS:
             return first
         return f"cell [{self.cell}]: {self.name}: {first}".rstrip(": ")

@@ -54,7 +54,7 @@ def view(record: Record, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
         "word": word(record),
         "sign": SIGNS[word(record)],
         "reason": record.reason,
-        "error": record.error.get("message", ""),
+        "error": untold(record),
         "started": moment.strftime("%Y-%m-%d %H:%M:%S %Z"),
         "started_short": moment.strftime("%Y-%m-%d %H:%M"),
         "duration": duration(record.seconds),
@@ -64,6 +64,12 @@ def view(record: Record, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
         "version": record.versions.get("kpfnb", ""),
         "links": _links(record, top),
     }
+
+
+def untold(record: Record) -> str:
+    """The message of the error that ended it, where the reason does not tell all of it."""
+    message = str(record.error.get("message", ""))
+    return "" if " ".join(message.split()) in record.reason else message
 
 
 def word(record: Record) -> str:

@@ -21,7 +21,7 @@ ERROR = CellError(5, "ValueError", "no such thing\nmore of it")
         (Facts(error=ERROR), Outcome.FAILED, "cell [5]: ValueError: no such thing"),
         (Facts(error=ERROR, result=RESULT), Outcome.FAILED, None),
         (Facts(error=CellError(5, "KeyboardInterrupt", "")), Outcome.FAILED, None),
-        (Facts(error=CellError(2, "BadParameter", "n: no\n→ do")), Outcome.REJECTED, "n: no"),
+        (Facts(error=CellError(2, "BadParameter", "n\n → do")), Outcome.REJECTED, "n → do"),
         (Facts(error=CellError(2, "BadSettings", "no")), Outcome.REJECTED, "no"),
         (Facts(error=CellError(2, "BadInput", "no")), Outcome.REJECTED, "no"),
         (Facts(error=CellError(2, "Busy", "at work")), Outcome.SKIPPED, "at work"),
