@@ -44,11 +44,12 @@ def interactive(frame: pd.DataFrame, *, lead: Lead | None = None) -> Any:
     if not len(frame):
         return ipywidgets.HTML(Plain(frame)._repr_html_())
     plain = frame.reset_index(drop=True)
+    told = _told(plain)
     options = {"maxBytes": MOST_BYTES, "allow_html": False, "showIndex": False}
     if lead is None:
-        return ITable(plain, **options)
-    table = ITable(plain, select="single", **options)
-    names = [_name(row) for row in plain.head(MOST_CHOICES).itertuples(index=False)]
+        return ITable(told, **options)
+    table = ITable(told, select="single", **options)
+    names = [_name(row) for row in told.head(MOST_CHOICES).itertuples(index=False)]
     # By keyboard a row is chosen from a list
     chooser = ipywidgets.Dropdown(
         description="look at",
@@ -89,8 +90,7 @@ class Plain:
 
     @property
     def _shown(self) -> pd.DataFrame:
-        frame = self.frame.head(MOST_PLAIN_ROWS)
-        return frame.where(frame.notna(), None).map(lambda one: "" if one is None else one)
+        return _blank(self.frame.head(MOST_PLAIN_ROWS))
 
     @property
     def _more(self) -> str:
@@ -100,7 +100,7 @@ class Plain:
 
 def html(frame: pd.DataFrame) -> str:
     """A table as HTML: without row numbers, all text escaped."""
-    return str(frame.to_html(index=False, border=0, justify="left", na_rep=""))
+    return str(_blank(frame).to_html(index=False, border=0, justify="left", na_rep=""))
 
 
 def _show(frame: pd.DataFrame) -> None:
@@ -110,6 +110,28 @@ def _show(frame: pd.DataFrame) -> None:
         display(HTML(html(frame)))
     else:
         display(interactive(frame))
+
+
+def _blank(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with nothing for None, which pandas would write out."""
+    return frame.where(frame.notna(), None).map(lambda one: "" if one is None else one)
+
+
+def _told(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with nothing where a value is missing; numbers are still sorted as such."""
+    told = frame.copy()
+    for place in range(frame.shape[1]):
+        # By its place: a person's own frame may have two columns of a name
+        column = frame.iloc[:, place]
+        missing = column.isna()
+        if missing.any():
+            pairs = zip(column, missing, strict=True)
+            told.isetitem(place, ["" if gone else _text(value) for value, gone in pairs])
+    return told
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _name(row: tuple[Any, ...]) -> str:

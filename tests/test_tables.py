@@ -44,6 +44,19 @@ def test_html_in_a_cell_is_text() -> None:
     assert tables.interactive(FRAME)._dt_args.get("allow_html", False) is False
 
 
+def test_what_is_missing_is_not_told() -> None:
+    frame = pd.DataFrame(
+        {"snr": [12.5, None], "spectra": pd.Series([3, None], dtype=object), "target": ["a", None]}
+    )
+    frame["<y>"] = [1, 2]
+    assert "None" not in tables.html(frame)
+    twice = pd.concat([frame, frame], axis=1)
+    for one in (frame, twice):
+        data = tables.interactive(one)._dt_args["data_json"]
+        assert '["12.5", "3", "a", 1' in data
+        assert '["", "", "", 2' in data
+
+
 def lead(row: Mapping[str, Any]) -> str:
     if row["obsid"] == "KP.3":
         raise BadInput("<b> is no ObsID")
