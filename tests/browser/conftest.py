@@ -31,12 +31,6 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGE_CONFIG = {
-    # The news popup would ask the network, and lie over the buttons
-    "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
-    # Nothing was built: node need not look for it each time a page is opened
-    "buildCheck": False,
-}
 WAIT = 180_000
 """Milliseconds: a machine that is busy with other tests is slow."""
 
@@ -85,12 +79,11 @@ def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(lab_home: Path) -> Iterator[Lab]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
-    config = lab_home / "config"
-    (config / "labconfig").mkdir(parents=True)
-    (config / "labconfig/page_config.json").write_text(json.dumps(PAGE_CONFIG))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
     environment |= {
-        "JUPYTER_CONFIG_DIR": str(config),
+        "JUPYTER_CONFIG_DIR": str(lab_home / "config"),
+        # As `make lab` has it
+        "JUPYTER_CONFIG_PATH": str(PROJECT / "notebooks/.jupyter"),
         "JUPYTER_RUNTIME_DIR": str(lab_home / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(lab_home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(lab_home / "workspaces"),

@@ -211,6 +211,7 @@ class Notebook:
         for theme in ("Dark", "Light"):
             self.page.evaluate(THEME, f"JupyterLab {theme}")
             self.page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
+            self.page.wait_for_selector("#jupyterlab-splash", state="detached")
             self.button("Run").scroll_into_view_if_needed()
             self.page.screenshot(path=str(folder / f"{picture or self.name}-{theme.lower()}.png"))
         self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
