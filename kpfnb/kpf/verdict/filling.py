@@ -11,8 +11,8 @@ from kpfnb import refreshing
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict import assessing
 from kpfnb.kpf.verdict.finding import Finding
-from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.kpf.verdict.rules import Measure
+from kpfnb.kpf.verdict.result import SIGNS, NightVerdict
+from kpfnb.kpf.verdict.rules import Level, Measure
 
 
 class Filling(NamedTuple):
@@ -46,7 +46,7 @@ def fillings(findings: Iterable[Finding]) -> list[Filling]:
 
 
 def html(judged: NightVerdict) -> str:
-    """The counts as bars, which screen readers know, then the table of all rules."""
+    """The counts as bars, which screen readers know, then each level and what it lacks."""
     rows = "".join(
         f"<tr><th scope='row'>{escape(one.title)}</th>"
         f"<td><progress aria-label='{escape(one.title, quote=True)}' "
@@ -59,8 +59,26 @@ def html(judged: NightVerdict) -> str:
     return (
         f"<p>{judged.observations} observations, the last L0 written {last or 'never'}; "
         f"looked at {clock} ({escape(judged.zone.key)})</p>"
-        f"<table><tbody>{rows}</tbody></table>{judged._repr_html_()}"
+        f"<table><tbody>{rows}</tbody></table>"
+        f"<p><strong>{SIGNS[judged.verdict]} {judged.verdict} {escape(judged.night)}</strong></p>"
+        f"<ul>{''.join(_level(judged, level) for level in judged.levels)}</ul>"
+        f"<ul>{''.join(f'<li>{escape(remark)}</li>' for remark in judged.remarks)}</ul>"
     )
+
+
+def _level(judged: NightVerdict, level: Level) -> str:
+    """A level, and its rules that do not pass."""
+    own = [one for one in judged.findings if one.rule.level is level]
+    bad = [one for one in judged.bad if one.rule.level is level]
+    lacking = "".join(
+        f"<li>{SIGNS[one.verdict]} {escape(one.rule.title)}: {escape(one.value)} "
+        f"({escape(one.threshold)})</li>"
+        for one in bad
+    )
+    verdict = judged.levels[level]
+    passed = f"{len(own) - len(bad)} of {len(own)} rules pass"
+    head = f"<strong>{SIGNS[verdict]} {verdict} {escape(str(level))}</strong>"
+    return f"<li>{head}: {escape(level.question)} {passed}<ul>{lacking}</ul></li>"
 
 
 def show(judged: NightVerdict, *, refresh_seconds: float) -> None:
