@@ -1,7 +1,7 @@
-"""The page of all datasets of this work directory: how each was reduced and scored.
+"""The pages of the datasets of this work directory: how each was reduced and scored.
 
 Part of the site of the runs (`runs/datasets/`). Made from what is on disk, so it is never wrong
-about what is there; it needs no script and no other file.
+about what is there; it needs no script. The page of a dataset stays when its local copy has gone.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from kpfnb import files, settings
-from kpfnb.adap import dataset
+from kpfnb.adap import dataset, datasetpage
 from kpfnb.adap.reducing import workplace
 from kpfnb.adap.scoring import badslits, scorecard
 from kpfnb.errors import BadInput
@@ -24,9 +24,12 @@ from kpfnb.settings import Settings
 
 FOLDER = "datasets"
 PAGE = "index.html"
+KEPT = ".json"
+"""Beside the page of a dataset: how the dataset stood."""
 REDUCE = f"{dataset.COMPLETE}/reduce"
 UNKNOWN = "not reduced"
 SIMULATED = "SIMULATED: its record tells no frames"
+GONE = "its local copy has gone"
 LINKED = {scorecard.FILE: "scorecard", badslits.FILE: "bad slits", workplace.RECORD: "record"}
 
 
@@ -44,11 +47,53 @@ class Standing:
 
 
 def write() -> Path:
-    """Write the page; its path."""
+    """Write the page of all datasets, and the pages that are behind of single ones.
+
+    Returns the path of the first.
+    """
     here = settings.load()
     path = here.runs_dir / FOLDER / PAGE
-    files.write_text(path, page(find(here), path.parent))
+    standings = find(here)
+    for one in standings:
+        _write_own(one, path.parent)
+    names = {one.name for one in standings}
+    gone = [one for one in _kept(path.parent) if one.name not in names]
+    every = sorted([*standings, *gone], key=lambda one: one.name)
+    files.write_text(path, page(every, path.parent))
     return path
+
+
+def _own(name: str, top: Path) -> Path:
+    """The page of one dataset."""
+    return top / f"{name}.html"
+
+
+def _write_own(one: Standing, top: Path) -> None:
+    """Write the page of a dataset, unless nothing has changed since."""
+    folder, path = one.folder / REDUCE, _own(one.name, top)
+    looked_at = [folder / name for name in LINKED]
+    changed = max((file.stat().st_mtime for file in looked_at if file.exists()), default=0.0)
+    if not changed or (path.exists() and path.stat().st_mtime > changed):
+        return
+    files.write_text(path, datasetpage.page(folder, one.name, _badge(one.outcome), path.parent))
+    files.write_json(path.with_suffix(KEPT), {**asdict(one), "folder": str(one.folder)})
+
+
+def _kept(top: Path) -> list[Standing]:
+    """How the datasets stood that have a page."""
+    found = []
+    for path in sorted(top.glob(f"*/*/*{KEPT}")):
+        name = path.relative_to(top).as_posix().removesuffix(KEPT)
+        try:
+            kept = files.read_json(path)
+            statuses = tuple((status, number) for status, number in kept["statuses"])
+            folder = Path(kept["folder"])
+            one = Standing(**{**kept, "statuses": statuses, "folder": folder})
+        except (BadInput, KeyError, TypeError, ValueError):
+            # Of another version, or damaged: its page tells all the same
+            one = Standing(name, Path())
+        found.append(replace(one, note=GONE))
+    return found
 
 
 def find(here: Settings) -> list[Standing]:
@@ -99,8 +144,10 @@ def page(standings: list[Standing], place: Path) -> str:
 
 def _shown(one: Standing, place: Path) -> dict[str, Any]:
     reduce = one.folder / REDUCE
+    own = _own(one.name, place)
     return {
         "name": one.name,
+        "target": quote(os.path.relpath(own, place)) if own.exists() else "",
         "badge": _badge(one.outcome),
         "note": one.note,
         "reduced": f"{one.reduced} of {one.frames}" if one.frames else "",

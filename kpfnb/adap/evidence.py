@@ -48,7 +48,7 @@ def of(folder: Path, title: str, *, file: str = "") -> str:
     head = f"<h4>{escape(' · '.join(filter(None, [title, file])))}</h4>"
     if not folder.is_dir():
         return f"{head}<p>not reduced: there is no {escape(str(folder))}</p>"
-    made, told = _record(folder)
+    made, told = record(folder)
     parts = [*_tables(folder, made), *_pictures(folder, made, file), *_logs(folder)]
     return f"{head}<p>{escape(told)}</p>{_links(folder)}{''.join(parts)}"
 
@@ -76,15 +76,15 @@ def fold(title: str, content: str, *, is_open: bool = False) -> str:
     )
 
 
-def _record(folder: Path) -> tuple[Reduction | None, str]:
+def record(folder: Path) -> tuple[Reduction | None, str]:
     """The reduction by its record, and a line about it; None where the record can't tell."""
     try:
-        record = workplace.finished(folder)
-        if not record:
+        found = workplace.finished(folder)
+        if not found:
             return None, "no record of its end"
-        if record.get("simulated"):
-            return None, f"{record['outcome']}, SIMULATED"
-        made = Reduction.from_dict(record, folder)
+        if found.get("simulated"):
+            return None, f"{found['outcome']}, SIMULATED"
+        made = Reduction.from_dict(found, folder)
     except (BadInput, KeyError, TypeError) as error:
         return None, f"its record is damaged: {error!s}"
     return made, f"{made.outcome}: {made.reason}"
@@ -92,10 +92,14 @@ def _record(folder: Path) -> tuple[Reduction | None, str]:
 
 def _links(folder: Path) -> str:
     """What is there as a file: the records of the reduction, and the logs of PypeIt."""
-    places = {folder / name: text for name, text in FILES.items()}
-    places |= {path: path.name for path in _log_files(folder)}
-    found = [link(path, text) for path, text in places.items() if path.is_file()]
+    found = [link(path, FILES.get(path.name, path.name)) for path in files(folder)]
     return f"<p>{' · '.join([*found, escape(_place(folder))])}</p>"
+
+
+def files(folder: Path) -> list[Path]:
+    """Those that there are: its records, and the logs of PypeIt."""
+    places = [*(folder / name for name in FILES), *log_files(folder)]
+    return [path for path in places if path.is_file()]
 
 
 def _place(folder: Path) -> str:
@@ -122,13 +126,18 @@ def _tables(folder: Path, made: Reduction | None) -> Iterator[str]:
 
 def _pictures(folder: Path, made: Reduction | None, file: str) -> Iterator[str]:
     stem = file.removesuffix(".gz").removesuffix(".fits")
-    found = [path for setup in _setups(folder) for path in gallery.pictures(setup)]
+    found = pictures(folder)
     own = [path for path in found if path.name.startswith(f"{stem}-")] if stem else []
     # A frame without pictures of its own is an arc, a flat: those are told by all
     shown = own or found
     yield fold(f"QA pictures ({len(shown)})", Gallery(shown)._repr_html_(), is_open=True)
     if made:
         yield fold("spectra", _spectra(made, file))
+
+
+def pictures(folder: Path) -> list[Path]:
+    """PypeIt's QA pictures of all setups, as `gallery.pictures` gives them."""
+    return [path for setup in _setups(folder) for path in gallery.pictures(setup)]
 
 
 def _spectra(made: Reduction, file: str) -> str:
@@ -144,12 +153,13 @@ def _spectra(made: Reduction, file: str) -> str:
 
 
 def _logs(folder: Path) -> Iterator[str]:
-    for path in _log_files(folder):
+    for path in log_files(folder):
         text = escape("\n".join(pypeitlog.tail(path)[-LOG_LINES:]))
         yield fold(f"the end of {path.name}", f"<pre>{text}</pre>")
 
 
-def _log_files(folder: Path) -> list[Path]:
+def log_files(folder: Path) -> list[Path]:
+    """PypeIt's logs of all setups."""
     return [path for setup in _setups(folder) for path in sorted(setup.glob("*.log"))]
 
 

@@ -14,6 +14,9 @@ from kpfnb.adap.preparing import reorganisedpage
 from kpfnb.adap.preparing.arrangement import PLACED
 from kpfnb.adap.preparing.arrangement import Row as Placed
 from kpfnb.adap.preparing.reorganised import Reorganised
+from kpfnb.adap.pypeit.command import Step as PypeItStep
+from kpfnb.adap.reducing.products import Verdict as Judged
+from kpfnb.adap.reducing.reduced import FrameType, Reduction
 from kpfnb.adap.scoring import scorepage
 from kpfnb.adap.scoring.scorecard import Scorecard
 from kpfnb.adap.scoring.scorerow import Row as Scored
@@ -36,6 +39,7 @@ from kpfnb.runs import index, report
 from kpfnb.runs.verdict import Facts
 
 NIGHT = "20240115"
+DATASET = "mask/grating/2015-10-16"
 RUN = "window.hacked = 1"
 EVIL = f"<script>{RUN}</script><img src=x onerror='{RUN}'>\"'=HYPERLINK(\"//x\",1) ../../etc"
 IN_A_NAME = f"<img src=x onerror={RUN.replace(' ', '')}>"
@@ -69,6 +73,7 @@ def site(top: Path) -> dict[str, Path]:
         "verdict": work / f"runs/nights/{NIGHT}/verdict.html",
         "night report": work / f"runs/nights/{NIGHT}/report.html",
         "datasets": work / "runs/datasets/index.html",
+        "dataset": work / f"runs/datasets/{DATASET}.html",
         "quicklook nights": data / "QLP/index.html",
         "quicklook night": data / f"QLP/{NIGHT}/index.html",
         "quicklook observation": next((data / f"QLP/{NIGHT}").glob("KP.*/index.html")),
@@ -152,14 +157,28 @@ def _timeseries(top: Path) -> None:
 
 
 def _datasets(work_dir: Path) -> None:
-    for name, outcome in (
-        ("mask/grating/2015-10-16", "partial"),
-        (f"m {IN_A_NAME}/g/2015-10-16", "x"),
-    ):
-        reduce = work_dir / "datasets" / name / "complete/reduce"
-        science = [{"file": "a", "reason": ""}, {"file": "b", "reason": EVIL}]
-        files.write_json(reduce / "reduction.json", {"outcome": outcome, "science": science})
-        files.write_text(reduce / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
+    top = work_dir / "datasets"
+    odd = top / f"m {IN_A_NAME}/g/2015-10-16/complete/reduce"
+    files.write_json(odd / "reduction.json", {"outcome": "x", "science": [{"reason": EVIL}]})
+    files.write_text(odd / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
+    reduce = top / DATASET / "complete/reduce"
+    setup = reduce / IN_A_NAME
+    for name in ("a", EVIL.replace("/", " ")):
+        (setup / "QA/PNGs").mkdir(parents=True, exist_ok=True)
+        (setup / f"QA/PNGs/{name}.png").write_bytes(PIXEL)
+    files.write_text(setup / "a.pypeit", EVIL)
+    files.write_text(setup / "a.log", f"[WARNING] - All traces removed! {EVIL}\n[ERROR] - {EVIL}\n")
+    verdicts = (
+        Judged("a", "science", EVIL, IN_A_NAME, objects=2, best_snr=12.5),
+        Judged(EVIL, "standard", EVIL, IN_A_NAME, EVIL),
+    )
+    made = Reduction(
+        reduce, {"frames": {EVIL: [1, 2]}}, verdicts, (FrameType("a", EVIL, EVIL, None, EVIL),),
+        ((EVIL, EVIL),), (PypeItStep(EVIL, 60.0, 10**9, 1, EVIL, 50.0),), (EVIL,),
+    )  # fmt: skip
+    files.write_json(reduce / "reduction.json", made.to_dict())
+    row = Scored(DATASET, EVIL, "2024-01-01T00:00:00Z", EVIL, 3, 2, 5)
+    Scorecard(reduce, DATASET, (row,)).write()
     files.write_text(work_dir / "datasets/mask/bad/2015-10-16/complete/reduce/reduction.json", "{")
     datasetspage.write()
 

@@ -15,8 +15,15 @@ from tests.pages.hostile import EVIL
 
 KINDS = (
     *("runs", "pipelines", "days", "day", "run report", "pipeline", "nights", "verdict"),
-    *("night report", "datasets", "quicklook nights", "quicklook night", "quicklook observation"),
-    *("quicklook masters", "time series", "time series index", "reorganised", "scorecard"),
+    *("night report", "datasets", "dataset", "quicklook nights", "quicklook night"),
+    *(
+        "quicklook observation",
+        "quicklook masters",
+        "time series",
+        "time series index",
+        "reorganised",
+        "scorecard",
+    ),
 )
 AXE = "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})).violations.map(v => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join(' | ')}`)"  # noqa: E501
 BREAK_IN = """() => {

@@ -69,18 +69,24 @@ class Gallery:
     paths: Sequence[Path]
     budget_bytes: int = BUDGET_BYTES
 
-    def _repr_html_(self) -> str:
-        """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
-        figures, left_out, used = [], [], 0
+    def chosen(self) -> tuple[list[tuple[Path, str]], list[str]]:
+        """Those for which there is room, as base64 of a small JPEG, and the names of the others."""
+        shown, left_out, used = [], [], 0
         for path, encoded in thumbnails(_each_kind_first(self.paths)).items():
             if not encoded or used + len(encoded) > self.budget_bytes:
                 left_out.append(path.name)
                 continue
             used += len(encoded)
-            figures.append(_figure(path, encoded))
-        if not figures and not left_out:
+            shown.append((path, encoded))
+        return shown, left_out
+
+    def _repr_html_(self) -> str:
+        """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
+        found, left_out = self.chosen()
+        if not found and not left_out:
             return "<p>no QA pictures</p>"
-        shown = f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{"".join(figures)}</div>'
+        figures = "".join(_figure(path, encoded) for path, encoded in found)
+        shown = f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{figures}</div>'
         names = html.escape(", ".join(left_out))
         return shown + (f"<p>not shown ({len(left_out)}): {names}</p>" if left_out else "")
 
