@@ -62,7 +62,8 @@ def deliver(
     source : folder or remote of the datasets; '' for those in the work directory
     destination : folder or remote of the delivery; '' for one in the work directory
     rules_file : YAML file of what is delivered, and of the tables' columns; '' for KOA's
-    quota_gb : GB a day (UTC) that may be uploaded from this work directory; 0 for no limit
+    quota_gb : GB a day (UTC) that may be uploaded, by all workers together where the settings name
+        a queue server, else from this work directory; 0 for no limit
     wait : wait for the next day where the quota is used up; otherwise a later call goes on
     read_back : verify by reading every byte at the destination, whatever hashes it tells
     prune : delete at the destination what a dataset had when it was delivered before, and has not

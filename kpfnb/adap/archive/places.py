@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kpfnb import settings, storage
 from kpfnb.adap.archive.quota import Quota
+from kpfnb.adap.archive.uploads import InFile, OnServer
 from kpfnb.errors import BadInput
 from kpfnb.storage import Location
 
@@ -45,5 +46,13 @@ def desk(place: Location) -> Path:
 
 
 def quota(place: Location, gigabytes: float = 0) -> Quota:
-    """The uploads to a delivery, by day."""
-    return Quota(desk(place) / "uploads.json", daily=round(gigabytes * 1e9))
+    """The uploads to a delivery, by day.
+
+    Where a queue's server is named there may be workers on other machines, which upload to the same
+    account: then they are counted there. The embedded server is of this work directory alone, and
+    so is the file.
+    """
+    daily = round(gigabytes * 1e9)
+    if settings.load().redis_url and not place.is_local:
+        return Quota(OnServer(place.base.partition(":")[0]), daily)
+    return Quota(InFile(desk(place) / "uploads.json"), daily)

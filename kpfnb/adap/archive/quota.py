@@ -1,45 +1,48 @@
-"""How much may be uploaded in a day (UTC): kept in a file, so that a killed run counts too.
+"""How much may be uploaded in a day (UTC), whoever uploads, and whatever is killed.
 
-Before an upload its bytes are reserved; afterwards what was uploaded is counted instead. Where a
-run was killed between the two, the next one for the same unit counts what came through.
+Before an upload its bytes are reserved; afterwards what was uploaded is counted in their place. An
+upload that was killed is never told of. Its reservation counts in full: of a file that was cut off
+nothing is at the destination, but its bytes were uploaded, and a worker that was given up for dead
+may be uploading still; to count less could exceed the quota. It is not lost for ever: it takes room
+on its day, and on the next one unless the unit was tried again before; what one killed upload costs
+is the size of a dataset, little beside what a day has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from kpfnb import files, locks
+from kpfnb.adap.archive.uploads import Days, Uploads
 from kpfnb.errors import BadParameter
 
-WAIT_SECONDS = 60
 
+class Reservation(NamedTuple):
+    """Room of a day for some files of a unit; `size` is 0 where nothing was reserved."""
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+    unit: str
+    ticket: str
+    names: tuple[str, ...] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True)
 class Quota:
-    """What is uploaded to one delivery, by day.
+    """What is uploaded to one account, by day.
 
     Attributes
     ----------
-    path : the file of the counts
+    uploads : where it is counted
     daily : bytes a day; 0 for no limit
-    now : the time, UTC
     """
 
-    path: Path
+    uploads: Uploads
     daily: int = 0
-    now: Callable[[], datetime] = _now
 
-    def reserve(self, unit: str, sizes: dict[str, int]) -> list[str]:
-        """Reserve today's room for files of a unit; those that fit, in their order.
+    def reserve(self, unit: str, sizes: dict[str, int]) -> Reservation:
+        """Reserve today's room for files of a unit: those that fit, in their order.
 
         `BadParameter` where a file is larger than a whole day's quota: it would wait for ever.
         """
@@ -48,69 +51,85 @@ class Quota:
                 f"quota: {unit}/{large[0]} has {sizes[large[0]]} bytes, a day has {self.daily}",
                 "set a larger quota",
             )
-        with self._open() as days:
-            self._settle_old(days, unit, sum(sizes.values()))
-            left = self.daily - _used(self._today(days)) if self.daily else sum(sizes.values())
+        ticket, now = uuid.uuid4().hex, self.uploads.now()
+
+        def take(days: Days) -> Reservation:
+            _write_off(days, unit, ticket, now)
+            left = self.daily - _used(days, now) if self.daily else sum(sizes.values())
             chosen = []
             for name, size in sizes.items():
                 if size <= left:
                     chosen.append(name)
                     left -= size
-            reserved = sum(sizes[name] for name in chosen)
-            if reserved:
-                self._today(days)["reserved"][unit] = [reserved, sum(sizes.values())]
-        return chosen
+            size = sum(sizes[name] for name in chosen)
+            if size:
+                _day_of(days, now)["reserved"][unit] = [size, ticket]
+            return Reservation(unit, ticket, tuple(chosen), size)
 
-    def settle(self, unit: str, uploaded: int, count: int) -> None:
-        """Count what was uploaded, in place of what was reserved."""
-        with self._open() as days:
-            for day in days.values():
-                day["reserved"].pop(unit, None)
-            today = self._today(days)
-            today["bytes"] += uploaded
-            today["files"] += count
+        return self.uploads.change(take)
+
+    def settle(self, reserved: Reservation, uploaded: int, count: int) -> None:
+        """Count what was uploaded today (bytes, files), in place of what was reserved.
+
+        Not where another worker has the unit by now: then the reservation itself was counted.
+        """
+        own = [reserved.size, reserved.ticket]
+        now = self.uploads.now()
+
+        def put(days: Days) -> None:
+            held = [day for day in days.values() if day["reserved"].get(reserved.unit) == own]
+            for day in held:
+                del day["reserved"][reserved.unit]
+            if held or not reserved.size:
+                today = _day_of(days, now)
+                today["bytes"] += uploaded
+                today["files"] += count
+
+        self.uploads.change(put)
 
     def used(self) -> int:
         """Bytes of today, those that are reserved among them."""
-        return _used(self.days().get(self._day(), _blank()))
+        return _used(self.days(), self.uploads.now())
 
-    def days(self) -> dict[str, dict[str, Any]]:
+    def days(self) -> Days:
         """What was uploaded on each day: `bytes`, `files` and what is `reserved`, by unit."""
-        return files.read_json(self.path) if self.path.is_file() else {}
+        return self.uploads.read()
 
     def seconds_to_reset(self) -> float:
         """Until the next day begins."""
-        now = self.now()
+        now = self.uploads.now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return (midnight - now).total_seconds()
 
-    def _settle_old(self, days: dict[str, Any], unit: str, left: int) -> None:
-        """Count what a killed run has uploaded of a unit: what is not left of what it had to do."""
-        for day in days.values():
-            if unit in day["reserved"]:
-                reserved, todo = day["reserved"].pop(unit)
-                day["bytes"] += min(max(todo - left, 0), reserved)
 
-    def _today(self, days: dict[str, Any]) -> dict[str, Any]:
-        today: dict[str, Any] = days.setdefault(self._day(), _blank())
-        return today
+def _write_off(days: Days, unit: str, ticket: str, now: datetime) -> None:
+    """Count what an attempt before this one had reserved for a unit: it will never tell."""
+    for name, day in list(days.items()):
+        # Its own is there where the server's answer was lost, and it is asked again
+        size, holder = day["reserved"].pop(unit, (0, ticket))
+        if holder != ticket:
+            (_day_of(days, now) if name in _open(now) else day)["bytes"] += size
 
-    def _day(self) -> str:
-        return self.now().strftime("%Y-%m-%d")
 
-    @contextmanager
-    def _open(self) -> Iterator[dict[str, Any]]:
-        """The counts, written again at the end of the block; one process at a time."""
-        folder = self.path.parent / "locks"
-        with locks.hold("uploads", wait_seconds=WAIT_SECONDS, folder=folder):
-            days = self.days()
-            yield days
-            files.write_json(self.path, days)
+def _used(days: Days, now: datetime) -> int:
+    """Bytes of today, and all that may be on its way."""
+    on_its_way = (days.get(name, _blank())["reserved"].values() for name in _open(now))
+    today = days.get(_name(now), _blank())["bytes"]
+    return int(today) + sum(size for reserved in on_its_way for size, _ in reserved)
+
+
+def _open(now: datetime) -> tuple[str, str]:
+    """The days whose reservations take room today: an upload goes over one midnight, not two."""
+    return _name(now), _name(now - timedelta(days=1))
+
+
+def _day_of(days: Days, now: datetime) -> dict[str, Any]:
+    return days.setdefault(_name(now), _blank())
+
+
+def _name(now: datetime) -> str:
+    return now.strftime("%Y-%m-%d")
 
 
 def _blank() -> dict[str, Any]:
     return {"bytes": 0, "files": 0, "reserved": {}}
-
-
-def _used(day: dict[str, Any]) -> int:
-    return int(day["bytes"]) + sum(reserved for reserved, _ in day["reserved"].values())

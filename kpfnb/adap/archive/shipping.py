@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,11 +13,14 @@ from kpfnb import storage
 from kpfnb.adap.archive import content, digests, manifest, papers, staging
 from kpfnb.adap.archive.delivered import Parcel, State
 from kpfnb.adap.archive.manifest import Manifest
-from kpfnb.adap.archive.quota import Quota
+from kpfnb.adap.archive.quota import Quota, Reservation
 from kpfnb.adap.archive.rules import Rules
 from kpfnb.adap.archive.unit import Unit
+from kpfnb.errors import ServiceUnavailable
 from kpfnb.storage import Carried, Item, Location, Trouble
 from kpfnb.storage import State as Carriage
+
+_log = logging.getLogger(__name__)
 
 
 class Load(NamedTuple):
@@ -129,16 +133,24 @@ class Shipping:
         unit, made = load.unit, load.manifest
         # Without a quota nothing has to be known beforehand
         todo = self._to_do(load) if self.quota.daily else None
-        chosen = self.quota.reserve(unit.name, todo) if todo is not None else list(load.sources)
+        reserved = self.quota.reserve(unit.name, todo) if todo is not None else None
+        chosen = reserved.names if reserved else tuple(load.sources)
         if not chosen:
             return _judged(made, [], 0, len(todo or ()))
         carried = self._carry(load, chosen)
         copied = [item for item in carried.items if item.state is Carriage.COPIED]
         uploaded = sum(item.size for item in copied)
-        self.quota.settle(unit.name, uploaded, len(copied))
+        self._count(reserved or Reservation(unit.name, ""), uploaded, len(copied))
         if carried.interrupted:
             raise KeyboardInterrupt
         return _judged(made, carried.failed, uploaded, len(todo) - len(chosen) if todo else 0)
+
+    def _count(self, reserved: Reservation, uploaded: int, count: int) -> None:
+        try:
+            self.quota.settle(reserved, uploaded, count)
+        except ServiceUnavailable as error:
+            # What is uploaded is well; uncorrected, the reservation counts in full
+            _log.warning("%s: uploaded, but not counted: %s", reserved.unit, error.what)
 
     def _carry(self, load: Load, paths: Iterable[str], *, dry_run: bool = False) -> Carried:
         links = {path: load.sources[path] for path in paths}

@@ -28,7 +28,7 @@ class Standing(Brief):
     Attributes
     ----------
     manifests : by unit
-    days : uploads by day, from this work directory
+    days : uploads by day, of all workers of the queue where its server is named
     used : bytes of today
     """
 

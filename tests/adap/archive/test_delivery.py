@@ -15,7 +15,7 @@ from kpfnb import locks
 from kpfnb.adap.archive import checking, delivery, places, standing, tables, toplevel
 from kpfnb.adap.archive.delivered import Delivered, State
 from kpfnb.demo import deliverable
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
 from kpfnb.outcomes import Outcome
 from kpfnb.storage import at
 
@@ -190,11 +190,11 @@ def test_the_quota_is_kept_and_the_rest_comes_the_next_day(
     days = [datetime(2026, 11, 26, 23, tzinfo=UTC) + timedelta(n) for n in range(3)]
     today = iter(days)
     now = [next(today)]
-    monkeypatch.setattr("kpfnb.adap.archive.quota._now", lambda: now[0])
     monkeypatch.setattr(
         "kpfnb.adap.archive.places.quota",
         lambda place, gigabytes=0: places.Quota(
-            places.desk(place) / "uploads.json", daily=round(gigabytes * 1e9), now=lambda: now[0]
+            places.InFile(places.desk(place) / "uploads.json", lambda: now[0]),
+            round(gigabytes * 1e9),
         ),
     )
     sizes = []
@@ -226,7 +226,7 @@ def test_whoever_waits_goes_on_by_itself(
     monkeypatch.setattr(
         "kpfnb.adap.archive.places.quota",
         lambda place, gigabytes=0: places.Quota(
-            tmp_path / "uploads.json", daily=round(gigabytes * 1e9), now=lambda: now[0]
+            places.InFile(tmp_path / "uploads.json", lambda: now[0]), round(gigabytes * 1e9)
         ),
     )
     notes: list[str] = []
@@ -241,6 +241,20 @@ def test_whoever_waits_goes_on_by_itself(
     assert notes[0] == "IN_PROGRESS"
     assert "files wait for the quota" in notes[1]
     assert notes[-1] == "COMPLETE"
+
+
+def test_a_server_that_dies_amid_an_upload_does_not_undo_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*_: object) -> None:
+        raise ServiceUnavailable("the queue server does not answer")
+
+    monkeypatch.setattr("kpfnb.adap.archive.quota.Quota.settle", gone)
+    parcel = only(deliver(root, quota_gb=1))
+    assert parcel.state is State.DELIVERED
+    assert "uploaded, but not counted: the queue server does not answer" in caplog.text
+    # Its reservation is
+    assert places.quota(at("to")).used() == parcel.uploaded
 
 
 def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(

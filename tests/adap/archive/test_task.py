@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.archive import checking, task
+from kpfnb.adap.archive import checking, standing, task
 from kpfnb.demo import deliverable
 from kpfnb.outcomes import Outcome
 from kpfnb.services import valkey
@@ -31,10 +31,10 @@ def queue(remote: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     valkey.stop()
 
 
-def worker(**variables: str) -> subprocess.Popen[str]:
+def worker(*options: str, **variables: str) -> subprocess.Popen[str]:
     command = "from kpfnb.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", command, "worker", "archive", "--idle", "0"],
+        [sys.executable, "-c", command, "worker", "archive", "--idle", "0", *options],
         env={**os.environ, "PYTHONPATH": str(PROJECT), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,6 +65,20 @@ def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
     found = checking.check(destination="koa:", progress=False)
     assert (found.outcome, len(found.files)) == (Outcome.SUCCEEDED, 3)
     assert task.survey("archive") == dict.fromkeys(deliverable.DATASETS, True)
+
+
+def test_workers_with_work_directories_of_their_own_share_the_quota(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_REDIS_URL", valkey.address())
+    queue.load(deliverable.DATASETS)
+    options = ("-p", "quota_gb=0.0001", "-p", "wait=false")
+    workers = [worker(*options, KPFNB_WORK_DIR=str(tmp_path / name)) for name in "ab"]
+    output = "".join(one.communicate(timeout=240)[0] for one in workers)
+    figures = [queue.item(name).result["figures"] for name in deliverable.DATASETS]
+    uploaded = sum(one["MB uploaded"] for one in figures)
+    assert 0.05 < uploaded <= 0.1, output
+    assert standing.look("koa:").used == pytest.approx(uploaded * 1e6, abs=3000)
 
 
 def test_a_dataset_that_can_not_be_delivered_is_parked_with_the_reason(queue: Queue) -> None:
