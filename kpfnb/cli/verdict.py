@@ -71,14 +71,19 @@ def _history(*, as_json: bool) -> None:
 @app.command()
 def report(
     night: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
+    end: Annotated[
+        str,
+        typer.Argument(help="Last night; earlier than NIGHT: newest first.", show_default=False),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Write the page of a night: observed, processed, verdict, pictures, velocities, problems.
 
-    It needs no other file, so it can be mailed. The verdict does not change the exit code.
+    It needs no other file, so it can be mailed. Of a range each night has its page. The verdict
+    does not change the exit code.
 
-    Example: kpfnb report 20240115
+    Example: kpfnb report 20240101 20240131
     """
-    from kpfnb.kpf.nightreport import making
+    from kpfnb.kpf.nightreport import making, several
 
-    finish(making.make(night), as_json=as_json)
+    finish(several.make(night, end) if end else making.make(night), as_json=as_json)

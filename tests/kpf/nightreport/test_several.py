@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from kpfnb import settings
+from kpfnb.cli import app
 from kpfnb.demo.headernight import COUNTS, Fault, plant
 from kpfnb.errors import BadParameter
 from kpfnb.kpf.nightreport import several
@@ -77,3 +79,10 @@ def test_a_night_that_cannot_be_judged_stops_no_other(isolated: Path) -> None:
 def test_what_is_no_night_is_refused() -> None:
     with pytest.raises(BadParameter, match="end: must be a date"):
         several.make(NIGHT, "20240231")
+
+
+@pytest.mark.usefixtures("range_of_nights")
+def test_the_command_takes_a_range() -> None:
+    done = CliRunner().invoke(app, ["report", NIGHT, THIRD])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1].startswith("3 nights: 2 PASS, 1 ")
