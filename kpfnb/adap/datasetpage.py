@@ -109,7 +109,8 @@ def _frame(slits: Iterable[badslits.BadSlit]) -> pd.DataFrame:
 
 
 def _table(title: str, frame: pd.DataFrame, *, note: str = "") -> dict[str, Any]:
-    """A table as the template shows it: texts, nothing for what is missing."""
+    """A table as the template shows it: texts, nothing for what is missing, no empty column."""
+    frame = frame[[name for name in frame.columns if any(frame[name].dropna() != "")]]
     rows = [
         ["" if gone else str(value) for value, gone in zip(row, missing, strict=True)]
         for row, missing in zip(frame.to_numpy(object), frame.isna().to_numpy(), strict=True)
