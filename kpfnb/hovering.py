@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from kpfnb.result import Result
+    from kpfnb.result import Plotted
 
 NEAR_PIXELS = 8.0
 AWAY_PIXELS = 12
@@ -86,7 +86,7 @@ def names(found: Iterable[str]) -> str:
     return "\n".join(shown)
 
 
-def widget(shown: Result | Figure) -> Any:
+def widget(shown: Plotted | Figure) -> Any:
     """The plot of a result, or a figure, as a widget (ipympl)."""
     from ipympl.backend_nbagg import Canvas, FigureManager
     from matplotlib.figure import Figure

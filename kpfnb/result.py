@@ -25,7 +25,15 @@ class Brief(ABC):
 
 
 @runtime_checkable
-class Result(Protocol):
+class Plotted(Protocol):
+    """What has a picture: a result, or a part of one."""
+
+    def plot(self) -> Figure:
+        """The picture that a person looks at first."""
+
+
+@runtime_checkable
+class Result(Plotted, Protocol):
     """The result of one piece of work, for a person, a record and the next step."""
 
     @property
@@ -44,9 +52,6 @@ class Result(Protocol):
 
     def to_frame(self) -> pd.DataFrame:
         """One row an item."""
-
-    def plot(self) -> Figure:
-        """The picture that a person looks at first."""
 
     def _repr_html_(self) -> str:
         """The table as HTML, all text escaped."""

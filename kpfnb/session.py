@@ -18,7 +18,7 @@ from kpfnb import live, log, notebooks, runs
 from kpfnb.errors import BadInput, KpfnbError
 from kpfnb.executed import declared_in, executed
 from kpfnb.parameters import Parameter, validate
-from kpfnb.result import Result
+from kpfnb.result import Plotted, Result
 from kpfnb.runs import LOG_NAME, Record
 from kpfnb.runs.verdict import CellError, Facts
 
@@ -193,13 +193,13 @@ class Session:
 
         return tables.interactive(frame, lead=lead) if self.interactive else tables.Plain(frame)
 
-    def plot(self, shown: Result | Figure) -> Any:
+    def plot(self, shown: Plotted | Figure) -> Any:
         """In JupyterLab a plot to zoom in, with what is under the mouse; elsewhere the figure."""
         if self.interactive:
             from kpfnb import hovering
 
             return hovering.widget(shown)
-        return shown.plot() if isinstance(shown, Result) else shown
+        return shown.plot() if isinstance(shown, Plotted) else shown
 
     def leave(self) -> None:
         """Record that the notebook goes no further.

@@ -32,6 +32,7 @@ from kpfnb.storage import State as FileState
 from kpfnb.watching.overview import Overview
 from kpfnb.workqueue import picture as queue
 from kpfnb.workqueue.records import State
+from kpfnb.workqueue.timeline import Timeline
 
 UTC_ZONE = ZoneInfo("UTC")
 NOW = datetime(2024, 1, 15, tzinfo=UTC)
@@ -61,7 +62,7 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "carried": lambda: Carried("a", "b", ()).plot(),
     "watchers": lambda: Overview((), (), UTC_ZONE).plot(),
     "queue": lambda: queue.bars(dict.fromkeys(State, 0), "demo"),
-    "timeline": lambda: queue.timeline([], [], NOW, UTC_ZONE),
+    "timeline": lambda: Timeline([], [], NOW, UTC_ZONE).plot(),
 }
 
 

@@ -14,6 +14,7 @@ from kpfnb.outcomes import Outcome
 from kpfnb.result import Brief
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import Ending, Event, Item, State, stamp
+from kpfnb.workqueue.timeline import Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,12 +115,9 @@ class QueueStatus(Brief):
 
         return picture.bars(self.counts, self.queue)
 
-    def timeline(self) -> Figure:
+    def timeline(self) -> Timeline:
         """The attempts of each worker over time."""
-        from kpfnb.workqueue import picture
-
-        running = self.items[State.RUNNING]
-        return picture.timeline(self.events, running, self.taken, self.zone)
+        return Timeline(self.events, self.items[State.RUNNING], self.taken, self.zone)
 
     def __str__(self) -> str:
         lines = [f"queue {self.queue}: {self.reason}", self._pace()]

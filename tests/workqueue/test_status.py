@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from matplotlib.dates import num2date
+from matplotlib.dates import date2num, num2date
 
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
-from kpfnb.workqueue import picture
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import Ending, Event, Item, Report, State
 from kpfnb.workqueue.status import QueueStatus, look, rate
+from kpfnb.workqueue.timeline import Timeline
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
@@ -102,7 +103,7 @@ def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
         event("b", Ending.DONE, 20, 10, "one"),
     ]
     running = [item("c", State.RUNNING, worker="three")]
-    axes = picture.timeline(events, running, NOW, ZoneInfo("Pacific/Honolulu")).axes[0]
+    axes = Timeline(events, running, NOW, ZoneInfo("Pacific/Honolulu")).plot().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["three", "one", "two"]
     assert len(axes.patches) == 4
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
@@ -115,9 +116,23 @@ def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
     assert axes.get_xlabel() == "time (Pacific/Honolulu)"
 
 
+def test_the_mouse_is_told_the_attempt():
+    events = [event("a", Ending.DONE, 60, 30, "one"), event("b", Ending.LOST, 50, 20, "two")]
+    drawn = Timeline(events, [], NOW, UTC).hovered()
+    [(axes, told)] = drawn.told.items()
+
+    def at(seconds_ago, row):
+        moment = date2num(NOW - timedelta(seconds=seconds_ago))
+        return told(SimpleNamespace(inaxes=axes, xdata=moment, ydata=row))
+
+    assert at(40, 0.2).startswith("a\ndone, attempt 1, 30.0 s")
+    assert at(40, 1).startswith("b\nlost, attempt ")
+    assert (at(55, 1), at(40, 0.45), at(40, 7)) == ("", "", "")
+
+
 def test_of_many_workers_the_latest_are_shown():
     events = [event(f"i{n}", Ending.DONE, 200 - n, 199 - n, f"w{n}") for n in range(100)]
-    axes = picture.timeline(events, [], NOW, UTC).axes[0]
+    axes = Timeline(events, [], NOW, UTC).plot().axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == [f"w{n}" for n in range(60, 100)]
 
@@ -126,7 +141,8 @@ def test_pictures_of_an_empty_queue(embedded):
     with Queue("trial") as queue:
         found = look(queue)
     assert found.reason == "no items" and found.rate is None and found.seconds_left is None
-    assert found.plot().axes and found.timeline().axes[0].texts[0].get_text() == "no attempts"
+    assert found.plot().axes
+    assert found.timeline().plot().axes[0].texts[0].get_text() == "no attempts"
     assert found.failures()._repr_html_() == "<p>No failures.</p>"
 
 
