@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import files, supervision
-from kpfnb.adap.pypeit import installation, pypeitlog
+from kpfnb.adap.pypeit import installation, phases
 from kpfnb.adap.reducing import products
 from kpfnb.supervision import Ending, Patience, Sight
 
 POLL_SECONDS = 1.0
 """Between two looks at its log; its end is seen at once."""
-TAIL_BYTES = 4000
 
 NEVER = float("inf")
 
@@ -127,7 +126,7 @@ def _supervise(
         size = _stamp(log)
         if size != seen:
             seen = size
-            tell(_doing(log))
+            tell(phases.doing(log))
         return Sight(0, size + _stamp(printed))
 
     # Nothing is counted as made: PypeIt is left to end by itself
@@ -145,10 +144,3 @@ def _supervise(
 
 def _stamp(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def _doing(log: Path) -> str:
-    """The last thing that PypeIt said it was doing; only the end of its log is read."""
-    if not log.is_file():
-        return "starting"
-    return pypeitlog.parse(pypeitlog.tail(log, TAIL_BYTES)).last_step

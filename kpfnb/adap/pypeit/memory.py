@@ -56,7 +56,7 @@ def reserve(
     while True:
         with locks.hold("memory", wait_seconds=LEDGER_SECONDS, folder=place):
             if fits(wanted, running(), machine.available_bytes(), _budget()):
-                note = {"name": name, "folder": str(folder.absolute())}
+                note = {"name": name, "folder": str(folder.absolute()), "since": time.time()}
                 files.write_json(mine.with_suffix(NOTE), note)
                 lock.acquire()
                 break
@@ -77,12 +77,14 @@ class Reservation:
     ----------
     reserved, taken : bytes that it may take, and takes now
     name, folder : of what is run
+    since : when it began, in seconds since 1970
     """
 
     reserved: int
     taken: int
     name: str = ""
     folder: str = ""
+    since: float = 0
 
 
 def fits(wanted: int, others: list[Reservation], free: int, budget: int) -> bool:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import os
 import threading
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-import IPython.display
 import pytest
 
 from kpfnb import live
@@ -15,19 +15,44 @@ from kpfnb.adap.reducing import board
 LOG = "\n".join(f"    INFO | 2026-01-31 12:00:0{n} | a.py:f:{n} | step <{n}>" for n in range(6))
 
 
-def test_it_tells_step_memory_and_the_end_of_the_log(tmp_path: Path) -> None:
-    (tmp_path / "A").mkdir()
+NOW = 1_000_000_000.0
+
+
+def test_it_tells_what_is_done_memory_time_and_the_end_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "A/Science").mkdir(parents=True)
     (tmp_path / "A/A.log").write_text(LOG)
     (tmp_path / "A/A_useful_warns.log").write_text("3 -- of an earlier run")
-    page = board.page((Reservation(2 * GB, GB // 2, "a <dataset>", str(tmp_path)),))
+    for name, age in (("spec2d_b27.fits", 10), ("spec2d_b28.fits", 9999)):
+        (tmp_path / "A/Science" / name).touch()
+        os.utime(tmp_path / "A/Science" / name, (NOW - age, NOW - age))
+    os.utime(tmp_path / "A/A.log", (NOW, NOW))
+    page = board.page((Reservation(2 * GB, GB // 2, "a <dataset>", str(tmp_path), NOW - 80),), NOW)
     for text in ("a &lt;dataset&gt;", "step &lt;5&gt;", "step &lt;3&gt;", "0.50", "2.00"):
         assert text in page
+    assert "at work for 1 min 20 s · 1 frame done" in page
     assert "step &lt;2&gt;" not in page
+    assert "nothing new" not in page
+    assert "12:00:05" not in page
+
+
+def test_a_run_that_says_nothing_is_marked(tmp_path: Path) -> None:
+    (tmp_path / "A.log").write_text(LOG.replace("INFO", "ERROR"))
+    os.utime(tmp_path / "A.log", (NOW - 600, NOW - 600))
+    page = board.page((Reservation(GB, 0, "a", str(tmp_path)),), NOW)
+    assert "▲ nothing new in its log for 10 min 00 s" in page
+    assert "ERROR: step" in page
 
 
 def test_without_a_log_or_a_run(tmp_path: Path) -> None:
-    assert "starting" in board.page((Reservation(GB, 0, "a", str(tmp_path)),))
-    assert board.page(()) == "<p>no PypeIt at work</p>"
+    assert "starting" in board.page((Reservation(GB, 0, "a", str(tmp_path)),), NOW)
+    assert board.page((), NOW) == "<p>no PypeIt at work</p>"
+
+
+def test_a_file_in_a_folder_of_its_name_is_called_as_the_folder(tmp_path: Path) -> None:
+    runs = [Reservation(GB, 0, name, str(tmp_path)) for name in ("n1/A/A.pypeit", "n2/B.pypeit")]
+    page = board.page(runs, NOW)
+    assert "<b>n1/A</b>" in page
+    assert "<b>n2/B.pypeit</b>" in page
 
 
 def test_it_shows_nothing_where_nobody_looks() -> None:
@@ -35,16 +60,16 @@ def test_it_shows_nothing_where_nobody_looks() -> None:
         pass
 
 
-class Handle:
-    """A display in a notebook; keeps what it showed."""
+class View:
+    """What a page in a notebook is given; keeps it."""
 
     def __init__(self) -> None:
         self.pages: list[str] = []
         self.changed = threading.Condition()
 
-    def update(self, page: Any) -> None:
+    def show(self, page: str) -> None:
         with self.changed:
-            self.pages.append(page.data)
+            self.pages.append(page)
             self.changed.notify_all()
 
     def shows(self, text: str) -> bool:
@@ -55,7 +80,7 @@ class Handle:
 def test_in_a_notebook_it_follows_what_runs_and_survives_a_look_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handle, failures = Handle(), iter([OSError("the ledger is being written")])
+    view, failures = View(), iter([OSError("the ledger is being written")])
     runs = [Reservation(GB, 0, "night <1>", str(tmp_path))]
 
     def running() -> list[Reservation]:
@@ -64,13 +89,12 @@ def test_in_a_notebook_it_follows_what_runs_and_survives_a_look_that_fails(
         return list(runs)
 
     monkeypatch.setattr(live, "in_notebook", lambda: True)
-    monkeypatch.setattr(IPython.display, "display", lambda page, display_id: handle)
+    monkeypatch.setattr(live, "page", lambda: nullcontext(view.show))
     monkeypatch.setattr(memory, "running", running)
     monkeypatch.setattr(board, "EVERY_SECONDS", 0.01)
     with board.shown():
-        assert handle.shows("night &lt;1&gt;")
+        assert view.shows("night &lt;1&gt;")
         (tmp_path / "A.log").write_text(LOG)
-        assert handle.shows("step &lt;5&gt;")
+        assert view.shows("step &lt;5&gt;")
         runs.append(Reservation(GB, 0, "night 2", str(tmp_path)))
-        assert handle.shows("night 2")
-    assert handle.pages[-1] == board.page(())
+        assert view.shows("night 2")
