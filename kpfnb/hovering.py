@@ -6,7 +6,7 @@ Headless a picture is a plain figure, and nothing of this is imported.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kpfnb.result import Plotted
 
 NEAR_PIXELS = 8.0
+HALF_BAR = 0.4
 AWAY_PIXELS = 12
 """The text is so far from the mouse, which would hide it."""
 
@@ -52,6 +53,35 @@ class Hovering(Protocol):
 def area(text: Callable[[float, float], str]) -> Told:
     """For bars and cells: a function of the place in the data's units."""
     return lambda event: text(event.xdata, event.ydata)
+
+
+def bars(texts: Sequence[str], *, upright: bool = True) -> Told:
+    """For bars of categories: what each is, in their order.
+
+    upright : they stand side by side; otherwise they lie below each other
+    """
+
+    def told(event: Any) -> str:
+        place = event.xdata if upright else event.ydata
+        number = round(place)
+        is_on = 0 <= number < len(texts) and abs(place - number) <= HALF_BAR
+        return texts[number] if is_on else ""
+
+    return told
+
+
+def curve(x: NDArray[np.float64], text: Callable[[int], str]) -> Told:
+    """For a curve: what its point at the mouse is, by its number; x ascends."""
+
+    def told(event: Any) -> str:
+        if not len(x) or not x[0] <= event.xdata <= x[-1]:
+            return ""
+        after = min(int(np.searchsorted(x, event.xdata)), len(x) - 1)
+        before = max(after - 1, 0)
+        is_before = event.xdata - x[before] < x[after] - event.xdata
+        return text(before if is_before else after)
+
+    return told
 
 
 @dataclass(frozen=True)

@@ -267,7 +267,7 @@ def widget_html(state: State, seconds: float) -> str:
     value = f' value="{state.done}" max="{max(state.total, 1)}"' if state.total is not None else ""
     failures = "".join(f"<li>{html.escape(text)}</li>" for text in state.failures)
     more = state.failed - len(state.failures)
-    if more > 0:
+    if failures and more > 0:
         failures += f"<li>and {more} more</li>"
     return (
         f'<progress aria-label="{label}" style="width: 100%; max-width: 40em"{value}></progress>'

@@ -54,6 +54,31 @@ def test_the_nearest_point_is_told_if_it_is_near(figure: Figure) -> None:
     assert Points(np.empty((0, 2)), str)(at(axes, 1, 1)) == ""
 
 
+def test_bars_of_categories_are_told_standing_and_lying(figure: Figure) -> None:
+    [axes] = figure.axes
+    texts = ["first", "second"]
+    standing, lying = hovering.bars(texts), hovering.bars(texts, upright=False)
+    assert [standing(at(axes, x, 5)) for x in (0, 0.5, 0.7, 1.4, 2)] == [
+        "first",
+        "",
+        *["second"] * 2,
+        "",
+    ]
+    assert [lying(at(axes, 5, y)) for y in (0.3, 1)] == texts
+
+
+def test_a_curve_tells_the_nearest_pixel(figure: Figure) -> None:
+    [axes] = figure.axes
+    told = hovering.curve(np.array([1.0, 2.0, 4.0]), lambda n: f"pixel {n}")
+    places = (0.9, 1, 1.4, 1.6, 3.5, 4, 4.1)
+    assert [told(at(axes, x, 5)) for x in places] == [
+        "",
+        *(f"pixel {n}" for n in (0, 0, 1, 2, 2)),
+        "",
+    ]
+    assert hovering.curve(np.empty(0), str)(at(axes, 1, 1)) == ""
+
+
 def test_it_is_drawn_again_only_where_the_text_changes(figure: Figure) -> None:
     [axes] = figure.axes
     hover = Hover(Hovered(figure, {axes: hovering.area(lambda x, _: "left" if x < 5 else "")}))

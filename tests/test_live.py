@@ -181,6 +181,12 @@ def test_widget_escapes_everything_and_counts_the_rest() -> None:
     assert "and 2 more" in page
 
 
+def test_failures_that_were_only_counted_make_no_list() -> None:
+    page = live.widget_html(live.State(3, "PypeIt", done=3, failed=2), 10)
+    assert "2 failed" in page
+    assert "more" not in page
+
+
 @pytest.mark.parametrize(
     ("shell", "session", "expected"),
     [

@@ -50,18 +50,18 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "quicklook": lambda: Quicklook(Path("/d"), ()).plot(),
     "home": lambda: home.draw(Counter(), 7, date(2024, 1, 15)),
     "scores": lambda: Scores(()).plot(),
-    "archive": lambda: archive.days({}, 10**9, "koa:"),
-    "archive check": lambda: archive.checked({}, {}, "koa:"),
-    "frames": lambda: framecounts.figure([]),
+    "archive": lambda: archive.days({}, 10**9, "koa:").figure,
+    "archive check": lambda: archive.checked({}, {}, "koa:").figure,
+    "frames": lambda: framecounts.hovered([]).figure,
     "spectra": lambda: spectra.figure([]),
-    "coadds": lambda: coaddpicture.figure([]),
+    "coadds": lambda: coaddpicture.hovered([]).figure,
     "touch": lambda: Touched(()).plot(),
     "ingestion": lambda: Ingestion(()).plot(),
     "verdict": lambda: verdict.filling(no_verdict()),
     "calendar": lambda: verdict.calendar({}),
     "carried": lambda: Carried("a", "b", ()).plot(),
     "watchers": lambda: Overview((), (), UTC_ZONE).plot(),
-    "queue": lambda: queue.bars(dict.fromkeys(State, 0), "demo"),
+    "queue": lambda: queue.bars(dict.fromkeys(State, 0), {}, "demo").figure,
     "timeline": lambda: Timeline([], [], NOW, UTC_ZONE).plot(),
 }
 
@@ -85,12 +85,13 @@ def test_a_scorecard_without_measures_or_date_says_so() -> None:
 
 
 ITEM = Item(f"{HOSTILE}.fits", "L0", HOSTILE, Fate.MADE, target=HOSTILE, verdict="PASS")
+DAYS = {"2026-01-01": {"bytes": 3, "files": 1, "reserved": {}}}
 NAMED: dict[str, Callable[[], Figure]] = {
     "quicklook": lambda: Quicklook(Path("/d"), (ITEM,)).plot(),
-    "archive": lambda: archive.days({"2026-01-01": {"bytes": 3}}, 0, HOSTILE),
-    "archive check": lambda: archive.checked({HOSTILE: 3}, {}, ODD),
+    "archive": lambda: archive.days(DAYS, 0, HOSTILE).figure,
+    "archive check": lambda: archive.checked({HOSTILE: 3}, {}, ODD).figure,
     "carried": lambda: Carried(ODD, HOSTILE, (File(f"{HOSTILE}/x", FileState.COPIED, 1),)).plot(),
-    "queue": lambda: queue.bars(dict.fromkeys(State, 1), HOSTILE),
+    "queue": lambda: queue.bars(dict.fromkeys(State, 1), dict.fromkeys(State, ()), HOSTILE).figure,
 }
 
 

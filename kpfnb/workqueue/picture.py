@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from kpfnb import pictures
-from kpfnb.workqueue.records import State
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from kpfnb import hovering, pictures
+from kpfnb.hovering import Hovered
+from kpfnb.workqueue.records import Item, State
 
 # From Okabe and Ito's palette, which every kind of colour vision tells apart
 STATE_COLOURS = {
@@ -21,9 +18,11 @@ STATE_COLOURS = {
     State.CANCELLED: "#777777",
 }
 
+MOST_LETTERS = 100
 
-def bars(counts: Mapping[State, int], title: str) -> Figure:
-    """The number of items in each state."""
+
+def bars(counts: Mapping[State, int], items: Mapping[State, Sequence[Item]], title: str) -> Hovered:
+    """The number of items in each state; over a bar their names."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -32,7 +31,7 @@ def bars(counts: Mapping[State, int], title: str) -> Figure:
     axes.set_title(f"queue {pictures.literal(title)}", loc="left", fontsize=10)
     if not any(counts.values()):
         pictures.nothing(axes, "no items")
-        return figure
+        return Hovered(figure)
     states = list(counts)
     drawn = axes.barh(
         [str(state) for state in states],
@@ -46,4 +45,13 @@ def bars(counts: Mapping[State, int], title: str) -> Figure:
     axes.set_xlabel("items")
     axes.set_ylabel("state")
     axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    texts = [
+        f"{counts[state]} {state}\n{hovering.names(map(_about, items[state]))}" for state in states
+    ]
+    return Hovered(figure, {axes: hovering.bars(texts, upright=False)})
+
+
+def _about(item: Item) -> str:
+    """An item, how far it is, and the first line of what went wrong."""
+    told = [item.name, *([item.note] if item.note else []), *item.error.splitlines()[:1]]
+    return ": ".join(told)[:MOST_LETTERS]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 RATE_WINDOW = timedelta(minutes=10)
 """The rate is that of the last ten minutes, or since the first event in them."""
 
@@ -111,9 +113,13 @@ class QueueStatus(Brief):
 
     def plot(self) -> Figure:
         """Bars by state."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and which items are at the mouse."""
         from kpfnb.workqueue import picture
 
-        return picture.bars(self.counts, self.queue)
+        return picture.bars(self.counts, self.items, self.queue)
 
     def timeline(self) -> Timeline:
         """The attempts of each worker over time."""

@@ -96,6 +96,14 @@ def test_bars_show_the_counts():
     assert axes.get_xlabel() == "items"
 
 
+def test_the_mouse_tells_the_items_of_a_bar():
+    shown = status().hovered()
+    [axes] = shown.figure.axes
+    told = {n: shown.told[axes](SimpleNamespace(xdata=0.5, ydata=n)) for n in range(6)}
+    assert told[1].startswith("1 running\n<run>")
+    assert [told[n].splitlines()[1] for n in (2, 3)] == ["f: oops", "p: <b>"]
+
+
 def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
     events = [
         event("a", Ending.DONE, 60, 30, "one"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from kpfnb.storage.carried import readable
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from kpfnb.hovering import Hovered
 
 SHOWN = 20
 
@@ -94,10 +95,13 @@ class Checked(Brief):
 
     def plot(self) -> Figure:
         """How many files of each unit are right and wrong."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and which files are wrong."""
         from kpfnb.adap.archive import picture
 
-        wrong = Counter(u for u in self.files for path in self.wrong if path.startswith(f"{u}/"))
-        return picture.checked(self.files, wrong, self.destination)
+        return picture.checked(self.files, self.wrong, self.destination)
 
     def __str__(self) -> str:
         table = self.to_frame().head(SHOWN)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 SHOWN = 20
 
 
@@ -197,6 +199,10 @@ class Delivered(Brief):
 
     def plot(self) -> Figure:
         """Uploaded a day, with the quota."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and what each day had."""
         from kpfnb.adap.archive import picture
 
         return picture.days(self.days, self.quota, self.destination)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 ON_ITS_WAY = "on its way"
 
 
@@ -90,6 +92,10 @@ class Standing(Brief):
 
     def plot(self) -> Figure:
         """Uploaded a day."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and what each day had."""
         from kpfnb.adap.archive import picture
 
         return picture.days(self.days, 0, self.destination)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 REASONS_SHOWN = 3
 NO_STANDARD = "no reduced standard star of its configuration: counts, not fluxes"
 """Why a spectrum is not calibrated where nothing can be done about it."""
@@ -249,9 +251,13 @@ class Coadded(Brief):
 
     def plot(self) -> Figure:
         """The coadds; in a dry run, what would be coadded."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and what is at the mouse."""
         from kpfnb.adap.coadding import coaddpicture
 
-        return coaddpicture.figure([self])
+        return coaddpicture.hovered([self])
 
     def lead(self, row: Mapping[str, Any]) -> str:
         """What a row about a coadd leads to, as HTML: its picture, its exposures, its files."""

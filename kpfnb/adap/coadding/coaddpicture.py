@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import hovering
 from kpfnb.adap.coadding import coaddspectra
 from kpfnb.adap.coadding.coaddtask import Kind
 from kpfnb.adap.coadding.reducedexposures import Exposure
 from kpfnb.adap.reducing import spectra
+from kpfnb.hovering import Hovered, Told
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from kpfnb.adap.coadding.coadded import Coadd, Coadded
@@ -50,8 +52,11 @@ class Panel:
     unit: str = COUNTS
 
 
-def figure(coadded: Sequence[Coadded]) -> Figure:
-    """A panel for each coadd; of many, those of the best signal. What there is none of is said."""
+def hovered(coadded: Sequence[Coadded]) -> Hovered:
+    """A panel for each coadd; of many, those of the best signal. What there is none of is said.
+
+    At the mouse is the coadd or exposure, and the values of the pixel.
+    """
     from matplotlib.figure import Figure
 
     panels = [panel for one in coadded for panel in _panels(one, MOST // len(coadded))]
@@ -59,15 +64,39 @@ def figure(coadded: Sequence[Coadded]) -> Figure:
     picture = Figure(figsize=size, layout="constrained")
     if not panels:
         picture.text(0.5, 0.5, "there is no coadd", ha="center", va="center")
-        return picture
+        return Hovered(picture)
+    told: dict[Axes, Told] = {}
     for axes, panel in zip(picture.subplots(len(panels), squeeze=False).flat, panels, strict=True):
+        told[axes] = _at_mouse(panel)
         if panel.image is None:
             _draw_lines(axes, panel)
         else:
             _draw_image(axes, panel.image)
         # Names come from headers: a dollar sign in one is no formula
         axes.set_title(panel.title.replace("$", r"\$"), fontsize="medium", loc="left")
-    return picture
+    return Hovered(picture, told)
+
+
+def _at_mouse(panel: Panel) -> Told:
+    if panel.image is None:
+        curves = [hovering.curve(one.wavelength, partial(_pixel, one)) for one in panel.lines]
+        return lambda event: "\n".join(filter(None, (told(event) for told in curves)))
+
+    def text(x: float, y: float) -> str:
+        row, column = int(y), int(x)
+        rows, columns = panel.image.shape
+        if not (0 <= row < rows and 0 <= column < columns):
+            return ""
+        value = panel.image[row, column]
+        told = "masked" if value != value else f"{value:.4g} counts"
+        return f"{panel.title}\nspectral pixel {column}, spatial pixel {row}: {told}"
+
+    return hovering.area(text)
+
+
+def _pixel(line: Line, number: int) -> str:
+    flux, sigma = line.flux[number], line.sigma[number]
+    return f"{line.label}: {line.wavelength[number]:.1f} Å: {flux:.4g} ± {sigma:.2g}"
 
 
 def images(spec2d: Path) -> dict[str, NDArray[np.float64]]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 FOLDER = "datasets"
 """Of the work directory: where datasets are worked on."""
 
@@ -69,9 +71,13 @@ class Coadds(Brief):
 
     def plot(self) -> Figure:
         """The coadds, spectra first; in a dry run, what would be coadded."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and what is at the mouse."""
         from kpfnb.adap.coadding import coaddpicture
 
-        return coaddpicture.figure(self.parts)
+        return coaddpicture.hovered(self.parts)
 
     def lead(self, row: Mapping[str, Any]) -> str:
         """What a row of its tables leads to, as HTML: a coadd, or an exposure's reduction."""

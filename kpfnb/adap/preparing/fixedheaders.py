@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -73,10 +75,16 @@ class FixedHeaders(Brief):
 
     def plot(self) -> Figure:
         """How many there are of each state."""
-        from kpfnb.adap.preparing import framecounts
+        return self.hovered().figure
 
-        return framecounts.figure(
-            [(("failed" if one.error else "fixed",), bool(one.error)) for one in self.fixed]
+    def hovered(self) -> Hovered:
+        """The plot, and which files are at the mouse."""
+        from kpfnb.adap.preparing import framecounts
+        from kpfnb.adap.preparing.framecounts import Told
+
+        return framecounts.hovered(
+            Told(("failed" if one.error else "fixed",), one.path.name, one.error)
+            for one in self.fixed
         )
 
     def __str__(self) -> str:

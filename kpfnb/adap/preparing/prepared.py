@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 
 @dataclass(frozen=True, repr=False)
 class Prepared(Brief):
@@ -86,7 +88,11 @@ class Prepared(Brief):
 
     def plot(self) -> Figure:
         """The frames of each type: in place and not."""
-        return self.frames.plot()
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and which frames are at the mouse."""
+        return self.frames.hovered()
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self._parts))

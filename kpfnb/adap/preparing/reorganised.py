@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 REPORT = "reorganised"
 PROBLEMS_SHOWN = 10
 
@@ -142,9 +144,17 @@ class Reorganised(Brief):
 
     def plot(self) -> Figure:
         """The frames of each type: in place and not."""
-        from kpfnb.adap.preparing import framecounts
+        return self.hovered().figure
 
-        return framecounts.figure([(row.types, row.state != PLACED) for row in self.rows])
+    def hovered(self) -> Hovered:
+        """The plot, and which frames are at the mouse."""
+        from kpfnb.adap.preparing import framecounts
+        from kpfnb.adap.preparing.framecounts import Told
+
+        return framecounts.hovered(
+            Told(row.types, row.file, "" if row.state == PLACED else row.note or row.state)
+            for row in self.rows
+        )
 
     def write(self) -> None:
         """The report: a page, a table and JSON, in the root; the same for the same state."""

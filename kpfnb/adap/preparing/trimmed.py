@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 
 @dataclass(frozen=True)
 class TrimmedFile:
@@ -122,9 +124,16 @@ class Trimmed(Brief):
 
     def plot(self) -> Figure:
         """The frames of each type: used and not."""
-        from kpfnb.adap.preparing import framecounts
+        return self.hovered().figure
 
-        return framecounts.figure([(one.types, one.file in self.reasons) for one in self.exposures])
+    def hovered(self) -> Hovered:
+        """The plot, and which frames are at the mouse."""
+        from kpfnb.adap.preparing import framecounts
+        from kpfnb.adap.preparing.framecounts import Told
+
+        return framecounts.hovered(
+            Told(one.types, one.file, self.reasons.get(one.file, "")) for one in self.exposures
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.outcome}: {self.reason}", *map(str, self.files), ""]

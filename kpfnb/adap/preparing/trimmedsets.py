@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kpfnb.hovering import Hovered
+
 
 @dataclass(frozen=True)
 class _Options:
@@ -164,10 +166,17 @@ class TrimmedSets(Brief):
 
     def plot(self) -> Figure:
         """The frames of each type: used and not."""
-        from kpfnb.adap.preparing import framecounts
+        return self.hovered().figure
 
-        return framecounts.figure(
-            (frame.types, frame.file in one.reasons) for one in self.sets for frame in one.exposures
+    def hovered(self) -> Hovered:
+        """The plot, and which frames are at the mouse."""
+        from kpfnb.adap.preparing import framecounts
+        from kpfnb.adap.preparing.framecounts import Told
+
+        return framecounts.hovered(
+            Told(frame.types, f"{one.dataset} {frame.file}", one.reasons.get(frame.file, ""))
+            for one in self.sets
+            for frame in one.exposures
         )
 
     def __str__(self) -> str:

@@ -76,17 +76,11 @@ def _run(run: Reservation, now: float) -> str:
         facts.append(f"<b>▲ nothing new in its log for {live.duration(silent)}</b>")
     lines = [_line(line) for line in pypeitlog.tail(log)[-LINES:]] if log else []
     return (
-        f"<div style='{_RUN}'><b>{html.escape(_short(run.name))}</b> · "
-        f"{html.escape(phases.doing(log) if log else 'starting')}"
-        f"<br><small>{' · '.join(facts)}</small>"
+        f"<div style='{_RUN}'><div><b>{html.escape(run.name)}</b> · "
+        f"{html.escape(phases.doing(log) if log else 'starting')}</div>"
+        f"<div style='line-height: 1.4'><small>{' · '.join(facts)}</small></div>"
         f"<pre style='{_LOG}'>{html.escape(chr(10).join(lines))}</pre></div>"
     )
-
-
-def _short(name: str) -> str:
-    """The name of a run; PypeIt puts a .pypeit file into a folder of its name."""
-    path = Path(name)
-    return str(path.parent) if path.stem == path.parent.name else name
 
 
 def _line(line: str) -> str:

@@ -77,9 +77,7 @@ def run(
         return Reductions((), f"dry run: would run PypeIt on {told}")
     limits = Limits(silence_minutes, timeout_minutes)
     variables = pack.environment(settings.load().work_dir)
-    jobs = [
-        _Job(path, path.relative_to(folder).as_posix(), limits, variables, force) for path in paths
-    ]
+    jobs = [_Job(path, _name(path, folder), limits, variables, force) for path in paths]
     done = compute.run(
         _run,
         jobs,
@@ -92,6 +90,12 @@ def run(
     )
     parts = (one.value or Part(one.key, Outcome.FAILED, one.error or "not reached") for one in done)
     return Reductions(tuple(parts))
+
+
+def _name(path: Path, root: Path) -> str:
+    """What people see of a file: PypeIt puts each into a folder of its name, which is enough."""
+    below = path.relative_to(root)
+    return str(below.parent if below.stem == below.parent.name else below)
 
 
 def _run(job: _Job) -> Part:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kpfnb.adap.pypeit.pypeitfile import PypeItFile
     from kpfnb.adap.reducing.gallery import Gallery
     from kpfnb.adap.reducing.spectra import Spectrum
+    from kpfnb.hovering import Hovered
 
 REASONS_SHOWN = 3
 
@@ -211,9 +212,13 @@ class Reduction(Brief):
 
     def plot(self) -> Figure:
         """The extracted spectra."""
+        return self.hovered().figure
+
+    def hovered(self) -> Hovered:
+        """The plot, and which object and pixel is at the mouse."""
         from kpfnb.adap.reducing import spectra
 
-        return spectra.figure(self.spectra())
+        return spectra.hovered(self.spectra())
 
     def qa(self) -> Gallery:
         """PypeIt's QA pictures, to be shown by a notebook."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb import hovering
+from kpfnb.hovering import Hovered, Told
+
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
@@ -65,6 +68,11 @@ def read(path: Path) -> list[Spectrum]:
 
 def figure(spectra: Sequence[Spectrum], most: int = 12) -> Figure:
     """A panel for each spectrum, with its error band; of more than `most` those of best signal."""
+    return hovered(spectra, most).figure
+
+
+def hovered(spectra: Sequence[Spectrum], most: int = 12) -> Hovered:
+    """The same, and what is at the mouse: the object, its exposure, and the pixel's values."""
     from matplotlib.figure import Figure
 
     drawable = [spectrum for spectrum in spectra if spectrum.extractions]
@@ -74,12 +82,26 @@ def figure(spectra: Sequence[Spectrum], most: int = 12) -> Figure:
     )
     if not shown:
         picture.text(0.5, 0.5, "no spectrum was extracted", ha="center", va="center")
-        return picture
+        return Hovered(picture)
+    told: dict[Axes, Told] = {}
     for axes, spectrum in zip(picture.subplots(len(shown), squeeze=False).flat, shown, strict=True):
         _draw(axes, spectrum)
+        told[axes] = _at_mouse(spectrum)
     if len(shown) < len(drawable):
         picture.suptitle(f"{len(shown)} of {len(drawable)} spectra: those of best signal")
-    return picture
+    return Hovered(picture, told)
+
+
+def _at_mouse(spectrum: Spectrum) -> Told:
+    kind, best = next(iter(spectrum.extractions.items()))
+
+    def text(pixel: int) -> str:
+        flux, sigma = best.flux[pixel], best.sigma[pixel]
+        signal = f", S/N {flux / sigma:.1f}" if sigma > 0 else ""
+        values = f"{best.wavelength[pixel]:.1f} Å: {flux:.4g} ± {sigma:.2g} counts{signal}"
+        return f"{spectrum.target} ({spectrum.file})\n{spectrum.name}\n{kind} {values}"
+
+    return hovering.curve(best.wavelength, text)
 
 
 def _spectrum(table: Any, header: Any) -> Spectrum:

@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -31,6 +33,11 @@ NIGHT = "longslit/600_4310_d55/2015-05-20"
 CONFIG = "simulated_coadd/1200G_8800_OG550"
 KAST = "shane_kast_blue"
 STAR = Simulated("b24.fits.gz", "Feige 66", "standard", "2015-05-20T04:12:00.000", {"DET01": (74,)})
+
+
+def middle(axes: Any) -> SimpleNamespace:
+    """The mouse in the middle of a panel."""
+    return SimpleNamespace(xdata=sum(axes.get_xlim()) / 2, ydata=sum(axes.get_ylim()) / 2)
 
 
 def kast(file: str, target: str = "A", hour: int = 5, **more: object) -> Simulated:
@@ -125,7 +132,11 @@ def test_a_configuration_of_masks(config: Path) -> None:
     assert len(re.findall(r"^ path ", text, re.MULTILINE)) == 2
     assert list(both.to_frame()["of"]) == ["1D", "1D", "1D", "2D"]
     assert len(both.frames()) == 8
-    assert len(both.plot().axes) >= 4
+    shown = both.hovered()
+    assert len(shown.figure.axes) >= 4
+    texts = [told(middle(axes)) for axes, told in shown.told.items()]
+    assert any("Å: " in text for text in texts)
+    assert any("spatial pixel" in text for text in texts)
     assert json.loads(json.dumps(both.to_dict()))["1d"]["outcome"] == "succeeded"
 
 

@@ -48,13 +48,6 @@ def test_without_a_log_or_a_run(tmp_path: Path) -> None:
     assert board.page((), NOW) == "<p>no PypeIt at work</p>"
 
 
-def test_a_file_in_a_folder_of_its_name_is_called_as_the_folder(tmp_path: Path) -> None:
-    runs = [Reservation(GB, 0, name, str(tmp_path)) for name in ("n1/A/A.pypeit", "n2/B.pypeit")]
-    page = board.page(runs, NOW)
-    assert "<b>n1/A</b>" in page
-    assert "<b>n2/B.pypeit</b>" in page
-
-
 def test_it_shows_nothing_where_nobody_looks() -> None:
     with board.shown():
         pass

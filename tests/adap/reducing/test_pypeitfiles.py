@@ -49,7 +49,7 @@ def test_all_of_them(root: Path) -> None:
     assert isinstance(made, Result)
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     table = made.to_frame().set_index("name")
-    assert list(table.index) == [f"{n}/reduce/kast_A/kast_A.pypeit" for n in ("n1", "n2")]
+    assert list(table.index) == [f"{n}/reduce/kast_A" for n in ("n1", "n2")]
     assert list(table["exit code"]) == ["0", "0"]
     assert list(table["products"]) == [2, 2]
     assert (root / "n1/reduce/kast_A/kast_A_useful_warns.log").is_file()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -38,6 +39,19 @@ def test_the_figure_has_a_titled_panel_each_with_units(tmp_path: Path) -> None:
     assert labels == ["optimal", "optimal ± 1 σ", "box"]
     band = axes.collections[0].get_datalim(axes.transData)
     assert np.allclose([band.y0, band.y1], [45, 55])
+
+
+def test_the_mouse_tells_the_object_and_the_pixel(tmp_path: Path) -> None:
+    write_spec1d(tmp_path / "spec1d.fits", "b27.fits")
+    [spectrum] = spectra.read(tmp_path / "spec1d.fits")
+    shown = spectra.hovered([spectrum])
+    [axes] = shown.figure.axes
+    best = spectrum.extractions["optimal"]
+    told = shown.told[axes](SimpleNamespace(xdata=best.wavelength[3] + 0.01, ydata=0))
+    assert told.splitlines()[:2] == [f"{spectrum.target} (b27.fits)", spectrum.name]
+    values = f"optimal {best.wavelength[3]:.1f} Å: {best.flux[3]:.4g} ± {best.sigma[3]:.2g} counts"
+    assert told.splitlines()[2].startswith(values)
+    assert shown.told[axes](SimpleNamespace(xdata=1.0, ydata=0)) == ""
 
 
 def test_of_many_the_best_are_shown_and_it_says_so(tmp_path: Path) -> None:
