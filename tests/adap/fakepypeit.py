@@ -55,14 +55,21 @@ def write_spec2d(path: Path, file: str, detectors: int = 1, announced: int = 1) 
 def write_spec1d(path: Path, file: str, objects: int = 1, box_only: bool = False) -> None:
     """A spec1d with so many objects, with a masked pixel and one without a wavelength in each."""
     hdus: list[fits.PrimaryHDU | fits.BinTableHDU] = [
-        fits.PrimaryHDU(header=fits.Header({"FILENAME": file, "TARGET": "a $tar <b>"}))
+        fits.PrimaryHDU(
+            header=fits.Header({"FILENAME": file, "TARGET": "a $tar <b>", "NSPEC": objects})
+        )
     ]
     for number in range(objects):
         prefixes = ["BOX"] if box_only else ["OPT", "BOX"]
         table = fits.BinTableHDU.from_columns([c for p in prefixes for c in _columns(p)])
         table.name = f"SPAT{number:04d}-SLIT0175-DET01"
         table.header["DMODCLS"], table.header["S2N"] = "SpecObj", 10.0 + number
+        table.header["DET"] = "DET01"
         hdus.append(table)
+    detector = fits.BinTableHDU.from_columns([fits.Column("det", "K", array=[1])])
+    detector.name = "DET01-DETECTOR"
+    detector.header["DMODCLS"] = "DetectorContainer"
+    hdus.append(detector)
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.HDUList(hdus).writeto(path, overwrite=True)
 

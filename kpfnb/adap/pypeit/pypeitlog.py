@@ -53,8 +53,9 @@ class Log:
     @property
     def last_step(self) -> str:
         """The last thing that PypeIt said it was doing, in one line."""
-        steps = [entry.text.splitlines()[0] for entry in self.entries if entry.level == "INFO"]
-        return steps[-1].strip() if steps else ""
+        said = (e.text.splitlines()[0].strip() for e in self.entries if e.level == "INFO")
+        # The frames that it draws about its tables say nothing
+        return next((text for text in [*said][::-1] if any(map(str.isalnum, text))), "")
 
     @property
     def execution_seconds(self) -> float | None:

@@ -74,7 +74,9 @@ def _run(run: Reservation, now: float) -> str:
     silent = now - log.stat().st_mtime if log else 0
     if silent > QUIET_SECONDS:
         facts.append(f"<b>▲ nothing new in its log for {live.duration(silent)}</b>")
-    lines = [_line(line) for line in pypeitlog.tail(log)[-LINES:]] if log else []
+    said = map(_line, pypeitlog.tail(log)) if log else ()
+    # The frames that PypeIt draws about its tables say nothing
+    lines = [line for line in said if any(map(str.isalnum, line))][-LINES:]
     return (
         f"<div style='{_RUN}'><div><b>{html.escape(run.name)}</b> · "
         f"{html.escape(phases.doing(log) if log else 'starting')}</div>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,12 +125,12 @@ def _judge_frame(frame: Frame, plan: PypeItFile, failure: str, detectors: int) -
     if spec1d is None:
         reason = verdict.reason or failure or "no spec1d: PypeIt found no object in it"
         return replace(verdict, reason=reason)
-    defect = fitsheader.defect(spec1d)
-    count, ratio = (0, None) if defect else objects(spec1d)
-    defect = f"spec1d is {defect}" if defect else "" if count else "spec1d holds no object"
+    wrong = defect(spec1d)
+    count, ratio = (0, None) if wrong else objects(spec1d)
+    wrong = f"spec1d is {wrong}" if wrong else "" if count else "spec1d holds no object"
     return replace(
         verdict,
-        reason=verdict.reason or defect,
+        reason=verdict.reason or wrong,
         spec1d=spec1d.name,
         objects=count,
         best_snr=ratio,
@@ -142,15 +143,43 @@ def _blank(frame: Frame, plan: PypeItFile, reason: str) -> Verdict:
 
 
 def _defect_2d(path: Path, detectors: int) -> str:
-    if defect := fitsheader.defect(path):
-        return f"spec2d is {defect}"
-    header, *extensions = (hdu.header for hdu in fitsheader.hdus(path))
-    listed = fitscards.pick(header, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", "")
+    if wrong := defect(path):
+        return f"spec2d is {wrong}"
+    listed = fitsheader.read(path, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", "")
     reduced = len([name for name in str(listed).split(",") if name])
     if reduced < max(detectors, 1):
         return f"only {reduced} of {max(detectors, 1)} detectors are in its spec2d"
-    found, announced = len(extensions), sum(name.startswith(b"EXT0") for name in header.names)
-    return f"spec2d has {found} of {announced} extensions" if found < announced else ""
+    return ""
+
+
+def defect(path: Path) -> str:
+    """Why a spec1d or spec2d is not whole, in a few words; '' where it is.
+
+    One that was cut exactly between two extensions is a FITS file, but not what its header
+    announces: so many extensions, or so many objects with a table of each of their detectors.
+    """
+    if wrong := fitsheader.defect(path):
+        return wrong
+    header, *extensions = (hdu.header for hdu in fitsheader.hdus(path))
+    announced = fitscards.pick(header, ["NSPEC"]).get("NSPEC")
+    if not isinstance(announced, int):
+        return _lacking("extensions", len(extensions), _listed(header.names))
+    found = [fitscards.pick(one, ["DMODCLS", "DET", "EXTNAME"]) for one in extensions]
+    made = [one for one in found if one.get("DMODCLS") == "SpecObj"]
+    wanted = {f"{one['DET']}-DETECTOR" for one in made if "DET" in one}
+    there = wanted & {one.get("EXTNAME") for one in found}
+    return _lacking("objects", len(made), announced) or _lacking(
+        "tables of detectors", len(there), len(wanted)
+    )
+
+
+def _listed(names: Sequence[bytes]) -> int:
+    """How many extensions a header lists, as `EXT0001`."""
+    return sum(name.startswith(b"EXT0") for name in names)
+
+
+def _lacking(what: str, found: int, announced: int) -> str:
+    return f"cut off: it has {found} of {announced} {what}" if found < announced else ""
 
 
 def objects(path: Path) -> tuple[int, float | None]:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import fitsheader
 from kpfnb.adap.pypeit import steptable
 from kpfnb.adap.pypeit.command import Step
+from kpfnb.adap.reducing import products
 from kpfnb.adap.reducing.products import SCIENCE, Verdict
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Brief
@@ -111,7 +111,7 @@ class Reduction(Brief):
         """Whether all was reduced then, and all products are there still."""
         names = [(v.setup, name) for v in self.science for name in (v.spec1d, v.spec2d)]
         return self.complete and not any(
-            fitsheader.defect(self.output / setup / SCIENCE / name) for setup, name in names
+            products.defect(self.output / setup / SCIENCE / name) for setup, name in names
         )
 
     def wrong(self) -> Iterable[str]:

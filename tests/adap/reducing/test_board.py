@@ -36,11 +36,13 @@ def test_it_tells_what_is_done_memory_time_and_the_end_of_the_log(tmp_path: Path
 
 
 def test_a_run_that_says_nothing_is_marked(tmp_path: Path) -> None:
-    (tmp_path / "A.log").write_text(LOG.replace("INFO", "ERROR"))
+    frame = "    INFO | 2026-01-31 12:00:00 | a.py:f:9 | ----  -------- ***"
+    (tmp_path / "A.log").write_text("\n".join([LOG.replace("INFO", "ERROR"), frame]))
     os.utime(tmp_path / "A.log", (NOW - 600, NOW - 600))
     page = board.page((Reservation(GB, 0, "a", str(tmp_path)),), NOW)
     assert "▲ nothing new in its log for 10 min 00 s" in page
-    assert "ERROR: step" in page
+    assert "ERROR: step &lt;5&gt;" in page
+    assert "--" not in page
 
 
 def test_without_a_log_or_a_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 from kpfnb.adap.pypeit import pypeitfile
 from kpfnb.adap.reducing import products
@@ -87,7 +88,23 @@ def test_each_detector_has_to_be_there(tmp_path: Path, science: Path) -> None:
 def test_each_extension_has_to_be_there(tmp_path: Path, science: Path) -> None:
     write_all(science, "b27.fits.gz")
     write_spec2d(science / "spec2d_b27-M31_KASTb_2015.fits", "b27.fits.gz", announced=15)
-    assert judge(tmp_path)["b27.fits.gz"] == "spec2d has 1 of 15 extensions"
+    assert judge(tmp_path)["b27.fits.gz"] == "spec2d is cut off: it has 1 of 15 extensions"
+
+
+@pytest.mark.parametrize(
+    ("left", "reason"),
+    [(1, "0 of 3 objects"), (3, "2 of 3 objects"), (4, "0 of 1 tables of detectors"), (5, "")],
+)
+def test_a_spec1d_that_was_cut_between_two_extensions(
+    tmp_path: Path, science: Path, left: int, reason: str
+) -> None:
+    write_all(science, "b27.fits.gz")
+    path = science / "spec1d_b27-M31_KASTb_2015.fits"
+    with fits.open(path) as hdus:
+        ends = [hdu.fileinfo()["datLoc"] + hdu.fileinfo()["datSpan"] for hdu in hdus]
+    path.write_bytes(path.read_bytes()[: ends[left - 1]])
+    told = judge(tmp_path)["b27.fits.gz"]
+    assert told == (f"spec1d is cut off: it has {reason}" if reason else "")
 
 
 @pytest.mark.parametrize(("kind", "keep"), [("spec2d", 0), ("spec2d", 9000), ("spec1d", 4000)])
