@@ -16,7 +16,7 @@ from kpfnb.adap.preparing import exposure, selection
 from kpfnb.adap.preparing.exposure import Exposure
 from kpfnb.adap.preparing.trimmed import Trimmed, TrimmedFile
 from kpfnb.adap.profile import Profile
-from kpfnb.adap.pypeit import pypeitfile, setupfile
+from kpfnb.adap.pypeit import pypeitfile, pypeitparameters, setupfile
 from kpfnb.adap.reducing import frames, workplace
 from kpfnb.adap.reducing.frames import RawFrame
 from kpfnb.errors import BadInput
@@ -121,8 +121,17 @@ def _text(
 ) -> str:
     if one.path and one.path.suffix == PYPEIT:
         return setupfile.with_raw_path(_read(one.path), raw, one.path)
-    parameters = _read(one.path).splitlines() if one.path else profile.parameter_lines
+    parameters = _custom(one.path, profile) if one.path else profile.parameter_lines
     return setupfile.text(raw, profile, rows, reasons, parameters)
+
+
+def _custom(path: Path, profile: Profile) -> Sequence[str]:
+    """The parameters of a dataset's own file; the spectrograph, without which PypeIt stops, too."""
+    own = _read(path).splitlines()
+    named = pypeitparameters.parse(own, str(path))
+    default = {"rdx": {"spectrograph": profile.spectrograph}}
+    full = pypeitparameters.merge(default, named)
+    return own if full == named else pypeitparameters.lines(full)
 
 
 def _write(path: Path, text: str, one: Custom, raw: Path, *, dry_run: bool) -> TrimmedFile:

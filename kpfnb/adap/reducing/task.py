@@ -65,6 +65,12 @@ def prepare(
     """
     if not spectrograph and not str(raw):
         spectrograph = kast.SPECTROGRAPH
+    if str(raw) and not spectrograph and not expanded(raw, "raw").exists():
+        # A misspelt dataset more likely than a folder whose spectrograph is not named
+        raise BadInput(
+            f"the raw folder {expanded(raw, 'raw')} does not exist",
+            "name the folder of the raw frames, or a dataset as mask/config/date",
+        )
     installation.check_spectrograph(spectrograph)
     setup = setup.replace(" ", "")
     if not SETUPS.fullmatch(setup):

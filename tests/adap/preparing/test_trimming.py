@@ -5,7 +5,7 @@ import pytest
 from kpfnb import files
 from kpfnb.adap import profile
 from kpfnb.adap.preparing import trimming
-from kpfnb.adap.pypeit import pypeitfile
+from kpfnb.adap.pypeit import pypeitfile, pypeitparameters
 from kpfnb.demo import deimos
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
@@ -109,10 +109,24 @@ def test_text_from_a_header_can_not_break_the_table(raw):
 
 def test_custom_parameters_replace_the_default(raw, tmp_path):
     folder = tmp_path / "custom"
-    files.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", "[rdx]\n  detnum = 6\n")
+    own = "[rdx]\n  detnum = 6 # the best\n  spectrograph = keck_deimos\n"
+    files.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", own)
     (path,) = trim(raw, custom=folder).files
     assert path.parent.parent.name == "reduce-det6"
-    assert pypeitfile.read(path).parameters == ("[rdx]", "  detnum = 6")
+    assert pypeitfile.read(path).parameters == tuple(own.splitlines())
+
+
+def test_custom_parameters_need_not_name_the_spectrograph(raw, tmp_path):
+    files.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx]\n  detnum = 6\n")
+    (path,) = trim(raw, custom=tmp_path / "custom").files
+    told = pypeitparameters.parse(pypeitfile.read(path).parameters)
+    assert told == {"rdx": {"spectrograph": "keck_deimos", "detnum": "6"}}
+
+
+def test_a_mistake_in_custom_parameters_is_told_with_its_file(raw, tmp_path):
+    files.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx\n")
+    with pytest.raises(BadInput, match=rf"{STEM}_reduce\.ini: '\[rdx' is no parameter"):
+        trim(raw, custom=tmp_path / "custom")
 
 
 def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_path):

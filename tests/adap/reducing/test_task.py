@@ -36,6 +36,11 @@ def test_environment_variables_are_filled_in(
         prepare("$NOPE/one")
 
 
+def test_what_is_neither_folder_nor_dataset_is_told_before_the_spectrograph_is_asked_for() -> None:
+    with pytest.raises(BadInput, match="the raw folder .*/my night does not exist"):
+        prepare("my night", spectrograph="")
+
+
 def test_the_example_needs_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kast, "example_frames", lambda work_dir: work_dir / "kast")
     found = prepare("", spectrograph="")
