@@ -37,7 +37,7 @@ def test_environment_variables_are_filled_in(
 
 
 def test_what_is_neither_folder_nor_dataset_is_told_before_the_spectrograph_is_asked_for() -> None:
-    with pytest.raises(BadInput, match="the raw folder .*/my night does not exist"):
+    with pytest.raises(BadInput, match=r"the raw folder .*/my night does not exist"):
         prepare("my night", spectrograph="")
 
 
