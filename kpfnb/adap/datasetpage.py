@@ -21,7 +21,7 @@ from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.adap.scoring import badslits, scorecard
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
-from kpfnb.runs import report, view
+from kpfnb.runs import Record, report, view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,9 @@ MOST_WARNINGS = 100
 LOG_LINES = 40
 
 
-def page(folder: Path, name: str, badge: Mapping[str, str], place: Path) -> str:
+def page(
+    folder: Path, name: str, badge: Mapping[str, str], place: Path, made_by: Iterable[Record] = ()
+) -> str:
     """The page as HTML; all text escaped.
 
     Parameters
@@ -41,6 +43,7 @@ def page(folder: Path, name: str, badge: Mapping[str, str], place: Path) -> str:
     folder : `complete/reduce` of the dataset
     badge : the word, sign and style of its outcome
     place : the folder of the page
+    made_by : the runs that had to do with it, newest first
     """
     from markupsafe import Markup
 
@@ -58,11 +61,12 @@ def page(folder: Path, name: str, badge: Mapping[str, str], place: Path) -> str:
             figures=made.figures() if made else {},
             tables=[*_reduced(made), *_scored(folder)],
             spectra=_spectra(made) if made else "",
-            pictures=[_picture(path, encoded) for path, encoded in shown],
+            pictures=[_picture(path, encoded, place) for path, encoded in shown],
+            runs=[_run(one, place) for one in made_by],
             left_out=left_out,
             logs=_logs(folder) if not made or made.outcome is not Outcome.SUCCEEDED else [],
             links=[
-                {"text": path.name, "target": quote(os.path.relpath(path, place))}
+                {"text": path.name, "target": _target(path, place)}
                 for path in evidence.files(folder)
             ],
             # The package's own style sheets
@@ -135,8 +139,22 @@ def _spectra(made: Reduction) -> str:
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
-def _picture(path: Path, encoded: str) -> dict[str, str]:
+def _target(path: Path, place: Path) -> str:
+    return quote(os.path.relpath(path, place))
+
+
+def _run(one: Record, place: Path) -> dict[str, str]:
+    """A run by when it began; how it ended stands in its report, which comes after this page."""
     return {
+        "text": f"{one.notebook} {one.started[:16].replace('T', ' ')} UTC",
+        "target": _target(one.directory / "report.html", place),
+    }
+
+
+def _picture(path: Path, encoded: str, place: Path) -> dict[str, str]:
+    """One picture; it leads to the whole of it where that is a file of its own."""
+    return {
+        "target": _target(path, place) if path.is_file() else "",
         "title": gallery.TITLES.get(gallery.kind_of(path), ""),
         "name": path.stem,
         "data": encoded,

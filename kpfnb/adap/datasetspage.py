@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import quote
 
 from kpfnb import files, settings
-from kpfnb.adap import dataset, datasetpage
+from kpfnb.adap import dataset, datasetpage, datasetruns
 from kpfnb.adap.reducing import workplace
 from kpfnb.adap.scoring import badslits, scorecard
 from kpfnb.errors import BadInput
-from kpfnb.runs import report, view
+from kpfnb.runs import Record, report, view
 from kpfnb.settings import Settings
 
 FOLDER = "datasets"
@@ -54,8 +54,9 @@ def write() -> Path:
     here = settings.load()
     path = here.runs_dir / FOLDER / PAGE
     standings = find(here)
+    latest = datasetruns.latest(here.runs_dir)
     for one in standings:
-        _write_own(one, path.parent)
+        _write_own(one, path.parent, datasetruns.of(one.name, latest))
     names = {one.name for one in standings}
     gone = [one for one in _kept(path.parent) if one.name not in names]
     every = sorted([*standings, *gone], key=lambda one: one.name)
@@ -68,14 +69,15 @@ def _own(name: str, top: Path) -> Path:
     return top / f"{name}.html"
 
 
-def _write_own(one: Standing, top: Path) -> None:
+def _write_own(one: Standing, top: Path, made_by: list[Record]) -> None:
     """Write the page of a dataset, unless nothing has changed since."""
     folder, path = one.folder / REDUCE, _own(one.name, top)
     looked_at = [folder / name for name in LINKED]
     changed = max((file.stat().st_mtime for file in looked_at if file.exists()), default=0.0)
     if not changed or (path.exists() and path.stat().st_mtime > changed):
         return
-    files.write_text(path, datasetpage.page(folder, one.name, _badge(one.outcome), path.parent))
+    badge = _badge(one.outcome)
+    files.write_text(path, datasetpage.page(folder, one.name, badge, path.parent, made_by))
     files.write_json(path.with_suffix(KEPT), {**asdict(one), "folder": str(one.folder)})
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
-from kpfnb import files, settings
+from kpfnb import files, runs, settings
 from kpfnb.adap import datasetpage, datasetspage
 from kpfnb.adap.scoring import scorecards
 from kpfnb.demo import reductions
 from kpfnb.demo.slitmask import Slit
+from kpfnb.runs import Record
 
 NAME = "m/c/2015-10-16"
 
@@ -59,6 +62,25 @@ def test_it_stays_when_the_local_copy_goes(reduce: Path) -> None:
     assert datasetspage.GONE in index.read_text()
     files.write_text(index.parent / f"{NAME}.json", "{}")
     assert f'href="{NAME}.html"' in datasetspage.write().read_text()
+
+
+def test_it_leads_to_the_runs_that_made_it_and_to_whole_pictures(reduce: Path) -> None:
+    here = settings.load()
+    for number, parameters in enumerate(
+        [{"dataset": NAME}, {"datasets": ["x", f"/data/{NAME}/"]}, {"dataset": f"{NAME}_2015"}]
+    ):
+        folder = here.runs_dir / f"reduce/20261127T2{number}0000.000000Z-abcdef12"
+        started = f"2026-11-27T2{number}:00:00Z"
+        record = Record("abc", "reduce", started, parameters=parameters, directory=folder)
+        runs.write(record)
+    own = datasetspage.write().parent / f"{NAME}.html"
+    page = own.read_text()
+    found = [target for target in re.findall(r'href="([^"]+)"', page) if "/reduce/2026" in target]
+    assert [target.split("/")[-2][9:11] for target in found] == ["21", "20"]
+    assert "reduce 2026-11-27 20:00 UTC" in page
+    pictures = re.findall(r'href="([^"]+\.png)"', page)
+    assert pictures
+    assert all((own.parent / unquote(one)).is_file() for one in pictures)
 
 
 def test_what_was_never_reduced_has_no_page() -> None:
