@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from kpfnb import runs
+from kpfnb.adap.pypeit import pack
 from kpfnb.demo import coaddable as coadds
 from kpfnb.demo import deimos
 from tests import nights
@@ -79,7 +80,8 @@ def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(lab_home: Path) -> Iterator[Lab]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
+    kept = (k for k in os.environ if not k.startswith("KPFNB_") or k == pack.VARIABLE)
+    environment = {name: os.environ[name] for name in kept}
     environment |= {
         "JUPYTER_CONFIG_DIR": str(lab_home / "config"),
         # As `make lab` has it

@@ -1,0 +1,45 @@
+"""A real reduction, watched in JupyterLab: the board of what PypeIt does, also after a reload."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.adap.conftest import FAST, kast_night  # noqa: F401
+from tests.browser.conftest import Lab
+from tests.browser.notebook import Notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+FRAMES = ("b1", "b11", "b21", "b27")
+"""An arc, a flat, a bias and a science frame."""
+
+
+def test_the_board_tells_what_pypeit_does(page: Any, lab: Lab, kast_night: Path) -> None:  # noqa: F811
+    home = lab.folder.parent
+    raw = home / "night/raw"
+    raw.mkdir(parents=True)
+    for frame in FRAMES:
+        shutil.copy(next((kast_night / "complete/raw").glob(f"*_{frame}.fits.gz")), raw)
+    (home / "fast.ini").write_text(FAST)
+    notebook = Notebook(page, lab, "reduce")
+    notebook.open()
+    notebook.run_to_form()
+    notebook.fill({"raw": raw, "config": home / "fast.ini", "output": home / "night/reduced"})
+    before = notebook.runs()
+    notebook.button("Run").click()
+    at_work = page.get_by_text(re.compile(r"GB of memory \(.* expected\) · at work for"))
+    at_work.wait_for()
+    page.get_by_text(re.compile(r"reduced · TARG.*, detector 1: ")).wait_for()
+    notebook.reload()
+    at_work.wait_for()
+    page.get_by_text(re.compile(r"reduced · TARG.*, detector 1: ")).wait_for()
+    result = notebook.ended(before)
+    assert result["outcome"] == "succeeded", result["reason"]
+    assert at_work.count() == 0, "nothing is at work any more"
+    notebook.status("succeeded: 1 of 1 science and standard frames reduced")
+    notebook.look("reduce-real")
