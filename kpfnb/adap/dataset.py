@@ -16,6 +16,8 @@ from kpfnb.errors import BadInput
 from kpfnb.storage import Location
 from kpfnb.storage import names as allowed
 
+FOLDER = "datasets"
+"""Below the work directory: the datasets that are here."""
 COMPLETE, INCOMPLETE, RAW = "complete", "incomplete", "raw"
 REDUCTIONS = "reduce*"
 OLD_REDUCTION = "reduce_old"

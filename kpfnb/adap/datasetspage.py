@@ -22,7 +22,6 @@ from kpfnb.errors import BadInput
 from kpfnb.runs import Record, report, view
 from kpfnb.settings import Settings
 
-FOLDER = "datasets"
 PAGE = "index.html"
 KEPT = ".json"
 """Beside the page of a dataset: how the dataset stood."""
@@ -52,7 +51,7 @@ def write() -> Path:
     Returns the path of the first.
     """
     here = settings.load()
-    path = here.runs_dir / FOLDER / PAGE
+    path = here.runs_dir / dataset.FOLDER / PAGE
     standings = find(here)
     latest = datasetruns.latest(here.runs_dir)
     for one in standings:
@@ -100,7 +99,7 @@ def _kept(top: Path) -> list[Standing]:
 
 def find(here: Settings) -> list[Standing]:
     """The datasets in the work directory, by name."""
-    top = here.work_dir / FOLDER
+    top = here.work_dir / dataset.FOLDER
     names = dataset.names_of(
         str(path.relative_to(top)) for path in top.glob("*/*/*") if path.is_dir()
     )

@@ -75,7 +75,7 @@ def spectra(
     Example: kpfnb demo spectra
     """
     from kpfnb import settings
-    from kpfnb.adap.coadding.coadds import FOLDER
+    from kpfnb.adap.dataset import FOLDER
     from kpfnb.demo import coaddable
 
     place = folder or settings.load().work_dir / FOLDER

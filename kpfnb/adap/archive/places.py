@@ -6,13 +6,12 @@ import hashlib
 from pathlib import Path
 
 from kpfnb import settings, storage
+from kpfnb.adap import dataset
 from kpfnb.adap.archive.quota import Quota
 from kpfnb.adap.archive.uploads import InFile, OnServer
 from kpfnb.errors import BadInput
 from kpfnb.storage import Location
 
-DATASETS = "datasets"
-"""Below the work directory: what is delivered where no source is named."""
 DELIVERY = "delivery"
 """Below the work directory: where it goes where no destination is named."""
 DESK = "archive"
@@ -20,7 +19,7 @@ DESK = "archive"
 
 def source(named: str | Path | Location) -> Location:
     """The place of the datasets. `BadInput` where it is not there."""
-    found = storage.at(named or settings.load().work_dir / DATASETS)
+    found = storage.at(named or settings.load().work_dir / dataset.FOLDER)
     if found.kind() != "folder":
         raise BadInput(f"source: no datasets in {found}", "name the folder or remote that has them")
     return found

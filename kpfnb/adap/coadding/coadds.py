@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import settings
+from kpfnb.adap import dataset
 from kpfnb.adap.coadding import coadd
 from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.coadding.coaddtask import Kind
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kpfnb.hovering import Hovered
-
-FOLDER = "datasets"
-"""Of the work directory: where datasets are worked on."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,5 +125,5 @@ def run(
     wanted = [kind for kind in Kind if kind in kinds]
     if not wanted:
         raise BadParameter("kinds: nothing is to be coadded", "name 1d, 2d or both")
-    folder = (Path(root) if str(root) else settings.load().work_dir / FOLDER) / item
+    folder = (Path(root) if str(root) else settings.load().work_dir / dataset.FOLDER) / item
     return Coadds(tuple(coadd.run(folder, kind=kind, **options) for kind in wanted), folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import settings, storage
-from kpfnb.adap import holdings
+from kpfnb.adap import dataset, holdings
 from kpfnb.adap.dataset import COMPLETE, RAW
 from kpfnb.adap.preparing import trimming
 from kpfnb.adap.profile import Profile
@@ -37,7 +37,6 @@ from kpfnb.storage import Location
 from kpfnb.storage.carried import readable
 from kpfnb.workqueue.lease import Lease
 
-FOLDER = "datasets"
 PLANS = "plans"
 
 
@@ -113,7 +112,7 @@ class Work:
 
 def local_folder(name: str) -> Path:
     """The local place of a dataset, `<work_dir>/datasets/mask/config/date`."""
-    return settings.load().work_dir / FOLDER / name
+    return settings.load().work_dir / dataset.FOLDER / name
 
 
 def download(work: Work) -> str:

@@ -72,11 +72,13 @@ def run(
 def find(root: Path) -> list[Place]:
     """The reductions at or below a folder, in order. `BadInput` where there is none.
 
-    A relative folder that is not here is looked for in the work directory.
+    A relative folder that is not here is looked for in the work directory, and among its datasets.
     """
     root = root.expanduser()
     if not root.is_dir() and not root.is_absolute():
-        root = settings.load().work_dir / root
+        work_dir = settings.load().work_dir
+        places = (work_dir / root, work_dir / datasets.FOLDER / root)
+        root = next((place for place in places if place.is_dir()), places[-1])
     root = root.absolute()
     if not root.is_dir():
         raise BadInput(f"no folder {root}", "name a reduction, a dataset or a folder of datasets")

@@ -65,7 +65,8 @@ def test_a_reduction_that_is_of_no_dataset_has_the_name_of_its_folder(tmp_path: 
 
 def test_a_relative_folder_may_be_in_the_work_directory(isolated: Path) -> None:
     folder = write(isolated / "work/datasets/m/c/2015-10-16", GOOD)
-    assert [one.folder for one in scorecards.find(Path("datasets"))] == [folder]
+    for name in ("datasets", "m/c", "m/c/2015-10-16"):
+        assert [one.folder for one in scorecards.find(Path(name))] == [folder]
 
 
 def test_nothing_to_score(tmp_path: Path) -> None:
