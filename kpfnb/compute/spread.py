@@ -22,6 +22,9 @@ BATCH_SECONDS = 0.2
 LARGEST_BATCH = 1000
 WATCH_SECONDS = 0.5
 WAIT_SECONDS = 0.2
+START_SECONDS = 5.0
+"""A worker that is started anew has told its nanny where it is within this time."""
+
 SPEED_MEMORY = 0.5
 
 
@@ -81,8 +84,9 @@ class Spreader:
 
     def _abandon(self) -> None:
         """Stop what is in work, hanging or not."""
-        sights = self.crew.ask_nannies(worker.look)
-        ours = {name: address for address, sight in sights.items() for name in sight.seconds}
+        ours = {
+            name: address for address, sight in self._sights().items() for name in sight.seconds
+        }
         busy = {name: ours[name] for name in self.tasks if name in ours}
         # Of a batch of quick items nobody knows which one is in work
         batches = [self.tasks[name].indices for name in busy]
@@ -90,6 +94,15 @@ class Spreader:
         self.tasks.cancel()
         if busy:
             self.crew.ask_nannies(worker.kill, list(set(busy.values())))
+
+    def _sights(self) -> dict[str, worker.Sight]:
+        """What all workers do, those too that are being started, if that takes no longer."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            sights = self.crew.ask_nannies(worker.look)
+            if all(sights.values()) or time.monotonic() > deadline:
+                return {address: sight for address, sight in sights.items() if sight}
+            time.sleep(START_SECONDS / 100)
 
     def _contact_again(self) -> None:
         """Wait for the scheduler to answer again, as long as Dask tries; then give up."""
@@ -188,6 +201,8 @@ class Spreader:
             return
         memory = bool(self.limits.memory_bytes)
         for address, sight in self.crew.ask_nannies(worker.look, memory=memory).items():
+            if sight is None:
+                continue
             for name in self.tasks.keys() & sight.seconds.keys():
                 task = self.tasks[name]
                 task.seconds = sight.seconds[name]

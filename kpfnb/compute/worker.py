@@ -124,10 +124,13 @@ class Sight(NamedTuple):
     """Resident memory of the worker and all its children; 0 if not asked for."""
 
 
-def look(dask_worker: Any, *, memory: bool = False) -> Sight:
-    """Run in a nanny: what its worker does. The worker need not answer, it may hang."""
+def look(dask_worker: Any, *, memory: bool = False) -> Sight | None:
+    """Run in a nanny: what its worker does. The worker need not answer, it may hang.
+
+    None where the nanny does not know its worker: it is being started, and may have work already.
+    """
     if not dask_worker.pid or not dask_worker.worker_dir:
-        return Sight({}, 0)
+        return None
     now = time.monotonic()
     seconds = {}
     for path in Path(dask_worker.worker_dir).glob("*" + MARK_SUFFIX):

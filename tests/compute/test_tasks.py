@@ -47,4 +47,5 @@ def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
 
 
 def seen_by(crew: clusters.Crew) -> set[str]:
-    return {name for sight in crew.ask_nannies(worker.look).values() for name in sight.seconds}
+    sights = crew.ask_nannies(worker.look).values()
+    return {name for sight in sights if sight for name in sight.seconds}

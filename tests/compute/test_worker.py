@@ -37,10 +37,12 @@ def test_a_nanny_sees_what_is_in_work(tmp_path: Path) -> None:
     (tmp_path / f"task-2{worker.MARK_SUFFIX}").write_text("")  # just being written
     nanny = SimpleNamespace(pid=os.getpid(), worker_dir=str(tmp_path))
     sight = worker.look(nanny, memory=True)
+    assert sight
     assert list(sight.seconds) == ["task-1"]
     assert 100 <= sight.seconds["task-1"] < 200
     assert sight.memory_bytes > 10_000_000
-    assert worker.look(SimpleNamespace(pid=None, worker_dir=None)) == worker.Sight({}, 0)
+    assert worker.look(SimpleNamespace(pid=None, worker_dir=None)) is None
+    assert worker.look(SimpleNamespace(pid=os.getpid(), worker_dir=None)) is None
 
 
 def test_reaper_takes_the_marked_and_only_them() -> None:
