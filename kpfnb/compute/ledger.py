@@ -35,6 +35,8 @@ class Ledger:
         self.items = list(items)
         self.keys = [key(item) for item in self.items]
         self.retries = retries
+        self.done = 0
+        """How many items have ended, well or not; what was never begun is not among them."""
         self.failed = 0
         self._ended: dict[int, ItemOutcome] = {}
         self._waiting = deque(range(len(self.items)))
@@ -46,11 +48,6 @@ class Ledger:
 
     def __len__(self) -> int:
         return len(self.items)
-
-    @property
-    def done(self) -> int:
-        """How many items have ended, well or not."""
-        return len(self._ended)
 
     @property
     def left(self) -> int:
@@ -149,5 +146,6 @@ class Ledger:
             traceback=attempt.traceback,
         )
         self._ended[index] = ended
+        self.done += outcome is not Outcome.SKIPPED
         self.failed += outcome is Outcome.FAILED
         return ended

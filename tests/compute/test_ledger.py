@@ -77,6 +77,8 @@ def test_stop_tells_what_was_in_work() -> None:
         Outcome.SKIPPED,
     ]
     assert book.left == 0
+    # What was never begun is not done
+    assert (book.done, book.failed, book.left) == (2, 1, 0)
 
 
 def test_give_up_names_the_reason_for_all_that_is_left() -> None:
