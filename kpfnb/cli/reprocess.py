@@ -58,6 +58,10 @@ def reprocess(
     silence: Annotated[
         float, typer.Option(help="Stop a DRP that made nothing new for so many seconds.")
     ] = 1800,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Wait so long [s] for another run, or the watcher, to give way."),
+    ] = 0,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -88,6 +92,7 @@ def reprocess(
         order="forward" if forward else "newest",
         nice=nice,
         silence_seconds=silence,
+        wait_seconds=wait,
         dry_run=dry_run,
     )
     finish(result, as_json=as_json)

@@ -73,6 +73,7 @@ def run(
     nice: int = 0,
     silence_seconds: float = Patience.silence_seconds,
     grace_seconds: float = Patience.grace_seconds,
+    wait_seconds: float = 0,
     dry_run: bool = False,
     progress: bool = True,
 ) -> Reprocessing:
@@ -100,7 +101,7 @@ def run(
             worklist = _worklist(job, nights)
         else:
             state = rules.root / STATE_DIR
-            with locks.hold("reprocess", folder=state):
+            with locks.hold("reprocess", folder=state, wait_seconds=wait_seconds):
                 leftovers.finish(state)
                 worklist = _worklist(job, nights)
                 _work(job, worklist, shown=progress)

@@ -55,6 +55,7 @@ def run(
     silence_seconds: float = Patience.silence_seconds,
     grace_seconds: float = Patience.grace_seconds,
     batch_size: int = BATCH_SIZE,
+    wait_seconds: float = 0,
     dry_run: bool = False,
     progress: bool = True,
 ) -> Reprocessing:
@@ -71,6 +72,7 @@ def run(
     ncpus : processes of the DRP; the setting `workers` if None
     force, delete, order, nice, batch_size : see `kpfnb.kpf.options.Options`
     silence_seconds, grace_seconds : see `kpfnb.supervision.Patience`
+    wait_seconds : wait so long for another reprocessing or the watcher to give way
     dry_run : say what would be processed; change nothing
     progress : show how it goes
 
@@ -79,7 +81,7 @@ def run(
     BadParameter : a parameter that is impossible, or a target that names nothing
     BadSettings : the DRP's command is not usable, or the data root or work directory not writable
     BadInput : no L0 directory in the data root, or a list that can't be read
-    Busy : another reprocessing works on this data root
+    Busy : another reprocessing works on this data root, and still does after `wait_seconds`
     """
     here = settings.load(**({"data_root": root} if root else {}))
     options = Options(
@@ -102,7 +104,8 @@ def run(
         if dry_run:
             worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
         else:
-            worklist = _reprocess(here, rules, options, chosen, index, progress)
+            with locks.hold("reprocess", folder=rules.root / STATE_DIR, wait_seconds=wait_seconds):
+                worklist = _reprocess(here, rules, options, chosen, index, progress)
         worklist.notes[:0] = [*chosen.notes, *listed.notes, *index.notes]
     return worklist.result(rules, command, dry_run=dry_run)
 
@@ -132,13 +135,11 @@ def choose(
 def _reprocess(
     here: Settings, rules: Rules, options: Options, chosen: Selection, index: Index, shown: bool
 ) -> Worklist:
-    state = rules.root / STATE_DIR
-    with locks.hold("reprocess", folder=state):
-        finished = _finish_killed(rules, index)
-        worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
-        worklist.notes.extend(finished)
-        if worklist.todo:
-            _work(_job(here, rules, options, index, worklist.started), worklist, shown)
+    finished = _finish_killed(rules, index)
+    worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
+    worklist.notes.extend(finished)
+    if worklist.todo:
+        _work(_job(here, rules, options, index, worklist.started), worklist, shown)
     return worklist
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -394,6 +395,22 @@ def test_two_at_once_do_not_fight(root: Path) -> None:
     with locks.hold("reprocess", folder=root / ".kpfnb"), pytest.raises(Busy, match="reprocess is"):
         run(NIGHT)
     assert not (root / "2D").exists()
+
+
+def test_it_waits_for_the_other_if_it_is_told_to(root: Path) -> None:
+    held, wanted = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with locks.hold("reprocess", folder=root / ".kpfnb"):
+            held.set()
+            wanted.wait(60)
+
+    holder = threading.Thread(target=other)
+    holder.start()
+    held.wait(60)
+    threading.Timer(0.3, wanted.set).start()
+    assert run(NIGHT, wait_seconds=60).outcome is Outcome.SUCCEEDED
+    holder.join()
 
 
 def test_dry_run_says_what_and_how_and_changes_nothing(root: Path) -> None:
