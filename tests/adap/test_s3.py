@@ -83,10 +83,21 @@ def test_new_results_take_the_place_of_old_ones(
     (tmp_path / "old.txt").write_text("of an earlier version")
     (storage.at("data:") / NAME / "complete/reduce/old.txt").upload(tmp_path / "old.txt")
     assert (data / "complete/reduce/old.txt").is_file()
-    assert reduce().outcome is Outcome.SUCCEEDED
+    assert reduce(force=True).outcome is Outcome.SUCCEEDED
     found = below(data / "complete")
     assert not any("old.txt" in path or publication.STAGED in path for path in found)
     assert reducetask.survey("reduce") == {NAME: True}
+
+
+def test_results_that_are_there_are_not_made_again(
+    data: Path, reduce: Callable[..., Reductions]
+) -> None:
+    reduce()
+    before = {path: (data / path).stat().st_mtime_ns for path in below(data)}
+    again = reduce("crash", sheet=False)
+    assert again.outcome is Outcome.SUCCEEDED
+    assert "nothing to do: 2 of 2" in again.reason
+    assert {path: (data / path).stat().st_mtime_ns for path in below(data)} == before
 
 
 def test_worse_results_leave_their_logs_alone(
@@ -94,7 +105,7 @@ def test_worse_results_leave_their_logs_alone(
 ) -> None:
     reduce()
     before = {path: (data / path).read_bytes() for path in below(data)}
-    assert reduce("crash").outcome is Outcome.FAILED
+    assert reduce("crash", force=True).outcome is Outcome.FAILED
     now = {path: (data / path).read_bytes() for path in below(data)}
     assert before.items() <= now.items()
     assert all(path.startswith("complete/failed/reduce/") for path in now.keys() - before)
