@@ -156,7 +156,7 @@ def defect(path: Path) -> str:
     """Why a spec1d or spec2d is not whole, in a few words; '' where it is.
 
     One that was cut exactly between two extensions is a FITS file, but not what its header
-    announces: so many extensions, or so many objects with a table of each of their detectors.
+    announces: so many extensions, or so many objects (tables of detectors may follow these).
     """
     if wrong := fitsheader.defect(path):
         return wrong
@@ -164,13 +164,8 @@ def defect(path: Path) -> str:
     announced = fitscards.pick(header, ["NSPEC"]).get("NSPEC")
     if not isinstance(announced, int):
         return _lacking("extensions", len(extensions), _listed(header.names))
-    found = [fitscards.pick(one, ["DMODCLS", "DET", "EXTNAME"]) for one in extensions]
-    made = [one for one in found if one.get("DMODCLS") == "SpecObj"]
-    wanted = {f"{one['DET']}-DETECTOR" for one in made if "DET" in one}
-    there = wanted & {one.get("EXTNAME") for one in found}
-    return _lacking("objects", len(made), announced) or _lacking(
-        "tables of detectors", len(there), len(wanted)
-    )
+    found = [fitscards.pick(one, ["DMODCLS"]).get("DMODCLS") for one in extensions]
+    return _lacking("objects", found.count("SpecObj"), announced)
 
 
 def _listed(names: Sequence[bytes]) -> int:

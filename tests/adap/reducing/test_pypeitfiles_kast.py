@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
 
 NOT_USED = [f"n01_b{number}.fits.gz" for number in (12, 13, 22, 23, 24, 28)]
 SETUP = f"{kast.SPECTROGRAPH}_A"
-GOOD, BAD = (f"{name}/reduce/{SETUP}/{SETUP}.pypeit" for name in ("good", "bad"))
+GOOD, BAD = (f"{name}/reduce/{SETUP}" for name in ("good", "bad"))
 
 
 @dataclass
@@ -68,7 +68,7 @@ def run(kast_night: Path, real_work_dir: Path, tmp_path_factory: pytest.TempPath
             custom=custom,
             exclude=NOT_USED,
         )
-    bad = root / BAD
+    bad = root / BAD / f"{SETUP}.pypeit"
     bad.write_text(bad.read_text().replace("[rdx]", "[rdx]\n  no_such_parameter = 1"))
     return call(root, real_work_dir)
 
@@ -82,7 +82,7 @@ def test_one_that_fails_costs_the_other_nothing(run: Run) -> None:
 def test_the_products_are_beside_the_file(run: Run) -> None:
     (science,) = run.parts[GOOD]["reductions"][0]["science"]
     assert (science["file"], science["reason"]) == ("n01_b27.fits.gz", "")
-    folder = (run.root / GOOD).parent
+    folder = run.root / GOOD
     assert sorted(path.name[:10] for path in folder.glob("Science/*.fits")) == [
         "spec1d_n01",
         "spec2d_n01",
