@@ -25,7 +25,8 @@ class Case:
 
 
 KPF = {
-    "ingest": Case(change={"end": "2024-01-16", "force": True}),
+    # All files are read; then none has changed
+    "ingest": Case(first={"force": True}, change={"force": False, "end": "2024-01-16"}),
     "progress": Case(change={"require_complete": True}),
     "quicklook": Case(
         first={"levels: L0": True, "start": "20240115.17", "end": "20240115.18", "shown": 1},
