@@ -33,7 +33,7 @@ def uses(name: str, page: Any, lab: Lab, request: pytest.FixtureRequest) -> None
     first = notebook.run(case.button)
     notebook.fill(case.change)
     second = notebook.run(case.button)
-    assert _told(first) != _told(second)
+    assert _plain(first) != _plain(second)
     notebook.look()
 
     _reload_and_stop(notebook, case)
@@ -90,10 +90,6 @@ def _filled_in(case: Case, request: pytest.FixtureRequest) -> Case:
     made = {name: request.getfixturevalue(name) for name in case.needs}
     first = {k: v.format(**made) if isinstance(v, str) else v for k, v in case.first.items()}
     return Case(case.change, first, case.needs, case.button)
-
-
-def _told(result: dict[str, Any]) -> tuple[Any, ...]:
-    return result["outcome"], result["figures"], _plain(result)
 
 
 def _plain(result: dict[str, Any]) -> Any:
