@@ -12,6 +12,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -130,8 +131,10 @@ def scan(root: Path, night: str) -> dict[str, Known]:
                 for entry in entries:
                     match = KPF.filename.fullmatch(entry.name)
                     if match and match["night"] == night and match["suffix"] == suffix:
-                        status = entry.stat()
-                        found[entry.path] = Known(status.st_size, status.st_mtime_ns)
+                        # One that vanished, or a link to nothing, takes no other with it
+                        with suppress(FileNotFoundError):
+                            status = entry.stat()
+                            found[entry.path] = Known(status.st_size, status.st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             continue
     return found
@@ -242,7 +245,7 @@ def _settle(night: str) -> None:
 
 
 def _is_closed(night: str) -> bool:
-    return ObsID(f"KP.{night}.00000.00").time < datetime.now(UTC) - timedelta(days=OPEN_DAYS + 1)
+    return night < f"{datetime.now(UTC) - timedelta(days=OPEN_DAYS):%Y%m%d}"
 
 
 def _prepare() -> None:

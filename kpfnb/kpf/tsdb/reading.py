@@ -27,6 +27,7 @@ from kpfnb.kpf.tsdb.content import (
     Trouble,
 )
 from kpfnb.kpf.tsdb.kinds import number
+from kpfnb.parameters import check_night
 
 STATISTICS = ("average", "stddev", "min", "max")
 """What TELEMETRY has of a sensor; the first is the sensor's own value."""
@@ -79,12 +80,15 @@ def read(
 
     Raises
     ------
-    Refused : it is missing, empty, cut off, not FITS, or was written to meanwhile
+    Refused : it is missing, empty, cut off, not FITS, named by a date that is none, or was written
+        to meanwhile
     """
     path = str(path)
     match = KPF.filename.fullmatch(Path(path).name)
     if not match:
         raise Refused("not named as an observation")
+    if not _is_date(match["night"]):
+        raise Refused(f"named by a date that is none: {match['night']}")
     level = next(level for level, suffix in KPF.levels.items() if suffix == match["suffix"])
     try:
         content = Content(path, match["obsid"], level, look(path), time.time_ns())
@@ -98,6 +102,14 @@ def read(
     except OSError as error:
         raise Refused(error.strerror or str(error)) from None
     return content
+
+
+def _is_date(night: str) -> bool:
+    try:
+        check_night(night)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_units(content: Content, statistics: Sequence[str]) -> None:

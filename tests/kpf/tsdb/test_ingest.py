@@ -259,6 +259,24 @@ def test_names_that_are_no_observation_and_vanished_files_are_told(sqlite, root)
     assert "missing" in str(result) or "No such file" in str(result)
 
 
+def test_links_to_nothing_take_no_other_file_with_them(sqlite, root):
+    paths = [samples.write(root, f"KP.{NIGHT}.0000{number}.00") for number in range(5)]
+    for number in range(30):
+        (paths[0].parent / f"KP.{NIGHT}.100{number:02d}.00.fits").symlink_to(root / "archived")
+    result = ingest.nights(NIGHT)
+    assert (result.taken, result.outcome) == (5, Outcome.SUCCEEDED)
+    assert upkeep.check(NIGHT).stale == ()
+
+
+def test_a_name_with_an_impossible_date_takes_no_other_file_with_it(sqlite, root):
+    good, odd = samples.write(root, FIRST), samples.write(root, "KP.20240230.00001.00")
+    result = ingest.files([good, odd])
+    assert result.taken == 1
+    assert [bad.reason for bad in result.refused] == ["named by a date that is none: 20240230"]
+    again = ingest.nights("20240201", "20240301")
+    assert (again.failed, again.taken) == ({}, 0)
+
+
 def test_bad_nights_are_refused_before_any_work(sqlite, root):
     with pytest.raises(BadParameter):
         ingest.nights("2024")
