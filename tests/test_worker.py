@@ -105,6 +105,7 @@ def test_a_task_tells_how_far_it_is(queue: Queue, start: Start) -> None:
         ("crash", "the task's process was killed by SIGSEGV", "last words"),
         ("vanish", "the task's process ended with code 7", ""),
         ("leave", "SystemExit: I leave", "SystemExit: I leave"),
+        ("unreadable", "RuntimeError: d?.fits is no FITS file", "d\\udcff.fits is no FITS"),
     ],
 )
 def test_a_task_that_takes_its_process_along_is_parked_with_its_last_words(

@@ -95,7 +95,8 @@ def _settle_in(output: int) -> None:
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        stream = open(descriptor, "w", buffering=1, closefd=False)  # noqa: SIM115
+        # A file name that is no UTF-8 must not keep what went wrong from being told
+        stream = open(descriptor, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
     faulthandler.enable(sys.stderr)
     _log_to_output()

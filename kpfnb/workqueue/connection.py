@@ -38,6 +38,8 @@ def connect() -> Redis:
         client: Redis = Redis.from_url(
             _url(),
             decode_responses=True,
+            # A file's name need not be UTF-8, and an error that tells it must still be reported
+            encoding_errors="replace",
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), RETRIES),

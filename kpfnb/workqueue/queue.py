@@ -146,7 +146,8 @@ class Queue:
         verdicts, claims, wait, bell, draining, retries = self._call(
             "turn",
             *(worker, request, want, _ms(rules.lease_seconds), rules.attempts),
-            *(rules.keep_done, rules.keep_events, json.dumps(written)),
+            # Not in ASCII: the server's reader refuses the escape of half a character
+            *(rules.keep_done, rules.keep_events, json.dumps(written, ensure_ascii=False)),
         )
         return Turn(
             tuple(None if one == REFUSED else State(one) for one in verdicts),
@@ -270,7 +271,7 @@ def queues() -> list[str]:
 
 def _result(value: Any) -> str:
     text = json.dumps(plain(value), ensure_ascii=False)
-    size = len(text.encode())
+    size = len(text.encode(errors="replace"))
     # The queue's memory is for queues: what is large belongs into the item's own files
     return text if size <= RESULT_BYTES else json.dumps({"left_out_bytes": size})
 

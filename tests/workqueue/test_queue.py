@@ -103,6 +103,27 @@ def test_a_failure_rests_longer_each_time_and_the_third_is_parked(queue):
     assert turn(queue).claims == ()
 
 
+def test_names_that_are_no_utf_8_are_reported_and_read(queue):
+    queue.load(["a", "b"])
+    bad = "no file d\udcff.fits"
+    one, other = turn(queue, want=2).claims
+    assert queue.beat("w", one, bad)
+    ends = turn(queue, "w", failed(one, bad), done(other, {bad: bad}), want=0)
+    assert ends.verdicts == (State.FAILED, State.DONE)
+    assert queue.item("a").error == queue.item("a").note == "no file d?.fits"
+    assert queue.item("b").result == {"no file d?.fits": "no file d?.fits"}
+    assert [event.why for event in queue.events()] == ["no file d?.fits", ""]
+    assert queue.move("park", [bad]).outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize("begin", [197, 198, 199, 200, 201])
+def test_why_an_attempt_ended_is_not_cut_within_a_character(queue, begin):
+    queue.load(["a"])
+    turn(queue, "w", failed(claim(queue), f"{'x' * begin}→→"), want=0)
+    [event] = queue.events()
+    assert event.why == "x" * min(begin, 200) + ("→" if begin == 197 else "")
+
+
 def test_a_dead_workers_item_is_taken_over_and_the_third_loss_parks_it(queue):
     queue.load(["a", "b"])
     first = claim(queue, "one")

@@ -65,6 +65,13 @@ def crash(item: str, lease: Lease) -> None:
     ctypes.string_at(0)
 
 
+def unreadable(item: str, lease: Lease) -> None:
+    """Tell of a file whose name is no UTF-8."""
+    name = os.fsdecode(b"d\xff.fits")
+    lease.note(f"reading {name}")
+    raise RuntimeError(f"{name} is no FITS file")
+
+
 def leave(item: str, lease: Lease) -> None:
     sys.exit("I leave")
 

@@ -84,11 +84,17 @@ local function renew(name, priority)
   offer(name)
 end
 
+-- The beginning of a text, so many bytes at most, without a part of a character (UTF-8)
+local function beginning(text, bytes)
+  while bytes < #text and math.floor(string.byte(text, bytes + 1) / 64) == 2 do bytes = bytes - 1 end
+  return string.sub(text, 1, bytes)
+end
+
 -- The end of the attempt that runs
 local function record(name, ending, cap, why)
   local worker, attempt, token, begun = unpack(redis.call(
     'HMGET', item_key(name), 'worker', 'attempts', 'token', 'begun'))
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', cap, '*', 'item', name,
     'ending', ending, 'worker', worker or '', 'attempt', attempt or '0', 'token', token or '0',
-    'begun', begun or whole(now), 'why', string.sub(why or '', 1, 200))
+    'begun', begun or whole(now), 'why', beginning(why or '', 200))
 end
