@@ -17,11 +17,12 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import URL, text
 
-from kpfnb import files
+from kpfnb import files, sqlitefile
 from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
-from kpfnb.kpf.tsdb import database
+from kpfnb.kpf.tsdb import database, layout
 
 _SQLITE = b"SQLite format 3\0"
+_OTHER_FILE = "name a file that `kpfnb tsdb backup` wrote"
 _ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -41,9 +42,12 @@ def back_up(target: Path) -> Path:
 def restore(source: Path, *, replace: bool = False) -> None:
     """Make the database what it was when `source` was written.
 
+    A damaged SQLite file is moved aside and kept.
+
     Parameters
     ----------
-    replace : what the database holds now is lost; without it a database that is there is refused
+    replace : what the database holds now is lost; without it a database that is there is refused,
+        of another kpfnb too
 
     Raises
     ------
@@ -59,9 +63,13 @@ def restore(source: Path, *, replace: bool = False) -> None:
     if start != _SQLITE if is_sqlite else not start.startswith(b"PGDMP"):
         raise BadInput(
             f"{source} is no backup of such a database ({where.get_backend_name()})",
-            "name a file that `kpfnb tsdb backup` wrote",
+            _OTHER_FILE,
         )
-    if not replace and _is_there():
+    database.forget()
+    if is_sqlite:
+        _check(source)
+        _clear(Path(str(where.database)))
+    if not replace and database.is_there():
         raise BadInput(
             f"there is a database in {database.describe(where)}",
             "say --replace if it may be lost",
@@ -102,12 +110,25 @@ def add_reader(name: str, password: SecretStr) -> None:
             connection.exec_driver_sql(grant)
 
 
-def _is_there() -> bool:
+def _check(source: Path) -> None:
+    """Any other SQLite file would take the place of the database without a word."""
+    query = "SELECT value FROM about WHERE name = 'schema'"
     try:
-        with database.reading():
-            return True
-    except BadInput:
-        return False
+        with closing(sqlite3.connect(source)) as old:
+            sound = old.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            schema = old.execute(query).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"{source} is no backup: {error}", _OTHER_FILE) from None
+    if not sound:
+        raise BadInput(f"{source} is damaged", "restore another backup")
+    if not schema or schema[0] != str(layout.SCHEMA):
+        raise BadInput(f"{source} is no backup of a database of this kpfnb", _OTHER_FILE)
+
+
+def _clear(target: Path) -> None:
+    """Nothing can be copied into a damaged file."""
+    if target.is_file() and sqlitefile.is_damaged(target):
+        sqlitefile.move_aside(target)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -121,8 +142,6 @@ def _overwrite(source: Path, target: Path) -> None:
     """Copy into the database itself: processes that have it open see the new content."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        if old.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise BadInput(f"{source} is damaged", "restore another backup")
         old.backup(new)
 
 

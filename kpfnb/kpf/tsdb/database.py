@@ -111,6 +111,15 @@ def writing() -> Iterator[Connection]:
             yield connection
 
 
+def is_there() -> bool:
+    """Whether there is a database, of this kpfnb or of another; errors as for `reading`."""
+    where = url()
+    if where.get_backend_name() == "sqlite" and not Path(str(where.database)).is_file():
+        return False
+    with _plainly(), _engine(where).connect() as connection:
+        return connection.dialect.has_table(connection, layout.about.name)
+
+
 def describe(where: URL) -> str:
     """A database for people, without its password."""
     return where.render_as_string(hide_password=True)

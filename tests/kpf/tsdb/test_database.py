@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy, ServiceUnavailable
+from kpfnb.kpf import nightlog
 from kpfnb.kpf.tsdb import backup, database, ingest, layout, query
 from kpfnb.services import postgres
 from tests.kpf.tsdb import samples
@@ -125,3 +126,49 @@ def test_what_is_no_backup_is_refused(sqlite, isolated, content):
         file.write_bytes(content)
     with pytest.raises(BadInput, match="other"):
         backup.restore(file)
+
+
+def test_another_sqlite_file_is_no_backup_and_replaces_nothing(sqlite, root, isolated):
+    samples.write(root, FIRST)
+    ingest.nights(NIGHT)
+    nightlog.add(isolated / "nights.sqlite", nightlog.Entry("run", str(root), NIGHT, ""))
+    with pytest.raises(BadInput, match=r"nights\.sqlite"):
+        backup.restore(isolated / "nights.sqlite", replace=True)
+    assert len(query(["OBJECT"])) == 1
+
+
+def test_a_database_of_another_kpfnb_is_not_overwritten_unasked(
+    any_database, root, isolated, monkeypatch
+):
+    if any_database.startswith("postgresql"):
+        folder = str(postgres.program("pg_dump").parent)
+        monkeypatch.setenv("PATH", folder, prepend=":")
+    samples.write(root, FIRST)
+    ingest.nights(NIGHT)
+    saved = backup.back_up(isolated / "saved")
+    with database.writing() as connection:
+        about = layout.about
+        connection.execute(update(about).where(about.c.name == "schema").values(value="99"))
+    with pytest.raises(BadInput, match="--replace"):
+        backup.restore(saved)
+    with pytest.raises(BadInput, match="schema 99"):
+        query(["OBJECT"])
+
+
+@pytest.mark.parametrize(
+    "damage", [b"no database at all" * 500, b"SQLite format 3\0" + b"\xff" * 9000]
+)
+def test_a_damaged_database_is_restored(sqlite, root, isolated, damage):
+    samples.write(root, FIRST)
+    ingest.nights(NIGHT)
+    saved = backup.back_up(isolated / "saved")
+    database.forget()
+    path = isolated / "work" / database.FILE_NAME
+    for beside in path.parent.glob(f"{path.name}-*"):
+        beside.unlink()
+    path.write_bytes(damage)
+    with pytest.raises(BadInput, match="kpfnb tsdb restore"):
+        query(["OBJECT"])
+    backup.restore(saved)
+    assert len(query(["OBJECT"])) == 1
+    assert [one.read_bytes() for one in path.parent.glob("*.damaged-*")] == [damage]
