@@ -35,7 +35,7 @@ Command = Annotated[list[str], NoDecode]
 
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
-    "sheet_credentials", "useful_warnings",
+    "panels", "sheet_credentials", "useful_warnings",
 )  # fmt: skip
 
 DEMO_MASTERS: list[str] = "kpfnb-demo-drp --ncpus {ncpus} --masters {target}".split()  # noqa: SIM905
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         f"kpfnb:{kpfnb.__version__}", description="image of workers, where cluster is kubernetes"
     )
     workers: int = Field(
-        len(os.sched_getaffinity(0)), ge=1, description="work on so many items at once"
+        default_factory=lambda: _usable_cores(), ge=1, description="work on so many items at once"
     )
     queue_lease_seconds: float = Field(30, gt=0, description="a silent worker's item is taken over")
     queue_heartbeat_seconds: float = Field(10, gt=0, description="a worker renews so often")
@@ -268,6 +268,14 @@ def _default_work_dir() -> Path:
     # A notebook's kernel starts in notebooks/; the file marks the project's top for it
     file = find_file()
     return (file.parent if file else Path.cwd()) / "work"
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        # macOS does not tell
+        return os.cpu_count() or 1
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -219,3 +221,25 @@ def test_exported_settings_are_those_of_a_process_started_elsewhere(
 def test_settings_do_not_change_under_way() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings.load().workers = 5
+
+
+def test_every_path_in_the_file_is_relative_to_it(
+    toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name, field in settings.Settings.model_fields.items() if "Path" in str(field)]
+    toml.write_text("".join(f'{name} = "there/{name}"\n' for name in names))
+    below = tmp_path / "notebooks"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    found = settings.load()
+    assert {name: getattr(found, name) for name in names} == {
+        name: tmp_path / "there" / name for name in names
+    }
+
+
+def test_where_the_system_does_not_tell_which_cores_are_ours() -> None:
+    # As on macOS
+    script = "import os; del os.sched_getaffinity; from kpfnb import settings; "
+    script += "print(settings.load().workers == os.cpu_count())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
