@@ -6,6 +6,9 @@ Exit codes are those of `kpfnb.outcomes`: 0 succeeded, 1 failed, 2 rejected, 3 p
 
 from __future__ import annotations
 
+import codecs
+import errno
+import io
 import json
 import sys
 from pathlib import Path
@@ -21,6 +24,11 @@ from kpfnb.runs.verdict import REFUSALS
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+
+REFUSED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
+)  # fmt: skip
+"""What the system refuses for a reason that a person can mend; other errors are defects."""
 
 
 def _seed_spelling(token: str) -> str:
@@ -64,11 +72,27 @@ def finish(result: Result, *, as_json: bool = False) -> NoReturn:
 
 def main() -> None:
     """The entry point: a mistake of the user's is one clear message, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        codecs.register_error("numbers", _numbers)
+        sys.stdout.reconfigure(errors="numbers")
     try:
         app()
     except KpfnbError as error:
         print(f"kpfnb: {error}", file=sys.stderr)
         sys.exit(REFUSALS.get(type(error).__name__, Outcome.FAILED).exit_code)
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        what = f"{error.filename or 'a file'}: {error.strerror}"
+        told = KpfnbError(what, "get the right to use it, or make room on its disk")
+        print(f"kpfnb: {told}", file=sys.stderr)
+        sys.exit(Outcome.FAILED.exit_code)
+
+
+def _numbers(error: UnicodeError) -> tuple[str, int]:
+    """Characters that the terminal's encoding lacks, as JSON has them too."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 # Each module adds its commands to `app`; heavy libraries are imported inside the commands

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -130,6 +133,43 @@ def test_a_mistake_is_one_message_without_a_traceback(
     told = capsys.readouterr()
     assert told.err == f"kpfnb: {error}\n"
     assert told.out == ""
+
+
+def test_a_terminal_of_few_letters_gets_the_numbers_of_the_others(tmp_path: Path) -> None:
+    place = tmp_path / "Kea é ✔ 🔭"
+    script = "from kpfnb.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--work-dir", str(place), "doctor", "--json"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    told = json.loads(done.stdout.decode("ascii"))
+    assert str(place) in [one["value"] for one in told["settings"]], done.stderr
+
+
+def test_what_the_system_refuses_is_one_message_with_the_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/nights")
+
+    monkeypatch.setattr(kpfnb.cli, "app", fails)
+    with pytest.raises(SystemExit) as caught:
+        kpfnb.cli.main()
+    assert caught.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("kpfnb: /data/nights: Permission denied\n") and "→" in told
+
+
+def test_a_file_that_kpfnb_itself_misses_is_a_defect_to_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "template.html")
+
+    monkeypatch.setattr(kpfnb.cli, "app", fails)
+    with pytest.raises(FileNotFoundError):
+        kpfnb.cli.main()
 
 
 def test_root_options_win_over_the_environment(tmp_path: Path) -> None:
