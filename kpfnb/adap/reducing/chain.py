@@ -13,7 +13,8 @@ from kpfnb.adap.pypeit import installation
 from kpfnb.adap.reducing import stages, task
 from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.adap.reducing.reductions import Part, Reductions, StageDone
-from kpfnb.adap.reducing.stages import Order, Stage, Work
+from kpfnb.adap.reducing.stages import Stage
+from kpfnb.adap.reducing.work import Order, Work
 from kpfnb.errors import BadInput, KpfnbError
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue.lease import Lease
@@ -27,8 +28,8 @@ NOTE_SECONDS = 5.0
 def order(
     spectrograph: str | Path,
     *,
-    source: str = stages.Order.source,
-    backup: str = stages.Order.backup,
+    source: str = Order.source,
+    backup: str = Order.backup,
     custom: str = "",
     exclude: str = "",
     sheet: bool = True,
@@ -37,7 +38,7 @@ def order(
     timeout_minutes: float = 0,
     force: bool = False,
 ) -> Order:
-    """The checked order; see `stages.Order`.
+    """The checked order; see `work.Order`.
 
     Parameters
     ----------
@@ -87,12 +88,13 @@ def run(
 
     Raises
     ------
-    BadInput : no such dataset, or nothing of it can be reduced
+    BadInput : no such dataset, nothing of it can be reduced, or it would be reduced where it is
     StorageError : it can't be brought here, or its results can't be published; they are kept here
     LeaseLost : another worker has it by now
     Busy : another process here is at work on it
     """
     name = str(dataset.parse(name))
+    wanted.check_places(name)
     if dry_run:
         return _dry_run(name, wanted)
     held = lease or Lease("", name, 0, 1, lambda: True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kpfnb import files
 from kpfnb.adap import dataset
-from kpfnb.adap.reducing import stages, workplace
+from kpfnb.adap.reducing import work, workplace
 from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.adap.reducing.reductions import Part, Reductions
 from kpfnb.errors import BadInput
@@ -51,7 +51,7 @@ def _part(item: Item) -> Part:
 
 def _kept(name: str) -> list[Reduction]:
     """The reductions of which a local copy was kept."""
-    complete = stages.local_folder(str(dataset.parse(name))) / dataset.COMPLETE
+    complete = work.local_folder(str(dataset.parse(name))) / dataset.COMPLETE
     folders = [
         path.parent
         for path in sorted(complete.glob(f"*/{workplace.RECORD}"))

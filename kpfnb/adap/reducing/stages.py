@@ -7,16 +7,15 @@ words what it did. Their order is data: `STAGES`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kpfnb import settings, storage
-from kpfnb.adap import dataset, holdings
+from kpfnb import storage
+from kpfnb.adap import holdings
 from kpfnb.adap.dataset import COMPLETE, RAW
 from kpfnb.adap.preparing import trimming
-from kpfnb.adap.profile import Profile
 from kpfnb.adap.pypeit import memory
 from kpfnb.adap.reducing import (
     frames,
@@ -29,105 +28,43 @@ from kpfnb.adap.reducing import (
     workplace,
 )
 from kpfnb.adap.reducing.reduced import Reduction
+from kpfnb.adap.reducing.work import Work
 from kpfnb.adap.scoring import scorecard, scorerow, scoresheet
-from kpfnb.adap.scoring.scorecard import Scorecard
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
-from kpfnb.storage import Location
+from kpfnb.storage import names
 from kpfnb.storage.carried import readable
-from kpfnb.workqueue.lease import Lease
 
-PLANS = "plans"
-
-
-@dataclass(frozen=True)
-class Order:
-    """How datasets are to be reduced; the same for all of a queue.
-
-    Attributes
-    ----------
-    profile : of the spectrograph
-    source, backup : where datasets are, and where their results are kept once more (`REMOTE:` or
-        a folder); no backup if empty
-    custom : folder of datasets' own parameter and reduction files; '' for none
-    exclude : file that names frames not to be used; '' for none
-    sheet : write scorecards into the sheet
-    keep : leave the local copy
-    """
-
-    profile: Profile
-    source: str = holdings.DATA
-    backup: str = holdings.BACKUP
-    custom: str = ""
-    exclude: str = ""
-    sheet: bool = True
-    keep: bool = False
-    silence_minutes: float = 30
-    timeout_minutes: float = 0
-    force: bool = False
-
-
-@dataclass
-class Work:
-    """A dataset on its way.
-
-    Attributes
-    ----------
-    lease : the right to publish it
-    tell : called with what is being done
-    plans : the folders of its reduction files, by the folder of results that each is for
-    reductions : what was made
-    """
-
-    name: str
-    order: Order
-    lease: Lease
-    tell: Callable[[str], None]
-    progress: bool = True
-    plans: dict[str, Path] = field(default_factory=dict)
-    reductions: list[Reduction] = field(default_factory=list)
-    scorecards: list[Scorecard] = field(default_factory=list)
-
-    @property
-    def folder(self) -> Path:
-        """Its local place."""
-        return local_folder(self.name)
-
-    @property
-    def complete(self) -> Path:
-        """The local folder of its raw frames and reductions."""
-        return self.folder / COMPLETE
-
-    @property
-    def remote(self) -> Location:
-        """Where its raw frames and reductions are on the remote."""
-        return storage.at(self.order.source) / self.name / COMPLETE
-
-    @property
-    def logs(self) -> list[Path]:
-        """PypeIt's own log of each reduction file that was run."""
-        plans = (path for one in self.reductions for path in one.output.glob("*/*.pypeit"))
-        return sorted(path.with_suffix(".log") for path in plans)
-
-
-def local_folder(name: str) -> Path:
-    """The local place of a dataset, `<work_dir>/datasets/mask/config/date`."""
-    return settings.load().work_dir / dataset.FOLDER / name
+PLANS, ASIDE = "plans", "aside"
+"""Below the local place of a dataset: its reduction files, and raw frames that only are there."""
 
 
 def download(work: Work) -> str:
     """Bring the raw frames here, verified; what is here and the same is not brought again."""
-    raw = work.remote / RAW
+    raw, here = work.remote / RAW, work.complete / RAW
     try:
-        # A frame that was taken out of the dataset goes here, too
-        carried = storage.carry(raw, work.complete / RAW, mirror=True, progress=work.progress)
+        carried = storage.carry(raw, here, progress=work.progress)
     except BadInput as error:
         raise BadInput(
             f"dataset {work.name} has no {COMPLETE}/{RAW} in {work.order.source} ({error.what})",
             "check its name; a dataset without science, flat and arc frames is incomplete",
         ) from error
     publication.check(carried)
-    return f"{len(carried.items)} frames, {readable(sum(one.size for one in carried.items))}"
+    told = f"{len(carried.items)} frames, {readable(sum(one.size for one in carried.items))}"
+    aside = _put_aside(here, {one.path for one in carried.items}, work.folder / ASIDE)
+    return told + (f"; {aside} that are only here put aside" if aside else "")
+
+
+def _put_aside(raw: Path, wanted: Collection[str], aside: Path) -> int:
+    """Move frames away that are not wanted: taken out of the dataset, or never brought to it."""
+    paths = [path for path in _files(raw) if path.relative_to(raw).as_posix() not in wanted]
+    for path in paths:
+        target = aside / path.relative_to(raw)
+        while target.exists():
+            target = target.with_name(f"{target.name}~")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    return len(paths)
 
 
 def trim(work: Work) -> str:
@@ -232,8 +169,7 @@ def publish(work: Work) -> str:
 
 def back_up(work: Work) -> str:
     """Make the backup of the results the same as they are on the remote."""
-    label, colon, _ = work.order.backup.partition(":")
-    if not work.order.backup or (colon and label not in settings.load().remotes):
+    if not work.order.has_backup:
         return "no backup remote"
     carried = holdings.sync_backups(
         [work.name], source=work.order.source, backup=work.order.backup, progress=work.progress
@@ -250,9 +186,13 @@ def tell_sheet(work: Work) -> str:
 
 
 def clean_up(work: Work) -> str:
-    """Remove the local copy: all of it is on the remote."""
+    """Remove the local copy where all of it is on the remote, or made anew from that."""
     if work.order.keep:
         return f"kept in {work.folder}"
+    below = (path.relative_to(work.folder) for path in _files(work.folder))
+    if others := sorted(str(path) for path in below if not _is_on_remote(path.parts, work.plans)):
+        more = f" and {len(others) - 1} more" if others[1:] else ""
+        return f"kept in {work.folder}: {others[0]}{more} on no remote"
     leaving = work.folder.with_name(f"{work.folder.name}.leaving")
     if leaving.exists():
         shutil.rmtree(leaving)
@@ -260,6 +200,21 @@ def clean_up(work: Work) -> str:
     work.folder.rename(leaving)
     shutil.rmtree(leaving)
     return "local copy removed"
+
+
+def _is_on_remote(parts: Sequence[str], reductions: Iterable[str]) -> bool:
+    """Whether a file below a dataset's local place is of what was brought, made and published."""
+    if parts[0] != COMPLETE:
+        return parts[0] == PLANS
+    own = (RAW, *reductions)
+    put_aside = tuple(f"{name}." for name in reductions)
+    return parts[1] in own or parts[1].startswith((publication.STAGED, *put_aside))
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files below a folder, but for what a killed writer left."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    return [path for path in found if not names.is_unfinished(path.name)]
 
 
 @dataclass(frozen=True)

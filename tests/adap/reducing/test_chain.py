@@ -282,6 +282,50 @@ def test_a_dataset_that_is_not_there(data: Path, reduce: Callable[..., Reduction
         reduce(name="NGC1eh")
 
 
+@pytest.mark.parametrize("what", ["source", "backup", "folder", "link"])
+def test_what_is_worked_on_is_never_a_remote_too(
+    tmp_path: Path,
+    reduce: Callable[..., Reductions],
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    datasets.write(tmp_path / "work/datasets", NAME)
+    data = datasets.remotes(tmp_path, monkeypatch)
+    datasets.write(data, NAME)
+    (tmp_path / "link").symlink_to(tmp_path / "work/datasets")
+    places = {"data": str(data), "backup": str(tmp_path / "remote/backup")}
+    options = {"folder": {"source": "work/datasets"}, "link": {"source": str(tmp_path / "link")}}
+    if what in ("source", "backup"):
+        name = {"source": "data"}.get(what, what)
+        monkeypatch.setenv(
+            "KPFNB_REMOTES", json.dumps({**places, name: str(tmp_path / "work/datasets")})
+        )
+    before = below(tmp_path / "work/datasets")
+    with pytest.raises(BadInput, match=r"is the folder in which .* is reduced"):
+        reduce(**options.get(what, {}))
+    assert below(tmp_path / "work/datasets") == before
+
+
+def test_raw_frames_that_only_are_here_are_never_deleted(
+    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+) -> None:
+    local = tmp_path / "work/datasets" / NAME
+    for name in ("d8.fits", "d9.fits"):
+        (local / "complete/raw").mkdir(parents=True, exist_ok=True)
+        (local / "complete/raw" / name).write_text(f"{name}, moved here and not uploaded")
+    made = reduce()
+    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    assert (local / "aside/d8.fits").read_text() == "d8.fits, moved here and not uploaded"
+    told = {stage.name: stage.detail for stage in made.parts[0].stages}
+    assert "2 that are only here put aside" in told["download"]
+    assert told["clean up"].startswith("kept in ") and "aside/d8.fits" in told["clean up"]
+    # Another one of that name
+    (local / "complete/raw/d8.fits").write_text("another")
+    reduce()
+    assert (local / "aside/d8.fits").read_text() == "d8.fits, moved here and not uploaded"
+    assert (local / "aside/d8.fits~").read_text() == "another"
+
+
 def test_a_dry_run_changes_nothing(data: Path, tmp_path: Path) -> None:
     before = below(tmp_path)
     made = chain.run(NAME, chain.order("keck_deimos"), dry_run=True)

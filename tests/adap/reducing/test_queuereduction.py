@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kpfnb import files
-from kpfnb.adap.reducing import queuereduction, stages
+from kpfnb.adap.reducing import queuereduction, work
 from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
@@ -47,7 +47,7 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
         Report(claims[OTHER], Ending.FAILED, error=f"{OTHER}: no arc", final=True, seconds=1),
     ]
     queue.turn("w", "2", reports, want=0)
-    folder = stages.local_folder(NAME) / "complete/reduce"
+    folder = work.local_folder(NAME) / "complete/reduce"
     kept = Reduction(folder, {"frames": {}}, problems=("told",))
     files.write_json(folder / "reduction.json", kept.to_dict())
     files.write_json(folder.with_name("reduce_2") / "reduction.json", {"outcome": None})

@@ -10,7 +10,7 @@ import pytest
 from kpfnb.adap import profile
 from kpfnb.adap.reducing import reduction, stages
 from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.adap.reducing.stages import Order, Work
+from kpfnb.adap.reducing.work import Order, Work
 from kpfnb.errors import BadInput
 from kpfnb.workqueue.lease import Lease
 from tests.adap.datasets import NAME, below
@@ -35,6 +35,30 @@ def test_the_local_copy_goes_in_one_step(monkeypatch: pytest.MonkeyPatch) -> Non
     write(one.folder.with_name(f"{one.folder.name}.leaving") / "old.fits")
     assert stages.clean_up(one) == "local copy removed"
     assert not below(one.folder.parent)
+
+
+@pytest.mark.parametrize(
+    ("path", "goes"),
+    [
+        ("complete/raw/d1.fits", True),
+        ("complete/reduce/reduction.json", True),
+        ("complete/reduce.failed/reduction.json", True),
+        ("complete/publishing_reduce.json", True),
+        ("complete/.kpfnb-x", True),
+        ("plans/reduce/A/A.pypeit", True),
+        ("complete/reduce-by-hand/reduction.json", False),
+        ("complete/1D_Coadd/coadd.json", False),
+        ("incomplete/raw/d2.fits", False),
+        ("notes.txt", False),
+    ],
+)
+def test_only_what_is_on_the_remote_goes(path: str, goes: bool) -> None:
+    one = work()
+    one.plans = {"reduce": one.folder / "plans/reduce"}
+    write(one.folder / path)
+    told = stages.clean_up(one)
+    assert (one.folder / path).exists() is not goes
+    assert told == "local copy removed" if goes else path in told
 
 
 def test_a_copy_that_is_to_be_kept_stays() -> None:
