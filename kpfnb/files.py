@@ -1,22 +1,39 @@
-"""Files that are whole or not there: temporary name, sync, rename."""
+"""Files that are whole or not there: temporary name, sync, rename.
+
+A writer that is killed leaves its temporary file. The next one in that directory removes it, where
+it is certain that nobody writes it any more: its name tells the machine and the process.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kpfnb.errors import BadInput
 
 TEMPORARY_PREFIX = ".kpfnb-"
+QUIET_SECONDS = 86400
+"""On another machine nobody sees a process: what nobody has changed for so long is a dead one's."""
 
 # The only portable way to read the umask is to set it; done once, before there are threads
 UMASK = os.umask(0o022)
 os.umask(UMASK)
+
+_TEMPORARY = re.compile(
+    rf"{re.escape(TEMPORARY_PREFIX)}(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-\w{{8}}(\..*)?"
+)
+_swept: set[Path] = set()
+"""The directories in which this process has looked for leftovers."""
 
 
 @contextmanager
@@ -27,9 +44,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-        dir=target.parent, prefix=TEMPORARY_PREFIX, suffix=target.suffix
-    )
+    _sweep(target.parent)
+    prefix = f"{TEMPORARY_PREFIX}{_machine()}-{os.getpid()}-"
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=target.suffix)
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -70,3 +87,41 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what dead writers have left in a directory, when this process first writes there."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    # Untidiness is no reason not to write
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            # Another process may be at it too
+            with suppress(FileNotFoundError):
+                if match and _is_left(entry, match["machine"], int(match["pid"])):
+                    os.unlink(entry)  # noqa: PTH108
+
+
+def _is_left(entry: os.DirEntry[str], machine: str, pid: int) -> bool:
+    if machine != _machine():
+        return time.time() - entry.stat(follow_symlinks=False).st_ctime > QUIET_SECONDS
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        # Another user's
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    """Names what numbers its processes by itself: a machine, or a container on one."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]

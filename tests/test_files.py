@@ -116,6 +116,73 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     assert left.name.startswith(files.TEMPORARY_PREFIX)
 
 
+WRITES = "import sys; from kpfnb import files; files.write_text(sys.argv[1], 'new')"
+
+
+def write_elsewhere(path: Path) -> None:
+    """In another process: one looks for leftovers when it first writes in a directory."""
+    subprocess.run([sys.executable, "-c", WRITES, str(path)], check=True)
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    write_elsewhere(tmp_path / "b.txt")
+    assert [one.name for one in tmp_path.iterdir()] == ["b.txt"]
+
+
+WAITS = """
+import sys
+from kpfnb import files
+with files.replacing(sys.argv[1]) as temporary:
+    print(temporary, flush=True)
+    input()
+    temporary.write_text("whole")
+"""
+
+
+def test_what_a_living_writer_writes_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITS, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdout
+        temporary = Path(writer.stdout.readline().strip())
+        write_elsewhere(tmp_path / "b.txt")
+        assert temporary.exists()
+        writer.communicate("\n")
+    assert (writer.returncode, path.read_text()) == (0, "whole")
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(1, True), (23, True), (25, False)])
+def test_of_another_machine_it_goes_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, stays: bool
+) -> None:
+    # Process 1 is always there, but here
+    left = tmp_path / f"{files.TEMPORARY_PREFIX}0123abcd-1-q_8wxyz_.fits"
+    left.touch()
+    later = left.stat().st_ctime + hours * 3600
+    monkeypatch.setattr(files.time, "time", lambda: later)
+    files.write_text(tmp_path / "b.txt", "")
+    assert left.exists() == stays
+
+
+@pytest.mark.parametrize("name", ["0123456789abcdef", "qa", "0123abcd-x", ""])
+def test_what_others_have_hidden_is_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    hidden = tmp_path / f"{files.TEMPORARY_PREFIX}{name}"
+    hidden.touch()
+    later = hidden.stat().st_ctime + 1e6
+    monkeypatch.setattr(files.time, "time", lambda: later)
+    files.write_text(tmp_path / "b.txt", "")
+    assert hidden.exists()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 KB."""
