@@ -95,8 +95,11 @@ class Events:
             self._again.set()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             self._again.clear()
+            # Asked after that, or the call of `stop` in between would be forgotten
+            if self._stopping.is_set():
+                return
             self._places = _places(self._tops)
             if not self._places:
                 # Not there yet; `check` tells when it is

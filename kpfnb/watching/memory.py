@@ -1,7 +1,6 @@
 """What a watcher has handled, on disk: a restart goes on, and nothing is done twice unless touched.
 
-One row a file: what it looked like when it was handed out, and what became of it. A database that
-is damaged is set aside, and a new one begun: what was handled is then looked at again.
+One row a file: what it looked like when it was handed out, and what became of it.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 
 from kpfnb import sqlitefile
-from kpfnb.watching.kind import Stamp
+from kpfnb.watching.kind import Ended, Fate, Stamp
 
 SCHEMA = 1
 REASON_LENGTH = 500
@@ -61,14 +60,34 @@ class Row:
     reason: str = ""
 
 
+def mend(path: Path) -> str:
+    """Set a damaged database aside, before anybody opens it; says so, or ''.
+
+    A new one is begun then: what was handled is looked at again.
+    """
+    if path.exists() and sqlitefile.is_damaged(path):
+        return f"the memory was damaged; it is now {sqlitefile.move_aside(path).name}"
+    return ""
+
+
+def after(row: Row, end: Ended) -> Row:
+    """What to remember of a file that was handled."""
+    if end.fate is Fate.DONE:
+        return replace(row, state=State.DONE, renewed=False, reason=end.reason)
+    if end.fate is Fate.GONE:
+        return replace(row, state=State.GONE, reason=end.reason)
+    if end.fate is Fate.POSTPONED:
+        return row
+    return replace(row, state=State.FAILED, attempts=row.attempts + 1, reason=end.reason)
+
+
 class Memory:
-    """The database of one watcher; one object a thread."""
+    """The database of one watcher; one object a thread.
+
+    `sqlite3.DatabaseError` where it is damaged; see `mend`.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.notes: list[str] = []
-        if path.exists() and sqlitefile.is_damaged(path):
-            aside = sqlitefile.move_aside(path)
-            self.notes.append(f"the memory was damaged; it is now {aside.name}")
         self._connection = _open(path)
 
     def __enter__(self) -> Memory:
@@ -83,8 +102,8 @@ class Memory:
         self._connection.close()
 
     def known(self, folder: str) -> dict[str, Stamp]:
-        """The files of a folder that are remembered, by name."""
-        query = "SELECT name, size, modified_ns FROM file WHERE folder = ?"
+        """The files of a folder that are remembered and were there last, by name."""
+        query = "SELECT name, size, modified_ns FROM file WHERE folder = ? AND state <> 'gone'"
         return {row[0]: Stamp(row[1], row[2]) for row in self._connection.execute(query, (folder,))}
 
     def find(self, path: str) -> Row | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -98,7 +99,7 @@ class Overview(Brief):
         figure = Figure(figsize=(8, 1.2 + 1.8 * max(1, len(self.watchers))), layout="constrained")
         panels = figure.subplots(max(1, len(self.watchers)), sharex=True, squeeze=False)[:, 0]
         for panel, one in zip(panels, self.watchers, strict=False):
-            hours = _by_hour(one)
+            hours, trouble = _by_hour(one)
             panel.hist(
                 [hours[state] for state in COLOURS],
                 bins=list(range(-HOURS, 1)),
@@ -106,7 +107,8 @@ class Overview(Brief):
                 color=list(COLOURS.values()),
                 label=list(COLOURS),
             )
-            panel.set(title=pictures.literal(one.name), ylabel="files an hour", xlim=(-HOURS, 0))
+            title = pictures.literal(f"{one.name}{trouble}")
+            panel.set(title=title, ylabel="files an hour", xlim=(-HOURS, 0))
             panel.set_ylim(0, max(1, panel.get_ylim()[1]))
             panel.yaxis.get_major_locator().set_params(integer=True)
             panel.legend(loc="upper left", frameon=False)
@@ -164,6 +166,8 @@ def remarks_on(one: Status) -> Iterator[str]:
         yield f"{one.name} waits: {one.trouble}"
     if one.mode.startswith("polling:"):
         yield f"{one.name} is {one.mode}"
+    for what in one.unread[:SHOWN]:
+        yield f"{one.name}: {what}"
     for path, why in one.not_whole[:SHOWN]:
         yield f"{one.name}: {path} is not whole ({why})"
     for path, why in one.failing[:SHOWN]:
@@ -179,11 +183,14 @@ def _row(one: Status, zone: ZoneInfo) -> dict[str, str | int]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _by_hour(one: Status) -> dict[str, list[float]]:
-    """When files ended, in hours before now, by how they ended."""
+def _by_hour(one: Status) -> tuple[dict[str, list[float]], str]:
+    """When files ended, in hours before now, by how they ended; why that can't be told."""
     now = datetime.now(UTC)
     hours: dict[str, list[float]] = {str(state): [] for state in (State.DONE, State.FAILED)}
-    with Memory(Path(one.folder) / MEMORY) as memory:
-        for moment, state in memory.ended_since((now - timedelta(hours=HOURS)).timestamp()):
-            hours[state].append((moment - now.timestamp()) / 3600)
-    return hours
+    try:
+        with Memory(Path(one.folder) / MEMORY) as memory:
+            for moment, state in memory.ended_since((now - timedelta(hours=HOURS)).timestamp()):
+                hours[state].append((moment - now.timestamp()) / 3600)
+    except sqlite3.Error as error:
+        return hours, f": its memory can't be read ({error})"
+    return hours, ""

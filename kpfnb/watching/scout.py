@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from kpfnb.watching import scanning
 from kpfnb.watching.arrivals import Arrivals, Pace
 from kpfnb.watching.kind import Kind, Stamp
 from kpfnb.watching.memory import Memory, Row, State
+
+logger = logging.getLogger(__name__)
 
 SWEEPS_SECONDS = (0.2, 2.0, 10.0)
 """A new folder is looked at so long after it was told of: what was in it first is not told."""
@@ -31,7 +33,7 @@ class Scout:
     ----------
     memory_path : the thread has its own connection
     trouble : told what could not be looked at
-    done : told of each look at the whole tree that was completed
+    done : told of the end of each look at the whole tree, with what it had to leave out
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class Scout:
         *,
         post: Post,
         trouble: Callable[[str], None],
-        done: Callable[[], None],
+        done: Callable[[Sequence[str]], None],
     ) -> None:
         self.is_busy = False
         self.scans = 0
@@ -83,7 +85,7 @@ class Scout:
         due = [folder for when, folder in self._sweeps if when <= now]
         self._sweeps = [(when, folder) for when, folder in self._sweeps if when > now]
         for folder in dict.fromkeys(due):
-            self._walk(Path(folder), memory, self._arrivals.found)
+            self._walk(Path(folder), memory, self._arrivals.found, self._tell)
         if now >= self._next_scan and not self.is_busy and not self._is_enough:
             self.is_busy = True
             threading.Thread(target=self._scan, name="scan", daemon=True).start()
@@ -93,23 +95,28 @@ class Scout:
         return self._pace.once and self.scans > 0
 
     def _scan(self) -> None:
-        """In the thread."""
+        """In the thread: the border of a look; whatever ends it early is told."""
+        unread: list[str] = []
         try:
             with Memory(self._memory_path) as memory:
                 first = not memory.fact("scanned")
                 for top in self._kind.tops:
-                    self._walk(top, memory, partial(self._offer, memory, first))
+                    self._walk(top, memory, partial(self._offer, memory, first), unread.append)
                 if not self._stopping.is_set():
                     memory.keep_fact("scanned", "yes")
-        except sqlite3.Error as error:
-            self._tell(f"the memory can't be used: {error}")
-        finally:
-            self._post(self._scanned)
+        except Exception as error:
+            logger.exception("the look at %s", self._kind.root)
+            unread.append(f"the look ended early: {error}")
+        self._post(partial(self._scanned, unread))
 
     def _walk(
-        self, top: Path, memory: Memory, offer: Callable[[str, dict[str, Stamp]], None]
+        self,
+        top: Path,
+        memory: Memory,
+        offer: Callable[[str, dict[str, Stamp]], None],
+        trouble: Callable[[str], None],
     ) -> None:
-        for folder, found in scanning.changed(top, self._kind.wanted, memory.known, self._tell):
+        for folder, found in scanning.changed(top, self._kind.wanted, memory.known, trouble):
             if self._stopping.is_set():
                 return
             offer(folder, found)
@@ -127,9 +134,11 @@ class Scout:
     def _tell(self, text: str) -> None:
         self._post(partial(self._trouble, text))
 
-    def _scanned(self) -> None:
+    def _scanned(self, unread: Sequence[str]) -> None:
         # The hour begins when the look has ended, however long it took
         self.is_busy = False
         self.scans += 1
         self._next_scan = time.monotonic() + self._pace.rescan_seconds
-        self._done()
+        for text in unread:
+            self._trouble(text)
+        self._done(unread)

@@ -46,7 +46,8 @@ class Status:
     in_work, not_whole, failing : names, the last two with reasons; the first ones where many
     trouble : what keeps it from working just now
     heartbeat : when this was written
-    scanned : when the last look at the whole tree was completed; '' before the first
+    scanned : when the last look at the whole tree ended; '' before the first
+    unread : what that look had to leave out, and why; the first ones where many
     """
 
     name: str
@@ -57,6 +58,7 @@ class Status:
     since: str = ""
     heartbeat: str = ""
     scanned: str = ""
+    unread: tuple[str, ...] = ()
     mode: str = ""
     seen: int = 0
     done: int = 0
@@ -75,7 +77,7 @@ class Status:
         """Whether somebody has to look."""
         if self.life in (Life.DIED, Life.SILENT):
             return Outcome.CRASHED
-        if self.trouble or self.given_up or self.failing or self.not_whole:
+        if self.trouble or self.given_up or self.failing or self.not_whole or self.unread:
             return Outcome.PARTIAL
         return Outcome.SUCCEEDED
 
@@ -121,7 +123,8 @@ def _read(file: Path) -> Status:
         known = {field.name for field in fields(Status)}
         chosen = {name: value for name, value in values.items() if name in known}
         chosen |= {n: tuple(map(tuple, chosen[n])) for n in ("not_whole", "failing")}
-        chosen |= {"life": Life(chosen["life"]), "in_work": tuple(chosen["in_work"])}
+        chosen |= {n: tuple(chosen.get(n, ())) for n in ("in_work", "unread")}
+        chosen |= {"life": Life(chosen["life"])}
         return Status(**chosen | {"folder": str(file.parent)})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{file} is no watcher's status: {error}", "remove it") from None

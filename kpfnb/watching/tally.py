@@ -64,9 +64,10 @@ class Tally:
         logger.warning("%s: %s", self._status.name, text)
         self._status = replace(self._status, last_error=f"{status.utc()} {text}")
 
-    def scanned(self) -> None:
-        """The whole tree was looked at."""
-        self._status = replace(self._status, scanned=status.utc())
+    def scanned(self, unread: Sequence[str]) -> None:
+        """The whole tree was looked at, but for what could not be read."""
+        some = tuple(unread[:MOST_NAMED])
+        self._status = replace(self._status, scanned=status.utc(), unread=some)
 
     def started(self, paths: Sequence[str]) -> None:
         """These were handed out."""

@@ -20,7 +20,7 @@ from kpfnb.watching.arrivals import Arrivals, Pace
 from kpfnb.watching.events import Changes, Events
 from kpfnb.watching.hands import Hands
 from kpfnb.watching.kind import Ended, Fate, Kind, Task, stamp
-from kpfnb.watching.memory import Memory, Row, State
+from kpfnb.watching.memory import Memory, Row, State, after, mend
 from kpfnb.watching.scout import Scout
 from kpfnb.watching.status import Life
 from kpfnb.watching.tally import Tally
@@ -50,6 +50,8 @@ class Watcher:
         self._next_check = 0.0
         self._pause_until = 0.0
         post = self._inbox.put
+        self._unwritten = ""
+        mended = mend(folder / MEMORY)
         self._memory = Memory(folder / MEMORY)
         self._arrivals = Arrivals(kind, self._memory, pace)
         self._hands = Hands(kind, post=post, ended=self._ended)
@@ -68,8 +70,10 @@ class Watcher:
             *(kind, folder / MEMORY, self._arrivals, pace),
             post=post,
             trouble=self.tally.error,
-            done=self.tally.scanned,
+            done=self._scanned,
         )
+        if mended:
+            self.tally.error(mended)
 
     def stop(self) -> None:
         """Finish what is handed out, and end; safe in a signal handler."""
@@ -81,11 +85,10 @@ class Watcher:
 
         Raises
         ------
-        Busy, BadSettings, ServiceUnavailable : with `Pace.once`, the kind's turn can't be had
+        Busy, BadSettings, ServiceUnavailable : with `Pace.once`, the kind's turn can't be had, or
+            the memory can't be written
         """
         with self._memory, self._kind.life():
-            for note in self._memory.notes:
-                self.tally.error(note)
             self._take_up()
             if not self._pace.once:
                 self._events.start()
@@ -136,15 +139,20 @@ class Watcher:
         return max(floor, min(moments) - time.monotonic())
 
     def _take_up(self) -> None:
-        """Go on with what an earlier watcher left."""
+        """Go on with what an earlier watcher left; what vanished is left to the first scan."""
         for row in self._memory.unfinished():
             now = stamp(row.path)
             if now is None:
-                self._remember([replace(row, state=State.GONE)])
-            elif row.state is State.TAKEN or row.stamp != now or self._pace.once:
+                continue
+            if row.state is State.TAKEN or row.stamp != now or self._pace.once:
                 self._arrivals.note(row.path, now, self._pace.quiet_seconds)
             elif row.attempts < self._pace.attempts:
                 self._arrivals.note(row.path, now, self._pace.retry_seconds)
+
+    def _scanned(self, unread: Sequence[str]) -> None:
+        self.tally.scanned(unread)
+        rows = [row for row in self._memory.unfinished() if row.path not in self._arrivals.in_work]
+        self._remember([replace(row, state=State.GONE) for row in rows if not stamp(row.path)])
 
     def _changed(self, changes: Changes) -> None:
         self._arrivals.changed(changes.files)
@@ -167,6 +175,8 @@ class Watcher:
                 self._start(rows)
             elif rows:
                 self._arrivals.put_back(rows)
+                if self._pace.once and not self._hands.calls:
+                    raise ServiceUnavailable(self._unwritten, "make room on its disk")
         self._hands.rest()
 
     def _is_our_turn(self) -> bool:
@@ -227,21 +237,13 @@ class Watcher:
         try:
             if self._owed:
                 self._memory.put(self._owed)
+                if self.tally.trouble == self._unwritten:
+                    self.tally.trouble = ""
         except sqlite3.OperationalError as error:
-            self._pause(f"the memory can't be written: {error}")
+            self._unwritten = f"the memory can't be written: {error}"
+            self._pause(self._unwritten)
             # What is not handed out need not be remembered
             self._owed = [row for row in self._owed if row.state is not State.TAKEN]
             return False
         self._owed = []
         return True
-
-
-def after(row: Row, end: Ended) -> Row:
-    """What to remember of a file that was handled."""
-    if end.fate is Fate.DONE:
-        return replace(row, state=State.DONE, renewed=False, reason=end.reason)
-    if end.fate is Fate.GONE:
-        return replace(row, state=State.GONE, reason=end.reason)
-    if end.fate is Fate.POSTPONED:
-        return row
-    return replace(row, state=State.FAILED, attempts=row.attempts + 1, reason=end.reason)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_polling_sees_the_same(top: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 LIMITED = """
 import sys
+import threading
 from pathlib import Path
 from kpfnb.watching import events
 Path("/proc/sys/user/max_inotify_watches").write_text("1")
@@ -143,3 +145,20 @@ def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
 )
 def test_what_is_a_limit(error: Exception, limit: bool) -> None:
     assert events._is_limit(error) is limit
+
+
+def test_it_ends_where_stop_is_called_while_the_watch_begins(top: Path) -> None:
+    told = Events([top], wanted=lambda path: True, tell=lambda changes: None)
+
+    class Early(threading.Event):
+        """`stop` is called just before the watch begins anew."""
+
+        def clear(self) -> None:
+            told._stopping.set()
+            self.set()
+            super().clear()
+
+    told._again = Early()
+    told.start()
+    told._thread.join(5)
+    assert not told._thread.is_alive()

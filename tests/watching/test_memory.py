@@ -9,7 +9,7 @@ import pytest
 
 from kpfnb.errors import BadInput
 from kpfnb.watching.kind import Stamp
-from kpfnb.watching.memory import REASON_LENGTH, Memory, Row, State
+from kpfnb.watching.memory import REASON_LENGTH, Memory, Row, State, mend
 
 STAMP = Stamp(5760, 1_700_000_000_000_000_001)
 
@@ -57,11 +57,25 @@ def test_a_damaged_one_is_set_aside(file: Path, damage: bytes) -> None:
     with Memory(file) as memory:
         memory.put([row("a")])
     file.write_bytes(damage)
+    assert bool(mend(file)) is bool(damage)
     with Memory(file) as memory:
         assert memory.unfinished() == []
-        assert memory.notes == ([] if not damage else memory.notes)
-        assert bool(memory.notes) is bool(damage)
         memory.put([row("a")])
+    assert mend(file) == ""
+
+
+def test_whoever_only_looks_sets_nothing_aside(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"nonsense" * 2000)
+    with pytest.raises(sqlite3.DatabaseError):
+        Memory(file)
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
+def test_what_is_gone_is_not_known_to_a_scan(file: Path) -> None:
+    with Memory(file) as memory:
+        memory.put([row("a"), row("b", State.GONE)])
+        assert memory.known("/data/L0/20240115") == {"a": STAMP}
 
 
 def test_one_of_a_newer_version_is_refused(file: Path) -> None:

@@ -62,6 +62,16 @@ def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir
     assert [sum(bar.get_height() for bar in bars) for bars in (done, failed)] == [1, 1]
 
 
+def test_a_damaged_memory_is_told_and_left_to_its_watcher(tree: Tree, work_dir: Path) -> None:
+    folder = status.folder(work_dir, "test")
+    once(tree.kind(), folder)
+    (folder / "memory.sqlite").write_bytes(b"nonsense" * 2000)
+    before = sorted(folder.iterdir())
+    title = overview.look().plot().axes[0].get_title()
+    assert title == "test: its memory can't be read (file is not a database)"
+    assert sorted(folder.iterdir()) == before
+
+
 def test_one_of_several_by_name(tree: Tree, work_dir: Path) -> None:
     for name in ("process", "ingest"):
         once(tree.kind(name=name), status.folder(work_dir, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -263,6 +264,102 @@ def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
     go_on.set()
     wait_until(lambda: running.tally.now.life is Life.STOPPED)
     assert tree.names() == ["a.fits"]
+
+
+def test_one_that_was_gone_and_is_there_again_as_it_was_is_found(
+    tree: Tree, tmp_path: Path
+) -> None:
+    tree.write("a.fits")
+    tree.told = Fate.GONE
+    once(tree.kind(), tmp_path / "watch")
+    tree.told = Fate.DONE
+    once(tree.kind(), tmp_path / "watch")
+    once(tree.kind(), tmp_path / "watch")
+    assert tree.names() == ["a.fits", "a.fits"]
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_failed_file_that_vanished_needs_nobody_any_more(
+    tree: Tree, start: Start, attempts: int
+) -> None:
+    path = tree.write("a.fits")
+    tree.told = Fate.FAILED
+    pace = replace(QUICK, attempts=attempts, retry_seconds=3600, rescan_seconds=0.2)
+    running = start(pace=pace)
+    wait_until(lambda: len(running.tally.now.failing) == 1)
+    path.unlink()
+    wait_until(lambda: running.tally.now.failing == ())
+    assert running.tally.now.given_up == 0
+    assert running.tally.now.outcome == "succeeded"
+
+
+def test_a_folder_that_can_not_be_read_is_no_success(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.write("a.fits")
+    tree.write("b.fits", "20240116")
+    bad = str(tree.top / "20240116")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> object:
+        if folder == bad:
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        ended = once(tree.kind(), tmp_path / "watch").tally.now
+    assert (ended.done, ended.outcome) == (1, "partial")
+    assert ended.unread == (f"{bad} can't be read: Permission denied",)
+    assert once(tree.kind(), tmp_path / "watch").tally.now.outcome == "succeeded"
+    assert tree.names() == ["a.fits", "b.fits"]
+
+
+def test_a_look_that_ended_early_is_no_success(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(memory: Memory, folder: str) -> object:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    tree.write("a.fits")
+    monkeypatch.setattr(Memory, "known", fail)
+    ended = once(tree.kind(), tmp_path / "watch").tally.now
+    assert (ended.unread, ended.outcome) == (("the look ended early: disk I/O error",), "partial")
+
+
+def test_once_does_not_wait_for_room_for_its_memory(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(memory: Memory, rows: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    tree.write("a.fits")
+    monkeypatch.setattr(Memory, "put", refuse)
+    with pytest.raises(ServiceUnavailable, match="memory can't be written: database or disk"):
+        once(tree.kind(), tmp_path / "watch")
+    assert tree.handled == []
+
+
+def test_a_memory_that_can_be_written_again_is_no_trouble_any_more(
+    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(watcher, "CHECK_SECONDS", 0.1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handle(tasks: Sequence[Task]) -> list[Ended]:
+        begun.set()
+        go_on.wait(10)
+        return tree.handle(tasks)
+
+    running = start(tree.kind(handle=handle))
+    tree.write("a.fits")
+    begun.wait(10)
+    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 1"))
+    go_on.set()
+    wait_until(lambda: "memory can't be written" in running.tally.now.trouble)
+    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 0"))
+    wait_until(lambda: running.tally.now.trouble == "")
 
 
 def test_a_jump_of_the_clock_changes_nothing(
