@@ -172,7 +172,7 @@ def _quicklook(wish: Wish, tasks: Sequence[Task]) -> Iterator[Ended]:
     items = {item.name: item for item in made.items}
     for task in tasks:
         item = items[task.path.name]
-        yield Ended(task.path, Fate.DONE if item.fate.is_good else Fate.FAILED, item.reason)
+        yield _ended(task.path, item.reason, is_good=item.fate.is_good)
 
 
 def _ingest(tasks: Sequence[Task]) -> Iterator[Ended]:
@@ -182,4 +182,11 @@ def _ingest(tasks: Sequence[Task]) -> Iterator[Ended]:
     refused = {bad.path: bad.reason for night in found.nights for bad in night.refused}
     for task in tasks:
         reason = refused.get(str(task.path), "")
-        yield Ended(task.path, Fate.FAILED if reason else Fate.DONE, reason)
+        yield _ended(task.path, reason, is_good=not reason)
+
+
+def _ended(path: Path, reason: str, *, is_good: bool) -> Ended:
+    """What became of a file; one that vanished while it was worked on did not fail."""
+    if is_good:
+        return Ended(path, Fate.DONE, reason)
+    return Ended(path, Fate.FAILED if path.exists() else Fate.GONE, reason)

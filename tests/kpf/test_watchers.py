@@ -18,6 +18,7 @@ from kpfnb.kpf.obsid import KPF
 from kpfnb.kpf.watchers import Wish
 from kpfnb.watching import status
 from kpfnb.watching.arrivals import Pace
+from kpfnb.watching.kind import Fate, Task
 from kpfnb.watching.status import Status
 from kpfnb.watching.watcher import Watcher
 from tests import nights
@@ -207,6 +208,36 @@ def test_new_files_are_ingested(data: Path) -> None:
     fits(product(path, "2D"), {})
     found = watchers.run("ingest", once=True)
     assert (found.seen, found.done + found.failed) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["ingest", "quicklook"])
+def test_a_file_that_vanishes_meanwhile_has_not_failed(
+    data: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = l0(data)
+    kind = watchers.KINDS[name](settings.load(), Wish(ncpus=1))
+    path.unlink()
+    (ended,) = kind.handle([Task(path)])
+    assert ended.fate is Fate.GONE
+
+
+def test_an_l0_whose_directory_can_not_be_listed_is_put_off(
+    data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = l0(data)
+    kind = watchers.process(settings.load(), Wish(ncpus=1))
+    scandir = os.scandir
+
+    def refuse(folder: Path) -> object:
+        if Path(folder) == path.parent:
+            raise OSError(116, "Stale file handle", str(folder))
+        return scandir(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        (ended,) = kind.handle([Task(path)])
+    assert (ended.fate, ended.reason) == (Fate.POSTPONED, f"{path.parent} can't be listed")
+    assert [end.fate for end in kind.handle([Task(path)])] == [Fate.DONE]
 
 
 class Running:
