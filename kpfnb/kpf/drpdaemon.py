@@ -62,9 +62,9 @@ class Daemon:
         self._stopping = threading.Event()
 
     @property
-    def has_begun(self) -> bool:
-        """Whether it has had the time to begin."""
-        return time.monotonic() >= self.started + BEGIN_SECONDS
+    def begun(self) -> int:
+        """How many of its starts have had the time to begin."""
+        return self.starts - (time.monotonic() < self.started + BEGIN_SECONDS)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -150,12 +150,14 @@ class ByDaemon:
         deadline = time.monotonic() + self._here.watch_overdue_seconds
         touch([task for task in tasks if task.attempt > 1])
         unfinished.mark(mark, _products(asked.root, left))
-        starts = self._daemon.starts
+        begun = self._daemon.begun
         while True:
-            if starts != self._daemon.starts and self._daemon.has_begun:
-                starts = self._daemon.starts
-                unfinished.distrust(mark)
-                unfinished.mark(mark, _products(asked.root, left))
+            if (now := self._daemon.begun) > begun:
+                if begun:
+                    # Another one was at work before, and may have been cut off
+                    unfinished.distrust(mark)
+                    unfinished.mark(mark, _products(asked.root, left))
+                begun = now
                 touch(left.values())
             standings = asked.look(left, index)
             ends |= drplists.ends_without_work(asked.root, left, standings)

@@ -287,6 +287,17 @@ def test_the_drps_own_watcher_is_supervised(data: Path, daemon: type[Running]) -
     assert all(product(path, level).exists() for level in LEVELS)
 
 
+def test_what_was_there_before_its_start_is_touched(
+    data: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drpdaemon, "BEGIN_SECONDS", 1.0)
+    path = l0(data)
+    running = daemon()  # type: ignore[call-arg]
+    wait_until(lambda: running.now.done == 1)
+    assert all(product(path, level).exists() for level in LEVELS)
+    assert running.now.failed == 0
+
+
 def test_it_is_started_again_when_it_dies(
     data: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
