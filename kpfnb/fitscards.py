@@ -28,6 +28,8 @@ MOST_AXES = 999
 NAME = 8
 """A card begins with its keyword in eight bytes."""
 
+_COMMENTARY_LABELS = {name.ljust(NAME).encode() for name in COMMENTARY}
+
 _USUAL = re.compile(
     r"(?:(?=.{8}= )|(?=HIERARCH [A-Z0-9_-]+ *= )HIERARCH )([A-Z0-9_-]+) *= +"
     r"(?:'([ -&(-~]*)'|([TF])|([+-]?\d+)|([+-]?(?:\d+\.?\d*|\.\d+)(?:[deDE][+-]?\d+)?)|)"
@@ -75,7 +77,7 @@ def pick(header: RawHeader, keywords: Iterable[str]) -> dict[str, Value]:
     """
     wanted, labels = _wanted(tuple(keywords))
     names = header.names
-    hits = [i for i, name in enumerate(names) if name in labels]
+    hits = _places(names, labels)
     unusual = _unusual(header)
     if unusual:
         hits = sorted(i for i in unusual.union(hits) if i == 0 or names[i] != b"CONTINUE")
@@ -90,6 +92,15 @@ def _wanted(keywords: tuple[str, ...]) -> tuple[list[tuple[str, str]], frozenset
     """Each keyword with its name as astropy looks it up; how these names begin a card."""
     wanted = [(keyword, _normalised(keyword)) for keyword in keywords]
     return wanted, frozenset(name.ljust(NAME).encode("ascii", "replace") for _, name in wanted)
+
+
+def _places(names: Sequence[bytes], labels: frozenset[bytes]) -> list[int]:
+    """The numbers of the cards that count of those that begin with one of the labels."""
+    # Few are asked for of many: sets and tuples look them up several times faster than a loop
+    there = labels.intersection(names)
+    if there.isdisjoint(_COMMENTARY_LABELS):
+        return sorted(map(names.index, there))
+    return [i for i, name in enumerate(names) if name in there]
 
 
 def values(cards: Iterable[Card]) -> dict[str, Value]:
@@ -139,7 +150,12 @@ def _normalised(keyword: str) -> str:
 def _unusual(header: RawHeader) -> set[int]:
     """The numbers of the cards whose keyword is not simply their first eight bytes."""
     raw, names = header.cards, b"".join(header.names)
-    found = {*_at(_NOT_EQUALS, raw[NAME::SIZE]), *_at(_NOT_BLANK, raw[NAME + 1 :: SIZE])}
+    count = len(header.names)
+    found: set[int] = set()
+    for byte, other, column in ((b"=", _NOT_EQUALS, NAME), (b" ", _NOT_BLANK, NAME + 1)):
+        bytes_there = raw[column::SIZE]
+        if bytes_there.count(byte) < count:
+            found.update(_at(other, bytes_there))
     if names.translate(None, _IN_NAMES):
         found.update(at // NAME for at in _at(_NOT_IN_NAMES, names))
     if b" " in raw[::SIZE]:

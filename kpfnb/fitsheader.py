@@ -129,8 +129,8 @@ def hdus(path: Path | str) -> Iterator[Hdu]:
     Going through to the end proves that none of the file is cut off; errors as for `read`.
     """
     try:
-        with _opened(path) as read_at:
-            yield from _walk(path, read_at)
+        with _opened(path) as (read_at, beginning):
+            yield from _walk(path, read_at, beginning)
     except FileNotFoundError:
         raise BadHeader(path, Reason.MISSING) from None
     except EOFError:
@@ -163,15 +163,17 @@ def _read(path: Path | str, ext: int | str) -> RawHeader:
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[ReadAt]:
+def _opened(path: Path | str) -> Iterator[tuple[ReadAt, bytes]]:
+    """How to read a file, and its first `READ` bytes."""
     # Opening a pipe that nobody writes to would wait for ever
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        if os.pread(descriptor, len(_GZIP), 0) == _GZIP:
+        beginning = os.pread(descriptor, READ, 0)
+        if beginning.startswith(_GZIP):
             with gzip.open(os.fdopen(descriptor, "rb", closefd=False)) as stream:
-                yield partial(_read_stream, stream)
+                yield partial(_read_stream, stream), _read_stream(stream, READ, 0)
         else:
-            yield lambda size, offset: os.pread(descriptor, size, offset)
+            yield lambda size, offset: os.pread(descriptor, size, offset), beginning
     finally:
         os.close(descriptor)
 
@@ -181,10 +183,9 @@ def _read_stream(stream: gzip.GzipFile, size: int, offset: int) -> bytes:
     return stream.read(size)
 
 
-def _walk(path: Path | str, read_at: ReadAt) -> Iterator[Hdu]:
+def _walk(path: Path | str, read_at: ReadAt, chunk: bytes) -> Iterator[Hdu]:
     """Go from header to header, over the data between."""
     offset = 0
-    chunk = read_at(READ, offset)
     _check_primary(path, chunk)
     while True:
         header = _header(chunk, read_at, offset)
@@ -235,7 +236,9 @@ def _header(chunk: bytes, read_at: ReadAt, offset: int) -> RawHeader | None:
         if _END in found:
             end = names.index(_END)
             return RawHeader(raw[: end * fitscards.SIZE], names[:end])
-        chunk = read_at(READ, offset + len(raw))
+        # As much again: calls to the system cost more than bytes
+        more = min(len(raw), MOST_CARDS * fitscards.SIZE - len(raw))
+        chunk = read_at(more, offset + len(raw))
     return None
 
 
