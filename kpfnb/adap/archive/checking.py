@@ -50,18 +50,27 @@ class Checked(Brief):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed where a file is wrong; one that is unlisted is told only."""
-        return Outcome.FAILED if self.wrong else Outcome.SUCCEEDED
+        """Failed where a file is wrong, partial where a unit is on its way; else all is well.
+
+        A file that is unlisted is told only.
+        """
+        if self.wrong or (self.undelivered and not self.files):
+            return Outcome.FAILED
+        return Outcome.PARTIAL if self.undelivered else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
-        """How much was checked, and the first that is wrong."""
+        """How much was checked, the first that is wrong, and the first that is not there yet."""
         total = sum(self.files.values())
-        text = f"{total} files ({readable(self.size)}) of {len(self.files)} units checked: "
+        text = f"{total} files ({readable(self.size)}) of {len(self.files)} units checked"
         if self.wrong:
             path, why = next(iter(self.wrong.items()))
-            return f"{text}{len(self.wrong)} wrong: {path}: {why}; deliver it again"
-        return text + "all are as they were delivered"
+            text += f": {len(self.wrong)} wrong: {path}: {why}; deliver it again"
+        elif not self.undelivered:
+            text += ": all are as they were delivered"
+        if self.undelivered:
+            text += f"; {len(self.undelivered)} not delivered yet: {self.undelivered[0]}"
+        return text
 
     def figures(self) -> dict[str, int | float | str]:
         """Counts."""

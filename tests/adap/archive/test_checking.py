@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,18 @@ def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
     assert found.wrong == {f"{NAME}/{FILE}": "missing"}
     assert found.unlisted == (f"{NAME}/stray.txt",)
     assert found.figures()["unlisted"] == 1
+
+
+@pytest.mark.parametrize("names", [[], [NAME]])
+def test_what_is_not_delivered_yet_is_not_called_well(there: Path, names: list[str]) -> None:
+    path = there / f"manifest/{NAME}.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "delivered": ""}))
+    found = check(names=names)
+    assert found.undelivered == (NAME,)
+    assert not found.outcome.is_good
+    assert f"1 not delivered yet: {NAME}" in found.reason
+    assert "all are" not in found.reason
 
 
 def test_a_table_that_somebody_changed_is_found(there: Path) -> None:
