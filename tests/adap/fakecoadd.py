@@ -167,6 +167,9 @@ def collate_1d(arguments: Sequence[str]) -> None:
                 f"WARNING Failed to coadd {out}, skipping",
             )
             continue
+        if asked("coadd empty"):
+            fits.PrimaryHDU().writeto(out)
+            continue
         write_spectrum(out, fluxed=options.get("ignore_flux") != "True")
 
 
@@ -222,15 +225,33 @@ def coadd_2dspec(arguments: Sequence[str]) -> None:
     if asked("detector lost"):
         names = names[:-1]
     header = fits.Header({"HIERARCH ALLSPEC2D_DETS": ",".join(names)})
-    planes = [
-        fits.ImageHDU(np.ones((30, 20), kind), name=f"{name}-{plane}")
-        for name in names
-        for plane, kind in (("SCIIMG", "f4"), ("SKYMODEL", "f4"), ("BPMMASK", "i2"))
-    ]
-    spec2d = fits.HDUList([fits.PrimaryHDU(header=header), *planes])
+    masked = np.full((30, 20), int(asked("2d all masked")), "i2")
+    image = np.full((30, 20), np.nan if asked("2d no number") else 1, "f4")
+    images = {"SCIIMG": image, "SKYMODEL": image, "BPMMASK": masked}
+    planes: list[fits.ImageHDU | fits.BinTableHDU] = []
+    for name in names:
+        planes += [fits.ImageHDU(one, name=f"{name}-{part}") for part, one in images.items()]
+        planes += [fits.BinTableHDU(name=f"{name}-{part}") for part in ("SLITS", "DETECTOR")]
+    # As PypeIt has it: those of the first exposure, which has more
+    for number in range(len(planes) + 4):
+        header[f"EXT{number + 1:04d}"] = "an extension"
+    kept = planes[: -1 if asked("2d cut") else None]
+    spec2d = fits.HDUList([fits.PrimaryHDU(header=header), *kept])
     spec2d.writeto(place / f"spec2d_{basename}.fits")
     if not asked("2d no object"):
-        table = fits.BinTableHDU.from_columns([fits.Column("X", "D", array=np.ones(3))])
-        table.header["DMODCLS"], table.header["S2N"] = "SpecObj", 12.0
-        fits.HDUList([fits.PrimaryHDU(), table]).writeto(place / f"spec1d_{basename}.fits")
+        write_objects(place / f"spec1d_{basename}.fits")
     say(arguments, "INFO done")
+
+
+def write_objects(path: Path) -> None:
+    """The spec1d of a stack: two objects."""
+    mask = np.full(3, not asked("2d object masked"))
+    values = {"WAVE": np.ones(3), "COUNTS": np.ones(3), "COUNTS_SIG": np.ones(3)}
+    columns = [fits.Column(f"OPT_{key}", "D", array=array) for key, array in values.items()]
+    columns.append(fits.Column("OPT_MASK", "L", array=mask))
+    hdus: list[fits.BinTableHDU] = [fits.BinTableHDU.from_columns(columns) for _ in range(2)]
+    for hdu in hdus:
+        hdu.header["DMODCLS"], hdu.header["S2N"] = "SpecObj", 12.0
+    header = fits.Header({"NSPEC": len(hdus)})
+    kept = hdus[: 1 if asked("2d objects cut") else None]
+    fits.HDUList([fits.PrimaryHDU(header=header), *kept]).writeto(path)

@@ -8,8 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kpfnb import files, fitsheader, locks, settings
-from kpfnb.adap.coadding import coaddgroups, collating, stacking
+from kpfnb import files, locks, settings
+from kpfnb.adap.coadding import (
+    coaddgroups,
+    coaddspectra,
+    collating,
+    stacking,
+    stackproducts,
+)
 from kpfnb.adap.coadding.coadded import Coadd, Coadded, Frame
 from kpfnb.adap.coadding.coaddtask import CoaddTask, Kind, prepare
 from kpfnb.adap.pypeit import pack
@@ -119,8 +125,9 @@ def _check_item(old: Coadded | None, task: CoaddTask, *, force: bool) -> None:
 
 def _still_whole(old: Coadded) -> bool:
     """Whether all was coadded then, and all products are there still."""
+    defect = coaddspectra.defect if old.kind is Kind.SPECTRA else stackproducts.defect
     names = [name for one in old.coadds for name in one.products]
-    return old.complete and not any(fitsheader.defect(old.output / name) for name in names)
+    return old.complete and not any(defect(old.output / name) for name in names)
 
 
 def _dry_run(task: CoaddTask, empty: Coadded) -> Coadded:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import hovering
-from kpfnb.adap.coadding import coaddspectra
+from kpfnb.adap.coadding import coaddspectra, stackproducts
 from kpfnb.adap.coadding.coaddtask import Kind
 from kpfnb.adap.coadding.reducedexposures import Exposure
 from kpfnb.adap.reducing import spectra
@@ -99,24 +98,6 @@ def _pixel(line: Line, number: int) -> str:
     return f"{line.label}: {line.wavelength[number]:.1f} Å: {flux:.4g} ± {sigma:.2g}"
 
 
-def images(spec2d: Path) -> dict[str, NDArray[np.float64]]:
-    """The sky-subtracted image of each detector of a spec2d file.
-
-    Arrays of (spatial, spectral) pixels, counts; masked pixels are NaN.
-    """
-    import numpy as np
-    from astropy.io import fits
-
-    found = {}
-    with fits.open(spec2d, memmap=False) as hdus:
-        for name in [hdu.name for hdu in hdus if hdu.name.endswith("-SCIIMG")]:
-            detector = name.removesuffix("-SCIIMG")
-            image = np.asarray(hdus[name].data, dtype=float) - hdus[f"{detector}-SKYMODEL"].data
-            image[hdus[f"{detector}-BPMMASK"].data != 0] = np.nan
-            found[detector] = image.T
-    return found
-
-
 def _panels(coadded: Coadded, most: int) -> list[Panel]:
     """At most so many panels, in the order of the coadds."""
     if coadded.dry_run:
@@ -133,7 +114,7 @@ def _of_coadd(coadded: Coadded, one: Coadd) -> Iterator[Panel]:
     title = f"{one.target}: {len(one.frames)} exposures"
     path = coadded.output / one.products[0]
     if coadded.kind is Kind.IMAGES:
-        for name, image in images(path).items():
+        for name, image in stackproducts.images(path):
             yield Panel(f"{title}, {name}{signal}", image=image)
         return
     found = coaddspectra.read(path)
@@ -149,7 +130,7 @@ def _planned(coadded: Coadded) -> Iterator[Panel]:
         exposures = [by_name[name] for name in one.frames]
         title = f"{one.target}: {len(exposures)} exposures, not coadded"
         if coadded.kind is Kind.IMAGES:
-            for name, image in images(exposures[0].spec2d).items():
+            for name, image in stackproducts.images(exposures[0].spec2d):
                 if name in one.skipped:
                     continue
                 yield Panel(f"{title}, {name} of {exposures[0].file}", image=image)

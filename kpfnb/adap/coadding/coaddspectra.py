@@ -38,6 +38,16 @@ class CoaddedSpectrum:
         return float(np.median(self.flux / self.sigma)) if len(self.flux) else None
 
 
+def defect(path: Path) -> str:
+    """Why there is no coadded spectrum in a file, in a few words; '' where there is one."""
+    if wrong := fitsheader.defect(path):
+        return wrong
+    try:
+        return "" if len(read(path).wavelength) else "without a good pixel"
+    except (ValueError, KeyError):
+        return "without a spectrum"
+
+
 def read(path: Path) -> CoaddedSpectrum:
     """The spectrum of a coadd.
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kpfnb import fitsheader
 from kpfnb.adap.coadding import (
     coaddfile,
     coaddgroups,
@@ -155,11 +154,9 @@ def _judge(
         return replace(one, reason=told.failures[match.file])
     if not path.is_file():
         return replace(one, reason="PypeIt wrote no coadd of it")
-    if defect := fitsheader.defect(path):
+    if defect := coaddspectra.defect(path):
         return replace(one, reason=f"the coadd is {defect}")
     spectrum = coaddspectra.read(path)
-    if not len(spectrum.wavelength):
-        return replace(one, reason="the coadd has no good pixel")
     return replace(
         one,
         products=(str(path.relative_to(task.output)),),

@@ -6,22 +6,18 @@ import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from kpfnb import fitsheader
-from kpfnb.adap.coadding import coaddfile, coaddgroups
+from kpfnb.adap.coadding import coaddfile, coaddgroups, stackproducts
 from kpfnb.adap.coadding.coadded import Coadd, Coadded, Frame
 from kpfnb.adap.coadding.coaddgroups import Stack
 from kpfnb.adap.coadding.coaddtask import CoaddTask
 from kpfnb.adap.coadding.reducedexposures import Exposure
+from kpfnb.adap.coadding.stackproducts import listed
 from kpfnb.adap.pypeit import pypeitparameters
 from kpfnb.adap.pypeit.pypeitparameters import Tree
 from kpfnb.adap.pypeit.steps import Steps
-from kpfnb.adap.reducing import products
 from kpfnb.errors import BadInput
 
-PRODUCTS = "Science_coadd"
-"""PypeIt's folder of the products."""
 SETUP = "setup"
 """The folder in which the input files are prepared."""
 
@@ -47,7 +43,7 @@ class _Work:
         log = prepared.with_suffix(".log")
         arguments = [str(prepared), "--basename", stack.basename]
         step = self.steps.run("pypeit_coadd_2dspec", arguments, log, label=stack.name)
-        return judge(self.task.output, coadd, stack, detectors, step.failure)
+        return stackproducts.judge(self.task.output, coadd, stack.basename, detectors, step.failure)
 
     def _prepare(self) -> Path | str:
         """PypeIt's input file for the stack, with the parameters put in; or why there is none."""
@@ -149,31 +145,6 @@ def check(task: CoaddTask) -> None:
         wanted_detectors(task, stack)
 
 
-def judge(
-    output: Path, coadd: Coadd, stack: Stack, detectors: tuple[str, ...], failure: str
-) -> Coadd:
-    """Whether a stack's products are there: a spec2d with all detectors, a spec1d with objects."""
-    spec2d, spec1d = (
-        output / PRODUCTS / f"{kind}_{stack.basename}.fits" for kind in ("spec2d", "spec1d")
-    )
-    if not spec2d.is_file():
-        return replace(coadd, reason=failure or "PypeIt wrote no spec2d of it")
-    if defect := fitsheader.defect(spec2d):
-        return replace(coadd, reason=failure or f"its spec2d is {defect}")
-    there = listed(fitsheader.read(spec2d, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", ""))
-    if missing := sorted(set(detectors) - set(there)):
-        return replace(coadd, reason=failure or f"{', '.join(missing)} not in its spec2d")
-    if failure or not spec1d.is_file():
-        reason = failure or "no spec1d: PypeIt found no object in the stack"
-        return replace(coadd, reason=reason)
-    defect = fitsheader.defect(spec1d)
-    count, ratio = (0, None) if defect else products.objects(spec1d)
-    if not count:
-        return replace(coadd, reason=f"its spec1d {f'is {defect}' if defect else 'has no object'}")
-    names = tuple(str(path.relative_to(output)) for path in (spec2d, spec1d))
-    return replace(coadd, products=names, objects=count, snr=ratio)
-
-
 def _frame(exposure: Exposure, coadds: list[Coadd]) -> Frame:
     reasons = [one.reason for one in coadds if exposure.name in one.frames and one.reason]
     return Frame(
@@ -185,11 +156,6 @@ def _parsable(exposure: Exposure) -> str:
     """The name of its spec2d, so that PypeIt finds the target in it: after the first dash."""
     stem = coaddgroups.stem(exposure.file)
     return exposure.spec2d.name.replace(stem, stem.replace("-", "_"), 1)
-
-
-def listed(value: Any) -> list[str]:
-    """The parts of a value that lists some, as `DET01:175, DET02:20`."""
-    return [part for one in str(value).split(",") if (part := one.strip().strip("[]\"'"))]
 
 
 def numbers_in(text: str) -> list[str]:

@@ -165,7 +165,9 @@ def test_done_again_there_is_nothing_to_do(night: Path) -> None:
         assert again.coadds == first.coadds
 
 
-@pytest.mark.parametrize("change", ["spectrum", "parameters", "product", "bad slit", "force"])
+@pytest.mark.parametrize(
+    "change", ["spectrum", "parameters", "product", "cut product", "bad slit", "force"]
+)
 def test_it_is_done_again_when_something_changed(night: Path, change: str) -> None:
     first = run(night, "2d")
     if change == "spectrum":
@@ -173,6 +175,10 @@ def test_it_is_done_again_when_something_changed(night: Path, change: str) -> No
         fits.setval(path, "TEST", value=1)
     if change == "product":
         (first.output / first.coadds[0].products[0]).write_bytes(b"")
+    if change == "cut product":
+        path = first.output / first.coadds[0].products[1]
+        with fits.open(path) as hdus:
+            fits.HDUList(hdus[:2]).writeto(path, overwrite=True)
     if change == "bad slit":
         name = next(night.rglob("spec2d_b29*")).name
         (night / "complete/reduce/bad_slits.csv").write_text(f"slit_id,spec2d\nDET01:9,{name}\n")
@@ -196,6 +202,12 @@ def test_it_is_done_again_when_something_changed(night: Path, change: str) -> No
         ("2d", "2d crash", Outcome.FAILED, "A: Not all of your files have the same number"),
         ("2d", "2d no object", Outcome.FAILED, "no spec1d: PypeIt found no object"),
         ("2d", "detector lost", Outcome.FAILED, "DET01 not in its spec2d"),
+        ("1d", "coadd empty", Outcome.FAILED, "the coadd is without a spectrum"),
+        ("2d", "2d cut", Outcome.FAILED, "its spec2d is cut off: it has no DET01-DETECTOR"),
+        ("2d", "2d all masked", Outcome.FAILED, "no good pixel in DET01 of its spec2d"),
+        ("2d", "2d no number", Outcome.FAILED, "no good pixel in DET01 of its spec2d"),
+        ("2d", "2d objects cut", Outcome.FAILED, "spec1d is cut off: it has 1 of 2 objects"),
+        ("2d", "2d object masked", Outcome.FAILED, "its spec1d has no object with a good pixel"),
     ],
 )
 def test_a_bad_end_is_told(
