@@ -281,6 +281,17 @@ def test_a_full_disk_is_a_failure_that_says_so(tmp_path, monkeypatch):
     assert runs.read(record.directory) == record
 
 
+@pytest.mark.parametrize(("obstacle", "is_folder"), [("runs/index.html", True), ("locks", False)])
+def test_pages_that_can_not_be_written_do_not_make_a_run_bad(tmp_path, caplog, obstacle, is_folder):
+    where = settings.load().work_dir / obstacle
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.mkdir() if is_folder else where.touch()
+    record = notebooks.run(str(samples.make(tmp_path, "good", *samples.finishing())))
+    assert record.outcome is Outcome.SUCCEEDED
+    assert runs.read(record.directory).outcome is Outcome.SUCCEEDED
+    assert "kpfnb runs site" in caplog.text
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_small_disk_that_fills_up(tmp_path, monkeypatch):
     disk = tmp_path / "disk"

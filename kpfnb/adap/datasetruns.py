@@ -17,7 +17,7 @@ MOST_TOLD = 20
 def latest(runs_dir: Path) -> list[Record]:
     """The latest runs of the notebooks that are about datasets, newest first."""
     found = [one for one in runs.directories(runs_dir) if one.parent.name in NOTEBOOKS]
-    return [runs.look(one) for one in found[:MOST_READ]]
+    return list(runs.look_all(found[:MOST_READ]))
 
 
 def of(name: str, records: list[Record]) -> list[Record]:

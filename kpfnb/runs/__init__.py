@@ -14,10 +14,11 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -173,19 +174,29 @@ def look(directory: Path) -> Record:
     """The record as it stands now: one whose process died is crashed; a damaged one says so."""
     try:
         record = read(directory)
+        if record.outcome:
+            return record
+        outcome, reason = judge(Facts(ended=False, process_alive=_is_alive(record)))
     except (BadInput, OSError) as error:
         return _unreadable(directory, str(error))
-    if record.outcome:
-        return record
-    outcome, reason = judge(Facts(ended=False, process_alive=_is_alive(record)))
     return replace(record, outcome=outcome, reason=reason)
+
+
+def look_all(directories: Iterable[Path]) -> Iterator[Record]:
+    """As `look`, for those that are still there: somebody may have removed some meanwhile."""
+    for directory in directories:
+        record = look(directory)
+        if record.outcome is not Outcome.CRASHED or directory.exists():
+            yield record
 
 
 def discard(record: Record) -> None:
     """Forget a run that came to nothing. Its directory goes out of sight at once, then away."""
     hidden = record.directory.with_name(files.TEMPORARY_PREFIX + record.id)
-    record.directory.rename(hidden)
-    shutil.rmtree(hidden)
+    # Somebody may have removed it already
+    with suppress(FileNotFoundError):
+        record.directory.rename(hidden)
+        shutil.rmtree(hidden)
 
 
 def settle(record: Record) -> bool:
@@ -207,8 +218,8 @@ def keep_alive(record: Record) -> threading.Event:
 
     def beat() -> None:
         while not ended.wait(BEAT_SECONDS):
-            # Somebody may have cleared the directory away
-            with suppress(FileNotFoundError):
+            # The directory may be cleared away, a file server away for a while: the next one counts
+            with suppress(OSError):
                 os.utime(file)
 
     threading.Thread(target=beat, name="sign of life", daemon=True).start()
@@ -233,14 +244,11 @@ def listing(
     limit: int | None = None,
 ) -> list[Record]:
     """Records newest first. `since`: started then or later; `limit`: at most so many."""
-    found: list[Record] = []
-    for directory in directories(runs_dir, notebook):
-        if len(found) == limit or (since and started(directory) < since):
-            break
-        record = look(directory)
-        if outcome is None or record.outcome is outcome:
-            found.append(record)
-    return found
+    there = directories(runs_dir, notebook)
+    if since:
+        there = list(takewhile(lambda one: started(one) >= since, there))
+    found = (one for one in look_all(there) if outcome is None or one.outcome is outcome)
+    return list(islice(found, limit))
 
 
 def started(directory: Path) -> datetime:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import files, locks, runs, settings
-from kpfnb.errors import Busy
+from kpfnb.errors import BadSettings, Busy
 from kpfnb.runs import Record, catalogue
 from kpfnb.runs import view as runview
 from kpfnb.runs.view import Link
@@ -36,19 +36,19 @@ _log = logging.getLogger(__name__)
 
 
 def update(record: Record) -> None:
-    """Bring the pages up to date after a run has begun or ended."""
+    """Bring the pages up to date after a run has begun or ended; where that fails, it is told."""
     runs_dir = record.directory.parent.parent
     try:
         with locks.hold("runs-index", wait_seconds=LOCK_SECONDS):
             _update(runs_dir, _day(record.directory))
-    except Busy as error:
-        # The pages are made from the records: the next run makes them right
-        _log.warning("the run pages are not up to date: %s", error)
+    except (Busy, BadSettings, OSError) as error:
+        # The pages are made from the records, which are what counts: a run is no worse for them
+        _log.warning("the run pages are not up to date, `kpfnb runs site` mends them: %s", error)
 
 
 def _update(runs_dir: Path, day: str) -> None:
     directories = runs.directories(runs_dir)
-    latest = [runs.look(one) for one in directories[:LATEST]]
+    latest = list(runs.look_all(directories[:LATEST]))
     touched = {day} | {_day(one.directory) for one in latest if runs.settle(one)}
     touched |= _lost(runs_dir, directories, day)
     _write(runs_dir, directories, latest, touched)
@@ -58,7 +58,7 @@ def mend(runs_dir: Path) -> set[str]:
     """Write what is behind the records: days that are not as the catalogue knows them."""
     with locks.hold("runs-index", wait_seconds=LOCK_SECONDS):
         directories = runs.directories(runs_dir)
-        latest = [runs.look(one) for one in directories[:LATEST]]
+        latest = list(runs.look_all(directories[:LATEST]))
         behind = catalogue.days_behind(runs_dir, directories)
         _write(runs_dir, directories, latest, behind)
     return behind
@@ -69,7 +69,8 @@ def _write(
 ) -> None:
     days = Counter(map(_day, directories))
     changed = {
-        day: [runs.look(each) for each in directories if _day(each) == day] for day in touched
+        day: list(runs.look_all(each for each in directories if _day(each) == day))
+        for day in touched
     }
     catalogue.replace_days(runs_dir, changed)
     for name, text in (("style.css", runview.style()), ("runs.js", runview.source("runs.js"))):

@@ -99,11 +99,11 @@ def prune(
     span = _span(keep)
     where = runs_dir or settings.load().runs_dir
     with locks.hold("runs-prune"):
-        records = [runs.look(one) for one in runs.directories(where)]
+        records = list(runs.look_all(runs.directories(where)))
         chosen = choose(records, where, span, datetime.now(UTC), references)
         failed: dict[str, str] = {}
         if not dry_run:
-            failed = _remove(chosen, where)
+            failed = _remove(chosen)
             _sweep(where)
             index.mend(where)
         removed = tuple(one for one in chosen if str(one.directory) not in failed)
@@ -152,7 +152,7 @@ def _spare(
         stay += [old.pop(path) for path in (*led, *children.get(one.id, ())) if path in old]
 
 
-def _remove(chosen: list[Record], runs_dir: Path) -> dict[str, str]:
+def _remove(chosen: list[Record]) -> dict[str, str]:
     failed: dict[str, str] = {}
     with live.progress(len(chosen), "removing old runs", shown=bool(chosen)) as bar:
         for number, one in enumerate(chosen, start=1):
@@ -162,10 +162,6 @@ def _remove(chosen: list[Record], runs_dir: Path) -> dict[str, str]:
                 failed[str(one.directory)] = f"{error.strerror}"
                 bar.failure(one.directory.name, f"{error.strerror}")
             bar.update(done=number, failed=len(failed), note=one.directory.name)
-    for folder in {one.directory.parent for one in chosen}:
-        with suppress(OSError):
-            # A notebook of which no run is left
-            folder.rmdir()
     return failed
 
 

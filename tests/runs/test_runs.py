@@ -1,7 +1,9 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -144,6 +146,50 @@ def test_a_run_that_came_to_nothing_is_forgotten():
     record = runs.begin("x")
     runs.discard(record)
     assert list((runs_dir() / "x").iterdir()) == []
+
+
+def test_a_run_that_somebody_has_removed_is_forgotten_already():
+    record = runs.begin("x")
+    shutil.rmtree(record.directory)
+    runs.discard(record)
+    assert list((runs_dir() / "x").iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["here", "elsewhere"])
+@pytest.mark.parametrize("moment", ["before it is read", "after"])
+def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
+    gone, stays = runs.begin("x"), runs.begin("x")
+    if host == "elsewhere":
+        edit(gone, host=host)
+    read = runs.read
+
+    def remove(directory):
+        if directory == gone.directory and moment == "before it is read":
+            shutil.rmtree(directory)
+        record = read(directory)
+        if directory == gone.directory:
+            shutil.rmtree(directory)
+        return record
+
+    monkeypatch.setattr(runs, "read", remove)
+    listed = runs.listing(runs_dir())
+    assert [one.id for one in listed if one.outcome] == []
+    assert stays.id in [one.id for one in listed]
+
+
+def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
+    monkeypatch.setattr(runs, "BEAT_SECONDS", 0.01)
+    troubles, given = [OSError(5, "Input/output error")], threading.Event()
+
+    def utime(_):
+        if troubles:
+            raise troubles.pop()
+        given.set()
+
+    monkeypatch.setattr(runs.os, "utime", utime)
+    ended = runs.keep_alive(runs.begin("x"))
+    assert given.wait(30)
+    ended.set()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
