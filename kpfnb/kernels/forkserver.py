@@ -44,7 +44,7 @@ class Forked:
         first = self._line()
         if first is None:
             link.close()
-            raise ForkFailed("the kernel server died while it was starting a kernel")
+            raise ForkFailed("the kernel server could not fork a kernel, or died over it")
         self.pid = first
         link.setblocking(False)
 

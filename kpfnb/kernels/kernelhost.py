@@ -105,14 +105,19 @@ class _Server:
 
     def _fork(self, descriptors: list[int]) -> dict[str, Any] | None:
         link = socket.socket(fileno=descriptors[0])
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            # No room for one more: who asked sees the link end, the other kernels go on
+            link.close()
+            _close(descriptors[1:])
+            return None
         if pid == 0:
             self._leave()
             return _read_request(link, descriptors[1:])
         self.kernels[pid] = link
         _tell(link, pid)
-        for descriptor in descriptors[1:]:
-            os.close(descriptor)
+        _close(descriptors[1:])
         return None
 
     def _leave(self) -> None:
@@ -180,6 +185,11 @@ def _tell(link: socket.socket, number: int) -> None:
     # The client may have gone in the meantime
     with suppress(BrokenPipeError, ConnectionResetError):
         link.send(f"{number}\n".encode())
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _kill_group(pid: int) -> None:

@@ -67,6 +67,33 @@ def test_a_server_takes_its_kernels_with_it(tmp_path):
         fork(server, tmp_path)
 
 
+def test_a_fork_that_the_system_refuses_does_no_harm_to_other_kernels(tmp_path):
+    refuse = tmp_path / "refuse"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"""
+import os
+real = os.fork
+def fork():
+    if os.path.exists({str(refuse)!r}):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return real()
+os.fork = fork
+"""
+    )
+    server = Server({**os.environ, "PYTHONPATH": str(tmp_path)})
+    kernels = [fork(server, tmp_path)]
+    try:
+        refuse.touch()
+        with pytest.raises(ForkFailed):
+            fork(server, tmp_path)
+        refuse.unlink()
+        kernels.append(fork(server, tmp_path))
+        assert [one.poll() for one in kernels] == [None, None]
+    finally:
+        server.close()
+        wait_for(lambda: all(one.poll() is not None for one in kernels))
+
+
 def test_one_server_serves_an_environment():
     try:
         first = forkserver.server()
