@@ -7,6 +7,7 @@ list only. An L0 whose products are good is not given to the DRP, however often 
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kpfnb import fitsheader, locks
-from kpfnb.kpf import drp, drpbatch, junk, leftovers, safekeeping, survey
+from kpfnb.kpf import drp, drpbatch, junk, leftovers, survey
 from kpfnb.kpf.drpbatch import Job
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.obsid import KPF, ObsID
@@ -28,6 +29,8 @@ from kpfnb.kpf.standing import Rules, Standing, State
 from kpfnb.settings import Settings
 from kpfnb.supervision import Patience
 from kpfnb.watching.kind import Ended, Fate, Task
+
+logger = logging.getLogger(__name__)
 
 LIST_SIZE = 20
 LOG_DAYS = 14
@@ -65,9 +68,9 @@ class Lists:
     def turn(self) -> Iterator[None]:
         """Alone with the DRP on this tree; what a killed run left is brought to its end first."""
         with locks.hold("reprocess", folder=self._state):
-            leftovers.finish(self._state)
             with Index(survey.index_path(self._here)) as index:
-                safekeeping.finish_killed(rules(self._here), index)
+                for note in leftovers.settle(rules(self._here), index):
+                    logger.warning("%s", note)
             yield
 
     def handle(self, tasks: Sequence[Task]) -> list[Ended]:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from kpfnb import locks
-from kpfnb.kpf import unfinished
+from kpfnb.kpf import safekeeping, unfinished
+from kpfnb.kpf.index import Index
+from kpfnb.kpf.safekeeping import STATE_DIR
+from kpfnb.kpf.standing import Rules
 
 STOPPING_SECONDS = 30.0
 """The DRP of a run that was killed is gone after this time at most."""
@@ -37,3 +40,10 @@ def finish(state: Path) -> int:
     for file in sorted(state.glob("in-work*.json")):
         aside += unfinished.distrust(file)
     return len(aside)
+
+
+def settle(rules: Rules, index: Index) -> list[str]:
+    """`finish`, and what a killed run had in safekeeping; says what was done."""
+    aside = finish(rules.root / STATE_DIR)
+    notes = [f"{aside} products that a killed run may not have finished are set aside"]
+    return [*(notes if aside else []), *safekeeping.finish_killed(rules, index)]

@@ -1,8 +1,8 @@
 """Make the master calibrations of nights again, by the DRP's own command for that.
 
-Which masters a night should have only the DRP knows. So a night is done where the DRP made some,
-all of them whole, from the calibrations that are there now: a stamp beside the masters says so. It
-is written last; a run that was killed left none, and the night is made again.
+Which masters a night should have only the DRP knows. So a night is done where the DRP ended by
+itself and made some, all of them whole, from the calibrations that are there now; see
+`kpfnb.kpf.masterstamp`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from kpfnb import files, fitsheader, live, locks, settings, supervision
-from kpfnb.kpf import drp, exposure, inventory, junk, leftovers, nightlog, survey, unfinished
+from kpfnb import fitsheader, interrupts, live, locks, settings, supervision
+from kpfnb.kpf import (
+    drp,
+    exposure,
+    inventory,
+    junk,
+    leftovers,
+    masterstamp,
+    nightlog,
+    survey,
+    unfinished,
+)
 from kpfnb.kpf import version as versions
+from kpfnb.kpf import worklist as worklists
+from kpfnb.kpf.drpbatch import INTERRUPTED
 from kpfnb.kpf.index import Index
+from kpfnb.kpf.masterstamp import States
 from kpfnb.kpf.newproducts import Signature, signature_of
 from kpfnb.kpf.obsid import KPF, file_name, level_dir
 from kpfnb.kpf.options import Options
@@ -29,7 +41,6 @@ from kpfnb.settings import Settings
 from kpfnb.supervision import Patience, Sight
 
 FOLDER = LEVEL = "masters"
-STAMP = ".kpfnb-masters.json"
 UNKNOWN = 2**31
 """Masters expected: the program is never stopped for having made all."""
 
@@ -88,7 +99,8 @@ def run(
     options = Options(workers, force=force, order=order, nice=nice, patience=patience)
     chosen, logged = choose(here, targets, start, end, resume=resume, kind=nightlog.MASTERS)
     asked = versions.check(version or logged) if version or logged else ""
-    rules = Rules(here.kpf_root, (LEVEL,), asked, junk.read(here.junk_path).obsids)
+    listed = junk.read(here.junk_path)
+    rules = Rules(here.kpf_root, (LEVEL,), asked, listed.obsids)
     nights = sorted({obsid.night for obsid in chosen.obsids}, reverse=order == "newest")
     if not here.masters_command:
         return Worklist({}, [], notes=[BY_ITSELF]).result(rules, (), dry_run=dry_run)
@@ -102,10 +114,12 @@ def run(
         else:
             state = rules.root / STATE_DIR
             with locks.hold("reprocess", folder=state, wait_seconds=wait_seconds):
-                leftovers.finish(state)
+                finished = leftovers.settle(rules, index)
                 worklist = _worklist(job, nights)
+                worklist.notes.extend(finished)
                 _work(job, worklist, shown=progress)
-    worklist.notes[:0] = chosen.notes
+        worklist.items.update(worklists.strangers(chosen))
+        worklist.notes[:0] = [*chosen.notes, *listed.notes, *index.notes]
     return worklist.result(rules, command, dry_run=dry_run)
 
 
@@ -118,33 +132,20 @@ def _standing(job: Job, night: str) -> tuple[Fate, str]:
     found = calibrations(job, night)
     if not found:
         return Fate.SKIPPED, "no calibrations among its L0 files"
-    if not job.options.force and _is_done(job, night, found):
+    if not job.options.force and masterstamp.holds(job.masters(night), found, job.rules.version):
         return Fate.SKIPPED, ""
     return Fate.PLANNED, ""
 
 
-def calibrations(job: Job, night: str) -> dict[str, list[int]]:
-    """The calibration exposures of a night, no junk: name to size and modification time (ns)."""
+def calibrations(job: Job, night: str) -> States:
+    """The calibration exposures of a night, no junk."""
     raw = level_dir(job.rules.root, KPF.raw, night)
     headers = inventory.raw_headers(raw, night, job.index)
-    names = [
-        file_name(obsid, KPF.raw)
+    return masterstamp.states(
+        raw / file_name(obsid, KPF.raw)
         for obsid, header in headers.items()
         if obsid not in job.rules.junk and exposure.source(header) in CALIBRATIONS
-    ]
-    return {name: list(signature_of(raw / name)[1:]) for name in sorted(names)}
-
-
-def _is_done(job: Job, night: str, found: dict[str, list[int]]) -> bool:
-    """Whether the stamp says that the masters that are there were made from these calibrations."""
-    file = job.masters(night) / STAMP
-    stamp: dict[str, Any] = files.read_json(file) if file.exists() else {}
-    if stamp.get("calibrations") != found:
-        return False
-    if job.rules.version and not versions.is_current(stamp["version"], job.rules.version):
-        return False
-    there = {path.name: list(one[1:]) for path, one in _masters(job.masters(night)).items()}
-    return all(there.get(name) == state for name, state in stamp["masters"].items())
+    )
 
 
 def _work(job: Job, worklist: Worklist, *, shown: bool) -> None:
@@ -169,35 +170,21 @@ def _work(job: Job, worklist: Worklist, *, shown: bool) -> None:
 
 
 def _make(job: Job, night: str) -> tuple[Batch, Item]:
-    """Run the DRP on one night, and judge what came."""
+    """Run the DRP on one night, and judge what came.
+
+    Nothing is raised for what goes wrong with the DRP or the disk, nor for Ctrl-C.
+    """
     begun, place = time.time(), job.masters(night)
-    log, state = job.folder / f"{night}.log", job.rules.root / STATE_DIR
+    log = job.folder / f"{night}.log"
     used, before = calibrations(job, night), _masters(place)
-    (place / STAMP).unlink(missing_ok=True)
-    mark = leftovers.mark(state, "masters")
-    unfinished.mark(mark, before)
-    stop = ending = flaw = ""
-    try:
-        ended = supervision.run(
-            job.command(night),
-            log=log,
-            look=lambda: _sight(place, before),
-            expected=UNKNOWN,
-            patience=job.options.patience,
-            nice=job.options.nice,
-            lock=leftovers.lock(state, "masters"),
-        )
-        ending = str(ended)
-        flaw = f"the DRP {ending}" if ended.exit_code else ""
-        unfinished.clear(mark)
-    except KeyboardInterrupt:
-        unfinished.distrust(mark)
-        ending = stop = "interrupted"
-    made = {path: one for path, one in _masters(place).items() if before.get(path) != one}
-    flaw = flaw or _flaw(made)
-    if not flaw and not stop:
-        _stamp(job, night, used, made)
-    item = _item(night, flaw, stop, log)
+    ending, flaw, stop = _try(job, night, before, log)
+    # Whoever stops it now learns all the same what became of what was made
+    with interrupts.put_off() as came:
+        made = {path: one for path, one in _masters(place).items() if before.get(path) != one}
+        flaw = flaw or _flaw(made) or _settle(job, night, used, made)
+        if came:
+            came.clear()
+            stop = stop or INTERRUPTED
     batch = Batch(
         command=tuple(job.command(night)),
         log=str(log),
@@ -208,7 +195,35 @@ def _make(job: Job, night: str) -> tuple[Batch, Item]:
         made={LEVEL: tuple(sorted(round(s[2] / 1e9 - job.started, 3) for s in made.values()))},
         stop=stop,
     )
-    return batch, item
+    return batch, _item(night, flaw, stop, log)
+
+
+def _try(job: Job, night: str, before: dict[Path, Signature], log: Path) -> tuple[str, str, str]:
+    """How the DRP ended, what is wrong with that, and why to go no further."""
+    place, state = job.masters(night), job.rules.root / STATE_DIR
+    mark = leftovers.mark(state, "masters")
+    try:
+        masterstamp.remove(place)
+        unfinished.mark(mark, before, folder=place)
+        ended = supervision.run(
+            job.command(night),
+            log=log,
+            look=lambda: _sight(place, before),
+            expected=UNKNOWN,
+            patience=job.options.patience,
+            nice=job.options.nice,
+            lock=leftovers.lock(state, "masters"),
+        )
+    except KeyboardInterrupt:
+        unfinished.distrust(mark)
+        return INTERRUPTED, INTERRUPTED, INTERRUPTED
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}"
+        return "not started", reason, reason
+    if ended.was_killed:
+        unfinished.distrust(mark)
+    unfinished.clear(mark)
+    return str(ended), "" if ended.exit_code == 0 else f"the DRP {ended}", ""
 
 
 def _flaw(made: dict[Path, Signature]) -> str:
@@ -218,21 +233,23 @@ def _flaw(made: dict[Path, Signature]) -> str:
     return "; ".join(f"{name} {flaw}" for name, flaw in flaws.items() if flaw)
 
 
-def _stamp(job: Job, night: str, used: dict[str, list[int]], made: dict[Path, Signature]) -> None:
-    stamp = {
-        "version": job.rules.version,
-        "calibrations": used,
-        "masters": {path.name: list(one[1:]) for path, one in made.items()},
-    }
-    files.write_json(job.masters(night) / STAMP, stamp)
+def _settle(job: Job, night: str, used: States, made: dict[Path, Signature]) -> str:
+    """Stamp the masters of a night; why that can't be done."""
+    try:
+        masterstamp.write(job.masters(night), used, made, job.rules.version)
+        for path in made:
+            unfinished.tidy(path)
+    except OSError as error:
+        return f"the masters are good, but not stamped ({error.strerror}: {error.filename})"
+    return ""
 
 
 def _item(night: str, flaw: str, stop: str, log: Path) -> Item:
+    if not flaw:
+        return Item(night, night, Fate.DONE)
     if stop:
         return Item(night, night, Fate.UNREACHED, stop)
-    if flaw:
-        return Item(night, night, Fate.FAILED, flaw, str(log), drp.excerpts(log, [night])[night])
-    return Item(night, night, Fate.DONE)
+    return Item(night, night, Fate.FAILED, flaw, str(log), drp.excerpts(log, [night])[night])
 
 
 def _sight(place: Path, before: dict[Path, Signature]) -> Sight:

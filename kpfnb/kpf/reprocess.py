@@ -20,7 +20,7 @@ from pathlib import Path
 
 from kpfnb import live, locks, settings
 from kpfnb.errors import BadParameter, BadSettings
-from kpfnb.kpf import drp, drpbatch, junk, leftovers, narrowing, nightlog, safekeeping, survey
+from kpfnb.kpf import drp, drpbatch, junk, leftovers, narrowing, nightlog, survey
 from kpfnb.kpf import selection as selections
 from kpfnb.kpf import version as versions
 from kpfnb.kpf.drpbatch import Job
@@ -135,19 +135,12 @@ def choose(
 def _reprocess(
     here: Settings, rules: Rules, options: Options, chosen: Selection, index: Index, shown: bool
 ) -> Worklist:
-    finished = _finish_killed(rules, index)
+    finished = leftovers.settle(rules, index)
     worklist = Worklist.of(chosen, rules.look(chosen.obsids, index), options)
     worklist.notes.extend(finished)
     if worklist.todo:
         _work(_job(here, rules, options, index, worklist.started), worklist, shown)
     return worklist
-
-
-def _finish_killed(rules: Rules, index: Index) -> list[str]:
-    """Bring to its end what a killed run left; what was done, in words."""
-    aside = leftovers.finish(rules.root / STATE_DIR)
-    notes = [f"{aside} products that a killed run may not have finished are set aside"]
-    return [*(notes if aside else []), *safekeeping.finish_killed(rules, index)]
 
 
 def run_folder(here: Settings, started: float) -> Path:

@@ -23,9 +23,13 @@ SUSPECT_SECONDS = 30.0
 SUFFIX = ".unfinished"
 
 
-def mark(file: Path, products: Iterable[Path]) -> None:
-    """Note that these products may be written from now on."""
-    files.write_json(file, {str(path): _modified_ns(path) for path in products})
+def mark(file: Path, products: Iterable[Path], *, folder: Path | None = None) -> None:
+    """Note that these products may be written from now on.
+
+    folder : whatever else is made there is one of them
+    """
+    noted = {str(path): _modified_ns(path) for path in products}
+    files.write_json(file, noted | ({str(folder): 0} if folder else {}))
 
 
 def clear(file: Path) -> None:
@@ -41,9 +45,10 @@ def distrust(file: Path) -> list[Path]:
     """
     if not file.exists():
         return []
-    now = {
-        Path(path): (_modified_ns(Path(path)), old) for path, old in files.read_json(file).items()
-    }
+    noted = {Path(path): old for path, old in files.read_json(file).items()}
+    for folder in filter(Path.is_dir, list(noted)):
+        noted = dict.fromkeys(folder.glob("*.fits"), noted.pop(folder)) | noted
+    now = {path: (_modified_ns(path), old) for path, old in noted.items()}
     written = {path: moment for path, (moment, old) in now.items() if moment not in (old, 0)}
     since = max(written.values(), default=0) - SUSPECT_SECONDS * 1e9
     aside = [

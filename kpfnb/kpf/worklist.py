@@ -48,9 +48,7 @@ class Worklist:
             items[obsid.text] = Item(obsid.text, obsid.night, fate, reason)
             if fate is Fate.PLANNED:
                 todo.append(standing)
-        for name, place in chosen.unknown.items():
-            items[name] = Item(name, "", Fate.FAILED, f"not the name of an observation, in {place}")
-        return cls(items, todo)
+        return cls(items | strangers(chosen), todo)
 
     def add(self, batch: Batch, items: Iterable[Item]) -> None:
         """Enter what came of a batch."""
@@ -82,6 +80,14 @@ class Worklist:
             notes=tuple(dict.fromkeys(self.notes)),
             dry_run=dry_run,
         )
+
+
+def strangers(chosen: Selection) -> dict[str, Item]:
+    """What is named and is no observation."""
+    return {
+        name: Item(name, "", Fate.FAILED, f"not the name of an observation, in {place}")
+        for name, place in chosen.unknown.items()
+    }
 
 
 def why_stop(batches: Sequence[Batch]) -> str:

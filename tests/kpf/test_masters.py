@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -10,9 +11,17 @@ from typing import Any
 
 import pytest
 
-from kpfnb import locks
+from kpfnb import fitsheader, locks
 from kpfnb.errors import BadParameter, BadSettings, Busy
-from kpfnb.kpf import masters, nightlog, nightlogtable, processing
+from kpfnb.kpf import (
+    leftovers,
+    masters,
+    masterstamp,
+    nightlog,
+    nightlogtable,
+    processing,
+    unfinished,
+)
 from kpfnb.kpf.obsid import ObsID
 from kpfnb.kpf.reprocessing import Fate, Reprocessing
 from kpfnb.outcomes import Outcome
@@ -22,7 +31,7 @@ NIGHT, OTHER, DARK = "20240101", "20240102", "20240103"
 PAST = time.time() - 3600
 
 MAKE = """
-import pathlib, sys
+import os, pathlib, sys, time
 sys.path.insert(0, {here!r})
 import fakedrp
 night = pathlib.Path(sys.argv[1]).name
@@ -30,16 +39,23 @@ if night not in {skip!r}:
     for kind in ("bias", "flat"):
         place = pathlib.Path(sys.argv[1]).parents[1] / "masters" / night
         fakedrp.fits(place / f"kpf_{{night}}_master_{{kind}}.fits", {{}}, written={written})
+    {then}
 print("ERROR: no", night) if night in {skip!r} else None
 sys.exit({code})
 """
 
 
 def use_drp(
-    monkeypatch: pytest.MonkeyPatch, *, skip: Sequence[str] = (), written: int = 1, code: int = 0
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    skip: Sequence[str] = (),
+    written: int = 1,
+    code: int = 0,
+    then: str = "",
 ) -> None:
+    """skip : nights without masters; then : what the program does after those of a night."""
     here = str(Path(fakedrp.__file__).parent)
-    program = MAKE.format(here=here, skip=list(skip), written=written, code=code)
+    program = MAKE.format(here=here, skip=list(skip), written=written, code=code, then=then)
     monkeypatch.setenv(
         "KPFNB_MASTERS_COMMAND", shlex.join([sys.executable, "-c", program, "{target}"])
     )
@@ -108,6 +124,90 @@ def test_it_is_judged_by_the_masters_that_come(
     assert item.reason.startswith(reason)
     use_drp(monkeypatch)
     assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
+
+
+def test_what_a_killed_drp_made_last_is_not_believed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch, then="os.kill(os.getpid(), 9)")
+    result = run(NIGHT)
+    assert result.items[0].reason == "the DRP exited (killed)"
+    assert len(list((root / "masters" / NIGHT).glob("*.fits.unfinished"))) == 2
+    assert not list((root / "masters" / NIGHT).glob("*.fits"))
+    use_drp(monkeypatch)
+    assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
+    assert not list(root.rglob("*.unfinished"))
+
+
+def test_what_a_killed_run_of_ours_made_last_is_not_believed(root: Path) -> None:
+    place, state = root / "masters" / NIGHT, root / ".kpfnb"
+    unfinished.mark(leftovers.mark(state, "masters"), [], folder=place)
+    fakedrp.fits(place / f"kpf_{NIGHT}_master_lfc.fits", {})
+    result = run(NIGHT)
+    assert fates(result) == {NIGHT: Fate.DONE}
+    assert "1 products that a killed run may not have finished are set aside" in result.notes
+    assert (place / f"kpf_{NIGHT}_master_lfc.fits.unfinished").exists()
+
+
+def test_masters_of_a_drp_that_hangs_may_be_some_of_them_only(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_drp(monkeypatch, then="time.sleep(60)")
+    result = run(NIGHT, silence_seconds=3)
+    assert fates(result) == {NIGHT: Fate.FAILED}
+    assert result.items[0].reason == "the DRP stopped: nothing new for too long"
+    assert fates(run(NIGHT, dry_run=True)) == {NIGHT: Fate.PLANNED}
+
+
+@pytest.mark.parametrize(
+    ("place", "fate", "reason"),
+    [
+        ("unfinished.mark", Fate.UNREACHED, "No space left on device: here"),
+        ("masterstamp.write", Fate.FAILED, "the masters are good, but not stamped (No space left"),
+    ],
+)
+def test_a_full_disk_is_a_reason_not_a_traceback(
+    root: Path, monkeypatch: pytest.MonkeyPatch, place: str, fate: Fate, reason: str
+) -> None:
+    def full(*given: Any, **more: Any) -> None:
+        raise OSError(28, "No space left on device", "here")
+
+    monkeypatch.setattr(f"kpfnb.kpf.{place}", full)
+    result = run(NIGHT)
+    assert fates(result) == {NIGHT: fate}
+    assert result.items[0].reason.startswith(reason)
+    assert "not finished" in nightlogtable.look().reason
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"calibrations": 1'])
+def test_a_stamp_that_nobody_can_read_says_nothing(root: Path, text: str) -> None:
+    run(NIGHT)
+    (root / "masters" / NIGHT / masterstamp.NAME).write_text(text)
+    assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
+    assert fates(run(NIGHT)) == {NIGHT: Fate.SKIPPED}
+
+
+def test_ctrl_c_while_masters_are_judged_loses_no_result(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defect = fitsheader.defect
+
+    def interrupted(path: Path) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return defect(path)
+
+    monkeypatch.setattr(fitsheader, "defect", interrupted)
+    result = run(NIGHT, OTHER)
+    assert fates(result) == {OTHER: Fate.DONE, NIGHT: Fate.UNREACHED}
+    assert "ended early: interrupted" in result.notes
+
+
+def test_what_a_list_names_and_is_no_observation_is_told(root: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text(f"{NIGHT}\nKP.2024.1\n")
+    result = run(str(names))
+    assert fates(result) == {NIGHT: Fate.DONE, "KP.2024.1": Fate.FAILED}
+    assert result.outcome is Outcome.PARTIAL
 
 
 def test_a_night_that_failed_is_what_is_resumed(
