@@ -22,6 +22,9 @@ from kpfnb.workqueue.records import Ending
 from kpfnb.workqueue.tasks import Task
 from kpfnb.workqueue.worked import Worked
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""They stop the crew, and it its members."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -104,12 +107,19 @@ class _Crew:
         return worked
 
     def _start(self) -> None:
-        mine, other = os.pipe()
-        pid = os.fork()
-        if not pid:
-            _be_member(self._job, other)
-        os.close(other)
-        self._members[pid] = mine
+        # A signal that came before the member is known would not reach it
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            if self._is_stopping:
+                return
+            mine, other = os.pipe()
+            pid = os.fork()
+            if not pid:
+                _be_member(self._job, other)
+            os.close(other)
+            self._members[pid] = mine
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def _hear(self, pid: int) -> dict[str, int]:
         """What a member that has ended says it did; nothing, if it was killed."""
@@ -126,7 +136,7 @@ class _Crew:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        before = {one: signal.signal(one, self._stop) for one in (signal.SIGTERM, signal.SIGINT)}
+        before = {one: signal.signal(one, self._stop) for one in SIGNALS}
         try:
             yield
         finally:
@@ -137,8 +147,9 @@ class _Crew:
 def _be_member(job: Job, output: int) -> NoReturn:
     """Be a worker, in a process of its own that never leaves this function."""
     code = 1
-    for one in (signal.SIGTERM, signal.SIGINT):
+    for one in SIGNALS:
         signal.signal(one, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         # Ctrl-C in the terminal is for the crew, which passes it on
         os.setpgid(0, 0)

@@ -241,14 +241,16 @@ class Worker:
             # A little apart, so that not all come for the same item
             seconds = min(seconds, turn.wait_seconds * (1 + random.random() / 10))
         try:
-            self._waiting = True
-            if not self._is_stopping:
-                self._queue.wait(turn.bell, seconds)
+            try:
+                self._waiting = True
+                if not self._is_stopping:
+                    self._queue.wait(turn.bell, seconds)
+            finally:
+                # Here too a signal may come
+                self._waiting = False
         except (_Woken, ServiceUnavailable) as error:
             # The next turn will meet the same trouble, and deal with it
             _log.info("%s", error)
-        finally:
-            self._waiting = False
 
     @property
     def _is_stopping(self) -> bool:
@@ -259,6 +261,7 @@ class Worker:
         self._stop_at = now if self._is_stopping else now + self._grace_seconds
         os.write(self._woken[1], b"!")
         if self._waiting:
+            self._waiting = False
             raise _Woken
 
     @contextmanager

@@ -25,8 +25,8 @@ def queue(isolated: Path) -> Iterator[Queue]:
     valkey.stop()
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    script = "from kpfnb.cli import main; main()"
+def start(*arguments: str, before: str = "") -> subprocess.Popen[str]:
+    script = f"{before}\nfrom kpfnb.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script, "worker", "test", *arguments],
         stdout=subprocess.PIPE,
@@ -70,6 +70,29 @@ def test_told_to_stop_all_of_them_hand_back(queue: Queue) -> None:
     assert (process.returncode, out) == (0, "succeeded: 2 returned\n")
     assert not any(map(psutil.pid_exists, members))
     assert sorted(queue.names(State.WAITING)) == ["a", "b"]
+
+
+STOPPED_EARLY = """
+import os, signal
+real = os.fork
+def fork():
+    os.fork = real
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real()
+os.fork = fork
+"""
+
+
+def test_told_to_stop_while_it_starts_none_is_left_behind(queue: Queue) -> None:
+    process = start("--queue=trial", "--count=2", "--idle=300", before=STOPPED_EARLY)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.communicate()
+        raise
+    assert (process.returncode, err) == (0, "")
+    assert out
 
 
 def test_when_the_crew_itself_is_killed_its_workers_hand_back(queue: Queue) -> None:

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from kpfnb.services import valkey
-from kpfnb.worker import MOST_CLAIMS, how_many
+from kpfnb.worker import MOST_CLAIMS, Worker, how_many
+from kpfnb.workqueue import tasks
 from kpfnb.workqueue.queue import Queue
 from kpfnb.workqueue.records import Ending, State
 from tests.workqueue.conftest import wait_for
@@ -201,6 +202,28 @@ def test_told_to_stop_while_it_waits_for_work_it_leaves_at_once(queue: Queue, st
     worker.send_signal(signal.SIGTERM)
     assert ended(worker) == "succeeded: no work\n"
     assert queue._client.zcard("kpfnb:{trial}:workers") == 0
+
+
+class StoppedAtTheEndOfWaiting(Worker):
+    """A signal comes when nothing has come, but it counts as waiting still."""
+
+    is_waiting = False
+
+    @property
+    def _waiting(self) -> bool:
+        return self.is_waiting
+
+    @_waiting.setter
+    def _waiting(self, value: bool) -> None:
+        if self.is_waiting and not self._is_stopping:
+            self._stop()
+        self.is_waiting = value
+
+
+def test_told_to_stop_when_it_has_just_waited_it_leaves(queue: Queue) -> None:
+    queue.wait = lambda *_: None  # type: ignore[method-assign, assignment]
+    worked = StoppedAtTheEndOfWaiting(queue, tasks.find("test"), idle_seconds=300).run()
+    assert worked.reason
 
 
 def test_a_cancelled_items_task_is_ended(queue: Queue, start: Start) -> None:
