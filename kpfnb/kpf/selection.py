@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ HINT = (
     "name a night (20240101), a range (20240101:20240131), an observation"
     " (KP.20240101.00000.00), a list of observations or a directory"
 )
+
+
+_MISSPELT = re.compile(r"KP\.|\d", re.IGNORECASE)
+"""So begins what is meant as a night or an observation, and no header of a list does."""
 
 
 @dataclass
@@ -98,21 +103,23 @@ def observations(root: Path, night: str) -> list[ObsID]:
 
 
 def _in_directory(folder: Path) -> list[ObsID]:
-    places = [folder, *(place for place in folder.iterdir() if NIGHT.fullmatch(place.name))]
+    places = [folder, *(folder / name for name in _listed(folder) if NIGHT.fullmatch(name))]
     return sorted({obsid for place in places for obsid, _ in _names(place)})
 
 
 def _names(folder: Path) -> Iterator[tuple[ObsID, str]]:
     """Each observation's file in a directory, with the suffix that tells its level."""
+    for match in filter(None, map(KPF.filename.fullmatch, _listed(folder))):
+        yield ObsID(match["obsid"]), match["suffix"]
+
+
+def _listed(folder: Path) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            matches = [KPF.filename.fullmatch(entry.name) for entry in entries]
+        return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return []
     except OSError as error:
         raise BadInput(f"can't list {folder}: {error.strerror}", "make it readable") from error
-    for match in filter(None, matches):
-        yield ObsID(match["obsid"]), match["suffix"]
 
 
 def _add_list(chosen: Selection, root: Path, file: Path) -> None:
@@ -125,7 +132,7 @@ def _add_list(chosen: Selection, root: Path, file: Path) -> None:
             _add_range(chosen, root, cell, cell)
         elif obsid := _obsid(cell):
             chosen.add([obsid], place)
-        elif number:
+        elif number or _MISSPELT.match(cell):
             # The first line may be a header
             chosen.unknown[cell] = place
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,25 @@ def names(root: Path, *targets: str, start: str = "", end: str = "") -> list[str
 )
 def test_targets(root: Path, targets: list[str], found: list[str]) -> None:
     assert names(root, *targets) == found
+
+
+@pytest.mark.parametrize("first", ["KP.2024", "kp.20240101.00001", "2024010"])
+def test_a_misspelt_first_line_is_no_header(root: Path, tmp_path: Path, first: str) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"{first}\n{A}\n")
+    chosen = select([listed], root=root)
+    assert (list(map(str, chosen.obsids)), list(chosen.unknown)) == ([A], [first])
+
+
+def test_a_directory_that_can_not_be_listed_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(BadInput, match=r"can't list .*L0: Permission denied"):
+        select([root / "L0"], root=root)
 
 
 def test_start_and_end(root: Path) -> None:
