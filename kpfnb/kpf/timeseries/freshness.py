@@ -36,7 +36,7 @@ def nights() -> dict[str, Mark]:
             rows = connection.execute(query.order_by(own.night)).all()
     except BadInput:
         # Not made yet: a service that keeps the pages waits for the first night
-        if _there_is_a_database():
+        if database.is_there():
             raise
         return {}
     return {night: Mark(count, newest) for night, count, newest in rows}
@@ -59,10 +59,3 @@ def mark(period: Period, look: str, nights: Mapping[str, Mark]) -> str:
 
 def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _there_is_a_database() -> bool:
-    from pathlib import Path
-
-    where = database.url()
-    return where.get_backend_name() != "sqlite" or Path(str(where.database)).is_file()

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,14 @@ class Keeper:
         """As `step`; what prevents it is logged and kept, and it is tried again later."""
         try:
             return self.step()
-        except KpfnbError as error:
+        except (KpfnbError, OSError) as error:
             self._left.clear()
             _log.warning("the pages are not up to date: %s", error)
-            self._note(str(error))
-            return None
+            self.error = str(error)
+        with suppress(OSError):
+            # On a full disk the clocks stay as they were noted last
+            self._note(self.error)
+        return None
 
     def wait_seconds(self) -> float:
         """How long until there is something to do."""
@@ -106,7 +110,7 @@ def serve(stop: threading.Event) -> None:
             if made is None:
                 stop.wait(keeper.wait_seconds())
             elif made.periods:
-                _log.info("%s", made)
+                _log.log(logging.WARNING if made.failed else logging.INFO, "%s", made)
 
 
 def _finished(path: Path) -> dict[str, float]:

@@ -148,7 +148,7 @@ def make(
     broken = {part.item.period for part in outcomes.failed}
     for one, shown in found.items():
         whole = not partly and one not in broken
-        _write(top, one, shown, panels, marks[one] if whole else "", at, partly=partly)
+        _write(top, one, shown, panels, marks[one] if whole else "", at)
     site.update(top, stale)
     fresh = tuple(one.path for one in periods if one not in found)
     pictures = sum(bool(one.picture) for shown in found.values() for one in shown)
@@ -235,12 +235,10 @@ def _write(
     panels: dict[str, Panel],
     mark: str,
     now: datetime,
-    *,
-    partly: bool,
 ) -> None:
-    """The page's record: the panels that were drawn, and where only some were, the others too."""
+    """The page's record: the panels that were drawn, and those before where not all were."""
     new = {each.name: each for each in shown}
-    if partly:
+    if not mark:
         before = {each.name: each for each in site.read(top, one).panels}
         order = [*definitions.load()]
         both = before | new

@@ -93,7 +93,21 @@ def test_a_wrong_panel_stops_nothing_for_good(night: list[str], panels: Path) ->
     assert keeper.error == ""
 
 
-def test_without_a_database_it_waits(panels: Path) -> None:
+def test_a_full_disk_is_waited_for(night: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, value: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    keeper = Keeper(site.folder(), Hands())
+    with monkeypatch.context() as patch:
+        patch.setattr("kpfnb.files.write_json", full)
+        assert keeper.try_step() is None
+    assert "No space left on device" in keeper.error
+    assert keeper.wait_seconds() == keeping.RETRY_SECONDS
+    assert keeper.try_step() is not None
+    assert keeper.error == ""
+
+
+def test_without_a_database_it_waits(any_database: str, panels: Path) -> None:
     keeper = Keeper(site.folder(), Hands())
     assert steps(keeper) == []
     fill(NIGHT, {"kpfmet.TEMP": [18.0]})

@@ -103,6 +103,19 @@ def test_a_failure_is_named_and_drawn_again_later(
     assert produce("day", NIGHT).pictures == 2
 
 
+def test_a_panel_that_could_not_be_drawn_stays_as_it_was(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce("day", NIGHT)
+    fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
+    with monkeypatch.context() as broken:
+        broken.setattr(drawing, "png", lambda drawn: 1 / 0)
+        assert produce("day", NIGHT).outcome is Outcome.FAILED
+    assert "The &lt;hallway&gt;" in (top / DAY / "index.html").read_text()
+    assert (top / DAY / "hallway.png").exists()
+    assert produce("day", NIGHT).pictures == 2
+
+
 def test_an_empty_period_has_a_page_that_says_so(top: Path) -> None:
     done = produce("day", "20210101")
     assert (done.pictures, done.without) == (0, 3)
