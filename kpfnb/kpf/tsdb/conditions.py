@@ -19,7 +19,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-OPERATORS = (*_COMPARE, "!=", "in", "not in")
+_OF_MANY = ("in", "not in")
+_MANY = (list, tuple, set, frozenset, np.ndarray)
+OPERATORS = (*_COMPARE, "!=", *_OF_MANY)
 
 _HINT = "write conditions as [column, operator, value], such as ['AIRMASS', '<', 1.5]"
 
@@ -38,7 +40,7 @@ class Condition(NamedTuple):
         ------
         BadParameter : the value is not of the column's kind
         """
-        if self.operator in ("in", "not in"):
+        if self.operator in _OF_MANY:
             wanted = [self._converted(one, series.kind) for one in self.value]
             found = np.isin(series.values, wanted) if wanted else np.zeros(len(series.values), bool)
             return _known(series) & (found if self.operator == "in" else ~found)
@@ -66,6 +68,9 @@ def parse(given: Sequence[Sequence[Any]] | None) -> list[Condition]:
         if condition.operator not in OPERATORS:
             known = ", ".join(OPERATORS)
             raise BadParameter(f"operator {condition.operator!r} of a condition", f"known: {known}")
+        if condition.operator in _OF_MANY and not isinstance(condition.value, _MANY):
+            told = f"condition on {condition.column}: {condition.value!r} is no list"
+            raise BadParameter(told, "write ['IMTYPE', 'in', ['Bias', 'Dark']]")
         parsed.append(condition)
     return parsed
 

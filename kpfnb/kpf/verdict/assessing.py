@@ -43,6 +43,7 @@ def assess(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVerdict:
     """
     here = settings.load()
     _check(night)
+    accepted = _verdict(accept)
     criteria = reading.load(reading.path(here))
     nights(here.kpf_root, night, night)
     said = overrides.read(folder(here, night))
@@ -67,7 +68,7 @@ def assess(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVerdict:
             criteria=f"{criteria.path.name}, {version.of(criteria.path)}",
             overrides=tuple(said),
             notes=(*junk.read(here.junk_path).notes, *index.notes),
-            accept=_verdict(accept),
+            accept=accepted,
         )
 
 

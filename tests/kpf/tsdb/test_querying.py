@@ -84,6 +84,8 @@ def test_the_level_can_be_named(filled):
         ({"columns": ["OBJECT"], "where": [["AIRMASS", "~", 1]]}, "==, <"),
         ({"columns": ["OBJECT"], "where": ["AIRMASS < 1"]}, "AIRMASS < 1"),
         ({"columns": ["OBJECT"], "where": [["AIRMASS", "<", "low"]]}, "'low' is no float"),
+        ({"columns": ["OBJECT"], "where": [["OBJECT", "in", "Bias"]]}, "'Bias' is no list"),
+        ({"columns": ["OBJECT"], "where": [["AIRMASS", "not in", 1]]}, "1 is no list"),
         ({"columns": ["OBJECT"], "start": "yesterday"}, "yesterday"),
         ({"columns": ["OBJECT"], "qc": ["NOTJUNC"]}, "NOTJUNK"),
     ],
