@@ -16,8 +16,9 @@ from kpfnb.adap.coadding import (
     stacking,
     stackproducts,
 )
-from kpfnb.adap.coadding.coadded import Coadd, Coadded, Frame
+from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.coadding.coaddtask import CoaddTask, Kind, prepare
+from kpfnb.adap.coadding.coaddverdicts import Coadd, Frame
 from kpfnb.adap.pypeit import pack
 from kpfnb.adap.pypeit.command import Limits
 from kpfnb.adap.pypeit.steps import Steps

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.coadding.coaddtask import Kind
+from kpfnb.adap.coadding.coaddverdicts import NO_STANDARD, Coadd, Frame
 from kpfnb.adap.coadding.reducedexposures import Exposure
 from kpfnb.adap.pypeit import steptable
 from kpfnb.adap.pypeit.command import Step
@@ -24,60 +25,6 @@ if TYPE_CHECKING:
     from kpfnb.hovering import Hovered
 
 REASONS_SHOWN = 3
-NO_STANDARD = "no reduced standard star of its configuration: counts, not fluxes"
-"""Why a spectrum is not calibrated where nothing can be done about it."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What became of one exposure that was to be coadded.
-
-    Attributes
-    ----------
-    file : night and raw file
-    flux : what its flux was calibrated with; '' where it was not
-    reason : why it is not in the coadds as it should be; '' where it is
-    """
-
-    file: str
-    kind: str
-    target: str
-    flux: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Coadd:
-    """One coadd, of an object's spectra or of a target's images.
-
-    Attributes
-    ----------
-    name : of the product
-    frames : night and raw file of each exposure
-    products : below the output: the spectrum, or the spec2d and the spec1d
-    snr : signal-to-noise ratio per pixel: the median, of images that of the best object
-    objects : how many spectra are in the product
-    fluxed : whether it is a flux, not counts
-    excluded : slits that were left out
-    skipped : detectors without a good slit
-    reason : why it was not made; '' where it was
-    """
-
-    name: str
-    target: str
-    frames: tuple[str, ...]
-    products: tuple[str, ...] = ()
-    snr: float | None = None
-    objects: int = 0
-    fluxed: bool = False
-    excluded: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    reason: str = ""
-
-    @property
-    def good(self) -> bool:
-        """True where it was made."""
-        return not self.reason
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,6 +91,11 @@ class Coadded(Brief):
         return (
             all(one.good for one in self.coadds) and not self.problems and reasons <= {NO_STANDARD}
         )
+
+    @property
+    def is_final(self) -> bool:
+        """True where another attempt could not end better: no command was killed or stopped."""
+        return not any(step.may_pass for step in self.steps)
 
     @property
     def _wrong_frames(self) -> list[Frame]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from kpfnb.adap.coadding.coadded import Coadd, Coadded
+    from kpfnb.adap.coadding.coadded import Coadded
+    from kpfnb.adap.coadding.coaddverdicts import Coadd
 
 MOST = 12
 """Panels in one picture."""

@@ -17,8 +17,9 @@ from kpfnb.adap.coadding import (
     fluxing,
     stagedspectra,
 )
-from kpfnb.adap.coadding.coadded import NO_STANDARD, Coadd, Coadded, Frame
+from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.coadding.coaddtask import CoaddTask
+from kpfnb.adap.coadding.coaddverdicts import NO_STANDARD, Coadd, Frame
 from kpfnb.adap.coadding.collatelog import Collated, Match
 from kpfnb.adap.coadding.fluxing import Calibration, Copy
 from kpfnb.adap.pypeit import pypeitparameters

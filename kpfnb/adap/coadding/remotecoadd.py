@@ -17,11 +17,10 @@ from kpfnb.adap import dataset, holdings
 from kpfnb.adap.coadding import coadd
 from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.reducing import workplace
+from kpfnb.adap.reducing import publication, workplace
 from kpfnb.adap.reducing.products import SCIENCE
 from kpfnb.adap.scoring import badslits
 from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
 from kpfnb.storage import Location, State
 from kpfnb.storage import names as allowed
 from kpfnb.workqueue.lease import Lease
@@ -71,11 +70,9 @@ class RemoteCoadd:
                 timeout_minutes=self.timeout_minutes,
                 progress=False,
             )
-            place = self._place(origin)
-            # One that was put aside for an earlier one is not for the remote
-            is_in_place = result.output == Path(str(self._place(storage.at(local)).argument))
-            if is_in_place and (result.outcome is not Outcome.FAILED or not place.exists()):
-                result = self._publish(result, place, name)
+            # Those that were put aside for earlier ones are not for the remote
+            if result.output == Path(self._place(storage.at(local)).argument):
+                result = self._publish(result, self._place(origin), name)
             shutil.rmtree(local)
         return result
 
@@ -91,20 +88,25 @@ class RemoteCoadd:
             if path.relative_to(local).as_posix() not in wanted:
                 path.unlink()
         holdings.whole(storage.carry(origin, local, only=wanted, progress=False))
-        here, there = self._place(storage.at(local)), self._place(origin)
-        if not _any_here(Path(here.argument)) and there.exists():
+        here, there = Path(self._place(storage.at(local)).argument), self._place(origin)
+        if _any_here(here):
+            return
+        # What has no record, here or there, is a part that a killed worker has left
+        shutil.rmtree(here, ignore_errors=True)
+        if (there / coadd.RECORD).exists():
             holdings.whole(storage.carry(there, here, progress=False))
 
     def _publish(self, result: Coadded, place: Location, name: str) -> Coadded:
-        """The coadds to the remote, then to the backup, whose failure is a warning."""
+        """The coadds to the remote, then to the backup, whose failure is a warning.
+
+        Those that lack an exposure which the earlier ones there have are not published.
+        """
+        old = publication.record_on(place, name=coadd.RECORD)
+        if old and old["outcome"] and workplace.loses(old, result.to_dict()):
+            kept = f"the earlier coadds are kept in {place}"
+            return replace(result, problems=(*result.problems, kept), note="")
         if _differs(result.output, place):
-            self.lease.confirm()
-            self.lease.note("upload")
-            beside = Location(place.base, f"{place.path}.new", place.label)
-            holdings.whole(storage.carry(result.output, beside, mirror=True, progress=False))
-            self.lease.confirm()
-            holdings.whole(storage.carry(beside, place, mirror=True, progress=False))
-            beside.delete()
+            self._upload(result.output, place)
         if BACKUP not in settings.load().remotes:
             return result
         self.lease.note("backup")
@@ -113,6 +115,21 @@ class RemoteCoadd:
         if trouble := holdings.attempt("backup", lambda: holdings.whole(call())):
             return replace(result, problems=(*result.problems, *trouble), note="")
         return result
+
+    def _upload(self, output: Path, place: Location) -> None:
+        """All of it beside the earlier coadds first; the record goes first and comes last."""
+        self.lease.confirm()
+        self.lease.note("upload")
+        beside = Location(place.base, f"{place.path}.new", place.label)
+        sent = holdings.whole(storage.carry(output, beside, mirror=True, progress=False))
+        there = (item.path for item in sent.items if item.state is not State.DELETED)
+        products = [path for path in there if path != coadd.RECORD]
+        self.lease.confirm()
+        # Until the new one is there, nobody takes a mixture for coadds
+        (place / coadd.RECORD).delete()
+        holdings.whole(storage.carry(beside, place, only=products, progress=False))
+        holdings.whole(storage.carry(beside, place, mirror=True, progress=False))
+        beside.delete()
 
     def _place(self, root: Location) -> Location:
         """Where the coadds are below the place of the item."""
@@ -149,12 +166,14 @@ def _reductions_here(local: Path) -> list[Path]:
     return [
         path
         for path in local.rglob("*")
-        if path.is_file() and any(dataset.is_reduction(part) for part in path.parts)
+        if path.is_file() and any(map(dataset.is_reduction, path.relative_to(local).parts))
     ]
 
 
 def _any_here(output: Path) -> bool:
-    return any(output.with_name(output.name + end).exists() for end in ("", ".previous"))
+    """Whether coadds are here, made or brought, or put aside for new ones that were being made."""
+    places = (output.with_name(output.name + end) for end in ("", ".previous"))
+    return any((place / coadd.RECORD).is_file() for place in places)
 
 
 def _differs(output: Path, place: Location) -> bool:

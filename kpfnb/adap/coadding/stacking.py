@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpfnb.adap.coadding import coaddfile, coaddgroups, stackproducts
-from kpfnb.adap.coadding.coadded import Coadd, Coadded, Frame
+from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.coadding.coaddgroups import Stack
 from kpfnb.adap.coadding.coaddtask import CoaddTask
+from kpfnb.adap.coadding.coaddverdicts import Coadd, Frame
 from kpfnb.adap.coadding.reducedexposures import Exposure
 from kpfnb.adap.coadding.stackproducts import listed
 from kpfnb.adap.pypeit import pypeitparameters

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import fitsheader
-from kpfnb.adap.coadding.coadded import Coadd
+from kpfnb.adap.coadding.coaddverdicts import Coadd
 from kpfnb.adap.reducing import products, spectra
 
 if TYPE_CHECKING:

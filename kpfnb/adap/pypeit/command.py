@@ -52,6 +52,11 @@ class Step:
     failure: str = ""
     cpu_seconds: float | None = None
 
+    @property
+    def may_pass(self) -> bool:
+        """True where it failed for a reason that is not in the frames: it was killed or stopped."""
+        return bool(self.failure) and (self.exit_code is None or self.exit_code < 0)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return asdict(self)

@@ -11,7 +11,6 @@ from kpfnb import locks, log
 from kpfnb.adap import dataset, profile
 from kpfnb.adap.pypeit import installation
 from kpfnb.adap.reducing import stages, task
-from kpfnb.adap.reducing.reduced import Reduction
 from kpfnb.adap.reducing.reductions import Part, Reductions, StageDone
 from kpfnb.adap.reducing.stages import Stage
 from kpfnb.adap.reducing.work import Order, Work
@@ -113,7 +112,9 @@ def _do(work: Work) -> Reductions:
     reasons = [one.reason for one in failed or work.reductions]
     reason = "; ".join([*reasons, *wrong])
     part = Part(work.name, outcome, reason, tuple(work.reductions), tuple(done))
-    return Reductions((part,), is_final=not any(map(_may_pass, failed)))
+    return Reductions(
+        (part,), is_final=not any(step.may_pass for one in failed for step in one.steps)
+    )
 
 
 def _stage(stage: Stage, work: Work) -> StageDone:
@@ -142,13 +143,6 @@ def _seldom(tell: Callable[[str], None]) -> Callable[[str], None]:
             tell(text)
 
     return told
-
-
-def _may_pass(made: Reduction) -> bool:
-    """Whether it failed for a reason that is not in the frames: PypeIt was killed or stopped."""
-    return any(
-        step.failure and (step.exit_code is None or step.exit_code < 0) for step in made.steps
-    )
 
 
 def _dry_run(name: str, wanted: Order) -> Reductions:

@@ -50,9 +50,9 @@ class Published:
         return f"{self.copied} files copied to {self.place}"
 
 
-def record_on(place: Location) -> dict[str, Any] | None:
-    """The record of the reduction that is on a remote; None where there is none."""
-    return _json(place / workplace.RECORD)
+def record_on(place: Location, *, name: str = workplace.RECORD) -> dict[str, Any] | None:
+    """The record of the results that are on a remote; None where there is none."""
+    return _json(place / name)
 
 
 def publish(

@@ -19,8 +19,9 @@ import pytest
 from astropy.io import fits
 
 from kpfnb.adap.coadding import coadd, coadds, coaddspectra
-from kpfnb.adap.coadding.coadded import NO_STANDARD, Coadded
+from kpfnb.adap.coadding.coadded import Coadded
 from kpfnb.adap.coadding.coaddtask import Kind
+from kpfnb.adap.coadding.coaddverdicts import NO_STANDARD
 from kpfnb.adap.pypeit import command
 from kpfnb.demo import coaddable
 from kpfnb.demo.coaddable import Simulated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def here(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "work/coadding").rglob("*") if path.is_file()]
+
+
+def fail_at_upload(
+    carry: Callable[..., storage.Carried],
+) -> Callable[..., storage.Carried]:
+    def refuse(source: object, destination: object, **options: object) -> storage.Carried:
+        if str(destination).endswith("2D_Coadd.new"):
+            raise KpfnbError("the disk is full")
+        return carry(source, destination, **options)
+
+    return refuse
 
 
 def test_a_configuration(data: Path, tmp_path: Path) -> None:
@@ -128,15 +140,8 @@ def test_without_the_lease_nothing_is_published(data: Path) -> None:
 def test_after_a_failed_upload_the_next_worker_goes_on(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    carry = storage.carry
-
-    def refuse(source: object, destination: object, **options: object) -> storage.Carried:
-        if str(destination).endswith("2D_Coadd.new"):
-            raise KpfnbError("the disk is full")
-        return carry(source, destination, **options)
-
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "carry", refuse)
+        patch.setattr(storage, "carry", fail_at_upload(storage.carry))
         with pytest.raises(KpfnbError, match="disk is full"):
             coaddtasks.images(CONFIG, lease())
     assert here(tmp_path)
@@ -148,6 +153,109 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
     assert [len(one.frames) for one in result.coadds] == [3]
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
     assert not here(tmp_path)
+
+
+def another_machine(tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("KPFNB_WORK_DIR", str(tmp_path / "another/work"))
+
+
+def change(data: Path) -> None:
+    """A spectrum is not what it was: the coadds are to be made again."""
+    path = next(data.glob(f"{NIGHT}/complete/reduce/*/Science/spec1d*"))
+    path.write_bytes(path.read_bytes() + bytes(2880))
+
+
+def test_a_mixture_on_the_remote_is_never_taken_for_coadds(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coaddtasks.images(CONFIG, lease())
+    place = data / CONFIG / "2D_Coadd"
+    (place / "old.log").write_text("of an earlier version")
+    change(data)
+    carry = storage.carry
+    records = []
+
+    def die(source: object, destination: object, **options: object) -> storage.Carried:
+        done = carry(source, destination, **options)
+        if str(destination) == f"data:{CONFIG}/2D_Coadd" and "dry_run" not in options:
+            records.append((place / "coadd.json").exists())
+            if len(records) == 1:
+                raise KpfnbError("killed")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "carry", die)
+        with pytest.raises(KpfnbError, match="killed"):
+            coaddtasks.images(CONFIG, lease())
+    assert records == [False]
+    another_machine(tmp_path, monkeypatch)
+    result = coaddtasks.images(CONFIG, lease())
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
+    assert json.loads((place / "coadd.json").read_text())["inputs"] == result.inputs
+    assert not (place / "old.log").exists()
+    assert not list(data.rglob("*.new"))
+
+
+def test_better_coadds_of_another_worker_are_not_lost(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker finds here, left by one that was killed, is older than what is there."""
+    with monkeypatch.context() as patch:
+        patch.setenv("FAKE_COADD", "2d crash")
+        patch.setattr(storage, "carry", fail_at_upload(storage.carry))
+        with pytest.raises(KpfnbError, match="disk is full"):
+            coaddtasks.images(CONFIG, lease())
+    with monkeypatch.context() as patch:
+        another_machine(tmp_path, patch)
+        coaddtasks.images(CONFIG, lease())
+    before = content(data / CONFIG / "2D_Coadd")
+    monkeypatch.setenv("FAKE_COADD", "2d crash")
+    change(data)
+    worse = coaddtasks.images(CONFIG, lease())
+    assert worse.outcome is Outcome.FAILED
+    assert "the earlier coadds are kept" in worse.reason
+    assert content(data / CONFIG / "2D_Coadd") == before
+
+
+def test_half_brought_coadds_are_brought_whole(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coaddtasks.images(CONFIG, lease())
+    half = tmp_path / "work/coadding/2d" / CONFIG / "2D_Coadd/Science_coadd/spec2d_x.fits"
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    monkeypatch.setenv("FAKE_COADD", "2d crash")
+    assert coaddtasks.images(CONFIG, lease()).reason.startswith("nothing to do")
+    # Nor is anything there to bring
+    shutil.rmtree(data / CONFIG / "2D_Coadd")
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    monkeypatch.delenv("FAKE_COADD")
+    assert coaddtasks.images(CONFIG, lease()).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("work", ["work", "reduced/reduce_all/work"])
+def test_coadds_that_are_here_are_not_made_again(
+    data: Path, tmp_path: Path, work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / work))
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "carry", fail_at_upload(storage.carry))
+        with pytest.raises(KpfnbError, match="disk is full"):
+            coaddtasks.images(CONFIG, lease())
+    monkeypatch.setenv("FAKE_COADD", "2d crash")
+    assert coaddtasks.images(CONFIG, lease()).reason.startswith("nothing to do")
+
+
+@pytest.mark.parametrize(("code", "is_final"), [(1, True), (-9, False), (None, False)])
+def test_only_what_was_killed_is_tried_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch, code: int | None, is_final: bool
+) -> None:
+    monkeypatch.setattr(
+        command, "run", lambda name, *_, **__: command.Step(name, 1.0, None, code, "it failed")
+    )
+    result = coaddtasks.images(CONFIG, lease())
+    assert (result.outcome, result.is_final) == (Outcome.FAILED, is_final)
 
 
 def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
