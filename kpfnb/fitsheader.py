@@ -106,18 +106,6 @@ def read(
     return fitscards.pick(header, keywords)
 
 
-def read_many(
-    paths: Iterable[Path | str], keywords: Iterable[str] | None = None, *, ext: int | str = 0
-) -> Iterator[tuple[Path | str, dict[str, Value] | BadHeader]]:
-    """`read` for each path: the path with its values, or with the error that there is instead."""
-    asked = None if keywords is None else tuple(keywords)
-    for path in paths:
-        try:
-            yield path, read(path, asked, ext=ext)
-        except BadHeader as error:
-            yield path, error
-
-
 def cards(path: Path | str, *, ext: int | str = 0) -> list[Card]:
     """All cards of a header in the order of the file; parameters and errors as for `read`."""
     return fitscards.parse(_read(path, ext))

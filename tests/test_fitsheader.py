@@ -202,18 +202,6 @@ def test_no_permission(file: Path) -> None:
     assert _reason(file) is Reason.UNREADABLE
 
 
-def test_many_files_never_stop_at_a_bad_one(file: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty.fits").touch()
-    paths = [tmp_path / "missing.fits", file, tmp_path / "empty.fits", str(file)]
-    found = list(fitsheader.read_many(paths, iter(["LAST"])))
-    assert [path for path, _ in found] == paths
-    missing, first, empty, second = (result for _, result in found)
-    assert first == second == {"LAST": True}
-    assert isinstance(missing, BadHeader)
-    assert isinstance(empty, BadHeader)
-    assert (missing.reason, empty.reason) == (Reason.MISSING, Reason.EMPTY)
-
-
 def test_error_tells_what_and_what_to_do_and_travels(tmp_path: Path) -> None:
     error = BadHeader(tmp_path / "a.fits", Reason.TRUNCATED, "its header has no END")
     again = pickle.loads(pickle.dumps(error))

@@ -158,11 +158,6 @@ class Profile(Strict):
     parameters: str
     coadd: CoaddRules | None = None
 
-    @property
-    def has_slit_masks(self) -> bool:
-        """True where each mask has its own slits; False for long slits."""
-        return self.slit_masks
-
     @cached_property
     def group_by(self) -> tuple[str, ...]:
         """The values that frames of one dataset share, apart from the dates."""

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from kpfnb.cli import Json, app
+from kpfnb.workqueue.tasks import PLACES
 
 
 @app.command()
 def worker(
-    task: Annotated[str, typer.Argument(help="What to do with each item: test.")],
+    task: Annotated[str, typer.Argument(help=f"What to do with each item: {', '.join(PLACES)}.")],
     queue: Annotated[str, typer.Option(help="The queue; by default that of the task.")] = "",
     count: Annotated[int, typer.Option(min=1, help="So many workers side by side.")] = 1,
     idle: Annotated[

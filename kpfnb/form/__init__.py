@@ -72,6 +72,11 @@ def confirm(session: Session, question: str, action: Callable[[], object]) -> No
         except KpfnbError as error:
             message.value, button.disabled = alarm(error), False
             return
+        except Exception as error:
+            # Of itself JupyterLab tells what went wrong in its log only
+            message.value = alarm(f"{type(error).__name__}: {error}")
+            button.disabled = False
+            raise
         with output:
             display(done)
 

@@ -93,7 +93,7 @@ class Panel:
         asked = self.values() | ({DRY_RUN: True} if dry_run else {})
         try:
             self._session.restart(asked)
-        except KpfnbError as error:
+        except (KpfnbError, OSError) as error:
             self._message.value = alarm(error)
             return
         self.busy(True)

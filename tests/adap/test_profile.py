@@ -16,9 +16,9 @@ def test_every_profile_here_is_named_after_its_spectrograph(name):
 def test_deimos_groups_by_mask_and_kast_does_not():
     deimos, kast = profile.load("keck_deimos"), profile.load("shane_kast_blue")
     assert deimos.group_by == ("decker", "dispname", "dispangle", "filter1")
-    assert deimos.has_slit_masks and "bias" in deimos.dropped
+    assert deimos.slit_masks and "bias" in deimos.dropped
     assert kast.group_by == ("dispname", "dichroic")
-    assert not kast.has_slit_masks and "bias" not in kast.dropped
+    assert not kast.slit_masks and "bias" not in kast.dropped
 
 
 def test_another_spectrograph_is_another_file(tmp_path):

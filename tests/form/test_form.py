@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
 from kpfnb import form
+from kpfnb.errors import BadInput
 from kpfnb.parameters import declared
 
 
@@ -18,3 +24,20 @@ def test_the_table_cuts_a_long_list() -> None:
     [parameter] = declared('names: "list[str]" = []  # names')
     table = form.table([parameter], {"names": [f"n{i}" for i in range(40)]})
     assert "n4 and 35 more" in table
+
+
+@pytest.mark.parametrize("error", [BadInput("no such night"), OSError("no such night")])
+def test_what_a_button_could_not_do_is_told_beside_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails() -> None:
+        raise error
+
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    session: Any = SimpleNamespace(interactive=True)
+    form.confirm(session, "Touch them", fails)
+    button, message, _ = shown[0].children
+    button.click()
+    assert "role='alert'" in message.value and "no such night" in message.value
+    assert not button.disabled

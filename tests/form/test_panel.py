@@ -147,3 +147,18 @@ def test_the_copied_command_is_text() -> None:
     html = frontend.copyable("it", "kpfnb run x -p 'a=\"><script>'")
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_a_full_disk_is_told_beside_the_button(
+    ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: dict[str, Any]) -> None:
+        raise OSError(28, "No space left on device")
+
+    session = Session()
+    monkeypatch.setattr(session, "restart", full)
+    form = ready(session)
+    form.run.click()
+    assert "No space left" in form._message.value
+    assert "run" not in ran
+    assert not form.run.disabled

@@ -26,8 +26,3 @@ class Span:
 def to_days(moment: datetime) -> float:
     """Days since 1970."""
     return (moment - EPOCH) / _DAY
-
-
-def from_days(days: float) -> datetime:
-    """A time (UTC) from days since 1970."""
-    return EPOCH + days * _DAY
