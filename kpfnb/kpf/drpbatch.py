@@ -170,7 +170,10 @@ def _inspect(path: Path) -> str:
     """The flaw of a new product; a later look, at its beginning only, must not take it for good."""
     flaw = fitsheader.defect(path)
     if flaw:
-        unfinished.set_aside(path)
+        try:
+            unfinished.set_aside(path)
+        except OSError as error:
+            return f"{flaw}, and can't be set aside ({error.strerror})"
     return flaw
 
 

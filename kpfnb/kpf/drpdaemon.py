@@ -184,7 +184,8 @@ def touch(tasks: Iterable[Task]) -> None:
 def rotate(log: Path, most_bytes: int) -> None:
     """Keep a log that a running program appends to below a size, and its former parts.
 
-    It is copied and cut, for the program has it open; a line written in between is lost.
+    It is copied and cut, for the program has it open; a line written in between is lost. Where it
+    can't be copied (a full disk is why, as a rule) it is cut all the same.
     """
     if not log.exists() or log.stat().st_size <= most_bytes:
         return
@@ -192,7 +193,12 @@ def rotate(log: Path, most_bytes: int) -> None:
         older = log.with_name(f"{log.name}.{number}")
         if older.exists():
             older.replace(log.with_name(f"{log.name}.{number + 1}"))
-    shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+    copy = log.with_name(f"{log.name}.1")
+    try:
+        shutil.copyfile(log, copy)
+    except OSError as error:
+        logger.warning("a part of %s is lost: %s", log, error)
+        copy.unlink(missing_ok=True)
     os.truncate(log, 0)
 
 

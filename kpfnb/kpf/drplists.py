@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -164,8 +164,10 @@ def prune(folder: Path) -> None:
     """Remove the DRP's lists and logs that are older than two weeks."""
     oldest = time.time() - LOG_DAYS * 86_400
     for file in folder.glob("*/batch-*"):
-        if file.stat().st_mtime < oldest:
-            file.unlink(missing_ok=True)
+        # Somebody else may tidy up too
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 def _ended(tasks: Mapping[ObsID, Task], items: Iterable[Item], stop: str) -> Iterator[Ended]:

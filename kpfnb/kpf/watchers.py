@@ -169,9 +169,7 @@ def _quicklook(wish: Wish, tasks: Sequence[Task]) -> Iterator[Ended]:
 
     paths = [task.path for task in tasks]
     made = work.make(paths, workers=wish.ncpus, nice=wish.nice, progress=False)
-    items = {item.name: item for item in made.items}
-    for task in tasks:
-        item = items[task.path.name]
+    for task, item in zip(tasks, made.items, strict=True):
         yield _ended(task.path, item.reason, is_good=item.fate.is_good)
 
 

@@ -313,6 +313,19 @@ def test_what_a_killed_drp_wrote_last_is_not_believed(
     assert not list(root.rglob("*.unfinished"))
 
 
+def test_a_broken_product_that_can_not_be_set_aside_is_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Path:
+        raise OSError(30, "Read-only file system", str(path))
+
+    use_drp(monkeypatch, "cut")
+    monkeypatch.setattr("kpfnb.kpf.unfinished.set_aside", refuse)
+    [item] = run("20240102").items
+    assert item.fate is Fate.FAILED
+    assert "L1 truncated, and can't be set aside (Read-only file system)" in item.reason
+
+
 def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

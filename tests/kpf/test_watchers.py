@@ -210,6 +210,14 @@ def test_new_files_are_ingested(data: Path) -> None:
     assert (found.seen, found.done + found.failed) == (2, 2)
 
 
+def test_masters_of_one_name_in_two_nights_are_told_apart(data: Path) -> None:
+    name = "kpf_20240115_master_bias_autocal-bias.fits"
+    good, gone = (data / f"masters/{night}" / name for night in ("20240115", "20240116"))
+    fits(good, {})
+    kind = watchers.KINDS["quicklook"](settings.load(), Wish(ncpus=1))
+    assert [end.fate for end in kind.handle([Task(good), Task(gone)])] == [Fate.DONE, Fate.GONE]
+
+
 @pytest.mark.parametrize("name", ["ingest", "quicklook"])
 def test_a_file_that_vanishes_meanwhile_has_not_failed(
     data: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -342,6 +350,20 @@ def test_a_log_in_use_is_rotated(tmp_path: Path) -> None:
     assert log.read_bytes() == b"end"
     kept = sorted(tmp_path.glob("drp.log.*"))
     assert [file.read_bytes()[:1] for file in kept] == [b"6", b"5", b"4", b"3", b"2"]
+
+
+def test_a_log_that_can_not_be_copied_is_cut_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_text("the begi")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    log = tmp_path / "drp.log"
+    log.write_text("x" * 20)
+    drpdaemon.rotate(log, 10)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("drp.log", "")]
 
 
 def _text(file: Path) -> str:

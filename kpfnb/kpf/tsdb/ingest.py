@@ -8,11 +8,9 @@ problems; what was known of them stays.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +21,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from kpfnb import compute, settings
 from kpfnb.errors import BadParameter, Busy, KpfnbError, ServiceUnavailable
+from kpfnb.kpf import listing
 from kpfnb.kpf import obsid as names
 from kpfnb.kpf.obsid import KPF, ObsID, level_dir
 from kpfnb.kpf.tsdb import chunks, database, layout, problems, store
@@ -123,21 +122,17 @@ def files(paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS) ->
 
 
 def scan(root: Path, night: str) -> dict[str, Known]:
-    """The files of a night on disk, of every level: path to what they look like."""
-    found = {}
-    for level, suffix in KPF.levels.items():
-        try:
-            with os.scandir(level_dir(root, level, night)) as entries:
-                for entry in entries:
-                    match = KPF.filename.fullmatch(entry.name)
-                    if match and match["night"] == night and match["suffix"] == suffix:
-                        # One that vanished, or a link to nothing, takes no other with it
-                        with suppress(FileNotFoundError):
-                            status = entry.stat()
-                            found[entry.path] = Known(status.st_size, status.st_mtime_ns)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    return found
+    """The files of a night on disk, of every level: path to what they look like.
+
+    A directory that can't be listed is a `BadInput`.
+    """
+    return {
+        f"{level_dir(root, level, night)}/{names.file_name(obsid, level)}": Known(
+            status.st_size, status.st_mtime_ns
+        )
+        for level in KPF.levels
+        for obsid, status in listing.files(root, level, night)
+    }
 
 
 def known(connection: Connection, night: str) -> dict[tuple[str, str], Known]:

@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
 from kpfnb import fitsheader
-from kpfnb.errors import BadInput
 from kpfnb.fitscards import Value
-from kpfnb.kpf import junk, standing, survey
+from kpfnb.kpf import junk, listing, standing, survey
 from kpfnb.kpf.index import Entry, Index
 from kpfnb.kpf.obsid import KPF, ObsID, file_name, level_dir
 from kpfnb.kpf.quicklook import record
@@ -123,8 +120,7 @@ class Night:
     def _files(self, level: str) -> dict[str, os.stat_result]:
         """ObsID to the status of its file."""
         if level not in self._listed:
-            folder = level_dir(self._settings.kpf_root, level, self.name)
-            self._listed[level] = dict(_list(folder, self.name, level))
+            self._listed[level] = dict(listing.files(self._settings.kpf_root, level, self.name))
         return self._listed[level]
 
     def _read(self, level: str, files: Mapping[str, os.stat_result]) -> dict[str, Header]:
@@ -148,18 +144,3 @@ class Night:
             learned[name] = Entry(*stamp, asked + json.dumps(found[obsid]))
         self._index.remember(folder, learned, gone=())
         return found
-
-
-def _list(folder: Path, night: str, level: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                match = KPF.filename.fullmatch(entry.name)
-                if match and match["night"] == night and match["suffix"] == KPF.levels[level]:
-                    # A file that vanishes in between was not there
-                    with suppress(FileNotFoundError):
-                        yield match["obsid"], entry.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise BadInput(f"can't list {folder}: {error.strerror}", "make it readable") from error

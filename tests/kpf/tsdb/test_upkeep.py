@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from kpfnb.errors import BadParameter
+from kpfnb.errors import BadInput, BadParameter
 from kpfnb.kpf.tsdb import ingest, query, upkeep
 from kpfnb.outcomes import Outcome
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
 
 OTHER = "KP.20240116.01000.00"
+
+
+def test_a_directory_that_can_not_be_listed_is_named(sqlite, root, monkeypatch):
+    samples.write(root, FIRST)
+    ingest.nights(NIGHT)
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith(NIGHT):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(BadInput, match=f"can't list .*{NIGHT}: Permission denied"):
+        upkeep.check(NIGHT)
+    assert "can't list" in ingest.nights(NIGHT).failed[NIGHT]
 
 
 def test_status(any_database, root):
