@@ -91,7 +91,13 @@ def _entries(
 ) -> Iterator[tuple[str, int, bool]]:
     for name in os.listdir(f"{top}/{folder}"):
         path = f"{folder}/{name}" if folder else name
-        status = os.stat(f"{top}/{path}")  # noqa: PTH116
+        try:
+            status = os.stat(f"{top}/{path}")  # noqa: PTH116
+        except FileNotFoundError:
+            # Somebody else's temporary file is gone by now; a broken link is there
+            if os.path.lexists(f"{top}/{path}"):
+                raise
+            continue
         if stat.S_ISREG(status.st_mode):
             yield _readable(path), status.st_size, False
         if not stat.S_ISDIR(status.st_mode):
@@ -135,7 +141,9 @@ def _below(
         try:
             status = os.stat(f"{top}/{path}")  # noqa: PTH116
         except OSError as error:
-            yield path, _why(error)
+            # What is gone by now is told by its absence, as where it was named
+            if os.path.lexists(f"{top}/{path}") or not isinstance(error, FileNotFoundError):
+                yield path, _why(error)
             continue
         if not stat.S_ISDIR(status.st_mode):
             yield path, status

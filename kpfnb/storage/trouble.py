@@ -15,6 +15,7 @@ class Trouble(StrEnum):
 
     NOT_FOUND = "not there"
     QUOTA = "no room left"
+    DAILY = "the limit of the day is reached"
     PERMISSION = "not allowed"
     NETWORK = "no connection"
     DAMAGED = "the copy differs"
@@ -42,7 +43,8 @@ class Failure(NamedTuple):
 
 _ADVICE = {
     Trouble.NOT_FOUND: "check the name, and the setting remotes",
-    Trouble.QUOTA: "make room there, or wait for the quota of the next day; then run it again",
+    Trouble.QUOTA: "make room there; then run it again",
+    Trouble.DAILY: "wait for the next day (UTC); then run it again",
     Trouble.PERMISSION: "check the credentials in rclone's configuration or environment",
     Trouble.NETWORK: "run it again; what was carried is not carried twice",
     Trouble.DAMAGED: "run it again; the disk or the network damages data if it stays so",
@@ -50,14 +52,17 @@ _ADVICE = {
     Trouble.REFUSED: "rename it to letters, digits and . _ - + = @ , ~ ( )",
 }
 
-# In this order: a full quota comes as 403 too, and a lost connection may name a missing file
+# In this order: a full storage comes as an upload limit or as 403 too, and a lost connection may
+# name a missing file
 _WORDS = [
     (Trouble.CONFIG, r"didn't find section in config|unknown backend|failed to load config"),
     (
         Trouble.QUOTA,
-        r"no space left|remaining disk space|quota|\b507\b|insufficient ?storage"
-        r"|uploadlimit|upload limit|limitexceeded|entitytoolarge|disk full",
+        r"no space left|remaining disk space|(storage|disk) ?quota|\b507\b|insufficient ?storage"
+        r"|filelimitexceeded|entitytoolarge|disk full",
     ),
+    (Trouble.DAILY, r"uploadlimit|upload limit|limitexceeded"),
+    (Trouble.QUOTA, r"quota"),
     (
         Trouble.NETWORK,
         r"connection (refused|reset)|dial tcp|no such host|i/o timeout|timed? ?out|unexpected eof"

@@ -64,6 +64,21 @@ def test_what_can_not_be_looked_at_is_named(tree: Path) -> None:
         list(disk.entries(str(tree)))
 
 
+def test_what_goes_while_it_is_listed_is_not_there(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "broken").unlink()
+    whole = sorted(disk.entries(str(tree)))
+    listdir = os.listdir
+
+    def before(folder: str) -> list[str]:
+        return [*listdir(folder), ".kpfnb-gone"]
+
+    monkeypatch.setattr(os, "listdir", before)
+    assert sorted(disk.entries(str(tree))) == whole
+    assert not [one for one in disk.files(str(tree)) if one.problem]
+
+
 def test_one_file_is_itself_and_nothing_is_none(tree: Path) -> None:
     (one,) = disk.files(str(tree / "link.fits"), hash_type="md5")
     assert one == ("link.fits", 3, hashlib.md5(b"raw").hexdigest(), "")

@@ -176,9 +176,9 @@ class Shipping:
 
 
 def _judged(made: Manifest, failed: list[Item], uploaded: int, waiting: int) -> Parcel:
-    full = [item for item in failed if item.trouble is Trouble.QUOTA]
-    broken = [item for item in failed if item.trouble is not Trouble.QUOTA]
-    waiting += len(full)
+    late = [item for item in failed if item.trouble is Trouble.DAILY]
+    broken = [item for item in failed if item.trouble is not Trouble.DAILY]
+    waiting += len(late)
     sent = replace(_parcel(made, State.DELIVERED, uploaded=uploaded), waiting=waiting)
     if broken:
         reason = f"{len(broken)} files failed: {broken[0].path}: {broken[0].detail}"

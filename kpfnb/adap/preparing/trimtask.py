@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kpfnb import settings, storage
+from kpfnb import locks, settings, storage
 from kpfnb.adap import dataset, holdings
 from kpfnb.adap import profile as profiles
 from kpfnb.adap.preparing import trimming
@@ -14,9 +14,11 @@ from kpfnb.errors import BadInput
 
 if TYPE_CHECKING:
     from kpfnb.adap.preparing.trimmed import Trimmed
+    from kpfnb.adap.profile import Profile
     from kpfnb.workqueue.lease import Lease
 
-FOLDER = "datasets"
+WAIT_SECONDS = 60
+"""For a worker that was killed to be gone."""
 
 
 def run(
@@ -36,7 +38,22 @@ def run(
     exclude : file with names of frames not to be used, one a line
     """
     profile = profiles.load(spectrograph)
-    folder = settings.load().work_dir / FOLDER / str(dataset.parse(item)) / dataset.COMPLETE
+    name = str(dataset.parse(item))
+    folder = settings.load().work_dir / dataset.FOLDER / name / dataset.COMPLETE
+    own = Path(custom) if custom else None
+    # The reduction of a dataset holds it too: its raw frames are not to go meanwhile
+    with locks.hold(f"dataset-{name}", wait_seconds=WAIT_SECONDS):
+        return _do(name, lease, folder, profile, own, Path(exclude) if exclude else ())
+
+
+def _do(
+    item: str,
+    lease: Lease,
+    folder: Path,
+    profile: Profile,
+    custom: Path | None,
+    exclude: Path | tuple[str, ...],
+) -> Trimmed:
     raw = folder / dataset.RAW
     was_here = raw.is_dir()
     lease.note("download")
@@ -47,8 +64,8 @@ def run(
         folder,
         profile,
         dataset=item,
-        custom=Path(custom) if custom else None,
-        exclude=Path(exclude) if exclude else (),
+        custom=custom,
+        exclude=exclude,
     )
     lease.confirm()
     lease.note("upload")

@@ -118,9 +118,17 @@ def running() -> list[Reservation]:
             with FileLock(path, timeout=0):
                 _forget(path)
         except Timeout:
-            note = files.read_json(path.with_suffix(NOTE))
-            found.append(Reservation(int(reserved), _taken(int(pid)), **note))
+            found.append(Reservation(int(reserved), _taken(int(pid)), **_note(path)))
     return found
+
+
+def _note(path: Path) -> dict[str, Any]:
+    """What is told of a reservation; nothing of one that ends at this moment."""
+    try:
+        note: dict[str, Any] = files.read_json(path.with_suffix(NOTE))
+    except FileNotFoundError:
+        return {}
+    return note
 
 
 def _forget(path: Path) -> None:

@@ -109,7 +109,7 @@ def plans_of(cards: Sequence[Scorecard], *, latest_days: int = LATEST_DAYS) -> d
     """What is to be done to each tab that these scorecards concern."""
     names = {card.dataset for card in cards}
     rows = [row for card in cards for row in card.rows]
-    oldest = min((row.date for row in rows), default="")
+    oldest = min(filter(None, (_day(row.date) for row in rows)), default="")
     letters = sorted({tab_of(name) for name in names}, key=TABS.index)
     return {
         LATEST: _plan(rows, names, before=_days_before(oldest, latest_days)),

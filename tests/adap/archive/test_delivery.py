@@ -272,14 +272,20 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
         if options.get("dry_run"):
             return carried
         items = [
-            replace(i, state=storage.State.FAILED, trouble=Trouble.QUOTA, detail="userRateLimit")
+            replace(i, state=storage.State.FAILED, trouble=trouble, detail="why")
             for i in carried.items
         ]
         return replace(carried, items=tuple(items))
 
     monkeypatch.setattr(storage, "carry", full)
+    trouble = Trouble.DAILY
     parcel = only(deliver(root))
     assert (parcel.state, parcel.waiting) == (State.WAITING, parcel.files)
+    # The next day brings no room to a full disk
+    trouble = Trouble.QUOTA
+    parcel = only(deliver(root, wait=True))
+    assert (parcel.state, parcel.waiting) == (State.FAILED, 0)
+    assert "files failed: " in parcel.reason and "why" in parcel.reason
 
 
 def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: Path) -> None:

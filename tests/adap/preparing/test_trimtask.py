@@ -2,10 +2,11 @@ import json
 
 import pytest
 
+from kpfnb import locks
 from kpfnb.adap.preparing import reorganise, trimtask
 from kpfnb.adap.pypeit import pypeitfile
 from kpfnb.demo import deimos
-from kpfnb.errors import BadInput
+from kpfnb.errors import BadInput, Busy
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue import tasks
 from kpfnb.workqueue.lease import Lease, LeaseLost
@@ -53,6 +54,13 @@ def test_raw_frames_that_were_here_stay(data, tmp_path):
     raw.mkdir(parents=True)
     trimtask.run(NAME, lease())
     assert len(list(raw.iterdir())) == 21
+
+
+def test_while_it_is_reduced_its_raw_frames_are_left_alone(data, monkeypatch):
+    monkeypatch.setattr(trimtask, "WAIT_SECONDS", 0.1)
+    with locks.hold(f"dataset-{NAME}"), pytest.raises(Busy):
+        trimtask.run(NAME, lease())
+    assert not (data / FILE).exists()
 
 
 def test_without_its_lease_it_publishes_nothing(data):

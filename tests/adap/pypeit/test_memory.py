@@ -71,3 +71,12 @@ def test_it_waits_for_another_and_a_killed_one_holds_nothing(
             assert told[0] == "waiting for 2.0 GB of memory"
             assert time.monotonic() - began < 50
     assert [path.name for path in (isolated / "work/memory").glob("*-*.lock")] == []
+
+
+def test_a_run_without_a_note_counts_all_the_same(isolated: Path) -> None:
+    """Its note is gone where it ends at this moment; others must not fail for that."""
+    with holder(2 * GB) as other:
+        (note,) = (isolated / "work/memory").glob("*.note")
+        note.unlink()
+        assert [one.reserved for one in memory.running()] == [2 * GB]
+        other.kill()

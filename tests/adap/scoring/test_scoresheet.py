@@ -53,6 +53,14 @@ def test_each_dataset_goes_to_the_tab_of_its_letter(book: Book, behind: Behind) 
     assert scoresheet.publish(cards, book).reason.endswith("; nothing changed")
 
 
+@pytest.mark.parametrize("odd", ["", "Jan 5, 2024", "2024-13-45"])
+def test_a_date_that_is_none_hinders_nobody(book: Book, behind: Behind, odd: str) -> None:
+    """As in a scorecard that another program wrote, or a person edited."""
+    behind.put("latest", sheet(row(B, "b1", "2024-01-01"), row(B, "b2", "2026-06-09")))
+    scoresheet.publish([card(row(A, "a1", odd), row(A, "a2", "2026-06-10"))], book)
+    assert names(behind, "latest") == [(B, "b2"), (A, "a1"), (A, "a2")]
+
+
 @pytest.mark.parametrize(
     ("name", "tab"),
     [
