@@ -68,6 +68,16 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def update_text(path: Path | str, text: str) -> None:
+    """As `write_text`, where the content differs: a page that is as it was keeps its time."""
+    try:
+        is_same = Path(path).read_text(encoding="utf-8") == text
+    except (FileNotFoundError, UnicodeDecodeError):
+        is_same = False
+    if not is_same:
+        write_text(path, text)
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write JSON so that a reader sees the old or the new content, never a part."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -25,6 +25,19 @@ def test_content_and_no_temporary_file(tmp_path: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == ["result.json"]
 
 
+def test_a_page_that_is_as_it_was_keeps_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "new/index.html"
+    files.update_text(path, "é")
+    os.utime(path, (1e9, 1e9))
+    files.update_text(path, "é")
+    assert path.stat().st_mtime == 1e9
+    files.update_text(path, "è")
+    assert (path.read_text(encoding="utf-8"), path.stat().st_mtime > 1e9) == ("è", True)
+    path.write_bytes(b"\xff")
+    files.update_text(path, "è")
+    assert path.read_text(encoding="utf-8") == "è"
+
+
 def test_temporary_file_has_the_suffix(tmp_path: Path) -> None:
     # Writers such as astropy and matplotlib choose the format by it
     with files.replacing(tmp_path / "plot.fits.png") as temporary:

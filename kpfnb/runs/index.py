@@ -74,11 +74,11 @@ def _write(
     }
     catalogue.replace_days(runs_dir, changed)
     for name, text in (("style.css", runview.style()), ("runs.js", runview.source("runs.js"))):
-        _write_text(runs_dir / name, text)
+        files.update_text(runs_dir / name, text)
     find = _find(runs_dir, directories)
     files.write_text(runs_dir / "index.html", index_page(latest, days, runs_dir, find))
     pipelines = _pipelines(directories, latest)
-    _write_text(runs_dir / "pipelines.html", pipelines_page(pipelines, runs_dir))
+    files.update_text(runs_dir / "pipelines.html", pipelines_page(pipelines, runs_dir))
     files.write_text(runs_dir / "days/index.html", days_page(days))
     for day, records in changed.items():
         path = runs_dir / "days" / f"{day}.html"
@@ -195,12 +195,6 @@ def _pipelines(directories: list[Path], latest: list[Record]) -> list[Record]:
         if len(found) == LATEST:
             break
     return found
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write where it differs."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        files.write_text(path, text)
 
 
 def _counts(records: list[Record]) -> list[dict[str, Any]]:

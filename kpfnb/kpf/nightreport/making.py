@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import settings
+from kpfnb import files, settings
 from kpfnb.kpf import progress
 from kpfnb.kpf.nightreport import content, drawing, highlights
 from kpfnb.kpf.nightreport.content import Content, Group
@@ -106,7 +106,7 @@ def make(night: str, *, verdict: NightVerdict | None = None, accept: str = "FAIL
     # The pages link to each other: the verdict's is there before
     pages.write(judged)
     path = folder / pages.REPORT
-    pages.write_text(path, page(found, here))
+    files.update_text(path, page(found, here))
     pages.write(judged)
     return NightReport(found, path)
 

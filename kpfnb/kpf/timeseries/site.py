@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import groupby
@@ -115,12 +116,12 @@ def update(top: Path, changed: Iterable[Period]) -> None:
             affected |= dict.fromkeys(up for up in one.parents() if up in there[up.interval])
             affected |= dict.fromkeys(_children(one, there))
     for name in STYLE:
-        _write_text(
+        files.update_text(
             top / name, str(view.environment().loader.get_source(view.environment(), name)[0])
         )
     for one in affected:
-        _write_text(top / one.path / "index.html", page(read(top, one), there))
-    _write_text(top / "index.html", index(there))
+        files.update_text(top / one.path / "index.html", page(read(top, one), there))
+    files.update_text(top / "index.html", index(there))
 
 
 def page(shown: Page, there: dict[Interval, list[Period]]) -> str:
@@ -169,7 +170,7 @@ def index(there: dict[Interval, list[Period]]) -> str:
 
 
 def _existing(top: Path) -> dict[Interval, list[Period]]:
-    """The periods that have a record, oldest first."""
+    """The periods that have a record, oldest first; free ranges only where it is whole."""
     found: dict[Interval, list[Period]] = defaultdict(list)
     for interval in Interval:
         for record in sorted((top / interval).glob(f"*/{RECORD}")):
@@ -179,8 +180,10 @@ def _existing(top: Path) -> dict[Interval, list[Period]]:
                 night = f"{night[:4]}{max(night[4:6], '01')}{max(night[6:8], '01')}"
                 found[interval].append(periods.containing(interval, night))
             else:
-                own = files.read_json(record)["period"]
-                found[interval].append(Period(interval, name, own["first"], own["last"]))
+                # A damaged one has no page until it is asked for again
+                with suppress(BadInput, KeyError, TypeError):
+                    own = files.read_json(record)["period"]
+                    found[interval].append(Period(interval, name, own["first"], own["last"]))
     return found
 
 
@@ -215,13 +218,3 @@ def _local(stamp: str) -> str:
         return ""
     zone = settings.load().zone
     return datetime.fromisoformat(stamp).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write where it differs: a page that is as it was keeps its time."""
-    try:
-        same = path.read_text(encoding="utf-8") == text
-    except (FileNotFoundError, UnicodeDecodeError):
-        same = False
-    if not same:
-        files.write_text(path, text)

@@ -42,7 +42,7 @@ def write(judged: NightVerdict) -> Path:
     """Write the page of a verdict where it differs, and the calendar; the page."""
     here = settings.load()
     path = place(here, judged.night) / VERDICT
-    write_text(path, page(judged, here))
+    files.update_text(path, page(judged, here))
     write_calendar(here)
     return path
 
@@ -50,7 +50,7 @@ def write(judged: NightVerdict) -> Path:
 def write_calendar(here: Settings) -> Path:
     """Write the calendar of all nights that have a verdict."""
     path = here.runs_dir / FOLDER / CALENDAR
-    write_text(path, calendar(assessing.history(here), here))
+    files.update_text(path, calendar(assessing.history(here), here))
     return path
 
 
@@ -162,16 +162,6 @@ def render(template: str, **values: Any) -> str:
             **values,
         )
     )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write where it differs: a page that is as it was keeps its time."""
-    try:
-        if path.read_text(encoding="utf-8") == text:
-            return
-    except (FileNotFoundError, UnicodeDecodeError):
-        pass
-    files.write_text(path, text)
 
 
 def _shown(one: Finding, folder: Path, here: Settings) -> dict[str, Any]:

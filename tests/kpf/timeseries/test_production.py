@@ -116,6 +116,16 @@ def test_a_panel_that_could_not_be_drawn_stays_as_it_was(
     assert produce("day", NIGHT).pictures == 2
 
 
+def test_a_damaged_page_of_a_free_range_stops_no_other(top: Path) -> None:
+    produce("all", NIGHT, NIGHT)
+    record = top / f"all/{NIGHT}-{NIGHT}" / site.RECORD
+    record.write_text("{")
+    assert produce("day", NIGHT).outcome is Outcome.SUCCEEDED
+    assert f"{NIGHT}-{NIGHT}" not in (top / "index.html").read_text()
+    assert produce("all", NIGHT, NIGHT).pictures == 2
+    assert f"{NIGHT}-{NIGHT}" in (top / "index.html").read_text()
+
+
 def test_an_empty_period_has_a_page_that_says_so(top: Path) -> None:
     done = produce("day", "20210101")
     assert (done.pictures, done.without) == (0, 3)
