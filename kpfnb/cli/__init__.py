@@ -12,14 +12,14 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
 
 from kpfnb.cli.overview import Overview
 from kpfnb.errors import KpfnbError
 from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
+from kpfnb.plain import plain
 from kpfnb.runs.verdict import REFUSALS
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
@@ -61,13 +61,29 @@ def _settings(
     settings.export(data_root=data_root, work_dir=work_dir)
 
 
-def finish(result: Result, *, as_json: bool = False) -> NoReturn:
+class Ended(Protocol):
+    """What a command can end with."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """It gives the exit code."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For other programs; for people there is `str`."""
+
+
+def finish(result: Ended, *, as_json: bool = False) -> NoReturn:
     """Print a result, and leave with the exit code of its outcome."""
     if as_json:
-        print(json.dumps(result.to_dict(), indent=1, ensure_ascii=False))
+        print_json(result.to_dict())
     else:
         print(result)
     raise typer.Exit(result.outcome.exit_code)
+
+
+def print_json(value: Any) -> None:
+    """Print for other programs; what JSON has no word for (NaN among it) is null or a text."""
+    print(json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def main() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import typer
 
-from kpfnb.cli import Json, app
+from kpfnb.cli import Json, app, print_json
 
 WIDE = 1000
 
@@ -26,7 +25,7 @@ def doctor(as_json: Json = False) -> None:
 
     diagnosis = diagnose()
     if as_json:
-        print(json.dumps(diagnosis.to_dict(), indent=1, ensure_ascii=False))
+        print_json(diagnosis.to_dict())
     else:
         # Other programs read line by line
         Console(width=None if sys.stdout.isatty() else WIDE).print(diagnosis.to_rich())

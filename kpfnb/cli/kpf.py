@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 from kpfnb.kpf.obsid import KPF
 
 
@@ -59,7 +58,7 @@ def progress(
     if as_json:
         touched = progresses.touch_missing(found, dry_run=dry_run) if touch_files else None
         extra = {"touch": touched.to_dict()} if touched else {}
-        print(json.dumps({**found.to_dict(), **extra}, indent=1, ensure_ascii=False))
+        print_json({**found.to_dict(), **extra})
         raise typer.Exit((touched or found).outcome.exit_code)
     print(found)
     wanted = dict(zip(KPF.products, (print_files_2d, print_files_l1, print_files_l2), strict=True))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli import DryRun, Json, app, print_json
 from kpfnb.cli.overview import Commands
 from kpfnb.cli.runs import ParameterFiles, Parameters, given_parameters
 from kpfnb.outcomes import Outcome
@@ -70,7 +69,7 @@ def list_pipelines(as_json: Json = False) -> None:
     files = project.files(definition.FOLDER, definition.SUFFIX)
     pipelines = [definition.load(str(path)) for path in files.values()]
     if as_json:
-        _print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])
+        print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])
         return
     for pipeline in pipelines:
         print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
@@ -88,7 +87,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
     pipeline = definition.load(name)
     if as_json:
-        _print_json(pipeline.model_dump(mode="json"))
+        print_json(pipeline.model_dump(mode="json"))
         return
     print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
     for parameter, declared in pipeline.parameters.items():
@@ -135,7 +134,7 @@ def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
     states = running.foresee(plan, earlier)
     if as_json:
         steps = [state.to_dict() for state in states.values()]
-        _print_json({"pipeline": plan.pipeline.name, "parameters": plan.parameters, "steps": steps})
+        print_json({"pipeline": plan.pipeline.name, "parameters": plan.parameters, "steps": steps})
         return
     print(f"{plan.pipeline.name}, dry run: nothing is run")
     if earlier:
@@ -181,7 +180,7 @@ def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
     from kpfnb.runs import view as runview
 
     if as_json:
-        _print_json(ended.to_dict())
+        print_json(ended.to_dict())
         return
     record, word = ended.record, runview.word(ended.record)
     if ended.nothing_to_do:
@@ -208,7 +207,3 @@ def _tell(state: StepState) -> None:
 
 def _ignore(state: StepState) -> None:
     """With --json only the end is told."""
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=1, ensure_ascii=False))

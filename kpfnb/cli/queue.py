@@ -6,11 +6,11 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 from kpfnb.cli.overview import Commands
 from kpfnb.errors import BadParameter
 
@@ -199,8 +199,3 @@ def _print_item(item: Item) -> None:
             print(f"  {name}: {value}")
     if item.log:
         print("log, its end:", *(f"  {line}" for line in item.log.splitlines()), sep="\n")
-
-
-def print_json(value: Any) -> None:
-    """For other programs."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))

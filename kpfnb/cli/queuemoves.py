@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from kpfnb.cli import DryRun, Json
-from kpfnb.cli.queue import File, Items, Name, open_queue, print_json, queue_app, wanted_items
+from kpfnb.cli import DryRun, Json, print_json
+from kpfnb.cli.queue import File, Items, Name, open_queue, queue_app, wanted_items
 from kpfnb.errors import BadParameter
 
 if TYPE_CHECKING:

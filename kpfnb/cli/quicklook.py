@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import Json, app, finish
+from kpfnb.cli import Json, app, finish, print_json
 from kpfnb.errors import BadParameter
 
 NICE_OLD = 15
@@ -58,7 +57,7 @@ def quicklook(
     if print_files:
         paths = [str(one.path) for one in work.find(start, end, levels=levels, age=age)]
         if as_json:
-            print(json.dumps(paths, indent=1))
+            print_json(paths)
         elif paths:
             print("\n".join(paths))
         else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 
 
 @app.command()
@@ -73,7 +72,10 @@ def reprocess(
         from kpfnb.kpf import nightlogtable
 
         found = nightlogtable.look(start, end)
-        print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else found)
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            print(found)
         return
     from kpfnb.kpf import processing
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 from kpfnb.cli.overview import Commands
 from kpfnb.errors import BadParameter
 from kpfnb.outcomes import Outcome
@@ -125,12 +124,7 @@ def prune(
     from kpfnb.pipelines import journal
     from kpfnb.runs import pruning
 
-    pruned = pruning.prune(keep, references=journal.referenced, dry_run=dry_run)
-    if as_json:
-        _print_json(pruned.to_dict())
-    else:
-        print(pruned)
-    raise typer.Exit(pruned.outcome.exit_code)
+    finish(pruning.prune(keep, references=journal.referenced, dry_run=dry_run), as_json=as_json)
 
 
 @runs_app.command("site")
@@ -170,7 +164,7 @@ def _list(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> 
         settings.load().runs_dir, notebook=notebook, outcome=outcome, limit=limit
     )
     if as_json:
-        _print_json([_values(one) for one in records])
+        print_json([_values(one) for one in records])
         return
     if not records:
         print("No such run.")
@@ -191,7 +185,7 @@ def _print(record: Record, *, as_json: bool) -> None:
     from kpfnb.runs import view as runview
 
     if as_json:
-        _print_json(_values(record))
+        print_json(_values(record))
         return
     word = runview.word(record)
     print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}".rstrip(": "))
@@ -224,10 +218,6 @@ def _values(record: Record) -> dict[str, Any]:
 def _file(record: Record, name: str) -> Path | None:
     file = record.directory / name
     return file if record.id and file.exists() else None
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=1, ensure_ascii=False))
 
 
 def _progress(text: str) -> None:

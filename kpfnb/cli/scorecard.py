@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 from kpfnb.cli.overview import Commands
 
 scorecard_app = typer.Typer(
@@ -79,14 +79,13 @@ def publish(
 
     Example: kpfnb scorecard publish work/datasets --dry-run
     """
-    import json
 
     from kpfnb.adap.scoring import scorecards, scoresheet
 
     scores = scorecards.run(folders, limits=limits, dry_run=dry_run, progress=not as_json)
     told = scoresheet.publish(scores.cards, latest_days=latest_days, dry_run=dry_run)
     if as_json:
-        print(json.dumps({**scores.to_dict(), "sheet": told.to_dict()}, indent=1))
+        print_json({**scores.to_dict(), "sheet": told.to_dict()})
     else:
         print(scores, told, sep="\n\n")
     raise typer.Exit(scores.outcome.exit_code)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import Json, app
+from kpfnb.cli import Json, app, print_json
 from kpfnb.cli.overview import Commands
 from kpfnb.services import MODULES, Service, manager
 
@@ -52,7 +51,7 @@ def status(names: Names = None, as_json: Json = False) -> None:
 
 def _print(services: list[Service], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([one.to_dict() for one in services], indent=1, ensure_ascii=False))
+        print_json([one.to_dict() for one in services])
         return
     for service in services:
         print(service)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import Json
+from kpfnb.cli import Json, finish
 from kpfnb.cli.queue import Name, Tab, queue_app
 
 
@@ -45,9 +44,7 @@ def mirror(
             return sheets.standings(queue)
 
     if not watch:
-        told = kept.update(truth())
-        print(json.dumps(told.to_dict(), indent=1) if as_json else told)
-        raise typer.Exit(told.outcome.exit_code)
+        finish(kept.update(truth()), as_json=as_json)
     log.console()
     with suppress(KeyboardInterrupt):
         for one in mirrors.follow(kept, truth, watch):

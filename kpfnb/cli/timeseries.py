@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import Json, app
+from kpfnb.cli import Json, app, finish, print_json
 
 
 @app.command()
@@ -45,8 +44,7 @@ def timeseries(
     from kpfnb.kpf.timeseries import production
 
     done = production.produce(interval, start, end, panels=panel or (), force=force)
-    print(json.dumps(done.to_dict(), indent=1, ensure_ascii=False) if as_json else done)
-    raise typer.Exit(done.outcome.exit_code)
+    finish(done, as_json=as_json)
 
 
 def _list(names: list[str], *, as_json: bool) -> None:
@@ -55,7 +53,7 @@ def _list(names: list[str], *, as_json: bool) -> None:
     panels = definitions.choose(names)
     if as_json:
         rows = [one.model_dump(include={"name", "group", "title"}) for one in panels.values()]
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
         return
     for one in panels.values():
         print(f"{one.group:<11} {one.name:<28} {one.title}")

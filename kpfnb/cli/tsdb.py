@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 from kpfnb.cli.overview import Commands
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ def ingest(
 
     Example: kpfnb ingest 20240101 20240131
     """
-    from kpfnb.cli import finish
     from kpfnb.kpf.tsdb import ingest as work
 
     finish(work.nights(start, end, force=force), as_json=as_json)
@@ -66,7 +64,7 @@ def keywords(
     with database.reading() as connection:
         found = catalogue.search(connection, pattern)
     if as_json:
-        _print_json([entry.to_dict() for entry in found])
+        print_json([entry.to_dict() for entry in found])
         return
     levels: dict[str, list[str]] = {}
     for entry in found:
@@ -89,7 +87,7 @@ def problems(as_json: Json = False) -> None:
 
     rows = upkeep.problems().to_dict("records")
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         verdict = "refused" if row["refused"] else "taken"
@@ -139,7 +137,7 @@ def delete(
 
     nights = upkeep.delete_nights(start, end, dry_run=dry_run)
     if as_json:
-        _print_json({"nights": nights, "dry_run": dry_run})
+        print_json({"nights": nights, "dry_run": dry_run})
     else:
         print(f"{len(nights)} nights {'would be ' if dry_run else ''}deleted", *nights)
 
@@ -191,11 +189,7 @@ def add_reader(name: Annotated[str, typer.Argument(help="Name of the role.")]) -
 
 def _show(found: Status | Check, *, as_json: bool) -> NoReturn:
     if as_json:
-        _print_json(found.to_dict())
+        print_json(found.to_dict())
     else:
         print(found)
     raise typer.Exit(found.outcome.exit_code)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))

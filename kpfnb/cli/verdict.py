@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
+from kpfnb.cli import DryRun, Json, app, finish, print_json
 from kpfnb.errors import BadParameter
 
 SHOWN = 30
@@ -42,7 +41,7 @@ def verdict(
     if override:
         said = assessing.override(night, override, to, why, who=who, dry_run=dry_run)
         if dry_run:
-            print(json.dumps({"would_record": asdict(said)}, indent=1, ensure_ascii=False))
+            print_json({"would_record": asdict(said)})
             return
     judged = assessing.assess(night, accept=accept)
     if not dry_run:
@@ -60,7 +59,7 @@ def _history(*, as_json: bool) -> None:
 
     kept = assessing.history(settings.load())
     if as_json:
-        print(json.dumps(kept, indent=1, ensure_ascii=False))
+        print_json(kept)
         return
     for _, one in sorted(kept.items(), reverse=True)[:SHOWN]:
         print(one["line"])

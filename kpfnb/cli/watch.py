@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kpfnb.cli import Json, app, finish
+from kpfnb.cli import Json, app, finish, print_json
 from kpfnb.cli.overview import Commands
 from kpfnb.outcomes import combine
 
@@ -100,7 +99,10 @@ def timeseries(once: Once = False, as_json: Json = False) -> None:
 
     if once:
         made = keeping.run_once()
-        print(json.dumps([one.to_dict() for one in made]) if as_json else "\n".join(map(str, made)))
+        if as_json:
+            print_json([one.to_dict() for one in made])
+        else:
+            print(*made, sep="\n")
         raise typer.Exit(combine(one.outcome for one in made).exit_code)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

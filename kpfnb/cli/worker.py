@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
-from kpfnb.cli import Json, app
+from kpfnb.cli import Json, app, finish
 from kpfnb.workqueue.tasks import PLACES
 
 
@@ -44,5 +43,4 @@ def worker(
     worked = crew.run(
         task, queue, options=options, count=count, idle_seconds=idle, grace_seconds=grace
     )
-    print(json.dumps(worked.to_dict(), indent=1) if as_json else worked)
-    raise typer.Exit(worked.outcome.exit_code)
+    finish(worked, as_json=as_json)

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import kpfnb.cli
 from kpfnb.cli import app
 from kpfnb.errors import BadInput, Busy, KpfnbError, ServiceUnavailable
+from kpfnb.outcomes import Outcome
 
 HEAVY = ["pandas", "numpy", "astropy", "dask", "distributed", "matplotlib", "papermill", "pypeit"]
 
@@ -145,6 +146,23 @@ def test_a_terminal_of_few_letters_gets_the_numbers_of_the_others(tmp_path: Path
     )
     told = json.loads(done.stdout.decode("ascii"))
     assert str(place) in [one["value"] for one in told["settings"]], done.stderr
+
+
+class Measured:
+    """A result of numbers that are none."""
+
+    outcome = Outcome.PARTIAL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"rv": float("nan"), "snr": [1.5, float("inf")], "file": Path("/a"), "é": Outcome}
+
+
+def test_what_other_programs_get_is_json_by_its_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        kpfnb.cli.finish(Measured(), as_json=True)
+    assert ended.value.exit_code == 3
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told == {"rv": None, "snr": [1.5, None], "file": "/a", "é": list(Outcome)}
 
 
 def test_what_the_system_refuses_is_one_message_with_the_file(
