@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import live
-from kpfnb.errors import KpfnbError
+from kpfnb.errors import KpfnbError, ServiceUnavailable
 from kpfnb.workqueue import status, tasks
 from kpfnb.workqueue.changes import Action
 from kpfnb.workqueue.queue import Queue
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WATCH_EVERY_SECONDS = 2.0
 MOST_CHOICES = 200
+LAST_LINES = 4
 _CHOICES = (State.PARKED, State.FAILED, State.RUNNING, State.WAITING)
 
 
@@ -76,6 +77,11 @@ def work(task: str, name: str, workers: int, *, parameters: Mapping[str, Any]) -
     """Let a few workers do a task with the queue until nothing is left, and wait for them.
 
     parameters : options of the task
+
+    Raises
+    ------
+    BadParameter : the task or an option is wrong
+    ServiceUnavailable : the workers could not work; says what they said last
     """
     if not workers:
         return Done(())
@@ -86,21 +92,28 @@ def work(task: str, name: str, workers: int, *, parameters: Mapping[str, Any]) -
     arguments += [f"--parameter={key}={value}" for key, value in parameters.items()]
     program = [sys.executable, "-c", "from kpfnb.cli import main; main()"]
     with subprocess.Popen(
-        [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            told = _wait_for(process)
+            told, errors = _wait_for(process)
         except BaseException:
             process.terminate()
             raise
+    # How the items ended, its exit code tells too
+    if process.returncode and not told.strip():
+        last = " ".join(errors.split("\n")[-LAST_LINES:]).strip()
+        raise ServiceUnavailable(
+            f"{workers} {task} workers ended with code {process.returncode}: {last}",
+            f"try one in a terminal: kpfnb worker {task} --queue {name}",
+        )
     return Done((f"{workers} {task} workers: {told.strip()}",))
 
 
-def _wait_for(process: subprocess.Popen[str]) -> str:
-    """What it tells until its end."""
+def _wait_for(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it prints until its end, and its messages."""
     while True:
         try:
-            return process.communicate(timeout=live.ANSWER_EVERY_SECONDS)[0]
+            return process.communicate(timeout=live.ANSWER_EVERY_SECONDS)
         except subprocess.TimeoutExpired:
             live.pause(0)
 

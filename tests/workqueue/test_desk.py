@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 
 import ipywidgets
 import pytest
 
 from kpfnb import notebooks
-from kpfnb.errors import BadInput
+from kpfnb.errors import BadInput, ServiceUnavailable
 from kpfnb.outcomes import Outcome
 from kpfnb.workqueue import desk
 from kpfnb.workqueue.queue import Queue
@@ -94,3 +95,14 @@ def test_the_notebook_as_a_whole(monkeypatch):
     assert "broken &lt;b&gt; was to fail" in page and "2 test workers: partial" in page
     with Queue("demo") as queue:
         assert queue.item("broken <b>").error == "RuntimeError: broken <b> was to fail"
+
+
+def test_workers_that_can_not_start_are_told(monkeypatch, tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho starting >&2\necho 'no PypeIt here' >&2\nexit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(
+        ServiceUnavailable, match="2 test workers ended with code 2: starting no PypeIt here"
+    ):
+        desk.work("test", "trial", 2, parameters={"sleep": 0.0})

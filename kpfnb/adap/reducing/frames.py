@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,8 +46,16 @@ def find(folder: Path) -> list[RawFrame]:
     return [RawFrame(path, _defect(path, _stamp(path))) for path in paths]
 
 
+def _status(path: Path) -> os.stat_result:
+    """Of the file that a link leads to; of the link itself where it leads nowhere."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return path.lstat()
+
+
 def _stamp(path: Path) -> tuple[int, ...]:
-    status = path.stat()
+    status = _status(path)
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
@@ -58,7 +67,7 @@ def _defect(path: Path, stamp: tuple[int, ...]) -> str:
 
 def stamps(frames: Sequence[RawFrame]) -> dict[str, list[int]]:
     """Size (bytes) and time of change (ns) of each file by name: they tell that one changed."""
-    status = {frame.file: frame.path.stat() for frame in frames}
+    status = {frame.file: _status(frame.path) for frame in frames}
     return {file: [found.st_size, found.st_mtime_ns] for file, found in status.items()}
 
 

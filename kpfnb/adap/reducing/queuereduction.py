@@ -34,7 +34,8 @@ def run(queue: str, *, workers: int = 1, options: dict[str, Any]) -> Reductions:
             raise BadInput(f"queue {queue} has no items", f"load it: kpfnb queue load {queue} ...")
     desk.work("reduce", queue, workers, parameters=options)
     with Queue(queue) as found:
-        items = [item for state in State for item in found.items(state)]
+        counts = found.counts()
+        items = [i for s in State for i in found.items(s, limit=max(counts[s], 1))]
     return Reductions(tuple(map(_part, sorted(items, key=lambda item: item.name))))
 
 
@@ -51,7 +52,10 @@ def _part(item: Item) -> Part:
 
 def _kept(name: str) -> list[Reduction]:
     """The reductions of which a local copy was kept."""
-    complete = work.local_folder(str(dataset.parse(name))) / dataset.COMPLETE
+    if not dataset.names_of([name]):
+        # Its item tells what is wrong with it
+        return []
+    complete = work.local_folder(name) / dataset.COMPLETE
     folders = [
         path.parent
         for path in sorted(complete.glob(f"*/{workplace.RECORD}"))

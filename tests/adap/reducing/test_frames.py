@@ -20,6 +20,19 @@ def test_frames_are_found_by_name_and_looked_at(tmp_path: Path) -> None:
     assert found == [("b1.fits", ""), ("b2.fits", ""), ("b3.fits.gz", "empty")]
 
 
+def test_a_link_that_leads_nowhere_is_a_frame_that_can_not_be_used(tmp_path: Path) -> None:
+    write_raw(tmp_path, {"b1.fits": "bias"})
+    (tmp_path / "b2.fits").symlink_to(tmp_path / "taken away.fits")
+    found = frames.find(tmp_path)
+    assert [(frame.file, frame.defect) for frame in found] == [
+        ("b1.fits", ""),
+        ("b2.fits", "missing"),
+    ]
+    assert set(frames.stamps(found)) == {"b1.fits", "b2.fits"}
+    offered = frames.offered(found, tmp_path / "links")
+    assert [path.name for path in offered.iterdir()] == ["b1.fits"]
+
+
 def test_no_folder_a_file_and_no_frames_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()

@@ -56,3 +56,25 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
     assert [one.problems for one in found[NAME].reductions] == [("told",)]
     assert (found[OTHER].outcome, found[OTHER].reason) == (Outcome.FAILED, "no arc")
     assert found[THIRD].outcome is Outcome.SKIPPED
+
+
+def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> None:
+    queue.load(["no dataset", NAME])
+    (claim,) = queue.turn("w", "1").claims
+    queue.turn("w", "2", [Report(claim, Ending.FAILED, error="1 parts, not 3", final=True)], want=0)
+    made = queuereduction.run("nights", workers=0, options={})
+    told = [(part.name, part.outcome, part.reason) for part in made.parts]
+    assert (claim.item, Outcome.FAILED, "1 parts, not 3") in told
+    assert (NAME, Outcome.SKIPPED, "waiting") in told
+
+
+def test_none_of_many_items_is_left_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"NGC1eh/1200G/20{number:02d}-01-01" for number in range(5)]
+    queue.load(names)
+    items = Queue.items
+    # As of the queue itself, of thousands
+    monkeypatch.setattr(
+        Queue, "items", lambda self, state, *, limit=2: items(self, state, limit=limit)
+    )
+    made = queuereduction.run("nights", workers=0, options={})
+    assert [part.name for part in made.parts] == names
