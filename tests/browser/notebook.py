@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from axe_playwright_python.base import AXE_FILE_PATH
 from nbformat.v4 import new_code_cell
 
 from tests.browser.conftest import WAIT, Lab
@@ -55,6 +56,15 @@ NAMELESS = """() => [...document.querySelectorAll(
   .filter(one => !(one.ariaLabel || one.title || one.textContent.trim()
     || [...(one.labels ?? [])].some(label => label.textContent.trim())))
   .map(one => one.outerHTML.slice(0, 200))"""
+AXE = """async () => {
+  const rules = {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']};
+  const outputs = {include: ['.jp-OutputArea-output'], exclude: ['.jp-RenderedImage img']};
+  const found = await axe.run(outputs, rules);
+  return found.violations.map(one => `${one.id}: ${one.nodes.slice(0, 3).map(
+    node => node.html.slice(0, 200) + ' ' + node.failureSummary).join(' | ')}`);
+}"""
+"""JupyterLab gives stored pictures no text; a run in JupyterLab shows none (`STORED_PICTURE`)."""
+STORED_PICTURE = ".jp-RenderedImage"
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
   .filter(one => one.scrollWidth > one.clientWidth + 1 && !one.querySelector('table'))
   .map(one => one.scrollWidth + ' ' + one.textContent.slice(0, 100))"""
@@ -198,7 +208,7 @@ class Notebook:
         self.page.wait_for_selector(".jp-Notebook")
 
     def look(self, picture: str = "") -> None:
-        """Nothing failed, all has a name and fits; keep pictures of it for people."""
+        """Nothing failed, all can use it, and it fits; keep pictures of it for people."""
         assert (
             self.page.locator('[data-mime-type*="error"], [data-mime-type*="stderr"]').count() == 0
         )
@@ -208,10 +218,13 @@ class Notebook:
         folder = PROJECT / "work/screenshots"
         folder.mkdir(parents=True, exist_ok=True)
         self.page.set_viewport_size({"width": WIDTH, "height": TALL})
+        self.page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
         for theme in ("Dark", "Light"):
             self.page.evaluate(THEME, f"JupyterLab {theme}")
             self.page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
             self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+            found = self.page.evaluate(AXE)
+            assert found == [], found
             self.button("Run").scroll_into_view_if_needed()
             self.page.screenshot(path=str(folder / f"{picture or self.name}-{theme.lower()}.png"))
         self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})

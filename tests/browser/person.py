@@ -14,7 +14,7 @@ import yaml
 
 from tests.browser.cases import CASES, Case
 from tests.browser.conftest import Lab
-from tests.browser.notebook import PROJECT, Notebook
+from tests.browser.notebook import PROJECT, STORED_PICTURE, Notebook
 
 VOLATILE = re.compile(r"seconds|started|finished|taken|looked_at|run|log|since|items_per_second")
 """Keys whose values differ from run to run."""
@@ -36,6 +36,7 @@ def uses(name: str, page: Any, lab: Lab, request: pytest.FixtureRequest) -> None
     notebook.fill(case.change)
     second = notebook.run(case.button)
     assert _plain(first) != _plain(second)
+    assert page.locator(STORED_PICTURE).count() == 0
     notebook.look()
 
     _reload_and_stop(notebook, case)

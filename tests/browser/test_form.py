@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 CHANNELS = re.compile("/channels")
 """The websocket of a kernel."""
 LATENCY_MILLISECONDS = 100
+MOST_TABS = 60
 HIDE_CODE = "() => window.jupyterapp.commands.execute('notebook:hide-all-cell-code')"
 OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(() => {})"
 PRESS_AND_LEAVE = """button => {
@@ -60,6 +61,29 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     assert done["figures"]["done"] == stopped["figures"]["not reached"]
     again = notebook.run()
     assert again["figures"]["products"] == 0
+
+
+def test_keys_alone_are_enough(page: Any, lab: Lab, night: Path) -> None:
+    notebook = Notebook(page, lab, "progress")
+    notebook.open()
+    notebook.run_to_form()
+    page.get_by_label("start", exact=True).focus()
+    tab_to(page, page.get_by_label("version", exact=True))
+    page.keyboard.type("2.8")
+    tab_to(page, notebook.button("Run"))
+    before = notebook.runs()
+    page.keyboard.press("Enter")
+    notebook.ended(before)
+    assert notebook.record()["parameters"]["version"] == "2.8"
+
+
+def tab_to(page: Any, wanted: Any) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(MOST_TABS):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{MOST_TABS} times Tab do not lead to {wanted}")
 
 
 def test_a_double_click_is_one_run(page: Any, lab: Lab, night: Path) -> None:
