@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpfnb import files, fitsheader, interrupts, supervision
-from kpfnb.errors import BadInput
+from kpfnb.errors import BadInput, ServiceUnavailable
 from kpfnb.kpf import drp, survey, unfinished
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.newproducts import Watch
@@ -150,7 +150,10 @@ def _run(
 def _judge(job: Job, before: Sequence[Standing], watch: Watch) -> dict[ObsID, str]:
     """What is wrong with each observation now, '' where nothing is, in the order of the work."""
     made = watch.made()
-    after = job.rules.look([standing.obsid for standing in before], job.index)
+    try:
+        after = job.rules.look([standing.obsid for standing in before], job.index)
+    except ServiceUnavailable as error:
+        return {standing.obsid: error.what for standing in before}
     flaws = {}
     for standing in (after[one.obsid] for one in before):
         found = dict(standing.flaws)

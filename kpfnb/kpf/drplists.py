@@ -127,7 +127,7 @@ def ends_without_work(
     for obsid, task in tasks.items():
         standing = standings[obsid]
         if standing.state is State.NO_L0:
-            ends[task.path] = _without_l0(task.path)
+            ends[task.path] = Ended(task.path, Fate.GONE)
         elif standing.state is State.BAD_L0:
             ends[task.path] = Ended(task.path, Fate.FAILED, standing.reason)
         elif standing.state is State.JUNK:
@@ -135,13 +135,6 @@ def ends_without_work(
         elif is_good(root, standing, task):
             ends[task.path] = Ended(task.path, Fate.DONE)
     return ends
-
-
-def _without_l0(path: Path) -> Ended:
-    """One that is not in its directory, or the directory can't be listed just now."""
-    if path.exists():
-        return Ended(path, Fate.POSTPONED, f"{path.parent} can't be listed")
-    return Ended(path, Fate.GONE)
 
 
 def is_good(root: Path, standing: Standing, task: Task) -> bool:

@@ -81,6 +81,7 @@ def run(
     BadParameter : a parameter that is impossible, or a target that names nothing
     BadSettings : the DRP's command is not usable, or the data root or work directory not writable
     BadInput : no L0 directory in the data root, or a list that can't be read
+    ServiceUnavailable : a directory of products can't be listed
     Busy : another reprocessing works on this data root, and still does after `wait_seconds`
     """
     here = settings.load(**({"data_root": root} if root else {}))

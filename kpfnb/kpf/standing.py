@@ -11,6 +11,7 @@ from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 
+from kpfnb.errors import ServiceUnavailable
 from kpfnb.kpf import inventory
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.inventory import Inventory
@@ -68,7 +69,10 @@ class Rules:
     junk: Collection[str] = ()
 
     def look(self, obsids: Iterable[ObsID], index: Index) -> dict[ObsID, Standing]:
-        """Each observation judged by what is on disk now; one look at each night."""
+        """Each observation judged by what is on disk now; one look at each night.
+
+        `ServiceUnavailable` where a directory can't be listed: what can't be seen is not missing.
+        """
         by_night = groupby(sorted(obsids), key=lambda obsid: obsid.night)
         return {
             standing.obsid: standing
@@ -79,6 +83,8 @@ class Rules:
     def _night(self, night: str, obsids: list[ObsID], index: Index) -> Iterator[Standing]:
         places = inventory.folders(self.root, night, self.levels)
         found = inventory.look(places, night, index=index, tags=bool(self.version))
+        if found.notes:
+            raise ServiceUnavailable(found.notes[0], "make it readable, or mount its disk again")
         for obsid in obsids:
             yield self._judge(obsid, found)
 

@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from kpfnb import fitsheader, locks, settings
-from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy
-from kpfnb.kpf import nightlog, reprocess
+from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy, ServiceUnavailable
+from kpfnb.kpf import drpbatch, nightlog, reprocess
 from kpfnb.kpf.newproducts import Watch
 from kpfnb.kpf.obsid import ObsID
 from kpfnb.kpf.reprocessing import Fate, Reprocessing
@@ -311,6 +311,47 @@ def test_what_a_killed_drp_wrote_last_is_not_believed(
     use_drp(monkeypatch)
     assert run("20240102").reason == "1 done"
     assert not list(root.rglob("*.unfinished"))
+
+
+@pytest.fixture
+def unlisted(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """Directories that can't be listed."""
+    folders: set[Path] = set()
+    scandir = os.scandir
+
+    def refuse(folder: Path) -> Any:
+        if Path(folder) in folders:
+            raise OSError(116, "Stale file handle", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return folders
+
+
+def test_products_that_can_not_be_seen_are_not_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, unlisted: set[Path]
+) -> None:
+    add_products(root, OTHER, "v2.9")
+    use_drp(monkeypatch)
+    unlisted.add(root / "L1/20240102")
+    with pytest.raises(ServiceUnavailable, match=r"can't list .*L1/20240102 \(Stale file handle\)"):
+        run("20240102")
+    assert tags(root, OTHER) == ["old"] * 3
+
+
+def test_products_that_can_not_be_seen_any_more_are_not_taken_for_good(
+    root: Path, monkeypatch: pytest.MonkeyPatch, unlisted: set[Path]
+) -> None:
+    use_drp(monkeypatch)
+    judged = drpbatch._judge
+
+    def judge(*given: Any) -> Any:
+        unlisted.add(root / "L1/20240102")
+        return judged(*given)
+
+    monkeypatch.setattr(drpbatch, "_judge", judge)
+    [item] = run("20240102").items
+    assert (item.fate, "can't list" in item.reason) == (Fate.FAILED, True)
 
 
 def test_a_broken_product_that_can_not_be_set_aside_is_told(

@@ -40,6 +40,7 @@ def assess(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVerdict:
     ------
     BadParameter : no such night, no such verdict
     BadInput : a wrong rule, with its line; no L0 directory in the data root; a damaged override
+    ServiceUnavailable : a directory of products can't be listed
     """
     here = settings.load()
     _check(night)
