@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -17,6 +18,8 @@ from kpfnb.pipelines.journal import Journal
 from kpfnb.pipelines.planning import Plan, States, decide, pause_seconds
 from kpfnb.pipelines.steps import Phase, StepState
 from kpfnb.runs.verdict import REFUSALS
+
+GIVEN_UP = "stopped: the pipeline could not go on"
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +85,14 @@ class Execution:
             needs = [tasks[need] for need in state.needs]
             task = dask.delayed(self._step, pure=False)
             tasks[name] = task(name, needs, dask_key_name=name)
-        dask.compute(*tasks.values(), scheduler="threads", num_workers=jobs, optimize_graph=False)
+        # At its end the pool waits for the steps that run: nobody else may begin before
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                dask.compute(*tasks.values(), scheduler="threads", pool=pool, optimize_graph=False)
+            except BaseException:
+                self._stop.set()
+                notebooks.stop_all(GIVEN_UP)
+                raise
 
     def _step(self, name: str, needs: list[None]) -> None:
         """One step from its decision to its end; `needs` only tells Dask what comes before."""

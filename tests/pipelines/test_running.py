@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -419,6 +421,32 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal.files, "write_text", full)
     with pytest.raises(BadSettings, match="No space left"):
         run(plan, fake)
+
+
+def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, ended = threading.Event(), list[str]()
+    write = journal.Journal._write
+
+    def full(self: journal.Journal) -> None:
+        if broken.is_set():
+            raise OSError(28, "No space left on device")
+        write(self)
+
+    def run_step(name: str, given: Mapping[str, Any], **told: Any) -> records.Record:
+        record = records.begin(name, parent=told["parent"])
+        if name == "progress":
+            assert told["stop"].wait(60)
+            # What a notebook does at its end
+            time.sleep(0.2)
+        broken.set()
+        ended.append(name)
+        return replace(record, outcome=Outcome.SUCCEEDED)
+
+    monkeypatch.setattr(journal.Journal, "_write", full)
+    plan = make("steps: {first: {notebook: progress}, second: {notebook: reprocess}}")
+    with pytest.raises(BadSettings, match="No space left"):
+        running.run(plan, run_step=run_step)
+    assert ended == ["reprocess", "progress"]
 
 
 # --- before anything is run ---------------------------------------------------------------------
