@@ -14,11 +14,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from kpfnb import settings
+from kpfnb.errors import BadSettings
 
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
 KEPT = 5
 HIDDEN = "********"
+
+_secrets: set[str] = set()
+"""The secrets that this process has read so far."""
 
 
 class _Formatter(logging.Formatter):
@@ -90,9 +94,12 @@ def this_thread(file: Path) -> Iterator[None]:
 
 def redact(text: str) -> str:
     """The text with the values of secret settings hidden."""
-    current = settings.load()
-    for name in settings.Settings.model_fields:
-        value = getattr(current, name)
-        if isinstance(value, SecretStr) and value.get_secret_value():
-            text = text.replace(value.get_secret_value(), HIDDEN)
+    # While somebody changes the file it can't be read; those that were read before are still secret
+    with suppress(BadSettings):
+        current = settings.load()
+        found = (getattr(current, name) for name in settings.Settings.model_fields)
+        _secrets.update(one.get_secret_value() for one in found if isinstance(one, SecretStr))
+    # One may be a part of another
+    for secret in sorted(filter(None, _secrets), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
     return text

@@ -162,7 +162,10 @@ def _execute(
 
 
 def _end(record: Record, facts: Facts, notebook: Any = None) -> Record:
-    """Record the end, then write what is for people; a disk that is full must not hide the end."""
+    """Record the end, then write what is for people.
+
+    Neither a disk that is full nor settings that were spoilt meanwhile may hide the end.
+    """
     from kpfnb.runs import index as runsindex
     from kpfnb.runs import report
 
@@ -173,7 +176,7 @@ def _end(record: Record, facts: Facts, notebook: Any = None) -> Record:
         if notebook:
             report.write(record, notebook)
         runsindex.update(record)
-    except OSError as error:
+    except (OSError, BadSettings) as error:
         record = _end_without_room(record, facts, f"can't write in {record.directory}: {error}")
     return record
 

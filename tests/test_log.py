@@ -2,7 +2,7 @@ import logging
 import re
 import threading
 
-from kpfnb import log
+from kpfnb import log, settings
 
 
 def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
@@ -16,6 +16,13 @@ def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
     logging.getLogger("some").warning("later")
     (line,) = (tmp_path / "log.txt").read_text().splitlines()
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    some: at \*+ again$", line)
+
+
+def test_secrets_stay_hidden_when_the_settings_can_not_be_read_any_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:geheim@host:6379/0")
+    assert log.redact("redis://:geheim@host:6379/0") == log.HIDDEN
+    (tmp_path / settings.FILE_NAME).write_text("half a li")
+    assert log.redact("at redis://:geheim@host:6379/0") == f"at {log.HIDDEN}"
 
 
 def test_threads_keep_their_logs_apart(tmp_path):

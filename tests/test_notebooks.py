@@ -281,6 +281,15 @@ def test_a_full_disk_is_a_failure_that_says_so(tmp_path, monkeypatch):
     assert runs.read(record.directory) == record
 
 
+def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(tmp_path):
+    spoil = f"open({str(Path.cwd() / settings.FILE_NAME)!r}, 'w').write('half a li')"
+    path = samples.make(tmp_path, "good", *samples.finishing(), spoil)
+    record = notebooks.run(str(path))
+    assert record.outcome is Outcome.FAILED and settings.FILE_NAME in record.reason
+    assert runs.read(record.directory) == record
+    assert (record.directory / "notebook.ipynb").exists()
+
+
 @pytest.mark.parametrize(("obstacle", "is_folder"), [("runs/index.html", True), ("locks", False)])
 def test_pages_that_can_not_be_written_do_not_make_a_run_bad(tmp_path, caplog, obstacle, is_folder):
     where = settings.load().work_dir / obstacle
