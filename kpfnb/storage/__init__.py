@@ -8,10 +8,11 @@
 `nautilus:bucket/folder`; rclone's configuration or environment has the credentials.
 """
 
+from kpfnb.storage.addresses import at
 from kpfnb.storage.carried import Carried, Item, State, join
 from kpfnb.storage.carrying import carry
 from kpfnb.storage.listing import Entry
-from kpfnb.storage.location import Location, at
+from kpfnb.storage.location import Location
 from kpfnb.storage.trouble import StorageError, Trouble
 
 __all__ = [

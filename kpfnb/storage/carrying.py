@@ -20,10 +20,11 @@ from typing import Any
 from kpfnb import live, locks
 from kpfnb.errors import BadInput, BadParameter
 from kpfnb.storage import deletion, diskcopy, inventory, rclone
+from kpfnb.storage.addresses import at
 from kpfnb.storage.carried import Carried, Item, State, readable
 from kpfnb.storage.inventory import Match
 from kpfnb.storage.listing import Entry
-from kpfnb.storage.location import Location, at
+from kpfnb.storage.location import Location
 from kpfnb.storage.pair import Pair, look
 from kpfnb.storage.trouble import Failure, StorageError, Trouble, classify
 

@@ -20,7 +20,12 @@ def of_source(pair: Pair, items: list[Item], files: Mapping[str, Entry]) -> list
     if not verified:
         return items
     only = None if pair.one_file else verified
-    now = inventory.take(pair.source, hash_type=pair.hash_type, only=only).files
+    try:
+        now = inventory.take(pair.source, hash_type=pair.hash_type, only=only).files
+    except StorageError as error:
+        why = Failure(error.trouble, f"copied, but not deleted: {error.what}")
+        kept = dict.fromkeys(verified, why)
+        return [_moved(one, kept) if one.path in kept else one for one in items]
     unchanged = [path for path in verified if now.get(path) == files[path]]
     failures = _delete(pair.source, unchanged, one_file=pair.one_file)
     changed = Failure(Trouble.DAMAGED, "changed at the source after it was copied; not deleted")

@@ -12,8 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kpfnb.errors import BadInput
-from kpfnb.plain import plain
-from kpfnb.workqueue import changes, connection
+from kpfnb.workqueue import changes, connection, reporting
 from kpfnb.workqueue import policy as policies
 from kpfnb.workqueue.changes import Action, Change, Loaded, Moved
 from kpfnb.workqueue.names import check_item, check_name
@@ -29,9 +28,6 @@ LAYOUT = "1"
 QUEUES = "kpfnb:queues"
 BATCH = 500
 LONGEST_WAIT_SECONDS = 10.0
-RESULT_BYTES = 65536
-ERROR_LENGTH = 2000
-LOG_LENGTH = 8000
 NOTE_LENGTH = 200
 REFUSED = "refused"
 
@@ -142,7 +138,7 @@ class Queue:
         Repeated with the same `request` (the answer got lost) it gives the same claims again.
         """
         rules = self.policy
-        written = [self._written(report) for report in reports]
+        written = [reporting.written(report, rules, random.random()) for report in reports]
         verdicts, claims, wait, bell, draining, retries = self._call(
             "turn",
             *(worker, request, want, _ms(rules.lease_seconds), rules.attempts),
@@ -237,21 +233,6 @@ class Queue:
             self._client.set(self._key("layout"), LAYOUT, nx=True)
             self._client.sadd(QUEUES, self.name)
 
-    def _written(self, report: Report) -> dict[str, str]:
-        claim = report.claim
-        rest = self.policy.rest_seconds(claim.attempt, random.random())
-        return {
-            "name": claim.item,
-            "token": str(claim.token),
-            "ending": report.ending,
-            "result": _result(report.result),
-            "error": report.error[:ERROR_LENGTH],
-            "log": report.log[-LOG_LENGTH:],
-            "seconds": f"{report.seconds:.6f}",
-            "final": str(int(report.final)),
-            "delay": str(_ms(rest)),
-        }
-
     def _call(self, script: str, *arguments: str | int) -> Any:
         with connection.errors():
             return self._scripts[script](keys=[self._prefix], args=arguments)
@@ -267,13 +248,6 @@ def queues() -> list[str]:
     """The names of all queues on the server."""
     with connection.connect() as client, connection.errors():
         return sorted(client.smembers(QUEUES))
-
-
-def _result(value: Any) -> str:
-    text = json.dumps(plain(value), ensure_ascii=False)
-    size = len(text.encode(errors="replace"))
-    # The queue's memory is for queues: what is large belongs into the item's own files
-    return text if size <= RESULT_BYTES else json.dumps({"left_out_bytes": size})
 
 
 def _batches(values: Iterable[T]) -> Iterator[list[T]]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from kpfnb import locks, storage
 from kpfnb.errors import BadInput, BadParameter, Busy
 from kpfnb.outcomes import Outcome
-from kpfnb.storage import Location, State, StorageError, Trouble, diskcopy, rclone
+from kpfnb.storage import Location, State, StorageError, Trouble, deletion, diskcopy, rclone
 from kpfnb.storage.carried import Carried
 from kpfnb.storage.carrying import _lock_name
 
@@ -283,6 +284,20 @@ def test_a_move_deletes_only_what_is_verified(
     assert states(carried)["-rf"] is State.FAILED
     assert contents(source) == {"-rf": before.pop("-rf")}
     assert contents(behind) == before
+
+
+def test_a_source_that_is_gone_after_the_copy_is_an_outcome(
+    place: Location, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise StorageError(Trouble.NETWORK, "nobody answers")
+
+    monkeypatch.setattr(deletion, "inventory", SimpleNamespace(take=gone))
+    before = contents(source)
+    carried = place.upload(source, move=True, retries=0)
+    assert carried.outcome is Outcome.FAILED
+    assert {item.detail for item in carried.failed} == {"copied, but not deleted: nobody answers"}
+    assert contents(source) == before
 
 
 @pytest.mark.parametrize("kind", ["s3"], indirect=True)

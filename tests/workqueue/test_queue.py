@@ -281,6 +281,13 @@ def test_memory_is_bounded(server):
         assert queue._client.xinfo_groups(stream)[0]["consumers"] == 0
 
 
+def test_of_a_result_that_is_too_large_the_outcome_is_kept(queue):
+    queue.load(["a"])
+    large = {"outcome": "partial", "reason": "x" * 100_000}
+    turn(queue, "w", done(claim(queue), large), want=0)
+    assert queue.item("a").result == {"outcome": "partial", "left_out_bytes": 100_036}
+
+
 def test_workers_that_went_without_a_word_are_forgotten(queue):
     queue.load(["a"])
     turn(queue, "gone", done(claim(queue, "gone")), want=0)
