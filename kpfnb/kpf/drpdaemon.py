@@ -50,11 +50,13 @@ class Daemon:
     ----------
     starts : how often it was started
     started : when that was the last time (monotonic)
+    ended : how it ended last, '' where it has not
     """
 
     def __init__(self, command: Sequence[str], folder: Path, *, nice: int, lock: Path) -> None:
         self.starts = 0
         self.started = 0.0
+        self.ended = ""
         self._command = command
         self._log = folder / LOG_NAME
         self._nice = nice
@@ -83,13 +85,15 @@ class Daemon:
             self.started = time.monotonic()
             self.starts += 1
             try:
-                how = str(self._supervise())
+                self.ended = str(self._supervise())
             except _Told:
                 return
             except OSError as error:
-                how = f"{error.strerror}: {error.filename}"
+                self.ended = f"{error.strerror}: {error.filename}"
             pause = next_pause(pause, time.monotonic() - self.started)
-            logger.warning("the DRP's watcher: %s; it is started again in %.0f s", how, pause)
+            logger.warning(
+                "the DRP's watcher: %s; it is started again in %.0f s", self.ended, pause
+            )
             self._stopping.wait(pause)
 
     def _supervise(self) -> supervision.Ended:
@@ -150,7 +154,7 @@ class ByDaemon:
         deadline = time.monotonic() + self._here.watch_overdue_seconds
         touch([task for task in tasks if task.attempt > 1])
         unfinished.mark(mark, _products(asked.root, left))
-        begun = self._daemon.begun
+        begun, at_first = self._daemon.begun, self._daemon.starts
         while True:
             if (now := self._daemon.begun) > begun:
                 if begun:
@@ -166,7 +170,8 @@ class ByDaemon:
                 break
             time.sleep(LOOK_SECONDS)
         unfinished.clear(mark)
-        return [*ends.values(), *(_overdue(task, standings[o]) for o, task in left.items())]
+        why = self._daemon.ended if self._daemon.starts > at_first else ""
+        return [*ends.values(), *(_overdue(task, standings[o], why) for o, task in left.items())]
 
 
 def next_pause(pause: float, lasted: float) -> float:
@@ -206,5 +211,7 @@ def _products(root: Path, obsids: Mapping[ObsID, Task]) -> Iterator[Path]:
     return (obsid.path(root, level) for obsid in obsids for level in KPF.products)
 
 
-def _overdue(task: Task, standing: Standing) -> Ended:
-    return Ended(task.path, Fate.FAILED, f"overdue: {standing.reason}")
+def _overdue(task: Task, standing: Standing, why: str) -> Ended:
+    """why : how the daemon ended meanwhile; '' where it did not"""
+    told = f"; the DRP's watcher {why}" if why else ""
+    return Ended(task.path, Fate.FAILED, f"overdue: {standing.reason}{told}")

@@ -20,10 +20,12 @@ class Junk(NamedTuple):
     Attributes
     ----------
     nights : night (YYYYMMDD) to the ObsIDs of its junk
+    problem : why a list that is there can't be read; '' as a rule
     """
 
     nights: dict[str, frozenset[str]]
     notes: tuple[str, ...] = ()
+    problem: str = ""
 
     @property
     def obsids(self) -> frozenset[str]:
@@ -42,7 +44,7 @@ def read(path: Path) -> Junk:
     try:
         cells = namelist.first_column(path)
     except BadInput as error:
-        return Junk({}, (f"{error.what}: nothing counts as junk",))
+        return Junk({}, (f"{error.what}: nothing counts as junk",), error.what)
     names = [_obsid(cell) for cell in cells]
     body = list(zip(cells, names, strict=True))[HEADER_LINES:]
     odd = [cell for cell, name in body if cell and not name]

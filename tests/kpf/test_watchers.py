@@ -334,6 +334,24 @@ def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
     assert running.now.failed == 3
 
 
+def test_a_daemon_that_does_not_start_is_told_with_what_is_overdue(
+    data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drpdaemon, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(drpdaemon, "next_pause", lambda pause, lasted: 0.1)
+    monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{sys.executable} -c exit(3) {{target}}")
+    monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "3")
+    path = l0(data)
+    status.folder(isolated / "work", "process").mkdir(parents=True)
+    kind = watchers.process(settings.load(), Wish(ncpus=1))
+    with kind.life():
+        (ended,) = kind.handle([Task(path)])
+    assert ended.fate is Fate.FAILED
+    assert ended.reason == "overdue: 2D missing; L1 missing; L2 missing; " + (
+        "the DRP's watcher exited with code 3"
+    )
+
+
 @pytest.mark.parametrize(
     ("pause", "lasted", "expected"), [(1, 1, 2), (8, 299, 16), (200, 1, 300), (300, 300, 1)]
 )

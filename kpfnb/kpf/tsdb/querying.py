@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kpfnb import settings
-from kpfnb.errors import BadParameter
+from kpfnb.errors import BadInput, BadParameter
 from kpfnb.kpf import junk
 from kpfnb.kpf.obsid import NIGHT
 from kpfnb.kpf.tsdb import catalogue, conditions, database
@@ -62,7 +62,8 @@ def query(
     Raises
     ------
     BadParameter : an unknown column (tells the nearest), date or operator
-    BadInput, ServiceUnavailable : there is no database, or it does not answer
+    BadInput, ServiceUnavailable : there is no database, or it does not answer; the junk list can't
+        be read
     """
     asked = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
     wanted = conditions.parse(where) + _simple(source, object, qc)
@@ -144,15 +145,26 @@ def _junk(obsids: Sequence[str], flags: Series | None, listed: Collection[str]) 
 
 
 def _listed(path: Path) -> Collection[str]:
+    """What the junk list names; a list that can't be read must not make junk good."""
     try:
-        return _read_junk(path, path.stat().st_mtime_ns)
-    except OSError:
+        modified_ns = path.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
         return frozenset()
+    except OSError as error:
+        raise _unread(f"can't read the list {path}: {error.strerror}") from None
+    return _read_junk(path, modified_ns)
 
 
 @lru_cache(maxsize=4)
 def _read_junk(path: Path, modified_ns: int) -> frozenset[str]:
-    return junk.read(path).obsids
+    found = junk.read(path)
+    if found.problem:
+        raise _unread(found.problem)
+    return found.obsids
+
+
+def _unread(problem: str) -> BadInput:
+    return BadInput(f"junk list: {problem}", "make it readable, or ask with not_junk=False")
 
 
 def _frame(table: Columns, series: Mapping[str, Series], keep: Array) -> pd.DataFrame:

@@ -71,6 +71,13 @@ def test_the_junk_list_counts_too(filled):
     assert names() == [FIRST, THIRD]
 
 
+def test_a_junk_list_that_can_not_be_read_is_no_empty_one(filled):
+    (filled / "reference/Junk_Observations_for_KPF.csv").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"junk list: .*Is a directory"):
+        names()
+    assert names(not_junk=False) == [FIRST, SECOND, THIRD, OTHER]
+
+
 def test_the_level_can_be_named(filled):
     frame = query(["L1:DRPTAG", "DRPTAG"], NIGHT, NIGHT, not_junk=False)
     assert frame["L1:DRPTAG"].notna().tolist() == [True, True, False]
