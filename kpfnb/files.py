@@ -30,7 +30,7 @@ UMASK = os.umask(0o022)
 os.umask(UMASK)
 
 _TEMPORARY = re.compile(
-    rf"{re.escape(TEMPORARY_PREFIX)}(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-\w{{8}}(\..*)?"
+    rf"{re.escape(TEMPORARY_PREFIX)}(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d{{1,7}})-\w{{8}}(\..*)?"
 )
 _swept: set[Path] = set()
 """The directories in which this process has looked for leftovers."""
