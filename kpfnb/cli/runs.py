@@ -56,13 +56,17 @@ def run(
     from kpfnb import log, notebooks
 
     log.console()
+    is_told = sys.stderr.isatty() and not as_json
     record = notebooks.run(
         name,
         given_parameters(file, parameter),
         dry_run=dry_run,
         timeout_seconds=timeout,
-        echo=None if as_json or not sys.stderr.isatty() else _progress,
+        echo=_progress if is_told else None,
     )
+    if is_told:
+        # The line is free again
+        _progress("")
     _print(record, as_json=as_json)
     raise typer.Exit((record.outcome or Outcome.CRASHED).exit_code)
 

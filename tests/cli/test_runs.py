@@ -1,4 +1,8 @@
 import json
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
 from typer.testing import CliRunner
@@ -25,6 +29,26 @@ def test_run_prints_the_end_and_exits_with_its_code(tmp_path):
     assert "◐ task partial: 1 of 3 failed" in done.stdout
     assert "items: 4" in done.stdout
     assert "report.html" in done.stdout
+
+
+def test_in_a_terminal_the_end_is_not_written_behind_the_progress(tmp_path):
+    path = samples.make(tmp_path, "good", *samples.finishing())
+    ours, theirs = pty.openpty()
+    script = "from kpfnb.cli import main; main()"
+    command = [sys.executable, "-c", script, "run", str(path)]
+    with open(ours, "rb", buffering=0) as terminal:
+        with open(theirs, "wb", buffering=0) as screen:
+            process = subprocess.Popen(command, stdout=screen, stderr=screen)
+        written = b""
+        # A terminal that nobody writes to any more ends with an error
+        with suppress(OSError):
+            while more := terminal.read(4096):
+                written += more
+    assert process.wait() == 0
+    [line] = [one for one in written.decode().split("\r\n") if "succeeded" in one]
+    *_, last, end = line.split("\r")
+    assert "cell" in last
+    assert end.removeprefix("\x1b[K").startswith("✔")
 
 
 def test_run_prints_json_for_programs(tmp_path):
