@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from kpfnb import live
 from kpfnb.outcomes import Outcome
 from kpfnb.runs import Record
 
@@ -81,12 +82,7 @@ def duration(seconds: float | None) -> str:
     """A duration as people say it: 12.3 s, 4 min 05 s, 3 h 20 min."""
     if seconds is None:
         return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds) // 60
-    if minutes < 60:
-        return f"{minutes} min {round(seconds) % 60:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{seconds:.1f} s" if seconds < 59.95 else live.duration(seconds)
 
 
 def shown(value: Any) -> str:
