@@ -37,7 +37,8 @@ def run(
     sheet : write scorecards into the sheet
     keep : leave the local copy
     silence, timeout : stop PypeIt after so many minutes; 0: never
-    force : reduce also where the remote has the results of the same frames and parameters
+    force : reduce also where the remote has the results of the same frames and parameters; those
+        that are partial or failed are always made again
     """
     wanted = chain.order(
         spectrograph,

@@ -1,5 +1,8 @@
 """Results that are on the remote already: where their inputs are the same, PypeIt is not run again.
 
+That is so for those that have succeeded. Partial and failed ones are always made again: what was
+lacking may have been the machine's fault, and the better of both stays.
+
 So a dataset whose worker died between publishing and reporting costs its successor a download.
 """
 

@@ -32,11 +32,6 @@ class BadSlit:
     slit_id: str
     spec2d: str
 
-    @property
-    def detector(self) -> str:
-        """As DET01 or MSC02."""
-        return self.slit_id.partition(":")[0]
-
 
 def read(reduce_folder: Path) -> list[BadSlit]:
     """The bad slits of a reduction, in order; none where it has none.
@@ -49,11 +44,6 @@ def read(reduce_folder: Path) -> list[BadSlit]:
             f"no {FILE} in {reduce_folder}", f"score it: kpfnb scorecard score {reduce_folder}"
         )
     return sorted({slit for path in lists for slit in _read(path)})
-
-
-def ids(slits: Iterable[BadSlit]) -> list[str]:
-    """The slits that are bad in any exposure, as DET01:175, sorted, each once."""
-    return sorted({slit.slit_id for slit in slits})
 
 
 def written(slits: Iterable[BadSlit]) -> str:

@@ -108,7 +108,7 @@ def test_the_same_number_on_two_detectors_is_two_slits(tmp_path: Path) -> None:
     card = scorecard.score(reduced(tmp_path, slits), DATASET)
     (row,) = card.rows
     assert (row.det_count, row.slit_count, row.bad_slit_count) == (2, 3, 2)
-    assert badslits.ids(card.bad_slits) == ["MSC01:100", "MSC02:100"]
+    assert {one.slit_id for one in card.bad_slits} == {"MSC01:100", "MSC02:100"}
 
 
 def test_objects_are_counted_by_how_they_were_extracted(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_damaged_scorecard_is_named(tmp_path: Path) -> None:
 
 def test_bad_slits_of_old_lists_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "scorecard_bad_slits.csv").write_text("slit_id,spec2d\nMSC01:12,a.fits\n")
-    assert badslits.ids(badslits.read(tmp_path)) == ["MSC01:12"]
+    assert {one.slit_id for one in badslits.read(tmp_path)} == {"MSC01:12"}
     (tmp_path / "bad_slits.csv").write_text("slit_id,spec2d\nsome slit,a.fits\n")
     with pytest.raises(BadInput, match="'some slit' is no slit"):
         badslits.read(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from kpfnb import files
 from kpfnb.adap.pypeit import pack
 from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.adap.scoring import badslits, scorecard
+from kpfnb.adap.scoring import scorecard
 from kpfnb.adap.scoring.scorecard import Scorecard
 from tests.adap import pypeitscores
 from tests.conftest import PROJECT
@@ -80,4 +80,4 @@ def test_a_mask_with_every_fault(tmp_path: Path, real_work_dir: Path, kast_frame
     assert (row.status, row.det_count, row.slit_count, row.bad_slit_count) == ("COMPLETE", 2, 10, 6)
     # None of what PypeIt counts is left untried
     assert all(value for name, value in row.to_dict().items() if name.endswith("_count"))
-    assert badslits.ids(card.bad_slits)[0] == "DET01:14"
+    assert min(one.slit_id for one in card.bad_slits) == "DET01:14"
