@@ -8,7 +8,9 @@ from pathlib import Path
 from kpfnb import storage
 from kpfnb.adap import dataset
 from kpfnb.adap.archive.rules import Rules
-from kpfnb.adap.archive.unit import Unit
+from kpfnb.adap.archive.unit import JOINT, Unit
+from kpfnb.adap.coadding import remotecoadd
+from kpfnb.adap.reducing import publication
 from kpfnb.errors import BadInput, ServiceUnavailable
 from kpfnb.storage import Location
 
@@ -21,12 +23,18 @@ def bring(origin: Location, unit: Unit, root: Path, rules: Rules) -> None:
     Raises
     ------
     BadInput : no such unit
-    ServiceUnavailable : a file did not come; says which and why
+    ServiceUnavailable : a file did not come, says which and why; or new results take the place of
+        earlier ones just now
     """
     place = origin / unit.name
     if place.kind() != "folder":
         raise BadInput(f"no dataset {unit.name} in {origin}", "check its name")
     files = [one for one in place.list(recursive=True) if not one.is_folder]
+    if staged := [one.path for one in files if _is_staged(one.path, unit)]:
+        folder = staged[0].rpartition("/")[0]
+        raise ServiceUnavailable(
+            f"{unit.name} is being published: {folder} is there", "reduce or coadd it once more"
+        )
     wanted = [one.path for one in files if _is_wanted(one.path, unit, rules)]
     if not wanted:
         raise BadInput(f"{unit.name} has nothing to deliver in {origin}", "is it reduced yet?")
@@ -52,6 +60,13 @@ def deliverable(origin: Location, unit: Unit, rules: Rules) -> dict[str, int]:
 def drop(root: Path) -> None:
     """Remove what was brought."""
     shutil.rmtree(root, ignore_errors=True)
+
+
+def _is_staged(path: str, unit: Unit) -> bool:
+    """Whether a file waits, beside the earlier results, to take the place of one of them."""
+    folders = path.split("/")[: 1 if unit.is_joint else 2]
+    coadds = [f"{folder}{remotecoadd.STAGED}" for folder in JOINT]
+    return any(one in coadds or one.startswith(publication.STAGED) for one in folders)
 
 
 def _is_wanted(path: str, unit: Unit, rules: Rules) -> bool:

@@ -26,6 +26,8 @@ from kpfnb.storage import names as allowed
 from kpfnb.workqueue.lease import Lease
 
 FOLDER = "coadding"
+STAGED = ".new"
+"""Ends the name of the folder beside the earlier coadds."""
 BACKUP = holdings.BACKUP.rstrip(":")
 DYING_SECONDS = 60
 """How long to wait for a worker that was killed to be gone."""
@@ -120,7 +122,7 @@ class RemoteCoadd:
         """All of it beside the earlier coadds first; the record goes first and comes last."""
         self.lease.confirm()
         self.lease.note("upload")
-        beside = Location(place.base, f"{place.path}.new", place.label)
+        beside = Location(place.base, f"{place.path}{STAGED}", place.label)
         sent = holdings.whole(storage.carry(output, beside, mirror=True, progress=False))
         there = (item.path for item in sent.items if item.state is not State.DELETED)
         products = [path for path in there if path != coadd.RECORD]

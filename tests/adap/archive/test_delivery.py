@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks
+from kpfnb import locks, storage
 from kpfnb.adap.archive import checking, delivery, places, standing, tables, toplevel
 from kpfnb.adap.archive.delivered import Delivered, State
 from kpfnb.demo import deliverable
@@ -286,6 +286,31 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
     parcel = only(deliver(root, wait=True))
     assert (parcel.state, parcel.waiting) == (State.FAILED, 0)
     assert "files failed: " in parcel.reason and "why" in parcel.reason
+
+
+@pytest.mark.parametrize(
+    ("unit", "staged"),
+    [
+        (NAME, "complete/publishing_reduce"),
+        (NAME, "complete/2D_Coadd.new"),
+        (NAME.rpartition("/")[0], "1D_Coadd.new"),
+    ],
+)
+def test_what_is_being_published_is_not_delivered(
+    remote: Path, tmp_path: Path, unit: str, staged: str
+) -> None:
+    """On the remote is a mixture of earlier and new results meanwhile."""
+    folders = [staged, "1D_Coadd"] if unit != NAME else [staged]
+    (tmp_path / "coadd.json").write_text("{}")
+    for folder in folders:
+        place = storage.at("data:") / unit / folder / "coadd.json"
+        assert not place.upload(tmp_path / "coadd.json", progress=False).failed
+    done = delivery.deliver([NAME], source="data:", destination="to", progress=False)
+    (parcel,) = [one for one in done.parcels if one.unit == unit]
+    assert parcel.state is State.FAILED
+    assert f"{unit} is being published: {staged} is there" in parcel.reason
+    assert not done.is_final
+    assert not (tmp_path / "to" / unit / "setup_A").exists()
 
 
 def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: Path) -> None:
