@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpfnb import fitsheader, interrupts, live, locks, settings, supervision
@@ -50,7 +50,7 @@ BY_ITSELF = "masters_command is empty: the DRP makes masters by itself, nothing 
 
 @dataclass(frozen=True)
 class Job:
-    """What all nights of a run have in common."""
+    """What all nights of a run have in common; logs go to the `folder`."""
 
     settings: Settings
     rules: Rules
@@ -105,9 +105,7 @@ def run(
     if not here.masters_command:
         return Worklist({}, [], notes=[BY_ITSELF]).result(rules, (), dry_run=dry_run)
     with Index(survey.index_path(here)) as index:
-        started = time.time()
-        folder = here.work_dir if dry_run else run_folder(here, started)
-        job = Job(here, rules, options, index, folder, started)
+        job = Job(here, rules, options, index, here.work_dir, time.time())
         command = job.command("NIGHT")
         if dry_run:
             worklist = _worklist(job, nights)
@@ -150,12 +148,15 @@ def calibrations(job: Job, night: str) -> States:
 
 def _work(job: Job, worklist: Worklist, *, shown: bool) -> None:
     todo = [item.name for item in worklist.items.values() if item.fate is Fate.PLANNED]
+    if not todo:
+        return
+    job = replace(job, folder=run_folder(job.settings, job.started))
     log = nightlog.Keeper(
         nightlog.path(job.settings), job.folder.name, job.rules.root, job.rules.version,
         job.folder, nightlog.MASTERS,
     )  # fmt: skip
     log.plan(todo)
-    with live.progress(len(todo), "masters", shown=shown and bool(todo)) as bar:
+    with live.progress(len(todo), "masters", shown=shown) as bar:
         for number, night in enumerate(todo, 1):
             begun = time.time()
             bar.update(note=night)

@@ -100,6 +100,12 @@ def test_each_night_is_done_once_and_again_when_its_calibrations_change(root: Pa
     assert fates(run(OTHER, force=True)) == {OTHER: Fate.DONE}
 
 
+def test_a_run_with_nothing_to_do_leaves_nothing(root: Path, tmp_path: Path) -> None:
+    run(NIGHT)
+    run(NIGHT)
+    assert len(list((tmp_path / "work/reprocess").iterdir())) == 1
+
+
 def test_a_later_version_makes_them_anew(root: Path) -> None:
     run(NIGHT, version="2.9")
     assert fates(run(NIGHT, version="2.9")) == {NIGHT: Fate.SKIPPED}
