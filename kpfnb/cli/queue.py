@@ -98,6 +98,8 @@ def status(
     """
     from kpfnb.workqueue import status
 
+    if watch and as_json:
+        raise BadParameter("--watch is for people, --json for programs", "give one of them")
     with open_queue(name) as queue:
         if watch:
             _watch(queue, watch)

@@ -113,6 +113,7 @@ def test_rebuilt_after_the_server_lost_its_data(tmp_path: Path) -> None:
         (["load", "trial", "-f", "nope.txt"], "can't read the items in nope.txt"),
         (["park", "trial", "--state", "tired"], "no such state"),
         (["show", "trial", "x"], "has no item 'x'"),
+        (["status", "trial", "--watch", "1", "--json"], "--watch is for people"),
         (["rebuild", "trial"], "nothing tells what is on disk"),
     ],
 )
