@@ -28,6 +28,9 @@ SCREEN_DPI = 80
 MOST_PIXELS = 880
 """A notebook's width on a laptop, with room for the buttons beside the picture."""
 
+BUTTONS_HEIGHT = "200px"
+"""Below each other, the buttons beside a picture take so much."""
+
 NAMES_SHOWN = 4
 
 Told = Callable[[Any], str]
@@ -135,6 +138,7 @@ def widget(shown: Plotted | Figure) -> Any:
     canvas.header_visible = canvas.footer_visible = False
     # Above the picture they would lie over its legend
     canvas.toolbar_position, canvas.toolbar_visible = "right", "visible"
+    canvas.layout.min_height = BUTTONS_HEIGHT
     if picture.told:
         hover = Hover(picture)
         canvas.mpl_connect("motion_notify_event", lambda event: hover.move(event, canvas))

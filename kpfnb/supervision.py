@@ -56,7 +56,7 @@ class Patience:
     silence_seconds: float = 1800
     """Without anything new."""
     grace_seconds: float = 10
-    """From the last product, or from the program's own end, until all processes are gone."""
+    """From the last product until all processes are gone; half of it from the program's own end."""
     poll_seconds: float = 1
     """Between two looks at the products."""
 
@@ -129,7 +129,8 @@ def run(
 def _start(
     command: Sequence[str], log: int, patience: Patience, nice: int, lock: Path | None
 ) -> subprocess.Popen[bytes]:
-    options = [f"--nice={nice}", f"--grace-seconds={patience.grace_seconds}"]
+    # Half: what a program that has ended left behind is told before our own patience is at its end
+    options = [f"--nice={nice}", f"--grace-seconds={patience.grace_seconds / 2}"]
     options += [f"--term-seconds={TERM_SECONDS}"] + ([f"--lock={lock}"] if lock else [])
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "kpfnb.guard", *options, "--", *command],

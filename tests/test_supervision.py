@@ -108,6 +108,25 @@ def test_a_silent_program_is_stopped_though_it_ignores_sigterm(
     assert alive(tmp_path) == []
 
 
+def test_what_a_program_leaves_behind_is_not_its_own_lingering(tmp_path: Path) -> None:
+    """All is made before it starts: its end, and what it left, are told first all the same."""
+    command = script(
+        tmp_path,
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "open('pids', 'w').write(str(child.pid))\n"
+        "os._exit(0)",
+    )
+    ended = supervision.run(
+        command,
+        log=tmp_path / "log.txt",
+        look=lambda: Sight(1, 0),
+        expected=1,
+        patience=Patience(grace_seconds=4, poll_seconds=0.05),
+    )
+    assert (ended.ending, ended.exit_code, ended.left_behind) == (Ending.EXITED, 0, 1)
+    assert alive(tmp_path) == []
+
+
 def test_children_left_behind_are_stopped_even_detached_ones(tmp_path: Path) -> None:
     command = script(
         tmp_path,

@@ -27,7 +27,7 @@ from kpfnb.kpf.drpbatch import Job
 from kpfnb.kpf.index import Index
 from kpfnb.kpf.obsid import KPF, check_products
 from kpfnb.kpf.options import BATCH_SIZE, Options
-from kpfnb.kpf.reprocessing import Reprocessing
+from kpfnb.kpf.reprocessing import Fate, Reprocessing
 from kpfnb.kpf.safekeeping import STATE_DIR, Safekeeping
 from kpfnb.kpf.selection import Selection
 from kpfnb.kpf.standing import Rules, Standing
@@ -188,8 +188,13 @@ def _work(job: Job, worklist: Worklist, shown: bool) -> None:
             begun = dict.fromkeys(_nights(chunk), time.time()) | begun
             bar.update(note=f"from {chunk[0].obsid}")
             batch, items = drpbatch.process(job, number, chunk, report=partial(_show, bar, done))
-            done += sum(len(standing.expected) for standing in chunk)
-            failed += sum(item.fate.needs_work for item in items)
+            if batch.stop:
+                done += sum(map(len, batch.made.values()))
+            else:
+                done += sum(len(standing.expected) for standing in chunk)
+            for item in (one for one in items if one.fate is Fate.FAILED):
+                failed += 1
+                bar.failure(item.name, item.reason)
             bar.update(done=done, failed=failed)
             worklist.add(batch, items)
             stop = why_stop(worklist.batches)

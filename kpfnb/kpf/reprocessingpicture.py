@@ -135,6 +135,8 @@ def _draw_nights(axes: Axes, result: Reprocessing) -> None:
 
 
 def _draw_products(axes: Axes, result: Reprocessing) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     unit, divisor = _clock(result)
     for level, colour, style in zip(result.levels, LEVEL_COLOURS, LINE_STYLES, strict=False):
         times = _times(result, level)
@@ -145,5 +147,6 @@ def _draw_products(axes: Axes, result: Reprocessing) -> None:
         axes.axvline(batch.started_seconds / divisor, color="#BBBBBB", linewidth=0.8, zorder=0)
     axes.set_xlabel(f"time since the start ({unit}); vertical lines: the DRP's next start")
     axes.set_ylabel("products made")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(1, axes.get_ylim()[1]))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from kpfnb import fitsheader, locks, settings
+from kpfnb import fitsheader, live, locks, settings
 from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy, ServiceUnavailable
 from kpfnb.kpf import drpbatch, nightlog, reprocess
 from kpfnb.kpf.newproducts import Watch
@@ -367,6 +367,28 @@ def test_a_broken_product_that_can_not_be_set_aside_is_told(
     assert "L1 truncated, and can't be set aside (Read-only file system)" in item.reason
 
 
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[live.State]:
+    """What the bars of progress know."""
+    known = []
+
+    class Kept(live.Bar):
+        def __init__(self, state: live.State, face: live.Face) -> None:
+            super().__init__(state, face)
+            known.append(state)
+
+    monkeypatch.setattr(live, "Bar", Kept)
+    return known
+
+
+def test_what_fails_is_told_as_it_comes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_drp(monkeypatch, "cut")
+    shown = bars(monkeypatch)
+    [item] = run("20240102").items
+    [state] = shown
+    assert state.failures == [f"{item.name}: {item.reason}"]
+    assert (state.done, state.failed) == (state.total, 1)
+
+
 def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,6 +402,7 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
         return look(watch)
 
     monkeypatch.setattr(Watch, "look", interrupted)
+    shown = bars(monkeypatch)
     result = run("20240101:20240102", version="2.9", delete=True)
     assert fates(result) == {
         OTHER: Fate.DONE,
@@ -388,6 +411,10 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
         A: Fate.UNREACHED,
     }
     assert "ended early: interrupted" in result.notes
+    [state] = shown
+    # The products of three observations, and not what was still to come
+    assert state.total is not None
+    assert (state.done, state.total, state.failed) == (state.total - 3, state.total, 0)
     assert tags(root, A) == ["old"] * 3
     assert not left_over()
     assert nothing_is_held(root)
@@ -633,7 +660,8 @@ def test_the_stand_in_drp_with_its_defects(
 ) -> None:
     shutil.copytree(simulated, tmp_path / "data")
     monkeypatch.setenv("KPFNB_DEMO_DRP_FAULT", fault)
-    result = run("20240115", ncpus=1)
+    # On a busy machine a DRP that has made all takes a while to exit
+    result = run("20240115", ncpus=1, grace_seconds=0.3 if fault == "hang" else 5)
     assert result.batches[0].ending == ending
     assert result.counts[Fate.DONE] == done
     assert not left_over()

@@ -113,6 +113,7 @@ class Ingestion:
     def plot(self) -> Figure:
         """Files by night, stacked: ingested, unchanged, refused."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         frame = self.to_frame()
         figure = Figure(figsize=(8, 3), layout="constrained")
@@ -126,6 +127,7 @@ class Ingestion:
             axes.bar(frame["night"], frame[name], bottom=bottom, color=colour, label=name)
             bottom = bottom + frame[name]
         axes.set(xlabel="night (UT)", ylabel="files")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         step = max(1, len(frame) // SHOWN)
         axes.set_xticks(range(0, len(frame), step), frame["night"][::step], rotation=30)
         axes.legend(ncols=len(colours), loc="lower left", bbox_to_anchor=(0, 1), frameon=False)

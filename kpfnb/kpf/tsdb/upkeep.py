@@ -104,7 +104,7 @@ class Check:
         return pd.DataFrame(map(asdict, self.stale), columns=["night", "name", "problem"])
 
     def __str__(self) -> str:
-        lines = [f"{self.nights} nights looked at, {len(self.stale)} files differ"]
+        lines = [f"nights looked at: {self.nights}, files that differ: {len(self.stale)}"]
         return "\n".join(lines + [f"  {one.name}: {one.problem}" for one in self.stale])
 
 
