@@ -25,6 +25,8 @@ COMMENTARY = {"COMMENT", "HISTORY", ""}
 BITPIX = (8, 16, 32, 64, -32, -64)
 MOST_AXES = 999
 
+CARDS_KEPT = 10_000
+
 NAME = 8
 """A card begins with its keyword in eight bytes."""
 
@@ -63,11 +65,11 @@ class RawHeader(NamedTuple):
 
 def parse(header: RawHeader) -> list[Card]:
     """All cards in the order of the file."""
-    text = _text(header.cards)
+    raw = header.cards
     if b"CONTINUE" not in header.names:
-        return [_card(text[at : at + SIZE]) for at in range(0, len(text), SIZE)]
+        return [_read(raw[at : at + SIZE]) for at in range(0, len(raw), SIZE)]
     starts = [i * SIZE for i, name in enumerate(header.names) if not i or name != b"CONTINUE"]
-    return [_card(text[at:end]) for at, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [_read(raw[at:end]) for at, end in zip(starts, [*starts[1:], len(raw)], strict=True)]
 
 
 def pick(header: RawHeader, keywords: Iterable[str]) -> dict[str, Value]:
@@ -81,7 +83,7 @@ def pick(header: RawHeader, keywords: Iterable[str]) -> dict[str, Value]:
     unusual = _unusual(header)
     if unusual:
         hits = sorted(i for i in unusual.union(hits) if i == 0 or names[i] != b"CONTINUE")
-    found = values(_card(_image(header, i)) for i in hits)
+    found = values(_read(_image(header, i)) for i in hits)
     if unusual:
         found = {name.upper(): value for name, value in reversed(found.items())}
     return {keyword: found[name] for keyword, name in wanted if name in found}
@@ -167,16 +169,18 @@ def _at(pattern: re.Pattern[bytes], raw: bytes) -> Iterator[int]:
     return (match.start() for match in pattern.finditer(raw))
 
 
-def _image(header: RawHeader, first: int) -> str:
+def _image(header: RawHeader, first: int) -> bytes:
     last = first + 1
     while last < len(header.names) and header.names[last] == b"CONTINUE":
         last += 1
-    return _text(header.cards[first * SIZE : last * SIZE])
+    return header.cards[first * SIZE : last * SIZE]
 
 
-def _text(raw: bytes) -> str:
+# Most cards of a night's headers are the same in file after file
+@lru_cache(maxsize=CARDS_KEPT)
+def _read(raw: bytes) -> Card:
     # As astropy does with what is not ASCII
-    return raw.decode("ascii", "replace").replace("\ufffd", "?")
+    return _card(raw.decode("ascii", "replace").replace("\ufffd", "?"))
 
 
 def _card(image: str) -> Card:

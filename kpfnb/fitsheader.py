@@ -224,8 +224,8 @@ def _header(chunk: bytes, read_at: ReadAt, offset: int) -> RawHeader | None:
         if _END in found:
             end = names.index(_END)
             return RawHeader(raw[: end * fitscards.SIZE], names[:end])
-        # As much again: calls to the system cost more than bytes
-        more = min(len(raw), MOST_CARDS * fitscards.SIZE - len(raw))
+        # Twice as much again: calls to the system cost more than bytes
+        more = min(2 * len(raw), MOST_CARDS * fitscards.SIZE - len(raw))
         chunk = read_at(more, offset + len(raw))
     return None
 
