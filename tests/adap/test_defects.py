@@ -52,11 +52,14 @@ STORAGE = {
     ),
     "local data are deleted after an upload that failed": (
         "adap/reducing/test_chain.py::test_local_data_stay_where_the_upload_fails",
+        "adap/reducing/test_chain.py::test_raw_frames_that_only_are_here_are_never_deleted",
+        "adap/reducing/test_stages.py::test_only_what_is_on_the_remote_goes",
         "adap/coadding/test_remotecoadd.py::test_after_a_failed_upload_the_next_worker_goes_on",
         "adap/archive/test_delivery.py::test_files_are_moved_only_after_they_are_verified",
     ),
     "old results go before the new ones are there": (
         "adap/reducing/test_chain.py::test_new_results_are_all_there_before_old_ones_go",
+        "adap/coadding/test_remotecoadd.py::test_a_mixture_on_the_remote_is_never_taken_for_coadds",
     ),
     "logs are uploaded onto the name of a folder": (
         "storage/test_carrying.py::test_a_file_never_goes_onto_the_name_of_a_folder",
