@@ -34,7 +34,7 @@ def ended(notebook: str, message: str = "", **parameters: object) -> runs.Record
 def test_an_empty_place_is_told_as_such() -> None:
     found = home.look()
     assert found.outcome is Outcome.SUCCEEDED
-    assert found.reason == "0 running; 0 failed in 7 days"
+    assert found.reason == "0 running; 0 still failing (7 days)"
     assert any("no queue server runs here" in note for note in found.notes)
     assert any("L0" in note for note in found.notes)
     assert not valkey.status().running
