@@ -92,7 +92,10 @@ class Home(Brief):
     def reason(self) -> str:
         """One line."""
         parked = sum(queue.counts[State.PARKED] for queue in self.queues)
-        told = [f"{len(self.running)} running", f"{len(self.failed)} still failing ({self.days} days)"]
+        told = [
+            f"{len(self.running)} running",
+            f"{len(self.failed)} still failing ({self.days} days)",
+        ]
         if parked:
             told.append(f"{parked} parked in queues")
         if self.night and self.night.nights:
