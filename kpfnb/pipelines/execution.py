@@ -138,10 +138,13 @@ class Execution:
             logger.exception("step %s", state.name)
             reason = f"{type(error).__name__}: {error}"
             return replace(state, phase=Phase.RAN, outcome=Outcome.FAILED, reason=reason)
-        return replace(
-            state,
-            phase=Phase.RAN,
-            outcome=record.outcome,
-            reason=record.reason,
-            run=record.directory.relative_to(self._journal.run.runs_dir).as_posix(),
-        )
+        return self._ended(state, record)
+
+    def _ended(self, state: StepState, record: runs.Record) -> StepState:
+        state = replace(state, phase=Phase.RAN, outcome=record.outcome, reason=record.reason)
+        ours = self._journal.run.runs_dir
+        if not record.directory.is_relative_to(ours):
+            # Somebody changed the settings: no later step would find its result
+            reason = f"its run is kept in {record.directory}, not in {ours}"
+            return replace(state, outcome=Outcome.FAILED, reason=reason)
+        return replace(state, run=record.directory.relative_to(ours).as_posix())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kpfnb import files, log, notebooks, runs
 from kpfnb.errors import BadInput
@@ -136,11 +137,15 @@ def read(record: runs.Record) -> PipelineRun:
 
 
 class Journal:
-    """The run that goes on: changes of its steps are in the record before they are told."""
+    """The run that goes on: changes of its steps are in the record before they are told.
 
-    def __init__(self, plan: Plan, run: PipelineRun, notify: Notify) -> None:
+    `zone` is known from the start: settings that are spoilt meanwhile must not end the run.
+    """
+
+    def __init__(self, plan: Plan, run: PipelineRun, notify: Notify, zone: ZoneInfo) -> None:
         self._plan = plan
         self._notify = notify
+        self._zone = zone
         self._lock = threading.Lock()
         self.run = run
         self._write()
@@ -172,12 +177,12 @@ class Journal:
         steps = [state.to_dict() for state in self.run.states.values()]
         head = {"schema": SCHEMA, "resumes": self.run.resumes}
         files.write_json(self.run.record.directory / STEPS_NAME, {**head, "steps": steps})
-        write_page(self._plan, self.run)
+        write_page(self._plan, self.run, self._zone)
 
 
-def write_page(plan: Plan, run: PipelineRun) -> None:
-    """Write the page of a run."""
-    html = page.render(plan.pipeline, run.record, run.states, run.resumes)
+def write_page(plan: Plan, run: PipelineRun, zone: ZoneInfo) -> None:
+    """Write the page of a run, its times in that zone."""
+    html = page.render(plan.pipeline, run.record, run.states, run.resumes, zone=zone)
     files.write_text(run.page, log.redact(html))
 
 

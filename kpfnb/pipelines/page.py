@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
-from kpfnb import settings
 from kpfnb.outcomes import Outcome
 from kpfnb.pipelines import picture
 from kpfnb.pipelines.definition import Pipeline
@@ -30,11 +30,17 @@ SIGNS: dict[str, str] = {
 
 
 def render(
-    pipeline: Pipeline, record: Record, states: Mapping[str, StepState], resumes: str = ""
+    pipeline: Pipeline,
+    record: Record,
+    states: Mapping[str, StepState],
+    resumes: str = "",
+    *,
+    zone: ZoneInfo,
 ) -> str:
     """The page as HTML that needs no script and no other file; all text is escaped.
 
     resumes : the name of the directory of the run that this one continues
+    zone : of the times that people see
     """
     from markupsafe import Markup
 
@@ -44,7 +50,7 @@ def render(
         environment.get_template("pipeline.html").render(
             name=pipeline.name,
             title=pipeline.title or pipeline.name,
-            run=runview.view(record, settings.load().zone),
+            run=runview.view(record, zone),
             resumes=resumes and Link(resumes[-8:], f"../{quote(resumes)}/{report.FILE_NAME}"),
             refresh_seconds=0 if record.outcome else REFRESH_SECONDS,
             layout=picture.layout({state.name: state.needs for state in states.values()}),

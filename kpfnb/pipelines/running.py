@@ -97,10 +97,11 @@ def _run(
     notify: Callable[[StepState], object],
     run_step: RunStep,
 ) -> PipelineRun:
+    zone = settings.load().zone
     if earlier and earlier.outcome is Outcome.CRASHED:
         # Its page still says that it runs
-        journal.write_page(plan, earlier)
-    running = Journal(plan, journal.begin(plan, states, earlier), notify)
+        journal.write_page(plan, earlier, zone)
+    running = Journal(plan, journal.begin(plan, states, earlier), notify, zone)
     for state in states.values():
         if state.is_settled:
             notify(state)

@@ -214,7 +214,9 @@ def _pipeline(top: Path) -> Path:
     )
     one = runs.begin("pipeline-nightly", kind="pipeline", parameters={"night": EVIL})
     ended = replace(one, reason=EVIL, outcome=Outcome.PARTIAL)
-    return _write(top / "pipeline.html", pipelinepage.render(pipeline, ended, states, "20240101"))
+    zone = settings.load().zone
+    html = pipelinepage.render(pipeline, ended, states, "20240101", zone=zone)
+    return _write(top / "pipeline.html", html)
 
 
 def _reorganised(top: Path) -> Reorganised:

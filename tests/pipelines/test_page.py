@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -59,7 +60,7 @@ class Tags(HTMLParser):
 
 
 def render(record: Record = RECORD, resumes: str = "") -> str:
-    return page.render(PIPELINE, record, STATES, resumes)
+    return page.render(PIPELINE, record, STATES, resumes, zone=ZoneInfo("UTC"))
 
 
 def test_no_text_becomes_markup_and_every_tag_is_closed() -> None:

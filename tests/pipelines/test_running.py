@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kpfnb import files, locks, notebooks
+from kpfnb import files, locks, notebooks, settings
 from kpfnb import runs as records
 from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy
 from kpfnb.outcomes import Outcome
@@ -421,6 +421,38 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal.files, "write_text", full)
     with pytest.raises(BadSettings, match="No space left"):
         run(plan, fake)
+
+
+def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(project: Path) -> None:
+    def spoil(given: Mapping[str, Any]) -> Facts:
+        (project / settings.FILE_NAME).write_text("half a li")
+        return good(missing=["a"])
+
+    done = run(make(), Fake(progress=spoil), jobs=1)
+    assert words(done)["look"] == "succeeded"
+    assert (words(done)["work"], words(done)["after"]) == ("rejected", "blocked")
+    assert settings.FILE_NAME in done.states["work"].reason
+    assert done.outcome is Outcome.FAILED and "work rejected" in done.record.reason
+    assert records.read(done.record.directory) == done.record
+    assert journal.read(done.record).states == done.states
+    assert 'http-equiv="refresh"' not in done.page.read_text()
+
+
+def test_a_step_whose_run_is_kept_elsewhere_meanwhile_has_failed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KPFNB_WORK_DIR")
+
+    def move(given: Mapping[str, Any]) -> Facts:
+        (project / settings.FILE_NAME).write_text('work_dir = "elsewhere"')
+        return good(missing=["a"])
+
+    done = run(make(), Fake(progress=move), jobs=1)
+    assert words(done)["look"] == "succeeded"
+    assert (words(done)["work"], words(done)["after"]) == ("failed", "blocked")
+    assert "elsewhere" in done.states["work"].reason
+    assert records.read(done.record.directory) == done.record
+    assert done.outcome is Outcome.FAILED
 
 
 def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
