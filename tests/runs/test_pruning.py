@@ -104,7 +104,7 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.Monkey
     for one in (old, older, new):
         index.update(one)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("kpfnb.runs.shutil.rmtree", _dies)
+        patch.setattr("kpfnb.runs.recording.shutil.rmtree", _dies)
         prune()
     runs_dir = settings.load().runs_dir
     [hidden] = runs_dir.glob("*/.kpfnb-*")

@@ -3,16 +3,15 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kpfnb import runs, settings
-from kpfnb.errors import BadInput, BadSettings
+from kpfnb.errors import BadInput
 from kpfnb.outcomes import Outcome
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb.runs import finding
+from kpfnb.runs.verdict import Facts
 
 GOOD = Facts(result={"outcome": "succeeded", "reason": "done", "figures": {"n": 3}})
 
@@ -24,28 +23,6 @@ def runs_dir():
 def edit(record, **values):
     file = record.directory / runs.FILE_NAME
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
-
-
-def test_a_run_is_read_as_it_was_written():
-    record = runs.begin("progress", parameters={"start": "20240101"}, command=["kpfnb"])
-    ended = runs.finish(record, GOOD)
-    assert ended.outcome is Outcome.SUCCEEDED
-    assert ended.seconds is not None and ended.figures == {"n": 3}
-    assert runs.read(record.directory) == ended
-    assert record.directory.parent == runs_dir() / "progress"
-
-
-def test_the_record_says_where_numbers_come_from():
-    record = runs.begin("progress")
-    assert record.versions["kpfnb"] and record.versions["numpy"]
-    assert record.pid == os.getpid() and record.host
-    assert runs.look(record.directory).outcome is None
-
-
-def test_an_error_is_kept_with_its_cell():
-    error = CellError(4, "ValueError", "no")
-    record = runs.finish(runs.begin("x"), Facts(error=error))
-    assert runs.read(record.directory).error == {"cell": 4, "name": "ValueError", "message": "no"}
 
 
 def test_listing_is_newest_first_and_filters():
@@ -95,19 +72,6 @@ def test_a_run_elsewhere_lives_while_it_gives_signs_of_life():
     assert runs.look(record.directory).outcome is Outcome.CRASHED
 
 
-def test_signs_of_life_are_given_until_the_end(monkeypatch):
-    monkeypatch.setattr(runs, "BEAT_SECONDS", 0.01)
-    record = runs.begin("x")
-    file = record.directory / runs.FILE_NAME
-    os.utime(file, (1, 1))
-    ended = runs.keep_alive(record)
-    try:
-        while file.stat().st_mtime == 1:
-            pass
-    finally:
-        ended.set()
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": 99}'])
 def test_a_damaged_record_is_shown_not_hidden(text):
     record = runs.begin("x")
@@ -117,12 +81,6 @@ def test_a_damaged_record_is_shown_not_hidden(text):
     (shown,) = runs.listing(runs_dir())
     assert (shown.id, shown.notebook) == (record.id, "x")
     assert shown.outcome is Outcome.CRASHED and "can't be read" in shown.reason
-
-
-def test_fields_of_a_later_version_are_passed_over():
-    record = runs.begin("x")
-    edit(record, mood="sunny")
-    assert runs.read(record.directory).id == record.id
 
 
 def test_runs_are_found_by_the_beginning_of_their_id():
@@ -142,19 +100,6 @@ def test_an_ambiguous_beginning_names_the_runs():
         runs.find(record.id[:7])
 
 
-def test_a_run_that_came_to_nothing_is_forgotten():
-    record = runs.begin("x")
-    runs.discard(record)
-    assert list((runs_dir() / "x").iterdir()) == []
-
-
-def test_a_run_that_somebody_has_removed_is_forgotten_already():
-    record = runs.begin("x")
-    shutil.rmtree(record.directory)
-    runs.discard(record)
-    assert list((runs_dir() / "x").iterdir()) == []
-
-
 @pytest.mark.parametrize("host", ["here", "elsewhere"])
 @pytest.mark.parametrize("moment", ["before it is read", "after"])
 def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
@@ -171,32 +116,10 @@ def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
             shutil.rmtree(directory)
         return record
 
-    monkeypatch.setattr(runs, "read", remove)
+    monkeypatch.setattr(finding, "read", remove)
     listed = runs.listing(runs_dir())
     assert [one.id for one in listed if one.outcome] == []
     assert stays.id in [one.id for one in listed]
-
-
-def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
-    monkeypatch.setattr(runs, "BEAT_SECONDS", 0.01)
-    troubles, given = [OSError(5, "Input/output error")], threading.Event()
-
-    def utime(_):
-        if troubles:
-            raise troubles.pop()
-        given.set()
-
-    monkeypatch.setattr(runs.os, "utime", utime)
-    ended = runs.keep_alive(runs.begin("x"))
-    assert given.wait(30)
-    ended.set()
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "file"))
-    with pytest.raises(BadSettings, match=r"can't write the run's record in .*file"):
-        runs.begin("x")
 
 
 def test_what_is_no_run_is_passed_over():
@@ -205,18 +128,3 @@ def test_what_is_no_run_is_passed_over():
         (record.directory.parent / name).mkdir()
     (runs_dir() / "index.html").write_text("")
     assert [one.id for one in runs.listing(runs_dir())] == [record.id]
-
-
-def test_a_result_is_written_whole_and_plain():
-    record = runs.begin("x")
-    assert record.result() is None
-    runs.write_result(record, {"outcome": Outcome.PARTIAL, "figures": {"rv": float("nan")}})
-    result = record.result()
-    assert (result["run"], result["notebook"]) == (record.id, "x")
-    assert result["outcome"] == "partial" and result["figures"] == {"rv": None}
-
-
-def test_parameters_that_json_has_no_word_for_are_kept_as_text(tmp_path):
-    record = runs.begin("x", parameters={"day": datetime(2024, 1, 1, tzinfo=UTC).date()})
-    assert runs.read(record.directory).parameters == {"day": "2024-01-01"}
-    assert replace(record, parameters={}).id == record.id
