@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from kpfnb import interrupts, settings
+from kpfnb import interrupts, programs, settings
 from kpfnb.compute import kubernetes, worker
 from kpfnb.errors import ServiceUnavailable
 from kpfnb.settings import Settings
@@ -175,16 +175,18 @@ def _local(chosen: Settings, workers: int) -> Any:
 def _slurm(chosen: Settings, workers: int) -> Any:
     import dask
     from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMJob
 
-    if not shutil.which("sbatch"):
-        raise ServiceUnavailable(
-            "the cluster is set to slurm, and there is no sbatch command here",
-            "run kpfnb where jobs are submitted, or set KPFNB_CLUSTER=local",
-        )
+    class Job(SLURMJob):
+        """One whose commands are found as all of kpfnb's are; Dask looks on PATH alone."""
+
+        submit_command = _slurm_command("sbatch")
+        cancel_command = _slurm_command("scancel")
 
     # Queue, account, wall time and memory of a job are those of Dask's own jobqueue.yaml
     memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
     cluster = SLURMCluster(
+        job_cls=Job,
         cores=1,
         processes=1,
         memory=memory,
@@ -193,6 +195,16 @@ def _slurm(chosen: Settings, workers: int) -> Any:
     )
     cluster.scale(workers)
     return cluster
+
+
+def _slurm_command(name: str) -> str:
+    found = programs.find(name)
+    if not found:
+        raise ServiceUnavailable(
+            f"the cluster is set to slurm, and there is no {name} command here",
+            "run kpfnb where jobs are submitted, or set KPFNB_CLUSTER=local",
+        )
+    return shlex.quote(str(found))
 
 
 def _kubernetes(chosen: Settings, workers: int) -> Any:

@@ -112,11 +112,20 @@ kill -9 -- -"$1"
 """
 
 
-def test_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
+PYTHON = f"""#!/bin/sh
+exec {sys.executable} "$@"
+"""
+
+
+@pytest.mark.parametrize("place", ["on PATH", "beside Python"])
+def test_slurm(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL, "python": PYTHON}.items():
         (tmp_path / name).write_text(text.format(folder=tmp_path))
         (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if place == "on PATH":
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    else:
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PYTHONPATH", str(TOP))
     monkeypatch.setenv("KPFNB_CLUSTER", "slurm")
     outcomes = compute.run(functions.double, range(20), workers=1, isolate=True)

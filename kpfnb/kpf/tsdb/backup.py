@@ -1,14 +1,13 @@
 """Back up and restore the time-series database; a reader of PostgreSQL who may only read.
 
 SQLite is copied by its own backup, PostgreSQL by `pg_dump` and `pg_restore` (of the server's major
-version or later, on PATH). Both may be done while others write.
+version or later, on PATH or beside Python). Both may be done while others write.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -17,7 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import URL, text
 
-from kpfnb import files, sqlitefile
+from kpfnb import files, programs, sqlitefile
 from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
 from kpfnb.kpf.tsdb import database, layout
 
@@ -147,10 +146,10 @@ def _overwrite(source: Path, target: Path) -> None:
 
 def _call(where: URL, program: str, *arguments: str | Path) -> None:
     """Run a program of PostgreSQL; the password goes by the environment, where no list shows it."""
-    found = shutil.which(program)
+    found = programs.find(program)
     if not found:
         raise ServiceUnavailable(
-            f"{program} is not on PATH", "install PostgreSQL's client programs"
+            f"the program {program} is not installed", "install PostgreSQL's client programs"
         )
     plain = where.set(drivername="postgresql", password=None).render_as_string()
     secret = {"PGPASSWORD": str(where.password)} if where.password else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import psycopg
@@ -117,6 +118,19 @@ def test_backup_and_restore(any_database, root, isolated, monkeypatch):
     assert query(["OBJECT", "RVS10"]).equals(before)
     assert ingest.nights(NIGHT).taken == 4
     assert len(query(["OBJECT"])) == 2
+
+
+def test_programs_of_postgresql_are_found_beside_python_too(
+    postgresql, root, isolated, monkeypatch
+):
+    samples.write(root, FIRST)
+    ingest.nights(NIGHT)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ServiceUnavailable, match="pg_dump is not installed"):
+        backup.back_up(isolated / "saved")
+    assert not (isolated / "saved").exists()
+    monkeypatch.setattr(sys, "executable", str(postgres.program("pg_dump").with_name("python")))
+    assert backup.back_up(isolated / "saved").stat().st_size
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text" * 100])
