@@ -95,9 +95,11 @@ def _make(
 ) -> Quicklook:
     products = here.qlp_path
     _check_writable(products)
-    quality.rules(here.qlp_thresholds)
-    current = {} if force else {one: old for one in found if (old := _current(products, one))}
-    jobs = [Job(one, products, here.qlp_thresholds) for one in found if one not in current]
+    thresholds = here.qlp_thresholds
+    marks = {level: quality.mark(level, thresholds) for level in targets.LEVELS}
+    kept = {} if force else {one: old for one in found if (old := _kept(products, one))}
+    current = {one: old for one, old in kept.items() if old.judged_by == marks[one.level]}
+    jobs = [Job(one, products, thresholds, kept.get(one)) for one in found if one not in current]
     outcomes = compute.run(
         production.make,
         jobs,
@@ -108,19 +110,20 @@ def _make(
         title="quicklook",
         progress=progress and bool(jobs),
     )
-    pages.finish(products, {one.night for one in found})
+    behind = pages.finish(products, {one.night for one in found})
     done = {part.item.target: _item(part) for part in outcomes}
     items = [
         done[one] if one in done else Item.of(current[one], Fate.CURRENT, _page(one))
         for one in found
     ]
-    return Quicklook(products, (*items, *strange))
+    return Quicklook(products, (*items, *strange), tuple(behind))
 
 
-def _current(products: Path, one: Target) -> record.Record | None:
+def _kept(products: Path, one: Target) -> record.Record | None:
+    """The record of a file whose pictures need not be made anew."""
     folder = products / one.place
     found = record.of(folder, one)
-    return found if found and found.is_current(folder) else None
+    return found if found and found.is_current(folder, one.path) else None
 
 
 def _item(part: compute.ItemOutcome) -> Item:

@@ -35,10 +35,12 @@ def _raw(content: Content, camera: str) -> list[Array]:
 
 
 def _share(images: list[Array], test: Callable[[Array], Array]) -> float | None:
+    """Percent of the pixels, evenly taken, that have a value; NaN where none has."""
     if not images:
         return None
-    some = np.concatenate([sheet.sample(image) for image in images])
-    return float(100 * test(some).mean())
+    some = np.concatenate([sheet.part(image) for image in images])
+    known = some[np.isfinite(some)]
+    return float(100 * test(known).mean()) if known.size else math.nan
 
 
 def _telemetry(content: Content) -> float | None:

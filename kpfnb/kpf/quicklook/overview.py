@@ -76,12 +76,14 @@ def about(result: Quicklook, observation: str, level: str) -> str:
     """The checks of a level of an observation; '' where there is no such file."""
     from kpfnb import hovering
 
-    for item in result.items:
-        if (item.observation, item.level) == (observation, level):
-            head = f"{observation} {level}: {item.verdict or DAMAGED}"
-            told = [item.target, *filter(None, [item.reason]), *item.remarks]
-            return "\n".join(filter(None, [head, hovering.names(filter(None, told))]))
-    return ""
+    own = [item for item in result.items if (item.observation, item.level) == (observation, level)]
+    texts: list[str] = []
+    for item in own:
+        name = observation if len(own) == 1 else item.name
+        head = f"{name} {level}: {item.verdict or DAMAGED}"
+        told = filter(None, [item.target, item.reason, *item.remarks])
+        texts += filter(None, [head, hovering.names(told)])
+    return "\n".join(texts)
 
 
 def about_night(result: Quicklook, night: str) -> str:
@@ -114,7 +116,10 @@ def _levels(result: Quicklook) -> list[str]:
 
 def _cells(axes: Axes, result: Quicklook, names: list[str]) -> None:
     levels = _levels(result)
-    words = {(item.observation, item.level): item.verdict or DAMAGED for item in result.items}
+    words: dict[tuple[str, str], str] = {}
+    # The masters of a night are one cell, which shows the worst of them
+    for item in sorted(result.items, key=lambda item: list(COLOURS).index(item.verdict or DAMAGED)):
+        words[item.observation, item.level] = item.verdict or DAMAGED
     for row, level in enumerate(levels):
         for column, name in enumerate(names):
             word = words.get((name, level), NOTHING)

@@ -61,18 +61,26 @@ def update(products: Path, target: Target) -> None:
             _write_night(products, night)
 
 
-def finish(products: Path, nights: Iterable[str]) -> None:
+def finish(products: Path, nights: Iterable[str]) -> list[str]:
     """Bring all pages of some nights up to date where they are behind, and the page of all nights.
 
-    What a killed process left without its page is found here too.
+    What a killed process left without its page is found here too. Gives the nights whose pages are
+    behind all the same: another process kept them.
     """
-    behind = [name for name in sorted(set(nights)) if _is_behind(products / name)]
-    for name in behind:
-        with _alone(products / name) as free:
+    kept = []
+    for name in sorted(set(nights)):
+        night = products / name
+        if not _is_behind(night):
+            continue
+        with _alone(night) as free:
             if free:
-                _catch_up(products, products / name)
-    if behind or not (products / PAGE).exists():
-        _write(products / PAGE, "quicklook_nights.html", months=_months(products))
+                _catch_up(products, night)
+            elif _is_behind(night):
+                kept.append(name)
+    # A night of one file has its page from `update`, and is new here all the same
+    html = _html("quicklook_nights.html", months=_months(products))
+    files.update_text(products / PAGE, html)
+    return kept
 
 
 def _catch_up(products: Path, night: Path) -> None:
@@ -192,14 +200,18 @@ def _write_one_night(products: Path, night: Path) -> None:
 
 
 def _write(path: Path, template: str, **values: Any) -> None:
+    files.write_text(path, _html(template, **values))
+
+
+def _html(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
     values.setdefault("refresh_seconds", 0)
-    html = _environment().get_template(template).render(
+    html: str = _environment().get_template(template).render(
         # The package's own style sheets
         style=Markup(_style()), policy=page_policy(_style()), **values,  # noqa: S704
     )  # fmt: skip
-    files.write_text(path, html + "\n")
+    return html + "\n"
 
 
 @cache

@@ -26,11 +26,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """A file to be looked at; `products` is the directory of all products."""
+    """A file to be looked at.
+
+    Attributes
+    ----------
+    products : the directory of all products
+    kept : an earlier record; where its pictures are of the file as it is, only the checks are made
+    """
 
     target: Target
     products: Path
     thresholds: Path | None = None
+    kept: Record | None = None
 
     @property
     def folder(self) -> Path:
@@ -93,19 +100,22 @@ def _filled(job: Job, empty: Record) -> Record:
     except BadHeader as error:
         _, reason, detail = error.args
         return replace(empty, error=f"{reason} ({detail})" if detail else str(reason))
+    with np.errstate(all="ignore"):
+        checks = tuple(quality.judge(level, found, job.thresholds))
+    judged = replace(empty, checks=checks, judged_by=quality.mark(level, job.thresholds))
+    if job.kept and job.kept.is_current(job.folder, job.target.path):
+        kept = job.kept
+        return replace(judged, heading=kept.heading, pictures=kept.pictures, left_out=kept.left_out)
     known = heading(found)
     # A master holds one kind of data or the other: what it has not is not missed
     plots = [(plot, plot.missing(found)) for plot in catalogue.PLOTS[level]]
     missed = [LeftOut(plot.title, why) for plot, why in plots if why and level != MASTER]
     drawn = [_draw(job, plot, found, known) for plot, why in plots if not why]
-    with np.errstate(all="ignore"):
-        checks = quality.judge(level, found, job.thresholds)
     return replace(
-        empty,
+        judged,
         heading=known,
         pictures=tuple(one for one in drawn if isinstance(one, Picture)),
         left_out=(*(one for one in drawn if isinstance(one, LeftOut)), *missed),
-        checks=tuple(checks),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 THRESHOLDS = Path(__file__).with_name("thresholds.yml")
 """The package's own."""
+
+logger = logging.getLogger(__name__)
 
 
 class Verdict(StrEnum):
@@ -83,16 +88,24 @@ class Range:
         """The check; None where it is not for this exposure or there is nothing to measure."""
         if not all(content.text(keyword) in values for keyword, values in self.when):
             return None
-        value = content.number(self.keyword) if self.keyword else MEASURES[self.measure](content)
-        if value is None and self.measure:
-            return None
-        return Check(
-            self.check, self._verdict(value), value if value is not None else self._odd(content),
-            self.unit, str(self.warn), self.keyword or self.measure,
-        )  # fmt: skip
+        if self.keyword:
+            value = content.number(self.keyword)
+            odd = content.text(self.keyword) or "not in the header"
+            return self._check(value, odd if value is None else value)
+        try:
+            value = MEASURES[self.measure](content)
+        except Exception as error:  # a table of another make must not take the pictures with it
+            logger.exception("%s can't be measured", self.measure)
+            return self._check(None, f"can't be measured: {type(error).__name__}: {error}")
+        return None if value is None else self._check(value, value)
 
-    def _odd(self, content: Content) -> str:
-        return content.text(self.keyword) or "not in the header"
+    def _check(self, value: float | None, shown: float | str) -> Check:
+        # JSON has no word for what is not finite
+        is_number = isinstance(shown, float) and math.isfinite(shown)
+        return Check(
+            self.check, self._verdict(value), shown if is_number else str(shown),
+            self.unit if is_number else "", str(self.warn), self.keyword or self.measure,
+        )  # fmt: skip
 
     def _verdict(self, value: float | None) -> Verdict:
         # What is not a number fails every comparison
@@ -132,10 +145,26 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=list(Verdict).index, default=Verdict.PASS)
 
 
-@cache
+def mark(level: str, thresholds: Path | None = None) -> str:
+    """What the rules of a level are: it changes when one of them does."""
+    return hashlib.sha256(repr(rules(thresholds)[level]).encode()).hexdigest()[:16]
+
+
 def rules(thresholds: Path | None = None) -> dict[str, list[Flag | Range]]:
     """The rules of each level; `BadInput` names what is wrong in the file, and its line."""
-    document = yamlfile.read(thresholds or THRESHOLDS, hint=f"compare it with {THRESHOLDS}")
+    path = thresholds or THRESHOLDS
+    try:
+        status = path.stat()
+    except OSError:
+        # Reading it says what is wrong
+        return _read(path, (0, 0))
+    return _read(path, (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, stamp: tuple[int, int]) -> dict[str, list[Flag | Range]]:
+    """The rules in a file, read again when its `stamp` (time and size) is another."""
+    document = yamlfile.read(path, hint=f"compare it with {THRESHOLDS}")
     found: dict[str, list[Flag | Range]] = {level: [] for level in LEVELS}
     for level, given in document.mapping("a file of thresholds").items():
         if level not in LEVELS:

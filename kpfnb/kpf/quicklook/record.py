@@ -1,7 +1,8 @@
 """What quicklook made of one file: kept beside the products, read again for the pages.
 
 The record is written last: without it, or where the file has changed since, the products are made
-anew. Beside it lies the report of the checks as YAML, for people and other programs.
+anew; where only the thresholds have changed, the checks. Beside it lies the report of the checks as
+YAML, for people and other programs.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class Record:
     size, mtime_ns : of the file when it was read
     error : why nothing could be made; '' as a rule
     made : UTC
+    judged_by : the rules of the checks, by `quality.mark`
     """
 
     name: str
@@ -92,6 +94,7 @@ class Record:
     pictures: tuple[Picture, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     checks: tuple[Check, ...] = ()
+    judged_by: str = ""
     error: str = ""
 
     @property
@@ -104,12 +107,12 @@ class Record:
         """Pictures that could not be drawn though all they need is there."""
         return [one for one in self.left_out if one.broken]
 
-    def is_current(self, folder: Path) -> bool:
-        """True where the file is as it was and all products are there."""
+    def is_current(self, folder: Path, file: Path) -> bool:
+        """True where the pictures in `folder` are all there, and of `file` as it is now."""
         if self.edition != EDITION or self.error or self.broken:
             return False
         try:
-            status = Path(self.file).stat()
+            status = file.stat()
         except OSError:
             return False
         if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):

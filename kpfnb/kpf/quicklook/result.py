@@ -9,8 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.kpf.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Check, Verdict
 from kpfnb.kpf.quicklook.record import Record
+from kpfnb.kpf.quicklook.targets import MASTER
 from kpfnb.outcomes import Outcome, combine
 from kpfnb.result import Brief
 
@@ -29,6 +31,7 @@ class Fate(StrEnum):
     """What became of one file."""
 
     MADE = "made"
+    """The pictures, or where only the thresholds had changed the checks."""
     CURRENT = "up to date"
     FAILED = "failed"
     UNREACHED = "not reached"
@@ -89,8 +92,11 @@ class Item:
 
     @property
     def observation(self) -> str:
-        """The name without the level's suffix."""
-        return Path(self.page).parent.name if self.page else self.name
+        """The ObsID; the masters of a night stand together."""
+        if self.level == MASTER:
+            return f"{self.night} masters"
+        match = KPF.filename.fullmatch(self.name)
+        return match["obsid"] if match else self.name
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,13 +105,14 @@ class Quicklook(Brief):
 
     products: Path
     items: tuple[Item, ...]
+    behind: tuple[str, ...] = ()
+    """Nights whose pages do not show it all yet: another process kept them."""
 
     @property
     def outcome(self) -> Outcome:
-        """Partial or failed where a file's products could not be made."""
-        return combine(
-            Outcome.SUCCEEDED if item.fate.is_good else Outcome.FAILED for item in self.items
-        )
+        """Partial or failed where a file's products or a night's pages could not be made."""
+        good = [*(item.fate.is_good for item in self.items), *(False for _ in self.behind)]
+        return combine(Outcome.SUCCEEDED if one else Outcome.FAILED for one in good)
 
     @property
     def reason(self) -> str:
@@ -116,7 +123,9 @@ class Quicklook(Brief):
         judged = [f"{verdicts[one]} {one}" for one in Verdict if verdicts[one]]
         bad = next((item for item in self.items if not item.fate.is_good), None)
         first = f"; first: {bad.name}: {bad.reason or bad.fate}" if bad else ""
-        return (", ".join(counts + judged) or "no files") + first
+        busy = "kept by another process; run it again when that has ended"
+        late = f"; pages of {', '.join(self.behind)} {busy}" if self.behind else ""
+        return (", ".join(counts + judged) or "no files") + first + late
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -139,6 +148,7 @@ class Quicklook(Brief):
             "outcome": self.outcome,
             "products": str(self.products),
             **self.figures(),
+            "pages_behind": list(self.behind),
             "items": [asdict(item) | {"remarks": list(item.remarks)} for item in self.items],
             "failed_items": [item.name for item in self.items if not item.fate.is_good],
         }

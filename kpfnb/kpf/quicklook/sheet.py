@@ -192,11 +192,16 @@ def _sum(parts: Iterable[Array]) -> Array:
     return functools.reduce(np.add, parts)
 
 
-def sample(image: Array, most: int = 300_000) -> Array:
-    """Some finite pixels, evenly taken, for percentiles."""
+def part(image: Array, most: int = 300_000) -> Array:
+    """Some pixels, evenly taken."""
     step = max(1, math.isqrt(image.size // most))
-    part = image[::step, ::step].astype(np.float32).ravel()
-    finite: Array = part[np.isfinite(part)]
+    return image[::step, ::step].astype(np.float32).ravel()
+
+
+def sample(image: Array, most: int = 300_000) -> Array:
+    """Those of them that are finite, for percentiles; a single 0 where none is."""
+    some = part(image, most)
+    finite: Array = some[np.isfinite(some)]
     return finite if finite.size else np.zeros(1, np.float32)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from kpfnb.errors import BadSettings
 from kpfnb.kpf import quicklook
-from kpfnb.kpf.quicklook import catalogue, production, record
+from kpfnb.kpf.quicklook import catalogue, overview, production, record
 from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
 from kpfnb.outcomes import Outcome
 from kpfnb.result import Result
@@ -125,6 +125,69 @@ def test_what_is_up_to_date_is_left_alone(take: Take) -> None:
     picture.unlink()
     assert look(root).items[0].fate is Fate.MADE
     assert picture.exists()
+
+
+def test_new_thresholds_judge_anew_and_leave_the_pictures(
+    take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, file = take(f"L2/*/{STAR}*"), tmp_path / "mine.yml"
+    monkeypatch.setenv("KPFNB_QLP_THRESHOLDS", str(file))
+    rule = "L2: {ranges: [{check: mine, keyword: EXPTIME, warn: [%s], fail: [null, null]}]}\n"
+    file.write_text(rule % "0, 1000")
+    assert look(root).items[0].verdict == "PASS"
+    picture = root / f"QLP/{NIGHT}/{STAR}/L2/{STAR}_CCF_grid_zoomable.png"
+    before, pictures_before = picture.stat().st_mtime_ns, report(root, "L2")["pictures"]
+    file.write_text(rule % "0, 100")
+    [item] = look(root).items
+    assert (item.fate, item.verdict, item.pictures) == (Fate.MADE, "WARN", len(catalogue.L2))
+    assert picture.stat().st_mtime_ns == before
+    assert report(root, "L2")["verdict"] == "WARN"
+    assert report(root, "L2")["pictures"] == pictures_before
+    page = root / f"QLP/{NIGHT}/{STAR}/index.html"
+    assert "mine" in page.read_text(encoding="utf-8")
+    assert look(root).items[0].fate is Fate.CURRENT
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another_file(take: Take, tmp_path: Path) -> None:
+    root = take(f"L2/*/{STAR}*")
+    look(root)
+    other = tmp_path / f"{STAR}_L2.fits"
+    shutil.copy2(root / f"L2/{NIGHT}/{STAR}_L2.fits", other)
+    os.utime(other, (1, 1))
+    assert only(root, str(other)).items[0].fate is Fate.MADE
+
+
+def test_a_table_that_can_not_be_judged_leaves_the_rest(take: Take) -> None:
+    root = take(f"L0/*/{STAR}*")
+
+    def rename(hdus: fits.HDUList) -> None:
+        hdus["GUIDER_CUBE_ORIGINS"].columns.change_name("object1_x", "star_x")
+
+    edit(root / f"L0/{NIGHT}/{STAR}.fits", rename)
+    [item] = look(root).items
+    assert item.pictures > 4
+    assert any("Guiding error (RMS): can't be measured" in one for one in item.remarks)
+
+
+def test_the_masters_of_a_night_are_a_cell_that_shows_the_worst() -> None:
+    words = ("PASS", "FAIL", "PASS")
+    items = tuple(
+        Item(f"kpf_{NIGHT}_master_bias{n}.fits", "master", NIGHT, Fate.MADE, verdict=word)
+        for n, word in enumerate(words)
+    )
+    failed = Item(f"{STAR}_L2.fits", "L2", NIGHT, Fate.FAILED, reason="broken")
+    result = Quicklook(Path("/d"), (*items, failed))
+    assert [item.observation for item in result.items] == [*[f"{NIGHT} masters"] * 3, STAR]
+    assert "✖" in {text.get_text() for text in result.plot().axes[0].texts}
+    assert overview.about(result, f"{NIGHT} masters", "master").count("FAIL") == 1
+
+
+def test_pages_that_are_behind_are_in_the_result() -> None:
+    good = Item("a", "L0", NIGHT, Fate.MADE)
+    result = Quicklook(Path("/d"), (good,), behind=(NIGHT,))
+    assert result.outcome is Outcome.PARTIAL
+    assert f"pages of {NIGHT} kept by another process" in result.reason
+    assert result.to_dict()["pages_behind"] == [NIGHT]
 
 
 def test_a_missing_extension_leaves_out_its_pictures_and_says_so(take: Take) -> None:
@@ -265,8 +328,10 @@ def test_a_result_shows_itself(seen: tuple[Path, Quicklook]) -> None:
     shown = result.hovered()
     [told] = shown.told.values()
     texts = {told(SimpleNamespace(xdata=x, ydata=y)) for x in range(10) for y in range(5)}
-    heads = {text.splitlines()[0] for text in texts if text}
-    assert heads == {f"{i.observation} {i.level}: {i.verdict}" for i in result.items}
+    lines = {line for text in texts for line in text.splitlines()}
+    for item in result.items:
+        name = item.name if item.level == "master" else item.observation
+        assert f"{name} {item.level}: {item.verdict}" in lines
     assert told(SimpleNamespace(xdata=-1, ydata=0)) == ""
     first = [item for item in result.items if item.page == result.items[0].page]
     shown = result.gallery(1)._repr_html_()

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from kpfnb import locks
 from kpfnb.kpf.quicklook import pages, record, targets
 from kpfnb.kpf.quicklook.quality import Check, Verdict
 from kpfnb.kpf.quicklook.record import Heading, LeftOut, Picture, Record
@@ -134,6 +135,24 @@ def test_a_page_that_was_lost_or_is_behind_is_made_again(products: Path) -> None
     before = kept.stat().st_mtime_ns
     pages.finish(products, ["20240115", "20240117"])
     assert kept.stat().st_mtime_ns == before
+
+
+def test_a_night_of_one_file_is_among_all_nights(products: Path) -> None:
+    pages.finish(products, ["20240115", "20240117"])
+    add(products, "KP.20240118.00001.00", "L0")
+    assert pages.finish(products, ["20240118"]) == []
+    assert "20240118/index.html" in parsed(products / "index.html").targets
+
+
+def test_pages_that_another_process_keeps_are_named(
+    products: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LOCK_SECONDS", 0.0)
+    pages.finish(products, ["20240115", "20240117"])
+    os.utime(products / "20240115/index.html", (1, 1))
+    with locks.hold("pages", folder=products / "20240115" / pages.STATE_DIR):
+        assert pages.finish(products, ["20240115", "20240117"]) == ["20240115"]
+    assert pages.finish(products, ["20240115"]) == []
 
 
 def test_a_record_survives_reading_and_a_damaged_one_is_none(products: Path) -> None:

@@ -67,6 +67,26 @@ def test_thresholds_of_a_site(tmp_path: Path) -> None:
     assert [check.name for check in quality.judge("L0", Content({"T": 3}), file)] == ["mine"]
 
 
+def test_thresholds_that_change_are_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("L0: {ranges: [{check: a, keyword: T, warn: [0, 1], fail: [0, 1]}]}\n")
+    before = quality.mark("L0", file)
+    file.write_text("L0: {ranges: [{check: a, keyword: T, warn: [0, 10], fail: [0, 10]}]}\n")
+    assert quality.judge("L0", Content({"T": 3}), file)[0].verdict is PASS
+    assert quality.mark("L0", file) != before
+    assert quality.mark("L1", file) == quality.mark("L2", file)
+
+
+@pytest.mark.parametrize(
+    ("origins", "error"), [({}, "KeyError"), ({"object1_x": np.array([b"a"])}, "ValueError")]
+)
+def test_a_table_of_another_make_is_a_warning(origins: dict, error: str) -> None:
+    rule = Range("g", Limits(None, 1), Limits(None, 2), measure="guiding_rms", unit="mas")
+    check = rule.look(Content(tables={"GUIDER_CUBE_ORIGINS": origins}))
+    assert verdict(check) is WARN
+    assert check and str(check.value).startswith(f"can't be measured: {error}")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -108,3 +128,19 @@ def test_velocities_that_disagree() -> None:
     assert MEASURES["velocity_disagreement"](found) == pytest.approx(10)
     assert MEASURES["velocity_error_green"](found) == pytest.approx(3)
     assert MEASURES["velocity_disagreement"](Content(headers={"RV": {"CCD1RV": 0.0}})) is None
+
+
+def test_a_ccd_without_any_value_fails_and_its_record_can_be_written() -> None:
+    found = Content(images={"GREEN_AMP1": np.full((100, 100), np.nan, ">f4")})
+    checks = {check.source: check for check in quality.judge("L0", found)}
+    for name in ("saturated_green", "dead_green"):
+        assert (checks[name].verdict, checks[name].value) == (FAIL, "nan")
+
+
+def test_a_guider_that_lost_its_star_now_and_then_is_measured_by_the_rest() -> None:
+    origins = {f"{what}_{axis}": np.zeros(3) for what in ("object1", "target") for axis in "xy"}
+    origins["object1_x"] = np.array([1.0, np.nan, 1.0])
+    found = Content(tables={"GUIDER_CUBE_ORIGINS": origins})
+    assert MEASURES["guiding_rms"](found) == pytest.approx(56)
+    origins["object1_x"][:] = np.nan
+    assert np.isnan(MEASURES["guiding_rms"](found) or 0)

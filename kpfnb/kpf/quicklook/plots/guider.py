@@ -47,6 +47,9 @@ def image(figure: Figure, content: Content) -> None:
 def error(figure: Figure, content: Content) -> None:
     """Where the star was about its target, and how often it was how far off."""
     x, y = _errors(content)
+    # Frames without the star tell nothing
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
     radius = np.hypot(x, y)
     limit = _range(radius)
     cloud, share = sheet.panels(figure, 1, 2)[0]
@@ -58,7 +61,7 @@ def error(figure: Figure, content: Content) -> None:
     sheet.dress(cloud, "error in x [mas]", "error in y [mas]")
     cloud.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     share.plot(np.sort(radius), np.linspace(0, 100, radius.size), color=sheet.BLUE)
-    rms = float(np.sqrt(np.mean(radius**2)))
+    rms = _rms(radius)
     share.axvline(rms, color=sheet.RED, linestyle="--", label=f"RMS {rms:.1f} mas")
     sheet.dress(share, "distance from the target [mas]", "frames within [%]")
     share.set(xlim=(0, limit), ylim=(0, 100))
@@ -97,8 +100,13 @@ def _errors(content: Content) -> tuple[Array, Array]:
 
 
 def rms(content: Content) -> float:
-    """The root mean square of the distance from the target, mas."""
-    return float(np.sqrt(np.nanmean(np.hypot(*_errors(content)) ** 2)))
+    """The root mean square of the distance from the target, mas; NaN without any frame."""
+    return _rms(np.hypot(*_errors(content)))
+
+
+def _rms(radius: Array) -> float:
+    known = radius[np.isfinite(radius)]
+    return float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
 
 
 def _range(radius: Array) -> float:
