@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -51,9 +52,16 @@ def look(panels: Iterable[Panel]) -> str:
     return _digest(parts)
 
 
-def mark(period: Period, look: str, nights: Mapping[str, Mark]) -> str:
-    """What a page of the period is made of: the page is stale where it was made of another."""
-    own = [[night, *one] for night, one in nights.items() if period.covers(night)]
+def mark(period: Period, look: str, nights: Mapping[str, Mark], now: datetime) -> str:
+    """What a page of the period is made of: the page is stale where it was made of another.
+
+    A page made while the period ran is stale when it is over: what has no data then is a gap.
+    """
+    own: list[list[str | int]] = [
+        [night, *one] for night, one in nights.items() if period.covers(night)
+    ]
+    span = period.span(now)
+    own += [["running"]] if span.until < span.end else []
     return _digest([look, json.dumps(own)])
 
 

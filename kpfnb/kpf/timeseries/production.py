@@ -131,9 +131,9 @@ def make(
     """
     top = site.folder()
     look = freshness.look(panels.values())
-    marks = {one: freshness.mark(one, look, nights) for one in periods}
-    stale = [one for one in periods if force or partly or site.read(top, one).mark != marks[one]]
     at = now or datetime.now(UTC)
+    marks = {one: freshness.mark(one, look, nights, at) for one in periods}
+    stale = [one for one in periods if force or partly or site.read(top, one).mark != marks[one]]
     jobs = [job for one in stale for job in _jobs(one, panels, top, at)]
     # One day is drawn sooner than workers are started
     short = len(stale) == 1 and stale[0].interval is Interval.DAY

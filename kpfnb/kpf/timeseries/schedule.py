@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from kpfnb.kpf.timeseries import period
 from kpfnb.kpf.timeseries.period import Interval, Period
 
 _MINUTE, _HOUR = 60.0, 3600.0
+_LATE = timedelta(days=1)
+"""What is observed before midnight is reduced and ingested after it."""
 
 
 class Clock(NamedTuple):
@@ -17,7 +19,7 @@ class Clock(NamedTuple):
 
     Attributes
     ----------
-    current : only the periods that are now
+    current : only the periods that are now, or were within the last day
     """
 
     name: str
@@ -54,14 +56,14 @@ def wait_seconds(
 
 def periods(clock: Clock, nights: Sequence[str], now: datetime) -> list[Period]:
     """The periods of a clock that have a night, the newest first."""
-    today = now.strftime("%Y%m%d")
+    today, yesterday = now.strftime("%Y%m%d"), (now - _LATE).strftime("%Y%m%d")
     found: dict[Period, None] = {}
     for interval in clock.intervals:
         if interval is Interval.ALL:
             found |= {period.everything(list(nights)): None} if nights else {}
         elif clock.current:
-            here = period.containing(interval, today)
-            found |= {here: None} if any(map(here.covers, nights)) else {}
+            here = (period.containing(interval, day) for day in (today, yesterday))
+            found |= {one: None for one in here if any(map(one.covers, nights))}
         else:
             found |= dict.fromkeys(period.containing(interval, night) for night in nights[::-1])
     return list(found)

@@ -110,7 +110,10 @@ def update(top: Path, changed: Iterable[Period]) -> None:
     affected: dict[Period, None] = {}
     for one in changed:
         same = there[one.interval]
-        at = same.index(one)
+        # Another process may have drawn "all" anew, to a later night, or have taken one away
+        at = next((place for place, other in enumerate(same) if other.path == one.path), None)
+        if at is None:
+            continue
         affected |= dict.fromkeys(same[max(0, at - 1) : at + 2])
         if one.interval in CALENDAR:
             affected |= dict.fromkeys(up for up in one.parents() if up in there[up.interval])

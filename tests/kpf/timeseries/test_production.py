@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.timeseries import production, site
+from kpfnb.kpf.timeseries import freshness, period, production, site
+from kpfnb.kpf.timeseries.period import Interval
 from kpfnb.kpf.timeseries.production import produce
 from kpfnb.kpf.tsdb.plots import definitions, drawing
 from kpfnb.outcomes import Outcome
@@ -44,6 +46,25 @@ def test_only_what_changed_is_drawn_again(top: Path) -> None:
     fill("20240201", {"kpfmet.TEMP": [18.0]})
     assert produce("month", NIGHT).fresh == ("month/202401",)
     assert produce("month", NIGHT, force=True).periods == ("month/202401",)
+
+
+def test_a_page_of_a_day_is_made_once_more_when_the_day_is_over(top: Path) -> None:
+    nights, panels = freshness.nights(), definitions.load()
+    day = period.containing(Interval.DAY, NIGHT)
+    noon, later = (datetime(2024, 1, 15 + days, 12, tzinfo=UTC) for days in (0, 1))
+    made = [
+        production.make([day], panels, nights, now=now).periods
+        for now in (noon, noon, later, later)
+    ]
+    assert made == [(DAY,), (), (DAY,), ()]
+
+
+def test_all_nights_drawn_by_another_process_meanwhile_stop_nothing(top: Path) -> None:
+    produce("all")
+    mine = period.everything([NIGHT])
+    site.write(top, site.Page(period.everything([NIGHT, "20240116"])))
+    site.update(top, [mine])
+    assert "all/all/index.html" in (top / "index.html").read_text()
 
 
 def test_a_changed_panel_is_drawn_again(top: Path, panels: Path) -> None:

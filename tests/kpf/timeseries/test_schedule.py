@@ -64,5 +64,13 @@ def test_the_periods_of_a_clock(clock: str, expected: list[str]) -> None:
     assert schedule.periods(one, [], NOW) == []
 
 
+def test_what_comes_after_midnight_is_drawn_by_the_urgent_clocks() -> None:
+    midnight = datetime(2024, 3, 1, 0, 3, tzinfo=UTC)
+    nights = ["20240228", "20240229"]
+    today, month = (schedule.periods(clock, nights, midnight) for clock in CLOCKS[:2])
+    assert [one.name for one in today] == ["20240229"]
+    assert [one.name for one in month] == ["202402"]
+
+
 def test_a_day_without_data_is_not_drawn() -> None:
     assert schedule.periods(CLOCKS[0], NIGHTS[:-1], NOW) == []
