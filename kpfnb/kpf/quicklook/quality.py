@@ -72,6 +72,10 @@ class Limits:
         return f"at least {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
 
 
+Conditions = tuple[tuple[str, tuple[str, ...]], ...]
+"""Keywords, and the values of which each must have one."""
+
+
 @dataclass(frozen=True)
 class Range:
     """A number that has to lie within limits."""
@@ -82,11 +86,13 @@ class Range:
     keyword: str = ""
     measure: str = ""
     unit: str = ""
-    when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    when: Conditions = ()
+    expected: Conditions = ()
+    """Of exposures in which a measure must be possible."""
 
     def look(self, content: Content) -> Check | None:
-        """The check; None where it is not for this exposure or there is nothing to measure."""
-        if not all(content.text(keyword) in values for keyword, values in self.when):
+        """The check; None where it is not for this exposure, or none is expected."""
+        if not _hold(self.when, content):
             return None
         if self.keyword:
             value = content.number(self.keyword)
@@ -97,7 +103,11 @@ class Range:
         except Exception as error:  # a table of another make must not take the pictures with it
             logger.exception("%s can't be measured", self.measure)
             return self._check(None, f"can't be measured: {type(error).__name__}: {error}")
-        return None if value is None else self._check(value, value)
+        if value is None:
+            # What the header says was taken and is not there is no pass
+            is_missed = bool(self.expected) and _hold(self.expected, content)
+            return self._check(None, "not in the file") if is_missed else None
+        return self._check(value, value)
 
     def _check(self, value: float | None, shown: float | str) -> Check:
         # JSON has no word for what is not finite
@@ -174,6 +184,17 @@ def _read(path: Path, stamp: tuple[int, int]) -> dict[str, list[Flag | Range]]:
     return found
 
 
+def _hold(conditions: Conditions, content: Content) -> bool:
+    return all(content.text(keyword) in values for keyword, values in conditions)
+
+
+def _conditions(given: dict[str, Any]) -> Conditions:
+    return tuple(
+        (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
+        for keyword, values in given.items()
+    )
+
+
 def _known(measure: str) -> str:
     if measure and measure not in MEASURES:
         raise ValueError(f"no measure {measure!r}; {nearest(measure, MEASURES)}")
@@ -190,21 +211,21 @@ class _Range(Strict):
     measure: Annotated[str, AfterValidator(_known)] = ""
     unit: str = ""
     when: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _one_source(self) -> _Range:
         if bool(self.keyword) == bool(self.measure):
             raise ValueError("name a keyword or a measure")
+        if self.expected and not self.measure:
+            raise ValueError("expected is for measures: a keyword always is")
         return self
 
     def rule(self) -> Range:
         """As it is looked at."""
-        when = tuple(
-            (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
-            for keyword, values in self.when.items()
-        )
         limits = Limits(*self.warn), Limits(*self.fail)
-        return Range(self.check, *limits, self.keyword, self.measure, self.unit, when)
+        when, expected = _conditions(self.when), _conditions(self.expected)
+        return Range(self.check, *limits, self.keyword, self.measure, self.unit, when, expected)
 
 
 class _Section(Strict):

@@ -100,6 +100,10 @@ def test_a_table_of_another_make_is_a_warning(origins: dict, error: str) -> None
             "L0: {ranges: [{check: x, keyword: T, warn: [0, 1], fail: [0, low]}]}",
             "L0.ranges.0.fail.1: Input should be a valid number",
         ),
+        (
+            "L0: {ranges: [{check: x, keyword: T, expected: {A: 1}, warn: [0, 1], fail: [0, 1]}]}",
+            "expected is for measures",
+        ),
         ("L0: {range: []}", "L0.range: unknown key 'range'; did you mean ranges?"),
         ("L0: {flags: {bad: {K: no}}}", "L0.flags.bad"),
         ("L0: [", "line 2: did not find"),
@@ -144,3 +148,16 @@ def test_a_guider_that_lost_its_star_now_and_then_is_measured_by_the_rest() -> N
     assert MEASURES["guiding_rms"](found) == pytest.approx(56)
     origins["object1_x"][:] = np.nan
     assert np.isnan(MEASURES["guiding_rms"](found) or 0)
+
+
+def test_a_camera_that_was_used_and_is_not_in_the_file_does_not_pass() -> None:
+    used = quality.judge("L0", Content({"GREEN": "YES", "RED": "NO"}))
+    missing = {check.source: check.verdict for check in used if check.value == "not in the file"}
+    assert missing == {"saturated_green": WARN, "dead_green": WARN}
+
+
+def test_of_one_camera_the_velocities_of_the_other_are_not_missed() -> None:
+    header = {"IMTYPE": "Object", "GREEN": "YES", "RED": "NO"}
+    checks = quality.judge("L2", Content(header, headers={"RV": {"CCD1ERV": 0.001}}))
+    measured = {check.source for check in checks} & set(MEASURES)
+    assert measured == {"velocity_error_green"}
