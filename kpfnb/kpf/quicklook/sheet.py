@@ -211,6 +211,12 @@ def percentile(values: Array, percent: float) -> float:
     return float(np.percentile(finite, percent)) if finite.size else 0.0
 
 
+def reach(values: Array) -> tuple[float, float]:
+    """The ends of an axis for these values; 0 to 1 where none is finite."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+
+
 def show_image(
     axes: Axes, values: Array, low: float, high: float, *,
     gamma: float = 1.0, extent: tuple[float, float, float, float], map: str = "viridis",
@@ -264,5 +270,6 @@ def envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:
         return x, y
     size = x.shape[-1] // step * step
     parts = y[..., :size].reshape(*y.shape[:-1], size // step, step)
-    ends = np.stack([parts.min(axis=-1), parts.max(axis=-1)], axis=-1)
+    # A pixel without a value must not take its neighbours with it
+    ends = np.stack([np.fmin.reduce(parts, axis=-1), np.fmax.reduce(parts, axis=-1)], axis=-1)
     return np.repeat(x[..., :size:step], 2, axis=-1), ends.reshape(*y.shape[:-1], -1)

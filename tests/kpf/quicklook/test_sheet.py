@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kpfnb.kpf.quicklook import sheet
+from kpfnb.kpf.quicklook import catalogue, sheet
+from kpfnb.kpf.quicklook.content import Content
+
+TABLES = frozenset({"EXPMETER_SCI", "EXPMETER_SKY", "GUIDER_CUBE_ORIGINS", "TELEMETRY"})
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,25 @@ def test_an_image_is_shown_pixel_for_pixel_below_its_heading() -> None:
     box = axes.get_window_extent()
     assert (round(box.width), round(box.height)) == (300, 200)
     assert picture.height - box.y1 == pytest.approx(sheet.HEADING)
+
+
+@pytest.mark.parametrize("share", [0.01, 1.0])
+@pytest.mark.parametrize("level", ["L0", "L1"])
+def test_pixels_without_a_value_break_no_picture(level: str, share: float) -> None:
+    spectrum = np.linspace(4000, 5000, 6 * 400).reshape(6, 400)
+    spectrum[:, : int(400 * share)] = np.nan
+    wanted = catalogue.wanted(level)
+    found = Content(images={name: spectrum.astype(">f4") for name in wanted - TABLES})
+    drawn = [plot for plot in catalogue.PLOTS[level] if not plot.missing(found)]
+    assert drawn
+    for plot in drawn:
+        figure = sheet.figure(*plot.size)
+        with np.errstate(all="ignore"):
+            plot.draw(figure, found)
+            sheet.image_of(figure)
+
+
+def test_a_pixel_without_a_value_hides_no_peak() -> None:
+    y = np.zeros(100)
+    y[3], y[5] = np.nan, 7
+    assert np.nanmax(sheet.envelope(np.arange(100), y, 10)[1]) == 7

@@ -53,9 +53,10 @@ def spectra(figure: Figure, content: Content) -> None:
         axes.plot(waves[order], science[order], color=sheet.BLUE, linewidth=0.9, label="science")
         axes.plot(sky_waves[order], sky[order], color=sheet.ORANGE, linewidth=0.9, label="sky")
         sheet.dress(axes, y="DN")
-        axes.set_xlim(waves[order].min(), waves[order].max())
+        low, high = sheet.reach(waves[order])
+        axes.set_xlim(low, high)
         for name, angstroms in LINES.items():
-            if waves[order].min() < angstroms < waves[order].max():
+            if low < angstroms < high:
                 axes.axvline(angstroms, color=sheet.INK, linestyle=":", linewidth=1)
                 axes.annotate(
                     name, (angstroms, 0.97), xycoords=("data", "axes fraction"),

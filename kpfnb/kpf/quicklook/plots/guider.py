@@ -25,7 +25,8 @@ def image(figure: Figure, content: Content) -> None:
     """The mean image, and its brightest part larger."""
     values = content.images[IMAGE].astype(np.float32)
     low, high = (sheet.percentile(values, percent) for percent in (1, 99.95))
-    row, column = np.unravel_index(int(np.nanargmax(values)), values.shape)
+    known = np.where(np.isfinite(values), values, -np.inf)
+    row, column = np.unravel_index(int(known.argmax()), values.shape)
     reach = max(8, values.shape[0] // 12)
     top, left = max(0, int(row) - reach), max(0, int(column) - reach)
     part = values[top : top + 2 * reach, left : left + 2 * reach]

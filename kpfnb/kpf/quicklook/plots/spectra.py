@@ -103,7 +103,7 @@ def whole(figure: Figure, content: Content, orderlet: str) -> None:
         x, y = sheet.envelope(part.wavelength, part.flux, 64)
         _orders(axes, x, y, sheet.CAMERAS[camera])
         sheet.dress(axes, y="electrons a pixel", heading=camera.capitalize())
-        axes.set_xlim(float(x.min()), float(x.max()))
+        axes.set_xlim(*sheet.reach(x))
         axes.set_ylim(*_limits(part.flux))
     panels[-1].set_xlabel("wavelength [Å]")
 
@@ -120,7 +120,7 @@ def one_order(figure: Figure, content: Content) -> None:
             axes.plot(wave, flux, color=sheet.ORDERLETS[orderlet], linewidth=0.7)
             sheet.dress(axes, y=f"{orderlet} [e-]")
             axes.set_ylim(*_limits(flux))
-            axes.set_xlim(float(wave.min()), float(wave.max()))
+            axes.set_xlim(*sheet.reach(wave))
         sheet.title(panels[0, column], f"{camera.capitalize()}, order {order}")
         panels[-1, column].set_xlabel("wavelength [Å]")
 
