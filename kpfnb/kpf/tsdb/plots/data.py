@@ -58,9 +58,9 @@ class Table:
         if key not in self._masks:
             mask = np.ones(len(self), dtype=bool)
             for condition in select.conditions():
-                series = self.series(condition.column)
-                if condition.column not in self.missing:
-                    mask &= condition.test(series)
+                # No observation has a keyword that is not known: as a null, it fulfils nothing
+                known = condition.column not in self.missing
+                mask &= condition.test(self.series(condition.column)) if known else False
             self._masks[key] = mask
         return self._masks[key]
 

@@ -64,6 +64,14 @@ def test_a_curve_tells_median_scatter_and_number() -> None:
     assert "UT" in drawn.axes[0].get_xlabel()
 
 
+def test_a_condition_on_a_keyword_that_is_not_known_is_fulfilled_by_none() -> None:
+    panel = Panel.model_validate(
+        {"name": "a", "group": "A", "title": "A", **row(), "select": {"where": [["NEVER", ">", 1]]}}
+    )
+    view = View(data.fetch([panel], NIGHT, NIGHT), panel)
+    assert (view.times.size, view.is_empty, view.missing) == (0, True, ["NEVER"])
+
+
 def test_a_threshold_is_drawn_and_what_is_beyond_is_counted() -> None:
     _, drawn = draw(**row(upper=0.9))
     beyond = int((np.sin(np.arange(SIZE) / 5) > 0.9).sum())
