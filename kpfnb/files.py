@@ -119,11 +119,9 @@ def _is_left(entry: os.DirEntry[str], machine: str, pid: int) -> bool:
         return time.time() - entry.stat(follow_symlinks=False).st_ctime > QUIET_SECONDS
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        # Another user's
-        return False
+    except OSError as error:
+        # Another user's process is there, too
+        return isinstance(error, ProcessLookupError)
     return False
 
 

@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 import threading
@@ -7,22 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kpfnb import runs, settings
+from kpfnb import runs
 from kpfnb.errors import BadSettings
 from kpfnb.outcomes import Outcome
 from kpfnb.runs import recording
 from kpfnb.runs.verdict import CellError, Facts
-
-GOOD = Facts(result={"outcome": "succeeded", "reason": "done", "figures": {"n": 3}})
-
-
-def runs_dir():
-    return settings.load().runs_dir
-
-
-def edit(record, **values):
-    file = record.directory / runs.FILE_NAME
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+from tests.runs.samples import GOOD, edit, runs_dir
 
 
 def test_a_run_is_read_as_it_was_written():
