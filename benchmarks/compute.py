@@ -19,7 +19,7 @@ def same(number: int) -> int:
     return number
 
 
-def per_item(call: Callable[[], compute.Outcomes]) -> float:
+def per_item(call: Callable[[], compute.MapResult]) -> float:
     """Milliseconds for each item of the call."""
     started = time.perf_counter()
     outcomes = call()
@@ -29,8 +29,8 @@ def per_item(call: Callable[[], compute.Outcomes]) -> float:
     return 1000 * elapsed / len(outcomes)
 
 
-def on_workers(count: int) -> compute.Outcomes:
-    return compute.run(same, range(count), isolate=True, progress=False)
+def on_workers(count: int) -> compute.MapResult:
+    return compute.map_items(same, range(count), isolate=True, progress=False)
 
 
 def peak_megabytes() -> float:
@@ -38,12 +38,12 @@ def peak_megabytes() -> float:
 
 
 def main() -> None:
-    here = per_item(lambda: compute.run(same, range(ITEMS), isolate=False, progress=False))
+    here = per_item(lambda: compute.map_items(same, range(ITEMS), isolate=False, progress=False))
     print(f"in this process         {here:8.4f} ms an item ({ITEMS} trivial items)")
     cold = per_item(lambda: on_workers(ITEMS))
     print(f"workers, start included {cold:8.4f} ms an item ({ITEMS} trivial items)")
     started = time.perf_counter()
-    with compute.cluster():
+    with compute.shared_cluster():
         print(f"starting workers again  {1000 * (time.perf_counter() - started):8.1f} ms")
         warm = per_item(lambda: on_workers(ITEMS))
         print(f"workers, running        {warm:8.4f} ms an item ({ITEMS} trivial items)")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from kpfnb import fitsheader
+from kpfnb.core.fits import headers
 
 LEVELS = {"L0": 250, "2D": 440, "L1": 970, "L2": 1000}
 FILES = 20
@@ -55,10 +55,10 @@ def reads_of(path: Path, keywords: list[str]) -> int:
 
     os.pread = counted
     try:
-        fitsheader.read(path, keywords)
+        headers.read_header(path, keywords)
     finally:
         os.pread = pread
-    return len([size for size in sizes if size == fitsheader.READ])
+    return len([size for size in sizes if size == headers.READ_SIZE])
 
 
 def main() -> None:
@@ -78,10 +78,10 @@ def main() -> None:
 def measure(level: str, cards: int, paths: list[Path]) -> None:
     ten = [f"KEY{i}" for i in range(3, cards - 10, cards // 10)][:10]
     astropy = seconds_per_file(lambda p: by_astropy(p, ten), paths, 5)
-    assert fitsheader.read(paths[0], ten) == by_astropy(paths[0], ten)
-    ours = seconds_per_file(lambda p: fitsheader.read(p, ten), paths, 20)
-    one = seconds_per_file(lambda p: fitsheader.read(p, ten[:1]), paths, 20)
-    every = seconds_per_file(fitsheader.cards, paths, 5)
+    assert headers.read_header(paths[0], ten) == by_astropy(paths[0], ten)
+    ours = seconds_per_file(lambda p: headers.read_header(p, ten), paths, 20)
+    one = seconds_per_file(lambda p: headers.read_header(p, ten[:1]), paths, 20)
+    every = seconds_per_file(headers.read_cards, paths, 5)
     print(
         f"{level}, {cards:4} cards  {astropy * 1e6:14.0f} {ours * 1e6:14.0f} "
         f"{astropy / ours:8.1f} {one * 1e6:5.0f} {every * 1e6:11.0f} ({every * 1e6 / cards:.2f})"

@@ -86,13 +86,14 @@ def with_kpfnb(notebook: Path, count: int, folder: Path) -> list[Path]:
 
 def serve(notebook: str, count: str, work: str) -> None:
     """What `with_kpfnb` starts: prints the paths of the executed notebooks."""
-    from kpfnb import notebooks, settings
+    from kpfnb.core import settings
+    from kpfnb.notebook import runner
 
-    settings.export(work_dir=work)
+    settings.export_to_environment(work_dir=work)
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        records = pool.map(lambda n: notebooks.run(notebook, {"n": n + 2}), range(int(count)))
+        records = pool.map(lambda n: runner.run_notebook(notebook, {"n": n + 2}), range(int(count)))
         for record in records:
-            print(record.directory / notebooks.FILE_NAME)
+            print(record.directory / runner.EXECUTED_NAME)
 
 
 def outputs(path: Path) -> list[object]:

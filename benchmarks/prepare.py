@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpfnb.adap.preparing import reorganise
-from kpfnb.demo import deimos
+from kpfnb.adap.prepare import sort_frames
+from kpfnb.demo import deimos_frames
 
 SAMPLE = 200
 MASKS = 30
@@ -77,7 +77,9 @@ def simulate(folder: Path, number: int) -> list[Path]:
 def template(kind: str, mask: int) -> bytes:
     """A frame of the first night: astropy takes long to make a header of real size."""
     more = {f"KEY{card}": card * 1.5 for card in range(CARDS)}
-    return deimos.content(deimos.header(kind, START, SLMSKNAM=f"M{mask}", **more))
+    return deimos_frames.make_fits_bytes(
+        deimos_frames.make_header(kind, START, SLMSKNAM=f"M{mask}", **more)
+    )
 
 
 def run(top: Path, name: str, paths: list[Path]) -> None:
@@ -87,11 +89,11 @@ def run(top: Path, name: str, paths: list[Path]) -> None:
     for path in paths:
         shutil.copy(path, folder)
     options: dict[str, Any] = {"spectrograph": "keck_deimos", "progress": False}
-    reorganise.run([folder], top / f"{name}-data", **options)
+    sort_frames.sort_frames([folder], top / f"{name}-data", **options)
 
 
 def put(top: Path, **options: Any) -> None:
-    found = reorganise.run(
+    found = sort_frames.sort_frames(
         [top / "raw"], top / "data", spectrograph="keck_deimos", progress=False, **options
     )
     assert found.outcome.is_good, found.reason

@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kpfnb.demo import tree
-from kpfnb.kpf import progress, survey
-from kpfnb.kpf.obsid import KPF, ObsID
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import evaluation, result
 
 SAMPLE = 100
 
@@ -41,19 +41,21 @@ def main() -> None:
 def warm_up(folder: Path) -> None:
     """Import what is imported on first use."""
     place(folder)
-    tree.plant(folder, ["20240101"], 8)
-    progress.assess(version="2.9")
+    tree.write_tree(folder, ["20240101"], 8)
+    result.assess_progress(version="2.9")
 
 
 def measure_small(folder: Path) -> None:
     place(folder)
     print("10 nights x 400 observations")
-    names = tree.plant(folder, tree.consecutive("20240101", 10), 400)
-    first = measure("first look", 0.4, progress.assess)
-    measure("later look", 0.15, progress.assess)
+    names = tree.write_tree(folder, tree.consecutive_nights("20240101", 10), 400)
+    first = measure("first look", 0.4, result.assess_progress)
+    measure("later look", 0.15, result.assess_progress)
     forget(folder)
-    versioned = measure("first look, version checked", 1.5, lambda: progress.assess(version="2.9"))
-    measure("later look, version checked", 0.15, lambda: progress.assess(version="2.9"))
+    versioned = measure(
+        "first look, version checked", 1.5, lambda: result.assess_progress(version="2.9")
+    )
+    measure("later look, version checked", 0.15, lambda: result.assess_progress(version="2.9"))
     with_astropy = astropy_seconds(folder, names[:SAMPLE], ["L0"])
     all_levels = astropy_seconds(folder, names[:SAMPLE], list(KPF.levels))
     print(f"  astropy on the L0 alone: {with_astropy / first:.0f} times the first look,")
@@ -63,16 +65,20 @@ def measure_small(folder: Path) -> None:
 def measure_large(folder: Path, number: int) -> None:
     place(folder)
     print(f"{number} nights x 500 observations (hard links)")
-    nights = tree.consecutive("20210101", number)
-    tree.plant(folder, nights, 500, linked=True)
-    tree.age(folder, datetime(2024, 1, 1, tzinfo=UTC))
+    nights = tree.consecutive_nights("20210101", number)
+    tree.write_tree(folder, nights, 500, linked=True)
+    tree.set_mtimes(folder, datetime(2024, 1, 1, tzinfo=UTC))
     year = nights[0], nights[min(365, number) - 1]
     before = peak_mb()
-    measure("first look at all, fills the index", None, progress.assess)
+    measure("first look at all, fills the index", None, result.assess_progress)
     print(f"  peak memory grew by {peak_mb() - before:.0f} MB meanwhile")
     print(f"  the index takes {index(folder).stat().st_size / 1e6:.0f} MB")
-    measure("a year's table, nights from the index", 1, lambda: str(progress.assess(*year)))
-    measure("a year's table, every file stat'ed", None, lambda: progress.assess(*year, fresh=True))
+    measure("a year's table, nights from the index", 1, lambda: str(result.assess_progress(*year)))
+    measure(
+        "a year's table, every file stat'ed",
+        None,
+        lambda: result.assess_progress(*year, fresh=True),
+    )
 
 
 def place(folder: Path) -> None:
@@ -81,11 +87,11 @@ def place(folder: Path) -> None:
 
 
 def index(folder: Path) -> Path:
-    return folder / "work" / survey.INDEX_NAME
+    return folder / "work" / evaluation.INDEX_NAME
 
 
 def forget(folder: Path) -> None:
-    for path in index(folder).parent.glob(f"{survey.INDEX_NAME}*"):
+    for path in index(folder).parent.glob(f"{evaluation.INDEX_NAME}*"):
         path.unlink()
 
 

@@ -19,11 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from kpfnb import compute, fitsheader
+from kpfnb import compute
+from kpfnb.core.fits import headers
 from kpfnb.demo import tree
-from kpfnb.demo.night import NIGHT, simulate
+from kpfnb.demo.night import DEMO_NIGHT, simulate_night
 from kpfnb.kpf import quicklook
-from kpfnb.kpf.obsid import KPF
+from kpfnb.kpf.files.obsid import KPF
 
 ALLOWED = {"L0": 3.0, "2D": 4.0, "L1": 3.0, "L2": 1.5}
 ORIGINAL = 15.0
@@ -69,8 +70,8 @@ def main() -> None:
 
 def prepare(root: Path) -> Path:
     print("simulating and reducing full-size files", flush=True)
-    simulate(root, NIGHT, full_size=True, counts=COUNTS)
-    command = [sys.executable, "-m", "kpfnb.demo.drp", "--reprocess", str(root / "L0" / NIGHT)]
+    simulate_night(root, DEMO_NIGHT, full_size=True, counts=COUNTS)
+    command = [sys.executable, "-m", "kpfnb.demo.drp", "--reprocess", str(root / "L0" / DEMO_NIGHT)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return root
 
@@ -79,10 +80,11 @@ def stars(root: Path, level: str) -> list[Path]:
     """The files of a level that hold the most: two exposures of stars."""
     names = [
         one.name
-        for one in quicklook.find(NIGHT, levels=["L2"], root=root)
-        if fitsheader.read(one.path, WHAT) == dict(zip(WHAT, ("Object", 1, "Target"), strict=True))
+        for one in quicklook.select_targets(DEMO_NIGHT, levels=["L2"], root=root)
+        if headers.read_header(one.path, WHAT)
+        == dict(zip(WHAT, ("Object", 1, "Target"), strict=True))
     ]
-    found = quicklook.find(NIGHT, levels=[level], root=root)
+    found = quicklook.select_targets(DEMO_NIGHT, levels=[level], root=root)
     return [one.path for one in found if one.name in names][:2]
 
 
@@ -108,7 +110,7 @@ def measure_latency(root: Path) -> None:
     path = stars(root, "L0")[0]
     for _ in range(2):
         start = time.perf_counter()
-        quicklook.make([path], root=root, workers=1, force=True, progress=False)
+        quicklook.process_files([path], root=root, workers=1, force=True, progress=False)
     seconds = time.perf_counter() - start
     print(f"from a settled L0 to its page: {seconds:.2f} s; allowed 15 s", flush=True)
 
@@ -119,10 +121,10 @@ def measure_workers(root: Path, workers: int) -> None:
     seconds = {}
     options = {"root": root, "force": True, "progress": False, "nice": 1}
     for number in dict.fromkeys((1, workers)):
-        with compute.cluster(workers=number):
-            quicklook.make(paths, workers=number, **options)
+        with compute.shared_cluster(workers=number):
+            quicklook.process_files(paths, workers=number, **options)
             start = time.perf_counter()
-            quicklook.make(paths, workers=number, **options)
+            quicklook.process_files(paths, workers=number, **options)
             seconds[number] = time.perf_counter() - start
         print(f"{len(paths)} files by {number}: {seconds[number]:.1f} s", flush=True)
     print(f"{workers} workers are {seconds[1] / seconds[workers]:.2f} times as fast as one")
@@ -130,9 +132,9 @@ def measure_workers(root: Path, workers: int) -> None:
 
 def measure_selection(root: Path) -> None:
     cards = dict.fromkeys(KPF.levels, 40)
-    tree.plant(root, tree.consecutive("20240101", 10), 500, cards=cards, linked=True)
+    tree.write_tree(root, tree.consecutive_nights("20240101", 10), 500, cards=cards, linked=True)
     start = time.perf_counter()
-    found = quicklook.find("20240101", "20240110", root=root)
+    found = quicklook.select_targets("20240101", "20240110", root=root)
     seconds = time.perf_counter() - start
     print(f"selection: {len(found)} files in {seconds:.3f} s; allowed 0.5 s for 20,000")
 

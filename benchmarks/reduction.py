@@ -22,7 +22,8 @@ import tempfile
 from pathlib import Path
 
 import kpfnb
-from kpfnb.adap.pypeit import installation, pack
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import installation as pack
 
 NAME = "longslit/600_4310_d55/2015-05-20"
 MOST_PERCENT = 2.0
@@ -30,7 +31,7 @@ MOST_PERCENT = 2.0
 # kpfnb itself, and at its end the CPU seconds of its own process without its children
 MEASURED = """
 import atexit, pathlib, resource, sys
-from kpfnb.cli import main
+from kpfnb.cli.app import main
 
 def tell(file=sys.argv.pop(1)):
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -47,14 +48,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--crop", default="", help="rows of the frames; all by default")
     crop = options.parse_args().crop
-    found = pack.folder()
+    found = pack.pack_folder()
     if not found:
-        print(f"no frames: name a pack in {pack.VARIABLE}")
+        print(f"no frames: name a pack in {pack.PACK_VARIABLE}")
         return
     with tempfile.TemporaryDirectory(prefix="kpfnb-bench-") as name:
         folder = Path(name)
         data = frames(found, folder, crop)
-        environment = {**os.environ, **settings(folder), **installation.ENVIRONMENT}
+        environment = {**os.environ, **settings(folder), **installation.PYPEIT_ENVIRONMENT}
         # As it is installed: its modules are compiled once, not at every start
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         compileall.compile_dir(Path(kpfnb.__file__).parent, quiet=1)
@@ -98,7 +99,7 @@ def settings(folder: Path) -> dict[str, str]:
     return {
         "KPFNB_WORK_DIR": str(work),
         "KPFNB_REMOTES": json.dumps(remotes),
-        **pack.environment(work),
+        **pack.pack_environment(work),
     }
 
 

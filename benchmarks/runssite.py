@@ -18,9 +18,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from kpfnb import runs, settings
-from kpfnb.runs import index
-from kpfnb.runs.verdict import Facts
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.runs import site
+from kpfnb.runs.classification import RunEndFacts
 
 NOTEBOOKS = (
     "quicklook", "progress", "reprocess", "ingest", "timeseries", "quicklook", "progress",
@@ -37,11 +38,11 @@ def main() -> None:
     nights = options.parse_args().nights
     with tempfile.TemporaryDirectory() as folder:
         os.environ["KPFNB_WORK_DIR"] = folder
-        where = settings.load().runs_dir
+        where = settings.load_settings().runs_dir
         last = plant(where, nights)
-        print(f"{nights} nights, {len(runs.directories(where))} runs")
-        measure("all pages made anew", lambda: index.mend(where))
-        measure("after one more run", lambda: index.update(last))
+        print(f"{nights} nights, {len(runs.list_directories(where))} runs")
+        measure("all pages made anew", lambda: site.rebuild_stale(where))
+        measure("after one more run", lambda: site.update_site(last))
         sizes = [(where / "index.html").stat().st_size]
         sizes += [path.stat().st_size for path in (where / "data").glob("*.js")]
         print(f"  index and catalogue: {sum(sizes) / 1e6:.2f} MB (goal 2)")
@@ -49,13 +50,13 @@ def main() -> None:
         look(where)
 
 
-def plant(where: Path, nights: int) -> runs.Record:
+def plant(where: Path, nights: int) -> runs.RunRecord:
     """The records of so many nights; the last of them."""
     first = datetime(2025, 11, 1, 8, tzinfo=UTC)
-    sample = runs.begin("progress", parameters={"start": "20250101", "version": "", "end": ""})
+    sample = runs.start_run("progress", parameters={"start": "20250101", "version": "", "end": ""})
     runs.write_result(sample, {"outcome": "succeeded", "reason": REASON, "figures": FIGURES})
-    sample = runs.finish(sample, Facts(result=sample.result()))
-    text = (sample.directory / runs.FILE_NAME).read_text()
+    sample = runs.finish_run(sample, RunEndFacts(result=sample.read_result()))
+    text = (sample.directory / runs.RECORD_NAME).read_text()
     for night in range(nights):
         for number, notebook in enumerate(("pipeline-night", *NOTEBOOKS)):
             moment = first + timedelta(days=night, minutes=10 * number)
@@ -66,11 +67,11 @@ def plant(where: Path, nights: int) -> runs.Record:
             values = json.loads(text) | {"id": name, "notebook": notebook, "kind": kind}
             values |= {"started": f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"}
             values["parameters"] = {"start": f"{moment:%Y%m%d}", "version": "2.9.1"}
-            (directory / runs.FILE_NAME).write_text(json.dumps(values))
+            (directory / runs.RECORD_NAME).write_text(json.dumps(values))
             for file in ("report.html", "notebook.ipynb", "result.json", "log.txt"):
                 (directory / file).touch()
     shutil.rmtree(sample.directory)
-    return runs.read(directory)
+    return runs.read_record(directory)
 
 
 def measure(title: str, work: Callable[[], object]) -> None:

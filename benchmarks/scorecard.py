@@ -17,9 +17,10 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from kpfnb import settings
-from kpfnb.adap.pypeit import installation, pack
-from kpfnb.demo import reductions, slitmask
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import installation as pack
+from kpfnb.core import settings
+from kpfnb.demo import reduced_datasets, slitmask
 
 ROUNDS = 3
 LIMIT_SECONDS = 0.8
@@ -27,7 +28,7 @@ LIMIT_SECONDS = 0.8
 OURS = """
 import sys
 from pathlib import Path
-from kpfnb.adap.scoring import scorecard
+from kpfnb.adap.score import scorecard
 card = scorecard.score(Path(sys.argv[1]), "mask/config/2015-10-16")
 print(len(card.rows), len(card.slits))
 """
@@ -53,8 +54,8 @@ def cpu_seconds(script: str, *arguments: str) -> float:
     """The least CPU time of a few runs, start of Python included."""
     variables = {
         **os.environ,
-        **installation.ENVIRONMENT,
-        **pack.environment(settings.load().work_dir),
+        **installation.PYPEIT_ENVIRONMENT,
+        **pack.pack_environment(settings.load_settings().work_dir),
     }
     times = []
     for _ in range(ROUNDS):
@@ -70,11 +71,11 @@ def mask(folder: Path) -> Path:
     """A simulated reduction of DEIMOS' size."""
     exposures = {
         f"DE.20151016.{number}.fits": {
-            f"MSC0{place}": slitmask.detector([number, place], 24) for place in range(1, 5)
+            f"MSC0{place}": slitmask.simulate_detector([number, place], 24) for place in range(1, 5)
         }
         for number in range(8)
     }
-    reductions.write(folder / "reduce", exposures, night=date(2015, 10, 16))
+    reduced_datasets.write_reduction(folder / "reduce", exposures, night=date(2015, 10, 16))
     return folder / "reduce"
 
 
@@ -85,13 +86,13 @@ def main() -> None:
         ours = cpu_seconds(OURS, str(folder))
         print(f"scorecard of {folder.name}, start of Python included: {ours:.2f} CPU-s")
         print(f"  limit {LIMIT_SECONDS} CPU-s: {'kept' if ours <= LIMIT_SECONDS else 'MISSED'}")
-        if installation.version():
+        if installation.pypeit_version():
             try:
                 theirs = cpu_seconds(THEIRS if given else CLASSES, str(folder))
             except subprocess.CalledProcessError as error:
                 # It wants some data of its own even to be imported
                 print(f"  PypeIt can't be imported here: {error.stderr.decode().splitlines()[-1]}")
-                print(f"  with a network, or a pack named in {pack.VARIABLE}, it can")
+                print(f"  with a network, or a pack named in {pack.PACK_VARIABLE}, it can")
                 return
             what = "loading it with PypeIt's objects" if given else "importing PypeIt's objects"
             print(f"  {what}: {theirs:.2f} CPU-s, {theirs / ours:.1f} times as much")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kpfnb import storage
-from kpfnb.outcomes import Outcome
+from kpfnb.core.result import Outcome
 from kpfnb.storage import rclone
 
 
@@ -39,14 +39,14 @@ def compare(folder: Path, files: int, size: int) -> None:
     for number in range(files):
         (source / f"{number}.fits").write_bytes(os.urandom(size))
     print(f"{files} files of {size / 1e6:g} MB")
-    bare = [rclone.program(), "copy", "--", str(source), str(folder / "bare")]
+    bare = [rclone.find_rclone(), "copy", "--", str(source), str(folder / "bare")]
     seconds("rclone copy", lambda: subprocess.run(bare, check=True))
     seconds("carried and verified", lambda: carry(source, folder / "ours"))
     seconds("again, all there", lambda: carry(source, folder / "ours"))
 
 
 def carry(source: Path, target: Path) -> None:
-    carried = storage.carry(source, target, progress=False)
+    carried = storage.transfer_files(source, target, progress=False)
     assert carried.outcome is Outcome.SUCCEEDED, carried
 
 

@@ -17,15 +17,23 @@ from pathlib import Path
 
 import numpy as np
 
-from kpfnb.demo.tree import consecutive
-from kpfnb.kpf.obsid import KPF
-from kpfnb.kpf.tsdb import batch, database, packing, store
-from kpfnb.kpf.tsdb.batch import SOURCE, Batch, File, Observed
-from kpfnb.kpf.tsdb.content import PRIMARY, TELEMETRY, Keyword, Known
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.packing import Series
-from kpfnb.kpf.tsdb.plots import definitions
-from kpfnb.kpf.tsdb.plots.panel import Panel
+from kpfnb.demo.tree import consecutive_nights
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.tsdb import batch, database, store
+from kpfnb.kpf.tsdb import series as packing
+from kpfnb.kpf.tsdb.batch import (
+    PRIMARY,
+    SOURCE_KEYWORD,
+    TELEMETRY,
+    FileSignature,
+    IngestedFile,
+    Keyword,
+    ObservationBatch,
+    ObservationInfo,
+)
+from kpfnb.kpf.tsdb.plots import panel as definitions
+from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel
+from kpfnb.kpf.tsdb.series import Series, ValueKind
 
 PER_NIGHT = 493
 NIGHTS = 365
@@ -50,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         os.environ["KPFNB_WORK_DIR"] = os.environ["KPFNB_DATA_ROOT"] = folder
         begin = time.perf_counter()
-        fill(consecutive("20240101", NIGHTS))
+        fill(consecutive_nights("20240101", NIGHTS))
         size = Path(folder, database.FILE_NAME).stat().st_size / 1e6
         seconds = time.perf_counter() - begin
         print(f"{NIGHTS * PER_NIGHT:,} observations in {seconds:.0f} s, {size:.0f} MB")
@@ -59,64 +67,70 @@ def main() -> None:
 
 
 def measure(interval: str) -> None:
-    from kpfnb.kpf.timeseries import production
+    from kpfnb.kpf.timeseries import render
 
     begin = time.perf_counter()
-    done = production.produce(interval, "20240615")
+    done = render.render_interval(interval, "20240615")
     wall = time.perf_counter() - begin
     limit = LIMITS.get(interval)
     verdict = f"  allowed {limit:.0f} s, {'ok' if wall <= limit else 'TOO SLOW'}" if limit else ""
-    print(f"{interval:<6} {done.figures()} {wall:6.1f} s{verdict}", flush=True)
+    print(f"{interval:<6} {done.key_figures()} {wall:6.1f} s{verdict}", flush=True)
 
 
 def fill(nights: Iterable[str], per_night: int = PER_NIGHT, seed: int = 1) -> None:
     """Put nights into the database that have what all panels ask."""
     random = np.random.default_rng(seed)
-    panels = list(definitions.load().values())
+    panels = list(definitions.load_panels().values())
     for number, night in enumerate(nights):
-        with database.writing() as connection:
-            store.put(connection, generate(night, panels, random, per_night, number))
+        with database.write_transaction() as connection:
+            store.store_batch(connection, generate(night, panels, random, per_night, number))
 
 
 def generate(
-    night: str, panels: Iterable[Panel], random: np.random.Generator, size: int, number: int = 0
-) -> Batch:
+    night: str,
+    panels: Iterable[TimeSeriesPanel],
+    random: np.random.Generator,
+    size: int,
+    number: int = 0,
+) -> ObservationBatch:
     seconds = np.linspace(600, 86_000, size).astype(int)
     obsids = tuple(f"KP.{night}.{second:05d}.25" for second in seconds)
     everywhere = np.ones(size, bool)
     sources = np.array([SOURCES[one] for one in random.integers(0, len(SOURCES), size)], object)
-    series = {SOURCE: Series(Kind.TEXT, sources)}
+    series = {SOURCE_KEYWORD: Series(ValueKind.TEXT, sources)}
     flags = {c for panel in panels for c in (*panel.flags.values(), *panel.qc)} | {"NOTJUNK"}
-    for column in {column for panel in panels for column in panel.columns()} - {"SOURCE"}:
+    for column in {column for panel in panels for column in panel.keywords()} - {"SOURCE"}:
         level, _, name = column.rpartition(":")
         extension = TELEMETRY if "." in name else PRIMARY
         series[Keyword(level or "L0", extension, name)] = made(
             name, name in flags, random, size, number
         )
-    columns, same = batch.pack(series, dict.fromkeys(KPF.levels, everywhere))
+    columns, same = batch.pack_columns(series, dict.fromkeys(KPF.levels, everywhere))
     levels = tuple(KPF.levels)
     files = [
-        File(obsid, level, f"{level}/{obsid}.fits", Known(1, 1), 1, "v2.9", ())
+        IngestedFile(obsid, level, f"{level}/{obsid}.fits", FileSignature(1, 1), 1, "v2.9", ())
         for obsid in obsids
         for level in levels
     ]
-    present = dict.fromkeys(levels, packing.unmask(everywhere))
-    observed = dict.fromkeys(obsids, Observed("Star", levels))
-    return Batch(night, obsids, present, columns, same, files=tuple(files), observed=observed)
+    present = dict.fromkeys(levels, packing.format_mask(everywhere))
+    observed = dict.fromkeys(obsids, ObservationInfo("Star", levels))
+    return ObservationBatch(
+        night, obsids, present, columns, same, files=tuple(files), observations=observed
+    )
 
 
 def made(name: str, is_flag: bool, random: np.random.Generator, size: int, number: int) -> Series:
     """Values of a keyword for a night: texts, flags, or a level with a slow wave and outliers."""
     if name in TEXTS or name == "DRPTAG":
         words = TEXTS.get(name, (f"v2.{5 + number // 60}.0",))
-        return Series(Kind.TEXT, np.array(words, object)[random.integers(0, len(words), size)])
+        return Series(ValueKind.TEXT, np.array(words, object)[random.integers(0, len(words), size)])
     if is_flag:
-        return Series(Kind.INT, (random.random(size) > 0.002).astype(float))
+        return Series(ValueKind.INT, (random.random(size) > 0.002).astype(float))
     level = 1 + sum(map(ord, name)) % 40
     wave = np.sin(2 * np.pi * (number + np.linspace(0, 1, size)) / 40)
     values = level + 0.02 * wave + 0.01 * random.standard_normal(size)
     values[random.random(size) < 0.0005] += 5
-    return Series(Kind.FLOAT, values)
+    return Series(ValueKind.FLOAT, values)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,16 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from kpfnb.demo.tree import CARDS
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import content, database, ingest, reading, upkeep
-from kpfnb.services import postgres
+from kpfnb.compute.services import postgres
+from kpfnb.demo.tree import CARD_COUNTS
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.tsdb import (
+    batch,
+    database,
+    file_reader,
+    ingest,
+    maintenance,
+)
 
 NIGHT = "20240115"
 SENSORS = 120
@@ -47,37 +53,37 @@ def main() -> None:
         plant(root, "20240116", chosen.observations // 2)
         measure("SQLite", root, chosen.observations)
         if not chosen.sqlite_only:
-            with postgres.temporary() as server:
+            with postgres.temporary_server() as server:
                 os.environ["KPFNB_TSDB_URL"] = server.url
                 measure("PostgreSQL", root, chosen.observations)
-                database.forget()
+                database.close_connections()
 
 
 def measure(name: str, root: Path, observations: int) -> None:
     print(name)
-    ingest.nights("20230101")  # Imports, and the keywords
+    ingest.ingest_nights("20230101")  # Imports, and the keywords
     before = peak_mb()
-    half = cpu(lambda: ingest.nights("20240116"))
-    whole = cpu(lambda: ingest.nights(NIGHT))
+    half = cpu(lambda: ingest.ingest_nights("20240116"))
+    whole = cpu(lambda: ingest.ingest_nights(NIGHT))
     each = whole / observations * MILLI
     verdict = "ok" if each <= ALLOWED_MS[name] else "TOO SLOW"
     print(f"  {each:6.2f} CPU-ms an observation  allowed {ALLOWED_MS[name]}, {verdict}")
     print(f"  {half / (observations // 2) * MILLI:6.2f} with half as many")
     print(f"  peak memory grew by {peak_mb() - before:.0f} MB meanwhile")
-    again = cpu(lambda: ingest.nights(NIGHT, force=True))
+    again = cpu(lambda: ingest.ingest_nights(NIGHT, force=True))
     print(f"  {again / observations * MILLI:6.2f} when all are read again")
     start = time.perf_counter()
-    unchanged = ingest.nights(NIGHT).unchanged
+    unchanged = ingest.ingest_nights(NIGHT).unchanged
     speed = unchanged / (time.perf_counter() - start)
     verdict = "ok" if speed >= ALLOWED_UNCHANGED else "TOO SLOW"
     print(f"  {speed:,.0f} unchanged files/s  allowed {ALLOWED_UNCHANGED:,}, {verdict}")
     paths = [path for level in KPF.levels for path in sorted((root / level / NIGHT).iterdir())]
     some = [path for path in paths if path.name[12:17] < f"{ONE_BY_ONE * 180:05d}"]
-    upkeep.delete_nights(NIGHT)
-    single = cpu(lambda: [ingest.files([path]) for path in some])
+    maintenance.delete_nights(NIGHT)
+    single = cpu(lambda: [ingest.ingest_files([path]) for path in some])
     print(f"  {single / ONE_BY_ONE * MILLI:6.2f} when each file comes by itself")
-    ingest.nights(NIGHT)
-    print(f"  {upkeep.status().bytes_each / 1000:.1f} kB an observation")
+    ingest.ingest_nights(NIGHT)
+    print(f"  {maintenance.read_status().bytes_per_observation / 1000:.1f} kB an observation")
 
 
 def cpu(work) -> float:
@@ -100,7 +106,7 @@ def plant(root: Path, night: str, count: int) -> None:
             ("GREEN", "YES", "camera"),
             ("DATE-MID", f"2024-01-15T00:00:{number % 60:02d}.125", "halfway"),
         ]
-        for level, total in CARDS.items():
+        for level, total in CARD_COUNTS.items():
             # A level's header is that of the level before, and more
             cards += [card(level, place, random) for place in range(len(cards), total)]
             write(ObsID(obsid).path(root, level), level, cards, random)
@@ -118,10 +124,10 @@ def write(path: Path, level: str, cards: list, random: np.random.Generator) -> N
         hdus.append(telemetry(random))
     if level == KPF.products[-1]:
         columns = [
-            fits.Column(name, "D", array=random.normal(0, 1, reading.ORDERS))
-            for name in reading.RV_COLUMNS
+            fits.Column(name, "D", array=random.normal(0, 1, file_reader.RV_ORDERS))
+            for name in file_reader.RV_COLUMNS
         ]
-        hdus.append(fits.BinTableHDU.from_columns(columns, name=content.RV))
+        hdus.append(fits.BinTableHDU.from_columns(columns, name=batch.RV))
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.HDUList(hdus).writeto(path)
 
@@ -130,12 +136,12 @@ def telemetry(random: np.random.Generator) -> fits.BinTableHDU:
     values = [f"{value:.7g}" for value in random.normal(19, 0.1, SENSORS)]
     columns = {
         "keyword": [f"kpfmet.SENSOR{number}" for number in range(SENSORS)],
-        **dict.fromkeys(reading.STATISTICS, values),
+        **dict.fromkeys(file_reader.TELEMETRY_STATISTICS, values),
         "units": ["C"] * SENSORS,
         "description": ["a sensor of the simulation"] * SENSORS,
     }
     made = [fits.Column(name, "40A", array=np.array(text)) for name, text in columns.items()]
-    return fits.BinTableHDU.from_columns(made, name=content.TELEMETRY)
+    return fits.BinTableHDU.from_columns(made, name=batch.TELEMETRY)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Nights of 466 observations made by a generator, every table filled, in an SQLite
 PostgreSQL server of its own; both are removed afterwards. Then ten columns over all of them, over
 180,000 (a year) and over one night. Wall-clock, best of three; CPU of the client beside it.
 
-Why blocks by keyword and night (`kpfnb.kpf.tsdb.layout`): ten float columns over a million
+Why blocks by keyword and night (`kpfnb.kpf.tsdb.schema`): ten float columns over a million
 observations in SQLite, on two busy cores, CPU seconds to read and bytes a value on disk:
 
     row by row, tables of 40 columns        2.65    9.3
@@ -33,14 +33,22 @@ from pathlib import Path
 
 import numpy as np
 
-from kpfnb.demo.tree import consecutive
-from kpfnb.kpf.obsid import KPF
-from kpfnb.kpf.tsdb import batch, database, packing, query, store, upkeep
-from kpfnb.kpf.tsdb.batch import Batch, File, Observed
-from kpfnb.kpf.tsdb.content import PRIMARY, RV, TELEMETRY, Keyword, Known
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.packing import Series
-from kpfnb.services import postgres
+from kpfnb.compute.services import postgres
+from kpfnb.demo.tree import consecutive_nights
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.tsdb import batch, database, maintenance, query, store
+from kpfnb.kpf.tsdb import series as packing
+from kpfnb.kpf.tsdb.batch import (
+    PRIMARY,
+    RV,
+    TELEMETRY,
+    FileSignature,
+    IngestedFile,
+    Keyword,
+    ObservationBatch,
+    ObservationInfo,
+)
+from kpfnb.kpf.tsdb.series import Series, ValueKind
 
 PER_NIGHT = 466
 YEAR = 180_000
@@ -71,20 +79,22 @@ def main() -> None:
 
 @contextmanager
 def server() -> Iterator[None]:
-    with postgres.temporary() as server:
+    with postgres.temporary_server() as server:
         os.environ["KPFNB_TSDB_URL"] = server.url
         yield
-        database.forget()
+        database.close_connections()
 
 
 def measure(name: str, observations: int) -> None:
-    nights = consecutive("20210101", -(-observations // PER_NIGHT))
+    nights = consecutive_nights("20210101", -(-observations // PER_NIGHT))
     begin = time.process_time()
     fill(nights)
     seconds = time.process_time() - begin
-    status = upkeep.status()
+    status = maintenance.read_status()
     print(f"{name}: {status.rows['observation']:,} observations, {status.rows['keyword']} keywords")
-    print(f"  filled in {seconds:.0f} CPU-s; {status.bytes_each / 1000:.2f} kB an observation")
+    print(
+        f"  filled in {seconds:.0f} CPU-s; {status.bytes_per_observation / 1000:.2f} kB an observation"
+    )
     year = nights[-(-YEAR // PER_NIGHT) - 1 :][:1]
     ask("everything", 2.0, nights[0], nights[-1])
     ask("a year of 180,000", 0.4, nights[0], *year)
@@ -109,37 +119,37 @@ def fill(nights: list[str]) -> None:
     random = np.random.default_rng(1)
     for night in nights:
         made = generate(night, random)
-        with database.writing() as connection:
-            store.put(connection, made)
+        with database.write_transaction() as connection:
+            store.store_batch(connection, made)
 
 
-def generate(night: str, random: np.random.Generator) -> Batch:
+def generate(night: str, random: np.random.Generator) -> ObservationBatch:
     obsids = tuple(f"KP.{night}.{number * 180 + 17:05d}.25" for number in range(PER_NIGHT))
     everywhere = np.ones(PER_NIGHT, bool)
-    series = {key: Series(Kind.FLOAT, random.normal(20, 1, PER_NIGHT)) for key in varying()}
+    series = {key: Series(ValueKind.FLOAT, random.normal(20, 1, PER_NIGHT)) for key in varying()}
     for level in KPF.levels:
         for number in range(CONSTANT):
             key = Keyword(level, PRIMARY, f"{level}C{number:02d}")
-            series[key] = Series(Kind.FLOAT, np.full(PER_NIGHT, float(number)))
+            series[key] = Series(ValueKind.FLOAT, np.full(PER_NIGHT, float(number)))
     objects = np.array([f"{number % 40}700" for number in range(PER_NIGHT)], dtype=object)
-    series[Keyword("L0", PRIMARY, "OBJECT")] = Series(Kind.TEXT, objects)
-    times = np.array([batch.observed_at(obsid) for obsid in obsids])
-    series[Keyword("L0", PRIMARY, "DATE-MID")] = Series(Kind.TIME, times)
-    series[Keyword("2D", PRIMARY, "NOTJUNK")] = Series(Kind.INT, np.ones(PER_NIGHT))
-    columns, same = batch.pack(series, dict.fromkeys(KPF.levels, everywhere))
+    series[Keyword("L0", PRIMARY, "OBJECT")] = Series(ValueKind.TEXT, objects)
+    times = np.array([batch.start_microseconds(obsid) for obsid in obsids])
+    series[Keyword("L0", PRIMARY, "DATE-MID")] = Series(ValueKind.TIME, times)
+    series[Keyword("2D", PRIMARY, "NOTJUNK")] = Series(ValueKind.INT, np.ones(PER_NIGHT))
+    columns, same = batch.pack_columns(series, dict.fromkeys(KPF.levels, everywhere))
     levels = tuple(KPF.levels)
-    return Batch(
+    return ObservationBatch(
         night,
         obsids,
-        dict.fromkeys(levels, packing.unmask(everywhere)),
+        dict.fromkeys(levels, packing.format_mask(everywhere)),
         columns,
         same,
         files=tuple(
-            File(obsid, level, f"{level}/{obsid}.fits", Known(1, 1), 1, "v2.9", ())
+            IngestedFile(obsid, level, f"{level}/{obsid}.fits", FileSignature(1, 1), 1, "v2.9", ())
             for obsid in obsids
             for level in levels
         ),
-        observed=dict.fromkeys(obsids, Observed("Star", levels)),
+        observations=dict.fromkeys(obsids, ObservationInfo("Star", levels)),
     )
 
 

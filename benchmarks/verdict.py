@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kpfnb.demo.headernight import COUNTS, plant
-from kpfnb.kpf.nightreport import making
-from kpfnb.kpf.obsid import KPF
-from kpfnb.kpf.verdict import assessing
+from kpfnb.demo.header_only_night import DEFAULT_COUNTS, write_night
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.nightreport import report
+from kpfnb.kpf.verdict import assessment
 
 NIGHT, WARM = "20240110", "20230110"
 SAMPLE = 50
@@ -28,18 +28,21 @@ def main() -> None:
     options.add_argument("--observations", type=int, default=500)
     number = options.parse_args().observations
     counts = {
-        kind: max(1, count * number // sum(COUNTS.values())) for kind, count in COUNTS.items()
+        kind: max(1, count * number // sum(DEFAULT_COUNTS.values()))
+        for kind, count in DEFAULT_COUNTS.items()
     }
     with tempfile.TemporaryDirectory() as folder:
         os.environ["KPFNB_DATA_ROOT"] = f"{folder}/data"
         os.environ["KPFNB_WORK_DIR"] = f"{folder}/work"
-        plant(Path(folder) / "data", WARM)
-        making.make(WARM)
-        plant(Path(folder) / "data", NIGHT, counts)
+        write_night(Path(folder) / "data", WARM)
+        report.write_report(WARM)
+        write_night(Path(folder) / "data", NIGHT, counts)
         print(f"a night of {sum(counts.values())} observations, all levels")
-        first = measure("verdict, first look", 1.5, lambda: assessing.assess(NIGHT))
-        again = measure("verdict, next look (the live view)", 0.3, lambda: assessing.assess(NIGHT))
-        measure("report, verdict and pages", 2.5, lambda: making.make(NIGHT))
+        first = measure("verdict, first look", 1.5, lambda: assessment.assess_night(NIGHT))
+        again = measure(
+            "verdict, next look (the live view)", 0.3, lambda: assessment.assess_night(NIGHT)
+        )
+        measure("report, verdict and pages", 2.5, lambda: report.write_report(NIGHT))
         print(f"  the next look takes {again / first:.2f} of the first")
         whole = astropy_seconds(Path(folder) / "data", SAMPLE) * sum(counts.values()) / SAMPLE
         print(f"  astropy on the same headers: {whole / first:.0f} times the first look")

@@ -14,11 +14,10 @@ from pathlib import Path
 import psutil
 
 from kpfnb.demo import tree
-from kpfnb.kpf import watchers
-from kpfnb.watching import tally
-from kpfnb.watching.arrivals import Pace
-from kpfnb.watching.kind import Ended, Fate, Kind, Task
-from kpfnb.watching.watcher import Watcher
+from kpfnb.kpf.watch import registry, status
+from kpfnb.kpf.watch.arrivals import WatchPolicy
+from kpfnb.kpf.watch.handler import WatchHandler, WatchOutcome, WatchResult, WatchTask
+from kpfnb.kpf.watch.watcher import Watcher
 
 STEADY = 300
 STEADY_SECONDS = 0.1
@@ -32,26 +31,26 @@ class Handler:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, tasks: Sequence[Task]) -> list[Ended]:
+    def __call__(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
         self.count += len(tasks)
-        return [Ended(task.path, Fate.DONE) for task in tasks]
+        return [WatchResult(task.path, WatchOutcome.DONE) for task in tasks]
 
 
-def kind(root: Path, handler: Handler) -> Kind:
-    return Kind(
+def kind(root: Path, handler: Handler) -> WatchHandler:
+    return WatchHandler(
         name="bench",
         root=root,
-        state=root / ".state",
-        tops=(root / "L0",),
-        wanted=watchers.is_file_of(root, ["L0"]),
+        lock_dir=root / ".state",
+        watched_dirs=(root / "L0",),
+        is_wanted=registry.match_levels(root, ["L0"]),
         handle=handler,
-        at_once=4,
+        max_calls=4,
         batch_size=100,
     )
 
 
 class Running:
-    def __init__(self, root: Path, folder: Path, pace: Pace) -> None:
+    def __init__(self, root: Path, folder: Path, pace: WatchPolicy) -> None:
         self.handler = Handler()
         self.made: list[Watcher] = []
 
@@ -61,7 +60,7 @@ class Running:
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        wait_until(lambda: bool(self.made) and self.made[0].tally.now.scanned != "")
+        wait_until(lambda: bool(self.made) and self.made[0].counters.report.scanned != "")
 
     def stop(self) -> None:
         self.made[0].stop()
@@ -82,8 +81,8 @@ def steady(base: Path) -> float:
     """Files that come one by one; the 95th percentile from settled to started, ms."""
     root = base / "steady"
     (root / "L0").mkdir(parents=True)
-    running = Running(root, base / "watch-steady", Pace(quiet_seconds=1))
-    before, after = tree.header("L0", tree.KINDS[0], 250, tree.VERSION)
+    running = Running(root, base / "watch-steady", WatchPolicy(quiet_seconds=1))
+    before, after = tree.make_header("L0", tree.TREE_KINDS[0], 250, tree.DEFAULT_VERSION)
     (root / "L0/20240115").mkdir()
     for number in range(STEADY):
         name = f"KP.20240115.{number:05d}.00"
@@ -91,7 +90,7 @@ def steady(base: Path) -> float:
         time.sleep(STEADY_SECONDS)
     wait_until(lambda: running.handler.count == STEADY)
     running.stop()
-    late = running.made[0].tally.latencies
+    late = running.made[0].counters.latencies
     print(
         f"settled to started, {STEADY} files at {1 / STEADY_SECONDS:.0f}/s:"
         f" median {percentile(late, 50):.1f} ms, p95 {percentile(late, 95):.1f} ms,"
@@ -103,9 +102,9 @@ def steady(base: Path) -> float:
 def flood(base: Path) -> None:
     root = base / "flood"
     (root / "L0").mkdir(parents=True)
-    running = Running(root, base / "watch-flood", Pace(quiet_seconds=1))
+    running = Running(root, base / "watch-flood", WatchPolicy(quiet_seconds=1))
     cpu = time.process_time()
-    tree.plant(root, ["20240115"], FLOOD, levels=(), cards=CARDS)
+    tree.write_tree(root, ["20240115"], FLOOD, levels=(), cards=CARDS)
     planted, start = time.process_time(), time.monotonic()
     wait_until(lambda: running.handler.count == FLOOD)
     print(
@@ -117,10 +116,10 @@ def flood(base: Path) -> None:
 
 def archive(base: Path) -> None:
     root = base / "archive"
-    nights = tree.consecutive("20230101", NIGHTS)
-    tree.plant(root, nights, PER_NIGHT, levels=(), cards=CARDS, linked=True)
+    nights = tree.consecutive_nights("20230101", NIGHTS)
+    tree.write_tree(root, nights, PER_NIGHT, levels=(), cards=CARDS, linked=True)
     total = NIGHTS * PER_NIGHT
-    pace = Pace(quiet_seconds=0, once=True, since="20300101")
+    pace = WatchPolicy(quiet_seconds=0, once=True, since="20300101")
     for words in ("a first look that leaves all alone", "a look at what is known"):
         start, cpu = time.monotonic(), time.process_time()
         Watcher(kind(root, Handler()), base / "watch-archive", pace).run()
@@ -135,7 +134,7 @@ def archive(base: Path) -> None:
 
 def idle(base: Path) -> None:
     root = base / "archive"
-    running = Running(root, base / "watch-archive", Pace())
+    running = Running(root, base / "watch-archive", WatchPolicy())
     cpu = time.process_time()
     time.sleep(10)
     used = 100 * (time.process_time() - cpu) / 10
@@ -145,7 +144,7 @@ def idle(base: Path) -> None:
 
 def main() -> None:
     # The usual number is for the status; here all count
-    tally.LATENCIES = FLOOD
+    status.MAX_LATENCIES = FLOOD
     with tempfile.TemporaryDirectory() as folder:
         late = steady(Path(folder))
         flood(Path(folder))

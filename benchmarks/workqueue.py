@@ -22,12 +22,12 @@ from typing import Any
 
 from redis import Redis
 
-from kpfnb.services import valkey
-from kpfnb.worker import Worker
-from kpfnb.workqueue.lease import Lease
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import State
-from kpfnb.workqueue.tasks import Task
+from kpfnb.compute.services import valkey
+from kpfnb.queue.client import Queue
+from kpfnb.queue.lease import Lease
+from kpfnb.queue.records import QueueItemStatus
+from kpfnb.queue.tasks import QueueTask
+from kpfnb.queue.worker import Worker
 
 NAME = "benchmark"
 WORKERS = 2
@@ -47,11 +47,15 @@ class Kpfnb:
 
     def work(self) -> None:
         with Queue(NAME) as queue:
-            Worker(queue, Task("nothing", nothing), idle_seconds=0).run()
+            Worker(queue, QueueTask("nothing", nothing), idle_seconds=0).run()
 
     def left(self) -> int:
         with Queue(NAME) as queue:
-            return sum(queue.counts()[state] for state in State if state is not State.DONE)
+            return sum(
+                queue.counts()[state]
+                for state in QueueItemStatus
+                if state is not QueueItemStatus.DONE
+            )
 
 
 class Rq:
@@ -98,7 +102,7 @@ class Huey:
 
 
 def client() -> Redis:
-    return Redis.from_url(valkey.address())
+    return Redis.from_url(valkey.start_and_get_url())
 
 
 def measure(contestant: Any, items: int) -> float:
@@ -135,7 +139,7 @@ def main() -> None:
                 verdict = "ok" if rate >= REQUIRED else "TOO SLOW"
                 print(f"  required: {REQUIRED} items/s, {verdict}")
         finally:
-            valkey.stop()
+            valkey.stop_server()
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kpfnb.session import begin
+    from kpfnb.notebook.session import begin_session
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "begin"]
+__all__ = ["__version__", "begin_session"]
 
 
 def __getattr__(name: str) -> Any:
     # `begin` is for notebooks; the command line answers faster without it
     if name == "begin":
-        from kpfnb.session import begin
+        from kpfnb.notebook.session import begin_session
 
-        return begin
+        return begin_session
     raise AttributeError(f"module 'kpfnb' has no attribute {name!r}")

@@ -13,11 +13,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from kpfnb import files, locks
-from kpfnb.adap.pypeit import installation, kast
-from kpfnb.adap.reducing import task, workplace
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.errors import ServiceUnavailable
+from kpfnb.adap.products import reduction
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import installation as kast
+from kpfnb.adap.reduce import job
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.core import atomic, locks
+from kpfnb.core.errors import ServiceUnavailableError
 
 PROJECT = Path(__file__).parents[1]
 
@@ -50,20 +52,20 @@ def real_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def kast_frames(real_work_dir: Path) -> Path:
     """The nine real frames: from the pack, else by PypeIt's download."""
-    if not installation.version():
+    if not installation.pypeit_version():
         pytest.skip("PypeIt is not installed: the extra kpfnb[pypeit]")
     try:
-        with locks.hold("kast-frames", wait_seconds=600, folder=real_work_dir):
-            return kast.example_frames(real_work_dir)
-    except ServiceUnavailable as error:
+        with locks.acquire_lock("kast-frames", wait_seconds=600, folder=real_work_dir):
+            return kast.get_example_frames(real_work_dir)
+    except ServiceUnavailableError as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
+def real(real_work_dir: Path, kast_frames: Path) -> ReductionResult:
     """The one full reduction of the nine frames: the notebook's, once a session (90 CPU-s)."""
-    script = "from kpfnb.cli import main; main()"
-    with locks.hold("full-reduction", wait_seconds=1200, folder=real_work_dir):
+    script = "from kpfnb.cli.app import main; main()"
+    with locks.acquire_lock("full-reduction", wait_seconds=1200, folder=real_work_dir):
         done = subprocess.run(
             [sys.executable, "-c", script, "run", "reduce", "-f", "params/reduce.kast.yml"],
             cwd=PROJECT,
@@ -72,5 +74,5 @@ def real(real_work_dir: Path, kast_frames: Path) -> Reduction:
             text=True,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    output = real_work_dir / task.FOLDER / kast.SPECTROGRAPH
-    return Reduction.from_dict(files.read_json(output / workplace.RECORD), output)
+    output = real_work_dir / job.OUTPUT_FOLDER / kast.KAST_SPECTROGRAPH
+    return ReductionResult.from_dict(atomic.read_json(output / reduction.RECORD_NAME), output)

@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from kpfnb.demo.night import NIGHT, SimulatedNight, simulate
+from kpfnb.demo.night import DEMO_NIGHT, SimulatedNight, simulate_night
 
 COUNTS = {"bias": 2, "dark": 1, "flat": 2, "lfc": 2, "etalon": 1, "thar": 1, "star": 3, "sun": 1}
 """13 observations; with the junk one, 14."""
@@ -17,12 +17,12 @@ COUNTS = {"bias": 2, "dark": 1, "flat": 2, "lfc": 2, "etalon": 1, "thar": 1, "st
 def small_night(root: Path) -> SimulatedNight:
     """Simulate a small night below a data root: 80 MB, a copy after the first time."""
     shutil.copytree(_made_once(), root, dirs_exist_ok=True)
-    return simulate(root, NIGHT, counts=COUNTS)
+    return simulate_night(root, DEMO_NIGHT, counts=COUNTS)
 
 
 @cache
 def _made_once() -> Path:
     root = Path(tempfile.mkdtemp(prefix="kpfnb-night-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
-    simulate(root, NIGHT, counts=COUNTS)
+    simulate_night(root, DEMO_NIGHT, counts=COUNTS)
     return root

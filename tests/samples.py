@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 PARAMETERS = 'n: "int[1, 9]" = 3  # how many\nlabel: "str" = "x"  # a text'
 BEGIN = "import kpfnb\n\nrun = kpfnb.begin()"
 RESULT = """
-from kpfnb.outcomes import Outcome
+from kpfnb.core.result import Outcome
 
 class Result:
     outcome = Outcome("{outcome}")

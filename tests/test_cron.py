@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks
+from kpfnb.core import locks
 
 PROJECT = Path(__file__).parents[1]
 CRON = PROJECT / "pipelines/cron"
@@ -102,7 +102,7 @@ def test_work_that_is_going_on_already_is_no_trouble(
 ) -> None:
     [job] = [one for one in JOBS if "pipeline run nightly" in one]
     monkeypatch.setenv("KPFNB_WORK_DIR", str(site / "work"))
-    with locks.hold("pipeline-nightly"):
+    with locks.acquire_lock("pipeline-nightly"):
         done = as_cron(split(job)[1], site)
     assert (done.returncode, done.stdout, done.stderr) == (5, "", "")
 

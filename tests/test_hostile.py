@@ -11,35 +11,34 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kpfnb.adap import evidence
-from kpfnb.adap.archive.checking import Checked
-from kpfnb.adap.archive.delivered import Delivered, Parcel
-from kpfnb.adap.archive.delivered import State as Delivery
-from kpfnb.adap.coadding.coadded import Coadd, Coadded, Frame
-from kpfnb.adap.coadding.coadds import Coadds
-from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.preparing.arrangement import PLACED
-from kpfnb.adap.preparing.arrangement import Row as Placed
-from kpfnb.adap.preparing.prepared import Prepared
-from kpfnb.adap.preparing.reorganised import Reorganised
-from kpfnb.adap.preparing.trimmedsets import TrimmedSets
-from kpfnb.adap.reducing.reduced import FrameType, Reduction
-from kpfnb.adap.reducing.reductions import Part, Reductions
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorerow import Row as Scored
-from kpfnb.adap.scoring.scores import Scores
-from kpfnb.home.overview import Home
-from kpfnb.home.tasks import Task
-from kpfnb.kpf import evidence as observations
-from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
-from kpfnb.kpf.reprocessing import Fate as Processed
-from kpfnb.kpf.reprocessing import Item as Observation
-from kpfnb.kpf.reprocessing import Reprocessing
-from kpfnb.outcomes import Outcome
-from kpfnb.storage import Carried, State
-from kpfnb.storage import Item as File
-from kpfnb.tables import Plain
-from kpfnb.watching.overview import Overview
+from kpfnb.adap.archive.result import DeliveryResult, UnitResult
+from kpfnb.adap.archive.result import UnitStatus as Delivery
+from kpfnb.adap.archive.verification import VerificationResult
+from kpfnb.adap.coadd.result import CoaddProduct, CoaddResult, ExposureResult
+from kpfnb.adap.coadd.run import CombinedCoaddResult
+from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.pages import reduction_details
+from kpfnb.adap.prepare.placement_plan import IN_PLACE
+from kpfnb.adap.prepare.placement_plan import FramePlacement as Placed
+from kpfnb.adap.prepare.preparation import PreparationResult
+from kpfnb.adap.prepare.sort_result import SortResult
+from kpfnb.adap.prepare.trim_many import TrimManyResult
+from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult
+from kpfnb.adap.reduce.result import FrameType, ReductionResult
+from kpfnb.adap.score.result import ScoreResult
+from kpfnb.adap.score.row import ScorecardRow as Scored
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core.result import Outcome
+from kpfnb.home.dashboard import Dashboard, TaskNotebook
+from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
+from kpfnb.kpf.reprocess import observation_details
+from kpfnb.kpf.reprocess.result import ObservationOutcome as Processed
+from kpfnb.kpf.reprocess.result import ReprocessItem as Observation
+from kpfnb.kpf.reprocess.result import ReprocessResult
+from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.notebook.display.tables import StaticTable
+from kpfnb.storage import FileOutcome, TransferResult
+from kpfnb.storage import FileTransfer as File
 
 EVIL = "<script>x()</script><img src=x onerror='x()'>\"'</td></pre>=HYPERLINK(\"//x\") ../../etc"
 HERE = Path("/d")
@@ -74,64 +73,73 @@ def reading(html: str) -> Reader:
     return found
 
 
-def coadds() -> Coadds:
-    one = Coadd(EVIL, EVIL, (EVIL,), (), excluded=(EVIL,), reason=EVIL)
-    part = Coadded(HERE, Kind.SPECTRA, {}, (Frame(EVIL, "science", EVIL, EVIL, EVIL),), (one,))
-    return Coadds((part,), HERE)
+def coadds() -> CombinedCoaddResult:
+    one = CoaddProduct(EVIL, EVIL, (EVIL,), (), excluded=(EVIL,), reason=EVIL)
+    part = CoaddResult(
+        HERE, CoaddKind.SPECTRA, {}, (ExposureResult(EVIL, "science", EVIL, EVIL, EVIL),), (one,)
+    )
+    return CombinedCoaddResult((part,), HERE)
 
 
-def reorganised() -> Reorganised:
-    rows = (Placed(EVIL, EVIL, PLACED, EVIL, EVIL, EVIL, (EVIL,), EVIL, EVIL),)
-    return Reorganised(HERE, EVIL, "copy", rows, {EVIL: (EVIL,)}, (EVIL,))
+def reorganised() -> SortResult:
+    rows = (Placed(EVIL, EVIL, IN_PLACE, EVIL, EVIL, EVIL, (EVIL,), EVIL, EVIL),)
+    return SortResult(HERE, EVIL, "copy", rows, {EVIL: (EVIL,)}, (EVIL,))
 
 
-def scores() -> Scores:
+def scores() -> ScoreResult:
     card = Scorecard(HERE, EVIL, (Scored(EVIL, EVIL, EVIL, EVIL),), reasons={EVIL: EVIL})
-    return Scores((card,), failed=((EVIL, EVIL),))
+    return ScoreResult((card,), failed=((EVIL, EVIL),))
 
 
-REDUCTION = Reduction(
+REDUCTION = ReductionResult(
     HERE / EVIL.replace("/", ""),
     {"frames": []},
     types=(FrameType(EVIL, EVIL, EVIL, 1.0, EVIL),),
     unusable=((EVIL, EVIL),),
     problems=(EVIL,),
 )
-REDUCTIONS = Reductions((Part(EVIL, Outcome.FAILED, EVIL, (REDUCTION,)),))
-PARCEL = Parcel(EVIL, Delivery.FAILED, reason=EVIL, problems={EVIL: EVIL}, missing=(EVIL,))
-DELIVERED = Delivered(str(HERE), EVIL, (PARCEL,))
-PREPARED = Prepared(reorganised(), TrimmedSets((), {EVIL: EVIL}))
+REDUCTIONS = ReductionBatchResult((DatasetResult(EVIL, Outcome.FAILED, EVIL, (REDUCTION,)),))
+PARCEL = UnitResult(EVIL, Delivery.FAILED, reason=EVIL, problems={EVIL: EVIL}, missing=(EVIL,))
+DELIVERED = DeliveryResult(str(HERE), EVIL, (PARCEL,))
+PREPARED = PreparationResult(reorganised(), TrimManyResult((), {EVIL: EVIL}))
 PROCESSED = Observation(EVIL, EVIL, Processed.FAILED, EVIL, EVIL, EVIL)
-TASK = Task(EVIL, EVIL, EVIL, HERE / "x.ipynb")
+TASK = TaskNotebook(EVIL, EVIL, EVIL, HERE / "x.ipynb")
 
 SHOWN: dict[str, Callable[[], str]] = {
-    "a plain table": lambda: Plain(REDUCTION.frames())._repr_html_(),
+    "a plain table": lambda: StaticTable(REDUCTION.frames())._repr_html_(),
     "reduction": REDUCTION._repr_html_,
-    "reduction's row": lambda: REDUCTION.lead({"file": EVIL}),
+    "reduction's row": lambda: REDUCTION.row_details({"file": EVIL}),
     "reductions": REDUCTIONS._repr_html_,
-    "reductions' row": lambda: REDUCTIONS.lead({"name": EVIL, "file": EVIL}),
+    "reductions' row": lambda: REDUCTIONS.row_details({"name": EVIL, "file": EVIL}),
     "scores": lambda: scores()._repr_html_(),
-    "scores' row": lambda: scores().lead({"dataset": EVIL, "science_file": EVIL}),
+    "scores' row": lambda: scores().row_details({"dataset": EVIL, "science_file": EVIL}),
     "coadds": lambda: coadds()._repr_html_(),
-    "coadds' row": lambda: coadds().lead({"of": "1D", "coadd": EVIL}),
+    "coadds' row": lambda: coadds().row_details({"of": "1D", "coadd": EVIL}),
     "delivery": DELIVERED._repr_html_,
-    "delivery's row": lambda: DELIVERED.lead({"unit": EVIL}),
-    "check": lambda: Checked(EVIL, {EVIL: 1}, 1, {EVIL: EVIL}, (EVIL,), (EVIL,))._repr_html_(),
-    "preparation": PREPARED._repr_html_,
-    "preparation's row": lambda: PREPARED.lead({"dataset": EVIL}),
-    "a folder": lambda: evidence.of(HERE / "x", EVIL, file=EVIL),
-    "quicklook": lambda: Quicklook(
-        HERE, (Item(EVIL, "L0", EVIL, Fate.FAILED, EVIL, "FAIL", (EVIL,), reason=EVIL),)
+    "delivery's row": lambda: DELIVERED.row_details({"unit": EVIL}),
+    "check": lambda: VerificationResult(
+        EVIL, {EVIL: 1}, 1, {EVIL: EVIL}, (EVIL,), (EVIL,)
     )._repr_html_(),
-    "reprocessing": lambda: Reprocessing(
+    "preparation": PREPARED._repr_html_,
+    "preparation's row": lambda: PREPARED.row_details({"dataset": EVIL}),
+    "a folder": lambda: reduction_details.details_html(HERE / "x", EVIL, file=EVIL),
+    "quicklook": lambda: QuicklookResult(
+        HERE,
+        (
+            QuicklookItem(
+                EVIL, "L0", EVIL, QuicklookOutcome.FAILED, EVIL, "FAIL", (EVIL,), reason=EVIL
+            ),
+        ),
+    )._repr_html_(),
+    "reprocessing": lambda: ReprocessResult(
         HERE, "", ("2D",), (EVIL,), "", 0, (PROCESSED,), notes=(EVIL,)
     )._repr_html_(),
-    "a name": lambda: observations.quicklook(EVIL),
-    "carried": lambda: Carried(
-        EVIL, EVIL, (File(EVIL, State.FAILED, 1, None, EVIL),)
+    "a name": lambda: observation_details.quicklook_link(EVIL),
+    "carried": lambda: TransferResult(
+        EVIL, EVIL, (File(EVIL, FileOutcome.FAILED, 1, None, EVIL),)
     )._repr_html_(),
-    "home": lambda: Home(
-        7, ZONE, Counter(), (), (), (), Overview((), (), ZONE), None, None, (TASK,), (EVIL,)
+    "home": lambda: Dashboard(
+        7, ZONE, Counter(), (), (), (), WatcherOverview((), (), ZONE), None, None, (TASK,), (EVIL,)
     )._repr_html_(),
 }
 

@@ -15,8 +15,8 @@ import yaml
 from redis import Redis
 
 import kpfnb
-from kpfnb.workqueue import tasks
-from tests.workqueue.conftest import wait_for
+from kpfnb.queue import tasks
+from tests.queue.conftest import wait_for
 
 PROJECT = Path(__file__).parents[1]
 TOP = PROJECT / "pipelines/kubernetes"
@@ -148,7 +148,7 @@ def test_a_worker_has_time_to_hand_back() -> None:
 def test_the_commands_are_those_of_kpfnb() -> None:
     import typer
 
-    from kpfnb.cli import app
+    from kpfnb.cli.app import app
 
     root: Any = typer.main.get_command(app)
     for name in ("Job kpfnb-worker", "Deployment kpfnb-mirror"):
@@ -160,7 +160,7 @@ def test_the_commands_are_those_of_kpfnb() -> None:
 
 
 def test_every_task_has_a_job() -> None:
-    assert set(tasks.PLACES) <= set(TASKS)
+    assert set(tasks.TASK_MODULES) <= set(TASKS)
 
 
 @needs_kubectl
@@ -177,12 +177,12 @@ def test_the_job_of_a_task(task: str) -> None:
 
 
 def test_the_settings_of_workers_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kpfnb import settings
+    from kpfnb.core import settings
 
     for line in (TOP / "worker/settings.env").read_text().splitlines():
         if line and not line.startswith("#"):
             monkeypatch.setenv(*line.split("=", 1))
-    assert set(settings.load().remotes) == {"data", "backup"}
+    assert set(settings.load_settings().remotes) == {"data", "backup"}
 
 
 def test_the_image_is_pinned_and_nobody_is_root() -> None:

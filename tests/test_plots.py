@@ -12,27 +12,27 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kpfnb.adap.archive import picture as archive
-from kpfnb.adap.coadding import coaddpicture
-from kpfnb.adap.preparing import framecounts
-from kpfnb.adap.reducing import spectra
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scores import Scores
-from kpfnb.home import picture as home
-from kpfnb.kpf.progress import Progress
-from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
-from kpfnb.kpf.reprocessing import Reprocessing
-from kpfnb.kpf.touch import Touched
-from kpfnb.kpf.tsdb.ingestion import Ingestion
-from kpfnb.kpf.verdict import picture as verdict
+from kpfnb.adap.archive import plots
+from kpfnb.adap.coadd import plots as coaddpicture
+from kpfnb.adap.prepare import plots as framecounts
+from kpfnb.adap.products import spectra
+from kpfnb.adap.score.result import ScoreResult
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.home import plots as home
+from kpfnb.kpf.progress.result import ProgressResult
+from kpfnb.kpf.progress.touch import TouchResult
+from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
+from kpfnb.kpf.reprocess.result import ReprocessResult
+from kpfnb.kpf.tsdb.ingest_result import IngestResult
+from kpfnb.kpf.verdict import plots as verdict
 from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.storage import Carried
-from kpfnb.storage import Item as File
-from kpfnb.storage import State as FileState
-from kpfnb.watching.overview import Overview
-from kpfnb.workqueue import picture as queue
-from kpfnb.workqueue.records import State
-from kpfnb.workqueue.timeline import Timeline
+from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.queue import plots as queue
+from kpfnb.queue.plots import WorkerTimeline
+from kpfnb.queue.records import QueueItemStatus
+from kpfnb.storage import FileOutcome as FileState
+from kpfnb.storage import FileTransfer as File
+from kpfnb.storage import TransferResult
 
 UTC_ZONE = ZoneInfo("UTC")
 NOW = datetime(2024, 1, 15, tzinfo=UTC)
@@ -45,24 +45,24 @@ def no_verdict() -> NightVerdict:
 
 
 EMPTY: dict[str, Callable[[], Figure]] = {
-    "progress": lambda: Progress(Path("/d"), "", "", "", ("2D",), (), UTC_ZONE, NOW).plot(),
-    "reprocessing": lambda: Reprocessing(Path("/d"), "", ("2D",), (), "", 0, ()).plot(),
-    "quicklook": lambda: Quicklook(Path("/d"), ()).plot(),
-    "home": lambda: home.draw(Counter(), 7, date(2024, 1, 15)),
-    "scores": lambda: Scores(()).plot(),
-    "archive": lambda: archive.days({}, 10**9, "koa:").figure,
-    "archive check": lambda: archive.checked({}, {}, "koa:").figure,
-    "frames": lambda: framecounts.hovered([]).figure,
-    "spectra": lambda: spectra.figure([]),
-    "coadds": lambda: coaddpicture.hovered([]).figure,
-    "touch": lambda: Touched(()).plot(),
-    "ingestion": lambda: Ingestion(()).plot(),
-    "verdict": lambda: verdict.filling(no_verdict()),
-    "calendar": lambda: verdict.calendar({}),
-    "carried": lambda: Carried("a", "b", ()).plot(),
-    "watchers": lambda: Overview((), (), UTC_ZONE).plot(),
-    "queue": lambda: queue.bars(dict.fromkeys(State, 0), {}, "demo").figure,
-    "timeline": lambda: Timeline([], [], NOW, UTC_ZONE).plot(),
+    "progress": lambda: ProgressResult(Path("/d"), "", "", "", ("2D",), (), UTC_ZONE, NOW).plot(),
+    "reprocessing": lambda: ReprocessResult(Path("/d"), "", ("2D",), (), "", 0, ()).plot(),
+    "quicklook": lambda: QuicklookResult(Path("/d"), ()).plot(),
+    "home": lambda: home.draw_runs(Counter(), 7, date(2024, 1, 15)),
+    "scores": lambda: ScoreResult(()).plot(),
+    "archive": lambda: plots.plot_uploads({}, 10**9, "koa:").figure,
+    "archive check": lambda: plots.plot_verification({}, {}, "koa:").figure,
+    "frames": lambda: framecounts.hover_frame_counts([]).figure,
+    "spectra": lambda: spectra.plot_spectra([]),
+    "coadds": lambda: coaddpicture.hover_plot([]).figure,
+    "touch": lambda: TouchResult(()).plot(),
+    "ingestion": lambda: IngestResult(()).plot(),
+    "verdict": lambda: verdict.plot_frame_counts(no_verdict()),
+    "calendar": lambda: verdict.plot_calendar({}),
+    "carried": lambda: TransferResult("a", "b", ()).plot(),
+    "watchers": lambda: WatcherOverview((), (), UTC_ZONE).plot(),
+    "queue": lambda: queue.plot_statuses(dict.fromkeys(QueueItemStatus, 0), {}, "demo").figure,
+    "timeline": lambda: WorkerTimeline([], [], NOW, UTC_ZONE).plot(),
 }
 
 
@@ -80,18 +80,26 @@ def test_an_empty_plot_says_so_and_has_no_ticks(name: str) -> None:
 
 
 def test_a_scorecard_without_measures_or_date_says_so() -> None:
-    figure = drawn(Scores((Scorecard(Path("/d"), "night1", ()),)).plot())
+    figure = drawn(ScoreResult((Scorecard(Path("/d"), "night1", ()),)).plot())
     assert not any(axes.axison for axes in figure.axes)
 
 
-ITEM = Item(f"{HOSTILE}.fits", "L0", HOSTILE, Fate.MADE, target=HOSTILE, verdict="PASS")
+ITEM = QuicklookItem(
+    f"{HOSTILE}.fits", "L0", HOSTILE, QuicklookOutcome.MADE, target=HOSTILE, verdict="PASS"
+)
 DAYS = {"2026-01-01": {"bytes": 3, "files": 1, "reserved": {}}}
 NAMED: dict[str, Callable[[], Figure]] = {
-    "quicklook": lambda: Quicklook(Path("/d"), (ITEM,)).plot(),
-    "archive": lambda: archive.days(DAYS, 0, HOSTILE).figure,
-    "archive check": lambda: archive.checked({HOSTILE: 3}, {}, ODD).figure,
-    "carried": lambda: Carried(ODD, HOSTILE, (File(f"{HOSTILE}/x", FileState.COPIED, 1),)).plot(),
-    "queue": lambda: queue.bars(dict.fromkeys(State, 1), dict.fromkeys(State, ()), HOSTILE).figure,
+    "quicklook": lambda: QuicklookResult(Path("/d"), (ITEM,)).plot(),
+    "archive": lambda: plots.plot_uploads(DAYS, 0, HOSTILE).figure,
+    "archive check": lambda: plots.plot_verification({HOSTILE: 3}, {}, ODD).figure,
+    "carried": lambda: TransferResult(
+        ODD, HOSTILE, (File(f"{HOSTILE}/x", FileState.COPIED, 1),)
+    ).plot(),
+    "queue": lambda: (
+        queue.plot_statuses(
+            dict.fromkeys(QueueItemStatus, 1), dict.fromkeys(QueueItemStatus, ()), HOSTILE
+        ).figure
+    ),
 }
 
 

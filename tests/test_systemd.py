@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from kpfnb.cli import app
-from kpfnb.kpf.watchers import KINDS
-from kpfnb.outcomes import Outcome
+from kpfnb.cli.app import app
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.watch.registry import HANDLERS
 
 UNITS = sorted((Path(__file__).parents[1] / "pipelines/systemd").glob("*.service"))
 each = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -28,7 +28,7 @@ def read(unit: Path) -> configparser.ConfigParser:
 
 def test_every_watcher_has_one() -> None:
     assert {unit.stem for unit in UNITS} == {
-        f"kpfnb-watch-{name}" for name in (*KINDS, "timeseries")
+        f"kpfnb-watch-{name}" for name in (*HANDLERS, "timeseries")
     }
 
 

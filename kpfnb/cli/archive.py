@@ -2,15 +2,93 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
-from kpfnb.cli.overview import Commands
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit
+from kpfnb.cli.commands import CommandGroup
+
+# `kpfnb dataset` and `kpfnb backup`: datasets between remotes and this machine.
+
+dataset_app = typer.Typer(
+    cls=CommandGroup,
+    help="Work with the datasets on the remote.\n\n"
+    "Example: kpfnb dataset download 041615B1/1200G_8800_OG550/2015-10-16",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+backup_app = typer.Typer(
+    cls=CommandGroup,
+    help="Keep the reductions safe on a second remote.\n\nExample: kpfnb backup sync",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(backup_app, name="backup")
+
+SourceOption = Annotated[
+    str, typer.Option("--from", help="Where the datasets are: REMOTE: or a folder.")
+]
+
+
+@dataset_app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="Dataset as mask/config/date.")],
+    dest: Annotated[Path, typer.Argument(help="Folder below which it is put.")] = Path(),
+    logs: Annotated[bool, typer.Option("--logs", "-l", help="Only the logs.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The raw frames, too.")] = False,
+    source: SourceOption = "data:",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the results of a dataset here, verified.
+
+    Example: kpfnb dataset download 041615B1/1200G_8800_OG550/2015-10-16 results --logs
+    """
+    from kpfnb.adap.products import remote_datasets
+
+    result = remote_datasets.download_dataset(
+        name, dest, source=source, logs=logs, raw=raw, dry_run=dry_run, progress=not as_json
+    )
+    print_and_exit(result, as_json=as_json)
+
+
+@backup_app.command()
+def sync(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets as mask/config/date; all by default.")
+    ] = None,
+    source: SourceOption = "data:",
+    backup: Annotated[
+        str, typer.Option("--to", help="Where the backup is: REMOTE: or a folder.")
+    ] = "backup:",
+    read_back: Annotated[
+        bool, typer.Option("--read-back", help="Compare every byte, not only hashes.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make the backup of the reductions the same as the reductions, verified.
+
+    Example: kpfnb backup sync 041615B1/1200G_8800_OG550/2015-10-16 --dry-run
+    """
+    from kpfnb.adap.products import remote_datasets
+
+    result = remote_datasets.sync_backups(
+        names or (),
+        source=source,
+        backup=backup,
+        read_back=read_back,
+        dry_run=dry_run,
+        progress=not as_json,
+    )
+    print_and_exit(result, as_json=as_json)
+
 
 archive_app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="Deliver reductions to the Keck Observatory Archive, and check what was delivered.\n\n"
     "Example: kpfnb archive status",
     rich_markup_mode=None,
@@ -18,13 +96,13 @@ archive_app = typer.Typer(
 )
 app.add_typer(archive_app, name="archive")
 
-Names = Annotated[
+DatasetNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[DATASET...]", help="As mask/config/date; mask/config for joint coadds; or all."
     ),
 ]
-To = Annotated[
+DestinationOption = Annotated[
     str,
     typer.Option(
         "--to", help="Folder or REMOTE: of the delivery; empty: one in the work directory."
@@ -37,14 +115,14 @@ RulesFile = Annotated[
 
 @archive_app.command()
 def deliver(
-    names: Names = None,
+    names: DatasetNames = None,
     source: Annotated[
         str,
         typer.Option(
             "--from", help="Folder or REMOTE: of the datasets; empty: the work directory's."
         ),
     ] = "",
-    destination: To = "",
+    destination: DestinationOption = "",
     rules: RulesFile = "",
     quota_gb: Annotated[
         float, typer.Option("--quota", min=0, help="GB that may be uploaded a day (UTC); 0: any.")
@@ -70,7 +148,7 @@ def deliver(
     """
     from kpfnb.adap.archive import delivery
 
-    result = delivery.deliver(
+    result = delivery.deliver_datasets(
         names or (),
         source=source,
         destination=destination,
@@ -83,13 +161,13 @@ def deliver(
         dry_run=dry_run,
         progress=not as_json,
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)
 
 
 @archive_app.command()
 def check(
-    names: Names = None,
-    destination: To = "",
+    names: DatasetNames = None,
+    destination: DestinationOption = "",
     rules: RulesFile = "",
     quick: Annotated[
         bool, typer.Option("--quick", help="Trust the hashes that the storage tells.")
@@ -100,20 +178,20 @@ def check(
 
     Example: kpfnb archive check --to koa:
     """
-    from kpfnb.adap.archive import checking
+    from kpfnb.adap.archive import verification
 
-    result = checking.check(
+    result = verification.verify_delivery(
         names or (), destination=destination, rules_file=rules, quick=quick, progress=not as_json
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)
 
 
 @archive_app.command()
-def status(destination: To = "", as_json: Json = False) -> None:
+def status(destination: DestinationOption = "", as_json: Json = False) -> None:
     """Show what is delivered, what is on its way, and what was uploaded today.
 
     Example: kpfnb archive status --to koa:
     """
-    from kpfnb.adap.archive import standing
+    from kpfnb.adap.archive import status as standing
 
-    finish(standing.look(destination), as_json=as_json)
+    print_and_exit(standing.read_status(destination), as_json=as_json)

@@ -42,11 +42,11 @@ SECTIONS = {
         "demo",
     ),
 }
-LONGEST = 1000
+MAX_HELP_LENGTH = 1000
 """Of a command's first sentence: none is cut, long ones are wrapped."""
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """Commands of one kind, each with the whole first sentence of what it does."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -54,12 +54,12 @@ class Commands(TyperGroup):
         self._write(formatter, "Commands", self.list_commands(ctx))
 
     def _write(self, formatter: Any, title: str, names: Sequence[str]) -> None:
-        rows = [(name, self.commands[name].get_short_help_str(LONGEST)) for name in names]
+        rows = [(name, self.commands[name].get_short_help_str(MAX_HELP_LENGTH)) for name in names]
         with formatter.section(title):
             formatter.write_dl(rows)
 
 
-class Overview(Commands):
+class SectionedGroup(CommandGroup):
     """All commands, in sections."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -7,22 +7,22 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli import Json, app, finish
-from kpfnb.cli.overview import Commands
-from kpfnb.errors import BadParameter
+from kpfnb.cli.app import Json, app, print_and_exit
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.core.errors import InvalidParameterError
 
-demo = typer.Typer(
-    cls=Commands, help="SIMULATED data, to try everything out.", no_args_is_help=True
+demo_app = typer.Typer(
+    cls=CommandGroup, help="SIMULATED data, to try everything out.", no_args_is_help=True
 )
-app.add_typer(demo, name="demo")
+app.add_typer(demo_app, name="demo")
 
 
-@demo.callback()
+@demo_app.callback()
 def _group() -> None:
     """SIMULATED data, to try everything out."""
 
 
-@demo.command()
+@demo_app.command()
 def night(
     night: Annotated[str, typer.Option(help="UT date as YYYYMMDD.")] = "20240115",
     full_size: Annotated[
@@ -38,15 +38,17 @@ def night(
 
     Example: kpfnb demo night --count star=3 --count bias=2
     """
-    from kpfnb import settings
-    from kpfnb.demo.night import simulate
+    from kpfnb.core import settings
+    from kpfnb.demo.night import simulate_night
 
-    root: Path = settings.load().kpf_root
-    counts = dict(map(_count, count or []))
-    finish(simulate(root, night, full_size=full_size, seed=seed, counts=counts), as_json=as_json)
+    root: Path = settings.load_settings().kpf_root
+    counts = dict(map(_parse_count, count or []))
+    print_and_exit(
+        simulate_night(root, night, full_size=full_size, seed=seed, counts=counts), as_json=as_json
+    )
 
 
-@demo.command()
+@demo_app.command()
 def frames(
     folder: Annotated[
         Path | None, typer.Argument(help="Where to; by default incoming in the work directory.")
@@ -56,15 +58,15 @@ def frames(
 
     Example: kpfnb demo frames
     """
-    from kpfnb import settings
-    from kpfnb.adap.preparing.preparation import INCOMING
-    from kpfnb.demo import deimos
+    from kpfnb.adap.prepare.preparation import INCOMING_FOLDER
+    from kpfnb.core import settings
+    from kpfnb.demo import deimos_frames
 
-    place = folder or settings.load().work_dir / INCOMING
-    print(deimos.simulate(place.absolute()))
+    place = folder or settings.load_settings().work_dir / INCOMING_FOLDER
+    print(deimos_frames.simulate_deimos_frames(place.absolute()))
 
 
-@demo.command()
+@demo_app.command()
 def spectra(
     folder: Annotated[
         Path | None, typer.Argument(help="Where to; by default datasets in the work directory.")
@@ -74,15 +76,15 @@ def spectra(
 
     Example: kpfnb demo spectra
     """
-    from kpfnb import settings
-    from kpfnb.adap.dataset import FOLDER
-    from kpfnb.demo import coaddable
+    from kpfnb.adap.products.dataset import DATASETS_FOLDER
+    from kpfnb.core import settings
+    from kpfnb.demo import coadd_inputs
 
-    place = folder or settings.load().work_dir / FOLDER
-    print(coaddable.simulate(place.absolute()))
+    place = folder or settings.load_settings().work_dir / DATASETS_FOLDER
+    print(coadd_inputs.simulate_coadd_inputs(place.absolute()))
 
 
-@demo.command()
+@demo_app.command()
 def reductions(
     root: Annotated[
         Path | None, typer.Argument(help="Where to; by default simulated/ in the work directory.")
@@ -93,13 +95,15 @@ def reductions(
 
     Example: kpfnb demo reductions --count 3
     """
-    from kpfnb.demo.reductions import simulate
+    from kpfnb.demo.reduced_datasets import simulate_datasets
 
-    print(f"SIMULATED reductions in {simulate(root, count)}")
+    print(f"SIMULATED reductions in {simulate_datasets(root, count)}")
 
 
-def _count(text: str) -> tuple[str, int]:
+def _parse_count(text: str) -> tuple[str, int]:
     kind, _, number = text.partition("=")
     if not number.isdecimal():
-        raise BadParameter(f"--count {text}: must be KIND=NUMBER", "for example --count star=3")
+        raise InvalidParameterError(
+            f"--count {text}: must be KIND=NUMBER", "for example --count star=3"
+        )
     return kind, int(number)

@@ -7,8 +7,100 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish, print_json
-from kpfnb.kpf.obsid import KPF
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.kpf.files.obsid import KPF
+
+# The command that runs the DRP again.
+
+
+@app.command()
+def reprocess(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Nights (20240101), ranges (20240101:20240131), observations, lists, directories."
+        ),
+    ] = None,
+    start: Annotated[str, typer.Option(help="First night of a range, YYYYMMDD (UT).")] = "",
+    end: Annotated[str, typer.Option(help="Last night of the range.")] = "",
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option("--list", help="Text or CSV file with observations in column one."),
+    ] = None,
+    objects: Annotated[
+        list[str] | None,
+        typer.Option("--object", help="Only of this OBJECT or TARGNAME; HD* is all of HD."),
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="Only of this kind: Star, Sun, Etalon, Bias, Arclamp, ..."),
+    ] = None,
+    masters: Annotated[
+        bool, typer.Option("--masters", help="Make the nights' masters instead of 2D, L1, L2.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the nights that the last run left.")
+    ] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Only show the night log (from --start to --end).")
+    ] = False,
+    version: Annotated[
+        str, typer.Option(help="Products of an earlier DRP version are made anew.")
+    ] = "",
+    ncpus: Annotated[int | None, typer.Option(help="Processes of the DRP.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Process what is done too.")] = False,
+    delete: Annotated[
+        bool,
+        typer.Option("--delete", help="Remove old products, once the new ones are there and good."),
+    ] = False,
+    forward: Annotated[
+        bool, typer.Option("--forward", help="Oldest first, instead of newest first.")
+    ] = False,
+    nice: Annotated[int, typer.Option(help="Niceness to add to the DRP's, 0 to 19.")] = 0,
+    silence: Annotated[
+        float, typer.Option(help="Stop a DRP that made nothing new for so many seconds.")
+    ] = 1800,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Wait so long [s] for another run, or the watcher, to give way."),
+    ] = 0,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Run the DRP over what is not done yet; an observation is judged by its products.
+
+    Example: kpfnb reprocess 20240101:20240131 --object "HD 10700" --version 2.9 --ncpus 50
+    """
+    if log:
+        from kpfnb.kpf.reprocess import night_log
+
+        found = night_log.load_night_log(start, end)
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            print(found)
+        return
+    from kpfnb.kpf.masters import run
+
+    result = run.reprocess_products(
+        "masters" if masters else "science",
+        [*(targets or ()), *(lists or ())],
+        objects=objects or (),
+        sources=sources or (),
+        start=start,
+        end=end,
+        resume=resume,
+        version=version,
+        ncpus=ncpus,
+        force=force,
+        delete=delete,
+        order="forward" if forward else "newest",
+        nice=nice,
+        silence_seconds=silence,
+        wait_seconds=wait,
+        dry_run=dry_run,
+    )
+    print_and_exit(result, as_json=as_json)
 
 
 @app.command()
@@ -49,10 +141,10 @@ def progress(
 
     Example: kpfnb progress 20231231 20230101 --current-version 2.5 --print-files
     """
-    from kpfnb.kpf import progress as progresses
-    from kpfnb.kpf import progresstable
+    from kpfnb.kpf.progress import result as progresses
+    from kpfnb.kpf.progress import tables
 
-    found = progresses.assess(
+    found = progresses.assess_progress(
         start, end, version=current_version, check_version=check_version, fresh=fresh
     )
     if as_json:
@@ -63,12 +155,12 @@ def progress(
     print(found)
     wanted = dict(zip(KPF.products, (print_files_2d, print_files_l1, print_files_l2), strict=True))
     for level in filter(wanted.get, wanted):
-        _print_list(f"{level} files", progresstable.missing_lines(found, level))
+        _print_lines(f"{level} files", tables.format_missing_lines(found, level))
     if print_files:
-        _print_list("L0 files that lack a level", list(map(str, found.missing_l0)))
+        _print_lines("L0 files that lack a level", list(map(str, found.missing_l0)))
     if touch_files:
         print()
-        finish(progresses.touch_missing(found, dry_run=dry_run))
+        print_and_exit(progresses.touch_missing(found, dry_run=dry_run))
 
 
 @app.command()
@@ -98,12 +190,14 @@ def touch(
 
     Example: kpfnb touch KP.20230623.12345.67.fits -f filenames.csv -s 0.5
     """
-    from kpfnb.errors import BadParameter
-    from kpfnb.kpf import touch as touches
+    from kpfnb.core.errors import InvalidParameterError
+    from kpfnb.kpf.progress import touch as touches
 
     if not (names or file or directory):
-        raise BadParameter("nothing to touch is named", "give names, -f LIST.csv or -d DIRECTORY")
-    result = touches.run(
+        raise InvalidParameterError(
+            "nothing to touch is named", "give names, -f LIST.csv or -d DIRECTORY"
+        )
+    result = touches.touch_files(
         names or (),
         files=file or (),
         directories=directory or (),
@@ -111,8 +205,8 @@ def touch(
         interval_seconds=interval,
         dry_run=dry_run or echo,
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)
 
 
-def _print_list(title: str, lines: list[str]) -> None:
+def _print_lines(title: str, lines: list[str]) -> None:
     print(f"\n{title}:", *lines or ["none"], sep="\n")

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, print_json
-from kpfnb.cli.overview import Commands
-from kpfnb.cli.runs import ParameterFiles, Parameters, given_parameters
-from kpfnb.outcomes import Outcome
+from kpfnb.cli.app import DryRun, Json, app, print_json
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.runs import ParameterFiles, Parameters, parse_parameters
+from kpfnb.core.result import Outcome
 
 if TYPE_CHECKING:
-    from kpfnb.pipelines.definition import Step
-    from kpfnb.pipelines.journal import PipelineRun
-    from kpfnb.pipelines.planning import Plan
-    from kpfnb.pipelines.steps import StepState
+    from kpfnb.pipelines.plan import PipelinePlan
+    from kpfnb.pipelines.run_record import PipelineRun
+    from kpfnb.pipelines.spec import PipelineStep
+    from kpfnb.pipelines.step_state import StepState
 
 pipeline_app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="Run, list and show pipelines: notebooks put together.\n\n"
     "Example: kpfnb pipeline run nightly -p start=20240115",
     rich_markup_mode=None,
@@ -53,8 +53,8 @@ def run(
 
     Example: kpfnb pipeline run nightly -p start=20240101 -p end=20240131 --resume
     """
-    given = given_parameters(file, parameter)
-    carry_out(name, given, resume=resume, dry_run=dry_run, jobs=jobs, wait=wait, as_json=as_json)
+    given = parse_parameters(file, parameter)
+    run_and_exit(name, given, resume=resume, dry_run=dry_run, jobs=jobs, wait=wait, as_json=as_json)
 
 
 @pipeline_app.command("list")
@@ -63,11 +63,11 @@ def list_pipelines(as_json: Json = False) -> None:
 
     Example: kpfnb pipeline list
     """
-    from kpfnb import project
-    from kpfnb.pipelines import definition
+    from kpfnb.core import project
+    from kpfnb.pipelines import spec
 
-    files = project.files(definition.FOLDER, definition.SUFFIX)
-    pipelines = [definition.load(str(path)) for path in files.values()]
+    files = project.project_files(spec.FOLDER, spec.SUFFIX)
+    pipelines = [spec.load_pipeline(str(path)) for path in files.values()]
     if as_json:
         print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])
         return
@@ -82,21 +82,21 @@ def show(name: Name, as_json: Json = False) -> None:
 
     Example: kpfnb pipeline show nightly
     """
-    from kpfnb.pipelines import definition
-    from kpfnb.runs import view as runview
+    from kpfnb.pipelines import spec
+    from kpfnb.runs import formatting
 
-    pipeline = definition.load(name)
+    pipeline = spec.load_pipeline(name)
     if as_json:
         print_json(pipeline.model_dump(mode="json"))
         return
     print(f"{pipeline.name}: {pipeline.title}".rstrip(": "))
     for parameter, declared in pipeline.parameters.items():
-        print(f"  -p {parameter}={runview.shown(declared.default)}  {declared.help}")
+        print(f"  -p {parameter}={formatting.format_value(declared.default)}  {declared.help}")
     for number, step in enumerate(pipeline.order(), 1):
         _print_step(number, step, pipeline.steps[step])
 
 
-def carry_out(
+def run_and_exit(
     name: str,
     given: Mapping[str, Any],
     *,
@@ -107,31 +107,32 @@ def carry_out(
     as_json: bool,
 ) -> NoReturn:
     """Run a pipeline, tell how it goes, and leave with the exit code of its outcome."""
-    from kpfnb import log
-    from kpfnb.pipelines import definition, planning, running
+    from kpfnb.core import logs
+    from kpfnb.pipelines import plan as planning
+    from kpfnb.pipelines import runner, spec
 
-    log.console()
-    plan = planning.make(definition.load(name), given)
+    logs.log_to_console()
+    plan = planning.make_plan(spec.load_pipeline(name), given)
     if dry_run:
         _print_plan(plan, resume=resume, as_json=as_json)
         raise typer.Exit
-    ended = running.run(
+    ended = runner.run_pipeline(
         plan,
         jobs=jobs,
         resume=resume,
         wait_seconds=wait,
-        notify=_ignore if as_json else _tell,
+        notify=_print_nothing if as_json else _print_progress,
     )
     _print_end(ended, as_json=as_json)
     raise typer.Exit((ended.outcome or Outcome.CRASHED).exit_code)
 
 
-def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
+def _print_plan(plan: PipelinePlan, *, resume: bool, as_json: bool) -> None:
     """What a run would do; nothing is run or written."""
-    from kpfnb.pipelines import running
+    from kpfnb.pipelines import runner
 
-    earlier = running.find_earlier(plan) if resume else None
-    states = running.foresee(plan, earlier)
+    earlier = runner.find_resumable(plan) if resume else None
+    states = runner.preview_steps(plan, earlier)
     if as_json:
         steps = [state.to_dict() for state in states.values()]
         print_json({"pipeline": plan.pipeline.name, "parameters": plan.parameters, "steps": steps})
@@ -145,10 +146,15 @@ def _print_plan(plan: Plan, *, resume: bool, as_json: bool) -> None:
 
 
 def _print_step(
-    number: int, name: str, step: Step, *, word: str = "", values: dict[str, Any] | None = None
+    number: int,
+    name: str,
+    step: PipelineStep,
+    *,
+    word: str = "",
+    values: dict[str, Any] | None = None,
 ) -> None:
-    from kpfnb.pipelines.definition import FromParameter, FromStep
-    from kpfnb.runs.view import shown
+    from kpfnb.pipelines.spec import FromParameter, FromStep
+    from kpfnb.runs.formatting import format_value
 
     title = f": {step.title}" if step.title else ""
     print(f"{number}. {name}{title}" + (f" ({word})" if word else ""))
@@ -157,12 +163,12 @@ def _print_step(
         if isinstance(value, FromStep):
             text = f"{value.value} of {value.step}"
         elif isinstance(value, FromParameter):
-            text = shown(values[value.parameter]) if values else f"-p {value.parameter}"
+            text = format_value(values[value.parameter]) if values else f"-p {value.parameter}"
         else:
-            text = shown(value)
+            text = format_value(value)
         print(f"     {parameter} = {text}")
     conditions = {
-        "after": ", ".join(step.earlier()),
+        "after": ", ".join(step.preceding_steps()),
         "only if not empty": f"{step.when.value} of {step.when.step}" if step.when else "",
         "more attempts": f"{step.retries}, the first after {step.backoff_seconds:g} s"
         if step.retries
@@ -175,35 +181,35 @@ def _print_step(
 
 
 def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
-    from kpfnb import settings
+    from kpfnb.core import settings
     from kpfnb.pipelines import page
-    from kpfnb.runs import view as runview
+    from kpfnb.runs import formatting
 
     if as_json:
         print_json(ended.to_dict())
         return
-    record, word = ended.record, runview.word(ended.record)
+    record, word = ended.record, formatting.outcome_word(ended.record)
     if ended.nothing_to_do:
         for state in ended.states.values():
-            print(page.line(state))
-        moment = runview.view(record, settings.load().zone)["started"]
+            print(page.step_line(state))
+        moment = formatting.run_context(record, settings.load_settings().zone)["started"]
         print(f"nothing to do: run {record.id} of {moment} did all of it")
     else:
-        print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}")
-    for step, values in ended.results().items():
+        print(f"{formatting.OUTCOME_SIGNS[word]} {record.notebook} {word}: {record.reason}")
+    for step, values in ended.load_results().items():
         if page_of := values.get("page"):
             print(f"{step}: {page_of}")
     print(f"report: {ended.page}")
 
 
-def _tell(state: StepState) -> None:
+def _print_progress(state: StepState) -> None:
     from kpfnb.pipelines import page
 
     if state.is_settled or state.reason:
-        print(page.line(state), flush=True)
+        print(page.step_line(state), flush=True)
     elif sys.stderr.isatty():
-        print(f"{page.line(state)} …", file=sys.stderr, flush=True)
+        print(f"{page.step_line(state)} …", file=sys.stderr, flush=True)
 
 
-def _ignore(state: StepState) -> None:
+def _print_nothing(state: StepState) -> None:
     """With --json only the end is told."""

@@ -7,22 +7,22 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
-from kpfnb.cli.overview import Commands
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit
+from kpfnb.cli.commands import CommandGroup
 
-prepare = typer.Typer(
-    cls=Commands,
+prepare_app = typer.Typer(
+    cls=CommandGroup,
     help="Prepare raw frames for PypeIt: places, headers, trimmed setups.",
     no_args_is_help=True,
 )
-app.add_typer(prepare, name="prepare")
+app.add_typer(prepare_app, name="prepare")
 
 Spectrograph = Annotated[
     str, typer.Option("--spectrograph", "-s", help="Profile's name, or a profile file's path.")
 ]
 
 
-@prepare.command()
+@prepare_app.command()
 def frames(
     raw: Annotated[list[Path], typer.Argument(help="Folders of raw frames, at any depth.")],
     root: Annotated[Path, typer.Argument(help="The folder of the datasets.")],
@@ -38,9 +38,9 @@ def frames(
 
     Example: kpfnb prepare frames /data/incoming /data/adap -s keck_deimos --how move --dry-run
     """
-    from kpfnb.adap.preparing import reorganise
+    from kpfnb.adap.prepare import sort_frames
 
-    result = reorganise.run(
+    result = sort_frames.sort_frames(
         raw,
         root,
         spectrograph=spectrograph,
@@ -49,10 +49,10 @@ def frames(
         dry_run=dry_run,
         progress=not as_json,
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)
 
 
-@prepare.command()
+@prepare_app.command()
 def headers(
     fixes: Annotated[Path, typer.Argument(help="YAML list: files, each with its new values.")],
     folder: Annotated[
@@ -67,13 +67,13 @@ def headers(
 
     Example: kpfnb prepare headers fixes.yml --dry-run
     """
-    from kpfnb.adap.preparing import headerfixes
+    from kpfnb.adap.prepare import header_fixes
 
-    result = headerfixes.fix(fixes, folder=folder, dry_run=dry_run, progress=not as_json)
-    finish(result, as_json=as_json)
+    result = header_fixes.fix_headers(fixes, folder=folder, dry_run=dry_run, progress=not as_json)
+    print_and_exit(result, as_json=as_json)
 
 
-@prepare.command()
+@prepare_app.command()
 def trim(
     root: Annotated[Path, typer.Argument(help="The folder of the datasets.")],
     spectrograph: Spectrograph,
@@ -93,9 +93,9 @@ def trim(
 
     Example: kpfnb prepare trim /data/adap -s keck_deimos --custom config --exclude bad.txt
     """
-    from kpfnb.adap.preparing import trimmedsets
+    from kpfnb.adap.prepare import trim_many
 
-    result = trimmedsets.trim(
+    result = trim_many.trim_datasets(
         root,
         datasets or (),
         spectrograph=spectrograph,
@@ -104,4 +104,4 @@ def trim(
         dry_run=dry_run,
         progress=not as_json,
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)

@@ -6,37 +6,81 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish, print_json
-from kpfnb.cli.overview import Commands
-from kpfnb.errors import BadParameter
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.queue.tasks import TASK_MODULES
 
 if TYPE_CHECKING:
-    from kpfnb.workqueue.queue import Queue
-    from kpfnb.workqueue.records import Item, Priority
+    from kpfnb.queue.client import Queue
+    from kpfnb.queue.records import Priority, QueueItem
+
+
+# `kpfnb worker`: work on a queue.
+
+
+@app.command()
+def worker(
+    task: Annotated[
+        str, typer.Argument(help=f"What to do with each item: {', '.join(TASK_MODULES)}.")
+    ],
+    queue: Annotated[str, typer.Option(help="The queue; by default that of the task.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="So many workers side by side.")] = 1,
+    idle: Annotated[
+        float, typer.Option(min=0, help="Leave when there was no work for so long [s].")
+    ] = 60,
+    grace: Annotated[
+        float, typer.Option(min=0, help="On SIGTERM, finish within so long [s], or hand back.")
+    ] = 20,
+    sleep: Annotated[
+        float | None, typer.Option(min=0, help="Task test: how long each item takes [s].")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="Option of the task: name=value.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Work on a queue: claim its items one by one, do the task with each, report.
+
+    Example: kpfnb worker test --queue trial --count 2 --sleep 0.5 --idle 10
+    """
+    from kpfnb.cli.runs import parse_parameters
+    from kpfnb.core import logs
+    from kpfnb.queue import worker_pool
+
+    logs.log_to_console()
+    options: dict[str, Any] = parse_parameters(None, parameter)
+    if sleep is not None:
+        options["sleep"] = sleep
+    worked = worker_pool.run_worker_pool(
+        task, queue, options=options, count=count, idle_seconds=idle, grace_seconds=grace
+    )
+    print_and_exit(worked, as_json=as_json)
+
 
 queue_app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="Load, watch and mend work queues.\n\nExample: kpfnb queue status reduce",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
 app.add_typer(queue_app, name="queue")
 
-Name = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.")]
+QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.")]
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM...]", help="Items; - reads standard input.")
 ]
-File = Annotated[
+ItemsFile = Annotated[
     Path | None, typer.Option("-f", "--file", help="File with one item a line; # begins a comment.")
 ]
 Tab = Annotated[
     str, typer.Option(help="Of the sheet: WORKSHEET@COLUMN of the statuses; WorkQueue@B if empty.")
 ]
-Rank = Annotated[str, typer.Option("--priority", help="high, normal or low.")]
+PriorityOption = Annotated[str, typer.Option("--priority", help="high, normal or low.")]
 
 
 @queue_app.command("list")
@@ -45,9 +89,9 @@ def list_queues(as_json: Json = False) -> None:
 
     Example: kpfnb queue list
     """
-    from kpfnb.workqueue import queue
+    from kpfnb.queue import client
 
-    names = queue.queues()
+    names = client.list_queues()
     if as_json:
         print_json(names)
     else:
@@ -56,14 +100,14 @@ def list_queues(as_json: Json = False) -> None:
 
 @queue_app.command()
 def load(
-    name: Name,
+    name: QueueName,
     items: Items = None,
-    file: File = None,
+    file: ItemsFile = None,
     sheet: Annotated[
         bool, typer.Option("--sheet", help="The items of the sheet that have no status yet.")
     ] = False,
     tab: Tab = "",
-    priority: Rank = "normal",
+    priority: PriorityOption = "normal",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -71,9 +115,9 @@ def load(
 
     Example: kpfnb queue load reduce Q0123/G600/2024-01-15 Q0456/G600/2024-01-16
     """
-    rank = _priority(priority)
-    in_sheet = _blank_in_sheet(name, tab) if sheet or tab else None
-    wanted = wanted_items(items, file) if items or file or in_sheet is None else []
+    rank = _parse_priority(priority)
+    in_sheet = _unqueued_in_sheet(name, tab) if sheet or tab else None
+    wanted = collect_items(items, file) if items or file or in_sheet is None else []
     wanted += in_sheet or []
     with open_queue(name) as queue:
         loaded = queue.load(wanted, priority=rank, dry_run=dry_run)
@@ -85,7 +129,7 @@ def load(
 
 @queue_app.command()
 def status(
-    name: Name,
+    name: QueueName,
     watch: Annotated[float, typer.Option(min=0, help="Look again after [s], until Ctrl-C.")] = 0,
     require_done: Annotated[
         bool, typer.Option("--require-done", help="Exit with 3 while items are open or parked.")
@@ -96,19 +140,21 @@ def status(
 
     Example: kpfnb queue status reduce --watch 2
     """
-    from kpfnb.workqueue import status
+    from kpfnb.queue import status
 
     if watch and as_json:
-        raise BadParameter("--watch is for people, --json for programs", "give one of them")
+        raise InvalidParameterError(
+            "--watch is for people, --json for programs", "give one of them"
+        )
     with open_queue(name) as queue:
         if watch:
-            _watch(queue, watch)
-        finish(status.look(queue, require_done=require_done), as_json=as_json)
+            _watch_status(queue, watch)
+        print_and_exit(status.load_status(queue, require_done=require_done), as_json=as_json)
 
 
 @queue_app.command()
 def show(
-    name: Name,
+    name: QueueName,
     item: Annotated[str, typer.Argument(help="The item; without it, a line for each.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -127,61 +173,61 @@ def show(
         print("\n".join(f"{one.state:<9} {one.name}  {one.note}".rstrip() for one in found))
 
 
-def _all_items(queue: Queue) -> list[Item]:
-    from kpfnb.workqueue.records import State
+def _all_items(queue: Queue) -> list[QueueItem]:
+    from kpfnb.queue.records import QueueItemStatus
 
-    found = [item for state in State for item in queue.items(state)]
+    found = [item for state in QueueItemStatus for item in queue.items(state)]
     return sorted(found, key=lambda item: item.name)
 
 
 def open_queue(name: str) -> Queue:
     """The queue of that name."""
-    from kpfnb.workqueue.queue import Queue
+    from kpfnb.queue.client import Queue
 
     return Queue(name)
 
 
-def _blank_in_sheet(name: str, tab: str) -> list[str]:
-    from kpfnb import sheets
+def _unqueued_in_sheet(name: str, tab: str) -> list[str]:
+    from kpfnb.storage import sheets
 
-    book = sheets.open()
-    return sheets.blank_items(book, sheets.StatusTab.of_queue(name, tab or book.tab))
+    book = sheets.open_workbook()
+    return sheets.unqueued_items(book, sheets.StatusTab.for_queue(name, tab or book.tab))
 
 
-def wanted_items(items: list[str] | None, file: Path | None) -> list[str]:
+def collect_items(items: list[str] | None, file: Path | None) -> list[str]:
     """The items that arguments, standard input and a file name; at least one must."""
-    from kpfnb.workqueue import itemlist
+    from kpfnb.queue import records
 
     if not items and not file:
-        raise BadParameter(
+        raise InvalidParameterError(
             "no item is named", "give items, - for standard input, -f FILE or --sheet"
         )
-    return itemlist.read(items or (), file)
+    return records.read_items(items or (), file)
 
 
-def _priority(text: str) -> Priority:
-    from kpfnb.workqueue.records import Priority
+def _parse_priority(text: str) -> Priority:
+    from kpfnb.queue.records import Priority
 
     if text not in list(Priority):
-        raise BadParameter(f"--priority {text}: no such priority", ", ".join(Priority))
+        raise InvalidParameterError(f"--priority {text}: no such priority", ", ".join(Priority))
     return Priority(text)
 
 
-def _watch(queue: Queue, seconds: float) -> None:
+def _watch_status(queue: Queue, seconds: float) -> None:
     """Show how it stands again and again, in place."""
     from rich.live import Live
     from rich.text import Text
 
-    from kpfnb.workqueue import status
+    from kpfnb.queue import status
 
     with suppress(KeyboardInterrupt), Live(auto_refresh=False) as screen:
         while True:
-            screen.update(Text(str(status.look(queue))), refresh=True)
+            screen.update(Text(str(status.load_status(queue))), refresh=True)
             time.sleep(seconds)
 
 
-def _print_item(item: Item) -> None:
-    from kpfnb.workqueue.records import stamp
+def _print_item(item: QueueItem) -> None:
+    from kpfnb.queue.records import to_iso
 
     print(f"{item.name}: {item.state}")
     told = {
@@ -189,9 +235,9 @@ def _print_item(item: Item) -> None:
         "attempts": item.attempts,
         "worker": item.worker,
         "note": item.note,
-        "loaded": stamp(item.loaded),
-        "since": stamp(item.since),
-        "lease or rest until": stamp(item.until),
+        "loaded": to_iso(item.loaded),
+        "since": to_iso(item.since),
+        "lease or rest until": to_iso(item.until),
         "seconds": item.seconds,
         "result": json.dumps(item.result, ensure_ascii=False) if item.result else "",
         "error": item.error,

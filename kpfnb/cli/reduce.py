@@ -7,8 +7,95 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish
-from kpfnb.errors import BadParameter
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.core.errors import InvalidParameterError
+
+# `kpfnb scorecard`: how good reductions are.
+
+scorecard_app = typer.Typer(
+    cls=CommandGroup,
+    help="How good reductions are: frame by frame, slit by slit.",
+    no_args_is_help=True,
+)
+app.add_typer(scorecard_app, name="scorecard")
+
+ReductionFolders = Annotated[
+    list[Path],
+    typer.Argument(help="Reductions (complete/reduce), datasets, or folders of datasets."),
+]
+LimitsFile = Annotated[str, typer.Option("--limits", help="YAML file of limits, and exceptions.")]
+
+
+@scorecard_app.callback()
+def _scorecard_group() -> None:
+    """How good reductions are: frame by frame, slit by slit."""
+
+
+@scorecard_app.command()
+def score(
+    folders: ReductionFolders,
+    limits: LimitsFile = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write scorecard.csv and bad_slits.csv beside each reduction.
+
+    Example: kpfnb scorecard score work/datasets --limits limits.yml
+    """
+    from kpfnb.adap.score import run
+
+    result = run.score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
+    print_and_exit(result, as_json=as_json)
+
+
+@scorecard_app.command()
+def page(
+    folders: ReductionFolders,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The page; one file with all that is in it.")
+    ] = Path("scorecard.html"),
+    limits: LimitsFile = "",
+    as_json: Json = False,
+) -> None:
+    """Score reductions, and write a page: tables, histograms, worst slits, trend.
+
+    Example: kpfnb scorecard page work/datasets -o scorecard.html
+    """
+    from kpfnb.adap.score import run
+
+    scores = run.score_reductions(folders, limits=limits, progress=not as_json)
+    made = scores.write_page(output)
+    if not as_json:
+        print(f"page: {made}")
+    print_and_exit(scores, as_json=as_json)
+
+
+@scorecard_app.command()
+def publish(
+    folders: ReductionFolders,
+    latest_days: Annotated[
+        int, typer.Option(min=0, help="Days that a row of `latest` may be older than the new ones.")
+    ] = 5,
+    limits: LimitsFile = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Score reductions, and write them into the sheet: the setting sheet, or work/workbook.
+
+    Example: kpfnb scorecard publish work/datasets --dry-run
+    """
+
+    from kpfnb.adap.score import run, sheet
+
+    scores = run.score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
+    told = sheet.update_sheet(scores.cards, latest_days=latest_days, dry_run=dry_run)
+    if as_json:
+        print_json({**scores.to_dict(), "sheet": told.to_dict()})
+    else:
+        print(scores, told, sep="\n\n")
+    raise typer.Exit(scores.outcome.exit_code)
+
 
 Config = Annotated[str, typer.Option(help="File with PypeIt parameters, or the lines themselves.")]
 SilenceMinutes = Annotated[
@@ -36,9 +123,9 @@ def run_pypeit(
 
     Example: kpfnb run-pypeit /data/adap --workers 4
     """
-    from kpfnb.adap.reducing import pypeitfiles
+    from kpfnb.adap.reduce import pypeit_files
 
-    result = pypeitfiles.run(
+    result = pypeit_files.run_pypeit_files(
         root,
         workers=workers,
         silence_minutes=silence_minutes,
@@ -47,7 +134,7 @@ def run_pypeit(
         dry_run=dry_run,
         progress=not as_json,
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)
 
 
 @app.command()
@@ -87,16 +174,16 @@ def reduce(
 
     Example: kpfnb reduce /data/night1/raw --spectrograph shane_kast_blue
     """
-    from kpfnb.adap import dataset
-    from kpfnb.adap.reducing import chain, reduction
+    from kpfnb.adap.products import dataset
+    from kpfnb.adap.reduce import dataset_pipeline, run
 
-    if dataset.names_of([raw]) and not Path(raw).exists():
+    if dataset.select_dataset_names([raw]) and not Path(raw).exists():
         if output or setup != "all" or config:
-            raise BadParameter(
+            raise InvalidParameterError(
                 "output, setup and config are for folders",
                 "a dataset's own parameters are in a file of the folder that custom names",
             )
-        wanted = chain.order(
+        wanted = dataset_pipeline.make_config(
             spectrograph or "keck_deimos",
             custom=custom,
             exclude=exclude,
@@ -105,9 +192,9 @@ def reduce(
             timeout_minutes=timeout_minutes,
             force=force,
         )
-        made = chain.run(raw, wanted, dry_run=dry_run, progress=not as_json)
-        finish(made, as_json=as_json)
-    result = reduction.run(
+        made = dataset_pipeline.process_dataset(raw, wanted, dry_run=dry_run, progress=not as_json)
+        print_and_exit(made, as_json=as_json)
+    result = run.reduce_folder(
         raw,
         output,
         spectrograph=spectrograph,
@@ -119,4 +206,55 @@ def reduce(
         dry_run=dry_run,
         progress=not as_json,
     )
-    finish(result, as_json=as_json)
+    print_and_exit(result, as_json=as_json)
+
+
+# `kpfnb coadd`: spectra and images of reduced datasets.
+
+
+@app.command()
+def coadd(
+    item: Annotated[
+        str, typer.Argument(help="mask/config or mask/config/date, or the path of its folder.")
+    ],
+    root: Annotated[
+        str, typer.Option(help="Folder of the datasets; by default that in the work directory.")
+    ] = "",
+    only: Annotated[str, typer.Option(help="1d: spectra only; 2d: images only.")] = "",
+    output: Annotated[
+        str, typer.Option(help="Folder of the coadds; by default the configuration or the date.")
+    ] = "",
+    flux: Annotated[
+        str, typer.Option(help="Sensitivity function from: auto, archive, standard or none.")
+    ] = "auto",
+    config: Config = "",
+    custom: Annotated[
+        str, typer.Option(help="Folder of files named mask_config[_date].collate1d, .coadd2d.")
+    ] = "",
+    silence_minutes: SilenceMinutes = 30,
+    timeout_minutes: TimeoutMinutes = 0,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Calibrate and coadd the spectra of each object, and stack the images of each target.
+
+    Example: kpfnb coadd 041615B1/1200G_8800_OG550 --root /data/adap --dry-run
+    """
+    from kpfnb.adap.coadd import run
+
+    result = run.coadd_item(
+        item,
+        root,
+        kinds=(only,) if only else ("1d", "2d"),
+        output=output,
+        flux=flux,
+        config=config,
+        custom=custom,
+        silence_minutes=silence_minutes,
+        timeout_minutes=timeout_minutes,
+        force=force,
+        dry_run=dry_run,
+        progress=not as_json,
+    )
+    print_and_exit(result, as_json=as_json)

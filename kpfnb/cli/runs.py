@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish, print_json
-from kpfnb.cli.overview import Commands
-from kpfnb.errors import BadParameter
-from kpfnb.outcomes import Outcome
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import Outcome
 
 if TYPE_CHECKING:
-    from kpfnb.runs import Record
+    from kpfnb.runs import RunRecord
 
 LOG_LINES = 15
-SHOWN = 20
+DEFAULT_LIMIT = 20
 
 runs_app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="List runs, newest first, or show one of them.\n\nExample: kpfnb runs --outcome failed",
     rich_markup_mode=None,
 )
 app.add_typer(runs_app, name="runs")
 
-Notebook = Annotated[str, typer.Option("--notebook", help="Only runs of that notebook.")]
-Ended = Annotated[Outcome | None, typer.Option("--outcome", help="Only runs that ended so.")]
+NotebookFilter = Annotated[str, typer.Option("--notebook", help="Only runs of that notebook.")]
+OutcomeFilter = Annotated[
+    Outcome | None, typer.Option("--outcome", help="Only runs that ended so.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 
 Parameters = Annotated[
@@ -53,46 +55,50 @@ def run(
 
     Example: kpfnb run progress -p start=20240101 -p end=20240131
     """
-    from kpfnb import log, notebooks
+    from kpfnb.core import logs
+    from kpfnb.notebook import runner
 
-    log.console()
+    logs.log_to_console()
     is_told = sys.stderr.isatty() and not as_json
-    record = notebooks.run(
+    record = runner.run_notebook(
         name,
-        given_parameters(file, parameter),
+        parse_parameters(file, parameter),
         dry_run=dry_run,
         timeout_seconds=timeout,
-        echo=_progress if is_told else None,
+        echo=_print_progress if is_told else None,
     )
     if is_told:
         # The line is free again
-        _progress("")
-    _print(record, as_json=as_json)
+        _print_progress("")
+    _print_run(record, as_json=as_json)
     raise typer.Exit((record.outcome or Outcome.CRASHED).exit_code)
 
 
 @runs_app.callback(invoke_without_command=True)
 def list_runs(
     context: typer.Context,
-    notebook: Notebook = "",
-    outcome: Ended = None,
-    limit: Limit = SHOWN,
+    notebook: NotebookFilter = "",
+    outcome: OutcomeFilter = None,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
     if context.invoked_subcommand is None:
-        _list(notebook, outcome, limit, as_json)
+        _print_runs(notebook, outcome, limit, as_json)
 
 
 @runs_app.command("list")
 def list_command(
-    notebook: Notebook = "", outcome: Ended = None, limit: Limit = SHOWN, as_json: Json = False
+    notebook: NotebookFilter = "",
+    outcome: OutcomeFilter = None,
+    limit: Limit = DEFAULT_LIMIT,
+    as_json: Json = False,
 ) -> None:
     """List runs, newest first.
 
     Example: kpfnb runs list --notebook progress --limit 5
     """
-    _list(notebook, outcome, limit, as_json)
+    _print_runs(notebook, outcome, limit, as_json)
 
 
 @runs_app.command("show")
@@ -106,8 +112,8 @@ def show(
     """
     from kpfnb import runs
 
-    record = runs.find(identity)
-    _print(record, as_json=as_json)
+    record = runs.find_run(identity)
+    _print_run(record, as_json=as_json)
     if not as_json:
         _print_details(record)
 
@@ -125,10 +131,13 @@ def prune(
 
     Example: kpfnb runs prune --keep 90d --dry-run
     """
-    from kpfnb.pipelines import journal
-    from kpfnb.runs import pruning
+    from kpfnb.pipelines import run_record
+    from kpfnb.runs import retention
 
-    finish(pruning.prune(keep, references=journal.referenced, dry_run=dry_run), as_json=as_json)
+    print_and_exit(
+        retention.prune_runs(keep, references=run_record.referenced_runs, dry_run=dry_run),
+        as_json=as_json,
+    )
 
 
 @runs_app.command("site")
@@ -139,97 +148,103 @@ def site() -> None:
 
     Example: kpfnb runs site
     """
-    from kpfnb import settings
-    from kpfnb.adap import datasetspage
+    from kpfnb.adap.pages import dataset_list
+    from kpfnb.core import settings
     from kpfnb.kpf.verdict import pages
-    from kpfnb.runs import index
+    from kpfnb.runs import site as index
 
-    here = settings.load()
-    pages.write_calendar(here)
-    datasetspage.write()
-    behind = index.mend(here.runs_dir)
+    here = settings.load_settings()
+    pages.write_calendar_page(here)
+    dataset_list.write_dataset_pages()
+    behind = index.rebuild_stale(here.runs_dir)
     print(f"{here.runs_dir / 'index.html'}: {len(behind)} days were behind")
 
 
-def given_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
+def parse_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
     """The parameters in files and in name=value pairs; a later one wins."""
-    from kpfnb import notebooks
+    from kpfnb.notebook import runner
 
     given: dict[str, Any] = {}
     for file in files or []:
-        given |= notebooks.load_parameters(file)
-    return given | dict(_pair(text) for text in pairs or [])
+        given |= runner.load_parameter_file(file)
+    return given | dict(_parse_pair(text) for text in pairs or [])
 
 
-def _list(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> None:
-    from kpfnb import runs, settings
+def _print_runs(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> None:
+    from kpfnb import runs
+    from kpfnb.core import settings
 
-    records = runs.listing(
-        settings.load().runs_dir, notebook=notebook, outcome=outcome, limit=limit
+    records = runs.list_runs(
+        settings.load_settings().runs_dir, notebook=notebook, outcome=outcome, limit=limit
     )
     if as_json:
-        print_json([_values(one) for one in records])
+        print_json([_run_values(one) for one in records])
         return
     if not records:
         print("No such run.")
     for record in records:
-        print(_line(record))
+        print(_format_run(record))
 
 
-def _line(record: Record) -> str:
-    from kpfnb import settings
-    from kpfnb.runs import view as runview
+def _format_run(record: RunRecord) -> str:
+    from kpfnb.core import settings
+    from kpfnb.runs import formatting
 
-    seen = runview.view(record, settings.load().zone)
+    seen = formatting.run_context(record, settings.load_settings().zone)
     columns = f"{seen['sign']} {seen['word']:<9}  {record.id}  {seen['started']}"
     return f"{columns}  {seen['duration']:>12}  {record.notebook}: {record.reason}".rstrip(": ")
 
 
-def _print(record: Record, *, as_json: bool) -> None:
-    from kpfnb.runs import view as runview
+def _print_run(record: RunRecord, *, as_json: bool) -> None:
+    from kpfnb.runs import formatting
 
     if as_json:
-        print_json(_values(record))
+        print_json(_run_values(record))
         return
-    word = runview.word(record)
-    print(f"{runview.SIGNS[word]} {record.notebook} {word}: {record.reason}".rstrip(": "))
-    if message := runview.untold(record):
+    word = formatting.outcome_word(record)
+    print(
+        f"{formatting.OUTCOME_SIGNS[word]} {record.notebook} {word}: {record.reason}".rstrip(": ")
+    )
+    if message := formatting.remaining_error_text(record):
         print(message)
     for name, value in record.figures.items():
-        print(f"  {name}: {runview.shown(value)}")
-    if report := _file(record, "report.html"):
+        print(f"  {name}: {formatting.format_value(value)}")
+    if report := _run_file(record, "report.html"):
         print(f"report: {report}")
 
 
-def _print_details(record: Record) -> None:
-    from kpfnb.runs import view as runview
+def _print_details(record: RunRecord) -> None:
+    from kpfnb.runs import formatting
 
-    print(f"took: {runview.duration(record.seconds)}, from {record.started} (UTC)")
+    print(f"took: {formatting.format_run_duration(record.seconds)}, from {record.started} (UTC)")
     for name, value in record.parameters.items():
-        print(f"  {name} = {runview.shown(value)}")
+        print(f"  {name} = {formatting.format_value(value)}")
     print(f"directory: {record.directory}")
-    if file := _file(record, "log.txt"):
+    if file := _run_file(record, "log.txt"):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         print(f"log, the last {min(LOG_LINES, len(lines))} of {len(lines)} lines:")
         print("\n".join(f"  {line}" for line in lines[-LOG_LINES:]))
 
 
-def _values(record: Record) -> dict[str, Any]:
-    places = {"directory": str(record.directory), "report": str(_file(record, "report.html") or "")}
+def _run_values(record: RunRecord) -> dict[str, Any]:
+    places = {
+        "directory": str(record.directory),
+        "report": str(_run_file(record, "report.html") or ""),
+    }
     return {**record.to_dict(), **places}
 
 
-def _file(record: Record, name: str) -> Path | None:
+def _run_file(record: RunRecord, name: str) -> Path | None:
     file = record.directory / name
     return file if record.id and file.exists() else None
 
 
-def _progress(text: str) -> None:
+def _print_progress(text: str) -> None:
     print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise BadParameter(f"-p {text!r} is not a parameter", "write it as -p name=value")
+        raise InvalidParameterError(f"-p {text!r} is not a parameter", "write it as -p name=value")
     return name.strip(), value

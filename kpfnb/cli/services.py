@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli import Json, app, print_json
-from kpfnb.cli.overview import Commands
-from kpfnb.services import MODULES, Service, manager
+from kpfnb.cli.app import Json, app, print_json
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.compute.services import SERVICE_NAMES, ServiceStatus, get_service
 
 services_app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="Start, stop and look at the services of this work directory.\n\n"
     "Example: kpfnb services status",
     rich_markup_mode=None,
@@ -19,7 +19,7 @@ services_app = typer.Typer(
 )
 app.add_typer(services_app, name="services")
 
-Names = Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(MODULES)}.")]
+Names = Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(SERVICE_NAMES)}.")]
 
 
 @services_app.command()
@@ -28,7 +28,9 @@ def start(names: Names = None, as_json: Json = False) -> None:
 
     Example: kpfnb services start valkey
     """
-    _print([manager(name).start() for name in names or MODULES], as_json=as_json)
+    _print_services(
+        [get_service(name).start_server() for name in names or SERVICE_NAMES], as_json=as_json
+    )
 
 
 @services_app.command()
@@ -37,7 +39,9 @@ def stop(names: Names = None, as_json: Json = False) -> None:
 
     Example: kpfnb services stop
     """
-    _print([manager(name).stop() for name in names or MODULES], as_json=as_json)
+    _print_services(
+        [get_service(name).stop_server() for name in names or SERVICE_NAMES], as_json=as_json
+    )
 
 
 @services_app.command()
@@ -46,10 +50,12 @@ def status(names: Names = None, as_json: Json = False) -> None:
 
     Example: kpfnb services status --json
     """
-    _print([manager(name).status() for name in names or MODULES], as_json=as_json)
+    _print_services(
+        [get_service(name).server_status() for name in names or SERVICE_NAMES], as_json=as_json
+    )
 
 
-def _print(services: list[Service], *, as_json: bool) -> None:
+def _print_services(services: list[ServiceStatus], *, as_json: bool) -> None:
     if as_json:
         print_json([one.to_dict() for one in services])
         return

@@ -8,21 +8,76 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from kpfnb.cli import DryRun, Json, app, finish, print_json
-from kpfnb.cli.overview import Commands
+from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.commands import CommandGroup
 
 if TYPE_CHECKING:
-    from kpfnb.kpf.tsdb.upkeep import Check, Status
+    from kpfnb.kpf.tsdb.maintenance import DatabaseCheckResult, DatabaseStatus
 
-tsdb = typer.Typer(
-    cls=Commands,
+
+# `kpfnb timeseries`: the pages of the time series.
+
+
+@app.command()
+def timeseries(
+    interval: Annotated[
+        str, typer.Option(help="day, month, year, decade or all; all with --start: a free range.")
+    ] = "day",
+    start: Annotated[
+        str, typer.Option(help="Night as YYYYMMDD (UT); if none, that of the newest data.")
+    ] = "",
+    end: Annotated[str, typer.Option(help="Last night; if none, only the period of START.")] = "",
+    panel: Annotated[
+        list[str] | None, typer.Option(help="Only this panel, or this group; may be repeated.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Draw also where nothing has changed since.")
+    ] = False,
+    list_panels: Annotated[
+        bool, typer.Option("--list", help="List the panels, and draw nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw the standard panels of the time series, and their pages.
+
+    Example: kpfnb timeseries --interval month --start 20240101 --end 20240630
+    """
+    from kpfnb.core.errors import InvalidParameterError
+    from kpfnb.kpf.timeseries.period import PeriodInterval
+
+    if list_panels:
+        _list_panels(panel or [], as_json=as_json)
+        return
+    if interval not in list(PeriodInterval):
+        raise InvalidParameterError(f"interval {interval!r}", f"known: {', '.join(PeriodInterval)}")
+    from kpfnb.kpf.timeseries import render
+
+    done = render.render_interval(interval, start, end, panels=panel or (), force=force)
+    print_and_exit(done, as_json=as_json)
+
+
+def _list_panels(names: list[str], *, as_json: bool) -> None:
+    from kpfnb.kpf.tsdb.plots import panel as definitions
+
+    panels = definitions.choose_panels(names)
+    if as_json:
+        rows = [one.model_dump(include={"name", "group", "title"}) for one in panels.values()]
+        print_json(rows)
+        return
+    for one in panels.values():
+        print(f"{one.group:<11} {one.name:<28} {one.title}")
+    print(f"{len(panels)} panels")
+
+
+tsdb_app = typer.Typer(
+    cls=CommandGroup,
     help="The time-series database: keywords of every observation.",
     no_args_is_help=True,
 )
-app.add_typer(tsdb, name="tsdb")
+app.add_typer(tsdb_app, name="tsdb")
 
 
-@tsdb.callback()
+@tsdb_app.callback()
 def _group() -> None:
     """The time-series database: keywords of every observation."""
 
@@ -45,10 +100,10 @@ def ingest(
     """
     from kpfnb.kpf.tsdb import ingest as work
 
-    finish(work.nights(start, end, force=force), as_json=as_json)
+    print_and_exit(work.ingest_nights(start, end, force=force), as_json=as_json)
 
 
-@tsdb.command()
+@tsdb_app.command()
 def keywords(
     pattern: Annotated[
         str, typer.Argument(help="Regular expression for name, unit or description.")
@@ -61,8 +116,8 @@ def keywords(
     """
     from kpfnb.kpf.tsdb import catalogue, database
 
-    with database.reading() as connection:
-        found = catalogue.search(connection, pattern)
+    with database.read_transaction() as connection:
+        found = catalogue.search_keywords(connection, pattern)
     if as_json:
         print_json([entry.to_dict() for entry in found])
         return
@@ -77,15 +132,15 @@ def keywords(
     print(f"{len(levels)} keywords")
 
 
-@tsdb.command()
+@tsdb_app.command()
 def problems(as_json: Json = False) -> None:
     """Show what is wrong with files: those refused, and what was odd in those taken.
 
     Example: kpfnb tsdb problems
     """
-    from kpfnb.kpf.tsdb import upkeep
+    from kpfnb.kpf.tsdb import maintenance
 
-    rows = upkeep.problems().to_dict("records")
+    rows = maintenance.summarize_problems().to_dict("records")
     if as_json:
         print_json(rows)
         return
@@ -96,18 +151,18 @@ def problems(as_json: Json = False) -> None:
     print(f"{sum(row['files'] for row in rows)} problems")
 
 
-@tsdb.command()
+@tsdb_app.command()
 def status(as_json: Json = False) -> None:
     """Show how the database stands: rows, nights, last change, problems, size.
 
     Example: kpfnb tsdb status
     """
-    from kpfnb.kpf.tsdb import upkeep
+    from kpfnb.kpf.tsdb import maintenance
 
-    _show(upkeep.status(), as_json=as_json)
+    _print_and_exit(maintenance.read_status(), as_json=as_json)
 
 
-@tsdb.command()
+@tsdb_app.command()
 def check(
     start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT); all if none.")] = "",
     end: Annotated[str, typer.Argument(help="Last night.")] = "",
@@ -117,12 +172,12 @@ def check(
 
     Example: kpfnb tsdb check 20240101 20240131
     """
-    from kpfnb.kpf.tsdb import upkeep
+    from kpfnb.kpf.tsdb import maintenance
 
-    _show(upkeep.check(start, end or start), as_json=as_json)
+    _print_and_exit(maintenance.check_database(start, end or start), as_json=as_json)
 
 
-@tsdb.command()
+@tsdb_app.command()
 def delete(
     start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
     end: Annotated[str, typer.Argument(help="Last night.")] = "",
@@ -133,16 +188,16 @@ def delete(
 
     Example: kpfnb tsdb delete 20240101 20240131 --dry-run
     """
-    from kpfnb.kpf.tsdb import upkeep
+    from kpfnb.kpf.tsdb import maintenance
 
-    nights = upkeep.delete_nights(start, end, dry_run=dry_run)
+    nights = maintenance.delete_nights(start, end, dry_run=dry_run)
     if as_json:
         print_json({"nights": nights, "dry_run": dry_run})
     else:
         print(f"{len(nights)} nights {'would be ' if dry_run else ''}deleted", *nights)
 
 
-@tsdb.command()
+@tsdb_app.command()
 def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
     """Write the whole database into one file; others may go on writing.
 
@@ -150,10 +205,10 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None
     """
     from kpfnb.kpf.tsdb import backup as backups
 
-    print(backups.back_up(file))
+    print(backups.write_backup(file))
 
 
-@tsdb.command()
+@tsdb_app.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="File that `backup` wrote.")],
     replace: Annotated[
@@ -166,11 +221,11 @@ def restore(
     """
     from kpfnb.kpf.tsdb import backup as backups
 
-    backups.restore(file, replace=replace)
+    backups.restore_backup(file, replace=replace)
     print(f"restored from {file}")
 
 
-@tsdb.command("add-reader")
+@tsdb_app.command("add-reader")
 def add_reader(name: Annotated[str, typer.Argument(help="Name of the role.")]) -> None:
     """Make a PostgreSQL role that may read all and change nothing, or change its password.
 
@@ -187,7 +242,7 @@ def add_reader(name: Annotated[str, typer.Argument(help="Name of the role.")]) -
     print(f"{name} may read")
 
 
-def _show(found: Status | Check, *, as_json: bool) -> NoReturn:
+def _print_and_exit(found: DatabaseStatus | DatabaseCheckResult, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json(found.to_dict())
     else:

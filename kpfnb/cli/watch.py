@@ -6,16 +6,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kpfnb.cli import Json, app, finish, print_json
-from kpfnb.cli.overview import Commands
-from kpfnb.outcomes import combine
+from kpfnb.cli.app import Json, app, print_and_exit, print_json
+from kpfnb.cli.commands import CommandGroup
+from kpfnb.core.result import merge_outcomes
 
-watch = typer.Typer(
-    cls=Commands,
+watch_app = typer.Typer(
+    cls=CommandGroup,
     help="Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops.",
     no_args_is_help=True,
 )
-app.add_typer(watch, name="watch")
+app.add_typer(watch_app, name="watch")
 
 Ncpus = Annotated[int | None, typer.Option(help="Files at once; the setting workers if not given.")]
 Nice = Annotated[int, typer.Option(help="Niceness to add to what is started, 0 to 19.")]
@@ -32,12 +32,12 @@ Polling = Annotated[
 Once = Annotated[bool, typer.Option("--once", help="Handle what is there, and leave (for cron).")]
 
 
-@watch.callback()
+@watch_app.callback()
 def _group() -> None:
     """Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops."""
 
 
-@watch.command()
+@watch_app.command()
 def process(
     ncpus: Ncpus = None,
     nice: Nice = 0,
@@ -50,10 +50,10 @@ def process(
 
     Example: kpfnb watch process --ncpus 50 --since 20240101
     """
-    _run("process", ncpus, nice, since, polling, once, as_json)
+    _run_watcher("process", ncpus, nice, since, polling, once, as_json)
 
 
-@watch.command()
+@watch_app.command()
 def quicklook(
     l0: Annotated[bool, typer.Option("--l0", help="Raw files; without any level: all.")] = False,
     d2: Annotated[bool, typer.Option("--2d", help="2D files.")] = False,
@@ -77,16 +77,16 @@ def quicklook(
 
     Example: kpfnb watch quicklook --only-recent --ncpus 20
     """
-    from kpfnb.cli.quicklook import NICE_OLD, choice
+    from kpfnb.cli.night import NICENESS_OLD_FILES, parse_levels_and_age
 
-    levels, age = choice(
+    levels, age = parse_levels_and_age(
         {"L0": l0, "2D": d2, "L1": l1, "L2": l2, "master": master}, only_recent, not_recent
     )
-    nice = nice or (NICE_OLD if not_recent else 0)
-    _run("quicklook", ncpus, nice, since, polling, once, as_json, levels=levels, age=age)
+    nice = nice or (NICENESS_OLD_FILES if not_recent else 0)
+    _run_watcher("quicklook", ncpus, nice, since, polling, once, as_json, levels=levels, age=age)
 
 
-@watch.command()
+@watch_app.command()
 def timeseries(once: Once = False, as_json: Json = False) -> None:
     """Keep the plots of the time-series database up to date, each interval on its own clock.
 
@@ -95,22 +95,22 @@ def timeseries(once: Once = False, as_json: Json = False) -> None:
     import signal
     import threading
 
-    from kpfnb.kpf.timeseries import keeping
+    from kpfnb.kpf.timeseries import scheduler
 
     if once:
-        made = keeping.run_once()
+        made = scheduler.update_due_pages()
         if as_json:
             print_json([one.to_dict() for one in made])
         else:
             print(*made, sep="\n")
-        raise typer.Exit(combine(one.outcome for one in made).exit_code)
+        raise typer.Exit(merge_outcomes(one.outcome for one in made).exit_code)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    keeping.serve(stop)
+    scheduler.serve_pages(stop)
 
 
-@watch.command()
+@watch_app.command()
 def ingest(
     nice: Nice = 0,
     since: Since = "",
@@ -122,10 +122,10 @@ def ingest(
 
     Example: kpfnb watch ingest
     """
-    _run("ingest", None, nice, since, polling, once, as_json)
+    _run_watcher("ingest", None, nice, since, polling, once, as_json)
 
 
-@watch.command()
+@watch_app.command()
 def status(
     name: Annotated[
         str, typer.Argument(help="A watcher; all if not given.", show_default=False)
@@ -140,12 +140,12 @@ def status(
 
     Example: kpfnb watch status --expected process
     """
-    from kpfnb.watching import overview
+    from kpfnb.kpf.watch import overview
 
-    finish(overview.look(name, expected=expected or ()), as_json=as_json)
+    print_and_exit(overview.load_overview(name, expected=expected or ()), as_json=as_json)
 
 
-def _run(
+def _run_watcher(
     name: str,
     ncpus: int | None,
     nice: int,
@@ -155,11 +155,11 @@ def _run(
     as_json: bool,
     **wish: Any,
 ) -> NoReturn:
-    from kpfnb import settings
-    from kpfnb.kpf import watchers
-    from kpfnb.watching.overview import Overview
+    from kpfnb.core import settings
+    from kpfnb.kpf.watch import registry
+    from kpfnb.kpf.watch.overview import WatcherOverview
 
-    ended = watchers.run(
+    ended = registry.run_watcher(
         name, ncpus=ncpus, nice=nice, since=since, polling=polling, once=once, **wish
     )
-    finish(Overview((ended,), zone=settings.load().zone), as_json=as_json)
+    print_and_exit(WatcherOverview((ended,), zone=settings.load_settings().zone), as_json=as_json)

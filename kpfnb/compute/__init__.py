@@ -12,20 +12,20 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kpfnb import live, settings
-from kpfnb.compute import clusters, here, worker
-from kpfnb.compute.clusters import shared as cluster
-from kpfnb.compute.items import ItemOutcome, Outcomes
-from kpfnb.compute.ledger import Ledger
-from kpfnb.compute.limits import Limits
-from kpfnb.errors import BadParameter
+from kpfnb.compute import batches, clusters, item_map
+from kpfnb.compute.clusters import shared_cluster as cluster
+from kpfnb.compute.item_tracker import ItemOutcome, ItemTracker, MapResult
+from kpfnb.compute.resources import ItemLimits
+from kpfnb.core import progress as live
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidParameterError
 
-__all__ = ["ItemOutcome", "Outcomes", "cluster", "run"]
+__all__ = ["ItemOutcome", "MapResult", "shared_cluster", "map_items"]
 
 logger = logging.getLogger(__name__)
 
 
-def run(
+def map_items(
     function: Callable[[Any], Any],
     items: Iterable[Any],
     *,
@@ -39,7 +39,7 @@ def run(
     isolate: bool | None = None,
     title: str = "",
     progress: bool = True,
-) -> Outcomes:
+) -> MapResult:
     """Call `function(item)` for every item; what fails is in the outcomes, never raised.
 
     Earlier items are started first. An item may be begun more than once (its worker may die), so
@@ -63,65 +63,69 @@ def run(
 
     Raises
     ------
-    BadParameter : a limit is impossible
-    ServiceUnavailable : the cluster of the settings can't be reached
+    InvalidParameterError : a limit is impossible
+    ServiceUnavailableError : the cluster of the settings can't be reached
     """
-    limits = Limits(
+    limits = ItemLimits(
         workers=workers,
         timeout_seconds=timeout_seconds,
         memory_bytes=memory_bytes,
         nice=nice,
         max_load=max_load,
     )
-    stay = _must_stay(limits, isolate)
-    ledger = Ledger(items, key, retries)
+    stay = _must_run_in_process(limits, isolate)
+    ledger = ItemTracker(items, key, retries)
     title = title or getattr(function, "__name__", "items")
     interrupted = False
-    with live.progress(len(ledger), title, shown=progress) as bar:
+    with live.show_progress(len(ledger), title, shown=progress) as bar:
         try:
-            if stay or not (isolate or limits.need_processes):
-                here.work(function, ledger, limits, bar, leave=_when(stay, limits))
-            if ledger.left:
-                _spread(function, ledger, limits, bar)
+            if stay or not (isolate or limits.needs_processes):
+                item_map.run_in_process(
+                    function, ledger, limits, bar, leave=_when_to_distribute(stay, limits)
+                )
+            if ledger.remaining:
+                _distribute(function, ledger, limits, bar)
         except KeyboardInterrupt:
             interrupted = True
             ledger.stop()
         bar.update(done=ledger.done, failed=ledger.failed, note="")
-    outcomes = ledger.outcomes(interrupted=interrupted)
+    outcomes = ledger.result(interrupted=interrupted)
     if interrupted:
         logger.warning("%s %s", title, str(outcomes).splitlines()[0])
     return outcomes
 
 
-def _must_stay(limits: Limits, isolate: bool | None) -> bool:
+def _must_run_in_process(limits: ItemLimits, isolate: bool | None) -> bool:
     """True where the work has to be done in this process."""
-    if isolate is False and limits.need_processes:
-        raise BadParameter(
+    if isolate is False and limits.needs_processes:
+        raise InvalidParameterError(
             "timeout_seconds, memory_bytes and nice need isolate=True or None",
             "a limit on an item needs a process that can be stopped",
         )
     # An item on a worker does not spread again: the workers are as many as they should be
-    return isolate is False or worker.is_worker()
+    return isolate is False or batches.is_worker_process()
 
 
-def _when(stay: bool, limits: Limits) -> Callable[[float, int], bool]:
+def _when_to_distribute(stay: bool, limits: ItemLimits) -> Callable[[float, int], bool]:
     """Tells when a cluster pays."""
     if stay:
         return lambda seconds_per_item, left: False
-    workers = limits.workers or settings.load().workers
-    start_up_seconds = clusters.start_up_seconds()
-    return lambda seconds_per_item, left: here.pays(
+    workers = limits.workers or settings.load_settings().workers
+    start_up_seconds = clusters.startup_seconds()
+    return lambda seconds_per_item, left: item_map.cluster_is_faster(
         seconds_per_item, left, workers, start_up_seconds
     )
 
 
-def _spread(function: Callable[[Any], Any], ledger: Ledger, limits: Limits, bar: live.Bar) -> None:
-    from kpfnb.compute.spread import Spreader
+def _distribute(
+    function: Callable[[Any], Any], ledger: ItemTracker, limits: ItemLimits, bar: live.ProgressBar
+) -> None:
+    from kpfnb.compute.distributor import Distributor
 
-    wanted = settings.load()
-    workers = min(limits.workers or wanted.workers, ledger.left)
+    wanted = settings.load_settings()
+    workers = min(limits.workers or wanted.workers, ledger.remaining)
     if wanted.cluster == "local":
-        workers = min(workers, limits.most_at_once())
+        workers = min(workers, limits.max_concurrency())
     bar.update(note="starting workers")
-    with clusters.crew(workers=workers) as crew:
-        Spreader(crew, function, ledger, limits, bar).work()
+    with clusters.open_cluster(workers=workers) as crew:
+        Distributor(crew, function, ledger, limits, bar).distribute_items()

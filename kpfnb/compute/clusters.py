@@ -11,19 +11,19 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from kpfnb import interrupts, programs, settings
-from kpfnb.compute import kubernetes, worker
-from kpfnb.errors import ServiceUnavailable
-from kpfnb.settings import Settings
+from kpfnb.compute import batches, kubernetes, programs
+from kpfnb.core import interrupts, settings
+from kpfnb.core.errors import ServiceUnavailableError
+from kpfnb.core.settings import Settings
 
 CONNECT_SECONDS = 20.0
-START_UP_SECONDS = {"local": 3.0, "slurm": 60.0, "kubernetes": 60.0}
+STARTUP_SECONDS = {"local": 3.0, "slurm": 60.0, "kubernetes": 60.0}
 """What starting a cluster costs, roughly; joining a scheduler that runs costs a second."""
 
 SLURM_MEMORY = "8 GiB"
 """Of one worker, where Dask's configuration names none."""
 
-QUIET: dict[str, Any] = {
+DASK_OPTIONS: dict[str, Any] = {
     # A worker's death is judged here, item by item, never by repeating it somewhere else first
     "distributed.scheduler.allowed-failures": 0,
     # An item that holds Python's lock for minutes is not a dead worker
@@ -36,7 +36,7 @@ QUIET: dict[str, Any] = {
 }
 
 
-class Crew:
+class WorkerCluster:
     """Workers, and the client that gives them work."""
 
     def __init__(self, client: Any, *, is_local: bool) -> None:
@@ -48,11 +48,11 @@ class Crew:
         """What the scheduler knows of each worker that is there now: nthreads, nanny, ..."""
         return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
 
-    def slots(self) -> int:
+    def count_slots(self) -> int:
         """How many items can be worked on at once, by all workers that are there now."""
         return sum(one["nthreads"] for one in self.workers())
 
-    def ask_nannies(
+    def query_nannies(
         self, question: Callable[..., Any], workers: list[str] | None = None, **options: Any
     ) -> dict[str, Any]:
         """What `question(dask_worker=nanny)` returns for each worker, by the worker's address.
@@ -70,13 +70,13 @@ class Crew:
         }
 
 
-_shared: ContextVar[Crew | None] = ContextVar("shared crew", default=None)
+_shared: ContextVar[WorkerCluster | None] = ContextVar("shared crew", default=None)
 
 
 @contextmanager
-def shared(*, workers: int | None = None) -> Iterator[None]:
+def shared_cluster(*, workers: int | None = None) -> Iterator[None]:
     """Start the cluster once for all `compute.run` within the `with` block."""
-    with _started(settings.load(), workers) as crew:
+    with _start_cluster(settings.load_settings(), workers) as crew:
         token = _shared.set(crew)
         try:
             yield
@@ -85,43 +85,43 @@ def shared(*, workers: int | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def crew(*, workers: int | None = None) -> Iterator[Crew]:
+def open_cluster(*, workers: int | None = None) -> Iterator[WorkerCluster]:
     """The crew that is shared here, or one that is started for this block."""
     present = _shared.get()
     if present:
         yield present
         return
-    with _started(settings.load(), workers) as started:
+    with _start_cluster(settings.load_settings(), workers) as started:
         yield started
 
 
-def start_up_seconds() -> float:
+def startup_seconds() -> float:
     """What it costs to have workers here, in seconds, roughly."""
-    return 0.1 if _shared.get() else START_UP_SECONDS.get(settings.load().cluster, 1.0)
+    return 0.1 if _shared.get() else STARTUP_SECONDS.get(settings.load_settings().cluster, 1.0)
 
 
 @contextmanager
-def _started(chosen: Settings, workers: int | None) -> Iterator[Crew]:
+def _start_cluster(chosen: Settings, workers: int | None) -> Iterator[WorkerCluster]:
     import dask
 
-    from kpfnb.compute.plugin import Setup
+    from kpfnb.compute.worker_plugin import ReaperPlugin
 
     # Dask tells of every worker that went; here that is in the outcome of its item
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     places = {"temporary-directory": str(chosen.work_dir / "dask")}
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set({**QUIET, **places}))
-        with interrupts.put_off():
-            cluster = _make(chosen, workers or chosen.workers)
+        stack.enter_context(dask.config.set({**DASK_OPTIONS, **places}))
+        with interrupts.defer_interrupts():
+            cluster = _create_cluster(chosen, workers or chosen.workers)
             if not isinstance(cluster, str):
-                stack.callback(_close, cluster)
+                stack.callback(_close_cluster, cluster)
         is_local = chosen.cluster == "local"
-        setup = Setup(str(Path.cwd()) if is_local else None)
-        yield Crew(_connected(stack, cluster, setup), is_local=is_local)
+        setup = ReaperPlugin(str(Path.cwd()) if is_local else None)
+        yield WorkerCluster(_connect_client(stack, cluster, setup), is_local=is_local)
 
 
-def _connected(stack: ExitStack, cluster: Any, setup: Any) -> Any:
+def _connect_client(stack: ExitStack, cluster: Any, setup: Any) -> Any:
     """A client of the cluster, or of the scheduler at an address, with a worker at least."""
     from distributed import Client
 
@@ -131,26 +131,26 @@ def _connected(stack: ExitStack, cluster: Any, setup: Any) -> Any:
         client.wait_for_workers(1)
         return client
     except OSError as error:
-        raise ServiceUnavailable(
-            f"no Dask scheduler answers at {cluster} ({worker.describe(error)})",
+        raise ServiceUnavailableError(
+            f"no Dask scheduler answers at {cluster} ({batches.format_exception(error)})",
             "start it, or set KPFNB_CLUSTER=local to work on this machine",
         ) from None
 
 
-def _close(cluster: Any) -> None:
+def _close_cluster(cluster: Any) -> None:
     # Half closed it can't be tidied up
-    with interrupts.put_off():
+    with interrupts.defer_interrupts():
         cluster.close()
 
 
-def _make(chosen: Settings, workers: int) -> Any:
+def _create_cluster(chosen: Settings, workers: int) -> Any:
     """A Dask cluster object, or the address of a scheduler."""
-    makers = {"local": _local, "slurm": _slurm, "kubernetes": _kubernetes}
+    makers = {"local": _create_local, "slurm": _create_slurm, "kubernetes": _create_kubernetes}
     maker = makers.get(chosen.cluster)
     return maker(chosen, workers) if maker else chosen.cluster
 
 
-def _local(chosen: Settings, workers: int) -> Any:
+def _create_local(chosen: Settings, workers: int) -> Any:
     from distributed import LocalCluster
 
     try:
@@ -166,13 +166,13 @@ def _local(chosen: Settings, workers: int) -> Any:
             env=dict(os.environ),
         )
     except RuntimeError as error:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"workers can't be started here: {error}",
             'in a script, what calls kpfnb must be below `if __name__ == "__main__":`',
         ) from None
 
 
-def _slurm(chosen: Settings, workers: int) -> Any:
+def _create_slurm(chosen: Settings, workers: int) -> Any:
     import dask
     from dask_jobqueue import SLURMCluster
     from dask_jobqueue.slurm import SLURMJob
@@ -198,14 +198,14 @@ def _slurm(chosen: Settings, workers: int) -> Any:
 
 
 def _slurm_command(name: str) -> str:
-    found = programs.find(name)
+    found = programs.find_executable(name)
     if not found:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"the cluster is set to slurm, and there is no {name} command here",
             "run kpfnb where jobs are submitted, or set KPFNB_CLUSTER=local",
         )
     return shlex.quote(str(found))
 
 
-def _kubernetes(chosen: Settings, workers: int) -> Any:
-    return kubernetes.start(chosen.cluster_image, workers)
+def _create_kubernetes(chosen: Settings, workers: int) -> Any:
+    return kubernetes.start_cluster(chosen.cluster_image, workers)

@@ -9,17 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kpfnb.compute import worker
-from kpfnb.compute.clusters import Crew
-from kpfnb.compute.ledger import Ledger
-from kpfnb.compute.limits import Limits
-from kpfnb.compute.tasks import Task, Tasks
-from kpfnb.compute.worker import Attempt
-from kpfnb.live import Bar
+from kpfnb.compute import batches as worker
+from kpfnb.compute.batches import ItemAttempt, PendingBatch, PendingBatches
+from kpfnb.compute.clusters import WorkerCluster
+from kpfnb.compute.item_tracker import ItemTracker
+from kpfnb.compute.resources import ItemLimits
+from kpfnb.core.progress import ProgressBar
 
 BATCH_SECONDS = 0.2
 """Quick items go to a worker together, as many as are done in about this time."""
-LARGEST_BATCH = 1000
+MAX_BATCH_SIZE = 1000
 WATCH_SECONDS = 0.5
 WAIT_SECONDS = 0.2
 START_SECONDS = 5.0
@@ -33,44 +32,44 @@ def batch_size(seconds_per_item: float | None, left: int, slots: int) -> int:
     if seconds_per_item is None:
         return 1
     quick = int(BATCH_SECONDS / max(seconds_per_item, 1e-6))
-    return max(1, min(quick, math.ceil(left / (4 * slots)), LARGEST_BATCH))
+    return max(1, min(quick, math.ceil(left / (4 * slots)), MAX_BATCH_SIZE))
 
 
-class Spreader:
+class Distributor:
     """Works through a ledger with a crew; few tasks are under way at any time."""
 
     def __init__(
         self,
-        crew: Crew,
+        crew: WorkerCluster,
         function: Callable[[Any], Any],
-        ledger: Ledger,
-        limits: Limits,
-        bar: Bar,
+        ledger: ItemTracker,
+        limits: ItemLimits,
+        bar: ProgressBar,
     ) -> None:
-        self.crew = crew
+        self.cluster = crew
         self.function = function
-        self.ledger = ledger
+        self.tracker = ledger
         self.limits = limits
         self.bar = bar
-        limits.check_nannies(crew)
-        self.gate = limits.gate(crew)
-        self.tasks = Tasks(crew.client)
+        limits.require_nannies(crew)
+        self.load_limiter = limits.load_limiter(crew)
+        self.batches = PendingBatches(crew.client)
         self._seconds_per_item: float | None = None
-        self._most = limits.most_at_once() if crew.is_local else sys.maxsize
+        self._max_concurrency = limits.max_concurrency() if crew.is_local else sys.maxsize
         self._slots = self._count_slots()
         self._watched = time.monotonic()
 
-    def work(self) -> None:
+    def distribute_items(self) -> None:
         """Go on until every item has ended."""
         try:
-            while self.ledger.left:
+            while self.tracker.remaining:
                 try:
                     self._step()
                 except OSError:  # all of Dask's errors of communication are
                     time.sleep(WAIT_SECONDS)
-                    if not self.tasks.lost_contact():
+                    if not self.batches.lost_scheduler():
                         raise
-                    self._contact_again()
+                    self._reconnect()
         except KeyboardInterrupt:
             with suppress(OSError):  # a scheduler that is gone has no work to stop
                 self._abandon()
@@ -80,115 +79,123 @@ class Spreader:
         self._fill()
         self._collect()
         self._watch()
-        self.bar.update(done=self.ledger.done, failed=self.ledger.failed, note=self._note())
+        self.bar.update(done=self.tracker.done, failed=self.tracker.failed, note=self._note())
 
     def _abandon(self) -> None:
         """Stop what is in work, hanging or not."""
         ours = {
-            name: address for address, sight in self._sights().items() for name in sight.seconds
+            name: address
+            for address, sight in self._worker_statuses().items()
+            for name in sight.seconds
         }
-        busy = {name: ours[name] for name in self.tasks if name in ours}
+        busy = {name: ours[name] for name in self.batches if name in ours}
         # Of a batch of quick items nobody knows which one is in work
-        batches = [self.tasks[name].indices for name in busy]
-        self.ledger.stop(indices[0] for indices in batches if len(indices) == 1)
-        self.tasks.cancel()
+        batches = [self.batches[name].indices for name in busy]
+        self.tracker.stop(indices[0] for indices in batches if len(indices) == 1)
+        self.batches.cancel_all()
         if busy:
-            self.crew.ask_nannies(worker.kill, list(set(busy.values())))
+            self.cluster.query_nannies(worker.kill_worker, list(set(busy.values())))
 
-    def _sights(self) -> dict[str, worker.Sight]:
+    def _worker_statuses(self) -> dict[str, worker.WorkerStatus]:
         """What all workers do, those too that are being started, if that takes no longer."""
         deadline = time.monotonic() + START_SECONDS
         while True:
-            sights = self.crew.ask_nannies(worker.look)
+            sights = self.cluster.query_nannies(worker.worker_status)
             if all(sights.values()) or time.monotonic() > deadline:
                 return {address: sight for address, sight in sights.items() if sight}
             time.sleep(START_SECONDS / 100)
 
-    def _contact_again(self) -> None:
+    def _reconnect(self) -> None:
         """Wait for the scheduler to answer again, as long as Dask tries; then give up."""
-        client = self.crew.client
+        client = self.cluster.client
         self.bar.update(note="the scheduler does not answer")
         while client.status == "connecting":
             time.sleep(WAIT_SECONDS)
         if client.status != "running":
-            self.ledger.give_up("the Dask scheduler went away")
+            self.tracker.abandon("the Dask scheduler went away")
             return
-        for task in self.tasks.values():
-            self.ledger.put_back(task.indices)
-        self.tasks.clear()
+        for task in self.batches.values():
+            self.tracker.requeue(task.indices)
+        self.batches.clear()
 
     def _count_slots(self) -> int:
         """How many items may be in work at once; workers come and go."""
-        there = self.crew.slots()
-        return max(1, min(there, self.limits.workers or there, self._most))
+        there = self.cluster.count_slots()
+        return max(1, min(there, self.limits.workers or there, self._max_concurrency))
 
     def _fill(self) -> None:
         """Give out work until every worker has some; a batch of quick items also waits its turn."""
-        while self.gate.is_open() and not any(task.solo for task in self.tasks.values()):
-            size = batch_size(self._seconds_per_item, self.ledger.left, self._slots)
+        while self.load_limiter.is_open() and not any(
+            task.isolated for task in self.batches.values()
+        ):
+            size = batch_size(self._seconds_per_item, self.tracker.remaining, self._slots)
             ahead = size > 1 and not (
-                self.limits.stops_items or self.gate.limit or self.ledger.has_suspects
+                self.limits.stops_items or self.load_limiter.limit or self.tracker.has_quarantined
             )
-            if len(self.tasks) >= self._slots * (2 if ahead else 1):
+            if len(self.batches) >= self._slots * (2 if ahead else 1):
                 return
-            indices = self.ledger.take(size, time.monotonic())
-            solo = None if indices or self.tasks else self.ledger.take_solo()
+            indices = self.tracker.take(size, time.monotonic())
+            solo = None if indices or self.batches else self.tracker.take_isolated()
             if not indices and solo is None:
                 return
             self._submit(indices if solo is None else [solo], solo=solo is not None)
 
     def _submit(self, indices: list[int], *, solo: bool) -> None:
         try:
-            packed = worker.pack(self.function, [self.ledger.items[index] for index in indices])
+            packed = worker.pickle_batch(
+                self.function, [self.tracker.items[index] for index in indices]
+            )
         except Exception as error:  # anything may be raised by an item's own pickling
-            self._pack_failed(indices, error)
+            self._record_pickling_error(indices, error)
             return
-        self.tasks.submit(indices, packed, BATCH_SECONDS, self.limits.nice, solo=solo)
+        self.batches.submit(indices, packed, BATCH_SECONDS, self.limits.nice, isolated=solo)
 
-    def _pack_failed(self, indices: Sequence[int], error: Exception) -> None:
+    def _record_pickling_error(self, indices: Sequence[int], error: Exception) -> None:
         if len(indices) > 1:
-            self.ledger.set_apart(indices)
+            self.tracker.quarantine(indices)
             return
-        text = f"it can't be sent to a worker: {worker.describe(error)}"
-        self._record(indices[0], Attempt(error=text))
+        text = f"it can't be sent to a worker: {worker.format_exception(error)}"
+        self._record(indices[0], ItemAttempt(error=text))
 
     def _collect(self) -> None:
         """Take in what has come back, waiting a moment for the first."""
-        for task, attempts in self.tasks.take_in(WAIT_SECONDS):
+        for task, attempts in self.batches.collect(WAIT_SECONDS):
             if attempts:
-                self._returned(task, attempts)
+                self._record_results(task, attempts)
             else:
-                self._lost(task)
+                self._record_loss(task)
 
-    def _returned(self, task: Task, attempts: list[Attempt]) -> None:
+    def _record_results(self, task: PendingBatch, attempts: list[ItemAttempt]) -> None:
         for index, attempt in zip(task.indices, attempts, strict=False):
             self._record(index, attempt)
-        self.ledger.put_back(task.indices[len(attempts) :])
+        self.tracker.requeue(task.indices[len(attempts) :])
         mean = sum(attempt.seconds for attempt in attempts) / len(attempts)
         before = mean if self._seconds_per_item is None else self._seconds_per_item
         self._seconds_per_item = SPEED_MEMORY * before + (1 - SPEED_MEMORY) * mean
 
-    def _lost(self, task: Task) -> None:
+    def _record_loss(self, task: PendingBatch) -> None:
         """A task without a result: its worker died, or its values can't be read."""
         from distributed import KilledWorker
 
         # A worker less: what is given out now would wait on one that is busy, and share its fate
         self._slots = self._count_slots()
         if len(task.indices) > 1:
-            self.ledger.set_apart(task.indices)
+            self.tracker.quarantine(task.indices)
         elif isinstance(task.error, KilledWorker):
             deaths = task.error.allowed_failures + 1
-            ended = self.ledger.record_death(task.indices[0], deaths=deaths, solo=task.solo)
+            ended = self.tracker.record_death(
+                task.indices[0], deaths=deaths, isolated=task.isolated
+            )
             if ended:
-                self.bar.failure(ended.key, ended.error)
+                self.bar.report_failure(ended.key, ended.error)
         else:
             error = task.error or RuntimeError("its result was lost")
-            self._record(task.indices[0], Attempt(error=worker.describe(error)))
+            self._record(task.indices[0], ItemAttempt(error=worker.format_exception(error)))
 
-    def _record(self, index: int, attempt: Attempt) -> None:
-        ended = self.ledger.record(index, attempt, time.monotonic())
+    def _record(self, index: int, attempt: ItemAttempt) -> None:
+        ended = self.tracker.record(index, attempt, time.monotonic())
         if ended and ended.error:
-            self.bar.failure(ended.key, ended.error)
+            self.bar.report_failure(ended.key, ended.error)
 
     def _watch(self) -> None:
         """See what is in work; stop items that take too long or too much memory."""
@@ -200,29 +207,31 @@ class Spreader:
         if not self.limits.stops_items:
             return
         memory = bool(self.limits.memory_bytes)
-        for address, sight in self.crew.ask_nannies(worker.look, memory=memory).items():
+        for address, sight in self.cluster.query_nannies(
+            worker.worker_status, memory=memory
+        ).items():
             if sight is None:
                 continue
-            for name in self.tasks.keys() & sight.seconds.keys():
-                task = self.tasks[name]
+            for name in self.batches.keys() & sight.seconds.keys():
+                task = self.batches[name]
                 task.seconds = sight.seconds[name]
                 before = BATCH_SECONDS if len(task.indices) > 1 else 0.0
                 why = self.limits.reason_to_stop(task.seconds - before, sight.memory_bytes)
                 if why and not task.future.done():
-                    self._stop(name, address, why)
+                    self._stop_batch(name, address, why)
 
-    def _stop(self, name: str, address: str, why: str) -> None:
-        task = self.tasks.pop(name)
+    def _stop_batch(self, name: str, address: str, why: str) -> None:
+        task = self.batches.pop(name)
         # First forgotten, then killed: or the scheduler would start it again elsewhere
         task.future.cancel()
-        self.crew.ask_nannies(worker.kill, [address])
+        self.cluster.query_nannies(worker.kill_worker, [address])
         if len(task.indices) > 1:
-            self.ledger.set_apart(task.indices)
+            self.tracker.quarantine(task.indices)
             return
-        self._record(task.indices[0], Attempt(error=why, seconds=task.seconds))
+        self._record(task.indices[0], ItemAttempt(error=why, seconds=task.seconds))
 
     def _note(self) -> str:
-        if not self.gate.is_open():
-            return self.gate.reason
-        first = next(iter(self.tasks.values()), None)
-        return self.ledger.keys[first.indices[0]] if first else ""
+        if not self.load_limiter.is_open():
+            return self.load_limiter.reason
+        first = next(iter(self.batches.values()), None)
+        return self.tracker.keys[first.indices[0]] if first else ""

@@ -4,24 +4,115 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
 
-from kpfnb.compute.items import ItemOutcome, Outcomes
-from kpfnb.compute.worker import Attempt
-from kpfnb.outcomes import Outcome
+from kpfnb.compute.batches import ItemAttempt
+from kpfnb.core.result import Outcome, merge_outcomes
 
-DEATHS_BEFORE_SOLO = 2
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# How each of many items ended, in the order the items were given.
+
+MAX_NAMED_FAILURES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """How one item ended."""
+
+    key: str
+    """The item's name, for people."""
+    item: Any
+    outcome: Outcome
+    """Succeeded; failed; or skipped, where Ctrl-C came before its turn."""
+    value: Any = None
+    """What the function returned; None unless it succeeded."""
+    error: str = ""
+    """The last exception's type and message, or why the item was stopped; '' on success."""
+    seconds: float = 0.0
+    """Wall-clock time of the last attempt."""
+    attempts: int = 0
+    """How often the function was called to its end or stopped in it."""
+    traceback: str = ""
+    """The last exception's traceback, as text."""
+
+
+class MapResult(Sequence[ItemOutcome]):
+    """The outcomes of all items, in the order of the items."""
+
+    def __init__(self, parts: Sequence[ItemOutcome], *, interrupted: bool = False) -> None:
+        self._parts = list(parts)
+        self.interrupted = interrupted
+        """True where Ctrl-C stopped the work."""
+
+    @overload
+    def __getitem__(self, index: int) -> ItemOutcome: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ItemOutcome]: ...
+    def __getitem__(self, index: int | slice) -> ItemOutcome | list[ItemOutcome]:
+        return self._parts[index]
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[ItemOutcome]:
+        return iter(self._parts)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the whole: succeeded, partial or failed."""
+        return merge_outcomes(part.outcome for part in self._parts)
+
+    @property
+    def failed(self) -> list[ItemOutcome]:
+        """The items that did not succeed, those never started among them."""
+        return [part for part in self._parts if not part.outcome.is_good]
+
+    def values(self) -> list[Any]:
+        """What the function returned, item by item; None where it failed."""
+        return [part.value for part in self._parts]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an item: key, outcome, error, seconds, attempts."""
+        import pandas as pd
+
+        columns = ["key", "outcome", "error", "seconds", "attempts"]
+        rows = [
+            [
+                str(getattr(part, name)) if name == "outcome" else getattr(part, name)
+                for name in columns
+            ]
+            for part in self._parts
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def __str__(self) -> str:
+        failed = [part for part in self._parts if part.outcome is Outcome.FAILED]
+        skipped = sum(part.outcome is Outcome.SKIPPED for part in self._parts)
+        counts = f"{len(self) - len(failed) - skipped} of {len(self)} done, {len(failed)} failed"
+        if self.interrupted:
+            counts = f"stopped by Ctrl-C: {counts}, {skipped} not started"
+        lines = [f"  {part.key}: {part.error}" for part in failed[:MAX_NAMED_FAILURES]]
+        if len(failed) > MAX_NAMED_FAILURES:
+            lines.append(f"  and {len(failed) - MAX_NAMED_FAILURES} more")
+        return "\n".join([counts, *lines])
+
+
+DEATHS_BEFORE_ISOLATION = 2
 """After so many deaths of its workers an item is tried once more, with nothing beside it."""
-LONGEST_BACKOFF_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0
 
 
 def backoff_seconds(attempt: int) -> float:
     """How long to wait after the given attempt (1 is the first): 0.5, 1, 2, ... 30 s."""
-    return min(LONGEST_BACKOFF_SECONDS, 0.5 * 2 ** (attempt - 1))
+    return min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** (attempt - 1))
 
 
-class Ledger:
+class ItemTracker:
     """The items of one call, by their index; earlier items are given out first.
 
     Parameters
@@ -40,8 +131,8 @@ class Ledger:
         self.failed = 0
         self._ended: dict[int, ItemOutcome] = {}
         self._waiting = deque(range(len(self.items)))
-        self._suspects: deque[int] = deque()
-        self._solo: deque[int] = deque()
+        self._quarantined: deque[int] = deque()
+        self._isolated: deque[int] = deque()
         self._later: list[tuple[float, int]] = []
         self._attempts: dict[int, int] = {}
         self._deaths: dict[int, int] = {}
@@ -50,22 +141,22 @@ class Ledger:
         return len(self.items)
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many items have not ended."""
         return len(self.items) - len(self._ended)
 
     @property
-    def has_suspects(self) -> bool:
+    def has_quarantined(self) -> bool:
         """True where the next item to be taken may kill its worker."""
-        return bool(self._suspects)
+        return bool(self._quarantined)
 
     def take(self, limit: int, now: float) -> list[int]:
         """The next items to start, at most `limit`; [] if none is ready at `now` (monotonic s).
 
         An item suspected to kill its worker is given out alone.
         """
-        if self._suspects:
-            return [self._suspects.popleft()]
+        if self._quarantined:
+            return [self._quarantined.popleft()]
         taken: list[int] = []
         while len(taken) < limit and self._later and self._later[0][0] <= now:
             taken.append(heapq.heappop(self._later)[1])
@@ -73,31 +164,33 @@ class Ledger:
             taken.append(self._waiting.popleft())
         return taken
 
-    def take_solo(self) -> int | None:
+    def take_isolated(self) -> int | None:
         """When nothing is in work: an item that must have nothing beside it, if nothing else is."""
-        if self._suspects or self._later or self._waiting or not self._solo:
+        if self._quarantined or self._later or self._waiting or not self._isolated:
             return None
-        return self._solo.popleft()
+        return self._isolated.popleft()
 
-    def put_back(self, indices: Sequence[int]) -> None:
+    def requeue(self, indices: Sequence[int]) -> None:
         """Items that were taken and not begun go to the front again."""
         self._waiting.extendleft(reversed(indices))
 
-    def record(self, index: int, attempt: Attempt, now: float) -> ItemOutcome | None:
+    def record(self, index: int, attempt: ItemAttempt, now: float) -> ItemOutcome | None:
         """Note how an attempt went; the item's outcome, or None if it is to be tried again."""
         self._attempts[index] = self._attempts.get(index, 0) + 1
         if attempt.error and self._attempts[index] <= self.retries:
             due = now + backoff_seconds(self._attempts[index])
             heapq.heappush(self._later, (due, index))
             return None
-        return self._end(index, Outcome.FAILED if attempt.error else Outcome.SUCCEEDED, attempt)
+        return self._record_end(
+            index, Outcome.FAILED if attempt.error else Outcome.SUCCEEDED, attempt
+        )
 
-    def set_apart(self, indices: Sequence[int]) -> None:
+    def quarantine(self, indices: Sequence[int]) -> None:
         """Items of which one did harm: each is to be tried alone."""
-        self._suspects.extend(indices)
+        self._quarantined.extend(indices)
 
     def record_death(
-        self, index: int, *, deaths: int = 1, solo: bool = False
+        self, index: int, *, deaths: int = 1, isolated: bool = False
     ) -> ItemOutcome | None:
         """A worker died with this item, which has failed if it was `solo`, with nothing beside it.
 
@@ -105,36 +198,40 @@ class Ledger:
         it is tried again, and in the end alone.
         """
         self._deaths[index] = self._deaths.get(index, 0) + deaths
-        if not solo:
-            often = self._deaths[index] >= DEATHS_BEFORE_SOLO
-            (self._solo if often else self._suspects).append(index)
+        if not isolated:
+            often = self._deaths[index] >= DEATHS_BEFORE_ISOLATION
+            (self._isolated if often else self._quarantined).append(index)
             return None
         self._attempts[index] = self._attempts.get(index, 0) + self._deaths[index]
         error = f"its worker process died {self._deaths[index]} times"
-        return self._end(index, Outcome.FAILED, Attempt(error=error))
+        return self._record_end(index, Outcome.FAILED, ItemAttempt(error=error))
 
     def stop(self, running: Iterable[int] = ()) -> None:
         """End all that is left: `running` was stopped in the work, the rest is skipped."""
         for index in self._open(running):
             self._attempts[index] = self._attempts.get(index, 0) + 1
-            self._end(index, Outcome.FAILED, Attempt(error="stopped by Ctrl-C while in work"))
+            self._record_end(
+                index, Outcome.FAILED, ItemAttempt(error="stopped by Ctrl-C while in work")
+            )
         for index in self._open(range(len(self.items))):
-            self._end(index, Outcome.SKIPPED, Attempt(error="not done: stopped by Ctrl-C"))
+            self._record_end(
+                index, Outcome.SKIPPED, ItemAttempt(error="not done: stopped by Ctrl-C")
+            )
 
-    def give_up(self, why: str) -> None:
+    def abandon(self, why: str) -> None:
         """End all that is left as failed."""
         for index in self._open(range(len(self.items))):
-            self._end(index, Outcome.FAILED, Attempt(error=why))
+            self._record_end(index, Outcome.FAILED, ItemAttempt(error=why))
 
-    def outcomes(self, *, interrupted: bool = False) -> Outcomes:
+    def result(self, *, interrupted: bool = False) -> MapResult:
         """The outcomes of all items; every item must have ended."""
         parts = [self._ended[index] for index in range(len(self.items))]
-        return Outcomes(parts, interrupted=interrupted)
+        return MapResult(parts, interrupted=interrupted)
 
     def _open(self, indices: Iterable[int]) -> list[int]:
         return [index for index in indices if index not in self._ended]
 
-    def _end(self, index: int, outcome: Outcome, attempt: Attempt) -> ItemOutcome:
+    def _record_end(self, index: int, outcome: Outcome, attempt: ItemAttempt) -> ItemOutcome:
         ended = ItemOutcome(
             key=self.keys[index],
             item=self.items[index],

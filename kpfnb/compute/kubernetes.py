@@ -5,23 +5,23 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from kpfnb.errors import ServiceUnavailable
+from kpfnb.core.errors import ServiceUnavailableError
 
-MEMORY = "8Gi"
+WORKER_MEMORY = "8Gi"
 """Of one worker, where Dask's configuration names none."""
-SECURITY = {
+SECURITY_CONTEXT = {
     "runAsNonRoot": True,
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
 }
 
 
-def start(image: str, workers: int) -> Any:
-    """Start a cluster; `ServiceUnavailable` where Kubernetes can't be reached from here."""
+def start_cluster(image: str, workers: int) -> Any:
+    """Start a cluster; `ServiceUnavailableError` where Kubernetes can't be reached from here."""
     try:
         from dask_kubernetes.operator import KubeCluster
     except ImportError:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             "the cluster is set to kubernetes, and dask-kubernetes is not installed",
             "pip install 'kpfnb[kubernetes]', or set KPFNB_CLUSTER to local, slurm or tcp://...",
         ) from None
@@ -38,7 +38,7 @@ def _check_reachable() -> None:
     try:
         kr8s.api().version()
     except (ValueError, OSError, httpx.HTTPError, kr8s.ServerError, kr8s.APITimeoutError) as error:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"Kubernetes can't be reached: {error}",
             "try kubectl version; KUBECONFIG names its configuration",
         ) from None
@@ -53,8 +53,8 @@ def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
     from dask_kubernetes.operator import make_cluster_spec
 
     resources = dask.config.get("kubernetes.resources", None) or {
-        "requests": {"cpu": "1", "memory": MEMORY},
-        "limits": {"cpu": "1", "memory": MEMORY},
+        "requests": {"cpu": "1", "memory": WORKER_MEMORY},
+        "limits": {"cpu": "1", "memory": WORKER_MEMORY},
     }
     spec: dict[str, Any] = make_cluster_spec(
         name,
@@ -68,7 +68,7 @@ def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
         for container in spec["spec"][part]["spec"]["containers"]:
             # The image's own entry point is the kpfnb command
             container["command"], container["args"] = _command(container["args"])
-            container["securityContext"] = SECURITY
+            container["securityContext"] = SECURITY_CONTEXT
     # One item at a time in each, beside a nanny: limits of time and memory need both
     spec["spec"]["worker"]["spec"]["containers"][0]["args"] += [
         "--nworkers",

@@ -2,7 +2,7 @@
 
 What it makes is watched. It is stopped, with every process it started, when all is made and it does
 not end by itself, or when nothing new was made for too long. It never outlives this process:
-between the two stands `kpfnb.guard`.
+between the two stands `kpfnb.compute.subreaper`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,11 +22,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+# Where a program is that kpfnb starts.
+
+
+def find_executable(name: str) -> Path | None:
+    """The program of that name on PATH or beside this Python, else None; a path stands for itself.
+
+    cron starts kpfnb with a bare PATH, on which programs of the same environment are not found.
+    """
+    beside = str(Path(sys.executable).parent)
+    places = os.pathsep.join(filter(None, [os.environ.get("PATH", os.defpath), beside]))
+    found = shutil.which(name, path=places)
+    return Path(found).absolute() if found else None
+
+
 # The guard needs this long at most to stop a program that ignores SIGTERM
 TERM_SECONDS = 5.0
 
 
-class Ending(StrEnum):
+class ExitReason(StrEnum):
     """Why a supervised program is not running any more."""
 
     EXITED = "exited"
@@ -36,7 +51,7 @@ class Ending(StrEnum):
     """Nothing new appeared for the time of silence."""
 
 
-class Sight(NamedTuple):
+class ProductSnapshot(NamedTuple):
     """What a look at the products shows.
 
     Attributes
@@ -45,12 +60,12 @@ class Sight(NamedTuple):
     stamp : differs when anything was written since
     """
 
-    made: int
+    product_count: int
     stamp: int
 
 
 @dataclass(frozen=True)
-class Patience:
+class SupervisionLimits:
     """How long to wait for a program that does not do what it should."""
 
     silence_seconds: float = 1800
@@ -60,15 +75,15 @@ class Patience:
     poll_seconds: float = 1
     """Between two looks at the products."""
 
-    def verdict(self, made: int, expected: int, quiet_seconds: float) -> Ending | None:
+    def reason_to_stop(self, made: int, expected: int, quiet_seconds: float) -> ExitReason | None:
         """Whether to stop a program that has made so much, and nothing for so long."""
         if made >= expected and quiet_seconds >= self.grace_seconds:
-            return Ending.LINGERED
-        return Ending.SILENT if quiet_seconds >= self.silence_seconds else None
+            return ExitReason.LINGERED
+        return ExitReason.SILENT if quiet_seconds >= self.silence_seconds else None
 
 
 @dataclass(frozen=True)
-class Ended:
+class SupervisedExit:
     """How a supervised program ended. Its exit code is told, not judged.
 
     Attributes
@@ -77,7 +92,7 @@ class Ended:
     left_behind : processes it left, stopped after its own end
     """
 
-    ending: Ending
+    reason: ExitReason
     exit_code: int | None
     left_behind: int
     seconds: float
@@ -85,25 +100,25 @@ class Ended:
     @property
     def was_killed(self) -> bool:
         """True where somebody else ended it, in the middle of whatever it did."""
-        return self.ending is Ending.EXITED and (self.exit_code is None or self.exit_code < 0)
+        return self.reason is ExitReason.EXITED and (self.exit_code is None or self.exit_code < 0)
 
     def __str__(self) -> str:
-        text = str(self.ending)
-        if self.ending is Ending.EXITED:
+        text = str(self.reason)
+        if self.reason is ExitReason.EXITED:
             text += " (killed)" if self.was_killed else f" with code {self.exit_code}"
         return text + (f", left {self.left_behind} processes" if self.left_behind else "")
 
 
-def run(
+def supervise_program(
     command: Sequence[str],
     *,
     log: Path,
-    look: Callable[[], Sight],
+    take_snapshot: Callable[[], ProductSnapshot],
     expected: int,
-    patience: Patience = Patience(),
+    limits: SupervisionLimits = SupervisionLimits(),
     nice: int = 0,
     lock: Path | None = None,
-) -> Ended:
+) -> SupervisedExit:
     """Run the command (no shell), its output in the file `log`, until it ends or has to be stopped.
 
     Whatever ends this call, the program and all processes it started are gone afterwards.
@@ -116,24 +131,27 @@ def run(
     lock : a file that is locked for as long as one of the processes lives
     """
     started = time.monotonic()
-    with log.open("ab") as output, _start(command, output.fileno(), patience, nice, lock) as guard:
+    with (
+        log.open("ab") as output,
+        _start_subreaper(command, output.fileno(), limits, nice, lock) as guard,
+    ):
         try:
-            ending = _watch(guard, look, expected, patience)
+            ending = _watch_products(guard, take_snapshot, expected, limits)
         finally:
-            report = _stop(guard)
-    return Ended(
+            report = _stop_subreaper(guard)
+    return SupervisedExit(
         ending, report["exit_code"], report["left_behind"] or 0, time.monotonic() - started
     )
 
 
-def _start(
-    command: Sequence[str], log: int, patience: Patience, nice: int, lock: Path | None
+def _start_subreaper(
+    command: Sequence[str], log: int, patience: SupervisionLimits, nice: int, lock: Path | None
 ) -> subprocess.Popen[bytes]:
     # Half: what a program that has ended left behind is told before our own patience is at its end
     options = [f"--nice={nice}", f"--grace-seconds={patience.grace_seconds / 2}"]
     options += [f"--term-seconds={TERM_SECONDS}"] + ([f"--lock={lock}"] if lock else [])
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "kpfnb.guard", *options, "--", *command],
+        [sys.executable, "-P", "-m", "kpfnb.compute.subreaper", *options, "--", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -142,9 +160,12 @@ def _start(
     )
 
 
-def _watch(
-    guard: subprocess.Popen[bytes], look: Callable[[], Sight], expected: int, patience: Patience
-) -> Ending:
+def _watch_products(
+    guard: subprocess.Popen[bytes],
+    look: Callable[[], ProductSnapshot],
+    expected: int,
+    patience: SupervisionLimits,
+) -> ExitReason:
     last, changed = look(), time.monotonic()
     assert guard.stdout
     report = guard.stdout
@@ -152,15 +173,15 @@ def _watch(
         # Its report is the last that it does; `wait` with a timeout would look 20 times a second
         if select.select([report], [], [], patience.poll_seconds)[0]:
             guard.wait()
-            return Ending.EXITED
+            return ExitReason.EXITED
         sight, now = look(), time.monotonic()
         if sight != last:
             last, changed = sight, now
-        if ending := patience.verdict(sight.made, expected, now - changed):
+        if ending := patience.reason_to_stop(sight.product_count, expected, now - changed):
             return ending
 
 
-def _stop(guard: subprocess.Popen[bytes]) -> dict[str, int | None]:
+def _stop_subreaper(guard: subprocess.Popen[bytes]) -> dict[str, int | None]:
     """Ask the guard to stop everything, and take its report."""
     if guard.stdin:
         guard.stdin.close()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 
 import psutil
+
+from kpfnb.compute.clusters import WorkerCluster
+from kpfnb.core.errors import InvalidParameterError, ServiceUnavailableError
 
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
@@ -34,24 +40,24 @@ class LoadMeter:
     def percent(self) -> float:
         """The load now."""
         self._sample()
-        return 100 * max(os.getloadavg()[0] / cores(), *self._busy())
+        return 100 * max(os.getloadavg()[0] / host_core_count(), *self._busy_shares())
 
     def _sample(self) -> None:
         now = time.monotonic()
         while self._samples and now - self._samples[0][0] > WINDOW_SECONDS:
             self._samples.popleft()
-        used = used_seconds(self._proc, self._cgroup)
-        self._samples.append((now, busy_seconds(), used))
+        used = container_cpu_seconds(self._proc, self._cgroup)
+        self._samples.append((now, host_cpu_seconds(), used))
 
-    def _busy(self) -> tuple[float, float]:
+    def _busy_shares(self) -> tuple[float, float]:
         """Shares (0 to 1) of the host's cores and of this container's quota that were used."""
         (before, busy0, used0), (now, busy1, used1) = self._samples[0], self._samples[-1]
         elapsed = now - before
         # Processor time is counted in steps of 10 ms: no share can be told from a moment
         if elapsed < READ_EVERY_SECONDS / 2:
             return 0.0, 0.0
-        quota = quota_cores(self._proc, self._cgroup)
-        host = (busy1 - busy0) / elapsed / cores()
+        quota = cgroup_cpu_quota(self._proc, self._cgroup)
+        host = (busy1 - busy0) / elapsed / host_core_count()
         return host, (used1 - used0) / elapsed / quota if quota else 0.0
 
 
@@ -65,7 +71,7 @@ def load_percent() -> float:
     return _meter().percent()
 
 
-class Gate:
+class LoadLimiter:
     """Open while the load is at or below `limit` percent; None is always open.
 
     Parameters
@@ -95,12 +101,12 @@ class Gate:
         return f"waiting: the load is {self.load:.0f} %, the ceiling {self.limit:.0f} %"
 
 
-def cores() -> int:
+def host_core_count() -> int:
     """How many cores the host has."""
     return psutil.cpu_count() or 1
 
 
-def busy_seconds() -> float:
+def host_cpu_seconds() -> float:
     """Processor time that all of the host's cores have worked since it started."""
     times = psutil.cpu_times()
     # Linux counts a guest's time within user and nice too
@@ -108,14 +114,14 @@ def busy_seconds() -> float:
     return sum(times) - idle - getattr(times, "guest_nice", 0.0)
 
 
-def quota_cores(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
+def cgroup_cpu_quota(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
     """How many cores this container may use; None where there is no quota."""
-    for folder in _folders("cpu", proc, cgroup):
+    for folder in _cgroup_folders("cpu", proc, cgroup):
         quota, period = (
-            _words(folder / "cpu.max")
+            _read_words(folder / "cpu.max")
             or (
-                *_words(folder / "cpu.cfs_quota_us"),
-                *_words(folder / "cpu.cfs_period_us"),
+                *_read_words(folder / "cpu.cfs_quota_us"),
+                *_read_words(folder / "cpu.cfs_period_us"),
             )
             or ("max", "1")
         )
@@ -124,12 +130,12 @@ def quota_cores(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
     return None
 
 
-def used_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
+def container_cpu_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
     """Processor time that this container has used; 0 where that isn't told."""
-    for folder in _folders("cpuacct", proc, cgroup):
-        if nanoseconds := _words(folder / "cpuacct.usage"):
+    for folder in _cgroup_folders("cpuacct", proc, cgroup):
+        if nanoseconds := _read_words(folder / "cpuacct.usage"):
             return int(nanoseconds[0]) / 1e9
-        if words := _words(folder / "cpu.stat"):
+        if words := _read_words(folder / "cpu.stat"):
             return int(dict(zip(words[::2], words[1::2], strict=True))["usage_usec"]) / 1e6
     return 0.0
 
@@ -137,25 +143,25 @@ def used_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
 def available_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
     """The memory that can be taken now, on this machine and within this container's limits."""
     free = psutil.virtual_memory().available
-    rooms = (_room_bytes(folder) for folder in _folders("memory", proc, cgroup))
+    rooms = (_cgroup_free_bytes(folder) for folder in _cgroup_folders("memory", proc, cgroup))
     return max(0, min([free, *(room for room in rooms if room is not None)]))
 
 
-def _room_bytes(folder: Path) -> int | None:
+def _cgroup_free_bytes(folder: Path) -> int | None:
     """What is left of one control group's memory; the cache of files can be had back."""
-    limit = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
-    used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
+    limit = _read_words(folder / "memory.max") or _read_words(folder / "memory.limit_in_bytes")
+    used = _read_words(folder / "memory.current") or _read_words(folder / "memory.usage_in_bytes")
     if not limit or not used or limit == ["max"]:
         return None
-    words = _words(folder / "memory.stat")
+    words = _read_words(folder / "memory.stat")
     stat = dict(zip(words[::2], words[1::2], strict=True))
     cache = stat.get("total_inactive_file", stat.get("inactive_file", "0"))
     return int(limit[0]) - int(used[0]) + int(cache)
 
 
-def _folders(controller: str, proc: Path, cgroup: Path) -> Iterator[Path]:
+def _cgroup_folders(controller: str, proc: Path, cgroup: Path) -> Iterator[Path]:
     """The directories of our control group and those above it, the nearest first."""
-    for line in _lines(proc / "self/cgroup"):
+    for line in _read_lines(proc / "self/cgroup"):
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
@@ -165,12 +171,95 @@ def _folders(controller: str, proc: Path, cgroup: Path) -> Iterator[Path]:
         yield from (folder for folder in (own, *own.parents) if folder.is_relative_to(root))
 
 
-def _words(path: Path) -> list[str]:
-    return " ".join(_lines(path)).split()
+def _read_words(path: Path) -> list[str]:
+    return " ".join(_read_lines(path)).split()
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
         return path.read_text().splitlines()
     except OSError:
         return []
+
+
+# How far the work on many items may go: time, memory, niceness, load.
+
+WORKER_BYTES = 250_000_000
+"""What a worker takes before it has an item: Python with the usual libraries."""
+MEMORY_TOLERANCE = 1.5
+"""An item is stopped when it takes this many times its budget."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemLimits:
+    """The limits of one call; None or 0 is no limit."""
+
+    workers: int | None = None
+    timeout_seconds: float | None = None
+    memory_bytes: int | None = None
+    nice: int = 0
+    max_load: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "timeout_seconds", "memory_bytes", "max_load"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InvalidParameterError(f"{name} must be above 0, not {value!r}")
+        if not 0 <= self.nice < 20:
+            raise InvalidParameterError(f"nice must be from 0 to 19, not {self.nice!r}")
+
+    @property
+    def stops_items(self) -> bool:
+        """True where an item may have to be stopped."""
+        return bool(self.timeout_seconds or self.memory_bytes)
+
+    @property
+    def needs_processes(self) -> bool:
+        """True where an item must not run in kpfnb's own process."""
+        return self.stops_items or bool(self.nice)
+
+    def max_concurrency(self) -> int:
+        """How many items there is memory for on this machine; `InvalidParameterError` if not for one."""
+        available = available_bytes()
+        if not self.memory_bytes:
+            return sys.maxsize
+        if self.memory_bytes > available:
+            raise InvalidParameterError(
+                f"one item may take {self.memory_bytes / 1e9:.1f} GB, and only "
+                f"{available / 1e9:.1f} GB are free",
+                "free memory, or lower memory_bytes",
+            )
+        return available // self.memory_bytes
+
+    def require_nannies(self, crew: WorkerCluster) -> None:
+        """`ServiceUnavailableError` if an item may have to be stopped and nobody there could do it."""
+        if self.stops_items and not all(one["nanny"] for one in crew.workers()):
+            raise ServiceUnavailableError(
+                "with a limit of time or memory, workers need a nanny that can stop them",
+                "start the workers without --no-nanny",
+            )
+
+    def load_limiter(self, crew: WorkerCluster | None = None) -> LoadLimiter:
+        """The gate that is shut while the load is above the ceiling, here or where the crew is."""
+        if crew is None or crew.is_local:
+            return LoadLimiter(self.max_load)
+        return LoadLimiter(self.max_load, lambda: cluster_load_percent(crew))
+
+    def reason_to_stop(self, seconds: float, taken_bytes: int) -> str:
+        """Why an item `seconds` in work, its worker taking `taken_bytes`, is stopped, or ''."""
+        if self.timeout_seconds and seconds > self.timeout_seconds:
+            return f"timed out after {self.timeout_seconds:g} s"
+        if self.memory_bytes:
+            taken = taken_bytes - WORKER_BYTES
+            if taken > MEMORY_TOLERANCE * self.memory_bytes:
+                return (
+                    f"took {taken / 1e9:.2f} GB of memory, its budget is "
+                    f"{self.memory_bytes / 1e9:.2f} GB"
+                )
+        return ""
+
+
+def cluster_load_percent(crew: WorkerCluster) -> float:
+    """The mean load of the machines where the workers are, in percent of their cores."""
+    loads = crew.query_nannies(load_percent).values()
+    return fmean(loads) if loads else 0.0

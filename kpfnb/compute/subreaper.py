@@ -1,6 +1,6 @@
 """A small process that stands over one program, and takes it down with all its children.
 
-It is started as `python -m kpfnb.guard` by `kpfnb.supervision`, and does three things that the
+It is started as `python -m kpfnb.compute.subreaper` by `kpfnb.compute.programs`, and does three things that the
 starting process can't do for itself:
 
 - Its standard input is a pipe that nobody writes to. When the starting process closes it, or dies
@@ -34,6 +34,53 @@ from types import FrameType
 
 import psutil
 
+# A small program beside each worker: when the worker has died, its children die too.
+#
+# A worker may be killed by anybody (kpfnb for a time-out, the kernel for memory, a person), and
+# would leave behind the programs that its item had started. They are known by the worker's process
+# group and, where they left it, by a mark in their environment.
+#
+# Usage: python reaper.py PID
+
+PID_TAG = "KPFNB_WORKER_PID"
+MAX_PASSES = 20
+
+
+def reap_worker(pid: int) -> None:
+    """Wait for the process `pid` to end, then kill its process group and all that bear its mark."""
+    try:
+        psutil.Process(pid).wait()
+    except psutil.NoSuchProcess:
+        pass
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    for _ in range(MAX_PASSES):
+        # A marked process may have started another while the list was made
+        if not kill_tagged_processes(str(pid)):
+            return
+
+
+def kill_tagged_processes(mark: str) -> int:
+    """Kill every process of this user whose environment bears the mark; how many there were."""
+    found = 0
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(PID_TAG) == mark:
+                process.kill()
+                found += 1
+        except psutil.Error:
+            # Somebody else's, or gone meanwhile
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    # Itself it bears the worker's mark, which it must not take for a child's
+    reap_worker(int(sys.argv[1]))
+
+
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 5.0
 """Between two looks for adopted children that have ended, where the program's own end is told."""
@@ -45,41 +92,41 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> None:
     """Run the command after `--`; standard error is its log."""
-    options = _options()
+    options = _parse_arguments()
     if options.lock:
-        _take(options.lock)
+        _hold_lock(options.lock)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, _as_exit)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         program = subprocess.Popen(
             options.command,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             stderr=sys.stderr,
-            preexec_fn=lambda: _prepare(options.nice),
+            preexec_fn=lambda: _prepare_child(options.nice),
         )
     except OSError as error:
         print(f"{options.command[0]}: {error.strerror}", file=sys.stderr)
-        _report(NOT_STARTED, 0)
+        _print_report(NOT_STARTED, 0)
         return
     exit_code, left_behind = None, 0
     try:
-        exit_code = _watch(program.pid)
+        exit_code = _await_program(program.pid)
         left_behind = _await_descendants(options.grace_seconds) if exit_code is not None else 0
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _stop(options.term_seconds)
+        _stop_descendants(options.term_seconds)
         # The program was reaped here, not by Popen
         program.returncode = exit_code or 0
-        _report(exit_code, left_behind)
+        _print_report(exit_code, left_behind)
 
 
-def _report(exit_code: int | None, left_behind: int) -> None:
+def _print_report(exit_code: int | None, left_behind: int) -> None:
     print(json.dumps({"exit_code": exit_code, "left_behind": left_behind}), flush=True)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m kpfnb.guard")
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m kpfnb.compute.subreaper")
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--grace-seconds", type=float, default=10, help="for children left behind")
     parser.add_argument("--term-seconds", type=float, default=5, help="from SIGTERM to SIGKILL")
@@ -88,12 +135,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _take(lock: Path) -> None:
+def _hold_lock(lock: Path) -> None:
     """Hold the lock until this process ends; it is never closed."""
     fcntl.flock(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), fcntl.LOCK_EX)
 
 
-def _prepare(nice: int) -> None:
+def _prepare_child(nice: int) -> None:
     """In the program's process, before it starts: should the guard be killed, it goes too."""
     os.nice(nice)
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -104,16 +151,16 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _as_exit(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _watch(pid: int) -> int | None:
+def _await_program(pid: int) -> int | None:
     """The program's exit code; None when the pipe was closed before its end."""
     ends = _descriptors(pid)
     seconds = IDLE_SECONDS if ends else POLL_SECONDS
     while sys.stdin not in select.select([sys.stdin, *ends], [], [], seconds)[0]:
-        ended = _reap()
+        ended = _reap_children()
         if pid in ended:
             return ended[pid]
     return None
@@ -133,7 +180,7 @@ def _await_descendants(grace_seconds: float) -> int:
     return len(_descendants())
 
 
-def _stop(term_seconds: float) -> None:
+def _stop_descendants(term_seconds: float) -> None:
     """SIGTERM to all descendants, then SIGKILL to those that do not go."""
     _signal_all(signal.SIGTERM)
     _wait_until(lambda: not _descendants(), term_seconds)
@@ -159,11 +206,11 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def _descendants() -> list[psutil.Process]:
-    _reap()
+    _reap_children()
     return psutil.Process().children(recursive=True)
 
 
-def _reap() -> dict[int, int]:
+def _reap_children() -> dict[int, int]:
     """Exit codes of the children that have ended, adopted ones too, by pid."""
     ended: dict[int, int] = {}
     while True:

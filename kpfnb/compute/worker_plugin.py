@@ -7,10 +7,10 @@ import sys
 
 from distributed import Worker, WorkerPlugin
 
-from kpfnb.compute import reaper
+from kpfnb.compute import subreaper
 
 
-class Setup(WorkerPlugin):
+class ReaperPlugin(WorkerPlugin):
     """The worker gets a process group of its own, and a reaper for its children."""
 
     name = "kpfnb"
@@ -24,14 +24,14 @@ class Setup(WorkerPlugin):
         """Run in the worker when it joins, before it gets work."""
         # The terminal's Ctrl-C goes to kpfnb alone, which then stops its workers
         os.setpgid(0, 0)
-        os.environ[reaper.MARK] = str(os.getpid())
+        os.environ[subreaper.PID_TAG] = str(os.getpid())
         if self.directory:
             os.chdir(self.directory)
         self._start_reaper()
 
     @staticmethod
     def _start_reaper() -> None:
-        command = [sys.executable, "-P", reaper.__file__, str(os.getpid())]
+        command = [sys.executable, "-P", subreaper.__file__, str(os.getpid())]
         silence = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
         # Not in the worker's group, or it would kill itself. No Popen: nobody waits for it
         os.posix_spawn(sys.executable, command, os.environ, file_actions=silence, setpgroup=0)

@@ -19,10 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpfnb.errors import BadInput
+from kpfnb.core.errors import InvalidInputError
 
 TEMPORARY_PREFIX = ".kpfnb-"
-QUIET_SECONDS = 86400
+STALE_SECONDS = 86400
 """On another machine nobody sees a process: what nobody has changed for so long is a dead one's."""
 
 # The only portable way to read the umask is to set it; done once, before there are threads
@@ -32,20 +32,20 @@ os.umask(UMASK)
 _TEMPORARY = re.compile(
     rf"{re.escape(TEMPORARY_PREFIX)}(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d{{1,7}})-\w{{8}}(\..*)?"
 )
-_swept: set[Path] = set()
+_cleaned_folders: set[Path] = set()
 """The directories in which this process has looked for leftovers."""
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replace_atomically(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` to write to; on success it is synced and renamed to `path`.
 
     After an exception the temporary file is removed and an older `path` is untouched.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    prefix = f"{TEMPORARY_PREFIX}{_machine()}-{os.getpid()}-"
+    _remove_stale_files(target.parent)
+    prefix = f"{TEMPORARY_PREFIX}{_machine_id()}-{os.getpid()}-"
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=target.suffix)
     os.close(descriptor)
     temporary = Path(name)
@@ -64,11 +64,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text so that a reader sees the old or the new content, never a part."""
-    with replacing(path) as temporary:
+    with replace_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def update_text(path: Path | str, text: str) -> None:
+def write_text_if_changed(path: Path | str, text: str) -> None:
     """As `write_text`, where the content differs: a page that is as it was keeps its time."""
     try:
         is_same = Path(path).read_text(encoding="utf-8") == text
@@ -84,11 +84,11 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Read JSON; a damaged file is a `BadInput` that names it."""
+    """Read JSON; a damaged file is a `InvalidInputError` that names it."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BadInput(f"{path} is not valid JSON: {error}") from error
+        raise InvalidInputError(f"{path} is not valid JSON: {error}") from error
 
 
 def _sync(path: Path) -> None:
@@ -99,24 +99,24 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
+def _remove_stale_files(folder: Path) -> None:
     """Remove what dead writers have left in a directory, when this process first writes there."""
-    if folder in _swept:
+    if folder in _cleaned_folders:
         return
-    _swept.add(folder)
+    _cleaned_folders.add(folder)
     # Untidiness is no reason not to write
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
             # Another process may be at it too
             with suppress(FileNotFoundError):
-                if match and _is_left(entry, match["machine"], int(match["pid"])):
+                if match and _is_stale(entry, match["machine"], int(match["pid"])):
                     os.unlink(entry)  # noqa: PTH108
 
 
-def _is_left(entry: os.DirEntry[str], machine: str, pid: int) -> bool:
-    if machine != _machine():
-        return time.time() - entry.stat(follow_symlinks=False).st_ctime > QUIET_SECONDS
+def _is_stale(entry: os.DirEntry[str], machine: str, pid: int) -> bool:
+    if machine != _machine_id():
+        return time.time() - entry.stat(follow_symlinks=False).st_ctime > STALE_SECONDS
     try:
         os.kill(pid, 0)
     except OSError as error:
@@ -126,7 +126,7 @@ def _is_left(entry: os.DirEntry[str], machine: str, pid: int) -> bool:
 
 
 @cache
-def _machine() -> str:
+def _machine_id() -> str:
     """Names what numbers its processes by itself: a machine, or a container on one."""
     try:
         space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115

@@ -28,21 +28,21 @@ class KpfnbError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-class BadParameter(KpfnbError):
+class InvalidParameterError(KpfnbError):
     """A parameter is unknown, of the wrong type or has an impossible value."""
 
 
-class BadSettings(KpfnbError):
+class InvalidSettingsError(KpfnbError):
     """A setting is unknown, of the wrong type, or names something that is not there."""
 
 
-class BadInput(KpfnbError):
+class InvalidInputError(KpfnbError):
     """A file, directory or list that was given can't be used."""
 
 
-class Busy(KpfnbError):
+class AlreadyRunningError(KpfnbError):
     """Somebody else is doing the same work at this moment."""
 
 
-class ServiceUnavailable(KpfnbError):
+class ServiceUnavailableError(KpfnbError):
     """A program or service that is needed does not answer."""

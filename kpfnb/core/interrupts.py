@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def put_off() -> Iterator[list[int]]:
+def defer_interrupts() -> Iterator[list[int]]:
     """Heed an interrupt after the block only.
 
     Gives a list that is empty until one comes; whoever heeds it in the block clears the list. In

@@ -15,40 +15,42 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kpfnb import files, settings
-from kpfnb.errors import BadSettings, Busy
+from kpfnb.core import atomic, settings
+from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 
 POLL_SECONDS = 0.1
 
 
 @contextmanager
-def hold(name: str, *, wait_seconds: float = 0, folder: Path | None = None) -> Iterator[Path]:
+def acquire_lock(
+    name: str, *, wait_seconds: float = 0, folder: Path | None = None
+) -> Iterator[Path]:
     """Hold the lock `name` in `folder` (that of the settings); gives the lock file.
 
     Raises
     ------
-    Busy : somebody else still holds it after `wait_seconds`; names pid, host and since when
-    BadSettings : the folder can't be written
+    AlreadyRunningError : somebody else still holds it after `wait_seconds`; names pid, host and since when
+    InvalidSettingsError : the folder can't be written
     """
     from filelock import FileLock, Timeout
 
-    lock_file = path(name, folder)
+    lock_file = lock_path(name, folder)
     note = lock_file.with_suffix(".json")
     lock = FileLock(lock_file, timeout=wait_seconds, poll_interval=POLL_SECONDS)
     try:
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
         try:
-            files.write_json(note, _me())
+            atomic.write_json(note, _holder_note())
         except BaseException:
             lock.release()
             raise
     except Timeout:
-        raise Busy(
-            f"{name} is at work already: {_holder(note)}", "wait for it to end, or stop it"
+        raise AlreadyRunningError(
+            f"{name} is at work already: {_describe_holder(note)}", "wait for it to end, or stop it"
         ) from None
     except OSError as error:
-        raise BadSettings(
+        raise InvalidSettingsError(
             f"can't make the lock {lock_file}: {error.strerror}",
             f"make {lock_file.parent} writable, with room on its disk",
         ) from error
@@ -61,18 +63,18 @@ def hold(name: str, *, wait_seconds: float = 0, folder: Path | None = None) -> I
         lock.release()
 
 
-def path(name: str, folder: Path | None = None) -> Path:
+def lock_path(name: str, folder: Path | None = None) -> Path:
     """The file of the lock `name`, whatever characters are in the name."""
     safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "lock"
-    return (folder or settings.load().locks_dir) / f"{safe}.lock"
+    return (folder or settings.load_settings().locks_dir) / f"{safe}.lock"
 
 
-def _me() -> dict[str, str | int]:
+def _holder_note() -> dict[str, str | int]:
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
 
 
-def _holder(note: Path) -> str:
+def _describe_holder(note: Path) -> str:
     try:
         holder = json.loads(note.read_text(encoding="utf-8"))
         return f"pid {holder['pid']} on {holder['host']} since {holder['since']}"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from kpfnb import settings
-from kpfnb.errors import BadSettings
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidSettingsError
 
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
-KEPT = 5
+BACKUP_COUNT = 5
 HIDDEN = "********"
 
 _secrets: set[str] = set()
@@ -33,7 +33,7 @@ class _Formatter(logging.Formatter):
         self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return redact_secrets(super().format(record))
 
 
 class _FileHandler(RotatingFileHandler):
@@ -44,7 +44,7 @@ class _FileHandler(RotatingFileHandler):
             super().handleError(record)
 
 
-def console(level: int = logging.WARNING) -> None:
+def log_to_console(level: int = logging.WARNING) -> None:
     """Show messages of that level and above on stderr; doing it twice changes only the level."""
     root = logging.getLogger()
     handler = next((one for one in root.handlers if one.name == "kpfnb"), None)
@@ -56,13 +56,13 @@ def console(level: int = logging.WARNING) -> None:
     handler.setLevel(level)
 
 
-def attach(file: Path, *, most_bytes: int = 0) -> logging.Handler:
+def add_file_handler(file: Path, *, max_bytes: int = 0) -> logging.Handler:
     """Write all messages of this process from INFO on to a file, until `detach`.
 
     most_bytes : a log that grows larger is renamed (`.1` to `.5`) and begun anew; 0 for never
     """
     handler = _FileHandler(
-        file, maxBytes=most_bytes, backupCount=KEPT, encoding="utf-8", delay=True
+        file, maxBytes=max_bytes, backupCount=BACKUP_COUNT, encoding="utf-8", delay=True
     )
     handler.setFormatter(_Formatter())
     handler.setLevel(logging.INFO)
@@ -72,7 +72,7 @@ def attach(file: Path, *, most_bytes: int = 0) -> logging.Handler:
     return handler
 
 
-def detach(handler: logging.Handler) -> None:
+def remove_handler(handler: logging.Handler) -> None:
     """Undo `attach`."""
     logging.getLogger().removeHandler(handler)
     # Closing writes what is left; see `_FileHandler`
@@ -81,22 +81,22 @@ def detach(handler: logging.Handler) -> None:
 
 
 @contextmanager
-def this_thread(file: Path) -> Iterator[None]:
+def thread_log(file: Path) -> Iterator[None]:
     """Write the messages of this thread to a file: runs side by side keep their logs apart."""
     mine = threading.get_ident()
-    handler = attach(file)
+    handler = add_file_handler(file)
     handler.addFilter(lambda record: record.thread == mine)
     try:
         yield
     finally:
-        detach(handler)
+        remove_handler(handler)
 
 
-def redact(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """The text with the values of secret settings hidden."""
     # While somebody changes the file it can't be read; those that were read before are still secret
-    with suppress(BadSettings):
-        current = settings.load()
+    with suppress(InvalidSettingsError):
+        current = settings.load_settings()
         found = (getattr(current, name) for name in settings.Settings.model_fields)
         _secrets.update(one.get_secret_value() for one in found if isinstance(one, SecretStr))
     # One may be a part of another

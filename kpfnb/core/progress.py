@@ -18,14 +18,14 @@ SHOW_EVERY_SECONDS = 0.1
 LOG_EVERY_SECONDS = 10.0
 NOTE_LENGTH = 60
 FAILURES_SHOWN = 20
-MOST_BARS = 8
+MAX_BARS = 8
 ANSWER_EVERY_SECONDS = 0.2
 
-_stage: Any = None
+_container: Any = None
 
 
 @dataclass
-class State:
+class ProgressState:
     """What is known of some work."""
 
     total: int | None
@@ -42,7 +42,7 @@ class State:
         return time.monotonic() - self.started
 
 
-def describe(state: State, seconds: float) -> str:
+def format_progress(state: ProgressState, seconds: float) -> str:
     """One line: `reading: 120 of 400 (30 %), 2 failed, 14/s, 20 s left, KP.20240101...`."""
     of_total = f" of {state.total} ({100 * state.done // state.total} %)" if state.total else ""
     parts = [f"{state.title}: {state.done}{of_total}"]
@@ -52,15 +52,15 @@ def describe(state: State, seconds: float) -> str:
         rate = state.done / seconds
         parts.append(f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each")
         if state.total and state.done < state.total:
-            parts.append(f"{duration((state.total - state.done) / rate)} left")
+            parts.append(f"{format_duration((state.total - state.done) / rate)} left")
     if state.total is not None and state.done >= state.total:
-        parts.append(f"took {duration(seconds)}")
+        parts.append(f"took {format_duration(seconds)}")
     elif state.note:
         parts.append(state.note)
     return ", ".join(parts)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time span for people: `8 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
@@ -70,23 +70,23 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class Face(Protocol):
+class ProgressSink(Protocol):
     """One place where progress is shown."""
 
-    def show(self, state: State) -> None:
+    def show(self, state: ProgressState) -> None:
         """Show how things stand."""
 
-    def failure(self, text: str, state: State) -> None:
+    def show_failure(self, text: str, state: ProgressState) -> None:
         """Show that something failed."""
 
-    def close(self, state: State) -> None:
+    def close(self, state: ProgressState) -> None:
         """Show the end."""
 
 
-class Bar:
+class ProgressBar:
     """Told how the work goes; shows it at most ten times a second."""
 
-    def __init__(self, state: State, face: Face) -> None:
+    def __init__(self, state: ProgressState, face: ProgressSink) -> None:
         self.state = state
         self._face = face
         self._next = 0.0
@@ -104,16 +104,16 @@ class Bar:
             self._next = now + SHOW_EVERY_SECONDS
             self._face.show(state)
 
-    def failure(self, name: str, error: str) -> None:
+    def report_failure(self, name: str, error: str) -> None:
         """Tell of one that failed, as it comes; after the first twenty they are only counted."""
         if len(self.state.failures) < FAILURES_SHOWN:
             text = " ".join(f"{name}: {error}".split())
             self.state.failures.append(text)
-            self._face.failure(text, self.state)
+            self._face.show_failure(text, self.state)
 
 
 @contextmanager
-def progress(total: int | None, title: str, *, shown: bool = True) -> Iterator[Bar]:
+def show_progress(total: int | None, title: str, *, shown: bool = True) -> Iterator[ProgressBar]:
     """Show progress while the block lasts, in whatever way suits where we are.
 
     Parameters
@@ -122,50 +122,50 @@ def progress(total: int | None, title: str, *, shown: bool = True) -> Iterator[B
     title : what is being done
     shown : False to show nothing
     """
-    state = State(total, title)
-    face = _face(state) if shown else _Nothing()
+    state = ProgressState(total, title)
+    face = _choose_sink(state) if shown else _NullSink()
     try:
-        yield Bar(state, face)
+        yield ProgressBar(state, face)
     finally:
         face.close(state)
 
 
-def _face(state: State) -> Face:
+def _choose_sink(state: ProgressState) -> ProgressSink:
     if in_notebook():
-        return _Widget(state)
-    return _Terminal(state) if sys.stderr.isatty() else _Log()
+        return _WidgetSink(state)
+    return _TerminalSink(state) if sys.stderr.isatty() else _LogSink()
 
 
-def show_in(box: Any) -> None:
+def set_container(box: Any) -> None:
     """From now on show progress in a box of widgets (that of the form); None: where the cell is."""
-    global _stage
-    _stage = box
+    global _container
+    _container = box
 
 
 @contextmanager
-def page() -> Iterator[Callable[[str], None]]:
+def live_html() -> Iterator[Callable[[str], None]]:
     """Show HTML that changes while the block lasts; gives what takes it. Only in JupyterLab."""
     import ipywidgets
 
     view = ipywidgets.HTML(layout={"width": "100%"})
-    _put(view)
+    _display_widget(view)
     try:
         yield lambda html: setattr(view, "value", html)
     finally:
-        if _stage is not None:
-            _stage.children = tuple(one for one in _stage.children if one is not view)
+        if _container is not None:
+            _container.children = tuple(one for one in _container.children if one is not view)
         view.close()
 
 
-def pause(seconds: float) -> None:
+def sleep_responsive(seconds: float) -> None:
     """Wait; a browser that is reloaded meanwhile gets what is shown."""
-    from kpfnb.kernels import reattaching
+    from kpfnb.notebook.kernels import widget_messages
 
     until = time.monotonic() + seconds
-    reattaching.answer()
+    widget_messages.answer_state_requests()
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, ANSWER_EVERY_SECONDS))
-        reattaching.answer()
+        widget_messages.answer_state_requests()
 
 
 def in_notebook() -> bool:
@@ -175,44 +175,44 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel") and "JPY_SESSION_NAME" in os.environ
 
 
-def _put(widget: Any) -> None:
+def _display_widget(widget: Any) -> None:
     from IPython.display import display
 
-    if _stage is None:
+    if _container is None:
         display(widget)
     else:
-        _stage.children = (*_stage.children, widget)[-MOST_BARS:]
+        _container.children = (*_container.children, widget)[-MAX_BARS:]
 
 
-class _Nothing:
-    def show(self, state: State) -> None: ...
+class _NullSink:
+    def show(self, state: ProgressState) -> None: ...
 
-    def failure(self, text: str, state: State) -> None: ...
+    def show_failure(self, text: str, state: ProgressState) -> None: ...
 
-    def close(self, state: State) -> None: ...
+    def close(self, state: ProgressState) -> None: ...
 
 
-class _Log:
+class _LogSink:
     """No control characters: for cron, pipes and headless notebooks."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + LOG_EVERY_SECONDS
 
-    def show(self, state: State) -> None:
+    def show(self, state: ProgressState) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LOG_EVERY_SECONDS
-            logger.info(describe(state, state.seconds))
+            logger.info(format_progress(state, state.seconds))
 
-    def failure(self, text: str, state: State) -> None:
+    def show_failure(self, text: str, state: ProgressState) -> None:
         logger.warning("%s: %s", state.title, text)
 
-    def close(self, state: State) -> None:
-        logger.info(describe(state, state.seconds))
+    def close(self, state: ProgressState) -> None:
+        logger.info(format_progress(state, state.seconds))
 
 
-class _Terminal:
-    def __init__(self, state: State) -> None:
+class _TerminalSink:
+    def __init__(self, state: ProgressState) -> None:
         from tqdm import tqdm
 
         class Quiet(tqdm):
@@ -221,47 +221,47 @@ class _Terminal:
 
         self._bar = Quiet(total=state.total, desc=state.title, file=sys.stderr, dynamic_ncols=True)
 
-    def show(self, state: State) -> None:
+    def show(self, state: ProgressState) -> None:
         self._bar.n = state.done
         failed = f"{state.failed} failed, " if state.failed else ""
         self._bar.set_postfix_str(f"{failed}{state.note}".rstrip(", "))
 
-    def failure(self, text: str, state: State) -> None:
+    def show_failure(self, text: str, state: ProgressState) -> None:
         self._bar.write(text, file=sys.stderr)
 
-    def close(self, state: State) -> None:
+    def close(self, state: ProgressState) -> None:
         state.note = ""
         self.show(state)
         self._bar.close()
 
 
-class _Widget:
+class _WidgetSink:
     """A native progress element, which screen readers know, and a line of text."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ProgressState) -> None:
         import ipywidgets
 
-        self._html: Any = ipywidgets.HTML(self._page(state), layout={"width": "100%"})
-        _put(self._html)
+        self._html: Any = ipywidgets.HTML(self._render(state), layout={"width": "100%"})
+        _display_widget(self._html)
 
-    def show(self, state: State) -> None:
-        from kpfnb.kernels import reattaching
+    def show(self, state: ProgressState) -> None:
+        from kpfnb.notebook.kernels import widget_messages
 
-        self._html.value = self._page(state)
-        reattaching.answer()
+        self._html.value = self._render(state)
+        widget_messages.answer_state_requests()
 
-    def failure(self, text: str, state: State) -> None:
+    def show_failure(self, text: str, state: ProgressState) -> None:
         self.show(state)
 
-    def close(self, state: State) -> None:
+    def close(self, state: ProgressState) -> None:
         self.show(state)
 
     @staticmethod
-    def _page(state: State) -> str:
-        return widget_html(state, state.seconds)
+    def _render(state: ProgressState) -> str:
+        return progress_html(state, state.seconds)
 
 
-def widget_html(state: State, seconds: float) -> str:
+def progress_html(state: ProgressState, seconds: float) -> str:
     """The bar as HTML, all text escaped."""
     label = html.escape(state.title, quote=True)
     value = f' value="{state.done}" max="{max(state.total, 1)}"' if state.total is not None else ""
@@ -271,6 +271,6 @@ def widget_html(state: State, seconds: float) -> str:
         failures += f"<li>and {more} more</li>"
     return (
         f'<progress aria-label="{label}" style="width: 100%; max-width: 40em"{value}></progress>'
-        f"<div>{html.escape(describe(state, seconds))}</div>"
+        f"<div>{html.escape(format_progress(state, seconds))}</div>"
         + (f'<ul aria-label="failures">{failures}</ul>' if failures else "")
     )

@@ -25,10 +25,10 @@ from pydantic_settings import (
 )
 
 import kpfnb
-from kpfnb.errors import BadSettings
+from kpfnb.core.errors import InvalidSettingsError
 
 FILE_NAME = "kpfnb.toml"
-PREFIX = "KPFNB_"
+ENVIRONMENT_PREFIX = "KPFNB_"
 
 Command = Annotated[list[str], NoDecode]
 """A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are filled in."""
@@ -48,7 +48,11 @@ class Settings(BaseSettings):
     """All settings. A relative path in `kpfnb.toml` is relative to that file's directory."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, validate_default=True
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
     )
 
     work_dir: Path = Field(
@@ -195,7 +199,7 @@ class _FileSource(PydanticBaseSettingsSource):
         return self()[field_name], field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        file = find_file()
+        file = find_settings_file()
         if not file:
             return {}
         return {
@@ -206,7 +210,7 @@ class _FileSource(PydanticBaseSettingsSource):
         }
 
 
-class Source(BaseModel):
+class SettingOrigin(BaseModel):
     """One setting, its value as shown to people (secrets hidden), and where it came from."""
 
     model_config = ConfigDict(frozen=True)
@@ -216,8 +220,8 @@ class Source(BaseModel):
     origin: str
 
 
-def load(**arguments: Any) -> Settings:
-    """The settings in force here. `BadSettings` names a wrong one and where it stands."""
+def load_settings(**arguments: Any) -> Settings:
+    """The settings in force here. `InvalidSettingsError` names a wrong one and where it stands."""
     try:
         return Settings(**arguments)
     except ValidationError as error:
@@ -226,27 +230,31 @@ def load(**arguments: Any) -> Settings:
     except SettingsError as error:
         # pydantic-settings: an environment variable that should be JSON and is not
         name, message = str(error).split('"')[1], "must be JSON"
-    origin = _origin(name, arguments)
+    origin = _find_origin(name, arguments)
     if name not in Settings.model_fields:
         near = difflib.get_close_matches(name, Settings.model_fields, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(Settings.model_fields)}"
-        raise BadSettings(f"unknown setting {name!r} (from {origin})", hint)
-    raise BadSettings(
+        raise InvalidSettingsError(f"unknown setting {name!r} (from {origin})", hint)
+    raise InvalidSettingsError(
         f"setting {name} (from {origin}): {message}",
         f"{name} is: {Settings.model_fields[name].description}",
     )
 
 
-def sources(**arguments: Any) -> list[Source]:
+def describe_settings(**arguments: Any) -> list[SettingOrigin]:
     """Each setting with its value and origin, in the order of declaration."""
-    settings = load(**arguments)
+    settings = load_settings(**arguments)
     return [
-        Source(name=name, value=_shown(getattr(settings, name)), origin=_origin(name, arguments))
+        SettingOrigin(
+            name=name,
+            value=_format_value(getattr(settings, name)),
+            origin=_find_origin(name, arguments),
+        )
         for name in Settings.model_fields
     ]
 
 
-def find_file(start: Path | None = None) -> Path | None:
+def find_settings_file(start: Path | None = None) -> Path | None:
     """The `kpfnb.toml` in `start` (the current directory) or the nearest directory above it."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
@@ -255,18 +263,18 @@ def find_file(start: Path | None = None) -> Path | None:
     return None
 
 
-def export(**arguments: Any) -> None:
+def export_to_environment(**arguments: Any) -> None:
     """Put arguments into the environment, where kernels and workers started from here see them."""
     for name, value in arguments.items():
         if value is not None:
             # They may work in another directory
             text = str(value.expanduser().absolute() if isinstance(value, Path) else value)
-            os.environ[PREFIX + name.upper()] = text
+            os.environ[ENVIRONMENT_PREFIX + name.upper()] = text
 
 
 def _default_work_dir() -> Path:
     # A notebook's kernel starts in notebooks/; the file marks the project's top for it
-    file = find_file()
+    file = find_settings_file()
     return (file.parent if file else Path.cwd()) / "work"
 
 
@@ -282,20 +290,20 @@ def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadSettings(f"{file}: {error}", "mend the file or remove it") from None
+        raise InvalidSettingsError(f"{file}: {error}", "mend the file or remove it") from None
 
 
-def _origin(name: str, arguments: dict[str, Any]) -> str:
+def _find_origin(name: str, arguments: dict[str, Any]) -> str:
     if name in arguments:
         return "argument"
     for variable in os.environ:
-        if variable.upper() == PREFIX + name.upper() and os.environ[variable]:
+        if variable.upper() == ENVIRONMENT_PREFIX + name.upper() and os.environ[variable]:
             return variable
-    file = find_file()
+    file = find_settings_file()
     return str(file) if file and name in _read_toml(file) else "default"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
     if isinstance(value, list):

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kpfnb import locks
-from kpfnb.errors import BadInput
+from kpfnb.core import locks
+from kpfnb.core.errors import InvalidInputError
 
 BUSY_SECONDS = 10
 
 
-def connect(
-    path: Path, *, schema: int, make: Callable[[sqlite3.Connection, int], None], what: str
+def open_database(
+    path: Path, *, schema: int, migrate: Callable[[sqlite3.Connection, int], None], what: str
 ) -> sqlite3.Connection:
     """Open a file, and bring it up to its schema.
 
@@ -30,20 +30,20 @@ def connect(
         transaction, and the version found (0: a new file)
     what : what the file is, for errors
 
-    Raises `BadInput` for a file of a newer kpfnb, `sqlite3.Error` for one that can't be used, and
-    `Busy` where another process has been making it for ten seconds.
+    Raises `InvalidInputError` for a file of a newer kpfnb, `sqlite3.Error` for one that can't be used, and
+    `AlreadyRunningError` where another process has been making it for ten seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         if _version(connection, path, schema, what) < schema:
             # Two that change a file to WAL at once do not wait for each other
-            with locked(path):
+            with exclusive_access(path):
                 connection.execute("PRAGMA journal_mode = WAL")
                 with transaction(connection):
                     found = _version(connection, path, schema, what)
                     if found < schema:
-                        make(connection, found)
+                        migrate(connection, found)
                         connection.execute(f"PRAGMA user_version = {schema}")
     except BaseException:
         connection.close()
@@ -54,14 +54,14 @@ def connect(
 def _version(connection: sqlite3.Connection, path: Path, schema: int, what: str) -> int:
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if found > schema:
-        raise BadInput(
+        raise InvalidInputError(
             f"the {what} {path} is of a newer kpfnb (schema {found}; this one knows {schema})",
             "use the newer kpfnb, or another KPFNB_WORK_DIR",
         )
     return found
 
 
-def execute_all(connection: sqlite3.Connection, statements: str) -> None:
+def execute_statements(connection: sqlite3.Connection, statements: str) -> None:
     """Execute statements that end with semicolons, in the transaction that is open."""
     for statement in filter(str.strip, statements.split(";")):
         connection.execute(statement)
@@ -82,9 +82,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def exclusive_access(path: Path) -> Iterator[None]:
     """Be the only process that makes or replaces the file."""
-    with locks.hold(path.name, wait_seconds=BUSY_SECONDS, folder=path.parent):
+    with locks.acquire_lock(path.name, wait_seconds=BUSY_SECONDS, folder=path.parent):
         yield
 
 
@@ -102,7 +102,7 @@ def is_damaged(path: Path) -> bool:
         connection.close()
 
 
-def move_aside(path: Path) -> Path:
+def quarantine_file(path: Path) -> Path:
     """Rename a damaged file, so that a new one can be begun; returns its new path."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.stem}.damaged-{moment}{path.suffix}")

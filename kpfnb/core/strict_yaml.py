@@ -16,17 +16,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from kpfnb.errors import BadInput
+from kpfnb.core.errors import InvalidInputError
 
-M = TypeVar("M", bound=BaseModel)
-Place = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+NodePath = tuple[str | int, ...]
 """Keys and numbers of items that lead to a node."""
 
 _UNKNOWN_KEY = "unknown_key"
 """The type of the error; its context has the `key`."""
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A mapping of a file; a key it does not know is named, with the nearest that it does."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -37,12 +37,12 @@ class Strict(BaseModel):
         known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in data if isinstance(data, dict) else ():
             if key not in known:
-                what = f"unknown key {key!r}; {nearest(key, known)}"
+                what = f"unknown key {key!r}; {suggest_name(key, known)}"
                 raise PydanticCustomError(_UNKNOWN_KEY, "{what}", {"what": what, "key": key})
         return data
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
+def suggest_name(name: object, known: Iterable[str]) -> str:
     """A hint for a misspelt name: the nearest that is known, else all that are known."""
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=1)
@@ -50,7 +50,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlDocument:
     """What a file says, and where it says it.
 
     Attributes
@@ -63,57 +63,59 @@ class Document:
     hint: str
     _node: yaml.Node
 
-    def mapping(self, what: str) -> dict[Any, Any]:
+    def require_mapping(self, what: str) -> dict[Any, Any]:
         """The data, which must be a mapping; `what` says in the error what the file should be."""
         if not isinstance(self.data, dict):
-            raise self.wrong(f"{what} is a mapping")
+            raise self.error_at(f"{what} is a mapping")
         return self.data
 
-    def parse(self, model: type[M], data: Any, place: Place = ()) -> M:
-        """The model of some of the data, those at `place`; `BadInput` where they are wrong."""
+    def parse(self, model: type[Model], data: Any, place: NodePath = ()) -> Model:
+        """The model of some of the data, those at `place`; `InvalidInputError` where they are wrong."""
         try:
             return model.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where: Place = (*place, *first["loc"])
+            where: NodePath = (*place, *first["loc"])
             if first["type"] == _UNKNOWN_KEY:
                 where = (*where, first["ctx"]["key"])
-            raise self.wrong(first["msg"].removeprefix("Value error, "), *where) from None
+            raise self.error_at(first["msg"].removeprefix("Value error, "), *where) from None
 
-    def wrong(self, what: str, *place: str | int) -> BadInput:
+    def error_at(self, what: str, *place: str | int) -> InvalidInputError:
         """The error about what stands at a place."""
-        node, shown = _find(self._node, place)
+        node, shown = _locate_node(self._node, place)
         where = f"{'.'.join(map(str, shown))}: " if shown else ""
-        return BadInput(f"{self.path}, line {_line(node)}: {where}{what}", self.hint)
+        return InvalidInputError(
+            f"{self.path}, line {_line_number(node)}: {where}{what}", self.hint
+        )
 
 
-def read(path: Path, *, hint: str) -> Document:
-    """Read a file. `BadInput` where it is empty, no YAML, or a key stands twice in it."""
+def read_yaml(path: Path, *, hint: str) -> YamlDocument:
+    """Read a file. `InvalidInputError` where it is empty, no YAML, or a key stands twice in it."""
     try:
         loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         if node is None:
-            raise BadInput(f"{path} is empty", hint)
-        document = Document(path, loader.construct_document(node), hint, node)
+            raise InvalidInputError(f"{path} is empty", hint)
+        document = YamlDocument(path, loader.construct_document(node), hint, node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{path}{line}: {error.problem}", hint) from None
+        raise InvalidInputError(f"{path}{line}: {error.problem}", hint) from None
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} can't be read: {error}", hint) from None
+        raise InvalidInputError(f"{path} can't be read: {error}", hint) from None
     _check_unique(document, node)
     return document
 
 
-def _check_unique(document: Document, node: yaml.Node) -> None:
+def _check_unique(document: YamlDocument, node: yaml.Node) -> None:
     """A key that stands twice is a mistake; plain PyYAML drops the first."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    what = f"{document.path}, line {_line(key)}: {key.value!r} stands twice"
-                    raise BadInput(what, document.hint)
+                    what = f"{document.path}, line {_line_number(key)}: {key.value!r} stands twice"
+                    raise InvalidInputError(what, document.hint)
                 seen.add(key.value)
             _check_unique(document, value)
     elif isinstance(node, yaml.SequenceNode):
@@ -121,14 +123,14 @@ def _check_unique(document: Document, node: yaml.Node) -> None:
             _check_unique(document, one)
 
 
-def _find(node: yaml.Node, place: Place) -> tuple[yaml.Node, Place]:
+def _locate_node(node: yaml.Node, place: NodePath) -> tuple[yaml.Node, NodePath]:
     """The node nearest to a place (of a key's value, the key), and the place as it is written.
 
     A place may hold names that are in no file, those of the branches of a union: they are left out.
     """
     found, shown = node, list[str | int]()
     for number, part in enumerate(place):
-        below = _below(node, part)
+        below = _child_node(node, part)
         if below:
             found, node = below
         if below or number == len(place) - 1:
@@ -136,7 +138,7 @@ def _find(node: yaml.Node, place: Place) -> tuple[yaml.Node, Place]:
     return found, tuple(shown)
 
 
-def _below(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+def _child_node(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """The node that tells the place of a part, and its value."""
     if isinstance(node, yaml.MappingNode):
         return next((pair for pair in node.value if pair[0].value == str(part)), None)
@@ -145,5 +147,5 @@ def _below(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
     return None
 
 
-def _line(node: yaml.Node) -> int:
+def _line_number(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kpfnb.demo.extraction import ExtractedSpectra
 from kpfnb.demo.instrument import LIGHT_SPEED, Array
-from kpfnb.demo.reduction import Spectra
-from kpfnb.demo.spectra import Lines
+from kpfnb.demo.spectra import LineList
 
 STEP = 0.5
 """km/s between the velocities of a correlation function."""
@@ -25,7 +25,7 @@ FIT_SIGMAS = 1.8
 
 
 @dataclass(frozen=True)
-class Correlations:
+class CorrelationFunctions:
     """Correlation functions of one camera.
 
     Attributes
@@ -44,23 +44,23 @@ class Correlations:
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanVelocity:
     """A mean velocity and its error, km/s; both 0 where there is none."""
 
     velocity: float
     error: float
 
 
-def correlate(
-    spectra: Spectra,
+def correlate_rows(
+    spectra: ExtractedSpectra,
     blaze: Array,
     edges: Array,
-    mask: Lines,
+    mask: LineList,
     *,
     centre: float,
     barycentric: float,
     rows: slice = slice(None),
-) -> Correlations:
+) -> CorrelationFunctions:
     """Correlate rows with a mask and measure their velocities.
 
     Parameters
@@ -78,50 +78,50 @@ def correlate(
     count = blaze.shape[0]
     ccf = np.zeros((count, velocities.size))
     chosen = range(count)[rows]
-    lines = {row: _usable(mask, edges[row], shifts, blaze[row]) for row in chosen}
+    lines = {row: _usable_lines(mask, edges[row], shifts, blaze[row]) for row in chosen}
     # Light per unit of velocity: a slope of any kind would pull the centre of a fit to one side
     size = np.diff(edges, axis=1) / edges[:, 1:]
     per_light = size / size.mean(axis=1, keepdims=True) / blaze
     flat = spectra.flux * per_light
     for row in chosen:
-        ccf[row] = _function(flat[row], edges[row], lines[row], shifts)
+        ccf[row] = _correlation_function(flat[row], edges[row], lines[row], shifts)
     radial, errors = np.zeros(count), np.zeros(count)
     used = np.array([row for row in chosen if lines[row].wavelengths.size > 3], dtype=int)
     if used.size:
-        fit = _fit(velocities, ccf[used])
+        fit = _fit_gaussians(velocities, ccf[used])
         noise = spectra.variance * per_light**2
         for row, velocity, response in zip(used, fit.centres, fit.responses, strict=True):
-            variance = _variance(noise[row], edges[row], lines[row], shifts, response)
+            variance = _centre_variance(noise[row], edges[row], lines[row], shifts, response)
             if np.isfinite(velocity) and variance > 0:
                 radial[row], errors[row] = velocity, np.sqrt(variance)
     weights = np.divide(1, errors**2, out=np.zeros(count), where=errors > 0)
-    return Correlations(velocities, ccf, weights, radial, errors)
+    return CorrelationFunctions(velocities, ccf, weights, radial, errors)
 
 
-def mean(velocities: Array, errors: Array) -> Mean:
+def mean_velocity(velocities: Array, errors: Array) -> MeanVelocity:
     """The weighted mean; its error is enlarged where they scatter by more than theirs."""
     good = errors > 0
     if not good.any():
-        return Mean(0.0, 0.0)
+        return MeanVelocity(0.0, 0.0)
     weights = 1 / errors[good] ** 2
     value = np.average(velocities[good], weights=weights)
     excess = 1.0
     if good.sum() > 1:
         chi2 = np.sum(((velocities[good] - value) / errors[good]) ** 2) / (good.sum() - 1)
         excess = max(1.0, float(chi2))
-    return Mean(float(value), float(np.sqrt(excess / weights.sum())))
+    return MeanVelocity(float(value), float(np.sqrt(excess / weights.sum())))
 
 
-def _usable(mask: Lines, edges: Array, shifts: Array, blaze: Array) -> Lines:
+def _usable_lines(mask: LineList, edges: Array, shifts: Array, blaze: Array) -> LineList:
     """The lines that stay on the row at all velocities, weighted by the blaze where they are."""
     low, high = edges[0] / shifts[0], edges[-1] / shifts[-1]
     on_row = slice(*np.searchsorted(mask.wavelengths, [low, high]))
     middle = mask.wavelengths[on_row] * shifts[shifts.size // 2]
     weight = np.interp(middle, (edges[1:] + edges[:-1]) / 2, blaze)
-    return Lines(mask.wavelengths[on_row], mask.strengths[on_row] * weight)
+    return LineList(mask.wavelengths[on_row], mask.strengths[on_row] * weight)
 
 
-def _function(flux: Array, edges: Array, lines: Lines, shifts: Array) -> Array:
+def _correlation_function(flux: Array, edges: Array, lines: LineList, shifts: Array) -> Array:
     total = np.concatenate([[0.0], np.cumsum(flux)])
     below = np.interp(np.outer(lines.wavelengths, shifts), edges, total)
     function: Array = lines.strengths @ (below[:, BOX_STEPS:] - below[:, :-BOX_STEPS])
@@ -136,9 +136,9 @@ class _Fit:
     responses: Array
 
 
-def _fit(velocities: Array, ccf: Array) -> _Fit:
+def _fit_gaussians(velocities: Array, ccf: Array) -> _Fit:
     """Fit level, depth, centre and width of a Gaussian to each function, around a common start."""
-    centre, sigma = _start(velocities, ccf.sum(axis=0))
+    centre, sigma = _estimate_start(velocities, ccf.sum(axis=0))
     near = np.abs(velocities - centre) < FIT_SIGMAS * sigma + 1
     v, y = velocities[near], ccf[:, near]
     centres, sigmas = np.full(len(y), centre), np.full(len(y), sigma)
@@ -146,7 +146,7 @@ def _fit(velocities: Array, ccf: Array) -> _Fit:
     for _ in range(8):
         u = (v - centres[:, None]) / sigmas[:, None]
         gauss = np.exp(-0.5 * u**2)
-        level, depth = _line(gauss, y)
+        level, depth = _fit_level_and_depth(gauss, y)
         by_centre = depth[:, None] * gauss * u / sigmas[:, None]
         jacobian = np.stack([np.ones_like(gauss), gauss, by_centre, by_centre * u], axis=2)
         residual = y - level[:, None] - depth[:, None] * gauss
@@ -159,7 +159,7 @@ def _fit(velocities: Array, ccf: Array) -> _Fit:
     return _Fit(np.where(lost, np.nan, centres), responses)
 
 
-def _start(velocities: Array, whole: Array) -> tuple[float, float]:
+def _estimate_start(velocities: Array, whole: Array) -> tuple[float, float]:
     """Centre and width (sigma), km/s, of the deepest or highest feature of all rows together."""
     deviation = whole - np.median(whole)
     peak = int(np.argmax(np.abs(deviation)))
@@ -173,7 +173,7 @@ def _start(velocities: Array, whole: Array) -> tuple[float, float]:
     return float(velocities[peak]), float(np.clip(width, 2.0, 12.0))
 
 
-def _line(gauss: Array, y: Array) -> tuple[Array, Array]:
+def _fit_level_and_depth(gauss: Array, y: Array) -> tuple[Array, Array]:
     """Level and depth of each function, its Gaussian given."""
     mean_gauss, mean_y = gauss.mean(axis=1), y.mean(axis=1)
     spread = gauss - mean_gauss[:, None]
@@ -183,7 +183,9 @@ def _line(gauss: Array, y: Array) -> tuple[Array, Array]:
     return mean_y - depth * mean_gauss, depth
 
 
-def _variance(noise: Array, edges: Array, lines: Lines, shifts: Array, response: Array) -> float:
+def _centre_variance(
+    noise: Array, edges: Array, lines: LineList, shifts: Array, response: Array
+) -> float:
     """Variance of a centre, (km/s)^2, from those of the row's pixels.
 
     The centre is a weighted sum of the function's steps, so it is one of the pixels too.

@@ -16,8 +16,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.time import Time
 
-from kpfnb import files
-from kpfnb.demo.slitmask import BITS
+from kpfnb.core import atomic
+from kpfnb.demo.slitmask import SLIT_FLAGS
 
 MASK, CONFIG = "simulated_coadd", "1200G_8800_OG550"
 NIGHTS = ("2015-10-16", "2015-10-18")
@@ -31,7 +31,7 @@ _INSTRUMENTS = {
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedReducedFrame:
     """One reduced frame.
 
     Attributes
@@ -62,7 +62,7 @@ class Simulated:
         return f"{raw}-{clean}_{camera}_{self.moment.replace('-', '').replace(':', '')}"
 
 
-def simulate(root: Path) -> Path:
+def simulate_coadd_inputs(root: Path) -> Path:
     """Two nights of one mask below `root`, one slit of them bad; what is there is left alone.
 
     Gives the folder of their configuration.
@@ -71,25 +71,28 @@ def simulate(root: Path) -> Path:
         folder = root / MASK / CONFIG / night / "complete" / "reduce"
         if folder.exists():
             continue
-        temporary = folder.with_name(f"{files.TEMPORARY_PREFIX}{folder.name}")
+        temporary = folder.with_name(f"{atomic.TEMPORARY_PREFIX}{folder.name}")
         shutil.rmtree(temporary, ignore_errors=True)
         frames = [
-            Simulated(
+            SimulatedReducedFrame(
                 f"DE.{night.replace('-', '')}.{count:05d}.fits",
                 moment=f"{night}T10:{20 * count:02d}:00.000",
                 slits={"MSC01": (40, 120), "MSC02": (80,)},
             )
             for count in range(2)
         ]
-        write(temporary, frames, "keck_deimos", seed=number)
+        write_setup(temporary, frames, "keck_deimos", seed=number)
         spec2d = f"spec2d_{frames[0].stem('DEIMOS')}.fits"
         (temporary / "bad_slits.csv").write_text(f"slit_id,spec2d\nMSC02:80,{spec2d}\n")
         temporary.rename(folder)
     return root / MASK / CONFIG
 
 
-def write(
-    reduction: Path, frames: Sequence[Simulated], spectrograph: str = "keck_deimos", seed: int = 0
+def write_setup(
+    reduction: Path,
+    frames: Sequence[SimulatedReducedFrame],
+    spectrograph: str = "keck_deimos",
+    seed: int = 0,
 ) -> Path:
     """The folder of a setup below a reduction: reduction file, log and products."""
     camera, configuration = _INSTRUMENTS[spectrograph]
@@ -109,13 +112,15 @@ def write(
     for one in frames:
         stem = one.stem(camera)
         header = _header(one, spectrograph, configuration)
-        for kind, make in (("spec2d", _spec2d), ("spec1d", _spec1d)):
+        for kind, make in (("spec2d", _make_spec2d), ("spec1d", _make_spec1d)):
             path = setup / "Science" / f"{kind}_{stem}.fits"
             make(one, header.copy(), noise).writeto(path, overwrite=True)
     return setup
 
 
-def _header(one: Simulated, spectrograph: str, configuration: Mapping[str, str]) -> fits.Header:
+def _header(
+    one: SimulatedReducedFrame, spectrograph: str, configuration: Mapping[str, str]
+) -> fits.Header:
     header = fits.Header({"FILENAME": one.file, "TARGET": one.target, "PYP_SPEC": spectrograph})
     header["MJD"], header["HIERARCH FRAMETYPE"] = one.mjd, one.kind
     header["SIMULATE"] = (True, "simulated, never for science")
@@ -124,7 +129,9 @@ def _header(one: Simulated, spectrograph: str, configuration: Mapping[str, str])
     return header
 
 
-def _spec1d(one: Simulated, header: fits.Header, noise: np.random.Generator) -> fits.HDUList:
+def _make_spec1d(
+    one: SimulatedReducedFrame, header: fits.Header, noise: np.random.Generator
+) -> fits.HDUList:
     hdus: list[Any] = [fits.PrimaryHDU(header=header)]
     for detector, positions in one.slits.items():
         for position in positions:
@@ -153,7 +160,9 @@ def _object(detector: str, position: int, noise: np.random.Generator) -> fits.Bi
     return table
 
 
-def _spec2d(one: Simulated, header: fits.Header, noise: np.random.Generator) -> fits.HDUList:
+def _make_spec2d(
+    one: SimulatedReducedFrame, header: fits.Header, noise: np.random.Generator
+) -> fits.HDUList:
     header["HIERARCH ALLSPEC2D_DETS"] = ",".join(one.slits)
     hdus: list[Any] = [fits.PrimaryHDU(header=header)]
     for detector, positions in one.slits.items():
@@ -169,9 +178,9 @@ def _spec2d(one: Simulated, header: fits.Header, noise: np.random.Generator) -> 
     return fits.HDUList(hdus)
 
 
-def _slits(one: Simulated, detector: str, positions: Sequence[int]) -> fits.BinTableHDU:
+def _slits(one: SimulatedReducedFrame, detector: str, positions: Sequence[int]) -> fits.BinTableHDU:
     flags = [one.flags.get(f"{detector}:{position}", "") for position in positions]
-    masks = [1 << BITS.index(flag) if flag else 0 for flag in flags]
+    masks = [1 << SLIT_FLAGS.index(flag) if flag else 0 for flag in flags]
     table = fits.BinTableHDU.from_columns(
         [
             fits.Column("spat_id", "K", array=np.array(positions)),
@@ -179,6 +188,6 @@ def _slits(one: Simulated, detector: str, positions: Sequence[int]) -> fits.BinT
         ],
         name=f"{detector}-SLITS",
     )
-    for number, bit in enumerate(BITS):
+    for number, bit in enumerate(SLIT_FLAGS):
         table.header[f"BIT{number:02d}"] = bit
     return table

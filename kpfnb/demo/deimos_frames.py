@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files
+from kpfnb.core import atomic
 
 MASK = "NGC1eh"
 OTHER_MASK = "41615 B/1"
@@ -48,7 +48,7 @@ _KINDS: dict[str, Header] = {
 _DOME = {"RA": "03:52:00.00", "DEC": "45:00:00.0", "TARGNAME": "DOME PHLAT"}
 
 
-def header(kind: str, moment: datetime, **changes: Any) -> Header:
+def make_header(kind: str, moment: datetime, **changes: Any) -> Header:
     """The header of a frame: science, bias, flat, arc or focus (which has no frame type).
 
     moment : UTC
@@ -59,13 +59,13 @@ def header(kind: str, moment: datetime, **changes: Any) -> Header:
     return {name: value for name, value in made.items() if value is not None}
 
 
-def file_name(moment: datetime) -> str:
+def frame_name(moment: datetime) -> str:
     """The archive's name of a frame: the UT date and the second of the day."""
     second = moment.hour * 3600 + moment.minute * 60 + moment.second
     return f"DE.{moment:%Y%m%d}.{second:05d}.fits"
 
 
-def content(cards: Mapping[str, Any]) -> bytes:
+def make_fits_bytes(cards: Mapping[str, Any]) -> bytes:
     """A FITS file with those cards and no data."""
     from astropy.io import fits
 
@@ -74,28 +74,28 @@ def content(cards: Mapping[str, Any]) -> bytes:
     return hdu.header.tostring().encode("ascii")
 
 
-def write(path: Path, cards: Mapping[str, Any]) -> Path:
+def write_frame(path: Path, cards: Mapping[str, Any]) -> Path:
     """A frame with those cards, gzipped where the name says so."""
-    made = content(cards)
-    with files.replacing(path) as temporary:
+    made = make_fits_bytes(cards)
+    with atomic.replace_atomically(path) as temporary:
         temporary.write_bytes(gzip.compress(made, 1, mtime=0) if path.suffix == ".gz" else made)
     return path
 
 
 @dataclass(frozen=True)
-class SimulatedFrames:
+class SimulatedRawFrames:
     """The simulated frames of a folder; `made` is how many this call has written."""
 
     folder: Path
     paths: tuple[Path, ...]
-    made: int
+    created: int
 
     def __str__(self) -> str:
-        there = f", {len(self.paths)} are there" if self.made < len(self.paths) else ""
-        return f"simulated {self.made} frames in {self.folder}{there}"
+        there = f", {len(self.paths)} are there" if self.created < len(self.paths) else ""
+        return f"simulated {self.created} frames in {self.folder}{there}"
 
 
-def simulate(folder: Path) -> SimulatedFrames:
+def simulate_deimos_frames(folder: Path) -> SimulatedRawFrames:
     """The raw frames of some nights; what is there already is left alone.
 
     Two nights of one mask that belong together, a later one without an arc, another mask with a
@@ -104,13 +104,13 @@ def simulate(folder: Path) -> SimulatedFrames:
     wanted = {folder / name: cards for name, cards in sorted(_nights())}
     new = [path for path in wanted if not path.is_file()]
     for path in new:
-        write(path, wanted[path])
+        write_frame(path, wanted[path])
     broken = folder / "DE.20151016.55555.fits"
     if not broken.is_file():
-        with files.replacing(broken) as temporary:
+        with atomic.replace_atomically(broken) as temporary:
             temporary.write_bytes(next(iter(wanted)).read_bytes()[:1000])
         new.append(broken)
-    return SimulatedFrames(folder, (*wanted, broken), len(new))
+    return SimulatedRawFrames(folder, (*wanted, broken), len(new))
 
 
 def _nights() -> Iterator[tuple[str, Header]]:
@@ -141,4 +141,4 @@ def _afternoon(day: datetime) -> Iterator[tuple[str, Header]]:
 
 
 def _named(kind: str, moment: datetime, suffix: str = "", **changes: Any) -> tuple[str, Header]:
-    return file_name(moment) + suffix, header(kind, moment, **changes)
+    return frame_name(moment) + suffix, make_header(kind, moment, **changes)

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from kpfnb import files, settings
-from kpfnb.adap import dataset
+from kpfnb.adap.products import dataset
+from kpfnb.core import atomic, settings
 
 DATASETS = (
     "SIM1/1200G_7500_OG550/2011-04-02",
     "SIM1/1200G_7500_OG550/2011-05-03_2011-05-04",
     "SIM2/600ZD_6800_GG400/2012-01-20",
 )
-FOLDER, WORD = "simulated_deliverable", "SIMULATED"
+FOLDER, SIMULATED_WORD = "simulated_deliverable", "SIMULATED"
 SETUP = "keck_deimos_A"
 OBJECTS = ("SPAT0287-SLIT0284-DET01", "SPAT0512-SLIT0520-DET01")
 SECONDS = 1200
@@ -40,7 +40,7 @@ REPORT = """\
 
 
 @dataclass(frozen=True)
-class Exposure:
+class DeliveryExposure:
     """One science exposure of a dataset."""
 
     night: date
@@ -82,16 +82,16 @@ class Exposure:
         }
 
 
-def source(named: str) -> str:
+def resolve_source(named: str) -> str:
     """The source that is named; for `SIMULATED` datasets that are made in the work directory."""
-    if named != WORD:
+    if named != SIMULATED_WORD:
         return named
-    root = settings.load().work_dir / FOLDER
-    make(root)
+    root = settings.load_settings().work_dir / FOLDER
+    make_datasets(root)
     return str(root)
 
 
-def make(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> list[Path]:
+def make_datasets(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> list[Path]:
     """Make reduced datasets with coadds below `root`; their folders. What is there is left alone.
 
     exposures : science exposures a dataset
@@ -99,37 +99,39 @@ def make(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> 
     folders = [root / name for name in names]
     for name, folder in zip(names, folders, strict=True):
         if not folder.exists():
-            _dataset(folder, dataset.parse(name), exposures)
+            _make_dataset(folder, dataset.parse_dataset(name), exposures)
     return folders
 
 
-def _dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
+def _make_dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
     # A dataset that is there is whole
     building = folder.with_name(f".{folder.name}.building")
     nights = [
         name.first + timedelta((name.last - name.first).days * n // count) for n in range(count)
     ]
-    taken = [Exposure(night, f"{name.mask}t", number) for number, night in enumerate(nights)]
+    taken = [
+        DeliveryExposure(night, f"{name.mask}t", number) for number, night in enumerate(nights)
+    ]
     reduction = building / dataset.COMPLETE / "reduce"
     for exposure in taken:
-        _products(reduction / SETUP, name, exposure)
-    _companions(reduction / SETUP)
-    files.write_json(reduction / "reduction.json", {"outcome": "succeeded", "simulated": True})
-    _coadds(building / dataset.COMPLETE, taken)
+        _write_products(reduction / SETUP, name, exposure)
+    _write_companions(reduction / SETUP)
+    atomic.write_json(reduction / "reduction.json", {"outcome": "succeeded", "simulated": True})
+    _write_coadds(building / dataset.COMPLETE, taken)
     building.rename(folder)
 
 
-def _products(setup: Path, name: dataset.Dataset, exposure: Exposure) -> None:
+def _write_products(setup: Path, name: dataset.Dataset, exposure: DeliveryExposure) -> None:
     header = fits.Header(exposure.cards(name))
     science = setup / "Science"
     spectra = [_spectrum(one, number, "SpecObj") for number, one in enumerate(OBJECTS)]
     header_1d = fits.Header({**header, "DMODCLS": "SpecObjs", "NSPEC": len(OBJECTS)})
-    _write(science / f"spec1d_{exposure.stem}.fits", header_1d, spectra)
-    files.write_text(science / f"spec1d_{exposure.stem}.txt", "| slit | name | SIMULATED |\n")
-    image = fits.ImageHDU(_flat(exposure.number, PIXELS), name="DET01-SCIIMG")
+    _write_fits(science / f"spec1d_{exposure.stem}.fits", header_1d, spectra)
+    atomic.write_text(science / f"spec1d_{exposure.stem}.txt", "| slit | name | SIMULATED |\n")
+    image = fits.ImageHDU(_noise_image(exposure.number, PIXELS), name="DET01-SCIIMG")
     image.header["DMODCLS"] = "Spec2DObj"
     header["HIERARCH ALLSPEC2D_DETS"] = "DET01"
-    _write(science / f"spec2d_{exposure.stem}.fits", header, [image])
+    _write_fits(science / f"spec2d_{exposure.stem}.fits", header, [image])
 
 
 def _spectrum(name: str, number: int, model: str) -> fits.BinTableHDU:
@@ -147,36 +149,38 @@ def _spectrum(name: str, number: int, model: str) -> fits.BinTableHDU:
     return hdu
 
 
-def _companions(setup: Path) -> None:
+def _write_companions(setup: Path) -> None:
     """What else PypeIt and kpfnb leave beside the products."""
     texts = {".pypeit": "# SIMULATED reduction file\n", ".log": "SIMULATED: Execution time: 1 s\n"}
     texts |= {".calib": "A: {}\n", "_UTC_2026-01-01.par": "[rdx]\n    spectrograph = keck_deimos\n"}
     for ending, text in texts.items():
-        files.write_text(setup / f"{SETUP}{ending}", text)
+        atomic.write_text(setup / f"{SETUP}{ending}", text)
     calibration = fits.BinTableHDU.from_columns([fits.Column("WAVE", "D", array=np.arange(4.0))])
     calibration.header["DMODCLS"] = "WaveCalib"
-    _write(setup / "Calibrations/WaveCalib_A_0_DET01.fits", fits.Header(), [calibration])
+    _write_fits(setup / "Calibrations/WaveCalib_A_0_DET01.fits", fits.Header(), [calibration])
     with tarfile.open(setup / "QA.tar.gz", "w:gz") as packed:
         picture = tarfile.TarInfo("QA/PNGs/simulated.png")
         packed.addfile(picture, io.BytesIO())
-    _still(setup / "QA.tar.gz")
+    _zero_gzip_time(setup / "QA.tar.gz")
 
 
-def _coadds(complete: Path, taken: Sequence[Exposure]) -> None:
+def _write_coadds(complete: Path, taken: Sequence[DeliveryExposure]) -> None:
     ends = f"{taken[0].koaid}-{taken[-1].koaid}-{taken[0].target}"
-    stack = fits.ImageHDU(_flat(0, PIXELS), name="DET01-SCIIMG")
+    stack = fits.ImageHDU(_noise_image(0, PIXELS), name="DET01-SCIIMG")
     stack.header["DMODCLS"] = "Spec2DObj"
-    _write(complete / f"2D_Coadd/Science_coadd/spec2d_{ends}.fits", fits.Header(), [stack])
+    _write_fits(complete / f"2D_Coadd/Science_coadd/spec2d_{ends}.fits", fits.Header(), [stack])
     lines = [REPORT]
     for number, name in enumerate(OBJECTS):
         file = f"J132424.0{number}+271212.0_DEIMOS_{taken[0].night:%Y%m%d}.fits"
-        _write(complete / "1D_Coadd" / file, fits.Header(), [_spectrum(name, number, "OneSpec")])
+        _write_fits(
+            complete / "1D_Coadd" / file, fits.Header(), [_spectrum(name, number, "OneSpec")]
+        )
         lines += [f" {file} {name} DET01 12.35 0.088 spec1d_{e.stem}.fits\n" for e in taken]
-    files.write_text(complete / "1D_Coadd/collate_report.dat", _aligned(lines))
-    files.write_text(complete / "1D_Coadd/collate1d.par", "[collate1d]\n    tolerance = 1.0\n")
+    atomic.write_text(complete / "1D_Coadd/collate_report.dat", _align_table(lines))
+    atomic.write_text(complete / "1D_Coadd/collate1d.par", "[collate1d]\n    tolerance = 1.0\n")
 
 
-def _aligned(lines: Sequence[str]) -> str:
+def _align_table(lines: Sequence[str]) -> str:
     """An IPAC table, its columns below their bars."""
     heads = [line.strip("|").split("|") for line in lines[0].splitlines()]
     rows = [line.split() for line in lines[1:]]
@@ -186,19 +190,19 @@ def _aligned(lines: Sequence[str]) -> str:
     return "\n".join(shown) + "\n"
 
 
-def _flat(seed: int, size: int) -> np.ndarray:
+def _noise_image(seed: int, size: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 1, (size, size)).astype("f4")
 
 
-def _write(path: Path, header: fits.Header, extensions: Sequence[Any]) -> None:
+def _write_fits(path: Path, header: fits.Header, extensions: Sequence[Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as temporary:
+    with atomic.replace_atomically(path) as temporary:
         fits.HDUList([fits.PrimaryHDU(header=header), *extensions]).writeto(
             temporary, overwrite=True
         )
 
 
-def _still(path: Path) -> None:
+def _zero_gzip_time(path: Path) -> None:
     """The time in a gzip file's header set to zero: the same call makes the same bytes."""
     content = bytearray(path.read_bytes())
     content[4:8] = bytes(4)

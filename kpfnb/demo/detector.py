@@ -16,14 +16,78 @@ from scipy.special import ndtr
 
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE, Array, Camera, Echelle
 
-Image = NDArray[np.float32]
+# The SIMULATED Ca H&K spectrometer: six short orders, a science and a sky fibre side by side.
+
+CA_HK_ORDERS = 6
+CALCIUM_LINES = (3934.78, 3969.59)
+"""The K and H lines in vacuum, Å."""
+CA_HK_BACKGROUND = 100.0
+"""DN."""
+
+
+def ca_hk_shape(side: int) -> tuple[int, int]:
+    """Rows and columns of the image; 255 x 1024 beside CCDs of full size."""
+    return (255, 1024) if side == FULL_SIDE else (60, 204)
+
+
+def ca_hk_wavelengths(columns: int) -> Array:
+    """Å at each column of each order, (6, columns)."""
+    starts = 3820.0 + 30.0 * np.arange(CA_HK_ORDERS)
+    return starts[:, None] + np.linspace(0, 36.0, columns)[None, :]
+
+
+def expose_ca_hk(
+    side: int, random: np.random.Generator, *, science: float, sky: float, doppler: float
+) -> NDArray[np.float32]:
+    """An image (DN) with the given continuum levels (DN a column) in the two fibres."""
+    rows, columns = ca_hk_shape(side)
+    height = np.arange(rows)[:, None]
+    image = np.full((rows, columns), CA_HK_BACKGROUND)
+    spectrum = _ca_hk_spectrum(ca_hk_wavelengths(columns) / doppler)
+    for fibre, level in enumerate((science, sky)):
+        for order, middle in enumerate(_ca_hk_middles(rows, fibre)):
+            profile = np.exp(-0.5 * ((height - middle) / (rows / 80)) ** 2)
+            image += level * profile * spectrum[order][None, :]
+    noise = np.sqrt(image) * random.standard_normal((rows, columns))
+    return (image + noise).astype(np.float32)
+
+
+def extract_ca_hk(image: NDArray[np.float32]) -> tuple[Array, Array]:
+    """Box extraction of the science and the sky fibre, each (6, columns), DN."""
+    rows = image.shape[0]
+    reach = rows / 27
+    clean = image - np.median(image)
+    science, sky = (
+        np.array([
+            clean[round(middle - reach) : round(middle + reach) + 1].sum(axis=0)
+            for middle in _ca_hk_middles(rows, fibre)
+        ])
+        for fibre in (0, 1)
+    )  # fmt: skip
+    return science.astype(float), sky.astype(float)
+
+
+def _ca_hk_middles(rows: int, fibre: int) -> Array:
+    return (np.arange(CA_HK_ORDERS) + (0.3 if fibre == 0 else 0.7)) * rows / CA_HK_ORDERS
+
+
+def _ca_hk_spectrum(at: Array) -> Array:
+    """A cool star: two broad calcium lines with a little emission in the core."""
+    flux = 0.4 + (at - 3800) / 350
+    for line in CALCIUM_LINES:
+        broad = 0.9 / (1 + ((at - line) / 3.0) ** 2)
+        flux *= 1 - broad + 0.12 * np.exp(-0.5 * ((at - line) / 0.4) ** 2)
+    return flux
+
+
+CCDImage = NDArray[np.float32]
 
 BIAS_LEVELS = (1210.0, 1185.0, 1232.0, 1169.0)
 """DN, of each amplifier."""
 
 
 @dataclass(frozen=True)
-class Margins:
+class AmplifierMargins:
     """Pixels of an amplifier's image that see no light."""
 
     prescan: int
@@ -36,16 +100,16 @@ class Margins:
         return self.prescan + self.overscan
 
     @classmethod
-    def of_side(cls, side: int) -> Margins:
+    def for_side(cls, side: int) -> AmplifierMargins:
         """4, 50 and 30 on the real CCD; smaller on a scaled one."""
         return cls(4, 50, 30) if side == FULL_SIDE else cls(4, 10, 6)
 
 
-Footprint = tuple[NDArray[np.int32], NDArray[np.float32]]
+LightFootprint = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Flat pixel indices, and the shares of a row's light there: both (rows, pixels across, side)."""
 
 
-def footprint(echelle: Echelle, middle: Array) -> Footprint:
+def compute_footprint(echelle: Echelle, middle: Array) -> LightFootprint:
     """Where the light of each row falls whose middle is at the heights (rows, side).
 
     A row that leaves the CCD has its share cut to 0.
@@ -59,12 +123,12 @@ def footprint(echelle: Echelle, middle: Array) -> Footprint:
     return cells.astype(np.int32), np.where(inside, share, 0).astype(np.float32)
 
 
-def expose(echelle: Echelle, light: Array, height: float) -> Image:
+def expose_ccd(echelle: Echelle, light: Array, height: float) -> CCDImage:
     """The image (electrons) of light (electrons a pixel, (rows, side)) in the orderlets."""
-    return paint(_true_footprint(echelle, height), light)
+    return paint_footprint(_true_footprint(echelle, height), light)
 
 
-def paint(where: Footprint, light: Array) -> Image:
+def paint_footprint(where: LightFootprint, light: Array) -> CCDImage:
     """The image of light (electrons a pixel, (rows, side)) that falls on a footprint."""
     cells, share = where
     side = light.shape[1]
@@ -72,16 +136,16 @@ def paint(where: Footprint, light: Array) -> Image:
     return painted.reshape(side, side).astype(np.float32)
 
 
-def read_out(
-    camera: Camera, electrons: Image, random: np.random.Generator, *, fast: bool
-) -> list[Image]:
+def read_out_ccd(
+    camera: Camera, electrons: CCDImage, random: np.random.Generator, *, fast: bool
+) -> list[CCDImage]:
     """What the amplifiers write (DN): photon noise, gain, bias with its pattern, read noise."""
     side = electrons.shape[0]
-    margins = Margins.of_side(side)
+    margins = AmplifierMargins.for_side(side)
     photons = random.standard_normal(electrons.shape, dtype=np.float32) * np.sqrt(electrons)
     counts = (electrons + photons) / np.float32(camera.gain) + bias_pattern(camera, side)
     amplifiers = []
-    for number, part in enumerate(_parts(counts.astype(np.float32), fast=fast)):
+    for number, part in enumerate(_amplifier_views(counts.astype(np.float32), fast=fast)):
         rows, columns = part.shape
         shape = (rows + margins.rows, margins.prescan + columns + margins.overscan)
         noise = random.standard_normal(shape, dtype=np.float32) * np.float32(
@@ -93,21 +157,23 @@ def read_out(
     return amplifiers
 
 
-def side_of(amplifier: Image) -> int:
+def ccd_side(amplifier: CCDImage) -> int:
     """The side (pixels) of the CCD that an amplifier belongs to."""
     columns = amplifier.shape[1]
     for side in (DEMO_SIDE, FULL_SIDE):
-        if columns == side // 2 + Margins.of_side(side).width:
+        if columns == side // 2 + AmplifierMargins.for_side(side).width:
             return side
     raise ValueError(f"an amplifier of {columns} columns is not one of KPF's")
 
 
-def assemble(amplifiers: list[Image], side: int) -> tuple[Image, list[float]]:
+def assemble_ccd(amplifiers: list[CCDImage], side: int) -> tuple[CCDImage, list[float]]:
     """The CCD (DN, overscan subtracted) from its amplifiers, and each one's noise (DN)."""
-    margins = Margins.of_side(side)
+    margins = AmplifierMargins.for_side(side)
     image = np.empty((side, side), np.float32)
     noises = []
-    for part, raw in zip(_parts(image, fast=len(amplifiers) == 4), amplifiers, strict=True):
+    for part, raw in zip(
+        _amplifier_views(image, fast=len(amplifiers) == 4), amplifiers, strict=True
+    ):
         rows, columns = part.shape
         overscan = raw[:, margins.prescan + columns + 1 :]
         noises.append(float(1.4826 * np.median(np.abs(overscan - np.median(overscan)))))
@@ -117,7 +183,7 @@ def assemble(amplifiers: list[Image], side: int) -> tuple[Image, list[float]]:
 
 
 @cache
-def bias_pattern(camera: Camera, side: int) -> Image:
+def bias_pattern(camera: Camera, side: int) -> CCDImage:
     """What a bias shows beyond its level, DN: a slope towards the corners, and faint columns."""
     random = np.random.default_rng([7, camera.bluest])
     x = np.linspace(-1, 1, side, dtype=np.float32)
@@ -126,11 +192,11 @@ def bias_pattern(camera: Camera, side: int) -> Image:
 
 
 @cache
-def _true_footprint(echelle: Echelle, height: float) -> Footprint:
-    return footprint(echelle, echelle.traces() + height)
+def _true_footprint(echelle: Echelle, height: float) -> LightFootprint:
+    return compute_footprint(echelle, echelle.traces() + height)
 
 
-def _parts(image: Image, *, fast: bool) -> list[Image]:
+def _amplifier_views(image: CCDImage, *, fast: bool) -> list[CCDImage]:
     """Views of the image as each amplifier reads it, its own corner first."""
     half = image.shape[0] // 2
     sides = [image[:, :half], image[:, half:][:, ::-1]]

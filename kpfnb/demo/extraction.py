@@ -9,25 +9,25 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from kpfnb.demo import detector
-from kpfnb.demo.detector import Footprint, Image
-from kpfnb.demo.gaussians import locate
+from kpfnb.demo.detector import CCDImage, LightFootprint
+from kpfnb.demo.gaussians import locate_gaussians
 from kpfnb.demo.instrument import CAMERAS, Array, Camera, Echelle
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
 
-CLEANINGS = 3
+CLEANING_PASSES = 3
 """How often the light is shared out between neighbours."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class ElectronFrame:
     """One CCD of one exposure: electrons, their variance, and the noise of each amplifier (e-)."""
 
     camera: Camera
-    image: Image
-    variance: Image
+    image: CCDImage
+    variance: CCDImage
     noises: tuple[float, ...]
 
     @property
@@ -37,37 +37,37 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Spectra:
+class ExtractedSpectra:
     """Extracted orderlets: electrons and their variance, (rows, side)."""
 
     flux: Array
     variance: Array
 
 
-def cameras_of(hdus: fits.HDUList) -> list[Camera]:
+def list_cameras(hdus: fits.HDUList) -> list[Camera]:
     """The cameras that an L0 holds."""
     return [camera for camera in CAMERAS if f"{camera.name}_AMP1" in hdus]
 
 
-def counts(hdus: fits.HDUList, camera: Camera) -> tuple[Image, list[float]]:
+def assemble_counts(hdus: fits.HDUList, camera: Camera) -> tuple[CCDImage, list[float]]:
     """A camera's CCD (DN, overscan subtracted) from an L0, and each amplifier's noise (DN)."""
     names = [f"{camera.name}_AMP{number}" for number in range(1, 5)]
     amplifiers = [hdus[name].data for name in names if name in hdus]
-    return detector.assemble(amplifiers, detector.side_of(amplifiers[0]))
+    return detector.assemble_ccd(amplifiers, detector.ccd_side(amplifiers[0]))
 
 
-def calibrated(hdus: fits.HDUList, camera: Camera, bias: Image | None) -> Frame:
+def calibrate_frame(hdus: fits.HDUList, camera: Camera, bias: CCDImage | None) -> ElectronFrame:
     """A CCD in electrons, bias subtracted where a master is given."""
-    image, noises = counts(hdus, camera)
+    image, noises = assemble_counts(hdus, camera)
     if bias is not None:
         image = image - bias
     electrons = image * np.float32(camera.gain)
     noise = float(np.mean(noises)) * camera.gain
     variance = np.maximum(electrons, 0) + np.float32(noise**2)
-    return Frame(camera, electrons, variance, tuple(n * camera.gain for n in noises))
+    return ElectronFrame(camera, electrons, variance, tuple(n * camera.gain for n in noises))
 
 
-def trace(flat: Frame) -> Array:
+def trace_orders(flat: ElectronFrame) -> Array:
     """Heights (pixels) of the middle of each row, (rows, side), as a flat shows them.
 
     The light's height is measured against the nominal one every few columns, and a smooth surface
@@ -82,7 +82,7 @@ def trace(flat: Frame) -> Array:
     inside = (low > reach) & (low < echelle.side - reach - 1)
     rows = np.clip(low[:, None] + np.arange(-reach, reach + 1), 0, echelle.side - 1)
     at = np.tile(columns, echelle.rows)[:, None]
-    found = locate(
+    found = locate_gaussians(
         flat.image[rows, at], flat.variance[rows, at], low - reach, start, echelle.slit_sigma
     )
     good = inside & found.is_good
@@ -96,7 +96,7 @@ def trace(flat: Frame) -> Array:
     return nominal + smooth
 
 
-def extract(frame: Frame, footprint: Footprint) -> Spectra:
+def extract_spectra(frame: ElectronFrame, footprint: LightFootprint) -> ExtractedSpectra:
     """The light of each row: the profile fitted to the pixels of each column, all of equal weight.
 
     The wings of a row reach into its neighbours; what the fit leaves is shared out again.
@@ -106,13 +106,13 @@ def extract(frame: Frame, footprint: Footprint) -> Spectra:
     noise = frame.variance.ravel()[cells]
     variance = np.einsum("rkx,rkx,rkx->rx", share, share, noise, dtype=float) * weight**2
     flux, left = np.zeros_like(variance), frame.image
-    for _ in range(CLEANINGS):
+    for _ in range(CLEANING_PASSES):
         flux += np.einsum("rkx,rkx->rx", share, left.ravel()[cells], dtype=float) * weight
-        left = frame.image - detector.paint(footprint, flux)
-    return Spectra(flux, variance)
+        left = frame.image - detector.paint_footprint(footprint, flux)
+    return ExtractedSpectra(flux, variance)
 
 
-def smooth_blaze(flat: Spectra) -> Array:
+def fit_blaze(flat: ExtractedSpectra) -> Array:
     """The shape of each row of a flat, (rows, side), 1 at its maximum."""
     side = flat.flux.shape[1]
     terms = legendre.legvander(np.linspace(-1, 1, side), 11)

@@ -10,11 +10,11 @@ from scipy.special import ndtr
 
 from kpfnb.demo.instrument import Array
 
-STEPS = 6
+FIT_STEPS = 6
 
 
 @dataclass(frozen=True)
-class Located:
+class LocatedGaussians:
     """Centres and their errors, both in pixels; areas; which of the fits can be trusted."""
 
     centres: Array
@@ -23,9 +23,9 @@ class Located:
     is_good: NDArray[np.bool_]
 
 
-def locate(
+def locate_gaussians(
     samples: Array, variances: Array, first: NDArray[np.int64], start: Array, sigma: float
-) -> Located:
+) -> LocatedGaussians:
     """Fit the area and the centre of a Gaussian to each window of pixels, (windows, pixels).
 
     `first` is the number of each window's first pixel, `start` the centre to start from (it may be
@@ -35,12 +35,13 @@ def locate(
     edges = np.concatenate([low, low[:, -1:] + 1], axis=1)
     weights = 1 / np.maximum(variances, 1e-6)
     centres = start.astype(float).copy()
-    for _ in range(STEPS):
-        profile, slope = _profile(edges, centres, sigma)
+    for _ in range(FIT_STEPS):
+        profile, slope = _pixel_profile(edges, centres, sigma)
         pp, ps, ss = (
-            _dot(weights, a, b) for a, b in ((profile,) * 2, (profile, slope), (slope,) * 2)
+            _weighted_dot(weights, a, b)
+            for a, b in ((profile,) * 2, (profile, slope), (slope,) * 2)
         )
-        dp, ds = _dot(weights, samples, profile), _dot(weights, samples, slope)
+        dp, ds = _weighted_dot(weights, samples, profile), _weighted_dot(weights, samples, slope)
         determinant = np.maximum(pp * ss - ps**2, 1e-30)
         areas = (dp * ss - ds * ps) / determinant
         tilt = (ds * pp - dp * ps) / determinant
@@ -48,16 +49,16 @@ def locate(
         centres += np.clip(tilt / positive, -0.5 * sigma, 0.5 * sigma)
     errors = np.sqrt(pp / determinant) / positive
     is_good = (areas > 0) & (np.abs(centres - start) < 1.5 * sigma) & (errors < 0.1 * sigma)
-    return Located(centres, errors, areas, is_good)
+    return LocatedGaussians(centres, errors, areas, is_good)
 
 
-def _profile(edges: Array, centres: Array, sigma: float) -> tuple[Array, Array]:
+def _pixel_profile(edges: Array, centres: Array, sigma: float) -> tuple[Array, Array]:
     """A Gaussian of area 1 in each pixel, and its derivative by the centre."""
     z = (edges - centres[:, None]) / sigma
     density = np.exp(-0.5 * z**2) / (sigma * np.sqrt(2 * np.pi))
     return np.diff(ndtr(z), axis=1), -np.diff(density, axis=1)
 
 
-def _dot(weights: Array, a: Array, b: Array) -> Array:
+def _weighted_dot(weights: Array, a: Array, b: Array) -> Array:
     product: Array = (weights * a * b).sum(axis=1)
     return product

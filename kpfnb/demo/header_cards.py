@@ -9,35 +9,37 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from kpfnb.demo.plan import SUN, Exposure
-from kpfnb.demo.truth import Velocities
+from kpfnb.demo.plan import SUN, PlannedExposure
+from kpfnb.demo.true_values import TrueVelocities
 
-Card = tuple[str, str | int | float | bool, str]
+HeaderCard = tuple[str, str | int | float | bool, str]
 
 SUBSYSTEMS = {"GR": "Green", "RD": "Red", "EM": "ExpMeter", "HK": "Ca_HK", "GC": "Guide"}
 
 
-def primary(
-    exposure: Exposure, truth: Velocities, random: np.random.Generator, seed: int
-) -> list[Card]:
+def primary_cards(
+    exposure: PlannedExposure, truth: TrueVelocities, random: np.random.Generator, seed: int
+) -> list[HeaderCard]:
     """What was observed, when, where and through which shutters."""
     return [
-        *_simulation(exposure, truth, seed),
-        *_identity(exposure),
-        *_times(exposure),
-        *_target(exposure),
-        *_pointing(exposure, random),
-        *_sources(exposure),
-        *_shutters(exposure),
+        *_simulation_cards(exposure, truth, seed),
+        *_identity_cards(exposure),
+        *_time_cards(exposure),
+        *_target_cards(exposure),
+        *_pointing_cards(exposure, random),
+        *_source_cards(exposure),
+        *_shutter_cards(exposure),
     ]
 
 
-def stamp(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """A time as KPF writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-def _simulation(exposure: Exposure, truth: Velocities, seed: int) -> list[Card]:
+def _simulation_cards(
+    exposure: PlannedExposure, truth: TrueVelocities, seed: int
+) -> list[HeaderCard]:
     return [
         ("SIMULATE", True, "SIMULATED by kpfnb: never for science"),
         ("ORIGIN", "kpfnb demo (simulation)", "not from the observatory"),
@@ -51,7 +53,7 @@ def _simulation(exposure: Exposure, truth: Velocities, seed: int) -> list[Card]:
     ]
 
 
-def _identity(exposure: Exposure) -> list[Card]:
+def _identity_cards(exposure: PlannedExposure) -> list[HeaderCard]:
     return [
         ("INSTRUME", "KPF", "instrument (simulated)"),
         ("TELESCOP", "Keck I", "telescope (simulated)"),
@@ -71,14 +73,14 @@ def _identity(exposure: Exposure) -> list[Card]:
     ]
 
 
-def _times(exposure: Exposure) -> list[Card]:
+def _time_cards(exposure: PlannedExposure) -> list[HeaderCard]:
     seconds = float(exposure.kind.exposure_seconds)
     read = timedelta(seconds=12 if exposure.is_fast else 48)
     midnight = datetime(1858, 11, 17, tzinfo=exposure.start.tzinfo)
-    cards: list[Card] = [
-        ("DATE-BEG", stamp(exposure.start), "start of exposure (UTC)"),
-        ("DATE-MID", stamp(exposure.middle), "halfway point of the exposure (UTC)"),
-        ("DATE-END", stamp(exposure.end), "end of exposure (UTC)"),
+    cards: list[HeaderCard] = [
+        ("DATE-BEG", format_time(exposure.start), "start of exposure (UTC)"),
+        ("DATE-MID", format_time(exposure.middle), "halfway point of the exposure (UTC)"),
+        ("DATE-END", format_time(exposure.end), "end of exposure (UTC)"),
         ("DATE-OBS", f"{exposure.start:%Y-%m-%d}", "UT date"),
         ("UT", f"{exposure.start:%H:%M:%S.%f}", "UT time"),
         ("MJD-OBS", (exposure.start - midnight).total_seconds() / 86400, "[d] at the start"),
@@ -88,9 +90,9 @@ def _times(exposure: Exposure) -> list[Card]:
     ]
     for prefix, name in SUBSYSTEMS.items():
         cards += [
-            (f"{prefix}DATE-B", stamp(exposure.start), f"{name}: start of exposure"),
-            (f"{prefix}DATE-E", stamp(exposure.end), f"{name}: end of exposure"),
-            (f"{prefix}DATE", stamp(exposure.end + read), f"{name}: file written"),
+            (f"{prefix}DATE-B", format_time(exposure.start), f"{name}: start of exposure"),
+            (f"{prefix}DATE-E", format_time(exposure.end), f"{name}: end of exposure"),
+            (f"{prefix}DATE", format_time(exposure.end + read), f"{name}: file written"),
             (f"{prefix}ELAPS", seconds, f"[s] {name}: actual exposure time"),
             (f"{prefix}EXPT", seconds, f"[s] {name}: requested exposure time"),
             (f"{prefix}FRAMNO", exposure.number, f"{name}: frame number"),
@@ -100,7 +102,7 @@ def _times(exposure: Exposure) -> list[Card]:
     return cards
 
 
-def _target(exposure: Exposure) -> list[Card]:
+def _target_cards(exposure: PlannedExposure) -> list[HeaderCard]:
     target = exposure.target
     if target is None:
         return [("TARGNAME", "", "KPF target name"), ("FULLTARG", "", "full target name")]
@@ -113,8 +115,8 @@ def _target(exposure: Exposure) -> list[Card]:
         ("2MASSID", f"J{number[-16:]}", "2MASS name (made up)"),
         ("GAIAMAG", target.magnitude, "[mag] Gaia G"),
         ("2MASSMAG", round(target.magnitude - 1.2, 2), "[mag] 2MASS J"),
-        ("TARGRA", sexagesimal(target.ra_degrees / 15), "[h] right ascension"),
-        ("TARGDEC", sexagesimal(target.dec_degrees, sign=True), "[deg] declination"),
+        ("TARGRA", format_sexagesimal(target.ra_degrees / 15), "[h] right ascension"),
+        ("TARGDEC", format_sexagesimal(target.dec_degrees, sign=True), "[deg] declination"),
         ("TARGEPOC", 2016.0, "target epoch"),
         ("TARGEQUI", 2000.0, "target equinox"),
         ("TARGPLAX", 0.0, "[arcsec] parallax"),
@@ -127,19 +129,27 @@ def _target(exposure: Exposure) -> list[Card]:
     ]
 
 
-def _pointing(exposure: Exposure, random: np.random.Generator) -> list[Card]:
+def _pointing_cards(exposure: PlannedExposure, random: np.random.Generator) -> list[HeaderCard]:
     target = exposure.target
     airmass = round(1.05 + 0.5 * float(random.uniform()), 3) if target else 1.0
     elevation = float(np.degrees(np.arcsin(1 / airmass)))
     return [
-        ("RA", sexagesimal(target.ra_degrees / 15 if target else 0.0), "[h] right ascension"),
-        ("DEC", sexagesimal(target.dec_degrees if target else 0.0, sign=True), "[deg] declination"),
+        (
+            "RA",
+            format_sexagesimal(target.ra_degrees / 15 if target else 0.0),
+            "[h] right ascension",
+        ),
+        (
+            "DEC",
+            format_sexagesimal(target.dec_degrees if target else 0.0, sign=True),
+            "[deg] declination",
+        ),
         ("EQUINOX", 2000.0, "equinox"),
         ("AIRMASS", airmass, "airmass"),
         ("EL", round(elevation, 4), "[deg] telescope elevation"),
         ("AZ", round(float(random.uniform(0, 360)), 4), "[deg] telescope azimuth"),
-        ("HA", sexagesimal(float(random.uniform(-3, 3)), sign=True), "[h] hour angle"),
-        ("LST", sexagesimal(float(random.uniform(0, 24))), "[h] sidereal time"),
+        ("HA", format_sexagesimal(float(random.uniform(-3, 3)), sign=True), "[h] hour angle"),
+        ("LST", format_sexagesimal(float(random.uniform(0, 24))), "[h] sidereal time"),
         ("PARANTEL", round(float(random.uniform(-90, 90)), 3), "[deg] parallactic angle"),
         ("ROTMODE", "stationary", "rotator mode"),
         ("ROTPOSN", 0.0, "[deg] rotator position"),
@@ -155,7 +165,7 @@ def _pointing(exposure: Exposure, random: np.random.Generator) -> list[Card]:
     ]
 
 
-def _sources(exposure: Exposure) -> list[Card]:
+def _source_cards(exposure: PlannedExposure) -> list[HeaderCard]:
     kind = exposure.kind
     return [
         ("OCTAGON", kind.octagon, "calibration octagon source"),
@@ -168,9 +178,9 @@ def _sources(exposure: Exposure) -> list[Card]:
         ("OTIMSHTR", "Scrambler" if kind.sci != "None" else "", "timed shutters open"),
         ("GREEN", "YES", "Green camera found"),
         ("RED", "YES", "Red camera found"),
-        ("CA_HK", _yes(exposure.has_ca_hk), "Ca H&K camera found"),
-        ("EXPMETER", _yes(exposure.kind.sci != "None"), "exposure meter found"),
-        ("GUIDE", _yes(_is_star(exposure)), "guide camera found"),
+        ("CA_HK", _yes_or_no(exposure.has_ca_hk), "Ca H&K camera found"),
+        ("EXPMETER", _yes_or_no(exposure.kind.sci != "None"), "exposure meter found"),
+        ("GUIDE", _yes_or_no(_is_star(exposure)), "guide camera found"),
         ("FFFB", "No", "flat field fibre on"),
         ("SSCALFW", "OD 0.1", "science/cal filter wheel"),
         ("SIMCALFW", "OD 1.3", "simultaneous cal filter wheel"),
@@ -180,7 +190,7 @@ def _sources(exposure: Exposure) -> list[Card]:
     ]
 
 
-def _open_shutters(exposure: Exposure) -> list[str]:
+def _open_shutters(exposure: PlannedExposure) -> list[str]:
     if exposure.kind.imtype in ("Bias", "Dark"):
         return []
     if exposure.target is SUN:
@@ -188,11 +198,11 @@ def _open_shutters(exposure: Exposure) -> list[str]:
     return ["SciSelect", "SkySelect"] if exposure.kind.is_sky else ["Cal_SciSky"]
 
 
-def _shutters(exposure: Exposure) -> list[Card]:
+def _shutter_cards(exposure: PlannedExposure) -> list[HeaderCard]:
     shutters = _open_shutters(exposure)
     dark = not shutters
 
-    def card(keyword: str, is_open: bool) -> Card:
+    def card(keyword: str, is_open: bool) -> HeaderCard:
         return (keyword, "open" if is_open else "closed", "shutter at exposure midpoint")
 
     return [
@@ -210,7 +220,7 @@ def _shutters(exposure: Exposure) -> list[Card]:
     ]
 
 
-def sexagesimal(value: float, *, sign: bool = False) -> str:
+def format_sexagesimal(value: float, *, sign: bool = False) -> str:
     """Hours or degrees as 12:34:56.78; declinations and angles carry a sign."""
     hundredths = round(abs(value) * 360_000)
     minutes, rest = divmod(hundredths, 6000)
@@ -218,9 +228,9 @@ def sexagesimal(value: float, *, sign: bool = False) -> str:
     return f"{mark}{minutes // 60:02d}:{minutes % 60:02d}:{rest / 100:05.2f}"
 
 
-def _yes(answer: bool) -> str:
+def _yes_or_no(answer: bool) -> str:
     return "YES" if answer else "NO"
 
 
-def _is_star(exposure: Exposure) -> bool:
+def _is_star(exposure: PlannedExposure) -> bool:
     return exposure.kind.name == "star"

@@ -11,15 +11,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kpfnb.demo.tree import BLOCK, CARDS, PROCESSING_SECONDS
-from kpfnb.kpf.obsid import KPF, ObsID, level_dir
+from kpfnb.demo.tree import CARD_COUNTS, FITS_BLOCK, PROCESSING_SECONDS
+from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
 
-Cards = Mapping[str, str | int | float]
+CardValues = Mapping[str, str | int | float]
 DAY_SECONDS = 86_400
-COUNTS = {"bias": 8, "dark": 4, "flat": 8, "lfc": 6, "etalon": 8, "thar": 4, "star": 10, "sun": 4}
-MASTERS = ("bias_autocal-bias", "dark_autocal-dark", "flat_autocal-flat-all", "WLS_autocal-lfc-all")
+DEFAULT_COUNTS = {
+    "bias": 8,
+    "dark": 4,
+    "flat": 8,
+    "lfc": 6,
+    "etalon": 8,
+    "thar": 4,
+    "star": 10,
+    "sun": 4,
+}
+MASTER_NAMES = (
+    "bias_autocal-bias",
+    "dark_autocal-dark",
+    "flat_autocal-flat-all",
+    "WLS_autocal-lfc-all",
+)
 
-_KINDS: dict[str, tuple[str, str, str]] = {
+_KIND_CARDS: dict[str, tuple[str, str, str]] = {
     "bias": ("Bias", "autocal-bias", "None"),
     "dark": ("Dark", "autocal-dark", "None"),
     "flat": ("Flatlamp", "autocal-flat-all", "BrdbandFiber"),
@@ -32,7 +46,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
 """IMTYPE, OBJECT and SCI-OBJ."""
 
 
-class Fault(StrEnum):
+class NightFault(StrEnum):
     """What is wrong with a night."""
 
     FEW_BIASES = "few-biases"
@@ -55,7 +69,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True)
-class HeaderNight:
+class HeaderOnlyNight:
     """Where the night is; its ObsIDs by kind, in order of time."""
 
     root: Path
@@ -71,49 +85,49 @@ class HeaderNight:
     def rewrite(self, kind: str, level: str, number: int, **cards: str | float) -> None:
         """Write a file again with other values, a second later than it was."""
         obsid = self.obsids[kind][number]
-        known = _cards(kind, level, number)
-        _write(self.root, obsid, level, {**known, **cards}, self.sizes[level], later=1)
+        known = _level_cards(kind, level, number)
+        _write_file(self.root, obsid, level, {**known, **cards}, self.sizes[level], later=1)
 
     def master(self, kind: str) -> Path:
         """The master of a kind: bias, dark, flat or WLS."""
-        [name] = [one for one in MASTERS if one.startswith(kind)]
+        [name] = [one for one in MASTER_NAMES if one.startswith(kind)]
         return self.root / "masters" / self.night / f"kpf_{self.night}_master_{name}.fits"
 
 
-def plant(
+def write_night(
     root: Path,
     night: str,
-    counts: Mapping[str, int] = COUNTS,
-    *faults: Fault,
-    sizes: Mapping[str, int] = CARDS,
-) -> HeaderNight:
+    counts: Mapping[str, int] = DEFAULT_COUNTS,
+    *faults: NightFault,
+    sizes: Mapping[str, int] = CARD_COUNTS,
+) -> HeaderOnlyNight:
     """Write the night below a data root, with what is wrong with it."""
     kinds = [kind for kind, count in counts.items() for _ in range(count)]
     step = DAY_SECONDS / max(1, len(kinds))
-    obsids: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    obsids: dict[str, list[str]] = {kind: [] for kind in _KIND_CARDS}
     for number, kind in enumerate(kinds):
         obsids[kind].append(f"KP.{night}.{number * step:08.2f}")
-    planted = HeaderNight(root, night, obsids, sizes)
+    planted = HeaderOnlyNight(root, night, obsids, sizes)
     for kind, names in obsids.items():
         for number, obsid in enumerate(names):
-            for level in _levels(kind):
-                _write(root, obsid, level, _cards(kind, level, number), sizes[level])
-    for name in MASTERS:
+            for level in _kind_levels(kind):
+                _write_file(root, obsid, level, _level_cards(kind, level, number), sizes[level])
+    for name in MASTER_NAMES:
         path = planted.master(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_header({"OBJECT": name}, 100))
+        path.write_bytes(_header_bytes({"OBJECT": name}, 100))
     for fault in faults:
-        _FAULTS[fault](planted)
+        _FAULT_ACTIONS[fault](planted)
     return planted
 
 
-def _levels(kind: str) -> tuple[str, ...]:
+def _kind_levels(kind: str) -> tuple[str, ...]:
     return tuple(KPF.levels)[: 3 if kind in ("bias", "dark") else 4]
 
 
-def _cards(kind: str, level: str, number: int) -> Cards:
+def _level_cards(kind: str, level: str, number: int) -> CardValues:
     """What a header of a level tells; all levels have what the levels before them have."""
-    imtype, name, source = _KINDS[kind]
+    imtype, name, source = _KIND_CARDS[kind]
     cards: dict[str, str | int | float] = {
         "IMTYPE": imtype,
         "OBJECT": name,
@@ -137,27 +151,29 @@ def _cards(kind: str, level: str, number: int) -> Cards:
     return cards | {"DATAPRL2": 1, "TIMCHKL2": 1, "QCPCBCV": 1} | drift
 
 
-def _write(root: Path, obsid: str, level: str, cards: Cards, size: int, later: float = 0) -> None:
+def _write_file(
+    root: Path, obsid: str, level: str, cards: CardValues, size: int, later: float = 0
+) -> None:
     path = ObsID(obsid).path(root, level)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_header({"OFNAME": f"{obsid}.fits", **cards}, size))
+    path.write_bytes(_header_bytes({"OFNAME": f"{obsid}.fits", **cards}, size))
     after = list(KPF.levels).index(level) * PROCESSING_SECONDS + later
     moment = ObsID(obsid).time.timestamp() + after
     os.utime(path, (moment, moment))
 
 
-def _header(cards: Cards, count: int) -> bytes:
+def _header_bytes(cards: CardValues, count: int) -> bytes:
     """A FITS file of a header of so many cards, and no data."""
     lines = ["SIMPLE  =                    T", "BITPIX  =                    8"]
     lines += ["NAXIS   =                    0", "SIMULATE=                    T"]
     filler = [f"KEY{number:05d}= {12.345:>20}" for number in range(count - len(cards) - 5)]
-    lines += [*filler[: len(filler) // 2], *map(_card, cards.items())]
+    lines += [*filler[: len(filler) // 2], *map(_format_card, cards.items())]
     lines += [*filler[len(filler) // 2 :], "END"]
     text = "".join(f"{line:<80}" for line in lines).encode("ascii")
-    return text + b" " * (-len(text) % BLOCK)
+    return text + b" " * (-len(text) % FITS_BLOCK)
 
 
-def _card(pair: tuple[str, str | int | float]) -> str:
+def _format_card(pair: tuple[str, str | int | float]) -> str:
     name, value = pair
     shown = (
         f"'{value.replace(chr(39), chr(39) * 2):<8}'" if isinstance(value, str) else f"{value:>20}"
@@ -165,39 +181,41 @@ def _card(pair: tuple[str, str | int | float]) -> str:
     return f"{name:<8}= {shown} / a value of the simulation"[:80]
 
 
-def _remove(planted: HeaderNight, kind: str, keep: int) -> None:
+def _remove_exposures(planted: HeaderOnlyNight, kind: str, keep: int) -> None:
     for number in range(keep, len(planted.obsids[kind])):
-        for level in _levels(kind):
+        for level in _kind_levels(kind):
             planted.path(kind, level, number).unlink()
 
 
-def _each(kind: str, level: str, **cards: float) -> Callable[[HeaderNight], None]:
-    def change(planted: HeaderNight) -> None:
+def _rewrite_all(kind: str, level: str, **cards: float) -> Callable[[HeaderOnlyNight], None]:
+    def change(planted: HeaderOnlyNight) -> None:
         for number in range(len(planted.obsids[kind])):
             planted.rewrite(kind, level, number, **cards)
 
     return change
 
 
-def _cut(path: Path) -> None:
+def _truncate_file(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
 
 
-def _nothing(planted: HeaderNight) -> None:
+def _remove_products(planted: HeaderOnlyNight) -> None:
     for level in KPF.products:
         for path in level_dir(planted.root, level, planted.night).glob("*.fits"):
             path.unlink()
 
 
-_FAULTS: dict[Fault, Callable[[HeaderNight], None]] = {
-    Fault.FEW_BIASES: lambda planted: _remove(planted, "bias", 1),
-    Fault.NOISY_READOUT: _each("bias", "2D", RNGREEN1=12.0),
-    Fault.ONE_BAD_READOUT: lambda planted: planted.rewrite("flat", "2D", 1, GOODREAD=0),
-    Fault.NO_MASTER_BIAS: lambda planted: planted.master("bias").unlink(),
-    Fault.CUT_MASTER_FLAT: lambda planted: _cut(planted.master("flat")),
-    Fault.WILD_WAVELENGTHS: _each("lfc", "L1", **{f"STDWGS{n:02d}": 0.8 for n in range(35)}),
-    Fault.DRIFT: lambda planted: planted.rewrite("etalon", "L2", 2, DRFTRV=1200.0),
-    Fault.NOTHING_REDUCED: _nothing,
-    Fault.ONE_L2_MISSING: lambda planted: planted.path("star", "L2", 3).unlink(),
-    Fault.FAINT_STARS: _each("star", "L1", SNRSC548=30.0),
+_FAULT_ACTIONS: dict[NightFault, Callable[[HeaderOnlyNight], None]] = {
+    NightFault.FEW_BIASES: lambda planted: _remove_exposures(planted, "bias", 1),
+    NightFault.NOISY_READOUT: _rewrite_all("bias", "2D", RNGREEN1=12.0),
+    NightFault.ONE_BAD_READOUT: lambda planted: planted.rewrite("flat", "2D", 1, GOODREAD=0),
+    NightFault.NO_MASTER_BIAS: lambda planted: planted.master("bias").unlink(),
+    NightFault.CUT_MASTER_FLAT: lambda planted: _truncate_file(planted.master("flat")),
+    NightFault.WILD_WAVELENGTHS: _rewrite_all(
+        "lfc", "L1", **{f"STDWGS{n:02d}": 0.8 for n in range(35)}
+    ),
+    NightFault.DRIFT: lambda planted: planted.rewrite("etalon", "L2", 2, DRFTRV=1200.0),
+    NightFault.NOTHING_REDUCED: _remove_products,
+    NightFault.ONE_L2_MISSING: lambda planted: planted.path("star", "L2", 3).unlink(),
+    NightFault.FAINT_STARS: _rewrite_all("star", "L1", SNRSC548=30.0),
 }

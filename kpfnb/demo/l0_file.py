@@ -3,102 +3,258 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
-from kpfnb import files
-from kpfnb.demo import cahk, cards, detector, state_cards, telemetry, truth
+from kpfnb.core import atomic
+from kpfnb.demo import (
+    detector,
+    header_cards,
+    state_cards,
+    true_values,
+)
+from kpfnb.demo import (
+    detector as cahk,
+)
+from kpfnb.demo.header_cards import format_time
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, Camera, Echelle
-from kpfnb.demo.plan import Exposure
+from kpfnb.demo.plan import PlannedExposure
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
-READ_SECONDS = 60
+
+# The tables of a SIMULATED L0: telemetry, exposure meter, pyrheliometer, guider.
+
+TableColumn = tuple[str, str, np.ndarray]
+"""Name, FITS format, values."""
+
+_METROLOGY_SENSORS = """
+BENCH_BOTTOM_BETWEEN_CAMERAS BENCH_BOTTOM_COLLIMATOR BENCH_BOTTOM_DCUT BENCH_BOTTOM_ECHELLE
+BENCH_TOP_BETWEEN_CAMERAS BENCH_TOP_COLL BENCH_TOP_DCUT BENCH_TOP_ECHELLE_CAM CAL_BENCH
+CAL_BENCH_BB_SRC CAL_BENCH_BOT CAL_BENCH_ENCL_AIR CAL_BENCH_OCT_MOT CAL_RACK_TOP
+CHAMBER_EXT_BOTTOM CHAMBER_EXT_TOP ECHELLE_BOTTOM ECHELLE_TOP FF_SRC GREEN_CAMERA_BOTTOM
+GREEN_CAMERA_TOP GREEN_GRISM_TOP PRIMARY_COLLIMATOR_TOP RED_CAMERA_BOTTOM RED_CAMERA_TOP
+RED_GRISM_TOP REFORMATTER SCIENCE_CAL_FIBER_STG SIMCAL_FIBER_STG SKYCAL_FIBER_STG TEMP TH_DAILY
+TH_GOLD U_DAILY U_GOLD
+""".split()  # noqa: SIM905
+_ARCHON_SENSORS = {
+    "BPLANE_TEMP": (24.0, "C"),
+    "BRD1_HTRX_T": (27.0, "C"),
+    "BRD3_LVDS_T": (26.0, "C"),
+    "BRD5_AD_T": (31.0, "C"),
+    "BRD10_DRVR_T": (28.0, "C"),
+    "CF_BASE_T": (-145.0, "C"),
+    "CF_TIP_T": (-140.0, "C"),
+    "CRYOBODY_T": (-111.0, "C"),
+    "CURRTEMP": (-150.0, "C"),
+    "KPF_CCD_T": (-99.5, "C"),
+    "STA_CCD_T": (-100.0, "C"),
+    "STA_CCD_TRG": (-100.0, "C"),
+    "TEMPSET": (-150.0, "C"),
+    "COL_PRESS": (1.2e-7, "Torr"),
+    "ECH_PRESS": (1.5e-7, "Torr"),
+    "COL_CURR": (1.0e-5, "A"),
+}
+_OTHER_SENSORS = {
+    "kpfexpose.BENCH_C": (18.0, "C"),
+    "kpfexpose.CAMBARREL_C": (17.6, "C"),
+    "kpfexpose.ECHELLE_C": (18.1, "C"),
+    "kpfexpose.RACK_AIR_C": (21.3, "C"),
+    "kpfvac.PUMP_TEMP": (38.0, "C"),
+    "kpf_hk.COOLTARG": (-60.0, "C"),
+    "kpf_hk.CURRTEMP": (-60.0, "C"),
+    "kpfcal.IRFLUX": (5200.0, "counts"),
+    "kpfcal.VISFLUX": (9100.0, "counts"),
+    "kpfmot.AGITSPD": (500.0, "counts/s"),
+    "kpfmot.AGITTOR": (-2.1, "V"),
+    "kpfmot.AGITAMBI_T": (20.0, "C"),
+    "kpfpower.OUTLET_A1_Amps": (430.0, "mA"),
+}
+METER_NANOMETRES = np.linspace(450.1, 847.0, 78)
+"""Middle of the exposure meter's columns."""
+
+
+def telemetry_columns(random: np.random.Generator) -> list[TableColumn]:
+    """One row a sensor, all as text, as KPF writes it; one sensor has no reading (`-nan`)."""
+    sensors = {f"kpfmet.{name}": (19.0, "C") for name in _METROLOGY_SENSORS}
+    for camera in ("kpfgreen", "kpfred"):
+        sensors |= {f"{camera}.{name}": reading for name, reading in _ARCHON_SENSORS.items()}
+    sensors |= _OTHER_SENSORS
+    values = np.array([value for value, _ in sensors.values()])
+    spread = np.abs(values) * 2e-4
+    average = values + spread * random.standard_normal(values.size)
+
+    def texts(numbers: np.ndarray) -> list[str]:
+        found = [f"{number:.7g}" for number in numbers]
+        found[list(sensors).index("kpfmet.U_GOLD")] = "-nan"
+        return found
+
+    columns = {
+        "keyword": list(sensors),
+        "average": texts(average),
+        "stddev": texts(spread),
+        "min": texts(average - 2 * spread),
+        "max": texts(average + 2 * spread),
+        "units": [units for _, units in sensors.values()],
+        "description": [_describe_sensor(name) for name in sensors],
+    }
+    return [_text_column(name, texts) for name, texts in columns.items()]
+
+
+def exposure_meter_columns(
+    exposure: PlannedExposure, random: np.random.Generator, level: float
+) -> list[TableColumn]:
+    """Date-Beg, Date-End, then one column a wavelength (nm); at most 60 readings."""
+    seconds = float(exposure.kind.exposure_seconds)
+    readings = int(min(60, max(1, seconds)))
+    step = timedelta(seconds=seconds / readings)
+    begins = [exposure.start + step * index for index in range(readings)]
+    shape = np.exp(-(((METER_NANOMETRES - 640) / 170) ** 2))
+    flux = level * shape * random.normal(1, 0.03, (readings, 1)) + 20
+    counts = random.poisson(np.maximum(flux, 0)).astype(np.float32)
+    return [
+        _text_column("Date-Beg", [format_time(time) for time in begins]),
+        _text_column("Date-End", [format_time(time + step) for time in begins]),
+        *(
+            (f"{nanometres:.4f}", "E", counts[:, index])
+            for index, nanometres in enumerate(METER_NANOMETRES)
+        ),
+    ]
+
+
+def irradiance_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
+    """The pyrheliometer's readings during an exposure of the Sun, one a second."""
+    count = max(2, int(exposure.kind.exposure_seconds))
+    times = [exposure.start + timedelta(seconds=index) for index in range(count)]
+    return [
+        _text_column("Date-Beg", [format_time(time) for time in times]),
+        ("irradiance", "D", random.normal(985.0, 1.5, count)),
+    ]
+
+
+def guider_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
+    """Where the guide star was in each guider frame (pixels); at most 300 frames."""
+    count = int(min(300, max(2, exposure.kind.exposure_seconds * 10)))
+    begin = exposure.start.timestamp()
+    error = random.normal(0, 0.4, (4, count))
+    return [
+        ("timestamp", "D", begin + np.linspace(0, exposure.kind.exposure_seconds, count)),
+        ("target_x", "D", np.full(count, 335.5)),
+        ("target_y", "D", np.full(count, 258.0)),
+        ("command_x", "D", 0.3 * error[0]),
+        ("command_y", "D", 0.3 * error[1]),
+        ("object1_x", "D", 335.5 + error[0]),
+        ("object1_y", "D", 258.0 + error[1]),
+        ("object1_flux", "D", random.normal(6.0e5, 2.0e4, count)),
+        ("object1_peak", "D", random.normal(2.1e3, 90.0, count)),
+        ("object1_a", "D", 5.5 + 0.1 * error[2]),
+        ("object1_b", "D", 5.1 + 0.1 * error[3]),
+    ]
+
+
+def _describe_sensor(sensor: str) -> str:
+    return sensor.partition(".")[2].replace("_", " ").capitalize() + " (simulated)"
+
+
+def _text_column(name: str, texts: list[str]) -> TableColumn:
+    return name, f"{max(map(len, texts))}A", np.array(texts)
+
+
+READOUT_SECONDS = 60
 """How long after the end of the exposure the file is there."""
 
 
-def write(exposure: Exposure, path: Path, *, side: int, seed: int) -> None:
+def write_l0(exposure: PlannedExposure, path: Path, *, side: int, seed: int) -> None:
     """Simulate an exposure; the file is whole or not there, and as old as its exposure."""
     from astropy.io import fits
 
-    hdus = fits.HDUList(_hdus(exposure, side, seed))
-    with files.replacing(path) as temporary:
+    hdus = fits.HDUList(_make_hdus(exposure, side, seed))
+    with atomic.replace_atomically(path) as temporary:
         hdus.writeto(temporary, overwrite=True)
-        written = exposure.end.timestamp() + READ_SECONDS
+        written = exposure.end.timestamp() + READOUT_SECONDS
         os.utime(temporary, (written, written))
 
 
-def _hdus(exposure: Exposure, side: int, seed: int) -> list[fits.PrimaryHDU | fits.ImageHDU]:
+def _make_hdus(
+    exposure: PlannedExposure, side: int, seed: int
+) -> list[fits.PrimaryHDU | fits.ImageHDU]:
     from astropy.io import fits
 
     # The tables and the header do not depend on the size of the CCD
     random = np.random.default_rng([seed, crc32(exposure.obsid.encode())])
     night_seed = seed * 10**8 + int(f"{exposure.start:%Y%m%d}")
-    velocities = truth.velocities(exposure, CAMERAS)
+    velocities = true_values.true_velocities(exposure, CAMERAS)
     header = fits.Header(
-        [*cards.primary(exposure, velocities, random, seed), *state_cards.state(exposure, random)]
+        [
+            *header_cards.primary_cards(exposure, velocities, random, seed),
+            *state_cards.instrument_state_cards(exposure, random),
+        ]
     )
-    tables = _tables(exposure, random)
+    tables = _table_hdus(exposure, random)
     images = [
         hdu
         for camera in CAMERAS
-        for hdu in _amplifiers(exposure, Echelle(camera, side), night_seed, velocities)
+        for hdu in _amplifier_hdus(exposure, Echelle(camera, side), night_seed, velocities)
     ]
-    others = _other_images(exposure, side, random, velocities.doppler)
+    others = _other_image_hdus(exposure, side, random, velocities.doppler)
     return [fits.PrimaryHDU(header=header), *images, *others, *tables]
 
 
-def _amplifiers(
-    exposure: Exposure, echelle: Echelle, night_seed: int, velocities: truth.Velocities
+def _amplifier_hdus(
+    exposure: PlannedExposure,
+    echelle: Echelle,
+    night_seed: int,
+    velocities: true_values.TrueVelocities,
 ) -> list[fits.ImageHDU]:
     from astropy.io import fits
 
     camera: Camera = echelle.camera
     random = np.random.default_rng([night_seed, crc32(exposure.obsid.encode()), camera.bluest])
-    light = truth.light(exposure, echelle, night_seed, velocities)
-    image = detector.expose(echelle, light, truth.height(echelle, night_seed))
+    light = true_values.exposure_light(exposure, echelle, night_seed, velocities)
+    image = detector.expose_ccd(echelle, light, true_values.trace_height(echelle, night_seed))
     image += np.float32(exposure.kind.exposure_seconds * DARK_CURRENT)
-    amplifiers = detector.read_out(camera, image, random, fast=exposure.is_fast)
+    amplifiers = detector.read_out_ccd(camera, image, random, fast=exposure.is_fast)
     return [
         fits.ImageHDU(data, name=f"{camera.name}_AMP{number}")
         for number, data in enumerate(amplifiers, start=1)
     ]
 
 
-def _other_images(
-    exposure: Exposure, side: int, random: np.random.Generator, doppler: float
+def _other_image_hdus(
+    exposure: PlannedExposure, side: int, random: np.random.Generator, doppler: float
 ) -> list[fits.ImageHDU]:
     from astropy.io import fits
 
     is_star, is_flat = exposure.kind.name == "star", exposure.kind.name == "flat"
     science = 900.0 if is_star and not exposure.is_junk else 400.0 * is_flat
-    image = cahk.expose(side, random, science=science, sky=300.0 * is_flat, doppler=doppler)
+    image = cahk.expose_ca_hk(side, random, science=science, sky=300.0 * is_flat, doppler=doppler)
     hdus = [fits.ImageHDU(image, name="CA_HK")] if exposure.has_ca_hk else []
     if is_star:
         hdus.append(fits.ImageHDU(_guider_image(side, random), name="GUIDER_AVG"))
     return hdus
 
 
-def _tables(exposure: Exposure, random: np.random.Generator) -> list[fits.BinTableHDU]:
+def _table_hdus(exposure: PlannedExposure, random: np.random.Generator) -> list[fits.BinTableHDU]:
     kind, is_lit = exposure.kind, exposure.kind.imtype not in ("Bias", "Dark")
     level = 3000.0 if kind.is_sky and not exposure.is_junk else 5.0
     tables = {}
     if is_lit:
-        tables["EXPMETER_SCI"] = telemetry.exposure_meter(exposure, random, level)
-        tables["EXPMETER_SKY"] = telemetry.exposure_meter(exposure, random, level * 0.02)
-    tables["TELEMETRY"] = telemetry.telemetry(random)
+        tables["EXPMETER_SCI"] = exposure_meter_columns(exposure, random, level)
+        tables["EXPMETER_SKY"] = exposure_meter_columns(exposure, random, level * 0.02)
+    tables["TELEMETRY"] = telemetry_columns(random)
     if kind.name == "sun":
-        tables["SOLAR_IRRADIANCE"] = telemetry.solar_irradiance(exposure, random)
+        tables["SOLAR_IRRADIANCE"] = irradiance_columns(exposure, random)
     if kind.name == "star":
-        tables["GUIDER_CUBE_ORIGINS"] = telemetry.guider_origins(exposure, random)
-    return [table_hdu(name, columns) for name, columns in tables.items()]
+        tables["GUIDER_CUBE_ORIGINS"] = guider_columns(exposure, random)
+    return [make_table_hdu(name, columns) for name, columns in tables.items()]
 
 
-def table_hdu(name: str, columns: list[telemetry.Column]) -> fits.BinTableHDU:
+def make_table_hdu(name: str, columns: list[TableColumn]) -> fits.BinTableHDU:
     """A table of columns (name, FITS format, values)."""
     from astropy.io import fits
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from kpfnb.demo import products, spectra
-from kpfnb.demo.cards import Card
+from kpfnb.demo.ccf import CorrelationFunctions, MeanVelocity, correlate_rows, mean_velocity
+from kpfnb.demo.header_cards import HeaderCard
 from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array, Camera
-from kpfnb.demo.observation import Observation
+from kpfnb.demo.observation import L0Observation
 from kpfnb.demo.products import CCF_ORDERLETS
-from kpfnb.demo.velocities import Correlations, Mean, correlate, mean
 
 ZERO_POINT_ERROR = 0.001
 """km/s: how well the wavelength solution of a night is known as a whole."""
@@ -33,24 +33,24 @@ SCIENCE = ("SCI1", "SCI2", "SCI3")
 class VelocityTable:
     """All that an L2 says about the velocities of an observation. km/s throughout."""
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: L0Observation) -> None:
         self.observation = observation
         header = observation.header
         self.sources = {fibre: header[f"{fibre}-OBJ"] for fibre in ("SCI", "SKY", "CAL")}
 
     @cached_property
-    def correlations(self) -> dict[str, dict[str, Correlations]]:
+    def correlations(self) -> dict[str, dict[str, CorrelationFunctions]]:
         """By camera and orderlet."""
         return {
             camera.name: {orderlet: self._correlate(camera, orderlet) for orderlet in ORDERLETS}
             for camera in self.observation.cameras
         }
 
-    def _correlate(self, camera: Camera, orderlet: str) -> Correlations:
+    def _correlate(self, camera: Camera, orderlet: str) -> CorrelationFunctions:
         source = self.sources[orderlet[:3]]
         name, lines = MASKS.get(source, ("none", _no_lines))
         is_star = name == "star"
-        return correlate(
+        return correlate_rows(
             self.observation.spectra[camera.name],
             self.observation.blaze(camera),
             self._edges[camera.name],
@@ -63,27 +63,29 @@ class VelocityTable:
     @cached_property
     def _edges(self) -> dict[str, Array]:
         cameras = self.observation.cameras
-        return {camera.name: self.observation.waves(camera, edges=True) for camera in cameras}
+        return {camera.name: self.observation.wavelengths(camera, edges=True) for camera in cameras}
 
-    def camera_mean(self, camera: Camera, *orderlets: str) -> Mean:
+    def camera_mean(self, camera: Camera, *orderlets: str) -> MeanVelocity:
         """The mean over all orders of some orderlets, calibration errors included."""
         found = [self.correlations[camera.name][orderlet] for orderlet in orderlets]
-        photons = mean(
+        photons = mean_velocity(
             np.concatenate([each.radial for each in found]),
             np.concatenate([each.errors for each in found]),
         )
         if not photons.error:
             return photons
-        return Mean(photons.velocity, float(np.hypot(photons.error, self._calibration(camera))))
+        return MeanVelocity(
+            photons.velocity, float(np.hypot(photons.error, self._calibration(camera)))
+        )
 
     def _calibration(self, camera: Camera) -> float:
         drift = self.observation.drifts[camera.name].error
         return float(np.hypot(drift * self.observation.pixel_velocity(camera), ZERO_POINT_ERROR))
 
-    def sums(self) -> dict[str, float]:
+    def combined_values(self) -> dict[str, float]:
         """The cards that combine both cameras."""
-        science = _combined([self.camera_mean(c, *SCIENCE) for c in self.observation.cameras])
-        calibration = _combined([self.camera_mean(c, "CAL") for c in self.observation.cameras])
+        science = _combine_means([self.camera_mean(c, *SCIENCE) for c in self.observation.cameras])
+        calibration = _combine_means([self.camera_mean(c, "CAL") for c in self.observation.cameras])
         return {
             "CCFRV": science.velocity,
             "CCFERV": science.error,
@@ -112,28 +114,28 @@ class VelocityTable:
             "DRFTMETH": next(iter(drifts.values())).method,
         }
 
-    def hdus(self) -> list[Any]:
+    def make_hdus(self) -> list[Any]:
         """The correlation functions, as they are and reweighted; RV; ACTIVITY."""
         return [
             *(self._ccf_hdu(camera, reweighted=False) for camera in self.observation.cameras),
             *(self._ccf_hdu(camera, reweighted=True) for camera in self.observation.cameras),
-            products.rv_hdu(self._columns(), self._camera_cards()),
-            _activity(),
+            products.make_rv_hdu(self._table_columns(), self._camera_cards()),
+            _activity_hdu(),
         ]
 
     def _ccf_hdu(self, camera: Camera, *, reweighted: bool) -> Any:
         found = self.correlations[camera.name]
-        cube = np.array([_rows(found[o].ccf, o) for o in CCF_ORDERLETS])
+        cube = np.array([_orderlet_rows(found[o].ccf, o) for o in CCF_ORDERLETS])
         if reweighted:
-            weights = np.array([_rows(found[o].weights, o) for o in CCF_ORDERLETS])
+            weights = np.array([_orderlet_rows(found[o].weights, o) for o in CCF_ORDERLETS])
             cube = cube * (weights / max(float(weights.max()), 1e-12))[:, :, None]
         masks = {fibre: MASKS.get(source, ("none",))[0] for fibre, source in self.sources.items()}
         name = f"{camera.name}_CCF{'_RW' if reweighted else ''}"
         grid = found["SCI2"].velocities
-        return products.ccf_hdu(name, cube.astype(np.float32), grid, masks)
+        return products.make_ccf_hdu(name, cube.astype(np.float32), grid, masks)
 
-    def _camera_cards(self) -> list[Card]:
-        cards: list[Card] = []
+    def _camera_cards(self) -> list[HeaderCard]:
+        cards: list[HeaderCard] = []
         names = {"1": ("SCI1",), "2": ("SCI2",), "3": ("SCI3",), "C": ("CAL",), "S": ("SKY",)}
         for number, camera in enumerate(CAMERAS, start=1):
             if camera not in self.observation.cameras:
@@ -149,18 +151,18 @@ class VelocityTable:
             cards.append((f"CCD{number}BJD", self.observation.julian_date, "[d] mid-time"))
         return cards
 
-    def _columns(self) -> list[tuple[str, str, np.ndarray]]:
+    def _table_columns(self) -> list[tuple[str, str, np.ndarray]]:
         """One row an order, both cameras; the orders of a camera that was not read are 0."""
         parts = [self._camera_columns(camera) for camera in CAMERAS]
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return [(name, _format(values), values) for name, values in whole.items()]
+        return [(name, _fits_format(values), values) for name, values in whole.items()]
 
     def _camera_columns(self, camera: Camera) -> dict[str, np.ndarray]:
         orders = np.arange(camera.orders)
         first = 0 if camera is CAMERAS[0] else CAMERAS[0].orders
         radial, errors = self._by_orderlet(camera)
         science = [
-            mean(*each)
+            mean_velocity(*each)
             for each in zip(
                 np.transpose([radial[o] for o in SCIENCE]),
                 np.transpose([errors[o] for o in SCIENCE]),
@@ -201,34 +203,34 @@ class VelocityTable:
             empty: dict[str, Array] = {o: np.zeros(camera.orders) for o in ORDERLETS}
             return empty, empty
         return (
-            {orderlet: _rows(found[orderlet].radial, orderlet) for orderlet in ORDERLETS},
-            {orderlet: _rows(found[orderlet].errors, orderlet) for orderlet in ORDERLETS},
+            {orderlet: _orderlet_rows(found[orderlet].radial, orderlet) for orderlet in ORDERLETS},
+            {orderlet: _orderlet_rows(found[orderlet].errors, orderlet) for orderlet in ORDERLETS},
         )
 
 
-def _combined(means: list[Mean]) -> Mean:
-    return mean(
+def _combine_means(means: list[MeanVelocity]) -> MeanVelocity:
+    return mean_velocity(
         np.array([each.velocity for each in means]), np.array([each.error for each in means])
     )
 
 
-def _rows(values: Array, orderlet: str) -> Array:
+def _orderlet_rows(values: Array, orderlet: str) -> Array:
     """The rows of one orderlet."""
     return values[ORDERLETS.index(orderlet) :: len(ORDERLETS)]
 
 
-def _format(values: np.ndarray) -> str:
+def _fits_format(values: np.ndarray) -> str:
     """The FITS format of a column."""
     if values.dtype.kind == "U":
         return f"{values.dtype.itemsize // 4}A"
     return "K" if values.dtype.kind == "i" else "D"
 
 
-def _no_lines() -> spectra.Lines:
-    return spectra.Lines(np.array([]), np.array([]))
+def _no_lines() -> spectra.LineList:
+    return spectra.LineList(np.array([]), np.array([]))
 
 
-def _activity() -> Any:
+def _activity_hdu() -> Any:
     from astropy.io import fits
 
     return fits.BinTableHDU(name="ACTIVITY")

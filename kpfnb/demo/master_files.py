@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb import files
-from kpfnb.demo.detector import Image
+from kpfnb.core import atomic
+from kpfnb.demo.detector import CCDImage
 from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array, Echelle
-from kpfnb.demo.wavelengths import Centroids, wavelengths
+from kpfnb.demo.wavelengths import LineCentroids, row_wavelengths
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -33,7 +33,7 @@ class WavelengthMaster:
     displacement: Array
     times: Array
     drifts: Array
-    etalon: Centroids | None
+    etalon: LineCentroids | None
     etalon_drift: float
 
 
@@ -44,15 +44,15 @@ class CameraMaster:
     `bias` is in DN, `flat` in electrons; `heights` (pixels) and `blaze` are (rows, side).
     """
 
-    bias: Image | None
-    flat: Image | None
+    bias: CCDImage | None
+    flat: CCDImage | None
     heights: Array | None
     blaze: Array | None
     wavelengths: WavelengthMaster | None
 
 
 @dataclass(frozen=True)
-class Masters:
+class NightMasters:
     """The masters of a night; `key` tells from which state of which exposures (`inputs`)."""
 
     night: str
@@ -65,7 +65,7 @@ class Masters:
         return _file_name(self.night, kind)
 
 
-def save(folder: Path, masters: Masters) -> None:
+def save_masters(folder: Path, masters: NightMasters) -> None:
     """Write the files; the one with the wavelengths comes last and completes the set."""
     from astropy.io import fits
 
@@ -77,11 +77,11 @@ def save(folder: Path, masters: Masters) -> None:
             header[f"INFIL{number:03d}"] = name
         parts = [hdu for name, master in masters.cameras.items() for hdu in hdus_of(name, master)]
         everything = fits.HDUList([fits.PrimaryHDU(header=header), *parts])
-        with files.replacing(folder / masters.file_name(kind)) as temporary:
+        with atomic.replace_atomically(folder / masters.file_name(kind)) as temporary:
             everything.writeto(temporary, overwrite=True)
 
 
-def load(folder: Path, night: str, key: str) -> Masters | None:
+def load_masters(folder: Path, night: str, key: str) -> NightMasters | None:
     """The masters if all files are there and made from that state of the exposures."""
     from astropy.io import fits
 
@@ -92,7 +92,7 @@ def load(folder: Path, night: str, key: str) -> Masters | None:
     headers: dict[str, fits.Header] = {}
     for path in paths.values():
         with fits.open(path, memmap=False) as hdus:
-            arrays |= {hdu.name: _native(hdu.data) for hdu in hdus[1:]}
+            arrays |= {hdu.name: _native_byte_order(hdu.data) for hdu in hdus[1:]}
             headers |= {hdu.name: hdu.header for hdu in hdus}
             if hdus[0].header["CALKEY"] != key:
                 return None
@@ -103,19 +103,19 @@ def load(folder: Path, night: str, key: str) -> Masters | None:
             arrays.get(f"{camera.name}_CCD"),
             arrays.get(f"{camera.name}_TRACE"),
             arrays.get(f"{camera.name}_BLAZE"),
-            _solution(camera.name, arrays, headers),
+            _wavelength_master(camera.name, arrays, headers),
         )
         for camera in CAMERAS
     }
-    return Masters(night, key, inputs, cameras)
+    return NightMasters(night, key, inputs, cameras)
 
 
-def forget(folder: Path, night: str) -> None:
+def invalidate_masters(folder: Path, night: str) -> None:
     """Have the masters of a night made anew: without its last file a set does not count."""
     (folder / _file_name(night, "WLS")).unlink(missing_ok=True)
 
 
-def _solution(
+def _wavelength_master(
     name: str, arrays: dict[str, np.ndarray], headers: dict[str, fits.Header]
 ) -> WavelengthMaster | None:
     if f"{name}_SOLUTION" not in arrays:
@@ -138,11 +138,11 @@ def _file_name(night: str, kind: str) -> str:
 
 
 def _bias_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
-    return _images({f"{name}_BIAS": master.bias})
+    return _image_hdus({f"{name}_BIAS": master.bias})
 
 
 def _flat_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
-    return _images(
+    return _image_hdus(
         {f"{name}_CCD": master.flat, f"{name}_TRACE": master.heights, f"{name}_BLAZE": master.blaze}
     )
 
@@ -152,10 +152,10 @@ def _wls_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
     if solution is None or master.heights is None:
         return []
     camera = next(camera for camera in CAMERAS if camera.name == name)
-    waves = wavelengths(Echelle(camera, master.heights.shape[1]), solution.displacement, 0.0)
+    waves = row_wavelengths(Echelle(camera, master.heights.shape[1]), solution.displacement, 0.0)
     etalon = solution.etalon
     columns = etalon and (etalon.rows, etalon.lines, etalon.nominal, etalon.measured, etalon.errors)
-    hdus = _images({
+    hdus = _image_hdus({
         f"{name}_SOLUTION": solution.displacement,
         f"{name}_DRIFT": np.array([solution.times, solution.drifts]),
         f"{name}_ETALON": np.array(columns) if columns else None,
@@ -169,18 +169,18 @@ def _wls_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
     return hdus
 
 
-def _images(arrays: dict[str, np.ndarray | None]) -> list[fits.ImageHDU]:
+def _image_hdus(arrays: dict[str, np.ndarray | None]) -> list[fits.ImageHDU]:
     from astropy.io import fits
 
     return [fits.ImageHDU(a, name=name) for name, a in arrays.items() if a is not None]
 
 
-def _native(array: np.ndarray) -> np.ndarray:
+def _native_byte_order(array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="))
 
 
-def _centroids(table: np.ndarray | None) -> Centroids | None:
+def _centroids(table: np.ndarray | None) -> LineCentroids | None:
     if table is None:
         return None
     rows, lines, nominal, measured, errors = table
-    return Centroids(rows.astype(np.int64), lines.astype(np.int64), nominal, measured, errors)
+    return LineCentroids(rows.astype(np.int64), lines.astype(np.int64), nominal, measured, errors)

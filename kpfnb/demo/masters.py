@@ -5,7 +5,10 @@ They are made anew when the night's calibrations change, by one process at a tim
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,86 +16,172 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from kpfnb.demo import detector, master_files, spectra, wavelengths
-from kpfnb.demo.calibrations import Calibration, fingerprint, inventory
+from kpfnb.demo.extraction import (
+    ElectronFrame,
+    ExtractedSpectra,
+    assemble_counts,
+    calibrate_frame,
+    extract_spectra,
+    fit_blaze,
+    trace_orders,
+)
 from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array, Camera, Echelle
-from kpfnb.demo.master_files import CameraMaster, Masters, WavelengthMaster
-from kpfnb.demo.reduction import Frame, Spectra, calibrated, counts, extract, smooth_blaze, trace
+from kpfnb.demo.master_files import CameraMaster, NightMasters, WavelengthMaster
+from kpfnb.demo.plan import EXPOSURE_KINDS
+from kpfnb.kpf.files.obsid import KPF
 
 if TYPE_CHECKING:
     from astropy.io import fits
+
+
+# The stand-in DRP's inventory: which exposures of a night serve as calibrations.
+
+CALIBRATION_KINDS = ("bias", "flat", "lfc", "etalon", "thar")
+KIND_BY_OBJECT = {
+    kind.object_name: kind.name for kind in EXPOSURE_KINDS if kind.name in CALIBRATION_KINDS
+}
+"""The card OBJECT of each kind of calibration that masters are made from."""
+
+
+@dataclass(frozen=True)
+class CalibrationExposure:
+    """One calibration exposure; `state` tells one version of the file from another."""
+
+    path: Path
+    kind: str
+    middle: datetime
+    state: tuple[int, int]
+
+
+def list_calibrations(folder: Path, junk: frozenset[str]) -> list[CalibrationExposure]:
+    """The calibrations in a night's raw directory that can be read and are no junk, in order."""
+    paths = sorted(
+        path for path in folder.glob("KP.*.fits") if KPF.obsid_pattern.fullmatch(path.stem)
+    )
+    found = (_read_calibration(path) for path in paths if path.stem not in junk)
+    return [calibration for calibration in found if calibration]
+
+
+def read_junk_list(root: Path) -> frozenset[str]:
+    """ObsIDs in the first column of the list of junk; none where there is no list."""
+    try:
+        text = (root / "reference/Junk_Observations_for_KPF.csv").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(line.partition(",")[0].strip('" ') for line in text.splitlines()[2:])
+
+
+def calibrations_fingerprint(calibrations: list[CalibrationExposure]) -> str:
+    """Changes when a calibration comes, goes or changes."""
+    text = "".join(f"{c.path.name} {c.state}\n" for c in calibrations)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_header_time(text: str) -> datetime:
+    """A time in a header, UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _read_calibration(path: Path) -> CalibrationExposure | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    state = (status.st_size, status.st_mtime_ns)
+    kind, middle = _read_kind_and_middle(path, state)
+    return CalibrationExposure(path, kind, middle, state) if kind and middle else None
+
+
+@lru_cache(maxsize=10_000)
+def _read_kind_and_middle(path: Path, state: tuple[int, int]) -> tuple[str, datetime | None]:
+    """Kind and middle of an exposure; no kind where it is no calibration or can't be read."""
+    from astropy.io import fits
+
+    try:
+        header = fits.getheader(path)
+        return KIND_BY_OBJECT.get(header["OBJECT"], ""), parse_header_time(header["DATE-MID"])
+    except (OSError, KeyError, ValueError):
+        return "", None
+
 
 T = TypeVar("T")
 
 LAMPS = {"lfc": spectra.comb_lines, "thar": spectra.thorium_lines}
 """What can calibrate wavelengths, the best first."""
-CAL = ORDERLETS.index("CAL")
+CAL_ORDERLET = ORDERLETS.index("CAL")
 
 
-class NotCalibrated(ValueError):
+class NotCalibratedError(ValueError):
     """The night lacks the exposures for a calibration."""
 
 
-def of_night(root: Path, night: str, junk: frozenset[str]) -> Masters:
+def load_or_make_masters(root: Path, night: str, junk: frozenset[str]) -> NightMasters:
     """The masters of a night below a data root, made if they are missing or out of date."""
-    found = inventory(root / "L0" / night, junk)
-    return _masters(root, night, fingerprint(found), tuple(found))
+    found = list_calibrations(root / "L0" / night, junk)
+    return _load_or_make(root, night, calibrations_fingerprint(found), tuple(found))
 
 
-def renew(root: Path, night: str, junk: frozenset[str]) -> Masters:
+def remake_masters(root: Path, night: str, junk: frozenset[str]) -> NightMasters:
     """The masters of a night, made whether they are there or not."""
-    master_files.forget(root / "masters" / night, night)
-    return of_night(root, night, junk)
+    master_files.invalidate_masters(root / "masters" / night, night)
+    return load_or_make_masters(root, night, junk)
 
 
 @lru_cache(maxsize=2)
-def _masters(root: Path, night: str, key: str, found: tuple[Calibration, ...]) -> Masters:
+def _load_or_make(
+    root: Path, night: str, key: str, found: tuple[CalibrationExposure, ...]
+) -> NightMasters:
     from filelock import FileLock
 
     folder = root / "masters" / night
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".making.lock"):
-        masters = master_files.load(folder, night, key)
+        masters = master_files.load_masters(folder, night, key)
         if masters is None:
-            masters = make(night, key, found)
-            master_files.save(folder, masters)
+            masters = make_masters(night, key, found)
+            master_files.save_masters(folder, masters)
     return masters
 
 
-def make(night: str, key: str, found: Sequence[Calibration]) -> Masters:
+def make_masters(night: str, key: str, found: Sequence[CalibrationExposure]) -> NightMasters:
     """Stack the calibrations of each kind, and measure orders, blaze and wavelengths in them."""
     cameras = {}
     for camera in CAMERAS:
-        bias = _master_bias(camera, _of_kind(found, "bias"))
+        bias = _master_bias(camera, _select_kind(found, "bias"))
         cameras[camera.name] = _camera_master(camera, bias, found)
-    return Masters(night, key, tuple(c.path.name for c in found), cameras)
+    return NightMasters(night, key, tuple(c.path.name for c in found), cameras)
 
 
-def footprint(camera: Camera, master: CameraMaster) -> detector.Footprint:
+def night_footprint(camera: Camera, master: CameraMaster) -> detector.LightFootprint:
     """Where the light of each row falls on this night."""
     if master.heights is None:
-        raise NotCalibrated("no flat among the night's exposures: the orders can't be traced")
+        raise NotCalibratedError("no flat among the night's exposures: the orders can't be traced")
     return _footprint(camera, master.heights.tobytes(), master.heights.shape)
 
 
 @lru_cache(maxsize=4)
-def _footprint(camera: Camera, heights: bytes, shape: tuple[int, int]) -> detector.Footprint:
+def _footprint(camera: Camera, heights: bytes, shape: tuple[int, int]) -> detector.LightFootprint:
     echelle = Echelle(camera, shape[1])
-    return detector.footprint(echelle, np.frombuffer(heights).reshape(shape))
+    return detector.compute_footprint(echelle, np.frombuffer(heights).reshape(shape))
 
 
-def _of_kind(found: Sequence[Calibration], kind: str) -> list[Calibration]:
+def _select_kind(found: Sequence[CalibrationExposure], kind: str) -> list[CalibrationExposure]:
     return [calibration for calibration in found if calibration.kind == kind]
 
 
-def _master_bias(camera: Camera, biases: list[Calibration]) -> detector.Image | None:
+def _master_bias(camera: Camera, biases: list[CalibrationExposure]) -> detector.CCDImage | None:
     if not biases:
         return None
-    found = (_read(camera, bias, lambda hdus: counts(hdus, camera)[0]) for bias in biases)
+    found = (
+        _read_camera(camera, bias, lambda hdus: assemble_counts(hdus, camera)[0]) for bias in biases
+    )
     images = [image for image in found if image is not None]
     return np.mean(images, axis=0, dtype=np.float32) if images else None
 
 
-def _read(camera: Camera, calibration: Calibration, take: Callable[[fits.HDUList], T]) -> T | None:
+def _read_camera(
+    camera: Camera, calibration: CalibrationExposure, take: Callable[[fits.HDUList], T]
+) -> T | None:
     """What a calibration holds of a camera; None where that is nothing, or can't be read."""
     from astropy.io import fits
 
@@ -106,62 +195,71 @@ def _read(camera: Camera, calibration: Calibration, take: Callable[[fits.HDUList
 
 
 def _camera_master(
-    camera: Camera, bias: detector.Image | None, found: Sequence[Calibration]
+    camera: Camera, bias: detector.CCDImage | None, found: Sequence[CalibrationExposure]
 ) -> CameraMaster:
-    frames = [_frame(camera, bias, flat) for flat in _of_kind(found, "flat")]
+    frames = [_calibrated_frame(camera, bias, flat) for flat in _select_kind(found, "flat")]
     flats = [frame for frame in frames if frame]
     if not flats:
         return CameraMaster(bias, None, None, None, None)
-    image: detector.Image = np.mean([frame.image for frame in flats], axis=0, dtype=np.float32)
-    variance: detector.Image = np.mean([f.variance for f in flats], axis=0, dtype=np.float32)
-    flat = Frame(camera, image, variance / np.float32(len(flats)), flats[0].noises)
-    heights = trace(flat)
+    image: detector.CCDImage = np.mean([frame.image for frame in flats], axis=0, dtype=np.float32)
+    variance: detector.CCDImage = np.mean([f.variance for f in flats], axis=0, dtype=np.float32)
+    flat = ElectronFrame(camera, image, variance / np.float32(len(flats)), flats[0].noises)
+    heights = trace_orders(flat)
     untuned = CameraMaster(bias, flat.image, heights, None, None)
-    blaze = smooth_blaze(extract(flat, footprint(camera, untuned)))
+    blaze = fit_blaze(extract_spectra(flat, night_footprint(camera, untuned)))
     traced = CameraMaster(bias, flat.image, heights, blaze, None)
-    return CameraMaster(bias, flat.image, heights, blaze, _wavelengths(camera, traced, found))
+    return CameraMaster(
+        bias, flat.image, heights, blaze, _make_wavelength_master(camera, traced, found)
+    )
 
 
-def _frame(camera: Camera, bias: detector.Image | None, calibration: Calibration) -> Frame | None:
-    return _read(camera, calibration, lambda hdus: calibrated(hdus, camera, bias))
+def _calibrated_frame(
+    camera: Camera, bias: detector.CCDImage | None, calibration: CalibrationExposure
+) -> ElectronFrame | None:
+    return _read_camera(camera, calibration, lambda hdus: calibrate_frame(hdus, camera, bias))
 
 
-def _wavelengths(
-    camera: Camera, master: CameraMaster, found: Sequence[Calibration]
+def _make_wavelength_master(
+    camera: Camera, master: CameraMaster, found: Sequence[CalibrationExposure]
 ) -> WavelengthMaster | None:
     """The solution from the best lamp there is, its drift in time, and the etalon beside it."""
-    lamp = next((lamp for lamp in LAMPS if _of_kind(found, lamp)), None)
+    lamp = next((lamp for lamp in LAMPS if _select_kind(found, lamp)), None)
     if lamp is None:
         return None
     read = [
-        (exposure, _lines(camera, master, exposure, LAMPS[lamp]()))
-        for exposure in _of_kind(found, lamp)
+        (exposure, _locate_lines(camera, master, exposure, LAMPS[lamp]()))
+        for exposure in _select_kind(found, lamp)
     ]
     exposures = [exposure for exposure, lines in read if lines]
     lines = [lines for _, lines in read if lines]
     if not lines:
         return None
-    echelle = Echelle(camera, _side(master))
-    drifts = np.array([0.0, *(wavelengths.drift(later, lines[0])[0] for later in lines[1:])])
-    solutions = np.array([wavelengths.solve(echelle, each) for each in lines])
+    echelle = Echelle(camera, _ccd_side(master))
+    drifts = np.array(
+        [0.0, *(wavelengths.measure_drift(later, lines[0])[0] for later in lines[1:])]
+    )
+    solutions = np.array([wavelengths.solve_displacement(echelle, each) for each in lines])
     solutions[:, :, 0] -= drifts[:, None]
     times = np.array([exposure.middle.timestamp() for exposure in exposures])
     solution = WavelengthMaster(lamp, solutions.mean(axis=0), times, drifts, None, 0.0)
-    return _with_etalon(camera, master, solution, _of_kind(found, "etalon"))
+    return _with_etalon(camera, master, solution, _select_kind(found, "etalon"))
 
 
 def _with_etalon(
-    camera: Camera, master: CameraMaster, solution: WavelengthMaster, etalons: list[Calibration]
+    camera: Camera,
+    master: CameraMaster,
+    solution: WavelengthMaster,
+    etalons: list[CalibrationExposure],
 ) -> WavelengthMaster:
     """Tie the etalon to the solution where the two were seen nearest in time to each other."""
     if not etalons:
         return solution
 
-    def distance(etalon: Calibration) -> float:
+    def distance(etalon: CalibrationExposure) -> float:
         return float(np.abs(solution.times - etalon.middle.timestamp()).min())
 
     nearest = min(etalons, key=distance)
-    lines = _lines(camera, master, nearest, spectra.etalon_lines(), orderlet=CAL)
+    lines = _locate_lines(camera, master, nearest, spectra.etalon_lines(), orderlet=CAL_ORDERLET)
     drift = np.interp(nearest.middle.timestamp(), solution.times, solution.drifts)
     return WavelengthMaster(
         solution.lamp,
@@ -173,21 +271,21 @@ def _with_etalon(
     )
 
 
-def _lines(
+def _locate_lines(
     camera: Camera,
     master: CameraMaster,
-    calibration: Calibration,
-    lines: spectra.Lines,
+    calibration: CalibrationExposure,
+    lines: spectra.LineList,
     orderlet: int | None = None,
-) -> wavelengths.Centroids | None:
-    frame = _frame(camera, master.bias, calibration)
+) -> wavelengths.LineCentroids | None:
+    frame = _calibrated_frame(camera, master.bias, calibration)
     if frame is None or master.blaze is None:
         return None
-    found: Spectra = extract(frame, footprint(camera, master))
-    return wavelengths.centroids(frame.echelle, found, master.blaze, lines, orderlet=orderlet)
+    found: ExtractedSpectra = extract_spectra(frame, night_footprint(camera, master))
+    return wavelengths.locate_lines(frame.echelle, found, master.blaze, lines, orderlet=orderlet)
 
 
-def _side(master: CameraMaster) -> int:
+def _ccd_side(master: CameraMaster) -> int:
     heights: Array | None = master.heights
     assert heights is not None
     return heights.shape[1]

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import files
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE
-from kpfnb.demo.plan import Exposure, night_plan
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.obsid import KPF, ObsID, level_dir
-from kpfnb.outcomes import Outcome
-from kpfnb.parameters import check_night
+from kpfnb.demo.plan import PlannedExposure, plan_night
+from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
+from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-NIGHT = "20240115"
-SEED = 1
+DEMO_NIGHT = "20240115"
+DEFAULT_SEED = 1
 JUNK_LIST = "reference/Junk_Observations_for_KPF.csv"
 
 
@@ -31,8 +31,8 @@ class SimulatedNight:
 
     root: Path
     night: str
-    exposures: tuple[Exposure, ...]
-    made: frozenset[str]
+    exposures: tuple[PlannedExposure, ...]
+    created: frozenset[str]
 
     @property
     def outcome(self) -> Outcome:
@@ -42,16 +42,16 @@ class SimulatedNight:
     @property
     def reason(self) -> str:
         """What was done."""
-        total, made = len(self.exposures), len(self.made)
+        total, made = len(self.exposures), len(self.created)
         place = level_dir(self.root, KPF.raw, self.night)
         if not made:
             return f"uses the simulated night already there: {total} observations in {place}"
         there = f", {total - made} were already there" if made < total else ""
         return f"simulated {made} observations in {place}{there}"
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """How many there are, and how many are new."""
-        return {"observations": len(self.exposures), "new": len(self.made)}
+        return {"observations": len(self.exposures), "new": len(self.created)}
 
     def to_dict(self) -> dict[str, Any]:
         """The night, and each exposure with its kind."""
@@ -59,7 +59,7 @@ class SimulatedNight:
             "night": self.night,
             "root": str(self.root),
             "reason": self.reason,
-            **self.figures(),
+            **self.key_figures(),
             "exposures": [
                 {"obsid": e.obsid, "kind": e.kind.name, "object": e.object_name, "junk": e.is_junk}
                 for e in self.exposures
@@ -78,7 +78,7 @@ class SimulatedNight:
                 "start": e.start,
                 "exposure_seconds": float(e.kind.exposure_seconds),
                 "junk": e.is_junk,
-                "new": e.obsid in self.made,
+                "new": e.obsid in self.created,
             }
             for e in self.exposures
         ])  # fmt: skip
@@ -111,14 +111,14 @@ class SimulatedNight:
         return f"{self.reason}\n  " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
 
 
-def simulate(
+def simulate_night(
     root: Path | str,
-    night: str = NIGHT,
+    night: str = DEMO_NIGHT,
     *,
     full_size: bool = False,
-    seed: int = SEED,
+    seed: int = DEFAULT_SEED,
     counts: Mapping[str, int] | None = None,
-    progress: Callable[[Exposure], None] | None = None,
+    progress: Callable[[PlannedExposure], None] | None = None,
 ) -> SimulatedNight:
     """Simulate the L0s of a night below a KPF data root, and name its junk observation.
 
@@ -136,52 +136,52 @@ def simulate(
 
     Raises
     ------
-    BadParameter : no such night or kind, or a number out of range
-    BadInput : the night's directory holds observations that this simulation did not make
+    InvalidParameterError : no such night or kind, or a number out of range
+    InvalidInputError : the night's directory holds observations that this simulation did not make
     """
-    from kpfnb.demo import exposure as l0
+    from kpfnb.demo import l0_file
 
-    _check(night, seed)
+    _check_arguments(night, seed)
     root, side = Path(root), FULL_SIDE if full_size else DEMO_SIDE
-    exposures = night_plan(night, counts)
-    there = _already_there(root, night, seed=seed, side=side)
+    exposures = plan_night(night, counts)
+    there = _existing_obsids(root, night, seed=seed, side=side)
     made = [exposure for exposure in exposures if exposure.obsid not in there]
     for exposure in made:
         if progress:
             progress(exposure)
         path = ObsID(exposure.obsid).path(root, KPF.raw)
-        l0.write(exposure, path, side=side, seed=seed)
-    _add_junk(root / JUNK_LIST, [e.obsid for e in exposures if e.is_junk])
+        l0_file.write_l0(exposure, path, side=side, seed=seed)
+    _add_to_junk_list(root / JUNK_LIST, [e.obsid for e in exposures if e.is_junk])
     return SimulatedNight(root, night, tuple(exposures), frozenset(e.obsid for e in made))
 
 
-def _check(night: str, seed: int) -> None:
+def _check_arguments(night: str, seed: int) -> None:
     try:
         if not check_night(night):
             raise ValueError("must be given, as YYYYMMDD")
     except ValueError as error:
-        raise BadParameter(f"night {night!r}: {error}") from None
+        raise InvalidParameterError(f"night {night!r}: {error}") from None
     if seed < 0:
-        raise BadParameter(f"seed {seed}: must not be negative")
+        raise InvalidParameterError(f"seed {seed}: must not be negative")
 
 
-def _already_there(root: Path, night: str, *, seed: int, side: int) -> set[str]:
-    """The night's ObsIDs on disk; `BadInput` if one of them is real, or simulated otherwise."""
-    from kpfnb.demo.detector import Margins
+def _existing_obsids(root: Path, night: str, *, seed: int, side: int) -> set[str]:
+    """The night's ObsIDs on disk; `InvalidInputError` if one of them is real, or simulated otherwise."""
+    from kpfnb.demo.detector import AmplifierMargins
 
-    columns = side // 2 + Margins.of_side(side).width
+    columns = side // 2 + AmplifierMargins.for_side(side).width
     found = set()
     for path in sorted(level_dir(root, KPF.raw, night).glob("KP.*.fits")):
-        if not KPF.obsid.fullmatch(path.stem):
+        if not KPF.obsid_pattern.fullmatch(path.stem):
             continue
-        simulated_as = _origin(path)
+        simulated_as = _simulation_origin(path)
         if simulated_as is None:
-            raise BadInput(
+            raise InvalidInputError(
                 f"{path} was not simulated by kpfnb",
                 "choose another night or data root: a simulation never mixes with observations",
             )
         if simulated_as != (seed, columns):
-            raise BadInput(
+            raise InvalidInputError(
                 f"{path} was simulated with another seed or size",
                 f"use the same options, another night or root, or remove {path.parent}",
             )
@@ -189,7 +189,7 @@ def _already_there(root: Path, night: str, *, seed: int, side: int) -> set[str]:
     return found
 
 
-def _origin(path: Path) -> tuple[int, int] | None:
+def _simulation_origin(path: Path) -> tuple[int, int] | None:
     """Seed, and columns of an amplifier, of a simulated L0; None for any other file."""
     from astropy.io import fits
 
@@ -202,7 +202,7 @@ def _origin(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _add_junk(path: Path, obsids: list[str]) -> None:
+def _add_to_junk_list(path: Path, obsids: list[str]) -> None:
     """Add observations to the list of junk; what others wrote in it stays."""
     heading = "Junk observations (SIMULATED),,\nobservation_id,comment,who\n"
     text = path.read_text(encoding="utf-8") if path.exists() else heading
@@ -210,4 +210,4 @@ def _add_junk(path: Path, obsids: list[str]) -> None:
     new = [obsid for obsid in obsids if obsid not in listed]
     if new or not path.exists():
         lines = "".join(f"{obsid},no light: simulated failure,kpfnb demo\n" for obsid in new)
-        files.write_text(path, text + lines)
+        atomic.write_text(path, text + lines)

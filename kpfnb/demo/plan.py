@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
-from kpfnb.errors import BadParameter
+from kpfnb.core.errors import InvalidParameterError
 
 
 @dataclass(frozen=True)
-class Target:
+class SimulatedStar:
     """A made-up star; `systemic`, `semi_amplitude` (km/s) and `period` (days) give its velocity."""
 
     name: str
@@ -29,16 +29,16 @@ class Target:
         return self.systemic + self.semi_amplitude * math.sin(2 * math.pi * days / self.period)
 
 
-SUN = Target("Sun", 0.0, 0.0, -26.7, 0.0, 0.0, 1.0)
+SUN = SimulatedStar("Sun", 0.0, 0.0, -26.7, 0.0, 0.0, 1.0)
 STARS = (
-    Target("KPFSIM-1", 41.25, 14.10, 6.9, -18.42, 0.215, 0.74),
-    Target("KPFSIM-2", 118.60, 3.25, 7.6, 33.07, 0.064, 0.42),
-    Target("KPFSIM-3", 201.80, 27.55, 8.1, 4.91, 0.480, 1.31),
+    SimulatedStar("KPFSIM-1", 41.25, 14.10, 6.9, -18.42, 0.215, 0.74),
+    SimulatedStar("KPFSIM-2", 118.60, 3.25, 7.6, 33.07, 0.064, 0.42),
+    SimulatedStar("KPFSIM-3", 201.80, 27.55, 8.1, 4.91, 0.480, 1.31),
 )
 
 
 @dataclass(frozen=True)
-class Kind:
+class ExposureKind:
     """A kind of exposure.
 
     Attributes
@@ -60,7 +60,7 @@ class Kind:
     sky: str
     cal: str
     exposure_seconds: float
-    usual: int
+    usual_count: int
     sessions: tuple[float, ...]
     every_seconds: float
 
@@ -70,45 +70,45 @@ class Kind:
         return self.imtype == "Object"
 
 
-KINDS = (
-    Kind("bias", "Bias", "autocal-bias", "Home", "None", "None", "None", 0, 4, (1.0,), 75),
-    Kind("dark", "Dark", "autocal-dark", "Home", "None", "None", "None", 1200, 2, (19.0,), 1300),
-    Kind(
+EXPOSURE_KINDS = (
+    ExposureKind("bias", "Bias", "autocal-bias", "Home", "None", "None", "None", 0, 4, (1.0,), 75),
+    ExposureKind("dark", "Dark", "autocal-dark", "Home", "None", "None", "None", 1200, 2, (19.0,), 1300),
+    ExposureKind(
         "flat", "Flatlamp", "autocal-flat-all", "BrdbandFiber",
         "BrdbandFiber", "BrdbandFiber", "BrdbandFiber", 30, 4, (2.0,), 110,
     ),
-    Kind(
+    ExposureKind(
         "lfc", "Arclamp", "autocal-lfc-all", "LFCFiber",
         "LFCFiber", "LFCFiber", "LFCFiber", 60, 4, (3.0, 17.0), 700,
     ),
-    Kind(
+    ExposureKind(
         "etalon", "Arclamp", "autocal-etalon-all", "EtalonFiber",
         "EtalonFiber", "EtalonFiber", "EtalonFiber", 60, 4, (3.1, 17.1, 10.5), 700,
     ),
-    Kind(
+    ExposureKind(
         "thar", "Arclamp", "autocal-thar-all", "Th_gold",
         "Th_gold", "Th_gold", "Th_gold", 120, 2, (2.5, 17.5), 400,
     ),
-    Kind(
+    ExposureKind(
         "star", "Object", "", "EtalonFiber", "Target", "Sky", "EtalonFiber",
         300, 10, (5.0, 7.5, 12.5), 1500,
     ),
-    Kind(
+    ExposureKind(
         "sun", "Object", "SoCal", "SoCal-CalFib", "SoCal-SciSky", "SoCal-SciSky", "EtalonFiber",
         12, 4, (20.5,), 600,
     ),
 )  # fmt: skip
-USUAL_COUNTS = {kind.name: kind.usual for kind in KINDS}
+USUAL_COUNTS = {kind.name: kind.usual_count for kind in EXPOSURE_KINDS}
 
 
 @dataclass(frozen=True)
-class Exposure:
+class PlannedExposure:
     """One exposure of the night; `start` is UTC."""
 
-    kind: Kind
+    kind: ExposureKind
     start: datetime
     number: int
-    target: Target | None = None
+    target: SimulatedStar | None = None
     is_junk: bool = False
     obsid: str = field(init=False)
 
@@ -144,57 +144,61 @@ class Exposure:
         return self.kind.object_name or (self.target.name if self.target else "")
 
 
-def night_plan(night: str, counts: Mapping[str, int] | None = None) -> list[Exposure]:
+def plan_night(night: str, counts: Mapping[str, int] | None = None) -> list[PlannedExposure]:
     """The exposures of a night (YYYYMMDD, UT date) in the order they are taken.
 
     `counts` changes how many there are of some kinds; fewer are always a part of more. Where a
     night has stars, its last star exposure is followed by one that failed and is junk.
     """
-    wanted = {**USUAL_COUNTS, **_checked(counts or {})}
+    wanted = {**USUAL_COUNTS, **_check_counts(counts or {})}
     exposures = [
-        _exposure(night, kind, index) for kind in KINDS for index in range(wanted[kind.name])
+        _plan_exposure(night, kind, index)
+        for kind in EXPOSURE_KINDS
+        for index in range(wanted[kind.name])
     ]
     if wanted["star"]:
-        exposures.append(_junk(night))
+        exposures.append(_plan_junk_exposure(night))
     exposures.sort(key=lambda exposure: exposure.start)
     return [
-        Exposure(e.kind, e.start, number, e.target, e.is_junk)
+        PlannedExposure(e.kind, e.start, number, e.target, e.is_junk)
         for number, e in enumerate(exposures, start=1)
     ]
 
 
-def capacity(kind: Kind) -> int:
+def kind_capacity(kind: ExposureKind) -> int:
     """How many exposures of a kind fit into a night."""
     return len(kind.sessions) * int(1.9 * 3600 / kind.every_seconds)
 
 
-def _checked(counts: Mapping[str, int]) -> Mapping[str, int]:
-    kinds = {kind.name: kind for kind in KINDS}
+def _check_counts(counts: Mapping[str, int]) -> Mapping[str, int]:
+    kinds = {kind.name: kind for kind in EXPOSURE_KINDS}
     for name, count in counts.items():
         if name not in kinds:
-            raise BadParameter(f"unknown kind of exposure {name!r}", f"known: {', '.join(kinds)}")
-        most = capacity(kinds[name])
+            raise InvalidParameterError(
+                f"unknown kind of exposure {name!r}", f"known: {', '.join(kinds)}"
+            )
+        most = kind_capacity(kinds[name])
         if not 0 <= count <= most:
-            raise BadParameter(f"{count} exposures of {name}: must be from 0 to {most}")
+            raise InvalidParameterError(f"{count} exposures of {name}: must be from 0 to {most}")
     return counts
 
 
-def _exposure(night: str, kind: Kind, index: int) -> Exposure:
+def _plan_exposure(night: str, kind: ExposureKind, index: int) -> PlannedExposure:
     session = index % len(kind.sessions)
-    start = _time(night, kind.sessions[session]) + timedelta(
+    start = _utc_time(night, kind.sessions[session]) + timedelta(
         seconds=index // len(kind.sessions) * kind.every_seconds,
         # Nobody presses the button on the full second
         milliseconds=10 * (crc32(f"{night}{kind.name}{index}".encode()) % 3000),
     )
     target = {"star": STARS[session % len(STARS)], "sun": SUN}.get(kind.name)
-    return Exposure(kind, start, 0, target)
+    return PlannedExposure(kind, start, 0, target)
 
 
-def _junk(night: str) -> Exposure:
-    kind = next(kind for kind in KINDS if kind.name == "star")
-    start = _time(night, 15.0) + timedelta(milliseconds=10 * (crc32(night.encode()) % 3000))
-    return Exposure(kind, start, 0, STARS[-1], is_junk=True)
+def _plan_junk_exposure(night: str) -> PlannedExposure:
+    kind = next(kind for kind in EXPOSURE_KINDS if kind.name == "star")
+    start = _utc_time(night, 15.0) + timedelta(milliseconds=10 * (crc32(night.encode()) % 3000))
+    return PlannedExposure(kind, start, 0, STARS[-1], is_junk=True)
 
 
-def _time(night: str, hours: float) -> datetime:
+def _utc_time(night: str, hours: float) -> datetime:
     return datetime.strptime(night, "%Y%m%d").replace(tzinfo=UTC) + timedelta(hours=hours)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kpfnb import files
-from kpfnb.demo.cards import Card
-from kpfnb.demo.exposure import table_hdu
+from kpfnb.core import atomic
+from kpfnb.demo.extraction import ElectronFrame, ExtractedSpectra
+from kpfnb.demo.header_cards import HeaderCard
 from kpfnb.demo.instrument import ORDERLETS, Array
-from kpfnb.demo.reduction import Frame, Spectra
+from kpfnb.demo.l0_file import make_table_hdu
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -37,7 +37,7 @@ CCF_ORDERLETS = ("SCI1", "SCI2", "SCI3", "CAL", "SKY")
 
 
 @dataclass(frozen=True)
-class Provenance:
+class ProductProvenance:
     """How a product was made."""
 
     tag: str
@@ -45,11 +45,11 @@ class Provenance:
     recipe: str
 
 
-def write(
+def write_product(
     path: Path,
     header: fits.Header,
     level: int | str,
-    provenance: Provenance,
+    provenance: ProductProvenance,
     steps: Sequence[str],
     hdus: Iterable[Any],
 ) -> None:
@@ -58,12 +58,12 @@ def write(
 
     header = header.copy()
     header["DATLEVEL"] = level
-    everything = [fits.PrimaryHDU(header=header), *_records(provenance, steps), *hdus]
-    with files.replacing(path) as temporary:
+    everything = [fits.PrimaryHDU(header=header), *_record_hdus(provenance, steps), *hdus]
+    with atomic.replace_atomically(path) as temporary:
         fits.HDUList(everything).writeto(temporary, overwrite=True)
 
 
-def extended(header: fits.Header, cards: Iterable[Card]) -> fits.Header:
+def extend_header(header: fits.Header, cards: Iterable[HeaderCard]) -> fits.Header:
     """A header with more cards; those it has already get the new value."""
     longer = header.copy()
     for keyword, value, comment in cards:
@@ -74,7 +74,7 @@ def extended(header: fits.Header, cards: Iterable[Card]) -> fits.Header:
     return longer
 
 
-def hdus_2d(l0: fits.HDUList, frames: Mapping[str, Frame]) -> list[Any]:
+def make_2d_hdus(l0: fits.HDUList, frames: Mapping[str, ElectronFrame]) -> list[Any]:
     """The CCDs with their variances, and the L0's tail."""
     from astropy.io import fits
 
@@ -85,9 +85,9 @@ def hdus_2d(l0: fits.HDUList, frames: Mapping[str, Frame]) -> list[Any]:
     return [*hdus, *(l0[name].copy() for name in L0_TAIL if name in l0)]
 
 
-def hdus_l1(
+def make_l1_hdus(
     telemetry: Any,
-    spectra: Mapping[str, Spectra],
+    spectra: Mapping[str, ExtractedSpectra],
     waves: Mapping[str, Array],
     ca_hk: Mapping[str, Array],
     barycentre: Sequence[tuple[str, str, np.ndarray]],
@@ -106,11 +106,13 @@ def hdus_l1(
                 rows = np.ascontiguousarray(exact[index :: len(ORDERLETS)])
                 hdus.append(fits.ImageHDU(rows, name=extension))
     hdus += [fits.ImageHDU(values, name=f"CA_HK_{name}") for name, values in ca_hk.items()]
-    hdus.append(table_hdu("BARY_CORR", list(barycentre)))
+    hdus.append(make_table_hdu("BARY_CORR", list(barycentre)))
     return hdus
 
 
-def ccf_hdu(name: str, ccf: Array, velocities: Array, masks: Mapping[str, str]) -> fits.ImageHDU:
+def make_ccf_hdu(
+    name: str, ccf: Array, velocities: Array, masks: Mapping[str, str]
+) -> fits.ImageHDU:
     """Correlation functions (orderlets, orders, steps) with the cards of their velocities."""
     from astropy.io import fits
 
@@ -123,14 +125,14 @@ def ccf_hdu(name: str, ccf: Array, velocities: Array, masks: Mapping[str, str]) 
     return hdu
 
 
-def rv_hdu(columns: Sequence[tuple[str, str, np.ndarray]], cards: Iterable[Card]) -> Any:
+def make_rv_hdu(columns: Sequence[tuple[str, str, np.ndarray]], cards: Iterable[HeaderCard]) -> Any:
     """The table of velocities, one row an order, with the cameras' means in its header."""
-    hdu = table_hdu("RV", list(columns))
+    hdu = make_table_hdu("RV", list(columns))
     hdu.header.extend(list(cards))
     return hdu
 
 
-def _records(provenance: Provenance, steps: Sequence[str]) -> list[Any]:
+def _record_hdus(provenance: ProductProvenance, steps: Sequence[str]) -> list[Any]:
     """RECEIPT: what was done; CONFIG: what the command line named."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     rows = len(steps)
@@ -150,11 +152,11 @@ def _records(provenance: Provenance, steps: Sequence[str]) -> list[Any]:
             f"recipe = {provenance.recipe}",
         ]
     }
-    return [_text_table("RECEIPT", receipt), _text_table("CONFIG", config)]
+    return [_text_table_hdu("RECEIPT", receipt), _text_table_hdu("CONFIG", config)]
 
 
-def _text_table(name: str, columns: Mapping[str, list[str]]) -> Any:
-    return table_hdu(
+def _text_table_hdu(name: str, columns: Mapping[str, list[str]]) -> Any:
+    return make_table_hdu(
         name,
         [(key, f"{max(map(len, texts))}A", np.array(texts)) for key, texts in columns.items()],
     )

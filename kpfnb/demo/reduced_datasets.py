@@ -15,54 +15,54 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from kpfnb import files, settings
+from kpfnb.core import atomic, settings
 from kpfnb.demo import slitmask
-from kpfnb.demo.slitmask import BITS, Slit
+from kpfnb.demo.slitmask import SLIT_FLAGS, SimulatedSlit
 
-FOLDER = "simulated"
+DATASETS_FOLDER = "simulated"
 VERSION = "2.0.1"
 SETUP = "keck_deimos_A"
 MASKS = ("simulated_A", "simulated_B", "simulated_C")
-FIRST = date(2015, 10, 16)
+FIRST_NIGHT = date(2015, 10, 16)
 DETECTORS = ("MSC01", "MSC02", "MSC03")
 PIXELS = 8
 
-Detectors = Mapping[str, Sequence[Slit]]
+Detectors = Mapping[str, Sequence[SimulatedSlit]]
 
 
-def simulate(root: Path | None = None, count: int = 5) -> Path:
+def simulate_datasets(root: Path | None = None, count: int = 5) -> Path:
     """So many datasets below a folder, later ones a little worse; what is there is left alone.
 
     The last of them has a frame that PypeIt could not reduce. Gives the folder, by default one in
     the work directory.
     """
-    root = root or settings.load().work_dir / FOLDER
+    root = root or settings.load_settings().work_dir / DATASETS_FOLDER
     for number in range(count):
         mask = MASKS[number % len(MASKS)]
-        night = FIRST + timedelta(days=47 * number)
+        night = FIRST_NIGHT + timedelta(days=47 * number)
         dataset = root / mask / "1200G_8800_OG550" / night.isoformat()
         if dataset.is_dir():
             continue
         exposures = {
             f"DE.{night:%Y%m%d}.{20000 + 1800 * one}.fits": {
-                name: slitmask.detector([number, one, place], worse=0.02 * number)
+                name: slitmask.simulate_detector([number, one, place], worse=0.02 * number)
                 for place, name in enumerate(DETECTORS)
             }
             for one in range(2)
         }
         lost = {f"DE.{night:%Y%m%d}.27200.fits"} if number == count - 1 else set()
-        temporary = dataset.with_name(f"{files.TEMPORARY_PREFIX}{dataset.name}")
+        temporary = dataset.with_name(f"{atomic.TEMPORARY_PREFIX}{dataset.name}")
         shutil.rmtree(temporary, ignore_errors=True)
-        write(temporary / "complete/reduce", exposures, night=night, lost=lost)
+        write_reduction(temporary / "complete/reduce", exposures, night=night, lost=lost)
         temporary.rename(dataset)
     return root
 
 
-def write(
+def write_reduction(
     reduce_folder: Path,
     exposures: Mapping[str, Detectors],
     *,
-    night: date = FIRST,
+    night: date = FIRST_NIGHT,
     lost: set[str] | frozenset[str] = frozenset(),
 ) -> Path:
     """One reduction with these science frames and slits; of frames in `lost` there is no product.
@@ -72,14 +72,14 @@ def write(
     setup = reduce_folder / SETUP
     (setup / "Science").mkdir(parents=True)
     names = [*exposures, *lost]
-    files.write_text(setup / f"{SETUP}.pypeit", _plan(names))
-    listed = ", ".join(str(number + 1) for number in range(_most(exposures)))
-    files.write_text(setup / f"{SETUP}.log", _log(listed, night))
+    atomic.write_text(setup / f"{SETUP}.pypeit", _pypeit_file(names))
+    listed = ", ".join(str(number + 1) for number in range(_max_detectors(exposures)))
+    atomic.write_text(setup / f"{SETUP}.log", _pypeit_log(listed, night))
     for file, detectors in exposures.items():
         stem = f"{file.removesuffix('.fits')}-mask_DEIMOS_{night:%Y%m%d}T060000.000"
         write_spec2d(setup / f"Science/spec2d_{stem}.fits", file, detectors)
         write_spec1d(setup / f"Science/spec1d_{stem}.fits", file, detectors)
-        _write_pictures(setup / "QA/PNGs", stem, detectors)
+        _write_qa_images(setup / "QA/PNGs", stem, detectors)
     _write_record(reduce_folder, names, night)
     return setup
 
@@ -118,7 +118,7 @@ def write_spec1d(path: Path, file: str, detectors: Detectors) -> None:
     fits.HDUList([primary, *objects]).writeto(path)
 
 
-def _slits(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
+def _slits(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     edges = np.array([[slit.number] * PIXELS for slit in slits], "f8")
     columns = [
         fits.Column("spat_id", "K", array=[slit.number for slit in slits]),
@@ -127,12 +127,12 @@ def _slits(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
         fits.Column("mask", "I", array=[slit.mask for slit in slits]),
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name=f"{detector}-SLITS")
-    hdu.header.update({f"BIT{number:02}": name for number, name in enumerate(BITS)})
+    hdu.header.update({f"BIT{number:02}": name for number, name in enumerate(SLIT_FLAGS)})
     hdu.header["PYPELINE"] = "MultiSlit"
     return hdu
 
 
-def _solution(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
+def _solution(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     columns = [
         fits.Column("SpatOrderID", "K", array=[slit.number for slit in slits]),
         fits.Column("IDs_Wave_cov(%)", "D", array=[slit.coverage for slit in slits]),
@@ -141,7 +141,7 @@ def _solution(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name=f"{detector}-WAVESOL")
 
 
-def _flexure(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
+def _flexure(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     columns = [
         fits.Column("spat_id", "K", array=[slit.number for slit in slits]),
         fits.Column("sci_spec_flexure", "D", array=[slit.flexure for slit in slits]),
@@ -149,7 +149,7 @@ def _flexure(detector: str, slits: Sequence[Slit]) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name=f"{detector}-SCI_SPEC_FLEXURE")
 
 
-def _object(detector: str, slit: Slit, number: int, how: str) -> fits.BinTableHDU:
+def _object(detector: str, slit: SimulatedSlit, number: int, how: str) -> fits.BinTableHDU:
     kind, _, designed = how.partition(":")
     names = {"optimal": ("OPT", "BOX"), "box": ("BOX",), "none": ()}[kind]
     columns = [fits.Column("TRACE_SPAT", "D", array=np.full(PIXELS, slit.number, "f8"))]
@@ -163,11 +163,11 @@ def _object(detector: str, slit: Slit, number: int, how: str) -> fits.BinTableHD
     return hdu
 
 
-def _most(exposures: Mapping[str, Detectors]) -> int:
+def _max_detectors(exposures: Mapping[str, Detectors]) -> int:
     return max((len(detectors) for detectors in exposures.values()), default=0)
 
 
-def _plan(names: Sequence[str]) -> str:
+def _pypeit_file(names: Sequence[str]) -> str:
     rows = "\n".join(f"  {name} | science | simulated | 1200.0 | -1" for name in sorted(names))
     return (
         "# Auto-generated PypeIt input file: SIMULATED by kpfnb\n\n[rdx]\n"
@@ -177,7 +177,7 @@ def _plan(names: Sequence[str]) -> str:
     )
 
 
-def _log(detectors: str, night: date) -> str:
+def _pypeit_log(detectors: str, night: date) -> str:
     start = f"    INFO | {night} 12:00:00 | simulated.py:"
     return (
         f"{start}main:1 | SIMULATED by kpfnb\n{start}run:2 | Detectors to work on: [{detectors}]\n"
@@ -189,12 +189,12 @@ def _write_record(reduce_folder: Path, names: Sequence[str], night: date) -> Non
     step = {"name": f"run_pypeit {SETUP}", "peak_bytes": 21_000_000_000}
     record = {"outcome": "succeeded", "simulated": True, "started": f"{night}T12:00:00Z"}
     inputs = {"pypeit": VERSION, "frames": dict.fromkeys(names)}
-    files.write_json(
+    atomic.write_json(
         reduce_folder / "reduction.json", {**record, "inputs": inputs, "steps": [step]}
     )
 
 
-def _write_pictures(folder: Path, stem: str, detectors: Detectors) -> None:
+def _write_qa_images(folder: Path, stem: str, detectors: Detectors) -> None:
     """A picture of the wavelength solution and of the object's trace, for each bad-looking slit."""
     from PIL import Image, ImageDraw
 

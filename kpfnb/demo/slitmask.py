@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BITS = (
+SLIT_FLAGS = (
     "SHORTSLIT",
     "BOXSLIT",
     "USERIGNORE",
@@ -27,7 +27,7 @@ BITS = (
 
 
 @dataclass(frozen=True)
-class Slit:
+class SimulatedSlit:
     """One slit and the objects in it.
 
     Attributes
@@ -51,10 +51,12 @@ class Slit:
     @property
     def mask(self) -> int:
         """The flags as bits."""
-        return sum(1 << BITS.index(flag) for flag in self.flags)
+        return sum(1 << SLIT_FLAGS.index(flag) for flag in self.flags)
 
 
-def detector(seed: Sequence[int], count: int = 8, *, worse: float = 0.0) -> list[Slit]:
+def simulate_detector(
+    seed: Sequence[int], count: int = 8, *, worse: float = 0.0
+) -> list[SimulatedSlit]:
     """The slits of one detector: most are good, some have a fault.
 
     worse : share of slits (0 to 1) that have more faults than usual
@@ -63,10 +65,10 @@ def detector(seed: Sequence[int], count: int = 8, *, worse: float = 0.0) -> list
     return [_slit(noise, 60 + 160 * place, worse) for place in range(count)]
 
 
-def _slit(noise: np.random.Generator, number: int, worse: float) -> Slit:
+def _slit(noise: np.random.Generator, number: int, worse: float) -> SimulatedSlit:
     draw = noise.random()
     rms = float(noise.lognormal(-1.9, 0.35)) * (3.5 if draw < 0.04 + worse else 1)
-    slit = Slit(
+    slit = SimulatedSlit(
         number + int(noise.integers(-9, 10)),
         rms=rms,
         coverage=float(np.clip(noise.normal(93 if draw > 0.06 else 52, 4), 0, 100)),
@@ -76,7 +78,7 @@ def _slit(noise: np.random.Generator, number: int, worse: float) -> Slit:
         objects=_objects(noise),
     )
     if draw > 0.985:
-        return Slit(slit.number, 0.0, 0.0, 0.0, 0.0, 0.0, ("BADWVCALIB",), ())
+        return SimulatedSlit(slit.number, 0.0, 0.0, 0.0, 0.0, 0.0, ("BADWVCALIB",), ())
     return slit
 
 

@@ -23,81 +23,81 @@ STELLAR_SIGMA = 3.5
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineList:
     """A line list: wavelengths (Å, sorted) and strengths (depth, or electrons at the blaze)."""
 
     wavelengths: Array
     strengths: Array
 
-    def shifted(self, factor: float) -> Lines:
+    def shifted(self, factor: float) -> LineList:
         """The same lines with every wavelength multiplied, as by the Doppler effect."""
-        return Lines(self.wavelengths * factor, self.strengths)
+        return LineList(self.wavelengths * factor, self.strengths)
 
 
 @cache
-def stellar_lines() -> Lines:
+def stellar_lines() -> LineList:
     """Absorption lines of a star like the Sun; strengths are depths. Also the mask of the CCF.
 
     No two lines blend, so the mask has no bias of its own and injected velocities can be judged.
     """
-    wavelengths, random = _scattered(seed=101, mean_gap=22.0, least_gap=48.0)
+    wavelengths, random = _scatter_wavelengths(seed=101, mean_gap=22.0, least_gap=48.0)
     depths = random.beta(1.6, 2.2, wavelengths.size) * 0.75 + 0.08
-    return Lines(wavelengths, depths * (1.1 - 0.35 * (wavelengths - BLUE) / (RED - BLUE)))
+    return LineList(wavelengths, depths * (1.1 - 0.35 * (wavelengths - BLUE) / (RED - BLUE)))
 
 
 @cache
-def comb_lines() -> Lines:
+def comb_lines() -> LineList:
     """Emission of the laser frequency comb: evenly spaced in frequency."""
-    return _even(COMB_SPACING, offset=11.3e9, electrons=42_000.0)
+    return _evenly_spaced_lines(COMB_SPACING, offset=11.3e9, electrons=42_000.0)
 
 
 @cache
-def etalon_lines() -> Lines:
+def etalon_lines() -> LineList:
     """Transmission peaks of the etalon: nearly even, of unknown absolute place."""
-    return _even(COMB_SPACING * 0.97, offset=3.1e9, electrons=32_000.0)
+    return _evenly_spaced_lines(COMB_SPACING * 0.97, offset=3.1e9, electrons=32_000.0)
 
 
 @cache
-def thorium_lines() -> Lines:
+def thorium_lines() -> LineList:
     """Emission of the ThAr lamp: few, scattered, very unequal."""
-    wavelengths, random = _scattered(seed=102, mean_gap=35.0, least_gap=70.0)
-    return Lines(wavelengths, 9_000.0 * random.lognormal(0.0, 0.9, wavelengths.size))
+    wavelengths, random = _scatter_wavelengths(seed=102, mean_gap=35.0, least_gap=70.0)
+    return LineList(wavelengths, 9_000.0 * random.lognormal(0.0, 0.9, wavelengths.size))
 
 
 @cache
-def sky_lines() -> Lines:
+def sky_lines() -> LineList:
     """Airglow."""
-    wavelengths, random = _scattered(seed=103, mean_gap=600.0, least_gap=100.0)
+    wavelengths, random = _scatter_wavelengths(seed=103, mean_gap=600.0, least_gap=100.0)
     redness = ((wavelengths - BLUE) / (RED - BLUE)) ** 2
-    return Lines(wavelengths, 600.0 * redness * random.lognormal(0.0, 0.8, wavelengths.size))
+    return LineList(wavelengths, 600.0 * redness * random.lognormal(0.0, 0.8, wavelengths.size))
 
 
-def star(echelle: Echelle, factor: float, electrons: float, shift: Array) -> Array:
+def star_spectrum(echelle: Echelle, factor: float, electrons: float, shift: Array) -> Array:
     """Electrons a pixel, (rows, side), of a star whose wavelengths are multiplied by `factor`.
 
     `electrons` is the continuum at 5500 Å and blaze maximum; `shift` displaces each row's
     pixels, (rows, side).
     """
     lines = stellar_lines().shifted(factor)
-    rows, index, at = echelle.visible(lines.wavelengths)
+    rows, index, at = echelle.visible_lines(lines.wavelengths)
     dispersion = _pixel_velocity(echelle)[rows]
     sigma = np.hypot(echelle.line_sigma, STELLAR_SIGMA / dispersion)
     width = STELLAR_SIGMA / dispersion * np.sqrt(2 * np.pi)
-    at = at + _sampled(shift, rows, at)
-    missing = paint(echelle, rows, at, lines.strengths[index] * width, sigma)
-    return continuum(echelle, electrons, temperature=5700.0) * (1 - missing)
+    at = at + _sample_shift(shift, rows, at)
+    missing = paint_lines(echelle, rows, at, lines.strengths[index] * width, sigma)
+    return continuum_spectrum(echelle, electrons, temperature=5700.0) * (1 - missing)
 
 
-def emission(echelle: Echelle, lines: Lines, shift: Array) -> Array:
+def emission_spectrum(echelle: Echelle, lines: LineList, shift: Array) -> Array:
     """Electrons a pixel, (rows, side), of a source of unresolved lines."""
-    rows, index, at = echelle.visible(lines.wavelengths)
-    at = at + _sampled(shift, rows, at)
+    rows, index, at = echelle.visible_lines(lines.wavelengths)
+    at = at + _sample_shift(shift, rows, at)
     electrons = lines.strengths[index]
     sigma = np.full(at.size, echelle.line_sigma)
-    return paint(echelle, rows, at, electrons, sigma) * echelle.blaze()
+    return paint_lines(echelle, rows, at, electrons, sigma) * echelle.blaze()
 
 
-def continuum(echelle: Echelle, electrons: float, temperature: float) -> Array:
+def continuum_spectrum(echelle: Echelle, electrons: float, temperature: float) -> Array:
     """Electrons a pixel, (rows, side), of a black body (K), `electrons` at 5500 Å."""
     wavelengths = echelle.wavelengths()
     bend = 1.4388e8 / temperature
@@ -105,7 +105,7 @@ def continuum(echelle: Echelle, electrons: float, temperature: float) -> Array:
     return electrons * planck * echelle.blaze()
 
 
-def paint(
+def paint_lines(
     echelle: Echelle, rows: NDArray[np.int64], at: Array, areas: Array, sigma: Array
 ) -> Array:
     """Gaussian lines of given areas, integrated over each pixel, (rows, side)."""
@@ -125,11 +125,11 @@ def _pixel_velocity(echelle: Echelle) -> Array:
     return np.full(echelle.rows, LIGHT_SPEED * span)
 
 
-def _sampled(shift: Array, rows: NDArray[np.int64], at: Array) -> Array:
+def _sample_shift(shift: Array, rows: NDArray[np.int64], at: Array) -> Array:
     return shift[rows, np.clip(np.rint(at), 0, shift.shape[1] - 1).astype(np.int64)]
 
 
-def _scattered(
+def _scatter_wavelengths(
     *, seed: int, mean_gap: float, least_gap: float
 ) -> tuple[Array, np.random.Generator]:
     """Wavelengths with random gaps (km/s), none below the least; and the generator."""
@@ -140,10 +140,10 @@ def _scattered(
     return wavelengths[wavelengths < RED], random
 
 
-def _even(spacing: float, *, offset: float, electrons: float) -> Lines:
+def _evenly_spaced_lines(spacing: float, *, offset: float, electrons: float) -> LineList:
     """Lines evenly spaced in frequency (Hz)."""
     speed = LIGHT_SPEED * 1e13  # Å/s
     modes = np.arange(int(speed / BLUE / spacing), int(speed / RED / spacing), -1)
     wavelengths = (speed / (offset + modes * spacing)).astype(float)
     envelope = 0.55 + 0.45 * np.cos((wavelengths - 6400.0) / 2400.0) ** 2
-    return Lines(wavelengths, electrons * envelope)
+    return LineList(wavelengths, electrons * envelope)

@@ -6,25 +6,27 @@ from datetime import timedelta
 
 import numpy as np
 
-from kpfnb.demo.cards import Card, stamp
+from kpfnb.demo.header_cards import HeaderCard, format_time
 from kpfnb.demo.instrument import CAMERAS
-from kpfnb.demo.plan import Exposure
+from kpfnb.demo.plan import PlannedExposure
 
 
-def state(exposure: Exposure, random: np.random.Generator) -> list[Card]:
+def instrument_state_cards(
+    exposure: PlannedExposure, random: np.random.Generator
+) -> list[HeaderCard]:
     """All of them."""
     return [
-        *detectors(exposure, random),
-        *exposure_meter(exposure, random),
-        *calibration_unit(exposure, random),
-        *surroundings(exposure, random),
+        *detector_cards(exposure, random),
+        *exposure_meter_cards(exposure, random),
+        *calibration_unit_cards(exposure, random),
+        *environment_cards(exposure, random),
     ]
 
 
-def detectors(exposure: Exposure, random: np.random.Generator) -> list[Card]:
+def detector_cards(exposure: PlannedExposure, random: np.random.Generator) -> list[HeaderCard]:
     """Read modes, temperatures and noise of the two CCDs."""
     mode = "fast" if exposure.is_fast else "regular"
-    cards: list[Card] = [("READMODE", mode, "read mode of the CCDs")]
+    cards: list[HeaderCard] = [("READMODE", mode, "read mode of the CCDs")]
     for prefix, camera in zip(("GR", "RD"), CAMERAS, strict=True):
         cards += [
             (f"{prefix}ACFFLN", f"{camera.name.lower()}-{mode}-read.acf", "CCD waveform file"),
@@ -42,7 +44,9 @@ def detectors(exposure: Exposure, random: np.random.Generator) -> list[Card]:
     return cards
 
 
-def exposure_meter(exposure: Exposure, random: np.random.Generator) -> list[Card]:
+def exposure_meter_cards(
+    exposure: PlannedExposure, random: np.random.Generator
+) -> list[HeaderCard]:
     """What the exposure meter counted."""
     level = 2e8 if exposure.kind.is_sky and not exposure.is_junk else 1e4
     counts = level * np.array([0.6, 1.0, 0.9, 0.55]) * random.normal(1, 0.01, 4)
@@ -55,9 +59,11 @@ def exposure_meter(exposure: Exposure, random: np.random.Generator) -> list[Card
     ]
 
 
-def calibration_unit(exposure: Exposure, random: np.random.Generator) -> list[Card]:
+def calibration_unit_cards(
+    exposure: PlannedExposure, random: np.random.Generator
+) -> list[HeaderCard]:
     """The state of the lamps, the comb and the etalon."""
-    cards: list[Card] = []
+    cards: list[HeaderCard] = []
     points = {"1C1": 24.0, "1C2": 23.8, "1C3": 23.6, "1C4": 23.9, "2C3": 24.0}
     for channel, point in points.items():
         near = round(point + float(random.normal(0, 2e-4)), 6)
@@ -82,12 +88,16 @@ def calibration_unit(exposure: Exposure, random: np.random.Generator) -> list[Ca
     for keyword, watts in lamps.items():
         cards += [
             (keyword, float(f"{watts * random.normal(1, 0.01):.6g}"), "[W] last power reading"),
-            (f"{keyword}T", stamp(exposure.start - timedelta(hours=1)), "time of that reading"),
+            (
+                f"{keyword}T",
+                format_time(exposure.start - timedelta(hours=1)),
+                "time of that reading",
+            ),
         ]
     return cards
 
 
-def surroundings(exposure: Exposure, random: np.random.Generator) -> list[Card]:
+def environment_cards(exposure: PlannedExposure, random: np.random.Generator) -> list[HeaderCard]:
     """Weather, dome and control system."""
     readings = {
         "WXOUTHUM": (22.0, "[%] outside humidity"),

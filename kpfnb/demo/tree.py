@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from kpfnb.kpf.obsid import KPF, ObsID, file_name, level_dir
+from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir
 
-CARDS = {"L0": 250, "2D": 440, "L1": 970, "L2": 1000}
+CARD_COUNTS = {"L0": 250, "2D": 440, "L1": 970, "L2": 1000}
 """The number of cards in a real primary header."""
 
-VERSION = "v2.9.1"
-BLOCK = 2880
+DEFAULT_VERSION = "v2.9.1"
+FITS_BLOCK = 2880
 DAY_SECONDS = 86_400
 PROCESSING_SECONDS = 600
 """A level is made so long after the one before it."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class TreeKind:
     """A kind of exposure: IMTYPE, OBJECT, whether cameras were used, and what is made of it."""
 
     imtype: str
@@ -34,27 +34,27 @@ class Kind:
     cameras: str = "YES"
 
 
-KINDS = (
-    Kind("Object", "10700"),
-    Kind("Bias", "autocal-bias", ("2D", "L1")),
-    Kind("Object", "SoCal"),
-    Kind("Dark", "autocal-dark", ("2D", "L1")),
-    Kind("Arclamp", "autocal-lfc-all-morn"),
-    Kind("Object", "185144"),
-    Kind("Flatlamp", "autocal-flat-all"),
-    Kind("Object", "test-expmeter", ("2D",), cameras="NO"),
+TREE_KINDS = (
+    TreeKind("Object", "10700"),
+    TreeKind("Bias", "autocal-bias", ("2D", "L1")),
+    TreeKind("Object", "SoCal"),
+    TreeKind("Dark", "autocal-dark", ("2D", "L1")),
+    TreeKind("Arclamp", "autocal-lfc-all-morn"),
+    TreeKind("Object", "185144"),
+    TreeKind("Flatlamp", "autocal-flat-all"),
+    TreeKind("Object", "test-expmeter", ("2D",), cameras="NO"),
 )
 """They take turns within a night."""
 
 
-def plant(
+def write_tree(
     root: Path,
     nights: Iterable[str],
     per_night: int,
     *,
     levels: Sequence[str] = KPF.products,
-    cards: Mapping[str, int] = CARDS,
-    version: str = VERSION,
+    cards: Mapping[str, int] = CARD_COUNTS,
+    version: str = DEFAULT_VERSION,
     linked: bool = False,
 ) -> list[str]:
     """Write L0 files and their products, all done; returns the ObsIDs.
@@ -70,80 +70,82 @@ def plant(
     """
     obsids = []
     for night in nights:
-        names = _names(night, per_night)
+        names = _night_obsids(night, per_night)
         obsids += names
         for level in (KPF.raw, *levels):
             folder = level_dir(root, level, night)
-            _plant_level(folder, level, names, cards[level], version, linked)
+            _write_level(folder, level, names, cards[level], version, linked)
     return obsids
 
 
-def consecutive(first: str, count: int) -> list[str]:
+def consecutive_nights(first: str, count: int) -> list[str]:
     """So many nights from the first on, as YYYYMMDD."""
     start = date(int(first[:4]), int(first[4:6]), int(first[6:]))
     return [f"{start + timedelta(days=day):%Y%m%d}" for day in range(count)]
 
 
-def age(root: Path, moment: datetime) -> None:
+def set_mtimes(root: Path, moment: datetime) -> None:
     """Give all directories of the levels this modification time, as if nothing came since."""
     for level in KPF.levels:
         for folder in (root / level).glob("*/"):
             os.utime(folder, (moment.timestamp(),) * 2)
 
 
-def header(level: str, kind: Kind, count: int, version: str) -> tuple[bytes, bytes]:
+def make_header(level: str, kind: TreeKind, count: int, version: str) -> tuple[bytes, bytes]:
     """A primary header in two parts, between which belongs the ObsID."""
     cards = [
         *("SIMPLE  =                    T", "BITPIX  =                    8"),
         *("NAXIS   =                    0", "EXTEND  =                    T"),
     ]
-    named = [_card("OBJECT", kind.object), _card("IMTYPE", kind.imtype)]
-    named += [_card(camera, kind.cameras) for camera in ("GREEN", "RED", "CA_HK")]
+    named = [_format_card("OBJECT", kind.object), _format_card("IMTYPE", kind.imtype)]
+    named += [_format_card(camera, kind.cameras) for camera in ("GREEN", "RED", "CA_HK")]
     if level != KPF.raw:
-        named.append(_card("DRPTAG", version))
-    filler = [_card(f"KEY{number:05d}", "12.345") for number in range(count - len(named) - 6)]
+        named.append(_format_card("DRPTAG", version))
+    filler = [
+        _format_card(f"KEY{number:05d}", "12.345") for number in range(count - len(named) - 6)
+    ]
     # The keywords that are looked for stand amid the others, as in real files
     middle = len(filler) // 2
     tail = [*filler[:middle], *named, *filler[middle:], "END"]
-    before = _raw(cards) + b"OFNAME  = '"
-    after = b".fits' / name of the file".ljust(80 - len("OFNAME  = '") - 20) + _raw(tail)
+    before = _card_bytes(cards) + b"OFNAME  = '"
+    after = b".fits' / name of the file".ljust(80 - len("OFNAME  = '") - 20) + _card_bytes(tail)
     size = len(before) + 20 + len(after)
-    return before, after + b" " * (-size % BLOCK)
+    return before, after + b" " * (-size % FITS_BLOCK)
 
 
-def _card(name: str, text: str) -> str:
+def _format_card(name: str, text: str) -> str:
     value = f"'{text:<8}'"
     return f"{name:<8}= {value:<20} / a value of the simulation"
 
 
-def _raw(cards: Sequence[str]) -> bytes:
+def _card_bytes(cards: Sequence[str]) -> bytes:
     return "".join(f"{card:<80}" for card in cards).encode("ascii")
 
 
-def _names(night: str, count: int) -> list[str]:
+def _night_obsids(night: str, count: int) -> list[str]:
     step = DAY_SECONDS / max(count, 1)
     return [f"KP.{night}.{number * step:08.2f}" for number in range(count)]
 
 
-def _plant_level(
+def _write_level(
     folder: Path, level: str, names: Sequence[str], cards: int, version: str, linked: bool
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for number, kind in enumerate(KINDS):
+    for number, kind in enumerate(TREE_KINDS):
         if level not in (KPF.raw, *kind.products):
             continue
-        own = names[number :: len(KINDS)]
-        before, after = header(level, kind, cards, version)
+        own = names[number :: len(TREE_KINDS)]
+        before, after = make_header(level, kind, cards, version)
         for name in own:
             path = folder / file_name(name, level)
             if linked and name != own[0]:
                 os.link(folder / file_name(own[0], level), path)
             else:
                 path.write_bytes(before + name.encode("ascii") + after)
-                _set_time(path, name, level)
+                _set_mtime(path, name, level)
 
 
-def _set_time(path: Path, name: str, level: str) -> None:
+def _set_mtime(path: Path, name: str, level: str) -> None:
     delay = list(KPF.levels).index(level) * PROCESSING_SECONDS
     moment = ObsID(name).time.timestamp() + delay
     os.utime(path, (moment, moment))

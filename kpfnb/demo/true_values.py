@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kpfnb.demo import barycentre, spectra
+from kpfnb.demo import instrument, spectra
 from kpfnb.demo.instrument import LIGHT_SPEED, Array, Camera, Echelle
-from kpfnb.demo.plan import SUN, Exposure
+from kpfnb.demo.plan import SUN, PlannedExposure
 
 DRIFT_AMPLITUDE = 0.035
 """km/s"""
 
 
 @dataclass(frozen=True)
-class Velocities:
+class TrueVelocities:
     """km/s: of the source, of the observatory towards it, and the drift of each camera."""
 
     radial: float
@@ -33,19 +33,21 @@ class Velocities:
         return (1 + self.radial / LIGHT_SPEED) / (1 + self.barycentric / LIGHT_SPEED)
 
 
-def velocities(exposure: Exposure, cameras: tuple[Camera, ...]) -> Velocities:
+def true_velocities(exposure: PlannedExposure, cameras: tuple[Camera, ...]) -> TrueVelocities:
     """The velocities of an exposure at its middle."""
-    drifts = {camera.name: _drift(exposure, camera) for camera in cameras}
+    drifts = {camera.name: _camera_drift(exposure, camera) for camera in cameras}
     target = exposure.target
     if target is None:
-        return Velocities(0.0, 0.0, drifts)
+        return TrueVelocities(0.0, 0.0, drifts)
     if target is SUN:
-        return Velocities(0.0, barycentre.solar_correction(exposure.middle), drifts)
-    moving = barycentre.correction(exposure.middle, target.ra_degrees, target.dec_degrees)
-    return Velocities(target.velocity(exposure.middle), moving, drifts)
+        return TrueVelocities(0.0, instrument.solar_correction(exposure.middle), drifts)
+    moving = instrument.barycentric_correction(
+        exposure.middle, target.ra_degrees, target.dec_degrees
+    )
+    return TrueVelocities(target.velocity(exposure.middle), moving, drifts)
 
 
-def displacement(echelle: Echelle, seed: int, drift: float) -> Array:
+def row_displacement(echelle: Echelle, seed: int, drift: float) -> Array:
     """By how many pixels each row's light is displaced along the dispersion, (rows, side)."""
     random = np.random.default_rng([seed, echelle.camera.bluest, 1])
     shift, stretch, skew, wave = random.uniform(-1, 1, 4) * [1.6, 0.9, 0.9, 0.4]
@@ -56,33 +58,35 @@ def displacement(echelle: Echelle, seed: int, drift: float) -> Array:
     return night * echelle.scale + drift / pixel
 
 
-def height(echelle: Echelle, seed: int) -> float:
+def trace_height(echelle: Echelle, seed: int) -> float:
     """By how many pixels all traces are displaced across the dispersion."""
     random = np.random.default_rng([seed, echelle.camera.bluest, 2])
     return float(random.uniform(-1.5, 1.5) * echelle.scale)
 
 
-def light(exposure: Exposure, echelle: Echelle, seed: int, truth: Velocities) -> Array:
+def exposure_light(
+    exposure: PlannedExposure, echelle: Echelle, seed: int, truth: TrueVelocities
+) -> Array:
     """Electrons a pixel in each row, (rows, side)."""
-    shift = displacement(echelle, seed, truth.drifts[echelle.camera.name])
+    shift = row_displacement(echelle, seed, truth.drifts[echelle.camera.name])
     kind = exposure.kind.name
     if kind in ("bias", "dark"):
         return np.zeros((echelle.rows, echelle.side))
     if kind == "flat":
-        return spectra.continuum(echelle, 60_000.0, temperature=5700.0)
+        return spectra.continuum_spectrum(echelle, 60_000.0, temperature=5700.0)
     if kind in _LAMPS:
-        return spectra.emission(echelle, _LAMPS[kind](), shift)
+        return spectra.emission_spectrum(echelle, _LAMPS[kind](), shift)
     return _sky_light(exposure, echelle, shift, truth.doppler)
 
 
-def _sky_light(exposure: Exposure, echelle: Echelle, shift: Array, doppler: float) -> Array:
+def _sky_light(exposure: PlannedExposure, echelle: Echelle, shift: Array, doppler: float) -> Array:
     """The target in the science orderlets, the sky beside it, the etalon in the CAL orderlet."""
     assert exposure.target is not None
     is_sun = exposure.target is SUN
     electrons = 34_000.0 if is_sun else 24_000.0 * 10 ** (-0.4 * (exposure.target.magnitude - 7))
-    source = spectra.star(echelle, doppler, 40.0 if exposure.is_junk else electrons, shift)
-    night_sky = spectra.emission(echelle, spectra.sky_lines(), shift) + 0.001 * source
-    simultaneous = 0.7 * spectra.emission(echelle, spectra.etalon_lines(), shift)
+    source = spectra.star_spectrum(echelle, doppler, 40.0 if exposure.is_junk else electrons, shift)
+    night_sky = spectra.emission_spectrum(echelle, spectra.sky_lines(), shift) + 0.001 * source
+    simultaneous = 0.7 * spectra.emission_spectrum(echelle, spectra.etalon_lines(), shift)
     orderlet = np.arange(echelle.rows) % 5
     slices = np.array([0.0, 0.93, 1.0, 0.90, 0.0])[orderlet][:, None]
     sky = source if is_sun else night_sky
@@ -93,7 +97,7 @@ def _sky_light(exposure: Exposure, echelle: Echelle, shift: Array, doppler: floa
     )
 
 
-def _drift(exposure: Exposure, camera: Camera) -> float:
+def _camera_drift(exposure: PlannedExposure, camera: Camera) -> float:
     """A slow wave through the day and a faster one, a little different in the two cameras; km/s."""
     hours = exposure.middle.hour + exposure.middle.minute / 60 + exposure.middle.second / 3600
     phase = 0.4 if camera.name == "GREEN" else 0.9

@@ -13,16 +13,16 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from kpfnb.demo.gaussians import Located, locate
+from kpfnb.demo.extraction import ExtractedSpectra
+from kpfnb.demo.gaussians import LocatedGaussians, locate_gaussians
 from kpfnb.demo.instrument import ORDERLETS, Array, Echelle
-from kpfnb.demo.reduction import Spectra
-from kpfnb.demo.spectra import Lines, paint
+from kpfnb.demo.spectra import LineList, paint_lines
 
 DEGREE = 3
 
 
 @dataclass(frozen=True)
-class Centroids:
+class LineCentroids:
     """Lines found in one camera: row, index in the line list, nominal and measured pixel, error."""
 
     rows: NDArray[np.int64]
@@ -32,21 +32,21 @@ class Centroids:
     errors: Array
 
 
-def centroids(
+def locate_lines(
     echelle: Echelle,
-    spectra: Spectra,
+    spectra: ExtractedSpectra,
     blaze: Array,
-    lines: Lines,
+    lines: LineList,
     *,
     orderlet: int | None = None,
-) -> Centroids:
+) -> LineCentroids:
     """Locate the lines of a list near their nominal places, moved by a shift found first.
 
     All orderlets hold these lines, or only one of them.
 
     The lines of a comb overlap a little: each is measured with its neighbours taken away.
     """
-    rows, index, nominal = echelle.visible(lines.wavelengths)
+    rows, index, nominal = echelle.visible_lines(lines.wavelengths)
     reach = round(2.2 * echelle.line_sigma)
     inside = (nominal > reach + 2) & (nominal < echelle.side - reach - 3)
     if orderlet is not None:
@@ -54,25 +54,25 @@ def centroids(
     rows, index, nominal = rows[inside], index[inside], nominal[inside]
     flux, variance = spectra.flux / blaze, spectra.variance / blaze**2
 
-    def look(start: Array, passes: int) -> Located:
+    def look(start: Array, passes: int) -> LocatedGaussians:
         pixels = np.rint(start).astype(int)[:, None] + np.arange(-reach, reach + 1)
         at = (rows[:, None], np.clip(pixels, 0, echelle.side - 1))
         samples = flux[at]
         for _ in range(passes):
-            found = locate(samples, variance[at], pixels[:, 0], start, echelle.line_sigma)
-            samples = flux[at] - _neighbours(echelle, rows, found, at[1])
+            found = locate_gaussians(samples, variance[at], pixels[:, 0], start, echelle.line_sigma)
+            samples = flux[at] - _neighbour_light(echelle, rows, found, at[1])
         return found
 
     roughly = look(nominal, passes=1)
-    shift = _smooth(echelle, rows, nominal, roughly.centres - nominal, roughly.is_good)
+    shift = _smooth_shift(echelle, rows, nominal, roughly.centres - nominal, roughly.is_good)
     found = look(nominal + shift, passes=3)
     good = found.is_good
-    return Centroids(
+    return LineCentroids(
         rows[good], index[good], nominal[good], found.centres[good], found.errors[good]
     )
 
 
-def solve(echelle: Echelle, found: Centroids) -> Array:
+def solve_displacement(echelle: Echelle, found: LineCentroids) -> Array:
     """Displacement (pixels) of each row as Legendre coefficients, (rows, DEGREE + 1)."""
     u = found.measured / (echelle.side / 2) - 1
     terms = legendre.legvander(u, DEGREE)
@@ -95,7 +95,9 @@ def solve(echelle: Echelle, found: Centroids) -> Array:
     return coefficients
 
 
-def wavelengths(echelle: Echelle, displacement: Array, drift: float, edges: bool = False) -> Array:
+def row_wavelengths(
+    echelle: Echelle, displacement: Array, drift: float, edges: bool = False
+) -> Array:
     """Wavelength (Å) at each pixel, (rows, side), or at their edges, (rows, side + 1)."""
     pixels = np.arange(echelle.side + 1) - 0.5 if edges else np.arange(echelle.side)
     u = pixels / (echelle.side / 2) - 1
@@ -103,7 +105,7 @@ def wavelengths(echelle: Echelle, displacement: Array, drift: float, edges: bool
     return echelle.wavelengths(pixels[None, :] - moved)
 
 
-def drift(now: Centroids, reference: Centroids) -> tuple[float, float]:
+def measure_drift(now: LineCentroids, reference: LineCentroids) -> tuple[float, float]:
     """By how many pixels the lines moved since the reference, and the error of that.
 
     Only rows seen in both are compared; a few lines that moved otherwise are left out.
@@ -121,19 +123,19 @@ def drift(now: Centroids, reference: Centroids) -> tuple[float, float]:
     return mean, float(np.sqrt(max(1.0, chi2) / weights.sum()))
 
 
-def _neighbours(
-    echelle: Echelle, rows: NDArray[np.int64], found: Located, pixels: NDArray[np.int64]
+def _neighbour_light(
+    echelle: Echelle, rows: NDArray[np.int64], found: LocatedGaussians, pixels: NDArray[np.int64]
 ) -> Array:
     """What the other lines add to each line's window."""
     areas = np.where(found.is_good, found.areas, 0.0)
     sigma = np.full(areas.size, echelle.line_sigma)
-    everything = paint(echelle, rows, found.centres, areas, sigma)
+    everything = paint_lines(echelle, rows, found.centres, areas, sigma)
     edges = np.concatenate([pixels, pixels[:, -1:] + 1], axis=1) - 0.5 - found.centres[:, None]
     own = np.diff(ndtr(edges / echelle.line_sigma), axis=1) * areas[:, None]
     return everything[rows[:, None], pixels] - own
 
 
-def _smooth(
+def _smooth_shift(
     echelle: Echelle, rows: NDArray[np.int64], at: Array, shift: Array, good: NDArray[np.bool_]
 ) -> Array:
     """The shift as a surface over order and pixel, which no single wrong line can bend."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,25 +13,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb.home.tasks import Task
-from kpfnb.kpf.progress import Progress
+from kpfnb.core import project
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.quicklook.quality import Verdict
-from kpfnb.kpf.verdict.result import SIGNS
-from kpfnb.links import link
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.runs import Record, view
-from kpfnb.watching.overview import Overview
-from kpfnb.workqueue.records import State
+from kpfnb.kpf.verdict.result import VERDICT_SIGNS
+from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.notebook.display.html import file_link
+from kpfnb.notebook.runner import NOTEBOOKS_FOLDER
+from kpfnb.queue.records import QueueItemStatus
+from kpfnb.runs import RunRecord, formatting
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-MOST_SHOWN = 20
-JUDGE = "tonight"
+
+# The tasks that there are: every notebook, with its title and what it is for.
+
+
+@dataclass(frozen=True)
+class TaskNotebook:
+    """One notebook.
+
+    title : its heading
+    purpose : the first paragraph below it
+    """
+
+    name: str
+    title: str
+    purpose: str
+    file: Path
+
+
+def list_task_notebooks() -> tuple[TaskNotebook, ...]:
+    """The notebooks of the project, by name; one that can't be read is told by its name alone."""
+    return tuple(
+        _read_task_notebook(name, file)
+        for name, file in project.project_files(NOTEBOOKS_FOLDER, ".ipynb").items()
+    )
+
+
+def _read_task_notebook(name: str, file: Path) -> TaskNotebook:
+    try:
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        text = "".join(cells[0]["source"]) if cells[0]["cell_type"] == "markdown" else ""
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        text = ""
+    blocks = [" ".join(block.split()) for block in text.split("\n\n")]
+    title = next((one.lstrip("# ") for one in blocks if one.startswith("#")), name)
+    purpose = next((one for one in blocks if one and not one.startswith(("#", "-", "*"))), "")
+    return TaskNotebook(name, title, re.sub(r"[*`]", "", purpose.rstrip(":")), file)
+
+
+MAX_RUNS_SHOWN = 20
+VERDICT_NOTEBOOK = "tonight"
 """The notebook that judges a night."""
 
 
@@ -38,12 +78,12 @@ class QueueCounts:
     """How many items of a queue are in which state."""
 
     name: str
-    counts: dict[State, int]
+    counts: dict[QueueItemStatus, int]
     is_draining: bool
 
 
 @dataclass(frozen=True)
-class Judged:
+class NightVerdictSummary:
     """The verdict of a night as it was made last.
 
     Attributes
@@ -59,8 +99,8 @@ class Judged:
 
 
 @dataclass(frozen=True, repr=False)
-class Home(Brief):
-    """The state of everything at one moment: a `kpfnb.result.Result`. To look always succeeds.
+class Dashboard(OneLineRepr):
+    """The state of everything at one moment: a `kpfnb.core.result.Result`. To look always succeeds.
 
     Attributes
     ----------
@@ -74,13 +114,13 @@ class Home(Brief):
     days: int
     zone: ZoneInfo
     counts: Counter[tuple[str, str]]
-    running: tuple[Record, ...]
-    failed: tuple[Record, ...]
+    running: tuple[RunRecord, ...]
+    failed: tuple[RunRecord, ...]
     queues: tuple[QueueCounts, ...]
-    watchers: Overview
-    night: Progress | None
-    verdict: Judged | None
-    tasks: tuple[Task, ...]
+    watchers: WatcherOverview
+    night: ProgressResult | None
+    verdict: NightVerdictSummary | None
+    tasks: tuple[TaskNotebook, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -91,7 +131,7 @@ class Home(Brief):
     @property
     def reason(self) -> str:
         """One line."""
-        parked = sum(queue.counts[State.PARKED] for queue in self.queues)
+        parked = sum(queue.counts[QueueItemStatus.PARKED] for queue in self.queues)
         told = [
             f"{len(self.running)} running",
             f"{len(self.failed)} still failing ({self.days} days)",
@@ -103,7 +143,7 @@ class Home(Brief):
             told.append(f"last night: {self.night.nights[0].night}{word}, {self.night.reason}")
         return "; ".join(told)
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """How many of each."""
         return {
             "running": len(self.running),
@@ -137,15 +177,15 @@ class Home(Brief):
 
     def plot(self) -> Figure:
         """Runs by day and outcome."""
-        from kpfnb.home import picture
+        from kpfnb.home import plots
 
-        return picture.draw(self.counts, self.days, datetime.now(UTC).date())
+        return plots.draw_runs(self.counts, self.days, datetime.now(UTC).date())
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which runs are at the mouse."""
-        from kpfnb.home import picture
+        from kpfnb.home import plots
 
-        return picture.hovered(self, datetime.now(UTC).date())
+        return plots.hover_plot(self, datetime.now(UTC).date())
 
     def __str__(self) -> str:
         lines = [self.reason, *(f"* {note}" for note in self.notes)]
@@ -160,58 +200,67 @@ class Home(Brief):
         return f"{head}{sections}{f'<ul>{notes}</ul>' if notes else ''}"
 
     def _sections(self) -> Iterator[tuple[str, str]]:
-        yield "What runs", _runs(self.running, self.zone) or "<p>Nothing runs.</p>"
+        yield "What runs", _runs_html(self.running, self.zone) or "<p>Nothing runs.</p>"
         yield (
             f"What failed in {self.days} days, and has not run better since",
-            _runs(self.failed, self.zone) or "<p>Nothing.</p>",
+            _runs_html(self.failed, self.zone) or "<p>Nothing.</p>",
         )
-        yield "Last night", self._night()
-        yield "Queues", _queues(self.queues)
+        yield "Last night", self._night_html()
+        yield "Queues", _queues_html(self.queues)
         yield "Watchers", self.watchers._repr_html_()
-        yield "Tasks", _table(["task", "what it is for"], [_task(one) for one in self.tasks])
+        yield (
+            "Tasks",
+            _cells_table_html(["task", "what it is for"], [_task_row(one) for one in self.tasks]),
+        )
 
-    def _night(self) -> str:
+    def _night_html(self) -> str:
         if self.night is None or not self.night.nights:
             return "<p>There is no night in the data root.</p>"
-        return f"{self._judged(self.night.nights[0].night)}{self.night._repr_html_()}"
+        return f"{self._verdict_html(self.night.nights[0].night)}{self.night._repr_html_()}"
 
-    def _judged(self, night: str) -> str:
+    def _verdict_html(self, night: str) -> str:
         """The verdict of the night, and the way to its pages and to the notebook that judges."""
         found = self.verdict
-        told = f"{SIGNS[found.verdict]} {found.line}" if found else f"{night}: not judged yet"
+        told = (
+            f"{VERDICT_SIGNS[found.verdict]} {found.line}" if found else f"{night}: not judged yet"
+        )
         if found and self.night and found.observations != self.night.observations:
             told += f"; {self.night.observations} observations now"
         words = "judge it again" if found else "judge it"
-        links = [link(page, page.stem) for page in (found.pages if found else ())]
-        links += [link(one.file, words) for one in self.tasks if one.name == JUDGE]
+        links = [file_link(page, page.stem) for page in (found.pages if found else ())]
+        links += [file_link(one.file, words) for one in self.tasks if one.name == VERDICT_NOTEBOOK]
         return f"<p><strong>{escape(told)}</strong></p><p>{' · '.join(links)}</p>"
 
 
-def _task(one: Task) -> list[str]:
-    return [link(one.file, one.title), escape(one.purpose)]
+def _task_row(one: TaskNotebook) -> list[str]:
+    return [file_link(one.file, one.title), escape(one.purpose)]
 
 
-def _queues(queues: Sequence[QueueCounts]) -> str:
+def _queues_html(queues: Sequence[QueueCounts]) -> str:
     if not queues:
         return ""
     rows = [
         [
             escape(one.name) + (" (draining)" if one.is_draining else ""),
-            *(str(one.counts[state]) for state in State),
+            *(str(one.counts[state]) for state in QueueItemStatus),
         ]
         for one in queues
     ]
-    return _table(["queue", *map(str, State)], rows)
+    return _cells_table_html(["queue", *map(str, QueueItemStatus)], rows)
 
 
-def _runs(records: Sequence[Record], zone: ZoneInfo) -> str:
+def _runs_html(records: Sequence[RunRecord], zone: ZoneInfo) -> str:
     if not records:
         return ""
     rows = []
-    for one in records[:MOST_SHOWN]:
-        seen = view.view(one, zone)
-        places = [one.directory / name for name in view.FILES]
-        links = [link(place, view.FILES[place.name]) for place in places if place.exists()]
+    for one in records[:MAX_RUNS_SHOWN]:
+        seen = formatting.run_context(one, zone)
+        places = [one.directory / name for name in formatting.FILE_LABELS]
+        links = [
+            file_link(place, formatting.FILE_LABELS[place.name])
+            for place in places
+            if place.exists()
+        ]
         rows.append(
             [
                 escape(f"{seen['sign']} {seen['word']}"),
@@ -221,12 +270,12 @@ def _runs(records: Sequence[Record], zone: ZoneInfo) -> str:
                 " · ".join(links),
             ]
         )
-    more = len(records) - MOST_SHOWN
-    table = _table(["outcome", "task", "started", "reason", "files"], rows)
+    more = len(records) - MAX_RUNS_SHOWN
+    table = _cells_table_html(["outcome", "task", "started", "reason", "files"], rows)
     return table + (f"<p>and {more} more: see kpfnb runs</p>" if more > 0 else "")
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _cells_table_html(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are HTML already."""
     head = "".join(f"<th scope='col' style='text-align: left'>{one}</th>" for one in titles)
     body = "".join(

@@ -6,15 +6,15 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from kpfnb import pictures
-from kpfnb.outcomes import Outcome
-from kpfnb.runs.view import RUNNING
+from kpfnb.core.result import Outcome
+from kpfnb.notebook.display import figures
+from kpfnb.runs.formatting import RUNNING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from kpfnb.home.overview import Home
-    from kpfnb.hovering import Hovered
+    from kpfnb.home.dashboard import Dashboard
+    from kpfnb.notebook.display.figures import HoverFigure
 
 # Okabe and Ito's colours, told apart by everybody
 COLOURS: dict[str, str] = {
@@ -26,29 +26,29 @@ COLOURS: dict[str, str] = {
     Outcome.REJECTED: "#CC79A7",
     Outcome.SKIPPED: "#999999",
 }
-DAYS_LABELLED = 15
-MOST_LETTERS = 90
+MAX_DAY_LABELS = 15
+MAX_REASON_LENGTH = 90
 """Of a reason, beside the mouse."""
 
 
-def draw(counts: Counter[tuple[str, str]], days: int, today: date) -> Figure:
+def draw_runs(counts: Counter[tuple[str, str]], days: int, today: date) -> Figure:
     """One bar a day (UTC), the newest to the right."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    shown = _days(days, today)
+    shown = _list_days(days, today)
     figure = Figure(figsize=(8, 2.6), layout="constrained")
     axes = figure.subplots()
     below = [0] * len(shown)
     if not any(counts[day, word] for day in shown for word in COLOURS):
-        pictures.nothing(axes, f"no runs in {days} days")
+        figures.draw_empty_message(axes, f"no runs in {days} days")
         return figure
     for word, colour in COLOURS.items():
         heights = [counts[day, word] for day in shown]
         if any(heights):
             axes.bar(range(len(shown)), heights, bottom=below, color=colour, label=word)
             below = [low + height for low, height in zip(below, heights, strict=True)]
-    step = 1 + len(shown) // DAYS_LABELLED
+    step = 1 + len(shown) // MAX_DAY_LABELS
     axes.set_xticks(range(0, len(shown), step), [day[5:] for day in shown[::step]], size=8)
     axes.set(xlabel="day (UTC)", ylabel="runs", xlim=(-0.6, len(shown) - 0.4))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -56,29 +56,31 @@ def draw(counts: Counter[tuple[str, str]], days: int, today: date) -> Figure:
     return figure
 
 
-def hovered(home: Home, today: date) -> Hovered:
+def hover_plot(home: Dashboard, today: date) -> HoverFigure:
     """The picture; over a day how many runs had which outcome, and which did not end well."""
-    from kpfnb.hovering import Hovered, area
+    from kpfnb.notebook.display.figures import HoverFigure, area_tooltip
 
-    shown = _days(home.days, today)
+    shown = _list_days(home.days, today)
 
     def text(x: float, _: float) -> str:
         column = round(x)
-        return about(home, shown[column]) if 0 <= column < len(shown) else ""
+        return day_tooltip(home, shown[column]) if 0 <= column < len(shown) else ""
 
-    figure = draw(home.counts, home.days, today)
-    return Hovered(figure, {figure.axes[0]: area(text)})
+    figure = draw_runs(home.counts, home.days, today)
+    return HoverFigure(figure, {figure.axes[0]: area_tooltip(text)})
 
 
-def about(home: Home, day: str) -> str:
+def day_tooltip(home: Dashboard, day: str) -> str:
     """The runs that began on a day (UTC)."""
-    from kpfnb import hovering
+    from kpfnb.notebook.display import figures
 
     told = [f"{home.counts[day, word]} {word}" for word in COLOURS if home.counts[day, word]]
     failed = [f"{one.notebook}: {one.reason}" for one in home.failed if one.started[:10] == day]
     head = f"{day}: {', '.join(told) or 'no runs'}"
-    return "\n".join(filter(None, [head, hovering.names(line[:MOST_LETTERS] for line in failed)]))
+    return "\n".join(
+        filter(None, [head, figures.join_names(line[:MAX_REASON_LENGTH] for line in failed)])
+    )
 
 
-def _days(days: int, today: date) -> list[str]:
+def _list_days(days: int, today: date) -> list[str]:
     return [str(today - timedelta(days=back)) for back in range(days, -1, -1)]

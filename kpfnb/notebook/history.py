@@ -7,14 +7,14 @@ import linecache
 from collections.abc import Sequence
 from typing import Any
 
-from kpfnb.errors import BadParameter
-from kpfnb.parameters import Parameter, declared
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.notebook.parameters import Parameter, parse_declarations
 
-INJECTED = "# Parameters"
+INJECTED_MARK = "# Parameters"
 """papermill's own first line of the cell that it injects."""
 
 
-def executed(shell: Any) -> list[str]:
+def executed_sources(shell: Any) -> list[str]:
     """The sources of the cells executed so far, oldest first.
 
     Some runners (nbval) keep no history; what the kernel keeps for its tracebacks is there anyway.
@@ -26,7 +26,7 @@ def executed(shell: Any) -> list[str]:
     return ["".join(linecache.getlines(name)) for name in [*linecache.cache] if name in names]
 
 
-def declared_in(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:
+def declared_parameters(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:
     """The parameters that the cells executed so far declare, and the names papermill injected.
 
     history : sources of the executed cells, oldest first; the last is the one that runs now.
@@ -34,12 +34,12 @@ def declared_in(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:
     """
     injected: list[str] = []
     for source in reversed(history[:-1]):
-        if source.startswith(INJECTED):
+        if source.startswith(INJECTED_MARK):
             injected += [name for name, _ in _assignments(source) or []]
         elif any(annotated for _, annotated in _assignments(source) or []):
-            return declared(source), injected
+            return parse_declarations(source), injected
     if injected:
-        raise BadParameter(
+        raise InvalidParameterError(
             f"unknown parameter {injected[0]!r}", "the notebook has no cell that declares any"
         )
     return [], []

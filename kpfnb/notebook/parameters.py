@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from kpfnb.errors import BadParameter
+from kpfnb.core.errors import InvalidParameterError
 
-_DECLARATION = 'declare it as   name: "kind" = literal  # what it is and its unit'
+_DECLARATION_HINT = 'declare it as   name: "kind" = literal  # what it is and its unit'
 
 
 @dataclass(frozen=True)
-class Kind:
+class ParameterKind:
     """What values a parameter may have; `options` are its choices or its lower and upper limit."""
 
     name: str
@@ -30,10 +30,10 @@ class Kind:
     def check(self, value: Any) -> Any:
         """The value in its proper type; ValueError says what was expected."""
         if self.name in ("int", "float"):
-            return _number(value, int if self.name == "int" else float, self.options)
+            return _check_number(value, int if self.name == "int" else float, self.options)
         if self.name in ("choice", "subset"):
-            return _CHECKS[self.name](value, self.options)
-        return _CHECKS[self.name](value)
+            return _VALUE_CHECKS[self.name](value, self.options)
+        return _VALUE_CHECKS[self.name](value)
 
     def __str__(self) -> str:
         return f"{self.name}[{', '.join(self.options)}]" if self.options else self.name
@@ -44,22 +44,22 @@ class Parameter:
     """One declared parameter of a notebook."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     default: Any
     help: str = ""
 
     def check(self, value: Any) -> Any:
-        """The value in its proper type; `BadParameter` names the parameter."""
+        """The value in its proper type; `InvalidParameterError` names the parameter."""
         try:
             return self.kind.check(value)
         except ValueError as error:
-            raise BadParameter(
+            raise InvalidParameterError(
                 f"parameter {self.name}: {error}, not {value!r}",
                 f"{self.name} is {self.help or self.kind}; its default is {self.default!r}",
             ) from None
 
 
-def parse_kind(text: str) -> Kind:
+def parse_kind(text: str) -> ParameterKind:
     """The kind that an annotation names.
 
     `str`, `int`, `float`, `bool`, `path`; `int[1, 64]` and `float[0, 1]` with limits; `list[str]`;
@@ -69,58 +69,64 @@ def parse_kind(text: str) -> Kind:
     name, _, rest = text.replace(" ", "").partition("[")
     options = tuple(filter(None, rest.rstrip("]").split(",")))
     if name == "list" and options == ("str",):
-        return Kind("list[str]")
-    if name not in {*_CHECKS, "int", "float"}:
-        known = ", ".join(sorted({*_CHECKS, "int", "float"}))
+        return ParameterKind("list[str]")
+    if name not in {*_VALUE_CHECKS, "int", "float"}:
+        known = ", ".join(sorted({*_VALUE_CHECKS, "int", "float"}))
         raise ValueError(f"unknown kind {text!r}; known are {known}")
-    if not _OPTIONS.get(name, _none)(options):
-        raise ValueError(f"kind {text!r} is not complete; see kpfnb.parameters.parse_kind")
-    return Kind(name, options)
+    if not _OPTION_CHECKS.get(name, _has_no_options)(options):
+        raise ValueError(f"kind {text!r} is not complete; see kpfnb.notebook.parameters.parse_kind")
+    return ParameterKind(name, options)
 
 
-def declared(source: str) -> list[Parameter]:
+def parse_declarations(source: str) -> list[Parameter]:
     """The parameters that a cell's source declares, each default checked.
 
-    Anything but declarations, comments and a docstring is a `BadParameter`. The help is the
+    Anything but declarations, comments and a docstring is a `InvalidParameterError`. The help is the
     comment in a declaration's last line. (papermill's own reading passes over a line without a
     word where it has a second `=`, or a sign or point in the kind.)
     """
     try:
         statements = ast.parse(source, "parameters cell").body
     except (SyntaxError, ValueError) as error:
-        raise BadParameter(f"the parameters can't be read: {error}", _DECLARATION) from None
-    comments = _comments(source)
+        raise InvalidParameterError(
+            f"the parameters can't be read: {error}", _DECLARATION_HINT
+        ) from None
+    comments = _comments_by_line(source)
     found: dict[str, Parameter] = {}
     for statement in statements:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue
-        parameter = _declaration(statement, comments.get(statement.end_lineno or 0, ""))
+        parameter = _parse_declaration(statement, comments.get(statement.end_lineno or 0, ""))
         if parameter.name in found:
-            raise BadParameter(f"parameters cell: {parameter.name} is declared twice")
+            raise InvalidParameterError(f"parameters cell: {parameter.name} is declared twice")
         parameter.check(parameter.default)
         found[parameter.name] = parameter
     return list(found.values())
 
 
-def _declaration(statement: ast.stmt, help: str) -> Parameter:
+def _parse_declaration(statement: ast.stmt, help: str) -> Parameter:
     match statement:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as default):
             text = kind.value if isinstance(kind, ast.Constant) else ast.unparse(kind)
         case _:
             line = ast.unparse(statement).partition("\n")[0]
-            raise BadParameter(f"parameters cell: {line!r} is no declaration", _DECLARATION)
+            raise InvalidParameterError(
+                f"parameters cell: {line!r} is no declaration", _DECLARATION_HINT
+            )
     try:
         parsed = parse_kind(str(text))
     except ValueError as error:
-        raise BadParameter(f"parameters cell: {name}: {error}", _DECLARATION) from None
+        raise InvalidParameterError(
+            f"parameters cell: {name}: {error}", _DECLARATION_HINT
+        ) from None
     try:
         return Parameter(name, parsed, ast.literal_eval(default), help)
     except (ValueError, TypeError):
         what = f"the default {ast.unparse(default)} is no literal"
-        raise BadParameter(f"parameters cell: {name}: {what}", _DECLARATION) from None
+        raise InvalidParameterError(f"parameters cell: {name}: {what}", _DECLARATION_HINT) from None
 
 
-def _comments(source: str) -> dict[int, str]:
+def _comments_by_line(source: str) -> dict[int, str]:
     """Line number to comment."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {
@@ -130,14 +136,16 @@ def _comments(source: str) -> dict[int, str]:
     }
 
 
-def validate(parameters: Iterable[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+def validate_parameters(
+    parameters: Iterable[Parameter], given: Mapping[str, Any]
+) -> dict[str, Any]:
     """All parameters by name, those given checked and converted, the others at their defaults."""
     by_name = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in by_name:
             near = difflib.get_close_matches(name, by_name, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise BadParameter(
+            raise InvalidParameterError(
                 f"unknown parameter {name!r}", f"{hint}the parameters are: {', '.join(by_name)}"
             )
     return {
@@ -162,14 +170,14 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _text(value: Any) -> str:
+def _check_text(value: Any) -> str:
     # papermill turns `-p name 20240131` into a number
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
     raise ValueError("must be a text")
 
 
-def _flag(value: Any) -> bool:
+def _check_flag(value: Any) -> bool:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if isinstance(value, bool):
         return value
@@ -178,7 +186,7 @@ def _flag(value: Any) -> bool:
     raise ValueError("must be true or false")
 
 
-def _number(value: Any, convert: type, limits: tuple[str, ...]) -> Any:
+def _check_number(value: Any, convert: type, limits: tuple[str, ...]) -> Any:
     what = "a whole number" if convert is int else "a number"
     try:
         number = convert(value if isinstance(value, str) or convert is float else repr(value))
@@ -191,53 +199,53 @@ def _number(value: Any, convert: type, limits: tuple[str, ...]) -> Any:
     return number
 
 
-def _names(value: Any) -> list[str]:
+def _check_list(value: Any) -> list[str]:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, (list, tuple)):
-        return [_text(part) for part in value]
+        return [_check_text(part) for part in value]
     raise ValueError("must be a list of texts")
 
 
-def _choice(value: Any, options: tuple[str, ...]) -> str:
+def _check_choice(value: Any, options: tuple[str, ...]) -> str:
     if str(value) not in options:
         raise ValueError(f"must be one of {', '.join(options)}")
     return str(value)
 
 
-def _subset(value: Any, options: tuple[str, ...]) -> list[str]:
-    return [_choice(part, options) for part in _names(value)]
+def _check_subset(value: Any, options: tuple[str, ...]) -> list[str]:
+    return [_check_choice(part, options) for part in _check_list(value)]
 
 
-def _version(value: Any) -> str:
-    text = _text(value)
+def _check_version(value: Any) -> str:
+    text = _check_text(value)
     parts = text.removeprefix("v").partition("-")[0].split(".")
     if text and not all(part.isdecimal() for part in parts):
         raise ValueError("must be a version such as 2.9 or v2.9.1")
     return text
 
 
-_CHECKS: dict[str, Callable[..., Any]] = {
-    "str": _text,
-    "path": _text,
-    "bool": _flag,
-    "list[str]": _names,
-    "choice": _choice,
-    "subset": _subset,
+_VALUE_CHECKS: dict[str, Callable[..., Any]] = {
+    "str": _check_text,
+    "path": _check_text,
+    "bool": _check_flag,
+    "list[str]": _check_list,
+    "choice": _check_choice,
+    "subset": _check_subset,
     "night": check_night,
-    "version": _version,
+    "version": _check_version,
 }
 
 
-def _none(options: tuple[str, ...]) -> bool:
+def _has_no_options(options: tuple[str, ...]) -> bool:
     return not options
 
 
-def _some(options: tuple[str, ...]) -> bool:
+def _has_options(options: tuple[str, ...]) -> bool:
     return bool(options)
 
 
-def _limits(options: tuple[str, ...]) -> bool:
+def _are_limits(options: tuple[str, ...]) -> bool:
     try:
         lower_and_upper = [float(option) for option in options]
     except ValueError:
@@ -245,10 +253,10 @@ def _limits(options: tuple[str, ...]) -> bool:
     return len(options) in (0, 2) and lower_and_upper == sorted(lower_and_upper)
 
 
-_OPTIONS: dict[str, Callable[[tuple[str, ...]], bool]] = {
-    "int": _limits,
-    "float": _limits,
-    "choice": _some,
-    "subset": _some,
+_OPTION_CHECKS: dict[str, Callable[[tuple[str, ...]], bool]] = {
+    "int": _are_limits,
+    "float": _are_limits,
+    "choice": _has_options,
+    "subset": _has_options,
 }
 """What may stand in a kind's brackets; nothing where it is not named."""

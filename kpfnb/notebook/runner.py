@@ -16,28 +16,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import files, project, runs
-from kpfnb.errors import BadInput, BadSettings, KpfnbError
-from kpfnb.outcomes import Outcome
-from kpfnb.parameters import Parameter, declared, validate
-from kpfnb.runs import Record
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb import runs
+from kpfnb.core import atomic, project
+from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, KpfnbError
+from kpfnb.core.result import Outcome
+from kpfnb.notebook.parameters import Parameter, parse_declarations, validate_parameters
+from kpfnb.runs import RunRecord
+from kpfnb.runs.classification import CellError, RunEndFacts
 
 if TYPE_CHECKING:
-    from kpfnb.kernels.execution import Execution, KernelKind
+    from kpfnb.notebook.kernels.execution import KernelKind, NotebookExecution
 
-FILE_NAME = "notebook.ipynb"
-FOLDER = "notebooks"
+EXECUTED_NAME = "notebook.ipynb"
+NOTEBOOKS_FOLDER = "notebooks"
 KERNEL_VARIABLE = "KPFNB_KERNEL"
-STOPPED = "stopped by the operator"
+STOPPED_BY_OPERATOR = "stopped by the operator"
 
-_DAMAGE = (ValueError, TypeError, AttributeError, KeyError)
+_NOT_A_NOTEBOOK_ERRORS = (ValueError, TypeError, AttributeError, KeyError)
 """What nbformat raises, besides its own errors, on JSON that is no notebook."""
 
-_running: set[Execution] = set()
+_running_executions: set[NotebookExecution] = set()
 
 
-def run(
+def run_notebook(
     name: str,
     parameters: Mapping[str, Any] | None = None,
     *,
@@ -45,7 +46,7 @@ def run(
     timeout_seconds: float | None = None,
     parent: str = "",
     echo: Callable[[str], None] | None = None,
-) -> Record:
+) -> RunRecord:
     """Run a notebook by name or path, and return the record of how it ended.
 
     parameters : by name; those not given have the notebook's defaults
@@ -55,164 +56,175 @@ def run(
     echo : told how far it is, one line a cell
 
     Wrong parameters and a notebook that can't be read give a record too: rejected. Raises
-    `BadInput` where there is no such notebook, `BadSettings` where nothing can be written.
+    `InvalidInputError` where there is no such notebook, `InvalidSettingsError` where nothing can be written.
     """
-    path, asked = find(name), dict(parameters or {})
-    command = ["kpfnb", "run", name, *options(asked)]
+    path, asked = find_notebook(name), dict(parameters or {})
+    command = ["kpfnb", "run", name, *format_cli_arguments(asked)]
     try:
-        known = inspect(path)
+        known = inspect_notebook(path)
         if dry_run and "dry_run" in [one.name for one in known]:
             asked["dry_run"] = True
-        values = validate(known, asked)
+        values = validate_parameters(known, asked)
     except KpfnbError as error:
-        refused = runs.begin(path.stem, parameters=asked, parent=parent, command=command)
-        return _end(refused, Facts(error=CellError(0, type(error).__name__, str(error))))
+        refused = runs.start_run(path.stem, parameters=asked, parent=parent, command=command)
+        return _finish_run(
+            refused, RunEndFacts(error=CellError(0, type(error).__name__, str(error)))
+        )
     if dry_run and "dry_run" not in values:
-        return _checked(path, values)
-    record = runs.begin(path.stem, parameters=values, parent=parent, command=command)
-    return _execute(record, path, {key: values[key] for key in asked}, timeout_seconds, echo)
+        return _dry_run_record(path, values)
+    record = runs.start_run(path.stem, parameters=values, parent=parent, command=command)
+    return _execute_notebook(
+        record, path, {key: values[key] for key in asked}, timeout_seconds, echo
+    )
 
 
-def stop_all(reason: str = STOPPED) -> None:
+def stop_all_notebooks(reason: str = STOPPED_BY_OPERATOR) -> None:
     """Stop all notebooks that this process runs; called again, kill them."""
-    for execution in list(_running):
+    for execution in list(_running_executions):
         execution.stop(reason)
 
 
-def find(name: str) -> Path:
-    """The file of a notebook, by its name or path; `BadInput` names the nearest."""
+def find_notebook(name: str) -> Path:
+    """The file of a notebook, by its name or path; `InvalidInputError` names the nearest."""
     if name.endswith(".ipynb") or os.sep in name:
         if Path(name).is_file():
             return Path(name).absolute()
-        raise BadInput(f"no notebook {name}", "give the name of a notebook or the path of a file")
-    known = project.files(FOLDER, ".ipynb")
+        raise InvalidInputError(
+            f"no notebook {name}", "give the name of a notebook or the path of a file"
+        )
+    known = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    names = ", ".join(known) or f"none in {', '.join(map(str, project.folders(FOLDER)))}"
-    raise BadInput(f"no notebook {name!r}", f"{hint}the notebooks are: {names}")
+    names = (
+        ", ".join(known) or f"none in {', '.join(map(str, project.project_dirs(NOTEBOOKS_FOLDER)))}"
+    )
+    raise InvalidInputError(f"no notebook {name!r}", f"{hint}the notebooks are: {names}")
 
 
-def check(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def check_notebook_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """All parameter values of a notebook, checked and converted; its code is checked too.
 
-    Raises `BadParameter`, or `BadInput` for a notebook that is damaged or has a syntax error.
+    Raises `InvalidParameterError`, or `InvalidInputError` for a notebook that is damaged or has a syntax error.
     """
-    return validate(inspect(path), given)
+    return validate_parameters(inspect_notebook(path), given)
 
 
-def inspect(path: Path) -> list[Parameter]:
-    """The parameters that a notebook declares, [] for none; `BadInput` if its code is not code."""
+def inspect_notebook(path: Path) -> list[Parameter]:
+    """The parameters that a notebook declares, [] for none; `InvalidInputError` if its code is not code."""
     found: list[Parameter] = []
-    code = [cell for cell in _read(path).cells if cell.cell_type == "code"]
+    code = [cell for cell in _read_notebook(path).cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, 1):
         _check_syntax(cell.source, f"{path.name}, code cell {number}")
         if "parameters" in cell.metadata.get("tags", []):
-            found = declared(cell.source)
+            found = parse_declarations(cell.source)
     return found
 
 
-def load_parameters(file: Path) -> dict[str, Any]:
+def load_parameter_file(file: Path) -> dict[str, Any]:
     """A named set of parameters: a YAML file of `name: value` lines."""
     import yaml
 
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(f"can't read the parameters in {file}: {error.strerror}") from None
+        raise InvalidInputError(f"can't read the parameters in {file}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} is not YAML: {error}", "write it as   name: value") from None
+        raise InvalidInputError(
+            f"{file} is not YAML: {error}", "write it as   name: value"
+        ) from None
     if not isinstance(values or {}, dict):
-        raise BadInput(f"{file} is not a set of parameters", "write it as   name: value")
+        raise InvalidInputError(f"{file} is not a set of parameters", "write it as   name: value")
     return {str(name): value for name, value in (values or {}).items()}
 
 
-def _execute(
-    record: Record,
+def _execute_notebook(
+    record: RunRecord,
     path: Path,
     given: Mapping[str, Any],
     timeout_seconds: float | None,
     echo: Callable[[str], None] | None,
-) -> Record:
-    kind = kernel_kind()
+) -> RunRecord:
+    kind = choose_kernel_kind()
     if kind == "fork":
-        from kpfnb.kernels import forkserver
+        from kpfnb.notebook.kernels import fork_server
 
         # It loads its libraries while this process loads papermill
-        forkserver.server()
-    from kpfnb.kernels.execution import Execution
-    from kpfnb.runs import index as runsindex
+        fork_server.get_server()
+    from kpfnb.notebook.kernels.execution import NotebookExecution
+    from kpfnb.runs import site
 
     def tell(number: int, count: int) -> None:
         if echo:
             echo(f"cell {number} of {count}")
 
-    execution = Execution(record, path, given, kernel=kind, on_cell=tell)
-    runsindex.update(record)
-    ended = runs.keep_alive(record)
-    _running.add(execution)
+    execution = NotebookExecution(record, path, given, kernel=kind, on_cell=tell)
+    site.update_site(record)
+    ended = runs.start_heartbeat(record)
+    _running_executions.add(execution)
     try:
-        with _stopped_by_signals(execution):
+        with _stop_on_signals(execution):
             facts = execution.run(timeout_seconds=timeout_seconds)
     finally:
-        _running.discard(execution)
+        _running_executions.discard(execution)
         ended.set()
-    return _end(record, facts, execution.notebook)
+    return _finish_run(record, facts, execution.notebook)
 
 
-def _end(record: Record, facts: Facts, notebook: Any = None) -> Record:
+def _finish_run(record: RunRecord, facts: RunEndFacts, notebook: Any = None) -> RunRecord:
     """Record the end, then write what is for people.
 
     Neither a disk that is full nor settings that were spoilt meanwhile may hide the end.
     """
-    from kpfnb.runs import index as runsindex
-    from kpfnb.runs import report
+    from kpfnb.runs import report, site
 
     try:
         if notebook:
-            _keep(record, notebook)
-        record = runs.finish(record, facts)
+            _save_executed_notebook(record, notebook)
+        record = runs.finish_run(record, facts)
         if notebook:
-            report.write(record, notebook)
-        runsindex.update(record)
-    except (OSError, BadSettings) as error:
-        record = _end_without_room(record, facts, f"can't write in {record.directory}: {error}")
+            report.write_report(record, notebook)
+        site.update_site(record)
+    except (OSError, InvalidSettingsError) as error:
+        record = _finish_on_full_disk(record, facts, f"can't write in {record.directory}: {error}")
     return record
 
 
-def _end_without_room(record: Record, facts: Facts, trouble: str) -> Record:
-    from kpfnb.kernels.execution import PARTIAL_NAME
+def _finish_on_full_disk(record: RunRecord, facts: RunEndFacts, trouble: str) -> RunRecord:
+    from kpfnb.notebook.kernels.execution import PARTIAL_NAME
 
     # What is there of the notebook makes room for the record of the end
     (record.directory / PARTIAL_NAME).unlink(missing_ok=True)
     try:
-        return runs.finish(record, replace(facts, trouble=facts.trouble or trouble))
+        return runs.finish_run(record, replace(facts, trouble=facts.environment_error or trouble))
     except OSError:
-        raise BadSettings(f"{trouble}; not even the run's end", "make room on its disk") from None
+        raise InvalidSettingsError(
+            f"{trouble}; not even the run's end", "make room on its disk"
+        ) from None
 
 
-def _keep(record: Record, notebook: Any) -> None:
+def _save_executed_notebook(record: RunRecord, notebook: Any) -> None:
     import nbformat
 
-    from kpfnb import log
-    from kpfnb.kernels.execution import PARTIAL_NAME
+    from kpfnb.core import logs
+    from kpfnb.notebook.kernels.execution import PARTIAL_NAME
 
-    text = log.redact(nbformat.writes(notebook))
-    files.write_text(record.directory / FILE_NAME, text + "\n")
+    text = logs.redact_secrets(nbformat.writes(notebook))
+    atomic.write_text(record.directory / EXECUTED_NAME, text + "\n")
     (record.directory / PARTIAL_NAME).unlink(missing_ok=True)
 
 
-def kernel_kind() -> KernelKind:
+def choose_kernel_kind() -> KernelKind:
     """`fork` where the system can, unless KPFNB_KERNEL says `plain`."""
     kind = os.environ.get(KERNEL_VARIABLE) or ("fork" if sys.platform == "linux" else "plain")
     if kind not in ("fork", "plain"):
-        raise BadSettings(f"{KERNEL_VARIABLE} is {kind!r}", "set it to fork or plain")
+        raise InvalidSettingsError(f"{KERNEL_VARIABLE} is {kind!r}", "set it to fork or plain")
     return "fork" if kind == "fork" else "plain"
 
 
 @contextmanager
-def _stopped_by_signals(execution: Execution) -> Iterator[None]:
+def _stop_on_signals(execution: NotebookExecution) -> Iterator[None]:
     """Ctrl-C, a kill and a closed terminal stop the notebook instead of this process."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -221,7 +233,7 @@ def _stopped_by_signals(execution: Execution) -> Iterator[None]:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # One that is ignored (nohup, a job in the background) stays ignored
         if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, lambda *_: execution.stop(STOPPED))
+            before[number] = signal.signal(number, lambda *_: execution.stop(STOPPED_BY_OPERATOR))
     try:
         yield
     finally:
@@ -229,8 +241,8 @@ def _stopped_by_signals(execution: Execution) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _checked(path: Path, values: dict[str, Any]) -> Record:
-    return Record(
+def _dry_run_record(path: Path, values: dict[str, Any]) -> RunRecord:
+    return RunRecord(
         id="",
         notebook=path.stem,
         started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -240,7 +252,7 @@ def _checked(path: Path, values: dict[str, Any]) -> Record:
     )
 
 
-def options(given: Mapping[str, Any]) -> list[str]:
+def format_cli_arguments(given: Mapping[str, Any]) -> list[str]:
     """Parameters as they are given on the command line."""
     arguments = []
     for name, value in given.items():
@@ -249,16 +261,18 @@ def options(given: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def _read(path: Path) -> Any:
+def _read_notebook(path: Path) -> Any:
     import nbformat
 
     try:
         return nbformat.read(path, as_version=4)
     except OSError as error:
-        raise BadInput(f"can't read the notebook {path}: {error.strerror}") from None
-    except (*_DAMAGE, nbformat.ValidationError) as error:
+        raise InvalidInputError(f"can't read the notebook {path}: {error.strerror}") from None
+    except (*_NOT_A_NOTEBOOK_ERRORS, nbformat.ValidationError) as error:
         first = str(error).partition("\n")[0][:200]
-        raise BadInput(f"{path} is not a notebook: {first}", "mend it in JupyterLab") from None
+        raise InvalidInputError(
+            f"{path} is not a notebook: {first}", "mend it in JupyterLab"
+        ) from None
 
 
 def _check_syntax(source: str, where: str) -> None:
@@ -270,7 +284,7 @@ def _check_syntax(source: str, where: str) -> None:
         with warnings.catch_warnings(action="ignore"):
             compile(code, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
-        raise BadInput(
+        raise InvalidInputError(
             f"{where}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}",
             "mend the notebook",
         ) from None

@@ -14,20 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import live, log, notebooks, runs
-from kpfnb.errors import BadInput, KpfnbError
-from kpfnb.executed import declared_in, executed
-from kpfnb.parameters import Parameter, validate
-from kpfnb.result import Plotted, Result
-from kpfnb.runs import LOG_NAME, Record
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb import runs
+from kpfnb.core import logs, progress
+from kpfnb.core.errors import InvalidInputError, KpfnbError
+from kpfnb.core.result import Result
+from kpfnb.notebook import runner
+from kpfnb.notebook.history import declared_parameters, executed_sources
+from kpfnb.notebook.parameters import Parameter, validate_parameters
+from kpfnb.runs import LOG_NAME, RunRecord
+from kpfnb.runs.classification import CellError, RunEndFacts
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from kpfnb.form.panel import Panel
-    from kpfnb.tables import Lead
+    from kpfnb.notebook.display.tables import RowDetails
+    from kpfnb.notebook.form.panel import FormPanel
 
 RUN_VARIABLE = "KPFNB_RUN"
 """Names the run's directory to a kernel that `kpfnb run` has started."""
@@ -35,35 +36,37 @@ RUN_VARIABLE = "KPFNB_RUN"
 LAB_VARIABLE = "JPY_SESSION_NAME"
 """JupyterLab tells its kernels the path of their notebook."""
 
-_current: Session | None = None
+_current_session: Session | None = None
 
 
-def begin() -> Session:
+def begin_session() -> Session:
     """Check the notebook's parameters, begin the record of its run, and print the provenance.
 
-    Called in the cell after the parameters. Raises `BadParameter` for a wrong one, before any work.
+    Called in the cell after the parameters. Raises `InvalidParameterError` for a wrong one, before any work.
     """
     from IPython import get_ipython
 
-    global _current
+    global _current_session
     shell = get_ipython()
     if shell is None:
-        raise BadInput("kpfnb.begin() was called outside a notebook", "call it in a notebook")
-    if _current:
-        _current.leave()
-    log.console()
-    live.show_in(None)
-    _show_figures(shell)
-    _current = Session(shell)
-    if _current.interactive:
-        from kpfnb import tables
-        from kpfnb.kernels import inorder
+        raise InvalidInputError(
+            "kpfnb.begin() was called outside a notebook", "call it in a notebook"
+        )
+    if _current_session:
+        _current_session.close()
+    logs.log_to_console()
+    progress.set_container(None)
+    _register_figure_formatter(shell)
+    _current_session = Session(shell)
+    if _current_session.interactive:
+        from kpfnb.notebook.display import tables
+        from kpfnb.notebook.kernels import widget_messages
 
-        inorder.keep()
-        tables.register(shell)
-    _current.check()
-    print(_current)
-    return _current
+        widget_messages.install_main_thread_comms()
+        tables.register_formatter(shell)
+    _current_session.validate()
+    print(_current_session)
+    return _current_session
 
 
 class Session:
@@ -75,7 +78,7 @@ class Session:
         self.parameters: list[Parameter] = []
         self.values: dict[str, Any] = {}
         """The parameters' values, checked and converted."""
-        self.panel: Panel | None = None
+        self.panel: FormPanel | None = None
         """The form, once it was shown in JupyterLab."""
         self._shell = shell
         # Taken away: what this notebook starts is not this run
@@ -85,11 +88,13 @@ class Session:
         name = self.file.stem
         self.origin = "kpfnb" if given else "lab" if name else "papermill"
         """Who runs it: `kpfnb`, `lab` or `papermill` (which stands for every other runner)."""
-        self._record = runs.read(Path(given)) if given else self._begin(name or "notebook")
-        self._open()
+        self._record = (
+            runs.read_record(Path(given)) if given else self._begin_record(name or "notebook")
+        )
+        self._start_recording()
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
-        atexit.register(self.leave)
+        atexit.register(self.close)
 
     @property
     def id(self) -> str:
@@ -125,31 +130,37 @@ class Session:
             f"host {record.host} · settings {settings_file}"
         )
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Check the parameters as they stand in the notebook, and put them back converted."""
         try:
-            self.parameters, given = declared_in(executed(self._shell))
-            unknown = {name: None for name in given if name not in _names(self.parameters)}
-            here = {n: self.namespace[n] for n in _names(self.parameters) if n in self.namespace}
-            self._take(validate(self.parameters, {**unknown, **here}))
+            self.parameters, given = declared_parameters(executed_sources(self._shell))
+            unknown = {
+                name: None for name in given if name not in _parameter_names(self.parameters)
+            }
+            here = {
+                n: self.namespace[n]
+                for n in _parameter_names(self.parameters)
+                if n in self.namespace
+            }
+            self._apply_values(validate_parameters(self.parameters, {**unknown, **here}))
         except KpfnbError as error:
             # The first cell that can fail: its place is known to the runner only
-            self._end(Facts(error=CellError(0, type(error).__name__, str(error))))
+            self._record_end(RunEndFacts(error=CellError(0, type(error).__name__, str(error))))
             raise
 
     def form(self) -> None:
         """Show the parameters: a form in JupyterLab, a table elsewhere."""
-        from kpfnb import form
+        from kpfnb.notebook import form
 
-        form.show(self)
+        form.show_form(self)
 
     def restart(self, values: Mapping[str, Any]) -> None:
-        """Begin a new run with other parameter values; `BadParameter` leaves all as it was."""
-        checked = validate(self.parameters, values)
-        self.leave()
-        self._record = self._begin(self.notebook)
-        self._open()
-        self._take(checked)
+        """Begin a new run with other parameter values; `InvalidParameterError` leaves all as it was."""
+        checked = validate_parameters(self.parameters, values)
+        self.close()
+        self._record = self._begin_record(self.notebook)
+        self._start_recording()
+        self._apply_values(checked)
 
     def finish(self, result: Result, *others: Result) -> None:
         """Write `result.json`, and record the outcome. A failure is recorded, not raised.
@@ -165,43 +176,52 @@ class Session:
         values = {
             "outcome": telling.outcome,
             "reason": telling.reason,
-            "figures": result.figures(),
+            "figures": result.key_figures(),
             "values": result.to_dict() | more,
         }
         runs.write_result(self._record, values)
-        self._end(Facts(result=self._record.result()), result, *others)
+        self._record_end(RunEndFacts(result=self._record.read_result()), result, *others)
 
     def command(self, values: Mapping[str, Any]) -> list[str]:
-        """The command that runs the notebook with these values; `BadParameter` if one is wrong."""
-        checked = validate(self.parameters, values)
+        """The command that runs the notebook with these values; `InvalidParameterError` if one is wrong."""
+        checked = validate_parameters(self.parameters, values)
         defaults = {one.name: one.check(one.default) for one in self.parameters}
         changed = {name: value for name, value in checked.items() if value != defaults[name]}
-        return ["kpfnb", "run", self.notebook, *notebooks.options(changed)]
+        return ["kpfnb", "run", self.notebook, *runner.format_cli_arguments(changed)]
 
     def confirm(self, question: str, action: Callable[[], object]) -> None:
         """In JupyterLab, a button that does `action` and shows what came; elsewhere nothing."""
-        from kpfnb import form
+        from kpfnb.notebook import form
 
-        form.confirm(self, question, action)
+        form.show_confirm_button(self, question, action)
 
-    def table(self, frame: pd.DataFrame, lead: Lead | None = None) -> Any:
+    def table(self, frame: pd.DataFrame, row_details: RowDetails | None = None) -> Any:
         """In JupyterLab a table to sort, filter and search; elsewhere a plain one.
 
-        lead : what a chosen row leads to, as HTML; it takes the row by column
+        row_details : the details of a chosen row as HTML; it takes the row by column name
         """
-        from kpfnb import tables
+        from kpfnb.notebook.display import tables
 
-        return tables.interactive(frame, lead=lead) if self.interactive else tables.Plain(frame)
+        return (
+            tables.interactive_table(frame, row_details=row_details)
+            if self.interactive
+            else tables.StaticTable(frame)
+        )
 
-    def plot(self, shown: Plotted | Figure) -> Any:
-        """In JupyterLab a plot to zoom in, with what is under the mouse; elsewhere the figure."""
-        if self.interactive:
-            from kpfnb import hovering
+    def plot(self, shown: object) -> Any:
+        """The plot of a result or a Figure: with zoom and tooltips in JupyterLab, else the Figure.
 
-            return hovering.widget(shown)
-        return shown.plot() if isinstance(shown, Plotted) else shown
+        shown : a Figure, or a result whose package registers a plot for it
+        """
+        from matplotlib.figure import Figure
 
-    def leave(self) -> None:
+        from kpfnb.notebook.display import figures
+
+        is_figure = isinstance(shown, Figure)
+        drawn = figures.HoverFigure(shown) if is_figure else figures.hover_plot(shown)
+        return figures.figure_widget(drawn) if self.interactive else drawn.figure
+
+    def close(self) -> None:
         """Record that the notebook goes no further.
 
         What was begun in JupyterLab and left without a result is no run, and is forgotten.
@@ -209,64 +229,64 @@ class Session:
         if self.is_finished:
             return
         if self.interactive:
-            self._close()
-            runs.discard(self._record)
+            self._stop_recording()
+            runs.discard_run(self._record)
         else:
-            self._end(Facts())
+            self._record_end(RunEndFacts())
 
-    def _begin(self, name: str) -> Record:
-        return runs.begin(name, origin=self.origin, command=["kpfnb", "run", name])
+    def _begin_record(self, name: str) -> RunRecord:
+        return runs.start_run(name, origin=self.origin, command=["kpfnb", "run", name])
 
-    def _open(self) -> None:
-        self._handler = log.attach(self._record.directory / LOG_NAME)
-        self._ended = runs.keep_alive(self._record)
+    def _start_recording(self) -> None:
+        self._handler = logs.add_file_handler(self._record.directory / LOG_NAME)
+        self._heartbeat_stop = runs.start_heartbeat(self._record)
 
-    def _close(self) -> None:
-        self._ended.set()
-        log.detach(self._handler)
+    def _stop_recording(self) -> None:
+        self._heartbeat_stop.set()
+        logs.remove_handler(self._handler)
 
-    def _take(self, values: dict[str, Any]) -> None:
+    def _apply_values(self, values: dict[str, Any]) -> None:
         self.values = values
         self.namespace.update(values)
         if self.origin != "kpfnb":
             self._record = replace(self._record, parameters=values, command=self.command(values))
-            runs.write(self._record)
+            runs.write_record(self._record)
 
-    def _end(self, facts: Facts, *results: Result) -> None:
+    def _record_end(self, facts: RunEndFacts, *results: Result) -> None:
         """Record the end; under `kpfnb run` that is its business: it also sees what comes later."""
-        from kpfnb.runs import index as runsindex
+        from kpfnb.runs import site
 
-        self._close()
+        self._stop_recording()
         if self.origin != "kpfnb":
-            self._record = runs.finish(self._record, facts)
-            runsindex.update(self._record)
+            self._record = runs.finish_run(self._record, facts)
+            site.update_site(self._record)
         if self.panel:
-            self.panel.ended(self._record, results)
+            self.panel.on_run_end(self._record, results)
 
     def _before_cell(self, _: Any) -> None:
         """IPython calls it before each cell."""
-        if self.panel and self is _current:
-            self.panel.busy(True)
+        if self.panel and self is _current_session:
+            self.panel.set_busy(True)
 
     def _after_cell(self, outcome: Any) -> None:
         """IPython calls it after each cell: an error in one is the end of the run."""
-        if self.panel and self is _current:
-            self.panel.busy(False)
+        if self.panel and self is _current_session:
+            self.panel.set_busy(False)
         problem = outcome.error_in_exec or outcome.error_before_exec
-        if problem is None or self is not _current or self.is_finished:
+        if problem is None or self is not _current_session or self.is_finished:
             return
         if self.origin == "kpfnb":
             return
         if isinstance(problem, KeyboardInterrupt):
-            self._end(Facts(stopped=notebooks.STOPPED))
+            self._record_end(RunEndFacts(stop_reason=runner.STOPPED_BY_OPERATOR))
             return
         number = len(self.namespace["In"]) - 1
-        message = log.redact(str(problem))
+        message = logs.redact_secrets(str(problem))
         logging.getLogger(__name__).error("cell %d: %r", number, problem)
-        self._end(Facts(error=CellError(number, type(problem).__name__, message)))
+        self._record_end(RunEndFacts(error=CellError(number, type(problem).__name__, message)))
 
 
-def _show_figures(shell: Any) -> None:
+def _register_figure_formatter(shell: Any) -> None:
     """Show a matplotlib Figure as a picture; pyplot, which would do it, need not be imported."""
     from IPython.core.pylabtools import print_figure
 
@@ -274,5 +294,5 @@ def _show_figures(shell: Any) -> None:
     png.for_type_by_name("matplotlib.figure", "Figure", partial(print_figure, base64=True))
 
 
-def _names(parameters: Sequence[Parameter]) -> list[str]:
+def _parameter_names(parameters: Sequence[Parameter]) -> list[str]:
     return [one.name for one in parameters]

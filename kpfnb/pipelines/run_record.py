@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kpfnb import files, log, notebooks, runs
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
+from kpfnb import runs
+from kpfnb.core import atomic, logs
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.notebook import runner
 from kpfnb.pipelines import page
-from kpfnb.pipelines.planning import Plan
-from kpfnb.pipelines.steps import Phase, StepState, overall, summary
-from kpfnb.runs import index as runsindex
-from kpfnb.runs import report
-from kpfnb.runs.verdict import Facts
+from kpfnb.pipelines.plan import PipelinePlan
+from kpfnb.pipelines.step_state import StepPhase, StepState, pipeline_outcome, summarize_steps
+from kpfnb.runs import report, site
+from kpfnb.runs.classification import RunEndFacts
 
-SCHEMA = 1
-KIND = "pipeline"
+SCHEMA_VERSION = 1
+RUN_KIND = "pipeline"
 STEPS_NAME = "steps.json"
 
-Notify = Callable[[StepState], object]
+StepCallback = Callable[[StepState], object]
 """Is told of each change of a step, from the thread that made it."""
 
 
@@ -34,7 +35,7 @@ Notify = Callable[[StepState], object]
 class PipelineRun:
     """One run of a pipeline, over or not."""
 
-    record: runs.Record
+    record: runs.RunRecord
     states: dict[str, StepState]
     resumes: str = ""
     """The name of the directory of the run that it continues."""
@@ -44,7 +45,7 @@ class PipelineRun:
     @property
     def page(self) -> Path:
         """The page for people."""
-        return self.record.directory / report.FILE_NAME
+        return self.record.directory / report.REPORT_NAME
 
     @property
     def outcome(self) -> Outcome | None:
@@ -56,13 +57,13 @@ class PipelineRun:
         """The runs directory, that the steps' runs are in, too."""
         return self.record.directory.parents[1]
 
-    def results(self) -> dict[str, dict[str, Any]]:
+    def load_results(self) -> dict[str, dict[str, Any]]:
         """The `values` of the results of its steps."""
-        return results(self.states, self.runs_dir)
+        return load_results(self.states, self.runs_dir)
 
-    def with_result(self) -> dict[str, StepState]:
+    def states_with_result(self) -> dict[str, StepState]:
         """The steps whose result is still there."""
-        return {name: self.states[name] for name in self.results()}
+        return {name: self.states[name] for name in self.load_results()}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: the run's record and its steps."""
@@ -75,74 +76,86 @@ class PipelineRun:
         }
 
 
-def begin(plan: Plan, states: dict[str, StepState], earlier: PipelineRun | None) -> PipelineRun:
+def start_run(
+    plan: PipelinePlan, states: dict[str, StepState], earlier: PipelineRun | None
+) -> PipelineRun:
     """A run that starts now; `earlier` is the one that it continues."""
     pipeline = plan.pipeline
-    record = runs.begin(
-        folder_name(pipeline.name),
-        kind=KIND,
+    record = runs.start_run(
+        run_folder_name(pipeline.name),
+        kind=RUN_KIND,
         parameters=plan.parameters,
-        command=["kpfnb", "pipeline", "run", pipeline.source, *notebooks.options(plan.parameters)],
+        command=[
+            "kpfnb",
+            "pipeline",
+            "run",
+            pipeline.source,
+            *runner.format_cli_arguments(plan.parameters),
+        ],
     )
     resumes = earlier.record.directory.name if earlier else ""
     return PipelineRun(record, states, resumes)
 
 
-def results(states: Mapping[str, StepState], runs_dir: Path) -> dict[str, dict[str, Any]]:
+def load_results(states: Mapping[str, StepState], runs_dir: Path) -> dict[str, dict[str, Any]]:
     """By step, the `values` of its result; steps whose result is not there are left out."""
     found = {}
     for name, state in states.items():
         file = runs_dir / state.run / runs.RESULT_NAME
         if state.run and file.exists():
-            found[name] = files.read_json(file).get("values", {})
+            found[name] = atomic.read_json(file).get("values", {})
     return found
 
 
-def referenced(directory: Path) -> set[str]:
+def referenced_runs(directory: Path) -> set[str]:
     """The run directories, below the runs directory, that a pipeline's page leads to."""
     try:
-        values = files.read_json(directory / STEPS_NAME)
+        values = atomic.read_json(directory / STEPS_NAME)
         steps = {step["run"] for step in values["steps"] if step.get("run")}
-    except (OSError, BadInput, KeyError, TypeError, AttributeError):
+    except (OSError, InvalidInputError, KeyError, TypeError, AttributeError):
         return set()
     resumed = values.get("resumes")
     return steps | ({f"{directory.parent.name}/{resumed}"} if resumed else set())
 
 
-def folder_name(pipeline: str) -> str:
+def run_folder_name(pipeline: str) -> str:
     """The name under which a pipeline's runs are kept."""
-    return f"{KIND}-{pipeline}"
+    return f"{RUN_KIND}-{pipeline}"
 
 
-def latest(plan: Plan, runs_dir: Path) -> PipelineRun | None:
+def latest_run(plan: PipelinePlan, runs_dir: Path) -> PipelineRun | None:
     """The last run of that pipeline with the same parameters; None where there is none."""
-    for directory in runs.directories(runs_dir, folder_name(plan.pipeline.name)):
-        record = runs.look(directory)
+    for directory in runs.list_directories(runs_dir, run_folder_name(plan.pipeline.name)):
+        record = runs.current_record(directory)
         if record.parameters == plan.parameters and (directory / STEPS_NAME).exists():
-            return read(record)
+            return read_run(record)
     return None
 
 
-def read(record: runs.Record) -> PipelineRun:
-    """The run of a record; `BadInput` where its steps can't be read."""
+def read_run(record: runs.RunRecord) -> PipelineRun:
+    """The run of a record; `InvalidInputError` where its steps can't be read."""
     file = record.directory / STEPS_NAME
-    values = files.read_json(file)
-    if not isinstance(values, dict) or values.get("schema", SCHEMA + 1) > SCHEMA:
-        raise BadInput(f"{file} was written by a newer kpfnb, or is damaged", "start without it")
+    values = atomic.read_json(file)
+    if not isinstance(values, dict) or values.get("schema", SCHEMA_VERSION + 1) > SCHEMA_VERSION:
+        raise InvalidInputError(
+            f"{file} was written by a newer kpfnb, or is damaged", "start without it"
+        )
     try:
         states = [StepState.from_dict(state) for state in values["steps"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{file} is damaged: {error}", "start without --resume") from None
+        raise InvalidInputError(f"{file} is damaged: {error}", "start without --resume") from None
     return PipelineRun(record, {state.name: state for state in states}, values["resumes"])
 
 
-class Journal:
+class PipelineJournal:
     """The run that goes on: changes of its steps are in the record before they are told.
 
     `zone` is known from the start: settings that are spoilt meanwhile must not end the run.
     """
 
-    def __init__(self, plan: Plan, run: PipelineRun, notify: Notify, zone: ZoneInfo) -> None:
+    def __init__(
+        self, plan: PipelinePlan, run: PipelineRun, notify: StepCallback, zone: ZoneInfo
+    ) -> None:
         self._plan = plan
         self._notify = notify
         self._zone = zone
@@ -150,7 +163,7 @@ class Journal:
         self.run = run
         self._write()
 
-    def set(self, state: StepState) -> None:
+    def set_state(self, state: StepState) -> None:
         """Record the new state of a step, and tell of it."""
         with self._lock:
             self.run = replace(self.run, states={**self.run.states, state.name: state})
@@ -161,33 +174,35 @@ class Journal:
         """Judge and record how the pipeline ended; `stopped` tells who stopped it."""
         states = self.run.states
         result = {
-            "outcome": overall(state.outcome or Outcome.SKIPPED for state in states.values()),
-            "reason": summary(states.values()),
-            "figures": figures(states),
+            "outcome": pipeline_outcome(
+                state.outcome or Outcome.SKIPPED for state in states.values()
+            ),
+            "reason": summarize_steps(states.values()),
+            "figures": step_counts(states),
             "values": {"steps": [state.to_dict() for state in states.values()]},
         }
         runs.write_result(self.run.record, result)
-        record = runs.finish(self.run.record, Facts(result=result, stopped=stopped))
+        record = runs.finish_run(self.run.record, RunEndFacts(result=result, stop_reason=stopped))
         self.run = replace(self.run, record=record)
         self._write()
-        runsindex.update(record)
+        site.update_site(record)
         return self.run
 
     def _write(self) -> None:
         steps = [state.to_dict() for state in self.run.states.values()]
-        head = {"schema": SCHEMA, "resumes": self.run.resumes}
-        files.write_json(self.run.record.directory / STEPS_NAME, {**head, "steps": steps})
-        write_page(self._plan, self.run, self._zone)
+        head = {"schema": SCHEMA_VERSION, "resumes": self.run.resumes}
+        atomic.write_json(self.run.record.directory / STEPS_NAME, {**head, "steps": steps})
+        write_run_page(self._plan, self.run, self._zone)
 
 
-def write_page(plan: Plan, run: PipelineRun, zone: ZoneInfo) -> None:
+def write_run_page(plan: PipelinePlan, run: PipelineRun, zone: ZoneInfo) -> None:
     """Write the page of a run, its times in that zone."""
-    html = page.render(plan.pipeline, run.record, run.states, run.resumes, zone=zone)
-    files.write_text(run.page, log.redact(html))
+    html = page.render_run_page(plan.pipeline, run.record, run.states, run.resumes, zone=zone)
+    atomic.write_text(run.page, logs.redact_secrets(html))
 
 
-def figures(states: Mapping[str, StepState]) -> dict[str, int | float | str]:
+def step_counts(states: Mapping[str, StepState]) -> dict[str, int | float | str]:
     """The key figures for the run list."""
     good = sum(state.outcome is Outcome.SUCCEEDED for state in states.values())
-    taken = sum(state.phase is Phase.ALREADY_DONE for state in states.values())
+    taken = sum(state.phase is StepPhase.ALREADY_DONE for state in states.values())
     return {"steps": len(states), "succeeded": good, "already done": taken}

@@ -22,24 +22,24 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
-from kpfnb import project, yamlfile
-from kpfnb.errors import BadInput
-from kpfnb.yamlfile import Strict, nearest
+from kpfnb.core import project, strict_yaml
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.strict_yaml import StrictModel, suggest_name
 
 SUFFIX = ".yml"
 FOLDER = "pipelines"
 
 # A name becomes part of a directory's and a lock's name
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
+SpecName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
 
 
-class FromParameter(Strict):
+class FromParameter(StrictModel):
     """The value of one of the pipeline's own parameters."""
 
     parameter: str
 
 
-class FromStep(Strict):
+class FromStep(StrictModel):
     """A value in an earlier step's result, by its path in `values`: `missing` or `counts.L1`."""
 
     step: str
@@ -53,7 +53,7 @@ def _value_tag(value: Any) -> str:
     return "from step" if isinstance(value, (dict, FromStep)) else "literal"
 
 
-Value = Annotated[
+ParameterValue = Annotated[
     Annotated[FromParameter, Tag("from parameter")]
     | Annotated[FromStep, Tag("from step")]
     | Annotated[Any, Tag("literal")],
@@ -61,19 +61,19 @@ Value = Annotated[
 ]
 
 
-class Declared(Strict):
+class DeclaredParameter(StrictModel):
     """One parameter of the pipeline; its type is that of the notebook's parameter it goes to."""
 
     default: Any
     help: str = ""
 
 
-class Step(Strict):
+class PipelineStep(StrictModel):
     """One notebook with its parameters, and how it is run."""
 
     notebook: str
     title: str = ""
-    parameters: dict[str, Value] = {}
+    parameters: dict[str, ParameterValue] = {}
     needs: list[str] = []
     after: list[str] = []
     """Steps that have to end first, however they end; those in `needs` have to be of use."""
@@ -91,24 +91,24 @@ class Step(Strict):
         if self.when:
             yield self.when
 
-    def all_needs(self) -> list[str]:
+    def required_steps(self) -> list[str]:
         """The steps that must be done before: those in `needs`, and those it takes values from."""
         return list(dict.fromkeys([*self.needs, *(value.step for value in self.references())]))
 
-    def earlier(self) -> list[str]:
+    def preceding_steps(self) -> list[str]:
         """The steps that end before it starts: those that it needs, and those in `after`."""
-        return list(dict.fromkeys([*self.all_needs(), *self.after]))
+        return list(dict.fromkeys([*self.required_steps(), *self.after]))
 
 
-class Pipeline(Strict):
+class Pipeline(StrictModel):
     """A pipeline that is sound by itself; `plan` checks it against the notebooks."""
 
-    name: Name = "pipeline"
+    name: SpecName = "pipeline"
     title: str = ""
-    lock: Name | None = None
+    lock: SpecName | None = None
     """Pipelines with the same lock never run at the same time; the lock is the name if empty."""
-    parameters: dict[Name, Declared] = {}
-    steps: dict[Name, Step] = Field(min_length=1)
+    parameters: dict[SpecName, DeclaredParameter] = {}
+    steps: dict[SpecName, PipelineStep] = Field(min_length=1)
     _source: str = PrivateAttr("")
 
     @property
@@ -119,39 +119,39 @@ class Pipeline(Strict):
     @model_validator(mode="after")
     def _is_sound(self) -> Pipeline:
         for name, step in self.steps.items():
-            for need in step.earlier():
+            for need in step.preceding_steps():
                 if need not in self.steps:
                     raise ValueError(
-                        f"step {name}: needs the unknown step {need!r}; {nearest(need, self.steps)}"
+                        f"step {name}: needs the unknown step {need!r}; {suggest_name(need, self.steps)}"
                     )
             self._check_parameters(name, step)
         self.order()
         return self
 
-    def _check_parameters(self, name: str, step: Step) -> None:
+    def _check_parameters(self, name: str, step: PipelineStep) -> None:
         for value in step.parameters.values():
             if isinstance(value, FromParameter) and value.parameter not in self.parameters:
                 raise ValueError(
                     f"step {name}: the pipeline has no parameter {value.parameter!r}; "
-                    + nearest(value.parameter, self.parameters)
+                    + suggest_name(value.parameter, self.parameters)
                 )
 
     def order(self) -> list[str]:
         """The steps' names, each after what it needs."""
-        graph = {name: step.earlier() for name, step in self.steps.items()}
+        graph = {name: step.preceding_steps() for name, step in self.steps.items()}
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:
             path = " → ".join(error.args[1])
             raise ValueError(f"the steps need each other in a circle: {path}") from None
 
-    def given(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def complete_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of the pipeline: those given, the others at their defaults."""
         for name in parameters:
             if name not in self.parameters:
-                raise BadInput(
+                raise InvalidInputError(
                     f"pipeline {self.name} has no parameter {name!r}",
-                    nearest(name, self.parameters),
+                    suggest_name(name, self.parameters),
                 )
         return {
             name: parameters.get(name, declared.default)
@@ -159,30 +159,30 @@ class Pipeline(Strict):
         }
 
 
-def load(name: str) -> Pipeline:
+def load_pipeline(name: str) -> Pipeline:
     """The pipeline of that name in the project's `pipelines`, or in the YAML file of that path.
 
-    `BadInput` names the file, the place in it and what is wrong there.
+    `InvalidInputError` names the file, the place in it and what is wrong there.
     """
-    path = find(name)
-    document = yamlfile.read(path, hint="mend the file; nothing was run")
-    data = document.mapping("a pipeline")
+    path = find_pipeline(name)
+    document = strict_yaml.read_yaml(path, hint="mend the file; nothing was run")
+    data = document.require_mapping("a pipeline")
     pipeline = document.parse(Pipeline, {"name": path.stem, **data})
     pipeline._source = name
     return pipeline
 
 
-def find(name: str) -> Path:
+def find_pipeline(name: str) -> Path:
     """The file of a pipeline, from its name or its path."""
     if name.endswith((SUFFIX, ".yaml")):
         if Path(name).is_file():
             return Path(name)
-        raise BadInput(f"no pipeline file {name}", f"known pipelines: {_known()}")
-    known = project.files(FOLDER, SUFFIX)
+        raise InvalidInputError(f"no pipeline file {name}", f"known pipelines: {_known_names()}")
+    known = project.project_files(FOLDER, SUFFIX)
     if name in known:
         return known[name]
-    raise BadInput(f"no pipeline {name!r}", f"known pipelines: {_known()}")
+    raise InvalidInputError(f"no pipeline {name!r}", f"known pipelines: {_known_names()}")
 
 
-def _known() -> str:
-    return ", ".join(project.files(FOLDER, SUFFIX)) or "none"
+def _known_names() -> str:
+    return ", ".join(project.project_files(FOLDER, SUFFIX)) or "none"

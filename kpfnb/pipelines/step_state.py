@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from kpfnb.outcomes import Outcome
+from kpfnb.core.result import Outcome
 
 
-class Phase(StrEnum):
+class StepPhase(StrEnum):
     """Where a step stands."""
 
     WAITING = "waiting"
@@ -37,7 +37,7 @@ class StepState:
     notebook: str
     needs: list[str] = field(default_factory=list)
     """The steps that end before it starts; see `definition.Step.earlier`."""
-    phase: Phase = Phase.WAITING
+    phase: StepPhase = StepPhase.WAITING
     outcome: Outcome | None = None
     reason: str = ""
     attempts: int = 0
@@ -52,17 +52,17 @@ class StepState:
     @property
     def word(self) -> str:
         """The one word that people see."""
-        if self.phase is Phase.RAN and self.outcome:
+        if self.phase is StepPhase.RAN and self.outcome:
             return self.outcome.value
         return self.phase.value
 
     @property
     def is_settled(self) -> bool:
         """True where nothing more becomes of it in this run."""
-        return self.phase not in (Phase.WAITING, Phase.RUNNING)
+        return self.phase not in (StepPhase.WAITING, StepPhase.RUNNING)
 
     @property
-    def lets_go_on(self) -> bool:
+    def allows_dependents(self) -> bool:
         """True where what needs this step may start.
 
         A partial step does: its failed items are named in its result, and the others are there.
@@ -71,7 +71,7 @@ class StepState:
 
     def blocked(self, outcome: Outcome, reason: str) -> StepState:
         """The same step, not run for that reason."""
-        return replace(self, phase=Phase.BLOCKED, outcome=outcome, reason=reason)
+        return replace(self, phase=StepPhase.BLOCKED, outcome=outcome, reason=reason)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, for the record."""
@@ -84,13 +84,13 @@ class StepState:
         return cls(
             **{
                 **data,
-                "phase": Phase(data["phase"]),
+                "phase": StepPhase(data["phase"]),
                 "outcome": Outcome(outcome) if outcome else None,
             }
         )
 
 
-def overall(outcomes: Iterable[Outcome]) -> Outcome:
+def pipeline_outcome(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome of a pipeline from those of its steps.
 
     A step is no item: where one failed, crashed or was rejected, what was asked for is not there,
@@ -105,7 +105,7 @@ def overall(outcomes: Iterable[Outcome]) -> Outcome:
     return Outcome.SKIPPED if found == {Outcome.SKIPPED} else Outcome.PARTIAL
 
 
-def summary(states: Collection[StepState]) -> str:
+def summarize_steps(states: Collection[StepState]) -> str:
     """One line for the run list: what became of the steps, the bad ones by name."""
     bad = [
         f"{state.name} {state.word}"
@@ -114,38 +114,38 @@ def summary(states: Collection[StepState]) -> str:
     ]
     if bad:
         return "; ".join(bad)
-    done = sum(state.phase is Phase.ALREADY_DONE for state in states)
+    done = sum(state.phase is StepPhase.ALREADY_DONE for state in states)
     count = f"{len(states)} step{'s' * (len(states) != 1)}"
     return f"{count}, {done} already done" if done else f"all of {count} succeeded"
 
 
-def blocked_by(needs: Iterable[StepState]) -> str:
+def blocking_reason(needs: Iterable[StepState]) -> str:
     """Why a step can't start, from the states of those it needs; '' where it can."""
     for need in needs:
-        if not need.lets_go_on:
+        if not need.allows_dependents:
             became = f"was {need.outcome}" if need.outcome is Outcome.SKIPPED else need.outcome
             return f"needs {need.name}, which {became}"
     return ""
 
 
-def digest(*parts: Any) -> str:
+def json_digest(*parts: Any) -> str:
     """A short digest of JSON values; equal values in another order of keys give the same."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def lookup(values: Any, path: str) -> Any:
+def get_path(values: Any, path: str) -> Any:
     """The value at a dotted path such as `counts.L1` or `files.0`.
 
     LookupError tells what is there instead.
     """
     for part in path.split("."):
-        known = values if isinstance(values, dict) else dict(_numbered(values))
+        known = values if isinstance(values, dict) else dict(_numbered_values(values))
         if part not in known:
             raise LookupError(f"no value {path!r}; there are: {', '.join(known) or 'none'}")
         values = known[part]
     return values
 
 
-def _numbered(values: Any) -> Iterable[tuple[str, Any]]:
+def _numbered_values(values: Any) -> Iterable[tuple[str, Any]]:
     return ((str(n), value) for n, value in enumerate(values if isinstance(values, list) else []))

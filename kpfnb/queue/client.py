@@ -11,46 +11,56 @@ from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kpfnb.errors import BadInput
-from kpfnb.workqueue import changes, connection, reporting
-from kpfnb.workqueue import policy as policies
-from kpfnb.workqueue.changes import Action, Change, Loaded, Moved
-from kpfnb.workqueue.names import check_item, check_name
-from kpfnb.workqueue.policy import Policy
-from kpfnb.workqueue.records import Claim, Event, Item, Priority, Report, State, Turn
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.queue import connection, results
+from kpfnb.queue import lease as policies
+from kpfnb.queue import lease as reporting
+from kpfnb.queue.lease import QueuePolicy
+from kpfnb.queue.records import (
+    AttemptEvent,
+    AttemptReport,
+    Claim,
+    ClaimResponse,
+    Priority,
+    QueueItem,
+    QueueItemStatus,
+    check_item,
+    check_name,
+)
+from kpfnb.queue.results import LoadResult, MoveAction, MoveResult, StatusChange
 
 if TYPE_CHECKING:
     from redis import Redis
 
-LAYOUT = "1"
+LAYOUT_VERSION = "1"
 """Of the data on the server; a later one that is not understood is refused."""
 
-QUEUES = "kpfnb:queues"
-BATCH = 500
-LONGEST_WAIT_SECONDS = 10.0
-NOTE_LENGTH = 200
+QUEUES_KEY = "kpfnb:queues"
+BATCH_SIZE = 500
+MAX_WAIT_SECONDS = 10.0
+MAX_NOTE_LENGTH = 200
 REFUSED = "refused"
 
 T = TypeVar("T")
 
 
 class Queue:
-    """A queue by its name. Every call may raise `ServiceUnavailable`, and may be repeated."""
+    """A queue by its name. Every call may raise `ServiceUnavailableError`, and may be repeated."""
 
     def __init__(
-        self, name: str, *, client: Redis | None = None, policy: Policy | None = None
+        self, name: str, *, client: Redis | None = None, policy: QueuePolicy | None = None
     ) -> None:
         self.name = check_name(name)
-        self.policy = policy or policies.current()
-        self._client = client or connection.connect()
+        self.policy = policy or policies.load_policy()
+        self._client = client or connection.connect_to_server()
         self._prefix = f"kpfnb:{{{name}}}:"
         self._scripts = {
-            one: self._client.register_script(source) for one, source in _sources().items()
+            one: self._client.register_script(source) for one, source in _load_scripts().items()
         }
-        with connection.errors():
-            layout = self._client.get(self._key("layout")) or LAYOUT
-        if layout != LAYOUT:
-            raise BadInput(
+        with connection.translate_errors():
+            layout = self._client.get(self._key("layout")) or LAYOUT_VERSION
+        if layout != LAYOUT_VERSION:
+            raise InvalidInputError(
                 f"queue {name} was made by another version of kpfnb (layout {layout})",
                 "use that version until the queue is empty",
             )
@@ -69,23 +79,23 @@ class Queue:
 
     def load(
         self, items: Iterable[str], *, priority: Priority = Priority.NORMAL, dry_run: bool = False
-    ) -> Loaded:
+    ) -> LoadResult:
         """Put items onto the queue, each once: one that is known already is left as it is."""
-        new, known = [], Counter[State]()
+        new, known = [], Counter[QueueItemStatus]()
         names = list(dict.fromkeys(map(check_item, items)))
-        self._announce(dry_run)
-        for batch in _batches(names):
-            befores = self._call("load", priority, int(dry_run), *batch)
+        self._register_queue(dry_run)
+        for batch in _batched(names):
+            befores = self._call_script("load", priority, int(dry_run), *batch)
             for name, before in zip(batch, befores, strict=True):
                 if before:
-                    known[State(before)] += 1
+                    known[QueueItemStatus(before)] += 1
                 else:
                     new.append(name)
-        return Loaded(tuple(new), known)
+        return LoadResult(tuple(new), known)
 
     def move(
-        self, action: Action, items: Iterable[str], *, why: str = "", dry_run: bool = False
-    ) -> Moved:
+        self, action: MoveAction, items: Iterable[str], *, why: str = "", dry_run: bool = False
+    ) -> MoveResult:
         """Do what a person asks for with some items; those that it does not suit stay.
 
         `requeue` lets failed, parked, cancelled or done items wait again, as if new; `park` puts
@@ -93,15 +103,15 @@ class Queue:
         its next heartbeat, and can't commit it any more.
         """
         why = why or f"{action}: by a person"
-        made: dict[str, Change] = {}
-        for batch in _batches(dict.fromkeys(items)):
+        made: dict[str, StatusChange] = {}
+        for batch in _batched(dict.fromkeys(items)):
             head = (action, int(dry_run), self.policy.keep_events, why)
-            made |= changes.read(batch, self._call("move", *head, *batch))
-        return Moved(made)
+            made |= results.parse_changes(batch, self._call_script("move", *head, *batch))
+        return MoveResult(made)
 
     def drain(self, on: bool = True) -> None:
         """Give out no more: workers finish what they hold, and leave. Or open it again."""
-        with connection.errors():
+        with connection.translate_errors():
             if on:
                 self._client.set(self._key("draining"), 1)
                 self._client.xadd(self._key("bell"), {"drain": 1}, maxlen=1, approximate=False)
@@ -114,39 +124,39 @@ class Queue:
         *,
         priority: Priority = Priority.NORMAL,
         dry_run: bool = False,
-    ) -> Moved:
+    ) -> MoveResult:
         """Make the queue agree with what is on disk.
 
         truth : items by name, and whether their products are there. Those that are done there are
         done here; those that are not, and are unknown or done here, wait. Running ones are left.
         """
-        made: dict[str, Change] = {}
-        self._announce(dry_run)
-        for batch in _batches(truth.items()):
+        made: dict[str, StatusChange] = {}
+        self._register_queue(dry_run)
+        for batch in _batched(truth.items()):
             pairs = [part for name, done in batch for part in (check_item(name), str(int(done)))]
-            answer = self._call("rebuild", priority, int(dry_run), *pairs)
-            made |= changes.read([name for name, _ in batch], answer)
-        return Moved(made)
+            answer = self._call_script("rebuild", priority, int(dry_run), *pairs)
+            made |= results.parse_changes([name for name, _ in batch], answer)
+        return MoveResult(made)
 
     # Work
 
-    def turn(
-        self, worker: str, request: str, reports: Sequence[Report] = (), *, want: int = 1
-    ) -> Turn:
+    def report_and_claim(
+        self, worker: str, request: str, reports: Sequence[AttemptReport] = (), *, want: int = 1
+    ) -> ClaimResponse:
         """Report what was ended, and claim up to `want` items, in one step.
 
         Repeated with the same `request` (the answer got lost) it gives the same claims again.
         """
         rules = self.policy
-        written = [reporting.written(report, rules, random.random()) for report in reports]
-        verdicts, claims, wait, bell, draining, retries = self._call(
+        written = [reporting.encode_report(report, rules, random.random()) for report in reports]
+        verdicts, claims, wait, bell, draining, retries = self._call_script(
             "turn",
-            *(worker, request, want, _ms(rules.lease_seconds), rules.attempts),
+            *(worker, request, want, _to_milliseconds(rules.lease_seconds), rules.attempts),
             # Not in ASCII: the server's reader refuses the escape of half a character
             *(rules.keep_done, rules.keep_events, json.dumps(written, ensure_ascii=False)),
         )
-        return Turn(
-            tuple(None if one == REFUSED else State(one) for one in verdicts),
+        return ClaimResponse(
+            tuple(None if one == REFUSED else QueueItemStatus(one) for one in verdicts),
             tuple(Claim(name, int(token), int(attempt)) for name, token, attempt in claims),
             None if int(wait) < 0 else int(wait) / 1000,
             bell,
@@ -154,114 +164,120 @@ class Queue:
             int(retries),
         )
 
-    def wait(self, bell: str, seconds: float) -> None:
+    def wait_for_work(self, bell: str, seconds: float) -> None:
         """Wait till something has come since `bell`, for so long at most (and 10 s)."""
-        milliseconds = _ms(min(seconds, LONGEST_WAIT_SECONDS))
+        milliseconds = _to_milliseconds(min(seconds, MAX_WAIT_SECONDS))
         if milliseconds > 0:
-            with connection.errors():
+            with connection.translate_errors():
                 self._client.xread({self._key("bell"): bell}, block=milliseconds)
 
-    def beat(self, worker: str, claim: Claim, note: str = "") -> bool:
+    def heartbeat(self, worker: str, claim: Claim, note: str = "") -> bool:
         """Renew the lease; False where the item is another's, or nobody's, by now.
 
         note : how far it is, kept with the item; the last one stays where there is none
         """
-        lease = _ms(self.policy.lease_seconds)
-        told = note[:NOTE_LENGTH]
-        return bool(self._call("beat", worker, lease, claim.item, claim.token, told))
+        lease = _to_milliseconds(self.policy.lease_seconds)
+        told = note[:MAX_NOTE_LENGTH]
+        return bool(self._call_script("beat", worker, lease, claim.item, claim.token, told))
 
-    def leave(self, worker: str) -> None:
+    def deregister(self, worker: str) -> None:
         """Say that a worker goes."""
-        self._call("leave", worker)
+        self._call_script("leave", worker)
 
     # Look
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[QueueItemStatus, int]:
         """How many items are in each state."""
-        with self._client.pipeline() as pipe, connection.errors():
-            for state in State:
+        with self._client.pipeline() as pipe, connection.translate_errors():
+            for state in QueueItemStatus:
                 pipe.zcard(self._state_key(state))
-            return dict(zip(State, pipe.execute(), strict=True))
+            return dict(zip(QueueItemStatus, pipe.execute(), strict=True))
 
-    def names(self, state: State) -> list[str]:
+    def names(self, state: QueueItemStatus) -> list[str]:
         """The items in a state; those that came into it first come first."""
-        with connection.errors():
+        with connection.translate_errors():
             return self._client.zrange(self._state_key(state), 0, -1)
 
-    def items(self, state: State, *, limit: int = 1000) -> list[Item]:
+    def items(self, state: QueueItemStatus, *, limit: int = 1000) -> list[QueueItem]:
         """Up to `limit` items in a state, the latest."""
-        with connection.errors():
+        with connection.translate_errors():
             found = self._client.zrevrange(self._state_key(state), 0, limit - 1, withscores=True)
             with self._client.pipeline() as pipe:
                 for name, _ in found:
                     pipe.hgetall(self._key(f"item:{name}"))
                 known = pipe.execute()
-        has_end = state in (State.RUNNING, State.FAILED)
+        has_end = state in (QueueItemStatus.RUNNING, QueueItemStatus.FAILED)
         return [
-            Item.read(name, fields, score if has_end else None)
+            QueueItem.from_fields(name, fields, score if has_end else None)
             for (name, score), fields in zip(reversed(found), reversed(known), strict=True)
         ]
 
-    def item(self, name: str) -> Item:
-        """One item; `BadInput` where the queue does not know it."""
-        with self._client.pipeline() as pipe, connection.errors():
+    def item(self, name: str) -> QueueItem:
+        """One item; `InvalidInputError` where the queue does not know it."""
+        with self._client.pipeline() as pipe, connection.translate_errors():
             pipe.hgetall(self._key(f"item:{name}"))
-            for state in State:
+            for state in QueueItemStatus:
                 pipe.zscore(self._state_key(state), name)
             fields, *scores = pipe.execute()
-        found = {state: score for state, score in zip(State, scores, strict=True) if score}
+        found = {
+            state: score for state, score in zip(QueueItemStatus, scores, strict=True) if score
+        }
         if not fields and not found:
-            raise BadInput(f"queue {self.name} has no item {name!r}", "see kpfnb queue status")
-        return Item.read(name, fields, found.get(State.RUNNING) or found.get(State.FAILED))
+            raise InvalidInputError(
+                f"queue {self.name} has no item {name!r}", "see kpfnb queue status"
+            )
+        return QueueItem.from_fields(
+            name, fields, found.get(QueueItemStatus.RUNNING) or found.get(QueueItemStatus.FAILED)
+        )
 
-    def events(self, *, limit: int = 10_000) -> list[Event]:
+    def events(self, *, limit: int = 10_000) -> list[AttemptEvent]:
         """The ends of the last attempts, oldest first."""
-        with connection.errors():
+        with connection.translate_errors():
             entries = self._client.xrevrange(self._key("events"), count=limit)
-        return [Event.read(identity, fields) for identity, fields in reversed(entries)]
+        return [AttemptEvent.from_entry(identity, fields) for identity, fields in reversed(entries)]
 
     @property
     def is_draining(self) -> bool:
         """True while nothing is given out."""
-        with connection.errors():
+        with connection.translate_errors():
             return bool(self._client.exists(self._key("draining")))
 
-    def _announce(self, dry_run: bool) -> None:
+    def _register_queue(self, dry_run: bool) -> None:
         if dry_run:
             return
-        with connection.errors():
-            self._client.set(self._key("layout"), LAYOUT, nx=True)
-            self._client.sadd(QUEUES, self.name)
+        with connection.translate_errors():
+            self._client.set(self._key("layout"), LAYOUT_VERSION, nx=True)
+            self._client.sadd(QUEUES_KEY, self.name)
 
-    def _call(self, script: str, *arguments: str | int) -> Any:
-        with connection.errors():
+    def _call_script(self, script: str, *arguments: str | int) -> Any:
+        with connection.translate_errors():
             return self._scripts[script](keys=[self._prefix], args=arguments)
 
     def _key(self, name: str) -> str:
         return self._prefix + name
 
-    def _state_key(self, state: State) -> str:
+    def _state_key(self, state: QueueItemStatus) -> str:
         return self._key(f"state:{state}")
 
 
-def queues() -> list[str]:
+def list_queues() -> list[str]:
     """The names of all queues on the server."""
-    with connection.connect() as client, connection.errors():
-        return sorted(client.smembers(QUEUES))
+    with connection.connect_to_server() as client, connection.translate_errors():
+        return sorted(client.smembers(QUEUES_KEY))
 
 
-def _batches(values: Iterable[T]) -> Iterator[list[T]]:
+def _batched(values: Iterable[T]) -> Iterator[list[T]]:
     rest = iter(values)
-    return iter(lambda: list(islice(rest, BATCH)), [])
+    return iter(lambda: list(islice(rest, BATCH_SIZE)), [])
 
 
-def _ms(seconds: float) -> int:
+def _to_milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
 @cache
-def _sources() -> dict[str, str]:
-    folder = resources.files("kpfnb.workqueue") / "scripts"
+def _load_scripts() -> dict[str, str]:
+    folder = resources.files("kpfnb.queue") / "scripts"
     texts = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
     common = texts.pop("common.lua")
     return {name.removesuffix(".lua"): f"{common}\n{text}" for name, text in texts.items()}

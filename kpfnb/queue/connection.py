@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kpfnb import settings
-from kpfnb.errors import BadSettings, KpfnbError, ServiceUnavailable
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidSettingsError, KpfnbError, ServiceUnavailableError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -20,15 +20,15 @@ RETRIES = 3
 _HINT = "check KPFNB_REDIS_URL, written as redis://:PASSWORD@HOST:PORT/0 (rediss:// for TLS)"
 
 
-def connect() -> Redis:
+def connect_to_server() -> Redis:
     """A client of the queue's server; the embedded one is started if need be.
 
     A password and TLS are parts of the URL: `rediss://:PASSWORD@HOST:6379/0?ssl_ca_certs=ca.pem`.
 
     Raises
     ------
-    BadSettings : the URL can't be read
-    ServiceUnavailable : the server does not answer, or refuses the password
+    InvalidSettingsError : the URL can't be read
+    ServiceUnavailableError : the server does not answer, or refuses the password
     """
     from redis import Redis
     from redis.backoff import ExponentialWithJitterBackoff
@@ -36,7 +36,7 @@ def connect() -> Redis:
 
     try:
         client: Redis = Redis.from_url(
-            _url(),
+            _server_url(),
             decode_responses=True,
             # A file's name need not be UTF-8, and an error that tells it must still be reported
             encoding_errors="replace",
@@ -46,46 +46,50 @@ def connect() -> Redis:
         )
     except ValueError:
         # Its message may hold the URL and so the password
-        raise BadSettings("the URL of the queue server can't be read", _HINT) from None
-    with errors():
+        raise InvalidSettingsError("the URL of the queue server can't be read", _HINT) from None
+    with translate_errors():
         client.ping()
     return client
 
 
-def revive() -> None:
+def restart_server() -> None:
     """Start the embedded server again where it died; nothing else can be done from here."""
-    if settings.load().redis_url is None:
-        from kpfnb.services import valkey
+    if settings.load_settings().redis_url is None:
+        from kpfnb.compute.services import valkey
 
         # Whoever asked tries again anyway
         with suppress(KpfnbError):
-            valkey.revive()
+            valkey.restart_if_dead()
 
 
 @contextmanager
-def errors() -> Iterator[None]:
-    """What goes wrong on the way or in the server is a `ServiceUnavailable` that says where."""
+def translate_errors() -> Iterator[None]:
+    """What goes wrong on the way or in the server is a `ServiceUnavailableError` that says where."""
     from redis import RedisError, exceptions
 
     try:
         yield
     except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
-        raise ServiceUnavailable(f"{_place()} does not answer: {error}", _HINT) from error
+        raise ServiceUnavailableError(
+            f"{_server_name()} does not answer: {error}", _HINT
+        ) from error
     except RedisError as error:
-        raise ServiceUnavailable(f"{_place()} refuses: {error}", "see its log") from error
+        raise ServiceUnavailableError(
+            f"{_server_name()} refuses: {error}", "see its log"
+        ) from error
 
 
-def _url() -> str:
-    url = settings.load().redis_url
+def _server_url() -> str:
+    url = settings.load_settings().redis_url
     if url:
         return url.get_secret_value()
-    from kpfnb.services import valkey
+    from kpfnb.compute.services import valkey
 
-    return valkey.address()
+    return valkey.start_and_get_url()
 
 
-def _place() -> str:
-    url = settings.load().redis_url
+def _server_name() -> str:
+    url = settings.load_settings().redis_url
     if not url:
         return "the embedded queue server"
     parts = urlsplit(url.get_secret_value())

@@ -10,27 +10,32 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import live
-from kpfnb.errors import KpfnbError, ServiceUnavailable
-from kpfnb.workqueue import status, tasks
-from kpfnb.workqueue.changes import Action
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import State
-from kpfnb.workqueue.status import QueueStatus
+from kpfnb.core import progress
+from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
+from kpfnb.queue import status, tasks
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import QueueItemStatus
+from kpfnb.queue.results import MoveAction
+from kpfnb.queue.status import QueueStatus
 
 if TYPE_CHECKING:
     import ipywidgets
 
-    from kpfnb.session import Session
+    from kpfnb.notebook.session import Session
 
-WATCH_EVERY_SECONDS = 2.0
-MOST_CHOICES = 200
+REFRESH_SECONDS = 2.0
+MAX_CHOICES = 200
 LAST_LINES = 4
-_CHOICES = (State.PARKED, State.FAILED, State.RUNNING, State.WAITING)
+_CHOICE_STATUSES = (
+    QueueItemStatus.PARKED,
+    QueueItemStatus.FAILED,
+    QueueItemStatus.RUNNING,
+    QueueItemStatus.WAITING,
+)
 
 
 @dataclass(frozen=True, repr=False)
-class Done:
+class ActionLog:
     """What was done with a queue, in words."""
 
     lines: tuple[str, ...]
@@ -39,100 +44,104 @@ class Done:
         return "\n".join(self.lines) or "nothing was changed"
 
 
-def tend(
+def apply_changes(
     name: str,
     *,
     load: Sequence[str] = (),
     requeue: Sequence[str] = (),
     park: Sequence[str] = (),
     dry_run: bool = False,
-) -> Done:
+) -> ActionLog:
     """Load, requeue and park items, in this order."""
     told = []
     with Queue(name) as queue:
         if load:
             told.append(f"load: {queue.load(load, dry_run=dry_run)}")
-        moves: list[tuple[Action, Sequence[str]]] = [("requeue", requeue), ("park", park)]
+        moves: list[tuple[MoveAction, Sequence[str]]] = [("requeue", requeue), ("park", park)]
         for action, items in moves:
             if items:
                 told.append(f"{action}: {queue.move(action, items, dry_run=dry_run)}")
-    return Done(tuple(told))
+    return ActionLog(tuple(told))
 
 
-def look(name: str, *, require_done: bool = False) -> QueueStatus:
+def queue_status(name: str, *, require_done: bool = False) -> QueueStatus:
     """How the queue stands now."""
     with Queue(name) as queue:
-        return status.look(queue, require_done=require_done)
+        return status.load_status(queue, require_done=require_done)
 
 
-def try_out(name: str, workers: int, *, sleep_seconds: float, fail: str = "") -> Done:
+def run_test_workers(name: str, workers: int, *, sleep_seconds: float, fail: str = "") -> ActionLog:
     """Let a few workers do the task `test` with the queue, and wait for them.
 
     fail : items that have this text in their name fail
     """
-    return work("test", name, workers, parameters={"sleep": sleep_seconds, "fail": fail})
+    return run_task_workers(
+        "test", name, workers, parameters={"sleep": sleep_seconds, "fail": fail}
+    )
 
 
-def work(task: str, name: str, workers: int, *, parameters: Mapping[str, Any]) -> Done:
+def run_task_workers(
+    task: str, name: str, workers: int, *, parameters: Mapping[str, Any]
+) -> ActionLog:
     """Let a few workers do a task with the queue until nothing is left, and wait for them.
 
     parameters : options of the task
 
     Raises
     ------
-    BadParameter : the task or an option is wrong
-    ServiceUnavailable : the workers could not work; says what they said last
+    InvalidParameterError : the task or an option is wrong
+    ServiceUnavailableError : the workers could not work; says what they said last
     """
     if not workers:
-        return Done(())
+        return ActionLog(())
     # Refused here, where it is read
-    tasks.find(task).options(parameters)
+    tasks.find_task(task).check_options(parameters)
     # A program of its own: a notebook's kernel has threads, and can't be forked
     arguments = ["worker", task, f"--queue={name}", f"--count={workers}", "--idle=0"]
     arguments += [f"--parameter={key}={value}" for key, value in parameters.items()]
-    program = [sys.executable, "-c", "from kpfnb.cli import main; main()"]
+    program = [sys.executable, "-c", "from kpfnb.cli.app import main; main()"]
     with subprocess.Popen(
         [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            told, errors = _wait_for(process)
+            told, errors = _wait_for_output(process)
         except BaseException:
             process.terminate()
             raise
     # How the items ended, its exit code tells too
     if process.returncode and not told.strip():
         last = " ".join(errors.split("\n")[-LAST_LINES:]).strip()
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"{workers} {task} workers ended with code {process.returncode}: {last}",
             f"try one in a terminal: kpfnb worker {task} --queue {name}",
         )
-    return Done((f"{workers} {task} workers: {told.strip()}",))
+    return ActionLog((f"{workers} {task} workers: {told.strip()}",))
 
 
-def _wait_for(process: subprocess.Popen[str]) -> tuple[str, str]:
+def _wait_for_output(process: subprocess.Popen[str]) -> tuple[str, str]:
     """What it prints until its end, and its messages."""
     while True:
         try:
-            return process.communicate(timeout=live.ANSWER_EVERY_SECONDS)
+            return process.communicate(timeout=progress.ANSWER_EVERY_SECONDS)
         except subprocess.TimeoutExpired:
-            live.pause(0)
+            progress.sleep_responsive(0)
 
 
-def watch(name: str, seconds: float) -> None:
+def show_live(name: str, seconds: float) -> None:
     """In JupyterLab, show how the queue stands, live, until nothing is open; else nothing."""
-    if not live.in_notebook():
+    if not progress.in_notebook():
         return
     deadline = time.monotonic() + seconds
-    with Queue(name) as queue, live.page() as show:
+    with Queue(name) as queue, progress.live_html() as show:
         while any(count for state, count in queue.counts().items() if state.is_open):
-            show(status.look(queue)._repr_html_())
+            show(status.load_status(queue)._repr_html_())
             left = deadline - time.monotonic()
             if left <= 0:
                 return
-            live.pause(min(left, WATCH_EVERY_SECONDS))
+            progress.sleep_responsive(min(left, REFRESH_SECONDS))
 
 
-def buttons(run: Session, found: QueueStatus) -> None:
+def show_action_buttons(run: Session, found: QueueStatus) -> None:
     """In JupyterLab, a list of items, and buttons that requeue or park those chosen."""
     if not run.interactive:
         return
@@ -140,14 +149,14 @@ def buttons(run: Session, found: QueueStatus) -> None:
     from IPython.display import display
 
     chooser = ipywidgets.SelectMultiple(
-        options=_choices(found), rows=10, description="items", layout={"width": "40em"}
+        options=_item_choices(found), rows=10, description="items", layout={"width": "40em"}
     )
     display(chooser)
     for action in ("requeue", "park"):
-        _button(found.queue, action, chooser)
+        _show_button(found.queue, action, chooser)
 
 
-def _button(name: str, action: Action, chooser: ipywidgets.SelectMultiple) -> None:
+def _show_button(name: str, action: MoveAction, chooser: ipywidgets.SelectMultiple) -> None:
     import ipywidgets
     from IPython.display import display
 
@@ -159,7 +168,7 @@ def _button(name: str, action: Action, chooser: ipywidgets.SelectMultiple) -> No
         try:
             with Queue(name) as queue:
                 moved = queue.move(action, chooser.value)
-                chooser.options = _choices(status.look(queue))
+                chooser.options = _item_choices(status.load_status(queue))
         except KpfnbError as error:
             message.value = f"<span role='alert'>✗ {escape(str(error))}</span>"
         else:
@@ -169,9 +178,9 @@ def _button(name: str, action: Action, chooser: ipywidgets.SelectMultiple) -> No
     display(ipywidgets.HBox([button, message]))
 
 
-def _choices(found: QueueStatus) -> Iterable[tuple[str, str]]:
+def _item_choices(found: QueueStatus) -> Iterable[tuple[str, str]]:
     return [
         (f"{item.name} ({item.state})", item.name)
-        for state in _CHOICES
+        for state in _CHOICE_STATUSES
         for item in found.items[state]
-    ][:MOST_CHOICES]
+    ][:MAX_CHOICES]

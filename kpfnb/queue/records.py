@@ -3,14 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 
-class State(StrEnum):
+# Lists of items: arguments, standard input, files.
+
+STANDARD_INPUT = "-"
+
+
+def read_items(arguments: Iterable[str], file: Path | None = None) -> list[str]:
+    """The items that arguments name, `-` standing for standard input, then those in a file."""
+    found: list[str] = []
+    for argument in arguments:
+        found += parse_item_lines(sys.stdin) if argument == STANDARD_INPUT else [argument]
+    if file:
+        try:
+            found += parse_item_lines(file.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInputError(
+                f"can't read the items in {file}: {error}", "one item a line"
+            ) from None
+    return found
+
+
+def parse_item_lines(text: Iterable[str]) -> Iterator[str]:
+    """One item a line; empty lines and those that begin with # are left out."""
+    for line in text:
+        item = line.strip()
+        if item and not item.startswith("#"):
+            yield item
+
+
+# What names queues and items may have.
+
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_ITEM_LENGTH = 1000
+
+
+def check_name(name: str) -> str:
+    """The name of a queue; `InvalidParameterError` for an impossible one."""
+    if not QUEUE_NAME.fullmatch(name):
+        raise InvalidParameterError(
+            f"queue {name!r} is no name", "use letters, digits, dots, dashes and underscores"
+        )
+    return name
+
+
+def check_item(name: str) -> str:
+    """The name of an item, without space around it; `InvalidInputError` for an impossible one."""
+    name = name.strip()
+    if not name or len(name) > MAX_ITEM_LENGTH or not name.isprintable():
+        raise InvalidInputError(
+            f"{name[:80]!r} can't be an item",
+            f"an item is one line of at most {MAX_ITEM_LENGTH} characters",
+        )
+    return name
+
+
+class QueueItemStatus(StrEnum):
     """Where an item is in its life."""
 
     WAITING = "waiting"
@@ -29,7 +87,7 @@ class State(StrEnum):
     @property
     def is_open(self) -> bool:
         """True where a worker will deal with it."""
-        return self in (State.WAITING, State.RUNNING, State.FAILED)
+        return self in (QueueItemStatus.WAITING, QueueItemStatus.RUNNING, QueueItemStatus.FAILED)
 
 
 class Priority(StrEnum):
@@ -40,7 +98,7 @@ class Priority(StrEnum):
     LOW = "low"
 
 
-class Ending(StrEnum):
+class AttemptOutcome(StrEnum):
     """How an attempt ended."""
 
     DONE = "done"
@@ -71,14 +129,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Report:
+class AttemptReport:
     """How a worker's attempt ended: done, failed or returned.
 
     final : another attempt could not end better; what failed so is parked at once
     """
 
     claim: Claim
-    ending: Ending
+    ending: AttemptOutcome
     result: Any = None
     error: str = ""
     log: str = ""
@@ -87,7 +145,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Turn:
+class ClaimResponse:
     """The queue's answer to a worker.
 
     Attributes
@@ -98,16 +156,16 @@ class Turn:
     retries : the number of items that will be tried again later
     """
 
-    verdicts: tuple[State | None, ...]
+    report_statuses: tuple[QueueItemStatus | None, ...]
     claims: tuple[Claim, ...]
     wait_seconds: float | None
-    bell: str
-    draining: bool
+    wakeup_id: str
+    is_draining: bool
     retries: int
 
 
 @dataclass(frozen=True)
-class Item:
+class QueueItem:
     """All that is known of an item. Times are UTC.
 
     Attributes
@@ -120,7 +178,7 @@ class Item:
     """
 
     name: str
-    state: State
+    state: QueueItemStatus
     priority: Priority = Priority.NORMAL
     attempts: int = 0
     worker: str = ""
@@ -134,18 +192,20 @@ class Item:
     note: str = ""
 
     @classmethod
-    def read(cls, name: str, fields: Mapping[str, str], until: float | None = None) -> Item:
+    def from_fields(
+        cls, name: str, fields: Mapping[str, str], until: float | None = None
+    ) -> QueueItem:
         """From what the server holds; `until` in ms. Of an item without fields only: it is done."""
         seconds = fields.get("seconds")
         return cls(
             name,
-            State(fields.get("state", State.DONE)),
+            QueueItemStatus(fields.get("state", QueueItemStatus.DONE)),
             Priority(fields.get("priority", Priority.NORMAL)),
             int(fields.get("attempts", 0)),
             fields.get("worker", ""),
-            moment(fields.get("loaded")),
-            moment(fields.get("since")),
-            moment(until),
+            from_milliseconds(fields.get("loaded")),
+            from_milliseconds(fields.get("since")),
+            from_milliseconds(until),
             float(seconds) if seconds else None,
             json.loads(fields.get("result", "null")),
             fields.get("error", ""),
@@ -155,16 +215,16 @@ class Item:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        times = {name: stamp(getattr(self, name)) for name in ("loaded", "since", "until")}
+        times = {name: to_iso(getattr(self, name)) for name in ("loaded", "since", "until")}
         return {**asdict(self), **times}
 
 
 @dataclass(frozen=True)
-class Event:
+class AttemptEvent:
     """The end of one attempt."""
 
     item: str
-    ending: Ending
+    ending: AttemptOutcome
     worker: str
     attempt: int
     token: int
@@ -173,13 +233,16 @@ class Event:
     why: str
 
     @classmethod
-    def read(cls, identity: str, fields: Mapping[str, str]) -> Event:
+    def from_entry(cls, identity: str, fields: Mapping[str, str]) -> AttemptEvent:
         """From an entry of the stream, whose id begins with the time in ms."""
-        begun, ended = moment(fields["begun"]), moment(identity.partition("-")[0])
+        begun, ended = (
+            from_milliseconds(fields["begun"]),
+            from_milliseconds(identity.partition("-")[0]),
+        )
         assert begun and ended
         return cls(
             fields["item"],
-            Ending(fields["ending"]),
+            AttemptOutcome(fields["ending"]),
             fields["worker"],
             int(fields["attempt"]),
             int(fields["token"]),
@@ -189,13 +252,13 @@ class Event:
         )
 
 
-def moment(milliseconds: str | float | None) -> datetime | None:
+def from_milliseconds(milliseconds: str | float | None) -> datetime | None:
     """The time, UTC, from milliseconds since 1970."""
     if milliseconds is None:
         return None
     return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
 
 
-def stamp(time: datetime | None) -> str | None:
+def to_iso(time: datetime | None) -> str | None:
     """ISO 8601 with Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None

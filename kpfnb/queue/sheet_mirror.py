@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kpfnb.errors import KpfnbError
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.sheets.standing import Standing, StatusTab
-from kpfnb.sheets.table import Book, Changes, Table
+from kpfnb.core.errors import KpfnbError
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.queue.sheet_status import SheetStatus, StatusTab
+from kpfnb.storage.sheets.workbook import SheetChanges, SheetTable, Workbook
 
-FIRST_REST_SECONDS = 5.0
-LONGEST_REST_SECONDS = 300.0
+FIRST_DELAY_SECONDS = 5.0
+MAX_DELAY_SECONDS = 300.0
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Mirrored(Brief):
+class MirrorResult(OneLineRepr):
     """What one update came to.
 
     Attributes
@@ -35,7 +34,7 @@ class Mirrored(Brief):
     """
 
     place: str
-    changed: Changes = field(default_factory=Changes)
+    changed: SheetChanges = field(default_factory=SheetChanges)
     missing: tuple[str, ...] = ()
     owed: int = 0
     behind_since: datetime | None = None
@@ -73,14 +72,14 @@ class Mirrored(Brief):
         return f"{self.outcome}: {self.reason}"
 
 
-class Mirror:
+class SheetMirror:
     """Keeps the statuses in one tab of a sheet; used by one thread.
 
     Never give it a lock of a queue to wait under: a call may take as long as Google does. It raises
     nothing; what goes wrong is in what `update` returns.
     """
 
-    def __init__(self, book: Book, tab: StatusTab | None = None, *, add: bool = False) -> None:
+    def __init__(self, book: Workbook, tab: StatusTab | None = None, *, add: bool = False) -> None:
         """
         tab : by default that of the book's address
         add : make the tab where there is none, and a row for each item that has none
@@ -88,7 +87,7 @@ class Mirror:
         self._book = book
         self._tab = tab or StatusTab.parse(book.tab)
         self._add = add
-        self._owed: dict[str, Standing] = {}
+        self._owed: dict[str, SheetStatus] = {}
         self._failures = 0
         self._not_before = 0.0
         self._since: datetime | None = None
@@ -99,49 +98,49 @@ class Mirror:
         """The book, the tab and the column."""
         return f"{self._book.name}/{self._tab.name}@{self._tab.status}"
 
-    def update(self, standings: Mapping[str, Standing]) -> Mirrored:
+    def update(self, standings: Mapping[str, SheetStatus]) -> MirrorResult:
         """Write how items stand, with all that is still owed, in one batch.
 
         After a failure it rests, longer each time: what is given meanwhile is kept.
         """
         self._owed |= standings
         if time.monotonic() < self._not_before:
-            return self._behind()
+            return self._pending_result()
         missing: list[str] = []
 
-        def plan(table: Table) -> Changes:
-            missing[:] = [] if self._add else self._tab.missing(table, self._owed)
-            return self._tab.changes(table, self._owed, add=self._add)
+        def plan(table: SheetTable) -> SheetChanges:
+            missing[:] = [] if self._add else self._tab.missing_items(table, self._owed)
+            return self._tab.plan_changes(table, self._owed, add=self._add)
 
         try:
-            changed = self._book.revise(self._tab.name, plan, create=self._add)
+            changed = self._book.update(self._tab.name, plan, create=self._add)
         except Exception as error:  # the border: a sheet must not stop the work it tells of
-            return self._failed(error)
+            return self._record_failure(error)
         self._owed, self._failures, self._since, self._error = {}, 0, None, ""
-        return Mirrored(self.place, changed, tuple(missing))
+        return MirrorResult(self.place, changed, tuple(missing))
 
-    def _failed(self, error: Exception) -> Mirrored:
+    def _record_failure(self, error: Exception) -> MirrorResult:
         is_known = isinstance(error, KpfnbError)
         self._error = " → ".join(error.args) if isinstance(error, KpfnbError) else repr(error)
         self._since = self._since or datetime.now(UTC)
-        rest = min(FIRST_REST_SECONDS * 2**self._failures, LONGEST_REST_SECONDS)
+        rest = min(FIRST_DELAY_SECONDS * 2**self._failures, MAX_DELAY_SECONDS)
         self._failures += 1
         self._not_before = time.monotonic() + rest
         _log.warning("the sheet falls behind: %s", self._error, exc_info=not is_known)
-        return self._behind()
+        return self._pending_result()
 
-    def _behind(self) -> Mirrored:
-        return Mirrored(
+    def _pending_result(self) -> MirrorResult:
+        return MirrorResult(
             self.place, owed=len(self._owed), behind_since=self._since, error=self._error
         )
 
 
-def follow(
-    mirror: Mirror,
-    truth: Callable[[], Mapping[str, Standing]],
+def run_mirror(
+    mirror: SheetMirror,
+    truth: Callable[[], Mapping[str, SheetStatus]],
     every_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Mirrored | KpfnbError]:
+) -> Iterator[MirrorResult | KpfnbError]:
     """Update a mirror from the truth again and again; what became of it each time.
 
     A truth that can't be read is told as its error, and asked again next time.

@@ -6,36 +6,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import cells
-from kpfnb.outcomes import Outcome
-from kpfnb.sheets import address, plans
-from kpfnb.sheets.table import Book, Changes, Table
-from kpfnb.workqueue.records import Item, State
+from kpfnb.core import spreadsheet_cells
+from kpfnb.core.result import Outcome
+from kpfnb.queue.records import QueueItem, QueueItemStatus
+from kpfnb.storage.sheets import workbook
+from kpfnb.storage.sheets.workbook import SheetChanges, SheetTable, Workbook
 
 if TYPE_CHECKING:
-    from kpfnb.workqueue.queue import Queue
+    from kpfnb.queue.client import Queue
 
-TAB = "WorkQueue"
+DEFAULT_TAB = "WorkQueue"
 NAMES, STATUS, WORKER = "dataset", "status", "pod"
 """The titles of the columns in a new tab."""
 WARNING = "WARNING"
-STATUSES = {
-    State.WAITING: "IN QUEUE",
+STATUS_TEXTS = {
+    QueueItemStatus.WAITING: "IN QUEUE",
     # It will be tried again
-    State.FAILED: "IN QUEUE",
-    State.RUNNING: "In Progress",
-    State.PARKED: "FAILED",
-    State.CANCELLED: "CANCELLED",
-    State.DONE: "COMPLETE",
+    QueueItemStatus.FAILED: "IN QUEUE",
+    QueueItemStatus.RUNNING: "In Progress",
+    QueueItemStatus.PARKED: "FAILED",
+    QueueItemStatus.CANCELLED: "CANCELLED",
+    QueueItemStatus.DONE: "COMPLETE",
 }
 """In the order of an item's life: one that moves while the states are read is seen in the later."""
-_KNOWN = {WARNING.lower(), *(status.lower() for status in STATUSES.values())}
-_TITLES = {"dataset", "datasets", "item", "items", "name"}
-MOST_ITEMS = 1_000_000
+_KNOWN_STATUSES = {WARNING.lower(), *(status.lower() for status in STATUS_TEXTS.values())}
+_NAME_TITLES = {"dataset", "datasets", "item", "items", "name"}
+MAX_ITEMS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Standing:
+class SheetStatus:
     """How an item stands, as a sheet says it."""
 
     status: str
@@ -52,7 +52,7 @@ class StatusTab:
     title : of the column of the status, where it has none
     """
 
-    name: str = TAB
+    name: str = DEFAULT_TAB
     status: str = "B"
     names: str = "A"
     title: str = STATUS
@@ -60,28 +60,28 @@ class StatusTab:
     @classmethod
     def parse(cls, text: str = "") -> StatusTab:
         """From `worksheet@COLUMN`, the column being that of the status."""
-        tab, column = address.split_tab(text)
-        return cls(tab or TAB, column or "B")
+        tab, column = workbook.split_tab(text)
+        return cls(tab or DEFAULT_TAB, column or "B")
 
     @classmethod
-    def of_queue(cls, queue: str, named: str = "") -> StatusTab:
+    def for_queue(cls, queue: str, named: str = "") -> StatusTab:
         """That of a queue, where none is named: coadds have one of their own."""
-        return cls.parse(named) if named else _OF_QUEUES.get(queue, cls())
+        return cls.parse(named) if named else _QUEUE_TABS.get(queue, cls())
 
-    def blank(self, table: Table) -> list[str]:
+    def unqueued_items(self, table: SheetTable) -> list[str]:
         """The names of the rows without a status, in their order, each once."""
         status = table.column(self.status)
-        rows = table.rows_of(table.column(self.names), self._first(table))
+        rows = table.rows_by_name(table.column(self.names), self._first_item_row(table))
         return [name for name, at in rows.items() if not any(table.cell(r, status) for r in at)]
 
-    def missing(self, table: Table, standings: Mapping[str, Standing]) -> list[str]:
+    def missing_items(self, table: SheetTable, standings: Mapping[str, SheetStatus]) -> list[str]:
         """The items that have no row."""
-        rows = table.rows_of(table.column(self.names), self._first(table))
+        rows = table.rows_by_name(table.column(self.names), self._first_item_row(table))
         return [name for name in standings if name not in rows]
 
-    def changes(
-        self, table: Table, standings: Mapping[str, Standing], *, add: bool = False
-    ) -> Changes:
+    def plan_changes(
+        self, table: SheetTable, standings: Mapping[str, SheetStatus], *, add: bool = False
+    ) -> SheetChanges:
         """What makes the rows of these items say how they stand.
 
         Parameters
@@ -89,59 +89,59 @@ class StatusTab:
         add : append a row for an item that has none
         """
         names, status = table.column(self.names), table.column(self.status)
-        rows = table.rows_of(names, self._first(table))
-        changed: dict[tuple[int, int], cells.Value] = {}
-        if add and not (table.rows and (self._first(table) == 0 or table.cell(0, status))):
+        rows = table.rows_by_name(names, self._first_item_row(table))
+        changed: dict[tuple[int, int], spreadsheet_cells.CellValue] = {}
+        if add and not (table.rows and (self._first_item_row(table) == 0 or table.cell(0, status))):
             titles = {names: NAMES, status: self.title, status + 1: WORKER}
-            changed |= plans.differing(table, 0, titles)
+            changed |= workbook.changed_cells(table, 0, titles)
         for name, standing in standings.items():
             wanted = {status: standing.status, status + 1: standing.worker}
             for row in rows.get(name, ()):
-                changed |= plans.differing(table, row, wanted)
+                changed |= workbook.changed_cells(table, row, wanted)
         new = [
             {names: name, status: standings[name].status, status + 1: standings[name].worker}
-            for name in self.missing(table, standings)
+            for name in self.missing_items(table, standings)
             if add
         ]
-        return Changes(changed, added=tuple(map(plans.row_of, new)))
+        return SheetChanges(changed, added=tuple(map(workbook.make_row, new)))
 
-    def _first(self, table: Table) -> int:
+    def _first_item_row(self, table: SheetTable) -> int:
         """The first row that is an item: a sheet need not have titles.
 
         They are titles if one of them is that of names, or where a status would be is another word.
         """
         name = table.cell(0, table.column(self.names)).strip().lower()
         status = table.cell(0, table.column(self.status)).strip().lower()
-        return int(name in _TITLES or bool(status and status not in _KNOWN))
+        return int(name in _NAME_TITLES or bool(status and status not in _KNOWN_STATUSES))
 
 
-_OF_QUEUES = {
+_QUEUE_TABS = {
     "coadd2d": StatusTab("coadd status", "B", title="Coadd 2D"),
     "coadd1d": StatusTab("coadd status", "D", title="Coadd 1D"),
 }
 
 
-def blank_items(book: Book, tab: StatusTab | None = None) -> list[str]:
+def unqueued_items(book: Workbook, tab: StatusTab | None = None) -> list[str]:
     """The items of a sheet that nobody has queued yet: those without a status, the first too.
 
     tab : by default that of the book's address
     """
     place = tab or StatusTab.parse(book.tab)
-    return place.blank(book.read(place.name))
+    return place.unqueued_items(book.read(place.name))
 
 
-def standings(queue: Queue) -> dict[str, Standing]:
+def item_statuses(queue: Queue) -> dict[str, SheetStatus]:
     """How the items of a queue stand, and who works on each or did last."""
     return {
-        item.name: of_item(item)
-        for state in STATUSES
-        for item in queue.items(state, limit=MOST_ITEMS)
+        item.name: item_status(item)
+        for state in STATUS_TEXTS
+        for item in queue.items(state, limit=MAX_ITEMS)
     }
 
 
-def of_item(item: Item) -> Standing:
+def item_status(item: QueueItem) -> SheetStatus:
     """How an item stands; done in part is a warning."""
     outcome: Any = item.result.get("outcome") if isinstance(item.result, dict) else None
-    if item.state is State.DONE and outcome == Outcome.PARTIAL:
-        return Standing(WARNING, item.worker)
-    return Standing(STATUSES[item.state], item.worker)
+    if item.state is QueueItemStatus.DONE and outcome == Outcome.PARTIAL:
+        return SheetStatus(WARNING, item.worker)
+    return SheetStatus(STATUS_TEXTS[item.state], item.worker)

@@ -8,30 +8,29 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import settings
-from kpfnb.live import duration
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending, Event, Item, State, stamp
-from kpfnb.workqueue.timeline import Timeline
+from kpfnb.core import settings
+from kpfnb.core.progress import format_duration
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.queue.client import Queue
+from kpfnb.queue.plots import WorkerTimeline
+from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus, to_iso
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
 RATE_WINDOW = timedelta(minutes=10)
 """The rate is that of the last ten minutes, or since the first event in them."""
 
-MOST_SHOWN = 20
-TIME = "%Y-%m-%d %H:%M:%S"
+MAX_ITEMS_SHOWN = 20
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(frozen=True, repr=False)
-class QueueStatus(Brief):
-    """A look at a queue; a `kpfnb.result.Result`.
+class QueueStatus(OneLineRepr):
+    """A look at a queue; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -42,9 +41,9 @@ class QueueStatus(Brief):
     """
 
     queue: str
-    counts: dict[State, int]
-    items: dict[State, list[Item]]
-    events: tuple[Event, ...]
+    counts: dict[QueueItemStatus, int]
+    items: dict[QueueItemStatus, list[QueueItem]]
+    events: tuple[AttemptEvent, ...]
     is_draining: bool
     taken: datetime
     zone: tzinfo
@@ -53,8 +52,8 @@ class QueueStatus(Brief):
     @property
     def outcome(self) -> Outcome:
         """Looking succeeds; where all was to be done, what is not makes it partial."""
-        undone = sum(self.counts[state] for state in State if state.is_open)
-        if self.require_done and (undone or self.counts[State.PARKED]):
+        undone = sum(self.counts[state] for state in QueueItemStatus if state.is_open)
+        if self.require_done and (undone or self.counts[QueueItemStatus.PARKED]):
             return Outcome.PARTIAL
         return Outcome.SUCCEEDED
 
@@ -67,28 +66,28 @@ class QueueStatus(Brief):
     @property
     def rate(self) -> float | None:
         """Items done a second lately; None where none were."""
-        return rate(self.events, self.taken)
+        return done_rate(self.events, self.taken)
 
     @property
     def seconds_left(self) -> float | None:
         """Until all open items are done, if it goes on like this; None if nobody can tell."""
-        undone = sum(self.counts[state] for state in State if state.is_open)
+        undone = sum(self.counts[state] for state in QueueItemStatus if state.is_open)
         return undone / self.rate if self.rate and undone else None
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """The counts."""
         return {str(state): count for state, count in self.counts.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: counts, and each item that runs, failed or is parked."""
-        told = (State.RUNNING, State.FAILED, State.PARKED)
+        told = (QueueItemStatus.RUNNING, QueueItemStatus.FAILED, QueueItemStatus.PARKED)
         return {
             "queue": self.queue,
-            "counts": self.figures(),
+            "counts": self.key_figures(),
             "draining": self.is_draining,
             "items_per_second": self.rate,
             "seconds_left": self.seconds_left,
-            "taken": stamp(self.taken),
+            "taken": to_iso(self.taken),
             **{str(state): [item.to_dict() for item in self.items[state]] for state in told},
         }
 
@@ -107,29 +106,33 @@ class QueueStatus(Brief):
         ]
         return pd.DataFrame(rows, columns=names)
 
-    def failures(self) -> Failures:
+    def failures(self) -> QueueFailures:
         """What failed or is parked, with the last words of each."""
-        return Failures(tuple(self.items[State.PARKED] + self.items[State.FAILED]))
+        return QueueFailures(
+            tuple(self.items[QueueItemStatus.PARKED] + self.items[QueueItemStatus.FAILED])
+        )
 
     def plot(self) -> Figure:
         """Bars by state."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which items are at the mouse."""
-        from kpfnb.workqueue import picture
+        from kpfnb.queue import plots
 
-        return picture.bars(self.counts, self.items, self.queue)
+        return plots.plot_statuses(self.counts, self.items, self.queue)
 
-    def timeline(self) -> Timeline:
+    def timeline(self) -> WorkerTimeline:
         """The attempts of each worker over time."""
-        return Timeline(self.events, self.items[State.RUNNING], self.taken, self.zone)
+        return WorkerTimeline(
+            self.events, self.items[QueueItemStatus.RUNNING], self.taken, self.zone
+        )
 
     def __str__(self) -> str:
-        lines = [f"queue {self.queue}: {self.reason}", self._pace()]
-        for state in (State.RUNNING, State.FAILED, State.PARKED):
-            lines += [self._line(item) for item in self.items[state][-MOST_SHOWN:]]
-            hidden = self.counts[state] - MOST_SHOWN
+        lines = [f"queue {self.queue}: {self.reason}", self._rate_text()]
+        for state in (QueueItemStatus.RUNNING, QueueItemStatus.FAILED, QueueItemStatus.PARKED):
+            lines += [self._item_line(item) for item in self.items[state][-MAX_ITEMS_SHOWN:]]
+            hidden = self.counts[state] - MAX_ITEMS_SHOWN
             lines += [f"  and {hidden} more {state}"] if hidden > 0 else []
         return "\n".join(filter(None, lines))
 
@@ -137,40 +140,42 @@ class QueueStatus(Brief):
         """The table of the states, and who works on what; all text escaped."""
         counts = [[str(state), str(count)] for state, count in self.counts.items()]
         running = [
-            [item.name, item.worker, self._time(item.since), str(item.attempts)]
-            for item in self.items[State.RUNNING]
+            [item.name, item.worker, self._format_time(item.since), str(item.attempts)]
+            for item in self.items[QueueItemStatus.RUNNING]
         ]
         return (
             f"<p><strong>queue {escape(self.queue)}: {escape(self.reason)}</strong>"
-            f" {escape(self._pace())}</p>{_table(['state', 'items'], counts)}"
-            + (_table(["running", "worker", "since", "attempt"], running) if running else "")
+            f" {escape(self._rate_text())}</p>{_html_table(['state', 'items'], counts)}"
+            + (_html_table(["running", "worker", "since", "attempt"], running) if running else "")
         )
 
-    def _pace(self) -> str:
+    def _rate_text(self) -> str:
         if not self.rate:
             return ""
-        left = f", {duration(self.seconds_left)} left" if self.seconds_left else ""
+        left = f", {format_duration(self.seconds_left)} left" if self.seconds_left else ""
         return f"{60 * self.rate:.3g} done a minute{left}"
 
-    def _line(self, item: Item) -> str:
-        since = self._time(item.since)
-        if item.state is State.RUNNING:
+    def _item_line(self, item: QueueItem) -> str:
+        since = self._format_time(item.since)
+        if item.state is QueueItemStatus.RUNNING:
             told = f"on {item.worker} since {since}, attempt {item.attempts}  {item.note}"
-        elif item.state is State.FAILED:
-            told = f"{item.attempts} attempts, again at {self._time(item.until)}: {item.error}"
+        elif item.state is QueueItemStatus.FAILED:
+            told = (
+                f"{item.attempts} attempts, again at {self._format_time(item.until)}: {item.error}"
+            )
         else:
             told = f"since {since}, {item.attempts} attempts: {item.error}"
         return f"  {item.state:<8} {item.name}  {' '.join(told.split())}"
 
-    def _time(self, time: datetime | None) -> str:
-        return time.astimezone(self.zone).strftime(TIME) if time else "-"
+    def _format_time(self, time: datetime | None) -> str:
+        return time.astimezone(self.zone).strftime(TIME_FORMAT) if time else "-"
 
 
 @dataclass(frozen=True, repr=False)
-class Failures(Brief):
+class QueueFailures(OneLineRepr):
     """Items that failed, each with its error and the end of its log."""
 
-    items: tuple[Item, ...]
+    items: tuple[QueueItem, ...]
 
     @property
     def reason(self) -> str:
@@ -192,31 +197,31 @@ class Failures(Brief):
         )
 
 
-def look(queue: Queue, *, require_done: bool = False) -> QueueStatus:
+def load_status(queue: Queue, *, require_done: bool = False) -> QueueStatus:
     """Look at a queue."""
     return QueueStatus(
         queue.name,
         queue.counts(),
-        {state: queue.items(state) for state in State},
+        {state: queue.items(state) for state in QueueItemStatus},
         tuple(queue.events()),
         queue.is_draining,
         datetime.now(UTC),
-        settings.load().zone,
+        settings.load_settings().zone,
         require_done,
     )
 
 
-def rate(events: tuple[Event, ...], now: datetime) -> float | None:
+def done_rate(events: tuple[AttemptEvent, ...], now: datetime) -> float | None:
     """Items done a second in the last ten minutes, or since the first attempt in them."""
     recent = [event for event in events if event.ended >= now - RATE_WINDOW]
-    done = sum(event.ending is Ending.DONE for event in recent)
+    done = sum(event.ending is AttemptOutcome.DONE for event in recent)
     if not done:
         return None
     start = max(min(event.begun for event in recent), now - RATE_WINDOW)
     return done / max((now - start).total_seconds(), 0.001)
 
 
-def _table(titles: list[str], rows: list[list[str]]) -> str:
+def _html_table(titles: list[str], rows: list[list[str]]) -> str:
     head = "".join(f"<th scope='col'>{escape(title)}</th>" for title in titles)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows

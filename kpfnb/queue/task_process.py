@@ -6,33 +6,130 @@ the lease and says what happened. The process is used again for the next item wh
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
 import json
+import logging
 import os
 import select
 import signal
 import socket
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
-from kpfnb.workqueue import attempt
-from kpfnb.workqueue.records import Claim
-from kpfnb.workqueue.tasks import Task
+from kpfnb.compute.subreaper import PR_SET_PDEATHSIG
+from kpfnb.core import logs
+from kpfnb.core.errors import KpfnbError
+from kpfnb.core.result import Outcome, Result, to_jsonable
+from kpfnb.queue.lease import Lease
+from kpfnb.queue.records import AttemptOutcome, Claim
+from kpfnb.queue.tasks import QueueTask
+
+# What goes on in the process that does the tasks of one worker.
+#
+# Orders come and reports go as lines of JSON through a socket; the worker is at its other end.
+
+_DONE_OUTCOMES = (Outcome.SUCCEEDED, Outcome.PARTIAL)
+"""Outcomes with which an item is done: trying again would not make more of it."""
+
+
+def serve_orders(
+    end: socket.socket, output: int, task: QueueTask, options: Mapping[str, Any]
+) -> None:
+    """Do what is ordered until the worker is gone; the process has no other purpose."""
+    _set_up_process(output)
+    with end.makefile("r", encoding="utf-8") as orders, end.makefile("w", encoding="utf-8") as out:
+        for line in orders:
+            _send_message(out, _attempt_item(task, options, json.loads(line), orders, out))
+
+
+def _attempt_item(
+    task: QueueTask, options: Mapping[str, Any], order: dict[str, Any], orders: TextIO, out: TextIO
+) -> dict[str, Any]:
+    """One attempt, reported. The border of an item: whatever goes wrong is in the report."""
+
+    def ask() -> bool:
+        _send_message(out, {"confirm": True})
+        return bool(json.loads(orders.readline())["held"])
+
+    def say(text: str) -> None:
+        _send_message(out, {"note": text})
+
+    began = time.monotonic()
+    try:
+        lease = Lease(**order, _ask=ask, _say=say)
+        report = _report_result(task.run(order["item"], lease, **options))
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        report = {"ending": AttemptOutcome.FAILED, "error": _error_text(error)}
+    sys.stdout.flush()
+    return {**report, "seconds": time.monotonic() - began}
+
+
+def _report_result(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Result):
+        return {"ending": AttemptOutcome.DONE, "result": to_jsonable(value)}
+    if value.outcome not in _DONE_OUTCOMES:
+        final = bool(getattr(value, "is_final", False))
+        return {"ending": AttemptOutcome.FAILED, "error": value.reason, "final": final}
+    result = {"outcome": value.outcome, "reason": value.reason, "figures": value.key_figures()}
+    return {"ending": AttemptOutcome.DONE, "result": to_jsonable(result)}
+
+
+def _error_text(error: BaseException) -> str:
+    text = str(error) if isinstance(error, KpfnbError) else f"{type(error).__name__}: {error}"
+    return logs.redact_secrets(text)
+
+
+def _send_message(out: TextIO, message: dict[str, Any]) -> None:
+    out.write(json.dumps(message) + "\n")
+    out.flush()
+
+
+def _set_up_process(output: int) -> None:
+    """A session and an output of its own; it ends when the worker does, however that goes."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        # A file name that is no UTF-8 must not keep what went wrong from being told
+        stream = open(descriptor, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+    faulthandler.enable(sys.stderr)
+    _log_to_output()
+
+
+def _log_to_output() -> None:
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.setLevel(logging.INFO)
+    logs.log_to_console(logging.INFO)
+
 
 LOG_BYTES = 8000
 RECEIVE_BYTES = 65536
 
 
-class HandDied(Exception):
+class TaskProcessDied(Exception):
     """The process that did a task is gone."""
 
 
-class Hand:
+class TaskProcess:
     """Does one task at a time in a process of its own, which is started when it is needed."""
 
-    def __init__(self, task: Task, options: Mapping[str, Any], queue: str) -> None:
+    def __init__(self, task: QueueTask, options: Mapping[str, Any], queue: str) -> None:
         self._task = task
         self._options = options
         self._queue = queue
@@ -42,11 +139,11 @@ class Hand:
         # Unlinked: it goes with the worker, however that ends
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
 
-    def begin(self, claim: Claim) -> None:
+    def start_item(self, claim: Claim) -> None:
         """Start on an item."""
         if not self._pid:
-            self._start()
-        self._empty_log()
+            self._start_process()
+        self._truncate_log()
         order = {
             "queue": self._queue,
             "item": claim.item,
@@ -55,12 +152,12 @@ class Hand:
         }
         self._send(order)
 
-    def wait(self, seconds: float, *also: int) -> dict[str, Any] | None:
+    def next_message(self, seconds: float, *also: int) -> dict[str, Any] | None:
         """The next message of the task; None when none came, or one of `also` became readable.
 
         Raises
         ------
-        HandDied : its process is gone; says how it ended
+        TaskProcessDied : its process is gone; says how it ended
         """
         assert self._end
         if b"\n" not in self._read:
@@ -76,11 +173,11 @@ class Hand:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def answer(self, held: bool) -> None:
+    def reply_to_confirm(self, held: bool) -> None:
         """Answer a task that asked whether it still has its lease."""
         self._send({"held": held})
 
-    def words(self) -> str:
+    def log_tail(self) -> str:
         """The last that the task has written."""
         size = os.fstat(self._log.fileno()).st_size
         last = os.pread(self._log.fileno(), LOG_BYTES, max(size - LOG_BYTES, 0))
@@ -104,7 +201,7 @@ class Hand:
             with suppress(ProcessLookupError, PermissionError):
                 kill(self._pid, signal.SIGKILL)
         _, status = os.waitpid(self._pid, 0)
-        self._forget()
+        self._clear()
         return os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
@@ -112,7 +209,7 @@ class Hand:
         self.kill()
         self._log.close()
 
-    def _start(self) -> None:
+    def _start_process(self) -> None:
         mine, other = socket.socketpair()
         self._pid = os.fork()
         if self._pid:
@@ -123,7 +220,7 @@ class Hand:
         code = 1
         try:
             mine.close()
-            attempt.serve(other, self._log.fileno(), self._task, self._options)
+            serve_orders(other, self._log.fileno(), self._task, self._options)
             code = 0
         finally:
             os._exit(code)
@@ -140,29 +237,29 @@ class Hand:
         except ConnectionResetError:
             data = b""
         if not data:
-            raise HandDied(self._bury())
+            raise TaskProcessDied(self._reap())
         self._read += data
 
-    def _bury(self) -> str:
+    def _reap(self) -> str:
         """How its process ended; one that only closed its end is not waited for."""
-        _await_end(self._pid)
+        _wait_for_exit(self._pid)
         code = self.kill()
         if code < 0:
             return f"the task's process was killed by {signal.Signals(-code).name}"
         return f"the task's process ended with code {code}"
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         if self._end:
             self._end.close()
         self._end, self._pid = None, 0
 
-    def _empty_log(self) -> None:
+    def _truncate_log(self) -> None:
         if os.fstat(self._log.fileno()).st_size:
             self._log.truncate(0)
             self._log.seek(0)
 
 
-def _await_end(pid: int, seconds: float = 1) -> None:
+def _wait_for_exit(pid: int, seconds: float = 1) -> None:
     """Wait till the process is dead, and leave it to be reaped."""
     deadline = time.monotonic() + seconds
     flags = os.WEXITED | os.WNOHANG | os.WNOWAIT

@@ -13,63 +13,99 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote, unquote
 
-from kpfnb.errors import BadParameter
-from kpfnb.parameters import Parameter, parse_kind, validate
+from kpfnb.core import atomic, settings
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.notebook.parameters import Parameter, parse_kind, validate_parameters
+from kpfnb.queue.lease import Lease
 
-PLACES = {
-    "archive": "kpfnb.adap.archive.task",
-    "backup": "kpfnb.adap.backing",
-    "coadd1d": "kpfnb.adap.coadding.coaddtasks:spectra",
-    "coadd2d": "kpfnb.adap.coadding.coaddtasks:images",
-    "scorecard": "kpfnb.adap.scoring.rescoring",
-    "reduce": "kpfnb.adap.reducing.reducetask",
-    "test": "kpfnb.workqueue.trial",
-    "trim": "kpfnb.adap.preparing.trimtask",
+# The task `test`: it sleeps, and leaves a small file. For trying out queues and workers.
+
+
+def run_test_item(item: str, lease: Lease, *, sleep: float = 1.0, fail: str = "") -> dict[str, Any]:
+    """Sleep, then write the item's file.
+
+    sleep : seconds
+    fail : an item that has this text in its name fails
+    """
+    print(f"{item}: attempt {lease.attempt}, sleeping {sleep:g} s", flush=True)
+    time.sleep(sleep)
+    if fail and fail in item:
+        raise RuntimeError(f"{item} was to fail")
+    lease.confirm()
+    path = test_folder(lease.queue) / f"{quote(item, safe='')}.json"
+    atomic.write_json(path, {"item": item, "token": lease.token, "attempt": lease.attempt})
+    return {"slept_seconds": sleep, "file": path.name}
+
+
+def scan_test_items(queue: str) -> dict[str, bool]:
+    """The items whose files are there."""
+    return {unquote(path.stem): True for path in sorted(test_folder(queue).glob("[!.]*.json"))}
+
+
+def test_folder(queue: str) -> Path:
+    """Where the files of a queue are."""
+    return settings.load_settings().work_dir / "queues" / queue
+
+
+TASK_MODULES = {
+    "archive": "kpfnb.adap.archive.queue_task",
+    "backup": "kpfnb.adap.products.remote_datasets",
+    "coadd1d": "kpfnb.adap.coadd.queue_task:spectra",
+    "coadd2d": "kpfnb.adap.coadd.queue_task:images",
+    "scorecard": "kpfnb.adap.score.queue_task",
+    "reduce": "kpfnb.adap.reduce.queue_task",
+    "test": "kpfnb.queue.tasks",
+    "trim": "kpfnb.adap.prepare.trim",
 }
 
 
 @dataclass(frozen=True)
-class Task:
+class QueueTask:
     """What is to be done with each item of a queue."""
 
     name: str
     run: Callable[..., Any]
 
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The given options in their proper types; `BadParameter` names a wrong one."""
-        checked = validate(_declared(self.run), given)
+    def check_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The given options in their proper types; `InvalidParameterError` names a wrong one."""
+        checked = validate_parameters(_declared_options(self.run), given)
         return {name: checked[name] for name in given}
 
 
-def find(name: str) -> Task:
+def find_task(name: str) -> QueueTask:
     """The task of that name."""
-    module, function = _place(name)
-    return Task(name, getattr(module, function))
+    module, function = _task_module(name)
+    return QueueTask(name, getattr(module, function))
 
 
-def survey(name: str, queue: str) -> dict[str, bool]:
+def scan_task_items(name: str, queue: str) -> dict[str, bool]:
     """The items that a task finds on disk, and whether their products are there."""
-    module, _ = _place(name)
+    module, _ = _task_module(name)
     if not hasattr(module, "survey"):
-        raise BadParameter(f"task {name} can't tell from the disk what is done", "name the items")
+        raise InvalidParameterError(
+            f"task {name} can't tell from the disk what is done", "name the items"
+        )
     found: dict[str, bool] = module.survey(queue)
     return found
 
 
-def _place(name: str) -> tuple[ModuleType, str]:
+def _task_module(name: str) -> tuple[ModuleType, str]:
     """The module of a task, and the name of its function there."""
-    if name not in PLACES:
-        raise BadParameter(f"no task {name!r}", f"there are: {', '.join(PLACES)}")
-    module, _, function = PLACES[name].partition(":")
+    if name not in TASK_MODULES:
+        raise InvalidParameterError(f"no task {name!r}", f"there are: {', '.join(TASK_MODULES)}")
+    module, _, function = TASK_MODULES[name].partition(":")
     return importlib.import_module(module), function or "run"
 
 
-def _declared(run: Callable[..., Any]) -> list[Parameter]:
+def _declared_options(run: Callable[..., Any]) -> list[Parameter]:
     """The keyword-only arguments; their annotations are the kinds of notebook parameters."""
     return [
         Parameter(one.name, parse_kind(str(one.annotation)), one.default)

@@ -13,14 +13,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from kpfnb.errors import KpfnbError, ServiceUnavailable
-from kpfnb.guard import PR_SET_PDEATHSIG
-from kpfnb.worker import GRACE_SECONDS, IDLE_SECONDS, Worker
-from kpfnb.workqueue import tasks
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending
-from kpfnb.workqueue.tasks import Task
-from kpfnb.workqueue.worked import Worked
+from kpfnb.compute.subreaper import PR_SET_PDEATHSIG
+from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
+from kpfnb.queue import tasks
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import AttemptOutcome
+from kpfnb.queue.results import WorkerSummary
+from kpfnb.queue.tasks import QueueTask
+from kpfnb.queue.worker import GRACE_SECONDS, IDLE_SECONDS, Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """They stop the crew, and it its members."""
@@ -29,16 +29,16 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkerConfig:
     """What a worker is to do."""
 
     queue: str
-    task: Task
+    task: QueueTask
     options: Mapping[str, Any]
     idle_seconds: float
     grace_seconds: float
 
-    def work(self) -> Worked:
+    def run_worker(self) -> WorkerSummary:
         """Be one worker, in this process."""
         with Queue(self.queue) as queue:
             return Worker(
@@ -50,7 +50,7 @@ class Job:
             ).run()
 
 
-def run(
+def run_worker_pool(
     task: str,
     queue: str = "",
     *,
@@ -58,7 +58,7 @@ def run(
     count: int = 1,
     idle_seconds: float = IDLE_SECONDS,
     grace_seconds: float = GRACE_SECONDS,
-) -> Worked:
+) -> WorkerSummary:
     """Let `count` workers do a task with the items of a queue (by default that of its name).
 
     Each is a process; one that is killed is replaced. On SIGTERM and SIGINT all of them finish
@@ -66,47 +66,51 @@ def run(
 
     Raises
     ------
-    BadParameter : the task, an option or the queue's name is wrong; nothing was begun
-    ServiceUnavailable : the queue's server does not answer
+    InvalidParameterError : the task, an option or the queue's name is wrong; nothing was begun
+    ServiceUnavailableError : the queue's server does not answer
     """
-    found = tasks.find(task)
-    job = Job(queue or task, found, found.options(options or {}), idle_seconds, grace_seconds)
+    found = tasks.find_task(task)
+    job = WorkerConfig(
+        queue or task, found, found.check_options(options or {}), idle_seconds, grace_seconds
+    )
     if count == 1:
-        return job.work()
+        return job.run_worker()
     # What is wrong with the server is said once, and here
     Queue(job.queue).close()
-    return _Crew(job).run(count)
+    return WorkerPool(job).run(count)
 
 
-class _Crew:
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._members: dict[int, int] = {}
+class WorkerPool:
+    def __init__(self, job: WorkerConfig) -> None:
+        self._config = job
+        self._workers: dict[int, int] = {}
         self._is_stopping = False
 
-    def run(self, count: int) -> Worked:
-        worked, broken = Worked(), 0
+    def run(self, count: int) -> WorkerSummary:
+        worked, broken = WorkerSummary(), 0
         with self._signals():
             for _ in range(count):
-                self._start()
-            while self._members:
+                self._start_worker()
+            while self._workers:
                 pid, status = os.wait()
-                if pid not in self._members:
+                if pid not in self._workers:
                     continue
-                told = self._hear(pid)
-                worked.endings.update({Ending(name): number for name, number in told.items()})
+                told = self._read_summary(pid)
+                worked.attempts.update(
+                    {AttemptOutcome(name): number for name, number in told.items()}
+                )
                 code = os.waitstatus_to_exitcode(status)
                 broken += code > 0
                 if code < 0 and not self._is_stopping:
                     _log.warning("a worker was killed (signal %d); another takes its place", -code)
-                    self._start()
+                    self._start_worker()
         if broken:
-            raise ServiceUnavailable(
+            raise ServiceUnavailableError(
                 f"{broken} workers ended with an error ({worked.reason})", "see their messages"
             )
         return worked
 
-    def _start(self) -> None:
+    def _start_worker(self) -> None:
         # A signal that came before the member is known would not reach it
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
@@ -115,22 +119,22 @@ class _Crew:
             mine, other = os.pipe()
             pid = os.fork()
             if not pid:
-                _be_member(self._job, other)
+                _run_worker_process(self._config, other)
             os.close(other)
-            self._members[pid] = mine
+            self._workers[pid] = mine
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
-    def _hear(self, pid: int) -> dict[str, int]:
+    def _read_summary(self, pid: int) -> dict[str, int]:
         """What a member that has ended says it did; nothing, if it was killed."""
-        with os.fdopen(self._members.pop(pid)) as pipe:
+        with os.fdopen(self._workers.pop(pid)) as pipe:
             text = pipe.read()
         told: dict[str, int] = json.loads(text or "{}")
         return told
 
     def _stop(self, number: int, _: object) -> None:
         self._is_stopping = True
-        for pid in list(self._members):
+        for pid in list(self._workers):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -144,7 +148,7 @@ class _Crew:
                 signal.signal(one, handler)
 
 
-def _be_member(job: Job, output: int) -> NoReturn:
+def _run_worker_process(job: WorkerConfig, output: int) -> NoReturn:
     """Be a worker, in a process of its own that never leaves this function."""
     code = 1
     for one in SIGNALS:
@@ -155,7 +159,7 @@ def _be_member(job: Job, output: int) -> NoReturn:
         os.setpgid(0, 0)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        told = json.dumps(job.work().endings)
+        told = json.dumps(job.run_worker().attempts)
         os.write(output, told.encode())
         code = 0
     except KpfnbError as error:

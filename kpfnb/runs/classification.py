@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kpfnb.errors import HINT_MARK
-from kpfnb.outcomes import Outcome
+from kpfnb.core.errors import HINT_MARK
+from kpfnb.core.result import Outcome
 
-REFUSALS = {
-    "BadParameter": Outcome.REJECTED,
-    "BadSettings": Outcome.REJECTED,
-    "BadInput": Outcome.REJECTED,
+OUTCOME_BY_ERROR = {
+    "InvalidParameterError": Outcome.REJECTED,
+    "InvalidSettingsError": Outcome.REJECTED,
+    "InvalidInputError": Outcome.REJECTED,
     "Busy": Outcome.SKIPPED,
 }
 """Errors (by name, as a notebook keeps them) that mean: nothing was done. Others are failures."""
@@ -31,22 +31,22 @@ class CellError:
         if rest.lstrip().startswith(HINT_MARK):
             # What to do about it belongs to the reason
             first = f"{first} {rest.strip().splitlines()[0]}"
-        if self.name in REFUSALS:
+        if self.name in OUTCOME_BY_ERROR:
             return first
         return f"cell [{self.cell}]: {self.name}: {first}".rstrip(": ")
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunEndFacts:
     """What is known of a run, without judging it."""
 
     ended: bool = True
     """False while nobody has recorded an end."""
     process_alive: bool = True
     """The process that was to record the end."""
-    stopped: str = ""
+    stop_reason: str = ""
     """Why it was stopped from outside: an operator, a timeout."""
-    trouble: str = ""
+    environment_error: str = ""
     """What went wrong around the notebook: a full disk, a kernel that did not start."""
     kernel_died: bool = False
     error: CellError | None = None
@@ -54,7 +54,7 @@ class Facts:
     """What `result.json` holds."""
 
 
-def judge(facts: Facts) -> tuple[Outcome | None, str]:
+def classify_run(facts: RunEndFacts) -> tuple[Outcome | None, str]:
     """The outcome and its reason in one line; no outcome while the run goes on.
 
     A later fact never hides an earlier one: a result counts only where nothing went wrong
@@ -64,14 +64,14 @@ def judge(facts: Facts) -> tuple[Outcome | None, str]:
         if facts.process_alive:
             return None, ""
         return Outcome.CRASHED, "the process that ran it died"
-    if facts.stopped:
-        return Outcome.FAILED, facts.stopped
-    if facts.trouble:
-        return Outcome.FAILED, facts.trouble
+    if facts.stop_reason:
+        return Outcome.FAILED, facts.stop_reason
+    if facts.environment_error:
+        return Outcome.FAILED, facts.environment_error
     if facts.kernel_died:
         return Outcome.CRASHED, "the kernel died"
     if facts.error:
-        return REFUSALS.get(facts.error.name, Outcome.FAILED), str(facts.error)
+        return OUTCOME_BY_ERROR.get(facts.error.name, Outcome.FAILED), str(facts.error)
     if facts.result is None:
         return Outcome.FAILED, "it ended without a result: run.finish(result) was not reached"
     return Outcome(facts.result["outcome"]), str(facts.result["reason"])

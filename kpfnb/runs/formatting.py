@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from kpfnb import live
-from kpfnb.outcomes import Outcome
-from kpfnb.runs import Record
+from kpfnb.core import progress
+from kpfnb.core.result import Outcome
+from kpfnb.runs import RunRecord
 
 RUNNING = "running"
-LIST_SHOWN = 5
-SIGNS: dict[str, str] = {
+MAX_LIST_ITEMS = 5
+OUTCOME_SIGNS: dict[str, str] = {
     RUNNING: "▶",
     Outcome.SUCCEEDED: "✔",
     Outcome.PARTIAL: "◐",
@@ -27,7 +27,7 @@ SIGNS: dict[str, str] = {
 }
 """Outcomes are told by word, shape and colour, never by colour alone."""
 
-FILES = {
+FILE_LABELS = {
     "report.html": "report",
     "notebook.ipynb": "notebook",
     "notebook.partial.ipynb": "notebook so far",
@@ -37,14 +37,14 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Link:
+class PageLink:
     """A link of a page."""
 
     text: str
     target: str
 
 
-def view(record: Record, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
+def run_context(record: RunRecord, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
     """What the templates show of a run; `top` leads from the page to the runs directory."""
     moment = datetime.fromisoformat(record.started).astimezone(zone)
     return {
@@ -52,78 +52,78 @@ def view(record: Record, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
         "notebook": record.notebook,
         "kind": record.kind,
         "parent": record.parent,
-        "word": word(record),
-        "sign": SIGNS[word(record)],
+        "word": outcome_word(record),
+        "sign": OUTCOME_SIGNS[outcome_word(record)],
         "reason": record.reason,
-        "error": untold(record),
+        "error": remaining_error_text(record),
         "started": moment.strftime("%Y-%m-%d %H:%M:%S %Z"),
         "started_short": moment.strftime("%Y-%m-%d %H:%M"),
-        "duration": duration(record.seconds),
-        "figures": [(name, shown(value)) for name, value in record.figures.items()],
-        "parameters": [(name, shown(value)) for name, value in record.parameters.items()],
-        "provenance": _provenance(record),
+        "duration": format_run_duration(record.seconds),
+        "figures": [(name, format_value(value)) for name, value in record.figures.items()],
+        "parameters": [(name, format_value(value)) for name, value in record.parameters.items()],
+        "provenance": _provenance_pairs(record),
         "version": record.versions.get("kpfnb", ""),
-        "links": _links(record, top),
+        "links": _file_links(record, top),
     }
 
 
-def untold(record: Record) -> str:
+def remaining_error_text(record: RunRecord) -> str:
     """The message of the error that ended it, where the reason does not tell all of it."""
     message = str(record.error.get("message", ""))
     return "" if " ".join(message.split()) in record.reason else message
 
 
-def word(record: Record) -> str:
+def outcome_word(record: RunRecord) -> str:
     """The outcome as a word; `running` while there is none."""
     return str(record.outcome or RUNNING)
 
 
-def duration(seconds: float | None) -> str:
+def format_run_duration(seconds: float | None) -> str:
     """A duration as people say it: 12.3 s, 4 min 05 s, 3 h 20 min."""
     if seconds is None:
         return "–"
-    return f"{seconds:.1f} s" if seconds < 59.95 else live.duration(seconds)
+    return f"{seconds:.1f} s" if seconds < 59.95 else progress.format_duration(seconds)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A parameter or figure as text; an empty one is a dash, a long list is cut."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        more = f" and {len(value) - LIST_SHOWN} more" if len(value) > LIST_SHOWN else ""
-        value = ", ".join(map(str, value[:LIST_SHOWN])) + more
+        more = f" and {len(value) - MAX_LIST_ITEMS} more" if len(value) > MAX_LIST_ITEMS else ""
+        value = ", ".join(map(str, value[:MAX_LIST_ITEMS])) + more
     elif isinstance(value, Mapping):
         value = ", ".join(f"{name}: {one}" for name, one in value.items())
     return "–" if value is None or value == "" else str(value)
 
 
 @cache
-def environment() -> Any:
+def template_environment() -> Any:
     """The templates of the package; all that is put into them is escaped."""
     import jinja2
 
-    loader = jinja2.PackageLoader("kpfnb")
+    loader = jinja2.PackageLoader("kpfnb.runs")
     return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
 
 
 @cache
-def style() -> str:
+def stylesheet() -> str:
     """The style sheet of reports and run pages."""
-    return source("style.css")
+    return template_source("style.css")
 
 
-def source(name: str) -> str:
+def template_source(name: str) -> str:
     """A file of the templates as it stands."""
-    return str(environment().loader.get_source(environment(), name)[0])
+    return str(template_environment().loader.get_source(template_environment(), name)[0])
 
 
-def _links(record: Record, top: str) -> list[Link]:
+def _file_links(record: RunRecord, top: str) -> list[PageLink]:
     base = f"{top}{quote(record.directory.parent.name)}/{quote(record.directory.name)}"
-    present = [name for name in FILES if (record.directory / name).exists()]
-    return [Link(FILES[name], f"{base}/{name}") for name in present]
+    present = [name for name in FILE_LABELS if (record.directory / name).exists()]
+    return [PageLink(FILE_LABELS[name], f"{base}/{name}") for name in present]
 
 
-def _provenance(record: Record) -> list[tuple[str, str]]:
+def _provenance_pairs(record: RunRecord) -> list[tuple[str, str]]:
     import shlex
 
     pairs = {

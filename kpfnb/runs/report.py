@@ -13,11 +13,10 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from kpfnb import files, log, settings
-from kpfnb.runs import Record
-from kpfnb.runs import view as runview
+from kpfnb.core import atomic, logs, settings
+from kpfnb.runs import RunRecord, formatting
 
-FILE_NAME = "report.html"
+REPORT_NAME = "report.html"
 ERROR_MARKER = "papermill-error-cell-tag"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 IMAGES = ("image/png", "image/jpeg", "image/gif")
@@ -25,32 +24,32 @@ IMAGES = ("image/png", "image/jpeg", "image/gif")
 _WITHOUT_ALT = re.compile(r"<img(?![^>]*\salt=) ?")
 
 
-def write(record: Record, notebook: Any) -> None:
+def write_report(record: RunRecord, notebook: Any) -> None:
     """Write the report of a run from its executed notebook (an nbformat node)."""
-    html = render(record, notebook)
-    files.write_text(record.directory / FILE_NAME, log.redact(html))
+    html = render_report(record, notebook)
+    atomic.write_text(record.directory / REPORT_NAME, logs.redact_secrets(html))
 
 
-def render(record: Record, notebook: Any) -> str:
+def render_report(record: RunRecord, notebook: Any) -> str:
     """The report as HTML."""
     from markupsafe import Markup
 
     cells = [one for one in notebook.cells if ERROR_MARKER not in one.metadata.get("tags", [])]
-    style = runview.style()
+    style = formatting.stylesheet()
     return str(
-        runview.environment()
+        formatting.template_environment()
         .get_template("report.html")
         .render(
-            run=runview.view(record, settings.load().zone),
-            cells=[_cell(one) for one in cells if one.source.strip()],
+            run=formatting.run_context(record, settings.load_settings().zone),
+            cells=[_cell_context(one) for one in cells if one.source.strip()],
             # The package's own style sheet
             style=Markup(style),  # noqa: S704
-            policy=policy(style),
+            policy=content_policy(style),
         )
     )
 
 
-def sanitise(html: str) -> str:
+def sanitise_html(html: str) -> str:
     """HTML without scripts, styles, handlers, forms, and anything fetched from elsewhere."""
     import nh3
 
@@ -75,7 +74,7 @@ def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def policy(style: str) -> str:
+def content_policy(style: str) -> str:
     """The content security policy of a page that has only this style sheet, and pictures in it."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
@@ -84,72 +83,74 @@ def policy(style: str) -> str:
     )
 
 
-def _cell(cell: Any) -> dict[str, Any]:
+def _cell_context(cell: Any) -> dict[str, Any]:
     from markupsafe import Markup
 
     if cell.cell_type != "code":
-        return {"text": Markup(_markdown(cell.source))}  # noqa: S704
+        return {"text": Markup(_render_markdown(cell.source))}  # noqa: S704
     lines = cell.source.strip().splitlines()
     return {
         "text": "",
         "summary": f"[{cell.execution_count or ' '}] {lines[0]}" + (" …" if lines[1:] else ""),
         "source": cell.source,
-        "outputs": [Markup(_output(one)) for one in cell.outputs],  # noqa: S704
+        "outputs": [Markup(_render_output(one)) for one in cell.outputs],  # noqa: S704
     }
 
 
-def _output(output: Any) -> str:
+def _render_output(output: Any) -> str:
     if output.output_type == "stream":
-        return _pre(_last_written(output.text), output.name)
+        return _render_text(_collapse_carriage_returns(output.text), output.name)
     if output.output_type == "error":
-        return _pre("\n".join(output.traceback) or f"{output.ename}: {output.evalue}", "error")
-    data = {name: _joined(value) for name, value in output.data.items()}
-    for name, show in _SHOWN.items():
+        return _render_text(
+            "\n".join(output.traceback) or f"{output.ename}: {output.evalue}", "error"
+        )
+    data = {name: _join_lines(value) for name, value in output.data.items()}
+    for name, show in _RENDERERS.items():
         # A widget needs scripts: its plain text stands for it
         if name in data and (WIDGET not in data or name == "text/plain"):
             return show(data[name])
-    return _pre(f"({', '.join(data)} can't be shown here)", "stdout")
+    return _render_text(f"({', '.join(data)} can't be shown here)", "stdout")
 
 
-def _joined(value: Any) -> str:
+def _join_lines(value: Any) -> str:
     return "".join(value) if isinstance(value, list) else str(value)
 
 
-def _markdown(text: str) -> str:
+def _render_markdown(text: str) -> str:
     from nbconvert.filters import markdown2html_mistune
 
-    return sanitise(markdown2html_mistune(text))
+    return sanitise_html(markdown2html_mistune(text))
 
 
-def _image(kind: str) -> Callable[[str], str]:
+def _image_renderer(kind: str) -> Callable[[str], str]:
     def show(data: str) -> str:
         return f'<img alt="" src="data:{kind};base64,{escape("".join(data.split()))}">'
 
     return show
 
 
-def _svg(text: str) -> str:
+def _render_svg(text: str) -> str:
     # As an image it can't run scripts
-    return _image("image/svg+xml")(base64.b64encode(text.encode()).decode())
+    return _image_renderer("image/svg+xml")(base64.b64encode(text.encode()).decode())
 
 
-def _pre(text: str, kind: str = "stdout") -> str:
+def _render_text(text: str, kind: str = "stdout") -> str:
     from nbconvert.filters import ansi2html
 
-    return f'<pre class="{kind}">{sanitise(ansi2html(text))}</pre>'
+    return f'<pre class="{kind}">{sanitise_html(ansi2html(text))}</pre>'
 
 
-_SHOWN: dict[str, Callable[[str], str]] = {
-    "text/html": sanitise,
-    "text/markdown": _markdown,
-    "image/svg+xml": _svg,
-    **{kind: _image(kind) for kind in IMAGES},
-    "text/latex": _pre,
-    "text/plain": _pre,
+_RENDERERS: dict[str, Callable[[str], str]] = {
+    "text/html": sanitise_html,
+    "text/markdown": _render_markdown,
+    "image/svg+xml": _render_svg,
+    **{kind: _image_renderer(kind) for kind in IMAGES},
+    "text/latex": _render_text,
+    "text/plain": _render_text,
 }
 """How each kind of output is shown; of several the first here."""
 
 
-def _last_written(text: str) -> str:
+def _collapse_carriage_returns(text: str) -> str:
     """Lines as a terminal leaves them: a progress bar writes over itself."""
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

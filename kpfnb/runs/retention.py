@@ -23,14 +23,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, live, locks, runs, settings
-from kpfnb.errors import BadParameter
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
-from kpfnb.runs import Record, index
+from kpfnb import runs
+from kpfnb.core import atomic, locks, progress, settings
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.runs import RunRecord, site
 
-BAD = (Outcome.FAILED, Outcome.PARTIAL, Outcome.CRASHED)
-LONGER = 4
+BAD_OUTCOMES = (Outcome.FAILED, Outcome.PARTIAL, Outcome.CRASHED)
+BAD_RUN_FACTOR = 4
 """Bad runs stay so many times as long."""
 
 LEFTOVER_SECONDS = 3600
@@ -43,10 +43,10 @@ References = Callable[[Path], Iterable[str]]
 
 
 @dataclass(frozen=True, repr=False)
-class Pruned(Brief):
+class PruneResult(OneLineRepr):
     """What was removed, or would be. Order: good runs first, the oldest first."""
 
-    removed: tuple[Record, ...]
+    removed: tuple[RunRecord, ...]
     failed: dict[str, str]
     kept: int
     dry_run: bool = False
@@ -55,7 +55,7 @@ class Pruned(Brief):
     def outcome(self) -> Outcome:
         """Good where all that was to go is gone."""
         gone = [Outcome.SUCCEEDED] * len(self.removed)
-        return combine([*gone, *(Outcome.FAILED for _ in self.failed)])
+        return merge_outcomes([*gone, *(Outcome.FAILED for _ in self.failed)])
 
     @property
     def reason(self) -> str:
@@ -81,9 +81,9 @@ class Pruned(Brief):
         return "\n".join([self.reason, *lines, *failed])
 
 
-def prune(
+def prune_runs(
     keep: str, *, runs_dir: Path | None = None, references: References, dry_run: bool = False
-) -> Pruned:
+) -> PruneResult:
     """Remove old runs by the policy of this module.
 
     Parameters
@@ -93,52 +93,55 @@ def prune(
 
     Raises
     ------
-    BadParameter : no such time span
-    Busy : another prune is at work
+    InvalidParameterError : no such time span
+    AlreadyRunningError : another prune is at work
     """
-    span = _span(keep)
-    where = runs_dir or settings.load().runs_dir
-    with locks.hold("runs-prune"):
-        records = list(runs.look_all(runs.directories(where)))
-        chosen = choose(records, where, span, datetime.now(UTC), references)
+    span = _parse_span(keep)
+    where = runs_dir or settings.load_settings().runs_dir
+    with locks.acquire_lock("runs-prune"):
+        records = list(runs.current_records(runs.list_directories(where)))
+        chosen = choose_runs(records, where, span, datetime.now(UTC), references)
         failed: dict[str, str] = {}
         if not dry_run:
-            failed = _remove(chosen)
-            _sweep(where)
-            index.mend(where)
+            failed = _remove_runs(chosen)
+            _remove_leftovers(where)
+            site.rebuild_stale(where)
         removed = tuple(one for one in chosen if str(one.directory) not in failed)
-    return Pruned(removed, failed, len(records) - len(removed), dry_run)
+    return PruneResult(removed, failed, len(records) - len(removed), dry_run)
 
 
-def choose(
-    records: list[Record], runs_dir: Path, keep: timedelta, now: datetime, references: References
-) -> list[Record]:
+def choose_runs(
+    records: list[RunRecord], runs_dir: Path, keep: timedelta, now: datetime, references: References
+) -> list[RunRecord]:
     """The runs to remove, in the order in which they go; `records` newest first."""
     old = {one.directory: one for one in records if _is_old(one, keep, now)}
-    for last in (*_last(records), *_last(one for one in records if one.outcome not in BAD)):
+    for last in (
+        *_latest_runs(records),
+        *_latest_runs(one for one in records if one.outcome not in BAD_OUTCOMES),
+    ):
         old.pop(last.directory, None)
-    _spare(old, records, runs_dir, references)
-    return sorted(old.values(), key=lambda one: (one.outcome in BAD, one.directory.name))
+    _keep_related(old, records, runs_dir, references)
+    return sorted(old.values(), key=lambda one: (one.outcome in BAD_OUTCOMES, one.directory.name))
 
 
-def _is_old(one: Record, keep: timedelta, now: datetime) -> bool:
+def _is_old(one: RunRecord, keep: timedelta, now: datetime) -> bool:
     if one.outcome is None:
         return False
     ended = datetime.fromisoformat(one.finished or one.started)
-    return now - ended > keep * (LONGER if one.outcome in BAD else 1)
+    return now - ended > keep * (BAD_RUN_FACTOR if one.outcome in BAD_OUTCOMES else 1)
 
 
-def _last(records: Iterable[Record]) -> Iterable[Record]:
+def _latest_runs(records: Iterable[RunRecord]) -> Iterable[RunRecord]:
     """The newest of each notebook that has ended."""
-    found: dict[str, Record] = {}
+    found: dict[str, RunRecord] = {}
     for one in records:
         if one.outcome is not None:
             found.setdefault(one.notebook, one)
     return found.values()
 
 
-def _spare(
-    old: dict[Path, Record], records: list[Record], runs_dir: Path, references: References
+def _keep_related(
+    old: dict[Path, RunRecord], records: list[RunRecord], runs_dir: Path, references: References
 ) -> None:
     """Take out of `old` what belongs to runs that stay, and what belongs to those in turn."""
     children: dict[str, list[Path]] = {}
@@ -152,29 +155,31 @@ def _spare(
         stay += [old.pop(path) for path in (*led, *children.get(one.id, ())) if path in old]
 
 
-def _remove(chosen: list[Record]) -> dict[str, str]:
+def _remove_runs(chosen: list[RunRecord]) -> dict[str, str]:
     failed: dict[str, str] = {}
-    with live.progress(len(chosen), "removing old runs", shown=bool(chosen)) as bar:
+    with progress.show_progress(len(chosen), "removing old runs", shown=bool(chosen)) as bar:
         for number, one in enumerate(chosen, start=1):
             try:
-                runs.discard(one)
+                runs.discard_run(one)
             except OSError as error:
                 failed[str(one.directory)] = f"{error.strerror}"
-                bar.failure(one.directory.name, f"{error.strerror}")
+                bar.report_failure(one.directory.name, f"{error.strerror}")
             bar.update(done=number, failed=len(failed), note=one.directory.name)
     return failed
 
 
-def _sweep(runs_dir: Path) -> None:
+def _remove_leftovers(runs_dir: Path) -> None:
     """Remove what a killed prune has left out of sight."""
-    for path in runs_dir.glob(f"*/{files.TEMPORARY_PREFIX}*"):
+    for path in runs_dir.glob(f"*/{atomic.TEMPORARY_PREFIX}*"):
         with suppress(FileNotFoundError):
             if path.is_dir() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _span(text: str) -> timedelta:
+def _parse_span(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})([dwy])", text.strip())
     if not match or not int(match[1]):
-        raise BadParameter(f"--keep {text!r} is no time span", "write it as 90d, 12w or 1y")
+        raise InvalidParameterError(
+            f"--keep {text!r} is no time span", "write it as 90d, 12w or 1y"
+        )
     return timedelta(days=int(match[1]) * _UNITS[match[2]])

@@ -8,22 +8,21 @@
 `nautilus:bucket/folder`; rclone's configuration or environment has the credentials.
 """
 
-from kpfnb.storage.addresses import at
-from kpfnb.storage.carried import Carried, Item, State, join
-from kpfnb.storage.carrying import carry
-from kpfnb.storage.listing import Entry
-from kpfnb.storage.location import Location
-from kpfnb.storage.trouble import StorageError, Trouble
+from kpfnb.storage.errors import StorageError, StorageErrorKind
+from kpfnb.storage.location import Location, resolve_location
+from kpfnb.storage.paths import StorageEntry
+from kpfnb.storage.transfer import transfer_files
+from kpfnb.storage.transfer_result import FileOutcome, FileTransfer, TransferResult, merge_results
 
 __all__ = [
-    "Carried",
-    "Entry",
-    "Item",
+    "TransferResult",
+    "StorageEntry",
+    "FileTransfer",
     "Location",
-    "State",
+    "FileOutcome",
     "StorageError",
-    "Trouble",
-    "at",
-    "carry",
-    "join",
+    "StorageErrorKind",
+    "resolve_location",
+    "transfer_files",
+    "merge_results",
 ]

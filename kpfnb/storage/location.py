@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.errors import BadInput, KpfnbError
-from kpfnb.storage import disk, names, rclone, trouble
-from kpfnb.storage.listing import Entry, matches
-from kpfnb.storage.trouble import Trouble
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, KpfnbError
+from kpfnb.storage import errors, local_files, paths, rclone
+from kpfnb.storage.errors import StorageErrorKind
+from kpfnb.storage.paths import StorageEntry, matches_pattern
 
 if TYPE_CHECKING:
-    from kpfnb.storage.carried import Carried
+    from kpfnb.storage.transfer_result import TransferResult
 
 NO_FOLDER, NO_FILE = 3, 4
 """Exit codes of rclone."""
 PREFERRED_HASHES = ("md5", "sha1", "sha256")
-LONGEST_TEXT = 50_000_000
+MAX_TEXT_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Location:
     label: str = ""
 
     def __truediv__(self, below: str | os.PathLike[str]) -> Location:
-        added = names.check(os.fspath(below))
+        added = paths.check_path(os.fspath(below))
         return Location(self.base, f"{self.path}/{added}" if self.path else added, self.label)
 
     def __str__(self) -> str:
@@ -65,40 +67,40 @@ class Location:
 
     def list(
         self, *, recursive: bool = False, depth: int = 0, if_there: bool = False
-    ) -> Sequence[Entry]:
+    ) -> Sequence[StorageEntry]:
         """The files and folders in this folder, by name; those below it too, if `recursive`.
 
         if_there : a folder that is not there has nothing in it
 
         Raises
         ------
-        BadInput : it is not there
+        InvalidInputError : it is not there
         StorageError : the storage can't be read
         """
         if self.is_local:
             if if_there and not self.exists():
                 return []
-            return sorted(self._on_disk(depth or (0 if recursive else 1)))
-        options = ["--no-mimetype", "--no-modtime", rclone.FOLLOW]
+            return sorted(self._list_local(depth or (0 if recursive else 1)))
+        options = ["--no-mimetype", "--no-modtime", rclone.FOLLOW_LINKS]
         options += ["--recursive"] if recursive or depth > 1 else []
         options += [f"--max-depth={depth}"] if depth else []
-        answer = rclone.ask("lsjson", self.argument, options=options)
+        answer = rclone.run_command("lsjson", self.argument, options=options)
         if if_there and answer.exit_code in (NO_FOLDER, NO_FILE):
             return []
-        rows = self._parsed(answer)
-        return sorted(Entry(row["Path"], row["Size"], row["IsDir"]) for row in rows)
+        rows = self._parse_json(answer)
+        return sorted(StorageEntry(row["Path"], row["Size"], row["IsDir"]) for row in rows)
 
     def glob(self, pattern: str) -> Sequence[Location]:
         """The files and folders that match, by name: `*` and `?` in a name, `**` for any folders.
 
-        A name that matches and may not be carried is a `BadInput`; a missing folder has none.
+        A name that matches and may not be carried is a `InvalidInputError`; a missing folder has none.
         """
         parts = pattern.split("/")
         depth = 0 if "**" in parts else len(parts)
         if self.kind() != "folder":
             return []
         found = self.list(recursive=depth == 0, depth=depth)
-        return [self / one.path for one in found if matches(one.path, pattern)]
+        return [self / one.path for one in found if matches_pattern(one.path, pattern)]
 
     def kind(self) -> str:
         """`file`, `folder`, or '' where there is nothing; a folder of an S3 storage has files."""
@@ -120,22 +122,22 @@ class Location:
         return bool(self.kind())
 
     def size(self) -> int:
-        """Bytes of the file, or of all files below the folder. `BadInput` if it is not there."""
+        """Bytes of the file, or of all files below the folder. `InvalidInputError` if it is not there."""
         kind = self.kind()
         if not kind:
-            raise trouble.error(Trouble.NOT_FOUND, f"{self} is not there")
+            raise errors.make_storage_error(StorageErrorKind.NOT_FOUND, f"{self} is not there")
         if self.is_local and kind == "file":
             return Path(self.argument).stat().st_size
-        return int(self._json("size", ["--json", rclone.FOLLOW])["bytes"])
+        return int(self._run_json("size", ["--json", rclone.FOLLOW_LINKS])["bytes"])
 
     def hash(self, kind: str = "") -> str:
         """The file's hash as hexadecimal digits, of the kind named (default: `hash_types[0]`).
 
-        '' where the storage does not know it. `BadInput` if it is no file.
+        '' where the storage does not know it. `InvalidInputError` if it is no file.
         """
-        self._must_be_file()
+        self._require_file()
         options = ["--hash", f"--hash-type={kind or self.hash_types[0]}"]
-        (row,) = self._json("lsjson", [*options, "--no-modtime", rclone.FOLLOW])
+        (row,) = self._run_json("lsjson", [*options, "--no-modtime", rclone.FOLLOW_LINKS])
         return str(next(iter(row.get("Hashes", {}).values()), ""))
 
     @property
@@ -149,66 +151,73 @@ class Location:
     def read_text(self) -> str:
         """What is in the file (UTF-8, at most 50 MB); its length is checked."""
         size = self._file_size()
-        if size > LONGEST_TEXT:
-            raise BadInput(f"{self} has {size} bytes", "download it instead")
-        content = self._content()
+        if size > MAX_TEXT_BYTES:
+            raise InvalidInputError(f"{self} has {size} bytes", "download it instead")
+        content = self._read_bytes()
         if len(content) != size:
-            raise trouble.error(Trouble.NETWORK, f"{self} came in parts only")
+            raise errors.make_storage_error(StorageErrorKind.NETWORK, f"{self} came in parts only")
         try:
             return content.decode()
         except UnicodeDecodeError:
-            raise BadInput(f"{self} is not text", "download it instead") from None
+            raise InvalidInputError(f"{self} is not text", "download it instead") from None
 
-    def download(self, destination: str | Path | Location, **options: Any) -> Carried:
+    def download(self, destination: str | Path | Location, **options: Any) -> TransferResult:
         """Bring the file or folder here; see `kpfnb.storage.carry` for the options."""
-        from kpfnb.storage.carrying import carry
+        from kpfnb.storage.transfer import transfer_files
 
-        return carry(self, destination, **options)
+        return transfer_files(self, destination, **options)
 
-    def upload(self, source: str | Path | Location, **options: Any) -> Carried:
+    def upload(self, source: str | Path | Location, **options: Any) -> TransferResult:
         """Bring a file or folder to this place; see `kpfnb.storage.carry` for the options."""
-        from kpfnb.storage.carrying import carry
+        from kpfnb.storage.transfer import transfer_files
 
-        return carry(source, self, **options)
+        return transfer_files(source, self, **options)
 
-    def sync(self, source: str | Path | Location, **options: Any) -> Carried:
+    def sync(self, source: str | Path | Location, **options: Any) -> TransferResult:
         """Make this folder the same as `source`: what it has not is deleted, after all else."""
-        from kpfnb.storage.carrying import carry
+        from kpfnb.storage.transfer import transfer_files
 
-        return carry(source, self, mirror=True, **options)
+        return transfer_files(source, self, mirror=True, **options)
 
     def delete(self) -> None:
         """Delete the file, or the folder with all that is in it; nothing there is fine.
 
-        `BadInput` for a whole remote, or a local root.
+        `InvalidInputError` for a whole remote, or a local root.
         """
         if self.argument.rstrip("/") in ("", self._root.rstrip("/")) or (
             self.label and not self.path
         ):
-            raise BadInput(f"{self} is a whole storage", "name a folder in it")
+            raise InvalidInputError(f"{self} is a whole storage", "name a folder in it")
         kind = self.kind()
         if kind:
-            self._refuse(rclone.ask("deletefile" if kind == "file" else "purge", self.argument))
+            self._raise_on_error(
+                rclone.run_command("deletefile" if kind == "file" else "purge", self.argument)
+            )
 
-    def _on_disk(self, depth: int) -> Iterator[Entry]:
+    def _list_local(self, depth: int) -> Iterator[StorageEntry]:
         try:
-            yield from (Entry(*found) for found in disk.entries(self.argument, depth=depth))
+            yield from (
+                StorageEntry(*found)
+                for found in local_files.list_entries(self.argument, depth=depth)
+            )
         except OSError as error:
-            raise self._disk_error(error) from error
+            raise self._local_error(error) from error
 
-    def _disk_error(self, error: OSError) -> KpfnbError:
-        kind = trouble.classify(str(error))
+    def _local_error(self, error: OSError) -> KpfnbError:
+        kind = errors.classify_error(str(error))
         about = error.filename if error.filename != self.argument else ""
-        return trouble.error(kind, f"{self}: {kind} ({error.strerror}{about and f': {about}'})")
+        return errors.make_storage_error(
+            kind, f"{self}: {kind} ({error.strerror}{about and f': {about}'})"
+        )
 
-    def _content(self) -> bytes:
+    def _read_bytes(self) -> bytes:
         if self.is_local:
             try:
                 return Path(self.argument).read_bytes()
             except OSError as error:
-                raise self._disk_error(error) from error
-        answer = rclone.ask("cat", self.argument)
-        self._refuse(answer)
+                raise self._local_error(error) from error
+        answer = rclone.run_command("cat", self.argument)
+        self._raise_on_error(answer)
         return answer.output
 
     @property
@@ -217,48 +226,99 @@ class Location:
 
     def _file_size(self) -> int:
         if self.is_local:
-            self._must_be_file()
+            self._require_file()
             return self.size()
         found = self._stat()
         if not found or found[0]["IsDir"]:
-            self._must_be_file()
+            self._require_file()
         return int(found[0]["Size"])
 
     def _stat(self) -> Sequence[dict[str, Any]]:
-        return self._rows(["--stat", rclone.FOLLOW])
+        return self._rows(["--stat", rclone.FOLLOW_LINKS])
 
     def _rows(self, options: Sequence[str]) -> Sequence[dict[str, Any]]:
         """What `lsjson` tells; nothing where there is nothing."""
-        answer = rclone.ask("lsjson", self.argument, options=options)
+        answer = rclone.run_command("lsjson", self.argument, options=options)
         if answer.exit_code in (NO_FOLDER, NO_FILE):
             return []
         # An error about one thing in a folder does not unmake it
         if not answer.output.rstrip().endswith((b"}", b"]")):
-            self._refuse(answer)
+            self._raise_on_error(answer)
         found = json.loads(answer.output)
         return [found] if isinstance(found, dict) else found
 
-    def _must_be_file(self) -> None:
+    def _require_file(self) -> None:
         kind = self.kind()
         if kind != "file":
-            raise BadInput(f"{self} is {'a folder' if kind else 'not there'}", "name a file")
+            raise InvalidInputError(
+                f"{self} is {'a folder' if kind else 'not there'}", "name a file"
+            )
 
-    def _json(self, command: str, options: Sequence[str]) -> Any:
-        return self._parsed(rclone.ask(command, self.argument, options=options))
+    def _run_json(self, command: str, options: Sequence[str]) -> Any:
+        return self._parse_json(rclone.run_command(command, self.argument, options=options))
 
-    def _parsed(self, answer: rclone.Answer) -> Any:
-        self._refuse(answer)
+    def _parse_json(self, answer: rclone.CompletedRclone) -> Any:
+        self._raise_on_error(answer)
         return json.loads(answer.output)
 
-    def _refuse(self, answer: rclone.Answer) -> None:
+    def _raise_on_error(self, answer: rclone.CompletedRclone) -> None:
         """Raise what stands behind an exit code."""
         if answer.exit_code:
-            kind = trouble.classify(answer.words.last, answer.exit_code)
-            raise trouble.error(kind, f"{self}: {kind} ({answer.words.last})")
+            kind = errors.classify_error(answer.messages.last_message, answer.exit_code)
+            raise errors.make_storage_error(
+                kind, f"{self}: {kind} ({answer.messages.last_message})"
+            )
 
 
 @cache
 def _features(root: str) -> dict[str, Any]:
     """What the storage can do; asked once in a process."""
-    told = Location(root)._parsed(rclone.ask("backend", "features", root))
+    told = Location(root)._parse_json(rclone.run_command("backend", "features", root))
     return {"Hashes": told["Hashes"], "EmptyFolders": told["Features"]["CanHaveEmptyDirectories"]}
+
+
+# Places by the names that people give them: `remote:path/below`, or a local path.
+
+# No connection string (`:s3,secret=...:`): settings are shown to people
+_SPEC = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@ -]*:[^\x00-\x1f]*|/[^\x00-\x1f]*")
+
+
+def resolve_location(place: str | Path | Location) -> Location:
+    """The place named `remote:path/below` (a remote of the settings), or by a local path.
+
+    Raises
+    ------
+    InvalidInputError : no such remote, or a character that is not allowed
+    InvalidSettingsError : the remote's entry in the settings can't be used
+    """
+    if isinstance(place, Location):
+        return place
+    label, colon, below = str(place).partition(":")
+    if isinstance(place, Path) or not colon or "/" in label:
+        return _local_location(str(place))
+    remotes = settings.load_settings().remotes
+    if label not in remotes:
+        known = ", ".join(sorted(remotes)) or "none"
+        raise InvalidInputError(
+            f"no remote {label!a} in the settings (known: {known})",
+            f'set KPFNB_REMOTES=\'{{"{label}": "rclone-remote:bucket/folder"}}\', or in kpfnb.toml'
+            if not paths.invalid_path_reason(label)
+            else "write remote:path/below",
+        )
+    base = os.path.expanduser(remotes[label])  # noqa: PTH111
+    if not _SPEC.fullmatch(base):
+        raise InvalidSettingsError(
+            f"remote {label}: can't be used",
+            "write remotes as rclone-remote:bucket/folder, credentials in rclone's configuration",
+        )
+    top = Location(base if base.endswith((":", "/")) else base.rstrip("/"), label=label)
+    return top / below.rstrip("/") if below.rstrip("/") else top
+
+
+def _local_location(path: str) -> Location:
+    full = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+    if not full.isprintable():
+        raise InvalidInputError(
+            f"{path!a} has characters that nobody can see", "name another place"
+        )
+    return Location(full)

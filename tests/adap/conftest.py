@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks
-from kpfnb.adap.pypeit import installation, pack
-from tests.adap import fakepypeit
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import installation as pack
+from kpfnb.core import locks
+from tests.adap import fake_pypeit as fakepypeit
 
 FAST = """\
 [calibrations]
@@ -43,7 +44,9 @@ def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fakepypeit.install(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
-    monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+    monkeypatch.setattr(
+        installation, "list_spectrographs", lambda: ["keck_deimos", "shane_kast_blue"]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +57,7 @@ def kast_night(real_work_dir: Path, kast_frames: Path) -> Path:
     processes. Copy it before you change anything in it.
     """
     dataset = real_work_dir / "fast" / KAST_DATASET
-    with locks.hold("fast-frames", wait_seconds=600, folder=real_work_dir):
+    with locks.acquire_lock("fast-frames", wait_seconds=600, folder=real_work_dir):
         if not (dataset / "complete/raw").is_dir():
             _make_frames(dataset / "complete/raw")
     return dataset
@@ -65,9 +68,9 @@ def _make_frames(raw: Path) -> None:
 
     Renamed at the end: a test run that was stopped leaves no half of it.
     """
-    found = pack.folder()
+    found = pack.pack_folder()
     if not found:
-        pytest.skip(f"only the pack that {pack.VARIABLE} names makes datasets of its frames")
+        pytest.skip(f"only the pack that {pack.PACK_VARIABLE} names makes datasets of its frames")
     made = raw.with_name("making")
     shutil.rmtree(made, ignore_errors=True)
     options = ["--n", "1", "--science", "2", "--crop", "100:250"]

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from kpfnb.adap.coadding import stacking
-from kpfnb.adap.pypeit.command import Step
-from kpfnb.adap.reducing import products
+from kpfnb.adap.coadd import stacks
+from kpfnb.adap.products import reduction
+from kpfnb.adap.pypeit.command import CommandResult
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
@@ -43,8 +43,8 @@ def install(folder: Path) -> None:
 
 def run(
     name: str, arguments: Sequence[str], *, folder: Path, log: Path, label: str = "", **_: object
-) -> Step:
-    """A command in this process, in the place of `kpfnb.adap.pypeit.command.run`."""
+) -> CommandResult:
+    """A command in this process, in the place of `kpfnb.adap.pypeit.command.run_command`."""
     code = 0
     before = Path.cwd()
     os.chdir(folder)
@@ -54,8 +54,8 @@ def run(
         code = int(str(end.code))
     finally:
         os.chdir(before)
-    failure = products.why_it_failed(log, log, exit_code=code, stopped="", timed=False)
-    return Step(f"{name} {label}".strip(), 1.0, 300_000_000, code, failure)
+    failure = reduction.failure_reason(log, log, exit_code=code, stopped="", timed=False)
+    return CommandResult(f"{name} {label}".strip(), 1.0, 300_000_000, code, failure)
 
 
 def asked(word: str) -> bool:
@@ -220,7 +220,7 @@ def coadd_2dspec(arguments: Sequence[str]) -> None:
     place = Path(options["redux_path"]) / "Science_coadd"
     place.mkdir(exist_ok=True)
     basename = arguments[arguments.index("--basename") + 1]
-    numbers = stacking.numbers_in(options.get("detnum", "1"))
+    numbers = stacks.parse_detector_numbers(options.get("detnum", "1"))
     names = [f"MSC0{one[0]}" if "," in one else f"DET0{one}" for one in numbers]
     if asked("detector lost"):
         names = names[:-1]

@@ -108,7 +108,7 @@ def set_up(arguments: Sequence[str]) -> None:
 
 def reduce(arguments: Sequence[str]) -> None:
     """run_pypeit, as FAKE_PYPEIT says."""
-    from kpfnb.adap.pypeit import pypeitfile
+    from kpfnb.adap.pypeit import input_files
 
     behaviour = os.environ.get("FAKE_PYPEIT", "good")
     file, log = Path(arguments[0]), Path(arguments[arguments.index("--log_file") + 1])
@@ -122,7 +122,7 @@ def reduce(arguments: Sequence[str]) -> None:
             with log.open("a") as stream:
                 stream.write(_line("INFO", "still fitting"))
             time.sleep(0.05)
-    targets = () if behaviour == "exit 0 at once" else pypeitfile.read(file).targets
+    targets = () if behaviour == "exit 0 at once" else input_files.read_pypeit_file(file).targets
     for number, frame in enumerate(targets):
         stem = f"{Path(frame.file).stem}-star_KASTb_20150520T0{number}.fits"
         if number == 0 or behaviour not in ("crash", "exit 0 early"):

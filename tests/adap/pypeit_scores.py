@@ -1,6 +1,6 @@
 """What PypeIt's own objects say of a reduction, counted as the columns of a scorecard.
 
-Run as `python -m tests.adap.pypeitscores count REDUCE_FOLDER`, in a process of its own: it imports
+Run as `python -m tests.adap.pypeit_scores count REDUCE_FOLDER`, in a process of its own: it imports
 PypeIt, which kpfnb does not. `make SETUP_FOLDER` writes the products of a mask with several
 detectors by PypeIt's own objects.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.demo import deimos
+from kpfnb.demo import deimos_frames
 
 NAME = "NGC1eh/1200G_8800_OG550/2011-01-28"
 OTHER = "NGC1eh/1200G_8800_OG550/2011-03-05"
@@ -21,7 +21,7 @@ def write(root: Path, name: str, kinds: tuple[str, ...] = KINDS) -> Path:
     start = datetime.fromisoformat(name[-10:]).replace(tzinfo=UTC)
     for number, kind in enumerate(kinds):
         moment = start + timedelta(minutes=number)
-        deimos.write(raw / f"d{number}.fits", deimos.header(kind, moment))
+        deimos_frames.write_frame(raw / f"d{number}.fits", deimos_frames.make_header(kind, moment))
     return raw
 
 

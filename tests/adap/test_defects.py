@@ -120,4 +120,4 @@ def test_all_of_it_is_imported_without_pypeit() -> None:
         [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "kpfnb.adap.reducing.chain" in done.stdout.splitlines()
+    assert "kpfnb.adap.reduce.dataset_pipeline" in done.stdout.splitlines()

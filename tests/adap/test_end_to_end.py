@@ -19,17 +19,20 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb import files, sheets, storage
-from kpfnb.adap.archive import checking, tables
-from kpfnb.adap.coadding import coadd, coaddspectra
-from kpfnb.adap.coadding.coadded import Coadded
-from kpfnb.adap.coadding.coadds import Coadds
-from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.pypeit import pack
-from kpfnb.adap.reducing import spectra
-from kpfnb.adap.scoring import scorerow, scoresheet
-from kpfnb.outcomes import Outcome
-from kpfnb.workqueue.queue import Queue
+from kpfnb import storage
+from kpfnb.adap.archive import ipac_tables, verification
+from kpfnb.adap.coadd import products, run
+from kpfnb.adap.coadd.result import CoaddResult
+from kpfnb.adap.coadd.run import CombinedCoaddResult
+from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.products import spectra
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.score import row as scorerow
+from kpfnb.adap.score import sheet
+from kpfnb.core import atomic
+from kpfnb.core.result import Outcome
+from kpfnb.queue.client import Queue
+from kpfnb.storage import sheets
 from tests.storage.conftest import KEYS, s3_port, s3_root  # noqa: F401
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1700)]
@@ -51,7 +54,7 @@ class Site:
     printed: str
 
     def kpfnb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", *arguments]
         return subprocess.run(
             command, cwd=PROJECT, env=self.variables, capture_output=True, text=True
         )
@@ -59,16 +62,18 @@ class Site:
     def values(self, notebook: str) -> dict[str, object]:
         """What the last run of a notebook gave to later steps."""
         last = max(self.work.glob(f"runs/{notebook}/*/result.json"))
-        found: dict[str, object] = files.read_json(last)["values"]
+        found: dict[str, object] = atomic.read_json(last)["values"]
         return found
 
 
 @pytest.fixture(scope="module")
 def frames(kast_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A night of whole frames with two science exposures."""
-    found = pack.folder()
+    found = installation.pack_folder()
     if not found:
-        pytest.skip(f"only the pack that {pack.VARIABLE} names makes a second exposure")
+        pytest.skip(
+            f"only the pack that {installation.PACK_VARIABLE} names makes a second exposure"
+        )
     folder = tmp_path_factory.mktemp("frames")
     options = ["--n", "1", "--science", "2"]
     subprocess.run([sys.executable, found / "make_datasets.py", folder, *options], check=True)
@@ -130,7 +135,7 @@ def here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def test_every_step_succeeded(site: Site) -> None:
     outcomes = {
-        path.parents[1].name: files.read_json(path)["outcome"]
+        path.parents[1].name: atomic.read_json(path)["outcome"]
         for path in site.work.glob("runs/*/*/run.json")
     }
     notebooks = {"queue" if step == "load" else step for step in STEPS}
@@ -144,28 +149,30 @@ def test_the_worker_reduced_all_frames_and_published_them(here: Site) -> None:
     science = here.data / NAME / "complete/reduce/shane_kast_blue_A/Science"
     assert len(list(science.glob("spec2d_*.fits"))) == 3, "two science frames, a standard"
     assert (science.parent / "QA.tar.gz").stat().st_size > 100_000
-    assert storage.at("backup:").glob(f"{NAME}/complete/reduce/*/Science/spec1d_*.fits")
+    assert storage.resolve_location("backup:").glob(
+        f"{NAME}/complete/reduce/*/Science/spec1d_*.fits"
+    )
 
 
 def test_it_was_scored(site: Site) -> None:
     text = (site.work / "datasets" / NAME / "complete/reduce/scorecard.csv").read_text()
     header, *rows = text.splitlines()
-    assert header.split(",") == list(scorerow.COLUMNS)
+    assert header.split(",") == list(scorerow.SCORECARD_COLUMNS)
     assert len(rows) == 2
     assert all(row.startswith(NAME) for row in rows)
     assert NAME in (site.work / "runs/datasets/index.html").read_text()
 
 
 @pytest.fixture(scope="module")
-def coadds(site: Site) -> Coadds:
+def coadds(site: Site) -> CombinedCoaddResult:
     """What the pipeline's step has coadded, by its records."""
     complete = site.work / "datasets" / NAME / "complete"
-    folders = [complete / kind.folder for kind in Kind]
-    found = (Coadded.from_dict(files.read_json(one / coadd.RECORD), one) for one in folders)
-    return Coadds(tuple(found))
+    folders = [complete / kind.folder for kind in CoaddKind]
+    found = (CoaddResult.from_dict(atomic.read_json(one / run.RECORD_FILE), one) for one in folders)
+    return CombinedCoaddResult(tuple(found))
 
 
-def test_it_was_coadded_by_all_steps(coadds: Coadds) -> None:
+def test_it_was_coadded_by_all_steps(coadds: CombinedCoaddResult) -> None:
     assert coadds.outcome is Outcome.SUCCEEDED, coadds.reason
     steps = [step.name.split()[0] for part in coadds.parts for step in part.steps]
     assert steps == [
@@ -175,7 +182,9 @@ def test_it_was_coadded_by_all_steps(coadds: Coadds) -> None:
     assert all(step.peak_bytes > 1e8 for part in coadds.parts for step in part.steps)
 
 
-def test_the_standard_star_calibrates_every_spectrum(coadds: Coadds, site: Site) -> None:
+def test_the_standard_star_calibrates_every_spectrum(
+    coadds: CombinedCoaddResult, site: Site
+) -> None:
     flux = {frame.kind: frame.flux for frame in coadds.parts[0].science}
     (standard,) = (frame.file for frame in coadds.parts[0].science if frame.kind == "standard")
     assert set(flux) == {"science", "standard"}
@@ -186,29 +195,29 @@ def test_the_standard_star_calibrates_every_spectrum(coadds: Coadds, site: Site)
             assert "OPT_FLAM" not in hdus[1].columns.names
 
 
-def test_the_star_has_its_known_flux(coadds: Coadds) -> None:
+def test_the_star_has_its_known_flux(coadds: CombinedCoaddResult) -> None:
     """Feige 66 (10.5 mag) has about 4e-13 erg/s/cm²/Å at 4500 Å."""
     (path,) = coadds.parts[0].output.glob("spec1d/spec1d_*Feige66*.fits")
-    name = max(spectra.read(path), key=lambda one: one.snr or 0).name
+    name = max(spectra.read_spectra(path), key=lambda one: one.snr or 0).name
     with fits.open(path) as hdus:
         table = hdus[name].data
         near = abs(table["OPT_WAVE"] - 4500) < 50
         assert 1e4 < np.median(table["OPT_FLAM"][near]) < 1e5
 
 
-def test_the_coadd_is_better_than_its_parts(coadds: Coadds) -> None:
+def test_the_coadd_is_better_than_its_parts(coadds: CombinedCoaddResult) -> None:
     result = coadds.parts[0]
     one = max(result.coadds, key=lambda one: one.snr or 0)
-    coadded = coaddspectra.read(result.output / one.products[0])
+    coadded = products.read_spectrum(result.output / one.products[0])
     parts = [path for path in result.output.glob("spec1d/*.fits") if "Feige66" not in path.name]
-    best = max(spectrum.snr or 0 for path in parts for spectrum in spectra.read(path))
+    best = max(spectrum.snr or 0 for path in parts for spectrum in spectra.read_spectra(path))
     assert (len(one.frames), one.fluxed, coadded.fluxed) == (2, True, True)
     assert 1.15 * best < one.snr < 1.7 * best
     near = abs(coadded.wavelength - 4500) < 200
     assert 5 < np.median(coadded.flux[near]) < 60
 
 
-def test_two_exposures_are_stacked(coadds: Coadds, tmp_path: Path) -> None:
+def test_two_exposures_are_stacked(coadds: CombinedCoaddResult, tmp_path: Path) -> None:
     result = coadds.parts[1]
     (one,) = result.coadds
     assert len(one.frames) == 2
@@ -216,7 +225,7 @@ def test_two_exposures_are_stacked(coadds: Coadds, tmp_path: Path) -> None:
     with fits.open(spec2d) as hdus:
         assert hdus[0].header["COADDOBJ"] == spec2d.stem.removeprefix("spec2d_")
         assert "DET01-SCIIMG" in hdus
-    best = max(spectra.read(spec1d), key=lambda spectrum: spectrum.snr or 0)
+    best = max(spectra.read_spectra(spec1d), key=lambda spectrum: spectrum.snr or 0)
     assert best.snr == pytest.approx(one.snr)
     assert best.snr > 11
     picture = coadds.plot()
@@ -224,33 +233,36 @@ def test_two_exposures_are_stacked(coadds: Coadds, tmp_path: Path) -> None:
     assert len(picture.axes) >= 3
 
 
-def test_coadded_again_there_is_nothing_to_do(here: Site, coadds: Coadds) -> None:
+def test_coadded_again_there_is_nothing_to_do(here: Site, coadds: CombinedCoaddResult) -> None:
     for part in coadds.parts:
-        again = coadd.run(here.work / "datasets" / NAME, kind=part.kind, progress=False)
+        again = run.coadd_folder(here.work / "datasets" / NAME, kind=part.kind, progress=False)
         assert again.note.startswith("nothing to do")
         assert again.coadds == part.coadds
 
 
 def test_the_sheet_was_told(here: Site) -> None:
-    table = sheets.open().read(scoresheet.tab_of(NAME))
+    table = sheets.open_workbook().read(sheet.tab_for(NAME))
     assert len([row for row in table.rows if NAME in row]) == 2
 
 
 def test_all_of_it_is_in_the_archive(here: Site) -> None:
-    reduced = tables.read(here.koa / "reduced_files_meta.dat")
+    reduced = ipac_tables.read_table(here.koa / "reduced_files_meta.dat")
     assert len(reduced) == 3
     assert {row["koaid"] for row in reduced} == {f"n01_b{n}.fits.gz" for n in (24, 27, 28)}
-    coadded = tables.read(here.koa / "coadded_files_meta.dat")
+    coadded = ipac_tables.read_table(here.koa / "coadded_files_meta.dat")
     assert {row["source_id"] for row in coadded} == {"n01_b27.fits.gz", "n01_b28.fits.gz"}
     named = [value for row in (*reduced, *coadded) for key, value in row.items() if "file" in key]
     assert all((here.koa / name).is_file() for name in named)
     assert "Missing\n-------\nnone" in (here.koa / "report.txt").read_text()
     assert "Unrecognised\n------------\nnone" in (here.koa / "report.txt").read_text()
-    assert checking.check(destination="koa:", progress=False).outcome is Outcome.SUCCEEDED
+    assert (
+        verification.verify_delivery(destination="koa:", progress=False).outcome
+        is Outcome.SUCCEEDED
+    )
 
 
 def test_it_comes_back_as_it_was(here: Site, tmp_path: Path) -> None:
-    carried = storage.at("koa:").download(tmp_path / "back", progress=False)
+    carried = storage.resolve_location("koa:").download(tmp_path / "back", progress=False)
     assert not carried.failed
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "back"

@@ -15,11 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import files
-from kpfnb.demo import coaddable, deimos, deliverable, reductions
-from kpfnb.demo.coaddable import Simulated
-from kpfnb.demo.slitmask import Slit
-from kpfnb.outcomes import Outcome
+from kpfnb.core import atomic
+from kpfnb.core.result import Outcome
+from kpfnb.demo import (
+    coadd_inputs,
+    deimos_frames,
+    delivery_inputs,
+    reduced_datasets,
+)
+from kpfnb.demo.coadd_inputs import SimulatedReducedFrame
+from kpfnb.demo.slitmask import SimulatedSlit
 from tests.conftest import PROJECT
 
 SETS = sorted(
@@ -32,7 +37,7 @@ QUEUED = "mask/config/2015-10-16"
 
 
 def incoming(work: Path) -> None:
-    deimos.simulate(work / "incoming")
+    deimos_frames.simulate_deimos_frames(work / "incoming")
 
 
 def queued(work: Path) -> None:
@@ -40,33 +45,37 @@ def queued(work: Path) -> None:
 
 
 def reduction(work: Path) -> None:
-    frames = {"b27.fits": {"DET01": [Slit(176)]}}
-    reductions.write(work / "reductions/shane_kast_blue", frames)
+    frames = {"b27.fits": {"DET01": [SimulatedSlit(176)]}}
+    reduced_datasets.write_reduction(work / "reductions/shane_kast_blue", frames)
 
 
 def reduced_masks(work: Path) -> None:
-    reductions.simulate(work / "datasets", 2)
+    reduced_datasets.simulate_datasets(work / "datasets", 2)
 
 
 def night(work: Path) -> None:
-    frames = [Simulated(f"b{n}.fits.gz", moment=f"2015-05-20T06:{n}:00.000") for n in (27, 28)]
-    star = Simulated("b24.fits.gz", "Feige 66", "standard", moment="2015-05-20T05:00:00.000")
+    frames = [
+        SimulatedReducedFrame(f"b{n}.fits.gz", moment=f"2015-05-20T06:{n}:00.000") for n in (27, 28)
+    ]
+    star = SimulatedReducedFrame(
+        "b24.fits.gz", "Feige 66", "standard", moment="2015-05-20T05:00:00.000"
+    )
     place = work / "datasets" / KAST / "complete/reduce"
-    coaddable.write(place, [star, *frames], "shane_kast_blue")
+    coadd_inputs.write_setup(place, [star, *frames], "shane_kast_blue")
 
 
 def mask(work: Path) -> None:
-    frames = [Simulated(f"DE.20151016.{n}.fits") for n in (20000, 21000)]
+    frames = [SimulatedReducedFrame(f"DE.20151016.{n}.fits") for n in (20000, 21000)]
     config = "041615B1/1200G_8800_OG550"
-    coaddable.write(work / "datasets" / config / "2015-10-16/complete/reduce", frames)
+    coadd_inputs.write_setup(work / "datasets" / config / "2015-10-16/complete/reduce", frames)
 
 
 def coadded(work: Path) -> None:
-    deliverable.make(work / "datasets")
+    delivery_inputs.make_datasets(work / "datasets")
 
 
 def coadded_on_the_remote(work: Path) -> None:
-    deliverable.make(work / "remote/data")
+    delivery_inputs.make_datasets(work / "remote/data")
 
 
 @dataclass
@@ -100,7 +109,7 @@ CASES = {
 def kpfnb(work: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     remotes = {name: str(work / "remote" / name) for name in ("data", "backup", "koa")}
     variables = {"KPFNB_WORK_DIR": str(work), "KPFNB_REMOTES": json.dumps(remotes)}
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", *arguments]
     return subprocess.run(
         command, cwd=PROJECT, env={**os.environ, **variables}, capture_output=True, text=True
     )
@@ -125,6 +134,6 @@ def test_it_runs(file: Path, work: Path, request: pytest.FixtureRequest) -> None
     done = kpfnb(work, "run", notebook, "-f", str(file), *case.options)
     assert done.returncode == case.outcome.exit_code, done.stdout + done.stderr
     (result,) = work.glob(f"runs/{notebook}/*/result.json")
-    found = files.read_json(result)
+    found = atomic.read_json(result)
     assert found["outcome"] == case.outcome
     assert case.reason in found["reason"]

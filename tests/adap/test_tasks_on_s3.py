@@ -9,23 +9,24 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.adap import backing, holdings
-from kpfnb.adap.coadding import coaddtasks
-from kpfnb.adap.coadding.coadded import Coadded
-from kpfnb.adap.preparing import trimtask
-from kpfnb.adap.pypeit import command, pypeitfile
-from kpfnb.adap.reducing import chain, publication, reducetask
-from kpfnb.adap.reducing.reductions import Reductions
-from kpfnb.adap.scoring import rescoring
-from kpfnb.demo import coaddable
-from kpfnb.outcomes import Outcome
-from kpfnb.workqueue.lease import Lease
-from tests.adap import datasets, fakecoadd
-from tests.adap.datasets import NAME, below
+from kpfnb.adap.coadd import queue_task
+from kpfnb.adap.coadd.result import CoaddResult
+from kpfnb.adap.prepare import trim
+from kpfnb.adap.products import remote_datasets
+from kpfnb.adap.pypeit import command, input_files
+from kpfnb.adap.reduce import dataset_pipeline, publication
+from kpfnb.adap.reduce import queue_task as reducetask
+from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.adap.score import queue_task as rescoring
+from kpfnb.core.result import Outcome
+from kpfnb.demo import coadd_inputs
+from kpfnb.queue.lease import Lease
+from tests.adap import fake_coadd, small_datasets
+from tests.adap.small_datasets import NAME, below
 from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
 
 SETUP = "keck_deimos_A"
-COADDED = f"{coaddable.MASK}/{coaddable.CONFIG}"
+COADDED = f"{coadd_inputs.MASK}/{coadd_inputs.CONFIG}"
 
 
 @pytest.fixture
@@ -43,16 +44,22 @@ def behind(
 @pytest.fixture
 def data(behind: Path, tmp_path: Path) -> Path:
     """One dataset of raw frames; the folder behind it."""
-    datasets.write(tmp_path / "made", NAME)
-    assert storage.at("data:").upload(tmp_path / "made", progress=False).outcome.is_good
+    small_datasets.write(tmp_path / "made", NAME)
+    assert (
+        storage.resolve_location("data:").upload(tmp_path / "made", progress=False).outcome.is_good
+    )
     return behind / "data" / NAME
 
 
 @pytest.fixture
-def reduce(fake_pypeit: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reductions]:
-    def run(behaviour: str = "good", **options: bool) -> Reductions:
+def reduce(
+    fake_pypeit: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ReductionBatchResult]:
+    def run(behaviour: str = "good", **options: bool) -> ReductionBatchResult:
         monkeypatch.setenv("FAKE_PYPEIT", behaviour)
-        return chain.run(NAME, chain.order("keck_deimos", **options), progress=False)
+        return dataset_pipeline.process_dataset(
+            NAME, dataset_pipeline.make_config("keck_deimos", **options), progress=False
+        )
 
     return run
 
@@ -62,35 +69,37 @@ def lease(item: str) -> Lease:
 
 
 def test_a_dataset_is_reduced_and_then_there_is_nothing_to_do(
-    data: Path, behind: Path, reduce: Callable[..., Reductions]
+    data: Path, behind: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     made = reduce(keep=True)
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     results = data / "complete/reduce"
     found = below(results)
-    assert {f"{SETUP}/QA.tar.gz", "scorecard.csv", publication.MANIFEST} <= found
+    assert {f"{SETUP}/QA.tar.gz", "scorecard.csv", publication.MANIFEST_FILE} <= found
     assert below(behind / "backup" / NAME / "complete/reduce") == found
-    assert reducetask.survey("reduce") == {NAME: True}
+    assert reducetask.scan_items("reduce") == {NAME: True}
     before = {path: path.stat().st_mtime_ns for path in behind.rglob("*") if path.is_file()}
     assert "nothing to do" in reduce("crash", keep=True).reason
     assert {p: p.stat().st_mtime_ns for p in behind.rglob("*") if p.is_file()} == before
 
 
 def test_new_results_take_the_place_of_old_ones(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+    data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce()
     (tmp_path / "old.txt").write_text("of an earlier version")
-    (storage.at("data:") / NAME / "complete/reduce/old.txt").upload(tmp_path / "old.txt")
+    (storage.resolve_location("data:") / NAME / "complete/reduce/old.txt").upload(
+        tmp_path / "old.txt"
+    )
     assert (data / "complete/reduce/old.txt").is_file()
     assert reduce(force=True).outcome is Outcome.SUCCEEDED
     found = below(data / "complete")
-    assert not any("old.txt" in path or publication.STAGED in path for path in found)
-    assert reducetask.survey("reduce") == {NAME: True}
+    assert not any("old.txt" in path or publication.STAGED_PREFIX in path for path in found)
+    assert reducetask.scan_items("reduce") == {NAME: True}
 
 
 def test_results_that_are_there_are_not_made_again(
-    data: Path, reduce: Callable[..., Reductions]
+    data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce()
     before = {path: (data / path).stat().st_mtime_ns for path in below(data)}
@@ -101,7 +110,7 @@ def test_results_that_are_there_are_not_made_again(
 
 
 def test_worse_results_leave_their_logs_alone(
-    data: Path, reduce: Callable[..., Reductions]
+    data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce()
     before = {path: (data / path).read_bytes() for path in below(data)}
@@ -113,44 +122,45 @@ def test_worse_results_leave_their_logs_alone(
 
 
 def test_results_come_back_are_backed_up_and_scored_again(
-    data: Path, behind: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+    data: Path, behind: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce()
     results = below(data / "complete/reduce")
     back = tmp_path / "back"
-    assert holdings.download(NAME, back, progress=False).outcome is Outcome.SUCCEEDED
+    assert remote_datasets.download_dataset(NAME, back, progress=False).outcome is Outcome.SUCCEEDED
     assert below(back / NAME / "complete/reduce") == results
-    (storage.at("backup:") / NAME).delete()
+    (storage.resolve_location("backup:") / NAME).delete()
     assert not below(behind / "backup" / NAME)
-    assert backing.run(NAME, lease(NAME)).outcome is Outcome.SUCCEEDED
+    assert remote_datasets.back_up_item(NAME, lease(NAME)).outcome is Outcome.SUCCEEDED
     assert below(behind / "backup" / NAME / "complete/reduce") == results
-    scored = rescoring.run(NAME, lease(NAME), sheet=False)
-    assert (scored.outcome, scored.carried) == (Outcome.SUCCEEDED, ())
+    scored = rescoring.rescore_item(NAME, lease(NAME), sheet=False)
+    assert (scored.outcome, scored.transferred) == (Outcome.SUCCEEDED, ())
 
 
 def test_a_trimmed_setup(data: Path) -> None:
-    found = trimtask.run(NAME, lease(NAME))
+    found = trim.trim_item(NAME, lease(NAME))
     assert found.outcome is Outcome.SUCCEEDED
-    plan = pypeitfile.read(data / f"complete/reduce/{SETUP}/{SETUP}.pypeit")
+    plan = input_files.read_pypeit_file(data / f"complete/reduce/{SETUP}/{SETUP}.pypeit")
     assert len(plan.targets) == 2
-    assert trimtask.survey("trim") == {NAME: True}
+    assert trim.scan_items("trim") == {NAME: True}
     assert len(below(data / "complete/raw")) == 4
 
 
 @pytest.mark.parametrize(
-    ("task", "folder"), [(coaddtasks.spectra, "1D_Coadd"), (coaddtasks.images, "2D_Coadd")]
+    ("task", "folder"),
+    [(queue_task.coadd_spectra, "1D_Coadd"), (queue_task.coadd_images, "2D_Coadd")],
 )
 def test_coadds(
     behind: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    task: Callable[..., Coadded],
+    task: Callable[..., CoaddResult],
     folder: str,
 ) -> None:
-    monkeypatch.setattr(command, "run", fakecoadd.run)
+    monkeypatch.setattr(command, "run_command", fake_coadd.run)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
-    coaddable.simulate(tmp_path / "made")
-    storage.at("data:").upload(tmp_path / "made", progress=False)
+    coadd_inputs.simulate_coadd_inputs(tmp_path / "made")
+    storage.resolve_location("data:").upload(tmp_path / "made", progress=False)
     made = task(COADDED, lease(COADDED))
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     place = behind / "data" / COADDED / folder

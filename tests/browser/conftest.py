@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from kpfnb import runs
-from kpfnb.adap.pypeit import pack
-from kpfnb.demo import coaddable as coadds
-from kpfnb.demo import deimos
+from kpfnb.adap.pypeit import installation
+from kpfnb.demo import coadd_inputs
+from kpfnb.demo import deimos_frames as deimos
 from tests import nights
 
 PROJECT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ class Lab:
         for session in self._ask("GET", "api/sessions"):
             self._ask("DELETE", f"api/sessions/{session['id']}")
         deadline = time.monotonic() + WAIT / 1000
-        while any(one.outcome is None for one in runs.listing(self.folder.parent / "work/runs")):
+        while any(one.outcome is None for one in runs.list_runs(self.folder.parent / "work/runs")):
             assert time.monotonic() < deadline, "a run has not ended with its kernel"
             time.sleep(0.2)
 
@@ -80,7 +80,7 @@ def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(lab_home: Path) -> Iterator[Lab]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
-    kept = (k for k in os.environ if not k.startswith("KPFNB_") or k == pack.VARIABLE)
+    kept = (k for k in os.environ if not k.startswith("KPFNB_") or k == installation.PACK_VARIABLE)
     environment = {name: os.environ[name] for name in kept}
     environment |= {
         "JUPYTER_CONFIG_DIR": str(lab_home / "config"),
@@ -160,13 +160,13 @@ def ingested(lab_home: Path, night: nights.SimulatedNight) -> None:
 @pytest.fixture(scope="module")
 def deimos_frames(lab_home: Path) -> None:
     """The frames of the demo where `prepare` looks for some."""
-    deimos.simulate(lab_home / "work/incoming")
+    deimos.simulate_deimos_frames(lab_home / "work/incoming")
 
 
 @pytest.fixture(scope="module")
 def coaddable(lab_home: Path) -> None:
     """The spectra of the demo where `coadd` looks for some."""
-    coadds.simulate(lab_home / "work/datasets")
+    coadd_inputs.simulate_coadd_inputs(lab_home / "work/datasets")
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +179,6 @@ def queue_server(lab_home: Path) -> Iterator[None]:
 
 def kpfnb(home: Path, *arguments: str) -> None:
     """Do a command of kpfnb where the notebooks are."""
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
     subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL)

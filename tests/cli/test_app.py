@@ -17,10 +17,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import kpfnb.cli
-from kpfnb.cli import app
-from kpfnb.errors import BadInput, Busy, KpfnbError, ServiceUnavailable
-from kpfnb.outcomes import Outcome
+import kpfnb.cli.app
+from kpfnb.cli.app import app
+from kpfnb.core.errors import (
+    AlreadyRunningError,
+    InvalidInputError,
+    KpfnbError,
+    ServiceUnavailableError,
+)
+from kpfnb.core.result import Outcome
 
 HEAVY = ["pandas", "numpy", "astropy", "dask", "distributed", "matplotlib", "papermill", "pypeit"]
 
@@ -88,7 +93,7 @@ def _imported(arguments: list[str], folder: Path) -> set[str]:
     """The heavy libraries that the command has loaded when it is done."""
     code = (
         "import sys\n"
-        "from kpfnb.cli import main\n"
+        "from kpfnb.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"print('LOADED', *[name for name in {HEAVY} if name in sys.modules])\n"
@@ -113,9 +118,9 @@ def test_the_command_answers_without_heavy_libraries(tmp_path: Path, arguments: 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (BadInput("no such night", "give another"), 2),
-        (Busy("somebody is at it"), 5),
-        (ServiceUnavailable("redis does not answer"), 1),
+        (InvalidInputError("no such night", "give another"), 2),
+        (AlreadyRunningError("somebody is at it"), 5),
+        (ServiceUnavailableError("redis does not answer"), 1),
     ],
 )
 def test_a_mistake_is_one_message_without_a_traceback(
@@ -127,9 +132,9 @@ def test_a_mistake_is_one_message_without_a_traceback(
     def fails() -> None:
         raise error
 
-    monkeypatch.setattr(kpfnb.cli, "app", fails)
+    monkeypatch.setattr(kpfnb.cli.app, "app", fails)
     with pytest.raises(SystemExit) as caught:
-        kpfnb.cli.main()
+        kpfnb.cli.app.main()
     assert caught.value.code == code
     told = capsys.readouterr()
     assert told.err == f"kpfnb: {error}\n"
@@ -138,7 +143,7 @@ def test_a_mistake_is_one_message_without_a_traceback(
 
 def test_a_terminal_of_few_letters_gets_the_numbers_of_the_others(tmp_path: Path) -> None:
     place = tmp_path / "Kea é ✔ 🔭"
-    script = "from kpfnb.cli import main; main()"
+    script = "from kpfnb.cli.app import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "--work-dir", str(place), "doctor", "--json"],
         capture_output=True,
@@ -159,7 +164,7 @@ class Measured:
 
 def test_what_other_programs_get_is_json_by_its_rules(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended:
-        kpfnb.cli.finish(Measured(), as_json=True)
+        kpfnb.cli.app.print_and_exit(Measured(), as_json=True)
     assert ended.value.exit_code == 3
     told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert told == {"rv": None, "snr": [1.5, None], "file": "/a", "é": list(Outcome)}
@@ -171,9 +176,9 @@ def test_what_the_system_refuses_is_one_message_with_the_file(
     def fails() -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/nights")
 
-    monkeypatch.setattr(kpfnb.cli, "app", fails)
+    monkeypatch.setattr(kpfnb.cli.app, "app", fails)
     with pytest.raises(SystemExit) as caught:
-        kpfnb.cli.main()
+        kpfnb.cli.app.main()
     assert caught.value.code == 1
     told = capsys.readouterr().err
     assert told.startswith("kpfnb: /data/nights: Permission denied\n") and "→" in told
@@ -185,9 +190,9 @@ def test_a_file_that_kpfnb_itself_misses_is_a_defect_to_be_seen(
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "template.html")
 
-    monkeypatch.setattr(kpfnb.cli, "app", fails)
+    monkeypatch.setattr(kpfnb.cli.app, "app", fails)
     with pytest.raises(FileNotFoundError):
-        kpfnb.cli.main()
+        kpfnb.cli.app.main()
 
 
 def test_root_options_win_over_the_environment(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from kpfnb.demo import deliverable
+from kpfnb.cli.app import app
+from kpfnb.demo import delivery_inputs
 
-NAME = deliverable.DATASETS[0]
+NAME = delivery_inputs.DATASETS[0]
 
 
 @pytest.fixture(autouse=True)
 def datasets(isolated: Path) -> None:
-    deliverable.make(isolated / "work/datasets", [NAME])
+    delivery_inputs.make_datasets(isolated / "work/datasets", [NAME])
 
 
 def kpfnb(*arguments: str, code: int = 0) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner, Result
 
-from kpfnb.cli import app
+from kpfnb.cli.app import app
 
 CONFIG = "simulated_coadd/1200G_8800_OG550"
 

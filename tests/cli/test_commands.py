@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from kpfnb.cli.overview import SECTIONS, Overview
+from kpfnb.cli.app import app
+from kpfnb.cli.commands import SECTIONS, SectionedGroup
 
 ROOT: Any = typer.main.get_command(app)
 GROUPS = [name for name, one in ROOT.commands.items() if hasattr(one, "commands")]
@@ -21,7 +21,7 @@ def shown_by(*words: str) -> str:
 
 
 def test_each_command_is_in_one_section() -> None:
-    assert isinstance(ROOT, Overview)
+    assert isinstance(ROOT, SectionedGroup)
     listed = Counter(name for names in SECTIONS.values() for name in names)
     assert listed == Counter(ROOT.commands.keys())
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from kpfnb.cli import app, main
-from kpfnb.errors import BadParameter
+from kpfnb.cli.app import app, main
+from kpfnb.core.errors import InvalidParameterError
 
 OTHERS = ("dark", "flat", "lfc", "etalon", "thar", "star", "sun")
 ONLY_BIAS = [f"--count={kind}=0" for kind in OTHERS]
@@ -23,7 +23,7 @@ def test_the_night_is_simulated_in_the_data_root_and_told_as_json(tmp_path: Path
 
 def test_a_wrong_count_is_one_clear_message() -> None:
     done = CliRunner().invoke(app, ["demo", "night", "--count", "stars"])
-    assert isinstance(done.exception, BadParameter)
+    assert isinstance(done.exception, InvalidParameterError)
     assert "KIND=NUMBER" in str(done.exception)
 
 

@@ -4,10 +4,10 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
+from kpfnb.cli.app import app
+from kpfnb.core.errors import InvalidParameterError
 from kpfnb.demo import tree
-from kpfnb.errors import BadParameter
-from kpfnb.kpf.obsid import KPF, ObsID
+from kpfnb.kpf.files.obsid import KPF, ObsID
 
 NIGHTS = ["20240101", "20240102"]
 
@@ -20,7 +20,7 @@ def root(tmp_path):
 @pytest.fixture
 def lacking(root):
     """An observation that lacks its L2, among others that lack nothing."""
-    names = tree.plant(root, NIGHTS, 8, cards=dict.fromkeys(KPF.levels, 60))
+    names = tree.write_tree(root, NIGHTS, 8, cards=dict.fromkeys(KPF.levels, 60))
     ObsID(names[0]).path(root, "L2").unlink()
     return ObsID(names[0])
 
@@ -75,7 +75,7 @@ def test_a_current_version_is_checked_by_itself(lacking, option):
 
 def test_check_version_and_fresh_are_understood(lacking):
     result = kpfnb("progress", *NIGHTS, "--check_version", "--fresh")
-    assert f"version asked for: {tree.VERSION}" in result.output
+    assert f"version asked for: {tree.DEFAULT_VERSION}" in result.output
 
 
 def test_progress_as_json_tells_of_the_touch_too(root, lacking):
@@ -106,7 +106,7 @@ def test_an_unknown_flag_is_not_taken_for_a_name(lacking):
 
 
 def test_touch_of_nothing_is_refused():
-    with pytest.raises(BadParameter, match="nothing to touch"):
+    with pytest.raises(InvalidParameterError, match="nothing to touch"):
         CliRunner().invoke(app, ["touch"], catch_exceptions=False)
 
 

@@ -15,20 +15,22 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb import cli, fitsheader
-from kpfnb.demo.night import NIGHT, simulate
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf import progress, quicklook
-from kpfnb.kpf.quicklook.result import Fate
-from kpfnb.kpf.tsdb import querying
+from kpfnb.cli import app
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.fits import headers
+from kpfnb.demo.night import DEMO_NIGHT, simulate_night
+from kpfnb.kpf import quicklook
+from kpfnb.kpf.progress import result
+from kpfnb.kpf.quicklook.result import QuicklookOutcome
+from kpfnb.kpf.tsdb import keyword_query
 
 COUNTS = {"bias": 1, "dark": 0, "flat": 1, "lfc": 1, "etalon": 0, "thar": 0, "star": 2, "sun": 0}
 LEVELS = ("2D", "L1", "L2")
-COMMAND = [sys.executable, "-c", "from kpfnb.cli import main; main()", "night"]
+COMMAND = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", "night"]
 
 
 def call(*arguments: str) -> Any:
-    return CliRunner().invoke(cli.app, ["night", *arguments])
+    return CliRunner().invoke(app.app, ["night", *arguments])
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def root(isolated: Path) -> Path:
 
 def test_a_night_without_raw_files_is_refused_and_the_nearest_named(root: Path) -> None:
     error = call("20240116").exception
-    assert isinstance(error, BadInput)
+    assert isinstance(error, InvalidInputError)
     assert "20240116 is not there" in error.what
     assert error.hint == "the nearest are 20240115"
 
@@ -54,7 +56,7 @@ def test_a_night_without_raw_files_is_refused_and_the_nearest_named(root: Path) 
 )
 def test_what_is_no_night_is_refused(root: Path, given: str, said: str) -> None:
     error = call(given).exception
-    assert isinstance(error, BadParameter)
+    assert isinstance(error, InvalidParameterError)
     assert error.what.startswith(said)
 
 
@@ -77,7 +79,7 @@ def test_a_dry_run_changes_nothing(root: Path, tmp_path: Path) -> None:
 
 def kill_when(found: Callable[[], bool]) -> None:
     """Start the night, kill it hard at that moment, and see that all of its family dies."""
-    with subprocess.Popen([*COMMAND, NIGHT], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*COMMAND, DEMO_NIGHT], stdout=subprocess.DEVNULL) as process:
         end = time.monotonic() + 240
         while not found():
             assert process.poll() is None
@@ -92,28 +94,30 @@ def kill_when(found: Callable[[], bool]) -> None:
 @pytest.mark.timeout(1200)
 def test_killed_at_any_moment_it_goes_on_by_the_same_command(tmp_path: Path) -> None:
     root = tmp_path / "data"
-    simulate(root, NIGHT, counts=COUNTS)
-    raw = sorted(path.stem for path in (root / "L0" / NIGHT).glob("KP.*.fits"))
-    kill_when(lambda: any(root.glob(f"2D/{NIGHT}/*_2D.fits")))
-    kill_when(lambda: any(root.glob(f"QLP/{NIGHT}/*/L1/*.png")))
+    simulate_night(root, DEMO_NIGHT, counts=COUNTS)
+    raw = sorted(path.stem for path in (root / "L0" / DEMO_NIGHT).glob("KP.*.fits"))
+    kill_when(lambda: any(root.glob(f"2D/{DEMO_NIGHT}/*_2D.fits")))
+    kill_when(lambda: any(root.glob(f"QLP/{DEMO_NIGHT}/*/L1/*.png")))
 
-    done = subprocess.run([*COMMAND, NIGHT, "--json"], capture_output=True, text=True)
+    done = subprocess.run([*COMMAND, DEMO_NIGHT, "--json"], capture_output=True, text=True)
     outcomes = {step["name"]: step["outcome"] for step in json.loads(done.stdout)["steps"]}
     # Of so few calibrations the verdict is bad, and its step says so
     assert outcomes.pop("tonight") != "crashed"
     assert set(outcomes.values()) == {"succeeded"}, done.stdout
 
-    assert progress.assess(NIGHT).to_dict()["missing_obsids"] == []
+    assert result.assess_progress(DEMO_NIGHT).to_dict()["missing_obsids"] == []
     # By name: what a killed writer began is hidden, and not a product to anybody
     products = [path for level in LEVELS for path in root.glob(f"{level}/*/KP.*.fits")]
     assert len(products) >= len(raw)
-    assert not list(filter(None, map(fitsheader.defect, products)))
+    assert not list(filter(None, map(headers.find_defect, products)))
     assert not [path for path in root.rglob(".*KP.*") if path.is_file()]
-    made = quicklook.run(NIGHT, progress=False)
-    assert Counter(item.fate for item in made.items) == {Fate.CURRENT: len(made.items)}
-    assert sorted(querying.query(["OBJECT"], not_junk=False).index) == raw
+    made = quicklook.process_range(DEMO_NIGHT, progress=False)
+    assert Counter(item.outcome for item in made.items) == {
+        QuicklookOutcome.CURRENT: len(made.items)
+    }
+    assert sorted(keyword_query.query(["OBJECT"], not_junk=False).index) == raw
 
-    again = subprocess.run([*COMMAND, NIGHT, "--json"], capture_output=True, text=True)
+    again = subprocess.run([*COMMAND, DEMO_NIGHT, "--json"], capture_output=True, text=True)
     words = {step["name"]: step["reason"] for step in json.loads(again.stdout)["steps"]}
     assert words["reprocess"] == "missing_obsids of before is empty"
     assert words["ingest"].startswith("0 files ingested")

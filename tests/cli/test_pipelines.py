@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb import cli, locks, notebooks, runs
-from kpfnb.errors import BadInput, Busy
-from kpfnb.runs import Record
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb import runs
+from kpfnb.cli import app
+from kpfnb.core import locks
+from kpfnb.core.errors import AlreadyRunningError, InvalidInputError
+from kpfnb.notebook import runner
+from kpfnb.runs import RunRecord
+from kpfnb.runs.classification import CellError, RunEndFacts
 from tests import samples
 
 PIPELINE = """
@@ -37,14 +40,14 @@ def project(isolated: Path) -> None:
     (isolated / "pipelines/two.yml").write_text(PIPELINE)
 
 
-def ending(facts: Facts) -> Callable[..., Record]:
+def ending(facts: RunEndFacts) -> Callable[..., RunRecord]:
     """In the place of `notebooks.run`: every notebook ends so."""
 
-    def run(name: str, given: Mapping[str, Any], *, parent: str, **rest: Any) -> Record:
-        record = runs.begin(name, parent=parent, parameters=dict(given))
+    def run(name: str, given: Mapping[str, Any], *, parent: str, **rest: Any) -> RunRecord:
+        record = runs.start_run(name, parent=parent, parameters=dict(given))
         if facts.result:
             runs.write_result(record, facts.result)
-        return runs.finish(record, facts)
+        return runs.finish_run(record, facts)
 
     return run
 
@@ -52,11 +55,11 @@ def ending(facts: Facts) -> Callable[..., Record]:
 @pytest.fixture
 def good(monkeypatch: pytest.MonkeyPatch) -> None:
     result = {"outcome": "succeeded", "reason": "done", "figures": {}, "values": {"label": "x"}}
-    monkeypatch.setattr(notebooks, "run", ending(Facts(result=result)))
+    monkeypatch.setattr(runner, "run_notebook", ending(RunEndFacts(result=result)))
 
 
 def call(*arguments: str) -> Any:
-    return CliRunner().invoke(cli.app, ["pipeline", *arguments])
+    return CliRunner().invoke(app.app, ["pipeline", *arguments])
 
 
 @pytest.mark.usefixtures("good")
@@ -81,8 +84,8 @@ def test_resuming_what_is_done_says_so() -> None:
 
 
 def test_the_exit_code_is_that_of_the_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = Facts(error=CellError(2, "ValueError", "no light"))
-    monkeypatch.setattr(notebooks, "run", ending(facts))
+    facts = RunEndFacts(error=CellError(2, "ValueError", "no light"))
+    monkeypatch.setattr(runner, "run_notebook", ending(facts))
     done = call("run", "two", "--json")
     assert done.exit_code == 1
     values = json.loads(done.stdout)
@@ -121,6 +124,6 @@ def test_list_and_show_tell_the_steps_in_order() -> None:
 
 
 def test_a_mistake_and_a_busy_pipeline_are_the_errors_of_the_command() -> None:
-    assert isinstance(call("run", "tow").exception, BadInput)
-    with locks.hold("pipeline-two"):
-        assert isinstance(call("run", "two").exception, Busy)
+    assert isinstance(call("run", "tow").exception, InvalidInputError)
+    with locks.acquire_lock("pipeline-two"):
+        assert isinstance(call("run", "two").exception, AlreadyRunningError)

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb import files
-from kpfnb.cli import app
-from kpfnb.demo import deimos
+from kpfnb.cli.app import app
+from kpfnb.core import atomic
+from kpfnb.demo import deimos_frames
 
 TOP = "NGC1eh/1200G_8800_OG550"
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    deimos.simulate(tmp_path / "raw")
+    deimos_frames.simulate_deimos_frames(tmp_path / "raw")
     return tmp_path / "raw"
 
 
@@ -25,8 +25,8 @@ def kpfnb(*arguments: object) -> tuple[int, str]:
 
 
 def test_from_raw_frames_to_reduction_files(raw: Path, tmp_path: Path) -> None:
-    fixes = {"DE.20151016.38160.fits": {"SLMSKNAM": deimos.MASK}}
-    files.write_json(tmp_path / "fixes.yml", {"folder": "raw", "files": fixes})
+    fixes = {"DE.20151016.38160.fits": {"SLMSKNAM": deimos_frames.MASK}}
+    atomic.write_json(tmp_path / "fixes.yml", {"folder": "raw", "files": fixes})
     code, text = kpfnb("headers", tmp_path / "fixes.yml", "--dry-run")
     assert code == 0 and "1 of 1 headers would be fixed" in text
     code, text = kpfnb("headers", tmp_path / "fixes.yml")
@@ -46,4 +46,4 @@ def test_one_dataset_by_name(raw: Path, tmp_path: Path) -> None:
     kpfnb("frames", raw, tmp_path / "data", "--spectrograph", "keck_deimos")
     name = f"{TOP}/2015-11-15"
     code, text = kpfnb("trim", tmp_path / "data", name, "-s", "keck_deimos")
-    assert code == 1 and f"{name}: BadInput" in text
+    assert code == 1 and f"{name}: InvalidInputError" in text

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from kpfnb.services import valkey
+from kpfnb.cli.app import app
+from kpfnb.compute.services import valkey
 
 runner = CliRunner()
 
@@ -17,7 +17,7 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def stopped(isolated: Path) -> Iterator[None]:
     yield
-    valkey.stop()
+    valkey.stop_server()
 
 
 def kpfnb(*arguments: str, code: int = 0, stdin: str | None = None) -> str:
@@ -93,7 +93,7 @@ def test_rebuilt_after_the_server_lost_its_data(tmp_path: Path) -> None:
     kpfnb("queue", "park", "trial", "c")
     kpfnb("worker", "test", "--queue=trial", "--sleep=0", "--idle=0")
     kpfnb("services", "stop", "valkey")
-    for path in (valkey.folder() / "appendonlydir").iterdir():
+    for path in (valkey.data_folder() / "appendonlydir").iterdir():
         path.unlink()
     (tmp_path / "all.txt").write_text("a/1\nb\nc\n")
     rebuild = ["queue", "rebuild", "trial", "--items", "all.txt", "--task", "test"]

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.pypeit import installation
-from tests.adap import fakepypeit
+from tests.adap import fake_pypeit
 
 pytestmark = pytest.mark.skipif(
-    not installation.version(), reason="needs the extra kpfnb[pypeit]: the spectrographs' names"
+    not installation.pypeit_version(),
+    reason="needs the extra kpfnb[pypeit]: the spectrographs' names",
 )
 
 
 def kpfnb(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    script = "from kpfnb.cli import main; main()"
+    script = "from kpfnb.cli.app import main; main()"
     environment = {key: value for key, value in os.environ.items() if key != "KPFNB_KAST_PACK"}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", script, "reduce", *arguments],
@@ -29,12 +30,12 @@ def kpfnb(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    frames = {f"{name}.fits": kinds for name, kinds in fakepypeit.CALIBRATIONS.items()}
-    return fakepypeit.write_raw(tmp_path / "night", {**frames, "b27.fits": "science"})
+    frames = {f"{name}.fits": kinds for name, kinds in fake_pypeit.CALIBRATIONS.items()}
+    return fake_pypeit.write_raw(tmp_path / "night", {**frames, "b27.fits": "science"})
 
 
 def test_a_dataset_is_reduced_as_json(raw: Path, tmp_path: Path) -> None:
-    fakepypeit.install(tmp_path / "bin")
+    fake_pypeit.install(tmp_path / "bin")
     path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
     done = kpfnb(str(raw), str(tmp_path / "out"), "-s", "shane_kast_blue", "--json", PATH=path)
     record = json.loads(done.stdout)

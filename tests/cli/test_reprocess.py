@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from tests.kpf import fakedrp
+from kpfnb.cli.app import app
+from tests.kpf import fake_drp
 
 A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
 
@@ -22,14 +22,14 @@ A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for obsid in (A, B):
         path = tmp_path / f"data/L0/20240101/{obsid}.fits"
-        fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": "Object"})
+        fake_drp.fits(path, {"GREEN": "YES", "IMTYPE": "Object"})
         os.utime(path, (1000, 1000))
     use_drp(monkeypatch)
     return tmp_path / "data"
 
 
 def use_drp(monkeypatch: pytest.MonkeyPatch, *fault: str) -> None:
-    command = [sys.executable, fakedrp.__file__, "{target}", *fault]
+    command = [sys.executable, fake_drp.__file__, "{target}", *fault]
     monkeypatch.setenv("KPFNB_DRP_COMMAND", shlex.join(command))
 
 
@@ -66,7 +66,7 @@ def test_ctrl_c_in_the_terminal(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_drp(monkeypatch, "paused", B)
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", "reprocess"]
+    command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", "reprocess"]
     with subprocess.Popen(
         [*command, "20240101", "--forward", "--json"], stdout=subprocess.PIPE
     ) as process:

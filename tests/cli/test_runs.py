@@ -7,19 +7,22 @@ from contextlib import suppress
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb import cli, runs
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb import runs
+from kpfnb.cli import app
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.runs.classification import CellError, RunEndFacts
 from tests import samples
 
 
 def call(*arguments):
-    return CliRunner().invoke(cli.app, [str(one) for one in arguments])
+    return CliRunner().invoke(app.app, [str(one) for one in arguments])
 
 
 def finished(name="progress", outcome="succeeded", reason="done"):
     result = {"outcome": outcome, "reason": reason, "figures": {"nights": 3}}
-    return runs.finish(runs.begin(name, parameters={"start": "20240101"}), Facts(result=result))
+    return runs.finish_run(
+        runs.start_run(name, parameters={"start": "20240101"}), RunEndFacts(result=result)
+    )
 
 
 def test_run_prints_the_end_and_exits_with_its_code(tmp_path):
@@ -34,7 +37,7 @@ def test_run_prints_the_end_and_exits_with_its_code(tmp_path):
 def test_in_a_terminal_the_end_is_not_written_behind_the_progress(tmp_path):
     path = samples.make(tmp_path, "good", *samples.finishing())
     ours, theirs = pty.openpty()
-    script = "from kpfnb.cli import main; main()"
+    script = "from kpfnb.cli.app import main; main()"
     command = [sys.executable, "-c", script, "run", str(path)]
     with open(ours, "rb", buffering=0) as terminal:
         with open(theirs, "wb", buffering=0) as screen:
@@ -78,11 +81,11 @@ def test_an_unknown_key_in_a_file_is_named(tmp_path):
 @pytest.mark.parametrize("text", ["n", "=4", ""])
 def test_what_is_no_parameter_is_refused(tmp_path, text):
     done = call("run", samples.make(tmp_path, "task"), "-p", text)
-    assert isinstance(done.exception, BadParameter)
+    assert isinstance(done.exception, InvalidParameterError)
 
 
 def test_an_unknown_notebook_is_refused():
-    assert isinstance(call("run", "progres").exception, BadInput)
+    assert isinstance(call("run", "progres").exception, InvalidInputError)
 
 
 def test_runs_are_listed_and_filtered():
@@ -102,11 +105,11 @@ def test_no_runs_is_said():
 
 
 def test_a_run_is_shown_with_its_error_and_log():
-    record = runs.begin("progress", parameters={"start": "20240101"})
+    record = runs.start_run("progress", parameters={"start": "20240101"})
     (record.directory / "log.txt").write_text("".join(f"line {n}\n" for n in range(100)))
     (record.directory / "report.html").write_text("")
     error = CellError(3, "OSError", "disk gone\nat last")
-    record = runs.finish(record, Facts(error=error))
+    record = runs.finish_run(record, RunEndFacts(error=error))
     text = call("runs", "show", record.id[:5]).stdout
     for part in ("cell [3]: OSError: disk gone", "at last", "start = 20240101", "report.html"):
         assert part in text

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.demo import reductions
-from kpfnb.demo.slitmask import Slit
+from kpfnb.demo import reduced_datasets
+from kpfnb.demo.slitmask import SimulatedSlit
 
 
 def kpfnb(*arguments: str) -> subprocess.CompletedProcess[str]:
-    script = "from kpfnb.cli import main; main()"
+    script = "from kpfnb.cli.app import main; main()"
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", script, *arguments],
         env=dict(os.environ),
@@ -24,9 +24,9 @@ def kpfnb(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    slits = [Slit(100), Slit(300, rms=0.8)]
+    slits = [SimulatedSlit(100), SimulatedSlit(300, rms=0.8)]
     place = tmp_path / "datasets/m/c/2015-10-16/complete/reduce"
-    reductions.write(place, {"DE.1.fits": {"DET01": slits}})
+    reduced_datasets.write_reduction(place, {"DE.1.fits": {"DET01": slits}})
     return place
 
 

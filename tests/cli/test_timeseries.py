@@ -7,10 +7,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from kpfnb.errors import BadParameter
+from kpfnb.cli.app import app
+from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.tsdb import database
-from tests.kpf.tsdb.plots.observed import NIGHT, fill
+from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def run(isolated):
         return result.output
 
     yield invoke
-    database.forget()
+    database.close_connections()
 
 
 def test_a_panel_is_drawn(run, isolated):
@@ -42,5 +42,5 @@ def test_panels_are_listed(run):
 
 
 def test_an_unknown_interval_is_refused(run):
-    with pytest.raises(BadParameter, match="known: day, month, year"):
+    with pytest.raises(InvalidParameterError, match="known: day, month, year"):
         run("--interval", "week")

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
+from kpfnb.cli.app import app
 from kpfnb.kpf.tsdb import database
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND
@@ -24,7 +24,7 @@ def run(isolated):
         return result.output
 
     yield invoke
-    database.forget()
+    database.close_connections()
 
 
 def test_a_database_from_its_first_night_to_its_restoration(run, isolated):

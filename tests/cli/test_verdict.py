@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from kpfnb.demo.headernight import COUNTS, Fault, plant
+from kpfnb.cli.app import app
+from kpfnb.demo.header_only_night import DEFAULT_COUNTS, NightFault, write_night
 
 NIGHT = "20240110"
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"), [((), 0), ((Fault.FAINT_STARS,), 3), ((Fault.NO_MASTER_BIAS,), 1)]
+    ("fault", "code"), [((), 0), ((NightFault.FAINT_STARS,), 3), ((NightFault.NO_MASTER_BIAS,), 1)]
 )
-def test_the_exit_code_is_the_verdicts(isolated: Path, fault: tuple[Fault, ...], code: int) -> None:
-    plant(isolated / "data", NIGHT, COUNTS, *fault)
+def test_the_exit_code_is_the_verdicts(
+    isolated: Path, fault: tuple[NightFault, ...], code: int
+) -> None:
+    write_night(isolated / "data", NIGHT, DEFAULT_COUNTS, *fault)
     done = CliRunner().invoke(app, ["verdict", NIGHT, "--line"])
     assert done.exit_code == code
     assert done.output.count("\n") == 1
@@ -28,7 +30,7 @@ def test_the_exit_code_is_the_verdicts(isolated: Path, fault: tuple[Fault, ...],
 
 
 def test_an_override_changes_it(isolated: Path) -> None:
-    plant(isolated / "data", NIGHT, COUNTS, Fault.NO_MASTER_BIAS)
+    write_night(isolated / "data", NIGHT, DEFAULT_COUNTS, NightFault.NO_MASTER_BIAS)
     arguments = ["verdict", NIGHT, "--override", "master-bias", "--to", "PASS", "--why", "no need"]
     dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
     assert dry.exit_code == 0
@@ -40,7 +42,7 @@ def test_an_override_changes_it(isolated: Path) -> None:
 
 
 def test_accept_and_what_is_wrong(isolated: Path) -> None:
-    plant(isolated / "data", NIGHT, COUNTS, Fault.FAINT_STARS)
+    write_night(isolated / "data", NIGHT, DEFAULT_COUNTS, NightFault.FAINT_STARS)
     assert CliRunner().invoke(app, ["verdict", NIGHT, "--accept", "WARN"]).exit_code == 0
     assert CliRunner().invoke(app, ["verdict", NIGHT, "--accept", "x"]).exception
     assert CliRunner().invoke(app, ["verdict", NIGHT, "--why", "x"]).exception

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
-from kpfnb.kpf.watchers import KINDS
-from tests.kpf.fakedrp import fits, product
+from kpfnb.cli.app import app
+from kpfnb.kpf.watch.registry import HANDLERS
+from tests.kpf.fake_drp import fits, product
 
 runner = CliRunner()
 FAKE = f"{sys.executable} {Path(__file__).parents[1]}/kpf/fakedrp.py {{target}}"
@@ -51,5 +51,5 @@ def test_status_fails_where_an_expected_watcher_is_not_running() -> None:
 
 def test_there_is_a_command_for_every_watcher() -> None:
     done = runner.invoke(app, ["watch", "--help"])
-    for name in (*KINDS, "status"):
+    for name in (*HANDLERS, "status"):
         assert name in done.output

@@ -86,7 +86,7 @@ def where(item: Any) -> tuple[str, str | None]:
 def nest(number: int) -> list[int]:
     from kpfnb import compute
 
-    pids = compute.run(pid_of, range(number), isolate=True, progress=False).values()
+    pids = compute.map_items(pid_of, range(number), isolate=True, progress=False).values()
     return [os.getpid(), *pids]
 
 

@@ -6,39 +6,38 @@ import time
 
 import pytest
 
-from kpfnb.compute import clusters, worker
-from kpfnb.compute.tasks import Task, Tasks
-from kpfnb.compute.worker import Attempt
+from kpfnb.compute import batches, clusters
+from kpfnb.compute.batches import ItemAttempt, PendingBatch, PendingBatches
 from tests.compute import functions
-from tests.compute.test_compute import wait_for
+from tests.compute.test_item_map import wait_for
 
 BUDGET_SECONDS = 0.2
 
 
-def submit(tasks: Tasks, number: int) -> None:
-    packed = worker.pack(functions.hold_the_lock, [number])
-    tasks.submit([number], packed, BUDGET_SECONDS, 0, solo=False)
+def submit(tasks: PendingBatches, number: int) -> None:
+    packed = batches.pickle_batch(functions.hold_the_lock, [number])
+    tasks.submit([number], packed, BUDGET_SECONDS, 0, isolated=False)
 
 
 @pytest.mark.timeout(120)
 def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
     """It is on the worker that hangs: once that is killed, it is made again elsewhere."""
-    with clusters.crew(workers=1) as crew:
-        tasks = Tasks(crew.client)
+    with clusters.open_cluster(workers=1) as crew:
+        tasks = PendingBatches(crew.client)
         submit(tasks, 1)
         submit(tasks, 5)
         first, hanging = tasks.values()
         wait_for(lambda: first.future.done())
         wait_for(lambda: any("-2" in name for name in seen_by(crew)))
         began = time.monotonic()
-        found = tasks.take_in(1.0)
+        found = tasks.collect(1.0)
         assert time.monotonic() - began < 60
         assert found == []
         hanging.future.cancel()
         del tasks[next(name for name, task in tasks.items() if task is hanging)]
-        crew.ask_nannies(worker.kill)
-        taken: list[tuple[Task, list[Attempt] | None]] = []
-        wait_for(lambda: taken.extend(tasks.take_in(0.2)) or bool(taken))
+        crew.query_nannies(batches.kill_worker)
+        taken: list[tuple[PendingBatch, list[ItemAttempt] | None]] = []
+        wait_for(lambda: taken.extend(tasks.collect(0.2)) or bool(taken))
         [(task, attempts)] = taken
         assert task is first
         assert attempts
@@ -46,6 +45,6 @@ def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
         assert not tasks
 
 
-def seen_by(crew: clusters.Crew) -> set[str]:
-    sights = crew.ask_nannies(worker.look).values()
+def seen_by(crew: clusters.WorkerCluster) -> set[str]:
+    sights = crew.query_nannies(batches.worker_status).values()
     return {name for sight in sights if sight for name in sight.seconds}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import programs
+from kpfnb.compute import programs
 
 
 def _program(path: Path) -> Path:
@@ -23,25 +23,25 @@ def test_on_path_wins_over_beside_python(tmp_path: Path, monkeypatch: pytest.Mon
     beside = _program(tmp_path / "venv/drp")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/python"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert programs.find("drp") == on_path
+    assert programs.find_executable("drp") == on_path
     monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
-    assert programs.find("drp") == beside
+    assert programs.find_executable("drp") == beside
 
 
 def test_without_path_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beside = _program(tmp_path / "venv/drp")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/python"))
     monkeypatch.delenv("PATH")
-    assert programs.find("drp") == beside
+    assert programs.find_executable("drp") == beside
 
 
 def test_a_path_stands_for_itself(tmp_path: Path) -> None:
     program = _program(tmp_path / "opt/drp")
-    assert programs.find(str(program)) == program
-    assert programs.find("./opt/drp") == program
+    assert programs.find_executable(str(program)) == program
+    assert programs.find_executable("./opt/drp") == program
 
 
 @pytest.mark.parametrize("name", ["no-such-program-of-anybody", "opt/not-executable"])
 def test_not_there(tmp_path: Path, name: str) -> None:
     _program(tmp_path / "opt/not-executable").chmod(0o644)
-    assert programs.find(name) is None
+    assert programs.find_executable(name) is None

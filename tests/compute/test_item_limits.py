@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from kpfnb import machine
-from kpfnb.compute import here, spread
-from kpfnb.compute.limits import WORKER_BYTES, Limits
+from kpfnb.compute import distributor, item_map, resources
+from kpfnb.compute.resources import WORKER_BYTES, ItemLimits
 
 
 @pytest.mark.parametrize(
@@ -17,19 +16,19 @@ from kpfnb.compute.limits import WORKER_BYTES, Limits
     ],
 )
 def test_reason_to_stop(seconds: float, size: int, reason: str) -> None:
-    limits = Limits(timeout_seconds=10, memory_bytes=1_000_000_000)
+    limits = ItemLimits(timeout_seconds=10, memory_bytes=1_000_000_000)
     assert limits.reason_to_stop(seconds, size) == reason
 
 
 def test_without_limits_nothing_is_stopped() -> None:
-    assert Limits().reason_to_stop(1e9, 1 << 60) == ""
-    assert not Limits().need_processes
+    assert ItemLimits().reason_to_stop(1e9, 1 << 60) == ""
+    assert not ItemLimits().needs_processes
 
 
 def test_as_many_at_once_as_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "available_bytes", lambda: 10_000)
-    assert Limits(memory_bytes=3_000).most_at_once() == 3
-    assert Limits().most_at_once() > 1_000_000
+    monkeypatch.setattr(resources, "available_bytes", lambda: 10_000)
+    assert ItemLimits(memory_bytes=3_000).max_concurrency() == 3
+    assert ItemLimits().max_concurrency() > 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_as_many_at_once_as_there_is_memory_for(monkeypatch: pytest.MonkeyPatch)
 def test_when_a_cluster_pays(
     seconds_per_item: float, left: int, workers: int, start_up_seconds: float, pays: bool
 ) -> None:
-    assert here.pays(seconds_per_item, left, workers, start_up_seconds) is pays
+    assert item_map.cluster_is_faster(seconds_per_item, left, workers, start_up_seconds) is pays
 
 
 @pytest.mark.parametrize(
@@ -55,4 +54,4 @@ def test_when_a_cluster_pays(
     [(None, 1000, 1), (5, 1000, 1), (0.01, 1000, 20), (0.01, 30, 4), (0, 10**6, 1000), (0, 1, 1)],
 )
 def test_batch_size(seconds_per_item: float | None, left: int, size: int) -> None:
-    assert spread.batch_size(seconds_per_item, left, slots=2) == size
+    assert distributor.batch_size(seconds_per_item, left, slots=2) == size

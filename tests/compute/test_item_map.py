@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import compute, machine
-from kpfnb.compute import clusters, spread
-from kpfnb.errors import BadParameter
-from kpfnb.outcomes import Outcome
+from kpfnb import compute
+from kpfnb.compute import clusters, distributor, resources
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import Outcome
 from tests.compute import functions
 
 
@@ -35,20 +35,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_few_items_run_here() -> None:
-    outcomes = compute.run(functions.pid_of, ["a", "b"])
+    outcomes = compute.map_items(functions.pid_of, ["a", "b"])
     assert outcomes.values() == [os.getpid()] * 2
     assert [part.key for part in outcomes] == ["a", "b"]
     assert outcomes.outcome is Outcome.SUCCEEDED
 
 
 def test_nothing_to_do() -> None:
-    outcomes = compute.run(functions.double, [])
+    outcomes = compute.map_items(functions.double, [])
     assert list(outcomes) == []
     assert outcomes.outcome is Outcome.SUCCEEDED
 
 
 def test_failure_is_in_the_outcomes() -> None:
-    outcomes = compute.run(functions.fail_odd, range(4), key=lambda n: f"item {n}")
+    outcomes = compute.map_items(functions.fail_odd, range(4), key=lambda n: f"item {n}")
     assert outcomes.outcome is Outcome.PARTIAL
     assert [part.key for part in outcomes.failed] == ["item 1", "item 3"]
     assert outcomes[1].error == "ValueError: 1 is odd"
@@ -57,12 +57,12 @@ def test_failure_is_in_the_outcomes() -> None:
 
 
 def test_exit_of_an_item_is_a_failure() -> None:
-    assert compute.run(functions.leave, [1])[0].error == "SystemExit: 3"
+    assert compute.map_items(functions.leave, [1])[0].error == "SystemExit: 3"
 
 
 def test_retries_here(tmp_path: Path, no_backoff: None) -> None:
     tasks = [(tmp_path / "a", 3), (tmp_path / "b", 9)]
-    outcomes = compute.run(functions.count_to, tasks, retries=2)
+    outcomes = compute.map_items(functions.count_to, tasks, retries=2)
     assert [part.attempts for part in outcomes] == [3, 3]
     assert [part.outcome for part in outcomes] == [Outcome.SUCCEEDED, Outcome.FAILED]
 
@@ -73,7 +73,7 @@ def test_interrupt_here_keeps_what_was_done(caplog: pytest.LogCaptureFixture) ->
             raise KeyboardInterrupt
         return number
 
-    outcomes = compute.run(stop_at_two, range(5))
+    outcomes = compute.map_items(stop_at_two, range(5))
     assert outcomes.interrupted
     assert [str(part.outcome) for part in outcomes] == [
         "succeeded",
@@ -88,14 +88,14 @@ def test_interrupt_here_keeps_what_was_done(caplog: pytest.LogCaptureFixture) ->
 def test_load_ceiling_here(monkeypatch: pytest.MonkeyPatch) -> None:
     loads = iter([150.0, 120.0, 40.0])
     seen: list[float] = []
-    monkeypatch.setattr(machine, "READ_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(resources, "READ_EVERY_SECONDS", 0.0)
 
     def read() -> float:
         seen.append(next(loads, 40.0))
         return seen[-1]
 
-    monkeypatch.setattr(machine, "load_percent", read)
-    outcomes = compute.run(lambda item: list(seen), [1], max_load=80)
+    monkeypatch.setattr(resources, "load_percent", read)
+    outcomes = compute.map_items(lambda item: list(seen), [1], max_load=80)
     assert outcomes[0].value[:3] == [150.0, 120.0, 40.0]
 
 
@@ -114,14 +114,14 @@ def test_load_ceiling_here(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_impossible_limits(limits: dict) -> None:
     done: list[int] = []
-    with pytest.raises(BadParameter):
-        compute.run(done.append, [1], **limits)
+    with pytest.raises(InvalidParameterError):
+        compute.map_items(done.append, [1], **limits)
     assert done == []
 
 
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kpfnb.compute.ledger.backoff_seconds", lambda attempt: 0.0)
+    monkeypatch.setattr("kpfnb.compute.item_tracker.backoff_seconds", lambda attempt: 0.0)
 
 
 # On workers
@@ -129,37 +129,37 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_quick_items_go_in_batches(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    pack = spread.worker.pack
+    pack = distributor.worker.pickle_batch
 
     def count(function: Callable, items: list) -> bytes:
         sizes.append(len(items))
         return pack(function, items)
 
-    monkeypatch.setattr(spread.worker, "pack", count)
-    outcomes = compute.run(functions.double, range(3000), isolate=True)
+    monkeypatch.setattr(distributor.worker, "pack", count)
+    outcomes = compute.map_items(functions.double, range(3000), isolate=True)
     assert outcomes.values() == [2 * number for number in range(3000)]
     assert max(sizes) > 20
     assert len(sizes) < 1500
 
 
 def test_isolated_items_run_elsewhere(crew: None) -> None:
-    pids = compute.run(functions.pid_of, range(4), isolate=True).values()
+    pids = compute.map_items(functions.pid_of, range(4), isolate=True).values()
     assert os.getpid() not in pids
 
 
 def test_long_work_moves_to_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kpfnb.compute.here.PROBE_SECONDS", 0.0)
-    outcomes = compute.run(lambda item: (time.sleep(0.1), os.getpid())[1], range(12))
+    monkeypatch.setattr("kpfnb.compute.item_map.PROBE_SECONDS", 0.0)
+    outcomes = compute.map_items(lambda item: (time.sleep(0.1), os.getpid())[1], range(12))
     assert outcomes[0].value == os.getpid()
     assert outcomes[11].value != os.getpid()
 
 
 def test_a_function_made_on_the_spot_is_sent_too(crew: None) -> None:
-    assert compute.run(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
+    assert compute.map_items(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
 
 
 def test_failures_on_workers(crew: None, caplog: pytest.LogCaptureFixture) -> None:
-    outcomes = compute.run(functions.fail_odd, range(4), isolate=True, title="reading")
+    outcomes = compute.map_items(functions.fail_odd, range(4), isolate=True, title="reading")
     assert [part.error for part in outcomes] == [
         "",
         "ValueError: 1 is odd",
@@ -171,47 +171,47 @@ def test_failures_on_workers(crew: None, caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_retries_on_workers(crew: None, tmp_path: Path) -> None:
-    [one] = compute.run(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
+    [one] = compute.map_items(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
     assert (one.outcome, one.attempts, one.value) == (Outcome.SUCCEEDED, 2, 2)
 
 
 def test_what_cannot_be_sent(crew: None) -> None:
-    back = compute.run(functions.unpicklable, range(4), isolate=True)
+    back = compute.map_items(functions.unpicklable, range(4), isolate=True)
     assert [part.outcome.is_good for part in back] == [True, False, True, False]
     assert "can't be sent back" in back[1].error
-    there = compute.run(functions.pid_of, [1, (i for i in "ab"), 2], isolate=True)
+    there = compute.map_items(functions.pid_of, [1, (i for i in "ab"), 2], isolate=True)
     assert [part.outcome.is_good for part in there] == [True, False, True]
     assert "can't be sent to a worker" in there[1].error
 
 
 def test_hanging_item_is_stopped(crew: None) -> None:
-    outcomes = compute.run(functions.hold_the_lock, range(40), timeout_seconds=2)
+    outcomes = compute.map_items(functions.hold_the_lock, range(40), timeout_seconds=2)
     assert [part.key for part in outcomes.failed] == ["5"]
     assert outcomes[5].error == "timed out after 2 s"
     assert outcomes[5].seconds > 2
 
 
 def test_children_of_a_stopped_item_die(crew: None, tmp_path: Path) -> None:
-    [one] = compute.run(functions.start_children, [tmp_path], timeout_seconds=1)
+    [one] = compute.map_items(functions.start_children, [tmp_path], timeout_seconds=1)
     assert one.error == "timed out after 1 s"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_worker_killed_costs_only_time(crew: None, tmp_path: Path) -> None:
-    [one] = compute.run(functions.die_once, [tmp_path / "died"], isolate=True)
+    [one] = compute.map_items(functions.die_once, [tmp_path / "died"], isolate=True)
     assert (one.outcome, one.value) == (Outcome.SUCCEEDED, "died")
 
 
 def test_item_that_kills_its_workers_is_parked(crew: None) -> None:
-    outcomes = compute.run(functions.die, range(300), isolate=True)
+    outcomes = compute.map_items(functions.die, range(300), isolate=True)
     assert [part.key for part in outcomes.failed] == ["3"]
     assert outcomes[3].error == "its worker process died 3 times"
     assert [part.value for part in outcomes if part.key != "3"] == [n for n in range(300) if n != 3]
 
 
 def test_item_over_its_memory_is_stopped(crew: None) -> None:
-    outcomes = compute.run(
+    outcomes = compute.map_items(
         functions.take_memory, [1000, 900_000_000, 2000], memory_bytes=50_000_000
     )
     assert [part.outcome.is_good for part in outcomes] == [True, False, True]
@@ -219,8 +219,8 @@ def test_item_over_its_memory_is_stopped(crew: None) -> None:
 
 
 def test_memory_bounds_how_many_run_at_once(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "available_bytes", lambda: 1_500_000_000)
-    spans = compute.run(span, range(4), memory_bytes=1_000_000_000).values()
+    monkeypatch.setattr(resources, "available_bytes", lambda: 1_500_000_000)
+    spans = compute.map_items(span, range(4), memory_bytes=1_000_000_000).values()
     assert all(one[1] <= two[0] for one, two in pairwise(spans))
 
 
@@ -232,15 +232,15 @@ def span(item: object) -> tuple[float, float]:
 
 def test_niceness_is_of_the_item_only(crew: None) -> None:
     here = os.nice(0)
-    assert compute.run(functions.niceness, [1], nice=7).values() == [min(here + 7, 19)]
-    assert compute.run(functions.niceness, range(4), isolate=True).values() == [here] * 4
+    assert compute.map_items(functions.niceness, [1], nice=7).values() == [min(here + 7, 19)]
+    assert compute.map_items(functions.niceness, range(4), isolate=True).values() == [here] * 4
 
 
 def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     loads = iter([90.0, 90.0])
-    pack = spread.worker.pack
-    monkeypatch.setattr(machine, "READ_EVERY_SECONDS", 0.0)
+    pack = distributor.worker.pickle_batch
+    monkeypatch.setattr(resources, "READ_EVERY_SECONDS", 0.0)
 
     def read() -> float:
         load = next(loads, 10.0)
@@ -251,14 +251,14 @@ def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) ->
         started.append("start")
         return pack(function, items)
 
-    monkeypatch.setattr(machine, "load_percent", read)
-    monkeypatch.setattr(spread.worker, "pack", note)
-    assert compute.run(functions.double, [1], isolate=True, max_load=50).values() == [2]
+    monkeypatch.setattr(resources, "load_percent", read)
+    monkeypatch.setattr(distributor.worker, "pack", note)
+    assert compute.map_items(functions.double, [1], isolate=True, max_load=50).values() == [2]
     assert started.index("start") > started.index("load 10")
 
 
 def test_an_item_does_not_spread_again(crew: None) -> None:
-    [pids] = compute.run(functions.nest, [3], isolate=True).values()
+    [pids] = compute.map_items(functions.nest, [3], isolate=True).values()
     assert len(set(pids)) == 1
 
 
@@ -269,14 +269,14 @@ def test_interrupt_on_workers_stops_hanging_items(crew: None, tmp_path: Path) ->
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    outcomes = compute.run(functions.start_children, [tmp_path], isolate=True)
+    outcomes = compute.map_items(functions.start_children, [tmp_path], isolate=True)
     thread.join()
     assert outcomes.interrupted
     assert outcomes[0].error == "stopped by Ctrl-C while in work"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
     # The workers can be used again
-    assert compute.run(functions.double, [4], isolate=True).values() == [8]
+    assert compute.map_items(functions.double, [4], isolate=True).values() == [8]
 
 
 def is_alive(pid: int) -> bool:
@@ -331,7 +331,7 @@ def test_a_local_cluster_sees_directory_and_environment(
     monkeypatch.setenv("KPFNB_TEST_VALUE", "of now")
     monkeypatch.setattr(clusters, "_shared", clusters.ContextVar("none", default=None))
     logging.getLogger("distributed").setLevel(logging.INFO)
-    [found] = compute.run(functions.where, [1], isolate=True, progress=False).values()
+    [found] = compute.map_items(functions.where, [1], isolate=True, progress=False).values()
     assert found == (str(tmp_path), "of now")
     assert capfd.readouterr() == ("", "")
     assert not list(Path("work/dask").rglob("worker-*"))

@@ -3,19 +3,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.compute.ledger import DEATHS_BEFORE_SOLO, Ledger, backoff_seconds
-from kpfnb.compute.worker import Attempt
-from kpfnb.outcomes import Outcome
+from kpfnb.compute.batches import ItemAttempt
+from kpfnb.compute.item_tracker import DEATHS_BEFORE_ISOLATION, ItemTracker, backoff_seconds
+from kpfnb.core.result import Outcome
 
 
-def ledger(count: int, retries: int = 0) -> Ledger:
-    return Ledger(range(count), str, retries)
+def ledger(count: int, retries: int = 0) -> ItemTracker:
+    return ItemTracker(range(count), str, retries)
 
 
 def test_earlier_items_first_and_those_put_back_before_them() -> None:
     book = ledger(6)
     assert book.take(4, now=0) == [0, 1, 2, 3]
-    book.put_back([2, 3])
+    book.requeue([2, 3])
     assert book.take(9, now=0) == [2, 3, 4, 5]
     assert book.take(9, now=0) == []
 
@@ -23,11 +23,11 @@ def test_earlier_items_first_and_those_put_back_before_them() -> None:
 def test_an_item_waits_before_it_is_tried_again() -> None:
     book = ledger(2, retries=1)
     book.take(1, now=0)
-    assert book.record(0, Attempt(error="no"), now=100) is None
+    assert book.record(0, ItemAttempt(error="no"), now=100) is None
     assert book.take(2, now=100) == [1]
     assert book.take(2, now=100.4) == []
     assert book.take(2, now=100.6) == [0]
-    ended = book.record(0, Attempt(error="no again"), now=101)
+    ended = book.record(0, ItemAttempt(error="no again"), now=101)
     assert ended
     assert (ended.outcome, ended.attempts, ended.error) == (Outcome.FAILED, 2, "no again")
 
@@ -38,7 +38,7 @@ def test_backoff_grows_to_its_limit() -> None:
 
 def test_suspects_go_alone_and_first() -> None:
     book = ledger(5)
-    book.set_apart(book.take(2, now=0))
+    book.quarantine(book.take(2, now=0))
     assert [book.take(9, now=0) for _ in range(3)] == [[0], [1], [2, 3, 4]]
 
 
@@ -49,10 +49,10 @@ def test_only_an_item_alone_is_condemned() -> None:
     assert book.take(9, now=0) == [0]
     assert book.record_death(0) is None
     # Once more, when nothing else is left
-    assert book.take_solo() is None
+    assert book.take_isolated() is None
     assert book.take(9, now=0) == [1]
-    assert book.take_solo() == 0
-    ended = book.record_death(0, solo=True)
+    assert book.take_isolated() == 0
+    ended = book.record_death(0, isolated=True)
     assert ended
     assert (ended.outcome, ended.attempts) == (Outcome.FAILED, 3)
     assert ended.error == "its worker process died 3 times"
@@ -61,7 +61,7 @@ def test_only_an_item_alone_is_condemned() -> None:
 def test_deaths_do_not_count_as_attempts_of_an_item_that_succeeds() -> None:
     book = ledger(1)
     book.record_death(*book.take(1, now=0))
-    ended = book.record(*book.take(1, now=0), Attempt(value=7), now=0)
+    ended = book.record(*book.take(1, now=0), ItemAttempt(value=7), now=0)
     assert ended
     assert (ended.outcome, ended.attempts) == (Outcome.SUCCEEDED, 1)
 
@@ -69,23 +69,23 @@ def test_deaths_do_not_count_as_attempts_of_an_item_that_succeeds() -> None:
 def test_stop_tells_what_was_in_work() -> None:
     book = ledger(3)
     book.take(2, now=0)
-    book.record(0, Attempt(value=1), now=0)
+    book.record(0, ItemAttempt(value=1), now=0)
     book.stop(running=[1])
-    assert [part.outcome for part in book.outcomes()] == [
+    assert [part.outcome for part in book.result()] == [
         Outcome.SUCCEEDED,
         Outcome.FAILED,
         Outcome.SKIPPED,
     ]
-    assert book.left == 0
+    assert book.remaining == 0
     # What was never begun is not done
-    assert (book.done, book.failed, book.left) == (2, 1, 0)
+    assert (book.done, book.failed, book.remaining) == (2, 1, 0)
 
 
 def test_give_up_names_the_reason_for_all_that_is_left() -> None:
     book = ledger(2)
-    book.record(0, Attempt(value=1), now=0)
-    book.give_up("gone")
-    assert [part.error for part in book.outcomes()] == ["", "gone"]
+    book.record(0, ItemAttempt(value=1), now=0)
+    book.abandon("gone")
+    assert [part.error for part in book.result()] == ["", "gone"]
 
 
 @given(
@@ -96,23 +96,23 @@ def test_give_up_names_the_reason_for_all_that_is_left() -> None:
 def test_every_item_ends_once_whatever_happens(events: list[str], count: int, retries: int) -> None:
     book, now = ledger(count, retries), 0.0
     story = iter(events)
-    while book.left:
+    while book.remaining:
         now += 100
         taken = book.take(3, now)
-        solo = None if taken else book.take_solo()
+        solo = None if taken else book.take_isolated()
         taken = taken if solo is None else [solo]
         assert taken, "an item was lost"
         event = next(story, "good")
         if event == "back":
-            book.put_back(taken)
+            book.requeue(taken)
         elif event == "apart":
-            book.set_apart(taken)
+            book.quarantine(taken)
         elif event == "died" and len(taken) == 1:
-            book.record_death(taken[0], solo=solo is not None)
+            book.record_death(taken[0], isolated=solo is not None)
         else:
             for index in taken:
-                book.record(index, Attempt(error="no" if event == "bad" else ""), now)
-    outcomes = book.outcomes()
+                book.record(index, ItemAttempt(error="no" if event == "bad" else ""), now)
+    outcomes = book.result()
     assert [part.item for part in outcomes] == list(range(count))
-    assert all(part.attempts <= 2 * retries + DEATHS_BEFORE_SOLO + 1 for part in outcomes)
+    assert all(part.attempts <= 2 * retries + DEATHS_BEFORE_ISOLATION + 1 for part in outcomes)
     assert book.take(3, now + 1000) == []

@@ -9,9 +9,10 @@ import kubernetes_validate
 import pytest
 
 import kpfnb
-from kpfnb import compute, settings
+from kpfnb import compute
 from kpfnb.compute import clusters, kubernetes
-from kpfnb.errors import ServiceUnavailable
+from kpfnb.core import settings
+from kpfnb.core.errors import ServiceUnavailableError
 
 operator = pytest.importorskip(
     "dask_kubernetes.operator", reason="the extra kpfnb[kubernetes] is not installed"
@@ -25,7 +26,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(operator, "KubeCluster", lambda **options: given.update(options))
     monkeypatch.setattr(kubernetes, "_check_reachable", lambda: None)
     monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
-    clusters._make(settings.load(), 3)
+    clusters._create_cluster(settings.load_settings(), 3)
     return given["custom_cluster_spec"]
 
 
@@ -77,5 +78,5 @@ def test_no_cluster_is_one_clear_error(
         (tmp_path / "config").write_text(configuration)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
-    with pytest.raises(ServiceUnavailable, match="Kubernetes can't be reached"):
-        compute.run(abs, [1], isolate=True)
+    with pytest.raises(ServiceUnavailableError, match="Kubernetes can't be reached"):
+        compute.map_items(abs, [1], isolate=True)

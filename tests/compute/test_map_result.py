@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from kpfnb.compute import ItemOutcome, Outcomes
-from kpfnb.outcomes import Outcome
+from kpfnb.compute import ItemOutcome, MapResult
+from kpfnb.core.result import Outcome
 
 
 def part(key: str, outcome: Outcome, error: str = "") -> ItemOutcome:
@@ -17,7 +17,7 @@ MIXED = [
 
 
 def test_a_sequence_in_the_order_of_the_items() -> None:
-    outcomes = Outcomes(MIXED)
+    outcomes = MapResult(MIXED)
     assert len(outcomes) == 3
     assert outcomes[1].key == "b"
     assert [one.key for one in outcomes[1:]] == ["b", "c"]
@@ -27,19 +27,19 @@ def test_a_sequence_in_the_order_of_the_items() -> None:
 
 
 def test_text_names_failures() -> None:
-    assert str(Outcomes(MIXED[:2])) == "1 of 2 done, 1 failed\n  b: OSError: disk"
-    text = str(Outcomes(MIXED, interrupted=True))
+    assert str(MapResult(MIXED[:2])) == "1 of 2 done, 1 failed\n  b: OSError: disk"
+    text = str(MapResult(MIXED, interrupted=True))
     assert text.startswith("stopped by Ctrl-C: 1 of 3 done, 1 failed, 1 not started")
 
 
 def test_text_stays_short() -> None:
-    many = Outcomes([part(str(number), Outcome.FAILED, "no") for number in range(1000)])
+    many = MapResult([part(str(number), Outcome.FAILED, "no") for number in range(1000)])
     assert len(str(many).splitlines()) == 12
     assert str(many).endswith("and 990 more")
 
 
 def test_frame_has_a_row_for_each() -> None:
-    frame = Outcomes(MIXED).to_frame()
+    frame = MapResult(MIXED).to_frame()
     assert frame["outcome"].tolist() == ["succeeded", "failed", "skipped"]
     assert frame["error"].tolist() == ["", "OSError: disk", "not done"]
-    assert list(Outcomes([]).to_frame().columns) == list(frame.columns)
+    assert list(MapResult([]).to_frame().columns) == list(frame.columns)

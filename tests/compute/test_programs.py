@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import supervision
-from kpfnb.supervision import Ending, Patience, Sight
+from kpfnb.compute import programs
+from kpfnb.compute.programs import ExitReason, ProductSnapshot, SupervisionLimits
 
-QUICK = Patience(silence_seconds=60, grace_seconds=0.3, poll_seconds=0.05)
-NEVER_MADE = Sight(0, 0)
+QUICK = SupervisionLimits(silence_seconds=60, grace_seconds=0.3, poll_seconds=0.05)
+NEVER_MADE = ProductSnapshot(0, 0)
 
 
 def script(folder: Path, text: str) -> list[str]:
@@ -26,13 +26,17 @@ def script(folder: Path, text: str) -> list[str]:
 
 
 def supervise(
-    command: list[str], folder: Path, *, made: Path | None = None, patience: Patience = QUICK
-) -> supervision.Ended:
-    def look() -> Sight:
-        return Sight(int(bool(made and made.exists())), 0)
+    command: list[str],
+    folder: Path,
+    *,
+    made: Path | None = None,
+    patience: SupervisionLimits = QUICK,
+) -> programs.SupervisedExit:
+    def look() -> ProductSnapshot:
+        return ProductSnapshot(int(bool(made and made.exists())), 0)
 
-    return supervision.run(
-        command, log=folder / "log.txt", look=look, expected=1, patience=patience
+    return programs.supervise_program(
+        command, log=folder / "log.txt", take_snapshot=look, expected=1, limits=patience
     )
 
 
@@ -49,7 +53,7 @@ def test_exit_code_and_output_are_kept(tmp_path: Path, code: int) -> None:
         tmp_path, f"print('out'); sys.stdout.flush(); os.write(2, b'err'); exit({code})"
     )
     ended = supervise(command, tmp_path)
-    assert (ended.ending, ended.exit_code, ended.left_behind) == (Ending.EXITED, code, 0)
+    assert (ended.reason, ended.exit_code, ended.left_behind) == (ExitReason.EXITED, code, 0)
     assert str(ended) == f"exited with code {code}"
     assert (tmp_path / "log.txt").read_text() == "out\nerr"
 
@@ -77,14 +81,14 @@ def test_arguments_never_meet_a_shell(tmp_path: Path) -> None:
 def test_a_program_that_never_exits_is_stopped_when_all_is_made(tmp_path: Path) -> None:
     made = tmp_path / "product"
     command = script(tmp_path, f"open({str(made)!r}, 'w').close(); time.sleep(60)")
-    ended = supervise(command, tmp_path, made=made, patience=Patience(60, 0.2, 0.05))
-    assert (ended.ending, ended.exit_code) == (Ending.LINGERED, None)
+    ended = supervise(command, tmp_path, made=made, patience=SupervisionLimits(60, 0.2, 0.05))
+    assert (ended.reason, ended.exit_code) == (ExitReason.LINGERED, None)
 
 
 def test_a_silent_program_is_stopped_though_it_ignores_sigterm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "TERM_SECONDS", 0.2)
+    monkeypatch.setattr(programs, "TERM_SECONDS", 0.2)
     command = script(
         tmp_path,
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -93,18 +97,18 @@ def test_a_silent_program_is_stopped_though_it_ignores_sigterm(
     )
     looks = iter(range(10**6))
 
-    def look() -> Sight:
+    def look() -> ProductSnapshot:
         # Silence begins when the program is well under way, however slow this machine is
-        return NEVER_MADE if (tmp_path / "pids").exists() else Sight(0, next(looks))
+        return NEVER_MADE if (tmp_path / "pids").exists() else ProductSnapshot(0, next(looks))
 
-    ended = supervision.run(
+    ended = programs.supervise_program(
         command,
         log=tmp_path / "log.txt",
-        look=look,
+        take_snapshot=look,
         expected=1,
-        patience=Patience(silence_seconds=0.3, poll_seconds=0.05),
+        limits=SupervisionLimits(silence_seconds=0.3, poll_seconds=0.05),
     )
-    assert (ended.ending, ended.exit_code) == (Ending.SILENT, None)
+    assert (ended.reason, ended.exit_code) == (ExitReason.SILENT, None)
     assert alive(tmp_path) == []
 
 
@@ -116,14 +120,14 @@ def test_what_a_program_leaves_behind_is_not_its_own_lingering(tmp_path: Path) -
         "open('pids', 'w').write(str(child.pid))\n"
         "os._exit(0)",
     )
-    ended = supervision.run(
+    ended = programs.supervise_program(
         command,
         log=tmp_path / "log.txt",
-        look=lambda: Sight(1, 0),
+        take_snapshot=lambda: ProductSnapshot(1, 0),
         expected=1,
-        patience=Patience(grace_seconds=4, poll_seconds=0.05),
+        limits=SupervisionLimits(grace_seconds=4, poll_seconds=0.05),
     )
-    assert (ended.ending, ended.exit_code, ended.left_behind) == (Ending.EXITED, 0, 1)
+    assert (ended.reason, ended.exit_code, ended.left_behind) == (ExitReason.EXITED, 0, 1)
     assert alive(tmp_path) == []
 
 
@@ -136,38 +140,38 @@ def test_children_left_behind_are_stopped_even_detached_ones(tmp_path: Path) -> 
         "os._exit(0)",
     )
     ended = supervise(command, tmp_path)
-    assert (ended.ending, ended.exit_code, ended.left_behind) == (Ending.EXITED, 0, 2)
+    assert (ended.reason, ended.exit_code, ended.left_behind) == (ExitReason.EXITED, 0, 2)
     assert "left 2 processes" in str(ended)
     assert alive(tmp_path) == []
 
 
 def test_something_new_now_and_then_is_not_silence(tmp_path: Path) -> None:
     looks = iter(range(10**6))
-    ended = supervision.run(
+    ended = programs.supervise_program(
         script(tmp_path, "time.sleep(1)"),
         log=tmp_path / "log.txt",
-        look=lambda: Sight(0, next(looks)),
+        take_snapshot=lambda: ProductSnapshot(0, next(looks)),
         expected=1,
-        patience=Patience(silence_seconds=0.3, grace_seconds=0.3, poll_seconds=0.05),
+        limits=SupervisionLimits(silence_seconds=0.3, grace_seconds=0.3, poll_seconds=0.05),
     )
-    assert ended.ending is Ending.EXITED
+    assert ended.reason is ExitReason.EXITED
 
 
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     command = script(tmp_path, "open('pids', 'w').write(str(os.getpid())); time.sleep(60)")
 
-    def look() -> Sight:
+    def look() -> ProductSnapshot:
         if (tmp_path / "pids").exists() and (tmp_path / "pids").read_text():
             raise KeyboardInterrupt
         return NEVER_MADE
 
     with pytest.raises(KeyboardInterrupt):
-        supervision.run(
+        programs.supervise_program(
             command,
             log=tmp_path / "log.txt",
-            look=look,
+            take_snapshot=look,
             expected=1,
-            patience=Patience(60, 60, 0.05),
+            limits=SupervisionLimits(60, 60, 0.05),
         )
     assert alive(tmp_path) == []
 
@@ -181,20 +185,28 @@ def test_a_killed_guard_takes_the_program_along(tmp_path: Path) -> None:
     )
     killed = threading.Event()
 
-    def look() -> Sight:
+    def look() -> ProductSnapshot:
         if not killed.is_set() and len((tmp_path / "pids").read_text().split()) == 2:
             children = psutil.Process().children()
             running = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
-            [guard] = [one for one in running if "kpfnb.guard" in one.cmdline()]
+            [guard] = [one for one in running if "kpfnb.compute.subreaper" in one.cmdline()]
             guard.kill()
             killed.set()
         return NEVER_MADE
 
     (tmp_path / "pids").write_text("")
-    ended = supervision.run(
-        command, log=tmp_path / "log.txt", look=look, expected=1, patience=Patience(60, 60, 0.05)
+    ended = programs.supervise_program(
+        command,
+        log=tmp_path / "log.txt",
+        take_snapshot=look,
+        expected=1,
+        limits=SupervisionLimits(60, 60, 0.05),
     )
-    assert (ended.ending, ended.exit_code, str(ended)) == (Ending.EXITED, None, "exited (killed)")
+    assert (ended.reason, ended.exit_code, str(ended)) == (
+        ExitReason.EXITED,
+        None,
+        "exited (killed)",
+    )
     wait_until_gone(tmp_path)
 
 
@@ -230,8 +242,13 @@ def test_nothing_outlives_a_killed_supervisor_and_the_lock_tells_when(tmp_path: 
 
 def test_nice_is_added(tmp_path: Path) -> None:
     command = script(tmp_path, "print(os.nice(0))")
-    supervision.run(
-        command, log=tmp_path / "log", look=lambda: NEVER_MADE, expected=1, patience=QUICK, nice=3
+    programs.supervise_program(
+        command,
+        log=tmp_path / "log",
+        take_snapshot=lambda: NEVER_MADE,
+        expected=1,
+        limits=QUICK,
+        nice=3,
     )
     assert int((tmp_path / "log").read_text()) == min(os.nice(0) + 3, 19)
 
@@ -241,15 +258,15 @@ def test_nice_is_added(tmp_path: Path) -> None:
     [
         (0, 0, None),
         (0, 99, None),
-        (0, 100, Ending.SILENT),
+        (0, 100, ExitReason.SILENT),
         (3, 9, None),
-        (3, 10, Ending.LINGERED),
+        (3, 10, ExitReason.LINGERED),
         (2, 10, None),
     ],
 )
-def test_verdict(made: int, quiet_seconds: float, verdict: Ending | None) -> None:
-    patience = Patience(silence_seconds=100, grace_seconds=10)
-    assert patience.verdict(made, expected=3, quiet_seconds=quiet_seconds) is verdict
+def test_verdict(made: int, quiet_seconds: float, verdict: ExitReason | None) -> None:
+    patience = SupervisionLimits(silence_seconds=100, grace_seconds=10)
+    assert patience.reason_to_stop(made, expected=3, quiet_seconds=quiet_seconds) is verdict
 
 
 def wait_until_gone(folder: Path) -> None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from kpfnb import machine
+from kpfnb.compute import resources
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def test_without_a_container_the_host_counts(
     proc: Path, cgroup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5_000))
-    assert machine.quota_cores(proc, cgroup) is None
-    assert machine.available_bytes(proc, cgroup) == 5_000
+    assert resources.cgroup_cpu_quota(proc, cgroup) is None
+    assert resources.available_bytes(proc, cgroup) == 5_000
 
 
 def test_container_of_version_2(proc: Path, cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +45,9 @@ def test_container_of_version_2(proc: Path, cgroup: Path, monkeypatch: pytest.Mo
     (proc / "self/cgroup").write_text("0::/\n")
     write(cgroup, cpu__max="150000 100000", cpu__stat="usage_usec 2500000\nuser_usec 1")
     write(cgroup, memory__max="4000", memory__current="3500", memory__stat="inactive_file 300")
-    assert machine.quota_cores(proc, cgroup) == 1.5
-    assert machine.used_seconds(proc, cgroup) == 2.5
-    assert machine.available_bytes(proc, cgroup) == 800
+    assert resources.cgroup_cpu_quota(proc, cgroup) == 1.5
+    assert resources.container_cpu_seconds(proc, cgroup) == 2.5
+    assert resources.available_bytes(proc, cgroup) == 800
 
 
 def test_the_tightest_group_above_us_counts(
@@ -58,8 +58,8 @@ def test_the_tightest_group_above_us_counts(
     write(cgroup / "slurm/job_7/step_0", memory__max="max", memory__current="900")
     write(cgroup / "slurm/job_7", memory__max="2000", memory__current="900", cpu__max="max 100000")
     write(cgroup / "slurm", cpu__max="400000 100000")
-    assert machine.available_bytes(proc, cgroup) == 1_100
-    assert machine.quota_cores(proc, cgroup) == 4
+    assert resources.available_bytes(proc, cgroup) == 1_100
+    assert resources.cgroup_cpu_quota(proc, cgroup) == 4
 
 
 def test_container_of_version_1(proc: Path, cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +74,9 @@ def test_container_of_version_1(proc: Path, cgroup: Path, monkeypatch: pytest.Mo
         memory__usage_in_bytes="900",
         memory__stat="total_inactive_file 50",
     )
-    assert machine.quota_cores(proc, cgroup) == 2
-    assert machine.used_seconds(proc, cgroup) == 7
-    assert machine.available_bytes(proc, cgroup) == 150
+    assert resources.cgroup_cpu_quota(proc, cgroup) == 2
+    assert resources.container_cpu_seconds(proc, cgroup) == 7
+    assert resources.available_bytes(proc, cgroup) == 150
 
 
 def test_a_full_quota_is_a_full_load(
@@ -84,12 +84,12 @@ def test_a_full_quota_is_a_full_load(
 ) -> None:
     """The case where the host is idle and its load average tells nothing."""
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    monkeypatch.setattr(machine, "busy_seconds", lambda: 0.0)
+    monkeypatch.setattr(resources, "host_cpu_seconds", lambda: 0.0)
     clock = iter([0.0, 10.0, 100.0, 110.0])
-    monkeypatch.setattr(machine.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(resources.time, "monotonic", lambda: next(clock))
     (proc / "self/cgroup").write_text("0::/\n")
     write(cgroup, cpu__max="200000 100000", cpu__stat="usage_usec 0")
-    meter = machine.LoadMeter(proc, cgroup)
+    meter = resources.LoadMeter(proc, cgroup)
     write(cgroup, cpu__stat="usage_usec 19000000")
     assert meter.percent() == pytest.approx(95)
     # A minute later the busy time is forgotten
@@ -99,16 +99,16 @@ def test_a_full_quota_is_a_full_load(
 
 def test_the_load_average_of_the_host_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (12.0, 0.0, 0.0))
-    monkeypatch.setattr(machine, "cores", lambda: 8)
-    monkeypatch.setattr(machine, "busy_seconds", lambda: 0.0)
-    assert machine.LoadMeter().percent() == 150
+    monkeypatch.setattr(resources, "host_core_count", lambda: 8)
+    monkeypatch.setattr(resources, "host_cpu_seconds", lambda: 0.0)
+    assert resources.LoadMeter().percent() == 150
 
 
 def test_a_gate_reads_the_load_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(machine.time, "monotonic", lambda: now)
+    monkeypatch.setattr(resources.time, "monotonic", lambda: now)
     loads = iter([90.0, 70.0])
-    gate = machine.Gate(80, lambda: next(loads))
+    gate = resources.LoadLimiter(80, lambda: next(loads))
     assert not gate.is_open()
     now += 0.9
     assert not gate.is_open()
@@ -118,14 +118,14 @@ def test_a_gate_reads_the_load_once_a_second(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_ceiling_reads_nothing() -> None:
-    assert machine.Gate(None, lambda: pytest.fail("read")).is_open()
+    assert resources.LoadLimiter(None, lambda: pytest.fail("read")).is_open()
 
 
 def test_a_busy_machine_shuts_the_gate() -> None:
     """With real processes that keep every core busy."""
-    gate = machine.Gate(60)
+    gate = resources.LoadLimiter(60)
     spin = [sys.executable, "-c", "while True: pass"]
-    busy = [subprocess.Popen(spin) for _ in range(machine.cores())]
+    busy = [subprocess.Popen(spin) for _ in range(resources.host_core_count())]
     try:
         end = time.monotonic() + 120
         while gate.is_open():

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from kpfnb.compute import reaper, worker
+from kpfnb.compute import batches, subreaper
 
 
 def test_an_attempt_keeps_value_or_error() -> None:
-    good, bad = worker.attempt(int, "7"), worker.attempt(int, "x")
+    good, bad = batches.call_item(int, "7"), batches.call_item(int, "x")
     assert (good.value, good.error, good.traceback) == (7, "", "")
     assert bad.value is None
     assert bad.error.startswith("ValueError: invalid literal")
@@ -21,7 +21,7 @@ def test_an_attempt_keeps_value_or_error() -> None:
 
 
 def test_an_error_without_a_message_has_its_type() -> None:
-    assert worker.describe(KeyError()) == "KeyError"
+    assert batches.format_exception(KeyError()) == "KeyError"
 
 
 def test_ctrl_c_is_no_failure_of_an_item() -> None:
@@ -29,26 +29,26 @@ def test_ctrl_c_is_no_failure_of_an_item() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        worker.attempt(press, 1)
+        batches.call_item(press, 1)
 
 
 def test_a_nanny_sees_what_is_in_work(tmp_path: Path) -> None:
-    (tmp_path / f"task-1{worker.MARK_SUFFIX}").write_text(str(time.monotonic() - 100))
-    (tmp_path / f"task-2{worker.MARK_SUFFIX}").write_text("")  # just being written
+    (tmp_path / f"task-1{batches.IN_WORK_SUFFIX}").write_text(str(time.monotonic() - 100))
+    (tmp_path / f"task-2{batches.IN_WORK_SUFFIX}").write_text("")  # just being written
     nanny = SimpleNamespace(pid=os.getpid(), worker_dir=str(tmp_path))
-    sight = worker.look(nanny, memory=True)
+    sight = batches.worker_status(nanny, memory=True)
     assert sight
     assert list(sight.seconds) == ["task-1"]
     assert 100 <= sight.seconds["task-1"] < 200
     assert sight.memory_bytes > 10_000_000
-    assert worker.look(SimpleNamespace(pid=None, worker_dir=None)) is None
-    assert worker.look(SimpleNamespace(pid=os.getpid(), worker_dir=None)) is None
+    assert batches.worker_status(SimpleNamespace(pid=None, worker_dir=None)) is None
+    assert batches.worker_status(SimpleNamespace(pid=os.getpid(), worker_dir=None)) is None
 
 
 def test_reaper_takes_the_marked_and_only_them() -> None:
     mark = f"{os.getpid()}-test"
     sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
-    environment = {**os.environ, reaper.MARK: mark}
+    environment = {**os.environ, subreaper.PID_TAG: mark}
     with (
         subprocess.Popen(sleep, env=environment, stdout=subprocess.PIPE) as marked,
         subprocess.Popen(sleep, stdout=subprocess.PIPE) as other,
@@ -56,8 +56,8 @@ def test_reaper_takes_the_marked_and_only_them() -> None:
         for process in (marked, other):
             assert process.stdout
             process.stdout.readline()
-        assert reaper.kill_marked(mark) == 1
+        assert subreaper.kill_tagged_processes(mark) == 1
         assert marked.wait(60) == -9
         assert other.poll() is None
         other.kill()
-    assert reaper.kill_marked(mark) == 0
+    assert subreaper.kill_tagged_processes(mark) == 0

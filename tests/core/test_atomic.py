@@ -14,33 +14,33 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import files
-from kpfnb.errors import BadInput
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
 
 
 def test_content_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "new/directory/result.json"
-    files.write_json(path, {"night": "20240115", "é": [1, None]})
-    assert files.read_json(path) == {"night": "20240115", "é": [1, None]}
+    atomic.write_json(path, {"night": "20240115", "é": [1, None]})
+    assert atomic.read_json(path) == {"night": "20240115", "é": [1, None]}
     assert [one.name for one in path.parent.iterdir()] == ["result.json"]
 
 
 def test_a_page_that_is_as_it_was_keeps_its_time(tmp_path: Path) -> None:
     path = tmp_path / "new/index.html"
-    files.update_text(path, "é")
+    atomic.write_text_if_changed(path, "é")
     os.utime(path, (1e9, 1e9))
-    files.update_text(path, "é")
+    atomic.write_text_if_changed(path, "é")
     assert path.stat().st_mtime == 1e9
-    files.update_text(path, "è")
+    atomic.write_text_if_changed(path, "è")
     assert (path.read_text(encoding="utf-8"), path.stat().st_mtime > 1e9) == ("è", True)
     path.write_bytes(b"\xff")
-    files.update_text(path, "è")
+    atomic.write_text_if_changed(path, "è")
     assert path.read_text(encoding="utf-8") == "è"
 
 
 def test_temporary_file_has_the_suffix(tmp_path: Path) -> None:
     # Writers such as astropy and matplotlib choose the format by it
-    with files.replacing(tmp_path / "plot.fits.png") as temporary:
+    with atomic.replace_atomically(tmp_path / "plot.fits.png") as temporary:
         assert temporary.suffix == ".png"
         assert temporary.parent == tmp_path
         temporary.touch()
@@ -49,8 +49,8 @@ def test_temporary_file_has_the_suffix(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_exception_leaves_the_old_content(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "result.txt"
-    files.write_text(path, "old")
-    with pytest.raises(error), files.replacing(path) as temporary:
+    atomic.write_text(path, "old")
+    with pytest.raises(error), atomic.replace_atomically(path) as temporary:
         temporary.write_text("half of the ne")
         raise error
     assert path.read_text() == "old"
@@ -59,18 +59,21 @@ def test_an_exception_leaves_the_old_content(tmp_path: Path, error: type[BaseExc
 
 def test_an_exception_where_nothing_was_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        files.write_json(tmp_path / "a.json", float("nan"))
+        atomic.write_json(tmp_path / "a.json", float("nan"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_that_removes_its_own_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "a.txt") as temporary:
+    with (
+        pytest.raises(FileNotFoundError),
+        atomic.replace_atomically(tmp_path / "a.txt") as temporary,
+    ):
         temporary.unlink()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_others_may_read_as_the_umask_says(tmp_path: Path) -> None:
-    files.write_text(tmp_path / "a.txt", "")
+    atomic.write_text(tmp_path / "a.txt", "")
     plain = tmp_path / "plain.txt"
     plain.touch()
     assert (tmp_path / "a.txt").stat().st_mode == plain.stat().st_mode
@@ -86,25 +89,25 @@ def test_synced_before_it_is_there_under_its_name(
         steps.append((name == tmp_path, path.exists()))
 
     monkeypatch.setattr(os, "fsync", synced)
-    files.write_text(path, "new")
+    atomic.write_text(path, "new")
     # The file before the rename, then the directory that holds the name
     assert steps == [(False, False), (True, True)]
 
 
 def test_readers_see_the_old_or_the_new_content_only(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    files.write_json(path, ["0" * 10_000] * 10)
+    atomic.write_json(path, ["0" * 10_000] * 10)
     done = threading.Event()
 
     def write() -> None:
         for number in range(1, 60):
-            files.write_json(path, [str(number % 10) * 10_000] * 10)
+            atomic.write_json(path, [str(number % 10) * 10_000] * 10)
         done.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     while not done.is_set():
-        content = files.read_json(path)
+        content = atomic.read_json(path)
         assert len(content) == 10
         assert len(set(content)) == 1
     writer.join()
@@ -121,12 +124,12 @@ with files.replacing(sys.argv[1]) as temporary:
 
 def test_killed_while_writing(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    files.write_text(path, "old")
+    atomic.write_text(path, "old")
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
     (left,) = [one for one in tmp_path.iterdir() if one != path]
-    assert left.name.startswith(files.TEMPORARY_PREFIX)
+    assert left.name.startswith(atomic.TEMPORARY_PREFIX)
 
 
 WRITES = "import sys; from kpfnb import files; files.write_text(sys.argv[1], 'new')"
@@ -176,11 +179,11 @@ def test_of_another_machine_it_goes_after_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, stays: bool
 ) -> None:
     # Process 1 is always there, but here
-    left = tmp_path / f"{files.TEMPORARY_PREFIX}0123abcd-1-q_8wxyz_.fits"
+    left = tmp_path / f"{atomic.TEMPORARY_PREFIX}0123abcd-1-q_8wxyz_.fits"
     left.touch()
     later = left.stat().st_ctime + hours * 3600
-    monkeypatch.setattr(files.time, "time", lambda: later)
-    files.write_text(tmp_path / "b.txt", "")
+    monkeypatch.setattr(atomic.time, "time", lambda: later)
+    atomic.write_text(tmp_path / "b.txt", "")
     assert left.exists() == stays
 
 
@@ -188,11 +191,11 @@ def test_of_another_machine_it_goes_after_a_day(
 def test_what_others_have_hidden_is_not_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    hidden = tmp_path / f"{files.TEMPORARY_PREFIX}{name}"
+    hidden = tmp_path / f"{atomic.TEMPORARY_PREFIX}{name}"
     hidden.touch()
     later = hidden.stat().st_ctime + 1e6
-    monkeypatch.setattr(files.time, "time", lambda: later)
-    files.write_text(tmp_path / "b.txt", "")
+    monkeypatch.setattr(atomic.time, "time", lambda: later)
+    atomic.write_text(tmp_path / "b.txt", "")
     assert hidden.exists()
 
 
@@ -210,9 +213,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_leaves_the_old_content(small_disk: Path) -> None:
     path = small_disk / "a.txt"
-    files.write_text(path, "old")
+    atomic.write_text(path, "old")
     with pytest.raises(OSError, match="No space left"):
-        files.write_text(path, "new" * 100_000)
+        atomic.write_text(path, "new" * 100_000)
     assert path.read_text() == "old"
     assert list(small_disk.iterdir()) == [path]
 
@@ -221,12 +224,12 @@ def test_a_full_disk_leaves_the_old_content(small_disk: Path) -> None:
 def test_damaged_json_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "run.json"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(BadInput, match=str(path)):
-        files.read_json(path)
+    with pytest.raises(InvalidInputError, match=str(path)):
+        atomic.read_json(path)
 
 
 def test_json_is_readable_by_people_and_programs(tmp_path: Path) -> None:
-    files.write_json(tmp_path / "a.json", {"name": "Kea – α"})
+    atomic.write_json(tmp_path / "a.json", {"name": "Kea – α"})
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert "Kea – α" in text
     assert text.endswith("}\n")

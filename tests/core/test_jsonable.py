@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.outcomes import Outcome
-from kpfnb.plain import plain
+from kpfnb.core.result import Outcome, to_jsonable
 
 JSON = st.recursive(
     st.none()
@@ -21,7 +20,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_json_values_stay_what_they_are(value):
-    assert plain(value) == value
+    assert to_jsonable(value) == value
 
 
 def test_others_become_json_values():
@@ -34,7 +33,7 @@ def test_others_become_json_values():
         "time": datetime(2024, 1, 2, tzinfo=UTC),
         "outcome": Outcome.FAILED,
     }
-    text = json.dumps(plain(value), allow_nan=False)
+    text = json.dumps(to_jsonable(value), allow_nan=False)
     assert json.loads(text) == {
         "1": 0.5,
         "array": [0, 1],

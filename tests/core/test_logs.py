@@ -2,17 +2,17 @@ import logging
 import re
 import threading
 
-from kpfnb import log, settings
+from kpfnb.core import logs, settings
 
 
 def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:geheim@host:6379/0")
     monkeypatch.setenv("TZ", "Pacific/Honolulu")
-    handler = log.attach(tmp_path / "log.txt")
+    handler = logs.add_file_handler(tmp_path / "log.txt")
     try:
         logging.getLogger("some").info("at redis://:geheim@host:6379/0 again")
     finally:
-        log.detach(handler)
+        logs.remove_handler(handler)
     logging.getLogger("some").warning("later")
     (line,) = (tmp_path / "log.txt").read_text().splitlines()
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    some: at \*+ again$", line)
@@ -20,14 +20,14 @@ def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
 
 def test_secrets_stay_hidden_when_the_settings_can_not_be_read_any_more(tmp_path, monkeypatch):
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:geheim@host:6379/0")
-    assert log.redact("redis://:geheim@host:6379/0") == log.HIDDEN
+    assert logs.redact_secrets("redis://:geheim@host:6379/0") == logs.HIDDEN
     (tmp_path / settings.FILE_NAME).write_text("half a li")
-    assert log.redact("at redis://:geheim@host:6379/0") == f"at {log.HIDDEN}"
+    assert logs.redact_secrets("at redis://:geheim@host:6379/0") == f"at {logs.HIDDEN}"
 
 
 def test_threads_keep_their_logs_apart(tmp_path):
     def work(name: str) -> None:
-        with log.this_thread(tmp_path / name):
+        with logs.thread_log(tmp_path / name):
             barrier.wait(10)
             logging.getLogger("work").info("this is %s", name)
             barrier.wait(10)
@@ -48,8 +48,8 @@ def test_the_console_is_set_up_once(capsys):
     before = [one for one in root.handlers if one.name != "kpfnb"]
     mended, root.handlers = root.handlers, [*before]
     try:
-        log.console()
-        log.console(logging.ERROR)
+        logs.log_to_console()
+        logs.log_to_console(logging.ERROR)
         added = [one for one in root.handlers if one not in before]
         assert [one.level for one in added] == [logging.ERROR]
     finally:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.outcomes import Outcome, combine
+from kpfnb.core.result import Outcome, merge_outcomes
 
 PARTS = st.lists(st.sampled_from(Outcome), min_size=1)
 
@@ -39,10 +39,10 @@ def test_only_what_succeeded_is_good(outcome: Outcome) -> None:
     ],
 )
 def test_combine(parts: list[Outcome], whole: Outcome) -> None:
-    assert combine(iter(parts)) is whole
+    assert merge_outcomes(iter(parts)) is whole
 
 
 @given(PARTS)
 def test_a_whole_is_good_only_if_all_its_parts_are(parts: list[Outcome]) -> None:
-    assert combine(parts).is_good == all(part.is_good for part in parts)
-    assert combine(parts) is combine(reversed(parts))
+    assert merge_outcomes(parts).is_good == all(part.is_good for part in parts)
+    assert merge_outcomes(parts) is merge_outcomes(reversed(parts))

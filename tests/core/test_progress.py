@@ -10,29 +10,31 @@ from types import SimpleNamespace
 import ipywidgets
 import pytest
 
-from kpfnb import live
-from kpfnb.kernels import reattaching
+from kpfnb.core import progress
+from kpfnb.notebook.kernels import widget_messages
 
 
 def test_line_tells_rate_and_time_left() -> None:
-    state = live.State(400, "reading", done=120, failed=2, note="KP.20240101.1.fits")
-    assert live.describe(state, seconds=10) == (
+    state = progress.ProgressState(400, "reading", done=120, failed=2, note="KP.20240101.1.fits")
+    assert progress.format_progress(state, seconds=10) == (
         "reading: 120 of 400 (30 %), 2 failed, 12/s, 23 s left, KP.20240101.1.fits"
     )
 
 
 def test_line_of_slow_and_of_finished_work() -> None:
-    assert live.describe(live.State(4, "reducing", done=1), 90) == (
+    assert progress.format_progress(progress.ProgressState(4, "reducing", done=1), 90) == (
         "reducing: 1 of 4 (25 %), 90 s each, 4 min 30 s left"
     )
-    assert live.describe(live.State(4, "reducing", done=4, note="x"), 360) == (
-        "reducing: 4 of 4 (100 %), 90 s each, took 6 min 00 s"
-    )
+    assert progress.format_progress(
+        progress.ProgressState(4, "reducing", done=4, note="x"), 360
+    ) == ("reducing: 4 of 4 (100 %), 90 s each, took 6 min 00 s")
 
 
 def test_line_before_anything_is_known() -> None:
-    assert live.describe(live.State(None, "watching"), 3) == "watching: 0"
-    assert live.describe(live.State(0, "reading"), 0) == "reading: 0, took 0 s"
+    assert progress.format_progress(progress.ProgressState(None, "watching"), 3) == "watching: 0"
+    assert (
+        progress.format_progress(progress.ProgressState(0, "reading"), 0) == "reading: 0, took 0 s"
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_line_before_anything_is_known() -> None:
     [(0.2, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_duration(seconds: float, text: str) -> None:
-    assert live.duration(seconds) == text
+    assert progress.format_duration(seconds) == text
 
 
 class Spy:
@@ -48,21 +50,21 @@ class Spy:
         self.shown: list[int] = []
         self.failures: list[str] = []
 
-    def show(self, state: live.State) -> None:
+    def show(self, state: progress.ProgressState) -> None:
         self.shown.append(state.done)
 
-    def failure(self, text: str, state: live.State) -> None:
+    def failure(self, text: str, state: progress.ProgressState) -> None:
         self.failures.append(text)
 
-    def close(self, state: live.State) -> None:
+    def close(self, state: progress.ProgressState) -> None:
         self.shown.append(state.done)
 
 
 def test_shown_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(live.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     spy = Spy()
-    bar = live.Bar(live.State(1000, "x"), spy)
+    bar = progress.ProgressBar(progress.ProgressState(1000, "x"), spy)
     for done in range(1000):
         now += 0.001
         bar.update(done=done)
@@ -72,19 +74,19 @@ def test_shown_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_only_the_first_failures_are_told() -> None:
     spy = Spy()
-    bar = live.Bar(live.State(1000, "x"), spy)
+    bar = progress.ProgressBar(progress.ProgressState(1000, "x"), spy)
     for number in range(100):
-        bar.failure(f"item {number}", "ValueError: two\nlines")
-    assert len(spy.failures) == live.FAILURES_SHOWN
+        bar.report_failure(f"item {number}", "ValueError: two\nlines")
+    assert len(spy.failures) == progress.FAILURES_SHOWN
     assert spy.failures[0] == "item 0: ValueError: two lines"
 
 
 def test_log_has_no_control_characters(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with live.progress(3, "reading") as bar:
+    with progress.show_progress(3, "reading") as bar:
         for done in range(4):
             bar.update(done=done)
-        bar.failure("b", "OSError: gone")
+        bar.report_failure("b", "OSError: gone")
     assert caplog.messages[0] == "reading: b: OSError: gone"
     assert caplog.messages[1].startswith("reading: 3 of 3 (100 %)")
     assert len(caplog.messages) == 2
@@ -95,8 +97,8 @@ def test_log_tells_every_ten_seconds(
 ) -> None:
     caplog.set_level(logging.INFO)
     now = 0.0
-    monkeypatch.setattr(live.time, "monotonic", lambda: now)
-    with live.progress(100, "reading") as bar:
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with progress.show_progress(100, "reading") as bar:
         for done in range(100):
             now += 0.5
             bar.update(done=done)
@@ -106,9 +108,9 @@ def test_log_tells_every_ten_seconds(
 
 def test_nothing_is_shown_if_so_wished(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with live.progress(3, "reading", shown=False) as bar:
+    with progress.show_progress(3, "reading", shown=False) as bar:
         bar.update(done=3)
-        bar.failure("b", "no")
+        bar.report_failure("b", "no")
     assert caplog.messages == []
 
 
@@ -117,9 +119,9 @@ def test_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     termios.tcsetwinsize(writer, (24, 100))
     with os.fdopen(writer, "w") as terminal, os.fdopen(reader, "rb", buffering=0) as screen:
         monkeypatch.setattr(sys, "stderr", terminal)
-        with live.progress(3, "reading") as bar:
+        with progress.show_progress(3, "reading") as bar:
             bar.update(done=1, failed=1, note="KP.1")
-            bar.failure("b", "OSError: gone")
+            bar.report_failure("b", "OSError: gone")
             bar.update(done=3)
         print("end of the test", file=terminal, flush=True)
         seen = b""
@@ -135,11 +137,11 @@ def test_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_notebook_has_a_native_progress_element(monkeypatch: pytest.MonkeyPatch) -> None:
     displayed: list = []
-    monkeypatch.setattr(live, "in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", displayed.append)
-    with live.progress(4, "reading") as bar:
+    with progress.show_progress(4, "reading") as bar:
         bar.update(done=2)
-        bar.failure("<b>", "no")
+        bar.report_failure("<b>", "no")
         [widget] = displayed
         assert '<progress aria-label="reading"' in widget.value
         assert 'value="2" max="4"' in widget.value
@@ -148,8 +150,8 @@ def test_notebook_has_a_native_progress_element(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_page_is_shown_in_the_form_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = ipywidgets.VBox()
-    monkeypatch.setattr(live, "_stage", stage)
-    with pytest.raises(KeyboardInterrupt), live.page() as show:
+    monkeypatch.setattr(progress, "_container", stage)
+    with pytest.raises(KeyboardInterrupt), progress.live_html() as show:
         show("<p>first</p>")
         [view] = stage.children
         show("<p>second</p>")
@@ -162,19 +164,21 @@ def test_browsers_that_are_reloaded_in_a_pause_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered: list[float] = []
-    monkeypatch.setattr(reattaching, "answer", lambda: answered.append(now[0]))
+    monkeypatch.setattr(widget_messages, "answer_state_requests", lambda: answered.append(now[0]))
     now = [0.0]
     clock = SimpleNamespace(
         monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)
     )
-    monkeypatch.setattr(live, "time", clock)
-    live.pause(0.5)
+    monkeypatch.setattr(progress, "time", clock)
+    progress.sleep_responsive(0.5)
     assert answered == pytest.approx([0, 0.2, 0.4, 0.5])
 
 
 def test_widget_escapes_everything_and_counts_the_rest() -> None:
-    state = live.State(9, '<i>"t"</i>', note="<script>", failed=3, failures=["<u>x</u>"])
-    page = live.widget_html(state, 1)
+    state = progress.ProgressState(
+        9, '<i>"t"</i>', note="<script>", failed=3, failures=["<u>x</u>"]
+    )
+    page = progress.progress_html(state, 1)
     assert "<i>" not in page
     assert "<script>" not in page
     assert "<u>" not in page
@@ -182,7 +186,7 @@ def test_widget_escapes_everything_and_counts_the_rest() -> None:
 
 
 def test_failures_that_were_only_counted_make_no_list() -> None:
-    page = live.widget_html(live.State(3, "PypeIt", done=3, failed=2), 10)
+    page = progress.progress_html(progress.ProgressState(3, "PypeIt", done=3, failed=2), 10)
     assert "2 failed" in page
     assert "more" not in page
 
@@ -203,4 +207,4 @@ def test_a_headless_notebook_is_told_from_one_that_is_seen(
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     if session:
         monkeypatch.setenv("JPY_SESSION_NAME", session)
-    assert live.in_notebook() is expected
+    assert progress.in_notebook() is expected

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import kpfnb
-from kpfnb import project
+from kpfnb.core import project
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 LONGEST = 320
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
@@ -65,7 +65,9 @@ def test_no_module_is_a_warehouse() -> None:
 def test_the_nearest_file_of_a_name_counts(isolated: Path) -> None:
     (isolated / "pipelines").mkdir()
     (isolated / "pipelines/nightly.yml").touch()
-    found = project.files("pipelines", ".yml")
+    found = project.project_files("pipelines", ".yml")
     assert found["nightly"] == isolated / "pipelines/nightly.yml"
     (isolated / "pipelines/nightly.yml").unlink()
-    assert project.files("pipelines", ".yml")["nightly"] == PROJECT / "pipelines/nightly.yml"
+    assert (
+        project.project_files("pipelines", ".yml")["nightly"] == PROJECT / "pipelines/nightly.yml"
+    )

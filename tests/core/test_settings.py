@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kpfnb import settings
-from kpfnb.errors import BadSettings
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidSettingsError
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def origin(name: str, **arguments: Any) -> tuple[str, str]:
-    source = next(one for one in settings.sources(**arguments) if one.name == name)
+    source = next(one for one in settings.describe_settings(**arguments) if one.name == name)
     return source.value, source.origin
 
 
@@ -37,7 +37,7 @@ def test_argument_wins_over_environment_over_file_over_default(
     monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
     assert origin("cluster") == ("kubernetes", "KPFNB_CLUSTER")
     assert origin("cluster", cluster="tcp://h:1") == ("tcp://h:1", "argument")
-    assert settings.load(cluster="tcp://h:1").cluster == "tcp://h:1"
+    assert settings.load_settings(cluster="tcp://h:1").cluster == "tcp://h:1"
 
 
 def test_an_empty_variable_is_none(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,12 +54,14 @@ def test_a_variable_in_lower_case_is_told_as_it_is(
 
 
 def test_every_setting_has_a_source_and_a_description() -> None:
-    assert [one.name for one in settings.sources()] == list(settings.Settings.model_fields)
+    assert [one.name for one in settings.describe_settings()] == list(
+        settings.Settings.model_fields
+    )
     assert all(field.description for field in settings.Settings.model_fields.values())
 
 
 def test_defaults_are_below_work_here(toml: Path, tmp_path: Path) -> None:
-    found = settings.load()
+    found = settings.load_settings()
     assert found.work_dir == tmp_path / "work"
     assert found.kpf_root == tmp_path / "work/kpf"
     assert found.runs_dir == tmp_path / "work/runs"
@@ -74,7 +76,7 @@ def test_paths_in_the_file_are_relative_to_it(
     below = tmp_path / "notebooks/deep"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    found = settings.load()
+    found = settings.load_settings()
     assert found.data_root == found.kpf_root == tmp_path / "kpf"
     assert found.junk_path == Path("/else/junk.csv")
     assert found.work_dir == tmp_path / "work"
@@ -85,8 +87,8 @@ def test_other_paths_are_relative_to_this_directory(
     toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_DATA_ROOT", "kpf")
-    assert settings.load().data_root == tmp_path / "kpf"
-    assert settings.load(work_dir="w").work_dir == tmp_path / "w"
+    assert settings.load_settings().data_root == tmp_path / "kpf"
+    assert settings.load_settings(work_dir="w").work_dir == tmp_path / "w"
 
 
 @pytest.mark.parametrize("place", ["file", "variable"])
@@ -96,23 +98,23 @@ def test_a_path_from_home(toml: Path, monkeypatch: pytest.MonkeyPatch, place: st
         toml.write_text('data_root = "~/kpf"\n')
     else:
         monkeypatch.setenv("KPFNB_DATA_ROOT", "~/kpf")
-    assert settings.load().data_root == Path("/home/kea/kpf")
+    assert settings.load_settings().data_root == Path("/home/kea/kpf")
 
 
 @pytest.mark.parametrize("place", ["file", "argument"])
 def test_an_unknown_key_is_named_with_the_nearest(toml: Path, place: str) -> None:
     if place == "file":
         toml.write_text('data_rot = "/data"\n')
-    with pytest.raises(BadSettings, match="unknown setting 'data_rot'") as caught:
-        settings.load(**({} if place == "file" else {"data_rot": "/data"}))
+    with pytest.raises(InvalidSettingsError, match="unknown setting 'data_rot'") as caught:
+        settings.load_settings(**({} if place == "file" else {"data_rot": "/data"}))
     assert (str(toml) if place == "file" else "argument") in caught.value.what
     assert caught.value.hint == "did you mean data_root?"
 
 
 def test_an_unknown_key_that_is_near_nothing(toml: Path) -> None:
     toml.write_text("zzz = 1\n")
-    with pytest.raises(BadSettings) as caught:
-        settings.load()
+    with pytest.raises(InvalidSettingsError) as caught:
+        settings.load_settings()
     assert "known: work_dir, data_root" in caught.value.hint
 
 
@@ -134,8 +136,8 @@ def test_a_wrong_value_is_told_with_its_origin(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
 ) -> None:
     monkeypatch.setenv(f"KPFNB_{name}", value)
-    with pytest.raises(BadSettings) as caught:
-        settings.load()
+    with pytest.raises(InvalidSettingsError) as caught:
+        settings.load_settings()
     assert f"setting {name.lower()} (from KPFNB_{name}): " in caught.value.what
     assert told in caught.value.what
     assert caught.value.hint.startswith(f"{name.lower()} is: ")
@@ -143,16 +145,16 @@ def test_a_wrong_value_is_told_with_its_origin(
 
 def test_a_wrong_secret_is_not_shown(toml: Path) -> None:
     toml.write_text('redis_url = ["redis://:hush@host"]\n')
-    with pytest.raises(BadSettings, match="redis_url") as caught:
-        settings.load()
+    with pytest.raises(InvalidSettingsError, match="redis_url") as caught:
+        settings.load_settings()
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b'data_root = "a', b"= 1", b"\xff\xfe", b"a = 1\na = 2"])
 def test_a_broken_file_is_named(toml: Path, content: bytes) -> None:
     toml.write_bytes(content)
-    with pytest.raises(BadSettings, match=str(toml)) as caught:
-        settings.load()
+    with pytest.raises(InvalidSettingsError, match=str(toml)) as caught:
+        settings.load_settings()
     assert "mend the file" in caught.value.hint
 
 
@@ -162,11 +164,11 @@ def test_the_nearest_file_above_counts(
     toml.touch()
     (tmp_path / "a/b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a/b")
-    assert settings.find_file() == toml
+    assert settings.find_settings_file() == toml
     nearer = tmp_path / "a" / settings.FILE_NAME
     nearer.touch()
-    assert settings.find_file() == nearer
-    assert settings.find_file(tmp_path) == toml
+    assert settings.find_settings_file() == nearer
+    assert settings.find_settings_file(tmp_path) == toml
 
 
 @pytest.mark.parametrize("place", ["file, list", "file, text", "variable", "argument"])
@@ -182,45 +184,50 @@ def test_a_command_is_a_list_or_a_text(
         monkeypatch.setenv("KPFNB_DRP_COMMAND", "kpf 'a b' {target}")
     else:
         arguments = {"drp_command": "kpf 'a b' {target}"}
-    assert settings.load(**arguments).drp_command == ["kpf", "a b", "{target}"]
+    assert settings.load_settings(**arguments).drp_command == ["kpf", "a b", "{target}"]
 
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:secret@host")
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://user:secret@host/kpf")
-    found = settings.load()
+    found = settings.load_settings()
     assert found.redis_url is not None
     assert found.redis_url.get_secret_value() == "redis://:secret@host"
-    for shown in (repr(found), str(found), found.model_dump_json(), repr(settings.sources())):
+    for shown in (
+        repr(found),
+        str(found),
+        found.model_dump_json(),
+        repr(settings.describe_settings()),
+    ):
         assert "secret@" not in shown
     assert origin("redis_url") == ("********", "KPFNB_REDIS_URL")
 
 
 def test_remotes(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text('[remotes]\narchive = "koa:deliveries"\n')
-    assert settings.load().remotes == {"archive": "koa:deliveries"}
+    assert settings.load_settings().remotes == {"archive": "koa:deliveries"}
     monkeypatch.setenv("KPFNB_REMOTES", '{"archive": "s3:bucket"}')
-    assert settings.load().remotes == {"archive": "s3:bucket"}
+    assert settings.load_settings().remotes == {"archive": "s3:bucket"}
 
 
 def test_the_zone_that_people_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert settings.load().zone == ZoneInfo("Pacific/Honolulu")
+    assert settings.load_settings().zone == ZoneInfo("Pacific/Honolulu")
     monkeypatch.setenv("KPFNB_TIME_ZONE", "UTC")
-    assert settings.load().zone == ZoneInfo("UTC")
+    assert settings.load_settings().zone == ZoneInfo("UTC")
 
 
 def test_exported_settings_are_those_of_a_process_started_elsewhere(
     toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    settings.export(data_root=Path("kpf"), work_dir=None)
+    settings.export_to_environment(data_root=Path("kpf"), work_dir=None)
     assert "KPFNB_WORK_DIR" not in os.environ
     assert os.environ["KPFNB_DATA_ROOT"] == str(tmp_path / "kpf")
 
 
 def test_settings_do_not_change_under_way() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        settings.load().workers = 5
+        settings.load_settings().workers = 5
 
 
 def test_every_path_in_the_file_is_relative_to_it(
@@ -231,7 +238,7 @@ def test_every_path_in_the_file_is_relative_to_it(
     below = tmp_path / "notebooks"
     below.mkdir()
     monkeypatch.chdir(below)
-    found = settings.load()
+    found = settings.load_settings()
     assert {name: getattr(found, name) for name in names} == {
         name: tmp_path / "there" / name for name in names
     }

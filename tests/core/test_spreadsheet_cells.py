@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb import cells
+from kpfnb.core import spreadsheet_cells
 
 RISKY = st.text("=+-@\t\r'1.eE a")
 
 
 @given(RISKY | st.text())
 def test_text_is_read_as_it_was_given(text: str) -> None:
-    written = cells.value(text)
+    written = spreadsheet_cells.escape_cell(text)
     assert isinstance(written, str)
-    assert cells.read(written) == text.replace("\0", "")
+    assert spreadsheet_cells.unescape_cell(written) == text.replace("\0", "")
 
 
 @given(RISKY | st.text())
 def test_no_text_is_a_formula(text: str) -> None:
-    written = str(cells.value(text))
+    written = str(spreadsheet_cells.escape_cell(text))
     is_formula = written.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert not is_formula or math.isfinite(float(written)) or "e" in written.lower()
 
@@ -44,34 +44,34 @@ def test_no_text_is_a_formula(text: str) -> None:
     ],
 )
 def test_values(given_: object, expected: object) -> None:
-    written = cells.value(given_)
+    written = spreadsheet_cells.escape_cell(given_)
     assert written == expected
     assert type(written) is type(expected)
 
 
 @given(st.integers(0, 26 + 26**2 + 26**3 - 1))
 def test_letters_name_every_column(index: int) -> None:
-    assert cells.index(cells.letters(index)) == index
+    assert spreadsheet_cells.column_index(spreadsheet_cells.column_letters(index)) == index
 
 
 @pytest.mark.parametrize(("name", "index"), [("A", 0), ("Z", 25), ("AA", 26), ("AZ", 51)])
 def test_letters(name: str, index: int) -> None:
-    assert cells.index(name) == index
-    assert cells.letters(index) == name
+    assert spreadsheet_cells.column_index(name) == index
+    assert spreadsheet_cells.column_letters(index) == name
 
 
 @pytest.mark.parametrize("name", ["", "a", "A1", "AAAA", "Ä", "coadd"])
 def test_no_letters(name: str) -> None:
-    assert cells.index(name) is None
+    assert spreadsheet_cells.column_index(name) is None
 
 
 @pytest.mark.parametrize("text", ["-18.2", "-04:15:22.1", "+12:30", "KP.1", "", "2024-01-15"])
 def test_numbers_and_angles_are_exported_as_they_are(text: str) -> None:
-    assert cells.exported(text) == text
+    assert spreadsheet_cells.escape_csv_text(text) == text
 
 
 @pytest.mark.parametrize(
     "text", ["=1+1", "-1+1", "@x", "+cmd|' /C calc'!A0", "\t=1", "-04:15:22=1"]
 )
 def test_no_exported_text_is_a_formula(text: str) -> None:
-    assert cells.exported(text) == f"'{text}"
+    assert spreadsheet_cells.escape_csv_text(text) == f"'{text}"

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import sqlitefile
-from kpfnb.errors import BadInput
+from kpfnb.core import sqlite
+from kpfnb.core.errors import InvalidInputError
 
 
 def _make(connection: sqlite3.Connection, found: int) -> None:
     if found == 0:
-        sqlitefile.execute_all(connection, "CREATE TABLE a (x); INSERT INTO a VALUES (1);")
+        sqlite.execute_statements(connection, "CREATE TABLE a (x); INSERT INTO a VALUES (1);")
     else:
         connection.execute("INSERT INTO a VALUES (2)")
 
 
 def _open(path: Path, schema: int = 1) -> sqlite3.Connection:
-    return sqlitefile.connect(path, schema=schema, make=_make, what="file of tests")
+    return sqlite.open_database(path, schema=schema, migrate=_make, what="file of tests")
 
 
 def _rows(path: Path, schema: int = 1) -> list[int]:
@@ -40,7 +40,9 @@ def test_a_file_is_made_once_though_many_open_it(tmp_path: Path) -> None:
 def test_one_of_a_newer_kpfnb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     _open(path, schema=2).close()
-    with pytest.raises(BadInput, match=r"a\.sqlite is of a newer kpfnb \(schema 2; .* knows 1\)"):
+    with pytest.raises(
+        InvalidInputError, match=r"a\.sqlite is of a newer kpfnb \(schema 2; .* knows 1\)"
+    ):
         _open(path)
 
 
@@ -52,17 +54,17 @@ def test_what_could_not_be_made_is_made_the_next_time(tmp_path: Path) -> None:
         raise OSError("no room")
 
     with pytest.raises(OSError, match="no room"):
-        sqlitefile.connect(path, schema=1, make=fail, what="file of tests")
+        sqlite.open_database(path, schema=1, migrate=fail, what="file of tests")
     assert _rows(path) == [1]
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with closing(_open(path)) as connection:
-        with pytest.raises(ZeroDivisionError), sqlitefile.transaction(connection):
+        with pytest.raises(ZeroDivisionError), sqlite.transaction(connection):
             connection.execute("INSERT INTO a VALUES (2)")
             raise ZeroDivisionError
-        with sqlitefile.transaction(connection):
+        with sqlite.transaction(connection):
             connection.execute("INSERT INTO a VALUES (3)")
     assert _rows(path) == [1, 3]
 
@@ -70,11 +72,11 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
 def test_a_damaged_file_is_moved_aside_with_what_belongs_to_it(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     _open(path).close()
-    assert not sqlitefile.is_damaged(path)
+    assert not sqlite.is_damaged(path)
     path.write_bytes(b"no database, but long enough to be taken for one" * 100)
     path.with_name("a.sqlite-wal").touch()
-    assert sqlitefile.is_damaged(path)
-    aside = sqlitefile.move_aside(path)
+    assert sqlite.is_damaged(path)
+    aside = sqlite.quarantine_file(path)
     assert aside.read_bytes().startswith(b"no database")
     assert [one.name for one in tmp_path.glob("a.sqlite*") if one.suffix != ".lock"] == []
     assert _rows(path) == [1]
@@ -83,10 +85,10 @@ def test_a_damaged_file_is_moved_aside_with_what_belongs_to_it(tmp_path: Path) -
 def test_a_file_that_others_hold_is_not_taken_for_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlitefile, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     path = tmp_path / "a.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("CREATE TABLE a (x)")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
-            sqlitefile.is_damaged(path)
+            sqlite.is_damaged(path)

@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Discriminator, Field, Tag
 
-from kpfnb import yamlfile
-from kpfnb.errors import BadInput
-from kpfnb.yamlfile import Strict
+from kpfnb.core import strict_yaml
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.strict_yaml import StrictModel
 
 
-class Round(Strict):
+class Round(StrictModel):
     shape: Literal["round"] = Field(alias="is")
     radius: float = Field(gt=0)
 
 
-class Flat(Strict):
+class Flat(StrictModel):
     width: float = 1.0
 
 
@@ -26,7 +26,7 @@ Piece = Annotated[
 ]
 
 
-class Box(Strict):
+class Box(StrictModel):
     title: str
     pieces: tuple[Piece, ...] = ()
 
@@ -41,8 +41,8 @@ pieces:
 def read(text: str, tmp_path: Path) -> Box:
     path = tmp_path / "box.yml"
     path.write_text(text)
-    document = yamlfile.read(path, hint="mend it")
-    return document.parse(Box, document.mapping("a box"))
+    document = strict_yaml.read_yaml(path, hint="mend it")
+    return document.parse(Box, document.require_mapping("a box"))
 
 
 def test_a_good_file(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_told_with_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         read(GOOD.replace(old, new, 1), tmp_path)
     assert caught.value.what.startswith(str(tmp_path / "box.yml"))
     assert message in caught.value.what
@@ -77,5 +77,5 @@ def test_a_mistake_is_told_with_its_place(old: str, new: str, message: str, tmp_
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="can't be read"):
-        yamlfile.read(tmp_path / "none.yml", hint="write it")
+    with pytest.raises(InvalidInputError, match="can't be read"):
+        strict_yaml.read_yaml(tmp_path / "none.yml", hint="write it")

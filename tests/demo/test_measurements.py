@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kpfnb.demo import spectra, truth, velocities, wavelengths
-from kpfnb.demo.gaussians import locate
+from kpfnb.demo import ccf, spectra, true_values, wavelengths
+from kpfnb.demo.extraction import ExtractedSpectra
+from kpfnb.demo.gaussians import locate_gaussians
 from kpfnb.demo.instrument import CAMERAS, DEMO_SIDE, LIGHT_SPEED, Camera, Echelle
-from kpfnb.demo.reduction import Spectra
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
@@ -23,9 +23,11 @@ def test_gaussians_are_located_where_they_are() -> None:
     rows = np.zeros(1, dtype=int)
     echelle = Echelle(CAMERAS[0], DEMO_SIDE)
     for centre in centres:
-        line = spectra.paint(echelle, rows, np.array([centre]), np.array([1e4]), np.array([1.05]))
+        line = spectra.paint_lines(
+            echelle, rows, np.array([centre]), np.array([1e4]), np.array([1.05])
+        )
         window = line[:1, 8:13]
-        found = locate(window, window + 16, np.array([8]), np.array([10.0]), 1.05)
+        found = locate_gaussians(window, window + 16, np.array([8]), np.array([10.0]), 1.05)
         assert found.centres[0] == pytest.approx(centre, abs=1e-6)
         assert found.is_good[0]
 
@@ -33,12 +35,14 @@ def test_gaussians_are_located_where_they_are() -> None:
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
 def test_a_displaced_comb_gives_the_wavelengths_back(camera: Camera) -> None:
     echelle = Echelle(camera, DEMO_SIDE)
-    moved = truth.displacement(echelle, seed=5, drift=0.1)
-    light = spectra.emission(echelle, spectra.comb_lines(), moved)
-    found = wavelengths.centroids(
-        echelle, Spectra(light, light + 16), echelle.blaze(), spectra.comb_lines()
+    moved = true_values.row_displacement(echelle, seed=5, drift=0.1)
+    light = spectra.emission_spectrum(echelle, spectra.comb_lines(), moved)
+    found = wavelengths.locate_lines(
+        echelle, ExtractedSpectra(light, light + 16), echelle.blaze(), spectra.comb_lines()
     )
-    solution = wavelengths.wavelengths(echelle, wavelengths.solve(echelle, found), 0.0)
+    solution = wavelengths.row_wavelengths(
+        echelle, wavelengths.solve_displacement(echelle, found), 0.0
+    )
     pixels = np.arange(DEMO_SIDE)
     shift = np.array([np.interp(pixels, pixels + row, row) for row in moved])
     off = (solution / echelle.wavelengths(pixels - shift) - 1) * LIGHT_SPEED
@@ -54,29 +58,29 @@ def test_a_star_without_noise_has_no_bias(
     echelle = Echelle(camera, DEMO_SIDE)
     factor = (1 + radial / LIGHT_SPEED) / (1 + barycentric / LIGHT_SPEED)
     still = np.zeros((echelle.rows, DEMO_SIDE))
-    light = spectra.star(echelle, factor, 20_000.0, still)
-    lamp = spectra.continuum(echelle, 1.0, temperature=5700.0)
+    light = spectra.star_spectrum(echelle, factor, 20_000.0, still)
+    lamp = spectra.continuum_spectrum(echelle, 1.0, temperature=5700.0)
     edges = echelle.wavelengths(np.tile(np.arange(DEMO_SIDE + 1) - 0.5, (echelle.rows, 1)))
-    found = velocities.correlate(
-        Spectra(light, light + 100),
+    found = ccf.correlate_rows(
+        ExtractedSpectra(light, light + 100),
         lamp / lamp.max(axis=1, keepdims=True),
         edges,
         spectra.stellar_lines(),
         centre=round(radial),
         barycentric=barycentric,
     )
-    mean = velocities.mean(found.radial, found.errors)
+    mean = ccf.mean_velocity(found.radial, found.errors)
     assert mean.velocity == pytest.approx(radial, abs=0.0015)
     assert 0 < mean.error < 0.005
 
 
 def test_the_mean_of_values_that_scatter_too_much_has_a_larger_error() -> None:
     errors = np.full(50, 0.01)
-    calm = velocities.mean(np.random.default_rng(1).normal(0, 0.01, 50), errors)
-    wild = velocities.mean(np.random.default_rng(1).normal(0, 0.10, 50), errors)
+    calm = ccf.mean_velocity(np.random.default_rng(1).normal(0, 0.01, 50), errors)
+    wild = ccf.mean_velocity(np.random.default_rng(1).normal(0, 0.10, 50), errors)
     assert calm.error == pytest.approx(0.01 / np.sqrt(50), rel=0.3)
     assert wild.error > 5 * calm.error
 
 
 def test_no_velocities_have_no_mean() -> None:
-    assert velocities.mean(np.zeros(3), np.zeros(3)) == velocities.Mean(0.0, 0.0)
+    assert ccf.mean_velocity(np.zeros(3), np.zeros(3)) == ccf.MeanVelocity(0.0, 0.0)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb.demo.detector import Margins, assemble, read_out, side_of
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Result
+from kpfnb.demo.detector import AmplifierMargins, assemble_ccd, ccd_side, read_out_ccd
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, GREEN
-from kpfnb.demo.night import simulate
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.obsid import ObsID
-from kpfnb.result import Result
+from kpfnb.demo.night import simulate_night
+from kpfnb.kpf.files.obsid import ObsID
 from tests.demo.conftest import of_kind
 
 ONE = dict.fromkeys(("dark", "flat", "lfc", "etalon", "thar", "star", "sun"), 0) | {"bias": 1}
@@ -71,7 +71,7 @@ def test_telemetry_is_text_and_a_missing_reading_is_minus_nan(reduced: Path) -> 
 
 
 def test_a_file_is_as_old_as_its_exposure(tmp_path: Path) -> None:
-    night = simulate(tmp_path, counts=ONE)
+    night = simulate_night(tmp_path, counts=ONE)
     exposure = night.exposures[0]
     written = ObsID(exposure.obsid).path(tmp_path, "L0").stat().st_mtime
     assert written == (exposure.end + timedelta(minutes=1)).timestamp()
@@ -80,7 +80,7 @@ def test_a_file_is_as_old_as_its_exposure(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
     counts = ONE | {"star": 1}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        simulate(tmp_path / name, counts=counts, seed=seed)
+        simulate_night(tmp_path / name, counts=counts, seed=seed)
     for path in (tmp_path / "a/L0/20240115").iterdir():
         others = [tmp_path / name / "L0/20240115" / path.name for name in ("b", "c")]
         assert path.read_bytes() == others[0].read_bytes()
@@ -89,13 +89,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
 
 def test_a_night_already_there_is_left_alone_and_a_missing_file_made_again(tmp_path: Path) -> None:
     counts = ONE | {"bias": 2}
-    first = simulate(tmp_path, counts=counts)
+    first = simulate_night(tmp_path, counts=counts)
     kept, lost = (ObsID(e.obsid).path(tmp_path, "L0") for e in first.exposures)
     before, bytes_lost = kept.stat(), lost.read_bytes()
-    assert "already there" in simulate(tmp_path, counts=counts).reason
+    assert "already there" in simulate_night(tmp_path, counts=counts).reason
     lost.unlink()
-    again = simulate(tmp_path, counts=counts)
-    assert again.made == {lost.stem}
+    again = simulate_night(tmp_path, counts=counts)
+    assert again.created == {lost.stem}
     assert lost.read_bytes() == bytes_lost
     assert kept.stat().st_ino == before.st_ino
 
@@ -104,21 +104,21 @@ def test_it_never_mixes_with_observations(tmp_path: Path) -> None:
     real = tmp_path / "L0/20240115/KP.20240115.00001.00.fits"
     real.parent.mkdir(parents=True)
     fits.PrimaryHDU().writeto(real)
-    with pytest.raises(BadInput, match="not simulated"):
-        simulate(tmp_path, counts=ONE)
+    with pytest.raises(InvalidInputError, match="not simulated"):
+        simulate_night(tmp_path, counts=ONE)
     assert list(real.parent.iterdir()) == [real]
 
 
 def test_another_seed_over_a_night_is_refused(tmp_path: Path) -> None:
-    simulate(tmp_path, counts=ONE)
-    with pytest.raises(BadInput, match="another seed"):
-        simulate(tmp_path, counts=ONE, seed=7)
+    simulate_night(tmp_path, counts=ONE)
+    with pytest.raises(InvalidInputError, match="another seed"):
+        simulate_night(tmp_path, counts=ONE, seed=7)
 
 
 @pytest.mark.parametrize("night", ["2024011", "20240230", "", "tonight"])
 def test_an_impossible_night_is_refused_before_any_work(tmp_path: Path, night: str) -> None:
-    with pytest.raises(BadParameter, match="night"):
-        simulate(tmp_path / "root", night)
+    with pytest.raises(InvalidParameterError, match="night"):
+        simulate_night(tmp_path / "root", night)
     assert not (tmp_path / "root").exists()
 
 
@@ -126,33 +126,33 @@ def test_the_junk_observation_is_listed_and_other_lines_stay(tmp_path: Path) -> 
     path = tmp_path / "reference/Junk_Observations_for_KPF.csv"
     path.parent.mkdir()
     path.write_text("Junk\nobservation_id,comment\nKP.20230101.00001.00,clouds\n")
-    night = simulate(tmp_path, counts=ONE | {"bias": 0, "star": 1})
+    night = simulate_night(tmp_path, counts=ONE | {"bias": 0, "star": 1})
     junk = next(e.obsid for e in night.exposures if e.is_junk)
     lines = path.read_text().splitlines()
     assert [line.partition(",")[0] for line in lines[2:]] == ["KP.20230101.00001.00", junk]
 
 
 def test_the_result_shows_itself(tmp_path: Path) -> None:
-    night = simulate(tmp_path, counts=ONE)
+    night = simulate_night(tmp_path, counts=ONE)
     assert isinstance(night, Result)
-    assert night.figures() == {"observations": 1, "new": 1}
+    assert night.key_figures() == {"observations": 1, "new": 1}
     assert "<table" in night._repr_html_()
     assert night.plot().axes[0].get_xlabel()
 
 
 def test_full_size_amplifiers_are_those_of_kpf() -> None:
     dark = np.zeros((FULL_SIDE, FULL_SIDE), np.float32)
-    amplifiers = read_out(GREEN, dark, np.random.default_rng(1), fast=False)
+    amplifiers = read_out_ccd(GREEN, dark, np.random.default_rng(1), fast=False)
     assert [amplifier.shape for amplifier in amplifiers] == [(4110, 2094)] * 2
-    assert Margins.of_side(FULL_SIDE).width == 54
+    assert AmplifierMargins.for_side(FULL_SIDE).width == 54
 
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_assembly_undoes_the_readout(fast: bool) -> None:
     light = np.random.default_rng(3).uniform(0, 1e6, (816, 816)).astype(np.float32)
     for camera in CAMERAS:
-        amplifiers = read_out(camera, light, np.random.default_rng(1), fast=fast)
-        image, noises = assemble(amplifiers, side_of(amplifiers[0]))
+        amplifiers = read_out_ccd(camera, light, np.random.default_rng(1), fast=fast)
+        image, noises = assemble_ccd(amplifiers, ccd_side(amplifiers[0]))
         off = (image * camera.gain - light) / np.sqrt(light + 1e3)
         assert np.abs(np.median(off)) < 0.2
         assert np.std(off) < 1.5

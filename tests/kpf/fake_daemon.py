@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.kpf.fakedrp import make
+from tests.kpf.fake_drp import make
 
 
 def look(folder: Path) -> dict[Path, int]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.form import fields, sets
-from kpfnb.form.keeping import Keeping
-from kpfnb.notebooks import load_parameters
-from kpfnb.parameters import declared
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.notebook import parameter_sets
+from kpfnb.notebook.form import fields
+from kpfnb.notebook.form.panel import ParameterSetPicker
+from kpfnb.notebook.parameters import parse_declarations
+from kpfnb.notebook.runner import load_parameter_file
 
-PARAMETERS = declared('n: "int[1, 9]" = 3  # how many\nlabel: "str" = "x"  # a text')
+PARAMETERS = parse_declarations('n: "int[1, 9]" = 3  # how many\nlabel: "str" = "x"  # a text')
 
 
 @pytest.fixture
@@ -22,69 +23,69 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_a_set_comes_back_as_it_was_saved(project: Path) -> None:
-    file = sets.save("work", "mine", PARAMETERS, {"n": "7", "label": "a: b"})
+    file = parameter_sets.save_set("work", "mine", PARAMETERS, {"n": "7", "label": "a: b"})
     assert file == project / "params/work.mine.yml"
-    assert sets.names("work")["mine"] == file
-    assert sets.load(file, PARAMETERS) == {"n": 7, "label": "a: b"}
+    assert parameter_sets.list_sets("work")["mine"] == file
+    assert parameter_sets.load_set(file, PARAMETERS) == {"n": 7, "label": "a: b"}
     # The command line reads it too
-    assert load_parameters(file) == {"n": 7, "label": "a: b"}
+    assert load_parameter_file(file) == {"n": 7, "label": "a: b"}
 
 
 def test_what_is_at_its_default_is_not_written(project: Path) -> None:
-    assert load_parameters(sets.save("work", "mine", PARAMETERS, {"n": 3})) == {}
+    assert load_parameter_file(parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 3})) == {}
 
 
 def test_another_notebooks_sets_are_not_offered(project: Path) -> None:
-    sets.save("other", "mine", PARAMETERS, {})
-    assert "mine" not in sets.names("work")
+    parameter_sets.save_set("other", "mine", PARAMETERS, {})
+    assert "mine" not in parameter_sets.list_sets("work")
 
 
 def test_a_set_is_replaced_only_when_that_was_said(project: Path) -> None:
-    file = sets.save("work", "mine", PARAMETERS, {"n": 4})
-    with pytest.raises(BadInput, match="mine is there already"):
-        sets.save("work", "mine", PARAMETERS, {"n": 5})
-    assert load_parameters(file) == {"n": 4}
-    sets.save("work", "mine", PARAMETERS, {"n": 5}, replace=True)
-    assert load_parameters(file) == {"n": 5}
+    file = parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 4})
+    with pytest.raises(InvalidInputError, match="mine is there already"):
+        parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 5})
+    assert load_parameter_file(file) == {"n": 4}
+    parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 5}, replace=True)
+    assert load_parameter_file(file) == {"n": 5}
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", ".x", "ä"])
 def test_a_name_that_is_none(project: Path, name: str) -> None:
-    with pytest.raises(BadInput, match="is no name"):
-        sets.save("work", name, PARAMETERS, {})
+    with pytest.raises(InvalidInputError, match="is no name"):
+        parameter_sets.save_set("work", name, PARAMETERS, {})
     assert not (project / "params").exists()
 
 
 def test_a_wrong_value_is_not_saved(project: Path) -> None:
-    with pytest.raises(BadParameter):
-        sets.save("work", "mine", PARAMETERS, {"n": 99})
+    with pytest.raises(InvalidParameterError):
+        parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 99})
     assert not (project / "params").exists()
 
 
 def test_a_secret_is_not_saved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:hush@server")
-    with pytest.raises(BadInput, match="secret"):
-        sets.save("work", "mine", PARAMETERS, {"label": "redis://:hush@server"})
+    with pytest.raises(InvalidInputError, match="secret"):
+        parameter_sets.save_set("work", "mine", PARAMETERS, {"label": "redis://:hush@server"})
     assert not (project / "params").exists()
 
 
 def test_the_form_fills_its_fields_from_a_set(project: Path) -> None:
-    sets.save("work", "mine", PARAMETERS, {"n": 7})
+    parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 7})
     (project / "params/work.broken.yml").write_text("n: 99\n")
-    mine = [fields.make(one, one.default) for one in PARAMETERS]
-    keeping = Keeping("work", mine)
-    options = dict(keeping.known.options)
-    keeping.known.value = options["mine"]
+    mine = [fields.make_field(one, one.default) for one in PARAMETERS]
+    keeping = ParameterSetPicker("work", mine)
+    options = dict(keeping.choices.options)
+    keeping.choices.value = options["mine"]
     assert [one.read() for one in mine] == [7, "x"]
     assert "loaded work.mine.yml" in keeping.message.value
-    keeping.known.value = options["broken"]
+    keeping.choices.value = options["broken"]
     assert "parameter n" in keeping.message.value
     assert [one.read() for one in mine] == [7, "x"]
 
 
 def test_the_form_saves_and_asks_before_it_replaces(project: Path) -> None:
-    mine = [fields.make(one, one.default) for one in PARAMETERS]
-    keeping = Keeping("work", mine)
+    mine = [fields.make_field(one, one.default) for one in PARAMETERS]
+    keeping = ParameterSetPicker("work", mine)
     save = keeping.widget.children[2]
     mine[0].write(8)
     keeping.name.value = "night"
@@ -94,4 +95,4 @@ def test_the_form_saves_and_asks_before_it_replaces(project: Path) -> None:
     save.click()
     assert "there already" in keeping.message.value
     save.click()
-    assert load_parameters(project / "params/work.night.yml") == {"n": 9}
+    assert load_parameter_file(project / "params/work.night.yml") == {"n": 9}

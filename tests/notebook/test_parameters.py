@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadParameter
-from kpfnb.parameters import Kind, Parameter, check_night, declared, parse_kind, validate
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.notebook.parameters import (
+    Parameter,
+    ParameterKind,
+    check_night,
+    parse_declarations,
+    parse_kind,
+    validate_parameters,
+)
 
 TYPES: dict[str, type] = {
     "str": str,
@@ -112,7 +119,7 @@ def test_good_values_in_their_type(kind: str, value: Any, checked: Any) -> None:
 def test_bad_values_name_the_parameter_and_what_was_expected(
     kind: str, value: Any, expected: str
 ) -> None:
-    with pytest.raises(BadParameter) as caught:
+    with pytest.raises(InvalidParameterError) as caught:
         parameter(kind).check(value)
     assert caught.value.what.startswith("parameter name: ")
     assert expected in caught.value.what
@@ -123,7 +130,7 @@ def test_bad_values_name_the_parameter_and_what_was_expected(
 def test_a_check_gives_the_right_type_or_a_bad_parameter(kind: str, value: Any) -> None:
     try:
         checked = parameter(kind).check(value)
-    except BadParameter:
+    except InvalidParameterError:
         return
     assert type(checked) is TYPES[kind]
     assert parameter(kind).check(checked) == checked
@@ -159,19 +166,19 @@ names: "list[str]" = [
 
 
 def test_what_a_cell_declares() -> None:
-    assert declared(CELL) == [
-        Parameter("start", Kind("night"), "20240115", "first night; '' = all"),
-        Parameter("percent", Kind("float", ("0.5", "99.5")), 50, "at least so much, in %"),
-        Parameter("offset", Kind("int", ("-5", "5")), -1, ""),
-        Parameter("level", Kind("choice", ("2-D", "L1")), "2-D", "a level # of data"),
-        Parameter("note", Kind("str"), "a # is = no comment", "shown as it is"),
-        Parameter("names", Kind("list[str]"), ["a", "b"], "which"),
+    assert parse_declarations(CELL) == [
+        Parameter("start", ParameterKind("night"), "20240115", "first night; '' = all"),
+        Parameter("percent", ParameterKind("float", ("0.5", "99.5")), 50, "at least so much, in %"),
+        Parameter("offset", ParameterKind("int", ("-5", "5")), -1, ""),
+        Parameter("level", ParameterKind("choice", ("2-D", "L1")), "2-D", "a level # of data"),
+        Parameter("note", ParameterKind("str"), "a # is = no comment", "shown as it is"),
+        Parameter("names", ParameterKind("list[str]"), ["a", "b"], "which"),
     ]
 
 
 @pytest.mark.parametrize("source", ["", "# only a comment", '"""What they are."""'])
 def test_a_cell_that_declares_nothing(source: str) -> None:
-    assert declared(source) == []
+    assert parse_declarations(source) == []
 
 
 @pytest.mark.parametrize(
@@ -193,8 +200,8 @@ def test_a_cell_that_declares_nothing(source: str) -> None:
     ],
 )
 def test_cells_that_are_refused(source: str, told: str) -> None:
-    with pytest.raises(BadParameter) as caught:
-        declared(source)
+    with pytest.raises(InvalidParameterError) as caught:
+        parse_declarations(source)
     assert told in caught.value.what
 
 
@@ -204,13 +211,13 @@ def test_the_declared_parameters_are_those_that_papermill_sees() -> None:
 
     source = 'start: "night" = "20240115"  # first night\nworkers: "int[1, 64]" = 4  # so many'
     theirs = PythonTranslator.inspect(nbformat.v4.new_code_cell(source))
-    assert [(one.name, one.help) for one in declared(source)] == [
+    assert [(one.name, one.help) for one in parse_declarations(source)] == [
         (one.name, one.help) for one in theirs
     ]
 
 
 def test_given_values_are_checked_and_the_others_have_their_defaults() -> None:
-    assert validate(declared(CELL), {"percent": "60", "names": "x"}) == {
+    assert validate_parameters(parse_declarations(CELL), {"percent": "60", "names": "x"}) == {
         "start": "20240115",
         "percent": 60.0,
         "offset": -1,
@@ -221,11 +228,11 @@ def test_given_values_are_checked_and_the_others_have_their_defaults() -> None:
 
 
 def test_a_misspelt_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(BadParameter, match="unknown parameter 'strat'") as caught:
-        validate(declared(CELL), {"strat": "20240115"})
+    with pytest.raises(InvalidParameterError, match="unknown parameter 'strat'") as caught:
+        validate_parameters(parse_declarations(CELL), {"strat": "20240115"})
     assert "did you mean start?" in caught.value.hint
-    with pytest.raises(BadParameter) as caught:
-        validate(declared(CELL), {"zzzzzz": 1})
+    with pytest.raises(InvalidParameterError) as caught:
+        validate_parameters(parse_declarations(CELL), {"zzzzzz": 1})
     assert "did you mean" not in caught.value.hint
     assert "start, percent, offset" in caught.value.hint
 

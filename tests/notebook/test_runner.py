@@ -13,9 +13,11 @@ import nbformat
 import psutil
 import pytest
 
-from kpfnb import notebooks, runs, settings
-from kpfnb.errors import BadInput, BadParameter, BadSettings
-from kpfnb.outcomes import Outcome
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError, InvalidSettingsError
+from kpfnb.core.result import Outcome
+from kpfnb.notebook import runner
 from tests import samples
 
 FILES = ["log.txt", "notebook.ipynb", "report.html", "result.json", "run.json"]
@@ -72,12 +74,12 @@ def test_a_run_keeps_all_that_belongs_to_it(tmp_path):
     told: list[str] = []
     plot = "import matplotlib.pyplot as plt\nplt.plot([1, n])\nplt.show()"
     path = samples.make(tmp_path / "{odd} $n", "good", plot, *samples.finishing())
-    record = notebooks.run(str(path), {"n": "5"}, echo=told.append, parent="feed")
+    record = runner.run_notebook(str(path), {"n": "5"}, echo=told.append, parent="feed")
     assert (record.outcome, record.reason) == (Outcome.SUCCEEDED, "all done")
     assert record.parameters == {"n": 5, "label": "x"} and record.figures == {"items": 5}
     assert (record.parent, record.origin) == ("feed", "kpfnb")
     assert record.command == ["kpfnb", "run", str(path), "-p", "n=5"]
-    assert runs.read(record.directory) == record
+    assert runs.read_record(record.directory) == record
     assert names(record) == FILES
     assert any("image/png" in one.get("data", {}) for one in outputs(record))
     assert told[-1] == "cell 7 of 7"
@@ -91,9 +93,9 @@ def test_forked_and_plain_kernels_show_the_same(tmp_path, monkeypatch):
     path = samples.make(tmp_path, "plot", imports, plot, table, look)
     seen = {}
     for kind in ("fork", "plain"):
-        monkeypatch.setenv(notebooks.KERNEL_VARIABLE, kind)
+        monkeypatch.setenv(runner.KERNEL_VARIABLE, kind)
         # The first output is the provenance: it names the run
-        seen[kind] = outputs(notebooks.run(str(path)))[1:]
+        seen[kind] = outputs(runner.run_notebook(str(path)))[1:]
     for one, other in zip(seen["fork"], seen["plain"], strict=True):
         shown = [dict(each.get("data", {"text": each.get("text")})) for each in (one, other)]
         pictures = [each.pop("image/png", None) for each in shown]
@@ -104,32 +106,32 @@ def test_forked_and_plain_kernels_show_the_same(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["fork", "plain"])
 def test_each_end_is_recorded_as_what_it_was(tmp_path, monkeypatch, kind):
-    monkeypatch.setenv(notebooks.KERNEL_VARIABLE, kind)
+    monkeypatch.setenv(runner.KERNEL_VARIABLE, kind)
     ends = {
         "error": ("1 / 0", Outcome.FAILED, "cell [3]: ZeroDivisionError: division by zero"),
         "killed": ("import os; os.kill(os.getpid(), 9)", Outcome.CRASHED, "the kernel died"),
         "empty": ("1", Outcome.FAILED, "it ended without a result"),
     }
     for name, (work, outcome, reason) in ends.items():
-        record = notebooks.run(str(samples.make(tmp_path, name, work)))
+        record = runner.run_notebook(str(samples.make(tmp_path, name, work)))
         assert record.outcome is outcome and record.reason.startswith(reason)
-        assert runs.read(record.directory) == record
+        assert runs.read_record(record.directory) == record
         assert names(record) == [one for one in FILES if one != "result.json"]
 
 
 def test_an_error_after_the_result_is_a_failure(tmp_path):
     path = samples.make(tmp_path, "late", *samples.finishing(), "raise OSError('disk gone')")
-    record = notebooks.run(str(path))
+    record = runner.run_notebook(str(path))
     assert record.outcome is Outcome.FAILED and "disk gone" in record.reason
     assert "disk gone" in (record.directory / "log.txt").read_text()
 
 
 def test_a_mistake_found_in_the_notebook_is_a_rejection_without_traceback(tmp_path):
-    work = "from kpfnb.errors import BadParameter\nraise BadParameter('start: no', 'do this')"
-    record = notebooks.run(str(samples.make(tmp_path, "late", work)))
+    work = "from kpfnb.core.errors import InvalidParameterError\nraise InvalidParameterError('start: no', 'do this')"
+    record = runner.run_notebook(str(samples.make(tmp_path, "late", work)))
     assert (record.outcome, record.reason) == (Outcome.REJECTED, "start: no → do this")
     (error,) = [one for one in outputs(record) if one.output_type == "error"]
-    assert error.traceback == ["BadParameter: start: no\n  → do this"]
+    assert error.traceback == ["InvalidParameterError: start: no\n  → do this"]
 
 
 @pytest.mark.parametrize(
@@ -142,16 +144,16 @@ def test_a_mistake_found_in_the_notebook_is_a_rejection_without_traceback(tmp_pa
 )
 def test_a_wrong_parameter_is_rejected_before_any_work(tmp_path, given, reason):
     path = samples.make(tmp_path, "good", "raise AssertionError")
-    record = notebooks.run(str(path), given)
+    record = runner.run_notebook(str(path), given)
     assert (record.outcome, record.reason.partition(" → ")[0]) == (Outcome.REJECTED, reason)
     assert names(record) == ["run.json"]
-    with pytest.raises(BadParameter):
-        notebooks.check(path, given)
+    with pytest.raises(InvalidParameterError):
+        runner.check_notebook_parameters(path, given)
 
 
 def test_a_notebook_that_is_no_python_is_rejected(tmp_path):
     path = samples.make(tmp_path, "bad", "%matplotlib inline\n!ls\nawait x()", "x = = 2")
-    record = notebooks.run(str(path))
+    record = runner.run_notebook(str(path))
     assert record.outcome is Outcome.REJECTED
     reason = "bad.ipynb, code cell 4, line 1: invalid syntax: x = = 2"
     assert record.reason.partition(" → ")[0] == reason
@@ -160,25 +162,25 @@ def test_a_notebook_that_is_no_python_is_rejected(tmp_path):
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "no json", '{"cells": 3, "nbformat": 4}'])
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "x.ipynb").write_text(text)
-    with pytest.raises(BadInput, match=r"x\.ipynb is not a notebook"):
-        notebooks.check(tmp_path / "x.ipynb", {})
+    with pytest.raises(InvalidInputError, match=r"x\.ipynb is not a notebook"):
+        runner.check_notebook_parameters(tmp_path / "x.ipynb", {})
 
 
 def test_notebooks_are_found_by_name_and_path(tmp_path):
     path = samples.make(tmp_path / "notebooks", "my-own-task")
-    assert notebooks.find("my-own-task") == path
-    assert notebooks.find("notebooks/my-own-task.ipynb") == path
-    with pytest.raises(BadInput, match="did you mean my-own-task"):
-        notebooks.find("my-own-tusk")
-    with pytest.raises(BadInput, match=r"no notebook nowhere\.ipynb"):
-        notebooks.find("nowhere.ipynb")
+    assert runner.find_notebook("my-own-task") == path
+    assert runner.find_notebook("notebooks/my-own-task.ipynb") == path
+    with pytest.raises(InvalidInputError, match="did you mean my-own-task"):
+        runner.find_notebook("my-own-tusk")
+    with pytest.raises(InvalidInputError, match=r"no notebook nowhere\.ipynb"):
+        runner.find_notebook("nowhere.ipynb")
 
 
 def test_a_dry_run_checks_and_writes_nothing(tmp_path):
     path = samples.make(tmp_path, "good", "raise AssertionError")
-    record = notebooks.run(str(path), {"n": 4}, dry_run=True)
+    record = runner.run_notebook(str(path), {"n": 4}, dry_run=True)
     assert record.outcome is Outcome.SUCCEEDED and record.parameters["n"] == 4
-    assert not settings.load().runs_dir.exists()
+    assert not settings.load_settings().runs_dir.exists()
 
 
 def test_a_notebook_that_knows_dry_runs_makes_one(tmp_path):
@@ -186,20 +188,20 @@ def test_a_notebook_that_knows_dry_runs_makes_one(tmp_path):
     path = samples.make(
         tmp_path, "good", "assert dry_run is True", *samples.finishing(), parameters=declared
     )
-    record = notebooks.run(str(path), dry_run=True)
+    record = runner.run_notebook(str(path), dry_run=True)
     assert record.outcome is Outcome.SUCCEEDED and record.parameters["dry_run"] is True
 
 
 @pytest.mark.parametrize("kind", ["fork", "plain"])
 def test_a_run_that_takes_too_long_is_stopped(tmp_path, monkeypatch, kind):
-    monkeypatch.setenv(notebooks.KERNEL_VARIABLE, kind)
-    monkeypatch.setattr("kpfnb.kernels.execution.GRACE_SECONDS", 0.5)
+    monkeypatch.setenv(runner.KERNEL_VARIABLE, kind)
+    monkeypatch.setattr("kpfnb.notebook.kernels.execution.GRACE_SECONDS", 0.5)
     # It does not listen when it is told to stop
     deaf = (
         "import time\nwhile True:\n    try:\n        time.sleep(100)\n"
         "    except KeyboardInterrupt:\n        pass"
     )
-    record = notebooks.run(str(samples.make(tmp_path, "deaf", deaf)), timeout_seconds=5)
+    record = runner.run_notebook(str(samples.make(tmp_path, "deaf", deaf)), timeout_seconds=5)
     assert (record.outcome, record.reason) == (Outcome.FAILED, "stopped: took more than 5 s")
 
 
@@ -210,15 +212,15 @@ def test_a_stopped_run_leaves_nothing_behind(tmp_path, stop):
         if stop:
             os.kill(os.getpid(), stop)
         else:
-            notebooks.stop_all()
+            runner.stop_all_notebooks()
 
     path = sleeping(tmp_path)
     before = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    record = notebooks.run(str(path))
+    record = runner.run_notebook(str(path))
     thread.join()
-    assert (record.outcome, record.reason) == (Outcome.FAILED, notebooks.STOPPED)
+    assert (record.outcome, record.reason) == (Outcome.FAILED, runner.STOPPED_BY_OPERATOR)
     for pid in pids(tmp_path):
         wait_for(lambda pid=pid: gone(pid))
     assert signal.getsignal(signal.SIGTERM) is before
@@ -232,7 +234,7 @@ def test_a_killed_kpfnb_takes_its_kernel_with_it(tmp_path):
     process.wait()
     for pid in pids(tmp_path):
         wait_for(lambda pid=pid: gone(pid))
-    (record,) = runs.listing(settings.load().runs_dir)
+    (record,) = runs.list_runs(settings.load_settings().runs_dir)
     assert record.outcome is Outcome.CRASHED
 
 
@@ -243,7 +245,7 @@ def test_runs_side_by_side_keep_apart(tmp_path):
     done = {}
     threads = [
         threading.Thread(
-            target=lambda i=i: done.update({i: notebooks.run(str(path), {"label": i})})
+            target=lambda i=i: done.update({i: runner.run_notebook(str(path), {"label": i})})
         )
         for i in ("a", "b")
     ]
@@ -264,7 +266,9 @@ def test_runs_side_by_side_keep_apart(tmp_path):
 def test_no_secret_of_the_settings_is_in_the_output(tmp_path, monkeypatch):
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://me:geheim@host/db")
     show = "from kpfnb import settings\nprint(settings.load().tsdb_url.get_secret_value())"
-    record = notebooks.run(str(samples.make(tmp_path, "leak", show, "raise OSError(str(label))")))
+    record = runner.run_notebook(
+        str(samples.make(tmp_path, "leak", show, "raise OSError(str(label))"))
+    )
     for path in record.directory.iterdir():
         assert "geheim" not in path.read_text()
     assert "********" in (record.directory / "notebook.ipynb").read_text()
@@ -276,28 +280,28 @@ def test_a_full_disk_is_a_failure_that_says_so(tmp_path, monkeypatch):
 
     path = samples.make(tmp_path, "good", *samples.finishing())
     monkeypatch.setattr("papermill.engines.write_ipynb", full)
-    record = notebooks.run(str(path))
+    record = runner.run_notebook(str(path))
     assert record.outcome is Outcome.FAILED and "No space left on device" in record.reason
-    assert runs.read(record.directory) == record
+    assert runs.read_record(record.directory) == record
 
 
 def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(tmp_path):
     spoil = f"open({str(Path.cwd() / settings.FILE_NAME)!r}, 'w').write('half a li')"
     path = samples.make(tmp_path, "good", *samples.finishing(), spoil)
-    record = notebooks.run(str(path))
+    record = runner.run_notebook(str(path))
     assert record.outcome is Outcome.FAILED and settings.FILE_NAME in record.reason
-    assert runs.read(record.directory) == record
+    assert runs.read_record(record.directory) == record
     assert (record.directory / "notebook.ipynb").exists()
 
 
 @pytest.mark.parametrize(("obstacle", "is_folder"), [("runs/index.html", True), ("locks", False)])
 def test_pages_that_can_not_be_written_do_not_make_a_run_bad(tmp_path, caplog, obstacle, is_folder):
-    where = settings.load().work_dir / obstacle
+    where = settings.load_settings().work_dir / obstacle
     where.parent.mkdir(parents=True, exist_ok=True)
     where.mkdir() if is_folder else where.touch()
-    record = notebooks.run(str(samples.make(tmp_path, "good", *samples.finishing())))
+    record = runner.run_notebook(str(samples.make(tmp_path, "good", *samples.finishing())))
     assert record.outcome is Outcome.SUCCEEDED
-    assert runs.read(record.directory).outcome is Outcome.SUCCEEDED
+    assert runs.read_record(record.directory).outcome is Outcome.SUCCEEDED
     assert "kpfnb runs site" in caplog.text
 
 
@@ -311,9 +315,9 @@ def test_a_small_disk_that_fills_up(tmp_path, monkeypatch):
     try:
         monkeypatch.setenv("KPFNB_WORK_DIR", str(disk))
         path = samples.make(tmp_path, "big", "print('x' * 1_000_000)", *samples.finishing())
-        record = notebooks.run(str(path))
+        record = runner.run_notebook(str(path))
         assert record.outcome is Outcome.FAILED and "No space left" in record.reason
-        assert runs.read(record.directory).outcome is Outcome.FAILED
+        assert runs.read_record(record.directory).outcome is Outcome.FAILED
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -321,17 +325,17 @@ def test_a_small_disk_that_fills_up(tmp_path, monkeypatch):
 def test_a_broken_fork_server_is_done_without(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'kpfnb.kernels.kernelhost' in ' '.join(sys.orig_argv): raise SystemExit(1)"
+        "import sys\nif 'kpfnb.notebook.kernels.fork_server_main' in ' '.join(sys.orig_argv): raise SystemExit(1)"
     )
-    record = notebooks.run(str(samples.make(tmp_path, "good", *samples.finishing())))
+    record = runner.run_notebook(str(samples.make(tmp_path, "good", *samples.finishing())))
     assert record.outcome is Outcome.SUCCEEDED
     assert "plain kernel" in (record.directory / "log.txt").read_text()
 
 
 def test_an_unknown_kernel_kind_is_refused(monkeypatch):
-    monkeypatch.setenv(notebooks.KERNEL_VARIABLE, "fast")
-    with pytest.raises(BadSettings, match="fork or plain"):
-        notebooks.kernel_kind()
+    monkeypatch.setenv(runner.KERNEL_VARIABLE, "fast")
+    with pytest.raises(InvalidSettingsError, match="fork or plain"):
+        runner.choose_kernel_kind()
 
 
 def test_plain_papermill_makes_a_record_too(tmp_path):
@@ -345,7 +349,7 @@ def test_plain_papermill_makes_a_record_too(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError):
         papermill.execute_notebook(wrong, tmp_path / "out.ipynb", progress_bar=False)
     loop.close()
-    failed, partial = runs.listing(settings.load().runs_dir)
+    failed, partial = runs.list_runs(settings.load_settings().runs_dir)
     assert (partial.outcome, partial.reason) == (Outcome.PARTIAL, "1 of 3 failed")
     assert (partial.origin, partial.parameters["n"]) == ("papermill", 4)
     assert failed.outcome is Outcome.FAILED and "ZeroDivisionError" in failed.reason
@@ -355,15 +359,15 @@ def test_plain_papermill_makes_a_record_too(tmp_path):
 def test_parameter_sets_are_yaml(tmp_path):
     file = tmp_path / "demo.yml"
     file.write_text("n: 4\nlabel: [a, b]\n")
-    assert notebooks.load_parameters(file) == {"n": 4, "label": ["a", "b"]}
+    assert runner.load_parameter_file(file) == {"n": 4, "label": ["a", "b"]}
     file.write_text("")
-    assert notebooks.load_parameters(file) == {}
+    assert runner.load_parameter_file(file) == {}
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "just words", "a: !!python/object:x {}"])
 def test_a_file_that_is_no_parameter_set_is_named(tmp_path, text):
     (tmp_path / "x.yml").write_text(text)
-    with pytest.raises(BadInput, match=r"x\.yml is not"):
-        notebooks.load_parameters(tmp_path / "x.yml")
-    with pytest.raises(BadInput, match=r"can't read the parameters in .*none\.yml"):
-        notebooks.load_parameters(tmp_path / "none.yml")
+    with pytest.raises(InvalidInputError, match=r"x\.yml is not"):
+        runner.load_parameter_file(tmp_path / "x.yml")
+    with pytest.raises(InvalidInputError, match=r"can't read the parameters in .*none\.yml"):
+        runner.load_parameter_file(tmp_path / "none.yml")

@@ -7,10 +7,12 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 import kpfnb
-from kpfnb import runs, session, settings
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.executed import declared_in
-from kpfnb.outcomes import Outcome
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.notebook import session
+from kpfnb.notebook.history import declared_parameters
 from tests import samples
 
 
@@ -57,23 +59,23 @@ def quiet(monkeypatch):
     monkeypatch.delenv(session.LAB_VARIABLE, raising=False)
     monkeypatch.setattr(session.atexit, "register", lambda _: None)
     monkeypatch.setattr(session.log, "console", lambda: None)
-    monkeypatch.setattr(session, "_current", None)
+    monkeypatch.setattr(session, "_current_session", None)
     root = logging.getLogger()
     level = root.level
     yield
-    if session._current:
-        session._current.leave()
+    if session._current_session:
+        session._current_session.close()
     root.setLevel(level)
 
 
 def begin(monkeypatch, shell: Shell):
     shell.user_ns["In"].append(samples.BEGIN)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    return kpfnb.begin()
+    return kpfnb.begin_session()
 
 
 def record():
-    (found,) = runs.listing(settings.load().runs_dir)
+    (found,) = runs.list_runs(settings.load_settings().runs_dir)
     return found
 
 
@@ -99,11 +101,11 @@ def test_parameters_are_found_checked_and_converted(monkeypatch, capsys):
 )
 def test_a_wrong_parameter_is_rejected_and_recorded(monkeypatch, injected, message):
     shell = Shell(samples.PARAMETERS, f"# Parameters\n{injected}\n")
-    with pytest.raises(BadParameter, match=message) as caught:
+    with pytest.raises(InvalidParameterError, match=message) as caught:
         begin(monkeypatch, shell)
     assert record().outcome is Outcome.REJECTED
     assert record().reason == " ".join(str(caught.value).split())
-    assert caught.value._render_traceback_() == [f"BadParameter: {caught.value}"]
+    assert caught.value._render_traceback_() == [f"InvalidParameterError: {caught.value}"]
 
 
 def test_the_result_is_written_and_the_outcome_recorded(monkeypatch):
@@ -137,7 +139,7 @@ def test_begun_again_is_another_run(monkeypatch):
     first = begin(monkeypatch, shell)
     second = begin(monkeypatch, shell)
     assert first.id != second.id
-    newest, oldest = runs.listing(settings.load().runs_dir)
+    newest, oldest = runs.list_runs(settings.load_settings().runs_dir)
     assert (newest.outcome, oldest.outcome) == (None, Outcome.FAILED)
     assert "without a result" in oldest.reason
 
@@ -156,7 +158,7 @@ def test_the_form_begins_a_run_with_its_values(monkeypatch, lab):
 def test_a_wrong_value_in_the_form_leaves_all_as_it_was(monkeypatch, lab):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
     before = run.id
-    with pytest.raises(BadParameter):
+    with pytest.raises(InvalidParameterError):
         run.restart({"n": 70})
     assert run.id == before and run.values["n"] == 3
 
@@ -165,25 +167,25 @@ def test_finished_twice_by_hand_is_two_runs(monkeypatch, lab):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
     run.finish(Result())
     run.finish(Result())
-    found = runs.listing(settings.load().runs_dir)
+    found = runs.list_runs(settings.load_settings().runs_dir)
     assert [one.outcome for one in found] == [Outcome.PARTIAL] * 2
 
 
 def test_under_kpfnb_run_the_end_is_left_to_it(monkeypatch):
-    given = runs.begin("progress", parameters={"n": 3, "label": "x"})
+    given = runs.start_run("progress", parameters={"n": 3, "label": "x"})
     monkeypatch.setenv(session.RUN_VARIABLE, str(given.directory))
     shell = Shell(samples.PARAMETERS)
     run = begin(monkeypatch, shell)
     assert (run.id, run.origin, run.directory) == (given.id, "kpfnb", given.directory)
     run.finish(Result())
     shell.fail(ValueError())
-    assert record().outcome is None and record().result()["outcome"] == "partial"
+    assert record().outcome is None and record().read_result()["outcome"] == "partial"
     assert session.RUN_VARIABLE not in session.os.environ
 
 
 def test_outside_a_notebook_it_says_so():
-    with pytest.raises(BadInput, match="outside a notebook"):
-        kpfnb.begin()
+    with pytest.raises(InvalidInputError, match="outside a notebook"):
+        kpfnb.begin_session()
 
 
 @pytest.mark.parametrize(
@@ -201,19 +203,19 @@ def test_outside_a_notebook_it_says_so():
     ],
 )
 def test_the_cell_that_declares_parameters_is_found(cells, names, injected):
-    parameters, found = declared_in(["", *cells, samples.BEGIN])
+    parameters, found = declared_parameters(["", *cells, samples.BEGIN])
     assert [one.name for one in parameters] == names
     assert found == injected
 
 
 def test_a_line_without_a_kind_is_named():
-    with pytest.raises(BadParameter, match="parameters cell: 'b = 2'"):
-        declared_in(['a: "int" = 1\nb = 2', samples.BEGIN])
+    with pytest.raises(InvalidParameterError, match="parameters cell: 'b = 2'"):
+        declared_parameters(['a: "int" = 1\nb = 2', samples.BEGIN])
 
 
 def test_injected_into_a_notebook_without_parameters():
-    with pytest.raises(BadParameter, match="unknown parameter 'a'"):
-        declared_in(["# Parameters\na = 2\n", samples.BEGIN])
+    with pytest.raises(InvalidParameterError, match="unknown parameter 'a'"):
+        declared_parameters(["# Parameters\na = 2\n", samples.BEGIN])
 
 
 def test_one_that_is_stopped_in_a_cell_says_so(monkeypatch):
@@ -227,7 +229,7 @@ def test_the_record_tells_the_command_that_repeats_it(monkeypatch):
     run = begin(monkeypatch, Shell(samples.PARAMETERS, '# Parameters\nn = "5"\n'))
     assert record().command == ["kpfnb", "run", "notebook", "-p", "n=5"]
     assert run.command({"label": "a b"})[3:] == ["-p", "label=a b"]
-    with pytest.raises(BadParameter):
+    with pytest.raises(InvalidParameterError):
         run.command({"n": 10})
 
 
@@ -248,7 +250,7 @@ class Plotted(Result):
 
 def test_headless_a_plot_is_a_figure_and_nothing_of_the_widget_is_imported(monkeypatch):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
-    monkeypatch.setitem(sys.modules, "kpfnb.hovering", None)
+    monkeypatch.setitem(sys.modules, "kpfnb.notebook.display.figures", None)
     figure = run.plot(Plotted())
     assert type(figure).__name__ == "Figure"
     assert run.plot(figure) is figure

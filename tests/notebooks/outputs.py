@@ -36,13 +36,13 @@ def variables(work_dir: Path) -> dict[str, str]:
 
 def prepare(notebook: Path, work_dir: Path) -> None:
     """The demo's night and frames, as `kpfnb demo` makes them, not processed."""
-    from kpfnb.demo import coaddable, deimos, night
+    from kpfnb.demo import coadd_inputs, deimos_frames, night
 
-    night.simulate(work_dir / "kpf")
-    deimos.simulate(work_dir / "incoming")
-    coaddable.simulate(work_dir / "datasets")
+    night.simulate_night(work_dir / "kpf")
+    deimos_frames.simulate_deimos_frames(work_dir / "incoming")
+    coadd_inputs.simulate_coadd_inputs(work_dir / "datasets")
     if notebook.stem in NEEDS_DATABASE:
-        _kpfnb(work_dir, "ingest", night.NIGHT)
+        _kpfnb(work_dir, "ingest", night.DEMO_NIGHT)
 
 
 def release(work_dir: Path) -> None:
@@ -51,7 +51,7 @@ def release(work_dir: Path) -> None:
 
 
 def _kpfnb(work_dir: Path, *arguments: str) -> None:
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", *arguments]
     subprocess.run(command, env=variables(work_dir), stdout=subprocess.DEVNULL, check=True)
 
 

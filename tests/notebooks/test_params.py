@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import notebooks, parameters, settings
-from kpfnb.cli.runs import given_parameters
+from kpfnb.cli.runs import parse_parameters
+from kpfnb.core import settings
+from kpfnb.notebook import parameters, runner
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 SETS = sorted((PROJECT / "params").glob("*.yml"))
 KPF_NOTEBOOKS = {
     *("progress", "reprocess", "quicklook", "ingest"),
@@ -21,9 +22,9 @@ KPF_NOTEBOOKS = {
 @pytest.mark.parametrize("file", SETS, ids=lambda file: file.stem)
 def test_a_set_is_one_that_its_notebook_takes(file: Path) -> None:
     notebook = PROJECT / "notebooks" / f"{file.name.split('.')[0]}.ipynb"
-    given = given_parameters([file], [])
+    given = parse_parameters([file], [])
     assert given
-    parameters.validate(notebooks.inspect(notebook), given)
+    parameters.validate_parameters(runner.inspect_notebook(notebook), given)
 
 
 def test_every_kpf_notebook_has_a_set_for_production() -> None:
@@ -35,6 +36,6 @@ def test_the_settings_of_a_site_are_valid(tmp_path: Path, monkeypatch: pytest.Mo
     for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
         monkeypatch.delenv(name)
     shutil.copyfile(PROJECT / "params/kpfnb.production.toml", tmp_path / "kpfnb.toml")
-    here = settings.load()
+    here = settings.load_settings()
     assert here.kpf_root == Path("/data/kpf")
     assert "{night}" in here.masters_command

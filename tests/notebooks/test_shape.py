@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from kpfnb import notebooks
+from kpfnb.notebook import runner
 from tests.notebooks.outputs import NOTEBOOKS
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -45,7 +45,7 @@ def test_it_tells_its_purpose_then_its_parameters(path: Path) -> None:
 
 @each
 def test_each_parameter_says_what_it_is(path: Path) -> None:
-    assert [one.name for one in notebooks.inspect(path) if not one.help] == []
+    assert [one.name for one in runner.inspect_notebook(path) if not one.help] == []
 
 
 @each

@@ -8,35 +8,37 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kpfnb import files, runs, settings
-from kpfnb.adap import datasetspage
-from kpfnb.adap.preparing import reorganisedpage
-from kpfnb.adap.preparing.arrangement import PLACED
-from kpfnb.adap.preparing.arrangement import Row as Placed
-from kpfnb.adap.preparing.reorganised import Reorganised
-from kpfnb.adap.pypeit.command import Step as PypeItStep
-from kpfnb.adap.reducing.products import Verdict as Judged
-from kpfnb.adap.reducing.reduced import FrameType, Reduction
-from kpfnb.adap.scoring import scorepage
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorerow import Row as Scored
-from kpfnb.adap.scoring.scores import Scores
-from kpfnb.demo.headernight import COUNTS, Fault, plant
-from kpfnb.kpf.nightreport import making
-from kpfnb.kpf.quicklook import pages as gallery
+from kpfnb import runs
+from kpfnb.adap.pages import dataset_list
+from kpfnb.adap.prepare import sort_frames
+from kpfnb.adap.prepare.placement_plan import IN_PLACE
+from kpfnb.adap.prepare.placement_plan import FramePlacement as Placed
+from kpfnb.adap.prepare.sort_result import SortResult
+from kpfnb.adap.products.reduction import FrameResult as Judged
+from kpfnb.adap.pypeit.command import CommandResult as PypeItStep
+from kpfnb.adap.reduce.result import FrameType, ReductionResult
+from kpfnb.adap.score import page
+from kpfnb.adap.score.result import ScoreResult
+from kpfnb.adap.score.row import ScorecardRow as Scored
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core import atomic, settings
+from kpfnb.core.result import Outcome
+from kpfnb.demo.header_only_night import DEFAULT_COUNTS, NightFault, write_night
+from kpfnb.kpf.nightreport import report as making
 from kpfnb.kpf.quicklook import record, targets
-from kpfnb.kpf.quicklook.quality import Check, Verdict
-from kpfnb.kpf.quicklook.record import Heading, LeftOut, Picture, Record
-from kpfnb.kpf.timeseries import period as periods
+from kpfnb.kpf.quicklook import site as gallery
+from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
+from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
+from kpfnb.kpf.timeseries import period
 from kpfnb.kpf.timeseries import site as timeseries
-from kpfnb.kpf.timeseries.site import Page, Shown
-from kpfnb.kpf.verdict import assessing
-from kpfnb.outcomes import Outcome
+from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage
+from kpfnb.kpf.verdict import assessment
 from kpfnb.pipelines import page as pipelinepage
-from kpfnb.pipelines.definition import Declared, Pipeline, Step
-from kpfnb.pipelines.steps import Phase, StepState
-from kpfnb.runs import index, report
-from kpfnb.runs.verdict import Facts
+from kpfnb.pipelines.spec import DeclaredParameter, Pipeline, PipelineStep
+from kpfnb.pipelines.step_state import StepPhase, StepState
+from kpfnb.runs import report
+from kpfnb.runs import site as index
+from kpfnb.runs.classification import RunEndFacts
 
 NIGHT = "20240115"
 DATASET = "mask/grating/2015-10-16"
@@ -56,7 +58,7 @@ SMALL = {"L0": 40, "2D": 60, "L1": 130, "L2": 140}
 
 def site(top: Path) -> dict[str, Path]:
     """All pages below `top`, by the name of their kind."""
-    here = settings.load()
+    here = settings.load_settings()
     _runs(top)
     _night(top)
     _datasets(here.work_dir)
@@ -80,8 +82,12 @@ def site(top: Path) -> dict[str, Path]:
         "quicklook masters": data / f"QLP/{NIGHT}/Masters/index.html",
         "time series": work / f"timeseries/day/{NIGHT}/index.html",
         "time series index": work / "timeseries/index.html",
-        "reorganised": _write(top / "reorganised.html", reorganisedpage.page(_reorganised(top))),
-        "scorecard": _write(top / "scorecard.html", scorepage.page(Scores((_scorecard(top),)))),
+        "reorganised": _write(
+            top / "reorganised.html", sort_frames.render_report(_reorganised(top))
+        ),
+        "scorecard": _write(
+            top / "scorecard.html", page.render_page(ScoreResult((_scorecard(top),)))
+        ),
     }
 
 
@@ -89,22 +95,22 @@ def _runs(top: Path) -> None:
     for outcome in (*Outcome, None):
         for notebook, kind in (("progress", "notebook"), (f"odd {IN_A_NAME}", "pipeline")):
             known = {"parameters": {"start": NIGHT, EVIL: EVIL}, "kind": kind, "parent": EVIL}
-            one = runs.begin(notebook, **known)
-            (one.directory / report.FILE_NAME).write_text("<!doctype html><title>x</title>")
+            one = runs.start_run(notebook, **known)
+            (one.directory / report.REPORT_NAME).write_text("<!doctype html><title>x</title>")
             if outcome:
                 told = {"outcome": outcome, "reason": EVIL, "figures": {EVIL: EVIL, "nights": 3}}
-                one = runs.finish(one, Facts(result=told))
-            index.update(one)
+                one = runs.finish_run(one, RunEndFacts(result=told))
+            index.update_site(one)
 
 
 def _night(top: Path) -> None:
-    night = plant(
+    night = write_night(
         top / "data",
         NIGHT,
-        COUNTS,
-        Fault.FAINT_STARS,
-        Fault.NO_MASTER_BIAS,
-        Fault.DRIFT,
+        DEFAULT_COUNTS,
+        NightFault.FAINT_STARS,
+        NightFault.NO_MASTER_BIAS,
+        NightFault.DRIFT,
         sizes=SMALL,
     )
     night.rewrite("star", "L0", 0, OBJECT=IN_A_CARD, PROGNAME=IN_A_CARD)
@@ -115,72 +121,76 @@ def _night(top: Path) -> None:
         for level in ("L0", "2D", "L1"):
             _quicklook(top / "data/QLP", f"L0/{NIGHT}/{obsid}", level)
     _quicklook(top / "data/QLP", f"masters/{NIGHT}/kpf_{NIGHT}_master_bias_{IN_A_NAME}", "master")
-    gallery.finish(top / "data/QLP", [NIGHT])
+    gallery.update_all_pages(top / "data/QLP", [NIGHT])
     _timeseries(top / "work/timeseries")
-    assessing.override(NIGHT, "star-signal", "PASS", EVIL, who=EVIL)
-    making.make(NIGHT)
+    assessment.override_rule(NIGHT, "star-signal", "PASS", EVIL, who=EVIL)
+    making.write_report(NIGHT)
     # The pages know of each other
-    making.make(NIGHT)
+    making.write_report(NIGHT)
 
 
 def _quicklook(products: Path, name: str, level: str) -> None:
     suffix = {"L0": "", "master": ""}.get(level, f"_{level}")
-    target = targets.of(Path(f"/x/{name}{suffix}.fits"))
-    folder = products / target.place
+    target = targets.parse_target(Path(f"/x/{name}{suffix}.fits"))
+    folder = products / target.product_dir
     place = "" if level == "master" else f"{level}/"
     picture = Picture(level, EVIL, f"{place}a.png", f"{place}a_small.jpg")
     for file in (picture.path, picture.thumbnail):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(PIXEL)
-    checks = tuple(Check(EVIL, verdict, EVIL, "m/s", "at most 3", EVIL) for verdict in Verdict)
-    made = Record(
+    checks = tuple(
+        QualityCheck(EVIL, verdict, EVIL, "m/s", "at most 3", EVIL) for verdict in Verdict
+    )
+    made = QuicklookRecord(
         name=target.name, level=target.level, night=NIGHT, file=str(target.path), size=1,
         mtime_ns=1, made="2024-01-16T00:00:00Z", pictures=(picture,), checks=checks,
-        heading=Heading(EVIL, EVIL, 60.0, "2024-01-15T01:02:03", EVIL, EVIL, simulated=True),
-        left_out=(LeftOut(EVIL, EVIL, broken=True),),
+        heading=ExposureSummary(EVIL, EVIL, 60.0, "2024-01-15T01:02:03", EVIL, EVIL, simulated=True),
+        left_out=(SkippedPlot(EVIL, EVIL, broken=True),),
     )  # fmt: skip
-    record.write(folder, made)
-    gallery.update(products, target)
+    record.write_record(folder, made)
+    gallery.update_pages(products, target)
 
 
 def _timeseries(top: Path) -> None:
-    day = periods.containing(periods.Interval.DAY, NIGHT)
+    day = period.period_containing(period.PeriodInterval.DAY, NIGHT)
     (top / day.path).mkdir(parents=True)
     (top / day.path / "a.png").write_bytes(PIXEL)
     rows = ((EVIL, "1"), ("total", "1"))
     panels = (
-        Shown("a", EVIL, EVIL, EVIL, "a.png", 900, 300, (EVIL,), 3, (EVIL, "number"), rows),
-        Shown("b", EVIL, EVIL, EVIL, missing=(EVIL,)),
+        ShownPanel("a", EVIL, EVIL, EVIL, "a.png", 900, 300, (EVIL,), 3, (EVIL, "number"), rows),
+        ShownPanel("b", EVIL, EVIL, EVIL, missing=(EVIL,)),
     )
-    timeseries.write(top, Page(day, "mark", "2024-01-16T00:00:00Z", panels))
-    timeseries.update(top, [day])
+    timeseries.write_page_record(top, TimeSeriesPage(day, "mark", "2024-01-16T00:00:00Z", panels))
+    timeseries.update_site(top, [day])
 
 
 def _datasets(work_dir: Path) -> None:
     top = work_dir / "datasets"
     odd = top / f"m {IN_A_NAME}/g/2015-10-16/complete/reduce"
-    files.write_json(odd / "reduction.json", {"outcome": "x", "science": [{"reason": EVIL}]})
-    files.write_text(odd / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
+    atomic.write_json(odd / "reduction.json", {"outcome": "x", "science": [{"reason": EVIL}]})
+    atomic.write_text(odd / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
     reduce = top / DATASET / "complete/reduce"
     setup = reduce / IN_A_NAME
     for name in ("a", EVIL.replace("/", " ")):
         (setup / "QA/PNGs").mkdir(parents=True, exist_ok=True)
         (setup / f"QA/PNGs/{name}.png").write_bytes(PIXEL)
-    files.write_text(setup / "a.pypeit", EVIL)
-    files.write_text(setup / "a.log", f"[WARNING] - All traces removed! {EVIL}\n[ERROR] - {EVIL}\n")
+    atomic.write_text(setup / "a.pypeit", EVIL)
+    atomic.write_text(
+        setup / "a.log", f"[WARNING] - All traces removed! {EVIL}\n[ERROR] - {EVIL}\n"
+    )
     verdicts = (
         Judged("a", "science", EVIL, IN_A_NAME, objects=2, best_snr=12.5),
         Judged(EVIL, "standard", EVIL, IN_A_NAME, EVIL),
     )
-    made = Reduction(
+    made = ReductionResult(
         reduce, {"frames": {EVIL: [1, 2]}}, verdicts, (FrameType("a", EVIL, EVIL, None, EVIL),),
         ((EVIL, EVIL),), (PypeItStep(EVIL, 60.0, 10**9, 1, EVIL, 50.0),), (EVIL,),
     )  # fmt: skip
-    files.write_json(reduce / "reduction.json", made.to_dict())
+    atomic.write_json(reduce / "reduction.json", made.to_dict())
     row = Scored(DATASET, EVIL, "2024-01-01T00:00:00Z", EVIL, 3, 2, 5)
     Scorecard(reduce, DATASET, (row,)).write()
-    files.write_text(work_dir / "datasets/mask/bad/2015-10-16/complete/reduce/reduction.json", "{")
-    datasetspage.write()
+    atomic.write_text(work_dir / "datasets/mask/bad/2015-10-16/complete/reduce/reduction.json", "{")
+    dataset_list.write_dataset_pages()
 
 
 def _report(top: Path) -> Path:
@@ -191,42 +201,42 @@ def _report(top: Path) -> Path:
         new_output("display_data", {"image/png": base64.b64encode(PIXEL).decode()}),
     ]
     cells = [new_markdown_cell(f"# Title\n\n{EVIL}"), new_code_cell(EVIL, outputs=outputs)]
-    one = replace(runs.begin("progress", parameters={EVIL: EVIL}), reason=EVIL)
-    return _write(top / "report.html", report.render(one, new_notebook(cells=cells)))
+    one = replace(runs.start_run("progress", parameters={EVIL: EVIL}), reason=EVIL)
+    return _write(top / "report.html", report.render_report(one, new_notebook(cells=cells)))
 
 
 def _pipeline(top: Path) -> Path:
     states = {
         "look": StepState(
-            "look", "progress", [], Phase.RAN, Outcome.FAILED, EVIL, 1, "", 3.2, "progress/r-1"
+            "look", "progress", [], StepPhase.RAN, Outcome.FAILED, EVIL, 1, "", 3.2, "progress/r-1"
         ),
-        "work": StepState("work", EVIL, ["look"], Phase.BLOCKED, parameters={EVIL: EVIL}),
+        "work": StepState("work", EVIL, ["look"], StepPhase.BLOCKED, parameters={EVIL: EVIL}),
         "done": StepState(
-            "done", "progress", ["look"], Phase.ALREADY_DONE, Outcome.SUCCEEDED, EVIL
+            "done", "progress", ["look"], StepPhase.ALREADY_DONE, Outcome.SUCCEEDED, EVIL
         ),
         "after": StepState("after", "progress", ["work", "done"]),
     }
     pipeline = Pipeline(
         name="nightly",
         title=EVIL,
-        parameters={"night": Declared(default=EVIL, help=EVIL)},
-        steps={name: Step(notebook="progress", title=EVIL) for name in states},
+        parameters={"night": DeclaredParameter(default=EVIL, help=EVIL)},
+        steps={name: PipelineStep(notebook="progress", title=EVIL) for name in states},
     )
-    one = runs.begin("pipeline-nightly", kind="pipeline", parameters={"night": EVIL})
+    one = runs.start_run("pipeline-nightly", kind="pipeline", parameters={"night": EVIL})
     ended = replace(one, reason=EVIL, outcome=Outcome.PARTIAL)
-    zone = settings.load().zone
-    html = pipelinepage.render(pipeline, ended, states, "20240101", zone=zone)
+    zone = settings.load_settings().zone
+    html = pipelinepage.render_run_page(pipeline, ended, states, "20240101", zone=zone)
     return _write(top / "pipeline.html", html)
 
 
-def _reorganised(top: Path) -> Reorganised:
+def _reorganised(top: Path) -> SortResult:
     rows = (
         Placed(
-            IN_A_NAME, EVIL, PLACED, f"{IN_A_NAME}/g/2015-10-16", EVIL, NIGHT, (EVIL,), EVIL, EVIL
+            IN_A_NAME, EVIL, IN_PLACE, f"{IN_A_NAME}/g/2015-10-16", EVIL, NIGHT, (EVIL,), EVIL, EVIL
         ),
         Placed("b.fits", "x", "bad header", note=EVIL),
     )
-    return Reorganised(top, EVIL, "copy", rows, {f"{IN_A_NAME}/g/2015-10-16": (EVIL,)}, (EVIL,))
+    return SortResult(top, EVIL, "copy", rows, {f"{IN_A_NAME}/g/2015-10-16": (EVIL,)}, (EVIL,))
 
 
 def _scorecard(top: Path) -> Scorecard:
@@ -238,5 +248,5 @@ def _scorecard(top: Path) -> Scorecard:
 
 
 def _write(path: Path, text: str) -> Path:
-    files.write_text(path, text)
+    atomic.write_text(path, text)
     return path

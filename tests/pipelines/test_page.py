@@ -8,28 +8,28 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kpfnb.outcomes import Outcome
+from kpfnb.core.result import Outcome
 from kpfnb.pipelines import page
-from kpfnb.pipelines.definition import Declared, Pipeline, Step
-from kpfnb.pipelines.steps import Phase, StepState
-from kpfnb.runs import Record
+from kpfnb.pipelines.spec import DeclaredParameter, Pipeline, PipelineStep
+from kpfnb.pipelines.step_state import StepPhase, StepState
+from kpfnb.runs import RunRecord
 
 EVIL = "<script>alert('x')</script>&\""
 
 STATES = {
     "look": StepState(
-        "look", "progress", [], Phase.RAN, Outcome.SUCCEEDED, EVIL, 1, "", 3.25, "progress/r-1"
+        "look", "progress", [], StepPhase.RAN, Outcome.SUCCEEDED, EVIL, 1, "", 3.25, "progress/r-1"
     ),
-    "work": StepState("work", "reprocess", ["look"], Phase.RUNNING, parameters={"label": EVIL}),
+    "work": StepState("work", "reprocess", ["look"], StepPhase.RUNNING, parameters={"label": EVIL}),
     "after": StepState("after", "progress", ["work"]),
 }
 PIPELINE = Pipeline(
     name="nightly",
     title=EVIL,
-    parameters={"night": Declared(default=EVIL, help=EVIL)},
-    steps={name: Step(notebook="progress", title=EVIL) for name in STATES},
+    parameters={"night": DeclaredParameter(default=EVIL, help=EVIL)},
+    steps={name: PipelineStep(notebook="progress", title=EVIL) for name in STATES},
 )
-RECORD = Record(
+RECORD = RunRecord(
     id="0d9fb68e",
     notebook="pipeline-nightly",
     kind="pipeline",
@@ -59,8 +59,8 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def render(record: Record = RECORD, resumes: str = "") -> str:
-    return page.render(PIPELINE, record, STATES, resumes, zone=ZoneInfo("UTC"))
+def render(record: RunRecord = RECORD, resumes: str = "") -> str:
+    return page.render_run_page(PIPELINE, record, STATES, resumes, zone=ZoneInfo("UTC"))
 
 
 def test_no_text_becomes_markup_and_every_tag_is_closed() -> None:
@@ -98,11 +98,11 @@ def test_a_resumed_run_links_to_the_one_before() -> None:
 
 
 def test_every_word_of_a_step_has_a_sign_and_a_style() -> None:
-    words = {*map(str, Outcome), *map(str, Phase)} - {Phase.RAN}
+    words = {*map(str, Outcome), *map(str, StepPhase)} - {StepPhase.RAN}
     style = re.search(r"<style>(.*?)</style>", render(), re.S)
     assert style
     for word in words:
-        assert page.SIGNS[word]
+        assert page.STEP_SIGNS[word]
         assert re.search(rf"\.{word.replace(' ', '-')}\b[^}}]*--tone", style[1])
 
 
@@ -112,10 +112,10 @@ def test_every_word_of_a_step_has_a_sign_and_a_style() -> None:
         (STATES["after"], "· after: waiting"),
         (replace(STATES["look"], reason="done"), "✔ look: succeeded, done, 3.2 s"),
         (
-            StepState("b", "x", phase=Phase.BLOCKED, reason="needs a, which failed"),
+            StepState("b", "x", phase=StepPhase.BLOCKED, reason="needs a, which failed"),
             "‖ b: blocked, needs a, which failed",
         ),
     ],
 )
 def test_a_step_in_one_line(state: StepState, text: str) -> None:
-    assert page.line(state) == text
+    assert page.step_line(state) == text

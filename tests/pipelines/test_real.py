@@ -12,10 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import runs, settings
-from kpfnb.outcomes import Outcome
-from kpfnb.pipelines import definition, planning, running
-from kpfnb.runs import Record
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.core.result import Outcome
+from kpfnb.pipelines import plan as planning
+from kpfnb.pipelines import runner, spec
+from kpfnb.runs import RunRecord
 from tests import samples
 
 PIPELINE = """
@@ -52,13 +54,13 @@ def pipeline(isolated: Path) -> Path:
 
 
 def start(pipeline: Path) -> subprocess.Popen[str]:
-    program = "from kpfnb.cli import main; main()"
+    program = "from kpfnb.cli.app import main; main()"
     command = [sys.executable, "-c", program, "pipeline", "run", str(pipeline)]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def listed(notebook: str = "") -> list[Record]:
-    return runs.listing(settings.load().runs_dir, notebook=notebook)
+def listed(notebook: str = "") -> list[RunRecord]:
+    return runs.list_runs(settings.load_settings().runs_dir, notebook=notebook)
 
 
 def test_a_killed_pipeline_leaves_nothing_running_and_is_resumed(
@@ -76,8 +78,8 @@ def test_a_killed_pipeline_leaves_nothing_running_and_is_resumed(
 
     Path("go").touch()
     monkeypatch.setenv("KPFNB_KERNEL", "plain")
-    plan = planning.make(definition.load(str(pipeline)), {})
-    done = running.run(plan, resume=True)
+    plan = planning.make_plan(spec.load_pipeline(str(pipeline)), {})
+    done = runner.run_pipeline(plan, resume=True)
     assert {name: state.word for name, state in done.states.items()} == {
         "quick": "already done",
         "slow": "succeeded",

@@ -12,14 +12,29 @@ from typing import Any
 
 import pytest
 
-from kpfnb import files, locks, notebooks, settings
-from kpfnb import runs as records
-from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy
-from kpfnb.outcomes import Outcome
-from kpfnb.pipelines import definition, journal, planning, running
-from kpfnb.pipelines.journal import PipelineRun
-from kpfnb.pipelines.steps import Phase
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb import runs
+from kpfnb.core import atomic, locks, settings
+from kpfnb.core.errors import (
+    AlreadyRunningError,
+    InvalidInputError,
+    InvalidParameterError,
+    InvalidSettingsError,
+)
+from kpfnb.core.result import Outcome
+from kpfnb.notebook import runner
+from kpfnb.pipelines import (
+    plan as planning,
+)
+from kpfnb.pipelines import (
+    run_record,
+    spec,
+)
+from kpfnb.pipelines import (
+    runner as running,
+)
+from kpfnb.pipelines.run_record import PipelineRun
+from kpfnb.pipelines.step_state import StepPhase
+from kpfnb.runs.classification import CellError, RunEndFacts
 
 NIGHTLY = """
 parameters:
@@ -50,7 +65,7 @@ def write_notebook(path: Path, parameters: str, code: str = "pass") -> None:
 
     path.parent.mkdir(exist_ok=True)
     cells = [cell(parameters, "parameters"), cell(code)]
-    files.write_json(path, {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    atomic.write_json(path, {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
 @pytest.fixture(autouse=True)
@@ -60,21 +75,21 @@ def project(isolated: Path) -> Path:
     return isolated
 
 
-def make(text: str = NIGHTLY, **given: Any) -> planning.Plan:
+def make(text: str = NIGHTLY, **given: Any) -> planning.PipelinePlan:
     Path("nightly.yml").write_text(text)
-    return planning.make(definition.load("nightly.yml"), given)
+    return planning.make_plan(spec.load_pipeline("nightly.yml"), given)
 
 
-Behaviour = Callable[[Mapping[str, Any]], Facts]
+Behaviour = Callable[[Mapping[str, Any]], RunEndFacts]
 
 
-def good(**values: Any) -> Facts:
+def good(**values: Any) -> RunEndFacts:
     result = {"outcome": "succeeded", "reason": "done", "figures": {}, "values": values}
-    return Facts(result=result)
+    return RunEndFacts(result=result)
 
 
-def failed(given: Mapping[str, Any]) -> Facts:
-    return Facts(error=CellError(3, "ValueError", "no light"))
+def failed(given: Mapping[str, Any]) -> RunEndFacts:
+    return RunEndFacts(error=CellError(3, "ValueError", "no light"))
 
 
 class Fake:
@@ -98,19 +113,19 @@ class Fake:
         parent: str,
         timeout_seconds: float | None,
         stop: threading.Event,
-    ) -> records.Record:
+    ) -> runs.RunRecord:
         self.calls.append((name, dict(given)))
         self.timeouts.append(timeout_seconds)
         self.parents.add(parent)
-        record = records.begin(name, parent=parent, parameters=dict(given))
+        record = runs.start_run(name, parent=parent, parameters=dict(given))
         facts = self.does.get(name, lambda given: good())(given)
         if facts.result:
-            records.write_result(record, facts.result)
-        return records.finish(record, facts)
+            runs.write_result(record, facts.result)
+        return runs.finish_run(record, facts)
 
 
-def run(plan: planning.Plan, fake: Fake, **options: Any) -> PipelineRun:
-    return running.run(plan, run_step=fake, **options)
+def run(plan: planning.PipelinePlan, fake: Fake, **options: Any) -> PipelineRun:
+    return running.run_pipeline(plan, run_step=fake, **options)
 
 
 def words(run: PipelineRun) -> dict[str, str]:
@@ -132,16 +147,16 @@ def test_each_step_runs_after_what_it_needs_with_values_from_it() -> None:
 def test_the_record_is_one_of_all_runs_and_tells_each_step() -> None:
     done = run(make(), Fake())
     assert done.record.directory.parent.name == "pipeline-nightly"
-    (listed,) = records.listing(done.runs_dir, notebook="pipeline-nightly")
+    (listed,) = runs.list_runs(done.runs_dir, notebook="pipeline-nightly")
     assert (listed.kind, listed.outcome) == ("pipeline", Outcome.SUCCEEDED)
     assert listed.figures == {"steps": 4, "succeeded": 4, "already done": 0}
     assert listed.parameters == {"night": "20240115"}
     assert listed.command[2:] == ["run", "nightly.yml", "-p", "night=20240115"]
-    result = listed.result()
+    result = listed.read_result()
     assert result and [step["name"] for step in result["values"]["steps"]] == list(done.states)
-    look = records.read(done.runs_dir / done.states["look"].run)
+    look = runs.read_record(done.runs_dir / done.states["look"].run)
     assert (look.notebook, look.parent) == ("progress", listed.id)
-    assert journal.read(listed).states == done.states
+    assert run_record.read_run(listed).states == done.states
 
 
 def test_a_failed_step_stops_only_what_needs_it() -> None:
@@ -170,9 +185,9 @@ def test_a_step_after_another_runs_however_that_one_ended() -> None:
 
 
 def test_a_partial_step_lets_others_go_on() -> None:
-    def partial(given: Mapping[str, Any]) -> Facts:
+    def partial(given: Mapping[str, Any]) -> RunEndFacts:
         result = {"outcome": "partial", "reason": "1 of 2", "figures": {}, "values": {}}
-        return Facts(result=result)
+        return RunEndFacts(result=result)
 
     done = run(make(), Fake(reprocess=partial))
     assert words(done)["after"] == "succeeded"
@@ -197,14 +212,16 @@ def test_a_value_that_a_step_does_not_give_is_named() -> None:
 
 
 def test_a_failed_step_is_tried_again_and_a_rejected_one_is_not() -> None:
-    attempts = iter([failed({}), Facts(kernel_died=True), good()])
+    attempts = iter([failed({}), RunEndFacts(kernel_died=True), good()])
     text = "steps: {a: {notebook: reprocess, retries: 3, backoff_seconds: 0, timeout_seconds: 9}}"
     fake = Fake(reprocess=lambda given: next(attempts))
     done = run(make(text), fake)
     assert (done.states["a"].attempts, done.states["a"].word) == (3, "succeeded")
     assert fake.timeouts == [9, 9, 9]
 
-    rejected = Fake(reprocess=lambda given: Facts(error=CellError(1, "BadInput", "no data")))
+    rejected = Fake(
+        reprocess=lambda given: RunEndFacts(error=CellError(1, "InvalidInputError", "no data"))
+    )
     done = run(make(text), rejected)
     assert (done.states["a"].attempts, done.states["a"].word) == (1, "rejected")
 
@@ -223,23 +240,23 @@ def test_a_failed_step_is_tried_again_and_a_rejected_one_is_not() -> None:
     ],
 )
 def test_the_pause_doubles(outcome: Outcome, attempts: int, pause: float | None) -> None:
-    step = definition.Step(notebook="a", retries=20)
-    state = journal.StepState("a", "a", outcome=outcome, attempts=attempts)
-    assert planning.pause_seconds(step, state) == pause
+    step = spec.PipelineStep(notebook="a", retries=20)
+    state = run_record.StepState("a", "a", outcome=outcome, attempts=attempts)
+    assert planning.retry_delay(step, state) == pause
 
 
 @pytest.mark.parametrize(
     ("error", "outcome", "reason"),
     [
-        (Busy("kpf is at work already"), Outcome.SKIPPED, "kpf is at work already"),
-        (BadSettings("no room"), Outcome.REJECTED, "no room"),
+        (AlreadyRunningError("kpf is at work already"), Outcome.SKIPPED, "kpf is at work already"),
+        (InvalidSettingsError("no room"), Outcome.REJECTED, "no room"),
         (RuntimeError("what?"), Outcome.FAILED, "RuntimeError: what?"),
     ],
 )
 def test_an_error_in_starting_a_step_is_its_outcome(
     error: Exception, outcome: Outcome, reason: str
 ) -> None:
-    def refuse(given: Mapping[str, Any]) -> Facts:
+    def refuse(given: Mapping[str, Any]) -> RunEndFacts:
         raise error
 
     done = run(make(), Fake(reprocess=refuse))
@@ -252,7 +269,7 @@ def test_independent_steps_run_at_the_same_time_but_no_more_than_jobs() -> None:
     running: list[int] = []
     most: list[int] = []
 
-    def meet(given: Mapping[str, Any]) -> Facts:
+    def meet(given: Mapping[str, Any]) -> RunEndFacts:
         running.append(1)
         most.append(len(running))
         both.wait()
@@ -292,7 +309,7 @@ def test_resuming_a_run_that_succeeded_does_nothing() -> None:
     assert (first.nothing_to_do, second.nothing_to_do) == (False, True)
     assert set(words(second).values()) == {"already done"}
     assert fake.calls == []
-    assert len(records.directories(first.runs_dir, "pipeline-nightly")) == 1
+    assert len(runs.list_directories(first.runs_dir, "pipeline-nightly")) == 1
 
 
 def test_without_resume_everything_runs_again() -> None:
@@ -351,7 +368,7 @@ def test_saving_outputs_in_a_notebook_changes_nothing(project: Path) -> None:
 
 def test_after_a_need_that_runs_again_its_effects_may_differ_so_the_rest_runs_again() -> None:
     partial = {"outcome": "partial", "reason": "", "figures": {}, "values": {"missing": ["a"]}}
-    run(make(), Fake(progress=lambda given: Facts(result=partial)))
+    run(make(), Fake(progress=lambda given: RunEndFacts(result=partial)))
     fake = Fake(progress=lambda given: good(missing=["a"]))
     second = run(make(), fake, resume=True)
     assert words(second) == {
@@ -365,10 +382,10 @@ def test_after_a_need_that_runs_again_its_effects_may_differ_so_the_rest_runs_ag
 def test_a_damaged_record_is_told_and_can_be_left_alone() -> None:
     first = run(make(), Fake())
     (first.record.directory / "steps.json").write_text('{"schema": 1, "steps": [{}]}')
-    with pytest.raises(BadInput, match=r"steps\.json is damaged"):
+    with pytest.raises(InvalidInputError, match=r"steps\.json is damaged"):
         run(make(), Fake(), resume=True)
     (first.record.directory / "steps.json").write_text('{"schema": 99, "steps": []}')
-    with pytest.raises(BadInput, match="newer kpfnb"):
+    with pytest.raises(InvalidInputError, match="newer kpfnb"):
         run(make(), Fake(), resume=True)
     assert run(make(), Fake()).outcome is Outcome.SUCCEEDED
 
@@ -379,10 +396,12 @@ def test_a_damaged_record_is_told_and_can_be_left_alone() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_what_runs_starts_nothing_more_and_is_recorded(number: int) -> None:
     class Stopped(Fake):
-        def __call__(self, name: str, given: Mapping[str, Any], **rest: Any) -> records.Record:
+        def __call__(self, name: str, given: Mapping[str, Any], **rest: Any) -> runs.RunRecord:
             os.kill(os.getpid(), number)
             assert rest["stop"].wait(30)
-            self.does["progress"] = lambda given: Facts(stopped=notebooks.STOPPED)
+            self.does["progress"] = lambda given: RunEndFacts(
+                stop_reason=runner.STOPPED_BY_OPERATOR
+            )
             return super().__call__(name, given, **rest)
 
     before = signal.getsignal(number)
@@ -395,21 +414,21 @@ def test_a_signal_stops_what_runs_starts_nothing_more_and_is_recorded(number: in
     assert fake.names == ["progress"]
     assert words(done) == {"look": "failed", "work": "blocked", "after": "blocked"}
     assert done.states["work"].reason == "the pipeline was stopped"
-    assert (done.outcome, done.record.reason) == (Outcome.FAILED, notebooks.STOPPED)
+    assert (done.outcome, done.record.reason) == (Outcome.FAILED, runner.STOPPED_BY_OPERATOR)
     # and the next one goes on
     assert run(make(text), Fake(), resume=True).outcome is Outcome.SUCCEEDED
 
 
 def test_a_second_run_of_the_pipeline_is_refused_and_leaves_no_record() -> None:
     plan = make()
-    busy = pytest.raises(Busy, match="pipeline-nightly is at work already")
-    with locks.hold(running.lock_name(plan)), busy:
+    busy = pytest.raises(AlreadyRunningError, match="pipeline-nightly is at work already")
+    with locks.acquire_lock(running.pipeline_lock_name(plan)), busy:
         run(plan, Fake())
     assert not Path("work/runs").exists()
 
 
 def test_pipelines_with_one_lock_exclude_each_other() -> None:
-    assert running.lock_name(make("lock: kpf\n" + NIGHTLY)) == "pipeline-kpf"
+    assert running.pipeline_lock_name(make("lock: kpf\n" + NIGHTLY)) == "pipeline-kpf"
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,13 +437,13 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     fake = Fake()
     plan = make()
-    monkeypatch.setattr(journal.files, "write_text", full)
-    with pytest.raises(BadSettings, match="No space left"):
+    monkeypatch.setattr(run_record.atomic, "write_text", full)
+    with pytest.raises(InvalidSettingsError, match="No space left"):
         run(plan, fake)
 
 
 def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(project: Path) -> None:
-    def spoil(given: Mapping[str, Any]) -> Facts:
+    def spoil(given: Mapping[str, Any]) -> RunEndFacts:
         (project / settings.FILE_NAME).write_text("half a li")
         return good(missing=["a"])
 
@@ -433,8 +452,8 @@ def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(project: Pat
     assert (words(done)["work"], words(done)["after"]) == ("rejected", "blocked")
     assert settings.FILE_NAME in done.states["work"].reason
     assert done.outcome is Outcome.FAILED and "work rejected" in done.record.reason
-    assert records.read(done.record.directory) == done.record
-    assert journal.read(done.record).states == done.states
+    assert runs.read_record(done.record.directory) == done.record
+    assert run_record.read_run(done.record).states == done.states
     assert 'http-equiv="refresh"' not in done.page.read_text()
 
 
@@ -443,7 +462,7 @@ def test_a_step_whose_run_is_kept_elsewhere_meanwhile_has_failed(
 ) -> None:
     monkeypatch.delenv("KPFNB_WORK_DIR")
 
-    def move(given: Mapping[str, Any]) -> Facts:
+    def move(given: Mapping[str, Any]) -> RunEndFacts:
         (project / settings.FILE_NAME).write_text('work_dir = "elsewhere"')
         return good(missing=["a"])
 
@@ -451,21 +470,21 @@ def test_a_step_whose_run_is_kept_elsewhere_meanwhile_has_failed(
     assert words(done)["look"] == "succeeded"
     assert (words(done)["work"], words(done)["after"]) == ("failed", "blocked")
     assert "elsewhere" in done.states["work"].reason
-    assert records.read(done.record.directory) == done.record
+    assert runs.read_record(done.record.directory) == done.record
     assert done.outcome is Outcome.FAILED
 
 
 def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     broken, ended = threading.Event(), list[str]()
-    write = journal.Journal._write
+    write = run_record.PipelineJournal._write
 
-    def full(self: journal.Journal) -> None:
+    def full(self: run_record.PipelineJournal) -> None:
         if broken.is_set():
             raise OSError(28, "No space left on device")
         write(self)
 
-    def run_step(name: str, given: Mapping[str, Any], **told: Any) -> records.Record:
-        record = records.begin(name, parent=told["parent"])
+    def run_step(name: str, given: Mapping[str, Any], **told: Any) -> runs.RunRecord:
+        record = runs.start_run(name, parent=told["parent"])
         if name == "progress":
             assert told["stop"].wait(60)
             # What a notebook does at its end
@@ -474,10 +493,10 @@ def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.Monk
         ended.append(name)
         return replace(record, outcome=Outcome.SUCCEEDED)
 
-    monkeypatch.setattr(journal.Journal, "_write", full)
+    monkeypatch.setattr(run_record.PipelineJournal, "_write", full)
     plan = make("steps: {first: {notebook: progress}, second: {notebook: reprocess}}")
-    with pytest.raises(BadSettings, match="No space left"):
-        running.run(plan, run_step=run_step)
+    with pytest.raises(InvalidSettingsError, match="No space left"):
+        running.run_pipeline(plan, run_step=run_step)
     assert ended == ["reprocess", "progress"]
 
 
@@ -501,27 +520,29 @@ def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.Monk
 )
 def test_a_pipeline_is_checked_against_its_notebooks(old: str, new: str, message: str) -> None:
     assert old in NIGHTLY
-    with pytest.raises((BadInput, BadParameter)) as caught:
+    with pytest.raises((InvalidInputError, InvalidParameterError)) as caught:
         make(NIGHTLY.replace(old, new, 1))
     assert message in caught.value.what
 
 
 def test_what_is_given_is_checked_too() -> None:
-    with pytest.raises(BadParameter, match="start: must be a date that exists"):
+    with pytest.raises(InvalidParameterError, match="start: must be a date that exists"):
         make(night="20240199")
-    with pytest.raises(BadInput, match="did you mean night"):
+    with pytest.raises(InvalidInputError, match="did you mean night"):
         make(nihgt="20240115")
 
 
 def test_foreseeing_runs_nothing_and_knows_what_is_done() -> None:
     plan = make()
-    assert {state.phase for state in running.foresee(plan, None).values()} == {Phase.WAITING}
+    assert {state.phase for state in running.preview_steps(plan, None).values()} == {
+        StepPhase.WAITING
+    }
     run(plan, Fake(reprocess=failed))
-    states = running.foresee(plan, running.find_earlier(plan))
+    states = running.preview_steps(plan, running.find_resumable(plan))
     assert {name: state.phase for name, state in states.items()} == {
-        "look": Phase.ALREADY_DONE,
-        "other": Phase.WAITING,
-        "work": Phase.WAITING,
-        "after": Phase.WAITING,
+        "look": StepPhase.ALREADY_DONE,
+        "other": StepPhase.WAITING,
+        "work": StepPhase.WAITING,
+        "after": StepPhase.WAITING,
     }
     assert states["work"].parameters == {"observations": ["a", "b"]}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput
-from kpfnb.pipelines import definition
-from kpfnb.pipelines.definition import FromParameter
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.pipelines import spec
+from kpfnb.pipelines.spec import FromParameter
 
 GOOD = """
 title: A night
@@ -27,9 +27,9 @@ steps:
 """
 
 
-def load(text: str) -> definition.Pipeline:
+def load(text: str) -> spec.Pipeline:
     Path("p.yml").write_text(text)
-    return definition.load("p.yml")
+    return spec.load_pipeline("p.yml")
 
 
 def test_a_pipeline_is_read_and_ordered_by_what_it_needs() -> None:
@@ -37,21 +37,21 @@ def test_a_pipeline_is_read_and_ordered_by_what_it_needs() -> None:
     assert (pipeline.name, pipeline.title) == ("p", "A night")
     assert pipeline.order() == ["look", "work", "after"]
     work = pipeline.steps["work"]
-    assert work.parameters["start"] == definition.FromParameter(parameter="night")
-    assert work.parameters["observations"] == definition.FromStep(step="look", value="missing.L1")
+    assert work.parameters["start"] == spec.FromParameter(parameter="night")
+    assert work.parameters["observations"] == spec.FromStep(step="look", value="missing.L1")
     assert work.parameters["ncpus"] == 2
 
 
 def test_a_value_from_a_step_implies_the_need() -> None:
-    assert load(GOOD).steps["work"].all_needs() == ["look"]
+    assert load(GOOD).steps["work"].required_steps() == ["look"]
 
 
 def test_parameters_given_win_over_defaults_and_unknown_ones_are_refused() -> None:
     pipeline = load(GOOD)
-    assert pipeline.given({}) == {"night": "20240115"}
-    assert pipeline.given({"night": "20240116"}) == {"night": "20240116"}
-    with pytest.raises(BadInput, match=r"no parameter 'nigth'\n.*did you mean night"):
-        pipeline.given({"nigth": "20240116"})
+    assert pipeline.complete_parameters({}) == {"night": "20240115"}
+    assert pipeline.complete_parameters({"night": "20240116"}) == {"night": "20240116"}
+    with pytest.raises(InvalidInputError, match=r"no parameter 'nigth'\n.*did you mean night"):
+        pipeline.complete_parameters({"nigth": "20240116"})
 
 
 def changed(old: str, new: str) -> str:
@@ -122,7 +122,7 @@ def changed(old: str, new: str) -> str:
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, message: str) -> None:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         load(text)
     assert caught.value.what.startswith("p.yml")
     assert message in caught.value.what
@@ -133,7 +133,7 @@ def test_a_circle_is_told_with_its_path() -> None:
         "notebook: progress\n    parameters",
         "notebook: progress\n    needs: [after]\n    parameters",
     )
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         load(text)
     path = caught.value.what.partition("circle: ")[2].split(" → ")
     assert path[0] == path[-1]
@@ -144,15 +144,15 @@ def test_pipelines_are_found_by_name_beside_the_settings_file(isolated: Path) ->
     (isolated / "kpfnb.toml").touch()
     (isolated / "pipelines").mkdir()
     (isolated / "pipelines/night.yml").write_text(GOOD)
-    assert definition.load("night").name == "night"
-    with pytest.raises(BadInput, match=r"no pipeline 'nigth'\n.*night, nightly"):
-        definition.load("nigth")
-    with pytest.raises(BadInput, match=r"no pipeline file other\.yml"):
-        definition.load("other.yml")
+    assert spec.load_pipeline("night").name == "night"
+    with pytest.raises(InvalidInputError, match=r"no pipeline 'nigth'\n.*night, nightly"):
+        spec.load_pipeline("nigth")
+    with pytest.raises(InvalidInputError, match=r"no pipeline file other\.yml"):
+        spec.load_pipeline("other.yml")
 
 
 def test_the_nightly_pipeline_judges_every_night_of_its_range() -> None:
-    pipeline = definition.load("nightly")
+    pipeline = spec.load_pipeline("nightly")
     wanted = {name: pipeline.steps["tonight"].parameters[name] for name in ("night", "end")}
     assert wanted == {
         "night": FromParameter(parameter="start"),

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.outcomes import Outcome
-from kpfnb.pipelines.steps import Phase, StepState, blocked_by, digest, lookup, overall, summary
+from kpfnb.core.result import Outcome
+from kpfnb.pipelines.step_state import (
+    StepPhase,
+    StepState,
+    blocking_reason,
+    get_path,
+    json_digest,
+    pipeline_outcome,
+    summarize_steps,
+)
 
 GOOD, PARTIAL, FAILED, SKIPPED = (
     Outcome.SUCCEEDED,
@@ -17,7 +25,9 @@ GOOD, PARTIAL, FAILED, SKIPPED = (
 )
 
 
-def state(outcome: Outcome | None, name: str = "look", phase: Phase = Phase.RAN) -> StepState:
+def state(
+    outcome: Outcome | None, name: str = "look", phase: StepPhase = StepPhase.RAN
+) -> StepState:
     return StepState(name=name, notebook="progress", phase=phase, outcome=outcome)
 
 
@@ -35,7 +45,7 @@ def state(outcome: Outcome | None, name: str = "look", phase: Phase = Phase.RAN)
     ],
 )
 def test_the_outcome_of_a_pipeline(outcomes: list[Outcome], expected: Outcome) -> None:
-    assert overall(outcomes) is expected
+    assert pipeline_outcome(outcomes) is expected
 
 
 @pytest.mark.parametrize(
@@ -43,34 +53,46 @@ def test_the_outcome_of_a_pipeline(outcomes: list[Outcome], expected: Outcome) -
     [(GOOD, True), (PARTIAL, True), (FAILED, False), (SKIPPED, False), (None, False)],
 )
 def test_a_partial_step_lets_others_go_on(outcome: Outcome | None, goes_on: bool) -> None:
-    assert state(outcome).lets_go_on is goes_on
+    assert state(outcome).allows_dependents is goes_on
 
 
 def test_a_blocked_step_says_what_it_waits_for() -> None:
-    assert blocked_by([state(GOOD), state(PARTIAL)]) == ""
-    assert blocked_by([state(GOOD), state(FAILED, "work")]) == "needs work, which failed"
-    assert blocked_by([state(SKIPPED, "work")]) == "needs work, which was skipped"
+    assert blocking_reason([state(GOOD), state(PARTIAL)]) == ""
+    assert blocking_reason([state(GOOD), state(FAILED, "work")]) == "needs work, which failed"
+    assert blocking_reason([state(SKIPPED, "work")]) == "needs work, which was skipped"
 
 
 def test_a_summary_names_the_bad_steps_else_counts() -> None:
-    assert summary([state(GOOD)]) == "all of 1 step succeeded"
-    assert summary([state(GOOD), state(GOOD, phase=Phase.ALREADY_DONE)]) == (
+    assert summarize_steps([state(GOOD)]) == "all of 1 step succeeded"
+    assert summarize_steps([state(GOOD), state(GOOD, phase=StepPhase.ALREADY_DONE)]) == (
         "2 steps, 1 already done"
     )
-    assert summary([state(FAILED, "a"), state(SKIPPED, "b", Phase.BLOCKED), state(GOOD)]) == (
-        "a failed; b blocked"
-    )
+    assert summarize_steps(
+        [state(FAILED, "a"), state(SKIPPED, "b", StepPhase.BLOCKED), state(GOOD)]
+    ) == ("a failed; b blocked")
 
 
 def test_a_state_survives_its_record() -> None:
-    full = StepState("a", "progress", ["b"], Phase.RAN, FAILED, "why", 2, "2024", 1.5, "id", "x")
-    for one in (full, state(None, phase=Phase.RUNNING)):
+    full = StepState(
+        "a", "progress", ["b"], StepPhase.RAN, FAILED, "why", 2, "2024", 1.5, "id", "x"
+    )
+    for one in (full, state(None, phase=StepPhase.RUNNING)):
         assert StepState.from_dict(json.loads(json.dumps(one.to_dict()))) == one
 
 
 def test_a_digest_depends_on_values_only() -> None:
-    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
-    assert len({digest({"a": 1}), digest({"a": "1"}), digest({"a": 1}, None), digest()}) == 4
+    assert json_digest({"a": 1, "b": [2]}) == json_digest({"b": [2], "a": 1})
+    assert (
+        len(
+            {
+                json_digest({"a": 1}),
+                json_digest({"a": "1"}),
+                json_digest({"a": 1}, None),
+                json_digest(),
+            }
+        )
+        == 4
+    )
 
 
 VALUES = {"missing": {"L1": ["x", "y"]}, "n": 0}
@@ -80,18 +102,18 @@ VALUES = {"missing": {"L1": ["x", "y"]}, "n": 0}
     ("path", "value"), [("missing.L1", ["x", "y"]), ("missing.L1.1", "y"), ("n", 0)]
 )
 def test_a_value_is_looked_up_by_its_path(path: str, value: object) -> None:
-    assert lookup(VALUES, path) == value
+    assert get_path(VALUES, path) == value
 
 
 @pytest.mark.parametrize("path", ["mising", "missing.L2", "missing.L1.2", "n.x", ""])
 def test_a_value_that_is_not_there_is_told(path: str) -> None:
     with pytest.raises(LookupError, match=r"no value .*; there are: "):
-        lookup(VALUES, path)
+        get_path(VALUES, path)
 
 
 @given(st.recursive(st.integers(), lambda inner: st.dictionaries(st.text(), inner)), st.text())
 def test_looking_up_gives_a_value_or_a_lookup_error(values: object, path: str) -> None:
     try:
-        lookup(values, path)
+        get_path(values, path)
     except LookupError as error:
         assert "no value" in str(error)

@@ -1,6 +1,6 @@
 """Workers at work on a real server, while everything around them is killed.
 
-    python -m tests.workqueue.chaos --kills 1000
+    python -m tests.queue.chaos --kills 1000
 
 Workers and the processes of their tasks are killed and stopped beyond their leases and woken
 again, connections are cut, the server is killed and comes back. In the end the history is checked.
@@ -23,18 +23,17 @@ from typing import Any
 
 import psutil
 
-from kpfnb.errors import KpfnbError
-from kpfnb.services import valkey
-from kpfnb.worker import Worker
-from kpfnb.workqueue.lease import Lease
-from kpfnb.workqueue.policy import Policy
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Item, Report, State, Turn
-from kpfnb.workqueue.tasks import Task
-from tests.workqueue.history import DOOMED, History, violations
+from kpfnb.compute.services import valkey
+from kpfnb.core.errors import KpfnbError
+from kpfnb.queue.client import Queue
+from kpfnb.queue.lease import Lease, QueuePolicy
+from kpfnb.queue.records import AttemptReport, ClaimResponse, QueueItem, QueueItemStatus
+from kpfnb.queue.tasks import QueueTask
+from kpfnb.queue.worker import Worker
+from tests.queue.history import DOOMED, History, violations
 
 NAME = "chaos"
-POLICY = Policy(
+POLICY = QueuePolicy(
     lease_seconds=0.6, heartbeat_seconds=0.2, backoff_seconds=0.1, keep_events=1_000_000
 )
 WORKERS = 6
@@ -77,11 +76,11 @@ class WitnessedQueue(Queue):
     witness: Witness
 
     def turn(
-        self, worker: str, request: str, reports: Sequence[Report] = (), *, want: int = 1
-    ) -> Turn:
-        turn = super().turn(worker, request, reports, want=want)
-        for report, verdict in zip(reports, turn.verdicts, strict=True):
-            if verdict is State.DONE:
+        self, worker: str, request: str, reports: Sequence[AttemptReport] = (), *, want: int = 1
+    ) -> ClaimResponse:
+        turn = super().report_and_claim(worker, request, reports, want=want)
+        for report, verdict in zip(reports, turn.report_statuses, strict=True):
+            if verdict is QueueItemStatus.DONE:
                 self.witness.tell("accepted", report.claim.item, report.claim.token)
         for claim in turn.claims:
             self.witness.tell("claims", claim.item, claim.token)
@@ -112,7 +111,7 @@ class Chaos:
             for pid in self._workers:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            valkey.stop()
+            valkey.stop_server()
 
     def _open(self) -> WitnessedQueue:
         while True:
@@ -136,7 +135,7 @@ class Chaos:
 
     def _be_worker(self) -> None:
         try:
-            task = Task("chaos", self._task)
+            task = QueueTask("chaos", self._task)
             Worker(self._open(), task, idle_seconds=1e6, grace_seconds=0.3).run()
         finally:
             os._exit(0)
@@ -156,7 +155,7 @@ class Chaos:
 
     def _feed(self) -> None:
         with suppress(KpfnbError), self._open() as queue:
-            if queue.counts()[State.WAITING] >= CHUNK // 2:
+            if queue.counts()[QueueItemStatus.WAITING] >= CHUNK // 2:
                 return
             number = len(self.loaded)
             names = [f"item{number + n}" for n in range(CHUNK - 2)]
@@ -199,12 +198,12 @@ class Chaos:
         return 0
 
     def _kill_server(self) -> None:
-        pid = valkey.status().pid
+        pid = valkey.server_status().pid
         if pid:
             os.kill(pid, signal.SIGKILL)
         if self.random.random() < 0.5:
             # Else a worker has to
-            valkey.start()
+            valkey.start_server()
 
     def _wake(self, all_of_them: bool = False) -> None:
         for pid, until in list(self._paused.items()):
@@ -222,14 +221,18 @@ class Chaos:
         while time.monotonic() < deadline:
             self._staff()
             counts = queue.counts()
-            if not any(counts[state] for state in State if state.is_open):
-                parked = [n for n in queue.names(State.PARKED) if not n.startswith(DOOMED)]
+            if not any(counts[state] for state in QueueItemStatus if state.is_open):
+                parked = [
+                    n for n in queue.names(QueueItemStatus.PARKED) if not n.startswith(DOOMED)
+                ]
                 if not parked:
                     break
                 requeued |= set(parked)
                 queue.move("requeue", parked)
             time.sleep(0.1)
-        final: list[Item] = [i for state in State for i in queue.items(state, limit=10**6)]
+        final: list[QueueItem] = [
+            i for state in QueueItemStatus for i in queue.items(state, limit=10**6)
+        ]
         events = queue.events(limit=10**6)
         queue.close()
         return History(

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from redis import Redis, RedisError
 
-from kpfnb.services import valkey
-from kpfnb.workqueue.policy import Policy
-from kpfnb.workqueue.queue import Queue
+from kpfnb.compute.services import valkey
+from kpfnb.queue.client import Queue
+from kpfnb.queue.lease import QueuePolicy
 
-RULES = Policy(lease_seconds=0.4, heartbeat_seconds=0.1, backoff_seconds=0.05)
+RULES = QueuePolicy(lease_seconds=0.4, heartbeat_seconds=0.1, backoff_seconds=0.05)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -53,7 +53,7 @@ def redis_62(folder: Path) -> subprocess.Popen[bytes]:
 def embedded(isolated: Path) -> Iterator[None]:
     """The embedded server, which is there as soon as somebody asks, and gone after the test."""
     yield
-    valkey.stop()
+    valkey.stop_server()
 
 
 @pytest.fixture(params=["valkey", "redis 6.2"])
@@ -63,7 +63,7 @@ def server(
     """Each of the servers in turn, for what is said to work with both."""
     if request.param == "valkey":
         yield
-        valkey.stop()
+        valkey.stop_server()
         return
     process = redis_62(isolated)
     monkeypatch.setenv("KPFNB_REDIS_URL", f"unix://:sesame@{isolated / 's'}")

@@ -1,6 +1,6 @@
 """Tasks that go wrong in every way, and a worker for them in a process of its own.
 
-    python -m tests.workqueue.working TASK QUEUE [IDLE_SECONDS [GRACE_SECONDS]]
+    python -m tests.queue.failing_tasks TASK QUEUE [IDLE_SECONDS [GRACE_SECONDS]]
 
 The lease is that of the settings. A task tells that it has begun, and its process, in a file.
 """
@@ -16,13 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kpfnb import log
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.worker import Worker
-from kpfnb.workqueue.lease import Lease
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.tasks import Task
+from kpfnb.core import logs
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.queue.client import Queue
+from kpfnb.queue.lease import Lease
+from kpfnb.queue.tasks import QueueTask
+from kpfnb.queue.worker import Worker
 
 
 def begin(item: str) -> None:
@@ -97,7 +96,7 @@ def publish(item: str, lease: Lease) -> str:
     return "published"
 
 
-class Judged(Brief):
+class Judged(OneLineRepr):
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
 
@@ -128,9 +127,11 @@ def final(item: str, lease: Lease) -> Judged:
 def main() -> None:
     task, name, *seconds = sys.argv[1:]
     idle, grace = [*map(float, seconds), *(1000, 20)[len(seconds) :]]
-    log.console()
+    logs.log_to_console()
     with Queue(name) as queue:
-        worker = Worker(queue, Task(task, globals()[task]), idle_seconds=idle, grace_seconds=grace)
+        worker = Worker(
+            queue, QueueTask(task, globals()[task]), idle_seconds=idle, grace_seconds=grace
+        )
         print(worker.run())
 
 

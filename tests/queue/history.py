@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from kpfnb.workqueue.records import Ending, Event, Item, State
+from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus
 
 ATTEMPTS = 3
 DOOMED = ("poison", "broken")
@@ -30,8 +30,8 @@ class History:
     """
 
     loaded: Sequence[str]
-    final: Sequence[Item]
-    events: Sequence[Event]
+    final: Sequence[QueueItem]
+    events: Sequence[AttemptEvent]
     claims: Sequence[tuple[str, int]] = ()
     accepted: Sequence[tuple[str, int]] = ()
     effects: Sequence[tuple[str, int]] = ()
@@ -56,7 +56,7 @@ def _lost(history: History) -> Iterable[str]:
             yield f"{name}: lost, the queue does not know it any more"
             continue
         item, doomed = states[name], name.startswith(DOOMED)
-        if item.state is not (State.PARKED if doomed else State.DONE):
+        if item.state is not (QueueItemStatus.PARKED if doomed else QueueItemStatus.DONE):
             yield f"{name}: ended as {item.state}"
         if doomed and not item.error:
             yield f"{name}: parked without its error"
@@ -64,13 +64,18 @@ def _lost(history: History) -> Iterable[str]:
 
 def _committed_twice(history: History) -> Iterable[str]:
     for witness, commits in (
-        ("the queue", [(e.item, e.token) for e in history.events if e.ending is Ending.DONE]),
+        (
+            "the queue",
+            [(e.item, e.token) for e in history.events if e.ending is AttemptOutcome.DONE],
+        ),
         ("its workers", history.accepted),
     ):
         for name, count in Counter(name for name, _ in commits).items():
             if count > 1:
                 yield f"{name}: committed {count} times, says {witness}"
-    told = {event.item: event.token for event in history.events if event.ending is Ending.DONE}
+    told = {
+        event.item: event.token for event in history.events if event.ending is AttemptOutcome.DONE
+    }
     for name, token in history.accepted:
         if told.get(name) != token:
             yield f"{name}: a worker was told that {token} is committed; it is {told.get(name)}"
@@ -88,7 +93,7 @@ def _fenced(history: History) -> Iterable[str]:
         if event.item in finished:
             yield f"{event.item}: {event.ending} after it was done"
         latest[event.item] = event.token
-        if event.ending is Ending.DONE:
+        if event.ending is AttemptOutcome.DONE:
             finished.add(event.item)
     for name, token in history.claims:
         if name in finished and token > latest[name]:
@@ -98,15 +103,15 @@ def _fenced(history: History) -> Iterable[str]:
 def _without_effect(history: History) -> Iterable[str]:
     effects = set(history.effects)
     for event in history.events:
-        if event.ending is Ending.DONE and (event.item, event.token) not in effects:
+        if event.ending is AttemptOutcome.DONE and (event.item, event.token) not in effects:
             yield f"{event.item}: done without its effect"
 
 
 def _counted(history: History) -> Iterable[str]:
     """Parked after three attempts, neither earlier nor later; what is handed back is none."""
-    tries: dict[str, list[Event]] = defaultdict(list)
+    tries: dict[str, list[AttemptEvent]] = defaultdict(list)
     for event in history.events:
-        if event.ending is not Ending.RETURNED:
+        if event.ending is not AttemptOutcome.RETURNED:
             tries[event.item].append(event)
     for name, events in tries.items():
         if name not in history.requeued and len(events) > ATTEMPTS:

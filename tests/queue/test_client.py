@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from kpfnb.errors import BadInput, ServiceUnavailable
-from kpfnb.outcomes import Outcome
-from kpfnb.workqueue import queue as queues
-from kpfnb.workqueue.policy import Policy
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Claim, Ending, Priority, Report, State
+from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
+from kpfnb.core.result import Outcome
+from kpfnb.queue import client
+from kpfnb.queue.client import Queue
+from kpfnb.queue.lease import QueuePolicy
+from kpfnb.queue.records import AttemptOutcome, AttemptReport, Claim, Priority, QueueItemStatus
 
 _requests = iter(range(10**6))
 
@@ -25,11 +25,11 @@ def claim(queue, worker="w") -> Claim:
 
 
 def done(claim, result=None):
-    return Report(claim, Ending.DONE, result, seconds=0.5)
+    return AttemptReport(claim, AttemptOutcome.DONE, result, seconds=0.5)
 
 
 def failed(claim, error="oops"):
-    return Report(claim, Ending.FAILED, error=error, log="the log", seconds=0.1)
+    return AttemptReport(claim, AttemptOutcome.FAILED, error=error, log="the log", seconds=0.1)
 
 
 def lapse(queue):
@@ -49,17 +49,19 @@ def test_each_item_once_and_said_how_many_were_new(queue):
     turn(queue, "w", done(claim(queue)), want=0)
     again = queue.load(["c", "a", "d"])
     assert again.new == ("d",)
-    assert again.known == {State.WAITING: 1, State.DONE: 1}
+    assert again.known == {QueueItemStatus.WAITING: 1, QueueItemStatus.DONE: 1}
     assert str(again) == "1 of 3 new; known already: 1 waiting, 1 done"
     assert counts(queue) == {"waiting": 3, "done": 1}
-    assert queues.queues() == ["trial"]
+    assert client.list_queues() == ["trial"]
 
 
 def test_a_dry_run_changes_nothing(queue):
     assert queue.load(["a"], dry_run=True).new == ("a",)
-    assert counts(queue) == {} and queues.queues() == []
+    assert counts(queue) == {} and client.list_queues() == []
     queue.load(["a"])
-    assert queue.move("park", ["a"], dry_run=True).changes == {"a": (State.WAITING, State.PARKED)}
+    assert queue.move("park", ["a"], dry_run=True).changes == {
+        "a": (QueueItemStatus.WAITING, QueueItemStatus.PARKED)
+    }
     assert queue.rebuild({"a": True}, dry_run=True).moved == ["a"]
     assert counts(queue) == {"waiting": 1}
 
@@ -78,23 +80,25 @@ def test_what_is_done_keeps_its_result_and_timing(queue):
     queue.load(["a"])
     held = claim(queue, "host/1")
     assert queue.item("a").worker == "host/1"
-    assert turn(queue, "host/1", done(held, {"n": 1.5}), want=0).verdicts == (State.DONE,)
+    assert turn(queue, "host/1", done(held, {"n": 1.5}), want=0).verdicts == (QueueItemStatus.DONE,)
     item = queue.item("a")
-    assert (item.state, item.result, item.seconds) == (State.DONE, {"n": 1.5}, 0.5)
+    assert (item.state, item.result, item.seconds) == (QueueItemStatus.DONE, {"n": 1.5}, 0.5)
     assert item.attempts == 1 and item.until is None
     [event] = queue.events()
-    assert (event.item, event.ending, event.token) == ("a", Ending.DONE, held.token)
+    assert (event.item, event.ending, event.token) == ("a", AttemptOutcome.DONE, held.token)
     assert event.begun <= event.ended
 
 
 def test_a_failure_rests_longer_each_time_and_the_third_is_parked(queue):
     queue.load(["a"])
-    for attempt, state in enumerate([State.FAILED, State.FAILED, State.PARKED], 1):
+    for attempt, state in enumerate(
+        [QueueItemStatus.FAILED, QueueItemStatus.FAILED, QueueItemStatus.PARKED], 1
+    ):
         held = claim(queue)
         assert held.attempt == attempt
         answer = turn(queue, "w", failed(held, f"oops {attempt}"))
         assert answer.verdicts == (state,)
-        if state is State.FAILED:
+        if state is QueueItemStatus.FAILED:
             assert answer.claims == () and answer.retries == 1
             assert 0 < answer.wait_seconds < 0.2
             time.sleep(answer.wait_seconds + 0.01)
@@ -109,7 +113,7 @@ def test_names_that_are_no_utf_8_are_reported_and_read(queue):
     one, other = turn(queue, want=2).claims
     assert queue.beat("w", one, bad)
     ends = turn(queue, "w", failed(one, bad), done(other, {bad: bad}), want=0)
-    assert ends.verdicts == (State.FAILED, State.DONE)
+    assert ends.verdicts == (QueueItemStatus.FAILED, QueueItemStatus.DONE)
     assert queue.item("a").error == queue.item("a").note == "no file d?.fits"
     assert queue.item("b").result == {"no file d?.fits": "no file d?.fits"}
     assert [event.why for event in queue.events()] == ["no file d?.fits", ""]
@@ -137,9 +141,9 @@ def test_a_dead_workers_item_is_taken_over_and_the_third_loss_parks_it(queue):
     lapse(queue)
     assert claim(queue, "four").item == "b"
     item = queue.item("a")
-    assert item.state is State.PARKED
+    assert item.state is QueueItemStatus.PARKED
     assert item.error == "worker three was lost: killed, paused or cut off"
-    assert [event.ending for event in queue.events()] == [Ending.LOST] * 3
+    assert [event.ending for event in queue.events()] == [AttemptOutcome.LOST] * 3
 
 
 def test_a_worker_whose_item_was_taken_over_can_not_commit(queue):
@@ -149,7 +153,7 @@ def test_a_worker_whose_item_was_taken_over_can_not_commit(queue):
     new = claim(queue, "new")
     assert not queue.beat("old", old)
     assert turn(queue, "old", done(old, "old"), want=0).verdicts == (None,)
-    assert turn(queue, "new", done(new, "new"), want=0).verdicts == (State.DONE,)
+    assert turn(queue, "new", done(new, "new"), want=0).verdicts == (QueueItemStatus.DONE,)
     assert turn(queue, "old", failed(old), want=0).verdicts == (None,)
     assert queue.item("a").result == "new"
 
@@ -165,7 +169,7 @@ def test_heartbeats_keep_a_lease(queue):
     lapse(queue)
     assert queue.beat("w", held)
     assert turn(queue, "other").claims == ()
-    assert turn(queue, "w", done(held), want=0).verdicts == (State.DONE,)
+    assert turn(queue, "w", done(held), want=0).verdicts == (QueueItemStatus.DONE,)
 
 
 def test_a_turn_whose_answer_got_lost_may_be_repeated(queue):
@@ -175,7 +179,7 @@ def test_a_turn_whose_answer_got_lost_may_be_repeated(queue):
     reports = [done(first.claims[0], 1), failed(first.claims[1])]
     second = queue.turn("w", "r2", reports)
     again = queue.turn("w", "r2", reports)
-    assert again.verdicts == second.verdicts == (State.DONE, State.FAILED)
+    assert again.verdicts == second.verdicts == (QueueItemStatus.DONE, QueueItemStatus.FAILED)
     assert again.claims == second.claims
     assert queue.item("b").attempts == 1
     assert len(queue.events()) == 2
@@ -184,8 +188,8 @@ def test_a_turn_whose_answer_got_lost_may_be_repeated(queue):
 def test_what_is_handed_back_comes_first_and_counts_as_no_attempt(queue):
     queue.load(["a", "b"])
     held = claim(queue)
-    answer = turn(queue, "w", Report(held, Ending.RETURNED), want=0)
-    assert answer.verdicts == (State.WAITING,)
+    answer = turn(queue, "w", AttemptReport(held, AttemptOutcome.RETURNED), want=0)
+    assert answer.verdicts == (QueueItemStatus.WAITING,)
     again = claim(queue)
     assert (again.item, again.attempt) == ("a", 1)
     assert again.token > held.token
@@ -196,8 +200,8 @@ def test_a_person_moves_items(queue):
     held = claim(queue)
     parked = queue.move("park", ["a", "b", "z"], why="look at it")
     assert parked.changes == {
-        "a": (State.RUNNING, State.PARKED),
-        "b": (State.WAITING, State.PARKED),
+        "a": (QueueItemStatus.RUNNING, QueueItemStatus.PARKED),
+        "b": (QueueItemStatus.WAITING, QueueItemStatus.PARKED),
         "z": (None, None),
     }
     assert parked.outcome is Outcome.PARTIAL
@@ -211,7 +215,7 @@ def test_a_person_moves_items(queue):
     assert queue.item("a").attempts == 0 and queue.item("a").error == ""
     assert [claim(queue).item for _ in range(3)] == ["e", "a", "c"]
     assert queue.move("requeue", ["z"]).outcome is Outcome.REJECTED
-    assert queue.names(State.CANCELLED) == ["b"]
+    assert queue.names(QueueItemStatus.CANCELLED) == ["b"]
 
 
 def test_a_drained_queue_gives_out_nothing_but_takes_reports(queue):
@@ -220,7 +224,7 @@ def test_a_drained_queue_gives_out_nothing_but_takes_reports(queue):
     queue.drain()
     answer = turn(queue, "w", done(held))
     assert answer.draining and queue.is_draining
-    assert answer.verdicts == (State.DONE,) and answer.claims == ()
+    assert answer.verdicts == (QueueItemStatus.DONE,) and answer.claims == ()
     queue.drain(False)
     assert claim(queue).item == "b"
 
@@ -228,21 +232,21 @@ def test_a_drained_queue_gives_out_nothing_but_takes_reports(queue):
 def test_rebuilt_from_what_is_on_disk(queue):
     queue.load(["made", "unmade", "both", "runs"])
     for item in ("unmade", "both"):
-        queue.move("park", [name for name in queue.names(State.WAITING) if name != item])
+        queue.move("park", [name for name in queue.names(QueueItemStatus.WAITING) if name != item])
         turn(queue, "w", done(claim(queue)), want=0)
-        queue.move("requeue", queue.names(State.PARKED))
+        queue.move("requeue", queue.names(QueueItemStatus.PARKED))
     queue.move("park", ["made"])
     assert claim(queue).item == "runs"
     moved = queue.rebuild(
         {"made": True, "unmade": False, "both": True, "runs": True, "new": False, "old": True}
     )
     assert moved.changes == {
-        "made": (State.PARKED, State.DONE),
-        "unmade": (State.DONE, State.WAITING),
-        "both": (State.DONE, State.DONE),
-        "runs": (State.RUNNING, State.RUNNING),
-        "new": (None, State.WAITING),
-        "old": (None, State.DONE),
+        "made": (QueueItemStatus.PARKED, QueueItemStatus.DONE),
+        "unmade": (QueueItemStatus.DONE, QueueItemStatus.WAITING),
+        "both": (QueueItemStatus.DONE, QueueItemStatus.DONE),
+        "runs": (QueueItemStatus.RUNNING, QueueItemStatus.RUNNING),
+        "new": (None, QueueItemStatus.WAITING),
+        "old": (None, QueueItemStatus.DONE),
     }
     assert str(moved) == (
         "1 parked → done; 1 done → waiting; 1 new → waiting; 1 new → done; "
@@ -263,18 +267,18 @@ def test_waiting_for_work_ends_when_some_comes(queue):
 
 
 def test_memory_is_bounded(server):
-    rules = Policy(keep_done=5, keep_events=10)
+    rules = QueuePolicy(keep_done=5, keep_events=10)
     with Queue("trial", policy=rules) as queue:
         queue.load(f"i{n}" for n in range(600))
         while claims := turn(queue, want=32).claims:
             turn(queue, "w", *(done(one, "x" * 100_000) for one in claims), want=0)
         assert counts(queue) == {"done": 600}
         assert queue.item("i599").result == {"left_out_bytes": 100_002}
-        assert queue.item("i0").state is State.DONE and queue.item("i0").result is None
+        assert queue.item("i0").state is QueueItemStatus.DONE and queue.item("i0").result is None
         assert queue.load(["i0"]).new == (), "that it is done is never forgotten"
         assert len(queue.events()) < 300
         assert len(queue._client.keys("*item*")) == 5
-        queue.leave("w")
+        queue.deregister("w")
         assert len(queue._client.keys("*")) == 13
         stream = "kpfnb:{trial}:ready:normal"
         assert queue._client.xlen(stream) == 0
@@ -300,7 +304,7 @@ def test_workers_that_went_without_a_word_are_forgotten(queue):
 
 
 def test_after_a_start_of_the_server_workers_have_time_to_call(server):
-    with Queue("trial", policy=Policy(lease_seconds=100, heartbeat_seconds=1)) as queue:
+    with Queue("trial", policy=QueuePolicy(lease_seconds=100, heartbeat_seconds=1)) as queue:
         queue.load(["a"])
         claim(queue)
         queue._client.zadd("kpfnb:{trial}:state:running", {"a": 1000})
@@ -318,30 +322,30 @@ def test_tokens_grow_even_if_the_server_lost_its_memory(queue):
 def test_items_of_a_state_with_their_times(queue):
     queue.load(["a", "b", "c"])
     held = claim(queue)
-    [running] = queue.items(State.RUNNING)
+    [running] = queue.items(QueueItemStatus.RUNNING)
     assert running.until > running.since
-    assert [one.name for one in queue.items(State.WAITING, limit=1)] == ["c"]
+    assert [one.name for one in queue.items(QueueItemStatus.WAITING, limit=1)] == ["c"]
     assert running.to_dict()["since"].endswith("Z")
     turn(queue, "w", failed(held), want=0)
-    [rests] = queue.items(State.FAILED)
+    [rests] = queue.items(QueueItemStatus.FAILED)
     assert rests.until > rests.since
 
 
 def test_an_unknown_item_is_a_clear_error(queue):
-    with pytest.raises(BadInput, match="queue trial has no item 'x'"):
+    with pytest.raises(InvalidInputError, match="queue trial has no item 'x'"):
         queue.item("x")
 
 
 def test_another_layout_is_refused(queue):
     queue._client.set("kpfnb:{trial}:layout", "99")
-    with pytest.raises(BadInput, match="made by another version"):
+    with pytest.raises(InvalidInputError, match="made by another version"):
         Queue("trial")
 
 
 def test_a_server_that_is_full_says_so(queue):
     queue._client.config_set("maxmemory", "1mb")
     try:
-        with pytest.raises(ServiceUnavailable, match=r"refuses.*maxmemory"):
+        with pytest.raises(ServiceUnavailableError, match=r"refuses.*maxmemory"):
             queue.load(f"item {n} {'x' * 500}" for n in range(5000))
     finally:
         queue._client.config_set("maxmemory", "0")

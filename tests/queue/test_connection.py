@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kpfnb.errors import BadSettings, ServiceUnavailable
-from kpfnb.workqueue import connection
-from kpfnb.workqueue.queue import Queue
-from tests.workqueue.conftest import redis_62
+from kpfnb.core.errors import InvalidSettingsError, ServiceUnavailableError
+from kpfnb.queue import connection
+from kpfnb.queue.client import Queue
+from tests.queue.conftest import redis_62
 
 
 def test_the_embedded_server_is_there_when_it_is_needed(embedded: None) -> None:
-    with connection.connect() as client:
+    with connection.connect_to_server() as client:
         assert client.ping()
 
 
@@ -41,8 +41,8 @@ def test_a_wrong_password_is_refused_and_never_shown(
     guarded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_REDIS_URL", f"unix://:open-barley@{guarded}")
-    with pytest.raises(ServiceUnavailable, match="password") as caught:
-        connection.connect()
+    with pytest.raises(ServiceUnavailableError, match="password") as caught:
+        connection.connect_to_server()
     assert "barley" not in str(caught.value)
 
 
@@ -54,8 +54,8 @@ def test_tls_is_checked(guarded: Path, tmp_path: Path, monkeypatch: pytest.Monke
         with Queue("trial") as queue:
             assert queue.load(["a"]).new == ("a",)
         monkeypatch.setenv("KPFNB_REDIS_URL", url)
-        with pytest.raises(ServiceUnavailable, match="certificate verify failed"):
-            connection.connect()
+        with pytest.raises(ServiceUnavailableError, match="certificate verify failed"):
+            connection.connect_to_server()
 
 
 def test_one_that_is_not_there_is_named_without_its_password(
@@ -65,7 +65,9 @@ def test_one_that_is_not_there_is_named_without_its_password(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("KPFNB_REDIS_URL", f"redis://:sesame@127.0.0.1:{port}/0")
-    with pytest.raises(ServiceUnavailable, match=f"127.0.0.1:{port} does not answer") as caught:
+    with pytest.raises(
+        ServiceUnavailableError, match=f"127.0.0.1:{port} does not answer"
+    ) as caught:
         Queue("trial")
     assert "sesame" not in str(caught.value)
     assert "KPFNB_REDIS_URL" in caught.value.hint
@@ -74,8 +76,8 @@ def test_one_that_is_not_there_is_named_without_its_password(
 @pytest.mark.parametrize("url", ["sesame", "redis://:sesame@host:port/0", "http://:sesame@host"])
 def test_a_url_that_can_not_be_read_is_not_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REDIS_URL", url)
-    with pytest.raises(BadSettings, match="can't be read") as caught:
-        connection.connect()
+    with pytest.raises(InvalidSettingsError, match="can't be read") as caught:
+        connection.connect_to_server()
     assert "sesame" not in str(caught.value)
 
 

@@ -13,30 +13,33 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.workqueue.records import Ending, Event, Item, State
-from tests.workqueue.history import History, violations
+from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus
+from tests.queue.history import History, violations
 
 KILLS = int(os.environ.get("KPFNB_QUEUE_KILLS", "300"))
 
 THEN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def event(item: str, ending: Ending, token: int) -> Event:
-    return Event(item, ending, "w", 1, token, THEN, THEN, "")
+def event(item: str, ending: AttemptOutcome, token: int) -> AttemptEvent:
+    return AttemptEvent(item, ending, "w", 1, token, THEN, THEN, "")
 
 
 def sound() -> History:
     events = [
-        event("a", Ending.LOST, 1),
-        event("poison", Ending.FAILED, 2),
-        event("a", Ending.RETURNED, 3),
-        event("poison", Ending.LOST, 4),
-        event("a", Ending.DONE, 5),
-        event("poison", Ending.FAILED, 6),
+        event("a", AttemptOutcome.LOST, 1),
+        event("poison", AttemptOutcome.FAILED, 2),
+        event("a", AttemptOutcome.RETURNED, 3),
+        event("poison", AttemptOutcome.LOST, 4),
+        event("a", AttemptOutcome.DONE, 5),
+        event("poison", AttemptOutcome.FAILED, 6),
     ]
     return History(
         loaded=["a", "poison"],
-        final=[Item("a", State.DONE), Item("poison", State.PARKED, error="killed")],
+        final=[
+            QueueItem("a", QueueItemStatus.DONE),
+            QueueItem("poison", QueueItemStatus.PARKED, error="killed"),
+        ],
         events=events,
         claims=[(one.item, one.token) for one in events],
         accepted=[("a", 5)],
@@ -46,18 +49,22 @@ def sound() -> History:
 
 FAULTS: dict[str, Callable[[History], object]] = {
     "does not know it": lambda h: h.final.pop(0),
-    "ended as waiting": lambda h: h.final.__setitem__(0, Item("a", State.WAITING)),
-    "ended as done": lambda h: h.final.__setitem__(1, Item("poison", State.DONE)),
-    "parked without its error": lambda h: h.final.__setitem__(1, Item("poison", State.PARKED)),
-    "committed 2 times, says the queue": lambda h: h.events.append(event("a", Ending.DONE, 7)),
+    "ended as waiting": lambda h: h.final.__setitem__(0, QueueItem("a", QueueItemStatus.WAITING)),
+    "ended as done": lambda h: h.final.__setitem__(1, QueueItem("poison", QueueItemStatus.DONE)),
+    "parked without its error": lambda h: h.final.__setitem__(
+        1, QueueItem("poison", QueueItemStatus.PARKED)
+    ),
+    "committed 2 times, says the queue": lambda h: h.events.append(
+        event("a", AttemptOutcome.DONE, 7)
+    ),
     "committed 2 times, says its workers": lambda h: h.accepted.append(("a", 1)),
     "it is 5": lambda h: h.accepted.__setitem__(0, ("a", 3)),
     "was given 2 times": lambda h: h.claims.append(("a", 1)),
-    "no larger than before": lambda h: h.events.insert(5, event("poison", Ending.LOST, 4)),
-    "after it was done": lambda h: h.events.append(event("a", Ending.LOST, 7)),
+    "no larger than before": lambda h: h.events.insert(5, event("poison", AttemptOutcome.LOST, 4)),
+    "after it was done": lambda h: h.events.append(event("a", AttemptOutcome.LOST, 7)),
     "claimed (7) after it was done": lambda h: h.claims.append(("a", 7)),
     "done without its effect": lambda h: h.effects.pop(),
-    "tried 4 times": lambda h: h.events.append(event("poison", Ending.LOST, 7)),
+    "tried 4 times": lambda h: h.events.append(event("poison", AttemptOutcome.LOST, 7)),
     "parked after 2 attempts": lambda h: h.events.pop(1),
 }
 
@@ -76,7 +83,7 @@ def test_each_fault_is_found(words: str) -> None:
 def test_nothing_is_lost_and_nothing_committed_twice_whatever_is_killed(tmp_path: Path) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, "-W", "error", "-m", "tests.workqueue.chaos"),
+            *(sys.executable, "-W", "error", "-m", "tests.queue.chaos"),
             *(f"--kills={KILLS}", str(tmp_path)),
         ],
         cwd=Path(__file__).parents[2],

@@ -2,14 +2,14 @@ import io
 
 import pytest
 
-from kpfnb.errors import BadInput
-from kpfnb.workqueue import itemlist
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.queue import records
 
 
 def test_arguments_standard_input_and_a_file_in_this_order(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("x\n\n# a comment\n  y z \n"))
     (tmp_path / "list.txt").write_text("f1\nf2\n")
-    found = itemlist.read(["a", "-", "b"], tmp_path / "list.txt")
+    found = records.read_items(["a", "-", "b"], tmp_path / "list.txt")
     assert found == ["a", "x", "y z", "b", "f1", "f2"]
 
 
@@ -18,5 +18,5 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path, content):
     path = tmp_path / "list.txt"
     if content:
         path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"can't read the items in .*list\.txt"):
-        itemlist.read([], path)
+    with pytest.raises(InvalidInputError, match=r"can't read the items in .*list\.txt"):
+        records.read_items([], path)

@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.workqueue.names import check_item, check_name
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.queue.records import check_item, check_name
 
 
 @pytest.mark.parametrize("name", ["", "a b", "{a}", "x" * 65, "-a", "a/b"])
 def test_impossible_names_of_queues(name):
-    with pytest.raises(BadParameter, match="is no name"):
+    with pytest.raises(InvalidParameterError, match="is no name"):
         check_name(name)
 
 
@@ -16,7 +16,7 @@ def test_impossible_names_of_queues(name):
 def test_an_item_is_one_printable_line(text):
     try:
         name = check_item(text)
-    except BadInput:
+    except InvalidInputError:
         assert not text.strip() or len(text.strip()) > 1000 or not text.strip().isprintable()
     else:
         assert name == text.strip() and "\n" not in name

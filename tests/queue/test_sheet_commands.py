@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb import sheets
-from kpfnb.cli import app
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.services import valkey
-from kpfnb.sheets import mirror as mirrors
-from tests.sheets.conftest import Local, Remote
+from kpfnb.cli.app import app
+from kpfnb.compute.services import valkey
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.queue import sheet_mirror
+from kpfnb.storage import sheets
+from tests.storage.sheets.conftest import Local, Remote
 
 Behind = Local | Remote
 runner = CliRunner()
@@ -23,7 +23,7 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def stopped(behind: Behind) -> Iterator[None]:
     yield
-    valkey.stop()
+    valkey.stop_server()
 
 
 def kpfnb(*arguments: str, code: int = 0) -> Any:
@@ -70,15 +70,15 @@ def test_another_tab(behind: Behind) -> None:
 
 
 def test_a_sheet_that_is_not_there(behind: Behind) -> None:
-    with pytest.raises(BadInput, match="no tab 'WorkQueue'"):
+    with pytest.raises(InvalidInputError, match="no tab 'WorkQueue'"):
         kpfnb("queue", "load", "trial", "--sheet")
-    with pytest.raises(BadParameter, match="no item is named"):
+    with pytest.raises(InvalidParameterError, match="no item is named"):
         kpfnb("queue", "load", "trial")
     assert kpfnb("queue", "load", "trial", "a")["new"] == ["a"]
     told = kpfnb("queue", "mirror", "trial", code=1)
     assert (told["outcome"], told["owed"]) == ("failed", 1)
     assert kpfnb("queue", "mirror", "trial", "--add")["added"] == 1
-    assert sheets.open().read("WorkQueue").rows[1] == ("a", "IN QUEUE", "")
+    assert sheets.open_workbook().read("WorkQueue").rows[1] == ("a", "IN QUEUE", "")
 
 
 def test_watching_goes_on_until_it_is_stopped(
@@ -93,8 +93,8 @@ def test_watching_goes_on_until_it_is_stopped(
         if len(slept) == 2:
             raise KeyboardInterrupt
 
-    follow = mirrors.follow
-    monkeypatch.setattr(mirrors, "follow", lambda *given: follow(*given, sleep))
+    follow = sheet_mirror.run_mirror
+    monkeypatch.setattr(sheet_mirror, "run_mirror", lambda *given: follow(*given, sleep))
     done = runner.invoke(app, ["queue", "mirror", "trial", "--watch", "15"])
     assert (done.exit_code, slept) == (0, [15, 15])
     changed, unchanged = done.stdout.splitlines()

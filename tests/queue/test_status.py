@@ -7,34 +7,50 @@ from zoneinfo import ZoneInfo
 import pytest
 from matplotlib.dates import date2num, num2date
 
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending, Event, Item, Report, State
-from kpfnb.workqueue.status import QueueStatus, look, rate
-from kpfnb.workqueue.timeline import Timeline
+from kpfnb.core.result import Outcome, Result
+from kpfnb.queue.client import Queue
+from kpfnb.queue.plots import WorkerTimeline
+from kpfnb.queue.records import (
+    AttemptEvent,
+    AttemptOutcome,
+    AttemptReport,
+    QueueItem,
+    QueueItemStatus,
+)
+from kpfnb.queue.status import QueueStatus, done_rate, load_status
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
 
-def event(item: str, ending: Ending, begun: float, ended: float, worker: str = "w") -> Event:
+def event(
+    item: str, ending: AttemptOutcome, begun: float, ended: float, worker: str = "w"
+) -> AttemptEvent:
     """begun, ended : seconds before now"""
     times = [NOW - timedelta(seconds=seconds) for seconds in (begun, ended)]
-    return Event(item, ending, worker, 1, 1, *times, "")
+    return AttemptEvent(item, ending, worker, 1, 1, *times, "")
 
 
-def item(name: str, state: State, **more) -> Item:
-    return Item(name, state, since=NOW - timedelta(seconds=90), **more)
+def item(name: str, state: QueueItemStatus, **more) -> QueueItem:
+    return QueueItem(name, state, since=NOW - timedelta(seconds=90), **more)
 
 
 def status(**more) -> QueueStatus:
-    items = {state: [] for state in State} | {
-        State.RUNNING: [item("<run>", State.RUNNING, worker="host/7", attempts=1)],
-        State.FAILED: [item("f", State.FAILED, attempts=2, error="oops\nagain", until=NOW)],
-        State.PARKED: [item("p", State.PARKED, attempts=3, error="<b>", log="<i>words</i>")],
+    items = {state: [] for state in QueueItemStatus} | {
+        QueueItemStatus.RUNNING: [
+            item("<run>", QueueItemStatus.RUNNING, worker="host/7", attempts=1)
+        ],
+        QueueItemStatus.FAILED: [
+            item("f", QueueItemStatus.FAILED, attempts=2, error="oops\nagain", until=NOW)
+        ],
+        QueueItemStatus.PARKED: [
+            item("p", QueueItemStatus.PARKED, attempts=3, error="<b>", log="<i>words</i>")
+        ],
     }
-    counts = {state: len(items[state]) for state in State} | {State.WAITING: 28, State.DONE: 60}
-    events = tuple(event(f"i{n}", Ending.DONE, 60 - n, 60 - n - 1) for n in range(60))
+    counts = {state: len(items[state]) for state in QueueItemStatus} | {
+        QueueItemStatus.WAITING: 28,
+        QueueItemStatus.DONE: 60,
+    }
+    events = tuple(event(f"i{n}", AttemptOutcome.DONE, 60 - n, 60 - n - 1) for n in range(60))
     return QueueStatus(
         "trial", counts, items, events, False, NOW, ZoneInfo("Pacific/Honolulu"), **more
     )
@@ -44,7 +60,7 @@ def test_it_is_a_result():
     found = status()
     assert isinstance(found, Result)
     assert found.reason == "28 waiting, 1 running, 1 failed, 1 parked, 60 done"
-    assert found.figures()["parked"] == 1
+    assert found.key_figures()["parked"] == 1
     assert repr(found) == f"<QueueStatus: {found.reason}>"
 
 
@@ -74,14 +90,14 @@ def test_all_text_is_escaped():
     ("events", "expected"),
     [
         ([], None),
-        ([event("a", Ending.FAILED, 10, 5)], None),
-        ([event("a", Ending.DONE, 10, 5), event("b", Ending.DONE, 5, 0)], 0.2),
-        ([event("old", Ending.DONE, 5000, 4000)], None),
-        ([event("long", Ending.DONE, 5000, 0)], 1 / 600),
+        ([event("a", AttemptOutcome.FAILED, 10, 5)], None),
+        ([event("a", AttemptOutcome.DONE, 10, 5), event("b", AttemptOutcome.DONE, 5, 0)], 0.2),
+        ([event("old", AttemptOutcome.DONE, 5000, 4000)], None),
+        ([event("long", AttemptOutcome.DONE, 5000, 0)], 1 / 600),
     ],
 )
 def test_the_rate_is_that_of_the_last_ten_minutes(events, expected):
-    assert rate(tuple(events), NOW) == (expected and pytest.approx(expected))
+    assert done_rate(tuple(events), NOW) == (expected and pytest.approx(expected))
 
 
 def test_the_frame_has_a_row_an_item():
@@ -97,21 +113,21 @@ def test_bars_show_the_counts():
 
 
 def test_the_mouse_tells_the_items_of_a_bar():
-    shown = status().hovered()
+    shown = status().hover_plot()
     [axes] = shown.figure.axes
-    told = {n: shown.told[axes](SimpleNamespace(xdata=0.5, ydata=n)) for n in range(6)}
+    told = {n: shown.tooltips[axes](SimpleNamespace(xdata=0.5, ydata=n)) for n in range(6)}
     assert told[1].startswith("1 running\n<run>")
     assert [told[n].splitlines()[1] for n in (2, 3)] == ["f: oops", "p: <b>"]
 
 
 def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
     events = [
-        event("a", Ending.DONE, 60, 30, "one"),
-        event("b", Ending.LOST, 50, 20, "two"),
-        event("b", Ending.DONE, 20, 10, "one"),
+        event("a", AttemptOutcome.DONE, 60, 30, "one"),
+        event("b", AttemptOutcome.LOST, 50, 20, "two"),
+        event("b", AttemptOutcome.DONE, 20, 10, "one"),
     ]
-    running = [item("c", State.RUNNING, worker="three")]
-    axes = Timeline(events, running, NOW, ZoneInfo("Pacific/Honolulu")).plot().axes[0]
+    running = [item("c", QueueItemStatus.RUNNING, worker="three")]
+    axes = WorkerTimeline(events, running, NOW, ZoneInfo("Pacific/Honolulu")).plot().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["three", "one", "two"]
     assert len(axes.patches) == 4
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
@@ -125,9 +141,12 @@ def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
 
 
 def test_the_mouse_is_told_the_attempt():
-    events = [event("a", Ending.DONE, 60, 30, "one"), event("b", Ending.LOST, 50, 20, "two")]
-    drawn = Timeline(events, [], NOW, UTC).hovered()
-    [(axes, told)] = drawn.told.items()
+    events = [
+        event("a", AttemptOutcome.DONE, 60, 30, "one"),
+        event("b", AttemptOutcome.LOST, 50, 20, "two"),
+    ]
+    drawn = WorkerTimeline(events, [], NOW, UTC).hover_plot()
+    [(axes, told)] = drawn.tooltips.items()
 
     def at(seconds_ago, row):
         moment = date2num(NOW - timedelta(seconds=seconds_ago))
@@ -139,15 +158,15 @@ def test_the_mouse_is_told_the_attempt():
 
 
 def test_of_many_workers_the_latest_are_shown():
-    events = [event(f"i{n}", Ending.DONE, 200 - n, 199 - n, f"w{n}") for n in range(100)]
-    axes = Timeline(events, [], NOW, UTC).plot().axes[0]
+    events = [event(f"i{n}", AttemptOutcome.DONE, 200 - n, 199 - n, f"w{n}") for n in range(100)]
+    axes = WorkerTimeline(events, [], NOW, UTC).plot().axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == [f"w{n}" for n in range(60, 100)]
 
 
 def test_pictures_of_an_empty_queue(embedded):
     with Queue("trial") as queue:
-        found = look(queue)
+        found = load_status(queue)
     assert found.reason == "no items" and found.rate is None and found.seconds_left is None
     assert found.plot().axes
     assert found.timeline().plot().axes[0].texts[0].get_text() == "no attempts"
@@ -157,10 +176,12 @@ def test_pictures_of_an_empty_queue(embedded):
 def test_of_a_real_queue(embedded):
     with Queue("trial") as queue:
         queue.load(["a", "b"])
-        [claim] = queue.turn("host/1", "r1").claims
-        queue.turn("host/1", "r2", [Report(claim, Ending.FAILED, error="oops")], want=0)
+        [claim] = queue.report_and_claim("host/1", "r1").claims
+        queue.report_and_claim(
+            "host/1", "r2", [AttemptReport(claim, AttemptOutcome.FAILED, error="oops")], want=0
+        )
         queue.drain()
-        found = look(queue)
+        found = load_status(queue)
     assert found.reason == "1 waiting, 1 failed (draining)"
     assert found.to_dict()["failed"][0]["error"] == "oops"
-    assert [one.ending for one in found.events] == [Ending.FAILED]
+    assert [one.ending for one in found.events] == [AttemptOutcome.FAILED]

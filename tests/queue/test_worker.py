@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb.services import valkey
-from kpfnb.worker import MOST_CLAIMS, Worker, how_many
-from kpfnb.workqueue import tasks
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending, State
-from tests.workqueue.conftest import wait_for
+from kpfnb.compute.services import valkey
+from kpfnb.queue import tasks
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import AttemptOutcome, QueueItemStatus
+from kpfnb.queue.worker import MAX_CLAIMS, Worker, next_batch_size
+from tests.queue.conftest import wait_for
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -32,7 +32,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def queue(short: None, isolated: Path) -> Iterator[Queue]:
     with Queue("trial") as found:
         yield found
-    valkey.stop()
+    valkey.stop_server()
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def start(queue: Queue) -> Iterator[Start]:
 
     def starter(task: str, *seconds: float) -> subprocess.Popen[str]:
         worker = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.workqueue.working", task, "trial"]
+            [sys.executable, "-W", "error", "-m", "tests.queue.failing_tasks", task, "trial"]
             + [str(one) for one in seconds],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -82,7 +82,7 @@ def test_quick_items_are_all_done(queue: Queue, start: Start) -> None:
     names = [f"i{n}" for n in range(300)]
     queue.load(names)
     assert ended(start("quick", 0)) == "succeeded: 300 done\n"
-    assert queue.names(State.DONE).sort() == names.sort()
+    assert queue.names(QueueItemStatus.DONE).sort() == names.sort()
     assert queue.item("i7").result == "I7"
     assert {event.attempt for event in queue.events()} == {1}
 
@@ -93,9 +93,9 @@ def test_a_task_tells_how_far_it_is(queue: Queue, start: Start) -> None:
     begun("a")
     wait_for(lambda: queue.item("a").note)
     assert queue.item("a").note == ("STARTING " + 300 * "x")[:200]
-    assert queue.item("a").state is State.RUNNING
+    assert queue.item("a").state is QueueItemStatus.RUNNING
     ended(worker)
-    assert (queue.item("a").note, queue.item("a").state) == ("COMPLETE", State.DONE)
+    assert (queue.item("a").note, queue.item("a").state) == ("COMPLETE", QueueItemStatus.DONE)
     queue.move("requeue", ["a"])
     assert queue.item("a").note == ""
 
@@ -115,14 +115,14 @@ def test_a_task_that_takes_its_process_along_is_parked_with_its_last_words(
     queue.load(["a"])
     assert ended(start(task, 0)) == "failed: 3 failed\n"
     item = queue.item("a")
-    assert (item.state, item.attempts, item.error) == (State.PARKED, 3, error)
+    assert (item.state, item.attempts, item.error) == (QueueItemStatus.PARKED, 3, error)
     assert words in item.log
 
 
 def test_the_outcome_of_a_result_counts(queue: Queue, start: Start) -> None:
     queue.load(["succeeded", "partial", "failed", "skipped"])
     assert ended(start("judged", 0)) == "partial: 2 done, 6 failed\n"
-    assert queue.names(State.DONE) == ["succeeded", "partial"]
+    assert queue.names(QueueItemStatus.DONE) == ["succeeded", "partial"]
     assert queue.item("partial").result == {
         "outcome": "partial",
         "reason": "it partial",
@@ -135,7 +135,7 @@ def test_a_task_that_blocks_everything_keeps_its_lease(queue: Queue, start: Star
     queue.load(["a"])
     workers = [start("greedy", 2) for _ in range(2)]
     assert sorted(map(ended, workers)) == ["succeeded: 1 done\n", "succeeded: no work\n"]
-    assert [event.ending for event in queue.events()] == [Ending.DONE]
+    assert [event.ending for event in queue.events()] == [AttemptOutcome.DONE]
 
 
 def test_a_paused_worker_loses_its_item_and_can_not_commit(queue: Queue, start: Start) -> None:
@@ -147,7 +147,7 @@ def test_a_paused_worker_loses_its_item_and_can_not_commit(queue: Queue, start: 
     paused.send_signal(signal.SIGCONT)
     assert ended(paused) == "succeeded: 1 lost\n"
     assert [path.name for path in Path.cwd().glob("published*")] == ["published-a-2"]
-    assert [event.ending for event in queue.events()] == [Ending.LOST, Ending.DONE]
+    assert [event.ending for event in queue.events()] == [AttemptOutcome.LOST, AttemptOutcome.DONE]
 
 
 def test_a_paused_task_loses_its_item(queue: Queue, start: Start) -> None:
@@ -186,7 +186,7 @@ def test_told_to_stop_it_hands_back_what_takes_too_long(queue: Queue, start: Sta
     worker.send_signal(signal.SIGTERM)
     assert ended(worker) == "succeeded: 1 returned\n"
     wait_for(lambda: gone(task) and gone(child))
-    assert (queue.item("a").state, queue.item("a").attempts) == (State.WAITING, 0)
+    assert (queue.item("a").state, queue.item("a").attempts) == (QueueItemStatus.WAITING, 0)
     # Told twice, it does not wait
     second = start("long", 1000, 1000)
     begun("a")
@@ -221,8 +221,8 @@ class StoppedAtTheEndOfWaiting(Worker):
 
 
 def test_told_to_stop_when_it_has_just_waited_it_leaves(queue: Queue) -> None:
-    queue.wait = lambda *_: None  # type: ignore[method-assign, assignment]
-    worked = StoppedAtTheEndOfWaiting(queue, tasks.find("test"), idle_seconds=300).run()
+    queue.wait_for_work = lambda *_: None  # type: ignore[method-assign, assignment]
+    worked = StoppedAtTheEndOfWaiting(queue, tasks.find_task("test"), idle_seconds=300).run()
     assert worked.reason
 
 
@@ -233,7 +233,7 @@ def test_a_cancelled_items_task_is_ended(queue: Queue, start: Start) -> None:
     queue.move("cancel", ["a"])
     wait_for(lambda: gone(task))
     assert ended(worker) == "succeeded: 1 lost\n"
-    assert queue.item("a").state is State.CANCELLED
+    assert queue.item("a").state is QueueItemStatus.CANCELLED
 
 
 def test_a_drained_queues_workers_leave(queue: Queue, start: Start) -> None:
@@ -242,7 +242,7 @@ def test_a_drained_queues_workers_leave(queue: Queue, start: Start) -> None:
     begun("a")
     queue.drain()
     assert ended(worker) == "succeeded: 1 done\n"
-    assert queue.item("b").state is State.WAITING
+    assert queue.item("b").state is QueueItemStatus.WAITING
 
 
 def test_waiting_it_takes_what_comes_and_asks_seldom(queue: Queue, start: Start) -> None:
@@ -260,12 +260,12 @@ def test_it_starts_a_dead_server_again_and_reports(queue: Queue, start: Start) -
     queue.load(["a"])
     worker = start("medium", 0)
     begun("a")
-    pid = valkey.status().pid
+    pid = valkey.server_status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
     assert ended(worker) == "succeeded: 1 done\n"
-    assert queue.item("a").state is State.DONE
-    assert valkey.status().pid not in (pid, None)
+    assert queue.item("a").state is QueueItemStatus.DONE
+    assert valkey.server_status().pid not in (pid, None)
 
 
 def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
@@ -279,7 +279,7 @@ def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
     killed.kill()
     killed_at = time.monotonic()
     other = start("medium", 100)
-    wait_for(lambda: queue.item("a").state is State.DONE, 60)
+    wait_for(lambda: queue.item("a").state is QueueItemStatus.DONE, 60)
     print(f"recovered after {time.monotonic() - killed_at:.1f} s")
     other.send_signal(signal.SIGTERM)
     assert ended(other) == "succeeded: 1 done\n"
@@ -287,15 +287,15 @@ def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
 
 @pytest.mark.parametrize(
     ("last", "seconds", "number"),
-    [(1, 100, 1), (1, 0.04, 1), (1, 0.01, 2), (2, 0.001, 4), (32, 0.001, MOST_CLAIMS), (8, 1, 1)],
+    [(1, 100, 1), (1, 0.04, 1), (1, 0.01, 2), (2, 0.001, 4), (32, 0.001, MAX_CLAIMS), (8, 1, 1)],
 )
 def test_only_quick_items_are_claimed_ahead(last: int, seconds: float, number: int) -> None:
-    assert how_many(last, seconds) == number
+    assert next_batch_size(last, seconds) == number
 
 
 def test_what_is_final_is_parked_at_once(queue: Queue, start: Start) -> None:
     queue.load(["failed", "succeeded"])
     start("final", 0).communicate(timeout=60)
     item = queue.item("failed")
-    assert (item.state, item.attempts, item.error) == (State.PARKED, 1, "it failed")
-    assert queue.item("succeeded").state is State.DONE
+    assert (item.state, item.attempts, item.error) == (QueueItemStatus.PARKED, 1, "it failed")
+    assert queue.item("succeeded").state is QueueItemStatus.DONE

@@ -10,23 +10,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import crew
-from kpfnb.errors import BadParameter
-from kpfnb.services import valkey
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import State
-from tests.workqueue.conftest import pid_of_worker, wait_for
+from kpfnb.compute.services import valkey
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.queue import worker_pool
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import QueueItemStatus
+from tests.queue.conftest import pid_of_worker, wait_for
 
 
 @pytest.fixture
 def queue(isolated: Path) -> Iterator[Queue]:
     with Queue("trial") as found:
         yield found
-    valkey.stop()
+    valkey.stop_server()
 
 
 def start(*arguments: str, before: str = "") -> subprocess.Popen[str]:
-    script = f"{before}\nfrom kpfnb.cli import main; main()"
+    script = f"{before}\nfrom kpfnb.cli.app import main; main()"
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script, "worker", "test", *arguments],
         stdout=subprocess.PIPE,
@@ -36,12 +36,12 @@ def start(*arguments: str, before: str = "") -> subprocess.Popen[str]:
 
 
 def workers(queue: Queue) -> list[int]:
-    return [pid_of_worker(item.worker) for item in queue.items(State.RUNNING)]
+    return [pid_of_worker(item.worker) for item in queue.items(QueueItemStatus.RUNNING)]
 
 
 def test_one_worker_leaves_a_file_for_each_item(queue: Queue, tmp_path: Path) -> None:
     queue.load(["a/b", "c"])
-    worked = crew.run("test", "trial", options={"sleep": "0"}, idle_seconds=0)
+    worked = worker_pool.run_worker_pool("test", "trial", options={"sleep": "0"}, idle_seconds=0)
     assert worked.reason == "2 done"
     assert worked.to_dict()["attempts"]["done"] == 2
     files = sorted(path.name for path in (tmp_path / "work/queues/trial").iterdir())
@@ -69,7 +69,7 @@ def test_told_to_stop_all_of_them_hand_back(queue: Queue) -> None:
     out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "succeeded: 2 returned\n")
     assert not any(map(psutil.pid_exists, members))
-    assert sorted(queue.names(State.WAITING)) == ["a", "b"]
+    assert sorted(queue.names(QueueItemStatus.WAITING)) == ["a", "b"]
 
 
 STOPPED_EARLY = """
@@ -101,7 +101,7 @@ def test_when_the_crew_itself_is_killed_its_workers_hand_back(queue: Queue) -> N
     wait_for(lambda: len(workers(queue)) == 2)
     process.kill()
     process.communicate()
-    wait_for(lambda: len(queue.names(State.WAITING)) == 2)
+    wait_for(lambda: len(queue.names(QueueItemStatus.WAITING)) == 2)
     assert queue.item("a").attempts == 0
 
 
@@ -115,5 +115,5 @@ def test_when_the_crew_itself_is_killed_its_workers_hand_back(queue: Queue) -> N
     ],
 )
 def test_what_is_wrong_is_said_before_any_work(arguments, words: str) -> None:
-    with pytest.raises(BadParameter, match=words):
-        crew.run(**arguments)
+    with pytest.raises(InvalidParameterError, match=words):
+        worker_pool.run_worker_pool(**arguments)

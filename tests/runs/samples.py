@@ -6,17 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kpfnb import runs, settings
-from kpfnb.runs.verdict import Facts
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.runs.classification import RunEndFacts
 
-GOOD = Facts(result={"outcome": "succeeded", "reason": "done", "figures": {"n": 3}})
+GOOD = RunEndFacts(result={"outcome": "succeeded", "reason": "done", "figures": {"n": 3}})
 
 
 def runs_dir() -> Path:
-    return settings.load().runs_dir
+    return settings.load_settings().runs_dir
 
 
-def edit(record: runs.Record, **values: Any) -> None:
+def edit(record: runs.RunRecord, **values: Any) -> None:
     """Alter what stands in the record of a run."""
-    file = record.directory / runs.FILE_NAME
+    file = record.directory / runs.RECORD_NAME
     file.write_text(json.dumps(json.loads(file.read_text()) | values))

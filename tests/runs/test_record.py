@@ -7,41 +7,45 @@ from datetime import UTC, datetime
 import pytest
 
 from kpfnb import runs
-from kpfnb.errors import BadSettings
-from kpfnb.outcomes import Outcome
-from kpfnb.runs import recording
-from kpfnb.runs.verdict import CellError, Facts
+from kpfnb.core.errors import InvalidSettingsError
+from kpfnb.core.result import Outcome
+from kpfnb.runs import record as recording
+from kpfnb.runs.classification import CellError, RunEndFacts
 from tests.runs.samples import GOOD, edit, runs_dir
 
 
 def test_a_run_is_read_as_it_was_written():
-    record = runs.begin("progress", parameters={"start": "20240101"}, command=["kpfnb"])
-    ended = runs.finish(record, GOOD)
+    record = runs.start_run("progress", parameters={"start": "20240101"}, command=["kpfnb"])
+    ended = runs.finish_run(record, GOOD)
     assert ended.outcome is Outcome.SUCCEEDED
     assert ended.seconds is not None and ended.figures == {"n": 3}
-    assert runs.read(record.directory) == ended
+    assert runs.read_record(record.directory) == ended
     assert record.directory.parent == runs_dir() / "progress"
 
 
 def test_the_record_says_where_numbers_come_from():
-    record = runs.begin("progress")
+    record = runs.start_run("progress")
     assert record.versions["kpfnb"] and record.versions["numpy"]
     assert record.pid == os.getpid() and record.host
-    assert runs.look(record.directory).outcome is None
+    assert runs.current_record(record.directory).outcome is None
 
 
 def test_an_error_is_kept_with_its_cell():
     error = CellError(4, "ValueError", "no")
-    record = runs.finish(runs.begin("x"), Facts(error=error))
-    assert runs.read(record.directory).error == {"cell": 4, "name": "ValueError", "message": "no"}
+    record = runs.finish_run(runs.start_run("x"), RunEndFacts(error=error))
+    assert runs.read_record(record.directory).error == {
+        "cell": 4,
+        "name": "ValueError",
+        "message": "no",
+    }
 
 
 def test_signs_of_life_are_given_until_the_end(monkeypatch):
-    monkeypatch.setattr(recording, "BEAT_SECONDS", 0.01)
-    record = runs.begin("x")
-    file = record.directory / runs.FILE_NAME
+    monkeypatch.setattr(recording, "HEARTBEAT_SECONDS", 0.01)
+    record = runs.start_run("x")
+    file = record.directory / runs.RECORD_NAME
     os.utime(file, (1, 1))
-    ended = runs.keep_alive(record)
+    ended = runs.start_heartbeat(record)
     try:
         while file.stat().st_mtime == 1:
             pass
@@ -50,26 +54,26 @@ def test_signs_of_life_are_given_until_the_end(monkeypatch):
 
 
 def test_fields_of_a_later_version_are_passed_over():
-    record = runs.begin("x")
+    record = runs.start_run("x")
     edit(record, mood="sunny")
-    assert runs.read(record.directory).id == record.id
+    assert runs.read_record(record.directory).id == record.id
 
 
 def test_a_run_that_came_to_nothing_is_forgotten():
-    record = runs.begin("x")
-    runs.discard(record)
+    record = runs.start_run("x")
+    runs.discard_run(record)
     assert list((runs_dir() / "x").iterdir()) == []
 
 
 def test_a_run_that_somebody_has_removed_is_forgotten_already():
-    record = runs.begin("x")
+    record = runs.start_run("x")
     shutil.rmtree(record.directory)
-    runs.discard(record)
+    runs.discard_run(record)
     assert list((runs_dir() / "x").iterdir()) == []
 
 
 def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
-    monkeypatch.setattr(recording, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(recording, "HEARTBEAT_SECONDS", 0.01)
     troubles, given = [OSError(5, "Input/output error")], threading.Event()
 
     def utime(_):
@@ -78,7 +82,7 @@ def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
         given.set()
 
     monkeypatch.setattr(recording.os, "utime", utime)
-    ended = runs.keep_alive(runs.begin("x"))
+    ended = runs.start_heartbeat(runs.start_run("x"))
     assert given.wait(30)
     ended.set()
 
@@ -86,20 +90,20 @@ def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
 def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "file"))
-    with pytest.raises(BadSettings, match=r"can't write the run's record in .*file"):
-        runs.begin("x")
+    with pytest.raises(InvalidSettingsError, match=r"can't write the run's record in .*file"):
+        runs.start_run("x")
 
 
 def test_a_result_is_written_whole_and_plain():
-    record = runs.begin("x")
-    assert record.result() is None
+    record = runs.start_run("x")
+    assert record.read_result() is None
     runs.write_result(record, {"outcome": Outcome.PARTIAL, "figures": {"rv": float("nan")}})
-    result = record.result()
+    result = record.read_result()
     assert (result["run"], result["notebook"]) == (record.id, "x")
     assert result["outcome"] == "partial" and result["figures"] == {"rv": None}
 
 
 def test_parameters_that_json_has_no_word_for_are_kept_as_text(tmp_path):
-    record = runs.begin("x", parameters={"day": datetime(2024, 1, 1, tzinfo=UTC).date()})
-    assert runs.read(record.directory).parameters == {"day": "2024-01-01"}
+    record = runs.start_run("x", parameters={"day": datetime(2024, 1, 1, tzinfo=UTC).date()})
+    assert runs.read_record(record.directory).parameters == {"day": "2024-01-01"}
     assert replace(record, parameters={}).id == record.id

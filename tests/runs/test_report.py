@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from kpfnb import runs
-from kpfnb.outcomes import Outcome
+from kpfnb.core.result import Outcome
 from kpfnb.runs import report
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -27,8 +27,8 @@ class Tags(HTMLParser):
 
 def render(*outputs, source="work()", **record):
     cell = new_code_cell(source, outputs=list(outputs), execution_count=1)
-    given = replace(runs.begin("progress"), outcome=Outcome.SUCCEEDED, **record)
-    return report.render(given, new_notebook(cells=[cell]))
+    given = replace(runs.start_run("progress"), outcome=Outcome.SUCCEEDED, **record)
+    return report.render_report(given, new_notebook(cells=[cell]))
 
 
 def shown(**data):
@@ -115,5 +115,5 @@ def test_papermills_own_marks_are_left_out():
     mark = new_markdown_cell("An Exception was encountered")
     mark.metadata["tags"] = [report.ERROR_MARKER]
     notebook = new_notebook(cells=[mark, new_markdown_cell("# Title")])
-    html = report.render(runs.begin("x"), notebook)
+    html = report.render_report(runs.start_run("x"), notebook)
     assert "An Exception" not in html and "Title" in html

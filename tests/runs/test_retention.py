@@ -9,38 +9,41 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import files, runs, settings
-from kpfnb.errors import BadParameter
-from kpfnb.outcomes import Outcome
-from kpfnb.pipelines import journal
-from kpfnb.runs import Record, catalogue, index, pruning
-from kpfnb.runs.verdict import Facts
+from kpfnb import runs
+from kpfnb.core import atomic, settings
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.pipelines import run_record
+from kpfnb.runs import RunRecord, retention, search_index, site
+from kpfnb.runs.classification import RunEndFacts
 
 NOW = datetime.now(UTC)
 
 
-def aged(days: float, outcome: str | None = "succeeded", name: str = "progress", **known) -> Record:
+def aged(
+    days: float, outcome: str | None = "succeeded", name: str = "progress", **known
+) -> RunRecord:
     """A run that began and ended so many days ago."""
-    one = runs.begin(name, **known)
+    one = runs.start_run(name, **known)
     moment = NOW - timedelta(days=days)
     place = one.directory.with_name(f"{moment:{runs.TIME_FORMAT}}-{one.id}")
     one.directory.rename(place)
     stamp = moment.isoformat().replace("+00:00", "Z")
     if outcome:
         told = {"outcome": outcome, "reason": "", "figures": {}}
-        runs.finish(runs.read(place), Facts(result=told))
-    values = files.read_json(place / runs.FILE_NAME)
+        runs.finish_run(runs.read_record(place), RunEndFacts(result=told))
+    values = atomic.read_json(place / runs.RECORD_NAME)
     ended = {"finished": stamp} if outcome else {}
-    files.write_json(place / runs.FILE_NAME, values | {"started": stamp} | ended)
-    return runs.read(place)
+    atomic.write_json(place / runs.RECORD_NAME, values | {"started": stamp} | ended)
+    return runs.read_record(place)
 
 
-def prune(keep: str = "90d", **options) -> pruning.Pruned:
-    return pruning.prune(keep, references=journal.referenced, **options)
+def prune(keep: str = "90d", **options) -> retention.PruneResult:
+    return retention.prune_runs(keep, references=run_record.referenced_runs, **options)
 
 
 def left() -> set[str]:
-    return {one.name[-8:] for one in runs.directories(settings.load().runs_dir)}
+    return {one.name[-8:] for one in runs.list_directories(settings.load_settings().runs_dir)}
 
 
 def test_good_runs_go_before_failed_ones() -> None:
@@ -66,12 +69,12 @@ def test_what_a_pipeline_leads_to_stays_with_it() -> None:
     child = aged(298, parent="abc")
     whole = aged(10, name="pipeline-night")
     aged(1)
-    files.write_json(
-        whole.directory / journal.STEPS_NAME,
+    atomic.write_json(
+        whole.directory / run_record.STEPS_NAME,
         {"schema": 1, "resumes": "", "steps": [{"run": f"progress/{step.directory.name}"}]},
     )
-    path = whole.directory / runs.FILE_NAME
-    files.write_json(path, files.read_json(path) | {"id": "abc"})
+    path = whole.directory / runs.RECORD_NAME
+    atomic.write_json(path, atomic.read_json(path) | {"id": "abc"})
     assert [one.id for one in prune().removed] == [lost.id]
     assert {step.id, child.id} <= left()
 
@@ -86,15 +89,15 @@ def test_a_dry_run_removes_nothing() -> None:
 def test_the_pages_know_of_it() -> None:
     old = aged(100)
     new = aged(1)
-    index.update(old)
-    index.update(new)
-    runs_dir = settings.load().runs_dir
+    site.update_site(old)
+    site.update_site(new)
+    runs_dir = settings.load_settings().runs_dir
     day = runs_dir / "days" / f"{old.started[:10]}.html"
     assert day.exists()
     prune()
     assert not day.exists()
     assert old.id not in (runs_dir / "index.html").read_text()
-    assert not catalogue.days_behind(runs_dir, runs.directories(runs_dir))
+    assert not search_index.stale_days(runs_dir, runs.list_directories(runs_dir))
     assert not (runs_dir / "data" / f"{old.started[:7]}.js").exists()
 
 
@@ -102,18 +105,18 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.Monkey
     old, older = aged(100), aged(110)
     new = aged(1)
     for one in (old, older, new):
-        index.update(one)
+        site.update_site(one)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("kpfnb.runs.recording.shutil.rmtree", _dies)
+        patch.setattr("kpfnb.runs.record.shutil.rmtree", _dies)
         prune()
-    runs_dir = settings.load().runs_dir
+    runs_dir = settings.load_settings().runs_dir
     [hidden] = runs_dir.glob("*/.kpfnb-*")
     assert left() == {old.id, new.id}
-    hour_ago = time.time() - 2 * pruning.LEFTOVER_SECONDS
+    hour_ago = time.time() - 2 * retention.LEFTOVER_SECONDS
     os.utime(hidden, (hour_ago, hour_ago))
     assert [one.id for one in prune().removed] == [old.id]
     assert not hidden.exists()
-    assert not catalogue.days_behind(runs_dir, runs.directories(runs_dir))
+    assert not search_index.stale_days(runs_dir, runs.list_directories(runs_dir))
 
 
 def _dies(path: Path, **_: object) -> None:
@@ -122,15 +125,15 @@ def _dies(path: Path, **_: object) -> None:
 
 @pytest.mark.parametrize("keep", ["", "90", "0d", "-3d", "90 days", "1m"])
 def test_no_time_span_is_refused(keep: str) -> None:
-    with pytest.raises(BadParameter, match="time span"):
+    with pytest.raises(InvalidParameterError, match="time span"):
         prune(keep)
 
 
 def test_a_pipelines_references_are_read_from_its_steps(tmp_path: Path) -> None:
-    assert journal.referenced(tmp_path) == set()
+    assert run_record.referenced_runs(tmp_path) == set()
     folder = tmp_path / "pipeline-night/b"
     values = {"resumes": "a", "steps": [{"run": "progress/x"}, {"run": ""}]}
-    files.write_json(folder / journal.STEPS_NAME, values)
-    assert journal.referenced(folder) == {"progress/x", "pipeline-night/a"}
-    files.write_text(folder / journal.STEPS_NAME, "[]")
-    assert journal.referenced(folder) == set()
+    atomic.write_json(folder / run_record.STEPS_NAME, values)
+    assert run_record.referenced_runs(folder) == {"progress/x", "pipeline-night/a"}
+    atomic.write_text(folder / run_record.STEPS_NAME, "[]")
+    assert run_record.referenced_runs(folder) == set()

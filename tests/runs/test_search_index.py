@@ -6,62 +6,63 @@ import json
 
 import pytest
 
-from kpfnb import runs, settings
-from kpfnb.runs import catalogue, index
-from kpfnb.runs.verdict import Facts
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.runs import search_index, site
+from kpfnb.runs.classification import RunEndFacts
 
 
-def ended(day: str, reason: str = "done") -> runs.Record:
-    one = runs.begin("progress", parameters={"start": "20240115", "end": "", "touch": False})
+def ended(day: str, reason: str = "done") -> runs.RunRecord:
+    one = runs.start_run("progress", parameters={"start": "20240115", "end": "", "touch": False})
     place = one.directory.with_name(day + one.directory.name[8:])
     one.directory.rename(place)
     told = {"outcome": "succeeded", "reason": reason, "figures": {"nights": 3}}
-    return runs.finish(runs.read(place), Facts(result=told))
+    return runs.finish_run(runs.read_record(place), RunEndFacts(result=told))
 
 
 def test_a_run_is_there_once_as_it_ended() -> None:
-    runs_dir = settings.load().runs_dir
+    runs_dir = settings.load_settings().runs_dir
     one = ended("20240131", "x" * 500)
-    index.update(one)
-    index.update(one)
-    index.update(ended("20240201"))
-    assert catalogue.months(runs_dir) == ["2024-02", "2024-01"]
-    [row] = catalogue.read(runs_dir, "2024-01") or []
+    site.update_site(one)
+    site.update_site(one)
+    site.update_site(ended("20240201"))
+    assert search_index.list_months(runs_dir) == ["2024-02", "2024-01"]
+    [row] = search_index.read_month(runs_dir, "2024-01") or []
     assert (row.id, row.word, row.figures) == (one.id, "succeeded", "nights 3")
     assert row.parameters == "start=20240115"
-    assert len(row.reason) == catalogue.MOST_TEXT
+    assert len(row.reason) == search_index.MAX_TEXT_LENGTH
 
 
 def test_what_breaks_out_of_a_script_is_escaped() -> None:
-    index.update(ended("20240131", '");alert(1)//\u2028</script>'))
-    text = (settings.load().runs_dir / "data/2024-01.js").read_text()
+    site.update_site(ended("20240131", '");alert(1)//\u2028</script>'))
+    text = (settings.load_settings().runs_dir / "data/2024-01.js").read_text()
     assert "\u2028" not in text
     assert json.loads(text[text.index("[") : text.rindex("]") + 1])[0][6].startswith('");alert')
 
 
 @pytest.mark.parametrize("damage", ["", "kpfnbRuns(", 'kpfnbRuns("2024-01", [[1]]);\n'])
 def test_a_damaged_month_is_made_again(damage: str) -> None:
-    runs_dir = settings.load().runs_dir
+    runs_dir = settings.load_settings().runs_dir
     first = ended("20240110")
-    index.update(first)
+    site.update_site(first)
     (runs_dir / "data/2024-01.js").write_text(damage)
     second = ended("20240120")
-    index.update(second)
-    rows = catalogue.read(runs_dir, "2024-01") or []
+    site.update_site(second)
+    rows = search_index.read_month(runs_dir, "2024-01") or []
     assert [row.id for row in rows] == [second.id, first.id]
 
 
 def test_runs_from_before_there_was_a_catalogue_are_found() -> None:
     first = ended("20230110")
-    index.update(ended("20240120"))
-    rows = catalogue.read(settings.load().runs_dir, "2023-01") or []
+    site.update_site(ended("20240120"))
+    rows = search_index.read_month(settings.load_settings().runs_dir, "2023-01") or []
     assert [row.id for row in rows] == [first.id]
 
 
 def test_mending_makes_right_what_was_done_by_hand() -> None:
-    runs_dir = settings.load().runs_dir
+    runs_dir = settings.load_settings().runs_dir
     first = ended("20240110")
-    index.update(first)
+    site.update_site(first)
     ended("20240111")
-    assert index.mend(runs_dir) == {"2024-01-11"}
-    assert index.mend(runs_dir) == set()
+    assert site.rebuild_stale(runs_dir) == {"2024-01-11"}
+    assert site.rebuild_stale(runs_dir) == set()

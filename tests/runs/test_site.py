@@ -1,11 +1,11 @@
 import shutil
 from html.parser import HTMLParser
 
-from kpfnb import runs, settings
-from kpfnb.outcomes import Outcome
-from kpfnb.runs import index as runsindex
-from kpfnb.runs import view as runview
-from kpfnb.runs.verdict import Facts
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.core.result import Outcome
+from kpfnb.runs import formatting, site
+from kpfnb.runs.classification import RunEndFacts
 
 EVIL = "<script>alert(1)</script>"
 
@@ -27,18 +27,18 @@ class Page(HTMLParser):
 
 
 def runs_dir():
-    return settings.load().runs_dir
+    return settings.load_settings().runs_dir
 
 
 def finished(name="progress", outcome="succeeded", reason="done", day=None, **known):
-    record = runs.begin(name, **known)
+    record = runs.start_run(name, **known)
     if day:
         moved = record.directory.with_name(day + record.directory.name[8:])
         record.directory.rename(moved)
-        record = runs.read(moved)
+        record = runs.read_record(moved)
     result = {"outcome": outcome, "reason": reason, "figures": {"nights": 3}}
     runs.write_result(record, result)
-    return runs.finish(record, Facts(result=result))
+    return runs.finish_run(record, RunEndFacts(result=result))
 
 
 def page(name="index.html"):
@@ -48,7 +48,7 @@ def page(name="index.html"):
 def test_the_page_shows_the_newest_first():
     finished("first")
     last = finished("second", "partial", "1 of 3 failed", parameters={"start": "20240101"})
-    runsindex.update(last)
+    site.update_site(last)
     html = page()
     assert html.index("<strong>second") < html.index("<strong>first")
     for text in ("◐ partial", "✔ succeeded", "1 of 3 failed", "nights", "20240101", last.id):
@@ -57,8 +57,8 @@ def test_the_page_shows_the_newest_first():
 
 def test_every_link_leads_somewhere():
     finished(day="20240101")
-    runsindex.update(finished(day="20240101"))
-    runsindex.update(finished("{odd} & ü"))
+    site.update_site(finished(day="20240101"))
+    site.update_site(finished("{odd} & ü"))
     for file in [runs_dir() / "index.html", *(runs_dir() / "days").glob("*.html")]:
         links = Page(file.read_text()).links
         assert len(links) > 2
@@ -69,15 +69,15 @@ def test_every_link_leads_somewhere():
 
 
 def test_days_lead_to_each_other():
-    runsindex.update(finished(day="20240101"))
-    runsindex.update(finished(day="20240103"))
+    site.update_site(finished(day="20240101"))
+    site.update_site(finished(day="20240103"))
     links = Page(page("days/2024-01-03.html")).links
     assert "2024-01-01.html" in links and "index.html" in links
     assert "2024-01-03 (1)" in page("days/index.html")
 
 
 def test_nothing_hostile_gets_through():
-    runsindex.update(finished(reason=EVIL, parameters={EVIL: EVIL}, parent=EVIL))
+    site.update_site(finished(reason=EVIL, parameters={EVIL: EVIL}, parent=EVIL))
     html = page()
     assert "default-src &#39;none&#39;; script-src &#39;self&#39;" in html
     scripts = [attributes for tag, attributes in Page(html).tags if tag == "script"]
@@ -90,12 +90,12 @@ def test_nothing_hostile_gets_through():
 def test_a_crash_is_found_and_written_down():
     import json
 
-    record = runs.begin("progress")
-    file = record.directory / runs.FILE_NAME
+    record = runs.start_run("progress")
+    file = record.directory / runs.RECORD_NAME
     file.write_text(json.dumps(json.loads(file.read_text()) | {"process_started": 1.0}))
-    runsindex.update(finished())
+    site.update_site(finished())
     assert "▲ crashed" in page()
-    assert runs.read(record.directory).outcome is Outcome.CRASHED
+    assert runs.read_record(record.directory).outcome is Outcome.CRASHED
 
 
 def test_of_thousands_the_page_shows_the_latest(monkeypatch):
@@ -105,15 +105,17 @@ def test_of_thousands_the_page_shows_the_latest(monkeypatch):
         twin.mkdir()
         (twin / "run.json").write_text((record.directory / "run.json").read_text())
     last = finished()
-    runsindex.update(last)
+    site.update_site(last)
     html = page()
-    assert html.count("<tr class") == runsindex.LATEST
-    assert f"the latest {runsindex.LATEST} of 3001" in html
+    assert html.count("<tr class") == site.MAX_LATEST
+    assert f"the latest {site.MAX_LATEST} of 3001" in html
     assert len(html) < 500_000
     assert "2023-01-01 (2999)" in page("days/index.html")
     shutil.rmtree(runs_dir())
 
 
 def test_durations_as_people_say_them():
-    said = [runview.duration(one) for one in (None, 0.04, 59.94, 59.97, 61, 3599.7, 7265)]
+    said = [
+        formatting.format_run_duration(one) for one in (None, 0.04, 59.94, 59.97, 61, 3599.7, 7265)
+    ]
     assert said == ["–", "0.0 s", "59.9 s", "1 min 00 s", "1 min 01 s", "1 h 00 min", "2 h 01 min"]

@@ -7,28 +7,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kpfnb import runs
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.runs import finding
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.runs import store
 from tests.runs.samples import GOOD, edit, runs_dir
 
 
 def test_listing_is_newest_first_and_filters():
-    first, second, third = (runs.begin(name) for name in ("a", "b", "a"))
-    runs.finish(second, GOOD)
-    names = [one.id for one in runs.listing(runs_dir())]
+    first, second, third = (runs.start_run(name) for name in ("a", "b", "a"))
+    runs.finish_run(second, GOOD)
+    names = [one.id for one in runs.list_runs(runs_dir())]
     assert names == [third.id, second.id, first.id]
-    assert [one.id for one in runs.listing(runs_dir(), notebook="a")] == [third.id, first.id]
-    succeeded = runs.listing(runs_dir(), outcome=Outcome.SUCCEEDED)
+    assert [one.id for one in runs.list_runs(runs_dir(), notebook="a")] == [third.id, first.id]
+    succeeded = runs.list_runs(runs_dir(), outcome=Outcome.SUCCEEDED)
     assert [one.id for one in succeeded] == [second.id]
-    assert [one.id for one in runs.listing(runs_dir(), limit=1)] == [third.id]
+    assert [one.id for one in runs.list_runs(runs_dir(), limit=1)] == [third.id]
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    assert runs.listing(runs_dir(), since=tomorrow) == []
-    assert len(runs.listing(runs_dir(), since=runs.started(second.directory))) == 2
+    assert runs.list_runs(runs_dir(), since=tomorrow) == []
+    assert len(runs.list_runs(runs_dir(), since=runs.start_time(second.directory))) == 2
 
 
 def test_listing_without_runs_is_empty(tmp_path):
-    assert runs.listing(tmp_path / "nowhere") == []
+    assert runs.list_runs(tmp_path / "nowhere") == []
 
 
 def test_a_run_whose_process_died_is_crashed():
@@ -36,65 +36,65 @@ def test_a_run_whose_process_died_is_crashed():
         [sys.executable, "-c", "from kpfnb import runs; print(runs.begin('x').directory)"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    (record,) = runs.listing(runs_dir())
+    (record,) = runs.list_runs(runs_dir())
     assert str(record.directory) == done.stdout.strip()
     assert record.outcome is Outcome.CRASHED
-    assert runs.read(record.directory).outcome is None
-    assert runs.settle(record)
-    assert not runs.settle(record)
-    assert runs.read(record.directory).outcome is Outcome.CRASHED
+    assert runs.read_record(record.directory).outcome is None
+    assert runs.mark_crashed(record)
+    assert not runs.mark_crashed(record)
+    assert runs.read_record(record.directory).outcome is Outcome.CRASHED
 
 
 def test_a_later_process_with_the_same_number_is_not_the_run():
-    record = runs.begin("x")
+    record = runs.start_run("x")
     edit(record, process_started=record.process_started - 1000)
-    assert runs.look(record.directory).outcome is Outcome.CRASHED
+    assert runs.current_record(record.directory).outcome is Outcome.CRASHED
 
 
 def test_a_run_elsewhere_lives_while_it_gives_signs_of_life():
-    record = runs.begin("x")
+    record = runs.start_run("x")
     edit(record, host="another", pid=1)
-    assert runs.look(record.directory).outcome is None
-    file, long_ago = record.directory / runs.FILE_NAME, 1_000_000_000
+    assert runs.current_record(record.directory).outcome is None
+    file, long_ago = record.directory / runs.RECORD_NAME, 1_000_000_000
     os.utime(file, (long_ago, long_ago))
-    assert runs.look(record.directory).outcome is Outcome.CRASHED
+    assert runs.current_record(record.directory).outcome is Outcome.CRASHED
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": 99}'])
 def test_a_damaged_record_is_shown_not_hidden(text):
-    record = runs.begin("x")
-    (record.directory / runs.FILE_NAME).write_text(text)
-    with pytest.raises(BadInput, match=r"run\.json"):
-        runs.read(record.directory)
-    (shown,) = runs.listing(runs_dir())
+    record = runs.start_run("x")
+    (record.directory / runs.RECORD_NAME).write_text(text)
+    with pytest.raises(InvalidInputError, match=r"run\.json"):
+        runs.read_record(record.directory)
+    (shown,) = runs.list_runs(runs_dir())
     assert (shown.id, shown.notebook) == (record.id, "x")
     assert shown.outcome is Outcome.CRASHED and "can't be read" in shown.reason
 
 
 def test_runs_are_found_by_the_beginning_of_their_id():
-    record = runs.begin("x")
-    assert runs.find(record.id[:4]).directory == record.directory
+    record = runs.start_run("x")
+    assert runs.find_run(record.id[:4]).directory == record.directory
     for unknown in ("zzz", ""):
-        with pytest.raises(BadInput, match=f"no run '{unknown}'"):
-            runs.find(unknown)
+        with pytest.raises(InvalidInputError, match=f"no run '{unknown}'"):
+            runs.find_run(unknown)
 
 
 def test_an_ambiguous_beginning_names_the_runs():
-    record = runs.begin("x")
+    record = runs.start_run("x")
     twin = record.directory.with_name(record.directory.name[:-8] + record.id[:7] + "z")
     twin = twin.with_name(twin.name[:-1] + ("0" if record.id[7] != "0" else "1"))
     twin.mkdir()
-    with pytest.raises(BadInput, match=r"2 runs start with .*\(x\)"):
-        runs.find(record.id[:7])
+    with pytest.raises(InvalidInputError, match=r"2 runs start with .*\(x\)"):
+        runs.find_run(record.id[:7])
 
 
 @pytest.mark.parametrize("host", ["here", "elsewhere"])
 @pytest.mark.parametrize("moment", ["before it is read", "after"])
 def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
-    gone, stays = runs.begin("x"), runs.begin("x")
+    gone, stays = runs.start_run("x"), runs.start_run("x")
     if host == "elsewhere":
         edit(gone, host=host)
-    read = runs.read
+    read = runs.read_record
 
     def remove(directory):
         if directory == gone.directory and moment == "before it is read":
@@ -104,15 +104,15 @@ def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
             shutil.rmtree(directory)
         return record
 
-    monkeypatch.setattr(finding, "read", remove)
-    listed = runs.listing(runs_dir())
+    monkeypatch.setattr(store, "read_record", remove)
+    listed = runs.list_runs(runs_dir())
     assert [one.id for one in listed if one.outcome] == []
     assert stays.id in [one.id for one in listed]
 
 
 def test_what_is_no_run_is_passed_over():
-    record = runs.begin("x")
+    record = runs.start_run("x")
     for name in ("notes", "20240101", ".kpfnb-half"):
         (record.directory.parent / name).mkdir()
     (runs_dir() / "index.html").write_text("")
-    assert [one.id for one in runs.listing(runs_dir())] == [record.id]
+    assert [one.id for one in runs.list_runs(runs_dir())] == [record.id]

@@ -14,8 +14,7 @@ import pytest
 from kpfnb import storage
 from kpfnb.storage import rclone
 from kpfnb.storage.location import Location
-
-from .wire import Wire
+from tests.storage.wire import Wire
 
 KEYS = ("ACCESSKEY", "VERYSECRET")
 
@@ -33,7 +32,7 @@ def s3_port(s3_root: Path) -> Iterator[int]:
     """The port of a real S3 endpoint."""
     options = ["--addr=127.0.0.1:0", f"--auth-key={','.join(KEYS)}", "--vfs-cache-mode=off"]
     server = subprocess.Popen(
-        [rclone.program(), "serve", "s3", *options, "--", str(s3_root)],
+        [rclone.find_rclone(), "serve", "s3", *options, "--", str(s3_root)],
         env={**os.environ, "RCLONE_CONFIG": os.devnull},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -89,7 +88,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def place(kind: str, remotes: dict[str, Path]) -> Location:
     """A folder on that remote that is not there yet."""
-    return storage.at(f"{kind}:mask/config")
+    return storage.resolve_location(f"{kind}:mask/config")
 
 
 @pytest.fixture
@@ -125,4 +124,4 @@ def wire(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between attempts."""
-    monkeypatch.setattr("kpfnb.storage.carrying.RETRY_SECONDS", 0)
+    monkeypatch.setattr("kpfnb.storage.transfer.RETRY_SECONDS", 0)

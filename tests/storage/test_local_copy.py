@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.outcomes import Outcome
-from kpfnb.storage import State, diskcopy
+from kpfnb.core.result import Outcome
+from kpfnb.storage import FileOutcome, local_files
 
 SLOW = """
 import pathlib, shutil, sys, time
@@ -49,7 +49,7 @@ def test_files_keep_their_time_and_are_readable_as_any_other(tmp_path: Path) -> 
     os.utime(tmp_path / "from/a/0.fits", ns=(5, 1_432_123_456_789_012_345))
     told: list[tuple[int, int]] = []
     places = str(tmp_path / "from"), str(tmp_path / "to")
-    failures = diskcopy.copy(*places, contents, lambda *counts: told.append(counts))
+    failures = local_files.copy_files(*places, contents, lambda *counts: told.append(counts))
     assert failures == {}
     assert below(tmp_path / "to") == contents
     found = (tmp_path / "to/a/0.fits").stat()
@@ -61,10 +61,10 @@ def test_files_keep_their_time_and_are_readable_as_any_other(tmp_path: Path) -> 
 def test_one_that_can_not_be_copied_costs_the_others_nothing(tmp_path: Path) -> None:
     contents = write(tmp_path / "from")
     (tmp_path / "to/a/0.fits").mkdir(parents=True)
-    carried = storage.carry(tmp_path / "from", tmp_path / "to", retries=0, progress=False)
+    carried = storage.transfer_files(tmp_path / "from", tmp_path / "to", retries=0, progress=False)
     states = {item.path: item.state for item in carried.items}
-    assert states.pop("a/0.fits") is State.FAILED
-    assert set(states.values()) == {State.COPIED}
+    assert states.pop("a/0.fits") is FileOutcome.FAILED
+    assert set(states.values()) == {FileOutcome.COPIED}
     assert carried.failed[0].detail == "is a directory"
     del contents["a/0.fits"]
     assert below(tmp_path / "to") == contents
@@ -81,7 +81,7 @@ def test_killed_no_half_file_counts_and_the_next_run_leaves_nothing_of_it(tmp_pa
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not list((tmp_path / "to").rglob("*.fits"))
-    assert storage.carry(*places, progress=False).outcome is Outcome.SUCCEEDED
+    assert storage.transfer_files(*places, progress=False).outcome is Outcome.SUCCEEDED
     assert below(tmp_path / "to") == contents
 
 
@@ -93,6 +93,6 @@ def test_stopped_it_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     monkeypatch.setattr("shutil.copyfile", stop)
-    carried = storage.carry(tmp_path / "from", tmp_path / "to", progress=False)
+    carried = storage.transfer_files(tmp_path / "from", tmp_path / "to", progress=False)
     assert carried.interrupted
     assert below(tmp_path / "to") == {}

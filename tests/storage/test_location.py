@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.errors import BadInput, BadSettings
-from kpfnb.outcomes import Outcome
+from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
+from kpfnb.core.result import Outcome
 from kpfnb.storage import Location
 
 
@@ -45,7 +45,7 @@ def test_list_glob_read_size_hash(filled: Location) -> None:
 def test_what_is_not_there(place: Location) -> None:
     assert (place.exists(), place.kind(), list(place.glob("*"))) == (False, "", [])
     for ask in (place.size, place.read_text, place.hash):
-        with pytest.raises(BadInput, match="not there"):
+        with pytest.raises(InvalidInputError, match="not there"):
             ask()
     place.delete()
 
@@ -59,39 +59,39 @@ def test_delete(filled: Location, behind: Path) -> None:
 
 @pytest.mark.parametrize("whole", ["s3:", "gdrive:", "disk:", "/"])
 def test_a_whole_storage_is_never_deleted(remotes: dict[str, Path], whole: str) -> None:
-    with pytest.raises(BadInput, match="whole storage"):
-        storage.at(whole).delete()
+    with pytest.raises(InvalidInputError, match="whole storage"):
+        storage.resolve_location(whole).delete()
 
 
 def test_text_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "x.fits").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadInput, match="not text"):
-        storage.at(tmp_path / "x.fits").read_text()
-    with pytest.raises(BadInput, match="folder"):
-        storage.at(tmp_path).read_text()
+    with pytest.raises(InvalidInputError, match="not text"):
+        storage.resolve_location(tmp_path / "x.fits").read_text()
+    with pytest.raises(InvalidInputError, match="folder"):
+        storage.resolve_location(tmp_path).read_text()
 
 
 def test_a_remote_is_named_as_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", '{"data": "nautilus:pypeit/adap", "nas": "/nas/adap/"}')
-    data = storage.at("data:mask") / "config/2015-10-16"
+    data = storage.resolve_location("data:mask") / "config/2015-10-16"
     assert data.argument == "nautilus:pypeit/adap/mask/config/2015-10-16"
     assert (str(data), data.is_local) == ("data:mask/config/2015-10-16", False)
-    assert storage.at("nas:mask/").argument == "/nas/adap/mask"
-    assert storage.at("data:").argument == "nautilus:pypeit/adap"
-    assert storage.at(data) is data
+    assert storage.resolve_location("nas:mask/").argument == "/nas/adap/mask"
+    assert storage.resolve_location("data:").argument == "nautilus:pypeit/adap"
+    assert storage.resolve_location(data) is data
 
 
 def test_a_local_path_is_one_wherever_it_points(tmp_path: Path) -> None:
-    assert storage.at("-v").argument == str(tmp_path / "-v")
-    assert storage.at("./a:b").argument == str(tmp_path / "a:b")
-    assert (storage.at("~/x") / "y").argument == str(Path.home() / "x/y")
+    assert storage.resolve_location("-v").argument == str(tmp_path / "-v")
+    assert storage.resolve_location("./a:b").argument == str(tmp_path / "a:b")
+    assert (storage.resolve_location("~/x") / "y").argument == str(Path.home() / "x/y")
 
 
 @pytest.mark.parametrize("text", ["nope:x", "data:a;b", "data:../up", "data:/abs", "bad\x1bpath"])
 def test_places_that_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", '{"data": "nautilus:pypeit"}')
-    with pytest.raises(BadInput) as caught:
-        storage.at(text)
+    with pytest.raises(InvalidInputError) as caught:
+        storage.resolve_location(text)
     assert "\x1b" not in str(caught.value)
 
 
@@ -100,8 +100,8 @@ def test_remotes_with_options_or_secrets_are_refused(
     monkeypatch: pytest.MonkeyPatch, spec: str
 ) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", f'{{"data": "{spec}"}}')
-    with pytest.raises(BadSettings, match="remote data") as caught:
-        storage.at("data:x")
+    with pytest.raises(InvalidSettingsError, match="remote data") as caught:
+        storage.resolve_location("data:x")
     assert "HUSH" not in str(caught.value)
 
 
@@ -109,8 +109,8 @@ def test_a_remote_that_rclone_does_not_know(
     remotes: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", '{"data": "unheardof:x"}')
-    with pytest.raises(BadSettings, match="unheardof"):
-        storage.at("data:x").kind()
+    with pytest.raises(InvalidSettingsError, match="unheardof"):
+        storage.resolve_location("data:x").kind()
 
 
 def test_a_folder_may_hold_a_file_of_its_own_name(place: Location, source: Path) -> None:

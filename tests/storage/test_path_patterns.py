@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpfnb.storage import listing
+from kpfnb.storage import paths
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from kpfnb.storage import listing
     ],
 )
 def test_patterns(path: str, pattern: str, expected: bool) -> None:
-    assert listing.matches(path, pattern) is expected
+    assert paths.matches_pattern(path, pattern) is expected

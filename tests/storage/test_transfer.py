@@ -8,14 +8,22 @@ from typing import Any
 
 import pytest
 
-from kpfnb import locks, storage
-from kpfnb.errors import BadInput, BadParameter, Busy
-from kpfnb.outcomes import Outcome
-from kpfnb.storage import Location, State, StorageError, Trouble, deletion, diskcopy, rclone
-from kpfnb.storage.carried import Carried
-from kpfnb.storage.carrying import _lock_name
-
-from .wire import Wire
+from kpfnb import storage
+from kpfnb.core import locks
+from kpfnb.core.errors import AlreadyRunningError, InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.storage import (
+    FileOutcome,
+    Location,
+    StorageError,
+    StorageErrorKind,
+    local_files,
+    rclone,
+    transfer,
+)
+from kpfnb.storage.transfer import _lock_name
+from kpfnb.storage.transfer_result import TransferResult
+from tests.storage.wire import Wire
 
 REFUSED_PUT = b"<Error><Code>QuotaExceeded</Code><Message>full</Message></Error>"
 FULL = (
@@ -32,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def states(carried: Carried) -> dict[str, State]:
+def states(carried: TransferResult) -> dict[str, FileOutcome]:
     return {item.path: item.state for item in carried.items}
 
 
@@ -48,7 +56,7 @@ def flip(file: Path, at: int) -> None:
 def test_there_and_back(place: Location, behind: Path, source: Path, tmp_path: Path) -> None:
     up = place.upload(source)
     assert up.outcome is Outcome.SUCCEEDED, up
-    assert set(states(up).values()) == {State.COPIED}
+    assert set(states(up).values()) == {FileOutcome.COPIED}
     assert contents(behind) == contents(source)
     down = place.download(tmp_path / "back")
     assert down.outcome is Outcome.SUCCEEDED, down
@@ -60,8 +68,12 @@ def test_what_is_there_is_not_carried_again(place: Location, source: Path) -> No
     place.upload(source)
     (source / "new.txt").write_text("new")
     again = place.upload(source)
-    assert {path for path, state in states(again).items() if state is State.COPIED} == {"new.txt"}
-    assert {state for path, state in states(again).items() if path != "new.txt"} == {State.THERE}
+    assert {path for path, state in states(again).items() if state is FileOutcome.COPIED} == {
+        "new.txt"
+    }
+    assert {state for path, state in states(again).items() if path != "new.txt"} == {
+        FileOutcome.UNCHANGED
+    }
 
 
 def test_a_flipped_bit_at_the_destination_is_found_and_mended(
@@ -72,47 +84,51 @@ def test_a_flipped_bit_at_the_destination_is_found_and_mended(
     # An S3 storage tells the hash of what it was given, not of what its disk has now
     thorough = kind == "s3"
     planned = place.upload(source, read_back=thorough, dry_run=True)
-    assert states(planned)["a/spec1d.fits"] is State.WOULD_COPY
+    assert states(planned)["a/spec1d.fits"] is FileOutcome.WOULD_COPY
     assert contents(behind) != contents(source)
     mended = place.upload(source, read_back=thorough)
-    assert [i.path for i in mended.items if i.state is State.COPIED] == ["a/spec1d.fits"]
+    assert [i.path for i in mended.items if i.state is FileOutcome.COPIED] == ["a/spec1d.fits"]
     assert contents(behind) == contents(source)
 
 
 def test_a_bit_that_flips_on_the_way_is_a_failure(
     remotes: dict[str, Path], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = diskcopy.copy
+    copy = local_files.copy_files
 
     def bad_disk(*arguments: Any) -> dict[str, str]:
         said = copy(*arguments)
         flip(remotes["disk"] / "x/a/spec1d.fits", 3)
         return said
 
-    monkeypatch.setattr(diskcopy, "copy", bad_disk)
-    carried = storage.carry(source, "disk:x", retries=1)
+    monkeypatch.setattr(local_files, "copy_files", bad_disk)
+    carried = storage.transfer_files(source, "disk:x", retries=1)
     assert carried.outcome is Outcome.PARTIAL
     (failed,) = carried.failed
-    assert (failed.path, failed.trouble) == ("a/spec1d.fits", Trouble.DAMAGED)
+    assert (failed.path, failed.error_kind) == ("a/spec1d.fits", StorageErrorKind.DAMAGED)
     assert "a/spec1d.fits" in str(carried)
 
 
 def test_bytes_are_compared_where_no_hash_is_known_of_both(
     remotes: dict[str, Path], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kpfnb.storage.inventory.common_hash", lambda first, second: "")
-    assert storage.carry(source, "gdrive:x").outcome is Outcome.SUCCEEDED
-    assert set(states(storage.carry(source, "gdrive:x")).values()) == {State.THERE}
+    monkeypatch.setattr("kpfnb.storage.comparison.find_common_hash", lambda first, second: "")
+    assert storage.transfer_files(source, "gdrive:x").outcome is Outcome.SUCCEEDED
+    assert set(states(storage.transfer_files(source, "gdrive:x")).values()) == {
+        FileOutcome.UNCHANGED
+    }
     flip(remotes["gdrive"] / "x/a/spec1d.fits", 5)
-    found = storage.carry(source, "gdrive:x", dry_run=True)
-    assert states(found)["a/spec1d.fits"] is State.WOULD_COPY
+    found = storage.transfer_files(source, "gdrive:x", dry_run=True)
+    assert states(found)["a/spec1d.fits"] is FileOutcome.WOULD_COPY
 
 
 def test_read_back_trusts_no_hash(remotes: dict[str, Path], source: Path) -> None:
     log = source / "-rf"
-    assert storage.carry(log, "s3:renamed.log", read_back=True).outcome is Outcome.SUCCEEDED
-    again = storage.carry(log, "s3:renamed.log", read_back=True)
-    assert [item.state for item in again.items] == [State.THERE]
+    assert (
+        storage.transfer_files(log, "s3:renamed.log", read_back=True).outcome is Outcome.SUCCEEDED
+    )
+    again = storage.transfer_files(log, "s3:renamed.log", read_back=True)
+    assert [item.state for item in again.items] == [FileOutcome.UNCHANGED]
 
 
 def test_one_file_gets_the_name_that_is_given(
@@ -129,9 +145,9 @@ def test_one_file_gets_the_name_that_is_given(
 
 def test_a_file_never_goes_onto_the_name_of_a_folder(place: Location, source: Path) -> None:
     place.upload(source)
-    with pytest.raises(BadInput, match=r"is a file, and .* a folder"):
+    with pytest.raises(InvalidInputError, match=r"is a file, and .* a folder"):
         place.upload(source / "-rf")
-    with pytest.raises(BadInput, match=r"is a folder, and .* a file"):
+    with pytest.raises(InvalidInputError, match=r"is a folder, and .* a file"):
         (place / "-rf").upload(source)
 
 
@@ -139,10 +155,10 @@ def test_a_file_never_goes_onto_the_name_of_a_folder(place: Location, source: Pa
 def test_only_the_files_that_are_named(place: Location, behind: Path, source: Path) -> None:
     carried = place.upload(source, only=["a/QA/page.html", "-rf", "nope.fits", "x;y", "../up"])
     assert set(contents(behind)) == {"a/QA/page.html", "-rf"}
-    assert {item.path: item.trouble for item in carried.failed} == {
-        "nope.fits": Trouble.NOT_FOUND,
-        "x;y": Trouble.REFUSED,
-        "../up": Trouble.REFUSED,
+    assert {item.path: item.error_kind for item in carried.failed} == {
+        "nope.fits": StorageErrorKind.NOT_FOUND,
+        "x;y": StorageErrorKind.REFUSED,
+        "../up": StorageErrorKind.REFUSED,
     }
     assert carried.outcome is Outcome.PARTIAL
 
@@ -158,7 +174,7 @@ def test_hostile_names_are_told_and_all_else_is_carried(
     carried = place.upload(source)
     assert set(contents(behind)) == fine
     assert len(carried.failed) == len(hostile)
-    assert {item.trouble for item in carried.failed} == {Trouble.REFUSED}
+    assert {item.error_kind for item in carried.failed} == {StorageErrorKind.REFUSED}
     assert "';'" in next(item.detail for item in carried.failed if item.path == "sem;i")
 
 
@@ -191,10 +207,10 @@ def test_a_cut_connection_is_taken_up_again(
     remotes: dict[str, Path], source: Path, wire: Wire, tmp_path: Path, upload: bool
 ) -> None:
     if not upload:
-        storage.carry(source, "s3:x")
+        storage.transfer_files(source, "s3:x")
     ends = (source, "s3:x") if upload else ("s3:x", tmp_path / "back")
     wire.cut_after, wire.cuts, wire.passed = 600_000, 2, 0
-    carried = storage.carry(*ends)
+    carried = storage.transfer_files(*ends)
     assert carried.outcome is Outcome.SUCCEEDED, carried
     assert wire.cuts_made == 2
     assert contents(remotes["s3"] / "x" if upload else tmp_path / "back") == contents(source)
@@ -204,12 +220,14 @@ def test_a_connection_that_stays_bad_is_an_outcome_and_the_next_run_goes_on(
     remotes: dict[str, Path], source: Path, wire: Wire
 ) -> None:
     wire.cut_after, wire.cuts = 600_000, 1_000
-    carried = storage.carry(source, "s3:x", retries=0)
+    carried = storage.transfer_files(source, "s3:x", retries=0)
     assert carried.outcome is Outcome.PARTIAL
-    assert [(i.path, i.trouble) for i in carried.failed] == [("a/spec1d.fits", Trouble.NETWORK)]
+    assert [(i.path, i.error_kind) for i in carried.failed] == [
+        ("a/spec1d.fits", StorageErrorKind.NETWORK)
+    ]
     wire.cuts = 0
-    again = storage.carry(source, "s3:x")
-    assert [i.path for i in again.items if i.state is State.COPIED] == ["a/spec1d.fits"]
+    again = storage.transfer_files(source, "s3:x")
+    assert [i.path for i in again.items if i.state is FileOutcome.COPIED] == ["a/spec1d.fits"]
 
 
 def test_nobody_answers(
@@ -218,17 +236,17 @@ def test_nobody_answers(
     monkeypatch.setenv("RCLONE_CONFIG_S3_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setattr(rclone, "FLAGS", (*rclone.FLAGS, "--low-level-retries=1"))
     with pytest.raises(StorageError, match="connection refused") as caught:
-        storage.carry(source, "s3:x")
-    assert caught.value.trouble is Trouble.NETWORK
+        storage.transfer_files(source, "s3:x")
+    assert caught.value.error_kind is StorageErrorKind.NETWORK
 
 
 def test_a_full_quota_of_an_s3_storage_is_an_outcome(
     remotes: dict[str, Path], source: Path, wire: Wire
 ) -> None:
     wire.answer_to_put = FULL
-    carried = storage.carry(source, "s3:x", move=True)
+    carried = storage.transfer_files(source, "s3:x", move=True)
     assert carried.outcome is Outcome.FAILED
-    assert {item.trouble for item in carried.failed} == {Trouble.QUOTA}
+    assert {item.error_kind for item in carried.failed} == {StorageErrorKind.QUOTA}
     assert "no room left" in carried.reason
     assert len(contents(source)) == 4, "nothing was deleted"
 
@@ -248,12 +266,14 @@ def tiny(tmp_path: Path) -> Path:
 
 def test_a_full_disk_is_an_outcome(remotes: dict[str, Path], source: Path, tiny: Path) -> None:
     try:
-        carried = storage.carry(source, tiny / "x")
+        carried = storage.transfer_files(source, tiny / "x")
         found = contents(tiny)
     finally:
         subprocess.run(["umount", str(tiny)], check=True)
     assert carried.outcome is Outcome.PARTIAL
-    assert [(i.path, i.trouble) for i in carried.failed] == [("a/spec1d.fits", Trouble.QUOTA)]
+    assert [(i.path, i.error_kind) for i in carried.failed] == [
+        ("a/spec1d.fits", StorageErrorKind.QUOTA)
+    ]
     assert len(found) == 3, "no half file is left"
 
 
@@ -262,8 +282,8 @@ def test_wrong_credentials_are_one_clear_error_without_the_secret(
 ) -> None:
     monkeypatch.setenv("RCLONE_CONFIG_S3_SECRET_ACCESS_KEY", "WRONG-SECRET")
     with pytest.raises(StorageError) as caught:
-        storage.carry(source, "s3:x")
-    assert caught.value.trouble is Trouble.PERMISSION
+        storage.transfer_files(source, "s3:x")
+    assert caught.value.error_kind is StorageErrorKind.PERMISSION
     assert "SECRET" not in str(caught.value)
 
 
@@ -272,16 +292,16 @@ def test_a_move_deletes_only_what_is_verified(
     place: Location, behind: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(source)
-    copy = diskcopy.copy
+    copy = local_files.copy_files
 
     def another_writer(*arguments: Any) -> dict[str, str]:
         said = copy(*arguments)
         (behind / "-rf").unlink()
         return said
 
-    monkeypatch.setattr(diskcopy, "copy", another_writer)
+    monkeypatch.setattr(local_files, "copy_files", another_writer)
     carried = place.upload(source, move=True, retries=0)
-    assert states(carried)["-rf"] is State.FAILED
+    assert states(carried)["-rf"] is FileOutcome.FAILED
     assert contents(source) == {"-rf": before.pop("-rf")}
     assert contents(behind) == before
 
@@ -290,9 +310,9 @@ def test_a_source_that_is_gone_after_the_copy_is_an_outcome(
     place: Location, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: Any, **__: Any) -> None:
-        raise StorageError(Trouble.NETWORK, "nobody answers")
+        raise StorageError(StorageErrorKind.NETWORK, "nobody answers")
 
-    monkeypatch.setattr(deletion, "inventory", SimpleNamespace(take=gone))
+    monkeypatch.setattr(transfer, "inventory", SimpleNamespace(take=gone))
     before = contents(source)
     carried = place.upload(source, move=True, retries=0)
     assert carried.outcome is Outcome.FAILED
@@ -303,7 +323,7 @@ def test_a_source_that_is_gone_after_the_copy_is_an_outcome(
 @pytest.mark.parametrize("kind", ["s3"], indirect=True)
 def test_a_move_of_one_file(place: Location, behind: Path, source: Path) -> None:
     carried = (place / "x.log").upload(source / "-rf", move=True)
-    assert [item.state for item in carried.items] == [State.MOVED]
+    assert [item.state for item in carried.items] == [FileOutcome.MOVED]
     assert not (source / "-rf").exists()
     assert (behind / "x.log").exists()
 
@@ -317,7 +337,7 @@ def test_a_mirror_deletes_what_the_source_has_no_more(
     planned = place.sync(source, dry_run=True)
     assert planned.to_dict()["deleted"] == ["a/QA/page.html"]
     carried = place.sync(source)
-    assert states(carried)["a/QA/page.html"] is State.DELETED
+    assert states(carried)["a/QA/page.html"] is FileOutcome.DELETED
     assert contents(behind) == contents(source)
     assert not (behind / "a/QA").exists()
 
@@ -339,7 +359,7 @@ def test_a_mirror_of_nothing_is_refused(place: Location, source: Path, tmp_path:
     place.sync(source)
     (tmp_path / "empty").mkdir()
     for nothing in (tmp_path / "empty", tmp_path / "unmounted", place / "nope"):
-        with pytest.raises(BadInput, match=r"no files|not there"):
+        with pytest.raises(InvalidInputError, match=r"no files|not there"):
             place.sync(nothing)
     assert place.exists()
 
@@ -347,26 +367,28 @@ def test_a_mirror_of_nothing_is_refused(place: Location, source: Path, tmp_path:
 def test_ctrl_c_says_what_was_not_reached(
     remotes: dict[str, Path], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage.carry(source, "s3:x", only=["-rf"])
+    storage.transfer_files(source, "s3:x", only=["-rf"])
 
     def stopped(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rclone, "work", stopped)
-    carried = storage.carry(source, "s3:x")
+    monkeypatch.setattr(rclone, "run_transfer", stopped)
+    carried = storage.transfer_files(source, "s3:x")
     assert carried.interrupted
-    assert {state for path, state in states(carried).items() if path != "-rf"} == {State.LEFT}
+    assert {state for path, state in states(carried).items() if path != "-rf"} == {
+        FileOutcome.NOT_REACHED
+    }
     assert carried.outcome is Outcome.PARTIAL
 
 
 @pytest.mark.parametrize("kind", ["disk"], indirect=True)
 def test_two_never_carry_to_one_place(place: Location, source: Path) -> None:
-    with locks.hold(_lock_name(place)), pytest.raises(Busy, match="config"):
+    with locks.acquire_lock(_lock_name(place)), pytest.raises(AlreadyRunningError, match="config"):
         place.upload(source)
 
 
 def test_impossible_wishes(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadParameter, match="mirror and only"):
-        storage.carry(source, tmp_path / "x", mirror=True, only=["-rf"])
-    with pytest.raises(BadInput, match=r"is a file"):
-        storage.carry(source / "-rf", tmp_path / "x", mirror=True)
+    with pytest.raises(InvalidParameterError, match="mirror and only"):
+        storage.transfer_files(source, tmp_path / "x", mirror=True, only=["-rf"])
+    with pytest.raises(InvalidInputError, match=r"is a file"):
+        storage.transfer_files(source / "-rf", tmp_path / "x", mirror=True)

@@ -3,21 +3,28 @@ from __future__ import annotations
 import json
 
 from kpfnb import storage
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from kpfnb.storage import Carried, Item, State, Trouble
+from kpfnb.core.result import Outcome, Result
+from kpfnb.storage import FileOutcome, FileTransfer, StorageErrorKind, TransferResult
 
 HOSTILE = "<img src=x>\x1b[31m"
 
-MIXED = Carried(
+MIXED = TransferResult(
     "here",
     "s3:there",
     (
-        Item("a/1.fits", State.COPIED, 2_000_000),
-        Item("a/2.fits", State.THERE, 1_000_000),
-        Item("b/3.fits", State.FAILED, 5, Trouble.QUOTA, "no space left on device"),
-        Item(HOSTILE, State.FAILED, 0, Trouble.REFUSED, "the character '<' is not allowed"),
-        Item("old", State.DELETED, 7),
+        FileTransfer("a/1.fits", FileOutcome.COPIED, 2_000_000),
+        FileTransfer("a/2.fits", FileOutcome.UNCHANGED, 1_000_000),
+        FileTransfer(
+            "b/3.fits", FileOutcome.FAILED, 5, StorageErrorKind.QUOTA, "no space left on device"
+        ),
+        FileTransfer(
+            HOSTILE,
+            FileOutcome.FAILED,
+            0,
+            StorageErrorKind.REFUSED,
+            "the character '<' is not allowed",
+        ),
+        FileTransfer("old", FileOutcome.DELETED, 7),
     ),
     seconds=3.2,
 )
@@ -30,12 +37,14 @@ def test_it_is_a_result_that_names_every_failure() -> None:
     assert [one["path"] for one in told["failed"]] == ["b/3.fits", HOSTILE]
     assert told["failed"][0]["trouble"] == "quota"
     assert told["deleted"] == ["old"]
-    assert MIXED.figures()["MB carried"] == 2.0
+    assert MIXED.key_figures()["MB carried"] == 2.0
     assert list(MIXED.to_frame()["state"])[:2] == ["copied", "there already"]
 
 
 def test_the_reason_says_what_to_do() -> None:
-    full = Carried("a", "b", (Item("x", State.FAILED, 1, Trouble.QUOTA, "disk full"),))
+    full = TransferResult(
+        "a", "b", (FileTransfer("x", FileOutcome.FAILED, 1, StorageErrorKind.QUOTA, "disk full"),)
+    )
     assert full.outcome is Outcome.FAILED
     assert full.reason.startswith("1 failed (1 bytes); no room left: x: disk full; make room")
 
@@ -59,13 +68,15 @@ def test_the_picture_has_every_folder_and_state() -> None:
 
 
 def test_nothing_to_carry_is_shown_too() -> None:
-    empty = Carried("a", "b")
+    empty = TransferResult("a", "b")
     assert empty.outcome is Outcome.SUCCEEDED
     assert empty.plot().axes
 
 
 def test_many_join_to_one() -> None:
-    joined = storage.join("s", "d", [("one", MIXED), ("two", Carried("", "", MIXED.items[:1]))])
+    joined = storage.merge_results(
+        "s", "d", [("one", MIXED), ("two", TransferResult("", "", MIXED.items[:1]))]
+    )
     assert [item.path for item in joined.items][:2] == ["one/a/1.fits", "one/a/2.fits"]
     assert joined.items[-1].path == "two/a/1.fits"
     assert joined.seconds == MIXED.seconds

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.errors import BadInput
+from kpfnb.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -19,7 +19,7 @@ FORMAT = "ascii.ipac"
 NULL = "null"
 
 
-def text(
+def format_table(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], digits: Mapping[str, int]
 ) -> str:
     """A table, sorted by its columns from left to right.
@@ -29,15 +29,15 @@ def text(
     rows : values (text, numbers, None) by column
     digits : numbers of these columns are rounded to so many digits after the point
     """
-    made = _table(list(rows), columns, digits)
+    made = _make_table(list(rows), columns, digits)
     out = io.StringIO()
     made.write(out, format=FORMAT)
     # Without the blanks at the ends of lines, which say nothing
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of an IPAC table, None for its nulls. `BadInput` where it is none."""
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """The rows of an IPAC table, None for its nulls. `InvalidInputError` where it is none."""
     from astropy.table import Table
 
     try:
@@ -46,29 +46,33 @@ def read(path: Path) -> list[dict[str, Any]]:
             warnings.simplefilter("ignore")
             found = Table.read(path.read_text(encoding="utf-8"), format=FORMAT)
     except (OSError, ValueError, TypeError, LookupError) as error:
-        raise BadInput(f"{path.name} is not an IPAC table: {error}", "make it anew") from error
+        raise InvalidInputError(
+            f"{path.name} is not an IPAC table: {error}", "make it anew"
+        ) from error
     return [
-        {name: _plain(value) for name, value in zip(found.colnames, row, strict=True)}
+        {name: _plain_value(value) for name, value in zip(found.colnames, row, strict=True)}
         for row in found
     ]
 
 
-def _table(
+def _make_table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], digits: Mapping[str, int]
 ) -> Table:
     from astropy.table import MaskedColumn, Table
 
-    lists = {name: [_clean(row.get(name), digits.get(name)) for row in rows] for name in columns}
-    order = sorted(range(len(rows)), key=lambda i: [_rank(lists[name][i]) for name in columns])
+    lists = {
+        name: [_clean_value(row.get(name), digits.get(name)) for row in rows] for name in columns
+    }
+    order = sorted(range(len(rows)), key=lambda i: [_sort_key(lists[name][i]) for name in columns])
     made = Table(masked=True)
     for name, values in lists.items():
         values = [values[i] for i in order]
-        blank, values = _filled(values)
+        blank, values = _fill_nulls(values)
         made[name] = MaskedColumn(values, mask=blank, dtype=None if values else "U1")
     return made
 
 
-def _clean(value: Any, digits: int | None) -> str | int | float | None:
+def _clean_value(value: Any, digits: int | None) -> str | int | float | None:
     """A value as the table can hold it; control characters would end a line or a column."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
@@ -80,7 +84,7 @@ def _clean(value: Any, digits: int | None) -> str | int | float | None:
     return "".join(c if c.isprintable() else "?" for c in shown) or None
 
 
-def _filled(values: list[Any]) -> tuple[list[bool], list[Any]]:
+def _fill_nulls(values: list[Any]) -> tuple[list[bool], list[Any]]:
     """Which values are null, and all values in one type."""
     blank = [value is None for value in values]
     there = {type(value) for value in values if value is not None}
@@ -91,14 +95,14 @@ def _filled(values: list[Any]) -> tuple[list[bool], list[Any]]:
     return blank, [kind() if value is None else kind(value) for value in values]
 
 
-def _rank(value: Any) -> tuple[int, float, str]:
+def _sort_key(value: Any) -> tuple[int, float, str]:
     """Nulls first, then numbers, then texts."""
     if value is None:
         return 0, 0, ""
     return (1, value, "") if isinstance(value, (int, float)) else (2, 0, value)
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     import numpy as np
 
     if value is np.ma.masked:

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kpfnb.adap import holdings
-from kpfnb.adap.archive import delivery, places, toplevel
+from kpfnb.adap.archive import delivery, index_files, locations
 from kpfnb.adap.archive import unit as units
-from kpfnb.adap.archive.delivered import Delivered, Parcel, State
-from kpfnb.errors import BadInput
+from kpfnb.adap.archive.result import DeliveryResult, UnitResult, UnitStatus
+from kpfnb.adap.products import remote_datasets
+from kpfnb.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from kpfnb.workqueue.lease import Lease
+    from kpfnb.queue.lease import Lease
 
-DESTINATION = "koa:"
+DEFAULT_DESTINATION = "koa:"
 
 
-def run(
+def deliver_item(
     item: str,
     lease: Lease,
     *,
-    source: str = holdings.DATA,
-    destination: str = DESTINATION,
+    source: str = remote_datasets.DATA_REMOTE,
+    destination: str = DEFAULT_DESTINATION,
     rules: str = "",
     quota_gb: float = 0,
     wait: bool = True,
     read_back: bool = False,
     prune: bool = False,
-) -> Delivered:
+) -> DeliveryResult:
     """Deliver one dataset; how far it is, `kpfnb queue show archive` tells.
 
     source, destination : remotes of the settings, or folders
     rules : YAML file; KOA's if empty
     quota_gb : GB a day (UTC); 0 for no limit
     wait : for the next day, where the quota is used up
-    read_back, prune : as `kpfnb.adap.archive.delivery.deliver` tells
+    read_back, prune : as `kpfnb.adap.archive.delivery.deliver_datasets` tells
     """
     try:
-        return delivery.deliver(
+        return delivery.deliver_datasets(
             [item],
             source=source,
             destination=destination,
@@ -47,19 +47,19 @@ def run(
             read_back=read_back,
             prune=prune,
             progress=False,
-            calls=delivery.Calls(lease.note, lease.confirm),
+            callbacks=delivery.DeliveryCallbacks(lease.note, lease.confirm),
         )
-    except BadInput as error:
+    except InvalidInputError as error:
         # Not a matter of trying again
-        failed = Parcel(item, State.FAILED, reason=error.what)
-        return Delivered(source, destination, (failed,), is_final=True)
+        failed = UnitResult(item, UnitStatus.FAILED, reason=error.what)
+        return DeliveryResult(source, destination, (failed,), is_final=True)
 
 
-def survey(queue: str) -> dict[str, bool]:
+def scan_items(queue: str) -> dict[str, bool]:
     """The datasets of the remote `data`, and whether they are delivered to the remote `koa`."""
-    place = places.destination(DESTINATION)
-    there = toplevel.manifests(place, places.desk(place))
-    found = units.find(places.source(holdings.DATA))
+    place = locations.delivery_location(DEFAULT_DESTINATION)
+    there = index_files.load_manifests(place, locations.local_state_dir(place))
+    found = units.find_units(locations.source_location(remote_datasets.DATA_REMOTE))
     return {
         unit.name: bool(unit.name in there and there[unit.name].delivered)
         for unit in found

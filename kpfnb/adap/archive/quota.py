@@ -10,16 +10,141 @@ is the size of a dataset, little beside what a day has.
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from kpfnb.adap.archive.uploads import Days, Uploads
-from kpfnb.errors import BadParameter
+from kpfnb.core import atomic, locks
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.queue import connection
+
+# Where the uploads of each day are counted: in a file of one machine, or on the queue's server.
+#
+# Both are one thing to whoever counts: `read` gives the counts, `change` lets a function change them
+# while nobody else does.
+
+LOCK_WAIT_SECONDS = 60
+KEPT_DAYS = 60
+"""The pictures show fewer."""
+KEY_PREFIX = "kpfnb:{uploads}:"
+
+UploadDays = dict[str, dict[str, Any]]
+"""By day (2026-11-26, UTC)."""
+T = TypeVar("T")
 
 
-class Reservation(NamedTuple):
+class UploadCounter(Protocol):
+    """The counts of one account."""
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+        ...
+
+    def read(self) -> UploadDays:
+        """The counts as they are."""
+        ...
+
+    def change(self, function: Callable[[UploadDays], T]) -> T:
+        """Let a function change the counts, and keep them; it may be called more than once."""
+        ...
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class FileUploadCounter:
+    """Counts in a file: for all processes that have the same work directory."""
+
+    path: Path
+    now: Callable[[], datetime] = _utc_now
+
+    def read(self) -> UploadDays:
+        """The counts as they are; none where there is no file."""
+        return atomic.read_json(self.path) if self.path.is_file() else {}
+
+    def change(self, function: Callable[[UploadDays], T]) -> T:
+        """One process at a time."""
+        with locks.acquire_lock(
+            "uploads", wait_seconds=LOCK_WAIT_SECONDS, folder=self.path.parent / "locks"
+        ):
+            days = self.read()
+            result = function(days)
+            for day in _expired_days(days, self.now()):
+                del days[day]
+            atomic.write_json(self.path, days)
+        return result
+
+
+@dataclass(frozen=True)
+class RedisUploadCounter:
+    """Counts on the queue's server: for all workers, each with its own work directory.
+
+    A hash of the remote's own with a field for each day. It expires after the last upload. The
+    server's clock tells the day: those of the machines may differ about midnight.
+
+    Attributes
+    ----------
+    remote : the name of the account
+    """
+
+    remote: str
+    clock: Callable[[], datetime] | None = None
+
+    def now(self) -> datetime:
+        """The server's time."""
+        if self.clock:
+            return self.clock()
+        with connection.connect_to_server() as client, connection.translate_errors():
+            seconds, _ = client.time()
+        return datetime.fromtimestamp(seconds, UTC)
+
+    def read(self) -> UploadDays:
+        """The counts as they are."""
+        with connection.connect_to_server() as client, connection.translate_errors():
+            return _parse_days(client.hgetall(self._key))
+
+    def change(self, function: Callable[[UploadDays], T]) -> T:
+        """As one step: where somebody else was quicker, the function is called again."""
+        today = self.now()
+
+        def attempt(pipe: Any) -> T:
+            days = _parse_days(pipe.hgetall(self._key))
+            result = function(days)
+            pipe.multi()
+            pipe.delete(self._key)
+            kept = {
+                day: count for day, count in days.items() if day not in _expired_days(days, today)
+            }
+            if kept:
+                pipe.hset(self._key, mapping={day: json.dumps(kept[day]) for day in kept})
+                pipe.expire(self._key, timedelta(days=KEPT_DAYS))
+            return result
+
+        with connection.connect_to_server() as client, connection.translate_errors():
+            result: T = client.transaction(attempt, self._key, value_from_callable=True)
+        return result
+
+    @property
+    def _key(self) -> str:
+        return f"{KEY_PREFIX}{self.remote}"
+
+
+def _parse_days(fields: dict[str, str]) -> UploadDays:
+    return {day: json.loads(fields[day]) for day in sorted(fields)}
+
+
+def _expired_days(days: Iterable[str], now: datetime) -> list[str]:
+    first = (now - timedelta(days=KEPT_DAYS)).strftime("%Y-%m-%d")
+    return [day for day in days if day < first]
+
+
+class QuotaReservation(NamedTuple):
     """Room of a day for some files of a unit; `size` is 0 where nothing was reserved."""
 
     unit: str
@@ -29,7 +154,7 @@ class Reservation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Quota:
+class UploadQuota:
     """What is uploaded to one account, by day.
 
     Attributes
@@ -38,24 +163,24 @@ class Quota:
     daily : bytes a day; 0 for no limit
     """
 
-    uploads: Uploads
+    uploads: UploadCounter
     daily: int = 0
 
-    def reserve(self, unit: str, sizes: dict[str, int]) -> Reservation:
+    def reserve(self, unit: str, sizes: dict[str, int]) -> QuotaReservation:
         """Reserve today's room for files of a unit: those that fit, in their order.
 
-        `BadParameter` where a file is larger than a whole day's quota: it would wait for ever.
+        `InvalidParameterError` where a file is larger than a whole day's quota: it would wait for ever.
         """
         if self.daily and (large := [name for name, size in sizes.items() if size > self.daily]):
-            raise BadParameter(
+            raise InvalidParameterError(
                 f"quota: {unit}/{large[0]} has {sizes[large[0]]} bytes, a day has {self.daily}",
                 "set a larger quota",
             )
         ticket, now = uuid.uuid4().hex, self.uploads.now()
 
-        def take(days: Days) -> Reservation:
-            _write_off(days, unit, ticket, now)
-            left = self.daily - _used(days, now) if self.daily else sum(sizes.values())
+        def take(days: UploadDays) -> QuotaReservation:
+            _count_lost(days, unit, ticket, now)
+            left = self.daily - _used_bytes(days, now) if self.daily else sum(sizes.values())
             chosen = []
             for name, size in sizes.items():
                 if size <= left:
@@ -64,11 +189,11 @@ class Quota:
             size = sum(sizes[name] for name in chosen)
             if size:
                 _day_of(days, now)["reserved"][unit] = [size, ticket]
-            return Reservation(unit, ticket, tuple(chosen), size)
+            return QuotaReservation(unit, ticket, tuple(chosen), size)
 
         return self.uploads.change(take)
 
-    def settle(self, reserved: Reservation, uploaded: int, count: int) -> None:
+    def commit(self, reserved: QuotaReservation, uploaded: int, count: int) -> None:
         """Count what was uploaded today (bytes, files), in place of what was reserved.
 
         Not where another worker has the unit by now: then the reservation itself was counted.
@@ -76,7 +201,7 @@ class Quota:
         own = [reserved.size, reserved.ticket]
         now = self.uploads.now()
 
-        def put(days: Days) -> None:
+        def put(days: UploadDays) -> None:
             held = [day for day in days.values() if day["reserved"].get(reserved.unit) == own]
             for day in held:
                 del day["reserved"][reserved.unit]
@@ -87,11 +212,11 @@ class Quota:
 
         self.uploads.change(put)
 
-    def used(self) -> int:
+    def used_bytes(self) -> int:
         """Bytes of today, those that are reserved among them."""
-        return _used(self.days(), self.uploads.now())
+        return _used_bytes(self.days(), self.uploads.now())
 
-    def days(self) -> Days:
+    def days(self) -> UploadDays:
         """What was uploaded on each day: `bytes`, `files` and what is `reserved`, by unit."""
         return self.uploads.read()
 
@@ -102,34 +227,34 @@ class Quota:
         return (midnight - now).total_seconds()
 
 
-def _write_off(days: Days, unit: str, ticket: str, now: datetime) -> None:
+def _count_lost(days: UploadDays, unit: str, ticket: str, now: datetime) -> None:
     """Count what an attempt before this one had reserved for a unit: it will never tell."""
     for name, day in list(days.items()):
         # Its own is there where the server's answer was lost, and it is asked again
         size, holder = day["reserved"].pop(unit, (0, ticket))
         if holder != ticket:
-            (_day_of(days, now) if name in _open(now) else day)["bytes"] += size
+            (_day_of(days, now) if name in _open_days(now) else day)["bytes"] += size
 
 
-def _used(days: Days, now: datetime) -> int:
+def _used_bytes(days: UploadDays, now: datetime) -> int:
     """Bytes of today, and all that may be on its way."""
-    on_its_way = (days.get(name, _blank())["reserved"].values() for name in _open(now))
-    today = days.get(_name(now), _blank())["bytes"]
+    on_its_way = (days.get(name, _empty_day())["reserved"].values() for name in _open_days(now))
+    today = days.get(_day_name(now), _empty_day())["bytes"]
     return int(today) + sum(size for reserved in on_its_way for size, _ in reserved)
 
 
-def _open(now: datetime) -> tuple[str, str]:
+def _open_days(now: datetime) -> tuple[str, str]:
     """The days whose reservations take room today: an upload goes over one midnight, not two."""
-    return _name(now), _name(now - timedelta(days=1))
+    return _day_name(now), _day_name(now - timedelta(days=1))
 
 
-def _day_of(days: Days, now: datetime) -> dict[str, Any]:
-    return days.setdefault(_name(now), _blank())
+def _day_of(days: UploadDays, now: datetime) -> dict[str, Any]:
+    return days.setdefault(_day_name(now), _empty_day())
 
 
-def _name(now: datetime) -> str:
+def _day_name(now: datetime) -> str:
     return now.strftime("%Y-%m-%d")
 
 
-def _blank() -> dict[str, Any]:
+def _empty_day() -> dict[str, Any]:
     return {"bytes": 0, "files": 0, "reserved": {}}

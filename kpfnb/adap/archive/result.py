@@ -1,4 +1,4 @@
-"""What became of each unit that was to be delivered; a `kpfnb.result.Result`."""
+"""What became of each unit that was to be delivered; a `kpfnb.core.result.Result`."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
-from kpfnb.storage.carried import readable
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.storage.transfer_result import format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 
-class State(StrEnum):
+class UnitStatus(StrEnum):
     """What became of a unit."""
 
     DELIVERED = "delivered"
     """Verified at the destination, and marked so."""
-    THERE = "there already"
+    ALREADY_DELIVERED = "there already"
     """Delivered before, unchanged, verified once more."""
-    WOULD = "would be delivered"
+    WOULD_DELIVER = "would be delivered"
     WAITING = "waits for the quota"
     """Some of its files come another day."""
     FAILED = "failed"
-    LEFT = "not reached"
+    NOT_REACHED = "not reached"
 
     @property
     def is_good(self) -> bool:
         """True where nothing has to be done."""
-        return self in (State.DELIVERED, State.THERE, State.WOULD)
+        return self in (
+            UnitStatus.DELIVERED,
+            UnitStatus.ALREADY_DELIVERED,
+            UnitStatus.WOULD_DELIVER,
+        )
 
 
 @dataclass(frozen=True)
-class Parcel:
+class UnitResult:
     """One unit.
 
     Attributes
@@ -60,7 +63,7 @@ class Parcel:
     """
 
     unit: str
-    state: State
+    state: UnitStatus
     files: int = 0
     size: int = 0
     uploaded: int = 0
@@ -76,7 +79,7 @@ class Parcel:
     def outcome(self) -> Outcome:
         """Partial where something was left out or is missing; what is unrecognised is no fault."""
         if not self.state.is_good:
-            return Outcome.PARTIAL if self.state is State.WAITING else Outcome.FAILED
+            return Outcome.PARTIAL if self.state is UnitStatus.WAITING else Outcome.FAILED
         return Outcome.PARTIAL if self.problems or self.missing else Outcome.SUCCEEDED
 
     def findings(self) -> list[tuple[str, str]]:
@@ -88,7 +91,7 @@ class Parcel:
 
 
 @dataclass(frozen=True, repr=False)
-class Delivered(Brief):
+class DeliveryResult(OneLineRepr):
     """A delivery.
 
     Attributes
@@ -101,7 +104,7 @@ class Delivered(Brief):
 
     source: str
     destination: str
-    parcels: tuple[Parcel, ...] = ()
+    units: tuple[UnitResult, ...] = ()
     days: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quota: int = 0
     total: tuple[int, int] = (0, 0)
@@ -111,30 +114,30 @@ class Delivered(Brief):
     @property
     def outcome(self) -> Outcome:
         """Succeeded only where all units are delivered, with all that belongs to them."""
-        parts = [parcel.outcome for parcel in self.parcels]
-        whole = combine(parts)
+        parts = [parcel.outcome for parcel in self.units]
+        whole = merge_outcomes(parts)
         # Some of it is there
         return Outcome.PARTIAL if whole is Outcome.FAILED and Outcome.PARTIAL in parts else whole
 
     @property
     def reason(self) -> str:
         """How many in which state, and the first that is wrong."""
-        counts = Counter(parcel.state for parcel in self.parcels)
-        told = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
-        text = f"{told or 'nothing to deliver'} ({readable(sum(p.size for p in self.parcels))})"
-        wrong = [parcel for parcel in self.parcels if not parcel.outcome.is_good]
+        counts = Counter(parcel.state for parcel in self.units)
+        told = ", ".join(f"{counts[state]} {state}" for state in UnitStatus if counts[state])
+        text = f"{told or 'nothing to deliver'} ({format_bytes(sum(p.size for p in self.units))})"
+        wrong = [parcel for parcel in self.units if not parcel.outcome.is_good]
         if wrong:
             first = wrong[0].reason or ": ".join(next(iter(wrong[0].findings())))
             text += f"; {wrong[0].unit}: {first}"
         return text
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Units by state, and volumes."""
-        counts = Counter(parcel.state for parcel in self.parcels)
-        found: dict[str, int | float | str] = {str(s): counts[s] for s in State if counts[s]}
-        found["files"] = sum(parcel.files for parcel in self.parcels)
-        found["MB uploaded"] = round(sum(parcel.uploaded for parcel in self.parcels) / 1e6, 3)
-        for kind, count in Counter(k for p in self.parcels for k, _ in p.findings()).items():
+        counts = Counter(parcel.state for parcel in self.units)
+        found: dict[str, int | float | str] = {str(s): counts[s] for s in UnitStatus if counts[s]}
+        found["files"] = sum(parcel.files for parcel in self.units)
+        found["MB uploaded"] = round(sum(parcel.uploaded for parcel in self.units) / 1e6, 3)
+        for kind, count in Counter(k for p in self.units for k, _ in p.findings()).items():
             found[kind] = count
         found["units delivered in all"] = self.total[0]
         return found
@@ -146,7 +149,7 @@ class Delivered(Brief):
             "reason": self.reason,
             "source": self.source,
             "destination": self.destination,
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "units": [
                 {
                     "unit": one.unit,
@@ -159,7 +162,7 @@ class Delivered(Brief):
                     "findings": [list(finding) for finding in one.findings()],
                     "deleted": one.deleted,
                 }
-                for one in self.parcels
+                for one in self.units
             ],
             "dry_run": self.dry_run,
         }
@@ -171,7 +174,7 @@ class Delivered(Brief):
         names = ["unit", "state", "files", "size (MB)", "uploaded (MB)", "waiting", "reason"]
         rows = [
             (p.unit, str(p.state), p.files, p.size / 1e6, p.uploaded / 1e6, p.waiting, p.reason)
-            for p in self.parcels
+            for p in self.units
         ]
         return pd.DataFrame(rows, columns=names).round(2)
 
@@ -179,42 +182,45 @@ class Delivered(Brief):
         """One row for each thing that is left out, missing, unrecognised or left over."""
         import pandas as pd
 
-        rows = [(one.unit, *finding) for one in self.parcels for finding in one.findings()]
+        rows = [(one.unit, *finding) for one in self.units for finding in one.findings()]
         return pd.DataFrame(rows, columns=["unit", "what", "which"])
 
-    def lead(self, row: Mapping[str, Any]) -> str:
+    def row_details(self, row: Mapping[str, Any]) -> str:
         """What a row about a unit leads to, as HTML: its findings, and its reductions if here."""
         from kpfnb import storage
-        from kpfnb.adap import dataset, evidence
+        from kpfnb.adap.pages import reduction_details
+        from kpfnb.adap.products import dataset
 
         unit = str(row["unit"])
         findings = self.findings()
-        told = evidence.table("findings", findings[findings["unit"] == unit], is_open=True)
-        origin = storage.at(self.source)
+        told = reduction_details.table_html(
+            "findings", findings[findings["unit"] == unit], is_open=True
+        )
+        origin = storage.resolve_location(self.source)
         if not origin.is_local:
             return f"<h4>{html.escape(unit)}</h4>{told}"
         folder = Path(origin.argument) / unit / dataset.COMPLETE
-        made = [one for one in sorted(folder.glob(dataset.REDUCTIONS)) if one.is_dir()]
-        return told + "".join(evidence.of(one, unit) for one in made)
+        made = [one for one in sorted(folder.glob(dataset.REDUCTION_PATTERN)) if one.is_dir()]
+        return told + "".join(reduction_details.details_html(one, unit) for one in made)
 
     def plot(self) -> Figure:
         """Uploaded a day, with the quota."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and what each day had."""
-        from kpfnb.adap.archive import picture
+        from kpfnb.adap.archive import plots
 
-        return picture.days(self.days, self.quota, self.destination)
+        return plots.plot_uploads(self.days, self.quota, self.destination)
 
     def __str__(self) -> str:
         lines = [f"{self.source} → {self.destination}"]
-        for one in self.parcels[:SHOWN]:
-            lines.append(f"  {one.unit}: {one.state}, {one.files} files ({readable(one.size)})")
+        for one in self.units[:MAX_SHOWN]:
+            lines.append(f"  {one.unit}: {one.state}, {one.files} files ({format_bytes(one.size)})")
             lines[-1] += f"; {one.reason}" if one.reason else ""
-            lines += [f"    {kind}: {which}" for kind, which in one.findings()[:SHOWN]]
-        if len(self.parcels) > SHOWN:
-            lines.append(f"  and {len(self.parcels) - SHOWN} more")
+            lines += [f"    {kind}: {which}" for kind, which in one.findings()[:MAX_SHOWN]]
+        if len(self.units) > MAX_SHOWN:
+            lines.append(f"  and {len(self.units) - MAX_SHOWN} more")
         lines.append(f"{self.outcome}: {self.reason}")
         return "\n".join(
             "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -7,25 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.archive import places, toplevel
-from kpfnb.adap.archive.delivery import Place
+from kpfnb.adap.archive import index_files, locations
+from kpfnb.adap.archive.delivery import PlaceName
 from kpfnb.adap.archive.manifest import Manifest
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.storage.carried import readable
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.storage.transfer_result import format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-ON_ITS_WAY = "on its way"
+IN_PROGRESS = "on its way"
 
 
 @dataclass(frozen=True, repr=False)
-class Standing(Brief):
-    """A look at a delivery; a `kpfnb.result.Result`.
+class DeliveryStatus(OneLineRepr):
+    """A look at a delivery; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -37,7 +36,7 @@ class Standing(Brief):
     destination: str
     manifests: Mapping[str, Manifest]
     days: Mapping[str, Mapping[str, Any]]
-    used: int
+    used_bytes: int
 
     @property
     def outcome(self) -> Outcome:
@@ -48,21 +47,21 @@ class Standing(Brief):
     def reason(self) -> str:
         """What is delivered and what is not, in one line."""
         done = [one for one in self.manifests.values() if one.delivered]
-        size = readable(sum(one.size for one in done))
+        size = format_bytes(sum(one.size for one in done))
         text = f"{len(done)} units delivered ({size})"
         if left := len(self.manifests) - len(done):
-            text += f", {left} {ON_ITS_WAY}"
-        return f"{text}; {readable(self.used)} uploaded today"
+            text += f", {left} {IN_PROGRESS}"
+        return f"{text}; {format_bytes(self.used_bytes)} uploaded today"
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Counts and volumes."""
         done = [one for one in self.manifests.values() if one.delivered]
         return {
             "delivered": len(done),
-            ON_ITS_WAY: len(self.manifests) - len(done),
+            IN_PROGRESS: len(self.manifests) - len(done),
             "files": sum(len(one.files) for one in done),
             "MB": round(sum(one.size for one in done) / 1e6, 3),
-            "MB today": round(self.used / 1e6, 3),
+            "MB today": round(self.used_bytes / 1e6, 3),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,7 +70,7 @@ class Standing(Brief):
             "outcome": str(self.outcome),
             "reason": self.reason,
             "destination": self.destination,
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "units": {name: one.delivered or None for name, one in self.manifests.items()},
             "days": dict(self.days),
         }
@@ -83,7 +82,7 @@ class Standing(Brief):
         names = ["unit", "delivered", "files", "size (MB)", "left out", "missing", "unrecognised"]
         rows = [
             (
-                *(one.unit, one.delivered or ON_ITS_WAY, len(one.files), round(one.size / 1e6, 2)),
+                *(one.unit, one.delivered or IN_PROGRESS, len(one.files), round(one.size / 1e6, 2)),
                 *(len(one.problems), len(one.missing), len(one.unrecognised)),
             )
             for one in self.manifests.values()
@@ -92,13 +91,13 @@ class Standing(Brief):
 
     def plot(self) -> Figure:
         """Uploaded a day."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and what each day had."""
-        from kpfnb.adap.archive import picture
+        from kpfnb.adap.archive import plots
 
-        return picture.days(self.days, 0, self.destination)
+        return plots.plot_uploads(self.days, 0, self.destination)
 
     def __str__(self) -> str:
         table = self.to_frame()
@@ -110,15 +109,15 @@ class Standing(Brief):
         return f"<p>{html.escape(f'{self.destination}: {self.reason}')}</p>{table}"
 
 
-def look(destination: Place = "") -> Standing:
+def read_status(destination: PlaceName = "") -> DeliveryStatus:
     """How the delivery at a place stands; nothing there is an empty one.
 
     Raises
     ------
-    BadInput : no such remote
+    InvalidInputError : no such remote
     StorageError : the place can't be read
     """
-    place = places.destination(destination)
-    quota = places.quota(place)
-    found = toplevel.manifests(place, places.desk(place))
-    return Standing(str(place), found, quota.days(), quota.used())
+    place = locations.delivery_location(destination)
+    quota = locations.upload_quota(place)
+    found = index_files.load_manifests(place, locations.local_state_dir(place))
+    return DeliveryStatus(str(place), found, quota.days(), quota.used_bytes())

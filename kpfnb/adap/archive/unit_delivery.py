@@ -3,36 +3,61 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from kpfnb import storage
-from kpfnb.adap.archive import content, digests, manifest, papers, staging
-from kpfnb.adap.archive.delivered import Parcel, State
+from kpfnb.adap.archive import index_files, manifest
+from kpfnb.adap.archive import manifest as digests
+from kpfnb.adap.archive import unit as content
 from kpfnb.adap.archive.manifest import Manifest
-from kpfnb.adap.archive.quota import Quota, Reservation
-from kpfnb.adap.archive.rules import Rules
-from kpfnb.adap.archive.unit import Unit
-from kpfnb.errors import ServiceUnavailable
-from kpfnb.storage import Carried, Item, Location, Trouble
-from kpfnb.storage import State as Carriage
+from kpfnb.adap.archive.quota import QuotaReservation, UploadQuota
+from kpfnb.adap.archive.result import UnitResult, UnitStatus
+from kpfnb.adap.archive.unit import ArchiveRules, ArchiveUnit
+from kpfnb.core.errors import ServiceUnavailableError
+from kpfnb.storage import FileOutcome as Carriage
+from kpfnb.storage import FileTransfer, Location, StorageErrorKind, TransferResult
+
+# A folder of links: files as they are to be in the delivery, wherever they are here.
+
+
+@contextmanager
+def link_tree(
+    desk: Path, unit: ArchiveUnit, links: Mapping[str, Path] | None = None
+) -> Iterator[Path]:
+    """A folder of the unit's own with links by their path in it; it is gone after the block."""
+    path = desk / "staging" / unit.name.replace("/", "+")
+    # What a killed run has left
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        for place, target in (links or {}).items():
+            link = path / place
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
 
 _log = logging.getLogger(__name__)
 
 
-class Load(NamedTuple):
+class StagedUnit(NamedTuple):
     """A unit, its manifest, and where its files are here, by their place in the delivery."""
 
-    unit: Unit
+    unit: ArchiveUnit
     manifest: Manifest
     sources: dict[str, Path]
 
 
 @dataclass(frozen=True)
-class Shipping:
+class UnitDelivery:
     """How units are delivered.
 
     Attributes
@@ -48,59 +73,63 @@ class Shipping:
 
     root: Path
     place: Location
-    desk: Path
-    rules: Rules
-    quota: Quota
+    state_dir: Path
+    rules: ArchiveRules
+    quota: UploadQuota
     read_back: bool = False
     prune: bool = False
     move: bool = False
     confirm: Callable[[], None] = lambda: None
 
-    def plan(self, unit: Unit) -> Parcel:
+    def plan_unit(self, unit: ArchiveUnit) -> UnitResult:
         """What would be delivered."""
-        load = self._load(unit, self._old(unit))
-        todo = self._to_do(load)
-        state = State.WOULD if todo or not load.manifest.delivered else State.THERE
-        return _parcel(load.manifest, state, uploaded=sum(todo.values()))
+        load = self._stage_unit(unit, self._earlier_manifest(unit))
+        todo = self._missing_files(load)
+        state = (
+            UnitStatus.WOULD_DELIVER
+            if todo or not load.manifest.delivered
+            else UnitStatus.ALREADY_DELIVERED
+        )
+        return _unit_result(load.manifest, state, uploaded=sum(todo.values()))
 
-    def send(self, unit: Unit) -> Parcel:
+    def send_unit(self, unit: ArchiveUnit) -> UnitResult:
         """Deliver a unit, or as much of it as today's quota allows."""
-        old = self._old(unit)
-        load = self._load(unit, old)
+        old = self._earlier_manifest(unit)
+        load = self._stage_unit(unit, old)
         made = load.manifest
         if not made.files:
-            return _parcel(made, State.FAILED, reason="it has nothing to deliver")
+            return _unit_result(made, UnitStatus.FAILED, reason="it has nothing to deliver")
         if made != old:
-            self._write(unit, made)
+            self._write_manifest(unit, made)
         sent = self._upload(load)
-        if sent.state is not State.DELIVERED:
+        if sent.state is not UnitStatus.DELIVERED:
             return sent
-        if wrong := self._wrong(unit, made):
-            self._write(unit, replace(made, delivered=""))
+        if wrong := self._find_mismatches(unit, made):
+            self._write_manifest(unit, replace(made, delivered=""))
             path, why = next(iter(wrong.items()))
             reason = f"{len(wrong)} files are not well at the destination: {path}: {why}"
-            return replace(sent, state=State.FAILED, reason=reason)
+            return replace(sent, state=UnitStatus.FAILED, reason=reason)
         there = bool(made.delivered) and not sent.uploaded
-        marked = self._mark(unit, made)
-        deleted = self._delete(load) if self.move else 0
-        state = State.THERE if there else State.DELIVERED
+        marked = self._mark_delivered(unit, made)
+        deleted = self._delete_source(load) if self.move else 0
+        state = UnitStatus.ALREADY_DELIVERED if there else UnitStatus.DELIVERED
         return replace(sent, state=state, leftover=marked.leftover, deleted=deleted)
 
-    def _load(self, unit: Unit, old: Manifest | None) -> Load:
-        found = content.look(self.root, unit, self.rules)
-        made = manifest.make(self.root, unit, found, self.rules)
+    def _stage_unit(self, unit: ArchiveUnit, old: Manifest | None) -> StagedUnit:
+        found = content.scan_unit(self.root, unit, self.rules)
+        made = manifest.make_manifest(self.root, unit, found, self.rules)
         sources = {place: self.root / unit.name / path for place, path in found.files.items()}
-        return Load(unit, made.follows(old), sources)
+        return StagedUnit(unit, made.continue_from(old), sources)
 
-    def _old(self, unit: Unit) -> Manifest | None:
+    def _earlier_manifest(self, unit: ArchiveUnit) -> Manifest | None:
         """The manifest at the destination, if there is one."""
-        text = papers.read(self.place / unit.manifest)
-        return manifest.parse(text, unit.manifest) if text is not None else None
+        text = index_files.read_text_file(self.place / unit.manifest)
+        return manifest.parse_manifest(text, unit.manifest) if text is not None else None
 
-    def _write(self, unit: Unit, made: Manifest) -> None:
-        papers.write(self.place, {unit.manifest: made.text()})
+    def _write_manifest(self, unit: ArchiveUnit, made: Manifest) -> None:
+        index_files.write_text_files(self.place, {unit.manifest: made.to_json()})
 
-    def _mark(self, unit: Unit, made: Manifest) -> Manifest:
+    def _mark_delivered(self, unit: ArchiveUnit, made: Manifest) -> Manifest:
         """Say in the manifest that the unit is delivered."""
         self.confirm()
         marked = made
@@ -113,49 +142,53 @@ class Shipping:
         if self.move:
             marked = replace(marked, moved=True)
         if marked != made:
-            self._write(unit, marked)
+            self._write_manifest(unit, marked)
         return marked
 
-    def _wrong(self, unit: Unit, made: Manifest) -> dict[str, str]:
+    def _find_mismatches(self, unit: ArchiveUnit, made: Manifest) -> dict[str, str]:
         place = self.place / unit.name
-        return digests.wrong(place, dict(made.files), read_back=self.read_back)
+        return digests.find_mismatches(place, dict(made.files), read_back=self.read_back)
 
-    def _to_do(self, load: Load) -> dict[str, int]:
+    def _missing_files(self, load: StagedUnit) -> dict[str, int]:
         """The files that are not at the destination yet, with their sizes (bytes)."""
         if not load.sources:
             return {}
-        planned = self._carry(load, load.sources, dry_run=True)
+        planned = self._transfer(load, load.sources, dry_run=True)
         todo = [item.path for item in planned.items if item.state is Carriage.WOULD_COPY]
         return {path: load.manifest.files[path].size for path in todo}
 
-    def _upload(self, load: Load) -> Parcel:
+    def _upload(self, load: StagedUnit) -> UnitResult:
         """Copy what is not there yet and fits into today's quota."""
         unit, made = load.unit, load.manifest
         # Without a quota nothing has to be known beforehand
-        todo = self._to_do(load) if self.quota.daily else None
+        todo = self._missing_files(load) if self.quota.daily else None
         reserved = self.quota.reserve(unit.name, todo) if todo is not None else None
         chosen = reserved.names if reserved else tuple(load.sources)
         if not chosen:
-            return _judged(made, [], 0, len(todo or ()))
-        carried = self._carry(load, chosen)
+            return _transfer_result(made, [], 0, len(todo or ()))
+        carried = self._transfer(load, chosen)
         copied = [item for item in carried.items if item.state is Carriage.COPIED]
         uploaded = sum(item.size for item in copied)
-        self._count(reserved or Reservation(unit.name, ""), uploaded, len(copied))
+        self._commit_quota(reserved or QuotaReservation(unit.name, ""), uploaded, len(copied))
         if carried.interrupted:
             raise KeyboardInterrupt
-        return _judged(made, carried.failed, uploaded, len(todo) - len(chosen) if todo else 0)
+        return _transfer_result(
+            made, carried.failed, uploaded, len(todo) - len(chosen) if todo else 0
+        )
 
-    def _count(self, reserved: Reservation, uploaded: int, count: int) -> None:
+    def _commit_quota(self, reserved: QuotaReservation, uploaded: int, count: int) -> None:
         try:
-            self.quota.settle(reserved, uploaded, count)
-        except ServiceUnavailable as error:
+            self.quota.commit(reserved, uploaded, count)
+        except ServiceUnavailableError as error:
             # What is uploaded is well; uncorrected, the reservation counts in full
             _log.warning("%s: uploaded, but not counted: %s", reserved.unit, error.what)
 
-    def _carry(self, load: Load, paths: Iterable[str], *, dry_run: bool = False) -> Carried:
+    def _transfer(
+        self, load: StagedUnit, paths: Iterable[str], *, dry_run: bool = False
+    ) -> TransferResult:
         links = {path: load.sources[path] for path in paths}
-        with staging.folder(self.desk, load.unit, links) as folder:
-            return storage.carry(
+        with link_tree(self.state_dir, load.unit, links) as folder:
+            return storage.transfer_files(
                 folder,
                 self.place / load.unit.name,
                 read_back=self.read_back,
@@ -163,34 +196,38 @@ class Shipping:
                 progress=False,
             )
 
-    def _delete(self, load: Load) -> int:
+    def _delete_source(self, load: StagedUnit) -> int:
         """Delete at the source what is delivered, if it is still what was delivered."""
         unchanged = [
             path
             for place, path in load.sources.items()
-            if digests.of(path) == load.manifest.files[place]
+            if digests.digest_file(path) == load.manifest.files[place]
         ]
         for path in unchanged:
             path.unlink()
         return len(unchanged)
 
 
-def _judged(made: Manifest, failed: list[Item], uploaded: int, waiting: int) -> Parcel:
-    late = [item for item in failed if item.trouble is Trouble.DAILY]
-    broken = [item for item in failed if item.trouble is not Trouble.DAILY]
+def _transfer_result(
+    made: Manifest, failed: list[FileTransfer], uploaded: int, waiting: int
+) -> UnitResult:
+    late = [item for item in failed if item.error_kind is StorageErrorKind.DAILY]
+    broken = [item for item in failed if item.error_kind is not StorageErrorKind.DAILY]
     waiting += len(late)
-    sent = replace(_parcel(made, State.DELIVERED, uploaded=uploaded), waiting=waiting)
+    sent = replace(_unit_result(made, UnitStatus.DELIVERED, uploaded=uploaded), waiting=waiting)
     if broken:
         reason = f"{len(broken)} files failed: {broken[0].path}: {broken[0].detail}"
-        return replace(sent, state=State.FAILED, reason=reason)
+        return replace(sent, state=UnitStatus.FAILED, reason=reason)
     if waiting:
         reason = f"{waiting} of {len(made.files)} files wait for the quota of the next day"
-        return replace(sent, state=State.WAITING, reason=reason)
+        return replace(sent, state=UnitStatus.WAITING, reason=reason)
     return sent
 
 
-def _parcel(made: Manifest, state: State, *, uploaded: int = 0, reason: str = "") -> Parcel:
-    return Parcel(
+def _unit_result(
+    made: Manifest, state: UnitStatus, *, uploaded: int = 0, reason: str = ""
+) -> UnitResult:
+    return UnitResult(
         made.unit,
         state,
         files=len(made.files),

@@ -7,30 +7,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import live
-from kpfnb.adap.archive import digests, places, rules, toplevel
-from kpfnb.adap.archive import unit as units
-from kpfnb.adap.archive.delivery import Place
-from kpfnb.adap.archive.digests import Digest
-from kpfnb.adap.archive.manifest import Manifest
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
+from kpfnb.adap.archive import (
+    index_files,
+    locations,
+    manifest,
+    unit,
+)
+from kpfnb.adap.archive.delivery import PlaceName
+from kpfnb.adap.archive.manifest import FileDigest, Manifest
+from kpfnb.core import progress as live
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.storage import Location
-from kpfnb.storage.carried import readable
+from kpfnb.storage.transfer_result import format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 
 @dataclass(frozen=True, repr=False)
-class Checked(Brief):
-    """What a check of a delivery has found; a `kpfnb.result.Result`.
+class VerificationResult(OneLineRepr):
+    """What a check of a delivery has found; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -62,7 +64,7 @@ class Checked(Brief):
     def reason(self) -> str:
         """How much was checked, the first that is wrong, and the first that is not there yet."""
         total = sum(self.files.values())
-        text = f"{total} files ({readable(self.size)}) of {len(self.files)} units checked"
+        text = f"{total} files ({format_bytes(self.size)}) of {len(self.files)} units checked"
         if self.wrong:
             path, why = next(iter(self.wrong.items()))
             text += f": {len(self.wrong)} wrong: {path}: {why}; deliver it again"
@@ -72,7 +74,7 @@ class Checked(Brief):
             text += f"; {len(self.undelivered)} not delivered yet: {self.undelivered[0]}"
         return text
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Counts."""
         return {
             "units": len(self.files),
@@ -88,7 +90,7 @@ class Checked(Brief):
             "outcome": str(self.outcome),
             "reason": self.reason,
             "destination": self.destination,
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "wrong": dict(self.wrong),
             "unlisted": list(self.unlisted),
             "undelivered": list(self.undelivered),
@@ -104,18 +106,18 @@ class Checked(Brief):
 
     def plot(self) -> Figure:
         """How many files of each unit are right and wrong."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which files are wrong."""
-        from kpfnb.adap.archive import picture
+        from kpfnb.adap.archive import plots
 
-        return picture.checked(self.files, self.wrong, self.destination)
+        return plots.plot_verification(self.files, self.wrong, self.destination)
 
     def __str__(self) -> str:
-        table = self.to_frame().head(SHOWN)
+        table = self.to_frame().head(MAX_SHOWN)
         lines = [f"{where}: {what}" for where, what in table.itertuples(index=False)]
-        if (more := len(self.to_frame()) - SHOWN) > 0:
+        if (more := len(self.to_frame()) - MAX_SHOWN) > 0:
             lines.append(f"and {more} more")
         return "\n".join([*lines, f"{self.outcome}: {self.reason}"])
 
@@ -126,65 +128,73 @@ class Checked(Brief):
         return f"<p>{self.outcome}: {html.escape(self.reason)}</p>{shown}"
 
 
-def check(
+def verify_delivery(
     names: Iterable[str] = (),
     *,
-    destination: Place = "",
+    destination: PlaceName = "",
     rules_file: str = "",
     quick: bool = False,
     progress: bool = True,
-) -> Checked:
+) -> VerificationResult:
     """Check a delivery: read every file there, and compare it with its SHA-256.
 
     Parameters
     ----------
     names : units to check; by default all, and the files at the top
-    destination, rules_file : as for `kpfnb.adap.archive.delivery.deliver`
+    destination, rules_file : as for `kpfnb.adap.archive.delivery.deliver_datasets`
     quick : take the hashes that the storage tells, where it tells any
 
     Raises
     ------
-    BadInput : nothing was delivered there, or not a unit that is named
+    InvalidInputError : nothing was delivered there, or not a unit that is named
     StorageError : the place can't be read
     """
-    wanted = rules.load(rules_file)
-    place = places.destination(destination)
-    there = toplevel.manifests(place, places.desk(place))
+    wanted = unit.load_rules(rules_file)
+    place = locations.delivery_location(destination)
+    there = index_files.load_manifests(place, locations.local_state_dir(place))
     if not there:
-        raise BadInput(f"nothing was delivered to {place}", "name the folder or remote")
-    asked = [units.parse(name).name for name in names] or list(there)
+        raise InvalidInputError(f"nothing was delivered to {place}", "name the folder or remote")
+    asked = [unit.parse_unit(name).name for name in names] or list(there)
     if unknown := [name for name in asked if name not in there]:
-        raise BadInput(f"{unknown[0]} was not delivered to {place}", "see kpfnb archive status")
+        raise InvalidInputError(
+            f"{unknown[0]} was not delivered to {place}", "see kpfnb archive status"
+        )
     done = [there[name] for name in asked if there[name].delivered]
     wrong: dict[str, str] = {}
-    with live.progress(len(done), f"checking {place}", shown=progress) as bar:
+    with live.show_progress(len(done), f"checking {place}", shown=progress) as bar:
         for count, one in enumerate(done):
             bar.update(done=count, failed=len(wrong), note=one.unit)
-            found = digests.wrong(place / one.unit, dict(one.files), read_back=not quick)
+            found = manifest.find_mismatches(place / one.unit, dict(one.files), read_back=not quick)
             wrong |= {f"{one.unit}/{path}": why for path, why in found.items()}
         bar.update(done=len(done), failed=len(wrong), note="")
     if not names:
-        wrong |= _wrong_top(place, toplevel.texts(there, wanted), quick=quick)
-    return Checked(
+        wrong |= _verify_index_files(
+            place, index_files.render_index_files(there, wanted), quick=quick
+        )
+    return VerificationResult(
         str(place),
         {one.unit: len(one.files) for one in done},
         sum(one.size for one in done),
         wrong,
-        unlisted=_unlisted(place, there) if not names else (),
+        unlisted=_find_unlisted(place, there) if not names else (),
         undelivered=tuple(name for name in asked if not there[name].delivered),
     )
 
 
-def _wrong_top(place: Location, texts: Mapping[str, str], *, quick: bool) -> dict[str, str]:
+def _verify_index_files(
+    place: Location, texts: Mapping[str, str], *, quick: bool
+) -> dict[str, str]:
     """What is wrong with the tables and their companions."""
-    wanted: dict[str, Digest] = {
-        name: digests.of_bytes(text.encode()) for name, text in texts.items()
+    wanted: dict[str, FileDigest] = {
+        name: manifest.digest_bytes(text.encode()) for name, text in texts.items()
     }
-    return digests.wrong(place, wanted, read_back=not quick)
+    return manifest.find_mismatches(place, wanted, read_back=not quick)
 
 
-def _unlisted(place: Location, there: Mapping[str, Manifest]) -> tuple[str, ...]:
+def _find_unlisted(place: Location, there: Mapping[str, Manifest]) -> tuple[str, ...]:
     listed = {f"{one.unit}/{path}" for one in there.values() for path in one.files}
     found = (one.path for one in place.list(recursive=True) if not one.is_folder)
-    own = (path for path in found if "/" in path and not path.startswith(f"{units.MANIFESTS}/"))
+    own = (
+        path for path in found if "/" in path and not path.startswith(f"{unit.MANIFEST_FOLDER}/")
+    )
     return tuple(path for path in own if path not in listed)

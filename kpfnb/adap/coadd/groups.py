@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kpfnb.adap.coadding import slitexclusion
-from kpfnb.adap.coadding.reducedexposures import Exposure
-from kpfnb.adap.coadding.slitexclusion import Bad
+from kpfnb.adap.coadd import exposures as slitexclusion
+from kpfnb.adap.coadd.exposures import BadSlitsByFile, ReducedExposure
 
-FEWEST = 2
+MIN_EXPOSURES = 2
 """One exposure is no coadd."""
 
 
@@ -29,7 +28,7 @@ class Stack:
 
     name: str
     target: str
-    exposures: tuple[Exposure, ...]
+    exposures: tuple[ReducedExposure, ...]
     detectors: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
@@ -37,44 +36,46 @@ class Stack:
     @property
     def basename(self) -> str:
         """Of its products, as PypeIt has it: the first and the last file, and the target."""
-        first, last = (stem(self.exposures[place].file) for place in (0, -1))
+        first, last = (file_stem(self.exposures[place].file) for place in (0, -1))
         return f"{first}-{last}-{self.name}"
 
 
-def aims(exposures: Sequence[Exposure]) -> list[Exposure]:
+def select_exposures(exposures: Sequence[ReducedExposure]) -> list[ReducedExposure]:
     """The exposures that are to be coadded: the science frames; where there is none, standards."""
     science = [one for one in exposures if one.kind == "science"]
     return science or list(exposures)
 
 
-def stacks(exposures: Sequence[Exposure], bad: Bad, tolerance: float) -> list[Stack]:
+def make_stacks(
+    exposures: Sequence[ReducedExposure], bad: BadSlitsByFile, tolerance: float
+) -> list[Stack]:
     """The stacks that can be made of those exposures, those of one exposure too.
 
     A slit in one exposure is that in another one if they are at most `tolerance` pixels apart.
     """
-    groups: dict[tuple[object, ...], list[Exposure]] = {}
+    groups: dict[tuple[object, ...], list[ReducedExposure]] = {}
     for one in exposures:
         key = (one.target, one.spectrograph, one.configuration, one.detectors)
         groups.setdefault(key, []).append(one)
-    names = _names(list(groups))
+    names = _unique_names(list(groups))
     return [
         _without_bad_slits(Stack(name, group[0].target, tuple(group)), bad, tolerance)
         for name, group in zip(names, groups.values(), strict=True)
     ]
 
 
-def plain_name(target: str) -> str:
+def safe_name(target: str) -> str:
     """A target's name for files: PypeIt leaves out spaces, and / is none of a name."""
     return re.sub(r"[^A-Za-z0-9._+-]", "", target.replace("/", "_")).lstrip(".-") or "unnamed"
 
 
-def stem(file: str) -> str:
+def file_stem(file: str) -> str:
     """The name of a raw file without its endings."""
     return file.removesuffix(".gz").removesuffix(".fits")
 
 
-def _names(keys: list[tuple[object, ...]]) -> list[str]:
-    names = [plain_name(str(key[0])) for key in keys]
+def _unique_names(keys: list[tuple[object, ...]]) -> list[str]:
+    names = [safe_name(str(key[0])) for key in keys]
     count, seen = Counter(names), Counter[str]()
     for place, name in enumerate(names):
         seen[name] += 1
@@ -83,13 +84,13 @@ def _names(keys: list[tuple[object, ...]]) -> list[str]:
     return names
 
 
-def _without_bad_slits(stack: Stack, bad: Bad, tolerance: float) -> Stack:
+def _without_bad_slits(stack: Stack, bad: BadSlitsByFile, tolerance: float) -> Stack:
     first = stack.exposures[0]
     excluded = {
         slit
         for one in stack.exposures
-        for listed in slitexclusion.of(one, bad)
-        if (slit := _in(first, listed, tolerance))
+        for listed in slitexclusion.bad_slits_for(one, bad)
+        if (slit := _matching_slit(first, listed, tolerance))
     }
     good = {
         detector
@@ -106,7 +107,7 @@ def _without_bad_slits(stack: Stack, bad: Bad, tolerance: float) -> Stack:
     )
 
 
-def _in(exposure: Exposure, slit: str, tolerance: float) -> str:
+def _matching_slit(exposure: ReducedExposure, slit: str, tolerance: float) -> str:
     """The same slit in another exposure; '' where it has none there."""
     detector, _, position = slit.partition(":")
     near = sorted((abs(one - int(position)), one) for one in exposure.slits.get(detector, ()))

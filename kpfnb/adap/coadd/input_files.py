@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kpfnb import files
-from kpfnb.adap.pypeit import pypeitparameters
-from kpfnb.adap.pypeit.pypeitparameters import Tree
-from kpfnb.errors import BadInput
+from kpfnb.adap.pypeit import input_files
+from kpfnb.adap.pypeit.input_files import ParameterTree
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
 
-_NO_FILES = ("filename", "")
+_NOT_FILES = ("filename", "")
 """Lines of a block that name no file."""
 
 
@@ -26,20 +26,20 @@ class CoaddFile:
     """
 
     path: Path
-    parameters: Tree
+    parameters: ParameterTree
     names: tuple[str, ...] = ()
 
-    def takes(self, name: str) -> bool:
+    def applies_to(self, name: str) -> bool:
         """Whether it is to be applied to that spec1d or spec2d file."""
         return not self.names or any(fnmatchcase(name, pattern) for pattern in self.names)
 
 
-def read(path: Path) -> CoaddFile:
-    """Read a `.collate1d`, `.coadd2d` or `.sens` file. `BadInput` where it can't be read."""
+def read_coadd_file(path: Path) -> CoaddFile:
+    """Read a `.collate1d`, `.coadd2d` or `.sens` file. `InvalidInputError` where it can't be read."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"can't read {path}: {error}") from error
+        raise InvalidInputError(f"can't read {path}: {error}") from error
     parameters: list[str] = []
     names: list[str] = []
     block = ""
@@ -53,14 +53,14 @@ def read(path: Path) -> CoaddFile:
         elif not line.startswith(("#", "path ")):
             names.append(Path(line.partition("|")[0].strip()).name)
     if block:
-        raise BadInput(f"{path}: its block {block} has no end", f"write {block} end")
-    tree = pypeitparameters.parse(parameters, str(path))
-    return CoaddFile(path, tree, tuple(name for name in names if name not in _NO_FILES))
+        raise InvalidInputError(f"{path}: its block {block} has no end", f"write {block} end")
+    tree = input_files.parse_parameters(parameters, str(path))
+    return CoaddFile(path, tree, tuple(name for name in names if name not in _NOT_FILES))
 
 
-def write(
+def write_input_file(
     path: Path,
-    parameters: Tree,
+    parameters: ParameterTree,
     block: str,
     paths: Sequence[Path],
     columns: Iterable[tuple[str, Sequence[str]]],
@@ -75,7 +75,7 @@ def write(
     """
     named = list(columns)
     rows = zip(*(values for _, values in named), strict=True)
-    lines = ["# Written by kpfnb", *pypeitparameters.lines(parameters), "", f"{block} read"]
+    lines = ["# Written by kpfnb", *input_files.format_parameters(parameters), "", f"{block} read"]
     lines += [f" path {folder}" for folder in dict.fromkeys(paths)]
     lines += [" | ".join(title for title, _ in named), *(" | ".join(row) for row in rows)]
-    files.write_text(path, "\n".join([*lines, f"{block} end", ""]))
+    atomic.write_text(path, "\n".join([*lines, f"{block} end", ""]))

@@ -7,33 +7,33 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import hovering
-from kpfnb.adap.coadding import coaddspectra, stackproducts
-from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.coadding.reducedexposures import Exposure
-from kpfnb.adap.reducing import spectra
-from kpfnb.hovering import Hovered, Told
+from kpfnb.adap.coadd import products
+from kpfnb.adap.coadd.exposures import ReducedExposure
+from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.products import spectra
+from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from kpfnb.adap.coadding.coadded import Coadded
-    from kpfnb.adap.coadding.coaddverdicts import Coadd
+    from kpfnb.adap.coadd.products import CoaddProduct
+    from kpfnb.adap.coadd.result import CoaddResult
 
-MOST = 12
+MAX_PANELS = 12
 """Panels in one picture."""
 PANEL_INCHES = (10.0, 2.6)
 FLUX, COUNTS = r"flux ($10^{-17}$ erg/s/cm²/Å)", "counts"
-MOST_PIXELS = 1000
+MAX_PIXELS = 1000
 """Of an image along its wavelengths: a screen shows no more."""
-LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+LINE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 """Okabe and Ito's colours, told apart by all eyes."""
 
 
 @dataclass(frozen=True)
-class Line:
+class SpectrumLine:
     """A spectrum in a panel: wavelength (Å), flux and its standard deviation."""
 
     label: str
@@ -43,43 +43,45 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CoaddPanel:
     """One panel: spectra, or an image of (spatial, spectral) pixels."""
 
     title: str
-    lines: tuple[Line, ...] = ()
+    lines: tuple[SpectrumLine, ...] = ()
     image: Any = None
     unit: str = COUNTS
 
 
-def hovered(coadded: Sequence[Coadded]) -> Hovered:
+def hover_plot(coadded: Sequence[CoaddResult]) -> HoverFigure:
     """A panel for each coadd; of many, those of the best signal. What there is none of is said.
 
     At the mouse is the coadd or exposure, and the values of the pixel.
     """
     from matplotlib.figure import Figure
 
-    panels = [panel for one in coadded for panel in _panels(one, MOST // len(coadded))]
+    panels = [panel for one in coadded for panel in _panels(one, MAX_PANELS // len(coadded))]
     size = (PANEL_INCHES[0], PANEL_INCHES[1] * max(len(panels), 1))
     picture = Figure(figsize=size, layout="constrained")
     if not panels:
         picture.text(0.5, 0.5, "there is no coadd", ha="center", va="center")
-        return Hovered(picture)
-    told: dict[Axes, Told] = {}
+        return HoverFigure(picture)
+    told: dict[Axes, TooltipFunction] = {}
     for axes, panel in zip(picture.subplots(len(panels), squeeze=False).flat, panels, strict=True):
-        told[axes] = _at_mouse(panel)
+        told[axes] = _hover_text(panel)
         if panel.image is None:
             _draw_lines(axes, panel)
         else:
             _draw_image(axes, panel.image)
         # Names come from headers: a dollar sign in one is no formula
         axes.set_title(panel.title.replace("$", r"\$"), fontsize="medium", loc="left")
-    return Hovered(picture, told)
+    return HoverFigure(picture, told)
 
 
-def _at_mouse(panel: Panel) -> Told:
+def _hover_text(panel: CoaddPanel) -> TooltipFunction:
     if panel.image is None:
-        curves = [hovering.curve(one.wavelength, partial(_pixel, one)) for one in panel.lines]
+        curves = [
+            figures.curve_tooltip(one.wavelength, partial(_pixel_text, one)) for one in panel.lines
+        ]
         return lambda event: "\n".join(filter(None, (told(event) for told in curves)))
 
     def text(x: float, y: float) -> str:
@@ -91,74 +93,76 @@ def _at_mouse(panel: Panel) -> Told:
         told = "masked" if value != value else f"{value:.4g} counts"
         return f"{panel.title}\nspectral pixel {column}, spatial pixel {row}: {told}"
 
-    return hovering.area(text)
+    return figures.area_tooltip(text)
 
 
-def _pixel(line: Line, number: int) -> str:
+def _pixel_text(line: SpectrumLine, number: int) -> str:
     flux, sigma = line.flux[number], line.sigma[number]
     return f"{line.label}: {line.wavelength[number]:.1f} Å: {flux:.4g} ± {sigma:.2g}"
 
 
-def _panels(coadded: Coadded, most: int) -> list[Panel]:
+def _panels(coadded: CoaddResult, most: int) -> list[CoaddPanel]:
     """At most so many panels, in the order of the coadds."""
     if coadded.dry_run:
-        panels = list(_planned(coadded))
+        panels = list(_planned_panels(coadded))
         return panels[:most]
     made = [one for one in coadded.coadds if one.products]
     best = sorted(made, key=lambda one: -(one.snr or 0))[:most]
-    panels = [panel for one in made if one in best for panel in _of_coadd(coadded, one)]
+    panels = [panel for one in made if one in best for panel in _product_panels(coadded, one)]
     return panels[:most]
 
 
-def _of_coadd(coadded: Coadded, one: Coadd) -> Iterator[Panel]:
+def _product_panels(coadded: CoaddResult, one: CoaddProduct) -> Iterator[CoaddPanel]:
     signal = f", S/N {one.snr:.1f}" if one.snr is not None else ""
     title = f"{one.target}: {len(one.frames)} exposures"
     path = coadded.output / one.products[0]
-    if coadded.kind is Kind.IMAGES:
-        for name, image in stackproducts.images(path):
-            yield Panel(f"{title}, {name}{signal}", image=image)
+    if coadded.kind is CoaddKind.IMAGES:
+        for name, image in products.read_stack_images(path):
+            yield CoaddPanel(f"{title}, {name}{signal}", image=image)
         return
-    found = coaddspectra.read(path)
-    line = Line("coadd", found.wavelength, found.flux, found.sigma)
+    found = products.read_spectrum(path)
+    line = SpectrumLine("coadd", found.wavelength, found.flux, found.sigma)
     unit = FLUX if found.fluxed else COUNTS
-    yield Panel(f"{title}, {one.name}{signal}", (line,), unit=unit)
+    yield CoaddPanel(f"{title}, {one.name}{signal}", (line,), unit=unit)
 
 
-def _planned(coadded: Coadded) -> Iterator[Panel]:
+def _planned_panels(coadded: CoaddResult) -> Iterator[CoaddPanel]:
     """What would be coadded: the best spectrum of each exposure, or the first image."""
     by_name = {one.name: one for one in coadded.exposures}
     for one in coadded.coadds:
         exposures = [by_name[name] for name in one.frames]
         title = f"{one.target}: {len(exposures)} exposures, not coadded"
-        if coadded.kind is Kind.IMAGES:
-            for name, image in stackproducts.images(exposures[0].spec2d):
+        if coadded.kind is CoaddKind.IMAGES:
+            for name, image in products.read_stack_images(exposures[0].spec2d):
                 if name in one.skipped:
                     continue
-                yield Panel(f"{title}, {name} of {exposures[0].file}", image=image)
+                yield CoaddPanel(f"{title}, {name} of {exposures[0].file}", image=image)
         else:
-            yield Panel(title, tuple(filter(None, map(_best, exposures))))
+            yield CoaddPanel(title, tuple(filter(None, map(_best_spectrum, exposures))))
 
 
-def _best(exposure: Exposure) -> Line | None:
+def _best_spectrum(exposure: ReducedExposure) -> SpectrumLine | None:
     """The spectrum of the best signal in an exposure."""
-    found = [one for one in spectra.read(exposure.spec1d) if one.extractions]
+    found = [one for one in spectra.read_spectra(exposure.spec1d) if one.extractions]
     if not found:
         return None
     best = max(found, key=lambda one: one.snr or 0)
     first = next(iter(best.extractions.values()))
-    return Line(exposure.file, first.wavelength, first.flux, first.sigma)
+    return SpectrumLine(exposure.file, first.wavelength, first.flux, first.sigma)
 
 
-def _draw_lines(axes: Axes, panel: Panel) -> None:
+def _draw_lines(axes: Axes, panel: CoaddPanel) -> None:
     import numpy as np
 
     for number, line in enumerate(panel.lines):
-        colour = LINES[number % len(LINES)]
+        colour = LINE_COLOURS[number % len(LINE_COLOURS)]
         low, high = line.flux - line.sigma, line.flux + line.sigma
         axes.fill_between(line.wavelength, low, high, color=colour, alpha=0.3, lw=0)
         axes.plot(line.wavelength, line.flux, color=colour, lw=0.6, label=line.label)
     if panel.lines:
-        axes.set_ylim(*_limits(np.concatenate([one.flux for one in panel.lines]), (0.5, 99.5), 0.3))
+        axes.set_ylim(
+            *_axis_limits(np.concatenate([one.flux for one in panel.lines]), (0.5, 99.5), 0.3)
+        )
     if len(panel.lines) > 1:
         # Beside the spectra it hides nothing of them
         axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -168,8 +172,8 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_image(axes: Axes, image: NDArray[np.float64]) -> None:
-    shown = image[:, :: max(image.shape[1] // MOST_PIXELS, 1)]
-    low, high = _limits(shown, (2, 98), 0)
+    shown = image[:, :: max(image.shape[1] // MAX_PIXELS, 1)]
+    low, high = _axis_limits(shown, (2, 98), 0)
     drawn = axes.imshow(
         shown,
         origin="lower",
@@ -185,7 +189,7 @@ def _draw_image(axes: Axes, image: NDArray[np.float64]) -> None:
     axes.figure.colorbar(drawn, ax=axes, pad=0.01).set_label("counts")
 
 
-def _limits(
+def _axis_limits(
     values: NDArray[np.float64], percentiles: Sequence[float], room: float
 ) -> tuple[float, float]:
     """Limits that a few bad pixels do not set, with room below and above."""

@@ -3,27 +3,147 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import fitsheader
-from kpfnb.adap.coadding.coaddverdicts import Coadd
-from kpfnb.adap.reducing import products, spectra
+from kpfnb.adap.products import reduction, spectra
+from kpfnb.core.fits import cards, headers, tables
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FOLDER = "Science_coadd"
+
+# Coadded spectra: read from PypeIt's files of one spectrum, without PypeIt.
+
+SPECTRUM_TABLE = "SPECTRUM"
+
+
+@dataclass(frozen=True)
+class CoaddSpectrum:
+    """One coadd; bad pixels are left out.
+
+    Attributes
+    ----------
+    wavelength : Å
+    flux, sigma : 1e-17 erg/s/cm²/Å where it is `fluxed`, else counts, and the standard deviation
+    """
+
+    wavelength: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    fluxed: bool
+
+    @property
+    def snr(self) -> float | None:
+        """The median signal-to-noise ratio per pixel; None where there is no pixel."""
+        import numpy as np
+
+        return float(np.median(self.flux / self.sigma)) if len(self.flux) else None
+
+
+def find_spectrum_defect(path: Path) -> str:
+    """Why there is no coadded spectrum in a file, in a few words; '' where there is one."""
+    if wrong := headers.find_defect(path):
+        return wrong
+    try:
+        return "" if len(read_spectrum(path).wavelength) else "without a good pixel"
+    except (ValueError, KeyError):
+        return "without a spectrum"
+
+
+def read_spectrum(path: Path) -> CoaddSpectrum:
+    """The spectrum of a coadd.
+
+    Raises
+    ------
+    InvalidHeaderError : the file can't be read
+    ValueError : there is no spectrum in it
+    """
+    import numpy as np
+
+    for hdu in headers.iterate_hdus(path):
+        if hdu.name != SPECTRUM_TABLE:
+            continue
+        table = tables.read_table(hdu)
+        flux, ivar = (np.asarray(table[name], dtype=float) for name in ("flux", "ivar"))
+        wavelength = np.asarray(table["wave"], dtype=float)
+        good = (table["mask"] > 0) & (ivar > 0) & (wavelength > 0) & np.isfinite(flux)
+        header = cards.values_by_keyword(cards.parse_cards(hdu.header))
+        return CoaddSpectrum(
+            wavelength[good], flux[good], ivar[good] ** -0.5, header.get("FLUXED") is True
+        )
+    raise ValueError(f"{path} has no table {SPECTRUM_TABLE}")
+
+
+# What became of one exposure, and of one coadd.
+
+NO_STANDARD = "no reduced standard star of its configuration: counts, not fluxes"
+"""Why a spectrum is not calibrated where nothing can be done about it."""
+
+
+@dataclass(frozen=True)
+class ExposureResult:
+    """What became of one exposure that was to be coadded.
+
+    Attributes
+    ----------
+    file : night and raw file
+    flux : what its flux was calibrated with; '' where it was not
+    reason : why it is not in the coadds as it should be; '' where it is
+    """
+
+    file: str
+    kind: str
+    target: str
+    flux: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CoaddProduct:
+    """One coadd, of an object's spectra or of a target's images.
+
+    Attributes
+    ----------
+    name : of the product
+    frames : night and raw file of each exposure
+    products : below the output: the spectrum, or the spec2d and the spec1d
+    snr : signal-to-noise ratio per pixel: the median, of images that of the best object
+    objects : how many spectra are in the product
+    fluxed : whether it is a flux, not counts
+    excluded : slits that were left out
+    skipped : detectors without a good slit
+    reason : why it was not made; '' where it was
+    """
+
+    name: str
+    target: str
+    frames: tuple[str, ...]
+    products: tuple[str, ...] = ()
+    snr: float | None = None
+    objects: int = 0
+    fluxed: bool = False
+    excluded: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        """True where it was made."""
+        return not self.reason
+
+
+STACK_FOLDER = "Science_coadd"
 """PypeIt's folder of the products."""
-PARTS = ("SCIIMG", "SKYMODEL", "BPMMASK", "SLITS", "DETECTOR")
+DETECTOR_EXTENSIONS = ("SCIIMG", "SKYMODEL", "BPMMASK", "SLITS", "DETECTOR")
 """Extensions that each detector of a spec2d has; PypeIt writes the last one last."""
 
 
-def judge(
-    output: Path, coadd: Coadd, basename: str, detectors: Sequence[str], failure: str
-) -> Coadd:
+def evaluate_stack(
+    output: Path, coadd: CoaddProduct, basename: str, detectors: Sequence[str], failure: str
+) -> CoaddProduct:
     """The coadd with its products, or with the reason why it is none.
 
     It is one where the command did not fail, its spec2d is whole and has good pixels in each
@@ -36,28 +156,30 @@ def judge(
     detectors : those that were to be stacked
     failure : why the command failed; '' where it did not
     """
-    spec2d, spec1d = (output / FOLDER / f"{kind}_{basename}.fits" for kind in ("spec2d", "spec1d"))
+    spec2d, spec1d = (
+        output / STACK_FOLDER / f"{kind}_{basename}.fits" for kind in ("spec2d", "spec1d")
+    )
     if reason := failure or _defect_2d(spec2d, detectors) or _defect_1d(spec1d):
         return replace(coadd, reason=reason)
-    count, ratio = products.objects(spec1d)
+    count, ratio = reduction.count_objects(spec1d)
     names = tuple(str(path.relative_to(output)) for path in (spec2d, spec1d))
     return replace(coadd, products=names, objects=count, snr=ratio)
 
 
-def defect(path: Path) -> str:
+def find_stack_defect(path: Path) -> str:
     """Why the spec1d or spec2d of a stack is not whole, by its headers; '' where it is."""
     if path.name.startswith("spec1d_"):
-        return products.defect(path)
-    if wrong := fitsheader.defect(path):
+        return reduction.product_defect(path)
+    if wrong := headers.find_defect(path):
         return wrong
     # How many extensions there are, its header tells of the first exposure, not of the stack
-    there = {hdu.name for hdu in fitsheader.hdus(path)}
-    parts = [f"{name}-{part}" for name in _detectors(path) for part in PARTS]
+    there = {hdu.name for hdu in headers.iterate_hdus(path)}
+    parts = [f"{name}-{part}" for name in _detector_names(path) for part in DETECTOR_EXTENSIONS]
     lacking = [part for part in parts if part not in there]
     return f"cut off: it has no {lacking[0]}" if lacking else ""
 
 
-def images(spec2d: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def read_stack_images(spec2d: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """The name of each detector of a spec2d file, and its sky-subtracted image.
 
     Arrays of (spatial, spectral) pixels, counts; masked pixels are NaN.
@@ -78,7 +200,7 @@ def images(spec2d: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
             yield detector, image.T
 
 
-def listed(value: Any) -> list[str]:
+def split_list(value: Any) -> list[str]:
     """The parts of a value that lists some, as `DET01:175, DET02:20`."""
     return [part for one in str(value).split(",") if (part := one.strip().strip("[]\"'"))]
 
@@ -88,12 +210,12 @@ def _defect_2d(path: Path, detectors: Sequence[str]) -> str:
 
     if not path.is_file():
         return "PypeIt wrote no spec2d of it"
-    if wrong := defect(path):
+    if wrong := find_stack_defect(path):
         return f"its spec2d is {wrong}"
-    if missing := sorted(set(detectors) - set(_detectors(path))):
+    if missing := sorted(set(detectors) - set(_detector_names(path))):
         return f"{', '.join(missing)} not in its spec2d"
     try:
-        good = {name for name, image in images(path) if np.isfinite(image).any()}
+        good = {name for name, image in read_stack_images(path) if np.isfinite(image).any()}
     except (OSError, ValueError) as error:
         return f"its spec2d can't be read: {error}"
     if empty := sorted(set(detectors) - good):
@@ -101,17 +223,17 @@ def _defect_2d(path: Path, detectors: Sequence[str]) -> str:
     return ""
 
 
-def _detectors(spec2d: Path) -> list[str]:
-    return listed(fitsheader.read(spec2d, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", ""))
+def _detector_names(spec2d: Path) -> list[str]:
+    return split_list(headers.read_header(spec2d, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", ""))
 
 
 def _defect_1d(path: Path) -> str:
     if not path.is_file():
         return "no spec1d: PypeIt found no object in the stack"
-    if wrong := defect(path):
+    if wrong := find_stack_defect(path):
         return f"its spec1d is {wrong}"
     try:
-        found = spectra.read(path)
+        found = spectra.read_spectra(path)
     except OSError as error:
         return f"its spec1d can't be read: {error}"
     if not found:

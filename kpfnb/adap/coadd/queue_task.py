@@ -11,25 +11,31 @@ import shutil
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kpfnb import locks, settings, storage
-from kpfnb.adap import dataset, holdings
-from kpfnb.adap.coadding import coadd
-from kpfnb.adap.coadding.coadded import Coadded
-from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.reducing import publication, workplace
-from kpfnb.adap.reducing.products import SCIENCE
-from kpfnb.adap.scoring import badslits
-from kpfnb.errors import BadInput
-from kpfnb.storage import Location, State
-from kpfnb.storage import names as allowed
-from kpfnb.workqueue.lease import Lease
+from kpfnb import storage
+from kpfnb.adap.coadd import run as coadd
+from kpfnb.adap.coadd.result import CoaddResult
+from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.products import dataset, reduction, remote_datasets
+from kpfnb.adap.products.reduction import SCIENCE_FOLDER
+from kpfnb.adap.reduce import publication
+from kpfnb.adap.score import scored_slits
+from kpfnb.core import locks, settings
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.queue.lease import Lease
+from kpfnb.storage import FileOutcome, Location
+from kpfnb.storage import paths as allowed
 
-FOLDER = "coadding"
-STAGED = ".new"
+if TYPE_CHECKING:
+    from kpfnb.adap.coadd.result import CoaddResult
+    from kpfnb.queue.lease import Lease
+
+LOCAL_FOLDER = "coadding"
+STAGED_SUFFIX = ".new"
 """Ends the name of the folder beside the earlier coadds."""
-BACKUP = holdings.BACKUP.rstrip(":")
-DYING_SECONDS = 60
+BACKUP_REMOTE = remote_datasets.BACKUP_REMOTE.rstrip(":")
+SHUTDOWN_WAIT_SECONDS = 60
 """How long to wait for a worker that was killed to be gone."""
 
 
@@ -44,25 +50,25 @@ class RemoteCoadd:
     """
 
     item: str
-    kind: Kind
+    kind: CoaddKind
     lease: Lease
-    source: str = holdings.DATA
+    source: str = remote_datasets.DATA_REMOTE
     flux: str = "auto"
     config: str = ""
     custom: str = ""
     silence_minutes: float = 30
     timeout_minutes: float = 0
 
-    def do(self) -> Coadded:
+    def run(self) -> CoaddResult:
         """From the download to the clean-up. Errors of storage are raised: the item is retried."""
-        name = check_item(self.item)
-        origin = storage.at(self.source) / name
-        local = settings.load().work_dir / FOLDER / str(self.kind) / name
-        with locks.hold(f"coadding-{self.kind}-{name}", wait_seconds=DYING_SECONDS):
+        name = parse_item(self.item)
+        origin = storage.resolve_location(self.source) / name
+        local = settings.load_settings().work_dir / LOCAL_FOLDER / str(self.kind) / name
+        with locks.acquire_lock(f"coadding-{self.kind}-{name}", wait_seconds=SHUTDOWN_WAIT_SECONDS):
             self.lease.note("download")
             self._download(origin, local)
             self.lease.note("coadd")
-            result = coadd.run(
+            result = coadd.coadd_folder(
                 local,
                 kind=self.kind,
                 flux=self.flux,
@@ -73,48 +79,61 @@ class RemoteCoadd:
                 progress=False,
             )
             # Those that were put aside for earlier ones are not for the remote
-            if result.output == Path(self._place(storage.at(local)).argument):
-                result = self._publish(result, self._place(origin), name)
+            if result.output == Path(
+                self._output_location(storage.resolve_location(local)).argument
+            ):
+                result = self._publish(result, self._output_location(origin), name)
             shutil.rmtree(local)
         return result
 
     def _download(self, origin: Location, local: Path) -> None:
         """The reductions as they are on the remote now; coadds too, where none are here."""
         if origin.kind() != "folder":
-            raise BadInput(f"no dataset {self.item} in {self.source}", "check its name")
+            raise InvalidInputError(f"no dataset {self.item} in {self.source}", "check its name")
         paths = [one.path for one in origin.list(recursive=True) if not one.is_folder]
-        wanted = [path for path in paths if is_needed(path, dated=self.item.count("/") == 2)]
+        wanted = [path for path in paths if is_input_file(path, dated=self.item.count("/") == 2)]
         if not wanted:
-            raise BadInput(f"{self.item} has no reductions in {self.source}", "is it reduced yet?")
-        for path in _reductions_here(local):
+            raise InvalidInputError(
+                f"{self.item} has no reductions in {self.source}", "is it reduced yet?"
+            )
+        for path in _local_reduction_files(local):
             if path.relative_to(local).as_posix() not in wanted:
                 path.unlink()
-        holdings.whole(storage.carry(origin, local, only=wanted, progress=False))
-        here, there = Path(self._place(storage.at(local)).argument), self._place(origin)
-        if _any_here(here):
+        remote_datasets.require_complete(
+            storage.transfer_files(origin, local, only=wanted, progress=False)
+        )
+        here, there = (
+            Path(self._output_location(storage.resolve_location(local)).argument),
+            self._output_location(origin),
+        )
+        if _has_local_coadds(here):
             return
         # What has no record, here or there, is a part that a killed worker has left
         shutil.rmtree(here, ignore_errors=True)
-        if (there / coadd.RECORD).exists():
-            holdings.whole(storage.carry(there, here, progress=False))
+        if (there / coadd.RECORD_FILE).exists():
+            remote_datasets.require_complete(storage.transfer_files(there, here, progress=False))
 
-    def _publish(self, result: Coadded, place: Location, name: str) -> Coadded:
+    def _publish(self, result: CoaddResult, place: Location, name: str) -> CoaddResult:
         """The coadds to the remote, then to the backup, whose failure is a warning.
 
         Those that lack an exposure which the earlier ones there have are not published.
         """
-        old = publication.record_on(place, name=coadd.RECORD)
-        if old and old["outcome"] and workplace.loses(old, result.to_dict()):
+        old = publication.read_remote_record(place, name=coadd.RECORD_FILE)
+        if old and old["outcome"] and reduction.loses_frames(old, result.to_dict()):
             kept = f"the earlier coadds are kept in {place}"
             return replace(result, problems=(*result.problems, kept), note="")
-        if _differs(result.output, place):
+        if _differs_from(result.output, place):
             self._upload(result.output, place)
-        if BACKUP not in settings.load().remotes:
+        if BACKUP_REMOTE not in settings.load_settings().remotes:
             return result
         self.lease.note("backup")
-        backup = self._place(storage.at(holdings.BACKUP) / name)
-        call = partial(storage.carry, result.output, backup, mirror=True, progress=False)
-        if trouble := holdings.attempt("backup", lambda: holdings.whole(call())):
+        backup = self._output_location(
+            storage.resolve_location(remote_datasets.BACKUP_REMOTE) / name
+        )
+        call = partial(storage.transfer_files, result.output, backup, mirror=True, progress=False)
+        if trouble := remote_datasets.try_optional(
+            "backup", lambda: remote_datasets.require_complete(call())
+        ):
             return replace(result, problems=(*result.problems, *trouble), note="")
         return result
 
@@ -122,64 +141,117 @@ class RemoteCoadd:
         """All of it beside the earlier coadds first; the record goes first and comes last."""
         self.lease.confirm()
         self.lease.note("upload")
-        beside = Location(place.base, f"{place.path}{STAGED}", place.label)
-        sent = holdings.whole(storage.carry(output, beside, mirror=True, progress=False))
-        there = (item.path for item in sent.items if item.state is not State.DELETED)
-        products = [path for path in there if path != coadd.RECORD]
+        beside = Location(place.base, f"{place.path}{STAGED_SUFFIX}", place.label)
+        sent = remote_datasets.require_complete(
+            storage.transfer_files(output, beside, mirror=True, progress=False)
+        )
+        there = (item.path for item in sent.items if item.state is not FileOutcome.DELETED)
+        products = [path for path in there if path != coadd.RECORD_FILE]
         self.lease.confirm()
         # Until the new one is there, nobody takes a mixture for coadds
-        (place / coadd.RECORD).delete()
-        holdings.whole(storage.carry(beside, place, only=products, progress=False))
-        holdings.whole(storage.carry(beside, place, mirror=True, progress=False))
+        (place / coadd.RECORD_FILE).delete()
+        remote_datasets.require_complete(
+            storage.transfer_files(beside, place, only=products, progress=False)
+        )
+        remote_datasets.require_complete(
+            storage.transfer_files(beside, place, mirror=True, progress=False)
+        )
         beside.delete()
 
-    def _place(self, root: Location) -> Location:
+    def _output_location(self, root: Location) -> Location:
         """Where the coadds are below the place of the item."""
         folder = root / dataset.COMPLETE if self.item.count("/") == 2 else root
         return folder / self.kind.folder
 
 
-def check_item(item: str) -> str:
-    """The name of a configuration or of a dataset; `BadInput` where it is none."""
-    name = allowed.check(item.strip().rstrip("/"))
+def parse_item(item: str) -> str:
+    """The name of a configuration or of a dataset; `InvalidInputError` where it is none."""
+    name = allowed.check_path(item.strip().rstrip("/"))
     if name.count("/") == 1:
         return name
-    return str(dataset.parse(name))
+    return str(dataset.parse_dataset(name))
 
 
-def is_needed(path: str, *, dated: bool) -> bool:
+def is_input_file(path: str, *, dated: bool) -> bool:
     """Whether a file below an item is needed to coadd: calibrations and pictures are not.
 
     dated : the item is a dataset, not a configuration
     """
     below = path if dated else path.partition("/")[2]
-    if not dataset.is_result(below):
+    if not dataset.is_result_file(below):
         return False
     parts = below.split("/")[2:]
     if len(parts) == 1:
-        return parts[0] == workplace.RECORD or Path(parts[0]).match(badslits.PATTERN)
+        return parts[0] == reduction.RECORD_NAME or Path(parts[0]).match(
+            scored_slits.BAD_SLITS_PATTERN
+        )
     if len(parts) == 2:
         return parts[1].endswith((".pypeit", ".log"))
-    return len(parts) == 3 and parts[1] == SCIENCE and parts[2].endswith(".fits")
+    return len(parts) == 3 and parts[1] == SCIENCE_FOLDER and parts[2].endswith(".fits")
 
 
-def _reductions_here(local: Path) -> list[Path]:
+def _local_reduction_files(local: Path) -> list[Path]:
     """The files of reductions that an earlier worker has brought."""
     return [
         path
         for path in local.rglob("*")
-        if path.is_file() and any(map(dataset.is_reduction, path.relative_to(local).parts))
+        if path.is_file() and any(map(dataset.is_reduction_folder, path.relative_to(local).parts))
     ]
 
 
-def _any_here(output: Path) -> bool:
+def _has_local_coadds(output: Path) -> bool:
     """Whether coadds are here, made or brought, or put aside for new ones that were being made."""
     places = (output.with_name(output.name + end) for end in ("", ".previous"))
-    return any((place / coadd.RECORD).is_file() for place in places)
+    return any((place / coadd.RECORD_FILE).is_file() for place in places)
 
 
-def _differs(output: Path, place: Location) -> bool:
+def _differs_from(output: Path, place: Location) -> bool:
     if not place.exists():
         return True
-    seen = storage.carry(output, place, mirror=True, dry_run=True, progress=False)
-    return any(item.state is not State.THERE for item in seen.items)
+    seen = storage.transfer_files(output, place, mirror=True, dry_run=True, progress=False)
+    return any(item.state is not FileOutcome.UNCHANGED for item in seen.items)
+
+
+# The tasks `coadd1d` and `coadd2d`: the coadds of a configuration or a dataset on the remote.
+
+
+def coadd_spectra(
+    item: str,
+    lease: Lease,
+    *,
+    source: str = "data:",
+    flux: str = "auto",
+    config: str = "",
+    custom: str = "",
+    silence_minutes: float = 30.0,
+    timeout_minutes: float = 0.0,
+) -> CoaddResult:
+    """Bring the reductions here, coadd their spectra, and put the coadds on the remote, verified.
+
+    source : the remote with the datasets
+    flux : where the sensitivity function comes from; auto as the spectrograph's profile says
+    config : a file of PypeIt's parameters, over those of the profile
+    custom : folder of files named as the item, `<mask>_<config>[_<date>].collate1d`
+    silence_minutes, timeout_minutes : limits of each command; 0 for none
+    """
+    limits = silence_minutes, timeout_minutes
+    return RemoteCoadd(item, CoaddKind.SPECTRA, lease, source, flux, config, custom, *limits).run()
+
+
+def coadd_images(
+    item: str,
+    lease: Lease,
+    *,
+    source: str = "data:",
+    config: str = "",
+    custom: str = "",
+    silence_minutes: float = 30.0,
+    timeout_minutes: float = 0.0,
+) -> CoaddResult:
+    """Bring the reductions here, stack their images, and put the coadds on the remote, verified.
+
+    custom : folder of files named as the item, `<mask>_<config>[_<date>].coadd2d`; all else as of
+        `spectra`
+    """
+    limits = silence_minutes, timeout_minutes
+    return RemoteCoadd(item, CoaddKind.IMAGES, lease, source, "auto", config, custom, *limits).run()

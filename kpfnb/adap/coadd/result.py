@@ -8,28 +8,26 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.coadding.coaddverdicts import NO_STANDARD, Coadd, Frame
-from kpfnb.adap.coadding.reducedexposures import Exposure
-from kpfnb.adap.pypeit import steptable
-from kpfnb.adap.pypeit.command import Step
-from kpfnb.links import link
-from kpfnb.outcomes import Outcome
-from kpfnb.plain import plain
-from kpfnb.result import Brief
+from kpfnb.adap.coadd.exposures import ReducedExposure
+from kpfnb.adap.coadd.products import NO_STANDARD, CoaddProduct, ExposureResult
+from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.pypeit import command
+from kpfnb.adap.pypeit.command import CommandResult
+from kpfnb.core.result import OneLineRepr, Outcome, to_jsonable
+from kpfnb.notebook.display.html import file_link
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
 REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True, repr=False)
-class Coadded(Brief):
-    """What became of one configuration or dataset; a `kpfnb.result.Result`.
+class CoaddResult(OneLineRepr):
+    """What became of one configuration or dataset; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -45,18 +43,18 @@ class Coadded(Brief):
     """
 
     output: Path
-    kind: Kind
+    kind: CoaddKind
     inputs: dict[str, Any]
-    science: tuple[Frame, ...] = ()
-    coadds: tuple[Coadd, ...] = ()
+    science: tuple[ExposureResult, ...] = ()
+    coadds: tuple[CoaddProduct, ...] = ()
     singles: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[CommandResult, ...] = ()
     problems: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     started: str = ""
     note: str = ""
     dry_run: bool = False
-    exposures: tuple[Exposure, ...] = ()
+    exposures: tuple[ReducedExposure, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -68,7 +66,7 @@ class Coadded(Brief):
         broke = bool(self.coadds) or none_left or any(step.failure for step in self.steps)
         if broke and not any(one.good for one in self.coadds):
             return Outcome.FAILED
-        return Outcome.PARTIAL if any(True for _ in self.wrong()) else Outcome.SUCCEEDED
+        return Outcome.PARTIAL if any(True for _ in self.all_problems()) else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
@@ -76,11 +74,11 @@ class Coadded(Brief):
         if self.note:
             return self.note
         good = sum(one.good for one in self.coadds)
-        what = "objects" if self.kind is Kind.SPECTRA else "targets"
+        what = "objects" if self.kind is CoaddKind.SPECTRA else "targets"
         text = f"{good} of {len(self.coadds)} {what} coadded"
         if not self.coadds:
             text = f"nothing to coadd: {len(self.singles)} {what} of one exposure each"
-        wrong = list(self.wrong())
+        wrong = list(self.all_problems())
         more = f" and {len(wrong) - REASONS_SHOWN} more" if len(wrong) > REASONS_SHOWN else ""
         return text + (": " + "; ".join(wrong[:REASONS_SHOWN]) + more if wrong else "")
 
@@ -95,13 +93,13 @@ class Coadded(Brief):
     @property
     def is_final(self) -> bool:
         """True where another attempt could not end better: no command was killed or stopped."""
-        return not any(step.may_pass for step in self.steps)
+        return not any(step.is_transient for step in self.steps)
 
     @property
-    def _wrong_frames(self) -> list[Frame]:
+    def _wrong_frames(self) -> list[ExposureResult]:
         return [frame for frame in self.science if frame.reason]
 
-    def wrong(self) -> Iterator[str]:
+    def all_problems(self) -> Iterator[str]:
         """Everything that went wrong, each in one line; a reason that many share is told once."""
         told = set(self.problems)
         yield from self.problems
@@ -112,16 +110,16 @@ class Coadded(Brief):
                 told.add(reason)
                 yield f"{name}: {reason}"
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the run list."""
         made = [one for one in self.coadds if one.good]
         found: dict[str, int | float | str] = {
             "exposures": len(self.science),
             "coadds": f"{len(made)} of {len(self.coadds)}",
         }
-        if self.kind is Kind.SPECTRA:
+        if self.kind is CoaddKind.SPECTRA:
             found["flux-calibrated"] = sum(bool(frame.flux) for frame in self.science)
-        return found | steptable.figures(self.steps)
+        return found | command.command_figures(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: this is also the record that stays with the products."""
@@ -131,10 +129,10 @@ class Coadded(Brief):
             "kind": str(self.kind),
             "started": self.started,
             "output": str(self.output),
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "inputs": self.inputs,
             "science": [asdict(frame) for frame in self.science],
-            "coadds": [plain(asdict(one)) for one in self.coadds],
+            "coadds": [to_jsonable(asdict(one)) for one in self.coadds],
             "singles": list(self.singles),
             "steps": [step.to_dict() for step in self.steps],
             "problems": list(self.problems),
@@ -144,19 +142,19 @@ class Coadded(Brief):
         }
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any], output: Path) -> Coadded:
+    def from_dict(cls, record: dict[str, Any], output: Path) -> CoaddResult:
         """From its record, found in the folder `output`."""
         return cls(
             output=output,
-            kind=Kind(record["kind"]),
+            kind=CoaddKind(record["kind"]),
             inputs=record["inputs"],
-            science=tuple(Frame(**frame) for frame in record["science"]),
+            science=tuple(ExposureResult(**frame) for frame in record["science"]),
             coadds=tuple(
-                Coadd(**{key: _frozen(value) for key, value in one.items()})
+                CoaddProduct(**{key: _as_tuple(value) for key, value in one.items()})
                 for one in record["coadds"]
             ),
             singles=tuple(record["singles"]),
-            steps=tuple(Step(**step) for step in record["steps"]),
+            steps=tuple(CommandResult(**step) for step in record["steps"]),
             problems=tuple(record["problems"]),
             left_out=tuple(record["left_out"].items()),
             started=record["started"],
@@ -199,21 +197,21 @@ class Coadded(Brief):
 
     def timing(self) -> pd.DataFrame:
         """One row a command: how long it took, and how much memory."""
-        return steptable.frame(self.steps)
+        return command.command_table(self.steps)
 
     def plot(self) -> Figure:
         """The coadds; in a dry run, what would be coadded."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and what is at the mouse."""
-        from kpfnb.adap.coadding import coaddpicture
+        from kpfnb.adap.coadd import plots
 
-        return coaddpicture.hovered([self])
+        return plots.hover_plot([self])
 
-    def lead(self, row: Mapping[str, Any]) -> str:
+    def row_details(self, row: Mapping[str, Any]) -> str:
         """What a row about a coadd leads to, as HTML: its picture, its exposures, its files."""
-        from kpfnb.adap import evidence
+        from kpfnb.adap.pages import reduction_details
 
         parts = []
         logs = sorted(self.output.glob("*.log"))
@@ -222,24 +220,24 @@ class Coadded(Brief):
                 continue
             alone = replace(self, coadds=(one,)).plot()
             places = [self.output / name for name in one.products]
-            files = " · ".join(link(path, path.name) for path in [*places, *logs])
+            files = " · ".join(file_link(path, path.name) for path in [*places, *logs])
             frames = "".join(f"<li>{html.escape(name)}</li>" for name in one.frames)
             head = html.escape(f"{one.target}: {one.name}")
             parts.append(
                 f"<h4>{head}</h4><p>{html.escape(one.reason)}</p>"
-                f"<p>{files}</p>{evidence.picture(alone, one.name)}"
-                f"{evidence.fold(f'exposures ({len(one.frames)})', f'<ul>{frames}</ul>')}"
+                f"<p>{files}</p>{reduction_details.figure_html(alone, one.name)}"
+                f"{reduction_details.html_details(f'exposures ({len(one.frames)})', f'<ul>{frames}</ul>')}"
             )
         return "".join(parts)
 
-    def _status(self, one: Coadd) -> str:
+    def _status(self, one: CoaddProduct) -> str:
         return "planned" if self.dry_run else "coadded" if one.good else "failed"
 
     def __str__(self) -> str:
         lines = [f"{self.outcome}: {self.reason}", f"in {self.output}"]
         for table in (self.to_frame(), self.timing()):
             if len(table):
-                lines += ["", told(table).to_string(index=False, na_rep="")]
+                lines += ["", drop_empty_columns(table).to_string(index=False, na_rep="")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -247,18 +245,20 @@ class Coadded(Brief):
         head = f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>"
         tables = (("Coadds", self.to_frame()), ("Steps", self.timing()))
         return head + "".join(
-            f"<h4>{title}</h4>{_html(table)}" for title, table in tables if len(table)
+            f"<h4>{title}</h4>{_html_table(table)}" for title, table in tables if len(table)
         )
 
 
-def told(table: pd.DataFrame) -> pd.DataFrame:
+def drop_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A table without the columns that say nothing."""
     return table[[name for name in table.columns if any(table[name].dropna() != "")]]
 
 
-def _frozen(value: Any) -> Any:
+def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _html(table: pd.DataFrame) -> str:
-    return told(table).to_html(index=False, escape=True, border=0, justify="left", na_rep="")
+def _html_table(table: pd.DataFrame) -> str:
+    return drop_empty_columns(table).to_html(
+        index=False, escape=True, border=0, justify="left", na_rep=""
+    )

@@ -7,35 +7,38 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpfnb.adap.coadding import coaddfile, coaddgroups, stackproducts
-from kpfnb.adap.coadding.coadded import Coadded
-from kpfnb.adap.coadding.coaddgroups import Stack
-from kpfnb.adap.coadding.coaddtask import CoaddTask
-from kpfnb.adap.coadding.coaddverdicts import Coadd, Frame
-from kpfnb.adap.coadding.reducedexposures import Exposure
-from kpfnb.adap.coadding.stackproducts import listed
-from kpfnb.adap.pypeit import pypeitparameters
-from kpfnb.adap.pypeit.pypeitparameters import Tree
-from kpfnb.adap.pypeit.steps import Steps
-from kpfnb.errors import BadInput
+from kpfnb.adap.coadd import (
+    groups,
+    input_files,
+    products,
+)
+from kpfnb.adap.coadd.exposures import ReducedExposure
+from kpfnb.adap.coadd.groups import Stack
+from kpfnb.adap.coadd.products import CoaddProduct, ExposureResult, split_list
+from kpfnb.adap.coadd.result import CoaddResult
+from kpfnb.adap.coadd.task import CoaddTask
+from kpfnb.adap.pypeit import input_files as pypeitparameters
+from kpfnb.adap.pypeit.command import CommandRunner
+from kpfnb.adap.pypeit.input_files import ParameterTree
+from kpfnb.core.errors import InvalidInputError
 
-SETUP = "setup"
+SETUP_FOLDER = "setup"
 """The folder in which the input files are prepared."""
 
 
 @dataclass(frozen=True)
-class _Work:
+class _StackRun:
     """One stack and the commands that make it."""
 
     task: CoaddTask
-    steps: Steps
+    steps: CommandRunner
     stack: Stack
 
-    def do(self) -> Coadd:
+    def run(self) -> CoaddProduct:
         """The judged coadd."""
         stack = self.stack
-        coadd = planned(stack)
-        detectors = wanted_detectors(self.task, stack)
+        coadd = planned_product(stack)
+        detectors = select_detectors(self.task, stack)
         if not detectors:
             return replace(coadd, reason="no detector has a good slit")
         prepared = self._prepare()
@@ -44,17 +47,19 @@ class _Work:
         log = prepared.with_suffix(".log")
         arguments = [str(prepared), "--basename", stack.basename]
         step = self.steps.run("pypeit_coadd_2dspec", arguments, log, label=stack.name)
-        return stackproducts.judge(self.task.output, coadd, stack.basename, detectors, step.failure)
+        return products.evaluate_stack(
+            self.task.output, coadd, stack.basename, detectors, step.failure
+        )
 
     def _prepare(self) -> Path | str:
         """PypeIt's input file for the stack, with the parameters put in; or why there is none."""
-        folder = self.task.output / SETUP / self.stack.name
+        folder = self.task.output / SETUP_FOLDER / self.stack.name
         frames = folder / "frames"
         frames.mkdir(parents=True)
         for exposure in self.stack.exposures:
-            (frames / _parsable(exposure)).symlink_to(exposure.spec2d)
+            (frames / _parsable_name(exposure)).symlink_to(exposure.spec2d)
         arguments = ["-d", str(frames), "--spat_toler", str(round(self.task.tolerance))]
-        if numbers := self._numbers():
+        if numbers := self._detector_numbers():
             arguments += ["--det", *numbers]
         if self.stack.excluded:
             arguments += ["--exclude_slits", *self.stack.excluded]
@@ -64,56 +69,64 @@ class _Work:
         if step.failure or not made:
             return f"{step.name}: {step.failure or 'it wrote no .coadd2d file'}"
         path = self.task.output / f"{self.task.spectrograph}_{self.stack.name}.coadd2d"
-        parameters = self._parameters(coaddfile.read(made[0]).parameters)
+        parameters = self._parameters(input_files.read_coadd_file(made[0]).parameters)
         spec2d = [one.spec2d for one in self.stack.exposures]
         columns = [("filename", [file.name for file in spec2d])]
-        coaddfile.write(path, parameters, "spec2d", [one.parent for one in spec2d], columns)
+        input_files.write_input_file(
+            path, parameters, "spec2d", [one.parent for one in spec2d], columns
+        )
         return path
 
-    def _parameters(self, made: Tree) -> Tree:
+    def _parameters(self, made: ParameterTree) -> ParameterTree:
         """PypeIt's own, the profile's and the user's, and where the products go."""
         own = {key: dict(value) for key, value in self.task.parameters.items()}
         for key in ("redux_path", "scidir", "qadir"):
             own.get("rdx", {}).pop(key, None)
         if "detnum" in own.get("rdx", {}):
-            own["rdx"]["detnum"] = ", ".join(f'"{number}"' for number in self._numbers())
-        excluded = {*listed(own.get("coadd2d", {}).pop("exclude_slits", "")), *self.stack.excluded}
-        places: Tree = {"rdx": {"redux_path": str(self.task.output)}}
+            own["rdx"]["detnum"] = ", ".join(f'"{number}"' for number in self._detector_numbers())
+        excluded = {
+            *split_list(own.get("coadd2d", {}).pop("exclude_slits", "")),
+            *self.stack.excluded,
+        }
+        places: ParameterTree = {"rdx": {"redux_path": str(self.task.output)}}
         if excluded:
             places["coadd2d"] = {"exclude_slits": sorted(excluded)}
-        return pypeitparameters.merge(made, own, places)
+        return pypeitparameters.merge_parameters(made, own, places)
 
-    def _numbers(self) -> list[str]:
+    def _detector_numbers(self) -> list[str]:
         """The detectors as PypeIt wants to be told; none where it may choose for itself."""
-        numbers = [self.task.rules.number(name) for name in wanted_detectors(self.task, self.stack)]
+        numbers = [
+            self.task.rules.detector_number(name)
+            for name in select_detectors(self.task, self.stack)
+        ]
         return numbers if all(numbers) else []
 
 
-def do(task: CoaddTask, steps: Steps, result: Coadded) -> Coadded:
+def coadd_2d(task: CoaddTask, steps: CommandRunner, result: CoaddResult) -> CoaddResult:
     """From reduced exposures to judged stacks."""
     coadds, singles = [], []
-    for stack in stacks(task):
-        if len(stack.exposures) < coaddgroups.FEWEST:
+    for stack in stacks_of_task(task):
+        if len(stack.exposures) < groups.MIN_EXPOSURES:
             singles.append(stack.name)
         else:
-            coadds.append(_Work(task, steps, stack).do())
-    shutil.rmtree(task.output / SETUP, ignore_errors=True)
+            coadds.append(_StackRun(task, steps, stack).run())
+    shutil.rmtree(task.output / SETUP_FOLDER, ignore_errors=True)
     return replace(
         result,
-        science=tuple(_frame(one, coadds) for one in task.aims),
+        science=tuple(_exposure_result(one, coadds) for one in task.exposures),
         coadds=tuple(coadds),
         singles=tuple(singles),
     )
 
 
-def stacks(task: CoaddTask) -> list[Stack]:
+def stacks_of_task(task: CoaddTask) -> list[Stack]:
     """The stacks of a task, those of one exposure too."""
-    return coaddgroups.stacks(task.aims, task.bad, task.tolerance)
+    return groups.make_stacks(task.exposures, task.bad_slits, task.tolerance)
 
 
-def planned(stack: Stack) -> Coadd:
+def planned_product(stack: Stack) -> CoaddProduct:
     """A coadd that is not made yet."""
-    return Coadd(
+    return CoaddProduct(
         name=stack.name,
         target=stack.target,
         frames=tuple(one.name for one in stack.exposures),
@@ -122,44 +135,44 @@ def planned(stack: Stack) -> Coadd:
     )
 
 
-def wanted_detectors(task: CoaddTask, stack: Stack) -> tuple[str, ...]:
+def select_detectors(task: CoaddTask, stack: Stack) -> tuple[str, ...]:
     """The detectors that are coadded: those with a good slit, or the user's choice of them.
 
-    `BadInput` where the user's parameters name one that the exposures do not have.
+    `InvalidInputError` where the user's parameters name one that the exposures do not have.
     """
-    if only := listed(task.parameters.get("coadd2d", {}).get("only_slits", "")):
+    if only := split_list(task.parameters.get("coadd2d", {}).get("only_slits", "")):
         chosen = {slit.partition(":")[0] for slit in only}
         return tuple(name for name in stack.detectors if name in chosen)
-    numbers = numbers_in(str(task.parameters.get("rdx", {}).get("detnum", "")))
-    names = {task.rules.number(name): name for name in stack.exposures[0].detectors}
+    numbers = parse_detector_numbers(str(task.parameters.get("rdx", {}).get("detnum", "")))
+    names = {task.rules.detector_number(name): name for name in stack.exposures[0].detectors}
     if unknown := [number for number in numbers if number not in names]:
-        raise BadInput(
+        raise InvalidInputError(
             f"detnum: {stack.name} has no detector {unknown[0]}", f"it has {', '.join(names)}"
         )
     chosen = {names[number] for number in numbers} or set(stack.detectors)
     return tuple(name for name in stack.detectors if name in chosen)
 
 
-def check(task: CoaddTask) -> None:
-    """`BadInput` where the user's parameters do not fit the exposures."""
-    for stack in stacks(task):
-        wanted_detectors(task, stack)
+def check_detectors(task: CoaddTask) -> None:
+    """`InvalidInputError` where the user's parameters do not fit the exposures."""
+    for stack in stacks_of_task(task):
+        select_detectors(task, stack)
 
 
-def _frame(exposure: Exposure, coadds: list[Coadd]) -> Frame:
+def _exposure_result(exposure: ReducedExposure, coadds: list[CoaddProduct]) -> ExposureResult:
     reasons = [one.reason for one in coadds if exposure.name in one.frames and one.reason]
-    return Frame(
+    return ExposureResult(
         exposure.name, exposure.kind, exposure.target, reason=reasons[0] if reasons else ""
     )
 
 
-def _parsable(exposure: Exposure) -> str:
+def _parsable_name(exposure: ReducedExposure) -> str:
     """The name of its spec2d, so that PypeIt finds the target in it: after the first dash."""
-    stem = coaddgroups.stem(exposure.file)
+    stem = groups.file_stem(exposure.file)
     return exposure.spec2d.name.replace(stem, stem.replace("-", "_"), 1)
 
 
-def numbers_in(text: str) -> list[str]:
+def parse_detector_numbers(text: str) -> list[str]:
     """The detectors in a value of PypeIt's detnum: `"2,6", "3,7"` or `(2, 6), (3, 7)` or `5, 6`."""
     grouped = re.findall(r"\"([^\"]*)\"|'([^']*)'|\(([^)]*)\)", text)
     found = ["".join(parts) for parts in grouped] or text.strip("[]").split(",")

@@ -9,23 +9,33 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from kpfnb.adap import dataset, profile
-from kpfnb.adap.coadding import coaddfile, coaddgroups, reducedexposures, slitexclusion
-from kpfnb.adap.coadding.coaddfile import CoaddFile
-from kpfnb.adap.coadding.coaddrules import CoaddRules
-from kpfnb.adap.coadding.reducedexposures import Exposure, Found
-from kpfnb.adap.coadding.slitexclusion import Bad
-from kpfnb.adap.pypeit import installation, pypeitparameters
-from kpfnb.adap.pypeit.pypeitparameters import Tree
-from kpfnb.adap.reducing import task
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.adap.coadd import (
+    exposures as reducedexposures,
+)
+from kpfnb.adap.coadd import (
+    exposures as slitexclusion,
+)
+from kpfnb.adap.coadd import (
+    groups,
+    input_files,
+)
+from kpfnb.adap.coadd.exposures import BadSlitsByFile, ExposureList, ReducedExposure
+from kpfnb.adap.coadd.input_files import CoaddFile
+from kpfnb.adap.products import dataset
+from kpfnb.adap.profiles import spectrograph as profile
+from kpfnb.adap.profiles.spectrograph import CoaddRules
+from kpfnb.adap.pypeit import input_files as pypeitparameters
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit.input_files import ParameterTree
+from kpfnb.adap.reduce import job
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 
-FLUXES = ("auto", "archive", "standard", "none")
-TOLERANCE = 20.0
+FLUX_SOURCES = ("auto", "archive", "standard", "none")
+SLIT_TOLERANCE_PIXELS = 20.0
 """How far a slit may be from itself in another exposure (pixels), where no parameter tells."""
 
 
-class Kind(StrEnum):
+class CoaddKind(StrEnum):
     """What is coadded."""
 
     SPECTRA = "1d"
@@ -34,12 +44,12 @@ class Kind(StrEnum):
     @property
     def folder(self) -> str:
         """The folder of its products."""
-        return "1D_Coadd" if self is Kind.SPECTRA else "2D_Coadd"
+        return "1D_Coadd" if self is CoaddKind.SPECTRA else "2D_Coadd"
 
     @property
-    def file(self) -> str:
+    def input_kind(self) -> str:
         """The kind of PypeIt's input file, and the ending of its name."""
-        return "collate1d" if self is Kind.SPECTRA else "coadd2d"
+        return "collate1d" if self is CoaddKind.SPECTRA else "coadd2d"
 
 
 @dataclass(frozen=True)
@@ -58,20 +68,20 @@ class CoaddTask:
     root: Path
     output: Path
     name: str
-    kind: Kind
+    kind: CoaddKind
     spectrograph: str
     rules: CoaddRules
-    parameters: Tree
-    sens: Tree
+    parameters: ParameterTree
+    sens: ParameterTree
     flux: str
     tolerance: float
-    found: Found
-    bad: Bad
+    reduced: ExposureList
+    bad_slits: BadSlitsByFile
 
     @property
-    def aims(self) -> list[Exposure]:
+    def exposures(self) -> list[ReducedExposure]:
         """The exposures to be coadded."""
-        return coaddgroups.aims(self.found.exposures)
+        return groups.select_exposures(self.reduced.exposures)
 
     def inputs(self) -> dict[str, Any]:
         """All that the products depend on, as JSON: unchanged inputs need no new coadd.
@@ -83,28 +93,30 @@ class CoaddTask:
             "kind": str(self.kind),
             "spectrograph": self.spectrograph,
             "flux": self.flux,
-            "parameters": pypeitparameters.lines(self.parameters),
-            "sens": pypeitparameters.lines(self.sens),
-            "pypeit": installation.version(),
-            "frames": {one.name: [_sha256(one.spec1d), _sha256(one.spec2d)] for one in self.aims},
+            "parameters": pypeitparameters.format_parameters(self.parameters),
+            "sens": pypeitparameters.format_parameters(self.sens),
+            "pypeit": installation.pypeit_version(),
+            "frames": {
+                one.name: [_sha256(one.spec1d), _sha256(one.spec2d)] for one in self.exposures
+            },
             "standards": {
                 one.name: _sha256(one.spec1d)
-                for one in self.found.exposures
-                if one.kind == "standard" and self.kind is Kind.SPECTRA
+                for one in self.reduced.exposures
+                if one.kind == "standard" and self.kind is CoaddKind.SPECTRA
             },
             "bad slits": {
                 one.name: sorted(slits)
-                for one in self.found.exposures
-                if (slits := slitexclusion.of(one, self.bad))
+                for one in self.reduced.exposures
+                if (slits := slitexclusion.bad_slits_for(one, self.bad_slits))
             },
-            "left out": dict(self.found.left_out),
+            "left out": dict(self.reduced.left_out),
         }
 
 
-def prepare(
+def prepare_task(
     root: str | Path,
     output: str | Path,
-    kind: Kind,
+    kind: CoaddKind,
     flux: str,
     config: str | Sequence[str],
     custom: str | Path,
@@ -113,20 +125,24 @@ def prepare(
 
     Raises
     ------
-    BadInput, BadParameter : an argument that names nothing, or a file that can't be used
+    InvalidInputError, InvalidParameterError : an argument that names nothing, or a file that can't be used
     """
-    if flux not in FLUXES:
-        raise BadParameter(f"flux: {flux!r} is none of {', '.join(FLUXES)}", "auto is the default")
-    folder = task.expanded(root, "root")
-    found = reducedexposures.find(folder)
-    name = name_of(folder)
+    if flux not in FLUX_SOURCES:
+        raise InvalidParameterError(
+            f"flux: {flux!r} is none of {', '.join(FLUX_SOURCES)}", "auto is the default"
+        )
+    folder = job.expand_path(root, "root")
+    found = reducedexposures.find_exposures(folder)
+    name = item_name(folder)
     spectrograph = _spectrograph(folder, found)
-    rules = _rules(spectrograph)
-    own = _own_file(custom, name, kind.file)
-    lines = pypeitparameters.parse(task.config_lines(config), "config")
-    parameters = pypeitparameters.merge(rules.tree(kind.file), lines, own.parameters if own else {})
-    sens = _own_file(custom, name, "sens")
-    place = task.expanded(output, "output") if str(output) else _default_output(folder)
+    rules = _coadd_rules(spectrograph)
+    own = _custom_file(custom, name, kind.input_kind)
+    lines = pypeitparameters.parse_parameters(job.read_config_lines(config), "config")
+    parameters = pypeitparameters.merge_parameters(
+        rules.parameter_tree(kind.input_kind), lines, own.parameters if own else {}
+    )
+    sens = _custom_file(custom, name, "sens")
+    place = job.expand_path(output, "output") if str(output) else _default_output(folder)
     return CoaddTask(
         root=folder,
         output=place / kind.folder,
@@ -135,20 +151,24 @@ def prepare(
         spectrograph=spectrograph,
         rules=rules,
         parameters=parameters,
-        sens=pypeitparameters.merge(rules.tree("sens"), sens.parameters if sens else {}),
-        flux=_flux(flux, rules, parameters) if kind is Kind.SPECTRA else "none",
+        sens=pypeitparameters.merge_parameters(
+            rules.parameter_tree("sens"), sens.parameters if sens else {}
+        ),
+        flux=_flux_source(flux, rules, parameters) if kind is CoaddKind.SPECTRA else "none",
         tolerance=_tolerance(parameters),
-        found=_only(found, own, kind),
-        bad=slitexclusion.read(found.reductions),
+        reduced=_select_listed(found, own, kind),
+        bad_slits=slitexclusion.read_bad_slits(found.reductions),
     )
 
 
-def name_of(folder: Path) -> str:
+def item_name(folder: Path) -> str:
     """The name of a configuration's or a dataset's folder: its last parts."""
     parts = folder.parts
-    if dataset.names_of(["/".join(parts[-3:])]):
+    if dataset.select_dataset_names(["/".join(parts[-3:])]):
         return "/".join(parts[-3:])
-    has_datasets = any(dataset.names_of([f"m/c/{one.name}"]) for one in folder.iterdir())
+    has_datasets = any(
+        dataset.select_dataset_names([f"m/c/{one.name}"]) for one in folder.iterdir()
+    )
     return "/".join(parts[-2:]) if has_datasets else folder.name
 
 
@@ -161,40 +181,46 @@ def _default_output(folder: Path) -> Path:
     return folder
 
 
-def _spectrograph(folder: Path, found: Found) -> str:
+def _spectrograph(folder: Path, found: ExposureList) -> str:
     names = sorted({one.spectrograph for one in found.exposures})
     if not names:
         why = "; ".join(f"{file}: {reason}" for file, reason in found.left_out[:3])
-        raise BadInput(f"no reduced frame below {folder}{why and f' ({why})'}", "reduce them first")
+        raise InvalidInputError(
+            f"no reduced frame below {folder}{why and f' ({why})'}", "reduce them first"
+        )
     if len(names) > 1:
-        raise BadInput(f"{folder} holds spectra of {' and '.join(names)}", "coadd one of them")
+        raise InvalidInputError(
+            f"{folder} holds spectra of {' and '.join(names)}", "coadd one of them"
+        )
     return names[0]
 
 
-def _rules(spectrograph: str) -> CoaddRules:
-    rules = profile.for_spectrograph(spectrograph).coadd
+def _coadd_rules(spectrograph: str) -> CoaddRules:
+    rules = profile.profile_for_spectrograph(spectrograph).coadd
     if not rules:
-        raise BadInput(
+        raise InvalidInputError(
             f"the profile of {spectrograph} does not tell how to coadd",
             "write a section coadd into it, as in that of keck_deimos",
         )
     return rules
 
 
-def _own_file(custom: str | Path, name: str, ending: str) -> CoaddFile | None:
+def _custom_file(custom: str | Path, name: str, ending: str) -> CoaddFile | None:
     """The user's own file for exactly this item; None where there is none."""
     if not str(custom):
         return None
-    folder = task.expanded(custom, "custom")
+    folder = job.expand_path(custom, "custom")
     if not folder.is_dir():
-        raise BadInput(f"custom: {folder} is no folder", "name the folder of your parameter files")
+        raise InvalidInputError(
+            f"custom: {folder} is no folder", "name the folder of your parameter files"
+        )
     path = folder / f"{name.replace('/', '_')}.{ending}"
-    return coaddfile.read(path) if path.is_file() else None
+    return input_files.read_coadd_file(path) if path.is_file() else None
 
 
-def _flux(flux: str, rules: CoaddRules, parameters: Tree) -> str:
+def _flux_source(flux: str, rules: CoaddRules, parameters: ParameterTree) -> str:
     if flux == "archive" and rules.flux != "archive":
-        raise BadInput(
+        raise InvalidInputError(
             "flux: PypeIt's archive has no sensitivity function of this spectrograph",
             "say standard, or auto",
         )
@@ -202,38 +228,40 @@ def _flux(flux: str, rules: CoaddRules, parameters: Tree) -> str:
         return flux
     asked = str(parameters.get("collate1d", {}).get("flux", "")).lower()
     if asked == "true" and rules.flux != "archive":
-        raise BadInput(
+        raise InvalidInputError(
             "collate1d: flux = True, but PypeIt's archive has no sensitivity function here",
             "leave it out: spectra are calibrated with the standard star before they are collated",
         )
     return "none" if asked == "false" else rules.flux
 
 
-def _tolerance(parameters: Tree) -> float:
-    text = str(parameters.get("coadd2d", {}).get("spat_toler", TOLERANCE))
+def _tolerance(parameters: ParameterTree) -> float:
+    text = str(parameters.get("coadd2d", {}).get("spat_toler", SLIT_TOLERANCE_PIXELS))
     try:
         return float(text)
     except ValueError:
-        raise BadInput(f"coadd2d: spat_toler = {text!r} is no number", "give pixels") from None
+        raise InvalidInputError(
+            f"coadd2d: spat_toler = {text!r} is no number", "give pixels"
+        ) from None
 
 
-def _only(found: Found, own: CoaddFile | None, kind: Kind) -> Found:
-    """Without what the user's file does not list; `BadInput` where it lists what is not there."""
+def _select_listed(found: ExposureList, own: CoaddFile | None, kind: CoaddKind) -> ExposureList:
+    """Without what the user's file does not list; `InvalidInputError` where it lists what is not there."""
     if not own or not own.names:
         return found
-    taken = [one for one in found.exposures if own.takes(_product(one, kind).name)]
-    there = [_product(one, kind).name for one in taken]
+    taken = [one for one in found.exposures if own.applies_to(_product_path(one, kind).name)]
+    there = [_product_path(one, kind).name for one in taken]
     for name in own.names:
-        if not any(CoaddFile(own.path, {}, (name,)).takes(product) for product in there):
-            raise BadInput(f"{own.path} lists {name}, which is not there", "mend its list")
+        if not any(CoaddFile(own.path, {}, (name,)).applies_to(product) for product in there):
+            raise InvalidInputError(f"{own.path} lists {name}, which is not there", "mend its list")
     standards = [one for one in found.exposures if one.kind == "standard" and one not in taken]
-    kept = taken + (standards if kind is Kind.SPECTRA else [])
+    kept = taken + (standards if kind is CoaddKind.SPECTRA else [])
     ordered = tuple(sorted(kept, key=lambda one: (one.mjd, one.file)))
-    return Found(found.reductions, ordered, found.left_out)
+    return ExposureList(found.reductions, ordered, found.left_out)
 
 
-def _product(exposure: Exposure, kind: Kind) -> Path:
-    return exposure.spec1d if kind is Kind.SPECTRA else exposure.spec2d
+def _product_path(exposure: ReducedExposure, kind: CoaddKind) -> Path:
+    return exposure.spec1d if kind is CoaddKind.SPECTRA else exposure.spec2d
 
 
 def _sha256(path: Path) -> str:

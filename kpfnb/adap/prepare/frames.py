@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from kpfnb import fitsheader
-from kpfnb.adap.profile import Profile, Rule, Source
-from kpfnb.fitscards import Value
-from kpfnb.fitsheader import BadHeader
+from kpfnb.adap.products.dataset import COMPLETE, INCOMPLETE, Dataset
+from kpfnb.adap.profiles.spectrograph import LITERAL_MARK, FrameRule, HeaderSource, Profile
+from kpfnb.core.fits import headers
+from kpfnb.core.fits.cards import HeaderValue
+from kpfnb.core.fits.headers import InvalidHeaderError
+from kpfnb.storage import paths
 
-Header = Mapping[str, Value]
+HeaderValues = Mapping[str, HeaderValue]
 
 MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 FIRST_MJD = 44_239  # 1980
@@ -25,7 +28,7 @@ _SEXAGESIMAL = re.compile(r"([+-]?)(\d+)[: ](\d+)[: ](\d+(?:\.\d*)?)")
 
 
 @dataclass(frozen=True)
-class Exposure:
+class RawExposure:
     """One raw frame.
 
     Attributes
@@ -62,54 +65,58 @@ class Exposure:
         return (MJD_ZERO + timedelta(days=self.mjd)).date()
 
 
-def read(path: Path, profile: Profile) -> Exposure:
+def read_exposure(path: Path, profile: Profile) -> RawExposure:
     """The frame; what is wrong with its header is in it, never raised."""
     try:
-        header = fitsheader.read(path, profile.keywords)
-    except BadHeader as error:
-        return Exposure(path, defect=f"{error.args[1]}{error.args[2] and f': {error.args[2]}'}")
-    return interpret(path, header, profile)
+        header = headers.read_header(path, profile.keywords)
+    except InvalidHeaderError as error:
+        return RawExposure(path, defect=f"{error.args[1]}{error.args[2] and f': {error.args[2]}'}")
+    return interpret_header(path, header, profile)
 
 
-def interpret(path: Path, header: Header, profile: Profile) -> Exposure:
+def interpret_header(path: Path, header: HeaderValues, profile: Profile) -> RawExposure:
     """The frame that has this header; pure."""
-    values = {name: value_of(header, source) for name, source in profile.header.items()}
-    lamps = _lamps(header, values, profile)
+    values = {name: header_value(header, source) for name, source in profile.header.items()}
+    lamps = _lit_lamps(header, values, profile)
     types = dict.fromkeys(
         kind
         for rule in profile.frames
-        if _fits(rule, values, lamps, profile)
+        if _rule_matches(rule, values, lamps, profile)
         for kind in rule.types
     )
     missing = [name for name in profile.header if values[name] is None]
     needed = [name for name in missing if name in (*profile.group_by, "mjd", "exptime")]
-    defect = f"its header has no {_told(needed, profile)}" if needed else _wrong(values)
-    others = tuple(_told([name], profile) for name in missing if name not in needed)
-    return Exposure(path, values, lamps or (), tuple(types), defect, others)
+    defect = (
+        f"its header has no {_name_keywords(needed, profile)}"
+        if needed
+        else _implausible_value(values)
+    )
+    others = tuple(_name_keywords([name], profile) for name in missing if name not in needed)
+    return RawExposure(path, values, lamps or (), tuple(types), defect, others)
 
 
-def value_of(header: Header, source: Source) -> str | float | None:
+def header_value(header: HeaderValues, source: HeaderSource) -> str | float | None:
     """The value that a header has in that place; None where there is none, or nonsense."""
     value: str | float | None
     if source.day:
-        value = _mjd(f"{header.get(source.day)}T{str(header.get(source.time)).strip()}")
+        value = _to_mjd(f"{header.get(source.day)}T{str(header.get(source.time)).strip()}")
     elif source.moment:
-        value = _mjd(str(header.get(source.moment)))
+        value = _to_mjd(str(header.get(source.moment)))
     else:
-        keyword = source.keyword or _chosen(source, header.get(source.by))
-        value = _converted(header.get(keyword), source.kind) if keyword else None
+        keyword = source.keyword or _chosen_keyword(source, header.get(source.by))
+        value = _convert_value(header.get(keyword), source.kind) if keyword else None
     if value is None and source.otherwise:
-        return value_of(header, source.otherwise)
+        return header_value(header, source.otherwise)
     return value
 
 
-def _chosen(source: Source, value: object) -> str:
+def _chosen_keyword(source: HeaderSource, value: object) -> str:
     named = {str(key): keyword for key, keyword in source.keywords.items()}
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     return named.get(str(whole).strip(), "")
 
 
-def _converted(value: object, kind: str) -> str | float | None:
+def _convert_value(value: object, kind: str) -> str | float | None:
     text = "" if value is None else str(value).strip()
     if not text or isinstance(value, bool):
         return None
@@ -127,7 +134,7 @@ def _converted(value: object, kind: str) -> str | float | None:
     return number if math.isfinite(number) else None
 
 
-def _mjd(moment: str) -> float | None:
+def _to_mjd(moment: str) -> float | None:
     try:
         taken = datetime.fromisoformat(moment.strip())
     except ValueError:
@@ -135,8 +142,8 @@ def _mjd(moment: str) -> float | None:
     return (taken.replace(tzinfo=taken.tzinfo or UTC) - MJD_ZERO) / timedelta(days=1)
 
 
-def _lamps(
-    header: Header, values: Mapping[str, str | float | None], profile: Profile
+def _lit_lamps(
+    header: HeaderValues, values: Mapping[str, str | float | None], profile: Profile
 ) -> tuple[str, ...] | None:
     """The lit lamps; None where the header does not tell."""
     lamps = profile.lamps
@@ -151,8 +158,8 @@ def _lamps(
     )
 
 
-def _fits(
-    rule: Rule,
+def _rule_matches(
+    rule: FrameRule,
     values: Mapping[str, str | float | None],
     lamps: tuple[str, ...] | None,
     profile: Profile,
@@ -172,7 +179,7 @@ def _fits(
     return all(str(values[name]) in texts for name, texts in rule.when.items())
 
 
-def _wrong(values: Mapping[str, str | float | None]) -> str:
+def _implausible_value(values: Mapping[str, str | float | None]) -> str:
     mjd, seconds = values["mjd"], values["exptime"]
     if not isinstance(mjd, float) or not FIRST_MJD < mjd < LAST_MJD:
         return f"its time is impossible: MJD {mjd}"
@@ -181,7 +188,102 @@ def _wrong(values: Mapping[str, str | float | None]) -> str:
     return ""
 
 
-def _told(names: list[str], profile: Profile) -> str:
+def _name_keywords(names: list[str], profile: Profile) -> str:
     """The names of values with the keywords where they were looked for."""
-    cards = {name: sorted(profile.header[name].cards()) for name in names}
+    cards = {name: sorted(profile.header[name].all_keywords()) for name in names}
     return ", ".join(f"{name} ({' or '.join(keys)})" for name, keys in cards.items())
+
+
+# Which frames belong together: the same mask and configuration, and nights that are near.
+
+WINDOW_DAYS = 3.0
+
+GroupKey = tuple[str, ...]
+
+_FORBIDDEN_CHARACTERS = re.compile(r"[^A-Za-z0-9._\-+=@,~()]+")
+
+
+@dataclass(frozen=True)
+class DatasetGroup:
+    """The frames of one dataset.
+
+    Attributes
+    ----------
+    lacking : what it has not to be complete, as "science" or "pixelflat or illumflat"
+    """
+
+    dataset: Dataset
+    frames: tuple[RawExposure, ...]
+    missing_types: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where its raw frames belong, below the root."""
+        return f"{self.dataset}/{INCOMPLETE if self.missing_types else COMPLETE}/raw"
+
+
+def group_frames(
+    frames: Iterable[RawExposure], profile: Profile, window_days: float = WINDOW_DAYS
+) -> list[DatasetGroup]:
+    """The datasets that the frames make, by name.
+
+    Frames whose gap in time is within the window join, and so do all that are joined to them.
+    """
+    by_key: dict[GroupKey, list[RawExposure]] = defaultdict(list)
+    for frame in frames:
+        by_key[group_key(frame, profile)].append(frame)
+    groups = [
+        _make_group(key, some, profile)
+        for key, members in by_key.items()
+        for some in split_by_gaps(members, window_days)
+    ]
+    return sorted(groups, key=lambda one: (str(one.dataset), group_key(one.frames[0], profile)))
+
+
+def split_by_gaps(frames: Sequence[RawExposure], window_days: float) -> list[list[RawExposure]]:
+    """The frames in order of time, parted where nothing was taken for longer than the window."""
+    parts: list[list[RawExposure]] = []
+    for frame in sorted(frames, key=lambda one: (one.mjd, one.path)):
+        if parts and frame.mjd - parts[-1][-1].mjd <= window_days:
+            parts[-1].append(frame)
+        else:
+            parts.append([frame])
+    return parts
+
+
+def group_key(frame: RawExposure, profile: Profile) -> GroupKey:
+    """What frames of one mask and configuration share, as texts, rounded as the profile says."""
+    return tuple(_value_text(frame, name, profile) for name in profile.group_by)
+
+
+def dataset_name_parts(frame: RawExposure, profile: Profile) -> tuple[str, str]:
+    """The first two parts of the dataset's name."""
+    mask, config = (
+        sanitize_name("_".join(_value_text(frame, part, profile) for part in parts))
+        for parts in (profile.names.mask, profile.names.config)
+    )
+    return mask, config
+
+
+def sanitize_name(name: str) -> str:
+    """A name for files and folders: / becomes -, other strange characters become one _."""
+    safe = _FORBIDDEN_CHARACTERS.sub("_", name.replace("/", "-"))[: paths.MAX_NAME_LENGTH]
+    # A leading dot hides a folder, a leading dash looks like an option
+    return safe.lstrip(".-~") or "_"
+
+
+def _value_text(frame: RawExposure, part: str, profile: Profile) -> str:
+    if part.startswith(LITERAL_MARK):
+        return part.removeprefix(LITERAL_MARK)
+    value = frame.values[part]
+    if isinstance(value, float):
+        return f"{value:.{profile.decimals.get(part, 3)}f}"
+    return str(value)
+
+
+def _make_group(key: GroupKey, frames: Sequence[RawExposure], profile: Profile) -> DatasetGroup:
+    nights = [frame.night for frame in frames]
+    name = Dataset(*dataset_name_parts(frames[0], profile), min(nights), max(nights))
+    there = {kind for frame in frames for kind in frame.types}
+    lacking = [" or ".join(kinds) for kinds in profile.required if there.isdisjoint(kinds)]
+    return DatasetGroup(name, tuple(frames), tuple(lacking))

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kpfnb import hovering, pictures
-from kpfnb.adap.profile import UNKNOWN
-from kpfnb.hovering import Hovered
+from kpfnb.adap.profiles.spectrograph import UNKNOWN_TYPE
+from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import HoverFigure
 
-KEPT, LEFT = "#1f6fb4", "#c9c9c9"
+USED_COLOUR, UNUSED_COLOUR = "#1f6fb4", "#c9c9c9"
 
 
-class Told(NamedTuple):
+class FrameLabel(NamedTuple):
     """A frame: its types, its name, and why it is left out; '' where it is used."""
 
     types: tuple[str, ...]
@@ -23,10 +23,10 @@ class Told(NamedTuple):
     @property
     def kind(self) -> str:
         """Its first type."""
-        return self.types[0] if self.types else UNKNOWN
+        return self.types[0] if self.types else UNKNOWN_TYPE
 
 
-def hovered(frames: Iterable[Told]) -> Hovered:
+def hover_frame_counts(frames: Iterable[FrameLabel]) -> HoverFigure:
     """Bars of the frames of each type; over a bar their names, those that are left out first."""
     from matplotlib.figure import Figure
 
@@ -37,21 +37,28 @@ def hovered(frames: Iterable[Told]) -> Hovered:
     chart = Figure(figsize=(7, 1 + 0.35 * max(len(kinds), 1)), layout="constrained")
     axes = chart.add_subplot()
     if not kinds:
-        pictures.nothing(axes, "no frames")
-        return Hovered(chart)
+        figures.draw_empty_message(axes, "no frames")
+        return HoverFigure(chart)
     begin = [kept[kind] for kind in kinds]
-    axes.barh(kinds, begin, color=KEPT, label="used")
-    axes.barh(kinds, [out[k] for k in kinds], left=begin, color=LEFT, label="left out", hatch="//")
+    axes.barh(kinds, begin, color=USED_COLOUR, label="used")
+    axes.barh(
+        kinds,
+        [out[k] for k in kinds],
+        left=begin,
+        color=UNUSED_COLOUR,
+        label="left out",
+        hatch="//",
+    )
     axes.invert_yaxis()
     axes.set_xlabel("frames")
     axes.margins(x=0.05)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    texts = [_text(kind, [one for one in told if one.kind == kind]) for kind in kinds]
-    return Hovered(chart, {axes: hovering.bars(texts, upright=False)})
+    texts = [_bar_tooltip(kind, [one for one in told if one.kind == kind]) for kind in kinds]
+    return HoverFigure(chart, {axes: figures.bar_tooltip(texts, upright=False)})
 
 
-def _text(kind: str, frames: Sequence[Told]) -> str:
+def _bar_tooltip(kind: str, frames: Sequence[FrameLabel]) -> str:
     out = [f"{one.name}: {one.reason}" for one in frames if one.reason]
     used = [one.name for one in frames if not one.reason]
     head = f"{kind}: {len(used)} used, {len(out)} left out"
-    return f"{head}\n{hovering.names([*out, *used])}"
+    return f"{head}\n{figures.join_names([*out, *used])}"

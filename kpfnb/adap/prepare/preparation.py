@@ -2,19 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kpfnb import settings
-from kpfnb.adap import profile as profiles
-from kpfnb.adap.preparing import headerfixes, nights, reorganise, trimmedsets
-from kpfnb.adap.preparing.prepared import Prepared
-from kpfnb.adap.pypeit import kast
+from kpfnb.adap.prepare import (
+    frames as nights,
+)
+from kpfnb.adap.prepare import (
+    header_fixes,
+    sort_frames,
+    trim_many,
+)
+from kpfnb.adap.prepare.header_fixes import HeaderFixResult
+from kpfnb.adap.prepare.sort_result import SortResult
+from kpfnb.adap.prepare.trim_many import TrimManyResult
+from kpfnb.adap.profiles import spectrograph as profiles
+from kpfnb.adap.pypeit import installation
+from kpfnb.core import settings
+from kpfnb.core.result import OneLineRepr, Outcome
 
-INCOMING, DATASETS = "incoming", "prepared"
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from kpfnb.notebook.display.figures import HoverFigure
 
 
-def run(
+# What a preparation did, part by part.
+
+
+@dataclass(frozen=True, repr=False)
+class PreparationResult(OneLineRepr):
+    """The frames in their places; their setups and the fixed headers, where there are any."""
+
+    frames: SortResult
+    setups: TrimManyResult | None = None
+    headers: HeaderFixResult | None = None
+
+    @property
+    def _parts(self) -> list[HeaderFixResult | SortResult | TrimManyResult]:
+        return [part for part in (self.headers, self.frames, self.setups) if part]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Failed where no frame could be placed; partial where anything else is wrong."""
+        if self.frames.outcome is Outcome.FAILED:
+            return Outcome.FAILED
+        good = all(part.outcome.is_good for part in self._parts)
+        return Outcome.SUCCEEDED if good else Outcome.PARTIAL
+
+    @property
+    def reason(self) -> str:
+        """One line."""
+        return "; ".join(part.reason for part in self._parts)
+
+    def key_figures(self) -> dict[str, int | float | str]:
+        """Key figures for the run list."""
+        return self.frames.key_figures()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; a later step takes `datasets`, the complete ones, from it."""
+        return {
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "datasets": self.frames.complete,
+            "frames": self.frames.to_dict(),
+            "setups": self.setups.to_dict() if self.setups else None,
+            "headers": self.headers.to_dict() if self.headers else None,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a dataset."""
+        return self.frames.to_frame()
+
+    def calibrations(self) -> pd.DataFrame:
+        """One row a frame of the complete datasets: used in the trimmed setup or not, and why."""
+        import pandas as pd
+
+        return self.setups.frames() if self.setups else pd.DataFrame()
+
+    def row_details(self, row: Mapping[str, Any]) -> str:
+        """What a row about a dataset leads to, as HTML: its frames, and its reduction if there."""
+        from kpfnb.adap.pages import reduction_details
+        from kpfnb.adap.products import dataset
+
+        name = str(row["dataset"])
+        told = ["file", "night", "types", "target", "state", "note"]
+        frames = self.frames.frames()
+        shown = frames.loc[frames["dataset"] == name, told]
+        text = f"<h4>{html.escape(name)}</h4>{reduction_details.table_html('frames', shown, is_open=True)}"
+        chosen = self.calibrations()
+        if len(chosen):
+            own = chosen[chosen["dataset"] == name].drop(columns="dataset")
+            text += reduction_details.table_html("what PypeIt is to use", own)
+        folder = self.frames.root / name / dataset.COMPLETE / "reduce"
+        return text + (reduction_details.details_html(folder, name) if folder.is_dir() else "")
+
+    def plot(self) -> Figure:
+        """The frames of each type: in place and not."""
+        return self.hover_plot().figure
+
+    def hover_plot(self) -> HoverFigure:
+        """The plot, and which frames are at the mouse."""
+        return self.frames.hover_plot()
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self._parts))
+
+    def _repr_html_(self) -> str:
+        """The tables of all parts; all text escaped."""
+        return "".join(part._repr_html_() for part in self._parts)
+
+
+INCOMING_FOLDER, PREPARED_FOLDER = "incoming", "prepared"
+
+
+def prepare_datasets(
     raw: Sequence[str | Path] = (),
     root: str | Path = "",
     *,
@@ -27,7 +133,7 @@ def run(
     write_setups: bool = False,
     dry_run: bool = False,
     progress: bool = True,
-) -> Prepared:
+) -> PreparationResult:
     """Fix headers, put the frames into their places, and choose the calibrations.
 
     Parameters
@@ -45,15 +151,17 @@ def run(
 
     Raises
     ------
-    BadInput, BadParameter : an argument names nothing that can be used
-    Busy : the same root is being filled by another run
+    InvalidInputError, InvalidParameterError : an argument names nothing that can be used
+    AlreadyRunningError : the same root is being filled by another run
     """
-    work_dir = settings.load().work_dir
-    name = profiles.load(spectrograph).spectrograph
-    fixed = headerfixes.fix(fixes, dry_run=dry_run, progress=progress) if str(fixes) else None
-    frames = reorganise.run(
+    work_dir = settings.load_settings().work_dir
+    name = profiles.load_profile(spectrograph).spectrograph
+    fixed = (
+        header_fixes.fix_headers(fixes, dry_run=dry_run, progress=progress) if str(fixes) else None
+    )
+    frames = sort_frames.sort_frames(
         raw or [_default_raw(name, work_dir)],
-        root or work_dir / DATASETS / name,
+        root or work_dir / PREPARED_FOLDER / name,
         spectrograph=spectrograph,
         how=how,
         window_days=window_days,
@@ -62,7 +170,7 @@ def run(
     )
     setups = None
     if frames.complete and not frames.interrupted and not dry_run:
-        setups = trimmedsets.trim(
+        setups = trim_many.trim_datasets(
             frames.root,
             frames.complete,
             spectrograph=spectrograph,
@@ -71,10 +179,10 @@ def run(
             dry_run=not write_setups,
             progress=progress,
         )
-    return Prepared(frames, setups, fixed)
+    return PreparationResult(frames, setups, fixed)
 
 
 def _default_raw(spectrograph: str, work_dir: Path) -> Path:
-    if spectrograph == kast.SPECTROGRAPH:
-        return kast.example_frames(work_dir)
-    return work_dir / INCOMING
+    if spectrograph == installation.KAST_SPECTROGRAPH:
+        return installation.get_example_frames(work_dir)
+    return work_dir / INCOMING_FOLDER

@@ -10,24 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import compute, storage
-from kpfnb.adap import dataset
-from kpfnb.adap import profile as profiles
-from kpfnb.adap.preparing import trimming
-from kpfnb.adap.preparing.trimmed import Trimmed
-from kpfnb.adap.profile import Profile
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
+from kpfnb.adap.prepare import trim
+from kpfnb.adap.prepare.trim_result import TrimResult
+from kpfnb.adap.products import dataset
+from kpfnb.adap.profiles import spectrograph as profiles
+from kpfnb.adap.profiles.spectrograph import Profile
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
 
 @dataclass(frozen=True)
-class _Options:
+class _TrimOptions:
     root: Path
     profile: Profile
     custom: Path | None
@@ -35,7 +34,7 @@ class _Options:
     dry_run: bool
 
 
-def trim(
+def trim_datasets(
     root: str | Path,
     names: Iterable[str] = (),
     *,
@@ -44,7 +43,7 @@ def trim(
     exclude: str | Path = "",
     dry_run: bool = False,
     progress: bool = True,
-) -> TrimmedSets:
+) -> TrimManyResult:
     """Write the reduction files of datasets, each below its `complete`; one failure stops no other.
 
     Parameters
@@ -56,33 +55,33 @@ def trim(
 
     Raises
     ------
-    BadInput, BadParameter : an argument names nothing that can be used; before any work
+    InvalidInputError, InvalidParameterError : an argument names nothing that can be used; before any work
     """
-    profile = profiles.load(spectrograph)
+    profile = profiles.load_profile(spectrograph)
     root = Path(root).expanduser().absolute()
-    wanted = [str(dataset.parse(name)) for name in names] or _complete(root)
+    wanted = [str(dataset.parse_dataset(name)) for name in names] or _complete_datasets(root)
     if not wanted:
-        raise BadInput(f"no complete dataset in {root}", "name the folder of the datasets")
-    excluded = trimming.excluded_names(Path(exclude).expanduser()) if str(exclude) else ()
+        raise InvalidInputError(f"no complete dataset in {root}", "name the folder of the datasets")
+    excluded = trim.read_excluded_names(Path(exclude).expanduser()) if str(exclude) else ()
     own = Path(custom).expanduser() if str(custom) else None
     for name in wanted:
-        trimming.customs(own, name)
-    options = _Options(root, profile, own, tuple(excluded), dry_run)
-    outcomes = compute.run(
-        partial(_trim, options=options), wanted, title="trimming", progress=progress
+        trim.find_custom_files(own, name)
+    options = _TrimOptions(root, profile, own, tuple(excluded), dry_run)
+    outcomes = compute.map_items(
+        partial(_trim_one, options=options), wanted, title="trimming", progress=progress
     )
     failed = {one.key: one.error.splitlines()[0] or "not reached" for one in outcomes.failed}
-    return TrimmedSets(tuple(one.value for one in outcomes if one.value), failed, dry_run)
+    return TrimManyResult(tuple(one.value for one in outcomes if one.value), failed, dry_run)
 
 
-def _complete(root: Path) -> list[str]:
-    names = dataset.find(storage.at(root))
+def _complete_datasets(root: Path) -> list[str]:
+    names = dataset.find_datasets(storage.resolve_location(root))
     return [name for name in names if (root / name / dataset.COMPLETE / dataset.RAW).is_dir()]
 
 
-def _trim(name: str, options: _Options) -> Trimmed:
+def _trim_one(name: str, options: _TrimOptions) -> TrimResult:
     folder = options.root / name / dataset.COMPLETE
-    return trimming.trim(
+    return trim.trim_dataset(
         folder / dataset.RAW,
         folder,
         options.profile,
@@ -94,36 +93,36 @@ def _trim(name: str, options: _Options) -> Trimmed:
 
 
 @dataclass(frozen=True, repr=False)
-class TrimmedSets(Brief):
+class TrimManyResult(OneLineRepr):
     """The trimmed setups, and the datasets that failed with the reason."""
 
-    sets: tuple[Trimmed, ...]
+    results: tuple[TrimResult, ...]
     failed: dict[str, str]
     dry_run: bool = False
 
     @property
     def outcome(self) -> Outcome:
         """Judged by the datasets."""
-        ends = [one.outcome for one in self.sets] + [Outcome.FAILED] * len(self.failed)
-        return combine(ends)
+        ends = [one.outcome for one in self.results] + [Outcome.FAILED] * len(self.failed)
+        return merge_outcomes(ends)
 
     @property
     def reason(self) -> str:
         """One line."""
-        files = [file for one in self.sets for file in one.written]
+        files = [file for one in self.results for file in one.file_results]
         new = sum(file.changed for file in files)
         verb = "would be written" if self.dry_run else "written"
-        text = f"{new} of {len(files)} reduction files of {len(self.sets)} datasets {verb}"
+        text = f"{new} of {len(files)} reduction files of {len(self.results)} datasets {verb}"
         text += "" if new else ", nothing to do"
         wrong = [f"{name}: {error}" for name, error in self.failed.items()]
-        wrong += [f"{one.dataset}: {problem}" for one in self.sets for problem in one.problems]
+        wrong += [f"{one.dataset}: {problem}" for one in self.results for problem in one.problems]
         return "; ".join([text, *wrong])
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the run list."""
         return {
-            "datasets": len(self.sets) + len(self.failed),
-            "reduction files": sum(len(one.written) for one in self.sets),
+            "datasets": len(self.results) + len(self.failed),
+            "reduction files": sum(len(one.file_results) for one in self.results),
             "failed": len(self.failed),
         }
 
@@ -132,7 +131,7 @@ class TrimmedSets(Brief):
         return {
             "outcome": str(self.outcome),
             "reason": self.reason,
-            "datasets": [one.to_dict() for one in self.sets],
+            "datasets": [one.to_dict() for one in self.results],
             "failed": self.failed,
             "dry_run": self.dry_run,
         }
@@ -150,8 +149,8 @@ class TrimmedSets(Brief):
                 file.custom,
                 file.problem,
             )
-            for one in self.sets
-            for file in one.written
+            for one in self.results
+            for file in one.file_results
         ]
         rows += [(name, "", 0, 0, "", error) for name, error in self.failed.items()]
         names = ["dataset", "reduction", "used", "frames", "custom file", "problem"]
@@ -161,21 +160,21 @@ class TrimmedSets(Brief):
         """One row a frame of all datasets: used or not, and why."""
         import pandas as pd
 
-        tables = [one.to_frame().assign(dataset=one.dataset) for one in self.sets]
+        tables = [one.to_frame().assign(dataset=one.dataset) for one in self.results]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def plot(self) -> Figure:
         """The frames of each type: used and not."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which frames are at the mouse."""
-        from kpfnb.adap.preparing import framecounts
-        from kpfnb.adap.preparing.framecounts import Told
+        from kpfnb.adap.prepare import plots
+        from kpfnb.adap.prepare.plots import FrameLabel
 
-        return framecounts.hovered(
-            Told(frame.types, f"{one.dataset} {frame.file}", one.reasons.get(frame.file, ""))
-            for one in self.sets
+        return plots.hover_frame_counts(
+            FrameLabel(frame.types, f"{one.dataset} {frame.file}", one.reasons.get(frame.file, ""))
+            for one in self.results
             for frame in one.exposures
         )
 

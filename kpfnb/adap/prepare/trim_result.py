@@ -8,19 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.preparing.exposure import Exposure
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
+from kpfnb.adap.prepare.frames import RawExposure
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
 
 @dataclass(frozen=True)
-class TrimmedFile:
+class TrimFileResult:
     """One reduction file.
 
     Attributes
@@ -40,7 +39,7 @@ class TrimmedFile:
 
 
 @dataclass(frozen=True, repr=False)
-class Trimmed(Brief):
+class TrimResult(OneLineRepr):
     """The reduction files of one dataset.
 
     Attributes
@@ -49,46 +48,46 @@ class Trimmed(Brief):
     """
 
     dataset: str
-    written: tuple[TrimmedFile, ...]
-    exposures: tuple[Exposure, ...]
+    file_results: tuple[TrimFileResult, ...]
+    exposures: tuple[RawExposure, ...]
     reasons: Mapping[str, str]
     dry_run: bool = False
 
     @property
-    def files(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The reduction files, also those that were there already."""
-        return tuple(one.path for one in self.written)
+        return tuple(one.path for one in self.file_results)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with any of them."""
-        return tuple(f"{one.path.name}: {one.problem}" for one in self.written if one.problem)
+        return tuple(f"{one.path.name}: {one.problem}" for one in self.file_results if one.problem)
 
     @property
     def outcome(self) -> Outcome:
         """Judged by whether PypeIt could reduce something with each file."""
-        good = (Outcome.FAILED if one.problem else Outcome.SUCCEEDED for one in self.written)
-        return combine(good)
+        good = (Outcome.FAILED if one.problem else Outcome.SUCCEEDED for one in self.file_results)
+        return merge_outcomes(good)
 
     @property
     def reason(self) -> str:
         """One line."""
-        new = sum(one.changed for one in self.written)
+        new = sum(one.changed for one in self.file_results)
         verb = "would be written" if self.dry_run else "written"
-        text = f"{self.dataset}: {new} of {len(self.written)} reduction files {verb}"
+        text = f"{self.dataset}: {new} of {len(self.file_results)} reduction files {verb}"
         text += "" if new else ", nothing to do"
-        for one in self.written:
+        for one in self.file_results:
             what = one.custom or one.path.parent.parent.name
             text += f"; {what}: {one.used} of {one.frames} frames"
             text += f", {one.problem}" if one.problem else ""
         return text
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the run list."""
         return {
             "raw frames": len(self.exposures),
             "not used": len(self.reasons),
-            "reduction files": len(self.written),
+            "reduction files": len(self.file_results),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +96,7 @@ class Trimmed(Brief):
             "outcome": str(self.outcome),
             "reason": self.reason,
             "dataset": self.dataset,
-            "files": [asdict(one) | {"path": str(one.path)} for one in self.written],
+            "files": [asdict(one) | {"path": str(one.path)} for one in self.file_results],
             "not_used": dict(self.reasons),
             "unreadable": {one.file: one.defect for one in self.exposures if one.defect},
             "dry_run": self.dry_run,
@@ -124,19 +123,20 @@ class Trimmed(Brief):
 
     def plot(self) -> Figure:
         """The frames of each type: used and not."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which frames are at the mouse."""
-        from kpfnb.adap.preparing import framecounts
-        from kpfnb.adap.preparing.framecounts import Told
+        from kpfnb.adap.prepare import plots
+        from kpfnb.adap.prepare.plots import FrameLabel
 
-        return framecounts.hovered(
-            Told(one.types, one.file, self.reasons.get(one.file, "")) for one in self.exposures
+        return plots.hover_frame_counts(
+            FrameLabel(one.types, one.file, self.reasons.get(one.file, ""))
+            for one in self.exposures
         )
 
     def __str__(self) -> str:
-        lines = [f"{self.outcome}: {self.reason}", *map(str, self.files), ""]
+        lines = [f"{self.outcome}: {self.reason}", *map(str, self.paths), ""]
         return "\n".join([*lines, self.to_frame().to_string(index=False, na_rep="")])
 
     def _repr_html_(self) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import hovering
-from kpfnb.hovering import Hovered, Told
+from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PANEL_INCHES = (10.0, 2.6)
 
 # Okabe and Ito's colours, told apart by all eyes
-COLOURS = {"optimal": "#0072B2", "box": "#E69F00", "band": "#A6D4F2"}
+LINE_COLOURS = {"optimal": "#0072B2", "box": "#E69F00", "band": "#A6D4F2"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Extraction:
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class ObjectSpectrum:
     """One object of one exposure.
 
     Attributes
@@ -56,43 +56,43 @@ class Spectrum:
     extractions: dict[str, Extraction]
 
 
-def read(path: Path) -> list[Spectrum]:
+def read_spectra(path: Path) -> list[ObjectSpectrum]:
     """The spectra of a spec1d file, in its order. OSError where it can't be read."""
     from astropy.io import fits
 
     with fits.open(path, memmap=False) as hdus:
         header = hdus[0].header
         tables = [hdu for hdu in hdus[1:] if hdu.header.get("DMODCLS") == "SpecObj"]
-        return [_spectrum(table, header) for table in tables]
+        return [_parse_spectrum(table, header) for table in tables]
 
 
-def figure(spectra: Sequence[Spectrum], most: int = 12) -> Figure:
+def plot_spectra(spectra: Sequence[ObjectSpectrum], most: int = 12) -> Figure:
     """A panel for each spectrum, with its error band; of more than `most` those of best signal."""
-    return hovered(spectra, most).figure
+    return hover_plot_spectra(spectra, most).figure
 
 
-def hovered(spectra: Sequence[Spectrum], most: int = 12) -> Hovered:
+def hover_plot_spectra(spectra: Sequence[ObjectSpectrum], most: int = 12) -> HoverFigure:
     """The same, and what is at the mouse: the object, its exposure, and the pixel's values."""
     from matplotlib.figure import Figure
 
     drawable = [spectrum for spectrum in spectra if spectrum.extractions]
-    shown = _best(drawable, most)
+    shown = _select_best(drawable, most)
     picture = Figure(
         figsize=(PANEL_INCHES[0], PANEL_INCHES[1] * max(len(shown), 1)), layout="constrained"
     )
     if not shown:
         picture.text(0.5, 0.5, "no spectrum was extracted", ha="center", va="center")
-        return Hovered(picture)
-    told: dict[Axes, Told] = {}
+        return HoverFigure(picture)
+    told: dict[Axes, TooltipFunction] = {}
     for axes, spectrum in zip(picture.subplots(len(shown), squeeze=False).flat, shown, strict=True):
-        _draw(axes, spectrum)
-        told[axes] = _at_mouse(spectrum)
+        _draw_spectrum(axes, spectrum)
+        told[axes] = _spectrum_tooltip(spectrum)
     if len(shown) < len(drawable):
         picture.suptitle(f"{len(shown)} of {len(drawable)} spectra: those of best signal")
-    return Hovered(picture, told)
+    return HoverFigure(picture, told)
 
 
-def _at_mouse(spectrum: Spectrum) -> Told:
+def _spectrum_tooltip(spectrum: ObjectSpectrum) -> TooltipFunction:
     kind, best = next(iter(spectrum.extractions.items()))
 
     def text(pixel: int) -> str:
@@ -101,12 +101,14 @@ def _at_mouse(spectrum: Spectrum) -> Told:
         values = f"{best.wavelength[pixel]:.1f} Å: {flux:.4g} ± {sigma:.2g} counts{signal}"
         return f"{spectrum.target} ({spectrum.file})\n{spectrum.name}\n{kind} {values}"
 
-    return hovering.curve(best.wavelength, text)
+    return figures.curve_tooltip(best.wavelength, text)
 
 
-def _spectrum(table: Any, header: Any) -> Spectrum:
-    found = {kind: _extraction(table.data, prefix) for kind, prefix in _PREFIXES.items()}
-    return Spectrum(
+def _parse_spectrum(table: Any, header: Any) -> ObjectSpectrum:
+    found = {
+        kind: _read_extraction(table.data, prefix) for kind, prefix in _COLUMN_PREFIXES.items()
+    }
+    return ObjectSpectrum(
         name=table.name,
         file=str(header.get("FILENAME", "")),
         target=str(header.get("TARGET", "")),
@@ -115,10 +117,10 @@ def _spectrum(table: Any, header: Any) -> Spectrum:
     )
 
 
-_PREFIXES = {"optimal": "OPT", "box": "BOX"}
+_COLUMN_PREFIXES = {"optimal": "OPT", "box": "BOX"}
 
 
-def _extraction(data: Any, prefix: str) -> Extraction | None:
+def _read_extraction(data: Any, prefix: str) -> Extraction | None:
     """The columns of one extraction; None where it is not there or has no good pixel."""
     import numpy as np
 
@@ -133,31 +135,38 @@ def _extraction(data: Any, prefix: str) -> Extraction | None:
     return Extraction(*(np.asarray(a[good], dtype=float) for a in (wavelength, flux, sigma)))
 
 
-def _best(spectra: Sequence[Spectrum], most: int) -> list[Spectrum]:
+def _select_best(spectra: Sequence[ObjectSpectrum], most: int) -> list[ObjectSpectrum]:
     """At most so many, those of best signal, in the order in which they were given."""
     best = sorted(spectra, key=lambda spectrum: -(spectrum.snr or 0))[:most]
     return [spectrum for spectrum in spectra if any(spectrum is chosen for chosen in best)]
 
 
-def _draw(axes: Axes, spectrum: Spectrum) -> None:
+def _draw_spectrum(axes: Axes, spectrum: ObjectSpectrum) -> None:
     found = spectrum.extractions
     if "optimal" in found:
         best = found["optimal"]
         axes.plot(
-            best.wavelength, best.flux, color=COLOURS["optimal"], lw=0.6, zorder=3, label="optimal"
+            best.wavelength,
+            best.flux,
+            color=LINE_COLOURS["optimal"],
+            lw=0.6,
+            zorder=3,
+            label="optimal",
         )
         axes.fill_between(
             best.wavelength,
             best.flux - best.sigma,
             best.flux + best.sigma,
-            color=COLOURS["band"],
+            color=LINE_COLOURS["band"],
             lw=0,
             label="optimal ± 1 σ",
         )
     if "box" in found:
         box = found["box"]
-        axes.plot(box.wavelength, box.flux, color=COLOURS["box"], lw=0.5, zorder=2, label="box")
-    axes.set_ylim(*_limits(spectrum.extractions.values()))
+        axes.plot(
+            box.wavelength, box.flux, color=LINE_COLOURS["box"], lw=0.5, zorder=2, label="box"
+        )
+    axes.set_ylim(*_flux_limits(spectrum.extractions.values()))
     axes.margins(x=0.01)
     signal = f", S/N {spectrum.snr:.1f}" if spectrum.snr is not None else ""
     # Names come from headers: a dollar sign in one is no formula
@@ -168,7 +177,7 @@ def _draw(axes: Axes, spectrum: Spectrum) -> None:
     axes.legend(fontsize="small", loc="upper right", ncols=3, frameon=False)
 
 
-def _limits(extractions: Iterable[Extraction]) -> tuple[float, float]:
+def _flux_limits(extractions: Iterable[Extraction]) -> tuple[float, float]:
     """Limits that a few cosmic rays do not set; room above for the legend."""
     import numpy as np
 

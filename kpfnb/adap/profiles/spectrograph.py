@@ -11,18 +11,63 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from kpfnb import yamlfile
-from kpfnb.adap.coadding.coaddrules import CoaddRules
-from kpfnb.errors import BadParameter
-from kpfnb.yamlfile import Strict
+from kpfnb.adap.pypeit import input_files
+from kpfnb.adap.pypeit.input_files import ParameterTree
+from kpfnb.core import strict_yaml
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.strict_yaml import StrictModel
 
-FOLDER = Path(__file__).with_name("profiles")
-SUFFIX = ".yml"
-UNKNOWN = "unknown"
+# How spectra are calibrated and coadded: the section `coadd` of a spectrograph's profile.
+
+
+class CoaddRules(StrictModel):
+    """The texts are parameters in PypeIt's notation.
+
+    Attributes
+    ----------
+    flux : where the sensitivity function comes from: PypeIt's archive, or a standard of the dataset
+    sens : for pypeit_sensfunc
+    fluxcalib : for pypeit_flux_calib
+    collate1d : for pypeit_collate_1d
+    coadd2d : for pypeit_coadd_2dspec
+    detectors : what PypeIt wants to be told for a detector or mosaic, as {"MSC01": "1,5"}
+    """
+
+    flux: Literal["archive", "standard"] = "standard"
+    sens: str = ""
+    fluxcalib: str = ""
+    collate1d: str
+    coadd2d: str = ""
+    detectors: dict[str, str] = {}
+
+    @field_validator("sens", "fluxcalib", "collate1d", "coadd2d")
+    @classmethod
+    def _check_notation(cls, text: str) -> str:
+        try:
+            input_files.parse_parameters(text.splitlines())
+        except InvalidInputError as error:
+            raise ValueError(error.what) from None
+        return text
+
+    def parameter_tree(self, name: str) -> ParameterTree:
+        """The parameters of that name, read."""
+        text: str = getattr(self, name)
+        return input_files.parse_parameters(text.splitlines())
+
+    def detector_number(self, detector: str) -> str:
+        """What PypeIt wants to be told for a detector: of DET03 it is 3; '' where nobody knows."""
+        if detector in self.detectors:
+            return self.detectors[detector]
+        return str(int(detector[3:])) if detector.startswith("DET") else ""
+
+
+PROFILES_FOLDER = Path(__file__).with_name("profiles")
+PROFILE_SUFFIX = ".yml"
+UNKNOWN_TYPE = "unknown"
 """The type of a frame that fits no rule."""
-LITERAL = "="
+LITERAL_MARK = "="
 """Begins a part of a name that stands for itself."""
 
 FRAME_TYPES = (
@@ -31,17 +76,17 @@ FRAME_TYPES = (
 )
 
 
-def _known(types: tuple[str, ...]) -> tuple[str, ...]:
+def _check_types(types: tuple[str, ...]) -> tuple[str, ...]:
     for kind in types:
-        if kind not in (*FRAME_TYPES, UNKNOWN):
+        if kind not in (*FRAME_TYPES, UNKNOWN_TYPE):
             raise ValueError(f"{kind!r} is no frame type of PypeIt: {', '.join(FRAME_TYPES)}")
     return types
 
 
-Types = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
+FrameTypes = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_check_types)]
 
 
-class Source(Strict):
+class HeaderSource(StrictModel):
     """Where a value is in the header: in one place of `keyword`, `by`, `moment` and `day`."""
 
     keyword: str = ""
@@ -55,13 +100,13 @@ class Source(Strict):
     time: str = ""
     kind: Literal["text", "number", "degrees", "hours"] = Field("text", alias="is")
     """Sexagesimal degrees or hours become degrees; a plain number is in degrees."""
-    otherwise: Source | None = Field(None, alias="or")
+    otherwise: HeaderSource | None = Field(None, alias="or")
     """Where to look when there is nothing in the first place."""
     in_table: bool = True
     """Whether PypeIt has a column for it in its reduction file."""
 
     @model_validator(mode="after")
-    def _one_place(self) -> Source:
+    def _one_place(self) -> HeaderSource:
         places = [self.keyword, self.by, self.moment, self.day]
         if sum(map(bool, places)) != 1:
             raise ValueError("write one of keyword, by, moment and day")
@@ -69,13 +114,13 @@ class Source(Strict):
             raise ValueError("by goes with keywords, day goes with time")
         return self
 
-    def cards(self) -> set[str]:
+    def all_keywords(self) -> set[str]:
         """All keywords that may be read for it."""
         own = {self.keyword, self.by, self.moment, self.day, self.time, *self.keywords.values()}
-        return (own - {""}) | (self.otherwise.cards() if self.otherwise else set())
+        return (own - {""}) | (self.otherwise.all_keywords() if self.otherwise else set())
 
 
-class Lamps(Strict):
+class LampRules(StrictModel):
     """Which lamps are lit: a value that lists them, or a keyword for each."""
 
     listed: str = Field("", alias="list")
@@ -89,13 +134,13 @@ class Lamps(Strict):
     """The lamp of each keyword."""
 
     @model_validator(mode="after")
-    def _one_way(self) -> Lamps:
+    def _one_way(self) -> LampRules:
         if bool(self.listed) == bool(self.lit):
             raise ValueError("write list and dark, or lit, flat and arc")
         return self
 
 
-class Range(Strict):
+class SecondsRange(StrictModel):
     """Seconds: longer than `above`, not longer than `upto`."""
 
     above: float | None = None
@@ -106,17 +151,17 @@ class Range(Strict):
         return low and (self.upto is None or seconds <= self.upto)
 
 
-class Rule(Strict):
+class FrameRule(StrictModel):
     """Which frames have these types."""
 
-    types: Types
+    types: FrameTypes
     when: dict[str, tuple[str, ...]] = {}
     """Values by their names in `header`, each with the texts that fit."""
-    exptime: Range = Range()
+    exptime: SecondsRange = SecondsRange()
     lamps: Literal["any", "none", "some", "arc", "flat"] = "any"
 
 
-class Criterion(Strict):
+class ChoiceCriterion(StrictModel):
     """A value that lies between two, both included."""
 
     value: str
@@ -124,36 +169,36 @@ class Criterion(Strict):
     greatest: float
 
 
-class Choice(Strict):
+class CalibrationChoice(StrictModel):
     """Which frames of these types are used in a trimmed setup: the latest of the best."""
 
-    types: Types
+    types: FrameTypes
     per_lamp_set: bool = False
     """So many for each set of lamps that adds one; otherwise of all."""
     most: int = Field(ge=1)
-    criteria: tuple[Criterion, ...] = ()
+    criteria: tuple[ChoiceCriterion, ...] = ()
 
 
-class Names(Strict):
+class DatasetNameParts(StrictModel):
     """The parts of a dataset's name: values by their names in `header`, or texts after `=`."""
 
     mask: tuple[str, ...] = Field(min_length=1)
     config: tuple[str, ...] = Field(min_length=1)
 
 
-class Profile(Strict):
+class Profile(StrictModel):
     """A spectrograph; see the comments in `profiles/keck_deimos.yml`."""
 
     spectrograph: str
     slit_masks: bool
-    header: dict[str, Source]
-    lamps: Lamps
-    names: Names
+    header: dict[str, HeaderSource]
+    lamps: LampRules
+    names: DatasetNameParts
     decimals: dict[str, int] = {}
-    frames: tuple[Rule, ...] = Field(min_length=1)
-    required: tuple[Types, ...]
+    frames: tuple[FrameRule, ...] = Field(min_length=1)
+    required: tuple[FrameTypes, ...]
     dropped: tuple[str, ...] = ()
-    trimming: tuple[Choice, ...] = ()
+    trimming: tuple[CalibrationChoice, ...] = ()
     setup: tuple[str, ...]
     parameters: str
     coadd: CoaddRules | None = None
@@ -162,12 +207,12 @@ class Profile(Strict):
     def group_by(self) -> tuple[str, ...]:
         """The values that frames of one dataset share, apart from the dates."""
         parts = (*self.names.mask, *self.names.config)
-        return tuple(part for part in parts if not part.startswith(LITERAL))
+        return tuple(part for part in parts if not part.startswith(LITERAL_MARK))
 
     @cached_property
     def keywords(self) -> tuple[str, ...]:
         """All keywords that are read from a header."""
-        found = set().union(*(source.cards() for source in self.header.values()))
+        found = set().union(*(source.all_keywords() for source in self.header.values()))
         return tuple(sorted(found | self.lamps.flat.keys() | self.lamps.arc.keys()))
 
     @property
@@ -177,12 +222,12 @@ class Profile(Strict):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Profile:
-        for place, name in self._used():
+        for place, name in self._used_names():
             if name not in self.header:
                 raise ValueError(f"{place}: {name!r} is not in header")
         return self
 
-    def _used(self) -> list[tuple[str, str]]:
+    def _used_names(self) -> list[tuple[str, str]]:
         """Every name of a value that is used, with the place of the use."""
         used = [("names", name) for name in self.group_by]
         used += [("header", name) for name in ("mjd", "exptime", "target")]
@@ -194,31 +239,31 @@ class Profile(Strict):
         return used
 
 
-def known() -> list[str]:
+def list_profiles() -> list[str]:
     """The names of the profiles that are here."""
-    return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
+    return sorted(path.stem for path in PROFILES_FOLDER.glob(f"*{PROFILE_SUFFIX}"))
 
 
-def load(name: str | Path) -> Profile:
+def load_profile(name: str | Path) -> Profile:
     """The profile of that name, or in the file of that path.
 
     Raises
     ------
-    BadParameter : there is none of that name
-    BadInput : the file is wrong; names it and the place in it
+    InvalidParameterError : there is none of that name
+    InvalidInputError : the file is wrong; names it and the place in it
     """
     path = Path(name).expanduser()
-    if path.suffix not in (SUFFIX, ".yaml"):
-        path = FOLDER / f"{name}{SUFFIX}"
-        if str(name) not in known():
-            raise BadParameter(
+    if path.suffix not in (PROFILE_SUFFIX, ".yaml"):
+        path = PROFILES_FOLDER / f"{name}{PROFILE_SUFFIX}"
+        if str(name) not in list_profiles():
+            raise InvalidParameterError(
                 f"spectrograph: no profile {str(name)!r}",
-                f"there are: {', '.join(known())}; or name a file of your own (*{SUFFIX})",
+                f"there are: {', '.join(list_profiles())}; or name a file of your own (*{PROFILE_SUFFIX})",
             )
-    document = yamlfile.read(path, hint=f"compare it with those in {FOLDER}")
-    return document.parse(Profile, document.mapping("a profile"))
+    document = strict_yaml.read_yaml(path, hint=f"compare it with those in {PROFILES_FOLDER}")
+    return document.parse(Profile, document.require_mapping("a profile"))
 
 
-def for_spectrograph(pypeit_name: str) -> Profile:
-    """The profile of a spectrograph, by PypeIt's name of it; `BadParameter` where there is none."""
-    return load(pypeit_name)
+def profile_for_spectrograph(pypeit_name: str) -> Profile:
+    """The profile of a spectrograph, by PypeIt's name of it; `InvalidParameterError` where there is none."""
+    return load_profile(pypeit_name)

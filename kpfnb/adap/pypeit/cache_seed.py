@@ -1,6 +1,6 @@
 """The part that must import PypeIt: its download cache, filled from a pack or from the network.
 
-Run in a process of its own, `python -m kpfnb.adap.pypeit.pypeitcache seed PACK` or `fetch FOLDER
+Run in a process of its own, `python -m kpfnb.adap.pypeit.cache_seed seed PACK` or `fetch FOLDER
 NAME...`: the import takes seconds, and changes how the process logs and warns.
 """
 
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kpfnb import files
+from kpfnb.core import atomic
 
 
-def seed(pack: Path) -> None:
+def seed_caches(pack: Path) -> None:
     """Put the pack's files into the caches, as if they had been downloaded."""
     from astropy.utils import data
 
@@ -29,19 +29,19 @@ def seed(pack: Path) -> None:
         cache.write_file_to_cache(str(pack / entry["path"]), entry["name"], entry["subdir"])
 
 
-def fetch(folder: Path, names: Sequence[str]) -> None:
+def fetch_frames(folder: Path, names: Sequence[str]) -> None:
     """PypeIt's own example frames, each downloaded once, into a folder."""
     from pypeit import dataPaths
 
     for name in names:
         if not (folder / name).is_file():
-            with files.replacing(folder / name) as temporary:
+            with atomic.replace_atomically(folder / name) as temporary:
                 shutil.copyfile(dataPaths.tests.get_file_path(name), temporary)
 
 
 if __name__ == "__main__":
     task, place, *rest = sys.argv[1:]
     if task == "seed":
-        seed(Path(place))
+        seed_caches(Path(place))
     else:
-        fetch(Path(place), rest)
+        fetch_frames(Path(place), rest)

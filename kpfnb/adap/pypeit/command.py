@@ -5,15 +5,21 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kpfnb import files, supervision
-from kpfnb.adap.pypeit import installation, phases
-from kpfnb.adap.reducing import products
-from kpfnb.supervision import Ending, Patience, Sight
+from kpfnb.adap.products import reduction
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import log as phases
+from kpfnb.compute import programs
+from kpfnb.compute.programs import ExitReason, ProductSnapshot, SupervisionLimits
+from kpfnb.core import atomic
+from kpfnb.core import progress as live
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POLL_SECONDS = 1.0
 """Between two looks at its log; its end is seen at once."""
@@ -22,19 +28,19 @@ NEVER = float("inf")
 
 
 @dataclass(frozen=True)
-class Limits:
+class CommandLimits:
     """How long a command may take, and be silent in its log. Zero minutes are no limit."""
 
     silence_minutes: float = 30
     timeout_minutes: float = 0
 
-    def seconds(self, minutes: float) -> float:
+    def to_seconds(self, minutes: float) -> float:
         """The limit in seconds."""
         return minutes * 60 or NEVER
 
 
 @dataclass(frozen=True)
-class Step:
+class CommandResult:
     """One command that ran.
 
     Attributes
@@ -53,7 +59,7 @@ class Step:
     cpu_seconds: float | None = None
 
     @property
-    def may_pass(self) -> bool:
+    def is_transient(self) -> bool:
         """True where it failed for a reason that is not in the frames: it was killed or stopped."""
         return bool(self.failure) and (self.exit_code is None or self.exit_code < 0)
 
@@ -62,23 +68,23 @@ class Step:
         return asdict(self)
 
 
-class _TookTooLong(Exception):
+class _TimeLimitReached(Exception):
     """The command is still running at its time limit."""
 
 
-def run(
+def run_command(
     name: str,
     arguments: Sequence[str],
     *,
     folder: Path,
     log: Path,
     label: str = "",
-    limits: Limits,
+    limits: CommandLimits,
     variables: Mapping[str, str],
     lock: Path | None = None,
-    tell: Callable[[str], None] = lambda text: None,
-    timed: bool = False,
-) -> Step:
+    on_status: Callable[[str], None] = lambda text: None,
+    expect_time: bool = False,
+) -> CommandResult:
     """Run a PypeIt command in `folder`; how it ended is in the step, never raised.
 
     Whatever ends this call, Ctrl-C too, the command and its children are gone afterwards.
@@ -92,60 +98,159 @@ def run(
     tell : called now and then with what PypeIt is doing
     timed : whether PypeIt has to tell its execution time at the end, as run_pypeit does
     """
-    program = installation.command(name)
+    program = installation.find_command(name)
     printed = log.with_suffix(".out")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kpfnb-") as temporary:
         report = Path(temporary) / "report.json"
-        added = {**installation.ENVIRONMENT, **variables}
-        command = [sys.executable, "-m", "kpfnb.adap.pypeit.measured", str(report), str(folder)]
+        added = {**installation.PYPEIT_ENVIRONMENT, **variables}
+        command = [sys.executable, "-m", "kpfnb.adap.pypeit.measure_main", str(report), str(folder)]
         command += [f"{key}={value}" for key, value in added.items()]
         command += ["--", str(program), *arguments]
-        exit_code, stopped = _supervise(command, log, printed, limits, lock, tell)
-        measured = files.read_json(report) if report.is_file() else {}
+        exit_code, stopped = _supervise_command(command, log, printed, limits, lock, on_status)
+        measured = atomic.read_json(report) if report.is_file() else {}
     seconds = time.monotonic() - started
     code = measured.get("exit_code", exit_code)
-    failure = products.why_it_failed(log, printed, exit_code=code, stopped=stopped, timed=timed)
+    failure = reduction.failure_reason(
+        log, printed, exit_code=code, stopped=stopped, timed=expect_time
+    )
     peak, cpu = measured.get("peak_bytes"), measured.get("cpu_seconds")
-    return Step(f"{name} {label}".strip(), seconds, peak, code, failure, cpu)
+    return CommandResult(f"{name} {label}".strip(), seconds, peak, code, failure, cpu)
 
 
-def _supervise(
+def _supervise_command(
     command: Sequence[str],
     log: Path,
     printed: Path,
-    limits: Limits,
+    limits: CommandLimits,
     lock: Path | None,
     tell: Callable[[str], None],
 ) -> tuple[int | None, str]:
     """The exit code, and why it was stopped ('' where it ended by itself)."""
-    silence = limits.seconds(limits.silence_minutes)
-    deadline = time.monotonic() + limits.seconds(limits.timeout_minutes)
+    silence = limits.to_seconds(limits.silence_minutes)
+    deadline = time.monotonic() + limits.to_seconds(limits.timeout_minutes)
 
     seen = -1
 
-    def look() -> Sight:
+    def look() -> ProductSnapshot:
         nonlocal seen
         if time.monotonic() > deadline:
-            raise _TookTooLong
-        size = _stamp(log)
+            raise _TimeLimitReached
+        size = _file_size(log)
         if size != seen:
             seen = size
-            tell(phases.doing(log))
-        return Sight(0, size + _stamp(printed))
+            tell(phases.current_step(log))
+        return ProductSnapshot(0, size + _file_size(printed))
 
     # Nothing is counted as made: PypeIt is left to end by itself
-    patience = Patience(silence_seconds=silence, grace_seconds=NEVER, poll_seconds=POLL_SECONDS)
+    patience = SupervisionLimits(
+        silence_seconds=silence, grace_seconds=NEVER, poll_seconds=POLL_SECONDS
+    )
     try:
-        ended = supervision.run(
-            command, log=printed, look=look, expected=1, patience=patience, lock=lock
+        ended = programs.supervise_program(
+            command, log=printed, take_snapshot=look, expected=1, limits=patience, lock=lock
         )
-    except _TookTooLong:
+    except _TimeLimitReached:
         return None, f"stopped: not at its end after {limits.timeout_minutes:g} min"
-    if ended.ending is Ending.SILENT:
+    if ended.reason is ExitReason.SILENT:
         return None, f"stopped: nothing new in its log for {limits.silence_minutes:g} min"
     return ended.exit_code, ""
 
 
-def _stamp(path: Path) -> int:
+def _file_size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
+
+
+# The PypeIt commands of one piece of work, each run the same way.
+
+
+@dataclass(frozen=True)
+class CommandRunner:
+    """Runs commands and keeps how each went.
+
+    Attributes
+    ----------
+    lock : a file that is locked for as long as one of the processes lives
+    progress : False shows nothing
+    tell : called now and then with which command is doing what
+    taken : the commands that ran, in order
+    """
+
+    limits: CommandLimits
+    variables: Mapping[str, str]
+    lock: Path
+    progress: bool = True
+    on_status: Callable[[str], None] = lambda text: None
+    completed: list[CommandResult] = field(default_factory=list)
+
+    def run(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        *,
+        label: str = "",
+        expect_time: bool = False,
+    ) -> CommandResult:
+        """Run a command in the folder of its log; how it ended is in the step, never raised.
+
+        Parameters
+        ----------
+        label : what it works on
+        timed : whether PypeIt has to tell its execution time at the end, as run_pypeit does
+        """
+        title = f"{name} {label}".strip()
+
+        def tell(text: str) -> None:
+            bar.update(note=text)
+            self.on_status(f"{title}: {text}")
+
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with live.show_progress(1, title, shown=self.progress) as bar:
+            step = run_command(
+                name,
+                [*arguments, "--log_file", str(log)],
+                folder=log.parent,
+                log=log,
+                label=label,
+                limits=self.limits,
+                variables=self.variables,
+                lock=self.lock,
+                on_status=tell,
+                expect_time=expect_time,
+            )
+            bar.update(done=1, failed=int(bool(step.failure)))
+        self.completed.append(step)
+        return step
+
+
+# The commands that ran, for people: how long each took, and how much memory.
+
+COMMAND_COLUMNS = ("step", "seconds", "peak memory (MB)", "failure")
+
+
+def command_row(step: CommandResult) -> tuple[str, float, int, str]:
+    """The values of the columns."""
+    return step.name, round(step.seconds, 1), round((step.peak_bytes or 0) / 1e6), step.failure
+
+
+def command_table(steps: Iterable[CommandResult]) -> pd.DataFrame:
+    """One row a command."""
+    import pandas as pd
+
+    return pd.DataFrame(map(command_row, steps), columns=list(COMMAND_COLUMNS))
+
+
+def peak_memory_bytes(steps: Iterable[CommandResult]) -> int:
+    """The memory of the largest process at its largest; 0 where it is not known."""
+    return max((step.peak_bytes or 0 for step in steps), default=0)
+
+
+def command_figures(steps: Sequence[CommandResult]) -> dict[str, float]:
+    """Key figures for the run list; none where nothing ran."""
+    if not steps:
+        return {}
+    return {
+        "minutes": round(sum(step.seconds for step in steps) / 60, 1),
+        "peak memory (GB)": round(peak_memory_bytes(steps) / 1e9, 2),
+    }

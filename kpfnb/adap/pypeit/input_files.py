@@ -2,10 +2,87 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from kpfnb.errors import BadInput
+from kpfnb.core.errors import InvalidInputError
+
+# Parameters in PypeIt's notation: sections in brackets, one more for each level, `key = value`.
+
+ParameterTree = dict[str, Any]
+"""Section or key to a tree or a value; values are texts as they are written."""
+
+_SECTION_PATTERN = re.compile(r"(\[+)\s*([^\[\]]+?)\s*(\]+)")
+_BEFORE_COMMENT = re.compile(r"""(?:[^#"']|"[^"]*"|'[^']*')*""")
+INDENT = "  "
+
+
+def parse_parameters(lines: Iterable[str], source: str = "the parameters") -> ParameterTree:
+    """The tree of those lines; comments and empty lines are left out.
+
+    place : where they come from, for the `InvalidInputError` of a line that is neither section nor value
+    """
+    tree: ParameterTree = {}
+    path = [tree]
+    for line in lines:
+        plain = _strip_comment(line).strip()
+        if not plain:
+            continue
+        if found := _SECTION_PATTERN.fullmatch(plain):
+            level = len(found[1])
+            if level != len(found[3]) or level > len(path):
+                raise InvalidInputError(f"{source}: the section {plain!r} has no section above it")
+            path = [*path[:level], path[level - 1].setdefault(found[2], {})]
+            continue
+        key, equals, value = plain.partition("=")
+        if not (equals and key.strip()):
+            raise InvalidInputError(f"{source}: {plain!r} is no parameter", "write key = value")
+        path[-1][key.strip()] = value.strip()
+    return tree
+
+
+def merge_parameters(*trees: Mapping[str, Any]) -> ParameterTree:
+    """One tree of all; where several have a value, the last one counts."""
+    merged: ParameterTree = {}
+    for tree in trees:
+        for key, value in tree.items():
+            old = merged.get(key)
+            is_deeper = isinstance(value, Mapping)
+            merged[key] = (
+                merge_parameters(old if isinstance(old, dict) else {}, value)
+                if is_deeper
+                else value
+            )
+    return merged
+
+
+def format_parameters(tree: Mapping[str, Any], level: int = 1) -> list[str]:
+    """The tree in PypeIt's notation: values first, then the sections."""
+    told = [
+        f"{INDENT * (level - 1)}{key} = {_format_value(value)}"
+        for key, value in tree.items()
+        if not isinstance(value, Mapping)
+    ]
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            told.append(f"{INDENT * (level - 1)}{'[' * level}{key}{']' * level}")
+            told += format_parameters(value, level + 1)
+    return told
+
+
+def _strip_comment(line: str) -> str:
+    found = _BEFORE_COMMENT.match(line)
+    end = found.end() if found else 0
+    # Else it stopped at a quotation mark that stands alone
+    return line[:end] if line[end:].startswith("#") else line
+
+
+def _format_value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
 
 REQUIRED_TYPES = ("arc", "trace")
 """Without an arc and a flat that traces the slits PypeIt reduces nothing."""
@@ -14,7 +91,7 @@ TARGET_TYPES = ("science", "standard")
 
 
 @dataclass(frozen=True)
-class Frame:
+class PypeItFrame:
     """One row of the table.
 
     Attributes
@@ -49,7 +126,7 @@ class Frame:
         return any(kind in self.types for kind in TARGET_TYPES)
 
     @property
-    def combined_with(self) -> str:
+    def combination_group(self) -> str:
         """The group of exposures that PypeIt adds up before it extracts; '' where it does not."""
         group = self.values.get("comb_id", "")
         return "" if group in ("", "-1", "None") else group
@@ -72,55 +149,57 @@ class PypeItFile:
     setup: str
     configuration: dict[str, str]
     raw_paths: tuple[Path, ...]
-    frames: tuple[Frame, ...]
+    frames: tuple[PypeItFrame, ...]
 
     @property
-    def targets(self) -> tuple[Frame, ...]:
+    def targets(self) -> tuple[PypeItFrame, ...]:
         """The frames that PypeIt is to extract spectra from."""
         return tuple(frame for frame in self.frames if frame.used and frame.is_target)
 
     @property
-    def lacking(self) -> tuple[str, ...]:
+    def missing_types(self) -> tuple[str, ...]:
         """The frame types without which PypeIt can't reduce anything, and that are not there."""
         there = {kind for frame in self.frames if frame.used for kind in frame.types}
         return tuple(kind for kind in REQUIRED_TYPES if kind not in there)
 
-    def leader(self, frame: Frame) -> Frame:
+    def first_frame(self, frame: PypeItFrame) -> PypeItFrame:
         """The frame after which the products are named: the first one of those combined with it."""
-        if not frame.combined_with:
+        if not frame.combination_group:
             return frame
-        return next(other for other in self.targets if other.combined_with == frame.combined_with)
+        return next(
+            other for other in self.targets if other.combination_group == frame.combination_group
+        )
 
 
-def read(path: Path) -> PypeItFile:
-    """Read a reduction file of PypeIt 1.x or 2.x; `BadInput` where it is none."""
+def read_pypeit_file(path: Path) -> PypeItFile:
+    """Read a reduction file of PypeIt 1.x or 2.x; `InvalidInputError` where it is none."""
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"can't read {path}: {error}") from error
-    return parse(content, path)
+        raise InvalidInputError(f"can't read {path}: {error}") from error
+    return parse_pypeit_file(content, path)
 
 
-def parse(content: str, path: Path) -> PypeItFile:
+def parse_pypeit_file(content: str, path: Path) -> PypeItFile:
     """The reduction file with that content, which is or will be at `path`; errors as for `read`."""
     lines = content.splitlines()
-    setup_lines, table = _block(lines, "setup"), _block(lines, "data")
+    setup_lines, table = _block_lines(lines, "setup"), _block_lines(lines, "data")
     if not table:
-        raise BadInput(
+        raise InvalidInputError(
             f"{path} has no data block", "a .pypeit file has its frames between data read and end"
         )
-    setup, configuration = _setup(setup_lines)
+    setup, configuration = _parse_setup(setup_lines)
     return PypeItFile(
         path=path,
-        parameters=tuple(_parameters(lines)),
+        parameters=tuple(_parameter_lines(lines)),
         setup=setup,
         configuration=configuration,
-        raw_paths=tuple(Path(line.split(maxsplit=1)[1]) for line in table if _is_path(line)),
-        frames=tuple(_frames([line for line in table if "|" in line], path)),
+        raw_paths=tuple(Path(line.split(maxsplit=1)[1]) for line in table if _is_path_line(line)),
+        frames=tuple(_parse_frames([line for line in table if "|" in line], path)),
     )
 
 
-def _block(lines: list[str], name: str) -> list[str]:
+def _block_lines(lines: list[str], name: str) -> list[str]:
     """The stripped lines between `<name> read` and `<name> end`; none where there is no block."""
     stripped = [line.strip() for line in lines]
     try:
@@ -130,7 +209,7 @@ def _block(lines: list[str], name: str) -> list[str]:
         return []
 
 
-def _parameters(lines: list[str]) -> list[str]:
+def _parameter_lines(lines: list[str]) -> list[str]:
     """What stands before the first block, comments and empty lines left out."""
     parameters = []
     for line in lines:
@@ -141,7 +220,7 @@ def _parameters(lines: list[str]) -> list[str]:
     return parameters
 
 
-def _setup(lines: list[str]) -> tuple[str, dict[str, str]]:
+def _parse_setup(lines: list[str]) -> tuple[str, dict[str, str]]:
     pairs = [line.partition(":") for line in lines if ":" in line]
     named = [key.split()[1] for key, _, _ in pairs if key.startswith("Setup ") and key.split()[1:]]
     values = {key: value.strip().strip("'") for key, _, value in pairs}
@@ -149,25 +228,25 @@ def _setup(lines: list[str]) -> tuple[str, dict[str, str]]:
     return (named[0] if named else ""), configuration
 
 
-def _is_path(line: str) -> bool:
+def _is_path_line(line: str) -> bool:
     return line.startswith("path ") and "|" not in line
 
 
-def _frames(rows: list[str], path: Path) -> list[Frame]:
+def _parse_frames(rows: list[str], path: Path) -> list[PypeItFrame]:
     if not rows:
-        raise BadInput(f"{path} has an empty data block")
+        raise InvalidInputError(f"{path} has an empty data block")
     columns = [name.strip() for name in rows[0].split("|")]
     for needed in ("filename", "frametype"):
         if needed not in columns:
-            raise BadInput(f"{path}: its table has no column {needed}")
-    return [_frame(row, columns, path) for row in rows[1:]]
+            raise InvalidInputError(f"{path}: its table has no column {needed}")
+    return [_parse_frame(row, columns, path) for row in rows[1:]]
 
 
-def _frame(row: str, columns: list[str], path: Path) -> Frame:
+def _parse_frame(row: str, columns: list[str], path: Path) -> PypeItFrame:
     used = not row.startswith("#")
     cells = [cell.strip() for cell in row.lstrip("# ").split("|")]
     if len(cells) != len(columns):
-        raise BadInput(f"{path}: a row has {len(cells)} of {len(columns)} columns: {row}")
+        raise InvalidInputError(f"{path}: a row has {len(cells)} of {len(columns)} columns: {row}")
     values = dict(zip(columns, cells, strict=True))
     kinds = tuple(kind for kind in values["frametype"].split(",") if kind not in ("", "None"))
-    return Frame(Path(values["filename"]).name, kinds, values, used)
+    return PypeItFrame(Path(values["filename"]).name, kinds, values, used)

@@ -1,6 +1,6 @@
 """Runs one command in its place, and writes down how it ended and how much memory it took.
 
-It is started as `python -m kpfnb.adap.pypeit.measured REPORT FOLDER NAME=VALUE... -- COMMAND...`,
+It is started as `python -m kpfnb.adap.pypeit.measure_main REPORT FOLDER NAME=VALUE... -- COMMAND...`,
 since a process can learn the peak memory of its own children only. The report is JSON: `exit_code`
 (minus the signal where one ended it), `peak_bytes`, that of the largest single process, and
 `cpu_seconds`, the processor time of all of them.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kpfnb import files
+from kpfnb.core import atomic
 
 
 def main() -> None:
@@ -28,18 +28,18 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         exit_code = child.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    files.write_json(
+    atomic.write_json(
         Path(report),
         {
             "exit_code": exit_code,
-            "peak_bytes": _bytes(used.ru_maxrss),
+            "peak_bytes": _to_bytes(used.ru_maxrss),
             "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
         },
     )
     sys.exit(exit_code if exit_code >= 0 else 128 - exit_code)
 
 
-def _bytes(peak: int) -> int:
+def _to_bytes(peak: int) -> int:
     # Linux counts in kB, macOS in bytes
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -15,29 +15,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, locks, machine, settings
+from kpfnb.compute import resources
+from kpfnb.core import atomic, locks, settings
 
-FOLDER = "memory"
-NOTE = ".note"
+MEMORY_FOLDER = "memory"
+NOTE_SUFFIX = ".note"
 POLL_SECONDS = 1.0
-LEDGER_SECONDS = 60.0
+LOCK_WAIT_SECONDS = 60.0
 GB = 1_000_000_000
 
 
-def expected_bytes(record: Mapping[str, Any] | None) -> int:
+def estimate_bytes(record: Mapping[str, Any] | None) -> int:
     """What a reduction will take: as in the record of its last run, else as the settings say."""
     steps = (record or {}).get("steps") or ()
     taken = max((step["peak_bytes"] or 0 for step in steps), default=0)
-    return taken or round(settings.load().pypeit_memory_gb * GB)
+    return taken or round(settings.load_settings().pypeit_memory_gb * GB)
 
 
 @contextmanager
-def reserve(
+def reserve_memory(
     wanted: int,
     *,
     name: str = "",
     folder: Path = Path(),
-    tell: Callable[[str], None] = lambda text: None,
+    on_status: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
     """Wait until `wanted` bytes are free, and hold them while the block lasts.
 
@@ -50,27 +51,27 @@ def reserve(
     """
     from filelock import FileLock
 
-    place = settings.load().work_dir / FOLDER
+    place = settings.load_settings().work_dir / MEMORY_FOLDER
     mine = place / f"{wanted}-{os.getpid()}-{uuid.uuid4().hex}.lock"
     lock = FileLock(mine)
     while True:
-        with locks.hold("memory", wait_seconds=LEDGER_SECONDS, folder=place):
-            if fits(wanted, running(), machine.available_bytes(), _budget()):
+        with locks.acquire_lock("memory", wait_seconds=LOCK_WAIT_SECONDS, folder=place):
+            if has_room(wanted, list_reservations(), resources.available_bytes(), _budget_bytes()):
                 note = {"name": name, "folder": str(folder.absolute()), "since": time.time()}
-                files.write_json(mine.with_suffix(NOTE), note)
+                atomic.write_json(mine.with_suffix(NOTE_SUFFIX), note)
                 lock.acquire()
                 break
-        tell(f"waiting for {wanted / GB:.1f} GB of memory")
+        on_status(f"waiting for {wanted / GB:.1f} GB of memory")
         time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
         lock.release()
-        _forget(mine)
+        _remove_files(mine)
 
 
 @dataclass(frozen=True)
-class Reservation:
+class MemoryReservation:
     """Of one run.
 
     Attributes
@@ -81,13 +82,13 @@ class Reservation:
     """
 
     reserved: int
-    taken: int
+    used: int
     name: str = ""
     folder: str = ""
     since: float = 0
 
 
-def fits(wanted: int, others: list[Reservation], free: int, budget: int) -> bool:
+def has_room(wanted: int, others: list[MemoryReservation], free: int, budget: int) -> bool:
     """Whether one more run can start.
 
     Parameters
@@ -100,43 +101,45 @@ def fits(wanted: int, others: list[Reservation], free: int, budget: int) -> bool
     if budget and wanted + sum(one.reserved for one in others) > budget:
         return False
     # What the others have yet to take is free only in appearance
-    return wanted + sum(max(one.reserved - one.taken, 0) for one in others) <= free
+    return wanted + sum(max(one.reserved - one.used, 0) for one in others) <= free
 
 
-def _budget() -> int:
-    return round(settings.load().pypeit_memory_budget_gb * GB)
+def _budget_bytes() -> int:
+    return round(settings.load_settings().pypeit_memory_budget_gb * GB)
 
 
-def running() -> list[Reservation]:
+def list_reservations() -> list[MemoryReservation]:
     """The runs that live; what the dead have left is removed."""
     from filelock import FileLock, Timeout
 
     found = []
-    for path in sorted((settings.load().work_dir / FOLDER).glob("*-*.lock")):
+    for path in sorted((settings.load_settings().work_dir / MEMORY_FOLDER).glob("*-*.lock")):
         reserved, pid, _ = path.stem.split("-")
         try:
             with FileLock(path, timeout=0):
-                _forget(path)
+                _remove_files(path)
         except Timeout:
-            found.append(Reservation(int(reserved), _taken(int(pid)), **_note(path)))
+            found.append(
+                MemoryReservation(int(reserved), _process_memory(int(pid)), **_read_note(path))
+            )
     return found
 
 
-def _note(path: Path) -> dict[str, Any]:
+def _read_note(path: Path) -> dict[str, Any]:
     """What is told of a reservation; nothing of one that ends at this moment."""
     try:
-        note: dict[str, Any] = files.read_json(path.with_suffix(NOTE))
+        note: dict[str, Any] = atomic.read_json(path.with_suffix(NOTE_SUFFIX))
     except FileNotFoundError:
         return {}
     return note
 
 
-def _forget(path: Path) -> None:
+def _remove_files(path: Path) -> None:
     path.unlink(missing_ok=True)
-    path.with_suffix(NOTE).unlink(missing_ok=True)
+    path.with_suffix(NOTE_SUFFIX).unlink(missing_ok=True)
 
 
-def _taken(pid: int) -> int:
+def _process_memory(pid: int) -> int:
     """The memory of a process and all that it has started."""
     import psutil
 

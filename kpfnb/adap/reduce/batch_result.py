@@ -7,25 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.pypeit import steptable
-from kpfnb.adap.pypeit.command import Step
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
+from kpfnb.adap.pypeit import command
+from kpfnb.adap.pypeit.command import CommandResult
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.adap.reducing.gallery import Gallery
-    from kpfnb.adap.reducing.spectra import Spectrum
-    from kpfnb.hovering import Hovered
+    from kpfnb.adap.products.qa_gallery import QaGallery
+    from kpfnb.adap.products.spectra import ObjectSpectrum
+    from kpfnb.notebook.display.figures import HoverFigure
 
 REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class StageDone:
+class StageResult:
     """One stage of a dataset's life.
 
     Attributes
@@ -41,7 +40,7 @@ class StageDone:
 
 
 @dataclass(frozen=True)
-class Part:
+class DatasetResult:
     """What became of one dataset or .pypeit file.
 
     Attributes
@@ -52,11 +51,11 @@ class Part:
     name: str
     outcome: Outcome
     reason: str
-    reductions: tuple[Reduction, ...] = ()
-    stages: tuple[StageDone, ...] = ()
+    reductions: tuple[ReductionResult, ...] = ()
+    stages: tuple[StageResult, ...] = ()
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[CommandResult]:
         """The commands of PypeIt that ran."""
         return [step for one in self.reductions for step in one.steps]
 
@@ -79,7 +78,7 @@ class Part:
     @property
     def peak_bytes(self) -> int:
         """The memory of the largest process at its largest; 0 where it is not known."""
-        return steptable.peak_bytes(self.steps)
+        return command.peak_memory_bytes(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -96,8 +95,8 @@ class Part:
 
 
 @dataclass(frozen=True, repr=False)
-class Reductions(Brief):
-    """What became of each; a `kpfnb.result.Result`.
+class ReductionBatchResult(OneLineRepr):
+    """What became of each; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -105,7 +104,7 @@ class Reductions(Brief):
     is_final : True where doing it again could not make it better
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[DatasetResult, ...]
     note: str = ""
     is_final: bool = field(default=False, compare=False)
 
@@ -114,7 +113,7 @@ class Reductions(Brief):
         """Of one, its own; of several, that of the whole."""
         if len(self.parts) == 1:
             return self.parts[0].outcome
-        return combine(part.outcome for part in self.parts)
+        return merge_outcomes(part.outcome for part in self.parts)
 
     @property
     def reason(self) -> str:
@@ -129,11 +128,11 @@ class Reductions(Brief):
         return text + (f": {'; '.join(wrong[:REASONS_SHOWN])}{more}" if wrong else "")
 
     @property
-    def reductions(self) -> list[Reduction]:
+    def reductions(self) -> list[ReductionResult]:
         """All reductions."""
         return [one for part in self.parts for one in part.reductions]
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the run list."""
         good = sum(part.outcome.is_good for part in self.parts)
         found: dict[str, int | float | str] = {"reduced": f"{good} of {len(self.parts)}"}
@@ -148,7 +147,7 @@ class Reductions(Brief):
         return {
             "outcome": str(self.outcome),
             "reason": self.reason,
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "parts": [part.to_dict() for part in self.parts],
         }
 
@@ -173,11 +172,11 @@ class Reductions(Brief):
 
     def frames(self) -> pd.DataFrame:
         """One row a raw frame, with what PypeIt took it for."""
-        return _joined(self._named(Reduction.frames))
+        return _concatenate(self._named_tables(ReductionResult.frames))
 
     def warnings(self) -> pd.DataFrame:
         """One row a useful warning in a log of PypeIt."""
-        return _joined(self._named(Reduction.warnings))
+        return _concatenate(self._named_tables(ReductionResult.warnings))
 
     def timing(self) -> pd.DataFrame:
         """One row a stage or command, with how long it took."""
@@ -186,32 +185,32 @@ class Reductions(Brief):
         rows: list[tuple[Any, ...]] = []
         for part in self.parts:
             rows += [(part.name, s.name, round(s.seconds, 1), None, s.failure) for s in part.stages]
-            rows += [(part.name, *steptable.row(step)) for step in part.steps]
-        return pd.DataFrame(rows, columns=["name", *steptable.COLUMNS])
+            rows += [(part.name, *command.command_row(step)) for step in part.steps]
+        return pd.DataFrame(rows, columns=["name", *command.COMMAND_COLUMNS])
 
-    def spectra(self) -> list[Spectrum]:
+    def spectra(self) -> list[ObjectSpectrum]:
         """The extracted spectra of all reduced frames of which the files are here."""
         return [one for made in self.reductions for one in made.spectra()]
 
     def plot(self) -> Figure:
         """The extracted spectra."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which object and pixel is at the mouse."""
-        from kpfnb.adap.reducing import spectra
+        from kpfnb.adap.products import spectra
 
-        return spectra.hovered(self.spectra())
+        return spectra.hover_plot_spectra(self.spectra())
 
-    def qa(self) -> Gallery:
+    def qa(self) -> QaGallery:
         """PypeIt's QA pictures, to be shown by a notebook."""
-        from kpfnb.adap.reducing import gallery
+        from kpfnb.adap.products import qa_gallery
 
-        return gallery.Gallery([path for one in self.reductions for path in one.qa().paths])
+        return qa_gallery.QaGallery([path for one in self.reductions for path in one.qa().paths])
 
-    def lead(self, row: Mapping[str, Any]) -> str:
+    def row_details(self, row: Mapping[str, Any]) -> str:
         """What a row about a dataset, or a frame of it, leads to, as HTML."""
-        from kpfnb.adap import evidence
+        from kpfnb.adap.pages import reduction_details
 
         file = str(row.get("file", ""))
         parts = [part for part in self.parts if part.name == row.get("name")]
@@ -219,7 +218,7 @@ class Reductions(Brief):
             f"<p>{html.escape(f'{one.name}: {one.outcome}: {one.reason}')}</p>" for one in parts
         ]
         return "".join(told) + "".join(
-            evidence.of(made.output, part.name, file=file)
+            reduction_details.details_html(made.output, part.name, file=file)
             for part in parts
             for made in part.reductions
         )
@@ -238,7 +237,7 @@ class Reductions(Brief):
         table = self.to_frame().to_html(index=False, escape=True, border=0, justify="left")
         return head + (table if self.parts else "")
 
-    def _named(self, table: Any) -> list[pd.DataFrame]:
+    def _named_tables(self, table: Any) -> list[pd.DataFrame]:
         """The table of each reduction, with the name of its part before."""
         tables = []
         for part in self.parts:
@@ -249,7 +248,7 @@ class Reductions(Brief):
         return tables
 
 
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _concatenate(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     filled = [table for table in tables if len(table)]

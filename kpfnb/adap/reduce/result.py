@@ -8,21 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.pypeit import steptable
-from kpfnb.adap.pypeit.command import Step
-from kpfnb.adap.reducing import products
-from kpfnb.adap.reducing.products import SCIENCE, Verdict
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
+from kpfnb.adap.products import reduction
+from kpfnb.adap.products.reduction import SCIENCE_FOLDER, FrameResult
+from kpfnb.adap.pypeit import command
+from kpfnb.adap.pypeit.command import CommandResult
+from kpfnb.core.result import OneLineRepr, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.adap.pypeit.pypeitfile import PypeItFile
-    from kpfnb.adap.reducing.gallery import Gallery
-    from kpfnb.adap.reducing.spectra import Spectrum
-    from kpfnb.hovering import Hovered
+    from kpfnb.adap.products.qa_gallery import QaGallery
+    from kpfnb.adap.products.spectra import ObjectSpectrum
+    from kpfnb.adap.pypeit.input_files import PypeItFile
+    from kpfnb.notebook.display.figures import HoverFigure
 
 REASONS_SHOWN = 3
 
@@ -38,7 +37,7 @@ class FrameType:
     setup: str
 
     @classmethod
-    def of(cls, plans: Iterable[PypeItFile]) -> Iterator[FrameType]:
+    def from_pypeit_files(cls, plans: Iterable[PypeItFile]) -> Iterator[FrameType]:
         """The frames of reduction files, used and not."""
         for plan in plans:
             for f in plan.frames:
@@ -47,8 +46,8 @@ class FrameType:
 
 
 @dataclass(frozen=True, repr=False)
-class Reduction(Brief):
-    """What became of one dataset; a `kpfnb.result.Result`.
+class ReductionResult(OneLineRepr):
+    """What became of one dataset; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -64,10 +63,10 @@ class Reduction(Brief):
 
     output: Path
     inputs: dict[str, Any]
-    science: tuple[Verdict, ...] = ()
+    science: tuple[FrameResult, ...] = ()
     types: tuple[FrameType, ...] = ()
     unusable: tuple[tuple[str, str], ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[CommandResult, ...] = ()
     problems: tuple[str, ...] = ()
     started: str = ""
     note: str = ""
@@ -84,9 +83,9 @@ class Reduction(Brief):
         aims = [verdict for verdict in self.science if verdict.kind == "science"]
         if not aims and not self.unusable:
             aims = list(self.science)
-        if not any(verdict.good for verdict in aims):
+        if not any(verdict.is_reduced for verdict in aims):
             return Outcome.FAILED
-        whole = all(verdict.good for verdict in self.science)
+        whole = all(verdict.is_reduced for verdict in self.science)
         return Outcome.PARTIAL if self.problems or self.unusable or not whole else Outcome.SUCCEEDED
 
     @property
@@ -94,27 +93,28 @@ class Reduction(Brief):
         """What was reduced, and what is wrong, in one line."""
         if self.note:
             return self.note
-        good = sum(verdict.good for verdict in self.science)
+        good = sum(verdict.is_reduced for verdict in self.science)
         text = f"{good} of {len(self.science)} science and standard frames reduced"
         if not self.science:
             text = "nothing reduced"
-        wrong = list(self.wrong())
+        wrong = list(self.all_problems())
         more = f" and {len(wrong) - REASONS_SHOWN} more" if len(wrong) > REASONS_SHOWN else ""
         return text + (": " + "; ".join(wrong[:REASONS_SHOWN]) + more if wrong else "")
 
     @property
     def complete(self) -> bool:
         """True where doing it again with the same inputs could not make it better."""
-        return bool(self.science) and all(v.good for v in self.science) and not self.problems
+        return bool(self.science) and all(v.is_reduced for v in self.science) and not self.problems
 
-    def is_still_whole(self) -> bool:
+    def is_still_complete(self) -> bool:
         """Whether all was reduced then, and all products are there still."""
         names = [(v.setup, name) for v in self.science for name in (v.spec1d, v.spec2d)]
         return self.complete and not any(
-            products.defect(self.output / setup / SCIENCE / name) for setup, name in names
+            reduction.product_defect(self.output / setup / SCIENCE_FOLDER / name)
+            for setup, name in names
         )
 
-    def wrong(self) -> Iterable[str]:
+    def all_problems(self) -> Iterable[str]:
         """Everything that went wrong, each in one line; a reason that many share is told once."""
         yield from self.problems
         for verdict in self.science:
@@ -123,15 +123,17 @@ class Reduction(Brief):
         for file, defect in self.unusable:
             yield f"{file}: {defect}"
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the run list."""
         found: dict[str, int | float | str] = {"raw frames": len(self.inputs["frames"])}
         for kind in ("science", "standard"):
             verdicts = [verdict for verdict in self.science if verdict.kind == kind]
             if verdicts:
-                found[f"{kind} reduced"] = f"{sum(v.good for v in verdicts)} of {len(verdicts)}"
+                found[f"{kind} reduced"] = (
+                    f"{sum(v.is_reduced for v in verdicts)} of {len(verdicts)}"
+                )
         found["spectra"] = sum(verdict.objects for verdict in self.science)
-        return found | steptable.figures(self.steps)
+        return found | command.command_figures(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: this is also the record that stays with the products."""
@@ -140,7 +142,7 @@ class Reduction(Brief):
             "reason": self.reason,
             "started": self.started,
             "output": str(self.output),
-            "figures": self.figures(),
+            "figures": self.key_figures(),
             "inputs": self.inputs,
             "science": [verdict.to_dict() for verdict in self.science],
             "types": [asdict(row) for row in self.types],
@@ -152,15 +154,15 @@ class Reduction(Brief):
         }
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any], output: Path) -> Reduction:
+    def from_dict(cls, record: dict[str, Any], output: Path) -> ReductionResult:
         """A reduction from its record, found in the folder `output`."""
         return cls(
             output=output,
             inputs=record["inputs"],
-            science=tuple(Verdict(**verdict) for verdict in record["science"]),
+            science=tuple(FrameResult(**verdict) for verdict in record["science"]),
             types=tuple(FrameType(**row) for row in record["types"]),
             unusable=tuple(record["unusable"].items()),
-            steps=tuple(Step(**step) for step in record["steps"]),
+            steps=tuple(CommandResult(**step) for step in record["steps"]),
             problems=tuple(record["problems"]),
             started=record["started"],
         )
@@ -171,7 +173,7 @@ class Reduction(Brief):
 
         names = ["file", "kind", "target", "status", "spectra", "best S/N", "reason"]
         rows = [
-            (v.file, v.kind, v.target, _status(v), v.objects, v.best_snr, v.reason)
+            (v.file, v.kind, v.target, _status_text(v), v.objects, v.best_snr, v.reason)
             for v in self.science
         ]
         return pd.DataFrame(rows, columns=names).round({"best S/N": 1})
@@ -187,50 +189,56 @@ class Reduction(Brief):
 
     def timing(self) -> pd.DataFrame:
         """One row a command: how long it took, and how much memory."""
-        return steptable.frame(self.steps)
+        return command.command_table(self.steps)
 
     def warnings(self) -> pd.DataFrame:
         """One row a warning of PypeIt that a person should see: see `usefulwarnings`."""
         import pandas as pd
 
-        from kpfnb.adap.reducing import usefulwarnings
+        from kpfnb.adap.pypeit import useful_warnings
 
         rows = [
             (setup, one.line, one.section, one.text)
             for setup in self._setups
             for plan in sorted((self.output / setup).glob("*.pypeit"))
-            for one in usefulwarnings.find(plan.with_suffix(".log"))
+            for one in useful_warnings.find_warnings(plan.with_suffix(".log"))
         ]
         return pd.DataFrame(rows, columns=["setup", "line", "about", "warning"])
 
-    def spectra(self) -> list[Spectrum]:
+    def spectra(self) -> list[ObjectSpectrum]:
         """The extracted spectra of all reduced frames."""
-        from kpfnb.adap.reducing import spectra
+        from kpfnb.adap.products import spectra
 
-        paths = [self.output / v.setup / SCIENCE / v.spec1d for v in self.science if v.good]
-        return [spectrum for path in paths for spectrum in spectra.read(path)]
+        paths = [
+            self.output / v.setup / SCIENCE_FOLDER / v.spec1d for v in self.science if v.is_reduced
+        ]
+        return [spectrum for path in paths for spectrum in spectra.read_spectra(path)]
 
     def plot(self) -> Figure:
         """The extracted spectra."""
-        return self.hovered().figure
+        return self.hover_plot().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which object and pixel is at the mouse."""
-        from kpfnb.adap.reducing import spectra
+        from kpfnb.adap.products import spectra
 
-        return spectra.hovered(self.spectra())
+        return spectra.hover_plot_spectra(self.spectra())
 
-    def qa(self) -> Gallery:
+    def qa(self) -> QaGallery:
         """PypeIt's QA pictures, to be shown by a notebook."""
-        from kpfnb.adap.reducing import gallery
+        from kpfnb.adap.products import qa_gallery
 
-        return gallery.Gallery([p for s in self._setups for p in gallery.pictures(self.output / s)])
+        return qa_gallery.QaGallery(
+            [p for s in self._setups for p in qa_gallery.list_pictures(self.output / s)]
+        )
 
-    def lead(self, row: Mapping[str, Any]) -> str:
+    def row_details(self, row: Mapping[str, Any]) -> str:
         """What a row about a frame leads to, as HTML: its QA pictures and spectra, and all else."""
-        from kpfnb.adap import evidence
+        from kpfnb.adap.pages import reduction_details
 
-        return evidence.of(self.output, self.output.name, file=str(row.get("file", "")))
+        return reduction_details.details_html(
+            self.output, self.output.name, file=str(row.get("file", ""))
+        )
 
     @property
     def _setups(self) -> list[str]:
@@ -252,15 +260,15 @@ class Reduction(Brief):
             ("Steps", self.timing()),
         )
         return head + "".join(
-            f"<h4>{title}</h4>{_table(table)}" for title, table in tables if len(table)
+            f"<h4>{title}</h4>{_html_table(table)}" for title, table in tables if len(table)
         )
 
 
-def _status(verdict: Verdict) -> str:
-    return "reduced" if verdict.good else "failed"
+def _status_text(verdict: FrameResult) -> str:
+    return "reduced" if verdict.is_reduced else "failed"
 
 
-def _table(table: pd.DataFrame) -> str:
+def _html_table(table: pd.DataFrame) -> str:
     # An empty column says nothing
     told = [name for name in table.columns if any(table[name].dropna() != "")]
     return table[told].to_html(index=False, escape=True, border=0, justify="left", na_rep="")

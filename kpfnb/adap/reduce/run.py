@@ -10,20 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files, locks, settings
-from kpfnb.adap.pypeit import memory, pack, pypeitfile
-from kpfnb.adap.pypeit.command import Limits, Step
-from kpfnb.adap.pypeit.pypeitfile import PypeItFile
-from kpfnb.adap.pypeit.steps import Steps
-from kpfnb.adap.reducing import frames, products, task, workplace
-from kpfnb.adap.reducing.frames import RawFrame
-from kpfnb.adap.reducing.products import Verdict
-from kpfnb.adap.reducing.reduced import FrameType, Reduction
-from kpfnb.adap.reducing.task import Task
-from kpfnb.errors import BadInput
+from kpfnb.adap.products import dataset, reduction
+from kpfnb.adap.products.dataset import RawFrame
+from kpfnb.adap.products.reduction import FrameResult
+from kpfnb.adap.pypeit import input_files, installation, memory
+from kpfnb.adap.pypeit.command import CommandLimits, CommandResult, CommandRunner
+from kpfnb.adap.pypeit.input_files import PypeItFile
+from kpfnb.adap.reduce import job
+from kpfnb.adap.reduce.job import ReductionTask
+from kpfnb.adap.reduce.result import FrameType, ReductionResult
+from kpfnb.core import atomic, locks, settings
+from kpfnb.core.errors import InvalidInputError
 
 
-def run(
+def reduce_folder(
     raw: str | Path = "",
     output: str | Path = "",
     *,
@@ -32,13 +32,13 @@ def run(
     config: str | Sequence[str] = (),
     silence_minutes: float = 30,
     timeout_minutes: float = 0,
-    plans: Path | None = None,
+    pypeit_files: Path | None = None,
     expected_bytes: int = 0,
     force: bool = False,
     dry_run: bool = False,
     progress: bool = True,
-    tell: Callable[[str], None] = lambda text: None,
-) -> Reduction:
+    notify: Callable[[str], None] = lambda text: None,
+) -> ReductionResult:
     """Reduce the frames of a folder; what can't be reduced is told in the result, never raised.
 
     A reduction that is there, whole and of the same inputs is not done again. One that is not whole
@@ -63,37 +63,39 @@ def run(
 
     Raises
     ------
-    BadInput, BadParameter : an argument names nothing that can be used; before any work
-    Busy : the same output is being made by another run
-    ServiceUnavailable : PypeIt is not installed, or the example frames can't be had
+    InvalidInputError, InvalidParameterError : an argument names nothing that can be used; before any work
+    AlreadyRunningError : the same output is being made by another run
+    ServiceUnavailableError : PypeIt is not installed, or the example frames can't be had
     """
-    plan = task.prepare(raw, output, spectrograph, setup, config, plans)
-    found = frames.find(plan.raw)
+    plan = job.prepare_task(raw, output, spectrograph, setup, config, pypeit_files)
+    found = dataset.find_raw_frames(plan.raw)
     inputs = plan.inputs(found)
     if dry_run:
-        return _dry_run(plan, found)
-    name = f"reduction-{plan.output.name}-{_digest(plan.output)}"
-    with locks.hold(name):
+        return _describe_plan(plan, found)
+    name = f"reduction-{plan.output.name}-{_path_digest(plan.output)}"
+    with locks.acquire_lock(name):
         # The processes of a killed run hold this one until they are gone
-        with locks.hold(f"{name}-processes", wait_seconds=task.DYING_SECONDS):
-            old = _earlier(plan, force=force)
-        if old and not force and old.inputs == inputs and old.is_still_whole():
+        with locks.acquire_lock(f"{name}-processes", wait_seconds=job.SHUTDOWN_WAIT_SECONDS):
+            old = _earlier_reduction(plan, force=force)
+        if old and not force and old.inputs == inputs and old.is_still_complete():
             return replace(old, note=f"nothing to do: {old.reason}, inputs unchanged")
-        limits = Limits(silence_minutes, timeout_minutes)
-        variables = pack.environment(settings.load().work_dir)
-        lock = locks.path(f"{name}-processes")
-        expected = expected_bytes or memory.expected_bytes(old.to_dict() if old else None)
-        steps = Steps(limits, variables, lock, progress, tell)
-        workplace.begin(plan.output, inputs)
+        limits = CommandLimits(silence_minutes, timeout_minutes)
+        variables = installation.pack_environment(settings.load_settings().work_dir)
+        lock = locks.lock_path(f"{name}-processes")
+        expected = expected_bytes or memory.estimate_bytes(old.to_dict() if old else None)
+        steps = CommandRunner(limits, variables, lock, progress, notify)
+        reduction.stage_new(plan.output, inputs)
         try:
-            with memory.reserve(expected, name=_place(plan.output), folder=plan.output, tell=tell):
-                result = _Work(plan, steps).do(found, inputs)
-            files.write_json(plan.output / workplace.RECORD, result.to_dict())
+            with memory.reserve_memory(
+                expected, name=_display_path(plan.output), folder=plan.output, tell=notify
+            ):
+                result = _ReductionRun(plan, steps).run(found, inputs)
+            atomic.write_json(plan.output / reduction.RECORD_NAME, result.to_dict())
         except BaseException:
             # Stopped or broken off: an earlier reduction is put back at once
-            workplace.recover(plan.output)
+            reduction.recover_folder(plan.output)
             raise
-        place = workplace.settle(plan.output)
+        place = reduction.commit_better(plan.output)
     if place != plan.output:
         kept = f"the earlier reduction is kept in {plan.output.name}, this one is in {place.name}"
         result = replace(result, output=place, problems=(*result.problems, kept))
@@ -101,19 +103,19 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _ReductionRun:
     """The commands of one reduction, in their order."""
 
-    task: Task
-    steps: Steps
+    task: ReductionTask
+    steps: CommandRunner
 
-    def do(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> Reduction:
+    def run(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> ReductionResult:
         """Everything from the raw frames to the judged products."""
-        made = self._do(found, inputs)
-        return replace(made, steps=tuple(self.steps.taken))
+        made = self._run_commands(found, inputs)
+        return replace(made, steps=tuple(self.steps.completed))
 
-    def _do(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> Reduction:
-        result = Reduction(
+    def _run_commands(self, found: Sequence[RawFrame], inputs: dict[str, Any]) -> ReductionResult:
+        result = ReductionResult(
             output=self.task.output,
             inputs=inputs,
             unusable=tuple((frame.file, frame.defect) for frame in found if frame.defect),
@@ -121,45 +123,49 @@ class _Work:
         )
         if len(result.unusable) == len(found):
             return replace(result, problems=("no raw frame can be read",))
-        if self.task.plans:
-            for folder in sorted(path.parent for path in self.task.plans.glob("*/*.pypeit")):
+        if self.task.pypeit_files:
+            for folder in sorted(path.parent for path in self.task.pypeit_files.glob("*/*.pypeit")):
                 shutil.copytree(folder, self.task.output / folder.name)
         else:
-            step = self._set_up(found)
+            step = self._make_pypeit_files(found)
             if step.failure:
                 return replace(result, problems=(f"{step.name}: {step.failure}",))
-        plans = [pypeitfile.read(p) for p in sorted(self.task.output.glob("*/*.pypeit"))]
-        result = replace(result, types=tuple(FrameType.of(plans)))
+        plans = [
+            input_files.read_pypeit_file(p) for p in sorted(self.task.output.glob("*/*.pypeit"))
+        ]
+        result = replace(result, types=tuple(FrameType.from_pypeit_files(plans)))
         return self._reduce_all(result, [plan for plan in plans if plan.targets])
 
-    def _set_up(self, found: Sequence[RawFrame]) -> Step:
+    def _make_pypeit_files(self, found: Sequence[RawFrame]) -> CommandResult:
         output = self.task.output
-        folder = frames.offered(found, output / "frames")
+        folder = dataset.link_usable(found, output / "frames")
         arguments = ["-s", self.task.spectrograph, "-r", str(folder), "-d", str(output)]
         arguments += ["-c", self.task.setup]
         if self.task.config:
             config = output / "parameters.cfg"
-            files.write_text(config, "\n".join(self.task.config) + "\n")
+            atomic.write_text(config, "\n".join(self.task.config) + "\n")
             arguments += ["-p", str(config)]
         return self.steps.run("pypeit_setup", arguments, output / "pypeit_setup.log")
 
-    def _reduce_all(self, result: Reduction, plans: Sequence[PypeItFile]) -> Reduction:
+    def _reduce_all(self, result: ReductionResult, plans: Sequence[PypeItFile]) -> ReductionResult:
         if not plans:
             return replace(result, problems=("no science or standard frame",))
         for plan in plans:
-            if lacking := plan.lacking:
+            if lacking := plan.missing_types:
                 reason = f"no {' and no '.join(lacking)} frame in setup {plan.setup}"
-                result = _with(result, reason, products.refuse(plan, reason))
+                result = _add_results(result, reason, reduction.reject_frames(plan, reason))
                 continue
             name = plan.path.parent.name
             log = plan.path.with_suffix(".log")
-            step = self.steps.run("run_pypeit", [plan.path.name], log, label=name, timed=True)
+            step = self.steps.run("run_pypeit", [plan.path.name], log, label=name, expect_time=True)
             problem = f"{step.name}: {step.failure}" if step.failure else ""
-            result = _with(result, problem, products.judge(plan, step.failure))
+            result = _add_results(result, problem, reduction.evaluate_frames(plan, step.failure))
         return result
 
 
-def _with(result: Reduction, problem: str, verdicts: Sequence[Verdict]) -> Reduction:
+def _add_results(
+    result: ReductionResult, problem: str, verdicts: Sequence[FrameResult]
+) -> ReductionResult:
     return replace(
         result,
         problems=(*result.problems, *([problem] if problem else [])),
@@ -167,33 +173,35 @@ def _with(result: Reduction, problem: str, verdicts: Sequence[Verdict]) -> Reduc
     )
 
 
-def _earlier(plan: Task, *, force: bool) -> Reduction | None:
-    """The finished reduction in the output; `BadInput` where it is one of another dataset."""
-    record = workplace.recover(plan.output)
+def _earlier_reduction(plan: ReductionTask, *, force: bool) -> ReductionResult | None:
+    """The finished reduction in the output; `InvalidInputError` where it is one of another dataset."""
+    record = reduction.recover_folder(plan.output)
     if not record:
         return None
-    old = Reduction.from_dict(record, plan.output)
+    old = ReductionResult.from_dict(record, plan.output)
     if old.inputs["raw"] != str(plan.raw) and not force:
-        raise BadInput(
+        raise InvalidInputError(
             f"the output {plan.output} holds the reduction of {old.inputs['raw']}",
             "name another output, or use force to replace it",
         )
     return old
 
 
-def _dry_run(plan: Task, found: Sequence[RawFrame]) -> Reduction:
+def _describe_plan(plan: ReductionTask, found: Sequence[RawFrame]) -> ReductionResult:
     unusable = tuple((frame.file, frame.defect) for frame in found if frame.defect)
     usable = len(found) - len(unusable)
     note = f"dry run: would reduce {usable} of {len(found)} frames of {plan.raw}"
     note += f" as {plan.spectrograph}, setup {plan.setup}"
-    return Reduction(plan.output, plan.inputs(found), unusable=unusable, note=note, dry_run=True)
+    return ReductionResult(
+        plan.output, plan.inputs(found), unusable=unusable, note=note, dry_run=True
+    )
 
 
-def _place(output: Path) -> str:
+def _display_path(output: Path) -> str:
     """The output for those who watch: below the work directory where it is there."""
-    work_dir = settings.load().work_dir
+    work_dir = settings.load_settings().work_dir
     return str(output.relative_to(work_dir) if output.is_relative_to(work_dir) else output)
 
 
-def _digest(path: Path) -> str:
+def _path_digest(path: Path) -> str:
     return hashlib.sha256(str(path).encode()).hexdigest()[:8]

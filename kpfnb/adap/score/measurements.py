@@ -10,21 +10,74 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kpfnb import fitscards, fitsheader, fitstable
-from kpfnb.errors import BadInput
-from kpfnb.fitscards import RawHeader
-from kpfnb.fitstable import Columns
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.fits import cards, headers, tables
+from kpfnb.core.fits.cards import RawHeader
+from kpfnb.core.fits.tables import TableColumns
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kpfnb.fitscards import Value
-    from kpfnb.fitsheader import Hdu
+    from kpfnb.core.fits.cards import HeaderValue, RawHeader
+    from kpfnb.core.fits.headers import HDU
 
-KEYWORDS = ("ALLSPEC2D_DETS", "DATE-RDX", "VERSPYP")
-TABLES = ("SLITS", "WAVESOL", "SCI_SPEC_FLEXURE")
-IMAGES = ("MED_CHIS", "STD_CHIS")
-MOST_BITS = 64
+
+# The objects of a spec1d file, by their headers: how each was extracted, not its spectrum.
+
+OBJECT_KEYWORDS = ("DMODCLS", "TFIELDS", "NAME", "WAVE_RMS", "FLEX_SHIFT_TOTAL", "MASKDEF_EXTRACT")
+
+
+@dataclass(frozen=True)
+class ExtractedObject:
+    """One object.
+
+    Attributes
+    ----------
+    name : PypeIt's, as SPAT0176-SLIT0175-DET01
+    rms : of the wavelength solution, in pixels; None where it is not told
+    flexure : spectral, in pixels; None where it is not told
+    optimal, box : whether there is a spectrum extracted so
+    by_mask : whether it was extracted where the mask's design has it, without being found
+    """
+
+    name: str
+    rms: float | None
+    flexure: float | None
+    optimal: bool
+    box: bool
+    from_mask: bool
+
+
+def read_objects(path: Path) -> list[ExtractedObject]:
+    """The objects of a spec1d file, in its order. `InvalidInputError` where it can't be read."""
+    found = [_parse_object(hdu.header) for hdu in headers.iterate_hdus(path)]
+    return [one for one in found if one]
+
+
+def _parse_object(header: RawHeader) -> ExtractedObject | None:
+    told = cards.select_values(header, OBJECT_KEYWORDS)
+    if told.get("DMODCLS") != "SpecObj":
+        return None
+    titles = [f"TTYPE{number}" for number in range(1, int(str(told["TFIELDS"])) + 1)]
+    columns = set(cards.select_values(header, titles).values())
+    return ExtractedObject(
+        name=str(told.get("NAME", "")),
+        rms=_as_float(told.get("WAVE_RMS")),
+        flexure=_as_float(told.get("FLEX_SHIFT_TOTAL")),
+        optimal="OPT_COUNTS" in columns,
+        box="BOX_COUNTS" in columns,
+        from_mask=told.get("MASKDEF_EXTRACT") is True,
+    )
+
+
+def _as_float(value: HeaderValue) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+SPEC2D_KEYWORDS = ("ALLSPEC2D_DETS", "DATE-RDX", "VERSPYP")
+SLIT_TABLES = ("SLITS", "WAVESOL", "SCI_SPEC_FLEXURE")
+SLIT_IMAGES = ("MED_CHIS", "STD_CHIS")
+MAX_BITS = 64
 _FLOATS = {-32: ">f4", -64: ">f8"}
 
 
@@ -56,7 +109,7 @@ class Slit:
 
 
 @dataclass(frozen=True)
-class Exposure:
+class Spec2dSummary:
     """What a spec2d file tells.
 
     Attributes
@@ -68,53 +121,57 @@ class Exposure:
 
     detectors: tuple[str, ...] = ()
     slits: tuple[Slit, ...] = ()
-    reduced: str = ""
+    reduction_date: str = ""
     version: str = ""
 
 
-NONE = Exposure()
+EMPTY_SUMMARY = Spec2dSummary()
 
 
-def read(path: Path) -> Exposure:
-    """The slits of a spec2d file. `BadInput` where it is none, or damaged."""
-    header: dict[str, Value] = {}
-    parts: dict[str, dict[str, _Part]] = {}
+def read_slits(path: Path) -> Spec2dSummary:
+    """The slits of a spec2d file. `InvalidInputError` where it is none, or damaged."""
+    header: dict[str, HeaderValue] = {}
+    parts: dict[str, dict[str, _Extension]] = {}
     try:
-        for number, hdu in enumerate(fitsheader.hdus(path)):
+        for number, hdu in enumerate(headers.iterate_hdus(path)):
             if not number:
-                header = fitscards.pick(hdu.header, KEYWORDS)
+                header = cards.select_values(hdu.header, SPEC2D_KEYWORDS)
             detector, _, part = hdu.name.partition("-")
-            if part in TABLES:
-                parts.setdefault(detector, {})[part] = _Part(hdu.header, fitstable.read(hdu))
-            elif part in IMAGES:
-                parts.setdefault(detector, {})[part] = _Part(hdu.header, {part: _image(hdu)})
+            if part in SLIT_TABLES:
+                parts.setdefault(detector, {})[part] = _Extension(
+                    hdu.header, tables.read_table(hdu)
+                )
+            elif part in SLIT_IMAGES:
+                parts.setdefault(detector, {})[part] = _Extension(
+                    hdu.header, {part: _read_image(hdu)}
+                )
         detectors = tuple(name for name in str(header.get("ALLSPEC2D_DETS", "")).split(",") if name)
-        slits = [one for name in detectors for one in _slits(name, parts.get(name, {}))]
+        slits = [one for name in detectors for one in _measure_slits(name, parts.get(name, {}))]
     except (KeyError, ValueError) as error:
-        raise BadInput(
+        raise InvalidInputError(
             f"{path} is no spec2d of PypeIt: {error}", "reduce its frame again"
         ) from error
     told = (str(header.get(name) or "") for name in ("DATE-RDX", "VERSPYP"))
-    return Exposure(detectors, tuple(slits), *told)
+    return Spec2dSummary(detectors, tuple(slits), *told)
 
 
-class _Part(NamedTuple):
+class _Extension(NamedTuple):
     """One extension: its header and its values by column."""
 
     header: RawHeader
-    values: Columns
+    values: TableColumns
 
 
-def _slits(detector: str, parts: dict[str, _Part]) -> list[Slit]:
+def _measure_slits(detector: str, parts: dict[str, _Extension]) -> list[Slit]:
     if "SLITS" not in parts:
         raise ValueError(f"{detector} has no slits")
-    bits = _bits(parts["SLITS"].header)
+    bits = _mask_bits(parts["SLITS"].header)
     table = parts["SLITS"].values
-    numbers = _numbers(table)
-    solution = _solution(parts.get("WAVESOL"))
+    numbers = _slit_numbers(table)
+    solution = _wavelength_solutions(parts.get("WAVESOL"))
     # Rows of the other measures are in the order of the slits
     flexure, median, spread = (
-        _measure(parts.get(part), name, len(numbers))
+        _column_values(parts.get(part), name, len(numbers))
         for part, name in (
             ("SCI_SPEC_FLEXURE", "sci_spec_flexure"),
             ("MED_CHIS", "MED_CHIS"),
@@ -138,19 +195,19 @@ def _slits(detector: str, parts: dict[str, _Part]) -> list[Slit]:
     return found
 
 
-def _bits(header: RawHeader) -> list[tuple[int, str]]:
+def _mask_bits(header: RawHeader) -> list[tuple[int, str]]:
     """The number and name of each bit of the mask: the file's own, whatever PypeIt's version."""
-    told = fitscards.pick(header, [f"BIT{bit:02}" for bit in range(MOST_BITS)])
+    told = cards.select_values(header, [f"BIT{bit:02}" for bit in range(MAX_BITS)])
     return [(int(key[3:]), str(name)) for key, name in told.items()]
 
 
-def _numbers(table: Columns) -> list[int]:
+def _slit_numbers(table: TableColumns) -> list[int]:
     """By order where there are orders (echelle), as PypeIt does, else by place along the slit."""
     name = "ech_order" if "ech_order" in table else "spat_id"
     return [int(one) for one in table[name]]
 
 
-def _solution(part: _Part | None) -> dict[int, tuple[float, float]]:
+def _wavelength_solutions(part: _Extension | None) -> dict[int, tuple[float, float]]:
     """RMS and coverage by the number of the slit."""
     if part is None:
         return {}
@@ -161,7 +218,7 @@ def _solution(part: _Part | None) -> dict[int, tuple[float, float]]:
     return {number: (rms, cover) for number, rms, cover in zip(numbers, *measures, strict=True)}
 
 
-def _measure(part: _Part | None, name: str, count: int) -> list[float | None]:
+def _column_values(part: _Extension | None, name: str, count: int) -> list[float | None]:
     if part is None:
         return [None] * count
     values = part.values[name]
@@ -171,8 +228,8 @@ def _measure(part: _Part | None, name: str, count: int) -> list[float | None]:
     return [float(str(value)) for value in values]
 
 
-def _image(hdu: Hdu) -> np.ndarray:
+def _read_image(hdu: HDU) -> np.ndarray:
     import numpy as np
 
-    kind = fitscards.pick(hdu.header, ["BITPIX"])["BITPIX"]
-    return np.frombuffer(hdu.read(), dtype=_FLOATS[int(str(kind))])
+    kind = cards.select_values(hdu.header, ["BITPIX"])["BITPIX"]
+    return np.frombuffer(hdu.read_data(), dtype=_FLOATS[int(str(kind))])

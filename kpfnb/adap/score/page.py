@@ -12,98 +12,104 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from kpfnb.adap.reducing import gallery
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorefaults import Fault
-from kpfnb.adap.scoring.scorerow import Row, Status
-from kpfnb.adap.scoring.scores import BadOne, Scores, pictures
-from kpfnb.runs import report, view
-from kpfnb.runs.view import SIGNS
+from kpfnb.adap.products import qa_gallery
+from kpfnb.adap.score.limits import SlitFault
+from kpfnb.adap.score.result import BadSlitEntry, ScoreResult, find_entry_pictures
+from kpfnb.adap.score.row import FrameStatus, ScorecardRow
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.runs import formatting, report
+from kpfnb.runs.formatting import OUTCOME_SIGNS
 
 TEMPLATE, STYLE = "scorecard.html", "scorecard.css"
-MEASURES = ("rms", "coverage", "flexure")
+MEDIAN_MEASURES = ("rms", "coverage", "flexure")
 PICTURE_DPI = 110
 PICTURES_BYTES = 4_000_000
 """Of all QA pictures, as base64: a page must stay one that can be sent."""
 
-CLASSES = {Status.COMPLETE: "succeeded", Status.WARNING: "partial", Status.FAILED: "failed"}
-WORDS = {
-    Fault.COVERAGE: "lines cover too little",
-    Fault.RMS: "RMS of the wavelengths",
-    Fault.CHI: "residuals (chi)",
-    Fault.FLEXURE: "flexure",
-    Fault.WAVELENGTHS: "no wavelengths",
-    Fault.TILTS: "no tilts",
-    Fault.FLAT: "bad flat",
-    Fault.NO_FLAT: "no flat",
-    Fault.SKY: "sky subtraction",
-    Fault.EXTRACTION: "extraction",
+STATUS_CLASSES = {
+    FrameStatus.COMPLETE: "succeeded",
+    FrameStatus.WARNING: "partial",
+    FrameStatus.FAILED: "failed",
+}
+FAULT_LABELS = {
+    SlitFault.COVERAGE: "lines cover too little",
+    SlitFault.RMS: "RMS of the wavelengths",
+    SlitFault.CHI: "residuals (chi)",
+    SlitFault.FLEXURE: "flexure",
+    SlitFault.WAVELENGTHS: "no wavelengths",
+    SlitFault.TILTS: "no tilts",
+    SlitFault.FLAT: "bad flat",
+    SlitFault.NO_FLAT: "no flat",
+    SlitFault.SKY: "sky subtraction",
+    SlitFault.EXTRACTION: "extraction",
 }
 
 
-class Line(NamedTuple):
+class ScoreLine(NamedTuple):
     """One line of the table: a row of a scorecard, and the medians of its slits."""
 
-    row: Row
+    row: ScorecardRow
     reason: str
     rms: float | None
     coverage: float | None
     flexure: float | None
 
 
-class Order(NamedTuple):
+class SortOrder(NamedTuple):
     """One way to sort the table."""
 
     name: str
     label: str
-    key: Callable[[Line], Any]
+    key: Callable[[ScoreLine], Any]
     falling: bool = False
 
 
-ORDERS = (
-    Order("worst", "worst first", lambda line: (_is_lost(line), line.row.bad_slit_count), True),
-    Order("dataset", "dataset", lambda line: (line.row.dataset.lower(), line.row.science_file)),
-    Order("reduced", "date of reduction", lambda line: line.row.date, True),
-    Order("rms", "RMS", lambda line: line.rms or 0, True),
-    Order("coverage", "coverage", lambda line: 101 if line.coverage is None else line.coverage),
-    Order("flexure", "flexure", lambda line: abs(line.flexure or 0), True),
-    Order("objects", "objects", lambda line: line.row.object_count, True),
-    Order("time", "time", lambda line: line.row.exec_time, True),
-    Order("memory", "memory", lambda line: line.row.mem_usage, True),
+SORT_ORDERS = (
+    SortOrder(
+        "worst", "worst first", lambda line: (_has_failed(line), line.row.bad_slit_count), True
+    ),
+    SortOrder("dataset", "dataset", lambda line: (line.row.dataset.lower(), line.row.science_file)),
+    SortOrder("reduced", "date of reduction", lambda line: line.row.date, True),
+    SortOrder("rms", "RMS", lambda line: line.rms or 0, True),
+    SortOrder("coverage", "coverage", lambda line: 101 if line.coverage is None else line.coverage),
+    SortOrder("flexure", "flexure", lambda line: abs(line.flexure or 0), True),
+    SortOrder("objects", "objects", lambda line: line.row.object_count, True),
+    SortOrder("time", "time", lambda line: line.row.exec_time, True),
+    SortOrder("memory", "memory", lambda line: line.row.mem_usage, True),
 )
 
 
-def page(scores: Scores) -> str:
+def render_page(scores: ScoreResult) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
-    lines = [line for card in scores.cards for line in _lines(card)]
+    lines = [line for card in scores.cards for line in _score_lines(card)]
     # The order of the rows in the file is the first of the orders
-    lines = _sorted(lines, ORDERS[0])
-    environment = view.environment()
+    lines = _sort_lines(lines, SORT_ORDERS[0])
+    environment = formatting.template_environment()
     source, _, _ = environment.loader.get_source(environment, STYLE)
-    style = view.style() + source + _rules(lines)
+    style = formatting.stylesheet() + source + _sort_rules(lines)
     return str(
         environment.get_template(TEMPLATE).render(
-            policy=report.policy(style),
+            policy=report.content_policy(style),
             # The package's own style sheet, and rules made of numbers
             style=Markup(style),  # noqa: S704
             title="Scorecard of the reductions",
             scores=scores,
-            sign=SIGNS[scores.outcome],
+            sign=OUTCOME_SIGNS[scores.outcome],
             lines=lines,
-            orders=ORDERS,
-            classes=CLASSES,
-            signs=SIGNS,
+            orders=SORT_ORDERS,
+            classes=STATUS_CLASSES,
+            signs=OUTCOME_SIGNS,
             limits=scores.criteria.default,
-            picture=_picture(scores) if any(card.slits for card in scores.cards) else "",
-            worst=_with_pictures(scores.worst()),
-            words=WORDS,
+            picture=_plot_image(scores) if any(card.slits for card in scores.cards) else "",
+            worst=_worst_with_pictures(scores.worst_slits()),
+            words=FAULT_LABELS,
         )
     )
 
 
-def _lines(card: Scorecard) -> list[Line]:
+def _score_lines(card: Scorecard) -> list[ScoreLine]:
     lines = []
     for row in card.rows:
         stem = row.science_file.removesuffix(".gz").removesuffix(".fits")
@@ -112,7 +118,7 @@ def _lines(card: Scorecard) -> list[Line]:
             _median([getattr(slit, name) for slit in own])
             for name in ("rms", "coverage", "flexure")
         )
-        lines.append(Line(row, card.reasons.get(row.science_file, ""), *measures))
+        lines.append(ScoreLine(row, card.reasons.get(row.science_file, ""), *measures))
     return lines
 
 
@@ -121,35 +127,37 @@ def _median(values: Sequence[float | None]) -> float | None:
     return median(there) if there else None
 
 
-def _is_lost(line: Line) -> bool:
-    return line.row.status == Status.FAILED
+def _has_failed(line: ScoreLine) -> bool:
+    return line.row.status == FrameStatus.FAILED
 
 
-def _sorted(lines: Sequence[Line], order: Order) -> list[Line]:
+def _sort_lines(lines: Sequence[ScoreLine], order: SortOrder) -> list[ScoreLine]:
     return sorted(lines, key=order.key, reverse=order.falling)
 
 
-def _rules(lines: Sequence[Line]) -> str:
+def _sort_rules(lines: Sequence[ScoreLine]) -> str:
     """The place of each line in each order but the first, as rules of the style sheet."""
     numbers = {id(line): number for number, line in enumerate(lines)}
     return "".join(
         f"body:has(#by-{order.name}:checked) .r{numbers[id(line)]}{{order:{place}}}\n"
-        for order in ORDERS[1:]
-        for place, line in enumerate(_sorted(lines, order))
+        for order in SORT_ORDERS[1:]
+        for place, line in enumerate(_sort_lines(lines, order))
     )
 
 
-def _picture(scores: Scores) -> str:
+def _plot_image(scores: ScoreResult) -> str:
     image = io.BytesIO()
     # Without a version of matplotlib in it the same scores make the same page
     scores.plot().savefig(image, format="png", dpi=PICTURE_DPI, metadata={"Software": None})
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
-def _with_pictures(worst: Sequence[BadOne]) -> list[dict[str, Any]]:
+def _worst_with_pictures(worst: Sequence[BadSlitEntry]) -> list[dict[str, Any]]:
     """The worst slits, with the pictures for which there is room."""
-    found = pictures(worst)
-    small = gallery.thumbnails(list(dict.fromkeys(path for paths in found for path in paths)))
+    found = find_entry_pictures(worst)
+    small = qa_gallery.make_thumbnails(
+        list(dict.fromkeys(path for paths in found for path in paths))
+    )
     shown, used = [], 0
     for one, paths in zip(worst, found, strict=True):
         own = []
@@ -157,7 +165,7 @@ def _with_pictures(worst: Sequence[BadOne]) -> list[dict[str, Any]]:
             encoded = small[path]
             if encoded and used + len(encoded) <= PICTURES_BYTES:
                 used += len(encoded)
-                title = gallery.TITLES.get(gallery.kind_of(path), "")
+                title = qa_gallery.PICTURE_TITLES.get(qa_gallery.picture_kind(path), "")
                 own.append({"title": title, "name": path.stem, "data": encoded})
         unreadable = [path.name for path in paths if not small[path]]
         slit = {"one": one, "slit": one.scored.slit}

@@ -13,30 +13,45 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kpfnb import locks, settings, storage
-from kpfnb.adap import dataset as datasets
-from kpfnb.adap import holdings
-from kpfnb.adap.reducing import workplace
-from kpfnb.adap.reducing.products import SCIENCE
-from kpfnb.adap.scoring import badslits, scorecard, scorelimits, scorerow, scoresheet, scoreslits
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorelimits import Criteria
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.storage import Location, State
-from kpfnb.workqueue.lease import Lease
+from kpfnb import storage
+from kpfnb.adap.products import dataset as datasets
+from kpfnb.adap.products import reduction, remote_datasets
+from kpfnb.adap.products.reduction import SCIENCE_FOLDER
+from kpfnb.adap.score import (
+    limits as scorelimits,
+)
+from kpfnb.adap.score import (
+    row as scorerow,
+)
+from kpfnb.adap.score import (
+    scorecard,
+    scored_slits,
+)
+from kpfnb.adap.score import (
+    sheet as scoresheet,
+)
+from kpfnb.adap.score.limits import ScoreCriteria
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core import locks, settings
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.queue.lease import Lease
+from kpfnb.storage import FileOutcome, Location
 
 LATEST_DAYS = 10_000
 """Nothing is reduced here, so nothing in the sheet's `latest` becomes old by it."""
-BACKUP = holdings.BACKUP.rstrip(":")
-DYING_SECONDS = 60
+BACKUP_NAME = remote_datasets.BACKUP_REMOTE.rstrip(":")
+SHUTDOWN_WAIT_SECONDS = 60
 """How long to wait for a worker that was killed to be gone."""
-FILES = (scorecard.FILE, badslits.FILE, scoreslits.FILE)
+SCORE_FILES = (
+    scorecard.SCORECARD_FILE,
+    scored_slits.BAD_SLITS_FILE,
+    scored_slits.SCORED_SLITS_FILE,
+)
 
 
 @dataclass(frozen=True, repr=False)
-class Rescored(Brief):
+class RescoreResult(OneLineRepr):
     """What became of one dataset.
 
     Attributes
@@ -47,13 +62,13 @@ class Rescored(Brief):
 
     dataset: str
     cards: tuple[Scorecard, ...]
-    carried: tuple[str, ...] = ()
-    troubles: tuple[str, ...] = field(default=())
+    transferred: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())
 
     @property
     def outcome(self) -> Outcome:
         """In part where the backup or the sheet was not told."""
-        return Outcome.PARTIAL if self.troubles else Outcome.SUCCEEDED
+        return Outcome.PARTIAL if self.problems else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
@@ -61,8 +76,12 @@ class Rescored(Brief):
         rows = [row for card in self.cards for row in card.rows]
         bad = sum(row.bad_slit_count for row in rows)
         text = f"{self.dataset}: {len(rows)} science frames, {bad} bad slits"
-        text += f"; {len(self.carried)} files are new" if self.carried else "; nothing has changed"
-        return "; ".join([text, *self.troubles])
+        text += (
+            f"; {len(self.transferred)} files are new"
+            if self.transferred
+            else "; nothing has changed"
+        )
+        return "; ".join([text, *self.problems])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -70,51 +89,62 @@ class Rescored(Brief):
             "outcome": str(self.outcome),
             "reason": self.reason,
             "rows": [row.to_dict() for card in self.cards for row in card.rows],
-            "carried": list(self.carried),
-            "troubles": list(self.troubles),
+            "carried": list(self.transferred),
+            "troubles": list(self.problems),
         }
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.reason}"
 
 
-def run(
-    item: str, lease: Lease, *, source: str = holdings.DATA, limits: str = "", sheet: bool = True
-) -> Rescored:
+def rescore_item(
+    item: str,
+    lease: Lease,
+    *,
+    source: str = remote_datasets.DATA_REMOTE,
+    limits: str = "",
+    sheet: bool = True,
+) -> RescoreResult:
     """Score one dataset on the remote again.
 
     source : the remote with the datasets
     limits : a file of limits; the package's own by default
     sheet : tell the scorecard's sheet
     """
-    name = str(datasets.parse(item))
-    criteria = scorelimits.load(limits)
-    origin = storage.at(source) / name
-    folders = datasets.reductions(origin)
+    name = str(datasets.parse_dataset(item))
+    criteria = scorelimits.load_criteria(limits)
+    origin = storage.resolve_location(source) / name
+    folders = datasets.list_reductions(origin)
     if not folders:
-        raise BadInput(f"dataset {name} has no results in {source}", "is it reduced yet?")
-    local = settings.load().work_dir / "rescoring" / name
-    with locks.hold(f"rescoring-{name}", wait_seconds=DYING_SECONDS):
+        raise InvalidInputError(f"dataset {name} has no results in {source}", "is it reduced yet?")
+    local = settings.load_settings().work_dir / "rescoring" / name
+    with locks.acquire_lock(f"rescoring-{name}", wait_seconds=SHUTDOWN_WAIT_SECONDS):
         # What a killed worker left may be of an older reduction
         shutil.rmtree(local, ignore_errors=True)
         try:
-            cards = [_score(origin / one, local / one, name, criteria) for one in folders]
+            cards = [_fetch_and_score(origin / one, local / one, name, criteria) for one in folders]
             lease.confirm()
-            return _publish(name, cards, origin, local, sheet=sheet)
+            return _publish_files(name, cards, origin, local, sheet=sheet)
         finally:
             shutil.rmtree(local, ignore_errors=True)
 
 
-def _score(origin: Location, local: Path, name: str, criteria: Criteria) -> Scorecard:
+def _fetch_and_score(
+    origin: Location, local: Path, name: str, criteria: ScoreCriteria
+) -> Scorecard:
     """Bring what is needed of a reduction here, score it and write the files here."""
     paths = [one.path for one in origin.list(recursive=True) if not one.is_folder]
     wanted = [path for path in paths if _is_needed(path)]
     if not any(path.endswith(".pypeit") for path in wanted):
-        raise BadInput(f"no reduction in {origin}: no .pypeit file", "reduce the dataset again")
-    holdings.whole(storage.carry(origin, local, only=wanted, progress=False))
-    path = local / scorecard.FILE
-    kept = scorerow.read(path) if path.is_file() else ()
-    card = scorecard.score(local, name, criteria=criteria, kept=kept)
+        raise InvalidInputError(
+            f"no reduction in {origin}: no .pypeit file", "reduce the dataset again"
+        )
+    remote_datasets.require_complete(
+        storage.transfer_files(origin, local, only=wanted, progress=False)
+    )
+    path = local / scorecard.SCORECARD_FILE
+    kept = scorerow.read_rows(path) if path.is_file() else ()
+    card = scorecard.score_reduction(local, name, criteria=criteria, earlier_rows=kept)
     card.write()
     return card
 
@@ -123,31 +153,35 @@ def _is_needed(path: str) -> bool:
     """What a scorecard is made of, below a reduction; calibrations and pictures stay there."""
     parts = path.split("/")
     if len(parts) == 1:
-        return path == workplace.RECORD or path == scorecard.FILE
+        return path == reduction.RECORD_NAME or path == scorecard.SCORECARD_FILE
     if len(parts) == 2:
         return parts[1].endswith((".pypeit", ".log"))
-    return len(parts) == 3 and parts[1] == SCIENCE and parts[2].endswith(".fits")
+    return len(parts) == 3 and parts[1] == SCIENCE_FOLDER and parts[2].endswith(".fits")
 
 
-def _publish(
+def _publish_files(
     name: str, cards: list[Scorecard], origin: Location, local: Path, *, sheet: bool
-) -> Rescored:
+) -> RescoreResult:
     """The files to the remote; then, what may fail without harm, to the backup and the sheet."""
     carried, troubles = [], []
     for card in cards:
         below = card.folder.relative_to(local).as_posix()
-        sent = storage.carry(card.folder, origin / below, only=FILES, progress=False)
-        done = holdings.whole(sent)
-        new = (item for item in done.items if item.state is State.COPIED)
+        sent = storage.transfer_files(card.folder, origin / below, only=SCORE_FILES, progress=False)
+        done = remote_datasets.require_complete(sent)
+        new = (item for item in done.items if item.state is FileOutcome.COPIED)
         carried += [f"{below}/{item.path}" for item in new]
-        if BACKUP in settings.load().remotes:
-            troubles += holdings.attempt("backup", partial(_back_up, card, name, below))
+        if BACKUP_NAME in settings.load_settings().remotes:
+            troubles += remote_datasets.try_optional(
+                "backup", partial(_back_up_scorecard, card, name, below)
+            )
     if sheet:
-        tell = partial(scoresheet.publish, cards, latest_days=LATEST_DAYS)
-        troubles += holdings.attempt("sheet", tell)
-    return Rescored(name, tuple(cards), tuple(carried), tuple(troubles))
+        tell = partial(scoresheet.update_sheet, cards, latest_days=LATEST_DAYS)
+        troubles += remote_datasets.try_optional("sheet", tell)
+    return RescoreResult(name, tuple(cards), tuple(carried), tuple(troubles))
 
 
-def _back_up(card: Scorecard, name: str, below: str) -> None:
-    target = storage.at(holdings.BACKUP) / name / below
-    holdings.whole(storage.carry(card.folder, target, only=FILES, progress=False))
+def _back_up_scorecard(card: Scorecard, name: str, below: str) -> None:
+    target = storage.resolve_location(remote_datasets.BACKUP_REMOTE) / name / below
+    remote_datasets.require_complete(
+        storage.transfer_files(card.folder, target, only=SCORE_FILES, progress=False)
+    )

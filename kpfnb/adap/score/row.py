@@ -11,14 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from kpfnb import cells
-from kpfnb.adap.scoring.extracted import Extracted
-from kpfnb.adap.scoring.scorefaults import BAD, BAD_FLAGS, Fault
-from kpfnb.adap.scoring.scorelimits import Limits
-from kpfnb.errors import BadInput
+from kpfnb.adap.score.limits import BAD_FAULTS, BAD_FLAGS, ScoreLimits, SlitFault
+from kpfnb.adap.score.measurements import ExtractedObject
+from kpfnb.core import spreadsheet_cells
+from kpfnb.core.errors import InvalidInputError
 
 
-class Status(StrEnum):
+class FrameStatus(StrEnum):
     """How a frame stands, in the words of ADAP's sheets."""
 
     COMPLETE = "COMPLETE"
@@ -28,7 +27,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Row:
+class ScorecardRow:
     """One science frame; the attributes are the columns.
 
     Attributes
@@ -75,35 +74,35 @@ class Row:
         return asdict(self)
 
 
-COLUMNS = tuple(one.name for one in fields(Row))
-COUNTED = tuple(one.name for one in fields(Row) if one.type == "int")
+SCORECARD_COLUMNS = tuple(one.name for one in fields(ScorecardRow))
+COUNT_COLUMNS = tuple(one.name for one in fields(ScorecardRow) if one.type == "int")
 
 FAULT_COLUMNS = {
-    Fault.CHI: "slit_std_chi_out_of_range",
-    Fault.COVERAGE: "slit_wv_cov_under_thresh",
-    Fault.RMS: "slit_rms_over_thresh",
-    Fault.FLEXURE: "slit_spec_flex_over_thresh",
-    Fault.WAVELENGTHS: "bad_wv_count",
-    Fault.TILTS: "bad_tilt_count",
-    Fault.FLAT: "bad_flat_count",
-    Fault.NO_FLAT: "skip_flat_count",
-    Fault.SKY: "bad_skysub_count",
-    Fault.EXTRACTION: "bad_extract_count",
+    SlitFault.CHI: "slit_std_chi_out_of_range",
+    SlitFault.COVERAGE: "slit_wv_cov_under_thresh",
+    SlitFault.RMS: "slit_rms_over_thresh",
+    SlitFault.FLEXURE: "slit_spec_flex_over_thresh",
+    SlitFault.WAVELENGTHS: "bad_wv_count",
+    SlitFault.TILTS: "bad_tilt_count",
+    SlitFault.FLAT: "bad_flat_count",
+    SlitFault.NO_FLAT: "skip_flat_count",
+    SlitFault.SKY: "bad_skysub_count",
+    SlitFault.EXTRACTION: "bad_extract_count",
 }
 
 
-def slit_counts(faults: Sequence[frozenset[Fault]]) -> dict[str, int]:
+def count_slits(faults: Sequence[frozenset[SlitFault]]) -> dict[str, int]:
     """The columns that count slits, from the faults of each slit."""
     counted = Counter(fault for one in faults for fault in one)
     return {
         "slit_count": len(faults),
-        "bad_slit_count": sum(bool(one & BAD) for one in faults),
+        "bad_slit_count": sum(bool(one & BAD_FAULTS) for one in faults),
         "total_bad_flags": sum(bool(one & BAD_FLAGS) for one in faults),
         **{column: counted[fault] for fault, column in FAULT_COLUMNS.items()},
     }
 
 
-def object_counts(objects: Sequence[Extracted], limits: Limits) -> dict[str, int]:
+def count_objects(objects: Sequence[ExtractedObject], limits: ScoreLimits) -> dict[str, int]:
     """The columns that count extracted objects."""
     bare = [one for one in objects if not one.optimal]
     most = limits.flex_shift_thresh
@@ -113,38 +112,43 @@ def object_counts(objects: Sequence[Extracted], limits: Limits) -> dict[str, int
         "object_flex_shift_over_thresh": sum(abs(one.flexure or 0) > most for one in objects),
         "object_without_opt_with_box": sum(one.box for one in bare),
         "object_without_opt_wo_box": sum(not one.box for one in bare),
-        "maskdef_extract_count": sum(one.by_mask for one in objects),
+        "maskdef_extract_count": sum(one.from_mask for one in objects),
     }
 
 
-def written(rows: Iterable[Row]) -> str:
+def rows_to_csv(rows: Iterable[ScorecardRow]) -> str:
     """The rows as CSV."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, SCORECARD_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(
-        {name: cells.value(value) for name, value in row.to_dict().items()} for row in rows
+        {name: spreadsheet_cells.escape_cell(value) for name, value in row.to_dict().items()}
+        for row in rows
     )
     return text.getvalue()
 
 
-def read(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[ScorecardRow]:
     """The rows of a scorecard's file; also of one that ADAP's scripts wrote.
 
-    `BadInput` where it can't be read, lacks a column or holds no number where one should be.
+    `InvalidInputError` where it can't be read, lacks a column or holds no number where one should be.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
-            lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            lacking = [name for name in SCORECARD_COLUMNS if name not in (reader.fieldnames or ())]
             if lacking:
-                raise BadInput(f"{path} has no column {', '.join(lacking)}", "score it again")
-            return [_row(found) for found in reader]
+                raise InvalidInputError(
+                    f"{path} has no column {', '.join(lacking)}", "score it again"
+                )
+            return [_parse_row(found) for found in reader]
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise BadInput(f"can't read {path}: {error}", "score its reduction again") from error
+        raise InvalidInputError(
+            f"can't read {path}: {error}", "score its reduction again"
+        ) from error
 
 
-def _row(found: Mapping[str, str | None]) -> Row:
-    texts = {name: cells.read(found[name] or "") for name in COLUMNS}
-    numbers = {name: int(float(texts[name] or 0)) for name in COUNTED}
-    return Row(**{**texts, **numbers})  # type: ignore[arg-type]
+def _parse_row(found: Mapping[str, str | None]) -> ScorecardRow:
+    texts = {name: spreadsheet_cells.unescape_cell(found[name] or "") for name in SCORECARD_COLUMNS}
+    numbers = {name: int(float(texts[name] or 0)) for name in COUNT_COLUMNS}
+    return ScorecardRow(**{**texts, **numbers})  # type: ignore[arg-type]

@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kpfnb import compute, files, settings
-from kpfnb.adap import dataset as datasets
-from kpfnb.adap.reducing import workplace
-from kpfnb.adap.scoring import scorecard, scorelimits, scorerow
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorelimits import Criteria
-from kpfnb.adap.scoring.scorerow import Row
-from kpfnb.adap.scoring.scores import Scores
-from kpfnb.errors import BadInput
+from kpfnb import compute
+from kpfnb.adap.products import dataset as datasets
+from kpfnb.adap.products import reduction
+from kpfnb.adap.score import limits as scorelimits
+from kpfnb.adap.score import row as scorerow
+from kpfnb.adap.score import scorecard
+from kpfnb.adap.score.limits import ScoreCriteria
+from kpfnb.adap.score.result import ScoreResult
+from kpfnb.adap.score.row import ScorecardRow
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core import atomic, settings
+from kpfnb.core.errors import InvalidInputError
 
-DEPTH = 3
+NAME_DEPTH = 3
 """Folders of a dataset's name: mask, configuration and date."""
 
 
 @dataclass(frozen=True)
-class Place:
+class ReductionPlace:
     """A reduction and the dataset that it is of."""
 
     folder: Path
@@ -32,13 +35,13 @@ class Place:
         return f"{self.dataset} ({self.folder.name})"
 
 
-def run(
+def score_reductions(
     root: str | Path | Sequence[str | Path],
     *,
     limits: str | Path = "",
     dry_run: bool = False,
     progress: bool = True,
-) -> Scores:
+) -> ScoreResult:
     """Score reductions and write scorecard.csv, bad_slits.csv and scorecard_slits.csv beside each.
 
     A frame that failed has its row, with FAILED; a reduction that can't be scored at all is in the
@@ -52,78 +55,84 @@ def run(
 
     Raises
     ------
-    BadInput : nothing to score there, or the limits can't be read; before any work
+    InvalidInputError : nothing to score there, or the limits can't be read; before any work
     """
-    criteria = scorelimits.load(limits)
+    criteria = scorelimits.load_criteria(limits)
     roots = [root] if isinstance(root, str | Path) else list(root)
-    places = list(dict.fromkeys(place for one in roots for place in find(Path(one))))
-    work = partial(_score, criteria=criteria, write=not dry_run)
-    outcomes = compute.run(work, places, title="scorecards", progress=progress)
+    places = list(dict.fromkeys(place for one in roots for place in find_reductions(Path(one))))
+    work = partial(_score_and_write, criteria=criteria, write=not dry_run)
+    outcomes = compute.map_items(work, places, title="scorecards", progress=progress)
     scored = [one.value for one in outcomes if one.value is not None]
-    return Scores(
+    return ScoreResult(
         cards=tuple(card for card, _ in scored),
         criteria=criteria,
         failed=tuple((str(one.key), one.error) for one in outcomes if one.value is None),
-        written=tuple(path for _, paths in scored for path in paths),
+        changed_files=tuple(path for _, paths in scored for path in paths),
         dry_run=dry_run,
     )
 
 
-def find(root: Path) -> list[Place]:
-    """The reductions at or below a folder, in order. `BadInput` where there is none.
+def find_reductions(root: Path) -> list[ReductionPlace]:
+    """The reductions at or below a folder, in order. `InvalidInputError` where there is none.
 
     A relative folder that is not here is looked for in the work directory, and among its datasets.
     """
     root = root.expanduser()
     if not root.is_dir() and not root.is_absolute():
-        work_dir = settings.load().work_dir
-        places = (work_dir / root, work_dir / datasets.FOLDER / root)
+        work_dir = settings.load_settings().work_dir
+        places = (work_dir / root, work_dir / datasets.DATASETS_FOLDER / root)
         root = next((place for place in places if place.is_dir()), places[-1])
     root = root.absolute()
     if not root.is_dir():
-        raise BadInput(f"no folder {root}", "name a reduction, a dataset or a folder of datasets")
-    found = [root] if any(root.glob("*/*.pypeit")) else _below(root)
+        raise InvalidInputError(
+            f"no folder {root}", "name a reduction, a dataset or a folder of datasets"
+        )
+    found = [root] if any(root.glob("*/*.pypeit")) else _reductions_below(root)
     if not found:
-        raise BadInput(
+        raise InvalidInputError(
             f"no reduction in {root}",
             "reductions are in mask/config/date/complete/reduce, with a .pypeit file in a folder",
         )
-    return [Place(folder, name_of(folder)) for folder in found]
+    return [ReductionPlace(folder, dataset_name(folder)) for folder in found]
 
 
-def name_of(folder: Path) -> str:
+def dataset_name(folder: Path) -> str:
     """The dataset of a reduction by its place; that of the folder itself elsewhere."""
     if folder.parent.name != datasets.COMPLETE:
         return folder.name
     parts = folder.parent.parent.parts
     try:
-        return str(datasets.parse("/".join(parts[-DEPTH:])))
-    except BadInput:
+        return str(datasets.parse_dataset("/".join(parts[-NAME_DEPTH:])))
+    except InvalidInputError:
         return parts[-1]
 
 
-def _below(root: Path) -> list[Path]:
+def _reductions_below(root: Path) -> list[Path]:
     """The reductions of a dataset, or of datasets up to three folders down; raw is not entered."""
-    patterns = [f"{'*/' * depth}{datasets.COMPLETE}/{datasets.REDUCTIONS}" for depth in range(4)]
+    patterns = [
+        f"{'*/' * depth}{datasets.COMPLETE}/{datasets.REDUCTION_PATTERN}" for depth in range(4)
+    ]
     candidates = [path for pattern in patterns for path in sorted(root.glob(pattern))]
     return [
         path
         for path in candidates
-        if datasets.is_reduction(path.name) and any(path.glob("*/*.pypeit"))
+        if datasets.is_reduction_folder(path.name) and any(path.glob("*/*.pypeit"))
     ]
 
 
-def _score(place: Place, *, criteria: Criteria, write: bool) -> tuple[Scorecard, list[Path]]:
-    card = scorecard.score(
-        place.folder, place.dataset, criteria=criteria, kept=_earlier(place.folder)
+def _score_and_write(
+    place: ReductionPlace, *, criteria: ScoreCriteria, write: bool
+) -> tuple[Scorecard, list[Path]]:
+    card = scorecard.score_reduction(
+        place.folder, place.dataset, criteria=criteria, earlier_rows=_earlier_rows(place.folder)
     )
     return card, card.write() if write else []
 
 
-def _earlier(folder: Path) -> list[Row]:
+def _earlier_rows(folder: Path) -> list[ScorecardRow]:
     """The rows of an earlier scorecard of this very reduction, by its date."""
-    path, record = folder / scorecard.FILE, folder / workplace.RECORD
+    path, record = folder / scorecard.SCORECARD_FILE, folder / reduction.RECORD_NAME
     if not path.is_file():
         return []
-    started = str(files.read_json(record).get("started") or "") if record.is_file() else ""
-    return [row for row in scorerow.read(path) if not started or row.date == started[:10]]
+    started = str(atomic.read_json(record).get("started") or "") if record.is_file() else ""
+    return [row for row in scorerow.read_rows(path) if not started or row.date == started[:10]]

@@ -7,26 +7,25 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from kpfnb import sheets
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorerow import Row, Status
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.sheets import Book, Changes, Table
-from kpfnb.sheets.table import Plan
+from kpfnb.adap.score.row import FrameStatus, ScorecardRow
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.storage import sheets
+from kpfnb.storage.sheets import SheetChanges, SheetTable, Workbook
+from kpfnb.storage.sheets.workbook import ChangePlan
 
-LATEST, FAILED = "latest", "Failed"
-LETTERS = ("0-9", "A-B", "C", "D-F", "G-H", "I-L", "M", "N-R", "S", "T-V", "W-Z")
-TABS = (LATEST, FAILED, *LETTERS)
+LATEST_TAB, FAILED_TAB = "latest", "Failed"
+LETTER_TABS = ("0-9", "A-B", "C", "D-F", "G-H", "I-L", "M", "N-R", "S", "T-V", "W-Z")
+TABS = (LATEST_TAB, FAILED_TAB, *LETTER_TABS)
 LATEST_DAYS = 5
 
-KEY = ("dataset", "science_file", "reduce_dir")
+KEY_COLUMNS = ("dataset", "science_file", "reduce_dir")
 """What tells rows apart; the dataset first, whose rows are replaced as a whole."""
 
 
 @dataclass(frozen=True, repr=False)
-class Published(Brief):
-    """What a sheet was told; a `kpfnb.result.Result` but for tables and pictures.
+class SheetUpdateResult(OneLineRepr):
+    """What a sheet was told; a `kpfnb.core.result.Result` but for tables and pictures.
 
     Attributes
     ----------
@@ -36,7 +35,7 @@ class Published(Brief):
 
     place: str
     datasets: tuple[str, ...]
-    changes: Mapping[str, Changes] = field(default_factory=dict)
+    changes: Mapping[str, SheetChanges] = field(default_factory=dict)
     dry_run: bool = False
 
     @property
@@ -67,13 +66,13 @@ class Published(Brief):
         return f"{self.outcome}: {self.reason}"
 
 
-def publish(
+def update_sheet(
     scorecards: Iterable[Scorecard],
-    book: Book | None = None,
+    book: Workbook | None = None,
     *,
     latest_days: int = LATEST_DAYS,
     dry_run: bool = False,
-) -> Published:
+) -> SheetUpdateResult:
     """Write scorecards into a sheet, in one batch.
 
     A dataset's rows are replaced by its new ones, in every tab where they belong; they go from
@@ -86,62 +85,64 @@ def publish(
 
     Raises
     ------
-    BadInput, BadSettings, ServiceUnavailable : the sheet can't be used
+    InvalidInputError, InvalidSettingsError, ServiceUnavailableError : the sheet can't be used
     """
     cards = list(scorecards)
-    book = book or sheets.open()
+    book = book or sheets.open_workbook()
     names = tuple(sorted({card.dataset for card in cards}))
-    plans = plans_of(cards, latest_days=latest_days)
+    plans = plan_tabs(cards, latest_days=latest_days)
     if not names:
-        return Published(book.name, (), {}, dry_run)
+        return SheetUpdateResult(book.name, (), {}, dry_run)
     there = set(book.tabs())
     # A tab that is not there is made only where it gets a row
-    wanted = {tab: plan for tab, plan in plans.items() if tab in there or plan(Table()).added}
+    wanted = {tab: plan for tab, plan in plans.items() if tab in there or plan(SheetTable()).added}
     if dry_run:
-        tables = {tab: book.read(tab) if tab in there else Table() for tab in wanted}
+        tables = {tab: book.read(tab) if tab in there else SheetTable() for tab in wanted}
         changes = {tab: plan(tables[tab]) for tab, plan in wanted.items()}
     else:
-        changes = book.revise_all(wanted, create=True)
-    return Published(book.name, names, changes, dry_run)
+        changes = book.update_many(wanted, create=True)
+    return SheetUpdateResult(book.name, names, changes, dry_run)
 
 
-def plans_of(cards: Sequence[Scorecard], *, latest_days: int = LATEST_DAYS) -> dict[str, Plan]:
+def plan_tabs(
+    cards: Sequence[Scorecard], *, latest_days: int = LATEST_DAYS
+) -> dict[str, ChangePlan]:
     """What is to be done to each tab that these scorecards concern."""
     names = {card.dataset for card in cards}
     rows = [row for card in cards for row in card.rows]
-    oldest = min(filter(None, (_day(row.date) for row in rows)), default="")
-    letters = sorted({tab_of(name) for name in names}, key=TABS.index)
+    oldest = min(filter(None, (_parse_day(row.date) for row in rows)), default="")
+    letters = sorted({tab_for(name) for name in names}, key=TABS.index)
     return {
-        LATEST: _plan(rows, names, before=_days_before(oldest, latest_days)),
-        FAILED: _plan([row for row in rows if row.status == Status.FAILED], names),
+        LATEST_TAB: _plan_tab(rows, names, before=_date_before(oldest, latest_days)),
+        FAILED_TAB: _plan_tab([row for row in rows if row.status == FrameStatus.FAILED], names),
         **{
-            tab: _plan([row for row in rows if tab_of(row.dataset) == tab], names)
+            tab: _plan_tab([row for row in rows if tab_for(row.dataset) == tab], names)
             for tab in letters
         },
     }
 
 
-def tab_of(dataset: str) -> str:
+def tab_for(dataset: str) -> str:
     """The tab of a dataset, by its first letter; what begins with none is in 0-9."""
     first = dataset[:1].upper()
-    return next((tab for tab in LETTERS if tab[0] <= first <= tab[-1]), LETTERS[0])
+    return next((tab for tab in LETTER_TABS if tab[0] <= first <= tab[-1]), LETTER_TABS[0])
 
 
-def _plan(rows: Sequence[Row], names: set[str], *, before: str = "") -> Plan:
+def _plan_tab(rows: Sequence[ScorecardRow], names: set[str], *, before: str = "") -> ChangePlan:
     """These rows are all that a tab says of these datasets; rows of a date before that go."""
 
     def is_over(texts: Mapping[str, str]) -> bool:
         is_theirs = texts.get("dataset", "").strip() in names
-        return is_theirs or "" < _day(texts.get("date", "")) < before
+        return is_theirs or "" < _parse_day(texts.get("date", "")) < before
 
-    return sheets.replace([row.to_dict() for row in rows], key=KEY, drop=is_over)
+    return sheets.replace_rows([row.to_dict() for row in rows], key=KEY_COLUMNS, drop=is_over)
 
 
-def _days_before(day: str, days: int) -> str:
+def _date_before(day: str, days: int) -> str:
     return (date.fromisoformat(day) - timedelta(days)).isoformat() if day else ""
 
 
-def _day(text: str) -> str:
+def _parse_day(text: str) -> str:
     """The date in a cell; '' for what is none: such a row stays."""
     try:
         return date.fromisoformat(text.strip()).isoformat()

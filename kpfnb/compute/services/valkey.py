@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kpfnb import files, locks, settings
-from kpfnb.errors import ServiceUnavailable
-from kpfnb.services import Service
+from kpfnb.compute.services import ServiceStatus
+from kpfnb.core import atomic, locks, settings
+from kpfnb.core.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -32,86 +32,86 @@ START_SECONDS = 60
 """A long append-only file takes a while to be read."""
 STOP_SECONDS = 30
 POLL_SECONDS = 0.02
-LONGEST_SOCKET = 100
+MAX_SOCKET_PATH = 100
 """Bytes that every system has room for in the path of a socket."""
 LOG_LINES = 5
 
 
-def start() -> Service:
+def start_server() -> ServiceStatus:
     """Start the server of this work directory, if it does not run.
 
     Raises
     ------
-    ServiceUnavailable : it can't be started here, or runs on another machine
+    ServiceUnavailableError : it can't be started here, or runs on another machine
     """
-    place = folder()
+    place = data_folder()
     if not _answers(place):
-        with locks.hold(f"service-{NAME}", wait_seconds=START_SECONDS):
+        with locks.acquire_lock(f"service-{NAME}", wait_seconds=START_SECONDS):
             if not _answers(place):
                 _launch(place)
-    return status()
+    return server_status()
 
 
-def stop() -> Service:
+def stop_server() -> ServiceStatus:
     """Stop it, if it runs, and wait for its end."""
-    place = folder()
+    place = data_folder()
     if not place.is_dir():
-        return status()
-    with locks.hold(f"service-{NAME}", wait_seconds=START_SECONDS):
-        record = _record(place)
+        return server_status()
+    with locks.acquire_lock(f"service-{NAME}", wait_seconds=START_SECONDS):
+        record = _read_record(place)
         if _answers(place):
             _shut_down(_socket(record))
-        _await(lambda: not _is_held(place), STOP_SECONDS)
+        _wait_until(lambda: not _is_held(place), STOP_SECONDS)
         if _is_held(place):
-            raise ServiceUnavailable(
-                f"the queue server of {place} does not stop", _whereabouts(record)
+            raise ServiceUnavailableError(
+                f"the queue server of {place} does not stop", _stop_hint(record)
             )
         # Without the record nobody starts it again but a person, or a command that needs it
         (place / "service.json").unlink(missing_ok=True)
         if "socket" in record and _socket(record).parent != place:
             shutil.rmtree(_socket(record).parent, ignore_errors=True)
-    return status()
+    return server_status()
 
 
-def status() -> Service:
+def server_status() -> ServiceStatus:
     """How it stands; nothing is started."""
-    place = folder()
-    record = _record(place)
+    place = data_folder()
+    record = _read_record(place)
     if not _answers(place):
         note = "it died; the next command that needs it starts it again" if record else ""
-        return Service(NAME, False, place, note=note)
+        return ServiceStatus(NAME, False, place, note=note)
     with _client(_socket(record)) as client:
         told: dict[str, Any] = client.info()
     note = f"{told['used_memory_human']} in memory, append-only file on"
-    return Service(NAME, True, place, url(record), told["process_id"], note)
+    return ServiceStatus(NAME, True, place, record_url(record), told["process_id"], note)
 
 
-def address() -> str:
+def start_and_get_url() -> str:
     """The URL of the running server, which is started if need be."""
-    return start().address
+    return start_server().address
 
 
-def revive() -> bool:
+def restart_if_dead() -> bool:
     """Start it again where it died; one that was stopped by `stop` stays so."""
-    place = folder()
-    if not _record(place):
+    place = data_folder()
+    if not _read_record(place):
         return False
-    return start().running
+    return start_server().running
 
 
-def folder() -> Path:
+def data_folder() -> Path:
     """Where its data are."""
-    return settings.load().work_dir / "services" / NAME
+    return settings.load_settings().work_dir / "services" / NAME
 
 
-def url(record: dict[str, Any]) -> str:
+def record_url(record: dict[str, Any]) -> str:
     """The address in a record."""
     return f"unix://{quote(str(_socket(record)))}"
 
 
-def _record(place: Path) -> dict[str, Any]:
+def _read_record(place: Path) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = files.read_json(place / "service.json")
+        record: dict[str, Any] = atomic.read_json(place / "service.json")
     except FileNotFoundError:
         return {}
     return record
@@ -124,18 +124,18 @@ def _socket(record: dict[str, Any]) -> Path:
 def _launch(place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     place.chmod(0o700)
-    old = _record(place)
-    with _take(place, old) as lock:
+    old = _read_record(place)
+    with _hold_server_lock(place, old) as lock:
         where = _socket_path(place, old)
-        files.write_json(
+        atomic.write_json(
             place / "service.json", {"socket": str(where), "host": socket.gethostname()}
         )
-        _run(_command(place, where), lock)
+        _run_server(_command(place, where), lock)
     # From here on only the server holds the lock
-    _await(lambda: _answers(place) or not _is_held(place), START_SECONDS)
+    _wait_until(lambda: _answers(place) or not _is_held(place), START_SECONDS)
     if not _answers(place):
-        raise ServiceUnavailable(
-            f"the queue server did not start: {_last_words(place)}",
+        raise ServiceUnavailableError(
+            f"the queue server did not start: {_log_tail(place)}",
             f"see {place / 'valkey.log'}, or set KPFNB_REDIS_URL to another server",
         )
 
@@ -155,7 +155,7 @@ def _command(place: Path, where: Path) -> list[str]:
     return [_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
 
-def _run(command: list[str], lock: int) -> None:
+def _run_server(command: list[str], lock: int) -> None:
     # The server keeps the lock open for as long as it lives
     done = subprocess.run(
         command,
@@ -167,7 +167,7 @@ def _run(command: list[str], lock: int) -> None:
         check=False,
     )
     if done.returncode:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"the queue server did not start: {done.stdout.strip()}",
             "set KPFNB_REDIS_URL to another server",
         )
@@ -179,7 +179,7 @@ def _binary() -> str:
     try:
         return str(_binary.get_binary_path())
     except exceptions.ValkeyServerError as error:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"no server for this machine: {error}", "set KPFNB_REDIS_URL to a Redis or Valkey"
         ) from None
 
@@ -187,7 +187,7 @@ def _binary() -> str:
 def _socket_path(place: Path, old: dict[str, Any]) -> Path:
     """In the folder where its path is short enough, else in a private one of its own."""
     where = place / "valkey.sock"
-    if len(os.fsencode(where)) <= LONGEST_SOCKET:
+    if len(os.fsencode(where)) <= MAX_SOCKET_PATH:
         return where
     if "socket" in old and _socket(old).parent.is_dir():
         return _socket(old)
@@ -196,21 +196,21 @@ def _socket_path(place: Path, old: dict[str, Any]) -> Path:
 
 
 @contextmanager
-def _take(place: Path, record: dict[str, Any]) -> Iterator[int]:
+def _hold_server_lock(place: Path, record: dict[str, Any]) -> Iterator[int]:
     """Hold the lock that a server holds while it lives: two on one file would ruin it."""
     descriptor = os.open(place / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _await(lambda: _locks(descriptor), STOP_SECONDS)
-        if not _locks(descriptor):
-            raise ServiceUnavailable(
-                f"the queue server of {place} does not answer here", _whereabouts(record)
+        _wait_until(lambda: _try_lock(descriptor), STOP_SECONDS)
+        if not _try_lock(descriptor):
+            raise ServiceUnavailableError(
+                f"the queue server of {place} does not answer here", _stop_hint(record)
             )
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _locks(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -224,12 +224,12 @@ def _is_held(place: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _locks(descriptor)
+        return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _whereabouts(record: dict[str, Any]) -> str:
+def _stop_hint(record: dict[str, Any]) -> str:
     host = record.get("host", "")
     if host and host != socket.gethostname():
         return f"it runs on {host}: work there, or set KPFNB_REDIS_URL to a server for both"
@@ -240,7 +240,7 @@ def _answers(place: Path) -> bool:
     """True where it is up and has read all its data."""
     from redis import RedisError
 
-    record = _record(place)
+    record = _read_record(place)
     if not record or not _socket(record).exists():
         return False
     with _client(_socket(record)) as client:
@@ -267,13 +267,13 @@ def _shut_down(where: Path) -> None:
         client.shutdown()
 
 
-def _await(condition: Callable[[], bool], seconds: float) -> None:
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 
-def _last_words(place: Path) -> str:
+def _log_tail(place: Path) -> str:
     try:
         lines = (place / "valkey.log").read_text(errors="replace").splitlines()
     except FileNotFoundError:

@@ -16,21 +16,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-SIZE = 80
+CARD_SIZE = 80
 
-Value = str | int | float | bool | complex | None
+HeaderValue = str | int | float | bool | complex | None
 
 COMMENTARY = {"COMMENT", "HISTORY", ""}
 
 BITPIX = (8, 16, 32, 64, -32, -64)
-MOST_AXES = 999
+MAX_AXES = 999
 
-CARDS_KEPT = 10_000
+CACHE_SIZE = 10_000
 
-NAME = 8
+KEYWORD_SIZE = 8
 """A card begins with its keyword in eight bytes."""
 
-_COMMENTARY_LABELS = {name.ljust(NAME).encode() for name in COMMENTARY}
+_COMMENTARY_LABELS = {name.ljust(KEYWORD_SIZE).encode() for name in COMMENTARY}
 
 _USUAL = re.compile(
     r"(?:(?=.{8}= )|(?=HIERARCH [A-Z0-9_-]+ *= )HIERARCH )([A-Z0-9_-]+) *= +"
@@ -51,7 +51,7 @@ class Card(NamedTuple):
     """One card, its CONTINUE cards included; COMMENT and HISTORY have their text as value."""
 
     keyword: str
-    value: Value
+    value: HeaderValue
     comment: str
 
 
@@ -63,40 +63,44 @@ class RawHeader(NamedTuple):
     """The first eight bytes of each card."""
 
 
-def parse(header: RawHeader) -> list[Card]:
+def parse_cards(header: RawHeader) -> list[Card]:
     """All cards in the order of the file."""
     raw = header.cards
     if b"CONTINUE" not in header.names:
-        return [_read(raw[at : at + SIZE]) for at in range(0, len(raw), SIZE)]
-    starts = [i * SIZE for i, name in enumerate(header.names) if not i or name != b"CONTINUE"]
-    return [_read(raw[at:end]) for at, end in zip(starts, [*starts[1:], len(raw)], strict=True)]
+        return [_read_card(raw[at : at + CARD_SIZE]) for at in range(0, len(raw), CARD_SIZE)]
+    starts = [i * CARD_SIZE for i, name in enumerate(header.names) if not i or name != b"CONTINUE"]
+    return [
+        _read_card(raw[at:end]) for at, end in zip(starts, [*starts[1:], len(raw)], strict=True)
+    ]
 
 
-def pick(header: RawHeader, keywords: Iterable[str]) -> dict[str, Value]:
+def select_values(header: RawHeader, keywords: Iterable[str]) -> dict[str, HeaderValue]:
     """The values of those keywords that are in the header, by the name asked for.
 
     Only the cards that may hold one of them are read.
     """
-    wanted, labels = _wanted(tuple(keywords))
+    wanted, labels = _keyword_labels(tuple(keywords))
     names = header.names
-    hits = _places(names, labels)
-    unusual = _unusual(header)
+    hits = _card_numbers(names, labels)
+    unusual = _unusual_card_numbers(header)
     if unusual:
         hits = sorted(i for i in unusual.union(hits) if i == 0 or names[i] != b"CONTINUE")
-    found = values(_read(_image(header, i)) for i in hits)
+    found = values_by_keyword(_read_card(_card_image(header, i)) for i in hits)
     if unusual:
         found = {name.upper(): value for name, value in reversed(found.items())}
     return {keyword: found[name] for keyword, name in wanted if name in found}
 
 
 @lru_cache
-def _wanted(keywords: tuple[str, ...]) -> tuple[list[tuple[str, str]], frozenset[bytes]]:
+def _keyword_labels(keywords: tuple[str, ...]) -> tuple[list[tuple[str, str]], frozenset[bytes]]:
     """Each keyword with its name as astropy looks it up; how these names begin a card."""
-    wanted = [(keyword, _normalised(keyword)) for keyword in keywords]
-    return wanted, frozenset(name.ljust(NAME).encode("ascii", "replace") for _, name in wanted)
+    wanted = [(keyword, _normalise_keyword(keyword)) for keyword in keywords]
+    return wanted, frozenset(
+        name.ljust(KEYWORD_SIZE).encode("ascii", "replace") for _, name in wanted
+    )
 
 
-def _places(names: Sequence[bytes], labels: frozenset[bytes]) -> list[int]:
+def _card_numbers(names: Sequence[bytes], labels: frozenset[bytes]) -> list[int]:
     """The numbers of the cards that count of those that begin with one of the labels."""
     # Few are asked for of many: sets and tuples look them up several times faster than a loop
     there = labels.intersection(names)
@@ -105,9 +109,9 @@ def _places(names: Sequence[bytes], labels: frozenset[bytes]) -> list[int]:
     return [i for i, name in enumerate(names) if name in there]
 
 
-def values(cards: Iterable[Card]) -> dict[str, Value]:
+def values_by_keyword(cards: Iterable[Card]) -> dict[str, HeaderValue]:
     """Keyword to value; the first of a keyword counts, commentary is joined by newlines."""
-    found: dict[str, Value] = {}
+    found: dict[str, HeaderValue] = {}
     for keyword, value, _ in cards:
         if keyword in COMMENTARY and keyword in found:
             found[keyword] = f"{found[keyword]}\n{value}"
@@ -121,23 +125,23 @@ def data_size(header: RawHeader) -> int:
 
     Source: FITS Standard 4.0, equations 1, 2 and 4.
     """
-    axes = _whole(pick(header, ["NAXIS"]), "NAXIS", 0, MOST_AXES)
+    axes = _natural_number(select_values(header, ["NAXIS"]), "NAXIS", 0, MAX_AXES)
     names = [f"NAXIS{axis}" for axis in range(1, axes + 1)]
-    found = pick(header, ["BITPIX", "GROUPS", "GCOUNT", "PCOUNT", *names])
-    lengths = [_whole(found, name) for name in names]
+    found = select_values(header, ["BITPIX", "GROUPS", "GCOUNT", "PCOUNT", *names])
+    lengths = [_natural_number(found, name) for name in names]
     if not lengths:
         return 0
     if found.get("GROUPS") is True and lengths[:1] == [0]:
         lengths = lengths[1:]
-    elements = _whole(found, "PCOUNT", 0) + math.prod(lengths)
+    elements = _natural_number(found, "PCOUNT", 0) + math.prod(lengths)
     bits = found.get("BITPIX")
     if not isinstance(bits, int) or bits not in BITPIX:
         raise ValueError(f"BITPIX is {bits!r}")
-    return abs(bits) // 8 * _whole(found, "GCOUNT", 1) * elements
+    return abs(bits) // 8 * _natural_number(found, "GCOUNT", 1) * elements
 
 
-def _whole(
-    found: dict[str, Value], name: str, default: int | None = None, most: int = 2**40
+def _natural_number(
+    found: dict[str, HeaderValue], name: str, default: int | None = None, most: int = 2**40
 ) -> int:
     value = found.get(name, default)
     if isinstance(value, int) and 0 <= value <= most:
@@ -145,55 +149,58 @@ def _whole(
     raise ValueError(f"{name} is {value!r}")
 
 
-def _normalised(keyword: str) -> str:
+def _normalise_keyword(keyword: str) -> str:
     return keyword.strip().upper().removeprefix("HIERARCH ").strip()
 
 
-def _unusual(header: RawHeader) -> set[int]:
+def _unusual_card_numbers(header: RawHeader) -> set[int]:
     """The numbers of the cards whose keyword is not simply their first eight bytes."""
     raw, names = header.cards, b"".join(header.names)
     count = len(header.names)
     found: set[int] = set()
-    for byte, other, column in ((b"=", _NOT_EQUALS, NAME), (b" ", _NOT_BLANK, NAME + 1)):
-        bytes_there = raw[column::SIZE]
+    for byte, other, column in (
+        (b"=", _NOT_EQUALS, KEYWORD_SIZE),
+        (b" ", _NOT_BLANK, KEYWORD_SIZE + 1),
+    ):
+        bytes_there = raw[column::CARD_SIZE]
         if bytes_there.count(byte) < count:
-            found.update(_at(other, bytes_there))
+            found.update(_match_starts(other, bytes_there))
     if names.translate(None, _IN_NAMES):
-        found.update(at // NAME for at in _at(_NOT_IN_NAMES, names))
-    if b" " in raw[::SIZE]:
-        found.update(_at(_BLANK, raw[::SIZE]))
+        found.update(at // KEYWORD_SIZE for at in _match_starts(_NOT_IN_NAMES, names))
+    if b" " in raw[::CARD_SIZE]:
+        found.update(_match_starts(_BLANK, raw[::CARD_SIZE]))
     return found
 
 
-def _at(pattern: re.Pattern[bytes], raw: bytes) -> Iterator[int]:
+def _match_starts(pattern: re.Pattern[bytes], raw: bytes) -> Iterator[int]:
     return (match.start() for match in pattern.finditer(raw))
 
 
-def _image(header: RawHeader, first: int) -> bytes:
+def _card_image(header: RawHeader, first: int) -> bytes:
     last = first + 1
     while last < len(header.names) and header.names[last] == b"CONTINUE":
         last += 1
-    return header.cards[first * SIZE : last * SIZE]
+    return header.cards[first * CARD_SIZE : last * CARD_SIZE]
 
 
 # Most cards of a night's headers are the same in file after file
-@lru_cache(maxsize=CARDS_KEPT)
-def _read(raw: bytes) -> Card:
+@lru_cache(maxsize=CACHE_SIZE)
+def _read_card(raw: bytes) -> Card:
     # As astropy does with what is not ASCII
-    return _card(raw.decode("ascii", "replace").replace("\ufffd", "?"))
+    return _parse_card(raw.decode("ascii", "replace").replace("\ufffd", "?"))
 
 
-def _card(image: str) -> Card:
-    usual = _USUAL.match(image) if len(image) == SIZE else None
+def _parse_card(image: str) -> Card:
+    usual = _USUAL.match(image) if len(image) == CARD_SIZE else None
     if not usual:
-        return _unusual_card(image)
+        return _parse_unusual_card(image)
     keyword, text, logical, integer, real, comment = usual.groups()
     if keyword in COMMENTARY or keyword == "CONTINUE" or (text and ": " in text):
-        return _unusual_card(image)
+        return _parse_unusual_card(image)
     if text == "" and comment and "'" in comment:
         # astropy takes the quote in the comment for the end of the text
-        return _unusual_card(image)
-    value: Value = None
+        return _parse_unusual_card(image)
+    value: HeaderValue = None
     if text is not None:
         value = text.rstrip()
     elif integer:
@@ -205,11 +212,11 @@ def _card(image: str) -> Card:
     return Card(keyword, value, comment.rstrip() if comment else "")
 
 
-def _unusual_card(image: str) -> Card:
-    keyword = image[:NAME].strip()
+def _parse_unusual_card(image: str) -> Card:
+    keyword = image[:KEYWORD_SIZE].strip()
     if keyword.upper() in COMMENTARY or not _has_value(image):
         name = keyword.upper() if keyword.upper() in COMMENTARY else keyword
-        return Card(name, image[NAME:].rstrip(), "")
+        return Card(name, image[KEYWORD_SIZE:].rstrip(), "")
     from astropy.io import fits
 
     card = fits.Card.fromstring(image)
@@ -218,14 +225,14 @@ def _unusual_card(image: str) -> Card:
         undefined = isinstance(value, fits.card.Undefined)
         return Card(card.rawkeyword, None if undefined else value, card.comment)
     except (fits.VerifyError, ValueError):
-        if len(image) > SIZE:
-            return _card(image[:SIZE])
+        if len(image) > CARD_SIZE:
+            return _parse_card(image[:CARD_SIZE])
         value, _, comment = image.partition("=")[2].partition("/")
         return Card(card.rawkeyword, value.strip(), comment.strip())
 
 
 def _has_value(image: str) -> bool:
     """False where astropy takes all after the keyword as text, with a warning."""
-    keyword = image[:NAME].strip().upper()
-    hierarch = keyword == "HIERARCH" and image[NAME] == " " and "=" in image
-    return hierarch or keyword == "CONTINUE" or 0 <= image.find("= ") <= NAME
+    keyword = image[:KEYWORD_SIZE].strip().upper()
+    hierarch = keyword == "HIERARCH" and image[KEYWORD_SIZE] == " " and "=" in image
+    return hierarch or keyword == "CONTINUE" or 0 <= image.find("= ") <= KEYWORD_SIZE

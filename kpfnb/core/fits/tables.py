@@ -13,11 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from kpfnb import fitscards
-from kpfnb.fitscards import RawHeader, Value
-from kpfnb.fitsheader import BLOCK, Hdu
+from kpfnb.core.fits import cards as fitscards
+from kpfnb.core.fits.cards import HeaderValue, RawHeader
+from kpfnb.core.fits.headers import BLOCK_SIZE, HDU
 
-Columns = dict[str, np.ndarray]
+TableColumns = dict[str, np.ndarray]
 """Column name to values, one a row, or a row of them; texts are bytes, padded at the end."""
 
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
@@ -25,49 +25,49 @@ _FORM = re.compile(r"(\d*)([ABDEIJK])")
 _SCALED = ("TSCAL", "TZERO", "TDIM", "TNULL")
 
 
-def read(hdu: Hdu) -> Columns:
+def read_table(hdu: HDU) -> TableColumns:
     """The columns of a binary table.
 
     Raises
     ------
     ValueError : it is no binary table, or a damaged one
-    fitsheader.BadHeader : the file ends within it
+    fitsheader.InvalidHeaderError : the file ends within it
     """
-    header = _structure(hdu.header)
+    header = _row_structure(hdu.header)
     if header.get("XTENSION") != "BINTABLE":
         raise ValueError(f"{header.get('XTENSION')!r} is no binary table")
-    dtype = _usual(header)
+    dtype = _fixed_dtype(header)
     if dtype is None:
-        return _with_astropy(hdu)
+        return _read_with_astropy(hdu)
     if dtype.itemsize != header["NAXIS1"]:
         raise ValueError(f"rows of {header['NAXIS1']} bytes hold columns of {dtype.itemsize}")
     if not dtype.names:
         return {}
-    table = np.frombuffer(hdu.read(), dtype=dtype)
+    table = np.frombuffer(hdu.read_data(), dtype=dtype)
     return {name: table[name] for name in dtype.names}
 
 
-def _structure(header: RawHeader) -> dict[str, Value]:
+def _row_structure(header: RawHeader) -> dict[str, HeaderValue]:
     """The cards that tell what a row is made of; no other card is read."""
-    told = fitscards.pick(header, ["XTENSION", "NAXIS1", "PCOUNT", "TFIELDS"])
+    told = fitscards.select_values(header, ["XTENSION", "NAXIS1", "PCOUNT", "TFIELDS"])
     count = int(str(told.get("TFIELDS", 0)))
     names = [f"{name}{n}" for n in range(1, count + 1) for name in ("TTYPE", "TFORM", *_SCALED)]
-    return told | fitscards.pick(header, names)
+    return told | fitscards.select_values(header, names)
 
 
-def _usual(header: dict[str, Value]) -> np.dtype | None:
+def _fixed_dtype(header: dict[str, HeaderValue]) -> np.dtype | None:
     """What a row is made of; None where numpy alone can't tell."""
     if header["PCOUNT"] or any(name.startswith(_SCALED) for name in header):
         return None
     numbers = range(1, int(str(header["TFIELDS"])) + 1)
-    return _dtype(
+    return _make_dtype(
         tuple(str(header.get(f"TTYPE{n}", f"col{n}")).strip() for n in numbers),
         tuple(str(header[f"TFORM{n}"]).strip() for n in numbers),
     )
 
 
 @lru_cache(maxsize=256)
-def _dtype(names: tuple[str, ...], forms: tuple[str, ...]) -> np.dtype | None:
+def _make_dtype(names: tuple[str, ...], forms: tuple[str, ...]) -> np.dtype | None:
     fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
     for name, form in zip(names, forms, strict=True):
         match = _FORM.fullmatch(form)
@@ -84,12 +84,14 @@ def _dtype(names: tuple[str, ...], forms: tuple[str, ...]) -> np.dtype | None:
     return np.dtype(fields)
 
 
-def _with_astropy(hdu: Hdu) -> Columns:
+def _read_with_astropy(hdu: HDU) -> TableColumns:
     from astropy.io import fits
 
-    cards = hdu.header.cards + b"END".ljust(fitscards.SIZE)
-    image = cards.ljust(-(-len(cards) // BLOCK) * BLOCK) + hdu.read()
-    table = fits.BinTableHDU.fromstring(image.ljust(-(-len(image) // BLOCK) * BLOCK, b"\0"))
+    cards = hdu.header.cards + b"END".ljust(fitscards.CARD_SIZE)
+    image = cards.ljust(-(-len(cards) // BLOCK_SIZE) * BLOCK_SIZE) + hdu.read_data()
+    table = fits.BinTableHDU.fromstring(
+        image.ljust(-(-len(image) // BLOCK_SIZE) * BLOCK_SIZE, b"\0")
+    )
     columns = {}
     for name in table.columns.names:
         values = np.asarray(table.data[name])

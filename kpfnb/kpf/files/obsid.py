@@ -5,18 +5,22 @@ An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.notebook.parameters import check_night
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """How a version of the KPF pipeline names its files.
 
     Attributes
@@ -39,24 +43,24 @@ class Layout:
         return tuple(self.levels)[1:]
 
     @cached_property
-    def obsid(self) -> re.Pattern[str]:
+    def obsid_pattern(self) -> re.Pattern[str]:
         """Matches an ObsID and nothing else."""
         return re.compile(self.pattern)
 
     @cached_property
-    def filename(self) -> re.Pattern[str]:
+    def filename_pattern(self) -> re.Pattern[str]:
         """Matches a file name of any level; groups `obsid` and `suffix`."""
         suffixes = "|".join(map(re.escape, self.levels.values()))
         return re.compile(rf"(?P<obsid>{self.pattern})(?P<suffix>{suffixes})\.fits")
 
 
-KPF = Layout(
+KPF = FileLayout(
     levels={"L0": "", "2D": "_2D", "L1": "_L1", "L2": "_L2"},
     pattern=r"KP\.(?P<night>\d{8})\.(?P<seconds>\d{5}\.\d{2})",
 )
 """The names of the KPF Data Reduction Pipeline, version 2."""
 
-NIGHT = re.compile(r"\d{8}")
+NIGHT_PATTERN = re.compile(r"\d{8}")
 
 
 @dataclass(frozen=True, order=True)
@@ -67,8 +71,10 @@ class ObsID:
 
     def __post_init__(self) -> None:
         """Refuse what is not an ObsID."""
-        if not KPF.obsid.fullmatch(self.text):
-            raise BadInput(f"{self.text!r} is not an ObsID", "write it as KP.YYYYMMDD.SSSSS.ss")
+        if not KPF.obsid_pattern.fullmatch(self.text):
+            raise InvalidInputError(
+                f"{self.text!r} is not an ObsID", "write it as KP.YYYYMMDD.SSSSS.ss"
+            )
 
     @classmethod
     def parse(cls, name: str | Path) -> ObsID:
@@ -109,30 +115,101 @@ def level_dir(root: Path, level: str, night: str) -> Path:
     return root / level / night
 
 
-def check_products(levels: Sequence[str]) -> tuple[str, ...]:
-    """Product levels in the order in which they are made; `BadParameter` for none or unknown."""
+def validate_product_levels(levels: Sequence[str]) -> tuple[str, ...]:
+    """Product levels in the order in which they are made; `InvalidParameterError` for none or unknown."""
     unknown = [level for level in levels if level not in KPF.products]
     if unknown or not levels:
-        raise BadParameter(
+        raise InvalidParameterError(
             f"levels: {', '.join(unknown) or 'none given'}", f"known are {', '.join(KPF.products)}"
         )
     return tuple(level for level in KPF.products if level in levels)
 
 
-def nights(root: Path, start: str = "", end: str = "") -> list[str]:
+def list_nights(root: Path, start: str = "", end: str = "") -> list[str]:
     """The nights from `start` to `end` (inclusive, '' is open) that have a raw directory.
 
     `start` later than `end` gives the newest first. Anything but a directory named by eight digits
-    is passed over. A missing raw directory is a `BadInput`.
+    is passed over. A missing raw directory is a `InvalidInputError`.
     """
     raw = root / KPF.raw
     if not raw.is_dir():
-        raise BadInput(
+        raise InvalidInputError(
             f"no {KPF.raw} directory in the data root {root}",
             "set KPFNB_DATA_ROOT to the directory that holds L0, 2D, L1 and L2",
         )
     newest_first = bool(start and end and start > end)
     low, high = (end, start) if newest_first else (start, end)
-    found = (entry.name for entry in raw.iterdir() if NIGHT.fullmatch(entry.name))
+    found = (entry.name for entry in raw.iterdir() if NIGHT_PATTERN.fullmatch(entry.name))
     chosen = (night for night in found if (not low or low <= night) and (not high or night <= high))
     return sorted((n for n in chosen if (raw / n).is_dir()), reverse=newest_first)
+
+
+# The observations' files of a level and night, by what their names and the directory tell.
+
+
+def list_night_files(root: Path, level: str, night: str) -> Iterator[tuple[str, os.stat_result]]:
+    """ObsID and status of each file; nothing where there is no such directory.
+
+    A file that vanished meanwhile, or a link to nothing, is passed over and takes no other with it.
+    A directory that can't be listed is a `InvalidInputError`.
+    """
+    folder = level_dir(root, level, night)
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = KPF.filename_pattern.fullmatch(entry.name)
+                if match and (match["night"], match["suffix"]) == (night, KPF.levels[level]):
+                    with suppress(FileNotFoundError):
+                        yield match["obsid"], entry.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise InvalidInputError(
+            f"can't list {folder}: {error.strerror}", "make it readable"
+        ) from error
+
+
+# A night's raw files: the directory that a night or a path names.
+
+MAX_NEAREST_NIGHTS = 3
+
+
+def resolve_night(name: str) -> str:
+    """The night that is meant; where a directory is given, its tree becomes the data root.
+
+    Raises
+    ------
+    InvalidParameterError : no such date, or a directory that is not `L0/YYYYMMDD`
+    InvalidInputError : no raw files of that night; the nearest nights are named
+    """
+    night = name if NIGHT_PATTERN.fullmatch(name) else _night_of_directory(Path(name))
+    try:
+        check_night(night)
+    except ValueError as error:
+        raise InvalidParameterError(f"night: {night!r}", str(error)) from None
+    root = settings.load_settings().kpf_root
+    there = list_nights(root)
+    if night not in there:
+        near = sorted(
+            sorted(there, key=lambda one: abs(int(one) - int(night)))[:MAX_NEAREST_NIGHTS]
+        )
+        raise InvalidInputError(
+            f"no raw files of night {night}: {root / KPF.raw / night} is not there",
+            f"the nearest are {', '.join(near)}" if near else "set KPFNB_DATA_ROOT",
+        )
+    return night
+
+
+def _night_of_directory(folder: Path) -> str:
+    place = folder.absolute()
+    if not place.is_dir():
+        raise InvalidParameterError(
+            f"night: {str(folder)!r}", "write YYYYMMDD, or an existing directory"
+        )
+    if not NIGHT_PATTERN.fullmatch(place.name) or place.parent.name != KPF.raw:
+        raise InvalidParameterError(
+            f"{folder} is not the directory of a night's raw files",
+            f"it is named .../{KPF.raw}/YYYYMMDD: the products go beside {KPF.raw}",
+        )
+    settings.export_to_environment(data_root=place.parents[1])
+    return place.name

@@ -7,14 +7,36 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from kpfnb.errors import BadInput
-from kpfnb.kpf import namelist
-from kpfnb.kpf.obsid import ObsID
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.files.obsid import ObsID
 
-HEADER_LINES = 2
+# Lists of observations: the first column of a CSV file, as Jump and spreadsheets write it.
 
 
-class Junk(NamedTuple):
+def read_first_column(path: Path | str) -> list[str]:
+    """The first cell of each line without quotes and spaces, '' for a blank one.
+
+    Lines are split by hand: one row with an unbalanced quote must not swallow those below it.
+    CRLF, a byte order mark and odd bytes do no harm. A file that can't be read is a `InvalidInputError`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InvalidInputError(
+            f"can't read the list {path}: {error.strerror}", "name a CSV file that is there"
+        ) from None
+    return [clean_name(line.split(",", 1)[0]) for line in text.splitlines()]
+
+
+def clean_name(cell: str) -> str:
+    """A name without the quotes and spaces around it."""
+    return cell.strip().strip("\"'").strip()
+
+
+JUNK_HEADER_LINES = 2
+
+
+class JunkList(NamedTuple):
     """The observations that are junk, and what a person should know about the list.
 
     Attributes
@@ -32,30 +54,30 @@ class Junk(NamedTuple):
         """All of them."""
         return frozenset().union(*self.nights.values())
 
-    def of(self, night: str) -> frozenset[str]:
+    def for_night(self, night: str) -> frozenset[str]:
         """The ObsIDs of the junk of a night."""
         return self.nights.get(night, frozenset())
 
 
-def read(path: Path) -> Junk:
+def read_junk_list(path: Path) -> JunkList:
     """The observations that the list names, with or without `.fits`; no list: nothing is junk."""
     if not path.exists():
-        return Junk({}, (f"no junk list at {path}: nothing counts as junk",))
+        return JunkList({}, (f"no junk list at {path}: nothing counts as junk",))
     try:
-        cells = namelist.first_column(path)
-    except BadInput as error:
-        return Junk({}, (f"{error.what}: nothing counts as junk",), error.what)
-    names = [_obsid(cell) for cell in cells]
-    body = list(zip(cells, names, strict=True))[HEADER_LINES:]
+        cells = read_first_column(path)
+    except InvalidInputError as error:
+        return JunkList({}, (f"{error.what}: nothing counts as junk",), error.what)
+    names = [_parse_obsid(cell) for cell in cells]
+    body = list(zip(cells, names, strict=True))[JUNK_HEADER_LINES:]
     odd = [cell for cell, name in body if cell and not name]
     notes = (f"junk list: {len(odd)} rows name no observation, first {odd[0]!r}",) if odd else ()
     found = sorted({name for name in names if name})
     by_night = groupby(found, key=attrgetter("night"))
-    return Junk({night: frozenset(map(str, group)) for night, group in by_night}, notes)
+    return JunkList({night: frozenset(map(str, group)) for night, group in by_night}, notes)
 
 
-def _obsid(cell: str) -> ObsID | None:
+def _parse_obsid(cell: str) -> ObsID | None:
     try:
         return ObsID.parse(cell)
-    except BadInput:
+    except InvalidInputError:
         return None

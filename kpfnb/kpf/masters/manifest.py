@@ -10,50 +10,52 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kpfnb import files
-from kpfnb.errors import BadInput
-from kpfnb.kpf import version as versions
-from kpfnb.kpf.newproducts import signature_of
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.files import drp
+from kpfnb.kpf.reprocess.new_products import product_signature
 
-NAME = ".kpfnb-masters.json"
+MANIFEST_NAME = ".kpfnb-masters.json"
 
-States = dict[str, list[int]]
+FileStates = dict[str, list[int]]
 """File name to size in bytes and modification time in ns."""
 
 
-def states(paths: Iterable[Path]) -> States:
+def file_states(paths: Iterable[Path]) -> FileStates:
     """How the files are now."""
-    return {path.name: list(signature_of(path)[1:]) for path in sorted(paths)}
+    return {path.name: list(product_signature(path)[1:]) for path in sorted(paths)}
 
 
-def write(place: Path, calibrations: States, masters: Iterable[Path], version: str) -> None:
+def write_manifest(
+    place: Path, calibrations: FileStates, masters: Iterable[Path], version: str
+) -> None:
     """Say that these masters in `place` are made, from these calibrations."""
-    stamp = {"version": version, "calibrations": calibrations, "masters": states(masters)}
-    files.write_json(place / NAME, stamp)
+    stamp = {"version": version, "calibrations": calibrations, "masters": file_states(masters)}
+    atomic.write_json(place / MANIFEST_NAME, stamp)
 
 
-def remove(place: Path) -> None:
+def remove_manifest(place: Path) -> None:
     """The masters are about to be made anew."""
-    (place / NAME).unlink(missing_ok=True)
+    (place / MANIFEST_NAME).unlink(missing_ok=True)
 
 
-def holds(place: Path, calibrations: States, version: str) -> bool:
+def is_current(place: Path, calibrations: FileStates, version: str) -> bool:
     """Whether the masters were made from these calibrations, and are there as they were made.
 
     version : the DRP version that they must have at least; '' for any
     """
-    stamp = _read(place / NAME)
+    stamp = _read_manifest(place / MANIFEST_NAME)
     masters = stamp.get("masters")
     if stamp.get("calibrations") != calibrations or not masters:
         return False
-    if version and not versions.is_current(str(stamp.get("version")), version):
+    if version and not drp.satisfies_version(str(stamp.get("version")), version):
         return False
-    return bool(states(place / name for name in masters) == masters)
+    return bool(file_states(place / name for name in masters) == masters)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read_manifest(file: Path) -> dict[str, Any]:
     try:
-        stamp = files.read_json(file)
-    except (FileNotFoundError, NotADirectoryError, BadInput):
+        stamp = atomic.read_json(file)
+    except (FileNotFoundError, NotADirectoryError, InvalidInputError):
         return {}
     return stamp if isinstance(stamp, dict) else {}

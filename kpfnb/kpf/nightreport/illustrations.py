@@ -5,26 +5,114 @@ Shapes for SVG, in its units; they are made of numbers, all text is the template
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import base64
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from statistics import median
 
-from kpfnb.kpf.nightreport.content import Exposure, Velocity
-from kpfnb.kpf.obsid import ObsID
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.nightreport.night_summary import NightExposure, NightSummary, VelocityRow
+from kpfnb.kpf.quicklook import record
+from kpfnb.kpf.quicklook.quality import Verdict
 
-LEFT, WIDTH, ROW, SHORTEST = 170, 1000, 24, 2.5
+# Which pictures of quicklook a reader wants first, small, to be carried in the page itself.
+
+THUMBNAIL_PLOTS = ("SCI2_spectrum", "CCF_grid", "guider_image")
+"""Of the best exposure of each target."""
+
+MAX_TARGETS = 4
+MAX_FAILED = 4
+THUMBNAIL_BYTES = 1_000_000
+THUMBNAIL_LEVELS = ("L2", "L1", "2D", "L0")
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """One picture; `data` is base64 of a JPEG."""
+
+    obsid: str
+    level: str
+    title: str
+    data: str
+    note: str = ""
+
+
+def choose_thumbnails(content: NightSummary, here: Settings) -> list[Thumbnail]:
+    """Pictures of the best exposure of each target, then of what fails; within the budget."""
+    shots, used = [], 0
+    for shot in (*_best_thumbnails(content, here), *_failed_thumbnails(content, here)):
+        if used + len(shot.data) <= THUMBNAIL_BYTES:
+            shots.append(shot)
+            used += len(shot.data)
+    return shots
+
+
+def _best_thumbnails(content: NightSummary, here: Settings) -> Iterator[Thumbnail]:
+    best: dict[str, tuple[float, str]] = {}
+    for one in content.velocities:
+        best[one.target] = max(best.get(one.target, (-1.0, "")), (one.signal or 0.0, one.obsid))
+    for target, (_, obsid) in list(best.items())[:MAX_TARGETS]:
+        records = _quicklook_records(content.night, obsid, here)
+        for face in THUMBNAIL_PLOTS:
+            yield from _find_thumbnails(records, face, here, note=target)
+
+
+def _failed_thumbnails(content: NightSummary, here: Settings) -> Iterator[Thumbnail]:
+    """A picture of each of the first exposures in which a check fails."""
+    seen = 0
+    for one in content.exposures:
+        for found in _quicklook_records(content.night, one.obsid, here):
+            if found.verdict is Verdict.FAIL and found.pictures and seen < MAX_FAILED:
+                checks = [check.name for check in found.checks if check.verdict is Verdict.FAIL]
+                note = f"FAIL: {'; '.join(checks) or found.error}"
+                yield from _find_thumbnails([found], found.pictures[0].path, here, note=note)
+                seen += 1
+                break
+
+
+def _quicklook_records(night: str, obsid: str, here: Settings) -> list[record.QuicklookRecord]:
+    folder = here.qlp_path / night / obsid
+    found = (
+        record.read_record(record.record_path(folder, obsid, level)) for level in THUMBNAIL_LEVELS
+    )
+    return [one for one in found if one]
+
+
+def _find_thumbnails(
+    records: list[record.QuicklookRecord], face: str, here: Settings, *, note: str
+) -> Iterator[Thumbnail]:
+    for one in records:
+        picture = next((each for each in one.pictures if face in each.path), None)
+        if picture:
+            folder = here.qlp_path / one.night / one.name
+            data = _encode_file(folder / picture.thumbnail)
+            if data:
+                yield Thumbnail(one.name, one.level, picture.title, data, note)
+            return
+
+
+def _encode_file(path: Path) -> str:
+    try:
+        return base64.b64encode(path.read_bytes()).decode("ascii")
+    except OSError:
+        return ""
+
+
+LEFT, WIDTH, ROW, MIN_MARK_WIDTH = 170, 1000, 24, 2.5
 """Of the timeline: where the time begins and ends, a row's height, the width of an instant."""
 
 PANEL_WIDTH, PANEL_HEIGHT = 300, 150
 PANEL_LEFT, PANEL_RIGHT, PANEL_TOP, PANEL_BOTTOM = 46, 290, 10, 122
-FEWEST = 2
+MIN_VELOCITIES = 2
 """Velocities of a target that are worth a picture."""
-MOST_PANELS = 12
+MAX_PANELS = 12
 
 
 @dataclass(frozen=True)
-class Mark:
+class TimelineMark:
     """One exposure in the timeline."""
 
     x: float
@@ -34,26 +122,26 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Row:
+class TimelineRow:
     """The exposures of one target, or of the calibrations."""
 
     name: str
     y: int
-    marks: tuple[Mark, ...]
+    marks: tuple[TimelineMark, ...]
     is_science: bool
 
 
 @dataclass(frozen=True)
-class Timeline:
+class ExposureTimeline:
     """All rows, and where the hours (UT) are."""
 
     height: int
-    rows: tuple[Row, ...]
+    rows: tuple[TimelineRow, ...]
     hours: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
-class Point:
+class VelocityPoint:
     """One velocity: its place and error bar, and what it is."""
 
     x: float
@@ -65,20 +153,20 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Panel:
+class VelocityPanel:
     """Velocities of one target about their median; `range_metres` is at the top and the bottom."""
 
     target: str
-    points: tuple[Point, ...]
+    points: tuple[VelocityPoint, ...]
     range_metres: float
     scatter: float
     first: str
     last: str
 
 
-def timeline(exposures: Sequence[Exposure]) -> Timeline | None:
+def layout_timeline(exposures: Sequence[NightExposure]) -> ExposureTimeline | None:
     """A row for each target in order of time, the calibrations last; None without exposures."""
-    named: dict[tuple[bool, str], list[Exposure]] = {}
+    named: dict[tuple[bool, str], list[NightExposure]] = {}
     for one in exposures:
         if not one.problem:
             name = (one.target or "no name") if one.is_science else "calibrations"
@@ -86,41 +174,43 @@ def timeline(exposures: Sequence[Exposure]) -> Timeline | None:
     if not named:
         return None
     rows = tuple(
-        Row(name, number * ROW, tuple(map(_mark, some)), not is_calibration)
+        TimelineRow(name, number * ROW, tuple(map(_layout_mark, some)), not is_calibration)
         for number, ((is_calibration, name), some) in enumerate(
             sorted(named.items(), key=lambda item: item[0][0])
         )
     )
-    hours = tuple((hour, _x(hour)) for hour in range(0, 25, 3))
-    return Timeline(len(rows) * ROW, rows, hours)
+    hours = tuple((hour, _hour_position(hour)) for hour in range(0, 25, 3))
+    return ExposureTimeline(len(rows) * ROW, rows, hours)
 
 
-def panels(velocities: Iterable[Velocity]) -> list[Panel]:
+def layout_panels(velocities: Iterable[VelocityRow]) -> list[VelocityPanel]:
     """A panel for each target that has at least two velocities."""
-    named: dict[str, list[Velocity]] = {}
+    named: dict[str, list[VelocityRow]] = {}
     for one in velocities:
         if one.velocity is not None:
             named.setdefault(one.target, []).append(one)
-    several = [(target, some) for target, some in named.items() if len(some) >= FEWEST]
-    return [_panel(target, some) for target, some in several[:MOST_PANELS]]
+    several = [(target, some) for target, some in named.items() if len(some) >= MIN_VELOCITIES]
+    return [_layout_panel(target, some) for target, some in several[:MAX_PANELS]]
 
 
-def scatter(velocities: Sequence[float]) -> float | None:
+def velocity_scatter(velocities: Sequence[float]) -> float | None:
     """The standard deviation of velocities [km/s] in m/s; None of fewer than two."""
-    if len(velocities) < FEWEST:
+    if len(velocities) < MIN_VELOCITIES:
         return None
     mean = sum(velocities) / len(velocities)
     squares = sum((one - mean) ** 2 for one in velocities)
     return 1000 * float((squares / (len(velocities) - 1)) ** 0.5)
 
 
-def _mark(one: Exposure) -> Mark:
-    begin = _x(_hour(ObsID(one.obsid).time))
+def _layout_mark(one: NightExposure) -> TimelineMark:
+    begin = _hour_position(_decimal_hour(ObsID(one.obsid).time))
     end = min(begin + one.seconds / 3600 * (WIDTH - LEFT) / 24, WIDTH)
-    return Mark(round(begin, 1), round(max(end - begin, SHORTEST), 1), one.obsid, one.seconds)
+    return TimelineMark(
+        round(begin, 1), round(max(end - begin, MIN_MARK_WIDTH), 1), one.obsid, one.seconds
+    )
 
 
-def _panel(target: str, some: Sequence[Velocity]) -> Panel:
+def _layout_panel(target: str, some: Sequence[VelocityRow]) -> VelocityPanel:
     middle = median(one.velocity for one in some if one.velocity is not None)
     offsets = [1000 * ((one.velocity or 0.0) - middle) for one in some]
     errors = [one.error or 0.0 for one in some]
@@ -134,7 +224,7 @@ def _panel(target: str, some: Sequence[Velocity]) -> Panel:
         return round(PANEL_TOP + half * (1 - metres / reach), 1)
 
     points = tuple(
-        Point(
+        VelocityPoint(
             x=round(PANEL_LEFT + 8 + width * (one.time - first).total_seconds() / span, 1),
             y=y(offset),
             low=y(offset - error),
@@ -144,13 +234,13 @@ def _panel(target: str, some: Sequence[Velocity]) -> Panel:
         )
         for one, offset, error in zip(some, offsets, errors, strict=True)
     )
-    found = scatter([one.velocity for one in some if one.velocity is not None])
-    return Panel(target, points, reach, found or 0.0, f"{first:%H:%M}", f"{last:%H:%M}")
+    found = velocity_scatter([one.velocity for one in some if one.velocity is not None])
+    return VelocityPanel(target, points, reach, found or 0.0, f"{first:%H:%M}", f"{last:%H:%M}")
 
 
-def _x(hour: float) -> float:
+def _hour_position(hour: float) -> float:
     return round(LEFT + hour * (WIDTH - LEFT) / 24, 1)
 
 
-def _hour(time: datetime) -> float:
+def _decimal_hour(time: datetime) -> float:
     return time.hour + time.minute / 60 + time.second / 3600

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kpfnb import fitsheader, runs
-from kpfnb.fitscards import Value
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.progress import Progress
+from kpfnb import runs
+from kpfnb.core.fits import headers
+from kpfnb.core.fits.cards import HeaderValue
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.runs import Record
-from kpfnb.settings import Settings
+from kpfnb.runs import RunRecord
 
 DAYS_AFTER = 7
 """Runs of a night are looked for from its date on, so many days."""
@@ -26,7 +27,7 @@ _OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Exposure:
+class NightExposure:
     """One observation; `problem` where its L0 can't be read."""
 
     obsid: str
@@ -45,7 +46,7 @@ class Exposure:
 
 
 @dataclass(frozen=True)
-class Velocity:
+class VelocityRow:
     """One row of the velocities: km/s, its error m/s, signal-to-noise near 548 nm."""
 
     obsid: str
@@ -59,7 +60,7 @@ class Velocity:
 
 
 @dataclass(frozen=True)
-class Group:
+class ExposureGroup:
     """Exposures of one type or target: how many, seconds in all, when they began (UT, HH:MM)."""
 
     name: str
@@ -71,27 +72,27 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Content:
+class NightSummary:
     """All of it."""
 
     night: str
     verdict: NightVerdict
-    progress: Progress
-    exposures: tuple[Exposure, ...]
-    velocities: tuple[Velocity, ...]
-    runs: tuple[Record, ...]
+    progress: ProgressResult
+    exposures: tuple[NightExposure, ...]
+    velocities: tuple[VelocityRow, ...]
+    runs: tuple[RunRecord, ...]
 
     @property
-    def targets(self) -> list[Group]:
+    def targets(self) -> list[ExposureGroup]:
         """Science exposures by target, in order of time."""
         science = [one for one in self.exposures if one.is_science]
-        return _groups(science, [one.target or "no name" for one in science])
+        return _group_exposures(science, [one.target or "no name" for one in science])
 
     @property
-    def calibrations(self) -> list[Group]:
+    def calibrations(self) -> list[ExposureGroup]:
         """All other exposures by OBJECT."""
         others = [one for one in self.exposures if not one.is_science and not one.problem]
-        return _groups(others, [one.target or one.imtype or _OTHER for one in others])
+        return _group_exposures(others, [one.target or one.imtype or _OTHER for one in others])
 
     @property
     def versions(self) -> list[str]:
@@ -99,21 +100,21 @@ class Content:
         return sorted({one.version for one in self.velocities if one.version})
 
     @property
-    def bad_runs(self) -> list[Record]:
+    def bad_runs(self) -> list[RunRecord]:
         """Of each notebook the last run on this night, where a person should look at it."""
-        latest: dict[str, Record] = {}
+        latest: dict[str, RunRecord] = {}
         for one in self.runs:
             latest.setdefault(one.notebook, one)
         return [one for one in latest.values() if one.outcome and not one.outcome.is_good]
 
     def problems(self) -> Iterator[tuple[str, str, str]]:
         """What is wrong: where, what, and the ObsID it is about ('' if none)."""
-        for found in self.verdict.bad:
-            blamed = found.found.blamed[0].name if found.found.blamed else ""
+        for found in self.verdict.not_passed:
+            blamed = found.measurement.offenders[0].name if found.measurement.offenders else ""
             yield str(found.verdict), f"{found.rule.title}: {found.value}", blamed
-        yield from self.faults()
+        yield from self.other_problems()
 
-    def faults(self) -> Iterator[tuple[str, str, str]]:
+    def other_problems(self) -> Iterator[tuple[str, str, str]]:
         """The problems that no rule tells: files, missing products, runs."""
         for one in self.exposures:
             if one.problem:
@@ -126,84 +127,89 @@ class Content:
             yield f"run {record.outcome}", f"{record.notebook}: {record.reason}", ""
 
 
-def gather(night: str, verdict: NightVerdict, progress: Progress, here: Settings) -> Content:
+def collect_night(
+    night: str, verdict: NightVerdict, progress: ProgressResult, here: Settings
+) -> NightSummary:
     """Look at the night. Headers are read fast; nothing is written."""
-    frames = tuple(_exposures(night, here))
-    return Content(
+    frames = tuple(_read_exposures(night, here))
+    return NightSummary(
         night=night,
         verdict=verdict,
         progress=progress,
         exposures=frames,
-        velocities=tuple(_velocities(frames, here.kpf_root)),
-        runs=tuple(_runs(night, here)),
+        velocities=tuple(_read_velocities(frames, here.kpf_root)),
+        runs=tuple(_find_runs(night, here)),
     )
 
 
-def _exposures(night: str, here: Settings) -> Iterator[Exposure]:
-    from kpfnb.kpf import junk, selection
+def _read_exposures(night: str, here: Settings) -> Iterator[NightExposure]:
+    from kpfnb.kpf.files import obsid_list
+    from kpfnb.kpf.reprocess import selection
 
-    is_junk = junk.read(here.junk_path).of(night)
-    for obsid in selection.observations(here.kpf_root, night):
+    is_junk = obsid_list.read_junk_list(here.junk_path).for_night(night)
+    for obsid in selection.list_observations(here.kpf_root, night):
         if obsid.text in is_junk:
             continue
         try:
-            header = fitsheader.read(obsid.path(here.kpf_root, KPF.raw), _RAW)
-        except fitsheader.BadHeader as error:
-            yield Exposure(obsid.text, problem=str(error.reason))
+            header = headers.read_header(obsid.path(here.kpf_root, KPF.raw), _RAW)
+        except headers.InvalidHeaderError as error:
+            yield NightExposure(obsid.text, problem=str(error.reason))
             continue
-        yield Exposure(
+        yield NightExposure(
             obsid=obsid.text,
-            imtype=_text(header, "IMTYPE"),
-            target=_text(header, "TARGNAME") or _text(header, "OBJECT"),
-            program=_text(header, "PROGNAME"),
-            seconds=_number(header, "EXPTIME") or 0.0,
-            source=_text(header, "SCI-OBJ"),
+            imtype=_header_text(header, "IMTYPE"),
+            target=_header_text(header, "TARGNAME") or _header_text(header, "OBJECT"),
+            program=_header_text(header, "PROGNAME"),
+            seconds=_header_number(header, "EXPTIME") or 0.0,
+            source=_header_text(header, "SCI-OBJ"),
             simulated=header.get("SIMULATE") is True,
         )
 
 
-def _velocities(exposures: Iterable[Exposure], root: Path) -> Iterator[Velocity]:
+def _read_velocities(exposures: Iterable[NightExposure], root: Path) -> Iterator[VelocityRow]:
     """The velocities of the stars; what has no L2 yet is told by its gaps."""
     for one in exposures:
         if not one.is_science or one.source != "Target":
             continue
         obsid = ObsID(one.obsid)
-        header: Mapping[str, Value] = {}
+        header: Mapping[str, HeaderValue] = {}
         try:
-            header = fitsheader.read(obsid.path(root, "L2"), _REDUCED)
-        except fitsheader.BadHeader:
+            header = headers.read_header(obsid.path(root, "L2"), _REDUCED)
+        except headers.InvalidHeaderError:
             # The progress tells why it is not there
             pass
-        error = _number(header, "CCFERV")
-        yield Velocity(
+        error = _header_number(header, "CCFERV")
+        yield VelocityRow(
             obsid=one.obsid,
             target=one.target,
             time=obsid.time,
-            velocity=_number(header, "CCFRV"),
+            velocity=_header_number(header, "CCFRV"),
             error=None if error is None else 1000 * error,
-            signal=_number(header, "SNRSC548"),
-            bjd=_number(header, "CCFBJD"),
-            version=_text(header, "DRPTAG"),
+            signal=_header_number(header, "SNRSC548"),
+            bjd=_header_number(header, "CCFBJD"),
+            version=_header_text(header, "DRPTAG"),
         )
 
 
-def _runs(night: str, here: Settings) -> list[Record]:
+def _find_runs(night: str, here: Settings) -> list[RunRecord]:
     """Runs that had the night among their parameters, newest first."""
     first = datetime.strptime(night, "%Y%m%d").replace(tzinfo=UTC)
     last = first + timedelta(days=DAYS_AFTER)
     directories = [
-        one for one in runs.directories(here.runs_dir) if first <= runs.started(one) < last
+        one for one in runs.list_directories(here.runs_dir) if first <= runs.start_time(one) < last
     ]
-    records = map(runs.look, directories)
+    records = map(runs.current_record, directories)
     return [one for one in records if night in map(str, one.parameters.values())]
 
 
-def _groups(exposures: Sequence[Exposure], names: Sequence[str]) -> list[Group]:
-    found: dict[str, list[Exposure]] = {}
+def _group_exposures(
+    exposures: Sequence[NightExposure], names: Sequence[str]
+) -> list[ExposureGroup]:
+    found: dict[str, list[NightExposure]] = {}
     for one, name in zip(exposures, names, strict=True):
         found.setdefault(name, []).append(one)
     return [
-        Group(
+        ExposureGroup(
             name,
             len(some),
             sum(one.seconds for one in some),
@@ -214,11 +220,11 @@ def _groups(exposures: Sequence[Exposure], names: Sequence[str]) -> list[Group]:
     ]
 
 
-def _text(header: Mapping[str, Any], keyword: str) -> str:
+def _header_text(header: Mapping[str, Any], keyword: str) -> str:
     return str(header.get(keyword) or "").strip()
 
 
-def _number(header: Mapping[str, Any], keyword: str) -> float | None:
+def _header_number(header: Mapping[str, Any], keyword: str) -> float | None:
     value = header.get(keyword)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and value == value else None  # type: ignore[arg-type]

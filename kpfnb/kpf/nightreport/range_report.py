@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import settings
-from kpfnb.errors import BadParameter, KpfnbError
-from kpfnb.kpf.nightreport import making
-from kpfnb.kpf.nightreport.making import NightReport
-from kpfnb.kpf.obsid import nights
-from kpfnb.kpf.quicklook.quality import Verdict, worst
-from kpfnb.kpf.verdict.result import SIGNS, NightVerdict
-from kpfnb.links import link
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.parameters import check_night
-from kpfnb.result import Brief
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidParameterError, KpfnbError
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.kpf.files.obsid import list_nights
+from kpfnb.kpf.nightreport import report
+from kpfnb.kpf.nightreport.report import NightReport
+from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
+from kpfnb.kpf.verdict.result import VERDICT_SIGNS, NightVerdict
+from kpfnb.notebook.display.html import file_link
+from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class NightReports(Brief):
-    """What was reported of each night: a `kpfnb.result.Result`.
+class NightRangeReport(OneLineRepr):
+    """What was reported of each night: a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -42,7 +41,7 @@ class NightReports(Brief):
     def outcome(self) -> Outcome:
         """Of one night its own; of several good where each verdict is acceptable."""
         outcomes = [one.outcome for one in self.reports] + [Outcome.FAILED] * len(self.failed)
-        return outcomes[0] if len(outcomes) == 1 else combine(outcomes)
+        return outcomes[0] if len(outcomes) == 1 else merge_outcomes(outcomes)
 
     @property
     def reason(self) -> str:
@@ -62,12 +61,12 @@ class NightReports(Brief):
     def verdict(self) -> Verdict:
         """The worst of all nights; a night that could not be judged is no good one."""
         verdicts = [one.content.verdict.verdict for one in self.reports]
-        return worst([*verdicts, *([Verdict.FAIL] if self.failed else [])])
+        return worst_verdict([*verdicts, *([Verdict.FAIL] if self.failed else [])])
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Of one night its own; of several nights by verdict."""
         if len(self.reports) == 1 and not self.failed:
-            return self.reports[0].figures()
+            return self.reports[0].key_figures()
         counts = Counter(one.content.verdict.verdict for one in self.reports)
         found: dict[str, int | float | str] = {"nights": len(self.reports) + len(self.failed)}
         found |= {str(verdict): counts[verdict] for verdict in Verdict}
@@ -86,13 +85,13 @@ class NightReports(Brief):
         """One row a night."""
         import pandas as pd
 
-        return pd.DataFrame(map(_row, self.reports))
+        return pd.DataFrame(map(_night_row, self.reports))
 
     def plot(self) -> Figure:
         """A calendar of the verdicts."""
-        from kpfnb.kpf.verdict import picture
+        from kpfnb.kpf.verdict import plots
 
-        return picture.calendar(
+        return plots.plot_calendar(
             {one.content.night: one.to_dict()["verdict"] for one in self.reports}
         )
 
@@ -103,7 +102,7 @@ class NightReports(Brief):
 
     def _repr_html_(self) -> str:
         pages = [
-            f"<li>{escape(one.reason)}: {link(one.page, f'report {one.content.night}')}</li>"
+            f"<li>{escape(one.reason)}: {file_link(one.page, f'report {one.content.night}')}</li>"
             for one in self.reports
         ]
         lost = [f"<li>{escape(f'{night}: {why}')}</li>" for night, why in self.failed.items()]
@@ -111,7 +110,9 @@ class NightReports(Brief):
         return f"{head}<ul>{''.join([*pages, *lost])}</ul>"
 
 
-def make(night: str, end: str = "", *, verdict: NightVerdict | None = None) -> NightReports:
+def write_range_reports(
+    night: str, end: str = "", *, verdict: NightVerdict | None = None
+) -> NightRangeReport:
     """Judge each night of a range, and write its report. One that fails does not stop the others.
 
     Parameters
@@ -122,33 +123,33 @@ def make(night: str, end: str = "", *, verdict: NightVerdict | None = None) -> N
 
     Raises
     ------
-    BadParameter : `end` is no night
+    InvalidParameterError : `end` is no night
     KpfnbError : as `making.make`, where `night` itself can't be judged
     """
     try:
         check_night(end)
     except ValueError as error:
-        raise BadParameter(f"end: {error}, not {end!r}", "for example 20240131") from None
-    first = making.make(night, verdict=verdict)
+        raise InvalidParameterError(f"end: {error}, not {end!r}", "for example 20240131") from None
+    first = report.write_report(night, verdict=verdict)
     accept = first.content.verdict.accept
-    root = settings.load().kpf_root
-    others = [one for one in nights(root, night, end) if one != night] if end else []
+    root = settings.load_settings().kpf_root
+    others = [one for one in list_nights(root, night, end) if one != night] if end else []
     reports, failed = [first], {}
     for name in others:
         try:
-            reports.append(making.make(name, accept=accept))
+            reports.append(report.write_report(name, accept=accept))
         except KpfnbError as error:
             failed[name] = str(error)
-    return NightReports(tuple(reports), failed)
+    return NightRangeReport(tuple(reports), failed)
 
 
-def _row(one: NightReport) -> dict[str, Any]:
+def _night_row(one: NightReport) -> dict[str, Any]:
     judged = one.content.verdict
     return {
         "night": judged.night,
-        "verdict": f"{SIGNS[judged.verdict]} {judged.verdict}",
+        "verdict": f"{VERDICT_SIGNS[judged.verdict]} {judged.verdict}",
         **{str(level): str(verdict) for level, verdict in judged.levels.items()},
         "observations": judged.observations,
-        "velocities": one.figures()["velocities"],
-        "problems": one.figures()["problems"],
+        "velocities": one.key_figures()["velocities"],
+        "problems": one.key_figures()["problems"],
     }

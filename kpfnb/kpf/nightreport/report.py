@@ -8,34 +8,35 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import files, settings
-from kpfnb.kpf import progress
-from kpfnb.kpf.nightreport import content, drawing, highlights
-from kpfnb.kpf.nightreport.content import Content, Group
-from kpfnb.kpf.quicklook.pageview import badge
-from kpfnb.kpf.verdict import assessing, pages
-from kpfnb.kpf.verdict.finding import Finding
-from kpfnb.kpf.verdict.measuring import Blame
+from kpfnb.core import atomic, settings
+from kpfnb.core.progress import format_duration
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.nightreport import (
+    illustrations,
+    night_summary,
+)
+from kpfnb.kpf.nightreport.night_summary import ExposureGroup, NightSummary
+from kpfnb.kpf.progress import result
+from kpfnb.kpf.quicklook.record_view import verdict_badge
+from kpfnb.kpf.verdict import assessment, pages
 from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.live import duration
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
-from kpfnb.runs import view
-from kpfnb.settings import Settings
+from kpfnb.kpf.verdict.rule_results import Offender, RuleResult
+from kpfnb.runs import formatting
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-MOST_PROBLEMS = 40
+MAX_PROBLEMS = 40
 DASH = "–"
 
 
 @dataclass(frozen=True, repr=False)
-class NightReport(Brief):
-    """What was reported: a `kpfnb.result.Result`. Its outcome is that of the verdict."""
+class NightReport(OneLineRepr):
+    """What was reported: a `kpfnb.core.result.Result`. Its outcome is that of the verdict."""
 
-    content: Content
+    content: NightSummary
     page: Path
 
     @property
@@ -48,11 +49,11 @@ class NightReport(Brief):
         """The verdict in one line."""
         return self.content.verdict.reason
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Observations, velocities, problems, and the verdict's own."""
         velocities = sum(one.velocity is not None for one in self.content.velocities)
         return {
-            **self.content.verdict.figures(),
+            **self.content.verdict.key_figures(),
             "observations": self.content.verdict.observations,
             "velocities": velocities,
             "problems": len(list(self.content.problems())),
@@ -93,50 +94,52 @@ class NightReport(Brief):
         return f"<p>{escape(self.reason)}</p><p>in the work directory: {escape(str(page))}</p>"
 
 
-def make(night: str, *, verdict: NightVerdict | None = None, accept: str = "FAIL") -> NightReport:
+def write_report(
+    night: str, *, verdict: NightVerdict | None = None, accept: str = "FAIL"
+) -> NightReport:
     """Write the report of a night, with its verdict as it is now (or as given).
 
-    Raises as `kpfnb.kpf.verdict.assessing.assess`.
+    Raises as `kpfnb.kpf.verdict.assessment.assess_night`.
     """
-    judged = verdict or assessing.assess(night, accept=accept)
-    assessing.keep(judged)
-    here = settings.load()
-    found = content.gather(night, judged, progress.assess(night), here)
-    folder = pages.place(here, night)
+    judged = verdict or assessment.assess_night(night, accept=accept)
+    assessment.save_verdict(judged)
+    here = settings.load_settings()
+    found = night_summary.collect_night(night, judged, result.assess_progress(night), here)
+    folder = pages.page_dir(here, night)
     # The pages link to each other: the verdict's is there before
-    pages.write(judged)
-    path = folder / pages.REPORT
-    files.update_text(path, page(found, here))
-    pages.write(judged)
+    pages.write_verdict_page(judged)
+    path = folder / pages.REPORT_PAGE
+    atomic.write_text_if_changed(path, render_report(found, here))
+    pages.write_verdict_page(judged)
     return NightReport(found, path)
 
 
-def page(found: Content, here: Settings) -> str:
+def render_report(found: NightSummary, here: Settings) -> str:
     """The page as HTML; all text escaped, pictures in it, no script."""
-    folder = pages.place(here, found.night)
+    folder = pages.page_dir(here, found.night)
     judged = found.verdict
-    return pages.render(
+    return pages.render_page(
         "nightreport.html",
         title=f"Night {found.night[:4]}-{found.night[4:6]}-{found.night[6:]}",
         refresh_seconds=0,
-        ways=pages.ways(folder, found.night, pages.REPORT),
-        badge=badge(judged.verdict),
+        ways=pages.nav_links(folder, found.night, pages.REPORT_PAGE),
+        badge=verdict_badge(judged.verdict),
         line="; ".join(
-            [f"{judged.observations} observations", judged.wrong or "every rule passes"]
+            [f"{judged.observations} observations", judged.problems or "every rule passes"]
         ),
-        levels=[(str(level), badge(verdict)) for level, verdict in judged.levels.items()],
+        levels=[(str(level), verdict_badge(verdict)) for level, verdict in judged.levels.items()],
         rules=[
             {"title": one.rule.title, "name": one.rule.name, "value": one.value}
-            | {"badge": badge(one.verdict), "threshold": one.threshold}
-            | _blamed(one, folder, here)
-            for one in judged.bad
+            | {"badge": verdict_badge(one.verdict), "threshold": one.threshold}
+            | _offender_context(one, folder, here)
+            for one in judged.not_passed
         ],
         overrides=[asdict(one) for one in judged.overrides],
-        targets=[_target(one, found) for one in found.targets],
-        timeline=drawing.timeline(found.exposures),
-        panels=drawing.panels(found.velocities),
-        draw=drawing,
-        calibrations=[_group(one) for one in found.calibrations],
+        targets=[_target_row(one, found) for one in found.targets],
+        timeline=illustrations.layout_timeline(found.exposures),
+        panels=illustrations.layout_panels(found.velocities),
+        draw=illustrations,
+        calibrations=[_group_row(one) for one in found.calibrations],
         junk=judged.junk,
         simulated=any(one.simulated for one in found.exposures),
         processed=[
@@ -145,62 +148,66 @@ def page(found: Content, here: Settings) -> str:
         ],
         versions=found.versions,
         shots=[
-            {**asdict(shot), "target": _quicklook(shot.obsid, shot.level, folder, here)}
-            for shot in highlights.choose(found, here)
+            {**asdict(shot), "target": _quicklook_link(shot.obsid, shot.level, folder, here)}
+            for shot in illustrations.choose_thumbnails(found, here)
         ],
         velocities=[
             {
                 "obsid": one.obsid,
                 "target": one.target,
                 "time": f"{one.time:%H:%M:%S}",
-                "velocity": _shown(one.velocity, ".5f"),
-                "error": _shown(one.error, ".2f"),
-                "signal": _shown(one.signal, ".0f"),
-                "bjd": _shown(one.bjd, ".6f"),
-                "page": _quicklook(one.obsid, "L2", folder, here),
+                "velocity": _format_value(one.velocity, ".5f"),
+                "error": _format_value(one.error, ".2f"),
+                "signal": _format_value(one.signal, ".0f"),
+                "bjd": _format_value(one.bjd, ".6f"),
+                "page": _quicklook_link(one.obsid, "L2", folder, here),
             }
             for one in found.velocities
         ],
         problems=[
             {"where": where, "what": what, "obsid": obsid}
-            | {"page": _quicklook(obsid, "", folder, here)}
-            for where, what, obsid in list(found.faults())[:MOST_PROBLEMS]
+            | {"page": _quicklook_link(obsid, "", folder, here)}
+            for where, what, obsid in list(found.other_problems())[:MAX_PROBLEMS]
         ],
-        more=max(0, len(list(found.faults())) - MOST_PROBLEMS),
-        runs=[view.view(one, here.zone, top="../../") for one in found.runs[:20]],
+        more=max(0, len(list(found.other_problems())) - MAX_PROBLEMS),
+        runs=[formatting.run_context(one, here.zone, top="../../") for one in found.runs[:20]],
         criteria=judged.criteria,
     )
 
 
-def _target(one: Group, found: Content) -> dict[str, Any]:
+def _target_row(one: ExposureGroup, found: NightSummary) -> dict[str, Any]:
     """A target as the table of what was observed shows it."""
     own = [each for each in found.velocities if each.target == one.name]
     velocities = [each.velocity for each in own if each.velocity is not None]
     signals = [each.signal for each in own if each.signal is not None]
     errors = [each.error for each in own if each.error is not None]
-    return _group(one) | {
-        "signal": _shown(max(signals, default=None), ".0f"),
-        "scatter": _shown(drawing.scatter(velocities), ".2f"),
-        "error": _shown(median(errors) if errors else None, ".2f"),
+    return _group_row(one) | {
+        "signal": _format_value(max(signals, default=None), ".0f"),
+        "scatter": _format_value(illustrations.velocity_scatter(velocities), ".2f"),
+        "error": _format_value(median(errors) if errors else None, ".2f"),
     }
 
 
-def _blamed(one: Finding, folder: Path, here: Settings) -> dict[str, Any]:
+def _offender_context(one: RuleResult, folder: Path, here: Settings) -> dict[str, Any]:
     """The first observation that is to blame for what a rule found."""
-    who = next(iter(one.found.blamed), None)
+    who = next(iter(one.measurement.offenders), None)
     if who is None:
         return {"obsid": "", "page": ""}
-    page = pages.quicklook_target(who, folder, here)
+    page = pages.quicklook_link(who, folder, here)
     return {"obsid": who.name, "page": page.removesuffix("#")}
 
 
-def _group(one: Group) -> dict[str, Any]:
-    return {**asdict(one), "time": duration(one.seconds), "programs": ", ".join(one.programs)}
+def _group_row(one: ExposureGroup) -> dict[str, Any]:
+    return {
+        **asdict(one),
+        "time": format_duration(one.seconds),
+        "programs": ", ".join(one.programs),
+    }
 
 
-def _quicklook(name: str, level: str, folder: Path, here: Settings) -> str:
-    return pages.quicklook_target(Blame(name, "", level), folder, here).removesuffix("#")
+def _quicklook_link(name: str, level: str, folder: Path, here: Settings) -> str:
+    return pages.quicklook_link(Offender(name, "", level), folder, here).removesuffix("#")
 
 
-def _shown(value: float | None, form: str) -> str:
+def _format_value(value: float | None, form: str) -> str:
     return DASH if value is None else format(value, form)

@@ -12,10 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from kpfnb.kpf import version as versions
+from kpfnb.kpf.files import drp
 
 
-class Reason(StrEnum):
+class IncompleteReason(StrEnum):
     """Why a level is not done."""
 
     MISSING = "missing"
@@ -29,7 +29,7 @@ class Reason(StrEnum):
     """What is expected of the observation can't be known; it is named once, at the first level."""
 
 
-class Raw(NamedTuple):
+class RawFile(NamedTuple):
     """What an L0 file tells; `problem` says why it tells nothing."""
 
     modified_ns: int
@@ -39,7 +39,7 @@ class Raw(NamedTuple):
     problem: str = ""
 
 
-class Product(NamedTuple):
+class ProductFile(NamedTuple):
     """What a file of a later level tells; `problem` says why it can't be used."""
 
     modified_ns: int
@@ -48,17 +48,17 @@ class Product(NamedTuple):
     problem: str = ""
 
 
-class Missing(NamedTuple):
+class MissingLevel(NamedTuple):
     """A level that is expected and not done."""
 
     obsid: str
     level: str
-    reason: Reason
+    reason: IncompleteReason
     detail: str = ""
 
 
-class Count(NamedTuple):
-    """Levels done and expected; the difference is the number of `Missing`."""
+class LevelCount(NamedTuple):
+    """Levels done and expected; the difference is the number of `MissingLevel`."""
 
     done: int
     expected: int
@@ -70,7 +70,7 @@ class Count(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Night:
+class NightProgress:
     """How far one night is."""
 
     night: str
@@ -79,8 +79,8 @@ class Night:
     junk: int
     last_l0: datetime | None
     """The latest modification time of an L0, UTC; None where there is none."""
-    counts: dict[str, Count]
-    missing: tuple[Missing, ...]
+    counts: dict[str, LevelCount]
+    missing: tuple[MissingLevel, ...]
     looked_at: datetime
     """When each file's size and time were last looked at, UTC."""
 
@@ -90,18 +90,18 @@ class Night:
             "night": self.night,
             "observations": self.observations,
             "junk": self.junk,
-            "last_l0": _iso(self.last_l0) if self.last_l0 else None,
+            "last_l0": _format_utc(self.last_l0) if self.last_l0 else None,
             "counts": {
                 level: {"done": count.done, "expected": count.expected, "percent": count.percent}
                 for level, count in self.counts.items()
             },
-            "looked_at": _iso(self.looked_at),
+            "looked_at": _format_utc(self.looked_at),
         }
 
 
-Rule = Callable[[Raw], bool]
+LevelRule = Callable[[RawFile], bool]
 
-EXPECTED: dict[str, Rule] = {
+LEVEL_RULES: dict[str, LevelRule] = {
     "2D": lambda raw: True,
     "L1": lambda raw: raw.camera,
     "L2": lambda raw: raw.camera and raw.imtype not in ("Bias", "Dark"),
@@ -109,9 +109,9 @@ EXPECTED: dict[str, Rule] = {
 """Which observations are expected to have a level."""
 
 
-def judge(
-    raw: Raw, products: Mapping[str, Product | None], *, version: str = ""
-) -> dict[str, tuple[Reason, str] | None]:
+def check_levels(
+    raw: RawFile, products: Mapping[str, ProductFile | None], *, version: str = ""
+) -> dict[str, tuple[IncompleteReason, str] | None]:
     """For each level that is expected of an observation: None where done, else reason and detail.
 
     Parameters
@@ -120,24 +120,24 @@ def judge(
     version : the DRP version that a product must have at least; '' for any
     """
     if raw.problem:
-        return {next(iter(products)): (Reason.L0_UNREADABLE, raw.problem)}
+        return {next(iter(products)): (IncompleteReason.L0_UNREADABLE, raw.problem)}
     return {
-        level: _flaw(raw, product, version)
+        level: _find_defect(raw, product, version)
         for level, product in products.items()
-        if EXPECTED[level](raw)
+        if LEVEL_RULES[level](raw)
     }
 
 
-def count(
+def assess_night(
     night: str,
-    raws: Mapping[str, Raw],
-    products: Mapping[str, Mapping[str, Product]],
+    raws: Mapping[str, RawFile],
+    products: Mapping[str, Mapping[str, ProductFile]],
     *,
     junk: Collection[str],
     version: str,
     looked_at: datetime,
     last_l0: datetime | None,
-) -> Night:
+) -> NightProgress:
     """One night judged.
 
     Parameters
@@ -148,39 +148,45 @@ def count(
     expected, missing = dict.fromkeys(products, 0), []
     for obsid in sorted(raws.keys() - junk):
         files = {level: products[level].get(obsid) for level in products}
-        for level, flaw in judge(raws[obsid], files, version=version).items():
+        for level, flaw in check_levels(raws[obsid], files, version=version).items():
             expected[level] += 1
             if flaw:
-                missing.append(Missing(obsid, level, *flaw))
-    return Night(
+                missing.append(MissingLevel(obsid, level, *flaw))
+    return NightProgress(
         night=night,
         observations=len(raws),
         junk=len(raws.keys() & junk),
         last_l0=last_l0,
-        counts=_counts(expected, missing),
+        counts=_count_levels(expected, missing),
         missing=tuple(missing),
         looked_at=looked_at,
     )
 
 
-def _flaw(raw: Raw, product: Product | None, version: str) -> tuple[Reason, str] | None:
+def _find_defect(
+    raw: RawFile, product: ProductFile | None, version: str
+) -> tuple[IncompleteReason, str] | None:
     if product is None:
-        return Reason.MISSING, ""
+        return IncompleteReason.MISSING, ""
     if product.problem:
-        return Reason.UNREADABLE, product.problem
+        return IncompleteReason.UNREADABLE, product.problem
     if product.modified_ns <= raw.modified_ns:
-        return Reason.OLDER, ""
-    if version and not versions.is_current(product.tag, version):
-        return Reason.OLD_VERSION, product.tag or "no DRPTAG"
+        return IncompleteReason.OLDER, ""
+    if version and not drp.satisfies_version(product.tag, version):
+        return IncompleteReason.OLD_VERSION, product.tag or "no DRPTAG"
     return None
 
 
-def _counts(expected: Mapping[str, int], missing: Sequence[Missing]) -> dict[str, Count]:
+def _count_levels(
+    expected: Mapping[str, int], missing: Sequence[MissingLevel]
+) -> dict[str, LevelCount]:
     lacking = dict.fromkeys(expected, 0)
     for item in missing:
         lacking[item.level] += 1
-    return {level: Count(number - lacking[level], number) for level, number in expected.items()}
+    return {
+        level: LevelCount(number - lacking[level], number) for level, number in expected.items()
+    }
 
 
-def _iso(moment: datetime) -> str:
+def _format_utc(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
 """What was read of the files of a KPF tree, kept in one SQLite file below the work directory.
 
 Two tables. `file` holds what a file's header told, good as long as size and modification time are
-the same. `night` holds whole nights as they were judged, for `kpfnb.kpf.progress` to trust for
+the same. `night` holds whole nights as they were judged, for `kpfnb.kpf.progress.result` to trust for
 a short while. Both can be made again at any time: an index of an older kpfnb or a damaged one is
 replaced, and where none can be written the work goes on without.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TypeVar
 
-from kpfnb import sqlitefile
-from kpfnb.errors import BadSettings, Busy
+from kpfnb.core import sqlite
+from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 
 SCHEMA = 2
 
@@ -37,7 +37,7 @@ CREATE TABLE night (
 T = TypeVar("T")
 
 
-class Entry(NamedTuple):
+class IndexedFile(NamedTuple):
     """What is remembered of one file."""
 
     size: int
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     """What its reader found, in the reader's own words; '' where only its beginning was seen."""
 
 
-class Index:
+class HeaderIndex:
     """The index in a file; without a path it remembers nothing.
 
     A context manager. `notes` says, for a person, where it was replaced or could not be used.
@@ -58,9 +58,9 @@ class Index:
         self._folders: dict[str, int] = {}
         self._connection: sqlite3.Connection | None = None
         if path is not None:
-            self._guarded(lambda: setattr(self, "_connection", _open(path)), None)
+            self._run_guarded(lambda: setattr(self, "_connection", _open_index(path)), None)
 
-    def __enter__(self) -> Index:
+    def __enter__(self) -> HeaderIndex:
         return self
 
     def __exit__(
@@ -71,111 +71,118 @@ class Index:
     ) -> None:
         self._close()
 
-    def files(self, folder: Path) -> dict[str, Entry]:
+    def known_files(self, folder: Path) -> dict[str, IndexedFile]:
         """What is remembered of the files of a folder, by name."""
 
-        def select(connection: sqlite3.Connection) -> dict[str, Entry]:
+        def select(connection: sqlite3.Connection) -> dict[str, IndexedFile]:
             rows = connection.execute(
                 "SELECT name, size, modified_ns, facts FROM file WHERE folder = ?",
-                (self._folder(connection, folder),),
+                (self._folder_id(connection, folder),),
             )
-            return {name: Entry(*rest) for name, *rest in rows}
+            return {name: IndexedFile(*rest) for name, *rest in rows}
 
-        return self._with(select, {})
+        return self._query(select, {})
 
-    def remember(self, folder: Path, learned: Mapping[str, Entry], gone: Collection[str]) -> None:
+    def update_files(
+        self, folder: Path, learned: Mapping[str, IndexedFile], gone: Collection[str]
+    ) -> None:
         """Keep what was learned of a folder's files, forget those that are gone."""
         if not learned and not gone:
             return
 
         def write(connection: sqlite3.Connection) -> None:
-            number = self._folder(connection, folder)
+            number = self._folder_id(connection, folder)
             rows = [(number, name, *entry) for name, entry in learned.items()]
-            with sqlitefile.transaction(connection):
+            with sqlite.transaction(connection):
                 connection.executemany("REPLACE INTO file VALUES (?, ?, ?, ?, ?)", rows)
                 connection.executemany(
                     "DELETE FROM file WHERE folder = ? AND name = ?",
                     [(number, name) for name in gone],
                 )
 
-        self._with(write, None)
+        self._query(write, None)
 
-    def night(self, folder: Path, question: str, stamp: str, *, since: float) -> str:
+    def load_night(self, folder: Path, question: str, stamp: str, *, since: float) -> str:
         """The answer kept for a night's raw folder; '' if none, or from before `since` (POSIX)."""
 
         def select(connection: sqlite3.Connection) -> str:
             found = connection.execute(
                 "SELECT answer FROM night"
                 " WHERE folder = ? AND question = ? AND stamp = ? AND looked_at >= ?",
-                (self._folder(connection, folder), question, stamp, since),
+                (self._folder_id(connection, folder), question, stamp, since),
             ).fetchone()
             return found[0] if found else ""
 
-        return self._with(select, "")
+        return self._query(select, "")
 
-    def keep_night(
+    def store_night(
         self, folder: Path, question: str, stamp: str, *, looked_at: float, answer: str
     ) -> None:
         """Keep the answer for a night; answers to other questions about it stay for their time."""
 
         def write(connection: sqlite3.Connection) -> None:
-            row = (self._folder(connection, folder), question, stamp, looked_at, answer)
-            with sqlitefile.transaction(connection):
+            row = (self._folder_id(connection, folder), question, stamp, looked_at, answer)
+            with sqlite.transaction(connection):
                 connection.execute("REPLACE INTO night VALUES (?, ?, ?, ?, ?)", row)
 
-        self._with(write, None)
+        self._query(write, None)
 
-    def drop_nights(self, *, before: float) -> None:
+    def delete_nights(self, *, before: float) -> None:
         """Drop the answers that were given before that POSIX time."""
 
         def delete(connection: sqlite3.Connection) -> None:
-            with sqlitefile.transaction(connection):
+            with sqlite.transaction(connection):
                 connection.execute("DELETE FROM night WHERE looked_at < ?", (before,))
 
-        self._with(delete, None)
+        self._query(delete, None)
 
-    def forget_night(self, folder: Path) -> None:
+    def invalidate_night(self, folder: Path) -> None:
         """Forget all answers for a night: files in it were touched in place."""
 
         def delete(connection: sqlite3.Connection) -> None:
-            number = self._folder(connection, folder)
-            with sqlitefile.transaction(connection):
+            number = self._folder_id(connection, folder)
+            with sqlite.transaction(connection):
                 connection.execute("DELETE FROM night WHERE folder = ?", (number,))
 
-        self._with(delete, None)
+        self._query(delete, None)
 
-    def _folder(self, connection: sqlite3.Connection, folder: Path) -> int:
+    def _folder_id(self, connection: sqlite3.Connection, folder: Path) -> int:
         # One tree may be reached by several names
         path = os.path.realpath(folder)
         if path not in self._folders:
             query = "SELECT id FROM folder WHERE path = ?"
             found = connection.execute(query, (path,)).fetchone()
             if not found:
-                with sqlitefile.transaction(connection):
+                with sqlite.transaction(connection):
                     connection.execute("INSERT OR IGNORE INTO folder (path) VALUES (?)", (path,))
                 found = connection.execute(query, (path,)).fetchone()
             self._folders[path] = found[0]
         return self._folders[path]
 
-    def _with(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+    def _query(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         connection = self._connection
         if connection is None:
             return otherwise
-        return self._guarded(lambda: work(connection), otherwise)
+        return self._run_guarded(lambda: work(connection), otherwise)
 
-    def _guarded(self, work: Callable[[], T], otherwise: T) -> T:
+    def _run_guarded(self, work: Callable[[], T], otherwise: T) -> T:
         """Do the work; an index that can't be used is given up, a damaged one replaced."""
         try:
             return work()
-        except (sqlite3.OperationalError, OSError, Busy, BadSettings) as error:
-            self._give_up(error)
+        except (
+            sqlite3.OperationalError,
+            OSError,
+            AlreadyRunningError,
+            InvalidSettingsError,
+        ) as error:
+            self._disable(error)
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:
                 raise
             self._replace()
         return otherwise
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         self._close()
         self.notes.append(f"without the index {self._path} ({_one_line(error)})")
 
@@ -185,13 +192,13 @@ class Index:
         assert path is not None
         self._close()
         try:
-            with sqlitefile.locked(path):
-                if sqlitefile.is_damaged(path):
-                    aside = sqlitefile.move_aside(path)
+            with sqlite.exclusive_access(path):
+                if sqlite.is_damaged(path):
+                    aside = sqlite.quarantine_file(path)
                     self.notes.append(f"the index was damaged; it is now {aside.name}")
-            self._connection = _open(path)
-        except (sqlite3.DatabaseError, OSError, Busy, BadSettings) as error:
-            self._give_up(error)
+            self._connection = _open_index(path)
+        except (sqlite3.DatabaseError, OSError, AlreadyRunningError, InvalidSettingsError) as error:
+            self._disable(error)
 
     def _close(self) -> None:
         self._folders.clear()
@@ -200,18 +207,18 @@ class Index:
             self._connection = None
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlitefile.connect(path, schema=SCHEMA, make=_make, what="index")
+def _open_index(path: Path) -> sqlite3.Connection:
+    connection = sqlite.open_database(path, schema=SCHEMA, migrate=_create_tables, what="index")
     # A crash of the machine may cost the last transactions: they are read again
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 
-def _make(connection: sqlite3.Connection, _: int) -> None:
+def _create_tables(connection: sqlite3.Connection, _: int) -> None:
     """Make the tables, in place of those of an older kpfnb."""
     for table in ("night", "file", "folder"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-    sqlitefile.execute_all(connection, _TABLES)
+    sqlite.execute_statements(connection, _TABLES)
 
 
 def _one_line(error: Exception) -> str:

@@ -16,22 +16,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kpfnb import fitsheader
-from kpfnb.kpf.index import Entry, Index
-from kpfnb.kpf.judgement import Product, Raw
-from kpfnb.kpf.obsid import KPF, file_name, level_dir
+from kpfnb.core.fits import headers
+from kpfnb.kpf.files.obsid import KPF, file_name, level_dir
+from kpfnb.kpf.progress.completeness import ProductFile, RawFile
+from kpfnb.kpf.progress.header_index import HeaderIndex, IndexedFile
 
-BLOCK = 2880
+FITS_BLOCK = 2880
 
 CAMERAS = ("GREEN", "RED", "CA_HK")
 RAW_KEYWORDS = (*CAMERAS, "IMTYPE", "OBJECT", "TARGNAME", "SCI-OBJ", "OCTAGON", "FFFB")
-TAG = "DRPTAG"
+TAG_KEYWORD = "DRPTAG"
 
-Read = Callable[[str], str]
-"""Gives the facts that a file tells; raises OSError, `fitsheader.BadHeader` or ValueError."""
+FactReader = Callable[[str], str]
+"""Gives the facts that a file tells; raises OSError, `fitsheader.InvalidHeaderError` or ValueError."""
 
 
-class File(NamedTuple):
+class ListedFile(NamedTuple):
     """One file as the directory shows it; `problem` where it can't be a FITS file."""
 
     size: int = 0
@@ -40,7 +40,7 @@ class File(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Inventory:
+class NightInventory:
     """The files of one night.
 
     Attributes
@@ -51,38 +51,40 @@ class Inventory:
     notes : what could not be listed
     """
 
-    raws: dict[str, Raw]
-    products: dict[str, dict[str, Product]]
+    raws: dict[str, RawFile]
+    products: dict[str, dict[str, ProductFile]]
     newest_ns: int
     notes: tuple[str, ...]
 
 
-def folders(root: Path, night: str, levels: Sequence[str]) -> dict[str, Path]:
+def level_dirs(root: Path, night: str, levels: Sequence[str]) -> dict[str, Path]:
     """The directory of each level, raw first."""
     return {level: level_dir(root, level, night) for level in (KPF.raw, *levels)}
 
 
-def stamps(places: Mapping[str, Path]) -> dict[str, int]:
+def directory_mtimes(places: Mapping[str, Path]) -> dict[str, int]:
     """The modification time of each directory, ns; 0 where there is none.
 
     It changes when a file is made, removed or renamed there, not when one is written in place.
     """
-    return {level: _modified(folder) for level, folder in places.items()}
+    return {level: _directory_mtime(folder) for level, folder in places.items()}
 
 
-def sum_of_times(folder: Path) -> int:
+def sum_mtimes(folder: Path) -> int:
     """The modification times of all that is in a directory, added up, ns: a touch changes it."""
     total = 0
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                total += _time(entry)
+                total += _entry_mtime(entry)
     except OSError:
         return 0
     return total
 
 
-def look(places: Mapping[str, Path], night: str, *, index: Index, tags: bool = False) -> Inventory:
+def scan_night(
+    places: Mapping[str, Path], night: str, *, index: HeaderIndex, tags: bool = False
+) -> NightInventory:
     """Look at every file of a night; only what the index does not know is opened.
 
     Parameters
@@ -91,16 +93,16 @@ def look(places: Mapping[str, Path], night: str, *, index: Index, tags: bool = F
     tags : read the DRPTAG of the products too
     """
     notes: list[str] = []
-    found = {level: _list(folder, night, level, notes) for level, folder in places.items()}
+    found = {level: _list_level(folder, night, level, notes) for level, folder in places.items()}
     raw_files = found.pop(KPF.raw)
     for level, files in found.items():
         found[level] = {obsid: file for obsid, file in files.items() if obsid in raw_files}
-    raw_facts = _facts(places[KPF.raw], KPF.raw, raw_files, index, read_raw)
-    read = read_tag if tags else read_beginning
-    return Inventory(
-        raws={obsid: _raw(file, *raw_facts[obsid]) for obsid, file in raw_files.items()},
+    raw_facts = _read_facts(places[KPF.raw], KPF.raw, raw_files, index, read_raw_keywords)
+    read = read_drp_tag if tags else check_fits_magic
+    return NightInventory(
+        raws={obsid: _make_raw_file(file, *raw_facts[obsid]) for obsid, file in raw_files.items()},
         products={
-            level: _products(files, _facts(places[level], level, files, index, read))
+            level: _make_product_files(files, _read_facts(places[level], level, files, index, read))
             for level, files in found.items()
         },
         newest_ns=max(
@@ -111,24 +113,24 @@ def look(places: Mapping[str, Path], night: str, *, index: Index, tags: bool = F
     )
 
 
-def raw_headers(folder: Path, night: str, index: Index) -> dict[str, dict[str, Any]]:
+def read_raw_headers(folder: Path, night: str, index: HeaderIndex) -> dict[str, dict[str, Any]]:
     """ObsID to the `RAW_KEYWORDS` of each L0 in a night's directory; {} where it can't be read."""
-    files = _list(folder, night, KPF.raw, [])
-    facts = _facts(folder, KPF.raw, files, index, read_raw)
+    files = _list_level(folder, night, KPF.raw, [])
+    facts = _read_facts(folder, KPF.raw, files, index, read_raw_keywords)
     return {obsid: json.loads(told) if told else {} for obsid, (told, _) in facts.items()}
 
 
-def read_raw(path: str) -> str:
+def read_raw_keywords(path: str) -> str:
     """The keywords of an L0 that say what it is of and what is expected of it, as JSON."""
-    return json.dumps(fitsheader.read(path, RAW_KEYWORDS))
+    return json.dumps(headers.read_header(path, RAW_KEYWORDS))
 
 
-def read_tag(path: str) -> str:
+def read_drp_tag(path: str) -> str:
     """The DRPTAG of a product as JSON."""
-    return json.dumps(fitsheader.read(path, (TAG,)))
+    return json.dumps(headers.read_header(path, (TAG_KEYWORD,)))
 
 
-def read_beginning(path: str) -> str:
+def check_fits_magic(path: str) -> str:
     """Check that it is FITS at all, without reading the header."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -139,15 +141,15 @@ def read_beginning(path: str) -> str:
     raise ValueError("not FITS")
 
 
-def _list(folder: Path, night: str, level: str, notes: list[str]) -> dict[str, File]:
+def _list_level(folder: Path, night: str, level: str, notes: list[str]) -> dict[str, ListedFile]:
     """ObsID to file; whatever is not named as an observation of that night is passed over."""
     files = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                match = KPF.filename.fullmatch(entry.name)
+                match = KPF.filename_pattern.fullmatch(entry.name)
                 if match and match["night"] == night and match["suffix"] == KPF.levels[level]:
-                    files[match["obsid"]] = _file(entry, whole=level != KPF.raw)
+                    files[match["obsid"]] = _describe_entry(entry, whole=level != KPF.raw)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -155,48 +157,48 @@ def _list(folder: Path, night: str, level: str, notes: list[str]) -> dict[str, F
     return files
 
 
-def _file(entry: os.DirEntry[str], *, whole: bool) -> File:
+def _describe_entry(entry: os.DirEntry[str], *, whole: bool) -> ListedFile:
     try:
         status = entry.stat()
     except OSError as error:
-        return File(problem=f"{error.strerror}")
+        return ListedFile(problem=f"{error.strerror}")
     size = status.st_size
     problem = ""
     if not stat.S_ISREG(status.st_mode):
         problem = "not a file"
     elif not size:
         problem = "empty"
-    elif whole and (size % BLOCK or size == BLOCK):
+    elif whole and (size % FITS_BLOCK or size == FITS_BLOCK):
         problem = f"cut short at {size} bytes"
-    return File(size, status.st_mtime_ns, problem)
+    return ListedFile(size, status.st_mtime_ns, problem)
 
 
-def _facts(
-    folder: Path, level: str, files: Mapping[str, File], index: Index, read: Read
+def _read_facts(
+    folder: Path, level: str, files: Mapping[str, ListedFile], index: HeaderIndex, read: FactReader
 ) -> dict[str, tuple[str, str]]:
     """ObsID to the facts that its file tells and its problem; one of them is ''."""
-    known = index.files(folder)
-    learned: dict[str, Entry] = {}
+    known = index.known_files(folder)
+    learned: dict[str, IndexedFile] = {}
     facts = {}
     for obsid, file in files.items():
         name = file_name(obsid, level)
         old = known.pop(name, None)
         if file.problem:
             facts[obsid] = "", file.problem
-        elif old and old[:2] == file[:2] and (old.facts or read is read_beginning):
+        elif old and old[:2] == file[:2] and (old.facts or read is check_fits_magic):
             facts[obsid] = old.facts, ""
         else:
-            facts[obsid] = _ask(read, f"{folder}/{name}")
+            facts[obsid] = _try_read(read, f"{folder}/{name}")
             if not facts[obsid][1]:
-                learned[name] = Entry(file.size, file.modified_ns, facts[obsid][0])
-    index.remember(folder, learned, gone=known)
+                learned[name] = IndexedFile(file.size, file.modified_ns, facts[obsid][0])
+    index.update_files(folder, learned, gone=known)
     return facts
 
 
-def _ask(read: Read, path: str) -> tuple[str, str]:
+def _try_read(read: FactReader, path: str) -> tuple[str, str]:
     try:
         return read(path), ""
-    except fitsheader.BadHeader as error:
+    except headers.InvalidHeaderError as error:
         return "", str(error.reason)
     except OSError as error:
         return "", f"{error.strerror}"
@@ -204,24 +206,24 @@ def _ask(read: Read, path: str) -> tuple[str, str]:
         return "", str(error)
 
 
-def _raw(file: File, facts: str, problem: str) -> Raw:
+def _make_raw_file(file: ListedFile, facts: str, problem: str) -> RawFile:
     if problem:
-        return Raw(file.modified_ns, problem=problem)
-    camera, imtype = _exposure(facts)
-    return Raw(file.modified_ns, camera, imtype)
+        return RawFile(file.modified_ns, problem=problem)
+    camera, imtype = _parse_raw_facts(facts)
+    return RawFile(file.modified_ns, camera, imtype)
 
 
-def _products(
-    files: Mapping[str, File], facts: Mapping[str, tuple[str, str]]
-) -> dict[str, Product]:
+def _make_product_files(
+    files: Mapping[str, ListedFile], facts: Mapping[str, tuple[str, str]]
+) -> dict[str, ProductFile]:
     return {
-        obsid: Product(file.modified_ns, _tag(facts[obsid][0]), facts[obsid][1])
+        obsid: ProductFile(file.modified_ns, _parse_tag(facts[obsid][0]), facts[obsid][1])
         for obsid, file in files.items()
     }
 
 
 @lru_cache(maxsize=1024)
-def _exposure(facts: str) -> tuple[bool, str]:
+def _parse_raw_facts(facts: str) -> tuple[bool, str]:
     """Whether a camera was used, and IMTYPE."""
     keywords = json.loads(facts)
     used = any(str(keywords.get(camera, "")).strip() == "YES" for camera in CAMERAS)
@@ -229,18 +231,18 @@ def _exposure(facts: str) -> tuple[bool, str]:
 
 
 @lru_cache(maxsize=1024)
-def _tag(facts: str) -> str:
-    return str(json.loads(facts).get(TAG) or "") if facts else ""
+def _parse_tag(facts: str) -> str:
+    return str(json.loads(facts).get(TAG_KEYWORD) or "") if facts else ""
 
 
-def _time(entry: os.DirEntry[str]) -> int:
+def _entry_mtime(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_mtime_ns
     except OSError:
         return 0
 
 
-def _modified(folder: Path) -> int:
+def _directory_mtime(folder: Path) -> int:
     try:
         return folder.stat().st_mtime_ns
     except OSError:

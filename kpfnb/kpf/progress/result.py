@@ -1,7 +1,7 @@
 """How far is the processing of a range of nights, and what is missing?
 
-The rules are in `kpfnb.kpf.judgement`; what is looked at and what is taken from the index, in
-`kpfnb.kpf.survey`.
+The rules are in `kpfnb.kpf.progress.completeness`; what is looked at and what is taken from the index, in
+`kpfnb.kpf.progress.evaluation`.
 """
 
 from __future__ import annotations
@@ -13,30 +13,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb import settings
-from kpfnb.errors import BadParameter
-from kpfnb.kpf import junk, progresspicture, progresstable, survey, touch
-from kpfnb.kpf import version as versions
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.judgement import Count, Missing, Night, Reason
-from kpfnb.kpf.obsid import KPF, ObsID, check_products, nights
-from kpfnb.outcomes import Outcome
-from kpfnb.parameters import check_night
-from kpfnb.result import Brief
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.kpf.files import drp, obsid_list
+from kpfnb.kpf.files.obsid import KPF, ObsID, list_nights, validate_product_levels
+from kpfnb.kpf.progress import (
+    evaluation,
+    plots,
+    tables,
+    touch,
+)
+from kpfnb.kpf.progress.completeness import (
+    IncompleteReason,
+    LevelCount,
+    MissingLevel,
+    NightProgress,
+)
+from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
 ALWAYS_FRESH_NIGHTS = 31
 """In a range of so many nights all files are looked at: it takes no time."""
 
 
 @dataclass(frozen=True, repr=False)
-class Progress(Brief):
-    """The result: a `kpfnb.result.Result`.
+class ProgressResult(OneLineRepr):
+    """The result: a `kpfnb.core.result.Result`.
 
     The assessment itself succeeds whatever is missing; `complete` says whether anything is.
     """
@@ -47,7 +56,7 @@ class Progress(Brief):
     version: str
     """The DRP version that products must have at least; '' where none was asked for."""
     levels: tuple[str, ...]
-    nights: tuple[Night, ...]
+    nights: tuple[NightProgress, ...]
     """In the order asked for: newest first where start is later than end."""
     zone: ZoneInfo
     """Of the times that people see."""
@@ -57,14 +66,16 @@ class Progress(Brief):
     """Call it partial while anything is missing."""
 
     @property
-    def missing(self) -> list[Missing]:
+    def missing(self) -> list[MissingLevel]:
         """Each level that is expected and not done."""
         return [item for night in self.nights for item in night.missing]
 
     @property
     def missing_obsids(self) -> list[str]:
         """The observations to process: those with a level missing and an L0 that can be read."""
-        lacking = (item for item in self.missing if item.reason is not Reason.L0_UNREADABLE)
+        lacking = (
+            item for item in self.missing if item.reason is not IncompleteReason.L0_UNREADABLE
+        )
         return list(dict.fromkeys(item.obsid for item in lacking))
 
     @property
@@ -75,14 +86,14 @@ class Progress(Brief):
     @property
     def unreadable_l0(self) -> list[Path]:
         """The L0 files to transfer again: no processing can help them."""
-        broken = (item for item in self.missing if item.reason is Reason.L0_UNREADABLE)
+        broken = (item for item in self.missing if item.reason is IncompleteReason.L0_UNREADABLE)
         return [ObsID(item.obsid).path(self.root, KPF.raw) for item in broken]
 
     @property
-    def totals(self) -> dict[str, Count]:
+    def totals(self) -> dict[str, LevelCount]:
         """Done and expected by level, over all nights."""
         return {
-            level: Count(
+            level: LevelCount(
                 sum(night.counts[level].done for night in self.nights),
                 sum(night.counts[level].expected for night in self.nights),
             )
@@ -110,13 +121,13 @@ class Progress(Brief):
         if not self.nights:
             return f"no nights {self.range} in {self.root / KPF.raw}"
         if not self.observations:
-            return f"{self._nights}, no observations"
-        parts = [f"{lvl} {_percent(count)}" for lvl, count in self.totals.items()]
+            return f"{self._night_count}, no observations"
+        parts = [f"{lvl} {_format_percent(count)}" for lvl, count in self.totals.items()]
         missing = f", {len(self.missing)} missing" if not self.complete else ", complete"
-        return f"{self._nights}, {', '.join(parts)}{missing}"
+        return f"{self._night_count}, {', '.join(parts)}{missing}"
 
     @property
-    def _nights(self) -> str:
+    def _night_count(self) -> str:
         return f"{len(self.nights)} night{'s' if len(self.nights) > 1 else ''}"
 
     @property
@@ -126,12 +137,12 @@ class Progress(Brief):
             return self.start or "at all"
         return f"from {self.start or 'the first'} to {self.end or 'the last'}"
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Nights, observations, and the percentage and number missing by level."""
         return {
             "nights": len(self.nights),
             "observations": self.observations,
-            **{level: _percent(count) for level, count in self.totals.items()},
+            **{level: _format_percent(count) for level, count in self.totals.items()},
             "missing": len(self.missing),
         }
 
@@ -171,28 +182,28 @@ class Progress(Brief):
 
     def to_frame(self) -> pd.DataFrame:
         """One row a night."""
-        return progresstable.nights_frame(self)
+        return tables.make_nights_frame(self)
 
     def missing_frame(self) -> pd.DataFrame:
         """One row a level that is missing, with the reason."""
-        return progresstable.missing_frame(self)
+        return tables.make_missing_frame(self)
 
     def plot(self) -> Figure:
         """Nights × levels, so that a gap is seen at once."""
-        return progresspicture.draw(self)
+        return plots.plot_progress(self)
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and what is missing at the mouse."""
-        return progresspicture.hovered(self)
+        return plots.hover_progress_plot(self)
 
     def __str__(self) -> str:
-        return progresstable.text(self)
+        return tables.format_text(self)
 
     def _repr_html_(self) -> str:
-        return progresstable.html(self)
+        return tables.format_html(self)
 
 
-def assess(
+def assess_progress(
     start: str = "",
     end: str = "",
     *,
@@ -203,7 +214,7 @@ def assess(
     index: bool = True,
     fresh: bool = False,
     require_complete: bool = False,
-) -> Progress:
+) -> ProgressResult:
     """How far the processing is, night by night.
 
     Parameters
@@ -220,33 +231,33 @@ def assess(
 
     Raises
     ------
-    BadParameter : a date that does not exist, an unknown level, an impossible version
-    BadInput : no L0 directory in the data root, or an index of a newer kpfnb
+    InvalidParameterError : a date that does not exist, an unknown level, an impossible version
+    InvalidInputError : no L0 directory in the data root, or an index of a newer kpfnb
     """
-    start, end = _checked("start", start), _checked("end", end or start)
-    levels = check_products(levels)
+    start, end = _validate_night("start", start), _validate_night("end", end or start)
+    levels = validate_product_levels(levels)
     if version:
-        versions.check(version)
-    here = settings.load(**({"data_root": root} if root else {}))
-    names = nights(here.kpf_root, start, end)
-    listed = junk.read(here.junk_path)
-    with Index(survey.index_path(here) if index else None) as memory:
-        look = survey.Survey(here.kpf_root, levels, memory)
+        drp.validate_version(version)
+    here = settings.load_settings(**({"data_root": root} if root else {}))
+    names = list_nights(here.kpf_root, start, end)
+    listed = obsid_list.read_junk_list(here.junk_path)
+    with HeaderIndex(evaluation.index_path(here) if index else None) as memory:
+        look = evaluation.ProgressScanner(here.kpf_root, levels, memory)
         about = []
         if check_version and not version:
-            version = versions.newest(map(look.newest_tag, _shown(names)))
+            version = drp.newest_version(map(look.newest_tag, _show_progress(names)))
             about = [f"version asked for: {version or 'none'}, the newest DRPTAG in the range"]
         judged = tuple(
-            look.night(
+            look.assess_night(
                 name,
                 version=version,
-                junk=listed.of(name),
+                junk=listed.for_night(name),
                 fresh=fresh or len(names) <= ALWAYS_FRESH_NIGHTS,
             )
-            for name in _shown(names)
+            for name in _show_progress(names)
         )
-        look.finish()
-    return Progress(
+        look.prune_index()
+    return ProgressResult(
         root=here.kpf_root,
         start=start,
         end=end,
@@ -261,13 +272,13 @@ def assess(
 
 
 def touch_missing(
-    progress: Progress,
+    progress: ProgressResult,
     *,
     dry_run: bool = False,
     interval_seconds: float = touch.INTERVAL_SECONDS,
-) -> touch.Touched:
+) -> touch.TouchResult:
     """Touch the L0 of every observation that lacks a level, so that a watching DRP takes it up."""
-    return touch.run(
+    return touch.touch_files(
         progress.missing_obsids,
         root=progress.root,
         interval_seconds=interval_seconds,
@@ -275,19 +286,21 @@ def touch_missing(
     )
 
 
-def _checked(name: str, night: str) -> str:
+def _validate_night(name: str, night: str) -> str:
     try:
         return check_night(night)
     except ValueError as error:
-        raise BadParameter(f"{name}: {error}, not {night!r}", "for example 20240131") from None
+        raise InvalidParameterError(
+            f"{name}: {error}, not {night!r}", "for example 20240131"
+        ) from None
 
 
-def _shown(names: list[str]) -> Iterable[str]:
+def _show_progress(names: list[str]) -> Iterable[str]:
     """The nights with a progress bar, in a terminal only, where it takes more than a second."""
     from tqdm import tqdm
 
     return tqdm(names, disable=None, delay=1, leave=False, unit="night")
 
 
-def _percent(count: Count) -> str:
+def _format_percent(count: LevelCount) -> str:
     return "-" if count.percent is None else f"{count.percent} %"

@@ -10,19 +10,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.kpf.quicklook.selection import Age, find
+from kpfnb.kpf.quicklook.selection import FileAge, select_targets
 
 if TYPE_CHECKING:
-    from kpfnb.kpf.quicklook.making import make, run
-    from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
+    from kpfnb.kpf.quicklook.products import process_files, process_range
+    from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
 
-__all__ = ["Age", "Fate", "Item", "Quicklook", "find", "make", "run"]
+__all__ = [
+    "FileAge",
+    "QuicklookOutcome",
+    "QuicklookItem",
+    "QuicklookResult",
+    "select_targets",
+    "process_files",
+    "process_range",
+]
 
 
 def __getattr__(name: str) -> Any:
     # To find files takes no numpy: a command that only lists them answers at once
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from kpfnb.kpf.quicklook import making
+    from kpfnb.kpf.quicklook import products
 
-    return getattr(making, name)
+    return getattr(products, name)

@@ -11,39 +11,39 @@ from functools import partial
 
 import numpy as np
 
-from kpfnb.kpf.quicklook import sheet
-from kpfnb.kpf.quicklook.content import Array, Content
-from kpfnb.kpf.quicklook.plots import guider, rawimage, spectra
+from kpfnb.kpf.quicklook.plots import ancillary, figures, spectra
+from kpfnb.kpf.quicklook.plots import ccd as rawimage
+from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
 
 SATURATED_DN = 65_000
 
-Measure = Callable[[Content], float | None]
+MeasureFunction = Callable[[FitsContent], float | None]
 
 
-def _saturated(content: Content, camera: str) -> float | None:
+def _saturated_percent(content: FitsContent, camera: str) -> float | None:
     """Percent of a camera's pixels at the end of the converter's range."""
-    return _share(_raw(content, camera), lambda values: values >= SATURATED_DN)
+    return _pixel_percent(_amplifier_images(content, camera), lambda values: values >= SATURATED_DN)
 
 
-def _dead(content: Content, camera: str) -> float | None:
+def _dead_percent(content: FitsContent, camera: str) -> float | None:
     """Percent of a camera's pixels that read exactly 0."""
-    return _share(_raw(content, camera), lambda values: values == 0)
+    return _pixel_percent(_amplifier_images(content, camera), lambda values: values == 0)
 
 
-def _raw(content: Content, camera: str) -> list[Array]:
-    return [content.images[name] for name in rawimage.amplifiers(content, camera)]
+def _amplifier_images(content: FitsContent, camera: str) -> list[Array]:
+    return [content.images[name] for name in rawimage.list_amplifiers(content, camera)]
 
 
-def _share(images: list[Array], test: Callable[[Array], Array]) -> float | None:
+def _pixel_percent(images: list[Array], test: Callable[[Array], Array]) -> float | None:
     """Percent of the pixels, evenly taken, that have a value; NaN where none has."""
     if not images:
         return None
-    some = np.concatenate([sheet.part(image) for image in images])
+    some = np.concatenate([figures.subsample(image) for image in images])
     known = some[np.isfinite(some)]
     return float(100 * test(known).mean()) if known.size else math.nan
 
 
-def _telemetry(content: Content) -> float | None:
+def _count_readings(content: FitsContent) -> float | None:
     """Sensors with a reading."""
     table = content.tables.get("TELEMETRY")
     if table is None or "average" not in table:
@@ -58,11 +58,11 @@ def _is_reading(value: bytes) -> bool:
         return False
 
 
-def _guiding(content: Content) -> float | None:
-    return guider.rms(content) if guider.ORIGINS in content.tables else None
+def _guiding_rms(content: FitsContent) -> float | None:
+    return ancillary.guiding_rms(content) if ancillary.GUIDER_ORIGINS in content.tables else None
 
 
-def _unknown(content: Content, names: tuple[str, ...]) -> float | None:
+def _non_finite_percent(content: FitsContent, names: tuple[str, ...]) -> float | None:
     """Percent of values that are not finite."""
     images = [content.images[name] for name in names if name in content.images]
     if not images:
@@ -71,22 +71,26 @@ def _unknown(content: Content, names: tuple[str, ...]) -> float | None:
     return 100 * bad / sum(image[:, ::4].size for image in images)
 
 
-def _falling(content: Content) -> float | None:
+def _count_falling_orders(content: FitsContent) -> float | None:
     """Orders whose wavelengths do not rise from pixel to pixel."""
-    found = spectra.cameras(content)
+    found = spectra.list_cameras(content)
     if not found:
         return None
-    waves = [content.images[spectra.extension(c, o, "WAVE")] for c in found for o in spectra.NAMES]
+    waves = [
+        content.images[spectra.extension_name(c, o, "WAVE")]
+        for c in found
+        for o in spectra.ORDERLET_EXTENSIONS
+    ]
     return float(sum(int((np.diff(wave[:, ::8], axis=1) <= 0).any(axis=1).sum()) for wave in waves))
 
 
-def _velocity_error(content: Content, ccd: int) -> float | None:
+def _velocity_error(content: FitsContent, ccd: int) -> float | None:
     """Stated error of the velocity of one CCD, m/s."""
     error = content.number(f"CCD{ccd}ERV", "RV")
     return None if error is None else 1000 * error
 
 
-def _disagreement(content: Content) -> float | None:
+def _velocity_disagreement(content: FitsContent) -> float | None:
     """Difference between the velocities of both CCDs, in units of its stated error."""
     names = ("CCD1RV", "CCD2RV", "CCD1ERV", "CCD2ERV")
     known = [n for n in (content.number(name, "RV") for name in names) if n is not None]
@@ -96,7 +100,7 @@ def _disagreement(content: Content) -> float | None:
     return abs(green - red) / math.hypot(*errors)
 
 
-def _empty_orders(content: Content) -> float | None:
+def _count_empty_orders(content: FitsContent) -> float | None:
     """Orders without a velocity of SCI."""
     table = content.tables.get("RV")
     if table is None or "RV error" not in table:
@@ -105,23 +109,24 @@ def _empty_orders(content: Content) -> float | None:
     return float((~(errors > 0)).sum())
 
 
-MEASURES: dict[str, Measure] = {
-    "saturated_green": partial(_saturated, camera="GREEN"),
-    "saturated_red": partial(_saturated, camera="RED"),
-    "dead_green": partial(_dead, camera="GREEN"),
-    "dead_red": partial(_dead, camera="RED"),
-    "telemetry_readings": _telemetry,
-    "guiding_rms": _guiding,
-    "unknown_green": partial(_unknown, names=("GREEN_CCD",)),
-    "unknown_red": partial(_unknown, names=("RED_CCD",)),
-    "unknown_spectra": partial(_unknown, names=spectra.extensions()),
+MEASURES: dict[str, MeasureFunction] = {
+    "saturated_green": partial(_saturated_percent, camera="GREEN"),
+    "saturated_red": partial(_saturated_percent, camera="RED"),
+    "dead_green": partial(_dead_percent, camera="GREEN"),
+    "dead_red": partial(_dead_percent, camera="RED"),
+    "telemetry_readings": _count_readings,
+    "guiding_rms": _guiding_rms,
+    "unknown_green": partial(_non_finite_percent, names=("GREEN_CCD",)),
+    "unknown_red": partial(_non_finite_percent, names=("RED_CCD",)),
+    "unknown_spectra": partial(_non_finite_percent, names=spectra.extension_names()),
     "unknown_master": partial(
-        _unknown, names=("GREEN_CCD", "RED_CCD", "GREEN_BIAS", "RED_BIAS", *spectra.extensions())
+        _non_finite_percent,
+        names=("GREEN_CCD", "RED_CCD", "GREEN_BIAS", "RED_BIAS", *spectra.extension_names()),
     ),
-    "falling_wavelengths": _falling,
+    "falling_wavelengths": _count_falling_orders,
     "velocity_error_green": partial(_velocity_error, ccd=1),
     "velocity_error_red": partial(_velocity_error, ccd=2),
-    "velocity_disagreement": _disagreement,
-    "empty_orders": _empty_orders,
+    "velocity_disagreement": _velocity_disagreement,
+    "empty_orders": _count_empty_orders,
 }
 """By the name that the thresholds use."""

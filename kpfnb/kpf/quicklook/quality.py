@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from kpfnb import yamlfile
-from kpfnb.kpf.quicklook.content import Content
+from kpfnb.core import strict_yaml
+from kpfnb.core.strict_yaml import StrictModel, suggest_name
 from kpfnb.kpf.quicklook.measures import MEASURES
+from kpfnb.kpf.quicklook.plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.targets import LEVELS
-from kpfnb.yamlfile import Strict, nearest
 
 if TYPE_CHECKING:
-    from kpfnb.fitscards import Value
+    from kpfnb.core.fits.cards import HeaderValue
 
-THRESHOLDS = Path(__file__).with_name("thresholds.yml")
+PACKAGED_THRESHOLDS = Path(__file__).with_name("thresholds.yml")
 """The package's own."""
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Check:
+class QualityCheck:
     """One check of one file; `allowed` tells what would pass."""
 
     name: str
@@ -51,13 +51,13 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ValueLimits:
     """Lowest and highest; None is no limit."""
 
     low: float | None = None
     high: float | None = None
 
-    def hold(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         """True where the value is within."""
         return not (
             (self.low is not None and value < self.low)
@@ -77,12 +77,12 @@ Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
-class Range:
+class RangeRule:
     """A number that has to lie within limits."""
 
     check: str
-    warn: Limits
-    fail: Limits
+    warn: ValueLimits
+    fail: ValueLimits
     keyword: str = ""
     measure: str = ""
     unit: str = ""
@@ -90,9 +90,9 @@ class Range:
     expected: Conditions = ()
     """Of exposures in which a measure must be possible."""
 
-    def look(self, content: Content) -> Check | None:
+    def evaluate(self, content: FitsContent) -> QualityCheck | None:
         """The check; None where it is not for this exposure, or none is expected."""
-        if not _hold(self.when, content):
+        if not _conditions_met(self.when, content):
             return None
         if self.keyword:
             value = content.number(self.keyword)
@@ -105,14 +105,14 @@ class Range:
             return self._check(None, f"can't be measured: {type(error).__name__}: {error}")
         if value is None:
             # What the header says was taken and is not there is no pass
-            is_missed = bool(self.expected) and _hold(self.expected, content)
+            is_missed = bool(self.expected) and _conditions_met(self.expected, content)
             return self._check(None, "not in the file") if is_missed else None
         return self._check(value, value)
 
-    def _check(self, value: float | None, shown: float | str) -> Check:
+    def _check(self, value: float | None, shown: float | str) -> QualityCheck:
         # JSON has no word for what is not finite
         is_number = isinstance(shown, float) and math.isfinite(shown)
-        return Check(
+        return QualityCheck(
             self.check, self._verdict(value), shown if is_number else str(shown),
             self.unit if is_number else "", str(self.warn), self.keyword or self.measure,
         )  # fmt: skip
@@ -121,70 +121,72 @@ class Range:
         # What is not a number fails every comparison
         if value is None:
             return Verdict.WARN
-        if value != value or not self.fail.hold(value):
+        if value != value or not self.fail.contains(value):
             return Verdict.FAIL
-        return Verdict.PASS if self.warn.hold(value) else Verdict.WARN
+        return Verdict.PASS if self.warn.contains(value) else Verdict.WARN
 
 
 @dataclass(frozen=True)
-class Flag:
+class FlagRule:
     """A keyword that is 1 for good and 0 for bad."""
 
     check: str
     keyword: str
     bad: Verdict
 
-    def look(self, content: Content) -> Check:
+    def evaluate(self, content: FitsContent) -> QualityCheck:
         """The check; a keyword that is missing or odd is a WARN."""
-        found: Value = content.header.get(self.keyword)
+        found: HeaderValue = content.header.get(self.keyword)
         good = found is not None and found in (0, 1)
         verdict = Verdict.WARN if not good else Verdict.PASS if found else self.bad
         value = int(bool(found)) if good else content.text(self.keyword) or "not in the header"
-        return Check(self.check, verdict, value, "", "1", self.keyword)
+        return QualityCheck(self.check, verdict, value, "", "1", self.keyword)
 
 
-def judge(level: str, content: Content, thresholds: Path | None = None) -> list[Check]:
+def evaluate_checks(
+    level: str, content: FitsContent, thresholds: Path | None = None
+) -> list[QualityCheck]:
     """All checks of a level, the worst first."""
-    checks = [rule.look(content) for rule in rules(thresholds)[level]]
+    checks = [rule.evaluate(content) for rule in load_rules(thresholds)[level]]
     found = [check for check in checks if check]
     return sorted(found, key=lambda check: -list(Verdict).index(check.verdict))
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of several; PASS where there is none."""
     return max(verdicts, key=list(Verdict).index, default=Verdict.PASS)
 
 
-def mark(level: str, thresholds: Path | None = None) -> str:
+def rules_digest(level: str, thresholds: Path | None = None) -> str:
     """What the rules of a level are: it changes when one of them does."""
-    return hashlib.sha256(repr(rules(thresholds)[level]).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(load_rules(thresholds)[level]).encode()).hexdigest()[:16]
 
 
-def rules(thresholds: Path | None = None) -> dict[str, list[Flag | Range]]:
-    """The rules of each level; `BadInput` names what is wrong in the file, and its line."""
-    path = thresholds or THRESHOLDS
+def load_rules(thresholds: Path | None = None) -> dict[str, list[FlagRule | RangeRule]]:
+    """The rules of each level; `InvalidInputError` names what is wrong in the file, and its line."""
+    path = thresholds or PACKAGED_THRESHOLDS
     try:
         status = path.stat()
     except OSError:
         # Reading it says what is wrong
-        return _read(path, (0, 0))
-    return _read(path, (status.st_mtime_ns, status.st_size))
+        return _read_rules(path, (0, 0))
+    return _read_rules(path, (status.st_mtime_ns, status.st_size))
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, stamp: tuple[int, int]) -> dict[str, list[Flag | Range]]:
+def _read_rules(path: Path, stamp: tuple[int, int]) -> dict[str, list[FlagRule | RangeRule]]:
     """The rules in a file, read again when its `stamp` (time and size) is another."""
-    document = yamlfile.read(path, hint=f"compare it with {THRESHOLDS}")
-    found: dict[str, list[Flag | Range]] = {level: [] for level in LEVELS}
-    for level, given in document.mapping("a file of thresholds").items():
+    document = strict_yaml.read_yaml(path, hint=f"compare it with {PACKAGED_THRESHOLDS}")
+    found: dict[str, list[FlagRule | RangeRule]] = {level: [] for level in LEVELS}
+    for level, given in document.require_mapping("a file of thresholds").items():
         if level not in LEVELS:
-            raise document.wrong(f"no level; {nearest(level, LEVELS)}", level)
-        section = document.parse(_Section, {} if given is None else given, (level,))
-        found[level] = list(_rules(section))
+            raise document.error_at(f"no level; {suggest_name(level, LEVELS)}", level)
+        section = document.parse(_LevelSection, {} if given is None else given, (level,))
+        found[level] = list(_section_rules(section))
     return found
 
 
-def _hold(conditions: Conditions, content: Content) -> bool:
+def _conditions_met(conditions: Conditions, content: FitsContent) -> bool:
     return all(content.text(keyword) in values for keyword, values in conditions)
 
 
@@ -195,51 +197,51 @@ def _conditions(given: dict[str, Any]) -> Conditions:
     )
 
 
-def _known(measure: str) -> str:
+def _check_measure(measure: str) -> str:
     if measure and measure not in MEASURES:
-        raise ValueError(f"no measure {measure!r}; {nearest(measure, MEASURES)}")
+        raise ValueError(f"no measure {measure!r}; {suggest_name(measure, MEASURES)}")
     return measure
 
 
-class _Range(Strict):
+class _RangeEntry(StrictModel):
     """A range as it is written."""
 
     check: str
     warn: tuple[float | None, float | None]
     fail: tuple[float | None, float | None]
     keyword: str = ""
-    measure: Annotated[str, AfterValidator(_known)] = ""
+    measure: Annotated[str, AfterValidator(_check_measure)] = ""
     unit: str = ""
     when: dict[str, Any] = {}
     expected: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _one_source(self) -> _Range:
+    def _one_source(self) -> _RangeEntry:
         if bool(self.keyword) == bool(self.measure):
             raise ValueError("name a keyword or a measure")
         if self.expected and not self.measure:
             raise ValueError("expected is for measures: a keyword always is")
         return self
 
-    def rule(self) -> Range:
+    def to_rule(self) -> RangeRule:
         """As it is looked at."""
-        limits = Limits(*self.warn), Limits(*self.fail)
+        limits = ValueLimits(*self.warn), ValueLimits(*self.fail)
         when, expected = _conditions(self.when), _conditions(self.expected)
-        return Range(self.check, *limits, self.keyword, self.measure, self.unit, when, expected)
+        return RangeRule(self.check, *limits, self.keyword, self.measure, self.unit, when, expected)
 
 
-class _Section(Strict):
+class _LevelSection(StrictModel):
     """What is written of one level."""
 
     flags: dict[Literal["fail", "warn"], dict[str, str] | None] | None = None
-    ranges: tuple[_Range, ...] | None = None
+    ranges: tuple[_RangeEntry, ...] | None = None
 
 
-def _rules(section: _Section) -> Iterator[Flag | Range]:
+def _section_rules(section: _LevelSection) -> Iterator[FlagRule | RangeRule]:
     flags = section.flags or {}
     for keyword, what in (flags.get("fail") or {}).items():
-        yield Flag(what, keyword, Verdict.FAIL)
+        yield FlagRule(what, keyword, Verdict.FAIL)
     for keyword, what in (flags.get("warn") or {}).items():
-        yield Flag(what, keyword, Verdict.WARN)
+        yield FlagRule(what, keyword, Verdict.WARN)
     for one in section.ranges or ():
-        yield one.rule()
+        yield one.to_rule()

@@ -13,13 +13,13 @@ from typing import Any
 
 import yaml
 
-from kpfnb import files
-from kpfnb.errors import BadInput
-from kpfnb.kpf.quicklook.catalogue import EDITION
-from kpfnb.kpf.quicklook.quality import Check, Verdict, worst
-from kpfnb.kpf.quicklook.targets import Target
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.quicklook.plot_registry import EDITION
+from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict, worst_verdict
+from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
-REPORTS = "QC"
+REPORTS_DIR = "QC"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedPlot:
     """A picture that was not made; `broken` where it should have been."""
 
     title: str
@@ -42,7 +42,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Heading:
+class ExposureSummary:
     """What a person wants to know of an exposure.
 
     Attributes
@@ -59,7 +59,7 @@ class Heading:
     program: str = ""
     simulated: bool = False
 
-    def line(self, name: str) -> str:
+    def one_line(self, name: str) -> str:
         """One line for the top of a picture."""
         exposure = "" if self.seconds is None else f"{self.seconds:g} s"
         time = self.time[:19].replace("T", " ")
@@ -71,7 +71,7 @@ class Heading:
 
 
 @dataclass(frozen=True)
-class Record:
+class QuicklookRecord:
     """What was made.
 
     Attributes
@@ -90,26 +90,26 @@ class Record:
     mtime_ns: int
     made: str
     edition: int = EDITION
-    heading: Heading = Heading()
+    heading: ExposureSummary = ExposureSummary()
     pictures: tuple[Picture, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    checks: tuple[Check, ...] = ()
+    left_out: tuple[SkippedPlot, ...] = ()
+    checks: tuple[QualityCheck, ...] = ()
     judged_by: str = ""
     error: str = ""
 
     @property
     def verdict(self) -> Verdict:
         """The worst of the checks; a file that can't be read fails."""
-        return Verdict.FAIL if self.error else worst(check.verdict for check in self.checks)
+        return Verdict.FAIL if self.error else worst_verdict(check.verdict for check in self.checks)
 
     @property
-    def broken(self) -> list[LeftOut]:
+    def broken_plots(self) -> list[SkippedPlot]:
         """Pictures that could not be drawn though all they need is there."""
         return [one for one in self.left_out if one.broken]
 
     def is_current(self, folder: Path, file: Path) -> bool:
         """True where the pictures in `folder` are all there, and of `file` as it is now."""
-        if self.edition != EDITION or self.error or self.broken:
+        if self.edition != EDITION or self.error or self.broken_plots:
             return False
         try:
             status = file.stat()
@@ -120,49 +120,50 @@ class Record:
         return all((folder / one.path).exists() for one in self.pictures)
 
 
-def path(folder: Path, target_name: str, level: str) -> Path:
+def record_path(folder: Path, target_name: str, level: str) -> Path:
     """Where the record of a file is, below the directory of its products."""
-    return folder / REPORTS / f"{target_name}_{level}.json"
+    return folder / REPORTS_DIR / f"{target_name}_{level}.json"
 
 
 def report_path(folder: Path, target_name: str, level: str) -> Path:
     """Where the report of its checks is."""
-    return folder / REPORTS / f"{target_name}_{level}_QC.yml"
+    return folder / REPORTS_DIR / f"{target_name}_{level}_QC.yml"
 
 
-def read(file: Path) -> Record | None:
+def read_record(file: Path) -> QuicklookRecord | None:
     """A record; None where there is none, or a damaged one, or one of another make."""
     try:
-        found = files.read_json(file)
-        return Record(
+        found = atomic.read_json(file)
+        return QuicklookRecord(
             **found
             | {
-                "heading": Heading(**found["heading"]),
+                "heading": ExposureSummary(**found["heading"]),
                 "pictures": tuple(Picture(**one) for one in found["pictures"]),
-                "left_out": tuple(LeftOut(**one) for one in found["left_out"]),
+                "left_out": tuple(SkippedPlot(**one) for one in found["left_out"]),
                 "checks": tuple(
-                    Check(**one | {"verdict": Verdict(one["verdict"])}) for one in found["checks"]
+                    QualityCheck(**one | {"verdict": Verdict(one["verdict"])})
+                    for one in found["checks"]
                 ),
             }
         )
-    except (OSError, BadInput, ValueError, TypeError, KeyError):
+    except (OSError, InvalidInputError, ValueError, TypeError, KeyError):
         return None
 
 
-def of(folder: Path, target: Target) -> Record | None:
+def read_target_record(folder: Path, target: QuicklookTarget) -> QuicklookRecord | None:
     """The record of a target, if there is one."""
-    return read(path(folder, target.name, target.level))
+    return read_record(record_path(folder, target.name, target.level))
 
 
-def write(folder: Path, record: Record) -> None:
+def write_record(folder: Path, record: QuicklookRecord) -> None:
     """Write the report, then the record; then remove pictures that are no longer made."""
-    place = path(folder, record.name, record.level)
-    before = read(place)
-    files.write_text(
+    place = record_path(folder, record.name, record.level)
+    before = read_record(place)
+    atomic.write_text(
         report_path(folder, record.name, record.level),
-        yaml.safe_dump(_report(record), sort_keys=False, allow_unicode=True, width=100),
+        yaml.safe_dump(_report_values(record), sort_keys=False, allow_unicode=True, width=100),
     )
-    files.write_json(place, asdict(record))
+    atomic.write_json(place, asdict(record))
     if before:
         for one in set(before.pictures) - set(record.pictures):
             if one.path not in {picture.path for picture in record.pictures}:
@@ -170,7 +171,7 @@ def write(folder: Path, record: Record) -> None:
                 (folder / one.thumbnail).unlink(missing_ok=True)
 
 
-def _report(record: Record) -> dict[str, Any]:
+def _report_values(record: QuicklookRecord) -> dict[str, Any]:
     heading = record.heading
     return {
         "name": record.name,

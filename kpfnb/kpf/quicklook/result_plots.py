@@ -7,140 +7,144 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb import pictures
-from kpfnb.kpf.quicklook.result import Quicklook
+from kpfnb.kpf.quicklook.result import QuicklookResult
 from kpfnb.kpf.quicklook.targets import LEVELS
+from kpfnb.notebook.display import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-MOST_OBSERVATIONS = 80
+MAX_OBSERVATIONS = 80
 """More are counted by night."""
 
-DAMAGED, NOTHING = "no verdict", ""
+NO_VERDICT, NO_FILE = "no verdict", ""
 
 COLOURS = {
     "PASS": "#3b78ad",
     "WARN": "#f0a04b",
     "FAIL": "#8c2d04",
-    DAMAGED: "#1b2430",
-    NOTHING: "#e3e7ec",
+    NO_VERDICT: "#1b2430",
+    NO_FILE: "#e3e7ec",
 }
-SIGNS = {"PASS": "✔", "WARN": "!", "FAIL": "✖", DAMAGED: "?", NOTHING: ""}
+SIGNS = {"PASS": "✔", "WARN": "!", "FAIL": "✖", NO_VERDICT: "?", NO_FILE: ""}
 
 
-def draw(result: Quicklook) -> Figure:
+def plot_verdicts(result: QuicklookResult) -> Figure:
     """One column an observation, one row a level; or bars by night."""
     from matplotlib.figure import Figure
 
-    by_night, groups = _groups(result)
+    by_night, groups = _column_names(result)
     width = min(16.0, max(6.0, 2.0 + 0.28 * len(groups)))
-    height = 4.2 if by_night else 2.2 + 0.4 * max(len(_levels(result)), 1)
+    height = 4.2 if by_night else 2.2 + 0.4 * max(len(_present_levels(result)), 1)
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     if not groups:
-        pictures.nothing(axes, "no files")
+        figures.draw_empty_message(axes, "no files")
         return figure
     if by_night:
-        _bars(axes, result, groups)
+        _draw_bars(axes, result, groups)
     else:
-        _cells(axes, result, groups)
-    _legend(figure)
+        _draw_cells(axes, result, groups)
+    _draw_legend(figure)
     return figure
 
 
-def hovered(result: Quicklook) -> Hovered:
+def hover_verdicts(result: QuicklookResult) -> HoverFigure:
     """The picture; over a cell the observation and its checks, over a bar how many of which."""
-    from kpfnb.hovering import Hovered, area
+    from kpfnb.notebook.display.figures import HoverFigure, area_tooltip
 
-    figure = draw(result)
-    by_night, groups = _groups(result)
-    levels = _levels(result)
+    figure = plot_verdicts(result)
+    by_night, groups = _column_names(result)
+    levels = _present_levels(result)
 
     def text(x: float, y: float) -> str:
         column, row = round(x), round(y)
         if not 0 <= column < len(groups):
             return ""
         if by_night:
-            return about_night(result, groups[column])
-        return about(result, groups[column], levels[row]) if 0 <= row < len(levels) else ""
+            return night_tooltip(result, groups[column])
+        return cell_tooltip(result, groups[column], levels[row]) if 0 <= row < len(levels) else ""
 
-    return Hovered(figure, {figure.axes[0]: area(text)})
+    return HoverFigure(figure, {figure.axes[0]: area_tooltip(text)})
 
 
-def about(result: Quicklook, observation: str, level: str) -> str:
+def cell_tooltip(result: QuicklookResult, observation: str, level: str) -> str:
     """The checks of a level of an observation; '' where there is no such file."""
-    from kpfnb import hovering
+    from kpfnb.notebook.display import figures
 
     own = [item for item in result.items if (item.observation, item.level) == (observation, level)]
     texts: list[str] = []
     for item in own:
         name = observation if len(own) == 1 else item.name
-        head = f"{name} {level}: {item.verdict or DAMAGED}"
+        head = f"{name} {level}: {item.verdict or NO_VERDICT}"
         told = filter(None, [item.target, item.reason, *item.remarks])
-        texts += filter(None, [head, hovering.names(told)])
+        texts += filter(None, [head, figures.join_names(told)])
     return "\n".join(texts)
 
 
-def about_night(result: Quicklook, night: str) -> str:
+def night_tooltip(result: QuicklookResult, night: str) -> str:
     """How many files of a night have which verdict, and which do not pass."""
-    from kpfnb import hovering
+    from kpfnb.notebook.display import figures
 
     own = [item for item in result.items if item.night == night]
-    counts = Counter(item.verdict or DAMAGED for item in own)
+    counts = Counter(item.verdict or NO_VERDICT for item in own)
     bad = [f"{i.observation} {i.level}: {i.verdict}" for i in own if i.verdict in ("FAIL", "WARN")]
     head = ", ".join(f"{counts[word]} {word}" for word in COLOURS if counts[word])
-    return "\n".join(filter(None, [f"{night}: {head}", hovering.names(sorted(bad, key=_rank))]))
+    return "\n".join(
+        filter(None, [f"{night}: {head}", figures.join_names(sorted(bad, key=_is_not_fail))])
+    )
 
 
-def _rank(line: str) -> bool:
+def _is_not_fail(line: str) -> bool:
     """FAIL before WARN."""
     return not line.endswith("FAIL")
 
 
-def _groups(result: Quicklook) -> tuple[bool, list[str]]:
+def _column_names(result: QuicklookResult) -> tuple[bool, list[str]]:
     """Whether the columns are nights, and their names."""
     names = sorted({item.observation for item in result.items})
-    if len(names) <= MOST_OBSERVATIONS:
+    if len(names) <= MAX_OBSERVATIONS:
         return False, names
     return True, sorted({item.night for item in result.items})
 
 
-def _levels(result: Quicklook) -> list[str]:
+def _present_levels(result: QuicklookResult) -> list[str]:
     return [level for level in LEVELS if any(item.level == level for item in result.items)]
 
 
-def _cells(axes: Axes, result: Quicklook, names: list[str]) -> None:
-    levels = _levels(result)
+def _draw_cells(axes: Axes, result: QuicklookResult, names: list[str]) -> None:
+    levels = _present_levels(result)
     words: dict[tuple[str, str], str] = {}
     # The masters of a night are one cell, which shows the worst of them
-    for item in sorted(result.items, key=lambda item: list(COLOURS).index(item.verdict or DAMAGED)):
-        words[item.observation, item.level] = item.verdict or DAMAGED
+    for item in sorted(
+        result.items, key=lambda item: list(COLOURS).index(item.verdict or NO_VERDICT)
+    ):
+        words[item.observation, item.level] = item.verdict or NO_VERDICT
     for row, level in enumerate(levels):
         for column, name in enumerate(names):
-            word = words.get((name, level), NOTHING)
-            axes.add_patch(_cell(column, row, COLOURS[word]))
+            word = words.get((name, level), NO_FILE)
+            axes.add_patch(_cell_patch(column, row, COLOURS[word]))
             axes.text(
                 column, row, SIGNS[word], ha="center", va="center", color="white", size=9
             )  # fmt: skip
-    axes.set_xticks(range(len(names)), map(pictures.literal, names), rotation=90, size=7)
+    axes.set_xticks(range(len(names)), map(figures.escape_mathtext, names), rotation=90, size=7)
     axes.set_yticks(range(len(levels)), levels)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(levels) - 0.5, -0.5))
     axes.set_title("Quicklook: checks by observation and level", loc="left", size=10)
 
 
-def _cell(column: int, row: int, colour: str) -> Rectangle:
+def _cell_patch(column: int, row: int, colour: str) -> Rectangle:
     from matplotlib.patches import Rectangle
 
     return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
 
 
-def _bars(axes: Axes, result: Quicklook, nights: list[str]) -> None:
-    counts = Counter((item.night, item.verdict or DAMAGED) for item in result.items)
+def _draw_bars(axes: Axes, result: QuicklookResult, nights: list[str]) -> None:
+    counts = Counter((item.night, item.verdict or NO_VERDICT) for item in result.items)
     below = np.zeros(len(nights))
     for word, colour in COLOURS.items():
         heights = np.array([counts[night, word] for night in nights], float)
@@ -152,7 +156,7 @@ def _bars(axes: Axes, result: Quicklook, nights: list[str]) -> None:
     axes.set_title("Quicklook: checks by night", loc="left", size=10)
 
 
-def _legend(figure: Figure) -> None:
+def _draw_legend(figure: Figure) -> None:
     from matplotlib.patches import Patch
 
     shown = [Patch(facecolor=c, label=f"{SIGNS[w]} {w}") for w, c in COLOURS.items() if w]

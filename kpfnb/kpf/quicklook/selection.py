@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from kpfnb import settings
-from kpfnb.errors import BadParameter
-from kpfnb.kpf.quicklook import targets, window
-from kpfnb.kpf.quicklook.targets import Target
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.kpf.quicklook import targets
+from kpfnb.kpf.quicklook import targets as window
+from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
 DAY_SECONDS = 86_400
 
 
-class Age(StrEnum):
+class FileAge(StrEnum):
     """Which files are meant, by their time of modification."""
 
     ANY = "any"
@@ -25,25 +26,25 @@ class Age(StrEnum):
     """A day ago or more."""
 
 
-def is_of_age(path: str, age: str) -> bool:
+def matches_age(path: str, age: str) -> bool:
     """Whether a file was modified as lately as asked; one that is not there is of any age only."""
-    if age == Age.ANY:
+    if age == FileAge.ANY:
         return True
     try:
         modified = Path(path).stat().st_mtime
     except OSError:
         return False
-    return (modified >= time.time() - DAY_SECONDS) == (age == Age.RECENT)
+    return (modified >= time.time() - DAY_SECONDS) == (age == FileAge.RECENT)
 
 
-def find(
+def select_targets(
     start: str,
     end: str = "",
     *,
     levels: Sequence[str] = (),
-    age: str = Age.ANY,
+    age: str = FileAge.ANY,
     root: Path | str | None = None,
-) -> list[Target]:
+) -> list[QuicklookTarget]:
     """The files of a range in the order of the work, from their names.
 
     Parameters
@@ -56,18 +57,18 @@ def find(
 
     Raises
     ------
-    BadParameter : a parameter that is impossible
-    BadInput : the data root has none of the levels
+    InvalidParameterError : a parameter that is impossible
+    InvalidInputError : the data root has none of the levels
     """
-    span = window.parse(start, end)
-    if age not in list(Age):
-        raise BadParameter(f"age: {age!r}", f"it is one of {', '.join(Age)}")
+    span = window.parse_range(start, end)
+    if age not in list(FileAge):
+        raise InvalidParameterError(f"age: {age!r}", f"it is one of {', '.join(FileAge)}")
     yesterday = time.time() - DAY_SECONDS
-    here = settings.load(**({"data_root": root} if root else {}))
-    return targets.find(
+    here = settings.load_settings(**({"data_root": root} if root else {}))
+    return targets.scan_targets(
         here.kpf_root,
         span,
         levels,
-        since=yesterday if age == Age.RECENT else 0,
-        before=yesterday if age == Age.OLD else 0,
+        since=yesterday if age == FileAge.RECENT else 0,
+        before=yesterday if age == FileAge.OLD else 0,
     )

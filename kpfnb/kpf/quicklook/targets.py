@@ -8,9 +8,69 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.obsid import KPF, NIGHT, level_dir
-from kpfnb.kpf.quicklook.window import Window
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN, level_dir
+from kpfnb.notebook.parameters import check_night
+
+# A span of time as the names of files have it: from one moment to another, both included.
+
+MOMENT_HINT = (
+    "write it as YYYYMMDD, YYYYMMDD.SSSSS or YYYYMMDD.SSSSS.ss, as the names of files have it"
+)
+
+_BOUND = re.compile(r"\d{8}(\.(\d{1,5}|\d{5}\.\d{1,2}))?", re.ASCII)
+_LOWEST, _HIGHEST = "00000000.00000.00", "99999999.99999.99"
+
+
+@dataclass(frozen=True)
+class MomentRange:
+    """The moments (YYYYMMDD.SSSSS.ss, UT) from `first` to `last`; texts sort as times do."""
+
+    first: str
+    last: str
+    newest_first: bool = False
+
+    def __contains__(self, moment: str) -> bool:
+        return self.first <= moment <= self.last
+
+    def overlaps(self, night: str) -> bool:
+        """True where some moment of a night (YYYYMMDD) is within."""
+        return self.first[:8] <= night <= self.last[:8]
+
+
+def parse_range(start: str, end: str = "") -> MomentRange:
+    """The window between two bounds; an empty end is the start again.
+
+    A bound is the beginning of a name's time: 20240115 is that whole night, 20240115.17 all of its
+    seconds from 17000 to 17999. So the end is included in full. An end before the start turns the
+    order round: newest first. A wrong bound is a `InvalidParameterError`.
+    """
+    low, high = _check_bound("start", start), _check_bound("end", end or start)
+    # A bound within the other is no reversal: from some second on to the end of its night
+    newest_first = _lowest_moment(low) > _highest_moment(high)
+    if newest_first:
+        low, high = high, low
+    return MomentRange(_lowest_moment(low), _highest_moment(high), newest_first)
+
+
+def _lowest_moment(bound: str) -> str:
+    return bound + _LOWEST[len(bound) :]
+
+
+def _highest_moment(bound: str) -> str:
+    return bound + _HIGHEST[len(bound) :]
+
+
+def _check_bound(name: str, text: str) -> str:
+    bound = str(text).strip().removeprefix("KP.")
+    if not _BOUND.fullmatch(bound):
+        raise InvalidParameterError(f"{name}: {text!r} is no moment of a file name", MOMENT_HINT)
+    try:
+        check_night(bound[:8])
+    except ValueError as error:
+        raise InvalidParameterError(f"{name}: {text!r}: {error}", MOMENT_HINT) from None
+    return bound
+
 
 MASTER = "master"
 LEVELS = (*KPF.levels, MASTER)
@@ -32,7 +92,7 @@ MASTER_KINDS = {
 }
 """A word in a master's name to the directory of its products."""
 
-_MASTER = re.compile(
+_MASTER_NAME = re.compile(
     rf"kpf_(?P<night>\d{{8}})_master_.*?(?P<word>{'|'.join(MASTER_KINDS)}).*\.fits", re.IGNORECASE
 )
 _AFTER_ALL = ".~"
@@ -40,7 +100,7 @@ _AFTER_ALL = ".~"
 
 
 @dataclass(frozen=True)
-class Target:
+class QuicklookTarget:
     """One file.
 
     Attributes
@@ -55,7 +115,7 @@ class Target:
     level: str
     night: str
     name: str
-    place: str
+    product_dir: str
 
     @property
     def key(self) -> str:
@@ -63,7 +123,7 @@ class Target:
         return self.path.name
 
     @property
-    def order(self) -> tuple[str, int, str]:
+    def sort_key(self) -> tuple[str, int, str]:
         """By time, then level."""
         moment = self.name.removeprefix("KP.")
         if self.level == MASTER:
@@ -71,24 +131,24 @@ class Target:
         return moment, LEVELS.index(self.level), self.name
 
 
-def folder(level: str) -> str:
+def level_folder(level: str) -> str:
     """The directory of a level, below the data root."""
     return MASTERS_DIR if level == MASTER else level
 
 
-def of(path: Path) -> Target:
-    """The target that a path names; a `BadInput` where the name is none of KPF's."""
-    target = _observation(path, path.name) or _master(path, path.name)
+def parse_target(path: Path) -> QuicklookTarget:
+    """The target that a path names; a `InvalidInputError` where the name is none of KPF's."""
+    target = _observation_target(path, path.name) or _master_target(path, path.name)
     if target is None:
-        raise BadInput(
+        raise InvalidInputError(
             f"{path} is not named as a file of KPF", "such as KP.20240115.12345.67_L1.fits"
         )
     return target
 
 
-def find(
-    root: Path, window: Window, levels: Iterable[str], *, since: float = 0, before: float = 0
-) -> list[Target]:
+def scan_targets(
+    root: Path, window: MomentRange, levels: Iterable[str], *, since: float = 0, before: float = 0
+) -> list[QuicklookTarget]:
     """The files of these levels in a window, in its order, found by names alone.
 
     Parameters
@@ -100,81 +160,87 @@ def find(
 
     Raises
     ------
-    BadParameter : there is no such level
-    BadInput : the data root has no directory for any of the levels
+    InvalidParameterError : there is no such level
+    InvalidInputError : the data root has no directory for any of the levels
     """
-    wanted = _known(levels)
+    wanted = _check_levels(levels)
     places = {level: root / (MASTERS_DIR if level == MASTER else level) for level in wanted}
     if not any(place.is_dir() for place in places.values()):
         names = ", ".join(place.name for place in places.values())
-        raise BadInput(
+        raise InvalidInputError(
             f"the data root {root} has none of the directories {names}",
             "set KPFNB_DATA_ROOT to the directory that holds L0, 2D, L1 and L2",
         )
-    found = [one for level in wanted for one in _of_level(root, places[level], level, window)]
+    found = [one for level in wanted for one in _scan_level(root, places[level], level, window)]
     if since or before:
-        found = [one for one in found if _is_aged(one.path, since, before)]
-    return sorted(found, key=lambda one: one.order, reverse=window.newest_first)
+        found = [one for one in found if _is_modified_within(one.path, since, before)]
+    return sorted(found, key=lambda one: one.sort_key, reverse=window.newest_first)
 
 
-def _known(levels: Iterable[str]) -> list[str]:
+def _check_levels(levels: Iterable[str]) -> list[str]:
     asked = list(levels)
     unknown = [level for level in asked if level not in LEVELS]
     if unknown:
-        raise BadParameter(f"levels: {', '.join(unknown)}", f"they are {', '.join(LEVELS)}")
+        raise InvalidParameterError(
+            f"levels: {', '.join(unknown)}", f"they are {', '.join(LEVELS)}"
+        )
     return [level for level in LEVELS if level in asked or not asked]
 
 
-def _of_level(root: Path, place: Path, level: str, window: Window) -> Iterator[Target]:
-    for night in _names(place):
-        if not NIGHT.fullmatch(night) or not window.meets(night):
+def _scan_level(
+    root: Path, place: Path, level: str, window: MomentRange
+) -> Iterator[QuicklookTarget]:
+    for night in _list_names(place):
+        if not NIGHT_PATTERN.fullmatch(night) or not window.overlaps(night):
             continue
         folder = place / night if level == MASTER else level_dir(root, level, night)
-        for name in _names(folder):
+        for name in _list_names(folder):
             if level == MASTER:
-                target = _master(folder / name, name)
+                target = _master_target(folder / name, name)
             else:
-                target = _observation(folder / name, name)
-            if target and target.level == level and _is_within(target, window):
+                target = _observation_target(folder / name, name)
+            if target and target.level == level and _is_in_range(target, window):
                 yield target
 
 
-def _is_within(target: Target, window: Window) -> bool:
+def _is_in_range(target: QuicklookTarget, window: MomentRange) -> bool:
     if target.level == MASTER:
-        return window.meets(target.night)
+        return window.overlaps(target.night)
     return target.name.removeprefix("KP.") in window
 
 
-def _observation(path: Path, name: str) -> Target | None:
-    match = KPF.filename.fullmatch(name)
+def _observation_target(path: Path, name: str) -> QuicklookTarget | None:
+    match = KPF.filename_pattern.fullmatch(name)
     if not match:
         return None
     level = next(level for level, suffix in KPF.levels.items() if suffix == match["suffix"])
     night, obsid = match["night"], match["obsid"]
-    return Target(path, level, night, obsid, f"{night}/{obsid}")
+    return QuicklookTarget(path, level, night, obsid, f"{night}/{obsid}")
 
 
-def _master(path: Path, name: str) -> Target | None:
-    match = _MASTER.fullmatch(name)
+def _master_target(path: Path, name: str) -> QuicklookTarget | None:
+    match = _MASTER_NAME.fullmatch(name)
     if not match:
         return None
     # A master lies with the night it is for
-    night = path.parent.name if NIGHT.fullmatch(path.parent.name) else match["night"]
+    night = path.parent.name if NIGHT_PATTERN.fullmatch(path.parent.name) else match["night"]
     kind = MASTER_KINDS[match["word"].lower()]
     place = f"{night}/{MASTERS_PRODUCTS}/{kind}"
-    return Target(path, MASTER, night, name.removesuffix(".fits"), place)
+    return QuicklookTarget(path, MASTER, night, name.removesuffix(".fits"), place)
 
 
-def _names(folder: Path) -> list[str]:
+def _list_names(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise BadInput(f"can't list {folder}: {error.strerror}", "make it readable") from error
+        raise InvalidInputError(
+            f"can't list {folder}: {error.strerror}", "make it readable"
+        ) from error
 
 
-def _is_aged(path: Path, since: float, before: float) -> bool:
+def _is_modified_within(path: Path, since: float, before: float) -> bool:
     try:
         modified = path.stat().st_mtime
     except FileNotFoundError:

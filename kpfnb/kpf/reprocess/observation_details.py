@@ -7,51 +7,53 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from kpfnb import fitsheader, runs, settings
-from kpfnb.errors import BadInput
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.links import link
-from kpfnb.settings import Settings
+from kpfnb import runs
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.fits import headers
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.notebook.display.html import file_link
 
-RUNS_LOOKED_AT = 50
+MAX_RUNS_SEARCHED = 50
 """So many reprocessings, newest first, are searched for what the DRP said."""
-NAMES = ("obsid", "name", "observation")
+NAME_COLUMNS = ("obsid", "name", "observation")
 
 
-def of(row: Mapping[str, Any]) -> str:
+def details_html(row: Mapping[str, Any]) -> str:
     """The evidence about the observation that a row names, as HTML; all text escaped.
 
-    `BadInput` for a row that names none.
+    `InvalidInputError` for a row that names none.
     """
-    name = next((str(row[one]) for one in NAMES if one in row), "")
+    name = next((str(row[one]) for one in NAME_COLUMNS if one in row), "")
     obsid = ObsID.parse(name)
-    here = settings.load()
+    here = settings.load_settings()
     raw = obsid.path(here.kpf_root, KPF.raw)
-    page = _page(obsid, here)
-    looks = link(page, "quicklook page") if page.exists() else "no quicklook page yet"
+    page = _quicklook_page(obsid, here)
+    looks = file_link(page, "quicklook page") if page.exists() else "no quicklook page yet"
     return (
         f"<h4>{escape(str(obsid))}</h4><p>{looks} · {escape(str(raw))}</p>"
-        f"{''.join(_said(str(obsid)))}{_header(raw)}"
+        f"{''.join(_drp_messages_html(str(obsid)))}{_header_html(raw)}"
     )
 
 
-def quicklook(name: str) -> str:
+def quicklook_link(name: str) -> str:
     """A name as HTML; that of an observation leads to its quicklook page, where there is one."""
     try:
-        page = _page(ObsID.parse(name), settings.load())
-    except BadInput:
+        page = _quicklook_page(ObsID.parse(name), settings.load_settings())
+    except InvalidInputError:
         return escape(name)
-    return link(page, name) if page.exists() else escape(name)
+    return file_link(page, name) if page.exists() else escape(name)
 
 
-def _page(obsid: ObsID, here: Settings) -> Path:
+def _quicklook_page(obsid: ObsID, here: Settings) -> Path:
     return here.qlp_path / obsid.night / str(obsid) / "index.html"
 
 
-def _header(raw: Path) -> str:
+def _header_html(raw: Path) -> str:
     try:
-        cards = fitsheader.cards(raw)
-    except fitsheader.BadHeader as error:
+        cards = headers.read_cards(raw)
+    except headers.InvalidHeaderError as error:
         return f"<p>no header: {escape(error.what)}</p>"
     rows = "".join(
         f"<tr><th scope='row'>{escape(card.keyword)}</th><td>{escape(str(card.value))}</td>"
@@ -65,21 +67,23 @@ def _header(raw: Path) -> str:
     )
 
 
-def _said(obsid: str) -> Iterator[str]:
+def _drp_messages_html(obsid: str) -> Iterator[str]:
     """What the DRP's log says, in the newest reprocessing that failed on it."""
-    for directory in runs.directories(settings.load().runs_dir, "reprocess")[:RUNS_LOOKED_AT]:
-        for item in _failed(directory):
+    for directory in runs.list_directories(settings.load_settings().runs_dir, "reprocess")[
+        :MAX_RUNS_SEARCHED
+    ]:
+        for item in _failed_items(directory):
             if item.get("name", "").startswith(obsid):
                 log = Path(item.get("log") or directory / runs.LOG_NAME)
                 text = escape(item.get("excerpt") or item.get("reason") or "")
-                yield f"<p>the DRP: {link(log, 'its log')}</p><pre>{text}</pre>"
+                yield f"<p>the DRP: {file_link(log, 'its log')}</p><pre>{text}</pre>"
                 return
 
 
-def _failed(directory: Path) -> list[dict[str, Any]]:
+def _failed_items(directory: Path) -> list[dict[str, Any]]:
     try:
-        result = runs.look(directory).result() or {}
-    except (BadInput, OSError):
+        result = runs.current_record(directory).read_result() or {}
+    except (InvalidInputError, OSError):
         return []
     failed: list[dict[str, Any]] = result.get("values", {}).get("failed", [])
     return failed

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kpfnb.errors import BadParameter
-from kpfnb.supervision import Patience
+from kpfnb.compute.programs import SupervisionLimits
+from kpfnb.core.errors import InvalidParameterError
 
 ORDERS = ("newest", "forward")
 
-BATCH_SIZE = 200
+DEFAULT_BATCH_SIZE = 200
 """Observations for one start of the DRP: its start-up is nothing against them, and with `delete`
 no more than their old products are out of their places at a time."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """An impossible one is a `BadParameter`.
+class ReprocessOptions:
+    """An impossible one is a `InvalidParameterError`.
 
     Attributes
     ----------
@@ -33,13 +33,15 @@ class Options:
     delete: bool = False
     order: str = "newest"
     nice: int = 0
-    patience: Patience = field(default_factory=Patience)
-    batch_size: int = BATCH_SIZE
+    patience: SupervisionLimits = field(default_factory=SupervisionLimits)
+    batch_size: int = DEFAULT_BATCH_SIZE
 
     def __post_init__(self) -> None:
         """Refuse what can't be."""
         if self.order not in ORDERS:
-            raise BadParameter(f"order: {self.order!r}", f"it is one of {', '.join(ORDERS)}")
+            raise InvalidParameterError(
+                f"order: {self.order!r}", f"it is one of {', '.join(ORDERS)}"
+            )
         many = float("inf")
         limits = {
             "ncpus": (self.ncpus, 1, many),
@@ -51,4 +53,4 @@ class Options:
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 allowed = f"from {low} to {high}" if high < many else f"{low} or more"
-                raise BadParameter(f"{name}: {value}", f"it is {allowed}")
+                raise InvalidParameterError(f"{name}: {value}", f"it is {allowed}")

@@ -18,20 +18,22 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kpfnb import files, fitsheader
-from kpfnb.errors import BadInput
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.standing import Rules, Standing, State
+from kpfnb.core import atomic, locks
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.fits import headers
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
+from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.kpf.reprocess import new_products
 
 STATE_DIR = ".kpfnb"
 """Below the data root: what concerns everybody who works on it."""
 
-HOLDING_DIR = ".kpfnb-holding"
+STASH_DIR = ".kpfnb-holding"
 
 
 @dataclass(frozen=True)
-class Safekeeping:
+class ProductBackup:
     """The holding area of one run.
 
     Attributes
@@ -48,98 +50,101 @@ class Safekeeping:
     @property
     def journal(self) -> Path:
         """Says that there may be held files, and what is expected of the new ones."""
-        return _journals(self.root) / f"{self.run}.json"
+        return _journal_dir(self.root) / f"{self.run}.json"
 
-    def take(self, obsids: Iterable[ObsID]) -> None:
+    def stash(self, obsids: Iterable[ObsID]) -> None:
         """Move the products of these observations into the holding area.
 
-        Where one can't be moved, all are put back and it is a `BadInput`.
+        Where one can't be moved, all are put back and it is a `InvalidInputError`.
         """
         moving = self.root
         try:
-            files.write_json(self.journal, asdict(self) | {"root": str(self.root)})
+            atomic.write_json(self.journal, asdict(self) | {"root": str(self.root)})
             for obsid in obsids:
                 for level in self.levels:
                     moving = obsid.path(self.root, level)
-                    _move(moving, self._held(obsid, level))
+                    _move_if_present(moving, self._stash_path(obsid, level))
         except OSError as error:
-            self.put_all_back()
-            raise BadInput(
+            self.restore_all()
+            raise InvalidInputError(
                 f"can't move the old products away: {moving}: {error.strerror}",
                 "make the product directories writable, with room on the disk,"
                 " or run without delete",
             ) from error
 
-    def put_back(self, obsid: ObsID) -> bool:
+    def restore(self, obsid: ObsID) -> bool:
         """Move the old products back, over whatever is in their places; False if there are none."""
         moved = [
-            _move(self._held(obsid, level), obsid.path(self.root, level)) for level in self.levels
+            _move_if_present(self._stash_path(obsid, level), obsid.path(self.root, level))
+            for level in self.levels
         ]
         return any(moved)
 
-    def remove(self, obsid: ObsID) -> None:
+    def discard(self, obsid: ObsID) -> None:
         """Remove the old products for good: the caller has judged the new ones."""
         for level in self.levels:
             with suppress(FileNotFoundError):
-                self._held(obsid, level).unlink()
+                self._stash_path(obsid, level).unlink()
 
-    def observations(self) -> list[ObsID]:
+    def stashed_observations(self) -> list[ObsID]:
         """Those of which a product is held at this moment."""
-        names = {path.name for level in self.levels for path in self._dir(level).glob("*.fits")}
+        names = {
+            path.name for level in self.levels for path in self._stash_dir(level).glob("*.fits")
+        }
         return sorted({ObsID.parse(name) for name in names})
 
-    def put_all_back(self) -> None:
+    def restore_all(self) -> None:
         """Put back whatever is held, and close."""
-        for obsid in self.observations():
-            self.put_back(obsid)
+        for obsid in self.stashed_observations():
+            self.restore(obsid)
         self.close()
 
     def close(self) -> None:
         """Remove the emptied directories and the journal; where something is held they stay."""
-        if self.observations():
+        if self.stashed_observations():
             return
         for level in self.levels:
             # Not there, or another run's holding is beside it
             with suppress(OSError):
-                self._dir(level).rmdir()
-                self._dir(level).parent.rmdir()
+                self._stash_dir(level).rmdir()
+                self._stash_dir(level).parent.rmdir()
         self.journal.unlink(missing_ok=True)
 
-    def _held(self, obsid: ObsID, level: str) -> Path:
-        return self._dir(level) / obsid.path(self.root, level).name
+    def _stash_path(self, obsid: ObsID, level: str) -> Path:
+        return self._stash_dir(level) / obsid.path(self.root, level).name
 
-    def _dir(self, level: str) -> Path:
-        return self.root / level / HOLDING_DIR / self.run
+    def _stash_dir(self, level: str) -> Path:
+        return self.root / level / STASH_DIR / self.run
 
 
-def left_over(root: Path) -> list[Safekeeping]:
+def find_stale_backups(root: Path) -> list[ProductBackup]:
     """The holding areas of runs that were killed, oldest first."""
     found = []
-    for journal in sorted(_journals(root).glob("*.json")):
-        record = files.read_json(journal)
+    for journal in sorted(_journal_dir(root).glob("*.json")):
+        record = atomic.read_json(journal)
         try:
             levels, version = tuple(record["levels"]), str(record["version"])
         except (KeyError, TypeError):
             levels, version = (), ""
         if not levels or not set(levels) <= set(KPF.products):
-            raise BadInput(
+            raise InvalidInputError(
                 f"{journal} is not a journal of a holding area",
-                f"put what is in */{HOLDING_DIR} back by hand, then remove it",
+                f"put what is in */{STASH_DIR} back by hand, then remove it",
             )
-        found.append(Safekeeping(root, journal.stem, levels, version))
+        found.append(ProductBackup(root, journal.stem, levels, version))
     return found
 
 
-def finish_killed(rules: Rules, index: Index) -> list[str]:
+def resolve_stale_backups(rules: CompletenessRules, index: HeaderIndex) -> list[str]:
     """Bring to its end what killed runs left in safekeeping; says what was done."""
     notes = []
-    for old in left_over(rules.root):
-        asked = Rules(rules.root, old.levels, old.version, rules.junk)
-        standings = asked.look(old.observations(), index)
-        good = [obsid for obsid, one in standings.items() if _is_good(one, rules.root)]
+    for old in find_stale_backups(rules.root):
+        asked = CompletenessRules(rules.root, old.levels, old.version, rules.junk)
+        standings = asked.check_observations(old.stashed_observations(), index)
+        good = [obsid for obsid, one in standings.items() if _is_complete(one, rules.root)]
         for obsid in good:
-            old.remove(obsid)
-        old.put_all_back()
+            old.discard(obsid)
+        old.restore_all()
         notes.append(
             f"run {old.run} was killed: the old products of {len(standings) - len(good)}"
             f" observations were put back, those of {len(good)} removed as the new ones are good"
@@ -147,19 +152,59 @@ def finish_killed(rules: Rules, index: Index) -> list[str]:
     return notes
 
 
-def _is_good(standing: Standing, root: Path) -> bool:
+def _is_complete(standing: ObservationCheck, root: Path) -> bool:
     paths = [standing.obsid.path(root, level) for level in standing.expected]
-    return standing.state is State.DONE and not any(map(fitsheader.defect, paths))
+    return standing.status is ObservationStatus.DONE and not any(map(headers.find_defect, paths))
 
 
-def _journals(root: Path) -> Path:
+def _journal_dir(root: Path) -> Path:
     return root / STATE_DIR / "holding"
 
 
-def _move(source: Path, target: Path) -> bool:
+def _move_if_present(source: Path, target: Path) -> bool:
     """False where there is nothing to move; no directory is made for it then."""
     if not os.path.lexists(source):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
     return True
+
+
+# What a DRP that was cut off left in the tree, whoever had started it: brought to its end.
+#
+# Everybody who runs the DRP holds the lock `reprocess`; the DRP's own processes hold a lock `drp...`
+# for as long as one of them lives, and a mark `in-work...` says which products may be unfinished.
+
+STOPPING_SECONDS = 30.0
+"""The DRP of a run that was killed is gone after this time at most."""
+
+
+def drp_lock(state: Path, who: str = "") -> Path:
+    """The lock that the processes of a DRP hold."""
+    return locks.lock_path(f"drp-{who}" if who else "drp", state)
+
+
+def marker_path(state: Path, who: str = "") -> Path:
+    """The mark of the products in work."""
+    return state / (f"in-work-{who}.json" if who else "in-work.json")
+
+
+def quarantine_partial_products(state: Path) -> int:
+    """Wait until every DRP of a killed run is gone; set aside what it may not have finished.
+
+    Returns how many products. `AlreadyRunningError` where one does not go. The caller holds the lock `reprocess`.
+    """
+    aside = []
+    for file in sorted(state.glob("drp*.lock")):
+        with locks.acquire_lock(file.stem, folder=state, wait_seconds=STOPPING_SECONDS):
+            pass
+    for file in sorted(state.glob("in-work*.json")):
+        aside += new_products.quarantine_suspects(file)
+    return len(aside)
+
+
+def recover_killed_runs(rules: CompletenessRules, index: HeaderIndex) -> list[str]:
+    """`finish`, and what a killed run had in safekeeping; says what was done."""
+    aside = quarantine_partial_products(rules.root / STATE_DIR)
+    notes = [f"{aside} products that a killed run may not have finished are set aside"]
+    return [*(notes if aside else []), *resolve_stale_backups(rules, index)]

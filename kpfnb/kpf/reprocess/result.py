@@ -11,20 +11,19 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-SHOWN = 50
+MAX_FAILURES_SHOWN = 50
 """So many failures are shown in a page; all are in the record."""
 
 
-class Fate(StrEnum):
+class ObservationOutcome(StrEnum):
     """What became of one observation."""
 
     DONE = "done"
@@ -34,17 +33,17 @@ class Fate(StrEnum):
     """In a dry run."""
     JUNK = "junk"
     FAILED = "failed"
-    UNREACHED = "not reached"
+    NOT_REACHED = "not reached"
     """The work ended before its products were made."""
 
     @property
     def needs_work(self) -> bool:
         """True where products are expected that are not there."""
-        return self in (Fate.FAILED, Fate.UNREACHED)
+        return self in (ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED)
 
 
 @dataclass(frozen=True)
-class Item:
+class ReprocessItem:
     """One observation, or a name that is none.
 
     Attributes
@@ -56,14 +55,14 @@ class Item:
 
     name: str
     night: str
-    fate: Fate
+    fate: ObservationOutcome
     reason: str = ""
     log: str = ""
     excerpt: str = ""
 
 
 @dataclass(frozen=True)
-class Batch:
+class DrpBatch:
     """One start of the DRP.
 
     Attributes
@@ -91,8 +90,8 @@ class Batch:
 
 
 @dataclass(frozen=True, repr=False)
-class Reprocessing(Brief):
-    """The result: a `kpfnb.result.Result`.
+class ReprocessResult(OneLineRepr):
+    """The result: a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
@@ -106,46 +105,46 @@ class Reprocessing(Brief):
     command: tuple[str, ...]
     started: str
     seconds: float
-    items: tuple[Item, ...]
-    batches: tuple[Batch, ...] = ()
+    items: tuple[ReprocessItem, ...]
+    batches: tuple[DrpBatch, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
     @property
     def outcome(self) -> Outcome:
         """Partial or failed where an observation lacks what is expected of it; junk never does."""
-        return combine(
+        return merge_outcomes(
             Outcome.FAILED if item.fate.needs_work else Outcome.SUCCEEDED
             for item in self.items
-            if item.fate is not Fate.JUNK
+            if item.fate is not ObservationOutcome.JUNK
         )
 
     @property
     def reason(self) -> str:
         """How many observations have which fate, and the first that failed."""
         counts = ", ".join(f"{n} {fate}" for fate, n in self.counts.items() if n)
-        bad = self.having(Fate.FAILED, Fate.UNREACHED)
+        bad = self.with_outcome(ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED)
         first = f"; first: {bad[0].name}: {bad[0].reason}" if bad else ""
         return (counts or "no observations") + first
 
     @property
-    def counts(self) -> dict[Fate, int]:
+    def counts(self) -> dict[ObservationOutcome, int]:
         """Observations by fate."""
-        return _count(self.items)
+        return _count_outcomes(self.items)
 
     @property
-    def nights(self) -> dict[str, dict[Fate, int]]:
+    def nights(self) -> dict[str, dict[ObservationOutcome, int]]:
         """Observations by night and fate, in the order of the work."""
-        by_night: dict[str, list[Item]] = {}
+        by_night: dict[str, list[ReprocessItem]] = {}
         for item in self.items:
             by_night.setdefault(item.night, []).append(item)
-        return {night: _count(items) for night, items in by_night.items()}
+        return {night: _count_outcomes(items) for night, items in by_night.items()}
 
-    def having(self, *fates: Fate) -> list[Item]:
+    def with_outcome(self, *fates: ObservationOutcome) -> list[ReprocessItem]:
         """The items with one of these fates."""
         return [item for item in self.items if item.fate in fates]
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Observations by fate, products made and seconds."""
         made = sum(len(times) for batch in self.batches for times in batch.made.values())
         counts = {str(fate): n for fate, n in self.counts.items() if n}
@@ -154,7 +153,12 @@ class Reprocessing(Brief):
 
     def to_dict(self) -> dict[str, Any]:
         """Counts by night and fate; the names by fate, and in full those that lack something."""
-        good = (Fate.DONE, Fate.PLANNED, Fate.SKIPPED, Fate.JUNK)
+        good = (
+            ObservationOutcome.DONE,
+            ObservationOutcome.PLANNED,
+            ObservationOutcome.SKIPPED,
+            ObservationOutcome.JUNK,
+        )
         return {
             "outcome": self.outcome,
             "root": str(self.root),
@@ -165,8 +169,13 @@ class Reprocessing(Brief):
             "started": self.started,
             "seconds": self.seconds,
             "nights": self.nights,
-            "names": {fate: [item.name for item in self.having(fate)] for fate in good},
-            "failed": [asdict(item) for item in self.having(Fate.FAILED, Fate.UNREACHED)],
+            "names": {fate: [item.name for item in self.with_outcome(fate)] for fate in good},
+            "failed": [
+                asdict(item)
+                for item in self.with_outcome(
+                    ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED
+                )
+            ],
             "batches": [batch.to_dict() for batch in self.batches],
             "notes": list(self.notes),
         }
@@ -176,19 +185,19 @@ class Reprocessing(Brief):
         import pandas as pd
 
         rows = [asdict(item) | {"fate": str(item.fate)} for item in self.items]
-        return pd.DataFrame(rows, columns=list(Item.__dataclass_fields__))
+        return pd.DataFrame(rows, columns=list(ReprocessItem.__dataclass_fields__))
 
     def plot(self) -> Figure:
         """Observations by night and fate, and products over time."""
-        from kpfnb.kpf import reprocessingpicture
+        from kpfnb.kpf.reprocess import plots
 
-        return reprocessingpicture.draw(self)
+        return plots.plot_reprocessing(self)
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The plot, and which observations are at the mouse."""
-        from kpfnb.kpf import reprocessingpicture
+        from kpfnb.kpf.reprocess import plots
 
-        return reprocessingpicture.hovered(self)
+        return plots.hover_reprocessing_plot(self)
 
     def __str__(self) -> str:
         remarks = [f"* {remark}" for remark in self._remarks()]
@@ -196,14 +205,21 @@ class Reprocessing(Brief):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        fates = self._fates()
+        fates = self._outcomes()
         head = "".join(f"<th>{escape(name)}</th>" for name in ("night", *fates))
         rows = "".join(
             f"<tr><td>{escape(night)}</td>{''.join(f'<td>{counts[f]}</td>' for f in fates)}</tr>"
             for night, counts in self.nights.items()
         )
         remarks = "".join(f"<li>{escape(line)}</li>" for line in self._remarks())
-        failures = "".join(map(_failure_html, self.having(Fate.FAILED, Fate.UNREACHED)[:SHOWN]))
+        failures = "".join(
+            map(
+                _failure_html,
+                self.with_outcome(ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED)[
+                    :MAX_FAILURES_SHOWN
+                ],
+            )
+        )
         return (
             f"<p><strong>{escape(self.reason)}</strong></p>"
             f'<div style="max-height: 30em; overflow: auto"><table>'
@@ -211,12 +227,12 @@ class Reprocessing(Brief):
             f"<ul>{remarks}</ul>{failures}"
         )
 
-    def _fates(self) -> list[Fate]:
+    def _outcomes(self) -> list[ObservationOutcome]:
         """The columns: those that somebody has."""
         return [fate for fate, n in self.counts.items() if n]
 
     def _table(self) -> list[str]:
-        fates = self._fates()
+        fates = self._outcomes()
         header = " | ".join(["NIGHT   ", *(fate.upper() for fate in fates)])
         rows = [
             " | ".join([f"{night:<8}", *(f"{counts[fate]:>{len(fate)}}" for fate in fates)])
@@ -228,11 +244,15 @@ class Reprocessing(Brief):
         """What a dry run is for: the command and the names."""
         if not self.dry_run:
             return []
-        names = [item.name for item in self.having(Fate.PLANNED)]
+        names = [item.name for item in self.with_outcome(ObservationOutcome.PLANNED)]
         return [f"would run: {shlex.join(self.command)}", *names, ""]
 
     def _failures(self) -> list[str]:
-        return [line for item in self.having(Fate.FAILED) for line in _failure_lines(item)]
+        return [
+            line
+            for item in self.with_outcome(ObservationOutcome.FAILED)
+            for line in _failure_lines(item)
+        ]
 
     def _remarks(self) -> list[str]:
         """What a reader should know."""
@@ -240,18 +260,18 @@ class Reprocessing(Brief):
         return [*(f"DRP: {n} × {ending}" for ending, n in endings.items()), *self.notes]
 
 
-def _count(items: Iterable[Item]) -> dict[Fate, int]:
+def _count_outcomes(items: Iterable[ReprocessItem]) -> dict[ObservationOutcome, int]:
     counts = Counter(item.fate for item in items)
-    return {fate: counts[fate] for fate in Fate}
+    return {fate: counts[fate] for fate in ObservationOutcome}
 
 
-def _failure_lines(item: Item) -> list[str]:
+def _failure_lines(item: ReprocessItem) -> list[str]:
     lines = [f"    {line}" for line in item.excerpt.splitlines()]
     log = [f"    log: {item.log}"] if item.log else []
     return [f"failed: {item.name}: {item.reason}", *lines, *log]
 
 
-def _failure_html(item: Item) -> str:
+def _failure_html(item: ReprocessItem) -> str:
     title = escape(f"{item.name}: {item.fate}: {item.reason}")
     if not item.excerpt:
         return f"<p>{title}</p>"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf import namelist
-from kpfnb.kpf.obsid import KPF, NIGHT, ObsID, level_dir, nights
-from kpfnb.parameters import check_night
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files import exposure, obsid_list
+from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN, ObsID, level_dir, list_nights
+from kpfnb.kpf.progress import night_scan
+from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.notebook.parameters import check_night
 
-HINT = (
+TARGET_HINT = (
     "name a night (20240101), a range (20240101:20240131), an observation"
     " (KP.20240101.00000.00), a list of observations or a directory"
 )
@@ -24,7 +30,7 @@ _MISSPELT = re.compile(r"KP\.|\d", re.IGNORECASE)
 
 
 @dataclass
-class Selection:
+class ObservationSelection:
     """What was chosen.
 
     Attributes
@@ -46,9 +52,9 @@ class Selection:
             self.notes.append(f"no observations in {source}")
 
 
-def select(
+def select_observations(
     targets: Sequence[str | Path], *, root: Path, start: str = "", end: str = ""
-) -> Selection:
+) -> ObservationSelection:
     """The observations that the targets name; whether they have an L0 is not looked at.
 
     Parameters
@@ -61,91 +67,214 @@ def select(
 
     Raises
     ------
-    BadParameter : a target that is none of these, a date that does not exist, or nothing at all
-    BadInput : no L0 directory in the data root, or a list that can't be read
+    InvalidParameterError : a target that is none of these, a date that does not exist, or nothing at all
+    InvalidInputError : no L0 directory in the data root, or a list that can't be read
     """
     if not targets and not start and not end:
-        raise BadParameter("nothing is chosen to be processed", HINT)
-    chosen = Selection()
+        raise InvalidParameterError("nothing is chosen to be processed", TARGET_HINT)
+    chosen = ObservationSelection()
     if start or end:
         _add_range(chosen, root, start, end or start)
     for target in targets:
-        _add(chosen, root, str(target))
+        _add_target(chosen, root, str(target))
     return chosen
 
 
-def _add(chosen: Selection, root: Path, target: str) -> None:
-    if NIGHT.fullmatch(target):
+def _add_target(chosen: ObservationSelection, root: Path, target: str) -> None:
+    if NIGHT_PATTERN.fullmatch(target):
         _add_range(chosen, root, target, target)
     elif target and Path(target).is_dir():
-        chosen.add(_in_directory(Path(target)), target)
-    elif obsid := _obsid(target):
+        chosen.add(_list_directory(Path(target)), target)
+    elif obsid := _parse_obsid(target):
         chosen.add([obsid], target)
     elif Path(target).is_file():
         _add_list(chosen, root, Path(target))
     elif ":" in target:
         _add_range(chosen, root, *target.split(":", 1))
     else:
-        raise BadParameter(f"{target!r} is no night, observation, list or directory", HINT)
+        raise InvalidParameterError(
+            f"{target!r} is no night, observation, list or directory", TARGET_HINT
+        )
 
 
-def _add_range(chosen: Selection, root: Path, start: str, end: str) -> None:
-    low, high = _night(start), _night(end)
+def _add_range(chosen: ObservationSelection, root: Path, start: str, end: str) -> None:
+    low, high = _validate_night(start), _validate_night(end)
     source = low if low == high else f"{low}:{high}"
-    found = nights(root, low, high)
-    chosen.add((obsid for night in found for obsid in observations(root, night)), source)
+    found = list_nights(root, low, high)
+    chosen.add((obsid for night in found for obsid in list_observations(root, night)), source)
 
 
-def observations(root: Path, night: str) -> list[ObsID]:
+def list_observations(root: Path, night: str) -> list[ObsID]:
     """The observations of a night that have an L0, in order of time; [] where there is no night."""
     folder = level_dir(root, KPF.raw, night)
-    return sorted(obsid for obsid, suffix in _names(folder) if not suffix and obsid.night == night)
+    return sorted(
+        obsid for obsid, suffix in _observation_files(folder) if not suffix and obsid.night == night
+    )
 
 
-def _in_directory(folder: Path) -> list[ObsID]:
-    places = [folder, *(folder / name for name in _listed(folder) if NIGHT.fullmatch(name))]
-    return sorted({obsid for place in places for obsid, _ in _names(place)})
+def _list_directory(folder: Path) -> list[ObsID]:
+    places = [
+        folder,
+        *(folder / name for name in _list_names(folder) if NIGHT_PATTERN.fullmatch(name)),
+    ]
+    return sorted({obsid for place in places for obsid, _ in _observation_files(place)})
 
 
-def _names(folder: Path) -> Iterator[tuple[ObsID, str]]:
+def _observation_files(folder: Path) -> Iterator[tuple[ObsID, str]]:
     """Each observation's file in a directory, with the suffix that tells its level."""
-    for match in filter(None, map(KPF.filename.fullmatch, _listed(folder))):
+    for match in filter(None, map(KPF.filename_pattern.fullmatch, _list_names(folder))):
         yield ObsID(match["obsid"]), match["suffix"]
 
 
-def _listed(folder: Path) -> list[str]:
+def _list_names(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise BadInput(f"can't list {folder}: {error.strerror}", "make it readable") from error
+        raise InvalidInputError(
+            f"can't list {folder}: {error.strerror}", "make it readable"
+        ) from error
 
 
-def _add_list(chosen: Selection, root: Path, file: Path) -> None:
-    cells = [cell for cell in namelist.first_column(file) if cell and not cell.startswith("#")]
+def _add_list(chosen: ObservationSelection, root: Path, file: Path) -> None:
+    cells = [
+        cell for cell in obsid_list.read_first_column(file) if cell and not cell.startswith("#")
+    ]
     place = f"the list {file}"
     if not cells:
         chosen.notes.append(f"no observations in {place}")
     for number, cell in enumerate(cells):
-        if NIGHT.fullmatch(cell):
+        if NIGHT_PATTERN.fullmatch(cell):
             _add_range(chosen, root, cell, cell)
-        elif obsid := _obsid(cell):
+        elif obsid := _parse_obsid(cell):
             chosen.add([obsid], place)
         elif number or _MISSPELT.match(cell):
             # The first line may be a header
             chosen.unknown[cell] = place
 
 
-def _obsid(name: str) -> ObsID | None:
+def _parse_obsid(name: str) -> ObsID | None:
     try:
         return ObsID.parse(name)
-    except BadInput:
+    except InvalidInputError:
         return None
 
 
-def _night(text: str) -> str:
+def _validate_night(text: str) -> str:
     try:
         return check_night(text)
     except ValueError as error:
-        raise BadParameter(f"night {text!r}: {error}", HINT) from None
+        raise InvalidParameterError(f"night {text!r}: {error}", TARGET_HINT) from None
+
+
+# Only observations of some objects or kinds of source, as the headers of their L0s tell.
+
+OBJECT_KEYWORDS = ("OBJECT", "TARGNAME")
+IMTYPES = ("Bias", "Dark", "Flatlamp", "Arclamp", "Object", "Solar")
+SOURCE_CHOICES = tuple(dict.fromkeys((*exposure.SOURCE_TYPES, *IMTYPES)))
+MAX_OBJECTS_NAMED = 10
+"""So many objects are named where none is as asked."""
+
+
+@dataclass(frozen=True)
+class ObservationFilter:
+    """Which observations: of one of the objects, and of one of the sources; none named: of any.
+
+    Attributes
+    ----------
+    objects : OBJECT or TARGNAME, in upper or lower case, with blanks or without; * and ? stand for
+        other characters, so `HD*` is every star of that catalogue
+    sources : of `KINDS`: a kind of source, or IMTYPE
+    """
+
+    objects: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    _patterns: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a kind of source that there is not."""
+        known = {_normalize(kind): kind for kind in SOURCE_CHOICES}
+        for source in self.sources:
+            if _normalize(source) not in known:
+                raise InvalidParameterError(
+                    f"source: {source!r}", f"it is one of {', '.join(SOURCE_CHOICES)}"
+                )
+        object.__setattr__(self, "_patterns", tuple(map(_normalize, self.objects)))
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.objects and not self.sources
+
+    def has_object(self, header: Mapping[str, Any]) -> bool:
+        """Whether it is of one of the objects."""
+        names = [_normalize(name) for name in object_names(header)]
+        return not self._patterns or any(
+            fnmatchcase(name, pattern) for name in names for pattern in self._patterns
+        )
+
+    def has_source(self, header: Mapping[str, Any]) -> bool:
+        """Whether it is of one of the sources."""
+        kinds = {_normalize(exposure.source_type(header)), _normalize(header.get("IMTYPE"))}
+        return not self.sources or bool(kinds & set(map(_normalize, self.sources)))
+
+
+def object_names(header: Mapping[str, Any]) -> list[str]:
+    """What the header says that it is of; [] where it says nothing."""
+    names = (str(header.get(keyword) or "").strip() for keyword in OBJECT_KEYWORDS)
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def apply_filter(
+    chosen: ObservationSelection, wanted: ObservationFilter, *, root: Path, index: HeaderIndex
+) -> None:
+    """Leave only what is wanted in a selection, with a note that tells how much.
+
+    An object that none of the observations is of is a `InvalidParameterError` that names those that are.
+    """
+    if wanted.is_all or not chosen.obsids:
+        return
+    headers = dict(_read_headers(chosen.obsids, root, index))
+    of_objects = {obsid for obsid, header in headers.items() if wanted.has_object(header)}
+    if not of_objects:
+        raise _unknown_object_error(wanted.objects, headers.values())
+    left = {obsid for obsid in of_objects if wanted.has_source(headers[obsid])}
+    words = [*wanted.objects, *wanted.sources]
+    chosen.notes.append(f"{len(left)} of {len(headers)} observations are of {', '.join(words)}")
+    blind = sum(not header for header in headers.values())
+    if blind:
+        chosen.notes.append(f"{blind} L0 files that can't be read, or are not there, are left out")
+    chosen.obsids = {obsid: None for obsid in chosen.obsids if obsid in left}
+
+
+def _read_headers(
+    obsids: Iterable[ObsID], root: Path, index: HeaderIndex
+) -> Iterable[tuple[ObsID, dict[str, Any]]]:
+    for night, group in groupby(sorted(obsids), key=lambda obsid: obsid.night):
+        found = night_scan.read_raw_headers(level_dir(root, KPF.raw, night), night, index)
+        yield from ((obsid, found.get(obsid.text, {})) for obsid in group)
+
+
+def _unknown_object_error(
+    asked: Sequence[str], headers: Iterable[Mapping[str, Any]]
+) -> InvalidParameterError:
+    there = sorted({name for header in headers for name in object_names(header)})
+    by_plain = {_normalize(name): name for name in there}
+    near = [
+        by_plain[match]
+        for name in asked
+        for match in difflib.get_close_matches(_normalize(name), by_plain, n=MAX_OBJECTS_NAMED)
+    ]
+    shown = list(dict.fromkeys(near)) or there
+    more = f" and {len(shown) - MAX_OBJECTS_NAMED} more" if len(shown) > MAX_OBJECTS_NAMED else ""
+    return InvalidParameterError(
+        f"object: none of the observations is of {' or '.join(map(repr, asked))}",
+        f"there are {', '.join(shown[:MAX_OBJECTS_NAMED])}{more}"
+        if shown
+        else "no header names an object",
+    )
+
+
+def _normalize(name: Any) -> str:
+    return "".join(str(name or "").split()).lower()

@@ -10,38 +10,71 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import cells, files
-from kpfnb.errors import BadParameter
+import numpy as np
+
+from kpfnb.core import atomic, spreadsheet_cells
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.kpf.timeseries import period
 from kpfnb.kpf.tsdb import catalogue, database
-from kpfnb.kpf.tsdb.conditions import OPERATORS
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.plots import curves, data, definitions, drawing, eras, reduction
-from kpfnb.kpf.tsdb.plots.data import View
-from kpfnb.kpf.tsdb.plots.panel import Panel
-from kpfnb.kpf.tsdb.plots.span import Span
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Brief
+from kpfnb.kpf.tsdb.columns import OPERATORS
+from kpfnb.kpf.tsdb.plots import (
+    curves,
+    data,
+    panel_plot,
+    robust_statistics,
+    time_axis,
+)
+from kpfnb.kpf.tsdb.plots import (
+    panel as definitions,
+)
+from kpfnb.kpf.tsdb.plots.data import PanelView
+from kpfnb.kpf.tsdb.plots.panel import PanelRow, TimeSeriesPanel
+from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
+from kpfnb.kpf.tsdb.series import ValueKind
+from kpfnb.notebook.display.figures import PointTooltip
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kpfnb.hovering import Hovered
+    from kpfnb.notebook.display.figures import HoverFigure
 
-FREE = "keywords"
+
+# The values of a row of a panel, and what each is, for the mouse in JupyterLab.
+
+
+def point_tooltips(view: PanelView, row: PanelRow) -> PointTooltip:
+    """ObsID, keyword and value of each point of a row's curves."""
+    found = curves.build_curves(view, row)
+    known = [np.flatnonzero(np.isfinite(curve.values)) for curve in found]
+    # Which curve and which observation each point is of
+    of = np.concatenate([np.full(one.size, number) for number, one in enumerate(known)])
+    rows = np.concatenate(known)
+    values = np.concatenate([curve.values[one] for curve, one in zip(found, known, strict=True)])
+
+    def text(one: int) -> str:
+        value = f"{found[of[one]].label}: {curves.format_number(values[one])} {row.unit}"
+        return f"{view.obsids[rows[one]]}\n{value}".rstrip()
+
+    return PointTooltip(np.column_stack([view.times[rows], values]), text)
+
+
+AD_HOC_PANEL = "keywords"
 """The name of the panel that is made of keywords."""
 
-_SIGNS = sorted((one for one in OPERATORS if not one.isalpha() and " " not in one), key=len)[::-1]
-_CONDITION = re.compile(rf"\s*(\S+?)\s*({'|'.join(map(re.escape, _SIGNS))})\s*(.+?)\s*")
+_OPERATOR_SIGNS = sorted(
+    (one for one in OPERATORS if not one.isalpha() and " " not in one), key=len
+)[::-1]
+_CONDITION = re.compile(rf"\s*(\S+?)\s*({'|'.join(map(re.escape, _OPERATOR_SIGNS))})\s*(.+?)\s*")
 
 
 @dataclass(frozen=True, repr=False)
-class Exploration(Brief):
+class ExplorationResult(OneLineRepr):
     """Some observations, and how they are looked at."""
 
-    view: View
-    span: Span
+    view: PanelView
+    span: TimeSpan
     title: str
 
     @property
@@ -58,7 +91,7 @@ class Exploration(Brief):
             f"{self.view.panel.title}: {self.view.times.size:,} observations, {self.title}{lacks}"
         )
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures."""
         return {"panel": self.view.panel.name, "observations": int(self.view.times.size)}
 
@@ -66,7 +99,12 @@ class Exploration(Brief):
         """JSON values."""
         summary = self.summary().reset_index().to_dict("records")
         missing = self.view.missing
-        return {"outcome": self.outcome, **self.figures(), "missing": missing, "summary": summary}
+        return {
+            "outcome": self.outcome,
+            **self.key_figures(),
+            "missing": missing,
+            "summary": summary,
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """One row an observation: its time and the keywords of the panel."""
@@ -81,13 +119,13 @@ class Exploration(Brief):
         import pandas as pd
 
         if not self.view.panel.rows:
-            table = drawing.draw(self.view, self.span).table
+            table = panel_plot.draw_panel(self.view, self.span).table
             return pd.DataFrame() if table is None else table
         rows = {}
         for row in self.view.panel.rows:
-            for curve in curves.curves(self.view, row):
+            for curve in curves.build_curves(self.view, row):
                 values = curve.values + curve.offset
-                found = reduction.statistics(values)
+                found = robust_statistics.compute_statistics(values)
                 known = pd.Series(values).dropna()
                 ends = [known.min(), known.max()] if found.number else [None, None]
                 rows[curve.line.column, row.label, curve.label] = [row.unit, *found, *ends]
@@ -98,30 +136,33 @@ class Exploration(Brief):
 
     def plot(self) -> Figure:
         """The picture."""
-        return self._draw().figure
+        return self._draw_panel().figure
 
-    def hovered(self) -> Hovered:
+    def hover_plot(self) -> HoverFigure:
         """The picture with every value drawn, and ObsID and value at the mouse."""
-        from kpfnb.hovering import Hovered
-        from kpfnb.kpf.timeseries import values
+        from kpfnb.notebook.display.figures import HoverFigure
 
-        drawn = self._draw(whole=True)
-        rows = map(partial(values.told, self.view), self.view.panel.rows)
-        return Hovered(drawn.figure, dict(zip(drawn.axes, rows, strict=False)))
+        pass
+
+        drawn = self._draw_panel(whole=True)
+        rows = map(partial(point_tooltips, self.view), self.view.panel.rows)
+        return HoverFigure(drawn.figure, dict(zip(drawn.axes, rows, strict=False)))
 
     def export(self, folder: Path) -> list[Path]:
         """Write the picture (PNG) and the values (CSV) into a folder."""
         picture, values = (folder / f"{self.view.panel.name}.{kind}" for kind in ("png", "csv"))
-        with files.replacing(picture) as temporary:
-            temporary.write_bytes(drawing.png(self._draw()))
+        with atomic.replace_atomically(picture) as temporary:
+            temporary.write_bytes(panel_plot.render_png(self._draw_panel()))
         frame = self.to_frame().map(
-            lambda one: cells.exported(one) if isinstance(one, str) else one
+            lambda one: spreadsheet_cells.escape_csv_text(one) if isinstance(one, str) else one
         )
-        files.write_text(values, frame.to_csv(date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
+        atomic.write_text(values, frame.to_csv(date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
         return [picture, values]
 
-    def _draw(self, *, whole: bool = False) -> drawing.Drawn:
-        return drawing.draw(self.view, self.span, eras.load(), when=self.title, whole=whole)
+    def _draw_panel(self, *, whole: bool = False) -> panel_plot.PanelPlot:
+        return panel_plot.draw_panel(
+            self.view, self.span, time_axis.load_eras(), when=self.title, whole=whole
+        )
 
     def __str__(self) -> str:
         return f"{self.reason}\n{self.summary().to_string()}"
@@ -143,7 +184,7 @@ def explore(
     where: Sequence[str] = (),
     qc: Sequence[str] = (),
     not_junk: bool = True,
-) -> Exploration:
+) -> ExplorationResult:
     """Look at a panel, or at any keywords.
 
     Parameters
@@ -156,61 +197,73 @@ def explore(
 
     Raises
     ------
-    BadParameter : a name, a date or a condition is unknown
-    BadInput : there is no database yet
+    InvalidParameterError : a name, a date or a condition is unknown
+    InvalidInputError : there is no database yet
     """
     if bool(panel) == bool(keywords):
-        raise BadParameter("give either a panel or keywords", "panels: kpfnb timeseries --list")
-    chosen = definitions.choose([panel]).get(panel) if panel else free(keywords)
+        raise InvalidParameterError(
+            "give either a panel or keywords", "panels: kpfnb timeseries --list"
+        )
+    chosen = definitions.choose_panels([panel]).get(panel) if panel else ad_hoc_panel(keywords)
     if chosen is None:
-        raise BadParameter(f"panel {panel!r} is a group", "give one: kpfnb timeseries --list")
-    [asked] = period.asked(period.Interval.ALL, start, end, _nights(start))
-    wanted = [*conditions(where), *([keyword, "==", 1] for keyword in qc)]
+        raise InvalidParameterError(
+            f"panel {panel!r} is a group", "give one: kpfnb timeseries --list"
+        )
+    [asked] = period.requested_periods(period.PeriodInterval.ALL, start, end, _known_nights(start))
+    wanted = [*parse_condition_texts(where), *([keyword, "==", 1] for keyword in qc)]
     wanted += [["SOURCE", "in", list(source)]] if source else []
     wanted += [["OBJECT", "in", list(object)]] if object else []
-    _check([one[0] for one in wanted])
+    _check_keywords([one[0] for one in wanted])
     select = chosen.select.model_copy(update={"where": [*chosen.select.where, *wanted]})
     chosen = chosen.model_copy(update={"select": select})
     not_junk &= select.not_junk
-    table = data.fetch([chosen], asked.first, asked.last, not_junk=not_junk)
+    table = data.fetch_table([chosen], asked.first, asked.last, not_junk=not_junk)
     # A condition of a wrong kind is refused here, not when the picture is drawn
-    table.rows(chosen.select)
-    title = asked.title if asked.first != asked.last else f"{period.moment(asked.first):%Y-%m-%d}"
-    return Exploration(View(table, chosen), asked.span(datetime.now(UTC)), title)
+    table.selection_mask(chosen.select)
+    title = (
+        asked.title if asked.first != asked.last else f"{period.night_start(asked.first):%Y-%m-%d}"
+    )
+    return ExplorationResult(PanelView(table, chosen), asked.span(datetime.now(UTC)), title)
 
 
-def conditions(texts: Iterable[str]) -> list[list[Any]]:
+def parse_condition_texts(texts: Iterable[str]) -> list[list[Any]]:
     """Conditions as people write them: KEYWORD, sign and value.
 
     Raises
     ------
-    BadParameter : it can't be read
+    InvalidParameterError : it can't be read
     """
     found: list[list[Any]] = []
     for text in texts:
         match = _CONDITION.fullmatch(text)
         if not match:
-            signs = " ".join(_SIGNS)
-            raise BadParameter(f"condition {text!r}", f"write AIRMASS < 1.5; signs: {signs}")
+            signs = " ".join(_OPERATOR_SIGNS)
+            raise InvalidParameterError(
+                f"condition {text!r}", f"write AIRMASS < 1.5; signs: {signs}"
+            )
         column, sign, value = match.groups()
-        found.append([column, sign, _value(value)])
+        found.append([column, sign, _parse_value(value)])
     return found
 
 
-def free(keywords: Sequence[str]) -> Panel:
+def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
     """A panel of any keywords: one row a unit; texts as states."""
-    _check(keywords)
-    with database.reading() as connection:
-        known = catalogue.resolve(connection, keywords)
-    own: dict[str, Any] = {"name": FREE, "group": FREE, "title": ", ".join(keywords)[:200]}
-    texts = [name for name, entry in known.items() if entry.kind is Kind.TEXT]
+    _check_keywords(keywords)
+    with database.read_transaction() as connection:
+        known = catalogue.resolve_names(connection, keywords)
+    own: dict[str, Any] = {
+        "name": AD_HOC_PANEL,
+        "group": AD_HOC_PANEL,
+        "title": ", ".join(keywords)[:200],
+    }
+    texts = [name for name, entry in known.items() if entry.kind is ValueKind.TEXT]
     if texts and len(texts) < len(known):
         hint = f"texts are {', '.join(texts)}"
-        raise BadParameter(
+        raise InvalidParameterError(
             "texts and numbers can't be in one picture", f"ask for them apart; {hint}"
         )
     if texts:
-        return Panel.model_validate(own | {"states": {name: name for name in texts}})
+        return TimeSeriesPanel.model_validate(own | {"states": {name: name for name in texts}})
     units: dict[str, dict[str, str]] = {}
     for name, entry in known.items():
         units.setdefault(entry.unit, {})[name] = name
@@ -218,21 +271,21 @@ def free(keywords: Sequence[str]) -> Panel:
         {"label": next(iter(lines)) if len(lines) == 1 else "value", "unit": unit, "lines": lines}
         for unit, lines in units.items()
     ]
-    return Panel.model_validate(own | {"rows": rows})
+    return TimeSeriesPanel.model_validate(own | {"rows": rows})
 
 
-def _check(columns: Sequence[str]) -> None:
-    with database.reading() as connection:
-        catalogue.resolve(connection, columns)
+def _check_keywords(columns: Sequence[str]) -> None:
+    with database.read_transaction() as connection:
+        catalogue.resolve_names(connection, columns)
 
 
-def _nights(start: str) -> list[str]:
-    from kpfnb.kpf.timeseries import freshness
+def _known_nights(start: str) -> list[str]:
+    from kpfnb.kpf.timeseries import period as freshness
 
-    return [] if start else list(freshness.nights())
+    return [] if start else list(freshness.read_night_fingerprints())
 
 
-def _value(text: str) -> float | str:
+def _parse_value(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

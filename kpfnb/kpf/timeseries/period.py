@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
-from kpfnb.errors import BadParameter
-from kpfnb.kpf.tsdb.plots.span import Span
-from kpfnb.parameters import check_night
+from sqlalchemy import func, select
+
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.tsdb import database, schema
+from kpfnb.kpf.tsdb.plots import time_axis
+from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel
+from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
+from kpfnb.notebook.parameters import check_night
 
 _DAY = timedelta(days=1)
 
 
-class Interval(StrEnum):
+class PeriodInterval(StrEnum):
     """How long a period is."""
 
     DAY = "day"
@@ -25,7 +35,7 @@ class Interval(StrEnum):
 
 
 @dataclass(frozen=True)
-class Period:
+class TimePeriod:
     """Some nights (UT dates), the last one included.
 
     Attributes
@@ -33,7 +43,7 @@ class Period:
     name : part of the page's path: 20240115, 202401, 2024, 2020s, all, or 20240110-20240215
     """
 
-    interval: Interval
+    interval: PeriodInterval
     name: str
     first: str
     last: str
@@ -46,62 +56,66 @@ class Period:
     @property
     def title(self) -> str:
         """For people."""
-        start = moment(self.first)
+        start = night_start(self.first)
         titles = {
-            Interval.DAY: f"{start.day} {start:%B %Y}",
-            Interval.MONTH: f"{start:%B %Y}",
-            Interval.YEAR: f"{start:%Y}",
-            Interval.DECADE: f"The {self.name}",
+            PeriodInterval.DAY: f"{start.day} {start:%B %Y}",
+            PeriodInterval.MONTH: f"{start:%B %Y}",
+            PeriodInterval.YEAR: f"{start:%Y}",
+            PeriodInterval.DECADE: f"The {self.name}",
         }
-        between = f"{start:%Y-%m-%d} to {moment(self.last):%Y-%m-%d}"
-        return titles.get(self.interval, between if self.name != Interval.ALL else "All nights")
+        between = f"{start:%Y-%m-%d} to {night_start(self.last):%Y-%m-%d}"
+        return titles.get(
+            self.interval, between if self.name != PeriodInterval.ALL else "All nights"
+        )
 
     def covers(self, night: str) -> bool:
         """True for its nights."""
         return self.first <= night <= self.last
 
-    def span(self, now: datetime) -> Span:
+    def span(self, now: datetime) -> TimeSpan:
         """As it is drawn."""
-        end = moment(self.last) + _DAY
-        return Span(moment(self.first), end, min(end, max(now, moment(self.first))))
+        end = night_start(self.last) + _DAY
+        return TimeSpan(night_start(self.first), end, min(end, max(now, night_start(self.first))))
 
-    def parents(self) -> list[Period]:
+    def parents(self) -> list[TimePeriod]:
         """The longer periods that it is in, the shortest first."""
         later = list(CALENDAR)[list(CALENDAR).index(self.interval) + 1 :]
-        return [containing(interval, self.first) for interval in later]
+        return [period_containing(interval, self.first) for interval in later]
 
 
-CALENDAR = (Interval.DAY, Interval.MONTH, Interval.YEAR, Interval.DECADE)
+CALENDAR = (PeriodInterval.DAY, PeriodInterval.MONTH, PeriodInterval.YEAR, PeriodInterval.DECADE)
 
 
-def containing(interval: Interval, night: str) -> Period:
+def period_containing(interval: PeriodInterval, night: str) -> TimePeriod:
     """The day, month, year or decade in which a night is."""
     year, month = night[:4], night[:6]
-    if interval is Interval.DAY:
-        return Period(interval, night, night, night)
-    if interval is Interval.MONTH:
-        following = moment(f"{month}01") + 31 * _DAY
-        return Period(
+    if interval is PeriodInterval.DAY:
+        return TimePeriod(interval, night, night, night)
+    if interval is PeriodInterval.MONTH:
+        following = night_start(f"{month}01") + 31 * _DAY
+        return TimePeriod(
             interval, month, f"{month}01", (following.replace(day=1) - _DAY).strftime("%Y%m%d")
         )
-    if interval is Interval.YEAR:
-        return Period(interval, year, f"{year}0101", f"{year}1231")
-    if interval is Interval.DECADE:
-        return Period(interval, f"{year[:3]}0s", f"{year[:3]}00101", f"{year[:3]}91231")
+    if interval is PeriodInterval.YEAR:
+        return TimePeriod(interval, year, f"{year}0101", f"{year}1231")
+    if interval is PeriodInterval.DECADE:
+        return TimePeriod(interval, f"{year[:3]}0s", f"{year[:3]}00101", f"{year[:3]}91231")
     raise ValueError(f"{interval} is not in the calendar")
 
 
-def between(first: str, last: str) -> Period:
+def free_period(first: str, last: str) -> TimePeriod:
     """A free range of nights."""
-    return Period(Interval.ALL, f"{first}-{last}", first, last)
+    return TimePeriod(PeriodInterval.ALL, f"{first}-{last}", first, last)
 
 
-def everything(nights: list[str]) -> Period:
+def all_nights_period(nights: list[str]) -> TimePeriod:
     """All nights that there are, given in order."""
-    return Period(Interval.ALL, Interval.ALL, nights[0], nights[-1])
+    return TimePeriod(PeriodInterval.ALL, PeriodInterval.ALL, nights[0], nights[-1])
 
 
-def asked(interval: Interval, start: str, end: str, nights: list[str]) -> list[Period]:
+def requested_periods(
+    interval: PeriodInterval, start: str, end: str, nights: list[str]
+) -> list[TimePeriod]:
     """The periods that somebody asks for.
 
     Parameters
@@ -111,29 +125,87 @@ def asked(interval: Interval, start: str, end: str, nights: list[str]) -> list[P
 
     Raises
     ------
-    BadParameter : no night is there, or the dates can't be
+    InvalidParameterError : no night is there, or the dates can't be
     """
     for name, night in (("start", start), ("end", end)):
         try:
             check_night(night)
         except ValueError as error:
-            raise BadParameter(f"{name}: {night!r} {error}", "such as 20240115") from None
+            raise InvalidParameterError(f"{name}: {night!r} {error}", "such as 20240115") from None
     if end and not start:
-        raise BadParameter(f"end {end} without a start", "give the first night, too")
+        raise InvalidParameterError(f"end {end} without a start", "give the first night, too")
     if start and end and start > end:
         start, end = end, start
-    if interval is Interval.ALL and start:
-        return [between(start, end or start)]
+    if interval is PeriodInterval.ALL and start:
+        return [free_period(start, end or start)]
     if not nights:
-        raise BadParameter("the time-series database has no night", "kpfnb ingest YYYYMMDD")
-    if interval is Interval.ALL:
-        return [everything(nights)]
+        raise InvalidParameterError(
+            "the time-series database has no night", "kpfnb ingest YYYYMMDD"
+        )
+    if interval is PeriodInterval.ALL:
+        return [all_nights_period(nights)]
     first, last = start or nights[-1], end or start or nights[-1]
-    begin, stop = containing(interval, first).first, containing(interval, last).last
-    found = {containing(interval, night): None for night in nights if begin <= night <= stop}
-    return list(found) or [containing(interval, first)]
+    begin, stop = period_containing(interval, first).first, period_containing(interval, last).last
+    found = {period_containing(interval, night): None for night in nights if begin <= night <= stop}
+    return list(found) or [period_containing(interval, first)]
 
 
-def moment(night: str) -> datetime:
+def night_start(night: str) -> datetime:
     """The beginning of a night (UT)."""
     return datetime(int(night[:4]), int(night[4:6]), int(night[6:8]), tzinfo=UTC)
+
+
+# Whether a page still shows what the database holds.
+
+RENDER_VERSION = 1
+"""Raised when pictures or pages look different: all are made anew."""
+
+
+class NightFingerprint(NamedTuple):
+    """Of a night: it changes whenever something is ingested, read again or deleted."""
+
+    chunks: int
+    newest: int
+
+
+def read_night_fingerprints() -> dict[str, NightFingerprint]:
+    """All nights of the database, in order. Nothing where there is no database yet."""
+    own = schema.chunk_table.c
+    query = select(own.night, func.count(), func.max(own.id)).group_by(own.night)
+    try:
+        with database.read_transaction() as connection:
+            rows = connection.execute(query.order_by(own.night)).all()
+    except InvalidInputError:
+        # Not made yet: a service that keeps the pages waits for the first night
+        if database.database_exists():
+            raise
+        return {}
+    return {night: NightFingerprint(count, newest) for night, count, newest in rows}
+
+
+def digest_rendering(panels: Iterable[TimeSeriesPanel]) -> str:
+    """What pages are made by, beside the data: panels, eras, junk list."""
+    junk = settings.load_settings().junk_path
+    parts = [panel.model_dump_json() for panel in panels]
+    parts += [str(RENDER_VERSION), str(time_axis.load_eras())]
+    parts += [str(junk.stat().st_mtime_ns)] if junk.is_file() else []
+    return _hash_parts(parts)
+
+
+def digest_period(
+    period: TimePeriod, rendering: str, nights: Mapping[str, NightFingerprint], now: datetime
+) -> str:
+    """What a page of the period is made of: the page is stale where it was made of another.
+
+    A page made while the period ran is stale when it is over: what has no data then is a gap.
+    """
+    own: list[list[str | int]] = [
+        [night, *one] for night, one in nights.items() if period.covers(night)
+    ]
+    span = period.span(now)
+    own += [["running"]] if span.until < span.end else []
+    return _hash_parts([rendering, json.dumps(own)])
+
+
+def _hash_parts(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

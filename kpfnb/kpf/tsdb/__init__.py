@@ -6,6 +6,6 @@
 `layout` tells how it is laid out and why.
 """
 
-from kpfnb.kpf.tsdb.querying import query
+from kpfnb.kpf.tsdb.keyword_query import query
 
 __all__ = ["query"]

@@ -16,29 +16,31 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import URL, text
 
-from kpfnb import files, programs, sqlitefile
-from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
-from kpfnb.kpf.tsdb import database, layout
+from kpfnb.compute import programs
+from kpfnb.core import atomic, sqlite
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
+from kpfnb.kpf.tsdb import database
+from kpfnb.kpf.tsdb import schema as layout
 
-_SQLITE = b"SQLite format 3\0"
-_OTHER_FILE = "name a file that `kpfnb tsdb backup` wrote"
-_ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_BACKUP_HINT = "name a file that `kpfnb tsdb backup` wrote"
+_ROLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
-def back_up(target: Path) -> Path:
+def write_backup(target: Path) -> Path:
     """Write the whole database into one file, as it is at this moment."""
-    where = database.url()
-    with database.reading():
+    where = database.database_url()
+    with database.read_transaction():
         pass  # There is one, and of this version
-    with files.replacing(target) as temporary:
+    with atomic.replace_atomically(target) as temporary:
         if where.get_backend_name() == "sqlite":
-            _copy(Path(str(where.database)), temporary)
+            _copy_sqlite(Path(str(where.database)), temporary)
         else:
-            _call(where, "pg_dump", "--format=custom", f"--file={temporary}")
+            _run_postgresql_program(where, "pg_dump", "--format=custom", f"--file={temporary}")
     return target
 
 
-def restore(source: Path, *, replace: bool = False) -> None:
+def restore_backup(source: Path, *, replace: bool = False) -> None:
     """Make the database what it was when `source` was written.
 
     A damaged SQLite file is moved aside and kept.
@@ -50,43 +52,47 @@ def restore(source: Path, *, replace: bool = False) -> None:
 
     Raises
     ------
-    BadInput : `source` is no such backup, or there is a database and `replace` is not given
+    InvalidInputError : `source` is no such backup, or there is a database and `replace` is not given
     """
-    where = database.url()
+    where = database.database_url()
     is_sqlite = where.get_backend_name() == "sqlite"
     try:
         with source.open("rb") as stream:
-            start = stream.read(len(_SQLITE))
+            start = stream.read(len(_SQLITE_MAGIC))
     except OSError as error:
-        raise BadInput(f"{source}: {error.strerror}", "name a file that was backed up") from None
-    if start != _SQLITE if is_sqlite else not start.startswith(b"PGDMP"):
-        raise BadInput(
+        raise InvalidInputError(
+            f"{source}: {error.strerror}", "name a file that was backed up"
+        ) from None
+    if start != _SQLITE_MAGIC if is_sqlite else not start.startswith(b"PGDMP"):
+        raise InvalidInputError(
             f"{source} is no backup of such a database ({where.get_backend_name()})",
-            _OTHER_FILE,
+            _BACKUP_HINT,
         )
-    database.forget()
+    database.close_connections()
     if is_sqlite:
-        _check(source)
-        _clear(Path(str(where.database)))
-    if not replace and database.is_there():
-        raise BadInput(
-            f"there is a database in {database.describe(where)}",
+        _check_sqlite_backup(source)
+        _move_damaged_aside(Path(str(where.database)))
+    if not replace and database.database_exists():
+        raise InvalidInputError(
+            f"there is a database in {database.describe_url(where)}",
             "say --replace if it may be lost",
         )
-    database.forget()
+    database.close_connections()
     if is_sqlite:
-        _overwrite(source, Path(str(where.database)))
+        _overwrite_sqlite(source, Path(str(where.database)))
     else:
-        _call(where, "pg_restore", "--clean", "--if-exists", "--single-transaction", source)
+        _run_postgresql_program(
+            where, "pg_restore", "--clean", "--if-exists", "--single-transaction", source
+        )
 
 
 def add_reader(name: str, password: SecretStr) -> None:
     """Make a role of PostgreSQL that may read all and change nothing, or change its password."""
-    if not _ROLE.fullmatch(name):
-        raise BadParameter(f"role {name!r}", "lower-case letters, digits and _ alone")
-    with database.writing() as connection:
+    if not _ROLE_NAME.fullmatch(name):
+        raise InvalidParameterError(f"role {name!r}", "lower-case letters, digits and _ alone")
+    with database.write_transaction() as connection:
         if connection.dialect.name != "postgresql":
-            raise BadParameter(
+            raise InvalidParameterError(
                 "SQLite has no roles", "take away the right to write the file instead"
             )
         known = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :n"), {"n": name})
@@ -109,7 +115,7 @@ def add_reader(name: str, password: SecretStr) -> None:
             connection.exec_driver_sql(grant)
 
 
-def _check(source: Path) -> None:
+def _check_sqlite_backup(source: Path) -> None:
     """Any other SQLite file would take the place of the database without a word."""
     query = "SELECT value FROM about WHERE name = 'schema'"
     try:
@@ -117,38 +123,38 @@ def _check(source: Path) -> None:
             sound = old.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
             schema = old.execute(query).fetchone()
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"{source} is no backup: {error}", _OTHER_FILE) from None
+        raise InvalidInputError(f"{source} is no backup: {error}", _BACKUP_HINT) from None
     if not sound:
-        raise BadInput(f"{source} is damaged", "restore another backup")
-    if not schema or schema[0] != str(layout.SCHEMA):
-        raise BadInput(f"{source} is no backup of a database of this kpfnb", _OTHER_FILE)
+        raise InvalidInputError(f"{source} is damaged", "restore another backup")
+    if not schema or schema[0] != str(layout.SCHEMA_VERSION):
+        raise InvalidInputError(f"{source} is no backup of a database of this kpfnb", _BACKUP_HINT)
 
 
-def _clear(target: Path) -> None:
+def _move_damaged_aside(target: Path) -> None:
     """Nothing can be copied into a damaged file."""
-    if target.is_file() and sqlitefile.is_damaged(target):
-        sqlitefile.move_aside(target)
+    if target.is_file() and sqlite.is_damaged(target):
+        sqlite.quarantine_file(target)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy_sqlite(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
         # One file, without a log beside it
         new.execute("PRAGMA journal_mode = DELETE")
 
 
-def _overwrite(source: Path, target: Path) -> None:
+def _overwrite_sqlite(source: Path, target: Path) -> None:
     """Copy into the database itself: processes that have it open see the new content."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
 
 
-def _call(where: URL, program: str, *arguments: str | Path) -> None:
+def _run_postgresql_program(where: URL, program: str, *arguments: str | Path) -> None:
     """Run a program of PostgreSQL; the password goes by the environment, where no list shows it."""
-    found = programs.find(program)
+    found = programs.find_executable(program)
     if not found:
-        raise ServiceUnavailable(
+        raise ServiceUnavailableError(
             f"the program {program} is not installed", "install PostgreSQL's client programs"
         )
     plain = where.set(drivername="postgresql", password=None).render_as_string()
@@ -163,4 +169,4 @@ def _call(where: URL, program: str, *arguments: str | Path) -> None:
     )
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise ServiceUnavailable(f"{program}: {reason[0]}", "see the server's log")
+        raise ServiceUnavailableError(f"{program}: {reason[0]}", "see the server's log")

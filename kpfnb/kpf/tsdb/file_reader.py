@@ -13,23 +13,23 @@ from pathlib import Path
 
 import numpy as np
 
-from kpfnb import fitscards, fitsheader, fitstable
-from kpfnb.fitsheader import BadHeader, Hdu
-from kpfnb.kpf.obsid import KPF
-from kpfnb.kpf.tsdb.content import (
+from kpfnb.core.fits import cards, headers, tables
+from kpfnb.core.fits.headers import HDU, InvalidHeaderError
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.tsdb.batch import (
     PRIMARY,
     RV,
     TELEMETRY,
-    Content,
+    FileContent,
+    FileSignature,
+    FileWarning,
+    FileWarningKind,
     Keyword,
-    Known,
-    Note,
-    Trouble,
 )
-from kpfnb.kpf.tsdb.kinds import number
-from kpfnb.parameters import check_night
+from kpfnb.kpf.tsdb.series import parse_number
+from kpfnb.notebook.parameters import check_night
 
-STATISTICS = ("average", "stddev", "min", "max")
+TELEMETRY_STATISTICS = ("average", "stddev", "min", "max")
 """What TELEMETRY has of a sensor; the first is the sensor's own value."""
 
 RV_COLUMNS = {
@@ -48,29 +48,29 @@ RV_COLUMNS = {
 }
 """Column of the RV table to the beginning of its keywords (the order follows), what, unit."""
 
-ORDERS = 67
-_STRUCTURE = re.compile(
+RV_ORDERS = 67
+_STRUCTURAL_KEYWORD = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|EXTVER|PCOUNT|GCOUNT|TFIELDS"
     r"|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)\d+"
 )
 
 
-class Refused(Exception):
+class FileRefusedError(Exception):
     """A file that can't be taken, and why."""
 
 
-def look(path: str) -> Known:
+def read_signature(path: str) -> FileSignature:
     """Size and time of a file."""
     status = Path(path).stat()
-    return Known(status.st_size, status.st_mtime_ns)
+    return FileSignature(status.st_size, status.st_mtime_ns)
 
 
-def read(
+def read_file(
     path: str | Path,
     *,
-    statistics: Sequence[str] = STATISTICS[:1],
+    statistics: Sequence[str] = TELEMETRY_STATISTICS[:1],
     comments: dict[Keyword, str] | None = None,
-) -> Content:
+) -> FileContent:
     """Read a file of any level.
 
     Parameters
@@ -84,23 +84,23 @@ def read(
         to meanwhile
     """
     path = str(path)
-    match = KPF.filename.fullmatch(Path(path).name)
+    match = KPF.filename_pattern.fullmatch(Path(path).name)
     if not match:
-        raise Refused("not named as an observation")
+        raise FileRefusedError("not named as an observation")
     if not _is_date(match["night"]):
-        raise Refused(f"named by a date that is none: {match['night']}")
+        raise FileRefusedError(f"named by a date that is none: {match['night']}")
     level = next(level for level, suffix in KPF.levels.items() if suffix == match["suffix"])
     try:
-        content = Content(path, match["obsid"], level, look(path), time.time_ns())
+        content = FileContent(path, match["obsid"], level, read_signature(path), time.time_ns())
         content.comments = {} if comments is None else comments
-        _read_units(content, statistics)
-        if look(path) != content.known:
-            raise Refused("changed while it was read")
-    except BadHeader as error:
+        _read_hdus(content, statistics)
+        if read_signature(path) != content.signature:
+            raise FileRefusedError("changed while it was read")
+    except InvalidHeaderError as error:
         detail = error.args[2] and f" ({error.args[2]})"
-        raise Refused(f"{error.reason}{detail}") from None
+        raise FileRefusedError(f"{error.reason}{detail}") from None
     except OSError as error:
-        raise Refused(error.strerror or str(error)) from None
+        raise FileRefusedError(error.strerror or str(error)) from None
     return content
 
 
@@ -112,10 +112,10 @@ def _is_date(night: str) -> bool:
     return True
 
 
-def _read_units(content: Content, statistics: Sequence[str]) -> None:
+def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
     """Go through the whole file: a product is taken only where none of it is cut off."""
     seen = set()
-    for index, hdu in enumerate(fitsheader.hdus(content.path)):
+    for index, hdu in enumerate(headers.iterate_hdus(content.path)):
         name = PRIMARY if index == 0 else hdu.name
         seen.add(name)
         if index == 0:
@@ -126,18 +126,18 @@ def _read_units(content: Content, statistics: Sequence[str]) -> None:
             _read_cards(content, RV, hdu)
             _read_table(content, hdu, _read_velocities)
     if len(seen) == 1:
-        content.notes.append(Note(Trouble.NO_DATA, ""))
+        content.warnings.append(FileWarning(FileWarningKind.NO_DATA, ""))
     if content.level == KPF.raw and TELEMETRY not in seen:
-        content.notes.append(Note(Trouble.NO_TELEMETRY, ""))
+        content.warnings.append(FileWarning(FileWarningKind.NO_TELEMETRY, ""))
     if content.level == KPF.products[-1] and RV not in seen:
-        content.notes.append(Note(Trouble.NO_RV, ""))
+        content.warnings.append(FileWarning(FileWarningKind.NO_RV, ""))
 
 
-def _read_cards(content: Content, extension: str, hdu: Hdu) -> None:
+def _read_cards(content: FileContent, extension: str, hdu: HDU) -> None:
     values, comments = content.values, content.comments
-    names = _names(content.level, extension)
+    names = _keywords_by_name(content.level, extension)
     twice = []
-    for name, value, comment in fitscards.parse(hdu.header):
+    for name, value, comment in cards.parse_cards(hdu.header):
         keyword = names[name]
         if keyword is None:
             continue
@@ -147,66 +147,72 @@ def _read_cards(content: Content, extension: str, hdu: Hdu) -> None:
             values[keyword] = value
             if keyword not in comments:
                 comments[keyword] = comment
-    content.note(Trouble.DUPLICATE, sorted(set(twice)))
+    content.add_warning(FileWarningKind.DUPLICATE, sorted(set(twice)))
 
 
-class _Names(dict[str, Keyword | None]):
+class _KeywordsByName(dict[str, Keyword | None]):
     """The keywords of a header by name; None for those that say nothing about the observation."""
 
     def __init__(self, level: str, extension: str) -> None:
         self._where = level, extension
 
     def __missing__(self, name: str) -> Keyword | None:
-        nothing = name in fitscards.COMMENTARY or _STRUCTURE.fullmatch(name)
+        nothing = name in cards.COMMENTARY or _STRUCTURAL_KEYWORD.fullmatch(name)
         found = self[name] = None if nothing else Keyword(*self._where, name)
         return found
 
 
 @lru_cache
-def _names(level: str, extension: str) -> _Names:
-    return _Names(level, extension)
+def _keywords_by_name(level: str, extension: str) -> _KeywordsByName:
+    return _KeywordsByName(level, extension)
 
 
 def _read_table(
-    content: Content, hdu: Hdu, take: Callable[[Content, fitstable.Columns], None]
+    content: FileContent, hdu: HDU, take: Callable[[FileContent, tables.TableColumns], None]
 ) -> None:
     try:
-        take(content, fitstable.read(hdu))
+        take(content, tables.read_table(hdu))
     except (ValueError, TypeError, KeyError) as error:
         # What astropy may raise on a damaged table too; the header is good all the same
-        content.notes.append(Note(Trouble.BAD_TABLE, f"{hdu.name}: {error}"))
+        content.warnings.append(FileWarning(FileWarningKind.BAD_TABLE, f"{hdu.name}: {error}"))
 
 
-def _read_telemetry(content: Content, table: fitstable.Columns, statistics: Sequence[str]) -> None:
+def _read_telemetry(
+    content: FileContent, table: tables.TableColumns, statistics: Sequence[str]
+) -> None:
     if not table or not table["keyword"].size:
-        content.notes.append(Note(Trouble.EMPTY_TELEMETRY, ""))
+        content.warnings.append(FileWarning(FileWarningKind.EMPTY_TELEMETRY, ""))
         return
-    names = _texts(table["keyword"])
+    names = _to_texts(table["keyword"])
     blank = [""] * len(names)
-    units = _texts(table["units"]) if "units" in table else blank
-    words = _texts(table["description"]) if "description" in table else blank
+    units = _to_texts(table["units"]) if "units" in table else blank
+    words = _to_texts(table["description"]) if "description" in table else blank
     missing = []
     for statistic in statistics:
-        texts = _texts(table[statistic])
-        suffix = "" if statistic == STATISTICS[0] else f":{statistic}"
+        texts = _to_texts(table[statistic])
+        suffix = "" if statistic == TELEMETRY_STATISTICS[0] else f":{statistic}"
         for name, text, unit, description in zip(names, texts, units, words, strict=True):
-            value = number(text)
+            value = parse_number(text)
             if value != value:
                 missing.append(name + suffix)
-            content.add(TELEMETRY, name + suffix, value, f"[{unit}] {description}")
-    content.note(Trouble.NAN, missing)
+            content.add_keyword(TELEMETRY, name + suffix, value, f"[{unit}] {description}")
+    content.add_warning(FileWarningKind.NAN, missing)
 
 
-def _read_velocities(content: Content, table: fitstable.Columns) -> None:
+def _read_velocities(content: FileContent, table: tables.TableColumns) -> None:
     lengths = {len(table[column]) for column in RV_COLUMNS if column in table}
-    if lengths != {ORDERS}:
+    if lengths != {RV_ORDERS}:
         rows = sorted(lengths)
-        content.notes.append(Note(Trouble.BAD_TABLE, f"{RV}: rows {rows}, not {ORDERS}"))
+        content.warnings.append(
+            FileWarning(FileWarningKind.BAD_TABLE, f"{RV}: rows {rows}, not {RV_ORDERS}")
+        )
         return
     missing: list[str] = []
     for column in RV_COLUMNS:
         if column not in table:
-            content.notes.append(Note(Trouble.BAD_TABLE, f"{RV}: no column {column}"))
+            content.warnings.append(
+                FileWarning(FileWarningKind.BAD_TABLE, f"{RV}: no column {column}")
+            )
             continue
         values = np.asarray(table[column], dtype=np.float64)
         keywords = _order_keywords(content.level, column)
@@ -214,13 +220,13 @@ def _read_velocities(content: Content, table: fitstable.Columns) -> None:
         if keywords[0] not in content.comments:
             content.comments.update(_order_comments(content.level, column))
         missing += [keywords[row].name for row in np.flatnonzero(np.isnan(values))]
-    content.note(Trouble.NAN, missing)
+    content.add_warning(FileWarningKind.NAN, missing)
 
 
 @lru_cache
 def _order_keywords(level: str, column: str) -> list[Keyword]:
     prefix = RV_COLUMNS[column][0]
-    return [Keyword(level, RV, f"{prefix}{order:02d}") for order in range(ORDERS)]
+    return [Keyword(level, RV, f"{prefix}{order:02d}") for order in range(RV_ORDERS)]
 
 
 @lru_cache
@@ -232,7 +238,7 @@ def _order_comments(level: str, column: str) -> dict[Keyword, str]:
     }
 
 
-def _texts(column: np.ndarray) -> list[str]:
+def _to_texts(column: np.ndarray) -> list[str]:
     """A column as texts, whatever it holds."""
     values = column.tolist()
     if column.dtype.kind == "S":

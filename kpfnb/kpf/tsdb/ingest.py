@@ -19,17 +19,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, delete, func, select
 
-from kpfnb import compute, settings
-from kpfnb.errors import BadParameter, Busy, KpfnbError, ServiceUnavailable
-from kpfnb.kpf import listing
-from kpfnb.kpf import obsid as names
-from kpfnb.kpf.obsid import KPF, ObsID, level_dir
-from kpfnb.kpf.tsdb import chunks, database, layout, problems, store
-from kpfnb.kpf.tsdb.batch import Bad, collect
-from kpfnb.kpf.tsdb.content import Content, Keyword, Known
-from kpfnb.kpf.tsdb.ingestion import Ingestion, Night
-from kpfnb.kpf.tsdb.reading import Refused, look, read
-from kpfnb.parameters import check_night
+from kpfnb import compute
+from kpfnb.core import settings
+from kpfnb.core.errors import (
+    AlreadyRunningError,
+    InvalidParameterError,
+    KpfnbError,
+    ServiceUnavailableError,
+)
+from kpfnb.kpf.files import obsid as listing
+from kpfnb.kpf.files import obsid as names
+from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
+from kpfnb.kpf.tsdb import chunks, database, schema, store
+from kpfnb.kpf.tsdb import store as problems
+from kpfnb.kpf.tsdb.batch import FileContent, FileSignature, Keyword, RefusedFile, build_batch
+from kpfnb.kpf.tsdb.file_reader import FileRefusedError, read_file, read_signature
+from kpfnb.kpf.tsdb.ingest_result import IngestedNight, IngestResult
+from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -38,18 +44,18 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-BATCH = 600
+BATCH_OBSERVATIONS = 600
 """Files of so many observations are read before they are stored: a night, and memory stays flat."""
 
 OPEN_DAYS = 2
 """So long after its date files of a night still come by ones and twos."""
 
 WAIT_SECONDS = 3600
-LONGEST_PAUSE_SECONDS = 30
+MAX_PAUSE_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class _Job:
+class _IngestJob:
     """One night to be ingested; its name tells it in lists of failures."""
 
     root: Path
@@ -60,9 +66,9 @@ class _Job:
         return self.night
 
 
-def nights(
+def ingest_nights(
     start: str, end: str = "", *, force: bool = False, wait_seconds: float = WAIT_SECONDS
-) -> Ingestion:
+) -> IngestResult:
     """Ingest what has changed on the nights from `start` to `end` (inclusive; YYYYMMDD, UT).
 
     Parameters
@@ -73,18 +79,20 @@ def nights(
 
     Raises
     ------
-    BadParameter : a date that is none
-    BadInput : there is no L0 directory
-    ServiceUnavailable, BadSettings, Busy : the database can't be written
+    InvalidParameterError : a date that is none
+    InvalidInputError : there is no L0 directory
+    ServiceUnavailableError, InvalidSettingsError, Busy : the database can't be written
     """
-    root = settings.load().kpf_root
+    root = settings.load_settings().kpf_root
     last = end or start
-    chosen = names.nights(root, checked(start), checked(last))
+    chosen = names.list_nights(root, validate_night(start), validate_night(last))
     began = time.monotonic()
-    _prepare()
-    jobs = [_Job(root, night, force) for night in chosen]
-    outcomes = compute.run(partial(_ingest, wait_seconds=wait_seconds), jobs, title="ingest")
-    return Ingestion(
+    _prepare_tables()
+    jobs = [_IngestJob(root, night, force) for night in chosen]
+    outcomes = compute.map_items(
+        partial(_ingest_night, wait_seconds=wait_seconds), jobs, title="ingest"
+    )
+    return IngestResult(
         tuple(one.value for one in outcomes if one.outcome.is_good),
         failed={one.key: one.error for one in outcomes.failed},
         seconds=time.monotonic() - began,
@@ -92,7 +100,9 @@ def nights(
     )
 
 
-def files(paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS) -> Ingestion:
+def ingest_files(
+    paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS
+) -> IngestResult:
     """Ingest files of any nights and levels that are whole by now, in one transaction.
 
     For the watcher and for pipelines. Each is read, whatever is known of it. A database that does
@@ -102,18 +112,18 @@ def files(paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS) ->
     by_night = defaultdict(list)
     strangers = []
     for path in dict.fromkeys(map(str, paths)):
-        match = KPF.filename.fullmatch(Path(path).name)
+        match = KPF.filename_pattern.fullmatch(Path(path).name)
         if match:
             by_night[match["night"]].append(path)
         else:
             strangers.append(path)
-    found = [_read(some) for some in by_night.values()]
+    found = [_read_files(some) for some in by_night.values()]
     refused = defaultdict(list)
-    for bad in _patiently(lambda: _store(found), wait_seconds):
+    for bad in _retry_until_available(lambda: _store_contents(found), wait_seconds):
         refused[ObsID.parse(bad.path).night].append(bad)
-    return Ingestion(
+    return IngestResult(
         tuple(
-            Night(night, len(some), len(some) - len(refused[night]), tuple(refused[night]))
+            IngestedNight(night, len(some), len(some) - len(refused[night]), tuple(refused[night]))
             for night, some in by_night.items()
         ),
         failed=dict.fromkeys(strangers, "not named as an observation"),
@@ -121,149 +131,155 @@ def files(paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS) ->
     )
 
 
-def scan(root: Path, night: str) -> dict[str, Known]:
+def scan_night(root: Path, night: str) -> dict[str, FileSignature]:
     """The files of a night on disk, of every level: path to what they look like.
 
-    A directory that can't be listed is a `BadInput`.
+    A directory that can't be listed is a `InvalidInputError`.
     """
     return {
-        f"{level_dir(root, level, night)}/{names.file_name(obsid, level)}": Known(
+        f"{level_dir(root, level, night)}/{names.file_name(obsid, level)}": FileSignature(
             status.st_size, status.st_mtime_ns
         )
         for level in KPF.levels
-        for obsid, status in listing.files(root, level, night)
+        for obsid, status in listing.list_night_files(root, level, night)
     }
 
 
-def known(connection: Connection, night: str) -> dict[tuple[str, str], Known]:
+def read_stored_files(connection: Connection, night: str) -> dict[tuple[str, str], FileSignature]:
     """The files of a night that the database has: by ObsID and level."""
-    own = layout.file.c
+    own = schema.file_table.c
     query = select(own.obsid, own.level, own.size, own.modified_ns).where(own.night == night)
-    return {(row[0], row[1]): Known(row[2], row[3]) for row in connection.execute(query)}
+    return {(row[0], row[1]): FileSignature(row[2], row[3]) for row in connection.execute(query)}
 
 
-def changed(
-    found: dict[str, Known], stored: dict[tuple[str, str], Known], refused: dict[str, Known]
+def find_changed_files(
+    found: dict[str, FileSignature],
+    stored: dict[tuple[str, str], FileSignature],
+    refused: dict[str, FileSignature],
 ) -> list[str]:
     """The files on disk that the database does not know as they are, in order of time."""
     todo = []
     for path, stamp in found.items():
-        if stored.get(key(path)) != stamp and refused.get(path) != stamp:
+        if stored.get(parse_file_key(path)) != stamp and refused.get(path) != stamp:
             todo.append(path)
-    return sorted(todo, key=key)
+    return sorted(todo, key=parse_file_key)
 
 
-def checked(night: str) -> str:
-    """A night that is a date, or a `BadParameter`."""
+def validate_night(night: str) -> str:
+    """A night that is a date, or a `InvalidParameterError`."""
     try:
         return check_night(night)
     except ValueError as error:
-        raise BadParameter(f"night {night!r}: {error}", "write it as 20240115") from None
+        raise InvalidParameterError(f"night {night!r}: {error}", "write it as 20240115") from None
 
 
-def key(path: str) -> tuple[str, str]:
+def parse_file_key(path: str) -> tuple[str, str]:
     """ObsID and level of a path that is known to be an observation's."""
     name = path.rpartition("/")[2].removesuffix(".fits")
     obsid, _, level = name.partition("_")
     return obsid, level or KPF.raw
 
 
-def _ingest(job: _Job, *, wait_seconds: float) -> Night:
-    found = scan(job.root, job.night)
+def _ingest_night(job: _IngestJob, *, wait_seconds: float) -> IngestedNight:
+    found = scan_night(job.root, job.night)
     if job.force:
-        todo = sorted(found, key=key)
+        todo = sorted(found, key=parse_file_key)
     else:
-        with database.reading() as connection:
-            stored = known(connection, job.night)
-            todo = changed(found, stored, problems.refused(connection, job.night))
+        with database.read_transaction() as connection:
+            stored = read_stored_files(connection, job.night)
+            todo = find_changed_files(
+                found, stored, problems.read_refused_files(connection, job.night)
+            )
     taken, refused = 0, []
-    for some in _portions(todo):
-        bad = _patiently(partial(_store, [_read(some)]), wait_seconds)
+    for some in _split_by_observation(todo):
+        bad = _retry_until_available(partial(_store_contents, [_read_files(some)]), wait_seconds)
         taken += len(some) - len(bad)
         refused += bad
-    if _is_closed(job.night):
-        _patiently(partial(_settle, job.night), wait_seconds)
-    return Night(job.night, files=len(found), taken=taken, refused=tuple(refused))
+    if _is_closed_night(job.night):
+        _retry_until_available(partial(_compact_night, job.night), wait_seconds)
+    return IngestedNight(job.night, files=len(found), ingested=taken, refused=tuple(refused))
 
 
-def _portions(paths: Sequence[str]) -> Iterator[list[str]]:
+def _split_by_observation(paths: Sequence[str]) -> Iterator[list[str]]:
     """Files in portions of `BATCH` observations; all files of one stay together."""
     by_obsid = defaultdict(list)
     for path in paths:
-        by_obsid[key(path)[0]].append(path)
+        by_obsid[parse_file_key(path)[0]].append(path)
     obsids = list(by_obsid)
-    for at in range(0, len(obsids), BATCH):
-        yield [path for obsid in obsids[at : at + BATCH] for path in by_obsid[obsid]]
+    for at in range(0, len(obsids), BATCH_OBSERVATIONS):
+        yield [path for obsid in obsids[at : at + BATCH_OBSERVATIONS] for path in by_obsid[obsid]]
 
 
-def _read(paths: Iterable[str]) -> tuple[list[Content], list[Bad]]:
+def _read_files(paths: Iterable[str]) -> tuple[list[FileContent], list[RefusedFile]]:
     """Read files; those that can't be taken come with the reason."""
-    statistics = settings.load().tsdb_telemetry
+    statistics = settings.load_settings().tsdb_telemetry
     good, bad = [], []
     comments: dict[Keyword, str] = {}
     for path in paths:
         try:
-            good.append(read(path, statistics=statistics, comments=comments))
-        except Refused as refusal:
-            bad.append(Bad(path, _look(path), str(refusal)))
+            good.append(read_file(path, statistics=statistics, comments=comments))
+        except FileRefusedError as refusal:
+            bad.append(RefusedFile(path, _try_read_signature(path), str(refusal)))
     return good, bad
 
 
-def _look(path: str) -> Known | None:
+def _try_read_signature(path: str) -> FileSignature | None:
     try:
-        return look(path)
+        return read_signature(path)
     except OSError:
         return None
 
 
-def _store(found: Sequence[tuple[Sequence[Content], Sequence[Bad]]]) -> list[Bad]:
+def _store_contents(
+    found: Sequence[tuple[Sequence[FileContent], Sequence[RefusedFile]]],
+) -> list[RefusedFile]:
     """Store what was read of some nights, in one transaction; gives the files not taken."""
-    batches = [collect(good) for good, _ in found if good]
+    batches = [build_batch(good) for good, _ in found if good]
     bad = [one for _, some in found for one in some]
     if not batches and not bad:
         return []
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         for batch in batches:
-            bad += store.put(connection, batch)
-        problems.refuse(connection, bad)
+            bad += store.store_batch(connection, batch)
+        problems.record_refusals(connection, bad)
     return bad
 
 
-def _settle(night: str) -> None:
+def _compact_night(night: str) -> None:
     """Make a closed night one chunk, if it is not."""
-    with database.reading() as connection:
-        count = select(func.count()).where(layout.chunk.c.night == night)
+    with database.read_transaction() as connection:
+        count = select(func.count()).where(schema.chunk_table.c.night == night)
         if (connection.scalar(count) or 0) < 2:
             return
-    with database.writing() as connection:
-        chunks.settle(connection, night)
+    with database.write_transaction() as connection:
+        chunks.compact_night(connection, night)
 
 
-def _is_closed(night: str) -> bool:
+def _is_closed_night(night: str) -> bool:
     return night < f"{datetime.now(UTC) - timedelta(days=OPEN_DAYS):%Y%m%d}"
 
 
-def _prepare() -> None:
+def _prepare_tables() -> None:
     """Make the tables where there are none; tells at once whether the database can be written."""
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         # Deletes nothing, and is refused where nothing may be deleted
-        connection.execute(delete(layout.about).where(layout.about.c.name == ""))
+        connection.execute(delete(schema.about_table).where(schema.about_table.c.name == ""))
 
 
-def _reason(state: RetryCallState) -> str:
+def _retry_reason(state: RetryCallState) -> str:
     error = state.outcome and state.outcome.exception()
     return error.what if isinstance(error, KpfnbError) else str(error)
 
 
-def _patiently(work: Callable[[], T], wait_seconds: float) -> T:
+def _retry_until_available(work: Callable[[], T], wait_seconds: float) -> T:
     """Do some work on the database, again and again while it does not answer or is busy."""
     from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
     for attempt in Retrying(
-        retry=retry_if_exception_type((ServiceUnavailable, Busy)),
-        wait=wait_exponential(max=LONGEST_PAUSE_SECONDS),
+        retry=retry_if_exception_type((ServiceUnavailableError, AlreadyRunningError)),
+        wait=wait_exponential(max=MAX_PAUSE_SECONDS),
         stop=stop_after_delay(wait_seconds),
-        before_sleep=lambda state: logger.warning("%s; trying again", _reason(state)),
+        before_sleep=lambda state: logger.warning("%s; trying again", _retry_reason(state)),
         reraise=True,
     ):
         with attempt:

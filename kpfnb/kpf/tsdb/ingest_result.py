@@ -6,34 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import pictures
-from kpfnb.kpf.tsdb.batch import Bad
-from kpfnb.outcomes import Outcome
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.tsdb.batch import RefusedFile
+from kpfnb.notebook.display import figures
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-SHOWN = 10
+MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Night:
+class IngestedNight:
     """One night: files there are, files taken now, files refused now."""
 
     night: str
     files: int
-    taken: int
-    refused: tuple[Bad, ...] = ()
+    ingested: int
+    refused: tuple[RefusedFile, ...] = ()
 
     @property
     def unchanged(self) -> int:
         """The files that were not read: known as they are."""
-        return self.files - self.taken - len(self.refused)
+        return self.files - self.ingested - len(self.refused)
 
 
 @dataclass(frozen=True)
-class Ingestion:
+class IngestResult:
     """All nights.
 
     Attributes
@@ -42,15 +42,15 @@ class Ingestion:
     seconds : wall-clock time
     """
 
-    nights: tuple[Night, ...]
+    nights: tuple[IngestedNight, ...]
     failed: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
     @property
-    def taken(self) -> int:
+    def ingested(self) -> int:
         """Files taken."""
-        return sum(night.taken for night in self.nights)
+        return sum(night.ingested for night in self.nights)
 
     @property
     def unchanged(self) -> int:
@@ -58,7 +58,7 @@ class Ingestion:
         return sum(night.unchanged for night in self.nights)
 
     @property
-    def refused(self) -> tuple[Bad, ...]:
+    def refused(self) -> tuple[RefusedFile, ...]:
         """Files that could not be taken."""
         return tuple(bad for night in self.nights for bad in night.refused)
 
@@ -74,16 +74,16 @@ class Ingestion:
         """One line."""
         if not self.nights and self.notes:
             return self.notes[0]
-        counts = f"{self.taken} files ingested, {self.unchanged} unchanged"
+        counts = f"{self.ingested} files ingested, {self.unchanged} unchanged"
         refused = f", {len(self.refused)} refused" if self.refused else ""
         failed = f", {len(self.failed)} nights failed" if self.failed else ""
         return counts + refused + failed
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Key figures."""
         return {
             "nights": len(self.nights),
-            "ingested": self.taken,
+            "ingested": self.ingested,
             "unchanged": self.unchanged,
             "refused": len(self.refused),
             "seconds": round(self.seconds, 1),
@@ -92,11 +92,11 @@ class Ingestion:
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            **self.figures(),
+            **self.key_figures(),
             "outcome": self.outcome,
             "refused_files": {bad.path: bad.reason for bad in self.refused},
             "failed": dict(self.failed),
-            "changed_nights": [night.night for night in self.nights if night.taken],
+            "changed_nights": [night.night for night in self.nights if night.ingested],
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -104,7 +104,7 @@ class Ingestion:
         import pandas as pd
 
         rows = [
-            [one.night, one.files, one.taken, one.unchanged, len(one.refused)]
+            [one.night, one.files, one.ingested, one.unchanged, len(one.refused)]
             for one in self.nights
         ]
         columns = ["night", "files", "ingested", "unchanged", "refused"]
@@ -119,7 +119,7 @@ class Ingestion:
         figure = Figure(figsize=(8, 3), layout="constrained")
         axes = figure.subplots()
         if frame.empty:
-            pictures.nothing(axes, "no nights")
+            figures.draw_empty_message(axes, "no nights")
             return figure
         bottom = frame["night"].map(lambda _: 0)
         colours = {"ingested": "#0072B2", "unchanged": "#BBBBBB", "refused": "#D55E00"}
@@ -128,16 +128,16 @@ class Ingestion:
             bottom = bottom + frame[name]
         axes.set(xlabel="night (UT)", ylabel="files")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        step = max(1, len(frame) // SHOWN)
+        step = max(1, len(frame) // MAX_SHOWN)
         axes.set_xticks(range(0, len(frame), step), frame["night"][::step], rotation=30)
         axes.legend(ncols=len(colours), loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
         return figure
 
     def __str__(self) -> str:
         lines = [self.reason]
-        lines += [f"  {bad.path}: {bad.reason}" for bad in self.refused[:SHOWN]]
-        if len(self.refused) > SHOWN:
-            lines.append(f"  and {len(self.refused) - SHOWN} more: kpfnb tsdb problems")
+        lines += [f"  {bad.path}: {bad.reason}" for bad in self.refused[:MAX_SHOWN]]
+        if len(self.refused) > MAX_SHOWN:
+            lines.append(f"  and {len(self.refused) - MAX_SHOWN} more: kpfnb tsdb problems")
         lines += [f"  {name}: {why}" for name, why in self.failed.items()]
         return "\n".join(lines)
 

@@ -10,31 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kpfnb import settings
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf import junk
-from kpfnb.kpf.obsid import NIGHT
-from kpfnb.kpf.tsdb import catalogue, conditions, database
-from kpfnb.kpf.tsdb.batch import SOURCE
-from kpfnb.kpf.tsdb.columns import Columns
-from kpfnb.kpf.tsdb.conditions import Condition
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.packing import Array, Series
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files import obsid_list
+from kpfnb.kpf.files.obsid import NIGHT_PATTERN
+from kpfnb.kpf.tsdb import catalogue, database
+from kpfnb.kpf.tsdb import columns as conditions
+from kpfnb.kpf.tsdb.batch import SOURCE_KEYWORD
+from kpfnb.kpf.tsdb.columns import Condition, ObservationColumns
+from kpfnb.kpf.tsdb.series import Array, Series, ValueKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Moment = str | date | datetime
+NightOrTime = str | date | datetime
 """A night as YYYYMMDD (all of it), a date, or a UTC time; '' leaves the range open."""
 
-NOT_JUNK = "NOTJUNK"
-_TIMES = "datetime64[us]"
+NOT_JUNK_KEYWORD = "NOTJUNK"
+_TIME_DTYPE = "datetime64[us]"
 
 
 def query(
     columns: Sequence[str],
-    start: Moment = "",
-    end: Moment = "",
+    start: NightOrTime = "",
+    end: NightOrTime = "",
     *,
     source: str | Sequence[str] | None = None,
     object: str | Sequence[str] | None = None,
@@ -48,7 +47,7 @@ def query(
     ----------
     columns : keywords; one that several levels have is that of the first, or LEVEL:KEYWORD
     start, end : nights, both included; or UTC times, the end not included
-    source : kinds of source, such as Star or Etalon (`kpfnb.kpf.exposure.SOURCES`)
+    source : kinds of source, such as Star or Etalon (`kpfnb.kpf.files.exposure.SOURCE_TYPES`)
     object : values of OBJECT
     where : conditions that all must hold, such as [["AIRMASS", "<", 1.5], ["IMTYPE", "in", [...]]]
     not_junk : leave out what the junk list names, and what has NOTJUNK = 0
@@ -61,113 +60,117 @@ def query(
 
     Raises
     ------
-    BadParameter : an unknown column (tells the nearest), date or operator
-    BadInput, ServiceUnavailable : there is no database, or it does not answer; the junk list can't
+    InvalidParameterError : an unknown column (tells the nearest), date or operator
+    InvalidInputError, ServiceUnavailableError : there is no database, or it does not answer; the junk list can't
         be read
     """
     asked = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
-    wanted = conditions.parse(where) + _simple(source, object, qc)
-    low, high = _night(start, "start"), _night(end, "end")
-    given = settings.load()
-    with database.reading(given) as connection:
+    wanted = conditions.parse_conditions(where) + _simple_conditions(source, object, qc)
+    low, high = _night_of(start, "start"), _night_of(end, "end")
+    given = settings.load_settings()
+    with database.read_transaction(given) as connection:
         names = [*asked, *(one.column for one in wanted)]
-        entries = catalogue.resolve(connection, names)
+        entries = catalogue.resolve_names(connection, names)
         if not_junk:
-            entries |= catalogue.known(connection, [NOT_JUNK])
-        table = Columns(connection, low, high)
-        series = table.read(list({entry.id: entry for entry in entries.values()}.values()))
+            entries |= catalogue.resolve_known_names(connection, [NOT_JUNK_KEYWORD])
+        table = ObservationColumns(connection, low, high)
+        series = table.read_series(list({entry.id: entry for entry in entries.values()}.values()))
     by_name = {name: series[entry.id] for name, entry in entries.items()}
-    keep = _in_time(table.times, start, end)
+    keep = _time_mask(table.times, start, end)
     for one in wanted:
-        keep &= one.test(by_name[one.column])
+        keep &= one.matches(by_name[one.column])
     if not_junk:
-        keep &= ~_junk(table.obsids, by_name.get(NOT_JUNK), _listed(given.junk_path))
-    return _frame(table, {name: by_name[name] for name in asked}, keep)
+        keep &= ~_junk_mask(
+            table.obsids, by_name.get(NOT_JUNK_KEYWORD), _listed_junk(given.junk_path)
+        )
+    return _to_frame(table, {name: by_name[name] for name in asked}, keep)
 
 
-def _simple(
+def _simple_conditions(
     source: str | Sequence[str] | None, name: str | Sequence[str] | None, qc: Sequence[str]
 ) -> list[Condition]:
     found = [Condition(keyword, "==", 1) for keyword in ([qc] if isinstance(qc, str) else qc)]
-    for column, values in ((SOURCE.name, source), ("OBJECT", name)):
+    for column, values in ((SOURCE_KEYWORD.name, source), ("OBJECT", name)):
         if values is not None:
             some = [values] if isinstance(values, str) else list(values)
             found.append(Condition(column, "in", some))
     return found
 
 
-def _night(moment: Moment, name: str) -> str:
+def _night_of(moment: NightOrTime, name: str) -> str:
     """The night in which a moment is, YYYYMMDD."""
     if isinstance(moment, str):
-        if not moment or NIGHT.fullmatch(moment):
+        if not moment or NIGHT_PATTERN.fullmatch(moment):
             return moment
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError:
             hint = "write a night as 20240115, or a UTC time as 2024-01-15T08:30"
-            raise BadParameter(f"{name}: {moment!r} is no date", hint) from None
-    return _utc(moment).strftime("%Y%m%d")
+            raise InvalidParameterError(f"{name}: {moment!r} is no date", hint) from None
+    return _to_utc(moment).strftime("%Y%m%d")
 
 
-def _utc(moment: date | datetime) -> datetime:
+def _to_utc(moment: date | datetime) -> datetime:
     if not isinstance(moment, datetime):
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _in_time(times: Array, start: Moment, end: Moment) -> Array:
+def _time_mask(times: Array, start: NightOrTime, end: NightOrTime) -> Array:
     keep = np.ones(times.size, dtype=bool)
-    if begins := _exact(start):
+    if begins := _exact_microseconds(start):
         keep &= times >= begins
-    if ends := _exact(end):
+    if ends := _exact_microseconds(end):
         keep &= times < ends
     return keep
 
 
-def _exact(moment: Moment) -> float | None:
+def _exact_microseconds(moment: NightOrTime) -> float | None:
     """A time in us since 1970; None for a whole night, which the nights tell already."""
     if isinstance(moment, str):
-        if not moment or NIGHT.fullmatch(moment):
+        if not moment or NIGHT_PATTERN.fullmatch(moment):
             return None
         moment = datetime.fromisoformat(moment)
     if not isinstance(moment, datetime):
         return None
-    return _utc(moment).timestamp() * 1e6
+    return _to_utc(moment).timestamp() * 1e6
 
 
-def _junk(obsids: Sequence[str], flags: Series | None, listed: Collection[str]) -> Array:
+def _junk_mask(obsids: Sequence[str], flags: Series | None, listed: Collection[str]) -> Array:
     found = np.zeros(len(obsids), dtype=bool)
     if listed:
         found |= np.fromiter((obsid in listed for obsid in obsids), bool, len(obsids))
-    if flags is not None and flags.kind is not Kind.TEXT:
+    if flags is not None and flags.kind is not ValueKind.TEXT:
         found |= flags.values == 0
     return found
 
 
-def _listed(path: Path) -> Collection[str]:
+def _listed_junk(path: Path) -> Collection[str]:
     """What the junk list names; a list that can't be read must not make junk good."""
     try:
         modified_ns = path.stat().st_mtime_ns
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:
-        raise _unread(f"can't read the list {path}: {error.strerror}") from None
-    return _read_junk(path, modified_ns)
+        raise _junk_list_error(f"can't read the list {path}: {error.strerror}") from None
+    return _read_junk_list(path, modified_ns)
 
 
 @lru_cache(maxsize=4)
-def _read_junk(path: Path, modified_ns: int) -> frozenset[str]:
-    found = junk.read(path)
+def _read_junk_list(path: Path, modified_ns: int) -> frozenset[str]:
+    found = obsid_list.read_junk_list(path)
     if found.problem:
-        raise _unread(found.problem)
+        raise _junk_list_error(found.problem)
     return found.obsids
 
 
-def _unread(problem: str) -> BadInput:
-    return BadInput(f"junk list: {problem}", "make it readable, or ask with not_junk=False")
+def _junk_list_error(problem: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"junk list: {problem}", "make it readable, or ask with not_junk=False"
+    )
 
 
-def _frame(table: Columns, series: Mapping[str, Series], keep: Array) -> pd.DataFrame:
+def _to_frame(table: ObservationColumns, series: Mapping[str, Series], keep: Array) -> pd.DataFrame:
     import pandas as pd
 
     obsids: Any = table.obsids
@@ -175,28 +178,28 @@ def _frame(table: Columns, series: Mapping[str, Series], keep: Array) -> pd.Data
     if not everything:
         obsids = [table.obsids[row] for row in np.flatnonzero(keep)]
     rows: slice | Array = slice(None) if everything else keep
-    times = table.times[rows].astype(np.int64).view(_TIMES)
+    times = table.times[rows].astype(np.int64).view(_TIME_DTYPE)
     columns = {"time": pd.Series(times).dt.tz_localize(UTC).array}
     for name, (kind, values) in series.items():
-        columns[name] = _typed(kind, values[rows])
+        columns[name] = _to_pandas(kind, values[rows])
     index = pd.Index(obsids, name="ObsID", dtype="str")
     return pd.DataFrame(columns, index=index, copy=False)
 
 
-def _typed(kind: Kind, values: Array) -> Any:
+def _to_pandas(kind: ValueKind, values: Array) -> Any:
     """Values as pandas knows their kind."""
     import pandas as pd
 
-    if kind is Kind.TEXT:
+    if kind is ValueKind.TEXT:
         return pd.array(values, dtype="str")
-    if kind is Kind.FLOAT:
+    if kind is ValueKind.FLOAT:
         return values
     null = np.isnan(values)
-    if kind is Kind.TIME:
+    if kind is ValueKind.TIME:
         whole = np.where(null, np.iinfo(np.int64).min, values).astype(np.int64)
-        return pd.Series(whole.view(_TIMES)).dt.tz_localize(UTC).array
-    plain = np.where(null, 0, values).astype(bool if kind is Kind.BOOL else np.int64)
+        return pd.Series(whole.view(_TIME_DTYPE)).dt.tz_localize(UTC).array
+    plain = np.where(null, 0, values).astype(bool if kind is ValueKind.BOOL else np.int64)
     if not null.any():
         return plain
     arrays = pd.arrays
-    return (arrays.BooleanArray if kind is Kind.BOOL else arrays.IntegerArray)(plain, null)
+    return (arrays.BooleanArray if kind is ValueKind.BOOL else arrays.IntegerArray)(plain, null)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, func, select, text
 
-from kpfnb import settings
-from kpfnb.errors import BadParameter
-from kpfnb.kpf import obsid as names
-from kpfnb.kpf.tsdb import chunks, database, ingest, layout, store
-from kpfnb.kpf.tsdb.store import CHANGED
-from kpfnb.outcomes import Outcome
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.files import obsid as names
+from kpfnb.kpf.tsdb import chunks, database, ingest, schema, store
+from kpfnb.kpf.tsdb.store import CHANGE_TIME
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Status:
+class DatabaseStatus:
     """How the database stands.
 
     Attributes
@@ -48,13 +48,13 @@ class Status:
         return Outcome.SUCCEEDED
 
     @property
-    def bytes_each(self) -> int:
+    def bytes_per_observation(self) -> int:
         """What an observation takes."""
         return self.size_bytes // max(1, self.rows["observation"])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {**asdict(self), "bytes_per_observation": self.bytes_each}
+        return {**asdict(self), "bytes_per_observation": self.bytes_per_observation}
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
@@ -67,13 +67,13 @@ class Status:
                 f"last change   {self.changed or 'never'}",
                 f"problems      {self.problems:,} files, {self.refused:,} of them refused",
                 f"size          {self.size_bytes / 1e6:,.1f} MB,"
-                f" {self.bytes_each / 1e3:,.1f} kB an observation",
+                f" {self.bytes_per_observation / 1e3:,.1f} kB an observation",
             )
         )
 
 
 @dataclass(frozen=True)
-class Stale:
+class StaleFile:
     """One file that disk and database do not agree on."""
 
     night: str
@@ -82,11 +82,11 @@ class Stale:
 
 
 @dataclass(frozen=True)
-class Check:
+class DatabaseCheckResult:
     """What disk and database do not agree on."""
 
     nights: int
-    stale: tuple[Stale, ...]
+    stale: tuple[StaleFile, ...]
 
     @property
     def outcome(self) -> Outcome:
@@ -108,21 +108,21 @@ class Check:
         return "\n".join(lines + [f"  {one.name}: {one.problem}" for one in self.stale])
 
 
-def status() -> Status:
+def read_status() -> DatabaseStatus:
     """How the database stands; errors as for `database.reading`."""
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         rows = {
             table.name: connection.scalar(select(func.count()).select_from(table)) or 0
-            for table in (layout.observation, layout.file, layout.keyword)
+            for table in (schema.observation_table, schema.file_table, schema.keyword_table)
         }
-        night = layout.observation.c.night
+        night = schema.observation_table.c.night
         span = select(func.count(night.distinct()), func.min(night), func.max(night))
         count, first, last = connection.execute(span).one()
-        path = layout.problem.c.path
-        refused = select(func.count(path.distinct())).where(layout.problem.c.refused == 1)
-        changed = select(layout.about.c.value).where(layout.about.c.name == CHANGED)
-        return Status(
-            database=database.describe(database.url()),
+        path = schema.problem_table.c.path
+        refused = select(func.count(path.distinct())).where(schema.problem_table.c.refused == 1)
+        changed = select(schema.about_table.c.value).where(schema.about_table.c.name == CHANGE_TIME)
+        return DatabaseStatus(
+            database=database.describe_url(database.database_url()),
             rows=rows,
             nights=count,
             first=first or "",
@@ -130,18 +130,18 @@ def status() -> Status:
             problems=connection.scalar(select(func.count(path.distinct()))) or 0,
             refused=connection.scalar(refused) or 0,
             changed=connection.scalar(changed) or "",
-            size_bytes=_size(connection),
+            size_bytes=_size_bytes(connection),
         )
 
 
-def problems() -> pd.DataFrame:
+def summarize_problems() -> pd.DataFrame:
     """What is wrong with files, the same troubles together: one row a trouble.
 
     Columns: refused (bool), reason, detail, files, first and last night, an example (path).
     """
     import pandas as pd
 
-    own = layout.problem.c
+    own = schema.problem_table.c
     query = (
         select(
             own.refused,
@@ -155,29 +155,29 @@ def problems() -> pd.DataFrame:
         .group_by(own.refused, own.reason, own.detail)
         .order_by(own.refused.desc(), func.count().desc(), own.reason, own.detail)
     )
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         found = connection.execute(query)
         frame = pd.DataFrame(found.all(), columns=list(found.keys()))
     return frame.astype({"refused": bool})
 
 
-def check(start: str = "", end: str = "") -> Check:
+def check_database(start: str = "", end: str = "") -> DatabaseCheckResult:
     """Compare the files on disk with the database, night by night; nothing is changed.
 
     Parameters
     ----------
     start, end : nights, both included; '' leaves the range open
     """
-    low, high = (ingest.checked(night) if night else "" for night in (start, end))
-    root = settings.load().kpf_root
-    with database.reading() as connection:
-        stored_nights = connection.scalars(select(layout.file.c.night).distinct())
+    low, high = (ingest.validate_night(night) if night else "" for night in (start, end))
+    root = settings.load_settings().kpf_root
+    with database.read_transaction() as connection:
+        stored_nights = connection.scalars(select(schema.file_table.c.night).distinct())
         nights = {one for one in stored_nights if low <= one <= (high or "9")}
-        nights |= set(names.nights(root, low, high))
-        stale: list[Stale] = []
+        nights |= set(names.list_nights(root, low, high))
+        stale: list[StaleFile] = []
         for night in sorted(nights):
-            stale += _compare(connection, root, night)
-    return Check(len(nights), tuple(stale))
+            stale += _compare_night(connection, root, night)
+    return DatabaseCheckResult(len(nights), tuple(stale))
 
 
 def delete_nights(start: str, end: str = "", *, dry_run: bool = False) -> list[str]:
@@ -185,41 +185,47 @@ def delete_nights(start: str, end: str = "", *, dry_run: bool = False) -> list[s
 
     The files on disk are not touched, and can be ingested again.
     """
-    low, high = ingest.checked(start), ingest.checked(end or start)
+    low, high = ingest.validate_night(start), ingest.validate_night(end or start)
     if low > high:
-        raise BadParameter(f"start {low} is after end {high}", "give the earlier night first")
-    night = layout.chunk.c.night
+        raise InvalidParameterError(
+            f"start {low} is after end {high}", "give the earlier night first"
+        )
+    night = schema.chunk_table.c.night
     query = select(night).distinct().where(night.between(low, high)).order_by(night)
     if dry_run:
-        with database.reading() as connection:
+        with database.read_transaction() as connection:
             return list(connection.scalars(query))
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         nights = list(connection.scalars(query))
-        for table in (layout.file, layout.observation, layout.problem):
+        for table in (schema.file_table, schema.observation_table, schema.problem_table):
             connection.execute(delete(table).where(table.c.night.between(low, high)))
-        numbers = connection.scalars(select(layout.chunk.c.id).where(night.between(low, high)))
-        for some in chunks.portions(list(numbers)):
-            chunks.drop(connection, some)
-        store.touch(connection)
+        numbers = connection.scalars(
+            select(schema.chunk_table.c.id).where(night.between(low, high))
+        )
+        for some in chunks.batched(list(numbers)):
+            chunks.delete_chunks(connection, some)
+        store.record_change(connection)
     return nights
 
 
-def _compare(connection: Connection, root: Path, night: str) -> list[Stale]:
-    stored = ingest.known(connection, night)
-    found = {ingest.key(path): stamp for path, stamp in ingest.scan(root, night).items()}
+def _compare_night(connection: Connection, root: Path, night: str) -> list[StaleFile]:
+    stored = ingest.read_stored_files(connection, night)
+    found = {
+        ingest.parse_file_key(path): stamp for path, stamp in ingest.scan_night(root, night).items()
+    }
     stale = []
     for obsid, level in sorted(stored.keys() | found.keys()):
         name = names.file_name(obsid, level)
         if (obsid, level) not in stored:
-            stale.append(Stale(night, name, "not in the database"))
+            stale.append(StaleFile(night, name, "not in the database"))
         elif (obsid, level) not in found:
-            stale.append(Stale(night, name, "no longer on disk"))
+            stale.append(StaleFile(night, name, "no longer on disk"))
         elif stored[obsid, level] != found[obsid, level]:
-            stale.append(Stale(night, name, "changed on disk since"))
+            stale.append(StaleFile(night, name, "changed on disk since"))
     return stale
 
 
-def _size(connection: Connection) -> int:
+def _size_bytes(connection: Connection) -> int:
     if connection.dialect.name == "postgresql":
         return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
     pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()

@@ -2,20 +2,23 @@
 
 An observation has some 4,000 values, and is asked for ten of them over a million observations: so
 values are kept by column. A **chunk** is some observations of one night; a **block** is one
-keyword's values for a chunk, packed (`kpfnb.kpf.tsdb.packing`). The files of a batch make one
+keyword's values for a chunk, packed (`kpfnb.kpf.tsdb.series`). The files of a batch make one
 chunk; small chunks of a night are merged into larger ones as they add up, and in the end a night
 is one chunk. **part** says which observations of a chunk have a level; a file that is read again
 goes into a new chunk, and its place in the old one is struck out there.
 
 **observation**, **file**, **keyword** and **problem** are as they look. What the blocks hold is
-seen by plain SQL through the views (`kpfnb.kpf.tsdb.views`).
+seen by plain SQL through the views (`kpfnb.kpf.tsdb.schema`).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -26,14 +29,149 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-SCHEMA = 1
+# Views that show in plain SQL what the blocks hold, in `sqlite3`, `psql` or any other program.
+#
+# `reading` has one row for each file and keyword: SELECT obsid, number FROM reading WHERE
+# keyword = 'CCFRV' AND night = '20240115'. Times are texts there. It unpacks doubles by arithmetic on
+# their bits (IEEE 754), since neither database has a function for it.
+#
+# Each of `GROUPS` is a view with one row an observation and one column a keyword.
+
+
+class KeywordView(NamedTuple):
+    """A view: keywords of one level that are often looked at together."""
+
+    level: str
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+
+
+KEYWORD_VIEWS = {
+    "exposure": KeywordView(
+        "L0", ("EXPTIME", "ELAPSED", "AIRMASS"), ("OBJECT", "IMTYPE", "DATE-MID")
+    ),
+    "quality": KeywordView(
+        "2D", ("NOTJUNK", "DATAPRL0", "DATAPR2D", "KWRDPRL0", "TELEPRL0", "TIMCHKL0")
+    ),
+    "signal": KeywordView("L1", ("SNRSC452", "SNRSC548", "SNRSC652", "SNRSC747", "SNRSC852")),
+    "velocity": KeywordView("L2", ("CCFRV", "CCFERV", "CCFRVC", "CCFERVC", "CCFBJD", "CCFBCV")),
+}
+"""By the name of the view."""
+
+_HIDDEN_BIT = 4503599627370496  # 2**52, the bit that a double does not store
+
+_SQLITE_BITS = (
+    "CASE WHEN data.numbers IS NOT NULL THEN hex(substr(data.numbers, 1 + 8 * {place}, 8)) END"
+)
+_PG_BITS = (
+    "('x' || encode(substring(data.numbers from 1 + 8 * {place} for 8), 'hex'))::bit(64)::bigint"
+)
+
+
+def create_views(connection: Connection) -> None:
+    """Make the views, in place of those that are there."""
+    for name in (*KEYWORD_VIEWS, "reading"):
+        connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+    is_sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql(
+        _escape_percent(
+            _sqlite_reading_view() if is_sqlite else _postgresql_reading_view(), is_sqlite
+        )
+    )
+    for name, group in KEYWORD_VIEWS.items():
+        connection.exec_driver_sql(_keyword_view_sql(name, group))
+
+
+def _sqlite_reading_view() -> str:
+    # SQLite keeps the order of CROSS JOINs: the few keywords asked for come first
+    digits = [f"(instr('0123456789ABCDEF', substr(bits, {n}, 1)) - 1)" for n in range(1, 17)]
+    top = " + ".join(f"{digit} * {16 ** (2 - n)}" for n, digit in enumerate(digits[:3]))
+    low = " + ".join(f"{digit} * {16 ** (12 - n)}" for n, digit in enumerate(digits[3:]))
+    size = "length(data.numbers)"
+    inner = f"""
+        SELECT {_READING_COLUMNS},
+          {_SQLITE_BITS.format(place=f"(CASE {size} WHEN 8 THEN 0 ELSE file.place END)")} AS bits,
+          CASE json_type(data.texts) WHEN 'array'
+            THEN json_extract(data.texts, '$[' || file.place || ']')
+            ELSE json_extract(data.texts, '$') END AS letters
+        {_READING_FROM.format(join="CROSS JOIN")}"""
+    split = f"SELECT *, {top} AS top, {low} AS low FROM ({inner})"
+    double = _double_sql("pow", "(top >= 2048)", "top % 2048")
+    when = "strftime('%Y-%m-%dT%H:%M:%S', number / 1e6, 'unixepoch')"
+    return _reading_view_sql(split, double, when)
+
+
+def _postgresql_reading_view() -> str:
+    size = "length(data.numbers)"
+    inner = f"""
+        SELECT {_READING_COLUMNS},
+          {_PG_BITS.format(place=f"(CASE {size} WHEN 8 THEN 0 ELSE file.place END)")} AS bits,
+          CASE json_typeof(data.texts::json) WHEN 'array' THEN data.texts::json ->> file.place
+            ELSE data.texts::json #>> '{{}}' END AS letters
+        {_READING_FROM.format(join="JOIN")}"""
+    split = (
+        f"SELECT *, (bits >> 52) & 4095 AS top, bits & {_HIDDEN_BIT - 1} AS low FROM ({inner}) i"
+    )
+    double = _double_sql("power", "(top >= 2048)::int", "top % 2048", cast="::float8")
+    when = "to_char(to_timestamp(number / 1e6) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
+    return _reading_view_sql(split, double, when)
+
+
+_READING_COLUMNS = """file.obsid, file.night, file.level, keyword.extension,
+          keyword.name AS keyword, data.kind, keyword.unit"""
+_READING_FROM = """
+        FROM keyword
+        {join} file ON file.level = keyword.level
+        {join} block ON block.chunk = file.chunk AND block.keyword = keyword.id
+        {join} block AS data
+          ON data.chunk = block.chunk AND data.keyword = coalesce(block.same, block.keyword)"""
+
+
+def _double_sql(power: str, negative: str, exponent: str, cast: str = "") -> str:
+    """The double of its bits: sign and exponent in `top`, mantissa in `low`; null for NaN."""
+    return f"""CASE WHEN {exponent} = 2047 THEN NULL WHEN {exponent} = 0 AND low = 0 THEN 0.0{cast}
+          WHEN {exponent} = 0 THEN (1 - 2 * {negative}) * (low{cast} * {power}(2.0{cast}, -1074))
+          ELSE (1 - 2 * {negative})
+            * ((low + {_HIDDEN_BIT}){cast} * {power}(2.0{cast}, {exponent} - 1075)) END"""
+
+
+def _reading_view_sql(split: str, double: str, when: str) -> str:
+    return f"""
+    CREATE VIEW reading AS
+    SELECT obsid, night, level, extension, keyword, kind, unit,
+      CASE WHEN kind <> 'time' THEN number END AS number,
+      CASE WHEN kind = 'time' THEN {when} ELSE letters END AS text
+    FROM (SELECT s.*, {double} AS number FROM ({split}) AS s) AS d
+    WHERE number IS NOT NULL OR letters IS NOT NULL"""
+
+
+def _keyword_view_sql(name: str, group: KeywordView) -> str:
+    kinds = {**dict.fromkeys(group.texts, "text"), **dict.fromkeys(group.numbers, "number")}
+    columns = [
+        f"max(CASE keyword WHEN '{word}' THEN {kind} END) AS \"{word}\""
+        for word, kind in kinds.items()
+    ]
+    words = ", ".join(f"'{word}'" for word in kinds)
+    return (
+        f"CREATE VIEW {name} AS SELECT obsid, night, {', '.join(columns)} FROM reading"
+        f" WHERE level = '{group.level}' AND keyword IN ({words}) GROUP BY obsid, night"
+    )
+
+
+def _escape_percent(sql: str, is_sqlite: bool) -> str:
+    """The driver of PostgreSQL takes % for a parameter."""
+    return sql if is_sqlite else sql.replace("%", "%%")
+
+
+SCHEMA_VERSION = 1
 """Of the tables; raised when they change."""
 
 metadata = MetaData()
 
-about = Table(
+about_table = Table(
     "about",
     metadata,
     Column("name", String, primary_key=True),
@@ -41,7 +179,7 @@ about = Table(
     comment="the schema, and when something was last changed (UTC)",
 )
 
-observation = Table(
+observation_table = Table(
     "observation",
     metadata,
     Column("obsid", String, primary_key=True),
@@ -53,7 +191,7 @@ observation = Table(
     Column("missing", String, nullable=False),
 )
 
-chunk = Table(
+chunk_table = Table(
     "chunk",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -63,7 +201,7 @@ chunk = Table(
     sqlite_autoincrement=True,
 )
 
-part = Table(
+part_table = Table(
     "part",
     metadata,
     Column("chunk", Integer, ForeignKey("chunk.id"), primary_key=True),
@@ -71,7 +209,7 @@ part = Table(
     Column("present", Text, nullable=False, comment="1 where an observation has the level here"),
 )
 
-keyword = Table(
+keyword_table = Table(
     "keyword",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -84,7 +222,7 @@ keyword = Table(
     UniqueConstraint("level", "extension", "name"),
 )
 
-block = Table(
+block_table = Table(
     "block",
     metadata,
     Column("chunk", Integer, ForeignKey("chunk.id"), primary_key=True),
@@ -95,7 +233,7 @@ block = Table(
     Column("same", Integer, comment="the keyword whose values these are, too"),
 )
 
-file = Table(
+file_table = Table(
     "file",
     metadata,
     Column("obsid", String, primary_key=True),
@@ -113,7 +251,7 @@ file = Table(
     Index("file_chunk", "chunk"),
 )
 
-problem = Table(
+problem_table = Table(
     "problem",
     metadata,
     Column("id", Integer, primary_key=True),

@@ -2,72 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import catalogue, chunks, packing, problems
-from kpfnb.kpf.tsdb.batch import Bad, Batch, File, Observed
-from kpfnb.kpf.tsdb.chunks import portions
-from kpfnb.kpf.tsdb.content import Keyword, Note, Trouble
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.layout import about, file, observation
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.tsdb import catalogue, chunks, series
+from kpfnb.kpf.tsdb.batch import (
+    FileSignature,
+    FileWarning,
+    FileWarningKind,
+    IngestedFile,
+    Keyword,
+    ObservationBatch,
+    ObservationInfo,
+    RefusedFile,
+)
+from kpfnb.kpf.tsdb.chunks import batched
+from kpfnb.kpf.tsdb.schema import about_table, file_table, observation_table, problem_table
+from kpfnb.kpf.tsdb.series import ValueKind
 
-CHANGED = "changed"
+# What was wrong with files: those refused, and what was odd in those taken.
+
+
+def record_refusals(connection: Connection, bad: Sequence[RefusedFile]) -> None:
+    """Keep why files were not taken; what is known of them stays."""
+    clear_problems(connection, [one.path for one in bad])
+    _insert_problems(
+        connection,
+        [_problem_row(one.path, one.reason, "", one.signature, refused=1) for one in bad],
+    )
+
+
+def record_warnings(
+    connection: Connection,
+    files: Sequence[IngestedFile],
+    others: Mapping[str, Sequence[FileWarning]],
+) -> None:
+    """Keep what was odd in files that were taken, in the place of what was known before.
+
+    others : more of it, by path
+    """
+    clear_problems(connection, [one.path for one in files])
+    rows = [
+        _problem_row(one.path, trouble, detail, one.signature, refused=0)
+        for one in files
+        for trouble, detail in (*one.warnings, *others.get(one.path, ()))
+    ]
+    _insert_problems(connection, rows)
+
+
+def clear_problems(connection: Connection, paths: Iterable[str]) -> None:
+    """Forget the problems of files."""
+    for some in batched(list(paths)):
+        connection.execute(delete(problem_table).where(problem_table.c.path.in_(some)))
+
+
+def read_refused_files(connection: Connection, night: str) -> dict[str, FileSignature]:
+    """The files of a night that were refused, as they were then."""
+    own = (
+        (problem_table.c.night == night)
+        & (problem_table.c.refused == 1)
+        & problem_table.c.size.is_not(None)
+    )
+    query = select(problem_table.c.path, problem_table.c.size, problem_table.c.modified_ns).where(
+        own
+    )
+    return {row.path: FileSignature(row.size, row.modified_ns) for row in connection.execute(query)}
+
+
+def _insert_problems(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(problem_table), rows)
+
+
+def _problem_row(
+    path: str, reason: str, detail: str, known: FileSignature | None, *, refused: int
+) -> dict[str, Any]:
+    size, modified_ns = known or (None, None)
+    return {
+        "path": path,
+        "night": ObsID.parse(path).night,
+        "refused": refused,
+        "reason": str(reason),
+        "detail": detail,
+        "size": size,
+        "modified_ns": modified_ns,
+        "found": time.time(),
+    }
+
+
+CHANGE_TIME = "changed"
 """In `about`: when something was last changed, UTC."""
 
 
-def put(connection: Connection, batch: Batch) -> list[Bad]:
+def store_batch(connection: Connection, batch: ObservationBatch) -> list[RefusedFile]:
     """Store a batch, in the place of what was known of its files; gives those not taken.
 
     A file that somebody else has read later than we is left as it is. One that lacks a table does
     not take the place of one that had all.
     """
-    later, worse = _better(connection, batch.files)
-    refused = [Bad(one.path, one.known, f"{one.lacks}; what was known stays") for one in worse]
+    later, worse = _find_superseded(connection, batch.files)
+    refused = [
+        RefusedFile(one.path, one.signature, f"{one.missing_parts}; what was known stays")
+        for one in worse
+    ]
     left_out = later + worse
-    batch = _without(batch, {(one.obsid, one.level) for one in left_out}) if left_out else batch
+    batch = (
+        _without_files(batch, {(one.obsid, one.level) for one in left_out}) if left_out else batch
+    )
     if not batch.files:
         return refused
-    ids, widened = catalogue.learn(connection, batch.kinds, batch.comments)
-    chunks.strike(connection, [(one.obsid, one.level) for one in batch.files])
-    number = chunks.add(connection, batch, ids)
+    ids, widened = catalogue.register_keywords(connection, batch.kinds, batch.comments)
+    chunks.remove_files(connection, [(one.obsid, one.level) for one in batch.files])
+    number = chunks.insert_chunk(connection, batch, ids)
     _add_files(connection, batch, number)
-    _describe(connection, batch)
-    problems.note(connection, batch.files, _widening(batch, widened))
-    chunks.merge_small(connection, batch.night)
-    touch(connection)
+    _update_batch_observations(connection, batch)
+    record_warnings(connection, batch.files, _widening_warnings(batch, widened))
+    chunks.merge_small_chunks(connection, batch.night)
+    record_change(connection)
     return refused
 
 
-def touch(connection: Connection) -> None:
+def record_change(connection: Connection) -> None:
     """Say that something has changed now."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    connection.execute(delete(about).where(about.c.name == CHANGED))
-    connection.execute(insert(about), [{"name": CHANGED, "value": now}])
+    connection.execute(delete(about_table).where(about_table.c.name == CHANGE_TIME))
+    connection.execute(insert(about_table), [{"name": CHANGE_TIME, "value": now}])
 
 
-def _better(connection: Connection, files: Sequence[File]) -> tuple[list[File], list[File]]:
+def _find_superseded(
+    connection: Connection, files: Sequence[IngestedFile]
+) -> tuple[list[IngestedFile], list[IngestedFile]]:
     """The files that are there as somebody read them after us; and those that are there whole,
     and lack something now."""
     ours = {(one.obsid, one.level): one for one in files}
     later, worse = [], []
-    for some in portions(sorted({one.obsid for one in files})):
-        stored = file.c
+    for some in batched(sorted({one.obsid for one in files})):
+        stored = file_table.c
         query = select(stored.obsid, stored.level, stored.read_ns, stored.whole)
         for obsid, level, read_ns, whole in connection.execute(query.where(stored.obsid.in_(some))):
             one = ours.get((obsid, level))
             if one and read_ns > one.read_ns:
                 later.append(one)
-            elif one and whole and one.lacks:
+            elif one and whole and one.missing_parts:
                 worse.append(one)
     return later, worse
 
 
-def _without(batch: Batch, left_out: set[tuple[str, str]]) -> Batch:
+def _without_files(batch: ObservationBatch, left_out: set[tuple[str, str]]) -> ObservationBatch:
     """The batch with some files struck out."""
     present = {level: list(rows) for level, rows in batch.present.items()}
     for obsid, level in left_out:
@@ -79,7 +166,7 @@ def _without(batch: Batch, left_out: set[tuple[str, str]]) -> Batch:
     )
 
 
-def _add_files(connection: Connection, batch: Batch, number: int) -> None:
+def _add_files(connection: Connection, batch: ObservationBatch, number: int) -> None:
     places = {obsid: place for place, obsid in enumerate(batch.obsids)}
     rows = [
         {
@@ -87,48 +174,48 @@ def _add_files(connection: Connection, batch: Batch, number: int) -> None:
             "level": one.level,
             "night": batch.night,
             "path": one.path,
-            "size": one.known.size,
-            "modified_ns": one.known.modified_ns,
+            "size": one.signature.size,
+            "modified_ns": one.signature.modified_ns,
             "read_ns": one.read_ns,
             "version": one.version,
-            "whole": int(not one.lacks),
+            "whole": int(not one.missing_parts),
             "chunk": number,
             "place": places[one.obsid],
         }
         for one in batch.files
     ]
-    connection.execute(insert(file), rows)
+    connection.execute(insert(file_table), rows)
 
 
-def _describe(connection: Connection, batch: Batch) -> None:
+def _update_batch_observations(connection: Connection, batch: ObservationBatch) -> None:
     """Say which levels each observation has and lacks now."""
-    for obsids in portions(sorted({one.obsid for one in batch.files})):
-        describe(connection, obsids, {o: batch.observed[o] for o in obsids})
+    for obsids in batched(sorted({one.obsid for one in batch.files})):
+        update_observations(connection, obsids, {o: batch.observations[o] for o in obsids})
 
 
-def describe(
-    connection: Connection, obsids: Sequence[str], observed: Mapping[str, Observed]
+def update_observations(
+    connection: Connection, obsids: Sequence[str], observed: Mapping[str, ObservationInfo]
 ) -> None:
     """Enter observations anew, by the files that there are; those without any go.
 
     observed : what is known about them now; what was known before is kept for the others
     """
-    query = select(file.c.obsid, file.c.level).where(file.c.obsid.in_(obsids))
+    query = select(file_table.c.obsid, file_table.c.level).where(file_table.c.obsid.in_(obsids))
     levels: dict[str, set[str]] = {}
     for obsid, level in connection.execute(query):
         levels.setdefault(obsid, set()).add(level)
-    own = observation.c.obsid.in_(obsids)
+    own = observation_table.c.obsid.in_(obsids)
     before = {
-        row.obsid: Observed(row.source, tuple(row.expected.split()))
-        for row in connection.execute(select(observation).where(own))
+        row.obsid: ObservationInfo(row.source, tuple(row.expected.split()))
+        for row in connection.execute(select(observation_table).where(own))
     }
-    connection.execute(delete(observation).where(own))
-    rows = [_observation(o, levels[o], observed.get(o) or before[o]) for o in levels]
+    connection.execute(delete(observation_table).where(own))
+    rows = [_observation_row(o, levels[o], observed.get(o) or before[o]) for o in levels]
     if rows:
-        connection.execute(insert(observation), rows)
+        connection.execute(insert(observation_table), rows)
 
 
-def _observation(obsid: str, levels: set[str], told: Observed) -> dict[str, str]:
+def _observation_row(obsid: str, levels: set[str], told: ObservationInfo) -> dict[str, str]:
     time = ObsID(obsid).time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "obsid": obsid,
@@ -141,20 +228,22 @@ def _observation(obsid: str, levels: set[str], told: Observed) -> dict[str, str]
     }
 
 
-def _widening(batch: Batch, widened: Mapping[Keyword, Kind]) -> dict[str, list[Note]]:
+def _widening_warnings(
+    batch: ObservationBatch, widened: Mapping[Keyword, ValueKind]
+) -> dict[str, list[FileWarning]]:
     """For the first file of the batch with such a text: which keywords were numbers before."""
-    found: dict[str, list[Note]] = {}
+    found: dict[str, list[FileWarning]] = {}
     paths = {(one.obsid, one.level): one.path for one in batch.files}
     for keyword, before in widened.items():
         packed = batch.columns.get(keyword)
-        if packed is None or packed.kind is not Kind.TEXT:
+        if packed is None or packed.kind is not ValueKind.TEXT:
             continue
-        present = packing.mask(batch.present[keyword.level])
-        values = packing.unpack(packed, present).values
+        present = series.parse_mask(batch.present[keyword.level])
+        values = series.unpack_series(packed, present).values
         for obsid, value in zip(batch.obsids, values, strict=True):
             path = paths.get((obsid, keyword.level))
             if value is not None and path:
                 detail = f"{keyword.name} was {before}, is {str(value)[:40]!r}"
-                found.setdefault(path, []).append(Note(Trouble.WRONG_TYPE, detail))
+                found.setdefault(path, []).append(FileWarning(FileWarningKind.WRONG_TYPE, detail))
                 break
     return found

@@ -14,24 +14,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from kpfnb import fitsheader
-from kpfnb.fitscards import Value
-from kpfnb.kpf import junk, listing, standing, survey
-from kpfnb.kpf.index import Entry, Index
-from kpfnb.kpf.obsid import KPF, ObsID, file_name, level_dir
+from kpfnb.core.fits import headers as fitsheader
+from kpfnb.core.fits.cards import HeaderValue
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.files import obsid as listing
+from kpfnb.kpf.files import obsid_list
+from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir
+from kpfnb.kpf.progress import evaluation
+from kpfnb.kpf.progress.header_index import HeaderIndex, IndexedFile
 from kpfnb.kpf.quicklook import record
 from kpfnb.kpf.quicklook.targets import MASTERS_DIR
-from kpfnb.kpf.verdict.rules import Criteria
-from kpfnb.settings import Settings
+from kpfnb.kpf.verdict.rules import VerdictCriteria
 
 INDEX_NAME = "kpf-verdict.sqlite"
 
-Header = dict[str, Value] | str
+Header = dict[str, HeaderValue] | str
 """The keywords asked for, or why there are none."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class NightFrame:
     """One observation that is not junk; `problem` says why its L0 tells nothing."""
 
     obsid: str
@@ -44,90 +46,94 @@ class Frame:
         return ObsID(self.obsid).time
 
 
-class Night:
+class NightData:
     """One night; files are looked at when a rule asks for them."""
 
-    def __init__(self, name: str, criteria: Criteria, settings: Settings, index: Index) -> None:
+    def __init__(
+        self, name: str, criteria: VerdictCriteria, settings: Settings, index: HeaderIndex
+    ) -> None:
         self.name = name
         self._criteria = criteria
         self._settings = settings
         self._index = index
         self._headers: dict[str, dict[str, Header]] = {}
         self._listed: dict[str, dict[str, os.stat_result]] = {}
-        self._junk = junk.read(settings.junk_path).of(name)
+        self._junk = obsid_list.read_junk_list(settings.junk_path).for_night(name)
 
     @cached_property
     def observations(self) -> list[str]:
         """All ObsIDs, junk among them, by time."""
-        return sorted(self._files(KPF.raw))
+        return sorted(self._list_files(KPF.raw))
 
     @cached_property
-    def frames(self) -> list[Frame]:
+    def frames(self) -> list[NightFrame]:
         """What is not junk, by time."""
         headers = self.headers(KPF.raw)
         return [
-            Frame(obsid, problem=header)
+            NightFrame(obsid, problem=header)
             if isinstance(header, str)
-            else Frame(obsid, self._criteria.kinds_of(header))
+            else NightFrame(obsid, self._criteria.frame_kinds(header))
             for obsid in self.observations
             if obsid not in self._junk
             for header in [headers.get(obsid, "vanished")]
         ]
 
     @property
-    def junk(self) -> int:
+    def junk_count(self) -> int:
         """How many observations are junk."""
         return len(self._junk & set(self.observations))
 
-    def of(self, kinds: tuple[str, ...]) -> list[Frame]:
+    def frames_of(self, kinds: tuple[str, ...]) -> list[NightFrame]:
         """The frames of some kinds, by time."""
         return [one for one in self.frames if set(kinds) & set(one.kinds)]
 
     def headers(self, level: str) -> dict[str, Header]:
         """ObsID to its header: of all L0s, and of the products that some rule asks for."""
         if level not in self._headers:
-            files = self._files(level)
+            files = self._list_files(level)
             if level != KPF.raw:
-                wanted = self._criteria.kinds_read(level)
+                wanted = self._criteria.kinds_with_header(level)
                 used = {one.obsid for one in self.frames if wanted & set(one.kinds)}
                 files = {obsid: status for obsid, status in files.items() if obsid in used}
-            self._headers[level] = self._read(level, files)
+            self._headers[level] = self._read_headers(level, files)
         return self._headers[level]
 
     @cached_property
-    def lacking(self) -> dict[str, dict[str, str]]:
+    def incomplete(self) -> dict[str, dict[str, str]]:
         """ObsID to the product levels that are expected and not done, with the reason."""
-        asked = standing.Rules(self._settings.kpf_root, KPF.products, junk=self._junk)
-        with Index(survey.index_path(self._settings)) as index:
-            found = asked.look(map(ObsID, self.observations), index)
-        return {obsid.text: one.flaws for obsid, one in found.items()}
+        asked = evaluation.CompletenessRules(self._settings.kpf_root, KPF.products, junk=self._junk)
+        with HeaderIndex(evaluation.index_path(self._settings)) as index:
+            found = asked.check_observations(map(ObsID, self.observations), index)
+        return {obsid.text: one.defects for obsid, one in found.items()}
 
     def masters(self, pattern: str) -> dict[str, str]:
         """The night's masters of that name, each with its defect, '' where it is whole."""
         folder = self._settings.kpf_root / MASTERS_DIR / self.name
-        return {path.name: fitsheader.defect(path) for path in sorted(folder.glob(pattern))}
+        return {path.name: fitsheader.find_defect(path) for path in sorted(folder.glob(pattern))}
 
-    def checks(self, obsid: str, level: str) -> record.Record | None:
+    def quicklook_record(self, obsid: str, level: str) -> record.QuicklookRecord | None:
         """What quicklook found in a file, if it has looked."""
         folder = self._settings.qlp_path / self.name / obsid
-        return record.read(record.path(folder, obsid, level))
+        return record.read_record(record.record_path(folder, obsid, level))
 
     def newest_l0(self) -> datetime | None:
         """When the last L0 was written, UTC; None where there is none."""
-        times = [status.st_mtime for status in self._files(KPF.raw).values()]
+        times = [status.st_mtime for status in self._list_files(KPF.raw).values()]
         return datetime.fromtimestamp(max(times), UTC) if times else None
 
-    def _files(self, level: str) -> dict[str, os.stat_result]:
+    def _list_files(self, level: str) -> dict[str, os.stat_result]:
         """ObsID to the status of its file."""
         if level not in self._listed:
-            self._listed[level] = dict(listing.files(self._settings.kpf_root, level, self.name))
+            self._listed[level] = dict(
+                listing.list_night_files(self._settings.kpf_root, level, self.name)
+            )
         return self._listed[level]
 
-    def _read(self, level: str, files: Mapping[str, os.stat_result]) -> dict[str, Header]:
+    def _read_headers(self, level: str, files: Mapping[str, os.stat_result]) -> dict[str, Header]:
         keywords = self._criteria.keywords[level]
         asked = f"{zlib.crc32(' '.join(keywords).encode()):08x}"
         folder = level_dir(self._settings.kpf_root, level, self.name)
-        known = self._index.files(folder)
+        known = self._index.known_files(folder)
         found: dict[str, Header] = {}
         learned = {}
         for obsid, status in files.items():
@@ -137,10 +143,10 @@ class Night:
                 found[obsid] = json.loads(old.facts[len(asked) :])
                 continue
             try:
-                found[obsid] = fitsheader.read(folder / name, keywords)
-            except fitsheader.BadHeader as error:
+                found[obsid] = fitsheader.read_header(folder / name, keywords)
+            except fitsheader.InvalidHeaderError as error:
                 found[obsid] = str(error.reason)
                 continue
-            learned[name] = Entry(*stamp, asked + json.dumps(found[obsid]))
-        self._index.remember(folder, learned, gone=())
+            learned[name] = IndexedFile(*stamp, asked + json.dumps(found[obsid]))
+        self._index.update_files(folder, learned, gone=())
         return found

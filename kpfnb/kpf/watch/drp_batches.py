@@ -16,43 +16,47 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
-from kpfnb import fitsheader, locks
-from kpfnb.kpf import drp, drpbatch, junk, leftovers, survey
-from kpfnb.kpf.drpbatch import Job
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.options import Options
-from kpfnb.kpf.reprocessing import Fate as ItemFate
-from kpfnb.kpf.reprocessing import Item
-from kpfnb.kpf.safekeeping import STATE_DIR
-from kpfnb.kpf.standing import Rules, Standing, State
-from kpfnb.settings import Settings
-from kpfnb.supervision import Patience
-from kpfnb.watching.kind import Ended, Fate, Task
+from kpfnb.compute.programs import SupervisionLimits
+from kpfnb.core import locks
+from kpfnb.core.fits import headers
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.files import drp, obsid_list
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import evaluation
+from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
+from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.kpf.reprocess import batch as drpbatch
+from kpfnb.kpf.reprocess import recovery
+from kpfnb.kpf.reprocess.batch import ReprocessJob
+from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.recovery import STATE_DIR
+from kpfnb.kpf.reprocess.result import ObservationOutcome as ItemFate
+from kpfnb.kpf.reprocess.result import ReprocessItem
+from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
 
 logger = logging.getLogger(__name__)
 
-LIST_SIZE = 20
+BATCH_SIZE = 20
 LOG_DAYS = 14
 PRUNE_EVERY = 100
 
 
-class Lists:
+class DrpBatchHandler:
     """Runs the DRP on lists, up to `at_once` of them at a time.
 
-    A `drp_command` that is not usable is a `BadSettings`.
+    A `drp_command` that is not usable is a `InvalidSettingsError`.
     """
 
     def __init__(self, here: Settings, folder: Path, *, at_once: int, nice: int = 0) -> None:
-        drp.command(here, "LIST", 1)
+        drp.build_command(here, "LIST", 1)
         self._here = here
         self._state = here.kpf_root / STATE_DIR
         self._options = {
-            force: Options(
+            force: ReprocessOptions(
                 ncpus=1,
                 nice=nice,
                 force=force,
-                patience=Patience(silence_seconds=here.watch_overdue_seconds),
+                patience=SupervisionLimits(silence_seconds=here.watch_overdue_seconds),
             )
             for force in (False, True)
         }
@@ -65,86 +69,92 @@ class Lists:
         self._folder = folder / f"{moment}-{secrets.token_hex(3)}"
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def session(self) -> Iterator[None]:
         """Alone with the DRP on this tree; what a killed run left is brought to its end first."""
-        with locks.hold("reprocess", folder=self._state):
-            with Index(survey.index_path(self._here)) as index:
-                for note in leftovers.settle(rules(self._here), index):
+        with locks.acquire_lock("reprocess", folder=self._state):
+            with HeaderIndex(evaluation.index_path(self._here)) as index:
+                for note in recovery.recover_killed_runs(watch_rules(self._here), index):
                     logger.warning("%s", note)
             yield
 
-    def handle(self, tasks: Sequence[Task]) -> list[Ended]:
+    def handle(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
         """Process these L0 files as far as their products are not good."""
         slot = self._slots.get()
         try:
-            with Index(survey.index_path(self._here)) as index:
-                return self._process(tasks, index, slot)
+            with HeaderIndex(evaluation.index_path(self._here)) as index:
+                return self._process_tasks(tasks, index, slot)
         finally:
             self._slots.put(slot)
 
-    def _process(self, tasks: Sequence[Task], index: Index, slot: int) -> list[Ended]:
-        asked = rules(self._here)
+    def _process_tasks(
+        self, tasks: Sequence[WatchTask], index: HeaderIndex, slot: int
+    ) -> list[WatchResult]:
+        asked = watch_rules(self._here)
         by_obsid = {ObsID.parse(task.path): task for task in tasks}
-        standings = asked.look(by_obsid, index)
-        ends = ends_without_work(asked.root, by_obsid, standings)
+        standings = asked.check_observations(by_obsid, index)
+        ends = resolve_without_drp(asked.root, by_obsid, standings)
         todo = [s for s in standings.values() if by_obsid[s.obsid].path not in ends]
         for force in (False, True):
             some = [s for s in todo if by_obsid[s.obsid].renewed is force]
             if some:
-                job = self._job(asked, index, slot, force=force)
+                job = self._make_job(asked, index, slot, force=force)
                 number = next(self._numbers)
-                batch, items = drpbatch.process(job, number, some, report=lambda made: None)
-                ends |= {end.path: end for end in _ended(by_obsid, items, batch.stop)}
+                batch, items = drpbatch.run_batch(job, number, some, report=lambda made: None)
+                ends |= {end.path: end for end in _to_results(by_obsid, items, batch.stop)}
                 if number % PRUNE_EVERY == 1:
-                    prune(self._folder.parent)
+                    prune_logs(self._folder.parent)
         return list(ends.values())
 
-    def _job(self, asked: Rules, index: Index, slot: int, *, force: bool) -> Job:
+    def _make_job(
+        self, asked: CompletenessRules, index: HeaderIndex, slot: int, *, force: bool
+    ) -> ReprocessJob:
         self._folder.mkdir(parents=True, exist_ok=True)
-        return Job(
+        return ReprocessJob(
             settings=self._here,
             rules=asked,
             options=self._options[force],
             index=index,
             folder=self._folder,
-            old=None,
-            lock=leftovers.lock(self._state, f"watch-{slot}"),
-            mark=leftovers.mark(self._state, f"watch-{slot}"),
+            backup=None,
+            lock=recovery.drp_lock(self._state, f"watch-{slot}"),
+            marker=recovery.marker_path(self._state, f"watch-{slot}"),
             started=self._started,
         )
 
 
-def rules(here: Settings) -> Rules:
+def watch_rules(here: Settings) -> CompletenessRules:
     """What a watcher asks of the products: all levels, of any version, of all but junk."""
-    return Rules(here.kpf_root, KPF.products, "", junk.read(here.junk_path).obsids)
+    return CompletenessRules(
+        here.kpf_root, KPF.products, "", obsid_list.read_junk_list(here.junk_path).obsids
+    )
 
 
-def ends_without_work(
-    root: Path, tasks: Mapping[ObsID, Task], standings: Mapping[ObsID, Standing]
-) -> dict[Path, Ended]:
+def resolve_without_drp(
+    root: Path, tasks: Mapping[ObsID, WatchTask], standings: Mapping[ObsID, ObservationCheck]
+) -> dict[Path, WatchResult]:
     """Those for which the DRP can't, or need not, do anything."""
     ends = {}
     for obsid, task in tasks.items():
         standing = standings[obsid]
-        if standing.state is State.NO_L0:
-            ends[task.path] = Ended(task.path, Fate.GONE)
-        elif standing.state is State.BAD_L0:
-            ends[task.path] = Ended(task.path, Fate.FAILED, standing.reason)
-        elif standing.state is State.JUNK:
-            ends[task.path] = Ended(task.path, Fate.DONE, "junk: not processed")
-        elif is_good(root, standing, task):
-            ends[task.path] = Ended(task.path, Fate.DONE)
+        if standing.status is ObservationStatus.NO_L0:
+            ends[task.path] = WatchResult(task.path, WatchOutcome.GONE)
+        elif standing.status is ObservationStatus.BAD_L0:
+            ends[task.path] = WatchResult(task.path, WatchOutcome.FAILED, standing.reason)
+        elif standing.status is ObservationStatus.JUNK:
+            ends[task.path] = WatchResult(task.path, WatchOutcome.DONE, "junk: not processed")
+        elif has_good_products(root, standing, task):
+            ends[task.path] = WatchResult(task.path, WatchOutcome.DONE)
     return ends
 
 
-def is_good(root: Path, standing: Standing, task: Task) -> bool:
+def has_good_products(root: Path, standing: ObservationCheck, task: WatchTask) -> bool:
     """Whether the products are good; those of an L0 that was renewed must be newer than that.
 
     rsync keeps modification times, so an L0 that came anew may look older than the products of its
     former self. The time of its inode's last change can't be set by anybody.
     """
     paths = [standing.obsid.path(root, level) for level in standing.expected]
-    if standing.state is not State.DONE or any(map(fitsheader.defect, paths)):
+    if standing.status is not ObservationStatus.DONE or any(map(headers.find_defect, paths)):
         return False
     try:
         renewed = task.path.stat().st_ctime_ns if task.renewed else 0
@@ -153,7 +163,7 @@ def is_good(root: Path, standing: Standing, task: Task) -> bool:
         return False
 
 
-def prune(folder: Path) -> None:
+def prune_logs(folder: Path) -> None:
     """Remove the DRP's lists and logs that are older than two weeks."""
     oldest = time.time() - LOG_DAYS * 86_400
     for file in folder.glob("*/batch-*"):
@@ -163,16 +173,18 @@ def prune(folder: Path) -> None:
                 file.unlink()
 
 
-def _ended(tasks: Mapping[ObsID, Task], items: Iterable[Item], stop: str) -> Iterator[Ended]:
+def _to_results(
+    tasks: Mapping[ObsID, WatchTask], items: Iterable[ReprocessItem], stop: str
+) -> Iterator[WatchResult]:
     """What became of each; a full disk (`stop`) is nobody's fault."""
     for item in items:
         path = tasks[ObsID(item.name)].path
         said = item.excerpt.splitlines()[-1:]
         if item.fate is ItemFate.DONE:
-            yield Ended(path, Fate.DONE)
-        elif item.fate is ItemFate.UNREACHED or stop:
-            yield Ended(path, Fate.POSTPONED, stop or item.reason)
+            yield WatchResult(path, WatchOutcome.DONE)
+        elif item.fate is ItemFate.NOT_REACHED or stop:
+            yield WatchResult(path, WatchOutcome.POSTPONED, stop or item.reason)
         elif not path.exists():
-            yield Ended(path, Fate.GONE)
+            yield WatchResult(path, WatchOutcome.GONE)
         else:
-            yield Ended(path, Fate.FAILED, ": ".join([item.reason, *said]))
+            yield WatchResult(path, WatchOutcome.FAILED, ": ".join([item.reason, *said]))

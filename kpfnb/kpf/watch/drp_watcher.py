@@ -16,34 +16,38 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
-from kpfnb import locks, supervision
-from kpfnb.kpf import drp, drplists, leftovers, survey, unfinished
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.safekeeping import STATE_DIR
-from kpfnb.kpf.standing import Standing
-from kpfnb.settings import Settings
-from kpfnb.supervision import Patience, Sight
-from kpfnb.watching.kind import Ended, Fate, Task
+from kpfnb.compute import programs
+from kpfnb.compute.programs import ProductSnapshot, SupervisionLimits
+from kpfnb.core import locks
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.files import drp
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import evaluation
+from kpfnb.kpf.progress.evaluation import ObservationCheck
+from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.kpf.reprocess import new_products, recovery
+from kpfnb.kpf.reprocess.recovery import STATE_DIR
+from kpfnb.kpf.watch import drp_batches
+from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
 
 logger = logging.getLogger(__name__)
 
 LOG_NAME = "drp.log"
-LOG_BYTES = 100_000_000
-LOGS_KEPT = 5
-LOOK_SECONDS = 2.0
-BEGIN_SECONDS = 30.0
+MAX_LOG_BYTES = 100_000_000
+MAX_OLD_LOGS = 5
+CHECK_SECONDS = 2.0
+STARTUP_SECONDS = 30.0
 """The DRP is at work on its directory so long after its start; what came before is not taken up."""
 SETTLED_SECONDS = 300.0
 """One that ran for so long is started again at once; one that did not, later and later."""
-LONGEST_PAUSE_SECONDS = 300.0
+MAX_RESTART_SECONDS = 300.0
 
 
-class _Told(Exception):
+class _StopRequested(Exception):
     """We were told to stop."""
 
 
-class Daemon:
+class DrpWatcherProcess:
     """The DRP's own watcher.
 
     Attributes
@@ -56,7 +60,7 @@ class Daemon:
     def __init__(self, command: Sequence[str], folder: Path, *, nice: int, lock: Path) -> None:
         self.starts = 0
         self.started = 0.0
-        self.ended = ""
+        self.last_end = ""
         self._command = command
         self._log = folder / LOG_NAME
         self._nice = nice
@@ -64,9 +68,9 @@ class Daemon:
         self._stopping = threading.Event()
 
     @property
-    def begun(self) -> int:
+    def ready_starts(self) -> int:
         """How many of its starts have had the time to begin."""
-        return self.starts - (time.monotonic() < self.started + BEGIN_SECONDS)
+        return self.starts - (time.monotonic() < self.started + STARTUP_SECONDS)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -85,108 +89,117 @@ class Daemon:
             self.started = time.monotonic()
             self.starts += 1
             try:
-                self.ended = str(self._supervise())
-            except _Told:
+                self.last_end = str(self._supervise())
+            except _StopRequested:
                 return
             except OSError as error:
-                self.ended = f"{error.strerror}: {error.filename}"
-            pause = next_pause(pause, time.monotonic() - self.started)
+                self.last_end = f"{error.strerror}: {error.filename}"
+            pause = restart_delay(pause, time.monotonic() - self.started)
             logger.warning(
-                "the DRP's watcher: %s; it is started again in %.0f s", self.ended, pause
+                "the DRP's watcher: %s; it is started again in %.0f s", self.last_end, pause
             )
             self._stopping.wait(pause)
 
-    def _supervise(self) -> supervision.Ended:
-        return supervision.run(
+    def _supervise(self) -> programs.SupervisedExit:
+        return programs.supervise_program(
             self._command,
             log=self._log,
-            look=self._look,
+            take_snapshot=self._snapshot,
             expected=1,
-            patience=Patience(silence_seconds=float("inf")),
+            limits=SupervisionLimits(silence_seconds=float("inf")),
             nice=self._nice,
             lock=self._lock,
         )
 
-    def _look(self) -> Sight:
+    def _snapshot(self) -> ProductSnapshot:
         if self._stopping.is_set():
-            raise _Told
-        rotate(self._log, LOG_BYTES)
-        return Sight(0, 0)
+            raise _StopRequested
+        rotate_log(self._log, MAX_LOG_BYTES)
+        return ProductSnapshot(0, 0)
 
 
-class ByDaemon:
+class DrpWatcherHandler:
     """Sees to it that the L0 files that arrive get products from the daemon.
 
-    A `drp_watch_command` that is not usable is a `BadSettings`.
+    A `drp_watch_command` that is not usable is a `InvalidSettingsError`.
     """
 
     def __init__(self, here: Settings, folder: Path, *, ncpus: int, nice: int, calls: int) -> None:
         self._here = here
         self._state = here.kpf_root / STATE_DIR
-        command = drp.command(here, here.kpf_root / KPF.raw, ncpus, setting="drp_watch_command")
-        lock = leftovers.lock(self._state, "daemon")
-        self._daemon = Daemon(command, folder, nice=nice, lock=lock)
+        command = drp.build_command(
+            here, here.kpf_root / KPF.raw, ncpus, setting="drp_watch_command"
+        )
+        lock = recovery.drp_lock(self._state, "daemon")
+        self._daemon = DrpWatcherProcess(command, folder, nice=nice, lock=lock)
         self._slots: SimpleQueue[int] = SimpleQueue()
         for slot in range(calls):
             self._slots.put(slot)
 
     @contextmanager
-    def life(self) -> Iterator[None]:
+    def lifetime(self) -> Iterator[None]:
         """Alone with the DRP on this tree, the daemon running."""
-        with locks.hold("reprocess", folder=self._state):
-            leftovers.finish(self._state)
+        with locks.acquire_lock("reprocess", folder=self._state):
+            recovery.quarantine_partial_products(self._state)
             with self._daemon.running():
                 yield
 
-    def handle(self, tasks: Sequence[Task]) -> list[Ended]:
+    def handle(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
         """Wait until each has its products, or is overdue."""
         slot = self._slots.get()
         try:
-            with Index(survey.index_path(self._here)) as index:
-                return self._await(tasks, index, leftovers.mark(self._state, f"daemon-{slot}"))
+            with HeaderIndex(evaluation.index_path(self._here)) as index:
+                return self._await(
+                    tasks, index, recovery.marker_path(self._state, f"daemon-{slot}")
+                )
         finally:
             self._slots.put(slot)
 
-    def _await(self, tasks: Sequence[Task], index: Index, mark: Path) -> list[Ended]:
-        asked = drplists.rules(self._here)
+    def _await(
+        self, tasks: Sequence[WatchTask], index: HeaderIndex, mark: Path
+    ) -> list[WatchResult]:
+        asked = drp_batches.watch_rules(self._here)
         left = {ObsID.parse(task.path): task for task in tasks}
-        ends: dict[Path, Ended] = {}
+        ends: dict[Path, WatchResult] = {}
         deadline = time.monotonic() + self._here.watch_overdue_seconds
-        touch([task for task in tasks if task.attempt > 1])
-        unfinished.mark(mark, _products(asked.root, left))
-        begun, at_first = self._daemon.begun, self._daemon.starts
+        touch_raw_files([task for task in tasks if task.attempt > 1])
+        new_products.write_marker(mark, _product_paths(asked.root, left))
+        begun, at_first = self._daemon.ready_starts, self._daemon.starts
         while True:
-            if (now := self._daemon.begun) > begun:
+            if (now := self._daemon.ready_starts) > begun:
                 if begun:
                     # Another one was at work before, and may have been cut off
-                    unfinished.distrust(mark)
-                    unfinished.mark(mark, _products(asked.root, left))
+                    new_products.quarantine_suspects(mark)
+                    new_products.write_marker(mark, _product_paths(asked.root, left))
                 begun = now
-                touch(left.values())
-            standings = asked.look(left, index)
-            ends |= drplists.ends_without_work(asked.root, left, standings)
+                touch_raw_files(left.values())
+            standings = asked.check_observations(left, index)
+            ends |= drp_batches.resolve_without_drp(asked.root, left, standings)
             left = {obsid: task for obsid, task in left.items() if task.path not in ends}
             if not left or time.monotonic() > deadline:
                 break
-            time.sleep(LOOK_SECONDS)
-        unfinished.clear(mark)
-        why = self._daemon.ended if self._daemon.starts > at_first else ""
-        return [*ends.values(), *(_overdue(task, standings[o], why) for o, task in left.items())]
+            time.sleep(CHECK_SECONDS)
+        new_products.clear_marker(mark)
+        why = self._daemon.last_end if self._daemon.starts > at_first else ""
+        return [
+            *ends.values(),
+            *(_overdue_result(task, standings[o], why) for o, task in left.items()),
+        ]
 
 
-def next_pause(pause: float, lasted: float) -> float:
+def restart_delay(pause: float, lasted: float) -> float:
     """Seconds until the next start of a daemon that lasted so long, after a pause of so long."""
-    return 1.0 if lasted >= SETTLED_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
+    return 1.0 if lasted >= SETTLED_SECONDS else min(2 * pause, MAX_RESTART_SECONDS)
 
 
-def touch(tasks: Iterable[Task]) -> None:
+def touch_raw_files(tasks: Iterable[WatchTask]) -> None:
     """Have the daemon look at these L0 files again; one that is gone is not made."""
     for task in tasks:
         with suppress(FileNotFoundError):
             os.utime(task.path)
 
 
-def rotate(log: Path, most_bytes: int) -> None:
+def rotate_log(log: Path, most_bytes: int) -> None:
     """Keep a log that a running program appends to below a size, and its former parts.
 
     It is copied and cut, for the program has it open; a line written in between is lost. Where it
@@ -194,7 +207,7 @@ def rotate(log: Path, most_bytes: int) -> None:
     """
     if not log.exists() or log.stat().st_size <= most_bytes:
         return
-    for number in range(LOGS_KEPT - 1, 0, -1):
+    for number in range(MAX_OLD_LOGS - 1, 0, -1):
         older = log.with_name(f"{log.name}.{number}")
         if older.exists():
             older.replace(log.with_name(f"{log.name}.{number + 1}"))
@@ -207,11 +220,11 @@ def rotate(log: Path, most_bytes: int) -> None:
     os.truncate(log, 0)
 
 
-def _products(root: Path, obsids: Mapping[ObsID, Task]) -> Iterator[Path]:
+def _product_paths(root: Path, obsids: Mapping[ObsID, WatchTask]) -> Iterator[Path]:
     return (obsid.path(root, level) for obsid in obsids for level in KPF.products)
 
 
-def _overdue(task: Task, standing: Standing, why: str) -> Ended:
+def _overdue_result(task: WatchTask, standing: ObservationCheck, why: str) -> WatchResult:
     """why : how the daemon ended meanwhile; '' where it did not"""
     told = f"; the DRP's watcher {why}" if why else ""
-    return Ended(task.path, Fate.FAILED, f"overdue: {standing.reason}{told}")
+    return WatchResult(task.path, WatchOutcome.FAILED, f"overdue: {standing.reason}{told}")

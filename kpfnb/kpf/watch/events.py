@@ -26,10 +26,10 @@ STEP_MS = 15
 DEBOUNCE_MS = 60
 POLL_MS = 5000
 PAUSE_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 600.0
+MAX_PAUSE_SECONDS = 600.0
 """Where the watch can't be begun again and again, the whole tree is looked at so often."""
 
-FLOOD = 4000
+FLOOD_CHANGES = 4000
 """So many changes at once: the system's queue (16,384 by default) may have overflowed."""
 
 REST_SECONDS = 1.0
@@ -37,7 +37,7 @@ REST_SECONDS = 1.0
 LIMIT_HINT = "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances by sysctl"
 
 
-class Changes(NamedTuple):
+class TreeChanges(NamedTuple):
     """What has changed since the last time.
 
     Attributes
@@ -52,7 +52,7 @@ class Changes(NamedTuple):
     missed: str = ""
 
 
-class Events:
+class ChangeListener:
     """Tells `tell` in a thread of its own, from `start` to `stop`.
 
     Attributes
@@ -65,7 +65,7 @@ class Events:
         tops: Sequence[Path],
         *,
         wanted: Callable[[str], bool],
-        tell: Callable[[Changes], None],
+        tell: Callable[[TreeChanges], None],
         polling: bool = False,
     ) -> None:
         self.mode = "polling" if polling else "events"
@@ -75,8 +75,8 @@ class Events:
         self._polling = polling
         self._pause = PAUSE_SECONDS
         self._stopping = threading.Event()
-        self._again = threading.Event()
-        self._places: dict[Path, tuple[int, int]] = {}
+        self._restart = threading.Event()
+        self._watched: dict[Path, tuple[int, int]] = {}
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def start(self) -> None:
@@ -86,38 +86,38 @@ class Events:
     def stop(self) -> None:
         """End."""
         self._stopping.set()
-        self._again.set()
+        self._restart.set()
         self._thread.join(PAUSE_SECONDS)
 
-    def check(self) -> None:
+    def restart_if_replaced(self) -> None:
         """Begin anew where a directory has come, or another one stands in its place."""
-        if self._places != _places(self._tops):
-            self._again.set()
+        if self._watched != _existing_dirs(self._tops):
+            self._restart.set()
 
     def _run(self) -> None:
         while True:
-            self._again.clear()
+            self._restart.clear()
             # Asked after that, or the call of `stop` in between would be forgotten
             if self._stopping.is_set():
                 return
-            self._places = _places(self._tops)
-            if not self._places:
+            self._watched = _existing_dirs(self._tops)
+            if not self._watched:
                 # Not there yet; `check` tells when it is
-                self._again.wait()
+                self._restart.wait()
                 continue
             try:
                 self._watch()
             except (OSError, RuntimeError) as error:
                 # watchfiles tells of its own troubles as RuntimeErrors
                 self._recover(error)
-            self._tell(Changes(missed="the watch began anew"))
+            self._tell(TreeChanges(missed="the watch began anew"))
 
     def _watch(self) -> None:
         import watchfiles
 
         seen, last = 0, 0.0
         # A directory made in the place of one that is gone may even have the same inode
-        gone = {str(top) for top in self._places}
+        gone = {str(top) for top in self._watched}
 
         def counted(change: watchfiles.Change, path: str) -> bool:
             nonlocal seen, last
@@ -126,17 +126,17 @@ class Events:
             seen, last = (seen + 1 if now - last < REST_SECONDS else 1), now
             if change is watchfiles.Change.deleted:
                 if path in gone:
-                    self._again.set()
+                    self._restart.set()
                 return False
             return self._matters(path)
 
         for changes in watchfiles.watch(
-            *self._places,
+            *self._watched,
             watch_filter=counted,
             debounce=DEBOUNCE_MS,
             step=STEP_MS,
             rust_timeout=0,
-            stop_event=self._again,
+            stop_event=self._restart,
             force_polling=self._polling,
             poll_delay_ms=POLL_MS,
             # True would pass over every other trouble as well, the limit on watches too
@@ -146,10 +146,10 @@ class Events:
             self.mode = self.mode if self._polling else "events"
             paths = [path for _, path in changes]
             self._tell(
-                Changes(
+                TreeChanges(
                     [path for path in paths if self._wanted(path)],
                     [path for path in paths if not self._wanted(path) and Path(path).is_dir()],
-                    "very many changes at once" if seen >= FLOOD else "",
+                    "very many changes at once" if seen >= FLOOD_CHANGES else "",
                 )
             )
 
@@ -157,23 +157,23 @@ class Events:
         return self._wanted(path) or not Path(path).suffix
 
     def _recover(self, error: Exception) -> None:
-        if not self._polling and _is_limit(error):
+        if not self._polling and _is_watch_limit(error):
             self._polling = True
             self.mode = f"polling: the system's limit on watches is reached; {LIMIT_HINT}"
             logger.warning("changes of %s by %s", self._tops, self.mode)
             return
         self.mode = f"looking at all every {self._pause:.0f} s: {error}"
         logger.warning("changes of %s by %s", self._tops, self.mode)
-        self._again.wait(self._pause)
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        self._restart.wait(self._pause)
+        self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
 
 
-def _is_limit(error: Exception) -> bool:
+def _is_watch_limit(error: Exception) -> bool:
     text = str(error).lower()
     return "limit" in text or "too many open files" in text or "no space left" in text
 
 
-def _places(tops: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+def _existing_dirs(tops: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """The directories that are there, with device and inode."""
     found = {}
     for top in tops:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What a file looks like from outside; it changes when the file is written or touched."""
 
     size: int
     modified_ns: int
 
 
-class Fate(StrEnum):
+class WatchOutcome(StrEnum):
     """What became of a file that was handed out."""
 
     DONE = "done"
@@ -30,7 +30,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Task:
+class WatchTask:
     """A settled, whole file.
 
     Attributes
@@ -45,16 +45,16 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Ended:
+class WatchResult:
     """What became of a task, and why where it is not done."""
 
     path: Path
-    fate: Fate
+    outcome: WatchOutcome
     reason: str = ""
 
 
 @dataclass(frozen=True)
-class Kind:
+class WatchHandler:
     """One kind of watcher.
 
     Attributes
@@ -65,30 +65,30 @@ class Kind:
     tops : the directories to watch, with all below them; they may come later
     wanted : whether a path is one of its files, by the name alone
     handle : works on some files, and tells of each what became of it. Called in a thread, up to
-        `at_once` at a time. `Busy` and `ServiceUnavailable` postpone all of them.
+        `at_once` at a time. `AlreadyRunningError` and `ServiceUnavailableError` postpone all of them.
     at_once, batch_size : so many calls at once, with so many files each at most
     life : entered for as long as the watcher runs
-    turn : entered while there is work; `Busy` puts it off
+    turn : entered while there is work; `AlreadyRunningError` puts it off
     touches : `handle` may touch the files itself
     """
 
     name: str
     root: Path
-    state: Path
-    tops: tuple[Path, ...]
-    wanted: Callable[[str], bool]
-    handle: Callable[[Sequence[Task]], Iterable[Ended]]
-    at_once: int = 1
+    lock_dir: Path
+    watched_dirs: tuple[Path, ...]
+    is_wanted: Callable[[str], bool]
+    handle: Callable[[Sequence[WatchTask]], Iterable[WatchResult]]
+    max_calls: int = 1
     batch_size: int = 100
-    life: Callable[[], AbstractContextManager[object]] = nullcontext
-    turn: Callable[[], AbstractContextManager[object]] = nullcontext
-    touches: bool = False
+    lifetime: Callable[[], AbstractContextManager[object]] = nullcontext
+    session: Callable[[], AbstractContextManager[object]] = nullcontext
+    touches_files: bool = False
 
 
-def stamp(path: Path | str) -> Stamp | None:
+def file_stamp(path: Path | str) -> FileStamp | None:
     """The stamp of a file; None where there is none."""
     try:
         found = Path(path).stat()
     except OSError:
         return None
-    return Stamp(found.st_size, found.st_mtime_ns)
+    return FileStamp(found.st_size, found.st_mtime_ns)

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from kpfnb.errors import Busy, KpfnbError, ServiceUnavailable
-from kpfnb.watching.kind import Ended, Fate, Kind, Task
-from kpfnb.watching.scout import Post
+from kpfnb.core.errors import AlreadyRunningError, KpfnbError, ServiceUnavailableError
+from kpfnb.kpf.watch.handler import WatchHandler, WatchOutcome, WatchResult, WatchTask
+from kpfnb.kpf.watch.tree_scanner import PostCall
 
 logger = logging.getLogger(__name__)
 
-Told = Callable[[Sequence[Task], Sequence[Ended]], None]
+ResultCallback = Callable[[Sequence[WatchTask], Sequence[WatchResult]], None]
 
 
-class Hands:
+class HandlerPool:
     """Calls `Kind.handle` in threads, within the kind's turn.
 
     Attributes
@@ -26,7 +26,7 @@ class Hands:
     calls : how many are running
     """
 
-    def __init__(self, kind: Kind, *, post: Post, ended: Told) -> None:
+    def __init__(self, kind: WatchHandler, *, post: PostCall, ended: ResultCallback) -> None:
         self.calls = 0
         self._kind = kind
         self._post = post
@@ -37,43 +37,43 @@ class Hands:
     @property
     def is_free(self) -> bool:
         """Whether another call may begin."""
-        return self.calls < self._kind.at_once
+        return self.calls < self._kind.max_calls
 
-    def share(self, waiting: int) -> int:
+    def next_batch_size(self, waiting: int) -> int:
         """How many of those that wait the next call gets."""
-        return min(self._kind.batch_size, math.ceil(waiting / (self._kind.at_once - self.calls)))
+        return min(self._kind.batch_size, math.ceil(waiting / (self._kind.max_calls - self.calls)))
 
-    def begin_turn(self) -> None:
-        """Enter the kind's turn, if that is not done; `Busy` where it can't be now."""
+    def start_session(self) -> None:
+        """Enter the kind's turn, if that is not done; `AlreadyRunningError` where it can't be now."""
         if not self._in_turn:
-            self._turn.enter_context(self._kind.turn())
+            self._turn.enter_context(self._kind.session())
             self._in_turn = True
 
-    def rest(self) -> None:
+    def close_if_idle(self) -> None:
         """Leave the turn, where nothing runs."""
         if self._in_turn and not self.calls:
             self._turn.close()
             self._in_turn = False
 
-    def start(self, tasks: Sequence[Task]) -> None:
+    def start_batch(self, tasks: Sequence[WatchTask]) -> None:
         """Handle these in a thread; what became of them is posted."""
         self.calls += 1
         threading.Thread(target=self._handle, args=(tasks,), name="handle", daemon=True).start()
 
-    def _handle(self, tasks: Sequence[Task]) -> None:
+    def _handle(self, tasks: Sequence[WatchTask]) -> None:
         """In a thread: the border of an item; whatever goes wrong is told of each file."""
         try:
             ends = list(self._kind.handle(tasks))
-        except (Busy, ServiceUnavailable) as error:
-            ends = [Ended(task.path, Fate.POSTPONED, error.what) for task in tasks]
+        except (AlreadyRunningError, ServiceUnavailableError) as error:
+            ends = [WatchResult(task.path, WatchOutcome.POSTPONED, error.what) for task in tasks]
         except KpfnbError as error:
-            ends = [Ended(task.path, Fate.FAILED, error.what) for task in tasks]
+            ends = [WatchResult(task.path, WatchOutcome.FAILED, error.what) for task in tasks]
         except Exception as error:
             logger.exception("%s of %d files", self._kind.name, len(tasks))
             told = f"{type(error).__name__}: {error}"
-            ends = [Ended(task.path, Fate.FAILED, told) for task in tasks]
-        self._post(partial(self._end, tasks, ends))
+            ends = [WatchResult(task.path, WatchOutcome.FAILED, told) for task in tasks]
+        self._post(partial(self._finish_batch, tasks, ends))
 
-    def _end(self, tasks: Sequence[Task], ends: Sequence[Ended]) -> None:
+    def _finish_batch(self, tasks: Sequence[WatchTask], ends: Sequence[WatchResult]) -> None:
         self.calls -= 1
         self._ended(tasks, ends)

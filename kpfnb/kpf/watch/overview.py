@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb import pictures, refreshing, settings
-from kpfnb.outcomes import Outcome, combine
-from kpfnb.result import Brief
-from kpfnb.watching import status
-from kpfnb.watching.memory import Memory, State
-from kpfnb.watching.status import Life, Status
-from kpfnb.watching.watcher import MEMORY
+from kpfnb.core import settings
+from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.kpf.watch import status
+from kpfnb.kpf.watch.state_store import FileStatus, StateStore
+from kpfnb.kpf.watch.status import WatcherReport, WatcherStatus
+from kpfnb.kpf.watch.watcher import STORE_NAME
+from kpfnb.notebook.display import figures, html
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 COLUMNS = ("watcher", "state", "since", "seen", "done", "failed", "waiting", "in work", "given up")
-HOURS = 24
-SHOWN = 10
+PLOT_HOURS = 24
+MAX_WARNINGS = 10
 
 # Okabe and Ito: told apart by everybody
-COLOURS = {"done": "#0072B2", "failed": "#D55E00"}
+STATUS_COLOURS = {"done": "#0072B2", "failed": "#D55E00"}
 
 
 @dataclass(frozen=True, repr=False)
-class Overview(Brief):
+class WatcherOverview(OneLineRepr):
     """The watchers of a work directory at one moment.
 
     Attributes
@@ -41,14 +41,14 @@ class Overview(Brief):
     zone : of the times that are shown
     """
 
-    watchers: tuple[Status, ...]
+    watchers: tuple[WatcherReport, ...]
     expected: tuple[str, ...] = ()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property
     def absent(self) -> list[str]:
         """Those that have to be running and are not."""
-        running = {one.name for one in self.watchers if one.life is Life.RUNNING}
+        running = {one.name for one in self.watchers if one.life is WatcherStatus.RUNNING}
         return [name for name in self.expected if name not in running]
 
     @property
@@ -58,7 +58,7 @@ class Overview(Brief):
             return Outcome.FAILED
         if len(self.watchers) == 1:
             return self.watchers[0].outcome
-        return combine(one.outcome for one in self.watchers)
+        return merge_outcomes(one.outcome for one in self.watchers)
 
     @property
     def reason(self) -> str:
@@ -69,9 +69,9 @@ class Overview(Brief):
             return "no watcher has run here"
         return "; ".join(f"{one.name} {one.life}, {one.done} done" for one in self.watchers)
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         """Over all watchers."""
-        running = sum(one.life is Life.RUNNING for one in self.watchers)
+        running = sum(one.life is WatcherStatus.RUNNING for one in self.watchers)
         totals = {
             name: sum(getattr(one, name) for one in self.watchers)
             for name in ("done", "failed", "waiting", "given_up")
@@ -90,7 +90,9 @@ class Overview(Brief):
         """One row a watcher."""
         import pandas as pd
 
-        return pd.DataFrame([_row(one, self.zone) for one in self.watchers], columns=list(COLUMNS))
+        return pd.DataFrame(
+            [_make_row(one, self.zone) for one in self.watchers], columns=list(COLUMNS)
+        )
 
     def plot(self) -> Figure:
         """Files that were done and that failed, by hour, over the last day."""
@@ -99,44 +101,46 @@ class Overview(Brief):
         figure = Figure(figsize=(8, 1.2 + 1.8 * max(1, len(self.watchers))), layout="constrained")
         panels = figure.subplots(max(1, len(self.watchers)), sharex=True, squeeze=False)[:, 0]
         for panel, one in zip(panels, self.watchers, strict=False):
-            hours, trouble = _by_hour(one)
+            hours, trouble = _read_history(one)
             panel.hist(
-                [hours[state] for state in COLOURS],
-                bins=list(range(-HOURS, 1)),
+                [hours[state] for state in STATUS_COLOURS],
+                bins=list(range(-PLOT_HOURS, 1)),
                 stacked=True,
-                color=list(COLOURS.values()),
-                label=list(COLOURS),
+                color=list(STATUS_COLOURS.values()),
+                label=list(STATUS_COLOURS),
             )
-            title = pictures.literal(f"{one.name}{trouble}")
-            panel.set(title=title, ylabel="files an hour", xlim=(-HOURS, 0))
+            title = figures.escape_mathtext(f"{one.name}{trouble}")
+            panel.set(title=title, ylabel="files an hour", xlim=(-PLOT_HOURS, 0))
             panel.set_ylim(0, max(1, panel.get_ylim()[1]))
             panel.yaxis.get_major_locator().set_params(integer=True)
             panel.legend(loc="upper left", frameon=False)
         if not self.watchers:
-            pictures.nothing(panels[0], self.reason)
+            figures.draw_empty_message(panels[0], self.reason)
         panels[-1].set_xlabel("hours from now")
         return figure
 
     def __str__(self) -> str:
-        rows = [COLUMNS, *(tuple(_row(one, self.zone).values()) for one in self.watchers)]
+        rows = [COLUMNS, *(tuple(_make_row(one, self.zone).values()) for one in self.watchers)]
         widths = [max(len(str(row[i])) for row in rows) for i in range(len(COLUMNS))]
         lines = [
             " | ".join(f"{value!s:<{w}}" for value, w in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        remarks = [f"* {line}" for one in self.watchers for line in remarks_on(one)]
+        remarks = [f"* {line}" for one in self.watchers for line in warnings_for(one)]
         table = [lines[0].upper(), "-" * len(lines[0]), *lines[1:]] if self.watchers else []
         return "\n".join([*table, *remarks, *([] if self.watchers else [self.reason])])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
         cells = [
-            "".join(f"<td>{escape(str(value))}</td>" for value in _row(one, self.zone).values())
+            "".join(
+                f"<td>{escape(str(value))}</td>" for value in _make_row(one, self.zone).values()
+            )
             for one in self.watchers
         ]
         rows = "".join(f"<tr>{row}</tr>" for row in cells)
         remarks = "".join(
-            f"<li>{escape(line)}</li>" for one in self.watchers for line in remarks_on(one)
+            f"<li>{escape(line)}</li>" for one in self.watchers for line in warnings_for(one)
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         return (
@@ -145,51 +149,57 @@ class Overview(Brief):
         )
 
 
-def look(name: str = "", *, expected: Sequence[str] = ()) -> Overview:
+def load_overview(name: str = "", *, expected: Sequence[str] = ()) -> WatcherOverview:
     """How the watchers of this work directory are, or the one of that name."""
-    here = settings.load()
-    return Overview(tuple(status.read_all(here.work_dir, name)), tuple(expected), here.zone)
+    here = settings.load_settings()
+    return WatcherOverview(
+        tuple(status.read_reports(here.work_dir, name)), tuple(expected), here.zone
+    )
 
 
-def show(result: Overview, *, refresh_seconds: float) -> None:
+def show_overview(result: WatcherOverview, *, refresh_seconds: float) -> None:
     """Show it; in JupyterLab it refreshes itself, for as long as the kernel lives."""
 
     def again() -> str:
-        return look(expected=result.expected)._repr_html_()
+        return load_overview(expected=result.expected)._repr_html_()
 
-    refreshing.show(result, result._repr_html_(), again, every_seconds=refresh_seconds)
+    html.display_refreshing(result, result._repr_html_(), again, every_seconds=refresh_seconds)
 
 
-def remarks_on(one: Status) -> Iterator[str]:
+def warnings_for(one: WatcherReport) -> Iterator[str]:
     """What a person should know of a watcher besides its counts."""
     if one.trouble:
         yield f"{one.name} waits: {one.trouble}"
     if one.mode.startswith("polling:"):
         yield f"{one.name} is {one.mode}"
-    for what in one.unread[:SHOWN]:
+    for what in one.unread[:MAX_WARNINGS]:
         yield f"{one.name}: {what}"
-    for path, why in one.not_whole[:SHOWN]:
+    for path, why in one.not_whole[:MAX_WARNINGS]:
         yield f"{one.name}: {path} is not whole ({why})"
-    for path, why in one.failing[:SHOWN]:
+    for path, why in one.failing[:MAX_WARNINGS]:
         yield f"{one.name}: {path} failed: {why}"
     if one.last_error:
         yield f"{one.name}: last error: {one.last_error}"
 
 
-def _row(one: Status, zone: ZoneInfo) -> dict[str, str | int]:
+def _make_row(one: WatcherReport, zone: ZoneInfo) -> dict[str, str | int]:
     since = datetime.fromisoformat(one.since).astimezone(zone)
     counts = (one.seen, one.done, one.failed, one.waiting, len(one.in_work), one.given_up)
     values = (one.name, str(one.life), f"{since:%Y-%m-%d %H:%M}", *counts)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _by_hour(one: Status) -> tuple[dict[str, list[float]], str]:
+def _read_history(one: WatcherReport) -> tuple[dict[str, list[float]], str]:
     """When files ended, in hours before now, by how they ended; why that can't be told."""
     now = datetime.now(UTC)
-    hours: dict[str, list[float]] = {str(state): [] for state in (State.DONE, State.FAILED)}
+    hours: dict[str, list[float]] = {
+        str(state): [] for state in (FileStatus.DONE, FileStatus.FAILED)
+    }
     try:
-        with Memory(Path(one.folder) / MEMORY) as memory:
-            for moment, state in memory.ended_since((now - timedelta(hours=HOURS)).timestamp()):
+        with StateStore(Path(one.folder) / STORE_NAME) as memory:
+            for moment, state in memory.ended_since(
+                (now - timedelta(hours=PLOT_HOURS)).timestamp()
+            ):
                 hours[state].append((moment - now.timestamp()) / 3600)
     except sqlite3.Error as error:
         return hours, f": its memory can't be read ({error})"

@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from kpfnb import locks, log, settings
-from kpfnb.errors import BadSettings
-from kpfnb.settings import Settings
-from kpfnb.watching import status
-from kpfnb.watching.arrivals import Pace
-from kpfnb.watching.kind import Kind
-from kpfnb.watching.status import Status
-from kpfnb.watching.watcher import Watcher
+from kpfnb.core import locks, logs, settings
+from kpfnb.core.errors import InvalidSettingsError
+from kpfnb.core.settings import Settings
+from kpfnb.kpf.watch import status
+from kpfnb.kpf.watch.arrivals import WatchPolicy
+from kpfnb.kpf.watch.handler import WatchHandler
+from kpfnb.kpf.watch.status import WatcherReport
+from kpfnb.kpf.watch.watcher import Watcher
 
 LOG_NAME = "watcher.log"
 LOG_BYTES = 10_000_000
 
 
-def pace(
+def load_policy(
     here: Settings, *, since: str = "", polling: bool | None = None, once: bool = False
-) -> Pace:
+) -> WatchPolicy:
     """The pace of the settings.
 
     Parameters
@@ -34,7 +34,7 @@ def pace(
     polling : instead of the system's events; the setting if None
     once : handle what is there, and leave
     """
-    return Pace(
+    return WatchPolicy(
         quiet_seconds=here.watch_quiet_seconds,
         rescan_seconds=here.watch_rescan_seconds,
         attempts=here.watch_attempts,
@@ -45,51 +45,51 @@ def pace(
     )
 
 
-def run(kind: Kind, pace: Pace) -> Status:
+def serve_watcher(kind: WatchHandler, pace: WatchPolicy) -> WatcherReport:
     """Watch until SIGTERM or Ctrl-C, and finish what runs then; a second signal ends it at once.
 
-    With `Pace.once` it ends by itself. In a thread signals are left alone.
+    With `WatchPolicy.once` it ends by itself. In a thread signals are left alone.
 
     Raises
     ------
-    Busy : a watcher of this kind is at work on the tree or in the work directory
-    BadSettings : the work directory can't be written
+    AlreadyRunningError : a watcher of this kind is at work on the tree or in the work directory
+    InvalidSettingsError : the work directory can't be written
     """
-    here = settings.load()
-    folder = status.folder(here.work_dir, kind.name)
-    with locks.hold(f"watch-{kind.name}"), _only_one_on_tree(here, kind):
+    here = settings.load_settings()
+    folder = status.watcher_dir(here.work_dir, kind.name)
+    with locks.acquire_lock(f"watch-{kind.name}"), _lock_tree(here, kind):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadSettings(
+            raise InvalidSettingsError(
                 f"can't make {folder}: {error.strerror}",
                 "make the work directory writable, or set KPFNB_WORK_DIR",
             ) from error
-        handler = log.attach(folder / LOG_NAME, most_bytes=LOG_BYTES)
+        handler = logs.add_file_handler(folder / LOG_NAME, max_bytes=LOG_BYTES)
         try:
             watcher = Watcher(kind, folder, pace)
-            with _signals(watcher):
+            with _stop_on_signals(watcher):
                 watcher.run()
         finally:
-            log.detach(handler)
-    return watcher.tally.now
+            logs.remove_handler(handler)
+    return watcher.counters.report
 
 
 @contextmanager
-def _only_one_on_tree(here: Settings, kind: Kind) -> Iterator[None]:
+def _lock_tree(here: Settings, kind: WatchHandler) -> Iterator[None]:
     """Hold a lock in the tree, where every work directory sees it; a read-only tree has none."""
     name = f"watch-{kind.name}"
-    if os.access(kind.state if kind.state.is_dir() else kind.root, os.W_OK):
-        with locks.hold(name, folder=kind.state):
+    if os.access(kind.lock_dir if kind.lock_dir.is_dir() else kind.root, os.W_OK):
+        with locks.acquire_lock(name, folder=kind.lock_dir):
             yield
     else:
         tree = hashlib.sha256(os.fsencode(os.path.realpath(kind.root))).hexdigest()[:8]
-        with locks.hold(f"{name}-{tree}", folder=here.locks_dir):
+        with locks.acquire_lock(f"{name}-{tree}", folder=here.locks_dir):
             yield
 
 
 @contextmanager
-def _signals(watcher: Watcher) -> Iterator[None]:
+def _stop_on_signals(watcher: Watcher) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -13,11 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 
-from kpfnb import sqlitefile
-from kpfnb.watching.kind import Ended, Fate, Stamp
+from kpfnb.core import sqlite
+from kpfnb.kpf.watch.handler import FileStamp, WatchOutcome, WatchResult
 
 SCHEMA = 1
-REASON_LENGTH = 500
+MAX_REASON_LENGTH = 500
 
 _TABLES = """
 CREATE TABLE file (
@@ -33,7 +33,7 @@ CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
-class State(StrEnum):
+class FileStatus(StrEnum):
     """What is known of a file."""
 
     KNOWN = "known"
@@ -46,51 +46,51 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRecord:
     """What is remembered of a file.
 
     `renewed`: an earlier state of the file was handled; it stays until the new one is done.
     """
 
     path: str
-    stamp: Stamp
-    state: State
+    stamp: FileStamp
+    state: FileStatus
     attempts: int
     renewed: bool
     reason: str = ""
 
 
-def mend(path: Path) -> str:
+def quarantine_damaged(path: Path) -> str:
     """Set a damaged database aside, before anybody opens it; says so, or ''.
 
     A new one is begun then: what was handled is looked at again.
     """
-    if path.exists() and sqlitefile.is_damaged(path):
-        return f"the memory was damaged; it is now {sqlitefile.move_aside(path).name}"
+    if path.exists() and sqlite.is_damaged(path):
+        return f"the memory was damaged; it is now {sqlite.quarantine_file(path).name}"
     return ""
 
 
-def after(row: Row, end: Ended) -> Row:
+def apply_result(row: FileRecord, end: WatchResult) -> FileRecord:
     """What to remember of a file that was handled."""
-    if end.fate is Fate.DONE:
-        return replace(row, state=State.DONE, renewed=False, reason=end.reason)
-    if end.fate is Fate.GONE:
-        return replace(row, state=State.GONE, reason=end.reason)
-    if end.fate is Fate.POSTPONED:
+    if end.outcome is WatchOutcome.DONE:
+        return replace(row, state=FileStatus.DONE, renewed=False, reason=end.reason)
+    if end.outcome is WatchOutcome.GONE:
+        return replace(row, state=FileStatus.GONE, reason=end.reason)
+    if end.outcome is WatchOutcome.POSTPONED:
         return row
-    return replace(row, state=State.FAILED, attempts=row.attempts + 1, reason=end.reason)
+    return replace(row, state=FileStatus.FAILED, attempts=row.attempts + 1, reason=end.reason)
 
 
-class Memory:
+class StateStore:
     """The database of one watcher; one object a thread.
 
     `sqlite3.DatabaseError` where it is damaged; see `mend`.
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = _open(path)
+        self._connection = _open_store(path)
 
-    def __enter__(self) -> Memory:
+    def __enter__(self) -> StateStore:
         return self
 
     def __exit__(
@@ -101,24 +101,26 @@ class Memory:
     ) -> None:
         self._connection.close()
 
-    def known(self, folder: str) -> dict[str, Stamp]:
+    def known_stamps(self, folder: str) -> dict[str, FileStamp]:
         """The files of a folder that are remembered and were there last, by name."""
         query = "SELECT name, size, modified_ns FROM file WHERE folder = ? AND state <> 'gone'"
-        return {row[0]: Stamp(row[1], row[2]) for row in self._connection.execute(query, (folder,))}
+        return {
+            row[0]: FileStamp(row[1], row[2]) for row in self._connection.execute(query, (folder,))
+        }
 
-    def find(self, path: str) -> Row | None:
+    def find_file(self, path: str) -> FileRecord | None:
         """What is remembered of a file."""
-        return next(self._rows("folder = ? AND name = ?", _split(path)), None)
+        return next(self._select_files("folder = ? AND name = ?", _split_path(path)), None)
 
-    def unfinished(self) -> list[Row]:
+    def unfinished(self) -> list[FileRecord]:
         """The files that were handed out and are not done: taken, or failed."""
-        return list(self._rows("state IN ('taken', 'failed')"))
+        return list(self._select_files("state IN ('taken', 'failed')"))
 
-    def failed(self, most: int) -> list[Row]:
+    def failed(self, most: int) -> list[FileRecord]:
         """Some of those that failed, the latest first."""
-        return list(self._rows("state = 'failed' ORDER BY changed DESC LIMIT ?", (most,)))
+        return list(self._select_files("state = 'failed' ORDER BY changed DESC LIMIT ?", (most,)))
 
-    def given_up(self, attempts: int) -> int:
+    def count_given_up(self, attempts: int) -> int:
         """How many failed so often."""
         query = "SELECT count(*) FROM file WHERE state = 'failed' AND attempts >= ?"
         found: int = self._connection.execute(query, (attempts,)).fetchone()[0]
@@ -132,38 +134,38 @@ class Memory:
         )
         return self._connection.execute(query, (moment,)).fetchall()
 
-    def put(self, rows: Iterable[Row]) -> None:
+    def save_files(self, rows: Iterable[FileRecord]) -> None:
         """Remember these, in place of what was known of them."""
         now = time.time()
         values = [
             (
-                *_split(row.path),
+                *_split_path(row.path),
                 *row.stamp,
                 row.state,
                 row.attempts,
                 row.renewed,
                 now,
-                row.reason[:REASON_LENGTH],
+                row.reason[:MAX_REASON_LENGTH],
             )
             for row in rows
         ]
-        with sqlitefile.transaction(self._connection):
+        with sqlite.transaction(self._connection):
             self._connection.executemany(
                 "REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
 
-    def fact(self, name: str) -> str:
+    def get_meta(self, name: str) -> str:
         """A fact about the whole; '' if there is none."""
         query = "SELECT value FROM fact WHERE name = ?"
         found = self._connection.execute(query, (name,)).fetchone()
         return found[0] if found else ""
 
-    def keep_fact(self, name: str, value: str) -> None:
+    def set_meta(self, name: str, value: str) -> None:
         """Remember a fact about the whole."""
-        with sqlitefile.transaction(self._connection):
+        with sqlite.transaction(self._connection):
             self._connection.execute("REPLACE INTO fact VALUES (?, ?)", (name, value))
 
-    def _rows(self, where: str, values: Sequence[str | int] = ()) -> Iterator[Row]:
+    def _select_files(self, where: str, values: Sequence[str | int] = ()) -> Iterator[FileRecord]:
         columns = "folder, name, size, modified_ns, state, attempts, renewed, reason"
         query = f"SELECT {columns} FROM file WHERE {where}"  # noqa: S608  (only our own words)
         for (
@@ -176,21 +178,23 @@ class Memory:
             renewed,
             reason,
         ) in self._connection.execute(query, values):
-            stamp = Stamp(size, modified_ns)
-            yield Row(f"{folder}/{name}", stamp, State(state), attempts, bool(renewed), reason)
+            stamp = FileStamp(size, modified_ns)
+            yield FileRecord(
+                f"{folder}/{name}", stamp, FileStatus(state), attempts, bool(renewed), reason
+            )
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlitefile.connect(path, schema=SCHEMA, make=_make, what="memory")
+def _open_store(path: Path) -> sqlite3.Connection:
+    connection = sqlite.open_database(path, schema=SCHEMA, migrate=_create_tables, what="memory")
     # A crash of the machine may cost the last transactions: those files are looked at again
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 
-def _make(connection: sqlite3.Connection, _: int) -> None:
-    sqlitefile.execute_all(connection, _TABLES)
+def _create_tables(connection: sqlite3.Connection, _: int) -> None:
+    sqlite.execute_statements(connection, _TABLES)
 
 
-def _split(path: str) -> tuple[str, str]:
+def _split_path(path: str) -> tuple[str, str]:
     folder, _, name = path.rpartition("/")
     return folder, name

@@ -9,16 +9,16 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kpfnb.errors import BadParameter
-from kpfnb.form import alarm
-from kpfnb.parameters import Kind, Parameter
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.notebook.form import error_html
+from kpfnb.notebook.parameters import Parameter, ParameterKind
 
 LABEL_WIDTH = "11em"
 FIELD_WIDTH = "27em"
-MOST_COMPLETIONS = 50
+MAX_COMPLETIONS = 50
 
 
-class Control(NamedTuple):
+class FieldControl(NamedTuple):
     """A widget, its parts that a person changes, and how its value is read and set."""
 
     widget: Any
@@ -28,14 +28,14 @@ class Control(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Field:
+class FormField:
     """One parameter in the form."""
 
     parameter: Parameter
     row: Any
     """The widget with all that belongs to it."""
     message: Any
-    control: Control
+    control: FieldControl
 
     def read(self) -> Any:
         """The value as it stands; it may be wrong."""
@@ -50,8 +50,8 @@ class Field:
         """True where the value is one; says beside the field what is wrong."""
         try:
             self.parameter.check(self.read())
-        except BadParameter as error:
-            self.message.value = alarm(error.what)
+        except InvalidParameterError as error:
+            self.message.value = error_html(error.what)
             self.message.layout.display = "block"
             return False
         self.message.layout.display = "none"
@@ -63,24 +63,26 @@ class Field:
             part.observe(lambda _: changed(), "value")
 
 
-def make(parameter: Parameter, value: Any) -> Field:
+def make_field(parameter: Parameter, value: Any) -> FormField:
     """The field of a parameter, which checks itself as one types."""
     import ipywidgets
 
-    control = _control(parameter)
+    control = _make_control(parameter)
     for part in control.parts:
         part.tooltip = part.tooltip or parameter.help
-    note = ipywidgets.HTML(f"<small>{escape(_note(parameter))}</small>", layout={"margin": "0"})
+    note = ipywidgets.HTML(
+        f"<small>{escape(_help_text(parameter))}</small>", layout={"margin": "0"}
+    )
     message = ipywidgets.HTML(layout={"margin": "0", "display": "none"})
     beside = ipywidgets.VBox([note, message], layout={"flex": "1 1 20em", "min_width": "0"})
     row = ipywidgets.HBox([control.widget, beside], layout={"flex_flow": "row wrap"})
-    field = Field(parameter, row, message, control)
+    field = FormField(parameter, row, message, control)
     field.write(value)
     field.observe(field.check)
     return field
 
 
-def _note(parameter: Parameter) -> str:
+def _help_text(parameter: Parameter) -> str:
     """The help, and the limits where the help does not have them."""
     kind = parameter.kind
     if kind.name not in ("int", "float") or not kind.options:
@@ -89,38 +91,40 @@ def _note(parameter: Parameter) -> str:
     return f"{parameter.help} · {limits}" if parameter.help else limits
 
 
-def _control(parameter: Parameter) -> Control:
+def _make_control(parameter: Parameter) -> FieldControl:
     import ipywidgets
 
     kind, name = parameter.kind, parameter.name
     look = {"description": name, "style": {"description_width": LABEL_WIDTH}}
     wide = {**look, "layout": {"width": FIELD_WIDTH}}
     if kind.name == "bool":
-        return _plain(ipywidgets.Checkbox(indent=True, **wide))
+        return _value_control(ipywidgets.Checkbox(indent=True, **wide))
     if kind.name == "choice":
-        return _plain(ipywidgets.Dropdown(options=kind.options, **wide))
+        return _value_control(ipywidgets.Dropdown(options=kind.options, **wide))
     if kind.name == "subset":
-        return _boxes(name, kind)
+        return _checkbox_control(name, kind)
     if kind.name == "night":
         picker = ipywidgets.DatePicker(**wide)
-        return Control(picker, (picker,), lambda: _night(picker.value), _set_date(picker))
+        return FieldControl(
+            picker, (picker,), lambda: _format_night(picker.value), _date_setter(picker)
+        )
     if kind.name == "path":
-        return _path(wide)
+        return _path_control(wide)
     if kind.name in ("int", "float"):
         box = ipywidgets.IntText if kind.name == "int" else ipywidgets.FloatText
-        return _plain(box(continuous_update=True, **wide))
+        return _value_control(box(continuous_update=True, **wide))
     text = ipywidgets.Text(continuous_update=True, **wide)
-    return Control(text, (text,), lambda: text.value, _set_text(text))
+    return FieldControl(text, (text,), lambda: text.value, _text_setter(text))
 
 
-def _plain(widget: Any) -> Control:
+def _value_control(widget: Any) -> FieldControl:
     def write(value: Any) -> None:
         widget.value = value
 
-    return Control(widget, (widget,), lambda: widget.value, write)
+    return FieldControl(widget, (widget,), lambda: widget.value, write)
 
 
-def _boxes(name: str, kind: Kind) -> Control:
+def _checkbox_control(name: str, kind: ParameterKind) -> FieldControl:
     """A check box for each option."""
     import ipywidgets
 
@@ -143,19 +147,19 @@ def _boxes(name: str, kind: Kind) -> Control:
         [*boxes.values()], layout={"flex_flow": "row wrap", "grid_gap": "8px"}
     )
     group = ipywidgets.HBox([label, choices], layout={"min_width": FIELD_WIDTH})
-    return Control(group, tuple(boxes.values()), read, write)
+    return FieldControl(group, tuple(boxes.values()), read, write)
 
 
-def _path(look: dict[str, Any]) -> Control:
+def _path_control(look: dict[str, Any]) -> FieldControl:
     """A text that offers the files and directories that begin like it."""
     import ipywidgets
 
     box = ipywidgets.Combobox(ensure_option=False, continuous_update=True, **look)
-    box.observe(lambda _: setattr(box, "options", completions(box.value)), "value")
-    return _plain(box)
+    box.observe(lambda _: setattr(box, "options", complete_path(box.value)), "value")
+    return _value_control(box)
 
 
-def completions(typed: str) -> tuple[str, ...]:
+def complete_path(typed: str) -> tuple[str, ...]:
     """The paths that begin as typed, directories with a slash; none where there is no such place.
 
     What begins with a dot is offered only where a dot was typed.
@@ -170,21 +174,21 @@ def completions(typed: str) -> tuple[str, ...]:
         )
     except OSError:
         return ()
-    return tuple(found[:MOST_COMPLETIONS])
+    return tuple(found[:MAX_COMPLETIONS])
 
 
-def _night(value: date | None) -> str:
+def _format_night(value: date | None) -> str:
     return value.strftime("%Y%m%d") if value else ""
 
 
-def _set_date(picker: Any) -> Callable[[str], None]:
+def _date_setter(picker: Any) -> Callable[[str], None]:
     def write(night: str) -> None:
         picker.value = date(int(night[:4]), int(night[4:6]), int(night[6:])) if night else None
 
     return write
 
 
-def _set_text(box: Any) -> Callable[[Any], None]:
+def _text_setter(box: Any) -> Callable[[Any], None]:
     def write(value: Any) -> None:
         box.value = ", ".join(value) if isinstance(value, list) else value
 

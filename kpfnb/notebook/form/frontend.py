@@ -18,7 +18,7 @@ import traitlets
 INTERRUPT = "notebook:interrupt-kernel"
 RUN_BELOW = "notebook:run-all-below"
 SAVE = "docmanager:save"
-BACK_MILLISECONDS = 700
+FOCUS_DELAY_MILLISECONDS = 700
 
 
 class FrontEnd(anywidget.AnyWidget):
@@ -34,26 +34,26 @@ class FrontEnd(anywidget.AnyWidget):
         super().__init__(lab=JupyterFrontEnd().commands.model_id, layout={"display": "none"})
         self._parts: dict[str, Any] = {}
         self._then: Callable[[], object] | None = None
-        self.on_msg(self._answered)
+        self.on_msg(self._on_message)
 
-    def read(self, parts: Sequence[Any], then: Callable[[], object]) -> None:
+    def pull_widget_state(self, parts: Sequence[Any], then: Callable[[], object]) -> None:
         """Let widgets have what stands in the browser, and call `then`.
 
         A press of a button may overtake what was typed before it.
         """
         self._parts, self._then = {part.model_id: part for part in parts}, then
-        self.send({"read": [(part.model_id, _told(part)) for part in parts]})
+        self.send({"read": [(part.model_id, _value_trait(part)) for part in parts]})
 
-    def run_below(self) -> None:
+    def run_cells_below(self) -> None:
         """Run the cells below that of this widget, whichever cell or tab is the active one."""
         self.send({"run": RUN_BELOW})
 
-    def save(self, notebook: Path) -> None:
+    def save_notebook(self, notebook: Path) -> None:
         """Save the notebook, so that a browser that is reloaded finds what it shows."""
         if os.access(notebook, os.W_OK):
             self.send({"save": SAVE})
 
-    def _answered(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+    def _on_message(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         then, self._then = self._then, None
         if then is None:
             # The second of a double click
@@ -63,23 +63,23 @@ class FrontEnd(anywidget.AnyWidget):
         then()
 
 
-def _told(part: Any) -> str:
+def _value_trait(part: Any) -> str:
     """The name by which a widget tells what was chosen in it."""
     return "value" if "value" in part.keys else "index"
 
 
-def in_sight(page: str, *, soon: bool) -> str:
+def scroll_into_view_html(page: str, *, soon: bool) -> str:
     """HTML that tells a state; `soon`: it comes in sight, and takes the focus, a moment later.
 
     JupyterLab goes to the last cell when many are run, and the button that was pressed can have
     no focus while they run.
     """
-    focus = f"setTimeout(() => this.parentElement.focus(), {BACK_MILLISECONDS})"
+    focus = f"setTimeout(() => this.parentElement.focus(), {FOCUS_DELAY_MILLISECONDS})"
     onload = f'<style onload="{escape(focus, quote=True)}"></style>' if soon else ""
     return f'<div role="status" tabindex="-1">{page}{onload}</div>'
 
 
-def stop_button(*, enabled: bool) -> str:
+def stop_button_html(*, enabled: bool) -> str:
     """The Stop button as HTML."""
     classes = "lm-Widget jupyter-widgets jupyter-button mod-danger"
     state = "" if enabled else " disabled"
@@ -90,7 +90,7 @@ def stop_button(*, enabled: bool) -> str:
     )
 
 
-def copyable(label: str, text: str) -> str:
+def copy_field_html(label: str, text: str) -> str:
     """A text that is selected and copied by one press, as HTML."""
     copy = "const t = this.previousElementSibling; t.select(); document.execCommand('copy')"
     shown = escape(text, quote=True)

@@ -26,11 +26,11 @@ from nbconvert.filters import strip_ansi
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
-from kpfnb import log
-from kpfnb.kernels.forkserver import ForkFailed
-from kpfnb.runs import LOG_NAME, Record
-from kpfnb.runs.verdict import CellError, Facts
-from kpfnb.session import RUN_VARIABLE
+from kpfnb.core import logs
+from kpfnb.notebook.kernels.fork_server import ForkFailed
+from kpfnb.notebook.session import RUN_VARIABLE
+from kpfnb.runs import LOG_NAME, RunRecord
+from kpfnb.runs.classification import CellError, RunEndFacts
 
 KernelKind = Literal["fork", "plain"]
 PARTIAL_NAME = "notebook.partial.ipynb"
@@ -44,12 +44,12 @@ _ENGINE = "kpfnb"
 _log = logging.getLogger(__name__)
 
 
-class Execution:
+class NotebookExecution:
     """Runs one notebook from top to bottom. `run` is called once; `stop` from any thread."""
 
     def __init__(
         self,
-        record: Record,
+        record: RunRecord,
         path: Path,
         given: Mapping[str, Any],
         *,
@@ -64,16 +64,18 @@ class Execution:
         self._kernel = kernel
         self._on_cell = on_cell
         self._stopped = ""
-        self._facts = Facts()
+        self._facts = RunEndFacts()
         self._manager: _KernelManager | None = None
         self._timers: list[threading.Timer] = []
 
-    def run(self, *, timeout_seconds: float | None = None) -> Facts:
+    def run(self, *, timeout_seconds: float | None = None) -> RunEndFacts:
         """Execute it, and tell what happened; nothing is raised but at the very start."""
         if timeout_seconds:
-            self._later(timeout_seconds, self.stop, f"stopped: took more than {timeout_seconds} s")
+            self._call_later(
+                timeout_seconds, self.stop, f"stopped: took more than {timeout_seconds} s"
+            )
         # A thread of its own: its event loop never meets the caller's, and the caller sees signals
-        thread = threading.Thread(target=self._work, name=f"run {self._record.id}")
+        thread = threading.Thread(target=self._run_in_thread, name=f"run {self._record.id}")
         thread.start()
         thread.join()
         for timer in self._timers:
@@ -83,25 +85,25 @@ class Execution:
     def stop(self, reason: str) -> None:
         """Interrupt the cell that runs, and go no further; called again, kill the kernel."""
         if self._stopped:
-            self._signal(signal.SIGKILL)
+            self._signal_kernel(signal.SIGKILL)
             return
         self._stopped = reason
-        self._signal(signal.SIGINT)
-        self._later(GRACE_SECONDS, self._signal, signal.SIGKILL)
+        self._signal_kernel(signal.SIGINT)
+        self._call_later(GRACE_SECONDS, self._signal_kernel, signal.SIGKILL)
 
-    def _work(self) -> None:
+    def _run_in_thread(self) -> None:
         # The loop that nbclient will use in this thread, and would leave open
         loop = ensure_event_loop()
         try:
-            with log.this_thread(self._record.directory / LOG_NAME):
-                self._facts = self._observe()
+            with logs.thread_log(self._record.directory / LOG_NAME):
+                self._facts = self._run_and_classify()
         finally:
             loop.close()
 
-    def _observe(self) -> Facts:
+    def _run_and_classify(self) -> RunEndFacts:
         error, died, trouble = None, False, ""
         try:
-            self._papermill()
+            self._run_papermill()
         except papermill.PapermillExecutionError as problem:
             error = CellError(problem.exec_count or 0, problem.ename, problem.evalue)
             _log.info("%s", strip_ansi("\n".join([str(error), *problem.traceback])))
@@ -114,15 +116,15 @@ class Execution:
             died = "Kernel died" in str(problem)
             trouble = "" if died else f"{type(problem).__name__}: {problem}"
             _log.exception("the notebook could not be executed")
-        return Facts(
-            stopped=self._stopped,
-            trouble=log.redact(trouble),
+        return RunEndFacts(
+            stop_reason=self._stopped,
+            environment_error=logs.redact_secrets(trouble),
             kernel_died=died,
             error=error,
-            result=self._record.result(),
+            result=self._record.read_result(),
         )
 
-    def _papermill(self) -> None:
+    def _run_papermill(self) -> None:
         # papermill fills {name} in paths with parameters
         source, target = (
             str(path).replace("{", "{{").replace("}", "}}")
@@ -142,15 +144,17 @@ class Execution:
         """Called by papermill once the notebook has its parameters."""
         self.notebook = notebook_manager.nb
         try:
-            self._execute(notebook_manager, self._kernel)
+            self._execute_in_kernel(notebook_manager, self._kernel)
         except ForkFailed as error:
             # No cell has run yet
             _log.warning("%s; going on with a plain kernel", error)
-            self._execute(notebook_manager, "plain")
+            self._execute_in_kernel(notebook_manager, "plain")
 
-    def _execute(self, notebook_manager: NotebookExecutionManager, kernel: KernelKind) -> None:
+    def _execute_in_kernel(
+        self, notebook_manager: NotebookExecutionManager, kernel: KernelKind
+    ) -> None:
         # The path of a Unix socket has room for about 100 characters: not in the run's directory
-        folder = Path(tempfile.mkdtemp(prefix="kpfnb-", dir=_short_directory()))
+        folder = Path(tempfile.mkdtemp(prefix="kpfnb-", dir=_short_temp_dir()))
         try:
             with open(self._record.directory / LOG_NAME, "ab") as output:
                 variables = {RUN_VARIABLE: str(self._record.directory)}
@@ -173,7 +177,7 @@ class Execution:
         if self._on_cell:
             self._on_cell(cell_index + 1, len(self.notebook.cells))
 
-    def _signal(self, number: int) -> None:
+    def _signal_kernel(self, number: int) -> None:
         manager = self._manager
         process = manager and manager.provisioner and manager.provisioner.process
         if not process:
@@ -182,7 +186,7 @@ class Execution:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
-    def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+    def _call_later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
         timer = threading.Timer(seconds, action, arguments)
         timer.daemon = True
         self._timers.append(timer)
@@ -202,7 +206,7 @@ class _Engine(Engine):
         nb_man: NotebookExecutionManager,
         kernel_name: str,
         *,
-        execution: Execution,
+        execution: NotebookExecution,
         **_: Any,
     ) -> None:
         """Let the execution do it."""
@@ -220,13 +224,13 @@ class _KernelClient(AsyncKernelClient):
         deadline = time.monotonic() + (timeout or START_SECONDS)
         while time.monotonic() < deadline:
             request = self.kernel_info()
-            if await self._replied(request) and await self._idle(request):
+            if await self._wait_for_reply(request) and await self._wait_for_idle(request):
                 return
             if not await self._async_is_alive():
                 raise RuntimeError("Kernel died before replying to kernel_info")
         raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
 
-    async def _replied(self, request: str) -> bool:
+    async def _wait_for_reply(self, request: str) -> bool:
         try:
             # Late answers to earlier requests may come first
             while True:
@@ -237,7 +241,7 @@ class _KernelClient(AsyncKernelClient):
         except queue.Empty:
             return False
 
-    async def _idle(self, request: str) -> bool:
+    async def _wait_for_idle(self, request: str) -> bool:
         """The end of the request is told: all that came before it has been read."""
         try:
             while True:
@@ -289,5 +293,5 @@ class _KernelManager(AsyncKernelManager):
         await super()._async_launch_kernel(kernel_cmd, **kw, **streams)
 
 
-def _short_directory() -> str | None:
+def _short_temp_dir() -> str | None:
     return "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108

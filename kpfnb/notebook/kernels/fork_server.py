@@ -1,7 +1,7 @@
 """Kernels in milliseconds: forked from a process that has the heavy libraries loaded.
 
 `ForkProvisioner` is what jupyter_client asks for a kernel. The process that forks them
-(`kpfnb.kernels.kernelhost`) is started with the first kernel, serves all threads of this process,
+(`kpfnb.notebook.kernels.fork_server_main`) is started with the first kernel, serves all threads of this process,
 and ends with it.
 """
 
@@ -26,7 +26,17 @@ from jupyter_client.provisioning import KernelProvisionerBase
 
 START_SECONDS = 60
 POLL_SECONDS = 0.02
-READ_AT_IMPORT = ("PYTHON", "LD_", "OMP_", "OPENBLAS_", "MKL_", "MPL", "MATPLOTLIB", "XDG_", "HOME")
+ENV_READ_AT_IMPORT = (
+    "PYTHON",
+    "LD_",
+    "OMP_",
+    "OPENBLAS_",
+    "MKL_",
+    "MPL",
+    "MATPLOTLIB",
+    "XDG_",
+    "HOME",
+)
 """Variables that the loaded libraries read only once: another value needs another server."""
 
 
@@ -34,14 +44,14 @@ class ForkFailed(Exception):
     """No kernel was started."""
 
 
-class Forked:
+class ForkedKernel:
     """A kernel that was forked for this process; the like of `subprocess.Popen`."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         self._exit_code: int | None = None
         link.settimeout(START_SECONDS)
-        first = self._line()
+        first = self._read_number()
         if first is None:
             link.close()
             raise ForkFailed("the kernel server could not fork a kernel, or died over it")
@@ -52,7 +62,7 @@ class Forked:
         """The exit code (negative: killed by that signal); None while it runs."""
         if self._exit_code is None:
             try:
-                code = self._line()
+                code = self._read_number()
             except BlockingIOError:
                 return None
             # A server that died has taken its kernels with it
@@ -70,7 +80,7 @@ class Forked:
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, number)
 
-    def _line(self) -> int | None:
+    def _read_number(self) -> int | None:
         # Each number comes in one message of a few bytes
         line = b""
         while not line.endswith(b"\n"):
@@ -81,14 +91,20 @@ class Forked:
         return int(line)
 
 
-class Server:
+class ForkServerClient:
     """One kernel host process and the way to ask it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair()
         self._lock = threading.Lock()
         with theirs:
-            command = [sys.executable, "-P", "-m", "kpfnb.kernels.kernelhost", str(theirs.fileno())]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "kpfnb.notebook.kernels.fork_server_main",
+                str(theirs.fileno()),
+            ]
             self._process = subprocess.Popen(
                 command,
                 env=dict(environment),
@@ -98,7 +114,7 @@ class Server:
                 start_new_session=True,
             )
 
-    def fork(self, request: Mapping[str, Any], streams: list[int]) -> Forked:
+    def fork(self, request: Mapping[str, Any], streams: list[int]) -> ForkedKernel:
         """A new kernel; `streams` become its stdin, stdout and stderr."""
         ours, theirs = socket.socketpair()
         try:
@@ -106,7 +122,7 @@ class Server:
                 socket.send_fds(self._control, [b"\n"], [theirs.fileno(), *streams])
             ours.sendall(json.dumps(request).encode())
             ours.shutdown(socket.SHUT_WR)
-            return Forked(ours)
+            return ForkedKernel(ours)
         except OSError as error:
             ours.close()
             raise ForkFailed(f"the kernel server does not answer: {error}") from error
@@ -122,36 +138,36 @@ class Server:
         self._process.wait()
 
 
-_servers: dict[tuple[tuple[str, str], ...], Server] = {}
+_servers: dict[tuple[tuple[str, str], ...], ForkServerClient] = {}
 _servers_lock = threading.Lock()
 
 
-def server(environment: Mapping[str, str] | None = None) -> Server:
+def get_server(environment: Mapping[str, str] | None = None) -> ForkServerClient:
     """The server for that environment (default: this process's); started if there is none."""
     values = environment or os.environ
-    key = tuple(sorted((n, v) for n, v in values.items() if n.startswith(READ_AT_IMPORT)))
+    key = tuple(sorted((n, v) for n, v in values.items() if n.startswith(ENV_READ_AT_IMPORT)))
     with _servers_lock:
         if key in _servers and not _servers[key].is_alive:
             _servers.pop(key).close()
         if key not in _servers:
-            _servers[key] = Server(values)
+            _servers[key] = ForkServerClient(values)
         return _servers[key]
 
 
-def close() -> None:
+def close_servers() -> None:
     """End all servers of this process."""
     with _servers_lock:
         while _servers:
             _servers.popitem()[1].close()
 
 
-atexit.register(close)
+atexit.register(close_servers)
 
 
 class ForkProvisioner(KernelProvisionerBase):
     """Starts IPython kernels of this Python by forking."""
 
-    process: Forked | None = None
+    process: ForkedKernel | None = None
 
     @property
     def has_process(self) -> bool:
@@ -174,10 +190,10 @@ class ForkProvisioner(KernelProvisionerBase):
             "environment": kwargs["env"],
             "directory": str(kwargs.get("cwd") or Path.cwd()),
         }
-        output, errors = (_descriptor(kwargs.get(name), n) for name, n in _STREAMS.items())
+        output, errors = (_file_descriptor(kwargs.get(name), n) for name, n in _STREAMS.items())
         with open(os.devnull, "rb") as nothing:
             streams = [nothing.fileno(), output, errors]
-            self.process = await asyncio.to_thread(server(kwargs["env"]).fork, request, streams)
+            self.process = await asyncio.to_thread(get_server(kwargs["env"]).fork, request, streams)
         return self.connection_info
 
     async def poll(self) -> int | None:
@@ -211,5 +227,5 @@ class ForkProvisioner(KernelProvisionerBase):
 _STREAMS = {"stdout": 1, "stderr": 2}
 
 
-def _descriptor(stream: Any, default: int) -> int:
+def _file_descriptor(stream: Any, default: int) -> int:
     return default if stream is None else stream.fileno()

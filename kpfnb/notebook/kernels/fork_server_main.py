@@ -1,6 +1,6 @@
 """A process that has the heavy libraries loaded and forks a Jupyter kernel for each request.
 
-Run as `python -P -m kpfnb.kernels.kernelhost DESCRIPTOR` by `kpfnb.kernels.forkserver`; DESCRIPTOR
+Run as `python -P -m kpfnb.notebook.kernels.fork_server_main DESCRIPTOR` by `kpfnb.notebook.kernels.fork_server`; DESCRIPTOR
 is one end of a socket pair. A request is one byte with a socket and the kernel's stdin, stdout and
 stderr. The kernel's number and later its exit code come back on that socket, a line each; what the
 kernel shall be (arguments, environment, directory) is read from it by the forked child.
@@ -65,12 +65,12 @@ def main() -> None:
     # What is loaded is shared with the kernels, as long as no collection writes to it
     gc.collect()
     gc.freeze()
-    request = _Server(control).serve()
+    request = _ForkServer(control).serve()
     if request:
         _become_kernel(request)
 
 
-class _Server:
+class _ForkServer:
     """The loop that forks kernels and tells how they ended."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -110,17 +110,17 @@ class _Server:
         except OSError:
             # No room for one more: who asked sees the link end, the other kernels go on
             link.close()
-            _close(descriptors[1:])
+            _close_descriptors(descriptors[1:])
             return None
         if pid == 0:
-            self._leave()
+            self._close_server_files()
             return _read_request(link, descriptors[1:])
         self.kernels[pid] = link
-        _tell(link, pid)
-        _close(descriptors[1:])
+        _send_number(link, pid)
+        _close_descriptors(descriptors[1:])
         return None
 
-    def _leave(self) -> None:
+    def _close_server_files(self) -> None:
         # In the child: nothing of the server's may stay open or keep catching signals
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -135,7 +135,7 @@ class _Server:
             # Children that a killed kernel left in its group
             _kill_group(pid)
             link = self.kernels.pop(pid)
-            _tell(link, os.waitstatus_to_exitcode(status))
+            _send_number(link, os.waitstatus_to_exitcode(status))
             link.close()
 
     def _kill_all(self) -> None:
@@ -157,7 +157,7 @@ def _become_kernel(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
-    _renew_libraries()
+    _reset_libraries()
     sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
     sys.path.insert(0, "")
     from ipykernel.kernelapp import IPKernelApp
@@ -172,7 +172,7 @@ def _become_kernel(request: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def _renew_libraries() -> None:
+def _reset_libraries() -> None:
     import matplotlib
     import numpy as np
 
@@ -181,13 +181,13 @@ def _renew_libraries() -> None:
     matplotlib.rcParams["backend"] = os.environ.setdefault("MPLBACKEND", INLINE)
 
 
-def _tell(link: socket.socket, number: int) -> None:
+def _send_number(link: socket.socket, number: int) -> None:
     # The client may have gone in the meantime
     with suppress(BrokenPipeError, ConnectionResetError):
         link.send(f"{number}\n".encode())
 
 
-def _close(descriptors: list[int]) -> None:
+def _close_descriptors(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
 

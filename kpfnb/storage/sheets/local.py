@@ -7,15 +7,15 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from kpfnb import cells, files, locks
-from kpfnb.errors import BadInput
-from kpfnb.sheets.table import Changes, Plan, Table, no_tab
+from kpfnb.core import atomic, locks, spreadsheet_cells
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.storage.sheets.workbook import ChangePlan, SheetChanges, SheetTable, missing_tab_error
 
-WAIT_SECONDS = 30
+LOCK_TIMEOUT_SECONDS = 30
 """For another process that writes into the same workbook."""
 
 
-class LocalBook:
+class LocalWorkbook:
     """The workbook in a folder, which is made when it is first written to."""
 
     tab = ""
@@ -33,54 +33,64 @@ class LocalBook:
         paths = self._folder.glob("*.csv") if self._folder.is_dir() else ()
         return sorted(one.stem for one in paths if not one.name.startswith("."))
 
-    def read(self, tab: str) -> Table:
+    def read(self, tab: str) -> SheetTable:
         """A tab as it is now."""
-        return Table.of(self._rows(tab), f"{self.name}, tab {tab}")
+        return SheetTable.from_rows(self._read_rows(tab), f"{self.name}, tab {tab}")
 
-    def revise(self, tab: str, plan: Plan, *, create: bool = False) -> Changes:
-        """Change a tab by a plan; see `Book.revise`."""
-        return self.revise_all({tab: plan}, create=create)[tab]
+    def update(self, tab: str, plan: ChangePlan, *, create: bool = False) -> SheetChanges:
+        """Change a tab by a plan; see `Workbook.revise`."""
+        return self.update_many({tab: plan}, create=create)[tab]
 
-    def revise_all(self, plans: Mapping[str, Plan], *, create: bool = False) -> dict[str, Changes]:
-        """Change several tabs; see `Book.revise_all`. Each file is written as a whole."""
-        with locks.hold(f"workbook-{self._folder}", wait_seconds=WAIT_SECONDS):
-            found = {tab: self._found(tab, create=create) for tab in plans}
+    def update_many(
+        self, plans: Mapping[str, ChangePlan], *, create: bool = False
+    ) -> dict[str, SheetChanges]:
+        """Change several tabs; see `Workbook.revise_all`. Each file is written as a whole."""
+        with locks.acquire_lock(f"workbook-{self._folder}", wait_seconds=LOCK_TIMEOUT_SECONDS):
+            found = {tab: self._existing_rows(tab, create=create) for tab in plans}
             done = {
-                tab: plan(Table.of(found[tab] or [], f"{self.name}, tab {tab}"))
+                tab: plan(SheetTable.from_rows(found[tab] or [], f"{self.name}, tab {tab}"))
                 for tab, plan in plans.items()
             }
             for tab, changes in done.items():
                 if changes or found[tab] is None:
-                    files.write_text(self._file(tab), _written(_changed(found[tab] or [], changes)))
+                    atomic.write_text(
+                        self._file(tab), _encode_csv(_apply_changes(found[tab] or [], changes))
+                    )
         return done
 
-    def _found(self, tab: str, *, create: bool) -> list[list[str]] | None:
+    def _existing_rows(self, tab: str, *, create: bool) -> list[list[str]] | None:
         """The rows of a tab; None where it is to be made."""
-        return None if create and not self._file(tab).exists() else self._rows(tab)
+        return None if create and not self._file(tab).exists() else self._read_rows(tab)
 
     def _file(self, tab: str) -> Path:
         if not tab or tab.startswith(".") or set(tab) & set("/\\\0"):
-            raise BadInput(f"{tab!r} is no name of a tab", "it must be good as a file's name")
+            raise InvalidInputError(
+                f"{tab!r} is no name of a tab", "it must be good as a file's name"
+            )
         return self._folder / f"{tab}.csv"
 
-    def _rows(self, tab: str) -> list[list[str]]:
+    def _read_rows(self, tab: str) -> list[list[str]]:
         file = self._file(tab)
         try:
             # Spreadsheet programs put a byte order mark first; line ends belong to the cells
             with file.open(encoding="utf-8-sig", newline="") as stream:
                 rows = list(csv.reader(stream, strict=True))
         except FileNotFoundError:
-            raise no_tab(self.name, tab, self.tabs()) from None
+            raise missing_tab_error(self.name, tab, self.tabs()) from None
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"can't read {file}: {error}", "save it as CSV in UTF-8") from None
+            raise InvalidInputError(
+                f"can't read {file}: {error}", "save it as CSV in UTF-8"
+            ) from None
         if rows and len(rows[0]) == 1 and ";" in rows[0][0]:
-            raise BadInput(f"{file} is separated by semicolons", "save it with commas")
+            raise InvalidInputError(f"{file} is separated by semicolons", "save it with commas")
         return rows
 
 
-def _changed(rows: Sequence[Sequence[str]], changes: Changes) -> list[list[cells.Value]]:
+def _apply_changes(
+    rows: Sequence[Sequence[str]], changes: SheetChanges
+) -> list[list[spreadsheet_cells.CellValue]]:
     """The rows after the changes; what was not changed is as it was, to the letter."""
-    result: list[list[cells.Value]] = [list(row) for row in rows]
+    result: list[list[spreadsheet_cells.CellValue]] = [list(row) for row in rows]
     while result and not any(result[-1]):
         result.pop()
     for (row, column), value in changes.cells.items():
@@ -94,8 +104,8 @@ def _changed(rows: Sequence[Sequence[str]], changes: Changes) -> list[list[cells
     return [[*row, *[""] * (width - len(row))] for row in kept]
 
 
-def _written(rows: Iterable[Sequence[cells.Value]]) -> str:
+def _encode_csv(rows: Iterable[Sequence[spreadsheet_cells.CellValue]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerows([cells.shown(value) for value in row] for row in rows)
+    writer.writerows([spreadsheet_cells.display_text(value) for value in row] for row in rows)
     return text.getvalue()

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.demo import deliverable
+from kpfnb.demo import delivery_inputs
 from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
 
-NAME = deliverable.DATASETS[0]
-SETUP = f"complete/reduce/{deliverable.SETUP}"
+NAME = delivery_inputs.DATASETS[0]
+SETUP = f"complete/reduce/{delivery_inputs.SETUP}"
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three datasets; not to be changed."""
     root = tmp_path_factory.mktemp("datasets")
-    deliverable.make(root)
+    delivery_inputs.make_datasets(root)
     return root
 
 
@@ -47,7 +47,7 @@ def remote(
     """The datasets on a remote `data`, and a remote `koa`, both S3; the folder behind `koa`."""
     places = {name: f"s3:bucket/{tmp_path.name}/{name}" for name in ("data", "koa")}
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
-    carried = storage.at("data:").upload(made, progress=False)
+    carried = storage.resolve_location("data:").upload(made, progress=False)
     assert not carried.failed, carried
     return remotes["s3"] / "koa"
 

@@ -11,40 +11,47 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks, storage
-from kpfnb.adap.archive import checking, delivery, places, standing, tables, toplevel
-from kpfnb.adap.archive.delivered import Delivered, State
-from kpfnb.demo import deliverable
-from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
-from kpfnb.outcomes import Outcome
-from kpfnb.storage import at
-
-from .conftest import NAME, SETUP, contents, flip, products
+from kpfnb import storage
+from kpfnb.adap.archive import (
+    delivery,
+    index_files,
+    ipac_tables,
+    locations,
+    status,
+    verification,
+)
+from kpfnb.adap.archive.result import DeliveryResult, UnitStatus
+from kpfnb.core import locks
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import delivery_inputs
+from kpfnb.storage import resolve_location
+from tests.adap.archive.conftest import NAME, SETUP, contents, flip, products
 
 PROJECT = Path(__file__).parents[3]
 
 
-def deliver(root: Path, to: Path | str = "to", **options: object) -> Delivered:
-    return delivery.deliver(source=root, destination=to, progress=False, **options)  # type: ignore[arg-type]
+def deliver(root: Path, to: Path | str = "to", **options: object) -> DeliveryResult:
+    return delivery.deliver_datasets(source=root, destination=to, progress=False, **options)  # type: ignore[arg-type]
 
 
-def only(result: Delivered) -> delivery.Parcel:
-    (parcel,) = result.parcels
+def only(result: DeliveryResult) -> delivery.UnitResult:
+    (parcel,) = result.units
     return parcel
 
 
 def test_a_delivery_is_whole_and_has_its_tables(made: Path, tmp_path: Path) -> None:
     result = deliver(made)
     assert result.outcome is Outcome.SUCCEEDED, result
-    assert {parcel.state for parcel in result.parcels} == {State.DELIVERED}
+    assert {parcel.state for parcel in result.units} == {UnitStatus.DELIVERED}
     there = contents(tmp_path / "to")
     source = contents(made)
-    for name in deliverable.DATASETS:
+    for name in delivery_inputs.DATASETS:
         for path, data in source.items():
             if path.startswith(name) and "reduction.json" not in path:
                 assert there[path.replace("/complete", "").replace("/reduce", "")] == data
     for table, count in (("reduced_files_meta.dat", 6), ("coadded_files_meta.dat", 12)):
-        rows = tables.read(tmp_path / "to" / table)
+        rows = ipac_tables.read_table(tmp_path / "to" / table)
         assert len(rows) == count
         files = {value for row in rows for key, value in row.items() if "file" in key}
         assert {str(file) for file in files} <= set(there)
@@ -63,11 +70,11 @@ def test_twice_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
     again = deliver(root)
     assert contents(tmp_path / "to") == before
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*.*")} == stamps
-    assert (only(again).state, only(again).uploaded) == (State.THERE, 0)
+    assert (only(again).state, only(again).uploaded) == (UnitStatus.ALREADY_DELIVERED, 0)
 
 
 def test_the_order_of_deliveries_makes_no_difference(made: Path, tmp_path: Path) -> None:
-    for name in reversed(deliverable.DATASETS):
+    for name in reversed(delivery_inputs.DATASETS):
         deliver(made, "one", names=[name])
     deliver(made, "two")
     assert products(tmp_path / "one") == products(tmp_path / "two")
@@ -75,11 +82,11 @@ def test_the_order_of_deliveries_makes_no_difference(made: Path, tmp_path: Path)
 
 def test_a_dry_run_changes_nothing(root: Path, tmp_path: Path) -> None:
     planned = deliver(root, dry_run=True)
-    assert only(planned).state is State.WOULD
+    assert only(planned).state is UnitStatus.WOULD_DELIVER
     assert only(planned).uploaded == only(planned).size > 100_000
     assert not (tmp_path / "to").exists()
     deliver(root)
-    assert only(deliver(root, dry_run=True)).state is State.THERE
+    assert only(deliver(root, dry_run=True)).state is UnitStatus.ALREADY_DELIVERED
 
 
 def test_a_changed_file_is_delivered_again_and_keyed_by_file(
@@ -91,9 +98,9 @@ def test_a_changed_file_is_delivered_again_and_keyed_by_file(
     with fits.open(spec1d, mode="update") as hdus:
         hdus[0].header["TARGET"] = "another, of a longer name than before"
     result = only(deliver(root))
-    assert result.state is State.DELIVERED
+    assert result.state is UnitStatus.DELIVERED
     assert 0 < result.uploaded < result.size
-    rows = tables.read(tmp_path / "to/reduced_files_meta.dat")
+    rows = ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat")
     assert [row["target"] for row in rows] == ["another, of a longer name than before", "SIM1t"]
 
 
@@ -110,7 +117,9 @@ def test_what_was_delivered_before_is_told_and_pruned_only_if_asked(
     assert f"{NAME}/keck_deimos_A/Science/{text.name}" in (tmp_path / "to/report.txt").read_text()
     pruned = only(deliver(root, prune=True))
     assert (pruned.leftover, place.exists()) == ((), False)
-    assert checking.check(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+    assert (
+        verification.verify_delivery(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+    )
 
 
 def test_one_that_is_damaged_does_not_stop_the_others(
@@ -119,14 +128,14 @@ def test_one_that_is_damaged_does_not_stop_the_others(
     shutil.copytree(made, tmp_path / "source")
     bad = min((tmp_path / "source" / NAME / SETUP / "Science").glob("spec2d_*.fits"))
     bad.write_bytes(b"")
-    (tmp_path / "source" / deliverable.DATASETS[1] / "complete").rename(tmp_path / "gone")
+    (tmp_path / "source" / delivery_inputs.DATASETS[1] / "complete").rename(tmp_path / "gone")
     result = deliver(tmp_path / "source")
     assert result.outcome is Outcome.PARTIAL
-    states = {parcel.unit: parcel.state for parcel in result.parcels}
+    states = {parcel.unit: parcel.state for parcel in result.units}
     assert states == {
-        NAME: State.DELIVERED,
-        deliverable.DATASETS[1]: State.FAILED,
-        deliverable.DATASETS[2]: State.DELIVERED,
+        NAME: UnitStatus.DELIVERED,
+        delivery_inputs.DATASETS[1]: UnitStatus.FAILED,
+        delivery_inputs.DATASETS[2]: UnitStatus.DELIVERED,
     }
     told = str(result)
     assert f"left out: {SETUP}/Science/{bad.name}: damaged: empty" in told
@@ -143,40 +152,42 @@ def test_files_are_moved_only_after_they_are_verified(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "kpfnb.adap.archive.digests.wrong",
+        "kpfnb.adap.archive.manifest.find_mismatches",
         lambda place, wanted, read_back=False: {next(iter(wanted)): "its md5 is wrong"},
     )
     before = contents(root)
     failed = only(deliver(root, move=True))
-    assert (failed.state, failed.deleted) == (State.FAILED, 0)
+    assert (failed.state, failed.deleted) == (UnitStatus.FAILED, 0)
     assert "1 files are not well at the destination" in failed.reason
     assert contents(root) == before
-    assert tables.read(tmp_path / "to/reduced_files_meta.dat") == []
+    assert ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat") == []
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "work"))
     moved = only(deliver(root, move=True))
-    assert (moved.state, moved.deleted) == (State.DELIVERED, moved.files)
+    assert (moved.state, moved.deleted) == (UnitStatus.DELIVERED, moved.files)
     assert set(contents(root)) == {f"{NAME}/complete/reduce/reduction.json"}
     there = products(tmp_path / "to")
     for options in ({"move": True}, {}):
-        assert only(deliver(root, **options)).state is State.THERE
+        assert only(deliver(root, **options)).state is UnitStatus.ALREADY_DELIVERED
         assert products(tmp_path / "to") == there
-    assert checking.check(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+    assert (
+        verification.verify_delivery(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+    )
 
 
 def test_what_changes_at_the_source_after_it_was_delivered_is_not_deleted(
     root: Path, spec1d: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kpfnb.adap.archive.shipping import Shipping
+    from kpfnb.adap.archive.unit_delivery import UnitDelivery
 
-    mark = Shipping._mark
+    mark = UnitDelivery._mark_delivered
 
-    def slow(self: Shipping, *arguments: object) -> object:
+    def slow(self: UnitDelivery, *arguments: object) -> object:
         flip(spec1d)
         return mark(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Shipping, "_mark", slow)
+    monkeypatch.setattr(UnitDelivery, "_mark_delivered", slow)
     moved = only(deliver(root, move=True))
     assert moved.deleted == moved.files - 1
     assert spec1d.is_file()
@@ -191,9 +202,11 @@ def test_the_quota_is_kept_and_the_rest_comes_the_next_day(
     today = iter(days)
     now = [next(today)]
     monkeypatch.setattr(
-        "kpfnb.adap.archive.places.quota",
-        lambda place, gigabytes=0: places.Quota(
-            places.InFile(places.desk(place) / "uploads.json", lambda: now[0]),
+        "kpfnb.adap.archive.locations.upload_quota",
+        lambda place, gigabytes=0: locations.UploadQuota(
+            locations.FileUploadCounter(
+                locations.local_state_dir(place) / "uploads.json", lambda: now[0]
+            ),
             round(gigabytes * 1e9),
         ),
     )
@@ -205,16 +218,18 @@ def test_the_quota_is_kept_and_the_rest_comes_the_next_day(
         assert parcel.uploaded <= 60_000
         again = only(deliver(root, quota_gb=60e-6))
         assert again.uploaded <= 60_000 - parcel.uploaded
-        rows = tables.read(tmp_path / "to/reduced_files_meta.dat")
-        if parcel.state is State.DELIVERED:
+        rows = ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat")
+        if parcel.state is UnitStatus.DELIVERED:
             break
-        assert parcel.state is State.WAITING
+        assert parcel.state is UnitStatus.WAITING
         assert parcel.outcome is Outcome.PARTIAL
         assert "wait for the quota of the next day" in parcel.reason
         assert rows == [], "no row of what is not delivered"
     assert len(sizes) == 3
     assert len(rows) == 2
-    assert checking.check(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+    assert (
+        verification.verify_delivery(destination="to", progress=False).outcome is Outcome.SUCCEEDED
+    )
 
 
 def test_whoever_waits_goes_on_by_itself(
@@ -224,9 +239,10 @@ def test_whoever_waits_goes_on_by_itself(
 
     now = [datetime(2026, 11, 26, 23, 59, tzinfo=UTC)]
     monkeypatch.setattr(
-        "kpfnb.adap.archive.places.quota",
-        lambda place, gigabytes=0: places.Quota(
-            places.InFile(tmp_path / "uploads.json", lambda: now[0]), round(gigabytes * 1e9)
+        "kpfnb.adap.archive.locations.upload_quota",
+        lambda place, gigabytes=0: locations.UploadQuota(
+            locations.FileUploadCounter(tmp_path / "uploads.json", lambda: now[0]),
+            round(gigabytes * 1e9),
         ),
     )
     notes: list[str] = []
@@ -235,8 +251,12 @@ def test_whoever_waits_goes_on_by_itself(
         "kpfnb.adap.archive.delivery.time.sleep",
         lambda seconds: now.__setitem__(0, now[0] + timedelta(seconds=seconds)),
     )
-    parcel = only(deliver(root, quota_gb=60e-6, wait=True, calls=delivery.Calls(note=notes.append)))
-    assert parcel.state is State.DELIVERED
+    parcel = only(
+        deliver(
+            root, quota_gb=60e-6, wait=True, calls=delivery.DeliveryCallbacks(notify=notes.append)
+        )
+    )
+    assert parcel.state is UnitStatus.DELIVERED
     assert parcel.uploaded == parcel.size
     assert notes[0] == "IN_PROGRESS"
     assert "files wait for the quota" in notes[1]
@@ -247,14 +267,14 @@ def test_a_server_that_dies_amid_an_upload_does_not_undo_it(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def gone(*_: object) -> None:
-        raise ServiceUnavailable("the queue server does not answer")
+        raise ServiceUnavailableError("the queue server does not answer")
 
-    monkeypatch.setattr("kpfnb.adap.archive.quota.Quota.settle", gone)
+    monkeypatch.setattr("kpfnb.adap.archive.quota.UploadQuota.commit", gone)
     parcel = only(deliver(root, quota_gb=1))
-    assert parcel.state is State.DELIVERED
+    assert parcel.state is UnitStatus.DELIVERED
     assert "uploaded, but not counted: the queue server does not answer" in caplog.text
     # Its reservation is
-    assert places.quota(at("to")).used() == parcel.uploaded
+    assert locations.upload_quota(resolve_location("to")).used_bytes() == parcel.uploaded
 
 
 def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
@@ -263,28 +283,28 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
     from dataclasses import replace
 
     from kpfnb import storage
-    from kpfnb.storage import Trouble
+    from kpfnb.storage import StorageErrorKind
 
-    carry = storage.carry
+    carry = storage.transfer_files
 
     def full(source: object, destination: object, **options: object) -> object:
         carried = carry(source, destination, **options)  # type: ignore[arg-type]
         if options.get("dry_run"):
             return carried
         items = [
-            replace(i, state=storage.State.FAILED, trouble=trouble, detail="why")
+            replace(i, state=storage.FileOutcome.FAILED, trouble=trouble, detail="why")
             for i in carried.items
         ]
         return replace(carried, items=tuple(items))
 
-    monkeypatch.setattr(storage, "carry", full)
-    trouble = Trouble.DAILY
+    monkeypatch.setattr(storage, "transfer_files", full)
+    trouble = StorageErrorKind.DAILY
     parcel = only(deliver(root))
-    assert (parcel.state, parcel.waiting) == (State.WAITING, parcel.files)
+    assert (parcel.state, parcel.waiting) == (UnitStatus.WAITING, parcel.files)
     # The next day brings no room to a full disk
-    trouble = Trouble.QUOTA
+    trouble = StorageErrorKind.QUOTA
     parcel = only(deliver(root, wait=True))
-    assert (parcel.state, parcel.waiting) == (State.FAILED, 0)
+    assert (parcel.state, parcel.waiting) == (UnitStatus.FAILED, 0)
     assert "files failed: " in parcel.reason and "why" in parcel.reason
 
 
@@ -303,11 +323,11 @@ def test_what_is_being_published_is_not_delivered(
     folders = [staged, "1D_Coadd"] if unit != NAME else [staged]
     (tmp_path / "coadd.json").write_text("{}")
     for folder in folders:
-        place = storage.at("data:") / unit / folder / "coadd.json"
+        place = storage.resolve_location("data:") / unit / folder / "coadd.json"
         assert not place.upload(tmp_path / "coadd.json", progress=False).failed
-    done = delivery.deliver([NAME], source="data:", destination="to", progress=False)
-    (parcel,) = [one for one in done.parcels if one.unit == unit]
-    assert parcel.state is State.FAILED
+    done = delivery.deliver_datasets([NAME], source="data:", destination="to", progress=False)
+    (parcel,) = [one for one in done.units if one.unit == unit]
+    assert parcel.state is UnitStatus.FAILED
     assert f"{unit} is being published: {staged} is there" in parcel.reason
     assert not done.is_final
     assert not (tmp_path / "to" / unit / "setup_A").exists()
@@ -322,20 +342,20 @@ def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: P
         r"nothing\.yml can.t be read": {"rules_file": "nothing.yml"},
         "no remote 'nowhere'": {"to": "nowhere:"},
     }.items():
-        with pytest.raises(BadInput, match=match):
+        with pytest.raises(InvalidInputError, match=match):
             deliver(root, **options)  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="no datasets in"):
+    with pytest.raises(InvalidInputError, match="no datasets in"):
         deliver(tmp_path / "nothing")
-    with pytest.raises(BadParameter, match="move needs a source on this machine"):
-        delivery.deliver(source="data:", destination="to", move=True)
+    with pytest.raises(InvalidParameterError, match="move needs a source on this machine"):
+        delivery.deliver_datasets(source="data:", destination="to", move=True)
     assert not (tmp_path / "to").exists()
 
 
 def test_a_dataset_that_another_process_delivers_is_left_to_it(root: Path) -> None:
-    desk = places.desk(at("to"))
-    with locks.hold(f"deliver {NAME}", folder=desk / "locks"):
+    desk = locations.local_state_dir(resolve_location("to"))
+    with locks.acquire_lock(f"deliver {NAME}", folder=desk / "locks"):
         parcel = only(deliver(root))
-    assert (parcel.state, "is at work already" in parcel.reason) == (State.FAILED, True)
+    assert (parcel.state, "is at work already" in parcel.reason) == (UnitStatus.FAILED, True)
 
 
 def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
@@ -343,8 +363,8 @@ def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
     for name in ("1D_Coadd", "2D_Coadd"):
         (complete / name).rename(root / config / name)
     result = deliver(root, names=[NAME])
-    assert [parcel.unit for parcel in result.parcels] == [NAME, config]
-    rows = tables.read(tmp_path / "to/coadded_files_meta.dat")
+    assert [parcel.unit for parcel in result.units] == [NAME, config]
+    rows = ipac_tables.read_table(tmp_path / "to/coadded_files_meta.dat")
     assert {row["coadd1d_filename"].rpartition("/")[0] for row in rows} == {f"{config}/1D_Coadd"}
     assert {Path(row["spec1d_filename"]).parts[2] for row in rows} == {"2011-04-02"}
 
@@ -352,32 +372,37 @@ def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
 def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
     """The remote delivery never saved its tables."""
     notes: list[str] = []
-    result = delivery.deliver(
+    result = delivery.deliver_datasets(
         source="data:",
         destination="koa:",
         progress=False,
-        calls=delivery.Calls(note=notes.append),
+        callbacks=delivery.DeliveryCallbacks(notify=notes.append),
     )
     assert result.outcome is Outcome.SUCCEEDED, result
     assert notes[:4] == ["DOWNLOADING", "DOWNLOADED", "IN_PROGRESS", "COMPLETE"]
-    assert len(tables.read(remote / "reduced_files_meta.dat")) == 6
-    assert checking.check(destination="koa:", progress=False).outcome is Outcome.SUCCEEDED
-    here = delivery.deliver(source="data:", destination=tmp_path / "here", progress=False)
+    assert len(ipac_tables.read_table(remote / "reduced_files_meta.dat")) == 6
+    assert (
+        verification.verify_delivery(destination="koa:", progress=False).outcome
+        is Outcome.SUCCEEDED
+    )
+    here = delivery.deliver_datasets(source="data:", destination=tmp_path / "here", progress=False)
     assert here.outcome is Outcome.SUCCEEDED
     assert products(remote) == products(tmp_path / "here")
-    at("koa:").download(tmp_path / "back", progress=False)
+    resolve_location("koa:").download(tmp_path / "back", progress=False)
     assert contents(tmp_path / "back") == contents(remote)
-    again = delivery.deliver(source="data:", destination="koa:", progress=False)
-    assert {parcel.state for parcel in again.parcels} == {State.THERE}
-    assert not list((places.desk(at("koa:")) / "incoming").rglob("*.fits"))
-    assert standing.look("koa:").figures()["delivered"] == 3
+    again = delivery.deliver_datasets(source="data:", destination="koa:", progress=False)
+    assert {parcel.state for parcel in again.units} == {UnitStatus.ALREADY_DELIVERED}
+    assert not list(
+        (locations.local_state_dir(resolve_location("koa:")) / "incoming").rglob("*.fits")
+    )
+    assert status.read_status("koa:").key_figures()["delivered"] == 3
 
 
 def test_tables_agree_where_others_deliver_at_the_same_time(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another machine ends after our tables were made, and before they are in their place."""
-    texts = toplevel.texts
+    texts = index_files.render_index_files
     others = iter([True])
 
     def meanwhile(*arguments: object) -> dict[str, str]:
@@ -385,12 +410,12 @@ def test_tables_agree_where_others_deliver_at_the_same_time(
         if next(others, False):
             with monkeypatch.context() as elsewhere:
                 elsewhere.setenv("KPFNB_WORK_DIR", str(tmp_path / "elsewhere"))
-                deliver(made, names=[deliverable.DATASETS[1]])
+                deliver(made, names=[delivery_inputs.DATASETS[1]])
         return made_now
 
-    monkeypatch.setattr(toplevel, "texts", meanwhile)
+    monkeypatch.setattr(index_files, "render_index_files", meanwhile)
     deliver(made, names=[NAME])
-    assert len(tables.read(tmp_path / "to/reduced_files_meta.dat")) == 4
+    assert len(ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat")) == 4
 
 
 @pytest.fixture(scope="module")
@@ -456,7 +481,7 @@ def test_killed_anywhere_the_next_run_goes_on(
 
 STUCK = """
 import time
-from kpfnb.cli import main
+from kpfnb.cli.app import main
 from kpfnb.storage import diskcopy
 
 copy = diskcopy._copy
@@ -485,7 +510,7 @@ def test_killed_amid_copying_the_next_run_goes_on(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not json.loads((tmp_path / "to/manifest" / f"{NAME}.json").read_text())["delivered"]
-    assert standing.look("to").figures()["delivered"] == 0
+    assert status.read_status("to").key_figures()["delivered"] == 0
     result = deliver(root)
     assert result.outcome is Outcome.SUCCEEDED, result
     assert products(tmp_path / "to") == clean

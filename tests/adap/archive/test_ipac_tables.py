@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpfnb.adap.archive import tables
-from kpfnb.errors import BadInput
+from kpfnb.adap.archive import ipac_tables
+from kpfnb.core.errors import InvalidInputError
 
 COLUMNS = ["file", "text", "number", "count"]
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=100)
@@ -32,7 +32,7 @@ quietly = settings(
 
 def back(text: str, folder: Path) -> list[dict[str, Any]]:
     (folder / "table.dat").write_text(text, encoding="utf-8")
-    return tables.read(folder / "table.dat")
+    return ipac_tables.read_table(folder / "table.dat")
 
 
 @quietly
@@ -40,10 +40,12 @@ def back(text: str, folder: Path) -> list[dict[str, Any]]:
 def test_rows_come_back_whole_whatever_is_in_them(
     rows: list[dict[str, Any]], seed: int, tmp_path: Path
 ) -> None:
-    text = tables.text(rows, COLUMNS, {})
+    text = ipac_tables.format_table(rows, COLUMNS, {})
     shuffled = list(rows)
     random.Random(seed).shuffle(shuffled)
-    assert tables.text(shuffled, COLUMNS, {}) == text, "the same rows give the same bytes"
+    assert ipac_tables.format_table(shuffled, COLUMNS, {}) == text, (
+        "the same rows give the same bytes"
+    )
     found = back(text, tmp_path)
     assert sorted(row["file"] for row in found) == sorted(row["file"] for row in rows)
     numbers = [row["number"] for row in rows if row["number"] is not None]
@@ -56,14 +58,16 @@ def test_names_are_not_cut(tmp_path: Path) -> None:
     """They were, at 64 and at 22 characters."""
     names = [f"{'mask' * 20}/{'c' * 100}/2011-01-02/{'s' * 200}.fits", "short.fits"]
     rows = [{"file": name, "text": "DE.20110402.20600.fits.of.a.very.long.name"} for name in names]
-    found = back(tables.text(rows, COLUMNS, {}), tmp_path)
+    found = back(ipac_tables.format_table(rows, COLUMNS, {}), tmp_path)
     assert [row["file"] for row in found] == names
     assert {row["text"] for row in found} == {"DE.20110402.20600.fits.of.a.very.long.name"}
 
 
 def test_a_value_can_not_end_its_line_or_column(tmp_path: Path) -> None:
     rows = [{"file": "a", "text": "x\n b y\t\x07|"}, {"file": "b", "text": "|"}]
-    assert [(r["file"], r["text"]) for r in back(tables.text(rows, COLUMNS, {}), tmp_path)] == [
+    assert [
+        (r["file"], r["text"]) for r in back(ipac_tables.format_table(rows, COLUMNS, {}), tmp_path)
+    ] == [
         ("a", "x b y ?|"),
         ("b", "|"),
     ]
@@ -71,29 +75,29 @@ def test_a_value_can_not_end_its_line_or_column(tmp_path: Path) -> None:
 
 def test_nulls_booleans_and_rounding(tmp_path: Path) -> None:
     rows = [{"file": "a", "text": True, "number": 1.23456}, {"file": "b", "number": math.nan}]
-    assert back(tables.text(rows, COLUMNS, {"number": 2}), tmp_path) == [
+    assert back(ipac_tables.format_table(rows, COLUMNS, {"number": 2}), tmp_path) == [
         {"file": "a", "text": "True", "number": 1.23, "count": None},
         {"file": "b", "text": None, "number": None, "count": None},
     ]
 
 
 def test_an_empty_table_has_its_columns(tmp_path: Path) -> None:
-    text = tables.text([], COLUMNS, {})
+    text = ipac_tables.format_table([], COLUMNS, {})
     assert [name.strip() for name in text.splitlines()[0].strip("|").split("|")] == COLUMNS
     assert back(text, tmp_path) == []
 
 
 def test_what_is_no_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"table\.dat is not an IPAC table"):
+    with pytest.raises(InvalidInputError, match=r"table\.dat is not an IPAC table"):
         back("no table\n", tmp_path)
 
 
 @quietly
 @given(text=st.text("|\\ab1.e- \n\x00é", max_size=120))
 def test_whatever_a_file_holds_it_is_read_or_named(text: str, tmp_path: Path) -> None:
-    whole = tables.text([{"file": "a.fits", "count": 1}], COLUMNS, {})
+    whole = ipac_tables.format_table([{"file": "a.fits", "count": 1}], COLUMNS, {})
     for damaged in (text, whole + text, whole[: len(text)] + text):
         try:
             back(damaged, tmp_path)
-        except BadInput as error:
+        except InvalidInputError as error:
             assert error.what.startswith("table.dat is not an IPAC table")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.archive import checking, standing, task
-from kpfnb.demo import deliverable
-from kpfnb.outcomes import Outcome
-from kpfnb.services import valkey
-from kpfnb.workqueue import tasks
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending, State
-from tests.workqueue.conftest import wait_for
+from kpfnb.adap.archive import queue_task, status, verification
+from kpfnb.compute.services import valkey
+from kpfnb.core.result import Outcome
+from kpfnb.demo import delivery_inputs
+from kpfnb.queue import tasks
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import AttemptOutcome, QueueItemStatus
+from tests.queue.conftest import wait_for
 
 PROJECT = Path(__file__).parents[3]
 
@@ -28,11 +28,11 @@ def queue(remote: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     monkeypatch.setenv("KPFNB_QUEUE_BACKOFF_SECONDS", "0.05")
     with Queue("archive") as found:
         yield found
-    valkey.stop()
+    valkey.stop_server()
 
 
 def worker(*options: str, **variables: str) -> subprocess.Popen[str]:
-    command = "from kpfnb.cli import main; main()"
+    command = "from kpfnb.cli.app import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", command, "worker", "archive", "--idle", "0", *options],
         env={**os.environ, "PYTHONPATH": str(PROJECT), **variables},
@@ -43,53 +43,55 @@ def worker(*options: str, **variables: str) -> subprocess.Popen[str]:
 
 
 def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
-    assert task.survey("archive") == dict.fromkeys(deliverable.DATASETS, False)
-    queue.load(deliverable.DATASETS)
+    assert queue_task.scan_items("archive") == dict.fromkeys(delivery_inputs.DATASETS, False)
+    queue.load(delivery_inputs.DATASETS)
     # Slow enough to be met amid copying
     killed = worker(RCLONE_BWLIMIT="30k")
-    first = deliverable.DATASETS[0]
+    first = delivery_inputs.DATASETS[0]
     wait_for(lambda: queue.item(first).note == "IN_PROGRESS", 60)
-    assert queue.item(first).state is State.RUNNING
+    assert queue.item(first).state is QueueItemStatus.RUNNING
     wait_for(lambda: list((remote / "manifest").rglob("*.json")), 60)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     output, _ = worker().communicate(timeout=240)
     assert "succeeded: 3 done" in output, output
-    items = [queue.item(name) for name in deliverable.DATASETS]
-    assert {(item.state, item.note) for item in items} == {(State.DONE, "COMPLETE")}
+    items = [queue.item(name) for name in delivery_inputs.DATASETS]
+    assert {(item.state, item.note) for item in items} == {(QueueItemStatus.DONE, "COMPLETE")}
     assert items[0].result["figures"]["delivered"] == 1
     assert items[0].attempts == 2
     endings = [(event.item, event.ending) for event in queue.events()]
-    assert endings.count((first, Ending.LOST)) == 1
-    assert sorted(i for i, e in endings if e is Ending.DONE) == sorted(deliverable.DATASETS)
-    found = checking.check(destination="koa:", progress=False)
+    assert endings.count((first, AttemptOutcome.LOST)) == 1
+    assert sorted(i for i, e in endings if e is AttemptOutcome.DONE) == sorted(
+        delivery_inputs.DATASETS
+    )
+    found = verification.verify_delivery(destination="koa:", progress=False)
     assert (found.outcome, len(found.files)) == (Outcome.SUCCEEDED, 3)
-    assert task.survey("archive") == dict.fromkeys(deliverable.DATASETS, True)
+    assert queue_task.scan_items("archive") == dict.fromkeys(delivery_inputs.DATASETS, True)
 
 
 def test_workers_with_work_directories_of_their_own_share_the_quota(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KPFNB_REDIS_URL", valkey.address())
-    queue.load(deliverable.DATASETS)
+    monkeypatch.setenv("KPFNB_REDIS_URL", valkey.start_and_get_url())
+    queue.load(delivery_inputs.DATASETS)
     options = ("-p", "quota_gb=0.0001", "-p", "wait=false")
     workers = [worker(*options, KPFNB_WORK_DIR=str(tmp_path / name)) for name in "ab"]
     output = "".join(one.communicate(timeout=240)[0] for one in workers)
-    figures = [queue.item(name).result["figures"] for name in deliverable.DATASETS]
+    figures = [queue.item(name).result["figures"] for name in delivery_inputs.DATASETS]
     uploaded = sum(one["MB uploaded"] for one in figures)
     assert 0.05 < uploaded <= 0.1, output
-    assert standing.look("koa:").used == pytest.approx(uploaded * 1e6, abs=3000)
+    assert status.read_status("koa:").used_bytes == pytest.approx(uploaded * 1e6, abs=3000)
 
 
 def test_a_dataset_that_can_not_be_delivered_is_parked_with_the_reason(queue: Queue) -> None:
     queue.load(["x/y/2011-01-02"])
     output, _ = worker().communicate(timeout=120)
     item = queue.item("x/y/2011-01-02")
-    assert item.state is State.PARKED, output
+    assert item.state is QueueItemStatus.PARKED, output
     assert "x/y/2011-01-02: no dataset x/y/2011-01-02 in data:" in item.error
     assert item.attempts == 1
 
 
 def test_options_of_the_command_line_are_understood() -> None:
-    found = tasks.find("archive").options({"quota_gb": "700", "wait": "false"})
+    found = tasks.find_task("archive").check_options({"quota_gb": "700", "wait": "false"})
     assert found == {"quota_gb": 700.0, "wait": False}

@@ -10,14 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpfnb import files
-from kpfnb.adap.archive import uploads
-from kpfnb.adap.archive.quota import Quota, Reservation
-from kpfnb.adap.archive.uploads import InFile, OnServer
-from kpfnb.errors import BadParameter
-from kpfnb.services import valkey
-from kpfnb.workqueue import connection
-from tests.workqueue.conftest import embedded, redis_62  # noqa: F401
+from kpfnb.adap.archive import quota as uploads
+from kpfnb.adap.archive.quota import (
+    FileUploadCounter,
+    QuotaReservation,
+    RedisUploadCounter,
+    UploadQuota,
+)
+from kpfnb.compute.services import valkey
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.queue import connection
+from tests.queue.conftest import embedded, redis_62  # noqa: F401
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -38,58 +42,58 @@ def clock() -> Clock:
 @pytest.fixture(params=["file", "valkey", "redis 6.2"])
 def quota(
     request: pytest.FixtureRequest, clock: Clock, isolated: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Quota]:
+) -> Iterator[UploadQuota]:
     """A hundred bytes a day, counted in each of the places that there are."""
     if request.param == "file":
-        yield Quota(InFile(isolated / "uploads.json", clock), 100)
+        yield UploadQuota(FileUploadCounter(isolated / "uploads.json", clock), 100)
         return
     process = redis_62(isolated) if request.param != "valkey" else None
     if process:
         monkeypatch.setenv("KPFNB_REDIS_URL", f"unix://:sesame@{isolated / 's'}")
-    yield Quota(OnServer("koa", clock), 100)
+    yield UploadQuota(RedisUploadCounter("koa", clock), 100)
     if process:
         process.terminate()
         process.wait()
     else:
-        valkey.stop()
+        valkey.stop_server()
 
 
-def send(quota: Quota, unit: str, sizes: dict[str, int]) -> list[str]:
+def send(quota: UploadQuota, unit: str, sizes: dict[str, int]) -> list[str]:
     """Upload all that there is room for."""
     reserved = quota.reserve(unit, sizes)
-    quota.settle(reserved, reserved.size, len(reserved.names))
+    quota.commit(reserved, reserved.size, len(reserved.names))
     return list(reserved.names)
 
 
-def test_what_is_over_waits_for_the_next_day(quota: Quota, clock: Clock) -> None:
+def test_what_is_over_waits_for_the_next_day(quota: UploadQuota, clock: Clock) -> None:
     reserved = quota.reserve("u", {"a": 60, "b": 50, "c": 40})
     assert (reserved.names, reserved.size) == (("a", "c"), 100)
-    assert quota.used() == 100
-    quota.settle(reserved, 100, 2)
+    assert quota.used_bytes() == 100
+    quota.commit(reserved, 100, 2)
     assert send(quota, "u", {"b": 50}) == []
     assert quota.seconds_to_reset() == 12 * 3600
     clock.time += timedelta(hours=12)
-    assert quota.used() == 0
+    assert quota.used_bytes() == 0
     assert send(quota, "u", {"b": 50}) == ["b"]
     assert quota.days()["2026-11-26"] == {"bytes": 100, "files": 2, "reserved": {}}
 
 
-def test_whoever_counts_at_the_same_place_shares_the_day(quota: Quota) -> None:
+def test_whoever_counts_at_the_same_place_shares_the_day(quota: UploadQuota) -> None:
     assert send(quota, "u", {"a": 60}) == ["a"]
-    assert send(Quota(quota.uploads, 100), "v", {"b": 50, "c": 40}) == ["c"]
+    assert send(UploadQuota(quota.uploads, 100), "v", {"b": 50, "c": 40}) == ["c"]
 
 
-def test_many_at_once_never_have_more_than_the_day(quota: Quota) -> None:
+def test_many_at_once_never_have_more_than_the_day(quota: UploadQuota) -> None:
     def one(number: int) -> int:
         return quota.reserve(f"unit {number}", {"a": 15}).size
 
     with ThreadPoolExecutor(8) as pool:
         sizes = list(pool.map(one, range(16)))
     assert sorted(sizes) == [0] * 10 + [15] * 6
-    assert quota.used() == 90
+    assert quota.used_bytes() == 90
 
 
-def test_a_killed_upload_counts_in_full(quota: Quota, clock: Clock) -> None:
+def test_a_killed_upload_counts_in_full(quota: UploadQuota, clock: Clock) -> None:
     quota.reserve("u", {"a": 60})
     assert send(quota, "v", {"c": 50}) == [], "it may be at work still"
     # Killed; what it has uploaded of a file that was cut off can't be known
@@ -99,50 +103,50 @@ def test_a_killed_upload_counts_in_full(quota: Quota, clock: Clock) -> None:
     assert send(quota, "u", {"a": 60}) == ["a"]
 
 
-def test_an_upload_over_midnight_takes_room_of_both_days(quota: Quota, clock: Clock) -> None:
+def test_an_upload_over_midnight_takes_room_of_both_days(quota: UploadQuota, clock: Clock) -> None:
     clock.time += timedelta(hours=11, minutes=59)
     reserved = quota.reserve("u", {"a": 60})
     clock.time += timedelta(minutes=2)
     assert send(quota, "v", {"b": 50}) == []
-    quota.settle(reserved, 60, 1)
+    quota.commit(reserved, 60, 1)
     assert quota.days()["2026-11-27"] == {"bytes": 60, "files": 1, "reserved": {}}
 
 
-def test_what_a_killed_upload_holds_is_not_lost_for_ever(quota: Quota, clock: Clock) -> None:
+def test_what_a_killed_upload_holds_is_not_lost_for_ever(quota: UploadQuota, clock: Clock) -> None:
     quota.reserve("u", {"a": 60})
     clock.time += timedelta(days=1)
-    assert quota.used() == 60
+    assert quota.used_bytes() == 60
     clock.time += timedelta(days=1)
-    assert quota.used() == 0
+    assert quota.used_bytes() == 0
 
 
-def test_whoever_was_given_up_for_dead_is_not_counted_twice(quota: Quota) -> None:
+def test_whoever_was_given_up_for_dead_is_not_counted_twice(quota: UploadQuota) -> None:
     given_up = quota.reserve("u", {"a": 30})
     successor = quota.reserve("u", {"a": 30})
-    quota.settle(given_up, 30, 1)
-    assert quota.used() == 60
-    quota.settle(successor, 30, 1)
-    assert quota.used() == 60
+    quota.commit(given_up, 30, 1)
+    assert quota.used_bytes() == 60
+    quota.commit(successor, 30, 1)
+    assert quota.used_bytes() == 60
 
 
-def test_a_failed_upload_gives_its_room_back(quota: Quota) -> None:
-    quota.settle(quota.reserve("u", {"a": 100}), 0, 0)
+def test_a_failed_upload_gives_its_room_back(quota: UploadQuota) -> None:
+    quota.commit(quota.reserve("u", {"a": 100}), 0, 0)
     assert send(quota, "v", {"b": 100}) == ["b"]
 
 
-def test_what_would_wait_for_ever_is_an_error(quota: Quota) -> None:
-    with pytest.raises(BadParameter, match="u/big has 101 bytes, a day has 100"):
+def test_what_would_wait_for_ever_is_an_error(quota: UploadQuota) -> None:
+    with pytest.raises(InvalidParameterError, match="u/big has 101 bytes, a day has 100"):
         quota.reserve("u", {"small": 1, "big": 101})
 
 
-def test_without_a_quota_everything_goes_and_is_counted(quota: Quota) -> None:
-    free = Quota(quota.uploads)
+def test_without_a_quota_everything_goes_and_is_counted(quota: UploadQuota) -> None:
+    free = UploadQuota(quota.uploads)
     assert send(free, "u", {"a": 10**15}) == ["a"]
-    free.settle(Reservation("v", ""), 5, 1)
-    assert free.used() == 10**15 + 5
+    free.commit(QuotaReservation("v", ""), 5, 1)
+    assert free.used_bytes() == 10**15 + 5
 
 
-def test_days_of_long_ago_are_forgotten(quota: Quota, clock: Clock) -> None:
+def test_days_of_long_ago_are_forgotten(quota: UploadQuota, clock: Clock) -> None:
     for _ in range(3):
         send(quota, "u", {"a": 1})
         clock.time += timedelta(days=40)
@@ -151,22 +155,22 @@ def test_days_of_long_ago_are_forgotten(quota: Quota, clock: Clock) -> None:
 
 def test_a_file_of_the_version_before_is_read(tmp_path: Path, clock: Clock) -> None:
     held = {"2026-11-26": {"bytes": 10, "files": 1, "reserved": {"u": [60, 80]}}}
-    files.write_json(tmp_path / "uploads.json", held)
-    quota = Quota(InFile(tmp_path / "uploads.json", clock), 100)
-    assert quota.used() == 70
+    atomic.write_json(tmp_path / "uploads.json", held)
+    quota = UploadQuota(FileUploadCounter(tmp_path / "uploads.json", clock), 100)
+    assert quota.used_bytes() == 70
     assert send(quota, "u", {"a": 30}) == ["a"]
-    assert quota.used() == 100
+    assert quota.used_bytes() == 100
 
 
 @pytest.mark.usefixtures("embedded")
 def test_the_counts_on_the_server_are_a_remotes_own_and_expire() -> None:
-    assert send(Quota(OnServer("koa"), 100), "u", {"a": 60}) == ["a"]
-    assert send(Quota(OnServer("other"), 100), "u", {"a": 60}) == ["a"]
-    with connection.connect() as client:
-        days = client.ttl(f"{uploads.PREFIX}koa") / 86400
+    assert send(UploadQuota(RedisUploadCounter("koa"), 100), "u", {"a": 60}) == ["a"]
+    assert send(UploadQuota(RedisUploadCounter("other"), 100), "u", {"a": 60}) == ["a"]
+    with connection.connect_to_server() as client:
+        days = client.ttl(f"{uploads.KEY_PREFIX}koa") / 86400
     assert days == pytest.approx(uploads.KEPT_DAYS, abs=1)
     today = datetime.now(UTC).strftime("%Y-%m-%d")
-    assert today in OnServer("koa").read()
+    assert today in RedisUploadCounter("koa").read()
 
 
 STEPS = st.lists(
@@ -189,7 +193,7 @@ def test_no_day_ever_has_more_than_its_quota(
     clock = Clock()
     path = tmp_path / "uploads.json"
     path.unlink(missing_ok=True)
-    quota = Quota(InFile(path, clock), 100)
+    quota = UploadQuota(FileUploadCounter(path, clock), 100)
     sent: Counter[str] = Counter()
     for unit, sizes, end in steps:
         reserved = quota.reserve(unit, {str(number): size for number, size in enumerate(sizes)})
@@ -199,7 +203,7 @@ def test_no_day_ever_has_more_than_its_quota(
         # A killed one may have uploaded all of it, on the later day
         sent[clock().strftime("%Y-%m-%d")] += uploaded
         if end != "killed":
-            quota.settle(reserved, uploaded, 1)
-        assert quota.used() <= 100
+            quota.commit(reserved, uploaded, 1)
+        assert quota.used_bytes() <= 100
     for day, total in sent.items():
         assert total <= 100, day

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from kpfnb import storage
 from kpfnb.adap.archive import unit as units
-from kpfnb.adap.archive.unit import Unit
-from kpfnb.errors import BadInput
+from kpfnb.adap.archive.unit import ArchiveUnit
+from kpfnb.core.errors import InvalidInputError
 
 PARTS = st.lists(
     st.sampled_from(["complete", "reduce", "reduce-det6", "keck_deimos_A", "Science", "1D_Coadd"])
@@ -23,23 +23,23 @@ def test_only_whole_folders_named_complete_or_reduce_are_left_out(
     folders: list[str], file: str
 ) -> None:
     given_path = "/".join([*folders, file])
-    parts = units.delivered(given_path).split("/")
+    parts = units.archive_path(given_path).split("/")
     assert parts[-1] == file
     assert not {"complete", "reduce"} & set(parts[:-1])
     assert parts[:-1] == [part for part in folders if part not in ("complete", "reduce")]
 
 
 def test_a_file_that_is_called_so_stays() -> None:
-    assert units.delivered("complete/reduce/A/complete") == "A/complete"
-    assert units.delivered("complete/reduce-det6/A/x.fits") == "reduce-det6/A/x.fits"
+    assert units.archive_path("complete/reduce/A/complete") == "A/complete"
+    assert units.archive_path("complete/reduce-det6/A/x.fits") == "reduce-det6/A/x.fits"
 
 
 @pytest.mark.parametrize(
     "name", ["a/b/c", "a", "a//2011-01-02", "../b/2011-01-02", "manifest/b/2011-01-02", "a b/c"]
 )
 def test_what_is_no_unit_is_refused_by_name(name: str) -> None:
-    with pytest.raises(BadInput):
-        units.parse(name)
+    with pytest.raises(InvalidInputError):
+        units.parse_unit(name)
 
 
 def test_datasets_and_joint_coadds_are_found(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_datasets_and_joint_coadds_are_found(tmp_path: Path) -> None:
         "1D_Coadd",
     ):
         (tmp_path / folder).mkdir(parents=True)
-    found = units.find(storage.at(tmp_path))
-    assert found == [Unit("m/c/2011-01-02"), Unit("m/c"), Unit("m2/c")]
+    found = units.find_units(storage.resolve_location(tmp_path))
+    assert found == [ArchiveUnit("m/c/2011-01-02"), ArchiveUnit("m/c"), ArchiveUnit("m2/c")]
     assert [unit.manifest for unit in found[:2]] == [
         "manifest/m/c/2011-01-02.json",
         "manifest/m/c/joint.json",
@@ -63,5 +63,5 @@ def test_files_of_joint_coadds_are_not_those_of_datasets(tmp_path: Path) -> None
     for name in ("1D_Coadd/a.fits", "2011-01-02/complete/raw/b.fits", "1D_Coadd/.kpfnb-half.fits"):
         (tmp_path / "m/c" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "m/c" / name).touch()
-    assert Unit("m/c").files(tmp_path) == ["1D_Coadd/a.fits"]
-    assert Unit("m/c/2011-01-02").files(tmp_path) == ["complete/raw/b.fits"]
+    assert ArchiveUnit("m/c").files(tmp_path) == ["1D_Coadd/a.fits"]
+    assert ArchiveUnit("m/c/2011-01-02").files(tmp_path) == ["complete/raw/b.fits"]

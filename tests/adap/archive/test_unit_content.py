@@ -5,20 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.archive import coaddedrows, content, reducedrows, rules
-from kpfnb.adap.archive.unit import Unit
-from kpfnb.errors import BadInput
+from kpfnb.adap.archive import (
+    table_rows,
+)
+from kpfnb.adap.archive import (
+    unit as content,
+)
+from kpfnb.adap.archive import (
+    unit as rules,
+)
+from kpfnb.adap.archive.unit import ArchiveUnit
+from kpfnb.core.errors import InvalidInputError
+from tests.adap.archive.conftest import NAME, SETUP
 
-from .conftest import NAME, SETUP
-
-RULES = rules.load()
-UNIT = Unit(NAME)
+RULES = rules.load_rules()
+UNIT = ArchiveUnit(NAME)
 SCIENCE = "keck_deimos_A/Science"
 FIRST = "spec1d_DE.20110402.20600-SIM1t_DEIMOS_20110402T054320.000.fits"
 
 
-def look(root: Path) -> content.Content:
-    return content.look(root, UNIT, RULES)
+def look(root: Path) -> content.UnitContent:
+    return content.scan_unit(root, UNIT, RULES)
 
 
 def test_all_of_a_dataset_is_known(root: Path) -> None:
@@ -27,7 +34,7 @@ def test_all_of_a_dataset_is_known(root: Path) -> None:
     found = look(root)
     assert (found.problems, found.unrecognised) == ({}, ())
     assert found.files[f"{SCIENCE}/{FIRST}"] == f"{SETUP}/Science/{FIRST}"
-    assert f"{SCIENCE}/{FIRST}" in found.of_model("SpecObj", "Science")
+    assert f"{SCIENCE}/{FIRST}" in found.places_of_model("SpecObj", "Science")
     assert "keck_deimos_A/QA.tar.gz" in found.files
     assert not [place for place in found.files if "raw" in place or "reduction.json" in place]
 
@@ -72,7 +79,7 @@ def test_two_files_never_get_the_same_place(root: Path) -> None:
     twin.mkdir()
     shutil.copytree(root / NAME / SETUP, root / NAME / "complete/reduce/complete/keck_deimos_A")
     wanted = RULES.model_copy(update={"deliver": (*RULES.deliver, "complete/reduce/*/*/*.pypeit")})
-    found = content.look(root, UNIT, wanted)
+    found = content.scan_unit(root, UNIT, wanted)
     assert set(found.problems.values()) == {
         "2 files would become keck_deimos_A/keck_deimos_A.pypeit"
     }
@@ -80,11 +87,11 @@ def test_two_files_never_get_the_same_place(root: Path) -> None:
 
 
 def test_reduced_rows(root: Path) -> None:
-    rows, missing = reducedrows.make(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_reduced_rows(root, UNIT, look(root), RULES)
     assert missing == []
     assert len(rows) == 2
     first = rows[0]
-    assert list(first) == reducedrows.columns(RULES)
+    assert list(first) == table_rows.reduced_columns(RULES)
     assert first["koaid"] == "DE.20110402.20600.fits"
     assert first["spec1d_file"] == f"{NAME}/{SCIENCE}/{FIRST}"
     assert first["spec2d_file"] == first["spec1d_file"].replace("spec1d_", "spec2d_")
@@ -103,7 +110,7 @@ def test_reduced_rows(root: Path) -> None:
     ],
 )
 def test_koaid(header: dict[str, str], koaid: str | None) -> None:
-    assert reducedrows.koaid(header) == koaid
+    assert table_rows.find_koaid(header) == koaid
 
 
 def test_what_belongs_to_a_spec1d_and_is_not_there_is_told(root: Path, spec1d: Path) -> None:
@@ -113,21 +120,21 @@ def test_what_belongs_to_a_spec1d_and_is_not_there_is_told(root: Path, spec1d: P
     shutil.copy(
         root / NAME / SETUP / "keck_deimos_A.pypeit", root / NAME / SETUP / "another.pypeit"
     )
-    rows, missing = reducedrows.make(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_reduced_rows(root, UNIT, look(root), RULES)
     place = f"{SCIENCE}/{FIRST}"
     assert missing[:3] == [
         f"{place}: no text file",
         f"{place}: no spec2d",
         f"{place}: 2 .pypeit file in keck_deimos_A",
     ]
-    assert [rows[0][name] for name in reducedrows.FILES[2:]] == [None, None, None]
+    assert [rows[0][name] for name in table_rows.REDUCED_FILE_COLUMNS[2:]] == [None, None, None]
 
 
 def test_coadded_rows(root: Path) -> None:
-    rows, missing = coaddedrows.make(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_coadded_rows(root, UNIT, look(root), RULES)
     assert missing == []
     assert len(rows) == 4, "two objects of two exposures"
-    assert list(rows[0]) == coaddedrows.columns(RULES)
+    assert list(rows[0]) == table_rows.coadded_columns(RULES)
     assert rows[0]["spec1d_filename"] == f"{NAME}/{SCIENCE}/{FIRST}"
     assert rows[0]["source_id"] == "DE.20110402.20600.fits"
     assert rows[0]["coadd2d_filename"].startswith(f"{NAME}/2D_Coadd/Science_coadd/spec2d_")
@@ -138,7 +145,7 @@ def test_a_coadd_without_its_companions_is_delivered_and_told(root: Path, spec1d
     folder = root / NAME / "complete/1D_Coadd"
     (folder / "collate1d.par").unlink()
     spec1d.unlink()
-    rows, missing = coaddedrows.make(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_coadded_rows(root, UNIT, look(root), RULES)
     coadds = [f"1D_Coadd/{path.name}" for path in sorted(folder.glob("*.fits"))]
     assert missing == [f"{c}: no {what}" for c in coadds for what in ("collate1d.par", FIRST)]
     lost = next(row for row in rows if row["spec1d_filename"] == FIRST)
@@ -148,7 +155,7 @@ def test_a_coadd_without_its_companions_is_delivered_and_told(root: Path, spec1d
 def test_a_damaged_report_is_told(root: Path) -> None:
     report = root / NAME / "complete/1D_Coadd/collate_report.dat"
     report.write_text("no table")
-    rows, missing = coaddedrows.make(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_coadded_rows(root, UNIT, look(root), RULES)
     assert rows == []
     assert missing[0].startswith("1D_Coadd/collate_report.dat: collate_report.dat is not an IPAC")
 
@@ -157,19 +164,21 @@ def test_joint_coadds_find_their_spectra_in_the_datasets(root: Path) -> None:
     complete, config = root / NAME / "complete", root / NAME.rpartition("/")[0]
     for name in ("1D_Coadd", "2D_Coadd"):
         (complete / name).rename(config / name)
-    unit = Unit(NAME.rpartition("/")[0])
-    found = content.look(root, unit, RULES)
-    rows, missing = coaddedrows.make(root, unit, found, RULES)
+    unit = ArchiveUnit(NAME.rpartition("/")[0])
+    found = content.scan_unit(root, unit, RULES)
+    rows, missing = table_rows.make_coadded_rows(root, unit, found, RULES)
     assert missing == []
     assert rows[0]["spec1d_filename"] == f"{NAME}/{SCIENCE}/{FIRST}"
     assert rows[0]["coadd1d_filename"].startswith(f"{unit.name}/1D_Coadd/")
 
 
 def test_rules_are_data(root: Path, tmp_path: Path) -> None:
-    text = rules.DEFAULT.read_text().replace("  progpi: PROGPI\n", "  observer: OBSERVER\n", 1)
+    text = rules.DEFAULT_RULES.read_text().replace(
+        "  progpi: PROGPI\n", "  observer: OBSERVER\n", 1
+    )
     (tmp_path / "mine.yml").write_text(text)
-    mine = rules.load(tmp_path / "mine.yml")
-    assert "observer" in reducedrows.columns(mine)
+    mine = rules.load_rules(tmp_path / "mine.yml")
+    assert "observer" in table_rows.reduced_columns(mine)
     (tmp_path / "bad.yml").write_text(text.replace("leave:", "leaves:"))
-    with pytest.raises(BadInput, match=r"bad\.yml, line \d+: .*did you mean leave"):
-        rules.load(tmp_path / "bad.yml")
+    with pytest.raises(InvalidInputError, match=r"bad\.yml, line \d+: .*did you mean leave"):
+        rules.load_rules(tmp_path / "bad.yml")

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.archive import checking, delivery
-from kpfnb.adap.archive.delivered import State
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-
-from .conftest import NAME, contents, flip
+from kpfnb.adap.archive import delivery, verification
+from kpfnb.adap.archive.result import UnitStatus
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from tests.adap.archive.conftest import NAME, contents, flip
 
 TO = "to"
 FILE = "keck_deimos_A/Calibrations/WaveCalib_A_0_DET01.fits"
@@ -18,12 +17,12 @@ FILE = "keck_deimos_A/Calibrations/WaveCalib_A_0_DET01.fits"
 
 @pytest.fixture
 def there(root: Path, tmp_path: Path) -> Path:
-    delivery.deliver(source=root, destination=TO, progress=False)
+    delivery.deliver_datasets(source=root, destination=TO, progress=False)
     return tmp_path / TO
 
 
-def check(**options: object) -> checking.Checked:
-    return checking.check(destination=TO, progress=False, **options)  # type: ignore[arg-type]
+def check(**options: object) -> verification.VerificationResult:
+    return verification.verify_delivery(destination=TO, progress=False, **options)  # type: ignore[arg-type]
 
 
 def test_all_is_well(there: Path) -> None:
@@ -44,21 +43,24 @@ def test_a_flipped_bit_is_found_and_mended(there: Path, root: Path, quick: bool,
     assert list(found.wrong) == [f"{NAME}/{FILE}"]
     assert f"1 wrong: {NAME}/{FILE}" in found.reason
     assert f"{NAME}/{FILE}" in str(found)
-    mended = delivery.deliver(source=root, destination=TO, progress=False)
-    assert mended.parcels[0].state is State.DELIVERED
+    mended = delivery.deliver_datasets(source=root, destination=TO, progress=False)
+    assert mended.units[0].state is UnitStatus.DELIVERED
     assert check().outcome is Outcome.SUCCEEDED
 
 
 def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: Path) -> None:
-    delivery.deliver([NAME], source="data:", destination="koa:", progress=False)
+    delivery.deliver_datasets([NAME], source="data:", destination="koa:", progress=False)
     flip(remote / NAME / FILE)
-    found = checking.check(destination="koa:", progress=False)
+    found = verification.verify_delivery(destination="koa:", progress=False)
     assert found.wrong == {f"{NAME}/{FILE}": "its SHA-256 is not that of the manifest"}
-    again = delivery.deliver(
+    again = delivery.deliver_datasets(
         [NAME], source="data:", destination="koa:", read_back=True, progress=False
     )
     assert again.outcome is Outcome.SUCCEEDED
-    assert checking.check(destination="koa:", progress=False).outcome is Outcome.SUCCEEDED
+    assert (
+        verification.verify_delivery(destination="koa:", progress=False).outcome
+        is Outcome.SUCCEEDED
+    )
 
 
 def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
@@ -67,7 +69,7 @@ def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
     found = check()
     assert found.wrong == {f"{NAME}/{FILE}": "missing"}
     assert found.unlisted == (f"{NAME}/stray.txt",)
-    assert found.figures()["unlisted"] == 1
+    assert found.key_figures()["unlisted"] == 1
 
 
 @pytest.mark.parametrize("names", [[], [NAME]])
@@ -89,12 +91,12 @@ def test_a_table_that_somebody_changed_is_found(there: Path) -> None:
 
 def test_a_damaged_manifest_is_named(there: Path) -> None:
     (there / f"manifest/{NAME}.json").write_text("{")
-    with pytest.raises(BadInput, match=r"2011-04-02\.json is not a manifest"):
+    with pytest.raises(InvalidInputError, match=r"2011-04-02\.json is not a manifest"):
         check()
 
 
 def test_what_was_never_delivered_is_refused(there: Path) -> None:
-    with pytest.raises(BadInput, match="nothing was delivered to"):
-        checking.check(destination="elsewhere")
-    with pytest.raises(BadInput, match="x/y/2011-01-02 was not delivered"):
+    with pytest.raises(InvalidInputError, match="nothing was delivered to"):
+        verification.verify_delivery(destination="elsewhere")
+    with pytest.raises(InvalidInputError, match="x/y/2011-01-02 was not delivered"):
         check(names=["x/y/2011-01-02"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kpfnb.adap.coadding import collatelog
+from kpfnb.adap.coadd import collation
 
 LOG = """\
     INFO | 2026-11-26 20:12:11 | collate_1d.py:main:810 | Creating /a b/out/J12_X.fits from the following sources:
@@ -20,7 +20,7 @@ ValueError: no good pixel
 
 def test_matches_failures_and_what_was_not_used(tmp_path: Path) -> None:
     (tmp_path / "collate.log").write_text(LOG)
-    told = collatelog.read(tmp_path / "collate.log")
+    told = collation.read_collate_log(tmp_path / "collate.log")
     first, second = told.matches
     assert (first.file, first.mask_name) == ("J12_X.fits", "SERENDIP")
     assert first.members == (
@@ -33,4 +33,4 @@ def test_matches_failures_and_what_was_not_used(tmp_path: Path) -> None:
 
 
 def test_no_log_tells_nothing(tmp_path: Path) -> None:
-    assert collatelog.read(tmp_path / "none.log") == collatelog.Collated()
+    assert collation.read_collate_log(tmp_path / "none.log") == collation.CollateLog()

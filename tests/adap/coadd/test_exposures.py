@@ -4,25 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.coadding import reducedexposures, slitexclusion
-from kpfnb.demo import coaddable
-from kpfnb.demo.coaddable import Simulated
-from kpfnb.errors import BadInput
+from kpfnb.adap.coadd import exposures
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.demo import coadd_inputs
+from kpfnb.demo.coadd_inputs import SimulatedReducedFrame
 
 FRAMES = (
-    Simulated("a.fits", flags={"DET01:40": "BADWVCALIB", "DET01:120": "SKIPFLATCALIB"}),
-    Simulated("b.fits", "Feige 66", "standard", "2015-10-16T05:00:00.000"),
+    SimulatedReducedFrame("a.fits", flags={"DET01:40": "BADWVCALIB", "DET01:120": "SKIPFLATCALIB"}),
+    SimulatedReducedFrame("b.fits", "Feige 66", "standard", "2015-10-16T05:00:00.000"),
 )
 
 
 def make(folder: Path, name: str = "reduce", **slits: tuple[int, ...]) -> Path:
-    frames = [Simulated(one.file, one.target, slits=slits) for one in FRAMES] if slits else FRAMES
-    coaddable.write(folder / "complete" / name, frames)
+    frames = (
+        [SimulatedReducedFrame(one.file, one.target, slits=slits) for one in FRAMES]
+        if slits
+        else FRAMES
+    )
+    coadd_inputs.write_setup(folder / "complete" / name, frames)
     return folder
 
 
 def test_frames_of_a_night_in_the_order_of_time(tmp_path: Path) -> None:
-    found = reducedexposures.find(make(tmp_path / "m/c/2015-10-16"))
+    found = exposures.find_exposures(make(tmp_path / "m/c/2015-10-16"))
     standard, science = found.exposures
     assert (standard.name, standard.kind, standard.target) == (
         *("2015-10-16/b.fits", "standard"),
@@ -40,7 +44,7 @@ def test_detectors_that_were_reduced_apart_and_those_twice(tmp_path: Path) -> No
     make(night, "reduce-twice", DET01=(40,))
     make(night, "reduce.failed", DET03=(40,))
     make(night, "reduce_old", DET04=(40,))
-    found = reducedexposures.find(night.parent)
+    found = exposures.find_exposures(night.parent)
     assert {one.detectors for one in found.exposures} == {("DET01",), ("DET02",)}
     assert [reason for _, reason in found.left_out] == [
         "reduce-twice: already taken from reduce"
@@ -51,7 +55,7 @@ def test_what_can_not_be_used_is_named(tmp_path: Path) -> None:
     night = make(tmp_path / "2015-10-16")
     path = next(night.rglob("spec2d_a*"))
     path.write_bytes(path.read_bytes()[:9000])
-    found = reducedexposures.find(night)
+    found = exposures.find_exposures(night)
     assert [one.file for one in found.exposures] == ["b.fits"]
     ((name, reason),) = found.left_out
     assert name == "2015-10-16/a.fits"
@@ -60,22 +64,25 @@ def test_what_can_not_be_used_is_named(tmp_path: Path) -> None:
 
 def test_a_reduction_alone(tmp_path: Path) -> None:
     folder = make(tmp_path / "night") / "complete/reduce"
-    assert [one.night for one in reducedexposures.find(folder).exposures] == ["", ""]
+    assert [one.night for one in exposures.find_exposures(folder).exposures] == ["", ""]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="is no folder"):
-        reducedexposures.find(tmp_path / "nope")
-    with pytest.raises(BadInput, match="no reduction below"):
-        reducedexposures.find(tmp_path)
+    with pytest.raises(InvalidInputError, match="is no folder"):
+        exposures.find_exposures(tmp_path / "nope")
+    with pytest.raises(InvalidInputError, match="no reduction below"):
+        exposures.find_exposures(tmp_path)
 
 
 def test_bad_slits_are_read_or_scored(tmp_path: Path) -> None:
     night = make(tmp_path / "m/c/2015-10-16")
     folder = night / "complete/reduce"
     (name,) = (path.name for path in night.rglob("spec2d_a*"))
-    assert slitexclusion.read([folder]) == {name: frozenset({"DET01:40"})}
+    assert exposures.read_bad_slits([folder]) == {name: frozenset({"DET01:40"})}
     (folder / "bad_slits.csv").write_text(f"slit_id,spec2d\nDET01:7,{name}\n")
-    assert slitexclusion.read([folder]) == {name: frozenset({"DET01:7"})}
-    (science,) = (one for one in reducedexposures.find(night).exposures if one.file == "a.fits")
-    assert slitexclusion.of(science, slitexclusion.read([folder])) == {"DET01:7", "DET01:40"}
+    assert exposures.read_bad_slits([folder]) == {name: frozenset({"DET01:7"})}
+    (science,) = (one for one in exposures.find_exposures(night).exposures if one.file == "a.fits")
+    assert exposures.bad_slits_for(science, exposures.read_bad_slits([folder])) == {
+        "DET01:7",
+        "DET01:40",
+    }

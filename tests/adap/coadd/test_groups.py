@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap.coadding import coaddgroups, stacking
-from kpfnb.adap.coadding.reducedexposures import Exposure
+from kpfnb.adap.coadd import groups
+from kpfnb.adap.coadd import stacks as stacking
+from kpfnb.adap.coadd.exposures import ReducedExposure
 
-ONE = Exposure(
+ONE = ReducedExposure(
     night="2015-10-16",
     file="a.fits",
     kind="science",
@@ -29,29 +30,29 @@ TWO = replace(
 
 
 def test_a_slit_that_is_bad_in_any_exposure_is_left_out_by_its_place_in_the_first() -> None:
-    (stack,) = coaddgroups.stacks([ONE, TWO], {"spec2d_b.fits": frozenset({"MSC01:43"})}, 20)
+    (stack,) = groups.make_stacks([ONE, TWO], {"spec2d_b.fits": frozenset({"MSC01:43"})}, 20)
     assert (stack.excluded, stack.detectors) == (("MSC01:40",), ("MSC01", "MSC02"))
-    (stack,) = coaddgroups.stacks([ONE, TWO], {"spec2d_b.fits": frozenset({"MSC01:43"})}, 2)
+    (stack,) = groups.make_stacks([ONE, TWO], {"spec2d_b.fits": frozenset({"MSC01:43"})}, 2)
     assert stack.excluded == ()
 
 
 def test_a_detector_without_a_good_slit_is_skipped() -> None:
     flagged = replace(TWO, flagged=frozenset({"MSC02:85"}))
-    (stack,) = coaddgroups.stacks([ONE, flagged], {}, 20)
+    (stack,) = groups.make_stacks([ONE, flagged], {}, 20)
     assert (stack.detectors, stack.skipped) == (("MSC01",), ("MSC02",))
 
 
 def test_exposures_that_can_not_be_stacked_are_not() -> None:
     other = replace(TWO, slits={"MSC03": (10,)})
     third = replace(TWO, target="B")
-    stacks = coaddgroups.stacks([ONE, other, third], {}, 20)
+    stacks = groups.make_stacks([ONE, other, third], {}, 20)
     assert [stack.name for stack in stacks] == ["A_1", "A_2", "B"]
 
 
 def test_standards_are_coadded_only_where_there_is_no_science() -> None:
     star = replace(ONE, kind="standard")
-    assert coaddgroups.aims([star, TWO]) == [TWO]
-    assert coaddgroups.aims([star]) == [star]
+    assert groups.select_exposures([star, TWO]) == [TWO]
+    assert groups.select_exposures([star]) == [star]
 
 
 @pytest.mark.parametrize(
@@ -59,12 +60,12 @@ def test_standards_are_coadded_only_where_there_is_no_science() -> None:
     [("Feige 66", "Feige66"), ("BD+33 2642", "BD+332642"), ("a/b", "a_b"), ("..", "unnamed")],
 )
 def test_plain_names(target: str, name: str) -> None:
-    assert coaddgroups.plain_name(target) == name
+    assert groups.safe_name(target) == name
 
 
 @given(st.text())
 def test_a_name_is_always_one_of_a_file(target: str) -> None:
-    name = coaddgroups.plain_name(target)
+    name = groups.safe_name(target)
     assert name and "/" not in name and name[0] not in ".-" and name.isascii()
 
 
@@ -79,4 +80,4 @@ def test_a_name_is_always_one_of_a_file(target: str) -> None:
     ],
 )
 def test_detectors_as_people_write_them(text: str, numbers: list[str]) -> None:
-    assert stacking.numbers_in(text) == numbers
+    assert stacking.parse_detector_numbers(text) == numbers

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.adap.coadding import coaddtasks, remotecoadd
+from kpfnb.adap.coadd import queue_task
 from kpfnb.adap.pypeit import command
-from kpfnb.demo import coaddable
-from kpfnb.errors import BadInput, KpfnbError
-from kpfnb.outcomes import Outcome
-from kpfnb.sheets import StatusTab
-from kpfnb.workqueue import tasks
-from kpfnb.workqueue.lease import Lease, LeaseLost
-from tests.adap import fakecoadd
+from kpfnb.core.errors import InvalidInputError, KpfnbError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import coadd_inputs
+from kpfnb.queue import tasks
+from kpfnb.queue.lease import Lease, LeaseLost
+from kpfnb.storage.sheets import StatusTab
+from tests.adap import fake_coadd
 
 CONFIG = "simulated_coadd/1200G_8800_OG550"
 NIGHT = f"{CONFIG}/2015-10-16"
@@ -27,7 +27,7 @@ NIGHT = f"{CONFIG}/2015-10-16"
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The two nights on the remote `data`, with raw frames and calibrations; an empty `backup`."""
-    coaddable.simulate(tmp_path / "data")
+    coadd_inputs.simulate_coadd_inputs(tmp_path / "data")
     complete = tmp_path / "data" / NIGHT / "complete"
     for name in ("raw/d1.fits", "reduce/keck_deimos_A/Calibrations/Arc.fits", "reduce/QA.tar.gz"):
         (complete / name).parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "backup").mkdir()
     places = {"data": str(tmp_path / "data"), "backup": str(tmp_path / "backup")}
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
-    monkeypatch.setattr(command, "run", fakecoadd.run)
+    monkeypatch.setattr(command, "run_command", fake_coadd.run)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     return tmp_path / "data"
 
@@ -58,9 +58,9 @@ def here(tmp_path: Path) -> list[Path]:
 
 
 def fail_at_upload(
-    carry: Callable[..., storage.Carried],
-) -> Callable[..., storage.Carried]:
-    def refuse(source: object, destination: object, **options: object) -> storage.Carried:
+    carry: Callable[..., storage.TransferResult],
+) -> Callable[..., storage.TransferResult]:
+    def refuse(source: object, destination: object, **options: object) -> storage.TransferResult:
         if str(destination).endswith("2D_Coadd.new"):
             raise KpfnbError("the disk is full")
         return carry(source, destination, **options)
@@ -71,7 +71,10 @@ def fail_at_upload(
 def test_a_configuration(data: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     before = content(data)
-    for task, folder in ((coaddtasks.spectra, "1D_Coadd"), (coaddtasks.images, "2D_Coadd")):
+    for task, folder in (
+        (queue_task.coadd_spectra, "1D_Coadd"),
+        (queue_task.coadd_images, "2D_Coadd"),
+    ):
         result = task(CONFIG, lease(notes=notes))
         assert result.outcome is Outcome.SUCCEEDED, result.reason
         made = content(data / CONFIG / folder)
@@ -87,7 +90,7 @@ def test_a_configuration(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_night(data: Path) -> None:
-    result = coaddtasks.images(NIGHT, lease())
+    result = queue_task.coadd_images(NIGHT, lease())
     assert [len(one.frames) for one in result.coadds] == [2]
     assert (data / NIGHT / "complete/2D_Coadd/Science_coadd").is_dir()
 
@@ -95,11 +98,11 @@ def test_a_night(data: Path) -> None:
 def test_done_again_nothing_is_coadded_or_carried(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coaddtasks.images(CONFIG, lease())
+    queue_task.coadd_images(CONFIG, lease())
     before = content(data)
     monkeypatch.setenv("FAKE_COADD", "2d crash")
     notes: list[str] = []
-    again = coaddtasks.images(CONFIG, lease(notes=notes))
+    again = queue_task.coadd_images(CONFIG, lease(notes=notes))
     assert again.reason.startswith("nothing to do: 1 of 1")
     assert "upload" not in notes
     assert content(data) == before
@@ -108,12 +111,12 @@ def test_done_again_nothing_is_coadded_or_carried(
 def test_a_failure_does_not_touch_what_is_there(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coaddtasks.images(CONFIG, lease())
+    queue_task.coadd_images(CONFIG, lease())
     before = content(data / CONFIG / "2D_Coadd")
     path = next(data.glob(f"{NIGHT}/complete/reduce/*/Science/spec1d*"))
     path.write_bytes(path.read_bytes() + bytes(2880))
     monkeypatch.setenv("FAKE_COADD", "2d crash")
-    worse = coaddtasks.images(CONFIG, lease())
+    worse = queue_task.coadd_images(CONFIG, lease())
     assert worse.outcome is Outcome.FAILED
     assert content(data / CONFIG / "2D_Coadd") == before
     assert not here(tmp_path)
@@ -123,17 +126,17 @@ def test_the_logs_of_a_first_failure_are_published(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_COADD", "2d crash")
-    assert coaddtasks.images(CONFIG, lease()).outcome is Outcome.FAILED
+    assert queue_task.coadd_images(CONFIG, lease()).outcome is Outcome.FAILED
     log = data / CONFIG / "2D_Coadd/keck_deimos_simulated.log"
     assert "same number of slits" in log.read_text()
     monkeypatch.delenv("FAKE_COADD")
-    assert coaddtasks.images(CONFIG, lease()).outcome is Outcome.SUCCEEDED
+    assert queue_task.coadd_images(CONFIG, lease()).outcome is Outcome.SUCCEEDED
 
 
 def test_without_the_lease_nothing_is_published(data: Path) -> None:
     before = content(data)
     with pytest.raises(LeaseLost):
-        coaddtasks.images(CONFIG, lease(held=False))
+        queue_task.coadd_images(CONFIG, lease(held=False))
     assert content(data) == before
 
 
@@ -141,15 +144,15 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "carry", fail_at_upload(storage.carry))
+        patch.setattr(storage, "transfer_files", fail_at_upload(storage.transfer_files))
         with pytest.raises(KpfnbError, match="disk is full"):
-            coaddtasks.images(CONFIG, lease())
+            queue_task.coadd_images(CONFIG, lease())
     assert here(tmp_path)
     assert not (data / CONFIG / "2D_Coadd").exists()
     # A reduction that has lost a frame meanwhile
     for path in data.glob(f"{NIGHT}/complete/reduce/*/Science/*00000*"):
         path.unlink()
-    result = coaddtasks.images(CONFIG, lease())
+    result = queue_task.coadd_images(CONFIG, lease())
     assert [len(one.frames) for one in result.coadds] == [3]
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
     assert not here(tmp_path)
@@ -168,14 +171,14 @@ def change(data: Path) -> None:
 def test_a_mixture_on_the_remote_is_never_taken_for_coadds(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coaddtasks.images(CONFIG, lease())
+    queue_task.coadd_images(CONFIG, lease())
     place = data / CONFIG / "2D_Coadd"
     (place / "old.log").write_text("of an earlier version")
     change(data)
-    carry = storage.carry
+    carry = storage.transfer_files
     records = []
 
-    def die(source: object, destination: object, **options: object) -> storage.Carried:
+    def die(source: object, destination: object, **options: object) -> storage.TransferResult:
         done = carry(source, destination, **options)
         if str(destination) == f"data:{CONFIG}/2D_Coadd" and "dry_run" not in options:
             records.append((place / "coadd.json").exists())
@@ -184,12 +187,12 @@ def test_a_mixture_on_the_remote_is_never_taken_for_coadds(
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "carry", die)
+        patch.setattr(storage, "transfer_files", die)
         with pytest.raises(KpfnbError, match="killed"):
-            coaddtasks.images(CONFIG, lease())
+            queue_task.coadd_images(CONFIG, lease())
     assert records == [False]
     another_machine(tmp_path, monkeypatch)
-    result = coaddtasks.images(CONFIG, lease())
+    result = queue_task.coadd_images(CONFIG, lease())
     assert result.outcome is Outcome.SUCCEEDED, result.reason
     assert json.loads((place / "coadd.json").read_text())["inputs"] == result.inputs
     assert not (place / "old.log").exists()
@@ -202,16 +205,16 @@ def test_better_coadds_of_another_worker_are_not_lost(
     """What a worker finds here, left by one that was killed, is older than what is there."""
     with monkeypatch.context() as patch:
         patch.setenv("FAKE_COADD", "2d crash")
-        patch.setattr(storage, "carry", fail_at_upload(storage.carry))
+        patch.setattr(storage, "transfer_files", fail_at_upload(storage.transfer_files))
         with pytest.raises(KpfnbError, match="disk is full"):
-            coaddtasks.images(CONFIG, lease())
+            queue_task.coadd_images(CONFIG, lease())
     with monkeypatch.context() as patch:
         another_machine(tmp_path, patch)
-        coaddtasks.images(CONFIG, lease())
+        queue_task.coadd_images(CONFIG, lease())
     before = content(data / CONFIG / "2D_Coadd")
     monkeypatch.setenv("FAKE_COADD", "2d crash")
     change(data)
-    worse = coaddtasks.images(CONFIG, lease())
+    worse = queue_task.coadd_images(CONFIG, lease())
     assert worse.outcome is Outcome.FAILED
     assert "the earlier coadds are kept" in worse.reason
     assert content(data / CONFIG / "2D_Coadd") == before
@@ -220,18 +223,18 @@ def test_better_coadds_of_another_worker_are_not_lost(
 def test_half_brought_coadds_are_brought_whole(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coaddtasks.images(CONFIG, lease())
+    queue_task.coadd_images(CONFIG, lease())
     half = tmp_path / "work/coadding/2d" / CONFIG / "2D_Coadd/Science_coadd/spec2d_x.fits"
     half.parent.mkdir(parents=True)
     half.write_text("half")
     monkeypatch.setenv("FAKE_COADD", "2d crash")
-    assert coaddtasks.images(CONFIG, lease()).reason.startswith("nothing to do")
+    assert queue_task.coadd_images(CONFIG, lease()).reason.startswith("nothing to do")
     # Nor is anything there to bring
     shutil.rmtree(data / CONFIG / "2D_Coadd")
     half.parent.mkdir(parents=True)
     half.write_text("half")
     monkeypatch.delenv("FAKE_COADD")
-    assert coaddtasks.images(CONFIG, lease()).outcome is Outcome.SUCCEEDED
+    assert queue_task.coadd_images(CONFIG, lease()).outcome is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("work", ["work", "reduced/reduce_all/work"])
@@ -240,11 +243,11 @@ def test_coadds_that_are_here_are_not_made_again(
 ) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / work))
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "carry", fail_at_upload(storage.carry))
+        patch.setattr(storage, "transfer_files", fail_at_upload(storage.transfer_files))
         with pytest.raises(KpfnbError, match="disk is full"):
-            coaddtasks.images(CONFIG, lease())
+            queue_task.coadd_images(CONFIG, lease())
     monkeypatch.setenv("FAKE_COADD", "2d crash")
-    assert coaddtasks.images(CONFIG, lease()).reason.startswith("nothing to do")
+    assert queue_task.coadd_images(CONFIG, lease()).reason.startswith("nothing to do")
 
 
 @pytest.mark.parametrize(("code", "is_final"), [(1, True), (-9, False), (None, False)])
@@ -252,16 +255,18 @@ def test_only_what_was_killed_is_tried_again(
     data: Path, monkeypatch: pytest.MonkeyPatch, code: int | None, is_final: bool
 ) -> None:
     monkeypatch.setattr(
-        command, "run", lambda name, *_, **__: command.Step(name, 1.0, None, code, "it failed")
+        command,
+        "run_command",
+        lambda name, *_, **__: command.CommandResult(name, 1.0, None, code, "it failed"),
     )
-    result = coaddtasks.images(CONFIG, lease())
+    result = queue_task.coadd_images(CONFIG, lease())
     assert (result.outcome, result.is_final) == (Outcome.FAILED, is_final)
 
 
 def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "backup")
     (tmp_path / "backup").write_text("no folder")
-    result = coaddtasks.images(CONFIG, lease())
+    result = queue_task.coadd_images(CONFIG, lease())
     assert result.outcome is Outcome.PARTIAL
     assert "backup: " in result.reason
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
@@ -277,20 +282,22 @@ def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_item(data: Path, item: str, words: str) -> None:
-    with pytest.raises(BadInput, match=words):
-        coaddtasks.spectra(item, lease())
+    with pytest.raises(InvalidInputError, match=words):
+        queue_task.coadd_spectra(item, lease())
 
 
 def test_an_item_without_reductions(data: Path) -> None:
     (data / "m/c/2015-01-01/complete/raw").mkdir(parents=True)
     (data / "m/c/2015-01-01/complete/raw/d1.fits").write_text("x")
-    with pytest.raises(BadInput, match="has no reductions"):
-        coaddtasks.spectra("m/c", lease())
+    with pytest.raises(InvalidInputError, match="has no reductions"):
+        queue_task.coadd_spectra("m/c", lease())
 
 
 def test_options_are_checked() -> None:
-    assert tasks.find("coadd1d").options({"flux": "none"}) == {"flux": "none"}
-    assert tasks.find("coadd2d").options({"timeout_minutes": 3}) == {"timeout_minutes": 3.0}
+    assert tasks.find_task("coadd1d").check_options({"flux": "none"}) == {"flux": "none"}
+    assert tasks.find_task("coadd2d").check_options({"timeout_minutes": 3}) == {
+        "timeout_minutes": 3.0
+    }
 
 
 @pytest.mark.parametrize(
@@ -311,10 +318,10 @@ def test_options_are_checked() -> None:
     ],
 )
 def test_what_is_needed(path: str, wanted: bool) -> None:
-    assert remotecoadd.is_needed(path, dated=True) is wanted
-    assert remotecoadd.is_needed(f"2015-10-16/{path}", dated=False) is wanted
+    assert queue_task.is_input_file(path, dated=True) is wanted
+    assert queue_task.is_input_file(f"2015-10-16/{path}", dated=False) is wanted
 
 
 def test_coadds_have_a_tab_of_their_own() -> None:
-    assert StatusTab.of_queue("coadd1d").name == "coadd status"
-    assert StatusTab.of_queue("reduce") == StatusTab()
+    assert StatusTab.for_queue("coadd1d").name == "coadd status"
+    assert StatusTab.for_queue("reduce") == StatusTab()

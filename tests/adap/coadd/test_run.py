@@ -18,22 +18,25 @@ import psutil
 import pytest
 from astropy.io import fits
 
-from kpfnb.adap.coadding import coadd, coadds, coaddspectra
-from kpfnb.adap.coadding.coadded import Coadded
-from kpfnb.adap.coadding.coaddtask import Kind
-from kpfnb.adap.coadding.coaddverdicts import NO_STANDARD
+from kpfnb.adap.coadd import products
+from kpfnb.adap.coadd import run as coadd
+from kpfnb.adap.coadd import run as coadds
+from kpfnb.adap.coadd.products import NO_STANDARD
+from kpfnb.adap.coadd.result import CoaddResult
+from kpfnb.adap.coadd.task import CoaddKind
 from kpfnb.adap.pypeit import command
-from kpfnb.demo import coaddable
-from kpfnb.demo.coaddable import Simulated
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from tests.adap import fakecoadd
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome, Result
+from kpfnb.demo import coadd_inputs
+from kpfnb.demo.coadd_inputs import SimulatedReducedFrame
+from tests.adap import fake_coadd
 
 NIGHT = "longslit/600_4310_d55/2015-05-20"
 CONFIG = "simulated_coadd/1200G_8800_OG550"
 KAST = "shane_kast_blue"
-STAR = Simulated("b24.fits.gz", "Feige 66", "standard", "2015-05-20T04:12:00.000", {"DET01": (74,)})
+STAR = SimulatedReducedFrame(
+    "b24.fits.gz", "Feige 66", "standard", "2015-05-20T04:12:00.000", {"DET01": (74,)}
+)
 
 
 def middle(axes: Any) -> SimpleNamespace:
@@ -41,9 +44,9 @@ def middle(axes: Any) -> SimpleNamespace:
     return SimpleNamespace(xdata=sum(axes.get_xlim()) / 2, ydata=sum(axes.get_ylim()) / 2)
 
 
-def kast(file: str, target: str = "A", hour: int = 5, **more: object) -> Simulated:
+def kast(file: str, target: str = "A", hour: int = 5, **more: object) -> SimulatedReducedFrame:
     moment = f"2015-05-20T{hour:02d}:00:00.000"
-    return Simulated(file, target, "science", moment, {"DET01": (74,)}, **more)
+    return SimulatedReducedFrame(file, target, "science", moment, {"DET01": (74,)}, **more)
 
 
 SCIENCE = (kast("b27.fits.gz"), kast("b28.fits.gz", hour=6))
@@ -52,35 +55,37 @@ SCIENCE = (kast("b27.fits.gz"), kast("b28.fits.gz", hour=6))
 @pytest.fixture(autouse=True)
 def commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """PypeIt's commands as functions of this process: quick."""
-    monkeypatch.setattr(command, "run", fakecoadd.run)
+    monkeypatch.setattr(command, "run_command", fake_coadd.run)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
 
 
 @pytest.fixture
 def programs(fake_pypeit: None, tmp_path: Path) -> None:
     """PypeIt's commands as programs, for other processes."""
-    fakecoadd.install(tmp_path / "bin")
+    fake_coadd.install(tmp_path / "bin")
 
 
 @pytest.fixture
 def night(tmp_path: Path) -> Path:
     """A night of Kast: two exposures of A, one of B, and a standard star."""
     folder = tmp_path / NIGHT
-    coaddable.write(folder / "complete/reduce", [STAR, *SCIENCE, kast("b29.fits.gz", "B")], KAST)
+    coadd_inputs.write_setup(
+        folder / "complete/reduce", [STAR, *SCIENCE, kast("b29.fits.gz", "B")], KAST
+    )
     return folder
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Two nights of a DEIMOS mask; MSC02 has one slit, and it is bad in one exposure."""
-    coaddable.simulate(tmp_path)
+    coadd_inputs.simulate_coadd_inputs(tmp_path)
     return tmp_path / CONFIG
 
 
-def run(root: Path, kind: str, behaviour: str = "", **options: object) -> Coadded:
+def run(root: Path, kind: str, behaviour: str = "", **options: object) -> CoaddResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_COADD", behaviour)
-        return coadd.run(root, kind=kind, progress=False, **options)
+        return coadd.coadd_folder(root, kind=kind, progress=False, **options)
 
 
 def test_spectra_are_calibrated_with_the_standard_star_and_collated(night: Path) -> None:
@@ -92,7 +97,7 @@ def test_spectra_are_calibrated_with_the_standard_star_and_collated(night: Path)
     (made,) = result.coadds
     assert made.frames == ("2015-05-20/b27.fits.gz", "2015-05-20/b28.fits.gz")
     assert (made.fluxed, made.snr, made.target) == (True, pytest.approx(20.0), "A")
-    assert coaddspectra.read(result.output / made.products[0]).flux.shape == (49,)
+    assert products.read_spectrum(result.output / made.products[0]).flux.shape == (49,)
     assert {frame.flux for frame in result.science} == {"b24.fits.gz"}
     assert [step.name.partition(" ")[0] for step in result.steps] == [
         *("pypeit_sensfunc", "pypeit_flux_calib"),
@@ -119,7 +124,7 @@ def test_images_of_a_target_are_stacked(night: Path) -> None:
 
 def test_a_configuration_of_masks(config: Path) -> None:
     """Coordinates match, PypeIt's archive calibrates; bad slits and their detector are left out."""
-    both = coadds.run(CONFIG, config.parents[1], progress=False)
+    both = coadds.coadd_item(CONFIG, config.parents[1], progress=False)
     assert isinstance(both, Result)
     assert both.outcome is Outcome.SUCCEEDED, both.reason
     spectra, images = both.parts
@@ -133,9 +138,9 @@ def test_a_configuration_of_masks(config: Path) -> None:
     assert len(re.findall(r"^ path ", text, re.MULTILINE)) == 2
     assert list(both.to_frame()["of"]) == ["1D", "1D", "1D", "2D"]
     assert len(both.frames()) == 8
-    shown = both.hovered()
+    shown = both.hover_plot()
     assert len(shown.figure.axes) >= 4
-    texts = [told(middle(axes)) for axes, told in shown.told.items()]
+    texts = [told(middle(axes)) for axes, told in shown.tooltips.items()]
     assert any("Å: " in text for text in texts)
     assert any("spatial pixel" in text for text in texts)
     assert json.loads(json.dumps(both.to_dict()))["1d"]["outcome"] == "succeeded"
@@ -151,15 +156,15 @@ def test_an_object_in_a_bad_slit_is_not_in_the_copy(config: Path) -> None:
 
 
 def test_the_record_gives_the_same_result(night: Path) -> None:
-    for kind in Kind:
+    for kind in CoaddKind:
         result = run(night, kind)
-        record = json.loads((result.output / coadd.RECORD).read_text())
+        record = json.loads((result.output / coadd.RECORD_FILE).read_text())
         assert record == result.to_dict()
-        assert Coadded.from_dict(record, result.output) == result
+        assert CoaddResult.from_dict(record, result.output) == result
 
 
 def test_done_again_there_is_nothing_to_do(night: Path) -> None:
-    for kind in Kind:
+    for kind in CoaddKind:
         first = run(night, kind)
         again = run(night, kind, "no sens, 2d crash")
         assert again.reason.startswith("nothing to do: 1 of 1")
@@ -233,7 +238,7 @@ def test_one_spectrum_that_can_not_be_calibrated_costs_the_others_nothing(night:
 
 def test_without_a_standard_star_counts_are_coadded_once(tmp_path: Path) -> None:
     folder = tmp_path / NIGHT
-    coaddable.write(folder / "complete/reduce", SCIENCE, KAST)
+    coadd_inputs.write_setup(folder / "complete/reduce", SCIENCE, KAST)
     result = run(folder, "1d")
     assert (result.outcome, len(result.coadds)) == (Outcome.PARTIAL, 1)
     assert NO_STANDARD in result.reason
@@ -242,8 +247,10 @@ def test_without_a_standard_star_counts_are_coadded_once(tmp_path: Path) -> None
 
 def test_the_next_standard_star_is_taken_where_the_nearest_gives_nothing(tmp_path: Path) -> None:
     folder = tmp_path / NIGHT
-    other = Simulated("b20.fits", "BD+33", "standard", "2015-05-20T02:00:00.000", {"DET01": (74,)})
-    coaddable.write(folder / "complete/reduce", [STAR, other, *SCIENCE], KAST)
+    other = SimulatedReducedFrame(
+        "b20.fits", "BD+33", "standard", "2015-05-20T02:00:00.000", {"DET01": (74,)}
+    )
+    coadd_inputs.write_setup(folder / "complete/reduce", [STAR, other, *SCIENCE], KAST)
     result = run(folder, "1d", "no sens of b24")
     assert result.outcome is Outcome.PARTIAL
     assert {frame.flux for frame in result.science} == {"b20.fits"}
@@ -271,7 +278,7 @@ def test_what_the_archive_can_not_calibrate_is_named(
 def test_one_of_two_targets(tmp_path: Path) -> None:
     folder = tmp_path / NIGHT
     frames = [*SCIENCE, kast("c1.fits", "B"), kast("c2.fits", "B", 7)]
-    coaddable.write(folder / "complete/reduce", frames, KAST)
+    coadd_inputs.write_setup(folder / "complete/reduce", frames, KAST)
     result = run(folder, "2d", "2d crash at B")
     assert result.outcome is Outcome.PARTIAL
     assert [frame.reason[:7] for frame in result.science] == ["", "Not all", "", "Not all"]
@@ -299,7 +306,7 @@ def test_names_with_dashes_and_targets_in_one_another(tmp_path: Path) -> None:
     folder = tmp_path / NIGHT
     frames = [kast("n-1.fits", "J12"), kast("n-2.fits", "J12", 6)]
     frames += [kast("n-3.fits", "J1217"), kast("n-4.fits", "J1217", 6)]
-    coaddable.write(folder / "complete/reduce", frames, KAST)
+    coadd_inputs.write_setup(folder / "complete/reduce", frames, KAST)
     result = run(folder, "2d")
     assert result.outcome is Outcome.SUCCEEDED, result.reason
     for name in ("J12", "J1217"):
@@ -311,7 +318,7 @@ def test_names_with_dashes_and_targets_in_one_another(tmp_path: Path) -> None:
 def test_no_detector_with_a_good_slit(tmp_path: Path) -> None:
     folder = tmp_path / NIGHT
     frames = [kast("a.fits", flags={"DET01:74": "BADWVCALIB"}), kast("b.fits", hour=6)]
-    coaddable.write(folder / "complete/reduce", frames, KAST)
+    coadd_inputs.write_setup(folder / "complete/reduce", frames, KAST)
     result = run(folder, "2d")
     assert (result.outcome, result.steps) == (Outcome.FAILED, ())
     assert "no detector has a good slit" in result.reason
@@ -378,25 +385,25 @@ def test_parameters_of_the_user_are_over_those_of_the_profile(night: Path, tmp_p
     ],
 )
 def test_a_mistake_is_one_clear_error(night: Path, options: dict[str, str], words: str) -> None:
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(InvalidInputError, match=words):
         run(night, "1d", **options)
     assert not (night / "complete/1D_Coadd").exists()
 
 
 def test_more_mistakes(config: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="detnum: simulated has no detector 9"):
+    with pytest.raises(InvalidInputError, match="detnum: simulated has no detector 9"):
         run(config, "2d", config="[rdx]\ndetnum = 9")
-    with pytest.raises(BadInput, match="spat_toler = 'x' is no number"):
+    with pytest.raises(InvalidInputError, match="spat_toler = 'x' is no number"):
         run(config, "2d", config="[coadd2d]\nspat_toler = x")
     (tmp_path / "simulated_coadd_1200G_8800_OG550.coadd2d").write_text(
         "spec2d read\nfilename\nspec2d_other.fits\nspec2d end\n"
     )
-    with pytest.raises(BadInput, match=r"lists spec2d_other\.fits, which is not there"):
+    with pytest.raises(InvalidInputError, match=r"lists spec2d_other\.fits, which is not there"):
         run(config, "2d", custom=tmp_path)
-    with pytest.raises(BadParameter, match="nothing is to be coadded"):
-        coadds.run(CONFIG, config.parents[1], kinds=())
+    with pytest.raises(InvalidParameterError, match="nothing is to be coadded"):
+        coadds.coadd_item(CONFIG, config.parents[1], kinds=())
     (config / "2015-10-16/complete/reduce/bad_slits.csv").write_text("slit,file\na,b\n")
-    with pytest.raises(BadInput, match="is no slit"):
+    with pytest.raises(InvalidInputError, match="is no slit"):
         run(config, "2d")
     assert not list(config.glob("?D_Coadd*"))
 
@@ -405,14 +412,14 @@ def test_another_thing_in_the_output_is_not_touched(night: Path, tmp_path: Path)
     thesis = tmp_path / "home/1D_Coadd/thesis.tex"
     thesis.parent.mkdir(parents=True)
     thesis.write_text("years of work")
-    with pytest.raises(BadInput, match="holds something"):
+    with pytest.raises(InvalidInputError, match="holds something"):
         run(night, "1d", output=tmp_path / "home", force=True)
     assert thesis.read_text() == "years of work"
 
 
 DRIVER = """
 import sys
-from kpfnb.adap.coadding import coadd
+from kpfnb.adap.coadd import coadd
 coadd.run(sys.argv[1], kind="1d", progress=False, force=True)
 """
 

@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap import profile
-from kpfnb.adap.preparing import nights
-from kpfnb.adap.preparing.exposure import Exposure
-from kpfnb.storage import names as allowed
+from kpfnb.adap.prepare import frames as nights
+from kpfnb.adap.prepare.frames import RawExposure
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.storage import paths
 
-DEIMOS = profile.load("keck_deimos")
+DEIMOS = spectrograph.load_profile("keck_deimos")
 VALUES = {"decker": "M1", "dispname": "1200G", "dispangle": 8799.6, "filter1": "OG550"}
 
 
 def frame(mjd, types=("science",), **changes):
-    return Exposure(Path(f"{mjd}.fits"), {**VALUES, **changes, "mjd": mjd}, (), types)
+    return RawExposure(Path(f"{mjd}.fits"), {**VALUES, **changes, "mjd": mjd}, (), types)
 
 
 def names(frames, **options):
-    return [str(one.dataset) for one in nights.group(frames, DEIMOS, **options)]
+    return [str(one.dataset) for one in nights.group_frames(frames, DEIMOS, **options)]
 
 
 def test_nights_within_three_days_join_and_so_does_what_is_joined_to_them():
@@ -43,10 +43,10 @@ def test_the_grating_angle_is_rounded_and_other_values_part():
 
 def test_what_a_dataset_lacks():
     flat, arc = ("pixelflat", "illumflat", "trace"), ("arc", "tilt")
-    found = nights.group([frame(57311.1, flat), frame(57311.2, arc)], DEIMOS)
-    assert found[0].lacking == ("science",)
+    found = nights.group_frames([frame(57311.1, flat), frame(57311.2, arc)], DEIMOS)
+    assert found[0].missing_types == ("science",)
     assert found[0].folder.endswith("/incomplete/raw")
-    whole = nights.group([frame(1e5, flat), frame(1e5, arc), frame(1e5)], DEIMOS)
+    whole = nights.group_frames([frame(1e5, flat), frame(1e5, arc), frame(1e5)], DEIMOS)
     assert whole[0].folder.endswith("/complete/raw")
 
 
@@ -63,21 +63,21 @@ def test_what_a_dataset_lacks():
     ],
 )
 def test_names_are_safe(name, safe):
-    assert nights.sanitised(name) == safe
+    assert nights.sanitize_name(name) == safe
 
 
 @given(st.text(max_size=300))
 def test_any_name_can_be_carried(name):
-    assert allowed.defect(nights.sanitised(name)) == ""
-    assert nights.sanitised(nights.sanitised(name)) == nights.sanitised(name)
+    assert paths.invalid_path_reason(nights.sanitize_name(name)) == ""
+    assert nights.sanitize_name(nights.sanitize_name(name)) == nights.sanitize_name(name)
 
 
 @given(st.lists(st.floats(57000, 57060), min_size=1, max_size=20), st.floats(0, 5), st.randoms())
 def test_joining_is_transitive_and_order_does_not_matter(moments, window, random):
     frames = [frame(mjd) for mjd in moments]
-    parts = nights.joined(frames, window)
+    parts = nights.split_by_gaps(frames, window)
     random.shuffle(frames)
-    assert [[f.mjd for f in p] for p in nights.joined(frames, window)] == [
+    assert [[f.mjd for f in p] for p in nights.split_by_gaps(frames, window)] == [
         [f.mjd for f in p] for p in parts
     ]
     assert sorted(f.mjd for part in parts for f in part) == sorted(moments)

@@ -3,17 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap import profile
-from kpfnb.adap.preparing import exposure
-from kpfnb.adap.profile import Source
-from kpfnb.demo import deimos
+from kpfnb.adap.prepare import frames
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.adap.profiles.spectrograph import HeaderSource
+from kpfnb.demo import deimos_frames
 
 MOMENT = datetime(2015, 10, 16, 2, 36, tzinfo=UTC)
-DEIMOS = profile.load("keck_deimos")
+DEIMOS = spectrograph.load_profile("keck_deimos")
 
 
 def frame(kind="science", **changes):
-    return exposure.interpret(Path("a.fits"), deimos.header(kind, MOMENT, **changes), DEIMOS)
+    return frames.interpret_header(
+        Path("a.fits"), deimos_frames.make_header(kind, MOMENT, **changes), DEIMOS
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_a_frame_that_does_not_tell_its_lamps_has_no_type():
 def test_a_header_that_cannot_be_read_is_told(tmp_path):
     path = tmp_path / "a.fits"
     path.write_bytes(b"SIMPLE  =")
-    assert exposure.read(path, DEIMOS).defect.startswith("truncated")
-    assert exposure.read(tmp_path / "gone.fits", DEIMOS).defect == "missing"
+    assert frames.read_exposure(path, DEIMOS).defect.startswith("truncated")
+    assert frames.read_exposure(tmp_path / "gone.fits", DEIMOS).defect == "missing"
 
 
 @pytest.mark.parametrize(
@@ -91,13 +93,15 @@ def test_a_header_that_cannot_be_read_is_told(tmp_path):
     ],
 )
 def test_angles_and_numbers(value, kind, degrees):
-    found = exposure.value_of({"A": value}, Source.model_validate({"keyword": "A", "is": kind}))
+    found = frames.header_value(
+        {"A": value}, HeaderSource.model_validate({"keyword": "A", "is": kind})
+    )
     assert found == (None if degrees is None else pytest.approx(degrees, abs=1e-5))
 
 
 def test_types_of_the_real_kast_frames(kast_frames):
-    kast = profile.load("shane_kast_blue")
-    found = {path.name: exposure.read(path, kast) for path in kast_frames.glob("*.fits.gz")}
+    kast = spectrograph.load_profile("shane_kast_blue")
+    found = {path.name: frames.read_exposure(path, kast) for path in kast_frames.glob("*.fits.gz")}
     assert {name.split(".")[0]: one.types[0] for name, one in found.items()} == {
         "b1": "arc",
         **dict.fromkeys(("b11", "b12", "b13"), "pixelflat"),

@@ -7,10 +7,11 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpfnb import files, fitsheader
-from kpfnb.adap.preparing import headerfixes
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.prepare import header_fixes
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.fits import headers
+from kpfnb.core.result import Outcome
 
 LIST = """
 folder: raw
@@ -29,12 +30,12 @@ def raw(tmp_path):
     (tmp_path / "raw").mkdir()
     for name in ("a.fits", "b.fits.gz"):
         hdus.writeto(tmp_path / "raw" / name)
-    files.write_text(tmp_path / "fixes.yml", LIST)
+    atomic.write_text(tmp_path / "fixes.yml", LIST)
     return tmp_path / "raw"
 
 
 def fix(raw, **options):
-    return headerfixes.fix(raw.parent / "fixes.yml", progress=False, **options)
+    return header_fixes.fix_headers(raw.parent / "fixes.yml", progress=False, **options)
 
 
 def test_headers_are_fixed_and_the_originals_kept(raw):
@@ -66,7 +67,7 @@ def test_run_twice_it_changes_nothing(raw):
 def test_a_later_fix_keeps_the_first_original(raw):
     before = (raw / "a.fits").read_bytes()
     fix(raw)
-    files.write_text(raw.parent / "fixes.yml", LIST.replace("goods1new", "other"))
+    atomic.write_text(raw.parent / "fixes.yml", LIST.replace("goods1new", "other"))
     assert "1 of 2 headers fixed" in fix(raw).reason
     assert (raw / "originals/a.fits").read_bytes() == before
 
@@ -75,7 +76,7 @@ def test_a_dry_run_changes_nothing(raw):
     before = {path: path.read_bytes() for path in raw.rglob("*")}
     found = fix(raw, dry_run=True)
     assert "2 of 2 headers would be fixed" in found.reason
-    assert "RA: 189.1420833333333 (was missing)" in found.fixed[0].changes
+    assert "RA: 189.1420833333333 (was missing)" in found.file_results[0].changes
     assert {path: path.read_bytes() for path in raw.rglob("*")} == before
 
 
@@ -83,12 +84,12 @@ def test_a_file_that_is_not_there_does_not_stop_the_others(raw):
     (raw / "a.fits").unlink()
     found = fix(raw)
     assert found.outcome is Outcome.PARTIAL
-    assert "a.fits: missing" in found.reason and found.fixed[1].changes
+    assert "a.fits: missing" in found.reason and found.file_results[1].changes
 
 
 def test_what_a_killed_run_left_is_gone_on_from(raw):
     # Killed after the original was kept
-    headerfixes._keep(raw / "a.fits")
+    header_fixes._keep_original(raw / "a.fits")
     assert "2 of 2 headers fixed" in fix(raw).reason
 
 
@@ -98,7 +99,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_untouched(raw, tmp_path):
     (raw / "a.fits").symlink_to(tmp_path / "real.fits")
     fix(raw)
     assert (tmp_path / "real.fits").read_bytes() == before
-    assert fitsheader.read(raw / "a.fits", ["RA"]) == {"RA": 189.1420833333333}
+    assert headers.read_header(raw / "a.fits", ["RA"]) == {"RA": 189.1420833333333}
 
 
 @pytest.mark.parametrize(
@@ -115,8 +116,8 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_untouched(raw, tmp_path):
     ],
 )
 def test_a_wrong_list_is_refused_before_any_work(raw, text, told):
-    files.write_text(raw.parent / "fixes.yml", text)
-    with pytest.raises(BadInput, match=told):
+    atomic.write_text(raw.parent / "fixes.yml", text)
+    with pytest.raises(InvalidInputError, match=told):
         fix(raw)
     assert not (raw / "originals").exists()
 
@@ -125,6 +126,6 @@ def test_a_wrong_list_is_refused_before_any_work(raw, text, told):
 @given(st.floats(-1e300, 1e300), st.integers(-(2**40), 2**40))
 def test_a_number_that_was_written_is_known_again(number, whole):
     card = fits.Card.fromstring(str(fits.Card("A", number)))
-    assert headerfixes._equal(card.value, number)
-    assert headerfixes._equal(whole, whole) and not headerfixes._equal(whole, whole + 1)
-    assert not headerfixes._equal(True, 1)
+    assert header_fixes._is_equal(card.value, number)
+    assert header_fixes._is_equal(whole, whole) and not header_fixes._is_equal(whole, whole + 1)
+    assert not header_fixes._is_equal(True, 1)

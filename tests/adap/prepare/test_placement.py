@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from kpfnb.adap.preparing import placing
-from kpfnb.adap.preparing.placing import How, Job
-from kpfnb.errors import BadInput
+from kpfnb.adap.prepare import placement
+from kpfnb.adap.prepare.placement import PlacementJob, PlaceMode
+from kpfnb.core.errors import InvalidInputError
 
 
 @pytest.fixture
@@ -21,34 +21,34 @@ def target(tmp_path):
     return tmp_path / "data" / "m" / "c" / "2015-10-16" / "complete" / "raw" / "a.fits"
 
 
-@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("how", PlaceMode)
 def test_a_frame_gets_to_its_place_once(source, target, how):
     content, stamp = source.read_bytes(), source.stat().st_mtime_ns
-    job = Job(source, target, how)
-    assert placing.needed(job)
-    assert placing.place(job)
+    job = PlacementJob(source, target, how)
+    assert placement.is_needed(job)
+    assert placement.place_frame(job)
     assert target.read_bytes() == content
     assert target.stat().st_mtime_ns == stamp
-    assert target.is_symlink() == (how is How.SYMLINK)
-    assert source.exists() == (how is not How.MOVE)
-    if how is not How.MOVE:
-        assert not placing.needed(job)
-        assert not placing.place(job)
+    assert target.is_symlink() == (how is PlaceMode.SYMLINK)
+    assert source.exists() == (how is not PlaceMode.MOVE)
+    if how is not PlaceMode.MOVE:
+        assert not placement.is_needed(job)
+        assert not placement.place_frame(job)
 
 
-@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("how", PlaceMode)
 def test_another_file_in_the_place_is_never_touched(source, target, how):
     target.parent.mkdir(parents=True)
     target.write_bytes(b"other")
-    with pytest.raises(BadInput, match="another file of this name"):
-        placing.place(Job(source, target, how))
+    with pytest.raises(InvalidInputError, match="another file of this name"):
+        placement.place_frame(PlacementJob(source, target, how))
     assert target.read_bytes() == b"other" and source.exists()
 
 
 def test_a_move_killed_before_the_deletion_goes_on(source, target):
     target.parent.mkdir(parents=True)
     os.link(source, target)
-    assert placing.place(Job(source, target, How.MOVE))
+    assert placement.place_frame(PlacementJob(source, target, PlaceMode.MOVE))
     assert target.stat().st_size == 5000 and not source.exists()
 
 
@@ -57,14 +57,14 @@ def test_a_move_to_another_file_system_is_verified_before_the_deletion(source, t
         raise OSError(18, "cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    real = placing.sha256
-    monkeypatch.setattr(placing, "sha256", lambda path: "wrong")
+    real = placement.file_sha256
+    monkeypatch.setattr(placement, "file_sha256", lambda path: "wrong")
     with pytest.raises(OSError, match="differs"):
-        placing.place(Job(source, target, How.MOVE))
+        placement.place_frame(PlacementJob(source, target, PlaceMode.MOVE))
     assert source.exists() and not target.exists()
     assert list(target.parent.iterdir()) == []
-    monkeypatch.setattr(placing, "sha256", real)
-    assert placing.place(Job(source, target, How.MOVE))
+    monkeypatch.setattr(placement, "file_sha256", real)
+    assert placement.place_frame(PlacementJob(source, target, PlaceMode.MOVE))
     assert target.stat().st_size == 5000 and not source.exists()
 
 
@@ -74,20 +74,20 @@ def test_a_move_compares_bytes_though_size_and_time_are_the_same(source, target)
     stamp = source.stat()
     os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     with pytest.raises(OSError, match="which is kept"):
-        placing.place(Job(source, target, How.MOVE))
+        placement.place_frame(PlacementJob(source, target, PlaceMode.MOVE))
     assert source.exists()
 
 
 def test_a_link_gives_way_to_the_file_it_leads_to(source, target):
-    placing.place(Job(source, target, How.SYMLINK))
-    assert placing.place(Job(source, target, How.MOVE))
+    placement.place_frame(PlacementJob(source, target, PlaceMode.SYMLINK))
+    assert placement.place_frame(PlacementJob(source, target, PlaceMode.MOVE))
     assert not target.is_symlink() and target.stat().st_size == 5000 and not source.exists()
 
 
 def test_a_frame_below_the_root_moves_to_its_new_place(source, target, tmp_path):
-    placing.place(Job(source, target, How.MOVE))
+    placement.place_frame(PlacementJob(source, target, PlaceMode.MOVE))
     new = tmp_path / "data/m/c/2015-10-16_2015-10-18/complete/raw/a.fits"
-    assert placing.place(Job(None, new, How.COPY, placed=target))
+    assert placement.place_frame(PlacementJob(None, new, PlaceMode.COPY, placed=target))
     assert new.is_file()
     assert not (tmp_path / "data/m/c/2015-10-16").exists()
 
@@ -104,7 +104,7 @@ def test_a_source_that_changes_while_it_is_copied_is_not_placed(source, target, 
                 source.write_bytes(source.read_bytes() + b"more")
             self.fed += len(chunk)
 
-    monkeypatch.setattr(placing.hashlib, "sha256", Growing)
+    monkeypatch.setattr(placement.hashlib, "sha256", Growing)
     with pytest.raises(OSError, match="changed while it was copied"):
-        placing.copy(source, target)
+        placement.copy_verified(source, target)
     assert list(target.parent.iterdir()) == []

@@ -1,20 +1,20 @@
 import pytest
 
-from kpfnb import files
-from kpfnb.adap.preparing import preparation
-from kpfnb.demo import deimos
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.prepare import preparation
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import deimos_frames
 
 
 @pytest.fixture
 def work(tmp_path):
-    deimos.simulate(tmp_path / "work/incoming")
+    deimos_frames.simulate_deimos_frames(tmp_path / "work/incoming")
     return tmp_path / "work"
 
 
 def prepare(**options):
-    return preparation.run(spectrograph="keck_deimos", progress=False, **options)
+    return preparation.prepare_datasets(spectrograph="keck_deimos", progress=False, **options)
 
 
 def test_without_arguments_it_takes_the_incoming_frames(work):
@@ -29,7 +29,7 @@ def test_without_arguments_it_takes_the_incoming_frames(work):
 def test_headers_are_fixed_before_the_frames_get_to_their_places(work):
     fix = {"DE.20151016.38160.fits": {"SLMSKNAM": "NGC1eh"}}
     fix["DE.20151016.34560.fits"] = {"RA": 64.0786, "TARGNAME": "NGC1eh"}
-    files.write_json(work / "fixes.yml", {"folder": "incoming", "files": fix})
+    atomic.write_json(work / "fixes.yml", {"folder": "incoming", "files": fix})
     (work / "incoming/DE.20151016.55555.fits").unlink()
     found = prepare(fixes=work / "fixes.yml", how="symlink", write_setups=True)
     assert found.outcome is Outcome.SUCCEEDED
@@ -47,13 +47,15 @@ def test_a_dry_run_changes_nothing(work):
 
 
 def test_no_incoming_frames(tmp_path):
-    with pytest.raises(BadInput, match="incoming is no folder") as caught:
+    with pytest.raises(InvalidInputError, match="incoming is no folder") as caught:
         prepare()
     assert "kpfnb demo frames" in caught.value.hint
 
 
 def test_the_real_kast_example(kast_frames):
-    found = preparation.run(spectrograph="shane_kast_blue", how="symlink", progress=False)
+    found = preparation.prepare_datasets(
+        spectrograph="shane_kast_blue", how="symlink", progress=False
+    )
     assert found.outcome is Outcome.SUCCEEDED
     assert found.frames.complete == ["longslit/600-4310_d55/2015-05-20"]
     assert found.calibrations()["used"].all()

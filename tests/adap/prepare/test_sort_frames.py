@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.preparing import reorganise
-from kpfnb.adap.preparing.arrangement import BAD, CLASH, DROPPED, PLACED
-from kpfnb.demo import deimos
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.prepare import sort_frames
+from kpfnb.adap.prepare.placement_plan import BAD_HEADER, DROPPED, IN_PLACE, NAME_CLASH
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import deimos_frames
 from kpfnb.runs import report
 
 START = datetime(2015, 10, 16, 3, tzinfo=UTC)
@@ -25,7 +25,7 @@ JOINED = f"{TOP}/2015-10-16_2015-10-18"
 
 @pytest.fixture
 def raw(tmp_path):
-    deimos.simulate(tmp_path / "raw")
+    deimos_frames.simulate_deimos_frames(tmp_path / "raw")
     return tmp_path / "raw"
 
 
@@ -36,7 +36,7 @@ def root(tmp_path):
 
 def reorganised(raw, root, **options):
     options = {"spectrograph": "keck_deimos", "progress": False, **options}
-    return reorganise.run([raw], root, **options)
+    return sort_frames.sort_frames([raw], root, **options)
 
 
 def tree(folder):
@@ -48,8 +48,8 @@ def tree(folder):
 
 
 def add(raw, kind, moment, name="", **changes):
-    path = raw / (name or deimos.file_name(moment))
-    return deimos.write(path, deimos.header(kind, moment, **changes))
+    path = raw / (name or deimos_frames.frame_name(moment))
+    return deimos_frames.write_frame(path, deimos_frames.make_header(kind, moment, **changes))
 
 
 @pytest.mark.parametrize("how", ["copy", "move", "symlink"])
@@ -57,9 +57,9 @@ def test_frames_get_to_their_places_and_the_second_run_changes_nothing(raw, root
     before = len(list(raw.iterdir()))
     found = reorganised(raw, root, how=how)
     assert found.outcome is Outcome.PARTIAL
-    assert Counter(row.state for row in found.rows) == {PLACED: 27, DROPPED: 3, BAD: 2}
+    assert Counter(row.state for row in found.rows) == {IN_PLACE: 27, DROPPED: 3, BAD_HEADER: 2}
     assert found.datasets == ["41615_B-1/600ZD_6500_OG550/2015-10-16", JOINED, f"{TOP}/2015-11-15"]
-    assert found.lacking[f"{TOP}/2015-11-15"] == ("arc",)
+    assert found.missing_types[f"{TOP}/2015-11-15"] == ("arc",)
     assert found.complete == found.datasets[:2]
     placed = tree(root)
     assert len(placed) == 27 and len([p for p in placed if "/incomplete/raw/" in p]) == 2
@@ -82,7 +82,7 @@ def test_a_dry_run_changes_nothing(raw, root):
 
 def test_bad_headers_are_reported_and_do_not_stop_it(raw, root):
     found = reorganised(raw, root)
-    told = {row.file: row.note for row in found.wrong}
+    told = {row.file: row.note for row in found.misplaced}
     assert told["DE.20151016.55555.fits"] == "truncated: its header has no END"
     assert "no decker (SLMSKNAM)" in told["DE.20151016.38160.fits"]
     # One that only PypeIt can't use is placed and told
@@ -143,7 +143,7 @@ def test_new_frames_of_a_reduced_single_night_are_put_there_and_told(tmp_path, r
 def test_two_files_of_one_name_are_told_and_neither_is_lost(raw, root):
     add(raw / "more", "science", START + timedelta(hours=2), name="DE.20151016.09360.fits")
     found = reorganised(raw, root, how="move")
-    (clash,) = [row for row in found.rows if row.state == CLASH]
+    (clash,) = [row for row in found.rows if row.state == NAME_CLASH]
     assert "has the name of" in clash.note
     assert Path(clash.source).exists()
 
@@ -153,8 +153,8 @@ def test_masks_whose_names_become_the_same_are_not_mixed(tmp_path, root):
     for number, mask in enumerate(("a/b", "a-b", "a/b")):
         add(raw, "science", START + timedelta(minutes=number), SLMSKNAM=mask)
     found = reorganised(raw, root)
-    assert Counter(row.state for row in found.rows) == {PLACED: 1, CLASH: 2}
-    assert all("has the folder of a-b" in row.note for row in found.wrong)
+    assert Counter(row.state for row in found.rows) == {IN_PLACE: 1, NAME_CLASH: 2}
+    assert all("has the folder of a-b" in row.note for row in found.misplaced)
 
 
 def test_text_from_headers_is_escaped_in_the_page(tmp_path, root):
@@ -164,7 +164,9 @@ def test_text_from_headers_is_escaped_in_the_page(tmp_path, root):
     page = (root / "reorganised.html").read_text()
     assert "&lt;script&gt;alert(1)" in page and "<script>" not in page + found._repr_html_()
     # The browser applies the style only where its policy knows it
-    assert report.policy(page.split("<style>")[1].split("</style>")[0]) in html.unescape(page)
+    assert report.content_policy(page.split("<style>")[1].split("</style>")[0]) in html.unescape(
+        page
+    )
     assert json.loads((root / "reorganised.json").read_text())["figures"]["frames"] == 1
     assert "http" not in page.split("</style>")[1]
 
@@ -178,13 +180,13 @@ def test_text_from_headers_is_no_formula_in_the_table(tmp_path, root):
 
 
 def test_wrong_arguments_are_refused_before_any_work(raw, root, tmp_path):
-    with pytest.raises(BadInput, match="no folder"):
+    with pytest.raises(InvalidInputError, match="no folder"):
         reorganised(tmp_path / "gone", root)
-    with pytest.raises(BadInput, match="lie in one another"):
+    with pytest.raises(InvalidInputError, match="lie in one another"):
         reorganised(raw, raw / "data")
-    with pytest.raises(BadParameter, match="how: 'steal'"):
+    with pytest.raises(InvalidParameterError, match="how: 'steal'"):
         reorganised(raw, root, how="steal")
-    with pytest.raises(BadParameter, match="no profile"):
+    with pytest.raises(InvalidParameterError, match="no profile"):
         reorganised(raw, root, spectrograph="hubble")
     assert not root.exists()
 
@@ -197,7 +199,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path, root, how):
         add(raw, kind, START + timedelta(hours=number / 2))
     whole = reorganised(raw, tmp_path / "whole").to_dict()
     contents = {path.name: path.read_bytes() for path in raw.iterdir()}
-    script = "from kpfnb.cli import main; main()"
+    script = "from kpfnb.cli.app import main; main()"
     command = ["prepare", "frames", str(raw), str(root), "-s", "keck_deimos", "--how", how]
     kills = 0
     for wanted in (3, 60):

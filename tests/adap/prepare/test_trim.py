@@ -2,15 +2,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kpfnb import files
-from kpfnb.adap import profile
-from kpfnb.adap.preparing import trimming
-from kpfnb.adap.pypeit import pypeitfile, pypeitparameters
-from kpfnb.demo import deimos
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.prepare import trim as trimming
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.adap.pypeit import input_files
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import deimos_frames
 
-DEIMOS = profile.load("keck_deimos")
+DEIMOS = spectrograph.load_profile("keck_deimos")
 NAME = "NGC1eh/1200G_8800_OG550/2011-01-28_2011-01-29"
 STEM = NAME.replace("/", "_")
 START = datetime(2011, 1, 28, 2, tzinfo=UTC)
@@ -24,25 +24,25 @@ def raw(tmp_path):
         moment = START + timedelta(minutes=number)
         suffix = ".fits.gz" if number == 8 else ".fits"
         angle = 7499.6 if number % 2 else 7500.2
-        head = deimos.header(kind, moment, G3TLTWAV=angle)
-        deimos.write(tmp_path / "raw" / f"{number}{suffix}", head)
+        head = deimos_frames.make_header(kind, moment, G3TLTWAV=angle)
+        deimos_frames.write_frame(tmp_path / "raw" / f"{number}{suffix}", head)
     return tmp_path / "raw"
 
 
 def trim(raw, **options):
-    return trimming.trim(raw, raw.parent, DEIMOS, dataset=NAME, **options)
+    return trimming.trim_dataset(raw, raw.parent, DEIMOS, dataset=NAME, **options)
 
 
 def used(path):
-    return {frame.file for frame in pypeitfile.read(path).frames if frame.used}
+    return {frame.file for frame in input_files.read_pypeit_file(path).frames if frame.used}
 
 
 def test_the_default_setup(raw):
     found = trim(raw)
     assert found.outcome is Outcome.SUCCEEDED
-    (path,) = found.files
+    (path,) = found.paths
     assert path == raw.parent / "reduce/keck_deimos_A/keck_deimos_A.pypeit"
-    plan = pypeitfile.read(path)
+    plan = input_files.read_pypeit_file(path)
     assert plan.raw_paths == (raw,)
     assert used(path) == {"1.fits", "4.fits", "5.fits", "6.fits", "7.fits", "8.fits.gz"}
     # The rest is there, commented out, and the reasons are told
@@ -53,29 +53,29 @@ def test_the_default_setup(raw):
 
 
 def test_one_setup_though_the_grating_moved_a_little(raw):
-    plan = pypeitfile.read(trim(raw).files[0])
+    plan = input_files.read_pypeit_file(trim(raw).paths[0])
     assert plan.setup == "A"
     assert plan.configuration["amp"] == "SINGLE:B"
     assert {frame.values["dispangle"] for frame in plan.frames} == {"7499.6", "7500.2"}
 
 
 def test_run_twice_it_changes_nothing(raw):
-    first = trim(raw).files[0].stat().st_mtime_ns
+    first = trim(raw).paths[0].stat().st_mtime_ns
     again = trim(raw)
     assert "nothing to do" in again.reason
-    assert again.files[0].stat().st_mtime_ns == first
+    assert again.paths[0].stat().st_mtime_ns == first
 
 
 def test_a_dry_run_writes_nothing(raw):
     found = trim(raw, dry_run=True)
     assert "would be written" in found.reason
-    assert not found.files[0].exists()
+    assert not found.paths[0].exists()
 
 
 def test_excluded_files_are_commented_out(raw, tmp_path):
-    files.write_text(tmp_path / "exclude.txt", "# moved\n7.fits  # shifted\n8.fits\n1.fits\n")
+    atomic.write_text(tmp_path / "exclude.txt", "# moved\n7.fits  # shifted\n8.fits\n1.fits\n")
     found = trim(raw, exclude=tmp_path / "exclude.txt")
-    assert "0.fits" in used(found.files[0]) and "1.fits" not in used(found.files[0])
+    assert "0.fits" in used(found.paths[0]) and "1.fits" not in used(found.paths[0])
     assert found.outcome is Outcome.FAILED
     assert "no science or standard frame" in found.reason
 
@@ -87,10 +87,10 @@ def test_a_set_without_arcs_is_told(raw):
 
 
 def test_a_frame_without_a_value_that_pypeit_needs_is_commented_out(raw):
-    deimos.write(raw / "7.fits", deimos.header("science", START, RA=None))
+    deimos_frames.write_frame(raw / "7.fits", deimos_frames.make_header("science", START, RA=None))
     found = trim(raw)
     assert found.reasons["7.fits"] == "its header has no ra (RA)"
-    assert "7.fits" not in used(found.files[0])
+    assert "7.fits" not in used(found.paths[0])
 
 
 def test_a_cut_off_frame_is_no_frame(raw):
@@ -102,40 +102,42 @@ def test_a_cut_off_frame_is_no_frame(raw):
 
 
 def test_text_from_a_header_can_not_break_the_table(raw):
-    deimos.write(raw / "7.fits", deimos.header("science", START, TARGNAME="a|b'c\"#d"))
-    frames = {f.file: f for f in pypeitfile.read(trim(raw).files[0]).frames}
+    deimos_frames.write_frame(
+        raw / "7.fits", deimos_frames.make_header("science", START, TARGNAME="a|b'c\"#d")
+    )
+    frames = {f.file: f for f in input_files.read_pypeit_file(trim(raw).paths[0]).frames}
     assert frames["7.fits"].target == "a_b_c__d"
 
 
 def test_custom_parameters_replace_the_default(raw, tmp_path):
     folder = tmp_path / "custom"
     own = "[rdx]\n  detnum = 6 # the best\n  spectrograph = keck_deimos\n"
-    files.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", own)
-    (path,) = trim(raw, custom=folder).files
+    atomic.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", own)
+    (path,) = trim(raw, custom=folder).paths
     assert path.parent.parent.name == "reduce-det6"
-    assert pypeitfile.read(path).parameters == tuple(own.splitlines())
+    assert input_files.read_pypeit_file(path).parameters == tuple(own.splitlines())
 
 
 def test_custom_parameters_need_not_name_the_spectrograph(raw, tmp_path):
-    files.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx]\n  detnum = 6\n")
-    (path,) = trim(raw, custom=tmp_path / "custom").files
-    told = pypeitparameters.parse(pypeitfile.read(path).parameters)
+    atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx]\n  detnum = 6\n")
+    (path,) = trim(raw, custom=tmp_path / "custom").paths
+    told = input_files.parse_parameters(input_files.read_pypeit_file(path).parameters)
     assert told == {"rdx": {"spectrograph": "keck_deimos", "detnum": "6"}}
 
 
 def test_a_mistake_in_custom_parameters_is_told_with_its_file(raw, tmp_path):
-    files.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx\n")
-    with pytest.raises(BadInput, match=rf"{STEM}_reduce\.ini: '\[rdx' is no parameter"):
+    atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx\n")
+    with pytest.raises(InvalidInputError, match=rf"{STEM}_reduce\.ini: '\[rdx' is no parameter"):
         trim(raw, custom=tmp_path / "custom")
 
 
 def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_path):
-    own = trim(raw).files[0].read_text().replace(f" path {raw}", " path /elsewhere")
+    own = trim(raw).paths[0].read_text().replace(f" path {raw}", " path /elsewhere")
     own = own.replace("  6.fits |", " #6.fits |")
-    files.write_text(tmp_path / "custom" / f"{STEM}_reduce.pypeit", own)
+    atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.pypeit", own)
     found = trim(raw, custom=tmp_path / "custom")
-    assert pypeitfile.read(found.files[0]).raw_paths == (raw,)
-    assert "6.fits" not in used(found.files[0])
+    assert input_files.read_pypeit_file(found.paths[0]).raw_paths == (raw,)
+    assert "6.fits" not in used(found.paths[0])
     assert found.outcome is Outcome.SUCCEEDED
     (raw / "7.fits").unlink()
     assert f"7.fits not in {raw}" in trim(raw, custom=tmp_path / "custom").reason
@@ -153,24 +155,24 @@ def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_
     ],
 )
 def test_the_files_of_other_dates_and_masks_are_not_taken(tmp_path, name):
-    files.write_text(tmp_path / "custom" / name, "[rdx]\n")
-    assert trimming.customs(tmp_path / "custom", NAME) == []
+    atomic.write_text(tmp_path / "custom" / name, "[rdx]\n")
+    assert trimming.find_custom_files(tmp_path / "custom", NAME) == []
 
 
 def test_a_single_date_does_not_take_the_file_of_joined_nights(tmp_path):
-    files.write_text(tmp_path / f"{STEM}_reduce.ini", "[rdx]\n")
-    assert trimming.customs(tmp_path, NAME.rpartition("_")[0]) == []
-    assert [one.reduction for one in trimming.customs(tmp_path, NAME)] == ["reduce"]
+    atomic.write_text(tmp_path / f"{STEM}_reduce.ini", "[rdx]\n")
+    assert trimming.find_custom_files(tmp_path, NAME.rpartition("_")[0]) == []
+    assert [one.reduction for one in trimming.find_custom_files(tmp_path, NAME)] == ["reduce"]
 
 
 def test_custom_files_that_can_not_be_used(raw, tmp_path):
-    with pytest.raises(BadInput, match="does not exist"):
+    with pytest.raises(InvalidInputError, match="does not exist"):
         trim(raw, custom=tmp_path / "gone")
-    files.write_text(tmp_path / "c" / f"{STEM}_reduce.pypeit", "no data")
-    with pytest.raises(BadInput, match="no data block"):
+    atomic.write_text(tmp_path / "c" / f"{STEM}_reduce.pypeit", "no data")
+    with pytest.raises(InvalidInputError, match="no data block"):
         trim(raw, custom=tmp_path / "c")
-    files.write_text(tmp_path / "c" / f"{STEM}_reduce.ini", "[rdx]")
-    with pytest.raises(BadInput, match="same reduction"):
+    atomic.write_text(tmp_path / "c" / f"{STEM}_reduce.ini", "[rdx]")
+    with pytest.raises(InvalidInputError, match="same reduction"):
         trim(raw, custom=tmp_path / "c")
 
 
@@ -183,16 +185,16 @@ def test_it_shows_itself(raw):
 
 def test_what_was_reduced_elsewhere_from_the_same_frames_is_done(raw):
     done = trim(raw)
-    path = done.files[0]
-    files.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
+    path = done.paths[0]
+    atomic.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
     path.write_text(path.read_text().replace(str(raw), "/another/machine/raw"))
     assert trim(raw).outcome is Outcome.SUCCEEDED
     assert "/another/machine/raw" in path.read_text()
 
 
 def test_the_file_of_a_finished_reduction_is_left_as_it_is(raw):
-    (path,) = trim(raw).files
-    files.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
+    (path,) = trim(raw).paths
+    atomic.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
     before = path.read_bytes()
     assert trim(raw).outcome is Outcome.SUCCEEDED
     found = trim(raw, exclude=["8.fits"])

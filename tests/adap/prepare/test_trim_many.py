@@ -1,11 +1,11 @@
 import pytest
 
-from kpfnb import files
-from kpfnb.adap.preparing import reorganise, trimmedsets
-from kpfnb.adap.pypeit import pypeitfile
-from kpfnb.demo import deimos
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.prepare import sort_frames, trim_many
+from kpfnb.adap.pypeit import input_files
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import deimos_frames
 
 JOINED = "NGC1eh/1200G_8800_OG550/2015-10-16_2015-10-18"
 OTHER = "41615_B-1/600ZD_6500_OG550/2015-10-16"
@@ -14,21 +14,23 @@ OTHER = "41615_B-1/600ZD_6500_OG550/2015-10-16"
 @pytest.fixture
 def root(tmp_path):
     """Two complete datasets and one that is not."""
-    deimos.simulate(tmp_path / "raw")
-    reorganise.run([tmp_path / "raw"], tmp_path / "data", spectrograph="keck_deimos")
+    deimos_frames.simulate_deimos_frames(tmp_path / "raw")
+    sort_frames.sort_frames([tmp_path / "raw"], tmp_path / "data", spectrograph="keck_deimos")
     return tmp_path / "data"
 
 
 def trim(root, *names, **options):
-    return trimmedsets.trim(root, names, spectrograph="keck_deimos", progress=False, **options)
+    return trim_many.trim_datasets(
+        root, names, spectrograph="keck_deimos", progress=False, **options
+    )
 
 
 def test_all_complete_datasets_are_trimmed_and_then_there_is_nothing_to_do(root):
     found = trim(root)
     assert found.outcome is Outcome.SUCCEEDED
-    assert [one.dataset for one in found.sets] == [OTHER, JOINED]
+    assert [one.dataset for one in found.results] == [OTHER, JOINED]
     path = root / JOINED / "complete/reduce/keck_deimos_A/keck_deimos_A.pypeit"
-    plan = pypeitfile.read(path)
+    plan = input_files.read_pypeit_file(path)
     arcs = {f.values["lampstat01"] for f in plan.frames if f.used and "arc" in f.types}
     assert arcs == {"Kr Xe Ar Ne", "Hg Cd Zn"}
     assert sum(f.used and "trace" in f.types for f in plan.frames) == 3
@@ -39,24 +41,24 @@ def test_all_complete_datasets_are_trimmed_and_then_there_is_nothing_to_do(root)
 def test_a_dataset_that_fails_does_not_stop_the_others(root):
     found = trim(root, OTHER, "x/y/2015-01-01")
     assert found.outcome is Outcome.PARTIAL
-    assert "x/y/2015-01-01: BadInput: the raw folder" in found.reason
+    assert "x/y/2015-01-01: InvalidInputError: the raw folder" in found.reason
     assert list(found.to_frame()["dataset"]) == [OTHER, "x/y/2015-01-01"]
 
 
 def test_custom_files_go_to_their_dataset_alone(root, tmp_path):
     name = OTHER.replace("/", "_")
-    files.write_text(tmp_path / "custom" / f"{name}_reduce2.ini", "[rdx]\n")
+    atomic.write_text(tmp_path / "custom" / f"{name}_reduce2.ini", "[rdx]\n")
     found = trim(root, custom=tmp_path / "custom")
-    reductions = {one.dataset: one.files[0].parent.parent.name for one in found.sets}
+    reductions = {one.dataset: one.paths[0].parent.parent.name for one in found.results}
     assert reductions == {OTHER: "reduce2", JOINED: "reduce"}
 
 
 def test_wrong_arguments_are_refused_before_any_work(root, tmp_path):
-    with pytest.raises(BadInput, match="no complete dataset"):
+    with pytest.raises(InvalidInputError, match="no complete dataset"):
         trim(tmp_path / "raw")
-    with pytest.raises(BadInput, match="can't read"):
+    with pytest.raises(InvalidInputError, match="can't read"):
         trim(root, exclude=tmp_path / "gone.txt")
-    with pytest.raises(BadInput, match="not 3"):
+    with pytest.raises(InvalidInputError, match="not 3"):
         trim(root, "x/y")
     assert not list(root.rglob("*.pypeit"))
 

@@ -3,19 +3,19 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap import profile
-from kpfnb.adap.preparing import selection
-from kpfnb.adap.preparing.exposure import Exposure
-from kpfnb.adap.profile import Choice
+from kpfnb.adap.prepare import trimmed_setup
+from kpfnb.adap.prepare.frames import RawExposure
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.adap.profiles.spectrograph import CalibrationChoice
 
-DEIMOS = profile.load("keck_deimos")
+DEIMOS = spectrograph.load_profile("keck_deimos")
 ARCS, FLATS = DEIMOS.trimming
 TYPES = {"arc": ("arc", "tilt"), "flat": ("pixelflat", "illumflat", "trace")}
 
 
 def made(kind, name, mjd, seconds, dec=45.0, lamps=("Ne",)):
     values = {"mjd": mjd, "exptime": seconds, "dec": dec}
-    return Exposure(Path(f"{name}.fits"), values, lamps, TYPES[kind])
+    return RawExposure(Path(f"{name}.fits"), values, lamps, TYPES[kind])
 
 
 def names(frames):
@@ -25,19 +25,19 @@ def names(frames):
 def test_the_latest_three_flats_of_5_to_30_seconds_near_dec_45():
     flats = [made("flat", f"f{i}", i, 10.0) for i in range(6)]
     flats += [made("flat", "long", 9, 31.0), made("flat", "low", 10, 10.0, dec=20.0)]
-    assert names(selection.choose(flats, FLATS)) == ["f3", "f4", "f5"]
+    assert names(trimmed_setup.choose_frames(flats, FLATS)) == ["f3", "f4", "f5"]
 
 
 def test_three_good_ones_are_enough():
     flats = [made("flat", f"f{i}", i, 10.0) for i in range(3)] + [made("flat", "off", 9, 10.0, 2.0)]
-    assert names(selection.choose(flats, FLATS)) == ["f0", "f1", "f2"]
+    assert names(trimmed_setup.choose_frames(flats, FLATS)) == ["f0", "f1", "f2"]
 
 
 def test_criteria_are_given_up_from_the_last():
     flats = [made("flat", "near", 1, 40.0), made("flat", "time", 0, 10.0, dec=20.0)]
     flats += [made("flat", f"t{i}", i + 2, 10.0, dec=20.0) for i in range(3)]
     # The declination goes first, the exposure stays
-    assert names(selection.choose(flats, FLATS)) == ["t0", "t1", "t2"]
+    assert names(trimmed_setup.choose_frames(flats, FLATS)) == ["t0", "t1", "t2"]
 
 
 def test_an_arc_for_each_lamp_set_that_adds_a_lamp_largest_first():
@@ -47,7 +47,7 @@ def test_an_arc_for_each_lamp_set_that_adds_a_lamp_largest_first():
         made("arc", "four-later", 2, 5.0, lamps=("Ar", "Kr", "Ne", "Xe")),
         made("arc", "hg", 0, 5.0, lamps=("Hg", "Ne")),
     ]
-    assert names(selection.choose(arcs, ARCS)) == ["hg", "four-later"]
+    assert names(trimmed_setup.choose_frames(arcs, ARCS)) == ["hg", "four-later"]
 
 
 def test_what_one_lamp_set_gave_up_the_next_still_asks_for():
@@ -56,7 +56,7 @@ def test_what_one_lamp_set_gave_up_the_next_still_asks_for():
         made("arc", "good", 2, 5.0, lamps=("Hg",)),
         made("arc", "long", 3, 50.0, lamps=("Hg",)),
     ]
-    assert names(selection.choose(arcs, ARCS)) == ["only", "good"]
+    assert names(trimmed_setup.choose_frames(arcs, ARCS)) == ["only", "good"]
 
 
 def test_an_excluded_arc_covers_no_lamps():
@@ -64,7 +64,7 @@ def test_an_excluded_arc_covers_no_lamps():
         made("arc", "all", 1, 5.0, lamps=("Ar", "Hg")),
         made("arc", "some", 2, 5.0, lamps=("Ar",)),
     ]
-    reasons = selection.left_out(arcs, DEIMOS, ["all.fits"])
+    reasons = trimmed_setup.rejected_frames(arcs, DEIMOS, ["all.fits"])
     assert reasons == {"all.fits": "excluded by name"}
 
 
@@ -89,7 +89,7 @@ def test_the_selection_keeps_its_promises(rows, most):
     ]
     arcs = [frame for frame in frames if "arc" in frame.types]
     flats = [frame for frame in frames if "pixelflat" in frame.types]
-    chosen = selection.choose(arcs, ARCS)
+    chosen = trimmed_setup.choose_frames(arcs, ARCS)
     # Every lamp that was lit is there, and no arc adds nothing to those of larger sets
     assert {x for f in chosen for x in f.lamps} == {x for f in arcs for x in f.lamps}
     covered = set()
@@ -99,8 +99,8 @@ def test_the_selection_keeps_its_promises(rows, most):
     for frame in chosen:
         same = [f for f in arcs if f.lamps == frame.lamps]
         assert rank(frame, ARCS) == max(rank(f, ARCS) for f in same)
-    choice = Choice(types=FLATS.types, most=most, criteria=FLATS.criteria)
-    picked = selection.choose(flats, choice)
+    choice = CalibrationChoice(types=FLATS.types, most=most, criteria=FLATS.criteria)
+    picked = trimmed_setup.choose_frames(flats, choice)
     assert len(picked) == min(most, len(flats))
     assert picked == sorted(picked, key=lambda f: (f.mjd, f.file))
     # All picked are as good as the level that has enough; of that level they are the latest
@@ -108,7 +108,7 @@ def test_the_selection_keeps_its_promises(rows, most):
     level = next((some for some in levels if len(some) >= most), levels[-1])
     assert picked == sorted(level, key=lambda f: (f.mjd, f.file))[-most:]
     # Whatever order the frames come in
-    assert selection.choose(flats[::-1], choice) == picked
+    assert trimmed_setup.choose_frames(flats[::-1], choice) == picked
 
 
 def rank(frame, choice):

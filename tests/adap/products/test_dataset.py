@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb import storage
-from kpfnb.adap import dataset
-from kpfnb.adap.dataset import Dataset
-from kpfnb.errors import BadInput
+from kpfnb.adap.products import dataset
+from kpfnb.adap.products.dataset import Dataset
+from kpfnb.core.errors import InvalidInputError
 
 words = st.text("abcXYZ019_+-.", min_size=1, max_size=8).filter(lambda w: w not in (".", ".."))
 dates = st.dates(date(1990, 1, 1), date(2050, 1, 1))
@@ -19,12 +19,12 @@ dates = st.dates(date(1990, 1, 1), date(2050, 1, 1))
 @given(words, words, dates, dates)
 def test_a_name_says_all(mask: str, config: str, one: date, other: date) -> None:
     made = Dataset(mask, config, min(one, other), max(one, other))
-    assert dataset.parse(str(made)) == made
+    assert dataset.parse_dataset(str(made)) == made
 
 
 def test_one_night_and_joined_nights() -> None:
-    assert str(dataset.parse("m/c/2015-10-16/")) == "m/c/2015-10-16"
-    joined = dataset.parse("m/c/2011-01-28_2011-01-29")
+    assert str(dataset.parse_dataset("m/c/2015-10-16/")) == "m/c/2015-10-16"
+    joined = dataset.parse_dataset("m/c/2011-01-28_2011-01-29")
     assert (joined.first, joined.last) == (date(2011, 1, 28), date(2011, 1, 29))
 
 
@@ -42,8 +42,8 @@ def test_one_night_and_joined_nights() -> None:
     ],
 )
 def test_what_is_wrong_with_a_name(name: str, told: str) -> None:
-    with pytest.raises(BadInput, match=told):
-        dataset.parse(name)
+    with pytest.raises(InvalidInputError, match=told):
+        dataset.parse_dataset(name)
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,18 @@ def test_what_is_wrong_with_a_name(name: str, told: str) -> None:
     ],
 )
 def test_what_belongs_to_a_dataset(path: str, kinds: str) -> None:
-    tests = {"result": dataset.is_result, "log": dataset.is_log, "raw": dataset.is_raw}
+    tests = {
+        "result": dataset.is_result_file,
+        "log": dataset.is_log_file,
+        "raw": dataset.is_raw_file,
+    }
     assert " ".join(kind for kind, test in tests.items() if test(path)) == kinds
 
 
 def test_datasets_are_found_at_a_place(tmp_path: Path) -> None:
     for name in ("m/c/2015-10-16", "m/c/2011-01-28_2011-01-29", "m/notes/old", "1D_Coadd/x/y"):
         (tmp_path / "data" / name / "complete/reduce").mkdir(parents=True)
-    place = storage.at(tmp_path / "data")
-    assert dataset.find(place) == ["m/c/2011-01-28_2011-01-29", "m/c/2015-10-16"]
-    assert dataset.reductions(place / "m/c/2015-10-16") == ["complete/reduce"]
-    assert dataset.find(place / "nope") == []
+    place = storage.resolve_location(tmp_path / "data")
+    assert dataset.find_datasets(place) == ["m/c/2011-01-28_2011-01-29", "m/c/2015-10-16"]
+    assert dataset.list_reductions(place / "m/c/2015-10-16") == ["complete/reduce"]
+    assert dataset.find_datasets(place / "nope") == []

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import files
-from kpfnb.adap.reducing import workplace
-from kpfnb.errors import BadInput
+from kpfnb.adap.products import reduction
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
 
 
 def make(
@@ -24,11 +24,11 @@ def make(
         "science": science,
         "inputs": {"frames": {file: [] for file in [*good, *bad]}},
     }
-    files.write_json(folder / workplace.RECORD, record)
+    atomic.write_json(folder / reduction.RECORD_NAME, record)
 
 
 def name_of(folder: Path) -> str:
-    return files.read_json(folder / workplace.RECORD)["name"]
+    return atomic.read_json(folder / reduction.RECORD_NAME)["name"]
 
 
 def folders(parent: Path) -> list[str]:
@@ -41,48 +41,48 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_nothing_there_is_nothing_to_recover(place: Path) -> None:
-    assert workplace.recover(place) is None
+    assert reduction.recover_folder(place) is None
     place.mkdir()
-    assert workplace.recover(place) is None
+    assert reduction.recover_folder(place) is None
 
 
 def test_killed_while_it_worked(place: Path) -> None:
     make(place.with_name("night.previous"), "old", ["a"])
     make(place, "half", [], outcome="")
-    assert workplace.recover(place)["name"] == "old"
+    assert reduction.recover_folder(place)["name"] == "old"
     assert folders(place.parent) == ["night"]
 
 
 def test_killed_between_two_renames(place: Path) -> None:
     make(place.with_name("night.previous"), "old", ["a"])
-    assert workplace.recover(place)["name"] == "old"
+    assert reduction.recover_folder(place)["name"] == "old"
 
 
 def test_killed_after_its_record_was_written(place: Path) -> None:
     make(place.with_name("night.previous"), "old", ["a"])
     make(place, "new", ["a", "b"])
-    assert workplace.recover(place)["name"] == "new"
+    assert reduction.recover_folder(place)["name"] == "new"
     assert folders(place.parent) == ["night"]
 
 
 def test_killed_while_the_old_one_was_removed(place: Path) -> None:
     make(place, "new", ["a"])
     place.with_name("night.discarded").mkdir()
-    assert workplace.recover(place)["name"] == "new"
+    assert reduction.recover_folder(place)["name"] == "new"
     assert folders(place.parent) == ["night"]
 
 
 def test_a_half_one_without_an_earlier_one_is_none(place: Path) -> None:
     make(place, "half", [], outcome="")
-    assert workplace.recover(place) is None
-    workplace.begin(place, {"frames": {}})
+    assert reduction.recover_folder(place) is None
+    reduction.stage_new(place, {"frames": {}})
     assert folders(place.parent) == ["night"]
-    assert workplace.finished(place) is None
+    assert reduction.read_finished_record(place) is None
 
 
 def test_a_useless_one_is_not_kept(place: Path) -> None:
     make(place, "bad", [], bad=["a"])
-    workplace.begin(place, {"frames": {}})
+    reduction.stage_new(place, {"frames": {}})
     assert folders(place.parent) == ["night"]
 
 
@@ -101,9 +101,9 @@ def test_a_useless_one_is_not_kept(place: Path) -> None:
 )
 def test_no_reduced_frame_is_lost(place: Path, good: list[str], bad: list[str], kept: str) -> None:
     make(place, "old", ["a", "b"])
-    workplace.begin(place, {"frames": {}})
+    reduction.stage_new(place, {"frames": {}})
     make(place, "new", good, bad=bad)
-    where = workplace.settle(place)
+    where = reduction.commit_better(place)
     assert name_of(place) == kept
     assert name_of(where) == "new"
     assert folders(place.parent) == (["night"] if kept == "new" else ["night", "night.failed"])
@@ -112,8 +112,8 @@ def test_no_reduced_frame_is_lost(place: Path, good: list[str], bad: list[str], 
 def test_what_is_no_reduction_is_not_touched(place: Path) -> None:
     place.mkdir()
     (place / "notes").write_text("mine")
-    with pytest.raises(BadInput, match="not a reduction"):
-        workplace.recover(place)
+    with pytest.raises(InvalidInputError, match="not a reduction"):
+        reduction.recover_folder(place)
     assert (place / "notes").read_text() == "mine"
-    with pytest.raises(BadInput, match="not a reduction"):
-        workplace.recover(place / "notes")
+    with pytest.raises(InvalidInputError, match="not a reduction"):
+        reduction.recover_folder(place / "notes")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.reducing import qatar
-from kpfnb.errors import BadInput
+from kpfnb.adap.products import qa_archive
+from kpfnb.core.errors import InvalidInputError
 
 PICTURES = {"PNGs/a.png": b"a picture", "PNGs/b $.png": b"another", "MF_A.html": b"<p>"}
 
@@ -24,11 +24,11 @@ def write_qa(folder: Path, files: dict[str, bytes] = PICTURES) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return dict(qatar.read(folder / "QA.tar.gz"))
+    return dict(qa_archive.read_archive(folder / "QA.tar.gz"))
 
 
 def test_all_files_are_in_it_then_the_folder_goes(tmp_path: Path) -> None:
-    assert qatar.pack(write_qa(tmp_path)) == tmp_path / "QA.tar.gz"
+    assert qa_archive.pack_qa(write_qa(tmp_path)) == tmp_path / "QA.tar.gz"
     assert content(tmp_path) == {f"QA/{name}": text for name, text in PICTURES.items()}
     assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
     with tarfile.open(tmp_path / "QA.tar.gz") as tar:
@@ -37,43 +37,45 @@ def test_all_files_are_in_it_then_the_folder_goes(tmp_path: Path) -> None:
 
 
 def test_without_qa_there_is_none(tmp_path: Path) -> None:
-    assert qatar.pack(tmp_path) is None
+    assert qa_archive.pack_qa(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("folder", ["no folder", "an empty folder", "empty folders"])
 def test_a_good_one_is_never_replaced_by_an_empty_one(tmp_path: Path, folder: str) -> None:
-    qatar.pack(write_qa(tmp_path))
+    qa_archive.pack_qa(write_qa(tmp_path))
     before = (tmp_path / "QA.tar.gz").read_bytes()
     if folder != "no folder":
         (tmp_path / ("QA" if folder == "an empty folder" else "QA/PNGs")).mkdir(parents=True)
-    assert qatar.pack(tmp_path) == tmp_path / "QA.tar.gz"
+    assert qa_archive.pack_qa(tmp_path) == tmp_path / "QA.tar.gz"
     assert (tmp_path / "QA.tar.gz").read_bytes() == before
     assert not (tmp_path / "QA").exists()
 
 
 def test_new_qa_replaces_it(tmp_path: Path) -> None:
-    qatar.pack(write_qa(tmp_path))
-    qatar.pack(write_qa(tmp_path, {"PNGs/c.png": b"new"}))
+    qa_archive.pack_qa(write_qa(tmp_path))
+    qa_archive.pack_qa(write_qa(tmp_path, {"PNGs/c.png": b"new"}))
     assert content(tmp_path) == {"QA/PNGs/c.png": b"new"}
 
 
 def test_the_same_files_give_the_same_archive(tmp_path: Path) -> None:
     write_qa(tmp_path / "first")
     shutil.copytree(tmp_path / "first", tmp_path / "second")
-    archives = [qatar.pack(tmp_path / name) for name in ("first", "second")]
+    archives = [qa_archive.pack_qa(tmp_path / name) for name in ("first", "second")]
     assert archives[0].read_bytes() == archives[1].read_bytes()
 
 
 def test_an_archive_that_is_not_right_removes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    qatar.pack(write_qa(tmp_path, {"PNGs/old.png": b"old"}))
+    qa_archive.pack_qa(write_qa(tmp_path, {"PNGs/old.png": b"old"}))
     write_qa(tmp_path)
-    write = qatar._write
-    monkeypatch.setattr(qatar, "_write", lambda path, folder, found: write(path, folder, found[1:]))
-    with pytest.raises(BadInput, match="does not hold what"):
-        qatar.pack(tmp_path)
+    write = qa_archive._write_archive
+    monkeypatch.setattr(
+        qa_archive, "_write_archive", lambda path, folder, found: write(path, folder, found[1:])
+    )
+    with pytest.raises(InvalidInputError, match="does not hold what"):
+        qa_archive.pack_qa(tmp_path)
     assert len([p for p in (tmp_path / "QA").rglob("*") if p.is_file()]) == len(PICTURES)
     assert content(tmp_path) == {"QA/PNGs/old.png": b"old"}
 
@@ -88,33 +90,33 @@ def test_stopped_while_the_folder_went_the_archive_stays(
     remove = shutil.rmtree
     monkeypatch.setattr(shutil, "rmtree", stop)
     with pytest.raises(KeyboardInterrupt):
-        qatar.pack(write_qa(tmp_path))
+        qa_archive.pack_qa(write_qa(tmp_path))
     monkeypatch.setattr(shutil, "rmtree", remove)
-    qatar.pack(tmp_path)
+    qa_archive.pack_qa(tmp_path)
     assert len(content(tmp_path)) == len(PICTURES)
     assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
 
 
 def test_an_archive_that_is_cut_off_is_told(tmp_path: Path) -> None:
-    archive = qatar.pack(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
+    archive = qa_archive.pack_qa(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
     archive.write_bytes(archive.read_bytes()[:-100])
-    with pytest.raises(BadInput, match=r"QA\.tar\.gz can't be read"):
+    with pytest.raises(InvalidInputError, match=r"QA\.tar\.gz can't be read"):
         content(tmp_path)
 
 
 def test_a_bit_that_flipped_in_an_archive_is_told(tmp_path: Path) -> None:
-    archive = qatar.pack(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
+    archive = qa_archive.pack_qa(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
     damaged = bytearray(archive.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     archive.write_bytes(damaged)
-    for look in (content, lambda folder: qatar.names(folder / qatar.ARCHIVE)):
-        with pytest.raises(BadInput, match=r"QA\.tar\.gz can't be read"):
+    for look in (content, lambda folder: qa_archive.list_archive(folder / qa_archive.QA_ARCHIVE)):
+        with pytest.raises(InvalidInputError, match=r"QA\.tar\.gz can't be read"):
             look(tmp_path)
 
 
 def add(archive: Path, *members: tarfile.TarInfo) -> None:
     """Members that no packing of ours has made, after those that are there."""
-    kept = list(qatar.read(archive)) if archive.exists() else []
+    kept = list(qa_archive.read_archive(archive)) if archive.exists() else []
     with tarfile.open(archive, "w:gz") as tar:
         for name, text in kept:
             member = tarfile.TarInfo(name)
@@ -131,29 +133,29 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 
 def test_single_files_are_picked(tmp_path: Path) -> None:
-    archive = qatar.pack(write_qa(tmp_path))
-    picked = qatar.pick(archive, {"QA/PNGs/a.png", "QA/gone.png"})
+    archive = qa_archive.pack_qa(write_qa(tmp_path))
+    picked = qa_archive.read_selected(archive, {"QA/PNGs/a.png", "QA/gone.png"})
     assert picked == {"QA/PNGs/a.png": b"a picture"}
     assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
 
 
 def test_links_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"secret")
-    archive = qatar.pack(write_qa(tmp_path / "made"))
+    archive = qa_archive.pack_qa(write_qa(tmp_path / "made"))
     add(
         archive,
         link("QA/PNGs/s.png", "../../../secret.png"),
         link("QA/PNGs/gone.png", "nothing"),
         link("QA/PNGs/h.png", "QA/PNGs/a.png", tarfile.LNKTYPE),
     )
-    assert set(qatar.names(archive)) == {f"QA/{name}" for name in PICTURES}
-    assert set(dict(qatar.read(archive))) == {f"QA/{name}" for name in PICTURES}
-    assert qatar.pick(archive, {"QA/PNGs/s.png", "QA/PNGs/h.png"}) == {}
+    assert set(qa_archive.list_archive(archive)) == {f"QA/{name}" for name in PICTURES}
+    assert set(dict(qa_archive.read_archive(archive))) == {f"QA/{name}" for name in PICTURES}
+    assert qa_archive.read_selected(archive, {"QA/PNGs/s.png", "QA/PNGs/h.png"}) == {}
 
 
 def test_what_is_far_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qatar, "LARGEST_PICKED", 8)
-    archive = qatar.pack(write_qa(tmp_path))
-    assert qatar.pick(archive, {"QA/PNGs/a.png", "QA/PNGs/b $.png"}) == {
+    monkeypatch.setattr(qa_archive, "MAX_FILE_BYTES", 8)
+    archive = qa_archive.pack_qa(write_qa(tmp_path))
+    assert qa_archive.read_selected(archive, {"QA/PNGs/a.png", "QA/PNGs/b $.png"}) == {
         "QA/PNGs/b $.png": b"another"
     }

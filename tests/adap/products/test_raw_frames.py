@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.reducing import frames
-from kpfnb.errors import BadInput
-from tests.adap.fakepypeit import write_raw
+from kpfnb.adap.products import dataset
+from kpfnb.core.errors import InvalidInputError
+from tests.adap.fake_pypeit import write_raw
 
 
 def test_frames_are_found_by_name_and_looked_at(tmp_path: Path) -> None:
@@ -16,20 +16,20 @@ def test_frames_are_found_by_name_and_looked_at(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("clouds")
     (tmp_path / "._b1.fits").write_text("left by a Mac")
     (tmp_path / "folder.fits").mkdir()
-    found = [(frame.file, frame.defect) for frame in frames.find(tmp_path)]
+    found = [(frame.file, frame.defect) for frame in dataset.find_raw_frames(tmp_path)]
     assert found == [("b1.fits", ""), ("b2.fits", ""), ("b3.fits.gz", "empty")]
 
 
 def test_a_link_that_leads_nowhere_is_a_frame_that_can_not_be_used(tmp_path: Path) -> None:
     write_raw(tmp_path, {"b1.fits": "bias"})
     (tmp_path / "b2.fits").symlink_to(tmp_path / "taken away.fits")
-    found = frames.find(tmp_path)
+    found = dataset.find_raw_frames(tmp_path)
     assert [(frame.file, frame.defect) for frame in found] == [
         ("b1.fits", ""),
         ("b2.fits", "missing"),
     ]
-    assert set(frames.stamps(found)) == {"b1.fits", "b2.fits"}
-    offered = frames.offered(found, tmp_path / "links")
+    assert set(dataset.frame_signatures(found)) == {"b1.fits", "b2.fits"}
+    offered = dataset.link_usable(found, tmp_path / "links")
     assert [path.name for path in offered.iterdir()] == ["b1.fits"]
 
 
@@ -37,14 +37,14 @@ def test_no_folder_a_file_and_no_frames_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     for name, words in (("nope", "does not exist"), ("file", "is a file"), ("empty", "no raw")):
-        with pytest.raises(BadInput, match=words) as caught:
-            frames.find(tmp_path / name)
+        with pytest.raises(InvalidInputError, match=words) as caught:
+            dataset.find_raw_frames(tmp_path / name)
         assert str(tmp_path / name) in caught.value.what
 
 
 def test_pypeit_is_offered_the_folder_itself_where_all_can_be_used(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", {"b1.fits": "bias"})
-    assert frames.offered(frames.find(raw), tmp_path / "links") == raw
+    assert dataset.link_usable(dataset.find_raw_frames(raw), tmp_path / "links") == raw
     assert not (tmp_path / "links").exists()
 
 
@@ -52,15 +52,15 @@ def test_pypeit_is_offered_the_folder_itself_where_all_can_be_used(tmp_path: Pat
 def test_pypeit_never_sees_what_it_can_not_read(tmp_path: Path, stray: str) -> None:
     raw = write_raw(tmp_path / "raw", {"b1.fits": "bias"})
     (raw / stray).write_text("junk")
-    offered = frames.offered(frames.find(raw), tmp_path / "links")
+    offered = dataset.link_usable(dataset.find_raw_frames(raw), tmp_path / "links")
     assert [path.name for path in offered.iterdir()] == ["b1.fits"]
     assert (offered / "b1.fits").read_bytes() == (raw / "b1.fits").read_bytes()
 
 
 def test_stamps_tell_a_changed_file(tmp_path: Path) -> None:
     write_raw(tmp_path, {"b1.fits": "bias", "b2.fits": "bias"})
-    before = frames.stamps(frames.find(tmp_path))
+    before = dataset.frame_signatures(dataset.find_raw_frames(tmp_path))
     os.utime(tmp_path / "b1.fits", ns=(1, 1))
-    after = frames.stamps(frames.find(tmp_path))
+    after = dataset.frame_signatures(dataset.find_raw_frames(tmp_path))
     assert after["b1.fits"] != before["b1.fits"]
     assert after["b2.fits"] == before["b2.fits"]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from kpfnb.adap.pypeit import pypeitfile
-from kpfnb.adap.reducing import products
-from tests.adap.fakepypeit import write_spec1d, write_spec2d
+from kpfnb.adap.products import reduction
+from kpfnb.adap.pypeit import input_files
+from tests.adap.fake_pypeit import write_spec1d, write_spec2d
 
 TABLE = """\
 setup read
@@ -35,7 +35,10 @@ def judge(folder: Path, failure: str = "", group: str = "-1", log: str = "") -> 
     file.parent.mkdir(exist_ok=True)
     file.write_text(TABLE.format(group))
     file.with_suffix(".log").write_text(log)
-    return {v.file: v.reason for v in products.judge(pypeitfile.read(file), failure)}
+    return {
+        v.file: v.reason
+        for v in reduction.evaluate_frames(input_files.read_pypeit_file(file), failure)
+    }
 
 
 def write_all(science: Path, *files: str) -> None:
@@ -48,9 +51,9 @@ def write_all(science: Path, *files: str) -> None:
 def test_all_products_there_is_reduced(tmp_path: Path, science: Path) -> None:
     write_all(science, "b27.fits.gz", "b27-2.fits", "b24.fits")
     assert set(judge(tmp_path).values()) == {""}
-    file = pypeitfile.read(tmp_path / "kast_A/kast_A.pypeit")
-    verdict = products.judge(file, "")[0]
-    assert (verdict.good, verdict.kind, verdict.objects, verdict.best_snr) == (
+    file = input_files.read_pypeit_file(tmp_path / "kast_A/kast_A.pypeit")
+    verdict = reduction.evaluate_frames(file, "")[0]
+    assert (verdict.is_reduced, verdict.kind, verdict.objects, verdict.best_snr) == (
         True,
         "science",
         3,
@@ -148,7 +151,7 @@ def test_why_a_command_failed(
 ) -> None:
     (tmp_path / "a.log").write_text(log)
     (tmp_path / "a.out").write_text(printed)
-    found = products.why_it_failed(
+    found = reduction.failure_reason(
         tmp_path / "a.log", tmp_path / "a.out", exit_code=exit_code, stopped=stopped, timed=True
     )
     assert found.startswith(reason)

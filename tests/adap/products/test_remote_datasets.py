@@ -7,11 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from kpfnb import storage
-from kpfnb.adap import holdings
-from kpfnb.cli import app
-from kpfnb.errors import BadInput, BadParameter, BadSettings
-from kpfnb.outcomes import Outcome
-from kpfnb.storage import State, Trouble
+from kpfnb.adap.products import remote_datasets
+from kpfnb.cli.app import app
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError, InvalidSettingsError
+from kpfnb.core.result import Outcome
+from kpfnb.storage import FileOutcome, StorageErrorKind
 
 NAME = "041615B1/1200G_8800_OG550/2015-10-16"
 OTHER = "WISP/600ZD_7400_GG495/2011-01-28_2011-01-29"
@@ -49,42 +49,42 @@ def below(folder: Path) -> list[str]:
 def test_download(
     data: Path, tmp_path: Path, options: dict[str, bool], expected: list[int]
 ) -> None:
-    carried = holdings.download(NAME, tmp_path / "here", **options)
+    carried = remote_datasets.download_dataset(NAME, tmp_path / "here", **options)
     assert carried.outcome is Outcome.SUCCEEDED
     assert below(tmp_path / "here" / NAME) == [FILES[i] for i in expected]
 
 
 def test_download_of_nothing_says_what_is_missing(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no dataset"):
-        holdings.download(NAME.replace("16", "17"))
+    with pytest.raises(InvalidInputError, match="no dataset"):
+        remote_datasets.download_dataset(NAME.replace("16", "17"))
     (data / "m/c/2015-01-01/complete/raw").mkdir(parents=True)
     (data / "m/c/2015-01-01/complete/raw/x.fits").touch()
-    with pytest.raises(BadInput, match="has no results"):
-        holdings.download("m/c/2015-01-01")
-    with pytest.raises(BadParameter, match="logs and raw"):
-        holdings.download(NAME, logs=True, raw=True)
+    with pytest.raises(InvalidInputError, match="has no results"):
+        remote_datasets.download_dataset("m/c/2015-01-01")
+    with pytest.raises(InvalidParameterError, match="logs and raw"):
+        remote_datasets.download_dataset(NAME, logs=True, raw=True)
 
 
 def test_all_reductions_are_backed_up_once(data: Path, tmp_path: Path) -> None:
-    first = holdings.sync_backups()
+    first = remote_datasets.sync_backups()
     kept = [f"{name}/{FILES[i]}" for name in (NAME, OTHER) for i in (1, 2, 3)]
     assert below(tmp_path / "backup") == kept
     assert [item.path for item in first.items] == kept
-    assert {item.state for item in first.items} == {State.COPIED}
+    assert {item.state for item in first.items} == {FileOutcome.COPIED}
     (data / NAME / FILES[2]).unlink()
-    again = holdings.sync_backups([NAME])
+    again = remote_datasets.sync_backups([NAME])
     assert {item.path: item.state for item in again.items} == {
-        f"{NAME}/{FILES[1]}": State.THERE,
-        f"{NAME}/{FILES[2]}": State.DELETED,
-        f"{NAME}/{FILES[3]}": State.THERE,
+        f"{NAME}/{FILES[1]}": FileOutcome.UNCHANGED,
+        f"{NAME}/{FILES[2]}": FileOutcome.DELETED,
+        f"{NAME}/{FILES[3]}": FileOutcome.UNCHANGED,
     }
 
 
 def test_a_reduction_that_is_gone_keeps_its_backup(data: Path, tmp_path: Path) -> None:
-    holdings.sync_backups([NAME])
+    remote_datasets.sync_backups([NAME])
     for file in FILES[1:3]:
         (data / NAME / file).unlink()
-    carried = holdings.sync_backups([NAME, OTHER])
+    carried = remote_datasets.sync_backups([NAME, OTHER])
     assert f"{NAME}/{FILES[2]}" in below(tmp_path / "backup")
     assert carried.outcome is Outcome.PARTIAL
     assert [item.path for item in carried.failed] == [f"{NAME}/complete/reduce"]
@@ -92,14 +92,16 @@ def test_a_reduction_that_is_gone_keeps_its_backup(data: Path, tmp_path: Path) -
 
 
 def test_one_dataset_that_fails_does_not_stop_the_others(data: Path) -> None:
-    carried = holdings.sync_backups(["m/c/2015-01-01", NAME])
+    carried = remote_datasets.sync_backups(["m/c/2015-01-01", NAME])
     assert carried.outcome is Outcome.PARTIAL
-    assert [(i.path, i.trouble) for i in carried.failed] == [("m/c/2015-01-01", Trouble.NOT_FOUND)]
+    assert [(i.path, i.error_kind) for i in carried.failed] == [
+        ("m/c/2015-01-01", StorageErrorKind.NOT_FOUND)
+    ]
 
 
 def test_a_wrong_name_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no date"):
-        holdings.sync_backups([NAME, "m/c/x"])
+    with pytest.raises(InvalidInputError, match="no date"):
+        remote_datasets.sync_backups([NAME, "m/c/x"])
     assert below(tmp_path / "backup") == []
 
 
@@ -107,19 +109,19 @@ def test_a_backup_that_is_not_set_up_is_one_error(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(data), "backup": "unheardof:x"}))
-    with pytest.raises(BadSettings, match="unheardof"):
-        holdings.sync_backups()
+    with pytest.raises(InvalidSettingsError, match="unheardof"):
+        remote_datasets.sync_backups()
 
 
 def test_ctrl_c_names_the_rest(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "carry", stopped)
-    carried = holdings.sync_backups()
+    monkeypatch.setattr(storage, "transfer_files", stopped)
+    carried = remote_datasets.sync_backups()
     assert [(item.path, item.state) for item in carried.items] == [
-        (NAME, State.LEFT),
-        (OTHER, State.LEFT),
+        (NAME, FileOutcome.NOT_REACHED),
+        (OTHER, FileOutcome.NOT_REACHED),
     ]
 
 

@@ -1,20 +1,23 @@
 import pytest
 import yaml
 
-from kpfnb.adap import profile
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 
 
-@pytest.mark.parametrize("name", profile.known())
+@pytest.mark.parametrize("name", spectrograph.list_profiles())
 def test_every_profile_here_is_named_after_its_spectrograph(name):
-    found = profile.load(name)
+    found = spectrograph.load_profile(name)
     assert found.spectrograph == name
     assert f"spectrograph = {name}" in found.parameters
-    assert profile.for_spectrograph(name) == found
+    assert spectrograph.profile_for_spectrograph(name) == found
 
 
 def test_deimos_groups_by_mask_and_kast_does_not():
-    deimos, kast = profile.load("keck_deimos"), profile.load("shane_kast_blue")
+    deimos, kast = (
+        spectrograph.load_profile("keck_deimos"),
+        spectrograph.load_profile("shane_kast_blue"),
+    )
     assert deimos.group_by == ("decker", "dispname", "dispangle", "filter1")
     assert deimos.slit_masks and "bias" in deimos.dropped
     assert kast.group_by == ("dispname", "dichroic")
@@ -22,21 +25,21 @@ def test_deimos_groups_by_mask_and_kast_does_not():
 
 
 def test_another_spectrograph_is_another_file(tmp_path):
-    text = (profile.FOLDER / "shane_kast_blue.yml").read_text()
+    text = (spectrograph.PROFILES_FOLDER / "shane_kast_blue.yml").read_text()
     path = tmp_path / "mine.yml"
     path.write_text(text.replace("shane_kast_blue", "shane_kast_red"))
-    assert profile.load(path).spectrograph == "shane_kast_red"
-    assert profile.load(str(path)).spectrograph == "shane_kast_red"
+    assert spectrograph.load_profile(path).spectrograph == "shane_kast_red"
+    assert spectrograph.load_profile(str(path)).spectrograph == "shane_kast_red"
 
 
 def test_an_unknown_name_is_told_with_those_there_are():
-    with pytest.raises(BadParameter, match="no profile 'keck_deimo'") as caught:
-        profile.load("keck_deimo")
+    with pytest.raises(InvalidParameterError, match="no profile 'keck_deimo'") as caught:
+        spectrograph.load_profile("keck_deimo")
     assert "keck_deimos" in caught.value.hint
 
 
 def _changed(path, change):
-    data = yaml.safe_load((profile.FOLDER / "keck_deimos.yml").read_text())
+    data = yaml.safe_load((spectrograph.PROFILES_FOLDER / "keck_deimos.yml").read_text())
     change(data)
     path.write_text(yaml.safe_dump(data))
     return path
@@ -58,8 +61,8 @@ def _changed(path, change):
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path, change, place):
     path = _changed(tmp_path / "wrong.yml", change)
-    with pytest.raises(BadInput, match=place) as caught:
-        profile.load(path)
+    with pytest.raises(InvalidInputError, match=place) as caught:
+        spectrograph.load_profile(path)
     assert str(path) in caught.value.what
 
 
@@ -67,7 +70,7 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path, change, place):
 def test_a_file_that_is_no_profile(tmp_path, text, told):
     path = tmp_path / "wrong.yml"
     path.write_text(text)
-    with pytest.raises(BadInput, match=told):
-        profile.load(path)
-    with pytest.raises(BadInput, match="can't be read"):
-        profile.load(tmp_path / "gone.yml")
+    with pytest.raises(InvalidInputError, match=told):
+        spectrograph.load_profile(path)
+    with pytest.raises(InvalidInputError, match="can't be read"):
+        spectrograph.load_profile(tmp_path / "gone.yml")

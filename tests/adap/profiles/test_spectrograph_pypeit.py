@@ -9,21 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap import profile
-from kpfnb.adap.preparing import exposure
-from kpfnb.adap.profile import Profile
-from kpfnb.adap.pypeit import installation, pack, pypeitfile
-from kpfnb.demo import deimos
+from kpfnb.adap.prepare import frames
+from kpfnb.adap.profiles import spectrograph as profile
+from kpfnb.adap.profiles.spectrograph import Profile
+from kpfnb.adap.pypeit import input_files, installation
+from kpfnb.adap.pypeit import installation as pack
+from kpfnb.demo import deimos_frames
 
 pytestmark = [
     pytest.mark.pypeit,
-    pytest.mark.skipif(not installation.version(), reason="needs the extra kpfnb[pypeit]"),
+    pytest.mark.skipif(not installation.pypeit_version(), reason="needs the extra kpfnb[pypeit]"),
 ]
 
 
-def setup(raw: Path, folder: Path, name: str, work_dir: Path) -> dict[str, pypeitfile.Frame]:
+def setup(raw: Path, folder: Path, name: str, work_dir: Path) -> dict[str, input_files.PypeItFrame]:
     command = [Path(sys.executable).with_name("pypeit_setup"), "-s", name, "-r", raw, "-c", "all"]
-    variables = pack.environment(work_dir)
+    variables = pack.pack_environment(work_dir)
     environment = {**os.environ, **variables, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     done = subprocess.run(
         list(map(str, [*command, "-d", folder])),
@@ -33,7 +34,7 @@ def setup(raw: Path, folder: Path, name: str, work_dir: Path) -> dict[str, pypei
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    plans = [pypeitfile.read(path) for path in folder.glob("*/*.pypeit")]
+    plans = [input_files.read_pypeit_file(path) for path in folder.glob("*/*.pypeit")]
     return {frame.file: frame for plan in plans for frame in plan.frames}
 
 
@@ -41,7 +42,7 @@ def compare(raw: Path, folder: Path, spectrograph: Profile, work_dir: Path) -> N
     told = setup(raw, folder, spectrograph.spectrograph, work_dir)
     assert told
     for file, frame in told.items():
-        own = exposure.read(raw / file, spectrograph)
+        own = frames.read_exposure(raw / file, spectrograph)
         assert set(own.types) == set(frame.types), file
         for name, source in spectrograph.header.items():
             if not source.in_table or name not in frame.values:
@@ -54,15 +55,15 @@ def compare(raw: Path, folder: Path, spectrograph: Profile, work_dir: Path) -> N
 
 
 def test_the_real_kast_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
-    compare(kast_frames, tmp_path, profile.load("shane_kast_blue"), real_work_dir)
+    compare(kast_frames, tmp_path, profile.load_profile("shane_kast_blue"), real_work_dir)
 
 
 def test_simulated_deimos_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
     # The frames come with what PypeIt needs to know of the observatories
     raw = tmp_path / "raw"
-    for path in deimos.simulate(raw).paths:
-        whole = not exposure.read(path, profile.load("keck_deimos")).defect
-        if not whole or exposure.read(path, profile.load("keck_deimos")).missing:
+    for path in deimos_frames.simulate_deimos_frames(raw).paths:
+        whole = not frames.read_exposure(path, profile.load_profile("keck_deimos")).defect
+        if not whole or frames.read_exposure(path, profile.load_profile("keck_deimos")).missing:
             path.unlink()
     (tmp_path / "out").mkdir()
-    compare(raw, tmp_path / "out", profile.load("keck_deimos"), real_work_dir)
+    compare(raw, tmp_path / "out", profile.load_profile("keck_deimos"), real_work_dir)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.pypeit import phases
+from kpfnb.adap.pypeit import log
 
 # As PypeIt 2.0.1 writes it
 LOG = """\
@@ -40,14 +40,14 @@ b24.fits.gz
     ],
 )
 def test_it_tells_target_detector_and_part(lines: int, expected: str) -> None:
-    assert phases.told(LOG.splitlines()[:lines]) == expected
+    assert log.describe_tail(LOG.splitlines()[:lines]) == expected
 
 
 def test_lines_of_an_older_pypeit_and_lines_that_tell_nothing() -> None:
     old = "[INFO]    :: flatfield.py 12 fit() - "
-    assert phases.told([f"{old}Computing tilts for slit 1"]) == "tilts"
-    assert phases.told([f"{old}DONE  1.558  9379  1.00"]) == "DONE  1.558  9379  1.00"
+    assert log.describe_tail([f"{old}Computing tilts for slit 1"]) == "tilts"
+    assert log.describe_tail([f"{old}DONE  1.558  9379  1.00"]) == "DONE  1.558  9379  1.00"
 
 
 def test_without_a_log_it_starts(tmp_path: Path) -> None:
-    assert phases.doing(tmp_path / "A.log") == "starting"
+    assert log.current_step(tmp_path / "A.log") == "starting"

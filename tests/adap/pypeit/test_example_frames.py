@@ -14,12 +14,19 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb import files
-from kpfnb.adap.pypeit import kast, pack, pypeitfile, pypeitlog
-from kpfnb.adap.reducing import products, reduction
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.errors import ServiceUnavailable
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.products import reduction as products
+from kpfnb.adap.pypeit import (
+    input_files,
+    installation,
+)
+from kpfnb.adap.pypeit import (
+    log as pypeitlog,
+)
+from kpfnb.adap.reduce import run
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.core import atomic
+from kpfnb.core.errors import ServiceUnavailableError
+from kpfnb.core.result import Outcome
 from tests.adap.conftest import FAST
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
@@ -41,17 +48,17 @@ def cropped(kast_frames: Path, tmp_path: Path) -> Path:
     return raw
 
 
-def reduce_fast(raw: Path, work_dir: Path, output: Path) -> Reduction:
+def reduce_fast(raw: Path, work_dir: Path, output: Path) -> ReductionResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPFNB_WORK_DIR", str(work_dir))
-        return reduction.run(
-            raw, output, spectrograph=kast.SPECTROGRAPH, config=FAST, progress=False
+        return run.reduce_folder(
+            raw, output, spectrograph=installation.KAST_SPECTROGRAPH, config=FAST, progress=False
         )
 
 
-def test_both_frames_are_reduced(real: Reduction) -> None:
+def test_both_frames_are_reduced(real: ReductionResult) -> None:
     assert real.outcome is Outcome.SUCCEEDED, real.reason
-    assert [(v.file, v.kind, v.good) for v in real.science] == [
+    assert [(v.file, v.kind, v.is_reduced) for v in real.science] == [
         ("b27.fits.gz", "science", True),
         ("b24.fits.gz", "standard", True),
     ]
@@ -60,28 +67,28 @@ def test_both_frames_are_reduced(real: Reduction) -> None:
     assert types["b1.fits.gz"] == "arc, tilt"
     assert types["b11.fits.gz"] == "pixelflat, illumflat, trace"
     assert [step.failure for step in real.steps] == ["", ""]
-    assert 0.5 < float(real.figures()["peak memory (GB)"]) < 8
+    assert 0.5 < float(real.key_figures()["peak memory (GB)"]) < 8
 
 
-def test_its_files_are_read_as_pypeit_wrote_them(real: Reduction) -> None:
+def test_its_files_are_read_as_pypeit_wrote_them(real: ReductionResult) -> None:
     (path,) = real.output.glob("*/*.pypeit")
-    file = pypeitfile.read(path)
+    file = input_files.read_pypeit_file(path)
     assert (file.setup, file.configuration) == ("A", {"dichroic": "d55", "dispname": "600/4310"})
-    assert (file.lacking, file.raw_paths) == ((), (Path(real.inputs["raw"]),))
-    log = pypeitlog.read(path.with_suffix(".log"))
+    assert (file.missing_types, file.raw_paths) == ((), (Path(real.inputs["raw"]),))
+    log = pypeitlog.read_log(path.with_suffix(".log"))
     assert (log.detectors, log.errors) == (1, ())
     assert 10 < log.execution_seconds < real.steps[1].seconds
     assert log.last_step == "Generating QA HTML"
 
 
-def test_products_know_where_they_are(real: Reduction) -> None:
+def test_products_know_where_they_are(real: ReductionResult) -> None:
     for path in real.output.glob("*/Science/spec1d_*.fits"):
         calibrations = Path(fits.getval(path, "CLBS_DIR"))
         assert calibrations.is_dir()
         assert calibrations == path.parents[1] / "Calibrations"
 
 
-def test_the_standard_star_is_there(real: Reduction) -> None:
+def test_the_standard_star_is_there(real: ReductionResult) -> None:
     best = max(real.spectra(), key=lambda spectrum: spectrum.snr)
     assert (best.target, best.file) == ("Feige 66", "b24.fits.gz")
     assert best.snr > 50
@@ -92,7 +99,7 @@ def test_the_standard_star_is_there(real: Reduction) -> None:
     assert spectrum.flux[near].min() < 0.8 * np.median(spectrum.flux[near])
 
 
-def test_it_shows_spectra_and_pictures(real: Reduction, tmp_path: Path) -> None:
+def test_it_shows_spectra_and_pictures(real: ReductionResult, tmp_path: Path) -> None:
     picture = real.plot()
     picture.savefig(tmp_path / "spectra.png")
     assert len(picture.axes) == len(real.spectra()) == 4
@@ -103,7 +110,9 @@ def test_it_shows_spectra_and_pictures(real: Reduction, tmp_path: Path) -> None:
     assert "J1217p3905" in table
 
 
-def test_the_report_shows_types_spectra_and_pictures(real: Reduction, real_work_dir: Path) -> None:
+def test_the_report_shows_types_spectra_and_pictures(
+    real: ReductionResult, real_work_dir: Path
+) -> None:
     report = next(real_work_dir.glob("runs/reduce/*/report.html"))
     page = report.read_text(encoding="utf-8")
     assert "pixelflat, illumflat, trace" in page
@@ -113,18 +122,18 @@ def test_the_report_shows_types_spectra_and_pictures(real: Reduction, real_work_
 
 
 def test_there_is_nothing_to_do_again(
-    real: Reduction, real_work_dir: Path, monkeypatch: pytest.MonkeyPatch
+    real: ReductionResult, real_work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(real_work_dir))
     inputs = real.inputs
-    again = reduction.run(
+    again = run.reduce_folder(
         inputs["raw"], real.output, spectrograph=inputs["spectrograph"], setup=inputs["setup"]
     )
     assert again.reason.startswith("nothing to do")
     assert (again.outcome, again.science) == (Outcome.SUCCEEDED, real.science)
 
 
-def test_a_damaged_product_of_the_real_ones_is_found(real: Reduction, tmp_path: Path) -> None:
+def test_a_damaged_product_of_the_real_ones_is_found(real: ReductionResult, tmp_path: Path) -> None:
     (path,) = real.output.glob("*/*.pypeit")
     folder = tmp_path / path.parent.name
     for source in [path, path.with_suffix(".log"), *path.parent.glob("Science/*.fits")]:
@@ -132,9 +141,11 @@ def test_a_damaged_product_of_the_real_ones_is_found(real: Reduction, tmp_path: 
         target.parent.mkdir(parents=True, exist_ok=True)
         content = source.read_bytes()
         target.write_bytes(content[:-5000000] if source.name.startswith("spec2d_b27") else content)
-    science, standard = products.judge(pypeitfile.read(folder / path.name), "")
+    science, standard = products.evaluate_frames(
+        input_files.read_pypeit_file(folder / path.name), ""
+    )
     assert science.reason.startswith("spec2d is truncated")
-    assert standard.good
+    assert standard.is_reduced
 
 
 def test_a_frame_that_is_no_fits_does_not_stop_the_others(
@@ -162,8 +173,8 @@ def test_frames_come_through_pypeits_own_download(
     kast_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What PypeIt would download is put into its cache, then asked for in the same way."""
-    real_pack = pack.folder()
-    manifest = files.read_json(real_pack / pack.MANIFEST)
+    real_pack = installation.pack_folder()
+    manifest = atomic.read_json(real_pack / installation.PACK_MANIFEST)
     entries = [
         {
             "name": name,
@@ -171,16 +182,21 @@ def test_frames_come_through_pypeits_own_download(
             "path": str(kast_frames / name),
             "sha256": hashlib.sha256((kast_frames / name).read_bytes()).hexdigest(),
         }
-        for name in kast.NAMES
+        for name in installation.KAST_FRAMES
     ]
     sites = [{**entry, "path": str(real_pack / entry["path"])} for entry in manifest["astropy"]]
-    files.write_json(
-        tmp_path / "pack" / pack.MANIFEST, {"raw": [], "astropy": sites, "pypeit": entries}
+    atomic.write_json(
+        tmp_path / "pack" / installation.PACK_MANIFEST,
+        {"raw": [], "astropy": sites, "pypeit": entries},
     )
-    monkeypatch.setenv(pack.VARIABLE, str(tmp_path / "pack"))
-    variables = pack.environment(tmp_path / "work")
-    pack.in_pypeit("fetch", str(tmp_path / "got"), *kast.NAMES, variables=variables)
-    for name in kast.NAMES:
+    monkeypatch.setenv(installation.PACK_VARIABLE, str(tmp_path / "pack"))
+    variables = installation.pack_environment(tmp_path / "work")
+    installation.run_in_pypeit(
+        "fetch", str(tmp_path / "got"), *installation.KAST_FRAMES, variables=variables
+    )
+    for name in installation.KAST_FRAMES:
         assert (tmp_path / "got" / name).read_bytes() == (kast_frames / name).read_bytes()
-    with pytest.raises(ServiceUnavailable, match=r"PypeIt's download cache: .*b99\.fits"):
-        pack.in_pypeit("fetch", str(tmp_path / "got"), "b99.fits.gz", variables=variables)
+    with pytest.raises(ServiceUnavailableError, match=r"PypeIt's download cache: .*b99\.fits"):
+        installation.run_in_pypeit(
+            "fetch", str(tmp_path / "got"), "b99.fits.gz", variables=variables
+        )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.pypeit import pypeitfile
-from kpfnb.errors import BadInput
+from kpfnb.adap.pypeit import input_files
+from kpfnb.core.errors import InvalidInputError
 
 TEXT = """\
 # Auto-generated PypeIt input file
@@ -40,12 +40,12 @@ data end
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> pypeitfile.PypeItFile:
+def file(tmp_path: Path) -> input_files.PypeItFile:
     (tmp_path / "a.pypeit").write_text(TEXT)
-    return pypeitfile.read(tmp_path / "a.pypeit")
+    return input_files.read_pypeit_file(tmp_path / "a.pypeit")
 
 
-def test_the_three_blocks_are_read(file: pypeitfile.PypeItFile) -> None:
+def test_the_three_blocks_are_read(file: input_files.PypeItFile) -> None:
     assert file.parameters[:2] == ("[rdx]", "    spectrograph = keck_deimos")
     assert file.parameters[-1].strip() == "snr_thresh = 5  # a comment that stays"
     assert (file.setup, file.configuration["dispname"]) == ("A", "600ZD")
@@ -54,7 +54,7 @@ def test_the_three_blocks_are_read(file: pypeitfile.PypeItFile) -> None:
     assert [frame.file for frame in file.frames][:2] == ["d1.fits.gz", "d2.fits"]
 
 
-def test_rows_are_frames(file: pypeitfile.PypeItFile) -> None:
+def test_rows_are_frames(file: input_files.PypeItFile) -> None:
     arc, flat, dropped, science, _, standard, unknown = file.frames
     assert (arc.types, arc.exposure_seconds, arc.used) == (("arc", "tilt"), 1.0, True)
     assert flat.target == "Flat"
@@ -63,15 +63,19 @@ def test_rows_are_frames(file: pypeitfile.PypeItFile) -> None:
     assert (standard.is_target, unknown.types, unknown.is_target) == (True, (), False)
 
 
-def test_targets_and_what_they_are_named_after(file: pypeitfile.PypeItFile) -> None:
+def test_targets_and_what_they_are_named_after(file: input_files.PypeItFile) -> None:
     assert [frame.file for frame in file.targets] == ["d4.fits", "d5.fits", "d6.fits"]
-    assert [file.leader(frame).file for frame in file.targets] == ["d4.fits", "d4.fits", "d6.fits"]
+    assert [file.first_frame(frame).file for frame in file.targets] == [
+        "d4.fits",
+        "d4.fits",
+        "d6.fits",
+    ]
 
 
 def test_lacking_types_are_told_and_commented_frames_do_not_count(tmp_path: Path) -> None:
     text = TEXT.replace(" d1.fits.gz", "#d1.fits.gz")
     (tmp_path / "a.pypeit").write_text(text)
-    assert pypeitfile.read(tmp_path / "a.pypeit").lacking == ("arc",)
+    assert input_files.read_pypeit_file(tmp_path / "a.pypeit").missing_types == ("arc",)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +89,11 @@ def test_lacking_types_are_told_and_commented_frames_do_not_count(tmp_path: Path
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "a.pypeit").write_text(text)
-    with pytest.raises(BadInput, match=words) as caught:
-        pypeitfile.read(tmp_path / "a.pypeit")
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        input_files.read_pypeit_file(tmp_path / "a.pypeit")
     assert "a.pypeit" in caught.value.what
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="can't read"):
-        pypeitfile.read(tmp_path / "a.pypeit")
+    with pytest.raises(InvalidInputError, match="can't read"):
+        input_files.read_pypeit_file(tmp_path / "a.pypeit")

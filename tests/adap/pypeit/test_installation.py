@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from kpfnb import programs
 from kpfnb.adap.pypeit import installation
-from kpfnb.errors import BadInput, ServiceUnavailable
+from kpfnb.compute import programs
+from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 
 
 def test_without_pypeit_each_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,10 +18,10 @@ def test_without_pypeit_each_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(programs, "find", lambda name: None)
-    assert installation.version() == ""
-    for call in (installation.spectrographs, lambda: installation.command("run_pypeit")):
-        with pytest.raises(ServiceUnavailable) as caught:
+    monkeypatch.setattr(programs, "find_executable", lambda name: None)
+    assert installation.pypeit_version() == ""
+    for call in (installation.list_spectrographs, lambda: installation.find_command("run_pypeit")):
+        with pytest.raises(ServiceUnavailableError) as caught:
             call()
         assert "kpfnb[pypeit]" in caught.value.hint
 
@@ -29,19 +29,21 @@ def test_without_pypeit_each_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 def test_an_unknown_spectrograph_is_refused_with_the_nearest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+    monkeypatch.setattr(
+        installation, "list_spectrographs", lambda: ["keck_deimos", "shane_kast_blue"]
+    )
     installation.check_spectrograph("keck_deimos")
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         installation.check_spectrograph("keck_demos")
     assert caught.value.hint == "did you mean keck_deimos?"
-    with pytest.raises(BadInput, match="zzz") as caught:
+    with pytest.raises(InvalidInputError, match="zzz") as caught:
         installation.check_spectrograph("zzz")
     assert caught.value.hint == "known are: keck_deimos, shane_kast_blue"
-    with pytest.raises(BadInput, match="no spectrograph is named"):
+    with pytest.raises(InvalidInputError, match="no spectrograph is named"):
         installation.check_spectrograph("")
 
 
-@pytest.mark.skipif(not installation.version(), reason="needs the extra kpfnb[pypeit]")
+@pytest.mark.skipif(not installation.pypeit_version(), reason="needs the extra kpfnb[pypeit]")
 def test_the_spectrographs_are_found_without_importing_pypeit() -> None:
     script = (
         "import sys; from kpfnb.adap.pypeit import installation as i; "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.pypeit import pypeitlog
+from kpfnb.adap.pypeit import log as pypeitlog
 
 NEW = """\
     INFO | 2026-01-31 12:00:00 | exposure.py:reduce_exposure:417 | Detectors to work on: [1, (2, 6)]
@@ -27,7 +27,7 @@ PRINTED = """\
 
 
 def test_the_new_format() -> None:
-    log = pypeitlog.parse(NEW.splitlines())
+    log = pypeitlog.parse_log(NEW.splitlines())
     assert [entry.level for entry in log.entries] == ["INFO", "WARNING", "INFO", "ERROR"]
     assert log.entries[1].text == "No raw dark frames | none at all"
     assert log.entries[1].place == "calibrations.py:get_dark:606"
@@ -38,7 +38,7 @@ def test_the_new_format() -> None:
 
 
 def test_the_old_format() -> None:
-    log = pypeitlog.parse(OLD.splitlines())
+    log = pypeitlog.parse_log(OLD.splitlines())
     assert [entry.level for entry in log.entries] == ["INFO", "WARNING", "INFO"]
     assert log.entries[1].text == "No trace to remove."
     assert log.execution_seconds == 3723.5
@@ -46,7 +46,7 @@ def test_the_old_format() -> None:
 
 
 def test_what_is_printed_has_no_times_and_colours() -> None:
-    log = pypeitlog.parse(PRINTED.splitlines())
+    log = pypeitlog.parse_log(PRINTED.splitlines())
     assert [entry.text for entry in log.entries] == ["Typing files", "Building QA"]
     assert [entry.place for entry in log.entries] == ["file.py:function:12", ""]
 
@@ -55,7 +55,9 @@ def test_what_is_printed_has_no_times_and_colours() -> None:
     ("text", "seconds"), [("13.70s", 13.7), ("1m 3.86s", 63.86), ("2h 0m 1.00s", 7201.0)]
 )
 def test_execution_times(text: str, seconds: float) -> None:
-    log = pypeitlog.parse([f"    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Execution time: {text}"])
+    log = pypeitlog.parse_log(
+        [f"    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Execution time: {text}"]
+    )
     assert log.execution_seconds == pytest.approx(seconds)
 
 
@@ -64,12 +66,12 @@ def test_execution_times(text: str, seconds: float) -> None:
     [("[]", 0), ("[1]", 1), ("[1, 2, 3]", 3), ("[(1, 5), (2, 6)]", 2), ("[np.int64(3)]", 1)],
 )
 def test_detectors_are_counted(listed: str, number: int) -> None:
-    log = pypeitlog.parse([f"[INFO] - Detectors to work on: {listed}"])
+    log = pypeitlog.parse_log([f"[INFO] - Detectors to work on: {listed}"])
     assert log.detectors == number
 
 
 def test_no_log_says_nothing(tmp_path: Path) -> None:
-    log = pypeitlog.read(tmp_path / "a.log")
+    log = pypeitlog.read_log(tmp_path / "a.log")
     assert (log.errors, log.last_step, log.execution_seconds, log.detectors) == ((), "", None, 0)
 
 
@@ -79,5 +81,5 @@ def test_the_last_exception_is_found_in_what_was_printed() -> None:
         "Traceback (most recent call last):\n  File y\npypeit.exceptions.PypeItError: bad arc\n"
         "goodbye\n"
     )
-    assert pypeitlog.last_exception(printed) == "PypeItError: bad arc"
-    assert pypeitlog.last_exception("all is well") == ""
+    assert pypeitlog.find_last_exception(printed) == "PypeItError: bad arc"
+    assert pypeitlog.find_last_exception("all is well") == ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.pypeit import memory
-from kpfnb.adap.pypeit.memory import GB, Reservation, fits
+from kpfnb.adap.pypeit.memory import GB, MemoryReservation, has_room
 
 HOLDER = (
     "import sys, time\nfrom kpfnb.adap.pypeit import memory\n"
@@ -41,15 +41,15 @@ def holder(wanted: int) -> subprocess.Popen[str]:
 def test_whether_one_of_four_more_fits(
     others: list[tuple[int, int]], free: int, budget: int, expected: bool
 ) -> None:
-    assert fits(4, [Reservation(*one) for one in others], free, budget) is expected
+    assert has_room(4, [MemoryReservation(*one) for one in others], free, budget) is expected
 
 
 def test_the_last_run_tells_else_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [{"peak_bytes": None}, {"peak_bytes": 5}, {"peak_bytes": 3}]
-    assert memory.expected_bytes({"steps": steps}) == 5
-    assert memory.expected_bytes(None) == memory.expected_bytes({"steps": []}) == 4 * GB
+    assert memory.estimate_bytes({"steps": steps}) == 5
+    assert memory.estimate_bytes(None) == memory.estimate_bytes({"steps": []}) == 4 * GB
     monkeypatch.setenv("KPFNB_PYPEIT_MEMORY_GB", "1.5")
-    assert memory.expected_bytes(None) == 1_500_000_000
+    assert memory.estimate_bytes(None) == 1_500_000_000
 
 
 def test_it_waits_for_another_and_a_killed_one_holds_nothing(
@@ -59,7 +59,7 @@ def test_it_waits_for_another_and_a_killed_one_holds_nothing(
     monkeypatch.setattr(memory, "POLL_SECONDS", 0.05)
     told: list[str] = []
     with holder(2 * GB) as other:
-        with memory.reserve(GB, tell=told.append):
+        with memory.reserve_memory(GB, tell=told.append):
             assert told == []
 
         def kill(text: str) -> None:
@@ -67,7 +67,7 @@ def test_it_waits_for_another_and_a_killed_one_holds_nothing(
             other.kill()
 
         began = time.monotonic()
-        with memory.reserve(2 * GB, tell=kill):
+        with memory.reserve_memory(2 * GB, tell=kill):
             assert told[0] == "waiting for 2.0 GB of memory"
             assert time.monotonic() - began < 50
     assert [path.name for path in (isolated / "work/memory").glob("*-*.lock")] == []
@@ -78,5 +78,5 @@ def test_a_run_without_a_note_counts_all_the_same(isolated: Path) -> None:
     with holder(2 * GB) as other:
         (note,) = (isolated / "work/memory").glob("*.note")
         note.unlink()
-        assert [one.reserved for one in memory.running()] == [2 * GB]
+        assert [one.reserved for one in memory.list_reservations()] == [2 * GB]
         other.kill()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap.pypeit import pypeitparameters
-from kpfnb.errors import BadInput
+from kpfnb.adap.pypeit import input_files
+from kpfnb.core.errors import InvalidInputError
 
 TEXT = """
 # a comment
@@ -23,7 +23,7 @@ TEXT = """
 
 
 def test_sections_of_all_levels() -> None:
-    assert pypeitparameters.parse(TEXT.splitlines()) == {
+    assert input_files.parse_parameters(TEXT.splitlines()) == {
         "rdx": {"spectrograph": "keck_deimos", "detnum": '"2,6", "3,7"'},
         "calibrations": {"wavelengths": {"refframe": "observed", "deeper": {"x": '"a # b"'}}},
         "coadd2d": {"offsets": "auto"},
@@ -41,22 +41,22 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_what_is_written_is_read_again(tree: dict[str, object]) -> None:
-    assert pypeitparameters.parse(pypeitparameters.lines(tree)) == tree
+    assert input_files.parse_parameters(input_files.format_parameters(tree)) == tree
 
 
 @given(TREES, TREES)
 def test_the_last_one_counts(first: dict[str, object], last: dict[str, object]) -> None:
-    merged = pypeitparameters.merge(first, last)
-    assert pypeitparameters.merge(merged, last) == merged
+    merged = input_files.merge_parameters(first, last)
+    assert input_files.merge_parameters(merged, last) == merged
     assert set(merged) == {*first, *last}
 
 
 def test_a_section_over_a_value() -> None:
-    assert pypeitparameters.merge({"a": "1"}, {"a": {"b": "2"}}) == {"a": {"b": "2"}}
-    assert pypeitparameters.lines({"a": ["x", "y"]}) == ["a = x, y"]
+    assert input_files.merge_parameters({"a": "1"}, {"a": {"b": "2"}}) == {"a": {"b": "2"}}
+    assert input_files.format_parameters({"a": ["x", "y"]}) == ["a = x, y"]
 
 
 @pytest.mark.parametrize("line", ["no value", "[[too deep]]", "[a]]", "= 3"])
 def test_a_mistake_is_named(line: str) -> None:
-    with pytest.raises(BadInput, match=r"own\.cfg: "):
-        pypeitparameters.parse([line], "own.cfg")
+    with pytest.raises(InvalidInputError, match=r"own\.cfg: "):
+        input_files.parse_parameters([line], "own.cfg")

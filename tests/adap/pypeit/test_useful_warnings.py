@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap.reducing import usefulwarnings
-from kpfnb.errors import BadInput
+from kpfnb.adap.pypeit import useful_warnings
+from kpfnb.core.errors import InvalidInputError
 
 NEW = """\
     INFO | 2026-11-26 19:55:27 | inputfiles.py:from_file:136 | Loading the reduction file
@@ -32,7 +32,7 @@ OLD = """\
 def write(tmp_path: Path, text: str) -> list[str]:
     log = tmp_path / "keck_deimos_A.log"
     log.write_text(text)
-    path = usefulwarnings.write(log)
+    path = useful_warnings.write_warnings(log)
     assert path == tmp_path / "keck_deimos_A_useful_warns.log"
     return path.read_text().splitlines()
 
@@ -40,7 +40,9 @@ def write(tmp_path: Path, text: str) -> list[str]:
 def test_the_log_of_version_2(tmp_path: Path) -> None:
     lines = NEW.splitlines()
     assert write(tmp_path, NEW) == [f"{n} -- {lines[n - 1].strip()}" for n in (3, 5)]
-    sections = [one.section for one in usefulwarnings.find(tmp_path / "keck_deimos_A.log")]
+    sections = [
+        one.section for one in useful_warnings.find_warnings(tmp_path / "keck_deimos_A.log")
+    ]
     assert sections == ["slits", "slit masks"]
 
 
@@ -60,8 +62,8 @@ def test_done_again_it_is_the_same(tmp_path: Path) -> None:
 
 
 def test_no_log(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"A\.log: No such file"):
-        usefulwarnings.write(tmp_path / "A.log")
+    with pytest.raises(InvalidInputError, match=r"A\.log: No such file"):
+        useful_warnings.write_warnings(tmp_path / "A.log")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,7 +94,7 @@ def test_a_list_that_is_none(
 ) -> None:
     (tmp_path / "mine.yml").write_text(text)
     monkeypatch.setenv("KPFNB_USEFUL_WARNINGS", str(tmp_path / "mine.yml"))
-    with pytest.raises(BadInput, match=re.escape(told)) as caught:
+    with pytest.raises(InvalidInputError, match=re.escape(told)) as caught:
         write(tmp_path, NEW)
     assert caught.value.what.startswith(str(tmp_path / "mine.yml"))
 

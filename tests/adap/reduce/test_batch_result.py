@@ -5,29 +5,35 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kpfnb.adap.pypeit.command import Step
-from kpfnb.adap.reducing.products import Verdict
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.adap.reducing.reductions import Part, Reductions, StageDone
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
+from kpfnb.adap.products.reduction import FrameResult
+from kpfnb.adap.pypeit.command import CommandResult
+from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult, StageResult
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.core.result import Outcome, Result
 
 
-def part(name: str, *, reason: str = "", code: int | None = 0, stages: bool = False) -> Part:
+def part(
+    name: str, *, reason: str = "", code: int | None = 0, stages: bool = False
+) -> DatasetResult:
     spec2d = "" if reason else "spec2d_a.fits"
-    verdict = Verdict("a.fits", "science", "M31", "A", reason, spec2d, spec2d and "spec1d_a.fits")
-    steps = Step("pypeit_setup", 5.0, 200, 0), Step("run_pypeit A", 90.0, 3_000_000_000, code)
-    made = Reduction(Path("out"), {"frames": {"a.fits": [1, 2]}}, (verdict,), steps=steps)
-    done = (StageDone("reduce", 95.0, "1 of 1"), StageDone("sheet", 1.0, "", "no <sheet>"))
+    verdict = FrameResult(
+        "a.fits", "science", "M31", "A", reason, spec2d, spec2d and "spec1d_a.fits"
+    )
+    steps = (
+        CommandResult("pypeit_setup", 5.0, 200, 0),
+        CommandResult("run_pypeit A", 90.0, 3_000_000_000, code),
+    )
+    made = ReductionResult(Path("out"), {"frames": {"a.fits": [1, 2]}}, (verdict,), steps=steps)
+    done = (StageResult("reduce", 95.0, "1 of 1"), StageResult("sheet", 1.0, "", "no <sheet>"))
     outcome = Outcome.FAILED if reason else Outcome.SUCCEEDED
-    return Part(name, outcome, reason or "1 of 1 reduced", (made,), done if stages else ())
+    return DatasetResult(name, outcome, reason or "1 of 1 reduced", (made,), done if stages else ())
 
 
 def test_of_one_its_own_word_counts() -> None:
-    made = Reductions((part("m/c/2015-10-16", stages=True),))
+    made = ReductionBatchResult((part("m/c/2015-10-16", stages=True),))
     assert isinstance(made, Result)
     assert (made.outcome, made.reason) == (Outcome.SUCCEEDED, "m/c/2015-10-16: 1 of 1 reduced")
-    assert made.figures() == {
+    assert made.key_figures() == {
         "reduced": "1 of 1",
         "products": 2,
         "minutes": 1.6,
@@ -39,34 +45,34 @@ def test_of_one_its_own_word_counts() -> None:
 
 def test_of_several_those_that_failed_are_named_and_the_rest_is_counted() -> None:
     bad = [part(f"bad{number}", reason="no arc", code=1) for number in range(5)]
-    made = Reductions((part("good"), *bad))
+    made = ReductionBatchResult((part("good"), *bad))
     assert made.outcome is Outcome.PARTIAL
     told = "1 of 6 reduced: bad0: no arc; bad1: no arc; bad2: no arc and 2 more"
     assert made.reason == told
     assert list(made.to_frame()["exit code"]) == ["0", "1", "1", "1", "1", "1"]
-    assert Reductions(tuple(bad)).outcome is Outcome.FAILED
+    assert ReductionBatchResult(tuple(bad)).outcome is Outcome.FAILED
 
 
 def test_a_run_that_was_stopped_has_no_exit_code() -> None:
-    made = Reductions((part("a", reason="stopped", code=None),))
+    made = ReductionBatchResult((part("a", reason="stopped", code=None),))
     assert list(made.to_frame()["exit code"]) == ["stopped"]
     assert json.loads(json.dumps(made.to_dict()))["parts"][0]["exit_codes"] == [None]
 
 
 def test_frames_and_warnings_have_the_name_of_their_part() -> None:
-    made = Reductions((part("a"), part("b")))
+    made = ReductionBatchResult((part("a"), part("b")))
     assert list(made.frames().columns)[:2] == ["name", "file"]
     assert list(made.warnings().columns)[:2] == ["name", "setup"]
-    assert list(Reductions(()).frames().columns) == ["name"]
+    assert list(ReductionBatchResult(()).frames().columns) == ["name"]
 
 
 def test_nothing_to_reduce_says_so() -> None:
-    made = Reductions((), "dry run: would reduce 3 datasets")
+    made = ReductionBatchResult((), "dry run: would reduce 3 datasets")
     assert made.reason == "dry run: would reduce 3 datasets"
     assert made.to_dict()["parts"] == []
 
 
 def test_all_text_is_escaped() -> None:
-    page = Reductions((part("<b>", reason="a <script> of"),))._repr_html_()
+    page = ReductionBatchResult((part("<b>", reason="a <script> of"),))._repr_html_()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

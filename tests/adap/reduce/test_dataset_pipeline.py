@@ -13,19 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import sheets, storage
-from kpfnb.adap import dataset
-from kpfnb.adap.reducing import chain, publication, reducetask, stages
-from kpfnb.adap.reducing.reductions import Reductions
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from kpfnb.sheets import standing
-from kpfnb.storage import StorageError
-from kpfnb.workqueue.lease import Lease, LeaseLost
-from kpfnb.workqueue.records import Item, State
-from tests.adap import datasets
-from tests.adap.datasets import NAME, OTHER, below
+from kpfnb import storage
+from kpfnb.adap.products import dataset
+from kpfnb.adap.reduce import (
+    dataset_pipeline,
+    publication,
+    queue_task,
+    stages,
+)
+from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome, Result
+from kpfnb.queue import sheet_status
+from kpfnb.queue.lease import Lease, LeaseLost
+from kpfnb.queue.records import QueueItem, QueueItemStatus
+from kpfnb.storage import StorageError, sheets
+from tests.adap import small_datasets
+from tests.adap.small_datasets import NAME, OTHER, below
 
 pytestmark = pytest.mark.usefixtures("fake_pypeit")
 
@@ -34,17 +38,22 @@ SETUP = "keck_deimos_A"
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = datasets.remotes(tmp_path, monkeypatch)
-    datasets.write(root, NAME)
+    root = small_datasets.remotes(tmp_path, monkeypatch)
+    small_datasets.write(root, NAME)
     return root
 
 
 @pytest.fixture
-def reduce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reductions]:
-    def run(behaviour: str = "good", name: str = NAME, **options: object) -> Reductions:
+def reduce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ReductionBatchResult]:
+    def run(behaviour: str = "good", name: str = NAME, **options: object) -> ReductionBatchResult:
         monkeypatch.setenv("FAKE_PYPEIT", behaviour)
         lease = options.pop("lease", None)
-        return chain.run(name, chain.order("keck_deimos", **options), lease=lease, progress=False)
+        return dataset_pipeline.process_dataset(
+            name,
+            dataset_pipeline.make_config("keck_deimos", **options),
+            lease=lease,
+            progress=False,
+        )
 
     return run
 
@@ -54,7 +63,7 @@ def lease(held: Callable[[], bool], notes: list[str] | None = None) -> Lease:
 
 
 def test_from_raw_frames_to_results_and_a_backup(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+    data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     notes: list[str] = []
     made = reduce(lease=lease(lambda: True, notes))
@@ -71,20 +80,20 @@ def test_from_raw_frames_to_results_and_a_backup(
     assert len([path for path in found if "/Science/spec" in path]) == 4
     assert (results / SETUP / f"{SETUP}_useful_warns.log").read_text().startswith("2 -- WARNING")
     manifest = json.loads((results / "publication.json").read_text())
-    later = {"publication.json", *publication.RESCORED}
+    later = {"publication.json", *publication.RESCORED_FILES}
     assert (manifest["token"], set(manifest["files"])) == (7, found - later)
     assert below(tmp_path / "remote/backup" / NAME / "complete/reduce") == found
     assert below(data / NAME / "complete/raw") == {f"d{number}.fits" for number in range(4)}
     # The local copy is gone, and nothing else is left of it
     assert not list((tmp_path / "work/datasets").rglob("*.fits"))
-    assert made.figures()["products"] == 4
+    assert made.key_figures()["products"] == 4
     assert made.to_dict()["parts"][0]["exit_codes"] == [0]
-    rows = [row for row in sheets.open().read("N-R").rows if NAME in row]
+    rows = [row for row in sheets.open_workbook().read("N-R").rows if NAME in row]
     assert sorted(row[1] for row in rows) == ["d2.fits", "d3.fits"]
 
 
 def test_done_again_with_the_same_frames_it_gives_the_same(
-    data: Path, reduce: Callable[..., Reductions]
+    data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce(keep=True)
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()}
@@ -96,7 +105,10 @@ def test_done_again_with_the_same_frames_it_gives_the_same(
 
 @pytest.fixture
 def published(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions], monkeypatch: pytest.MonkeyPatch
+    data: Path,
+    tmp_path: Path,
+    reduce: Callable[..., ReductionBatchResult],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """The results on the remote, as a worker of another machine leaves them; gives their folder."""
     reduce()
@@ -105,7 +117,7 @@ def published(
 
 
 def test_results_on_the_remote_are_not_made_again(
-    data: Path, published: Path, reduce: Callable[..., Reductions], tmp_path: Path
+    data: Path, published: Path, reduce: Callable[..., ReductionBatchResult], tmp_path: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()}
     again = reduce("crash", sheet=False)
@@ -119,7 +131,7 @@ def test_results_on_the_remote_are_not_made_again(
 def test_they_are_where_something_is_another(
     data: Path,
     published: Path,
-    reduce: Callable[..., Reductions],
+    reduce: Callable[..., ReductionBatchResult],
     change: str,
     tmp_path: Path,
 ) -> None:
@@ -128,14 +140,14 @@ def test_they_are_where_something_is_another(
     elif change == "product":
         next(published.rglob("spec2d*.fits")).unlink()
     elif change == "manifest":
-        (published / publication.MANIFEST).unlink()
+        (published / publication.MANIFEST_FILE).unlink()
     elif change == "parameters":
         custom = tmp_path / f"{NAME.replace('/', '_')}_reduce.ini"
         custom.write_text("[rdx]\n  spectrograph = keck_deimos\n[reduce]\n  trim_edge = 1, 1\n")
     made = reduce(custom=str(tmp_path), force=change == "force")
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     assert "nothing to do" not in made.reason
-    assert reducetask.survey("reduce") == {NAME: True}
+    assert queue_task.scan_items("reduce") == {NAME: True}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +160,7 @@ def test_they_are_where_something_is_another(
     ],
 )
 def test_what_is_not_whole_is_failed_and_its_logs_are_there(
-    data: Path, reduce: Callable[..., Reductions], behaviour: str, reason: str
+    data: Path, reduce: Callable[..., ReductionBatchResult], behaviour: str, reason: str
 ) -> None:
     made = reduce(behaviour)
     assert (made.outcome, made.is_final) == (Outcome.FAILED, True)
@@ -156,24 +168,26 @@ def test_what_is_not_whole_is_failed_and_its_logs_are_there(
     results = data / NAME / "complete/reduce"
     assert (results / SETUP / f"{SETUP}.log").is_file()
     assert "FAILED" in (results / "scorecard.csv").read_text()
-    assert reducetask.survey("reduce") == {NAME: False}
+    assert queue_task.scan_items("reduce") == {NAME: False}
 
 
-def test_a_killed_pypeit_may_be_tried_again(reduce: Callable[..., Reductions], data: Path) -> None:
+def test_a_killed_pypeit_may_be_tried_again(
+    reduce: Callable[..., ReductionBatchResult], data: Path
+) -> None:
     made = reduce("silent", silence_minutes=0.02)
     assert (made.outcome, made.is_final) == (Outcome.FAILED, False)
     assert "nothing new in its log" in made.reason
 
 
-def test_no_arc(data: Path, reduce: Callable[..., Reductions]) -> None:
-    datasets.write(data, OTHER, ("flat", "science"))
+def test_no_arc(data: Path, reduce: Callable[..., ReductionBatchResult]) -> None:
+    small_datasets.write(data, OTHER, ("flat", "science"))
     made = reduce(name=OTHER)
     assert made.outcome is Outcome.FAILED
     assert "no arc frame in setup A" in made.reason
 
 
 def test_a_frame_that_can_not_be_read_is_told(
-    data: Path, reduce: Callable[..., Reductions]
+    data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     damaged = data / NAME / "complete/raw/d3.fits"
     damaged.write_bytes(damaged.read_bytes()[:-1000])
@@ -183,7 +197,7 @@ def test_a_frame_that_can_not_be_read_is_told(
 
 
 def test_a_worse_reduction_never_replaces_a_good_one(
-    data: Path, reduce: Callable[..., Reductions]
+    data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce()
     results = data / NAME / "complete/reduce"
@@ -194,18 +208,18 @@ def test_a_worse_reduction_never_replaces_a_good_one(
     # Its logs are files below a folder of their own, never put onto the folder's name
     failed = data / NAME / "complete/failed/reduce"
     assert f"{SETUP}/{SETUP}.log" in below(failed)
-    assert all(dataset.is_log(f"complete/reduce/{path}") for path in below(failed))
-    assert reducetask.survey("reduce") == {NAME: True}
+    assert all(dataset.is_log_file(f"complete/reduce/{path}") for path in below(failed))
+    assert queue_task.scan_items("reduce") == {NAME: True}
 
 
 def test_new_results_are_all_there_before_old_ones_go(
-    data: Path, reduce: Callable[..., Reductions], monkeypatch: pytest.MonkeyPatch
+    data: Path, reduce: Callable[..., ReductionBatchResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reduce()
     results = data / NAME / "complete/reduce"
     (results / "old.txt").write_text("of an earlier version")
     before = {path: (results / path).read_bytes() for path in below(results)}
-    carry = storage.carry
+    carry = storage.transfer_files
     seen = []
 
     def watch(source: object, target: object, **options: object) -> object:
@@ -216,7 +230,7 @@ def test_new_results_are_all_there_before_old_ones_go(
             return done
         return carry(source, target, **options)
 
-    monkeypatch.setattr(storage, "carry", watch)
+    monkeypatch.setattr(storage, "transfer_files", watch)
     made = reduce(force=True)
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     ((gone, staged),) = seen
@@ -231,41 +245,44 @@ def test_new_results_are_all_there_before_old_ones_go(
 
 
 def test_local_data_stay_where_the_upload_fails(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions], monkeypatch: pytest.MonkeyPatch
+    data: Path,
+    tmp_path: Path,
+    reduce: Callable[..., ReductionBatchResult],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    carry = publication._carry
+    carry = publication._transfer
 
     def fail(source: object, place: object, **options: object) -> int:
-        raise StorageError(storage.Trouble.QUOTA, "the remote is full")
+        raise StorageError(storage.StorageErrorKind.QUOTA, "the remote is full")
 
-    monkeypatch.setattr(publication, "_carry", fail)
+    monkeypatch.setattr(publication, "_transfer", fail)
     with pytest.raises(StorageError, match="the remote is full"):
         reduce()
     local = tmp_path / "work/datasets" / NAME / "complete/reduce" / SETUP
     assert len(list(local.glob("Science/*.fits"))) == 4
     assert (local / "QA.tar.gz").is_file()
     # The next attempt goes on there: PypeIt is not run again
-    monkeypatch.setattr(publication, "_carry", carry)
+    monkeypatch.setattr(publication, "_transfer", carry)
     made = reduce("crash")
     assert made.outcome is Outcome.SUCCEEDED
     assert len(list(data.rglob("spec2d*.fits"))) == 2
 
 
 def test_a_backup_that_fails_is_a_warning(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+    data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     shutil.rmtree(tmp_path / "remote/backup")
     (tmp_path / "remote/backup").write_text("a file in its place")
     made = reduce()
     assert made.outcome is Outcome.PARTIAL
     assert "backup: " in made.reason
-    assert reducetask.survey("reduce") == {NAME: True}
-    item = Item(NAME, State.DONE, result={"outcome": str(made.outcome)})
-    assert standing.of_item(item).status == "WARNING"
+    assert queue_task.scan_items("reduce") == {NAME: True}
+    item = QueueItem(NAME, QueueItemStatus.DONE, result={"outcome": str(made.outcome)})
+    assert sheet_status.item_status(item).status == "WARNING"
 
 
 def test_without_the_lease_nothing_is_published(
-    data: Path, reduce: Callable[..., Reductions]
+    data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     before = below(data)
     with pytest.raises(LeaseLost):
@@ -273,25 +290,27 @@ def test_without_the_lease_nothing_is_published(
     assert below(data) == before
 
 
-def test_a_dataset_that_is_not_there(data: Path, reduce: Callable[..., Reductions]) -> None:
-    with pytest.raises(BadInput, match="has no complete/raw in data:"):
+def test_a_dataset_that_is_not_there(
+    data: Path, reduce: Callable[..., ReductionBatchResult]
+) -> None:
+    with pytest.raises(InvalidInputError, match="has no complete/raw in data:"):
         reduce(name=OTHER)
-    made = reducetask.run(OTHER, lease(lambda: True))
+    made = queue_task.reduce_item(OTHER, lease(lambda: True))
     assert (made.outcome, made.is_final) == (Outcome.FAILED, True)
-    with pytest.raises(BadInput, match="parts, not 3"):
+    with pytest.raises(InvalidInputError, match="parts, not 3"):
         reduce(name="NGC1eh")
 
 
 @pytest.mark.parametrize("what", ["source", "backup", "folder", "link"])
 def test_what_is_worked_on_is_never_a_remote_too(
     tmp_path: Path,
-    reduce: Callable[..., Reductions],
+    reduce: Callable[..., ReductionBatchResult],
     what: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    datasets.write(tmp_path / "work/datasets", NAME)
-    data = datasets.remotes(tmp_path, monkeypatch)
-    datasets.write(data, NAME)
+    small_datasets.write(tmp_path / "work/datasets", NAME)
+    data = small_datasets.remotes(tmp_path, monkeypatch)
+    small_datasets.write(data, NAME)
     (tmp_path / "link").symlink_to(tmp_path / "work/datasets")
     places = {"data": str(data), "backup": str(tmp_path / "remote/backup")}
     options = {"folder": {"source": "work/datasets"}, "link": {"source": str(tmp_path / "link")}}
@@ -301,13 +320,13 @@ def test_what_is_worked_on_is_never_a_remote_too(
             "KPFNB_REMOTES", json.dumps({**places, name: str(tmp_path / "work/datasets")})
         )
     before = below(tmp_path / "work/datasets")
-    with pytest.raises(BadInput, match=r"is the folder in which .* is reduced"):
+    with pytest.raises(InvalidInputError, match=r"is the folder in which .* is reduced"):
         reduce(**options.get(what, {}))
     assert below(tmp_path / "work/datasets") == before
 
 
 def test_raw_frames_that_only_are_here_are_never_deleted(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+    data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     local = tmp_path / "work/datasets" / NAME
     for name in ("d8.fits", "d9.fits"):
@@ -328,13 +347,15 @@ def test_raw_frames_that_only_are_here_are_never_deleted(
 
 def test_a_dry_run_changes_nothing(data: Path, tmp_path: Path) -> None:
     before = below(tmp_path)
-    made = chain.run(NAME, chain.order("keck_deimos"), dry_run=True)
+    made = dataset_pipeline.process_dataset(
+        NAME, dataset_pipeline.make_config("keck_deimos"), dry_run=True
+    )
     assert made.reason.startswith(f"dry run: {NAME}: 4 raw frames in data:")
     assert below(tmp_path) == before
 
 
 def test_what_the_task_trim_left_is_no_hindrance(
-    data: Path, tmp_path: Path, reduce: Callable[..., Reductions]
+    data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     left = tmp_path / "work/datasets" / NAME / "complete/reduce" / SETUP / f"{SETUP}.pypeit"
     left.parent.mkdir(parents=True)
@@ -344,11 +365,11 @@ def test_what_the_task_trim_left_is_no_hindrance(
 
 @pytest.mark.parametrize("harm", ["missing", "another size", "no manifest", "scored again"])
 def test_the_survey_finds_results_that_are_not_whole(
-    data: Path, reduce: Callable[..., Reductions], harm: str
+    data: Path, reduce: Callable[..., ReductionBatchResult], harm: str
 ) -> None:
-    datasets.write(data, OTHER)
+    small_datasets.write(data, OTHER)
     reduce()
-    assert reducetask.survey("reduce") == {NAME: True, OTHER: False}
+    assert queue_task.scan_items("reduce") == {NAME: True, OTHER: False}
     product = next(data.rglob("spec2d*.fits"))
     if harm == "missing":
         product.unlink()
@@ -358,4 +379,4 @@ def test_the_survey_finds_results_that_are_not_whole(
         next(data.rglob("publication.json")).unlink()
     if harm == "scored again":
         next(data.rglob("scorecard.csv")).write_text("with other limits")
-    assert reducetask.survey("reduce") == {NAME: harm == "scored again", OTHER: False}
+    assert queue_task.scan_items("reduce") == {NAME: harm == "scored again", OTHER: False}

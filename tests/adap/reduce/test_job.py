@@ -4,20 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.pypeit import installation, kast
-from kpfnb.adap.reducing import task
-from kpfnb.errors import BadInput, BadParameter
-from tests.adap.fakepypeit import write_raw
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import installation as kast
+from kpfnb.adap.reduce import job
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from tests.adap.fake_pypeit import write_raw
 
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "spectrographs", lambda: ["keck_deimos", "shane_kast_blue"])
+    monkeypatch.setattr(
+        installation, "list_spectrographs", lambda: ["keck_deimos", "shane_kast_blue"]
+    )
 
 
-def prepare(raw: str | Path, output: str | Path = "", **options: str) -> task.Task:
+def prepare(raw: str | Path, output: str | Path = "", **options: str) -> job.ReductionTask:
     options = {"spectrograph": "keck_deimos", "setup": "all", "config": "", **options}
-    return task.prepare(raw, output, **options)
+    return job.prepare_task(raw, output, **options)
 
 
 def test_the_output_is_named_after_the_dataset(tmp_path: Path) -> None:
@@ -32,17 +35,17 @@ def test_environment_variables_are_filled_in(
     monkeypatch.setenv("NIGHTS", str(tmp_path))
     found = prepare("$NIGHTS/one", "${NIGHTS}/two")
     assert (found.raw, found.output) == (tmp_path / "one", tmp_path / "two")
-    with pytest.raises(BadInput, match="raw: the environment variable NOPE"):
+    with pytest.raises(InvalidInputError, match="raw: the environment variable NOPE"):
         prepare("$NOPE/one")
 
 
 def test_what_is_neither_folder_nor_dataset_is_told_before_the_spectrograph_is_asked_for() -> None:
-    with pytest.raises(BadInput, match=r"the raw folder .*/my night does not exist"):
+    with pytest.raises(InvalidInputError, match=r"the raw folder .*/my night does not exist"):
         prepare("my night", spectrograph="")
 
 
 def test_the_example_needs_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kast, "example_frames", lambda work_dir: work_dir / "kast")
+    monkeypatch.setattr(kast, "get_example_frames", lambda work_dir: work_dir / "kast")
     found = prepare("", spectrograph="")
     assert (found.raw, found.spectrograph) == (tmp_path / "work/kast", "shane_kast_blue")
     assert found.output == tmp_path / "work/reductions/shane_kast_blue"
@@ -50,7 +53,7 @@ def test_the_example_needs_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("setup", ["", "a", "A,", "A;B", "everything"])
 def test_an_impossible_setup_is_refused(tmp_path: Path, setup: str) -> None:
-    with pytest.raises(BadParameter, match="setup"):
+    with pytest.raises(InvalidParameterError, match="setup"):
         prepare(tmp_path / "night", setup=setup)
 
 
@@ -60,7 +63,7 @@ def test_setups_may_be_several(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output", ["night", "night/out", "."])
 def test_raw_and_output_are_kept_apart(tmp_path: Path, output: str) -> None:
-    with pytest.raises(BadInput, match="lie in one another"):
+    with pytest.raises(InvalidInputError, match="lie in one another"):
         prepare(tmp_path / "night", tmp_path / output)
 
 
@@ -68,21 +71,21 @@ def test_config_is_lines_a_text_or_a_file(tmp_path: Path) -> None:
     lines = ("[reduce]", "  [[findobj]]", "    snr_thresh = 5")
     text = "\n".join(lines)
     (tmp_path / "deimos.cfg").write_text(text)
-    assert task.config_lines(list(lines)) == lines
-    assert task.config_lines(text) == lines
-    assert task.config_lines(str(tmp_path / "deimos.cfg")) == lines
-    assert task.config_lines([str(tmp_path / "deimos.cfg")]) == lines
-    assert task.config_lines("[reduce]") == task.config_lines(["[reduce]"]) == ("[reduce]",)
-    assert task.config_lines("") == task.config_lines([]) == ()
-    with pytest.raises(BadInput, match="config: can't read"):
-        task.config_lines("nope.cfg")
+    assert job.read_config_lines(list(lines)) == lines
+    assert job.read_config_lines(text) == lines
+    assert job.read_config_lines(str(tmp_path / "deimos.cfg")) == lines
+    assert job.read_config_lines([str(tmp_path / "deimos.cfg")]) == lines
+    assert job.read_config_lines("[reduce]") == job.read_config_lines(["[reduce]"]) == ("[reduce]",)
+    assert job.read_config_lines("") == job.read_config_lines([]) == ()
+    with pytest.raises(InvalidInputError, match="config: can't read"):
+        job.read_config_lines("nope.cfg")
 
 
 def test_inputs_change_with_each_part(tmp_path: Path) -> None:
-    from kpfnb.adap.reducing import frames
+    from kpfnb.adap.products import dataset
 
     raw = write_raw(tmp_path / "night", {"b1.fits": "arc"})
-    found = frames.find(raw)
+    found = dataset.find_raw_frames(raw)
     variants = [
         prepare(raw),
         prepare(raw, setup="A"),

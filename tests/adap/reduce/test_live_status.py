@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import live
 from kpfnb.adap.pypeit import memory
-from kpfnb.adap.pypeit.memory import GB, Reservation
-from kpfnb.adap.reducing import board
+from kpfnb.adap.pypeit.memory import GB, MemoryReservation
+from kpfnb.adap.reduce import live_status
+from kpfnb.core import progress
 
 LOG = "\n".join(f"    INFO | 2026-01-31 12:00:0{n} | a.py:f:{n} | step <{n}>" for n in range(6))
 
@@ -26,7 +26,9 @@ def test_it_tells_what_is_done_memory_time_and_the_end_of_the_log(tmp_path: Path
         (tmp_path / "A/Science" / name).touch()
         os.utime(tmp_path / "A/Science" / name, (NOW - age, NOW - age))
     os.utime(tmp_path / "A/A.log", (NOW, NOW))
-    page = board.page((Reservation(2 * GB, GB // 2, "a <dataset>", str(tmp_path), NOW - 80),), NOW)
+    page = live_status.render_runs(
+        (MemoryReservation(2 * GB, GB // 2, "a <dataset>", str(tmp_path), NOW - 80),), NOW
+    )
     for text in ("a &lt;dataset&gt;", "step &lt;5&gt;", "step &lt;3&gt;", "0.50", "2.00"):
         assert text in page
     assert "at work for 1 min 20 s · 1 frame done" in page
@@ -39,19 +41,21 @@ def test_a_run_that_says_nothing_is_marked(tmp_path: Path) -> None:
     frame = "    INFO | 2026-01-31 12:00:00 | a.py:f:9 | ----  -------- ***"
     (tmp_path / "A.log").write_text("\n".join([LOG.replace("INFO", "ERROR"), frame]))
     os.utime(tmp_path / "A.log", (NOW - 600, NOW - 600))
-    page = board.page((Reservation(GB, 0, "a", str(tmp_path)),), NOW)
+    page = live_status.render_runs((MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW)
     assert "▲ nothing new in its log for 10 min 00 s" in page
     assert "ERROR: step &lt;5&gt;" in page
     assert "--" not in page
 
 
 def test_without_a_log_or_a_run(tmp_path: Path) -> None:
-    assert "starting" in board.page((Reservation(GB, 0, "a", str(tmp_path)),), NOW)
-    assert board.page((), NOW) == "<p>no PypeIt at work</p>"
+    assert "starting" in live_status.render_runs(
+        (MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW
+    )
+    assert live_status.render_runs((), NOW) == "<p>no PypeIt at work</p>"
 
 
 def test_it_shows_nothing_where_nobody_looks() -> None:
-    with board.shown():
+    with live_status.show_live_status():
         pass
 
 
@@ -76,20 +80,20 @@ def test_in_a_notebook_it_follows_what_runs_and_survives_a_look_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view, failures = View(), iter([OSError("the ledger is being written")])
-    runs = [Reservation(GB, 0, "night <1>", str(tmp_path))]
+    runs = [MemoryReservation(GB, 0, "night <1>", str(tmp_path))]
 
-    def running() -> list[Reservation]:
+    def running() -> list[MemoryReservation]:
         if error := next(failures, None):
             raise error
         return list(runs)
 
-    monkeypatch.setattr(live, "in_notebook", lambda: True)
-    monkeypatch.setattr(live, "page", lambda: nullcontext(view.show))
-    monkeypatch.setattr(memory, "running", running)
-    monkeypatch.setattr(board, "EVERY_SECONDS", 0.01)
-    with board.shown():
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "live_html", lambda: nullcontext(view.show))
+    monkeypatch.setattr(memory, "list_reservations", running)
+    monkeypatch.setattr(live_status, "REFRESH_SECONDS", 0.01)
+    with live_status.show_live_status():
         assert view.shows("night &lt;1&gt;")
         (tmp_path / "A.log").write_text(LOG)
         assert view.shows("step &lt;5&gt;")
-        runs.append(Reservation(GB, 0, "night 2", str(tmp_path)))
+        runs.append(MemoryReservation(GB, 0, "night 2", str(tmp_path)))
         assert view.shows("night 2")

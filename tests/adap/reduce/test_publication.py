@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from kpfnb import files, storage
-from kpfnb.adap.reducing import publication, workplace
+from kpfnb import storage
+from kpfnb.adap.products import reduction
+from kpfnb.adap.reduce import publication
+from kpfnb.core import atomic
+from kpfnb.queue.lease import LeaseLost
 from kpfnb.storage import Location
-from kpfnb.workqueue.lease import LeaseLost
-from tests.adap.datasets import below
+from tests.adap.small_datasets import below
 from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
 
 BELOW = "mask/config/2015-10-16/complete"
@@ -26,7 +28,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def target(kind: str, remotes: dict[str, Path]) -> Location:  # noqa: F811
     """The folder of a dataset's reductions on a remote."""
-    return storage.at(f"{kind}:{BELOW}")
+    return storage.resolve_location(f"{kind}:{BELOW}")
 
 
 @pytest.fixture
@@ -49,10 +51,10 @@ def write(folder: Path, *, good: int = 2, frames: int = 2, **texts: str) -> Path
         "inputs": {"frames": dict.fromkeys(names)},
         "science": verdicts,
     }
-    files.write_json(folder / workplace.RECORD, record)
+    atomic.write_json(folder / reduction.RECORD_NAME, record)
     contents = {"A/A.log": "a log", "A/Science/spec2d_d0.fits": "a product", **texts}
     for name, text in contents.items():
-        files.write_text(folder / name.replace("__", "/"), text)
+        atomic.write_text(folder / name.replace("__", "/"), text)
     return folder
 
 
@@ -62,17 +64,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_results_and_their_manifest(target: Location, behind: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "reduce")
-    done = publication.publish(folder, target, token=5)
+    done = publication.publish_reduction(folder, target, token=5)
     assert (done.copied, done.kept) == (3, False)
     assert below(behind) == {f"reduce/{path}" for path in {*below(folder), "publication.json"}}
-    manifest = publication.manifest_on(target / "reduce")
+    manifest = publication.read_remote_manifest(target / "reduce")
     assert manifest is not None
     assert (manifest["token"], manifest["outcome"]) == (5, "succeeded")
-    sizes = publication.sizes_below(target.list(recursive=True), "reduce")
-    assert publication.is_whole(manifest, sizes)
-    assert not publication.is_whole(manifest, {**sizes, "A/A.log": 1})
-    assert not publication.is_whole({**manifest, "outcome": "failed"}, sizes)
-    assert publication.record_on(target / "reduce") == files.read_json(folder / workplace.RECORD)
+    sizes = publication.file_sizes_below(target.list(recursive=True), "reduce")
+    assert publication.is_complete(manifest, sizes)
+    assert not publication.is_complete(manifest, {**sizes, "A/A.log": 1})
+    assert not publication.is_complete({**manifest, "outcome": "failed"}, sizes)
+    assert publication.read_remote_record(target / "reduce") == atomic.read_json(
+        folder / reduction.RECORD_NAME
+    )
     # Nothing of it stays here
     assert below(tmp_path / "reduce") == {*manifest["files"]}
     assert not list(tmp_path.glob("publishing_*"))
@@ -82,9 +86,9 @@ def test_the_same_results_are_not_carried_again(
     target: Location, behind: Path, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "reduce")
-    publication.publish(folder, target)
+    publication.publish_reduction(folder, target)
     before = {path: path.stat().st_mtime_ns for path in behind.rglob("*")}
-    again = publication.publish(folder, target, token=9)
+    again = publication.publish_reduction(folder, target, token=9)
     assert again.copied == 0
     assert {path: path.stat().st_mtime_ns for path in behind.rglob("*")} == before
 
@@ -92,9 +96,9 @@ def test_the_same_results_are_not_carried_again(
 def test_better_results_replace_what_is_there(
     target: Location, behind: Path, tmp_path: Path
 ) -> None:
-    publication.publish(write(tmp_path / "old", good=1, A__old="gone"), target, "reduce")
+    publication.publish_reduction(write(tmp_path / "old", good=1, A__old="gone"), target, "reduce")
     new = write(tmp_path / "new", A__new="a new one")
-    done = publication.publish(new, target, "reduce")
+    done = publication.publish_reduction(new, target, "reduce")
     assert done.kept is False
     found = contents(behind / "reduce")
     found.pop("publication.json")
@@ -103,9 +107,9 @@ def test_better_results_replace_what_is_there(
 
 
 def test_worse_results_stay_away(target: Location, behind: Path, tmp_path: Path) -> None:
-    publication.publish(write(tmp_path / "old"), target, "reduce")
+    publication.publish_reduction(write(tmp_path / "old"), target, "reduce")
     before = contents(behind / "reduce")
-    done = publication.publish(write(tmp_path / "new", good=1), target, "reduce")
+    done = publication.publish_reduction(write(tmp_path / "new", good=1), target, "reduce")
     assert done.kept
     assert "earlier results are kept" in str(done)
     assert contents(behind / "reduce") == before
@@ -115,8 +119,10 @@ def test_worse_results_stay_away(target: Location, behind: Path, tmp_path: Path)
 def test_a_frame_that_was_taken_out_of_the_dataset_is_no_loss(
     target: Location, behind: Path, tmp_path: Path
 ) -> None:
-    publication.publish(write(tmp_path / "old", good=3, frames=3), target, "reduce")
-    done = publication.publish(write(tmp_path / "new", good=2, frames=2), target, "reduce")
+    publication.publish_reduction(write(tmp_path / "old", good=3, frames=3), target, "reduce")
+    done = publication.publish_reduction(
+        write(tmp_path / "new", good=2, frames=2), target, "reduce"
+    )
     assert not done.kept
 
 
@@ -138,10 +144,10 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
 ) -> None:
     old = write(tmp_path / "old", good=1, A__old="of the old one")
     new = write(tmp_path / "new", A__new="of the new one")
-    publication.publish(old, target, "reduce")
+    publication.publish_reduction(old, target, "reduce")
     before = contents(behind / "reduce")
     with pytest.raises(LeaseLost):
-        publication.publish(new, target, "reduce", confirm=losing(after))
+        publication.publish_reduction(new, target, "reduce", confirm=losing(after))
     found = contents(behind / "reduce")
     is_old = found == before
     # Without its manifest nobody takes it for results
@@ -149,7 +155,7 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
     assert is_old is (after == 0)
     # Whatever stopped, the frames that were reduced are there
     assert "A/Science/spec2d_d0.fits" in found
-    publication.publish(new, target, "reduce")
+    publication.publish_reduction(new, target, "reduce")
     found = contents(behind / "reduce")
     assert found.pop("publication.json")
     assert found == contents(new)
@@ -158,12 +164,12 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
 
 def test_a_damaged_manifest_is_none(target: Location, behind: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "reduce")
-    publication.publish(folder, target)
+    publication.publish_reduction(folder, target)
     (tmp_path / "half.json").write_text('{"outcome":')
     (target / "reduce/publication.json").upload(tmp_path / "half.json", progress=False)
-    assert publication.manifest_on(target / "reduce") is None
-    publication.publish(folder, target)
-    manifest: Any = publication.manifest_on(target / "reduce")
+    assert publication.read_remote_manifest(target / "reduce") is None
+    publication.publish_reduction(folder, target)
+    manifest: Any = publication.read_remote_manifest(target / "reduce")
     assert manifest["outcome"] == "succeeded"
 
 
@@ -171,8 +177,8 @@ def test_a_broken_link_among_the_raw_frames_opens_no_way_for_worse_results(
     remotes: dict[str, Path],  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    target, behind = storage.at(f"disk:{BELOW}"), remotes["disk"] / BELOW
-    publication.publish(write(tmp_path / "old"), target, "reduce")
+    target, behind = storage.resolve_location(f"disk:{BELOW}"), remotes["disk"] / BELOW
+    publication.publish_reduction(write(tmp_path / "old"), target, "reduce")
     (behind / "raw").mkdir()
     (behind / "raw/d1.fits").symlink_to("moved/d1.fits")
-    assert publication.publish(write(tmp_path / "new", good=1), target, "reduce").kept
+    assert publication.publish_reduction(write(tmp_path / "new", good=1), target, "reduce").kept

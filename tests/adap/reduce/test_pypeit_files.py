@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kpfnb.adap.reducing import pypeitfiles
-from kpfnb.adap.reducing.reductions import Reductions
-from kpfnb.cli import app
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from tests.adap.fakepypeit import CALIBRATIONS, write_raw
+from kpfnb.adap.reduce import pypeit_files
+from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.cli.app import app
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome, Result
+from tests.adap.fake_pypeit import CALIBRATIONS, write_raw
 
 pytestmark = pytest.mark.usefixtures("fake_pypeit")
 
@@ -38,10 +37,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def run(root: Path, behaviour: str = "good", **options: object) -> Reductions:
+def run(root: Path, behaviour: str = "good", **options: object) -> ReductionBatchResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_PYPEIT", behaviour)
-        return pypeitfiles.run(root, workers=2, progress=False, **options)
+        return pypeit_files.run_pypeit_files(root, workers=2, progress=False, **options)
 
 
 def test_all_of_them(root: Path) -> None:
@@ -56,7 +55,7 @@ def test_all_of_them(root: Path) -> None:
     assert len(made.frames()) == 2 * len(FRAMES)
     assert list(made.warnings()["about"]) == ["slits", "slits"]
     assert len(made.timing()) == 2
-    assert made.figures()["products"] == 4
+    assert made.key_figures()["products"] == 4
     assert "2 of 2 reduced" in str(made)
 
 
@@ -95,10 +94,10 @@ def test_one_that_can_not_be_run_does_not_stop_the_others(root: Path) -> None:
 
 
 def test_nothing_to_run(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no folder"):
-        pypeitfiles.run(tmp_path / "gone")
-    with pytest.raises(BadInput, match=r"no \.pypeit file below"):
-        pypeitfiles.run(tmp_path)
+    with pytest.raises(InvalidInputError, match="no folder"):
+        pypeit_files.run_pypeit_files(tmp_path / "gone")
+    with pytest.raises(InvalidInputError, match=r"no \.pypeit file below"):
+        pypeit_files.run_pypeit_files(tmp_path)
 
 
 def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

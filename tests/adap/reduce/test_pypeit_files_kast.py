@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from kpfnb.adap import profile
-from kpfnb.adap.preparing import trimming
-from kpfnb.adap.pypeit import kast
-from kpfnb.outcomes import Outcome
+from kpfnb.adap.prepare import trim
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.adap.pypeit import installation
+from kpfnb.core.result import Outcome
 from tests.adap.conftest import FAST, KAST_DATASET
 from tests.conftest import PROJECT
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
 
 NOT_USED = [f"n01_b{number}.fits.gz" for number in (12, 13, 22, 23, 24, 28)]
-SETUP = f"{kast.SPECTROGRAPH}_A"
+SETUP = f"{installation.KAST_SPECTROGRAPH}_A"
 GOOD, BAD = (f"{name}/reduce/{SETUP}" for name in ("good", "bad"))
 
 
@@ -41,7 +41,7 @@ class Run:
 
 
 def call(root: Path, work_dir: Path) -> Run:
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()"]
+    command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()"]
     done = subprocess.run(
         [*command, "run-pypeit", str(root), "--workers", "2", "--json"],
         cwd=PROJECT,
@@ -58,12 +58,12 @@ def run(kast_night: Path, real_work_dir: Path, tmp_path_factory: pytest.TempPath
     custom = root / "custom"
     custom.mkdir()
     own = custom / f"{KAST_DATASET.replace('/', '_')}_reduce.ini"
-    own.write_text(f"[rdx]\n  spectrograph = {kast.SPECTROGRAPH}\n{FAST}")
+    own.write_text(f"[rdx]\n  spectrograph = {installation.KAST_SPECTROGRAPH}\n{FAST}")
     for name in ("good", "bad"):
-        trimming.trim(
+        trim.trim_dataset(
             kast_night / "complete/raw",
             root / name,
-            profile.load(kast.SPECTROGRAPH),
+            spectrograph.load_profile(installation.KAST_SPECTROGRAPH),
             dataset=KAST_DATASET,
             custom=custom,
             exclude=NOT_USED,

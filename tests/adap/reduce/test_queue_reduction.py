@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from kpfnb import files
-from kpfnb.adap.reducing import queuereduction, work
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.services import valkey
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending, Report
-from tests.adap.datasets import NAME, OTHER
+from kpfnb.adap.reduce import job, notebook_entry
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.compute.services import valkey
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import AttemptOutcome, AttemptReport
+from tests.adap.small_datasets import NAME, OTHER
 
 THIRD = "NGC1eh/1200G_8800_OG550/2012-01-01"
 
@@ -23,14 +23,14 @@ THIRD = "NGC1eh/1200G_8800_OG550/2012-01-01"
 def queue() -> Iterator[Queue]:
     with Queue("nights") as found:
         yield found
-    valkey.stop()
+    valkey.stop_server()
 
 
 def test_nothing_is_done_by_looking(queue: Queue) -> None:
-    with pytest.raises(BadInput, match="queue nights has no items"):
-        queuereduction.run("nights", workers=0, options={})
+    with pytest.raises(InvalidInputError, match="queue nights has no items"):
+        notebook_entry.reduce_queue("nights", workers=0, options={})
     queue.load([OTHER, NAME])
-    made = queuereduction.run("nights", workers=0, options={"spectrograph": "keck_deimos"})
+    made = notebook_entry.reduce_queue("nights", workers=0, options={"spectrograph": "keck_deimos"})
     assert [(part.name, part.outcome) for part in made.parts] == [
         (NAME, Outcome.SKIPPED),
         (OTHER, Outcome.SKIPPED),
@@ -40,18 +40,23 @@ def test_nothing_is_done_by_looking(queue: Queue) -> None:
 
 def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Queue) -> None:
     queue.load([NAME, OTHER, THIRD])
-    claims = {one.item: one for one in queue.turn("w", "1", want=3).claims}
+    claims = {one.item: one for one in queue.report_and_claim("w", "1", want=3).claims}
     good = {"outcome": "partial", "reason": f"{NAME}: 1 of 1; backup: full"}
     reports = [
-        Report(claims[NAME], Ending.DONE, good, seconds=1),
-        Report(claims[OTHER], Ending.FAILED, error=f"{OTHER}: no arc", final=True, seconds=1),
+        AttemptReport(claims[NAME], AttemptOutcome.DONE, good, seconds=1),
+        AttemptReport(
+            claims[OTHER], AttemptOutcome.FAILED, error=f"{OTHER}: no arc", final=True, seconds=1
+        ),
     ]
-    queue.turn("w", "2", reports, want=0)
-    folder = work.local_folder(NAME) / "complete/reduce"
-    kept = Reduction(folder, {"frames": {}}, problems=("told",))
-    files.write_json(folder / "reduction.json", kept.to_dict())
-    files.write_json(folder.with_name("reduce_2") / "reduction.json", {"outcome": None})
-    found = {part.name: part for part in queuereduction.run("nights", workers=0, options={}).parts}
+    queue.report_and_claim("w", "2", reports, want=0)
+    folder = job.local_folder(NAME) / "complete/reduce"
+    kept = ReductionResult(folder, {"frames": {}}, problems=("told",))
+    atomic.write_json(folder / "reduction.json", kept.to_dict())
+    atomic.write_json(folder.with_name("reduce_2") / "reduction.json", {"outcome": None})
+    found = {
+        part.name: part
+        for part in notebook_entry.reduce_queue("nights", workers=0, options={}).parts
+    }
     assert (found[NAME].outcome, found[NAME].reason) == (Outcome.PARTIAL, "1 of 1; backup: full")
     assert [one.problems for one in found[NAME].reductions] == [("told",)]
     assert (found[OTHER].outcome, found[OTHER].reason) == (Outcome.FAILED, "no arc")
@@ -60,9 +65,14 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
 
 def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> None:
     queue.load(["no dataset", NAME])
-    (claim,) = queue.turn("w", "1").claims
-    queue.turn("w", "2", [Report(claim, Ending.FAILED, error="1 parts, not 3", final=True)], want=0)
-    made = queuereduction.run("nights", workers=0, options={})
+    (claim,) = queue.report_and_claim("w", "1").claims
+    queue.report_and_claim(
+        "w",
+        "2",
+        [AttemptReport(claim, AttemptOutcome.FAILED, error="1 parts, not 3", final=True)],
+        want=0,
+    )
+    made = notebook_entry.reduce_queue("nights", workers=0, options={})
     told = [(part.name, part.outcome, part.reason) for part in made.parts]
     assert (claim.item, Outcome.FAILED, "1 parts, not 3") in told
     assert (NAME, Outcome.SKIPPED, "waiting") in told
@@ -76,5 +86,5 @@ def test_none_of_many_items_is_left_out(queue: Queue, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         Queue, "items", lambda self, state, *, limit=2: items(self, state, limit=limit)
     )
-    made = queuereduction.run("nights", workers=0, options={})
+    made = notebook_entry.reduce_queue("nights", workers=0, options={})
     assert [part.name for part in made.parts] == names

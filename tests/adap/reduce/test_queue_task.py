@@ -25,16 +25,16 @@ import psutil
 import pytest
 from astropy.io import fits
 
-from kpfnb.adap.pypeit import pack
-from kpfnb.adap.reducing import publication, reducetask
-from kpfnb.adap.scoring import scorecard
-from kpfnb.outcomes import Outcome
-from kpfnb.services import valkey
-from kpfnb.sheets import standing
-from kpfnb.workqueue.queue import Queue
-from kpfnb.workqueue.records import Ending, Item, State
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.reduce import publication, queue_task
+from kpfnb.adap.score import scorecard
+from kpfnb.compute.services import valkey
+from kpfnb.core.result import Outcome
+from kpfnb.queue import sheet_status
+from kpfnb.queue.client import Queue
+from kpfnb.queue.records import AttemptOutcome, QueueItem, QueueItemStatus
 from tests.adap.conftest import FAST
-from tests.adap.datasets import below
+from tests.adap.small_datasets import below
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
 
@@ -59,7 +59,7 @@ class Run:
     data: Path
     backup: Path
     work: Path
-    items: dict[str, Item]
+    items: dict[str, QueueItem]
     done: dict[str, list[int]]
     """The tokens of the attempts that ended well."""
     killed: str
@@ -80,7 +80,7 @@ def run(kast_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         try:
             yield _work(tmp_path)
         finally:
-            valkey.stop()
+            valkey.stop_server()
 
 
 def _environment(tmp_path: Path) -> dict[str, str]:
@@ -99,9 +99,11 @@ def _environment(tmp_path: Path) -> dict[str, str]:
 
 
 def _make_datasets(tmp_path: Path) -> None:
-    found = pack.folder()
+    found = installation.pack_folder()
     if not found:
-        pytest.skip(f"only the pack that {pack.VARIABLE} names makes datasets of its frames")
+        pytest.skip(
+            f"only the pack that {installation.PACK_VARIABLE} names makes datasets of its frames"
+        )
     options = ["--n", "7", "--crop", "100:250", "--no-standard"]
     made = tmp_path / "made"
     subprocess.run([sys.executable, found / "make_datasets.py", made, *options], check=True)
@@ -146,10 +148,10 @@ def _work(tmp_path: Path) -> Run:
         items = {name: queue.item(name) for name in (*NAMES, *BAD)}
         done: dict[str, list[int]] = {name: [] for name in items}
         for event in queue.events():
-            if event.ending is Ending.DONE:
+            if event.ending is AttemptOutcome.DONE:
                 done[event.item].append(event.token)
     remote = tmp_path / "remote"
-    survey = reducetask.survey("reduce")
+    survey = queue_task.scan_items("reduce")
     return Run(
         remote / "data",
         remote / "backup",
@@ -167,7 +169,7 @@ def _worker(tmp_path: Path, number: int) -> subprocess.Popen[bytes]:
         "spectrograph": "shane_kast_blue",
         "custom": str(tmp_path / "custom"),
     }
-    command = [sys.executable, "-c", "from kpfnb.cli import main; main()", "worker", "reduce"]
+    command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", "worker", "reduce"]
     command += ["--idle=10", *(f"-p{name}={value}" for name, value in options.items())]
     with (tmp_path / f"worker{number}.log").open("wb") as output:
         return subprocess.Popen(command, stdout=output, stderr=output)
@@ -184,9 +186,9 @@ def _kill_in_the_middle(queue: Queue, worker: subprocess.Popen[bytes]) -> Killed
     deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
         time.sleep(0.5)
-        running = [i for i in queue.items(State.RUNNING) if f"/{worker.pid}-" in i.worker]
+        running = [i for i in queue.items(QueueItemStatus.RUNNING) if f"/{worker.pid}-" in i.worker]
         is_reducing = running and running[0].note.startswith("reduce: run_pypeit")
-        if is_reducing and running[0].name in NAMES and queue.counts()[State.DONE]:
+        if is_reducing and running[0].name in NAMES and queue.counts()[QueueItemStatus.DONE]:
             children = psutil.Process(worker.pid).children(recursive=True)
             os.kill(worker.pid, signal.SIGKILL)
             return Killed(running[0].name, children)
@@ -196,12 +198,12 @@ def _kill_in_the_middle(queue: Queue, worker: subprocess.Popen[bytes]) -> Killed
 def test_all_six_are_complete_each_once(run: Run) -> None:
     for name in NAMES:
         item = run.items[name]
-        assert item.state is State.DONE, item.error
+        assert item.state is QueueItemStatus.DONE, item.error
         assert item.result["outcome"] == Outcome.SUCCEEDED
         assert item.attempts == (2 if name == run.killed else 1)
-        assert standing.of_item(item).status == "COMPLETE"
+        assert sheet_status.item_status(item).status == "COMPLETE"
         results = run.data / name / "complete/reduce"
-        manifest = json.loads((results / publication.MANIFEST).read_text())
+        manifest = json.loads((results / publication.MANIFEST_FILE).read_text())
         # What is there was published by the attempt that is counted, and by no other
         assert [manifest["token"]] == run.done[name]
 
@@ -219,7 +221,7 @@ def test_the_results_are_there_and_whole(run: Run) -> None:
             len([path for path in found if "/Science/spec" in path and path.endswith("fits")]) == 2
         )
         assert {f"{SETUP}/QA.tar.gz", f"{SETUP}/{SETUP}_useful_warns.log"} <= found
-        (row,) = scorecard.read(results, name).rows
+        (row,) = scorecard.read_scorecard(results, name).rows
         assert (row.status, row.dataset, row.det_count) == ("COMPLETE", name, 1)
         assert row.mem_usage > 3e8
         assert below(run.backup / name / "complete/reduce") == found
@@ -233,9 +235,9 @@ def test_nothing_is_left_here(run: Run) -> None:
 @pytest.mark.parametrize("name", BAD, ids=[wrong for wrong, _ in BAD.values()])
 def test_a_bad_one_is_failed_with_its_reason(run: Run, name: str) -> None:
     item = run.items[name]
-    assert (item.state, item.attempts) == (State.PARKED, 1)
+    assert (item.state, item.attempts) == (QueueItemStatus.PARKED, 1)
     assert BAD[name][1] in item.error
-    assert standing.of_item(item).status == "FAILED"
+    assert sheet_status.item_status(item).status == "FAILED"
     # Its logs and its raw frames are where they belong
     assert below(run.data / name / "complete/reduce") >= {"reduction.json", "publication.json"}
     assert below(run.data / name / "complete/raw")

@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import locks
-from kpfnb.adap.reducing import reduction, workplace
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.errors import BadInput, Busy
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from tests.adap.fakepypeit import CALIBRATIONS, write_raw
+from kpfnb.adap.products import reduction as workplace
+from kpfnb.adap.reduce import run
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.core import locks
+from kpfnb.core.errors import AlreadyRunningError, InvalidInputError
+from kpfnb.core.result import Outcome, Result
+from tests.adap.fake_pypeit import CALIBRATIONS, write_raw
 
 pytestmark = pytest.mark.usefixtures("fake_pypeit")
 
@@ -34,10 +34,10 @@ def raw(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "night" / "raw", FRAMES | SCIENCE)
 
 
-def reduce(raw: Path, behaviour: str = "good", **options: object) -> Reduction:
+def reduce(raw: Path, behaviour: str = "good", **options: object) -> ReductionResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_PYPEIT", behaviour)
-        return reduction.run(raw, spectrograph="shane_kast_blue", progress=False, **options)
+        return run.reduce_folder(raw, spectrograph="shane_kast_blue", progress=False, **options)
 
 
 def output(tmp_path: Path) -> Path:
@@ -57,7 +57,7 @@ def test_a_good_dataset(raw: Path, tmp_path: Path) -> None:
         "run_pypeit shane_kast_blue_A",
     ]
     assert all(step.peak_bytes > 1e6 and step.seconds > 0 for step in result.steps)
-    assert result.figures()["science reduced"] == "2 of 2"
+    assert result.key_figures()["science reduced"] == "2 of 2"
     assert len(result.spectra()) == 2
     assert (
         "  trim = False"
@@ -69,9 +69,9 @@ def test_a_good_dataset(raw: Path, tmp_path: Path) -> None:
 
 def test_the_record_gives_the_same_result(raw: Path) -> None:
     result = reduce(raw)
-    record = json.loads((result.output / workplace.RECORD).read_text())
+    record = json.loads((result.output / workplace.RECORD_NAME).read_text())
     assert record == result.to_dict()
-    assert Reduction.from_dict(record, result.output) == result
+    assert ReductionResult.from_dict(record, result.output) == result
 
 
 def test_done_again_there_is_nothing_to_do(raw: Path) -> None:
@@ -183,19 +183,19 @@ def test_dry_run_changes_nothing(raw: Path, tmp_path: Path) -> None:
 def test_another_dataset_or_folder_in_the_output_is_not_touched(raw: Path, tmp_path: Path) -> None:
     other = write_raw(tmp_path / "other", FRAMES | SCIENCE)
     place = reduce(raw).output
-    with pytest.raises(BadInput, match="holds the reduction of"):
+    with pytest.raises(InvalidInputError, match="holds the reduction of"):
         reduce(other, output=place)
     (tmp_path / "home").mkdir()
     (tmp_path / "home/thesis.tex").write_text("years of work")
-    with pytest.raises(BadInput, match="not a reduction of kpfnb"):
+    with pytest.raises(InvalidInputError, match="not a reduction of kpfnb"):
         reduce(raw, output=tmp_path / "home", force=True)
     assert (tmp_path / "home/thesis.tex").read_text() == "years of work"
 
 
 def test_one_output_is_made_by_one_run_at_a_time(raw: Path, tmp_path: Path) -> None:
     place = output(tmp_path)
-    name = f"reduction-{place.name}-{reduction._digest(place)}"
-    with locks.hold(name), pytest.raises(Busy):
+    name = f"reduction-{place.name}-{run._path_digest(place)}"
+    with locks.acquire_lock(name), pytest.raises(AlreadyRunningError):
         reduce(raw)
 
 
@@ -220,7 +220,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 DRIVER = """
 import sys
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.reducing import reduction
+from kpfnb.adap.reduce import reduction
 installation.spectrographs = lambda: ["shane_kast_blue"]
 reduction.run(sys.argv[1], spectrograph="shane_kast_blue", progress=False, force=True)
 """

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap import profile
-from kpfnb.adap.reducing import reduction, stages
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.adap.reducing.work import Order, Work
-from kpfnb.errors import BadInput
-from kpfnb.workqueue.lease import Lease
-from tests.adap.datasets import NAME, below
+from kpfnb.adap.profiles import spectrograph
+from kpfnb.adap.reduce import run as reduction
+from kpfnb.adap.reduce import stages
+from kpfnb.adap.reduce.job import DatasetJob, ReductionConfig
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.queue.lease import Lease
+from tests.adap.small_datasets import NAME, below
 
 SETUP = "keck_deimos_A"
 
 
-def work(**options: object) -> Work:
-    order = Order(profile.load("keck_deimos"), **options)
-    return Work(NAME, order, Lease("q", NAME, 1, 1, lambda: True), print, progress=False)
+def work(**options: object) -> DatasetJob:
+    order = ReductionConfig(spectrograph.load_profile("keck_deimos"), **options)
+    return DatasetJob(NAME, order, Lease("q", NAME, 1, 1, lambda: True), print, progress=False)
 
 
 def write(path: Path) -> None:
@@ -33,7 +34,7 @@ def test_the_local_copy_goes_in_one_step(monkeypatch: pytest.MonkeyPatch) -> Non
     write(one.folder / "complete/raw/d1.fits")
     # What a killed clean-up has left
     write(one.folder.with_name(f"{one.folder.name}.leaving") / "old.fits")
-    assert stages.clean_up(one) == "local copy removed"
+    assert stages.remove_local_copy(one) == "local copy removed"
     assert not below(one.folder.parent)
 
 
@@ -54,9 +55,9 @@ def test_the_local_copy_goes_in_one_step(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_only_what_is_on_the_remote_goes(path: str, goes: bool) -> None:
     one = work()
-    one.plans = {"reduce": one.folder / "plans/reduce"}
+    one.pypeit_folders = {"reduce": one.folder / "plans/reduce"}
     write(one.folder / path)
-    told = stages.clean_up(one)
+    told = stages.remove_local_copy(one)
     assert (one.folder / path).exists() is not goes
     assert told == "local copy removed" if goes else path in told
 
@@ -64,7 +65,7 @@ def test_only_what_is_on_the_remote_goes(path: str, goes: bool) -> None:
 def test_a_copy_that_is_to_be_kept_stays() -> None:
     one = work(keep=True)
     write(one.folder / "complete/raw/d1.fits")
-    assert str(one.folder) in stages.clean_up(one)
+    assert str(one.folder) in stages.remove_local_copy(one)
     assert below(one.folder) == {"complete/raw/d1.fits"}
 
 
@@ -79,25 +80,25 @@ def test_a_folder_of_reduction_files_alone_gives_way(
     output = one.complete / "reduce"
     for name in files:
         write(output / name)
-    one.plans = {"reduce": one.folder / "plans/reduce"}
+    one.pypeit_folders = {"reduce": one.folder / "plans/reduce"}
     seen = []
 
-    def run(raw: Path, place: Path, **options: object) -> Reduction:
+    def run(raw: Path, place: Path, **options: object) -> ReductionResult:
         seen.append(place.exists())
-        return Reduction(place, {"frames": {}}, note="made")
+        return ReductionResult(place, {"frames": {}}, note="made")
 
-    monkeypatch.setattr(reduction, "run", run)
+    monkeypatch.setattr(reduction, "reduce_folder", run)
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(one.folder / "remote")}))
-    assert stages.reduce(one) == "made"
+    assert stages.reduce_setups(one) == "made"
     assert seen == [stays]
 
 
 def test_what_is_not_set_up_is_not_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(tmp_path)}))
-    assert stages.back_up(work()) == "no backup remote"
-    assert stages.back_up(work(backup="")) == "no backup remote"
-    assert stages.tell_sheet(work(sheet=False)) == "not asked for"
-    assert stages.warn(work()) == "0 useful warnings in 0 logs"
+    assert stages.back_up_results(work()) == "no backup remote"
+    assert stages.back_up_results(work(backup="")) == "no backup remote"
+    assert stages.update_sheet(work(sheet=False)) == "not asked for"
+    assert stages.extract_warnings(work()) == "0 useful warnings in 0 logs"
 
 
 def test_a_dataset_without_raw_frames_is_named(
@@ -105,12 +106,12 @@ def test_a_dataset_without_raw_frames_is_named(
 ) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(tmp_path)}))
     (tmp_path / NAME / "incomplete/raw").mkdir(parents=True)
-    with pytest.raises(BadInput, match=f"dataset {NAME} has no complete/raw in data:"):
-        stages.download(work())
+    with pytest.raises(InvalidInputError, match=f"dataset {NAME} has no complete/raw in data:"):
+        stages.download_frames(work())
 
 
 def test_the_order_is_data_and_what_publishes_is_vital() -> None:
     names = [stage.name for stage in stages.STAGES]
     assert names.index("publish") < names.index("backup") < names.index("clean up")
-    vital = {stage.name for stage in stages.STAGES if stage.vital}
+    vital = {stage.name for stage in stages.STAGES if stage.is_vital}
     assert vital == {"download", "trim", "reduce", "publish", "clean up"}

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from kpfnb import sheets
-from kpfnb.adap.scoring import rescoring, scorecard, scorerow
-from kpfnb.demo import reductions
-from kpfnb.demo.slitmask import Slit
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.workqueue.lease import Lease, LeaseLost
+from kpfnb.adap.score import queue_task, scorecard
+from kpfnb.adap.score import row as scorerow
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.demo import reduced_datasets
+from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.queue.lease import Lease, LeaseLost
+from kpfnb.storage import sheets
 
 DATASET = "Mask/1200G/2015-10-16"
 BELOW = "complete/reduce"
@@ -28,10 +29,12 @@ def remote(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     places = {name: str(isolated / name) for name in ("data", "backup")}
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
     folder = isolated / "data" / DATASET / BELOW
-    reductions.write(folder, {"DE.1.fits": {"DET01": [Slit(100, rms=0.7), Slit(300)]}})
-    (row,) = scorecard.score(folder, DATASET).rows
+    reduced_datasets.write_reduction(
+        folder, {"DE.1.fits": {"DET01": [SimulatedSlit(100, rms=0.7), SimulatedSlit(300)]}}
+    )
+    (row,) = scorecard.score_reduction(folder, DATASET).rows
     old = replace(row, **KEPT, bad_slit_count=77)
-    (folder / "scorecard.csv").write_text(scorerow.written([old]))
+    (folder / "scorecard.csv").write_text(scorerow.rows_to_csv([old]))
     (isolated / "backup").mkdir()
     return folder
 
@@ -40,20 +43,20 @@ def lease(*, lost: bool = False) -> Lease:
     return Lease("scorecard", DATASET, 1, 1, lambda: not lost)
 
 
-def run(**options: Any) -> rescoring.Rescored:
-    return rescoring.run(DATASET, lease(), **options)
+def run(**options: Any) -> queue_task.RescoreResult:
+    return queue_task.rescore_item(DATASET, lease(), **options)
 
 
 def test_it_is_scored_again_and_keeps_what_the_reduction_knew(remote: Path, isolated: Path) -> None:
     done = run()
     assert done.outcome is Outcome.SUCCEEDED, done.reason
-    (row,) = scorerow.read(remote / "scorecard.csv")
+    (row,) = scorerow.read_rows(remote / "scorecard.csv")
     assert {name: getattr(row, name) for name in KEPT} == KEPT
     assert (row.bad_slit_count, row.slit_count) == (1, 2)
     backup = isolated / "backup" / DATASET / BELOW
-    for name in rescoring.FILES:
+    for name in queue_task.SCORE_FILES:
         assert (backup / name).read_bytes() == (remote / name).read_bytes()
-    table = sheets.open().read("M")
+    table = sheets.open_workbook().read("M")
     assert table.rows[1][:4] == (DATASET, "DE.1.fits", "2020-02-02", "WARNING")
     assert not list((isolated / "work/rescoring").rglob("*.fits")), "nothing stays here"
 
@@ -81,7 +84,7 @@ def test_a_spec2d_that_is_gone_is_failed(remote: Path) -> None:
 def test_a_lost_lease_publishes_nothing(remote: Path) -> None:
     before = (remote / "scorecard.csv").read_bytes()
     with pytest.raises(LeaseLost):
-        rescoring.run(DATASET, lease(lost=True))
+        queue_task.rescore_item(DATASET, lease(lost=True))
     assert (remote / "scorecard.csv").read_bytes() == before
     assert not (remote / "bad_slits.csv").exists()
 
@@ -98,8 +101,8 @@ def test_a_sheet_that_does_not_answer_is_a_warning(
 
 
 def test_what_is_not_reduced(remote: Path, isolated: Path) -> None:
-    with pytest.raises(BadInput, match="has no results in data:"):
-        rescoring.run("Other/1200G/2015-10-16", lease())
+    with pytest.raises(InvalidInputError, match="has no results in data:"):
+        queue_task.rescore_item("Other/1200G/2015-10-16", lease())
     next(remote.glob("*/*.pypeit")).unlink()
-    with pytest.raises(BadInput, match=r"no \.pypeit file"):
+    with pytest.raises(InvalidInputError, match=r"no \.pypeit file"):
         run()

@@ -9,39 +9,41 @@ from types import SimpleNamespace
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from kpfnb import files
-from kpfnb.adap.reducing import qatar
-from kpfnb.adap.reducing.gallery import Gallery
-from kpfnb.adap.scoring import scorecard, scorecards
-from kpfnb.adap.scoring.scores import Scores, pictures
-from kpfnb.demo import reductions
-from kpfnb.demo.slitmask import Slit
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
+from kpfnb.adap.products import qa_archive
+from kpfnb.adap.products.qa_gallery import QaGallery
+from kpfnb.adap.score import run as scorecards
+from kpfnb.adap.score import scorecard
+from kpfnb.adap.score.result import ScoreResult, find_entry_pictures
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome, Result
+from kpfnb.demo import reduced_datasets
+from kpfnb.demo.slitmask import SimulatedSlit
 
-GOOD, BAD = Slit(100), Slit(420, rms=0.9, coverage=30.0)
+GOOD, BAD = SimulatedSlit(100), SimulatedSlit(420, rms=0.9, coverage=30.0)
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three simulated datasets; the last has a frame without products."""
-    return reductions.simulate(tmp_path_factory.mktemp("simulated"), count=3)
+    return reduced_datasets.simulate_datasets(tmp_path_factory.mktemp("simulated"), count=3)
 
 
 @pytest.fixture(scope="module")
-def scores(simulated: Path) -> Scores:
-    return scorecards.run(simulated, progress=False)
+def scores(simulated: Path) -> ScoreResult:
+    return scorecards.score_reductions(simulated, progress=False)
 
 
-def write(dataset: Path, *slits: Slit, name: str = "reduce", file: str = "DE.1.fits") -> Path:
+def write(
+    dataset: Path, *slits: SimulatedSlit, name: str = "reduce", file: str = "DE.1.fits"
+) -> Path:
     folder = dataset / "complete" / name
-    reductions.write(folder, {file: {"DET01": list(slits)}})
+    reduced_datasets.write_reduction(folder, {file: {"DET01": list(slits)}})
     return folder
 
 
-def run(*roots: Path, **options: object) -> Scores:
-    return scorecards.run(roots, progress=False, **options)
+def run(*roots: Path, **options: object) -> ScoreResult:
+    return scorecards.score_reductions(roots, progress=False, **options)
 
 
 def test_reductions_are_found_from_each_folder_above(tmp_path: Path) -> None:
@@ -50,29 +52,29 @@ def test_reductions_are_found_from_each_folder_above(tmp_path: Path) -> None:
     write(tmp_path / "m/c/2015-10-16", GOOD, name="reduce_old")
     other = write(tmp_path / "m/d/2015-10-16_2015-10-17", GOOD)
     (tmp_path / "m/c/2015-10-16/complete/raw").mkdir()
-    assert [one.folder for one in scorecards.find(tmp_path)] == [first, second, other]
-    assert [one.folder for one in scorecards.find(tmp_path / "m/d")] == [other]
+    assert [one.folder for one in scorecards.find_reductions(tmp_path)] == [first, second, other]
+    assert [one.folder for one in scorecards.find_reductions(tmp_path / "m/d")] == [other]
     for root in (first.parent.parent, first.parent.parent.parent):
-        assert [one.folder for one in scorecards.find(root)] == [first, second]
-    (alone,) = scorecards.find(other)
+        assert [one.folder for one in scorecards.find_reductions(root)] == [first, second]
+    (alone,) = scorecards.find_reductions(other)
     assert (alone.folder, alone.dataset) == (other, "m/d/2015-10-16_2015-10-17")
 
 
 def test_a_reduction_that_is_of_no_dataset_has_the_name_of_its_folder(tmp_path: Path) -> None:
-    reductions.write(tmp_path / "night1", {"DE.1.fits": {"DET01": [GOOD]}})
+    reduced_datasets.write_reduction(tmp_path / "night1", {"DE.1.fits": {"DET01": [GOOD]}})
     assert [row.dataset for row in run(tmp_path / "night1").rows] == ["night1"]
 
 
 def test_a_relative_folder_may_be_in_the_work_directory(isolated: Path) -> None:
     folder = write(isolated / "work/datasets/m/c/2015-10-16", GOOD)
     for name in ("datasets", "m/c", "m/c/2015-10-16"):
-        assert [one.folder for one in scorecards.find(Path(name))] == [folder]
+        assert [one.folder for one in scorecards.find_reductions(Path(name))] == [folder]
 
 
 def test_nothing_to_score(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no folder"):
+    with pytest.raises(InvalidInputError, match="no folder"):
         run(tmp_path / "nowhere")
-    with pytest.raises(BadInput, match="no reduction in"):
+    with pytest.raises(InvalidInputError, match="no reduction in"):
         run(tmp_path)
 
 
@@ -80,7 +82,7 @@ def test_the_second_run_changes_nothing(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD)
     first = run(tmp_path)
     assert isinstance(first, Result)
-    assert len(first.written) == 3
+    assert len(first.changed_files) == 3
     assert "1 of 2 slits are bad" in first.reason
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*.csv")}
     again = run(tmp_path)
@@ -92,7 +94,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD)
     done = run(tmp_path, dry_run=True)
     assert done.reason.startswith("dry run: 1 reductions scored")
-    assert not done.page(tmp_path / "page.html").exists()
+    assert not done.write_page(tmp_path / "page.html").exists()
     assert list(folder.glob("*.csv")) == []
 
 
@@ -102,7 +104,7 @@ def test_one_that_cannot_be_scored_does_not_stop_the_others(tmp_path: Path) -> N
     (broken / "reduction.json").write_text("{")
     done = run(tmp_path)
     assert (done.outcome, len(done.cards)) == (Outcome.PARTIAL, 1)
-    assert "not scored: 1: b/c/2015-10-16 (reduce): BadInput" in done.reason
+    assert "not scored: 1: b/c/2015-10-16 (reduce): InvalidInputError" in done.reason
     assert list(done.to_dict()["failed"]) == ["b/c/2015-10-16 (reduce)"]
     (tmp_path / "a/c/2015-10-16/complete/reduce/reduction.json").write_text("{")
     assert run(tmp_path).outcome is Outcome.FAILED
@@ -117,27 +119,33 @@ def test_limits_of_a_file_count(tmp_path: Path) -> None:
 
 def test_a_warning_stays_for_as_long_as_the_reduction(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD)
-    scorecard.score(folder, "m/c/2015-10-16", status="WARNING").write()
+    scorecard.score_reduction(folder, "m/c/2015-10-16", status="WARNING").write()
     assert run(tmp_path).rows[0].status == "WARNING"
-    record = files.read_json(folder / "reduction.json")
-    files.write_json(folder / "reduction.json", {**record, "started": "2026-01-01T00:00:00Z"})
+    record = atomic.read_json(folder / "reduction.json")
+    atomic.write_json(folder / "reduction.json", {**record, "started": "2026-01-01T00:00:00Z"})
     assert run(tmp_path).rows[0].status == "COMPLETE"
 
 
-def test_failed_frames_are_told_first(scores: Scores) -> None:
+def test_failed_frames_are_told_first(scores: ScoreResult) -> None:
     table = scores.to_frame()
     assert list(table["status"]) == ["FAILED", *["COMPLETE"] * 6]
     assert scores.outcome is Outcome.SUCCEEDED, "it was found to be bad: that was the task"
     assert "1 of them FAILED" in scores.reason
-    assert scores.figures()["slits"] == 6 * 24
+    assert scores.key_figures()["slits"] == 6 * 24
     assert len(scores.slits()) == 6 * 24
     assert scores.to_dict()["reasons"]
 
 
 def test_the_worst_slits_come_first(tmp_path: Path) -> None:
-    slits = [GOOD, Slit(300, rms=0.5), BAD, Slit(500, rms=0.8), Slit(600, std_chi=9.0)]
+    slits = [
+        GOOD,
+        SimulatedSlit(300, rms=0.5),
+        BAD,
+        SimulatedSlit(500, rms=0.8),
+        SimulatedSlit(600, std_chi=9.0),
+    ]
     write(tmp_path / "m/c/2015-10-16", *slits)
-    worst = run(tmp_path).worst()
+    worst = run(tmp_path).worst_slits()
     assert [one.scored.slit.name for one in worst] == [
         *("DET01:420", "DET01:600", "DET01:500", "DET01:300")
     ]
@@ -150,26 +158,26 @@ def test_pictures_are_those_of_the_slit(tmp_path: Path) -> None:
     shown = {path.name for path in there.glob("*S0420*")}
     for other in ("Arc_1dfit_A_0_DET02_S0420.png", "Arc_1dfit_A_0_DET01_S04201.png"):
         (there / other).write_bytes(b"")
-    (found,) = pictures(run(tmp_path).worst())
+    (found,) = find_entry_pictures(run(tmp_path).worst_slits())
     assert {path.name for path in found} == shown
     assert len(shown) == 2
-    assert isinstance(run(tmp_path).qa(), Gallery)
+    assert isinstance(run(tmp_path).qa(), QaGallery)
 
 
 def test_pictures_come_from_the_archive_where_only_that_is_left(tmp_path: Path) -> None:
-    folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD, Slit(600, rms=0.8))
-    before = run(tmp_path).page(tmp_path / "before.html").read_text()
-    archive = qatar.pack(folder / "keck_deimos_A")
-    assert run(tmp_path).page(tmp_path / "after.html").read_text() == before
+    folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD, SimulatedSlit(600, rms=0.8))
+    before = run(tmp_path).write_page(tmp_path / "before.html").read_text()
+    archive = qa_archive.pack_qa(folder / "keck_deimos_A")
+    assert run(tmp_path).write_page(tmp_path / "after.html").read_text() == before
     assert before.count("data:image/jpeg") == 4
     assert "data:image/jpeg" in run(tmp_path).qa()._repr_html_()
     archive.write_bytes(archive.read_bytes()[:-20])
-    broken = run(tmp_path).page(tmp_path / "broken.html").read_text()
-    assert broken.count("Can't be read: QA.tar.gz") == len(run(tmp_path).worst())
+    broken = run(tmp_path).write_page(tmp_path / "broken.html").read_text()
+    assert broken.count("Can't be read: QA.tar.gz") == len(run(tmp_path).worst_slits())
     assert "not shown (1): QA.tar.gz" in run(tmp_path).qa()._repr_html_()
 
 
-def test_the_picture_has_histograms_and_the_trend(scores: Scores, tmp_path: Path) -> None:
+def test_the_picture_has_histograms_and_the_trend(scores: ScoreResult, tmp_path: Path) -> None:
     picture = scores.plot()
     picture.savefig(tmp_path / "scores.png")
     labels = [axes.get_xlabel() for axes in picture.axes]
@@ -184,35 +192,35 @@ def test_the_picture_has_histograms_and_the_trend(scores: Scores, tmp_path: Path
     assert len(trend.lines[0].get_xdata()) == 3
 
 
-def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: Scores) -> None:
-    shown = scores.hovered()
+def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: ScoreResult) -> None:
+    shown = scores.hover_plot()
     FigureCanvasAgg(shown.figure).draw()
     rms, *_, upper, lower = shown.figure.axes
     counted = 0
     for edge in sorted({patch.get_x() for patch in rms.patches}):
         width = rms.patches[0].get_width()
-        text = shown.told[rms](SimpleNamespace(xdata=edge + width / 2, ydata=0))
+        text = shown.tooltips[rms](SimpleNamespace(xdata=edge + width / 2, ydata=0))
         counted += int(text.splitlines()[0].rpartition(": ")[2].split()[0]) if text else 0
     assert counted == scores.slits()["rms"].notna().sum()
     (card, *_), place = scores.cards, lower.lines[0].get_xydata()[0]
     x, y = lower.transData.transform(place)
-    told = shown.told[lower](SimpleNamespace(inaxes=lower, x=x, y=y))
+    told = shown.tooltips[lower](SimpleNamespace(inaxes=lower, x=x, y=y))
     bad, every = (
         sum(getattr(row, n) for row in card.rows) for n in ("bad_slit_count", "slit_count")
     )
     assert told.splitlines()[0] == card.dataset
     assert told.endswith(f"{bad} of {every} slits bad")
-    assert shown.told[upper](SimpleNamespace(inaxes=upper, x=-50, y=-50)) == ""
+    assert shown.tooltips[upper](SimpleNamespace(inaxes=upper, x=-50, y=-50)) == ""
 
 
 def test_a_picture_of_nothing(tmp_path: Path) -> None:
-    scorecard_of_nothing = Scores(())
+    scorecard_of_nothing = ScoreResult(())
     scorecard_of_nothing.plot().savefig(tmp_path / "nothing.png")
-    assert "No slit is bad" in scorecard_of_nothing.page(tmp_path / "page.html").read_text()
+    assert "No slit is bad" in scorecard_of_nothing.write_page(tmp_path / "page.html").read_text()
 
 
-def test_the_page_is_one_file_without_script(scores: Scores, tmp_path: Path) -> None:
-    page = scores.page(tmp_path / "page.html").read_text()
+def test_the_page_is_one_file_without_script(scores: ScoreResult, tmp_path: Path) -> None:
+    page = scores.write_page(tmp_path / "page.html").read_text()
     assert "<script" not in page
     assert "style=" not in page
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -220,11 +228,13 @@ def test_the_page_is_one_file_without_script(scores: Scores, tmp_path: Path) -> 
     assert page.count("data:image/png;base64,") == 1
     assert page.count("data:image/jpeg;base64,") >= 2
     assert "PypeIt wrote no spec2d for it" in page
-    assert scores.page(tmp_path / "again.html").read_text() == page
+    assert scores.write_page(tmp_path / "again.html").read_text() == page
 
 
-def test_each_order_of_the_page_has_a_place_for_each_row(scores: Scores, tmp_path: Path) -> None:
-    page = scores.page(tmp_path / "page.html").read_text()
+def test_each_order_of_the_page_has_a_place_for_each_row(
+    scores: ScoreResult, tmp_path: Path
+) -> None:
+    page = scores.write_page(tmp_path / "page.html").read_text()
     for name in ("dataset", "rms", "coverage", "memory"):
         places = re.findall(rf"#by-{name}:checked\) \.r(\d+){{order:(\d+)}}", page)
         assert sorted(int(place) for _, place in places) == list(range(7))
@@ -240,12 +250,12 @@ def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD, file="=1+1.fits")
     [row] = run(tmp_path).rows
     assert "'=1+1.fits" in (folder / "scorecard.csv").read_text()
-    assert scorecard.read(folder).rows == (row,)
+    assert scorecard.read_scorecard(folder).rows == (row,)
 
 
 def test_text_of_names_is_escaped(tmp_path: Path) -> None:
     write(tmp_path / "m/c/2015-10-16", BAD, file="<b>x&y.fits")
     done = run(tmp_path)
-    page = done.page(tmp_path / "page.html").read_text()
+    page = done.write_page(tmp_path / "page.html").read_text()
     assert "&lt;b&gt;x&amp;y.fits" in page
     assert "<b>x" not in page + done._repr_html_()

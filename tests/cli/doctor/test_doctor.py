@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from kpfnb import settings
-from kpfnb.cli import app
-from kpfnb.doctor import Diagnosis, checks, diagnose
-from kpfnb.doctor.health import Check, Health
+from kpfnb.cli.app import app
+from kpfnb.cli.doctor import Diagnosis, checks, diagnose
+from kpfnb.cli.doctor.checks import CheckStatus, HealthCheck
+from kpfnb.core import settings
 
 runner = CliRunner()
 
@@ -62,7 +62,9 @@ def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_values_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_SHEET", "[bold]my[/bold] \x1b[31msheet :smile:")
-    diagnosis = Diagnosis(settings.sources(), [Check("one", Health.OK, "[red]found")])
+    diagnosis = Diagnosis(
+        settings.describe_settings(), [HealthCheck("one", CheckStatus.OK, "[red]found")]
+    )
     console = Console(force_terminal=True, width=200)
     with console.capture() as capture:
         console.print(diagnosis.to_rich())
@@ -74,11 +76,11 @@ def test_long_values_are_folded_not_cut() -> None:
     path = "/a/long/path" * 20
     console = Console(width=60)
     with console.capture() as capture:
-        console.print(Diagnosis([], [Check("one", Health.OK, path)]).to_rich())
+        console.print(Diagnosis([], [HealthCheck("one", CheckStatus.OK, path)]).to_rich())
     assert path in "".join(capture.get().split()).replace("oneok", "")
 
 
 def test_settings_that_can_not_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_WORKERS", "many")
-    with pytest.raises(settings.BadSettings, match="workers"):
+    with pytest.raises(settings.InvalidSettingsError, match="workers"):
         diagnose()

@@ -10,8 +10,8 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb import fitscards
-from kpfnb.fitscards import RawHeader
+from kpfnb.core.fits import cards as fitscards
+from kpfnb.core.fits.cards import RawHeader
 
 PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 KEYWORD = st.text("ABCDEF019_-", min_size=1, max_size=8)
@@ -86,7 +86,7 @@ def quiet_astropy() -> Any:
 @given(IMAGES)
 def test_every_card_is_as_astropy_has_it(images: list[str]) -> None:
     header = raw(*images)
-    for ours, theirs in zip(fitscards.parse(header), by_astropy(header), strict=True):
+    for ours, theirs in zip(fitscards.parse_cards(header), by_astropy(header), strict=True):
         assert ours.keyword == theirs[0]
         if theirs[1] is not ...:
             assert (type(ours.value), ours[1:]) == (type(theirs[1]), theirs[1:])
@@ -95,13 +95,13 @@ def test_every_card_is_as_astropy_has_it(images: list[str]) -> None:
 @given(IMAGES, st.data())
 def test_picking_gives_what_all_cards_give(images: list[str], data: st.DataObject) -> None:
     header = raw(*images)
-    everything = fitscards.values(
-        card._replace(keyword=card.keyword.upper()) for card in fitscards.parse(header)
+    everything = fitscards.values_by_keyword(
+        card._replace(keyword=card.keyword.upper()) for card in fitscards.parse_cards(header)
     )
     asked = data.draw(st.lists(st.sampled_from(sorted(everything)), unique=True))
     expected = {name: everything[name] for name in asked}
-    assert fitscards.pick(header, [*asked, "NOT-HERE"]) == expected
-    assert fitscards.pick(header, [name.lower() for name in asked]) == {
+    assert fitscards.select_values(header, [*asked, "NOT-HERE"]) == expected
+    assert fitscards.select_values(header, [name.lower() for name in asked]) == {
         name.lower(): value for name, value in expected.items()
     }
 
@@ -136,31 +136,41 @@ def test_picking_gives_what_all_cards_give(images: list[str], data: st.DataObjec
     ],
 )
 def test_kinds_of_cards(image: str, value: Any) -> None:
-    found = fitscards.pick(raw("OTHER   = 1", image, "KEY     = 'second'"), ["KEY"])
+    found = fitscards.select_values(raw("OTHER   = 1", image, "KEY     = 'second'"), ["KEY"])
     assert found == {"KEY": value}
     assert type(found["KEY"]) is type(value)
 
 
 def test_a_continue_that_continues_no_text_is_left_out() -> None:
     header = raw("KEY     = 5 / five", "CONTINUE  nothing", "LAST    = 1")
-    assert fitscards.parse(header) == [("KEY", 5, "five"), ("LAST", 1, "")]
+    assert fitscards.parse_cards(header) == [("KEY", 5, "five"), ("LAST", 1, "")]
 
 
 def test_long_text_goes_on_in_continue_cards() -> None:
     card = fits.Card("KEY", "word " * 50, "a comment as long as the value " * 3)
     header = raw(str(card), "LAST    = 1")
-    assert fitscards.parse(header)[0] == ("KEY", ("word " * 50).rstrip(), card.comment.rstrip())
-    assert fitscards.pick(header, ["last", "key"]) == {"last": 1, "key": ("word " * 50).rstrip()}
+    assert fitscards.parse_cards(header)[0] == (
+        "KEY",
+        ("word " * 50).rstrip(),
+        card.comment.rstrip(),
+    )
+    assert fitscards.select_values(header, ["last", "key"]) == {
+        "last": 1,
+        "key": ("word " * 50).rstrip(),
+    }
 
 
 def test_commentary_is_joined_and_the_first_of_a_keyword_counts() -> None:
     header = raw("COMMENT one", "A       = 1", "COMMENT two", "A       = 2")
-    assert fitscards.pick(header, ["COMMENT", "A"]) == {"COMMENT": "one\ntwo", "A": 1}
-    assert fitscards.values(fitscards.parse(header)) == {"COMMENT": "one\ntwo", "A": 1}
+    assert fitscards.select_values(header, ["COMMENT", "A"]) == {"COMMENT": "one\ntwo", "A": 1}
+    assert fitscards.values_by_keyword(fitscards.parse_cards(header)) == {
+        "COMMENT": "one\ntwo",
+        "A": 1,
+    }
 
 
 def test_what_is_not_ascii_becomes_a_question_mark() -> None:
-    assert fitscards.pick(raw("KEY     = 'caf\xe9'"), ["KEY"]) == {"KEY": "caf?"}
+    assert fitscards.select_values(raw("KEY     = 'caf\xe9'"), ["KEY"]) == {"KEY": "caf?"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from astropy.io import fits
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kpfnb import fitsheader
+from kpfnb.core.fits import headers
 
 
 def whole(path: Path) -> bytes:
@@ -25,8 +25,8 @@ def whole(path: Path) -> bytes:
 def test_a_whole_file_has_no_defect(tmp_path: Path) -> None:
     content = whole(tmp_path / "a.fits")
     (tmp_path / "a.fits.gz").write_bytes(gzip.compress(content))
-    assert fitsheader.defect(tmp_path / "a.fits") == ""
-    assert fitsheader.defect(tmp_path / "a.fits.gz") == ""
+    assert headers.find_defect(tmp_path / "a.fits") == ""
+    assert headers.find_defect(tmp_path / "a.fits.gz") == ""
 
 
 def test_a_file_without_padding_is_whole(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_file_without_padding_is_whole(tmp_path: Path) -> None:
     assert len(content.rstrip(b"\0")) < len(content)
     # The last value of the table ends in zero bytes too
     (tmp_path / "a.fits").write_bytes(content[: len(content.rstrip(b"\0")) + 8])
-    assert fitsheader.defect(tmp_path / "a.fits") == ""
+    assert headers.find_defect(tmp_path / "a.fits") == ""
 
 
 @given(keep=st.integers(min_value=2881, max_value=32799))
@@ -46,14 +46,14 @@ def test_a_file_cut_anywhere_but_between_two_hdus_is_truncated(keep: int) -> Non
         # Two HDUs of 2880 + 20000 (padded to 20160) and 2880 + 4000 bytes follow the primary one
         assume(not 25760 <= keep <= 25920)
         path.write_bytes(content[:keep])
-        assert "truncated" in fitsheader.defect(path)
+        assert "truncated" in headers.find_defect(path)
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
 def test_a_cut_compressed_file_is_truncated(tmp_path: Path, keep: float) -> None:
     packed = gzip.compress(whole(tmp_path / "a.fits"))
     (tmp_path / "a.fits.gz").write_bytes(packed[: int(keep * len(packed))])
-    assert fitsheader.defect(tmp_path / "a.fits.gz").startswith("truncated: the gzip stream")
+    assert headers.find_defect(tmp_path / "a.fits.gz").startswith("truncated: the gzip stream")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_cut_compressed_file_is_truncated(tmp_path: Path, keep: float) -> None
 )
 def test_other_defects_are_told(tmp_path: Path, name: str, content: bytes, defect: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert fitsheader.defect(tmp_path / name).startswith(defect)
+    assert headers.find_defect(tmp_path / name).startswith(defect)
 
 
 def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
-    assert fitsheader.defect(tmp_path / "a.fits") == "missing"
+    assert headers.find_defect(tmp_path / "a.fits") == "missing"

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb import fitsheader
-from kpfnb.fitsheader import BadHeader, Reason
+from kpfnb.core.fits import headers
+from kpfnb.core.fits.headers import HeaderErrorKind, InvalidHeaderError
 
 ASKED = ["OBJECT", "exptime", "LAST", "ABSENT"]
 
@@ -43,9 +43,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def _reason(path: Path, *, ext: int | str = 0) -> Reason:
-    with pytest.raises(BadHeader, match=str(path)) as caught:
-        fitsheader.read(path, ASKED, ext=ext)
+def _reason(path: Path, *, ext: int | str = 0) -> HeaderErrorKind:
+    with pytest.raises(InvalidHeaderError, match=str(path)) as caught:
+        headers.read_header(path, ASKED, ext=ext)
     return caught.value.reason
 
 
@@ -55,14 +55,14 @@ def test_whole_header_as_astropy_has_it(tmp_path: Path, suffix: str, ext: int | 
     path = tmp_path / f"one.fits{suffix}"
     _hdus().writeto(path)
     theirs = fits.getheader(path, ext if isinstance(ext, int) else ext.strip())
-    assert fitsheader.cards(path, ext=ext) == [tuple(card) for card in theirs.cards]
-    assert fitsheader.read(path, ext=ext) == {
+    assert headers.read_cards(path, ext=ext) == [tuple(card) for card in theirs.cards]
+    assert headers.read_header(path, ext=ext) == {
         key: str(theirs[key]) if key == "COMMENT" else theirs[key] for key in theirs
     }
 
 
 def test_asked_keywords_by_the_name_asked(file: Path) -> None:
-    assert fitsheader.read(file, ASKED) == {
+    assert headers.read_header(file, ASKED) == {
         "OBJECT": "it's a star",
         "exptime": 0.0015,
         "LAST": True,
@@ -70,25 +70,25 @@ def test_asked_keywords_by_the_name_asked(file: Path) -> None:
 
 
 def test_no_keywords(file: Path) -> None:
-    assert fitsheader.read(file, []) == {}
+    assert headers.read_header(file, []) == {}
 
 
 def test_one_text_instead_of_a_list_is_refused(file: Path) -> None:
     with pytest.raises(TypeError, match="list"):
-        fitsheader.read(file, "OBJECT")
+        headers.read_header(file, "OBJECT")
 
 
 def test_header_longer_than_the_first_read(tmp_path: Path) -> None:
     header = fits.Header({f"KEY{number}": number for number in range(2000)})
     fits.PrimaryHDU(header=header).writeto(tmp_path / "long.fits")
-    assert fitsheader.read(tmp_path / "long.fits", ["KEY1999"]) == {"KEY1999": 1999}
+    assert headers.read_header(tmp_path / "long.fits", ["KEY1999"]) == {"KEY1999": 1999}
 
 
 def test_random_groups_before_the_extension(tmp_path: Path) -> None:
     groups = fits.GroupData(np.ones((7, 3, 4), np.float32), parnames=["a", "b"], pardata=[1, 2])
     path = tmp_path / "groups.fits"
     fits.HDUList([fits.GroupsHDU(groups), fits.ImageHDU(name="AFTER")]).writeto(path)
-    assert fitsheader.read(path, ["EXTNAME"], ext=1) == {"EXTNAME": "AFTER"}
+    assert headers.read_header(path, ["EXTNAME"], ext=1) == {"EXTNAME": "AFTER"}
 
 
 def _cuts(path: Path) -> Iterator[int]:
@@ -102,43 +102,45 @@ def _cuts(path: Path) -> Iterator[int]:
 def test_cut_at_every_byte(tmp_path: Path) -> None:
     path = tmp_path / "cut.fits"
     _hdus()[:1].writeto(path)
-    whole = fitsheader.read(path)
-    end = (len(fitsheader.cards(path)) + 1) * 80
+    whole = headers.read_header(path)
+    end = (len(headers.read_cards(path)) + 1) * 80
     for size in _cuts(path):
         if size >= end:
-            assert fitsheader.read(path) == whole
+            assert headers.read_header(path) == whole
         else:
-            assert _reason(path) is (Reason.TRUNCATED if size else Reason.EMPTY)
+            assert _reason(path) is (HeaderErrorKind.TRUNCATED if size else HeaderErrorKind.EMPTY)
 
 
 def test_gzip_cut_at_every_byte(tmp_path: Path) -> None:
     path = tmp_path / "cut.fits.gz"
     path.write_bytes(_gzipped(_bytes()))
     for size in _cuts(path):
-        assert _reason(path) is (Reason.TRUNCATED if size else Reason.EMPTY)
+        assert _reason(path) is (HeaderErrorKind.TRUNCATED if size else HeaderErrorKind.EMPTY)
 
 
 def test_cut_before_the_extension(file: Path) -> None:
-    assert _reason(file, ext=4) is Reason.NO_EXTENSION
-    assert _reason(file, ext="NOT_THERE") is Reason.NO_EXTENSION
-    assert _reason(file, ext=-1) is Reason.NO_EXTENSION
+    assert _reason(file, ext=4) is HeaderErrorKind.NO_EXTENSION
+    assert _reason(file, ext="NOT_THERE") is HeaderErrorKind.NO_EXTENSION
+    assert _reason(file, ext=-1) is HeaderErrorKind.NO_EXTENSION
     os.truncate(file, 2 * 2880 + 1000 + 2880)
-    assert fitsheader.read(file, ["EXTNAME"], ext=1) == {"EXTNAME": "GREEN_CCD"}
-    assert _reason(file, ext="RED_CCD") is Reason.TRUNCATED
-    assert fitsheader.read(file, ["LAST"]) == {"LAST": True}
+    assert headers.read_header(file, ["EXTNAME"], ext=1) == {"EXTNAME": "GREEN_CCD"}
+    assert _reason(file, ext="RED_CCD") is HeaderErrorKind.TRUNCATED
+    assert headers.read_header(file, ["LAST"]) == {"LAST": True}
 
 
 def test_cut_at_every_byte_around_an_extension(tmp_path: Path) -> None:
     path = tmp_path / "cut.fits"
     _hdus()[:2].writeto(path)
-    end = 2880 * 2 + 80 * (len(fitsheader.cards(path, ext=1)) + 1)
+    end = 2880 * 2 + 80 * (len(headers.read_cards(path, ext=1)) + 1)
     os.truncate(path, end)
     for size in _cuts(path):
         if size == 2880 * 2:
             # As a file that was never meant to have more
-            assert _reason(path, ext=1) is Reason.NO_EXTENSION
+            assert _reason(path, ext=1) is HeaderErrorKind.NO_EXTENSION
         else:
-            assert _reason(path, ext=1) is (Reason.TRUNCATED if size else Reason.EMPTY)
+            assert _reason(path, ext=1) is (
+                HeaderErrorKind.TRUNCATED if size else HeaderErrorKind.EMPTY
+            )
 
 
 def _gzipped(content: bytes) -> bytes:
@@ -154,21 +156,21 @@ def _bytes() -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", Reason.EMPTY),
-        (b"SIM", Reason.TRUNCATED),
-        (b"SIMPLE  =                    T", Reason.TRUNCATED),
-        (b"a text\n" * 1000, Reason.NOT_FITS),
-        (b"\0" * 5760, Reason.NOT_FITS),
-        (b"\x89PNG\r\n", Reason.NOT_FITS),
-        (_gzipped(b""), Reason.EMPTY),
-        (_gzipped(b"a text"), Reason.NOT_FITS),
-        (b"\x1f\x8b", Reason.TRUNCATED),
-        (b"\x1f\x8b" + b"no gzip stream follows", Reason.UNREADABLE),
-        (_gzipped(_bytes())[:10] + b"\xff" * 100, Reason.UNREADABLE),
-        (_bytes().replace(b"END     ", b"ENDE    "), Reason.TRUNCATED),
+        (b"", HeaderErrorKind.EMPTY),
+        (b"SIM", HeaderErrorKind.TRUNCATED),
+        (b"SIMPLE  =                    T", HeaderErrorKind.TRUNCATED),
+        (b"a text\n" * 1000, HeaderErrorKind.NOT_FITS),
+        (b"\0" * 5760, HeaderErrorKind.NOT_FITS),
+        (b"\x89PNG\r\n", HeaderErrorKind.NOT_FITS),
+        (_gzipped(b""), HeaderErrorKind.EMPTY),
+        (_gzipped(b"a text"), HeaderErrorKind.NOT_FITS),
+        (b"\x1f\x8b", HeaderErrorKind.TRUNCATED),
+        (b"\x1f\x8b" + b"no gzip stream follows", HeaderErrorKind.UNREADABLE),
+        (_gzipped(_bytes())[:10] + b"\xff" * 100, HeaderErrorKind.UNREADABLE),
+        (_bytes().replace(b"END     ", b"ENDE    "), HeaderErrorKind.TRUNCATED),
     ],
 )
-def test_bad_content(tmp_path: Path, content: bytes, reason: Reason) -> None:
+def test_bad_content(tmp_path: Path, content: bytes, reason: HeaderErrorKind) -> None:
     path = tmp_path / "bad.fits"
     path.write_bytes(content)
     assert _reason(path) is reason
@@ -177,7 +179,7 @@ def test_bad_content(tmp_path: Path, content: bytes, reason: Reason) -> None:
 def test_header_without_end_is_not_followed_through_the_data(tmp_path: Path) -> None:
     path = tmp_path / "endless.fits"
     path.write_bytes(b"SIMPLE  =".ljust(80) * 40_000 + b"END".ljust(80))
-    assert _reason(path) is Reason.TRUNCATED
+    assert _reason(path) is HeaderErrorKind.TRUNCATED
 
 
 def test_data_size_that_is_not_told(tmp_path: Path) -> None:
@@ -185,30 +187,32 @@ def test_data_size_that_is_not_told(tmp_path: Path) -> None:
     path.write_bytes(
         _bytes().replace(b"NAXIS   =                    0", b"NAXIS   = 'many'".ljust(30))
     )
-    assert fitsheader.read(path, ["OBJECT"]) == {"OBJECT": "x"}
-    assert _reason(path, ext=1) is Reason.NOT_FITS
+    assert headers.read_header(path, ["OBJECT"]) == {"OBJECT": "x"}
+    assert _reason(path, ext=1) is HeaderErrorKind.NOT_FITS
 
 
 def test_not_a_file(tmp_path: Path) -> None:
-    assert _reason(tmp_path / "missing.fits") is Reason.MISSING
-    assert _reason(tmp_path) is Reason.UNREADABLE
+    assert _reason(tmp_path / "missing.fits") is HeaderErrorKind.MISSING
+    assert _reason(tmp_path) is HeaderErrorKind.UNREADABLE
     os.mkfifo(tmp_path / "pipe.fits")
-    assert _reason(tmp_path / "pipe.fits") is Reason.UNREADABLE
+    assert _reason(tmp_path / "pipe.fits") is HeaderErrorKind.UNREADABLE
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_no_permission(file: Path) -> None:
     file.chmod(0)
-    assert _reason(file) is Reason.UNREADABLE
+    assert _reason(file) is HeaderErrorKind.UNREADABLE
 
 
 def test_error_tells_what_and_what_to_do_and_travels(tmp_path: Path) -> None:
-    error = BadHeader(tmp_path / "a.fits", Reason.TRUNCATED, "its header has no END")
+    error = InvalidHeaderError(
+        tmp_path / "a.fits", HeaderErrorKind.TRUNCATED, "its header has no END"
+    )
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error)
     assert str(error).startswith(f"{tmp_path}/a.fits: truncated (its header has no END)\n")
     assert "transfer it again" in error.hint
-    assert again.reason is Reason.TRUNCATED
+    assert again.reason is HeaderErrorKind.TRUNCATED
 
 
 def test_a_header_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,8 +224,8 @@ def test_a_header_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return pread(descriptor, size, offset)
 
     monkeypatch.setattr(os, "pread", counted)
-    fitsheader.read(file, [f"KEY{number}" for number in range(40)])
-    assert len([size for size, _ in reads if size >= fitsheader.READ]) == 1
+    headers.read_header(file, [f"KEY{number}" for number in range(40)])
+    assert len([size for size, _ in reads if size >= headers.READ_SIZE]) == 1
 
 
 def test_odd_cards_are_read_without_a_warning(tmp_path: Path) -> None:
@@ -229,15 +233,15 @@ def test_odd_cards_are_read_without_a_warning(tmp_path: Path) -> None:
     path.write_bytes(_bytes().replace(b"OBJECT  = 'x       '", b"OBJECT   is no value"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert fitsheader.read(path, ["OBJECT"]) == {"OBJECT": " is no value"}
+        assert headers.read_header(path, ["OBJECT"]) == {"OBJECT": " is no value"}
 
 
 def test_units_come_with_their_data_and_a_cut_file_is_found_at_its_end(tmp_path):
     path = tmp_path / "units.fits"
     image = fits.ImageHDU(np.arange(2000, dtype=">f4"), name="image")
     fits.HDUList([fits.PrimaryHDU(), image, fits.ImageHDU(name="last")]).writeto(path)
-    found = [(hdu.name, len(hdu.read())) for hdu in fitsheader.hdus(path)]
+    found = [(hdu.name, len(hdu.read_data())) for hdu in headers.iterate_hdus(path)]
     assert found == [("", 0), ("IMAGE", 8000), ("LAST", 0)]
     path.write_bytes(path.read_bytes()[: 3 * 2880])
-    with pytest.raises(BadHeader, match="truncated"):
-        list(fitsheader.hdus(path))
+    with pytest.raises(InvalidHeaderError, match="truncated"):
+        list(headers.iterate_hdus(path))

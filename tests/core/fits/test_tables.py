@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb import fitsheader, fitstable
+from kpfnb.core.fits import headers, tables
 
 ROWS = 5
 
@@ -23,7 +23,7 @@ def columns(*more):
 
 
 def read(path, name="T"):
-    return next(fitstable.read(hdu) for hdu in fitsheader.hdus(path) if hdu.name == name)
+    return next(tables.read_table(hdu) for hdu in headers.iterate_hdus(path) if hdu.name == name)
 
 
 @pytest.fixture

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import settings
-from kpfnb.errors import BadSettings
-from kpfnb.kpf import drp
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidSettingsError
+from kpfnb.kpf.files import drp
 
 A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
 
 
 def test_the_template_is_filled_in_argument_by_argument() -> None:
     template = [sys.executable, "--n={ncpus}", "{target}", "-c", "{config}", "{recipe}", "{x: {}}"]
-    here = settings.load(drp_command=template, drp_config="my.cfg", drp_recipe="a b.recipe")
-    assert drp.command(here, Path("/l/{config} $(x).txt"), 7) == [
+    here = settings.load_settings(
+        drp_command=template, drp_config="my.cfg", drp_recipe="a b.recipe"
+    )
+    assert drp.build_command(here, Path("/l/{config} $(x).txt"), 7) == [
         sys.executable,
         "--n=7",
         "/l/{config} $(x).txt",
@@ -28,8 +30,8 @@ def test_the_template_is_filled_in_argument_by_argument() -> None:
 
 @pytest.mark.parametrize("template", [["no-such-drp", "{target}"], [sys.executable], []])
 def test_a_command_that_cannot_work_names_the_setting(template: list[str]) -> None:
-    with pytest.raises(BadSettings, match="setting drp_command"):
-        drp.command(settings.load(drp_command=template), "x", 1)
+    with pytest.raises(InvalidSettingsError, match="setting drp_command"):
+        drp.build_command(settings.load_settings(drp_command=template), "x", 1)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,14 @@ def test_a_command_that_cannot_work_names_the_setting(template: list[str]) -> No
 def test_excerpts(tmp_path: Path, text: str, of_a: str) -> None:
     log = tmp_path / "log"
     log.write_text(text)
-    assert drp.excerpts(log, [A]) == {A: of_a}
+    assert drp.log_excerpts(log, [A]) == {A: of_a}
 
 
 def test_a_line_without_end_and_odd_bytes_do_no_harm(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"\xff\xfe" * 1_000_000 + f" ERROR {A}".encode())
-    assert len(drp.excerpts(log, [A])[A]) <= drp.EXCERPT_LINES * (drp.LINE_BYTES + 1)
+    assert len(drp.log_excerpts(log, [A])[A]) <= drp.EXCERPT_LINES * (drp.MAX_LINE_BYTES + 1)
 
 
 def test_no_log_no_excerpt(tmp_path: Path) -> None:
-    assert drp.excerpts(tmp_path / "none", [A]) == {A: ""}
+    assert drp.log_excerpts(tmp_path / "none", [A]) == {A: ""}

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadParameter
-from kpfnb.kpf import version
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.kpf.files import drp
 
 numbers = st.lists(st.integers(0, 30), min_size=1, max_size=4)
 
@@ -28,21 +28,21 @@ def written(parts: list[int]) -> str:
     ],
 )
 def test_versions_compare_part_by_part(tag, asked, current):
-    assert version.is_current(tag, asked) is current
+    assert drp.satisfies_version(tag, asked) is current
 
 
 @given(numbers, numbers)
 def test_the_shorter_one_is_padded_with_zeros(tag, asked):
     length = max(len(tag), len(asked))
     padded = [parts + [0] * (length - len(parts)) for parts in (tag, asked)]
-    assert version.is_current(written(tag), written(asked)) is (padded[0] >= padded[1])
+    assert drp.satisfies_version(written(tag), written(asked)) is (padded[0] >= padded[1])
 
 
 def test_newest_passes_over_what_is_no_version():
-    assert version.newest(["v2.9", "v2.10.1-3-gabc", "", "main", "2.2"]) == "v2.10.1-3-gabc"
-    assert version.newest(["", "main"]) == ""
+    assert drp.newest_version(["v2.9", "v2.10.1-3-gabc", "", "main", "2.2"]) == "v2.10.1-3-gabc"
+    assert drp.newest_version(["", "main"]) == ""
 
 
 def test_an_impossible_version_is_refused_by_name():
-    with pytest.raises(BadParameter, match="two-nine"):
-        version.check("two-nine")
+    with pytest.raises(InvalidParameterError, match="two-nine"):
+        drp.validate_version("two-nine")

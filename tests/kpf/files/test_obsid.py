@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf import obsid
-from kpfnb.kpf.obsid import KPF, ObsID
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files import obsid
+from kpfnb.kpf.files.obsid import KPF, ObsID
 
 NAME = "KP.20240115.03617.02"
 
@@ -28,7 +28,7 @@ def test_a_name_of_any_level_gives_its_observation(level: str, suffix: str) -> N
     ["", "KP.20240115.03617.02-1", ".KP.20240115.03617.02.fits.Ab12Cd", f"{NAME}_L3", f"{NAME}\n"],
 )
 def test_what_is_no_observation_is_refused(name: str) -> None:
-    with pytest.raises(BadInput, match="is not an ObsID"):
+    with pytest.raises(InvalidInputError, match="is not an ObsID"):
         ObsID.parse(name)
 
 
@@ -36,7 +36,7 @@ def test_what_is_no_observation_is_refused(name: str) -> None:
 def test_any_text_is_an_observation_or_refused(text: str) -> None:
     try:
         found = ObsID.parse(text)
-    except BadInput:
+    except InvalidInputError:
         return
     assert found.text in text
 
@@ -58,22 +58,22 @@ def test_each_level_has_its_place() -> None:
 
 
 def test_levels_come_in_the_order_in_which_they_are_made() -> None:
-    assert obsid.check_products(["L2", "2D"]) == ("2D", "L2")
+    assert obsid.validate_product_levels(["L2", "2D"]) == ("2D", "L2")
     for wrong in ([], ["L3"], ["L0"]):
-        with pytest.raises(BadParameter, match="levels"):
-            obsid.check_products(wrong)
+        with pytest.raises(InvalidParameterError, match="levels"):
+            obsid.validate_product_levels(wrong)
 
 
 def test_nights_are_directories_named_by_a_date_in_range(tmp_path: Path) -> None:
     for name in ("20240101", "20240102", "20240103", "abcdefgh", "2024010"):
         (tmp_path / "L0" / name).mkdir(parents=True)
     (tmp_path / "L0/20240104").touch()
-    assert obsid.nights(tmp_path) == ["20240101", "20240102", "20240103"]
-    assert obsid.nights(tmp_path, "20240102", "20240109") == ["20240102", "20240103"]
-    assert obsid.nights(tmp_path, "20240102", "20240101") == ["20240102", "20240101"]
-    assert obsid.nights(tmp_path, "20250101", "20250102") == []
+    assert obsid.list_nights(tmp_path) == ["20240101", "20240102", "20240103"]
+    assert obsid.list_nights(tmp_path, "20240102", "20240109") == ["20240102", "20240103"]
+    assert obsid.list_nights(tmp_path, "20240102", "20240101") == ["20240102", "20240101"]
+    assert obsid.list_nights(tmp_path, "20250101", "20250102") == []
 
 
 def test_a_root_without_raw_data_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=f"no L0 directory in the data root {tmp_path}"):
-        obsid.nights(tmp_path)
+    with pytest.raises(InvalidInputError, match=f"no L0 directory in the data root {tmp_path}"):
+        obsid.list_nights(tmp_path)

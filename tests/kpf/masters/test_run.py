@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from kpfnb import fitsheader, locks
-from kpfnb.errors import BadParameter, BadSettings, Busy
-from kpfnb.kpf import (
-    leftovers,
-    masters,
-    masterstamp,
-    nightlog,
-    nightlogtable,
-    processing,
-    unfinished,
+from kpfnb.core import locks
+from kpfnb.core.errors import AlreadyRunningError, InvalidParameterError, InvalidSettingsError
+from kpfnb.core.fits import headers
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.masters import manifest
+from kpfnb.kpf.masters import run as masters
+from kpfnb.kpf.masters import run as processing
+from kpfnb.kpf.reprocess import (
+    new_products,
+    night_log,
+    recovery,
 )
-from kpfnb.kpf.obsid import ObsID
-from kpfnb.kpf.reprocessing import Fate, Reprocessing
-from kpfnb.outcomes import Outcome
-from tests.kpf import fakedrp
+from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
+from tests.kpf import fake_drp
 
 NIGHT, OTHER, DARK = "20240101", "20240102", "20240103"
 PAST = time.time() - 3600
@@ -54,7 +54,7 @@ def use_drp(
     then: str = "",
 ) -> None:
     """skip : nights without masters; then : what the program does after those of a night."""
-    here = str(Path(fakedrp.__file__).parent)
+    here = str(Path(fake_drp.__file__).parent)
     program = MAKE.format(here=here, skip=list(skip), written=written, code=code, then=then)
     monkeypatch.setenv(
         "KPFNB_MASTERS_COMMAND", shlex.join([sys.executable, "-c", program, "{target}"])
@@ -74,30 +74,37 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def add(root: Path, obsid: str, imtype: str) -> Path:
     path = ObsID(obsid).path(root, "L0")
-    fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
+    fake_drp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
     os.utime(path, (PAST, PAST))
     return path
 
 
-def run(*targets: str, **options: Any) -> Reprocessing:
-    return masters.run(targets, grace_seconds=1, progress=False, **options)
+def run(*targets: str, **options: Any) -> ReprocessResult:
+    return masters.make_masters(targets, grace_seconds=1, progress=False, **options)
 
 
-def fates(result: Reprocessing) -> dict[str, Fate]:
+def fates(result: ReprocessResult) -> dict[str, ObservationOutcome]:
     return {item.name: item.fate for item in result.items}
 
 
 def test_each_night_is_done_once_and_again_when_its_calibrations_change(root: Path) -> None:
     first = run(f"{NIGHT}:{DARK}")
-    assert fates(first) == {DARK: Fate.SKIPPED, OTHER: Fate.DONE, NIGHT: Fate.DONE}
+    assert fates(first) == {
+        DARK: ObservationOutcome.SKIPPED,
+        OTHER: ObservationOutcome.DONE,
+        NIGHT: ObservationOutcome.DONE,
+    }
     assert first.outcome is Outcome.SUCCEEDED
     assert len(list((root / "masters" / NIGHT).glob("*.fits"))) == 2
-    assert fates(run(f"{NIGHT}:{DARK}"))[NIGHT] is Fate.SKIPPED
+    assert fates(run(f"{NIGHT}:{DARK}"))[NIGHT] is ObservationOutcome.SKIPPED
     add(root, f"KP.{NIGHT}.00003.00", "Flatlamp")
-    assert fates(run(NIGHT, OTHER)) == {OTHER: Fate.SKIPPED, NIGHT: Fate.DONE}
+    assert fates(run(NIGHT, OTHER)) == {
+        OTHER: ObservationOutcome.SKIPPED,
+        NIGHT: ObservationOutcome.DONE,
+    }
     (root / "masters" / OTHER / f"kpf_{OTHER}_master_flat.fits").unlink()
-    assert fates(run(OTHER)) == {OTHER: Fate.DONE}
-    assert fates(run(OTHER, force=True)) == {OTHER: Fate.DONE}
+    assert fates(run(OTHER)) == {OTHER: ObservationOutcome.DONE}
+    assert fates(run(OTHER, force=True)) == {OTHER: ObservationOutcome.DONE}
 
 
 def test_a_run_with_nothing_to_do_leaves_nothing(root: Path, tmp_path: Path) -> None:
@@ -108,8 +115,8 @@ def test_a_run_with_nothing_to_do_leaves_nothing(root: Path, tmp_path: Path) -> 
 
 def test_a_later_version_makes_them_anew(root: Path) -> None:
     run(NIGHT, version="2.9")
-    assert fates(run(NIGHT, version="2.9")) == {NIGHT: Fate.SKIPPED}
-    assert fates(run(NIGHT, version="2.10")) == {NIGHT: Fate.DONE}
+    assert fates(run(NIGHT, version="2.9")) == {NIGHT: ObservationOutcome.SKIPPED}
+    assert fates(run(NIGHT, version="2.10")) == {NIGHT: ObservationOutcome.DONE}
 
 
 @pytest.mark.parametrize(
@@ -126,10 +133,10 @@ def test_it_is_judged_by_the_masters_that_come(
     use_drp(monkeypatch, **fault)
     result = run(NIGHT)
     (item,) = result.items
-    assert (result.outcome, item.fate) == (Outcome.FAILED, Fate.FAILED)
+    assert (result.outcome, item.fate) == (Outcome.FAILED, ObservationOutcome.FAILED)
     assert item.reason.startswith(reason)
     use_drp(monkeypatch)
-    assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
+    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
 
 
 def test_what_a_killed_drp_made_last_is_not_believed(
@@ -141,16 +148,16 @@ def test_what_a_killed_drp_made_last_is_not_believed(
     assert len(list((root / "masters" / NIGHT).glob("*.fits.unfinished"))) == 2
     assert not list((root / "masters" / NIGHT).glob("*.fits"))
     use_drp(monkeypatch)
-    assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
+    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
     assert not list(root.rglob("*.unfinished"))
 
 
 def test_what_a_killed_run_of_ours_made_last_is_not_believed(root: Path) -> None:
     place, state = root / "masters" / NIGHT, root / ".kpfnb"
-    unfinished.mark(leftovers.mark(state, "masters"), [], folder=place)
-    fakedrp.fits(place / f"kpf_{NIGHT}_master_lfc.fits", {})
+    new_products.write_marker(recovery.marker_path(state, "masters"), [], folder=place)
+    fake_drp.fits(place / f"kpf_{NIGHT}_master_lfc.fits", {})
     result = run(NIGHT)
-    assert fates(result) == {NIGHT: Fate.DONE}
+    assert fates(result) == {NIGHT: ObservationOutcome.DONE}
     assert "1 products that a killed run may not have finished are set aside" in result.notes
     assert (place / f"kpf_{NIGHT}_master_lfc.fits.unfinished").exists()
 
@@ -160,20 +167,24 @@ def test_masters_of_a_drp_that_hangs_may_be_some_of_them_only(
 ) -> None:
     use_drp(monkeypatch, then="time.sleep(60)")
     result = run(NIGHT, silence_seconds=3)
-    assert fates(result) == {NIGHT: Fate.FAILED}
+    assert fates(result) == {NIGHT: ObservationOutcome.FAILED}
     assert result.items[0].reason == "the DRP stopped: nothing new for too long"
-    assert fates(run(NIGHT, dry_run=True)) == {NIGHT: Fate.PLANNED}
+    assert fates(run(NIGHT, dry_run=True)) == {NIGHT: ObservationOutcome.PLANNED}
 
 
 @pytest.mark.parametrize(
     ("place", "fate", "reason"),
     [
-        ("unfinished.mark", Fate.UNREACHED, "No space left on device: here"),
-        ("masterstamp.write", Fate.FAILED, "the masters are good, but not stamped (No space left"),
+        ("unfinished.mark", ObservationOutcome.NOT_REACHED, "No space left on device: here"),
+        (
+            "masterstamp.write",
+            ObservationOutcome.FAILED,
+            "the masters are good, but not stamped (No space left",
+        ),
     ],
 )
 def test_a_full_disk_is_a_reason_not_a_traceback(
-    root: Path, monkeypatch: pytest.MonkeyPatch, place: str, fate: Fate, reason: str
+    root: Path, monkeypatch: pytest.MonkeyPatch, place: str, fate: ObservationOutcome, reason: str
 ) -> None:
     def full(*given: Any, **more: Any) -> None:
         raise OSError(28, "No space left on device", "here")
@@ -182,29 +193,29 @@ def test_a_full_disk_is_a_reason_not_a_traceback(
     result = run(NIGHT)
     assert fates(result) == {NIGHT: fate}
     assert result.items[0].reason.startswith(reason)
-    assert "not finished" in nightlogtable.look().reason
+    assert "not finished" in night_log.load_night_log().reason
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"calibrations": 1'])
 def test_a_stamp_that_nobody_can_read_says_nothing(root: Path, text: str) -> None:
     run(NIGHT)
-    (root / "masters" / NIGHT / masterstamp.NAME).write_text(text)
-    assert fates(run(NIGHT)) == {NIGHT: Fate.DONE}
-    assert fates(run(NIGHT)) == {NIGHT: Fate.SKIPPED}
+    (root / "masters" / NIGHT / manifest.MANIFEST_NAME).write_text(text)
+    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
+    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.SKIPPED}
 
 
 def test_ctrl_c_while_masters_are_judged_loses_no_result(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    defect = fitsheader.defect
+    defect = headers.find_defect
 
     def interrupted(path: Path) -> str:
         signal.raise_signal(signal.SIGINT)
         return defect(path)
 
-    monkeypatch.setattr(fitsheader, "defect", interrupted)
+    monkeypatch.setattr(headers, "find_defect", interrupted)
     result = run(NIGHT, OTHER)
-    assert fates(result) == {OTHER: Fate.DONE, NIGHT: Fate.UNREACHED}
+    assert fates(result) == {OTHER: ObservationOutcome.DONE, NIGHT: ObservationOutcome.NOT_REACHED}
     assert "ended early: interrupted" in result.notes
 
 
@@ -212,7 +223,7 @@ def test_what_a_list_names_and_is_no_observation_is_told(root: Path, tmp_path: P
     names = tmp_path / "names.csv"
     names.write_text(f"{NIGHT}\nKP.2024.1\n")
     result = run(str(names))
-    assert fates(result) == {NIGHT: Fate.DONE, "KP.2024.1": Fate.FAILED}
+    assert fates(result) == {NIGHT: ObservationOutcome.DONE, "KP.2024.1": ObservationOutcome.FAILED}
     assert result.outcome is Outcome.PARTIAL
 
 
@@ -221,21 +232,21 @@ def test_a_night_that_failed_is_what_is_resumed(
 ) -> None:
     use_drp(monkeypatch, skip=[NIGHT])
     assert run(NIGHT, OTHER, version="2.9").outcome is Outcome.PARTIAL
-    log = nightlogtable.look()
+    log = night_log.load_night_log()
     assert "1 not finished" in log.reason
     assert "masters" in str(log) and "masters" in log._repr_html_()
     assert list(log.to_frame()["failed"]) == [0, 1]
     use_drp(monkeypatch)
     again = run(resume=True)
-    assert (fates(again), again.version) == ({NIGHT: Fate.DONE}, "2.9")
+    assert (fates(again), again.version) == ({NIGHT: ObservationOutcome.DONE}, "2.9")
     assert run(resume=True).notes[0].startswith("the last run has finished all its nights")
-    assert [one.kind for one in nightlogtable.look().entries] == [nightlog.MASTERS] * 3
+    assert [one.kind for one in night_log.load_night_log().entries] == [night_log.MASTERS] * 3
 
 
 def test_a_dry_run_says_the_command_and_changes_nothing(root: Path) -> None:
     before = sorted(root.rglob("*"))
     result = run(NIGHT, dry_run=True)
-    assert fates(result) == {NIGHT: Fate.PLANNED}
+    assert fates(result) == {NIGHT: ObservationOutcome.PLANNED}
     assert result.command[-1] == str(root / "L0/NIGHT")
     assert sorted(root.rglob("*")) == before
 
@@ -246,19 +257,22 @@ def test_a_drp_that_makes_them_by_itself_is_not_run(
     monkeypatch.delenv("KPFNB_MASTERS_COMMAND")
     (tmp_path / "kpfnb.toml").write_text("masters_command = []\n")
     result = run(NIGHT)
-    assert (result.outcome, result.notes) == (Outcome.SUCCEEDED, (masters.BY_ITSELF,))
+    assert (result.outcome, result.notes) == (Outcome.SUCCEEDED, (masters.MADE_BY_DRP,))
 
 
 def test_one_works_on_the_tree_at_a_time(root: Path) -> None:
-    with locks.hold("reprocess", folder=root / ".kpfnb"), pytest.raises(Busy):
+    with (
+        locks.acquire_lock("reprocess", folder=root / ".kpfnb"),
+        pytest.raises(AlreadyRunningError),
+    ):
         run(NIGHT)
 
 
 def test_wrong_wishes_and_settings_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadParameter, match="masters are made by night"):
-        processing.run("masters", [NIGHT], objects=["HD*"])
-    with pytest.raises(BadParameter, match="what: 'flats'"):
-        processing.run("flats", [NIGHT])
+    with pytest.raises(InvalidParameterError, match="masters are made by night"):
+        processing.reprocess_products("masters", [NIGHT], objects=["HD*"])
+    with pytest.raises(InvalidParameterError, match="what: 'flats'"):
+        processing.reprocess_products("flats", [NIGHT])
     monkeypatch.setenv("KPFNB_MASTERS_COMMAND", "kpf --all")
-    with pytest.raises(BadSettings, match=r"masters_command has no \{target\}"):
+    with pytest.raises(InvalidSettingsError, match=r"masters_command has no \{target\}"):
         run(NIGHT)

@@ -6,59 +6,62 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kpfnb.kpf.nightreport import drawing
-from kpfnb.kpf.nightreport.content import Exposure, Velocity
+from kpfnb.kpf.nightreport import illustrations
+from kpfnb.kpf.nightreport.night_summary import NightExposure, VelocityRow
 
 NOON, LAST = "KP.20240115.43200.00", "KP.20240115.86399.00"
 
 
-def velocity(target: str, metres: float | None, hour: int) -> Velocity:
+def velocity(target: str, metres: float | None, hour: int) -> VelocityRow:
     time = datetime(2024, 1, 15, hour, tzinfo=UTC)
     value = None if metres is None else 5 + metres / 1000
-    return Velocity(f"KP.{hour}", target, time, value, 2.0, 100.0, None, "")
+    return VelocityRow(f"KP.{hour}", target, time, value, 2.0, 100.0, None, "")
 
 
 def test_the_timeline_has_a_row_a_target_and_one_for_calibrations() -> None:
     exposures = [
-        Exposure("KP.20240115.00000.00", "Bias", seconds=0),
-        Exposure(NOON, "Object", "10700", seconds=3600),
-        Exposure(LAST, "Object", "9407", seconds=3600),
-        Exposure("KP.20240115.50000.00", problem="not FITS"),
+        NightExposure("KP.20240115.00000.00", "Bias", seconds=0),
+        NightExposure(NOON, "Object", "10700", seconds=3600),
+        NightExposure(LAST, "Object", "9407", seconds=3600),
+        NightExposure("KP.20240115.50000.00", problem="not FITS"),
     ]
-    found = drawing.timeline(exposures)
+    found = illustrations.layout_timeline(exposures)
     assert [(row.name, row.is_science) for row in found.rows] == [
         ("10700", True),
         ("9407", True),
         ("calibrations", False),
     ]
-    middle = (drawing.LEFT + drawing.WIDTH) / 2
+    middle = (illustrations.LEFT + illustrations.WIDTH) / 2
     [mark] = found.rows[0].marks
     assert mark.x == middle
-    assert mark.width == pytest.approx((drawing.WIDTH - drawing.LEFT) / 24, abs=0.1)
+    assert mark.width == pytest.approx((illustrations.WIDTH - illustrations.LEFT) / 24, abs=0.1)
     assert (
-        found.rows[1].marks[0].x + found.rows[1].marks[0].width <= drawing.WIDTH + drawing.SHORTEST
+        found.rows[1].marks[0].x + found.rows[1].marks[0].width
+        <= illustrations.WIDTH + illustrations.MIN_MARK_WIDTH
     )
-    assert found.rows[2].marks[0].width == drawing.SHORTEST
-    assert drawing.timeline([Exposure(NOON, problem="not FITS")]) is None
+    assert found.rows[2].marks[0].width == illustrations.MIN_MARK_WIDTH
+    assert illustrations.layout_timeline([NightExposure(NOON, problem="not FITS")]) is None
 
 
 def test_a_panel_shows_velocities_about_their_median() -> None:
     some = [velocity("a", metres, hour) for metres, hour in ((-3, 5), (0, 6), (3, 7), (None, 8))]
-    [panel] = drawing.panels([*some, velocity("alone", 1, 5), velocity("none", None, 6)])
+    [panel] = illustrations.layout_panels(
+        [*some, velocity("alone", 1, 5), velocity("none", None, 6)]
+    )
     assert (panel.target, panel.first, panel.last) == ("a", "05:00", "07:00")
     assert panel.range_metres == pytest.approx(5)
     assert panel.scatter == pytest.approx(3)
     low, middle, high = panel.points
-    assert middle.y == (drawing.PANEL_TOP + drawing.PANEL_BOTTOM) / 2
+    assert middle.y == (illustrations.PANEL_TOP + illustrations.PANEL_BOTTOM) / 2
     assert low.y > middle.y > high.y
-    assert low.low == drawing.PANEL_BOTTOM
-    assert high.high == drawing.PANEL_TOP
-    assert all(drawing.PANEL_LEFT < one.x < drawing.PANEL_RIGHT for one in panel.points)
+    assert low.low == illustrations.PANEL_BOTTOM
+    assert high.high == illustrations.PANEL_TOP
+    assert all(illustrations.PANEL_LEFT < one.x < illustrations.PANEL_RIGHT for one in panel.points)
 
 
 def test_equal_velocities_without_errors_can_be_drawn() -> None:
     time = datetime(2024, 1, 15, tzinfo=UTC)
-    same = [Velocity("KP.1", "a", time, 5.0, None, None, None, "")] * 2
-    [panel] = drawing.panels(same)
+    same = [VelocityRow("KP.1", "a", time, 5.0, None, None, None, "")] * 2
+    [panel] = illustrations.layout_panels(same)
     assert panel.scatter == 0
-    assert drawing.scatter([5.0]) is None
+    assert illustrations.velocity_scatter([5.0]) is None

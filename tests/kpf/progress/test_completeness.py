@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.kpf import judgement
-from kpfnb.kpf.judgement import Count, Product, Raw, Reason
+from kpfnb.kpf.progress import completeness
+from kpfnb.kpf.progress.completeness import IncompleteReason, LevelCount, ProductFile, RawFile
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 LEVELS = ("2D", "L1", "L2")
@@ -22,49 +22,53 @@ LEVELS = ("2D", "L1", "L2")
     ],
 )
 def test_expected_levels(camera, imtype, levels):
-    raw = Raw(10, camera, imtype)
-    assert set(judgement.judge(raw, dict.fromkeys(LEVELS))) == levels
+    raw = RawFile(10, camera, imtype)
+    assert set(completeness.check_levels(raw, dict.fromkeys(LEVELS))) == levels
 
 
 @pytest.mark.parametrize(
     ("product", "version", "flaw"),
     [
-        (None, "", (Reason.MISSING, "")),
-        (Product(11), "", None),
-        (Product(10), "", (Reason.OLDER, "")),
-        (Product(9), "", (Reason.OLDER, "")),
-        (Product(11, problem="empty"), "", (Reason.UNREADABLE, "empty")),
-        (Product(11, tag="v2.9.1-3-gab"), "2.9", None),
-        (Product(11, tag="v2.8"), "2.9", (Reason.OLD_VERSION, "v2.8")),
-        (Product(11), "2.9", (Reason.OLD_VERSION, "no DRPTAG")),
-        (Product(9, tag="v2.9"), "2.9", (Reason.OLDER, "")),
+        (None, "", (IncompleteReason.MISSING, "")),
+        (ProductFile(11), "", None),
+        (ProductFile(10), "", (IncompleteReason.OLDER, "")),
+        (ProductFile(9), "", (IncompleteReason.OLDER, "")),
+        (ProductFile(11, problem="empty"), "", (IncompleteReason.UNREADABLE, "empty")),
+        (ProductFile(11, tag="v2.9.1-3-gab"), "2.9", None),
+        (ProductFile(11, tag="v2.8"), "2.9", (IncompleteReason.OLD_VERSION, "v2.8")),
+        (ProductFile(11), "2.9", (IncompleteReason.OLD_VERSION, "no DRPTAG")),
+        (ProductFile(9, tag="v2.9"), "2.9", (IncompleteReason.OLDER, "")),
     ],
 )
 def test_when_a_level_is_done(product, version, flaw):
-    assert judgement.judge(Raw(10, True), {"2D": product}, version=version) == {"2D": flaw}
+    assert completeness.check_levels(RawFile(10, True), {"2D": product}, version=version) == {
+        "2D": flaw
+    }
 
 
 def test_an_unreadable_l0_is_named_once():
-    products = {level: Product(99) for level in LEVELS}
-    flaw = (Reason.L0_UNREADABLE, "empty")
-    assert judgement.judge(Raw(10, problem="empty"), products) == {"2D": flaw}
+    products = {level: ProductFile(99) for level in LEVELS}
+    flaw = (IncompleteReason.L0_UNREADABLE, "empty")
+    assert completeness.check_levels(RawFile(10, problem="empty"), products) == {"2D": flaw}
 
 
 @pytest.mark.parametrize(
     ("done", "expected", "percent"), [(299, 300, 99), (3, 3, 100), (0, 0, None)]
 )
 def test_percent_is_floored(done, expected, percent):
-    assert Count(done, expected).percent == percent
+    assert LevelCount(done, expected).percent == percent
 
 
 raws = st.builds(
-    Raw,
+    RawFile,
     st.integers(0, 3),
     st.booleans(),
     st.sampled_from(["Bias", "Object"]),
     st.sampled_from(["", "", "empty"]),
 )
-products = st.builds(Product, st.integers(0, 3), st.just("v2"), st.sampled_from(["", "", "cut"]))
+products = st.builds(
+    ProductFile, st.integers(0, 3), st.just("v2"), st.sampled_from(["", "", "cut"])
+)
 nights = st.dictionaries(st.sampled_from("abcdef"), raws)
 one_level = st.dictionaries(st.sampled_from("abcdef"), products)
 files = st.tuples(one_level, one_level, one_level).map(
@@ -74,7 +78,7 @@ files = st.tuples(one_level, one_level, one_level).map(
 
 @given(nights, files, st.frozensets(st.sampled_from("abcdef")))
 def test_what_is_not_done_is_named(raws, products, junk):
-    night = judgement.count(
+    night = completeness.assess_night(
         "20240101", raws, products, junk=junk, version="", looked_at=NOW, last_l0=None
     )
     for level, count in night.counts.items():

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from kpfnb.demo import tree
-from kpfnb.kpf import inventory, survey
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.judgement import Count
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.survey import Survey
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import evaluation, night_scan
+from kpfnb.kpf.progress.completeness import LevelCount
+from kpfnb.kpf.progress.evaluation import ProgressScanner
+from kpfnb.kpf.progress.header_index import HeaderIndex
 
 NIGHT = "20240101"
 CARDS = dict.fromkeys(KPF.levels, 60)
@@ -24,28 +24,28 @@ def root(tmp_path):
 @pytest.fixture
 def names(root):
     """A night that nobody has changed for long."""
-    names = tree.plant(root, [NIGHT], 8, cards=CARDS)
-    tree.age(root, OLD)
+    names = tree.write_tree(root, [NIGHT], 8, cards=CARDS)
+    tree.set_mtimes(root, OLD)
     return names
 
 
 @pytest.fixture
 def index(tmp_path):
-    with Index(tmp_path / "index.sqlite") as index:
+    with HeaderIndex(tmp_path / "index.sqlite") as index:
         yield index
 
 
 def night(root, index, *, started=None, fresh=False, version="", junk=frozenset()):
-    look = Survey(root, KPF.products, index, started=started or time.time())
-    return look.night(NIGHT, version=version, junk=junk, fresh=fresh)
+    look = ProgressScanner(root, KPF.products, index, started=started or time.time())
+    return look.assess_night(NIGHT, version=version, junk=junk, fresh=fresh)
 
 
 @pytest.fixture
 def looks(monkeypatch):
     """Counts the full looks."""
     calls = []
-    real = inventory.look
-    monkeypatch.setattr(inventory, "look", lambda *a, **k: calls.append(a) or real(*a, **k))
+    real = night_scan.scan_night
+    monkeypatch.setattr(night_scan, "scan_night", lambda *a, **k: calls.append(a) or real(*a, **k))
     return calls
 
 
@@ -54,13 +54,13 @@ def test_a_settled_night_is_looked_at_once(root, names, index, looks):
     second = night(root, index)
     assert len(looks) == 1
     assert second == first
-    assert first.counts == {"2D": Count(8, 8), "L1": Count(7, 7), "L2": Count(5, 5)}
+    assert first.counts == {"2D": LevelCount(8, 8), "L1": LevelCount(7, 7), "L2": LevelCount(5, 5)}
 
 
 def test_missing_levels_come_back_from_the_index(root, names, index, looks):
     ObsID(names[0]).path(root, "L1").unlink()
     ObsID(names[1]).path(root, "2D").write_bytes(b"")
-    tree.age(root, OLD)
+    tree.set_mtimes(root, OLD)
     os.utime(ObsID(names[1]).path(root, "2D"), (OLD.timestamp(),) * 2)
     first = night(root, index)
     assert night(root, index) == first
@@ -79,9 +79,9 @@ def test_another_question_is_a_new_look(root, names, index, looks, options):
 def test_trust_ends(root, names, index, looks):
     begun = time.time()
     night(root, index, started=begun)
-    night(root, index, started=begun + survey.TRUSTED_SECONDS - 1)
+    night(root, index, started=begun + evaluation.TRUSTED_SECONDS - 1)
     assert len(looks) == 1
-    night(root, index, started=begun + survey.TRUSTED_SECONDS + 1)
+    night(root, index, started=begun + evaluation.TRUSTED_SECONDS + 1)
     assert len(looks) == 2
 
 
@@ -120,14 +120,14 @@ def test_a_product_that_we_touched_is_seen(root, names, index):
     assert len(night(root, index).missing) == 1
     os.utime(product)
     assert len(night(root, index).missing) == 1
-    survey.touched(index, root, NIGHT)
+    evaluation.mark_touched(index, root, NIGHT)
     assert not night(root, index).missing
 
 
 def test_a_link_to_nowhere_does_not_hide_a_touch(root, names, index):
     ObsID(names[1]).path(root, "L0").unlink()
     ObsID(names[1]).path(root, "L0").symlink_to("nowhere")
-    tree.age(root, OLD)
+    tree.set_mtimes(root, OLD)
     assert len(night(root, index).missing) == 1
     os.utime(ObsID(names[0]).path(root, "L0"))
     assert len(night(root, index).missing) == 4
@@ -150,6 +150,6 @@ def test_a_folder_that_could_not_be_listed_is_not_remembered(
 
 
 def test_the_newest_tag(root, names, index):
-    tree.plant(root, [NIGHT], 1, cards=CARDS, version="v2.10")
-    assert Survey(root, KPF.products, index).newest_tag(NIGHT) == "v2.10"
-    assert Survey(root, KPF.products, index).newest_tag("20240102") == ""
+    tree.write_tree(root, [NIGHT], 1, cards=CARDS, version="v2.10")
+    assert ProgressScanner(root, KPF.products, index).newest_tag(NIGHT) == "v2.10"
+    assert ProgressScanner(root, KPF.products, index).newest_tag("20240102") == ""

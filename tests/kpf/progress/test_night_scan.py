@@ -3,11 +3,11 @@ import os
 
 import pytest
 
-from kpfnb import fitsheader
+from kpfnb.core.fits import headers
 from kpfnb.demo import tree
-from kpfnb.kpf import inventory
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.obsid import KPF, ObsID
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import night_scan
+from kpfnb.kpf.progress.header_index import HeaderIndex
 
 NIGHT = "20240101"
 CARDS = dict.fromkeys(KPF.levels, 60)
@@ -20,24 +20,24 @@ def root(tmp_path):
 
 @pytest.fixture
 def names(root):
-    return tree.plant(root, [NIGHT], 8, cards=CARDS)
+    return tree.write_tree(root, [NIGHT], 8, cards=CARDS)
 
 
 def look(root, *, index=None, tags=False):
-    places = inventory.folders(root, NIGHT, KPF.products)
-    return inventory.look(places, NIGHT, index=index or Index(None), tags=tags)
+    places = night_scan.level_dirs(root, NIGHT, KPF.products)
+    return night_scan.scan_night(places, NIGHT, index=index or HeaderIndex(None), tags=tags)
 
 
 def test_what_an_l0_tells(root, names):
     found = look(root).raws
     told = [(found[name].camera, found[name].imtype, found[name].problem) for name in names]
-    assert told == [(kind.cameras == "YES", kind.imtype, "") for kind in tree.KINDS]
+    assert told == [(kind.cameras == "YES", kind.imtype, "") for kind in tree.TREE_KINDS]
 
 
 def test_tags_are_read_only_when_asked_for(root, names):
     assert {product.tag for product in look(root).products["2D"].values()} == {""}
     assert {product.tag for product in look(root, tags=True).products["2D"].values()} == {
-        tree.VERSION
+        tree.DEFAULT_VERSION
     }
 
 
@@ -110,12 +110,14 @@ def test_what_stands_in_the_place_of_a_file(root, names, level):
 
 
 def test_a_file_that_vanishes_or_is_refused_while_it_is_read(root, names, monkeypatch):
-    refused = fitsheader.BadHeader("x", fitsheader.Reason.UNREADABLE, "Permission denied")
+    refused = headers.InvalidHeaderError(
+        "x", headers.HeaderErrorKind.UNREADABLE, "Permission denied"
+    )
 
     def read(path, keywords):
         raise refused
 
-    monkeypatch.setattr(fitsheader, "read", read)
+    monkeypatch.setattr(headers, "read_header", read)
     assert {raw.problem for raw in look(root).raws.values()} == {"unreadable"}
 
 
@@ -140,17 +142,19 @@ def test_no_folder_is_an_empty_night(root):
 
 
 def test_the_second_look_only_stats(root, names, tmp_path, monkeypatch):
-    with Index(tmp_path / "index.sqlite") as index:
+    with HeaderIndex(tmp_path / "index.sqlite") as index:
         first = look(root, index=index, tags=True)
-        monkeypatch.setattr(inventory, "_ask", None)
+        monkeypatch.setattr(night_scan, "_try_read", None)
         assert look(root, index=index, tags=True) == first
-        assert {p.tag for p in look(root, index=index).products["2D"].values()} == {tree.VERSION}
+        assert {p.tag for p in look(root, index=index).products["2D"].values()} == {
+            tree.DEFAULT_VERSION
+        }
 
 
 @pytest.mark.parametrize("change", ["time", "size"])
 def test_what_changed_is_read_anew(root, names, tmp_path, change):
     path = ObsID(names[0]).path(root, "L0")
-    with Index(tmp_path / "index.sqlite") as index:
+    with HeaderIndex(tmp_path / "index.sqlite") as index:
         look(root, index=index)
         before = path.stat()
         text = path.read_bytes().replace(b"'Object  '", b"'Bias    '")
@@ -161,8 +165,8 @@ def test_what_changed_is_read_anew(root, names, tmp_path, change):
 
 
 def test_what_could_not_be_read_is_tried_again(root, names, tmp_path, monkeypatch):
-    with Index(tmp_path / "index.sqlite") as index:
-        monkeypatch.setattr(inventory, "_ask", lambda read, path: ("", "a disk error"))
+    with HeaderIndex(tmp_path / "index.sqlite") as index:
+        monkeypatch.setattr(night_scan, "_try_read", lambda read, path: ("", "a disk error"))
         look(root, index=index)
         monkeypatch.undo()
         assert {raw.problem for raw in look(root, index=index).raws.values()} == {""}
@@ -170,8 +174,8 @@ def test_what_could_not_be_read_is_tried_again(root, names, tmp_path, monkeypatc
 
 def test_files_that_are_gone_are_forgotten(root, names, tmp_path):
     folder = root / "L0" / NIGHT
-    with Index(tmp_path / "index.sqlite") as index:
+    with HeaderIndex(tmp_path / "index.sqlite") as index:
         look(root, index=index)
         ObsID(names[0]).path(root, "L0").unlink()
         look(root, index=index)
-        assert len(index.files(folder)) == 7
+        assert len(index.known_files(folder)) == 7

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from kpfnb.demo.tree import consecutive
-from kpfnb.kpf import progresspicture
-from kpfnb.kpf.judgement import Count, Missing, Night, Reason
-from kpfnb.kpf.progress import Progress
+from kpfnb.demo.tree import consecutive_nights
+from kpfnb.kpf.progress import plots
+from kpfnb.kpf.progress.completeness import (
+    IncompleteReason,
+    LevelCount,
+    MissingLevel,
+    NightProgress,
+)
+from kpfnb.kpf.progress.result import ProgressResult
 
 LEVELS = ("2D", "L1", "L2")
 STARTED = datetime(2024, 5, 1, tzinfo=UTC)
@@ -19,11 +24,13 @@ STARTED = datetime(2024, 5, 1, tzinfo=UTC)
 
 def made(names, done=10):
     nights = tuple(
-        Night(name, 10, 0, STARTED, dict.fromkeys(LEVELS, Count(done, 10)), (), STARTED)
+        NightProgress(
+            name, 10, 0, STARTED, dict.fromkeys(LEVELS, LevelCount(done, 10)), (), STARTED
+        )
         for name in names
     )
     zone = ZoneInfo("UTC")
-    return Progress(Path("/d"), "20230101", "20231231", "", LEVELS, nights, zone, STARTED)
+    return ProgressResult(Path("/d"), "20230101", "20231231", "", LEVELS, nights, zone, STARTED)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +45,12 @@ def made(names, done=10):
     ],
 )
 def test_the_shade_of_a_count(done, expected, label):
-    assert progresspicture.shade(Count(done, expected)).label == label
+    assert plots.share_colour(LevelCount(done, expected)).label == label
 
 
 def lacking(nights):
     missing = tuple(
-        Missing(f"KP.{night}.0000{n}.00", "L1", Reason.MISSING)
+        MissingLevel(f"KP.{night}.0000{n}.00", "L1", IncompleteReason.MISSING)
         for night in nights[:1]
         for n in range(7)
     )
@@ -53,22 +60,22 @@ def lacking(nights):
 
 @pytest.mark.parametrize("number", [2, 40])
 def test_a_cell_tells_night_level_and_what_is_missing(number):
-    picture = lacking(consecutive("20230101", number)).hovered()
+    picture = lacking(consecutive_nights("20230101", number)).hover_plot()
     axes = picture.figure.axes[0 if number == 2 else 1]
     x, y = (0, 1) if number == 2 else (0, 0)
-    told = picture.told[axes](SimpleNamespace(xdata=x + 0.4, ydata=y - 0.4)).splitlines()
+    told = picture.tooltips[axes](SimpleNamespace(xdata=x + 0.4, ydata=y - 0.4)).splitlines()
     assert told == [
         "20230101 L1: 3 of 10 done",
         *(f"KP.20230101.0000{n}.00 missing" for n in range(4)),
         "and 3 more",
     ]
-    assert picture.told[axes](SimpleNamespace(xdata=1, ydata=y)) == "20230102 L1: 3 of 10 done"
-    assert picture.told[axes](SimpleNamespace(xdata=60, ydata=9)) == ""
+    assert picture.tooltips[axes](SimpleNamespace(xdata=1, ydata=y)) == "20230102 L1: 3 of 10 done"
+    assert picture.tooltips[axes](SimpleNamespace(xdata=60, ydata=9)) == ""
 
 
 @pytest.mark.parametrize("number", [1, 10, 31])
 def test_a_short_range_is_one_column_a_night(number):
-    figure = made(consecutive("20230101", number)).plot()
+    figure = made(consecutive_nights("20230101", number)).plot()
     assert len(figure.axes) == 1
     image = figure.axes[0].images[0].get_array()
     assert image.shape[:2] == (3, number)
@@ -82,18 +89,18 @@ def test_nights_are_drawn_in_the_order_of_time():
 
 
 def test_a_year_is_a_calendar_for_each_level_with_its_gap():
-    names = [name for name in consecutive("20230101", 365) if name != "20230714"]
+    names = [name for name in consecutive_nights("20230101", 365) if name != "20230714"]
     figure = made(names).plot()
     assert len(figure.axes) == 3
     image = np.asarray(figure.axes[0].images[0].get_array())
     assert image.shape[:2] == (12, 31)
-    complete = np.all(np.isclose(image, to_rgb(progresspicture.SHADES[-1].colour)), axis=2)
+    complete = np.all(np.isclose(image, to_rgb(plots.SHARE_COLOURS[-1].colour)), axis=2)
     assert complete.sum() == 364
     assert not complete[6, 13]
 
 
 def test_months_without_a_night_have_their_row():
-    names = [*consecutive("20221201", 31), *consecutive("20230301", 10)]
+    names = [*consecutive_nights("20221201", 31), *consecutive_nights("20230301", 10)]
     figure = made(names).plot()
     assert figure.axes[0].images[0].get_array().shape[0] == 4
 
@@ -101,5 +108,5 @@ def test_months_without_a_night_have_their_row():
 @pytest.mark.parametrize("number", [1, 365])
 def test_it_can_be_saved(tmp_path, number):
     path = tmp_path / "picture.png"
-    made(consecutive("20230101", number), done=3).plot().savefig(path, dpi=40)
+    made(consecutive_nights("20230101", number), done=3).plot().savefig(path, dpi=40)
     assert path.stat().st_size > 1000

@@ -5,13 +5,12 @@ from multiprocessing import get_context
 
 import pytest
 
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome, Result
 from kpfnb.demo import tree
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf import progress, survey
-from kpfnb.kpf.judgement import Count, Reason
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import evaluation, result
+from kpfnb.kpf.progress.completeness import IncompleteReason, LevelCount
 
 CARDS = dict.fromkeys(KPF.levels, 60)
 NIGHTS = ["20240101", "20240102"]
@@ -24,15 +23,19 @@ def root(tmp_path):
 
 @pytest.fixture
 def names(root):
-    return tree.plant(root, NIGHTS, 8, cards=CARDS)
+    return tree.write_tree(root, NIGHTS, 8, cards=CARDS)
 
 
 def test_all_done(names):
-    found = progress.assess(*NIGHTS)
+    found = result.assess_progress(*NIGHTS)
     assert isinstance(found, Result)
     assert found.complete
     assert found.outcome is Outcome.SUCCEEDED
-    assert found.totals == {"2D": Count(16, 16), "L1": Count(14, 14), "L2": Count(10, 10)}
+    assert found.totals == {
+        "2D": LevelCount(16, 16),
+        "L1": LevelCount(14, 14),
+        "L2": LevelCount(10, 10),
+    }
     assert found.reason == "2 nights, 2D 100 %, L1 100 %, L2 100 %, complete"
 
 
@@ -41,12 +44,12 @@ def test_each_reason_is_named_and_the_record_says_what_to_process(root, names):
     os.utime(ObsID(names[2]).path(root, "L0"))
     ObsID(names[4]).path(root, "L1").write_bytes(b"")
     ObsID(names[8]).path(root, "L0").write_bytes(b"")
-    found = progress.assess(*NIGHTS)
+    found = result.assess_progress(*NIGHTS)
     assert [(item.obsid, item.level, item.reason) for item in found.missing] == [
-        (names[0], "L2", Reason.MISSING),
-        *((names[2], level, Reason.OLDER) for level in KPF.products),
-        (names[4], "L1", Reason.UNREADABLE),
-        (names[8], "2D", Reason.L0_UNREADABLE),
+        (names[0], "L2", IncompleteReason.MISSING),
+        *((names[2], level, IncompleteReason.OLDER) for level in KPF.products),
+        (names[4], "L1", IncompleteReason.UNREADABLE),
+        (names[8], "2D", IncompleteReason.L0_UNREADABLE),
     ]
     record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert record["complete"] is False
@@ -55,7 +58,7 @@ def test_each_reason_is_named_and_the_record_says_what_to_process(root, names):
         str(ObsID(names[number]).path(root, "L0")) for number in (0, 2, 4)
     ]
     assert record["unreadable_l0"] == [str(ObsID(names[8]).path(root, "L0"))]
-    assert found.figures() == {
+    assert found.key_figures() == {
         "nights": 2,
         "observations": 16,
         "2D": "87 %",
@@ -66,39 +69,39 @@ def test_each_reason_is_named_and_the_record_says_what_to_process(root, names):
 
 
 def test_one_date_is_that_night_and_none_is_all(names):
-    assert [night.night for night in progress.assess("20240102").nights] == ["20240102"]
-    assert [night.night for night in progress.assess().nights] == NIGHTS
-    assert [night.night for night in progress.assess("", "20240101").nights] == ["20240101"]
+    assert [night.night for night in result.assess_progress("20240102").nights] == ["20240102"]
+    assert [night.night for night in result.assess_progress().nights] == NIGHTS
+    assert [night.night for night in result.assess_progress("", "20240101").nights] == ["20240101"]
 
 
 def test_start_later_than_end_is_newest_first(names):
-    assert [night.night for night in progress.assess(*NIGHTS[::-1]).nights] == NIGHTS[::-1]
+    assert [night.night for night in result.assess_progress(*NIGHTS[::-1]).nights] == NIGHTS[::-1]
 
 
 @pytest.mark.parametrize("dates", [("20240230",), ("20240101", "2024010"), ("abcdefgh",)])
 def test_an_impossible_date_is_refused(names, dates):
-    with pytest.raises(BadParameter, match=dates[-1]):
-        progress.assess(*dates)
+    with pytest.raises(InvalidParameterError, match=dates[-1]):
+        result.assess_progress(*dates)
 
 
 @pytest.mark.parametrize("levels", [["L4"], []])
 def test_unknown_levels_are_refused(names, levels):
-    with pytest.raises(BadParameter, match="levels"):
-        progress.assess(*NIGHTS, levels=levels)
+    with pytest.raises(InvalidParameterError, match="levels"):
+        result.assess_progress(*NIGHTS, levels=levels)
 
 
 def test_chosen_levels_are_those_of_the_table(names):
-    found = progress.assess(*NIGHTS, levels=["L2", "2D"])
+    found = result.assess_progress(*NIGHTS, levels=["L2", "2D"])
     assert list(found.totals) == ["2D", "L2"]
 
 
 def test_a_missing_data_root_is_named(root):
-    with pytest.raises(BadInput, match=str(root)):
-        progress.assess("20240101")
+    with pytest.raises(InvalidInputError, match=str(root)):
+        result.assess_progress("20240101")
 
 
 def test_no_nights_in_the_range_is_a_clear_result(names):
-    found = progress.assess("20230101", "20230131")
+    found = result.assess_progress("20230101", "20230131")
     assert found.reason.startswith("no nights from 20230101 to 20230131 in ")
     assert not found.complete
     assert found.outcome is Outcome.SUCCEEDED
@@ -108,7 +111,7 @@ def test_an_empty_night_and_stray_directories(root, names):
     (root / "L0/20240103").mkdir()
     (root / "L0/abcdefgh").mkdir()
     (root / "L0/20240104").write_text("a file")
-    found = progress.assess("20240103", "20240105")
+    found = result.assess_progress("20240103", "20240105")
     assert [(night.night, night.last_l0) for night in found.nights] == [("20240103", None)]
     assert found.reason == "1 night, no observations"
     assert not found.complete
@@ -118,62 +121,62 @@ def test_junk_is_neither_expected_nor_missed(root, names):
     ObsID(names[0]).path(root, "L2").unlink()
     (root / "reference").mkdir()
     (root / "reference/Junk_Observations_for_KPF.csv").write_text(f"a\nb\n{names[0]},why\n")
-    found = progress.assess(*NIGHTS)
+    found = result.assess_progress(*NIGHTS)
     assert found.complete
-    assert found.totals["2D"] == Count(15, 15)
+    assert found.totals["2D"] == LevelCount(15, 15)
     assert found.notes == ()
 
 
 def test_a_missing_junk_list_is_said(names):
-    assert "nothing counts as junk" in progress.assess(*NIGHTS).notes[0]
+    assert "nothing counts as junk" in result.assess_progress(*NIGHTS).notes[0]
 
 
 def test_a_version_is_checked_whenever_it_is_given(root, names):
-    tree.plant(root, ["20240102"], 8, cards=CARDS, version="v2.10.1-12-gabc123")
-    assert progress.assess(*NIGHTS, version="v2.9").complete
-    found = progress.assess(*NIGHTS, version="2.10")
-    assert {item.reason for item in found.missing} == {Reason.OLD_VERSION}
-    assert {item.detail for item in found.missing} == {tree.VERSION}
+    tree.write_tree(root, ["20240102"], 8, cards=CARDS, version="v2.10.1-12-gabc123")
+    assert result.assess_progress(*NIGHTS, version="v2.9").complete
+    found = result.assess_progress(*NIGHTS, version="2.10")
+    assert {item.reason for item in found.missing} == {IncompleteReason.OLD_VERSION}
+    assert {item.detail for item in found.missing} == {tree.DEFAULT_VERSION}
     assert found.nights[1].counts["2D"].percent == 100
 
 
 def test_check_version_alone_asks_for_the_newest_in_the_range(root, names):
-    tree.plant(root, ["20240102"], 1, cards=CARDS, version="v2.10")
-    found = progress.assess(*NIGHTS, check_version=True)
+    tree.write_tree(root, ["20240102"], 1, cards=CARDS, version="v2.10")
+    found = result.assess_progress(*NIGHTS, check_version=True)
     assert found.version == "v2.10"
     assert len(found.missing) == 40 - 3
     assert any("v2.10" in note for note in found.notes)
 
 
 def test_an_impossible_version_is_refused(names):
-    with pytest.raises(BadParameter, match="new"):
-        progress.assess(*NIGHTS, version="new")
+    with pytest.raises(InvalidParameterError, match="new"):
+        result.assess_progress(*NIGHTS, version="new")
 
 
 def test_a_work_directory_that_cannot_be_written(tmp_path, names, monkeypatch):
     (tmp_path / "blocked").touch()
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "blocked/work"))
-    found = progress.assess(*NIGHTS)
+    found = result.assess_progress(*NIGHTS)
     assert found.complete
     assert any("without the index" in note for note in found.notes)
 
 
 def test_a_damaged_index_is_replaced_and_it_is_said(tmp_path, names):
-    progress.assess(*NIGHTS)
-    (tmp_path / "work" / survey.INDEX_NAME).write_bytes(b"damage" * 1000)
-    found = progress.assess(*NIGHTS)
+    result.assess_progress(*NIGHTS)
+    (tmp_path / "work" / evaluation.INDEX_NAME).write_bytes(b"damage" * 1000)
+    found = result.assess_progress(*NIGHTS)
     assert found.complete
     assert any("damaged" in note for note in found.notes)
 
 
 def test_the_index_changes_nothing_but_the_time(names):
-    first, second = progress.assess(*NIGHTS), progress.assess(*NIGHTS)
-    without = progress.assess(*NIGHTS, index=False)
+    first, second = result.assess_progress(*NIGHTS), result.assess_progress(*NIGHTS)
+    without = result.assess_progress(*NIGHTS, index=False)
     assert str(first) == str(second) == str(without)
 
 
 def _assess(version: str) -> str:
-    return str(progress.assess(*NIGHTS, version=version))
+    return str(result.assess_progress(*NIGHTS, version=version))
 
 
 def test_two_processes_at_once(names):
@@ -186,25 +189,25 @@ def test_two_processes_at_once(names):
 def test_a_long_range_says_which_nights_are_from_the_index(root):
     from datetime import UTC, datetime
 
-    nights = tree.consecutive("20230101", progress.ALWAYS_FRESH_NIGHTS + 1)
-    tree.plant(root, nights, 1, cards=CARDS)
-    tree.age(root, datetime(2023, 3, 1, tzinfo=UTC))
-    first = progress.assess()
+    nights = tree.consecutive_nights("20230101", result.ALWAYS_FRESH_NIGHTS + 1)
+    tree.write_tree(root, nights, 1, cards=CARDS)
+    tree.set_mtimes(root, datetime(2023, 3, 1, tzinfo=UTC))
+    first = result.assess_progress()
     assert first.remarks == first.notes
-    second = progress.assess()
+    second = result.assess_progress()
     assert second.nights == first.nights
     assert second.remarks[-1].startswith("32 of 32 nights are as last looked at in full")
-    assert progress.assess(fresh=True).remarks == first.notes
+    assert result.assess_progress(fresh=True).remarks == first.notes
 
 
 def test_touch_missing_starts_the_processing_again(root, names):
     ObsID(names[0]).path(root, "L2").unlink()
-    found = progress.assess(*NIGHTS)
+    found = result.assess_progress(*NIGHTS)
     raw = ObsID(names[0]).path(root, "L0")
     before = raw.stat().st_mtime_ns
-    tried = progress.touch_missing(found, dry_run=True)
+    tried = result.touch_missing(found, dry_run=True)
     assert raw.stat().st_mtime_ns == before
-    done = progress.touch_missing(found, interval_seconds=0)
+    done = result.touch_missing(found, interval_seconds=0)
     assert raw.stat().st_mtime_ns > before
     assert [item.path for item in tried.items] == [item.path for item in done.items] == [str(raw)]
-    assert len(progress.assess(*NIGHTS).missing) == 3
+    assert len(result.assess_progress(*NIGHTS).missing) == 3

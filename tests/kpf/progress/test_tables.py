@@ -2,31 +2,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from kpfnb.kpf import progresstable
-from kpfnb.kpf.judgement import Count, Missing, Night, Reason
-from kpfnb.kpf.progress import Progress
+from kpfnb.kpf.progress import tables
+from kpfnb.kpf.progress.completeness import (
+    IncompleteReason,
+    LevelCount,
+    MissingLevel,
+    NightProgress,
+)
+from kpfnb.kpf.progress.result import ProgressResult
 
 LEVELS = ("2D", "L1", "L2")
 STARTED = datetime(2024, 5, 1, tzinfo=UTC)
 
 
 def night(name, last_l0, *counts, missing=()):
-    by_level = {level: Count(*count) for level, count in zip(LEVELS, counts, strict=True)}
-    return Night(name, 0, 0, last_l0, by_level, missing, STARTED)
+    by_level = {level: LevelCount(*count) for level, count in zip(LEVELS, counts, strict=True)}
+    return NightProgress(name, 0, 0, last_l0, by_level, missing, STARTED)
 
 
 def made(*nights, notes=()):
     root = Path("/data/kpf")
     zone = ZoneInfo("Pacific/Honolulu")
-    return Progress(root, "20231221", "20231216", "", LEVELS, nights, zone, STARTED, notes)
+    return ProgressResult(root, "20231221", "20231216", "", LEVELS, nights, zone, STARTED, notes)
 
 
 MISSING = (
-    Missing("KP.20231221.00001.00", "L1", Reason.MISSING),
-    Missing("KP.20231221.00002.00", "L1", Reason.OLDER),
-    Missing("KP.20231221.00003.00", "L1", Reason.OLD_VERSION, "<b>v2.1</b>"),
-    Missing("KP.20231221.00004.00", "L1", Reason.UNREADABLE, "empty"),
-    Missing("KP.20231221.00005.00", "2D", Reason.L0_UNREADABLE, "not FITS"),
+    MissingLevel("KP.20231221.00001.00", "L1", IncompleteReason.MISSING),
+    MissingLevel("KP.20231221.00002.00", "L1", IncompleteReason.OLDER),
+    MissingLevel("KP.20231221.00003.00", "L1", IncompleteReason.OLD_VERSION, "<b>v2.1</b>"),
+    MissingLevel("KP.20231221.00004.00", "L1", IncompleteReason.UNREADABLE, "empty"),
+    MissingLevel("KP.20231221.00005.00", "2D", IncompleteReason.L0_UNREADABLE, "not FITS"),
 )
 
 
@@ -68,7 +73,7 @@ def test_no_nights_and_remarks_are_said_below():
 def test_missing_files_are_listed_with_the_reason():
     found = made(night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING))
     folder = "/data/kpf/L1/20231221"
-    assert progresstable.missing_lines(found, "L1") == [
+    assert tables.format_missing_lines(found, "L1") == [
         f"Missing L1: {folder}/KP.20231221.00001.00_L1.fits",
         f"L1 with old modification time: {folder}/KP.20231221.00002.00_L1.fits",
         f"L1 with old DRP version (<b>v2.1</b>): {folder}/KP.20231221.00003.00_L1.fits",
@@ -106,7 +111,7 @@ def test_html_is_escaped():
 
 
 def test_html_lists_so_many_and_says_how_many_more(monkeypatch):
-    monkeypatch.setattr(progresstable, "MOST_MISSING_ROWS", 2)
+    monkeypatch.setattr(tables, "MAX_MISSING_ROWS", 2)
     html = made(night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING))._repr_html_()
     assert "and 3 more" in html
     assert MISSING[2].obsid not in html

@@ -4,13 +4,12 @@ import time
 
 import pytest
 
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome, Result
 from kpfnb.demo import tree
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf import touch
-from kpfnb.kpf.obsid import KPF, ObsID
-from kpfnb.kpf.touch import State
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress import touch
+from kpfnb.kpf.progress.touch import TouchOutcome
 
 NIGHT = "20240101"
 
@@ -22,11 +21,11 @@ def root(tmp_path):
 
 @pytest.fixture
 def names(root):
-    return tree.plant(root, [NIGHT], 8, cards=dict.fromkeys(KPF.levels, 60))
+    return tree.write_tree(root, [NIGHT], 8, cards=dict.fromkeys(KPF.levels, 60))
 
 
 def run(*args, **kwargs):
-    return touch.run(*args, interval_seconds=0, **kwargs)
+    return touch.touch_files(*args, interval_seconds=0, **kwargs)
 
 
 def states(result):
@@ -56,11 +55,11 @@ def test_nothing_is_ever_made_and_unknown_names_are_listed(root, names):
     before = files(root)
     result = run([names[0], "KP.20240101.99999.99", "KP.20250101.00000.00", "KP.2024.fits", "x"])
     assert states(result) == [
-        State.TOUCHED,
-        State.UNKNOWN,
-        State.UNKNOWN,
-        State.NO_OBSERVATION,
-        State.NO_OBSERVATION,
+        TouchOutcome.TOUCHED,
+        TouchOutcome.NOT_FOUND,
+        TouchOutcome.NOT_FOUND,
+        TouchOutcome.NO_OBSERVATION,
+        TouchOutcome.NO_OBSERVATION,
     ]
     assert result.outcome is Outcome.PARTIAL
     assert result.reason == "1 touched, 2 not there, 2 not the name of an observation"
@@ -77,7 +76,7 @@ def test_a_file_that_vanishes_at_the_last_moment_is_not_made(root, names, monkey
         real(target)
 
     monkeypatch.setattr(os, "utime", utime)
-    assert states(run([names[0]])) == [State.UNKNOWN]
+    assert states(run([names[0]])) == [TouchOutcome.NOT_FOUND]
     assert not path.exists()
 
 
@@ -87,14 +86,14 @@ def test_a_touch_that_fails_is_told(root, names, monkeypatch):
 
     monkeypatch.setattr(os, "utime", utime)
     result = run([names[0]])
-    assert result.items[0][1:] == (State.FAILED, "Operation not permitted")
+    assert result.items[0][1:] == (TouchOutcome.FAILED, "Operation not permitted")
     assert result.outcome is Outcome.FAILED
 
 
 def test_a_directory_with_the_name_of_a_file_is_left_alone(root):
     path = root / f"L0/{NIGHT}/KP.{NIGHT}.00000.00.fits"
     path.mkdir(parents=True)
-    assert run([path.name]).items[0][1:] == (State.FAILED, "not a file")
+    assert run([path.name]).items[0][1:] == (TouchOutcome.FAILED, "not a file")
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -103,7 +102,11 @@ def test_a_list_from_jump(tmp_path, names, ending):
     path = tmp_path / "list.csv"
     path.write_bytes(b"\xef\xbb\xbf" + ending.join(rows).encode())
     result = run(files=[path])
-    assert states(result) == [State.TOUCHED, State.TOUCHED, State.NO_OBSERVATION]
+    assert states(result) == [
+        TouchOutcome.TOUCHED,
+        TouchOutcome.TOUCHED,
+        TouchOutcome.NO_OBSERVATION,
+    ]
 
 
 def test_a_directory_gives_its_observations(root, names):
@@ -124,21 +127,21 @@ def test_each_file_is_touched_once(names):
 
 def test_another_path(root, names, tmp_path):
     (root / "2D").rename(tmp_path / "elsewhere")
-    assert states(run([f"{names[0]}_2D"])) == [State.UNKNOWN]
+    assert states(run([f"{names[0]}_2D"])) == [TouchOutcome.NOT_FOUND]
     result = run([f"{names[0]}_2D", names[1]], path=tmp_path / "elsewhere")
-    assert states(result) == [State.TOUCHED, State.UNKNOWN]
+    assert states(result) == [TouchOutcome.TOUCHED, TouchOutcome.NOT_FOUND]
 
 
 def test_a_dry_run_touches_nothing(root, names):
     result = run([names[0], "x"], dry_run=True)
-    assert states(result) == [State.WOULD_TOUCH, State.NO_OBSERVATION]
+    assert states(result) == [TouchOutcome.WOULD_TOUCH, TouchOutcome.NO_OBSERVATION]
     assert not any(map(is_touched, files(root)))
 
 
 def test_the_pause_is_between_files(names, monkeypatch):
     pauses = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    touch.run(names[:3], interval_seconds=0.2)
+    touch.touch_files(names[:3], interval_seconds=0.2)
     assert [pause for pause in pauses if pause] == [0.2, 0.2]
 
 
@@ -148,19 +151,24 @@ def test_an_interruption_says_what_was_done(root, names, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", sleep)
-    result = touch.run(names[:4])
-    assert states(result) == [State.TOUCHED, State.TOUCHED, State.LEFT, State.LEFT]
+    result = touch.touch_files(names[:4])
+    assert states(result) == [
+        TouchOutcome.TOUCHED,
+        TouchOutcome.TOUCHED,
+        TouchOutcome.NOT_REACHED,
+        TouchOutcome.NOT_REACHED,
+    ]
     assert result.outcome is Outcome.PARTIAL
 
 
 def test_bad_input_is_refused_before_anything_is_touched(root, names, tmp_path):
-    with pytest.raises(BadInput, match="nowhere"):
+    with pytest.raises(InvalidInputError, match="nowhere"):
         run([names[0]], files=[tmp_path / "nowhere"])
-    with pytest.raises(BadInput, match="nowhere"):
+    with pytest.raises(InvalidInputError, match="nowhere"):
         run([names[0]], directories=[tmp_path / "nowhere"])
     for interval in (-1, float("nan")):
-        with pytest.raises(BadParameter, match="interval"):
-            touch.run([names[0]], interval_seconds=interval)
+        with pytest.raises(InvalidParameterError, match="interval"):
+            touch.touch_files([names[0]], interval_seconds=interval)
     assert not any(map(is_touched, files(root)))
 
 
@@ -178,5 +186,5 @@ def test_how_a_result_shows_itself(names):
     assert "<b>" not in result._repr_html_()
     assert list(result.to_frame()["state"]) == ["touched", "not the name of an observation"]
     assert result.plot().axes[0].get_xlabel() == "files"
-    assert result.figures() == {"files": 2, "touched": 1, "not touched": 1}
+    assert result.key_figures() == {"files": 2, "touched": 1, "not touched": 1}
     assert str(result).endswith(result.reason)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.demo.night import NIGHT, simulate
+from kpfnb.demo.night import DEMO_NIGHT, simulate_night
 from tests.demo.conftest import run_drp
 
 COUNTS = {"bias": 1, "dark": 0, "flat": 1, "lfc": 1, "etalon": 0, "thar": 0, "star": 1, "sun": 0}
@@ -19,8 +19,8 @@ STAR, BIAS = "KP.20240115.18026.47", "KP.20240115.03617.02"
 def reduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with a bias, a flat, a comb, a star and a junk star. Not to be changed."""
     root = tmp_path_factory.mktemp("quicklook")
-    simulate(root, NIGHT, counts=COUNTS)
-    done = run_drp("--ncpus", 1, "--reprocess", root / f"L0/{NIGHT}")
+    simulate_night(root, DEMO_NIGHT, counts=COUNTS)
+    done = run_drp("--ncpus", 1, "--reprocess", root / f"L0/{DEMO_NIGHT}")
     assert done.returncode == 0, done.stdout + done.stderr
     return root
 

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from typer.testing import CliRunner
 
-from kpfnb.cli import app
+from kpfnb.cli.app import app
 from tests.kpf.quicklook.conftest import BIAS, STAR
 
 Take = Callable[..., Path]

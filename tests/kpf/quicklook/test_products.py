@@ -12,12 +12,16 @@ import yaml
 from astropy.io import fits
 from PIL import Image
 
-from kpfnb.errors import BadSettings
+from kpfnb.core.errors import InvalidSettingsError
+from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf import quicklook
-from kpfnb.kpf.quicklook import catalogue, overview, production, record
-from kpfnb.kpf.quicklook.result import Fate, Item, Quicklook
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
+from kpfnb.kpf.quicklook import (
+    plot_registry,
+    products,
+    record,
+    result_plots,
+)
+from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
 from tests.kpf.quicklook.conftest import BIAS, STAR
 from tests.mounts import read_only
 
@@ -25,12 +29,12 @@ Take = Callable[..., Path]
 NIGHT = "20240115"
 
 
-def look(root: Path, **options: object) -> Quicklook:
-    return quicklook.run(NIGHT, root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
+def look(root: Path, **options: object) -> QuicklookResult:
+    return quicklook.process_range(NIGHT, root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
 
 
-def only(root: Path, path: str, **options: object) -> Quicklook:
-    return quicklook.make([root / path], root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
+def only(root: Path, path: str, **options: object) -> QuicklookResult:
+    return quicklook.process_files([root / path], root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
 
 
 def pictures(folder: Path) -> set[str]:
@@ -51,7 +55,7 @@ def edit(path: Path, change: Callable[[fits.HDUList], None]) -> None:
 
 
 @pytest.fixture(scope="session")
-def seen(reduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Quicklook]:
+def seen(reduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, QuicklookResult]:
     """The products of a star, a bias and the masters. Not to be changed."""
     root = tmp_path_factory.mktemp("seen")
     for path in reduced.rglob("*.fits"):
@@ -62,14 +66,14 @@ def seen(reduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return root, look(root)
 
 
-def test_all_products_are_where_they_belong(seen: tuple[Path, Quicklook]) -> None:
+def test_all_products_are_where_they_belong(seen: tuple[Path, QuicklookResult]) -> None:
     root, result = seen
     assert isinstance(result, Result)
     assert result.outcome is Outcome.SUCCEEDED
     expected = {
         f"{plot.kind}/{STAR}_{plot.name}_zoomable.png"
         for level in ("L0", "2D", "L1", "L2")
-        for plot in catalogue.PLOTS[level]
+        for plot in plot_registry.PLOTS[level]
     }
     assert pictures(root / f"QLP/{NIGHT}/{STAR}") == expected
     assert {name.split("/")[0] for name in expected} == {
@@ -79,7 +83,7 @@ def test_all_products_are_where_they_belong(seen: tuple[Path, Quicklook]) -> Non
     assert {name.split("/")[0] for name in masters} == {"Bias", "Flat", "LFC"}
 
 
-def test_the_pictures_are_pictures(seen: tuple[Path, Quicklook]) -> None:
+def test_the_pictures_are_pictures(seen: tuple[Path, QuicklookResult]) -> None:
     root, result = seen
     files = sorted((root / "QLP").rglob("*_zoomable.png"))
     assert len(files) == sum(item.pictures for item in result.items)
@@ -93,14 +97,14 @@ def test_the_pictures_are_pictures(seen: tuple[Path, Quicklook]) -> None:
         assert small.stat().st_size < 60_000
 
 
-def test_a_bias_lacks_what_needs_light(seen: tuple[Path, Quicklook]) -> None:
+def test_a_bias_lacks_what_needs_light(seen: tuple[Path, QuicklookResult]) -> None:
     root, _ = seen
     assert not [name for name in pictures(root / f"QLP/{NIGHT}/{BIAS}") if "order_trace" in name]
     reasons = [one["reason"] for one in report(root, "2D", BIAS)["left_out"]]
     assert reasons == ["a bias has no light"] * 2
 
 
-def test_the_report_of_the_checks(seen: tuple[Path, Quicklook]) -> None:
+def test_the_report_of_the_checks(seen: tuple[Path, QuicklookResult]) -> None:
     root, _ = seen
     found = report(root, "L2")
     assert (found["verdict"], found["target"], found["type"]) == ("PASS", "KPFSIM-1", "Object")
@@ -112,18 +116,18 @@ def test_the_report_of_the_checks(seen: tuple[Path, Quicklook]) -> None:
 def test_what_is_up_to_date_is_left_alone(take: Take) -> None:
     root = take(f"L2/*/{STAR}*")
     first = look(root)
-    assert [item.fate for item in first.items] == [Fate.MADE]
+    assert [item.outcome for item in first.items] == [QuicklookOutcome.MADE]
     picture = root / f"QLP/{NIGHT}/{STAR}/L2/{STAR}_CCF_grid_zoomable.png"
     before = picture.stat().st_mtime_ns
     again = look(root)
-    assert [item.fate for item in again.items] == [Fate.CURRENT]
+    assert [item.outcome for item in again.items] == [QuicklookOutcome.CURRENT]
     assert picture.stat().st_mtime_ns == before
     assert again.items[0].pictures == first.items[0].pictures
-    assert look(root, force=True).items[0].fate is Fate.MADE
+    assert look(root, force=True).items[0].outcome is QuicklookOutcome.MADE
     os.utime(root / f"L2/{NIGHT}/{STAR}_L2.fits")
-    assert look(root).items[0].fate is Fate.MADE
+    assert look(root).items[0].outcome is QuicklookOutcome.MADE
     picture.unlink()
-    assert look(root).items[0].fate is Fate.MADE
+    assert look(root).items[0].outcome is QuicklookOutcome.MADE
     assert picture.exists()
 
 
@@ -139,13 +143,17 @@ def test_new_thresholds_judge_anew_and_leave_the_pictures(
     before, pictures_before = picture.stat().st_mtime_ns, report(root, "L2")["pictures"]
     file.write_text(rule % "0, 100")
     [item] = look(root).items
-    assert (item.fate, item.verdict, item.pictures) == (Fate.MADE, "WARN", len(catalogue.L2))
+    assert (item.outcome, item.verdict, item.pictures) == (
+        QuicklookOutcome.MADE,
+        "WARN",
+        len(plot_registry.L2),
+    )
     assert picture.stat().st_mtime_ns == before
     assert report(root, "L2")["verdict"] == "WARN"
     assert report(root, "L2")["pictures"] == pictures_before
     page = root / f"QLP/{NIGHT}/{STAR}/index.html"
     assert "mine" in page.read_text(encoding="utf-8")
-    assert look(root).items[0].fate is Fate.CURRENT
+    assert look(root).items[0].outcome is QuicklookOutcome.CURRENT
 
 
 def test_a_file_of_the_same_name_elsewhere_is_another_file(take: Take, tmp_path: Path) -> None:
@@ -154,7 +162,7 @@ def test_a_file_of_the_same_name_elsewhere_is_another_file(take: Take, tmp_path:
     other = tmp_path / f"{STAR}_L2.fits"
     shutil.copy2(root / f"L2/{NIGHT}/{STAR}_L2.fits", other)
     os.utime(other, (1, 1))
-    assert only(root, str(other)).items[0].fate is Fate.MADE
+    assert only(root, str(other)).items[0].outcome is QuicklookOutcome.MADE
 
 
 def test_a_table_that_can_not_be_judged_leaves_the_rest(take: Take) -> None:
@@ -172,19 +180,21 @@ def test_a_table_that_can_not_be_judged_leaves_the_rest(take: Take) -> None:
 def test_the_masters_of_a_night_are_a_cell_that_shows_the_worst() -> None:
     words = ("PASS", "FAIL", "PASS")
     items = tuple(
-        Item(f"kpf_{NIGHT}_master_bias{n}.fits", "master", NIGHT, Fate.MADE, verdict=word)
+        QuicklookItem(
+            f"kpf_{NIGHT}_master_bias{n}.fits", "master", NIGHT, QuicklookOutcome.MADE, verdict=word
+        )
         for n, word in enumerate(words)
     )
-    failed = Item(f"{STAR}_L2.fits", "L2", NIGHT, Fate.FAILED, reason="broken")
-    result = Quicklook(Path("/d"), (*items, failed))
+    failed = QuicklookItem(f"{STAR}_L2.fits", "L2", NIGHT, QuicklookOutcome.FAILED, reason="broken")
+    result = QuicklookResult(Path("/d"), (*items, failed))
     assert [item.observation for item in result.items] == [*[f"{NIGHT} masters"] * 3, STAR]
     assert "✖" in {text.get_text() for text in result.plot().axes[0].texts}
-    assert overview.about(result, f"{NIGHT} masters", "master").count("FAIL") == 1
+    assert result_plots.cell_tooltip(result, f"{NIGHT} masters", "master").count("FAIL") == 1
 
 
 def test_pages_that_are_behind_are_in_the_result() -> None:
-    good = Item("a", "L0", NIGHT, Fate.MADE)
-    result = Quicklook(Path("/d"), (good,), behind=(NIGHT,))
+    good = QuicklookItem("a", "L0", NIGHT, QuicklookOutcome.MADE)
+    result = QuicklookResult(Path("/d"), (good,), outdated_nights=(NIGHT,))
     assert result.outcome is Outcome.PARTIAL
     assert f"pages of {NIGHT} kept by another process" in result.reason
     assert result.to_dict()["pages_behind"] == [NIGHT]
@@ -202,7 +212,7 @@ def test_a_missing_extension_leaves_out_its_pictures_and_says_so(take: Take) -> 
 
     edit(root / f"L0/{NIGHT}/{STAR}.fits", lose)
     item = look(root).items[0]
-    assert (item.fate, item.left_out) == (Fate.MADE, 4)
+    assert (item.outcome, item.left_out) == (QuicklookOutcome.MADE, 4)
     assert not stale.exists()
     left = {one["picture"]: one["reason"] for one in report(root, "L0")["left_out"]}
     assert left["Guide camera"] == "no GUIDER_AVG in the file"
@@ -225,7 +235,7 @@ def test_a_damaged_file_is_an_outcome_with_a_reason(
     assert report(root, "L2")["verdict"] == "FAIL"
     page = (root / f"QLP/{NIGHT}/{STAR}/index.html").read_text(encoding="utf-8")
     assert f"can&#39;t be read: {reason}" in page or f"can't be read: {reason}" in page
-    assert look(root).items[0].fate is not Fate.CURRENT
+    assert look(root).items[0].outcome is not QuicklookOutcome.CURRENT
 
 
 def test_one_picture_that_breaks_does_not_take_the_others_with_it(take: Take) -> None:
@@ -238,15 +248,19 @@ def test_one_picture_that_breaks_does_not_take_the_others_with_it(take: Take) ->
     result = look(root)
     assert result.outcome is Outcome.FAILED
     assert "GREEN_CCF has no STARTV" in result.reason
-    assert result.items[0].pictures == len(catalogue.L2) - 1
+    assert result.items[0].pictures == len(plot_registry.L2) - 1
 
 
 def test_names_that_are_none_and_files_that_vanish_are_failed_items(take: Take) -> None:
     root = take(f"L2/*/{STAR}*")
     gone = root / f"L2/{NIGHT}/{BIAS}_L2.fits"
     paths = [root / f"L2/{NIGHT}/{STAR}_L2.fits", gone, root / "notes.txt"]
-    result = quicklook.make([*paths, paths[0]], root=root, workers=1, progress=False)
-    assert [item.fate for item in result.items] == [Fate.MADE, Fate.FAILED, Fate.FAILED]
+    result = quicklook.process_files([*paths, paths[0]], root=root, workers=1, progress=False)
+    assert [item.outcome for item in result.items] == [
+        QuicklookOutcome.MADE,
+        QuicklookOutcome.FAILED,
+        QuicklookOutcome.FAILED,
+    ]
     assert result.outcome is Outcome.PARTIAL
     assert "vanished" in result.items[1].reason
     assert result.to_dict()["failed_items"] == [gone.name, "notes.txt"]
@@ -257,7 +271,7 @@ def test_products_that_can_not_be_written_are_one_error_before_any_work(
 ) -> None:
     root = take(f"L2/*/{STAR}*")
     (root / "QLP").write_text("in the way")
-    with pytest.raises(BadSettings, match="QLP"):
+    with pytest.raises(InvalidSettingsError, match="QLP"):
         look(root)
     elsewhere = root.parent / "elsewhere"
     monkeypatch.setenv("KPFNB_QLP_DIR", str(elsewhere))
@@ -270,7 +284,7 @@ def test_a_products_directory_on_a_read_only_mount_is_named(take: Take) -> None:
     (root / "QLP").mkdir()
     with (
         read_only(root / "QLP"),
-        pytest.raises(BadSettings, match=r"QLP: Read-only file system\n.*KPFNB_QLP_DIR"),
+        pytest.raises(InvalidSettingsError, match=r"QLP: Read-only file system\n.*KPFNB_QLP_DIR"),
     ):
         look(root)
 
@@ -296,37 +310,39 @@ def test_what_a_killed_run_left_is_brought_to_its_end(take: Take) -> None:
     look(root)
     folder = root / f"QLP/{NIGHT}/{STAR}"
     # Killed between picture and record; between record and page
-    record.path(folder, STAR, "L2").unlink()
+    record.record_path(folder, STAR, "L2").unlink()
     (folder / "index.html").unlink()
-    assert look(root).items[0].fate is Fate.MADE
+    assert look(root).items[0].outcome is QuicklookOutcome.MADE
     assert (folder / "index.html").exists()
     (folder / "index.html").unlink()
-    assert look(root).items[0].fate is Fate.CURRENT
+    assert look(root).items[0].outcome is QuicklookOutcome.CURRENT
     assert (folder / "index.html").exists()
 
 
 def test_workers_of_their_own_make_the_same(take: Take) -> None:
     root = take(f"L2/*/{STAR}*", f"L0/*/{BIAS}*")
-    result = quicklook.run(NIGHT, root=root, workers=2, nice=5, max_load=10_000, progress=False)
-    assert [item.fate for item in result.items] == [Fate.MADE] * 2
+    result = quicklook.process_range(
+        NIGHT, root=root, workers=2, nice=5, max_load=10_000, progress=False
+    )
+    assert [item.outcome for item in result.items] == [QuicklookOutcome.MADE] * 2
 
 
 def test_the_heading_tells_what_was_seen(reduced: Path) -> None:
-    found = production.content.read(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
-    line = production.heading(found).line(STAR)
+    found = products.content.read_content(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
+    line = products.summarise_exposure(found).one_line(STAR)
     assert line == (
         f"{STAR} · KPFSIM-1 · Object · 300 s · 2024-01-15 05:02:56 UTC · v2.9.1 · SIMULATION"
     )
 
 
-def test_a_result_shows_itself(seen: tuple[Path, Quicklook]) -> None:
+def test_a_result_shows_itself(seen: tuple[Path, QuicklookResult]) -> None:
     _, result = seen
-    assert result.figures()["files"] == len(result.items) == 10
+    assert result.key_figures()["files"] == len(result.items) == 10
     assert len(result.to_frame()) == 10
     assert "10 made" in str(result)
     assert result.plot().axes
-    shown = result.hovered()
-    [told] = shown.told.values()
+    shown = result.hover_plot()
+    [told] = shown.tooltips.values()
     texts = {told(SimpleNamespace(xdata=x, ydata=y)) for x in range(10) for y in range(5)}
     lines = {line for text in texts for line in text.splitlines()}
     for item in result.items:
@@ -340,10 +356,12 @@ def test_a_result_shows_itself(seen: tuple[Path, Quicklook]) -> None:
 
 def test_of_many_observations_a_bar_tells_a_night() -> None:
     items = tuple(
-        Item(f"KP.{n}.fits", "L0", NIGHT, Fate.MADE, verdict="FAIL" if n == 9 else "PASS")
+        QuicklookItem(
+            f"KP.{n}.fits", "L0", NIGHT, QuicklookOutcome.MADE, verdict="FAIL" if n == 9 else "PASS"
+        )
         for n in range(90)
     )
-    shown = Quicklook(Path("/d"), items).hovered()
-    [told] = shown.told.values()
+    shown = QuicklookResult(Path("/d"), items).hover_plot()
+    [told] = shown.tooltips.values()
     text = told(SimpleNamespace(xdata=0, ydata=1))
     assert text == f"{NIGHT}: 89 PASS, 1 FAIL\nKP.9.fits L0: FAIL"

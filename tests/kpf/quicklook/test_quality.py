@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kpfnb.errors import BadInput
+from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.quicklook import quality
-from kpfnb.kpf.quicklook.content import Content
 from kpfnb.kpf.quicklook.measures import MEASURES
-from kpfnb.kpf.quicklook.quality import Check, Flag, Limits, Range, Verdict
+from kpfnb.kpf.quicklook.plots.fits_content import FitsContent
+from kpfnb.kpf.quicklook.quality import FlagRule, QualityCheck, RangeRule, ValueLimits, Verdict
 
 PASS, WARN, FAIL = Verdict
-TEMPERATURE = Range("t", Limits(-1, 1), Limits(-5, None), keyword="T", when=(("G", ("YES",)),))
+TEMPERATURE = RangeRule(
+    "t", ValueLimits(-1, 1), ValueLimits(-5, None), keyword="T", when=(("G", ("YES",)),)
+)
 
 
-def verdict(check: Check | None) -> Verdict | None:
+def verdict(check: QualityCheck | None) -> Verdict | None:
     return check.verdict if check else None
 
 
@@ -26,11 +28,11 @@ def verdict(check: Check | None) -> Verdict | None:
      (float("nan"), FAIL), ("hot", WARN)],
 )  # fmt: skip
 def test_a_number_against_its_limits(value: float | str | None, expected: Verdict) -> None:
-    assert verdict(TEMPERATURE.look(Content({"G": "YES", "T": value}))) is expected
+    assert verdict(TEMPERATURE.evaluate(FitsContent({"G": "YES", "T": value}))) is expected
 
 
 def test_a_check_is_only_for_the_exposures_it_is_meant_for() -> None:
-    assert TEMPERATURE.look(Content({"G": "NO", "T": 99})) is None
+    assert TEMPERATURE.evaluate(FitsContent({"G": "NO", "T": 99})) is None
 
 
 @pytest.mark.parametrize(
@@ -38,51 +40,62 @@ def test_a_check_is_only_for_the_exposures_it_is_meant_for() -> None:
     [({"K": 1}, PASS), ({"K": 0}, FAIL), ({"K": True}, PASS), ({}, WARN), ({"K": "maybe"}, WARN)],
 )
 def test_flags(header: dict, expected: Verdict) -> None:
-    assert Flag("k", "K", FAIL).look(Content(header)).verdict is expected
+    assert FlagRule("k", "K", FAIL).evaluate(FitsContent(header)).verdict is expected
 
 
 def test_limits_in_words() -> None:
     pairs = [(None, None), (None, 2), (1, None), (1, 2)]
-    assert [str(Limits(*pair)) for pair in pairs] == ["any", "at most 2", "at least 1", "1 to 2"]
+    assert [str(ValueLimits(*pair)) for pair in pairs] == [
+        "any",
+        "at most 2",
+        "at least 1",
+        "1 to 2",
+    ]
 
 
 def test_the_worst_comes_first_and_counts() -> None:
-    checks = quality.judge("2D", Content({"NOTJUNK": 0, "DATAPRL0": 1}))
+    checks = quality.evaluate_checks("2D", FitsContent({"NOTJUNK": 0, "DATAPRL0": 1}))
     assert checks[0].source == "NOTJUNK"
     assert checks[-1].verdict is PASS
-    assert quality.worst(check.verdict for check in checks) is FAIL
-    assert quality.worst([]) is PASS
+    assert quality.worst_verdict(check.verdict for check in checks) is FAIL
+    assert quality.worst_verdict([]) is PASS
 
 
 def test_every_level_has_checks_and_no_measure_is_idle() -> None:
-    rules = quality.rules()
+    rules = quality.load_rules()
     assert all(rules.values())
-    used = {rule.measure for found in rules.values() for rule in found if isinstance(rule, Range)}
+    used = {
+        rule.measure for found in rules.values() for rule in found if isinstance(rule, RangeRule)
+    }
     assert used - {""} == set(MEASURES)
 
 
 def test_thresholds_of_a_site(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
     file.write_text("L0: {ranges: [{check: mine, keyword: T, warn: [0, 1], fail: [null, null]}]}\n")
-    assert [check.name for check in quality.judge("L0", Content({"T": 3}), file)] == ["mine"]
+    assert [check.name for check in quality.evaluate_checks("L0", FitsContent({"T": 3}), file)] == [
+        "mine"
+    ]
 
 
 def test_thresholds_that_change_are_read_again(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
     file.write_text("L0: {ranges: [{check: a, keyword: T, warn: [0, 1], fail: [0, 1]}]}\n")
-    before = quality.mark("L0", file)
+    before = quality.rules_digest("L0", file)
     file.write_text("L0: {ranges: [{check: a, keyword: T, warn: [0, 10], fail: [0, 10]}]}\n")
-    assert quality.judge("L0", Content({"T": 3}), file)[0].verdict is PASS
-    assert quality.mark("L0", file) != before
-    assert quality.mark("L1", file) == quality.mark("L2", file)
+    assert quality.evaluate_checks("L0", FitsContent({"T": 3}), file)[0].verdict is PASS
+    assert quality.rules_digest("L0", file) != before
+    assert quality.rules_digest("L1", file) == quality.rules_digest("L2", file)
 
 
 @pytest.mark.parametrize(
     ("origins", "error"), [({}, "KeyError"), ({"object1_x": np.array([b"a"])}, "ValueError")]
 )
 def test_a_table_of_another_make_is_a_warning(origins: dict, error: str) -> None:
-    rule = Range("g", Limits(None, 1), Limits(None, 2), measure="guiding_rms", unit="mas")
-    check = rule.look(Content(tables={"GUIDER_CUBE_ORIGINS": origins}))
+    rule = RangeRule(
+        "g", ValueLimits(None, 1), ValueLimits(None, 2), measure="guiding_rms", unit="mas"
+    )
+    check = rule.evaluate(FitsContent(tables={"GUIDER_CUBE_ORIGINS": origins}))
     assert verdict(check) is WARN
     assert check and str(check.value).startswith(f"can't be measured: {error}")
 
@@ -112,15 +125,15 @@ def test_a_table_of_another_make_is_a_warning(origins: dict, error: str) -> None
 def test_wrong_thresholds_are_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "wrong.yml"
     file.write_text(text)
-    with pytest.raises(BadInput, match=re.escape(said)) as caught:
-        quality.rules(file)
+    with pytest.raises(InvalidInputError, match=re.escape(said)) as caught:
+        quality.load_rules(file)
     assert caught.value.what.startswith(str(file))
 
 
 def test_saturated_and_dead_pixels() -> None:
     amplifier = np.full((100, 100), 1000, ">f4")
     amplifier[:10], amplifier[10:15] = 65_535, 0
-    found = Content(images={"GREEN_AMP1": amplifier})
+    found = FitsContent(images={"GREEN_AMP1": amplifier})
     assert MEASURES["saturated_green"](found) == pytest.approx(10)
     assert MEASURES["dead_green"](found) == pytest.approx(5)
     assert MEASURES["saturated_red"](found) is None
@@ -128,15 +141,15 @@ def test_saturated_and_dead_pixels() -> None:
 
 def test_velocities_that_disagree() -> None:
     header = {"CCD1RV": 1.0, "CCD2RV": 1.05, "CCD1ERV": 0.003, "CCD2ERV": 0.004}
-    found = Content(headers={"RV": header})
+    found = FitsContent(headers={"RV": header})
     assert MEASURES["velocity_disagreement"](found) == pytest.approx(10)
     assert MEASURES["velocity_error_green"](found) == pytest.approx(3)
-    assert MEASURES["velocity_disagreement"](Content(headers={"RV": {"CCD1RV": 0.0}})) is None
+    assert MEASURES["velocity_disagreement"](FitsContent(headers={"RV": {"CCD1RV": 0.0}})) is None
 
 
 def test_a_ccd_without_any_value_fails_and_its_record_can_be_written() -> None:
-    found = Content(images={"GREEN_AMP1": np.full((100, 100), np.nan, ">f4")})
-    checks = {check.source: check for check in quality.judge("L0", found)}
+    found = FitsContent(images={"GREEN_AMP1": np.full((100, 100), np.nan, ">f4")})
+    checks = {check.source: check for check in quality.evaluate_checks("L0", found)}
     for name in ("saturated_green", "dead_green"):
         assert (checks[name].verdict, checks[name].value) == (FAIL, "nan")
 
@@ -144,20 +157,20 @@ def test_a_ccd_without_any_value_fails_and_its_record_can_be_written() -> None:
 def test_a_guider_that_lost_its_star_now_and_then_is_measured_by_the_rest() -> None:
     origins = {f"{what}_{axis}": np.zeros(3) for what in ("object1", "target") for axis in "xy"}
     origins["object1_x"] = np.array([1.0, np.nan, 1.0])
-    found = Content(tables={"GUIDER_CUBE_ORIGINS": origins})
+    found = FitsContent(tables={"GUIDER_CUBE_ORIGINS": origins})
     assert MEASURES["guiding_rms"](found) == pytest.approx(56)
     origins["object1_x"][:] = np.nan
     assert np.isnan(MEASURES["guiding_rms"](found) or 0)
 
 
 def test_a_camera_that_was_used_and_is_not_in_the_file_does_not_pass() -> None:
-    used = quality.judge("L0", Content({"GREEN": "YES", "RED": "NO"}))
+    used = quality.evaluate_checks("L0", FitsContent({"GREEN": "YES", "RED": "NO"}))
     missing = {check.source: check.verdict for check in used if check.value == "not in the file"}
     assert missing == {"saturated_green": WARN, "dead_green": WARN}
 
 
 def test_of_one_camera_the_velocities_of_the_other_are_not_missed() -> None:
     header = {"IMTYPE": "Object", "GREEN": "YES", "RED": "NO"}
-    checks = quality.judge("L2", Content(header, headers={"RV": {"CCD1ERV": 0.001}}))
+    checks = quality.evaluate_checks("L2", FitsContent(header, headers={"RV": {"CCD1ERV": 0.001}}))
     measured = {check.source for check in checks} & set(MEASURES)
     assert measured == {"velocity_error_green"}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadParameter
-from kpfnb.kpf.quicklook import window
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.kpf.quicklook import targets
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from kpfnb.kpf.quicklook import window
 def test_both_ends_are_included_in_full(
     start: str, end: str, within: list[str], outside: list[str]
 ) -> None:
-    span = window.parse(start, end)
+    span = targets.parse_range(start, end)
     assert not span.newest_first
     assert [moment in span for moment in within + outside] == [True] * len(within) + [False] * len(
         outside
@@ -30,11 +30,11 @@ def test_both_ends_are_included_in_full(
 
 
 def test_an_end_before_the_start_turns_the_order_round() -> None:
-    span = window.parse("20240117", "20240115.5")
+    span = targets.parse_range("20240117", "20240115.5")
     assert span.newest_first
     assert "20240117.86399.99" in span
     assert "20240115.49999.99" not in span
-    assert [night for night in ("20240114", "20240116", "20240118") if span.meets(night)] == [
+    assert [night for night in ("20240114", "20240116", "20240118") if span.overlaps(night)] == [
         "20240116"
     ]
 
@@ -44,8 +44,8 @@ def test_an_end_before_the_start_turns_the_order_round() -> None:
     ["", "2024", "20241301", "20240115.", "20240115.123456", "20240115.17.5", "x", "٢٠٢٤٠١١٥"],
 )
 def test_what_is_no_moment_is_refused_by_name(text: str) -> None:
-    with pytest.raises(BadParameter, match="start"):
-        window.parse(text)
+    with pytest.raises(InvalidParameterError, match="start"):
+        targets.parse_range(text)
 
 
 @given(
@@ -55,4 +55,6 @@ def test_what_is_no_moment_is_refused_by_name(text: str) -> None:
 )
 def test_a_moment_is_within_where_it_is_between(moments: list[str]) -> None:
     start, end, moment = moments
-    assert (moment in window.parse(start, end)) == (min(start, end) <= moment <= max(start, end))
+    assert (moment in targets.parse_range(start, end)) == (
+        min(start, end) <= moment <= max(start, end)
+    )

@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from kpfnb import locks
-from kpfnb.kpf.quicklook import pages, record, targets
-from kpfnb.kpf.quicklook.quality import Check, Verdict
-from kpfnb.kpf.quicklook.record import Heading, LeftOut, Picture, Record
+from kpfnb.core import locks
+from kpfnb.kpf.quicklook import record, site, targets
+from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
+from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
 
 A, B, C = "KP.20240115.00001.00", "KP.20240115.40000.00", "KP.20240115.50000.00"
 EVIL = "<script>alert(1)</script>$\\frac{ é\"'"
@@ -25,19 +25,19 @@ def add(products: Path, name: str, level: str = "L1", **values: object) -> None:
     path = Path(f"/x/{level}/{name[3:11]}/{name}{suffix}.fits")
     if level == "master":
         path = Path(f"/x/masters/20240115/{name}.fits")
-    target = targets.of(path)
-    folder = products / target.place
+    target = targets.parse_target(path)
+    folder = products / target.product_dir
     place = "" if level == "master" else f"{level}/"
     picture = Picture(level, "A picture", f"{place}{name}_a.png", f"{place}{name}_a.jpg")
     for file in (picture.path, picture.thumbnail):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(b"x")
-    made = Record(
+    made = QuicklookRecord(
         name=target.name, level=level, night=target.night, file=str(path), size=1, mtime_ns=1,
         made="2024-01-16T00:00:00Z", **{"pictures": (picture,), **values},  # type: ignore[arg-type]
     )  # fmt: skip
-    record.write(folder, made)
-    pages.update(products, target)
+    record.write_record(folder, made)
+    site.update_pages(products, target)
 
 
 class Links(HTMLParser):
@@ -63,18 +63,18 @@ def parsed(page: Path) -> Links:
 @pytest.fixture
 def products(tmp_path: Path) -> Path:
     top = tmp_path / "QLP"
-    bad = Check("a check", Verdict.FAIL, 3.0, "m/s", "at most 2", "KEY")
+    bad = QualityCheck("a check", Verdict.FAIL, 3.0, "m/s", "at most 2", "KEY")
     for name in (A, C):
         for level in ("L0", "L1"):
-            add(top, name, level, checks=(bad,), heading=Heading("star", "Object", 12.5))
+            add(top, name, level, checks=(bad,), heading=ExposureSummary("star", "Object", 12.5))
     add(top, B, "2D", error="truncated")
-    add(top, "KP.20240117.00001.00", "L0", left_out=(LeftOut("Guide camera", "no GUIDER_AVG"),))
+    add(top, "KP.20240117.00001.00", "L0", left_out=(SkippedPlot("Guide camera", "no GUIDER_AVG"),))
     add(top, "kpf_20240115_master_bias_autocal-bias", "master")
     return top
 
 
 def test_every_link_leads_somewhere(products: Path) -> None:
-    pages.finish(products, ["20240115", "20240117"])
+    site.update_all_pages(products, ["20240115", "20240117"])
     found = sorted(products.rglob("index.html"))
     assert len(found) == 1 + 2 + 4 + 1
     for page in found:
@@ -108,15 +108,15 @@ def test_neighbours_find_each_other_whatever_came_first(products: Path) -> None:
 
 
 def test_text_from_headers_is_escaped(tmp_path: Path) -> None:
-    add(tmp_path, A, heading=Heading(EVIL, EVIL, None, EVIL, EVIL, EVIL), error=EVIL)
-    pages.finish(tmp_path, ["20240115"])
+    add(tmp_path, A, heading=ExposureSummary(EVIL, EVIL, None, EVIL, EVIL, EVIL), error=EVIL)
+    site.update_all_pages(tmp_path, ["20240115"])
     for page in tmp_path.rglob("index.html"):
         assert "<script>" not in page.read_text(encoding="utf-8")
     assert "&lt;script&gt;" in (tmp_path / "20240115" / A / "index.html").read_text()
 
 
 def test_a_night_tells_what_is_worth_a_look(products: Path) -> None:
-    pages.finish(products, ["20240115"])
+    site.update_all_pages(products, ["20240115"])
     text = (products / "20240115/index.html").read_text(encoding="utf-8")
     assert "FAIL: a check" in text
     assert "2D: truncated" in text
@@ -126,40 +126,40 @@ def test_a_night_tells_what_is_worth_a_look(products: Path) -> None:
 
 
 def test_a_page_that_was_lost_or_is_behind_is_made_again(products: Path) -> None:
-    pages.finish(products, ["20240115", "20240117"])
+    site.update_all_pages(products, ["20240115", "20240117"])
     page = products / "20240115" / A / "index.html"
     os.utime(page, (1, 1))
-    pages.finish(products, ["20240115"])
+    site.update_all_pages(products, ["20240115"])
     assert page.stat().st_mtime > 1
     kept = products / "20240117/index.html"
     before = kept.stat().st_mtime_ns
-    pages.finish(products, ["20240115", "20240117"])
+    site.update_all_pages(products, ["20240115", "20240117"])
     assert kept.stat().st_mtime_ns == before
 
 
 def test_a_night_of_one_file_is_among_all_nights(products: Path) -> None:
-    pages.finish(products, ["20240115", "20240117"])
+    site.update_all_pages(products, ["20240115", "20240117"])
     add(products, "KP.20240118.00001.00", "L0")
-    assert pages.finish(products, ["20240118"]) == []
+    assert site.update_all_pages(products, ["20240118"]) == []
     assert "20240118/index.html" in parsed(products / "index.html").targets
 
 
 def test_pages_that_another_process_keeps_are_named(
     products: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "LOCK_SECONDS", 0.0)
-    pages.finish(products, ["20240115", "20240117"])
+    monkeypatch.setattr(site, "LOCK_SECONDS", 0.0)
+    site.update_all_pages(products, ["20240115", "20240117"])
     os.utime(products / "20240115/index.html", (1, 1))
-    with locks.hold("pages", folder=products / "20240115" / pages.STATE_DIR):
-        assert pages.finish(products, ["20240115", "20240117"]) == ["20240115"]
-    assert pages.finish(products, ["20240115"]) == []
+    with locks.acquire_lock("pages", folder=products / "20240115" / site.STATE_DIR):
+        assert site.update_all_pages(products, ["20240115", "20240117"]) == ["20240115"]
+    assert site.update_all_pages(products, ["20240115"]) == []
 
 
 def test_a_record_survives_reading_and_a_damaged_one_is_none(products: Path) -> None:
-    file = record.path(products / "20240115" / A, A, "L1")
-    found = record.read(file)
+    file = record.record_path(products / "20240115" / A, A, "L1")
+    found = record.read_record(file)
     assert found is not None
     assert found.checks[0].verdict is Verdict.FAIL
     assert found.verdict is Verdict.FAIL
     file.write_text(file.read_text()[:-40])
-    assert record.read(file) is None
+    assert record.read_record(file) is None

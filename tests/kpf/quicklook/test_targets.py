@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf import quicklook
 from kpfnb.kpf.quicklook import targets
 
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def names(root: Path, *range: str, **options: object) -> list[str]:
-    return [one.path.name for one in quicklook.find(*range, root=root, **options)]  # type: ignore[arg-type]
+    return [one.path.name for one in quicklook.select_targets(*range, root=root, **options)]  # type: ignore[arg-type]
 
 
 def test_a_night_in_the_order_of_time_then_level(root: Path) -> None:
@@ -61,14 +61,14 @@ def test_only_recent_and_not_recent_share_the_files(root: Path) -> None:
 
 
 def test_what_is_wrong_is_named(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadParameter, match="L9"):
+    with pytest.raises(InvalidParameterError, match="L9"):
         names(root, "20240115", levels=["L9"])
-    with pytest.raises(BadParameter, match="age"):
+    with pytest.raises(InvalidParameterError, match="age"):
         names(root, "20240115", age="young")
-    with pytest.raises(BadInput, match="none of the directories L2"):
+    with pytest.raises(InvalidInputError, match="none of the directories L2"):
         names(root, "20240115", levels=["L2"])
-    with pytest.raises(BadInput, match=r"notes\.txt"):
-        targets.of(tmp_path / "notes.txt")
+    with pytest.raises(InvalidInputError, match=r"notes\.txt"):
+        targets.parse_target(tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_what_is_wrong_is_named(root: Path, tmp_path: Path) -> None:
     ],
 )
 def test_where_products_go(name: str, place: str) -> None:
-    assert targets.of(Path("/x") / name).place == place
+    assert targets.parse_target(Path("/x") / name).product_dir == place

@@ -6,26 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks
-from kpfnb.errors import Busy
-from kpfnb.kpf import leftovers, unfinished
+from kpfnb.core import locks
+from kpfnb.core.errors import AlreadyRunningError
+from kpfnb.kpf.reprocess import new_products, recovery
 
 
 @pytest.mark.parametrize("who", ["", "watch-3"])
 def test_what_may_be_unfinished_is_set_aside(tmp_path: Path, who: str) -> None:
     made = tmp_path / "a_2D.fits"
-    unfinished.mark(leftovers.mark(tmp_path, who), [made])
+    new_products.write_marker(recovery.marker_path(tmp_path, who), [made])
     made.write_text("")
-    assert leftovers.finish(tmp_path) == 1
+    assert recovery.quarantine_partial_products(tmp_path) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a_2D.fits.unfinished"]
 
 
 def test_where_nothing_was_left_nothing_is_done(tmp_path: Path) -> None:
-    assert leftovers.finish(tmp_path / "none") == 0
+    assert recovery.quarantine_partial_products(tmp_path / "none") == 0
 
 
 def test_a_drp_that_does_not_go_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "STOPPING_SECONDS", 0.1)
-    lock = leftovers.lock(tmp_path, "watch-3")
-    with locks.hold(lock.stem, folder=tmp_path), pytest.raises(Busy, match="drp-watch-3"):
-        leftovers.finish(tmp_path)
+    monkeypatch.setattr(recovery, "STOPPING_SECONDS", 0.1)
+    lock = recovery.drp_lock(tmp_path, "watch-3")
+    with (
+        locks.acquire_lock(lock.stem, folder=tmp_path),
+        pytest.raises(AlreadyRunningError, match="drp-watch-3"),
+    ):
+        recovery.quarantine_partial_products(tmp_path)

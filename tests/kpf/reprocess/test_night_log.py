@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from kpfnb.errors import BadInput
-from kpfnb.kpf import nightlog
-from kpfnb.kpf.nightlog import Entry
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.reprocess import night_log
+from kpfnb.kpf.reprocess.night_log import NightLogEntry
 
-ENTRY = Entry(
+ENTRY = NightLogEntry(
     run="20240102T000000Z-abcdef",
     root="/data",
     night="20240101",
@@ -35,35 +35,38 @@ OLD_COLUMNS = (
 
 def test_rows_come_back_by_data_root_in_order(tmp_path: Path) -> None:
     log = tmp_path / "new/nights.sqlite"
-    assert nightlog.read(log, "/data") == []
+    assert night_log.read_entries(log, "/data") == []
     entries = [ENTRY, replace(ENTRY, night="20231231"), replace(ENTRY, run="later")]
-    nightlog.add(log, *entries, replace(ENTRY, root="/elsewhere"))
-    assert nightlog.read(log, "/data") == entries
+    night_log.add_entries(log, *entries, replace(ENTRY, root="/elsewhere"))
+    assert night_log.read_entries(log, "/data") == entries
 
 
 def test_a_log_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
     log = tmp_path / "nights.sqlite"
-    nightlog.add(log, ENTRY)
+    night_log.add_entries(log, ENTRY)
     with closing(sqlite3.connect(log)) as database:
         database.execute("PRAGMA user_version = 99")
-    for use in (lambda: nightlog.add(log, ENTRY), lambda: nightlog.read(log, "/data")):
-        with pytest.raises(BadInput, match="schema 99; this one knows 2"):
+    for use in (
+        lambda: night_log.add_entries(log, ENTRY),
+        lambda: night_log.read_entries(log, "/data"),
+    ):
+        with pytest.raises(InvalidInputError, match="schema 99; this one knows 2"):
             use()
 
 
 def test_a_damaged_log_is_named(tmp_path: Path) -> None:
     log = tmp_path / "nights.sqlite"
     log.write_bytes(b"no database, but long enough to be taken for one" * 100)
-    with pytest.raises(BadInput, match=r"nights.sqlite can't be used"):
-        nightlog.add(log, ENTRY)
+    with pytest.raises(InvalidInputError, match=r"nights.sqlite can't be used"):
+        night_log.add_entries(log, ENTRY)
 
 
 def test_a_night_stands_as_its_last_row_tells(tmp_path: Path) -> None:
     log = tmp_path / "nights.sqlite"
     planned = replace(ENTRY, started="", ended="", done=0, failed=0)
-    nightlog.add(log, planned, replace(planned, night="20231231"))
-    nightlog.add(log, ENTRY)
-    first, second = nightlog.read(log, "/data")
+    night_log.add_entries(log, planned, replace(planned, night="20231231"))
+    night_log.add_entries(log, ENTRY)
+    first, second = night_log.read_entries(log, "/data")
     assert (first, second.night, second.ended) == (ENTRY, "20231231", "")
 
 
@@ -76,12 +79,12 @@ def test_a_night_is_finished_where_nothing_is_left(how: dict[str, Any], finished
 
 
 def test_the_last_run_is_that_of_its_kind() -> None:
-    masters = replace(ENTRY, run="m", kind=nightlog.MASTERS)
+    masters = replace(ENTRY, run="m", kind=night_log.MASTERS)
     later = replace(ENTRY, run="b")
     entries = [ENTRY, later, replace(later, night="20240102"), masters]
-    assert nightlog.last_run(entries, nightlog.SCIENCE) == entries[1:3]
-    assert nightlog.last_run(entries, nightlog.MASTERS) == [masters]
-    assert nightlog.last_run([], nightlog.SCIENCE) == []
+    assert night_log.select_last_run(entries, night_log.SCIENCE) == entries[1:3]
+    assert night_log.select_last_run(entries, night_log.MASTERS) == [masters]
+    assert night_log.select_last_run([], night_log.SCIENCE) == []
 
 
 def test_a_log_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -91,6 +94,6 @@ def test_a_log_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
         database.execute(f"CREATE TABLE nights ({', '.join(OLD_COLUMNS)})")
         database.execute(f"INSERT INTO nights VALUES ({', '.join('?' * len(old))})", old)
         database.execute("PRAGMA user_version = 1")
-    nightlog.add(log, replace(ENTRY, run="new", kind=nightlog.MASTERS))
-    assert [one.kind for one in nightlog.read(log, "/data")] == ["science", "masters"]
-    assert nightlog.read(log, "/data")[0] == ENTRY
+    night_log.add_entries(log, replace(ENTRY, run="new", kind=night_log.MASTERS))
+    assert [one.kind for one in night_log.read_entries(log, "/data")] == ["science", "masters"]
+    assert night_log.read_entries(log, "/data")[0] == ENTRY

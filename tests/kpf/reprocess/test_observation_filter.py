@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadParameter
-from kpfnb.kpf import narrowing, selection
-from kpfnb.kpf.index import Index
-from kpfnb.kpf.narrowing import Wanted
-from kpfnb.kpf.obsid import ObsID
-from tests.kpf import fakedrp
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.kpf.reprocess import selection
+from kpfnb.kpf.reprocess import selection as narrowing
+from kpfnb.kpf.reprocess.selection import ObservationFilter
+from tests.kpf import fake_drp
 
 NIGHT = "20240101"
 STAR = {"IMTYPE": "Object", "OBJECT": "HD 10700", "TARGNAME": "10700", "SCI-OBJ": "Target"}
@@ -29,38 +30,42 @@ FIRST, SECOND, SUN, BIAS, ETALON = HEADERS
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for obsid, header in HEADERS.items():
-        fakedrp.fits(ObsID(obsid).path(tmp_path / "data", "L0"), header)
+        fake_drp.fits(ObsID(obsid).path(tmp_path / "data", "L0"), header)
     return tmp_path / "data"
 
 
-def left(root: Path, wanted: Wanted, target: str = NIGHT) -> tuple[list[str], list[str]]:
-    chosen = selection.select([target], root=root)
-    narrowing.narrow(chosen, wanted, root=root, index=Index(root.parent / "index.sqlite"))
+def left(root: Path, wanted: ObservationFilter, target: str = NIGHT) -> tuple[list[str], list[str]]:
+    chosen = selection.select_observations([target], root=root)
+    narrowing.apply_filter(
+        chosen, wanted, root=root, index=HeaderIndex(root.parent / "index.sqlite")
+    )
     return [obsid.text for obsid in chosen.obsids], chosen.notes
 
 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Wanted(), list(HEADERS)),
-        (Wanted(["hd10700"]), [FIRST]),
-        (Wanted(["HD*"]), [FIRST, SECOND]),
-        (Wanted(["4628", "sun"]), [SECOND, SUN]),
-        (Wanted(sources=["star"]), [FIRST, SECOND]),
-        (Wanted(sources=["Arclamp", "Bias"]), [BIAS, ETALON]),
-        (Wanted(sources=["Etalon"]), [ETALON]),
-        (Wanted(sources=["Object"]), [FIRST, SECOND, SUN]),
-        (Wanted(["HD*"], ["Sun"]), []),
+        (ObservationFilter(), list(HEADERS)),
+        (ObservationFilter(["hd10700"]), [FIRST]),
+        (ObservationFilter(["HD*"]), [FIRST, SECOND]),
+        (ObservationFilter(["4628", "sun"]), [SECOND, SUN]),
+        (ObservationFilter(sources=["star"]), [FIRST, SECOND]),
+        (ObservationFilter(sources=["Arclamp", "Bias"]), [BIAS, ETALON]),
+        (ObservationFilter(sources=["Etalon"]), [ETALON]),
+        (ObservationFilter(sources=["Object"]), [FIRST, SECOND, SUN]),
+        (ObservationFilter(["HD*"], ["Sun"]), []),
     ],
 )
-def test_only_what_is_wanted_is_left(root: Path, wanted: Wanted, expected: list[str]) -> None:
+def test_only_what_is_wanted_is_left(
+    root: Path, wanted: ObservationFilter, expected: list[str]
+) -> None:
     assert left(root, wanted)[0] == expected
     assert left(root, wanted)[0] == expected  # from the index
 
 
 def test_a_note_tells_how_much_is_left(root: Path) -> None:
     ObsID(SUN).path(root, "L0").write_bytes(b"")
-    notes = left(root, Wanted(["HD*"], ["Star"]))[1]
+    notes = left(root, ObservationFilter(["HD*"], ["Star"]))[1]
     assert notes == [
         "2 of 5 observations are of HD*, Star",
         "1 L0 files that can't be read, or are not there, are left out",
@@ -68,15 +73,15 @@ def test_a_note_tells_how_much_is_left(root: Path) -> None:
 
 
 def test_an_object_that_is_not_there_is_refused_and_the_nearest_named(root: Path) -> None:
-    with pytest.raises(BadParameter, match=r"of 'HD 10701'\n.*there are HD 10700"):
-        left(root, Wanted(["HD 10701"]))
-    with pytest.raises(BadParameter, match=r"there are 10700, 4628, HD 10700"):
-        left(root, Wanted(["nothing like it"]))
+    with pytest.raises(InvalidParameterError, match=r"of 'HD 10701'\n.*there are HD 10700"):
+        left(root, ObservationFilter(["HD 10701"]))
+    with pytest.raises(InvalidParameterError, match=r"there are 10700, 4628, HD 10700"):
+        left(root, ObservationFilter(["nothing like it"]))
 
 
 def test_an_unknown_kind_of_source_is_refused() -> None:
-    with pytest.raises(BadParameter, match=r"source: 'Stra'\n.*Star, Sky"):
-        Wanted(sources=["Stra"])
+    with pytest.raises(InvalidParameterError, match=r"source: 'Stra'\n.*Star, Sky"):
+        ObservationFilter(sources=["Stra"])
 
 
 @given(
@@ -87,5 +92,5 @@ def test_an_unknown_kind_of_source_is_refused() -> None:
     st.text(),
 )
 def test_any_header_can_be_asked(header: dict[str, Any], name: str) -> None:
-    assert Wanted().has_object(header) and Wanted().has_source(header)
-    assert Wanted([name]).has_object(header) in (True, False)
+    assert ObservationFilter().has_object(header) and ObservationFilter().has_source(header)
+    assert ObservationFilter([name]).has_object(header) in (True, False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from kpfnb.kpf import unfinished
+from kpfnb.kpf.reprocess import new_products
 
 NAMES = ("before", "early", "late", "last", "never")
 
@@ -16,35 +16,35 @@ def test_what_was_written_last_is_set_aside(tmp_path: Path) -> None:
     put(before, 9000)
     put(late, 100)
     mark = tmp_path / "state/mark.json"
-    unfinished.mark(mark, paths)
+    new_products.write_marker(mark, paths)
     put(early, 1000)
     put(late, 1900)
-    put(last, 1900 + unfinished.SUSPECT_SECONDS)
-    aside = unfinished.distrust(mark)
+    put(last, 1900 + new_products.SUSPECT_SECONDS)
+    aside = new_products.quarantine_suspects(mark)
     assert aside == [tmp_path / "late.fits.unfinished", tmp_path / "last.fits.unfinished"]
     assert all(path.exists() for path in (*aside, before, early))
     assert not any(path.exists() for path in (late, last, never, mark))
-    assert unfinished.distrust(mark) == []
+    assert new_products.quarantine_suspects(mark) == []
 
 
 def test_what_is_visibly_cut_is_set_aside_however_old(tmp_path: Path) -> None:
     stalled, last = paths = [tmp_path / "stalled.fits", tmp_path / "last.fits"]
     mark = tmp_path / "mark.json"
-    unfinished.mark(mark, paths)
+    new_products.write_marker(mark, paths)
     put(stalled, 1000, cut=2000)
     put(last, 2000)
-    assert unfinished.distrust(mark) == [
+    assert new_products.quarantine_suspects(mark) == [
         path.with_name(f"{path.name}.unfinished") for path in paths
     ]
 
 
 def test_a_mark_taken_away_says_nothing(tmp_path: Path) -> None:
     mark = tmp_path / "mark.json"
-    unfinished.mark(mark, [tmp_path / "a.fits"])
+    new_products.write_marker(mark, [tmp_path / "a.fits"])
     put(tmp_path / "a.fits", 1000)
-    unfinished.clear(mark)
-    unfinished.clear(mark)
-    assert unfinished.distrust(mark) == []
+    new_products.clear_marker(mark)
+    new_products.clear_marker(mark)
+    assert new_products.quarantine_suspects(mark) == []
     assert (tmp_path / "a.fits").exists()
 
 

@@ -18,15 +18,23 @@ from typing import Any
 import psutil
 import pytest
 
-from kpfnb import fitsheader, live, locks, settings
-from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy, ServiceUnavailable
-from kpfnb.kpf import drpbatch, nightlog, reprocess
-from kpfnb.kpf.newproducts import Watch
-from kpfnb.kpf.obsid import ObsID
-from kpfnb.kpf.reprocessing import Fate, Reprocessing
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from tests.kpf import fakedrp
+from kpfnb.core import locks, progress, settings
+from kpfnb.core.errors import (
+    AlreadyRunningError,
+    InvalidInputError,
+    InvalidParameterError,
+    InvalidSettingsError,
+    ServiceUnavailableError,
+)
+from kpfnb.core.fits import headers
+from kpfnb.core.result import Outcome, Result
+from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.reprocess import batch as drpbatch
+from kpfnb.kpf.reprocess import night_log
+from kpfnb.kpf.reprocess import run as reprocess
+from kpfnb.kpf.reprocess.new_products import ProductWatch
+from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
+from tests.kpf import fake_drp
 
 NIGHT = "20240101"
 A, B, C = (f"KP.{NIGHT}.0000{n}.00" for n in (1, 2, 3))
@@ -61,13 +69,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def use_drp(monkeypatch: pytest.MonkeyPatch, *fault: str) -> None:
-    command = [sys.executable, fakedrp.__file__, "{target}", *fault]
+    command = [sys.executable, fake_drp.__file__, "{target}", *fault]
     monkeypatch.setenv("KPFNB_DRP_COMMAND", shlex.join(command))
 
 
 def add_l0(root: Path, obsid: str, imtype: str = "Object") -> Path:
     path = ObsID(obsid).path(root, "L0")
-    fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
+    fake_drp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
     os.utime(path, (PAST, PAST))
     return path
 
@@ -76,7 +84,7 @@ def add_products(root: Path, obsid: str, tag: str, levels: Sequence[str] = LEVEL
     """Good products of an earlier time: the first byte of their data tells them apart."""
     for level in levels:
         path = ObsID(obsid).path(root, level)
-        fakedrp.fits(path, {"DRPTAG": tag, "OLD": "yes"})
+        fake_drp.fits(path, {"DRPTAG": tag, "OLD": "yes"})
         os.utime(path, (PAST + 60, PAST + 60))
 
 
@@ -90,12 +98,12 @@ def tags(root: Path, obsid: str) -> list[str]:
     return found
 
 
-def run(*targets: str, **options: Any) -> Reprocessing:
+def run(*targets: str, **options: Any) -> ReprocessResult:
     quick = {"grace_seconds": 0.3, "silence_seconds": 60, "progress": False}
-    return reprocess.run(targets, **{**quick, **options})
+    return reprocess.reprocess_observations(targets, **{**quick, **options})
 
 
-def fates(result: Reprocessing) -> dict[str, Fate]:
+def fates(result: ReprocessResult) -> dict[str, ObservationOutcome]:
     return {item.name: item.fate for item in result.items}
 
 
@@ -107,16 +115,20 @@ def nothing_is_held(root: Path) -> bool:
 def test_a_night_is_processed_and_then_done(root: Path) -> None:
     result = run(NIGHT)
     assert isinstance(result, Result)
-    assert fates(result) == {C: Fate.DONE, B: Fate.DONE, A: Fate.DONE}
+    assert fates(result) == {
+        C: ObservationOutcome.DONE,
+        B: ObservationOutcome.DONE,
+        A: ObservationOutcome.DONE,
+    }
     assert result.outcome is Outcome.SUCCEEDED
     assert result.reason == "3 done"
     assert [tags(root, obsid) for obsid in (A, B, C, OTHER)] == [["new"] * 3] * 3 + [["-"] * 3]
     assert len(result.batches) == 1
     assert result.batches[0].ending == "exited with code 0"
-    assert result.figures()["products"] == 9
+    assert result.key_figures()["products"] == 9
 
     again = run(NIGHT)
-    assert again.counts[Fate.SKIPPED] == 3
+    assert again.counts[ObservationOutcome.SKIPPED] == 3
     assert (again.reason, again.batches, again.outcome) == ("3 already done", (), Outcome.SUCCEEDED)
 
 
@@ -136,10 +148,10 @@ def test_junk_bad_and_missing_l0_are_not_given_to_the_drp(root: Path) -> None:
     ObsID(B).path(root, "L0").write_bytes(b"")
     result = run(NIGHT, "KP.20240101.99999.00")
     assert fates(result) == {
-        "KP.20240101.99999.00": Fate.FAILED,
-        C: Fate.DONE,
-        B: Fate.FAILED,
-        A: Fate.JUNK,
+        "KP.20240101.99999.00": ObservationOutcome.FAILED,
+        C: ObservationOutcome.DONE,
+        B: ObservationOutcome.FAILED,
+        A: ObservationOutcome.JUNK,
     }
     reasons = {item.name: item.reason for item in result.items}
     assert reasons["KP.20240101.99999.00"] == "no L0 file"
@@ -174,7 +186,7 @@ def test_a_drp_that_fails_with_exit_0_is_believed_by_its_products(
         Outcome.PARTIAL,
         f"2 done, 1 failed; first: {B}: L2 missing",
     )
-    [item] = result.having(Fate.FAILED)
+    [item] = result.with_outcome(ObservationOutcome.FAILED)
     assert item.excerpt == f"ERROR {B}: <b>the fit failed</b>"
     assert Path(item.log).is_file()
     assert item.log in str(result)
@@ -199,7 +211,7 @@ def test_bad_products_are_seen(
     for _ in range(2):
         # Nor is a bad product good because it was there before
         [item] = run("20240102").items
-        assert (item.fate, item.reason) == (Fate.FAILED, reason or "L1 truncated")
+        assert (item.fate, item.reason) == (ObservationOutcome.FAILED, reason or "L1 truncated")
 
 
 def test_force_wants_every_product_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +255,7 @@ def test_delete_removes_old_products_when_the_new_ones_are_good(
     use_drp(monkeypatch, "error", B)
     result = run(NIGHT, version="2.9", delete=True)
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["new"] * 3]
-    [item] = result.having(Fate.FAILED)
+    [item] = result.with_outcome(ObservationOutcome.FAILED)
     assert item.reason == "L2 missing; the old products were put back"
     assert nothing_is_held(root)
 
@@ -266,11 +278,15 @@ def test_a_full_disk_ends_the_work_and_keeps_the_old(
         add_products(root, obsid, "v2.8")
     use_drp(monkeypatch, "full", B)
     result = run(NIGHT, version="2.9", delete=True, batch_size=1, order="forward")
-    assert fates(result) == {A: Fate.DONE, B: Fate.FAILED, C: Fate.UNREACHED}
+    assert fates(result) == {
+        A: ObservationOutcome.DONE,
+        B: ObservationOutcome.FAILED,
+        C: ObservationOutcome.NOT_REACHED,
+    }
     assert "ended early: the disk is full" in result.notes
-    assert "No space left" in result.having(Fate.FAILED)[0].excerpt
+    assert "No space left" in result.with_outcome(ObservationOutcome.FAILED)[0].excerpt
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["old"] * 3]
-    [entry] = nightlog.read(nightlog.path(settings.load()), root)
+    [entry] = night_log.read_entries(night_log.night_log_path(settings.load_settings()), root)
     assert (entry.night, entry.done, entry.failed, entry.unreached) == (NIGHT, 1, 1, 1)
 
 
@@ -280,12 +296,12 @@ def test_our_own_full_disk_is_a_reason_not_a_traceback(
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("kpfnb.files.write_text", full)
+    monkeypatch.setattr("kpfnb.core.atomic.write_text", full)
     add_products(root, A, "v2.8")
     # The lock's note needs the disk too
-    monkeypatch.setattr("kpfnb.files.write_json", lambda path, value: path.touch())
+    monkeypatch.setattr("kpfnb.core.atomic.write_json", lambda path, value: path.touch())
     result = run(NIGHT, version="2.9", delete=True)
-    assert set(fates(result).values()) == {Fate.UNREACHED}
+    assert set(fates(result).values()) == {ObservationOutcome.NOT_REACHED}
     assert "No space left on device" in result.reason
     assert tags(root, A) == ["old"] * 3
 
@@ -296,7 +312,7 @@ def test_a_drp_that_never_makes_anything_is_given_up(
     use_drp(monkeypatch, "nothing")
     result = run("20240101:20240102", batch_size=1)
     assert len(result.batches) == 3
-    assert fates(result)[A] is Fate.UNREACHED
+    assert fates(result)[A] is ObservationOutcome.NOT_REACHED
     assert "no product in 3 batches in a row" in result.items[-1].reason
 
 
@@ -306,7 +322,7 @@ def test_what_a_killed_drp_wrote_last_is_not_believed(
     use_drp(monkeypatch, "killed")
     result = run("20240102")
     assert result.batches[0].ending == "exited (killed)"
-    assert fates(result) == {OTHER: Fate.FAILED}
+    assert fates(result) == {OTHER: ObservationOutcome.FAILED}
     assert len(list(root.rglob("*.unfinished"))) == 3
     use_drp(monkeypatch)
     assert run("20240102").reason == "1 done"
@@ -334,7 +350,9 @@ def test_products_that_can_not_be_seen_are_not_made_again(
     add_products(root, OTHER, "v2.9")
     use_drp(monkeypatch)
     unlisted.add(root / "L1/20240102")
-    with pytest.raises(ServiceUnavailable, match=r"can't list .*L1/20240102 \(Stale file handle\)"):
+    with pytest.raises(
+        ServiceUnavailableError, match=r"can't list .*L1/20240102 \(Stale file handle\)"
+    ):
         run("20240102")
     assert tags(root, OTHER) == ["old"] * 3
 
@@ -343,15 +361,15 @@ def test_products_that_can_not_be_seen_any_more_are_not_taken_for_good(
     root: Path, monkeypatch: pytest.MonkeyPatch, unlisted: set[Path]
 ) -> None:
     use_drp(monkeypatch)
-    judged = drpbatch._judge
+    judged = drpbatch._find_defects
 
     def judge(*given: Any) -> Any:
         unlisted.add(root / "L1/20240102")
         return judged(*given)
 
-    monkeypatch.setattr(drpbatch, "_judge", judge)
+    monkeypatch.setattr(drpbatch, "_find_defects", judge)
     [item] = run("20240102").items
-    assert (item.fate, "can't list" in item.reason) == (Fate.FAILED, True)
+    assert (item.fate, "can't list" in item.reason) == (ObservationOutcome.FAILED, True)
 
 
 def test_a_broken_product_that_can_not_be_set_aside_is_told(
@@ -361,22 +379,22 @@ def test_a_broken_product_that_can_not_be_set_aside_is_told(
         raise OSError(30, "Read-only file system", str(path))
 
     use_drp(monkeypatch, "cut")
-    monkeypatch.setattr("kpfnb.kpf.unfinished.set_aside", refuse)
+    monkeypatch.setattr("kpfnb.kpf.reprocess.new_products.quarantine_product", refuse)
     [item] = run("20240102").items
-    assert item.fate is Fate.FAILED
+    assert item.fate is ObservationOutcome.FAILED
     assert "L1 truncated, and can't be set aside (Read-only file system)" in item.reason
 
 
-def bars(monkeypatch: pytest.MonkeyPatch) -> list[live.State]:
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[progress.ProgressState]:
     """What the bars of progress know."""
     known = []
 
-    class Kept(live.Bar):
-        def __init__(self, state: live.State, face: live.Face) -> None:
+    class Kept(progress.ProgressBar):
+        def __init__(self, state: progress.ProgressState, face: progress.ProgressSink) -> None:
             super().__init__(state, face)
             known.append(state)
 
-    monkeypatch.setattr(live, "Bar", Kept)
+    monkeypatch.setattr(progress, "ProgressBar", Kept)
     return known
 
 
@@ -394,21 +412,21 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
 ) -> None:
     add_products(root, A, "v2.8")
     use_drp(monkeypatch, "paused", A)
-    look = Watch.look
+    look = ProductWatch.snapshot
 
-    def interrupted(watch: Watch) -> Any:
+    def interrupted(watch: ProductWatch) -> Any:
         if (tmp_path / "paused").exists():
             raise KeyboardInterrupt
         return look(watch)
 
-    monkeypatch.setattr(Watch, "look", interrupted)
+    monkeypatch.setattr(ProductWatch, "snapshot", interrupted)
     shown = bars(monkeypatch)
     result = run("20240101:20240102", version="2.9", delete=True)
     assert fates(result) == {
-        OTHER: Fate.DONE,
-        C: Fate.DONE,
-        B: Fate.DONE,
-        A: Fate.UNREACHED,
+        OTHER: ObservationOutcome.DONE,
+        C: ObservationOutcome.DONE,
+        B: ObservationOutcome.DONE,
+        A: ObservationOutcome.NOT_REACHED,
     }
     assert "ended early: interrupted" in result.notes
     [state] = shown
@@ -424,15 +442,15 @@ def test_ctrl_c_while_products_are_judged_loses_no_result(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_drp(monkeypatch)
-    defect = fitsheader.defect
+    defect = headers.find_defect
 
     def interrupted(path: Path) -> str:
         signal.raise_signal(signal.SIGINT)
         return defect(path)
 
-    monkeypatch.setattr(fitsheader, "defect", interrupted)
+    monkeypatch.setattr(headers, "find_defect", interrupted)
     result = run("20240102")
-    assert fates(result) == {OTHER: Fate.DONE}
+    assert fates(result) == {OTHER: ObservationOutcome.DONE}
     assert "ended early: interrupted" in result.notes
     assert nothing_is_held(root)
 
@@ -462,7 +480,11 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
     assert "1 products that a killed run may not have finished are set aside" in result.notes
     pid = int((tmp_path / "paused").read_text())
     assert not psutil.pid_exists(pid)
-    assert fates(result) == {A: Fate.SKIPPED, B: Fate.FAILED, C: Fate.FAILED}
+    assert fates(result) == {
+        A: ObservationOutcome.SKIPPED,
+        B: ObservationOutcome.FAILED,
+        C: ObservationOutcome.FAILED,
+    }
     [note] = [note for note in result.notes if "was killed" in note]
     assert "of 2 observations were put back, those of 1 removed" in note
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["old"] * 3]
@@ -473,7 +495,10 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
 
 
 def test_two_at_once_do_not_fight(root: Path) -> None:
-    with locks.hold("reprocess", folder=root / ".kpfnb"), pytest.raises(Busy, match="reprocess is"):
+    with (
+        locks.acquire_lock("reprocess", folder=root / ".kpfnb"),
+        pytest.raises(AlreadyRunningError, match="reprocess is"),
+    ):
         run(NIGHT)
     assert not (root / "2D").exists()
 
@@ -482,7 +507,7 @@ def test_it_waits_for_the_other_if_it_is_told_to(root: Path) -> None:
     held, wanted = threading.Event(), threading.Event()
 
     def other() -> None:
-        with locks.hold("reprocess", folder=root / ".kpfnb"):
+        with locks.acquire_lock("reprocess", folder=root / ".kpfnb"):
             held.set()
             wanted.wait(60)
 
@@ -498,7 +523,11 @@ def test_dry_run_says_what_and_how_and_changes_nothing(root: Path) -> None:
     add_products(root, A, "v2.9")
     before = sorted(root.rglob("*"))
     result = run(NIGHT, dry_run=True)
-    assert fates(result) == {C: Fate.PLANNED, B: Fate.PLANNED, A: Fate.SKIPPED}
+    assert fates(result) == {
+        C: ObservationOutcome.PLANNED,
+        B: ObservationOutcome.PLANNED,
+        A: ObservationOutcome.SKIPPED,
+    }
     assert f"would run: {shlex.join(result.command)}" in str(result)
     assert result.command[-1] == "LIST"
     assert result.outcome is Outcome.SUCCEEDED
@@ -508,7 +537,7 @@ def test_dry_run_says_what_and_how_and_changes_nothing(root: Path) -> None:
 def test_the_night_log_has_a_row_for_each_night_processed(root: Path) -> None:
     run("20240101:20240102", version="2.9", batch_size=2)
     run("20240101:20240102", version="2.9")
-    entries = nightlog.read(nightlog.path(settings.load()), root)
+    entries = night_log.read_entries(night_log.night_log_path(settings.load_settings()), root)
     assert [(e.night, e.version, e.done) for e in entries] == [
         ("20240102", "2.9", 1),
         ("20240101", "2.9", 3),
@@ -530,7 +559,7 @@ def test_a_killed_run_is_resumed_by_the_night_log_even_with_force(
     done = run(resume=True)
     assert done.items == ()
     assert done.notes[0] == "the last run has finished all its nights: nothing to resume"
-    with pytest.raises(BadParameter, match="leave one"):
+    with pytest.raises(InvalidParameterError, match="leave one"):
         run(NIGHT, resume=True)
 
 
@@ -540,7 +569,7 @@ def test_nights_that_a_killed_run_had_before_it_are_in_the_log(
     monkeypatch.setattr(reprocess.drpbatch, "process", lambda *given, **rest: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("20240101:20240102")
-    entries = nightlog.read(nightlog.path(settings.load()), root)
+    entries = night_log.read_entries(night_log.night_log_path(settings.load_settings()), root)
     assert [(one.night, one.started, one.ended) for one in entries] == [
         ("20240102", "", ""),
         ("20240101", "", ""),
@@ -549,7 +578,7 @@ def test_nights_that_a_killed_run_had_before_it_are_in_the_log(
 
 def test_only_one_object_is_processed(root: Path) -> None:
     path = ObsID(B).path(root, "L0")
-    fakedrp.fits(path, {"GREEN": "YES", "IMTYPE": "Object", "OBJECT": "HD 10700"})
+    fake_drp.fits(path, {"GREEN": "YES", "IMTYPE": "Object", "OBJECT": "HD 10700"})
     os.utime(path, (PAST, PAST))
     result = run("20240101:20240102", objects=["HD10700"])
     assert [item.name for item in result.items] == [B]
@@ -557,7 +586,7 @@ def test_only_one_object_is_processed(root: Path) -> None:
 
 
 def test_a_night_log_that_cannot_be_written_is_a_note(root: Path) -> None:
-    nightlog.path(settings.load()).mkdir(parents=True)
+    night_log.night_log_path(settings.load_settings()).mkdir(parents=True)
     result = run(NIGHT)
     assert result.outcome is Outcome.SUCCEEDED
     assert any("night log" in note for note in result.notes)
@@ -566,18 +595,18 @@ def test_a_night_log_that_cannot_be_written_is_a_note(root: Path) -> None:
 @pytest.mark.parametrize(
     ("targets", "options", "error", "message"),
     [
-        ([], {}, BadParameter, "nothing is chosen"),
-        (["20241399"], {}, BadParameter, "'20241399'.*date that exists"),
-        (["nonsense"], {}, BadParameter, "'nonsense' is no night"),
-        ([NIGHT], {"order": "up"}, BadParameter, "order: 'up'"),
-        ([NIGHT], {"levels": ["L3"]}, BadParameter, "levels: L3"),
-        ([NIGHT], {"levels": []}, BadParameter, "levels: none"),
-        ([NIGHT], {"ncpus": 0}, BadParameter, "ncpus: 0"),
-        ([NIGHT], {"nice": 20}, BadParameter, "nice: 20"),
-        ([NIGHT], {"silence_seconds": 0}, BadParameter, "silence_seconds: 0"),
-        ([NIGHT], {"silence_seconds": float("nan")}, BadParameter, "silence_seconds: nan"),
-        ([NIGHT], {"version": "two"}, BadParameter, "'two' is not a DRP version"),
-        ([NIGHT], {"root": "/nowhere"}, BadInput, "no L0 directory"),
+        ([], {}, InvalidParameterError, "nothing is chosen"),
+        (["20241399"], {}, InvalidParameterError, "'20241399'.*date that exists"),
+        (["nonsense"], {}, InvalidParameterError, "'nonsense' is no night"),
+        ([NIGHT], {"order": "up"}, InvalidParameterError, "order: 'up'"),
+        ([NIGHT], {"levels": ["L3"]}, InvalidParameterError, "levels: L3"),
+        ([NIGHT], {"levels": []}, InvalidParameterError, "levels: none"),
+        ([NIGHT], {"ncpus": 0}, InvalidParameterError, "ncpus: 0"),
+        ([NIGHT], {"nice": 20}, InvalidParameterError, "nice: 20"),
+        ([NIGHT], {"silence_seconds": 0}, InvalidParameterError, "silence_seconds: 0"),
+        ([NIGHT], {"silence_seconds": float("nan")}, InvalidParameterError, "silence_seconds: nan"),
+        ([NIGHT], {"version": "two"}, InvalidParameterError, "'two' is not a DRP version"),
+        ([NIGHT], {"root": "/nowhere"}, InvalidInputError, "no L0 directory"),
     ],
 )
 def test_mistakes_are_told_before_any_work(
@@ -599,7 +628,7 @@ def test_a_drp_that_is_missing_is_told_before_any_work(
     root: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
 ) -> None:
     monkeypatch.setenv("KPFNB_DRP_COMMAND", command)
-    with pytest.raises(BadSettings, match=message) as caught:
+    with pytest.raises(InvalidSettingsError, match=message) as caught:
         run(NIGHT)
     assert "KPFNB_DRP_COMMAND" in caught.value.hint
 
@@ -618,27 +647,27 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = result.plot()
     assert [axes.get_ylabel() for axes in figure.axes] == ["observations", "products made"]
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 4
-    shown = result.hovered()
+    shown = result.hover_plot()
     nights, products = shown.figure.axes
     bar = partial(SimpleNamespace, inaxes=nights, xdata=0.1)
-    assert shown.told[nights](bar(ydata=1.5)) == f"{NIGHT}: 2 done\n{C}\n{A}"
-    assert shown.told[nights](bar(ydata=2.5)).startswith(f"{NIGHT}: 1 failed\n{B} ")
-    assert shown.told[nights](bar(ydata=3.5)) == ""
+    assert shown.tooltips[nights](bar(ydata=1.5)) == f"{NIGHT}: 2 done\n{C}\n{A}"
+    assert shown.tooltips[nights](bar(ydata=2.5)).startswith(f"{NIGHT}: 1 failed\n{B} ")
+    assert shown.tooltips[nights](bar(ydata=3.5)) == ""
     first = min(time for batch in result.batches for time in batch.made["2D"])
     x, y = products.transData.transform((first / (60 if result.seconds >= 120 else 1), 1))
-    told = shown.told[products](SimpleNamespace(inaxes=products, x=x, y=y))
+    told = shown.tooltips[products](SimpleNamespace(inaxes=products, x=x, y=y))
     assert ": number 1, made after " in told
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The least that the stand-in can calibrate: a bias, a flat and an arc."""
-    from kpfnb.demo.night import simulate
+    from kpfnb.demo.night import simulate_night
     from kpfnb.demo.plan import USUAL_COUNTS
 
     tree = tmp_path_factory.mktemp("simulated")
     counts = dict.fromkeys(USUAL_COUNTS, 0) | {"bias": 1, "flat": 1, "thar": 1}
-    simulate(tree, "20240115", counts=counts)
+    simulate_night(tree, "20240115", counts=counts)
     return tree
 
 
@@ -663,5 +692,5 @@ def test_the_stand_in_drp_with_its_defects(
     # On a busy machine a DRP that has made all takes a while to exit
     result = run("20240115", ncpus=1, grace_seconds=0.3 if fault == "hang" else 5)
     assert result.batches[0].ending == ending
-    assert result.counts[Fate.DONE] == done
+    assert result.counts[ObservationOutcome.DONE] == done
     assert not left_over()

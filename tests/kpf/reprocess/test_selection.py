@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.obsid import ObsID
-from kpfnb.kpf.selection import observations, select
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.reprocess.selection import list_observations, select_observations
 
 A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
 C = "KP.20240105.00003.00"
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def names(root: Path, *targets: str, start: str = "", end: str = "") -> list[str]:
-    return [str(o) for o in select(targets, root=root, start=start, end=end).obsids]
+    return [str(o) for o in select_observations(targets, root=root, start=start, end=end).obsids]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_targets(root: Path, targets: list[str], found: list[str]) -> None:
 def test_a_misspelt_first_line_is_no_header(root: Path, tmp_path: Path, first: str) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text(f"{first}\n{A}\n")
-    chosen = select([listed], root=root)
+    chosen = select_observations([listed], root=root)
     assert (list(map(str, chosen.obsids)), list(chosen.unknown)) == ([A], [first])
 
 
@@ -64,8 +64,8 @@ def test_a_directory_that_can_not_be_listed_is_named(
         raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(BadInput, match=r"can't list .*L0: Permission denied"):
-        select([root / "L0"], root=root)
+    with pytest.raises(InvalidInputError, match=r"can't list .*L0: Permission denied"):
+        select_observations([root / "L0"], root=root)
 
 
 def test_start_and_end(root: Path) -> None:
@@ -75,15 +75,15 @@ def test_start_and_end(root: Path) -> None:
 
 
 def test_strays_are_no_observations_of_the_night(root: Path) -> None:
-    assert [str(o) for o in observations(root, "20240101")] == [A, B]
-    assert observations(root, "20250101") == []
+    assert [str(o) for o in list_observations(root, "20240101")] == [A, B]
+    assert list_observations(root, "20250101") == []
 
 
 def test_a_list_with_everything_that_is_found_in_lists(root: Path, tmp_path: Path) -> None:
     listed = tmp_path / "jump.csv"
     lines = ["\ufeffobservation_id,why", f'"{B}.fits",1', "", "# by hand", "20240105", "KP.2024", B]
     listed.write_bytes("\r\n".join(lines).encode())
-    chosen = select([listed], root=root)
+    chosen = select_observations([listed], root=root)
     assert [str(o) for o in chosen.obsids] == [B, C]
     assert chosen.unknown == {"KP.2024": f"the list {listed}"}
 
@@ -99,16 +99,16 @@ def test_a_list_with_everything_that_is_found_in_lists(root: Path, tmp_path: Pat
 def test_nothing_is_a_note(root: Path, tmp_path: Path, target: str, note: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.txt").touch()
-    chosen = select([target], root=root)
+    chosen = select_observations([target], root=root)
     assert (list(chosen.obsids), chosen.notes) == ([], [note])
 
 
 @pytest.mark.parametrize("target", ["20240230", "2024", "nothing.txt", "20240101:2024", ""])
 def test_a_target_that_names_nothing_is_refused(root: Path, target: str) -> None:
-    with pytest.raises(BadParameter, match=repr(target.split(":")[-1])):
-        select([target], root=root)
+    with pytest.raises(InvalidParameterError, match=repr(target.split(":")[-1])):
+        select_observations([target], root=root)
 
 
 def test_a_root_without_l0_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no L0 directory"):
-        select(["20240101"], root=tmp_path)
+    with pytest.raises(InvalidInputError, match="no L0 directory"):
+        select_observations(["20240101"], root=tmp_path)

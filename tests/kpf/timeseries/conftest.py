@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kpfnb.kpf.tsdb import database
-from kpfnb.kpf.tsdb.plots import definitions
-from tests.kpf.tsdb.plots.observed import NIGHT, fill
+from kpfnb.kpf.tsdb.plots import panel
+from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
 PANELS = """group: Chamber
 panels:
@@ -35,7 +35,7 @@ def panels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     own.mkdir()
     (own / "eras.csv").write_text("era,start,comment\n1,2020-01-01,\n")
     (own / "chamber.yml").write_text(PANELS)
-    monkeypatch.setattr(definitions, "OWN", own)
+    monkeypatch.setattr(panel, "PACKAGE_PANELS", own)
     return own / "chamber.yml"
 
 
@@ -44,4 +44,4 @@ def night(panels: Path) -> Iterator[list[str]]:
     """The ObsIDs of a night of six observations."""
     columns = {"kpfmet.TEMP": [19.0, 19.1, 19.2, 19.1, 19.0, 25.0], "OBJECT": ["a", "b"] * 3}
     yield fill(NIGHT, columns, ["Star"] * 4 + ["Sun"] * 2)
-    database.forget()
+    database.close_connections()

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kpfnb.kpf.timeseries import schedule
-from kpfnb.kpf.timeseries.schedule import CLOCKS
+from kpfnb.kpf.timeseries import scheduler
+from kpfnb.kpf.timeseries.scheduler import CLOCKS
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 SECONDS = NOW.timestamp()
@@ -14,13 +14,13 @@ NIGHTS = ["20231230", "20240115", "20240301"]
 
 
 def names(finished: dict[str, float], now: float = SECONDS) -> list[str]:
-    return [clock.name for clock in schedule.due(finished, now)]
+    return [clock.name for clock in scheduler.due_clocks(finished, now)]
 
 
 def test_at_first_everything_is_due_the_urgent_first() -> None:
     assert names({}) == [clock.name for clock in CLOCKS]
     assert names({})[0] == "today"
-    assert schedule.wait_seconds({}, SECONDS) == 0
+    assert scheduler.seconds_until_due({}, SECONDS) == 0
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_each_interval_has_its_own_clock(later: float, expected: list[str]) -> N
 
 
 def test_the_next_clock_is_waited_for() -> None:
-    assert schedule.wait_seconds(DONE, SECONDS + 100) == 200
+    assert scheduler.seconds_until_due(DONE, SECONDS + 100) == 200
 
 
 def test_a_clock_put_back_stops_nothing() -> None:
@@ -60,17 +60,17 @@ def test_a_clock_put_back_stops_nothing() -> None:
 )
 def test_the_periods_of_a_clock(clock: str, expected: list[str]) -> None:
     [one] = [one for one in CLOCKS if one.name == clock]
-    assert [period.name for period in schedule.periods(one, NIGHTS, NOW)] == expected
-    assert schedule.periods(one, [], NOW) == []
+    assert [period.name for period in scheduler.clock_periods(one, NIGHTS, NOW)] == expected
+    assert scheduler.clock_periods(one, [], NOW) == []
 
 
 def test_what_comes_after_midnight_is_drawn_by_the_urgent_clocks() -> None:
     midnight = datetime(2024, 3, 1, 0, 3, tzinfo=UTC)
     nights = ["20240228", "20240229"]
-    today, month = (schedule.periods(clock, nights, midnight) for clock in CLOCKS[:2])
+    today, month = (scheduler.clock_periods(clock, nights, midnight) for clock in CLOCKS[:2])
     assert [one.name for one in today] == ["20240229"]
     assert [one.name for one in month] == ["202402"]
 
 
 def test_a_day_without_data_is_not_drawn() -> None:
-    assert schedule.periods(CLOCKS[0], NIGHTS[:-1], NOW) == []
+    assert scheduler.clock_periods(CLOCKS[0], NIGHTS[:-1], NOW) == []

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from kpfnb import hovering
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Result
 from kpfnb.kpf.timeseries import exploration, explore
 from kpfnb.kpf.tsdb import database
-from kpfnb.result import Result
-from tests.kpf.tsdb.plots.observed import NIGHT, fill
+from kpfnb.notebook.display import figures
+from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def night() -> Iterator[list[str]]:
         "2D:NOTJUNK": [1, 1, 1, 0],
     }
     yield fill(NIGHT, columns, ["Star"] * 3 + ["Sun"])
-    database.forget()
+    database.close_connections()
 
 
 def test_any_keywords_are_looked_at(night: list[str]) -> None:
     found = explore(keywords=["AIRMASS", "kpfmet.TEMP"], start=NIGHT)
     assert isinstance(found, Result)
-    assert found.figures() == {"panel": "keywords", "observations": 3}
+    assert found.key_figures() == {"panel": "keywords", "observations": 3}
     assert found.summary().loc["AIRMASS", "median"].item() == pytest.approx(1.2)
     assert found.to_frame().index.tolist() == night[:3]
     assert "3 observations, 2024-01-15" in str(found)
@@ -77,7 +77,7 @@ def test_texts_are_states(night: list[str]) -> None:
 def test_nothing_found_is_no_failure(night: list[str]) -> None:
     found = explore(keywords=["AIRMASS"], start="20230101", end="20230630")
     assert found.outcome.is_good
-    assert found.figures()["observations"] == 0
+    assert found.key_figures()["observations"] == 0
     found.plot()
 
 
@@ -94,7 +94,7 @@ def test_text_of_headers_is_no_formula_in_the_values(isolated: Path) -> None:
     for keyword, texts in (("OBJECT", ["'=1+1", "'@x"]), ("DEC", ["-04:15:22", "+04:15:22"])):
         _, values = explore(keywords=[keyword], start=NIGHT).export(isolated / keyword)
         assert pd.read_csv(values)[keyword].tolist() == texts
-    database.forget()
+    database.close_connections()
 
 
 @pytest.mark.parametrize("name", [r"$\frac{$ <b>", r"a$b$c", "$"])
@@ -105,7 +105,7 @@ def test_names_in_a_picture_are_no_formulas(name: str) -> None:
         explore("observations-by-star", start=NIGHT),
     ):
         FigureCanvasAgg(found.plot()).draw()
-    database.forget()
+    database.close_connections()
 
 
 @pytest.mark.parametrize(
@@ -124,29 +124,29 @@ def test_names_in_a_picture_are_no_formulas(name: str) -> None:
     ],
 )
 def test_what_cannot_be_asked(night: list[str], own: dict[str, Any], words: str) -> None:
-    with pytest.raises(BadParameter) as caught:
+    with pytest.raises(InvalidParameterError) as caught:
         explore(**{"start": NIGHT, **own})
     assert words in str(caught.value)
 
 
 def test_without_a_database_it_says_so() -> None:
-    with pytest.raises(BadInput, match="no time-series database"):
+    with pytest.raises(InvalidInputError, match="no time-series database"):
         explore(keywords=["AIRMASS"], start=NIGHT)
 
 
 def test_the_mouse_tells_observation_and_value(night: list[str]) -> None:
     found = explore(keywords=["AIRMASS"], start=NIGHT)
-    picture = found.hovered()
-    hover = hovering.Hover(picture)
+    picture = found.hover_plot()
+    hover = figures.TooltipDisplay(picture)
     FigureCanvasAgg(picture.figure).draw()
-    [axes] = picture.told
+    [axes] = picture.tooltips
     place = (found.view.times[1], 1.2)
     x, y = axes.transData.transform(place)
     event = SimpleNamespace(inaxes=axes, x=x + 3, y=y, xdata=place[0], ydata=place[1])
-    assert hover.under(event) == f"{night[1]}\nAIRMASS: 1.2"
+    assert hover.tooltip_at(event) == f"{night[1]}\nAIRMASS: 1.2"
     event.y = y + 50
-    assert hover.under(event) == ""
-    assert hover.under(SimpleNamespace(inaxes=None, x=x, y=y)) == ""
+    assert hover.tooltip_at(event) == ""
+    assert hover.tooltip_at(SimpleNamespace(inaxes=None, x=x, y=y)) == ""
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_the_mouse_tells_observation_and_value(night: list[str]) -> None:
     ],
 )
 def test_conditions_are_read(text: str, parsed: list[Any]) -> None:
-    assert exploration.conditions([text]) == [parsed]
+    assert exploration.parse_condition_texts([text]) == [parsed]

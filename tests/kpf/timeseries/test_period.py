@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.errors import BadParameter
+from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.timeseries import period
-from kpfnb.kpf.timeseries.period import CALENDAR, Interval
+from kpfnb.kpf.timeseries.period import CALENDAR, PeriodInterval
 
 nights = st.dates(date(2020, 1, 1), date(2039, 12, 31)).map(lambda day: day.strftime("%Y%m%d"))
 NIGHTS = ["20231230", "20240115", "20240116", "20240301"]
 
 
 @given(nights, st.sampled_from(CALENDAR))
-def test_a_night_is_in_its_period(night: str, interval: Interval) -> None:
-    found = period.containing(interval, night)
+def test_a_night_is_in_its_period(night: str, interval: PeriodInterval) -> None:
+    found = period.period_containing(interval, night)
     assert found.covers(night)
-    assert period.containing(interval, found.first) == found
-    assert period.containing(interval, found.last) == found
+    assert period.period_containing(interval, found.first) == found
+    assert period.period_containing(interval, found.last) == found
     assert all(up.covers(found.first) and up.covers(found.last) for up in found.parents())
 
 
@@ -33,7 +33,7 @@ def test_a_night_is_in_its_period(night: str, interval: Interval) -> None:
     ],
 )
 def test_names_of_periods(interval: str, path: str, title: str, last: str) -> None:
-    found = period.containing(Interval(interval), "20240229")
+    found = period.period_containing(PeriodInterval(interval), "20240229")
     assert (found.path, found.title, found.last) == (path, title, last)
 
 
@@ -52,7 +52,7 @@ def test_names_of_periods(interval: str, path: str, title: str, last: str) -> No
     ],
 )
 def test_what_is_asked_for(interval: str, start: str, end: str, names: list[str]) -> None:
-    found = period.asked(Interval(interval), start, end, NIGHTS)
+    found = period.requested_periods(PeriodInterval(interval), start, end, NIGHTS)
     assert [one.name for one in found] == names
 
 
@@ -61,12 +61,12 @@ def test_what_is_asked_for(interval: str, start: str, end: str, names: list[str]
     [("2024011", "", NIGHTS), ("", "20240101", NIGHTS), ("", "", []), ("20240231", "", NIGHTS)],
 )
 def test_what_cannot_be_asked_for(start: str, end: str, there: list[str]) -> None:
-    with pytest.raises(BadParameter):
-        period.asked(Interval.DAY, start, end, there)
+    with pytest.raises(InvalidParameterError):
+        period.requested_periods(PeriodInterval.DAY, start, end, there)
 
 
 def test_what_is_to_come_is_no_gap() -> None:
-    day = period.containing(Interval.DAY, "20240115")
+    day = period.period_containing(PeriodInterval.DAY, "20240115")
     noon = datetime(2024, 1, 15, 12, tzinfo=UTC)
     assert day.span(noon).until == noon
     assert day.span(datetime(2025, 1, 1, tzinfo=UTC)).until == datetime(2024, 1, 16, tzinfo=UTC)

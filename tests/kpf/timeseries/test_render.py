@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput, BadParameter
-from kpfnb.kpf.timeseries import freshness, period, production, site
-from kpfnb.kpf.timeseries.period import Interval
-from kpfnb.kpf.timeseries.production import produce
-from kpfnb.kpf.tsdb.plots import definitions, drawing
-from kpfnb.outcomes import Outcome
-from tests.kpf.tsdb.plots.observed import NIGHT, fill
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.timeseries import period, render, site
+from kpfnb.kpf.timeseries import period as freshness
+from kpfnb.kpf.timeseries.period import PeriodInterval
+from kpfnb.kpf.timeseries.render import render_interval
+from kpfnb.kpf.tsdb.plots import panel, panel_plot
+from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
 DAY = f"day/{NIGHT}"
 
@@ -19,13 +20,13 @@ DAY = f"day/{NIGHT}"
 @pytest.fixture
 def top(night: list[str]) -> Path:
     """Where the site is, nothing drawn yet."""
-    return site.folder()
+    return site.site_folder()
 
 
 def test_a_day_is_drawn_with_its_page(top: Path) -> None:
-    done = produce("day", NIGHT)
+    done = render_interval("day", NIGHT)
     assert done.outcome is Outcome.SUCCEEDED
-    assert (done.periods, done.pictures, done.without) == ((DAY,), 2, 1)
+    assert (done.periods, done.pictures, done.panels_without_data) == ((DAY,), 2, 1)
     assert sorted(path.name for path in (top / DAY).iterdir()) == [
         *("by-source.png", "hallway.png", "index.html", "page.json")
     ]
@@ -39,67 +40,69 @@ def test_a_day_is_drawn_with_its_page(top: Path) -> None:
 
 
 def test_only_what_changed_is_drawn_again(top: Path) -> None:
-    produce("month", NIGHT)
-    assert produce("month", NIGHT).fresh == ("month/202401",)
+    render_interval("month", NIGHT)
+    assert render_interval("month", NIGHT).up_to_date == ("month/202401",)
     fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
-    assert produce("month", NIGHT).periods == ("month/202401",)
+    assert render_interval("month", NIGHT).periods == ("month/202401",)
     fill("20240201", {"kpfmet.TEMP": [18.0]})
-    assert produce("month", NIGHT).fresh == ("month/202401",)
-    assert produce("month", NIGHT, force=True).periods == ("month/202401",)
+    assert render_interval("month", NIGHT).up_to_date == ("month/202401",)
+    assert render_interval("month", NIGHT, force=True).periods == ("month/202401",)
 
 
 def test_a_page_of_a_day_is_made_once_more_when_the_day_is_over(top: Path) -> None:
-    nights, panels = freshness.nights(), definitions.load()
-    day = period.containing(Interval.DAY, NIGHT)
+    nights, panels = freshness.read_night_fingerprints(), panel.load_panels()
+    day = period.period_containing(PeriodInterval.DAY, NIGHT)
     noon, later = (datetime(2024, 1, 15 + days, 12, tzinfo=UTC) for days in (0, 1))
     made = [
-        production.make([day], panels, nights, now=now).periods
+        render.render_periods([day], panels, nights, now=now).periods
         for now in (noon, noon, later, later)
     ]
     assert made == [(DAY,), (), (DAY,), ()]
 
 
 def test_all_nights_drawn_by_another_process_meanwhile_stop_nothing(top: Path) -> None:
-    produce("all")
-    mine = period.everything([NIGHT])
-    site.write(top, site.Page(period.everything([NIGHT, "20240116"])))
-    site.update(top, [mine])
+    render_interval("all")
+    mine = period.all_nights_period([NIGHT])
+    site.write_page_record(top, site.TimeSeriesPage(period.all_nights_period([NIGHT, "20240116"])))
+    site.update_site(top, [mine])
     assert "all/all/index.html" in (top / "index.html").read_text()
 
 
 def test_a_changed_panel_is_drawn_again(top: Path, panels: Path) -> None:
-    produce("day", NIGHT)
+    render_interval("day", NIGHT)
     panels.write_text(panels.read_text().replace("By source", "Sources"))
-    assert produce("day", NIGHT).periods == (DAY,)
+    assert render_interval("day", NIGHT).periods == (DAY,)
     assert "Sources" in (top / DAY / "index.html").read_text()
 
 
 def test_a_panel_taken_away_leaves_the_page(top: Path, panels: Path) -> None:
-    produce("day", NIGHT)
+    render_interval("day", NIGHT)
     panels.write_text(panels.read_text().partition("  by-source")[0])
-    produce("day", NIGHT)
+    render_interval("day", NIGHT)
     assert not (top / DAY / "by-source.png").exists()
 
 
 def test_a_picture_that_was_lost_is_drawn_again(top: Path) -> None:
-    produce("day", NIGHT)
+    render_interval("day", NIGHT)
     (top / DAY / "hallway.png").unlink()
-    assert produce("day", NIGHT).periods == (DAY,)
+    assert render_interval("day", NIGHT).periods == (DAY,)
 
 
 def test_one_panel_leaves_the_others_as_they_are(top: Path) -> None:
-    produce("day", NIGHT)
-    done = produce("day", NIGHT, panels=["hallway"])
+    render_interval("day", NIGHT)
+    done = render_interval("day", NIGHT, panels=["hallway"])
     assert done.pictures == 1
-    page = site.read(top, production.period.containing(production.Interval.DAY, NIGHT))
+    page = site.read_page_record(
+        top, render.period.period_containing(render.PeriodInterval.DAY, NIGHT)
+    )
     assert [one.name for one in page.panels] == ["hallway", "never", "by-source"]
 
 
 def test_pages_lead_to_each_other(top: Path) -> None:
     fill("20240117", {"kpfmet.TEMP": [18.0]})
-    produce("day", NIGHT)
-    produce("day", "20240117")
-    produce("month", NIGHT)
+    render_interval("day", NIGHT)
+    render_interval("day", "20240117")
+    render_interval("month", NIGHT)
     first, month = ((top / path / "index.html").read_text() for path in (DAY, "month/202401"))
     assert "../../day/20240117/index.html" in first
     assert "../../month/202401/index.html" in first
@@ -107,9 +110,9 @@ def test_pages_lead_to_each_other(top: Path) -> None:
 
 
 def test_a_page_that_is_as_it_was_keeps_its_time(top: Path) -> None:
-    produce("day", NIGHT)
+    render_interval("day", NIGHT)
     before = {path: path.stat().st_mtime_ns for path in top.rglob("*.*g")}
-    produce("day", NIGHT, force=True)
+    render_interval("day", NIGHT, force=True)
     assert {path: path.stat().st_mtime_ns for path in top.rglob("*.*g")} == before
 
 
@@ -117,45 +120,45 @@ def test_a_failure_is_named_and_drawn_again_later(
     top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(drawing, "png", lambda drawn: 1 / 0)
-        done = produce("day", NIGHT)
+        broken.setattr(panel_plot, "render_png", lambda drawn: 1 / 0)
+        done = render_interval("day", NIGHT)
     assert done.outcome is Outcome.FAILED
     assert "ZeroDivisionError" in str(done)
-    assert produce("day", NIGHT).pictures == 2
+    assert render_interval("day", NIGHT).pictures == 2
 
 
 def test_a_panel_that_could_not_be_drawn_stays_as_it_was(
     top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    produce("day", NIGHT)
+    render_interval("day", NIGHT)
     fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
     with monkeypatch.context() as broken:
-        broken.setattr(drawing, "png", lambda drawn: 1 / 0)
-        assert produce("day", NIGHT).outcome is Outcome.FAILED
+        broken.setattr(panel_plot, "render_png", lambda drawn: 1 / 0)
+        assert render_interval("day", NIGHT).outcome is Outcome.FAILED
     assert "The &lt;hallway&gt;" in (top / DAY / "index.html").read_text()
     assert (top / DAY / "hallway.png").exists()
-    assert produce("day", NIGHT).pictures == 2
+    assert render_interval("day", NIGHT).pictures == 2
 
 
 def test_a_damaged_page_of_a_free_range_stops_no_other(top: Path) -> None:
-    produce("all", NIGHT, NIGHT)
-    record = top / f"all/{NIGHT}-{NIGHT}" / site.RECORD
+    render_interval("all", NIGHT, NIGHT)
+    record = top / f"all/{NIGHT}-{NIGHT}" / site.RECORD_NAME
     record.write_text("{")
-    assert produce("day", NIGHT).outcome is Outcome.SUCCEEDED
+    assert render_interval("day", NIGHT).outcome is Outcome.SUCCEEDED
     assert f"{NIGHT}-{NIGHT}" not in (top / "index.html").read_text()
-    assert produce("all", NIGHT, NIGHT).pictures == 2
+    assert render_interval("all", NIGHT, NIGHT).pictures == 2
     assert f"{NIGHT}-{NIGHT}" in (top / "index.html").read_text()
 
 
 def test_an_empty_period_has_a_page_that_says_so(top: Path) -> None:
-    done = produce("day", "20210101")
-    assert (done.pictures, done.without) == (0, 3)
+    done = render_interval("day", "20210101")
+    assert (done.pictures, done.panels_without_data) == (0, 3)
     assert "Without data:" in (top / "day/20210101/index.html").read_text()
 
 
 @pytest.mark.parametrize("interval", ["month", "year", "decade", "all"])
 def test_every_interval_is_drawn(top: Path, interval: str) -> None:
-    assert produce(interval).pictures == 2
+    assert render_interval(interval).pictures == 2
 
 
 def test_postgresql_gives_the_same_pictures(
@@ -166,24 +169,24 @@ def test_postgresql_gives_the_same_pictures(
         request.getfixturevalue(kind)
         monkeypatch.setenv("KPFNB_WORK_DIR", str(isolated / kind))
         fill(NIGHT, {"kpfmet.TEMP": [19.0, 19.1, 25.0]}, ["Star", "Star", "Sun"])
-        assert produce("year").pictures == 2
-        year = site.folder() / "year/2024"
+        assert render_interval("year").pictures == 2
+        year = site.site_folder() / "year/2024"
         pictures.append({path.name: path.read_bytes() for path in year.glob("*.png")})
     assert pictures[0] == pictures[1]
     assert len(pictures[0]) == 2
 
 
 def test_panels_are_put_together_by_their_keywords(panels: Path) -> None:
-    some = list(definitions.load().values())
-    assert [len(one) for one in production.portions(some, 2)] == [2, 1]
-    assert [len(one) for one in production.portions(some, 40)] == [3]
+    some = list(panel.load_panels().values())
+    assert [len(one) for one in render.batch_panels(some, 2)] == [2, 1]
+    assert [len(one) for one in render.batch_panels(some, 40)] == [3]
 
 
 def test_without_a_database_nothing_is_drawn(panels: Path) -> None:
-    with pytest.raises(BadParameter, match="has no night"):
-        produce("day")
-    with pytest.raises(BadParameter, match="no panel 'halway'"):
-        produce("day", panels=["halway"])
+    with pytest.raises(InvalidParameterError, match="has no night"):
+        render_interval("day")
+    with pytest.raises(InvalidParameterError, match="no panel 'halway'"):
+        render_interval("day", panels=["halway"])
     panels.write_text("group: A\n")
-    with pytest.raises(BadInput, match="line 1"):
-        produce("day")
+    with pytest.raises(InvalidInputError, match="line 1"):
+        render_interval("day")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from kpfnb.kpf.obsid import ObsID
-from kpfnb.kpf.tsdb.reading import ORDERS, RV_COLUMNS
+from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.tsdb.file_reader import RV_COLUMNS, RV_ORDERS
 
 NIGHT = "20240115"
 FIRST, SECOND, THIRD = (f"KP.{NIGHT}.{seconds}.00" for seconds in ("01000", "02000", "03000"))
@@ -45,7 +45,7 @@ def telemetry(sensors: Sequence[tuple[str, str, str]] = SENSORS) -> fits.BinTabl
 
 def velocities(values: Mapping[str, Any] | None = None) -> fits.BinTableHDU:
     columns = [
-        fits.Column(name, "D", array=(values or {}).get(name, np.arange(ORDERS) + index / 100))
+        fits.Column(name, "D", array=(values or {}).get(name, np.arange(RV_ORDERS) + index / 100))
         for index, name in enumerate(RV_COLUMNS)
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="RV")

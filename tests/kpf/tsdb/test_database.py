@@ -10,10 +10,17 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from kpfnb.errors import BadInput, BadParameter, BadSettings, Busy, ServiceUnavailable
-from kpfnb.kpf import nightlog
-from kpfnb.kpf.tsdb import backup, database, ingest, layout, query
-from kpfnb.services import postgres
+from kpfnb.compute.services import postgres
+from kpfnb.core.errors import (
+    AlreadyRunningError,
+    InvalidInputError,
+    InvalidParameterError,
+    InvalidSettingsError,
+    ServiceUnavailableError,
+)
+from kpfnb.kpf.reprocess import night_log
+from kpfnb.kpf.tsdb import backup, database, ingest, query
+from kpfnb.kpf.tsdb import schema as layout
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND
 
@@ -21,7 +28,7 @@ from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND
 @pytest.mark.parametrize("url", ["not a url", "mysql://u:hidden@h/d", "sqlite://"])
 def test_urls_that_are_none(url, monkeypatch):
     monkeypatch.setenv("KPFNB_TSDB_URL", url)
-    with pytest.raises(BadSettings, match="tsdb_url") as caught:
+    with pytest.raises(InvalidSettingsError, match="tsdb_url") as caught:
         query(["OBJECT"])
     assert "hidden" not in str(caught.value)
 
@@ -29,64 +36,68 @@ def test_urls_that_are_none(url, monkeypatch):
 def test_a_server_that_is_not_there(monkeypatch, root):
     samples.write(root, FIRST)
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://u:hidden@127.0.0.1:9/d")
-    for work in (lambda: query(["OBJECT"]), lambda: ingest.nights(NIGHT)):
-        with pytest.raises(ServiceUnavailable, match=r"127\.0\.0\.1") as caught:
+    for work in (lambda: query(["OBJECT"]), lambda: ingest.ingest_nights(NIGHT)):
+        with pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1") as caught:
             work()
         assert "hidden" not in str(caught.value)
-    database.forget()
+    database.close_connections()
 
 
 def test_a_database_of_another_version_is_refused(any_database, root):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
-    with database.writing() as connection:
-        schema = layout.about.c.name == "schema"
-        connection.execute(update(layout.about).where(schema).values(value="99"))
-    for work in (lambda: query(["OBJECT"]), lambda: ingest.nights(NIGHT)):
-        with pytest.raises(BadInput, match="schema 99; this kpfnb knows 1"):
+    ingest.ingest_nights(NIGHT)
+    with database.write_transaction() as connection:
+        schema = layout.about_table.c.name == "schema"
+        connection.execute(update(layout.about_table).where(schema).values(value="99"))
+    for work in (lambda: query(["OBJECT"]), lambda: ingest.ingest_nights(NIGHT)):
+        with pytest.raises(InvalidInputError, match="schema 99; this kpfnb knows 1"):
             work()
 
 
 def test_a_damaged_file(sqlite, isolated):
     (isolated / "work").mkdir()
     (isolated / "work" / database.FILE_NAME).write_bytes(b"no database " * 1000)
-    with pytest.raises(BadInput, match="damaged"):
+    with pytest.raises(InvalidInputError, match="damaged"):
         query(["OBJECT"])
 
 
 def test_a_database_that_somebody_else_writes_to(sqlite, root, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
-    with database.writing(), pytest.raises(Busy, match="writes to"), database.writing():
+    with (
+        database.write_transaction(),
+        pytest.raises(AlreadyRunningError, match="writes to"),
+        database.write_transaction(),
+    ):
         pass
 
 
 def test_a_full_disk(sqlite, root):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     path = samples.write(root, SECOND, **{f"K{number}": "x" * 60 for number in range(300)})
     from sqlalchemy import event
 
     def limit(connection):
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
 
-    event.listen(database._engine(database.url()), "begin", limit)
-    with pytest.raises(ServiceUnavailable, match="full"):
-        ingest.files([path], wait_seconds=0)
-    database.forget()
+    event.listen(database._get_engine(database.database_url()), "begin", limit)
+    with pytest.raises(ServiceUnavailableError, match="full"):
+        ingest.ingest_files([path], wait_seconds=0)
+    database.close_connections()
     assert len(query(["OBJECT"])) == 1
-    assert ingest.files([path]).taken == 1
+    assert ingest.ingest_files([path]).ingested == 1
 
 
 def test_a_reader_of_postgresql_reads_and_changes_nothing(postgresql, root, monkeypatch):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     role = f"r{postgresql.partition('@/')[2][:9]}"
     for word in ("it's %s secret", "another"):
         backup.add_reader(role, SecretStr(word))
     monkeypatch.setenv("KPFNB_TSDB_URL", postgresql.replace("kpfnb@", f"{role}:another@"))
     assert len(query(["OBJECT"])) == 1
-    with pytest.raises(BadSettings, match="may only read") as caught:
-        ingest.nights(NIGHT, force=True)
+    with pytest.raises(InvalidSettingsError, match="may only read") as caught:
+        ingest.ingest_nights(NIGHT, force=True)
     assert "another" not in str(caught.value)
     plain = postgresql.replace("kpfnb@", f"{role}@")
     with psycopg.connect(plain, autocommit=True) as connection:
@@ -96,27 +107,27 @@ def test_a_reader_of_postgresql_reads_and_changes_nothing(postgresql, root, monk
 
 
 def test_readers_are_of_postgresql_alone(sqlite):
-    with pytest.raises(BadParameter, match="no roles"):
+    with pytest.raises(InvalidParameterError, match="no roles"):
         backup.add_reader("plots", SecretStr("x"))
-    with pytest.raises(BadParameter, match="role"):
+    with pytest.raises(InvalidParameterError, match="role"):
         backup.add_reader("plots; DROP TABLE file", SecretStr("x"))
 
 
 def test_backup_and_restore(any_database, root, isolated, monkeypatch):
     if any_database.startswith("postgresql"):
-        folder = str(postgres.program("pg_dump").parent)
+        folder = str(postgres.find_program("pg_dump").parent)
         monkeypatch.setenv("PATH", folder, prepend=":")
     samples.write_all(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     before = query(["OBJECT", "RVS10"])
-    saved = backup.back_up(isolated / "saved")
+    saved = backup.write_backup(isolated / "saved")
     samples.write_all(root, SECOND)
-    ingest.nights(NIGHT)
-    with pytest.raises(BadInput, match="--replace"):
-        backup.restore(saved)
-    backup.restore(saved, replace=True)
+    ingest.ingest_nights(NIGHT)
+    with pytest.raises(InvalidInputError, match="--replace"):
+        backup.restore_backup(saved)
+    backup.restore_backup(saved, replace=True)
     assert query(["OBJECT", "RVS10"]).equals(before)
-    assert ingest.nights(NIGHT).taken == 4
+    assert ingest.ingest_nights(NIGHT).ingested == 4
     assert len(query(["OBJECT"])) == 2
 
 
@@ -124,13 +135,15 @@ def test_programs_of_postgresql_are_found_beside_python_too(
     postgresql, root, isolated, monkeypatch
 ):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ServiceUnavailable, match="pg_dump is not installed"):
-        backup.back_up(isolated / "saved")
+    with pytest.raises(ServiceUnavailableError, match="pg_dump is not installed"):
+        backup.write_backup(isolated / "saved")
     assert not (isolated / "saved").exists()
-    monkeypatch.setattr(sys, "executable", str(postgres.program("pg_dump").with_name("python")))
-    assert backup.back_up(isolated / "saved").stat().st_size
+    monkeypatch.setattr(
+        sys, "executable", str(postgres.find_program("pg_dump").with_name("python"))
+    )
+    assert backup.write_backup(isolated / "saved").stat().st_size
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text" * 100])
@@ -138,16 +151,18 @@ def test_what_is_no_backup_is_refused(sqlite, isolated, content):
     file = Path(isolated / "other")
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(BadInput, match="other"):
-        backup.restore(file)
+    with pytest.raises(InvalidInputError, match="other"):
+        backup.restore_backup(file)
 
 
 def test_another_sqlite_file_is_no_backup_and_replaces_nothing(sqlite, root, isolated):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
-    nightlog.add(isolated / "nights.sqlite", nightlog.Entry("run", str(root), NIGHT, ""))
-    with pytest.raises(BadInput, match=r"nights\.sqlite"):
-        backup.restore(isolated / "nights.sqlite", replace=True)
+    ingest.ingest_nights(NIGHT)
+    night_log.add_entries(
+        isolated / "nights.sqlite", night_log.NightLogEntry("run", str(root), NIGHT, "")
+    )
+    with pytest.raises(InvalidInputError, match=r"nights\.sqlite"):
+        backup.restore_backup(isolated / "nights.sqlite", replace=True)
     assert len(query(["OBJECT"])) == 1
 
 
@@ -155,17 +170,17 @@ def test_a_database_of_another_kpfnb_is_not_overwritten_unasked(
     any_database, root, isolated, monkeypatch
 ):
     if any_database.startswith("postgresql"):
-        folder = str(postgres.program("pg_dump").parent)
+        folder = str(postgres.find_program("pg_dump").parent)
         monkeypatch.setenv("PATH", folder, prepend=":")
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
-    saved = backup.back_up(isolated / "saved")
-    with database.writing() as connection:
-        about = layout.about
+    ingest.ingest_nights(NIGHT)
+    saved = backup.write_backup(isolated / "saved")
+    with database.write_transaction() as connection:
+        about = layout.about_table
         connection.execute(update(about).where(about.c.name == "schema").values(value="99"))
-    with pytest.raises(BadInput, match="--replace"):
-        backup.restore(saved)
-    with pytest.raises(BadInput, match="schema 99"):
+    with pytest.raises(InvalidInputError, match="--replace"):
+        backup.restore_backup(saved)
+    with pytest.raises(InvalidInputError, match="schema 99"):
         query(["OBJECT"])
 
 
@@ -174,15 +189,15 @@ def test_a_database_of_another_kpfnb_is_not_overwritten_unasked(
 )
 def test_a_damaged_database_is_restored(sqlite, root, isolated, damage):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
-    saved = backup.back_up(isolated / "saved")
-    database.forget()
+    ingest.ingest_nights(NIGHT)
+    saved = backup.write_backup(isolated / "saved")
+    database.close_connections()
     path = isolated / "work" / database.FILE_NAME
     for beside in path.parent.glob(f"{path.name}-*"):
         beside.unlink()
     path.write_bytes(damage)
-    with pytest.raises(BadInput, match="kpfnb tsdb restore"):
+    with pytest.raises(InvalidInputError, match="kpfnb tsdb restore"):
         query(["OBJECT"])
-    backup.restore(saved)
+    backup.restore_backup(saved)
     assert len(query(["OBJECT"])) == 1
     assert [one.read_bytes() for one in path.parent.glob("*.damaged-*")] == [damage]

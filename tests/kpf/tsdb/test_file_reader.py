@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb.kpf.tsdb import reading
-from kpfnb.kpf.tsdb.content import Known, Note, Trouble
-from kpfnb.kpf.tsdb.reading import ORDERS, Refused
+from kpfnb.kpf.tsdb import file_reader
+from kpfnb.kpf.tsdb.batch import FileSignature, FileWarning, FileWarningKind
+from kpfnb.kpf.tsdb.file_reader import RV_ORDERS, FileRefusedError
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST
 
@@ -20,59 +20,61 @@ def values(found):
 
 
 def test_l0_has_its_header_and_telemetry(root):
-    found = reading.read(samples.write(root, FIRST))
+    found = file_reader.read_file(samples.write(root, FIRST))
     assert values(found)["PRIMARY", "EXPTIME"] == 30.5
     assert values(found)["TELEMETRY", "kpfmet.TEMP"] == 19.25
     comments = {key.name: comment for key, comment in found.comments.items()}
     assert comments["EXPTIME"] == "[s] requested exposure time"
     assert comments["kpfmet.TEMP"].startswith("[C]")
     assert not {"SIMPLE", "NAXIS", "BITPIX"} & comments.keys()
-    assert [note.trouble for note in found.notes] == [Trouble.NAN]
+    assert [note.kind for note in found.warnings] == [FileWarningKind.NAN]
 
 
 def test_other_statistics_on_request(root):
-    found = reading.read(samples.write(root, FIRST), statistics=["average", "stddev"])
+    found = file_reader.read_file(samples.write(root, FIRST), statistics=["average", "stddev"])
     assert values(found)["TELEMETRY", "kpfmet.TEMP:stddev"] == 19.25
 
 
 def test_l2_has_the_velocities_of_every_order(root):
-    found = reading.read(samples.write(root, FIRST, "L2"))
+    found = file_reader.read_file(samples.write(root, FIRST, "L2"))
     assert values(found)["RV", "RVS10"] == pytest.approx(10.03)
     assert values(found)["RV", "BCRV66"] == pytest.approx(66.10)
     assert values(found)["RV", "CCD1RV"] == 1.5
-    assert sum(key.name.startswith("ERVC") for key in found.values) == ORDERS
-    assert not found.notes
+    assert sum(key.name.startswith("ERVC") for key in found.values) == RV_ORDERS
+    assert not found.warnings
 
 
 def test_nan_in_the_velocities_is_noted_with_its_name(root):
-    radial = np.arange(ORDERS, dtype=float)
+    radial = np.arange(RV_ORDERS, dtype=float)
     radial[[3, 5]] = np.nan
-    found = reading.read(samples.write(root, FIRST, "L2", samples.velocities({"RV": radial})))
-    assert found.notes == [Note(Trouble.NAN, "RVS03, RVS05")]
+    found = file_reader.read_file(
+        samples.write(root, FIRST, "L2", samples.velocities({"RV": radial}))
+    )
+    assert found.warnings == [FileWarning(FileWarningKind.NAN, "RVS03, RVS05")]
     assert values(found)["RV", "RVS04"] == 4
 
 
 @pytest.mark.parametrize(
     ("hdus", "trouble"),
     [
-        ([samples.telemetry(())], Trouble.EMPTY_TELEMETRY),
-        ([fits.BinTableHDU(name="TELEMETRY")], Trouble.EMPTY_TELEMETRY),
-        ([fits.ImageHDU(np.zeros(3), name="TELEMETRY")], Trouble.BAD_TABLE),
-        ([fits.ImageHDU(np.zeros(3), name="OTHER")], Trouble.NO_TELEMETRY),
+        ([samples.telemetry(())], FileWarningKind.EMPTY_TELEMETRY),
+        ([fits.BinTableHDU(name="TELEMETRY")], FileWarningKind.EMPTY_TELEMETRY),
+        ([fits.ImageHDU(np.zeros(3), name="TELEMETRY")], FileWarningKind.BAD_TABLE),
+        ([fits.ImageHDU(np.zeros(3), name="OTHER")], FileWarningKind.NO_TELEMETRY),
     ],
 )
 def test_odd_telemetry_is_noted(root, hdus, trouble):
-    found = reading.read(samples.write(root, FIRST, "L0", *hdus))
-    assert [note.trouble for note in found.notes] == [trouble]
+    found = file_reader.read_file(samples.write(root, FIRST, "L0", *hdus))
+    assert [note.kind for note in found.warnings] == [trouble]
     assert values(found)["PRIMARY", "OBJECT"] == "10700"
 
 
 def test_odd_velocities_are_noted(root):
     short = fits.BinTableHDU.from_columns([fits.Column("RV", "D", array=[1.0])], name="RV")
-    found = reading.read(samples.write(root, FIRST, "L2", short))
-    assert [note.trouble for note in found.notes] == [Trouble.BAD_TABLE]
-    found = reading.read(samples.write(root, FIRST, "L2", fits.ImageHDU(name="X")))
-    assert [note.trouble for note in found.notes] == [Trouble.NO_RV]
+    found = file_reader.read_file(samples.write(root, FIRST, "L2", short))
+    assert [note.kind for note in found.warnings] == [FileWarningKind.BAD_TABLE]
+    found = file_reader.read_file(samples.write(root, FIRST, "L2", fits.ImageHDU(name="X")))
+    assert [note.kind for note in found.warnings] == [FileWarningKind.NO_RV]
 
 
 def test_unusual_columns_go_to_astropy(root):
@@ -82,7 +84,7 @@ def test_unusual_columns_go_to_astropy(root):
         fits.Column("several", "2D", array=[[1.0, 2.0]]),
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="TELEMETRY")
-    found = reading.read(samples.write(root, FIRST, "L0", hdu))
+    found = file_reader.read_file(samples.write(root, FIRST, "L0", hdu))
     assert values(found)["TELEMETRY", "a.b"] == 2.5
 
 
@@ -90,9 +92,9 @@ def test_of_duplicate_cards_the_first_counts(root):
     path = samples.write(root, FIRST, "2D")
     with fits.open(path, mode="update") as hdus:
         hdus[0].header.append(("EXPTIME", 99.0))
-    found = reading.read(path)
+    found = file_reader.read_file(path)
     assert values(found)["PRIMARY", "EXPTIME"] == 30.5
-    assert found.notes == [Note(Trouble.DUPLICATE, "EXPTIME")]
+    assert found.warnings == [FileWarning(FileWarningKind.DUPLICATE, "EXPTIME")]
 
 
 @pytest.mark.parametrize(
@@ -101,23 +103,23 @@ def test_of_duplicate_cards_the_first_counts(root):
 def test_files_that_are_not_whole_are_refused(root, size, reason):
     path = samples.write(root, FIRST)
     os.truncate(path, size if size >= 0 else path.stat().st_size + size)
-    with pytest.raises(Refused, match=reason):
-        reading.read(path)
+    with pytest.raises(FileRefusedError, match=reason):
+        file_reader.read_file(path)
 
 
 def test_other_bad_files_are_refused(root):
-    with pytest.raises(Refused, match=r"missing|No such file"):
-        reading.read(root / f"{FIRST}.fits")
+    with pytest.raises(FileRefusedError, match=r"missing|No such file"):
+        file_reader.read_file(root / f"{FIRST}.fits")
     (root / f"{FIRST}.fits").write_bytes(b"text" * 1000)
-    with pytest.raises(Refused, match="not FITS"):
-        reading.read(root / f"{FIRST}.fits")
-    with pytest.raises(Refused, match="not named"):
-        reading.read(root / "KP.20240115-1.fits")
+    with pytest.raises(FileRefusedError, match="not FITS"):
+        file_reader.read_file(root / f"{FIRST}.fits")
+    with pytest.raises(FileRefusedError, match="not named"):
+        file_reader.read_file(root / "KP.20240115-1.fits")
 
 
 def test_a_file_that_is_written_to_meanwhile_is_refused(root, monkeypatch):
     path = samples.write(root, FIRST)
-    stamps = iter([Known(1, 1), Known(2, 2)])
-    monkeypatch.setattr(reading, "look", lambda path: next(stamps))
-    with pytest.raises(Refused, match="changed while"):
-        reading.read(path)
+    stamps = iter([FileSignature(1, 1), FileSignature(2, 2)])
+    monkeypatch.setattr(file_reader, "read_signature", lambda path: next(stamps))
+    with pytest.raises(FileRefusedError, match="changed while"):
+        file_reader.read_file(path)

@@ -11,19 +11,28 @@ import pytest
 from astropy.io import fits
 from sqlalchemy import func, select
 
-from kpfnb.errors import BadInput, BadParameter, ServiceUnavailable
-from kpfnb.kpf.tsdb import catalogue, chunks, database, ingest, layout, query, reading, upkeep
-from kpfnb.outcomes import Outcome
-from kpfnb.services import postgres
+from kpfnb.compute.services import postgres
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.tsdb import (
+    catalogue,
+    chunks,
+    database,
+    file_reader,
+    ingest,
+    maintenance,
+    query,
+    schema,
+)
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
-from tests.watching.conftest import wait_until
+from tests.kpf.watch.conftest import wait_until
 
 OTHER = "KP.20240116.01000.00"
 
 
 def count(table):
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         return connection.scalar(select(func.count()).select_from(table))
 
 
@@ -34,8 +43,8 @@ def dump(columns=("OBJECT", "EXPTIME", "L2:EXPTIME", "RVS10", "kpfmet.TEMP", "DR
 def test_a_night_comes_in_and_is_asked_for(any_database, root):
     samples.write_all(root, FIRST, SECOND)
     samples.write(root, THIRD, IMTYPE="Bias", OBJECT="autocal-bias")
-    result = ingest.nights(NIGHT)
-    assert (result.outcome, result.taken) == (Outcome.SUCCEEDED, 9)
+    result = ingest.ingest_nights(NIGHT)
+    assert (result.outcome, result.ingested) == (Outcome.SUCCEEDED, 9)
     frame = dump()
     assert list(frame.index) == [FIRST, SECOND, THIRD]
     assert frame["OBJECT"].tolist() == ["10700", "10700", "autocal-bias"]
@@ -46,28 +55,28 @@ def test_a_night_comes_in_and_is_asked_for(any_database, root):
 
 def test_what_has_not_changed_is_not_read(any_database, root, monkeypatch):
     samples.write_all(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     before = dump()
-    monkeypatch.setattr(ingest, "read", lambda *given, **more: pytest.fail("read again"))
-    again = ingest.nights(NIGHT)
-    assert (again.taken, again.unchanged) == (0, 4)
+    monkeypatch.setattr(ingest, "read_file", lambda *given, **more: pytest.fail("read again"))
+    again = ingest.ingest_nights(NIGHT)
+    assert (again.ingested, again.unchanged) == (0, 4)
     assert dump().equals(before)
 
 
 def test_forced_twice_is_the_same_as_once(any_database, root):
     samples.write_all(root, FIRST, SECOND)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     before = dump()
-    assert ingest.nights(NIGHT, force=True).taken == 8
+    assert ingest.ingest_nights(NIGHT, force=True).ingested == 8
     assert dump().equals(before)
-    assert (count(layout.chunk), count(layout.file)) == (1, 8)
+    assert (count(schema.chunk_table), count(schema.file_table)) == (1, 8)
 
 
 def test_a_changed_file_takes_the_place_of_the_old_one(any_database, root):
     samples.write_all(root, FIRST, SECOND)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     samples.write(root, FIRST, EXPTIME=99.0, FRAMENO=None)
-    assert ingest.nights(NIGHT).taken == 1
+    assert ingest.ingest_nights(NIGHT).ingested == 1
     frame = query(["EXPTIME", "FRAMENO", "2D:EXPTIME", "RVS10"])
     assert frame["EXPTIME"].tolist() == [99.0, 30.5]
     assert frame["FRAMENO"].isna().tolist() == [True, False]
@@ -77,19 +86,19 @@ def test_a_changed_file_takes_the_place_of_the_old_one(any_database, root):
 @pytest.mark.parametrize("size", [0, 2880, 5000])
 def test_a_bad_file_never_replaces_a_good_row(any_database, root, size):
     path = samples.write(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     before = dump(["OBJECT", "EXPTIME"])
     os.truncate(path, size)
-    result = ingest.nights(NIGHT)
+    result = ingest.ingest_nights(NIGHT)
     assert (result.outcome, len(result.refused)) == (Outcome.PARTIAL, 1)
     assert dump(["OBJECT", "EXPTIME"]).equals(before)
-    row = upkeep.problems().iloc[0]
+    row = maintenance.summarize_problems().iloc[0]
     assert (bool(row["refused"]), row["example"]) == (True, str(path))
     # It is not read again until it changes, and its problem goes when it is good
-    assert ingest.nights(NIGHT).outcome is Outcome.SUCCEEDED
+    assert ingest.ingest_nights(NIGHT).outcome is Outcome.SUCCEEDED
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
-    assert not upkeep.problems()["refused"].any()
+    ingest.ingest_nights(NIGHT)
+    assert not maintenance.summarize_problems()["refused"].any()
 
 
 @pytest.mark.parametrize("sensors", [(), None])
@@ -97,9 +106,9 @@ def test_a_file_without_its_tables_is_taken_only_where_there_is_none(any_databas
     hdu = fits.ImageHDU() if sensors is None else samples.telemetry(sensors)
     samples.write(root, FIRST)
     samples.write(root, SECOND, "L0", hdu)
-    assert ingest.nights(NIGHT).outcome is Outcome.SUCCEEDED
+    assert ingest.ingest_nights(NIGHT).outcome is Outcome.SUCCEEDED
     samples.write(root, FIRST, "L0", hdu)
-    result = ingest.nights(NIGHT)
+    result = ingest.ingest_nights(NIGHT)
     assert (result.outcome, len(result.refused)) == (Outcome.PARTIAL, 1)
     assert "TELEMETRY" in result.refused[0].reason
     frame = query(["kpfmet.TEMP", "OBJECT"])
@@ -111,32 +120,34 @@ def test_only_the_nan_of_a_table_is_null(any_database, root):
     radial = np.arange(67, dtype=float)
     radial[3] = np.nan
     samples.write(root, FIRST, "L2", samples.velocities({"RV": radial}))
-    ingest.files(root.glob("L2/*/*"))
+    ingest.ingest_files(root.glob("L2/*/*"))
     frame = query(["RVS03", "RVS04"])
     assert frame.isna().to_numpy().tolist() == [[False, True, False]]
-    assert upkeep.problems()[["reason", "detail"]].to_numpy().tolist() == [["NaN", "RVS03"]]
+    assert maintenance.summarize_problems()[["reason", "detail"]].to_numpy().tolist() == [
+        ["NaN", "RVS03"]
+    ]
 
 
 def test_new_keywords_need_nothing(any_database, root):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     samples.write(root, SECOND, NEWKEY=(4.5, "[K] brand new"))
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     assert query(["NEWKEY"])["NEWKEY"].tolist()[1] == 4.5
-    with database.reading() as connection:
-        entry = catalogue.search(connection, "brand")[0]
+    with database.read_transaction() as connection:
+        entry = catalogue.search_keywords(connection, "brand")[0]
     assert (entry.keyword.name, entry.unit, entry.kind) == ("NEWKEY", "K", "float")
 
 
 def test_a_keyword_that_changes_its_type_is_widened_and_loses_nothing(any_database, root):
     samples.write(root, FIRST, SOMEKEY=3)
     samples.write(root, SECOND, SOMEKEY=2.5)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     assert query(["SOMEKEY"])["SOMEKEY"].tolist() == [3.0, 2.5]
     samples.write(root, OTHER, SOMEKEY="broken")
-    ingest.nights("20240116")
+    ingest.ingest_nights("20240116")
     assert query(["SOMEKEY"])["SOMEKEY"].tolist() == ["3.0", "2.5", "broken"]
-    assert "SOMEKEY was float, is 'broken'" in upkeep.problems()["detail"].tolist()
+    assert "SOMEKEY was float, is 'broken'" in maintenance.summarize_problems()["detail"].tolist()
     # Where the text is not, it is still a number
     assert query(["SOMEKEY"], end=NIGHT)["SOMEKEY"].dtype == "float64"
 
@@ -145,43 +156,47 @@ def test_files_come_one_by_one_and_are_merged(any_database, root):
     obsids = [f"KP.{NIGHT}.{number:05d}.00" for number in range(1, 20)]
     for number, obsid in enumerate(obsids):
         for path in (samples.write(root, obsid, FRAMENO=number), samples.write(root, obsid, "2D")):
-            assert ingest.files([path]).taken == 1
-    assert count(layout.chunk) < 2 * chunks.TOGETHER
+            assert ingest.ingest_files([path]).ingested == 1
+    assert count(schema.chunk_table) < 2 * chunks.CHUNKS_TO_MERGE
     frame = query(["FRAMENO", "DRPTAG"])
     assert frame["FRAMENO"].tolist() == list(range(19))
     assert set(frame["DRPTAG"]) == {"v2.9.1"}
-    ingest.nights(NIGHT)
-    assert count(layout.chunk) == 1
+    ingest.ingest_nights(NIGHT)
+    assert count(schema.chunk_table) == 1
     assert query(["FRAMENO", "DRPTAG"]).equals(frame)
 
 
 def test_who_read_first_does_not_overwrite_who_read_later(any_database, root):
     path = samples.write(root, FIRST, EXPTIME=1.0)
-    old = reading.read(path)
+    old = file_reader.read_file(path)
     samples.write(root, FIRST, EXPTIME=2.0)
-    ingest.files([path])
-    ingest._store([([old], [])])
+    ingest.ingest_files([path])
+    ingest._store_contents([([old], [])])
     assert query(["EXPTIME"])["EXPTIME"].tolist() == [2.0]
 
 
 def test_two_ingesters_at_once(any_database, root):
     samples.write_all(root, FIRST, SECOND, THIRD)
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda _: ingest.nights(NIGHT, force=True), range(4)))
+        done = list(pool.map(lambda _: ingest.ingest_nights(NIGHT, force=True), range(4)))
     assert [one.outcome for one in done] == [Outcome.SUCCEEDED] * 4
-    assert (count(layout.chunk), count(layout.file), count(layout.observation)) == (1, 12, 3)
+    assert (
+        count(schema.chunk_table),
+        count(schema.file_table),
+        count(schema.observation_table),
+    ) == (1, 12, 3)
     assert dump()["RVS10"].tolist() == [10.03] * 3
 
 
 def test_a_reader_sees_whole_batches_and_does_not_wait(any_database, root):
     samples.write_all(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     path = samples.write(root, SECOND)
     seen = []
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         from kpfnb.kpf.tsdb import batch, store
 
-        store.put(connection, batch.collect([reading.read(path)]))
+        store.store_batch(connection, batch.build_batch([file_reader.read_file(path)]))
         reader = threading.Thread(target=lambda: seen.append(len(query(["OBJECT"]))))
         reader.start()
         reader.join(30)
@@ -191,22 +206,22 @@ def test_a_reader_sees_whole_batches_and_does_not_wait(any_database, root):
 
 def test_a_snapshot_does_not_change_while_it_is_read(any_database, root):
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
-    rows = select(func.count()).select_from(layout.file)
-    with database.reading() as connection:
+    ingest.ingest_nights(NIGHT)
+    rows = select(func.count()).select_from(schema.file_table)
+    with database.read_transaction() as connection:
         assert connection.scalar(rows) == 1
-        ingest.files([samples.write(root, SECOND)])
+        ingest.ingest_files([samples.write(root, SECOND)])
         assert connection.scalar(rows) == 1
-    assert count(layout.file) == 2
+    assert count(schema.file_table) == 2
 
 
 def test_a_batch_of_several_nights_is_all_or_nothing(any_database, root, monkeypatch):
     from kpfnb.kpf.tsdb import store
 
     samples.write(root, FIRST)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     paths = [samples.write(root, SECOND), samples.write(root, "KP.20240116.01000.00")]
-    real, calls = store.put, []
+    real, calls = store.store_batch, []
 
     def fails_at_the_second(connection, batch):
         calls.append(batch.night)
@@ -214,46 +229,49 @@ def test_a_batch_of_several_nights_is_all_or_nothing(any_database, root, monkeyp
             raise RuntimeError("killed")
         return real(connection, batch)
 
-    monkeypatch.setattr(store, "put", fails_at_the_second)
+    monkeypatch.setattr(store, "store_batch", fails_at_the_second)
     with pytest.raises(RuntimeError):
-        ingest.files(paths)
-    assert count(layout.file) == 1
+        ingest.ingest_files(paths)
+    assert count(schema.file_table) == 1
 
 
 def test_a_database_that_is_away_is_waited_for(sqlite, root, monkeypatch):
     path = samples.write(root, FIRST)
-    real, failures = ingest._store, [ServiceUnavailable("away"), ServiceUnavailable("away")]
+    real, failures = (
+        ingest._store_contents,
+        [ServiceUnavailableError("away"), ServiceUnavailableError("away")],
+    )
 
     def sometimes(found):
         if failures:
             raise failures.pop()
         return real(found)
 
-    monkeypatch.setattr(ingest, "_store", sometimes)
+    monkeypatch.setattr(ingest, "_store_contents", sometimes)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    assert ingest.files([path]).taken == 1
-    assert count(layout.file) == 1
+    assert ingest.ingest_files([path]).ingested == 1
+    assert count(schema.file_table) == 1
 
 
 def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, monkeypatch, caplog):
-    with postgres.temporary() as server:
+    with postgres.temporary_server() as server:
         monkeypatch.setenv("KPFNB_TSDB_URL", server.url)
-        assert ingest.files([samples.write(root, FIRST)]).taken == 1
+        assert ingest.ingest_files([samples.write(root, FIRST)]).ingested == 1
         server.stop()
-        with pytest.raises(ServiceUnavailable, match="connection"):
-            ingest.nights(NIGHT)
+        with pytest.raises(ServiceUnavailableError, match="connection"):
+            ingest.ingest_nights(NIGHT)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(ingest.files, [samples.write(root, SECOND)])
+            waiting = pool.submit(ingest.ingest_files, [samples.write(root, SECOND)])
             wait_until(lambda: "trying again" in caplog.text)
             assert not waiting.done()
             server.start()
-            assert waiting.result(60).taken == 1
-        assert count(layout.file) == 2
-        database.forget()
+            assert waiting.result(60).ingested == 1
+        assert count(schema.file_table) == 2
+        database.close_connections()
 
 
 def test_names_that_are_no_observation_and_vanished_files_are_told(sqlite, root):
-    result = ingest.files([root / "notes.txt", root / f"L0/{NIGHT}/{FIRST}.fits"])
+    result = ingest.ingest_files([root / "notes.txt", root / f"L0/{NIGHT}/{FIRST}.fits"])
     assert result.outcome is Outcome.PARTIAL
     assert "not named as an observation" in str(result)
     assert "missing" in str(result) or "No such file" in str(result)
@@ -263,34 +281,34 @@ def test_links_to_nothing_take_no_other_file_with_them(sqlite, root):
     paths = [samples.write(root, f"KP.{NIGHT}.0000{number}.00") for number in range(5)]
     for number in range(30):
         (paths[0].parent / f"KP.{NIGHT}.100{number:02d}.00.fits").symlink_to(root / "archived")
-    result = ingest.nights(NIGHT)
-    assert (result.taken, result.outcome) == (5, Outcome.SUCCEEDED)
-    assert upkeep.check(NIGHT).stale == ()
+    result = ingest.ingest_nights(NIGHT)
+    assert (result.ingested, result.outcome) == (5, Outcome.SUCCEEDED)
+    assert maintenance.check_database(NIGHT).stale == ()
 
 
 def test_a_name_with_an_impossible_date_takes_no_other_file_with_it(sqlite, root):
     good, odd = samples.write(root, FIRST), samples.write(root, "KP.20240230.00001.00")
-    result = ingest.files([good, odd])
-    assert result.taken == 1
+    result = ingest.ingest_files([good, odd])
+    assert result.ingested == 1
     assert [bad.reason for bad in result.refused] == ["named by a date that is none: 20240230"]
-    again = ingest.nights("20240201", "20240301")
-    assert (again.failed, again.taken) == ({}, 0)
+    again = ingest.ingest_nights("20240201", "20240301")
+    assert (again.failed, again.ingested) == ({}, 0)
 
 
 def test_bad_nights_are_refused_before_any_work(sqlite, root):
-    with pytest.raises(BadParameter):
-        ingest.nights("2024")
-    assert ingest.nights("20200101").reason.startswith("no night")
+    with pytest.raises(InvalidParameterError):
+        ingest.ingest_nights("2024")
+    assert ingest.ingest_nights("20200101").reason.startswith("no night")
     (root / "L0").rmdir()
-    with pytest.raises(BadInput, match="no L0 directory"):
-        ingest.nights(NIGHT)
+    with pytest.raises(InvalidInputError, match="no L0 directory"):
+        ingest.ingest_nights(NIGHT)
 
 
 def test_the_result_shows_itself(sqlite, root):
     samples.write(root, FIRST)
     bad = samples.write(root, SECOND)
     os.truncate(bad, 0)
-    result = ingest.nights(NIGHT)
+    result = ingest.ingest_nights(NIGHT)
     assert result.to_dict()["refused_files"] == {str(bad): "empty"}
     assert result.to_frame()["refused"].tolist() == [1]
     assert "empty" in result._repr_html_()

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
-from kpfnb.errors import BadInput, BadParameter
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf.tsdb import ingest, query
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
@@ -21,7 +21,7 @@ def filled(sqlite, root):
     samples.write_all(root, SECOND, AIRMASS=1.8, NOTJUNK=0, FLAG=False, GOOD=0)
     samples.write(root, THIRD, IMTYPE="Bias", OBJECT="autocal-bias")
     samples.write_all(root, OTHER, AIRMASS=1.4, OBJECT="O'Neill %s; DROP TABLE file", GOOD=1)
-    ingest.nights(NIGHT, "20240116")
+    ingest.ingest_nights(NIGHT, "20240116")
     return root
 
 
@@ -73,7 +73,7 @@ def test_the_junk_list_counts_too(filled):
 
 def test_a_junk_list_that_can_not_be_read_is_no_empty_one(filled):
     (filled / "reference/Junk_Observations_for_KPF.csv").mkdir(parents=True)
-    with pytest.raises(BadInput, match=r"junk list: .*Is a directory"):
+    with pytest.raises(InvalidInputError, match=r"junk list: .*Is a directory"):
         names()
     assert names(not_junk=False) == [FIRST, SECOND, THIRD, OTHER]
 
@@ -98,10 +98,10 @@ def test_the_level_can_be_named(filled):
     ],
 )
 def test_what_is_wrong_is_told(filled, given, told):
-    with pytest.raises(BadParameter, match=told):
+    with pytest.raises(InvalidParameterError, match=told):
         query(**given)
 
 
 def test_without_a_database_it_says_what_to_do(sqlite):
-    with pytest.raises(BadInput, match="kpfnb ingest"):
+    with pytest.raises(InvalidInputError, match="kpfnb ingest"):
         query(["OBJECT"])

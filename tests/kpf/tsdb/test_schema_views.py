@@ -16,14 +16,14 @@ DOUBLES = [0.0, -1.0, 0.1, -2.5e-300, 1e300, math.pi, 5e-324, sys.float_info.max
 
 
 def rows(sql):
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         return [tuple(row) for row in connection.execute(text(sql))]
 
 
 def test_doubles_are_unpacked_to_the_last_bit(any_database, root):
     for number, value in enumerate(DOUBLES):
         samples.write(root, f"KP.{NIGHT}.{number:05d}.00", VALUE=value, SAME=DOUBLES[5])
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     found = rows("SELECT number FROM reading WHERE keyword = 'VALUE' ORDER BY obsid")
     assert [value for (value,) in found] == query(["VALUE"])["VALUE"].tolist()
     assert {value for (value,) in rows("SELECT number FROM reading WHERE keyword = 'SAME'")} == {
@@ -35,7 +35,7 @@ def test_texts_times_nulls_and_repeated_values(any_database, root):
     samples.write_all(root, FIRST)
     samples.write_all(root, SECOND, OBJECT="185144", AIRMASS=1.25)
     samples.write(root, THIRD, IMTYPE="Bias", OBJECT="autocal-bias", DATE__MID=None)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     objects = rows("SELECT obsid, text FROM reading WHERE keyword = 'OBJECT' AND level = 'L2'")
     assert sorted(objects) == [(FIRST, "10700"), (SECOND, "185144")]
     times = rows("SELECT text FROM reading WHERE keyword = 'DATE-MID' AND level = 'L0'")
@@ -56,13 +56,13 @@ def test_texts_times_nulls_and_repeated_values(any_database, root):
 )
 def test_groups_have_a_column_for_each_keyword(any_database, root, view, column, values):
     samples.write_all(root, FIRST, CCFRV=4.5)
-    ingest.nights(NIGHT)
+    ingest.ingest_nights(NIGHT)
     assert [value for (value,) in rows(f'SELECT "{column}" FROM {view}')] == values
 
 
 def test_observations_say_what_they_lack(any_database, root):
     samples.write(root, FIRST)
-    ingest.files([samples.write(root, FIRST, "2D"), root / f"L0/{NIGHT}/{FIRST}.fits"])
+    ingest.ingest_files([samples.write(root, FIRST, "2D"), root / f"L0/{NIGHT}/{FIRST}.fits"])
     assert rows("SELECT obsid, source, present, missing FROM observation") == [
         (FIRST, "Star", "L0 2D", "L1 L2")
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.demo.headernight import COUNTS, Fault, HeaderNight, plant
+from kpfnb.demo.header_only_night import DEFAULT_COUNTS, HeaderOnlyNight, NightFault, write_night
 
 NIGHT = "20240110"
 SMALL = {"L0": 40, "2D": 60, "L1": 130, "L2": 140}
@@ -15,10 +15,10 @@ SMALL = {"L0": 40, "2D": 60, "L1": 130, "L2": 140}
 
 
 @pytest.fixture
-def planted(isolated: Path) -> Callable[..., HeaderNight]:
+def planted(isolated: Path) -> Callable[..., HeaderOnlyNight]:
     """Plants a night, NIGHT if no other is named, with faults."""
 
-    def make(*faults: Fault, night: str = NIGHT) -> HeaderNight:
-        return plant(isolated / "data", night, COUNTS, *faults, sizes=SMALL)
+    def make(*faults: NightFault, night: str = NIGHT) -> HeaderOnlyNight:
+        return write_night(isolated / "data", night, DEFAULT_COUNTS, *faults, sizes=SMALL)
 
     return make

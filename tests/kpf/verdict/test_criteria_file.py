@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput
-from kpfnb.kpf.verdict import reading
-from kpfnb.kpf.verdict.rules import Level, Measure
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.verdict import criteria_file
+from kpfnb.kpf.verdict.rules import RuleMeasure, VerdictLevel
 
 KINDS = "kinds:\n  bias: {IMTYPE: Bias}\nrules:\n"
 COMMON = "level: masters, title: T, reason: R, warn: [1, null], fail: [null, null]"
 
 
 def test_the_packages_own_are_whole() -> None:
-    criteria = reading.load()
-    assert {rule.level for rule in criteria.rules} == set(Level)
-    assert {rule.measure for rule in criteria.rules} == set(Measure)
-    assert len(criteria.rule("wavelength-scatter-green").names) == 35
-    assert criteria.rule("wavelength-scatter-green").names[-1] == "STDWGS34"
-    assert criteria.kinds_of({"IMTYPE": "Arclamp", "OBJECT": "autocal-lfc-all-eve"}) == ("lfc",)
-    assert criteria.kinds_of({"IMTYPE": "Object", "SCI-OBJ": "SoCal-SciSky"}) == ("sun",)
-    assert criteria.kinds_of({}) == ()
+    criteria = criteria_file.load_criteria()
+    assert {rule.level for rule in criteria.rules} == set(VerdictLevel)
+    assert {rule.measure for rule in criteria.rules} == set(RuleMeasure)
+    assert len(criteria.get_rule("wavelength-scatter-green").names) == 35
+    assert criteria.get_rule("wavelength-scatter-green").names[-1] == "STDWGS34"
+    assert criteria.frame_kinds({"IMTYPE": "Arclamp", "OBJECT": "autocal-lfc-all-eve"}) == ("lfc",)
+    assert criteria.frame_kinds({"IMTYPE": "Object", "SCI-OBJ": "SoCal-SciSky"}) == ("sun",)
+    assert criteria.frame_kinds({}) == ()
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_the_packages_own_are_whole() -> None:
 def test_a_wrong_rule_is_refused_with_its_place(rule: str, told: str, tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text(KINDS + rule + "\n")
-    with pytest.raises(BadInput) as refused:
-        reading.load(file)
+    with pytest.raises(InvalidInputError) as refused:
+        criteria_file.load_criteria(file)
     assert str(file) in str(refused.value)
     assert told in str(refused.value)
 
@@ -96,10 +96,10 @@ def test_a_wrong_rule_is_refused_with_its_place(rule: str, told: str, tmp_path: 
 def test_what_is_no_criteria_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text(text)
-    with pytest.raises(BadInput, match="criteria"):
-        reading.load(file)
+    with pytest.raises(InvalidInputError, match="criteria"):
+        criteria_file.load_criteria(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"none\.yml"):
-        reading.load(tmp_path / "none.yml")
+    with pytest.raises(InvalidInputError, match=r"none\.yml"):
+        criteria_file.load_criteria(tmp_path / "none.yml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from kpfnb.kpf.verdict import version
+from kpfnb.kpf.verdict import criteria_file
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -16,12 +16,14 @@ def git(folder: Path, *arguments: str) -> None:
 def test_it_is_the_commit_that_last_changed_them(tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text("a")
-    assert version.of(file).startswith("not in git, sha256 ")
+    assert criteria_file.criteria_version(file).startswith("not in git, sha256 ")
     git(tmp_path, "init")
-    assert version.of(file).startswith("not in git, sha256 ")
+    assert criteria_file.criteria_version(file).startswith("not in git, sha256 ")
     git(tmp_path, "add", file.name)
     git(tmp_path, "commit", "-m", "x")
-    committed = version.of(file)
+    committed = criteria_file.criteria_version(file)
     assert " of 20" in committed
     file.write_text("b")
-    assert version.of(file).startswith(f"{committed} and changed since, sha256 ")
+    assert criteria_file.criteria_version(file).startswith(
+        f"{committed} and changed since, sha256 "
+    )

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.watching.arrivals import Pace
-from kpfnb.watching.kind import Ended, Fate, Kind, Task
-from kpfnb.watching.watcher import Watcher
-from tests.kpf.fakedrp import fits
+from kpfnb.kpf.watch.arrivals import WatchPolicy
+from kpfnb.kpf.watch.handler import WatchHandler, WatchOutcome, WatchResult, WatchTask
+from kpfnb.kpf.watch.watcher import Watcher
+from tests.kpf.fake_drp import fits
 
-QUICK = Pace(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
+QUICK = WatchPolicy(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
 
 
 class Tree:
@@ -24,22 +24,22 @@ class Tree:
         self.root = root
         self.top = root / "top"
         self.top.mkdir(parents=True)
-        self.handled: list[Task] = []
-        self.told = Fate.DONE
+        self.handled: list[WatchTask] = []
+        self.told = WatchOutcome.DONE
 
     def write(self, name: str, folder: str = "20240115") -> Path:
         path = self.top / folder / name
         fits(path, {})
         return path
 
-    def handle(self, tasks: Sequence[Task]) -> list[Ended]:
+    def handle(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
         self.handled += tasks
-        return [Ended(task.path, self.told, f"it is {self.told}") for task in tasks]
+        return [WatchResult(task.path, self.told, f"it is {self.told}") for task in tasks]
 
     def names(self) -> list[str]:
         return [task.path.name for task in self.handled]
 
-    def kind(self, **others: object) -> Kind:
+    def kind(self, **others: object) -> WatchHandler:
         values = {
             "name": "test",
             "root": self.root,
@@ -48,7 +48,7 @@ class Tree:
             "wanted": lambda path: path.endswith(".fits") and "/." not in path,
             "handle": self.handle,
         }
-        return Kind(**(values | others))  # type: ignore[arg-type]
+        return WatchHandler(**(values | others))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
     """Start a watcher in a thread; it is stopped at the end of the test."""
     running: list[tuple[Watcher, threading.Thread]] = []
 
-    def begin(kind: Kind | None = None, pace: Pace = QUICK) -> Watcher:
+    def begin(kind: WatchHandler | None = None, pace: WatchPolicy = QUICK) -> Watcher:
         made: list[Watcher] = []
 
         def run() -> None:
@@ -74,7 +74,7 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
 
         thread = threading.Thread(target=run)
         thread.start()
-        wait_until(lambda: bool(made) and made[0].tally.now.scanned != "")
+        wait_until(lambda: bool(made) and made[0].counters.report.scanned != "")
         running.append((made[0], thread))
         return made[0]
 
@@ -86,10 +86,10 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
         assert not thread.is_alive()
 
 
-def once(kind: Kind, folder: Path, **others: object) -> Watcher:
+def once(kind: WatchHandler, folder: Path, **others: object) -> Watcher:
     """Handle what is there, and leave."""
     pace = {"quiet_seconds": 0.0, "heartbeat_seconds": 0.1, "once": True} | others
-    watcher = Watcher(kind, folder, Pace(**pace))  # type: ignore[arg-type]
+    watcher = Watcher(kind, folder, WatchPolicy(**pace))  # type: ignore[arg-type]
     watcher.run()
     return watcher
 

@@ -1,9 +1,9 @@
 """Drop files in every awkward way while watcher and DRP are killed at random; then compare.
 
-    python -m tests.watching.soak FOLDER SECONDS [SEED]
+    python -m tests.kpf.watch.soak FOLDER SECONDS [SEED]
 
 Prints a report as JSON. Where it may mount a file system of its own it also fills the disk; run it
-as `unshare --user --map-root-user --mount python -m tests.watching.soak ...` for that.
+as `unshare --user --map-root-user --mount python -m tests.kpf.watch.soak ...` for that.
 
 What must hold at the end:
 
@@ -32,11 +32,11 @@ from pathlib import Path
 
 import psutil
 
-from kpfnb import fitsheader
-from tests.kpf.fakedrp import LEVELS, product
-from tests.watching.soakdrp import checksum
+from kpfnb.core.fits import headers
+from tests.kpf.fake_drp import LEVELS, product
+from tests.kpf.watch.soak_drp import checksum
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 FLOOD = 150
 PATIENCE_SECONDS = 90
 TAKEN_DOWN_NS = 3_000_000_000
@@ -110,11 +110,11 @@ class Soak:
             "KPFNB_WATCH_ATTEMPTS": "30",
             "KPFNB_WATCH_OVERDUE_SECONDS": "4",
             "KPFNB_DRP_COMMAND": (
-                f"{sys.executable} -m tests.watching.soakdrp {self.journal} {{target}}"
+                f"{sys.executable} -m tests.kpf.watch.soak_drp {self.journal} {{target}}"
             ),
             "PYTHONPATH": str(PROJECT),
         }
-        script = "from kpfnb.cli import main; main()"
+        script = "from kpfnb.cli.app import main; main()"
         command = [sys.executable, "-c", script, "watch", "process", "--ncpus", "2"]
         with (self.folder / "console").open("ab") as output:
             self.watcher = subprocess.Popen(
@@ -340,10 +340,10 @@ class Soak:
         made = [product(path, level) for level in LEVELS]
         try:
             # A product may be replaced between two looks at it
-            return not any(map(fitsheader.defect, made)) and all(
-                fitsheader.read(file, ["L0SUM"])["L0SUM"] == told for file in made
+            return not any(map(headers.find_defect, made)) and all(
+                headers.read_header(file, ["L0SUM"])["L0SUM"] == told for file in made
             )
-        except fitsheader.BadHeader:
+        except headers.InvalidHeaderError:
             return False
 
     def wait_for_all(self) -> list[str]:

@@ -15,7 +15,7 @@ import time
 import zlib
 from pathlib import Path
 
-from tests.kpf.fakedrp import LEVELS, fits, product
+from tests.kpf.fake_drp import LEVELS, fits, product
 
 FAULTS = 0.04
 

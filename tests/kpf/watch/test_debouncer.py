@@ -5,28 +5,28 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.watching.kind import Stamp
-from kpfnb.watching.settling import Settling
+from kpfnb.kpf.watch.arrivals import Debouncer
+from kpfnb.kpf.watch.handler import FileStamp
 
-FIRST, SECOND = Stamp(1, 1), Stamp(2, 2)
+FIRST, SECOND = FileStamp(1, 1), FileStamp(2, 2)
 
 
 def test_a_file_is_due_once_at_its_moment() -> None:
-    settling = Settling()
-    settling.note("a", FIRST, 3.0)
-    assert settling.take_due(2.9) == []
+    settling = Debouncer()
+    settling.set_due("a", FIRST, 3.0)
+    assert settling.pop_due(2.9) == []
     assert settling.next_due() == 3.0
-    assert settling.take_due(3.0) == [("a", FIRST, 3.0)]
-    assert settling.take_due(99) == []
+    assert settling.pop_due(3.0) == [("a", FIRST, 3.0)]
+    assert settling.pop_due(99) == []
     assert len(settling) == 0
 
 
 def test_a_change_puts_it_off() -> None:
-    settling = Settling()
-    settling.note("a", FIRST, 3.0)
-    settling.note("a", SECOND, 5.0)
-    assert settling.take_due(4.0) == []
-    assert settling.take_due(5.0) == [("a", SECOND, 5.0)]
+    settling = Debouncer()
+    settling.set_due("a", FIRST, 3.0)
+    settling.set_due("a", SECOND, 5.0)
+    assert settling.pop_due(4.0) == []
+    assert settling.pop_due(5.0) == [("a", SECOND, 5.0)]
 
 
 @given(
@@ -34,10 +34,10 @@ def test_a_change_puts_it_off() -> None:
     st.integers(0, 20),
 )
 def test_each_is_due_by_its_last_note(notes: list[tuple[str, int]], now: int) -> None:
-    settling = Settling()
+    settling = Debouncer()
     for path, due in notes:
-        settling.note(path, FIRST, due)
+        settling.set_due(path, FIRST, due)
     last = dict(notes)
-    due_now = {path for path, _, _ in settling.take_due(now)}
+    due_now = {path for path, _, _ in settling.pop_due(now)}
     assert due_now == {path for path, due in last.items() if due <= now}
     assert len(settling) == len(last) - len(due_now)

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.watching import events
-from kpfnb.watching.events import Changes, Events
-from tests.watching.conftest import wait_until
+from kpfnb.kpf.watch import events
+from kpfnb.kpf.watch.events import ChangeListener, TreeChanges
+from tests.kpf.watch.conftest import wait_until
 
 
 class Ear:
     def __init__(self, top: Path, **options: bool) -> None:
-        self.heard: list[Changes] = []
-        self.events = Events(
+        self.heard: list[TreeChanges] = []
+        self.events = ChangeListener(
             [top], wanted=lambda p: p.endswith(".fits"), tell=self.heard.append, **options
         )
         self.events.start()
@@ -79,7 +79,7 @@ def test_a_top_that_is_replaced_is_watched_again(ear: Ear, top: Path) -> None:
     shutil.rmtree(top)
     top.mkdir()
     ear.heard.clear()
-    ear.events.check()
+    ear.events.restart_if_replaced()
     wait_until(lambda: any(changes.missed for changes in ear.heard))
     begun(ear, top)
 
@@ -87,13 +87,13 @@ def test_a_top_that_is_replaced_is_watched_again(ear: Ear, top: Path) -> None:
 def test_a_top_that_comes_later_is_watched(tmp_path: Path) -> None:
     ear = Ear(tmp_path / "later")
     (tmp_path / "later").mkdir()
-    ear.events.check()
+    ear.events.restart_if_replaced()
     begun(ear, tmp_path / "later")
     ear.events.stop()
 
 
 def test_a_flood_is_told(ear: Ear, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "FLOOD", 20)
+    monkeypatch.setattr(events, "FLOOD_CHANGES", 20)
     for number in range(100):
         (top / f"{number}.fits").write_text("")
     wait_until(lambda: any("very many" in changes.missed for changes in ear.heard))
@@ -113,9 +113,9 @@ LIMITED = """
 import sys
 import threading
 from pathlib import Path
-from kpfnb.watching import events
+from kpfnb.kpf.watch import events
 Path("/proc/sys/user/max_inotify_watches").write_text("1")
-from tests.watching.test_events import Ear, begun
+from tests.kpf.watch.test_events import Ear, begun
 events.POLL_MS = 50
 ear = Ear(Path(sys.argv[1]))
 begun(ear, Path(sys.argv[1]))
@@ -129,7 +129,7 @@ def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
     own = ["unshare", "--user", "--map-root-user"]
     if subprocess.run(["sh", "-c", " ".join([*own, "true"])], capture_output=True).returncode:
         pytest.skip("no user namespace may be made here")
-    project = Path(__file__).parents[2]
+    project = Path(__file__).parents[3]
     done = subprocess.run([*own, *command], cwd=project, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("polling: the system's limit on watches is reached"), done.stderr
     assert "fs.inotify.max_user_watches" in done.stdout
@@ -144,11 +144,11 @@ def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
     ],
 )
 def test_what_is_a_limit(error: Exception, limit: bool) -> None:
-    assert events._is_limit(error) is limit
+    assert events._is_watch_limit(error) is limit
 
 
 def test_it_ends_where_stop_is_called_while_the_watch_begins(top: Path) -> None:
-    told = Events([top], wanted=lambda path: True, tell=lambda changes: None)
+    told = ChangeListener([top], wanted=lambda path: True, tell=lambda changes: None)
 
     class Early(threading.Event):
         """`stop` is called just before the watch begins anew."""
@@ -158,7 +158,7 @@ def test_it_ends_where_stop_is_called_while_the_watch_begins(top: Path) -> None:
             self.set()
             super().clear()
 
-    told._again = Early()
+    told._restart = Early()
     told.start()
     told._thread.join(5)
     assert not told._thread.is_alive()

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.outcomes import Outcome
-from kpfnb.result import Result
-from kpfnb.watching import overview, status
-from kpfnb.watching.kind import Fate
-from kpfnb.watching.overview import Overview
-from tests.watching.conftest import Tree, once
+from kpfnb.core.result import Outcome, Result
+from kpfnb.kpf.watch import overview, status
+from kpfnb.kpf.watch.handler import WatchOutcome
+from kpfnb.kpf.watch.overview import WatcherOverview
+from tests.kpf.watch.conftest import Tree, once
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def work_dir(isolated: Path) -> Path:
 
 
 def test_without_any_watcher_it_says_so() -> None:
-    found = overview.look()
+    found = overview.load_overview()
     assert isinstance(found, Result)
     assert str(found) == found.reason == "no watcher has run here"
     assert found.outcome is Outcome.SUCCEEDED
@@ -30,21 +29,21 @@ def test_without_any_watcher_it_says_so() -> None:
 
 
 def test_an_expected_one_that_is_not_running_is_a_failure(tree: Tree, work_dir: Path) -> None:
-    once(tree.kind(), status.folder(work_dir, "test"))
-    found = overview.look(expected=["test", "other"])
+    once(tree.kind(), status.watcher_dir(work_dir, "test"))
+    found = overview.load_overview(expected=["test", "other"])
     assert found.outcome is Outcome.FAILED
     assert found.reason == "not running: test, other"
-    assert overview.look().outcome is Outcome.SUCCEEDED
+    assert overview.load_overview().outcome is Outcome.SUCCEEDED
 
 
 def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir: Path) -> None:
     tree.write("good.fits")
-    once(tree.kind(), status.folder(work_dir, "test"))
-    tree.told = Fate.FAILED
+    once(tree.kind(), status.watcher_dir(work_dir, "test"))
+    tree.told = WatchOutcome.FAILED
     tree.write("<b>.fits")
-    once(tree.kind(), status.folder(work_dir, "test"))
-    found = overview.look()
-    assert found.figures() == {
+    once(tree.kind(), status.watcher_dir(work_dir, "test"))
+    found = overview.load_overview()
+    assert found.key_figures() == {
         "watchers": 1,
         "running": 0,
         "done": 0,
@@ -63,24 +62,24 @@ def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir
 
 
 def test_a_damaged_memory_is_told_and_left_to_its_watcher(tree: Tree, work_dir: Path) -> None:
-    folder = status.folder(work_dir, "test")
+    folder = status.watcher_dir(work_dir, "test")
     once(tree.kind(), folder)
     (folder / "memory.sqlite").write_bytes(b"nonsense" * 2000)
     before = sorted(folder.iterdir())
-    title = overview.look().plot().axes[0].get_title()
+    title = overview.load_overview().plot().axes[0].get_title()
     assert title == "test: its memory can't be read (file is not a database)"
     assert sorted(folder.iterdir()) == before
 
 
 def test_one_of_several_by_name(tree: Tree, work_dir: Path) -> None:
     for name in ("process", "ingest"):
-        once(tree.kind(name=name), status.folder(work_dir, name))
-    assert [one.name for one in overview.look().watchers] == ["ingest", "process"]
-    assert [one.name for one in overview.look("ingest").watchers] == ["ingest"]
+        once(tree.kind(name=name), status.watcher_dir(work_dir, name))
+    assert [one.name for one in overview.load_overview().watchers] == ["ingest", "process"]
+    assert [one.name for one in overview.load_overview("ingest").watchers] == ["ingest"]
 
 
 def test_headless_it_is_shown_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overview.show(Overview(()), refresh_seconds=1)
+    overview.show_overview(WatcherOverview(()), refresh_seconds=1)
     assert "no watcher has run here" in capsys.readouterr().out

@@ -11,23 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks, settings
-from kpfnb.errors import BadParameter, BadSettings, Busy, ServiceUnavailable
-from kpfnb.kpf import drpdaemon, drplists, watchers
-from kpfnb.kpf.obsid import KPF
-from kpfnb.kpf.watchers import Wish
-from kpfnb.watching import status
-from kpfnb.watching.arrivals import Pace
-from kpfnb.watching.kind import Fate, Task
-from kpfnb.watching.status import Status
-from kpfnb.watching.watcher import Watcher
+from kpfnb.core import locks, settings
+from kpfnb.core.errors import (
+    AlreadyRunningError,
+    InvalidParameterError,
+    InvalidSettingsError,
+    ServiceUnavailableError,
+)
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.watch import drp_batches, drp_watcher, registry, status
+from kpfnb.kpf.watch.arrivals import WatchPolicy
+from kpfnb.kpf.watch.handler import WatchOutcome, WatchTask
+from kpfnb.kpf.watch.registry import WatcherOptions
+from kpfnb.kpf.watch.status import WatcherReport
+from kpfnb.kpf.watch.watcher import Watcher
 from tests import nights
-from tests.kpf.fakedrp import LEVELS, fits, product
-from tests.watching.conftest import wait_until
+from tests.kpf.fake_drp import LEVELS, fits, product
+from tests.kpf.watch.conftest import wait_until
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 FAKE = f"{sys.executable} {PROJECT}/tests/kpf/fakedrp.py {{target}}"
-DAEMON = f"{sys.executable} -m tests.kpf.fakedaemon {{target}}"
+DAEMON = f"{sys.executable} -m tests.kpf.fake_daemon {{target}}"
 
 
 @pytest.fixture
@@ -45,13 +49,13 @@ def l0(data: Path, number: int = 0, **keywords: str) -> Path:
     return path
 
 
-def once() -> Status:
-    return watchers.run("process", ncpus=2, once=True)
+def once() -> WatcherReport:
+    return registry.run_watcher("process", ncpus=2, once=True)
 
 
 def given(isolated: Path) -> list[str]:
     """The L0 files in all lists that the DRP was given."""
-    folder = status.folder(isolated / "work", "process") / "drp"
+    folder = status.watcher_dir(isolated / "work", "process") / "drp"
     lists = sorted(folder.glob("*/*.txt"), key=lambda file: file.stat().st_mtime_ns)
     return [Path(line).stem for file in lists for line in file.read_text().splitlines()]
 
@@ -72,7 +76,7 @@ def given(isolated: Path) -> list[str]:
     ],
 )
 def test_which_files_are_wanted(path: str, levels: list[str], wanted: bool) -> None:
-    assert watchers.is_file_of(Path("/data"), levels)(path) is wanted
+    assert registry.match_levels(Path("/data"), levels)(path) is wanted
 
 
 def test_new_l0_files_are_processed_and_good_ones_are_not(data: Path, isolated: Path) -> None:
@@ -157,7 +161,10 @@ def test_a_huge_log_line_is_no_trouble(data: Path, monkeypatch: pytest.MonkeyPat
 
 def test_while_somebody_reprocesses_it_stays_away(data: Path, isolated: Path) -> None:
     l0(data)
-    with locks.hold("reprocess", folder=data / ".kpfnb"), pytest.raises(Busy, match="reprocess"):
+    with (
+        locks.acquire_lock("reprocess", folder=data / ".kpfnb"),
+        pytest.raises(AlreadyRunningError, match="reprocess"),
+    ):
         once()
     assert given(isolated) == []
 
@@ -167,7 +174,7 @@ def test_what_a_killed_run_left_is_made_again_first(data: Path) -> None:
     time.sleep(0.01)
     mark = data / ".kpfnb/in-work-watch-1.json"
     mark.parent.mkdir()
-    drplists.leftovers.unfinished.mark(mark, [product(path, level) for level in LEVELS])
+    drp_batches.leftovers.unfinished.write_marker(mark, [product(path, level) for level in LEVELS])
     for level in LEVELS:
         fits(product(path, level), {"CUT": "perhaps"})
     once()
@@ -181,7 +188,7 @@ def test_old_lists_and_logs_are_removed(tmp_path: Path) -> None:
     for file in (old, new):
         file.write_text("")
     os.utime(old, (1e9, 1e9))
-    drplists.prune(tmp_path)
+    drp_batches.prune_logs(tmp_path)
     assert [file.name for file in tmp_path.glob("a/*")] == [new.name]
 
 
@@ -190,8 +197,8 @@ def test_old_lists_and_logs_are_removed(tmp_path: Path) -> None:
     [({"ncpus": 0}, "ncpus: 0"), ({"nice": 20}, "nice: 20"), ({"since": "today"}, "today")],
 )
 def test_an_impossible_wish_is_refused(data: Path, options: dict[str, object], named: str) -> None:
-    with pytest.raises(BadParameter, match=named):
-        watchers.run("process", once=True, **options)  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameterError, match=named):
+        registry.run_watcher("process", once=True, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["drp_command", "drp_watch_command"])
@@ -199,14 +206,16 @@ def test_a_command_that_is_not_there_is_refused(
     data: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"KPFNB_{name.upper()}", "no-such-program {target}")
-    with pytest.raises(BadSettings, match=f"setting {name}: the program 'no-such-program'"):
+    with pytest.raises(
+        InvalidSettingsError, match=f"setting {name}: the program 'no-such-program'"
+    ):
         once()
 
 
 def test_new_files_are_ingested(data: Path) -> None:
     path = l0(data)
     fits(product(path, "2D"), {})
-    found = watchers.run("ingest", once=True)
+    found = registry.run_watcher("ingest", once=True)
     assert (found.seen, found.done + found.failed) == (2, 2)
 
 
@@ -214,8 +223,11 @@ def test_masters_of_one_name_in_two_nights_are_told_apart(data: Path) -> None:
     name = "kpf_20240115_master_bias_autocal-bias.fits"
     good, gone = (data / f"masters/{night}" / name for night in ("20240115", "20240116"))
     fits(good, {})
-    kind = watchers.KINDS["quicklook"](settings.load(), Wish(ncpus=1))
-    assert [end.fate for end in kind.handle([Task(good), Task(gone)])] == [Fate.DONE, Fate.GONE]
+    kind = registry.HANDLERS["quicklook"](settings.load_settings(), WatcherOptions(ncpus=1))
+    assert [end.outcome for end in kind.handle([WatchTask(good), WatchTask(gone)])] == [
+        WatchOutcome.DONE,
+        WatchOutcome.GONE,
+    ]
 
 
 @pytest.mark.parametrize("name", ["ingest", "quicklook"])
@@ -223,17 +235,17 @@ def test_a_file_that_vanishes_meanwhile_has_not_failed(
     data: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = l0(data)
-    kind = watchers.KINDS[name](settings.load(), Wish(ncpus=1))
+    kind = registry.HANDLERS[name](settings.load_settings(), WatcherOptions(ncpus=1))
     path.unlink()
-    (ended,) = kind.handle([Task(path)])
-    assert ended.fate is Fate.GONE
+    (ended,) = kind.handle([WatchTask(path)])
+    assert ended.outcome is WatchOutcome.GONE
 
 
 def test_an_l0_whose_directory_can_not_be_listed_is_put_off(
     data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = l0(data)
-    kind = watchers.process(settings.load(), Wish(ncpus=1))
+    kind = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
     scandir = os.scandir
 
     def refuse(folder: Path) -> object:
@@ -244,40 +256,40 @@ def test_an_l0_whose_directory_can_not_be_listed_is_put_off(
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
         # The watcher postpones what ends so
-        with pytest.raises(ServiceUnavailable, match=r"can't list .*Stale file handle"):
-            kind.handle([Task(path)])
-    assert [end.fate for end in kind.handle([Task(path)])] == [Fate.DONE]
+        with pytest.raises(ServiceUnavailableError, match=r"can't list .*Stale file handle"):
+            kind.handle([WatchTask(path)])
+    assert [end.outcome for end in kind.handle([WatchTask(path)])] == [WatchOutcome.DONE]
 
 
 class Running:
     """The watcher in a thread, with the DRP's own watcher."""
 
     def __init__(self, folder: Path) -> None:
-        kind = watchers.process(settings.load(), Wish(ncpus=1))
+        kind = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
         self.made: list[Watcher] = []
 
         def run() -> None:
-            pace = Pace(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
+            pace = WatchPolicy(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
             self.made.append(Watcher(kind, folder, pace))
             self.made[0].run()
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        wait_until(lambda: "watching" in _text(folder / drpdaemon.LOG_NAME))
+        wait_until(lambda: "watching" in _text(folder / drp_watcher.LOG_NAME))
 
     @property
-    def now(self) -> Status:
-        return self.made[0].tally.now
+    def now(self) -> WatcherReport:
+        return self.made[0].counters.report
 
 
 @pytest.fixture
 def daemon(data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Running]]:
-    monkeypatch.setattr(drpdaemon, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(drp_watcher, "CHECK_SECONDS", 0.1)
     monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", DAEMON)
     started: list[Running] = []
 
     def start() -> Running:
-        folder = status.folder(isolated / "work", "process")
+        folder = status.watcher_dir(isolated / "work", "process")
         folder.mkdir(parents=True, exist_ok=True)
         started.append(Running(folder))
         return started[-1]
@@ -299,7 +311,7 @@ def test_the_drps_own_watcher_is_supervised(data: Path, daemon: type[Running]) -
 def test_what_was_there_before_its_start_is_touched(
     data: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drpdaemon, "BEGIN_SECONDS", 1.0)
+    monkeypatch.setattr(drp_watcher, "STARTUP_SECONDS", 1.0)
     path = l0(data)
     running = daemon()  # type: ignore[call-arg]
     wait_until(lambda: running.now.done == 1)
@@ -311,8 +323,8 @@ def test_it_is_started_again_when_it_dies(
     data: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{DAEMON} dies")
-    monkeypatch.setattr(drpdaemon, "next_pause", lambda pause, lasted: 0.1)
-    monkeypatch.setattr(drpdaemon, "BEGIN_SECONDS", 1.0)
+    monkeypatch.setattr(drp_watcher, "restart_delay", lambda pause, lasted: 0.1)
+    monkeypatch.setattr(drp_watcher, "STARTUP_SECONDS", 1.0)
     monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "5")
     running = daemon()  # type: ignore[call-arg]
     path = l0(data)
@@ -337,16 +349,16 @@ def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
 def test_a_daemon_that_does_not_start_is_told_with_what_is_overdue(
     data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drpdaemon, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(drpdaemon, "next_pause", lambda pause, lasted: 0.1)
+    monkeypatch.setattr(drp_watcher, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(drp_watcher, "restart_delay", lambda pause, lasted: 0.1)
     monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{sys.executable} -c exit(3) {{target}}")
     monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "3")
     path = l0(data)
-    status.folder(isolated / "work", "process").mkdir(parents=True)
-    kind = watchers.process(settings.load(), Wish(ncpus=1))
-    with kind.life():
-        (ended,) = kind.handle([Task(path)])
-    assert ended.fate is Fate.FAILED
+    status.watcher_dir(isolated / "work", "process").mkdir(parents=True)
+    kind = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
+    with kind.lifetime():
+        (ended,) = kind.handle([WatchTask(path)])
+    assert ended.outcome is WatchOutcome.FAILED
     assert ended.reason == "overdue: 2D missing; L1 missing; L2 missing; " + (
         "the DRP's watcher exited with code 3"
     )
@@ -356,7 +368,7 @@ def test_a_daemon_that_does_not_start_is_told_with_what_is_overdue(
     ("pause", "lasted", "expected"), [(1, 1, 2), (8, 299, 16), (200, 1, 300), (300, 300, 1)]
 )
 def test_the_pause_before_a_new_start(pause: float, lasted: float, expected: float) -> None:
-    assert drpdaemon.next_pause(pause, lasted) == expected
+    assert drp_watcher.restart_delay(pause, lasted) == expected
 
 
 def test_a_log_in_use_is_rotated(tmp_path: Path) -> None:
@@ -364,7 +376,7 @@ def test_a_log_in_use_is_rotated(tmp_path: Path) -> None:
     with log.open("ab", buffering=0) as program:
         for number in range(7):
             program.write(b"%d" % number * 20)
-            drpdaemon.rotate(log, 10)
+            drp_watcher.rotate_log(log, 10)
         program.write(b"end")
     assert log.read_bytes() == b"end"
     kept = sorted(tmp_path.glob("drp.log.*"))
@@ -381,7 +393,7 @@ def test_a_log_that_can_not_be_copied_is_cut_all_the_same(
     monkeypatch.setattr("shutil.copyfile", full)
     log = tmp_path / "drp.log"
     log.write_text("x" * 20)
-    drpdaemon.rotate(log, 10)
+    drp_watcher.rotate_log(log, 10)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("drp.log", "")]
 
 
@@ -400,20 +412,20 @@ def _text(file: Path) -> str:
     ],
 )
 def test_which_files_quicklook_wants(path: str, levels: list[str], wanted: bool) -> None:
-    assert watchers.is_target(Path("/data"), levels, "any")(f"/data/{path}") is wanted
+    assert registry.match_targets(Path("/data"), levels, "any")(f"/data/{path}") is wanted
 
 
 def test_quicklook_can_be_asked_for_new_or_for_old_files_only(data: Path) -> None:
     path = l0(data)
-    assert watchers.is_target(data, ["L0"], "recent")(str(path))
-    assert not watchers.is_target(data, ["L0"], "old")(str(path))
+    assert registry.match_targets(data, ["L0"], "recent")(str(path))
+    assert not registry.match_targets(data, ["L0"], "old")(str(path))
     os.utime(path, (0, 0))
-    assert not watchers.is_target(data, ["L0"], "recent")(str(path))
-    assert watchers.is_target(data, ["L0"], "old")(str(path))
+    assert not registry.match_targets(data, ["L0"], "recent")(str(path))
+    assert registry.match_targets(data, ["L0"], "old")(str(path))
 
 
 def test_quicklook_makes_pages(data: Path) -> None:
-    observed = nights.small_night(data).figures()["observations"]
-    ended = watchers.run("quicklook", ncpus=1, levels=["L0"], once=True)
+    observed = nights.small_night(data).key_figures()["observations"]
+    ended = registry.run_watcher("quicklook", ncpus=1, levels=["L0"], once=True)
     assert (ended.done, ended.failed) == (observed, 0)
     assert (data / "QLP/20240115/index.html").is_file()

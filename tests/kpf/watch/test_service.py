@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import locks, settings
-from kpfnb.errors import BadSettings, Busy
-from kpfnb.watching import service, status
-from kpfnb.watching.arrivals import Pace
-from kpfnb.watching.service import LOG_NAME
-from kpfnb.watching.status import Life
+from kpfnb.core import locks, settings
+from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
+from kpfnb.kpf.watch import service, status
+from kpfnb.kpf.watch.arrivals import WatchPolicy
+from kpfnb.kpf.watch.service import LOG_NAME
+from kpfnb.kpf.watch.status import WatcherStatus
+from tests.kpf.watch.conftest import Tree, wait_until
 from tests.mounts import read_only
-from tests.watching.conftest import Tree, wait_until
 
-ONCE = Pace(quiet_seconds=0, once=True)
+ONCE = WatchPolicy(quiet_seconds=0, once=True)
 
 
 def test_it_works_and_keeps_a_log(tree: Tree, isolated: Path) -> None:
     tree.write("a.fits")
-    assert service.run(tree.kind(), ONCE).done == 1
+    assert service.serve_watcher(tree.kind(), ONCE).done == 1
     assert "a.fits" in (isolated / "work/watch/test" / LOG_NAME).read_text()
 
 
@@ -34,15 +34,15 @@ def test_a_second_one_on_the_tree_is_refused(
 ) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(isolated / "other"))
     with (
-        locks.hold("watch-test", folder=tree.kind().state),
-        pytest.raises(Busy, match="watch-test"),
+        locks.acquire_lock("watch-test", folder=tree.kind().lock_dir),
+        pytest.raises(AlreadyRunningError, match="watch-test"),
     ):
-        service.run(tree.kind(), ONCE)
+        service.serve_watcher(tree.kind(), ONCE)
 
 
 def test_a_second_one_in_the_work_directory_is_refused(tree: Tree) -> None:
-    with locks.hold("watch-test"), pytest.raises(Busy, match="watch-test"):
-        service.run(tree.kind(), ONCE)
+    with locks.acquire_lock("watch-test"), pytest.raises(AlreadyRunningError, match="watch-test"):
+        service.serve_watcher(tree.kind(), ONCE)
 
 
 def test_a_read_only_tree_is_locked_elsewhere(
@@ -50,8 +50,8 @@ def test_a_read_only_tree_is_locked_elsewhere(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     tree.write("a.fits")
-    assert service.run(tree.kind(), ONCE).done == 1
-    assert not tree.kind().state.exists()
+    assert service.serve_watcher(tree.kind(), ONCE).done == 1
+    assert not tree.kind().lock_dir.exists()
     assert len(list((isolated / "work/locks").glob("watch-test*.lock"))) == 2
 
 
@@ -60,37 +60,39 @@ def test_a_tree_on_a_read_only_mount_is_watched(tree: Tree) -> None:
     with read_only(tree.root):
         with pytest.raises(OSError, match="Read-only"):
             (tree.root / "new").touch()
-        assert service.run(tree.kind(), ONCE).done == 1
-        assert not tree.kind().state.exists()
+        assert service.serve_watcher(tree.kind(), ONCE).done == 1
+        assert not tree.kind().lock_dir.exists()
 
 
 def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Path) -> None:
     (isolated / "work").mkdir()
     (isolated / "work/watch").write_text("in the way")
-    with pytest.raises(BadSettings, match="can't make"):
-        service.run(tree.kind(), ONCE)
+    with pytest.raises(InvalidSettingsError, match="can't make"):
+        service.serve_watcher(tree.kind(), ONCE)
 
 
 def test_the_pace_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_WATCH_QUIET_SECONDS", "7")
     monkeypatch.setenv("KPFNB_WATCH_POLLING", "true")
-    here = settings.load()
-    assert service.pace(here) == Pace(quiet_seconds=7, polling=True)
-    assert service.pace(here, polling=False, once=True) == Pace(quiet_seconds=7, once=True)
+    here = settings.load_settings()
+    assert service.load_policy(here) == WatchPolicy(quiet_seconds=7, polling=True)
+    assert service.load_policy(here, polling=False, once=True) == WatchPolicy(
+        quiet_seconds=7, once=True
+    )
 
 
 @pytest.fixture
 def command(isolated: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`kpfnb watch process` on an empty tree."""
     (isolated / "data/L0").mkdir(parents=True)
-    project = Path(__file__).parents[2]
-    script = "from kpfnb.cli import main; main()"
+    project = Path(__file__).parents[3]
+    script = "from kpfnb.cli.app import main; main()"
     program = subprocess.Popen(
         [sys.executable, "-c", script, "watch", "process"],
         env={**os.environ, "PYTHONPATH": str(project)},
         stdout=subprocess.PIPE,
     )
-    wait_until(lambda: any(status.read_all(isolated / "work")), 30)
+    wait_until(lambda: any(status.read_reports(isolated / "work")), 30)
     yield program
     program.kill()
     program.communicate()
@@ -100,10 +102,10 @@ def command(isolated: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_signal_stops_it_in_good_order(
     command: subprocess.Popen[bytes], isolated: Path, number: signal.Signals
 ) -> None:
-    assert next(status.read_all(isolated / "work")).life is Life.RUNNING
+    assert next(status.read_reports(isolated / "work")).life is WatcherStatus.RUNNING
     command.send_signal(number)
     assert command.wait(20) == 0
-    assert next(status.read_all(isolated / "work")).life is Life.STOPPED
+    assert next(status.read_reports(isolated / "work")).life is WatcherStatus.STOPPED
 
 
 def test_one_that_was_killed_is_seen_to_have_died(
@@ -111,4 +113,4 @@ def test_one_that_was_killed_is_seen_to_have_died(
 ) -> None:
     command.kill()
     command.wait()
-    assert next(status.read_all(isolated / "work")).life is Life.DIED
+    assert next(status.read_reports(isolated / "work")).life is WatcherStatus.DIED

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 SECONDS = float(os.environ.get("SOAK_SECONDS", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 
@@ -29,7 +29,7 @@ def test_every_l0_has_its_products_and_none_is_made_twice(tmp_path: Path, seed: 
     may_mount = not subprocess.run(
         ["sh", "-c", " ".join([*OWN_DISK, "true"])], capture_output=True
     ).returncode
-    command = [sys.executable, "-m", "tests.watching.soak", str(tmp_path / "soak"), str(seconds)]
+    command = [sys.executable, "-m", "tests.kpf.watch.soak", str(tmp_path / "soak"), str(seconds)]
     done = subprocess.run(
         [*(OWN_DISK if may_mount else []), *command, str(seed)],
         cwd=PROJECT,

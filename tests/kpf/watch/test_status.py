@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput
-from kpfnb.outcomes import Outcome
-from kpfnb.watching import status
-from kpfnb.watching.status import Life, Status
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
+from kpfnb.kpf.watch import status
+from kpfnb.kpf.watch.status import WatcherReport, WatcherStatus
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Status:
-    return Status(
+def running(tmp_path: Path) -> WatcherReport:
+    return WatcherReport(
         name="process",
         root="/data",
         pid=os.getpid(),
@@ -28,33 +28,33 @@ def running(tmp_path: Path) -> Status:
         since="2024-01-15T10:00:00Z",
         heartbeat="2024-01-15T12:00:00Z",
         failing=(("/data/a", "why"),),
-        folder=str(status.folder(tmp_path, "process")),
+        folder=str(status.watcher_dir(tmp_path, "process")),
     )
 
 
-def test_it_is_read_as_it_was_written(running: Status, tmp_path: Path) -> None:
-    status.write(replace(running, life=Life.STOPPED))
-    assert list(status.read_all(tmp_path)) == [replace(running, life=Life.STOPPED)]
-    assert list(status.read_all(tmp_path, "ingest")) == []
+def test_it_is_read_as_it_was_written(running: WatcherReport, tmp_path: Path) -> None:
+    status.write_report(replace(running, life=WatcherStatus.STOPPED))
+    assert list(status.read_reports(tmp_path)) == [replace(running, life=WatcherStatus.STOPPED)]
+    assert list(status.read_reports(tmp_path, "ingest")) == []
 
 
-def test_one_whose_process_is_there_and_that_beats_is_running(running: Status) -> None:
-    assert status.alive(running, NOW + timedelta(seconds=50)).life is Life.RUNNING
+def test_one_whose_process_is_there_and_that_beats_is_running(running: WatcherReport) -> None:
+    assert status.check_liveness(running, NOW + timedelta(seconds=50)).life is WatcherStatus.RUNNING
 
 
-def test_one_without_a_heartbeat_does_not_answer(running: Status) -> None:
-    found = status.alive(running, NOW + timedelta(seconds=70))
-    assert (found.life, found.outcome) == (Life.SILENT, Outcome.CRASHED)
+def test_one_without_a_heartbeat_does_not_answer(running: WatcherReport) -> None:
+    found = status.check_liveness(running, NOW + timedelta(seconds=70))
+    assert (found.life, found.outcome) == (WatcherStatus.SILENT, Outcome.CRASHED)
 
 
-def test_one_whose_process_has_gone_died(running: Status) -> None:
-    found = status.alive(replace(running, pid=2**22 + 1, in_work=("a",)), NOW)
-    assert (found.life, found.in_work, found.outcome) == (Life.DIED, (), Outcome.CRASHED)
+def test_one_whose_process_has_gone_died(running: WatcherReport) -> None:
+    found = status.check_liveness(replace(running, pid=2**22 + 1, in_work=("a",)), NOW)
+    assert (found.life, found.in_work, found.outcome) == (WatcherStatus.DIED, (), Outcome.CRASHED)
 
 
-def test_of_one_on_another_host_the_heartbeat_tells(running: Status) -> None:
+def test_of_one_on_another_host_the_heartbeat_tells(running: WatcherReport) -> None:
     elsewhere = replace(running, pid=2**22 + 1, host="elsewhere")
-    assert status.alive(elsewhere, NOW).life is Life.RUNNING
+    assert status.check_liveness(elsewhere, NOW).life is WatcherStatus.RUNNING
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"life": "odd"}'])
@@ -62,11 +62,11 @@ def test_a_damaged_status_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "watch/process/status.json"
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    with pytest.raises(BadInput, match=r"status\.json"):
-        list(status.read_all(tmp_path))
+    with pytest.raises(InvalidInputError, match=r"status\.json"):
+        list(status.read_reports(tmp_path))
 
 
-def test_what_needs_a_person(running: Status) -> None:
+def test_what_needs_a_person(running: WatcherReport) -> None:
     assert running.outcome is Outcome.PARTIAL
     assert replace(running, failing=()).outcome is Outcome.SUCCEEDED
     assert replace(running, failing=(), trouble="the disk is full").outcome is Outcome.PARTIAL

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import Busy, ServiceUnavailable
-from kpfnb.watching import events, watcher
-from kpfnb.watching.kind import Ended, Fate, Task
-from kpfnb.watching.memory import Memory
-from kpfnb.watching.status import Life
-from tests.watching.conftest import QUICK, Start, Tree, once, wait_until
+from kpfnb.core.errors import AlreadyRunningError, ServiceUnavailableError
+from kpfnb.kpf.watch import events, watcher
+from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
+from kpfnb.kpf.watch.state_store import StateStore
+from kpfnb.kpf.watch.status import WatcherStatus
+from tests.kpf.watch.conftest import QUICK, Start, Tree, once, wait_until
 
 
 def test_a_new_file_is_handled_once(tree: Tree, start: Start) -> None:
@@ -27,7 +27,7 @@ def test_a_new_file_is_handled_once(tree: Tree, start: Start) -> None:
     wait_until(lambda: tree.names() == ["old.fits"])
     tree.write("new.fits")
     wait_until(lambda: tree.names() == ["old.fits", "new.fits"])
-    assert tree.handled[1] == Task(tree.top / "20240115/new.fits", attempt=1, renewed=False)
+    assert tree.handled[1] == WatchTask(tree.top / "20240115/new.fits", attempt=1, renewed=False)
 
 
 def test_a_restart_goes_on_and_repeats_nothing(tree: Tree, tmp_path: Path) -> None:
@@ -45,14 +45,14 @@ def test_a_touched_file_is_handled_again(tree: Tree, start: Start) -> None:
     wait_until(lambda: tree.names() == ["a.fits"])
     os.utime(path)
     wait_until(lambda: len(tree.handled) == 2)
-    assert tree.handled[1] == Task(path, attempt=1, renewed=True)
+    assert tree.handled[1] == WatchTask(path, attempt=1, renewed=True)
 
 
 def test_one_that_is_touched_while_it_is_in_work_is_handled_again(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
     begun, go_on = threading.Event(), threading.Event()
 
-    def handle(tasks: Sequence[Task]) -> list[Ended]:
+    def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
         begun.set()
         go_on.wait(10)
         return tree.handle(tasks)
@@ -86,15 +86,15 @@ def test_files_that_came_with_their_folder_are_found(tree: Tree, start: Start) -
 
 def test_a_failure_is_tried_again_and_given_up(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
-    tree.told = Fate.FAILED
+    tree.told = WatchOutcome.FAILED
     running = start(pace=replace(QUICK, retry_seconds=0.05))
-    wait_until(lambda: running.tally.now.given_up == 1)
+    wait_until(lambda: running.counters.report.given_up == 1)
     assert [task.attempt for task in tree.handled] == [1, 2, 3]
-    assert running.tally.now.failing == ((str(path), "it is failed"),)
-    assert "a.fits (attempt 3): it is failed" in running.tally.now.last_error
-    tree.told = Fate.DONE
+    assert running.counters.report.failing == ((str(path), "it is failed"),)
+    assert "a.fits (attempt 3): it is failed" in running.counters.report.last_error
+    tree.told = WatchOutcome.DONE
     os.utime(path)
-    wait_until(lambda: running.tally.now.given_up == 0 and len(tree.handled) == 4)
+    wait_until(lambda: running.counters.report.given_up == 0 and len(tree.handled) == 4)
     assert tree.handled[3].attempt == 1
 
 
@@ -105,31 +105,31 @@ def test_what_was_postponed_does_not_count_as_a_failure(
     tree.write("a.fits")
     calls: list[int] = []
 
-    def handle(tasks: Sequence[Task]) -> list[Ended]:
+    def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
         calls.append(1)
         if len(calls) < 3:
-            raise ServiceUnavailable("the database does not answer")
+            raise ServiceUnavailableError("the database does not answer")
         return tree.handle(tasks)
 
     running = start(tree.kind(handle=handle))
-    wait_until(lambda: running.tally.now.done == 1)
+    wait_until(lambda: running.counters.report.done == 1)
     assert tree.handled[0].attempt == 1
-    assert (running.tally.now.failed, len(calls)) == (0, 3)
+    assert (running.counters.report.failed, len(calls)) == (0, 3)
 
 
 def test_an_error_of_the_handler_is_that_of_each_file(tree: Tree, tmp_path: Path) -> None:
-    def handle(tasks: Sequence[Task]) -> list[Ended]:
+    def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
         raise ZeroDivisionError("division by zero")
 
     tree.write("a.fits")
     ended = once(tree.kind(handle=handle), tmp_path / "watch")
-    assert ended.tally.now.failing[0][1] == "ZeroDivisionError: division by zero"
+    assert ended.counters.report.failing[0][1] == "ZeroDivisionError: division by zero"
 
 
 def test_a_file_of_which_nothing_is_told_has_failed(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
     ended = once(tree.kind(handle=lambda tasks: []), tmp_path / "watch")
-    assert ended.tally.now.failing[0][1] == "nothing was told of it"
+    assert ended.counters.report.failing[0][1] == "nothing was told of it"
 
 
 def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
@@ -137,7 +137,7 @@ def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:4000])
     running = start()
-    wait_until(lambda: running.tally.now.not_whole == ((str(path), "truncated"),))
+    wait_until(lambda: running.counters.report.not_whole == ((str(path), "truncated"),))
     assert tree.handled == []
     path.write_bytes(content)
     wait_until(lambda: tree.names() == ["a.fits"])
@@ -146,8 +146,8 @@ def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
 def test_cut_off_files_are_reported_by_once(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits").write_bytes(b"")
     ended = once(tree.kind(), tmp_path / "watch")
-    assert ended.tally.now.not_whole == ((str(tree.top / "20240115/a.fits"), "empty"),)
-    assert ended.tally.now.outcome == "partial"
+    assert ended.counters.report.not_whole == ((str(tree.top / "20240115/a.fits"), "empty"),)
+    assert ended.counters.report.outcome == "partial"
 
 
 def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, start: Start) -> None:
@@ -162,7 +162,7 @@ def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, sta
 def test_what_no_event_tells_is_found_by_the_next_scan(
     tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events.Events, "_run", lambda self: None)
+    monkeypatch.setattr(events.ChangeListener, "_run", lambda self: None)
     start(pace=replace(QUICK, rescan_seconds=0.2))
     tree.write("a.fits")
     wait_until(lambda: tree.names() == ["a.fits"])
@@ -178,7 +178,7 @@ def test_a_flood_is_handled_completely(tree: Tree, start: Start) -> None:
 def test_so_many_calls_at_a_time_and_no_more(tree: Tree, tmp_path: Path) -> None:
     running, most = [], []
 
-    def handle(tasks: Sequence[Task]) -> list[Ended]:
+    def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
         running.append(1)
         most.append(len(running))
         time.sleep(0.05)
@@ -200,28 +200,28 @@ def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.Mon
     @contextmanager
     def turn() -> Iterator[None]:
         if others:
-            raise Busy("reprocess is at work already")
+            raise AlreadyRunningError("reprocess is at work already")
         turns.append("begun")
         yield
         turns.append("ended")
 
     tree.write("a.fits")
     running = start(tree.kind(turn=turn))
-    wait_until(lambda: running.tally.now.trouble == "reprocess is at work already")
+    wait_until(lambda: running.counters.report.trouble == "reprocess is at work already")
     others.clear()
     wait_until(lambda: turns == ["begun", "ended"])
     assert tree.names() == ["a.fits"]
-    wait_until(lambda: running.tally.now.trouble == "")
+    wait_until(lambda: running.counters.report.trouble == "")
 
 
 def test_once_does_not_wait_for_its_turn(tree: Tree, tmp_path: Path) -> None:
     @contextmanager
     def turn() -> Iterator[None]:
-        raise Busy("reprocess is at work already")
+        raise AlreadyRunningError("reprocess is at work already")
         yield
 
     tree.write("a.fits")
-    with pytest.raises(Busy):
+    with pytest.raises(AlreadyRunningError):
         once(tree.kind(turn=turn), tmp_path / "watch")
 
 
@@ -235,13 +235,13 @@ def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
     once(tree.kind(), tmp_path / "watch")
     os.utime(path)
 
-    def die(memory: Memory, rows: object) -> None:
+    def die(memory: StateStore, rows: object) -> None:
         put(memory, rows)  # type: ignore[arg-type]
         raise Killed
 
-    put = Memory.put
+    put = StateStore.save_files
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Memory, "put", die)
+        patch.setattr(StateStore, "save_files", die)
         once(tree.kind(), tmp_path / "watch")
     once(tree.kind(), tmp_path / "watch")
     assert [task.renewed for task in tree.handled] == [False, True]
@@ -250,7 +250,7 @@ def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
 def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def handle(tasks: Sequence[Task]) -> list[Ended]:
+    def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
         begun.set()
         go_on.wait(10)
         return tree.handle(tasks)
@@ -259,10 +259,10 @@ def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
     running = start(tree.kind(handle=handle))
     begun.wait(10)
     running.stop()
-    wait_until(lambda: running.tally.now.life is Life.STOPPING)
+    wait_until(lambda: running.counters.report.life is WatcherStatus.STOPPING)
     tree.write("b.fits")
     go_on.set()
-    wait_until(lambda: running.tally.now.life is Life.STOPPED)
+    wait_until(lambda: running.counters.report.life is WatcherStatus.STOPPED)
     assert tree.names() == ["a.fits"]
 
 
@@ -270,9 +270,9 @@ def test_one_that_was_gone_and_is_there_again_as_it_was_is_found(
     tree: Tree, tmp_path: Path
 ) -> None:
     tree.write("a.fits")
-    tree.told = Fate.GONE
+    tree.told = WatchOutcome.GONE
     once(tree.kind(), tmp_path / "watch")
-    tree.told = Fate.DONE
+    tree.told = WatchOutcome.DONE
     once(tree.kind(), tmp_path / "watch")
     once(tree.kind(), tmp_path / "watch")
     assert tree.names() == ["a.fits", "a.fits"]
@@ -283,14 +283,14 @@ def test_a_failed_file_that_vanished_needs_nobody_any_more(
     tree: Tree, start: Start, attempts: int
 ) -> None:
     path = tree.write("a.fits")
-    tree.told = Fate.FAILED
+    tree.told = WatchOutcome.FAILED
     pace = replace(QUICK, attempts=attempts, retry_seconds=3600, rescan_seconds=0.2)
     running = start(pace=pace)
-    wait_until(lambda: len(running.tally.now.failing) == 1)
+    wait_until(lambda: len(running.counters.report.failing) == 1)
     path.unlink()
-    wait_until(lambda: running.tally.now.failing == ())
-    assert running.tally.now.given_up == 0
-    assert running.tally.now.outcome == "succeeded"
+    wait_until(lambda: running.counters.report.failing == ())
+    assert running.counters.report.given_up == 0
+    assert running.counters.report.outcome == "succeeded"
 
 
 def test_a_folder_that_can_not_be_read_is_no_success(
@@ -308,34 +308,34 @@ def test_a_folder_that_can_not_be_read_is_no_success(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
-        ended = once(tree.kind(), tmp_path / "watch").tally.now
+        ended = once(tree.kind(), tmp_path / "watch").counters.report
     assert (ended.done, ended.outcome) == (1, "partial")
     assert ended.unread == (f"{bad} can't be read: Permission denied",)
-    assert once(tree.kind(), tmp_path / "watch").tally.now.outcome == "succeeded"
+    assert once(tree.kind(), tmp_path / "watch").counters.report.outcome == "succeeded"
     assert tree.names() == ["a.fits", "b.fits"]
 
 
 def test_a_look_that_ended_early_is_no_success(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(memory: Memory, folder: str) -> object:
+    def fail(memory: StateStore, folder: str) -> object:
         raise sqlite3.OperationalError("disk I/O error")
 
     tree.write("a.fits")
-    monkeypatch.setattr(Memory, "known", fail)
-    ended = once(tree.kind(), tmp_path / "watch").tally.now
+    monkeypatch.setattr(StateStore, "known_stamps", fail)
+    ended = once(tree.kind(), tmp_path / "watch").counters.report
     assert (ended.unread, ended.outcome) == (("the look ended early: disk I/O error",), "partial")
 
 
 def test_once_does_not_wait_for_room_for_its_memory(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(memory: Memory, rows: object) -> None:
+    def refuse(memory: StateStore, rows: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     tree.write("a.fits")
-    monkeypatch.setattr(Memory, "put", refuse)
-    with pytest.raises(ServiceUnavailable, match="memory can't be written: database or disk"):
+    monkeypatch.setattr(StateStore, "save_files", refuse)
+    with pytest.raises(ServiceUnavailableError, match="memory can't be written: database or disk"):
         once(tree.kind(), tmp_path / "watch")
     assert tree.handled == []
 
@@ -347,7 +347,7 @@ def test_a_memory_that_can_be_written_again_is_no_trouble_any_more(
     monkeypatch.setattr(watcher, "CHECK_SECONDS", 0.1)
     begun, go_on = threading.Event(), threading.Event()
 
-    def handle(tasks: Sequence[Task]) -> list[Ended]:
+    def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
         begun.set()
         go_on.wait(10)
         return tree.handle(tasks)
@@ -355,11 +355,11 @@ def test_a_memory_that_can_be_written_again_is_no_trouble_any_more(
     running = start(tree.kind(handle=handle))
     tree.write("a.fits")
     begun.wait(10)
-    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 1"))
+    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 1"))
     go_on.set()
-    wait_until(lambda: "memory can't be written" in running.tally.now.trouble)
-    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 0"))
-    wait_until(lambda: running.tally.now.trouble == "")
+    wait_until(lambda: "memory can't be written" in running.counters.report.trouble)
+    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 0"))
+    wait_until(lambda: running.counters.report.trouble == "")
 
 
 def test_a_jump_of_the_clock_changes_nothing(
@@ -378,10 +378,10 @@ def test_a_memory_that_can_not_be_written_is_waited_for(
 ) -> None:
     monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
     running = start()
-    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 1"))
+    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 1"))
     tree.write("a.fits")
-    wait_until(lambda: "memory can't be written" in running.tally.now.trouble)
+    wait_until(lambda: "memory can't be written" in running.counters.report.trouble)
     assert tree.handled == []
-    running._inbox.put(lambda: running._memory._connection.execute("PRAGMA query_only = 0"))
+    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 0"))
     wait_until(lambda: tree.names() == ["a.fits"])
-    wait_until(lambda: running.tally.now.done == 1)
+    wait_until(lambda: running.counters.report.done == 1)

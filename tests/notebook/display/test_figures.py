@@ -10,8 +10,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kpfnb import hovering
-from kpfnb.hovering import Hover, Hovered, Points
+from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, TooltipDisplay
 
 HOSTILE = r"$\frac{$ <script>alert(1)</script> =1+1"
 
@@ -41,23 +41,25 @@ def figure() -> Figure:
 
 def test_an_area_is_asked_with_the_place_in_the_data(figure: Figure) -> None:
     [axes] = figure.axes
-    hover = Hover(Hovered(figure, {axes: hovering.area(lambda x, y: f"{x:.0f} {y:.0f}")}))
-    assert hover.under(at(axes, 3, 4)) == "3 4"
-    assert hover.under(SimpleNamespace(inaxes=None, x=1, y=1)) == ""
+    hover = TooltipDisplay(
+        HoverFigure(figure, {axes: figures.area_tooltip(lambda x, y: f"{x:.0f} {y:.0f}")})
+    )
+    assert hover.tooltip_at(at(axes, 3, 4)) == "3 4"
+    assert hover.tooltip_at(SimpleNamespace(inaxes=None, x=1, y=1)) == ""
 
 
 def test_the_nearest_point_is_told_if_it_is_near(figure: Figure) -> None:
     [axes] = figure.axes
-    points = Points(np.array([(1.0, 1.0), (2.0, 1.0)]), lambda one: f"KP.{one}")
+    points = PointTooltip(np.array([(1.0, 1.0), (2.0, 1.0)]), lambda one: f"KP.{one}")
     assert points(at(axes, 1.9, 1.0)) == "KP.1"
     assert points(at(axes, 5.0, 5.0)) == ""
-    assert Points(np.empty((0, 2)), str)(at(axes, 1, 1)) == ""
+    assert PointTooltip(np.empty((0, 2)), str)(at(axes, 1, 1)) == ""
 
 
 def test_bars_of_categories_are_told_standing_and_lying(figure: Figure) -> None:
     [axes] = figure.axes
     texts = ["first", "second"]
-    standing, lying = hovering.bars(texts), hovering.bars(texts, upright=False)
+    standing, lying = figures.bar_tooltip(texts), figures.bar_tooltip(texts, upright=False)
     assert [standing(at(axes, x, 5)) for x in (0, 0.5, 0.7, 1.4, 2)] == [
         "first",
         "",
@@ -69,24 +71,26 @@ def test_bars_of_categories_are_told_standing_and_lying(figure: Figure) -> None:
 
 def test_a_curve_tells_the_nearest_pixel(figure: Figure) -> None:
     [axes] = figure.axes
-    told = hovering.curve(np.array([1.0, 2.0, 4.0]), lambda n: f"pixel {n}")
+    told = figures.curve_tooltip(np.array([1.0, 2.0, 4.0]), lambda n: f"pixel {n}")
     places = (0.9, 1, 1.4, 1.6, 3.5, 4, 4.1)
     assert [told(at(axes, x, 5)) for x in places] == [
         "",
         *(f"pixel {n}" for n in (0, 0, 1, 2, 2)),
         "",
     ]
-    assert hovering.curve(np.empty(0), str)(at(axes, 1, 1)) == ""
+    assert figures.curve_tooltip(np.empty(0), str)(at(axes, 1, 1)) == ""
 
 
 def test_it_is_drawn_again_only_where_the_text_changes(figure: Figure) -> None:
     [axes] = figure.axes
-    hover = Hover(Hovered(figure, {axes: hovering.area(lambda x, _: "left" if x < 5 else "")}))
+    hover = TooltipDisplay(
+        HoverFigure(figure, {axes: figures.area_tooltip(lambda x, _: "left" if x < 5 else "")})
+    )
     canvas = Canvas()
     for x in (1, 2, 3):
-        hover.move(at(axes, x, 5), canvas)
+        hover.update(at(axes, x, 5), canvas)
     assert (hover.note.get_text(), hover.note.get_visible(), canvas.drawn) == ("left", True, 1)
-    hover.move(at(axes, 8, 5), canvas)
+    hover.update(at(axes, 8, 5), canvas)
     assert (hover.note.get_visible(), canvas.drawn) == (False, 2)
 
 
@@ -94,10 +98,12 @@ def test_it_is_drawn_again_only_where_the_text_changes(figure: Figure) -> None:
 @pytest.mark.parametrize("y", [0.1, 9.9])
 def test_the_text_is_within_the_picture(figure: Figure, x: float, y: float) -> None:
     [axes] = figure.axes
-    hover = Hover(
-        Hovered(figure, {axes: hovering.area(lambda *_: "KP.20240115.12345.67\nL1 missing")})
+    hover = TooltipDisplay(
+        HoverFigure(
+            figure, {axes: figures.area_tooltip(lambda *_: "KP.20240115.12345.67\nL1 missing")}
+        )
     )
-    hover.move(at(axes, x, y), Canvas())
+    hover.update(at(axes, x, y), Canvas())
     figure.canvas.draw()
     box = hover.note.get_window_extent()
     width, height = figure.bbox.size
@@ -109,21 +115,21 @@ def test_the_text_is_within_the_picture(figure: Figure, x: float, y: float) -> N
 
 def test_hostile_names_are_text(figure: Figure) -> None:
     [axes] = figure.axes
-    hover = Hover(Hovered(figure, {axes: hovering.area(lambda *_: HOSTILE)}))
-    hover.move(at(axes, 5, 5), Canvas())
+    hover = TooltipDisplay(HoverFigure(figure, {axes: figures.area_tooltip(lambda *_: HOSTILE)}))
+    hover.update(at(axes, 5, 5), Canvas())
     figure.canvas.draw()
     assert hover.note.get_text() == HOSTILE
 
 
 def test_of_many_names_the_first_are_told() -> None:
-    assert hovering.names("abcde") == "a\nb\nc\nd\ne"
-    assert hovering.names("abcdefg") == "a\nb\nc\nd\nand 3 more"
-    assert hovering.names([]) == ""
+    assert figures.join_names("abcde") == "a\nb\nc\nd\ne"
+    assert figures.join_names("abcdefg") == "a\nb\nc\nd\nand 3 more"
+    assert figures.join_names([]) == ""
 
 
 def test_a_picture_is_a_widget_as_wide_as_a_notebook() -> None:
     wide = Figure(figsize=(16, 4))
     wide.add_subplot()
-    widget = hovering.widget(wide)
-    assert widget.figure.bbox.width <= hovering.MOST_PIXELS + 1
+    widget = figures.figure_widget(wide)
+    assert widget.figure.bbox.width <= figures.MAX_WIDTH_PIXELS + 1
     assert widget.toolbar_visible == "visible"

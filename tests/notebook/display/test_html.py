@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import links
+from kpfnb.notebook.display import html
 
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    links.server_root.cache_clear()
+    html.jupyter_root.cache_clear()
     yield
-    links.server_root.cache_clear()
+    html.jupyter_root.cache_clear()
 
 
 @pytest.fixture
@@ -26,29 +26,29 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(root / "notebooks")
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("JPY_SESSION_NAME", str(root / "notebooks/a.ipynb"))
-    monkeypatch.setenv(links.PARENT_VARIABLE, "77")
+    monkeypatch.setenv(html.PARENT_VARIABLE, "77")
     (tmp_path / "jpserver-77.json").write_text(json.dumps({"root_dir": str(root)}))
     return root
 
 
 def test_a_file_below_its_directory_is_a_link(lab: Path) -> None:
     page = lab / "work/runs/a b/<x>.html"
-    assert links.href(page) == "../work/runs/a%20b/%3Cx%3E.html"
-    assert links.link(page, "<report>") == (
+    assert html.jupyter_href(page) == "../work/runs/a%20b/%3Cx%3E.html"
+    assert html.file_link(page, "<report>") == (
         '<a href="../work/runs/a%20b/%3Cx%3E.html" target="_blank" rel="noopener">'
         "&lt;report&gt;</a>"
     )
 
 
 def test_a_file_elsewhere_is_its_path(lab: Path) -> None:
-    assert links.link(Path("/data/<kpf>")) == "/data/&lt;kpf&gt;"
+    assert html.file_link(Path("/data/<kpf>")) == "/data/&lt;kpf&gt;"
 
 
 def test_headless_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(links.PARENT_VARIABLE, raising=False)
-    assert links.link(tmp_path / "x", "x") == "x"
+    monkeypatch.delenv(html.PARENT_VARIABLE, raising=False)
+    assert html.file_link(tmp_path / "x", "x") == "x"
 
 
 def test_a_server_that_does_not_tell_its_directory(lab: Path) -> None:
     (lab.parent / "jpserver-77.json").write_text("{")
-    assert links.server_root() is None
+    assert html.jupyter_root() is None

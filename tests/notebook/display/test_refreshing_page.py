@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from kpfnb import live, refreshing
-from kpfnb.errors import BadInput
-from kpfnb.watching.overview import Overview
+from kpfnb.core import progress
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.notebook.display import html
 
-RESULT = Overview(())
+RESULT = WatcherOverview(())
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def __setattr__(self, name: str, value: str) -> None:
             shown.append(value)
 
-    monkeypatch.setattr(live, "in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
     monkeypatch.setattr(ipywidgets, "HTML", View)
-    monkeypatch.setattr(refreshing, "_task", None)
+    monkeypatch.setattr(html, "_refresh_task", None)
     return shown
 
 
@@ -43,10 +44,10 @@ def test_it_looks_again_and_tells_an_error(pages: list[str]) -> None:
     def look() -> str:
         for answer in answers:
             return answer
-        raise BadInput("<gone>", "come back")
+        raise InvalidInputError("<gone>", "come back")
 
     async def watched() -> None:
-        refreshing.show(RESULT, "first", look, every_seconds=0)
+        html.display_refreshing(RESULT, "first", look, every_seconds=0)
         await _until(lambda: len(pages) >= 3)
 
     asyncio.run(watched())
@@ -56,8 +57,8 @@ def test_it_looks_again_and_tells_an_error(pages: list[str]) -> None:
 
 def test_the_next_one_takes_its_place(pages: list[str]) -> None:
     async def watched() -> None:
-        refreshing.show(RESULT, "old", lambda: "old again", every_seconds=0)
-        refreshing.show(RESULT, "new", lambda: "new again", every_seconds=0)
+        html.display_refreshing(RESULT, "old", lambda: "old again", every_seconds=0)
+        html.display_refreshing(RESULT, "new", lambda: "new again", every_seconds=0)
         await _until(lambda: pages.count("new again") >= 3)
 
     asyncio.run(watched())
@@ -65,5 +66,5 @@ def test_the_next_one_takes_its_place(pages: list[str]) -> None:
 
 
 def test_headless_the_result_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
-    refreshing.show(RESULT, "page", lambda: "again", every_seconds=0)
+    html.display_refreshing(RESULT, "page", lambda: "again", every_seconds=0)
     assert capsys.readouterr().out.count("no watcher has run here") == 1

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from kpfnb import tables
-from kpfnb.errors import BadInput
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.notebook.display import tables
 
 FRAME = pd.DataFrame(
     {"obsid": [f"KP.{n}" for n in range(9)], "reason": ["<script>alert(1)</script>"] * 9}
@@ -31,7 +31,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_a_long_frame_is_searched_and_a_short_one_is_seen(shown: list[Any]) -> None:
     shell = Shell()
-    tables.register(shell)
+    tables.register_formatter(shell)
     for frame in (FRAME, FRAME.head(2)):
         shell.display_formatter.format(frame)
     long, short = shown
@@ -41,7 +41,7 @@ def test_a_long_frame_is_searched_and_a_short_one_is_seen(shown: list[Any]) -> N
 
 
 def test_html_in_a_cell_is_text() -> None:
-    assert tables.interactive(FRAME)._dt_args.get("allow_html", False) is False
+    assert tables.interactive_table(FRAME)._dt_args.get("allow_html", False) is False
 
 
 def test_what_is_missing_is_not_told() -> None:
@@ -49,22 +49,22 @@ def test_what_is_missing_is_not_told() -> None:
         {"snr": [12.5, None], "spectra": pd.Series([3, None], dtype=object), "target": ["a", None]}
     )
     frame["<y>"] = [1, 2]
-    assert "None" not in tables.html(frame)
+    assert "None" not in tables.table_html(frame)
     twice = pd.concat([frame, frame], axis=1)
     for one in (frame, twice):
-        data = tables.interactive(one)._dt_args["data_json"]
+        data = tables.interactive_table(one)._dt_args["data_json"]
         assert '["12.5", "3", "a", 1' in data
         assert '["", "", "", 2' in data
 
 
 def lead(row: Mapping[str, Any]) -> str:
     if row["obsid"] == "KP.3":
-        raise BadInput("<b> is no ObsID")
+        raise InvalidInputError("<b> is no ObsID")
     return f"<p>about {row['obsid']}</p>"
 
 
 def test_the_chosen_row_leads_on() -> None:
-    table, chooser, found = tables.interactive(FRAME, lead=lead).children
+    table, chooser, found = tables.interactive_table(FRAME, row_details=lead).children
     table.selected_rows = [2]
     assert found.value == "<p>about KP.2</p>"
     chooser.value = 4
@@ -74,14 +74,14 @@ def test_the_chosen_row_leads_on() -> None:
 
 
 def test_a_row_that_leads_nowhere_says_why() -> None:
-    _, chooser, found = tables.interactive(FRAME, lead=lead).children
+    _, chooser, found = tables.interactive_table(FRAME, row_details=lead).children
     chooser.value = 3
     assert "role='alert'" in found.value
     assert "&lt;b&gt; is no ObsID" in found.value
 
 
 def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
-    widget = tables.interactive(FRAME)
+    widget = tables.interactive_table(FRAME)
     bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert len(str(data)) < 2000
@@ -89,24 +89,27 @@ def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
 
 def test_a_plain_table_has_no_row_numbers_and_no_words_for_nothing() -> None:
     frame = pd.DataFrame({"a": [1.5, None], "b": ["<script>", None], "c": [None, None]})
-    shown = tables.Plain(frame)
+    shown = tables.StaticTable(frame)
     assert "&lt;script&gt;" in shown._repr_html_()
     for text in (repr(shown), shown._repr_html_()):
         assert "None" not in text
         assert "NaN" not in text
         assert "1.5" in text
     assert "<th>0</th>" not in shown._repr_html_()
-    assert repr(tables.Plain(frame.head(0))) == "nothing"
-    assert tables.Plain(frame.head(0))._repr_html_() == "<p>nothing</p>"
+    assert repr(tables.StaticTable(frame.head(0))) == "nothing"
+    assert tables.StaticTable(frame.head(0))._repr_html_() == "<p>nothing</p>"
 
 
 def test_of_a_long_plain_table_the_first_rows_are_shown() -> None:
-    frame = pd.DataFrame({"n": range(tables.MOST_PLAIN_ROWS + 5)})
-    assert repr(tables.Plain(frame)).endswith("\nand 5 more")
-    assert "<p>and 5 more</p>" in tables.Plain(frame)._repr_html_()
-    assert tables.Plain(frame)._repr_html_().count("<td>") == tables.MOST_PLAIN_ROWS
+    frame = pd.DataFrame({"n": range(tables.MAX_STATIC_ROWS + 5)})
+    assert repr(tables.StaticTable(frame)).endswith("\nand 5 more")
+    assert "<p>and 5 more</p>" in tables.StaticTable(frame)._repr_html_()
+    assert tables.StaticTable(frame)._repr_html_().count("<td>") == tables.MAX_STATIC_ROWS
 
 
 def test_a_table_without_rows_is_a_word() -> None:
-    for widget in (tables.interactive(FRAME.head(0)), tables.interactive(FRAME.head(0), lead=lead)):
+    for widget in (
+        tables.interactive_table(FRAME.head(0)),
+        tables.interactive_table(FRAME.head(0), row_details=lead),
+    ):
         assert widget.value == "<p>nothing</p>"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kpfnb.form import fields
-from kpfnb.parameters import Parameter, declared, parse_kind
+from kpfnb.notebook.form import fields
+from kpfnb.notebook.parameters import Parameter, parse_declarations, parse_kind
 
 
-def field(kind: str, value: Any, help: str = "what it is") -> fields.Field:
-    return fields.make(Parameter("name", parse_kind(kind), value, help), value)
+def field(kind: str, value: Any, help: str = "what it is") -> fields.FormField:
+    return fields.make_field(Parameter("name", parse_kind(kind), value, help), value)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_limits_are_told() -> None:
 
 
 def test_help_and_values_are_text_and_nothing_else() -> None:
-    [parameter] = declared('target: "version" = ""  # <b>what</b>')
-    one = fields.make(parameter, "")
+    [parameter] = parse_declarations('target: "version" = ""  # <b>what</b>')
+    one = fields.make_field(parameter, "")
     assert "<b>" not in one.row.children[1].children[0].value
     [part] = one.control.parts
     part.value = "<script>"
@@ -93,6 +93,6 @@ def test_a_path_is_completed(tmp_path: Path) -> None:
     [box] = one.control.parts
     box.value = f"{tmp_path}/n"
     assert box.options == tuple(f"{tmp_path}/{n}" for n in ("night1/", "night2/", "notes.txt"))
-    assert f"{tmp_path}/.hidden/" not in fields.completions(f"{tmp_path}/")
-    assert fields.completions(f"{tmp_path}/.") == (f"{tmp_path}/.hidden/",)
-    assert fields.completions(f"{tmp_path}/nothing/there") == ()
+    assert f"{tmp_path}/.hidden/" not in fields.complete_path(f"{tmp_path}/")
+    assert fields.complete_path(f"{tmp_path}/.") == (f"{tmp_path}/.hidden/",)
+    assert fields.complete_path(f"{tmp_path}/nothing/there") == ()

@@ -11,14 +11,16 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from kpfnb import live
-from kpfnb.errors import BadParameter
-from kpfnb.form import frontend, panel
-from kpfnb.outcomes import Outcome
-from kpfnb.parameters import declared
-from kpfnb.runs import Record
+from kpfnb.core import progress
+from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.result import Outcome
+from kpfnb.notebook.form import frontend, panel
+from kpfnb.notebook.parameters import parse_declarations
+from kpfnb.runs import RunRecord
 
-PARAMETERS = declared('n: "int[1, 9]" = 3  # how many\ndry_run: "bool" = False  # only say')
+PARAMETERS = parse_declarations(
+    'n: "int[1, 9]" = 3  # how many\ndry_run: "bool" = False  # only say'
+)
 
 
 class Session:
@@ -36,7 +38,7 @@ class Session:
 
     def command(self, values: dict[str, Any]) -> list[str]:
         if values["n"] > 9:
-            raise BadParameter("parameter n")
+            raise InvalidParameterError("parameter n")
         return ["kpfnb", "run", "work", f"-p n={values['n']}"]
 
 
@@ -57,13 +59,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             asked.append("save")
 
     monkeypatch.setattr(panel, "FrontEnd", FrontEnd)
-    monkeypatch.setattr(live, "_stage", None)
+    monkeypatch.setattr(progress, "_container", None)
     return asked
 
 
-def ready(session: Session | None = None) -> panel.Panel:
-    form = panel.Panel(session or Session())
-    form.busy(False)
+def ready(session: Session | None = None) -> panel.FormPanel:
+    form = panel.FormPanel(session or Session())
+    form.set_busy(False)
     return form
 
 
@@ -71,7 +73,7 @@ def test_run_takes_what_stands_in_the_fields(ran: list[str]) -> None:
     session = Session()
     form = ready(session)
     form.fields[0].write(5)
-    form.run.click()
+    form.run_button.click()
     assert session.asked == [{"n": 5, "dry_run": False}]
     assert ran == ["read 2", "run", "save"]
 
@@ -79,23 +81,25 @@ def test_run_takes_what_stands_in_the_fields(ran: list[str]) -> None:
 def test_a_second_click_is_none_before_the_first_has_run(ran: list[str]) -> None:
     session = Session()
     form = ready(session)
-    form.run.click()
-    form.run.click()
-    form.dry.click()
+    form.run_button.click()
+    form.run_button.click()
+    form.dry_run_button.click()
     assert len(session.asked) == 1
     assert ran.count("run") == 1
 
 
 def test_the_notebook_is_saved_when_it_has_run(ran: list[str]) -> None:
     form = ready()
-    form.ended(Record("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.SUCCEEDED), ())
+    form.on_run_end(
+        RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.SUCCEEDED), ()
+    )
     assert ran == ["save"]
 
 
 def test_a_dry_run_is_one_whatever_the_check_box_says(ran: list[str]) -> None:
     session = Session()
     form = ready(session)
-    form.dry.click()
+    form.dry_run_button.click()
     assert session.asked == [{"n": 3, "dry_run": True}]
     assert form.values()["dry_run"] is False
 
@@ -103,7 +107,7 @@ def test_a_dry_run_is_one_whatever_the_check_box_says(ran: list[str]) -> None:
 def test_a_wrong_value_is_told_and_nothing_runs(ran: list[str]) -> None:
     form = ready()
     form.fields[0].write(10)
-    form.run.click()
+    form.run_button.click()
     assert "run" not in ran
     assert "role='alert'" in form._message.value
     assert form._command.value == ""
@@ -111,40 +115,40 @@ def test_a_wrong_value_is_told_and_nothing_runs(ran: list[str]) -> None:
 
 def test_only_one_of_run_and_stop_can_be_pressed(ran: list[str]) -> None:
     form = ready()
-    form.busy(True)
-    assert form.run.disabled
-    assert form.dry.disabled
+    form.set_busy(True)
+    assert form.run_button.disabled
+    assert form.dry_run_button.disabled
     assert "disabled" not in form._stop.value
-    form.busy(False)
-    assert not form.run.disabled
+    form.set_busy(False)
+    assert not form.run_button.disabled
     assert "disabled" in form._stop.value
 
 
 def test_stop_is_a_command_of_jupyterlab_itself() -> None:
-    html = frontend.stop_button(enabled=True)
+    html = frontend.stop_button_html(enabled=True)
     assert 'data-commandlinker-command="notebook:interrupt-kernel"' in html
 
 
 def test_the_end_and_the_result_are_told_as_text(ran: list[str]) -> None:
     form = ready()
-    record = Record("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
+    record = RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
     result = SimpleNamespace(_repr_html_=lambda: "<table></table>")
-    form.ended(replace(record, reason="<b> failed"), (result, object()))
+    form.on_run_end(replace(record, reason="<b> failed"), (result, object()))
     assert "◐ partial: &lt;b&gt; failed" in form._state.value
     assert "<details><summary>The result</summary><table></table>" in form._state.value
 
 
 def test_progress_is_shown_in_the_form(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     form = ready()
-    monkeypatch.setattr(live, "in_notebook", lambda: True)
-    with live.progress(3, "reading") as bar:
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    with progress.show_progress(3, "reading") as bar:
         bar.update(done=1)
-    [shown] = form._work.children
+    [shown] = form._progress_box.children
     assert "reading: 1 of 3" in shown.value
 
 
 def test_the_copied_command_is_text() -> None:
-    html = frontend.copyable("it", "kpfnb run x -p 'a=\"><script>'")
+    html = frontend.copy_field_html("it", "kpfnb run x -p 'a=\"><script>'")
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 
@@ -158,7 +162,7 @@ def test_a_full_disk_is_told_beside_the_button(
     session = Session()
     monkeypatch.setattr(session, "restart", full)
     form = ready(session)
-    form.run.click()
+    form.run_button.click()
     assert "No space left" in form._message.value
     assert "run" not in ran
-    assert not form.run.disabled
+    assert not form.run_button.disabled

@@ -5,13 +5,13 @@ import time
 import psutil
 import pytest
 
-from kpfnb.kernels import forkserver
-from kpfnb.kernels.forkserver import ForkFailed, Server
+from kpfnb.notebook.kernels import fork_server
+from kpfnb.notebook.kernels.fork_server import ForkFailed, ForkServerClient
 
 
 @pytest.fixture(scope="module")
 def host():
-    server = Server(os.environ)
+    server = ForkServerClient(os.environ)
     yield server
     server.close()
 
@@ -57,7 +57,7 @@ def test_a_signal_to_a_dead_kernel_is_nothing(host, tmp_path):
 
 
 def test_a_server_takes_its_kernels_with_it(tmp_path):
-    server = Server(os.environ)
+    server = ForkServerClient(os.environ)
     kernel = fork(server, tmp_path)
     wait_for((tmp_path / "kernel.json").exists)
     server.close()
@@ -80,7 +80,7 @@ def fork():
 os.fork = fork
 """
     )
-    server = Server({**os.environ, "PYTHONPATH": str(tmp_path)})
+    server = ForkServerClient({**os.environ, "PYTHONPATH": str(tmp_path)})
     kernels = [fork(server, tmp_path)]
     try:
         refuse.touch()
@@ -96,11 +96,11 @@ os.fork = fork
 
 def test_one_server_serves_an_environment():
     try:
-        first = forkserver.server()
-        assert forkserver.server() is first
-        other = forkserver.server({**os.environ, "OMP_NUM_THREADS": "3"})
+        first = fork_server.get_server()
+        assert fork_server.get_server() is first
+        other = fork_server.get_server({**os.environ, "OMP_NUM_THREADS": "3"})
         assert other is not first
-        assert forkserver.server({**os.environ, "KPFNB_WORK_DIR": "/elsewhere"}) is first
+        assert fork_server.get_server({**os.environ, "KPFNB_WORK_DIR": "/elsewhere"}) is first
     finally:
-        forkserver.close()
+        fork_server.close_servers()
     assert not first.is_alive and not other.is_alive

@@ -10,7 +10,7 @@ from jupyter_client.manager import start_new_kernel
 
 FIELD = """
 import threading, ipywidgets
-from kpfnb.kernels import inorder
+from kpfnb.notebook.kernels import inorder
 inorder.keep()
 field, threads = ipywidgets.IntText(), []
 field.observe(lambda _: threads.append(threading.current_thread().name), "value")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from kpfnb.kernels import reattaching
+from kpfnb.notebook.kernels import widget_messages
 
 WORK = """
 import time
-from kpfnb.kernels import reattaching
+from kpfnb.notebook.kernels import reattaching
 until = time.monotonic() + 60
 print("begun", flush=True)
 while time.monotonic() < until:
@@ -41,11 +41,11 @@ print("ended")
 def test_only_questions_are_answered_early(
     kind: str, content: dict[str, Any], expected: bool
 ) -> None:
-    assert reattaching.asks(kind, content) is expected
+    assert widget_messages.is_state_request(kind, content) is expected
 
 
 def test_without_a_kernel_there_is_nothing_to_answer() -> None:
-    reattaching.answer()
+    widget_messages.answer_state_requests()
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import gspread.http_client
 import pytest
 from google.oauth2 import service_account
 
-from kpfnb import sheets
-from kpfnb.sheets import trouble
-from kpfnb.sheets.table import Book
-from tests.sheets.emulator import Cell, Emulator, Grid
+from kpfnb.storage import sheets
+from kpfnb.storage.sheets import google_errors
+from kpfnb.storage.sheets.workbook import Workbook
+from tests.storage.sheets.emulator import Cell, Emulator, Grid
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def emulator(
         # Google's login asks another service too, in a thread, which would leave this machine
         switch = "_is_regional_access_boundary_lookup_required"
         monkeypatch.setattr(service_account.Credentials, switch, lambda _: False, raising=False)
-        monkeypatch.setattr(trouble, "FIRST_REST_SECONDS", 0.001)
+        monkeypatch.setattr(google_errors, "FIRST_DELAY_SECONDS", 0.001)
         yield server
 
 
@@ -109,6 +109,6 @@ def behind(request: pytest.FixtureRequest, isolated: Path) -> Local | Remote:
 
 
 @pytest.fixture
-def book(behind: Local | Remote) -> Book:
+def book(behind: Local | Remote) -> Workbook:
     """The book that the settings name."""
-    return sheets.open()
+    return sheets.open_workbook()

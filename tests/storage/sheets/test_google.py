@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import sheets
-from kpfnb.errors import BadInput, BadSettings, ServiceUnavailable
-from kpfnb.sheets import Changes, Standing, google
-from kpfnb.sheets.requests import batch
-from tests.sheets.conftest import Remote
-from tests.sheets.emulator import Emulator
+from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, ServiceUnavailableError
+from kpfnb.storage import sheets
+from kpfnb.storage.sheets import SheetChanges, SheetStatus, google
+from kpfnb.storage.sheets.google import make_requests
+from tests.storage.sheets.conftest import Remote
+from tests.storage.sheets.emulator import Emulator
 
 ROWS = [["dataset", "status", "pod"], ["A", "", ""], ["B", "", ""], ["A", "", ""], ["C", "x", ""]]
 RECORDS = [{"dataset": "A", "status": 1}, {"dataset": "D", "status": 2}]
@@ -36,14 +36,14 @@ def remote(emulator: Emulator) -> Remote:
 @pytest.mark.parametrize("fault", [429, 500, 502, 503, "slow", "lost", "cut"])
 @pytest.mark.usefixtures("impatient")
 def test_a_batch_is_done_once_whatever_happens_to_it(fault: int | str, remote: Remote) -> None:
-    book = sheets.open()
+    book = sheets.open_workbook()
     book.tabs()
     # The tabs and the rows are read well; what happens to the batch is the question
     reads = len(remote.server.calls)
     book.read("T")
     reads = len(remote.server.calls) - reads
     remote.server.faults.extend([0] * reads + [fault])
-    book.revise("T", sheets.replace(RECORDS))
+    book.update("T", sheets.replace_rows(RECORDS))
     assert not remote.server.faults
     assert remote.raw("T") == REPLACED
 
@@ -52,14 +52,14 @@ def test_a_batch_is_done_once_whatever_happens_to_it(fault: int | str, remote: R
 @pytest.mark.usefixtures("impatient")
 def test_reading_goes_on_after_trouble(fault: int | str, remote: Remote) -> None:
     remote.server.faults.extend([fault, fault, 0, 0, fault])
-    assert sheets.open().read("T").cell(4, 0) == "C"
+    assert sheets.open_workbook().read("T").cell(4, 0) == "C"
     assert not remote.server.faults
 
 
 def test_patience_has_an_end(remote: Remote) -> None:
     remote.server.faults.extend([500] * 1000)
-    with pytest.raises(ServiceUnavailable, match="spreadsheet 'key=KEY': 500 injected"):
-        sheets.open(patience_seconds=0.05).read("T")
+    with pytest.raises(ServiceUnavailableError, match="spreadsheet 'key=KEY': 500 injected"):
+        sheets.open_workbook(patience_seconds=0.05).read("T")
     assert 900 < len(remote.server.faults) < 1000
 
 
@@ -68,7 +68,7 @@ def test_google_says_how_long_to_wait(remote: Remote, monkeypatch: pytest.Monkey
     monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
     remote.server.retry_after = "30"
     remote.server.faults.extend([429, 500])
-    sheets.open().read("T")
+    sheets.open_workbook().read("T")
     assert slept[0] == 30
     assert slept[1] < 1
 
@@ -76,74 +76,78 @@ def test_google_says_how_long_to_wait(remote: Remote, monkeypatch: pytest.Monkey
 def test_no_server_at_all(remote: Remote) -> None:
     remote.server.shutdown()
     remote.server.server_close()
-    with pytest.raises(ServiceUnavailable, match="Google does not answer"):
-        sheets.open(patience_seconds=0).tabs()
+    with pytest.raises(ServiceUnavailableError, match="Google does not answer"):
+        sheets.open_workbook(patience_seconds=0).tabs()
 
 
 def test_one_write_a_cycle(remote: Remote) -> None:
-    mirror = sheets.Mirror(sheets.open(), sheets.StatusTab("T"))
-    mirror.update({name: Standing("COMPLETE", "w") for name in "ABC"})
+    mirror = sheets.SheetMirror(sheets.open_workbook(), sheets.StatusTab("T"))
+    mirror.update({name: SheetStatus("COMPLETE", "w") for name in "ABC"})
     assert remote.server.writes() == ["/v4/spreadsheets/KEY:batchUpdate"]
     before = len(remote.server.calls)
-    mirror.update({name: Standing("COMPLETE", "w") for name in "ABC"})
+    mirror.update({name: SheetStatus("COMPLETE", "w") for name in "ABC"})
     assert len(remote.server.writes()) == 1
     assert len(remote.server.calls) - before == 2
 
 
 def test_a_row_that_somebody_adds_meanwhile_is_not_written_over(remote: Remote) -> None:
-    def plan(table: sheets.Table) -> Changes:
+    def plan(table: sheets.SheetTable) -> SheetChanges:
         remote.put("T", [*ROWS, ["mine", "", ""]])
-        return Changes(added=(("E", "new"),))
+        return SheetChanges(added=(("E", "new"),))
 
-    sheets.open().revise("T", plan)
+    sheets.open_workbook().update("T", plan)
     assert remote.raw("T")[-2:] == [["mine", "", ""], ["E", "new", ""]]
 
 
 def test_by_title(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     Remote(emulator).put("WorkQueue", [["A"]])
     monkeypatch.setenv("KPFNB_SHEET", "Scores/WorkQueue@C")
-    book = sheets.open()
+    book = sheets.open_workbook()
     assert (book.name, book.tab) == ("Scores", "WorkQueue@C")
-    assert sheets.blank_items(book) == ["A"]
+    assert sheets.unqueued_items(book) == ["A"]
 
 
 def test_a_title_that_is_not_there_or_twice(emulator: Emulator) -> None:
-    with pytest.raises(BadInput, match="no spreadsheet 'Score'"):
-        sheets.open("Score").tabs()
+    with pytest.raises(InvalidInputError, match="no spreadsheet 'Score'"):
+        sheets.open_workbook("Score").tabs()
     emulator.titles["KEY2"] = "Scores"
-    with pytest.raises(BadInput, match=r"2 spreadsheets are called 'Scores'[^$]*key=KEY, key=KEY2"):
-        sheets.open("Scores").tabs()
+    with pytest.raises(
+        InvalidInputError, match=r"2 spreadsheets are called 'Scores'[^$]*key=KEY, key=KEY2"
+    ):
+        sheets.open_workbook("Scores").tabs()
 
 
 @pytest.mark.parametrize(("key", "fault"), [("OTHER", 0), ("KEY", 403), ("KEY", 400)])
 def test_what_will_never_pass_is_said_at_once(key: str, fault: int, emulator: Emulator) -> None:
     emulator.faults.extend([0, fault])
-    with pytest.raises(BadInput, match="shared with the account"):
-        sheets.open(f"key={key}").tabs()
+    with pytest.raises(InvalidInputError, match="shared with the account"):
+        sheets.open_workbook(f"key={key}").tabs()
     assert len(emulator.calls) <= 2
 
 
 def test_credentials(
     emulator: Emulator, isolated: Path, monkeypatch: pytest.MonkeyPatch, private_key: str
 ) -> None:
-    assert sheets.open().tabs() == []
+    assert sheets.open_workbook().tabs() == []
     assert emulator.tokens == [200]
     emulator.login = 401
-    with pytest.raises(BadSettings, match=r"refuses the credentials \(RefreshError\)"):
-        sheets.open().tabs()
+    with pytest.raises(InvalidSettingsError, match=r"refuses the credentials \(RefreshError\)"):
+        sheets.open_workbook().tabs()
     broken = {"type": "service_account", "client_email": "x", "token_uri": "x"}
     (isolated / "broken").write_text(json.dumps({**broken, "private_key": private_key[:-200]}))
     (isolated / "text").write_text("sesame")
     expected = {"broken": "is no key", "text": "is no key", "nowhere": "No such file"}
     for name, words in expected.items():
         monkeypatch.setenv("KPFNB_SHEET_CREDENTIALS", str(isolated / name))
-        with pytest.raises(BadSettings, match=words) as caught:
-            sheets.open().tabs()
+        with pytest.raises(InvalidSettingsError, match=words) as caught:
+            sheets.open_workbook().tabs()
         assert private_key[100:140] not in str(caught.value)
         assert "sesame" not in str(caught.value)
     monkeypatch.delenv("KPFNB_SHEET_CREDENTIALS")
-    with pytest.raises(BadSettings, match="no credentials for the Google spreadsheet 'key=KEY'"):
-        sheets.open().tabs()
+    with pytest.raises(
+        InvalidSettingsError, match="no credentials for the Google spreadsheet 'key=KEY'"
+    ):
+        sheets.open_workbook().tabs()
 
 
 def test_nothing_of_the_key_is_logged(
@@ -151,7 +155,7 @@ def test_nothing_of_the_key_is_logged(
 ) -> None:
     caplog.set_level("DEBUG")
     remote.server.faults.extend([500, 429])
-    sheets.open().read("T")
+    sheets.open_workbook().read("T")
     assert "again in" in caplog.text
     assert private_key[100:140] not in caplog.text
     assert "sesame" not in caplog.text
@@ -159,7 +163,7 @@ def test_nothing_of_the_key_is_logged(
 
 def test_cells_side_by_side_are_one_request() -> None:
     cells = {(3, 1): "a", (3, 2): 1, (3, 5): "b", (4, 1): ""}
-    made = batch(7, (3, 4), Changes(cells, frozenset({1, 2}), (("x",),)))
+    made = make_requests(7, (3, 4), SheetChanges(cells, frozenset({1, 2}), (("x",),)))
     kinds = [next(iter(one)) for one in made]
     assert kinds == [
         *("appendDimension", "appendDimension", "updateCells", "updateCells", "updateCells"),

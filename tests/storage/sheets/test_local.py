@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import files, sheets
-from kpfnb.errors import BadInput
-from kpfnb.sheets import Changes
+from kpfnb.core import atomic
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.storage import sheets
+from kpfnb.storage.sheets import SheetChanges
 
 
 def test_the_default_is_in_the_work_directory(isolated: Path) -> None:
-    book = sheets.open()
+    book = sheets.open_workbook()
     assert book.name == str(isolated / "work/workbook")
     assert book.tabs() == []
     assert not (isolated / "work").exists(), "looking makes nothing"
@@ -21,9 +22,9 @@ def test_the_default_is_in_the_work_directory(isolated: Path) -> None:
 
 def test_a_file_that_excel_has_saved(tmp_path: Path) -> None:
     (tmp_path / "T.csv").write_bytes(b"\xef\xbb\xbfdataset,status\r\nA,\r\n")
-    book = sheets.open(tmp_path)
+    book = sheets.open_workbook(tmp_path)
     assert book.read("T").column("dataset") == 0
-    book.revise("T", lambda table: Changes({(1, 1): "COMPLETE"}))
+    book.update("T", lambda table: SheetChanges({(1, 1): "COMPLETE"}))
     assert (tmp_path / "T.csv").read_bytes() == b"dataset,status\r\nA,COMPLETE\r\n"
 
 
@@ -37,29 +38,29 @@ def test_a_file_that_excel_has_saved(tmp_path: Path) -> None:
 )
 def test_what_is_no_such_file(content: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "T.csv").write_bytes(content)
-    with pytest.raises(BadInput, match=words):
-        sheets.open(tmp_path).revise("T", lambda table: Changes({(0, 0): "x"}))
+    with pytest.raises(InvalidInputError, match=words):
+        sheets.open_workbook(tmp_path).update("T", lambda table: SheetChanges({(0, 0): "x"}))
     assert (tmp_path / "T.csv").read_bytes() == content
 
 
 @pytest.mark.parametrize("tab", ["", "../T", ".hidden", "a/b"])
 def test_no_name_of_a_tab(tab: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no name of a tab"):
-        sheets.open(tmp_path).read(tab)
+    with pytest.raises(InvalidInputError, match="no name of a tab"):
+        sheets.open_workbook(tmp_path).read(tab)
 
 
 def test_writers_side_by_side_lose_nothing(tmp_path: Path) -> None:
     def write(number: int) -> None:
-        plan = sheets.replace([{"dataset": f"D{number}"}])
-        sheets.open(tmp_path).revise("T", plan, create=True)
+        plan = sheets.replace_rows([{"dataset": f"D{number}"}])
+        sheets.open_workbook(tmp_path).update("T", plan, create=True)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(12)))
-    names = {row[0] for row in sheets.open(tmp_path).read("T").rows[1:]}
+    names = {row[0] for row in sheets.open_workbook(tmp_path).read("T").rows[1:]}
     assert names == {f"D{number}" for number in range(12)}
 
 
 def test_a_formula_of_a_person_is_left_alone(tmp_path: Path) -> None:
-    files.write_text(tmp_path / "T.csv", "dataset,total\nA,=SUM(B2:B9)\n")
-    sheets.open(tmp_path).revise("T", lambda table: Changes({(1, 0): "B"}))
+    atomic.write_text(tmp_path / "T.csv", "dataset,total\nA,=SUM(B2:B9)\n")
+    sheets.open_workbook(tmp_path).update("T", lambda table: SheetChanges({(1, 0): "B"}))
     assert (tmp_path / "T.csv").read_text() == "dataset,total\nB,=SUM(B2:B9)\n"

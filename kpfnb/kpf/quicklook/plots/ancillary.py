@@ -2,17 +2,157 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook import ruling, sheet
-from kpfnb.kpf.quicklook.content import Array, Content
+from kpfnb.kpf.quicklook.plots import figures, ticks
+from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-IMAGE, ORIGINS = "GUIDER_AVG", "GUIDER_CUBE_ORIGINS"
+
+# The Ca H&K spectrometer: its image, a cut through it, and the spectra that the DRP extracts.
+
+HK_IMAGE = "CA_HK"
+HK_SPECTRA = ("CA_HK_SCI", "CA_HK_SKY")
+HK_WAVES = ("CA_HK_SCI_WAVE", "CA_HK_SKY_WAVE")
+HK_LINES = {"K": 3934.78, "H": 3969.59}
+"""In vacuum, Å."""
+
+
+def draw_hk_image(figure: Figure, content: FitsContent) -> None:
+    """The image above its pedestal."""
+    values = content.images[HK_IMAGE].astype(np.float32)
+    some = figures.finite_sample(values)
+    pedestal = figures.finite_percentile(some, 5)
+    high = figures.nice_ceiling(figures.finite_percentile(some, 99.8) - pedestal, least=20)
+    axes = figures.add_panels(figure, bar=True)[0, 0]
+    extent = (0, values.shape[1], 0, values.shape[0])
+    scale = figures.show_image(axes, values - pedestal, 0, high, gamma=0.5, extent=extent)
+    axes.set(xlabel="column [pixel]", ylabel="row [pixel]")
+    label = f"DN above the pedestal of {pedestal:.0f}"
+    figure.colorbar(scale, cax=figures.add_colour_bar_axes(figure), label=label)
+
+
+def draw_hk_column_cut(figure: Figure, content: FitsContent) -> None:
+    """The mean of the columns in the middle, over the rows: the orders of both fibres."""
+    values = content.images[HK_IMAGE]
+    middle = values.shape[1] // 2
+    reach = max(1, values.shape[1] // 200)
+    cut = values[:, middle - reach : middle + reach + 1].astype(np.float32).mean(axis=1)
+    axes = figures.add_panels(figure)[0, 0]
+    axes.plot(np.arange(cut.size), cut, color=figures.BLUE, drawstyle="steps-mid", linewidth=1)
+    figures.label_axes(
+        axes, "row [pixel]", f"mean of columns {middle - reach} to {middle + reach} [DN]"
+    )
+
+
+def draw_hk_spectra(figure: Figure, content: FitsContent) -> None:
+    """Science and sky, order by order; the cores of K and H are marked."""
+    science, sky = (content.images[name].astype(float) for name in HK_SPECTRA)
+    waves, sky_waves = (content.images[name].astype(float) for name in HK_WAVES)
+    panels = figures.add_panels(figure, len(science))[:, 0]
+    for order, axes in enumerate(panels):
+        axes.plot(waves[order], science[order], color=figures.BLUE, linewidth=0.9, label="science")
+        axes.plot(sky_waves[order], sky[order], color=figures.ORANGE, linewidth=0.9, label="sky")
+        figures.label_axes(axes, y="DN")
+        low, high = figures.axis_limits(waves[order])
+        axes.set_xlim(low, high)
+        for name, angstroms in HK_LINES.items():
+            if low < angstroms < high:
+                axes.axvline(angstroms, color=figures.INK, linestyle=":", linewidth=1)
+                axes.annotate(
+                    name, (angstroms, 0.97), xycoords=("data", "axes fraction"),
+                    xytext=(4, 0), textcoords="offset points", va="top", weight="bold",
+                )  # fmt: skip
+    panels[0].legend(loc="upper right", ncols=2, fontsize=8)
+    panels[-1].set_xlabel("wavelength in vacuum [Å]")
+
+
+# The exposure meter: counts over time, and its spectrum.
+
+METER_SCI, METER_SKY = "EXPMETER_SCI", "EXPMETER_SKY"
+METER_BEGIN, METER_END = "Date-Beg", "Date-End"
+
+
+def draw_meter_time_series(figure: Figure, content: FitsContent) -> None:
+    """Counts per second of science and sky, and their ratio, over the exposure."""
+    seconds, rates = {}, {}
+    for name in (METER_SCI, METER_SKY):
+        begins, widths = _reading_times(content, name)
+        seconds[name] = begins + widths / 2
+        rates[name] = _meter_counts(content, name).sum(axis=1) / np.maximum(widths, 1e-6)
+    panels = figures.add_panels(figure, 3, sharex=True)[:, 0]
+    for axes, name, colour, what in (
+        (panels[0], METER_SCI, figures.BLUE, "science"),
+        (panels[1], METER_SKY, figures.ORANGE, "sky"),
+    ):
+        axes.plot(seconds[name], rates[name], ".-", color=colour, linewidth=1.2)
+        figures.label_axes(axes, y=f"{what} [counts/s]")
+        axes.set_ylim(0, figures.nice_ceiling(float(np.nanmax(rates[name])) * 1.02))
+    shared = min(map(len, rates.values()))
+    ratio = rates[METER_SKY][:shared] / np.maximum(rates[METER_SCI][:shared], 1e-6)
+    panels[2].plot(seconds[METER_SCI][:shared], ratio, ".-", color=figures.INK, linewidth=1.2)
+    figures.label_axes(panels[2], "time since the start of the exposure [s]", "sky / science")
+    panels[2].set_ylim(0, figures.nice_ceiling(float(np.nanmax(ratio)), least=0.01))
+
+
+def draw_meter_spectrum(figure: Figure, content: FitsContent) -> None:
+    """The mean spectrum of science and sky."""
+    axes = figures.add_panels(figure)[0, 0]
+    for name, colour, what in (
+        (METER_SCI, figures.BLUE, "science"),
+        (METER_SKY, figures.ORANGE, "sky"),
+    ):
+        means = np.maximum(np.nanmean(_meter_counts(content, name), axis=0), 0.1)
+        axes.plot(_column_wavelengths(content, name), means, ".-", color=colour, label=what)
+    figures.label_axes(axes, "wavelength [nm]", "mean counts a reading")
+    axes.set_yscale("log")
+    axes.set_ylim(0.1, 1e5)
+    axes.set_xlim(440, 880)
+    axes.legend(loc="upper right")
+
+
+def _wavelength_columns(content: FitsContent, name: str) -> list[str]:
+    return [column for column in content.tables[name] if _is_number(column)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _column_wavelengths(content: FitsContent, name: str) -> Array:
+    return np.array([float(column) for column in _wavelength_columns(content, name)])
+
+
+def _meter_counts(content: FitsContent, name: str) -> Array:
+    """(readings, wavelengths)"""
+    table = content.tables[name]
+    return np.array([table[column] for column in _wavelength_columns(content, name)], float).T
+
+
+def _reading_times(content: FitsContent, name: str) -> tuple[Array, Array]:
+    """Start of each reading since the first, and its length, in seconds."""
+    table = content.tables[name]
+    begins, ends = (
+        np.array([_parse_reading_time(value) for value in table[column]])
+        for column in (METER_BEGIN, METER_END)
+    )
+    return begins - begins[0], ends - begins
+
+
+def _parse_reading_time(value: bytes) -> float:
+    return datetime.fromisoformat(value.decode("ascii").strip("\0 ")).timestamp()
+
+
+GUIDER_IMAGE, GUIDER_ORIGINS = "GUIDER_AVG", "GUIDER_CUBE_ORIGINS"
 
 MAS_PER_PIXEL = 56.0
 """Scale of the guide camera."""
@@ -21,78 +161,78 @@ ERROR_RANGE = 150.0
 """mas; the same for every exposure, doubled where an exposure needs more."""
 
 
-def image(figure: Figure, content: Content) -> None:
+def draw_guider_image(figure: Figure, content: FitsContent) -> None:
     """The mean image, and its brightest part larger."""
-    values = content.images[IMAGE].astype(np.float32)
-    low, high = (sheet.percentile(values, percent) for percent in (1, 99.95))
+    values = content.images[GUIDER_IMAGE].astype(np.float32)
+    low, high = (figures.finite_percentile(values, percent) for percent in (1, 99.95))
     known = np.where(np.isfinite(values), values, -np.inf)
     row, column = np.unravel_index(int(known.argmax()), values.shape)
     reach = max(8, values.shape[0] // 12)
     top, left = max(0, int(row) - reach), max(0, int(column) - reach)
     part = values[top : top + 2 * reach, left : left + 2 * reach]
-    whole, near = sheet.panels(figure, 1, 2, gap=(60, 0), bar=True, width_ratios=(1.25, 1))[0]
+    whole, near = figures.add_panels(figure, 1, 2, gap=(60, 0), bar=True, width_ratios=(1.25, 1))[0]
     rows, columns = values.shape
-    sheet.show_image(whole, values, low, high, gamma=0.5, extent=(0, columns, 0, rows))
-    scale = sheet.show_image(
+    figures.show_image(whole, values, low, high, gamma=0.5, extent=(0, columns, 0, rows))
+    scale = figures.show_image(
         near, part, low, high,
         gamma=0.5, extent=(left, left + part.shape[1], top, top + part.shape[0]),
     )  # fmt: skip
     for axes, title in ((whole, "whole"), (near, "around the brightest pixel")):
         axes.set_aspect("equal")
-        sheet.title(axes, title)
+        figures.set_title(axes, title)
         axes.set_xlabel("column [pixel]")
     whole.set_ylabel("row [pixel]")
-    figure.colorbar(scale, cax=sheet.bar_axes(figure), label="counts")
+    figure.colorbar(scale, cax=figures.add_colour_bar_axes(figure), label="counts")
 
 
-def error(figure: Figure, content: Content) -> None:
+def draw_guiding_error(figure: Figure, content: FitsContent) -> None:
     """Where the star was about its target, and how often it was how far off."""
-    x, y = _errors(content)
+    x, y = _guiding_errors(content)
     # Frames without the star tell nothing
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     radius = np.hypot(x, y)
-    limit = _range(radius)
-    cloud, share = sheet.panels(figure, 1, 2)[0]
-    cloud.plot(x, y, ".", color=sheet.BLUE, markersize=3, alpha=0.5)
+    limit = _error_range(radius)
+    cloud, share = figures.add_panels(figure, 1, 2)[0]
+    cloud.plot(x, y, ".", color=figures.BLUE, markersize=3, alpha=0.5)
     for part in (1 / 3, 2 / 3, 1):
         turn = np.linspace(0, 2 * np.pi, 90)
-        cloud.plot(*(part * limit * np.array([np.cos(turn), np.sin(turn)])), color=ruling.GRID)
-    cloud.plot(0, 0, "+", color=sheet.RED, markersize=16, markeredgewidth=2)
-    sheet.dress(cloud, "error in x [mas]", "error in y [mas]")
+        cloud.plot(*(part * limit * np.array([np.cos(turn), np.sin(turn)])), color=ticks.GRID)
+    cloud.plot(0, 0, "+", color=figures.RED, markersize=16, markeredgewidth=2)
+    figures.label_axes(cloud, "error in x [mas]", "error in y [mas]")
     cloud.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    share.plot(np.sort(radius), np.linspace(0, 100, radius.size), color=sheet.BLUE)
-    rms = _rms(radius)
-    share.axvline(rms, color=sheet.RED, linestyle="--", label=f"RMS {rms:.1f} mas")
-    sheet.dress(share, "distance from the target [mas]", "frames within [%]")
+    share.plot(np.sort(radius), np.linspace(0, 100, radius.size), color=figures.BLUE)
+    rms = _rms_of_radius(radius)
+    share.axvline(rms, color=figures.RED, linestyle="--", label=f"RMS {rms:.1f} mas")
+    figures.label_axes(share, "distance from the target [mas]", "frames within [%]")
     share.set(xlim=(0, limit), ylim=(0, 100))
     share.legend(loc="lower right")
 
 
-def time_series(figure: Figure, content: Content) -> None:
+def draw_guiding_time_series(figure: Figure, content: FitsContent) -> None:
     """Errors and the flux of the star, frame by frame."""
-    table = content.tables[ORIGINS]
+    table = content.tables[GUIDER_ORIGINS]
     seconds = np.asarray(table["timestamp"], float)
     seconds = seconds - seconds[0]
-    x, y = _errors(content)
-    limit = _range(np.hypot(x, y))
+    x, y = _guiding_errors(content)
+    limit = _error_range(np.hypot(x, y))
     names = [name for name in ("object1_flux",) if name in table]
-    panels = sheet.panels(figure, 2 + len(names), sharex=True)[:, 0]
+    panels = figures.add_panels(figure, 2 + len(names), sharex=True)[:, 0]
     for axes, values, label in zip(panels[:2], (x, y), "xy", strict=True):
-        axes.plot(seconds, values, color=sheet.BLUE, linewidth=0.8)
-        axes.axhline(0, color=sheet.SOFT, linewidth=0.8)
-        sheet.dress(axes, y=f"error in {label} [mas]")
+        axes.plot(seconds, values, color=figures.BLUE, linewidth=0.8)
+        axes.axhline(0, color=figures.SOFT_INK, linewidth=0.8)
+        figures.label_axes(axes, y=f"error in {label} [mas]")
         axes.set_ylim(-limit, limit)
     for axes, name in zip(panels[2:], names, strict=True):
-        axes.plot(seconds, np.asarray(table[name], float), color=sheet.INK, linewidth=0.8)
-        sheet.dress(axes, y="flux of the star [counts]")
+        axes.plot(seconds, np.asarray(table[name], float), color=figures.INK, linewidth=0.8)
+        figures.label_axes(axes, y="flux of the star [counts]")
         axes.set_ylim(bottom=0)
     panels[-1].set_xlabel("time since the first frame [s]")
 
 
-def _errors(content: Content) -> tuple[Array, Array]:
+def _guiding_errors(content: FitsContent) -> tuple[Array, Array]:
     """mas, frame by frame."""
-    table = content.tables[ORIGINS]
+    table = content.tables[GUIDER_ORIGINS]
     x, y = (
         (np.asarray(table[f"object1_{axis}"], float) - table[f"target_{axis}"]) * MAS_PER_PIXEL
         for axis in "xy"
@@ -100,18 +240,18 @@ def _errors(content: Content) -> tuple[Array, Array]:
     return x, y
 
 
-def rms(content: Content) -> float:
+def guiding_rms(content: FitsContent) -> float:
     """The root mean square of the distance from the target, mas; NaN without any frame."""
-    return _rms(np.hypot(*_errors(content)))
+    return _rms_of_radius(np.hypot(*_guiding_errors(content)))
 
 
-def _rms(radius: Array) -> float:
+def _rms_of_radius(radius: Array) -> float:
     known = radius[np.isfinite(radius)]
     return float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
 
 
-def _range(radius: Array) -> float:
+def _error_range(radius: Array) -> float:
     limit = ERROR_RANGE
-    while limit < sheet.percentile(radius, 99):
+    while limit < figures.finite_percentile(radius, 99):
         limit *= 2
     return limit

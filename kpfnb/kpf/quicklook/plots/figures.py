@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kpfnb import files
-from kpfnb.kpf.quicklook import ruling
-from kpfnb.kpf.quicklook.content import Array
+from kpfnb.core import atomic
+from kpfnb.kpf.quicklook.plots import ticks
+from kpfnb.kpf.quicklook.plots.fits_content import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,20 +27,20 @@ DPI = 100
 HEADING = 66
 """Pixels at the top that belong to the heading."""
 
-LEFT, BOTTOM, MARGIN, TITLE, BAR = 92, 56, 24, 28, 118
+LEFT, BOTTOM, MARGIN, TITLE, COLOUR_BAR = 92, 56, 24, 28, 118
 """Pixels: left of and below panels, right of them, for a panel's title, for a colour bar."""
 
 X_LABEL = 29
 """Pixels from the panel's lower edge to the label of its x axis."""
 
-MOST_TRUE_COLOUR = 1_800_000
+MAX_TRUE_COLOUR_PIXELS = 1_800_000
 """Pixels; of a larger picture it is the noise of a CCD that would take the room."""
 
 THUMBNAIL_WIDTH = 400
 
-INK, SOFT = "#1b2430", "#5a6675"
+INK, SOFT_INK = "#1b2430", "#5a6675"
 
-PANEL = "panel"
+PANEL_ID = "panel"
 """The id of axes whose ticks are ruled, which those of colour bars are not."""
 
 # Okabe and Ito's colours, which every kind of colour vision tells apart
@@ -48,11 +48,11 @@ BLUE, GREEN, ORANGE, RED, SKY_BLUE, PURPLE = (
     "#0072b2", "#009e73", "#e69f00", "#d55e00", "#56b4e9", "#cc79a7",
 )  # fmt: skip
 
-CAMERAS = {"GREEN": GREEN, "RED": RED}
-ORDERLETS = {"SCI1": SKY_BLUE, "SCI2": BLUE, "SCI3": PURPLE, "SKY": ORANGE, "CAL": RED}
+CAMERA_COLOURS = {"GREEN": GREEN, "RED": RED}
+ORDERLET_COLOURS = {"SCI1": SKY_BLUE, "SCI2": BLUE, "SCI3": PURPLE, "SKY": ORANGE, "CAL": RED}
 
 
-def figure(width: int, height: int) -> Figure:
+def new_figure(width: int, height: int) -> Figure:
     """An empty figure of so many pixels, the room for the heading left free."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def figure(width: int, height: int) -> Figure:
     return made
 
 
-def panels(
+def add_panels(
     made: Figure, rows: int = 1, columns: int = 1, *,
     gap: tuple[int, int] = (84, 34), bar: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
@@ -75,8 +75,8 @@ def panels(
     gap : pixels between columns and between rows
     bar : leave room for `bar_axes` at the right
     """
-    width, height = _size(made)
-    right = width - (BAR if bar else MARGIN)
+    width, height = _pixel_size(made)
+    right = width - (COLOUR_BAR if bar else MARGIN)
     top, inner = height - HEADING - TITLE, (right - LEFT, height - HEADING - TITLE - BOTTOM)
     made.subplots_adjust(
         left=LEFT / width, right=right / width, bottom=BOTTOM / height, top=top / height,
@@ -85,28 +85,28 @@ def panels(
     )  # fmt: skip
     axes = made.subplots(rows, columns, squeeze=False, **options)
     for one in axes.flat:
-        _fix(one)
+        _fix_labels(one)
     return axes
 
 
-def bar_axes(made: Figure) -> Axes:
+def add_colour_bar_axes(made: Figure) -> Axes:
     """Axes for a colour bar at the right."""
-    width, height = _size(made)
+    width, height = _pixel_size(made)
     tall = height - HEADING - TITLE - BOTTOM
-    place = ((width - BAR + 16) / width, BOTTOM / height, 20 / width, tall / height)
-    return _axes(made, place)
+    place = ((width - COLOUR_BAR + 16) / width, BOTTOM / height, 20 / width, tall / height)
+    return _add_axes(made, place)
 
 
-def _size(made: Figure) -> tuple[float, float]:
+def _pixel_size(made: Figure) -> tuple[float, float]:
     return made.get_figwidth() * DPI, made.get_figheight() * DPI
 
 
-def head(made: Figure, title: str, subtitle: str) -> None:
+def draw_heading(made: Figure, title: str, subtitle: str) -> None:
     """Write the heading; what stands in headers is never taken for mathematics."""
-    width, height = _size(made)
+    width, height = _pixel_size(made)
     for text, down, size, colour, weight in (
         (title, 12, 14, INK, "bold"),
-        (subtitle, 38, 11, SOFT, "normal"),
+        (subtitle, 38, 11, SOFT_INK, "normal"),
     ):
         made.text(
             16 / width, 1 - down / height, text,
@@ -114,61 +114,61 @@ def head(made: Figure, title: str, subtitle: str) -> None:
         )  # fmt: skip
 
 
-def image_of(made: Figure) -> Image:
+def render_image(made: Figure) -> Image:
     """The figure as pixels, with 256 colours where more would not be seen."""
     from PIL import Image as images
 
-    ruling.rule(axes for axes in made.axes if axes.get_gid() == PANEL)
+    ticks.draw_ticks(axes for axes in made.axes if axes.get_gid() == PANEL_ID)
     canvas: Any = made.canvas
     canvas.draw()
     size = canvas.get_width_height()
     rgba = images.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
     picture = rgba.convert("RGB")
-    if any(axes.images for axes in made.axes) and size[0] * size[1] <= MOST_TRUE_COLOUR:
+    if any(axes.images for axes in made.axes) and size[0] * size[1] <= MAX_TRUE_COLOUR_PIXELS:
         return picture
     return picture.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
 
 
-def save(image: Image, path: Path, thumbnail: Path) -> None:
+def save_image(image: Image, path: Path, thumbnail: Path) -> None:
     """Write the picture, and small, each file whole or not there."""
     from PIL import Image as images
 
-    with files.replacing(path) as temporary:
+    with atomic.replace_atomically(path) as temporary:
         image.save(temporary, "PNG", compress_level=3)
     small = image.convert("RGB").resize(
         (THUMBNAIL_WIDTH, round(image.height * THUMBNAIL_WIDTH / image.width)),
         images.Resampling.BOX,
         reducing_gap=1.0,
     )
-    with files.replacing(thumbnail) as temporary:
+    with atomic.replace_atomically(thumbnail) as temporary:
         small.save(temporary, "JPEG", quality=82)
 
 
-def dress(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
+def label_axes(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
     """Labels, and data that nearly reach the sides."""
     axes.margins(x=0.01)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     if heading:
-        title(axes, heading)
+        set_title(axes, heading)
 
 
-def _fix(axes: Axes) -> None:
+def _fix_labels(axes: Axes) -> None:
     """Title and x label at fixed places: to make way for ticks takes a good part of the time."""
-    axes.set_gid(PANEL)
-    title(axes)
+    axes.set_gid(PANEL_ID)
+    set_title(axes)
     made: Any = axes.get_figure(root=True)
-    _, height = _size(made)
+    _, height = _pixel_size(made)
     place = axes.get_position(original=True)
     axes.xaxis.set_label_coords(0.5, -X_LABEL / (place.height * height))
 
 
-def title(axes: Axes, text: str = "") -> None:
+def set_title(axes: Axes, text: str = "") -> None:
     """A panel's title, what stands in headers never taken for mathematics."""
     axes.set_title(text, size=10, loc="left", parse_math=False, y=1.0)
 
 
-def ceiling(value: float, least: float = 1.0) -> float:
+def nice_ceiling(value: float, least: float = 1.0) -> float:
     """The next of 1, 2, 3, 5, 7, 10, 20 ...: like exposures get the same scale every night."""
     if not math.isfinite(value) or value <= least:
         return least
@@ -183,35 +183,35 @@ def block_mean(image: Array, block: int) -> Array:
     if block == 1:
         return cut
     # By strides: numpy's own sum over short axes is ten times slower
-    down = _sum(cut[start::block] for start in range(block))
-    across = _sum(down[:, start::block] for start in range(block))
+    down = _add_all(cut[start::block] for start in range(block))
+    across = _add_all(down[:, start::block] for start in range(block))
     return across / np.float32(block * block)
 
 
-def _sum(parts: Iterable[Array]) -> Array:
+def _add_all(parts: Iterable[Array]) -> Array:
     return functools.reduce(np.add, parts)
 
 
-def part(image: Array, most: int = 300_000) -> Array:
+def subsample(image: Array, most: int = 300_000) -> Array:
     """Some pixels, evenly taken."""
     step = max(1, math.isqrt(image.size // most))
     return image[::step, ::step].astype(np.float32).ravel()
 
 
-def sample(image: Array, most: int = 300_000) -> Array:
+def finite_sample(image: Array, most: int = 300_000) -> Array:
     """Those of them that are finite, for percentiles; a single 0 where none is."""
-    some = part(image, most)
+    some = subsample(image, most)
     finite: Array = some[np.isfinite(some)]
     return finite if finite.size else np.zeros(1, np.float32)
 
 
-def percentile(values: Array, percent: float) -> float:
+def finite_percentile(values: Array, percent: float) -> float:
     """A percentile of the finite values; 0 where there is none."""
     finite = values[np.isfinite(values)]
     return float(np.percentile(finite, percent)) if finite.size else 0.0
 
 
-def reach(values: Array) -> tuple[float, float]:
+def axis_limits(values: Array) -> tuple[float, float]:
     """The ends of an axis for these values; 0 to 1 where none is finite."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
@@ -242,28 +242,28 @@ def show_image(
     return ScalarMappable(norm, colours)
 
 
-def image_axes(made: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
+def add_image_axes(made: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
     """Axes for an image of so many rows and columns of pixels, and for its colour bar.
 
     The figure gets the size that this takes.
     """
     rows, columns = shape
-    width, height = LEFT + columns + BAR, HEADING + rows + BOTTOM
+    width, height = LEFT + columns + COLOUR_BAR, HEADING + rows + BOTTOM
     made.set_size_inches(width / DPI, height / DPI)
     place = (LEFT / width, BOTTOM / height, columns / width, rows / height)
     bar = ((LEFT + columns + 16) / width, BOTTOM / height, 20 / width, rows / height)
     axes = made.add_axes(place)
-    _fix(axes)
-    return axes, _axes(made, bar)
+    _fix_labels(axes)
+    return axes, _add_axes(made, bar)
 
 
-def _axes(made: Figure, place: tuple[float, float, float, float]) -> Axes:
+def _add_axes(made: Figure, place: tuple[float, float, float, float]) -> Axes:
     axes = made.add_axes(place)
-    title(axes)
+    set_title(axes)
     return axes
 
 
-def envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:
+def min_max_envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:
     """Lowest and highest y in so many bins along the last axis: no peak is lost, few points."""
     step = x.shape[-1] // bins
     if step < 3:

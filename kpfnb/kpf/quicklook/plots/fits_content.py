@@ -12,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from kpfnb import fitscards, fitsheader, fitstable
-from kpfnb.fitscards import Value
-from kpfnb.fitsheader import Hdu
-from kpfnb.fitstable import Columns
+from kpfnb.core.fits import cards
+from kpfnb.core.fits import headers as fitsheader
+from kpfnb.core.fits import tables as fitstable
+from kpfnb.core.fits.cards import HeaderValue
+from kpfnb.core.fits.headers import HDU
+from kpfnb.core.fits.tables import TableColumns
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_BITPIX_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
 @dataclass
-class Content:
+class FitsContent:
     """A file in memory.
 
     Attributes
@@ -35,10 +37,10 @@ class Content:
     unreadable : extension to what is wrong with it
     """
 
-    header: dict[str, Value] = field(default_factory=dict)
+    header: dict[str, HeaderValue] = field(default_factory=dict)
     images: dict[str, Array] = field(default_factory=dict)
-    tables: dict[str, Columns] = field(default_factory=dict)
-    headers: dict[str, dict[str, Value]] = field(default_factory=dict)
+    tables: dict[str, TableColumns] = field(default_factory=dict)
+    headers: dict[str, dict[str, HeaderValue]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
@@ -60,31 +62,31 @@ class Content:
         return float(value)
 
 
-def read(path: Path, wanted: Collection[str]) -> Content:
+def read_content(path: Path, extensions: Collection[str]) -> FitsContent:
     """Read a file; an extension without data counts as missing.
 
     Raises
     ------
-    fitsheader.BadHeader : the file is missing, cut off or no FITS file; the error says which
+    fitsheader.InvalidHeaderError : the file is missing, cut off or no FITS file; the error says which
     """
-    content = Content()
-    for number, hdu in enumerate(fitsheader.hdus(path)):
+    content = FitsContent()
+    for number, hdu in enumerate(fitsheader.iterate_hdus(path)):
         if number == 0:
-            content.header = fitscards.values(fitscards.parse(hdu.header))
-        elif (name := hdu.name) in wanted:
-            _take(content, name, hdu)
+            content.header = cards.values_by_keyword(cards.parse_cards(hdu.header))
+        elif (name := hdu.name) in extensions:
+            _store_extension(content, name, hdu)
     return content
 
 
-def _take(content: Content, name: str, hdu: Hdu) -> None:
-    header = fitscards.values(fitscards.parse(hdu.header))
+def _store_extension(content: FitsContent, name: str, hdu: HDU) -> None:
+    header = cards.values_by_keyword(cards.parse_cards(hdu.header))
     try:
         if header.get("XTENSION") == "IMAGE":
-            image = _image(hdu, header)
+            image = _read_image(hdu, header)
             if image.size:
                 content.images[name] = image
         else:
-            columns = fitstable.read(hdu)
+            columns = fitstable.read_table(hdu)
             if any(values.size for values in columns.values()):
                 content.tables[name] = columns
     except (ValueError, KeyError, TypeError) as error:
@@ -93,12 +95,14 @@ def _take(content: Content, name: str, hdu: Hdu) -> None:
         content.headers[name] = header
 
 
-def _image(hdu: Hdu, header: dict[str, Value]) -> Array:
+def _read_image(hdu: HDU, header: dict[str, HeaderValue]) -> Array:
     axes = int(str(header["NAXIS"]))
     shape = [int(str(header[f"NAXIS{axis}"])) for axis in range(axes, 0, -1)]
     if not shape or 0 in shape:
         return np.empty(0)
-    values: Array = np.frombuffer(hdu.read(), _TYPES[int(str(header["BITPIX"]))]).reshape(shape)
+    values: Array = np.frombuffer(
+        hdu.read_data(), _BITPIX_TYPES[int(str(header["BITPIX"]))]
+    ).reshape(shape)
     scale, zero = header.get("BSCALE", 1), header.get("BZERO", 0)
     if (scale, zero) != (1, 0):
         values = values * np.float32(str(scale)) + np.float32(str(zero))

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 GRID = "#d8dde4"
 
-TICK, LABEL = 3.5, 7.0
+TICK_POINTS, LABEL_POINTS = 3.5, 7.0
 """Points: a tick's length, from the panel to the ticks' labels."""
 
 DIGIT_SHARE = 0.64
 """A digit's width as a share of the size of its font."""
 
-Y_LABEL = 10.0
+Y_LABEL_POINTS = 10.0
 """Points from the ticks' labels to the middle of the axis's."""
 
 
-def rule(panels: Iterable[Axes]) -> None:
+def draw_ticks(panels: Iterable[Axes]) -> None:
     """Draw ticks, labels and grid of linear axes; of others matplotlib makes its own.
 
     To be called when all limits are set. Panels with images have no grid.
@@ -36,13 +36,13 @@ def rule(panels: Iterable[Axes]) -> None:
     from matplotlib.ticker import NullLocator
 
     found = [axis for axes in panels for axis in (axes.xaxis, axes.yaxis)]
-    ruled = [axis for axis in found if axis.get_visible() and _rule(axis)]
+    ruled = [axis for axis in found if axis.get_visible() and _replace_ticks(axis)]
     # Shared axes have one locator: after the last of them
     for axis in ruled:
         axis.set_major_locator(NullLocator())
 
 
-def _rule(axis: Axis) -> bool:
+def _replace_ticks(axis: Axis) -> bool:
     """False where the axis is no linear one, or has an offset that has to be written."""
     has_grid = not axis.axes.images
     low, high = sorted(axis.get_view_interval())
@@ -56,8 +56,8 @@ def _rule(axis: Axis) -> bool:
         return False
     if has_grid:
         _draw_grid(axis, places)
-    _draw_ticks(axis, places)
-    _write(axis, places, labels)
+    _draw_tick_marks(axis, places)
+    _draw_tick_labels(axis, places, labels)
     return True
 
 
@@ -76,7 +76,7 @@ def _draw_grid(axis: Axis, places: Any) -> None:
     )
 
 
-def _draw_ticks(axis: Axis, places: Any) -> None:
+def _draw_tick_marks(axis: Axis, places: Any) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.markers import MarkerStyle
 
@@ -87,30 +87,30 @@ def _draw_ticks(axis: Axis, places: Any) -> None:
     else:
         x, y, marker, transform = zeros, places, MarkerStyle(0), axes.get_yaxis_transform()
     ticks = Line2D(
-        x, y, color="black", linestyle="", marker=marker, markersize=TICK, markeredgewidth=0.8,
+        x, y, color="black", linestyle="", marker=marker, markersize=TICK_POINTS, markeredgewidth=0.8,
         clip_on=False, transform=transform, zorder=2.01,
     )  # fmt: skip
     axes.add_artist(ticks)
 
 
-def _write(axis: Axis, places: Any, labels: list[str]) -> None:
+def _draw_tick_labels(axis: Axis, places: Any, labels: list[str]) -> None:
     """The labels of the ticks, and the place of the axis's own beyond them."""
     axes, settings = axis.axes, axis.get_tick_params()
     size = settings.get("labelsize", 10.0)
     if not settings.get("labelbottom" if _is_x(axis) else "labelleft", True):
         return
     if _is_x(axis):
-        transform, down, across = axes.get_xaxis_text1_transform(LABEL)
+        transform, down, across = axes.get_xaxis_text1_transform(LABEL_POINTS)
     else:
-        transform, down, across = axes.get_yaxis_text1_transform(LABEL)
+        transform, down, across = axes.get_yaxis_text1_transform(LABEL_POINTS)
         widest = DIGIT_SHARE * size * max(map(len, labels), default=0)
-        _put_label(axis, LABEL + widest + Y_LABEL)
+        _place_axis_label(axis, LABEL_POINTS + widest + Y_LABEL_POINTS)
     for at, label in zip(places, labels, strict=True):
         x, y = (at, 0) if _is_x(axis) else (0, at)
         axes.text(x, y, label, size=size, va=down, ha=across, transform=transform, parse_math=False)
 
 
-def _put_label(axis: Axis, points: float) -> None:
+def _place_axis_label(axis: Axis, points: float) -> None:
     figure: Any = axis.get_figure(root=True)
     width = axis.axes.get_position(original=True).width * figure.get_figwidth() * 72
     axis.set_label_coords(-points / width, 0.5)

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kpfnb.kpf.tsdb import catalogue, database
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.packing import Array, Series
-from kpfnb.kpf.tsdb.plots.panel import Panel, Select
-from kpfnb.kpf.tsdb.querying import Moment, query
+from kpfnb.kpf.tsdb.keyword_query import NightOrTime, query
+from kpfnb.kpf.tsdb.plots.panel import PanelSelection, TimeSeriesPanel
+from kpfnb.kpf.tsdb.series import Array, Series, ValueKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MICROSECONDS_A_DAY = 86_400e6
+_MICROSECONDS_PER_DAY = 86_400e6
 
 
-class Table:
+class PanelTable:
     """Observations in order of time, with the keywords of some panels.
 
     Attributes
@@ -42,17 +41,17 @@ class Table:
     @cached_property
     def times(self) -> Array:
         """When each observation began, days since 1970."""
-        return _microseconds(self.frame["time"]) / _MICROSECONDS_A_DAY
+        return _to_microseconds(self.frame["time"]) / _MICROSECONDS_PER_DAY
 
     def series(self, column: str) -> Series:
         """The values of a keyword; all null where the database does not know it."""
         if column not in self._series:
             known = column in self.frame
-            nothing = Series(Kind.FLOAT, np.full(len(self), np.nan))
-            self._series[column] = _series(self.frame[column]) if known else nothing
+            nothing = Series(ValueKind.FLOAT, np.full(len(self), np.nan))
+            self._series[column] = _to_series(self.frame[column]) if known else nothing
         return self._series[column]
 
-    def rows(self, select: Select) -> Array:
+    def selection_mask(self, select: PanelSelection) -> Array:
         """The mask of the observations that a panel is about."""
         key = select.model_dump_json()
         if key not in self._masks:
@@ -60,22 +59,22 @@ class Table:
             for condition in select.conditions():
                 # No observation has a keyword that is not known: as a null, it fulfils nothing
                 known = condition.column not in self.missing
-                mask &= condition.test(self.series(condition.column)) if known else False
+                mask &= condition.matches(self.series(condition.column)) if known else False
             self._masks[key] = mask
         return self._masks[key]
 
 
 @dataclass(frozen=True)
-class View:
+class PanelView:
     """The observations of one panel."""
 
-    table: Table
-    panel: Panel
+    table: PanelTable
+    panel: TimeSeriesPanel
 
     @cached_property
     def mask(self) -> Array:
         """Of the table's rows."""
-        return self.table.rows(self.panel.select)
+        return self.table.selection_mask(self.panel.select)
 
     @cached_property
     def times(self) -> Array:
@@ -90,12 +89,12 @@ class View:
     @property
     def missing(self) -> list[str]:
         """The keywords of the panel that the database does not know."""
-        return [column for column in self.panel.columns() if column in self.table.missing]
+        return [column for column in self.panel.keywords() if column in self.table.missing]
 
     def numbers(self, column: str) -> Array:
         """The values of a keyword as numbers; NaN for null, and for what is no number."""
         series = self.table.series(column)
-        if series.kind is Kind.TEXT:
+        if series.kind is ValueKind.TEXT:
             return np.full(self.times.size, np.nan)
         found: Array = series.values[self.mask]
         return found
@@ -105,7 +104,7 @@ class View:
         return self.table.series(column).as_text().values[self.mask]
 
     @cached_property
-    def failed(self) -> Array:
+    def failed_mask(self) -> Array:
         """The mask of the observations that fail a check of the panel's `qc`."""
         found = np.zeros(self.times.size, dtype=bool)
         for column in self.panel.qc:
@@ -115,47 +114,53 @@ class View:
     @cached_property
     def is_empty(self) -> bool:
         """True where nothing is there to be drawn."""
-        drawn = self.panel.drawn()
-        return not any(_is_known(self.table.series(column), self.mask) for column in drawn)
+        drawn = self.panel.drawn_keywords()
+        return not any(_has_values(self.table.series(column), self.mask) for column in drawn)
 
 
-def fetch(panels: Iterable[Panel], start: Moment, end: Moment, *, not_junk: bool = True) -> Table:
+def fetch_table(
+    panels: Iterable[TimeSeriesPanel],
+    start: NightOrTime,
+    end: NightOrTime,
+    *,
+    not_junk: bool = True,
+) -> PanelTable:
     """What some panels need, by one question. Errors are those of `query`.
 
     Keywords that the database does not know are told in the table, not refused.
     """
-    wanted = list(dict.fromkeys(column for panel in panels for column in panel.columns()))
-    with database.reading() as connection:
-        known = catalogue.known(connection, wanted)
+    wanted = list(dict.fromkeys(column for panel in panels for column in panel.keywords()))
+    with database.read_transaction() as connection:
+        known = catalogue.resolve_known_names(connection, wanted)
     frame = query([name for name in wanted if name in known], start, end, not_junk=not_junk)
-    return Table(frame, (name for name in wanted if name not in known))
+    return PanelTable(frame, (name for name in wanted if name not in known))
 
 
-def _series(column: pd.Series) -> Series:
+def _to_series(column: pd.Series) -> Series:
     """A column of `query` as the database has it."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return Series(Kind.TIME, _microseconds(column))
+        return Series(ValueKind.TIME, _to_microseconds(column))
     if pd.api.types.is_numeric_dtype(column.dtype):
         whole = pd.api.types.is_integer_dtype(column.dtype)
-        kind = Kind.BOOL if pd.api.types.is_bool_dtype(column.dtype) else Kind.FLOAT
+        kind = ValueKind.BOOL if pd.api.types.is_bool_dtype(column.dtype) else ValueKind.FLOAT
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        return Series(Kind.INT if whole else kind, values)
+        return Series(ValueKind.INT if whole else kind, values)
     texts = np.array(column, dtype=object)
     texts[column.isna().to_numpy()] = None
-    return Series(Kind.TEXT, texts)
+    return Series(ValueKind.TEXT, texts)
 
 
-def _microseconds(column: pd.Series) -> Array:
+def _to_microseconds(column: pd.Series) -> Array:
     moments = column.to_numpy(dtype="datetime64[us]")
     values = moments.astype(np.int64).astype(float)
     values[np.isnat(moments)] = np.nan
     return values
 
 
-def _is_known(series: Series, mask: Array) -> bool:
+def _has_values(series: Series, mask: Array) -> bool:
     values = series.values[mask]
-    if series.kind is Kind.TEXT:
+    if series.kind is ValueKind.TEXT:
         return any(value is not None for value in values)
     return not np.isnan(values).all()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kpfnb.kpf.tsdb.plots import canvas, counts, curves, flags, states
-from kpfnb.kpf.tsdb.plots.data import View
-from kpfnb.kpf.tsdb.plots.eras import Era
-from kpfnb.kpf.tsdb.plots.span import Span
+from kpfnb.kpf.tsdb.plots import canvas, counts, curves, states
+from kpfnb.kpf.tsdb.plots import states as flags
+from kpfnb.kpf.tsdb.plots.data import PanelView
+from kpfnb.kpf.tsdb.plots.time_axis import Era, TimeSpan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 96
-_PALETTE = 128
+_PALETTE_SIZE = 128
 """Colours of a stored picture: a third of the size of one with all colours, and not to be told from
 it."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PanelPlot:
     """A panel's picture.
 
     Attributes
@@ -38,9 +38,14 @@ class Drawn:
     beyond: int = 0
 
 
-def draw(
-    view: View, span: Span, eras: Sequence[Era] = (), *, when: str = "", whole: bool = False
-) -> Drawn:
+def draw_panel(
+    view: PanelView,
+    span: TimeSpan,
+    eras: Sequence[Era] = (),
+    *,
+    when: str = "",
+    whole: bool = False,
+) -> PanelPlot:
     """The picture of a panel.
 
     Parameters
@@ -48,26 +53,26 @@ def draw(
     when : the span for people, which is written at the time axis
     whole : every value is drawn, however many there are
     """
-    drawn = _draw(view, span, whole=whole)
-    canvas.background(drawn.axes, span, view.table.times, eras)
-    canvas.time_axis(drawn.axes, span, f"time (UT), {when}" if when else "time (UT)")
+    drawn = _draw_by_kind(view, span, whole=whole)
+    canvas.draw_background(drawn.axes, span, view.table.times, eras)
+    canvas.format_time_axis(drawn.axes, span, f"time (UT), {when}" if when else "time (UT)")
     return drawn
 
 
-def _draw(view: View, span: Span, *, whole: bool) -> Drawn:
+def _draw_by_kind(view: PanelView, span: TimeSpan, *, whole: bool) -> PanelPlot:
     panel = view.panel
     if panel.count:
-        return Drawn(*counts.draw(view, span, panel.title))
+        return PanelPlot(*counts.draw_counts(view, span, panel.title))
     if panel.flags:
-        figure, axes, table = flags.draw(view, span, panel.title)
-        return Drawn(figure, axes, table, int(table["failed"].sum()))
+        figure, axes, table = flags.draw_flags(view, span, panel.title)
+        return PanelPlot(figure, axes, table, int(table["failed"].sum()))
     if panel.states:
-        return Drawn(*states.draw(view, span, panel.title))
-    figure, axes, beyond = curves.draw(view, span, panel.title, whole=whole)
-    return Drawn(figure, axes, None, beyond)
+        return PanelPlot(*states.draw_states(view, span, panel.title))
+    figure, axes, beyond = curves.draw_curves(view, span, panel.title, whole=whole)
+    return PanelPlot(figure, axes, None, beyond)
 
 
-def png(drawn: Drawn) -> bytes:
+def render_png(drawn: PanelPlot) -> bytes:
     """The picture as a PNG, the same for the same data."""
     from io import BytesIO
 
@@ -83,6 +88,8 @@ def png(drawn: Drawn) -> bytes:
         sheet.draw()
     colours = Image.fromarray(np.ascontiguousarray(np.asarray(sheet.buffer_rgba())[:, :, :3]))
     memory = BytesIO()
-    few = colours.quantize(_PALETTE, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few = colours.quantize(
+        _PALETTE_SIZE, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+    )
     few.save(memory, "png")
     return memory.getvalue()

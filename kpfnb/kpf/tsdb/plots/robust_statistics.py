@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kpfnb.kpf.tsdb.packing import Array
+from kpfnb.kpf.tsdb.series import Array
 
-MANY = 3000
+MAX_POINTS = 3000
 """More values than these are drawn as bins."""
-BINS = 500
+BIN_COUNT = 500
 """As many as a picture has columns to show."""
 
 GAP_SHARE = 0.03
@@ -20,12 +20,12 @@ GAP_DAYS = 2 / 24
 _GAP_STEPS = 8.0
 
 _MAD_TO_SIGMA = 1.4826
-_TAILS = (1.0, 99.0)
-_FAR = 4.0
+_INNER_PERCENTILES = (1.0, 99.0)
+_OUTLIER_FACTOR = 4.0
 _MARGIN = 0.06
 
 
-class Statistics(NamedTuple):
+class RobustStatistics(NamedTuple):
     """Of finite values: how many, the median, and the scatter (1.48 times the median deviation)."""
 
     number: int
@@ -33,7 +33,7 @@ class Statistics(NamedTuple):
     scatter: float
 
 
-class Bins(NamedTuple):
+class BinnedValues(NamedTuple):
     """Values by bins of time that hold any: where (days), least, median and greatest."""
 
     times: Array
@@ -42,28 +42,30 @@ class Bins(NamedTuple):
     high: Array
 
 
-class Limits(NamedTuple):
+class AxisLimits(NamedTuple):
     """The ends of an axis; far outliers are beyond them."""
 
     low: float
     high: float
 
 
-def statistics(values: Array) -> Statistics:
+def compute_statistics(values: Array) -> RobustStatistics:
     """Robust statistics of the finite values."""
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return Statistics(0, np.nan, np.nan)
+        return RobustStatistics(0, np.nan, np.nan)
     median = float(np.median(finite))
     deviation = float(np.median(np.abs(finite - median)))
-    return Statistics(int(finite.size), median, _MAD_TO_SIGMA * deviation)
+    return RobustStatistics(int(finite.size), median, _MAD_TO_SIGMA * deviation)
 
 
-def bins(times: Array, values: Array, start: float, end: float, number: int = BINS) -> Bins:
+def bin_values(
+    times: Array, values: Array, start: float, end: float, number: int = BIN_COUNT
+) -> BinnedValues:
     """Least, median and greatest of the finite values in equal bins of time."""
     known = np.isfinite(values) & (times >= start) & (times < end)
     if not known.any():
-        return Bins(*np.empty((4, 0)))
+        return BinnedValues(*np.empty((4, 0)))
     places = ((times[known] - start) / (end - start) * number).astype(np.intp)
     order = np.lexsort((values[known], places))
     places, sorted_values = places[order], values[known][order]
@@ -71,10 +73,12 @@ def bins(times: Array, values: Array, start: float, end: float, number: int = BI
     lasts = np.append(firsts[1:], places.size) - 1
     middles = (sorted_values[(firsts + lasts) // 2] + sorted_values[(firsts + lasts + 1) // 2]) / 2
     centres = start + (places[firsts] + 0.5) * (end - start) / number
-    return Bins(centres, sorted_values[firsts], middles, sorted_values[lasts])
+    return BinnedValues(centres, sorted_values[firsts], middles, sorted_values[lasts])
 
 
-def gaps(times: Array, start: float, until: float, span_days: float) -> list[tuple[float, float]]:
+def find_gaps(
+    times: Array, start: float, until: float, span_days: float
+) -> list[tuple[float, float]]:
     """The stretches (days) without any observation that are long for the span."""
     edges = np.concatenate(([start], times[(times >= start) & (times < until)], [until]))
     widths = np.diff(edges)
@@ -82,7 +86,7 @@ def gaps(times: Array, start: float, until: float, span_days: float) -> list[tup
     return [(float(edges[one]), float(edges[one + 1])) for one in long]
 
 
-def broken(times: Array, values: Array, span_days: float) -> tuple[Array, Array]:
+def split_at_gaps(times: Array, values: Array, span_days: float) -> tuple[Array, Array]:
     """A line that is not drawn over gaps: NaN where two values are far from each other in time."""
     known = np.isfinite(values)
     times, values = times[known], values[known]
@@ -94,7 +98,7 @@ def broken(times: Array, values: Array, span_days: float) -> tuple[Array, Array]
     return np.insert(times, places, times[places]), np.insert(values, places, np.nan)
 
 
-def limits(values: Array, *, log: bool = False) -> Limits | None:
+def axis_limits(values: Array, *, log: bool = False) -> AxisLimits | None:
     """An axis for these values; None where none is finite (and, on a log axis, above 0).
 
     Where outliers would press all others together they are left out.
@@ -104,10 +108,10 @@ def limits(values: Array, *, log: bool = False) -> Limits | None:
         return None
     scaled = np.log10(finite) if log else finite
     low, high = float(scaled.min()), float(scaled.max())
-    inner_low, inner_high = (float(one) for one in np.percentile(scaled, _TAILS))
+    inner_low, inner_high = (float(one) for one in np.percentile(scaled, _INNER_PERCENTILES))
     inner = inner_high - inner_low
-    if inner > 0 and high - low > _FAR * inner:
+    if inner > 0 and high - low > _OUTLIER_FACTOR * inner:
         low, high = max(low, inner_low - inner), min(high, inner_high + inner)
     margin = _MARGIN * (high - low) or _MARGIN * (abs(high) if not log else 1.0) or 1.0
     low, high = low - margin, high + margin
-    return Limits(10**low, 10**high) if log else Limits(low, high)
+    return AxisLimits(10**low, 10**high) if log else AxisLimits(low, high)

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kpfnb.kpf.quicklook import catalogue, sheet
-from kpfnb.kpf.quicklook.content import Content
+from kpfnb.kpf.quicklook import plot_registry
+from kpfnb.kpf.quicklook.plots import figures
+from kpfnb.kpf.quicklook.plots.fits_content import FitsContent
 
 TABLES = frozenset({"EXPMETER_SCI", "EXPMETER_SKY", "GUIDER_CUBE_ORIGINS", "TELEMETRY"})
 
@@ -16,7 +17,7 @@ TABLES = frozenset({"EXPMETER_SCI", "EXPMETER_SKY", "GUIDER_CUBE_ORIGINS", "TELE
     ("value", "scale"), [(0.2, 1), (1, 1), (1.01, 2), (30, 30), (31, 50), (8e4, 1e5), (np.nan, 1)]
 )
 def test_scales_are_round_so_that_nights_compare(value: float, scale: float) -> None:
-    assert sheet.ceiling(value) == pytest.approx(scale)
+    assert figures.nice_ceiling(value) == pytest.approx(scale)
 
 
 SIZES = st.tuples(st.integers(4, 20), st.integers(4, 20))
@@ -28,36 +29,36 @@ def test_block_means(image: np.ndarray, block: int) -> None:
     rows, columns = (size // block for size in image.shape)
     cut = image[: rows * block, : columns * block].astype(float)
     expected = cut.reshape(rows, block, columns, block).mean(axis=(1, 3))
-    np.testing.assert_allclose(sheet.block_mean(image, block), expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(figures.block_mean(image, block), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_block_means_of_the_files_byte_order() -> None:
     image = np.arange(16, dtype=">f4").reshape(4, 4)
-    assert sheet.block_mean(image, 2).tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert figures.block_mean(image, 2).tolist() == [[2.5, 4.5], [10.5, 12.5]]
 
 
 def test_no_peak_is_lost_where_a_line_is_thinned() -> None:
     y = np.zeros((2, 4000))
     y[0, 1234], y[1, 77] = 9, -5
-    x, thin = sheet.envelope(np.arange(4000.0), y, 100)
+    x, thin = figures.min_max_envelope(np.arange(4000.0), y, 100)
     assert thin.shape == (2, 200) == (2, x.size)
     assert thin.max() == 9
     assert thin.min() == -5
 
 
 def test_what_a_header_says_is_never_mathematics() -> None:
-    figure = sheet.figure(600, 300)
-    sheet.head(figure, "title", "HD$_broken{ <b>")
-    assert sheet.image_of(figure).size == (600, 300)
+    figure = figures.new_figure(600, 300)
+    figures.draw_heading(figure, "title", "HD$_broken{ <b>")
+    assert figures.render_image(figure).size == (600, 300)
 
 
 def test_an_image_is_shown_pixel_for_pixel_below_its_heading() -> None:
-    figure = sheet.figure(10, 10)
-    axes, _ = sheet.image_axes(figure, (200, 300))
-    picture = sheet.image_of(figure)
+    figure = figures.new_figure(10, 10)
+    axes, _ = figures.add_image_axes(figure, (200, 300))
+    picture = figures.render_image(figure)
     box = axes.get_window_extent()
     assert (round(box.width), round(box.height)) == (300, 200)
-    assert picture.height - box.y1 == pytest.approx(sheet.HEADING)
+    assert picture.height - box.y1 == pytest.approx(figures.HEADING)
 
 
 @pytest.mark.parametrize("share", [0.01, 1.0])
@@ -65,18 +66,18 @@ def test_an_image_is_shown_pixel_for_pixel_below_its_heading() -> None:
 def test_pixels_without_a_value_break_no_picture(level: str, share: float) -> None:
     spectrum = np.linspace(4000, 5000, 6 * 400).reshape(6, 400)
     spectrum[:, : int(400 * share)] = np.nan
-    wanted = catalogue.wanted(level)
-    found = Content(images={name: spectrum.astype(">f4") for name in wanted - TABLES})
-    drawn = [plot for plot in catalogue.PLOTS[level] if not plot.missing(found)]
+    wanted = plot_registry.required_extensions(level)
+    found = FitsContent(images={name: spectrum.astype(">f4") for name in wanted - TABLES})
+    drawn = [plot for plot in plot_registry.PLOTS[level] if not plot.missing_reason(found)]
     assert drawn
     for plot in drawn:
-        figure = sheet.figure(*plot.size)
+        figure = figures.new_figure(*plot.size)
         with np.errstate(all="ignore"):
             plot.draw(figure, found)
-            sheet.image_of(figure)
+            figures.render_image(figure)
 
 
 def test_a_pixel_without_a_value_hides_no_peak() -> None:
     y = np.zeros(100)
     y[3], y[5] = np.nan, 7
-    assert np.nanmax(sheet.envelope(np.arange(100), y, 10)[1]) == 7
+    assert np.nanmax(figures.min_max_envelope(np.arange(100), y, 10)[1]) == 7

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kpfnb.kpf.quicklook import sheet
+from kpfnb.kpf.quicklook.plots import figures
 
 
 def texts(axes: Any) -> list[str]:
@@ -14,14 +14,14 @@ def texts(axes: Any) -> list[str]:
 
 
 def drawn(figure: Any) -> None:
-    sheet.image_of(figure)
+    figures.render_image(figure)
 
 
 def test_labels_are_those_of_matplotlib() -> None:
-    figure = sheet.figure(800, 500)
-    axes = sheet.panels(figure)[0, 0]
+    figure = figures.new_figure(800, 500)
+    axes = figures.add_panels(figure)[0, 0]
     axes.set(xlim=(0, 10), ylim=(-2, 2))
-    sheet.dress(axes, "x", "y")
+    figures.label_axes(axes, "x", "y")
     expected = {
         text.get_text()
         for axis in (axes.xaxis, axes.yaxis)
@@ -36,19 +36,19 @@ def test_labels_are_those_of_matplotlib() -> None:
 
 
 def test_inner_panels_have_ticks_without_labels() -> None:
-    figure = sheet.figure(800, 500)
-    upper, lower = sheet.panels(figure, 2, sharex=True)[:, 0]
+    figure = figures.new_figure(800, 500)
+    upper, lower = figures.add_panels(figure, 2, sharex=True)[:, 0]
     for axes in (upper, lower):
         axes.set(xlim=(100, 200), ylim=(0, 1))
-        sheet.dress(axes)
+        figures.label_axes(axes)
     drawn(figure)
     assert "100" in texts(lower)
     assert "100" not in texts(upper)
 
 
 def test_reversed_axes_have_their_labels() -> None:
-    figure = sheet.figure(800, 500)
-    axes = sheet.panels(figure)[0, 0]
+    figure = figures.new_figure(800, 500)
+    axes = figures.add_panels(figure)[0, 0]
     axes.set(xlim=(10, 0), ylim=(0, 1))
     drawn(figure)
     assert {"0", "10"} <= set(texts(axes))
@@ -56,16 +56,16 @@ def test_reversed_axes_have_their_labels() -> None:
 
 @pytest.mark.parametrize("limits", [(1e8, 1.0001e8), (1e-9, 2e-9)])
 def test_an_offset_is_not_lost(limits: tuple[float, float]) -> None:
-    figure = sheet.figure(800, 500)
-    axes = sheet.panels(figure)[0, 0]
+    figure = figures.new_figure(800, 500)
+    axes = figures.add_panels(figure)[0, 0]
     axes.set_ylim(*limits)
     drawn(figure)
     assert axes.yaxis.get_offset_text().get_text()
 
 
 def test_a_logarithmic_axis_keeps_its_ticks() -> None:
-    figure = sheet.figure(800, 500)
-    axes = sheet.panels(figure)[0, 0]
+    figure = figures.new_figure(800, 500)
+    axes = figures.add_panels(figure)[0, 0]
     axes.set_yscale("log")
     axes.set_ylim(1, 1e4)
     drawn(figure)

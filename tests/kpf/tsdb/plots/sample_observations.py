@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from kpfnb.kpf.obsid import KPF
-from kpfnb.kpf.tsdb import batch, database, packing, store
-from kpfnb.kpf.tsdb.batch import SOURCE, Batch, File, Observed
-from kpfnb.kpf.tsdb.content import PRIMARY, TELEMETRY, Keyword, Known
-from kpfnb.kpf.tsdb.kinds import Kind
-from kpfnb.kpf.tsdb.packing import Series
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.tsdb import batch, database, store
+from kpfnb.kpf.tsdb import series as packing
+from kpfnb.kpf.tsdb.batch import (
+    PRIMARY,
+    SOURCE_KEYWORD,
+    TELEMETRY,
+    FileSignature,
+    IngestedFile,
+    Keyword,
+    ObservationBatch,
+    ObservationInfo,
+)
+from kpfnb.kpf.tsdb.series import Series, ValueKind
 
 NIGHT = "20240115"
 
@@ -27,27 +35,29 @@ def fill(
     size = len(next(iter(columns.values())))
     obsids = tuple(f"KP.{night}.{first + 600 * number:05d}.00" for number in range(size))
     kinds = np.array(list(sources) or ["Star"] * size, dtype=object)
-    series = {SOURCE: Series(Kind.TEXT, kinds)}
+    series = {SOURCE_KEYWORD: Series(ValueKind.TEXT, kinds)}
     for column, values in columns.items():
         level, _, name = column.rpartition(":")
         extension = TELEMETRY if "." in name else PRIMARY
         series[Keyword(level or "L0", extension, name)] = _series(values)
     everywhere = np.ones(size, bool)
-    packed, same = batch.pack(series, dict.fromkeys(KPF.levels, everywhere))
+    packed, same = batch.pack_columns(series, dict.fromkeys(KPF.levels, everywhere))
     files = [
-        File(obsid, level, f"{level}/{obsid}.fits", Known(1, 1), 1, "v2.9", ())
+        IngestedFile(obsid, level, f"{level}/{obsid}.fits", FileSignature(1, 1), 1, "v2.9", ())
         for obsid in obsids
         for level in KPF.levels
     ]
-    present = dict.fromkeys(KPF.levels, packing.unmask(everywhere))
-    observed = dict.fromkeys(obsids, Observed("Star", tuple(KPF.levels)))
-    made = Batch(night, obsids, present, packed, same, files=tuple(files), observed=observed)
-    with database.writing() as connection:
-        store.put(connection, made)
+    present = dict.fromkeys(KPF.levels, packing.format_mask(everywhere))
+    observed = dict.fromkeys(obsids, ObservationInfo("Star", tuple(KPF.levels)))
+    made = ObservationBatch(
+        night, obsids, present, packed, same, files=tuple(files), observations=observed
+    )
+    with database.write_transaction() as connection:
+        store.store_batch(connection, made)
     return list(obsids)
 
 
 def _series(values: Sequence[Any]) -> Series:
     if any(isinstance(value, str) for value in values):
-        return Series(Kind.TEXT, np.array(values, dtype=object))
-    return Series(Kind.FLOAT, np.array(values, dtype=float))
+        return Series(ValueKind.TEXT, np.array(values, dtype=object))
+    return Series(ValueKind.FLOAT, np.array(values, dtype=float))

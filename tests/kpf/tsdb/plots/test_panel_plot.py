@@ -9,15 +9,14 @@ import pytest
 from matplotlib.axes import Axes
 
 from kpfnb.kpf.tsdb import database
-from kpfnb.kpf.tsdb.plots import calendar, data, drawing
-from kpfnb.kpf.tsdb.plots.data import View
-from kpfnb.kpf.tsdb.plots.drawing import Drawn
-from kpfnb.kpf.tsdb.plots.eras import Era
-from kpfnb.kpf.tsdb.plots.panel import Panel
-from kpfnb.kpf.tsdb.plots.span import Span
-from tests.kpf.tsdb.plots.observed import NIGHT, fill
+from kpfnb.kpf.tsdb.plots import data, panel_plot, time_axis
+from kpfnb.kpf.tsdb.plots.data import PanelView
+from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel
+from kpfnb.kpf.tsdb.plots.panel_plot import PanelPlot
+from kpfnb.kpf.tsdb.plots.time_axis import Era, TimeSpan
+from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
-DAY = Span(*(datetime(2024, 1, day, tzinfo=UTC) for day in (15, 16, 16)))
+DAY = TimeSpan(*(datetime(2024, 1, day, tzinfo=UTC) for day in (15, 16, 16)))
 ERA = Era("9.9", datetime(2024, 1, 15, 6, tzinfo=UTC))
 SIZE = 40
 
@@ -38,13 +37,13 @@ def night() -> Iterator[None]:
     }
     fill(NIGHT, columns, ["Star"] * 30 + ["Sun"] * 10)
     yield
-    database.forget()
+    database.close_connections()
 
 
-def draw(**own: Any) -> tuple[View, Drawn]:
-    panel = Panel.model_validate({"name": "a", "group": "A", "title": "A title", **own})
-    view = View(data.fetch([panel], NIGHT, NIGHT), panel)
-    return view, drawing.draw(view, DAY, [ERA])
+def draw(**own: Any) -> tuple[PanelView, PanelPlot]:
+    panel = TimeSeriesPanel.model_validate({"name": "a", "group": "A", "title": "A title", **own})
+    view = PanelView(data.fetch_table([panel], NIGHT, NIGHT), panel)
+    return view, panel_plot.draw_panel(view, DAY, [ERA])
 
 
 def legend(axes: Axes) -> str:
@@ -65,10 +64,10 @@ def test_a_curve_tells_median_scatter_and_number() -> None:
 
 
 def test_a_condition_on_a_keyword_that_is_not_known_is_fulfilled_by_none() -> None:
-    panel = Panel.model_validate(
+    panel = TimeSeriesPanel.model_validate(
         {"name": "a", "group": "A", "title": "A", **row(), "select": {"where": [["NEVER", ">", 1]]}}
     )
-    view = View(data.fetch([panel], NIGHT, NIGHT), panel)
+    view = PanelView(data.fetch_table([panel], NIGHT, NIGHT), panel)
     assert (view.times.size, view.is_empty, view.missing) == (0, True, ["NEVER"])
 
 
@@ -108,7 +107,7 @@ def test_a_line_may_be_a_difference_with_errors() -> None:
 
 
 def test_many_values_become_bins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kpfnb.kpf.tsdb.plots.reduction.MANY", 10)
+    monkeypatch.setattr("kpfnb.kpf.tsdb.plots.robust_statistics.MAX_POINTS", 10)
     _, drawn = draw(**row())
     assert len(drawn.axes[0].collections) == 1
 
@@ -175,7 +174,7 @@ def test_a_panel_without_values_is_empty() -> None:
 
 
 def test_the_same_data_give_the_same_picture() -> None:
-    pictures = {drawing.png(draw(**row())[1]) for _ in range(2)}
+    pictures = {panel_plot.render_png(draw(**row())[1]) for _ in range(2)}
     assert len(pictures) == 1
     assert pictures.pop().startswith(b"\x89PNG")
 
@@ -186,9 +185,9 @@ def test_the_same_data_give_the_same_picture() -> None:
 )
 def test_units_of_short_spans(last: int, name: str, number: int) -> None:
     end = datetime(2024, 1, last, tzinfo=UTC)
-    span = Span(DAY.start, end, end)
-    assert calendar.unit(span).name == name
-    assert len(calendar.edges(span)) == number + 1
+    span = TimeSpan(DAY.start, end, end)
+    assert time_axis.choose_unit(span).name == name
+    assert len(time_axis.bin_edges(span)) == number + 1
 
 
 @pytest.mark.parametrize(
@@ -196,6 +195,6 @@ def test_units_of_short_spans(last: int, name: str, number: int) -> None:
 )
 def test_units_of_long_spans(year: int, name: str, number: int) -> None:
     end = datetime(year, 1, 1, tzinfo=UTC)
-    span = Span(datetime(2024, 1, 1, tzinfo=UTC), end, end)
-    assert calendar.unit(span).name == name
-    assert len(calendar.edges(span)) == number + 1
+    span = TimeSpan(datetime(2024, 1, 1, tzinfo=UTC), end, end)
+    assert time_axis.choose_unit(span).name == name
+    assert len(time_axis.bin_edges(span)) == number + 1

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.errors import BadInput
-from kpfnb.kpf.tsdb.plots import eras
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.tsdb.plots import time_axis
 
 HEAD = "era,start,comment\n"
 
 
 def test_our_own_are_in_order() -> None:
-    found = eras.load()
+    found = time_axis.load_eras()
     assert found[0].name == "1.0"
     assert [era.start for era in found] == sorted(era.start for era in found)
 
@@ -21,7 +21,7 @@ def test_a_users_file_takes_their_place(isolated: Path) -> None:
     folder = isolated / "work/panels"
     folder.mkdir(parents=True)
     (folder / "eras.csv").write_text(HEAD + 'B,2024-02-23T12:00,"moved, at last"\nA,2023-01-01,\n')
-    first, second = eras.load()
+    first, second = time_axis.load_eras()
     assert (first.name, first.start) == ("A", datetime(2023, 1, 1, tzinfo=UTC))
     assert (second.start.hour, second.comment) == (12, "moved, at last")
 
@@ -35,5 +35,5 @@ def test_a_users_file_takes_their_place(isolated: Path) -> None:
 )
 def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "eras.csv").write_text(content)
-    with pytest.raises(BadInput, match=words):
-        eras.read(tmp_path / "eras.csv")
+    with pytest.raises(InvalidInputError, match=words):
+        time_axis.read_eras_file(tmp_path / "eras.csv")

@@ -1,0 +1,1 @@
+"""What a reduction on disk consists of."""

@@ -1,0 +1,1 @@
+"""Profiles of spectrographs: how their frames are grouped and reduced."""

@@ -1,0 +1,1 @@
+"""Settings, errors, results, logs, locks, files: what every other package builds on."""

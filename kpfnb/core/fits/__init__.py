@@ -1,0 +1,1 @@
+"""FITS headers and tables, read fast."""

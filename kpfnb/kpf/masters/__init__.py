@@ -1,0 +1,1 @@
+"""Make the master calibrations of nights."""

@@ -1,0 +1,1 @@
+"""How far the processing of nights has come."""

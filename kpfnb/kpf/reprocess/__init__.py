@@ -1,0 +1,1 @@
+"""Run the data reduction pipeline (DRP) again over observations."""

@@ -1,0 +1,1 @@
+"""One notebook: its parameters, its session, and the runner that executes it."""

@@ -1,0 +1,1 @@
+"""Plots, tables and HTML in a notebook's outputs."""
