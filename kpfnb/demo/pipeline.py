@@ -79,7 +79,6 @@ def reduce_file(job: ReductionJob) -> ReducedFile:
 
 
 def _reduce_levels(job: ReductionJob, tell: Callable[[str], None]) -> None:
-    pass
 
     for product in islice(reduce_observation(job.path, job.provenance), job.levels):
         tell(product.name)

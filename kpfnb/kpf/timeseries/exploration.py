@@ -142,8 +142,6 @@ class ExplorationResult(OneLineRepr):
         """The picture with every value drawn, and ObsID and value at the mouse."""
         from kpfnb.notebook.display.figures import HoverFigure
 
-        pass
-
         drawn = self._draw_panel(whole=True)
         rows = map(partial(point_tooltips, self.view), self.view.panel.rows)
         return HoverFigure(drawn.figure, dict(zip(drawn.axes, rows, strict=False)))

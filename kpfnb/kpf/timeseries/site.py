@@ -159,7 +159,7 @@ def render_page(shown: TimeSeriesPage, there: dict[PeriodInterval, list[TimePeri
 
 def render_index(there: dict[PeriodInterval, list[TimePeriod]]) -> str:
     """The index of the site as HTML."""
-    template = formatting.template_environment().get_template("timeseries-index.html")
+    template = formatting.template_environment().get_template("timeseries_index.html")
     days = there[PeriodInterval.DAY]
     months = [
         (month, [PeriodLink(str(int(one.name[6:])), f"{one.path}/index.html") for one in some])
