@@ -1,4 +1,4 @@
-# One command a chore; `make help` lists them. Each sets up what it needs in .venv first.
+# One command per chore; `make help` lists them. Each first sets up what it needs in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adap test browser lint lab bench outputs lock clean
+.PHONY: help demo demo-adap test test-fast browser lint lab bench outputs lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ demo: $(VENV)/.base  ## simulate a KPF night and run the nightly pipeline on it
 	$(BIN)/kpfnb demo spectra
 	$(BIN)/kpfnb pipeline run nightly --resume
 
-# The remotes of the demonstration are folders; a site names buckets and drives
+# The remotes of the demonstration are directories; a site names buckets and drives
 demo-adap: export KPFNB_REMOTES = {"data": "$(CURDIR)/work/prepared/shane_kast_blue", \
   "backup": "$(CURDIR)/work/backup", "koa": "$(CURDIR)/work/koa"}
 demo-adap: $(VENV)/.pypeit  ## reduce nine real frames with PypeIt and deliver them (5 minutes)
@@ -28,7 +28,11 @@ demo-adap: $(VENV)/.pypeit  ## reduce nine real frames with PypeIt and deliver t
 	$(BIN)/kpfnb archive status --to koa:
 
 test: $(VENV)/.test lint  ## all tests: the package, the notebooks, the browser, real PypeIt
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov=kpfnb --cov-report=
+	@echo "Coverage of kpfnb by tests, child processes not counted: $$($(BIN)/coverage report --format=total) %"
+
+test-fast: $(VENV)/.test lint  ## the tests that need neither PypeIt nor a browser (5 minutes)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not pypeit and not browser and not slow"
 
 browser: $(VENV)/.test  ## every notebook in JupyterLab, as a person uses it (10 minutes)
 	$(BIN)/pytest tests/browser
@@ -50,7 +54,7 @@ bench: $(VENV)/.test  ## measure, and print the ratios
 outputs: $(VENV)/.test  ## run every notebook on the demo night and store its outputs
 	$(BIN)/python -m tests.notebooks.outputs
 
-lock: $(VENV)/.base  ## choose versions anew
+lock: $(VENV)/.base  ## choose the versions of all dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --no-emit-index-url \
 	  -p 3.11 --all-extras pyproject.toml -o requirements.lock
 

@@ -134,3 +134,10 @@ def test_a_circle_is_found() -> None:
     """The check itself can fail."""
     assert circle([("a", "b"), ("b", "c"), ("c", "a")])
     assert not circle([("a", "b"), ("b", "c"), ("a", "c")])
+
+
+def test_the_drawings_in_the_docs_show_this_order() -> None:
+    text = (TOP.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for folder, order in LAYERS.items():
+        name = folder.removeprefix("kpfnb").removeprefix(".")
+        assert (f"{name}: " if name else "") + " → ".join(order) in text.splitlines()
