@@ -9,7 +9,9 @@ import resource
 import time
 from collections.abc import Callable
 
-from kpfnb import compute
+from kpfnb.compute.clusters import shared_cluster
+from kpfnb.compute.item_map import map_items
+from kpfnb.compute.item_tracker import MapResult
 
 ITEMS = 10_000
 MANY = 200_000
@@ -19,7 +21,7 @@ def same(number: int) -> int:
     return number
 
 
-def per_item(call: Callable[[], compute.MapResult]) -> float:
+def per_item(call: Callable[[], MapResult]) -> float:
     """Milliseconds for each item of the call."""
     started = time.perf_counter()
     outcomes = call()
@@ -29,8 +31,8 @@ def per_item(call: Callable[[], compute.MapResult]) -> float:
     return 1000 * elapsed / len(outcomes)
 
 
-def on_workers(count: int) -> compute.MapResult:
-    return compute.map_items(same, range(count), isolate=True, progress=False)
+def on_workers(count: int) -> MapResult:
+    return map_items(same, range(count), isolate=True, progress=False)
 
 
 def peak_megabytes() -> float:
@@ -38,12 +40,12 @@ def peak_megabytes() -> float:
 
 
 def main() -> None:
-    here = per_item(lambda: compute.map_items(same, range(ITEMS), isolate=False, progress=False))
+    here = per_item(lambda: map_items(same, range(ITEMS), isolate=False, progress=False))
     print(f"in this process         {here:8.4f} ms an item ({ITEMS} trivial items)")
     cold = per_item(lambda: on_workers(ITEMS))
     print(f"workers, start included {cold:8.4f} ms an item ({ITEMS} trivial items)")
     started = time.perf_counter()
-    with compute.shared_cluster():
+    with shared_cluster():
         print(f"starting workers again  {1000 * (time.perf_counter() - started):8.1f} ms")
         warm = per_item(lambda: on_workers(ITEMS))
         print(f"workers, running        {warm:8.4f} ms an item ({ITEMS} trivial items)")

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kpfnb import compute
+from kpfnb.compute.clusters import shared_cluster
 from kpfnb.core.fits import headers
 from kpfnb.demo import tree
 from kpfnb.demo.night import DEMO_NIGHT, simulate_night
@@ -121,7 +121,7 @@ def measure_workers(root: Path, workers: int) -> None:
     seconds = {}
     options = {"root": root, "force": True, "progress": False, "nice": 1}
     for number in dict.fromkeys((1, workers)):
-        with compute.shared_cluster(workers=number):
+        with shared_cluster(workers=number):
             quicklook.process_files(paths, workers=number, **options)
             start = time.perf_counter()
             quicklook.process_files(paths, workers=number, **options)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kpfnb.compute import subreaper
+from kpfnb.compute import processes
 
 # What runs on a worker: one attempt at an item, a batch of them, and what a nanny is asked.
 
@@ -118,7 +118,7 @@ def _ensure_picklable(result: ItemAttempt) -> ItemAttempt:
 
 def is_worker_process() -> bool:
     """True in a worker's process: work within an item does not spread again."""
-    return os.environ.get(subreaper.PID_TAG) == str(os.getpid())
+    return os.environ.get(processes.PID_TAG) == str(os.getpid())
 
 
 class WorkerStatus(NamedTuple):

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from kpfnb.compute import batches, kubernetes, programs
-from kpfnb.core import interrupts, settings
+from kpfnb.compute import batches, kubernetes, programs, resources
+from kpfnb.compute.resources import LoadLimiter
+from kpfnb.core import settings, signals
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.core.settings import Settings
 
@@ -69,6 +71,23 @@ class WorkerCluster:
             if not isinstance(answer, Exception)
         }
 
+    def require_nannies(self) -> None:
+        """`ServiceUnavailableError` if a worker has no nanny that could stop it."""
+        if not all(worker["nanny"] for worker in self.workers()):
+            raise ServiceUnavailableError(
+                "with a limit of time or memory, workers need a nanny that can stop them",
+                "start the workers without --no-nanny",
+            )
+
+    def load_percent(self) -> float:
+        """The mean load of the machines where the workers are, in percent of their cores."""
+        loads = self.query_nannies(resources.load_percent).values()
+        return fmean(loads) if loads else 0.0
+
+    def load_limiter(self, max_load: float | None) -> LoadLimiter:
+        """The limiter of the load where the workers are; None is no limit."""
+        return LoadLimiter(max_load, None if self.is_local else self.load_percent)
+
 
 _shared: ContextVar[WorkerCluster | None] = ContextVar("shared crew", default=None)
 
@@ -112,7 +131,7 @@ def _start_cluster(chosen: Settings, workers: int | None) -> Iterator[WorkerClus
     places = {"temporary-directory": str(chosen.work_dir / "dask")}
     with ExitStack() as stack:
         stack.enter_context(dask.config.set({**DASK_OPTIONS, **places}))
-        with interrupts.defer_interrupts():
+        with signals.defer_interrupts():
             cluster = _create_cluster(chosen, workers or chosen.workers)
             if not isinstance(cluster, str):
                 stack.callback(_close_cluster, cluster)
@@ -139,7 +158,7 @@ def _connect_client(stack: ExitStack, cluster: Any, setup: Any) -> Any:
 
 def _close_cluster(cluster: Any) -> None:
     # Half closed it can't be tidied up
-    with interrupts.defer_interrupts():
+    with signals.defer_interrupts():
         cluster.close()
 
 

@@ -9,8 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kpfnb.compute import batches as worker
-from kpfnb.compute.batches import ItemAttempt, PendingBatch, PendingBatches
+from kpfnb.compute.batches import (
+    ItemAttempt,
+    PendingBatch,
+    PendingBatches,
+    WorkerStatus,
+    format_exception,
+    kill_worker,
+    pickle_batch,
+    worker_status,
+)
 from kpfnb.compute.clusters import WorkerCluster
 from kpfnb.compute.item_tracker import ItemTracker
 from kpfnb.compute.resources import ItemLimits
@@ -51,8 +59,9 @@ class Distributor:
         self.tracker = ledger
         self.limits = limits
         self.bar = bar
-        limits.require_nannies(crew)
-        self.load_limiter = limits.load_limiter(crew)
+        if limits.stops_items:
+            crew.require_nannies()
+        self.load_limiter = crew.load_limiter(limits.max_load)
         self.batches = PendingBatches(crew.client)
         self._seconds_per_item: float | None = None
         self._max_concurrency = limits.max_concurrency() if crew.is_local else sys.maxsize
@@ -94,13 +103,13 @@ class Distributor:
         self.tracker.stop(indices[0] for indices in batches if len(indices) == 1)
         self.batches.cancel_all()
         if busy:
-            self.cluster.query_nannies(worker.kill_worker, list(set(busy.values())))
+            self.cluster.query_nannies(kill_worker, list(set(busy.values())))
 
-    def _worker_statuses(self) -> dict[str, worker.WorkerStatus]:
+    def _worker_statuses(self) -> dict[str, WorkerStatus]:
         """What all workers do, those too that are being started, if that takes no longer."""
         deadline = time.monotonic() + START_SECONDS
         while True:
-            sights = self.cluster.query_nannies(worker.worker_status)
+            sights = self.cluster.query_nannies(worker_status)
             if all(sights.values()) or time.monotonic() > deadline:
                 return {address: sight for address, sight in sights.items() if sight}
             time.sleep(START_SECONDS / 100)
@@ -142,9 +151,7 @@ class Distributor:
 
     def _submit(self, indices: list[int], *, solo: bool) -> None:
         try:
-            packed = worker.pickle_batch(
-                self.function, [self.tracker.items[index] for index in indices]
-            )
+            packed = pickle_batch(self.function, [self.tracker.items[index] for index in indices])
         except Exception as error:  # anything may be raised by an item's own pickling
             self._record_pickling_error(indices, error)
             return
@@ -154,7 +161,7 @@ class Distributor:
         if len(indices) > 1:
             self.tracker.quarantine(indices)
             return
-        text = f"it can't be sent to a worker: {worker.format_exception(error)}"
+        text = f"it can't be sent to a worker: {format_exception(error)}"
         self._record(indices[0], ItemAttempt(error=text))
 
     def _collect(self) -> None:
@@ -190,7 +197,7 @@ class Distributor:
                 self.bar.report_failure(ended.key, ended.error)
         else:
             error = task.error or RuntimeError("its result was lost")
-            self._record(task.indices[0], ItemAttempt(error=worker.format_exception(error)))
+            self._record(task.indices[0], ItemAttempt(error=format_exception(error)))
 
     def _record(self, index: int, attempt: ItemAttempt) -> None:
         ended = self.tracker.record(index, attempt, time.monotonic())
@@ -207,9 +214,7 @@ class Distributor:
         if not self.limits.stops_items:
             return
         memory = bool(self.limits.memory_bytes)
-        for address, sight in self.cluster.query_nannies(
-            worker.worker_status, memory=memory
-        ).items():
+        for address, sight in self.cluster.query_nannies(worker_status, memory=memory).items():
             if sight is None:
                 continue
             for name in self.batches.keys() & sight.seconds.keys():
@@ -224,7 +229,7 @@ class Distributor:
         task = self.batches.pop(name)
         # First forgotten, then killed: or the scheduler would start it again elsewhere
         task.future.cancel()
-        self.cluster.query_nannies(worker.kill_worker, [address])
+        self.cluster.query_nannies(kill_worker, [address])
         if len(task.indices) > 1:
             self.tracker.quarantine(task.indices)
             return

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 
 import psutil
 
-from kpfnb.compute.clusters import WorkerCluster
-from kpfnb.core.errors import InvalidParameterError, ServiceUnavailableError
+from kpfnb.core.errors import InvalidParameterError
 
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
@@ -231,19 +229,9 @@ class ItemLimits:
             )
         return available // self.memory_bytes
 
-    def require_nannies(self, crew: WorkerCluster) -> None:
-        """`ServiceUnavailableError` if an item may have to be stopped and nobody there could do it."""
-        if self.stops_items and not all(one["nanny"] for one in crew.workers()):
-            raise ServiceUnavailableError(
-                "with a limit of time or memory, workers need a nanny that can stop them",
-                "start the workers without --no-nanny",
-            )
-
-    def load_limiter(self, crew: WorkerCluster | None = None) -> LoadLimiter:
-        """The gate that is shut while the load is above the ceiling, here or where the crew is."""
-        if crew is None or crew.is_local:
-            return LoadLimiter(self.max_load)
-        return LoadLimiter(self.max_load, lambda: cluster_load_percent(crew))
+    def load_limiter(self) -> LoadLimiter:
+        """The limiter of this machine's load."""
+        return LoadLimiter(self.max_load)
 
     def reason_to_stop(self, seconds: float, taken_bytes: int) -> str:
         """Why an item `seconds` in work, its worker taking `taken_bytes`, is stopped, or ''."""
@@ -257,9 +245,3 @@ class ItemLimits:
                     f"{self.memory_bytes / 1e9:.2f} GB"
                 )
         return ""
-
-
-def cluster_load_percent(crew: WorkerCluster) -> float:
-    """The mean load of the machines where the workers are, in percent of their cores."""
-    loads = crew.query_nannies(load_percent).values()
-    return fmean(loads) if loads else 0.0

@@ -19,7 +19,6 @@ had to stop after the program's own end.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import fcntl
 import json
 import os
@@ -34,60 +33,13 @@ from types import FrameType
 
 import psutil
 
-# A small program beside each worker: when the worker has died, its children die too.
-#
-# A worker may be killed by anybody (kpfnb for a time-out, the kernel for memory, a person), and
-# would leave behind the programs that its item had started. They are known by the worker's process
-# group and, where they left it, by a mark in their environment.
-#
-# Usage: python reaper.py PID
-
-PID_TAG = "KPFNB_WORKER_PID"
-MAX_PASSES = 20
-
-
-def reap_worker(pid: int) -> None:
-    """Wait for the process `pid` to end, then kill its process group and all that bear its mark."""
-    try:
-        psutil.Process(pid).wait()
-    except psutil.NoSuchProcess:
-        pass
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    for _ in range(MAX_PASSES):
-        # A marked process may have started another while the list was made
-        if not kill_tagged_processes(str(pid)):
-            return
-
-
-def kill_tagged_processes(mark: str) -> int:
-    """Kill every process of this user whose environment bears the mark; how many there were."""
-    found = 0
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get(PID_TAG) == mark:
-                process.kill()
-                found += 1
-        except psutil.Error:
-            # Somebody else's, or gone meanwhile
-            continue
-    return found
-
-
-if __name__ == "__main__":
-    # Itself it bears the worker's mark, which it must not take for a child's
-    reap_worker(int(sys.argv[1]))
-
+from kpfnb.compute import processes
 
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 5.0
 """Between two looks for adopted children that have ended, where the program's own end is told."""
 NOT_STARTED = 127
 """The exit code of a program that can't be started, as a shell gives it."""
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> None:
@@ -95,7 +47,7 @@ def main() -> None:
     options = _parse_arguments()
     if options.lock:
         _hold_lock(options.lock)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    processes.become_subreaper()
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         program = subprocess.Popen(
@@ -143,12 +95,7 @@ def _hold_lock(lock: Path) -> None:
 def _prepare_child(nice: int) -> None:
     """In the program's process, before it starts: should the guard be killed, it goes too."""
     os.nice(nice)
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    processes.die_with_parent()
 
 
 def _exit_on_signal(number: int, frame: FrameType | None) -> None:

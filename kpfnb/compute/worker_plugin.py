@@ -7,7 +7,7 @@ import sys
 
 from distributed import Worker, WorkerPlugin
 
-from kpfnb.compute import subreaper
+from kpfnb.compute import processes
 
 
 class ReaperPlugin(WorkerPlugin):
@@ -24,14 +24,14 @@ class ReaperPlugin(WorkerPlugin):
         """Run in the worker when it joins, before it gets work."""
         # The terminal's Ctrl-C goes to kpfnb alone, which then stops its workers
         os.setpgid(0, 0)
-        os.environ[subreaper.PID_TAG] = str(os.getpid())
+        os.environ[processes.PID_TAG] = str(os.getpid())
         if self.directory:
             os.chdir(self.directory)
         self._start_reaper()
 
     @staticmethod
     def _start_reaper() -> None:
-        command = [sys.executable, "-P", subreaper.__file__, str(os.getpid())]
+        command = [sys.executable, "-P", processes.__file__, str(os.getpid())]
         silence = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
         # Not in the worker's group, or it would kill itself. No Popen: nobody waits for it
         os.posix_spawn(sys.executable, command, os.environ, file_actions=silence, setpgroup=0)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kpfnb.core.text import format_duration
+
 logger = logging.getLogger(__name__)
 
 SHOW_EVERY_SECONDS = 0.1
@@ -22,6 +24,7 @@ MAX_BARS = 8
 ANSWER_EVERY_SECONDS = 0.2
 
 _container: Any = None
+_idle_callback: Callable[[], object] = lambda: None
 
 
 @dataclass
@@ -58,16 +61,6 @@ def format_progress(state: ProgressState, seconds: float) -> str:
     elif state.note:
         parts.append(state.note)
     return ", ".join(parts)
-
-
-def format_duration(seconds: float) -> str:
-    """A time span for people: `8 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class ProgressSink(Protocol):
@@ -157,15 +150,22 @@ def live_html() -> Iterator[Callable[[str], None]]:
         view.close()
 
 
-def sleep_responsive(seconds: float) -> None:
-    """Wait; a browser that is reloaded meanwhile gets what is shown."""
-    from kpfnb.notebook.kernels import widget_messages
+def set_idle_callback(callback: Callable[[], object]) -> None:
+    """Call this while progress is shown and in `sleep_responsive`.
 
+    The notebook's kernel answers there a browser that is reloaded while a cell runs.
+    """
+    global _idle_callback
+    _idle_callback = callback
+
+
+def sleep_responsive(seconds: float) -> None:
+    """Wait, and give the notebook's kernel a chance to answer its browser."""
     until = time.monotonic() + seconds
-    widget_messages.answer_state_requests()
+    _idle_callback()
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, ANSWER_EVERY_SECONDS))
-        widget_messages.answer_state_requests()
+        _idle_callback()
 
 
 def in_notebook() -> bool:
@@ -245,10 +245,8 @@ class _WidgetSink:
         _display_widget(self._html)
 
     def show(self, state: ProgressState) -> None:
-        from kpfnb.notebook.kernels import widget_messages
-
         self._html.value = self._render(state)
-        widget_messages.answer_state_requests()
+        _idle_callback()
 
     def show_failure(self, text: str, state: ProgressState) -> None:
         self.show(state)

@@ -26,8 +26,8 @@ from pydantic_settings import (
 
 import kpfnb
 from kpfnb.core.errors import InvalidSettingsError
+from kpfnb.core.project import find_settings_file
 
-FILE_NAME = "kpfnb.toml"
 ENVIRONMENT_PREFIX = "KPFNB_"
 
 Command = Annotated[list[str], NoDecode]
@@ -252,15 +252,6 @@ def describe_settings(**arguments: Any) -> list[SettingOrigin]:
         )
         for name in Settings.model_fields
     ]
-
-
-def find_settings_file(start: Path | None = None) -> Path | None:
-    """The `kpfnb.toml` in `start` (the current directory) or the nearest directory above it."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
-    return None
 
 
 def export_to_environment(**arguments: Any) -> None:

@@ -23,15 +23,13 @@ from kpfnb.notebook.history import declared_parameters, executed_sources
 from kpfnb.notebook.parameters import Parameter, validate_parameters
 from kpfnb.runs import LOG_NAME, RunRecord
 from kpfnb.runs.classification import CellError, RunEndFacts
+from kpfnb.runs.record import RUN_VARIABLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kpfnb.notebook.display.tables import RowDetails
     from kpfnb.notebook.form.panel import FormPanel
-
-RUN_VARIABLE = "KPFNB_RUN"
-"""Names the run's directory to a kernel that `kpfnb run` has started."""
 
 LAB_VARIABLE = "JPY_SESSION_NAME"
 """JupyterLab tells its kernels the path of their notebook."""

@@ -9,8 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core import settings
-from kpfnb.core.progress import format_duration
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_duration
 from kpfnb.queue.client import Queue
 from kpfnb.queue.plots import WorkerTimeline
 from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus, to_iso

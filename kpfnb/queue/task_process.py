@@ -6,7 +6,6 @@ the lease and says what happened. The process is used again for the next item wh
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import json
 import logging
@@ -22,7 +21,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
-from kpfnb.compute.subreaper import PR_SET_PDEATHSIG
+from kpfnb.compute import processes
 from kpfnb.core import logs
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.result import Outcome, Result, to_jsonable
@@ -94,8 +93,7 @@ def _send_message(out: TextIO, message: dict[str, Any]) -> None:
 def _set_up_process(output: int) -> None:
     """A session and an output of its own; it ends when the worker does, however that goes."""
     os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    processes.die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with open(os.devnull, "rb") as nothing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
@@ -13,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from kpfnb.compute.subreaper import PR_SET_PDEATHSIG
+from kpfnb.compute import processes
 from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
 from kpfnb.queue import tasks
 from kpfnb.queue.client import Queue
@@ -157,8 +156,7 @@ def _run_worker_process(job: WorkerConfig, output: int) -> NoReturn:
     try:
         # Ctrl-C in the terminal is for the crew, which passes it on
         os.setpgid(0, 0)
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        processes.die_with_parent(signal.SIGTERM)
         told = json.dumps(job.run_worker().attempts)
         os.write(output, told.encode())
         code = 0

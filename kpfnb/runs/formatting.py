@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from kpfnb.core import progress
 from kpfnb.core.result import Outcome
-from kpfnb.runs import RunRecord
+from kpfnb.core.text import format_duration
+from kpfnb.runs.record import RunRecord
 
 RUNNING = "running"
 MAX_LIST_ITEMS = 5
@@ -82,7 +82,7 @@ def format_run_duration(seconds: float | None) -> str:
     """A duration as people say it: 12.3 s, 4 min 05 s, 3 h 20 min."""
     if seconds is None:
         return "–"
-    return f"{seconds:.1f} s" if seconds < 59.95 else progress.format_duration(seconds)
+    return f"{seconds:.1f} s" if seconds < 59.95 else format_duration(seconds)
 
 
 def format_value(value: Any) -> str:

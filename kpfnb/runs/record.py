@@ -21,7 +21,9 @@ from typing import Any
 
 import kpfnb
 from kpfnb.core import atomic, settings
+from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
+from kpfnb.core.project import find_settings_file
 from kpfnb.core.result import Outcome, to_jsonable
 from kpfnb.runs.classification import RunEndFacts, classify_run
 
@@ -37,7 +39,7 @@ CLOCK_SLACK_SECONDS = 5.0
 
 def collect_provenance() -> dict[str, Any]:
     """What is recorded with every run, by the names of `kpfnb.runs.Record`."""
-    file = settings.find_settings_file()
+    file = find_settings_file()
     return {
         "host": socket.gethostname(),
         "versions": library_versions(),
@@ -102,6 +104,8 @@ RESULT_NAME = "result.json"
 LOG_NAME = "log.txt"
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 HEARTBEAT_SECONDS = 60
+RUN_VARIABLE = "KPFNB_RUN"
+"""The environment variable that tells a notebook's kernel the directory of its run."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def start_run(notebook: str, *, runs_dir: Path | None = None, **known: Any) -> R
     record = RunRecord(
         id=identity,
         notebook=notebook,
-        started=format_utc(now),
+        started=format_utc(now, milliseconds=True),
         directory=folder / f"{now.strftime(TIME_FORMAT)}-{identity}",
         **{**collect_provenance(), **known},
     )
@@ -198,7 +202,7 @@ def finish_run(record: RunRecord, facts: RunEndFacts) -> RunRecord:
         record,
         outcome=outcome,
         reason=reason,
-        finished=format_utc(now),
+        finished=format_utc(now, milliseconds=True),
         seconds=round((now - datetime.fromisoformat(record.started)).total_seconds(), 3),
         figures=dict((facts.result or {}).get("figures", {})),
         error=asdict(facts.error) if facts.error else {},
@@ -267,8 +271,3 @@ def start_heartbeat(record: RunRecord) -> threading.Event:
 
     threading.Thread(target=beat, name="sign of life", daemon=True).start()
     return ended
-
-
-def format_utc(moment: datetime) -> str:
-    """A UTC time as records tell it: ISO 8601 with milliseconds and Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -14,7 +14,8 @@ from html import escape
 from typing import Any
 
 from kpfnb.core import atomic, logs, settings
-from kpfnb.runs import RunRecord, formatting
+from kpfnb.runs import formatting
+from kpfnb.runs.record import RunRecord
 
 REPORT_NAME = "report.html"
 ERROR_MARKER = "papermill-error-cell-tag"

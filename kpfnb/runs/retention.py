@@ -23,11 +23,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kpfnb import runs
 from kpfnb.core import atomic, locks, progress, settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.runs import RunRecord, site
+from kpfnb.runs import site, store
+from kpfnb.runs.record import RunRecord, discard_run
 
 BAD_OUTCOMES = (Outcome.FAILED, Outcome.PARTIAL, Outcome.CRASHED)
 BAD_RUN_FACTOR = 4
@@ -99,7 +99,7 @@ def prune_runs(
     span = _parse_span(keep)
     where = runs_dir or settings.load_settings().runs_dir
     with locks.acquire_lock("runs-prune"):
-        records = list(runs.current_records(runs.list_directories(where)))
+        records = list(store.current_records(store.list_directories(where)))
         chosen = choose_runs(records, where, span, datetime.now(UTC), references)
         failed: dict[str, str] = {}
         if not dry_run:
@@ -160,7 +160,7 @@ def _remove_runs(chosen: list[RunRecord]) -> dict[str, str]:
     with progress.show_progress(len(chosen), "removing old runs", shown=bool(chosen)) as bar:
         for number, one in enumerate(chosen, start=1):
             try:
-                runs.discard_run(one)
+                discard_run(one)
             except OSError as error:
                 failed[str(one.directory)] = f"{error.strerror}"
                 bar.report_failure(one.directory.name, f"{error.strerror}")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kpfnb.core import atomic
-from kpfnb.runs import RunRecord, formatting
+from kpfnb.runs import formatting
+from kpfnb.runs.record import RunRecord
 
 DATA_FOLDER = "data"
 JS_CALLBACK = "kpfnbRuns"

@@ -14,11 +14,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from kpfnb import runs
 from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
-from kpfnb.runs import RunRecord, formatting, search_index
+from kpfnb.runs import formatting, search_index, store
 from kpfnb.runs.formatting import PageLink
+from kpfnb.runs.record import RunRecord, mark_crashed
 
 MAX_LATEST = 100
 PIPELINE = "pipeline"
@@ -47,9 +47,9 @@ def update_site(record: RunRecord) -> None:
 
 
 def _update_pages(runs_dir: Path, day: str) -> None:
-    directories = runs.list_directories(runs_dir)
-    latest = list(runs.current_records(directories[:MAX_LATEST]))
-    touched = {day} | {_run_day(one.directory) for one in latest if runs.mark_crashed(one)}
+    directories = store.list_directories(runs_dir)
+    latest = list(store.current_records(directories[:MAX_LATEST]))
+    touched = {day} | {_run_day(one.directory) for one in latest if mark_crashed(one)}
     touched |= _unlisted_days(runs_dir, directories, day)
     _write_pages(runs_dir, directories, latest, touched)
 
@@ -57,8 +57,8 @@ def _update_pages(runs_dir: Path, day: str) -> None:
 def rebuild_stale(runs_dir: Path) -> set[str]:
     """Write what is behind the records: days that are not as the catalogue knows them."""
     with locks.acquire_lock("runs-index", wait_seconds=LOCK_SECONDS):
-        directories = runs.list_directories(runs_dir)
-        latest = list(runs.current_records(directories[:MAX_LATEST]))
+        directories = store.list_directories(runs_dir)
+        latest = list(store.current_records(directories[:MAX_LATEST]))
         behind = search_index.stale_days(runs_dir, directories)
         _write_pages(runs_dir, directories, latest, behind)
     return behind
@@ -69,7 +69,7 @@ def _write_pages(
 ) -> None:
     days = Counter(map(_run_day, directories))
     changed = {
-        day: list(runs.current_records(each for each in directories if _run_day(each) == day))
+        day: list(store.current_records(each for each in directories if _run_day(each) == day))
         for day in touched
     }
     search_index.replace_days(runs_dir, changed)
@@ -194,7 +194,7 @@ def _pipeline_runs(directories: list[Path], latest: list[RunRecord]) -> list[Run
         name = directory.parent.name
         if names.get(name) is False:
             continue
-        record = known.get(directory) or runs.current_record(directory)
+        record = known.get(directory) or store.current_record(directory)
         names[name] = record.kind == PIPELINE
         found += [record] if names[name] else []
         if len(found) == MAX_LATEST:

@@ -13,11 +13,11 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from kpfnb.core import settings
+from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
-from kpfnb.runs import record as provenance
 from kpfnb.runs.classification import RunEndFacts, classify_run
-from kpfnb.runs.record import RECORD_NAME, TIME_FORMAT, RunRecord, format_utc, read_record
+from kpfnb.runs.record import RECORD_NAME, TIME_FORMAT, RunRecord, is_process_alive, read_record
 
 DEAD_AFTER_SECONDS = 600
 """An unfinished run on another host is taken for dead when it gave no sign of life for so long."""
@@ -100,7 +100,7 @@ def _notebook_folders(runs_dir: Path) -> Iterator[os.DirEntry[str]]:
 
 def _is_running(record: RunRecord) -> bool:
     if record.host == socket.gethostname():
-        return provenance.is_process_alive(record.pid, record.process_started)
+        return is_process_alive(record.pid, record.process_started)
     silence = time.time() - (record.directory / RECORD_NAME).stat().st_mtime
     return silence < DEAD_AFTER_SECONDS
 
@@ -109,7 +109,7 @@ def _unreadable_record(directory: Path, message: str) -> RunRecord:
     return RunRecord(
         id=directory.name.partition("-")[2],
         notebook=directory.parent.name,
-        started=format_utc(start_time(directory)),
+        started=format_utc(start_time(directory), milliseconds=True),
         outcome=Outcome.CRASHED,
         reason=f"its record can't be read: {message}",
         directory=directory,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core.progress import format_duration
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.text import format_duration
 from kpfnb.notebook.display import figures
 from kpfnb.storage.errors import StorageErrorKind
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kpfnb import compute
+from kpfnb.compute.clusters import shared_cluster
 
 
 @pytest.fixture(scope="module")
@@ -15,5 +15,5 @@ def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPFNB_WORK_DIR", str(tmp_path_factory.mktemp("work")))
         patch.delenv("KPFNB_CLUSTER", raising=False)
-        with compute.shared_cluster(workers=2):
+        with shared_cluster(workers=2):
             yield

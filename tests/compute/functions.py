@@ -84,9 +84,9 @@ def where(item: Any) -> tuple[str, str | None]:
 
 
 def nest(number: int) -> list[int]:
-    from kpfnb import compute
+    from kpfnb.compute.item_map import map_items
 
-    pids = compute.map_items(pid_of, range(number), isolate=True, progress=False).values()
+    pids = map_items(pid_of, range(number), isolate=True, progress=False).values()
     return [os.getpid(), *pids]
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb import compute
 from kpfnb.compute import clusters
+from kpfnb.compute.item_map import map_items
 from kpfnb.core.atomic import read_json
 from kpfnb.core.errors import ServiceUnavailableError
 from tests.compute import functions
@@ -54,12 +54,10 @@ def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         program("distributed.cli.dask_worker", *workers, "--no-dashboard"),
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
-        outcomes = compute.map_items(
-            functions.nap, [0.1, 600, 0.2], timeout_seconds=2, max_load=10_000
-        )
+        outcomes = map_items(functions.nap, [0.1, 600, 0.2], timeout_seconds=2, max_load=10_000)
         assert outcomes.values() == [0.1, None, 0.2]
         assert outcomes[1].error == "timed out after 2 s"
-        assert os.getpid() not in compute.map_items(functions.pid_of, [1], isolate=True).values()
+        assert os.getpid() not in map_items(functions.pid_of, [1], isolate=True).values()
 
 
 def test_workers_that_cannot_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,15 +70,15 @@ def test_workers_that_cannot_be_stopped(tmp_path: Path, monkeypatch: pytest.Monk
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
         with pytest.raises(ServiceUnavailableError, match="workers need a nanny"):
-            compute.map_items(functions.double, [1], timeout_seconds=5)
-        assert compute.map_items(functions.double, [1], isolate=True).values() == [2]
+            map_items(functions.double, [1], timeout_seconds=5)
+        assert map_items(functions.double, [1], isolate=True).values() == [2]
 
 
 def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
     monkeypatch.setenv("KPFNB_CLUSTER", "tcp://127.0.0.1:9")
     with pytest.raises(ServiceUnavailableError, match="no Dask scheduler answers at tcp:"):
-        compute.map_items(functions.double, [1], isolate=True)
+        map_items(functions.double, [1], isolate=True)
 
 
 def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +91,7 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
         items = [-scheduler.pid, 600, 600]
-        outcomes = compute.map_items(kill_or_nap, items, isolate=True)
+        outcomes = map_items(kill_or_nap, items, isolate=True)
     assert {part.error for part in outcomes} == {"the Dask scheduler went away"}
 
 
@@ -130,7 +128,7 @@ def test_slurm(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PYTHONPATH", str(TOP))
     monkeypatch.setenv("KPFNB_CLUSTER", "slurm")
-    outcomes = compute.map_items(functions.double, range(20), workers=1, isolate=True)
+    outcomes = map_items(functions.double, range(20), workers=1, isolate=True)
     assert outcomes.values() == [2 * number for number in range(20)]
     assert len((tmp_path / "jobs").read_text().split()) == 1
 
@@ -139,11 +137,11 @@ def test_no_slurm_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_CLUSTER", "slurm")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ServiceUnavailableError, match="no sbatch"):
-        compute.map_items(functions.double, [1], isolate=True)
+        map_items(functions.double, [1], isolate=True)
 
 
 def test_no_kubernetes_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
     monkeypatch.setitem(sys.modules, "dask_kubernetes.operator", None)
     with pytest.raises(ServiceUnavailableError, match="dask-kubernetes is not installed"):
-        compute.map_items(functions.double, [1], isolate=True)
+        map_items(functions.double, [1], isolate=True)

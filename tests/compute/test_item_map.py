@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kpfnb import compute
 from kpfnb.compute import clusters, distributor, resources
+from kpfnb.compute.item_map import map_items
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
 from tests.compute import functions
@@ -35,20 +35,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_few_items_run_here() -> None:
-    outcomes = compute.map_items(functions.pid_of, ["a", "b"])
+    outcomes = map_items(functions.pid_of, ["a", "b"])
     assert outcomes.values() == [os.getpid()] * 2
     assert [part.key for part in outcomes] == ["a", "b"]
     assert outcomes.outcome is Outcome.SUCCEEDED
 
 
 def test_nothing_to_do() -> None:
-    outcomes = compute.map_items(functions.double, [])
+    outcomes = map_items(functions.double, [])
     assert list(outcomes) == []
     assert outcomes.outcome is Outcome.SUCCEEDED
 
 
 def test_failure_is_in_the_outcomes() -> None:
-    outcomes = compute.map_items(functions.fail_odd, range(4), key=lambda n: f"item {n}")
+    outcomes = map_items(functions.fail_odd, range(4), key=lambda n: f"item {n}")
     assert outcomes.outcome is Outcome.PARTIAL
     assert [part.key for part in outcomes.failed] == ["item 1", "item 3"]
     assert outcomes[1].error == "ValueError: 1 is odd"
@@ -57,12 +57,12 @@ def test_failure_is_in_the_outcomes() -> None:
 
 
 def test_exit_of_an_item_is_a_failure() -> None:
-    assert compute.map_items(functions.leave, [1])[0].error == "SystemExit: 3"
+    assert map_items(functions.leave, [1])[0].error == "SystemExit: 3"
 
 
 def test_retries_here(tmp_path: Path, no_backoff: None) -> None:
     tasks = [(tmp_path / "a", 3), (tmp_path / "b", 9)]
-    outcomes = compute.map_items(functions.count_to, tasks, retries=2)
+    outcomes = map_items(functions.count_to, tasks, retries=2)
     assert [part.attempts for part in outcomes] == [3, 3]
     assert [part.outcome for part in outcomes] == [Outcome.SUCCEEDED, Outcome.FAILED]
 
@@ -73,7 +73,7 @@ def test_interrupt_here_keeps_what_was_done(caplog: pytest.LogCaptureFixture) ->
             raise KeyboardInterrupt
         return number
 
-    outcomes = compute.map_items(stop_at_two, range(5))
+    outcomes = map_items(stop_at_two, range(5))
     assert outcomes.interrupted
     assert [str(part.outcome) for part in outcomes] == [
         "succeeded",
@@ -95,7 +95,7 @@ def test_load_ceiling_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return seen[-1]
 
     monkeypatch.setattr(resources, "load_percent", read)
-    outcomes = compute.map_items(lambda item: list(seen), [1], max_load=80)
+    outcomes = map_items(lambda item: list(seen), [1], max_load=80)
     assert outcomes[0].value[:3] == [150.0, 120.0, 40.0]
 
 
@@ -115,7 +115,7 @@ def test_load_ceiling_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_impossible_limits(limits: dict) -> None:
     done: list[int] = []
     with pytest.raises(InvalidParameterError):
-        compute.map_items(done.append, [1], **limits)
+        map_items(done.append, [1], **limits)
     assert done == []
 
 
@@ -136,30 +136,30 @@ def test_quick_items_go_in_batches(crew: None, monkeypatch: pytest.MonkeyPatch) 
         return pack(function, items)
 
     monkeypatch.setattr(distributor.worker, "pack", count)
-    outcomes = compute.map_items(functions.double, range(3000), isolate=True)
+    outcomes = map_items(functions.double, range(3000), isolate=True)
     assert outcomes.values() == [2 * number for number in range(3000)]
     assert max(sizes) > 20
     assert len(sizes) < 1500
 
 
 def test_isolated_items_run_elsewhere(crew: None) -> None:
-    pids = compute.map_items(functions.pid_of, range(4), isolate=True).values()
+    pids = map_items(functions.pid_of, range(4), isolate=True).values()
     assert os.getpid() not in pids
 
 
 def test_long_work_moves_to_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kpfnb.compute.item_map.PROBE_SECONDS", 0.0)
-    outcomes = compute.map_items(lambda item: (time.sleep(0.1), os.getpid())[1], range(12))
+    outcomes = map_items(lambda item: (time.sleep(0.1), os.getpid())[1], range(12))
     assert outcomes[0].value == os.getpid()
     assert outcomes[11].value != os.getpid()
 
 
 def test_a_function_made_on_the_spot_is_sent_too(crew: None) -> None:
-    assert compute.map_items(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
+    assert map_items(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
 
 
 def test_failures_on_workers(crew: None, caplog: pytest.LogCaptureFixture) -> None:
-    outcomes = compute.map_items(functions.fail_odd, range(4), isolate=True, title="reading")
+    outcomes = map_items(functions.fail_odd, range(4), isolate=True, title="reading")
     assert [part.error for part in outcomes] == [
         "",
         "ValueError: 1 is odd",
@@ -171,56 +171,54 @@ def test_failures_on_workers(crew: None, caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_retries_on_workers(crew: None, tmp_path: Path) -> None:
-    [one] = compute.map_items(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
+    [one] = map_items(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
     assert (one.outcome, one.attempts, one.value) == (Outcome.SUCCEEDED, 2, 2)
 
 
 def test_what_cannot_be_sent(crew: None) -> None:
-    back = compute.map_items(functions.unpicklable, range(4), isolate=True)
+    back = map_items(functions.unpicklable, range(4), isolate=True)
     assert [part.outcome.is_good for part in back] == [True, False, True, False]
     assert "can't be sent back" in back[1].error
-    there = compute.map_items(functions.pid_of, [1, (i for i in "ab"), 2], isolate=True)
+    there = map_items(functions.pid_of, [1, (i for i in "ab"), 2], isolate=True)
     assert [part.outcome.is_good for part in there] == [True, False, True]
     assert "can't be sent to a worker" in there[1].error
 
 
 def test_hanging_item_is_stopped(crew: None) -> None:
-    outcomes = compute.map_items(functions.hold_the_lock, range(40), timeout_seconds=2)
+    outcomes = map_items(functions.hold_the_lock, range(40), timeout_seconds=2)
     assert [part.key for part in outcomes.failed] == ["5"]
     assert outcomes[5].error == "timed out after 2 s"
     assert outcomes[5].seconds > 2
 
 
 def test_children_of_a_stopped_item_die(crew: None, tmp_path: Path) -> None:
-    [one] = compute.map_items(functions.start_children, [tmp_path], timeout_seconds=1)
+    [one] = map_items(functions.start_children, [tmp_path], timeout_seconds=1)
     assert one.error == "timed out after 1 s"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_worker_killed_costs_only_time(crew: None, tmp_path: Path) -> None:
-    [one] = compute.map_items(functions.die_once, [tmp_path / "died"], isolate=True)
+    [one] = map_items(functions.die_once, [tmp_path / "died"], isolate=True)
     assert (one.outcome, one.value) == (Outcome.SUCCEEDED, "died")
 
 
 def test_item_that_kills_its_workers_is_parked(crew: None) -> None:
-    outcomes = compute.map_items(functions.die, range(300), isolate=True)
+    outcomes = map_items(functions.die, range(300), isolate=True)
     assert [part.key for part in outcomes.failed] == ["3"]
     assert outcomes[3].error == "its worker process died 3 times"
     assert [part.value for part in outcomes if part.key != "3"] == [n for n in range(300) if n != 3]
 
 
 def test_item_over_its_memory_is_stopped(crew: None) -> None:
-    outcomes = compute.map_items(
-        functions.take_memory, [1000, 900_000_000, 2000], memory_bytes=50_000_000
-    )
+    outcomes = map_items(functions.take_memory, [1000, 900_000_000, 2000], memory_bytes=50_000_000)
     assert [part.outcome.is_good for part in outcomes] == [True, False, True]
     assert "its budget is 0.05 GB" in outcomes[1].error
 
 
 def test_memory_bounds_how_many_run_at_once(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "available_bytes", lambda: 1_500_000_000)
-    spans = compute.map_items(span, range(4), memory_bytes=1_000_000_000).values()
+    spans = map_items(span, range(4), memory_bytes=1_000_000_000).values()
     assert all(one[1] <= two[0] for one, two in pairwise(spans))
 
 
@@ -232,8 +230,8 @@ def span(item: object) -> tuple[float, float]:
 
 def test_niceness_is_of_the_item_only(crew: None) -> None:
     here = os.nice(0)
-    assert compute.map_items(functions.niceness, [1], nice=7).values() == [min(here + 7, 19)]
-    assert compute.map_items(functions.niceness, range(4), isolate=True).values() == [here] * 4
+    assert map_items(functions.niceness, [1], nice=7).values() == [min(here + 7, 19)]
+    assert map_items(functions.niceness, range(4), isolate=True).values() == [here] * 4
 
 
 def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,12 +251,12 @@ def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(resources, "load_percent", read)
     monkeypatch.setattr(distributor.worker, "pack", note)
-    assert compute.map_items(functions.double, [1], isolate=True, max_load=50).values() == [2]
+    assert map_items(functions.double, [1], isolate=True, max_load=50).values() == [2]
     assert started.index("start") > started.index("load 10")
 
 
 def test_an_item_does_not_spread_again(crew: None) -> None:
-    [pids] = compute.map_items(functions.nest, [3], isolate=True).values()
+    [pids] = map_items(functions.nest, [3], isolate=True).values()
     assert len(set(pids)) == 1
 
 
@@ -269,14 +267,14 @@ def test_interrupt_on_workers_stops_hanging_items(crew: None, tmp_path: Path) ->
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    outcomes = compute.map_items(functions.start_children, [tmp_path], isolate=True)
+    outcomes = map_items(functions.start_children, [tmp_path], isolate=True)
     thread.join()
     assert outcomes.interrupted
     assert outcomes[0].error == "stopped by Ctrl-C while in work"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
     # The workers can be used again
-    assert compute.map_items(functions.double, [4], isolate=True).values() == [8]
+    assert map_items(functions.double, [4], isolate=True).values() == [8]
 
 
 def is_alive(pid: int) -> bool:
@@ -292,11 +290,11 @@ def is_alive(pid: int) -> bool:
 SCRIPT = """
 import sys
 from pathlib import Path
-from kpfnb import compute
+from kpfnb.compute.item_map import map_items
 from tests.compute import functions
 
 if __name__ == "__main__":
-    outcomes = compute.run(functions.start_children, [Path(sys.argv[1])], isolate=True)
+    outcomes = map_items(functions.start_children, [Path(sys.argv[1])], isolate=True)
     print(outcomes, flush=True)
 """
 
@@ -331,7 +329,7 @@ def test_a_local_cluster_sees_directory_and_environment(
     monkeypatch.setenv("KPFNB_TEST_VALUE", "of now")
     monkeypatch.setattr(clusters, "_shared", clusters.ContextVar("none", default=None))
     logging.getLogger("distributed").setLevel(logging.INFO)
-    [found] = compute.map_items(functions.where, [1], isolate=True, progress=False).values()
+    [found] = map_items(functions.where, [1], isolate=True, progress=False).values()
     assert found == (str(tmp_path), "of now")
     assert capfd.readouterr() == ("", "")
     assert not list(Path("work/dask").rglob("worker-*"))

@@ -9,8 +9,8 @@ import kubernetes_validate
 import pytest
 
 import kpfnb
-from kpfnb import compute
 from kpfnb.compute import clusters, kubernetes
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import settings
 from kpfnb.core.errors import ServiceUnavailableError
 
@@ -79,4 +79,4 @@ def test_no_cluster_is_one_clear_error(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("KPFNB_CLUSTER", "kubernetes")
     with pytest.raises(ServiceUnavailableError, match="Kubernetes can't be reached"):
-        compute.map_items(abs, [1], isolate=True)
+        map_items(abs, [1], isolate=True)

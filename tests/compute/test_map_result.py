@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kpfnb.compute import ItemOutcome, MapResult
+from kpfnb.compute.item_tracker import ItemOutcome, MapResult
 from kpfnb.core.result import Outcome
 
 

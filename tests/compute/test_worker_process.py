@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kpfnb.compute import batches, subreaper
+from kpfnb.compute import batches, processes
 
 
 def test_an_attempt_keeps_value_or_error() -> None:
@@ -48,7 +48,7 @@ def test_a_nanny_sees_what_is_in_work(tmp_path: Path) -> None:
 def test_reaper_takes_the_marked_and_only_them() -> None:
     mark = f"{os.getpid()}-test"
     sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
-    environment = {**os.environ, subreaper.PID_TAG: mark}
+    environment = {**os.environ, processes.PID_TAG: mark}
     with (
         subprocess.Popen(sleep, env=environment, stdout=subprocess.PIPE) as marked,
         subprocess.Popen(sleep, stdout=subprocess.PIPE) as other,
@@ -56,8 +56,8 @@ def test_reaper_takes_the_marked_and_only_them() -> None:
         for process in (marked, other):
             assert process.stdout
             process.stdout.readline()
-        assert subreaper.kill_tagged_processes(mark) == 1
+        assert processes.kill_tagged_processes(mark) == 1
         assert marked.wait(60) == -9
         assert other.poll() is None
         other.kill()
-    assert subreaper.kill_tagged_processes(mark) == 0
+    assert processes.kill_tagged_processes(mark) == 0

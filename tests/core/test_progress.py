@@ -11,7 +11,7 @@ import ipywidgets
 import pytest
 
 from kpfnb.core import progress
-from kpfnb.notebook.kernels import widget_messages
+from kpfnb.core.text import format_duration
 
 
 def test_line_tells_rate_and_time_left() -> None:
@@ -42,7 +42,7 @@ def test_line_before_anything_is_known() -> None:
     [(0.2, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_duration(seconds: float, text: str) -> None:
-    assert progress.format_duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 class Spy:
@@ -164,7 +164,8 @@ def test_browsers_that_are_reloaded_in_a_pause_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered: list[float] = []
-    monkeypatch.setattr(widget_messages, "answer_state_requests", lambda: answered.append(now[0]))
+    monkeypatch.setattr(progress, "_idle_callback", lambda: None)
+    progress.set_idle_callback(lambda: answered.append(now[0]))
     now = [0.0]
     clock = SimpleNamespace(
         monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)

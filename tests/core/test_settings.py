@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kpfnb.core import settings
+from kpfnb.core import project, settings
 from kpfnb.core.errors import InvalidSettingsError
 
 
@@ -20,7 +20,7 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The settings file of the directory we are in; no variable is set."""
     for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
         monkeypatch.delenv(name)
-    return tmp_path / settings.FILE_NAME
+    return tmp_path / project.SETTINGS_FILE_NAME
 
 
 def origin(name: str, **arguments: Any) -> tuple[str, str]:
@@ -164,11 +164,11 @@ def test_the_nearest_file_above_counts(
     toml.touch()
     (tmp_path / "a/b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a/b")
-    assert settings.find_settings_file() == toml
-    nearer = tmp_path / "a" / settings.FILE_NAME
+    assert project.find_settings_file() == toml
+    nearer = tmp_path / "a" / project.SETTINGS_FILE_NAME
     nearer.touch()
-    assert settings.find_settings_file() == nearer
-    assert settings.find_settings_file(tmp_path) == toml
+    assert project.find_settings_file() == nearer
+    assert project.find_settings_file(tmp_path) == toml
 
 
 @pytest.mark.parametrize("place", ["file, list", "file, text", "variable", "argument"])

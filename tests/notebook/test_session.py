@@ -13,6 +13,7 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import session
 from kpfnb.notebook.history import declared_parameters
+from kpfnb.runs.record import RUN_VARIABLE
 from tests import samples
 
 
@@ -173,14 +174,14 @@ def test_finished_twice_by_hand_is_two_runs(monkeypatch, lab):
 
 def test_under_kpfnb_run_the_end_is_left_to_it(monkeypatch):
     given = runs.start_run("progress", parameters={"n": 3, "label": "x"})
-    monkeypatch.setenv(session.RUN_VARIABLE, str(given.directory))
+    monkeypatch.setenv(RUN_VARIABLE, str(given.directory))
     shell = Shell(samples.PARAMETERS)
     run = begin(monkeypatch, shell)
     assert (run.id, run.origin, run.directory) == (given.id, "kpfnb", given.directory)
     run.finish(Result())
     shell.fail(ValueError())
     assert record().outcome is None and record().read_result()["outcome"] == "partial"
-    assert session.RUN_VARIABLE not in session.os.environ
+    assert RUN_VARIABLE not in session.os.environ
 
 
 def test_outside_a_notebook_it_says_so():

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from kpfnb import runs
-from kpfnb.core import atomic, locks, settings
+from kpfnb.core import atomic, locks
 from kpfnb.core.errors import (
     AlreadyRunningError,
     InvalidInputError,
     InvalidParameterError,
     InvalidSettingsError,
 )
+from kpfnb.core.project import SETTINGS_FILE_NAME
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import runner
 from kpfnb.pipelines import (
@@ -444,13 +445,13 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(project: Path) -> None:
     def spoil(given: Mapping[str, Any]) -> RunEndFacts:
-        (project / settings.FILE_NAME).write_text("half a li")
+        (project / SETTINGS_FILE_NAME).write_text("half a li")
         return good(missing=["a"])
 
     done = run(make(), Fake(progress=spoil), jobs=1)
     assert words(done)["look"] == "succeeded"
     assert (words(done)["work"], words(done)["after"]) == ("rejected", "blocked")
-    assert settings.FILE_NAME in done.states["work"].reason
+    assert SETTINGS_FILE_NAME in done.states["work"].reason
     assert done.outcome is Outcome.FAILED and "work rejected" in done.record.reason
     assert runs.read_record(done.record.directory) == done.record
     assert run_record.read_run(done.record).states == done.states
@@ -463,7 +464,7 @@ def test_a_step_whose_run_is_kept_elsewhere_meanwhile_has_failed(
     monkeypatch.delenv("KPFNB_WORK_DIR")
 
     def move(given: Mapping[str, Any]) -> RunEndFacts:
-        (project / settings.FILE_NAME).write_text('work_dir = "elsewhere"')
+        (project / SETTINGS_FILE_NAME).write_text('work_dir = "elsewhere"')
         return good(missing=["a"])
 
     done = run(make(), Fake(progress=move), jobs=1)

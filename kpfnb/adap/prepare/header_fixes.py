@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from kpfnb import compute
 from kpfnb.adap.prepare import placement
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import atomic, strict_yaml
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits import headers
@@ -191,7 +191,7 @@ def fix_headers(
     InvalidInputError : the list is wrong; names the place in it. Before any work
     """
     wanted = read_fix_list(Path(fixes).expanduser(), folder)
-    outcomes = compute.map_items(
+    outcomes = map_items(
         partial(_fix_file, dry_run=dry_run),
         wanted,
         key=lambda one: str(one.path),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from kpfnb import compute
 from kpfnb.adap.prepare import (
     frames as exposure,
 )
@@ -32,6 +31,7 @@ from kpfnb.adap.products import dataset
 from kpfnb.adap.products.dataset import FITS_SUFFIXES
 from kpfnb.adap.profiles import spectrograph as profiles
 from kpfnb.adap.profiles.spectrograph import Profile
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import locks
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
@@ -175,7 +175,7 @@ def _read_inventory(
         here = sorted(path for path in raw.iterdir() if _is_frame_name(path.name))
         (settled if _is_reduced(raw.parent.parent) else placed).extend(here)
     read = partial(_read_exposure, profile=profile)
-    outcomes = compute.map_items(
+    outcomes = map_items(
         read, [*paths, *placed, *settled], title="reading headers", progress=progress
     )
     if outcomes.interrupted:
@@ -208,7 +208,7 @@ def _run_jobs(
     done = list(rows)
     # Relocations first: they free names, and the rest may be stopped
     order = sorted(jobs, key=lambda number: jobs[number].placed is None)
-    outcomes = compute.map_items(
+    outcomes = map_items(
         placement.is_needed if dry_run else placement.place_frame,
         [jobs[number] for number in order],
         key=lambda job: str(job.source or job.placed),

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import compute, storage
+from kpfnb import storage
 from kpfnb.adap.prepare import trim
 from kpfnb.adap.prepare.trim_result import TrimResult
 from kpfnb.adap.products import dataset
 from kpfnb.adap.profiles import spectrograph as profiles
 from kpfnb.adap.profiles.spectrograph import Profile
+from kpfnb.compute.item_map import map_items
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 
@@ -67,7 +68,7 @@ def trim_datasets(
     for name in wanted:
         trim.find_custom_files(own, name)
     options = _TrimOptions(root, profile, own, tuple(excluded), dry_run)
-    outcomes = compute.map_items(
+    outcomes = map_items(
         partial(_trim_one, options=options), wanted, title="trimming", progress=progress
     )
     failed = {one.key: one.error.splitlines()[0] or "not reached" for one in outcomes.failed}

@@ -16,6 +16,7 @@ from kpfnb.adap.pypeit import memory, useful_warnings
 from kpfnb.adap.pypeit.memory import MemoryReservation
 from kpfnb.core import progress
 from kpfnb.core.errors import KpfnbError
+from kpfnb.core.text import format_duration
 
 REFRESH_SECONDS = 2.0
 LOG_LINES = 3
@@ -69,12 +70,12 @@ def _render_run(run: MemoryReservation, now: float) -> str:
     log = _latest_log(Path(run.folder))
     facts = [f"{run.used / memory.GB:.2f} GB of memory ({run.reserved / memory.GB:.2f} expected)"]
     if run.since:
-        facts.append(f"at work for {progress.format_duration(now - run.since)}")
+        facts.append(f"at work for {format_duration(now - run.since)}")
     if made := _count_spec2d(Path(run.folder), run.since):
         facts.append(f"{made} frame{'' if made == 1 else 's'} done")
     silent = now - log.stat().st_mtime if log else 0
     if silent > SILENT_SECONDS:
-        facts.append(f"<b>▲ nothing new in its log for {progress.format_duration(silent)}</b>")
+        facts.append(f"<b>▲ nothing new in its log for {format_duration(silent)}</b>")
     said = map(_format_line, pypeitlog.read_log_tail(log)) if log else ()
     # The frames that PypeIt draws about its tables say nothing
     lines = [line for line in said if any(map(str.isalnum, line))][-LOG_LINES:]

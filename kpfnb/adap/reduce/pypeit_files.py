@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kpfnb import compute
 from kpfnb.adap.products import dataset as frames
 from kpfnb.adap.products import reduction
 from kpfnb.adap.products.dataset import RawFrame
@@ -20,6 +19,7 @@ from kpfnb.adap.pypeit.input_files import PypeItFile
 from kpfnb.adap.reduce import job as task
 from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult
 from kpfnb.adap.reduce.result import FrameType, ReductionResult
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
@@ -84,7 +84,7 @@ def run_pypeit_files(
         _PypeItFileJob(path, _display_name(path, folder), limits, variables, force)
         for path in paths
     ]
-    done = compute.map_items(
+    done = map_items(
         _run_file,
         jobs,
         key=lambda job: job.name,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kpfnb import compute
 from kpfnb.adap.products import dataset as datasets
 from kpfnb.adap.products import reduction
 from kpfnb.adap.score import limits as scorelimits
@@ -17,6 +16,7 @@ from kpfnb.adap.score.limits import ScoreCriteria
 from kpfnb.adap.score.result import ScoreResult
 from kpfnb.adap.score.row import ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import atomic, settings
 from kpfnb.core.errors import InvalidInputError
 
@@ -61,7 +61,7 @@ def score_reductions(
     roots = [root] if isinstance(root, str | Path) else list(root)
     places = list(dict.fromkeys(place for one in roots for place in find_reductions(Path(one))))
     work = partial(_score_and_write, criteria=criteria, write=not dry_run)
-    outcomes = compute.map_items(work, places, title="scorecards", progress=progress)
+    outcomes = map_items(work, places, title="scorecards", progress=progress)
     scored = [one.value for one in outcomes if one.value is not None]
     return ScoreResult(
         cards=tuple(card for card, _ in scored),

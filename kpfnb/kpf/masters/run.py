@@ -15,7 +15,7 @@ from typing import Any
 
 from kpfnb.compute import programs
 from kpfnb.compute.programs import ProductSnapshot, SupervisionLimits
-from kpfnb.core import interrupts, locks, settings
+from kpfnb.core import locks, settings, signals
 from kpfnb.core import progress as live
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.fits import headers as fitsheader
@@ -190,7 +190,7 @@ def _make_night(job: MastersJob, night: str) -> tuple[DrpBatch, ReprocessItem]:
     used, before = find_calibrations(job, night), _master_signatures(place)
     ending, flaw, stop = _run_drp(job, night, before, log)
     # Whoever stops it now learns all the same what became of what was made
-    with interrupts.defer_interrupts() as came:
+    with signals.defer_interrupts() as came:
         made = {
             path: one for path, one in _master_signatures(place).items() if before.get(path) != one
         }

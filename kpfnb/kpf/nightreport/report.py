@@ -9,9 +9,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core import atomic, settings
-from kpfnb.core.progress import format_duration
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.settings import Settings
+from kpfnb.core.text import format_duration
 from kpfnb.kpf.nightreport import (
     illustrations,
     night_summary,

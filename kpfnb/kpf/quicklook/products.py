@@ -1,4 +1,4 @@
-"""Make the quicklook products of a range of files, or of files by name."""
+"""The quicklook products of files: plots, checks, record and pages, of one file or of many."""
 
 from __future__ import annotations
 
@@ -6,44 +6,191 @@ import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb import compute
+from kpfnb.compute.item_map import map_items
+from kpfnb.compute.item_tracker import ItemOutcome
 from kpfnb.core import settings
+from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
 from kpfnb.core.fits.headers import InvalidHeaderError
 from kpfnb.core.result import Outcome
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.quicklook import plot_registry, quality, record, site, targets
+from kpfnb.kpf.quicklook import plot_registry, quality, record, site
+from kpfnb.kpf.quicklook.instrument_plots import figures, fits_content
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.plot_registry import PlotSpec
-from kpfnb.kpf.quicklook.plots import figures, fits_content
-from kpfnb.kpf.quicklook.plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
 from kpfnb.kpf.quicklook.selection import FileAge, select_targets
-from kpfnb.kpf.quicklook.targets import MASTER, QuicklookTarget
+from kpfnb.kpf.quicklook.targets import LEVELS, MASTER, QuicklookTarget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-# The products of one file: pictures, checks, record, page.
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class QuicklookOptions:
+    """How quicklook products are made.
+
+    Attributes
+    ----------
+    root : the KPF data root, below which the products go unless the settings say where; that of
+        the settings if None
+    workers : files processed at the same time; as in the settings if None
+    max_load : start no file while the load is above this percentage of the cores; None: any load
+    nice : niceness of the work, 0 to 19
+    force : also process files whose products are up to date
+    progress : show a progress bar
+    """
+
+    root: Path | str | None = None
+    workers: int | None = None
+    max_load: float | None = None
+    nice: int = 0
+    force: bool = False
+    progress: bool = True
+
+
+DEFAULT_OPTIONS = QuicklookOptions()
+
+
+def process_range(
+    start: str,
+    end: str = "",
+    *,
+    levels: Sequence[str] = (),
+    age: str = FileAge.ANY,
+    options: QuicklookOptions = DEFAULT_OPTIONS,
+) -> QuicklookResult:
+    """Make the products of all files of a time range that are not up to date.
+
+    Parameters and errors as for `select_targets` and `process_files`.
+    """
+    targets = select_targets(start, end, levels=levels, age=age, root=options.root)
+    return _process_targets(targets, [], options)
+
+
+def process_files(
+    paths: Iterable[Path | str], options: QuicklookOptions = DEFAULT_OPTIONS
+) -> QuicklookResult:
+    """Make the products of some files where they are not up to date.
+
+    It can be stopped or killed at any moment and called again; two calls at the same time do no
+    harm. A file that is damaged, has vanished or does not have a name of KPF's is a failed item of
+    the result.
+
+    Raises
+    ------
+    InvalidSettingsError : the products' directory is not writable
+    InvalidInputError : the thresholds are wrong
+    InvalidParameterError : an option is not valid
+    """
+    targets: dict[QuicklookTarget, None] = {}
+    unknown = []
+    for path in map(Path, paths):
+        try:
+            targets[QuicklookTarget.from_path(path)] = None
+        except InvalidInputError as error:
+            item = QuicklookItem(path.name, "", "", QuicklookOutcome.FAILED, reason=error.what)
+            unknown.append(item)
+    return _process_targets(list(targets), unknown, options)
+
+
+def _process_targets(
+    targets: Sequence[QuicklookTarget], unknown: Sequence[QuicklookItem], options: QuicklookOptions
+) -> QuicklookResult:
+    site_settings = _load_settings(options)
+    products, thresholds = site_settings.qlp_path, site_settings.qlp_thresholds
+    _check_writable(products)
+    digests = {level: quality.rules_digest(level, thresholds) for level in LEVELS}
+    previous: dict[QuicklookTarget, QuicklookRecord] = {}
+    if not options.force:
+        for target in targets:
+            if reusable := _load_reusable_record(products, target):
+                previous[target] = reusable
+    current = {
+        target: old for target, old in previous.items() if old.judged_by == digests[target.level]
+    }
+    jobs = [
+        QuicklookJob(target, products, thresholds, previous.get(target))
+        for target in targets
+        if target not in current
+    ]
+    outcomes = map_items(
+        make_file_products,
+        jobs,
+        key=lambda job: job.key,
+        workers=options.workers,
+        nice=options.nice,
+        max_load=options.max_load or None,
+        title="quicklook",
+        progress=options.progress and bool(jobs),
+    )
+    outdated = site.update_all_pages(products, {target.night for target in targets})
+    processed = {part.item.target: _item_from_outcome(part) for part in outcomes}
+    items = [
+        processed[target]
+        if target in processed
+        else QuicklookItem.from_record(
+            current[target], QuicklookOutcome.CURRENT, _page_path(target)
+        )
+        for target in targets
+    ]
+    return QuicklookResult(products, (*items, *unknown), tuple(outdated))
+
+
+def _load_reusable_record(products: Path, target: QuicklookTarget) -> QuicklookRecord | None:
+    """The record of a file whose plots need not be drawn again."""
+    product_dir = products / target.product_dir
+    old = record.read_target_record(product_dir, target)
+    return old if old and old.is_current(product_dir, target.path) else None
+
+
+def _item_from_outcome(part: ItemOutcome) -> QuicklookItem:
+    target: QuicklookTarget = part.item.target
+    if part.value is not None:
+        return QuicklookItem.from_record(part.value, QuicklookOutcome.MADE, _page_path(target))
+    is_skipped = part.outcome is Outcome.SKIPPED
+    outcome = QuicklookOutcome.NOT_REACHED if is_skipped else QuicklookOutcome.FAILED
+    return QuicklookItem(target.key, target.level, target.night, outcome, reason=part.error)
+
+
+def _page_path(target: QuicklookTarget) -> str:
+    product_dir = Path(target.product_dir)
+    page_dir = product_dir.parent if target.level == MASTER else product_dir
+    return str(page_dir / site.PAGE)
+
+
+def _load_settings(options: QuicklookOptions) -> Settings:
+    return settings.load_settings(**({"data_root": options.root} if options.root else {}))
+
+
+def _check_writable(products: Path) -> None:
+    try:
+        products.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=products).close()
+    except OSError as error:
+        raise InvalidSettingsError(
+            f"can't write quicklook products in {products}: {error.strerror}",
+            "make it writable, free some disk space, or set KPFNB_QLP_DIR",
+        ) from error
+
+
+@dataclass(frozen=True)
 class QuicklookJob:
-    """A file to be looked at.
+    """A file to be processed.
 
     Attributes
     ----------
     products : the directory of all products
-    kept : an earlier record; where its pictures are of the file as it is, only the checks are made
+    previous : an earlier record; if its plots are of the unchanged file, only the checks are made
     """
 
     target: QuicklookTarget
@@ -63,7 +210,7 @@ class QuicklookJob:
 
 
 def make_file_products(job: QuicklookJob) -> QuicklookRecord:
-    """Make all products of a file; one that can't be read has a record that says why.
+    """Make all products of a file; the record of an unreadable file gives the reason.
 
     Raises
     ------
@@ -82,229 +229,78 @@ def make_file_products(job: QuicklookJob) -> QuicklookRecord:
         file=str(target.path),
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
-        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        made=format_utc(),
     )
-    made = _fill_record(job, empty)
-    record.write_record(job.product_dir, made)
+    filled = _fill_record(job, empty)
+    record.write_record(job.product_dir, filled)
     site.update_pages(job.products, target)
-    return made
+    return filled
 
 
-def summarise_exposure(found: FitsContent) -> ExposureSummary:
-    """What a header says of the exposure."""
-    seconds = found.number("ELAPSED")
+def summarise_exposure(content: FitsContent) -> ExposureSummary:
+    """What the primary header says about the exposure."""
+    seconds = content.number("ELAPSED")
     return ExposureSummary(
-        target=found.text("TARGNAME") or found.text("OBJECT"),
-        kind=found.text("IMTYPE"),
-        seconds=found.number("EXPTIME") if seconds is None else seconds,
-        time=found.text("DATE-MID"),
-        version=found.text("DRPTAG"),
-        program=found.text("PROGNAME"),
-        simulated=found.header.get("SIMULATE") is True,
+        target=content.text("TARGNAME") or content.text("OBJECT"),
+        kind=content.text("IMTYPE"),
+        seconds=content.number("EXPTIME") if seconds is None else seconds,
+        time=content.text("DATE-MID"),
+        version=content.text("DRPTAG"),
+        program=content.text("PROGNAME"),
+        simulated=content.header.get("SIMULATE") is True,
     )
 
 
 def _fill_record(job: QuicklookJob, empty: QuicklookRecord) -> QuicklookRecord:
-    """The record with what could be made."""
+    """Check the file, draw its plots, and enter both in its record."""
     level = job.target.level
+    extensions = plot_registry.required_extensions(level)
     try:
-        found = fits_content.read_content(job.target.path, plot_registry.required_extensions(level))
+        content = fits_content.read_content(job.target.path, extensions)
     except InvalidHeaderError as error:
         _, reason, detail = error.args
         return replace(empty, error=f"{reason} ({detail})" if detail else str(reason))
     with np.errstate(all="ignore"):
-        checks = tuple(quality.evaluate_checks(level, found, job.thresholds))
-    judged = replace(empty, checks=checks, judged_by=quality.rules_digest(level, job.thresholds))
-    if job.previous and job.previous.is_current(job.product_dir, job.target.path):
-        kept = job.previous
-        return replace(judged, heading=kept.heading, pictures=kept.pictures, left_out=kept.left_out)
-    known = summarise_exposure(found)
-    # A master holds one kind of data or the other: what it has not is not missed
-    plots = [(plot, plot.missing_reason(found)) for plot in plot_registry.PLOTS[level]]
-    missed = [SkippedPlot(plot.title, why) for plot, why in plots if why and level != MASTER]
-    drawn = [_draw_picture(job, plot, found, known) for plot, why in plots if not why]
+        checks = tuple(quality.evaluate_checks(level, content, job.thresholds))
+    checked = replace(empty, checks=checks, judged_by=quality.rules_digest(level, job.thresholds))
+    old = job.previous
+    if old and old.is_current(job.product_dir, job.target.path):
+        return replace(checked, heading=old.heading, pictures=old.pictures, left_out=old.left_out)
+    exposure = summarise_exposure(content)
+    reasons = [(plot, plot.missing_reason(content)) for plot in plot_registry.PLOTS[level]]
+    # A master holds one kind of data or another: plots of the other kinds are not reported
+    skipped = [SkippedPlot(plot.title, why) for plot, why in reasons if why and level != MASTER]
+    drawn = [_draw_picture(job, plot, content, exposure) for plot, why in reasons if not why]
     return replace(
-        judged,
-        heading=known,
-        pictures=tuple(one for one in drawn if isinstance(one, Picture)),
-        left_out=(*(one for one in drawn if isinstance(one, SkippedPlot)), *missed),
+        checked,
+        heading=exposure,
+        pictures=tuple(picture for picture in drawn if isinstance(picture, Picture)),
+        left_out=(*(plot for plot in drawn if isinstance(plot, SkippedPlot)), *skipped),
     )
 
 
 def _draw_picture(
-    job: QuicklookJob, plot: PlotSpec, found: FitsContent, known: ExposureSummary
+    job: QuicklookJob, plot: PlotSpec, content: FitsContent, exposure: ExposureSummary
 ) -> Picture | SkippedPlot:
-    """Draw and write one picture; where the data make that impossible, say why."""
+    """Draw and write one plot; if the data make that impossible, the reason."""
     try:
-        image = _render_plot(plot, found, known.one_line(job.target.name))
-    except Exception as error:  # a picture that breaks must not take the others with it
+        image = _render_plot(plot, content, exposure.one_line(job.target.name))
+    except Exception as error:  # a plot that fails must not stop the others
         logger.exception("%s: %s", job.key, plot.title)
         return SkippedPlot(plot.title, f"{type(error).__name__}: {error}", broken=True)
     stem = f"{job.target.name}_{plot.name}"
-    # The kind of a master is in the place of its products
-    place = "" if job.target.level == MASTER else f"{plot.kind}/"
+    # The product directory of a master already names its kind
+    prefix = "" if job.target.level == MASTER else f"{plot.kind}/"
     picture = Picture(
-        plot.kind, plot.title, f"{place}{stem}_zoomable.png", f"{place}{stem}_small.jpg"
+        plot.kind, plot.title, f"{prefix}{stem}_zoomable.png", f"{prefix}{stem}_small.jpg"
     )
     figures.save_image(image, job.product_dir / picture.path, job.product_dir / picture.thumbnail)
     return picture
 
 
-def _render_plot(plot: PlotSpec, found: FitsContent, line: str) -> Image:
+def _render_plot(plot: PlotSpec, content: FitsContent, subtitle: str) -> Image:
     figure = figures.new_figure(*plot.size)
     with np.errstate(all="ignore"):
-        plot.draw(figure, found)
-    figures.draw_heading(figure, plot.title, line)
+        plot.draw(figure, content)
+    figures.draw_heading(figure, plot.title, subtitle)
     return figures.render_image(figure)
-
-
-def process_range(
-    start: str,
-    end: str = "",
-    *,
-    levels: Sequence[str] = (),
-    age: str = FileAge.ANY,
-    root: Path | str | None = None,
-    workers: int | None = None,
-    max_load: float | None = None,
-    nice: int = 0,
-    force: bool = False,
-    progress: bool = True,
-) -> QuicklookResult:
-    """Make what is not up to date for all files of a range; parameters as for `find` and `make`."""
-    here = _load_settings(root)
-    found = select_targets(start, end, levels=levels, age=age, root=root)
-    return _process_targets(
-        here, found, [], workers=workers, max_load=max_load, nice=nice, force=force,
-        progress=progress,
-    )  # fmt: skip
-
-
-def process_files(
-    paths: Iterable[Path | str],
-    *,
-    root: Path | str | None = None,
-    workers: int | None = None,
-    max_load: float | None = None,
-    nice: int = 0,
-    force: bool = False,
-    progress: bool = True,
-) -> QuicklookResult:
-    """Make the products of some files, as far as they are not up to date.
-
-    It can be stopped or killed at any moment and called again; two calls at once do no harm. A file
-    that is damaged, has vanished or has no name of KPF's is a failed item of the result.
-
-    Parameters
-    ----------
-    root : the KPF data root, below which the products go unless the settings say where
-    workers : work on so many files at once; as the settings say if None
-    max_load : start no file while the load is above so many percent of the cores
-    nice : niceness of the work, 0 to 19
-    force : make what is up to date too
-    progress : show how it goes
-
-    Raises
-    ------
-    InvalidSettingsError : the products' directory is not writable
-    InvalidInputError : the thresholds are wrong
-    InvalidParameterError : a limit is impossible
-    """
-    known: dict[QuicklookTarget, None] = {}
-    strange = []
-    for path in map(Path, paths):
-        try:
-            known[targets.parse_target(path)] = None
-        except InvalidInputError as error:
-            strange.append(
-                QuicklookItem(path.name, "", "", QuicklookOutcome.FAILED, reason=error.what)
-            )
-    return _process_targets(
-        _load_settings(root), list(known), strange, workers=workers, max_load=max_load, nice=nice,
-        force=force, progress=progress,
-    )  # fmt: skip
-
-
-def _process_targets(
-    here: Settings,
-    found: Sequence[QuicklookTarget],
-    strange: Sequence[QuicklookItem],
-    *,
-    workers: int | None,
-    max_load: float | None,
-    nice: int,
-    force: bool,
-    progress: bool,
-) -> QuicklookResult:
-    products = here.qlp_path
-    _check_writable(products)
-    thresholds = here.qlp_thresholds
-    marks = {level: quality.rules_digest(level, thresholds) for level in targets.LEVELS}
-    kept = (
-        {}
-        if force
-        else {one: old for one in found if (old := _load_reusable_record(products, one))}
-    )
-    current = {one: old for one, old in kept.items() if old.judged_by == marks[one.level]}
-    jobs = [
-        QuicklookJob(one, products, thresholds, kept.get(one))
-        for one in found
-        if one not in current
-    ]
-    outcomes = compute.map_items(
-        make_file_products,
-        jobs,
-        key=lambda job: job.key,
-        workers=workers,
-        nice=nice,
-        max_load=max_load or None,
-        title="quicklook",
-        progress=progress and bool(jobs),
-    )
-    behind = site.update_all_pages(products, {one.night for one in found})
-    done = {part.item.target: _item_from_outcome(part) for part in outcomes}
-    items = [
-        done[one]
-        if one in done
-        else QuicklookItem.from_record(current[one], QuicklookOutcome.CURRENT, _page_path(one))
-        for one in found
-    ]
-    return QuicklookResult(products, (*items, *strange), tuple(behind))
-
-
-def _load_reusable_record(products: Path, one: QuicklookTarget) -> record.QuicklookRecord | None:
-    """The record of a file whose pictures need not be made anew."""
-    folder = products / one.product_dir
-    found = record.read_target_record(folder, one)
-    return found if found and found.is_current(folder, one.path) else None
-
-
-def _item_from_outcome(part: compute.ItemOutcome) -> QuicklookItem:
-    target: QuicklookTarget = part.item.target
-    if part.value is not None:
-        return QuicklookItem.from_record(part.value, QuicklookOutcome.MADE, _page_path(target))
-    fate = (
-        QuicklookOutcome.NOT_REACHED if part.outcome is Outcome.SKIPPED else QuicklookOutcome.FAILED
-    )
-    return QuicklookItem(target.key, target.level, target.night, fate, reason=part.error)
-
-
-def _page_path(one: QuicklookTarget) -> str:
-    place = Path(one.product_dir)
-    folder = place.parent if one.level == targets.MASTER else place
-    return str(folder / site.PAGE)
-
-
-def _load_settings(root: Path | str | None) -> Settings:
-    return settings.load_settings(**({"data_root": root} if root else {}))
-
-
-def _check_writable(products: Path) -> None:
-    try:
-        products.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=products).close()
-    except OSError as error:
-        raise InvalidSettingsError(
-            f"can't write quicklook products in {products}: {error.strerror}",
-            "make it writable, with room on its disk, or set KPFNB_QLP_DIR",
-        ) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kpfnb.compute import programs
 from kpfnb.compute.programs import SupervisedExit
-from kpfnb.core import atomic, interrupts
+from kpfnb.core import atomic, signals
 from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 from kpfnb.core.fits import headers
 from kpfnb.core.settings import Settings
@@ -77,7 +77,7 @@ def run_batch(
     command = drp.build_command(job.settings, log.with_suffix(".txt"), job.options.ncpus)
     ending, stop = _run_drp(job, command, standings, watch, log, report)
     # Whoever stops it now learns all the same what became of what was made
-    with interrupts.defer_interrupts() as came:
+    with signals.defer_interrupts() as came:
         flaws = _find_defects(job, standings, watch)
         made = _product_times(watch, job)
         excerpts = drp.log_excerpts(log, [obsid.text for obsid, flaw in flaws.items() if flaw])

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kpfnb import compute
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import atomic
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.kpf.timeseries import period, site
@@ -153,7 +153,7 @@ def render_periods(
     jobs = [job for one in stale for job in _make_jobs(one, panels, top, at)]
     # One day is drawn sooner than workers are started
     short = len(stale) == 1 and stale[0].interval is PeriodInterval.DAY
-    outcomes = compute.map_items(
+    outcomes = map_items(
         render_job, jobs, title="panels", retries=1, isolate=False if short else None
     )
     found: dict[TimePeriod, list[ShownPanel]] = {one: [] for one in stale}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, delete, func, select
 
-from kpfnb import compute
+from kpfnb.compute.item_map import map_items
 from kpfnb.core import settings
 from kpfnb.core.errors import (
     AlreadyRunningError,
@@ -89,9 +89,7 @@ def ingest_nights(
     began = time.monotonic()
     _prepare_tables()
     jobs = [_IngestJob(root, night, force) for night in chosen]
-    outcomes = compute.map_items(
-        partial(_ingest_night, wait_seconds=wait_seconds), jobs, title="ingest"
-    )
+    outcomes = map_items(partial(_ingest_night, wait_seconds=wait_seconds), jobs, title="ingest")
     return IngestResult(
         tuple(one.value for one in outcomes if one.outcome.is_good),
         failed={one.key: one.error for one in outcomes.failed},

@@ -28,9 +28,9 @@ from papermill.engines import Engine, NotebookExecutionManager, papermill_engine
 
 from kpfnb.core import logs
 from kpfnb.notebook.kernels.fork_server import ForkFailed
-from kpfnb.notebook.session import RUN_VARIABLE
 from kpfnb.runs import LOG_NAME, RunRecord
 from kpfnb.runs.classification import CellError, RunEndFacts
+from kpfnb.runs.record import RUN_VARIABLE
 
 KernelKind = Literal["fork", "plain"]
 PARTIAL_NAME = "notebook.partial.ipynb"

@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import Any, NamedTuple
 
-from kpfnb.core import interrupts
+from kpfnb.core import progress, signals
 
 # What a browser's widgets say is handled in the main thread, between cells, in its order.
 #
@@ -29,6 +29,7 @@ def install_main_thread_comms() -> None:
     """From now on, in this kernel."""
     from ipykernel.comm.comm import BaseComm
 
+    progress.set_idle_callback(answer_state_requests)
     BaseComm._reply_subshell_for = _main_subshell
 
 
@@ -59,7 +60,7 @@ def answer_state_requests() -> None:
     if channel is None or threading.current_thread() is not threading.main_thread():
         return
     # A socket that is left half read wakes nobody any more
-    with interrupts.defer_interrupts():
+    with signals.defer_interrupts():
         _drain(channel)
 
 

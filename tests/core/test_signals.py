@@ -5,19 +5,19 @@ import threading
 
 import pytest
 
-from kpfnb.core import interrupts
+from kpfnb.core import signals
 
 
 def test_an_interrupt_is_heeded_after_the_block() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.defer_interrupts():
+    with pytest.raises(KeyboardInterrupt), signals.defer_interrupts():
         signal.raise_signal(signal.SIGINT)
         done.append("all")
     assert done == ["all"]
 
 
 def test_one_that_was_heeded_in_the_block_is_over() -> None:
-    with interrupts.defer_interrupts() as came:
+    with signals.defer_interrupts() as came:
         signal.raise_signal(signal.SIGINT)
         assert came == [signal.SIGINT]
         came.clear()
@@ -25,7 +25,7 @@ def test_one_that_was_heeded_in_the_block_is_over() -> None:
 
 
 def test_an_error_in_the_block_is_what_is_raised() -> None:
-    with pytest.raises(OSError, match="full"), interrupts.defer_interrupts():
+    with pytest.raises(OSError, match="full"), signals.defer_interrupts():
         signal.raise_signal(signal.SIGINT)
         raise OSError("full")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -35,7 +35,7 @@ def test_in_another_thread_nothing_is_done() -> None:
     found = []
 
     def work() -> None:
-        with interrupts.defer_interrupts() as came:
+        with signals.defer_interrupts() as came:
             found.append((came, signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=work)
