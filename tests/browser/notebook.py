@@ -72,8 +72,8 @@ TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
 HELD = """
 import time
 from pathlib import Path
-from kpfnb import live
-with live.progress(None, "held", shown=Path({flag!r}).exists()) as bar:
+from kpfnb.core.progress import show_progress
+with show_progress(None, "held", shown=Path({flag!r}).exists()) as bar:
     while Path({flag!r}).exists():
         bar.update(done=bar.state.done + 1, note="by a test")
         time.sleep(0.1)

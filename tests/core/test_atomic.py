@@ -115,8 +115,8 @@ def test_readers_see_the_old_or_the_new_content_only(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from kpfnb import files
-with files.replacing(sys.argv[1]) as temporary:
+from kpfnb.core import atomic
+with atomic.replace_atomically(sys.argv[1]) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -132,7 +132,7 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     assert left.name.startswith(atomic.TEMPORARY_PREFIX)
 
 
-WRITES = "import sys; from kpfnb import files; files.write_text(sys.argv[1], 'new')"
+WRITES = "import sys; from kpfnb.core import atomic; atomic.write_text(sys.argv[1], 'new')"
 
 
 def write_elsewhere(path: Path) -> None:
@@ -150,8 +150,8 @@ def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
 
 WAITS = """
 import sys
-from kpfnb import files
-with files.replacing(sys.argv[1]) as temporary:
+from kpfnb.core import atomic
+with atomic.replace_atomically(sys.argv[1]) as temporary:
     print(temporary, flush=True)
     input()
     temporary.write_text("whole")

@@ -13,8 +13,8 @@ from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 
 HOLDER = """
 import sys, time
-from kpfnb import locks
-with locks.hold("night"):
+from kpfnb.core import locks
+with locks.acquire_lock("night"):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -53,7 +53,7 @@ class Spy:
     def show(self, state: progress.ProgressState) -> None:
         self.shown.append(state.done)
 
-    def failure(self, text: str, state: progress.ProgressState) -> None:
+    def show_failure(self, text: str, state: progress.ProgressState) -> None:
         self.failures.append(text)
 
     def close(self, state: progress.ProgressState) -> None:

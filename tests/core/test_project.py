@@ -1,73 +1,19 @@
-"""The project's own files agree with each other."""
+"""A project's files, by name."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from itertools import chain
 from pathlib import Path
 
-import pytest
-import yaml
-
 import kpfnb
-from kpfnb.core import project
+from kpfnb.core.project import project_files
 
-PROJECT = Path(__file__).parents[2]
-LONGEST = 320
-PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-
-
-def test_environment_yml_leaves_all_to_pyproject() -> None:
-    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
-    *conda, pip = environment["dependencies"]
-    assert conda == [f"python {PYPROJECT['project']['requires-python']}", "pip"]
-    assert pip == {"pip": ["-e .[pypeit,test]"]}
-    assert {"pypeit", "test"} <= set(PYPROJECT["project"]["optional-dependencies"])
-
-
-def test_the_lock_holds_every_dependency_and_no_address() -> None:
-    text = (PROJECT / "requirements.lock").read_text()
-    locked = {re.split("[=<>! ;]", line)[0] for line in text.splitlines() if line.strip()}
-    project = PYPROJECT["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = {re.split(r"[\[=<>! ;]", entry)[0].lower() for entry in wanted}
-    assert names <= locked
-    assert "://" not in text
-
-
-def test_the_version_is_written_once_more_in_the_changelog() -> None:
-    assert kpfnb.__version__ == PYPROJECT["project"]["version"]
-    assert f"## {kpfnb.__version__}" in (PROJECT / "CHANGELOG.md").read_text()
-
-
-def test_kast_parameters_pin_the_tested_pypeit() -> None:
-    assert PYPROJECT["project"]["optional-dependencies"]["pypeit"] == ["pypeit==2.0.1"]
-
-
-@pytest.mark.parametrize("target", ["help", "demo", "test", "lint", "lab", "bench"])
-def test_make_has_the_chore_and_says_what_it_does(target: str) -> None:
-    makefile = (PROJECT / "Makefile").read_text()
-    assert re.search(rf"^{target}:.*  ## \w", makefile, re.MULTILINE)
-
-
-def test_ci_runs_the_command_of_the_readme() -> None:
-    assert (PROJECT / ".ci/run").read_text().rstrip().endswith("make test")
-    assert "\nmake test\n" in (PROJECT / "README.md").read_text()
-
-
-def test_no_module_is_a_warehouse() -> None:
-    modules = PROJECT.glob("kpfnb/**/*.py")
-    sizes = {path.name: len(path.read_text().splitlines()) for path in modules}
-    assert {name: size for name, size in sizes.items() if size > LONGEST} == {}
+CHECKOUT = Path(kpfnb.__file__).parents[1]
 
 
 def test_the_nearest_file_of_a_name_counts(isolated: Path) -> None:
     (isolated / "pipelines").mkdir()
-    (isolated / "pipelines/nightly.yml").touch()
-    found = project.project_files("pipelines", ".yml")
-    assert found["nightly"] == isolated / "pipelines/nightly.yml"
-    (isolated / "pipelines/nightly.yml").unlink()
-    assert (
-        project.project_files("pipelines", ".yml")["nightly"] == PROJECT / "pipelines/nightly.yml"
-    )
+    nearer = isolated / "pipelines/nightly.yml"
+    nearer.touch()
+    assert project_files("pipelines", ".yml")["nightly"] == nearer
+    nearer.unlink()
+    assert project_files("pipelines", ".yml")["nightly"] == CHECKOUT / "pipelines/nightly.yml"

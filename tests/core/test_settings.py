@@ -246,7 +246,7 @@ def test_every_path_in_the_file_is_relative_to_it(
 
 def test_where_the_system_does_not_tell_which_cores_are_ours() -> None:
     # As on macOS
-    script = "import os; del os.sched_getaffinity; from kpfnb import settings; "
-    script += "print(settings.load().workers == os.cpu_count())"
+    script = "import os; del os.sched_getaffinity; from kpfnb.core import settings; "
+    script += "print(settings.load_settings().workers == os.cpu_count())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr

@@ -17,7 +17,7 @@ from kpfnb import runs
 from kpfnb.core import project, settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, InvalidSettingsError
 from kpfnb.core.result import Outcome
-from kpfnb.notebook import runner
+from kpfnb.notebook import parameter_sets, runner
 from tests import samples
 
 FILES = ["log.txt", "notebook.ipynb", "report.html", "result.json", "run.json"]
@@ -127,7 +127,10 @@ def test_an_error_after_the_result_is_a_failure(tmp_path):
 
 
 def test_a_mistake_found_in_the_notebook_is_a_rejection_without_traceback(tmp_path):
-    work = "from kpfnb.core.errors import InvalidParameterError\nraise InvalidParameterError('start: no', 'do this')"
+    work = (
+        "from kpfnb.core.errors import InvalidParameterError\n"
+        "raise InvalidParameterError('start: no', 'do this')"
+    )
     record = runner.run_notebook(str(samples.make(tmp_path, "late", work)))
     assert (record.outcome, record.reason) == (Outcome.REJECTED, "start: no → do this")
     (error,) = [one for one in outputs(record) if one.output_type == "error"]
@@ -265,7 +268,7 @@ def test_runs_side_by_side_keep_apart(tmp_path):
 
 def test_no_secret_of_the_settings_is_in_the_output(tmp_path, monkeypatch):
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://me:geheim@host/db")
-    show = "from kpfnb import settings\nprint(settings.load().tsdb_url.get_secret_value())"
+    show = "from kpfnb.core.settings import load_settings\nprint(load_settings().tsdb_url.get_secret_value())"
     record = runner.run_notebook(
         str(samples.make(tmp_path, "leak", show, "raise OSError(str(label))"))
     )
@@ -325,7 +328,7 @@ def test_a_small_disk_that_fills_up(tmp_path, monkeypatch):
 def test_a_broken_fork_server_is_done_without(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'kpfnb.notebook.kernels.fork_server_main' in ' '.join(sys.orig_argv): raise SystemExit(1)"
+        "import sys\nif 'kernels.fork_server_main' in ' '.join(sys.orig_argv): raise SystemExit(1)"
     )
     record = runner.run_notebook(str(samples.make(tmp_path, "good", *samples.finishing())))
     assert record.outcome is Outcome.SUCCEEDED
@@ -359,15 +362,15 @@ def test_plain_papermill_makes_a_record_too(tmp_path):
 def test_parameter_sets_are_yaml(tmp_path):
     file = tmp_path / "demo.yml"
     file.write_text("n: 4\nlabel: [a, b]\n")
-    assert runner.load_parameter_file(file) == {"n": 4, "label": ["a", "b"]}
+    assert parameter_sets.load_parameter_file(file) == {"n": 4, "label": ["a", "b"]}
     file.write_text("")
-    assert runner.load_parameter_file(file) == {}
+    assert parameter_sets.load_parameter_file(file) == {}
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "just words", "a: !!python/object:x {}"])
 def test_a_file_that_is_no_parameter_set_is_named(tmp_path, text):
     (tmp_path / "x.yml").write_text(text)
     with pytest.raises(InvalidInputError, match=r"x\.yml is not"):
-        runner.load_parameter_file(tmp_path / "x.yml")
+        parameter_sets.load_parameter_file(tmp_path / "x.yml")
     with pytest.raises(InvalidInputError, match=r"can't read the parameters in .*none\.yml"):
-        runner.load_parameter_file(tmp_path / "none.yml")
+        parameter_sets.load_parameter_file(tmp_path / "none.yml")

@@ -33,7 +33,7 @@ def test_listing_without_runs_is_empty(tmp_path):
 
 def test_a_run_whose_process_died_is_crashed():
     done = subprocess.run(
-        [sys.executable, "-c", "from kpfnb import runs; print(runs.begin('x').directory)"],
+        [sys.executable, "-c", "from kpfnb import runs; print(runs.start_run('x').directory)"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     (record,) = runs.list_runs(runs_dir())

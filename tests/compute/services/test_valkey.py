@@ -30,7 +30,7 @@ def client() -> Redis:
 def test_started_once_and_found_again_by_another_process() -> None:
     first = valkey.start_server()
     assert first.running and valkey.start_server().pid == first.pid
-    script = "from kpfnb.compute.services import valkey; print(valkey.start().pid)"
+    script = "from kpfnb.compute.services import valkey; print(valkey.start_server().pid)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert int(done.stdout) == first.pid
 
