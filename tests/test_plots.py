@@ -27,6 +27,7 @@ from kpfnb.kpf.tsdb.ingest_result import IngestResult
 from kpfnb.kpf.verdict import plots as verdict
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.notebook.display import figures
 from kpfnb.queue import plots as queue
 from kpfnb.queue.plots import WorkerTimeline
 from kpfnb.queue.records import QueueItemStatus
@@ -56,7 +57,7 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "spectra": lambda: spectra.plot_spectra([]),
     "coadds": lambda: coaddpicture.hover_plot([]).figure,
     "touch": lambda: TouchResult(()).plot(),
-    "ingestion": lambda: IngestResult(()).plot(),
+    "ingestion": lambda: figures.plot(IngestResult(())),
     "verdict": lambda: verdict.plot_frame_counts(no_verdict()),
     "calendar": lambda: verdict.plot_calendar({}),
     "carried": lambda: TransferResult("a", "b", ()).plot(),

@@ -1,9 +1,9 @@
-"""The time-series database: what the headers and tables of every observation say, by keyword.
+"""The time-series database (TSDB): the keywords of every observation, from headers and tables.
 
     from kpfnb.kpf import tsdb
     tsdb.query(["CCFRV", "CCFERV", "AIRMASS"], "20240101", "20240131", source="Star")
 
-`layout` tells how it is laid out and why.
+`kpfnb.kpf.tsdb.schema` explains the tables.
 """
 
 from kpfnb.kpf.tsdb.keyword_query import query

@@ -1,7 +1,7 @@
-"""Back up and restore the time-series database; a reader of PostgreSQL who may only read.
+"""Backup and restoration of the time-series database, and a read-only role for PostgreSQL.
 
-SQLite is copied by its own backup, PostgreSQL by `pg_dump` and `pg_restore` (of the server's major
-version or later, on PATH or beside Python). Both may be done while others write.
+SQLite is copied by its backup API, PostgreSQL by `pg_dump` and `pg_restore` (of the server's major
+version or later, on PATH or beside Python). Others may write at the same time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kpfnb.compute import programs
 from kpfnb.core import atomic, sqlite
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
 from kpfnb.kpf.tsdb import database
-from kpfnb.kpf.tsdb import schema as layout
+from kpfnb.kpf.tsdb.schema import SCHEMA_VERSION
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _BACKUP_HINT = "name a file that `kpfnb tsdb backup` wrote"
@@ -28,34 +28,35 @@ _ROLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def write_backup(target: Path) -> Path:
-    """Write the whole database into one file, as it is at this moment."""
-    where = database.database_url()
+    """Write a snapshot of the whole database into one file."""
+    url = database.database_url()
     with database.read_transaction():
-        pass  # There is one, and of this version
+        pass  # Checks that the database exists and has this schema
     with atomic.replace_atomically(target) as temporary:
-        if where.get_backend_name() == "sqlite":
-            _copy_sqlite(Path(str(where.database)), temporary)
+        if url.get_backend_name() == "sqlite":
+            _copy_sqlite(Path(str(url.database)), temporary)
         else:
-            _run_postgresql_program(where, "pg_dump", "--format=custom", f"--file={temporary}")
+            _run_postgresql_program(url, "pg_dump", "--format=custom", f"--file={temporary}")
     return target
 
 
 def restore_backup(source: Path, *, replace: bool = False) -> None:
-    """Make the database what it was when `source` was written.
+    """Restore the database from a backup file.
 
-    A damaged SQLite file is moved aside and kept.
+    A damaged SQLite database is moved aside and kept.
 
     Parameters
     ----------
-    replace : what the database holds now is lost; without it a database that is there is refused,
-        of another kpfnb too
+    replace : overwrite an existing database; without it any existing database is an error, also
+        one of another kpfnb version
 
     Raises
     ------
-    InvalidInputError : `source` is no such backup, or there is a database and `replace` is not given
+    InvalidInputError : `source` is not such a backup, or a database exists and `replace` is
+        false
     """
-    where = database.database_url()
-    is_sqlite = where.get_backend_name() == "sqlite"
+    url = database.database_url()
+    is_sqlite = url.get_backend_name() == "sqlite"
     try:
         with source.open("rb") as stream:
             start = stream.read(len(_SQLITE_MAGIC))
@@ -65,47 +66,47 @@ def restore_backup(source: Path, *, replace: bool = False) -> None:
         ) from None
     if start != _SQLITE_MAGIC if is_sqlite else not start.startswith(b"PGDMP"):
         raise InvalidInputError(
-            f"{source} is no backup of such a database ({where.get_backend_name()})",
+            f"{source} is not a backup of a {url.get_backend_name()} database",
             _BACKUP_HINT,
         )
     database.close_connections()
     if is_sqlite:
         _check_sqlite_backup(source)
-        _move_damaged_aside(Path(str(where.database)))
+        _move_damaged_aside(Path(str(url.database)))
     if not replace and database.database_exists():
         raise InvalidInputError(
-            f"there is a database in {database.describe_url(where)}",
-            "say --replace if it may be lost",
+            f"a database exists in {database.describe_url(url)}",
+            "give --replace to overwrite it",
         )
     database.close_connections()
     if is_sqlite:
-        _overwrite_sqlite(source, Path(str(where.database)))
+        _overwrite_sqlite(source, Path(str(url.database)))
     else:
         _run_postgresql_program(
-            where, "pg_restore", "--clean", "--if-exists", "--single-transaction", source
+            url, "pg_restore", "--clean", "--if-exists", "--single-transaction", source
         )
 
 
 def add_reader(name: str, password: SecretStr) -> None:
-    """Make a role of PostgreSQL that may read all and change nothing, or change its password."""
+    """Create a read-only PostgreSQL role, or change its password."""
     if not _ROLE_NAME.fullmatch(name):
-        raise InvalidParameterError(f"role {name!r}", "lower-case letters, digits and _ alone")
+        raise InvalidParameterError(f"role {name!r}", "use only lower-case letters, digits and _")
     with database.write_transaction() as connection:
         if connection.dialect.name != "postgresql":
             raise InvalidParameterError(
-                "SQLite has no roles", "take away the right to write the file instead"
+                "SQLite has no roles", "make the file read-only for these users instead"
             )
-        known = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :n"), {"n": name})
+        exists = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :n"), {"n": name})
         secret = password.get_secret_value()
-        # A role's password can't be a bound value; format() quotes it as the server wants it
-        order = connection.scalar(
+        # A role's password can't be a bound parameter; format() quotes it by the server's rules
+        statement = connection.scalar(
             text(
                 "SELECT format('%s ROLE %I LOGIN PASSWORD %L',"
                 " CAST(:what AS text), CAST(:n AS text), CAST(:p AS text))"
             ),
-            {"what": "ALTER" if known else "CREATE", "n": name, "p": secret},
+            {"what": "ALTER" if exists else "CREATE", "n": name, "p": secret},
         )
-        connection.exec_driver_sql(str(order).replace("%", "%%"))
+        connection.exec_driver_sql(str(statement).replace("%", "%%"))
         for grant in (
             f"GRANT USAGE ON SCHEMA public TO {name}",
             f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}",
@@ -116,22 +117,24 @@ def add_reader(name: str, password: SecretStr) -> None:
 
 
 def _check_sqlite_backup(source: Path) -> None:
-    """Any other SQLite file would take the place of the database without a word."""
+    """Refuse any other SQLite file: it would silently replace the database."""
     query = "SELECT value FROM about WHERE name = 'schema'"
     try:
-        with closing(sqlite3.connect(source)) as old:
-            sound = old.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-            schema = old.execute(query).fetchone()
+        with closing(sqlite3.connect(source)) as backup:
+            is_sound = backup.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            schema = backup.execute(query).fetchone()
     except sqlite3.DatabaseError as error:
-        raise InvalidInputError(f"{source} is no backup: {error}", _BACKUP_HINT) from None
-    if not sound:
+        raise InvalidInputError(f"{source} is not a backup: {error}", _BACKUP_HINT) from None
+    if not is_sound:
         raise InvalidInputError(f"{source} is damaged", "restore another backup")
-    if not schema or schema[0] != str(layout.SCHEMA_VERSION):
-        raise InvalidInputError(f"{source} is no backup of a database of this kpfnb", _BACKUP_HINT)
+    if not schema or schema[0] != str(SCHEMA_VERSION):
+        raise InvalidInputError(
+            f"{source} is not a backup of a database of this kpfnb version", _BACKUP_HINT
+        )
 
 
 def _move_damaged_aside(target: Path) -> None:
-    """Nothing can be copied into a damaged file."""
+    """Move a damaged database aside; nothing can be copied into it."""
     if target.is_file() and sqlite.is_damaged(target):
         sqlite.quarantine_file(target)
 
@@ -139,34 +142,34 @@ def _move_damaged_aside(target: Path) -> None:
 def _copy_sqlite(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
-        # One file, without a log beside it
+        # One file, without a write-ahead log beside it
         new.execute("PRAGMA journal_mode = DELETE")
 
 
 def _overwrite_sqlite(source: Path, target: Path) -> None:
-    """Copy into the database itself: processes that have it open see the new content."""
+    """Copy into the existing database: processes that have it open see the new content."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
 
 
-def _run_postgresql_program(where: URL, program: str, *arguments: str | Path) -> None:
-    """Run a program of PostgreSQL; the password goes by the environment, where no list shows it."""
-    found = programs.find_executable(program)
-    if not found:
+def _run_postgresql_program(url: URL, program: str, *arguments: str | Path) -> None:
+    """Run a PostgreSQL program; the password is passed in the environment, not as an argument."""
+    executable = programs.find_executable(program)
+    if not executable:
         raise ServiceUnavailableError(
             f"the program {program} is not installed", "install PostgreSQL's client programs"
         )
-    plain = where.set(drivername="postgresql", password=None).render_as_string()
-    secret = {"PGPASSWORD": str(where.password)} if where.password else {}
-    done = subprocess.run(
-        [found, f"--dbname={plain}", "--no-owner", "--no-password", *arguments],
+    dbname = url.set(drivername="postgresql", password=None).render_as_string()
+    secret = {"PGPASSWORD": str(url.password)} if url.password else {}
+    process = subprocess.run(
+        [executable, f"--dbname={dbname}", "--no-owner", "--no-password", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | secret,
     )
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise ServiceUnavailableError(f"{program}: {reason[0]}", "see the server's log")
+    if process.returncode:
+        reason = process.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise ServiceUnavailableError(f"{program}: {reason[0]}", "see the log of the server")

@@ -1,6 +1,6 @@
-"""The files of a night that are taken together, turned from rows into packed columns.
+"""A batch: the contents of some files of one night, turned from rows into packed columns.
 
-A batch becomes one chunk of the database. All that is heavy is done here, away from the database.
+A batch becomes one chunk of the database. The heavy work is done here, without the database.
 """
 
 from __future__ import annotations
@@ -16,56 +16,62 @@ import numpy as np
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.kpf.files import exposure
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import series as packing
-from kpfnb.kpf.tsdb.series import Array, PackedSeries, Series, ValueKind, parse_microseconds
-
-# What one file holds for the database: its keywords with their values, and what was odd.
+from kpfnb.kpf.tsdb.series import (
+    Array,
+    PackedSeries,
+    Series,
+    ValueKind,
+    format_mask,
+    gather_series,
+    pack_series,
+    parse_microseconds,
+)
 
 PRIMARY, TELEMETRY, RV = "PRIMARY", "TELEMETRY", "RV"
 
 _MAX_NAMES = 8
-"""So many names are told in a note; the others are counted."""
+"""A warning names this many keywords and counts the others."""
 
 
 class FileWarningKind(StrEnum):
-    """What was odd in a file that was taken all the same."""
+    """What is wrong with a file that was ingested nevertheless."""
 
     NO_TELEMETRY = "no TELEMETRY"
     EMPTY_TELEMETRY = "empty TELEMETRY"
     NO_RV = "no RV table"
     BAD_TABLE = "damaged table"
     NAN = "NaN"
-    """Only these values are null."""
+    """Only the values of these keywords are null."""
     NO_DATA = "nothing but a header"
     DUPLICATE = "duplicate cards"
-    """The first counts."""
+    """The first card of a keyword counts."""
     WRONG_TYPE = "another type"
-    """The keyword was a number before, and is a text in this file."""
+    """The keyword was a number in earlier files and is text in this one."""
 
 
 INCOMPLETE_KINDS = (
     *(FileWarningKind.NO_TELEMETRY, FileWarningKind.EMPTY_TELEMETRY, FileWarningKind.NO_RV),
     *(FileWarningKind.BAD_TABLE, FileWarningKind.NO_DATA),
 )
-"""Such a file is better than none, but does not take the place of one that had all."""
+"""A file with one of these is ingested, but never replaces a complete one."""
 
 
 class FileWarning(NamedTuple):
-    """Something odd in a file, with the keywords it is about."""
+    """A warning about a file, with the keywords concerned."""
 
     kind: FileWarningKind
     detail: str
 
 
 class FileSignature(NamedTuple):
-    """What tells whether a file has changed."""
+    """Size and modification time of a file; if either differs the file has changed."""
 
     size: int
     modified_ns: int
 
 
 class Keyword(NamedTuple):
-    """Where a keyword is from."""
+    """A keyword, with the level and the extension that it comes from."""
 
     level: str
     extension: str
@@ -74,14 +80,14 @@ class Keyword(NamedTuple):
 
 @dataclass(slots=True)
 class FileContent:
-    """One file, read.
+    """The keywords of one file, as read.
 
     Attributes
     ----------
     read_ns : when the reading began, ns since 1970
     values : by extension and keyword
-    comments : of the cards; the unit in brackets first, where one is known. Files that are read
-        together share them: they are the same in all, and many
+    comments : of the cards, a known unit in brackets first. Files that are read together share
+        this dictionary: the many comments are the same in all of them
     """
 
     path: str
@@ -93,14 +99,14 @@ class FileContent:
     comments: dict[Keyword, str] = field(default_factory=dict)
     warnings: list[FileWarning] = field(default_factory=list)
 
-    def add_warning(self, trouble: FileWarningKind, names: Sequence[str]) -> None:
-        """Note something odd about some keywords, if there are any."""
+    def add_warning(self, kind: FileWarningKind, names: Sequence[str]) -> None:
+        """Add a warning about keywords; nothing if `names` is empty."""
         if names:
             more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            self.warnings.append(FileWarning(trouble, ", ".join(names[:_MAX_NAMES]) + more))
+            self.warnings.append(FileWarning(kind, ", ".join(names[:_MAX_NAMES]) + more))
 
     def add_keyword(self, extension: str, name: str, value: HeaderValue, comment: str) -> None:
-        """Add a keyword."""
+        """Add a keyword with its value."""
         keyword = Keyword(self.level, extension, name)
         self.values[keyword] = value
         self.comments.setdefault(keyword, comment)
@@ -109,14 +115,14 @@ class FileContent:
 VERSION_KEYWORD = "DRPTAG"
 
 BASE_EXTENSION = "BASE"
-"""The extension of what kpfnb itself finds out about an observation."""
+"""The extension of keywords that kpfnb derives itself."""
 SOURCE_KEYWORD = Keyword(KPF.raw, BASE_EXTENSION, "SOURCE")
 
 _LEVELS = tuple(KPF.levels)
 
 
 class IngestedFile(NamedTuple):
-    """One file that was taken."""
+    """One file that was ingested."""
 
     obsid: str
     level: str
@@ -128,12 +134,12 @@ class IngestedFile(NamedTuple):
 
     @property
     def missing_parts(self) -> str:
-        """What it lacks of what such a file holds; '' where it is whole."""
-        return "; ".join(note.kind for note in self.warnings if note.kind in INCOMPLETE_KINDS)
+        """The tables that are missing or damaged, as text; '' for a complete file."""
+        return "; ".join(w.kind for w in self.warnings if w.kind in INCOMPLETE_KINDS)
 
 
 class RefusedFile(NamedTuple):
-    """One file that was refused, and why."""
+    """One file that was refused, with the reason."""
 
     path: str
     signature: FileSignature | None
@@ -141,7 +147,7 @@ class RefusedFile(NamedTuple):
 
 
 class ObservationInfo(NamedTuple):
-    """What the headers say about an observation as a whole."""
+    """What the headers say about an observation: the kind of source, the levels it should get."""
 
     source: str
     expected: tuple[str, ...]
@@ -153,11 +159,11 @@ class ObservationBatch:
 
     Attributes
     ----------
-    obsids : in order of time; the rows
-    present : level to the mask of the rows that have it, as '1101'
+    obsids : in order of time; one per row
+    present : level to the mask of the rows that have it, such as '1101'
     columns : keyword to its packed values
-    same : keyword to the keyword of an earlier level that has the same values wherever the later
-        level is there
+    repeated : keyword to the keyword of an earlier level that has the same values in all rows of
+        the later level
     comments : of the cards
     """
 
@@ -172,19 +178,19 @@ class ObservationBatch:
 
     @property
     def kinds(self) -> dict[Keyword, ValueKind]:
-        """The kind of each keyword here."""
-        found = {keyword: packed.kind for keyword, packed in self.columns.items()}
-        return found | {keyword: found[origin] for keyword, origin in self.repeated.items()}
+        """The kind of each keyword of the batch."""
+        kinds = {keyword: packed.kind for keyword, packed in self.columns.items()}
+        return kinds | {keyword: kinds[origin] for keyword, origin in self.repeated.items()}
 
 
 def build_batch(contents: Sequence[FileContent]) -> ObservationBatch:
-    """Pack the contents of files of one night, at most one for each observation and level."""
+    """Pack the contents of files of one night, at most one per observation and level."""
     obsids = tuple(sorted({content.obsid for content in contents}))
     rows = {obsid: row for row, obsid in enumerate(obsids)}
     present = {level: np.zeros(len(obsids), bool) for level in KPF.levels}
     cells: dict[Keyword, tuple[list[int], list[HeaderValue]]] = defaultdict(lambda: ([], []))
-    observed = {}
-    for content in sorted(contents, key=lambda one: (one.obsid, _LEVELS.index(one.level))):
+    observations = {}
+    for content in sorted(contents, key=lambda c: (c.obsid, _LEVELS.index(c.level))):
         row = rows[content.obsid]
         present[content.level][row] = True
         for keyword, value in content.values.items():
@@ -192,62 +198,62 @@ def build_batch(contents: Sequence[FileContent]) -> ObservationBatch:
                 places, values = cells[keyword]
                 places.append(row)
                 values.append(value)
-        if content.obsid not in observed:
-            observed[content.obsid] = _describe_observation(content)
+        if content.obsid not in observations:
+            observations[content.obsid] = _describe_observation(content)
         if content.level == KPF.raw:
             cells[SOURCE_KEYWORD][0].append(row)
-            cells[SOURCE_KEYWORD][1].append(observed[content.obsid].source)
+            cells[SOURCE_KEYWORD][1].append(observations[content.obsid].source)
     series = {
-        keyword: packing.gather_series(places, values, len(obsids))
+        keyword: gather_series(places, values, len(obsids))
         for keyword, (places, values) in cells.items()
     }
-    columns, same = pack_columns({k: s for k, s in series.items() if s is not None}, present)
+    columns, repeated = pack_columns({k: s for k, s in series.items() if s is not None}, present)
     return ObservationBatch(
         night=ObsID(obsids[0]).night,
         obsids=obsids,
-        present={level: packing.format_mask(mask) for level, mask in present.items() if mask.any()},
+        present={level: format_mask(mask) for level, mask in present.items() if mask.any()},
         columns=columns,
-        repeated=same,
+        repeated=repeated,
         comments={SOURCE_KEYWORD: "kind of source", **_merge_comments(contents)},
         files=tuple(map(_ingested_file, contents)),
-        observations=observed,
+        observations=observations,
     )
 
 
 def _merge_comments(contents: Sequence[FileContent]) -> dict[Keyword, str]:
-    """The comments of all; most contents share theirs."""
-    found: dict[Keyword, str] = {}
-    for own in {id(content.comments): content.comments for content in contents}.values():
-        found |= own
-    return found
+    """All comments; most contents share one dictionary."""
+    merged: dict[Keyword, str] = {}
+    for comments in {id(content.comments): content.comments for content in contents}.values():
+        merged |= comments
+    return merged
 
 
 def pack_columns(
     series: Mapping[Keyword, Series], present: Mapping[str, Array]
 ) -> tuple[dict[Keyword, PackedSeries], dict[Keyword, Keyword]]:
-    """Pack series; those that repeat an earlier level's are only named with it."""
+    """Pack series; one that repeats an earlier level is not packed but refers to it."""
     columns: dict[Keyword, PackedSeries] = {}
-    same: dict[Keyword, Keyword] = {}
-    for keyword in sorted(series, key=lambda one: _LEVELS.index(one.level)):
-        own, rows = series[keyword], present[keyword.level]
-        before = _previous_level(keyword)
-        origin = same.get(before, before) if before else None
-        if origin and origin in series and own.equals(series[origin], rows):
-            same[keyword] = origin
+    repeated: dict[Keyword, Keyword] = {}
+    for keyword in sorted(series, key=lambda keyword: _LEVELS.index(keyword.level)):
+        values, rows = series[keyword], present[keyword.level]
+        earlier = _previous_level(keyword)
+        origin = repeated.get(earlier, earlier) if earlier else None
+        if origin and origin in series and values.equals(series[origin], rows):
+            repeated[keyword] = origin
         else:
-            columns[keyword] = packing.pack_series(own, rows)
-    return columns, same
+            columns[keyword] = pack_series(values, rows)
+    return columns, repeated
 
 
 def start_microseconds(obsid: str) -> float:
-    """When an observation began, microseconds since 1970."""
+    """The start of an observation in microseconds since 1970."""
     moment = parse_microseconds(ObsID(obsid).time.strftime("%Y-%m-%dT%H:%M:%S.%f"))
     assert moment is not None
     return moment
 
 
 def _previous_level(keyword: Keyword) -> Keyword | None:
-    """The same keyword in the header of the level before."""
+    """The same keyword in the primary header of the level before."""
     if keyword.extension != PRIMARY or keyword.level == KPF.raw:
         return None
     return keyword._replace(level=_LEVELS[_LEVELS.index(keyword.level) - 1])

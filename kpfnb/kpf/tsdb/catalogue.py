@@ -1,4 +1,4 @@
-"""The catalogue of keywords; it grows from the files themselves."""
+"""The catalogue of keywords in the database; it grows as files are ingested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb.batch import Keyword
-from kpfnb.kpf.tsdb.schema import keyword_table as table
+from kpfnb.kpf.tsdb.schema import keyword_table
 from kpfnb.kpf.tsdb.series import ValueKind, common_kind
 
 _UNIT = re.compile(r"\[([^\]]*)\]\s*(.*)")
@@ -20,7 +20,7 @@ _MAX_SUGGESTIONS = 5
 
 
 class KeywordEntry(NamedTuple):
-    """One keyword of the catalogue."""
+    """One keyword of the catalogue, with kind, unit and description."""
 
     id: int
     keyword: Keyword
@@ -37,19 +37,19 @@ class KeywordEntry(NamedTuple):
 def read_keywords(
     connection: Connection, levels: Iterable[str] = KPF.levels
 ) -> dict[Keyword, KeywordEntry]:
-    """All keywords of some levels."""
-    query = select(table).where(table.c.level.in_(list(levels)))
+    """All keywords of the given levels."""
+    query = select(keyword_table).where(keyword_table.c.level.in_(list(levels)))
     return {entry.keyword: entry for entry in map(_entry_from_row, connection.execute(query))}
 
 
 def register_keywords(
     connection: Connection, kinds: Mapping[Keyword, ValueKind], comments: Mapping[Keyword, str]
 ) -> tuple[dict[Keyword, int], dict[Keyword, ValueKind]]:
-    """Enter new keywords and widen those that need it.
+    """Add new keywords, and widen the kind of known ones where necessary.
 
     Returns
     -------
-    the ids of all the keywords asked for; and those widened from a number, with the old kind
+    the ids of all given keywords; and the old kind of each keyword that was widened
     """
     levels = {keyword.level for keyword in kinds}
     known = read_keywords(connection, levels)
@@ -63,76 +63,76 @@ def register_keywords(
         wide = common_kind((entry.kind, kind))
         if wide is not entry.kind:
             widened[keyword] = entry.kind
-            changed = table.update().where(table.c.id == entry.id).values(kind=wide)
+            changed = keyword_table.update().where(keyword_table.c.id == entry.id).values(kind=wide)
             connection.execute(changed)
     if new:
-        connection.execute(table.insert(), new)
+        connection.execute(keyword_table.insert(), new)
         known = read_keywords(connection, levels)
     return {keyword: known[keyword].id for keyword in kinds}, widened
 
 
 def search_keywords(connection: Connection, pattern: str = "") -> list[KeywordEntry]:
-    """The keywords whose name, unit or description holds the pattern (a regular expression)."""
+    """The keywords whose name, unit or description matches a regular expression."""
     try:
-        asked = re.compile(pattern, re.IGNORECASE)
+        expression = re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise InvalidParameterError(
-            f"pattern {pattern!r}: {error}", "it is a regular expression"
+            f"pattern {pattern!r}: {error}", "write a valid regular expression"
         ) from None
-    found = (
+    matching = (
         entry
         for entry in read_keywords(connection).values()
-        if any(map(asked.search, (entry.keyword.name, entry.unit, entry.description)))
+        if any(map(expression.search, (entry.keyword.name, entry.unit, entry.description)))
     )
-    return sorted(found, key=lambda entry: (_sort_key(entry.keyword), entry.keyword.name))
+    return sorted(matching, key=lambda entry: (_sort_key(entry.keyword), entry.keyword.name))
 
 
 def resolve_names(connection: Connection, names: Iterable[str]) -> dict[str, KeywordEntry]:
-    """The keyword that each name means: NAME, in the first level that has it, or LEVEL:NAME.
+    """The catalogue entry of each name: NAME (of the first level that has it) or LEVEL:NAME.
 
     Raises
     ------
-    InvalidParameterError : a name is unknown; tells the nearest
+    InvalidParameterError : a name is unknown; the message suggests similar ones
     """
-    asked = list(dict.fromkeys(names))
-    meant = resolve_known_names(connection, asked)
-    for name in asked:
-        if name not in meant:
+    unique = list(dict.fromkeys(names))
+    resolved = resolve_known_names(connection, unique)
+    for name in unique:
+        if name not in resolved:
             raise _unknown_name_error(connection, name)
-    return meant
+    return resolved
 
 
 def resolve_known_names(connection: Connection, names: Iterable[str]) -> dict[str, KeywordEntry]:
-    """As `resolve`, the unknown names left out."""
+    """As `resolve_names`, but unknown names are left out."""
     bare = {name: _split_name(name)[1] for name in names}
-    query = select(table).where(table.c.name.in_(sorted(set(bare.values()))))
-    found: dict[str, list[KeywordEntry]] = {}
+    query = select(keyword_table).where(keyword_table.c.name.in_(sorted(set(bare.values()))))
+    candidates: dict[str, list[KeywordEntry]] = {}
     for entry in map(_entry_from_row, connection.execute(query)):
-        found.setdefault(entry.keyword.name, []).append(entry)
-    meant = {}
+        candidates.setdefault(entry.keyword.name, []).append(entry)
+    resolved = {}
     for name in bare:
         level = _split_name(name)[0]
-        choice = [e for e in found.get(bare[name], []) if level in ("", e.keyword.level)]
-        if choice:
-            meant[name] = min(choice, key=lambda entry: _sort_key(entry.keyword))
-    return meant
+        matching = [e for e in candidates.get(bare[name], []) if level in ("", e.keyword.level)]
+        if matching:
+            resolved[name] = min(matching, key=lambda entry: _sort_key(entry.keyword))
+    return resolved
 
 
 def _unknown_name_error(connection: Connection, name: str) -> InvalidParameterError:
-    known = sorted(set(connection.scalars(select(table.c.name))))
-    spelt = {word.lower(): word for word in known}
-    near = difflib.get_close_matches(
-        _split_name(name)[1].lower(), spelt, n=_MAX_SUGGESTIONS, cutoff=0.5
+    known = sorted(set(connection.scalars(select(keyword_table.c.name))))
+    spelling = {keyword.lower(): keyword for keyword in known}
+    similar = difflib.get_close_matches(
+        _split_name(name)[1].lower(), spelling, n=_MAX_SUGGESTIONS, cutoff=0.5
     )
-    nearest = ", ".join(spelt[word] for word in near)
+    nearest = ", ".join(spelling[keyword] for keyword in similar)
     search = "search: kpfnb tsdb keywords PATTERN"
     return InvalidParameterError(
-        f"unknown column {name!r}", f"nearest: {nearest}; {search}" if near else search
+        f"unknown column {name!r}", f"nearest: {nearest}; {search}" if similar else search
     )
 
 
 def _split_name(name: str) -> tuple[str, str]:
-    """Level ('' for any) and keyword; a statistic of a sensor has a colon too (SENSOR:stddev)."""
+    """Level ('' for any) and keyword. A statistic has a colon too: SENSOR:stddev."""
     level, colon, rest = name.partition(":")
     return (level, rest) if colon and level in KPF.levels else ("", name)
 

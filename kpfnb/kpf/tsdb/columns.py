@@ -1,7 +1,8 @@
-"""Columns of the database for a range of nights, read into arrays.
+"""Columns of the database for a range of nights, read into arrays, and conditions on them.
 
-One row an observation, in order of time. Where a night is one chunk, a block goes into its place
-as it stands; where it is several, by the places of their observations.
+There is one row per observation, in order of time. If a night is one chunk, its blocks are copied
+as a whole; if it has several, value by value. Conditions are evaluated on the arrays and never
+become part of any SQL.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from kpfnb.core.errors import InvalidParameterError
-from kpfnb.kpf.tsdb import series as packing
 from kpfnb.kpf.tsdb.catalogue import KeywordEntry
 from kpfnb.kpf.tsdb.chunks import batched
 from kpfnb.kpf.tsdb.schema import block_table, chunk_table, part_table
 from kpfnb.kpf.tsdb.series import (
+    DOUBLE,
     Array,
     PackedSeries,
     Series,
     ValueKind,
     common_kind,
+    pack_series,
+    parse_mask,
     parse_microseconds,
+    unpack_series,
 )
-
-# Conditions on columns: [column, operator, value], decided on arrays; never part of any SQL.
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
@@ -49,23 +51,25 @@ _CONDITION_HINT = "write conditions as [column, operator, value], such as ['AIRM
 
 
 class Condition(NamedTuple):
-    """One condition; a null never fulfils it."""
+    """One condition on a column. A null value never matches."""
 
     column: str
     operator: str
     value: Any
 
     def matches(self, series: Series) -> Array:
-        """The mask of the values that fulfil it.
+        """The mask of the values that match.
 
         Raises
         ------
-        InvalidParameterError : the value is not of the column's kind
+        InvalidParameterError : the value of the condition is not of the column's kind
         """
         if self.operator in _LIST_OPERATORS:
-            wanted = [self._convert_value(one, series.kind) for one in self.value]
-            found = np.isin(series.values, wanted) if wanted else np.zeros(len(series.values), bool)
-            return _known_mask(series) & (found if self.operator == "in" else ~found)
+            wanted = [self._convert_value(value, series.kind) for value in self.value]
+            in_list = (
+                np.isin(series.values, wanted) if wanted else np.zeros(len(series.values), bool)
+            )
+            return _known_mask(series) & (in_list if self.operator == "in" else ~in_list)
         value = self._convert_value(self.value, series.kind)
         known = _known_mask(series)
         mask = np.zeros(known.size, dtype=bool)
@@ -77,26 +81,26 @@ class Condition(NamedTuple):
         converted = _to_column_value(value, kind)
         if converted is None:
             raise InvalidParameterError(
-                f"condition on {self.column}: {value!r} is no {kind}", _CONDITION_HINT
+                f"condition on {self.column}: {value!r} is not of kind {kind}", _CONDITION_HINT
             )
         return converted
 
 
 def parse_conditions(given: Sequence[Sequence[Any]] | None) -> list[Condition]:
-    """Conditions as they are written; all of them must hold."""
+    """Parse conditions [column, operator, value]; all of them must hold."""
     parsed = []
-    for one in given or ():
-        if isinstance(one, str) or len(one) != len(Condition._fields):
-            raise InvalidParameterError(f"condition {one!r}", _CONDITION_HINT)
-        condition = Condition(*one)
+    for item in given or ():
+        if isinstance(item, str) or len(item) != len(Condition._fields):
+            raise InvalidParameterError(f"condition {item!r}", _CONDITION_HINT)
+        condition = Condition(*item)
         if condition.operator not in OPERATORS:
             known = ", ".join(OPERATORS)
             raise InvalidParameterError(
                 f"operator {condition.operator!r} of a condition", f"known: {known}"
             )
         if condition.operator in _LIST_OPERATORS and not isinstance(condition.value, _LIST_TYPES):
-            told = f"condition on {condition.column}: {condition.value!r} is no list"
-            raise InvalidParameterError(told, "write ['IMTYPE', 'in', ['Bias', 'Dark']]")
+            message = f"condition on {condition.column}: {condition.value!r} is not a list"
+            raise InvalidParameterError(message, "write ['IMTYPE', 'in', ['Bias', 'Dark']]")
         parsed.append(condition)
     return parsed
 
@@ -108,7 +112,7 @@ def _known_mask(series: Series) -> Array:
 
 
 def _to_column_value(value: Any, kind: ValueKind) -> float | str | None:
-    """A value as a column of that kind holds it; None where it can't."""
+    """A value in the stored form of a kind; None if it is not of that kind."""
     if kind is ValueKind.TEXT:
         return value if isinstance(value, str) else None
     if kind is ValueKind.TIME:
@@ -119,12 +123,13 @@ def _to_column_value(value: Any, kind: ValueKind) -> float | str | None:
 
 @dataclass
 class ChunkSlice:
-    """Where the observations of a chunk come to in the whole.
+    """Where the observations of a chunk are in the columns.
 
     Attributes
     ----------
-    rows : of the whole, for the observations of the chunk that are `alive`
-    present : level to its mask, '1101'
+    rows : of the columns, for the observations of the chunk that have data
+    has_data : mask of the observations of the chunk that have any level
+    present : level to the mask of the observations that have it, such as '1101'
     """
 
     rows: slice | Array
@@ -132,13 +137,13 @@ class ChunkSlice:
     present: Mapping[str, str]
 
     def copy_values(self, target: Array, packed: PackedSeries, level: str) -> None:
-        """Put the values of a level into the whole; a null leaves what is there."""
-        mask = packing.parse_mask(self.present.get(level, "0" * self.has_data.size))
+        """Copy the values of a level into a column; rows without the level are unchanged."""
+        mask = parse_mask(self.present.get(level, "0" * self.has_data.size))
         if isinstance(self.rows, slice) and packed.numbers is not None and mask.all():
-            found = np.frombuffer(packed.numbers, packing.DOUBLE)
-            target[self.rows] = found[0] if found.size == 1 else found
+            numbers = np.frombuffer(packed.numbers, DOUBLE)
+            target[self.rows] = numbers[0] if numbers.size == 1 else numbers
         elif mask.any():
-            values = packing.unpack_series(packed, mask).values
+            values = unpack_series(packed, mask).values
             rows = self.rows
             places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
             target[places[mask[self.has_data]]] = values[mask]
@@ -149,9 +154,9 @@ class ObservationColumns:
 
     Attributes
     ----------
-    obsids : list of ObsIDs
-    nights : their nights
-    times : their beginnings, us since 1970
+    obsids : one per row, in order of time
+    nights : the night of each row
+    times : the start of each row, microseconds since 1970
     """
 
     def __init__(self, connection: Connection, low: str, high: str) -> None:
@@ -168,7 +173,7 @@ class ObservationColumns:
 
     @cached_property
     def times(self) -> Array:
-        """When each observation began, us since 1970."""
+        """The start of each observation, microseconds since 1970."""
         return np.concatenate(self._times) if self._times else np.empty(0)
 
     @cached_property
@@ -178,20 +183,24 @@ class ObservationColumns:
         return np.repeat(np.array(names, dtype=object), counts)
 
     def read_series(self, entries: Sequence[KeywordEntry]) -> dict[int, Series]:
-        """The values of keywords, by the keyword's number; nulls where there are none."""
+        """The values of keywords by catalogue id; null where an observation has no value."""
         levels = {entry.id: entry.keyword.level for entry in entries}
         blocks = self._read_blocks(self._slices, levels)
-        # What repeats an earlier level's values is kept there
+        # A block that repeats an earlier level refers to it
         origins = {row.same for row in blocks if row.same is not None}
         chunks_of_same = {row.chunk for row in blocks if row.same is not None}
-        held = {(row.chunk, row.keyword): row for row in self._read_blocks(chunks_of_same, origins)}
-        found: dict[int, list[tuple[int, PackedSeries]]] = defaultdict(list)
+        origin_blocks = {
+            (row.chunk, row.keyword): row for row in self._read_blocks(chunks_of_same, origins)
+        }
+        packed_by_keyword: dict[int, list[tuple[int, PackedSeries]]] = defaultdict(list)
         for row in blocks:
-            own = row if row.same is None else held[row.chunk, row.same]
-            found[row.keyword].append(
-                (row.chunk, PackedSeries(ValueKind(own.kind), own.numbers, own.texts))
+            source = row if row.same is None else origin_blocks[row.chunk, row.same]
+            packed_by_keyword[row.keyword].append(
+                (row.chunk, PackedSeries(ValueKind(source.kind), source.numbers, source.texts))
             )
-        return {entry.id: self._assemble_column(entry, found[entry.id]) for entry in entries}
+        return {
+            entry.id: self._assemble_column(entry, packed_by_keyword[entry.id]) for entry in entries
+        }
 
     def _assemble_column(
         self, entry: KeywordEntry, blocks: Sequence[tuple[int, PackedSeries]]
@@ -199,60 +208,60 @@ class ObservationColumns:
         size = len(self.obsids)
         kind = common_kind(packed.kind for _, packed in blocks) or entry.kind
         is_text = kind is ValueKind.TEXT
-        whole = np.empty(size, dtype=object) if is_text else np.full(size, np.nan)
+        values = np.empty(size, dtype=object) if is_text else np.full(size, np.nan)
         for number, packed in blocks:
-            place = self._slices[number]
+            chunk_slice = self._slices[number]
             if is_text and packed.kind is not ValueKind.TEXT:
-                packed = _pack_as_text(packed, place.has_data.size)
-            place.copy_values(whole, packed, entry.keyword.level)
-        return Series(kind, whole)
+                packed = _pack_as_text(packed, chunk_slice.has_data.size)
+            chunk_slice.copy_values(values, packed, entry.keyword.level)
+        return Series(kind, values)
 
     def _read_blocks(self, chunks: Iterable[int], keywords: Iterable[int]) -> list[Row[Any]]:
-        """The blocks of some keywords, oldest chunk first."""
+        """The blocks of keywords in chunks, oldest chunk first."""
         wanted = sorted(keywords)
-        found: list[Row[Any]] = []
-        for some in batched(sorted(chunks)):
-            own = block_table.c.chunk.in_(some) & block_table.c.keyword.in_(wanted)
-            found += self._connection.execute(select(block_table).where(own)).all()
-        return sorted(found, key=attrgetter("chunk"))
+        blocks: list[Row[Any]] = []
+        for chunk_ids in batched(sorted(chunks)):
+            condition = block_table.c.chunk.in_(chunk_ids) & block_table.c.keyword.in_(wanted)
+            blocks += self._connection.execute(select(block_table).where(condition)).all()
+        return sorted(blocks, key=attrgetter("chunk"))
 
     def _add_night(
         self, night: str, rows: Sequence[Row[Any]], present: Mapping[int, Mapping[str, str]]
     ) -> None:
         start = len(self.obsids)
-        alive = {row.id: _rows_with_data(present[row.id]) for row in rows}
-        if len(rows) == 1 and alive[rows[0].id].all():
+        has_data = {row.id: _rows_with_data(present[row.id]) for row in rows}
+        if len(rows) == 1 and has_data[rows[0].id].all():
             self.obsids += rows[0].obsids.split("\n")
-            self._times.append(np.frombuffer(rows[0].times, packing.DOUBLE))
+            self._times.append(np.frombuffer(rows[0].times, DOUBLE))
             stop = len(self.obsids)
-            place = ChunkSlice(slice(start, stop), alive[rows[0].id], present[rows[0].id])
-            self._slices[rows[0].id] = place
+            chunk_slice = ChunkSlice(slice(start, stop), has_data[rows[0].id], present[rows[0].id])
+            self._slices[rows[0].id] = chunk_slice
         else:
-            self._add_mixed_night(start, rows, alive, present)
+            self._add_mixed_night(start, rows, has_data, present)
         self._nights.append((night, len(self.obsids) - start))
 
     def _add_mixed_night(
         self,
         start: int,
         rows: Sequence[Row[Any]],
-        alive: Mapping[int, Array],
+        has_data: Mapping[int, Array],
         present: Mapping[int, Mapping[str, str]],
     ) -> None:
-        """A night of several chunks, or with observations struck out."""
+        """Add a night of several chunks, or one from which observations were removed."""
         times: dict[str, float] = {}
-        own = {}
+        obsids_by_chunk = {}
         for row in rows:
-            mask = alive[row.id]
-            names = np.array(row.obsids.split("\n"), dtype=object)[mask]
-            own[row.id] = names
-            times.update(zip(names, np.frombuffer(row.times, packing.DOUBLE)[mask], strict=True))
+            mask = has_data[row.id]
+            obsids = np.array(row.obsids.split("\n"), dtype=object)[mask]
+            obsids_by_chunk[row.id] = obsids
+            times.update(zip(obsids, np.frombuffer(row.times, DOUBLE)[mask], strict=True))
         ordered = sorted(times)
-        place = {obsid: start + at for at, obsid in enumerate(ordered)}
+        places = {obsid: start + at for at, obsid in enumerate(ordered)}
         self.obsids += ordered
         self._times.append(np.array([times[obsid] for obsid in ordered]))
-        for number, names in own.items():
-            to = np.array([place[obsid] for obsid in names], dtype=np.intp)
-            self._slices[number] = ChunkSlice(to, alive[number], present[number])
+        for number, obsids in obsids_by_chunk.items():
+            rows_in_table = np.array([places[obsid] for obsid in obsids], dtype=np.intp)
+            self._slices[number] = ChunkSlice(rows_in_table, has_data[number], present[number])
 
 
 def _night_range(low: str, high: str) -> ColumnElement[bool]:
@@ -267,16 +276,16 @@ def _read_parts(
         .join(chunk_table, chunk_table.c.id == part_table.c.chunk)
         .where(condition)
     )
-    found: dict[int, dict[str, str]] = defaultdict(dict)
+    parts: dict[int, dict[str, str]] = defaultdict(dict)
     for number, level, present in connection.execute(query):
-        found[number][level] = present
-    return found
+        parts[number][level] = present
+    return parts
 
 
 def _rows_with_data(present: Mapping[str, str]) -> Array:
-    return np.logical_or.reduce([packing.parse_mask(rows) for rows in present.values()])
+    return np.logical_or.reduce([parse_mask(rows) for rows in present.values()])
 
 
 def _pack_as_text(packed: PackedSeries, size: int) -> PackedSeries:
-    everywhere = np.ones(size, dtype=bool)
-    return packing.pack_series(packing.unpack_series(packed, everywhere).as_text(), everywhere)
+    all_rows = np.ones(size, dtype=bool)
+    return pack_series(unpack_series(packed, all_rows).as_text(), all_rows)

@@ -1,8 +1,8 @@
 """The database that the settings name: its engine, its transactions, its errors in plain words.
 
-Without `tsdb_url` it is an SQLite file below the work directory, in WAL mode: readers see the last
-whole batch and never wait for a writer. PostgreSQL is used with psycopg; there a reader's
-transaction is a snapshot too. One writer at a time, in both.
+Without `tsdb_url` it is an SQLite file in the work directory, in WAL mode: readers see the last
+complete batch and never wait for a writer. PostgreSQL is used with psycopg; a reader's transaction
+is a snapshot there, too. Both have one writer at a time.
 """
 
 from __future__ import annotations
@@ -33,34 +33,38 @@ CACHE_KIB = 64_000
 MAPPED_BYTES = 2**30
 
 _ADVISORY_LOCK = 4_719_218_051
-"""Our own number among the advisory locks of a PostgreSQL database: whoever writes holds it."""
+"""The number of the advisory lock that a writer holds in a PostgreSQL database."""
 
 _WRITE_OPTION = "kpfnb_writes"
 
 _engines: dict[URL, Engine] = {}
-"""Kept for the life of the process: connecting takes longer than most questions."""
+"""Engines stay open for the life of the process: connecting takes longer than most queries."""
 
 _NO_DATABASE_HINT = "fill it first: kpfnb ingest YYYYMMDD"
 
 
-def database_url(given: Settings | None = None) -> URL:
-    """Where the database is; a URL that can't be is a `InvalidSettingsError`, its password never shown.
+def database_url(loaded_settings: Settings | None = None) -> URL:
+    """The URL of the database, without a connection to it.
 
-    given : settings that are loaded already
+    loaded_settings : settings that are already loaded
+
+    Raises
+    ------
+    InvalidSettingsError : the URL is not valid; the message never contains its password
     """
-    given = given or settings.load_settings()
-    if not given.tsdb_url:
-        return URL.create("sqlite", database=str(given.work_dir / FILE_NAME))
+    loaded_settings = loaded_settings or settings.load_settings()
+    if not loaded_settings.tsdb_url:
+        return URL.create("sqlite", database=str(loaded_settings.work_dir / FILE_NAME))
     try:
-        asked = make_url(given.tsdb_url.get_secret_value())
+        url = make_url(loaded_settings.tsdb_url.get_secret_value())
     except exc.ArgumentError:
-        raise InvalidSettingsError("tsdb_url is no URL", _URL_HINT) from None
-    if asked.get_backend_name() == "postgresql":
-        return asked.set(drivername="postgresql+psycopg")
-    if asked.get_backend_name() == "sqlite" and asked.database:
-        return asked.set(drivername="sqlite")
+        raise InvalidSettingsError("tsdb_url is not a valid URL", _URL_HINT) from None
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite" and url.database:
+        return url.set(drivername="sqlite")
     raise InvalidSettingsError(
-        f"tsdb_url: {asked.get_backend_name()} is no database we know", _URL_HINT
+        f"tsdb_url: {url.get_backend_name()} is not a supported database", _URL_HINT
     )
 
 
@@ -68,22 +72,22 @@ _URL_HINT = "write it as postgresql://user:password@host:5432/name or sqlite:///
 
 
 @contextmanager
-def read_transaction(given: Settings | None = None) -> Iterator[Connection]:
-    """A snapshot of the database: what is written meanwhile is not seen.
+def read_transaction(loaded_settings: Settings | None = None) -> Iterator[Connection]:
+    """A transaction that reads a snapshot; it does not see what others write at the same time.
 
-    given : settings that are loaded already
+    loaded_settings : settings that are already loaded
 
     Raises
     ------
-    ServiceUnavailableError : it does not answer
-    InvalidInputError : there is no database yet, or it is of another kpfnb
+    ServiceUnavailableError : the database does not answer
+    InvalidInputError : there is no database yet, or another kpfnb version created it
     """
-    where = database_url(given)
-    if where.get_backend_name() == "sqlite" and not Path(str(where.database)).is_file():
+    url = database_url(loaded_settings)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise InvalidInputError(
-            f"there is no time-series database at {where.database}", _NO_DATABASE_HINT
+            f"there is no time-series database at {url.database}", _NO_DATABASE_HINT
         )
-    with _translate_errors(), _get_engine(where).connect() as connection:
+    with _translate_errors(), _get_engine(url).connect() as connection:
         if connection.dialect.name == "postgresql":
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -95,20 +99,20 @@ def read_transaction(given: Settings | None = None) -> Iterator[Connection]:
 
 @contextmanager
 def write_transaction() -> Iterator[Connection]:
-    """One transaction that changes something, all or nothing; the only one at a time.
+    """A transaction that changes the database; only one runs at a time.
 
-    Makes the tables where there are none. Errors as for `reading`, and
+    Creates the tables if there are none. Errors as for `read_transaction`, and
 
     Raises
     ------
-    AlreadyRunningError : another writer did not end in a minute
+    AlreadyRunningError : another writer did not finish within a minute
     InvalidSettingsError : this user may only read
     """
-    where = database_url()
-    if where.get_backend_name() == "sqlite":
-        Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True)
-    with _translate_errors(), _get_engine(where).connect() as raw:
-        connection = raw.execution_options(**{_WRITE_OPTION: True})
+    url = database_url()
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    with _translate_errors(), _get_engine(url).connect() as raw_connection:
+        connection = raw_connection.execution_options(**{_WRITE_OPTION: True})
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
@@ -121,44 +125,44 @@ def write_transaction() -> Iterator[Connection]:
 
 
 def database_exists() -> bool:
-    """Whether there is a database, of this kpfnb or of another; errors as for `reading`."""
-    where = database_url()
-    if where.get_backend_name() == "sqlite" and not Path(str(where.database)).is_file():
+    """Whether a database exists, of any kpfnb version; errors as for `read_transaction`."""
+    url = database_url()
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         return False
-    with _translate_errors(), _get_engine(where).connect() as connection:
+    with _translate_errors(), _get_engine(url).connect() as connection:
         return connection.dialect.has_table(connection, schema.about_table.name)
 
 
-def describe_url(where: URL) -> str:
-    """A database for people, without its password."""
-    return where.render_as_string(hide_password=True)
+def describe_url(url: URL) -> str:
+    """The URL of a database for people, without its password."""
+    return url.render_as_string(hide_password=True)
 
 
 def close_connections() -> None:
-    """Close the connections that are kept open."""
+    """Close all open connections."""
     while _engines:
         _engines.popitem()[1].dispose()
 
 
-def _get_engine(where: URL) -> Engine:
-    if where not in _engines:
-        _engines[where] = _create_engine(where)
-    return _engines[where]
+def _get_engine(url: URL) -> Engine:
+    if url not in _engines:
+        _engines[url] = _create_engine(url)
+    return _engines[url]
 
 
-def _create_engine(where: URL) -> Engine:
-    if where.get_backend_name() == "sqlite":
-        engine = create_engine(where, connect_args={"timeout": BUSY_SECONDS})
+def _create_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # Compiling a query takes longer than any of ours
+    # Just-in-time compilation takes longer than any query here
     options = {"connect_timeout": CONNECT_SECONDS, "options": "-c jit=off"}
-    return create_engine(where, pool_pre_ping=True, hide_parameters=True, connect_args=options)
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=options)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    # Transactions are begun by us: the driver's own way would let two writers wait for each other
+    # Transactions begin explicitly: with the driver's own, two writers could deadlock
     connection.isolation_level = None
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
@@ -181,19 +185,20 @@ def _create_tables(connection: Connection) -> None:
 
 
 def _check_schema(connection: Connection) -> None:
-    about = schema.about_table
-    found = connection.scalar(select(about.c.value).where(about.c.name == "schema"))
-    if found == str(schema.SCHEMA_VERSION):
+    columns = schema.about_table
+    version = connection.scalar(select(columns.c.value).where(columns.c.name == "schema"))
+    if version == str(schema.SCHEMA_VERSION):
         return
     raise InvalidInputError(
-        f"the time-series database has schema {found}; this kpfnb knows {schema.SCHEMA_VERSION}",
-        "use the kpfnb that made it, or name another database by KPFNB_TSDB_URL and ingest anew",
+        f"the time-series database has schema {version}; this kpfnb needs {schema.SCHEMA_VERSION}",
+        "use the kpfnb version that created it, or set KPFNB_TSDB_URL to another database"
+        " and ingest again",
     )
 
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Errors of the database in plain words; a password is in none of them."""
+    """Translate database errors into plain words, without any password."""
     try:
         yield
     except exc.DBAPIError as error:
@@ -201,31 +206,33 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _raise_translated(error: exc.DBAPIError) -> NoReturn:
-    where = describe_url(database_url())
+    database = describe_url(database_url())
     reason = str(error.orig).strip().partition("\n")[0]
-    words = reason.lower()
-    state = getattr(error.orig, "sqlstate", None) or ""
-    if "no such table: about" in words or state == "42P01":
+    message = reason.lower()
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    if "no such table: about" in message or sqlstate == "42P01":
         raise InvalidInputError(
-            f"there is no time-series database in {where}", _NO_DATABASE_HINT
+            f"there is no time-series database in {database}", _NO_DATABASE_HINT
         ) from error
-    if "locked" in words or state == "55P03":
+    if "locked" in message or sqlstate == "55P03":
         raise AlreadyRunningError(
-            f"somebody else writes to {where}", "wait for it to end"
+            f"another process writes to {database}", "wait until it has finished"
         ) from error
-    if "readonly" in words or state in ("42501", "25006"):
+    if "readonly" in message or sqlstate in ("42501", "25006"):
         raise InvalidSettingsError(
-            f"this user may only read {where}", "write as its owner"
+            f"this user may only read {database}", "write as its owner"
         ) from error
-    if "not a database" in words or "malformed" in words:
+    if "not a database" in message or "malformed" in message:
         raise InvalidInputError(
-            f"{where} is damaged: {reason}", "restore it: kpfnb tsdb restore"
+            f"{database} is damaged: {reason}", "restore it: kpfnb tsdb restore"
         ) from error
-    if "authentication failed" in words or state == "28P01":
+    if "authentication failed" in message or sqlstate == "28P01":
         raise InvalidSettingsError(
-            f"{where} refuses this user and password", "mend tsdb_url"
+            f"{database} refuses this user and password", "correct tsdb_url"
         ) from error
     if isinstance(error, exc.OperationalError | exc.InterfaceError):
-        hint = "make room on its disk" if "full" in words else "start it, or mend tsdb_url"
-        raise ServiceUnavailableError(f"{where}: {reason}", hint) from error
+        hint = (
+            "free some space on its disk" if "full" in message else "start it, or correct tsdb_url"
+        )
+        raise ServiceUnavailableError(f"{database}: {reason}", hint) from error
     raise error

@@ -1,6 +1,6 @@
-"""One file read for the database, with one opening of it.
+"""The reader of one file for the database; it opens the file once.
 
-From every level the PRIMARY header, from L0 TELEMETRY, from L2 the header and the table of RV.
+It reads the PRIMARY header of every level, TELEMETRY of L0, and header and table of RV of L2.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from kpfnb.kpf.tsdb.series import parse_number
 from kpfnb.notebook.parameters import check_night
 
 TELEMETRY_STATISTICS = ("average", "stddev", "min", "max")
-"""What TELEMETRY has of a sensor; the first is the sensor's own value."""
+"""The statistics of a sensor in TELEMETRY; the first is the value of the sensor."""
 
 RV_COLUMNS = {
     "orderlet1": ("RV1", "RV of SCI1", "km/s"),
@@ -46,7 +46,7 @@ RV_COLUMNS = {
     "Bary_RVC": ("BCRV", "barycentric RV", "km/s"),
     "CCF Weights": ("CCFW", "CCF weight", ""),
 }
-"""Column of the RV table to the beginning of its keywords (the order follows), what, unit."""
+"""Column of the RV table to prefix of its keywords (the order follows), description, unit."""
 
 RV_ORDERS = 67
 _STRUCTURAL_KEYWORD = re.compile(
@@ -56,11 +56,11 @@ _STRUCTURAL_KEYWORD = re.compile(
 
 
 class FileRefusedError(Exception):
-    """A file that can't be taken, and why."""
+    """A file that can't be ingested; the message says why."""
 
 
 def read_signature(path: str) -> FileSignature:
-    """Size and time of a file."""
+    """Size and modification time of a file."""
     status = Path(path).stat()
     return FileSignature(status.st_size, status.st_mtime_ns)
 
@@ -75,20 +75,20 @@ def read_file(
 
     Parameters
     ----------
-    statistics : of `STATISTICS`, which to take; all but the average are named SENSOR:stddev
-    comments : what is known of them already, and is added to
+    statistics : which of `TELEMETRY_STATISTICS`; all but the average are named SENSOR:stddev
+    comments : comments of files read before; new ones are added
 
     Raises
     ------
-    Refused : it is missing, empty, cut off, not FITS, named by a date that is none, or was written
-        to meanwhile
+    FileRefusedError : the file is missing, empty, truncated, not FITS, has no valid date in its
+        name, or changed while it was read
     """
     path = str(path)
     match = KPF.filename_pattern.fullmatch(Path(path).name)
     if not match:
-        raise FileRefusedError("not named as an observation")
+        raise FileRefusedError("not the file name of an observation")
     if not _is_date(match["night"]):
-        raise FileRefusedError(f"named by a date that is none: {match['night']}")
+        raise FileRefusedError(f"no valid date in the file name: {match['night']}")
     level = next(level for level, suffix in KPF.levels.items() if suffix == match["suffix"])
     try:
         content = FileContent(path, match["obsid"], level, read_signature(path), time.time_ns())
@@ -113,11 +113,11 @@ def _is_date(night: str) -> bool:
 
 
 def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
-    """Go through the whole file: a product is taken only where none of it is cut off."""
-    seen = set()
+    """Go through the whole file, since a truncated product is refused."""
+    names = set()
     for index, hdu in enumerate(headers.iterate_hdus(content.path)):
         name = PRIMARY if index == 0 else hdu.name
-        seen.add(name)
+        names.add(name)
         if index == 0:
             _read_cards(content, PRIMARY, hdu)
         elif content.level == KPF.raw and name == TELEMETRY:
@@ -125,41 +125,41 @@ def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
         elif content.level == KPF.products[-1] and name == RV:
             _read_cards(content, RV, hdu)
             _read_table(content, hdu, _read_velocities)
-    if len(seen) == 1:
+    if len(names) == 1:
         content.warnings.append(FileWarning(FileWarningKind.NO_DATA, ""))
-    if content.level == KPF.raw and TELEMETRY not in seen:
+    if content.level == KPF.raw and TELEMETRY not in names:
         content.warnings.append(FileWarning(FileWarningKind.NO_TELEMETRY, ""))
-    if content.level == KPF.products[-1] and RV not in seen:
+    if content.level == KPF.products[-1] and RV not in names:
         content.warnings.append(FileWarning(FileWarningKind.NO_RV, ""))
 
 
 def _read_cards(content: FileContent, extension: str, hdu: HDU) -> None:
     values, comments = content.values, content.comments
     names = _keywords_by_name(content.level, extension)
-    twice = []
+    duplicates = []
     for name, value, comment in cards.parse_cards(hdu.header):
         keyword = names[name]
         if keyword is None:
             continue
         if keyword in values:
-            twice.append(name)
+            duplicates.append(name)
         else:
             values[keyword] = value
             if keyword not in comments:
                 comments[keyword] = comment
-    content.add_warning(FileWarningKind.DUPLICATE, sorted(set(twice)))
+    content.add_warning(FileWarningKind.DUPLICATE, sorted(set(duplicates)))
 
 
 class _KeywordsByName(dict[str, Keyword | None]):
-    """The keywords of a header by name; None for those that say nothing about the observation."""
+    """The keywords of a header by name; None for structural ones."""
 
     def __init__(self, level: str, extension: str) -> None:
         self._where = level, extension
 
     def __missing__(self, name: str) -> Keyword | None:
-        nothing = name in cards.COMMENTARY or _STRUCTURAL_KEYWORD.fullmatch(name)
-        found = self[name] = None if nothing else Keyword(*self._where, name)
-        return found
+        is_ignored = name in cards.COMMENTARY or _STRUCTURAL_KEYWORD.fullmatch(name)
+        keyword = self[name] = None if is_ignored else Keyword(*self._where, name)
+        return keyword
 
 
 @lru_cache
@@ -173,7 +173,7 @@ def _read_table(
     try:
         take(content, tables.read_table(hdu))
     except (ValueError, TypeError, KeyError) as error:
-        # What astropy may raise on a damaged table too; the header is good all the same
+        # astropy may raise these for a damaged table; the header is valid nevertheless
         content.warnings.append(FileWarning(FileWarningKind.BAD_TABLE, f"{hdu.name}: {error}"))
 
 
@@ -186,12 +186,12 @@ def _read_telemetry(
     names = _to_texts(table["keyword"])
     blank = [""] * len(names)
     units = _to_texts(table["units"]) if "units" in table else blank
-    words = _to_texts(table["description"]) if "description" in table else blank
+    descriptions = _to_texts(table["description"]) if "description" in table else blank
     missing = []
     for statistic in statistics:
         texts = _to_texts(table[statistic])
         suffix = "" if statistic == TELEMETRY_STATISTICS[0] else f":{statistic}"
-        for name, text, unit, description in zip(names, texts, units, words, strict=True):
+        for name, text, unit, description in zip(names, texts, units, descriptions, strict=True):
             value = parse_number(text)
             if value != value:
                 missing.append(name + suffix)
@@ -239,7 +239,7 @@ def _order_comments(level: str, column: str) -> dict[Keyword, str]:
 
 
 def _to_texts(column: np.ndarray) -> list[str]:
-    """A column as texts, whatever it holds."""
+    """A column of any type as texts."""
     values = column.tolist()
     if column.dtype.kind == "S":
         return [value.decode("ascii", "replace").strip() for value in values]

@@ -1,8 +1,8 @@
-"""Fill the time-series database: by nights, or by files as they come.
+"""Ingestion: nights or single files are read into the time-series database.
 
-Each file is opened once. What has not changed since (size and time) is not read again. All files of
-a batch come into the database in one transaction, and those that can't be taken into its table of
-problems; what was known of them stays.
+Each file is opened once. A file with unchanged size and modification time is not read again. All
+files of a batch are stored in one transaction. A file that can't be read is recorded in the table
+of problems; its earlier data are kept.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ from kpfnb.core.errors import (
     KpfnbError,
     ServiceUnavailableError,
 )
-from kpfnb.kpf.files import obsid as listing
-from kpfnb.kpf.files import obsid as names
-from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
+from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir, list_night_files, list_nights
 from kpfnb.kpf.tsdb import chunks, database, schema, store
-from kpfnb.kpf.tsdb import store as problems
 from kpfnb.kpf.tsdb.batch import FileContent, FileSignature, Keyword, RefusedFile, build_batch
 from kpfnb.kpf.tsdb.file_reader import FileRefusedError, read_file, read_signature
 from kpfnb.kpf.tsdb.ingest_result import IngestedNight, IngestResult
+from kpfnb.kpf.tsdb.store import read_refused_files, record_refusals
 from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
@@ -45,10 +43,10 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 BATCH_OBSERVATIONS = 600
-"""Files of so many observations are read before they are stored: a night, and memory stays flat."""
+"""Observations per transaction: about a night, which limits the memory."""
 
 OPEN_DAYS = 2
-"""So long after its date files of a night still come by ones and twos."""
+"""For this long after its date a night may still get more files."""
 
 WAIT_SECONDS = 3600
 MAX_PAUSE_SECONDS = 30
@@ -56,7 +54,7 @@ MAX_PAUSE_SECONDS = 30
 
 @dataclass(frozen=True)
 class _IngestJob:
-    """One night to be ingested; its name tells it in lists of failures."""
+    """One night to be ingested; lists of failures show its text."""
 
     root: Path
     night: str
@@ -69,102 +67,110 @@ class _IngestJob:
 def ingest_nights(
     start: str, end: str = "", *, force: bool = False, wait_seconds: float = WAIT_SECONDS
 ) -> IngestResult:
-    """Ingest what has changed on the nights from `start` to `end` (inclusive; YYYYMMDD, UT).
+    """Ingest the new and changed files of the nights from `start` to `end` (YYYYMMDD, UT).
 
     Parameters
     ----------
-    start, end : `end` empty: the one night; `start` later than `end`: newest first
+    start, end : both included; without `end` one night; with `start` after `end` newest first
     force : read every file again
-    wait_seconds : so long a database that answered at first and does so no more is waited for
+    wait_seconds : how long to wait for a database that stops answering during the work
 
     Raises
     ------
-    InvalidParameterError : a date that is none
+    InvalidParameterError : not a valid date
     InvalidInputError : there is no L0 directory
-    ServiceUnavailableError, InvalidSettingsError, Busy : the database can't be written
+    ServiceUnavailableError, InvalidSettingsError, AlreadyRunningError : the database can't be
+        written
     """
     root = settings.load_settings().kpf_root
     last = end or start
-    chosen = names.list_nights(root, validate_night(start), validate_night(last))
-    began = time.monotonic()
+    nights = list_nights(root, validate_night(start), validate_night(last))
+    start_time = time.monotonic()
     _prepare_tables()
-    jobs = [_IngestJob(root, night, force) for night in chosen]
+    jobs = [_IngestJob(root, night, force) for night in nights]
     outcomes = map_items(partial(_ingest_night, wait_seconds=wait_seconds), jobs, title="ingest")
     return IngestResult(
-        tuple(one.value for one in outcomes if one.outcome.is_good),
-        failed={one.key: one.error for one in outcomes.failed},
-        seconds=time.monotonic() - began,
-        notes=() if chosen else (f"no night from {start} to {last} has L0 files",),
+        tuple(item_outcome.value for item_outcome in outcomes if item_outcome.outcome.is_good),
+        failed={item_outcome.key: item_outcome.error for item_outcome in outcomes.failed},
+        seconds=time.monotonic() - start_time,
+        notes=() if nights else (f"no night from {start} to {last} has L0 files",),
     )
 
 
 def ingest_files(
     paths: Iterable[str | Path], *, wait_seconds: float = WAIT_SECONDS
 ) -> IngestResult:
-    """Ingest files of any nights and levels that are whole by now, in one transaction.
+    """Ingest complete files of any nights and levels in one transaction.
 
-    For the watcher and for pipelines. Each is read, whatever is known of it. A database that does
-    not answer is waited for; errors as for `nights`.
+    For the watcher and for pipelines. Every file is read, changed or not. The function waits for a
+    database that does not answer; errors as for `ingest_nights`.
     """
     began = time.monotonic()
     by_night = defaultdict(list)
-    strangers = []
+    unknown_paths = []
     for path in dict.fromkeys(map(str, paths)):
         match = KPF.filename_pattern.fullmatch(Path(path).name)
         if match:
             by_night[match["night"]].append(path)
         else:
-            strangers.append(path)
-    found = [_read_files(some) for some in by_night.values()]
+            unknown_paths.append(path)
+    readings = [_read_files(night_paths) for night_paths in by_night.values()]
     refused = defaultdict(list)
-    for bad in _retry_until_available(lambda: _store_contents(found), wait_seconds):
-        refused[ObsID.parse(bad.path).night].append(bad)
+    for refused_file in _retry_until_available(lambda: _store_contents(readings), wait_seconds):
+        refused[ObsID.parse(refused_file.path).night].append(refused_file)
     return IngestResult(
         tuple(
-            IngestedNight(night, len(some), len(some) - len(refused[night]), tuple(refused[night]))
-            for night, some in by_night.items()
+            IngestedNight(
+                night,
+                len(night_paths),
+                len(night_paths) - len(refused[night]),
+                tuple(refused[night]),
+            )
+            for night, night_paths in by_night.items()
         ),
-        failed=dict.fromkeys(strangers, "not named as an observation"),
+        failed=dict.fromkeys(unknown_paths, "not the file name of an observation"),
         seconds=time.monotonic() - began,
     )
 
 
 def scan_night(root: Path, night: str) -> dict[str, FileSignature]:
-    """The files of a night on disk, of every level: path to what they look like.
+    """The files of a night on disk, of all levels: path to signature.
 
-    A directory that can't be listed is a `InvalidInputError`.
+    A directory that can't be listed is an `InvalidInputError`.
     """
     return {
-        f"{level_dir(root, level, night)}/{names.file_name(obsid, level)}": FileSignature(
+        f"{level_dir(root, level, night)}/{file_name(obsid, level)}": FileSignature(
             status.st_size, status.st_mtime_ns
         )
         for level in KPF.levels
-        for obsid, status in listing.list_night_files(root, level, night)
+        for obsid, status in list_night_files(root, level, night)
     }
 
 
 def read_stored_files(connection: Connection, night: str) -> dict[tuple[str, str], FileSignature]:
-    """The files of a night that the database has: by ObsID and level."""
-    own = schema.file_table.c
-    query = select(own.obsid, own.level, own.size, own.modified_ns).where(own.night == night)
+    """The files of a night in the database: (ObsID, level) to signature."""
+    columns = schema.file_table.c
+    query = select(columns.obsid, columns.level, columns.size, columns.modified_ns).where(
+        columns.night == night
+    )
     return {(row[0], row[1]): FileSignature(row[2], row[3]) for row in connection.execute(query)}
 
 
 def find_changed_files(
-    found: dict[str, FileSignature],
+    on_disk: dict[str, FileSignature],
     stored: dict[tuple[str, str], FileSignature],
     refused: dict[str, FileSignature],
 ) -> list[str]:
-    """The files on disk that the database does not know as they are, in order of time."""
-    todo = []
-    for path, stamp in found.items():
-        if stored.get(parse_file_key(path)) != stamp and refused.get(path) != stamp:
-            todo.append(path)
-    return sorted(todo, key=parse_file_key)
+    """The files on disk that are new or changed since they were ingested, in order of time."""
+    changed = []
+    for path, signature in on_disk.items():
+        if stored.get(parse_file_key(path)) != signature and refused.get(path) != signature:
+            changed.append(path)
+    return sorted(changed, key=parse_file_key)
 
 
 def validate_night(night: str) -> str:
-    """A night that is a date, or a `InvalidParameterError`."""
+    """The night if it is a valid date; otherwise an `InvalidParameterError`."""
     try:
         return check_night(night)
     except ValueError as error:
@@ -172,34 +178,34 @@ def validate_night(night: str) -> str:
 
 
 def parse_file_key(path: str) -> tuple[str, str]:
-    """ObsID and level of a path that is known to be an observation's."""
+    """ObsID and level from the path of an observation's file."""
     name = path.rpartition("/")[2].removesuffix(".fits")
     obsid, _, level = name.partition("_")
     return obsid, level or KPF.raw
 
 
 def _ingest_night(job: _IngestJob, *, wait_seconds: float) -> IngestedNight:
-    found = scan_night(job.root, job.night)
+    on_disk = scan_night(job.root, job.night)
     if job.force:
-        todo = sorted(found, key=parse_file_key)
+        changed = sorted(on_disk, key=parse_file_key)
     else:
         with database.read_transaction() as connection:
             stored = read_stored_files(connection, job.night)
-            todo = find_changed_files(
-                found, stored, problems.read_refused_files(connection, job.night)
-            )
-    taken, refused = 0, []
-    for some in _split_by_observation(todo):
-        bad = _retry_until_available(partial(_store_contents, [_read_files(some)]), wait_seconds)
-        taken += len(some) - len(bad)
-        refused += bad
+            changed = find_changed_files(on_disk, stored, read_refused_files(connection, job.night))
+    ingested, refused = 0, []
+    for paths in _split_by_observation(changed):
+        newly_refused = _retry_until_available(
+            partial(_store_contents, [_read_files(paths)]), wait_seconds
+        )
+        ingested += len(paths) - len(newly_refused)
+        refused += newly_refused
     if _is_closed_night(job.night):
         _retry_until_available(partial(_compact_night, job.night), wait_seconds)
-    return IngestedNight(job.night, files=len(found), ingested=taken, refused=tuple(refused))
+    return IngestedNight(job.night, files=len(on_disk), ingested=ingested, refused=tuple(refused))
 
 
 def _split_by_observation(paths: Sequence[str]) -> Iterator[list[str]]:
-    """Files in portions of `BATCH` observations; all files of one stay together."""
+    """Split files into lists of `BATCH_OBSERVATIONS` observations; none is split."""
     by_obsid = defaultdict(list)
     for path in paths:
         by_obsid[parse_file_key(path)[0]].append(path)
@@ -209,16 +215,16 @@ def _split_by_observation(paths: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _read_files(paths: Iterable[str]) -> tuple[list[FileContent], list[RefusedFile]]:
-    """Read files; those that can't be taken come with the reason."""
+    """Read files: the contents, and the refused files with the reasons."""
     statistics = settings.load_settings().tsdb_telemetry
-    good, bad = [], []
+    contents, refused = [], []
     comments: dict[Keyword, str] = {}
     for path in paths:
         try:
-            good.append(read_file(path, statistics=statistics, comments=comments))
-        except FileRefusedError as refusal:
-            bad.append(RefusedFile(path, _try_read_signature(path), str(refusal)))
-    return good, bad
+            contents.append(read_file(path, statistics=statistics, comments=comments))
+        except FileRefusedError as error:
+            refused.append(RefusedFile(path, _try_read_signature(path), str(error)))
+    return contents, refused
 
 
 def _try_read_signature(path: str) -> FileSignature | None:
@@ -229,22 +235,22 @@ def _try_read_signature(path: str) -> FileSignature | None:
 
 
 def _store_contents(
-    found: Sequence[tuple[Sequence[FileContent], Sequence[RefusedFile]]],
+    readings: Sequence[tuple[Sequence[FileContent], Sequence[RefusedFile]]],
 ) -> list[RefusedFile]:
-    """Store what was read of some nights, in one transaction; gives the files not taken."""
-    batches = [build_batch(good) for good, _ in found if good]
-    bad = [one for _, some in found for one in some]
-    if not batches and not bad:
+    """Store the readings of several nights in one transaction; returns all refused files."""
+    batches = [build_batch(contents) for contents, _ in readings if contents]
+    refused = [file for _, refused_files in readings for file in refused_files]
+    if not batches and not refused:
         return []
     with database.write_transaction() as connection:
         for batch in batches:
-            bad += store.store_batch(connection, batch)
-        problems.record_refusals(connection, bad)
-    return bad
+            refused += store.store_batch(connection, batch)
+        record_refusals(connection, refused)
+    return refused
 
 
 def _compact_night(night: str) -> None:
-    """Make a closed night one chunk, if it is not."""
+    """Merge the chunks of a closed night into one."""
     with database.read_transaction() as connection:
         count = select(func.count()).where(schema.chunk_table.c.night == night)
         if (connection.scalar(count) or 0) < 2:
@@ -258,9 +264,9 @@ def _is_closed_night(night: str) -> bool:
 
 
 def _prepare_tables() -> None:
-    """Make the tables where there are none; tells at once whether the database can be written."""
+    """Create the tables if necessary; fails at once if the database can't be written."""
     with database.write_transaction() as connection:
-        # Deletes nothing, and is refused where nothing may be deleted
+        # Deletes nothing, but fails for a user without write permission
         connection.execute(delete(schema.about_table).where(schema.about_table.c.name == ""))
 
 
@@ -270,7 +276,7 @@ def _retry_reason(state: RetryCallState) -> str:
 
 
 def _retry_until_available(work: Callable[[], T], wait_seconds: float) -> T:
-    """Do some work on the database, again and again while it does not answer or is busy."""
+    """Call `work`, again and again while the database does not answer or is busy."""
     from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
     for attempt in Retrying(
@@ -281,5 +287,5 @@ def _retry_until_available(work: Callable[[], T], wait_seconds: float) -> T:
         reraise=True,
     ):
         with attempt:
-            done = work()
-    return done
+            result = work()
+    return result

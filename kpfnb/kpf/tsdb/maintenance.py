@@ -1,4 +1,4 @@
-"""Look after the time-series database: how it stands, what is stale, and deleting nights."""
+"""Maintenance of the time-series database: status, problems, comparison with disk, deletion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select, text
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
-from kpfnb.kpf.files import obsid as names
+from kpfnb.kpf.files.obsid import file_name, list_nights
 from kpfnb.kpf.tsdb import chunks, database, ingest, schema, store
 from kpfnb.kpf.tsdb.store import CHANGE_TIME
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatabaseStatus:
-    """How the database stands.
+    """The status of the database.
 
     Attributes
     ----------
     database : its URL, without a password
     rows : by table
-    problems : files with a problem; `refused` of them were not taken
-    changed : when something was last changed, UTC
-    size_bytes : what it takes on disk
+    problems : number of files with a problem; `refused` of them were not ingested
+    changed : time of the last change, UTC
+    size_bytes : size on disk
     """
 
     database: str
@@ -49,7 +49,7 @@ class DatabaseStatus:
 
     @property
     def bytes_per_observation(self) -> int:
-        """What an observation takes."""
+        """Size on disk per observation."""
         return self.size_bytes // max(1, self.rows["observation"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,14 +67,14 @@ class DatabaseStatus:
                 f"last change   {self.changed or 'never'}",
                 f"problems      {self.problems:,} files, {self.refused:,} of them refused",
                 f"size          {self.size_bytes / 1e6:,.1f} MB,"
-                f" {self.bytes_per_observation / 1e3:,.1f} kB an observation",
+                f" {self.bytes_per_observation / 1e3:,.1f} kB per observation",
             )
         )
 
 
 @dataclass(frozen=True)
 class StaleFile:
-    """One file that disk and database do not agree on."""
+    """One file for which disk and database differ."""
 
     night: str
     name: str
@@ -83,33 +83,33 @@ class StaleFile:
 
 @dataclass(frozen=True)
 class DatabaseCheckResult:
-    """What disk and database do not agree on."""
+    """The differences between disk and database."""
 
     nights: int
     stale: tuple[StaleFile, ...]
 
     @property
     def outcome(self) -> Outcome:
-        """Partial where they do not agree."""
+        """Partial if there is any difference."""
         return Outcome.PARTIAL if self.stale else Outcome.SUCCEEDED
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"nights": self.nights, "stale": [asdict(one) for one in self.stale]}
+        return {"nights": self.nights, "stale": [asdict(file) for file in self.stale]}
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a file."""
+        """One row per file."""
         import pandas as pd
 
         return pd.DataFrame(map(asdict, self.stale), columns=["night", "name", "problem"])
 
     def __str__(self) -> str:
-        lines = [f"nights looked at: {self.nights}, files that differ: {len(self.stale)}"]
-        return "\n".join(lines + [f"  {one.name}: {one.problem}" for one in self.stale])
+        lines = [f"nights compared: {self.nights}, files that differ: {len(self.stale)}"]
+        return "\n".join(lines + [f"  {file.name}: {file.problem}" for file in self.stale])
 
 
 def read_status() -> DatabaseStatus:
-    """How the database stands; errors as for `database.reading`."""
+    """The status of the database; errors as for `database.read_transaction`."""
     with database.read_transaction() as connection:
         rows = {
             table.name: connection.scalar(select(func.count()).select_from(table)) or 0
@@ -135,34 +135,34 @@ def read_status() -> DatabaseStatus:
 
 
 def summarize_problems() -> pd.DataFrame:
-    """What is wrong with files, the same troubles together: one row a trouble.
+    """The problems of files, grouped: one row per problem.
 
     Columns: refused (bool), reason, detail, files, first and last night, an example (path).
     """
     import pandas as pd
 
-    own = schema.problem_table.c
+    columns = schema.problem_table.c
     query = (
         select(
-            own.refused,
-            own.reason,
-            own.detail,
+            columns.refused,
+            columns.reason,
+            columns.detail,
             func.count().label("files"),
-            func.min(own.night).label("first"),
-            func.max(own.night).label("last"),
-            func.min(own.path).label("example"),
+            func.min(columns.night).label("first"),
+            func.max(columns.night).label("last"),
+            func.min(columns.path).label("example"),
         )
-        .group_by(own.refused, own.reason, own.detail)
-        .order_by(own.refused.desc(), func.count().desc(), own.reason, own.detail)
+        .group_by(columns.refused, columns.reason, columns.detail)
+        .order_by(columns.refused.desc(), func.count().desc(), columns.reason, columns.detail)
     )
     with database.read_transaction() as connection:
-        found = connection.execute(query)
-        frame = pd.DataFrame(found.all(), columns=list(found.keys()))
+        rows = connection.execute(query)
+        frame = pd.DataFrame(rows.all(), columns=list(rows.keys()))
     return frame.astype({"refused": bool})
 
 
 def check_database(start: str = "", end: str = "") -> DatabaseCheckResult:
-    """Compare the files on disk with the database, night by night; nothing is changed.
+    """Compare the files on disk with the database, night by night, without changes.
 
     Parameters
     ----------
@@ -172,8 +172,8 @@ def check_database(start: str = "", end: str = "") -> DatabaseCheckResult:
     root = settings.load_settings().kpf_root
     with database.read_transaction() as connection:
         stored_nights = connection.scalars(select(schema.file_table.c.night).distinct())
-        nights = {one for one in stored_nights if low <= one <= (high or "9")}
-        nights |= set(names.list_nights(root, low, high))
+        nights = {night for night in stored_nights if low <= night <= (high or "9")}
+        nights |= set(list_nights(root, low, high))
         stale: list[StaleFile] = []
         for night in sorted(nights):
             stale += _compare_night(connection, root, night)
@@ -181,9 +181,9 @@ def check_database(start: str = "", end: str = "") -> DatabaseCheckResult:
 
 
 def delete_nights(start: str, end: str = "", *, dry_run: bool = False) -> list[str]:
-    """Delete all that is known of the nights from `start` to `end` (inclusive); gives the nights.
+    """Delete the nights from `start` to `end` (both included) and return them.
 
-    The files on disk are not touched, and can be ingested again.
+    The files on disk are not touched and can be ingested again.
     """
     low, high = ingest.validate_night(start), ingest.validate_night(end or start)
     if low > high:
@@ -202,25 +202,25 @@ def delete_nights(start: str, end: str = "", *, dry_run: bool = False) -> list[s
         numbers = connection.scalars(
             select(schema.chunk_table.c.id).where(night.between(low, high))
         )
-        for some in chunks.batched(list(numbers)):
-            chunks.delete_chunks(connection, some)
+        for ids in chunks.batched(list(numbers)):
+            chunks.delete_chunks(connection, ids)
         store.record_change(connection)
     return nights
 
 
 def _compare_night(connection: Connection, root: Path, night: str) -> list[StaleFile]:
     stored = ingest.read_stored_files(connection, night)
-    found = {
+    on_disk = {
         ingest.parse_file_key(path): stamp for path, stamp in ingest.scan_night(root, night).items()
     }
     stale = []
-    for obsid, level in sorted(stored.keys() | found.keys()):
-        name = names.file_name(obsid, level)
+    for obsid, level in sorted(stored.keys() | on_disk.keys()):
+        name = file_name(obsid, level)
         if (obsid, level) not in stored:
             stale.append(StaleFile(night, name, "not in the database"))
-        elif (obsid, level) not in found:
+        elif (obsid, level) not in on_disk:
             stale.append(StaleFile(night, name, "no longer on disk"))
-        elif stored[obsid, level] != found[obsid, level]:
+        elif stored[obsid, level] != on_disk[obsid, level]:
             stale.append(StaleFile(night, name, "changed on disk since"))
     return stale
 

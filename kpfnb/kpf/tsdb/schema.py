@@ -1,14 +1,18 @@
-"""The tables of the time-series database, alike in SQLite and PostgreSQL.
+"""The tables and views of the time-series database, the same in SQLite and PostgreSQL.
 
-An observation has some 4,000 values, and is asked for ten of them over a million observations: so
-values are kept by column. A **chunk** is some observations of one night; a **block** is one
-keyword's values for a chunk, packed (`kpfnb.kpf.tsdb.series`). The files of a batch make one
-chunk; small chunks of a night are merged into larger ones as they add up, and in the end a night
-is one chunk. **part** says which observations of a chunk have a level; a file that is read again
-goes into a new chunk, and its place in the old one is struck out there.
+An observation has about 4,000 values, and a typical query asks for ten of them over a million
+observations: so values are stored by column. A **chunk** is some observations of one night; a
+**block** is the values of one keyword for a chunk, packed (`kpfnb.kpf.tsdb.series`). The files of a
+batch become one chunk; small chunks of a night are merged, and in the end a night is one chunk.
+**part** says which observations of a chunk have a level; a file that is read again goes into a new
+chunk and is removed from the part of the old one. **observation**, **file**, **keyword** and
+**problem** are ordinary tables.
 
-**observation**, **file**, **keyword** and **problem** are as they look. What the blocks hold is
-seen by plain SQL through the views (`kpfnb.kpf.tsdb.schema`).
+The views show the content of the blocks to plain SQL, in `sqlite3`, `psql` or any other program.
+`reading` has one row per file and keyword: SELECT obsid, number FROM reading WHERE keyword =
+'CCFRV' AND night = '20240115'. Times are text there. The view unpacks doubles by arithmetic on
+their bits (IEEE 754), since neither database has a function for it. Each of `KEYWORD_VIEWS` has one
+row per observation and one column per keyword.
 """
 
 from __future__ import annotations
@@ -32,17 +36,9 @@ from sqlalchemy import (
     text,
 )
 
-# Views that show in plain SQL what the blocks hold, in `sqlite3`, `psql` or any other program.
-#
-# `reading` has one row for each file and keyword: SELECT obsid, number FROM reading WHERE
-# keyword = 'CCFRV' AND night = '20240115'. Times are texts there. It unpacks doubles by arithmetic on
-# their bits (IEEE 754), since neither database has a function for it.
-#
-# Each of `GROUPS` is a view with one row an observation and one column a keyword.
-
 
 class KeywordView(NamedTuple):
-    """A view: keywords of one level that are often looked at together."""
+    """A view of keywords of one level that are often used together."""
 
     level: str
     numbers: tuple[str, ...]
@@ -59,7 +55,7 @@ KEYWORD_VIEWS = {
     "signal": KeywordView("L1", ("SNRSC452", "SNRSC548", "SNRSC652", "SNRSC747", "SNRSC852")),
     "velocity": KeywordView("L2", ("CCFRV", "CCFERV", "CCFRVC", "CCFERVC", "CCFBJD", "CCFBCV")),
 }
-"""By the name of the view."""
+"""Name of the view to its keywords."""
 
 _HIDDEN_BIT = 4503599627370496  # 2**52, the bit that a double does not store
 
@@ -72,7 +68,7 @@ _PG_BITS = (
 
 
 def create_views(connection: Connection) -> None:
-    """Make the views, in place of those that are there."""
+    """Create the views, in place of existing ones."""
     for name in (*KEYWORD_VIEWS, "reading"):
         connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
     is_sqlite = connection.dialect.name == "sqlite"
@@ -86,7 +82,7 @@ def create_views(connection: Connection) -> None:
 
 
 def _sqlite_reading_view() -> str:
-    # SQLite keeps the order of CROSS JOINs: the few keywords asked for come first
+    # SQLite keeps the order of CROSS JOINs, so the few keywords of a query come first
     digits = [f"(instr('0123456789ABCDEF', substr(bits, {n}, 1)) - 1)" for n in range(1, 17)]
     top = " + ".join(f"{digit} * {16 ** (2 - n)}" for n, digit in enumerate(digits[:3]))
     low = " + ".join(f"{digit} * {16 ** (12 - n)}" for n, digit in enumerate(digits[3:]))
@@ -131,7 +127,7 @@ _READING_FROM = """
 
 
 def _double_sql(power: str, negative: str, exponent: str, cast: str = "") -> str:
-    """The double of its bits: sign and exponent in `top`, mantissa in `low`; null for NaN."""
+    """SQL of a double from its bits: sign and exponent `top`, mantissa `low`; null for NaN."""
     return f"""CASE WHEN {exponent} = 2047 THEN NULL WHEN {exponent} = 0 AND low = 0 THEN 0.0{cast}
           WHEN {exponent} = 0 THEN (1 - 2 * {negative}) * (low{cast} * {power}(2.0{cast}, -1074))
           ELSE (1 - 2 * {negative})
@@ -151,23 +147,23 @@ def _reading_view_sql(split: str, double: str, when: str) -> str:
 def _keyword_view_sql(name: str, group: KeywordView) -> str:
     kinds = {**dict.fromkeys(group.texts, "text"), **dict.fromkeys(group.numbers, "number")}
     columns = [
-        f"max(CASE keyword WHEN '{word}' THEN {kind} END) AS \"{word}\""
-        for word, kind in kinds.items()
+        f"max(CASE keyword WHEN '{keyword}' THEN {kind} END) AS \"{keyword}\""
+        for keyword, kind in kinds.items()
     ]
-    words = ", ".join(f"'{word}'" for word in kinds)
+    names = ", ".join(f"'{keyword}'" for keyword in kinds)
     return (
         f"CREATE VIEW {name} AS SELECT obsid, night, {', '.join(columns)} FROM reading"
-        f" WHERE level = '{group.level}' AND keyword IN ({words}) GROUP BY obsid, night"
+        f" WHERE level = '{group.level}' AND keyword IN ({names}) GROUP BY obsid, night"
     )
 
 
 def _escape_percent(sql: str, is_sqlite: bool) -> str:
-    """The driver of PostgreSQL takes % for a parameter."""
+    """Double each % for the PostgreSQL driver, which takes it for a parameter."""
     return sql if is_sqlite else sql.replace("%", "%%")
 
 
 SCHEMA_VERSION = 1
-"""Of the tables; raised when they change."""
+"""The version of the tables; increased when they change."""
 
 metadata = MetaData()
 

@@ -1,8 +1,9 @@
-"""The values of one keyword for the observations of a chunk, packed.
+"""A series: the values of one keyword, their kind, and how they are packed for the database.
 
-Numbers are big-endian doubles, NaN for null; texts a JSON array. Where all observations that have
-the level have the same value, it is kept once: one double, or one JSON text. What is packed so can
-be unpacked by plain SQL (`kpfnb.kpf.tsdb.schema`).
+A kind widens when a new file brings a value of another kind. A packed series holds numbers as
+big-endian doubles (NaN for null) and texts as a JSON array. Where all observations that have the
+level have the same value, it is stored once: one double, or one JSON text. The views of
+`kpfnb.kpf.tsdb.schema` unpack it in plain SQL.
 """
 
 from __future__ import annotations
@@ -19,14 +20,12 @@ import numpy as np
 
 from kpfnb.core.fits.cards import HeaderValue
 
-# What kind of value a keyword has, and how a kind widens when a new file brings another one.
-
 StoredValue = float | str | None
-"""A value as it is stored: bool, int, float and time as a number; null where nothing is known."""
+"""A stored value: bool, int, float and time as a number; None where there is no value."""
 
 
 class ValueKind(StrEnum):
-    """The kind of a value; bool, int and float widen in this order, any other mixture to text."""
+    """The kind of a value. Bool, int and float widen in this order, any other mixture to text."""
 
     BOOL = "bool"
     INT = "int"
@@ -45,19 +44,19 @@ _MAX_EXACT_INTEGER = 2**53
 
 
 def common_kind(kinds: Iterable[ValueKind]) -> ValueKind | None:
-    """The kind that holds them all; None for none at all."""
-    found = set(kinds)
-    if len(found) <= 1:
-        return next(iter(found), None)
-    if found.issubset(_NUMERIC):
-        return max(found, key=_NUMERIC.index)
+    """The narrowest kind that holds all of them; None if there are none."""
+    distinct = set(kinds)
+    if len(distinct) <= 1:
+        return next(iter(distinct), None)
+    if distinct.issubset(_NUMERIC):
+        return max(distinct, key=_NUMERIC.index)
     return ValueKind.TEXT
 
 
 def classify_value(value: HeaderValue) -> tuple[ValueKind | None, StoredValue]:
-    """The kind of a header's value and how it is stored; no kind for what is no value.
+    """The kind of a header value and its stored form; (None, None) where there is no value.
 
-    NaN, however it is written, and a blank text are no values.
+    NaN in any spelling and blank text count as no value.
     """
     if isinstance(value, bool):
         return ValueKind.BOOL, float(value)
@@ -76,12 +75,12 @@ def classify_value(value: HeaderValue) -> tuple[ValueKind | None, StoredValue]:
 
 
 def is_nan(value: HeaderValue) -> bool:
-    """True for a number that is none, however it is written."""
+    """True for NaN, as a number or in any spelling as text."""
     return value != value or (isinstance(value, str) and value.strip().lower() in _NAN_TEXTS)
 
 
 def parse_number(text: str) -> HeaderValue:
-    """A number that is written as a text, where it is one."""
+    """Text as a number; the text itself if it is not a number."""
     try:
         return float(text)
     except ValueError:
@@ -89,7 +88,7 @@ def parse_number(text: str) -> HeaderValue:
 
 
 def parse_microseconds(text: str) -> float | None:
-    """An ISO 8601 time, taken as UTC, in microseconds since 1970; None where it is none."""
+    """An ISO 8601 time, taken as UTC, in microseconds since 1970; None for any other text."""
     match = _ISO_TIME.fullmatch(text)
     if not match:
         return None
@@ -101,7 +100,7 @@ def parse_microseconds(text: str) -> float | None:
 
 
 def number_to_text(kind: ValueKind, value: float) -> str:
-    """A number as a text, when its keyword has widened to texts."""
+    """A stored number as text, for a keyword whose kind has widened to text."""
     if kind is ValueKind.BOOL:
         return "T" if value else "F"
     if kind is ValueKind.INT:
@@ -114,17 +113,17 @@ def number_to_text(kind: ValueKind, value: float) -> str:
 DOUBLE = np.dtype(">f8")
 
 Array = np.ndarray
-"""float64 with NaN for null; or objects, text or None."""
+"""Values of a series: float64 with NaN for null, or objects that are text or None."""
 
 
 class Series(NamedTuple):
-    """The values of one keyword, one for each observation."""
+    """The values of one keyword, one per observation."""
 
     kind: ValueKind
     values: Array
 
     def as_text(self) -> Series:
-        """The same values as texts."""
+        """This series with its values as text."""
         if self.kind is ValueKind.TEXT:
             return self
         texts = np.empty(self.values.size, dtype=object)
@@ -133,7 +132,7 @@ class Series(NamedTuple):
         return Series(ValueKind.TEXT, texts)
 
     def equals(self, other: Series, rows: Array) -> bool:
-        """True where both have the same values in those rows (a mask)."""
+        """True if both series have the same values in the rows of a mask."""
         if self.kind is not other.kind:
             return False
         mine, others = self.values[rows], other.values[rows]
@@ -141,7 +140,7 @@ class Series(NamedTuple):
 
 
 class PackedSeries(NamedTuple):
-    """A series as it is stored; one of `numbers` and `texts` is None."""
+    """A series in its stored form; either `numbers` or `texts` is None."""
 
     kind: ValueKind
     numbers: bytes | None
@@ -149,29 +148,33 @@ class PackedSeries(NamedTuple):
 
 
 def gather_series(rows: Sequence[int], values: Sequence[HeaderValue], size: int) -> Series | None:
-    """The series of the values that a keyword has in some rows; None where all are blank."""
+    """The series of values that a keyword has in the given rows; None if all are blank."""
     types = set(map(type, values))
     if types == {float}:
         column = np.full(size, np.nan)
         column[list(rows)] = values
         return Series(ValueKind.FLOAT, column)
-    found = [classify_value(value) for value in values]
-    kind = common_kind(kind for kind, _ in found if kind is not None)
+    classified = [classify_value(value) for value in values]
+    kind = common_kind(kind for kind, _ in classified if kind is not None)
     if kind is None:
-        # A number that has never been read is a number all the same
+        # A sensor without any reading still holds numbers
         return Series(ValueKind.FLOAT, np.full(size, np.nan)) if any(map(is_nan, values)) else None
     if kind is ValueKind.TEXT:
         texts = np.empty(size, dtype=object)
-        for row, (own, value) in zip(rows, found, strict=True):
-            texts[row] = number_to_text(own, value) if own and isinstance(value, float) else value
+        for row, (value_kind, value) in zip(rows, classified, strict=True):
+            texts[row] = (
+                number_to_text(value_kind, value)
+                if value_kind and isinstance(value, float)
+                else value
+            )
         return Series(kind, texts)
     column = np.full(size, np.nan)
-    column[list(rows)] = [np.nan if value is None else value for _, value in found]
+    column[list(rows)] = [np.nan if value is None else value for _, value in classified]
     return Series(kind, column)
 
 
 def join_series(parts: Sequence[tuple[Series, Array]], size: int) -> Series:
-    """One series of several, each with the rows its values come to; a later one wins."""
+    """Join series into one of `size` rows; each comes with its target rows, later ones win."""
     kind = common_kind(series.kind for series, _ in parts)
     assert kind is not None
     if kind is ValueKind.TEXT:
@@ -187,39 +190,41 @@ def join_series(parts: Sequence[tuple[Series, Array]], size: int) -> Series:
 def pack_series(series: Series, present: Array) -> PackedSeries:
     """Pack a series; `present` is the mask of the observations that have its level."""
     kind, values = series
-    own = values[present]
+    selected = values[present]
     if kind is ValueKind.TEXT:
-        constant = len(own) > 0 and own[0] is not None and all(own == own[0])
-        return PackedSeries(kind, None, _compact_json(own[0] if constant else values.tolist()))
-    constant = len(own) > 0 and bool((own == own[0]).all() or np.isnan(own).all())
-    kept = own[:1] if constant else values
+        constant = len(selected) > 0 and selected[0] is not None and all(selected == selected[0])
+        return PackedSeries(kind, None, _compact_json(selected[0] if constant else values.tolist()))
+    constant = len(selected) > 0 and bool(
+        (selected == selected[0]).all() or np.isnan(selected).all()
+    )
+    kept = selected[:1] if constant else values
     return PackedSeries(kind, kept.astype(DOUBLE).tobytes(), None)
 
 
 def unpack_series(packed: PackedSeries, present: Array) -> Series:
-    """The series that was packed; what is not present is null."""
+    """Unpack a series; rows that are not present are null."""
     kind, numbers, texts = packed
     if numbers is not None:
-        found = np.frombuffer(numbers, DOUBLE)
-        if found.size == 1:
-            return Series(kind, np.where(present, found[0], np.nan))
-        return Series(kind, found.astype(np.float64))
-    found_texts = json.loads(str(texts))
+        doubles = np.frombuffer(numbers, DOUBLE)
+        if doubles.size == 1:
+            return Series(kind, np.where(present, doubles[0], np.nan))
+        return Series(kind, doubles.astype(np.float64))
+    parsed = json.loads(str(texts))
     column = np.empty(present.size, dtype=object)
-    if isinstance(found_texts, str):
-        column[present] = found_texts
+    if isinstance(parsed, str):
+        column[present] = parsed
     else:
-        column[:] = found_texts
+        column[:] = parsed
     return Series(kind, column)
 
 
 def parse_mask(present: str) -> Array:
-    """'1101' as a mask."""
+    """A text such as '1101' as a boolean mask."""
     return np.frombuffer(present.encode("ascii"), np.uint8) == ord("1")
 
 
 def format_mask(rows: Array) -> str:
-    """A mask as '1101'."""
+    """A boolean mask as a text such as '1101'."""
     return np.where(rows, b"1", b"0").tobytes().decode("ascii")
 
 

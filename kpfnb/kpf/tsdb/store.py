@@ -1,4 +1,8 @@
-"""Batches into the database: a new chunk each, and the places they replace struck out."""
+"""Batches stored in the database, and the problems of their files.
+
+Each batch becomes a new chunk; the files that it replaces are removed from the old ones. A file's
+problems are why it was refused, or the warnings about it.
+"""
 
 from __future__ import annotations
 
@@ -26,51 +30,52 @@ from kpfnb.kpf.tsdb.chunks import batched
 from kpfnb.kpf.tsdb.schema import about_table, file_table, observation_table, problem_table
 from kpfnb.kpf.tsdb.series import ValueKind
 
-# What was wrong with files: those refused, and what was odd in those taken.
 
-
-def record_refusals(connection: Connection, bad: Sequence[RefusedFile]) -> None:
-    """Keep why files were not taken; what is known of them stays."""
-    clear_problems(connection, [one.path for one in bad])
+def record_refusals(connection: Connection, refused_files: Sequence[RefusedFile]) -> None:
+    """Record why files were refused; earlier data of these files are kept."""
+    clear_problems(connection, [file.path for file in refused_files])
     _insert_problems(
         connection,
-        [_problem_row(one.path, one.reason, "", one.signature, refused=1) for one in bad],
+        [
+            _problem_row(file.path, file.reason, "", file.signature, refused=1)
+            for file in refused_files
+        ],
     )
 
 
 def record_warnings(
     connection: Connection,
     files: Sequence[IngestedFile],
-    others: Mapping[str, Sequence[FileWarning]],
+    more: Mapping[str, Sequence[FileWarning]],
 ) -> None:
-    """Keep what was odd in files that were taken, in the place of what was known before.
+    """Record the warnings about ingested files in place of their earlier problems.
 
-    others : more of it, by path
+    more : further warnings, by path
     """
-    clear_problems(connection, [one.path for one in files])
+    clear_problems(connection, [file.path for file in files])
     rows = [
-        _problem_row(one.path, trouble, detail, one.signature, refused=0)
-        for one in files
-        for trouble, detail in (*one.warnings, *others.get(one.path, ()))
+        _problem_row(file.path, kind, detail, file.signature, refused=0)
+        for file in files
+        for kind, detail in (*file.warnings, *more.get(file.path, ()))
     ]
     _insert_problems(connection, rows)
 
 
 def clear_problems(connection: Connection, paths: Iterable[str]) -> None:
-    """Forget the problems of files."""
-    for some in batched(list(paths)):
-        connection.execute(delete(problem_table).where(problem_table.c.path.in_(some)))
+    """Delete the problems of files."""
+    for some_paths in batched(list(paths)):
+        connection.execute(delete(problem_table).where(problem_table.c.path.in_(some_paths)))
 
 
 def read_refused_files(connection: Connection, night: str) -> dict[str, FileSignature]:
-    """The files of a night that were refused, as they were then."""
-    own = (
+    """The refused files of a night, with their signatures at that time."""
+    condition = (
         (problem_table.c.night == night)
         & (problem_table.c.refused == 1)
         & problem_table.c.size.is_not(None)
     )
     query = select(problem_table.c.path, problem_table.c.size, problem_table.c.modified_ns).where(
-        own
+        condition
     )
     return {row.path: FileSignature(row.size, row.modified_ns) for row in connection.execute(query)}
 
@@ -81,9 +86,9 @@ def _insert_problems(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
 
 
 def _problem_row(
-    path: str, reason: str, detail: str, known: FileSignature | None, *, refused: int
+    path: str, reason: str, detail: str, signature: FileSignature | None, *, refused: int
 ) -> dict[str, Any]:
-    size, modified_ns = known or (None, None)
+    size, modified_ns = signature or (None, None)
     return {
         "path": path,
         "night": ObsID.parse(path).night,
@@ -97,28 +102,28 @@ def _problem_row(
 
 
 CHANGE_TIME = "changed"
-"""In `about`: when something was last changed, UTC."""
+"""The row of `about` with the time of the last change (UTC)."""
 
 
 def store_batch(connection: Connection, batch: ObservationBatch) -> list[RefusedFile]:
-    """Store a batch, in the place of what was known of its files; gives those not taken.
+    """Store a batch in place of earlier data of its files, and return the refused files.
 
-    A file that somebody else has read later than we is left as it is. One that lacks a table does
-    not take the place of one that had all.
+    A file that another process has read later is left unchanged. A file with a missing table does
+    not replace a complete one.
     """
     later, worse = _find_superseded(connection, batch.files)
     refused = [
-        RefusedFile(one.path, one.signature, f"{one.missing_parts}; what was known stays")
-        for one in worse
+        RefusedFile(file.path, file.signature, f"{file.missing_parts}; the earlier data are kept")
+        for file in worse
     ]
-    left_out = later + worse
+    skipped = later + worse
     batch = (
-        _without_files(batch, {(one.obsid, one.level) for one in left_out}) if left_out else batch
+        _without_files(batch, {(file.obsid, file.level) for file in skipped}) if skipped else batch
     )
     if not batch.files:
         return refused
     ids, widened = catalogue.register_keywords(connection, batch.kinds, batch.comments)
-    chunks.remove_files(connection, [(one.obsid, one.level) for one in batch.files])
+    chunks.remove_files(connection, [(file.obsid, file.level) for file in batch.files])
     number = chunks.insert_chunk(connection, batch, ids)
     _add_files(connection, batch, number)
     _update_batch_observations(connection, batch)
@@ -129,7 +134,7 @@ def store_batch(connection: Connection, batch: ObservationBatch) -> list[Refused
 
 
 def record_change(connection: Connection) -> None:
-    """Say that something has changed now."""
+    """Record that the database changed now."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     connection.execute(delete(about_table).where(about_table.c.name == CHANGE_TIME))
     connection.execute(insert(about_table), [{"name": CHANGE_TIME, "value": now}])
@@ -138,31 +143,33 @@ def record_change(connection: Connection) -> None:
 def _find_superseded(
     connection: Connection, files: Sequence[IngestedFile]
 ) -> tuple[list[IngestedFile], list[IngestedFile]]:
-    """The files that are there as somebody read them after us; and those that are there whole,
-    and lack something now."""
-    ours = {(one.obsid, one.level): one for one in files}
-    later, worse = [], []
-    for some in batched(sorted({one.obsid for one in files})):
+    """The files that another process has stored from a later reading; and the files that are stored
+    complete and are incomplete now."""
+    by_key = {(file.obsid, file.level): file for file in files}
+    newer, worse = [], []
+    for obsids in batched(sorted({file.obsid for file in files})):
         stored = file_table.c
         query = select(stored.obsid, stored.level, stored.read_ns, stored.whole)
-        for obsid, level, read_ns, whole in connection.execute(query.where(stored.obsid.in_(some))):
-            one = ours.get((obsid, level))
-            if one and read_ns > one.read_ns:
-                later.append(one)
-            elif one and whole and one.missing_parts:
-                worse.append(one)
-    return later, worse
+        for obsid, level, read_ns, is_complete in connection.execute(
+            query.where(stored.obsid.in_(obsids))
+        ):
+            file = by_key.get((obsid, level))
+            if file and read_ns > file.read_ns:
+                newer.append(file)
+            elif file and is_complete and file.missing_parts:
+                worse.append(file)
+    return newer, worse
 
 
-def _without_files(batch: ObservationBatch, left_out: set[tuple[str, str]]) -> ObservationBatch:
-    """The batch with some files struck out."""
+def _without_files(batch: ObservationBatch, removed: set[tuple[str, str]]) -> ObservationBatch:
+    """The batch without some files."""
     present = {level: list(rows) for level, rows in batch.present.items()}
-    for obsid, level in left_out:
+    for obsid, level in removed:
         present[level][batch.obsids.index(obsid)] = "0"
     return replace(
         batch,
         present={level: "".join(rows) for level, rows in present.items()},
-        files=tuple(one for one in batch.files if (one.obsid, one.level) not in left_out),
+        files=tuple(file for file in batch.files if (file.obsid, file.level) not in removed),
     )
 
 
@@ -170,71 +177,73 @@ def _add_files(connection: Connection, batch: ObservationBatch, number: int) -> 
     places = {obsid: place for place, obsid in enumerate(batch.obsids)}
     rows = [
         {
-            "obsid": one.obsid,
-            "level": one.level,
+            "obsid": file.obsid,
+            "level": file.level,
             "night": batch.night,
-            "path": one.path,
-            "size": one.signature.size,
-            "modified_ns": one.signature.modified_ns,
-            "read_ns": one.read_ns,
-            "version": one.version,
-            "whole": int(not one.missing_parts),
+            "path": file.path,
+            "size": file.signature.size,
+            "modified_ns": file.signature.modified_ns,
+            "read_ns": file.read_ns,
+            "version": file.version,
+            "whole": int(not file.missing_parts),
             "chunk": number,
-            "place": places[one.obsid],
+            "place": places[file.obsid],
         }
-        for one in batch.files
+        for file in batch.files
     ]
     connection.execute(insert(file_table), rows)
 
 
 def _update_batch_observations(connection: Connection, batch: ObservationBatch) -> None:
-    """Say which levels each observation has and lacks now."""
-    for obsids in batched(sorted({one.obsid for one in batch.files})):
-        update_observations(connection, obsids, {o: batch.observations[o] for o in obsids})
+    """Update the present and missing levels of the batch's observations."""
+    for obsids in batched(sorted({file.obsid for file in batch.files})):
+        update_observations(
+            connection, obsids, {obsid: batch.observations[obsid] for obsid in obsids}
+        )
 
 
 def update_observations(
     connection: Connection, obsids: Sequence[str], observed: Mapping[str, ObservationInfo]
 ) -> None:
-    """Enter observations anew, by the files that there are; those without any go.
+    """Rewrite observations from their files; an observation without any file is deleted.
 
-    observed : what is known about them now; what was known before is kept for the others
+    observed : new information; the others keep what the database has
     """
     query = select(file_table.c.obsid, file_table.c.level).where(file_table.c.obsid.in_(obsids))
     levels: dict[str, set[str]] = {}
     for obsid, level in connection.execute(query):
         levels.setdefault(obsid, set()).add(level)
-    own = observation_table.c.obsid.in_(obsids)
-    before = {
+    condition = observation_table.c.obsid.in_(obsids)
+    known = {
         row.obsid: ObservationInfo(row.source, tuple(row.expected.split()))
-        for row in connection.execute(select(observation_table).where(own))
+        for row in connection.execute(select(observation_table).where(condition))
     }
-    connection.execute(delete(observation_table).where(own))
-    rows = [_observation_row(o, levels[o], observed.get(o) or before[o]) for o in levels]
+    connection.execute(delete(observation_table).where(condition))
+    rows = [_observation_row(o, levels[o], observed.get(o) or known[o]) for o in levels]
     if rows:
         connection.execute(insert(observation_table), rows)
 
 
-def _observation_row(obsid: str, levels: set[str], told: ObservationInfo) -> dict[str, str]:
-    time = ObsID(obsid).time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _observation_row(obsid: str, levels: set[str], info: ObservationInfo) -> dict[str, str]:
+    start = ObsID(obsid).time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "obsid": obsid,
         "night": ObsID(obsid).night,
-        "time": time,
-        "source": told.source,
-        "expected": " ".join(told.expected),
+        "time": start,
+        "source": info.source,
+        "expected": " ".join(info.expected),
         "present": " ".join(level for level in KPF.levels if level in levels),
-        "missing": " ".join(level for level in told.expected if level not in levels),
+        "missing": " ".join(level for level in info.expected if level not in levels),
     }
 
 
 def _widening_warnings(
     batch: ObservationBatch, widened: Mapping[Keyword, ValueKind]
 ) -> dict[str, list[FileWarning]]:
-    """For the first file of the batch with such a text: which keywords were numbers before."""
-    found: dict[str, list[FileWarning]] = {}
-    paths = {(one.obsid, one.level): one.path for one in batch.files}
-    for keyword, before in widened.items():
+    """Warnings about keywords that were numbers before, for the first file with such a text."""
+    warnings: dict[str, list[FileWarning]] = {}
+    paths = {(file.obsid, file.level): file.path for file in batch.files}
+    for keyword, old_kind in widened.items():
         packed = batch.columns.get(keyword)
         if packed is None or packed.kind is not ValueKind.TEXT:
             continue
@@ -243,7 +252,9 @@ def _widening_warnings(
         for obsid, value in zip(batch.obsids, values, strict=True):
             path = paths.get((obsid, keyword.level))
             if value is not None and path:
-                detail = f"{keyword.name} was {before}, is {str(value)[:40]!r}"
-                found.setdefault(path, []).append(FileWarning(FileWarningKind.WRONG_TYPE, detail))
+                detail = f"{keyword.name} was {old_kind}, is {str(value)[:40]!r}"
+                warnings.setdefault(path, []).append(
+                    FileWarning(FileWarningKind.WRONG_TYPE, detail)
+                )
                 break
-    return found
+    return warnings

@@ -113,7 +113,7 @@ def test_other_bad_files_are_refused(root):
     (root / f"{FIRST}.fits").write_bytes(b"text" * 1000)
     with pytest.raises(FileRefusedError, match="not FITS"):
         file_reader.read_file(root / f"{FIRST}.fits")
-    with pytest.raises(FileRefusedError, match="not named"):
+    with pytest.raises(FileRefusedError, match="not the file name"):
         file_reader.read_file(root / "KP.20240115-1.fits")
 
 

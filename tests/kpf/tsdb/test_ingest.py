@@ -24,6 +24,7 @@ from kpfnb.kpf.tsdb import (
     query,
     schema,
 )
+from kpfnb.notebook.display import figures
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
 from tests.kpf.watch.conftest import wait_until
@@ -273,7 +274,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, monkeypatch,
 def test_names_that_are_no_observation_and_vanished_files_are_told(sqlite, root):
     result = ingest.ingest_files([root / "notes.txt", root / f"L0/{NIGHT}/{FIRST}.fits"])
     assert result.outcome is Outcome.PARTIAL
-    assert "not named as an observation" in str(result)
+    assert "not the file name of an observation" in str(result)
     assert "missing" in str(result) or "No such file" in str(result)
 
 
@@ -290,7 +291,7 @@ def test_a_name_with_an_impossible_date_takes_no_other_file_with_it(sqlite, root
     good, odd = samples.write(root, FIRST), samples.write(root, "KP.20240230.00001.00")
     result = ingest.ingest_files([good, odd])
     assert result.ingested == 1
-    assert [bad.reason for bad in result.refused] == ["named by a date that is none: 20240230"]
+    assert [bad.reason for bad in result.refused] == ["no valid date in the file name: 20240230"]
     again = ingest.ingest_nights("20240201", "20240301")
     assert (again.failed, again.ingested) == ({}, 0)
 
@@ -312,4 +313,4 @@ def test_the_result_shows_itself(sqlite, root):
     assert result.to_dict()["refused_files"] == {str(bad): "empty"}
     assert result.to_frame()["refused"].tolist() == [1]
     assert "empty" in result._repr_html_()
-    assert result.plot().axes[0].get_ylabel() == "files"
+    assert figures.plot(result).axes[0].get_ylabel() == "files"

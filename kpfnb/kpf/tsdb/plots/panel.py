@@ -236,7 +236,7 @@ def choose_panels(names: Sequence[str]) -> dict[str, TimeSeriesPanel]:
 
 
 def read_panel_file(path: Path) -> list[TimeSeriesPanel]:
-    """The panels of one file. `InvalidInputError` names the file, the line and what is wrong there."""
+    """The panels of one file; an `InvalidInputError` names the file and the line."""
     document = strict_yaml.read_yaml(path, hint=_FIX_HINT)
     data = document.require_mapping("a file of panels")
     for key in data:
