@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import installation as pack
 from kpfnb.core import locks
-from tests.adap import fake_pypeit as fakepypeit
+from tests.adap.fake_pypeit import install_commands
 
 FAST = """\
 [calibrations]
@@ -41,7 +40,7 @@ KAST_DATASET = "kast/600_4310_d55/2015-05-20"
 @pytest.fixture
 def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for PypeIt's commands, found before the real ones; no pack."""
-    fakepypeit.install(tmp_path / "bin")
+    install_commands(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     monkeypatch.setattr(
@@ -68,11 +67,13 @@ def _make_frames(raw: Path) -> None:
 
     Renamed at the end: a test run that was stopped leaves no half of it.
     """
-    found = pack.pack_folder()
-    if not found:
-        pytest.skip(f"only the pack that {pack.PACK_VARIABLE} names makes datasets of its frames")
-    made = raw.with_name("making")
-    shutil.rmtree(made, ignore_errors=True)
+    pack = installation.pack_folder()
+    if not pack:
+        pytest.skip(
+            f"only the pack that {installation.PACK_VARIABLE} names makes datasets of its frames"
+        )
+    temporary = raw.with_name("making")
+    shutil.rmtree(temporary, ignore_errors=True)
     options = ["--n", "1", "--science", "2", "--crop", "100:250"]
-    subprocess.run([sys.executable, found / "make_datasets.py", made, *options], check=True)
-    (made / "night01").rename(raw)
+    subprocess.run([sys.executable, pack / "make_datasets.py", temporary, *options], check=True)
+    (temporary / "night01").rename(raw)

@@ -16,8 +16,8 @@ import numpy as np
 from astropy.io import fits
 
 from kpfnb.adap.coadd import stacks
-from kpfnb.adap.products import reduction
 from kpfnb.adap.pypeit.command import CommandResult
+from kpfnb.adap.pypeit.log import failure_reason
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
@@ -29,14 +29,14 @@ COMMANDS = {
 }
 
 
-def install(folder: Path) -> None:
+def install_commands(folder: Path) -> None:
     """Put the commands into a folder, which is to be on PATH."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, function in COMMANDS.items():
         script = folder / name
         script.write_text(
             f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
-            f"from tests.adap import fakecoadd\nfakecoadd.{function}(sys.argv[1:])\n"
+            f"from tests.adap import fake_coadd\nfake_coadd.{function}(sys.argv[1:])\n"
         )
         script.chmod(0o755)
 
@@ -54,7 +54,7 @@ def run(
         code = int(str(end.code))
     finally:
         os.chdir(before)
-    failure = reduction.failure_reason(log, log, exit_code=code, stopped="", timed=False)
+    failure = failure_reason(log, log, exit_code=code, stopped="", expect_time=False)
     return CommandResult(f"{name} {label}".strip(), 1.0, 300_000_000, code, failure)
 
 

@@ -20,14 +20,14 @@ WARNING = "All traces removed!"
 CALIBRATIONS = {"b1": "arc,tilt", "b11": "pixelflat,illumflat,trace", "b21": "bias"}
 
 
-def install(folder: Path) -> None:
+def install_commands(folder: Path) -> None:
     """Put both commands into the folder, which is to be on PATH."""
     folder.mkdir(parents=True)
     for name, function in (("pypeit_setup", "set_up"), ("run_pypeit", "reduce")):
         script = folder / name
         script.write_text(
             f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
-            f"from tests.adap import fakepypeit\nfakepypeit.{function}(sys.argv[1:])\n"
+            f"from tests.adap import fake_pypeit\nfake_pypeit.{function}(sys.argv[1:])\n"
         )
         script.chmod(0o755)
 

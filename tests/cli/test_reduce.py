@@ -35,7 +35,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_a_dataset_is_reduced_as_json(raw: Path, tmp_path: Path) -> None:
-    fake_pypeit.install(tmp_path / "bin")
+    fake_pypeit.install_commands(tmp_path / "bin")
     path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
     done = kpfnb(str(raw), str(tmp_path / "out"), "-s", "shane_kast_blue", "--json", PATH=path)
     record = json.loads(done.stdout)

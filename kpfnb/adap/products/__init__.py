@@ -1,1 +1,1 @@
-"""What a reduction on disk consists of."""
+"""Datasets and reductions on disk: their names, files, records, products and QA pictures."""

@@ -1,7 +1,7 @@
-"""PypeIt's QA, thousands of small files, as one: `QA.tar.gz` in place of the folder `QA`.
+"""The archive of PypeIt's QA pictures: `QA.tar.gz` instead of the directory `QA`.
 
-The folder goes only when its copy was read back and compared. A folder without files leaves an
-earlier archive as it is.
+PypeIt writes thousands of small files. The directory is removed only after the archive was read
+back and compared. If the directory has no files, an earlier archive stays unchanged.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ from kpfnb.core.errors import InvalidInputError
 QA_FOLDER = "QA"
 QA_ARCHIVE = "QA.tar.gz"
 LEAVING_FOLDER = f"{atomic.TEMPORARY_PREFIX}{QA_FOLDER}"
-"""The folder once its archive is verified; all that is left of it is to be removed."""
+"""The directory's name after its archive was verified; what is left of it can be removed."""
 COMPRESSION_LEVEL = 0
-"""Pictures are compressed already: ten times the CPU would make them 9 % smaller."""
+"""The pictures are compressed already: ten times the CPU time would save 9 %."""
 
 CHUNK_BYTES = 1 << 20
 MAX_FILE_BYTES = 50_000_000
-"""No picture of PypeIt's is so large (bytes)."""
+"""Larger than any picture of PypeIt (bytes)."""
 
 
 def pack_qa(setup_folder: Path) -> Path | None:
-    """Put `QA` of a setup's folder into `QA.tar.gz`, verify that, then remove the folder.
+    """Write `QA` of a setup's directory to `QA.tar.gz`, verify it, then remove the directory.
 
-    The same files give the same archive, byte by byte. Stopped anywhere, it can be called again.
+    The same files give the same archive, byte by byte. After an interruption it can be repeated.
 
     Returns
     -------
-    the archive; None where there is neither a file of QA nor an archive
+    the archive; None if there are neither QA files nor an archive
 
     Raises
     ------
-    InvalidInputError : the archive does not hold what the folder does; the folder is left
+    InvalidInputError : the archive differs from the directory, which is kept
     """
     folder, archive = setup_folder / QA_FOLDER, setup_folder / QA_ARCHIVE
     leaving = setup_folder / LEAVING_FOLDER
     if leaving.exists():
         shutil.rmtree(leaving)
-    found = _list_files(folder)
-    if found:
+    files = _list_files(folder)
+    if files:
         with atomic.replace_atomically(archive) as temporary:
-            _write_archive(temporary, folder, found)
-            _verify_archive(temporary, folder, found)
+            _write_archive(temporary, folder, files)
+            _verify_archive(temporary, folder, files)
     if folder.is_dir():
-        # Renamed first: a half removed one is never taken for all of the QA
+        # Renamed first, so that half of it is never taken for all QA pictures
         folder.rename(leaving)
         shutil.rmtree(leaving)
     return archive if archive.is_file() else None
 
 
 def read_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of an archive, as `QA/PNGs/name.png` and content, in its order.
+    """The files of an archive in order: names such as `QA/PNGs/name.png`, and their content.
 
-    `InvalidInputError` where it can't be read.
+    `InvalidInputError` if it can't be read.
     """
     with _open_archive(archive) as tar:
         for member in _regular_members(tar):
@@ -72,28 +72,30 @@ def read_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def read_selected(archive: Path, selected_names: Collection[str]) -> dict[str, bytes]:
-    """Those files of an archive, by the names that `names` gives; nothing is written to disk.
+    """Some files of an archive by name, read into memory.
 
-    What is there no more, or is too large for a picture, is left out. `InvalidInputError` where it can't
-    be read.
+    Missing files, and files too large for a picture, are skipped. `InvalidInputError` if the
+    archive can't be read.
+
+    selected_names : as `list_archive` gives them
     """
-    found = {}
+    contents = {}
     with _open_archive(archive) as tar:
         for member in _regular_members(tar):
             if member.name in selected_names and member.size <= MAX_FILE_BYTES:
                 content = tar.extractfile(member)
-                found[member.name] = content.read() if content else b""
-    return found
+                contents[member.name] = content.read() if content else b""
+    return contents
 
 
 def list_archive(archive: Path) -> list[str]:
-    """The files of an archive, as `read` names them; `InvalidInputError` where it can't be read."""
+    """The names of the files in an archive; `InvalidInputError` if it can't be read."""
     with _open_archive(archive) as tar:
         return [member.name for member in _regular_members(tar)]
 
 
 def _regular_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Files only: where a link in an archive leads is nobody's promise."""
+    """Regular files only: the target of a link in an archive can't be trusted."""
     return (member for member in tar if member.isreg())
 
 
@@ -102,12 +104,12 @@ def _open_archive(archive: Path) -> Iterator[tarfile.TarFile]:
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             yield tar
-            # To its end, where the checksum is: tar would stop before it
+            # Read to the end, where the checksum is: tar stops before it
             while stream.read(CHUNK_BYTES):
                 pass
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise InvalidInputError(
-            f"{archive} can't be read: {error}", "download or make it again"
+            f"{archive} can't be read: {error}", "download or create it again"
         ) from error
 
 
@@ -115,18 +117,18 @@ def _list_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def _write_archive(path: Path, folder: Path, found: list[Path]) -> None:
+def _write_archive(path: Path, folder: Path, files: list[Path]) -> None:
     with _open_gzip(path) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
-        for one in found:
-            content = one.read_bytes()
-            member = tarfile.TarInfo(_member_name(one, folder))
-            member.size, member.mtime = len(content), int(one.stat().st_mtime)
+        for file in files:
+            content = file.read_bytes()
+            member = tarfile.TarInfo(_member_name(file, folder))
+            member.size, member.mtime = len(content), int(file.stat().st_mtime)
             tar.addfile(member, io.BytesIO(content))
 
 
 @contextmanager
 def _open_gzip(path: Path) -> Iterator[gzip.GzipFile]:
-    # Without a name and a time: they would make each archive another one
+    # Without name and time, which would make each archive different
     with (
         path.open("wb") as plain,
         gzip.GzipFile("", "wb", compresslevel=COMPRESSION_LEVEL, fileobj=plain, mtime=0) as stream,
@@ -134,10 +136,10 @@ def _open_gzip(path: Path) -> Iterator[gzip.GzipFile]:
         yield stream
 
 
-def _verify_archive(archive: Path, folder: Path, found: list[Path]) -> None:
-    there = {name: _digest(content) for name, content in read_archive(archive)}
-    if there != {_member_name(one, folder): _digest(one.read_bytes()) for one in found}:
-        raise InvalidInputError(f"{archive} does not hold what {folder} does", "is its disk full?")
+def _verify_archive(archive: Path, folder: Path, files: list[Path]) -> None:
+    archived = {name: _digest(content) for name, content in read_archive(archive)}
+    if archived != {_member_name(file, folder): _digest(file.read_bytes()) for file in files}:
+        raise InvalidInputError(f"{archive} differs from {folder}", "is its disk full?")
 
 
 def _member_name(path: Path, folder: Path) -> str:

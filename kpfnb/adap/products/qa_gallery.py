@@ -1,4 +1,4 @@
-"""PypeIt's QA pictures, small and side by side, in a page that carries them itself."""
+"""Galleries of PypeIt's QA pictures: small pictures side by side, embedded in HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLOTS_FOLDER = "QA/PNGs"
 THUMBNAIL_PIXELS = (420, 420)
 BUDGET_BYTES = 2_000_000
 MAX_ARCHIVED = 200
-"""More than the budget has room for."""
+"""More pictures than fit into the budget."""
 
 PICTURE_TITLES = {
     "Arc_1dfit": "arc lines and the fit of the wavelengths",
@@ -35,66 +35,65 @@ PICTURE_TITLES = {
     "spec_flex_corr": "flexure: correlation with the sky",
     "spec_flex_sky": "flexure: sky lines",
 }
-"""What PypeIt's pictures show, by the part of their name that tells it."""
+"""What PypeIt's pictures show, by the part of their name that identifies it."""
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The QA pictures of one setup's folder, by name.
+    """The QA pictures of one setup's directory, sorted by name.
 
-    Those in its archive are `QA.tar.gz/QA/PNGs/name.png`: places that only `thumbnails` can read.
-    An archive that can't be read is named instead of them.
+    Archived pictures have paths such as `QA.tar.gz/QA/PNGs/name.png`, which only `make_thumbnails`
+    can read. If the archive can't be read, the archive itself is returned.
     """
     archive = folder / qa_archive.QA_ARCHIVE
     if (folder / PLOTS_FOLDER).is_dir() or not archive.is_file():
         return sorted((folder / PLOTS_FOLDER).glob("*.png"))
     try:
-        return sorted(
-            archive / name for name in qa_archive.list_archive(archive) if _is_picture(name)
-        )
+        names = qa_archive.list_archive(archive)
     except InvalidInputError:
         return [archive]
+    return sorted(archive / name for name in names if _is_picture(name))
 
 
 def _is_picture(name: str) -> bool:
-    """Whether a file of an archive lies where PypeIt puts its pictures, and nowhere else."""
+    """Whether a file of an archive is where PypeIt puts its pictures."""
     folder, _, file = name.rpartition("/")
     return folder == PLOTS_FOLDER and file.endswith(".png")
 
 
 @dataclass(frozen=True)
 class QaGallery:
-    """Pictures to be shown by a notebook.
+    """Pictures for display in a notebook or page.
 
-    What goes beyond the budget, and what can't be read, is named instead of shown.
+    Pictures beyond the budget, and unreadable ones, are listed by name instead.
     """
 
     paths: Sequence[Path]
     budget_bytes: int = BUDGET_BYTES
 
     def choose_thumbnails(self) -> tuple[list[tuple[Path, str]], list[str]]:
-        """Those for which there is room, as base64 of a small JPEG, and the names of the others."""
-        shown, left_out, used = [], [], 0
+        """The pictures that fit the budget, as base64 of a small JPEG; the names of the others."""
+        shown, skipped, used = [], [], 0
         for path, encoded in make_thumbnails(_interleave_kinds(self.paths)).items():
             if not encoded or used + len(encoded) > self.budget_bytes:
-                left_out.append(path.name)
+                skipped.append(path.name)
                 continue
             used += len(encoded)
             shown.append((path, encoded))
-        return shown, left_out
+        return shown, skipped
 
     def _repr_html_(self) -> str:
-        """Thumbnails embedded as base64, each with what it shows and its name, all escaped."""
-        found, left_out = self.choose_thumbnails()
-        if not found and not left_out:
+        """Embedded thumbnails, each with its title and name; all text escaped."""
+        shown, skipped = self.choose_thumbnails()
+        if not shown and not skipped:
             return "<p>no QA pictures</p>"
-        figures = "".join(_figure_html(path, encoded) for path, encoded in found)
-        shown = f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{figures}</div>'
-        names = html.escape(", ".join(left_out))
-        return shown + (f"<p>not shown ({len(left_out)}): {names}</p>" if left_out else "")
+        figures = "".join(_figure_html(path, encoded) for path, encoded in shown)
+        page = f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{figures}</div>'
+        names = html.escape(", ".join(skipped))
+        return page + (f"<p>not shown ({len(skipped)}): {names}</p>" if skipped else "")
 
 
 def _interleave_kinds(paths: Sequence[Path]) -> list[Path]:
-    """One picture of each kind, then the second of each: a budget leaves something of all."""
+    """The first picture of each kind, then the second of each: a budget shows all kinds."""
     seen: dict[str, int] = {}
     ranked = []
     for path in paths:
@@ -105,46 +104,47 @@ def _interleave_kinds(paths: Sequence[Path]) -> list[Path]:
 
 
 def picture_kind(path: Path) -> str:
-    """The key of TITLES that a picture belongs to; its own name where there is none."""
+    """The key in PICTURE_TITLES of a picture; its own name if there is none."""
     return next((kind for kind in PICTURE_TITLES if kind in path.stem), path.stem)
 
 
 def make_thumbnails(paths: Sequence[Path]) -> dict[Path, str]:
-    """Pictures, small, as base64 of a JPEG; '' where it is none. Each archive is read once."""
-    packed = _read_archived(paths[:MAX_ARCHIVED])
-    return {path: _make_thumbnail(packed.get(path, path)) for path in paths}
+    """Small pictures as base64 of a JPEG; '' if not a picture. Each archive is read once."""
+    archived = _read_archived(paths[:MAX_ARCHIVED])
+    return {path: _make_thumbnail(archived.get(path, path)) for path in paths}
 
 
 def _read_archived(paths: Sequence[Path]) -> dict[Path, io.BytesIO]:
     """The contents of those pictures that are in archives."""
-    found = {}
+    contents = {}
     for archive in sorted({path.parents[2] for path in paths}):
         if archive.is_file():
-            own = [path for path in paths if path.parents[2] == archive]
-            wanted = {path.relative_to(archive).as_posix() for path in own}
-            for name, content in qa_archive.read_selected(archive, wanted).items():
-                found[archive / name] = io.BytesIO(content)
-    return found
+            members = {
+                path.relative_to(archive).as_posix() for path in paths if path.parents[2] == archive
+            }
+            for name, content in qa_archive.read_selected(archive, members).items():
+                contents[archive / name] = io.BytesIO(content)
+    return contents
 
 
-def _make_thumbnail(path: Path | io.BytesIO) -> str:
+def _make_thumbnail(source: Path | io.BytesIO) -> str:
     from PIL import Image as images
 
     try:
         with warnings.catch_warnings():
             # The pictures are PypeIt's own; some are large
             warnings.simplefilter("ignore", images.DecompressionBombWarning)
-            with images.open(path) as picture:
+            with images.open(source) as picture:
                 picture.thumbnail(THUMBNAIL_PIXELS)
-                small = io.BytesIO()
-                _on_white(picture).save(small, "JPEG", quality=80)
+                jpeg = io.BytesIO()
+                _on_white(picture).save(jpeg, "JPEG", quality=80)
     except (OSError, SyntaxError, ValueError, images.DecompressionBombError):
         return ""
-    return base64.b64encode(small.getvalue()).decode("ascii")
+    return base64.b64encode(jpeg.getvalue()).decode("ascii")
 
 
 def _on_white(picture: Image) -> Image:
-    """JPEG has no transparency; what was transparent becomes white, not black."""
+    """The picture on a white background: JPEG has no transparency, and would show black."""
     from PIL import Image as images
 
     rgba = picture.convert("RGBA")

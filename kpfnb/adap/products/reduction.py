@@ -1,7 +1,13 @@
-"""A reduction is judged by its products: what PypeIt says of itself is not enough.
+"""A reduction on disk: its directory, its record, and the results of its frames.
 
-A frame is reduced when there are a whole spec2d with all detectors and a whole spec1d with at least
-one object for it. A run is well when its exit code is 0 and its log has an execution time.
+A reduction is judged by its products, because PypeIt's own report is not enough: a frame is reduced
+if there are a complete spec2d with all detectors and a complete spec1d with at least one object.
+
+Each directory has a record, `reduction.json`. Its outcome is null until the products were judged.
+PypeIt writes the path of its directory into its products, so it has to run where they will stay.
+During that time an earlier reduction is kept beside it as `<name>.previous`, and a good reduction
+is never replaced by a worse or incomplete one. The records alone tell the next run what a killed
+run left. Coadds use the same scheme, with a record of another name.
 """
 
 from __future__ import annotations
@@ -9,7 +15,6 @@ from __future__ import annotations
 import glob
 import math
 import shutil
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,23 +26,18 @@ from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits import cards, headers
 
-# The folder of a reduction: a good one is never lost to a new one that is worse, or not finished.
-#
-# PypeIt writes its folder's path into its products, so it must work where they will stay. While it
-# does, an earlier reduction waits beside it as `<name>.previous`. Each folder has a record,
-# `reduction.json`, whose outcome is null until its products were judged; from the records alone any
-# later run can tell what a killed one left, and go on from there. What is made of reductions has the
-# same life, with a record of another name.
-
 RECORD_NAME = "reduction.json"
 FAILED_SUFFIX = ".failed"
-"""Ends the name of the folder of a reduction that lost to an earlier one."""
+"""Ends the directory name of a reduction that was worse than the earlier one."""
+SCIENCE_FOLDER = "Science"
 
 
 def recover_folder(output: Path, *, name: str = RECORD_NAME) -> dict[str, Any] | None:
-    """Tidy up after a killed run; the record of the finished reduction that is in place, if any.
+    """Clean up after a killed run; returns the record of the finished reduction, if there is one.
 
-    `InvalidInputError` where the folder holds something else than a reduction: it is not touched.
+    name : of the record
+
+    `InvalidInputError` if the directory holds anything but a reduction; it is not touched.
     """
     previous, discarded = _sibling(output, ".previous"), _sibling(output, ".discarded")
     if discarded.exists():
@@ -54,7 +54,7 @@ def recover_folder(output: Path, *, name: str = RECORD_NAME) -> dict[str, Any] |
 
 
 def stage_new(output: Path, inputs: dict[str, Any], *, name: str = RECORD_NAME) -> None:
-    """An empty folder for a new reduction; an earlier one with anything good in it is put aside."""
+    """Create an empty directory for a new reduction; an earlier one with reduced frames is kept."""
     old = read_finished_record(output, name=name)
     if old and _reduced_files(old):
         output.rename(_sibling(output, ".previous"))
@@ -65,10 +65,10 @@ def stage_new(output: Path, inputs: dict[str, Any], *, name: str = RECORD_NAME) 
 
 
 def commit_better(output: Path, *, name: str = RECORD_NAME) -> Path:
-    """Decide between the new reduction and an earlier one; where the new one is afterwards.
+    """Decide between the new reduction and an earlier one; returns where the new one is then.
 
-    The new one stays unless a frame that the earlier one had reduced is missing in it; then the
-    earlier one is put back, and the new one is left in `<name>.failed` to be looked at.
+    The new one stays unless it has not reduced a frame that the earlier one had. In that case the
+    earlier one is restored, and the new one is kept in `<name>.failed` for inspection.
     """
     previous, failed = _sibling(output, ".previous"), _sibling(output, FAILED_SUFFIX)
     old, new = read_finished_record(previous, name=name), read_finished_record(output, name=name)
@@ -84,21 +84,21 @@ def commit_better(output: Path, *, name: str = RECORD_NAME) -> Path:
 
 
 def loses_frames(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether a frame that the old reduction has, by its record, is missing in the new one."""
-    # A frame that was taken out of the dataset is no loss
+    """Whether a frame that was reduced by the old record is not reduced by the new one."""
+    # A frame that was taken out of the dataset is not a loss
     wanted = _reduced_files(old) & set(new["inputs"]["frames"])
     return bool(_reduced_files(old)) and not (_reduced_files(new) and _reduced_files(new) >= wanted)
 
 
 def read_finished_record(folder: Path, *, name: str = RECORD_NAME) -> dict[str, Any] | None:
-    """The record of a reduction that was judged; None where there is none, or only a half one."""
+    """The record of a finished reduction; None if there is none, or it has no outcome yet."""
     path = folder / name
     record = atomic.read_json(path) if path.is_file() else None
     return record if record and record["outcome"] else None
 
 
 def _reduced_files(record: dict[str, Any]) -> set[str]:
-    return {verdict["file"] for verdict in record["science"] if not verdict["reason"]}
+    return {frame["file"] for frame in record["science"] if not frame["reason"]}
 
 
 def _refuse_foreign_folder(output: Path, name: str) -> None:
@@ -111,7 +111,7 @@ def _refuse_foreign_folder(output: Path, name: str) -> None:
 
 
 def _discard_folder(folder: Path) -> None:
-    """Remove a folder; renamed first, so that a half removed one is never taken for a reduction."""
+    """Remove a directory; renamed first, so that half of it is never taken for a reduction."""
     if folder.exists():
         discarded = _sibling(folder, ".discarded")
         folder.rename(discarded)
@@ -122,22 +122,18 @@ def _sibling(output: Path, suffix: str) -> Path:
     return output.with_name(output.name + suffix)
 
 
-SCIENCE_FOLDER = "Science"
-MAX_REASON_LENGTH = 300
-
-
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one science or standard frame.
+    """The result for one science or standard frame.
 
     Attributes
     ----------
     kind : science or standard
-    reason : why it is not reduced; '' where it is
-    setup : the folder of the setup, as shane_kast_blue_A
-    spec2d, spec1d : names of the products in its Science folder; '' where there is none
-    objects : how many spectra were extracted
-    best_snr : signal-to-noise ratio per pixel of the best of them (PypeIt's)
+    setup : directory of the setup, for example shane_kast_blue_A
+    reason : why it is not reduced; '' if it is
+    spec2d, spec1d : names of the products in its Science directory; '' if missing
+    objects : number of extracted spectra
+    best_snr : signal-to-noise ratio per pixel of the best spectrum (PypeIt's)
     """
 
     file: str
@@ -152,66 +148,44 @@ class FrameResult:
 
     @property
     def is_reduced(self) -> bool:
-        """True where the frame is reduced."""
+        """True if all products of the frame are complete."""
         return not self.reason
+
+    @property
+    def products(self) -> list[str]:
+        """The names of the spec1d and spec2d files that it has."""
+        return [name for name in (self.spec1d, self.spec2d) if name]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return asdict(self)
 
 
-def evaluate_frames(plan: PypeItFile, failure: str) -> list[FrameResult]:
-    """A verdict on each science and standard frame of a reduction file that was run.
+def evaluate_frames(pypeit_file: PypeItFile, failure: str) -> list[FrameResult]:
+    """The results of the science and standard frames of a `.pypeit` file after its run.
 
-    The products are looked for beside the reduction file. `failure` says why the run as a whole
-    failed ('' where it did not); it is the reason of each frame that has no products.
+    The products are expected beside the file.
+
+    failure : why the run as a whole failed ('' if it did not); the reason of all frames without
+        products
     """
-    detectors = log.read_log(plan.path.with_suffix(".log")).detectors
-    return [_evaluate_frame(frame, plan, failure, detectors) for frame in plan.targets]
+    detectors = log.read_log(pypeit_file.path.with_suffix(".log")).detectors
+    return [
+        _evaluate_frame(frame, pypeit_file, failure, detectors) for frame in pypeit_file.targets
+    ]
 
 
-def reject_frames(plan: PypeItFile, reason: str) -> list[FrameResult]:
-    """Verdicts on the frames of a reduction file that was not run."""
-    return [_blank_result(frame, plan, reason) for frame in plan.targets]
-
-
-def failure_reason(
-    log_file: Path, printed: Path, *, exit_code: int | None, stopped: str, timed: bool
-) -> str:
-    """Why a PypeIt command failed, in one line; '' where it ended well.
-
-    Parameters
-    ----------
-    log_file : PypeIt's own log
-    printed : the file with all that the command printed
-    stopped : why it was stopped; '' where it ended by itself
-    timed : whether the command tells its execution time at its end, as run_pypeit does
-    """
-    said = log.read_log(log_file)
-    where = f" (last step: {said.last_step})" if said.last_step else ""
-    if stopped:
-        return stopped + where
-    if exit_code == 0:
-        untimed = timed and said.execution_seconds is None
-        return f"PypeIt ended without an execution time in its log{where}" if untimed else ""
-    error = said.errors[-1].splitlines()[0] if said.errors else _printed_exception(printed)
-    how = "was killed" if exit_code is None or exit_code < 0 else f"exited with code {exit_code}"
-    reason = textwrap.shorten(error.removeprefix("PypeItError: "), MAX_REASON_LENGTH)
-    return (reason or f"PypeIt {how} and gave no reason") + where
-
-
-def _printed_exception(printed: Path) -> str:
-    if not printed.is_file():
-        return ""
-    return log.find_last_exception(printed.read_text(encoding="utf-8", errors="replace"))
+def reject_frames(pypeit_file: PypeItFile, reason: str) -> list[FrameResult]:
+    """The results of the frames of a `.pypeit` file that was not run."""
+    return [_blank_result(frame, pypeit_file, reason) for frame in pypeit_file.targets]
 
 
 def find_product(folder: Path, kind: str, file: str) -> Path | None:
-    """The spec1d or spec2d (`kind`) of a raw file, found by its name and told by its header."""
+    """The spec1d or spec2d (`kind`) of a raw file, by its name and checked by its header."""
     stem = file.removesuffix(".gz").removesuffix(".fits")
-    named = sorted(folder.glob(f"{kind}_{glob.escape(stem)}-*.fits"))
-    # One that can't be read is returned too: what is wrong with it is told later
-    return next((path for path in named if _raw_file_of(path) in (file, None)), None)
+    candidates = sorted(folder.glob(f"{kind}_{glob.escape(stem)}-*.fits"))
+    # An unreadable file is returned too: its defect is reported later
+    return next((path for path in candidates if _raw_file_of(path) in (file, None)), None)
 
 
 def _raw_file_of(path: Path) -> str | None:
@@ -221,75 +195,76 @@ def _raw_file_of(path: Path) -> str | None:
 
 
 def _evaluate_frame(
-    frame: PypeItFrame, plan: PypeItFile, failure: str, detectors: int
+    frame: PypeItFrame, pypeit_file: PypeItFile, failure: str, detectors: int
 ) -> FrameResult:
-    folder, leader = plan.path.parent / SCIENCE_FOLDER, plan.first_frame(frame).file
-    spec2d, spec1d = (find_product(folder, kind, leader) for kind in ("spec2d", "spec1d"))
+    folder = pypeit_file.path.parent / SCIENCE_FOLDER
+    file = pypeit_file.first_frame(frame).file
+    spec2d, spec1d = (find_product(folder, kind, file) for kind in ("spec2d", "spec1d"))
     if spec2d is None:
-        return _blank_result(frame, plan, failure or "PypeIt wrote no spec2d for it")
-    verdict = replace(
-        _blank_result(frame, plan, _spec2d_defect(spec2d, detectors)), spec2d=spec2d.name
+        return _blank_result(frame, pypeit_file, failure or "PypeIt wrote no spec2d for it")
+    result = replace(
+        _blank_result(frame, pypeit_file, _spec2d_defect(spec2d, detectors)), spec2d=spec2d.name
     )
     if spec1d is None:
-        reason = verdict.reason or failure or "no spec1d: PypeIt found no object in it"
-        return replace(verdict, reason=reason)
-    wrong = product_defect(spec1d)
-    count, ratio = (0, None) if wrong else count_objects(spec1d)
-    wrong = f"spec1d is {wrong}" if wrong else "" if count else "spec1d holds no object"
+        reason = result.reason or failure or "no spec1d: PypeIt found no object in it"
+        return replace(result, reason=reason)
+    defect = product_defect(spec1d)
+    count, best_snr = (0, None) if defect else count_objects(spec1d)
+    problem = f"spec1d is {defect}" if defect else "" if count else "spec1d has no object"
     return replace(
-        verdict,
-        reason=verdict.reason or wrong,
+        result,
+        reason=result.reason or problem,
         spec1d=spec1d.name,
         objects=count,
-        best_snr=ratio,
+        best_snr=best_snr,
     )
 
 
-def _blank_result(frame: PypeItFrame, plan: PypeItFile, reason: str) -> FrameResult:
+def _blank_result(frame: PypeItFrame, pypeit_file: PypeItFile, reason: str) -> FrameResult:
     kind = next(kind for kind in input_files.TARGET_TYPES if kind in frame.types)
-    return FrameResult(frame.file, kind, frame.target, plan.path.parent.name, reason)
+    return FrameResult(frame.file, kind, frame.target, pypeit_file.path.parent.name, reason)
 
 
 def _spec2d_defect(path: Path, detectors: int) -> str:
-    if wrong := product_defect(path):
-        return f"spec2d is {wrong}"
-    listed = headers.read_header(path, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", "")
-    reduced = len([name for name in str(listed).split(",") if name])
+    if defect := product_defect(path):
+        return f"spec2d is {defect}"
+    names = headers.read_header(path, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", "")
+    reduced = len([name for name in str(names).split(",") if name])
     if reduced < max(detectors, 1):
         return f"only {reduced} of {max(detectors, 1)} detectors are in its spec2d"
     return ""
 
 
 def product_defect(path: Path) -> str:
-    """Why a spec1d or spec2d is not whole, in a few words; '' where it is.
+    """Why a spec1d or spec2d is not complete, in a few words; '' if it is.
 
-    One that was cut exactly between two extensions is a FITS file, but not what its header
-    announces: so many extensions, or so many objects (tables of detectors may follow these).
+    A file that was cut exactly between two extensions is valid FITS, but has fewer extensions or
+    objects than its header says (tables of detectors may follow the objects).
     """
-    if wrong := headers.find_defect(path):
-        return wrong
+    if defect := headers.find_defect(path):
+        return defect
     header, *extensions = (hdu.header for hdu in headers.iterate_hdus(path))
-    announced = cards.select_values(header, ["NSPEC"]).get("NSPEC")
-    if not isinstance(announced, int):
+    expected = cards.select_values(header, ["NSPEC"]).get("NSPEC")
+    if not isinstance(expected, int):
         return _cut_off_reason("extensions", len(extensions), _count_listed(header.names))
-    found = [cards.select_values(one, ["DMODCLS"]).get("DMODCLS") for one in extensions]
-    return _cut_off_reason("objects", found.count("SpecObj"), announced)
+    kinds = [cards.select_values(item, ["DMODCLS"]).get("DMODCLS") for item in extensions]
+    return _cut_off_reason("objects", kinds.count("SpecObj"), expected)
 
 
 def _count_listed(names: Sequence[bytes]) -> int:
-    """How many extensions a header lists, as `EXT0001`."""
+    """The number of extensions that a header lists, as `EXT0001`."""
     return sum(name.startswith(b"EXT0") for name in names)
 
 
-def _cut_off_reason(what: str, found: int, announced: int) -> str:
-    return f"cut off: it has {found} of {announced} {what}" if found < announced else ""
+def _cut_off_reason(what: str, count: int, expected: int) -> str:
+    return f"cut off: it has {count} of {expected} {what}" if count < expected else ""
 
 
 def count_objects(path: Path) -> tuple[int, float | None]:
-    """How many objects a spec1d has, and the signal-to-noise ratio of the best of them."""
-    found = [
+    """The number of objects in a spec1d, and the best of their signal-to-noise ratios."""
+    values = [
         cards.select_values(hdu.header, ["DMODCLS", "S2N"]) for hdu in headers.iterate_hdus(path)
     ]
-    ratios = [one.get("S2N") for one in found if one.get("DMODCLS") == "SpecObj"]
-    numbers = [float(one) for one in ratios if isinstance(one, float | int)]
+    ratios = [entry.get("S2N") for entry in values if entry.get("DMODCLS") == "SpecObj"]
+    numbers = [float(ratio) for ratio in ratios if isinstance(ratio, float | int)]
     return len(ratios), max(filter(math.isfinite, numbers), default=None)

@@ -1,7 +1,7 @@
-"""Datasets on the remote: brought here, and kept safe on another one.
+"""Datasets on remotes: downloaded to this machine, and backed up to a second remote.
 
-The settings' remote `data` holds the datasets, `backup` their reductions once more, at the same
-place below it.
+The setting `remotes` names them: `data` has the datasets, and `backup` has a copy of their
+reductions under the same names.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from kpfnb import storage
 from kpfnb.adap.products import dataset
-from kpfnb.core import progress as live
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, KpfnbError
+from kpfnb.core.progress import show_progress
 from kpfnb.storage import (
     FileOutcome,
     FileTransfer,
@@ -26,7 +26,6 @@ from kpfnb.storage import (
 
 if TYPE_CHECKING:
     from kpfnb.queue.lease import Lease
-    from kpfnb.storage import TransferResult
 
 DATA_REMOTE = "data:"
 BACKUP_REMOTE = "backup:"
@@ -46,35 +45,35 @@ def download_dataset(
     dry_run: bool = False,
     progress: bool = True,
 ) -> TransferResult:
-    """Bring the reductions of a dataset here, as `<destination>/<name>/complete/reduce...`.
+    """Download the reductions of a dataset to `<destination>/<name>/complete/reduce...`.
 
-    What is here already and is the same is not brought again.
+    Files that are present and unchanged are not transferred again.
 
     Parameters
     ----------
-    logs : only their logs
-    raw : the raw frames too
+    logs : only the logs
+    raw : the raw frames as well
 
     Raises
     ------
-    InvalidParameterError : logs and raw
-    InvalidInputError : no such dataset, or nothing of what is wanted in it
+    InvalidParameterError : both logs and raw
+    InvalidInputError : no such dataset, or no such files in it
     StorageError : the remote can't be read
     """
     if logs and raw:
-        raise InvalidParameterError("logs and raw exclude each other", "say one of them")
-    below = str(dataset.parse_dataset(name))
-    origin = storage.resolve_location(source) / below
+        raise InvalidParameterError("logs and raw exclude each other", "use one of them")
+    name = str(dataset.parse_dataset(name))
+    origin = storage.resolve_location(source) / name
     if origin.kind() != "folder":
         raise InvalidInputError(
-            f"no dataset {below} in {source}", "check its name, and the setting remotes"
+            f"no dataset {name} in {source}", "check its name, and the setting remotes"
         )
-    paths = [one.path for one in origin.list(recursive=True) if not one.is_folder]
+    paths = [entry.path for entry in origin.list(recursive=True) if not entry.is_folder]
     wanted = [path for path in paths if _is_wanted(path, logs=logs, raw=raw)]
     if not wanted:
         what = "logs" if logs else "results or raw frames" if raw else "results"
-        raise InvalidInputError(f"dataset {below} has no {what} in {source}", "is it reduced yet?")
-    target = storage.resolve_location(destination) / below
+        raise InvalidInputError(f"dataset {name} has no {what} in {source}", "is it reduced yet?")
+    target = storage.resolve_location(destination) / name
     return storage.transfer_files(origin, target, only=wanted, dry_run=dry_run, progress=progress)
 
 
@@ -93,93 +92,97 @@ def sync_backups(
     dry_run: bool = False,
     progress: bool = True,
 ) -> TransferResult:
-    """Make the backup of each dataset's reductions the same as the reductions; verified.
+    """Make the backups of datasets equal to their reductions, verified.
 
-    It goes from remote to remote through this machine, without a copy on its disk. A backup of a
-    reduction that is not on the remote any more is left alone. One dataset that fails does not
-    stop the others.
+    Files are streamed from remote to remote through this machine; no copy is kept on its disk. A
+    backup stays if its reduction is no longer on the remote. If one dataset fails, the others are
+    still backed up.
 
     Parameters
     ----------
-    names : datasets; all on the remote by default
+    names : datasets; by default all on the remote
     read_back : compare every byte, not only hashes
 
     Raises
     ------
-    InvalidInputError : a name that is none, or no dataset at all; before any work
+    InvalidInputError : a name is not valid, or there is no dataset; before any work
     InvalidSettingsError, StorageError : a remote can't be used; before any work
     """
     origin, target = storage.resolve_location(source), storage.resolve_location(backup)
     wanted = [str(dataset.parse_dataset(name)) for name in names]
     if len(wanted) != 1:
-        for place in (origin, target):
-            # One word now, instead of one for each dataset
-            place.kind()
+        for location in (origin, target):
+            # A remote that can't be used is one error here, not one for each dataset
+            location.kind()
     wanted = wanted or dataset.find_datasets(origin)
     if not wanted:
         raise InvalidInputError(f"no datasets in {origin}", "check the setting remotes")
-    parts: list[tuple[str, TransferResult]] = []
-    with live.show_progress(len(wanted), f"backup to {target}", shown=progress) as bar:
+    results: list[tuple[str, TransferResult]] = []
+    with show_progress(len(wanted), f"backup to {target}", shown=progress) as bar:
         for done, name in enumerate(wanted):
             bar.update(done=done, note=name)
             try:
-                for folder, part in _back_up_reductions(origin, target, name, read_back, dry_run):
-                    parts.append((folder, part))
-                    for item in part.failed:
-                        bar.report_failure(f"{folder}/{item.path}".rstrip("/"), item.detail)
+                for path, result in _back_up_reductions(origin, target, name, read_back, dry_run):
+                    results.append((path, result))
+                    for file in result.failed:
+                        bar.report_failure(f"{path}/{file.path}".rstrip("/"), file.detail)
             except KeyboardInterrupt:
-                stopped = _single_item_result(
+                interrupted = _single_item_result(
                     FileOutcome.NOT_REACHED, None, "stopped before its end"
                 )
-                parts += [(left, stopped) for left in wanted[done:]]
+                results += [(remaining, interrupted) for remaining in wanted[done:]]
                 break
         bar.update(done=len(wanted), note="")
-    return storage.merge_results(str(origin), str(target), parts)
+    return storage.merge_results(str(origin), str(target), results)
 
 
 def _back_up_reductions(
     origin: Location, target: Location, name: str, read_back: bool, dry_run: bool
 ) -> Iterator[tuple[str, TransferResult]]:
-    """What became of each folder of results; one that fails is told, and does not stop the next."""
+    """The result for each reduction of a dataset; a failure does not stop the next one."""
     try:
         folders = dataset.list_reductions(origin / name)
     except KpfnbError as error:
         yield name, _failed_result(error)
         return
     if not folders:
-        yield (
-            name,
-            _single_item_result(
-                FileOutcome.FAILED, StorageErrorKind.NOT_FOUND, "no results to back up"
-            ),
-        )
+        kind = StorageErrorKind.NOT_FOUND
+        yield name, _single_item_result(FileOutcome.FAILED, kind, "no results to back up")
     for folder in folders:
-        below = f"{name}/{folder}"
+        path = f"{name}/{folder}"
         try:
-            part = storage.transfer_files(
-                origin / below,
-                target / below,
+            result = storage.transfer_files(
+                origin / path,
+                target / path,
                 mirror=True,
                 read_back=read_back,
                 dry_run=dry_run,
                 progress=False,
             )
         except KpfnbError as error:
-            part = _failed_result(error)
-        yield below, part
-        if part.interrupted:
+            result = _failed_result(error)
+        yield path, result
+        if result.interrupted:
             raise KeyboardInterrupt
 
 
-def require_complete(done: TransferResult) -> TransferResult:
-    """What was carried, if all of it arrived; a `KpfnbError` that a task fails with, if not."""
-    if not done.outcome.is_good:
-        raise KpfnbError(f"{done.source} to {done.destination}: {done.reason}", "try again")
-    return done
+def back_up_item(item: str, lease: Lease, *, read_back: bool = False) -> TransferResult:
+    """The queue task `backup`: make the backup of one dataset equal to its reductions.
+
+    read_back : compare every byte, not only hashes
+    """
+    return sync_backups([item], read_back=read_back, progress=False)
+
+
+def require_complete(result: TransferResult) -> TransferResult:
+    """The result of a complete transfer; `KpfnbError` if any file failed."""
+    if not result.outcome.is_good:
+        raise KpfnbError(f"{result.source} to {result.destination}: {result.reason}", "try again")
+    return result
 
 
 def try_optional(what: str, call: Callable[[], object]) -> list[str]:
-    """Do what a task may lack and still be done: what went wrong in one line, or nothing."""
+    """Call what a task can do without; returns the error in one line, or an empty list."""
     try:
         call()
     except KpfnbError as error:
@@ -189,22 +192,11 @@ def try_optional(what: str, call: Callable[[], object]) -> list[str]:
 
 
 def _failed_result(error: KpfnbError) -> TransferResult:
-    trouble = error.error_kind if isinstance(error, StorageError) else StorageErrorKind.OTHER
-    return _single_item_result(FileOutcome.FAILED, trouble, error.what)
+    kind = error.error_kind if isinstance(error, StorageError) else StorageErrorKind.OTHER
+    return _single_item_result(FileOutcome.FAILED, kind, error.what)
 
 
 def _single_item_result(
-    state: FileOutcome, trouble: StorageErrorKind | None, detail: str
+    outcome: FileOutcome, error_kind: StorageErrorKind | None, detail: str
 ) -> TransferResult:
-    return TransferResult("", "", (FileTransfer("", state, 0, trouble, detail),))
-
-
-# The task `backup`: a dataset's reductions from the remote to the backup remote, verified.
-
-
-def back_up_item(item: str, lease: Lease, *, read_back: bool = False) -> TransferResult:
-    """Make the backup of one dataset the same as its reductions.
-
-    read_back : compare every byte, not only hashes
-    """
-    return sync_backups([item], read_back=read_back, progress=False)
+    return TransferResult("", "", (FileTransfer("", outcome, 0, error_kind, detail),))

@@ -1,4 +1,4 @@
-"""Extracted spectra: read from PypeIt's spec1d files without PypeIt, and drawn."""
+"""Extracted spectra: read from PypeIt's spec1d files without PypeIt, and their plots."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = (10.0, 2.6)
 
-# Okabe and Ito's colours, told apart by all eyes
+# Okabe and Ito's palette, safe for colour-blind readers
 LINE_COLOURS = {"optimal": "#0072B2", "box": "#E69F00", "band": "#A6D4F2"}
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """One way of extracting one object; bad pixels are left out.
+    """One extraction of one object, without bad pixels.
 
     Attributes
     ----------
-    wavelength : Å, in vacuum and heliocentric where PypeIt was told so (its default)
+    wavelength : Å, in vacuum and heliocentric with PypeIt's default parameters
     flux, sigma : counts (electrons) per pixel, and their standard deviation
     """
 
@@ -39,14 +39,14 @@ class Extraction:
 
 @dataclass(frozen=True)
 class ObjectSpectrum:
-    """One object of one exposure.
+    """The spectrum of one object in one exposure.
 
     Attributes
     ----------
-    name : PypeIt's name of the object, as SPAT0176-SLIT0175-DET01
+    name : PypeIt's name of the object, for example SPAT0176-SLIT0175-DET01
     file : the raw file
-    snr : signal-to-noise ratio per pixel (PypeIt's median); None where it is not known
-    extractions : "optimal" and "box", those that there are
+    snr : signal-to-noise ratio per pixel (PypeIt's median); None if unknown
+    extractions : "optimal" and "box", if present
     """
 
     name: str
@@ -57,7 +57,7 @@ class ObjectSpectrum:
 
 
 def read_spectra(path: Path) -> list[ObjectSpectrum]:
-    """The spectra of a spec1d file, in its order. OSError where it can't be read."""
+    """The spectra of a spec1d file, in its order. OSError if it can't be read."""
     from astropy.io import fits
 
     with fits.open(path, memmap=False) as hdus:
@@ -66,46 +66,46 @@ def read_spectra(path: Path) -> list[ObjectSpectrum]:
         return [_parse_spectrum(table, header) for table in tables]
 
 
-def plot_spectra(spectra: Sequence[ObjectSpectrum], most: int = 12) -> Figure:
-    """A panel for each spectrum, with its error band; of more than `most` those of best signal."""
-    return hover_plot_spectra(spectra, most).figure
+def plot_spectra(spectra: Sequence[ObjectSpectrum], max_count: int = 12) -> Figure:
+    """A panel for each spectrum, with its error band; at most `max_count`, those of best signal."""
+    return hover_plot_spectra(spectra, max_count).figure
 
 
-def hover_plot_spectra(spectra: Sequence[ObjectSpectrum], most: int = 12) -> HoverFigure:
-    """The same, and what is at the mouse: the object, its exposure, and the pixel's values."""
+def hover_plot_spectra(spectra: Sequence[ObjectSpectrum], max_count: int = 12) -> HoverFigure:
+    """The plot with tooltips: the object, its exposure, and the values of the pixel."""
     from matplotlib.figure import Figure
 
     drawable = [spectrum for spectrum in spectra if spectrum.extractions]
-    shown = _select_best(drawable, most)
-    picture = Figure(
+    shown = _select_best(drawable, max_count)
+    figure = Figure(
         figsize=(PANEL_INCHES[0], PANEL_INCHES[1] * max(len(shown), 1)), layout="constrained"
     )
     if not shown:
-        picture.text(0.5, 0.5, "no spectrum was extracted", ha="center", va="center")
-        return HoverFigure(picture)
-    told: dict[Axes, TooltipFunction] = {}
-    for axes, spectrum in zip(picture.subplots(len(shown), squeeze=False).flat, shown, strict=True):
+        figure.text(0.5, 0.5, "no spectrum was extracted", ha="center", va="center")
+        return HoverFigure(figure)
+    tooltips: dict[Axes, TooltipFunction] = {}
+    for axes, spectrum in zip(figure.subplots(len(shown), squeeze=False).flat, shown, strict=True):
         _draw_spectrum(axes, spectrum)
-        told[axes] = _spectrum_tooltip(spectrum)
+        tooltips[axes] = _spectrum_tooltip(spectrum)
     if len(shown) < len(drawable):
-        picture.suptitle(f"{len(shown)} of {len(drawable)} spectra: those of best signal")
-    return HoverFigure(picture, told)
+        figure.suptitle(f"{len(shown)} of {len(drawable)} spectra, those with the best signal")
+    return HoverFigure(figure, tooltips)
 
 
 def _spectrum_tooltip(spectrum: ObjectSpectrum) -> TooltipFunction:
-    kind, best = next(iter(spectrum.extractions.items()))
+    kind, extraction = next(iter(spectrum.extractions.items()))
 
-    def text(pixel: int) -> str:
-        flux, sigma = best.flux[pixel], best.sigma[pixel]
+    def describe_pixel(pixel: int) -> str:
+        flux, sigma = extraction.flux[pixel], extraction.sigma[pixel]
         signal = f", S/N {flux / sigma:.1f}" if sigma > 0 else ""
-        values = f"{best.wavelength[pixel]:.1f} Å: {flux:.4g} ± {sigma:.2g} counts{signal}"
+        values = f"{extraction.wavelength[pixel]:.1f} Å: {flux:.4g} ± {sigma:.2g} counts{signal}"
         return f"{spectrum.target} ({spectrum.file})\n{spectrum.name}\n{kind} {values}"
 
-    return figures.curve_tooltip(best.wavelength, text)
+    return figures.curve_tooltip(extraction.wavelength, describe_pixel)
 
 
 def _parse_spectrum(table: Any, header: Any) -> ObjectSpectrum:
-    found = {
+    extractions = {
         kind: _read_extraction(table.data, prefix) for kind, prefix in _COLUMN_PREFIXES.items()
     }
     return ObjectSpectrum(
@@ -113,7 +113,7 @@ def _parse_spectrum(table: Any, header: Any) -> ObjectSpectrum:
         file=str(header.get("FILENAME", "")),
         target=str(header.get("TARGET", "")),
         snr=float(table.header["S2N"]) if "S2N" in table.header else None,
-        extractions={kind: extraction for kind, extraction in found.items() if extraction},
+        extractions={kind: extraction for kind, extraction in extractions.items() if extraction},
     )
 
 
@@ -121,64 +121,60 @@ _COLUMN_PREFIXES = {"optimal": "OPT", "box": "BOX"}
 
 
 def _read_extraction(data: Any, prefix: str) -> Extraction | None:
-    """The columns of one extraction; None where it is not there or has no good pixel."""
+    """The columns of one extraction; None if they are missing or have no good pixel."""
     import numpy as np
 
     names = [f"{prefix}_{name}" for name in ("WAVE", "COUNTS", "COUNTS_SIG", "MASK")]
     if not set(names) <= set(data.names):
         return None
     wavelength, flux, sigma, mask = (np.array(data[name]) for name in names)
-    # PypeIt gives pixels that it could not calibrate the wavelength 0
+    # PypeIt sets the wavelength of pixels that it could not calibrate to 0
     good = mask.astype(bool) & (wavelength > 0) & np.isfinite(flux) & np.isfinite(sigma)
     if not good.any():
         return None
     return Extraction(*(np.asarray(a[good], dtype=float) for a in (wavelength, flux, sigma)))
 
 
-def _select_best(spectra: Sequence[ObjectSpectrum], most: int) -> list[ObjectSpectrum]:
-    """At most so many, those of best signal, in the order in which they were given."""
-    best = sorted(spectra, key=lambda spectrum: -(spectrum.snr or 0))[:most]
+def _select_best(spectra: Sequence[ObjectSpectrum], max_count: int) -> list[ObjectSpectrum]:
+    """The spectra with the best signal, in their original order."""
+    best = sorted(spectra, key=lambda spectrum: -(spectrum.snr or 0))[:max_count]
     return [spectrum for spectrum in spectra if any(spectrum is chosen for chosen in best)]
 
 
 def _draw_spectrum(axes: Axes, spectrum: ObjectSpectrum) -> None:
-    found = spectrum.extractions
-    if "optimal" in found:
-        best = found["optimal"]
+    if optimal := spectrum.extractions.get("optimal"):
         axes.plot(
-            best.wavelength,
-            best.flux,
+            optimal.wavelength,
+            optimal.flux,
             color=LINE_COLOURS["optimal"],
             lw=0.6,
             zorder=3,
             label="optimal",
         )
         axes.fill_between(
-            best.wavelength,
-            best.flux - best.sigma,
-            best.flux + best.sigma,
+            optimal.wavelength,
+            optimal.flux - optimal.sigma,
+            optimal.flux + optimal.sigma,
             color=LINE_COLOURS["band"],
             lw=0,
             label="optimal ± 1 σ",
         )
-    if "box" in found:
-        box = found["box"]
+    if box := spectrum.extractions.get("box"):
         axes.plot(
             box.wavelength, box.flux, color=LINE_COLOURS["box"], lw=0.5, zorder=2, label="box"
         )
     axes.set_ylim(*_flux_limits(spectrum.extractions.values()))
     axes.margins(x=0.01)
     signal = f", S/N {spectrum.snr:.1f}" if spectrum.snr is not None else ""
-    # Names come from headers: a dollar sign in one is no formula
     title = f"{spectrum.target} ({spectrum.file}), {spectrum.name}{signal}"
-    axes.set_title(title.replace("$", r"\$"), fontsize="medium", loc="left")
+    axes.set_title(figures.escape_mathtext(title), fontsize="medium", loc="left")
     axes.set_xlabel("wavelength (Å)")
     axes.set_ylabel("counts per pixel")
     axes.legend(fontsize="small", loc="upper right", ncols=3, frameon=False)
 
 
 def _flux_limits(extractions: Iterable[Extraction]) -> tuple[float, float]:
-    """Limits that a few cosmic rays do not set; room above for the legend."""
+    """Axis limits that ignore a few cosmic rays, with space above for the legend."""
     import numpy as np
 
     flux = np.concatenate([extraction.flux for extraction in extractions])

@@ -63,7 +63,7 @@ class CoaddRules(StrictModel):
         return str(int(detector[3:])) if detector.startswith("DET") else ""
 
 
-PROFILES_FOLDER = Path(__file__).with_name("profiles")
+PROFILES_FOLDER = Path(__file__).parent
 PROFILE_SUFFIX = ".yml"
 UNKNOWN_TYPE = "unknown"
 """The type of a frame that fits no rule."""

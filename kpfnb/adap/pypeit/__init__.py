@@ -1,1 +1,1 @@
-"""PypeIt itself: found, fed with files, run under supervision, and its logs read."""
+"""PypeIt itself: its installation, input files and logs, and its commands under supervision."""

@@ -1,7 +1,7 @@
-"""The part that must import PypeIt: its download cache, filled from a pack or from the network.
+"""A process that fills PypeIt's download cache, from an offline pack or from the network.
 
-Run in a process of its own, `python -m kpfnb.adap.pypeit.cache_seed seed PACK` or `fetch FOLDER
-NAME...`: the import takes seconds, and changes how the process logs and warns.
+Started as `python -m kpfnb.adap.pypeit.cache_seed seed PACK` or `... fetch FOLDER NAME...`: it has
+to import PypeIt, which takes seconds and changes how a process logs and warns.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from kpfnb.core import atomic
 
 
 def seed_caches(pack: Path) -> None:
-    """Put the pack's files into the caches, as if they had been downloaded."""
+    """Put the pack's files into the caches of astropy and PypeIt, as if downloaded."""
     from astropy.utils import data
 
     manifest = json.loads((pack / "MANIFEST.json").read_text(encoding="utf-8"))
-    # Before PypeIt is imported, which looks up observatories
+    # Before the import of PypeIt, which looks up observatories
     for entry in manifest["astropy"]:
         data.import_file_to_cache(data.conf.dataurl + entry["name"], str(pack / entry["path"]))
     from pypeit import cache
@@ -30,7 +30,7 @@ def seed_caches(pack: Path) -> None:
 
 
 def fetch_frames(folder: Path, names: Sequence[str]) -> None:
-    """PypeIt's own example frames, each downloaded once, into a folder."""
+    """Download PypeIt's own example frames into a directory; existing ones are kept."""
     from pypeit import dataPaths
 
     for name in names:
@@ -40,8 +40,8 @@ def fetch_frames(folder: Path, names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    task, place, *rest = sys.argv[1:]
+    task, directory, *frames = sys.argv[1:]
     if task == "seed":
-        seed_caches(Path(place))
+        seed_caches(Path(directory))
     else:
-        fetch_frames(Path(place), rest)
+        fetch_frames(Path(directory), frames)

@@ -1,4 +1,4 @@
-"""One PypeIt command, run to its end: supervised, bounded, measured, its log kept."""
+"""PypeIt's commands: each one runs supervised, within time limits, and its memory is measured."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.products import reduction
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import log as phases
+from kpfnb.adap.pypeit.log import current_step, failure_reason
 from kpfnb.compute import programs
 from kpfnb.compute.programs import ExitReason, ProductSnapshot, SupervisionLimits
 from kpfnb.core import atomic
-from kpfnb.core import progress as live
+from kpfnb.core.progress import show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
 POLL_SECONDS = 1.0
-"""Between two looks at its log; its end is seen at once."""
+"""How often the log is checked; the end of the command is noticed at once."""
 
 NEVER = float("inf")
 
 
 @dataclass(frozen=True)
 class CommandLimits:
-    """How long a command may take, and be silent in its log. Zero minutes are no limit."""
+    """How long a command may run, and how long its log may stay unchanged; 0 means no limit."""
 
     silence_minutes: float = 30
     timeout_minutes: float = 0
@@ -41,14 +40,15 @@ class CommandLimits:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """One command that ran.
+    """How one command ended.
 
     Attributes
     ----------
-    name : the command and what it worked on, as "run_pypeit shane_kast_blue_A"
-    peak_bytes : memory of its largest process at its largest; None where it is not known
-    failure : why it failed; '' where it ended well
-    cpu_seconds : processor time of its processes; None where it is not known
+    name : the command and its input, for example "run_pypeit shane_kast_blue_A"
+    peak_bytes : peak memory of its largest process; None if unknown
+    exit_code : None if the command was stopped; negative if a signal ended it
+    failure : why it failed; '' if it succeeded
+    cpu_seconds : processor time of all its processes; None if unknown
     """
 
     name: str
@@ -60,7 +60,7 @@ class CommandResult:
 
     @property
     def is_transient(self) -> bool:
-        """True where it failed for a reason that is not in the frames: it was killed or stopped."""
+        """True if it failed for a reason outside the frames: it was killed or stopped."""
         return bool(self.failure) and (self.exit_code is None or self.exit_code < 0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,95 +85,96 @@ def run_command(
     on_status: Callable[[str], None] = lambda text: None,
     expect_time: bool = False,
 ) -> CommandResult:
-    """Run a PypeIt command in `folder`; how it ended is in the step, never raised.
+    """Run a PypeIt command in `folder`; the result says how it ended, nothing is raised.
 
-    Whatever ends this call, Ctrl-C too, the command and its children are gone afterwards.
+    However this call ends, by Ctrl-C too, the command and its children have ended with it.
 
     Parameters
     ----------
-    log : the log that PypeIt writes; what the command prints goes beside it, as `.out`
-    label : what it works on, for the step's name
+    log : the log that PypeIt writes; the command's output goes to the `.out` file beside it
+    label : the command's input, for the name of the result
     variables : added to the environment
-    lock : a file that is locked for as long as one of its processes lives
-    tell : called now and then with what PypeIt is doing
-    timed : whether PypeIt has to tell its execution time at the end, as run_pypeit does
+    lock : a file that stays locked as long as one of the processes lives
+    on_status : called from time to time with PypeIt's current step
+    expect_time : whether PypeIt must log its execution time at the end, as run_pypeit does
     """
     program = installation.find_command(name)
-    printed = log.with_suffix(".out")
+    output = log.with_suffix(".out")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kpfnb-") as temporary:
         report = Path(temporary) / "report.json"
-        added = {**installation.PYPEIT_ENVIRONMENT, **variables}
+        environment = {**installation.PYPEIT_ENVIRONMENT, **variables}
         command = [sys.executable, "-m", "kpfnb.adap.pypeit.measure_main", str(report), str(folder)]
-        command += [f"{key}={value}" for key, value in added.items()]
+        command += [f"{key}={value}" for key, value in environment.items()]
         command += ["--", str(program), *arguments]
-        exit_code, stopped = _supervise_command(command, log, printed, limits, lock, on_status)
-        measured = atomic.read_json(report) if report.is_file() else {}
+        exit_code, stopped = _supervise_command(command, log, output, limits, lock, on_status)
+        usage = atomic.read_json(report) if report.is_file() else {}
     seconds = time.monotonic() - started
-    code = measured.get("exit_code", exit_code)
-    failure = reduction.failure_reason(
-        log, printed, exit_code=code, stopped=stopped, timed=expect_time
-    )
-    peak, cpu = measured.get("peak_bytes"), measured.get("cpu_seconds")
+    code = usage.get("exit_code", exit_code)
+    failure = failure_reason(log, output, exit_code=code, stopped=stopped, expect_time=expect_time)
+    peak, cpu = usage.get("peak_bytes"), usage.get("cpu_seconds")
     return CommandResult(f"{name} {label}".strip(), seconds, peak, code, failure, cpu)
 
 
 def _supervise_command(
     command: Sequence[str],
     log: Path,
-    printed: Path,
+    output: Path,
     limits: CommandLimits,
     lock: Path | None,
-    tell: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> tuple[int | None, str]:
-    """The exit code, and why it was stopped ('' where it ended by itself)."""
+    """The exit code, and why the command was stopped ('' if it ended by itself)."""
     silence = limits.to_seconds(limits.silence_minutes)
     deadline = time.monotonic() + limits.to_seconds(limits.timeout_minutes)
 
-    seen = -1
+    last_size = -1
 
-    def look() -> ProductSnapshot:
-        nonlocal seen
+    def take_snapshot() -> ProductSnapshot:
+        nonlocal last_size
         if time.monotonic() > deadline:
             raise _TimeLimitReached
         size = _file_size(log)
-        if size != seen:
-            seen = size
-            tell(phases.current_step(log))
-        return ProductSnapshot(0, size + _file_size(printed))
+        if size != last_size:
+            last_size = size
+            on_status(current_step(log))
+        return ProductSnapshot(0, size + _file_size(output))
 
-    # Nothing is counted as made: PypeIt is left to end by itself
-    patience = SupervisionLimits(
+    # No product is counted as complete: PypeIt ends by itself
+    supervision = SupervisionLimits(
         silence_seconds=silence, grace_seconds=NEVER, poll_seconds=POLL_SECONDS
     )
     try:
-        ended = programs.supervise_program(
-            command, log=printed, take_snapshot=look, expected=1, limits=patience, lock=lock
+        program_exit = programs.supervise_program(
+            command,
+            log=output,
+            take_snapshot=take_snapshot,
+            expected=1,
+            limits=supervision,
+            lock=lock,
         )
     except _TimeLimitReached:
-        return None, f"stopped: not at its end after {limits.timeout_minutes:g} min"
-    if ended.reason is ExitReason.SILENT:
+        return None, f"stopped: still running after {limits.timeout_minutes:g} min"
+    if program_exit.reason is ExitReason.SILENT:
         return None, f"stopped: nothing new in its log for {limits.silence_minutes:g} min"
-    return ended.exit_code, ""
+    return program_exit.exit_code, ""
 
 
 def _file_size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-# The PypeIt commands of one piece of work, each run the same way.
-
-
 @dataclass(frozen=True)
 class CommandRunner:
-    """Runs commands and keeps how each went.
+    """Runs the commands of one job, all in the same way, and keeps their results.
 
     Attributes
     ----------
-    lock : a file that is locked for as long as one of the processes lives
-    progress : False shows nothing
-    tell : called now and then with which command is doing what
-    taken : the commands that ran, in order
+    variables : added to the environment of each command
+    lock : a file that stays locked as long as one of the processes lives
+    progress : whether to show a progress bar for each command
+    on_status : called from time to time with the command and its current step
+    completed : the results, in the order of the commands
     """
 
     limits: CommandLimits
@@ -192,22 +193,22 @@ class CommandRunner:
         label: str = "",
         expect_time: bool = False,
     ) -> CommandResult:
-        """Run a command in the folder of its log; how it ended is in the step, never raised.
+        """Run a command in the folder of its log; the result says how it ended.
 
         Parameters
         ----------
-        label : what it works on
-        timed : whether PypeIt has to tell its execution time at the end, as run_pypeit does
+        label : the command's input
+        expect_time : whether PypeIt must log its execution time at the end, as run_pypeit does
         """
         title = f"{name} {label}".strip()
 
-        def tell(text: str) -> None:
+        def report_status(text: str) -> None:
             bar.update(note=text)
             self.on_status(f"{title}: {text}")
 
         log.parent.mkdir(parents=True, exist_ok=True)
-        with live.show_progress(1, title, shown=self.progress) as bar:
-            step = run_command(
+        with show_progress(1, title, shown=self.progress) as bar:
+            result = run_command(
                 name,
                 [*arguments, "--log_file", str(log)],
                 folder=log.parent,
@@ -216,41 +217,40 @@ class CommandRunner:
                 limits=self.limits,
                 variables=self.variables,
                 lock=self.lock,
-                on_status=tell,
+                on_status=report_status,
                 expect_time=expect_time,
             )
-            bar.update(done=1, failed=int(bool(step.failure)))
-        self.completed.append(step)
-        return step
+            bar.update(done=1, failed=int(bool(result.failure)))
+        self.completed.append(result)
+        return result
 
-
-# The commands that ran, for people: how long each took, and how much memory.
 
 COMMAND_COLUMNS = ("step", "seconds", "peak memory (MB)", "failure")
 
 
-def command_row(step: CommandResult) -> tuple[str, float, int, str]:
-    """The values of the columns."""
-    return step.name, round(step.seconds, 1), round((step.peak_bytes or 0) / 1e6), step.failure
+def command_row(result: CommandResult) -> tuple[str, float, int, str]:
+    """The values of `COMMAND_COLUMNS` for one command."""
+    megabytes = round((result.peak_bytes or 0) / 1e6)
+    return result.name, round(result.seconds, 1), megabytes, result.failure
 
 
-def command_table(steps: Iterable[CommandResult]) -> pd.DataFrame:
-    """One row a command."""
+def command_table(results: Iterable[CommandResult]) -> pd.DataFrame:
+    """One row for each command: how long it took, and how much memory."""
     import pandas as pd
 
-    return pd.DataFrame(map(command_row, steps), columns=list(COMMAND_COLUMNS))
+    return pd.DataFrame(map(command_row, results), columns=list(COMMAND_COLUMNS))
 
 
-def peak_memory_bytes(steps: Iterable[CommandResult]) -> int:
-    """The memory of the largest process at its largest; 0 where it is not known."""
-    return max((step.peak_bytes or 0 for step in steps), default=0)
+def peak_memory_bytes(results: Iterable[CommandResult]) -> int:
+    """Peak memory of the largest process of all commands; 0 if unknown."""
+    return max((result.peak_bytes or 0 for result in results), default=0)
 
 
-def command_figures(steps: Sequence[CommandResult]) -> dict[str, float]:
-    """Key figures for the run list; none where nothing ran."""
-    if not steps:
+def command_figures(results: Sequence[CommandResult]) -> dict[str, float]:
+    """Key figures for the list of runs; empty if no command ran."""
+    if not results:
         return {}
     return {
-        "minutes": round(sum(step.seconds for step in steps) / 60, 1),
-        "peak memory (GB)": round(peak_memory_bytes(steps) / 1e9, 2),
+        "minutes": round(sum(result.seconds for result in results) / 60, 1),
+        "peak memory (GB)": round(peak_memory_bytes(results) / 1e9, 2),
     }

@@ -1,4 +1,7 @@
-"""PypeIt's reduction files (`.pypeit`), read without PypeIt: parameters, setup and frames."""
+"""PypeIt's input files, read without PypeIt: its parameter notation and `.pypeit` files.
+
+A `.pypeit` file (PypeIt's reduction file) has parameters, a setup and a table of frames.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,8 @@ from typing import Any
 
 from kpfnb.core.errors import InvalidInputError
 
-# Parameters in PypeIt's notation: sections in brackets, one more for each level, `key = value`.
-
 ParameterTree = dict[str, Any]
-"""Section or key to a tree or a value; values are texts as they are written."""
+"""Parameters by section and key; values are the texts as written."""
 
 _SECTION_PATTERN = re.compile(r"(\[+)\s*([^\[\]]+?)\s*(\]+)")
 _BEFORE_COMMENT = re.compile(r"""(?:[^#"']|"[^"]*"|'[^']*')*""")
@@ -21,9 +22,13 @@ INDENT = "  "
 
 
 def parse_parameters(lines: Iterable[str], source: str = "the parameters") -> ParameterTree:
-    """The tree of those lines; comments and empty lines are left out.
+    """The parameters in lines of PypeIt's notation; comments and empty lines are skipped.
 
-    place : where they come from, for the `InvalidInputError` of a line that is neither section nor value
+    PypeIt writes sections in brackets, one bracket more for each level, and `key = value`.
+
+    source : where the lines come from, for the message of the error
+
+    `InvalidInputError` for a line that is neither a section nor a value.
     """
     tree: ParameterTree = {}
     path = [tree]
@@ -31,52 +36,49 @@ def parse_parameters(lines: Iterable[str], source: str = "the parameters") -> Pa
         plain = _strip_comment(line).strip()
         if not plain:
             continue
-        if found := _SECTION_PATTERN.fullmatch(plain):
-            level = len(found[1])
-            if level != len(found[3]) or level > len(path):
+        if match := _SECTION_PATTERN.fullmatch(plain):
+            level = len(match[1])
+            if level != len(match[3]) or level > len(path):
                 raise InvalidInputError(f"{source}: the section {plain!r} has no section above it")
-            path = [*path[:level], path[level - 1].setdefault(found[2], {})]
+            path = [*path[:level], path[level - 1].setdefault(match[2], {})]
             continue
         key, equals, value = plain.partition("=")
         if not (equals and key.strip()):
-            raise InvalidInputError(f"{source}: {plain!r} is no parameter", "write key = value")
+            raise InvalidInputError(f"{source}: {plain!r} is not a parameter", "write key = value")
         path[-1][key.strip()] = value.strip()
     return tree
 
 
 def merge_parameters(*trees: Mapping[str, Any]) -> ParameterTree:
-    """One tree of all; where several have a value, the last one counts."""
+    """All parameters in one tree; the last tree that has a value wins."""
     merged: ParameterTree = {}
     for tree in trees:
         for key, value in tree.items():
-            old = merged.get(key)
-            is_deeper = isinstance(value, Mapping)
-            merged[key] = (
-                merge_parameters(old if isinstance(old, dict) else {}, value)
-                if is_deeper
-                else value
-            )
+            if isinstance(value, Mapping):
+                old = merged.get(key)
+                value = merge_parameters(old if isinstance(old, dict) else {}, value)
+            merged[key] = value
     return merged
 
 
 def format_parameters(tree: Mapping[str, Any], level: int = 1) -> list[str]:
-    """The tree in PypeIt's notation: values first, then the sections."""
-    told = [
+    """Parameters as lines of PypeIt's notation: values first, then the sections."""
+    lines = [
         f"{INDENT * (level - 1)}{key} = {_format_value(value)}"
         for key, value in tree.items()
         if not isinstance(value, Mapping)
     ]
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            told.append(f"{INDENT * (level - 1)}{'[' * level}{key}{']' * level}")
-            told += format_parameters(value, level + 1)
-    return told
+            lines.append(f"{INDENT * (level - 1)}{'[' * level}{key}{']' * level}")
+            lines += format_parameters(value, level + 1)
+    return lines
 
 
 def _strip_comment(line: str) -> str:
-    found = _BEFORE_COMMENT.match(line)
-    end = found.end() if found else 0
-    # Else it stopped at a quotation mark that stands alone
+    match = _BEFORE_COMMENT.match(line)
+    end = match.end() if match else 0
+    # Otherwise the match ended at an unpaired quotation mark
     return line[:end] if line[end:].startswith("#") else line
 
 
@@ -85,21 +87,21 @@ def _format_value(value: Any) -> str:
 
 
 REQUIRED_TYPES = ("arc", "trace")
-"""Without an arc and a flat that traces the slits PypeIt reduces nothing."""
+"""PypeIt needs an arc, and a flat that traces the slits."""
 
 TARGET_TYPES = ("science", "standard")
 
 
 @dataclass(frozen=True)
 class PypeItFrame:
-    """One row of the table.
+    """A raw frame: one row of the table.
 
     Attributes
     ----------
     file : name of the raw file
-    types : what PypeIt takes it for, as ("pixelflat", "illumflat", "trace")
-    values : all columns of the row, by name, as they are written
-    used : False where the row is commented out
+    types : PypeIt's frame types, for example ("pixelflat", "illumflat", "trace")
+    values : all columns of the row, by name, as written
+    used : False if the row is commented out
     """
 
     file: str
@@ -114,7 +116,7 @@ class PypeItFrame:
 
     @property
     def exposure_seconds(self) -> float | None:
-        """The exposure time; None where the header has none."""
+        """The exposure time; None if the header has none."""
         try:
             return float(self.values.get("exptime", ""))
         except ValueError:
@@ -122,26 +124,26 @@ class PypeItFrame:
 
     @property
     def is_target(self) -> bool:
-        """True for a frame that gives spectra: science or standard."""
+        """True if spectra are extracted from it: a science or standard frame."""
         return any(kind in self.types for kind in TARGET_TYPES)
 
     @property
     def combination_group(self) -> str:
-        """The group of exposures that PypeIt adds up before it extracts; '' where it does not."""
+        """The group of exposures that PypeIt combines before extraction; '' if none."""
         group = self.values.get("comb_id", "")
         return "" if group in ("", "-1", "None") else group
 
 
 @dataclass(frozen=True)
 class PypeItFile:
-    """A reduction file.
+    """The content of a `.pypeit` file.
 
     Attributes
     ----------
-    parameters : the lines of the user's parameters, in PypeIt's own notation
+    parameters : lines of the user's parameters, in PypeIt's notation
     setup : the letter of the setup
-    configuration : the setup's values, as {"dispname": "600/4310"}
-    raw_paths : where the raw files are
+    configuration : the setup's values, for example {"dispname": "600/4310"}
+    raw_paths : directories of the raw files
     """
 
     path: Path
@@ -153,17 +155,17 @@ class PypeItFile:
 
     @property
     def targets(self) -> tuple[PypeItFrame, ...]:
-        """The frames that PypeIt is to extract spectra from."""
+        """The used science and standard frames."""
         return tuple(frame for frame in self.frames if frame.used and frame.is_target)
 
     @property
     def missing_types(self) -> tuple[str, ...]:
-        """The frame types without which PypeIt can't reduce anything, and that are not there."""
-        there = {kind for frame in self.frames if frame.used for kind in frame.types}
-        return tuple(kind for kind in REQUIRED_TYPES if kind not in there)
+        """The frame types that PypeIt needs and that no used frame has."""
+        present = {kind for frame in self.frames if frame.used for kind in frame.types}
+        return tuple(kind for kind in REQUIRED_TYPES if kind not in present)
 
     def first_frame(self, frame: PypeItFrame) -> PypeItFrame:
-        """The frame after which the products are named: the first one of those combined with it."""
+        """The frame that gives the products their name: the first of those combined with it."""
         if not frame.combination_group:
             return frame
         return next(
@@ -172,7 +174,7 @@ class PypeItFile:
 
 
 def read_pypeit_file(path: Path) -> PypeItFile:
-    """Read a reduction file of PypeIt 1.x or 2.x; `InvalidInputError` where it is none."""
+    """Read a `.pypeit` file of PypeIt 1.x or 2.x; `InvalidInputError` if it is not one."""
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -181,7 +183,7 @@ def read_pypeit_file(path: Path) -> PypeItFile:
 
 
 def parse_pypeit_file(content: str, path: Path) -> PypeItFile:
-    """The reduction file with that content, which is or will be at `path`; errors as for `read`."""
+    """The content of the `.pypeit` file at `path`, which need not exist; errors as for reading."""
     lines = content.splitlines()
     setup_lines, table = _block_lines(lines, "setup"), _block_lines(lines, "data")
     if not table:
@@ -200,7 +202,7 @@ def parse_pypeit_file(content: str, path: Path) -> PypeItFile:
 
 
 def _block_lines(lines: list[str], name: str) -> list[str]:
-    """The stripped lines between `<name> read` and `<name> end`; none where there is no block."""
+    """The stripped lines between `<name> read` and `<name> end`; empty without such a block."""
     stripped = [line.strip() for line in lines]
     try:
         start = stripped.index(f"{name} read") + 1
@@ -210,7 +212,7 @@ def _block_lines(lines: list[str], name: str) -> list[str]:
 
 
 def _parameter_lines(lines: list[str]) -> list[str]:
-    """What stands before the first block, comments and empty lines left out."""
+    """The lines before the first block, without comments and empty lines."""
     parameters = []
     for line in lines:
         if line.strip() in ("setup read", "data read"):
@@ -222,10 +224,10 @@ def _parameter_lines(lines: list[str]) -> list[str]:
 
 def _parse_setup(lines: list[str]) -> tuple[str, dict[str, str]]:
     pairs = [line.partition(":") for line in lines if ":" in line]
-    named = [key.split()[1] for key, _, _ in pairs if key.startswith("Setup ") and key.split()[1:]]
+    setups = [key.split()[1] for key, _, _ in pairs if key.startswith("Setup ") and key.split()[1:]]
     values = {key: value.strip().strip("'") for key, _, value in pairs}
     configuration = {key: value for key, value in values.items() if not key.startswith("Setup ")}
-    return (named[0] if named else ""), configuration
+    return (setups[0] if setups else ""), configuration
 
 
 def _is_path_line(line: str) -> bool:
@@ -236,9 +238,9 @@ def _parse_frames(rows: list[str], path: Path) -> list[PypeItFrame]:
     if not rows:
         raise InvalidInputError(f"{path} has an empty data block")
     columns = [name.strip() for name in rows[0].split("|")]
-    for needed in ("filename", "frametype"):
-        if needed not in columns:
-            raise InvalidInputError(f"{path}: its table has no column {needed}")
+    for required in ("filename", "frametype"):
+        if required not in columns:
+            raise InvalidInputError(f"{path}: its table has no column {required}")
     return [_parse_frame(row, columns, path) for row in rows[1:]]
 
 

@@ -1,7 +1,7 @@
-"""Memory for PypeIt: runs side by side on one machine wait until there is enough for each.
+"""Memory reservations: PypeIt runs on one machine wait until there is enough memory for each.
 
-Every run reserves what it is expected to take, whichever worker, notebook or terminal it is of. A
-reservation is a locked file in the work directory, so it ends with its holder, however that ends.
+Every run reserves the memory that it is expected to use, whether a worker, a notebook or a command
+started it. A reservation is a locked file in the work directory, so it ends with its process.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,13 @@ GB = 1_000_000_000
 
 
 def estimate_bytes(record: Mapping[str, Any] | None) -> int:
-    """What a reduction will take: as in the record of its last run, else as the settings say."""
+    """The memory that a reduction will use: that of its last run, by its record.
+
+    Without one, the estimate is the setting `pypeit_memory_gb`.
+    """
     steps = (record or {}).get("steps") or ()
-    taken = max((step["peak_bytes"] or 0 for step in steps), default=0)
-    return taken or round(settings.load_settings().pypeit_memory_gb * GB)
+    peak = max((step["peak_bytes"] or 0 for step in steps), default=0)
+    return peak or round(settings.load_settings().pypeit_memory_gb * GB)
 
 
 @contextmanager
@@ -40,25 +43,25 @@ def reserve_memory(
     folder: Path = Path(),
     on_status: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
-    """Wait until `wanted` bytes are free, and hold them while the block lasts.
+    """Wait until `wanted` bytes are free, and hold them for the length of the block.
 
-    A run that is alone never waits: what it is expected to take may be wrong.
+    A run that is alone never waits: the estimate may be wrong.
 
     Parameters
     ----------
-    name, folder : of what is run, for those who watch
-    tell : called while it waits
+    name, folder : of the run, shown in the live status
+    on_status : called while it waits
     """
     from filelock import FileLock
 
-    place = settings.load_settings().work_dir / MEMORY_FOLDER
-    mine = place / f"{wanted}-{os.getpid()}-{uuid.uuid4().hex}.lock"
-    lock = FileLock(mine)
+    directory = settings.load_settings().work_dir / MEMORY_FOLDER
+    path = directory / f"{wanted}-{os.getpid()}-{uuid.uuid4().hex}.lock"
+    lock = FileLock(path)
     while True:
-        with locks.acquire_lock("memory", wait_seconds=LOCK_WAIT_SECONDS, folder=place):
+        with locks.acquire_lock("memory", wait_seconds=LOCK_WAIT_SECONDS, folder=directory):
             if has_room(wanted, list_reservations(), resources.available_bytes(), _budget_bytes()):
                 note = {"name": name, "folder": str(folder.absolute()), "since": time.time()}
-                atomic.write_json(mine.with_suffix(NOTE_SUFFIX), note)
+                atomic.write_json(path.with_suffix(NOTE_SUFFIX), note)
                 lock.acquire()
                 break
         on_status(f"waiting for {wanted / GB:.1f} GB of memory")
@@ -67,18 +70,18 @@ def reserve_memory(
         yield
     finally:
         lock.release()
-        _remove_files(mine)
+        _remove_files(path)
 
 
 @dataclass(frozen=True)
 class MemoryReservation:
-    """Of one run.
+    """The memory of one run.
 
     Attributes
     ----------
-    reserved, taken : bytes that it may take, and takes now
-    name, folder : of what is run
-    since : when it began, in seconds since 1970
+    reserved, used : bytes that it may use, and uses now
+    name, folder : of the run
+    since : its start, seconds since 1970
     """
 
     reserved: int
@@ -88,20 +91,21 @@ class MemoryReservation:
     since: float = 0
 
 
-def has_room(wanted: int, others: list[MemoryReservation], free: int, budget: int) -> bool:
+def has_room(wanted: int, others: Sequence[MemoryReservation], free: int, budget: int) -> bool:
     """Whether one more run can start.
 
     Parameters
     ----------
-    free : bytes that can be taken now
-    budget : bytes that all runs together may take; 0 for what the machine has
+    wanted : bytes that the run needs
+    free : bytes that are free now
+    budget : bytes that all runs together may use; 0 for all memory of the machine
     """
     if not others:
         return True
-    if budget and wanted + sum(one.reserved for one in others) > budget:
+    if budget and wanted + sum(other.reserved for other in others) > budget:
         return False
-    # What the others have yet to take is free only in appearance
-    return wanted + sum(max(one.reserved - one.used, 0) for one in others) <= free
+    # What the other runs have reserved but not used yet is not free
+    return wanted + sum(max(other.reserved - other.used, 0) for other in others) <= free
 
 
 def _budget_bytes() -> int:
@@ -109,24 +113,23 @@ def _budget_bytes() -> int:
 
 
 def list_reservations() -> list[MemoryReservation]:
-    """The runs that live; what the dead have left is removed."""
+    """The reservations of live runs; files of runs that ended without cleanup are removed."""
     from filelock import FileLock, Timeout
 
-    found = []
+    reservations = []
     for path in sorted((settings.load_settings().work_dir / MEMORY_FOLDER).glob("*-*.lock")):
         reserved, pid, _ = path.stem.split("-")
         try:
             with FileLock(path, timeout=0):
                 _remove_files(path)
         except Timeout:
-            found.append(
-                MemoryReservation(int(reserved), _process_memory(int(pid)), **_read_note(path))
-            )
-    return found
+            used = _process_memory(int(pid))
+            reservations.append(MemoryReservation(int(reserved), used, **_read_note(path)))
+    return reservations
 
 
 def _read_note(path: Path) -> dict[str, Any]:
-    """What is told of a reservation; nothing of one that ends at this moment."""
+    """Name, directory and start of a reservation; empty if it ends at this moment."""
     try:
         note: dict[str, Any] = atomic.read_json(path.with_suffix(NOTE_SUFFIX))
     except FileNotFoundError:
@@ -140,13 +143,13 @@ def _remove_files(path: Path) -> None:
 
 
 def _process_memory(pid: int) -> int:
-    """The memory of a process and all that it has started."""
+    """The memory of a process and all its descendants, bytes."""
     import psutil
 
-    taken = 0
+    total = 0
     with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for one in [process, *process.children(recursive=True)]:
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
             with suppress(psutil.Error):
-                taken += one.memory_info().rss
-    return taken
+                total += process.memory_info().rss
+    return total

@@ -14,7 +14,7 @@ from kpfnb.core import strict_yaml
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.strict_yaml import StrictModel
 
-LIMITS_FILE = Path(__file__).with_name("scorelimits.yml")
+LIMITS_FILE = Path(__file__).with_name("limits.yml")
 """The package's own."""
 
 LimitValue = Annotated[float, Field(ge=0, strict=True)]

@@ -62,7 +62,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def programs(fake_pypeit: None, tmp_path: Path) -> None:
     """PypeIt's commands as programs, for other processes."""
-    fake_coadd.install(tmp_path / "bin")
+    fake_coadd.install_commands(tmp_path / "bin")
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ def test_one_night_and_joined_nights() -> None:
     [
         ("m/c", "2 parts"),
         ("m/c/2015-10-16/complete", "4 parts"),
-        ("m/c/20151016", "no date"),
-        ("m/c/2015-02-30", "no date"),
-        ("m/c/2015-10-16_", "no date"),
+        ("m/c/20151016", "not a valid date"),
+        ("m/c/2015-02-30", "not a valid date"),
+        ("m/c/2015-10-16_", "not a valid date"),
         ("m/c/2015-10-17_2015-10-16", "before"),
         ("m m/c/2015-10-16", "' '"),
         ("../c/2015-10-16", r"'\.\.'"),

@@ -72,9 +72,9 @@ def test_an_archive_that_is_not_right_removes_nothing(
     write_qa(tmp_path)
     write = qa_archive._write_archive
     monkeypatch.setattr(
-        qa_archive, "_write_archive", lambda path, folder, found: write(path, folder, found[1:])
+        qa_archive, "_write_archive", lambda path, folder, files: write(path, folder, files[1:])
     )
-    with pytest.raises(InvalidInputError, match="does not hold what"):
+    with pytest.raises(InvalidInputError, match="differs from"):
         qa_archive.pack_qa(tmp_path)
     assert len([p for p in (tmp_path / "QA").rglob("*") if p.is_file()]) == len(PICTURES)
     assert content(tmp_path) == {"QA/PNGs/old.png": b"old"}

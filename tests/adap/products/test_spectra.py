@@ -56,10 +56,10 @@ def test_the_mouse_tells_the_object_and_the_pixel(tmp_path: Path) -> None:
 
 def test_of_many_the_best_are_shown_and_it_says_so(tmp_path: Path) -> None:
     write_spec1d(tmp_path / "spec1d.fits", "b27.fits", objects=5)
-    picture = spectra.plot_spectra(spectra.read_spectra(tmp_path / "spec1d.fits"), most=2)
+    picture = spectra.plot_spectra(spectra.read_spectra(tmp_path / "spec1d.fits"), max_count=2)
     titles = [axes.get_title(loc="left") for axes in picture.axes]
     assert ["SPAT0003" in titles[0], "SPAT0004" in titles[1]] == [True, True]
-    assert picture.get_suptitle() == "2 of 5 spectra: those of best signal"
+    assert picture.get_suptitle() == "2 of 5 spectra, those with the best signal"
 
 
 def test_no_spectrum_is_said(tmp_path: Path) -> None:

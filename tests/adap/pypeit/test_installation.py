@@ -26,7 +26,7 @@ def test_without_pypeit_each_says_what_to_install(monkeypatch: pytest.MonkeyPatc
         assert "kpfnb[pypeit]" in caught.value.hint
 
 
-def test_an_unknown_spectrograph_is_refused_with_the_nearest(
+def test_an_unknown_spectrograph_is_rejected_with_similar_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
@@ -38,7 +38,7 @@ def test_an_unknown_spectrograph_is_refused_with_the_nearest(
     assert caught.value.hint == "did you mean keck_deimos?"
     with pytest.raises(InvalidInputError, match="zzz") as caught:
         installation.check_spectrograph("zzz")
-    assert caught.value.hint == "known are: keck_deimos, shane_kast_blue"
+    assert caught.value.hint == "known: keck_deimos, shane_kast_blue"
     with pytest.raises(InvalidInputError, match="no spectrograph is named"):
         installation.check_spectrograph("")
 
@@ -47,7 +47,7 @@ def test_an_unknown_spectrograph_is_refused_with_the_nearest(
 def test_the_spectrographs_are_found_without_importing_pypeit() -> None:
     script = (
         "import sys; from kpfnb.adap.pypeit import installation as i; "
-        "n = i.spectrographs(); assert 'pypeit' not in sys.modules; print(*n)"
+        "n = i.list_spectrographs(); assert 'pypeit' not in sys.modules; print(*n)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     names = done.stdout.split()

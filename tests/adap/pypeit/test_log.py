@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.pypeit import log as pypeitlog
+from kpfnb.adap.pypeit import log
 
 NEW = """\
     INFO | 2026-01-31 12:00:00 | exposure.py:reduce_exposure:417 | Detectors to work on: [1, (2, 6)]
@@ -27,38 +27,36 @@ PRINTED = """\
 
 
 def test_the_new_format() -> None:
-    log = pypeitlog.parse_log(NEW.splitlines())
-    assert [entry.level for entry in log.entries] == ["INFO", "WARNING", "INFO", "ERROR"]
-    assert log.entries[1].text == "No raw dark frames | none at all"
-    assert log.entries[1].place == "calibrations.py:get_dark:606"
-    assert log.errors == ("PypeItError: No arc!",)
-    assert log.last_step == "Preparing an arc."
-    assert log.detectors == 2
-    assert log.execution_seconds is None
+    parsed = log.parse_log(NEW.splitlines())
+    assert [entry.level for entry in parsed.entries] == ["INFO", "WARNING", "INFO", "ERROR"]
+    assert parsed.entries[1].text == "No raw dark frames | none at all"
+    assert parsed.entries[1].place == "calibrations.py:get_dark:606"
+    assert parsed.errors == ("PypeItError: No arc!",)
+    assert parsed.last_step == "Preparing an arc."
+    assert parsed.detectors == 2
+    assert parsed.execution_seconds is None
 
 
 def test_the_old_format() -> None:
-    log = pypeitlog.parse_log(OLD.splitlines())
-    assert [entry.level for entry in log.entries] == ["INFO", "WARNING", "INFO"]
-    assert log.entries[1].text == "No trace to remove."
-    assert log.execution_seconds == 3723.5
-    assert log.detectors == 1
+    parsed = log.parse_log(OLD.splitlines())
+    assert [entry.level for entry in parsed.entries] == ["INFO", "WARNING", "INFO"]
+    assert parsed.entries[1].text == "No trace to remove."
+    assert parsed.execution_seconds == 3723.5
+    assert parsed.detectors == 1
 
 
 def test_what_is_printed_has_no_times_and_colours() -> None:
-    log = pypeitlog.parse_log(PRINTED.splitlines())
-    assert [entry.text for entry in log.entries] == ["Typing files", "Building QA"]
-    assert [entry.place for entry in log.entries] == ["file.py:function:12", ""]
+    parsed = log.parse_log(PRINTED.splitlines())
+    assert [entry.text for entry in parsed.entries] == ["Typing files", "Building QA"]
+    assert [entry.place for entry in parsed.entries] == ["file.py:function:12", ""]
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("13.70s", 13.7), ("1m 3.86s", 63.86), ("2h 0m 1.00s", 7201.0)]
 )
 def test_execution_times(text: str, seconds: float) -> None:
-    log = pypeitlog.parse_log(
-        [f"    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Execution time: {text}"]
-    )
-    assert log.execution_seconds == pytest.approx(seconds)
+    parsed = log.parse_log([f"    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Execution time: {text}"])
+    assert parsed.execution_seconds == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +64,18 @@ def test_execution_times(text: str, seconds: float) -> None:
     [("[]", 0), ("[1]", 1), ("[1, 2, 3]", 3), ("[(1, 5), (2, 6)]", 2), ("[np.int64(3)]", 1)],
 )
 def test_detectors_are_counted(listed: str, number: int) -> None:
-    log = pypeitlog.parse_log([f"[INFO] - Detectors to work on: {listed}"])
-    assert log.detectors == number
+    parsed = log.parse_log([f"[INFO] - Detectors to work on: {listed}"])
+    assert parsed.detectors == number
 
 
 def test_no_log_says_nothing(tmp_path: Path) -> None:
-    log = pypeitlog.read_log(tmp_path / "a.log")
-    assert (log.errors, log.last_step, log.execution_seconds, log.detectors) == ((), "", None, 0)
+    parsed = log.read_log(tmp_path / "a.log")
+    assert (parsed.errors, parsed.last_step, parsed.execution_seconds, parsed.detectors) == (
+        (),
+        "",
+        None,
+        0,
+    )
 
 
 def test_the_last_exception_is_found_in_what_was_printed() -> None:
@@ -81,5 +84,40 @@ def test_the_last_exception_is_found_in_what_was_printed() -> None:
         "Traceback (most recent call last):\n  File y\npypeit.exceptions.PypeItError: bad arc\n"
         "goodbye\n"
     )
-    assert pypeitlog.find_last_exception(printed) == "PypeItError: bad arc"
-    assert pypeitlog.find_last_exception("all is well") == ""
+    assert log.find_last_exception(printed) == "PypeItError: bad arc"
+    assert log.find_last_exception("all is well") == ""
+
+
+LOG = "    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Fitting tilts\n"
+ERROR = "   ERROR | 2026-01-31 12:00:00 | a.py:b:1 | PypeItError: no arc\nadd one\n"
+TIME = "    INFO | 2026-01-31 12:00:00 | a.py:b:1 | Execution time: 3.00s\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "printed", "exit_code", "stopped", "reason"),
+    [
+        (LOG + TIME, "", 0, "", ""),
+        (LOG, "", 0, "", "PypeIt ended without an execution time in its log (last step: Fitting"),
+        (LOG + ERROR, "", 1, "", "no arc (last step: Fitting tilts)"),
+        ("", "Traceback\nValueError: odd\n", 1, "", "ValueError: odd"),
+        (LOG, "", -9, "", "PypeIt was killed and gave no reason (last step: Fitting tilts)"),
+        (LOG, "", 3, "", "PypeIt exited with code 3 and gave no reason"),
+        (LOG, "", None, "stopped: too slow", "stopped: too slow (last step: Fitting tilts)"),
+        (ERROR.replace("no arc", "no arc " * 100), "", 1, "", "no arc no arc"),
+    ],
+)
+def test_why_a_command_failed(
+    tmp_path: Path, content: str, printed: str, exit_code: int | None, stopped: str, reason: str
+) -> None:
+    (tmp_path / "a.log").write_text(content)
+    (tmp_path / "a.out").write_text(printed)
+    message = log.failure_reason(
+        tmp_path / "a.log",
+        tmp_path / "a.out",
+        exit_code=exit_code,
+        stopped=stopped,
+        expect_time=True,
+    )
+    assert message.startswith(reason)
+    assert bool(message) == bool(reason)
+    assert len(message) < 350

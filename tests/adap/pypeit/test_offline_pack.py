@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import installation as kast
-from kpfnb.adap.pypeit import installation as pack
 from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, ServiceUnavailableError
 
@@ -22,51 +20,53 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         atomic.write_text(place / name, name)
         digest = hashlib.sha256(name.encode()).hexdigest()
         manifest[kind] = [{"path": name, "name": name, "subdir": "x", "sha256": digest}]
-    atomic.write_json(place / pack.PACK_MANIFEST, manifest)
-    monkeypatch.setenv(pack.PACK_VARIABLE, str(place))
+    atomic.write_json(place / installation.PACK_MANIFEST, manifest)
+    monkeypatch.setenv(installation.PACK_VARIABLE, str(place))
     return place
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     made: list[tuple[str, ...]] = []
-    monkeypatch.setattr(pack, "run_in_pypeit", lambda *arguments, variables: made.append(arguments))
+    monkeypatch.setattr(
+        installation, "run_in_pypeit", lambda *arguments, variables: made.append(arguments)
+    )
     return made
 
 
 def test_without_a_pack_pypeit_is_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(pack.PACK_VARIABLE, raising=False)
-    assert pack.pack_folder() is None
-    assert pack.pack_environment(tmp_path) == {}
+    monkeypatch.delenv(installation.PACK_VARIABLE, raising=False)
+    assert installation.pack_folder() is None
+    assert installation.pack_environment(tmp_path) == {}
 
 
 def test_a_folder_that_is_no_pack_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(pack.PACK_VARIABLE, str(tmp_path / "nope"))
+    monkeypatch.setenv(installation.PACK_VARIABLE, str(tmp_path / "nope"))
     with pytest.raises(InvalidSettingsError, match=r"KPFNB_KAST_PACK: .*nope is not a pack"):
-        pack.pack_folder()
+        installation.pack_folder()
 
 
 def test_raw_frames_are_those_of_the_pack_and_checked(folder: Path, tmp_path: Path) -> None:
-    assert kast.get_example_frames(tmp_path) == folder / "raw"
+    assert installation.get_example_frames(tmp_path) == folder / "raw"
     (folder / "raw/b1.fits").write_text("other")
     with pytest.raises(InvalidInputError, match=r"b1\.fits is missing or damaged"):
-        kast.get_example_frames(tmp_path)
+        installation.get_example_frames(tmp_path)
 
 
 def test_caches_are_filled_once_a_pack(
     folder: Path, tmp_path: Path, calls: list[tuple[str, ...]]
 ) -> None:
-    variables = pack.pack_environment(tmp_path / "work")
-    assert pack.pack_environment(tmp_path / "work") == variables
+    variables = installation.pack_environment(tmp_path / "work")
+    assert installation.pack_environment(tmp_path / "work") == variables
     assert calls == [("seed", str(folder))]
     assert (Path(variables["XDG_CACHE_HOME"]) / "astropy").is_dir()
     config = Path(variables["XDG_CONFIG_HOME"]) / "astropy/astropy.cfg"
     assert "allow_internet = False" in config.read_text()
-    manifest = json.loads((folder / pack.PACK_MANIFEST).read_text())
-    atomic.write_json(folder / pack.PACK_MANIFEST, {**manifest, "version": 2})
-    pack.pack_environment(tmp_path / "work")
+    manifest = json.loads((folder / installation.PACK_MANIFEST).read_text())
+    atomic.write_json(folder / installation.PACK_MANIFEST, {**manifest, "version": 2})
+    installation.pack_environment(tmp_path / "work")
     assert len(calls) == 2
 
 
@@ -75,20 +75,20 @@ def test_a_damaged_pack_fills_nothing(
 ) -> None:
     (folder / "arc").unlink()
     with pytest.raises(InvalidInputError, match="arc is missing"):
-        pack.pack_environment(tmp_path / "work")
+        installation.pack_environment(tmp_path / "work")
     assert calls == []
 
 
 def test_frames_are_downloaded_where_there_is_no_pack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[tuple[str, ...]]
 ) -> None:
-    monkeypatch.delenv(pack.PACK_VARIABLE, raising=False)
+    monkeypatch.delenv(installation.PACK_VARIABLE, raising=False)
     monkeypatch.setattr(installation, "list_spectrographs", list)
-    assert kast.get_example_frames(tmp_path) == tmp_path / "kast"
-    assert calls == [("fetch", str(tmp_path / "kast"), *kast.KAST_FRAMES)]
-    for name in kast.KAST_FRAMES:
+    assert installation.get_example_frames(tmp_path) == tmp_path / "kast"
+    assert calls == [("fetch", str(tmp_path / "kast"), *installation.KAST_FRAMES)]
+    for name in installation.KAST_FRAMES:
         atomic.write_text(tmp_path / "kast" / name, "frame")
-    kast.get_example_frames(tmp_path)
+    installation.get_example_frames(tmp_path)
     assert len(calls) == 1
 
 
@@ -96,17 +96,18 @@ def test_no_network_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.M
     def unreachable(*arguments: str, variables: dict[str, str]) -> str:
         raise ServiceUnavailableError("PypeIt's download cache: no route")
 
-    monkeypatch.delenv(pack.PACK_VARIABLE, raising=False)
+    monkeypatch.delenv(installation.PACK_VARIABLE, raising=False)
     monkeypatch.setattr(installation, "list_spectrographs", list)
-    monkeypatch.setattr(pack, "run_in_pypeit", unreachable)
+    monkeypatch.setattr(installation, "run_in_pypeit", unreachable)
     with pytest.raises(ServiceUnavailableError, match=r"can't be downloaded: .*no route") as caught:
-        kast.get_example_frames(tmp_path)
+        installation.get_example_frames(tmp_path)
     # In the line itself, which is all that the list of a pipeline's steps shows
-    assert f"connect this machine, or name the folder of a pack in {pack.PACK_VARIABLE}" in (
-        caught.value.what
+    assert (
+        f"connect this machine, or name the directory of a pack in {installation.PACK_VARIABLE}"
+        in (caught.value.what)
     )
 
 
 def test_a_child_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(ServiceUnavailableError, match="No such file"):
-        pack.run_in_pypeit("seed", str(tmp_path / "nope"), variables={})
+        installation.run_in_pypeit("seed", str(tmp_path / "nope"), variables={})

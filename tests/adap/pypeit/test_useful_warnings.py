@@ -82,14 +82,14 @@ def test_a_list_of_ones_own(
     ("text", "told"),
     [
         ("just text", "line 1: a list of warnings is a mapping"),
-        ("sky:\n- [1]", "line 2: sky.0: [1] is no text of a warning"),
-        ("sky: ['*']", "sky.0: '*' is no text of a warning"),
+        ("sky:\n- [1]", "line 2: sky.0: [1] is not the text of a warning"),
+        ("sky: ['*']", "sky.0: '*' is not the text of a warning"),
         ("sky: text", "line 1: sky: a section is a list of texts"),
         ("sky: {", ", line 2: did not find"),
         ("sky: []\nsky: []", "line 2: 'sky' stands twice"),
     ],
 )
-def test_a_list_that_is_none(
+def test_a_list_that_is_not_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
 ) -> None:
     (tmp_path / "mine.yml").write_text(text)
