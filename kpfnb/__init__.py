@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kpfnb.notebook.session import begin_session
+    from kpfnb.notebook.session import begin_session as begin
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "begin_session"]
+__all__ = ["__version__", "begin"]
 
 
 def __getattr__(name: str) -> Any:
-    # `begin` is for notebooks; the command line answers faster without it
+    # Imported on first use: only notebooks need it, and it would slow down the command line
     if name == "begin":
         from kpfnb.notebook.session import begin_session
 

@@ -1,4 +1,4 @@
-"""The `kpfnb` command: a thin wrapper over the functions that the notebooks use.
+"""The application behind the `kpfnb` command, and what all commands share.
 
 Exit codes are those of `kpfnb.core.result`: 0 succeeded, 1 failed, 2 rejected, 3 partial,
 4 crashed, 5 skipped.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import importlib
 import io
 import json
 import sys
@@ -16,23 +17,46 @@ from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
 
-from kpfnb.cli.commands import SectionedGroup
+from kpfnb.cli.commands import COMMANDS, SECTIONS, CommandGroup, write_section
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.result import Outcome, to_jsonable
-from kpfnb.runs.classification import OUTCOME_BY_ERROR
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
 
 USER_FIXABLE_ERRNOS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
 )  # fmt: skip
-"""What the system refuses for a reason that a person can mend; other errors are defects."""
+"""Errors of the system that the user can fix; all others are bugs of kpfnb."""
 
 
 def _normalize_option(token: str) -> str:
     """`--print_files_2D`, as the old scripts spell it, means `--print-files-2d`."""
     return token.replace("_", "-").lower() if len(token) > 1 else token
+
+
+class SectionedGroup(CommandGroup):
+    """All commands, in sections; the module of a command is imported when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands, imported or not."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; None if there is none."""
+        if cmd_name not in self.commands:
+            # For a misspelled name typer suggests similar ones from all commands
+            entries = [COMMANDS[cmd_name]] if cmd_name in COMMANDS else COMMANDS.values()
+            for entry in entries:
+                # The import registers the command with `app`
+                importlib.import_module(f"kpfnb.cli.{entry.module}")
+            self.commands.update(typer.main.get_group(app).commands)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each section of the help."""
+        for title, entries in SECTIONS.items():
+            write_section(formatter, title, ((name, entries[name].help) for name in entries))
 
 
 app = typer.Typer(
@@ -54,25 +78,25 @@ def _export_settings(
     data_root: Annotated[Path | None, typer.Option(help="KPF data root.")] = None,
     work_dir: Annotated[Path | None, typer.Option(help="Runs, indexes, locks.")] = None,
 ) -> None:
-    """Arguments win over the environment; kernels and workers started from here see them."""
+    """Export the options to the environment: kernels and worker processes inherit them."""
     from kpfnb.core import settings
 
     settings.export_to_environment(data_root=data_root, work_dir=work_dir)
 
 
 class HasOutcome(Protocol):
-    """What a command can end with."""
+    """A result that a command can print and exit with."""
 
     @property
     def outcome(self) -> Outcome:
-        """It gives the exit code."""
+        """How the work ended; it has the exit code."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For other programs; for people there is `str`."""
+        """JSON values, for `--json`; otherwise `str` is printed."""
 
 
 def print_and_exit(result: HasOutcome, *, as_json: bool = False) -> NoReturn:
-    """Print a result, and leave with the exit code of its outcome."""
+    """Print a result, and exit with the code of its outcome."""
     if as_json:
         print_json(result.to_dict())
     else:
@@ -81,33 +105,32 @@ def print_and_exit(result: HasOutcome, *, as_json: bool = False) -> NoReturn:
 
 
 def print_json(value: Any) -> None:
-    """Print for other programs; what JSON has no word for (NaN among it) is null or a text."""
+    """Print JSON; values that JSON can't express (such as NaN) become null or text."""
     print(json.dumps(to_jsonable(value), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def main() -> None:
-    """The entry point: a mistake of the user's is one clear message, never a traceback."""
+    """Run the command line; an error that the user can fix is one message, not a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         codecs.register_error("numbers", _escape_unencodable)
         sys.stdout.reconfigure(errors="numbers")
     try:
         app()
     except KpfnbError as error:
+        from kpfnb.runs.classification import OUTCOME_BY_ERROR
+
         print(f"kpfnb: {error}", file=sys.stderr)
         sys.exit(OUTCOME_BY_ERROR.get(type(error).__name__, Outcome.FAILED).exit_code)
     except OSError as error:
         if error.errno not in USER_FIXABLE_ERRNOS:
             raise
         what = f"{error.filename or 'a file'}: {error.strerror}"
-        told = KpfnbError(what, "get the right to use it, or make room on its disk")
-        print(f"kpfnb: {told}", file=sys.stderr)
+        message = KpfnbError(what, "get permission to use it, or free space on its disk")
+        print(f"kpfnb: {message}", file=sys.stderr)
         sys.exit(Outcome.FAILED.exit_code)
 
 
 def _escape_unencodable(error: UnicodeError) -> tuple[str, int]:
-    """Characters that the terminal's encoding lacks, as JSON has them too."""
+    """Characters missing in the terminal's encoding, escaped as in JSON."""
     assert isinstance(error, UnicodeEncodeError)
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
-
-
-# Each module adds its commands to `app`; heavy libraries are imported inside the commands

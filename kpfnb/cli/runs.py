@@ -162,11 +162,11 @@ def site() -> None:
 
 def parse_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
     """The parameters in files and in name=value pairs; a later one wins."""
-    from kpfnb.notebook import runner
+    from kpfnb.notebook.parameter_sets import load_parameter_file
 
     given: dict[str, Any] = {}
     for file in files or []:
-        given |= runner.load_parameter_file(file)
+        given |= load_parameter_file(file)
     return given | dict(_parse_pair(text) for text in pairs or [])
 
 

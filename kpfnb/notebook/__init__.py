@@ -1,1 +1,1 @@
-"""One notebook: its parameters, its session, and the runner that executes it."""
+"""Notebooks as tasks: parameters, the session of a running notebook, its form and its runner."""

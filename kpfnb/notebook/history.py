@@ -1,4 +1,4 @@
-"""The cells that a kernel has executed so far, and the parameters that they declare."""
+"""The cells that a kernel has executed, and the parameters that they declare."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.notebook.parameters import Parameter, parse_declarations
 
 INJECTED_MARK = "# Parameters"
-"""papermill's own first line of the cell that it injects."""
+"""The first line of the cell that papermill injects."""
 
 
 def executed_sources(shell: Any) -> list[str]:
-    """The sources of the cells executed so far, oldest first.
+    """The sources of the executed cells, oldest first.
 
-    Some runners (nbval) keep no history; what the kernel keeps for its tracebacks is there anyway.
+    Some runners (nbval) keep no history; there the sources come from the cache that the kernel
+    keeps for its tracebacks.
     """
     history = shell.user_ns["In"]
     if len(history) > 1:
         return list(history)
-    names = shell.compile._filename_map
-    return ["".join(linecache.getlines(name)) for name in [*linecache.cache] if name in names]
+    cell_files = shell.compile._filename_map
+    return ["".join(linecache.getlines(name)) for name in [*linecache.cache] if name in cell_files]
 
 
 def declared_parameters(history: Sequence[str]) -> tuple[list[Parameter], list[str]]:
-    """The parameters that the cells executed so far declare, and the names papermill injected.
+    """The declared parameters, and the names of those that papermill injected.
 
-    history : sources of the executed cells, oldest first; the last is the one that runs now.
-    The last cell that declares parameters counts, and what was injected after it.
+    The last cell that declares parameters counts, and the cells injected after it.
+
+    history : sources of the executed cells, oldest first; the last is the current cell
     """
     injected: list[str] = []
     for source in reversed(history[:-1]):
@@ -46,21 +48,21 @@ def declared_parameters(history: Sequence[str]) -> tuple[list[Parameter], list[s
 
 
 def _assignments(source: str) -> list[tuple[str, bool]] | None:
-    """Names assigned in a cell, and whether with an annotation; None where it does more."""
+    """The names assigned in a cell, and if they are annotated; None if the cell does more."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
         # A cell with magics
         return None
-    found = []
+    assignments = []
     for statement in body:
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant()):
-                found.append((name, True))
+                assignments.append((name, True))
             case ast.Assign(targets=[ast.Name(id=name)]):
-                found.append((name, False))
+                assignments.append((name, False))
             case ast.Expr(value=ast.Constant()):
                 continue
             case _:
                 return None
-    return found
+    return assignments

@@ -1,4 +1,4 @@
-"""Named sets of parameters, `params/<notebook>.<name>.yml`: found, loaded and saved."""
+"""Named sets of parameter values (presets), stored as `params/<notebook>.<name>.yml`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from kpfnb.core import atomic, logs, project
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.notebook.parameters import Parameter, validate_parameters
-from kpfnb.notebook.runner import load_parameter_file
 
 SETS_FOLDER = "params"
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -18,17 +17,37 @@ _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 def list_sets(notebook: str) -> dict[str, Path]:
     """The sets of a notebook, by name."""
-    start = f"{notebook}."
-    found = project.project_files(SETS_FOLDER, ".yml")
+    prefix = f"{notebook}."
+    files = project.project_files(SETS_FOLDER, ".yml")
     return {
-        stem.removeprefix(start): path for stem, path in found.items() if stem.startswith(start)
+        stem.removeprefix(prefix): path for stem, path in files.items() if stem.startswith(prefix)
     }
 
 
-def load_set(file: Path, parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """The values of all parameters: those of the set, the others at their defaults.
+def load_parameter_file(file: Path) -> dict[str, Any]:
+    """The parameter values in a YAML file of `name: value` lines."""
+    import yaml
 
-    `InvalidInputError` for a file that is no set, `InvalidParameterError` for a value that is none.
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInputError(f"can't read the parameters in {file}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f"{file} is not YAML: {error}", "write it as   name: value"
+        ) from None
+    if not isinstance(values or {}, dict):
+        raise InvalidInputError(f"{file} is not a set of parameters", "write it as   name: value")
+    return {str(name): value for name, value in (values or {}).items()}
+
+
+def load_set(file: Path, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """The values of all parameters: those in the set, and the defaults of the others.
+
+    Raises
+    ------
+    InvalidInputError : the file is not a set of parameters
+    InvalidParameterError : a value is invalid
     """
     return validate_parameters(parameters, load_parameter_file(file))
 
@@ -41,30 +60,34 @@ def save_set(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write a set: the values that are not the defaults. Returns its file.
+    """Save a set: the values that differ from the defaults. Returns its file.
 
     Raises
     ------
-    InvalidParameterError : a value is wrong
-    InvalidInputError : the name is none, or is taken and `replace` was not said, or a value is a secret
+    InvalidParameterError : a value is invalid
+    InvalidInputError : the name is invalid, or exists and `replace` is False, or a value is a
+        secret of the settings
     """
     import yaml
 
     if not _SET_NAME.fullmatch(name):
         raise InvalidInputError(
-            f"{name!r} is no name for a set of parameters", "letters, digits, - and _, no spaces"
+            f"{name!r} is not a valid name for a set of parameters",
+            "use letters, digits, - and _, no spaces",
         )
     checked = validate_parameters(parameters, values)
     changed = {
-        one.name: checked[one.name] for one in parameters if checked[one.name] != one.default
+        parameter.name: checked[parameter.name]
+        for parameter in parameters
+        if checked[parameter.name] != parameter.default
     }
-    text = f"# Parameters of {notebook}; those not named here are at their defaults.\n"
+    text = f"# Parameters of {notebook}; those not named here have their defaults.\n"
     text += yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)
     if logs.redact_secrets(text) != text:
-        raise InvalidInputError("a value is a secret of the settings", "leave it to the settings")
+        raise InvalidInputError("a value is a secret of the settings", "keep it in the settings")
     file = project.project_dirs(SETS_FOLDER)[0] / f"{notebook}.{name}.yml"
     if file.exists() and not replace:
-        raise InvalidInputError(f"{name} is there already", "save again to replace it")
+        raise InvalidInputError(f"{name} exists already", "save again to replace it")
     try:
         atomic.write_text(file, text)
     except OSError as error:

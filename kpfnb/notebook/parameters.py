@@ -1,4 +1,4 @@
-"""The parameters of a notebook: declared once, in its parameters cell, and checked before any work.
+"""Parameters of notebooks: declared in the parameters cell, checked before any work.
 
 A declaration is `name: "kind" = default  # help`. The kinds are those of `parse_kind`.
 """
@@ -22,7 +22,7 @@ _DECLARATION_HINT = 'declare it as   name: "kind" = literal  # what it is and it
 
 @dataclass(frozen=True)
 class ParameterKind:
-    """What values a parameter may have; `options` are its choices or its lower and upper limit."""
+    """The type of a parameter; `options` are its choices, or its lower and upper limit."""
 
     name: str
     options: tuple[str, ...] = ()
@@ -79,11 +79,11 @@ def parse_kind(text: str) -> ParameterKind:
 
 
 def parse_declarations(source: str) -> list[Parameter]:
-    """The parameters that a cell's source declares, each default checked.
+    """The parameters that the source of a cell declares, with checked defaults.
 
-    Anything but declarations, comments and a docstring is a `InvalidParameterError`. The help is the
-    comment in a declaration's last line. (papermill's own reading passes over a line without a
-    word where it has a second `=`, or a sign or point in the kind.)
+    Anything but declarations, comments and a docstring raises `InvalidParameterError`. The help is
+    the comment in the last line of a declaration. (papermill's own parser silently skips lines
+    with a second `=`, or with a sign or point in the kind.)
     """
     try:
         statements = ast.parse(source, "parameters cell").body
@@ -92,16 +92,16 @@ def parse_declarations(source: str) -> list[Parameter]:
             f"the parameters can't be read: {error}", _DECLARATION_HINT
         ) from None
     comments = _comments_by_line(source)
-    found: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = {}
     for statement in statements:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue
         parameter = _parse_declaration(statement, comments.get(statement.end_lineno or 0, ""))
-        if parameter.name in found:
+        if parameter.name in parameters:
             raise InvalidParameterError(f"parameters cell: {parameter.name} is declared twice")
         parameter.check(parameter.default)
-        found[parameter.name] = parameter
-    return list(found.values())
+        parameters[parameter.name] = parameter
+    return list(parameters.values())
 
 
 def _parse_declaration(statement: ast.stmt, help: str) -> Parameter:
@@ -111,7 +111,7 @@ def _parse_declaration(statement: ast.stmt, help: str) -> Parameter:
         case _:
             line = ast.unparse(statement).partition("\n")[0]
             raise InvalidParameterError(
-                f"parameters cell: {line!r} is no declaration", _DECLARATION_HINT
+                f"parameters cell: {line!r} is not a declaration", _DECLARATION_HINT
             )
     try:
         parsed = parse_kind(str(text))
@@ -122,7 +122,7 @@ def _parse_declaration(statement: ast.stmt, help: str) -> Parameter:
     try:
         return Parameter(name, parsed, ast.literal_eval(default), help)
     except (ValueError, TypeError):
-        what = f"the default {ast.unparse(default)} is no literal"
+        what = f"the default {ast.unparse(default)} is not a literal"
         raise InvalidParameterError(f"parameters cell: {name}: {what}", _DECLARATION_HINT) from None
 
 
@@ -139,7 +139,7 @@ def _comments_by_line(source: str) -> dict[int, str]:
 def validate_parameters(
     parameters: Iterable[Parameter], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All parameters by name, those given checked and converted, the others at their defaults."""
+    """The values of all parameters: given values checked and converted, otherwise defaults."""
     by_name = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in by_name:
@@ -155,10 +155,10 @@ def validate_parameters(
 
 
 def check_night(value: Any) -> str:
-    """A night as YYYYMMDD (UT date); '' stands for none."""
+    """A night as YYYYMMDD (UT date), or '' for none."""
     text = str(value)
     if text and not (len(text) == 8 and text.isdecimal() and text.isascii() and _is_date(text)):
-        raise ValueError("must be a date that exists, as YYYYMMDD")
+        raise ValueError("must be a valid date, as YYYYMMDD")
     return text
 
 
@@ -259,4 +259,4 @@ _OPTION_CHECKS: dict[str, Callable[[tuple[str, ...]], bool]] = {
     "choice": _has_options,
     "subset": _has_options,
 }
-"""What may stand in a kind's brackets; nothing where it is not named."""
+"""Checks what is in the brackets of a kind; other kinds have no brackets."""

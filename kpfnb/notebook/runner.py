@@ -1,4 +1,4 @@
-"""Run one notebook: its parameters checked before any work, and its end recorded as what it was."""
+"""Runs one notebook: checks its parameters before any work, and records how the run ended."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import difflib
 import os
 import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb import runs
-from kpfnb.core import atomic, project
+from kpfnb.core import atomic, clock, project, signals
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, KpfnbError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook.parameters import Parameter, parse_declarations, validate_parameters
@@ -31,9 +28,11 @@ EXECUTED_NAME = "notebook.ipynb"
 NOTEBOOKS_FOLDER = "notebooks"
 KERNEL_VARIABLE = "KPFNB_KERNEL"
 STOPPED_BY_OPERATOR = "stopped by the operator"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `kill` and a closed terminal stop the notebook instead of this process."""
 
 _NOT_A_NOTEBOOK_ERRORS = (ValueError, TypeError, AttributeError, KeyError)
-"""What nbformat raises, besides its own errors, on JSON that is no notebook."""
+"""What nbformat raises, besides its own errors, on JSON that is not a notebook."""
 
 _running_executions: set[NotebookExecution] = set()
 
@@ -49,100 +48,87 @@ def run_notebook(
 ) -> RunRecord:
     """Run a notebook by name or path, and return the record of how it ended.
 
-    parameters : by name; those not given have the notebook's defaults
-    dry_run : a notebook with a parameter `dry_run` runs with it; any other is only checked, and
-        the record is not written
-    parent : the id of the pipeline's run that this one belongs to
-    echo : told how far it is, one line a cell
+    parameters : values by name; the others have the notebook's defaults
+    dry_run : a notebook with a parameter `dry_run` runs with it set; any other is only checked,
+        and no record is written
+    parent : the id of the pipeline run to which this run belongs
+    echo : called with one line of progress for each cell
 
-    Wrong parameters and a notebook that can't be read give a record too: rejected. Raises
-    `InvalidInputError` where there is no such notebook, `InvalidSettingsError` where nothing can be written.
+    Invalid parameters and a notebook that can't be read also give a record: rejected.
+
+    Raises
+    ------
+    InvalidInputError : there is no such notebook
+    InvalidSettingsError : the run can't be written
     """
-    path, asked = find_notebook(name), dict(parameters or {})
-    command = ["kpfnb", "run", name, *format_cli_arguments(asked)]
+    path, given = find_notebook(name), dict(parameters or {})
+    command = ["kpfnb", "run", name, *format_cli_arguments(given)]
     try:
-        known = inspect_notebook(path)
-        if dry_run and "dry_run" in [one.name for one in known]:
-            asked["dry_run"] = True
-        values = validate_parameters(known, asked)
+        declared = inspect_notebook(path)
+        if dry_run and "dry_run" in [parameter.name for parameter in declared]:
+            given["dry_run"] = True
+        values = validate_parameters(declared, given)
     except KpfnbError as error:
-        refused = runs.start_run(path.stem, parameters=asked, parent=parent, command=command)
-        return _finish_run(
-            refused, RunEndFacts(error=CellError(0, type(error).__name__, str(error)))
-        )
+        rejected = runs.start_run(path.stem, parameters=given, parent=parent, command=command)
+        facts = RunEndFacts(error=CellError(0, type(error).__name__, str(error)))
+        return _finish_run(rejected, facts)
     if dry_run and "dry_run" not in values:
         return _dry_run_record(path, values)
     record = runs.start_run(path.stem, parameters=values, parent=parent, command=command)
-    return _execute_notebook(
-        record, path, {key: values[key] for key in asked}, timeout_seconds, echo
-    )
+    injected = {key: values[key] for key in given}
+    return _execute_notebook(record, path, injected, timeout_seconds, echo)
 
 
 def stop_all_notebooks(reason: str = STOPPED_BY_OPERATOR) -> None:
-    """Stop all notebooks that this process runs; called again, kill them."""
+    """Stop all notebooks that this process runs; a second call kills them."""
     for execution in list(_running_executions):
         execution.stop(reason)
 
 
 def find_notebook(name: str) -> Path:
-    """The file of a notebook, by its name or path; `InvalidInputError` names the nearest."""
+    """The file of a notebook, by name or path; `InvalidInputError` suggests the nearest name."""
     if name.endswith(".ipynb") or os.sep in name:
         if Path(name).is_file():
             return Path(name).absolute()
         raise InvalidInputError(
             f"no notebook {name}", "give the name of a notebook or the path of a file"
         )
-    known = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
+    notebooks = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    if name in notebooks:
+        return notebooks[name]
+    near = difflib.get_close_matches(name, notebooks, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    names = (
-        ", ".join(known) or f"none in {', '.join(map(str, project.project_dirs(NOTEBOOKS_FOLDER)))}"
-    )
+    searched = ", ".join(map(str, project.project_dirs(NOTEBOOKS_FOLDER)))
+    names = ", ".join(notebooks) or f"none in {searched}"
     raise InvalidInputError(f"no notebook {name!r}", f"{hint}the notebooks are: {names}")
 
 
 def check_notebook_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameter values of a notebook, checked and converted; its code is checked too.
+    """All parameter values of a notebook, checked and converted; the syntax of its code, too.
 
-    Raises `InvalidParameterError`, or `InvalidInputError` for a notebook that is damaged or has a syntax error.
+    Raises
+    ------
+    InvalidParameterError : a value is invalid
+    InvalidInputError : the notebook is damaged or has a syntax error
     """
     return validate_parameters(inspect_notebook(path), given)
 
 
 def inspect_notebook(path: Path) -> list[Parameter]:
-    """The parameters that a notebook declares, [] for none; `InvalidInputError` if its code is not code."""
-    found: list[Parameter] = []
-    code = [cell for cell in _read_notebook(path).cells if cell.cell_type == "code"]
-    for number, cell in enumerate(code, 1):
+    """The parameters that a notebook declares; `InvalidInputError` if its code has an error."""
+    parameters: list[Parameter] = []
+    code_cells = [cell for cell in _read_notebook(path).cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code_cells, 1):
         _check_syntax(cell.source, f"{path.name}, code cell {number}")
         if "parameters" in cell.metadata.get("tags", []):
-            found = parse_declarations(cell.source)
-    return found
-
-
-def load_parameter_file(file: Path) -> dict[str, Any]:
-    """A named set of parameters: a YAML file of `name: value` lines."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInputError(f"can't read the parameters in {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInputError(
-            f"{file} is not YAML: {error}", "write it as   name: value"
-        ) from None
-    if not isinstance(values or {}, dict):
-        raise InvalidInputError(f"{file} is not a set of parameters", "write it as   name: value")
-    return {str(name): value for name, value in (values or {}).items()}
+            parameters = parse_declarations(cell.source)
+    return parameters
 
 
 def _execute_notebook(
     record: RunRecord,
     path: Path,
-    given: Mapping[str, Any],
+    injected: Mapping[str, Any],
     timeout_seconds: float | None,
     echo: Callable[[str], None] | None,
 ) -> RunRecord:
@@ -155,27 +141,27 @@ def _execute_notebook(
     from kpfnb.notebook.kernels.execution import NotebookExecution
     from kpfnb.runs import site
 
-    def tell(number: int, count: int) -> None:
+    def report_cell(number: int, count: int) -> None:
         if echo:
             echo(f"cell {number} of {count}")
 
-    execution = NotebookExecution(record, path, given, kernel=kind, on_cell=tell)
+    execution = NotebookExecution(record, path, injected, kernel=kind, on_cell=report_cell)
     site.update_site(record)
-    ended = runs.start_heartbeat(record)
+    heartbeat_stop = runs.start_heartbeat(record)
     _running_executions.add(execution)
     try:
-        with _stop_on_signals(execution):
+        with signals.handle_signals(lambda *_: execution.stop(STOPPED_BY_OPERATOR), *STOP_SIGNALS):
             facts = execution.run(timeout_seconds=timeout_seconds)
     finally:
         _running_executions.discard(execution)
-        ended.set()
+        heartbeat_stop.set()
     return _finish_run(record, facts, execution.notebook)
 
 
 def _finish_run(record: RunRecord, facts: RunEndFacts, notebook: Any = None) -> RunRecord:
-    """Record the end, then write what is for people.
+    """Record the end of the run, then write its report and update the site.
 
-    Neither a disk that is full nor settings that were spoilt meanwhile may hide the end.
+    The end is recorded even if the disk is full or the settings have become invalid since.
     """
     from kpfnb.runs import report, site
 
@@ -191,16 +177,17 @@ def _finish_run(record: RunRecord, facts: RunEndFacts, notebook: Any = None) -> 
     return record
 
 
-def _finish_on_full_disk(record: RunRecord, facts: RunEndFacts, trouble: str) -> RunRecord:
+def _finish_on_full_disk(record: RunRecord, facts: RunEndFacts, problem: str) -> RunRecord:
     from kpfnb.notebook.kernels.execution import PARTIAL_NAME
 
-    # What is there of the notebook makes room for the record of the end
+    # Deleting the partial notebook frees the space that the record needs
     (record.directory / PARTIAL_NAME).unlink(missing_ok=True)
     try:
-        return runs.finish_run(record, replace(facts, trouble=facts.environment_error or trouble))
+        problem = facts.environment_error or problem
+        return runs.finish_run(record, replace(facts, environment_error=problem))
     except OSError:
         raise InvalidSettingsError(
-            f"{trouble}; not even the run's end", "make room on its disk"
+            f"{problem}; the end of the run can't be recorded either", "free space on its disk"
         ) from None
 
 
@@ -216,44 +203,26 @@ def _save_executed_notebook(record: RunRecord, notebook: Any) -> None:
 
 
 def choose_kernel_kind() -> KernelKind:
-    """`fork` where the system can, unless KPFNB_KERNEL says `plain`."""
+    """`fork` on Linux, unless KPFNB_KERNEL is `plain`."""
     kind = os.environ.get(KERNEL_VARIABLE) or ("fork" if sys.platform == "linux" else "plain")
     if kind not in ("fork", "plain"):
         raise InvalidSettingsError(f"{KERNEL_VARIABLE} is {kind!r}", "set it to fork or plain")
     return "fork" if kind == "fork" else "plain"
 
 
-@contextmanager
-def _stop_on_signals(execution: NotebookExecution) -> Iterator[None]:
-    """Ctrl-C, a kill and a closed terminal stop the notebook instead of this process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # One that is ignored (nohup, a job in the background) stays ignored
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, lambda *_: execution.stop(STOPPED_BY_OPERATOR))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _dry_run_record(path: Path, values: dict[str, Any]) -> RunRecord:
     return RunRecord(
         id="",
         notebook=path.stem,
-        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started=clock.format_utc(),
         outcome=Outcome.SUCCEEDED,
-        reason="dry run: the notebook and its parameters are in order; nothing was run",
+        reason="dry run: the notebook and its parameters are valid; nothing was run",
         parameters=values,
     )
 
 
 def format_cli_arguments(given: Mapping[str, Any]) -> list[str]:
-    """Parameters as they are given on the command line."""
+    """Parameter values as command-line arguments."""
     arguments = []
     for name, value in given.items():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -271,7 +240,7 @@ def _read_notebook(path: Path) -> Any:
     except (*_NOT_A_NOTEBOOK_ERRORS, nbformat.ValidationError) as error:
         first = str(error).partition("\n")[0][:200]
         raise InvalidInputError(
-            f"{path} is not a notebook: {first}", "mend it in JupyterLab"
+            f"{path} is not a notebook: {first}", "fix it in JupyterLab"
         ) from None
 
 
@@ -279,12 +248,12 @@ def _check_syntax(source: str, where: str) -> None:
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
-        # Magics and shell lines are made Python first, as the kernel will do
+        # Magics and shell lines become Python first, as in the kernel
         code = TransformerManager().transform_cell(source)
         with warnings.catch_warnings(action="ignore"):
             compile(code, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
         raise InvalidInputError(
             f"{where}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}",
-            "mend the notebook",
+            "fix the notebook",
         ) from None

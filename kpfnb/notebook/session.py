@@ -1,6 +1,7 @@
-"""What a notebook's third cell begins: its parameters checked, its run recorded.
+"""The session of a running notebook: checks its parameters, and records its run.
 
-It works the same whoever runs the notebook: `kpfnb run`, papermill, JupyterLab, nbval.
+`kpfnb.begin()` in the third cell starts it. It works alike in `kpfnb run`, papermill, JupyterLab
+and nbval.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
     from kpfnb.notebook.form.panel import FormPanel
 
 LAB_VARIABLE = "JPY_SESSION_NAME"
-"""JupyterLab tells its kernels the path of their notebook."""
+"""Environment variable in which JupyterLab gives its kernels the path of their notebook."""
 
 _current_session: Session | None = None
 
 
 def begin_session() -> Session:
-    """Check the notebook's parameters, begin the record of its run, and print the provenance.
+    """Check the notebook's parameters, start the record of its run, and print the provenance.
 
-    Called in the cell after the parameters. Raises `InvalidParameterError` for a wrong one, before any work.
+    Call it in the cell after the parameters. Raises `InvalidParameterError` before any work.
     """
     from IPython import get_ipython
 
@@ -60,7 +61,7 @@ def begin_session() -> Session:
         from kpfnb.notebook.display import tables
         from kpfnb.notebook.kernels import widget_messages
 
-        widget_messages.install_main_thread_comms()
+        widget_messages.install_widget_handling()
         tables.register_formatter(shell)
     _current_session.validate()
     print(_current_session)
@@ -68,7 +69,7 @@ def begin_session() -> Session:
 
 
 class Session:
-    """One run of a notebook, as the notebook itself sees it."""
+    """One run of a notebook, as seen from inside the notebook."""
 
     def __init__(self, shell: Any) -> None:
         self.namespace: dict[str, Any] = shell.user_ns
@@ -77,18 +78,19 @@ class Session:
         self.values: dict[str, Any] = {}
         """The parameters' values, checked and converted."""
         self.panel: FormPanel | None = None
-        """The form, once it was shown in JupyterLab."""
+        """The form, once it has been displayed in JupyterLab."""
         self._shell = shell
-        # Taken away: what this notebook starts is not this run
-        given = os.environ.pop(RUN_VARIABLE, "")
+        # Removed, so that processes of this notebook do not write into this run
+        directory = os.environ.pop(RUN_VARIABLE, "")
         self.file = Path(os.environ.get(LAB_VARIABLE, ""))
-        """The notebook, where JupyterLab has told it."""
+        """The notebook's file in JupyterLab; empty elsewhere."""
         name = self.file.stem
-        self.origin = "kpfnb" if given else "lab" if name else "papermill"
-        """Who runs it: `kpfnb`, `lab` or `papermill` (which stands for every other runner)."""
-        self._record = (
-            runs.read_record(Path(given)) if given else self._begin_record(name or "notebook")
-        )
+        self.origin = "kpfnb" if directory else "lab" if name else "papermill"
+        """What runs the notebook: `kpfnb`, `lab`, or `papermill` (and any other runner)."""
+        if directory:
+            self._record = runs.read_record(Path(directory))
+        else:
+            self._record = self._begin_record(name or "notebook")
         self._start_recording()
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -111,12 +113,12 @@ class Session:
 
     @property
     def interactive(self) -> bool:
-        """True where a person sits before it."""
+        """True in JupyterLab, where a person uses the notebook."""
         return self.origin == "lab"
 
     @property
     def is_finished(self) -> bool:
-        """True once its outcome is known."""
+        """True once the run has an outcome."""
         return self._record.outcome is not None
 
     def __str__(self) -> str:
@@ -129,31 +131,26 @@ class Session:
         )
 
     def validate(self) -> None:
-        """Check the parameters as they stand in the notebook, and put them back converted."""
+        """Check the notebook's variables that are parameters, and replace them by valid types."""
         try:
-            self.parameters, given = declared_parameters(executed_sources(self._shell))
-            unknown = {
-                name: None for name in given if name not in _parameter_names(self.parameters)
-            }
-            here = {
-                n: self.namespace[n]
-                for n in _parameter_names(self.parameters)
-                if n in self.namespace
-            }
-            self._apply_values(validate_parameters(self.parameters, {**unknown, **here}))
+            self.parameters, injected = declared_parameters(executed_sources(self._shell))
+            names = [parameter.name for parameter in self.parameters]
+            unknown = {name: None for name in injected if name not in names}
+            given = {name: self.namespace[name] for name in names if name in self.namespace}
+            self._apply_values(validate_parameters(self.parameters, {**unknown, **given}))
         except KpfnbError as error:
-            # The first cell that can fail: its place is known to the runner only
+            # Only the runner knows the number of this cell
             self._record_end(RunEndFacts(error=CellError(0, type(error).__name__, str(error))))
             raise
 
     def form(self) -> None:
-        """Show the parameters: a form in JupyterLab, a table elsewhere."""
+        """Display the parameters: a form in JupyterLab, a table elsewhere."""
         from kpfnb.notebook import form
 
         form.show_form(self)
 
     def restart(self, values: Mapping[str, Any]) -> None:
-        """Begin a new run with other parameter values; `InvalidParameterError` leaves all as it was."""
+        """Start a new run with these values; `InvalidParameterError` changes nothing."""
         checked = validate_parameters(self.parameters, values)
         self.close()
         self._record = self._begin_record(self.notebook)
@@ -163,48 +160,50 @@ class Session:
     def finish(self, result: Result, *others: Result) -> None:
         """Write `result.json`, and record the outcome. A failure is recorded, not raised.
 
-        The first result gives the key figures and the values that other steps read; what others
-        tell is added by their class name. The first outcome that is not good is the run's.
+        The first result gives the key figures and the values that other steps read; the values of
+        the others are added under their class names. The outcome of the run is the first one that
+        is not good.
         """
         if self.is_finished:
             # The cell was run again by hand
             self.restart(self.values)
-        telling = next((one for one in (result, *others) if not one.outcome.is_good), result)
-        more = {type(other).__name__.lower(): other.to_dict() for other in others}
+        decisive = next((item for item in (result, *others) if not item.outcome.is_good), result)
+        extra = {type(other).__name__.lower(): other.to_dict() for other in others}
         values = {
-            "outcome": telling.outcome,
-            "reason": telling.reason,
+            "outcome": decisive.outcome,
+            "reason": decisive.reason,
             "figures": result.key_figures(),
-            "values": result.to_dict() | more,
+            "values": result.to_dict() | extra,
         }
         runs.write_result(self._record, values)
         self._record_end(RunEndFacts(result=self._record.read_result()), result, *others)
 
     def command(self, values: Mapping[str, Any]) -> list[str]:
-        """The command that runs the notebook with these values; `InvalidParameterError` if one is wrong."""
+        """The command line that runs the notebook with these values.
+
+        Raises `InvalidParameterError` if a value is invalid.
+        """
         checked = validate_parameters(self.parameters, values)
-        defaults = {one.name: one.check(one.default) for one in self.parameters}
+        defaults = validate_parameters(self.parameters, {})
         changed = {name: value for name, value in checked.items() if value != defaults[name]}
         return ["kpfnb", "run", self.notebook, *runner.format_cli_arguments(changed)]
 
     def confirm(self, question: str, action: Callable[[], object]) -> None:
-        """In JupyterLab, a button that does `action` and shows what came; elsewhere nothing."""
+        """In JupyterLab, a button that does `action` and displays its result; elsewhere nothing."""
         from kpfnb.notebook import form
 
         form.show_confirm_button(self, question, action)
 
     def table(self, frame: pd.DataFrame, row_details: RowDetails | None = None) -> Any:
-        """In JupyterLab a table to sort, filter and search; elsewhere a plain one.
+        """In JupyterLab a table to sort, filter and search; elsewhere a static one.
 
-        row_details : the details of a chosen row as HTML; it takes the row by column name
+        row_details : takes a row by column name; returns its details as HTML
         """
         from kpfnb.notebook.display import tables
 
-        return (
-            tables.interactive_table(frame, row_details=row_details)
-            if self.interactive
-            else tables.StaticTable(frame)
-        )
+        if self.interactive:
+            return tables.interactive_table(frame, row_details=row_details)
+        return tables.StaticTable(frame)
 
     def plot(self, shown: object) -> Any:
         """The plot of a result or a Figure: with zoom and tooltips in JupyterLab, else the Figure.
@@ -215,14 +214,16 @@ class Session:
 
         from kpfnb.notebook.display import figures
 
-        is_figure = isinstance(shown, Figure)
-        drawn = figures.HoverFigure(shown) if is_figure else figures.hover_plot(shown)
+        if isinstance(shown, Figure):
+            drawn = figures.HoverFigure(shown)
+        else:
+            drawn = figures.hover_plot(shown)
         return figures.figure_widget(drawn) if self.interactive else drawn.figure
 
     def close(self) -> None:
-        """Record that the notebook goes no further.
+        """Record that the notebook runs no further cells.
 
-        What was begun in JupyterLab and left without a result is no run, and is forgotten.
+        A run in JupyterLab that has no result is deleted: the notebook was only opened.
         """
         if self.is_finished:
             return
@@ -251,7 +252,7 @@ class Session:
             runs.write_record(self._record)
 
     def _record_end(self, facts: RunEndFacts, *results: Result) -> None:
-        """Record the end; under `kpfnb run` that is its business: it also sees what comes later."""
+        """Record the end, except under `kpfnb run`, which also sees errors after this point."""
         from kpfnb.runs import site
 
         self._stop_recording()
@@ -262,35 +263,31 @@ class Session:
             self.panel.on_run_end(self._record, results)
 
     def _before_cell(self, _: Any) -> None:
-        """IPython calls it before each cell."""
+        """Called by IPython before each cell."""
         if self.panel and self is _current_session:
             self.panel.set_busy(True)
 
     def _after_cell(self, outcome: Any) -> None:
-        """IPython calls it after each cell: an error in one is the end of the run."""
+        """Called by IPython after each cell: an error in one ends the run."""
         if self.panel and self is _current_session:
             self.panel.set_busy(False)
-        problem = outcome.error_in_exec or outcome.error_before_exec
-        if problem is None or self is not _current_session or self.is_finished:
+        error = outcome.error_in_exec or outcome.error_before_exec
+        if error is None or self is not _current_session or self.is_finished:
             return
         if self.origin == "kpfnb":
             return
-        if isinstance(problem, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt):
             self._record_end(RunEndFacts(stop_reason=runner.STOPPED_BY_OPERATOR))
             return
         number = len(self.namespace["In"]) - 1
-        message = logs.redact_secrets(str(problem))
-        logging.getLogger(__name__).error("cell %d: %r", number, problem)
-        self._record_end(RunEndFacts(error=CellError(number, type(problem).__name__, message)))
+        message = logs.redact_secrets(str(error))
+        logging.getLogger(__name__).error("cell %d: %r", number, error)
+        self._record_end(RunEndFacts(error=CellError(number, type(error).__name__, message)))
 
 
 def _register_figure_formatter(shell: Any) -> None:
-    """Show a matplotlib Figure as a picture; pyplot, which would do it, need not be imported."""
+    """Let IPython show a matplotlib Figure as an image, without importing pyplot."""
     from IPython.core.pylabtools import print_figure
 
     png = shell.display_formatter.formatters["image/png"]
     png.for_type_by_name("matplotlib.figure", "Figure", partial(print_figure, base64=True))
-
-
-def _parameter_names(parameters: Sequence[Parameter]) -> list[str]:
-    return [one.name for one in parameters]

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import kpfnb.cli.app
 from kpfnb.cli.app import app
+from kpfnb.cli.commands import COMMANDS
 from kpfnb.core.errors import (
     AlreadyRunningError,
     InvalidInputError,
@@ -30,6 +31,8 @@ from kpfnb.core.result import Outcome
 HEAVY = ["pandas", "numpy", "astropy", "dask", "distributed", "matplotlib", "papermill", "pypeit"]
 
 root: Any = typer.main.get_command(app)
+for name in COMMANDS:
+    root.get_command(None, name)
 runner = CliRunner()
 
 

@@ -10,8 +10,8 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.notebook import parameter_sets
 from kpfnb.notebook.form import fields
 from kpfnb.notebook.form.panel import ParameterSetPicker
+from kpfnb.notebook.parameter_sets import load_parameter_file
 from kpfnb.notebook.parameters import parse_declarations
-from kpfnb.notebook.runner import load_parameter_file
 
 PARAMETERS = parse_declarations('n: "int[1, 9]" = 3  # how many\nlabel: "str" = "x"  # a text')
 
@@ -51,7 +51,7 @@ def test_a_set_is_replaced_only_when_that_was_said(project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", ".x", "ä"])
 def test_a_name_that_is_none(project: Path, name: str) -> None:
-    with pytest.raises(InvalidInputError, match="is no name"):
+    with pytest.raises(InvalidInputError, match="is not a valid name"):
         parameter_sets.save_set("work", name, PARAMETERS, {})
     assert not (project / "params").exists()
 

@@ -268,7 +268,10 @@ def test_runs_side_by_side_keep_apart(tmp_path):
 
 def test_no_secret_of_the_settings_is_in_the_output(tmp_path, monkeypatch):
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://me:geheim@host/db")
-    show = "from kpfnb.core.settings import load_settings\nprint(load_settings().tsdb_url.get_secret_value())"
+    show = (
+        "from kpfnb.core.settings import load_settings\n"
+        "print(load_settings().tsdb_url.get_secret_value())"
+    )
     record = runner.run_notebook(
         str(samples.make(tmp_path, "leak", show, "raise OSError(str(label))"))
     )

@@ -1,6 +1,6 @@
-"""What `kpfnb doctor` looks at: one function for each thing that the settings name.
+"""The checks of `kpfnb doctor`: one function for each thing that the settings name.
 
-No check changes anything, none takes longer than a few seconds, none shows a secret.
+No check changes anything, takes longer than a few seconds, or shows a secret.
 """
 
 from __future__ import annotations
@@ -12,52 +12,13 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kpfnb.cli.doctor.diagnosis import HealthCheck, failed_check, passed_check, warning_check
 from kpfnb.compute import programs
 from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
 from kpfnb.core.settings import ENVIRONMENT_PREFIX, Settings
-
-# How well something is: what a check says of the one thing that it looked at.
-
-
-class CheckStatus(StrEnum):
-    """What a check found."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """All that does not need it works."""
-    PROBLEM = "problem"
-    """Something that was asked for can't work."""
-
-
-@dataclass(frozen=True)
-class HealthCheck:
-    """One thing that was looked at, what was found, and what to do."""
-
-    name: str
-    health: CheckStatus
-    found: str
-    advice: str = ""
-
-
-def passed_check(name: str, found: str) -> HealthCheck:
-    """It works."""
-    return HealthCheck(name, CheckStatus.OK, found)
-
-
-def warning_check(name: str, found: str, advice: str) -> HealthCheck:
-    """Something is missing that not everybody needs."""
-    return HealthCheck(name, CheckStatus.WARNING, found, advice)
-
-
-def failed_check(name: str, found: str, advice: str) -> HealthCheck:
-    """It can't work as it is."""
-    return HealthCheck(name, CheckStatus.PROBLEM, found, advice)
-
 
 TIMEOUT_SECONDS = 3
 
@@ -71,11 +32,11 @@ INTERNAL_VARIABLES = {
     "KPFNB_RUN",
     "KPFNB_WORKER_PID",
 }
-"""Variables for the demo and the tests, and those that kpfnb's own processes know each other by."""
+"""Variables of the demo, of the tests, and between kpfnb's own processes."""
 
 
 def run_checks(settings: Settings) -> list[HealthCheck]:
-    """All checks, in the order in which a person would look."""
+    """The results of all checks, in the order of `CHECKS`."""
     return [_run_check(name, check, settings) for name, check in CHECKS.items()]
 
 
@@ -86,14 +47,14 @@ def _run_check(
         return check(name, settings)
     except KpfnbError as error:
         return failed_check(name, error.what, error.hint)
-    except Exception as error:  # one check that breaks must not hide the others
+    except Exception as error:  # a check that fails must not hide the others
         return failed_check(
-            name, f"the check itself failed: {type(error).__name__}", "please tell us"
+            name, f"the check itself failed: {type(error).__name__}", "please report it"
         )
 
 
 def check_data_root(name: str, settings: Settings) -> HealthCheck:
-    """The KPF tree is readable and holds raw nights."""
+    """The KPF data root is readable and has raw nights."""
     from kpfnb.kpf.files import obsid
 
     root = settings.kpf_root
@@ -104,45 +65,43 @@ def check_data_root(name: str, settings: Settings) -> HealthCheck:
     try:
         nights = obsid.list_nights(root)
     except OSError as error:
-        return failed_check(
-            name, f"{error.filename}: {error.strerror}", "ask for the right to read it"
-        )
+        return failed_check(name, f"{error.filename}: {error.strerror}", "ask for read permission")
     if not nights:
         return warning_check(name, f"{root} has no raw night", "transfer one to L0/YYYYMMDD")
     return passed_check(name, f"{root}: {len(nights)} raw nights, {nights[0]} to {nights[-1]}")
 
 
 def check_work_dir(name: str, settings: Settings) -> HealthCheck:
-    """Files can be written where the runs are kept."""
+    """The work directory is writable."""
     folder = settings.work_dir
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):
-            free = shutil.disk_usage(there).free / 1e9
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free / 1e9
     except OSError as error:
         return failed_check(
-            name, f"{there}: {error.strerror}", "set KPFNB_WORK_DIR to another place"
+            name, f"{existing}: {error.strerror}", "set KPFNB_WORK_DIR to another directory"
         )
     return passed_check(name, f"{folder}: writable, {free:.1f} GB free")
 
 
 def check_junk_list(name: str, settings: Settings) -> HealthCheck:
-    """The list of junk observations is there."""
+    """The list of junk observations exists."""
     from kpfnb.kpf.files import obsid_list
 
-    found = obsid_list.read_junk_list(settings.junk_path)
-    if found.notes:
-        return warning_check(name, found.notes[0], "set KPFNB_JUNK_LIST, or mend the list")
-    count = sum(map(len, found.nights.values()))
+    junk = obsid_list.read_junk_list(settings.junk_path)
+    if junk.notes:
+        return warning_check(name, junk.notes[0], "set KPFNB_JUNK_LIST, or fix the list")
+    count = sum(map(len, junk.nights.values()))
     return passed_check(name, f"{settings.junk_path}: {count} observations")
 
 
 def check_drp(name: str, settings: Settings) -> HealthCheck:
-    """The DRP's program is there and its command is one."""
+    """The program of the Data Reduction Pipeline exists and its command is valid."""
+    from kpfnb.kpf.files import drp
 
-    return passed_check(
-        name, str(programs.find_executable(check_drp.build_command(settings, "target", 1)[0]))
-    )
+    command = drp.build_command(settings, "target", 1)
+    return passed_check(name, str(programs.find_executable(command[0])))
 
 
 def check_redis(name: str, settings: Settings) -> HealthCheck:
@@ -179,7 +138,7 @@ def _check_redis_server(name: str, url: str) -> HealthCheck:
 
 
 def check_database(name: str, settings: Settings) -> HealthCheck:
-    """The time-series database answers; SQLite's file need not be there yet."""
+    """The time-series database answers; the file of SQLite may be missing still."""
     if not settings.tsdb_url:
         return passed_check(name, f"SQLite below {settings.work_dir}")
     import sqlalchemy
@@ -211,12 +170,12 @@ def check_database(name: str, settings: Settings) -> HealthCheck:
 
 def _check_new_file(name: str, file: Path) -> HealthCheck:
     if file.absolute().parent.is_dir():
-        return passed_check(name, f"{file} will be made")
-    return failed_check(name, f"no directory {file.parent}", "make it, or change KPFNB_TSDB_URL")
+        return passed_check(name, f"{file} will be created")
+    return failed_check(name, f"no directory {file.parent}", "create it, or change KPFNB_TSDB_URL")
 
 
 def check_cluster(name: str, settings: Settings) -> HealthCheck:
-    """The scheduler answers; the programs of a batch system are there."""
+    """The scheduler answers; the programs of a batch system are installed."""
     if settings.cluster == "local":
         return passed_check(name, f"local, {settings.workers} workers")
     if settings.cluster == "slurm":
@@ -225,7 +184,7 @@ def check_cluster(name: str, settings: Settings) -> HealthCheck:
         )
     if settings.cluster == "kubernetes":
         return _check_package(name, "dask-kubernetes", required=True)
-    advice = "start the scheduler, or mend KPFNB_CLUSTER=tcp://HOST:PORT"
+    advice = "start the scheduler, or fix KPFNB_CLUSTER=tcp://HOST:PORT"
     try:
         parts = urlsplit(settings.cluster)
         address = (parts.hostname or "", parts.port or 0)
@@ -237,25 +196,26 @@ def check_cluster(name: str, settings: Settings) -> HealthCheck:
 
 def check_rclone(name: str, settings: Settings) -> HealthCheck:
     """rclone knows the remotes that the settings name."""
+    from kpfnb.storage import rclone
 
     try:
-        program = check_rclone.find_rclone()
+        program = rclone.find_rclone()
     except ServiceUnavailableError as error:
         if settings.remotes:
             raise
         return passed_check(name, f"{error.what}; only remotes need it")
     if not settings.remotes:
         return passed_check(name, program)
-    listed = check_rclone.run_command("listremotes")
-    if listed.exit_code:
+    answer = rclone.run_command("listremotes")
+    if answer.exit_code:
         return failed_check(
-            name, listed.messages.last_message, "mend its configuration: rclone config"
+            name, answer.messages.last_message, "fix its configuration: rclone config"
         )
-    known = listed.output.decode().split()
+    known = answer.output.decode().split()
     unknown = [
         key
         for key, remote in settings.remotes.items()
-        # A folder of this machine needs no word to rclone
+        # A local directory needs no configuration
         if remote[:1] not in "/~" and f"{remote.partition(':')[0]}:" not in known
     ]
     if unknown:
@@ -266,23 +226,23 @@ def check_rclone(name: str, settings: Settings) -> HealthCheck:
 
 
 def check_pypeit(name: str, settings: Settings) -> HealthCheck:
-    """PypeIt is an extra."""
+    """PypeIt, an optional package, is installed."""
     return _check_package(name, "pypeit", required=False)
 
 
 def check_notebooks(name: str, settings: Settings) -> HealthCheck:
-    """The notebooks are there."""
+    """The notebooks exist."""
     from kpfnb.core import project
 
-    found = project.project_files("notebooks", ".ipynb")
-    if found:
-        return passed_check(name, ", ".join(found))
-    places = ", ".join(map(str, project.project_dirs("notebooks")))
-    return failed_check(name, f"none in {places}", "run kpfnb from a checkout of it")
+    files = project.project_files("notebooks", ".ipynb")
+    if files:
+        return passed_check(name, ", ".join(files))
+    searched = ", ".join(map(str, project.project_dirs("notebooks")))
+    return failed_check(name, f"none in {searched}", "run kpfnb in its checkout")
 
 
 def check_environment(name: str, settings: Settings) -> HealthCheck:
-    """Every KPFNB_* variable means something."""
+    """Every KPFNB_* variable is known."""
     known = {
         *INTERNAL_VARIABLES,
         *(ENVIRONMENT_PREFIX + field.upper() for field in Settings.model_fields),
@@ -298,12 +258,10 @@ def check_environment(name: str, settings: Settings) -> HealthCheck:
 
 
 def _check_program(name: str, program: str, advice: str) -> HealthCheck:
-    found = programs.find_executable(program)
-    return (
-        passed_check(name, str(found))
-        if found
-        else failed_check(name, f"no program {program}", advice)
-    )
+    path = programs.find_executable(program)
+    if path:
+        return passed_check(name, str(path))
+    return failed_check(name, f"no program {program}", advice)
 
 
 def _check_package(name: str, package: str, *, required: bool) -> HealthCheck:
@@ -312,7 +270,7 @@ def _check_package(name: str, package: str, *, required: bool) -> HealthCheck:
     except importlib.metadata.PackageNotFoundError:
         if required:
             return failed_check(name, f"{package} is not installed", f"pip install {package}")
-        return passed_check(name, f"not installed; to have it: pip install kpfnb[{package}]")
+        return passed_check(name, f"not installed; to install it: pip install kpfnb[{package}]")
 
 
 CHECKS: dict[str, Callable[[str, Settings], HealthCheck]] = {

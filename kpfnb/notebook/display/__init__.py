@@ -1,1 +1,1 @@
-"""Plots, tables and HTML in a notebook's outputs."""
+"""How results look in a notebook: figures with tooltips, tables, small pieces of HTML."""

@@ -1,6 +1,7 @@
-"""A picture in JupyterLab: zoom and pan, and what is under the mouse.
+"""Plots of results: the registry of plot functions, and figures with tooltips in JupyterLab.
 
-Headless a picture is a plain figure, and nothing of this is imported.
+A result class does not know its plot. The module `plots` beside it registers the function that
+draws it; `plot` gives the plain figure, `figure_widget` the widget to zoom and pan.
 """
 
 from __future__ import annotations
@@ -13,53 +14,34 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-
-# What the plots of results share: an empty one says so, and names are no formulas.
-
 FAINT_COLOUR = "#555555"
-
-
-def draw_empty_message(axes: Axes, text: str) -> None:
-    """Say in an empty plot that there is nothing to show; its ticks would mean nothing."""
-    axes.set_axis_off()
-    axes.text(
-        0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT_COLOUR
-    )
-
-
-def escape_mathtext(name: str) -> str:
-    """A name from a header or a file as matplotlib shows it: a dollar sign begins no formula."""
-    return name.replace("$", r"\$")
-
 
 HOVER_RADIUS_PIXELS = 8.0
 BAR_HALF_WIDTH = 0.4
 TOOLTIP_OFFSET_PIXELS = 12
-"""The text is so far from the mouse, which would hide it."""
+"""Distance of the tooltip from the mouse pointer, which would hide it."""
 
 SCREEN_DPI = 80
 MAX_WIDTH_PIXELS = 880
-"""A notebook's width on a laptop, with room for the buttons beside the picture."""
-
+"""The width of a notebook on a laptop, minus the toolbar beside the figure."""
 TOOLBAR_HEIGHT = "200px"
-"""Below each other, the buttons beside a picture take so much."""
+"""Height of the toolbar's buttons, which are in one column."""
 
 MAX_NAMES = 4
 
 TooltipFunction = Callable[[Any], str]
-"""Takes a mouse event of matplotlib; gives what is under the mouse, '' for nothing."""
+"""Takes a mouse event of matplotlib; returns the text of the tooltip, '' for none."""
 
 
 @dataclass(frozen=True)
 class HoverFigure:
-    """A picture, and what the mouse is told over each of its axes."""
+    """A figure, and the tooltip function of each of its axes."""
 
     figure: Figure
     tooltips: Mapping[Axes, TooltipFunction] = field(default_factory=dict)
@@ -78,13 +60,13 @@ def _draw(result: object) -> HoverFigure:
 register_plot = _draw.register
 """Decorator: `@register_plot(ReprocessResult)` above the function that draws such a result.
 
-The function stands in the module (or package) `plots` beside the module of the class, so that a
+The function is in the module (or package) `plots` beside the module of the class, so that a
 result class does not import its plots.
 """
 
 
 def hover_plot(result: object) -> HoverFigure:
-    """The plot of a result, with the tooltips of its axes; `TypeError` where it has none."""
+    """The plot of a result, with the tooltips of its axes; `TypeError` if it has none."""
     for cls in type(result).__mro__:
         package = cls.__module__.rpartition(".")[0]
         if package and importlib.util.find_spec(f"{package}.plots"):
@@ -97,30 +79,55 @@ def plot(result: object) -> Figure:
     return hover_plot(result).figure
 
 
+def draw_empty_message(axes: Axes, text: str) -> None:
+    """Write into empty axes that there is no data, and hide the ticks, which mean nothing."""
+    axes.set_axis_off()
+    axes.text(
+        0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT_COLOUR
+    )
+
+
+def escape_mathtext(name: str) -> str:
+    """A name from a header or a file for matplotlib: its dollar signs start no formula."""
+    return name.replace("$", r"\$")
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names on a line each; of a long list the first few and how many more there are."""
+    lines = list(names)
+    hidden = len(lines) - MAX_NAMES
+    # Instead of "and 1 more" the last name fits, too
+    return "\n".join(lines if hidden <= 1 else [*lines[:MAX_NAMES], f"and {hidden} more"])
+
+
 def area_tooltip(text: Callable[[float, float], str]) -> TooltipFunction:
-    """For bars and cells: a function of the place in the data's units."""
+    """The tooltip of bars and cells: a function of x and y in data units."""
     return lambda event: text(event.xdata, event.ydata)
 
 
 def bar_tooltip(texts: Sequence[str], *, upright: bool = True) -> TooltipFunction:
-    """For bars of categories: what each is, in their order.
+    """The tooltip of categorical bars: a text for each bar, in their order.
 
-    upright : they stand side by side; otherwise they lie below each other
+    upright : True for vertical bars (positions along x), False for horizontal ones (along y)
     """
 
-    def told(event: Any) -> str:
-        place = event.xdata if upright else event.ydata
-        number = round(place)
-        is_on = 0 <= number < len(texts) and abs(place - number) <= BAR_HALF_WIDTH
-        return texts[number] if is_on else ""
+    def tooltip(event: Any) -> str:
+        position = event.xdata if upright else event.ydata
+        number = round(position)
+        is_on_bar = 0 <= number < len(texts) and abs(position - number) <= BAR_HALF_WIDTH
+        return texts[number] if is_on_bar else ""
 
-    return told
+    return tooltip
 
 
 def curve_tooltip(x: NDArray[np.float64], text: Callable[[int], str]) -> TooltipFunction:
-    """For a curve: what its point at the mouse is, by its number; x ascends."""
+    """The tooltip of a curve: the text of the point nearest in x, by its index.
 
-    def told(event: Any) -> str:
+    x : in data units, ascending
+    """
+    import numpy as np
+
+    def tooltip(event: Any) -> str:
         if not len(x) or not x[0] <= event.xdata <= x[-1]:
             return ""
         after = min(int(np.searchsorted(x, event.xdata)), len(x) - 1)
@@ -128,39 +135,32 @@ def curve_tooltip(x: NDArray[np.float64], text: Callable[[int], str]) -> Tooltip
         is_before = event.xdata - x[before] < x[after] - event.xdata
         return text(before if is_before else after)
 
-    return told
+    return tooltip
 
 
 @dataclass(frozen=True)
 class PointTooltip:
-    """For points: what the nearest one is, if it is near.
+    """The tooltip of points: the text of the nearest one within `HOVER_RADIUS_PIXELS`.
 
     Attributes
     ----------
-    at : their places in the data's units, shape (n, 2)
-    text : what a point is, by its number
+    positions : in data units, shape (n, 2)
+    text : the text of a point, by its index
     """
 
     positions: NDArray[np.float64]
     text: Callable[[int], str]
 
     def __call__(self, event: Any) -> str:
-        """What is under the mouse."""
+        """The text at the mouse pointer."""
+        import numpy as np
+
         if not len(self.positions):
             return ""
-        places = event.inaxes.transData.transform(self.positions)
-        distances = np.hypot(*(places - (event.x, event.y)).T)
-        one = int(np.argmin(distances))
-        return self.text(one) if distances[one] <= HOVER_RADIUS_PIXELS else ""
-
-
-def join_names(found: Iterable[str]) -> str:
-    """Names below each other; of many the first, and how many more there are."""
-    every = list(found)
-    more = len(every) - MAX_NAMES
-    # One more line would tell as much as the name
-    shown = every if more <= 1 else [*every[:MAX_NAMES], f"and {more} more"]
-    return "\n".join(shown)
+        pixels = event.inaxes.transData.transform(self.positions)
+        distances = np.hypot(*(pixels - (event.x, event.y)).T)
+        nearest = int(np.argmin(distances))
+        return self.text(nearest) if distances[nearest] <= HOVER_RADIUS_PIXELS else ""
 
 
 def figure_widget(shown: HoverFigure) -> Any:
@@ -171,28 +171,32 @@ def figure_widget(shown: HoverFigure) -> Any:
     figure.set_dpi(min(SCREEN_DPI, MAX_WIDTH_PIXELS / figure.get_figwidth()))
     canvas = Canvas(figure)
     with warnings.catch_warnings():
-        # ipympl's own, about how it calls traitlets
+        # A warning within ipympl, about how it calls traitlets
         warnings.simplefilter("ignore", DeprecationWarning)
         FigureManager(canvas, 1)
     canvas.header_visible = canvas.footer_visible = False
-    # Above the picture they would lie over its legend
+    # Above the figure the buttons would cover its legend
     canvas.toolbar_position, canvas.toolbar_visible = "right", "visible"
     canvas.layout.min_height = TOOLBAR_HEIGHT
     if shown.tooltips:
-        hover = TooltipDisplay(shown)
-        canvas.mpl_connect("motion_notify_event", lambda event: hover.update(event, canvas))
+        display = TooltipDisplay(shown)
+        canvas.mpl_connect("motion_notify_event", lambda event: display.update(event, canvas))
     return canvas
 
 
 class TooltipDisplay:
-    """Tells what is under the mouse."""
+    """Writes the tooltip at the mouse pointer into the figure.
 
-    def __init__(self, picture: HoverFigure) -> None:
+    mplcursors has tooltips for artists; here one function serves all bars, cells or points of an
+    axes, so that a plot of 10,000 cells needs no artist for each.
+    """
+
+    def __init__(self, shown: HoverFigure) -> None:
         from matplotlib.transforms import IdentityTransform
 
-        self._tooltips = picture.tooltips
-        self._figure = picture.figure
-        self.note = picture.figure.text(
+        self._tooltips = shown.tooltips
+        self._figure = shown.figure
+        self.note = shown.figure.text(
             0,
             0,
             "",
@@ -201,13 +205,13 @@ class TooltipDisplay:
             transform=IdentityTransform(),
             visible=False,
             zorder=10,
-            # A name is no formula, whatever is in it
+            # Names with dollar signs are not formulas
             parse_math=False,
         )
         self.note.set_in_layout(False)
 
     def update(self, event: Any, canvas: Any) -> None:
-        """Show what is under the mouse, or nothing; drawn again only where that changes."""
+        """Show the tooltip at the mouse pointer, or hide it; redraw only if the text changed."""
         text = self.tooltip_at(event)
         before = self.note.get_text() if self.note.get_visible() else ""
         if text == before:
@@ -219,16 +223,16 @@ class TooltipDisplay:
         canvas.draw_idle()
 
     def tooltip_at(self, event: Any) -> str:
-        """What is under the mouse; '' where nothing is."""
-        told = self._tooltips.get(event.inaxes)
-        return told(event) if told else ""
+        """The text at the mouse pointer; '' where there is none."""
+        tooltip = self._tooltips.get(event.inaxes)
+        return tooltip(event) if tooltip else ""
 
     def _place_note(self, event: Any) -> None:
-        """Towards the middle of the picture, so that nothing of it is cut off."""
+        """Towards the middle of the figure, so that its text is not cut off."""
         width, height = self._figure.bbox.size
-        right, high = event.x > width / 2, event.y > height / 2
-        x = event.x + (-TOOLTIP_OFFSET_PIXELS if right else TOOLTIP_OFFSET_PIXELS)
-        y = event.y + (-TOOLTIP_OFFSET_PIXELS if high else TOOLTIP_OFFSET_PIXELS)
+        is_right, is_upper = event.x > width / 2, event.y > height / 2
+        x = event.x + (-TOOLTIP_OFFSET_PIXELS if is_right else TOOLTIP_OFFSET_PIXELS)
+        y = event.y + (-TOOLTIP_OFFSET_PIXELS if is_upper else TOOLTIP_OFFSET_PIXELS)
         self.note.set_position((x, y))
-        self.note.set_horizontalalignment("right" if right else "left")
-        self.note.set_verticalalignment("top" if high else "bottom")
+        self.note.set_horizontalalignment("right" if is_right else "left")
+        self.note.set_verticalalignment("top" if is_upper else "bottom")

@@ -1,6 +1,7 @@
-"""A table that can be sorted, filtered and searched in JupyterLab; a plain data frame elsewhere.
+"""Tables in notebooks: sortable, filterable and searchable in JupyterLab, static HTML elsewhere.
 
-The widget's code comes with it: no network is asked, and nothing of it is stored in the notebook.
+The code of the widget is part of its package: nothing is fetched from the network, and nothing of
+it is stored in the notebook.
 """
 
 from __future__ import annotations
@@ -10,71 +11,73 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core.errors import KpfnbError
-from kpfnb.notebook.form import error_html
+from kpfnb.core.html import frame_html
+from kpfnb.notebook.display.html import error_html
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MIN_INTERACTIVE_ROWS = 6
-"""A smaller table is seen at a glance."""
+"""A smaller table needs no search and is shown as plain HTML."""
 MAX_BYTES = "2MB"
-"""Of one table; of a larger one so many rows are shown, and it says so."""
+"""Of the data of one widget; of a larger table the first rows are shown, with a note."""
 MAX_CHOICES = 1000
 MAX_STATIC_ROWS = 60
-"""Of a table that nobody can scroll or search."""
+"""Of a table that can be neither scrolled nor searched."""
 NO_SELECTION = "(choose a row)"
 DATA_FRAMES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"))
 
 RowDetails = Callable[[Mapping[str, Any]], str]
-"""Takes a row by column; gives the HTML of what it leads to."""
+"""Takes a row by column; returns its details as HTML."""
 
 
 def register_formatter(shell: Any) -> None:
-    """Let every data frame that a cell shows be one that can be searched."""
+    """Let IPython show every data frame as an interactive table."""
     formatter = shell.display_formatter.ipython_display_formatter
     for module, name in DATA_FRAMES:
         formatter.for_type_by_name(module, name, _display_frame)
 
 
 def interactive_table(frame: pd.DataFrame, *, row_details: RowDetails | None = None) -> Any:
-    """The table as a widget; with `lead`, below it what the chosen row leads to."""
+    """The table as a widget; with `row_details`, the details of the chosen row below it."""
     import ipywidgets
     from itables.widget import ITable
 
     if not len(frame):
         return ipywidgets.HTML(StaticTable(frame)._repr_html_())
-    plain = frame.reset_index(drop=True)
-    told = _display_values(plain)
+    numbered = frame.reset_index(drop=True)
+    values = _display_values(numbered)
     options = {"maxBytes": MAX_BYTES, "allow_html": False, "showIndex": False}
     if row_details is None:
-        return ITable(told, **options)
-    table = ITable(told, select="single", **options)
-    names = [_row_label(row) for row in told.head(MAX_CHOICES).itertuples(index=False)]
-    # By keyboard a row is chosen from a list
+        return ITable(values, **options)
+    table = ITable(values, select="single", **options)
+    labels = [_row_label(row) for row in values.head(MAX_CHOICES).itertuples(index=False)]
+    # The list makes every row reachable by keyboard
     chooser = ipywidgets.Dropdown(
-        description="look at",
-        options=[(NO_SELECTION, -1), *((name, n) for n, name in enumerate(names))],
+        description="Show details of:",
+        style={"description_width": "initial"},
+        options=[(NO_SELECTION, -1), *((label, n) for n, label in enumerate(labels))],
         layout={"width": "40em"},
-        tooltip="the row to look at; or press it in the table",
+        tooltip="the row whose details are shown; or click the row in the table",
     )
-    found = ipywidgets.HTML(layout={"width": "100%"})
-    rows = plain.to_dict("records")
+    details = ipywidgets.HTML(layout={"width": "100%"})
+    rows = numbered.to_dict("records")
 
-    def choose(change: Any) -> None:
-        found.value = _details_html(row_details, rows[change.new]) if change.new >= 0 else ""
+    def show_details(change: Any) -> None:
+        details.value = _details_html(row_details, rows[change.new]) if change.new >= 0 else ""
 
-    def press(change: Any) -> None:
-        if change.new and change.new[0] < len(names):
+    def choose_clicked_row(change: Any) -> None:
+        if change.new and change.new[0] < len(labels):
             chooser.value = change.new[0]
 
-    chooser.observe(choose, "value")
-    table.observe(press, "selected_rows")
-    return ipywidgets.VBox([table, chooser, found])
+    chooser.observe(show_details, "value")
+    table.observe(choose_clicked_row, "selected_rows")
+    return ipywidgets.VBox([table, chooser, details])
 
 
 @dataclass(frozen=True)
 class StaticTable:
-    """A table as a report shows it: without row numbers and words for nothing."""
+    """A table as a report shows it: no row numbers, empty cells for missing values."""
 
     frame: pd.DataFrame
 
@@ -88,9 +91,8 @@ class StaticTable:
         """All text escaped."""
         if not len(self.frame):
             return "<p>nothing</p>"
-        return table_html(self._visible_rows) + (
-            f"<p>{self._hidden_rows_text}</p>" if self._hidden_rows_text else ""
-        )
+        hidden = f"<p>{self._hidden_rows_text}</p>" if self._hidden_rows_text else ""
+        return table_html(self._visible_rows) + hidden
 
     @property
     def _visible_rows(self) -> pd.DataFrame:
@@ -98,13 +100,13 @@ class StaticTable:
 
     @property
     def _hidden_rows_text(self) -> str:
-        more = len(self.frame) - MAX_STATIC_ROWS
-        return f"and {more} more" if more > 0 else ""
+        hidden = len(self.frame) - MAX_STATIC_ROWS
+        return f"and {hidden} more" if hidden > 0 else ""
 
 
 def table_html(frame: pd.DataFrame) -> str:
     """A table as HTML: without row numbers, all text escaped."""
-    return str(_without_missing(frame).to_html(index=False, border=0, justify="left", na_rep=""))
+    return frame_html(_without_missing(frame))
 
 
 def _display_frame(frame: pd.DataFrame) -> None:
@@ -117,21 +119,22 @@ def _display_frame(frame: pd.DataFrame) -> None:
 
 
 def _without_missing(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with nothing for None, which pandas would write out."""
-    return frame.where(frame.notna(), None).map(lambda one: "" if one is None else one)
+    """The frame with empty cells where pandas would write None."""
+    return frame.where(frame.notna(), None).map(lambda value: "" if value is None else value)
 
 
 def _display_values(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with nothing where a value is missing; numbers are still sorted as such."""
-    told = frame.copy()
-    for place in range(frame.shape[1]):
-        # By its place: a person's own frame may have two columns of a name
-        column = frame.iloc[:, place]
+    """The frame with empty cells for missing values; columns of numbers still sort as numbers."""
+    values = frame.copy()
+    for position in range(frame.shape[1]):
+        # By position: a user's own frame may have two columns of the same name
+        column = frame.iloc[:, position]
         missing = column.isna()
         if missing.any():
             pairs = zip(column, missing, strict=True)
-            told.isetitem(place, ["" if gone else _format_value(value) for value, gone in pairs])
-    return told
+            texts = ["" if is_missing else _format_value(value) for value, is_missing in pairs]
+            values.isetitem(position, texts)
+    return values
 
 
 def _format_value(value: Any) -> str:
@@ -142,8 +145,8 @@ def _row_label(row: tuple[Any, ...]) -> str:
     return " · ".join(str(value) for value in row[:4] if str(value))
 
 
-def _details_html(lead: RowDetails, row: Mapping[str, Any]) -> str:
+def _details_html(row_details: RowDetails, row: Mapping[str, Any]) -> str:
     try:
-        return lead(row)
+        return row_details(row)
     except KpfnbError as error:
         return error_html(error)

@@ -1,7 +1,7 @@
-"""The parameter form, made from the notebook's own parameters cell.
+"""The parameter form of a notebook, made from its own parameters cell.
 
-In JupyterLab it is widgets, and its Run button runs the cells below, the very cells that cron runs.
-Elsewhere it is a plain table.
+In JupyterLab it consists of widgets, and its Run button runs the cells below it, the same cells
+that cron runs. Elsewhere it is a static table.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core.errors import KpfnbError
+from kpfnb.notebook.display.html import error_html
 from kpfnb.notebook.parameters import Parameter
 from kpfnb.runs.formatting import format_value
 
 if TYPE_CHECKING:
-    from kpfnb.notebook.session import Session
+    from kpfnb.notebook.form.panel import FormSession
 
 
-def show_form(session: Session) -> None:
-    """Display the form of a session. Shown again, it is the same one: what was typed stays."""
+def show_form(session: FormSession) -> None:
+    """Display the form of a session. Shown again it is the same form, with what was typed."""
     from IPython.display import HTML, display
 
     if not session.interactive:
@@ -36,22 +37,19 @@ def parameter_table_html(parameters: list[Parameter], values: dict[str, Any]) ->
     """The parameters as an HTML table, all text escaped."""
     rows = "".join(
         f"<tr><th scope='row'>{escape(parameter.name)}</th>"
-        f"<td>{escape(format_value(values[parameter.name]))}</td><td>{escape(parameter.help)}</td></tr>"
+        f"<td>{escape(format_value(values[parameter.name]))}</td>"
+        f"<td>{escape(parameter.help)}</td></tr>"
         for parameter in parameters
     )
-    head = "<tr><th scope='col'>parameter</th><th scope='col'>value</th><th scope='col'>what it is"
-    return f"<table><thead>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
+    titles = ("parameter", "value", "description")
+    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def error_html(text: object) -> str:
-    """A message about something wrong as HTML, which screen readers tell at once."""
-    return f"<span role='alert'><b>✗ {escape(str(text))}</b></span>" if text else ""
+def show_confirm_button(session: FormSession, question: str, action: Callable[[], object]) -> None:
+    """In JupyterLab, a button that does `action` once and displays what it returns.
 
-
-def show_confirm_button(session: Session, question: str, action: Callable[[], object]) -> None:
-    """Ask before something is changed: a button in JupyterLab that does it once.
-
-    Headless nothing is shown and nothing is done: there the parameters have the say.
+    In a headless run nothing is displayed and nothing is done: there the parameters decide.
     """
     if not session.interactive:
         return
@@ -62,23 +60,23 @@ def show_confirm_button(session: Session, question: str, action: Callable[[], ob
     button.layout.width = "auto"
     output, message = ipywidgets.Output(), ipywidgets.HTML()
 
-    def act(_: object) -> None:
+    def on_click(_: object) -> None:
         if button.disabled:
-            # The second of a double click
+            # The second click of a double click
             return
         button.disabled = True
         try:
-            done = action()
+            result = action()
         except KpfnbError as error:
             message.value, button.disabled = error_html(error), False
             return
         except Exception as error:
-            # Of itself JupyterLab tells what went wrong in its log only
+            # JupyterLab itself shows errors of callbacks only in its log
             message.value = error_html(f"{type(error).__name__}: {error}")
             button.disabled = False
             raise
         with output:
-            display(done)
+            display(result)
 
-    button.on_click(act)
+    button.on_click(on_click)
     display(ipywidgets.VBox([button, message, output], layout={"align_items": "flex-start"}))

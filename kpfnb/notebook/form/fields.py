@@ -1,4 +1,4 @@
-"""The field of one parameter: a labelled control, its help, and what is wrong with its value."""
+"""The form field of one parameter: a labelled control, its help, and an error message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kpfnb.core.errors import InvalidParameterError
-from kpfnb.notebook.form import error_html
+from kpfnb.notebook.display.html import error_html
 from kpfnb.notebook.parameters import Parameter, ParameterKind
 
 LABEL_WIDTH = "11em"
@@ -19,7 +19,7 @@ MAX_COMPLETIONS = 50
 
 
 class FieldControl(NamedTuple):
-    """A widget, its parts that a person changes, and how its value is read and set."""
+    """A widget, its editable parts, and functions that read and set its value."""
 
     widget: Any
     parts: tuple[Any, ...]
@@ -33,21 +33,21 @@ class FormField:
 
     parameter: Parameter
     row: Any
-    """The widget with all that belongs to it."""
+    """The widget with control, help and error message."""
     message: Any
     control: FieldControl
 
     def read(self) -> Any:
-        """The value as it stands; it may be wrong."""
+        """The current value; it may be invalid."""
         return self.control.read()
 
     def write(self, value: Any) -> None:
-        """Show another value."""
+        """Set the value and check it."""
         self.control.write(value)
         self.check()
 
     def check(self) -> bool:
-        """True where the value is one; says beside the field what is wrong."""
+        """True if the value is valid; otherwise show the error beside the field."""
         try:
             self.parameter.check(self.read())
         except InvalidParameterError as error:
@@ -57,14 +57,14 @@ class FormField:
         self.message.layout.display = "none"
         return True
 
-    def observe(self, changed: Callable[[], object]) -> None:
-        """Be told of every change, as it is typed."""
+    def observe(self, on_change: Callable[[], object]) -> None:
+        """Call `on_change` after every change, also while a person types."""
         for part in self.control.parts:
-            part.observe(lambda _: changed(), "value")
+            part.observe(lambda _: on_change(), "value")
 
 
 def make_field(parameter: Parameter, value: Any) -> FormField:
-    """The field of a parameter, which checks itself as one types."""
+    """The field of a parameter; it checks its value while a person types."""
     import ipywidgets
 
     control = _make_control(parameter)
@@ -83,7 +83,7 @@ def make_field(parameter: Parameter, value: Any) -> FormField:
 
 
 def _help_text(parameter: Parameter) -> str:
-    """The help, and the limits where the help does not have them."""
+    """The help, and the limits of a number."""
     kind = parameter.kind
     if kind.name not in ("int", "float") or not kind.options:
         return parameter.help
@@ -95,8 +95,8 @@ def _make_control(parameter: Parameter) -> FieldControl:
     import ipywidgets
 
     kind, name = parameter.kind, parameter.name
-    look = {"description": name, "style": {"description_width": LABEL_WIDTH}}
-    wide = {**look, "layout": {"width": FIELD_WIDTH}}
+    label = {"description": name, "style": {"description_width": LABEL_WIDTH}}
+    wide = {**label, "layout": {"width": FIELD_WIDTH}}
     if kind.name == "bool":
         return _value_control(ipywidgets.Checkbox(indent=True, **wide))
     if kind.name == "choice":
@@ -150,31 +150,31 @@ def _checkbox_control(name: str, kind: ParameterKind) -> FieldControl:
     return FieldControl(group, tuple(boxes.values()), read, write)
 
 
-def _path_control(look: dict[str, Any]) -> FieldControl:
-    """A text that offers the files and directories that begin like it."""
+def _path_control(options: dict[str, Any]) -> FieldControl:
+    """A text field that suggests files and directories."""
     import ipywidgets
 
-    box = ipywidgets.Combobox(ensure_option=False, continuous_update=True, **look)
+    box = ipywidgets.Combobox(ensure_option=False, continuous_update=True, **options)
     box.observe(lambda _: setattr(box, "options", complete_path(box.value)), "value")
     return _value_control(box)
 
 
 def complete_path(typed: str) -> tuple[str, ...]:
-    """The paths that begin as typed, directories with a slash; none where there is no such place.
+    """The paths that begin with the typed text, directories with a slash at the end.
 
-    What begins with a dot is offered only where a dot was typed.
+    Hidden files are suggested only after a dot was typed.
     """
     head, slash, start = typed.rpartition("/")
-    place = Path(head + slash or ".").expanduser()
+    directory = Path(head + slash or ".").expanduser()
     try:
-        found = sorted(
-            f"{head}{slash}{one.name}{'/' if one.is_dir() else ''}"
-            for one in place.iterdir()
-            if one.name.startswith(start) and (start or not one.name.startswith("."))
+        completions = sorted(
+            f"{head}{slash}{path.name}{'/' if path.is_dir() else ''}"
+            for path in directory.iterdir()
+            if path.name.startswith(start) and (start or not path.name.startswith("."))
         )
     except OSError:
         return ()
-    return tuple(found[:MAX_COMPLETIONS])
+    return tuple(completions[:MAX_COMPLETIONS])
 
 
 def _format_night(value: date | None) -> str:

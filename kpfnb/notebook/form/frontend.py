@@ -1,7 +1,7 @@
-"""What a form asks of JupyterLab itself: run the cells below, keep the notebook, stop.
+"""Commands to JupyterLab itself: run the cells below, save the notebook, interrupt the kernel.
 
-A kernel answers no button while a cell runs, so the Stop button is JupyterLab's own: it names the
-command that JupyterLab does when it is pressed.
+A kernel handles no button while a cell runs, so the Stop button is plain HTML that names the
+JupyterLab command to run when it is pressed.
 """
 
 from __future__ import annotations
@@ -22,57 +22,57 @@ FOCUS_DELAY_MILLISECONDS = 700
 
 
 class FrontEnd(anywidget.AnyWidget):
-    """The JupyterLab that shows the notebook. It is displayed, unseen, in the cell of the form."""
+    """The JupyterLab that shows the notebook: an invisible widget in the cell of the form."""
 
     _esm = Path(__file__).with_name("frontend.js")
     lab = traitlets.Unicode().tag(sync=True)
-    """The model of ipylab that takes commands."""
+    """The model id of the ipylab widget that runs commands."""
 
     def __init__(self) -> None:
         from ipylab import JupyterFrontEnd
 
         super().__init__(lab=JupyterFrontEnd().commands.model_id, layout={"display": "none"})
         self._parts: dict[str, Any] = {}
-        self._then: Callable[[], object] | None = None
+        self._callback: Callable[[], object] | None = None
         self.on_msg(self._on_message)
 
-    def pull_widget_state(self, parts: Sequence[Any], then: Callable[[], object]) -> None:
-        """Let widgets have what stands in the browser, and call `then`.
+    def pull_widget_state(self, parts: Sequence[Any], callback: Callable[[], object]) -> None:
+        """Copy the values in the browser into the widgets, then call `callback`.
 
-        A press of a button may overtake what was typed before it.
+        Without it a button press can arrive before the text that was typed first.
         """
-        self._parts, self._then = {part.model_id: part for part in parts}, then
+        self._parts, self._callback = {part.model_id: part for part in parts}, callback
         self.send({"read": [(part.model_id, _value_trait(part)) for part in parts]})
 
     def run_cells_below(self) -> None:
-        """Run the cells below that of this widget, whichever cell or tab is the active one."""
+        """Run the cells below that of this widget, whichever cell or tab is active."""
         self.send({"run": RUN_BELOW})
 
     def save_notebook(self, notebook: Path) -> None:
-        """Save the notebook, so that a browser that is reloaded finds what it shows."""
+        """Save the notebook, so that a reloaded browser page shows the same outputs."""
         if os.access(notebook, os.W_OK):
             self.send({"save": SAVE})
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        then, self._then = self._then, None
-        if then is None:
-            # The second of a double click
+        callback, self._callback = self._callback, None
+        if callback is None:
+            # The second click of a double click
             return
         for model_id, state in content["states"].items():
             self._parts[model_id].set_state(state)
-        then()
+        callback()
 
 
 def _value_trait(part: Any) -> str:
-    """The name by which a widget tells what was chosen in it."""
+    """The name of the trait that has the value of a widget."""
     return "value" if "value" in part.keys else "index"
 
 
 def scroll_into_view_html(page: str, *, soon: bool) -> str:
-    """HTML that tells a state; `soon`: it comes in sight, and takes the focus, a moment later.
+    """HTML of a status message; with `soon` it scrolls into view and takes the focus.
 
-    JupyterLab goes to the last cell when many are run, and the button that was pressed can have
-    no focus while they run.
+    JupyterLab scrolls to the last cell when several are run, and the disabled Run button loses
+    the focus. The delay lets JupyterLab finish first.
     """
     focus = f"setTimeout(() => this.parentElement.focus(), {FOCUS_DELAY_MILLISECONDS})"
     onload = f'<style onload="{escape(focus, quote=True)}"></style>' if soon else ""
@@ -85,13 +85,13 @@ def stop_button_html(*, enabled: bool) -> str:
     state = "" if enabled else " disabled"
     return (
         f'<button type="button" class="{classes}" data-commandlinker-command="{INTERRUPT}" '
-        f'data-commandlinker-args="{{}}" title="Stop the work; what is done stays done"{state}>'
+        f'data-commandlinker-args="{{}}" title="Stop the run; finished items stay finished"{state}>'
         "■ Stop</button>"
     )
 
 
 def copy_field_html(label: str, text: str) -> str:
-    """A text that is selected and copied by one press, as HTML."""
+    """A read-only text field with a Copy button, as HTML."""
     copy = "const t = this.previousElementSibling; t.select(); document.execCommand('copy')"
     shown = escape(text, quote=True)
     return (

@@ -1,19 +1,19 @@
-"""The form in JupyterLab: fields, buttons, the state of the run and its result."""
+"""The form in JupyterLab: fields, presets, buttons, and the status and result of the run."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kpfnb.core import progress
 from kpfnb.core.errors import KpfnbError
 from kpfnb.notebook import parameter_sets
-from kpfnb.notebook.form import error_html, fields
-from kpfnb.notebook.form.fields import LABEL_WIDTH, FormField
+from kpfnb.notebook.display.html import error_html
+from kpfnb.notebook.form.fields import LABEL_WIDTH, FormField, make_field
 from kpfnb.notebook.form.frontend import (
     FrontEnd,
     copy_field_html,
@@ -23,17 +23,40 @@ from kpfnb.notebook.form.frontend import (
 from kpfnb.runs import formatting
 
 if TYPE_CHECKING:
-    from kpfnb.notebook.session import Session
+    from kpfnb.notebook.parameters import Parameter
     from kpfnb.runs import RunRecord
 
-
-# The part of the form that loads and saves named sets of parameters.
-
 NO_SET = "(choose one)"
+DRY_RUN = "dry_run"
+QUICK_SECONDS = 2
+"""A shorter run may end before JupyterLab has scrolled away from the form."""
+
+
+class FormSession(Protocol):
+    """What a form needs of the session of its notebook (`kpfnb.notebook.session.Session`)."""
+
+    parameters: list[Parameter]
+    values: dict[str, Any]
+    file: Path
+    panel: FormPanel | None
+
+    @property
+    def notebook(self) -> str:
+        """The name of the notebook."""
+
+    @property
+    def interactive(self) -> bool:
+        """True in JupyterLab."""
+
+    def restart(self, values: Mapping[str, Any]) -> None:
+        """Start a new run with these parameter values."""
+
+    def command(self, values: Mapping[str, Any]) -> list[str]:
+        """The command that runs the notebook with these values."""
 
 
 class ParameterSetPicker:
-    """A list of the sets, one that fills the fields, and one that keeps what stands in them."""
+    """The part of the form that loads and saves presets: named sets of parameter values."""
 
     def __init__(self, notebook: str, fields: Sequence[FormField]) -> None:
         import ipywidgets
@@ -42,20 +65,20 @@ class ParameterSetPicker:
         self._fields = fields
         self._replace = ""
         self.choices = ipywidgets.Dropdown(
-            description="load the set",
+            description="Preset",
             style={"description_width": LABEL_WIDTH},
             layout={"width": "22em"},
             tooltip="fill the fields from a file in params/",
         )
         self.name = ipywidgets.Text(
-            description="save as",
+            description="Save preset as",
             placeholder="a name",
-            style={"description_width": "5em"},
-            layout={"width": "15em"},
-            tooltip="the name of the set: letters, digits, - and _",
+            style={"description_width": "8em"},
+            layout={"width": "18em"},
+            tooltip="name of the preset: letters, digits, - and _",
         )
         save = ipywidgets.Button(description="Save", layout={"width": "auto"})
-        save.tooltip = "keep what stands in the fields as a file in params/"
+        save.tooltip = "Save these values as a file in params/"
         self.message = ipywidgets.HTML()
         self.widget = ipywidgets.HBox(
             [self.choices, self.name, save, self.message], layout={"flex_flow": "row wrap"}
@@ -65,7 +88,7 @@ class ParameterSetPicker:
         save.on_click(lambda _: self._report(self.save))
 
     def load(self) -> str:
-        """Fill the fields from the set that was chosen."""
+        """Fill the fields from the chosen set; returns a message."""
         file = self.choices.value
         if not file:
             return ""
@@ -75,7 +98,7 @@ class ParameterSetPicker:
         return f"loaded {file.name}"
 
     def save(self) -> str:
-        """Keep what stands in the fields; a second press replaces a set that is there."""
+        """Save the values in the fields; a second press replaces an existing set."""
         name = self.name.value.strip()
         replace, self._replace = name == self._replace, name
         file = parameter_sets.save_set(
@@ -100,25 +123,22 @@ class ParameterSetPicker:
             self.message.value = error_html(error)
 
 
-DRY_RUN = "dry_run"
-QUICK_SECONDS = 2
-
-
 class FormPanel:
     """The form of a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: FormSession) -> None:
         import ipywidgets
 
         self._session = session
         self._front_end = FrontEnd()
         self._started = False
         self.fields = [
-            fields.make_field(one, session.values[one.name]) for one in session.parameters
+            make_field(parameter, session.values[parameter.name])
+            for parameter in session.parameters
         ]
         self.set_picker = ParameterSetPicker(session.notebook, self.fields)
-        self.run_button = _make_button("Run", "Run the cells below", "primary")
-        self.dry_run_button = _make_button("Dry run", "Run the cells below, and change nothing", "")
+        self.run_button = _make_button("Run", "Run this task", "primary")
+        self.dry_run_button = _make_button("Dry run", "Run this task, and change nothing", "")
         self._stop = ipywidgets.HTML()
         self._message = ipywidgets.HTML()
         self._command = ipywidgets.HTML(layout={"width": "100%"})
@@ -133,7 +153,7 @@ class FormPanel:
                 parts, partial(self._start_run, dry_run=True)
             )
         )
-        has_dry_run = any(one.name == DRY_RUN for one in session.parameters)
+        has_dry_run = any(parameter.name == DRY_RUN for parameter in session.parameters)
         buttons = [self.run_button, *([self.dry_run_button] if has_dry_run else []), self._stop]
         self.widget = ipywidgets.VBox(
             [
@@ -153,36 +173,38 @@ class FormPanel:
         self._on_change()
 
     def values(self) -> dict[str, Any]:
-        """What stands in the fields; it may be wrong."""
+        """The values in the fields; they may be invalid."""
         return {field.parameter.name: field.read() for field in self.fields}
 
     def set_busy(self, is_busy: bool) -> None:
-        """Tell whether the kernel works: then it can be stopped, and not be started again."""
+        """While the kernel works, enable Stop and disable Run."""
         self.run_button.disabled = self.dry_run_button.disabled = is_busy
         self._stop.value = stop_button_html(enabled=is_busy)
 
     def on_run_end(self, record: RunRecord, results: tuple[Any, ...]) -> None:
-        """Tell how the run ended.
+        """Show how the run ended.
 
-        The result is here too, folded: a browser that was reloaded while the cells below ran has
-        lost what they showed.
+        The result is here too, folded: a browser page that was reloaded while the cells below ran
+        has lost their outputs.
         """
-        said = f"{formatting.OUTCOME_SIGNS[formatting.outcome_word(record)]} {formatting.outcome_word(record)}: {record.reason}"
-        pages = [page for page in map(_result_html, results) if page]
-        folded = f"<details><summary>The result</summary>{''.join(pages)}</details>"
-        told = f"<b>{escape(said)}</b> · {formatting.format_run_duration(record.seconds)} · run {escape(record.id)}"
-        quick = self._started and (record.seconds or 0) < QUICK_SECONDS
+        word = formatting.outcome_word(record)
+        outcome = escape(f"{formatting.OUTCOME_SIGNS[word]} {word}: {record.reason}")
+        duration = formatting.format_run_duration(record.seconds)
+        status = f"<b>{outcome}</b> · {duration} · run {escape(record.id)}"
+        pages = "".join(map(_result_html, results))
+        folded = f"<details><summary>The result</summary>{pages}</details>" if pages else ""
+        is_quick = self._started and (record.seconds or 0) < QUICK_SECONDS
         self._started = False
-        self._state.value = scroll_into_view_html(told, soon=quick) + (folded if pages else "")
+        self._state.value = scroll_into_view_html(status, soon=is_quick) + folded
         self._front_end.save_notebook(self._session.file)
 
     def _start_run(self, *, dry_run: bool = False) -> None:
         if self.run_button.disabled:
-            # The second of a double click
+            # The second click of a double click
             return
-        asked = self.values() | ({DRY_RUN: True} if dry_run else {})
+        values = self.values() | ({DRY_RUN: True} if dry_run else {})
         try:
-            self._session.restart(asked)
+            self._session.restart(values)
         except (KpfnbError, OSError) as error:
             self._message.value = error_html(error)
             return
@@ -190,27 +212,26 @@ class FormPanel:
         self._message.value = ""
         self._started = True
         self._progress_box.children = ()
-        self._state.value = scroll_into_view_html(
-            f"{formatting.OUTCOME_SIGNS[formatting.RUNNING]} {formatting.RUNNING}", soon=True
-        )
+        status = f"{formatting.OUTCOME_SIGNS[formatting.RUNNING]} {formatting.RUNNING}"
+        self._state.value = scroll_into_view_html(status, soon=True)
         self._front_end.run_cells_below()
         self._front_end.save_notebook(self._session.file)
 
     def _on_change(self) -> None:
         try:
-            line = shlex.join(self._session.command(self.values()))
+            command = shlex.join(self._session.command(self.values()))
         except KpfnbError:
-            # The field says what is wrong
+            # The field shows what is wrong
             self._command.value = ""
             return
-        self._command.value = copy_field_html("the command that repeats it", line)
+        self._command.value = copy_field_html("Equivalent command", command)
         self._message.value = ""
 
 
-def _make_button(name: str, told: str, style: str) -> Any:
+def _make_button(name: str, tooltip: str, style: str) -> Any:
     import ipywidgets
 
-    button = ipywidgets.Button(description=name, button_style=style, tooltip=told)
+    button = ipywidgets.Button(description=name, button_style=style, tooltip=tooltip)
     button.layout.width = "auto"
     return button
 

@@ -1,1 +1,1 @@
-"""Kernels for notebooks without a screen: forked from one that has its libraries loaded."""
+"""Kernels of headless notebooks, forked from a process that has loaded the heavy libraries."""

@@ -1,4 +1,4 @@
-"""One notebook being executed by papermill, in a kernel of its own that can be stopped any time."""
+"""The execution of one notebook by papermill, in its own kernel, which can be stopped any time."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ START_SECONDS = 120
 END_POLL_SECONDS = 0.01
 END_SECONDS = 2.0
 GRACE_SECONDS = 10
-"""A kernel that is told to stop may clean up for so long before it is killed."""
+"""Time for a kernel to clean up after an interrupt, before it is killed."""
 
 _ENGINE = "kpfnb"
 _log = logging.getLogger(__name__)
 
 
 class NotebookExecution:
-    """Runs one notebook from top to bottom. `run` is called once; `stop` from any thread."""
+    """Runs one notebook from top to bottom. Call `run` once, `stop` from any thread."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class NotebookExecution:
         on_cell: Callable[[int, int], None] | None = None,
     ) -> None:
         self.notebook: Any = None
-        """The notebook with its outputs, as far as it got; None before it was read."""
+        """The notebook with its outputs so far; None before it was read."""
         self._record = record
         self._path = path
         self._given = given
@@ -69,12 +69,12 @@ class NotebookExecution:
         self._timers: list[threading.Timer] = []
 
     def run(self, *, timeout_seconds: float | None = None) -> RunEndFacts:
-        """Execute it, and tell what happened; nothing is raised but at the very start."""
+        """Execute the notebook; returns what happened, and raises nothing."""
         if timeout_seconds:
             self._call_later(
                 timeout_seconds, self.stop, f"stopped: took more than {timeout_seconds} s"
             )
-        # A thread of its own: its event loop never meets the caller's, and the caller sees signals
+        # In its own thread: separate from the caller's event loop, while the caller gets signals
         thread = threading.Thread(target=self._run_in_thread, name=f"run {self._record.id}")
         thread.start()
         thread.join()
@@ -83,7 +83,7 @@ class NotebookExecution:
         return self._facts
 
     def stop(self, reason: str) -> None:
-        """Interrupt the cell that runs, and go no further; called again, kill the kernel."""
+        """Interrupt the running cell and stop; a second call kills the kernel."""
         if self._stopped:
             self._signal_kernel(signal.SIGKILL)
             return
@@ -92,7 +92,7 @@ class NotebookExecution:
         self._call_later(GRACE_SECONDS, self._signal_kernel, signal.SIGKILL)
 
     def _run_in_thread(self) -> None:
-        # The loop that nbclient will use in this thread, and would leave open
+        # nbclient uses this loop in this thread, and leaves it open
         loop = ensure_event_loop()
         try:
             with logs.thread_log(self._record.directory / LOG_NAME):
@@ -101,31 +101,31 @@ class NotebookExecution:
             loop.close()
 
     def _run_and_classify(self) -> RunEndFacts:
-        error, died, trouble = None, False, ""
+        cell_error, kernel_died, environment_error = None, False, ""
         try:
             self._run_papermill()
-        except papermill.PapermillExecutionError as problem:
-            error = CellError(problem.exec_count or 0, problem.ename, problem.evalue)
-            _log.info("%s", strip_ansi("\n".join([str(error), *problem.traceback])))
+        except papermill.PapermillExecutionError as error:
+            cell_error = CellError(error.exec_count or 0, error.ename, error.evalue)
+            _log.info("%s", strip_ansi("\n".join([str(cell_error), *error.traceback])))
         except _Stopped:
             _log.info("%s", self._stopped)
         except DeadKernelError:
-            died = True
-        # The border of a run: whatever else went wrong around the notebook is its outcome
-        except Exception as problem:
-            died = "Kernel died" in str(problem)
-            trouble = "" if died else f"{type(problem).__name__}: {problem}"
+            kernel_died = True
+        # The border of a run: any other error around the notebook is part of its outcome
+        except Exception as error:
+            kernel_died = "Kernel died" in str(error)
+            environment_error = "" if kernel_died else f"{type(error).__name__}: {error}"
             _log.exception("the notebook could not be executed")
         return RunEndFacts(
             stop_reason=self._stopped,
-            environment_error=logs.redact_secrets(trouble),
-            kernel_died=died,
-            error=error,
+            environment_error=logs.redact_secrets(environment_error),
+            kernel_died=kernel_died,
+            error=cell_error,
             result=self._record.read_result(),
         )
 
     def _run_papermill(self) -> None:
-        # papermill fills {name} in paths with parameters
+        # papermill replaces {name} in paths by parameters
         source, target = (
             str(path).replace("{", "{{").replace("}", "}}")
             for path in (self._path, self._record.directory / PARTIAL_NAME)
@@ -141,19 +141,19 @@ class NotebookExecution:
         )
 
     def execute(self, notebook_manager: NotebookExecutionManager) -> None:
-        """Called by papermill once the notebook has its parameters."""
+        """Called by papermill after it has injected the parameters."""
         self.notebook = notebook_manager.nb
         try:
             self._execute_in_kernel(notebook_manager, self._kernel)
         except ForkFailed as error:
-            # No cell has run yet
+            # No cell has run so far
             _log.warning("%s; going on with a plain kernel", error)
             self._execute_in_kernel(notebook_manager, "plain")
 
     def _execute_in_kernel(
         self, notebook_manager: NotebookExecutionManager, kernel: KernelKind
     ) -> None:
-        # The path of a Unix socket has room for about 100 characters: not in the run's directory
+        # The path of a Unix socket is limited to about 100 characters: not in the run's directory
         folder = Path(tempfile.mkdtemp(prefix="kpfnb-", dir=_short_temp_dir()))
         try:
             with open(self._record.directory / LOG_NAME, "ab") as output:
@@ -182,7 +182,7 @@ class NotebookExecution:
         process = manager and manager.provisioner and manager.provisioner.process
         if not process:
             return
-        # What the notebook has started too, but not what it put in a session of its own: a service
+        # Also child processes of the notebook, but not those with their own session: services
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
@@ -198,7 +198,7 @@ class _Stopped(Exception):
 
 
 class _Engine(Engine):
-    """papermill's way in: the execution makes its own kernel."""
+    """papermill's engine interface: the execution starts its own kernel."""
 
     @classmethod
     def execute_managed_notebook(
@@ -209,7 +209,7 @@ class _Engine(Engine):
         execution: NotebookExecution,
         **_: Any,
     ) -> None:
-        """Let the execution do it."""
+        """Execute the notebook."""
         execution.execute(nb_man)
 
 
@@ -217,7 +217,7 @@ papermill_engines.register(_ENGINE, _Engine)
 
 
 class _KernelClient(AsyncKernelClient):
-    """A client that does not wait longer than it has to: 0.2 s of silence, as its parent does."""
+    """A client that starts at once; its parent class waits for 0.2 s of silence."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel has answered on both channels."""
@@ -232,7 +232,7 @@ class _KernelClient(AsyncKernelClient):
 
     async def _wait_for_reply(self, request: str) -> bool:
         try:
-            # Late answers to earlier requests may come first
+            # Late replies to earlier requests may come first
             while True:
                 reply = await self.get_shell_msg(timeout=1)
                 if reply["parent_header"].get("msg_id") == request:
@@ -242,7 +242,7 @@ class _KernelClient(AsyncKernelClient):
             return False
 
     async def _wait_for_idle(self, request: str) -> bool:
-        """The end of the request is told: all that came before it has been read."""
+        """True when the request has ended: all earlier messages have been read."""
         try:
             while True:
                 message = await self.get_iopub_msg(timeout=0.2)
@@ -255,7 +255,7 @@ class _KernelClient(AsyncKernelClient):
 
 
 class _KernelManager(AsyncKernelManager):
-    """A kernel of this Python, reached over Unix sockets: of TCP ports some get lost to others."""
+    """A kernel of this Python over Unix sockets: another process can take a free TCP port."""
 
     def __init__(
         self, folder: Path, kind: KernelKind, variables: dict[str, str], output: BinaryIO
@@ -265,7 +265,7 @@ class _KernelManager(AsyncKernelManager):
             transport="ipc",
             connection_file=str(folder / "kernel.json"),
             client_factory=_KernelClient,
-            # Now and then ipykernel hangs at its end: it is asked for half of this, then told
+            # Sometimes ipykernel hangs at its end: after half of this time it is terminated
             shutdown_wait_time=END_SECONDS,
         )
         self._output = output
@@ -273,22 +273,22 @@ class _KernelManager(AsyncKernelManager):
         self._spec = KernelSpec(
             argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
             language="python",
-            # Values are templates, in which $ has a meaning
+            # Values are templates, in which $ is special
             env={name: value.replace("$", "$$") for name, value in variables.items()},
             metadata={"kernel_provisioner": {"provisioner_name": provisioner}},
         )
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """Always this Python, whatever kernels are installed."""
+        """Always this Python, independent of the installed kernels."""
         return self._spec
 
     async def _async_wait(self, pollinterval: float = END_POLL_SECONDS) -> None:
-        # A kernel that was told to end is gone in less than the usual 0.1 s
+        # A kernel ends faster than the default interval of 0.1 s
         await super()._async_wait(pollinterval=END_POLL_SECONDS)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
-        # What the kernel writes past IPython, a last cry from C among it, goes to the log
+        # Output that bypasses IPython, such as errors of C libraries, goes to the log
         streams = {"stdout": self._output, "stderr": self._output}
         await super()._async_launch_kernel(kernel_cmd, **kw, **streams)
 

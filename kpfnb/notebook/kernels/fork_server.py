@@ -1,8 +1,8 @@
-"""Kernels in milliseconds: forked from a process that has the heavy libraries loaded.
+"""Starts kernels in milliseconds: forks them from a process that has loaded the heavy libraries.
 
-`ForkProvisioner` is what jupyter_client asks for a kernel. The process that forks them
-(`kpfnb.notebook.kernels.fork_server_main`) is started with the first kernel, serves all threads of this process,
-and ends with it.
+jupyter_client asks `ForkProvisioner` for a kernel. The process that forks them
+(`kpfnb.notebook.kernels.fork_server_main`) is started with the first kernel, serves all threads of
+this process, and ends with it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ENV_READ_AT_IMPORT = (
     "XDG_",
     "HOME",
 )
-"""Variables that the loaded libraries read only once: another value needs another server."""
+"""Variables that libraries read at import: another value needs another fork server."""
 
 
 class ForkFailed(Exception):
@@ -45,7 +45,7 @@ class ForkFailed(Exception):
 
 
 class ForkedKernel:
-    """A kernel that was forked for this process; the like of `subprocess.Popen`."""
+    """A kernel that was forked for this process; similar to `subprocess.Popen`."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
@@ -65,23 +65,23 @@ class ForkedKernel:
                 code = self._read_number()
             except BlockingIOError:
                 return None
-            # A server that died has taken its kernels with it
+            # A server that died has killed its kernels
             self._exit_code = -signal.SIGKILL if code is None else code
             self._link.close()
         return self._exit_code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the kernel and what it has started."""
+        """Send a signal to the kernel and its child processes."""
         if self.poll() is None:
             try:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
-                # It has not become a group of its own yet
+                # It has no process group of its own yet
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, number)
 
     def _read_number(self) -> int | None:
-        # Each number comes in one message of a few bytes
+        # Each number is one line of a few bytes
         line = b""
         while not line.endswith(b"\n"):
             byte = self._link.recv(1)
@@ -92,7 +92,7 @@ class ForkedKernel:
 
 
 class ForkServerClient:
-    """One kernel host process and the way to ask it."""
+    """One fork server process, and the socket for requests to it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair()
@@ -133,7 +133,7 @@ class ForkServerClient:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End the process; it takes its kernels with it."""
+        """End the process and its kernels."""
         self._control.close()
         self._process.wait()
 
@@ -143,7 +143,7 @@ _servers_lock = threading.Lock()
 
 
 def get_server(environment: Mapping[str, str] | None = None) -> ForkServerClient:
-    """The server for that environment (default: this process's); started if there is none."""
+    """The fork server for an environment (default: this process's); starts it if necessary."""
     values = environment or os.environ
     key = tuple(sorted((n, v) for n, v in values.items() if n.startswith(ENV_READ_AT_IMPORT)))
     with _servers_lock:
@@ -171,7 +171,7 @@ class ForkProvisioner(KernelProvisionerBase):
 
     @property
     def has_process(self) -> bool:
-        """True from the launch until the kernel was waited for."""
+        """True from the launch of the kernel until `wait` has returned."""
         return self.process is not None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
@@ -208,12 +208,12 @@ class ForkProvisioner(KernelProvisionerBase):
         return code
 
     async def send_signal(self, signum: int) -> None:
-        """Signal the kernel and what it has started."""
+        """Send a signal to the kernel and its child processes."""
         if self.process:
             self.process.send_signal(signum)
 
     async def kill(self, restart: bool = False) -> None:
-        """Kill the kernel and what it has started."""
+        """Kill the kernel and its child processes."""
         await self.send_signal(signal.SIGKILL)
 
     async def terminate(self, restart: bool = False) -> None:
@@ -221,7 +221,7 @@ class ForkProvisioner(KernelProvisionerBase):
         await self.send_signal(signal.SIGTERM)
 
     async def cleanup(self, restart: bool = False) -> None:
-        """There is nothing to clean: the sockets are the manager's."""
+        """Nothing to do: the sockets belong to the kernel manager."""
 
 
 _STREAMS = {"stdout": 1, "stderr": 2}

@@ -1,11 +1,12 @@
-"""A process that has the heavy libraries loaded and forks a Jupyter kernel for each request.
+"""The fork server: loads the heavy libraries once and forks a Jupyter kernel for each request.
 
-Run as `python -P -m kpfnb.notebook.kernels.fork_server_main DESCRIPTOR` by `kpfnb.notebook.kernels.fork_server`; DESCRIPTOR
-is one end of a socket pair. A request is one byte with a socket and the kernel's stdin, stdout and
-stderr. The kernel's number and later its exit code come back on that socket, a line each; what the
-kernel shall be (arguments, environment, directory) is read from it by the forked child.
+`kpfnb.notebook.kernels.fork_server` runs it as
+`python -P -m kpfnb.notebook.kernels.fork_server_main DESCRIPTOR`; DESCRIPTOR is one end of a socket
+pair. A request is one byte with a socket and the kernel's stdin, stdout and stderr. On that socket
+the server sends the kernel's process id and later its exit code, a line each; the forked child
+reads its arguments, environment and directory from it.
 
-The process has one thread only, as forking needs. It ends, and its kernels with it, when the
+The process has one thread only, as forking requires. It ends, and its kernels with it, when the
 other end of its socket is closed, however the process there died.
 """
 
@@ -43,8 +44,8 @@ PRELOADED = (
     "psutil",
     "ipykernel.debugger",
 )
-"""Not kpfnb itself, which must be read afresh, and not matplotlib's inline backend: it connects
-itself to the shell that is there when it is imported, and no plot would be shown."""
+"""Without kpfnb itself, which must be read again by each kernel, and without matplotlib's inline
+backend, which connects to the shell that exists at its import: no plot would be shown."""
 
 INLINE = "module://matplotlib_inline.backend_inline"
 DESCRIPTORS = 4
@@ -54,15 +55,15 @@ def main() -> None:
     """Serve until the other end is gone; in a forked child, become the kernel."""
     control = socket.socket(fileno=int(sys.argv[1]))
     os.environ.setdefault("MPLBACKEND", INLINE)
-    # Python's own modules are frozen, and the debugger would warn of it in every log
+    # Python's own modules are frozen; without this the debugger warns of it in every log
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     bytecode = sys.dont_write_bytecode
     for name in PRELOADED:
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
-    # The debugger has switched it off
+    # The debugger switches it off
     sys.dont_write_bytecode = bytecode
-    # What is loaded is shared with the kernels, as long as no collection writes to it
+    # Memory is shared with the kernels as long as the garbage collector does not write to it
     gc.collect()
     gc.freeze()
     request = _ForkServer(control).serve()
@@ -71,7 +72,7 @@ def main() -> None:
 
 
 class _ForkServer:
-    """The loop that forks kernels and tells how they ended."""
+    """The loop that forks kernels and reports their exit codes."""
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
@@ -83,7 +84,7 @@ class _ForkServer:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def serve(self) -> dict[str, Any] | None:
-        """None at the end; in a forked child, its request."""
+        """Serve requests; returns None at the end, and in a forked child its request."""
         selector = selectors.DefaultSelector()
         selector.register(self.control, selectors.EVENT_READ)
         selector.register(self.woken, selectors.EVENT_READ)
@@ -108,7 +109,7 @@ class _ForkServer:
         try:
             pid = os.fork()
         except OSError:
-            # No room for one more: who asked sees the link end, the other kernels go on
+            # No resources for one more: the client sees the link close, other kernels go on
             link.close()
             _close_descriptors(descriptors[1:])
             return None
@@ -121,18 +122,18 @@ class _ForkServer:
         return None
 
     def _close_server_files(self) -> None:
-        # In the child: nothing of the server's may stay open or keep catching signals
+        # In the child: close the server's files and restore the signal handlers
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for one in (self.control, self.woken, self.waker, *self.kernels.values()):
-            one.close()
+        for link in (self.control, self.woken, self.waker, *self.kernels.values()):
+            link.close()
 
     def _reap(self) -> None:
         while self.kernels:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            # Children that a killed kernel left in its group
+            # Children that a killed kernel has left in its process group
             _kill_group(pid)
             link = self.kernels.pop(pid)
             _send_number(link, os.waitstatus_to_exitcode(status))
@@ -152,7 +153,7 @@ def _read_request(link: socket.socket, streams: list[int]) -> dict[str, Any]:
 
 
 def _become_kernel(request: dict[str, Any]) -> None:
-    """Be what a kernel started by command line would be: own session, environment, random state."""
+    """Become like a kernel started by command line: own session, environment, random state."""
     os.setsid()
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -165,7 +166,7 @@ def _become_kernel(request: dict[str, Any]) -> None:
     # The kernel ends when this process's parent, the server, is gone
     parent = f"--IPKernelApp.parent_handle={os.getppid()}"
     IPKernelApp.launch_instance([*sys.argv[1:], parent])
-    # What was registered for the end is run; to take the loaded libraries apart helps nobody
+    # Run the exit functions, but skip the slow teardown of the loaded libraries
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -176,13 +177,13 @@ def _reset_libraries() -> None:
     import matplotlib
     import numpy as np
 
-    # Forks of one process would all draw the same "random" numbers
+    # Otherwise all forks of this process draw the same random numbers
     np.random.seed(None)
     matplotlib.rcParams["backend"] = os.environ.setdefault("MPLBACKEND", INLINE)
 
 
 def _send_number(link: socket.socket, number: int) -> None:
-    # The client may have gone in the meantime
+    # The client may have closed the link already
     with suppress(BrokenPipeError, ConnectionResetError):
         link.send(f"{number}\n".encode())
 

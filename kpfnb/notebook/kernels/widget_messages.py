@@ -1,10 +1,14 @@
-"""A browser that is reloaded gets its widgets back although a cell runs.
+"""Messages of widgets in a busy kernel: handled in order, and answered after a page reload.
 
-A kernel answers one message after another, so a page that is opened while a cell runs would wait
-for its end before it shows a widget. What lasts therefore looks, now and then, whether a page asks
-what there is, and answers that; everything else waits for its turn as ever.
+Order: JupyterLab lets another thread of the kernel (a subshell) handle some messages of widgets. A
+button press may then be handled before the text that was typed first, twice at once, or during a
+cell. Here the main thread handles them all, between cells, in their order.
 
-It relies on how ipykernel 7 hands messages to its main thread; with another the page waits.
+Reload: a kernel handles one message at a time, so a page that is reloaded while a cell runs would
+show no widgets until the cell ends. Long work therefore checks now and then if a page asks for
+the state of its widgets, and answers; all other messages wait for their turn.
+
+Both rely on how ipykernel 7 passes messages to threads; with another version the page waits.
 """
 
 from __future__ import annotations
@@ -17,26 +21,6 @@ from typing import Any, NamedTuple
 
 from kpfnb.core import progress, signals
 
-# What a browser's widgets say is handled in the main thread, between cells, in its order.
-#
-# JupyterLab would have some of it handled by another thread of the kernel (a subshell): a button is
-# then pressed before the text that was typed first has come, or twice at once, or beside a cell.
-#
-# It relies on how ipykernel 7 hands messages of widgets to threads.
-
-
-def install_main_thread_comms() -> None:
-    """From now on, in this kernel."""
-    from ipykernel.comm.comm import BaseComm
-
-    progress.set_idle_callback(answer_state_requests)
-    BaseComm._reply_subshell_for = _main_subshell
-
-
-def _main_subshell(_: Any, data: Any, default: str | None) -> None:
-    """The subshell for a message: the main one."""
-
-
 STATE_REQUESTS = ("kernel_info_request", "comm_info_request")
 WIDGET_CONTROL = "jupyter.widget.control"
 WIDGET_STATE_METHODS = ("request_state", "request_states")
@@ -45,21 +29,33 @@ _waiting: set[asyncio.Future[Any]] = set()
 
 
 class MainThreadChannel(NamedTuple):
-    """Where messages for the main thread come in."""
+    """The channel on which the main thread receives messages."""
 
     kernel: Any
     socket: Any
     handle_later: Any
-    """Called with a message, it is handled as ever."""
+    """Called with a message, lets ipykernel handle it in its turn."""
     replies: Any
 
 
+def install_widget_handling() -> None:
+    """Install both in this kernel."""
+    from ipykernel.comm.comm import BaseComm
+
+    progress.set_idle_callback(answer_state_requests)
+    BaseComm._reply_subshell_for = _main_subshell
+
+
+def _main_subshell(_: Any, data: Any, default: str | None) -> None:
+    """The subshell that handles a message: None, the main one."""
+
+
 def answer_state_requests() -> None:
-    """Answer the pages that ask what there is. To be called in the main thread, in a cell."""
+    """Answer pages that ask for the state of widgets; call it in a cell, in the main thread."""
     channel = _find_channel()
     if channel is None or threading.current_thread() is not threading.main_thread():
         return
-    # A socket that is left half read wakes nobody any more
+    # A message that is only partly read would block the socket
     with signals.defer_interrupts():
         _drain(channel)
 
@@ -75,13 +71,13 @@ def _drain(channel: MainThreadChannel) -> None:
         if is_state_request(*_read_head(channel.kernel, frames)):
             _answer_message(channel, frames)
         else:
-            # A task at once: as a callback it would be a turn of the loop later, behind the note
-            # that ends the giving up of cells after a stop, and would be run
+            # A task, not a callback: a callback would run one turn of the loop later, after
+            # ipykernel has stopped to cancel cells, so that a cancelled cell would run
             _keep_task(asyncio.ensure_future(channel.handle_later(frames)))
 
 
 def is_state_request(kind: str, content: dict[str, Any]) -> bool:
-    """True for a message that asks what there is, and changes nothing."""
+    """True for a message that asks for state and changes nothing."""
     if kind == "comm_open":
         return content.get("target_name") == WIDGET_CONTROL
     if kind == "comm_msg":
@@ -95,22 +91,22 @@ def _find_channel() -> MainThreadChannel | None:
     try:
         manager = kernel.shell_channel_thread.manager
         pair = manager._shell_channel_to_main
-        later = pair.to_stream._recv_callback
+        handle_later = pair.to_stream._recv_callback
         replies = manager.get_subshell_to_shell_channel_socket(None)
     except AttributeError:
         return None
-    return MainThreadChannel(kernel, pair.to_socket, later, replies)
+    return MainThreadChannel(kernel, pair.to_socket, handle_later, replies)
 
 
 def _keep_task(task: asyncio.Future[Any]) -> None:
-    # The loop itself holds tasks weakly
+    # The event loop holds only weak references to tasks
     _waiting.add(task)
     task.add_done_callback(_waiting.discard)
 
 
 def _read_head(kernel: Any, frames: list[Any]) -> tuple[str, dict[str, Any]]:
     if len(frames) == 1:
-        # ipykernel's own note to itself
+        # An internal message of ipykernel
         return "", {}
     _, rest = kernel.session.feed_identities(frames, copy=False)
     message = kernel.session.deserialize(rest, content=False, copy=False)
@@ -121,19 +117,18 @@ def _answer_message(channel: MainThreadChannel, frames: list[Any]) -> None:
     kernel = channel.kernel
     idents, rest = kernel.session.feed_identities(frames, copy=False)
     message = kernel.session.deserialize(rest, content=True, copy=False)
-    # A page takes an answer for complete when the kernel is idle again
+    # For the page an answer is complete when the kernel is idle again
     kernel._publish_status("busy", "shell", parent=message)
-    answered = kernel.shell_handlers[message["header"]["msg_type"]](
-        channel.replies, idents, message
-    )
-    if inspect.iscoroutine(answered):
-        _run_to_end(answered)
+    handler = kernel.shell_handlers[message["header"]["msg_type"]]
+    pending = handler(channel.replies, idents, message)
+    if inspect.iscoroutine(pending):
+        _run_to_end(pending)
     kernel._publish_status("idle", "shell", parent=message)
     kernel._publish_status("busy", "shell")
 
 
 def _run_to_end(coroutine: Any) -> None:
-    """Run one that waits for nothing."""
+    """Run a coroutine that never waits."""
     try:
         while True:
             coroutine.send(None)

