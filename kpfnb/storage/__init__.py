@@ -1,11 +1,11 @@
-"""Storage: folders and files on rclone's remotes and on local disks, by one class.
+"""Files and directories on rclone remotes and on local disks, behind one class, `Location`.
 
-    results = storage.at("data:mask/config/2015-10-16") / "complete/reduce"
-    print(results.download("here"))
-    storage.carry("here", "backup:mask", mirror=True)
+    results = storage.resolve_location("data:mask/config/2015-10-16") / "complete/reduce"
+    print(storage.transfer_files(results, "reduce"))
+    storage.transfer_files("reduce", "backup:mask", mirror=True)
 
-`data` and `backup` are names in the setting `remotes`, each with rclone's own name of a place, as
-`nautilus:bucket/folder`; rclone's configuration or environment has the credentials.
+`data` and `backup` are names in the setting `remotes`. Each maps to an rclone path such as
+`nautilus:bucket/directory`. Credentials stay in rclone's configuration or environment.
 """
 
 from kpfnb.storage.errors import StorageError, StorageErrorKind
@@ -15,14 +15,14 @@ from kpfnb.storage.transfer import transfer_files
 from kpfnb.storage.transfer_result import FileOutcome, FileTransfer, TransferResult, merge_results
 
 __all__ = [
-    "TransferResult",
-    "StorageEntry",
+    "FileOutcome",
     "FileTransfer",
     "Location",
-    "FileOutcome",
+    "StorageEntry",
     "StorageError",
     "StorageErrorKind",
+    "TransferResult",
+    "merge_results",
     "resolve_location",
     "transfer_files",
-    "merge_results",
 ]

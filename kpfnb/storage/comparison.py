@@ -1,4 +1,4 @@
-"""Two places, of which one is to hold what the other has; how each file stands."""
+"""Compare two locations, file by file: by size and hash, or by reading the bytes again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.storage import errors, local_files, rclone
-from kpfnb.storage import paths as names
-from kpfnb.storage.errors import FileFailure, StorageErrorKind
+from kpfnb.storage import local_files, rclone
+from kpfnb.storage.errors import (
+    FileFailure,
+    StorageErrorKind,
+    classify_error,
+    make_storage_error,
+)
 from kpfnb.storage.location import NO_FILE, NO_FOLDER, Location
-from kpfnb.storage.paths import StorageEntry
-
-# What is in two places, and whether it is the same: by size and hash, or by reading it again.
+from kpfnb.storage.paths import StorageEntry, invalid_path_reason, is_temporary
 
 HASH_DIGITS = {"md5": 32, "sha256": 64}
-"""Of hashes, as hexadecimal digits."""
+"""Lengths of hashes as hexadecimal digits."""
 
 
 class FileMatch(StrEnum):
@@ -27,17 +29,17 @@ class FileMatch(StrEnum):
     MISSING = "missing"
     DIFFERENT = "different"
     UNKNOWN = "unknown"
-    """Of the same size, and no hash is known of both: its bytes have to be compared."""
+    """Same size, but no hash known on both sides: the bytes must be compared."""
 
 
 @dataclass(frozen=True)
 class FileInventory:
-    """The files of a place by their path below it.
+    """The files of a location by their path below it.
 
     Attributes
     ----------
-    files : those that can be carried
-    problems : why others can't be: broken links, folders that can't be read, names not allowed
+    files : those that can be transferred
+    problems : why others can't: broken links, unreadable directories, names that are not allowed
     """
 
     files: Mapping[str, StorageEntry] = field(default_factory=dict)
@@ -45,69 +47,69 @@ class FileInventory:
 
 
 def take_inventory(
-    place: Location, *, hash_type: str = "", only: Iterable[str] | None = None
+    location: Location, *, hash_type: str = "", only: Iterable[str] | None = None
 ) -> FileInventory:
-    """Look at all files below the place, or only at those named; nothing there is an empty one.
+    """List all files below a location, or the ones named in `only`.
 
-    Where the place is a file, it is the one entry.
+    Where nothing exists the inventory is empty; of a file it holds that file.
 
     Raises
     ------
     InvalidSettingsError, StorageError : the storage can't be read
     """
-    if place.is_local and hash_type in ("", *local_files.HASHES):
-        return _local_inventory(place, hash_type, only)
+    if location.is_local and hash_type in ("", *local_files.HASHES):
+        return _local_inventory(location, hash_type, only)
     options = ["--recursive", "--files-only", "--no-mimetype", "--no-modtime", rclone.FOLLOW_LINKS]
     options += ["--hash", f"--hash-type={hash_type}"] if hash_type else []
-    answer = rclone.run_command("lsjson", place.argument, options=options, names=only)
-    if answer.exit_code in (NO_FOLDER, NO_FILE):
+    completed = rclone.run_command("lsjson", location.argument, options=options, names=only)
+    if completed.exit_code in (NO_FOLDER, NO_FILE):
         return FileInventory()
+    messages = completed.messages
     problems = {
-        path: FileFailure(errors.classify_error(said), said)
-        for path, said in answer.messages.by_file.items()
+        path: FileFailure(classify_error(text), text) for path, text in messages.by_file.items()
     }
-    if answer.exit_code and not (problems and answer.output.rstrip().endswith(b"]")):
-        kind = errors.classify_error(answer.messages.last_message, answer.exit_code)
-        raise errors.make_storage_error(kind, f"{place}: {kind} ({answer.messages.last_message})")
-    return _build_inventory(
-        (
-            StorageEntry(
-                row["Path"], row["Size"], hash=next(iter(row.get("Hashes", {}).values()), "")
-            )
-            for row in json.loads(answer.output)
-        ),
-        problems,
+    if completed.exit_code and not (problems and completed.output.rstrip().endswith(b"]")):
+        kind = classify_error(messages.last_message, completed.exit_code)
+        raise make_storage_error(kind, f"{location}: {kind} ({messages.last_message})")
+    entries = (
+        StorageEntry(row["Path"], row["Size"], hash=next(iter(row.get("Hashes", {}).values()), ""))
+        for row in json.loads(completed.output)
     )
+    return _build_inventory(entries, problems)
 
 
-def _local_inventory(place: Location, hash_type: str, only: Iterable[str] | None) -> FileInventory:
+def _local_inventory(
+    location: Location, hash_type: str, only: Iterable[str] | None
+) -> FileInventory:
     try:
-        found = list(local_files.list_files(place.argument, hash_type=hash_type, only=only))
+        files = list(local_files.list_files(location.argument, hash_type=hash_type, only=only))
     except OSError as error:
-        kind = errors.classify_error(str(error))
-        raise errors.make_storage_error(kind, f"{place}: {kind} ({error.strerror})") from error
+        kind = classify_error(str(error))
+        raise make_storage_error(kind, f"{location}: {kind} ({error.strerror})") from error
     problems = {
-        one.path: FileFailure(errors.classify_error(one.problem), one.problem)
-        for one in found
-        if one.problem
+        file.path: FileFailure(classify_error(file.problem), file.problem)
+        for file in files
+        if file.problem
     }
-    entries = (StorageEntry(one.path, one.size, hash=one.hash) for one in found if not one.problem)
+    entries = (
+        StorageEntry(file.path, file.size, hash=file.hash) for file in files if not file.problem
+    )
     return _build_inventory(entries, problems)
 
 
 def _build_inventory(
     entries: Iterable[StorageEntry], problems: Mapping[str, FileFailure]
 ) -> FileInventory:
-    """Those that can be carried, and those that have a problem already or get one by their name."""
-    files, wrong_names = {}, {}
-    for one in entries:
-        if names.is_temporary(one.path):
+    """Add the entries whose names are not allowed to the problems; skip temporary files."""
+    files, invalid_names = {}, {}
+    for entry in entries:
+        if is_temporary(entry.path):
             continue
-        if wrong := names.invalid_path_reason(one.path):
-            wrong_names[one.path] = FileFailure(StorageErrorKind.REFUSED, wrong)
+        if reason := invalid_path_reason(entry.path):
+            invalid_names[entry.path] = FileFailure(StorageErrorKind.REFUSED, reason)
         else:
-            files[one.path] = one
-    return FileInventory(files, {**problems, **wrong_names})
+            files[entry.path] = entry
+    return FileInventory(files, {**problems, **invalid_names})
 
 
 def find_common_hash(first: Location, second: Location) -> str:
@@ -118,40 +120,40 @@ def find_common_hash(first: Location, second: Location) -> str:
     return next((kind for kind in first.hash_types if kind in known), "")
 
 
-def compare_entries(source: StorageEntry, there: StorageEntry | None) -> FileMatch:
-    """Compare two entries of a file."""
-    if there is None:
+def compare_entries(source: StorageEntry, destination: StorageEntry | None) -> FileMatch:
+    """Compare the two entries of one file."""
+    if destination is None:
         return FileMatch.MISSING
-    if source.size != there.size:
+    if source.size != destination.size:
         return FileMatch.DIFFERENT
-    if not (source.hash and there.hash):
+    if not (source.hash and destination.hash):
         return FileMatch.UNKNOWN
-    return FileMatch.SAME if source.hash == there.hash else FileMatch.DIFFERENT
+    return FileMatch.SAME if source.hash == destination.hash else FileMatch.DIFFERENT
 
 
 def hash_by_reading(
-    place: Location, only: Iterable[str] | None, *, kind: str = "md5"
+    location: Location, only: Iterable[str] | None, *, kind: str = "md5"
 ) -> dict[str, str]:
-    """The hash of what a reader gets, by path: every byte is read, whatever the storage claims.
+    """Hash every byte that a reader gets, whatever the storage claims: hashes by path.
 
     A file that can't be read is left out.
     """
     options = ["--download", rclone.FOLLOW_LINKS]
-    answer = rclone.run_command("hashsum", kind, place.argument, options=options, names=only)
-    lines = answer.output.decode(errors="replace").splitlines()
+    completed = rclone.run_command("hashsum", kind, location.argument, options=options, names=only)
+    lines = completed.output.decode(errors="replace").splitlines()
     pairs = (line.partition("  ") for line in lines)
     return {path: digest for digest, _, path in pairs if len(digest) == HASH_DIGITS[kind]}
 
 
 @dataclass(frozen=True)
 class LocationPair:
-    """A source and a destination: two folders, or two files.
+    """A source and a destination: two directories, or two files.
 
     Attributes
     ----------
     one_file : both are files; the path of the one file is the name of the source
-    hash_type : what both storages know, as `md5`; '' where there is none
-    read_back : compare the bytes, also where hashes are known
+    hash_type : a kind that both storages know, such as `md5`; '' where there is none
+    read_back : compare the bytes, even where hashes are known
     """
 
     source: Location
@@ -166,71 +168,79 @@ class LocationPair:
         return self.source.is_local and self.destination.is_local
 
     def list_wanted(self, only: Iterable[str] | None) -> FileInventory:
-        """The files to carry; what is asked for and is not there, or not allowed, is a problem.
+        """The files to transfer; a requested one that is missing or not allowed is a problem.
 
         `InvalidInputError` where there is no file at all.
         """
         if only is None:
-            found = take_inventory(self.source, hash_type=self.hash_type)
-            if not (found.files or found.problems):
+            inventory = take_inventory(self.source, hash_type=self.hash_type)
+            if not (inventory.files or inventory.problems):
                 raise InvalidInputError(f"{self.source} holds no files", "nothing was done")
-            return found
+            return inventory
         problems = {}
-        fine = []
+        allowed = []
         for path in dict.fromkeys(only):
-            if wrong := names.invalid_path_reason(path):
-                problems[path] = FileFailure(StorageErrorKind.REFUSED, wrong)
+            if reason := invalid_path_reason(path):
+                problems[path] = FileFailure(StorageErrorKind.REFUSED, reason)
             else:
-                fine.append(path)
-        found = take_inventory(self.source, hash_type=self.hash_type, only=fine)
-        lost = FileFailure(StorageErrorKind.NOT_FOUND, f"not in {self.source}")
-        problems |= {path: lost for path in fine if path not in found.files}
-        return FileInventory(found.files, {**problems, **found.problems})
+                allowed.append(path)
+        inventory = take_inventory(self.source, hash_type=self.hash_type, only=allowed)
+        missing = FileFailure(StorageErrorKind.NOT_FOUND, f"not in {self.source}")
+        problems |= {path: missing for path in allowed if path not in inventory.files}
+        return FileInventory(inventory.files, {**problems, **inventory.problems})
 
     def match_files(
         self, files: Mapping[str, StorageEntry], known: FileInventory | None = None
     ) -> dict[str, FileMatch]:
-        """How each file of the source stands at the destination now, or as `known` tells."""
+        """Compare each file of the source with the destination.
+
+        known : what is at the destination, where that was listed already
+        """
         if not files:
             return {}
-        there = known.files if known else self._destination_entries(files)
-        matches = {path: compare_entries(one, there.get(path)) for path, one in files.items()}
+        entries = known.files if known else self._destination_entries(files)
+        matches = {path: compare_entries(entry, entries.get(path)) for path, entry in files.items()}
         doubtful = (FileMatch.SAME, FileMatch.UNKNOWN) if self.read_back else (FileMatch.UNKNOWN,)
-        again = [path for path, match in matches.items() if match in doubtful]
-        return matches | self._compare_bytes(again)
+        return matches | self._compare_bytes(
+            [p for p, match in matches.items() if match in doubtful]
+        )
 
     def _destination_entries(self, files: Mapping[str, StorageEntry]) -> Mapping[str, StorageEntry]:
         only = None if self.one_file else files
-        found = take_inventory(self.destination, hash_type=self.hash_type, only=only).files
-        # The file may have another name there
-        return {path: one for path in files for one in found.values()} if self.one_file else found
+        entries = take_inventory(self.destination, hash_type=self.hash_type, only=only).files
+        if not self.one_file:
+            return entries
+        # The file may have another name at the destination
+        return {path: entry for path in files for entry in entries.values()}
 
     def _compare_bytes(self, paths: list[str]) -> dict[str, FileMatch]:
         if not paths:
             return {}
         only = None if self.one_file else paths
-        here, there = (hash_by_reading(place, only) for place in (self.source, self.destination))
+        source, destination = (
+            hash_by_reading(location, only) for location in (self.source, self.destination)
+        )
         if self.one_file:
-            there = {path: digest for path in paths for digest in there.values()}
-        same = {path for path in paths if path in here and here[path] == there.get(path)}
+            destination = {path: digest for path in paths for digest in destination.values()}
+        same = {path for path in paths if path in source and source[path] == destination.get(path)}
         return {path: FileMatch.SAME if path in same else FileMatch.DIFFERENT for path in paths}
 
 
 def pair_locations(source: Location, destination: Location, *, read_back: bool) -> LocationPair:
-    """The pair, if it can be one.
+    """Check that two locations can be source and destination of a transfer.
 
     Raises
     ------
-    InvalidInputError : nothing at the source; or one is a file, and the other a folder
-    StorageError : a place can't be read
+    InvalidInputError : the source does not exist; or one is a file and the other a directory
+    StorageError : a location can't be read
     """
-    kind, there = source.kind(), destination.kind()
-    if not kind:
-        raise InvalidInputError(f"{source} is not there", StorageErrorKind.NOT_FOUND.advice)
-    if there and there != kind:
+    source_kind, destination_kind = source.kind(), destination.kind()
+    if not source_kind:
+        raise InvalidInputError(f"{source} does not exist", StorageErrorKind.NOT_FOUND.advice)
+    if destination_kind and destination_kind != source_kind:
         raise InvalidInputError(
-            f"{source} is a {kind}, and {destination} a {there}",
-            "name a folder for the files of a folder, and the new file for a file",
+            f"{source} is a {source_kind}, and {destination} a {destination_kind}",
+            "name a directory for the files of a directory, and a new file for a file",
         )
     hash_type = find_common_hash(source, destination)
-    return LocationPair(source, destination, kind == "file", hash_type, read_back)
+    return LocationPair(source, destination, source_kind == "file", hash_type, read_back)

@@ -1,4 +1,4 @@
-"""What goes wrong in storage: one enum, and one function that knows it from rclone's words."""
+"""Storage errors: one enum of kinds, and the function that classifies rclone's messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kpfnb.core.errors import (
 
 
 class StorageErrorKind(StrEnum):
-    """Why a file was not carried, or a place could not be read."""
+    """Why a file was not transferred, or a location could not be read."""
 
     NOT_FOUND = "not there"
     QUOTA = "no room left"
@@ -40,7 +40,7 @@ class StorageErrorKind(StrEnum):
 
 
 class FileFailure(NamedTuple):
-    """Why a file is not as it should be."""
+    """Why one file was not transferred, deleted or read."""
 
     error_kind: StorageErrorKind
     detail: str
@@ -48,17 +48,17 @@ class FileFailure(NamedTuple):
 
 _ADVICE = {
     StorageErrorKind.NOT_FOUND: "check the name, and the setting remotes",
-    StorageErrorKind.QUOTA: "make room there; then run it again",
+    StorageErrorKind.QUOTA: "free some space there; then run it again",
     StorageErrorKind.DAILY: "wait for the next day (UTC); then run it again",
     StorageErrorKind.PERMISSION: "check the credentials in rclone's configuration or environment",
-    StorageErrorKind.NETWORK: "run it again; what was carried is not carried twice",
-    StorageErrorKind.DAMAGED: "run it again; the disk or the network damages data if it stays so",
-    StorageErrorKind.CONFIG: "run: rclone config, or mend the setting remotes",
+    StorageErrorKind.NETWORK: "run it again; transferred files are not transferred twice",
+    StorageErrorKind.DAMAGED: "run it again; if it fails again, the disk or network damages data",
+    StorageErrorKind.CONFIG: "run: rclone config, or correct the setting remotes",
     StorageErrorKind.REFUSED: "rename it to letters, digits and . _ - + = @ , ~ ( )",
 }
 
-# In this order: a full storage comes as an upload limit or as 403 too, and a lost connection may
-# name a missing file
+# The order matters: a full storage is also reported as an upload limit or as 403, and the message
+# of a lost connection may name a missing file
 _PATTERNS = [
     (
         StorageErrorKind.CONFIG,
@@ -91,33 +91,37 @@ _PATTERNS = [
         r"not found|no such file|nosuch(bucket|key)|doesn't exist|statuscode: 404",
     ),
 ]
-_COMPILED_PATTERNS = [(trouble, re.compile(words, re.IGNORECASE)) for trouble, words in _PATTERNS]
-_CODES = {3: StorageErrorKind.NOT_FOUND, 4: StorageErrorKind.NOT_FOUND, 5: StorageErrorKind.NETWORK}
+_COMPILED_PATTERNS = [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS]
+_EXIT_CODES = {
+    3: StorageErrorKind.NOT_FOUND,
+    4: StorageErrorKind.NOT_FOUND,
+    5: StorageErrorKind.NETWORK,
+}
 
 
 def classify_error(message: str, exit_code: int = 1) -> StorageErrorKind:
-    """The trouble behind a message and an exit code of rclone."""
-    for trouble, words in _COMPILED_PATTERNS:
-        if words.search(message):
-            return trouble
-    return _CODES.get(exit_code, StorageErrorKind.OTHER)
+    """The kind of error behind a message and an exit code of rclone."""
+    for kind, pattern in _COMPILED_PATTERNS:
+        if pattern.search(message):
+            return kind
+    return _EXIT_CODES.get(exit_code, StorageErrorKind.OTHER)
 
 
 class StorageError(ServiceUnavailableError):
-    """A storage does not do what it should; `trouble` says of which kind it is."""
+    """A storage refused or failed to do what was requested; `error_kind` says why."""
 
-    def __init__(self, trouble: StorageErrorKind, what: str) -> None:
-        super().__init__(what, trouble.advice)
-        self.error_kind = trouble
+    def __init__(self, kind: StorageErrorKind, what: str) -> None:
+        super().__init__(what, kind.advice)
+        self.error_kind = kind
 
 
-def make_storage_error(trouble: StorageErrorKind, what: str) -> KpfnbError:
+def make_storage_error(kind: StorageErrorKind, what: str) -> KpfnbError:
     """The error to raise: a wrong name or setting is the user's, all else the storage's."""
-    if trouble is StorageErrorKind.NOT_FOUND:
-        return InvalidInputError(what, trouble.advice)
-    if trouble is StorageErrorKind.CONFIG:
-        return InvalidSettingsError(what, trouble.advice)
-    return StorageError(trouble, what)
+    if kind is StorageErrorKind.NOT_FOUND:
+        return InvalidInputError(what, kind.advice)
+    if kind is StorageErrorKind.CONFIG:
+        return InvalidSettingsError(what, kind.advice)
+    return StorageError(kind, what)
 
 
 _SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|CREDENTIAL", re.IGNORECASE)

@@ -1,7 +1,7 @@
-"""The files of a local folder, looked at without another program.
+"""Files of local directories: listed, hashed and copied without another program.
 
-A listing by rclone costs as much CPU as hashing 40 MB, and a dataset's way takes dozens. Links are
-followed, as rclone is told to.
+A listing by rclone costs as much CPU as hashing 40 MB, and one dataset needs dozens of them. To
+start a supervised rclone costs as much CPU as copying 300 MB. Links are followed, as with rclone.
 """
 
 from __future__ import annotations
@@ -20,73 +20,22 @@ from typing import NamedTuple
 
 from kpfnb.core import atomic
 
-# Files copied from one local folder to another, without another program.
-#
-# To start rclone under its guard costs as much CPU as copying 300 MB, and a dataset's way takes
-# several copies. As rclone does, a file is written beside its place and renamed, keeps its time of
-# change, and links are followed.
-
-
-def copy_files(
-    source: str, destination: str, paths: Iterable[str], tell: Callable[[int, int], None]
-) -> dict[str, str]:
-    """Copy files below the folder `source`, or (path '') the file itself.
-
-    Parameters
-    ----------
-    tell : called before each file with the numbers of files and bytes that are copied
-
-    Returns
-    -------
-    why a file could not be copied, by its path
-    """
-    failures: dict[str, str] = {}
-    done = size = 0
-    for path in paths:
-        tell(done, size)
-        origin, target = (os.path.join(top, path) if path else top for top in (source, destination))  # noqa: PTH118
-        try:
-            size += _copy_file(Path(origin), Path(target))
-            done += 1
-        except (OSError, shutil.SpecialFileError) as error:
-            failures[path] = str(getattr(error, "strerror", None) or error).lower()
-    return failures
-
-
-def _copy_file(origin: Path, target: Path) -> int:
-    """The size of the file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The same at each attempt: what a killed one has left is written over
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    temporary = target.with_name(f"{atomic.TEMPORARY_PREFIX}{digest}")
-    try:
-        shutil.copyfile(origin, temporary)
-        status = origin.stat()
-        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
-        temporary.replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            temporary.unlink()
-        raise
-    return status.st_size
-
-
 HASHES = ("md5", "sha1", "sha256")
-"""Those that are known here."""
+"""The kinds that this module can compute."""
 FAST_HASH = "sha1"
-"""Two to three times as fast as the others of them, since CPUs have instructions for it."""
+"""Two to three times as fast as the others, since CPUs have instructions for it."""
 TICK_SECONDS = 0.05
-"""A file may change within one tick of the file system's clock, and its times would not tell."""
+"""A file may change within one tick of the file system's clock without a new time stamp."""
 
 
 class LocalFile(NamedTuple):
-    """A file below a folder, or why what is there is none.
+    """A file below a directory, or the reason why a path can't be read.
 
     Attributes
     ----------
-    path : below the folder; bytes that are no UTF-8 are replaced
+    path : below the directory; bytes that are not UTF-8 are replaced
     size : bytes
-    hash : as hexadecimal digits; '' where none was asked for, or the file can't be read
+    hash : as hexadecimal digits; '' where none was requested, or the file can't be read
     problem : '' for a file
     """
 
@@ -99,13 +48,14 @@ class LocalFile(NamedTuple):
 def list_files(
     top: str, *, hash_type: str = "", only: Iterable[str] | None = None
 ) -> Iterator[LocalFile]:
-    """All files below the folder `top`, or those of them that are named; a file is the one itself.
+    """List all files below the directory `top`, or the ones named in `only`.
 
-    Nothing there is no file. What is neither file nor folder, as a pipe, is passed over.
+    Where `top` is a file, the list holds that file; where nothing exists, it is empty. What is
+    neither file nor directory, such as a pipe, is skipped.
 
     Raises
     ------
-    OSError : the place itself can't be looked at
+    OSError : `top` itself can't be read
     """
     try:
         status = os.stat(top)  # noqa: PTH116
@@ -115,26 +65,28 @@ def list_files(
         yield from _describe_file(top, os.path.basename(top), status, hash_type)  # noqa: PTH119
         return
     os.scandir(top).close()
-    seen = (
+    files = (
         _list_named(top, only)
         if only is not None
         else _walk_files(top, "", ((status.st_dev, status.st_ino),))
     )
-    for path, one in seen:
-        if isinstance(one, str):
-            yield LocalFile(_printable_path(path), problem=one)
+    for path, status_or_problem in files:
+        if isinstance(status_or_problem, str):
+            yield LocalFile(_printable_path(path), problem=status_or_problem)
         else:
-            yield from _describe_file(f"{top}/{path}", path, one, hash_type)
+            yield from _describe_file(f"{top}/{path}", path, status_or_problem, hash_type)
 
 
 def list_entries(top: str, *, depth: int = 0) -> Iterator[tuple[str, int, bool]]:
-    """Path, size and whether it is a folder (-1 bytes) of all below a folder; a file is itself.
+    """List path, size (-1 for a directory) and whether it is a directory, for all below `top`.
 
-    depth : so many levels; 0 for all
+    Where `top` is a file, the list holds that file.
+
+    depth : number of levels; 0 for all
 
     Raises
     ------
-    OSError : the place is not there, or something in it can't be looked at
+    OSError : `top` does not exist, or something in it can't be read
     """
     status = os.stat(top)  # noqa: PTH116
     if stat.S_ISREG(status.st_mode):
@@ -151,7 +103,7 @@ def _walk_entries(
         try:
             status = os.stat(f"{top}/{path}")  # noqa: PTH116
         except FileNotFoundError:
-            # Somebody else's temporary file is gone by now; a broken link is there
+            # A temporary file was removed since the listing; a broken link still exists
             if os.path.lexists(f"{top}/{path}"):
                 raise
             continue
@@ -160,36 +112,36 @@ def _walk_entries(
         if not stat.S_ISDIR(status.st_mode):
             continue
         yield _printable_path(path), -1, True
-        here = (status.st_dev, status.st_ino)
-        if here in within:
+        identity = (status.st_dev, status.st_ino)
+        if identity in within:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), f"{top}/{path}")
         if depth != 1:
-            yield from _walk_entries(top, path, (*within, here), depth - 1)
+            yield from _walk_entries(top, path, (*within, identity), depth - 1)
 
 
 def _describe_file(
-    full: str, path: str, status: os.stat_result, hash_type: str
+    full_path: str, path: str, status: os.stat_result, hash_type: str
 ) -> Iterator[LocalFile]:
     if stat.S_ISREG(status.st_mode):
-        digest = _file_hash(full, status, hash_type) if hash_type else ""
+        digest = _file_hash(full_path, status, hash_type) if hash_type else ""
         yield LocalFile(_printable_path(path), status.st_size, digest)
 
 
 def _list_named(top: str, only: Iterable[str]) -> Iterator[tuple[str, os.stat_result | str]]:
     for path in only:
-        full = f"{top}/{path}"
+        full_path = f"{top}/{path}"
         try:
-            yield path, os.stat(full)  # noqa: PTH116
+            yield path, os.stat(full_path)  # noqa: PTH116
         except OSError as error:
-            # What is not there is told by its absence; a broken link is there
-            if os.path.lexists(full) or isinstance(error, PermissionError):
+            # A missing file is left out; a broken link exists
+            if os.path.lexists(full_path) or isinstance(error, PermissionError):
                 yield path, _error_reason(error)
 
 
 def _walk_files(
     top: str, folder: str, within: tuple[tuple[int, int], ...]
 ) -> Iterator[tuple[str, os.stat_result | str]]:
-    """What is below a folder; `within` are the device and inode of it and all above it."""
+    """Files below a directory; `within` are the device and inode of it and all above it."""
     try:
         names = sorted(os.listdir(f"{top}/{folder}"))
     except OSError as error:
@@ -200,14 +152,14 @@ def _walk_files(
         try:
             status = os.stat(f"{top}/{path}")  # noqa: PTH116
         except OSError as error:
-            # What is gone by now is told by its absence, as where it was named
+            # A file that was removed since the listing is left out
             if os.path.lexists(f"{top}/{path}") or not isinstance(error, FileNotFoundError):
                 yield path, _error_reason(error)
             continue
         if not stat.S_ISDIR(status.st_mode):
             yield path, status
         elif (status.st_dev, status.st_ino) in within:
-            yield path, "too many levels of symbolic links: it leads to a folder that it is in"
+            yield path, "too many levels of symbolic links: it leads to a directory above it"
         else:
             yield from _walk_files(top, path, (*within, (status.st_dev, status.st_ino)))
 
@@ -221,24 +173,76 @@ def _printable_path(path: str) -> str:
 
 
 def _file_hash(path: str, status: os.stat_result, kind: str) -> str:
-    """The file's hash; read again only if it may have changed since, by all that the disk tells."""
-    stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    """The file's hash; read again only if its size, inode or times have changed."""
+    signature = (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
     is_settled = time.time() - max(status.st_mtime, status.st_ctime) > TICK_SECONDS
     try:
         return (
-            _hash_content(path, kind, stamp)
+            hash_content(path, kind, signature)
             if is_settled
-            else _hash_content.__wrapped__(path, kind, stamp)
+            else hash_content.__wrapped__(path, kind, signature)
         )
     except OSError:
-        # Who copies it is told why
+        # The copy of the file reports the reason
         return ""
 
 
 @lru_cache(maxsize=20_000)
-def _hash_content(path: str, kind: str, stamp: tuple[int, ...]) -> str:
-    """Read the file that has this stamp."""
+def hash_content(path: str, kind: str, signature: tuple[int, ...]) -> str:
+    """Hash the file that has this signature."""
     with Path(path).open("rb") as content:
         return hashlib.file_digest(
             content, lambda: hashlib.new(kind, usedforsecurity=False)
         ).hexdigest()
+
+
+def copy_files(
+    source: str, destination: str, paths: Iterable[str], report: Callable[[int, int], None]
+) -> dict[str, str]:
+    """Copy files below the directory `source`, or (path '') the file itself.
+
+    Each is written to a temporary file beside its target and renamed. It keeps its time of change.
+
+    Parameters
+    ----------
+    report : called before each file with the number of files and of bytes copied so far
+
+    Returns
+    -------
+    why a file could not be copied, by its path
+    """
+    failures: dict[str, str] = {}
+    done = size = 0
+    for path in paths:
+        report(done, size)
+        origin, target = (os.path.join(top, path) if path else top for top in (source, destination))  # noqa: PTH118
+        try:
+            size += _copy_file(Path(origin), Path(target))
+            done += 1
+        except (OSError, shutil.SpecialFileError) as error:
+            failures[path] = str(getattr(error, "strerror", None) or error).lower()
+    return failures
+
+
+def _copy_file(origin: Path, target: Path) -> int:
+    """Copy one file; its size."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The same name at each attempt: it overwrites what a killed attempt left
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    temporary = target.with_name(f"{atomic.TEMPORARY_PREFIX}{digest}")
+    try:
+        shutil.copyfile(origin, temporary)
+        status = origin.stat()
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+        temporary.replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
+        raise
+    return status.st_size

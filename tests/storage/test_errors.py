@@ -47,7 +47,7 @@ from kpfnb.storage.errors import StorageError, StorageErrorKind
         ("something new", StorageErrorKind.OTHER),
     ],
 )
-def test_words_of_rclone_are_understood(message: str, expected: StorageErrorKind) -> None:
+def test_messages_of_rclone_are_classified(message: str, expected: StorageErrorKind) -> None:
     assert errors.classify_error(message) is expected
 
 
@@ -60,18 +60,20 @@ def test_words_of_rclone_are_understood(message: str, expected: StorageErrorKind
         (1, StorageErrorKind.OTHER),
     ],
 )
-def test_without_known_words_the_exit_code_tells(code: int, expected: StorageErrorKind) -> None:
+def test_an_unknown_message_is_classified_by_its_exit_code(
+    code: int, expected: StorageErrorKind
+) -> None:
     assert errors.classify_error("hm", code) is expected
 
 
 @pytest.mark.parametrize("kind", StorageErrorKind)
-def test_every_trouble_has_an_error_with_advice(kind: StorageErrorKind) -> None:
+def test_every_kind_has_an_error_with_advice(kind: StorageErrorKind) -> None:
     error = errors.make_storage_error(kind, "what")
-    wanted = {
+    expected = {
         StorageErrorKind.NOT_FOUND: InvalidInputError,
         StorageErrorKind.CONFIG: InvalidSettingsError,
     }.get(kind, StorageError)
-    assert type(error) is wanted
+    assert type(error) is expected
     assert error.hint
 
 

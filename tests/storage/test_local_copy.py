@@ -1,4 +1,4 @@
-"""Copies between local folders: whole or not there, whatever happens on the way."""
+"""Copies between local directories: complete or absent, however the copy ends."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SLOW = """
 import pathlib, shutil, sys, time
 from kpfnb import storage
 
-def half(source, target):
+def copy_half(source, target):
     pathlib.Path(target).write_bytes(pathlib.Path(source).read_bytes()[:-1])
     time.sleep(600)
 
-shutil.copyfile = half
-storage.carry(*sys.argv[1:])
+shutil.copyfile = copy_half
+storage.transfer_files(*sys.argv[1:])
 """
 
 
@@ -44,33 +44,35 @@ def below(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_files_keep_their_time_and_are_readable_as_any_other(tmp_path: Path) -> None:
+def test_files_keep_their_time_and_permissions(tmp_path: Path) -> None:
     contents = write(tmp_path / "from")
     os.utime(tmp_path / "from/a/0.fits", ns=(5, 1_432_123_456_789_012_345))
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     places = str(tmp_path / "from"), str(tmp_path / "to")
-    failures = local_files.copy_files(*places, contents, lambda *counts: told.append(counts))
+    failures = local_files.copy_files(*places, contents, lambda *counts: reports.append(counts))
     assert failures == {}
     assert below(tmp_path / "to") == contents
-    found = (tmp_path / "to/a/0.fits").stat()
-    assert found.st_mtime_ns == 1_432_123_456_789_012_345
-    assert found.st_mode == (tmp_path / "from/a/0.fits").stat().st_mode
-    assert told == [(0, 0), (1, 50_000), (2, 100_000)]
+    status = (tmp_path / "to/a/0.fits").stat()
+    assert status.st_mtime_ns == 1_432_123_456_789_012_345
+    assert status.st_mode == (tmp_path / "from/a/0.fits").stat().st_mode
+    assert reports == [(0, 0), (1, 50_000), (2, 100_000)]
 
 
-def test_one_that_can_not_be_copied_costs_the_others_nothing(tmp_path: Path) -> None:
+def test_a_file_that_can_not_be_copied_does_not_affect_the_others(tmp_path: Path) -> None:
     contents = write(tmp_path / "from")
     (tmp_path / "to/a/0.fits").mkdir(parents=True)
-    carried = storage.transfer_files(tmp_path / "from", tmp_path / "to", retries=0, progress=False)
-    states = {item.path: item.state for item in carried.items}
+    result = storage.transfer_files(tmp_path / "from", tmp_path / "to", retries=0, progress=False)
+    states = {item.path: item.state for item in result.items}
     assert states.pop("a/0.fits") is FileOutcome.FAILED
     assert set(states.values()) == {FileOutcome.COPIED}
-    assert carried.failed[0].detail == "is a directory"
+    assert result.failed[0].detail == "is a directory"
     del contents["a/0.fits"]
     assert below(tmp_path / "to") == contents
 
 
-def test_killed_no_half_file_counts_and_the_next_run_leaves_nothing_of_it(tmp_path: Path) -> None:
+def test_a_killed_copy_leaves_no_half_file_and_the_next_run_removes_its_traces(
+    tmp_path: Path,
+) -> None:
     contents = write(tmp_path / "from")
     places = [str(tmp_path / "from"), str(tmp_path / "to")]
     process = subprocess.Popen([sys.executable, "-c", SLOW, *places])
@@ -85,7 +87,9 @@ def test_killed_no_half_file_counts_and_the_next_run_leaves_nothing_of_it(tmp_pa
     assert below(tmp_path / "to") == contents
 
 
-def test_stopped_it_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_copy_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "from")
 
     def stop(source: Path, target: Path) -> None:
@@ -93,6 +97,6 @@ def test_stopped_it_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     monkeypatch.setattr("shutil.copyfile", stop)
-    carried = storage.transfer_files(tmp_path / "from", tmp_path / "to", progress=False)
-    assert carried.interrupted
+    result = storage.transfer_files(tmp_path / "from", tmp_path / "to", progress=False)
+    assert result.interrupted
     assert below(tmp_path / "to") == {}

@@ -20,7 +20,7 @@ def fill(folder: Path) -> None:
 @pytest.fixture
 def filled(place: Location, tmp_path: Path) -> Location:
     fill(tmp_path / "filling")
-    assert place.upload(tmp_path / "filling").outcome is Outcome.SUCCEEDED
+    assert storage.transfer_files(tmp_path / "filling", place).outcome is Outcome.SUCCEEDED
     return place
 
 
@@ -42,11 +42,11 @@ def test_list_glob_read_size_hash(filled: Location) -> None:
     assert log.hash() == log.hash("md5") == md5
 
 
-def test_what_is_not_there(place: Location) -> None:
+def test_a_location_without_a_file(place: Location) -> None:
     assert (place.exists(), place.kind(), list(place.glob("*"))) == (False, "", [])
-    for ask in (place.size, place.read_text, place.hash):
-        with pytest.raises(InvalidInputError, match="not there"):
-            ask()
+    for method in (place.size, place.read_text, place.hash):
+        with pytest.raises(InvalidInputError, match="not exist"):
+            method()
     place.delete()
 
 
@@ -63,11 +63,11 @@ def test_a_whole_storage_is_never_deleted(remotes: dict[str, Path], whole: str) 
         storage.resolve_location(whole).delete()
 
 
-def test_text_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "x.fits").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidInputError, match="not text"):
         storage.resolve_location(tmp_path / "x.fits").read_text()
-    with pytest.raises(InvalidInputError, match="folder"):
+    with pytest.raises(InvalidInputError, match="directory"):
         storage.resolve_location(tmp_path).read_text()
 
 
@@ -81,14 +81,14 @@ def test_a_remote_is_named_as_in_the_settings(monkeypatch: pytest.MonkeyPatch) -
     assert storage.resolve_location(data) is data
 
 
-def test_a_local_path_is_one_wherever_it_points(tmp_path: Path) -> None:
+def test_a_local_path_is_made_absolute(tmp_path: Path) -> None:
     assert storage.resolve_location("-v").argument == str(tmp_path / "-v")
     assert storage.resolve_location("./a:b").argument == str(tmp_path / "a:b")
     assert (storage.resolve_location("~/x") / "y").argument == str(Path.home() / "x/y")
 
 
 @pytest.mark.parametrize("text", ["nope:x", "data:a;b", "data:../up", "data:/abs", "bad\x1bpath"])
-def test_places_that_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_locations_that_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", '{"data": "nautilus:pypeit"}')
     with pytest.raises(InvalidInputError) as caught:
         storage.resolve_location(text)
@@ -113,16 +113,16 @@ def test_a_remote_that_rclone_does_not_know(
         storage.resolve_location("data:x").kind()
 
 
-def test_a_folder_may_hold_a_file_of_its_own_name(place: Location, source: Path) -> None:
-    (place / "x.log/x.log").upload(source / "-rf", progress=False)
+def test_a_directory_may_hold_a_file_of_its_own_name(place: Location, source: Path) -> None:
+    storage.transfer_files(source / "-rf", place / "x.log/x.log", progress=False)
     kinds = [(place / name).kind() for name in ("x.log", "x.log/x.log", "x.log/y.log")]
     assert kinds == ["folder", "file", ""]
 
 
-def test_what_is_not_there_may_have_nothing_in_it(place: Location, source: Path) -> None:
-    assert (place / "gone").list(if_there=True) == []
-    (place / "x").upload(source, progress=False)
-    assert [one.path for one in (place / "x").list(if_there=True)][:2] == [
+def test_a_missing_directory_may_be_listed_as_empty(place: Location, source: Path) -> None:
+    assert (place / "gone").list(missing_ok=True) == []
+    storage.transfer_files(source, place / "x", progress=False)
+    assert [entry.path for entry in (place / "x").list(missing_ok=True)][:2] == [
         "-rf",
         "J0100+2802_(1)~@=,.log",
     ]

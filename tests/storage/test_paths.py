@@ -26,7 +26,7 @@ def test_names_of_the_field_are_allowed(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("a b", "' '"),
         ("a;b", "';'"),
@@ -46,13 +46,13 @@ def test_names_of_the_field_are_allowed(path: str) -> None:
         ("n/" * 600 + "n", "1000"),
     ],
 )
-def test_one_clear_error_names_the_character(path: str, told: str) -> None:
-    with pytest.raises(InvalidInputError, match=told):
+def test_the_error_names_the_character(path: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         paths.check_path(path)
 
 
 @given(st.text())
-def test_what_is_allowed_is_harmless_anywhere(text: str) -> None:
+def test_allowed_names_are_safe_anywhere(text: str) -> None:
     harmless = set(string.ascii_letters + string.digits + "._-+=@,~()/")
     if not paths.invalid_path_reason(text):
         assert set(text) <= harmless
@@ -60,7 +60,7 @@ def test_what_is_allowed_is_harmless_anywhere(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "unfinished"),
+    ("path", "temporary"),
     [
         ("a/.kpfnb-x.fits", True),
         (".kpfnb-y", True),
@@ -70,5 +70,5 @@ def test_what_is_allowed_is_harmless_anywhere(text: str) -> None:
         ("spec.partial", False),
     ],
 )
-def test_leftovers_are_known(path: str, unfinished: bool) -> None:
-    assert paths.is_temporary(path) is unfinished
+def test_files_of_killed_writers_are_temporary(path: str, temporary: bool) -> None:
+    assert paths.is_temporary(path) is temporary

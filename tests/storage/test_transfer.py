@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,11 +16,11 @@ from kpfnb.storage import (
     Location,
     StorageError,
     StorageErrorKind,
+    deletion,
     local_files,
     rclone,
-    transfer,
 )
-from kpfnb.storage.transfer import _lock_name
+from kpfnb.storage.transfer import transfer_lock_name
 from kpfnb.storage.transfer_result import TransferResult
 from tests.storage.wire import Wire
 
@@ -40,8 +39,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def states(carried: TransferResult) -> dict[str, FileOutcome]:
-    return {item.path: item.state for item in carried.items}
+def states(result: TransferResult) -> dict[str, FileOutcome]:
+    return {item.path: item.state for item in result.items}
 
 
 def flip(file: Path, at: int) -> None:
@@ -53,21 +52,21 @@ def flip(file: Path, at: int) -> None:
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_there_and_back(place: Location, behind: Path, source: Path, tmp_path: Path) -> None:
-    up = place.upload(source)
+def test_upload_and_download(place: Location, behind: Path, source: Path, tmp_path: Path) -> None:
+    up = storage.transfer_files(source, place)
     assert up.outcome is Outcome.SUCCEEDED, up
     assert set(states(up).values()) == {FileOutcome.COPIED}
     assert contents(behind) == contents(source)
-    down = place.download(tmp_path / "back")
+    down = storage.transfer_files(place, tmp_path / "back")
     assert down.outcome is Outcome.SUCCEEDED, down
     assert contents(tmp_path / "back") == contents(source)
 
 
 @pytest.mark.parametrize("kind", ["s3", "gdrive"], indirect=True)
-def test_what_is_there_is_not_carried_again(place: Location, source: Path) -> None:
-    place.upload(source)
+def test_unchanged_files_are_not_transferred_again(place: Location, source: Path) -> None:
+    storage.transfer_files(source, place)
     (source / "new.txt").write_text("new")
-    again = place.upload(source)
+    again = storage.transfer_files(source, place)
     assert {path for path, state in states(again).items() if state is FileOutcome.COPIED} == {
         "new.txt"
     }
@@ -76,37 +75,37 @@ def test_what_is_there_is_not_carried_again(place: Location, source: Path) -> No
     }
 
 
-def test_a_flipped_bit_at_the_destination_is_found_and_mended(
+def test_a_flipped_bit_at_the_destination_is_found_and_repaired(
     kind: str, place: Location, behind: Path, source: Path
 ) -> None:
-    place.upload(source)
+    storage.transfer_files(source, place)
     flip(behind / "a/spec1d.fits", 700_000)
     # An S3 storage tells the hash of what it was given, not of what its disk has now
     thorough = kind == "s3"
-    planned = place.upload(source, read_back=thorough, dry_run=True)
+    planned = storage.transfer_files(source, place, read_back=thorough, dry_run=True)
     assert states(planned)["a/spec1d.fits"] is FileOutcome.WOULD_COPY
     assert contents(behind) != contents(source)
-    mended = place.upload(source, read_back=thorough)
-    assert [i.path for i in mended.items if i.state is FileOutcome.COPIED] == ["a/spec1d.fits"]
+    repaired = storage.transfer_files(source, place, read_back=thorough)
+    assert [i.path for i in repaired.items if i.state is FileOutcome.COPIED] == ["a/spec1d.fits"]
     assert contents(behind) == contents(source)
 
 
-def test_a_bit_that_flips_on_the_way_is_a_failure(
+def test_a_bit_that_flips_during_the_copy_is_a_failure(
     remotes: dict[str, Path], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = local_files.copy_files
 
     def bad_disk(*arguments: Any) -> dict[str, str]:
-        said = copy(*arguments)
+        failures = copy(*arguments)
         flip(remotes["disk"] / "x/a/spec1d.fits", 3)
-        return said
+        return failures
 
     monkeypatch.setattr(local_files, "copy_files", bad_disk)
-    carried = storage.transfer_files(source, "disk:x", retries=1)
-    assert carried.outcome is Outcome.PARTIAL
-    (failed,) = carried.failed
+    result = storage.transfer_files(source, "disk:x", retries=1)
+    assert result.outcome is Outcome.PARTIAL
+    (failed,) = result.failed
     assert (failed.path, failed.error_kind) == ("a/spec1d.fits", StorageErrorKind.DAMAGED)
-    assert "a/spec1d.fits" in str(carried)
+    assert "a/spec1d.fits" in str(result)
 
 
 def test_bytes_are_compared_where_no_hash_is_known_of_both(
@@ -118,8 +117,8 @@ def test_bytes_are_compared_where_no_hash_is_known_of_both(
         FileOutcome.UNCHANGED
     }
     flip(remotes["gdrive"] / "x/a/spec1d.fits", 5)
-    found = storage.transfer_files(source, "gdrive:x", dry_run=True)
-    assert states(found)["a/spec1d.fits"] is FileOutcome.WOULD_COPY
+    planned = storage.transfer_files(source, "gdrive:x", dry_run=True)
+    assert states(planned)["a/spec1d.fits"] is FileOutcome.WOULD_COPY
 
 
 def test_read_back_trusts_no_hash(remotes: dict[str, Path], source: Path) -> None:
@@ -134,95 +133,97 @@ def test_read_back_trusts_no_hash(remotes: dict[str, Path], source: Path) -> Non
 def test_one_file_gets_the_name_that_is_given(
     place: Location, behind: Path, source: Path, tmp_path: Path
 ) -> None:
-    carried = place.upload(source)
+    result = storage.transfer_files(source, place)
     log = source / "J0100+2802_(1)~@=,.log"
-    carried = (place / "logs/reduce.log").upload(log)
-    assert carried.outcome is Outcome.SUCCEEDED
+    result = storage.transfer_files(log, place / "logs/reduce.log")
+    assert result.outcome is Outcome.SUCCEEDED
     assert (behind / "logs/reduce.log").read_bytes() == log.read_bytes()
-    (place / "logs/reduce.log").download(tmp_path / "mine.log")
+    storage.transfer_files(place / "logs/reduce.log", tmp_path / "mine.log")
     assert (tmp_path / "mine.log").read_bytes() == log.read_bytes()
 
 
 def test_a_file_never_goes_onto_the_name_of_a_folder(place: Location, source: Path) -> None:
-    place.upload(source)
+    storage.transfer_files(source, place)
     with pytest.raises(InvalidInputError, match=r"is a file, and .* a folder"):
-        place.upload(source / "-rf")
+        storage.transfer_files(source / "-rf", place)
     with pytest.raises(InvalidInputError, match=r"is a folder, and .* a file"):
-        (place / "-rf").upload(source)
+        storage.transfer_files(source, place / "-rf")
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"], indirect=True)
 def test_only_the_files_that_are_named(place: Location, behind: Path, source: Path) -> None:
-    carried = place.upload(source, only=["a/QA/page.html", "-rf", "nope.fits", "x;y", "../up"])
+    result = storage.transfer_files(
+        source, place, only=["a/QA/page.html", "-rf", "nope.fits", "x;y", "../up"]
+    )
     assert set(contents(behind)) == {"a/QA/page.html", "-rf"}
-    assert {item.path: item.error_kind for item in carried.failed} == {
+    assert {item.path: item.error_kind for item in result.failed} == {
         "nope.fits": StorageErrorKind.NOT_FOUND,
         "x;y": StorageErrorKind.REFUSED,
         "../up": StorageErrorKind.REFUSED,
     }
-    assert carried.outcome is Outcome.PARTIAL
+    assert result.outcome is Outcome.PARTIAL
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"], indirect=True)
-def test_hostile_names_are_told_and_all_else_is_carried(
+def test_hostile_names_are_reported_and_all_others_transferred(
     place: Location, behind: Path, source: Path
 ) -> None:
     hostile = ["$(touch bad)", "a\nb", "sem;i", "quo'te", "# c", " lead", "ünïcode", "back\\slash"]
     for name in hostile:
         (source / name).write_text("x")
     fine = {name for name in contents(source) if name not in hostile}
-    carried = place.upload(source)
+    result = storage.transfer_files(source, place)
     assert set(contents(behind)) == fine
-    assert len(carried.failed) == len(hostile)
-    assert {item.error_kind for item in carried.failed} == {StorageErrorKind.REFUSED}
-    assert "';'" in next(item.detail for item in carried.failed if item.path == "sem;i")
+    assert len(result.failed) == len(hostile)
+    assert {item.error_kind for item in result.failed} == {StorageErrorKind.REFUSED}
+    assert "';'" in next(item.detail for item in result.failed if item.path == "sem;i")
 
 
 @pytest.mark.parametrize("kind", ["s3"], indirect=True)
-def test_links_are_followed_and_a_broken_one_is_told(
+def test_links_are_followed_and_a_broken_one_is_reported(
     place: Location, behind: Path, source: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "raw.fits").write_bytes(b"raw")
     (source / "link.fits").symlink_to(tmp_path / "raw.fits")
     (source / "broken.fits").symlink_to("nowhere")
-    carried = place.upload(source)
+    result = storage.transfer_files(source, place)
     assert (behind / "link.fits").read_bytes() == b"raw"
-    assert [item.path for item in carried.failed] == ["broken.fits"]
-    assert carried.outcome is Outcome.PARTIAL
+    assert [item.path for item in result.failed] == ["broken.fits"]
+    assert result.outcome is Outcome.PARTIAL
 
 
 @pytest.mark.parametrize("kind", ["disk"], indirect=True)
-def test_leftovers_of_killed_writers_are_not_carried(
+def test_files_of_killed_writers_are_not_transferred(
     place: Location, behind: Path, source: Path
 ) -> None:
     fine = set(contents(source))
     (source / "a/.kpfnb-x1y2.fits").write_bytes(b"half")
     (source / "a/spec1d.fits.0123abcd.partial").write_bytes(b"half")
-    assert place.upload(source).outcome is Outcome.SUCCEEDED
+    assert storage.transfer_files(source, place).outcome is Outcome.SUCCEEDED
     assert set(contents(behind)) == fine
 
 
 @pytest.mark.parametrize("upload", [True, False], ids=["upload", "download"])
-def test_a_cut_connection_is_taken_up_again(
+def test_a_cut_connection_is_resumed(
     remotes: dict[str, Path], source: Path, wire: Wire, tmp_path: Path, upload: bool
 ) -> None:
     if not upload:
         storage.transfer_files(source, "s3:x")
     ends = (source, "s3:x") if upload else ("s3:x", tmp_path / "back")
     wire.cut_after, wire.cuts, wire.passed = 600_000, 2, 0
-    carried = storage.transfer_files(*ends)
-    assert carried.outcome is Outcome.SUCCEEDED, carried
+    result = storage.transfer_files(*ends)
+    assert result.outcome is Outcome.SUCCEEDED, result
     assert wire.cuts_made == 2
     assert contents(remotes["s3"] / "x" if upload else tmp_path / "back") == contents(source)
 
 
-def test_a_connection_that_stays_bad_is_an_outcome_and_the_next_run_goes_on(
+def test_a_connection_that_stays_bad_is_an_outcome_and_the_next_run_continues(
     remotes: dict[str, Path], source: Path, wire: Wire
 ) -> None:
     wire.cut_after, wire.cuts = 600_000, 1_000
-    carried = storage.transfer_files(source, "s3:x", retries=0)
-    assert carried.outcome is Outcome.PARTIAL
-    assert [(i.path, i.error_kind) for i in carried.failed] == [
+    result = storage.transfer_files(source, "s3:x", retries=0)
+    assert result.outcome is Outcome.PARTIAL
+    assert [(i.path, i.error_kind) for i in result.failed] == [
         ("a/spec1d.fits", StorageErrorKind.NETWORK)
     ]
     wire.cuts = 0
@@ -230,7 +231,7 @@ def test_a_connection_that_stays_bad_is_an_outcome_and_the_next_run_goes_on(
     assert [i.path for i in again.items if i.state is FileOutcome.COPIED] == ["a/spec1d.fits"]
 
 
-def test_nobody_answers(
+def test_a_server_that_does_not_answer(
     remotes: dict[str, Path], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RCLONE_CONFIG_S3_ENDPOINT", "http://127.0.0.1:1")
@@ -244,10 +245,10 @@ def test_a_full_quota_of_an_s3_storage_is_an_outcome(
     remotes: dict[str, Path], source: Path, wire: Wire
 ) -> None:
     wire.answer_to_put = FULL
-    carried = storage.transfer_files(source, "s3:x", move=True)
-    assert carried.outcome is Outcome.FAILED
-    assert {item.error_kind for item in carried.failed} == {StorageErrorKind.QUOTA}
-    assert "no room left" in carried.reason
+    result = storage.transfer_files(source, "s3:x", move=True)
+    assert result.outcome is Outcome.FAILED
+    assert {item.error_kind for item in result.failed} == {StorageErrorKind.QUOTA}
+    assert "no room left" in result.reason
     assert len(contents(source)) == 4, "nothing was deleted"
 
 
@@ -266,15 +267,15 @@ def tiny(tmp_path: Path) -> Path:
 
 def test_a_full_disk_is_an_outcome(remotes: dict[str, Path], source: Path, tiny: Path) -> None:
     try:
-        carried = storage.transfer_files(source, tiny / "x")
-        found = contents(tiny)
+        result = storage.transfer_files(source, tiny / "x")
+        files = contents(tiny)
     finally:
         subprocess.run(["umount", str(tiny)], check=True)
-    assert carried.outcome is Outcome.PARTIAL
-    assert [(i.path, i.error_kind) for i in carried.failed] == [
+    assert result.outcome is Outcome.PARTIAL
+    assert [(i.path, i.error_kind) for i in result.failed] == [
         ("a/spec1d.fits", StorageErrorKind.QUOTA)
     ]
-    assert len(found) == 3, "no half file is left"
+    assert len(files) == 3, "no half file is left"
 
 
 def test_wrong_credentials_are_one_clear_error_without_the_secret(
@@ -295,13 +296,13 @@ def test_a_move_deletes_only_what_is_verified(
     copy = local_files.copy_files
 
     def another_writer(*arguments: Any) -> dict[str, str]:
-        said = copy(*arguments)
+        failures = copy(*arguments)
         (behind / "-rf").unlink()
-        return said
+        return failures
 
     monkeypatch.setattr(local_files, "copy_files", another_writer)
-    carried = place.upload(source, move=True, retries=0)
-    assert states(carried)["-rf"] is FileOutcome.FAILED
+    result = storage.transfer_files(source, place, move=True, retries=0)
+    assert states(result)["-rf"] is FileOutcome.FAILED
     assert contents(source) == {"-rf": before.pop("-rf")}
     assert contents(behind) == before
 
@@ -312,32 +313,32 @@ def test_a_source_that_is_gone_after_the_copy_is_an_outcome(
     def gone(*_: Any, **__: Any) -> None:
         raise StorageError(StorageErrorKind.NETWORK, "nobody answers")
 
-    monkeypatch.setattr(transfer, "inventory", SimpleNamespace(take=gone))
+    monkeypatch.setattr(deletion, "take_inventory", gone)
     before = contents(source)
-    carried = place.upload(source, move=True, retries=0)
-    assert carried.outcome is Outcome.FAILED
-    assert {item.detail for item in carried.failed} == {"copied, but not deleted: nobody answers"}
+    result = storage.transfer_files(source, place, move=True, retries=0)
+    assert result.outcome is Outcome.FAILED
+    assert {item.detail for item in result.failed} == {"copied, but not deleted: nobody answers"}
     assert contents(source) == before
 
 
 @pytest.mark.parametrize("kind", ["s3"], indirect=True)
 def test_a_move_of_one_file(place: Location, behind: Path, source: Path) -> None:
-    carried = (place / "x.log").upload(source / "-rf", move=True)
-    assert [item.state for item in carried.items] == [FileOutcome.MOVED]
+    result = storage.transfer_files(source / "-rf", place / "x.log", move=True)
+    assert [item.state for item in result.items] == [FileOutcome.MOVED]
     assert not (source / "-rf").exists()
     assert (behind / "x.log").exists()
 
 
-def test_a_mirror_deletes_what_the_source_has_no_more(
+def test_a_mirror_deletes_what_the_source_no_longer_has(
     place: Location, behind: Path, source: Path
 ) -> None:
-    place.sync(source)
+    storage.transfer_files(source, place, mirror=True)
     (source / "a/QA/page.html").unlink()
     (source / "new").write_text("new")
-    planned = place.sync(source, dry_run=True)
+    planned = storage.transfer_files(source, place, mirror=True, dry_run=True)
     assert planned.to_dict()["deleted"] == ["a/QA/page.html"]
-    carried = place.sync(source)
-    assert states(carried)["a/QA/page.html"] is FileOutcome.DELETED
+    result = storage.transfer_files(source, place, mirror=True)
+    assert states(result)["a/QA/page.html"] is FileOutcome.DELETED
     assert contents(behind) == contents(source)
     assert not (behind / "a/QA").exists()
 
@@ -346,21 +347,21 @@ def test_a_mirror_deletes_what_the_source_has_no_more(
 def test_a_mirror_with_any_failure_deletes_nothing(
     place: Location, behind: Path, source: Path
 ) -> None:
-    place.sync(source)
+    storage.transfer_files(source, place, mirror=True)
     (source / "a/QA/page.html").unlink()
     (source / "bad name").write_text("x")
-    carried = place.sync(source)
-    assert carried.outcome is Outcome.PARTIAL
+    result = storage.transfer_files(source, place, mirror=True)
+    assert result.outcome is Outcome.PARTIAL
     assert (behind / "a/QA/page.html").exists()
 
 
 @pytest.mark.parametrize("kind", ["s3"], indirect=True)
 def test_a_mirror_of_nothing_is_refused(place: Location, source: Path, tmp_path: Path) -> None:
-    place.sync(source)
+    storage.transfer_files(source, place, mirror=True)
     (tmp_path / "empty").mkdir()
     for nothing in (tmp_path / "empty", tmp_path / "unmounted", place / "nope"):
-        with pytest.raises(InvalidInputError, match=r"no files|not there"):
-            place.sync(nothing)
+        with pytest.raises(InvalidInputError, match=r"no files|not exist"):
+            storage.transfer_files(nothing, place, mirror=True)
     assert place.exists()
 
 
@@ -373,21 +374,24 @@ def test_ctrl_c_says_what_was_not_reached(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(rclone, "run_transfer", stopped)
-    carried = storage.transfer_files(source, "s3:x")
-    assert carried.interrupted
-    assert {state for path, state in states(carried).items() if path != "-rf"} == {
+    result = storage.transfer_files(source, "s3:x")
+    assert result.interrupted
+    assert {state for path, state in states(result).items() if path != "-rf"} == {
         FileOutcome.NOT_REACHED
     }
-    assert carried.outcome is Outcome.PARTIAL
+    assert result.outcome is Outcome.PARTIAL
 
 
 @pytest.mark.parametrize("kind", ["disk"], indirect=True)
-def test_two_never_carry_to_one_place(place: Location, source: Path) -> None:
-    with locks.acquire_lock(_lock_name(place)), pytest.raises(AlreadyRunningError, match="config"):
-        place.upload(source)
+def test_two_never_transfer_to_one_location(place: Location, source: Path) -> None:
+    with (
+        locks.acquire_lock(transfer_lock_name(place)),
+        pytest.raises(AlreadyRunningError, match="config"),
+    ):
+        storage.transfer_files(source, place)
 
 
-def test_impossible_wishes(source: Path, tmp_path: Path) -> None:
+def test_options_that_exclude_each_other(source: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="mirror and only"):
         storage.transfer_files(source, tmp_path / "x", mirror=True, only=["-rf"])
     with pytest.raises(InvalidInputError, match=r"is a file"):

@@ -4,13 +4,14 @@ import json
 
 from kpfnb import storage
 from kpfnb.core.result import Outcome, Result
+from kpfnb.notebook.display import figures
 from kpfnb.storage import FileOutcome, FileTransfer, StorageErrorKind, TransferResult
 
 HOSTILE = "<img src=x>\x1b[31m"
 
 MIXED = TransferResult(
-    "here",
-    "s3:there",
+    "local",
+    "s3:remote",
     (
         FileTransfer("a/1.fits", FileOutcome.COPIED, 2_000_000),
         FileTransfer("a/2.fits", FileOutcome.UNCHANGED, 1_000_000),
@@ -33,10 +34,10 @@ MIXED = TransferResult(
 def test_it_is_a_result_that_names_every_failure() -> None:
     assert isinstance(MIXED, Result)
     assert MIXED.outcome is Outcome.PARTIAL
-    told = json.loads(json.dumps(MIXED.to_dict()))
-    assert [one["path"] for one in told["failed"]] == ["b/3.fits", HOSTILE]
-    assert told["failed"][0]["trouble"] == "quota"
-    assert told["deleted"] == ["old"]
+    values = json.loads(json.dumps(MIXED.to_dict()))
+    assert [item["path"] for item in values["failed"]] == ["b/3.fits", HOSTILE]
+    assert values["failed"][0]["trouble"] == "quota"
+    assert values["deleted"] == ["old"]
     assert MIXED.key_figures()["MB carried"] == 2.0
     assert list(MIXED.to_frame()["state"])[:2] == ["copied", "there already"]
 
@@ -46,7 +47,7 @@ def test_the_reason_says_what_to_do() -> None:
         "a", "b", (FileTransfer("x", FileOutcome.FAILED, 1, StorageErrorKind.QUOTA, "disk full"),)
     )
     assert full.outcome is Outcome.FAILED
-    assert full.reason.startswith("1 failed (1 bytes); no room left: x: disk full; make room")
+    assert full.reason.startswith("1 failed (1 byte); no room left: x: disk full; free some space")
 
 
 def test_hostile_names_are_shown_harmlessly() -> None:
@@ -54,8 +55,8 @@ def test_hostile_names_are_shown_harmlessly() -> None:
     assert "\x1b" not in str(MIXED)
 
 
-def test_the_picture_has_every_folder_and_state() -> None:
-    (axes,) = MIXED.plot().axes
+def test_the_plot_has_every_directory_and_outcome() -> None:
+    (axes,) = figures.plot(MIXED).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a", "."]
     legend = axes.get_legend()
     assert legend is not None
@@ -67,16 +68,16 @@ def test_the_picture_has_every_folder_and_state() -> None:
     ]
 
 
-def test_nothing_to_carry_is_shown_too() -> None:
+def test_an_empty_transfer_is_drawn_too() -> None:
     empty = TransferResult("a", "b")
     assert empty.outcome is Outcome.SUCCEEDED
-    assert empty.plot().axes
+    assert figures.plot(empty).axes
 
 
-def test_many_join_to_one() -> None:
-    joined = storage.merge_results(
+def test_results_are_merged() -> None:
+    merged = storage.merge_results(
         "s", "d", [("one", MIXED), ("two", TransferResult("", "", MIXED.items[:1]))]
     )
-    assert [item.path for item in joined.items][:2] == ["one/a/1.fits", "one/a/2.fits"]
-    assert joined.items[-1].path == "two/a/1.fits"
-    assert joined.seconds == MIXED.seconds
+    assert [item.path for item in merged.items][:2] == ["one/a/1.fits", "one/a/2.fits"]
+    assert merged.items[-1].path == "two/a/1.fits"
+    assert merged.seconds == MIXED.seconds

@@ -1,4 +1,4 @@
-"""A TCP wire to a server that can be cut after so many bytes, or answer in the server's place."""
+"""A TCP proxy to a server that can cut connections, or answer in the server's place."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Self
 
 
 class Wire:
-    """Listens on `port` of this machine, and passes all on.
+    """Listens on `port` of this machine and forwards all bytes.
 
     Attributes
     ----------
-    cuts : so many connections more are cut, each after `cut_after` bytes
-    answer_to_put : sent in place of the server's answer to a PUT, if it is set
-    passed : bytes that went through, both ways
+    cuts : number of further connections to cut, each after `cut_after` bytes
+    answer_to_put : sent instead of the server's answer to a PUT, if it is set
+    passed : bytes forwarded, in both directions
     """
 
     def __init__(self, target: int) -> None:
@@ -64,17 +64,17 @@ class Wire:
             self._start(self._pump, near, far, count)
             self._start(self._pump, far, near, count)
 
-    def _pump(self, here: socket.socket, there: socket.socket, count: list[int]) -> None:
+    def _pump(self, receiver: socket.socket, sender: socket.socket, count: list[int]) -> None:
         with suppress(OSError):
-            while data := here.recv(65536):
+            while data := receiver.recv(65536):
                 if self.answer_to_put and data.startswith(b"PUT "):
-                    here.sendall(self.answer_to_put)
+                    receiver.sendall(self.answer_to_put)
                     break
                 if self._is_cut(len(data), count):
                     break
-                there.sendall(data)
-        _hang_up(here)
-        _hang_up(there)
+                sender.sendall(data)
+        _hang_up(receiver)
+        _hang_up(sender)
 
     def _is_cut(self, size: int, count: list[int]) -> bool:
         with self._lock:

@@ -1,8 +1,8 @@
-"""The results of a reduction on the remote: the new ones are there and verified before old ones go.
+"""Publication of results: new ones are verified on the remote before old ones are removed.
 
-Where there are results already, the new ones are first brought to a folder beside them. Only when
-all are verified there they take the old ones' place, by a copy within the remote. The last file is
-the manifest: it names the files and their sizes, so it tells whether results are whole.
+If there are results already, the new ones are first uploaded to a folder beside them. Only when all
+are verified there, a copy within the remote replaces the old ones. The manifest is uploaded last:
+it lists the files and their sizes, so it tells whether results are complete.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ RESCORED_FILES = (
     scored_slits.BAD_SLITS_FILE,
     scored_slits.SCORED_SLITS_FILE,
 )
-"""Not in the manifest: they may be made anew, with other limits, from what is there."""
+"""Not in the manifest: scoring again, with other limits, changes them."""
 STAGED_PREFIX = "publishing_"
-"""Begins the name of the folder beside the old results; it is none of a reduction."""
+"""Of the folder of new results beside the old ones, which is not taken for a reduction."""
 FAILED_LOGS_FOLDER = "failed"
-"""The folder, beside the reductions, for the logs of a run that made nothing better."""
+"""The folder, beside the reductions, for the logs of runs that were no improvement."""
 
 
 @dataclass(frozen=True)
 class PublicationResult:
-    """Where the results went.
+    """Where the results were uploaded to.
 
     Attributes
     ----------
-    kept : True where the earlier results on the remote are better, and stay; of the new ones only
-        the logs are there then
+    kept : True if the earlier results on the remote are better, and stay; then only the logs of
+        the new ones were uploaded
     """
 
     place: str
@@ -58,7 +58,7 @@ class PublicationResult:
 def read_remote_record(
     place: Location, *, name: str = reduction.RECORD_NAME
 ) -> dict[str, Any] | None:
-    """The record of the results that are on a remote; None where there is none."""
+    """The record of the results on a remote; None if there is none."""
     return _read_json(place / name)
 
 
@@ -72,42 +72,38 @@ def publish_reduction(
 ) -> PublicationResult:
     """Make `<target>/<name>` the same as the folder of a reduction.
 
-    Stopped anywhere, it can be called again. A run that lost a frame that the remote has leaves
-    the results there alone: only its logs are brought, beside them.
+    If it is stopped, it can be called again. A reduction that lacks a frame of the one on the
+    remote does not change the results there: only its logs are uploaded, beside them.
 
     Parameters
     ----------
     target : `mask/config/date/complete` on the remote
-    name : of the folder there; that of the local one by default
-    token : the fencing token of whoever publishes, for the manifest
-    confirm : called before anything changes on the remote; raises where it must not
+    name : of the folder there; by default that of the local one
+    token : the fencing token of the publishing worker, for the manifest
+    confirm : called before anything changes on the remote; raises if it must not change
 
     Raises
     ------
-    StorageError : not every file is there; the earlier results are as they were, or are being
+    StorageError : not every file is there; the earlier results are unchanged, or are being
         replaced by verified ones
-    LeaseLost : by `confirm`
+    LeaseLostError : by `confirm`
     """
-    new = atomic.read_json(folder / reduction.RECORD_NAME)
+    record = atomic.read_json(folder / reduction.RECORD_NAME)
     name = name or folder.name
     place = target / name
-    # Once: each look at a remote is a program and a connection
-    there = {one.path for one in place.list(recursive=True, if_there=True)}
-    old = read_remote_record(place) if reduction.RECORD_NAME in there else None
+    # Listed once: each request to a remote starts a program and a connection
+    remote_paths = {entry.path for entry in place.list(recursive=True, missing_ok=True)}
+    remote_record = read_remote_record(place) if reduction.RECORD_NAME in remote_paths else None
     confirm()
-    if old and old["outcome"] and reduction.loses_frames(old, new):
-        failed = target / FAILED_LOGS_FOLDER / name
-        logs = [
-            one for one in _relative_paths(folder) if dataset.is_log_file(f"complete/reduce/{one}")
-        ]
-        return PublicationResult(str(failed), _transfer(folder, failed, only=logs), kept=True)
-    manifest = _make_manifest(folder, new)
-    if MANIFEST_FILE in there:
+    if remote_record and remote_record["outcome"] and reduction.loses_frames(remote_record, record):
+        return _publish_logs(folder, target / FAILED_LOGS_FOLDER / name)
+    manifest = _make_manifest(folder, record)
+    if MANIFEST_FILE in remote_paths:
         if _is_published(folder, place, manifest):
             return PublicationResult(str(place), 0)
-        # Until the new one is there, nobody takes a mixture for results
+        # Until the new manifest is there, nobody takes a mixture for results
         (place / MANIFEST_FILE).delete()
-    if not there or old == new:
+    if not remote_paths or remote_record == record:
         copied = _transfer(folder, place, mirror=True)
     else:
         staged = target / f"{STAGED_PREFIX}{name}"
@@ -115,94 +111,95 @@ def publish_reduction(
         confirm()
         _transfer(staged, place, mirror=True)
         staged.delete()
-    written = folder.with_name(f"{STAGED_PREFIX}{folder.name}.json")
-    atomic.write_json(written, {**manifest, "token": token})
+    local_manifest = folder.with_name(f"{STAGED_PREFIX}{folder.name}.json")
+    atomic.write_json(local_manifest, {**manifest, "token": token})
     confirm()
-    _transfer(written, place / MANIFEST_FILE)
-    written.unlink()
+    _transfer(local_manifest, place / MANIFEST_FILE)
+    local_manifest.unlink()
     return PublicationResult(str(place), copied)
 
 
+def _publish_logs(folder: Path, place: Location) -> PublicationResult:
+    paths = _relative_paths(folder)
+    logs = [path for path in paths if dataset.is_log_file(f"complete/reduce/{path}")]
+    return PublicationResult(str(place), _transfer(folder, place, only=logs), kept=True)
+
+
 def is_complete(manifest: Mapping[str, Any], sizes: Mapping[str, int]) -> bool:
-    """Whether results are all there and good, by their manifest and the sizes of files by path."""
+    """Whether results succeeded and are all there, by their manifest and the file sizes by path."""
     return manifest["outcome"] == Outcome.SUCCEEDED and all(
         sizes.get(path) == size for path, size in manifest["files"].items()
     )
 
 
 def read_remote_manifest(place: Location) -> dict[str, Any] | None:
-    """The manifest of results on a remote; None where there is none."""
+    """The manifest of the results on a remote; None if there is none."""
     return _read_json(place / MANIFEST_FILE)
 
 
 def _read_json(place: Location) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(place.read_text())
+        content: dict[str, Any] = json.loads(place.read_text())
     except (ValueError, InvalidInputError):
-        # One that is not there or damaged tells nothing; it is replaced
+        # A missing or damaged file says nothing; it is replaced
         return None
-    return found
+    return content
 
 
 def _make_manifest(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    later = {MANIFEST_FILE, *RESCORED_FILES}
-    sizes = {
-        path: (folder / path).stat().st_size
-        for path in _relative_paths(folder)
-        if path not in later
-    }
-    return {**{name: record[name] for name in ("outcome", "reason", "started")}, "files": sizes}
+    left_out = {MANIFEST_FILE, *RESCORED_FILES}
+    paths = [path for path in _relative_paths(folder) if path not in left_out]
+    sizes = {path: (folder / path).stat().st_size for path in paths}
+    return {**{key: record[key] for key in ("outcome", "reason", "started")}, "files": sizes}
 
 
 def _relative_paths(folder: Path) -> list[str]:
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not Path(path).name.startswith(atomic.TEMPORARY_PREFIX))
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in paths
+        if not path.name.startswith(atomic.TEMPORARY_PREFIX)
+    )
 
 
 def _is_published(folder: Path, place: Location, manifest: Mapping[str, Any]) -> bool:
-    """Whether just these results, and their manifest, are on the remote."""
-    there = read_remote_manifest(place)
-    if not there or any(there.get(name) != value for name, value in manifest.items()):
+    """Whether exactly these results, and their manifest, are on the remote."""
+    remote_manifest = read_remote_manifest(place)
+    if not remote_manifest:
         return False
-    planned = storage.transfer_files(folder, place, mirror=True, dry_run=True, progress=False)
+    if any(remote_manifest.get(key) != value for key, value in manifest.items()):
+        return False
+    plan = storage.transfer_files(folder, place, mirror=True, dry_run=True, progress=False)
     return all(
-        item.state is FileOutcome.UNCHANGED or item.path == MANIFEST_FILE for item in planned.items
+        item.state is FileOutcome.UNCHANGED or item.path == MANIFEST_FILE for item in plan.items
     )
 
 
 def _transfer(source: Path | Location, place: Location, **options: Any) -> int:
-    """Copy, and raise where not every file is there; how many files were copied."""
-    carried = storage.transfer_files(source, place, progress=False, **options)
-    require_transferred(carried)
-    return sum(item.state is FileOutcome.COPIED for item in carried.items)
+    """Copy, and raise if not every file is there; the number of files that were copied."""
+    transfer = storage.transfer_files(source, place, progress=False, **options)
+    require_transferred(transfer)
+    return sum(item.state is FileOutcome.COPIED for item in transfer.items)
 
 
-def require_transferred(carried: TransferResult) -> None:
-    """`StorageError` where a file is not at its destination."""
-    if carried.interrupted:
+def require_transferred(transfer: TransferResult) -> None:
+    """`StorageError` if a file is not at its destination."""
+    if transfer.interrupted:
         raise KeyboardInterrupt
-    if carried.failed:
-        first = carried.failed[0]
-        told = f"{carried.source} → {carried.destination}: {carried.reason}"
-        raise StorageError(first.error_kind or StorageErrorKind.OTHER, told)
+    if transfer.failed:
+        kind = transfer.failed[0].error_kind or StorageErrorKind.OTHER
+        text = f"{transfer.source} → {transfer.destination}: {transfer.reason}"
+        raise StorageError(kind, text)
 
 
 def file_sizes_below(entries: Iterable[storage.StorageEntry], folder: str) -> dict[str, int]:
-    """The sizes of the files below a folder, by their paths there."""
-    begin = f"{folder}/"
+    """The sizes of the files below a folder, by their paths in it."""
+    prefix = f"{folder}/"
     return {
-        one.path.removeprefix(begin): one.size
-        for one in entries
-        if one.path.startswith(begin) and not one.is_folder
+        entry.path.removeprefix(prefix): entry.size
+        for entry in entries
+        if entry.path.startswith(prefix) and not entry.is_folder
     }
-
-
-# Results that are on the remote already: where their inputs are the same, PypeIt is not run again.
-#
-# That is so for those that have succeeded. Partial and failed ones are always made again: what was
-# lacking may have been the machine's fault, and the better of both stays.
-#
-# So a dataset whose worker died between publishing and reporting costs its successor a download.
 
 
 def fetch_if_same(
@@ -213,37 +210,41 @@ def fetch_if_same(
     *,
     progress: bool = True,
 ) -> ReductionResult | None:
-    """The reduction on the remote, brought to `folder`; None where it is not the one wanted.
+    """Download the reduction on the remote to `folder`; None if it is not the wanted one.
 
-    A finished one in `folder` is left alone, since it goes before what is on the remote.
+    Only one that succeeded counts: partial and failed ones are always repeated, since the cause may
+    have been the machine's, and the better of both stays. So a dataset whose worker was killed
+    between publishing and reporting costs the next worker only a download.
+
+    A finished reduction in `folder` is left alone; it has precedence over the remote.
 
     Parameters
     ----------
     place : of the reduction on the remote
-    record : of the reduction that is there
-    inputs : of the reduction that is wanted
+    record : of the reduction on the remote
+    inputs : of the wanted reduction
 
     Raises
     ------
-    StorageError : it can't be brought
+    StorageError : it can't be downloaded
     """
     if _without_locations(record["inputs"]) != _without_locations(inputs):
         return None
     if reduction.recover_folder(folder):
         return None
     manifest = read_remote_manifest(place)
-    sizes = {one.path: one.size for one in place.list(recursive=True) if not one.is_folder}
+    sizes = {entry.path: entry.size for entry in place.list(recursive=True) if not entry.is_folder}
     if manifest is None or not is_complete(manifest, sizes):
         return None
     require_transferred(storage.transfer_files(place, folder, mirror=True, progress=progress))
-    # It tells that all is there; it must never go back before all else has
+    # It says that all is there, so it must be the last file to be uploaded again
     (folder / MANIFEST_FILE).unlink()
-    made = ReductionResult.from_dict(dict(record), folder)
-    return replace(made, note=f"nothing to do: {made.reason}, as on the remote")
+    result = ReductionResult.from_dict(dict(record), folder)
+    return replace(result, note=f"nothing to do: {result.reason}, as on the remote")
 
 
 def _without_locations(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs without where the raw frames were: each machine has them in another place."""
+    """The inputs without the folder of the raw frames, which is another one on each machine."""
     raw, plans = inputs["raw"], inputs.get("plans", {})
     texts = {name: text.replace(raw, "") for name, text in plans.items()}
     return {**inputs, "raw": "", "plans": texts}

@@ -1,4 +1,4 @@
-"""What goes wrong with Google: what will pass is tried again for a while, the rest is said."""
+"""Errors of Google: transient ones are retried for a while, all others become kpfnb's own."""
 
 from __future__ import annotations
 
@@ -20,22 +20,30 @@ _log = logging.getLogger(__name__)
 
 
 class TransientGoogleError(ServiceUnavailableError):
-    """Google is busy, has trouble of its own, or does not answer.
+    """Google is busy, has an internal error, or does not answer.
 
-    rest_seconds : what it asks to wait, 0 where it says nothing
+    Attributes
+    ----------
+    retry_after_seconds : the wait that it asks for; 0 where it asks for none
     """
 
     retry_after_seconds = 0.0
 
 
-def retry_transient(call: Callable[[], T], name: str, patience_seconds: float) -> T:
-    """Do something with the spreadsheet `name`; again after trouble that passes, more and more
-    seldom, until `patience_seconds` are over. `call` must bear being repeated.
+def retry_transient(call: Callable[[], T], name: str, retry_seconds: float) -> T:
+    """Call a function of the spreadsheet `name`, and retry it after transient errors.
+
+    The delay grows from attempt to attempt.
+
+    Parameters
+    ----------
+    call : a function that may be repeated
+    retry_seconds : no attempt begins after this time
 
     Raises
     ------
-    ServiceUnavailableError : it did not pass
-    InvalidInputError, InvalidSettingsError : it never will
+    ServiceUnavailableError : the error did not go away
+    InvalidInputError, InvalidSettingsError : the error is not transient
     """
     from tenacity import (
         RetryCallState,
@@ -45,18 +53,16 @@ def retry_transient(call: Callable[[], T], name: str, patience_seconds: float) -
         wait_random_exponential,
     )
 
-    growing = wait_random_exponential(multiplier=FIRST_DELAY_SECONDS, max=MAX_DELAY_SECONDS)
+    growing_delay = wait_random_exponential(multiplier=FIRST_DELAY_SECONDS, max=MAX_DELAY_SECONDS)
 
-    def rest(state: RetryCallState) -> float:
-        asked = state.outcome.exception() if state.outcome else None
-        return max(
-            growing(state),
-            asked.retry_after_seconds if isinstance(asked, TransientGoogleError) else 0,
-        )
+    def delay(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after_seconds if isinstance(error, TransientGoogleError) else 0
+        return max(growing_delay(state), asked)
 
-    def tell(state: RetryCallState) -> None:
+    def log_retry(state: RetryCallState) -> None:
         if state.outcome and state.next_action:
-            _log.info("%s; again in %.0f s", state.outcome.exception(), state.next_action.sleep)
+            _log.info("%s; retry in %.0f s", state.outcome.exception(), state.next_action.sleep)
 
     def attempt() -> T:
         with _translate_errors(name):
@@ -64,16 +70,16 @@ def retry_transient(call: Callable[[], T], name: str, patience_seconds: float) -
 
     return Retrying(
         retry=retry_if_exception_type(TransientGoogleError),
-        wait=rest,
-        stop=stop_before_delay(patience_seconds),
-        before_sleep=tell,
+        wait=delay,
+        stop=stop_before_delay(retry_seconds),
+        before_sleep=log_retry,
         reraise=True,
     )(attempt)
 
 
 @contextmanager
 def _translate_errors(name: str) -> Iterator[None]:
-    """Errors of gspread, requests and Google's login as kpfnb's own; none shows a secret."""
+    """Turn errors of gspread, requests and Google's login into kpfnb's; none shows a secret."""
     import requests
     from google.auth.exceptions import GoogleAuthError, TransportError
     from gspread.exceptions import APIError, GSpreadException
@@ -101,14 +107,14 @@ def _classify_response(
     name: str, response: Any, message: str
 ) -> InvalidInputError | TransientGoogleError:
     code = response.status_code
-    told = f"spreadsheet {name!r}: {code} {message[:200]}".strip()
+    text = f"spreadsheet {name!r}: {code} {message[:200]}".strip()
     busy = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
     if code in busy or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _transient_error(told, response.headers.get("Retry-After", ""))
-    return InvalidInputError(told, SHARE_HINT)
+        return _transient_error(text, response.headers.get("Retry-After", ""))
+    return InvalidInputError(text, SHARE_HINT)
 
 
-def _transient_error(what: str, asked: str = "") -> TransientGoogleError:
+def _transient_error(what: str, retry_after: str = "") -> TransientGoogleError:
     error = TransientGoogleError(what, "try again later")
-    error.retry_after_seconds = float(asked) if asked.isdigit() else 0.0
+    error.retry_after_seconds = float(retry_after) if retry_after.isdigit() else 0.0
     return error

@@ -1,4 +1,4 @@
-"""A local workbook: a folder with one CSV file a tab, that any spreadsheet program opens."""
+"""A local workbook: a directory with one CSV file per tab, which any spreadsheet program opens."""
 
 from __future__ import annotations
 
@@ -12,62 +12,61 @@ from kpfnb.core.errors import InvalidInputError
 from kpfnb.storage.sheets.workbook import ChangePlan, SheetChanges, SheetTable, missing_tab_error
 
 LOCK_TIMEOUT_SECONDS = 30
-"""For another process that writes into the same workbook."""
+"""How long to wait for another process that writes to the same workbook."""
 
 
 class LocalWorkbook:
-    """The workbook in a folder, which is made when it is first written to."""
+    """The workbook in a directory, which is created by the first change."""
 
     tab = ""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.absolute()
 
     @property
     def name(self) -> str:
-        """Its folder."""
-        return str(self._folder)
+        """Its directory."""
+        return str(self._directory)
 
     def tabs(self) -> list[str]:
-        """The names of its files."""
-        paths = self._folder.glob("*.csv") if self._folder.is_dir() else ()
-        return sorted(one.stem for one in paths if not one.name.startswith("."))
+        """The names of its tabs: those of its files."""
+        paths = self._directory.glob("*.csv") if self._directory.is_dir() else ()
+        return sorted(path.stem for path in paths if not path.name.startswith("."))
 
     def read(self, tab: str) -> SheetTable:
-        """A tab as it is now."""
+        """Read a tab."""
         return SheetTable.from_rows(self._read_rows(tab), f"{self.name}, tab {tab}")
 
     def update(self, tab: str, plan: ChangePlan, *, create: bool = False) -> SheetChanges:
-        """Change a tab by a plan; see `Workbook.revise`."""
+        """Change a tab by a plan; see `Workbook.update`."""
         return self.update_many({tab: plan}, create=create)[tab]
 
     def update_many(
         self, plans: Mapping[str, ChangePlan], *, create: bool = False
     ) -> dict[str, SheetChanges]:
-        """Change several tabs; see `Workbook.revise_all`. Each file is written as a whole."""
-        with locks.acquire_lock(f"workbook-{self._folder}", wait_seconds=LOCK_TIMEOUT_SECONDS):
-            found = {tab: self._existing_rows(tab, create=create) for tab in plans}
-            done = {
-                tab: plan(SheetTable.from_rows(found[tab] or [], f"{self.name}, tab {tab}"))
+        """Change several tabs; see `Workbook.update_many`. Each file is written as a whole."""
+        with locks.acquire_lock(f"workbook-{self._directory}", wait_seconds=LOCK_TIMEOUT_SECONDS):
+            rows = {tab: self._existing_rows(tab, create=create) for tab in plans}
+            changes_by_tab = {
+                tab: plan(SheetTable.from_rows(rows[tab] or [], f"{self.name}, tab {tab}"))
                 for tab, plan in plans.items()
             }
-            for tab, changes in done.items():
-                if changes or found[tab] is None:
-                    atomic.write_text(
-                        self._file(tab), _encode_csv(_apply_changes(found[tab] or [], changes))
-                    )
-        return done
+            for tab, changes in changes_by_tab.items():
+                if changes or rows[tab] is None:
+                    text = _encode_csv(apply_changes(rows[tab] or [], changes))
+                    atomic.write_text(self._file(tab), text)
+        return changes_by_tab
 
     def _existing_rows(self, tab: str, *, create: bool) -> list[list[str]] | None:
-        """The rows of a tab; None where it is to be made."""
+        """The rows of a tab; None where it is to be created."""
         return None if create and not self._file(tab).exists() else self._read_rows(tab)
 
     def _file(self, tab: str) -> Path:
         if not tab or tab.startswith(".") or set(tab) & set("/\\\0"):
             raise InvalidInputError(
-                f"{tab!r} is no name of a tab", "it must be good as a file's name"
+                f"{tab!r} is not a valid name of a tab", "use a name that a file may have"
             )
-        return self._folder / f"{tab}.csv"
+        return self._directory / f"{tab}.csv"
 
     def _read_rows(self, tab: str) -> list[list[str]]:
         file = self._file(tab)
@@ -86,10 +85,10 @@ class LocalWorkbook:
         return rows
 
 
-def _apply_changes(
+def apply_changes(
     rows: Sequence[Sequence[str]], changes: SheetChanges
 ) -> list[list[spreadsheet_cells.CellValue]]:
-    """The rows after the changes; what was not changed is as it was, to the letter."""
+    """The rows after the changes; cells that were not changed keep their exact text."""
     result: list[list[spreadsheet_cells.CellValue]] = [list(row) for row in rows]
     while result and not any(result[-1]):
         result.pop()

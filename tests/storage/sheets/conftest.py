@@ -1,4 +1,4 @@
-"""Books to test with: a local one, and one behind the emulator, by the real gspread."""
+"""Workbooks to test with: a local one, and one on the emulator, through the real gspread."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Local:
             csv.writer(stream).writerows(rows)
 
     def raw(self, tab: str) -> list[list[str]]:
-        """What is really there."""
+        """The content of the tab, unchanged."""
         with (self.folder / f"{tab}.csv").open(newline="") as stream:
             return list(csv.reader(stream))
 
@@ -83,18 +83,18 @@ class Remote:
         self.server = server
 
     def put(self, tab: str, rows: Sequence[Sequence[Cell]]) -> None:
-        """Make a tab as a person would: no larger than need be."""
+        """Create a tab as a person would: no larger than necessary."""
         width = max(map(len, rows), default=1)
-        grid = Grid(sum(map(ord, tab)), tab, max(len(rows), 1), width)
+        new_grid = Grid(sum(map(ord, tab)), tab, max(len(rows), 1), width)
         for row, values in enumerate(rows):
             for column, value in enumerate(values):
                 if value != "":
-                    grid.cells[row, column] = value
-        others = [one for one in self.server.books["KEY"] if one.title != tab]
-        self.server.books["KEY"] = [*others, grid]
+                    new_grid.cells[row, column] = value
+        others = [grid for grid in self.server.books["KEY"] if grid.title != tab]
+        self.server.books["KEY"] = [*others, new_grid]
 
     def raw(self, tab: str) -> list[list[str]]:
-        """What is really there."""
+        """The content of the tab, unchanged."""
         values = self.server.grid(tab).values()
         width = max(map(len, values), default=0)
         return [[*row, *[""] * (width - len(row))] for row in values]
@@ -102,7 +102,7 @@ class Remote:
 
 @pytest.fixture(params=["local", "google"])
 def behind(request: pytest.FixtureRequest, isolated: Path) -> Local | Remote:
-    """What stands behind the book."""
+    """The storage behind the workbook."""
     if request.param == "local":
         return Local(isolated / "work/workbook")
     return Remote(request.getfixturevalue("emulator"))
@@ -110,5 +110,5 @@ def behind(request: pytest.FixtureRequest, isolated: Path) -> Local | Remote:
 
 @pytest.fixture
 def book(behind: Local | Remote) -> Workbook:
-    """The book that the settings name."""
+    """The workbook that the settings name."""
     return sheets.open_workbook()

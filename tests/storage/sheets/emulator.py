@@ -1,9 +1,9 @@
-"""A small server that speaks those calls of Google's Sheets v4 (and Drive v3) that gspread makes.
+"""A small server for the calls of Google Sheets v4 (and Drive v3) that gspread makes.
 
-Grids have a size, batches are done as a whole or not at all, values keep their types, numbers are
-shown formatted, and what is beyond the grid is refused: as Google does. Faults are given one a
+As with Google, grids have a size, batches are done completely or not at all, values keep their
+types, numbers are shown formatted, and cells beyond the grid are refused. Faults are given one per
 request: a status to answer with, or `slow` and `lost` (done, but the answer does not come), `cut`
-(not done), or 0: none.
+(not done), or 0 (none).
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Grid:
             raise Refused(400, f"({row}, {column}) is after the last row or column of the grid")
         entered = value.get("userEnteredValue", {})
         assert len(entered) <= 1 and set(entered) <= {"stringValue", "numberValue", "boolValue"}
-        for kind, one in entered.items():
+        for kind, content in entered.items():
             kinds = {"stringValue": str, "numberValue": (int, float), "boolValue": bool}
-            assert isinstance(one, kinds[kind])
-            assert (type(one) is bool) == (kind == "boolValue")
-            self.cells[row, column] = one
+            assert isinstance(content, kinds[kind])
+            assert (type(content) is bool) == (kind == "boolValue")
+            self.cells[row, column] = content
         if not entered:
             self.cells.pop((row, column), None)
 
@@ -60,18 +60,18 @@ class Grid:
         gone = end - start
         self.rows -= gone
         self.cells = {
-            (row - gone if row >= end else row, column): one
-            for (row, column), one in self.cells.items()
+            (row - gone if row >= end else row, column): content
+            for (row, column), content in self.cells.items()
             if not start <= row < end
         }
 
     def values(self) -> list[list[str]]:
         """As `values.get` gives them: formatted, without the empty ends."""
-        found = []
+        rows = []
         for row in range(self.used):
             width = max((c for r, c in self.cells if r == row), default=-1) + 1
-            found.append([shown(self.cells.get((row, c), "")) for c in range(width)])
-        return found
+            rows.append([shown(self.cells.get((row, c), "")) for c in range(width)])
+        return rows
 
     def properties(self) -> dict[str, Any]:
         size = {"rowCount": self.rows, "columnCount": self.columns}
@@ -121,7 +121,7 @@ class Emulator(ThreadingHTTPServer):
         """A client that has gone is no news."""
 
     def grid(self, title: str, key: str = "KEY") -> Grid:
-        return next(one for one in self.books[key] if one.title == title)
+        return next(grid for grid in self.books[key] if grid.title == title)
 
     def writes(self) -> list[str]:
         return [path for method, path in self.calls if method == "POST"]
@@ -137,18 +137,18 @@ class Emulator(ThreadingHTTPServer):
         self.calls.append((method, path))
         if path == "/drive/v3/files":
             return self._files(parse_qs(parts.query)["q"][0])
-        found = re.fullmatch(r"/v4/spreadsheets/([\w-]+)(/values/'(.*)'|:batchUpdate)?", path)
-        assert found, path
-        if found[1] not in self.books:
+        match = re.fullmatch(r"/v4/spreadsheets/([\w-]+)(/values/'(.*)'|:batchUpdate)?", path)
+        assert match, path
+        if match[1] not in self.books:
             raise Refused(404, "Requested entity was not found.")
-        if found[3]:
-            return self._values(found[1], found[3])
-        if found[2]:
-            return self._batch(found[1], body["requests"])
-        sheets = [{"properties": one.properties()} for one in self.books[found[1]]]
+        if match[3]:
+            return self._values(match[1], match[3])
+        if match[2]:
+            return self._batch(match[1], body["requests"])
+        sheets = [{"properties": grid.properties()} for grid in self.books[match[1]]]
         return {
-            "spreadsheetId": found[1],
-            "properties": {"title": self.titles[found[1]]},
+            "spreadsheetId": match[1],
+            "properties": {"title": self.titles[match[1]]},
             "sheets": sheets,
         }
 
@@ -175,13 +175,13 @@ class Emulator(ThreadingHTTPServer):
     def _one(self, grids: list[Grid], kind: str, what: dict[str, Any]) -> Any:
         if kind == "addSheet":
             wanted = what["properties"]
-            if any(one.title == wanted["title"] for one in grids):
+            if any(grid.title == wanted["title"] for grid in grids):
                 raise Refused(400, "A sheet with that name already exists.")
             size = wanted["gridProperties"]
             grids.append(Grid(len(grids), wanted["title"], size["rowCount"], size["columnCount"]))
             return {"addSheet": {"properties": grids[-1].properties()}}
         place = what.get("start") or what.get("range") or what
-        grid = next(one for one in grids if one.identity == place["sheetId"])
+        grid = next(grid for grid in grids if grid.identity == place["sheetId"])
         if kind == "updateCells":
             _write(grid, what, place["rowIndex"], place["columnIndex"])
         elif kind == "appendCells":
@@ -201,8 +201,8 @@ class Emulator(ThreadingHTTPServer):
 
 def _write(grid: Grid, what: dict[str, Any], row: int, column: int) -> None:
     assert what["fields"] == "userEnteredValue"
-    for down, one in enumerate(what["rows"]):
-        for right, value in enumerate(one["values"]):
+    for down, row_data in enumerate(what["rows"]):
+        for right, value in enumerate(row_data["values"]):
             grid.write(row + down, column + right, value)
 
 

@@ -27,8 +27,8 @@ def test_addresses(text: str, expected: SheetAddress) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "/tab", "key=", "key=a b", 'a" or name != "', "a\\"])
-def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(InvalidParameterError, match="no address of a spreadsheet"):
+def test_texts_that_are_not_addresses(text: str) -> None:
+    with pytest.raises(InvalidParameterError, match="not the address of a spreadsheet"):
         parse_address(text)
 
 

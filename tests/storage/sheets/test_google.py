@@ -1,4 +1,4 @@
-"""Google when it is busy, slow, gone, or refuses."""
+"""A Google spreadsheet while Google is busy, slow, unreachable, or refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, ServiceUnavailableError
 from kpfnb.storage import sheets
-from kpfnb.storage.sheets import SheetChanges, SheetStatus, google
+from kpfnb.storage.sheets import SheetChanges, google
 from kpfnb.storage.sheets.google import make_requests
 from tests.storage.sheets.conftest import Remote
 from tests.storage.sheets.emulator import Emulator
@@ -22,23 +22,23 @@ REPLACED += [["D", "2", ""]]
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a second is slow."""
+    """An answer that takes half a second is late."""
     monkeypatch.setattr(google, "ANSWER_SECONDS", 0.5)
 
 
 @pytest.fixture
 def remote(emulator: Emulator) -> Remote:
-    found = Remote(emulator)
-    found.put("T", ROWS)
-    return found
+    spreadsheet = Remote(emulator)
+    spreadsheet.put("T", ROWS)
+    return spreadsheet
 
 
 @pytest.mark.parametrize("fault", [429, 500, 502, 503, "slow", "lost", "cut"])
 @pytest.mark.usefixtures("impatient")
-def test_a_batch_is_done_once_whatever_happens_to_it(fault: int | str, remote: Remote) -> None:
+def test_a_batch_is_done_once_after_any_error(fault: int | str, remote: Remote) -> None:
     book = sheets.open_workbook()
     book.tabs()
-    # The tabs and the rows are read well; what happens to the batch is the question
+    # Reading succeeds; the fault hits the batch
     reads = len(remote.server.calls)
     book.read("T")
     reads = len(remote.server.calls) - reads
@@ -50,16 +50,16 @@ def test_a_batch_is_done_once_whatever_happens_to_it(fault: int | str, remote: R
 
 @pytest.mark.parametrize("fault", [429, 500, "slow", "lost", "cut"])
 @pytest.mark.usefixtures("impatient")
-def test_reading_goes_on_after_trouble(fault: int | str, remote: Remote) -> None:
+def test_reading_is_retried_after_an_error(fault: int | str, remote: Remote) -> None:
     remote.server.faults.extend([fault, fault, 0, 0, fault])
     assert sheets.open_workbook().read("T").cell(4, 0) == "C"
     assert not remote.server.faults
 
 
-def test_patience_has_an_end(remote: Remote) -> None:
+def test_retries_have_a_limit(remote: Remote) -> None:
     remote.server.faults.extend([500] * 1000)
     with pytest.raises(ServiceUnavailableError, match="spreadsheet 'key=KEY': 500 injected"):
-        sheets.open_workbook(patience_seconds=0.05).read("T")
+        sheets.open_workbook(retry_seconds=0.05).read("T")
     assert 900 < len(remote.server.faults) < 1000
 
 
@@ -77,20 +77,10 @@ def test_no_server_at_all(remote: Remote) -> None:
     remote.server.shutdown()
     remote.server.server_close()
     with pytest.raises(ServiceUnavailableError, match="Google does not answer"):
-        sheets.open_workbook(patience_seconds=0).tabs()
+        sheets.open_workbook(retry_seconds=0).tabs()
 
 
-def test_one_write_a_cycle(remote: Remote) -> None:
-    mirror = sheets.SheetMirror(sheets.open_workbook(), sheets.StatusTab("T"))
-    mirror.update({name: SheetStatus("COMPLETE", "w") for name in "ABC"})
-    assert remote.server.writes() == ["/v4/spreadsheets/KEY:batchUpdate"]
-    before = len(remote.server.calls)
-    mirror.update({name: SheetStatus("COMPLETE", "w") for name in "ABC"})
-    assert len(remote.server.writes()) == 1
-    assert len(remote.server.calls) - before == 2
-
-
-def test_a_row_that_somebody_adds_meanwhile_is_not_written_over(remote: Remote) -> None:
+def test_a_row_that_a_person_adds_in_between_is_not_overwritten(remote: Remote) -> None:
     def plan(table: sheets.SheetTable) -> SheetChanges:
         remote.put("T", [*ROWS, ["mine", "", ""]])
         return SheetChanges(added=(("E", "new"),))
@@ -104,10 +94,10 @@ def test_by_title(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_SHEET", "Scores/WorkQueue@C")
     book = sheets.open_workbook()
     assert (book.name, book.tab) == ("Scores", "WorkQueue@C")
-    assert sheets.unqueued_items(book) == ["A"]
+    assert book.read("WorkQueue").rows == (("A",),)
 
 
-def test_a_title_that_is_not_there_or_twice(emulator: Emulator) -> None:
+def test_a_title_that_is_missing_or_used_twice(emulator: Emulator) -> None:
     with pytest.raises(InvalidInputError, match="no spreadsheet 'Score'"):
         sheets.open_workbook("Score").tabs()
     emulator.titles["KEY2"] = "Scores"
@@ -118,7 +108,7 @@ def test_a_title_that_is_not_there_or_twice(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize(("key", "fault"), [("OTHER", 0), ("KEY", 403), ("KEY", 400)])
-def test_what_will_never_pass_is_said_at_once(key: str, fault: int, emulator: Emulator) -> None:
+def test_a_permanent_error_is_raised_at_once(key: str, fault: int, emulator: Emulator) -> None:
     emulator.faults.extend([0, fault])
     with pytest.raises(InvalidInputError, match="shared with the account"):
         sheets.open_workbook(f"key={key}").tabs()
@@ -136,7 +126,7 @@ def test_credentials(
     broken = {"type": "service_account", "client_email": "x", "token_uri": "x"}
     (isolated / "broken").write_text(json.dumps({**broken, "private_key": private_key[:-200]}))
     (isolated / "text").write_text("sesame")
-    expected = {"broken": "is no key", "text": "is no key", "nowhere": "No such file"}
+    expected = {"broken": "is not the key", "text": "is not the key", "nowhere": "No such file"}
     for name, words in expected.items():
         monkeypatch.setenv("KPFNB_SHEET_CREDENTIALS", str(isolated / name))
         with pytest.raises(InvalidSettingsError, match=words) as caught:
@@ -156,21 +146,21 @@ def test_nothing_of_the_key_is_logged(
     caplog.set_level("DEBUG")
     remote.server.faults.extend([500, 429])
     sheets.open_workbook().read("T")
-    assert "again in" in caplog.text
+    assert "retry in" in caplog.text
     assert private_key[100:140] not in caplog.text
     assert "sesame" not in caplog.text
 
 
 def test_cells_side_by_side_are_one_request() -> None:
     cells = {(3, 1): "a", (3, 2): 1, (3, 5): "b", (4, 1): ""}
-    made = make_requests(7, (3, 4), SheetChanges(cells, frozenset({1, 2}), (("x",),)))
-    kinds = [next(iter(one)) for one in made]
+    requests = make_requests(7, (3, 4), SheetChanges(cells, frozenset({1, 2}), (("x",),)))
+    kinds = [next(iter(request)) for request in requests]
     assert kinds == [
         *("appendDimension", "appendDimension", "updateCells", "updateCells", "updateCells"),
         *("deleteDimension", "deleteDimension", "appendCells"),
     ]
-    assert [one["appendDimension"]["length"] for one in made[:2]] == [2, 2]
-    assert made[2]["updateCells"]["rows"] == [
+    assert [request["appendDimension"]["length"] for request in requests[:2]] == [2, 2]
+    assert requests[2]["updateCells"]["rows"] == [
         {
             "values": [
                 {"userEnteredValue": {"stringValue": "a"}},
@@ -178,6 +168,6 @@ def test_cells_side_by_side_are_one_request() -> None:
             ]
         }
     ]
-    assert made[4]["updateCells"]["rows"] == [{"values": [{}]}]
-    removed = [one["deleteDimension"]["range"]["startIndex"] for one in made[5:7]]
+    assert requests[4]["updateCells"]["rows"] == [{"values": [{}]}]
+    removed = [request["deleteDimension"]["range"]["startIndex"] for request in requests[5:7]]
     assert removed == [2, 1]

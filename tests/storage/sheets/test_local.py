@@ -1,4 +1,4 @@
-"""The local workbook: files that people and other processes write, too."""
+"""The local workbook, whose files people and other processes write too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_default_is_in_the_work_directory(isolated: Path) -> None:
     book = sheets.open_workbook()
     assert book.name == str(isolated / "work/workbook")
     assert book.tabs() == []
-    assert not (isolated / "work").exists(), "looking makes nothing"
+    assert not (isolated / "work").exists(), "reading creates nothing"
 
 
 def test_a_file_that_excel_has_saved(tmp_path: Path) -> None:
@@ -29,23 +29,23 @@ def test_a_file_that_excel_has_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"dataset;status\r\nA;\r\n", "separated by semicolons"),
         (b"\xff\xfe", "can't read"),
         (b'"a"b,c\n', "can't read"),
     ],
 )
-def test_what_is_no_such_file(content: bytes, words: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_csv(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "T.csv").write_bytes(content)
-    with pytest.raises(InvalidInputError, match=words):
+    with pytest.raises(InvalidInputError, match=message):
         sheets.open_workbook(tmp_path).update("T", lambda table: SheetChanges({(0, 0): "x"}))
     assert (tmp_path / "T.csv").read_bytes() == content
 
 
 @pytest.mark.parametrize("tab", ["", "../T", ".hidden", "a/b"])
-def test_no_name_of_a_tab(tab: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="no name of a tab"):
+def test_invalid_names_of_tabs(tab: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="not a valid name of a tab"):
         sheets.open_workbook(tmp_path).read(tab)
 
 

@@ -1,0 +1,64 @@
+"""The plot of a transfer: files by directory and outcome."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from kpfnb.notebook.display.figures import (
+    HoverFigure,
+    draw_empty_message,
+    escape_mathtext,
+    register_plot,
+)
+from kpfnb.storage.transfer_result import FileOutcome, TransferResult
+
+MAX_DIRECTORIES_SHOWN = 20
+
+_COLOURS = {
+    FileOutcome.COPIED: "#0072B2",
+    FileOutcome.UNCHANGED: "#56B4E9",
+    FileOutcome.MOVED: "#009E73",
+    FileOutcome.DELETED: "#999999",
+    FileOutcome.WOULD_COPY: "#F0E442",
+    FileOutcome.WOULD_DELETE: "#CCCCCC",
+    FileOutcome.FAILED: "#D55E00",
+    FileOutcome.NOT_REACHED: "#E69F00",
+}
+
+
+@register_plot(TransferResult)
+def plot_transfer(result: TransferResult) -> HoverFigure:
+    """The number of files of each directory by outcome, as stacked bars."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    directories = Counter(_directory(item.path) for item in result.items)
+    names = sorted((name for name, _ in directories.most_common(MAX_DIRECTORIES_SHOWN)))[::-1]
+    figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    title = escape_mathtext(f"{result.source} → {result.destination}")
+    axes.set_title(title, fontsize="medium")
+    if not result.items:
+        draw_empty_message(axes, "no files")
+        return HoverFigure(figure)
+    counts = Counter((_directory(item.path), item.state) for item in result.items)
+    starts = [0] * len(names)
+    for outcome in FileOutcome:
+        widths = [counts[name, outcome] for name in names]
+        if any(widths):
+            axes.barh(
+                list(map(escape_mathtext, names)),
+                widths,
+                left=starts,
+                color=_COLOURS[outcome],
+                label=str(outcome),
+            )
+            starts = [start + width for start, width in zip(starts, widths, strict=True)]
+    axes.set_xlabel("files")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return HoverFigure(figure)
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0] or "."
