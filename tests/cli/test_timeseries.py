@@ -27,7 +27,7 @@ def run(isolated):
 
 
 def test_a_panel_is_drawn(run, isolated):
-    assert "1 pages made" in run("--panel", "chamber-outside")
+    assert "1 page rendered" in run("--panel", "chamber-outside")
     page = isolated / "work/timeseries/day" / NIGHT / "index.html"
     assert "chamber-outside.png" in page.read_text()
     found = json.loads(run("--interval", "month", "--panel", "chamber-outside", "--json"))

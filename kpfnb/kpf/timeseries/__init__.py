@@ -1,6 +1,7 @@
 """Time series for people: pages of standard panels by day, month, year and decade, kept up to date,
-and free exploration in the notebook."""
+and exploration of any keywords in the notebook."""
 
 from kpfnb.kpf.timeseries.exploration import explore
+from kpfnb.kpf.timeseries.plots import export_exploration
 
-__all__ = ["explore"]
+__all__ = ["explore", "export_exploration"]

@@ -1,4 +1,4 @@
-"""Free exploration: a panel, or any keywords, over any range and any observations."""
+"""Exploration: a panel, or any keywords, over any range and any observations."""
 
 from __future__ import annotations
 
@@ -6,72 +6,41 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kpfnb.core import atomic, spreadsheet_cells
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.kpf.timeseries import period
+from kpfnb.kpf.timeseries.period import (
+    PeriodInterval,
+    night_start,
+    read_night_fingerprints,
+    requested_periods,
+)
 from kpfnb.kpf.tsdb import catalogue, database
 from kpfnb.kpf.tsdb.columns import OPERATORS
-from kpfnb.kpf.tsdb.plots import (
-    curves,
-    data,
-    panel_plot,
-    robust_statistics,
-    time_axis,
-)
-from kpfnb.kpf.tsdb.plots import (
-    panel as definitions,
-)
-from kpfnb.kpf.tsdb.plots.data import PanelView
-from kpfnb.kpf.tsdb.plots.panel import PanelRow, TimeSeriesPanel
+from kpfnb.kpf.tsdb.plots.curves import build_curves
+from kpfnb.kpf.tsdb.plots.data import PanelView, fetch_table
+from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, choose_panels
+from kpfnb.kpf.tsdb.plots.panel_plot import panel_table
+from kpfnb.kpf.tsdb.plots.robust_statistics import compute_statistics
 from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
 from kpfnb.kpf.tsdb.series import ValueKind
-from kpfnb.notebook.display.figures import PointTooltip
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
-
-
-# The values of a row of a panel, and what each is, for the mouse in JupyterLab.
-
-
-def point_tooltips(view: PanelView, row: PanelRow) -> PointTooltip:
-    """ObsID, keyword and value of each point of a row's curves."""
-    found = curves.build_curves(view, row)
-    known = [np.flatnonzero(np.isfinite(curve.values)) for curve in found]
-    # Which curve and which observation each point is of
-    of = np.concatenate([np.full(one.size, number) for number, one in enumerate(known)])
-    rows = np.concatenate(known)
-    values = np.concatenate([curve.values[one] for curve, one in zip(found, known, strict=True)])
-
-    def text(one: int) -> str:
-        value = f"{found[of[one]].label}: {curves.format_number(values[one])} {row.unit}"
-        return f"{view.obsids[rows[one]]}\n{value}".rstrip()
-
-    return PointTooltip(np.column_stack([view.times[rows], values]), text)
-
 
 AD_HOC_PANEL = "keywords"
-"""The name of the panel that is made of keywords."""
+"""The name of a panel made from keywords."""
 
 _OPERATOR_SIGNS = sorted(
-    (one for one in OPERATORS if not one.isalpha() and " " not in one), key=len
+    (sign for sign in OPERATORS if not sign.isalpha() and " " not in sign), key=len
 )[::-1]
 _CONDITION = re.compile(rf"\s*(\S+?)\s*({'|'.join(map(re.escape, _OPERATOR_SIGNS))})\s*(.+?)\s*")
 
 
 @dataclass(frozen=True, repr=False)
 class ExplorationResult(OneLineRepr):
-    """Some observations, and how they are looked at."""
+    """The observations of a panel over a span of time."""
 
     view: PanelView
     span: TimeSpan
@@ -79,17 +48,15 @@ class ExplorationResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """It could be looked at, also where nothing was found."""
+        """Succeeded, also if no observation matches."""
         return Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
-        """One line."""
+        """Panel and number of observations in one line."""
         missing = self.view.missing
-        lacks = f"; not in the database: {', '.join(missing)}" if missing else ""
-        return (
-            f"{self.view.panel.title}: {self.view.times.size:,} observations, {self.title}{lacks}"
-        )
+        note = f"; not in the database: {', '.join(missing)}" if missing else ""
+        return f"{self.view.panel.title}: {self.view.times.size:,} observations, {self.title}{note}"
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Key figures."""
@@ -97,7 +64,9 @@ class ExplorationResult(OneLineRepr):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        summary = self.summary().reset_index().to_dict("records")
+        # Names that earlier versions wrote
+        names = {"min": "least", "max": "greatest"}
+        summary = self.summary().rename(columns=names).reset_index().to_dict("records")
         missing = self.view.missing
         return {
             "outcome": self.outcome,
@@ -107,60 +76,32 @@ class ExplorationResult(OneLineRepr):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an observation: its time and the keywords of the panel."""
-        found: pd.DataFrame = self.view.table.frame[self.view.mask]
-        return found
+        """One row per observation: its time and the keywords of the panel."""
+        frame: pd.DataFrame = self.view.table.frame[self.view.mask]
+        return frame
 
     def summary(self) -> pd.DataFrame:
-        """One row a keyword that is drawn: how many values, median, scatter, least, greatest.
+        """One row per keyword: number of values, median, scatter, minimum, maximum.
 
-        For counts, checks and states it is the table of the picture.
+        For counts, flags and states it is the table of the plot.
         """
         import pandas as pd
 
         if not self.view.panel.rows:
-            table = panel_plot.draw_panel(self.view, self.span).table
+            table = panel_table(self.view, self.span)
             return pd.DataFrame() if table is None else table
         rows = {}
         for row in self.view.panel.rows:
-            for curve in curves.build_curves(self.view, row):
+            for curve in build_curves(self.view, row):
                 values = curve.values + curve.offset
-                found = robust_statistics.compute_statistics(values)
+                statistics = compute_statistics(values)
                 known = pd.Series(values).dropna()
-                ends = [known.min(), known.max()] if found.number else [None, None]
-                rows[curve.line.column, row.label, curve.label] = [row.unit, *found, *ends]
-        names = ["unit", "values", "median", "scatter", "least", "greatest"]
+                extremes = [known.min(), known.max()] if statistics.number else [None, None]
+                rows[curve.line.column, row.label, curve.label] = [row.unit, *statistics, *extremes]
+        names = ["unit", "values", "median", "scatter", "min", "max"]
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=names)
         frame.index = pd.MultiIndex.from_tuples(rows, names=["keyword", "row", "label"])
         return frame
-
-    def plot(self) -> Figure:
-        """The picture."""
-        return self._draw_panel().figure
-
-    def hover_plot(self) -> HoverFigure:
-        """The picture with every value drawn, and ObsID and value at the mouse."""
-        from kpfnb.notebook.display.figures import HoverFigure
-
-        drawn = self._draw_panel(whole=True)
-        rows = map(partial(point_tooltips, self.view), self.view.panel.rows)
-        return HoverFigure(drawn.figure, dict(zip(drawn.axes, rows, strict=False)))
-
-    def export(self, folder: Path) -> list[Path]:
-        """Write the picture (PNG) and the values (CSV) into a folder."""
-        picture, values = (folder / f"{self.view.panel.name}.{kind}" for kind in ("png", "csv"))
-        with atomic.replace_atomically(picture) as temporary:
-            temporary.write_bytes(panel_plot.render_png(self._draw_panel()))
-        frame = self.to_frame().map(
-            lambda one: spreadsheet_cells.escape_csv_text(one) if isinstance(one, str) else one
-        )
-        atomic.write_text(values, frame.to_csv(date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
-        return [picture, values]
-
-    def _draw_panel(self, *, whole: bool = False) -> panel_plot.PanelPlot:
-        return panel_plot.draw_panel(
-            self.view, self.span, time_axis.load_eras(), when=self.title, whole=whole
-        )
 
     def __str__(self) -> str:
         return f"{self.reason}\n{self.summary().to_string()}"
@@ -183,13 +124,13 @@ def explore(
     qc: Sequence[str] = (),
     not_junk: bool = True,
 ) -> ExplorationResult:
-    """Look at a panel, or at any keywords.
+    """The observations of a panel, or of any keywords.
 
     Parameters
     ----------
-    panel : the name of one (`kpfnb timeseries --list`); '' for keywords
-    start, end : nights, both included; no end: only the first
-    source, object : kinds of source, and values of OBJECT, beside what the panel asks for
+    panel : the name of a panel (`kpfnb timeseries --list`); '' for keywords
+    start, end : nights, both included; without end only the first
+    source, object : kinds of source, and values of OBJECT, in addition to the panel's selection
     where : conditions that all must hold, such as AIRMASS < 1.5
     qc : keywords of quality control that must be 1
 
@@ -202,66 +143,63 @@ def explore(
         raise InvalidParameterError(
             "give either a panel or keywords", "panels: kpfnb timeseries --list"
         )
-    chosen = definitions.choose_panels([panel]).get(panel) if panel else ad_hoc_panel(keywords)
+    chosen = choose_panels([panel]).get(panel) if panel else ad_hoc_panel(keywords)
     if chosen is None:
-        raise InvalidParameterError(
-            f"panel {panel!r} is a group", "give one: kpfnb timeseries --list"
-        )
-    [asked] = period.requested_periods(period.PeriodInterval.ALL, start, end, _known_nights(start))
-    wanted = [*parse_condition_texts(where), *([keyword, "==", 1] for keyword in qc)]
-    wanted += [["SOURCE", "in", list(source)]] if source else []
-    wanted += [["OBJECT", "in", list(object)]] if object else []
-    _check_keywords([one[0] for one in wanted])
-    select = chosen.select.model_copy(update={"where": [*chosen.select.where, *wanted]})
+        members = ", ".join(choose_panels([panel]))
+        raise InvalidParameterError(f"{panel!r} is a group of panels", f"choose one: {members}")
+    [period] = requested_periods(PeriodInterval.ALL, start, end, _known_nights(start))
+    conditions = [*parse_condition_texts(where), *([keyword, "==", 1] for keyword in qc)]
+    conditions += [["SOURCE", "in", list(source)]] if source else []
+    conditions += [["OBJECT", "in", list(object)]] if object else []
+    _check_keywords([conditionn[0] for conditionn in conditions])
+    select = chosen.select.model_copy(update={"where": [*chosen.select.where, *conditions]})
     chosen = chosen.model_copy(update={"select": select})
     not_junk &= select.not_junk
-    table = data.fetch_table([chosen], asked.first, asked.last, not_junk=not_junk)
-    # A condition of a wrong kind is refused here, not when the picture is drawn
+    table = fetch_table([chosen], period.first, period.last, not_junk=not_junk)
+    # A condition with a value of the wrong kind is an error here, not when the plot is drawn
     table.selection_mask(chosen.select)
-    title = (
-        asked.title if asked.first != asked.last else f"{period.night_start(asked.first):%Y-%m-%d}"
-    )
-    return ExplorationResult(PanelView(table, chosen), asked.span(datetime.now(UTC)), title)
+    title = period.title if period.first != period.last else f"{night_start(period.first):%Y-%m-%d}"
+    return ExplorationResult(PanelView(table, chosen), period.span(datetime.now(UTC)), title)
 
 
 def parse_condition_texts(texts: Iterable[str]) -> list[list[Any]]:
-    """Conditions as people write them: KEYWORD, sign and value.
+    """Parse conditions written as text: KEYWORD, operator and value.
 
     Raises
     ------
-    InvalidParameterError : it can't be read
+    InvalidParameterError : a text is not a condition
     """
-    found: list[list[Any]] = []
+    conditions: list[list[Any]] = []
     for text in texts:
         match = _CONDITION.fullmatch(text)
         if not match:
             signs = " ".join(_OPERATOR_SIGNS)
             raise InvalidParameterError(
-                f"condition {text!r}", f"write AIRMASS < 1.5; signs: {signs}"
+                f"condition {text!r}", f"write AIRMASS < 1.5; operators: {signs}"
             )
         column, sign, value = match.groups()
-        found.append([column, sign, _parse_value(value)])
-    return found
+        conditions.append([column, sign, _parse_value(value)])
+    return conditions
 
 
 def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
-    """A panel of any keywords: one row a unit; texts as states."""
+    """A panel of any keywords: one row per unit of numbers, or texts as states."""
     _check_keywords(keywords)
     with database.read_transaction() as connection:
         known = catalogue.resolve_names(connection, keywords)
-    own: dict[str, Any] = {
+    common: dict[str, Any] = {
         "name": AD_HOC_PANEL,
         "group": AD_HOC_PANEL,
         "title": ", ".join(keywords)[:200],
     }
     texts = [name for name, entry in known.items() if entry.kind is ValueKind.TEXT]
     if texts and len(texts) < len(known):
-        hint = f"texts are {', '.join(texts)}"
+        hint = f"the texts are {', '.join(texts)}"
         raise InvalidParameterError(
-            "texts and numbers can't be in one picture", f"ask for them apart; {hint}"
+            "texts and numbers can't be in one plot", f"plot them separately; {hint}"
         )
     if texts:
-        return TimeSeriesPanel.model_validate(own | {"states": {name: name for name in texts}})
+        return TimeSeriesPanel.model_validate(common | {"states": {name: name for name in texts}})
     units: dict[str, dict[str, str]] = {}
     for name, entry in known.items():
         units.setdefault(entry.unit, {})[name] = name
@@ -269,7 +207,7 @@ def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
         {"label": next(iter(lines)) if len(lines) == 1 else "value", "unit": unit, "lines": lines}
         for unit, lines in units.items()
     ]
-    return TimeSeriesPanel.model_validate(own | {"rows": rows})
+    return TimeSeriesPanel.model_validate(common | {"rows": rows})
 
 
 def _check_keywords(columns: Sequence[str]) -> None:
@@ -278,9 +216,7 @@ def _check_keywords(columns: Sequence[str]) -> None:
 
 
 def _known_nights(start: str) -> list[str]:
-    from kpfnb.kpf.timeseries import period as freshness
-
-    return [] if start else list(freshness.read_night_fingerprints())
+    return [] if start else list(read_night_fingerprints())
 
 
 def _parse_value(text: str) -> float | str:

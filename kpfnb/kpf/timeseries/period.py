@@ -1,4 +1,7 @@
-"""The periods that have a page: a day, a month, a year, a decade, everything, or a free range."""
+"""The periods that have a page: a day, month, year, decade, all nights, or a free range.
+
+The digest of a period changes when its page is out of date.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,19 @@ _DAY = timedelta(days=1)
 
 
 class PeriodInterval(StrEnum):
-    """How long a period is."""
+    """The length of a period."""
 
     DAY = "day"
     MONTH = "month"
     YEAR = "year"
     DECADE = "decade"
     ALL = "all"
-    """All nights; with a start and an end the nights between them."""
+    """All nights, or with start and end a free range of nights."""
 
 
 @dataclass(frozen=True)
 class TimePeriod:
-    """Some nights (UT dates), the last one included.
+    """A period of nights (UT dates), both ends included.
 
     Attributes
     ----------
@@ -50,12 +53,12 @@ class TimePeriod:
 
     @property
     def path(self) -> str:
-        """The folder of its page below the site."""
+        """The directory of its page, relative to the site."""
         return f"{self.interval}/{self.name}"
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The period as text for people."""
         start = night_start(self.first)
         titles = {
             PeriodInterval.DAY: f"{start.day} {start:%B %Y}",
@@ -69,16 +72,16 @@ class TimePeriod:
         )
 
     def covers(self, night: str) -> bool:
-        """True for its nights."""
+        """True if a night is in the period."""
         return self.first <= night <= self.last
 
     def span(self, now: datetime) -> TimeSpan:
-        """As it is drawn."""
+        """The span of time that is drawn."""
         end = night_start(self.last) + _DAY
         return TimeSpan(night_start(self.first), end, min(end, max(now, night_start(self.first))))
 
     def parents(self) -> list[TimePeriod]:
-        """The longer periods that it is in, the shortest first."""
+        """The longer periods that contain it, shortest first."""
         later = list(CALENDAR)[list(CALENDAR).index(self.interval) + 1 :]
         return [period_containing(interval, self.first) for interval in later]
 
@@ -87,7 +90,7 @@ CALENDAR = (PeriodInterval.DAY, PeriodInterval.MONTH, PeriodInterval.YEAR, Perio
 
 
 def period_containing(interval: PeriodInterval, night: str) -> TimePeriod:
-    """The day, month, year or decade in which a night is."""
+    """The day, month, year or decade that contains a night."""
     year, month = night[:4], night[:6]
     if interval is PeriodInterval.DAY:
         return TimePeriod(interval, night, night, night)
@@ -109,29 +112,31 @@ def free_period(first: str, last: str) -> TimePeriod:
 
 
 def all_nights_period(nights: list[str]) -> TimePeriod:
-    """All nights that there are, given in order."""
+    """The period of all nights, which are given in order."""
     return TimePeriod(PeriodInterval.ALL, PeriodInterval.ALL, nights[0], nights[-1])
 
 
 def requested_periods(
     interval: PeriodInterval, start: str, end: str, nights: list[str]
 ) -> list[TimePeriod]:
-    """The periods that somebody asks for.
+    """The periods that a user requests.
 
     Parameters
     ----------
-    start, end : nights; none: the newest night that there is, or for ALL all nights
-    nights : all that there are, in order; of the calendar's periods only those with one are given
+    start, end : nights; if empty, the newest night, or all nights for ALL
+    nights : all nights of the database, in order; calendar periods without a night are left out
 
     Raises
     ------
-    InvalidParameterError : no night is there, or the dates can't be
+    InvalidParameterError : the database has no night, or the dates are not valid
     """
     for name, night in (("start", start), ("end", end)):
         try:
             check_night(night)
         except ValueError as error:
-            raise InvalidParameterError(f"{name}: {night!r} {error}", "such as 20240115") from None
+            raise InvalidParameterError(
+                f"{name}: {night!r} {error}", "write it as 20240115"
+            ) from None
     if end and not start:
         raise InvalidParameterError(f"end {end} without a start", "give the first night, too")
     if start and end and start > end:
@@ -140,43 +145,43 @@ def requested_periods(
         return [free_period(start, end or start)]
     if not nights:
         raise InvalidParameterError(
-            "the time-series database has no night", "kpfnb ingest YYYYMMDD"
+            "the time-series database has no nights", "fill it first: kpfnb ingest YYYYMMDD"
         )
     if interval is PeriodInterval.ALL:
         return [all_nights_period(nights)]
     first, last = start or nights[-1], end or start or nights[-1]
     begin, stop = period_containing(interval, first).first, period_containing(interval, last).last
-    found = {period_containing(interval, night): None for night in nights if begin <= night <= stop}
-    return list(found) or [period_containing(interval, first)]
+    periods = {
+        period_containing(interval, night): None for night in nights if begin <= night <= stop
+    }
+    return list(periods) or [period_containing(interval, first)]
 
 
 def night_start(night: str) -> datetime:
-    """The beginning of a night (UT)."""
+    """The start of a night (UT)."""
     return datetime(int(night[:4]), int(night[4:6]), int(night[6:8]), tzinfo=UTC)
 
 
-# Whether a page still shows what the database holds.
-
 RENDER_VERSION = 1
-"""Raised when pictures or pages look different: all are made anew."""
+"""Increased when plots or pages change: then all are rendered again."""
 
 
 class NightFingerprint(NamedTuple):
-    """Of a night: it changes whenever something is ingested, read again or deleted."""
+    """The state of a night in the database; it changes with every ingestion and deletion."""
 
     chunks: int
     newest: int
 
 
 def read_night_fingerprints() -> dict[str, NightFingerprint]:
-    """All nights of the database, in order. Nothing where there is no database yet."""
-    own = schema.chunk_table.c
-    query = select(own.night, func.count(), func.max(own.id)).group_by(own.night)
+    """The fingerprints of all nights in the database, in order; empty without a database."""
+    columns = schema.chunk_table.c
+    query = select(columns.night, func.count(), func.max(columns.id)).group_by(columns.night)
     try:
         with database.read_transaction() as connection:
-            rows = connection.execute(query.order_by(own.night)).all()
+            rows = connection.execute(query.order_by(columns.night)).all()
     except InvalidInputError:
-        # Not made yet: a service that keeps the pages waits for the first night
+        # No database yet: the service waits for the first night
         if database.database_exists():
             raise
         return {}
@@ -184,7 +189,7 @@ def read_night_fingerprints() -> dict[str, NightFingerprint]:
 
 
 def digest_rendering(panels: Iterable[TimeSeriesPanel]) -> str:
-    """What pages are made by, beside the data: panels, eras, junk list."""
+    """A digest of what determines all pages besides the data: panels, eras, junk list."""
     junk = settings.load_settings().junk_path
     parts = [panel.model_dump_json() for panel in panels]
     parts += [str(RENDER_VERSION), str(time_axis.load_eras())]
@@ -195,16 +200,16 @@ def digest_rendering(panels: Iterable[TimeSeriesPanel]) -> str:
 def digest_period(
     period: TimePeriod, rendering: str, nights: Mapping[str, NightFingerprint], now: datetime
 ) -> str:
-    """What a page of the period is made of: the page is stale where it was made of another.
+    """A digest of the data of a period; a page with another digest is out of date.
 
-    A page made while the period ran is stale when it is over: what has no data then is a gap.
+    The digest changes when the period is over, because missing data become gaps then.
     """
-    own: list[list[str | int]] = [
+    parts: list[list[str | int]] = [
         [night, *one] for night, one in nights.items() if period.covers(night)
     ]
     span = period.span(now)
-    own += [["running"]] if span.until < span.end else []
-    return _hash_parts([rendering, json.dumps(own)])
+    parts += [["running"]] if span.until < span.end else []
+    return _hash_parts([rendering, json.dumps(parts)])
 
 
 def _hash_parts(parts: Iterable[str]) -> str:

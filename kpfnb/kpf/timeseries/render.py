@@ -1,41 +1,47 @@
-"""Periods drawn: the pictures of their panels, spread over the workers, and their pages."""
+"""The rendering of periods: the plots of their panels, drawn by all workers, and their pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpfnb.compute.item_map import map_items
 from kpfnb.core import atomic
+from kpfnb.core.clock import format_utc, utc_now
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.kpf.timeseries import period, site
-from kpfnb.kpf.timeseries import period as freshness
-from kpfnb.kpf.timeseries.period import PeriodInterval, TimePeriod
+from kpfnb.core.text import format_count
+from kpfnb.kpf.timeseries import site
+from kpfnb.kpf.timeseries.period import (
+    NightFingerprint,
+    PeriodInterval,
+    TimePeriod,
+    digest_period,
+    digest_rendering,
+    read_night_fingerprints,
+    requested_periods,
+)
 from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage
 from kpfnb.kpf.tsdb.plots import (
     data,
     panel_plot,
     time_axis,
 )
-from kpfnb.kpf.tsdb.plots import (
-    panel as definitions,
-)
-from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel
+from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, choose_panels, load_panels
 from kpfnb.kpf.tsdb.plots.time_axis import Era
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_KEYWORDS_PER_QUERY = 40
-"""Keywords asked for by one question: a decade of them fits into memory."""
+"""Keywords per query: those of a decade fit into memory."""
 
 
 class RenderJob(NamedTuple):
-    """Panels of one group and one period that are drawn from one question."""
+    """Panels of one group and one period that are drawn from one query."""
 
     period: TimePeriod
     panels: tuple[TimeSeriesPanel, ...]
@@ -49,13 +55,15 @@ class RenderJob(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class RenderResult(OneLineRepr):
-    """What was drawn.
+    """The result of rendering periods.
 
     Attributes
     ----------
-    periods : the paths of those whose pages were made, below the site
-    fresh : of those whose page showed what there is already
-    failed : what could not be drawn, and why
+    periods : paths (relative to the site) of the periods whose pages were rendered
+    up_to_date : paths of those whose pages needed no rendering
+    pictures : number of plots drawn
+    panels_without_data : number of panels without any data
+    failed : jobs that failed, with the reason
     """
 
     site: Path
@@ -67,17 +75,22 @@ class RenderResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Partial where some panels could not be drawn; failed where none could."""
+        """Partial if some panels could not be drawn; failed if none could."""
         if self.failed and not self.pictures:
             return Outcome.FAILED
         return merge_outcomes([Outcome.SUCCEEDED] + [Outcome.FAILED for _ in self.failed])
 
     @property
     def reason(self) -> str:
-        """One line."""
-        failed = f", {len(self.failed)} jobs failed" if self.failed else ""
-        pages = f"{len(self.periods)} pages made, {len(self.up_to_date)} up to date"
-        return f"{pages}; {self.pictures} pictures, {self.panels_without_data} panels without data{failed}"
+        """Counts in one line."""
+        pages = format_count(len(self.periods), "page")
+        plots = format_count(self.pictures, "plot")
+        empty = format_count(self.panels_without_data, "panel")
+        failed = f", {format_count(len(self.failed), 'job')} failed" if self.failed else ""
+        return (
+            f"{pages} rendered, {len(self.up_to_date)} up to date;"
+            f" {plots}, {empty} without data{failed}"
+        )
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Key figures."""
@@ -110,73 +123,74 @@ def render_interval(
     panels: Sequence[str] = (),
     force: bool = False,
 ) -> RenderResult:
-    """Draw the periods of an interval in which nights from `start` to `end` are.
+    """Render the periods of an interval that contain the nights from `start` to `end`.
 
     Parameters
     ----------
-    start, end : nights; none: the period of the newest night; for `all`: all nights
-    panels : names of panels or groups; all if none. Others stay on the page as they are
-    force : also where nothing has changed since
+    start, end : nights; if empty, the period of the newest night, or all nights for `all`
+    panels : names of panels or groups; all if empty. Other panels of a page are unchanged
+    force : also render what has not changed
 
     Raises
     ------
-    InvalidParameterError, InvalidInputError : what is asked for can't be; a panel's file is wrong
+    InvalidParameterError : a name or a date is not valid
+    InvalidInputError : the file of a panel is not valid
     """
-    chosen = definitions.choose_panels(panels)
-    nights = freshness.read_night_fingerprints()
-    wanted = period.requested_periods(PeriodInterval(interval), start, end, list(nights))
-    return render_periods(wanted, chosen, nights, partly=bool(panels), force=force)
+    selected = choose_panels(panels)
+    nights = read_night_fingerprints()
+    periods = requested_periods(PeriodInterval(interval), start, end, list(nights))
+    return render_periods(periods, selected, nights, partly=bool(panels), force=force)
 
 
 def render_periods(
     periods: Sequence[TimePeriod],
     panels: dict[str, TimeSeriesPanel],
-    nights: dict[str, freshness.NightFingerprint],
+    nights: dict[str, NightFingerprint],
     *,
     partly: bool = False,
     force: bool = False,
     now: datetime | None = None,
 ) -> RenderResult:
-    """Draw periods and write their pages, where something has changed since they were drawn.
+    """Render the periods whose data or panels have changed since they were rendered.
 
-    partly : these are not all panels that there are
+    partly : `panels` are not all panels
     """
     top = site.site_folder()
-    look = freshness.digest_rendering(panels.values())
-    at = now or datetime.now(UTC)
-    marks = {one: freshness.digest_period(one, look, nights, at) for one in periods}
+    rendering = digest_rendering(panels.values())
+    now_utc = now or utc_now()
+    digests = {period: digest_period(period, rendering, nights, now_utc) for period in periods}
     stale = [
-        one
-        for one in periods
-        if force or partly or site.read_page_record(top, one).digest != marks[one]
+        period
+        for period in periods
+        if force or partly or site.read_page_record(top, period).digest != digests[period]
     ]
-    jobs = [job for one in stale for job in _make_jobs(one, panels, top, at)]
-    # One day is drawn sooner than workers are started
-    short = len(stale) == 1 and stale[0].interval is PeriodInterval.DAY
+    jobs = [job for period in stale for job in _make_jobs(period, panels, top, now_utc)]
+    # Drawing one day is faster than starting workers
+    one_day = len(stale) == 1 and stale[0].interval is PeriodInterval.DAY
     outcomes = map_items(
-        render_job, jobs, title="panels", retries=1, isolate=False if short else None
+        render_job, jobs, title="panels", retries=1, isolate=False if one_day else None
     )
-    found: dict[TimePeriod, list[ShownPanel]] = {one: [] for one in stale}
+    panels_by_period: dict[TimePeriod, list[ShownPanel]] = {period: [] for period in stale}
     failed = {}
-    for part in outcomes:
-        if part.outcome.is_good:
-            found[part.item.period] += part.value
+    for item_outcome in outcomes:
+        if item_outcome.outcome.is_good:
+            panels_by_period[item_outcome.item.period] += item_outcome.value
         else:
-            failed[part.key] = part.error or str(part.outcome)
-    broken = {part.item.period for part in outcomes.failed}
-    for one, shown in found.items():
-        whole = not partly and one not in broken
-        _write_page(top, one, shown, panels, marks[one] if whole else "", at)
+            failed[item_outcome.key] = item_outcome.error or str(item_outcome.outcome)
+    failed_periods = {item_outcome.item.period for item_outcome in outcomes.failed}
+    for period, shown in panels_by_period.items():
+        is_complete = not partly and period not in failed_periods
+        _write_page(top, period, shown, panels, digests[period] if is_complete else "", now_utc)
     site.update_site(top, stale)
-    fresh = tuple(one.path for one in periods if one not in found)
-    pictures = sum(bool(one.picture) for shown in found.values() for one in shown)
-    everything = sum(map(len, found.values()))
-    names = tuple(one.path for one in stale)
-    return RenderResult(top, names, fresh, pictures, everything - pictures, failed)
+    up_to_date = tuple(period.path for period in periods if period not in panels_by_period)
+    pictures = sum(bool(panel.picture) for shown in panels_by_period.values() for panel in shown)
+    panel_count = sum(map(len, panels_by_period.values()))
+    paths = tuple(period.path for period in stale)
+    return RenderResult(top, paths, up_to_date, pictures, panel_count - pictures, failed)
 
 
 def render_job(job: RenderJob) -> list[ShownPanel]:
-    """Draw the panels of a job; a picture that has not changed is not written."""
+    """Draw the panels of a job; a plot is only written if it has changed."""
     first, last = job.period.first, job.period.last
     not_junk = job.panels[0].select.not_junk
     table = data.fetch_table(job.panels, first, last, not_junk=not_junk)
@@ -191,13 +205,13 @@ def _render_panel(job: RenderJob, panel: TimeSeriesPanel, table: data.PanelTable
     if view.is_empty:
         return shown
     span = job.period.span(job.now)
-    drawn = panel_plot.draw_panel(view, span, job.eras, when=job.period.title)
+    plot = panel_plot.draw_panel(view, span, job.eras, when=job.period.title)
     name = f"{panel.name}.png"
-    _save_if_changed(panel_plot.render_png(drawn), job.folder / job.period.path / name)
-    width, height = map(round, drawn.figure.get_size_inches() * panel_plot.DPI)
-    head, rows = _table_cells(drawn.table)
+    _save_if_changed(panel_plot.render_png(plot), job.folder / job.period.path / name)
+    width, height = map(round, plot.figure.get_size_inches() * panel_plot.DPI)
+    head, rows = _table_cells(plot.table)
     return shown._replace(
-        picture=name, width=width, height=height, beyond=drawn.beyond, head=head, rows=rows
+        picture=name, width=width, height=height, beyond=plot.beyond, head=head, rows=rows
     )
 
 
@@ -208,7 +222,7 @@ def _save_if_changed(content: bytes, path: Path) -> None:
 
 
 def _table_cells(table: pd.DataFrame | None) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The head and the rows of a table as texts."""
+    """Header and rows of a table as texts."""
     if table is None:
         return (), ()
     named = table.reset_index() if table.index.name else table
@@ -223,51 +237,51 @@ def _format_cell(value: Any) -> str:
 
 
 def _make_jobs(
-    one: TimePeriod, panels: dict[str, TimeSeriesPanel], top: Path, now: datetime
+    period: TimePeriod, panels: dict[str, TimeSeriesPanel], top: Path, now: datetime
 ) -> Iterable[RenderJob]:
-    known = tuple(time_axis.load_eras())
+    eras = tuple(time_axis.load_eras())
 
-    def alike(panel: TimeSeriesPanel) -> tuple[str, bool]:
+    def group_key(panel: TimeSeriesPanel) -> tuple[str, bool]:
         return panel.group, panel.select.not_junk
 
-    for _, group in groupby(sorted(panels.values(), key=alike), key=alike):
-        for some in batch_panels(list(group)):
-            yield RenderJob(one, tuple(some), top, known, now)
+    for _, group in groupby(sorted(panels.values(), key=group_key), key=group_key):
+        for batch in batch_panels(list(group)):
+            yield RenderJob(period, tuple(batch), top, eras, now)
 
 
 def batch_panels(
-    panels: Sequence[TimeSeriesPanel], most: int = MAX_KEYWORDS_PER_QUERY
+    panels: Sequence[TimeSeriesPanel], max_keywords: int = MAX_KEYWORDS_PER_QUERY
 ) -> list[list[TimeSeriesPanel]]:
-    """Panels put together as long as they need no more than so many keywords."""
-    found: list[list[TimeSeriesPanel]] = []
+    """Split panels into batches that need at most `max_keywords` keywords."""
+    batches: list[list[TimeSeriesPanel]] = []
     columns: set[str] = set()
     for panel in panels:
         together = columns | set(panel.keywords())
-        if found and len(together) <= most:
-            found[-1].append(panel)
+        if batches and len(together) <= max_keywords:
+            batches[-1].append(panel)
             columns = together
         else:
-            found.append([panel])
+            batches.append([panel])
             columns = set(panel.keywords())
-    return found
+    return batches
 
 
 def _write_page(
     top: Path,
-    one: TimePeriod,
+    period: TimePeriod,
     shown: list[ShownPanel],
     panels: dict[str, TimeSeriesPanel],
-    mark: str,
+    digest: str,
     now: datetime,
 ) -> None:
-    """The page's record: the panels that were drawn, and those before where not all were."""
-    new = {each.name: each for each in shown}
-    if not mark:
-        before = {each.name: each for each in site.read_page_record(top, one).panels}
-        order = [*definitions.load_panels()]
-        both = before | new
-        new = {name: both[name] for name in order if name in both}
+    """Write the record of a page; if not all panels were drawn, the other ones are kept."""
+    new = {panel.name: panel for panel in shown}
+    if not digest:
+        earlier = {panel.name: panel for panel in site.read_page_record(top, period).panels}
+        order = [*load_panels()]
+        merged = earlier | new
+        new = {name: merged[name] for name in order if name in merged}
     else:
         new = {name: new[name] for name in panels if name in new}
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    site.write_page_record(top, TimeSeriesPage(one, mark, stamp, tuple(new.values())))
+    page = TimeSeriesPage(period, digest, format_utc(now), tuple(new.values()))
+    site.write_page_record(top, page)

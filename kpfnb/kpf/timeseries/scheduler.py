@@ -1,7 +1,8 @@
-"""The pages kept up to date, for as long as a service runs or once.
+"""The scheduler that keeps the pages up to date, as a service or once.
 
-Between any few periods the urgent clocks have their turn, so that today's page does not wait for
-all the days. What was done is on disk: killed anywhere, it goes on from there.
+Every interval has its own clock. After every few periods the most urgent clock has its turn, so
+that today's page does not wait for all days. The state is on disk: after a kill the scheduler
+continues where it stopped.
 """
 
 from __future__ import annotations
@@ -17,25 +18,28 @@ from typing import Any, NamedTuple
 
 from kpfnb.core import atomic, locks
 from kpfnb.core.errors import InvalidInputError, KpfnbError
-from kpfnb.kpf.timeseries import period, render, site
-from kpfnb.kpf.timeseries import period as freshness
-from kpfnb.kpf.timeseries.period import PeriodInterval, TimePeriod
+from kpfnb.kpf.timeseries import render, site
+from kpfnb.kpf.timeseries.period import (
+    PeriodInterval,
+    TimePeriod,
+    all_nights_period,
+    period_containing,
+    read_night_fingerprints,
+)
 from kpfnb.kpf.timeseries.render import RenderResult
-from kpfnb.kpf.tsdb.plots import panel
-
-# When each period is drawn anew: every interval on its own clock, the urgent ones first.
+from kpfnb.kpf.tsdb.plots.panel import load_panels
 
 _MINUTE, _HOUR = 60.0, 3600.0
 _LATE_DATA = timedelta(days=1)
-"""What is observed before midnight is reduced and ingested after it."""
+"""Observations before midnight are reduced and ingested after midnight."""
 
 
 class PageClock(NamedTuple):
-    """Some periods that are looked at again so long after they were last done.
+    """The clock of some periods, which are updated again after `interval_seconds`.
 
     Attributes
     ----------
-    current : only the periods that are now, or were within the last day
+    current : only the present periods and those of the last day
     """
 
     name: str
@@ -54,47 +58,47 @@ CLOCKS = (
     PageClock("all days", (PeriodInterval.DAY,), False, 48 * _HOUR),
     PageClock("decades", (PeriodInterval.DECADE, PeriodInterval.ALL), False, 48 * _HOUR),
 )
-"""The most urgent first."""
+"""The clocks, most urgent first."""
 
 
 def due_clocks(
     finished: Mapping[str, float], now: float, clocks: Sequence[PageClock] = CLOCKS
 ) -> list[PageClock]:
-    """The clocks that have run out, the most urgent first.
+    """The clocks that are due, most urgent first.
 
-    finished : by the clock's name, when its periods were last done (seconds since 1970)
+    finished : name of a clock to the time of its last update (seconds since 1970)
     """
-    return [one for one in clocks if _seconds_left(one, finished, now) <= 0]
+    return [clock for clock in clocks if _seconds_left(clock, finished, now) <= 0]
 
 
 def seconds_until_due(
     finished: Mapping[str, float], now: float, clocks: Sequence[PageClock] = CLOCKS
 ) -> float:
-    """How long until the next one runs out."""
-    return max(0.0, min(_seconds_left(one, finished, now) for one in clocks))
+    """The time until the next clock is due."""
+    return max(0.0, min(_seconds_left(clock, finished, now) for clock in clocks))
 
 
 def clock_periods(clock: PageClock, nights: Sequence[str], now: datetime) -> list[TimePeriod]:
-    """The periods of a clock that have a night, the newest first."""
+    """The periods of a clock that contain a night, newest first."""
     today, yesterday = now.strftime("%Y%m%d"), (now - _LATE_DATA).strftime("%Y%m%d")
-    found: dict[TimePeriod, None] = {}
+    periods: dict[TimePeriod, None] = {}
     for interval in clock.intervals:
         if interval is PeriodInterval.ALL:
-            found |= {period.all_nights_period(list(nights)): None} if nights else {}
+            periods |= {all_nights_period(list(nights)): None} if nights else {}
         elif clock.current:
-            here = (period.period_containing(interval, day) for day in (today, yesterday))
-            found |= {one: None for one in here if any(map(one.covers, nights))}
+            current = (period_containing(interval, day) for day in (today, yesterday))
+            periods |= {
+                candidate: None for candidate in current if any(map(candidate.covers, nights))
+            }
         else:
-            found |= dict.fromkeys(
-                period.period_containing(interval, night) for night in nights[::-1]
-            )
-    return list(found)
+            periods |= dict.fromkeys(period_containing(interval, night) for night in nights[::-1])
+    return list(periods)
 
 
 def _seconds_left(clock: PageClock, finished: Mapping[str, float], now: float) -> float:
     last = finished.get(clock.name)
     if last is None or last > now:
-        # A time that is yet to come is no time: the clock of the machine was put back
+        # A time in the future is not valid: the system clock was set back
         return 0.0
     return clock.interval_seconds - (now - last)
 
@@ -102,14 +106,14 @@ def _seconds_left(clock: PageClock, finished: Mapping[str, float], now: float) -
 LOCK_NAME = "watch-timeseries"
 STATE_FILE_NAME = "clocks.json"
 PERIODS_PER_STEP = 8
-"""So many periods are drawn before an urgent clock is looked at again."""
+"""The number of periods that are rendered before the clocks are checked again."""
 RETRY_SECONDS = 60.0
 
 _logger = logging.getLogger(__name__)
 
 
 class PageScheduler:
-    """Which clocks are done, and what is left of those that are not."""
+    """Which clocks are finished, and the pending periods of the others."""
 
     def __init__(self, top: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = top / STATE_FILE_NAME
@@ -117,29 +121,29 @@ class PageScheduler:
         self._pending: dict[str, list[TimePeriod]] = {}
         self.finished: dict[str, float] = _read_finished(self._path)
         self.error = ""
-        """Why the last step came to nothing; '' where it did not."""
+        """Why the last step failed; '' if it succeeded."""
 
     def step(self) -> RenderResult | None:
-        """Draw a few periods of the most urgent clock; None where nothing is to be done now."""
+        """Render a few periods of the most urgent clock; None if no clock is due."""
         seconds = self._clock()
         clocks = due_clocks(self.finished, seconds)
         if not clocks:
             return None
         clock, now = clocks[0], datetime.fromtimestamp(seconds, UTC)
-        nights = freshness.read_night_fingerprints()
+        nights = read_night_fingerprints()
         if clock.name not in self._pending:
             self._pending[clock.name] = clock_periods(clock, list(nights), now)
-        left = self._pending[clock.name]
-        some, self._pending[clock.name] = left[:PERIODS_PER_STEP], left[PERIODS_PER_STEP:]
-        done = render.render_periods(some, panel.load_panels(), nights, now=now)
+        pending = self._pending[clock.name]
+        batch, self._pending[clock.name] = pending[:PERIODS_PER_STEP], pending[PERIODS_PER_STEP:]
+        result = render.render_periods(batch, load_panels(), nights, now=now)
         if not self._pending[clock.name]:
             del self._pending[clock.name]
             self.finished[clock.name] = seconds
         self._save_state("")
-        return done
+        return result
 
     def step_logged(self) -> RenderResult | None:
-        """As `step`; what prevents it is logged and kept, and it is tried again later."""
+        """Like `step`, but an error is logged and recorded, and the step is repeated later."""
         try:
             return self.step()
         except (KpfnbError, OSError) as error:
@@ -147,12 +151,12 @@ class PageScheduler:
             _logger.warning("the pages are not up to date: %s", error)
             self.error = str(error)
         with suppress(OSError):
-            # On a full disk the clocks stay as they were noted last
+            # On a full disk the last saved state remains
             self._save_state(self.error)
         return None
 
     def wait_seconds(self) -> float:
-        """How long until there is something to do."""
+        """The time until the next step."""
         if self.error:
             return RETRY_SECONDS
         return seconds_until_due(self.finished, self._clock())
@@ -164,35 +168,44 @@ class PageScheduler:
 
 
 def update_due_pages() -> list[RenderResult]:
-    """Do what is due now. `AlreadyRunningError` where a service is at it; errors as `production.produce`."""
-    with locks.acquire_lock(LOCK_NAME):
-        keeper = PageScheduler(site.site_folder())
-        done = []
-        while made := keeper.step():
-            done.append(made)
-        return done
-
-
-def serve_pages(stop: threading.Event) -> None:
-    """Keep the pages up to date until `stop` is set, which ends it after the periods in hand.
+    """Update all pages that are due now.
 
     Raises
     ------
-    AlreadyRunningError : another one is at it
+    AlreadyRunningError : a service keeps the pages up to date
+    InvalidInputError, ... : as for `render.render_interval`
     """
     with locks.acquire_lock(LOCK_NAME):
-        keeper = PageScheduler(site.site_folder())
+        scheduler = PageScheduler(site.site_folder())
+        results = []
+        while result := scheduler.step():
+            results.append(result)
+        return results
+
+
+def serve_pages(stop: threading.Event) -> None:
+    """Keep the pages up to date until `stop` is set; the current step is completed first.
+
+    Raises
+    ------
+    AlreadyRunningError : another process keeps the pages up to date
+    """
+    with locks.acquire_lock(LOCK_NAME):
+        scheduler = PageScheduler(site.site_folder())
         while not stop.is_set():
-            made = keeper.step_logged()
-            if made is None:
-                stop.wait(keeper.wait_seconds())
-            elif made.periods:
-                _logger.log(logging.WARNING if made.failed else logging.INFO, "%s", made)
+            result = scheduler.step_logged()
+            if result is None:
+                stop.wait(scheduler.wait_seconds())
+            elif result.periods:
+                _logger.log(logging.WARNING if result.failed else logging.INFO, "%s", result)
 
 
 def _read_finished(path: Path) -> dict[str, float]:
     try:
-        return {str(name): float(at) for name, at in atomic.read_json(path)["finished"].items()}
+        return {
+            str(name): float(seconds)
+            for name, seconds in atomic.read_json(path)["finished"].items()
+        }
     except (FileNotFoundError, InvalidInputError, KeyError, TypeError, ValueError, AttributeError):
-        # Everything is looked at once; what is up to date is not drawn again
+        # All periods are checked again; pages that are up to date are not rendered
         return {}

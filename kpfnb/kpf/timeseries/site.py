@@ -1,7 +1,7 @@
-"""The static site: a page for each period that was drawn, and the way between them.
+"""The static site: a page for each rendered period, and the links between them.
 
-Beside each page its `page.json` keeps what it shows; pages are made from these records, and
-written only where they differ. No scripts, nothing from elsewhere.
+Beside each page its record `page.json` stores what the page shows. Pages are rendered from these
+records and only written if they differ. They need no scripts and no other hosts.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 from kpfnb.core import atomic, settings
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.kpf.timeseries import period as periods
-from kpfnb.kpf.timeseries.period import CALENDAR, PeriodInterval, TimePeriod
+from kpfnb.kpf.timeseries.period import CALENDAR, PeriodInterval, TimePeriod, period_containing
 from kpfnb.runs import formatting
 
 SITE_FOLDER = "timeseries"
@@ -26,7 +25,7 @@ RECORD_NAME = "page.json"
 RECENT_DAYS = 14
 STYLE_SHEETS = ("style.css", "timeseries.css")
 LONGER_INTERVALS = {
-    PeriodInterval.ALL: "everything, and free ranges",
+    PeriodInterval.ALL: "all nights, and free ranges",
     PeriodInterval.DECADE: "decades",
     PeriodInterval.YEAR: "years",
     PeriodInterval.MONTH: "months",
@@ -35,11 +34,13 @@ LONGER_INTERVALS = {
 
 
 class ShownPanel(NamedTuple):
-    """A panel on a page; without a `picture` it had no data. `head` and `rows` are its table.
+    """A panel on a page; without a `picture` it had no data.
 
     Attributes
     ----------
-    width, height : of the picture, pixels: a page whose pictures come late must not jump
+    width, height : size of the plot in pixels, so that the page does not jump while loading
+    beyond : number of values beyond a threshold, or of failed checks
+    head, rows : the table of the panel
     """
 
     name: str
@@ -57,7 +58,13 @@ class ShownPanel(NamedTuple):
 
 @dataclass(frozen=True)
 class TimeSeriesPage:
-    """What a page shows, of which data (`mark`; '' where not all of it), and when it was drawn."""
+    """The content of a page.
+
+    Attributes
+    ----------
+    digest : of the data and panels it shows; '' if some are missing
+    drawn_at : when it was rendered, UTC
+    """
 
     period: TimePeriod
     digest: str = ""
@@ -66,113 +73,132 @@ class TimeSeriesPage:
 
 
 class PeriodLink(NamedTuple):
-    """A link of a page."""
+    """A link to the page of a period."""
 
     text: str
     target: str
 
 
 def site_folder() -> Path:
-    """Where the site is."""
+    """The directory of the site."""
     return settings.load_settings().work_dir / SITE_FOLDER
 
 
 def read_page_record(top: Path, period: TimePeriod) -> TimeSeriesPage:
-    """The record of a period's page; an empty one where there is none, or none that is whole."""
+    """The record of a period's page; an empty one if there is none or a plot is missing."""
     path = top / period.path / RECORD_NAME
     try:
-        found = atomic.read_json(path)
+        record = atomic.read_json(path)
         panels = [
-            ShownPanel(**{**one, "rows": tuple(map(tuple, one["rows"]))}) for one in found["panels"]
+            ShownPanel(**{**panel, "rows": tuple(map(tuple, panel["rows"]))})
+            for panel in record["panels"]
         ]
-        whole = all((path.parent / one.picture).is_file() for one in panels if one.picture)
-        return TimeSeriesPage(period, found["mark"] if whole else "", found["drawn"], tuple(panels))
+        is_complete = all(
+            (path.parent / panel.picture).is_file() for panel in panels if panel.picture
+        )
+        return TimeSeriesPage(
+            period, record["mark"] if is_complete else "", record["drawn"], tuple(panels)
+        )
     except (FileNotFoundError, InvalidInputError, KeyError, TypeError):
-        # It is drawn anew
+        # The page will be rendered again
         return TimeSeriesPage(period)
 
 
 def write_page_record(top: Path, page: TimeSeriesPage) -> None:
-    """Write a page's record, and take away the pictures that it no longer shows."""
-    place = top / page.period.path
-    panels = [one._asdict() for one in page.panels]
+    """Write the record of a page, and delete plots that it no longer shows."""
+    folder = top / page.period.path
+    panels = [panel._asdict() for panel in page.panels]
     record = {"period": asdict(page.period), "mark": page.digest, "drawn": page.drawn_at}
-    atomic.write_json(place / RECORD_NAME, {**record, "panels": panels})
-    kept = {one.picture for one in page.panels}
-    for picture in place.glob("*.png"):
+    atomic.write_json(folder / RECORD_NAME, {**record, "panels": panels})
+    kept = {panel.picture for panel in page.panels}
+    for picture in folder.glob("*.png"):
         if picture.name not in kept and not picture.name.startswith(atomic.TEMPORARY_PREFIX):
             picture.unlink()
 
 
 def update_site(top: Path, changed: Iterable[TimePeriod]) -> None:
-    """Write the pages of changed periods, those that lead to them, and the index."""
-    there = _existing_periods(top)
+    """Write the pages of changed periods, the pages that link to them, and the index."""
+    existing = _existing_periods(top)
     affected: dict[TimePeriod, None] = {}
-    for one in changed:
-        same = there[one.interval]
-        # Another process may have drawn "all" anew, to a later night, or have taken one away
-        at = next((place for place, other in enumerate(same) if other.path == one.path), None)
-        if at is None:
+    for period in changed:
+        siblings = existing[period.interval]
+        # Another process may have rendered "all" up to a later night, or deleted a page
+        position = next(
+            (number for number, other in enumerate(siblings) if other.path == period.path), None
+        )
+        if position is None:
             continue
-        affected |= dict.fromkeys(same[max(0, at - 1) : at + 2])
-        if one.interval in CALENDAR:
-            affected |= dict.fromkeys(up for up in one.parents() if up in there[up.interval])
-            affected |= dict.fromkeys(_shorter_periods(one, there))
+        affected |= dict.fromkeys(siblings[max(0, position - 1) : position + 2])
+        if period.interval in CALENDAR:
+            affected |= dict.fromkeys(
+                parent for parent in period.parents() if parent in existing[parent.interval]
+            )
+            affected |= dict.fromkeys(_shorter_periods(period, existing))
+    environment = formatting.template_environment()
     for name in STYLE_SHEETS:
+        source, *_ = environment.loader.get_source(environment, name)
+        atomic.write_text_if_changed(top / name, source)
+    for period in affected:
         atomic.write_text_if_changed(
-            top / name,
-            str(
-                formatting.template_environment().loader.get_source(
-                    formatting.template_environment(), name
-                )[0]
-            ),
+            top / period.path / "index.html", render_page(read_page_record(top, period), existing)
         )
-    for one in affected:
-        atomic.write_text_if_changed(
-            top / one.path / "index.html", render_page(read_page_record(top, one), there)
-        )
-    atomic.write_text_if_changed(top / "index.html", render_index(there))
+    atomic.write_text_if_changed(top / "index.html", render_index(existing))
 
 
-def render_page(shown: TimeSeriesPage, there: dict[PeriodInterval, list[TimePeriod]]) -> str:
-    """A period's page as HTML."""
+def render_page(page: TimeSeriesPage, existing: dict[PeriodInterval, list[TimePeriod]]) -> str:
+    """The page of a period as HTML."""
     template = formatting.template_environment().get_template("timeseries.html")
-    groups = [(name, list(some)) for name, some in groupby(shown.panels, lambda one: one.group)]
+    groups = [
+        (name, list(members)) for name, members in groupby(page.panels, lambda panel: panel.group)
+    ]
     return str(
         template.render(
-            title=shown.period.title,
+            title=page.period.title,
             top="../../",
-            links=_navigation_links(shown.period, there),
-            children=[_page_link(one, "../../") for one in _shorter_periods(shown.period, there)],
+            links=_navigation_links(page.period, existing),
+            children=[
+                _page_link(period, "../../") for period in _shorter_periods(page.period, existing)
+            ],
             groups=[
                 (
                     name,
-                    [one for one in some if one.picture],
-                    [one for one in some if not one.picture],
+                    [panel for panel in members if panel.picture],
+                    [panel for panel in members if not panel.picture],
                 )
-                for name, some in groups
+                for name, members in groups
             ],
-            drawn=_local_time(shown.drawn_at),
+            drawn=_local_time(page.drawn_at),
         )
     )
 
 
-def render_index(there: dict[PeriodInterval, list[TimePeriod]]) -> str:
+def render_index(existing: dict[PeriodInterval, list[TimePeriod]]) -> str:
     """The index of the site as HTML."""
     template = formatting.template_environment().get_template("timeseries_index.html")
-    days = there[PeriodInterval.DAY]
+    days = existing[PeriodInterval.DAY]
     months = [
-        (month, [PeriodLink(str(int(one.name[6:])), f"{one.path}/index.html") for one in some])
-        for month, some in groupby(days, key=lambda one: f"{one.name[:4]}-{one.name[4:6]}")
+        (
+            month,
+            [
+                PeriodLink(str(int(period.name[6:])), f"{period.path}/index.html")
+                for period in members
+            ],
+        )
+        for month, members in groupby(
+            days, key=lambda period: f"{period.name[:4]}-{period.name[4:6]}"
+        )
     ]
     return str(
         template.render(
             title="Time series",
-            latest=[_page_link(one, "") for one in days[-RECENT_DAYS:][::-1]],
+            latest=[_page_link(period, "") for period in days[-RECENT_DAYS:][::-1]],
             longer=[
-                (LONGER_INTERVALS[each], [_page_link(one, "") for one in there[each]][::-1])
-                for each in LONGER_INTERVALS
-                if there[each]
+                (
+                    LONGER_INTERVALS[interval],
+                    [_page_link(period, "") for period in existing[interval]][::-1],
+                )
+                for interval in LONGER_INTERVALS
+                if existing[interval]
             ],
             months=months[::-1],
         )
@@ -180,47 +206,57 @@ def render_index(there: dict[PeriodInterval, list[TimePeriod]]) -> str:
 
 
 def _existing_periods(top: Path) -> dict[PeriodInterval, list[TimePeriod]]:
-    """The periods that have a record, oldest first; free ranges only where it is whole."""
-    found: dict[PeriodInterval, list[TimePeriod]] = defaultdict(list)
+    """The periods that have a record, oldest first; free ranges only with a valid record."""
+    periods: dict[PeriodInterval, list[TimePeriod]] = defaultdict(list)
     for interval in PeriodInterval:
         for record in sorted((top / interval).glob(f"*/{RECORD_NAME}")):
             name = record.parent.name
             if interval in CALENDAR:
                 night = name.removesuffix("s").ljust(6, "0").ljust(8, "0")
                 night = f"{night[:4]}{max(night[4:6], '01')}{max(night[6:8], '01')}"
-                found[interval].append(periods.period_containing(interval, night))
+                periods[interval].append(period_containing(interval, night))
             else:
-                # A damaged one has no page until it is asked for again
+                # A free range with a damaged record has no page until it is rendered again
                 with suppress(InvalidInputError, KeyError, TypeError):
-                    own = atomic.read_json(record)["period"]
-                    found[interval].append(TimePeriod(interval, name, own["first"], own["last"]))
-    return found
+                    stored = atomic.read_json(record)["period"]
+                    periods[interval].append(
+                        TimePeriod(interval, name, stored["first"], stored["last"])
+                    )
+    return periods
 
 
 def _navigation_links(
-    period: TimePeriod, there: dict[PeriodInterval, list[TimePeriod]]
+    period: TimePeriod, existing: dict[PeriodInterval, list[TimePeriod]]
 ) -> list[PeriodLink]:
-    """Up, back and on."""
-    ups = period.parents() if period.interval in CALENDAR else []
+    """Links to the longer periods, and to the previous and the next one."""
+    parents = period.parents() if period.interval in CALENDAR else []
     links = [PeriodLink("all pages", "../../index.html")]
-    links += [_page_link(up, "../../") for up in ups[::-1] if up in there[up.interval]]
-    same = there[period.interval]
-    at = same.index(period)
-    if at > 0:
-        links.append(_page_link(same[at - 1], "../../", "← {}"))
-    if at + 1 < len(same):
-        links.append(_page_link(same[at + 1], "../../", "{} →"))
+    links += [
+        _page_link(parent, "../../")
+        for parent in parents[::-1]
+        if parent in existing[parent.interval]
+    ]
+    siblings = existing[period.interval]
+    position = siblings.index(period)
+    if position > 0:
+        links.append(_page_link(siblings[position - 1], "../../", "← {}"))
+    if position + 1 < len(siblings):
+        links.append(_page_link(siblings[position + 1], "../../", "{} →"))
     return links
 
 
 def _shorter_periods(
-    period: TimePeriod, there: dict[PeriodInterval, list[TimePeriod]]
+    period: TimePeriod, existing: dict[PeriodInterval, list[TimePeriod]]
 ) -> Sequence[TimePeriod]:
-    """The periods of the next shorter interval that are in it."""
+    """The existing periods of the next shorter interval within a period."""
     if period.interval not in CALENDAR[1:]:
         return []
     shorter = CALENDAR[CALENDAR.index(period.interval) - 1]
-    return [one for one in there[shorter] if period.covers(one.first)]
+    return [
+        shorter_period
+        for shorter_period in existing[shorter]
+        if period.covers(shorter_period.first)
+    ]
 
 
 def _page_link(period: TimePeriod, top: str, form: str = "{}") -> PeriodLink:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Result
-from kpfnb.kpf.timeseries import exploration, explore
+from kpfnb.kpf.timeseries import exploration, explore, export_exploration
 from kpfnb.kpf.tsdb import database
 from kpfnb.notebook.display import figures
 from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
@@ -60,7 +60,7 @@ def test_observations_are_chosen(night: list[str], own: dict[str, Any], rows: li
 def test_a_standard_panel_is_looked_at(night: list[str]) -> None:
     found = explore("chamber-outside", start=NIGHT)
     assert found.to_dict()["missing"] == ["kpfmet.CHAMBER_EXT_TOP", "kpfmet.CHAMBER_EXT_BOTTOM"]
-    assert len(found.plot().axes) == 1
+    assert len(figures.plot(found).axes) == 1
 
 
 def test_all_nights_are_the_default(night: list[str]) -> None:
@@ -78,11 +78,11 @@ def test_nothing_found_is_no_failure(night: list[str]) -> None:
     found = explore(keywords=["AIRMASS"], start="20230101", end="20230630")
     assert found.outcome.is_good
     assert found.key_figures()["observations"] == 0
-    found.plot()
+    figures.plot(found)
 
 
 def test_picture_and_values_are_exported(night: list[str], tmp_path: Path) -> None:
-    picture, values = explore(keywords=["AIRMASS"], start=NIGHT).export(tmp_path)
+    picture, values = export_exploration(explore(keywords=["AIRMASS"], start=NIGHT), tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
     table = pd.read_csv(values, index_col="ObsID")
     assert table["AIRMASS"].tolist() == [1.0, 1.2, 1.4]
@@ -92,7 +92,7 @@ def test_picture_and_values_are_exported(night: list[str], tmp_path: Path) -> No
 def test_text_of_headers_is_no_formula_in_the_values(isolated: Path) -> None:
     fill(NIGHT, {"OBJECT": ["=1+1", "@x"], "DEC": ["-04:15:22", "+04:15:22"]}, ["Star"] * 2)
     for keyword, texts in (("OBJECT", ["'=1+1", "'@x"]), ("DEC", ["-04:15:22", "+04:15:22"])):
-        _, values = explore(keywords=[keyword], start=NIGHT).export(isolated / keyword)
+        _, values = export_exploration(explore(keywords=[keyword], start=NIGHT), isolated / keyword)
         assert pd.read_csv(values)[keyword].tolist() == texts
     database.close_connections()
 
@@ -104,7 +104,7 @@ def test_names_in_a_picture_are_no_formulas(name: str) -> None:
         explore(keywords=["OBJECT"], start=NIGHT),
         explore("observations-by-star", start=NIGHT),
     ):
-        FigureCanvasAgg(found.plot()).draw()
+        FigureCanvasAgg(figures.plot(found)).draw()
     database.close_connections()
 
 
@@ -114,11 +114,11 @@ def test_names_in_a_picture_are_no_formulas(name: str) -> None:
         ({}, "either a panel or keywords"),
         ({"panel": "seeing", "keywords": ["AIRMASS"]}, "either a panel or keywords"),
         ({"panel": "seing"}, "did you mean seeing"),
-        ({"panel": "WLS"}, "is a group"),
+        ({"panel": "WLS"}, "is a group of panels"),
         ({"keywords": ["AIRMAS"]}, "nearest: AIRMASS"),
         ({"keywords": ["AIRMASS"], "where": ["AIRMASS like 2"]}, "condition 'AIRMASS like 2'"),
         ({"keywords": ["AIRMASS"], "where": ["AIRMAS > 2"]}, "nearest: AIRMASS"),
-        ({"keywords": ["AIRMASS"], "where": ["AIRMASS > much"]}, "is no float"),
+        ({"keywords": ["AIRMASS"], "where": ["AIRMASS > much"]}, "is not of kind float"),
         ({"keywords": ["AIRMASS", "OBJECT"]}, "texts are OBJECT"),
         ({"keywords": ["AIRMASS"], "start": "20240230"}, "start: '20240230'"),
     ],
@@ -136,7 +136,7 @@ def test_without_a_database_it_says_so() -> None:
 
 def test_the_mouse_tells_observation_and_value(night: list[str]) -> None:
     found = explore(keywords=["AIRMASS"], start=NIGHT)
-    picture = found.hover_plot()
+    picture = figures.hover_plot(found)
     hover = figures.TooltipDisplay(picture)
     FigureCanvasAgg(picture.figure).draw()
     [axes] = picture.tooltips

@@ -8,7 +8,6 @@ import pytest
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.timeseries import period, render, site
-from kpfnb.kpf.timeseries import period as freshness
 from kpfnb.kpf.timeseries.period import PeriodInterval
 from kpfnb.kpf.timeseries.render import render_interval
 from kpfnb.kpf.tsdb.plots import panel, panel_plot
@@ -50,7 +49,7 @@ def test_only_what_changed_is_drawn_again(top: Path) -> None:
 
 
 def test_a_page_of_a_day_is_made_once_more_when_the_day_is_over(top: Path) -> None:
-    nights, panels = freshness.read_night_fingerprints(), panel.load_panels()
+    nights, panels = period.read_night_fingerprints(), panel.load_panels()
     day = period.period_containing(PeriodInterval.DAY, NIGHT)
     noon, later = (datetime(2024, 1, 15 + days, 12, tzinfo=UTC) for days in (0, 1))
     made = [
@@ -93,7 +92,7 @@ def test_one_panel_leaves_the_others_as_they_are(top: Path) -> None:
     done = render_interval("day", NIGHT, panels=["hallway"])
     assert done.pictures == 1
     page = site.read_page_record(
-        top, render.period.period_containing(render.PeriodInterval.DAY, NIGHT)
+        top, period.period_containing(PeriodInterval.DAY, NIGHT)
     )
     assert [one.name for one in page.panels] == ["hallway", "never", "by-source"]
 
@@ -153,7 +152,7 @@ def test_a_damaged_page_of_a_free_range_stops_no_other(top: Path) -> None:
 def test_an_empty_period_has_a_page_that_says_so(top: Path) -> None:
     done = render_interval("day", "20210101")
     assert (done.pictures, done.panels_without_data) == (0, 3)
-    assert "Without data:" in (top / "day/20210101/index.html").read_text()
+    assert "No data:" in (top / "day/20210101/index.html").read_text()
 
 
 @pytest.mark.parametrize("interval", ["month", "year", "decade", "all"])

@@ -1,6 +1,6 @@
-"""The sheet of a picture: axes below each other that share the time, with gaps and eras drawn.
+"""The canvas of a plot: axes below each other that share the time axis, with gaps and eras.
 
-Sizes are fixed and not laid out anew for each picture: a year's pictures are many.
+Sizes are fixed: an automatic layout would cost time for each of the many plots of a year.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 WIDTH, ROW_HEIGHT, GUTTER = 10.0, 1.75, 0.16
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 2.55, 0.5, 0.52
-"""Inches; what is said about the curves is on the right."""
+"""Inches; the legend is on the right."""
 
 INK, SOFT, GRID, NO_DATA = "#222222", "#666666", "#e3e3e3", "#efefef"
-# Okabe and Ito, without the yellow that is lost on white; markers where colours are used up
+# Colours of Okabe and Ito, without the yellow that is invisible on white; then other markers
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
 MARKERS = ("o", "s", "^", "D")
 FAILED_COLOUR = "#000000"
@@ -31,7 +31,7 @@ SMALL_FONT = 7.5
 def create_figure(
     title: str, heights: Sequence[float], *, left: float = LEFT
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with axes of these heights (inches), sharing the time axis."""
+    """A figure with axes of the given heights (inches) that share the time axis."""
     from matplotlib.figure import Figure
 
     inner = sum(heights) + GUTTER * (len(heights) - 1)
@@ -39,22 +39,27 @@ def create_figure(
     figure = Figure(figsize=(WIDTH, height))
     axes: list[Axes] = []
     top = height - TOP
-    for each in heights:
-        box = (left / WIDTH, (top - each) / height, 1 - (left + RIGHT) / WIDTH, each / height)
+    for axes_height in heights:
+        box = (
+            left / WIDTH,
+            (top - axes_height) / height,
+            1 - (left + RIGHT) / WIDTH,
+            axes_height / height,
+        )
         axes.append(figure.add_axes(box, sharex=axes[0] if axes else None))
-        top -= each + GUTTER
-    for one in axes[:-1]:
-        one.tick_params(labelbottom=False)
-    for one in axes:
-        one.tick_params(labelsize=SMALL_FONT, colors=INK)
-        one.set_axisbelow(True)
-        one.spines[["top", "right"]].set_visible(False)
+        top -= axes_height + GUTTER
+    for part in axes[:-1]:
+        part.tick_params(labelbottom=False)
+    for part in axes:
+        part.tick_params(labelsize=SMALL_FONT, colors=INK)
+        part.set_axisbelow(True)
+        part.spines[["top", "right"]].set_visible(False)
     figure.text(left / WIDTH, 1 - 0.12 / height, title, size=11, weight="bold", va="top", color=INK)
     return figure, axes
 
 
 def format_time_axis(axes: Sequence[Axes], span: TimeSpan, label: str) -> None:
-    """The time in UT, its ticks fit for the length of the span."""
+    """Label the time axis (UT), with ticks for the length of the span."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     low = axes[-1]
@@ -68,23 +73,23 @@ def format_time_axis(axes: Sequence[Axes], span: TimeSpan, label: str) -> None:
 def draw_background(
     axes: Sequence[Axes], span: TimeSpan, times: Array, eras: Sequence[Era]
 ) -> None:
-    """Stretches without any observation grey; a line where an era of the instrument begins."""
+    """Draw gaps without observations in grey, and a line at the start of each era."""
     start, end = days_since_epoch(span.start), days_since_epoch(span.end)
     empty = robust_statistics.find_gaps(times, start, days_since_epoch(span.until), end - start)
-    begins = [
+    era_starts = [
         (days_since_epoch(era.start), era) for era in eras if span.start < era.start < span.end
     ]
-    for one in axes:
+    for part in axes:
         for low, high in empty:
-            one.axvspan(low, high, color=NO_DATA, linewidth=0, zorder=0)
-        for at, _ in begins:
-            one.axvline(at, color=SOFT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+            part.axvspan(low, high, color=NO_DATA, linewidth=0, zorder=0)
+        for start_day, _ in era_starts:
+            part.axvline(start_day, color=SOFT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
     last = -1.0
-    for at, era in begins:
-        # Names of eras that begin close to each other would lie over each other
-        if at - last > 0.08 * (end - start):
-            _annotate_above(axes[0], at, f"era {era.name}")
-            last = at
+    for start_day, era in era_starts:
+        # The names of eras that start close together would overlap
+        if start_day - last > 0.08 * (end - start):
+            _annotate_above(axes[0], start_day, f"era {era.name}")
+            last = start_day
 
 
 def _annotate_above(axes: Axes, at: float, text: str) -> None:
@@ -101,7 +106,7 @@ def _annotate_above(axes: Axes, at: float, text: str) -> None:
 
 
 def draw_legend_outside(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """What the curves are, on the right of their axes."""
+    """Draw the legend on the right of its axes."""
     axes.legend(
         handles,
         labels,

@@ -1,4 +1,4 @@
-"""Observations counted by category and time: stacked bars, and the table of their numbers."""
+"""Counts of observations by category and time: stacked bars, and the table of their numbers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _HEIGHT = 2.6
 
 
 def count_table(view: PanelView, span: TimeSpan) -> pd.DataFrame:
-    """One row a unit of time that has observations, one column a category, most frequent first.
+    """One row per unit of time with observations, one column per category, most frequent first.
 
-    The last column is all of them; for `known` it is left out: an observation is in several.
+    The last column is the sum. It is left out for `known`, where categories overlap.
     """
     import pandas as pd
 
@@ -43,75 +43,77 @@ def count_table(view: PanelView, span: TimeSpan) -> pd.DataFrame:
         name: np.bincount(places[mask], weights[mask], len(edges) - 1)
         for name, mask in masks.items()
     }
-    fit = time_axis.choose_unit(span)
-    names = [edge.strftime(fit.format) for edge in edges[:-1]]
-    frame = pd.DataFrame(columns, index=pd.Index(names, name=fit.name))
+    unit = time_axis.choose_unit(span)
+    names = [edge.strftime(unit.format) for edge in edges[:-1]]
+    frame = pd.DataFrame(columns, index=pd.Index(names, name=unit.name))
     if not count.known:
         frame[TOTAL] = frame.sum(axis=1)
-    any_there = np.bincount(places, minlength=len(edges) - 1) > 0
-    kept = frame[any_there]
-    return kept if count.sum else kept.astype(int)
+    has_observations = np.bincount(places, minlength=len(edges) - 1) > 0
+    filled = frame[has_observations]
+    return filled if count.sum else filled.astype(int)
 
 
 def draw_counts(
     view: PanelView, span: TimeSpan, title: str
 ) -> tuple[Figure, list[Axes], pd.DataFrame]:
-    """Stacked bars by time, beside each other for `known`; and their table, with its totals."""
-    found = count_table(view, span)
+    """Draw bars by time, stacked or, for `known`, side by side; also returns the table."""
+    table = count_table(view, span)
     count = _count_spec(view)
-    names = [name for name in found.columns if name != TOTAL]
+    names = [name for name in table.columns if name != TOTAL]
     height = max(_HEIGHT, 0.175 * (len(names) + 2))
     figure, axes = canvas.create_figure(title, [height])
     edges = time_axis.bin_edges(span)
-    fit = time_axis.choose_unit(span)
-    begins = {edge.strftime(fit.format): number for number, edge in enumerate(edges[:-1])}
-    places = [begins[name] for name in found.index]
+    unit = time_axis.choose_unit(span)
+    bin_numbers = {edge.strftime(unit.format): number for number, edge in enumerate(edges[:-1])}
+    places = [bin_numbers[name] for name in table.index]
     starts = np.array([days_since_epoch(edges[place]) for place in places])
     widths = np.array([days_since_epoch(edges[place + 1]) for place in places]) - starts
-    shares = len(names) if count.known else 1
-    bottom = np.zeros(len(found))
+    bars_per_bin = len(names) if count.known else 1
+    bottom = np.zeros(len(table))
     handles = []
     for number, name in enumerate(names):
-        look: dict[str, Any] = {
+        style: dict[str, Any] = {
             "color": canvas.COLOURS[number % len(canvas.COLOURS)],
             "hatch": _HATCHES[number // len(canvas.COLOURS) % len(_HATCHES)],
             "edgecolor": "white",
             "linewidth": 0,
         }
-        values = found[name].to_numpy(dtype=float)
-        shift = number * widths / shares if count.known else 0.0
-        at = starts + 0.05 * widths + 0.9 * shift
-        axes[0].bar(at, values, 0.9 * widths / shares, bottom, align="edge", **look)
-        handles.append(_legend_patch(look))
+        values = table[name].to_numpy(dtype=float)
+        shift = number * widths / bars_per_bin if count.known else 0.0
+        left_edges = starts + 0.05 * widths + 0.9 * shift
+        axes[0].bar(left_edges, values, 0.9 * widths / bars_per_bin, bottom, align="edge", **style)
+        handles.append(_legend_patch(style))
         if not count.known:
             bottom += values
-    highest = bottom if not count.known else found[names].to_numpy().max(axis=1)
+    highest = bottom if not count.known else table[names].to_numpy().max(axis=1)
     axes[0].set_ylim(0, 1.08 * float(highest.max(initial=0)) or 1)
     labels = [
-        f"{figures.escape_mathtext(name)}  ({_format_count(found[name].sum(), count)})"
+        f"{figures.escape_mathtext(name)}  ({_format_count(table[name].sum(), count)})"
         for name in names
     ]
     canvas.draw_legend_outside(axes[0], handles, labels)
-    unit = f" [{count.unit}]" if count.unit else ""
-    axes[0].set_ylabel(f"{count.label}{unit} per {fit.name.split()[0]}", size=canvas.SMALL_FONT + 1)
+    unit_label = f" [{count.unit}]" if count.unit else ""
+    axes[0].set_ylabel(
+        f"{count.label}{unit_label} per {unit.name.split()[0]}", size=canvas.SMALL_FONT + 1
+    )
     axes[0].grid(axis="y", color=canvas.GRID, linewidth=0.6)
-    return figure, axes, _with_totals(found, count)
+    return figure, axes, _with_totals(table, count)
 
 
 def _count_spec(view: PanelView) -> CountSpec:
     if view.panel.count is None:
-        raise TypeError(f"panel {view.panel.name} counts nothing")
+        raise TypeError(f"panel {view.panel.name} has no count")
     return view.panel.count
 
 
 def _known_masks(view: PanelView, count: CountSpec) -> dict[str, Array]:
-    """By label, where a keyword has a value."""
+    """Masks by label: where a keyword has a value."""
     masks = {}
     for label, column in count.known.items():
         series = view.table.series(column)
         text = series.kind is ValueKind.TEXT
         masks[label] = (
-            np.array([one is not None for one in view.texts(column)], dtype=bool)
+            np.array([value is not None for value in view.texts(column)], dtype=bool)
             if text
             else ~np.isnan(view.numbers(column))
         )
@@ -119,15 +121,22 @@ def _known_masks(view: PanelView, count: CountSpec) -> dict[str, Array]:
 
 
 def _category_masks(view: PanelView, count: CountSpec) -> dict[str, Array]:
-    """By value, most frequent first; the rare ones together."""
+    """Masks by value, most frequent first; rare values are combined."""
     texts = view.texts(count.by)
     known = np.array([text or "not known" for text in texts], dtype=object)
     values, inverse, numbers = np.unique(known.astype(str), return_inverse=True, return_counts=True)
     order = np.argsort(-numbers, kind="stable")
-    masks = {str(values[one]): inverse == one for one in order[: count.most]}
+    masks = {
+        str(values[value_number]): inverse == value_number for value_number in order[: count.most]
+    }
     if order.size > count.most:
         masks[OTHERS] = np.isin(inverse, order[count.most :])
     return masks
+
+
+def count_table_with_totals(view: PanelView, span: TimeSpan) -> pd.DataFrame:
+    """The table of counts with a last row of totals."""
+    return _with_totals(count_table(view, span), _count_spec(view))
 
 
 def _with_totals(frame: pd.DataFrame, count: CountSpec) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Curves over time: the values of keywords, their thresholds, and the failures among them."""
+"""Curves over time: values of keywords, with thresholds and failed observations."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LINE_INCHES = 0.245
-"""What one curve needs on the right: two lines of text."""
+"""Height of the legend of one curve: two lines of text."""
 
 
 @dataclass
 class Curve:
-    """The values of a line of one row.
+    """The values of one line of a row.
 
     Attributes
     ----------
-    values, errors : in the row's unit, as many as the view has observations
-    offset : what was taken off the values
+    values, errors : in the row's unit, one per observation of the view
+    offset : what was subtracted from the values
     """
 
     label: str
@@ -43,17 +43,17 @@ class Curve:
 
     @property
     def legend_text(self) -> str:
-        """Its label, with median and scatter."""
-        found = robust_statistics.compute_statistics(self.values)
-        if not found.number:
+        """The label with median and scatter, for the legend."""
+        statistics = robust_statistics.compute_statistics(self.values)
+        if not statistics.number:
             return f"{self.label}\n   no value"
-        middle = format_plus_minus(found.median + self.offset, found.scatter)
-        return f"{self.label}\n   {middle}  ({found.number:,})"
+        value = format_plus_minus(statistics.median + self.offset, statistics.scatter)
+        return f"{self.label}\n   {value}  ({statistics.number:,})"
 
 
 def build_curves(view: PanelView, row: PanelRow) -> list[Curve]:
-    """The values of a row's lines."""
-    found = []
+    """The curves of a row, one per line."""
+    built = []
     for number, (label, line) in enumerate(row.lines.items()):
         values = view.numbers(line.column)
         if line.minus:
@@ -64,34 +64,36 @@ def build_curves(view: PanelView, row: PanelRow) -> list[Curve]:
         errors = view.numbers(line.error) * abs(line.scale) if line.error else None
         colour = canvas.COLOURS[number % len(canvas.COLOURS)]
         marker = canvas.MARKERS[number // len(canvas.COLOURS) % len(canvas.MARKERS)]
-        found.append(Curve(label, line, values, errors, offset, colour, marker))
-    return found
+        built.append(Curve(label, line, values, errors, offset, colour, marker))
+    return built
 
 
 def row_height(row: PanelRow) -> float:
-    """Inches that a row needs."""
+    """The height of a row in inches."""
     return max(canvas.ROW_HEIGHT, _LINE_INCHES * (len(row.lines) + 1.2))
 
 
 def draw_curves(
-    view: PanelView, span: TimeSpan, title: str, *, whole: bool = False
+    view: PanelView, span: TimeSpan, title: str, *, all_values: bool = False
 ) -> tuple[Figure, list[Axes], int]:
-    """The rows of a panel; gives the figure, its axes, and how many values pass a threshold.
+    """Draw the rows of a panel; returns figure, axes, and the number of values beyond thresholds.
 
-    whole : every value is drawn, however many there are
+    all_values : draw every value, however many there are
     """
     rows = view.panel.rows
     figure, axes = canvas.create_figure(title, [row_height(row) for row in rows])
     beyond = 0
-    for one, row in zip(axes, rows, strict=True):
-        beyond += _draw_row(one, view, row, span, whole=whole)
+    for part, row in zip(axes, rows, strict=True):
+        beyond += _draw_row(part, view, row, span, all_values=all_values)
     return figure, axes, beyond
 
 
-def _draw_row(axes: Axes, view: PanelView, row: PanelRow, span: TimeSpan, *, whole: bool) -> int:
-    found = build_curves(view, row)
-    everything = np.concatenate([curve.values for curve in found])
-    ends = _extend_to_thresholds(robust_statistics.axis_limits(everything, log=row.log), row)
+def _draw_row(
+    axes: Axes, view: PanelView, row: PanelRow, span: TimeSpan, *, all_values: bool
+) -> int:
+    curves = build_curves(view, row)
+    values = np.concatenate([curve.values for curve in curves])
+    limits = _extend_to_thresholds(robust_statistics.axis_limits(values, log=row.log), row)
     axes.set_ylabel(
         f"{row.label} [{row.unit}]" if row.unit else row.label, size=canvas.SMALL_FONT + 1
     )
@@ -99,26 +101,30 @@ def _draw_row(axes: Axes, view: PanelView, row: PanelRow, span: TimeSpan, *, who
     axes.ticklabel_format(useOffset=False)
     if row.log:
         axes.set_yscale("log")
-    handles: list[Any] = [_draw_curve(axes, view, curve, span, whole=whole) for curve in found]
-    labels = [curve.legend_text for curve in found]
-    if ends:
-        axes.set_ylim(*ends)
+    handles: list[Any] = [
+        _draw_curve(axes, view, curve, span, all_values=all_values) for curve in curves
+    ]
+    labels = [curve.legend_text for curve in curves]
+    if limits:
+        axes.set_ylim(*limits)
     for marks in (
-        _draw_thresholds(axes, row, everything),
-        _draw_failures(axes, view, found),
-        _draw_off_scale(axes, view, found, ends),
+        _draw_thresholds(axes, row, values),
+        _draw_failures(axes, view, curves),
+        _draw_off_scale(axes, view, curves, limits),
     ):
         handles += [handle for handle, _ in marks]
         labels += [label for _, label in marks]
     canvas.draw_legend_outside(axes, handles, labels)
-    return _count_beyond(everything, row)
+    return _count_beyond(values, row)
 
 
-def _draw_curve(axes: Axes, view: PanelView, curve: Curve, span: TimeSpan, *, whole: bool) -> Any:
-    """Draw one curve; gives its handle in the legend."""
+def _draw_curve(
+    axes: Axes, view: PanelView, curve: Curve, span: TimeSpan, *, all_values: bool
+) -> Any:
+    """Draw one curve and return its handle for the legend."""
     style: dict[str, Any] = {"color": curve.colour, "marker": curve.marker, "markeredgewidth": 0}
     known = np.isfinite(curve.values)
-    many = known.sum() > robust_statistics.MAX_POINTS and not whole
+    many = known.sum() > robust_statistics.MAX_POINTS and not all_values
     if many:
         binned = robust_statistics.bin_values(
             view.times, curve.values, days_since_epoch(span.start), days_since_epoch(span.end)
@@ -130,10 +136,10 @@ def _draw_curve(axes: Axes, view: PanelView, curve: Curve, span: TimeSpan, *, wh
     else:
         times, values = view.times[known], curve.values[known]
     if curve.errors is not None and not many:
-        # A negative uncertainty is none; matplotlib would refuse it
+        # A negative uncertainty is not valid, and matplotlib would refuse it
         errors = np.where(curve.errors >= 0, curve.errors, np.nan)
-        look: dict[str, Any] = {"ecolor": curve.colour, "alpha": 0.5, "elinewidth": 0.7}
-        axes.errorbar(view.times, curve.values, errors, fmt="none", **look)
+        error_style: dict[str, Any] = {"ecolor": curve.colour, "alpha": 0.5, "elinewidth": 0.7}
+        axes.errorbar(view.times, curve.values, errors, fmt="none", **error_style)
     joined = "-" if curve.line.style is LineStyle.LINE and not many else "none"
     size = 2.2 if values.size > 400 else 3.4
     axes.plot(times, values, linestyle=joined, linewidth=0.9, markersize=size, **style)
@@ -141,14 +147,14 @@ def _draw_curve(axes: Axes, view: PanelView, curve: Curve, span: TimeSpan, *, wh
 
 
 def _draw_thresholds(axes: Axes, row: PanelRow, values: Array) -> list[tuple[Any, str]]:
-    at = [limit for limit in (row.lower, row.upper) if limit is not None]
-    for limit in at:
+    thresholds = [limit for limit in (row.lower, row.upper) if limit is not None]
+    for limit in thresholds:
         axes.axhline(limit, color=canvas.SOFT, linewidth=1.0, linestyle=":")
-    if not at:
+    if not thresholds:
         return []
     count = _count_beyond(values, row)
-    words = " and ".join(format_number(limit) for limit in at)
-    label = f"limit {words}: {count:,} beyond" if count else f"limit {words}"
+    text = " and ".join(format_number(limit) for limit in thresholds)
+    label = f"limit {text}: {count:,} beyond" if count else f"limit {text}"
     return [(_legend_handle(color=canvas.SOFT, linestyle=":"), label)]
 
 
@@ -158,74 +164,74 @@ def _count_beyond(values: Array, row: PanelRow) -> int:
     return int(below + above)
 
 
-def _draw_failures(axes: Axes, view: PanelView, found: Sequence[Curve]) -> list[tuple[Any, str]]:
-    """Crosses on the values of observations that fail a check."""
+def _draw_failures(axes: Axes, view: PanelView, curves: Sequence[Curve]) -> list[tuple[Any, str]]:
+    """Mark the observations that fail a check by crosses."""
     count = int(view.failed_mask.sum())
     if not count:
         return []
-    look: dict[str, Any] = {
+    style: dict[str, Any] = {
         "color": canvas.FAILED_COLOUR,
         "marker": "x",
         "linestyle": "none",
         "markeredgewidth": 0.8,
     }
-    for curve in found:
+    for curve in curves:
         axes.plot(
-            view.times[view.failed_mask], curve.values[view.failed_mask], markersize=4.5, **look
+            view.times[view.failed_mask], curve.values[view.failed_mask], markersize=4.5, **style
         )
-    return [(_legend_handle(**look, markersize=4.5), f"QC failed ({count:,})")]
+    return [(_legend_handle(**style, markersize=4.5), f"QC failed ({count:,})")]
 
 
 def _draw_off_scale(
-    axes: Axes, view: PanelView, found: Sequence[Curve], ends: AxisLimits | None
+    axes: Axes, view: PanelView, curves: Sequence[Curve], limits: AxisLimits | None
 ) -> list[tuple[Any, str]]:
-    """Triangles at the edge for values that are beyond the axis."""
-    if not ends:
+    """Draw triangles at the edge for values outside the axis limits."""
+    if not limits:
         return []
     count = 0
-    for curve in found:
-        for marker, at, mask in (
-            ("^", 0.97, curve.values > ends.high),
-            ("v", 0.03, curve.values < ends.low),
+    for curve in curves:
+        for marker, height, mask in (
+            ("^", 0.97, curve.values > limits.high),
+            ("v", 0.03, curve.values < limits.low),
         ):
             if not mask.any():
                 continue
             count += int(mask.sum())
             axes.plot(
                 view.times[mask],
-                np.full(int(mask.sum()), at),
+                np.full(int(mask.sum()), height),
                 transform=axes.get_xaxis_transform(),
                 linestyle="none",
                 marker=marker,
                 markersize=4,
                 color=curve.colour,
             )
-    look = _legend_handle(color=canvas.SOFT, marker="^", linestyle="none", markersize=4)
-    return [(look, f"off the picture ({count:,})")] if count else []
+    handle = _legend_handle(color=canvas.SOFT, marker="^", linestyle="none", markersize=4)
+    return [(handle, f"off scale ({count:,})")] if count else []
 
 
-def _extend_to_thresholds(ends: AxisLimits | None, row: PanelRow) -> AxisLimits | None:
-    """The axis made longer for a threshold that is near."""
-    if not ends or row.log:
-        return ends
-    low, high = ends
-    room = high - low
-    margin = 0.05 * room
-    if row.lower is not None and low - room < row.lower < low:
+def _extend_to_thresholds(limits: AxisLimits | None, row: PanelRow) -> AxisLimits | None:
+    """Extend the axis limits to a threshold that is near."""
+    if not limits or row.log:
+        return limits
+    low, high = limits
+    height = high - low
+    margin = 0.05 * height
+    if row.lower is not None and low - height < row.lower < low:
         low = row.lower - margin
-    if row.upper is not None and high < row.upper < high + room:
+    if row.upper is not None and high < row.upper < high + height:
         high = row.upper + margin
     return AxisLimits(low, high)
 
 
-def _legend_handle(**look: Any) -> Any:
+def _legend_handle(**style: Any) -> Any:
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], **look)
+    return Line2D([], [], **style)
 
 
 def format_plus_minus(median: float, scatter: float) -> str:
-    """Median ± scatter, with two digits of the scatter."""
+    """Median ± scatter as text, with two digits of the scatter."""
     if not scatter or not np.isfinite(scatter):
         return format_number(median)
     if not 1e-4 < max(abs(median), scatter) < 1e6:
@@ -235,5 +241,5 @@ def format_plus_minus(median: float, scatter: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """A number as people write it."""
+    """A number as text, with six digits."""
     return f"{value:,.6g}"

@@ -1,4 +1,4 @@
-"""What panels show: one question to the database for several panels, and the rows of each."""
+"""The data of panels: one query of the database for several panels, and the rows of each."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MICROSECONDS_PER_DAY = 86_400e6
 
 
 class PanelTable:
-    """Observations in order of time, with the keywords of some panels.
+    """Observations in order of time, with the keywords of several panels.
 
     Attributes
     ----------
-    frame : as `query` gives it
-    missing : the keywords that the database does not know
+    frame : the result of `query`
+    missing : the keywords that are not in the database
     """
 
     def __init__(self, frame: pd.DataFrame, missing: Iterable[str] = ()) -> None:
@@ -40,24 +40,24 @@ class PanelTable:
 
     @cached_property
     def times(self) -> Array:
-        """When each observation began, days since 1970."""
+        """The start of each observation, days since 1970."""
         return _to_microseconds(self.frame["time"]) / _MICROSECONDS_PER_DAY
 
     def series(self, column: str) -> Series:
-        """The values of a keyword; all null where the database does not know it."""
+        """The values of a keyword; all null if it is not in the database."""
         if column not in self._series:
             known = column in self.frame
-            nothing = Series(ValueKind.FLOAT, np.full(len(self), np.nan))
-            self._series[column] = _to_series(self.frame[column]) if known else nothing
+            nulls = Series(ValueKind.FLOAT, np.full(len(self), np.nan))
+            self._series[column] = _to_series(self.frame[column]) if known else nulls
         return self._series[column]
 
     def selection_mask(self, select: PanelSelection) -> Array:
-        """The mask of the observations that a panel is about."""
+        """The mask of the observations that a panel selects."""
         key = select.model_dump_json()
         if key not in self._masks:
             mask = np.ones(len(self), dtype=bool)
             for condition in select.conditions():
-                # No observation has a keyword that is not known: as a null, it fulfils nothing
+                # A keyword that is not in the database is null everywhere, and null never matches
                 known = condition.column not in self.missing
                 mask &= condition.matches(self.series(condition.column)) if known else False
             self._masks[key] = mask
@@ -66,54 +66,54 @@ class PanelTable:
 
 @dataclass(frozen=True)
 class PanelView:
-    """The observations of one panel."""
+    """The observations of one panel in a table."""
 
     table: PanelTable
     panel: TimeSeriesPanel
 
     @cached_property
     def mask(self) -> Array:
-        """Of the table's rows."""
+        """The mask of the table's rows."""
         return self.table.selection_mask(self.panel.select)
 
     @cached_property
     def times(self) -> Array:
-        """When each began, days since 1970."""
+        """The start of each observation, days since 1970."""
         return self.table.times[self.mask]
 
     @cached_property
     def obsids(self) -> Array:
-        """Their names."""
+        """Their ObsIDs."""
         return self.table.frame.index.to_numpy(dtype=object)[self.mask]
 
     @property
     def missing(self) -> list[str]:
-        """The keywords of the panel that the database does not know."""
+        """The keywords of the panel that are not in the database."""
         return [column for column in self.panel.keywords() if column in self.table.missing]
 
     def numbers(self, column: str) -> Array:
-        """The values of a keyword as numbers; NaN for null, and for what is no number."""
+        """The values of a keyword as numbers; NaN for null and for text."""
         series = self.table.series(column)
         if series.kind is ValueKind.TEXT:
             return np.full(self.times.size, np.nan)
-        found: Array = series.values[self.mask]
-        return found
+        values: Array = series.values[self.mask]
+        return values
 
     def texts(self, column: str) -> Array:
-        """The values of a keyword as texts, None for null."""
+        """The values of a keyword as text; None for null."""
         return self.table.series(column).as_text().values[self.mask]
 
     @cached_property
     def failed_mask(self) -> Array:
-        """The mask of the observations that fail a check of the panel's `qc`."""
-        found = np.zeros(self.times.size, dtype=bool)
+        """The mask of the observations that fail a check in the panel's `qc`."""
+        mask = np.zeros(self.times.size, dtype=bool)
         for column in self.panel.qc:
-            found |= self.numbers(column) == 0
-        return found
+            mask |= self.numbers(column) == 0
+        return mask
 
     @cached_property
     def is_empty(self) -> bool:
-        """True where nothing is there to be drawn."""
+        """True if there is nothing to draw."""
         drawn = self.panel.drawn_keywords()
         return not any(_has_values(self.table.series(column), self.mask) for column in drawn)
 
@@ -125,19 +125,19 @@ def fetch_table(
     *,
     not_junk: bool = True,
 ) -> PanelTable:
-    """What some panels need, by one question. Errors are those of `query`.
+    """Query the keywords of several panels at once. Errors are those of `query`.
 
-    Keywords that the database does not know are told in the table, not refused.
+    Keywords that are not in the database are listed in the table; they are not an error.
     """
-    wanted = list(dict.fromkeys(column for panel in panels for column in panel.keywords()))
+    keywords = list(dict.fromkeys(column for panel in panels for column in panel.keywords()))
     with database.read_transaction() as connection:
-        known = catalogue.resolve_known_names(connection, wanted)
-    frame = query([name for name in wanted if name in known], start, end, not_junk=not_junk)
-    return PanelTable(frame, (name for name in wanted if name not in known))
+        known = catalogue.resolve_known_names(connection, keywords)
+    frame = query([name for name in keywords if name in known], start, end, not_junk=not_junk)
+    return PanelTable(frame, (name for name in keywords if name not in known))
 
 
 def _to_series(column: pd.Series) -> Series:
-    """A column of `query` as the database has it."""
+    """A column of `query` as a series of the database."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(column.dtype):

@@ -1,4 +1,4 @@
-"""A panel as it is written: which keywords are drawn, how, and of which observations.
+"""A panel: which keywords are drawn, how, and of which observations; and the files of panels.
 
 group: Chamber
 panels:
@@ -10,6 +10,10 @@ panels:
 
 A panel has one of: `rows` (curves over time that share the time axis), `count` (observations, or a
 sum over them, by category), `flags` (keywords of 0 and 1, by share) or `states` (texts over time).
+
+The package's panels are in `panels/`. A user adds YAML files in the directory of the setting
+`panels` (`<work_dir>/panels`); a panel of the same name replaces the package's. An invalid file is
+an error that names the line.
 """
 
 from __future__ import annotations
@@ -24,16 +28,16 @@ from pydantic import Field, model_validator
 from kpfnb.core import settings, strict_yaml
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.strict_yaml import StrictModel, suggest_name
-from kpfnb.kpf.tsdb import columns
 from kpfnb.kpf.tsdb.batch import SOURCE_KEYWORD
+from kpfnb.kpf.tsdb.columns import Condition, parse_conditions
 
 PANEL_GROUPS = (
     *("CCDs", "Cal", "Chamber", "DRP", "Nobs", "Observing"),
     *("QC", "RV", "SoCal", "Subsystems", "WLS"),
 )
-"""The order in which groups are shown; others come after them."""
+"""The order of groups; other groups follow."""
 
-# A name becomes that of a file
+# The name becomes a file name
 PanelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
 
 LabelText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -45,11 +49,11 @@ class LineStyle(StrEnum):
 
     POINTS = "points"
     LINE = "line"
-    """Points joined where no gap is between them."""
+    """Points joined by a line, except over gaps."""
 
 
 class PanelLine(StrictModel):
-    """One curve: (column - minus) * scale. A bare keyword stands for one that is drawn as it is."""
+    """One curve: (column - minus) * scale. In YAML a bare keyword is a curve with only a column."""
 
     column: KeywordName
     minus: str = ""
@@ -64,21 +68,21 @@ class PanelLine(StrictModel):
         return {"column": data} if isinstance(data, str) else data
 
     def keywords(self) -> Iterator[str]:
-        """The keywords that it needs."""
+        """The keywords that the curve needs."""
         yield from filter(None, (self.column, self.minus, self.error))
 
 
 class PanelRow(StrictModel):
-    """Curves on one pair of axes, by the label of each."""
+    """Curves on one pair of axes, by label."""
 
     label: LabelText
     unit: str = ""
     lines: dict[LabelText, PanelLine] = Field(min_length=1, max_length=24)
     log: bool = False
     relative: bool = False
-    """The median of each line over the range is taken off it."""
+    """Subtract the median of each line over the range."""
     lower: float | None = None
-    """Thresholds: values below or above them are counted, and the limit is drawn."""
+    """Thresholds, which are drawn; values beyond them are counted."""
     upper: float | None = None
 
     @model_validator(mode="after")
@@ -89,17 +93,17 @@ class PanelRow(StrictModel):
 
 
 class CountSpec(StrictModel):
-    """Observations counted: `by` the values of a keyword, or where keywords are `known`."""
+    """Counts of observations: `by` the values of a keyword, or where keywords are `known`."""
 
     by: str = ""
     known: dict[LabelText, KeywordName] = {}
     sum: str = ""
-    """The values of this keyword are added up instead."""
+    """Add up the values of this keyword instead of counting."""
     scale: float = 1.0
     label: LabelText = "observations"
     unit: str = ""
     most: int = Field(8, ge=1, le=20)
-    """So many categories are shown, the rest together."""
+    """The number of categories shown; the others are combined."""
 
     @model_validator(mode="after")
     def _one_way(self) -> CountSpec:
@@ -109,7 +113,7 @@ class CountSpec(StrictModel):
 
 
 class PanelSelection(StrictModel):
-    """Which observations: as in `kpfnb.kpf.tsdb.query`."""
+    """The observations of a panel, selected as in `kpfnb.kpf.tsdb.query`."""
 
     source: list[str] = []
     object: list[str] = []
@@ -124,114 +128,115 @@ class PanelSelection(StrictModel):
             raise ValueError(f"{error.what}; {error.hint}") from None
         return self
 
-    def conditions(self) -> list[columns.Condition]:
-        """All of them, as conditions."""
-        found = columns.parse_conditions(self.where)
+    def conditions(self) -> list[Condition]:
+        """The whole selection as conditions."""
+        conditions = parse_conditions(self.where)
         for column, values in ((SOURCE_KEYWORD.name, self.source), ("OBJECT", self.object)):
             if values:
-                found.append(columns.Condition(column, "in", values))
-        return found
+                conditions.append(Condition(column, "in", values))
+        return conditions
 
 
 class TimeSeriesPanel(StrictModel):
-    """One picture."""
+    """One plot of the time series."""
 
     name: PanelName
     group: LabelText
     title: LabelText
     note: str = ""
-    """What one should know when looking at it."""
+    """What a reader of the plot should know."""
     rows: list[PanelRow] = []
     count: CountSpec | None = None
     flags: dict[LabelText, KeywordName] = {}
     states: dict[LabelText, KeywordName] = {}
     select: PanelSelection = PanelSelection()
     qc: list[KeywordName] = []
-    """Observations for which one of these is 0 are marked."""
+    """Observations for which one of these keywords is 0 are marked."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> TimeSeriesPanel:
         given = [name for name in PANEL_KINDS if getattr(self, name)]
         if len(given) != 1:
-            found = " and ".join(given) or "none of them"
-            raise ValueError(f"a panel has one of {', '.join(PANEL_KINDS)}, not {found}")
+            names = " and ".join(given) or "none"
+            raise ValueError(f"a panel has one of {', '.join(PANEL_KINDS)}, not {names}")
         return self
 
     def drawn_keywords(self) -> list[str]:
-        """The keywords that are drawn."""
-        found = [c for row in self.rows for line in row.lines.values() for c in line.keywords()]
-        found += [*self.flags.values(), *self.states.values()]
+        """The keywords that the panel draws."""
+        keywords = [c for row in self.rows for line in row.lines.values() for c in line.keywords()]
+        keywords += [*self.flags.values(), *self.states.values()]
         if self.count:
-            found += [*self.count.known.values(), self.count.by, self.count.sum]
-        return list(dict.fromkeys(filter(None, found)))
+            keywords += [*self.count.known.values(), self.count.by, self.count.sum]
+        return list(dict.fromkeys(filter(None, keywords)))
 
     def keywords(self) -> list[str]:
-        """All keywords that it needs."""
-        wanted = [one.column for one in self.select.conditions()]
-        return list(dict.fromkeys([*self.drawn_keywords(), *wanted, *self.qc]))
+        """All keywords that the panel needs."""
+        conditions = [condition.column for condition in self.select.conditions()]
+        return list(dict.fromkeys([*self.drawn_keywords(), *conditions, *self.qc]))
 
 
 PANEL_KINDS = ("rows", "count", "flags", "states")
 
 
-# The panels that there are: the package's own, and those that a user has put beside them.
-#
-# A user's panel is a YAML file in the folder of the setting `panels` (`<work_dir>/panels`); one of
-# the name of the package's takes its place. A wrong file is refused with its line.
-
 PANEL_SUFFIX = ".yml"
 PACKAGE_PANELS = Path(__file__).with_name("panels")
 
 _FILE_KEYS = ("group", "panels")
-_FIX_HINT = "mend the file, or take it out of its folder"
+_FIX_HINT = "fix the file, or move it out of the directory"
 
 
 def user_panels_folder() -> Path:
-    """Where a user's panels are."""
-    here = settings.load_settings()
-    return here.panels or here.work_dir / "panels"
+    """The directory of a user's panels."""
+    loaded_settings = settings.load_settings()
+    return loaded_settings.panels or loaded_settings.work_dir / "panels"
 
 
 def load_panels() -> dict[str, TimeSeriesPanel]:
-    """All panels by name, in the order in which they are shown.
+    """All panels by name, in the order of display.
 
     Raises
     ------
-    InvalidInputError : a file is wrong; names it and the line
+    InvalidInputError : a file is invalid; the message names it and the line
     """
-    found: dict[str, TimeSeriesPanel] = {}
-    for place in (PACKAGE_PANELS, user_panels_folder()):
-        here: dict[str, Path] = {}
-        for path in sorted(place.glob(f"*{PANEL_SUFFIX}")):
+    panels: dict[str, TimeSeriesPanel] = {}
+    for folder in (PACKAGE_PANELS, user_panels_folder()):
+        paths: dict[str, Path] = {}
+        for path in sorted(folder.glob(f"*{PANEL_SUFFIX}")):
             for panel in read_panel_file(path):
-                if panel.name in here:
+                if panel.name in paths:
                     raise InvalidInputError(
-                        f"{path}: panel {panel.name} is in {here[panel.name]} too", _FIX_HINT
+                        f"{path}: panel {panel.name} is in {paths[panel.name]} too", _FIX_HINT
                     )
-                here[panel.name] = path
-                found[panel.name] = panel
+                paths[panel.name] = path
+                panels[panel.name] = panel
     rank = {group: number for number, group in enumerate(PANEL_GROUPS)}
-    ordered = sorted(found.values(), key=lambda one: (rank.get(one.group, len(rank)), one.group))
+    ordered = sorted(
+        panels.values(), key=lambda panel: (rank.get(panel.group, len(rank)), panel.group)
+    )
     return {panel.name: panel for panel in ordered}
 
 
 def choose_panels(names: Sequence[str]) -> dict[str, TimeSeriesPanel]:
-    """The panels of those names, or of those groups; all where none is named."""
+    """The panels with the given names or groups; all panels if no name is given."""
     panels = load_panels()
     if not names:
         return panels
     chosen: dict[str, TimeSeriesPanel] = {}
     for name in names:
-        some = {k: one for k, one in panels.items() if name == k or name == one.group}
-        if not some:
-            groups = {one.group for one in panels.values()}
+        matching = {
+            panel_name: panel
+            for panel_name, panel in panels.items()
+            if name == panel_name or name == panel.group
+        }
+        if not matching:
+            groups = {panel.group for panel in panels.values()}
             hint = (
                 suggest_name(name, [*panels, *groups]) if len(name) > 1 else "see kpfnb timeseries"
             )
             raise InvalidParameterError(
                 f"no panel {name!r}", f"{hint}; list: kpfnb timeseries --list"
             )
-        chosen |= some
+        chosen |= matching
     return chosen
 
 
@@ -244,13 +249,13 @@ def read_panel_file(path: Path) -> list[TimeSeriesPanel]:
             raise document.error_at(f"unknown key {key!r}; {suggest_name(key, _FILE_KEYS)}", key)
     panels = data.get("panels")
     if not isinstance(panels, dict) or not isinstance(data.get("group"), str):
-        raise document.error_at("a file of panels has group and panels")
-    found = []
-    for name, given in panels.items():
-        if not isinstance(given, dict):
+        raise document.error_at("a file of panels needs group and panels")
+    checked = []
+    for name, panel in panels.items():
+        if not isinstance(panel, dict):
             raise document.error_at("a panel is a mapping with title and rows", "panels", name)
-        own = {"name": str(name), "group": data["group"]}
-        for key in own.keys() & given.keys():
+        common = {"name": str(name), "group": data["group"]}
+        for key in common.keys() & panel.keys():
             raise document.error_at(f"unknown key {key!r} of a panel", "panels", name, key)
-        found.append(document.parse(TimeSeriesPanel, own | given, ("panels", name)))
-    return found
+        checked.append(document.parse(TimeSeriesPanel, common | panel, ("panels", name)))
+    return checked

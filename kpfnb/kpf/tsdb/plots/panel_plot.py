@@ -1,4 +1,4 @@
-"""One panel drawn: whatever its kind, with gaps, eras, thresholds and failures."""
+"""The plot of a panel of any kind, with gaps, eras, thresholds and failures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kpfnb.kpf.tsdb.plots import canvas, counts, curves, states
-from kpfnb.kpf.tsdb.plots import states as flags
 from kpfnb.kpf.tsdb.plots.data import PanelView
+from kpfnb.kpf.tsdb.plots.states import draw_flags
 from kpfnb.kpf.tsdb.plots.time_axis import Era, TimeSpan
 
 if TYPE_CHECKING:
@@ -18,18 +18,17 @@ if TYPE_CHECKING:
 
 DPI = 96
 _PALETTE_SIZE = 128
-"""Colours of a stored picture: a third of the size of one with all colours, and not to be told from
-it."""
+"""Colours of a stored plot: it looks like one with all colours and has a third of the size."""
 
 
 @dataclass(frozen=True)
 class PanelPlot:
-    """A panel's picture.
+    """The plot of a panel.
 
     Attributes
     ----------
-    table : the numbers behind it where a count is asked, else None
-    beyond : values that pass a threshold; checks that failed
+    table : the numbers behind counts, flags and states; None for curves
+    beyond : number of values beyond a threshold, or of failed checks
     """
 
     figure: Figure
@@ -44,36 +43,46 @@ def draw_panel(
     eras: Sequence[Era] = (),
     *,
     when: str = "",
-    whole: bool = False,
+    all_values: bool = False,
 ) -> PanelPlot:
-    """The picture of a panel.
+    """Draw a panel.
 
     Parameters
     ----------
-    when : the span for people, which is written at the time axis
-    whole : every value is drawn, however many there are
+    when : the span in words, for the label of the time axis
+    all_values : draw every value, however many there are
     """
-    drawn = _draw_by_kind(view, span, whole=whole)
-    canvas.draw_background(drawn.axes, span, view.table.times, eras)
-    canvas.format_time_axis(drawn.axes, span, f"time (UT), {when}" if when else "time (UT)")
-    return drawn
+    plot = _draw_by_kind(view, span, all_values=all_values)
+    canvas.draw_background(plot.axes, span, view.table.times, eras)
+    canvas.format_time_axis(plot.axes, span, f"time (UT), {when}" if when else "time (UT)")
+    return plot
 
 
-def _draw_by_kind(view: PanelView, span: TimeSpan, *, whole: bool) -> PanelPlot:
+def panel_table(view: PanelView, span: TimeSpan) -> pd.DataFrame | None:
+    """The table behind the plot of a panel, without drawing it; None for curves."""
+    panel = view.panel
+    if panel.count:
+        return counts.count_table_with_totals(view, span)
+    if panel.flags:
+        return states.flag_table(view)
+    return states.state_table(view) if panel.states else None
+
+
+def _draw_by_kind(view: PanelView, span: TimeSpan, *, all_values: bool) -> PanelPlot:
     panel = view.panel
     if panel.count:
         return PanelPlot(*counts.draw_counts(view, span, panel.title))
     if panel.flags:
-        figure, axes, table = flags.draw_flags(view, span, panel.title)
+        figure, axes, table = draw_flags(view, span, panel.title)
         return PanelPlot(figure, axes, table, int(table["failed"].sum()))
     if panel.states:
         return PanelPlot(*states.draw_states(view, span, panel.title))
-    figure, axes, beyond = curves.draw_curves(view, span, panel.title, whole=whole)
+    figure, axes, beyond = curves.draw_curves(view, span, panel.title, all_values=all_values)
     return PanelPlot(figure, axes, None, beyond)
 
 
-def render_png(drawn: PanelPlot) -> bytes:
-    """The picture as a PNG, the same for the same data."""
+def render_png(plot: PanelPlot) -> bytes:
+    """A plot as PNG; the same data give the same bytes."""
     from io import BytesIO
 
     import matplotlib
@@ -81,15 +90,15 @@ def render_png(drawn: PanelPlot) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    drawn.figure.set_dpi(DPI)
-    sheet = FigureCanvasAgg(drawn.figure)
-    # Hinting takes a quarter of the time
+    plot.figure.set_dpi(DPI)
+    canvas_agg = FigureCanvasAgg(plot.figure)
+    # Text hinting takes a quarter of the time
     with matplotlib.rc_context({"text.hinting": "none"}):
-        sheet.draw()
-    colours = Image.fromarray(np.ascontiguousarray(np.asarray(sheet.buffer_rgba())[:, :, :3]))
-    memory = BytesIO()
-    few = colours.quantize(
+        canvas_agg.draw()
+    image = Image.fromarray(np.ascontiguousarray(np.asarray(canvas_agg.buffer_rgba())[:, :, :3]))
+    stream = BytesIO()
+    reduced = image.quantize(
         _PALETTE_SIZE, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
     )
-    few.save(memory, "png")
-    return memory.getvalue()
+    reduced.save(stream, "png")
+    return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Many values made few enough to be drawn and read: statistics, bins, gaps, limits of an axis."""
+"""Robust statistics of many values: median and scatter, time bins, gaps, limits of an axis."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from kpfnb.kpf.tsdb.series import Array
 
 MAX_POINTS = 3000
-"""More values than these are drawn as bins."""
+"""More values than this are drawn in bins."""
 BIN_COUNT = 500
-"""As many as a picture has columns to show."""
+"""As many bins as a plot can show."""
 
 GAP_SHARE = 0.03
-"""A stretch without an observation is told from this share of the span on,"""
+"""A gap is at least this share of the span"""
 GAP_DAYS = 2 / 24
-"""and from these two hours on."""
+"""and at least two hours."""
 _GAP_STEPS = 8.0
 
 _MAD_TO_SIGMA = 1.4826
@@ -26,7 +26,7 @@ _MARGIN = 0.06
 
 
 class RobustStatistics(NamedTuple):
-    """Of finite values: how many, the median, and the scatter (1.48 times the median deviation)."""
+    """Number of finite values, median, and scatter (1.48 times the median absolute deviation)."""
 
     number: int
     median: float
@@ -34,7 +34,7 @@ class RobustStatistics(NamedTuple):
 
 
 class BinnedValues(NamedTuple):
-    """Values by bins of time that hold any: where (days), least, median and greatest."""
+    """Bins of time that have values: centre (days), minimum, median and maximum."""
 
     times: Array
     low: Array
@@ -43,7 +43,7 @@ class BinnedValues(NamedTuple):
 
 
 class AxisLimits(NamedTuple):
-    """The ends of an axis; far outliers are beyond them."""
+    """The limits of an axis; far outliers are beyond them."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ def compute_statistics(values: Array) -> RobustStatistics:
 def bin_values(
     times: Array, values: Array, start: float, end: float, number: int = BIN_COUNT
 ) -> BinnedValues:
-    """Least, median and greatest of the finite values in equal bins of time."""
+    """Minimum, median and maximum of the finite values in equal bins of time."""
     known = np.isfinite(values) & (times >= start) & (times < end)
     if not known.any():
         return BinnedValues(*np.empty((4, 0)))
@@ -79,15 +79,15 @@ def bin_values(
 def find_gaps(
     times: Array, start: float, until: float, span_days: float
 ) -> list[tuple[float, float]]:
-    """The stretches (days) without any observation that are long for the span."""
+    """The gaps (start, end in days) without observations that are long for the span."""
     edges = np.concatenate(([start], times[(times >= start) & (times < until)], [until]))
     widths = np.diff(edges)
-    long = np.flatnonzero(widths > max(GAP_SHARE * span_days, GAP_DAYS))
-    return [(float(edges[one]), float(edges[one + 1])) for one in long]
+    long_gaps = np.flatnonzero(widths > max(GAP_SHARE * span_days, GAP_DAYS))
+    return [(float(edges[number]), float(edges[number + 1])) for number in long_gaps]
 
 
 def split_at_gaps(times: Array, values: Array, span_days: float) -> tuple[Array, Array]:
-    """A line that is not drawn over gaps: NaN where two values are far from each other in time."""
+    """A line with NaN in its gaps, where two values are far apart in time."""
     known = np.isfinite(values)
     times, values = times[known], values[known]
     if times.size < 2:
@@ -99,16 +99,18 @@ def split_at_gaps(times: Array, values: Array, span_days: float) -> tuple[Array,
 
 
 def axis_limits(values: Array, *, log: bool = False) -> AxisLimits | None:
-    """An axis for these values; None where none is finite (and, on a log axis, above 0).
+    """The axis limits for values; None if none is finite (and above 0 on a log axis).
 
-    Where outliers would press all others together they are left out.
+    Outliers that would compress all other values are left out.
     """
     finite = values[np.isfinite(values) & ((values > 0) if log else True)]
     if not finite.size:
         return None
     scaled = np.log10(finite) if log else finite
     low, high = float(scaled.min()), float(scaled.max())
-    inner_low, inner_high = (float(one) for one in np.percentile(scaled, _INNER_PERCENTILES))
+    inner_low, inner_high = (
+        float(percentile) for percentile in np.percentile(scaled, _INNER_PERCENTILES)
+    )
     inner = inner_high - inner_low
     if inner > 0 and high - low > _OUTLIER_FACTOR * inner:
         low, high = max(low, inner_low - inner), min(high, inner_high + inner)

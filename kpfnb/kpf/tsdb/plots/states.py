@@ -1,4 +1,4 @@
-"""Texts over time: a version, a mode, a state; and the table of how often each was."""
+"""Flags and states over time: checks of quality control, and texts such as versions or modes."""
 
 from __future__ import annotations
 
@@ -20,23 +20,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Checks of quality control over time: by share of those that passed, and the table of failures.
-
 TIME_BINS = 144
 MAX_LATEST_FAILURES = 5
-"""So many of the failed observations are named."""
+"""The number of failed observations that are named."""
 _FLAG_ROW_HEIGHT, _FLAG_LEFT = 0.27, 2.2
 
 
 class FailureShade(NamedTuple):
-    """A colour for shares of failures up to `most`."""
+    """A colour for shares of failures up to `max_share`."""
 
     max_share: float
     colour: str
     label: str
 
 
-# In one direction of lightness and from blue to orange, which every colour vision tells apart
+# Monotonic in lightness, from blue to orange: distinct for every kind of colour vision
 FAILURE_SHADES = (
     FailureShade(0.0, "#9ecae1", "all passed"),
     FailureShade(0.1, "#fdd49e", "up to 10 % failed"),
@@ -46,7 +44,7 @@ FAILURE_SHADES = (
 
 
 def flag_table(view: PanelView) -> pd.DataFrame:
-    """One row a check: how many were checked and failed, and the latest failures."""
+    """One row per check: how many were checked and failed, and the latest failures."""
     import pandas as pd
 
     rows = {}
@@ -61,7 +59,7 @@ def flag_table(view: PanelView) -> pd.DataFrame:
 
 
 def failure_shares(times: Array, values: Array, span: TimeSpan, number: int = TIME_BINS) -> Array:
-    """The share of failures (values of 0) in equal bins of time; NaN where nothing was checked."""
+    """The share of failures (values of 0) in equal bins of time; NaN in bins without a check."""
     start, end = days_since_epoch(span.start), days_since_epoch(span.end)
     known = np.isfinite(values) & (times >= start) & (times < end)
     places = ((times[known] - start) / (end - start) * number).astype(np.intp)
@@ -73,16 +71,16 @@ def failure_shares(times: Array, values: Array, span: TimeSpan, number: int = TI
 def draw_flags(
     view: PanelView, span: TimeSpan, title: str
 ) -> tuple[Figure, list[Axes], pd.DataFrame]:
-    """One row a check; a failure is seen however short it was."""
+    """One row per check; even a single failure is visible."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
 
-    found = flag_table(view)
-    size = len(found)
+    table = flag_table(view)
+    size = len(table)
     height = max(_FLAG_ROW_HEIGHT * size, 1.2)
     figure, axes = canvas.create_figure(title, [height], left=_FLAG_LEFT)
-    image = np.array([failure_shares(view.times, view.numbers(c), span) for c in found["keyword"]])
-    # The first shade is for no failure at all
+    image = np.array([failure_shares(view.times, view.numbers(c), span) for c in table["keyword"]])
+    # The first shade is for bins without failures
     norm = BoundaryNorm(
         [-1.0, 1e-9, *(shade.max_share + 1e-9 for shade in FAILURE_SHADES[1:])], len(FAILURE_SHADES)
     )
@@ -96,21 +94,21 @@ def draw_flags(
         zorder=2,
     )
     axes[0].set_yticks(
-        range(size), [f"{name}  " for name in found.index], size=canvas.SMALL_FONT + 0.5
+        range(size), [f"{name}  " for name in table.index], size=canvas.SMALL_FONT + 0.5
     )
     axes[0].set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes[0].grid(which="minor", axis="y", color="white", linewidth=2, zorder=3)
     axes[0].set_axisbelow(False)
     axes[0].tick_params(which="both", axis="y", length=0)
-    for row, (checked, failed) in enumerate(zip(found["checked"], found["failed"], strict=True)):
-        words = f"{failed:,} of {checked:,} failed" if checked else "not checked"
-        bold = "bold" if failed else "normal"
+    for row, (checked, failed) in enumerate(zip(table["checked"], table["failed"], strict=True)):
+        text = f"{failed:,} of {checked:,} failed" if checked else "not checked"
+        weight = "bold" if failed else "normal"
         axes[0].text(
             1.01,
             row,
-            words,
+            text,
             size=canvas.SMALL_FONT,
-            weight=bold,
+            weight=weight,
             va="center",
             color=canvas.INK,
             transform=axes[0].get_yaxis_transform(),
@@ -126,7 +124,7 @@ def draw_flags(
         columnspacing=1.0,
         handlelength=1.0,
     )
-    return figure, axes, found
+    return figure, axes, table
 
 
 MAX_STATES = 12
@@ -137,7 +135,7 @@ _DASH_BINS = 400
 
 
 def state_table(view: PanelView) -> pd.DataFrame:
-    """One row a keyword and value: how many observations had it, and from when to when."""
+    """One row per keyword and value: number of observations, first and last night."""
     import pandas as pd
 
     rows = []
@@ -145,38 +143,38 @@ def state_table(view: PanelView) -> pd.DataFrame:
     for label, column in view.panel.states.items():
         texts = view.texts(column)
         for value, count in Counter(text for text in texts if text is not None).most_common():
-            its = nights[texts == value]
-            rows.append([label, value, count, its[0], its[-1]])
+            state_nights = nights[texts == value]
+            rows.append([label, value, count, state_nights[0], state_nights[-1]])
     return pd.DataFrame(rows, columns=["", "value", "observations", "first night", "last night"])
 
 
 def draw_states(
     view: PanelView, span: TimeSpan, title: str
 ) -> tuple[Figure, list[Axes], pd.DataFrame]:
-    """One pair of axes a keyword, one row a value."""
-    found = state_table(view)
+    """One pair of axes per keyword, one row per value."""
+    table = state_table(view)
     states = view.panel.states
-    values = {label: _state_values(found, label) for label in states}
+    values = {label: _state_values(table, label) for label in states}
     heights = [
         max(_MIN_STATE_HEIGHT, _STATE_ROW_HEIGHT * (len(values[label]) + 1)) for label in states
     ]
     figure, axes = canvas.create_figure(title, heights, left=_STATE_LEFT)
-    for one, (label, column) in zip(axes, states.items(), strict=True):
-        _draw_state_rows(one, view.times, view.texts(column), values[label], span)
-        one.set_ylabel(label, size=canvas.SMALL_FONT + 1)
-    return figure, axes, found
+    for part, (label, column) in zip(axes, states.items(), strict=True):
+        _draw_state_rows(part, view.times, view.texts(column), values[label], span)
+        part.set_ylabel(label, size=canvas.SMALL_FONT + 1)
+    return figure, axes, table
 
 
-def _state_values(found: pd.DataFrame, label: str) -> list[str]:
-    """The values of a keyword from below to above: in order, the rare ones left to the others."""
-    frequent = found.loc[found[""] == label, "value"].tolist()
+def _state_values(table: pd.DataFrame, label: str) -> list[str]:
+    """The values of a keyword in order, from bottom to top; rare ones are combined as others."""
+    frequent = table.loc[table[""] == label, "value"].tolist()
     return ([OTHER_STATES] if len(frequent) > MAX_STATES else []) + sorted(
         frequent[:MAX_STATES], key=_natural_key
     )
 
 
 def _natural_key(text: str) -> list[tuple[int, str]]:
-    """Sorts v2.9 before v2.10."""
+    """A sort key that puts v2.9 before v2.10."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]
 
 
@@ -185,21 +183,21 @@ def _draw_state_rows(
 ) -> None:
     from matplotlib.collections import LineCollection
 
-    place = {value: row for row, value in enumerate(values)}
-    rows = np.array([place.get(text, 0) if text is not None else -1 for text in texts])
+    row_numbers = {value: row for row, value in enumerate(values)}
+    rows = np.array([row_numbers.get(text, 0) if text is not None else -1 for text in texts])
     start, end = days_since_epoch(span.start), days_since_epoch(span.end)
     width = (end - start) / _DASH_BINS
     for row in range(len(values)):
-        its = times[rows == row]
-        columns = np.unique(((its - start) / width).astype(np.intp))
-        begins = start + columns * width
-        dashes = [((at, row), (at + width, row)) for at in begins]
+        row_times = times[rows == row]
+        columns = np.unique(((row_times - start) / width).astype(np.intp))
+        starts = start + columns * width
+        dashes = [((at, row), (at + width, row)) for at in starts]
         colour = canvas.COLOURS[row % len(canvas.COLOURS)]
         axes.add_collection(LineCollection(dashes, colors=colour, linewidths=7, capstyle="butt"))
         axes.text(
             1.01,
             row,
-            f"{its.size:,} observations",
+            f"{row_times.size:,} observations",
             size=canvas.SMALL_FONT,
             va="center",
             color=canvas.INK,

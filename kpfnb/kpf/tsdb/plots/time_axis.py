@@ -1,4 +1,9 @@
-"""A span of time that is drawn, and times as matplotlib counts them: days since 1970, UTC."""
+"""The time axis of a plot: its span, its units, and the eras of the instrument.
+
+Times are days since 1970 (UTC), as matplotlib counts them. Eras are in a CSV file of
+`era,start,comment`, one line per era, start in UT: the package's `panels/eras.csv`, or a file of
+that name in the user's directory of panels, which replaces it.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +17,12 @@ from typing import NamedTuple
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.tsdb.plots import panel
 
-# The eras of the instrument: a CSV of `era,start,comment`, one line an era, start in UT.
-#
-# The package's own is `panels/eras.csv`; one in the user's folder of panels takes its place.
-
 ERAS_FILE_NAME = "eras.csv"
 ERA_COLUMNS = ("era", "start", "comment")
 
 
 class Era(NamedTuple):
-    """From `start` (UTC) to the start of the next."""
+    """An era of the instrument, from `start` (UTC) to the start of the next era."""
 
     name: str
     start: datetime
@@ -29,29 +30,29 @@ class Era(NamedTuple):
 
 
 def eras_path() -> Path:
-    """The file in force."""
-    users = panel.user_panels_folder() / ERAS_FILE_NAME
-    return users if users.is_file() else panel.PACKAGE_PANELS / ERAS_FILE_NAME
+    """The file of eras: the user's if there is one, otherwise the package's."""
+    user_file = panel.user_panels_folder() / ERAS_FILE_NAME
+    return user_file if user_file.is_file() else panel.PACKAGE_PANELS / ERAS_FILE_NAME
 
 
 def load_eras() -> list[Era]:
-    """All eras, oldest first. `InvalidInputError` names the file and the line."""
+    """All eras, oldest first; an `InvalidInputError` names the file and the line."""
     return read_eras_file(eras_path())
 
 
 def read_eras_file(file: Path) -> list[Era]:
-    """The eras of a file."""
-    found = []
+    """The eras of a file, oldest first."""
+    eras = []
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             rows = csv.DictReader(lines, skipinitialspace=True)
             if tuple(rows.fieldnames or ()) != ERA_COLUMNS:
                 raise InvalidInputError(f"{file}, line 1: the columns are {', '.join(ERA_COLUMNS)}")
             for row in rows:
-                found.append(_parse_era(row, f"{file}, line {rows.line_num}"))
+                eras.append(_parse_era(row, f"{file}, line {rows.line_num}"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{file} can't be read: {error}") from None
-    return sorted(found, key=lambda era: era.start)
+    return sorted(eras, key=lambda era: era.start)
 
 
 def _parse_era(row: dict[str, str], where: str) -> Era:
@@ -59,7 +60,7 @@ def _parse_era(row: dict[str, str], where: str) -> Era:
         start = datetime.fromisoformat(row["start"] or "")
     except ValueError:
         hint = "write it as 2024-02-23 or 2024-02-23T12:00"
-        raise InvalidInputError(f"{where}: {row['start']!r} is no time", hint) from None
+        raise InvalidInputError(f"{where}: {row['start']!r} is not a valid time", hint) from None
     return Era(row["era"], start.replace(tzinfo=start.tzinfo or UTC), row["comment"] or "")
 
 
@@ -69,7 +70,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class TimeSpan:
-    """From `start` to `end` (UTC); what is after `until` has not come yet."""
+    """A span of time from `start` to `end` (UTC); after `until` is the future."""
 
     start: datetime
     end: datetime
@@ -77,20 +78,17 @@ class TimeSpan:
 
     @property
     def days(self) -> float:
-        """How long it is."""
+        """Its length in days."""
         return (self.end - self.start) / _DAY
 
 
 def days_since_epoch(moment: datetime) -> float:
-    """Days since 1970."""
+    """A moment in days since 1970."""
     return (moment - EPOCH) / _DAY
 
 
-# A span cut into hours, nights, weeks, months or years, whichever are fit for its length.
-
-
 class TimeUnit(NamedTuple):
-    """A unit of time: for spans up to so many days."""
+    """A unit of time into which spans of up to `max_days` are divided."""
 
     name: str
     max_days: float
@@ -136,14 +134,14 @@ TIME_UNITS = (
 
 
 def choose_unit(span: TimeSpan) -> TimeUnit:
-    """The unit that fits."""
-    return next(one for one in TIME_UNITS if span.days <= one.max_days)
+    """The unit (hour, night, week, month or year) that suits the length of a span."""
+    return next(unit for unit in TIME_UNITS if span.days <= unit.max_days)
 
 
 def bin_edges(span: TimeSpan) -> list[datetime]:
-    """The beginnings of the units, and the end of the last one."""
-    fit = choose_unit(span)
-    found = [fit.round_down(span.start)]
-    while found[-1] < span.end:
-        found.append(fit.next_start(found[-1]))
-    return found
+    """The starts of all units of a span, and the end of the last one."""
+    unit = choose_unit(span)
+    edges = [unit.round_down(span.start)]
+    while edges[-1] < span.end:
+        edges.append(unit.next_start(edges[-1]))
+    return edges
