@@ -155,7 +155,7 @@ def progress(
     print(found)
     wanted = dict(zip(KPF.products, (print_files_2d, print_files_l1, print_files_l2), strict=True))
     for level in filter(wanted.get, wanted):
-        _print_lines(f"{level} files", tables.format_missing_lines(found, level))
+        _print_lines(f"{level} files", tables.format_missing_lines(found.missing, level, found.root))
     if print_files:
         _print_lines("L0 files that lack a level", list(map(str, found.missing_l0)))
     if touch_files:

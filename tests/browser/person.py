@@ -18,7 +18,7 @@ from tests.browser.notebook import PROJECT, STORED_PICTURE, Notebook
 
 VOLATILE = re.compile(r"seconds|started|finished|taken|looked_at|run|log|since|items_per_second")
 """Keys whose values differ from run to run."""
-AS_BEFORE = "nights are as last looked at in full"
+AS_BEFORE = "nights were last scanned in full"
 """Said once a night's files have rested for long enough: by the clock, not by what is asked."""
 TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?|\d+(\.\d+)? s\b|\d{8}T\d{6}\S*"

@@ -42,7 +42,7 @@ def root(isolated: Path) -> Path:
 def test_a_night_without_raw_files_is_refused_and_the_nearest_named(root: Path) -> None:
     error = call("20240116").exception
     assert isinstance(error, InvalidInputError)
-    assert "20240116 is not there" in error.what
+    assert "20240116 does not exist" in error.what
     assert error.hint == "the nearest are 20240115"
 
 

@@ -1,1 +1,1 @@
-"""Files of the Keck Planet Finder: observation identifiers, paths, kinds of exposure, versions."""
+"""Files of the Keck Planet Finder: observation identifiers, paths, exposure types, DRP versions."""

@@ -1,25 +1,46 @@
-"""What an observation is of, and which levels are expected of it, as its header tells."""
+"""What an observation is of, and which data levels are expected of it, by its L0 header."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.progress.completeness import LEVEL_RULES, RawFile
-from kpfnb.kpf.progress.night_scan import CAMERAS
 
 SOURCE_TYPES = (
     *("Bias", "Dark", "Flat", "Wide Flat", "LFC", "Etalon", "ThAr", "UNe"),
     *("Sun", "Star", "Sky", "Other"),
 )
+CAMERAS = ("GREEN", "RED", "CA_HK")
+"""Keywords that are YES where the camera was used."""
 
 _SOURCE_BY_IMTYPE = {"bias": "Bias", "dark": "Dark"}
 _SOURCE_BY_LAMP = {"lfc": "LFC", "etalon": "Etalon", "th_": "ThAr", "thar": "ThAr", "une": "UNe"}
 
 
+class RawFile(NamedTuple):
+    """An L0 file as its header describes it; `problem` says why the header can't be read."""
+
+    modified_ns: int
+    camera: bool = False
+    """GREEN, RED or CA_HK was used."""
+    imtype: str = ""
+    problem: str = ""
+
+
+LevelRule = Callable[[RawFile], bool]
+
+LEVEL_RULES: dict[str, LevelRule] = {
+    "2D": lambda raw: True,
+    "L1": lambda raw: raw.camera,
+    "L2": lambda raw: raw.camera and raw.imtype not in ("Bias", "Dark"),
+}
+"""Which observations are expected to have a level."""
+
+
 def source_type(header: Mapping[str, HeaderValue]) -> str:
-    """The kind of source, one of `SOURCES`; '' where the header has no IMTYPE."""
+    """The type of source, one of `SOURCE_TYPES`; '' if the header has no IMTYPE."""
     imtype, name = (_lower_word(header, key) for key in ("IMTYPE", "OBJECT"))
     if not imtype:
         return ""
@@ -29,7 +50,7 @@ def source_type(header: Mapping[str, HeaderValue]) -> str:
         return "Wide Flat" if _lower_word(header, "FFFB") in ("yes", "on", "true") else "Flat"
     lamp = f"{name} {_lower_word(header, 'OCTAGON')}"
     if imtype == "arclamp":
-        return next((kind for word, kind in _SOURCE_BY_LAMP.items() if word in lamp), "Other")
+        return next((source for word, source in _SOURCE_BY_LAMP.items() if word in lamp), "Other")
     if "socal" in name or "socal" in _lower_word(header, "SCI-OBJ"):
         return "Sun"
     if imtype != "object":
@@ -37,10 +58,14 @@ def source_type(header: Mapping[str, HeaderValue]) -> str:
     return {"sky": "Sky", "none": "Other"}.get(_lower_word(header, "SCI-OBJ"), "Star")
 
 
+def uses_camera(header: Mapping[str, HeaderValue]) -> bool:
+    """Whether GREEN, RED or CA_HK was used."""
+    return any(str(header.get(camera, "")).strip() == "YES" for camera in CAMERAS)
+
+
 def expected_levels(header: Mapping[str, HeaderValue]) -> tuple[str, ...]:
     """The levels that are expected of an observation, the raw one first."""
-    used = any(str(header.get(camera, "")).strip() == "YES" for camera in CAMERAS)
-    raw = RawFile(0, used, str(header.get("IMTYPE") or "").strip())
+    raw = RawFile(0, uses_camera(header), str(header.get("IMTYPE") or "").strip())
     return (KPF.raw, *(level for level in KPF.products if LEVEL_RULES[level](raw)))
 
 

@@ -1,6 +1,7 @@
-"""KPF's names and places: observations, levels and paths, kept as data in one place.
+"""Names and paths of KPF files: observation identifiers (ObsIDs), levels, nights.
 
-An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight.
+An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight. The rules are data in
+one place (`KPF`), so that another version of the pipeline can be added beside them.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.notebook.parameters import check_night
+
+STATE_DIR = ".kpfnb"
+"""Directory in the data root for locks and journals, shared by all who work on that tree."""
+
+MAX_NEAREST_NIGHTS = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class FileLayout:
 
     @cached_property
     def obsid_pattern(self) -> re.Pattern[str]:
-        """Matches an ObsID and nothing else."""
+        """Matches an ObsID."""
         return re.compile(self.pattern)
 
     @cached_property
@@ -70,7 +74,7 @@ class ObsID:
     text: str
 
     def __post_init__(self) -> None:
-        """Refuse what is not an ObsID."""
+        """Check the form."""
         if not KPF.obsid_pattern.fullmatch(self.text):
             raise InvalidInputError(
                 f"{self.text!r} is not an ObsID", "write it as KP.YYYYMMDD.SSSSS.ss"
@@ -93,12 +97,12 @@ class ObsID:
 
     @property
     def time(self) -> datetime:
-        """The moment in the name, UTC."""
+        """The time in the name, UTC."""
         midnight = datetime.strptime(self.night, "%Y%m%d").replace(tzinfo=UTC)
         return midnight + timedelta(seconds=float(self.text[12:]))
 
     def path(self, root: Path, level: str) -> Path:
-        """Where the file of that level belongs."""
+        """The path of the file of that level."""
         return level_dir(root, level, self.night) / file_name(self.text, level)
 
     def __str__(self) -> str:
@@ -116,7 +120,10 @@ def level_dir(root: Path, level: str, night: str) -> Path:
 
 
 def validate_product_levels(levels: Sequence[str]) -> tuple[str, ...]:
-    """Product levels in the order in which they are made; `InvalidParameterError` for none or unknown."""
+    """Product levels in the order in which they are made.
+
+    An unknown level, or none at all, is an `InvalidParameterError`.
+    """
     unknown = [level for level in levels if level not in KPF.products]
     if unknown or not levels:
         raise InvalidParameterError(
@@ -128,8 +135,8 @@ def validate_product_levels(levels: Sequence[str]) -> tuple[str, ...]:
 def list_nights(root: Path, start: str = "", end: str = "") -> list[str]:
     """The nights from `start` to `end` (inclusive, '' is open) that have a raw directory.
 
-    `start` later than `end` gives the newest first. Anything but a directory named by eight digits
-    is passed over. A missing raw directory is a `InvalidInputError`.
+    If `start` is later than `end`, the newest night comes first. Only directories named by eight
+    digits count. A missing raw directory is an `InvalidInputError`.
     """
     raw = root / KPF.raw
     if not raw.is_dir():
@@ -139,23 +146,20 @@ def list_nights(root: Path, start: str = "", end: str = "") -> list[str]:
         )
     newest_first = bool(start and end and start > end)
     low, high = (end, start) if newest_first else (start, end)
-    found = (entry.name for entry in raw.iterdir() if NIGHT_PATTERN.fullmatch(entry.name))
-    chosen = (night for night in found if (not low or low <= night) and (not high or night <= high))
+    names = (entry.name for entry in raw.iterdir() if NIGHT_PATTERN.fullmatch(entry.name))
+    chosen = (night for night in names if (not low or low <= night) and (not high or night <= high))
     return sorted((n for n in chosen if (raw / n).is_dir()), reverse=newest_first)
 
 
-# The observations' files of a level and night, by what their names and the directory tell.
-
-
 def list_night_files(root: Path, level: str, night: str) -> Iterator[tuple[str, os.stat_result]]:
-    """ObsID and status of each file; nothing where there is no such directory.
+    """ObsID and status of each file of a level and night; nothing if there is no such directory.
 
-    A file that vanished meanwhile, or a link to nothing, is passed over and takes no other with it.
-    A directory that can't be listed is a `InvalidInputError`.
+    A file that vanished since the listing and a broken link are skipped. A directory that can't be
+    listed is an `InvalidInputError`.
     """
-    folder = level_dir(root, level, night)
+    directory = level_dir(root, level, night)
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(directory) as entries:
             for entry in entries:
                 match = KPF.filename_pattern.fullmatch(entry.name)
                 if match and (match["night"], match["suffix"]) == (night, KPF.levels[level]):
@@ -165,51 +169,53 @@ def list_night_files(root: Path, level: str, night: str) -> Iterator[tuple[str, 
         return
     except OSError as error:
         raise InvalidInputError(
-            f"can't list {folder}: {error.strerror}", "make it readable"
+            f"can't list {directory}: {error.strerror}", "make it readable"
         ) from error
 
 
-# A night's raw files: the directory that a night or a path names.
-
-MAX_NEAREST_NIGHTS = 3
-
-
 def resolve_night(name: str) -> str:
-    """The night that is meant; where a directory is given, its tree becomes the data root.
+    """The night that a user names, as YYYYMMDD or as the directory of its raw files.
+
+    If it is a directory, its tree becomes the data root.
 
     Raises
     ------
     InvalidParameterError : no such date, or a directory that is not `L0/YYYYMMDD`
     InvalidInputError : no raw files of that night; the nearest nights are named
     """
-    night = name if NIGHT_PATTERN.fullmatch(name) else _night_of_directory(Path(name))
+    from kpfnb.core import settings
+    from kpfnb.notebook.parameters import check_night
+
+    night = name
+    if not NIGHT_PATTERN.fullmatch(name):
+        directory = _validate_raw_dir(Path(name))
+        settings.export_to_environment(data_root=directory.parents[1])
+        night = directory.name
     try:
         check_night(night)
     except ValueError as error:
         raise InvalidParameterError(f"night: {night!r}", str(error)) from None
     root = settings.load_settings().kpf_root
-    there = list_nights(root)
-    if night not in there:
-        near = sorted(
-            sorted(there, key=lambda one: abs(int(one) - int(night)))[:MAX_NEAREST_NIGHTS]
-        )
+    nights = list_nights(root)
+    if night not in nights:
+        nearest = sorted(nights, key=lambda other: abs(int(other) - int(night)))
+        named = ", ".join(sorted(nearest[:MAX_NEAREST_NIGHTS]))
         raise InvalidInputError(
-            f"no raw files of night {night}: {root / KPF.raw / night} is not there",
-            f"the nearest are {', '.join(near)}" if near else "set KPFNB_DATA_ROOT",
+            f"no raw files of night {night}: {root / KPF.raw / night} does not exist",
+            f"the nearest are {named}" if named else "set KPFNB_DATA_ROOT",
         )
     return night
 
 
-def _night_of_directory(folder: Path) -> str:
-    place = folder.absolute()
-    if not place.is_dir():
+def _validate_raw_dir(directory: Path) -> Path:
+    path = directory.absolute()
+    if not path.is_dir():
         raise InvalidParameterError(
-            f"night: {str(folder)!r}", "write YYYYMMDD, or an existing directory"
+            f"night: {str(directory)!r}", "write YYYYMMDD, or an existing directory"
         )
-    if not NIGHT_PATTERN.fullmatch(place.name) or place.parent.name != KPF.raw:
+    if not NIGHT_PATTERN.fullmatch(path.name) or path.parent.name != KPF.raw:
         raise InvalidParameterError(
-            f"{folder} is not the directory of a night's raw files",
+            f"{directory} is not the directory of a night's raw files",
             f"it is named .../{KPF.raw}/YYYYMMDD: the products go beside {KPF.raw}",
         )
-    settings.export_to_environment(data_root=place.parents[1])
-    return place.name
+    return path

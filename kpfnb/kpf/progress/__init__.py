@@ -1,1 +1,1 @@
-"""How far the processing of nights has come."""
+"""Progress: which products of a night are done, and which are missing."""

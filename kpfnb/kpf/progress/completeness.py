@@ -1,18 +1,22 @@
 """When is a level of an observation done? The rules, as pure functions.
 
-Not junk; expected (`EXPECTED`); the file is there and whole; it was modified strictly later than
-the L0; and, where a version is asked for, its DRPTAG is that version or a later one.
+An observation that is not junk needs each expected level (`kpfnb.kpf.files.exposure.LEVEL_RULES`).
+A level is done if its file is present and complete, was modified strictly later than the L0, and,
+where a version is required, has that DRPTAG or a later one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from kpfnb.core.clock import format_utc
 from kpfnb.kpf.files import drp
+from kpfnb.kpf.files.exposure import LEVEL_RULES, RawFile
 
 
 class IncompleteReason(StrEnum):
@@ -22,29 +26,19 @@ class IncompleteReason(StrEnum):
     OLDER = "older than L0"
     """Its modification time is not later than that of the L0."""
     OLD_VERSION = "old version"
-    """Its DRPTAG is before the version asked for, or there is none."""
+    """It has no DRPTAG, or one before the required version."""
     UNREADABLE = "unreadable"
     """Empty, cut short or not FITS."""
     L0_UNREADABLE = "L0 unreadable"
-    """What is expected of the observation can't be known; it is named once, at the first level."""
-
-
-class RawFile(NamedTuple):
-    """What an L0 file tells; `problem` says why it tells nothing."""
-
-    modified_ns: int
-    camera: bool = False
-    """GREEN, RED or CA_HK was used."""
-    imtype: str = ""
-    problem: str = ""
+    """The expected levels are unknown, so the observation counts once, at the first level."""
 
 
 class ProductFile(NamedTuple):
-    """What a file of a later level tells; `problem` says why it can't be used."""
+    """A file of a later level; `problem` says why it can't be used."""
 
     modified_ns: int
     tag: str = ""
-    """DRPTAG; '' where there is none, or where no version is asked for."""
+    """DRPTAG; '' if the file has none or no version is required."""
     problem: str = ""
 
 
@@ -65,7 +59,7 @@ class LevelCount(NamedTuple):
 
     @property
     def percent(self) -> int | None:
-        """Floored: 100 only where all is done; None where nothing is expected."""
+        """Rounded down, so 100 only if all is done; None if nothing is expected."""
         return 100 * self.done // self.expected if self.expected else None
 
 
@@ -75,49 +69,39 @@ class NightProgress:
 
     night: str
     observations: int
-    """L0 files, junk among them."""
+    """L0 files, including junk."""
     junk: int
     last_l0: datetime | None
-    """The latest modification time of an L0, UTC; None where there is none."""
+    """The latest modification time of an L0, UTC; None if there is none."""
     counts: dict[str, LevelCount]
     missing: tuple[MissingLevel, ...]
     looked_at: datetime
-    """When each file's size and time were last looked at, UTC."""
+    """When the size and time of each file were last read, UTC."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values of all but `missing`."""
+        """JSON values without `missing`."""
         return {
             "night": self.night,
             "observations": self.observations,
             "junk": self.junk,
-            "last_l0": _format_utc(self.last_l0) if self.last_l0 else None,
+            "last_l0": format_utc(self.last_l0) if self.last_l0 else None,
             "counts": {
                 level: {"done": count.done, "expected": count.expected, "percent": count.percent}
                 for level, count in self.counts.items()
             },
-            "looked_at": _format_utc(self.looked_at),
+            "looked_at": format_utc(self.looked_at),
         }
-
-
-LevelRule = Callable[[RawFile], bool]
-
-LEVEL_RULES: dict[str, LevelRule] = {
-    "2D": lambda raw: True,
-    "L1": lambda raw: raw.camera,
-    "L2": lambda raw: raw.camera and raw.imtype not in ("Bias", "Dark"),
-}
-"""Which observations are expected to have a level."""
 
 
 def check_levels(
     raw: RawFile, products: Mapping[str, ProductFile | None], *, version: str = ""
 ) -> dict[str, tuple[IncompleteReason, str] | None]:
-    """For each level that is expected of an observation: None where done, else reason and detail.
+    """For each expected level of an observation: None if it is done, else reason and detail.
 
     Parameters
     ----------
-    products : each level asked for with its file, or None
-    version : the DRP version that a product must have at least; '' for any
+    products : each requested level with its file, or None
+    version : the lowest DRP version that a product may have; '' for any
     """
     if raw.problem:
         return {next(iter(products)): (IncompleteReason.L0_UNREADABLE, raw.problem)}
@@ -138,26 +122,30 @@ def assess_night(
     looked_at: datetime,
     last_l0: datetime | None,
 ) -> NightProgress:
-    """One night judged.
+    """How far one night is.
 
     Parameters
     ----------
     raws : ObsID to L0
-    products : level to ObsID to file, for the levels asked for
+    products : level to ObsID to file, for the requested levels
     """
     expected, missing = dict.fromkeys(products, 0), []
     for obsid in sorted(raws.keys() - junk):
         files = {level: products[level].get(obsid) for level in products}
-        for level, flaw in check_levels(raws[obsid], files, version=version).items():
+        for level, defect in check_levels(raws[obsid], files, version=version).items():
             expected[level] += 1
-            if flaw:
-                missing.append(MissingLevel(obsid, level, *flaw))
+            if defect:
+                missing.append(MissingLevel(obsid, level, *defect))
+    missing_counts = Counter(item.level for item in missing)
     return NightProgress(
         night=night,
         observations=len(raws),
         junk=len(raws.keys() & junk),
         last_l0=last_l0,
-        counts=_count_levels(expected, missing),
+        counts={
+            level: LevelCount(number - missing_counts[level], number)
+            for level, number in expected.items()
+        },
         missing=tuple(missing),
         looked_at=looked_at,
     )
@@ -175,18 +163,3 @@ def _find_defect(
     if version and not drp.satisfies_version(product.tag, version):
         return IncompleteReason.OLD_VERSION, product.tag or "no DRPTAG"
     return None
-
-
-def _count_levels(
-    expected: Mapping[str, int], missing: Sequence[MissingLevel]
-) -> dict[str, LevelCount]:
-    lacking = dict.fromkeys(expected, 0)
-    for item in missing:
-        lacking[item.level] += 1
-    return {
-        level: LevelCount(number - lacking[level], number) for level, number in expected.items()
-    }
-
-
-def _format_utc(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,18 +1,20 @@
-"""One night after the other looked at and judged, or taken from the index where that may be.
+"""Observations and nights compared with what is on disk: what is done, and what is missing?
 
-A look stats every file of a night; headers are read once and then remembered. For a long range
-that takes seconds, so there is one shortcut: unless asked for a fresh look, a night is taken from
-the index where
+`CompletenessRules` checks single observations, `ProgressScanner` assesses nights. The rules are in
+`kpfnb.kpf.progress.completeness`.
 
-- the same question about it (version, levels, junk) was answered by a full look less than
+An assessment reads size and time of every file of a night; headers are read once and kept in the
+index. That takes seconds for a long range, so there is one shortcut: unless a fresh scan is
+requested, a night's result is taken from the index if
+
+- the same question (version, levels, junk) was answered by a full scan less than
   `TRUSTED_SECONDS` ago,
-- none of its files and directories had changed for `SETTLED_SECONDS` before that look,
-- its directories still have the same modification times (no file came, went or was replaced) and
-  so have its L0 files (none was touched).
+- none of its files and directories had changed for `SETTLED_SECONDS` before that scan,
+- its directories still have the same modification times (no file was added, removed or replaced),
+  and so have its L0 files (none was touched).
 
-The price: where somebody else touches or rewrites a product of such a night in place, without
-making, renaming or removing a file, it is seen up to `TRUSTED_SECONDS` late. What kpfnb itself
-touches it tells the index (`touched`), and it is seen at once.
+The price: if another program touches or rewrites a product of such a night in place, it is noticed
+up to `TRUSTED_SECONDS` late. What kpfnb itself touches it reports to the index (`mark_touched`).
 """
 
 from __future__ import annotations
@@ -42,31 +44,35 @@ from kpfnb.kpf.progress.completeness import (
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.progress.night_scan import NightInventory
 
-# How observations stand: is there something to process, and what is lacking?
-#
-# The rules are those of `kpfnb.kpf.progress.completeness`.
+INDEX_NAME = "kpf-index.sqlite"
+
+SETTLED_SECONDS = 7 * 86_400
+TRUSTED_SECONDS = 86_400
+
+RULES_VERSION = 1
+"""Increased when the rules change, so that stored results of older rules are not used."""
 
 
 class ObservationStatus(StrEnum):
-    """What can be said of an observation before or after processing."""
+    """Status of an observation before or after processing."""
 
     DONE = "done"
     INCOMPLETE = "lacking"
-    """A product is expected and not done."""
+    """An expected product is not done."""
     JUNK = "junk"
     NO_L0 = "no L0 file"
     BAD_L0 = "L0 unreadable"
-    """No processing can help it: it has to be transferred again."""
+    """Processing can't help: the file has to be transferred again."""
 
 
 @dataclass(frozen=True)
 class ObservationCheck:
-    """One observation.
+    """One observation compared with what is expected of it.
 
     Attributes
     ----------
-    expected : the levels that it should have, of those asked for
-    flaws : level to what is wrong with it, in words; the others are done
+    expected : the levels that it should have, of those requested
+    defects : level to a description of its defect; the other levels are done
     """
 
     obsid: ObsID
@@ -76,18 +82,18 @@ class ObservationCheck:
 
     @property
     def reason(self) -> str:
-        """What is wrong, in one line; '' where nothing is."""
-        flaws = "; ".join(f"{level} {flaw}" for level, flaw in self.defects.items())
-        return flaws or ("" if self.status is ObservationStatus.DONE else str(self.status))
+        """All defects in one line; '' if there are none."""
+        defects = "; ".join(f"{level} {defect}" for level, defect in self.defects.items())
+        return defects or ("" if self.status is ObservationStatus.DONE else str(self.status))
 
 
 @dataclass(frozen=True)
 class CompletenessRules:
-    """What is asked of the products.
+    """What is required of the products.
 
     Attributes
     ----------
-    version : the DRP version that a product must have at least; '' for any
+    version : the lowest DRP version that a product may have; '' for any
     junk : ObsIDs of which nothing is expected
     """
 
@@ -99,79 +105,53 @@ class CompletenessRules:
     def check_observations(
         self, obsids: Iterable[ObsID], index: HeaderIndex
     ) -> dict[ObsID, ObservationCheck]:
-        """Each observation judged by what is on disk now; one look at each night.
+        """Check observations by what is on disk now; each night is scanned once.
 
-        `ServiceUnavailableError` where a directory can't be listed: what can't be seen is not missing.
+        A directory that can't be listed is a `ServiceUnavailableError`: its files are unknown, not
+        missing.
         """
         by_night = groupby(sorted(obsids), key=lambda obsid: obsid.night)
         return {
-            standing.obsid: standing
+            check.obsid: check
             for night, group in by_night
-            for standing in self._check_night(night, list(group), index)
+            for check in self._check_night(night, list(group), index)
         }
 
     def _check_night(
         self, night: str, obsids: list[ObsID], index: HeaderIndex
     ) -> Iterator[ObservationCheck]:
-        places = night_scan.level_dirs(self.root, night, self.levels)
-        found = night_scan.scan_night(places, night, index=index, tags=bool(self.version))
-        if found.notes:
+        directories = night_scan.level_dirs(self.root, night, self.levels)
+        inventory = night_scan.scan_night(directories, night, index=index, tags=bool(self.version))
+        if inventory.notes:
             raise ServiceUnavailableError(
-                found.notes[0], "make it readable, or mount its disk again"
+                inventory.notes[0], "make it readable, or mount its disk again"
             )
         for obsid in obsids:
-            yield self._check_observation(obsid, found)
+            yield self._check_observation(obsid, inventory)
 
-    def _check_observation(self, obsid: ObsID, found: NightInventory) -> ObservationCheck:
-        raw = found.raws.get(obsid.text)
+    def _check_observation(self, obsid: ObsID, inventory: NightInventory) -> ObservationCheck:
+        raw = inventory.raws.get(obsid.text)
         if raw is None:
             return ObservationCheck(obsid, ObservationStatus.NO_L0)
         if obsid.text in self.junk:
             return ObservationCheck(obsid, ObservationStatus.JUNK)
-        products = {level: found.products[level].get(obsid.text) for level in self.levels}
-        judged = check_levels(raw, products, version=self.version)
-        flaws = {level: _describe_reason(*flaw) for level, flaw in judged.items() if flaw}
         if raw.problem:
             return ObservationCheck(obsid, ObservationStatus.BAD_L0, (), {"L0": raw.problem})
-        return ObservationCheck(
-            obsid,
-            ObservationStatus.INCOMPLETE if flaws else ObservationStatus.DONE,
-            tuple(judged),
-            flaws,
-        )
-
-
-def _describe_reason(reason: IncompleteReason, detail: str) -> str:
-    return f"{reason} ({detail})" if detail else str(reason)
-
-
-INDEX_NAME = "kpf-index.sqlite"
-
-SETTLED_SECONDS = 7 * 86_400
-TRUSTED_SECONDS = 86_400
-
-RULES_VERSION = 1
-"""Raised when the rules change, so that nights judged by older ones are judged anew."""
-
-
-def index_path(settings: Settings) -> Path:
-    """Where the index is."""
-    return settings.work_dir / INDEX_NAME
-
-
-def mark_touched(index: HeaderIndex, root: Path, night: str) -> None:
-    """Tell the index that files of a night were touched in place."""
-    index.invalidate_night(level_dir(root, KPF.raw, night))
+        products = {level: inventory.products[level].get(obsid.text) for level in self.levels}
+        levels = check_levels(raw, products, version=self.version)
+        defects = {level: _describe(*defect) for level, defect in levels.items() if defect}
+        status = ObservationStatus.INCOMPLETE if defects else ObservationStatus.DONE
+        return ObservationCheck(obsid, status, tuple(levels), defects)
 
 
 @dataclass
 class ProgressScanner:
-    """One look at a range of nights.
+    """Assesses a range of nights.
 
     Attributes
     ----------
-    started : POSIX time, s; what changes later may or may not be seen
-    notes : what could not be looked at
+    started : POSIX time, s; later changes of files may or may not be noticed
+    notes : what could not be read
     """
 
     root: Path
@@ -182,61 +162,75 @@ class ProgressScanner:
 
     @property
     def started_at(self) -> datetime:
-        """When the look began, UTC; `looked_at` of the nights that were looked at."""
+        """When the scan began, UTC; `looked_at` of the nights that it has scanned."""
         return _from_posix(self.started)
 
     def assess_night(
         self, name: str, *, version: str, junk: Collection[str], fresh: bool
     ) -> NightProgress:
-        """One night judged, from the index where it may be and `fresh` is not asked for."""
-        places = night_scan.level_dirs(self.root, name, self.levels)
-        # Before the look: what comes during it makes the stamp differ next time
-        stamps = night_scan.directory_mtimes(places)
-        if not self._is_settled(max(stamps.values())):
-            return self._scan_night(name, places, version, junk)[0]
-        stamp = json.dumps([stamps, night_scan.sum_mtimes(places[KPF.raw])])
+        """How far a night is; from the index if allowed, and if `fresh` is not requested."""
+        directories = night_scan.level_dirs(self.root, name, self.levels)
+        # Before the scan, so that a file that arrives during it changes the next stamp
+        mtimes = night_scan.directory_mtimes(directories)
+        if not self._is_settled(max(mtimes.values())):
+            return self._scan_night(name, directories, version, junk)[0]
+        stamp = json.dumps([mtimes, night_scan.sum_mtimes(directories[KPF.raw])])
         question = json.dumps([RULES_VERSION, version, list(self.levels), sorted(junk)])
-        key = (places[KPF.raw], question, stamp)
+        key = (directories[KPF.raw], question, stamp)
         if not fresh:
             answer = self.index.load_night(*key, since=self.started - TRUSTED_SECONDS)
             if answer:
                 return _night_from_json(name, answer)
-        judged, found = self._scan_night(name, places, version, junk)
-        if not found.notes and self._is_settled(found.newest_ns):
-            self.index.store_night(*key, looked_at=self.started, answer=_night_to_json(judged))
-        return judged
+        night, inventory = self._scan_night(name, directories, version, junk)
+        if not inventory.notes and self._is_settled(inventory.newest_ns):
+            self.index.store_night(*key, looked_at=self.started, answer=_night_to_json(night))
+        return night
 
     def newest_tag(self, name: str) -> str:
-        """The latest DRPTAG among the products of a night; '' where there is none."""
-        places = night_scan.level_dirs(self.root, name, self.levels)
-        found = night_scan.scan_night(places, name, index=self.index, tags=True)
+        """The latest DRPTAG among the products of a night; '' if there is none."""
+        directories = night_scan.level_dirs(self.root, name, self.levels)
+        inventory = night_scan.scan_night(directories, name, index=self.index, tags=True)
         return drp.newest_version(
-            {product.tag for products in found.products.values() for product in products.values()}
+            {file.tag for products in inventory.products.values() for file in products.values()}
         )
 
     def prune_index(self) -> None:
-        """Drop from the index what nobody may trust any more."""
+        """Delete stored results that are too old to be used."""
         self.index.delete_nights(before=self.started - TRUSTED_SECONDS)
 
     def _scan_night(
-        self, name: str, places: Mapping[str, Path], version: str, junk: Collection[str]
+        self, name: str, directories: Mapping[str, Path], version: str, junk: Collection[str]
     ) -> tuple[NightProgress, NightInventory]:
-        found = night_scan.scan_night(places, name, index=self.index, tags=bool(version))
-        self.notes.extend(found.notes)
-        last = max((raw.modified_ns for raw in found.raws.values()), default=0)
-        judged = completeness.assess_night(
+        inventory = night_scan.scan_night(directories, name, index=self.index, tags=bool(version))
+        self.notes.extend(inventory.notes)
+        last_ns = max((raw.modified_ns for raw in inventory.raws.values()), default=0)
+        night = completeness.assess_night(
             name,
-            found.raws,
-            found.products,
+            inventory.raws,
+            inventory.products,
             junk=junk,
             version=version,
             looked_at=self.started_at,
-            last_l0=_from_posix(last / 1e9) if last else None,
+            last_l0=_from_posix(last_ns / 1e9) if last_ns else None,
         )
-        return judged, found
+        return night, inventory
 
     def _is_settled(self, modified_ns: int) -> bool:
         return modified_ns / 1e9 < self.started - SETTLED_SECONDS
+
+
+def index_path(settings: Settings) -> Path:
+    """Path of the index file."""
+    return settings.work_dir / INDEX_NAME
+
+
+def mark_touched(index: HeaderIndex, root: Path, night: str) -> None:
+    """Tell the index that files of a night were touched in place."""
+    index.invalidate_night(level_dir(root, KPF.raw, night))
+
+
+def _describe(reason: IncompleteReason, detail: str) -> str:
+    return f"{reason} ({detail})" if detail else str(reason)
 
 
 def _night_to_json(night: NightProgress) -> str:
@@ -253,18 +247,18 @@ def _night_to_json(night: NightProgress) -> str:
 
 
 def _night_from_json(name: str, text: str) -> NightProgress:
-    kept: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = json.loads(text)
     return NightProgress(
         night=name,
-        observations=kept["observations"],
-        junk=kept["junk"],
-        last_l0=_from_posix(kept["last_l0"]) if kept["last_l0"] else None,
-        counts={level: LevelCount(*count) for level, count in kept["counts"].items()},
+        observations=values["observations"],
+        junk=values["junk"],
+        last_l0=_from_posix(values["last_l0"]) if values["last_l0"] else None,
+        counts={level: LevelCount(*count) for level, count in values["counts"].items()},
         missing=tuple(
             MissingLevel(obsid, level, IncompleteReason(reason), detail)
-            for obsid, level, reason, detail in kept["missing"]
+            for obsid, level, reason, detail in values["missing"]
         ),
-        looked_at=_from_posix(kept["looked_at"]),
+        looked_at=_from_posix(values["looked_at"]),
     )
 
 

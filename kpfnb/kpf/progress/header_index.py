@@ -1,9 +1,9 @@
-"""What was read of the files of a KPF tree, kept in one SQLite file below the work directory.
+"""Index of header keywords of a KPF tree: a cache in one SQLite file in the work directory.
 
-Two tables. `file` holds what a file's header told, good as long as size and modification time are
-the same. `night` holds whole nights as they were judged, for `kpfnb.kpf.progress.result` to trust for
-a short while. Both can be made again at any time: an index of an older kpfnb or a damaged one is
-replaced, and where none can be written the work goes on without.
+It has two tables. `file` holds keywords of a file's header, valid as long as size and modification
+time are the same. `night` holds results of whole nights, which `kpfnb.kpf.progress.evaluation` may
+use for a short time. Both can be rebuilt at any time: an index of an older kpfnb and a damaged one
+are replaced, and if the file can't be written the work continues without it.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ T = TypeVar("T")
 
 
 class IndexedFile(NamedTuple):
-    """What is remembered of one file."""
+    """What the index holds of one file."""
 
     size: int
     modified_ns: int
     facts: str
-    """What its reader found, in the reader's own words; '' where only its beginning was seen."""
+    """The text that its reader returned; '' if only its beginning was checked."""
 
 
 class HeaderIndex:
-    """The index in a file; without a path it remembers nothing.
+    """The index in a file, a context manager; without a path it stores nothing.
 
-    A context manager. `notes` says, for a person, where it was replaced or could not be used.
+    `notes` says, for a person, if it was replaced or could not be used.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -72,7 +72,7 @@ class HeaderIndex:
         self._close()
 
     def known_files(self, folder: Path) -> dict[str, IndexedFile]:
-        """What is remembered of the files of a folder, by name."""
+        """The indexed files of a directory, by name."""
 
         def select(connection: sqlite3.Connection) -> dict[str, IndexedFile]:
             rows = connection.execute(
@@ -84,15 +84,15 @@ class HeaderIndex:
         return self._query(select, {})
 
     def update_files(
-        self, folder: Path, learned: Mapping[str, IndexedFile], gone: Collection[str]
+        self, folder: Path, new_files: Mapping[str, IndexedFile], gone: Collection[str]
     ) -> None:
-        """Keep what was learned of a folder's files, forget those that are gone."""
-        if not learned and not gone:
+        """Store what was read of a directory's files, and delete those that are gone."""
+        if not new_files and not gone:
             return
 
         def write(connection: sqlite3.Connection) -> None:
             number = self._folder_id(connection, folder)
-            rows = [(number, name, *entry) for name, entry in learned.items()]
+            rows = [(number, name, *entry) for name, entry in new_files.items()]
             with sqlite.transaction(connection):
                 connection.executemany("REPLACE INTO file VALUES (?, ?, ?, ?, ?)", rows)
                 connection.executemany(
@@ -103,22 +103,22 @@ class HeaderIndex:
         self._query(write, None)
 
     def load_night(self, folder: Path, question: str, stamp: str, *, since: float) -> str:
-        """The answer kept for a night's raw folder; '' if none, or from before `since` (POSIX)."""
+        """The stored answer for a night's raw directory; '' if none since that POSIX time."""
 
         def select(connection: sqlite3.Connection) -> str:
-            found = connection.execute(
+            row = connection.execute(
                 "SELECT answer FROM night"
                 " WHERE folder = ? AND question = ? AND stamp = ? AND looked_at >= ?",
                 (self._folder_id(connection, folder), question, stamp, since),
             ).fetchone()
-            return found[0] if found else ""
+            return row[0] if row else ""
 
         return self._query(select, "")
 
     def store_night(
         self, folder: Path, question: str, stamp: str, *, looked_at: float, answer: str
     ) -> None:
-        """Keep the answer for a night; answers to other questions about it stay for their time."""
+        """Store the answer for a night; answers to other questions about it are kept."""
 
         def write(connection: sqlite3.Connection) -> None:
             row = (self._folder_id(connection, folder), question, stamp, looked_at, answer)
@@ -128,7 +128,7 @@ class HeaderIndex:
         self._query(write, None)
 
     def delete_nights(self, *, before: float) -> None:
-        """Drop the answers that were given before that POSIX time."""
+        """Delete the answers older than that POSIX time."""
 
         def delete(connection: sqlite3.Connection) -> None:
             with sqlite.transaction(connection):
@@ -137,7 +137,7 @@ class HeaderIndex:
         self._query(delete, None)
 
     def invalidate_night(self, folder: Path) -> None:
-        """Forget all answers for a night: files in it were touched in place."""
+        """Delete all answers for a night: files in it were touched in place."""
 
         def delete(connection: sqlite3.Connection) -> None:
             number = self._folder_id(connection, folder)

@@ -1,7 +1,7 @@
-"""The progress as a picture: a calendar for each level, so that a gap is seen at once.
+"""Plots of progress: a calendar for each level, which makes gaps visible.
 
-One month a row and one day a column; the colour is the share that is done. A range within
-`MATRIX_NIGHTS` nights is drawn larger, one column a night, with the numbers in the cells.
+Rows are months and columns are days; the colour is the share that is done. A range of up to
+`MATRIX_NIGHTS` nights is drawn larger, with one column a night and the numbers in the cells.
 """
 
 from __future__ import annotations
@@ -11,35 +11,40 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kpfnb.kpf.progress.completeness import LevelCount, NightProgress
+from kpfnb.kpf.progress.result import ProgressResult
+from kpfnb.kpf.progress.touch import TouchOutcome, TouchResult
 from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import (
+    HoverFigure,
+    TooltipFunction,
+    area_tooltip,
+    register_plot,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kpfnb.kpf.progress.result import ProgressResult
-    from kpfnb.notebook.display.figures import HoverFigure
-
 MATRIX_NIGHTS = 31
 NUMBERED_NIGHTS = 14
-"""With more columns there is no room for the numbers in the cells."""
+"""With more columns the numbers do not fit into the cells."""
 
 INK, GRID = "#333333", "#d0d0d0"
 
 
 class ShareColour(NamedTuple):
-    """One colour of the picture: for shares of at least `least` percent."""
+    """A colour for shares of at least `min_percent`."""
 
     min_percent: int
     colour: str
     label: str
     ink: str = INK
-    """Of numbers written on it."""
+    """Colour of numbers written on it."""
 
 
-# From complete to empty in one direction of lightness and from blue to orange, which every kind
-# of colour vision tells apart; 99 % is as far from 100 % in colour as it is in meaning
+# Lightness and hue (blue to orange) vary in one direction, so people with any kind of colour
+# vision can read it; 99 % has clearly another colour than 100 %
 SHARE_COLOURS = (
     ShareColour(0, "#5c2a06", "none done", "white"),
     ShareColour(1, "#b8510d", "1–49 %", "white"),
@@ -56,75 +61,81 @@ def share_colour(count: LevelCount) -> ShareColour:
     percent = count.percent
     if percent is None:
         return NONE_EXPECTED
-    # A share below 1 % is floored to 0 and yet not nothing
+    # A share below 1 % is rounded down to 0 but is not nothing
     percent = max(percent, 1) if count.done else 0
-    return [shade for shade in SHARE_COLOURS if shade.min_percent <= percent][-1]
+    return [colour for colour in SHARE_COLOURS if colour.min_percent <= percent][-1]
 
 
-def plot_progress(progress: ProgressResult) -> Figure:
-    """Nights × levels; white where there is no night."""
+@register_plot(ProgressResult)
+def plot_progress(progress: ProgressResult) -> HoverFigure:
+    """Nights × levels, white for days without a night; the tooltips name what is missing."""
     from matplotlib.figure import Figure
 
+    tooltips: dict[Axes, TooltipFunction] = {}
     if not progress.nights:
         figure = Figure(figsize=_matrix_size(progress), layout="constrained")
         figures.draw_empty_message(figure.add_subplot(), progress.reason)
     elif len(progress.nights) <= MATRIX_NIGHTS:
         figure = Figure(figsize=_matrix_size(progress), layout="constrained")
-        _draw_matrix(figure.add_subplot(), progress)
+        axes = figure.add_subplot()
+        _draw_matrix(axes, progress)
+        tooltips[axes] = area_tooltip(partial(_matrix_tooltip, progress))
     else:
         months = _list_months(progress)
         rows = len(progress.levels)
         size = (9, rows * (0.9 + 0.16 * len(months)))
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(rows, squeeze=False)[:, 0]
-        for panel, level in zip(axes, progress.levels, strict=True):
-            _draw_calendar(panel, progress, level, months)
-        axes[-1].set_xlabel("day of the month (UT)")
-    figure.suptitle(f"KPF processing {progress.range}", fontsize=11)
+        panels = figure.subplots(rows, squeeze=False)[:, 0]
+        for axes, level in zip(panels, progress.levels, strict=True):
+            _draw_calendar(axes, progress, level, months)
+            tooltips[axes] = area_tooltip(partial(_calendar_tooltip, progress, months, level))
+        panels[-1].set_xlabel("day of the month (UT)")
+    figure.suptitle(f"KPF processing, {progress.range}", fontsize=11)
     _draw_legend(figure)
-    return figure
+    return HoverFigure(figure, tooltips)
 
 
-def hover_progress_plot(progress: ProgressResult) -> HoverFigure:
-    """The picture, and of each cell how much is done and which observations lack the level."""
-    from kpfnb.notebook.display.figures import HoverFigure, area_tooltip
+@register_plot(TouchResult)
+def plot_touch(result: TouchResult) -> HoverFigure:
+    """Number of files by outcome."""
+    from matplotlib.figure import Figure
 
-    figure = plot_progress(progress)
-    if not progress.nights:
+    figure = Figure(figsize=(6, 2.4), layout="constrained")
+    axes = figure.add_subplot()
+    counts = {str(outcome): len(result.with_outcome(outcome)) for outcome in TouchOutcome}
+    counts = {name: count for name, count in counts.items() if count}
+    if not counts:
+        figures.draw_empty_message(axes, "no files")
         return HoverFigure(figure)
-    if len(progress.nights) <= MATRIX_NIGHTS:
-        nights = sorted(progress.nights, key=lambda night: night.night)
-        levels = progress.levels
+    bars = axes.barh(list(counts), list(counts.values()))
+    axes.bar_label(bars, padding=3)
+    axes.set_xlabel("files")
+    axes.margins(x=0.1)
+    return HoverFigure(figure)
 
-        def cell(x: float, y: float) -> str:
-            column, row = round(x), round(y)
-            within = 0 <= column < len(nights) and 0 <= row < len(levels)
-            return cell_tooltip(nights[column], levels[row]) if within else ""
 
-        return HoverFigure(figure, {figure.axes[0]: area_tooltip(cell)})
-    named = {night.night: night for night in progress.nights}
-    months = _list_months(progress)
+def _matrix_tooltip(progress: ProgressResult, x: float, y: float) -> str:
+    nights = sorted(progress.nights, key=lambda night: night.night)
+    column, row = round(x), round(y)
+    is_inside = 0 <= column < len(nights) and 0 <= row < len(progress.levels)
+    return cell_tooltip(nights[column], progress.levels[row]) if is_inside else ""
 
-    def day(x: float, y: float, level: str) -> str:
-        row = round(y)
-        name = f"{months[row]}{round(x) + 1:02d}" if 0 <= row < len(months) else ""
-        return cell_tooltip(named[name], level) if name in named else ""
 
-    told = {
-        axes: area_tooltip(partial(day, level=level))
-        for axes, level in zip(figure.axes, progress.levels, strict=True)
-    }
-    return HoverFigure(figure, told)
+def _calendar_tooltip(
+    progress: ProgressResult, months: Sequence[str], level: str, x: float, y: float
+) -> str:
+    row = round(y)
+    name = f"{months[row]}{round(x) + 1:02d}" if 0 <= row < len(months) else ""
+    night = next((night for night in progress.nights if night.night == name), None)
+    return cell_tooltip(night, level) if night else ""
 
 
 def cell_tooltip(night: NightProgress, level: str) -> str:
-    """How much of a level is done in a night, and which observations lack it."""
-    from kpfnb.notebook.display import figures
-
+    """How much of a level is done in a night, and which observations miss it."""
     count = night.counts[level]
     head = f"{night.night} {level}: {count.done} of {count.expected} done"
-    lacking = [f"{one.obsid} {one.reason}" for one in night.missing if one.level == level]
-    return "\n".join(filter(None, [head, figures.join_names(lacking)]))
+    missing = [f"{item.obsid} {item.reason}" for item in night.missing if item.level == level]
+    return "\n".join(filter(None, [head, figures.join_names(missing)]))
 
 
 def _matrix_size(progress: ProgressResult) -> tuple[float, float]:
@@ -176,7 +187,7 @@ def _draw_cells(axes: Axes, colours: Sequence[Sequence[str]]) -> None:
 
 
 def _to_rgb_image(colours: Sequence[Sequence[str]]) -> np.ndarray:
-    """Red, green and blue by row and column; one white column where there is no night."""
+    """Red, green and blue by row and column; one white column if there is no night."""
     import numpy as np
     from matplotlib.colors import to_rgb
 
@@ -184,9 +195,9 @@ def _to_rgb_image(colours: Sequence[Sequence[str]]) -> np.ndarray:
 
 
 def _list_months(progress: ProgressResult) -> list[str]:
-    """All months from the first night to the last, also those without a night."""
-    first, last = (pick(night.night for night in progress.nights) for pick in (min, max))
-    numbers = range(_month_number(first), _month_number(last) + 1)
+    """All months from the first night to the last, including those without a night."""
+    names = [night.night for night in progress.nights]
+    numbers = range(_month_number(min(names)), _month_number(max(names)) + 1)
     return [f"{number // 12:04d}{number % 12 + 1:02d}" for number in numbers]
 
 
@@ -199,7 +210,7 @@ def _draw_legend(figure: Figure) -> None:
 
     shades = [*reversed(SHARE_COLOURS), NONE_EXPECTED, NO_NIGHT]
     patches = [Patch(facecolor=s.colour, edgecolor=INK, label=s.label, lw=0.4) for s in shades]
-    # Close to each other: they have to fit below the narrowest picture
+    # Close together, to fit below the narrowest figure
     figure.legend(
         handles=patches,
         loc="outside lower center",

@@ -1,7 +1,7 @@
-"""How far is the processing of a range of nights, and what is missing?
+"""How far the processing of a range of nights is, and what is missing.
 
-The rules are in `kpfnb.kpf.progress.completeness`; what is looked at and what is taken from the index, in
-`kpfnb.kpf.progress.evaluation`.
+The rules are in `kpfnb.kpf.progress.completeness`; `kpfnb.kpf.progress.evaluation` says which files
+are read and what comes from the index.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,14 +17,10 @@ from zoneinfo import ZoneInfo
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_count
 from kpfnb.kpf.files import drp, obsid_list
 from kpfnb.kpf.files.obsid import KPF, ObsID, list_nights, validate_product_levels
-from kpfnb.kpf.progress import (
-    evaluation,
-    plots,
-    tables,
-    touch,
-)
+from kpfnb.kpf.progress import evaluation, tables, touch
 from kpfnb.kpf.progress.completeness import (
     IncompleteReason,
     LevelCount,
@@ -35,48 +32,45 @@ from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
 
 ALWAYS_FRESH_NIGHTS = 31
-"""In a range of so many nights all files are looked at: it takes no time."""
+"""A range up to this number of nights is always scanned in full: it takes almost no time."""
 
 
 @dataclass(frozen=True, repr=False)
 class ProgressResult(OneLineRepr):
-    """The result: a `kpfnb.core.result.Result`.
+    """Progress of a range of nights: a `kpfnb.core.result.Result`.
 
-    The assessment itself succeeds whatever is missing; `complete` says whether anything is.
+    The assessment itself succeeds even if products are missing; see `complete`.
     """
 
     root: Path
     start: str
     end: str
     version: str
-    """The DRP version that products must have at least; '' where none was asked for."""
+    """The lowest DRP version that products may have; '' for any."""
     levels: tuple[str, ...]
     nights: tuple[NightProgress, ...]
-    """In the order asked for: newest first where start is later than end."""
+    """In the requested order: newest first if start is later than end."""
     zone: ZoneInfo
-    """Of the times that people see."""
+    """Of the times that are shown."""
     started: datetime
     notes: tuple[str, ...] = ()
     require_complete: bool = False
-    """Call it partial while anything is missing."""
+    """Report `partial` if anything is missing."""
 
     @property
     def missing(self) -> list[MissingLevel]:
-        """Each level that is expected and not done."""
+        """Each expected level that is not done."""
         return [item for night in self.nights for item in night.missing]
 
     @property
     def missing_obsids(self) -> list[str]:
-        """The observations to process: those with a level missing and an L0 that can be read."""
-        lacking = (
+        """The observations to process: those with a missing level and a readable L0."""
+        readable = (
             item for item in self.missing if item.reason is not IncompleteReason.L0_UNREADABLE
         )
-        return list(dict.fromkeys(item.obsid for item in lacking))
+        return list(dict.fromkeys(item.obsid for item in readable))
 
     @property
     def missing_l0(self) -> list[Path]:
@@ -85,7 +79,7 @@ class ProgressResult(OneLineRepr):
 
     @property
     def unreadable_l0(self) -> list[Path]:
-        """The L0 files to transfer again: no processing can help them."""
+        """The L0 files to transfer again: processing can't help."""
         broken = (item for item in self.missing if item.reason is IncompleteReason.L0_UNREADABLE)
         return [ObsID(item.obsid).path(self.root, KPF.raw) for item in broken]
 
@@ -102,24 +96,24 @@ class ProgressResult(OneLineRepr):
 
     @property
     def observations(self) -> int:
-        """L0 files, junk among them."""
+        """L0 files, including junk."""
         return sum(night.observations for night in self.nights)
 
     @property
     def complete(self) -> bool:
-        """Observations were found, and all that is expected of them is done."""
+        """Whether there are observations, and all their expected levels are done."""
         return bool(self.observations) and not any(night.missing for night in self.nights)
 
     @property
     def outcome(self) -> Outcome:
-        """An incomplete processing is not a failure of the look at it, unless that was asked."""
+        """Succeeded, or partial if something is missing and `require_complete` is set."""
         return Outcome.PARTIAL if self.require_complete and not self.complete else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
-        """What was found, in one line."""
+        """The percentages in one line."""
         if not self.nights:
-            return f"no nights {self.range} in {self.root / KPF.raw}"
+            return f"no L0 files of {self.range} in {self.root / KPF.raw}"
         if not self.observations:
             return f"{self._night_count}, no observations"
         parts = [f"{lvl} {_format_percent(count)}" for lvl, count in self.totals.items()]
@@ -128,14 +122,14 @@ class ProgressResult(OneLineRepr):
 
     @property
     def _night_count(self) -> str:
-        return f"{len(self.nights)} night{'s' if len(self.nights) > 1 else ''}"
+        return format_count(len(self.nights), "night")
 
     @property
     def range(self) -> str:
-        """The range asked for, in words."""
+        """The requested range in words."""
         if self.start == self.end:
-            return self.start or "at all"
-        return f"from {self.start or 'the first'} to {self.end or 'the last'}"
+            return f"night {self.start}" if self.start else "any night"
+        return f"nights {self.start or 'from the first'} to {self.end or 'the last'}"
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Nights, observations, and the percentage and number missing by level."""
@@ -147,7 +141,7 @@ class ProgressResult(OneLineRepr):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """For the next step: `complete`, `missing_obsids`, `missing_l0`, and all else by name."""
+        """For the next step: `complete`, `missing_obsids`, `missing_l0`, and all other values."""
         return {
             "root": str(self.root),
             "start": self.start,
@@ -169,38 +163,38 @@ class ProgressResult(OneLineRepr):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of the table should know."""
-        old = [night.looked_at for night in self.nights if night.looked_at < self.started]
-        if not old:
+        """Notes about the table."""
+        stored = [night.looked_at for night in self.nights if night.looked_at < self.started]
+        if not stored:
             return self.notes
-        moment = min(old).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+        moment = min(stored).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
         return (
             *self.notes,
-            f"{len(old)} of {len(self.nights)} nights are as last looked at in full, {moment} or"
-            " later: no file came or went and no L0 was touched since; --fresh looks at every file",
+            f"{len(stored)} of {len(self.nights)} nights were last scanned in full at {moment} or"
+            " later; no file was added or removed and no L0 touched since;"
+            " --fresh scans every file",
         )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a night."""
-        return tables.make_nights_frame(self)
+        return tables.make_nights_frame(self.nights, self.levels)
 
     def missing_frame(self) -> pd.DataFrame:
-        """One row a level that is missing, with the reason."""
-        return tables.make_missing_frame(self)
-
-    def plot(self) -> Figure:
-        """Nights × levels, so that a gap is seen at once."""
-        return plots.plot_progress(self)
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and what is missing at the mouse."""
-        return plots.hover_progress_plot(self)
+        """One row a missing level, with the reason."""
+        return tables.make_missing_frame(self.nights)
 
     def __str__(self) -> str:
-        return tables.format_text(self)
+        table = tables.format_text(self.nights, self.levels, self.zone)
+        empty = [] if self.nights else [self.reason]
+        remarks = ["", *(f"* {remark}" for remark in self.remarks)] if self.remarks else []
+        return "\n".join([table, *empty, *remarks])
 
     def _repr_html_(self) -> str:
-        return tables.format_html(self)
+        return (
+            f"<p><strong>{escape(self.reason)}</strong></p>"
+            f"{tables.format_html(self.nights, self.levels, self.zone)}"
+            f"{tables.format_missing_html(self.missing)}{tables.format_remarks(self.remarks)}"
+        )
 
 
 def assess_progress(
@@ -215,58 +209,60 @@ def assess_progress(
     fresh: bool = False,
     require_complete: bool = False,
 ) -> ProgressResult:
-    """How far the processing is, night by night.
+    """Assess how far the processing is, night by night.
 
     Parameters
     ----------
-    start, end : nights as YYYYMMDD (UT), both included. `end` empty: the night `start` alone;
-        both empty: all nights. `start` later than `end`: newest first
+    start, end : nights as YYYYMMDD (UT), both included. `end` empty: only `start`; both empty: all
+        nights. `start` later than `end`: newest first
     root : the KPF data root; that of the settings if None
-    version : a product must have this DRP version or a later one
-    check_version : without `version`: check for the newest DRPTAG found in the range
-    levels : the levels to judge
+    version : the lowest DRP version that products may have
+    check_version : without `version`: require the newest DRPTAG in the range
+    levels : the levels to assess
     index : use the index in the work directory
-    fresh : stat every file, even in nights that the index would answer for
-    require_complete : call it partial while anything is missing, or there is nothing at all
+    fresh : read size and time of every file, even in nights that the index would answer for
+    require_complete : report `partial` if anything is missing, or if there are no observations
 
     Raises
     ------
-    InvalidParameterError : a date that does not exist, an unknown level, an impossible version
+    InvalidParameterError : a date that does not exist, an unknown level, an invalid version
     InvalidInputError : no L0 directory in the data root, or an index of a newer kpfnb
     """
     start, end = _validate_night("start", start), _validate_night("end", end or start)
     levels = validate_product_levels(levels)
     if version:
         drp.validate_version(version)
-    here = settings.load_settings(**({"data_root": root} if root else {}))
-    names = list_nights(here.kpf_root, start, end)
-    listed = obsid_list.read_junk_list(here.junk_path)
-    with HeaderIndex(evaluation.index_path(here) if index else None) as memory:
-        look = evaluation.ProgressScanner(here.kpf_root, levels, memory)
-        about = []
+    config = settings.load_settings(**({"data_root": root} if root else {}))
+    names = list_nights(config.kpf_root, start, end)
+    junk = obsid_list.read_junk_list(config.junk_path)
+    notes = list(junk.notes)
+    if not names and (present := list_nights(config.kpf_root)):
+        notes.append(f"nights present: {present[0]} to {present[-1]}")
+    with HeaderIndex(evaluation.index_path(config) if index else None) as header_index:
+        scanner = evaluation.ProgressScanner(config.kpf_root, levels, header_index)
         if check_version and not version:
-            version = drp.newest_version(map(look.newest_tag, _show_progress(names)))
-            about = [f"version asked for: {version or 'none'}, the newest DRPTAG in the range"]
-        judged = tuple(
-            look.assess_night(
+            version = drp.newest_version(map(scanner.newest_tag, _show_progress(names)))
+            notes.append(f"required version: {version or 'none'}, the newest DRPTAG in the range")
+        nights = tuple(
+            scanner.assess_night(
                 name,
                 version=version,
-                junk=listed.for_night(name),
+                junk=junk.for_night(name),
                 fresh=fresh or len(names) <= ALWAYS_FRESH_NIGHTS,
             )
             for name in _show_progress(names)
         )
-        look.prune_index()
+        scanner.prune_index()
     return ProgressResult(
-        root=here.kpf_root,
+        root=config.kpf_root,
         start=start,
         end=end,
         version=version,
         levels=levels,
-        nights=judged,
-        zone=here.zone,
-        started=look.started_at,
-        notes=(*listed.notes, *about, *look.notes, *memory.notes),
+        nights=nights,
+        zone=config.zone,
+        started=scanner.started_at,
+        notes=(*notes, *scanner.notes, *header_index.notes),
         require_complete=require_complete,
     )
 
@@ -277,7 +273,7 @@ def touch_missing(
     dry_run: bool = False,
     interval_seconds: float = touch.INTERVAL_SECONDS,
 ) -> touch.TouchResult:
-    """Touch the L0 of every observation that lacks a level, so that a watching DRP takes it up."""
+    """Touch the L0 files of incomplete observations, so that a watching DRP processes them."""
     return touch.touch_files(
         progress.missing_obsids,
         root=progress.root,
@@ -296,7 +292,7 @@ def _validate_night(name: str, night: str) -> str:
 
 
 def _show_progress(names: list[str]) -> Iterable[str]:
-    """The nights with a progress bar, in a terminal only, where it takes more than a second."""
+    """The nights, with a progress bar if it is a terminal and takes more than a second."""
     from tqdm import tqdm
 
     return tqdm(names, disable=None, delay=1, leave=False, unit="night")

@@ -1,7 +1,7 @@
-"""Touch files slowly, so that a watching DRP takes them up again without being flooded.
+"""Touch files slowly, so that a watching DRP processes them again without being flooded.
 
 Names may be of any level: an L0 starts the processing from the beginning, a 2D or L1 at a later
-stage. A file is never made: what is not there is listed.
+stage. No file is ever created; names of files that do not exist are listed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ from kpfnb.kpf.files import obsid_list
 from kpfnb.kpf.files.obsid import KPF, level_dir
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex
-from kpfnb.notebook.display import figures
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 INTERVAL_SECONDS = 0.2
 
@@ -36,7 +34,7 @@ LIST_HEADER = "observation_id"
 
 
 class TouchOutcome(StrEnum):
-    """What became of one name."""
+    """What happened to one name."""
 
     TOUCHED = "touched"
     WOULD_TOUCH = "would be touched"
@@ -44,17 +42,17 @@ class TouchOutcome(StrEnum):
     NO_OBSERVATION = "not the name of an observation"
     FAILED = "failed"
     NOT_REACHED = "not reached"
-    """The work was interrupted before."""
+    """The work was interrupted before it."""
 
     @property
     def outcome(self) -> Outcome:
-        """What it means for the whole."""
+        """The outcome for the record of the run."""
         good = self in (TouchOutcome.TOUCHED, TouchOutcome.WOULD_TOUCH)
         return Outcome.SUCCEEDED if good else Outcome.FAILED
 
 
 class TouchItem(NamedTuple):
-    """One name with what became of it; `path` is the name itself where it is no observation's."""
+    """One name and its outcome; `path` is the name itself if it is not that of an observation."""
 
     path: str
     state: TouchOutcome
@@ -63,34 +61,34 @@ class TouchItem(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class TouchResult(OneLineRepr):
-    """The result: a `kpfnb.core.result.Result`."""
+    """Files that were touched, or not: a `kpfnb.core.result.Result`."""
 
     items: tuple[TouchItem, ...]
     dry_run: bool = False
     notes: tuple[str, ...] = ()
 
-    def with_outcome(self, *states: TouchOutcome) -> list[TouchItem]:
-        """The items in one of these states."""
-        return [item for item in self.items if item.state in states]
+    def with_outcome(self, *outcomes: TouchOutcome) -> list[TouchItem]:
+        """The items with one of these outcomes."""
+        return [item for item in self.items if item.state in outcomes]
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded where each name was touched (or would be); partial where some were."""
+        """Succeeded if each name was touched (or would be); partial if some were."""
         return merge_outcomes(item.state.outcome for item in self.items)
 
     @property
     def reason(self) -> str:
-        """How many are in each state."""
-        counts = [(len(self.with_outcome(state)), state) for state in TouchOutcome]
-        return ", ".join(f"{n} {state}" for n, state in counts if n) or "nothing to touch"
+        """The number of names by outcome."""
+        counts = [(len(self.with_outcome(outcome)), outcome) for outcome in TouchOutcome]
+        return ", ".join(f"{n} {outcome}" for n, outcome in counts if n) or "no files to touch"
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """Names, and how many were not touched."""
+        """Names, and the number not touched."""
         bad = sum(not item.state.outcome.is_good for item in self.items)
         return {"files": len(self.items), "touched": len(self.items) - bad, "not touched": bad}
 
     def to_dict(self) -> dict[str, Any]:
-        """Each path by its state."""
+        """JSON values."""
         return {
             "outcome": self.outcome,
             "dry_run": self.dry_run,
@@ -104,22 +102,6 @@ class TouchResult(OneLineRepr):
 
         rows = [(item.path, str(item.state), item.detail) for item in self.items]
         return pd.DataFrame(rows, columns=list(TouchItem._fields))
-
-    def plot(self) -> Figure:
-        """How many are in each state."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6, 2.4), layout="constrained")
-        axes = figure.add_subplot()
-        states = [state for state in TouchOutcome if self.with_outcome(state)]
-        if not states:
-            figures.draw_empty_message(axes, "no files")
-            return figure
-        bars = axes.barh([str(s) for s in states], [len(self.with_outcome(s)) for s in states])
-        axes.bar_label(bars, padding=3)
-        axes.set_xlabel("files")
-        axes.margins(x=0.1)
-        return figure
 
     def __str__(self) -> str:
         lines = [f"{i.state}: {i.path}{i.detail and f' ({i.detail})'}" for i in self.items]
@@ -146,17 +128,17 @@ def touch_files(
     interval_seconds: float = INTERVAL_SECONDS,
     dry_run: bool = False,
 ) -> TouchResult:
-    """Touch each file that is named, once, in the order given.
+    """Touch each named file once, in the given order.
 
     Parameters
     ----------
-    names : observations of any level, with or without `.fits`; of a path only the name counts
+    names : observations of any level, with or without `.fits`; only the name of a path counts
     files : CSV lists, names in the first column
-    directories : the name of every observation file in them
+    directories : every observation file in them
     root : the KPF data root; each file is in the directory of its level and night
-    path : where all files are instead, below it by night; the L0 directory as a rule
+    path : the directory of all files instead, below it by night; usually the L0 directory
     interval_seconds : the pause between two files
-    dry_run : say what would be touched
+    dry_run : only report what would be touched
 
     Raises
     ------
@@ -165,29 +147,33 @@ def touch_files(
     """
     if not interval_seconds >= 0:
         raise InvalidParameterError(f"interval: {interval_seconds} s", "give seconds, 0 or more")
-    here = settings.load_settings(**({"data_root": root} if root else {}))
-    listed = [name for file in files for name in obsid_list.read_first_column(file)]
-    found = [name for directory in directories for name in _list_observations(Path(directory))]
-    targets = _find_targets([*names, *listed, *found], here.kpf_root, Path(path) if path else None)
+    config = settings.load_settings(**({"data_root": root} if root else {}))
+    list_names = [name for file in files for name in obsid_list.read_first_column(file)]
+    directory_names = [
+        name for directory in directories for name in _list_observations(Path(directory))
+    ]
+    targets = _find_targets(
+        [*names, *list_names, *directory_names], config.kpf_root, Path(path) if path else None
+    )
     if dry_run:
         return TouchResult(tuple(_inspect_target(target) for target in targets), dry_run=True)
-    memory = evaluation.index_path(here)
-    with HeaderIndex(memory if memory.exists() else None) as index:
+    index_file = evaluation.index_path(config)
+    with HeaderIndex(index_file if index_file.exists() else None) as index:
         items = _touch_all(targets, index, interval_seconds)
         return TouchResult(tuple(items), notes=tuple(index.notes))
 
 
 class TouchTarget(NamedTuple):
-    """A file to touch; without `path` the name is no observation's."""
+    """A file to touch; without `path` the name is not that of an observation."""
 
     name: str
     path: Path | None = None
     root: Path = Path()
-    """The data root that the file is below."""
+    """The data root of the file."""
 
 
 def find_target(name: str, root: Path, path: Path | None) -> TouchTarget:
-    """Where the file of that name is."""
+    """The file of that name."""
     match = KPF.filename_pattern.fullmatch(Path(name).name.removesuffix(".fits") + ".fits")
     if not match:
         return TouchTarget(name)
@@ -207,12 +193,12 @@ def _find_targets(names: Iterable[str], root: Path, path: Path | None) -> list[T
 
 
 def _list_observations(directory: Path) -> list[str]:
-    """The names of the observation files in a directory, by time; others are passed over."""
+    """The names of the observation files in a directory, by time; others are skipped."""
     try:
         names = sorted(os.listdir(directory))
     except OSError as error:
         raise InvalidInputError(
-            f"can't list the directory {directory}: {error.strerror}", "name one that is there"
+            f"can't list the directory {directory}: {error.strerror}", "name an existing one"
         ) from None
     return [name for name in names if KPF.filename_pattern.fullmatch(name)]
 
@@ -224,38 +210,38 @@ def _touch_all(
 
     items: list[TouchItem] = []
     try:
-        for target_ in tqdm(targets, disable=None, delay=1, leave=False, unit="file"):
+        for target in tqdm(targets, disable=None, delay=1, leave=False, unit="file"):
             # No pause before the first, none after the last
             time.sleep(interval_seconds if items else 0)
-            items.append(_touch_file(target_, index))
+            items.append(_touch_file(target, index))
     except KeyboardInterrupt:
-        rest = targets[len(items) :]
-        items += [TouchItem(str(t.path or t.name), TouchOutcome.NOT_REACHED) for t in rest]
+        unreached = targets[len(items) :]
+        items += [TouchItem(str(t.path or t.name), TouchOutcome.NOT_REACHED) for t in unreached]
     return items
 
 
-def _touch_file(target_: TouchTarget, index: HeaderIndex) -> TouchItem:
-    item = _inspect_target(target_)
-    if target_.path is None or item.state is not TouchOutcome.WOULD_TOUCH:
+def _touch_file(target: TouchTarget, index: HeaderIndex) -> TouchItem:
+    item = _inspect_target(target)
+    if target.path is None or item.state is not TouchOutcome.WOULD_TOUCH:
         return item
     try:
-        # Unlike touch(1) this can't make a file, not even one that vanished a moment ago
-        os.utime(target_.path)
+        # Unlike touch(1) this never creates a file, not even one that has just been removed
+        os.utime(target.path)
     except FileNotFoundError:
         return item._replace(state=TouchOutcome.NOT_FOUND)
     except OSError as error:
         return item._replace(state=TouchOutcome.FAILED, detail=str(error.strerror))
-    evaluation.mark_touched(index, target_.root, target_.path.parent.name)
+    evaluation.mark_touched(index, target.root, target.path.parent.name)
     return item._replace(state=TouchOutcome.TOUCHED)
 
 
-def _inspect_target(target_: TouchTarget) -> TouchItem:
-    """What a touch would meet."""
-    if target_.path is None:
-        return TouchItem(target_.name, TouchOutcome.NO_OBSERVATION)
-    item = TouchItem(str(target_.path), TouchOutcome.WOULD_TOUCH)
+def _inspect_target(target: TouchTarget) -> TouchItem:
+    """What would happen if it were touched."""
+    if target.path is None:
+        return TouchItem(target.name, TouchOutcome.NO_OBSERVATION)
+    item = TouchItem(str(target.path), TouchOutcome.WOULD_TOUCH)
     try:
-        mode = target_.path.stat().st_mode
+        mode = target.path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return item._replace(state=TouchOutcome.NOT_FOUND)
     except OSError as error:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kpfnb.kpf.files.exposure import RawFile
 from kpfnb.kpf.progress import completeness
-from kpfnb.kpf.progress.completeness import IncompleteReason, LevelCount, ProductFile, RawFile
+from kpfnb.kpf.progress.completeness import IncompleteReason, LevelCount, ProductFile
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 LEVELS = ("2D", "L1", "L2")

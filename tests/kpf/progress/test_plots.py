@@ -17,6 +17,7 @@ from kpfnb.kpf.progress.completeness import (
     NightProgress,
 )
 from kpfnb.kpf.progress.result import ProgressResult
+from kpfnb.notebook.display import figures
 
 LEVELS = ("2D", "L1", "L2")
 STARTED = datetime(2024, 5, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ def test_the_shade_of_a_count(done, expected, label):
     assert plots.share_colour(LevelCount(done, expected)).label == label
 
 
-def lacking(nights):
+def incomplete(nights):
     missing = tuple(
         MissingLevel(f"KP.{night}.0000{n}.00", "L1", IncompleteReason.MISSING)
         for night in nights[:1]
@@ -59,8 +60,8 @@ def lacking(nights):
 
 
 @pytest.mark.parametrize("number", [2, 40])
-def test_a_cell_tells_night_level_and_what_is_missing(number):
-    picture = lacking(consecutive_nights("20230101", number)).hover_plot()
+def test_a_tooltip_names_night_level_and_what_is_missing(number):
+    picture = figures.hover_plot(incomplete(consecutive_nights("20230101", number)))
     axes = picture.figure.axes[0 if number == 2 else 1]
     x, y = (0, 1) if number == 2 else (0, 0)
     told = picture.tooltips[axes](SimpleNamespace(xdata=x + 0.4, ydata=y - 0.4)).splitlines()
@@ -75,7 +76,7 @@ def test_a_cell_tells_night_level_and_what_is_missing(number):
 
 @pytest.mark.parametrize("number", [1, 10, 31])
 def test_a_short_range_is_one_column_a_night(number):
-    figure = made(consecutive_nights("20230101", number)).plot()
+    figure = figures.plot(made(consecutive_nights("20230101", number)))
     assert len(figure.axes) == 1
     image = figure.axes[0].images[0].get_array()
     assert image.shape[:2] == (3, number)
@@ -83,14 +84,14 @@ def test_a_short_range_is_one_column_a_night(number):
 
 
 def test_nights_are_drawn_in_the_order_of_time():
-    figure = made(["20230103", "20230101"]).plot()
+    figure = figures.plot(made(["20230103", "20230101"]))
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert labels == ["20230101", "20230103"]
 
 
 def test_a_year_is_a_calendar_for_each_level_with_its_gap():
     names = [name for name in consecutive_nights("20230101", 365) if name != "20230714"]
-    figure = made(names).plot()
+    figure = figures.plot(made(names))
     assert len(figure.axes) == 3
     image = np.asarray(figure.axes[0].images[0].get_array())
     assert image.shape[:2] == (12, 31)
@@ -101,12 +102,12 @@ def test_a_year_is_a_calendar_for_each_level_with_its_gap():
 
 def test_months_without_a_night_have_their_row():
     names = [*consecutive_nights("20221201", 31), *consecutive_nights("20230301", 10)]
-    figure = made(names).plot()
+    figure = figures.plot(made(names))
     assert figure.axes[0].images[0].get_array().shape[0] == 4
 
 
 @pytest.mark.parametrize("number", [1, 365])
 def test_it_can_be_saved(tmp_path, number):
     path = tmp_path / "picture.png"
-    made(consecutive_nights("20230101", number), done=3).plot().savefig(path, dpi=40)
+    figures.plot(made(consecutive_nights("20230101", number), done=3)).savefig(path, dpi=40)
     assert path.stat().st_size > 1000

@@ -102,7 +102,7 @@ def test_a_missing_data_root_is_named(root):
 
 def test_no_nights_in_the_range_is_a_clear_result(names):
     found = result.assess_progress("20230101", "20230131")
-    assert found.reason.startswith("no nights from 20230101 to 20230131 in ")
+    assert found.reason.startswith("no L0 files of nights 20230101 to 20230131 in ")
     assert not found.complete
     assert found.outcome is Outcome.SUCCEEDED
 
@@ -196,7 +196,7 @@ def test_a_long_range_says_which_nights_are_from_the_index(root):
     assert first.remarks == first.notes
     second = result.assess_progress()
     assert second.nights == first.nights
-    assert second.remarks[-1].startswith("32 of 32 nights are as last looked at in full")
+    assert second.remarks[-1].startswith("32 of 32 nights were last scanned in full")
     assert result.assess_progress(fresh=True).remarks == first.notes
 
 

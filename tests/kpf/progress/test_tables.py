@@ -66,14 +66,14 @@ def test_an_empty_night_keeps_the_columns():
 
 def test_no_nights_and_remarks_are_said_below():
     table = str(made(notes=("no junk list",))).split("\n")
-    assert table[2] == "no nights from 20231221 to 20231216 in /data/kpf/L0"
+    assert table[2] == "no L0 files of nights 20231221 to 20231216 in /data/kpf/L0"
     assert table[-1] == "* no junk list"
 
 
 def test_missing_files_are_listed_with_the_reason():
     found = made(night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING))
     folder = "/data/kpf/L1/20231221"
-    assert tables.format_missing_lines(found, "L1") == [
+    assert tables.format_missing_lines(found.missing, "L1", found.root) == [
         f"Missing L1: {folder}/KP.20231221.00001.00_L1.fits",
         f"L1 with old modification time: {folder}/KP.20231221.00002.00_L1.fits",
         f"L1 with old DRP version (<b>v2.1</b>): {folder}/KP.20231221.00003.00_L1.fits",

@@ -10,6 +10,7 @@ from kpfnb.demo import tree
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.kpf.progress import touch
 from kpfnb.kpf.progress.touch import TouchOutcome
+from kpfnb.notebook.display import figures
 
 NIGHT = "20240101"
 
@@ -174,7 +175,7 @@ def test_bad_input_is_refused_before_anything_is_touched(root, names, tmp_path):
 
 def test_nothing_to_touch_is_no_failure():
     assert run().outcome is Outcome.SUCCEEDED
-    assert run().reason == "nothing to touch"
+    assert run().reason == "no files to touch"
 
 
 def test_how_a_result_shows_itself(names):
@@ -185,6 +186,6 @@ def test_how_a_result_shows_itself(names):
     )
     assert "<b>" not in result._repr_html_()
     assert list(result.to_frame()["state"]) == ["touched", "not the name of an observation"]
-    assert result.plot().axes[0].get_xlabel() == "files"
+    assert figures.plot(result).axes[0].get_xlabel() == "files"
     assert result.key_figures() == {"files": 2, "touched": 1, "not touched": 1}
     assert str(result).endswith(result.reason)
