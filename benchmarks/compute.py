@@ -1,6 +1,6 @@
-"""What mapping a function over many items costs by itself.
+"""The overhead of mapping a function over many items.
 
-Run: python benchmarks/compute.py
+python benchmarks/compute.py
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def peak_megabytes() -> float:
 
 
 def main() -> None:
-    here = per_item(lambda: map_items(same, range(ITEMS), isolate=False, progress=False))
-    print(f"in this process         {here:8.4f} ms an item ({ITEMS} trivial items)")
+    in_process = per_item(lambda: map_items(same, range(ITEMS), isolate=False, progress=False))
+    print(f"in this process         {in_process:8.4f} ms per item ({ITEMS} trivial items)")
     cold = per_item(lambda: on_workers(ITEMS))
     print(f"workers, start included {cold:8.4f} ms an item ({ITEMS} trivial items)")
     started = time.perf_counter()

@@ -1,9 +1,9 @@
-"""How fast notebooks run without a screen: `kpfnb` two at a time, against `papermill` one by one.
+"""How fast notebooks run headless: `kpfnb` two at a time, against `papermill` one after another.
 
     python benchmarks/headless.py [--runs 20]
 
 The notebook imports numpy, pandas, astropy, matplotlib and ipywidgets and draws a plot. Both sides
-make the same outputs, plots included: that is compared. The start of the kernel server counts.
+must produce the same outputs, including plots. The start of the kernel server is included.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
         start = time.perf_counter()
         theirs = with_papermill(notebook, count, folder)
         papermill_seconds = time.perf_counter() - start
-        if [outputs(one) for one in ours] != [outputs(one) for one in theirs]:
+        if [outputs(path) for path in ours] != [outputs(path) for path in theirs]:
             sys.exit("the outputs differ")
     ratio = papermill_seconds / kpfnb_seconds
     print(f"{count} runs: papermill {papermill_seconds:.1f} s, kpfnb {kpfnb_seconds:.1f} s")
@@ -69,16 +69,16 @@ def make(path: Path) -> Path:
 
 def with_papermill(notebook: Path, count: int, folder: Path) -> list[Path]:
     """The command, one run after another; the executed notebooks."""
-    made = [folder / f"papermill-{number}.ipynb" for number in range(count)]
-    for number, path in enumerate(made):
+    paths = [folder / f"papermill-{number}.ipynb" for number in range(count)]
+    for number, path in enumerate(paths):
         value = ["-p", "n", str(number + 2), "--no-progress-bar"]
         command = [sys.executable, "-m", "papermill", str(notebook), str(path), *value]
         subprocess.run(command, check=True, capture_output=True)
-    return made
+    return paths
 
 
 def with_kpfnb(notebook: Path, count: int, folder: Path) -> list[Path]:
-    """A process of its own, its start included, that runs two at a time."""
+    """Run two at a time in a separate process, including its start."""
     command = [sys.executable, __file__, "--serve", str(notebook), str(count), str(folder / "work")]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [Path(line) for line in done.stdout.split()]
@@ -99,12 +99,12 @@ def serve(notebook: str, count: str, work: str) -> None:
 def outputs(path: Path) -> list[object]:
     """What the cells of an executed notebook show; pictures as pixels."""
     cells = nbformat.read(path, as_version=4).cells
-    found: list[object] = []
-    for output in (one for cell in cells for one in cell.get("outputs", [])):
+    contents: list[object] = []
+    for output in (output for cell in cells for output in cell.get("outputs", [])):
         data = dict(output.get("data", {"text": output.get("text")}))
         picture = data.pop("image/png", None)
-        found.append((sorted(data.items()), pixels(picture) if picture else None))
-    return found
+        contents.append((sorted(data.items()), pixels(picture) if picture else None))
+    return contents
 
 
 def pixels(picture: str) -> tuple[tuple[int, int], bytes]:

@@ -1,9 +1,10 @@
-"""How fast raw frames are looked at and put into their places.
+"""How fast the headers of raw frames are read and the frames sorted.
 
     python benchmarks/prepare.py [--frames 10000] [--folder DIRECTORY]
 
-Simulated DEIMOS frames: headers of real size (250 cards), 30 masks. Beside it what the old script
-does with each file: astropy opens it and reads its headers. The goal is 10,000 headers a minute.
+Simulated DEIMOS frames: headers of real size (250 cards), 30 masks. For comparison, the same as the
+old script does it: astropy opens each file and reads its headers. The goal is 10,000 headers a
+minute.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def measure_all(top: Path, number: int) -> None:
     paths = simulate(top / "raw", number)
     run(top, "warm", paths[:1])
     print(f"{number} frames, {MASKS} masks; one process")
-    reading = measure("headers read, places found (dry run)", lambda: put(top, dry_run=True))
+    reading = measure("headers read, placement planned (dry run)", lambda: put(top, dry_run=True))
     measure("and linked", lambda: put(top, how="symlink"))
     measure("once more: nothing to do", lambda: put(top, how="symlink"))
     shutil.rmtree(top / "data")
@@ -55,7 +56,7 @@ def measure_all(top: Path, number: int) -> None:
     ratio = astropy / SAMPLE * number / reading
     print(f"astropy's reading alone takes {ratio:.1f} times as long as the whole dry run")
     a_minute = number / reading * GOAL_SECONDS
-    print(f"a minute of one processor is enough for {a_minute:,.0f} headers (goal: 10,000)")
+    print(f"one CPU minute is enough for {a_minute:,.0f} headers (goal: 10,000)")
 
 
 def simulate(folder: Path, number: int) -> list[Path]:
@@ -93,10 +94,10 @@ def run(top: Path, name: str, paths: list[Path]) -> None:
 
 
 def put(top: Path, **options: Any) -> None:
-    found = sort_frames.sort_frames(
+    result = sort_frames.sort_frames(
         [top / "raw"], top / "data", spectrograph="keck_deimos", progress=False, **options
     )
-    assert found.outcome.is_good, found.reason
+    assert result.outcome.is_good, result.reason
 
 
 def read_by_astropy(paths: list[Path]) -> None:

@@ -1,11 +1,11 @@
-"""How fast the progress of the processing is assessed.
+"""How fast the progress of processing is assessed.
 
     python benchmarks/progress.py [--nights 1000] [--folder DIRECTORY]
 
 Two simulated trees, removed afterwards. The first is 10 nights of 400 observations, every file
 with a header of real size. The second is large (1,000 nights of 500, 1.75 million names): there
-the files of a kind in a night are hard links of one, so that it fits on any disk; each name is
-still listed, stat'ed and opened by itself. CPU seconds, imports left out.
+the files of a kind in a night are hard links of one file, so that it fits on any disk; each name is
+still listed, stat'ed and opened separately. CPU seconds without imports.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def measure(label: str, limit: float | None, work: Callable[[], object]) -> floa
 
 
 def astropy_seconds(folder: Path, names: list[str], levels: list[str]) -> float:
-    """What 4,000 observations would take with one `fits.open` a file, as the old script has it."""
+    """CPU time of 4,000 observations with one `fits.open` per file, as in the old script."""
     from astropy.io import fits
 
     paths = [ObsID(name).path(folder, level) for name in names for level in levels]

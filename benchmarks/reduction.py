@@ -1,11 +1,11 @@
-"""What kpfnb costs beyond PypeIt itself: the whole life of a dataset, against run_pypeit alone.
+"""The overhead of kpfnb over PypeIt: a dataset processed completely, and run_pypeit alone.
 
     KPFNB_KAST_PACK=... python benchmarks/reduction.py [--crop 100:250]
 
 One dataset of real frames of the Kast spectrograph goes from the remote through download, trimming,
 PypeIt, warnings, QA archive, scorecard, publication, backup and sheet; then PypeIt runs alone on
-the very same .pypeit file and frames. Compared are the CPU seconds of all processes. The frames
-are whole by default: the share of cropped ones says little.
+the same .pypeit file and frames. The CPU seconds of all processes are compared. Full frames are the
+default, since the overhead is a constant and its share of a cropped reduction means little.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ from pathlib import Path
 
 import kpfnb
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import installation as pack
 
 NAME = "longslit/600_4310_d55/2015-05-20"
 MOST_PERCENT = 2.0
 
-# kpfnb itself, and at its end the CPU seconds of its own process without its children
+# kpfnb; at its end it reports the CPU seconds of its process without its children
 MEASURED = """
 import atexit, pathlib, resource, sys
 from kpfnb.cli.app import main
 
-def tell(file=sys.argv.pop(1)):
+def report(file=sys.argv.pop(1)):
     used = resource.getrusage(resource.RUSAGE_SELF)
     pathlib.Path(file).write_text(str(used.ru_utime + used.ru_stime))
 
-atexit.register(tell)
+atexit.register(report)
 sys.argv[0] = "kpfnb"
 main()
 """
@@ -48,46 +47,48 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--crop", default="", help="rows of the frames; all by default")
     crop = options.parse_args().crop
-    found = pack.pack_folder()
-    if not found:
-        print(f"no frames: name a pack in {pack.PACK_VARIABLE}")
+    pack_path = installation.pack_folder()
+    if not pack_path:
+        print(f"no frames: name their directory in {installation.PACK_VARIABLE}")
         return
     with tempfile.TemporaryDirectory(prefix="kpfnb-bench-") as name:
         folder = Path(name)
-        data = frames(found, folder, crop)
+        data = copy_frames(pack_path, folder, crop)
         environment = {**os.environ, **settings(folder), **installation.PYPEIT_ENVIRONMENT}
-        # As it is installed: its modules are compiled once, not at every start
+        # As installed: modules are compiled once, not at every start
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         compileall.compile_dir(Path(kpfnb.__file__).parent, quiet=1)
-        noted = folder / "own"
-        command = [sys.executable, "-c", MEASURED, str(noted)]
+        cpu_file = folder / "cpu_seconds"
+        command = [sys.executable, "-c", MEASURED, str(cpu_file)]
         command += ["reduce", NAME, "-s", "shane_kast_blue", "--keep", "--json"]
-        whole, told = cpu_seconds(command, folder, environment)
-        own = float(noted.read_text())
-        result = json.loads(told)
+        total, output = cpu_seconds(command, folder, environment)
+        own_process = float(cpu_file.read_text())
+        result = json.loads(output)
         print(result["reason"])
         for stage in result["parts"][0]["stages"]:
             print(f"  {stage['name']:10} {stage['seconds']:7.1f} s  {stage['detail']}")
         inside = sum(s["cpu_seconds"] for s in result["parts"][0]["reductions"][0]["steps"])
         (plan,) = (data / NAME / "complete/reduce").glob("*/*.pypeit")
         alone = run_alone(plan, folder, environment)
-    # The same PypeIt run differs by several percent on a busy machine: its own time inside counts
-    beyond = whole - inside
+    # The same PypeIt run varies by several percent on a busy machine, so the time inside is used
+    beyond = total - inside
     percent = 100 * beyond / inside
-    print(f"all of it {whole:.1f} CPU-s, of which run_pypeit {inside:.1f}; alone {alone:.1f}")
-    print(f"  kpfnb's own process {own:.1f}, rclone and guards {beyond - own:.1f}")
+    print(f"in total {total:.1f} CPU-s, of which run_pypeit {inside:.1f}; alone {alone:.1f}")
+    print(
+        f"  process of kpfnb {own_process:.1f}, rclone and supervision {beyond - own_process:.1f}"
+    )
     verdict = "ok" if percent <= MOST_PERCENT else "TOO SLOW"
     print(f"{percent:.1f} % beyond PypeIt's own, allowed {MOST_PERCENT:g} %, {verdict}")
 
 
-def frames(found: Path, folder: Path, crop: str) -> Path:
+def copy_frames(pack_path: Path, folder: Path, crop: str) -> Path:
     """A remote with one dataset."""
     options = ["--n", "1"] + (["--crop", crop] if crop else [])
-    made = folder / "made"
-    subprocess.run([sys.executable, found / "make_datasets.py", made, *options], check=True)
+    nights = folder / "nights"
+    subprocess.run([sys.executable, pack_path / "make_datasets.py", nights, *options], check=True)
     raw = folder / "remote/data" / NAME / "complete/raw"
     raw.parent.mkdir(parents=True)
-    (made / "night01").rename(raw)
+    (nights / "night01").rename(raw)
     (folder / "remote/backup").mkdir()
     return folder / "remote/data"
 
@@ -99,7 +100,7 @@ def settings(folder: Path) -> dict[str, str]:
     return {
         "KPFNB_WORK_DIR": str(work),
         "KPFNB_REMOTES": json.dumps(remotes),
-        **pack.pack_environment(work),
+        **installation.pack_environment(work),
     }
 
 
@@ -120,7 +121,7 @@ def cpu_seconds(command: list[str], folder: Path, environment: dict[str, str]) -
 
 
 def run_alone(plan: Path, folder: Path, environment: dict[str, str]) -> float:
-    """The CPU time of run_pypeit on the same reduction file, in a folder of its own."""
+    """The CPU time of run_pypeit on the same reduction file, in a separate directory."""
     place = folder / "alone"
     place.mkdir()
     shutil.copy(plan, place)

@@ -1,9 +1,9 @@
-"""A scorecard from headers and tables, beside PypeIt's own loading of the same reduction.
+"""A scorecard from headers and tables, against loading the same reduction with PypeIt.
 
     benchmarks/scorecard.py [complete/reduce]
 
-Each is a process of its own, as a worker would start it; CPU seconds, the least of three. Without a
-folder it takes a simulated mask (8 exposures of 96 slits), which PypeIt can't load: its share is
+Each runs in a separate process, as in a worker; CPU seconds, the minimum of three. Without a
+directory it uses a simulated mask (8 exposures of 96 slits), which PypeIt can't load: its share is
 then only that of importing its classes.
 """
 
@@ -42,9 +42,9 @@ import sys
 from pathlib import Path
 {CLASSES}
 for path in Path(sys.argv[1]).glob("*/Science/spec2d_*.fits"):
-    found = AllSpec2DObj.from_fits(str(path), chk_version=False)
-    for name in found.detectors:
-        SlitTraceBitMask().flagged(found[name].slits.mask, "BADWVCALIB")
+    spectra = AllSpec2DObj.from_fits(str(path), chk_version=False)
+    for name in spectra.detectors:
+        SlitTraceBitMask().flagged(spectra[name].slits.mask, "BADWVCALIB")
 for path in Path(sys.argv[1]).glob("*/Science/spec1d_*.fits"):
     SpecObjs.from_fitsfile(str(path), chk_version=False)
 """
@@ -90,7 +90,7 @@ def main() -> None:
             try:
                 theirs = cpu_seconds(THEIRS if given else CLASSES, str(folder))
             except subprocess.CalledProcessError as error:
-                # It wants some data of its own even to be imported
+                # PypeIt needs data files even when it is imported
                 print(f"  PypeIt can't be imported here: {error.stderr.decode().splitlines()[-1]}")
                 print(f"  with a network, or a pack named in {pack.PACK_VARIABLE}, it can")
                 return

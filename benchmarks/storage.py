@@ -1,8 +1,9 @@
-"""How fast files are carried and verified, beside a bare `rclone copy` that trusts.
+"""How fast files are transferred and verified, against a plain `rclone copy` without verification.
 
     python benchmarks/storage.py [--files 1000] [--megabytes 200]
 
-Local disk to local disk, in a folder that is removed afterwards: many small files, then one large.
+Local disk to local disk, in a directory that is removed afterwards: many small files, then one
+large file.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from kpfnb.storage import rclone
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--files", type=int, default=1000, help="small ones, of 20 kB")
-    options.add_argument("--megabytes", type=int, default=200, help="of the large one")
+    options.add_argument("--megabytes", type=int, default=200, help="size of the large file")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -3,7 +3,7 @@
     python benchmarks/timeseries.py [--folder DIRECTORY]
 
 A year of 180,000 observations that have every keyword of every panel, made by a generator; then the
-set of the year, of a day and of a month. Wall-clock, on the workers of the settings.
+panels of the year, of a day and of a month. Wall-clock, on the workers of the settings.
 """
 
 from __future__ import annotations
@@ -96,13 +96,13 @@ def generate(
     seconds = np.linspace(600, 86_000, size).astype(int)
     obsids = tuple(f"KP.{night}.{second:05d}.25" for second in seconds)
     everywhere = np.ones(size, bool)
-    sources = np.array([SOURCES[one] for one in random.integers(0, len(SOURCES), size)], object)
+    sources = np.array([SOURCES[index] for index in random.integers(0, len(SOURCES), size)], object)
     series = {SOURCE_KEYWORD: Series(ValueKind.TEXT, sources)}
     flags = {c for panel in panels for c in (*panel.flags.values(), *panel.qc)} | {"NOTJUNK"}
     for column in {column for panel in panels for column in panel.keywords()} - {"SOURCE"}:
         level, _, name = column.rpartition(":")
         extension = TELEMETRY if "." in name else PRIMARY
-        series[Keyword(level or "L0", extension, name)] = made(
+        series[Keyword(level or "L0", extension, name)] = make_series(
             name, name in flags, random, size, number
         )
     columns, same = batch.pack_columns(series, dict.fromkeys(KPF.levels, everywhere))
@@ -119,7 +119,9 @@ def generate(
     )
 
 
-def made(name: str, is_flag: bool, random: np.random.Generator, size: int, number: int) -> Series:
+def make_series(
+    name: str, is_flag: bool, random: np.random.Generator, size: int, number: int
+) -> Series:
     """Values of a keyword for a night: texts, flags, or a level with a slow wave and outliers."""
     if name in TEXTS or name == "DRPTAG":
         words = TEXTS.get(name, (f"v2.{5 + number // 60}.0",))

@@ -1,11 +1,11 @@
-"""What ingestion into the time-series database takes.
+"""CPU time of ingestion into the time-series database.
 
     python benchmarks/tsdb_ingest.py [--observations 400] [--folder DIRECTORY] [--sqlite-only]
 
 Observations with all four levels, in KPF's form: headers of 250, 440, 970 and 1,000 cards (a third
 of the values differ from one to the next), TELEMETRY of 120 sensors, an RV table of 67 orders; the
-images are small. CPU milliseconds an observation, imports left out, the server's own left out;
-then a night where nothing has changed, and files that come one by one.
+images are small. CPU milliseconds per observation, without imports and without the server;
+then a night in which nothing has changed, and files that arrive one by one.
 """
 
 from __future__ import annotations
@@ -140,8 +140,10 @@ def telemetry(random: np.random.Generator) -> fits.BinTableHDU:
         "units": ["C"] * SENSORS,
         "description": ["a sensor of the simulation"] * SENSORS,
     }
-    made = [fits.Column(name, "40A", array=np.array(text)) for name, text in columns.items()]
-    return fits.BinTableHDU.from_columns(made, name=batch.TELEMETRY)
+    fits_columns = [
+        fits.Column(name, "40A", array=np.array(text)) for name, text in columns.items()
+    ]
+    return fits.BinTableHDU.from_columns(fits_columns, name=batch.TELEMETRY)
 
 
 if __name__ == "__main__":

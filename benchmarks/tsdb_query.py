@@ -3,8 +3,8 @@
     python benchmarks/tsdb_query.py [--observations 1000000] [--folder DIRECTORY] [--sqlite-only]
 
 Nights of 466 observations made by a generator, every table filled, in an SQLite file and in a
-PostgreSQL server of its own; both are removed afterwards. Then ten columns over all of them, over
-180,000 (a year) and over one night. Wall-clock, best of three; CPU of the client beside it.
+separate PostgreSQL server; both are removed afterwards. Then ten columns over all of them, over
+180,000 (a year) and over one night. Wall-clock, best of three; with the CPU time of the client.
 
 Why blocks by keyword and night (`kpfnb.kpf.tsdb.schema`): ten float columns over a million
 observations in SQLite, on two busy cores, CPU seconds to read and bytes a value on disk:
@@ -17,8 +17,8 @@ observations in SQLite, on two busy cores, CPU seconds to read and bytes a value
 With the whole layout: ten columns of a million observations (floats, texts, times) in 0.6 CPU-s, a
 night in 3 ms.
 
-A row of 2,000 columns is the first many times over. Compression gains nothing on measured values,
-and what is constant over a night is kept once anyway. Doubles can be read by plain SQL, too.
+Rows of 2,000 columns cost a multiple of the first line. Compression gains nothing on measured
+values, and what is constant over a night is stored once. Plain SQL can read doubles, too.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def measure(name: str, observations: int) -> None:
     status = maintenance.read_status()
     print(f"{name}: {status.rows['observation']:,} observations, {status.rows['keyword']} keywords")
     print(
-        f"  filled in {seconds:.0f} CPU-s; {status.bytes_per_observation / 1000:.2f} kB an observation"
+        f"  filled in {seconds:.0f} CPU-s; {status.bytes_per_observation / 1000:.2f} kB per observation"
     )
     year = nights[-(-YEAR // PER_NIGHT) - 1 :][:1]
     ask("everything", 2.0, nights[0], nights[-1])
@@ -104,9 +104,9 @@ def measure(name: str, observations: int) -> None:
 def ask(label: str, limit: float, start: str, end: str = "") -> None:
     best = cpu = float("inf")
     for _ in range(REPEATS):
-        wall, own = time.perf_counter(), time.process_time()
+        wall, cpu_start = time.perf_counter(), time.process_time()
         frame = query(COLUMNS, start, end)
-        best, cpu = min(best, time.perf_counter() - wall), min(cpu, time.process_time() - own)
+        best, cpu = min(best, time.perf_counter() - wall), min(cpu, time.process_time() - cpu_start)
     verdict = "ok" if best <= limit else "TOO SLOW"
     print(
         f"  {label:<18} {len(frame):>9,} rows {best:8.4f} s {cpu:8.4f} CPU-s"
@@ -118,9 +118,9 @@ def ask(label: str, limit: float, start: str, end: str = "") -> None:
 def fill(nights: list[str]) -> None:
     random = np.random.default_rng(1)
     for night in nights:
-        made = generate(night, random)
+        rows = generate(night, random)
         with database.write_transaction() as connection:
-            store.store_batch(connection, made)
+            store.store_batch(connection, rows)
 
 
 def generate(night: str, random: np.random.Generator) -> ObservationBatch:
@@ -154,13 +154,13 @@ def generate(night: str, random: np.random.Generator) -> ObservationBatch:
 
 
 def varying() -> list[Keyword]:
-    found = [
+    keywords = [
         Keyword(level, PRIMARY, f"{level}V{number:02d}")
         for level in KPF.levels
         for number in range(VARYING)
     ]
-    found += [Keyword("L0", TELEMETRY, f"kpfmet.T{number:02d}") for number in range(VARYING)]
-    return found + [Keyword("L2", RV, f"RVS{number:02d}") for number in range(VARYING)]
+    keywords += [Keyword("L0", TELEMETRY, f"kpfmet.T{number:02d}") for number in range(VARYING)]
+    return keywords + [Keyword("L2", RV, f"RVS{number:02d}") for number in range(VARYING)]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/verdict.py [--observations 500]
 
-A simulated night, every header of real size, removed afterwards. CPU seconds, imports left out.
+A simulated night, every header of real size, removed afterwards. CPU seconds without imports.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How soon a settled file is handed out, what a flood costs, and a look at a whole archive.
+"""How soon a settled file is handled, the cost of many files, and a scan of a whole archive.
 
-Run: python benchmarks/watching.py
+python benchmarks/watchers.py
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def kind(root: Path, handler: Handler) -> WatchHandler:
 class Running:
     def __init__(self, root: Path, folder: Path, pace: WatchPolicy) -> None:
         self.handler = Handler()
-        self.made: list[Watcher] = []
+        self.watchers: list[Watcher] = []
 
         def run() -> None:
-            self.made.append(Watcher(kind(root, self.handler), folder, pace))
-            self.made[0].run()
+            self.watchers.append(Watcher(kind(root, self.handler), folder, pace))
+            self.watchers[0].run()
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        wait_until(lambda: bool(self.made) and self.made[0].counters.report.scanned != "")
+        wait_until(lambda: bool(self.watchers) and self.watchers[0].counters.report.scanned != "")
 
     def stop(self) -> None:
-        self.made[0].stop()
+        self.watchers[0].stop()
         self.thread.join()
 
 
@@ -90,7 +90,7 @@ def steady(base: Path) -> float:
         time.sleep(STEADY_SECONDS)
     wait_until(lambda: running.handler.count == STEADY)
     running.stop()
-    late = running.made[0].counters.latencies
+    late = running.watchers[0].counters.latencies
     print(
         f"settled to started, {STEADY} files at {1 / STEADY_SECONDS:.0f}/s:"
         f" median {percentile(late, 50):.1f} ms, p95 {percentile(late, 95):.1f} ms,"

@@ -1,12 +1,12 @@
-"""How many items a second two workers get done, beside RQ and Huey.
+"""How many items per second two workers process, compared with RQ and Huey.
 
-    python benchmarks/workqueue.py [--items 6000]
+    python benchmarks/work_queue.py [--items 6000]
 
 An item does nothing, so that only the queue is measured. All three use the same server: the
 embedded one, which writes every change to disk before it answers, and then the same with
 `appendfsync everysec`. Only kpfnb has leases, fencing and counted attempts: an item whose worker is
-killed is gone with Huey, and waits for a time limit with RQ, whose fastest kind of worker is taken
-(no process for each item). `pip install kpfnb[bench]` brings both. Wall-clock time from the start
+killed is lost with Huey, and waits for a time limit with RQ, whose fastest worker class is used
+(no process per item). `pip install kpfnb[bench]` installs both. Wall-clock time from the start
 of the workers to the end of the last.
 """
 
@@ -129,9 +129,9 @@ def main() -> None:
         os.environ["KPFNB_WORK_DIR"] = folder
         try:
             for policy in ("always", "everysec"):
-                with client() as one:
-                    one.flushall()
-                    one.config_set("appendfsync", policy)
+                with client() as connection:
+                    connection.flushall()
+                    connection.config_set("appendfsync", policy)
                 print(f"{WORKERS} workers, appendfsync {policy}")
                 rate = measure(Kpfnb(), items)
                 for other in (Rq(), Huey()):

@@ -1,6 +1,6 @@
-"""How large the site of a year of nightly runs is, and how fast it opens and finds.
+"""How large the site of a year of nightly runs is, and how fast it opens and searches.
 
-    python benchmarks/runssite.py [--nights 365]
+    python benchmarks/run_site.py [--nights 365]
 
 A pipeline of nine steps each night, simulated records, removed afterwards. Sizes; CPU seconds for
 writing; wall seconds in Chromium, from disk.
@@ -41,7 +41,7 @@ def main() -> None:
         where = settings.load_settings().runs_dir
         last = plant(where, nights)
         print(f"{nights} nights, {len(runs.list_directories(where))} runs")
-        measure("all pages made anew", lambda: site.rebuild_stale(where))
+        measure("all pages written again", lambda: site.rebuild_stale(where))
         measure("after one more run", lambda: site.update_site(last))
         sizes = [(where / "index.html").stat().st_size]
         sizes += [path.stat().st_size for path in (where / "data").glob("*.js")]
@@ -94,12 +94,12 @@ def look(where: Path) -> None:
             begun = time.monotonic()
             page.goto(f"file://{where / 'index.html'}")
             print(f"  opened: {time.monotonic() - begun:.2f} s (goal 1)")
-            told = page.get_by_role("status")
-            for words, found in (("tonight 20251224", "1 of"), ("reprocess", "365 of")):
+            status = page.get_by_role("status")
+            for words, expected in (("tonight 20251224", "1 of"), ("reprocess", "365 of")):
                 begun = time.monotonic()
                 page.fill("input[name=text]", words)
-                expect(told).to_contain_text(found)
-                print(f"  searched: {time.monotonic() - begun:.2f} s: {told.inner_text()}")
+                expect(status).to_contain_text(expected)
+                print(f"  searched: {time.monotonic() - begun:.2f} s: {status.inner_text()}")
         browser.close()
 
 

@@ -1,6 +1,6 @@
 """How fast headers are read, against astropy: ten keywords, one keyword, all cards.
 
-    python benchmarks/fitsheader.py
+    python benchmarks/fits_headers.py
 
 Simulated headers of the sizes of KPF's levels; CPU time, the best of several rounds.
 """
@@ -46,7 +46,7 @@ def seconds_per_file(work: Callable[[Path], object], paths: list[Path], rounds: 
 
 
 def reads_of(path: Path, keywords: list[str]) -> int:
-    """How often one call reads from the file, the look at its first two bytes left out."""
+    """How often one call reads from the file, not counting the check of its first two bytes."""
     pread, sizes = os.pread, []
 
     def counted(descriptor: int, size: int, offset: int) -> bytes:
@@ -63,7 +63,7 @@ def reads_of(path: Path, keywords: list[str]) -> int:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        print("microseconds a file      astropy   ten keywords    ratio   one   all cards (a card)")
+        print("microseconds per file    astropy   ten keywords    ratio   one   all (per card)")
         for level, cards in LEVELS.items():
             paths = [Path(folder) / f"{level}-{i}.fits" for i in range(FILES)]
             for path in paths:
@@ -80,11 +80,11 @@ def measure(level: str, cards: int, paths: list[Path]) -> None:
     astropy = seconds_per_file(lambda p: by_astropy(p, ten), paths, 5)
     assert headers.read_header(paths[0], ten) == by_astropy(paths[0], ten)
     ours = seconds_per_file(lambda p: headers.read_header(p, ten), paths, 20)
-    one = seconds_per_file(lambda p: headers.read_header(p, ten[:1]), paths, 20)
+    single = seconds_per_file(lambda p: headers.read_header(p, ten[:1]), paths, 20)
     every = seconds_per_file(headers.read_cards, paths, 5)
     print(
         f"{level}, {cards:4} cards  {astropy * 1e6:14.0f} {ours * 1e6:14.0f} "
-        f"{astropy / ours:8.1f} {one * 1e6:5.0f} {every * 1e6:11.0f} ({every * 1e6 / cards:.2f})"
+        f"{astropy / ours:8.1f} {single * 1e6:5.0f} {every * 1e6:11.0f} ({every * 1e6 / cards:.2f})"
     )
 
 
