@@ -16,7 +16,7 @@ class Result:
     outcome = Outcome("{outcome}")
     reason = "{reason}"
 
-    def figures(self):
+    def key_figures(self):
         return {{"items": n}}
 
     def to_dict(self):

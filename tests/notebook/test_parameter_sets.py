@@ -42,7 +42,7 @@ def test_another_notebooks_sets_are_not_offered(project: Path) -> None:
 
 def test_a_set_is_replaced_only_when_that_was_said(project: Path) -> None:
     file = parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 4})
-    with pytest.raises(InvalidInputError, match="mine is there already"):
+    with pytest.raises(InvalidInputError, match="mine exists already"):
         parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 5})
     assert load_parameter_file(file) == {"n": 4}
     parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 5}, replace=True)
@@ -93,6 +93,6 @@ def test_the_form_saves_and_asks_before_it_replaces(project: Path) -> None:
     assert "saved work.night.yml" in keeping.message.value
     mine[0].write(9)
     save.click()
-    assert "there already" in keeping.message.value
+    assert "exists already" in keeping.message.value
     save.click()
     assert load_parameter_file(project / "params/work.night.yml") == {"n": 9}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from matplotlib.figure import Figure
 
 import kpfnb
 from kpfnb import runs
@@ -12,6 +13,7 @@ from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import session
+from kpfnb.notebook.display.figures import HoverFigure, register_plot
 from kpfnb.notebook.history import declared_parameters
 from kpfnb.runs.record import RUN_VARIABLE
 from tests import samples
@@ -47,7 +49,7 @@ class Result:
     outcome = Outcome.PARTIAL
     reason = "1 of 2 failed"
 
-    def figures(self):
+    def key_figures(self):
         return {"done": 1}
 
     def to_dict(self):
@@ -59,7 +61,7 @@ def quiet(monkeypatch):
     """A session leaves nothing behind in this process."""
     monkeypatch.delenv(session.LAB_VARIABLE, raising=False)
     monkeypatch.setattr(session.atexit, "register", lambda _: None)
-    monkeypatch.setattr(session.log, "console", lambda: None)
+    monkeypatch.setattr(session.logs, "log_to_console", lambda: None)
     monkeypatch.setattr(session, "_current_session", None)
     root = logging.getLogger()
     level = root.level
@@ -72,7 +74,7 @@ def quiet(monkeypatch):
 def begin(monkeypatch, shell: Shell):
     shell.user_ns["In"].append(samples.BEGIN)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    return kpfnb.begin_session()
+    return kpfnb.begin()
 
 
 def record():
@@ -186,7 +188,7 @@ def test_under_kpfnb_run_the_end_is_left_to_it(monkeypatch):
 
 def test_outside_a_notebook_it_says_so():
     with pytest.raises(InvalidInputError, match="outside a notebook"):
-        kpfnb.begin_session()
+        kpfnb.begin()
 
 
 @pytest.mark.parametrize(
@@ -234,30 +236,26 @@ def test_the_record_tells_the_command_that_repeats_it(monkeypatch):
         run.command({"n": 10})
 
 
-class Plotted(Result):
-    def to_frame(self):
-        return None
+class ResultWithPlot(Result):
+    pass
 
-    def plot(self):
-        from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4, 2))
-        figure.add_subplot().plot([1, 2])
-        return figure
-
-    def _repr_html_(self):
-        return ""
+@register_plot(ResultWithPlot)
+def plot_result(result: ResultWithPlot) -> HoverFigure:
+    figure = Figure(figsize=(4, 2))
+    figure.add_subplot().plot([1, 2])
+    return HoverFigure(figure)
 
 
 def test_headless_a_plot_is_a_figure_and_nothing_of_the_widget_is_imported(monkeypatch):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
-    monkeypatch.setitem(sys.modules, "kpfnb.notebook.display.figures", None)
-    figure = run.plot(Plotted())
+    monkeypatch.setitem(sys.modules, "ipympl", None)
+    figure = run.plot(ResultWithPlot())
     assert type(figure).__name__ == "Figure"
     assert run.plot(figure) is figure
 
 
 def test_in_jupyterlab_a_plot_is_a_widget_to_zoom_in(monkeypatch, lab):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
-    for widget in (run.plot(Plotted()), run.plot(Plotted().plot())):
+    for widget in (run.plot(ResultWithPlot()), run.plot(Figure())):
         assert widget.toolbar_visible == "visible"

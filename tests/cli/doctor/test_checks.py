@@ -185,7 +185,7 @@ def test_kubernetes_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     found = look("PypeIt")
     assert (found.health, found.found) == (
         CheckStatus.OK,
-        "not installed; to have it: pip install kpfnb[pypeit]",
+        "not installed; to install it: pip install kpfnb[pypeit]",
     )
 
 

@@ -130,6 +130,6 @@ def test_of_many_names_the_first_are_told() -> None:
 def test_a_picture_is_a_widget_as_wide_as_a_notebook() -> None:
     wide = Figure(figsize=(16, 4))
     wide.add_subplot()
-    widget = figures.figure_widget(wide)
+    widget = figures.figure_widget(HoverFigure(wide))
     assert widget.figure.bbox.width <= figures.MAX_WIDTH_PIXELS + 1
     assert widget.toolbar_visible == "visible"

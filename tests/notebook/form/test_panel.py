@@ -48,14 +48,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
 
     class FrontEnd(ipywidgets.HTML):
-        def read(self, parts: list[Any], then: Callable[[], None]) -> None:
+        def pull_widget_state(self, parts: list[Any], callback: Callable[[], None]) -> None:
             asked.append(f"read {len(parts)}")
-            then()
+            callback()
 
-        def run_below(self) -> None:
+        def run_cells_below(self) -> None:
             asked.append("run")
 
-        def save(self, _: Path) -> None:
+        def save_notebook(self, _: Path) -> None:
             asked.append("save")
 
     monkeypatch.setattr(panel, "FrontEnd", FrontEnd)
