@@ -48,7 +48,7 @@ def no_verdict() -> NightVerdict:
 EMPTY: dict[str, Callable[[], Figure]] = {
     "progress": lambda: ProgressResult(Path("/d"), "", "", "", ("2D",), (), UTC_ZONE, NOW).plot(),
     "reprocessing": lambda: ReprocessResult(Path("/d"), "", ("2D",), (), "", 0, ()).plot(),
-    "quicklook": lambda: QuicklookResult(Path("/d"), ()).plot(),
+    "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), ())),
     "home": lambda: home.draw_runs(Counter(), 7, date(2024, 1, 15)),
     "scores": lambda: ScoreResult(()).plot(),
     "archive": lambda: plots.plot_uploads({}, 10**9, "koa:").figure,
@@ -90,7 +90,7 @@ ITEM = QuicklookItem(
 )
 DAYS = {"2026-01-01": {"bytes": 3, "files": 1, "reserved": {}}}
 NAMED: dict[str, Callable[[], Figure]] = {
-    "quicklook": lambda: QuicklookResult(Path("/d"), (ITEM,)).plot(),
+    "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), (ITEM,))),
     "archive": lambda: plots.plot_uploads(DAYS, 0, HOSTILE).figure,
     "archive check": lambda: plots.plot_verification({HOSTILE: 3}, {}, ODD).figure,
     "carried": lambda: TransferResult(

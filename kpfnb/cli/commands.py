@@ -39,10 +39,10 @@ SECTIONS: dict[str, dict[str, CommandEntry]] = {
         ),
         "night": CommandEntry(
             "night",
-            "Make all of a night: products, quicklook, rows in the database, and its report.",
+            "Process a whole night: DRP products, quicklook, database rows, and its report.",
         ),
         "quicklook": CommandEntry(
-            "night", "Make pictures, checks and pages of the files between two moments."
+            "night", "Make plots, checks and pages of the files in a time range."
         ),
         "ingest": CommandEntry(
             "tsdb",
@@ -54,11 +54,11 @@ SECTIONS: dict[str, dict[str, CommandEntry]] = {
         ),
         "verdict": CommandEntry(
             "night",
-            "Is a night good? PASS (exit code 0), WARN (3) or FAIL (1), rule by rule, and its page.",
+            "Assess a night by rules: PASS (exit code 0), WARN (3) or FAIL (1); write its page.",
         ),
         "report": CommandEntry(
             "night",
-            "Write the page of a night: observed, processed, verdict, pictures, velocities, problems.",
+            "Write the report of a night: observations, products, verdict, plots, velocities, problems.",
         ),
         "watch": CommandEntry(
             "watch", "Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops."

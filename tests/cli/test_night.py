@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,14 +110,13 @@ def test_killed_at_any_moment_it_goes_on_by_the_same_command(tmp_path: Path) -> 
     assert len(products) >= len(raw)
     assert not list(filter(None, map(headers.find_defect, products)))
     assert not [path for path in root.rglob(".*KP.*") if path.is_file()]
-    made = quicklook.process_range(DEMO_NIGHT, progress=False)
-    assert Counter(item.outcome for item in made.items) == {
-        QuicklookOutcome.CURRENT: len(made.items)
-    }
+    options = quicklook.QuicklookOptions(progress=False)
+    products_now = quicklook.process_range(DEMO_NIGHT, options=options)
+    assert products_now.outcomes == {QuicklookOutcome.CURRENT: len(products_now.items)}
     assert sorted(keyword_query.query(["OBJECT"], not_junk=False).index) == raw
 
     again = subprocess.run([*COMMAND, DEMO_NIGHT, "--json"], capture_output=True, text=True)
     words = {step["name"]: step["reason"] for step in json.loads(again.stdout)["steps"]}
     assert words["reprocess"] == "missing_obsids of before is empty"
     assert words["ingest"].startswith("0 files ingested")
-    assert "made" not in words["quicklook"]
+    assert "processed" not in words["quicklook"]

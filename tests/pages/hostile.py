@@ -25,10 +25,11 @@ from kpfnb.core import atomic, settings
 from kpfnb.core.result import Outcome
 from kpfnb.demo.header_only_night import DEFAULT_COUNTS, NightFault, write_night
 from kpfnb.kpf.nightreport import report as making
-from kpfnb.kpf.quicklook import record, targets
-from kpfnb.kpf.quicklook import site as gallery
+from kpfnb.kpf.quicklook import record
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
 from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
+from kpfnb.kpf.quicklook.site import update_all_pages, update_pages
+from kpfnb.kpf.quicklook.targets import QuicklookTarget
 from kpfnb.kpf.timeseries import period
 from kpfnb.kpf.timeseries import site as timeseries
 from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage
@@ -121,7 +122,7 @@ def _night(top: Path) -> None:
         for level in ("L0", "2D", "L1"):
             _quicklook(top / "data/QLP", f"L0/{NIGHT}/{obsid}", level)
     _quicklook(top / "data/QLP", f"masters/{NIGHT}/kpf_{NIGHT}_master_bias_{IN_A_NAME}", "master")
-    gallery.update_all_pages(top / "data/QLP", [NIGHT])
+    update_all_pages(top / "data/QLP", [NIGHT])
     _timeseries(top / "work/timeseries")
     assessment.override_rule(NIGHT, "star-signal", "PASS", EVIL, who=EVIL)
     making.write_report(NIGHT)
@@ -131,24 +132,24 @@ def _night(top: Path) -> None:
 
 def _quicklook(products: Path, name: str, level: str) -> None:
     suffix = {"L0": "", "master": ""}.get(level, f"_{level}")
-    target = targets.parse_target(Path(f"/x/{name}{suffix}.fits"))
-    folder = products / target.product_dir
-    place = "" if level == "master" else f"{level}/"
-    picture = Picture(level, EVIL, f"{place}a.png", f"{place}a_small.jpg")
+    target = QuicklookTarget.from_path(Path(f"/x/{name}{suffix}.fits"))
+    product_dir = products / target.product_dir
+    prefix = "" if level == "master" else f"{level}/"
+    picture = Picture(level, EVIL, f"{prefix}a.png", f"{prefix}a_small.jpg")
     for file in (picture.path, picture.thumbnail):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_bytes(PIXEL)
+        (product_dir / file).parent.mkdir(parents=True, exist_ok=True)
+        (product_dir / file).write_bytes(PIXEL)
     checks = tuple(
         QualityCheck(EVIL, verdict, EVIL, "m/s", "at most 3", EVIL) for verdict in Verdict
     )
-    made = QuicklookRecord(
+    quicklook_record = QuicklookRecord(
         name=target.name, level=target.level, night=NIGHT, file=str(target.path), size=1,
         mtime_ns=1, made="2024-01-16T00:00:00Z", pictures=(picture,), checks=checks,
         heading=ExposureSummary(EVIL, EVIL, 60.0, "2024-01-15T01:02:03", EVIL, EVIL, simulated=True),
         left_out=(SkippedPlot(EVIL, EVIL, broken=True),),
     )  # fmt: skip
-    record.write_record(folder, made)
-    gallery.update_pages(products, target)
+    record.write_record(product_dir, quicklook_record)
+    update_pages(products, target)
 
 
 def _timeseries(top: Path) -> None:

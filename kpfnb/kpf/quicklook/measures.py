@@ -1,6 +1,6 @@
-"""What quicklook measures itself, for the checks that no keyword tells.
+"""Measures of a file for the checks that no header keyword answers.
 
-Each function takes a content and gives a number, or None where there is nothing to measure.
+Each function returns a number, or None if there is nothing to measure.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.plots import ancillary, figures, spectra
-from kpfnb.kpf.quicklook.plots import ccd as rawimage
-from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
+from kpfnb.kpf.quicklook.instrument_plots import ancillary, ccd, figures, spectra
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 SATURATED_DN = 65_000
 
@@ -21,7 +20,7 @@ MeasureFunction = Callable[[FitsContent], float | None]
 
 
 def _saturated_percent(content: FitsContent, camera: str) -> float | None:
-    """Percent of a camera's pixels at the end of the converter's range."""
+    """Percent of a camera's pixels at the upper end of the converter's range."""
     return _pixel_percent(_amplifier_images(content, camera), lambda values: values >= SATURATED_DN)
 
 
@@ -31,20 +30,20 @@ def _dead_percent(content: FitsContent, camera: str) -> float | None:
 
 
 def _amplifier_images(content: FitsContent, camera: str) -> list[Array]:
-    return [content.images[name] for name in rawimage.list_amplifiers(content, camera)]
+    return [content.images[name] for name in ccd.list_amplifiers(content, camera)]
 
 
 def _pixel_percent(images: list[Array], test: Callable[[Array], Array]) -> float | None:
-    """Percent of the pixels, evenly taken, that have a value; NaN where none has."""
+    """Percent of the finite pixels, evenly sampled, that pass a test; NaN if none is finite."""
     if not images:
         return None
-    some = np.concatenate([figures.subsample(image) for image in images])
-    known = some[np.isfinite(some)]
-    return float(100 * test(known).mean()) if known.size else math.nan
+    pixels = np.concatenate([figures.subsample(image) for image in images])
+    finite = pixels[np.isfinite(pixels)]
+    return float(100 * test(finite).mean()) if finite.size else math.nan
 
 
 def _count_readings(content: FitsContent) -> float | None:
-    """Sensors with a reading."""
+    """Number of sensors with a reading."""
     table = content.tables.get("TELEMETRY")
     if table is None or "average" not in table:
         return None
@@ -72,16 +71,16 @@ def _non_finite_percent(content: FitsContent, names: tuple[str, ...]) -> float |
 
 
 def _count_falling_orders(content: FitsContent) -> float | None:
-    """Orders whose wavelengths do not rise from pixel to pixel."""
-    found = spectra.list_cameras(content)
-    if not found:
-        return None
-    waves = [
-        content.images[spectra.extension_name(c, o, "WAVE")]
-        for c in found
-        for o in spectra.ORDERLET_EXTENSIONS
+    """Number of orders whose wavelengths do not rise from pixel to pixel."""
+    wavelengths = [
+        content.images[spectra.extension_name(camera, orderlet, "WAVE")]
+        for camera in spectra.list_cameras(content)
+        for orderlet in spectra.ORDERLET_EXTENSIONS
     ]
-    return float(sum(int((np.diff(wave[:, ::8], axis=1) <= 0).any(axis=1).sum()) for wave in waves))
+    if not wavelengths:
+        return None
+    is_falling = [(np.diff(orders[:, ::8], axis=1) <= 0).any(axis=1) for orders in wavelengths]
+    return float(sum(int(orders.sum()) for orders in is_falling))
 
 
 def _velocity_error(content: FitsContent, ccd: int) -> float | None:
@@ -93,15 +92,15 @@ def _velocity_error(content: FitsContent, ccd: int) -> float | None:
 def _velocity_disagreement(content: FitsContent) -> float | None:
     """Difference between the velocities of both CCDs, in units of its stated error."""
     names = ("CCD1RV", "CCD2RV", "CCD1ERV", "CCD2ERV")
-    known = [n for n in (content.number(name, "RV") for name in names) if n is not None]
-    if len(known) < len(names) or not any(known[2:]):
+    values = [n for n in (content.number(name, "RV") for name in names) if n is not None]
+    if len(values) < len(names) or not any(values[2:]):
         return None
-    green, red, *errors = known
+    green, red, *errors = values
     return abs(green - red) / math.hypot(*errors)
 
 
 def _count_empty_orders(content: FitsContent) -> float | None:
-    """Orders without a velocity of SCI."""
+    """Number of orders without a velocity of SCI."""
     table = content.tables.get("RV")
     if table is None or "RV error" not in table:
         return None
@@ -129,4 +128,4 @@ MEASURES: dict[str, MeasureFunction] = {
     "velocity_disagreement": _velocity_disagreement,
     "empty_orders": _count_empty_orders,
 }
-"""By the name that the thresholds use."""
+"""Name in the file of thresholds to the function."""

@@ -1,49 +1,35 @@
-"""Which pictures are made at each level, in the order in which they are shown."""
+"""Which plots are drawn at each data level, in the order in which pages show them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kpfnb.kpf.quicklook.plots import (
-    ancillary,
-    ccd,
-    spectra,
-    velocities,
-    wavelengths,
-)
-from kpfnb.kpf.quicklook.plots import (
-    ccd as rawimage,
-)
-from kpfnb.kpf.quicklook.plots.fits_content import FitsContent
-
-if TYPE_CHECKING:
-    pass
-
-EDITION = 1
-"""Raised when pictures or checks change: what an earlier edition made is made anew."""
+from kpfnb.kpf.quicklook.instrument_plots import ancillary, ccd, spectra, velocities, wavelengths
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 
 NO_LIGHT = ("bias", "dark")
+"""IMTYPE of exposures without light, in lower case."""
 
 WIDE, TALL, SQUARE, CCD = (1200, 640), (1200, 900), (1200, 1100), (1600, 1500)
-"""Sizes in pixels; the picture of a CCD takes what its image needs."""
+"""Sizes in pixels; the plot of a CCD takes the size that its image needs."""
 
 
 @dataclass(frozen=True)
 class PlotSpec:
-    """One kind of picture.
+    """One kind of plot.
 
     Attributes
     ----------
     kind : directory of the product
-    name : in the name of the product
+    name : part of the product's file name
     title : for people
-    needs : extensions without which it is left out; each may name several of which one will do
-    draw : draws a content into a figure
-    size : pixels
-    lit : only for exposures with light
+    required : extensions that it needs; a tuple among them means any one of its names
+    draw : draws the content of a file into a figure
+    size : width and height in pixels
+    needs_light : only for exposures with light
     """
 
     kind: str
@@ -55,9 +41,9 @@ class PlotSpec:
     needs_light: bool = False
 
     def missing_reason(self, content: FitsContent) -> str:
-        """What it lacks, in words; '' where it can be drawn."""
-        for need in self.required:
-            names = (need,) if isinstance(need, str) else need
+        """Why it can't be drawn; '' if it can."""
+        for requirement in self.required:
+            names = _extension_names(requirement)
             if not any(map(content.has, names)):
                 bad = [f"{n}: {content.unreadable[n]}" for n in names if n in content.unreadable]
                 return "; ".join(bad) or f"no {' or '.join(names)} in the file"
@@ -66,40 +52,49 @@ class PlotSpec:
         return ""
 
 
-def _ccd_plots(kind: str, camera: str, extension: str, *, parts: bool) -> list[PlotSpec]:
-    """The pictures of a CCD."""
+def _extension_names(requirement: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (requirement,) if isinstance(requirement, str) else requirement
 
-    def plot(
-        name: str, title: str, draw: Any, size: tuple[int, int], lit: bool = False
+
+def _ccd_plots(kind: str, camera: str, extension: str, *, details: bool) -> list[PlotSpec]:
+    """The plots of a CCD; without `details` only its image and histogram."""
+
+    def make_spec(
+        name: str, title: str, draw: Any, size: tuple[int, int], needs_light: bool = False
     ) -> PlotSpec:
-        drawn = partial(draw, extension=extension)
+        draw_extension = partial(draw, extension=extension)
         label = f"{title}, {camera.capitalize()} CCD"
-        return PlotSpec(kind, f"{extension}_{name}", label, (extension,), drawn, size, lit)
+        return PlotSpec(
+            kind, f"{extension}_{name}", label, (extension,), draw_extension, size, needs_light
+        )
 
-    found = [
-        plot("image", "Image", ccd.draw_image, CCD),
-        plot("zoom_3x3", "Nine parts, pixel by pixel", ccd.draw_zoom, SQUARE),
-        plot("order_trace", "Orders and their crests", ccd.draw_order_traces, SQUARE, lit=True),
-        plot("histogram", "Values", ccd.draw_histogram, WIDE),
-        plot("column_cut", "Cut down the middle", ccd.draw_column_cut, TALL),
+    image = make_spec("image", "Image", ccd.draw_image, CCD)
+    histogram = make_spec("histogram", "Histogram of pixel values", ccd.draw_histogram, WIDE)
+    if not details:
+        return [image, histogram]
+    return [
+        image,
+        make_spec("zoom_3x3", "Nine cut-outs at full resolution", ccd.draw_zoom, SQUARE),
+        make_spec("order_trace", "Orders and traces", ccd.draw_order_traces, SQUARE, True),
+        histogram,
+        make_spec("column_cut", "Cut along the middle column", ccd.draw_column_cut, TALL),
     ]
-    return found if parts else [found[0], found[3]]
 
 
 def _stitched_plot(camera: str) -> PlotSpec:
     return PlotSpec(
         "L0", f"{camera}_stitched", f"Raw image, {camera.capitalize()} CCD", (f"{camera}_AMP1",),
-        partial(rawimage.draw_stitched, camera=camera), CCD,
+        partial(ccd.draw_stitched, camera=camera), CCD,
     )  # fmt: skip
 
 
 def _orderlet_plot(name: str) -> PlotSpec:
-    needs = tuple(
+    required = tuple(
         (spectra.extension_name("GREEN", name, kind), spectra.extension_name("RED", name, kind))
         for kind in ("FLUX", "WAVE")
     )
     draw = partial(spectra.draw_all_orders, orderlet=name)
-    return PlotSpec("L1", f"{name}_spectrum", f"Spectrum of {name}", needs, draw, TALL)
+    return PlotSpec("L1", f"{name}_spectrum", f"Spectrum of {name}", required, draw, TALL)
 
 
 def _solution_plot(orderlet: str) -> PlotSpec:
@@ -204,7 +199,7 @@ L2 = (
     PlotSpec(
         "L2",
         "CCF_grid",
-        "Correlation functions",
+        "Cross-correlation functions (CCF)",
         (("GREEN_CCF", "RED_CCF"),),
         velocities.draw_ccf_grid,
         (1500, 1180),
@@ -222,18 +217,18 @@ L2 = (
 _CCDS = [("GREEN", "GREEN_CCD"), ("RED", "RED_CCD"), ("GREEN", "GREEN_BIAS"), ("RED", "RED_BIAS")]
 
 MASTER = (
-    *(plot for camera, name in _CCDS for plot in _ccd_plots("", camera, name, parts=False)),
+    *(plot for camera, name in _CCDS for plot in _ccd_plots("", camera, name, details=False)),
     *(plot for plot in L1 if plot.name in ("SCI2_spectrum", "CAL_spectrum", "one_order")),
     _solution_plot("SCI2_WAVE"),
     _solution_plot("SCI_WAVE2"),
 )
-"""A master holds one or the other: what it has not is not missed."""
+"""A master holds one kind of data or another; plots of the other kinds are not reported."""
 
 PLOTS: dict[str, tuple[PlotSpec, ...]] = {
     "L0": L0,
     "2D": (
-        *_ccd_plots("2D", "GREEN", "GREEN_CCD", parts=True),
-        *_ccd_plots("2D", "RED", "RED_CCD", parts=True),
+        *_ccd_plots("2D", "GREEN", "GREEN_CCD", details=True),
+        *_ccd_plots("2D", "RED", "RED_CCD", details=True),
     ),
     "L1": L1,
     "L2": L2,
@@ -246,13 +241,13 @@ CHECK_EXTENSIONS = {
     "L0": (*_AMPLIFIERS, "TELEMETRY"),
     "L1": spectra.extension_names(),
 }
-"""Extensions that pictures and checks use beyond those that the pictures need."""
+"""Extensions that plots and checks use in addition to those that the plots require."""
 
 
 def required_extensions(level: str) -> frozenset[str]:
-    """All extensions that are read at a level."""
+    """All extensions to read from the files of a level."""
     names = set(CHECK_EXTENSIONS.get(level, ()))
     for plot in PLOTS[level]:
-        for need in plot.required:
-            names.update((need,) if isinstance(need, str) else need)
+        for requirement in plot.required:
+            names.update(_extension_names(requirement))
     return frozenset(names)

@@ -6,7 +6,6 @@ import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
 from kpfnb.core.fits.headers import InvalidHeaderError
 from kpfnb.core.result import Outcome
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.quicklook import plot_registry, quality, record, site
+from kpfnb.kpf.quicklook import check_rules, plot_registry, record, site
 from kpfnb.kpf.quicklook.instrument_plots import figures, fits_content
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.plot_registry import PlotSpec
@@ -109,7 +108,7 @@ def _process_targets(
     site_settings = _load_settings(options)
     products, thresholds = site_settings.qlp_path, site_settings.qlp_thresholds
     _check_writable(products)
-    digests = {level: quality.rules_digest(level, thresholds) for level in LEVELS}
+    digests = {level: check_rules.rules_digest(level, thresholds) for level in LEVELS}
     previous: dict[QuicklookTarget, QuicklookRecord] = {}
     if not options.force:
         for target in targets:
@@ -261,8 +260,10 @@ def _fill_record(job: QuicklookJob, empty: QuicklookRecord) -> QuicklookRecord:
         _, reason, detail = error.args
         return replace(empty, error=f"{reason} ({detail})" if detail else str(reason))
     with np.errstate(all="ignore"):
-        checks = tuple(quality.evaluate_checks(level, content, job.thresholds))
-    checked = replace(empty, checks=checks, judged_by=quality.rules_digest(level, job.thresholds))
+        checks = tuple(check_rules.evaluate_checks(level, content, job.thresholds))
+    checked = replace(
+        empty, checks=checks, judged_by=check_rules.rules_digest(level, job.thresholds)
+    )
     old = job.previous
     if old and old.is_current(job.product_dir, job.target.path):
         return replace(checked, heading=old.heading, pictures=old.pictures, left_out=old.left_out)

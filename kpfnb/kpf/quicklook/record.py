@@ -1,7 +1,7 @@
-"""What quicklook made of one file: kept beside the products, read again for the pages.
+"""The record of one file's quicklook products: stored beside them, read again for the pages.
 
-The record is written last: without it, or where the file has changed since, the products are made
-anew; where only the thresholds have changed, the checks. Beside it lies the report of the checks as
+The record is written last. Without it, or if the file has changed since, the products are made
+again; if only the thresholds have changed, the checks are. Beside it is the report of the checks as
 YAML, for people and other programs.
 """
 
@@ -15,16 +15,18 @@ import yaml
 
 from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.kpf.quicklook.plot_registry import EDITION
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict, worst_verdict
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
+
+EDITION = 1
+"""Raised when plots or checks change: products of an earlier edition are made again."""
 
 REPORTS_DIR = "QC"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture; the paths are relative to the directory of the products."""
+    """The files of one plot; the paths are relative to the directory of the products."""
 
     kind: str
     title: str
@@ -34,7 +36,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class SkippedPlot:
-    """A picture that was not made; `broken` where it should have been."""
+    """A plot that was not drawn; `broken` if drawing it failed."""
 
     title: str
     reason: str
@@ -43,7 +45,7 @@ class SkippedPlot:
 
 @dataclass(frozen=True)
 class ExposureSummary:
-    """What a person wants to know of an exposure.
+    """The facts about an exposure that every page shows.
 
     Attributes
     ----------
@@ -60,7 +62,7 @@ class ExposureSummary:
     simulated: bool = False
 
     def one_line(self, name: str) -> str:
-        """One line for the top of a picture."""
+        """One line, for the heading of a plot."""
         exposure = "" if self.seconds is None else f"{self.seconds:g} s"
         time = self.time[:19].replace("T", " ")
         parts = [
@@ -72,14 +74,15 @@ class ExposureSummary:
 
 @dataclass(frozen=True)
 class QuicklookRecord:
-    """What was made.
+    """What quicklook made of one file.
 
     Attributes
     ----------
-    size, mtime_ns : of the file when it was read
-    error : why nothing could be made; '' as a rule
-    made : UTC
-    judged_by : the rules of the checks, by `quality.mark`
+    size, mtime_ns : of the file when it was read (bytes, nanoseconds)
+    error : why nothing could be made; usually ''
+    made : when, UTC
+    left_out : plots that were not drawn
+    judged_by : digest of the rules of the checks (`check_rules.rules_digest`)
     """
 
     name: str
@@ -99,16 +102,16 @@ class QuicklookRecord:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the checks; a file that can't be read fails."""
+        """The worst of the checks; FAIL if the file can't be read."""
         return Verdict.FAIL if self.error else worst_verdict(check.verdict for check in self.checks)
 
     @property
     def broken_plots(self) -> list[SkippedPlot]:
-        """Pictures that could not be drawn though all they need is there."""
-        return [one for one in self.left_out if one.broken]
+        """Plots that could not be drawn although the file has all that they need."""
+        return [plot for plot in self.left_out if plot.broken]
 
-    def is_current(self, folder: Path, file: Path) -> bool:
-        """True where the pictures in `folder` are all there, and of `file` as it is now."""
+    def is_current(self, product_dir: Path, file: Path) -> bool:
+        """True if all plots are in `product_dir`, and `file` has not changed since."""
         if self.edition != EDITION or self.error or self.broken_plots:
             return False
         try:
@@ -117,32 +120,32 @@ class QuicklookRecord:
             return False
         if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):
             return False
-        return all((folder / one.path).exists() for one in self.pictures)
+        return all((product_dir / picture.path).exists() for picture in self.pictures)
 
 
-def record_path(folder: Path, target_name: str, level: str) -> Path:
+def record_path(product_dir: Path, target_name: str, level: str) -> Path:
     """Where the record of a file is, below the directory of its products."""
-    return folder / REPORTS_DIR / f"{target_name}_{level}.json"
+    return product_dir / REPORTS_DIR / f"{target_name}_{level}.json"
 
 
-def report_path(folder: Path, target_name: str, level: str) -> Path:
+def report_path(product_dir: Path, target_name: str, level: str) -> Path:
     """Where the report of its checks is."""
-    return folder / REPORTS_DIR / f"{target_name}_{level}_QC.yml"
+    return product_dir / REPORTS_DIR / f"{target_name}_{level}_QC.yml"
 
 
 def read_record(file: Path) -> QuicklookRecord | None:
-    """A record; None where there is none, or a damaged one, or one of another make."""
+    """A record; None if it is missing, damaged, or of another format."""
     try:
-        found = atomic.read_json(file)
+        values = atomic.read_json(file)
         return QuicklookRecord(
-            **found
+            **values
             | {
-                "heading": ExposureSummary(**found["heading"]),
-                "pictures": tuple(Picture(**one) for one in found["pictures"]),
-                "left_out": tuple(SkippedPlot(**one) for one in found["left_out"]),
+                "heading": ExposureSummary(**values["heading"]),
+                "pictures": tuple(Picture(**picture) for picture in values["pictures"]),
+                "left_out": tuple(SkippedPlot(**plot) for plot in values["left_out"]),
                 "checks": tuple(
-                    QualityCheck(**one | {"verdict": Verdict(one["verdict"])})
-                    for one in found["checks"]
+                    QualityCheck(**check | {"verdict": Verdict(check["verdict"])})
+                    for check in values["checks"]
                 ),
             }
         )
@@ -150,25 +153,26 @@ def read_record(file: Path) -> QuicklookRecord | None:
         return None
 
 
-def read_target_record(folder: Path, target: QuicklookTarget) -> QuicklookRecord | None:
-    """The record of a target, if there is one."""
-    return read_record(record_path(folder, target.name, target.level))
+def read_target_record(product_dir: Path, target: QuicklookTarget) -> QuicklookRecord | None:
+    """The record of a target; None if there is none."""
+    return read_record(record_path(product_dir, target.name, target.level))
 
 
-def write_record(folder: Path, record: QuicklookRecord) -> None:
-    """Write the report, then the record; then remove pictures that are no longer made."""
-    place = record_path(folder, record.name, record.level)
-    before = read_record(place)
+def write_record(product_dir: Path, record: QuicklookRecord) -> None:
+    """Write the report, then the record; then remove plots that are no longer made."""
+    path = record_path(product_dir, record.name, record.level)
+    previous = read_record(path)
     atomic.write_text(
-        report_path(folder, record.name, record.level),
+        report_path(product_dir, record.name, record.level),
         yaml.safe_dump(_report_values(record), sort_keys=False, allow_unicode=True, width=100),
     )
-    atomic.write_json(place, asdict(record))
-    if before:
-        for one in set(before.pictures) - set(record.pictures):
-            if one.path not in {picture.path for picture in record.pictures}:
-                (folder / one.path).unlink(missing_ok=True)
-                (folder / one.thumbnail).unlink(missing_ok=True)
+    atomic.write_json(path, asdict(record))
+    if previous:
+        current_paths = {picture.path for picture in record.pictures}
+        for picture in previous.pictures:
+            if picture.path not in current_paths:
+                (product_dir / picture.path).unlink(missing_ok=True)
+                (product_dir / picture.thumbnail).unlink(missing_ok=True)
 
 
 def _report_values(record: QuicklookRecord) -> dict[str, Any]:
@@ -186,6 +190,6 @@ def _report_values(record: QuicklookRecord) -> dict[str, Any]:
         "drp_version": heading.version,
         "made_utc": record.made,
         "checks": [asdict(check) | {"verdict": str(check.verdict)} for check in record.checks],
-        "pictures": [one.path for one in record.pictures],
-        "left_out": [{"picture": one.title, "reason": one.reason} for one in record.left_out],
+        "pictures": [picture.path for picture in record.pictures],
+        "left_out": [{"picture": plot.title, "reason": plot.reason} for plot in record.left_out],
     }

@@ -1,4 +1,4 @@
-"""What became of each file in a quicklook."""
+"""The result of making quicklook products: what happened to each file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.text import format_count
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
 from kpfnb.kpf.quicklook.record import QuicklookRecord
@@ -17,20 +19,16 @@ from kpfnb.kpf.quicklook.targets import MASTER
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.kpf.quicklook.record_view import QuicklookGallery
-    from kpfnb.notebook.display.figures import HoverFigure
 
 MAX_SHOWN = 50
-"""So many failures and remarks are shown; all are in the record."""
+"""Failures and notes shown; all are in the record."""
 
 
 class QuicklookOutcome(StrEnum):
-    """What became of one file."""
+    """What happened to one file."""
 
     MADE = "made"
-    """The pictures, or where only the thresholds had changed the checks."""
+    """Its plots and checks are new, or only the checks if only the thresholds had changed."""
     CURRENT = "up to date"
     FAILED = "failed"
     NOT_REACHED = "not reached"
@@ -38,8 +36,13 @@ class QuicklookOutcome(StrEnum):
 
     @property
     def is_good(self) -> bool:
-        """True where its products are there."""
+        """True if its products exist."""
         return self in (QuicklookOutcome.MADE, QuicklookOutcome.CURRENT)
+
+    @property
+    def phrase(self) -> str:
+        """How people read it: the stored value of MADE is `made`."""
+        return "processed" if self is QuicklookOutcome.MADE else str(self)
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,10 @@ class QuicklookItem:
     ----------
     name : of the file
     target : what was observed
-    verdict : PASS, WARN or FAIL of its checks; '' where it could not be looked at
+    verdict : PASS, WARN or FAIL of its checks; '' if it could not be read
     remarks : the checks that did not pass
     reason : why it failed
-    page : where it is shown, relative to the products' directory
+    page : the page that shows it, relative to the products' directory
     """
 
     name: str
@@ -70,16 +73,16 @@ class QuicklookItem:
 
     @classmethod
     def from_record(
-        cls, record: QuicklookRecord, fate: QuicklookOutcome, page: str
+        cls, record: QuicklookRecord, outcome: QuicklookOutcome, page: str
     ) -> QuicklookItem:
         """The item of a file from its record."""
-        broken = [f"{one.title}: {one.reason}" for one in record.broken_plots]
+        broken = [f"{plot.title}: {plot.reason}" for plot in record.broken_plots]
         reason = record.error or "; ".join(broken)
         return cls(
             name=Path(record.file).name,
             level=record.level,
             night=record.night,
-            outcome=QuicklookOutcome.FAILED if reason else fate,
+            outcome=QuicklookOutcome.FAILED if reason else outcome,
             target=record.heading.target,
             verdict="" if record.error else str(record.verdict),
             remarks=tuple(
@@ -95,45 +98,73 @@ class QuicklookItem:
 
     @property
     def observation(self) -> str:
-        """The ObsID; the masters of a night stand together."""
+        """The ObsID; the masters of a night count as one observation."""
         if self.level == MASTER:
             return f"{self.night} masters"
         match = KPF.filename_pattern.fullmatch(self.name)
         return match["obsid"] if match else self.name
 
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and the checks that did not pass."""
+        return "; ".join(filter(None, [self.reason, *self.remarks]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        values = asdict(self)
+        return {
+            ("fate" if key == "outcome" else key): list(value) if key == "remarks" else value
+            for key, value in values.items()
+        }
+
 
 @dataclass(frozen=True, repr=False)
 class QuicklookResult(OneLineRepr):
-    """The result: a `kpfnb.core.result.Result`. A file whose checks fail is no failure of the work."""
+    """A `kpfnb.core.result.Result`. A file whose checks fail does not make the result fail.
+
+    outdated_nights : nights whose pages do not show everything yet: another process locked them
+    """
 
     products: Path
     items: tuple[QuicklookItem, ...]
     outdated_nights: tuple[str, ...] = ()
-    """Nights whose pages do not show it all yet: another process kept them."""
 
     @property
     def outcome(self) -> Outcome:
-        """Partial or failed where a file's products or a night's pages could not be made."""
+        """Partial or failed if a file's products or a night's pages could not be made."""
         good = [
             *(item.outcome.is_good for item in self.items),
             *(False for _ in self.outdated_nights),
         ]
-        return merge_outcomes(Outcome.SUCCEEDED if one else Outcome.FAILED for one in good)
+        return merge_outcomes(Outcome.SUCCEEDED if is_good else Outcome.FAILED for is_good in good)
 
     @property
     def reason(self) -> str:
-        """How many files have which fate and which verdict, and the first that failed."""
-        fates = Counter(item.outcome for item in self.items)
-        counts = [f"{fates[fate]} {fate}" for fate in QuicklookOutcome if fates[fate]]
+        """Files by outcome, files by verdict, and the first that failed."""
         verdicts = self.verdicts
-        judged = [f"{verdicts[one]} {one}" for one in Verdict if verdicts[one]]
-        bad = next((item for item in self.items if not item.outcome.is_good), None)
-        first = f"; first: {bad.name}: {bad.reason or bad.outcome}" if bad else ""
-        busy = "kept by another process; run it again when that has ended"
-        late = (
-            f"; pages of {', '.join(self.outdated_nights)} {busy}" if self.outdated_nights else ""
+        parts = [
+            ", ".join(f"{count} {outcome.phrase}" for outcome, count in self.outcomes.items()),
+            ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict]),
+        ]
+        counts = ": ".join(filter(None, parts))
+        counts = counts and f"{format_count(len(self.items), 'file')}: {counts}"
+        failed = next((item for item in self.items if not item.outcome.is_good), None)
+        first = (
+            f"; first failure: {failed.name}: {failed.reason or failed.outcome}" if failed else ""
         )
-        return (", ".join(counts + judged) or "no files") + first + late
+        nights = ", ".join(self.outdated_nights)
+        late = (
+            f"; pages of {nights} are locked by another process; run this again when it has ended"
+            if nights
+            else ""
+        )
+        return (counts or "no files") + first + late
+
+    @property
+    def outcomes(self) -> dict[QuicklookOutcome, int]:
+        """Files by outcome, those without files left out."""
+        counts = Counter(item.outcome for item in self.items)
+        return {outcome: counts[outcome] for outcome in QuicklookOutcome if counts[outcome]}
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -141,12 +172,11 @@ class QuicklookResult(OneLineRepr):
         return Counter(item.verdict for item in self.items if item.verdict)
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """Files by fate and verdict, and pictures."""
-        fates = Counter(item.outcome for item in self.items)
+        """Files by outcome and verdict, and plots."""
         return {
             "files": len(self.items),
-            **{str(fate): fates[fate] for fate in QuicklookOutcome if fates[fate]},
-            **{str(one): self.verdicts[one] for one in Verdict},
+            **{str(outcome): count for outcome, count in self.outcomes.items()},
+            **{str(verdict): self.verdicts[verdict] for verdict in Verdict},
             "pictures": sum(item.pictures for item in self.items),
         }
 
@@ -157,74 +187,50 @@ class QuicklookResult(OneLineRepr):
             "products": str(self.products),
             **self.key_figures(),
             "pages_behind": list(self.outdated_nights),
-            "items": [asdict(item) | {"remarks": list(item.remarks)} for item in self.items],
+            "items": [item.to_dict() for item in self.items],
             "failed_items": [item.name for item in self.items if not item.outcome.is_good],
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a file."""
+        """One row per file; column `result` has its outcome."""
         import pandas as pd
 
+        columns = list(QuicklookItem.__dataclass_fields__)
         rows = [
-            asdict(item) | {"fate": str(item.outcome), "remarks": "; ".join(item.remarks)}
+            asdict(item) | {"outcome": str(item.outcome), "remarks": "; ".join(item.remarks)}
             for item in self.items
         ]
-        return pd.DataFrame(rows, columns=list(QuicklookItem.__dataclass_fields__))
+        return pd.DataFrame(rows, columns=columns).rename(columns={"outcome": "result"})
 
-    def plot(self) -> Figure:
-        """The verdict of each file: observations and levels, or counts by night."""
-        from kpfnb.kpf.quicklook import result_plots
-
-        return result_plots.plot_verdicts(self)
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which file is at the mouse."""
-        from kpfnb.kpf.quicklook import result_plots
-
-        return result_plots.hover_verdicts(self)
-
-    def gallery(self, observations: int = 3) -> QuicklookGallery:
-        """The thumbnails of the first observations, for a notebook."""
-        from kpfnb.kpf.quicklook.record_view import QuicklookGallery
-
-        pages = dict.fromkeys(item.page for item in self.items if item.page)
-        return QuicklookGallery(self.products, tuple(pages)[:observations])
+    @property
+    def notable_items(self) -> list[QuicklookItem]:
+        """Items that failed or have checks that did not pass."""
+        return [item for item in self.items if not item.outcome.is_good or item.remarks]
 
     def __str__(self) -> str:
         lines = [
-            _item_line(item) for item in self.items if not item.outcome.is_good or item.remarks
+            f"{item.name}: {item.verdict or item.outcome}: {item.explanation}"
+            for item in self.notable_items
         ]
         more = [f"and {len(lines) - MAX_SHOWN} more"] if len(lines) > MAX_SHOWN else []
-        return "\n".join(
-            [*lines[:MAX_SHOWN], *more, f"pages: {self.products}/index.html", self.reason]
-        )
+        pages = f"pages: {self.products}/index.html"
+        return "\n".join([*lines[:MAX_SHOWN], *more, pages, self.reason])
 
     def _repr_html_(self) -> str:
-        remarkable = [item for item in self.items if not item.outcome.is_good or item.remarks]
-        rows = "".join(map(_item_row, remarkable[:MAX_SHOWN]))
-        more = len(remarkable) - MAX_SHOWN
-        head = "".join(f"<th>{name}</th>" for name in ("file", "target", "verdict", "why"))
-        table = (
-            f'<div style="max-height: 30em; overflow: auto"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>"
+        items = self.notable_items
+        rows = [
+            (item.name, item.target, item.verdict or item.outcome, item.explanation)
+            for item in items[:MAX_SHOWN]
+        ]
+        table = html_table(("file", "target", "verdict", "reason"), rows) if rows else ""
+        more = len(items) - MAX_SHOWN
+        return (
+            f"<p><strong>{escape(self.reason)}</strong></p>"
+            f'<div style="max-height: 30em; overflow: auto">{table}</div>'
+            f"{f'<p>and {more} more</p>' if more > 0 else ''}"
         )
-        rest = f"<p>and {more} more</p>" if more > 0 else ""
-        return f"<p><strong>{escape(self.reason)}</strong></p>{table if rows else ''}{rest}"
 
 
 def _describe_check(check: QualityCheck) -> str:
     value = f"{check.value:.6g}" if isinstance(check.value, float) else str(check.value)
     return f"{check.verdict}: {check.name}: {value} {check.unit}".strip()
-
-
-def _item_line(item: QuicklookItem) -> str:
-    return f"{item.name}: {item.verdict or item.outcome}: {_item_reason(item)}"
-
-
-def _item_row(item: QuicklookItem) -> str:
-    cells = (item.name, item.target, item.verdict or item.outcome, _item_reason(item))
-    return f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}</tr>"
-
-
-def _item_reason(item: QuicklookItem) -> str:
-    return "; ".join(filter(None, [item.reason, *item.remarks]))

@@ -146,7 +146,7 @@ def match_targets(root: Path, levels: Collection[str], age: str) -> Callable[[st
 
     def wanted(path: str) -> bool:
         try:
-            target = targets.parse_target(Path(path))
+            target = targets.QuicklookTarget.from_path(Path(path))
         except InvalidInputError:
             return False
         place = root / targets.level_folder(target.level) / target.night
@@ -173,8 +173,9 @@ def _make_quicklooks(wish: WatcherOptions, tasks: Sequence[WatchTask]) -> Iterat
     from kpfnb.kpf import quicklook
 
     paths = [task.path for task in tasks]
-    made = quicklook.process_files(paths, workers=wish.ncpus, nice=wish.nice, progress=False)
-    for task, item in zip(tasks, made.items, strict=True):
+    options = quicklook.QuicklookOptions(workers=wish.ncpus, nice=wish.nice, progress=False)
+    result = quicklook.process_files(paths, options)
+    for task, item in zip(tasks, result.items, strict=True):
         yield _to_result(task.path, item.reason, is_good=item.outcome.is_good)
 
 

@@ -32,12 +32,12 @@ def take(reduced: Path, tmp_path: Path) -> Callable[..., Path]:
     def copy(*patterns: str) -> Path:
         root = tmp_path / "data"
         for pattern in patterns:
-            found = sorted(reduced.glob(pattern))
-            assert found, pattern
-            for path in found:
-                place = root / path.relative_to(reduced)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, place)
+            paths = sorted(reduced.glob(pattern))
+            assert paths, pattern
+            for path in paths:
+                copied = root / path.relative_to(reduced)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, copied)
         return root
 
     return copy

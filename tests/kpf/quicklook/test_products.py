@@ -15,13 +15,12 @@ from PIL import Image
 from kpfnb.core.errors import InvalidSettingsError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf import quicklook
-from kpfnb.kpf.quicklook import (
-    plot_registry,
-    products,
-    record,
-    result_plots,
-)
+from kpfnb.kpf.quicklook import plot_registry, plots, products, record
+from kpfnb.kpf.quicklook.instrument_plots import fits_content
+from kpfnb.kpf.quicklook.products import QuicklookOptions
+from kpfnb.kpf.quicklook.record_view import QuicklookGallery
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
+from kpfnb.notebook.display import figures
 from tests.kpf.quicklook.conftest import BIAS, STAR
 from tests.mounts import read_only
 
@@ -29,12 +28,16 @@ Take = Callable[..., Path]
 NIGHT = "20240115"
 
 
-def look(root: Path, **options: object) -> QuicklookResult:
-    return quicklook.process_range(NIGHT, root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
+def make_options(root: Path, *, force: bool = False) -> QuicklookOptions:
+    return QuicklookOptions(root=root, workers=1, force=force, progress=False)
 
 
-def only(root: Path, path: str, **options: object) -> QuicklookResult:
-    return quicklook.process_files([root / path], root=root, workers=1, progress=False, **options)  # type: ignore[arg-type]
+def process_night(root: Path, *, force: bool = False) -> QuicklookResult:
+    return quicklook.process_range(NIGHT, options=make_options(root, force=force))
+
+
+def process_file(root: Path, path: str) -> QuicklookResult:
+    return quicklook.process_files([root / path], make_options(root))
 
 
 def pictures(folder: Path) -> set[str]:
@@ -43,9 +46,9 @@ def pictures(folder: Path) -> set[str]:
 
 def report(root: Path, level: str, name: str = STAR) -> dict:
     file = root / f"QLP/{NIGHT}/{name}/QC/{name}_{level}_QC.yml"
-    found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    assert isinstance(found, dict)
-    return found
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert isinstance(values, dict)
+    return values
 
 
 def edit(path: Path, change: Callable[[fits.HDUList], None]) -> None:
@@ -55,19 +58,21 @@ def edit(path: Path, change: Callable[[fits.HDUList], None]) -> None:
 
 
 @pytest.fixture(scope="session")
-def seen(reduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, QuicklookResult]:
+def processed(
+    reduced: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, QuicklookResult]:
     """The products of a star, a bias and the masters. Not to be changed."""
-    root = tmp_path_factory.mktemp("seen")
+    root = tmp_path_factory.mktemp("processed")
     for path in reduced.rglob("*.fits"):
         if path.name.startswith((STAR, BIAS, "kpf_")):
-            place = root / path.relative_to(reduced)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, place)
-    return root, look(root)
+            copy = root / path.relative_to(reduced)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+    return root, process_night(root)
 
 
-def test_all_products_are_where_they_belong(seen: tuple[Path, QuicklookResult]) -> None:
-    root, result = seen
+def test_all_products_are_in_their_directories(processed: tuple[Path, QuicklookResult]) -> None:
+    root, result = processed
     assert isinstance(result, Result)
     assert result.outcome is Outcome.SUCCEEDED
     expected = {
@@ -83,8 +88,8 @@ def test_all_products_are_where_they_belong(seen: tuple[Path, QuicklookResult]) 
     assert {name.split("/")[0] for name in masters} == {"Bias", "Flat", "LFC"}
 
 
-def test_the_pictures_are_pictures(seen: tuple[Path, QuicklookResult]) -> None:
-    root, result = seen
+def test_the_pictures_are_pictures(processed: tuple[Path, QuicklookResult]) -> None:
+    root, result = processed
     files = sorted((root / "QLP").rglob("*_zoomable.png"))
     assert len(files) == sum(item.pictures for item in result.items)
     for file in files:
@@ -97,52 +102,52 @@ def test_the_pictures_are_pictures(seen: tuple[Path, QuicklookResult]) -> None:
         assert small.stat().st_size < 60_000
 
 
-def test_a_bias_lacks_what_needs_light(seen: tuple[Path, QuicklookResult]) -> None:
-    root, _ = seen
+def test_a_bias_has_no_plots_that_need_light(processed: tuple[Path, QuicklookResult]) -> None:
+    root, _ = processed
     assert not [name for name in pictures(root / f"QLP/{NIGHT}/{BIAS}") if "order_trace" in name]
-    reasons = [one["reason"] for one in report(root, "2D", BIAS)["left_out"]]
+    reasons = [plot["reason"] for plot in report(root, "2D", BIAS)["left_out"]]
     assert reasons == ["a bias has no light"] * 2
 
 
-def test_the_report_of_the_checks(seen: tuple[Path, QuicklookResult]) -> None:
-    root, _ = seen
-    found = report(root, "L2")
-    assert (found["verdict"], found["target"], found["type"]) == ("PASS", "KPFSIM-1", "Object")
-    assert (found["exposure_seconds"], found["drp_version"]) == (300, "v2.9.1")
-    assert {check["verdict"] for check in found["checks"]} == {"PASS"}
-    assert f"L2/{STAR}_CCF_grid_zoomable.png" in found["pictures"]
+def test_the_report_of_the_checks(processed: tuple[Path, QuicklookResult]) -> None:
+    root, _ = processed
+    values = report(root, "L2")
+    assert (values["verdict"], values["target"], values["type"]) == ("PASS", "KPFSIM-1", "Object")
+    assert (values["exposure_seconds"], values["drp_version"]) == (300, "v2.9.1")
+    assert {check["verdict"] for check in values["checks"]} == {"PASS"}
+    assert f"L2/{STAR}_CCF_grid_zoomable.png" in values["pictures"]
 
 
-def test_what_is_up_to_date_is_left_alone(take: Take) -> None:
+def test_products_that_are_up_to_date_are_unchanged(take: Take) -> None:
     root = take(f"L2/*/{STAR}*")
-    first = look(root)
+    first = process_night(root)
     assert [item.outcome for item in first.items] == [QuicklookOutcome.MADE]
     picture = root / f"QLP/{NIGHT}/{STAR}/L2/{STAR}_CCF_grid_zoomable.png"
     before = picture.stat().st_mtime_ns
-    again = look(root)
+    again = process_night(root)
     assert [item.outcome for item in again.items] == [QuicklookOutcome.CURRENT]
     assert picture.stat().st_mtime_ns == before
     assert again.items[0].pictures == first.items[0].pictures
-    assert look(root, force=True).items[0].outcome is QuicklookOutcome.MADE
+    assert process_night(root, force=True).items[0].outcome is QuicklookOutcome.MADE
     os.utime(root / f"L2/{NIGHT}/{STAR}_L2.fits")
-    assert look(root).items[0].outcome is QuicklookOutcome.MADE
+    assert process_night(root).items[0].outcome is QuicklookOutcome.MADE
     picture.unlink()
-    assert look(root).items[0].outcome is QuicklookOutcome.MADE
+    assert process_night(root).items[0].outcome is QuicklookOutcome.MADE
     assert picture.exists()
 
 
-def test_new_thresholds_judge_anew_and_leave_the_pictures(
+def test_new_thresholds_repeat_the_checks_and_leave_the_plots(
     take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, file = take(f"L2/*/{STAR}*"), tmp_path / "mine.yml"
     monkeypatch.setenv("KPFNB_QLP_THRESHOLDS", str(file))
     rule = "L2: {ranges: [{check: mine, keyword: EXPTIME, warn: [%s], fail: [null, null]}]}\n"
     file.write_text(rule % "0, 1000")
-    assert look(root).items[0].verdict == "PASS"
+    assert process_night(root).items[0].verdict == "PASS"
     picture = root / f"QLP/{NIGHT}/{STAR}/L2/{STAR}_CCF_grid_zoomable.png"
     before, pictures_before = picture.stat().st_mtime_ns, report(root, "L2")["pictures"]
     file.write_text(rule % "0, 100")
-    [item] = look(root).items
+    [item] = process_night(root).items
     assert (item.outcome, item.verdict, item.pictures) == (
         QuicklookOutcome.MADE,
         "WARN",
@@ -153,31 +158,31 @@ def test_new_thresholds_judge_anew_and_leave_the_pictures(
     assert report(root, "L2")["pictures"] == pictures_before
     page = root / f"QLP/{NIGHT}/{STAR}/index.html"
     assert "mine" in page.read_text(encoding="utf-8")
-    assert look(root).items[0].outcome is QuicklookOutcome.CURRENT
+    assert process_night(root).items[0].outcome is QuicklookOutcome.CURRENT
 
 
 def test_a_file_of_the_same_name_elsewhere_is_another_file(take: Take, tmp_path: Path) -> None:
     root = take(f"L2/*/{STAR}*")
-    look(root)
+    process_night(root)
     other = tmp_path / f"{STAR}_L2.fits"
     shutil.copy2(root / f"L2/{NIGHT}/{STAR}_L2.fits", other)
     os.utime(other, (1, 1))
-    assert only(root, str(other)).items[0].outcome is QuicklookOutcome.MADE
+    assert process_file(root, str(other)).items[0].outcome is QuicklookOutcome.MADE
 
 
-def test_a_table_that_can_not_be_judged_leaves_the_rest(take: Take) -> None:
+def test_a_table_that_cannot_be_measured_does_not_stop_the_rest(take: Take) -> None:
     root = take(f"L0/*/{STAR}*")
 
     def rename(hdus: fits.HDUList) -> None:
         hdus["GUIDER_CUBE_ORIGINS"].columns.change_name("object1_x", "star_x")
 
     edit(root / f"L0/{NIGHT}/{STAR}.fits", rename)
-    [item] = look(root).items
+    [item] = process_night(root).items
     assert item.pictures > 4
-    assert any("Guiding error (RMS): can't be measured" in one for one in item.remarks)
+    assert any("Guiding error (RMS): can't be measured" in remark for remark in item.remarks)
 
 
-def test_the_masters_of_a_night_are_a_cell_that_shows_the_worst() -> None:
+def test_the_masters_of_a_night_share_a_cell_that_shows_the_worst() -> None:
     words = ("PASS", "FAIL", "PASS")
     items = tuple(
         QuicklookItem(
@@ -188,21 +193,21 @@ def test_the_masters_of_a_night_are_a_cell_that_shows_the_worst() -> None:
     failed = QuicklookItem(f"{STAR}_L2.fits", "L2", NIGHT, QuicklookOutcome.FAILED, reason="broken")
     result = QuicklookResult(Path("/d"), (*items, failed))
     assert [item.observation for item in result.items] == [*[f"{NIGHT} masters"] * 3, STAR]
-    assert "✖" in {text.get_text() for text in result.plot().axes[0].texts}
-    assert result_plots.cell_tooltip(result, f"{NIGHT} masters", "master").count("FAIL") == 1
+    assert "✖" in {text.get_text() for text in figures.plot(result).axes[0].texts}
+    assert plots.cell_tooltip(result, f"{NIGHT} masters", "master").count("FAIL") == 1
 
 
-def test_pages_that_are_behind_are_in_the_result() -> None:
+def test_outdated_pages_are_in_the_result() -> None:
     good = QuicklookItem("a", "L0", NIGHT, QuicklookOutcome.MADE)
     result = QuicklookResult(Path("/d"), (good,), outdated_nights=(NIGHT,))
     assert result.outcome is Outcome.PARTIAL
-    assert f"pages of {NIGHT} kept by another process" in result.reason
+    assert f"pages of {NIGHT} are locked by another process" in result.reason
     assert result.to_dict()["pages_behind"] == [NIGHT]
 
 
-def test_a_missing_extension_leaves_out_its_pictures_and_says_so(take: Take) -> None:
+def test_plots_of_a_missing_extension_are_skipped_with_a_reason(take: Take) -> None:
     root = take(f"L0/*/{STAR}*")
-    look(root)
+    process_night(root)
     stale = root / f"QLP/{NIGHT}/{STAR}/Guider/{STAR}_guider_image_zoomable.png"
     assert stale.exists()
 
@@ -211,10 +216,10 @@ def test_a_missing_extension_leaves_out_its_pictures_and_says_so(take: Take) -> 
             del hdus[name]
 
     edit(root / f"L0/{NIGHT}/{STAR}.fits", lose)
-    item = look(root).items[0]
+    item = process_night(root).items[0]
     assert (item.outcome, item.left_out) == (QuicklookOutcome.MADE, 4)
     assert not stale.exists()
-    left = {one["picture"]: one["reason"] for one in report(root, "L0")["left_out"]}
+    left = {plot["picture"]: plot["reason"] for plot in report(root, "L0")["left_out"]}
     assert left["Guide camera"] == "no GUIDER_AVG in the file"
     assert left["Raw image, Red CCD"] == "no RED_AMP1 in the file"
 
@@ -229,33 +234,33 @@ def test_a_damaged_file_is_an_outcome_with_a_reason(
     root = take(f"L2/*/{STAR}*")
     path = root / f"L2/{NIGHT}/{STAR}_L2.fits"
     path.write_bytes(path.read_bytes()[:-5000] if content is None else content)
-    result = only(root, f"L2/{NIGHT}/{STAR}_L2.fits")
+    result = process_file(root, f"L2/{NIGHT}/{STAR}_L2.fits")
     assert result.outcome is Outcome.FAILED
     assert reason in result.reason
     assert report(root, "L2")["verdict"] == "FAIL"
     page = (root / f"QLP/{NIGHT}/{STAR}/index.html").read_text(encoding="utf-8")
     assert f"can&#39;t be read: {reason}" in page or f"can't be read: {reason}" in page
-    assert look(root).items[0].outcome is not QuicklookOutcome.CURRENT
+    assert process_night(root).items[0].outcome is not QuicklookOutcome.CURRENT
 
 
-def test_one_picture_that_breaks_does_not_take_the_others_with_it(take: Take) -> None:
+def test_a_plot_that_fails_does_not_stop_the_others(take: Take) -> None:
     root = take(f"L2/*/{STAR}*")
 
     def spoil(hdus: fits.HDUList) -> None:
         del hdus["GREEN_CCF"].header["STARTV"]
 
     edit(root / f"L2/{NIGHT}/{STAR}_L2.fits", spoil)
-    result = look(root)
+    result = process_night(root)
     assert result.outcome is Outcome.FAILED
     assert "GREEN_CCF has no STARTV" in result.reason
     assert result.items[0].pictures == len(plot_registry.L2) - 1
 
 
-def test_names_that_are_none_and_files_that_vanish_are_failed_items(take: Take) -> None:
+def test_unknown_names_and_vanished_files_are_failed_items(take: Take) -> None:
     root = take(f"L2/*/{STAR}*")
     gone = root / f"L2/{NIGHT}/{BIAS}_L2.fits"
     paths = [root / f"L2/{NIGHT}/{STAR}_L2.fits", gone, root / "notes.txt"]
-    result = quicklook.process_files([*paths, paths[0]], root=root, workers=1, progress=False)
+    result = quicklook.process_files([*paths, paths[0]], make_options(root))
     assert [item.outcome for item in result.items] == [
         QuicklookOutcome.MADE,
         QuicklookOutcome.FAILED,
@@ -266,16 +271,16 @@ def test_names_that_are_none_and_files_that_vanish_are_failed_items(take: Take) 
     assert result.to_dict()["failed_items"] == [gone.name, "notes.txt"]
 
 
-def test_products_that_can_not_be_written_are_one_error_before_any_work(
+def test_unwritable_products_are_one_error_before_any_work(
     take: Take, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = take(f"L2/*/{STAR}*")
     (root / "QLP").write_text("in the way")
     with pytest.raises(InvalidSettingsError, match="QLP"):
-        look(root)
+        process_night(root)
     elsewhere = root.parent / "elsewhere"
     monkeypatch.setenv("KPFNB_QLP_DIR", str(elsewhere))
-    assert look(root).outcome is Outcome.SUCCEEDED
+    assert process_night(root).outcome is Outcome.SUCCEEDED
     assert (elsewhere / NIGHT / STAR / "index.html").exists()
 
 
@@ -286,7 +291,7 @@ def test_a_products_directory_on_a_read_only_mount_is_named(take: Take) -> None:
         read_only(root / "QLP"),
         pytest.raises(InvalidSettingsError, match=r"QLP: Read-only file system\n.*KPFNB_QLP_DIR"),
     ):
-        look(root)
+        process_night(root)
 
 
 def test_markup_and_bytes_beyond_ascii_in_a_header_are_shown_as_text(take: Take) -> None:
@@ -296,7 +301,7 @@ def test_markup_and_bytes_beyond_ascii_in_a_header_are_shown_as_text(take: Take)
     card = data.index(b"TARGNAME= ")
     evil = b"TARGNAME= '<b>\xe9toile \xff</b><script>alert(1)'".ljust(80)
     path.write_bytes(data[:card] + evil + data[card + 80 :])
-    result = look(root)
+    result = process_night(root)
     assert (result.outcome, result.items[0].pictures) == (Outcome.SUCCEEDED, 3), result
     pages = [root / f"QLP/{NIGHT}/{STAR}/index.html", root / f"QLP/{NIGHT}/index.html"]
     for text in (*(page.read_text(encoding="utf-8") for page in pages), result._repr_html_()):
@@ -305,63 +310,61 @@ def test_markup_and_bytes_beyond_ascii_in_a_header_are_shown_as_text(take: Take)
     assert "toile" in report(root, "L2")["target"]
 
 
-def test_what_a_killed_run_left_is_brought_to_its_end(take: Take) -> None:
+def test_what_a_killed_run_left_is_completed(take: Take) -> None:
     root = take(f"L2/*/{STAR}*")
-    look(root)
+    process_night(root)
     folder = root / f"QLP/{NIGHT}/{STAR}"
     # Killed between picture and record; between record and page
     record.record_path(folder, STAR, "L2").unlink()
     (folder / "index.html").unlink()
-    assert look(root).items[0].outcome is QuicklookOutcome.MADE
+    assert process_night(root).items[0].outcome is QuicklookOutcome.MADE
     assert (folder / "index.html").exists()
     (folder / "index.html").unlink()
-    assert look(root).items[0].outcome is QuicklookOutcome.CURRENT
+    assert process_night(root).items[0].outcome is QuicklookOutcome.CURRENT
     assert (folder / "index.html").exists()
 
 
-def test_workers_of_their_own_make_the_same(take: Take) -> None:
+def test_worker_processes_make_the_same_products(take: Take) -> None:
     root = take(f"L2/*/{STAR}*", f"L0/*/{BIAS}*")
-    result = quicklook.process_range(
-        NIGHT, root=root, workers=2, nice=5, max_load=10_000, progress=False
-    )
+    options = QuicklookOptions(root=root, workers=2, nice=5, max_load=10_000, progress=False)
+    result = quicklook.process_range(NIGHT, options=options)
     assert [item.outcome for item in result.items] == [QuicklookOutcome.MADE] * 2
 
 
-def test_the_heading_tells_what_was_seen(reduced: Path) -> None:
-    found = products.content.read_content(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
-    line = products.summarise_exposure(found).one_line(STAR)
+def test_the_heading_describes_the_exposure(reduced: Path) -> None:
+    content = fits_content.read_content(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
+    line = products.summarise_exposure(content).one_line(STAR)
     assert line == (
         f"{STAR} · KPFSIM-1 · Object · 300 s · 2024-01-15 05:02:56 UTC · v2.9.1 · SIMULATION"
     )
 
 
-def test_a_result_shows_itself(seen: tuple[Path, QuicklookResult]) -> None:
-    _, result = seen
+def test_a_result_shows_itself(processed: tuple[Path, QuicklookResult]) -> None:
+    _, result = processed
     assert result.key_figures()["files"] == len(result.items) == 10
     assert len(result.to_frame()) == 10
-    assert "10 made" in str(result)
-    assert result.plot().axes
-    shown = result.hover_plot()
-    [told] = shown.tooltips.values()
-    texts = {told(SimpleNamespace(xdata=x, ydata=y)) for x in range(10) for y in range(5)}
+    assert "10 files: 10 processed" in str(result)
+    assert figures.plot(result).axes
+    [tooltip] = figures.hover_plot(result).tooltips.values()
+    texts = {tooltip(SimpleNamespace(xdata=x, ydata=y)) for x in range(10) for y in range(5)}
     lines = {line for text in texts for line in text.splitlines()}
     for item in result.items:
         name = item.name if item.level == "master" else item.observation
         assert f"{name} {item.level}: {item.verdict}" in lines
-    assert told(SimpleNamespace(xdata=-1, ydata=0)) == ""
+    assert tooltip(SimpleNamespace(xdata=-1, ydata=0)) == ""
     first = [item for item in result.items if item.page == result.items[0].page]
-    shown = result.gallery(1)._repr_html_()
-    assert shown.count("data:image/jpeg") == sum(item.pictures for item in first)
+    gallery = QuicklookGallery.from_result(result, 1)._repr_html_()
+    assert gallery.count("data:image/jpeg") == sum(item.pictures for item in first)
 
 
-def test_of_many_observations_a_bar_tells_a_night() -> None:
+def test_many_observations_are_bars_by_night() -> None:
     items = tuple(
         QuicklookItem(
             f"KP.{n}.fits", "L0", NIGHT, QuicklookOutcome.MADE, verdict="FAIL" if n == 9 else "PASS"
         )
         for n in range(90)
     )
-    shown = QuicklookResult(Path("/d"), items).hover_plot()
-    [told] = shown.tooltips.values()
-    text = told(SimpleNamespace(xdata=0, ydata=1))
+    result = QuicklookResult(Path("/d"), items)
+    [tooltip] = figures.hover_plot(result).tooltips.values()
+    text = tooltip(SimpleNamespace(xdata=0, ydata=1))
     assert text == f"{NIGHT}: 89 PASS, 1 FAIL\nKP.9.fits L0: FAIL"

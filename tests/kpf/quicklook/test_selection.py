@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb.core.errors import InvalidParameterError
-from kpfnb.kpf.quicklook import targets
+from kpfnb.kpf.quicklook.selection import parse_range
 
 
 @pytest.mark.parametrize(
@@ -22,19 +22,19 @@ from kpfnb.kpf.quicklook import targets
 def test_both_ends_are_included_in_full(
     start: str, end: str, within: list[str], outside: list[str]
 ) -> None:
-    span = targets.parse_range(start, end)
-    assert not span.newest_first
-    assert [moment in span for moment in within + outside] == [True] * len(within) + [False] * len(
-        outside
-    )
+    moments = parse_range(start, end)
+    assert not moments.newest_first
+    assert [moment in moments for moment in within + outside] == [True] * len(within) + [
+        False
+    ] * len(outside)
 
 
-def test_an_end_before_the_start_turns_the_order_round() -> None:
-    span = targets.parse_range("20240117", "20240115.5")
-    assert span.newest_first
-    assert "20240117.86399.99" in span
-    assert "20240115.49999.99" not in span
-    assert [night for night in ("20240114", "20240116", "20240118") if span.overlaps(night)] == [
+def test_an_end_before_the_start_reverses_the_order() -> None:
+    moments = parse_range("20240117", "20240115.5")
+    assert moments.newest_first
+    assert "20240117.86399.99" in moments
+    assert "20240115.49999.99" not in moments
+    assert [night for night in ("20240114", "20240116", "20240118") if moments.overlaps(night)] == [
         "20240116"
     ]
 
@@ -43,9 +43,9 @@ def test_an_end_before_the_start_turns_the_order_round() -> None:
     "text",
     ["", "2024", "20241301", "20240115.", "20240115.123456", "20240115.17.5", "x", "٢٠٢٤٠١١٥"],
 )
-def test_what_is_no_moment_is_refused_by_name(text: str) -> None:
+def test_an_invalid_bound_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidParameterError, match="start"):
-        targets.parse_range(text)
+        parse_range(text)
 
 
 @given(
@@ -53,8 +53,6 @@ def test_what_is_no_moment_is_refused_by_name(text: str) -> None:
         lambda numbers: [f"20240115.{n // 100:05d}.{n % 100:02d}" for n in numbers]
     )
 )
-def test_a_moment_is_within_where_it_is_between(moments: list[str]) -> None:
-    start, end, moment = moments
-    assert (moment in targets.parse_range(start, end)) == (
-        min(start, end) <= moment <= max(start, end)
-    )
+def test_a_moment_between_the_bounds_is_within(bounds: list[str]) -> None:
+    start, end, moment = bounds
+    assert (moment in parse_range(start, end)) == (min(start, end) <= moment <= max(start, end))

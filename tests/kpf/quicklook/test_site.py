@@ -1,4 +1,4 @@
-"""The gallery, made from records alone."""
+"""The pages, made from records alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from kpfnb.core import locks
-from kpfnb.kpf.quicklook import record, site, targets
+from kpfnb.kpf.quicklook import record, site
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
 from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
+from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
 A, B, C = "KP.20240115.00001.00", "KP.20240115.40000.00", "KP.20240115.50000.00"
 EVIL = "<script>alert(1)</script>$\\frac{ é\"'"
@@ -25,18 +26,18 @@ def add(products: Path, name: str, level: str = "L1", **values: object) -> None:
     path = Path(f"/x/{level}/{name[3:11]}/{name}{suffix}.fits")
     if level == "master":
         path = Path(f"/x/masters/20240115/{name}.fits")
-    target = targets.parse_target(path)
-    folder = products / target.product_dir
-    place = "" if level == "master" else f"{level}/"
-    picture = Picture(level, "A picture", f"{place}{name}_a.png", f"{place}{name}_a.jpg")
+    target = QuicklookTarget.from_path(path)
+    product_dir = products / target.product_dir
+    prefix = "" if level == "master" else f"{level}/"
+    picture = Picture(level, "A picture", f"{prefix}{name}_a.png", f"{prefix}{name}_a.jpg")
     for file in (picture.path, picture.thumbnail):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_bytes(b"x")
-    made = QuicklookRecord(
+        (product_dir / file).parent.mkdir(parents=True, exist_ok=True)
+        (product_dir / file).write_bytes(b"x")
+    new_record = QuicklookRecord(
         name=target.name, level=level, night=target.night, file=str(path), size=1, mtime_ns=1,
         made="2024-01-16T00:00:00Z", **{"pictures": (picture,), **values},  # type: ignore[arg-type]
     )  # fmt: skip
-    record.write_record(folder, made)
+    record.write_record(product_dir, new_record)
     site.update_pages(products, target)
 
 
@@ -49,9 +50,9 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        found = dict(attrs)
-        self.ids.add(found.get("id") or "")
-        self.targets += [value for name in ("href", "src") if (value := found.get(name))]
+        attributes = dict(attrs)
+        self.ids.add(attributes.get("id") or "")
+        self.targets += [value for name in ("href", "src") if (value := attributes.get(name))]
 
 
 def parsed(page: Path) -> Links:
@@ -73,11 +74,11 @@ def products(tmp_path: Path) -> Path:
     return top
 
 
-def test_every_link_leads_somewhere(products: Path) -> None:
+def test_every_link_has_a_target(products: Path) -> None:
     site.update_all_pages(products, ["20240115", "20240117"])
-    found = sorted(products.rglob("index.html"))
-    assert len(found) == 1 + 2 + 4 + 1
-    for page in found:
+    pages = sorted(products.rglob("index.html"))
+    assert len(pages) == 1 + 2 + 4 + 1
+    for page in pages:
         for target in parsed(page).targets:
             parts = urlsplit(target)
             file = (page.parent / unquote(parts.path)).resolve() if parts.path else page
@@ -96,7 +97,7 @@ def test_pages_need_no_script_and_nothing_from_elsewhere(products: Path) -> None
         assert not re.search(r"(src|href)=\"(https?:)?//", text)
 
 
-def test_neighbours_find_each_other_whatever_came_first(products: Path) -> None:
+def test_neighbours_link_each_other_in_any_order_of_arrival(products: Path) -> None:
     # B was the last to come, between A and C
     text = {name: (products / "20240115" / name / "index.html").read_text() for name in (A, B, C)}
     assert f'rel="next" href="../{B}/' in text[A]
@@ -115,7 +116,7 @@ def test_text_from_headers_is_escaped(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in (tmp_path / "20240115" / A / "index.html").read_text()
 
 
-def test_a_night_tells_what_is_worth_a_look(products: Path) -> None:
+def test_a_night_shows_notes(products: Path) -> None:
     site.update_all_pages(products, ["20240115"])
     text = (products / "20240115/index.html").read_text(encoding="utf-8")
     assert "FAIL: a check" in text
@@ -125,7 +126,7 @@ def test_a_night_tells_what_is_worth_a_look(products: Path) -> None:
     assert "no GUIDER_AVG" in later.read_text(encoding="utf-8")
 
 
-def test_a_page_that_was_lost_or_is_behind_is_made_again(products: Path) -> None:
+def test_a_missing_or_outdated_page_is_written_again(products: Path) -> None:
     site.update_all_pages(products, ["20240115", "20240117"])
     page = products / "20240115" / A / "index.html"
     os.utime(page, (1, 1))
@@ -137,14 +138,14 @@ def test_a_page_that_was_lost_or_is_behind_is_made_again(products: Path) -> None
     assert kept.stat().st_mtime_ns == before
 
 
-def test_a_night_of_one_file_is_among_all_nights(products: Path) -> None:
+def test_a_night_of_one_file_is_in_the_page_of_all_nights(products: Path) -> None:
     site.update_all_pages(products, ["20240115", "20240117"])
     add(products, "KP.20240118.00001.00", "L0")
     assert site.update_all_pages(products, ["20240118"]) == []
     assert "20240118/index.html" in parsed(products / "index.html").targets
 
 
-def test_pages_that_another_process_keeps_are_named(
+def test_pages_locked_by_another_process_are_named(
     products: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "LOCK_SECONDS", 0.0)
@@ -155,11 +156,11 @@ def test_pages_that_another_process_keeps_are_named(
     assert site.update_all_pages(products, ["20240115"]) == []
 
 
-def test_a_record_survives_reading_and_a_damaged_one_is_none(products: Path) -> None:
+def test_a_record_is_read_and_a_damaged_one_is_none(products: Path) -> None:
     file = record.record_path(products / "20240115" / A, A, "L1")
-    found = record.read_record(file)
-    assert found is not None
-    assert found.checks[0].verdict is Verdict.FAIL
-    assert found.verdict is Verdict.FAIL
+    stored = record.read_record(file)
+    assert stored is not None
+    assert stored.checks[0].verdict is Verdict.FAIL
+    assert stored.verdict is Verdict.FAIL
     file.write_text(file.read_text()[:-40])
     assert record.read_record(file) is None

@@ -8,7 +8,7 @@ import pytest
 
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf import quicklook
-from kpfnb.kpf.quicklook import targets
+from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
 A, B, C = "KP.20240115.00001.00", "KP.20240115.40000.00", "KP.20240116.00003.00"
 MASTER = "kpf_20240115_master_WLS_autocal-lfc-all_L1.fits"
@@ -34,12 +34,17 @@ def root(tmp_path: Path) -> Path:
 
 
 def names(root: Path, *range: str, **options: object) -> list[str]:
-    return [one.path.name for one in quicklook.select_targets(*range, root=root, **options)]  # type: ignore[arg-type]
+    return [target.path.name for target in quicklook.select_targets(*range, root=root, **options)]  # type: ignore[arg-type]
 
 
 def test_a_night_in_the_order_of_time_then_level(root: Path) -> None:
-    found = names(root, "20240115")
-    assert found == [f"{A}.fits", f"{A}_L1.fits", f"{B}.fits", f"{B}_L1.fits", MASTER]
+    assert names(root, "20240115") == [
+        f"{A}.fits",
+        f"{A}_L1.fits",
+        f"{B}.fits",
+        f"{B}_L1.fits",
+        MASTER,
+    ]
 
 
 def test_the_end_night_is_included_and_a_reversed_range_is_newest_first(root: Path) -> None:
@@ -60,7 +65,7 @@ def test_only_recent_and_not_recent_share_the_files(root: Path) -> None:
     assert names(root, "20240115", levels=["L0"], age="old") == [f"{A}.fits"]
 
 
-def test_what_is_wrong_is_named(root: Path, tmp_path: Path) -> None:
+def test_mistakes_are_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="L9"):
         names(root, "20240115", levels=["L9"])
     with pytest.raises(InvalidParameterError, match="age"):
@@ -68,11 +73,11 @@ def test_what_is_wrong_is_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="none of the directories L2"):
         names(root, "20240115", levels=["L2"])
     with pytest.raises(InvalidInputError, match=r"notes\.txt"):
-        targets.parse_target(tmp_path / "notes.txt")
+        QuicklookTarget.from_path(tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize(
-    ("name", "place"),
+    ("name", "product_dir"),
     [
         ("KP.20240115.00001.00_2D.fits", "20240115/KP.20240115.00001.00"),
         ("kpf_20240115_master_bias_autocal-bias.fits", "20240115/Masters/Bias"),
@@ -81,5 +86,5 @@ def test_what_is_wrong_is_named(root: Path, tmp_path: Path) -> None:
         ("kpf_20240115_master_arclamp_autocal-etalon-all.fits", "20240115/Masters/Etalon"),
     ],
 )
-def test_where_products_go(name: str, place: str) -> None:
-    assert targets.parse_target(Path("/x") / name).product_dir == place
+def test_where_products_go(name: str, product_dir: str) -> None:
+    assert QuicklookTarget.from_path(Path("/x") / name).product_dir == product_dir

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kpfnb.kpf.quicklook import plot_registry
-from kpfnb.kpf.quicklook.plots import figures
-from kpfnb.kpf.quicklook.plots.fits_content import FitsContent
+from kpfnb.kpf.quicklook.instrument_plots import figures
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 
 TABLES = frozenset({"EXPMETER_SCI", "EXPMETER_SKY", "GUIDER_CUBE_ORIGINS", "TELEMETRY"})
 
@@ -66,14 +66,14 @@ def test_an_image_is_shown_pixel_for_pixel_below_its_heading() -> None:
 def test_pixels_without_a_value_break_no_picture(level: str, share: float) -> None:
     spectrum = np.linspace(4000, 5000, 6 * 400).reshape(6, 400)
     spectrum[:, : int(400 * share)] = np.nan
-    wanted = plot_registry.required_extensions(level)
-    found = FitsContent(images={name: spectrum.astype(">f4") for name in wanted - TABLES})
-    drawn = [plot for plot in plot_registry.PLOTS[level] if not plot.missing_reason(found)]
+    extensions = plot_registry.required_extensions(level)
+    content = FitsContent(images={name: spectrum.astype(">f4") for name in extensions - TABLES})
+    drawn = [plot for plot in plot_registry.PLOTS[level] if not plot.missing_reason(content)]
     assert drawn
     for plot in drawn:
         figure = figures.new_figure(*plot.size)
         with np.errstate(all="ignore"):
-            plot.draw(figure, found)
+            plot.draw(figure, content)
             figures.render_image(figure)
 
 

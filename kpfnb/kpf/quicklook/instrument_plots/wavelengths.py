@@ -1,4 +1,4 @@
-"""Wavelength solutions: against the reference, and of the orderlets among each other."""
+"""Plots of wavelength solutions: compared with the reference, and between the orderlets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.plots import figures, spectra
-from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
+from kpfnb.kpf.quicklook.instrument_plots import figures, spectra
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 LIGHT_SPEED = 299792.458
 """km/s"""
 
+GREEN_ORDERS = 35
+
 KEYWORD_ORDERLETS = {"S": "SCI2", "K": "SKY", "C": "CAL"}
-"""Letter in the keywords MEDW.. and STDW.. to orderlet."""
+"""The letter after the camera's in the DRP's keywords MEDW.. and STDW.. to the orderlet."""
 
 
 def draw_differences(figure: Figure, content: FitsContent) -> None:
-    """By order: from the reference (by the keywords of the DRP), and each orderlet from SCI2."""
-    against, among = figures.add_panels(figure, 2, gap=(0, 78))[:, 0]
-    _draw_reference_differences(against, content)
-    for camera in spectra.list_cameras(content):
+    """Draw, by order, solution minus reference (keywords of the DRP) and orderlet minus SCI2."""
+    reference_axes, orderlet_axes = figures.add_panels(figure, 2, gap=(0, 78))[:, 0]
+    _draw_reference_differences(reference_axes, content)
+    cameras = spectra.list_cameras(content)
+    for camera in cameras:
         waves = {
             o: content.images[spectra.extension_name(camera, o, "WAVE")]
             for o in spectra.ORDERLET_EXTENSIONS
@@ -31,44 +34,44 @@ def draw_differences(figure: Figure, content: FitsContent) -> None:
         middles = _middle_pixels(waves["SCI2"])
         for orderlet in ("SCI1", "SCI3", "SKY", "CAL"):
             shift = (_middle_pixels(waves[orderlet]) / middles - 1) * LIGHT_SPEED
-            axes_label = orderlet if camera == spectra.list_cameras(content)[0] else None
-            among.plot(
-                middles, shift, color=figures.ORDERLET_COLOURS[orderlet], label=axes_label,
+            label = orderlet if camera == cameras[0] else None
+            orderlet_axes.plot(
+                middles, shift, color=figures.ORDERLET_COLOURS[orderlet], label=label,
                 marker={"GREEN": "o", "RED": "s"}[camera], markersize=3.5, linewidth=1,
             )  # fmt: skip
     figures.label_axes(
-        among, "wavelength in the middle of the order [Å]", "[km/s]",
-        "the same pixel, orderlet against SCI2 (Green: dots, Red: squares)",
+        orderlet_axes, "wavelength in the middle of the order [Å]", "[km/s]",
+        "orderlet minus SCI2 at the same pixel (Green: dots, Red: squares)",
     )  # fmt: skip
-    among.legend(ncols=4, fontsize=9, loc="upper right")
+    orderlet_axes.legend(ncols=4, fontsize=9, loc="upper right")
 
 
 def _draw_reference_differences(axes: object, content: FitsContent) -> None:
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)
-    drawn = False
-    offset = 0
+    is_drawn = False
+    first_order = 0
     for camera in ("GREEN", "RED"):
         for letter, orderlet in KEYWORD_ORDERLETS.items():
             orders, medians, scatters = _read_keywords(content, camera[0] + letter)
             if not orders.size:
                 continue
-            drawn = True
+            is_drawn = True
             axes.errorbar(
-                offset + orders, medians, scatters, color=figures.ORDERLET_COLOURS[orderlet],
+                first_order + orders, medians, scatters, color=figures.ORDERLET_COLOURS[orderlet],
                 fmt={"GREEN": "o", "RED": "s"}[camera], markersize=3.5, linewidth=0.8,
                 label=orderlet if camera == "GREEN" else None,
             )  # fmt: skip
-        offset += 35
-    axes.axvline(34.5, color=figures.SOFT_INK, linewidth=0.8)
+        first_order += GREEN_ORDERS
+    axes.axvline(GREEN_ORDERS - 0.5, color=figures.SOFT_INK, linewidth=0.8)
     figures.label_axes(
         axes,
         "order (Green 0 to 34, then Red)",
         "[pixel]",
         "solution minus reference, median and scatter",
     )
-    if drawn:
+    if is_drawn:
         axes.legend(ncols=3, fontsize=9, loc="upper right")
     else:
         axes.text(0.5, 0.5, "no MEDW keywords", transform=axes.transAxes, ha="center")
@@ -90,19 +93,28 @@ def _middle_pixels(waves: Array) -> Array:
 
 
 def draw_dispersion(figure: Figure, content: FitsContent, names: dict[str, str]) -> None:
-    """A master's wavelengths: what each order covers, and km/s a pixel along it."""
-    covers, steps = figures.add_panels(figure, 2, gap=(0, 56))[:, 0]
+    """Draw a master's wavelengths: the range of each order, and km/s per pixel along it.
+
+    names : camera to the extension with its wavelengths
+    """
+    range_axes, dispersion_axes = figures.add_panels(figure, 2, gap=(0, 56))[:, 0]
     for camera, name in names.items():
         if name not in content.images:
             continue
         waves = content.images[name].astype(float)
         for order, row in enumerate(waves):
-            covers.plot(
+            range_axes.plot(
                 row[[0, -1]], [order, order], color=figures.CAMERA_COLOURS[camera], linewidth=2
             )
         pixels = np.linspace(0, waves.shape[1] - 2, 60).astype(int)
-        step = (waves[:, pixels + 1] / waves[:, pixels] - 1) * LIGHT_SPEED
-        for row, speeds in zip(waves[:, pixels], step, strict=True):
-            steps.plot(row, speeds, color=figures.CAMERA_COLOURS[camera], linewidth=0.8)
-    figures.label_axes(covers, y="order of the camera", heading="from end to end of each order")
-    figures.label_axes(steps, "wavelength [Å]", "km/s a pixel", "dispersion along each order")
+        dispersions = (waves[:, pixels + 1] / waves[:, pixels] - 1) * LIGHT_SPEED
+        for row, dispersion in zip(waves[:, pixels], dispersions, strict=True):
+            dispersion_axes.plot(
+                row, dispersion, color=figures.CAMERA_COLOURS[camera], linewidth=0.8
+            )
+    figures.label_axes(
+        range_axes, y="order of the camera", heading="wavelength range of each order"
+    )
+    figures.label_axes(
+        dispersion_axes, "wavelength [Å]", "km/s per pixel", "dispersion along each order"
+    )

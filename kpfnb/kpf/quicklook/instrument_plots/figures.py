@@ -1,7 +1,7 @@
-"""A picture: its size, its heading, its colours and scales, and how it is written.
+"""What all quicklook plots share: sizes, heading, panels, colours, scales, and the image files.
 
-Everything is drawn by the Agg canvas at the size at which it is looked at. Images are averaged to
-the pixels of the picture and coloured before matplotlib sees them: that is most of the speed.
+Everything is drawn by the Agg canvas at the size at which it is viewed. Images are averaged to the
+pixels of the plot and coloured before matplotlib sees them, which saves most of the time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kpfnb.core import atomic
-from kpfnb.kpf.quicklook.plots import ticks
-from kpfnb.kpf.quicklook.plots.fits_content import Array
+from kpfnb.kpf.quicklook.instrument_plots import ticks
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 DPI = 100
 HEADING = 66
-"""Pixels at the top that belong to the heading."""
+"""Height of the heading at the top, pixels."""
 
 LEFT, BOTTOM, MARGIN, TITLE, COLOUR_BAR = 92, 56, 24, 28, 118
-"""Pixels: left of and below panels, right of them, for a panel's title, for a colour bar."""
+"""Pixels to the left of, below and right of the panels, for a panel's title, for a colour bar."""
 
 X_LABEL = 29
 """Pixels from the panel's lower edge to the label of its x axis."""
 
 MAX_TRUE_COLOUR_PIXELS = 1_800_000
-"""Pixels; of a larger picture it is the noise of a CCD that would take the room."""
+"""Larger plots of images get 256 colours: the noise of a CCD does not compress."""
 
 THUMBNAIL_WIDTH = 400
 
 INK, SOFT_INK = "#1b2430", "#5a6675"
 
 PANEL_ID = "panel"
-"""The id of axes whose ticks are ruled, which those of colour bars are not."""
+"""The id of axes whose ticks `ticks.draw_ticks` draws; colour bars do not have it."""
 
-# Okabe and Ito's colours, which every kind of colour vision tells apart
+# The colours of Okabe and Ito, distinct for every kind of colour vision
 BLUE, GREEN, ORANGE, RED, SKY_BLUE, PURPLE = (
     "#0072b2", "#009e73", "#e69f00", "#d55e00", "#56b4e9", "#cc79a7",
 )  # fmt: skip
@@ -53,84 +53,84 @@ ORDERLET_COLOURS = {"SCI1": SKY_BLUE, "SCI2": BLUE, "SCI3": PURPLE, "SKY": ORANG
 
 
 def new_figure(width: int, height: int) -> Figure:
-    """An empty figure of so many pixels, the room for the heading left free."""
+    """An empty figure of this size in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    FigureCanvasAgg(made)
-    return made
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def add_panels(
-    made: Figure, rows: int = 1, columns: int = 1, *,
+    figure: Figure, rows: int = 1, columns: int = 1, *,
     gap: tuple[int, int] = (84, 34), bar: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
-    """Axes in rows and columns, (rows, columns), below the heading; see `Figure.subplots`.
+    """Add axes below the heading, an array of shape (rows, columns); see `Figure.subplots`.
 
     Margins are fixed: a layout engine would take as long as the drawing itself.
 
     Parameters
     ----------
     gap : pixels between columns and between rows
-    bar : leave room for `bar_axes` at the right
+    bar : leave space for `add_colour_bar_axes` at the right
     """
-    width, height = _pixel_size(made)
+    width, height = _pixel_size(figure)
     right = width - (COLOUR_BAR if bar else MARGIN)
     top, inner = height - HEADING - TITLE, (right - LEFT, height - HEADING - TITLE - BOTTOM)
-    made.subplots_adjust(
+    figure.subplots_adjust(
         left=LEFT / width, right=right / width, bottom=BOTTOM / height, top=top / height,
         wspace=gap[0] * columns / (inner[0] - gap[0] * (columns - 1)),
         hspace=gap[1] * rows / (inner[1] - gap[1] * (rows - 1)),
     )  # fmt: skip
-    axes = made.subplots(rows, columns, squeeze=False, **options)
-    for one in axes.flat:
-        _fix_labels(one)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    for panel in axes.flat:
+        _fix_labels(panel)
     return axes
 
 
-def add_colour_bar_axes(made: Figure) -> Axes:
-    """Axes for a colour bar at the right."""
-    width, height = _pixel_size(made)
+def add_colour_bar_axes(figure: Figure) -> Axes:
+    """Add axes for a colour bar at the right."""
+    width, height = _pixel_size(figure)
     tall = height - HEADING - TITLE - BOTTOM
-    place = ((width - COLOUR_BAR + 16) / width, BOTTOM / height, 20 / width, tall / height)
-    return _add_axes(made, place)
+    position = ((width - COLOUR_BAR + 16) / width, BOTTOM / height, 20 / width, tall / height)
+    return _add_axes(figure, position)
 
 
-def _pixel_size(made: Figure) -> tuple[float, float]:
-    return made.get_figwidth() * DPI, made.get_figheight() * DPI
+def _pixel_size(figure: Figure) -> tuple[float, float]:
+    return figure.get_figwidth() * DPI, figure.get_figheight() * DPI
 
 
-def draw_heading(made: Figure, title: str, subtitle: str) -> None:
-    """Write the heading; what stands in headers is never taken for mathematics."""
-    width, height = _pixel_size(made)
+def draw_heading(figure: Figure, title: str, subtitle: str) -> None:
+    """Write title and subtitle at the top; text from headers is not parsed as mathematics."""
+    width, height = _pixel_size(figure)
     for text, down, size, colour, weight in (
         (title, 12, 14, INK, "bold"),
         (subtitle, 38, 11, SOFT_INK, "normal"),
     ):
-        made.text(
+        figure.text(
             16 / width, 1 - down / height, text,
             size=size, color=colour, weight=weight, va="top", parse_math=False,
         )  # fmt: skip
 
 
-def render_image(made: Figure) -> Image:
-    """The figure as pixels, with 256 colours where more would not be seen."""
+def render_image(figure: Figure) -> Image:
+    """The figure as an image, with 256 colours if more would not be visible."""
     from PIL import Image as images
 
-    ticks.draw_ticks(axes for axes in made.axes if axes.get_gid() == PANEL_ID)
-    canvas: Any = made.canvas
+    ticks.draw_ticks(axes for axes in figure.axes if axes.get_gid() == PANEL_ID)
+    canvas: Any = figure.canvas
     canvas.draw()
     size = canvas.get_width_height()
     rgba = images.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
     picture = rgba.convert("RGB")
-    if any(axes.images for axes in made.axes) and size[0] * size[1] <= MAX_TRUE_COLOUR_PIXELS:
+    if any(axes.images for axes in figure.axes) and size[0] * size[1] <= MAX_TRUE_COLOUR_PIXELS:
         return picture
     return picture.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
 
 
 def save_image(image: Image, path: Path, thumbnail: Path) -> None:
-    """Write the picture, and small, each file whole or not there."""
+    """Write the image and its thumbnail, each atomically."""
     from PIL import Image as images
 
     with atomic.replace_atomically(path) as temporary:
@@ -145,7 +145,7 @@ def save_image(image: Image, path: Path, thumbnail: Path) -> None:
 
 
 def label_axes(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
-    """Labels, and data that nearly reach the sides."""
+    """Set labels and heading, with narrow margins beside the data."""
     axes.margins(x=0.01)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -154,22 +154,22 @@ def label_axes(axes: Axes, x: str = "", y: str = "", heading: str = "") -> None:
 
 
 def _fix_labels(axes: Axes) -> None:
-    """Title and x label at fixed places: to make way for ticks takes a good part of the time."""
+    """Put title and x label at fixed positions: measuring the ticks would take much time."""
     axes.set_gid(PANEL_ID)
     set_title(axes)
-    made: Any = axes.get_figure(root=True)
-    _, height = _pixel_size(made)
-    place = axes.get_position(original=True)
-    axes.xaxis.set_label_coords(0.5, -X_LABEL / (place.height * height))
+    figure: Any = axes.get_figure(root=True)
+    _, height = _pixel_size(figure)
+    position = axes.get_position(original=True)
+    axes.xaxis.set_label_coords(0.5, -X_LABEL / (position.height * height))
 
 
 def set_title(axes: Axes, text: str = "") -> None:
-    """A panel's title, what stands in headers never taken for mathematics."""
+    """Set a panel's title; text from headers is not parsed as mathematics."""
     axes.set_title(text, size=10, loc="left", parse_math=False, y=1.0)
 
 
 def nice_ceiling(value: float, least: float = 1.0) -> float:
-    """The next of 1, 2, 3, 5, 7, 10, 20 ...: like exposures get the same scale every night."""
+    """The next of 1, 2, 3, 5, 7, 10, 20 ...: similar exposures get the same scale every night."""
     if not math.isfinite(value) or value <= least:
         return least
     power = 10.0 ** math.floor(math.log10(value))
@@ -177,12 +177,12 @@ def nice_ceiling(value: float, least: float = 1.0) -> float:
 
 
 def block_mean(image: Array, block: int) -> Array:
-    """The means of blocks of so many pixels squared; what is left at the edges is cut off."""
+    """The means of blocks of `block` by `block` pixels; incomplete blocks are left out."""
     rows, columns = (size // block for size in image.shape)
     cut = image[: rows * block, : columns * block].astype(np.float32)
     if block == 1:
         return cut
-    # By strides: numpy's own sum over short axes is ten times slower
+    # By strides: numpy's sum along short axes is ten times slower
     down = _add_all(cut[start::block] for start in range(block))
     across = _add_all(down[:, start::block] for start in range(block))
     return across / np.float32(block * block)
@@ -193,26 +193,26 @@ def _add_all(parts: Iterable[Array]) -> Array:
 
 
 def subsample(image: Array, most: int = 300_000) -> Array:
-    """Some pixels, evenly taken."""
+    """At most about `most` pixels, evenly spaced."""
     step = max(1, math.isqrt(image.size // most))
     return image[::step, ::step].astype(np.float32).ravel()
 
 
 def finite_sample(image: Array, most: int = 300_000) -> Array:
-    """Those of them that are finite, for percentiles; a single 0 where none is."""
-    some = subsample(image, most)
-    finite: Array = some[np.isfinite(some)]
+    """The finite pixels of a subsample, for percentiles; a single 0 if there is none."""
+    pixels = subsample(image, most)
+    finite: Array = pixels[np.isfinite(pixels)]
     return finite if finite.size else np.zeros(1, np.float32)
 
 
 def finite_percentile(values: Array, percent: float) -> float:
-    """A percentile of the finite values; 0 where there is none."""
+    """A percentile of the finite values; 0 if there is none."""
     finite = values[np.isfinite(values)]
     return float(np.percentile(finite, percent)) if finite.size else 0.0
 
 
 def axis_limits(values: Array) -> tuple[float, float]:
-    """The ends of an axis for these values; 0 to 1 where none is finite."""
+    """The limits of an axis for these values; 0 to 1 if none is finite."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
 
@@ -221,9 +221,9 @@ def show_image(
     axes: Axes, values: Array, low: float, high: float, *,
     gamma: float = 1.0, extent: tuple[float, float, float, float], map: str = "viridis",
 ) -> Any:  # fmt: skip
-    """Colour an image and put it into the axes, origin at the lower left.
+    """Draw an image into the axes, origin at the lower left; pixels that are not finite are grey.
 
-    What is not finite is grey. Gives what a colour bar needs.
+    Returns what a colour bar needs.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -232,44 +232,44 @@ def show_image(
     colours = colormaps[map]
     table = np.round(colours(np.arange(257) / 256) * 255).astype(np.uint8)
     table[256] = (150, 150, 150, 255)
-    part = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    fraction = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
     if gamma != 1:
-        part = part**gamma
+        fraction = fraction**gamma
     with np.errstate(invalid="ignore"):
-        index = np.where(np.isfinite(part), part * 255, 256).astype(np.int16)
+        index = np.where(np.isfinite(fraction), fraction * 255, 256).astype(np.int16)
     axes.imshow(table[index], origin="lower", interpolation="nearest", aspect="auto", extent=extent)
     norm = Normalize(low, high) if gamma == 1 else PowerNorm(gamma, low, high)
     return ScalarMappable(norm, colours)
 
 
-def add_image_axes(made: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
-    """Axes for an image of so many rows and columns of pixels, and for its colour bar.
+def add_image_axes(figure: Figure, shape: tuple[int, int]) -> tuple[Axes, Axes]:
+    """Add axes for an image of `shape` (rows, columns) pixels, and for its colour bar.
 
-    The figure gets the size that this takes.
+    The figure is resized to fit.
     """
     rows, columns = shape
     width, height = LEFT + columns + COLOUR_BAR, HEADING + rows + BOTTOM
-    made.set_size_inches(width / DPI, height / DPI)
-    place = (LEFT / width, BOTTOM / height, columns / width, rows / height)
+    figure.set_size_inches(width / DPI, height / DPI)
+    position = (LEFT / width, BOTTOM / height, columns / width, rows / height)
     bar = ((LEFT + columns + 16) / width, BOTTOM / height, 20 / width, rows / height)
-    axes = made.add_axes(place)
+    axes = figure.add_axes(position)
     _fix_labels(axes)
-    return axes, _add_axes(made, bar)
+    return axes, _add_axes(figure, bar)
 
 
-def _add_axes(made: Figure, place: tuple[float, float, float, float]) -> Axes:
-    axes = made.add_axes(place)
+def _add_axes(figure: Figure, position: tuple[float, float, float, float]) -> Axes:
+    axes = figure.add_axes(position)
     set_title(axes)
     return axes
 
 
 def min_max_envelope(x: Array, y: Array, bins: int) -> tuple[Array, Array]:
-    """Lowest and highest y in so many bins along the last axis: no peak is lost, few points."""
+    """The lowest and highest y of each bin along the last axis: few points, and every peak."""
     step = x.shape[-1] // bins
     if step < 3:
         return x, y
     size = x.shape[-1] // step * step
-    parts = y[..., :size].reshape(*y.shape[:-1], size // step, step)
-    # A pixel without a value must not take its neighbours with it
-    ends = np.stack([np.fmin.reduce(parts, axis=-1), np.fmax.reduce(parts, axis=-1)], axis=-1)
+    binned = y[..., :size].reshape(*y.shape[:-1], size // step, step)
+    # A pixel without a value must not hide the others of its bin
+    ends = np.stack([np.fmin.reduce(binned, axis=-1), np.fmax.reduce(binned, axis=-1)], axis=-1)
     return np.repeat(x[..., :size:step], 2, axis=-1), ends.reshape(*y.shape[:-1], -1)

@@ -1,4 +1,4 @@
-"""The guide camera: its mean image, and how well it held the star."""
+"""Plots of the instruments beside the main CCDs: Ca H&K, exposure meter, guide camera."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.plots import figures, ticks
-from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
+from kpfnb.kpf.quicklook.instrument_plots import figures, ticks
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-# The Ca H&K spectrometer: its image, a cut through it, and the spectra that the DRP extracts.
 
 HK_IMAGE = "CA_HK"
 HK_SPECTRA = ("CA_HK_SCI", "CA_HK_SKY")
 HK_WAVES = ("CA_HK_SCI_WAVE", "CA_HK_SKY_WAVE")
 HK_LINES = {"K": 3934.78, "H": 3969.59}
-"""In vacuum, Å."""
+"""Vacuum wavelengths of the line cores, Å."""
+
+METER_SCI, METER_SKY = "EXPMETER_SCI", "EXPMETER_SKY"
+METER_BEGIN, METER_END = "Date-Beg", "Date-End"
+
+GUIDER_IMAGE, GUIDER_ORIGINS = "GUIDER_AVG", "GUIDER_CUBE_ORIGINS"
+
+MAS_PER_PIXEL = 56.0
+"""Scale of the guide camera."""
+
+ERROR_RANGE = 150.0
+"""Axis range of guiding errors, mas: the same for every exposure, doubled where one needs more."""
 
 
 def draw_hk_image(figure: Figure, content: FitsContent) -> None:
-    """The image above its pedestal."""
+    """Draw the Ca H&K image above its pedestal."""
     values = content.images[HK_IMAGE].astype(np.float32)
-    some = figures.finite_sample(values)
-    pedestal = figures.finite_percentile(some, 5)
-    high = figures.nice_ceiling(figures.finite_percentile(some, 99.8) - pedestal, least=20)
+    sample = figures.finite_sample(values)
+    pedestal = figures.finite_percentile(sample, 5)
+    high = figures.nice_ceiling(figures.finite_percentile(sample, 99.8) - pedestal, least=20)
     axes = figures.add_panels(figure, bar=True)[0, 0]
     extent = (0, values.shape[1], 0, values.shape[0])
     scale = figures.show_image(axes, values - pedestal, 0, high, gamma=0.5, extent=extent)
@@ -38,20 +46,19 @@ def draw_hk_image(figure: Figure, content: FitsContent) -> None:
 
 
 def draw_hk_column_cut(figure: Figure, content: FitsContent) -> None:
-    """The mean of the columns in the middle, over the rows: the orders of both fibres."""
+    """Draw the mean of the middle columns along the rows: the orders of both fibres."""
     values = content.images[HK_IMAGE]
     middle = values.shape[1] // 2
-    reach = max(1, values.shape[1] // 200)
-    cut = values[:, middle - reach : middle + reach + 1].astype(np.float32).mean(axis=1)
+    half_width = max(1, values.shape[1] // 200)
+    first, last = middle - half_width, middle + half_width
+    cut = values[:, first : last + 1].astype(np.float32).mean(axis=1)
     axes = figures.add_panels(figure)[0, 0]
     axes.plot(np.arange(cut.size), cut, color=figures.BLUE, drawstyle="steps-mid", linewidth=1)
-    figures.label_axes(
-        axes, "row [pixel]", f"mean of columns {middle - reach} to {middle + reach} [DN]"
-    )
+    figures.label_axes(axes, "row [pixel]", f"mean of columns {first} to {last} [DN]")
 
 
 def draw_hk_spectra(figure: Figure, content: FitsContent) -> None:
-    """Science and sky, order by order; the cores of K and H are marked."""
+    """Draw the Ca H&K spectra of science and sky, order by order; K and H are marked."""
     science, sky = (content.images[name].astype(float) for name in HK_SPECTRA)
     waves, sky_waves = (content.images[name].astype(float) for name in HK_WAVES)
     panels = figures.add_panels(figure, len(science))[:, 0]
@@ -72,44 +79,38 @@ def draw_hk_spectra(figure: Figure, content: FitsContent) -> None:
     panels[-1].set_xlabel("wavelength in vacuum [Å]")
 
 
-# The exposure meter: counts over time, and its spectrum.
-
-METER_SCI, METER_SKY = "EXPMETER_SCI", "EXPMETER_SKY"
-METER_BEGIN, METER_END = "Date-Beg", "Date-End"
-
-
 def draw_meter_time_series(figure: Figure, content: FitsContent) -> None:
-    """Counts per second of science and sky, and their ratio, over the exposure."""
+    """Draw the exposure meter's counts per second of science and sky, and their ratio."""
     seconds, rates = {}, {}
     for name in (METER_SCI, METER_SKY):
         begins, widths = _reading_times(content, name)
         seconds[name] = begins + widths / 2
         rates[name] = _meter_counts(content, name).sum(axis=1) / np.maximum(widths, 1e-6)
     panels = figures.add_panels(figure, 3, sharex=True)[:, 0]
-    for axes, name, colour, what in (
+    for axes, name, colour, label in (
         (panels[0], METER_SCI, figures.BLUE, "science"),
         (panels[1], METER_SKY, figures.ORANGE, "sky"),
     ):
         axes.plot(seconds[name], rates[name], ".-", color=colour, linewidth=1.2)
-        figures.label_axes(axes, y=f"{what} [counts/s]")
+        figures.label_axes(axes, y=f"{label} [counts/s]")
         axes.set_ylim(0, figures.nice_ceiling(float(np.nanmax(rates[name])) * 1.02))
-    shared = min(map(len, rates.values()))
-    ratio = rates[METER_SKY][:shared] / np.maximum(rates[METER_SCI][:shared], 1e-6)
-    panels[2].plot(seconds[METER_SCI][:shared], ratio, ".-", color=figures.INK, linewidth=1.2)
+    count = min(map(len, rates.values()))
+    ratio = rates[METER_SKY][:count] / np.maximum(rates[METER_SCI][:count], 1e-6)
+    panels[2].plot(seconds[METER_SCI][:count], ratio, ".-", color=figures.INK, linewidth=1.2)
     figures.label_axes(panels[2], "time since the start of the exposure [s]", "sky / science")
     panels[2].set_ylim(0, figures.nice_ceiling(float(np.nanmax(ratio)), least=0.01))
 
 
 def draw_meter_spectrum(figure: Figure, content: FitsContent) -> None:
-    """The mean spectrum of science and sky."""
+    """Draw the exposure meter's mean spectrum of science and sky."""
     axes = figures.add_panels(figure)[0, 0]
-    for name, colour, what in (
+    for name, colour, label in (
         (METER_SCI, figures.BLUE, "science"),
         (METER_SKY, figures.ORANGE, "sky"),
     ):
         means = np.maximum(np.nanmean(_meter_counts(content, name), axis=0), 0.1)
-        axes.plot(_column_wavelengths(content, name), means, ".-", color=colour, label=what)
-    figures.label_axes(axes, "wavelength [nm]", "mean counts a reading")
+        axes.plot(_column_wavelengths(content, name), means, ".-", color=colour, label=label)
+    figures.label_axes(axes, "wavelength [nm]", "mean counts per reading")
     axes.set_yscale("log")
     axes.set_ylim(0.1, 1e5)
     axes.set_xlim(440, 880)
@@ -133,13 +134,13 @@ def _column_wavelengths(content: FitsContent, name: str) -> Array:
 
 
 def _meter_counts(content: FitsContent, name: str) -> Array:
-    """(readings, wavelengths)"""
+    """Counts, shape (readings, wavelengths)."""
     table = content.tables[name]
     return np.array([table[column] for column in _wavelength_columns(content, name)], float).T
 
 
 def _reading_times(content: FitsContent, name: str) -> tuple[Array, Array]:
-    """Start of each reading since the first, and its length, in seconds."""
+    """Start of each reading, counted from the first one, and its length; seconds."""
     table = content.tables[name]
     begins, ends = (
         np.array([_parse_reading_time(value) for value in table[column]])
@@ -152,32 +153,23 @@ def _parse_reading_time(value: bytes) -> float:
     return datetime.fromisoformat(value.decode("ascii").strip("\0 ")).timestamp()
 
 
-GUIDER_IMAGE, GUIDER_ORIGINS = "GUIDER_AVG", "GUIDER_CUBE_ORIGINS"
-
-MAS_PER_PIXEL = 56.0
-"""Scale of the guide camera."""
-
-ERROR_RANGE = 150.0
-"""mas; the same for every exposure, doubled where an exposure needs more."""
-
-
 def draw_guider_image(figure: Figure, content: FitsContent) -> None:
-    """The mean image, and its brightest part larger."""
+    """Draw the guide camera's mean image, and its brightest part enlarged."""
     values = content.images[GUIDER_IMAGE].astype(np.float32)
     low, high = (figures.finite_percentile(values, percent) for percent in (1, 99.95))
-    known = np.where(np.isfinite(values), values, -np.inf)
-    row, column = np.unravel_index(int(known.argmax()), values.shape)
-    reach = max(8, values.shape[0] // 12)
-    top, left = max(0, int(row) - reach), max(0, int(column) - reach)
-    part = values[top : top + 2 * reach, left : left + 2 * reach]
+    finite = np.where(np.isfinite(values), values, -np.inf)
+    row, column = np.unravel_index(int(finite.argmax()), values.shape)
+    half = max(8, values.shape[0] // 12)
+    top, left = max(0, int(row) - half), max(0, int(column) - half)
+    cutout = values[top : top + 2 * half, left : left + 2 * half]
     whole, near = figures.add_panels(figure, 1, 2, gap=(60, 0), bar=True, width_ratios=(1.25, 1))[0]
     rows, columns = values.shape
     figures.show_image(whole, values, low, high, gamma=0.5, extent=(0, columns, 0, rows))
     scale = figures.show_image(
-        near, part, low, high,
-        gamma=0.5, extent=(left, left + part.shape[1], top, top + part.shape[0]),
+        near, cutout, low, high,
+        gamma=0.5, extent=(left, left + cutout.shape[1], top, top + cutout.shape[0]),
     )  # fmt: skip
-    for axes, title in ((whole, "whole"), (near, "around the brightest pixel")):
+    for axes, title in ((whole, "whole image"), (near, "around the brightest pixel")):
         axes.set_aspect("equal")
         figures.set_title(axes, title)
         axes.set_xlabel("column [pixel]")
@@ -186,18 +178,19 @@ def draw_guider_image(figure: Figure, content: FitsContent) -> None:
 
 
 def draw_guiding_error(figure: Figure, content: FitsContent) -> None:
-    """Where the star was about its target, and how often it was how far off."""
+    """Draw the star's offsets from its target, and their cumulative distribution."""
     x, y = _guiding_errors(content)
-    # Frames without the star tell nothing
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
+    # Frames without the star have no offset
+    is_finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[is_finite], y[is_finite]
     radius = np.hypot(x, y)
     limit = _error_range(radius)
     cloud, share = figures.add_panels(figure, 1, 2)[0]
     cloud.plot(x, y, ".", color=figures.BLUE, markersize=3, alpha=0.5)
-    for part in (1 / 3, 2 / 3, 1):
-        turn = np.linspace(0, 2 * np.pi, 90)
-        cloud.plot(*(part * limit * np.array([np.cos(turn), np.sin(turn)])), color=ticks.GRID)
+    for fraction in (1 / 3, 2 / 3, 1):
+        angle = np.linspace(0, 2 * np.pi, 90)
+        circle = fraction * limit * np.array([np.cos(angle), np.sin(angle)])
+        cloud.plot(*circle, color=ticks.GRID)
     cloud.plot(0, 0, "+", color=figures.RED, markersize=16, markeredgewidth=2)
     figures.label_axes(cloud, "error in x [mas]", "error in y [mas]")
     cloud.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
@@ -210,7 +203,7 @@ def draw_guiding_error(figure: Figure, content: FitsContent) -> None:
 
 
 def draw_guiding_time_series(figure: Figure, content: FitsContent) -> None:
-    """Errors and the flux of the star, frame by frame."""
+    """Draw the guiding errors and the flux of the star, frame by frame."""
     table = content.tables[GUIDER_ORIGINS]
     seconds = np.asarray(table["timestamp"], float)
     seconds = seconds - seconds[0]
@@ -231,7 +224,7 @@ def draw_guiding_time_series(figure: Figure, content: FitsContent) -> None:
 
 
 def _guiding_errors(content: FitsContent) -> tuple[Array, Array]:
-    """mas, frame by frame."""
+    """Offsets in x and y from the target, mas, frame by frame."""
     table = content.tables[GUIDER_ORIGINS]
     x, y = (
         (np.asarray(table[f"object1_{axis}"], float) - table[f"target_{axis}"]) * MAS_PER_PIXEL
@@ -241,13 +234,13 @@ def _guiding_errors(content: FitsContent) -> tuple[Array, Array]:
 
 
 def guiding_rms(content: FitsContent) -> float:
-    """The root mean square of the distance from the target, mas; NaN without any frame."""
+    """The root mean square of the distance from the target, mas; NaN if there is no frame."""
     return _rms_of_radius(np.hypot(*_guiding_errors(content)))
 
 
 def _rms_of_radius(radius: Array) -> float:
-    known = radius[np.isfinite(radius)]
-    return float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
+    finite = radius[np.isfinite(radius)]
+    return float(np.sqrt(np.mean(finite**2))) if finite.size else float("nan")
 
 
 def _error_range(radius: Array) -> float:

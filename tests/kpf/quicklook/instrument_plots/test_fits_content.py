@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from kpfnb.core.fits.headers import InvalidHeaderError
-from kpfnb.kpf.quicklook.plots import fits_content
+from kpfnb.kpf.quicklook.instrument_plots import fits_content
 
 
 @pytest.fixture
@@ -23,36 +23,41 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-WANTED = ("CA_HK", "RED_CCD", "GREEN_CCD", "RV", "NONE")
+EXTENSIONS = ("CA_HK", "RED_CCD", "GREEN_CCD", "RV", "NONE")
 
 
 def test_images_and_tables(file: Path) -> None:
-    found = fits_content.read_content(file, WANTED)
-    assert found.images["CA_HK"].tolist() == [[40_000, 40_001, 40_002], [40_003, 40_004, 40_005]]
-    assert found.images["GREEN_CCD"].shape == (3, 4)
-    assert found.tables["RV"]["a"].tolist() == [1, 2]
-    assert found.number("CCD1RV", "RV") == 1.5
+    content = fits_content.read_content(file, EXTENSIONS)
+    assert content.images["CA_HK"].tolist() == [[40_000, 40_001, 40_002], [40_003, 40_004, 40_005]]
+    assert content.images["GREEN_CCD"].shape == (3, 4)
+    assert content.tables["RV"]["a"].tolist() == [1, 2]
+    assert content.number("CCD1RV", "RV") == 1.5
 
 
 def test_an_extension_without_data_is_missing(file: Path) -> None:
-    found = fits_content.read_content(file, WANTED)
-    assert [name for name in WANTED if not found.has(name)] == ["RED_CCD", "NONE"]
+    content = fits_content.read_content(file, EXTENSIONS)
+    assert [name for name in EXTENSIONS if not content.has(name)] == ["RED_CCD", "NONE"]
 
 
-def test_only_what_is_wanted_is_read(file: Path) -> None:
+def test_only_requested_extensions_are_read(file: Path) -> None:
     assert fits_content.read_content(file, ["RV"]).images == {}
 
 
 def test_cards_as_texts_and_numbers(file: Path) -> None:
-    found = fits_content.FitsContent(
+    content = fits_content.FitsContent(
         header={"OBJECT": "HD\t1 ", "GOOD": True, "N": 3, "NOTHING": None}
     )
-    assert found.text("OBJECT") == "HD?1"
-    assert [found.number(name) for name in ("N", "GOOD", "OBJECT", "GONE")] == [3, None, None, None]
-    assert found.text("NOTHING") == found.text("GONE") == ""
+    assert content.text("OBJECT") == "HD?1"
+    assert [content.number(name) for name in ("N", "GOOD", "OBJECT", "GONE")] == [
+        3,
+        None,
+        None,
+        None,
+    ]
+    assert content.text("NOTHING") == content.text("GONE") == ""
 
 
-def test_a_file_that_is_cut_off_is_found_out_even_behind_what_is_read(file: Path) -> None:
+def test_a_truncated_file_is_detected_even_behind_what_is_read(file: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) - 2880])
     with pytest.raises(InvalidHeaderError, match="truncated"):
@@ -62,6 +67,6 @@ def test_a_file_that_is_cut_off_is_found_out_even_behind_what_is_read(file: Path
 def test_a_damaged_table_is_unreadable_and_the_rest_is_there(file: Path) -> None:
     raw = file.read_bytes()
     file.write_bytes(raw.replace(b"TFORM1  = 'D       '", b"TFORM1  = 'E       '"))
-    found = fits_content.read_content(file, WANTED)
-    assert "damaged" in found.unreadable["RV"]
-    assert found.has("GREEN_CCD")
+    content = fits_content.read_content(file, EXTENSIONS)
+    assert "damaged" in content.unreadable["RV"]
+    assert content.has("GREEN_CCD")

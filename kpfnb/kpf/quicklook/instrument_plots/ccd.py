@@ -1,4 +1,4 @@
-"""A CCD of a 2D file or a master: the whole, parts of it pixel by pixel, orders, values, a cut."""
+"""Plots of the main CCDs: raw amplifiers, whole image, cut-outs, order traces, histogram, cut."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.plots import figures
-from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
+from kpfnb.kpf.quicklook.instrument_plots import figures
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_SIDE_PIXELS = 1400
-"""Of the picture of a whole CCD, along a side."""
+"""The longest side of the plot of a whole CCD."""
 
 TRACE_SHARE = 0.06
-"""How much of the CCD's side a part in the picture of the orders shows."""
+"""The share of the CCD's side that a cut-out with order traces shows."""
+
+PEDESTAL_PERCENT = 5
+"""The percentile of an amplifier's pixels that is taken as its pedestal."""
 
 
 def block_size(side: int) -> int:
-    """Pixels of the CCD that become one of the picture."""
+    """The side of the block of CCD pixels that becomes one pixel of the plot."""
     return max(1, -(-side // MAX_SIDE_PIXELS))
 
 
 def draw_image(figure: Figure, content: FitsContent, extension: str) -> None:
-    """The whole CCD."""
+    """Draw the whole CCD."""
     values = content.images[extension]
     block = block_size(values.shape[1])
     small = figures.block_mean(values, block)
@@ -38,7 +41,7 @@ def draw_image(figure: Figure, content: FitsContent, extension: str) -> None:
 
 
 def draw_zoom(figure: Figure, content: FitsContent, extension: str) -> None:
-    """Nine small parts of the CCD, pixel by pixel, where they lie on it."""
+    """Draw nine cut-outs of the CCD at full resolution, arranged as on the CCD."""
     values = content.images[extension]
     low, high, gamma = _value_range(figures.block_mean(values, block_size(values.shape[1])))
     size = min(240, values.shape[0] // 5)
@@ -46,9 +49,9 @@ def draw_zoom(figure: Figure, content: FitsContent, extension: str) -> None:
     for row, along in enumerate(_cutout_starts(values.shape[0], size)[::-1]):
         for column, across in enumerate(_cutout_starts(values.shape[1], size)):
             axes = panels[row, column]
-            part = values[along : along + size, across : across + size].astype(np.float32)
+            cutout = values[along : along + size, across : across + size].astype(np.float32)
             extent = (across, across + size, along, along + size)
-            colours = figures.show_image(axes, part, low, high, gamma=gamma, extent=extent)
+            colours = figures.show_image(axes, cutout, low, high, gamma=gamma, extent=extent)
             axes.tick_params(labelsize=8)
             axes.locator_params(nbins=3)
     _label_outer_axes(panels)
@@ -56,18 +59,18 @@ def draw_zoom(figure: Figure, content: FitsContent, extension: str) -> None:
 
 
 def draw_order_traces(figure: Figure, content: FitsContent, extension: str) -> None:
-    """Orders at both sides and in the middle, with the crests that are found in each column."""
+    """Draw nine cut-outs with the order crests that are found in some columns."""
     values = content.images[extension]
     size = round(values.shape[0] * TRACE_SHARE)
     panels = figures.add_panels(figure, 3, 3, gap=(56, 34))
     for row, along in enumerate(_cutout_starts(values.shape[0], size)[::-1]):
         for column, across in enumerate(_cutout_starts(values.shape[1], size)):
             axes = panels[row, column]
-            part = values[along : along + size, across : across + size].astype(np.float32)
-            high = max(figures.finite_percentile(part, 99.5), 10.0)
+            cutout = values[along : along + size, across : across + size].astype(np.float32)
+            high = max(figures.finite_percentile(cutout, 99.5), 10.0)
             extent = (across, across + size, along, along + size)
-            figures.show_image(axes, part, 0, high, gamma=0.5, extent=extent, map="gray")
-            x, y = find_order_crests(part)
+            figures.show_image(axes, cutout, 0, high, gamma=0.5, extent=extent, map="gray")
+            x, y = find_order_crests(cutout)
             axes.plot(
                 across + x, along + y, "o", color=figures.ORANGE, markersize=3.5, markeredgewidth=0
             )
@@ -77,24 +80,24 @@ def draw_order_traces(figure: Figure, content: FitsContent, extension: str) -> N
     _label_outer_axes(panels)
 
 
-def find_order_crests(part: Array, steps: int = 12) -> tuple[Array, Array]:
-    """Columns and rows (pixels) of the crests in some columns, each a mean of its neighbours."""
-    width = part.shape[1] // steps
-    lanes = part[:, : width * steps].reshape(len(part), steps, width).mean(axis=2)
-    threshold = 0.15 * np.nanpercentile(lanes, 98, axis=0)
-    inner = lanes[1:-1]
-    is_crest = (inner > lanes[:-2]) & (inner >= lanes[2:]) & (inner > threshold)
-    # Beyond the noise of such a mean
+def find_order_crests(image: Array, steps: int = 12) -> tuple[Array, Array]:
+    """Columns and rows (pixels) of the order crests, in `steps` means of adjacent columns."""
+    width = image.shape[1] // steps
+    means = image[:, : width * steps].reshape(len(image), steps, width).mean(axis=2)
+    threshold = 0.15 * np.nanpercentile(means, 98, axis=0)
+    inner = means[1:-1]
+    is_crest = (inner > means[:-2]) & (inner >= means[2:]) & (inner > threshold)
+    # Above five times the noise of such a mean
     is_crest &= inner > 5 * np.sqrt(np.maximum(inner, 30) / width)
-    rows, lane = np.nonzero(is_crest)
-    return (lane + 0.5) * width, rows + 1.5
+    rows, step = np.nonzero(is_crest)
+    return (step + 0.5) * width, rows + 1.5
 
 
 def draw_histogram(figure: Figure, content: FitsContent, extension: str) -> None:
-    """How often each value is, with what sums it up."""
+    """Draw the histogram of the pixel values, with median, 99th percentile and width."""
     values = figures.finite_sample(content.images[extension], 1_000_000)
     low, high = (figures.finite_percentile(values, percent) for percent in (0.02, 99.98))
-    middle, top = figures.finite_percentile(values, 50), figures.finite_percentile(values, 99)
+    median, top = figures.finite_percentile(values, 50), figures.finite_percentile(values, 99)
     sigma = (
         figures.finite_percentile(values, 84.13) - figures.finite_percentile(values, 15.87)
     ) / 2
@@ -102,30 +105,30 @@ def draw_histogram(figure: Figure, content: FitsContent, extension: str) -> None
     axes = figures.add_panels(figure)[0, 0]
     axes.stairs(counts / values.size, edges, fill=True, color=figures.SKY_BLUE)
     axes.set_yscale("log")
-    axes.axvline(middle, color=figures.INK, linewidth=1.2, label=f"median {middle:.2f}")
+    axes.axvline(median, color=figures.INK, linewidth=1.2, label=f"median {median:.2f}")
     axes.axvline(
-        top, color=figures.RED, linestyle="--", linewidth=1.2, label=f"99 % below {top:.1f}"
+        top, color=figures.RED, linestyle="--", linewidth=1.2, label=f"99th percentile {top:.1f}"
     )
     figures.label_axes(axes, _value_unit(extension), "share of pixels")
-    axes.legend(loc="upper right", title=f"half the span of the middle 68 %: {sigma:.2f}")
+    axes.legend(loc="upper right", title=f"half width of the central 68 %: {sigma:.2f}")
 
 
 def draw_column_cut(figure: Figure, content: FitsContent, extension: str) -> None:
-    """Down the middle column: all of it, and its middle larger."""
+    """Draw the values along the middle column: the whole column, and its middle enlarged."""
     values = content.images[extension]
     rows, columns = values.shape
     cut = values[:, columns // 2 - 1 : columns // 2 + 2].astype(np.float32).mean(axis=1)
     whole, near = figures.add_panels(figure, 2, gap=(0, 60))[:, 0]
     x, y = figures.min_max_envelope(np.arange(rows), cut, 1100)
     whole.plot(x, y, color=figures.BLUE, linewidth=0.8)
-    part = slice(rows // 2 - rows // 30, rows // 2 + rows // 30)
-    near.plot(np.arange(rows)[part], cut[part], color=figures.BLUE, drawstyle="steps-mid")
+    middle = slice(rows // 2 - rows // 30, rows // 2 + rows // 30)
+    near.plot(np.arange(rows)[middle], cut[middle], color=figures.BLUE, drawstyle="steps-mid")
     figures.label_axes(whole, y=_value_unit(extension), heading=f"column {columns // 2}")
-    figures.label_axes(near, "row [pixel]", _value_unit(extension), "its middle")
+    figures.label_axes(near, "row [pixel]", _value_unit(extension), "middle, enlarged")
 
 
 def _value_unit(extension: str) -> str:
-    return "DN a pixel" if extension.endswith("_BIAS") else "electrons a pixel"
+    return "DN per pixel" if extension.endswith("_BIAS") else "electrons per pixel"
 
 
 def _label_outer_axes(panels: Array) -> None:
@@ -141,26 +144,22 @@ def _cutout_starts(side: int, size: int) -> tuple[int, int, int]:
 
 
 def _value_range(small: Array) -> tuple[float, float, float]:
-    """Lowest and highest value that is shown, and the stretch: the same for like exposures."""
-    some = figures.finite_sample(small)
-    high = figures.nice_ceiling(figures.finite_percentile(some, 99.5), least=5)
-    # Without light the noise is what matters
+    """Lowest and highest value shown, and the gamma: the same for similar exposures."""
+    high = figures.nice_ceiling(
+        figures.finite_percentile(figures.finite_sample(small), 99.5), least=5
+    )
+    # Without light the plot is to show the noise
     return (-high, high, 1.0) if high <= 50 else (0.0, high, 0.5)
 
 
-# A CCD as its amplifiers wrote it, put together.
-
-PEDESTAL_PERCENT = 5
-
-
 def list_amplifiers(content: FitsContent, camera: str) -> list[str]:
-    """The extensions of a camera's amplifiers that are there."""
+    """The extensions of a camera's amplifiers that the file has."""
     names = (f"{camera}_AMP{number}" for number in range(1, 5))
     return [name for name in names if name in content.images]
 
 
 def draw_stitched(figure: Figure, content: FitsContent, camera: str) -> None:
-    """Two or four amplifiers side by side, overscan included, each above its own pedestal."""
+    """Draw two or four amplifiers side by side, with overscan, each above its own pedestal."""
     names = list_amplifiers(content, camera)
     image, block = _stitch_amplifiers([content.images[name] for name in names])
     high = figures.nice_ceiling(
@@ -175,21 +174,23 @@ def draw_stitched(figure: Figure, content: FitsContent, camera: str) -> None:
     )
     halves = (len(names) + 1) // 2
     for number, name in enumerate(names):
-        place = (0.01 + number % 2 * 0.5, 0.985 - (1 - number // 2) * (halves - 1) * 0.5)
+        position = (0.01 + number % 2 * 0.5, 0.985 - (1 - number // 2) * (halves - 1) * 0.5)
         axes.text(
-            *place, name, transform=axes.transAxes, va="top", color="white", weight="bold",
+            *position, name, transform=axes.transAxes, va="top", color="white", weight="bold",
             bbox={"facecolor": "#000000a0", "edgecolor": "none", "pad": 3},
         )  # fmt: skip
 
 
-def _stitch_amplifiers(parts: list[Array]) -> tuple[Array, int]:
-    """Block means of the whole CCD, and the block's size; the first two amplifiers are below."""
-    wide = len(parts) > 1
-    block = block_size(parts[0].shape[1] * (2 if wide else 1))
+def _stitch_amplifiers(amplifiers: list[Array]) -> tuple[Array, int]:
+    """Block means of the whole CCD, and the block's size in pixels.
+
+    The first two amplifiers are the lower ones.
+    """
+    block = block_size(amplifiers[0].shape[1] * (2 if len(amplifiers) > 1 else 1))
     small = []
-    for part in parts:
-        pedestal = figures.finite_percentile(figures.finite_sample(part), PEDESTAL_PERCENT)
-        small.append(figures.block_mean(part, block) - np.float32(pedestal))
-    if len(parts) == 4:
+    for amplifier in amplifiers:
+        pedestal = figures.finite_percentile(figures.finite_sample(amplifier), PEDESTAL_PERCENT)
+        small.append(figures.block_mean(amplifier, block) - np.float32(pedestal))
+    if len(amplifiers) == 4:
         return np.vstack([np.hstack(small[:2]), np.hstack(small[2:])]), block
     return np.hstack(small), block

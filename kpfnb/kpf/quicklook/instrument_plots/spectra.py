@@ -1,4 +1,4 @@
-"""The spectra of an L1: signal, flux, one order, ratios of orderlets."""
+"""Plots of L1 spectra: signal-to-noise, flux, one order, ratios of orderlets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.plots import figures
-from kpfnb.kpf.quicklook.plots.fits_content import Array, FitsContent
+from kpfnb.kpf.quicklook.instrument_plots import figures
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,14 +22,14 @@ ORDERLET_EXTENSIONS = {
     "SKY": "SKY_{}",
     "CAL": "CAL_{}",
 }
-"""Orderlet to the name of its extensions, after the camera's."""
+"""Orderlet to the names of its extensions, without the camera; {} is the kind."""
 
 EXTENSION_KINDS = ("FLUX", "VAR", "WAVE")
 SNR_PERCENT = 95
 
 
 class OrderletSpectrum(NamedTuple):
-    """One orderlet of one camera: (orders, pixels); wavelengths in Å."""
+    """One orderlet of one camera: arrays of shape (orders, pixels); wavelengths in Å."""
 
     flux: Array
     variance: Array
@@ -38,19 +38,19 @@ class OrderletSpectrum(NamedTuple):
 
 @cache
 def extension_name(camera: str, orderlet: str, kind: str) -> str:
-    """The name of an extension: GREEN_SCI_FLUX1."""
+    """The name of an extension, such as GREEN_SCI_FLUX1."""
     return f"{camera}_{ORDERLET_EXTENSIONS[orderlet].format(kind)}"
 
 
 def extension_names(orderlets: tuple[str, ...] = tuple(ORDERLET_EXTENSIONS)) -> tuple[str, ...]:
-    """All of both cameras."""
+    """The names of all extensions of some orderlets, for both cameras."""
     return tuple(
         extension_name(c, o, k) for c in CAMERAS for o in orderlets for k in EXTENSION_KINDS
     )
 
 
 def list_cameras(content: FitsContent) -> list[str]:
-    """The cameras whose spectra are there."""
+    """The cameras whose spectra are complete in the file."""
     return [
         camera
         for camera in CAMERAS
@@ -63,25 +63,25 @@ def list_cameras(content: FitsContent) -> list[str]:
 
 
 def read_spectrum(content: FitsContent, camera: str, orderlet: str) -> OrderletSpectrum:
-    """An orderlet in the machine's own numbers."""
-    parts = (content.images[extension_name(camera, orderlet, kind)] for kind in EXTENSION_KINDS)
-    return OrderletSpectrum(*(np.ascontiguousarray(p, p.dtype.newbyteorder("=")) for p in parts))
+    """The spectrum of an orderlet, in the machine's byte order."""
+    arrays = (content.images[extension_name(camera, orderlet, kind)] for kind in EXTENSION_KINDS)
+    return OrderletSpectrum(*(np.ascontiguousarray(a, a.dtype.newbyteorder("=")) for a in arrays))
 
 
 def order_snr(content: FitsContent, camera: str, orderlets: tuple[str, ...]) -> Array:
-    """The 95th percentile along each order of the S/N of the sum of some orderlets."""
-    parts = [read_spectrum(content, camera, orderlet) for orderlet in orderlets]
-    some = slice(None, None, 2)
-    flux = np.sum([part.flux[:, some] for part in parts], axis=0)
-    variance = np.sum([part.variance[:, some] for part in parts], axis=0)
-    ratio = flux / np.sqrt(np.maximum(variance, 1e-9))
-    ratio = np.nan_to_num(ratio, nan=0, posinf=0, neginf=0)
-    found: Array = np.percentile(ratio, SNR_PERCENT, axis=1)
-    return found
+    """The S/N of the sum of some orderlets: its 95th percentile along each order."""
+    spectra = [read_spectrum(content, camera, orderlet) for orderlet in orderlets]
+    every_second = slice(None, None, 2)
+    flux = np.sum([spectrum.flux[:, every_second] for spectrum in spectra], axis=0)
+    variance = np.sum([spectrum.variance[:, every_second] for spectrum in spectra], axis=0)
+    snr = flux / np.sqrt(np.maximum(variance, 1e-9))
+    snr = np.nan_to_num(snr, nan=0, posinf=0, neginf=0)
+    by_order: Array = np.percentile(snr, SNR_PERCENT, axis=1)
+    return by_order
 
 
 def draw_snr(figure: Figure, content: FitsContent) -> None:
-    """S/N by order for SCI (all three together), SKY and CAL."""
+    """Draw S/N by order for SCI (all three together), SKY and CAL."""
     panels = figures.add_panels(figure, 3, sharex=True)[:, 0]
     groups = {"SCI": ("SCI1", "SCI2", "SCI3"), "SKY": ("SKY",), "CAL": ("CAL",)}
     for axes, (name, orderlets) in zip(panels, groups.items(), strict=True):
@@ -101,70 +101,72 @@ def draw_snr(figure: Figure, content: FitsContent) -> None:
 
 
 def draw_all_orders(figure: Figure, content: FitsContent, orderlet: str) -> None:
-    """One orderlet, all orders, each camera in a panel; orders in turns dark and bright."""
-    found = list_cameras(content)
-    panels = figures.add_panels(figure, len(found), gap=(0, 56))[:, 0]
-    for axes, camera in zip(panels, found, strict=True):
-        part = read_spectrum(content, camera, orderlet)
-        x, y = figures.min_max_envelope(part.wavelength, part.flux, 64)
+    """Draw all orders of an orderlet, a panel per camera, in alternating colours."""
+    cameras = list_cameras(content)
+    panels = figures.add_panels(figure, len(cameras), gap=(0, 56))[:, 0]
+    for axes, camera in zip(panels, cameras, strict=True):
+        spectrum = read_spectrum(content, camera, orderlet)
+        x, y = figures.min_max_envelope(spectrum.wavelength, spectrum.flux, 64)
         _draw_orders(axes, x, y, figures.CAMERA_COLOURS[camera])
-        figures.label_axes(axes, y="electrons a pixel", heading=camera.capitalize())
+        figures.label_axes(axes, y="electrons per pixel", heading=camera.capitalize())
         axes.set_xlim(*figures.axis_limits(x))
-        axes.set_ylim(*_flux_limits(part.flux))
+        axes.set_ylim(*_flux_limits(spectrum.flux))
     panels[-1].set_xlabel("wavelength [Å]")
 
 
 def draw_one_order(figure: Figure, content: FitsContent) -> None:
-    """The middle order of each camera, orderlet by orderlet, every pixel."""
-    found = list_cameras(content)
-    panels = figures.add_panels(figure, len(ORDERLET_EXTENSIONS), len(found), sharex="col")
-    for column, camera in enumerate(found):
+    """Draw the middle order of each camera, orderlet by orderlet, at full resolution."""
+    cameras = list_cameras(content)
+    panels = figures.add_panels(figure, len(ORDERLET_EXTENSIONS), len(cameras), sharex="col")
+    for column, camera in enumerate(cameras):
         for axes, orderlet in zip(panels[:, column], ORDERLET_EXTENSIONS, strict=True):
-            part = read_spectrum(content, camera, orderlet)
-            order = len(part.flux) // 2
-            wave, flux = part.wavelength[order], part.flux[order]
-            axes.plot(wave, flux, color=figures.ORDERLET_COLOURS[orderlet], linewidth=0.7)
+            spectrum = read_spectrum(content, camera, orderlet)
+            order = len(spectrum.flux) // 2
+            wavelength, flux = spectrum.wavelength[order], spectrum.flux[order]
+            axes.plot(wavelength, flux, color=figures.ORDERLET_COLOURS[orderlet], linewidth=0.7)
             figures.label_axes(axes, y=f"{orderlet} [e-]")
             axes.set_ylim(*_flux_limits(flux))
-            axes.set_xlim(*figures.axis_limits(wave))
+            axes.set_xlim(*figures.axis_limits(wavelength))
         figures.set_title(panels[0, column], f"{camera.capitalize()}, order {order}")
         panels[-1, column].set_xlabel("wavelength [Å]")
 
 
 def draw_flux_ratios(figure: Figure, content: FitsContent) -> None:
-    """Each orderlet against SCI2, by order: median, and the middle 68 %."""
+    """Draw the flux of each orderlet divided by SCI2's, by order: median and central 68 %."""
     panels = figures.add_panels(figure, 2, 2, sharex=True).ravel()
     for axes, orderlet in zip(panels, ("SCI1", "SCI3", "SKY", "CAL"), strict=True):
-        tops = [0.0]
+        highest = 0.0
         for camera in list_cameras(content):
-            part, reference = (read_spectrum(content, camera, name) for name in (orderlet, "SCI2"))
-            middle = slice(part.flux.shape[1] // 3, 2 * part.flux.shape[1] // 3, 2)
-            ratio = part.flux[:, middle] / np.where(
+            spectrum = read_spectrum(content, camera, orderlet)
+            reference = read_spectrum(content, camera, "SCI2")
+            pixels = spectrum.flux.shape[1]
+            middle = slice(pixels // 3, 2 * pixels // 3, 2)
+            ratio = spectrum.flux[:, middle] / np.where(
                 reference.flux[:, middle] > 0, reference.flux[:, middle], np.nan
             )
             low, median, high = _ratio_percentiles(ratio)
-            x = _middle_wavelengths(part.wavelength)
+            x = _middle_wavelengths(spectrum.wavelength)
             axes.fill_between(
                 x, low, high, color=figures.CAMERA_COLOURS[camera], alpha=0.25, linewidth=0
             )
             axes.plot(
                 x, median, ".-", color=figures.CAMERA_COLOURS[camera], label=camera.capitalize()
             )
-            tops.append(figures.finite_percentile(high, 90))
+            highest = max(highest, figures.finite_percentile(high, 90))
         figures.label_axes(axes, y=f"{orderlet} / SCI2")
-        axes.set_ylim(0, figures.nice_ceiling(1.1 * max(tops), least=0.1))
+        axes.set_ylim(0, figures.nice_ceiling(1.1 * highest, least=0.1))
     panels[0].legend(ncols=2, loc="lower center")
     for axes in panels[2:]:
         axes.set_xlabel("wavelength [Å]")
 
 
 def _ratio_percentiles(ratio: Array) -> tuple[Array, Array, Array]:
-    """16th, 50th and 84th percentile of each row; 0 where it has no value."""
-    known = np.nan_to_num(np.sort(ratio, axis=1), nan=0.0)
+    """16th, 50th and 84th percentile of each row; 0 for a row without values."""
+    ordered = np.nan_to_num(np.sort(ratio, axis=1), nan=0.0)
     counts = np.isfinite(ratio).sum(axis=1)
     rows = np.arange(len(ratio))
     low, median, high = (
-        known[rows, np.minimum((counts * share).astype(int), ratio.shape[1] - 1)]
+        ordered[rows, np.minimum((counts * share).astype(int), ratio.shape[1] - 1)]
         for share in (0.16, 0.5, 0.84)
     )
     return low, median, high
@@ -183,6 +185,6 @@ def _draw_orders(axes: Axes, x: Array, y: Array, colour: str) -> None:
 
 
 def _flux_limits(flux: Array) -> tuple[float, float]:
-    some = flux[..., ::3]
-    high = figures.nice_ceiling(1.1 * figures.finite_percentile(some, 99.8), least=10)
-    return min(-0.03 * high, max(figures.finite_percentile(some, 0.2), -high / 4)), high
+    sample = flux[..., ::3]
+    high = figures.nice_ceiling(1.1 * figures.finite_percentile(sample, 99.8), least=10)
+    return min(-0.03 * high, max(figures.finite_percentile(sample, 0.2), -high / 4)), high

@@ -1,6 +1,6 @@
-"""What quicklook reads of a file: its primary header, and the extensions that are wanted.
+"""The content of a FITS file that plots and checks use: primary header and some extensions.
 
-The file is gone through to its end, so that one that is cut off is found out.
+The whole file is read through to its end, so that a truncated one is detected.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from kpfnb.core.fits import cards
-from kpfnb.core.fits import headers as fitsheader
-from kpfnb.core.fits import tables as fitstable
-from kpfnb.core.fits.cards import HeaderValue
-from kpfnb.core.fits.headers import HDU
+from kpfnb.core.fits import tables
+from kpfnb.core.fits.cards import HeaderValue, parse_cards, values_by_keyword
+from kpfnb.core.fits.headers import HDU, iterate_hdus
 from kpfnb.core.fits.tables import TableColumns
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,15 +24,15 @@ _BITPIX_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8
 
 @dataclass
 class FitsContent:
-    """A file in memory.
+    """A FITS file in memory.
 
     Attributes
     ----------
     header : the primary header
-    images : extension to its array, axes as numpy has them, in the file's byte order
+    images : extension to its array, in numpy's order of axes and the file's byte order
     tables : extension to its columns
-    headers : extension to its header, of those above
-    unreadable : extension to what is wrong with it
+    headers : extension to its header, of the images and tables above
+    unreadable : extension to the reason why it can't be read
     """
 
     header: dict[str, HeaderValue] = field(default_factory=dict)
@@ -44,17 +42,17 @@ class FitsContent:
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
-        """True where the extension is there and holds something."""
+        """True if the extension exists and holds data."""
         return name in self.images or name in self.tables
 
     def text(self, keyword: str) -> str:
-        """A card of the primary header as printable text; '' where there is none."""
+        """A value of the primary header as printable text; '' if it has none."""
         value = self.header.get(keyword)
-        shown = "" if value is None else str(value).strip()
-        return "".join(sign if sign.isprintable() else "?" for sign in shown)
+        text = "" if value is None else str(value).strip()
+        return "".join(character if character.isprintable() else "?" for character in text)
 
     def number(self, keyword: str, extension: str = "") -> float | None:
-        """A card as a number; None where it is none."""
+        """A header value as a number; None if it is not one."""
         header = self.headers.get(extension, {}) if extension else self.header
         value = header.get(keyword)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -67,26 +65,27 @@ def read_content(path: Path, extensions: Collection[str]) -> FitsContent:
 
     Raises
     ------
-    fitsheader.InvalidHeaderError : the file is missing, cut off or no FITS file; the error says which
+    kpfnb.core.fits.headers.InvalidHeaderError : the file is missing, truncated or not a FITS file;
+        the error says which
     """
     content = FitsContent()
-    for number, hdu in enumerate(fitsheader.iterate_hdus(path)):
+    for number, hdu in enumerate(iterate_hdus(path)):
         if number == 0:
-            content.header = cards.values_by_keyword(cards.parse_cards(hdu.header))
+            content.header = values_by_keyword(parse_cards(hdu.header))
         elif (name := hdu.name) in extensions:
             _store_extension(content, name, hdu)
     return content
 
 
 def _store_extension(content: FitsContent, name: str, hdu: HDU) -> None:
-    header = cards.values_by_keyword(cards.parse_cards(hdu.header))
+    header = values_by_keyword(parse_cards(hdu.header))
     try:
         if header.get("XTENSION") == "IMAGE":
             image = _read_image(hdu, header)
             if image.size:
                 content.images[name] = image
         else:
-            columns = fitstable.read_table(hdu)
+            columns = tables.read_table(hdu)
             if any(values.size for values in columns.values()):
                 content.tables[name] = columns
     except (ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Ticks and grid: as matplotlib's own, whatever the axes."""
+"""Ticks and grid are those of matplotlib, for all kinds of axes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from kpfnb.kpf.quicklook.plots import figures
+from kpfnb.kpf.quicklook.instrument_plots import figures
 
 
 def texts(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-def drawn(figure: Any) -> None:
+def draw(figure: Any) -> None:
     figures.render_image(figure)
 
 
@@ -28,7 +28,7 @@ def test_labels_are_those_of_matplotlib() -> None:
         for text in axis.get_ticklabels()
         if text.get_text()
     }
-    drawn(figure)
+    draw(figure)
     assert "10" in expected
     assert set(texts(axes)) <= expected
     assert {"0", "10", "−2.0", "2.0"} <= set(texts(axes))
@@ -41,7 +41,7 @@ def test_inner_panels_have_ticks_without_labels() -> None:
     for axes in (upper, lower):
         axes.set(xlim=(100, 200), ylim=(0, 1))
         figures.label_axes(axes)
-    drawn(figure)
+    draw(figure)
     assert "100" in texts(lower)
     assert "100" not in texts(upper)
 
@@ -50,7 +50,7 @@ def test_reversed_axes_have_their_labels() -> None:
     figure = figures.new_figure(800, 500)
     axes = figures.add_panels(figure)[0, 0]
     axes.set(xlim=(10, 0), ylim=(0, 1))
-    drawn(figure)
+    draw(figure)
     assert {"0", "10"} <= set(texts(axes))
 
 
@@ -59,7 +59,7 @@ def test_an_offset_is_not_lost(limits: tuple[float, float]) -> None:
     figure = figures.new_figure(800, 500)
     axes = figures.add_panels(figure)[0, 0]
     axes.set_ylim(*limits)
-    drawn(figure)
+    draw(figure)
     assert axes.yaxis.get_offset_text().get_text()
 
 
@@ -68,5 +68,5 @@ def test_a_logarithmic_axis_keeps_its_ticks() -> None:
     axes = figures.add_panels(figure)[0, 0]
     axes.set_yscale("log")
     axes.set_ylim(1, 1e4)
-    drawn(figure)
+    draw(figure)
     assert len(axes.yaxis.get_ticklabels()) >= 4
