@@ -1,7 +1,7 @@
-"""Files that are whole or not there: temporary name, sync, rename.
+"""Atomic writes: a file is complete or does not exist (temporary name, sync, rename).
 
-A writer that is killed leaves its temporary file. The next one in that directory removes it, where
-it is certain that nobody writes it any more: its name tells the machine and the process.
+A writer that is killed leaves its temporary file. The next writer in that directory removes it if
+no process writes it any more: its name contains the machine and the process.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from kpfnb.core.errors import InvalidInputError
 
 TEMPORARY_PREFIX = ".kpfnb-"
 STALE_SECONDS = 86400
-"""On another machine nobody sees a process: what nobody has changed for so long is a dead one's."""
+"""Processes of another machine are not visible: a file that old is one of a dead process."""
 
-# The only portable way to read the umask is to set it; done once, before there are threads
+# The only portable way to read the umask is to set it; done once, before threads exist
 UMASK = os.umask(0o022)
 os.umask(UMASK)
 
@@ -33,14 +33,14 @@ _TEMPORARY = re.compile(
     rf"{re.escape(TEMPORARY_PREFIX)}(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d{{1,7}})-\w{{8}}(\..*)?"
 )
 _cleaned_folders: set[Path] = set()
-"""The directories in which this process has looked for leftovers."""
+"""The directories from which this process has removed stale files."""
 
 
 @contextmanager
 def replace_atomically(path: Path | str) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; on success it is synced and renamed to `path`.
+    """Gives a temporary path beside `path`, which replaces `path` after the block.
 
-    After an exception the temporary file is removed and an older `path` is untouched.
+    After an exception the temporary file is removed and an older `path` is unchanged.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def replace_atomically(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        # mkstemp makes files private; products are to be read by the group as any other file
+        # mkstemp creates private files; the group must be able to read products
         temporary.chmod(0o666 & ~UMASK)
         temporary.replace(target)
     except BaseException:
@@ -63,13 +63,13 @@ def replace_atomically(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write UTF-8 text so that a reader sees the old or the new content, never a part."""
+    """Write UTF-8 text; a reader sees the old or the new content, never a part."""
     with replace_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_text_if_changed(path: Path | str, text: str) -> None:
-    """As `write_text`, where the content differs: a page that is as it was keeps its time."""
+    """Write text if the content differs; an unchanged file keeps its modification time."""
     try:
         is_same = Path(path).read_text(encoding="utf-8") == text
     except (FileNotFoundError, UnicodeDecodeError):
@@ -79,12 +79,12 @@ def write_text_if_changed(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write JSON so that a reader sees the old or the new content, never a part."""
+    """Write JSON; a reader sees the old or the new content, never a part."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
-    """Read JSON; a damaged file is a `InvalidInputError` that names it."""
+    """Read JSON; `InvalidInputError` names a damaged file."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -100,15 +100,15 @@ def _sync(path: Path) -> None:
 
 
 def _remove_stale_files(folder: Path) -> None:
-    """Remove what dead writers have left in a directory, when this process first writes there."""
+    """Remove the files of dead writers when this process first writes to a directory."""
     if folder in _cleaned_folders:
         return
     _cleaned_folders.add(folder)
-    # Untidiness is no reason not to write
+    # A stale file that can't be removed does not prevent writing
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
-            # Another process may be at it too
+            # Another process may remove it at the same time
             with suppress(FileNotFoundError):
                 if match and _is_stale(entry, match["machine"], int(match["pid"])):
                     os.unlink(entry)  # noqa: PTH108
@@ -120,16 +120,16 @@ def _is_stale(entry: os.DirEntry[str], machine: str, pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except OSError as error:
-        # Another user's process is there, too
+        # A process of another user exists as well
         return isinstance(error, ProcessLookupError)
     return False
 
 
 @cache
 def _machine_id() -> str:
-    """Names what numbers its processes by itself: a machine, or a container on one."""
+    """Identifies what numbers its processes itself: a machine, or a container on one."""
     try:
-        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+        namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
     except OSError:
-        space = ""
-    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+        namespace = ""
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]

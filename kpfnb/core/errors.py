@@ -1,4 +1,4 @@
-"""One family of errors: each says what is wrong, with which input, and what to do next."""
+"""The errors that users see: each says what is wrong, with which input, and what to do next."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class KpfnbError(Exception):
         return f"{self.what}\n  {HINT_MARK} {self.hint}" if self.hint else self.what
 
     def _render_traceback_(self) -> list[str]:
-        # What IPython shows in place of a traceback
+        # IPython shows this in place of a traceback
         return [f"{type(self).__name__}: {self}"]
 
 
 class InvalidParameterError(KpfnbError):
-    """A parameter is unknown, of the wrong type or has an impossible value."""
+    """A parameter is unknown, has the wrong type or an impossible value."""
 
 
 class InvalidSettingsError(KpfnbError):
-    """A setting is unknown, of the wrong type, or names something that is not there."""
+    """A setting is unknown, has the wrong type, or names something that does not exist."""
 
 
 class InvalidInputError(KpfnbError):
@@ -41,7 +41,7 @@ class InvalidInputError(KpfnbError):
 
 
 class AlreadyRunningError(KpfnbError):
-    """Somebody else is doing the same work at this moment."""
+    """Another process is doing the same work at this moment."""
 
 
 class ServiceUnavailableError(KpfnbError):

@@ -1,7 +1,7 @@
-"""Locks between processes: one holder at a time, and a holder with a name.
+"""Locks between processes: one holder at a time, whose name others can read.
 
-The lock is the system's own (`flock`, through filelock): it is free the moment its holder dies,
-however it dies. The note beside it only tells people who the holder is.
+The lock is the operating system's (`flock`, by filelock): it is free as soon as its holder ends, in
+whatever way. The note beside it tells people who the holder is.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kpfnb.core import atomic, settings
+from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 
 POLL_SECONDS = 0.1
@@ -25,12 +25,17 @@ POLL_SECONDS = 0.1
 def acquire_lock(
     name: str, *, wait_seconds: float = 0, folder: Path | None = None
 ) -> Iterator[Path]:
-    """Hold the lock `name` in `folder` (that of the settings); gives the lock file.
+    """Hold the lock `name` during the block; gives the lock file.
+
+    Parameters
+    ----------
+    wait_seconds : time to wait for another holder
+    folder : directory of the lock; by default that of the settings
 
     Raises
     ------
-    AlreadyRunningError : somebody else still holds it after `wait_seconds`; names pid, host and since when
-    InvalidSettingsError : the folder can't be written
+    AlreadyRunningError : another process still holds it; names its pid, host and start
+    InvalidSettingsError : the directory can't be written
     """
     from filelock import FileLock, Timeout
 
@@ -47,31 +52,30 @@ def acquire_lock(
             raise
     except Timeout:
         raise AlreadyRunningError(
-            f"{name} is at work already: {_describe_holder(note)}", "wait for it to end, or stop it"
+            f"{name} is already running: {_describe_holder(note)}", "wait for it to end, or stop it"
         ) from None
     except OSError as error:
         raise InvalidSettingsError(
-            f"can't make the lock {lock_file}: {error.strerror}",
-            f"make {lock_file.parent} writable, with room on its disk",
+            f"can't create the lock {lock_file}: {error.strerror}",
+            f"make {lock_file.parent} writable, with free space on its disk",
         ) from error
     try:
         yield lock_file
     finally:
-        # The note goes first: a note without its lock would name the wrong holder
+        # Before the lock: a note without its lock would name the wrong holder
         with suppress(FileNotFoundError):
             note.unlink()
         lock.release()
 
 
 def lock_path(name: str, folder: Path | None = None) -> Path:
-    """The file of the lock `name`, whatever characters are in the name."""
+    """The file of the lock `name`; characters that are not safe in a file name are replaced."""
     safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "lock"
     return (folder or settings.load_settings().locks_dir) / f"{safe}.lock"
 
 
 def _holder_note() -> dict[str, str | int]:
-    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": format_utc()}
 
 
 def _describe_holder(note: Path) -> str:
@@ -79,5 +83,5 @@ def _describe_holder(note: Path) -> str:
         holder = json.loads(note.read_text(encoding="utf-8"))
         return f"pid {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        # Between the holder's taking the lock and writing the note, or a damaged note
+        # Not written yet, or damaged
         return "another process"

@@ -1,4 +1,4 @@
-"""One logging set-up: warnings on the console, everything in the run's log, times in UTC."""
+"""Logging: warnings on the console, everything in the log of a run; UTC times, no secrets."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BACKUP_COUNT = 5
 HIDDEN = "********"
 
 _secrets: set[str] = set()
-"""The secrets that this process has read so far."""
+"""The secret settings that this process has read so far."""
 
 
 class _Formatter(logging.Formatter):
-    """UTC times, and no secret of the settings in any line."""
+    """UTC times, and secret settings hidden in every line."""
 
     def __init__(self) -> None:
         super().__init__(FORMAT, TIME_FORMAT)
@@ -37,7 +37,7 @@ class _Formatter(logging.Formatter):
 
 
 class _FileHandler(RotatingFileHandler):
-    """On a full disk it goes without: the run's own record tells of the disk."""
+    """A full disk is ignored: the record of the run reports it."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         if not isinstance(sys.exception(), OSError):
@@ -45,9 +45,9 @@ class _FileHandler(RotatingFileHandler):
 
 
 def log_to_console(level: int = logging.WARNING) -> None:
-    """Show messages of that level and above on stderr; doing it twice changes only the level."""
+    """Show messages of that level and above on stderr; a second call changes only the level."""
     root = logging.getLogger()
-    handler = next((one for one in root.handlers if one.name == "kpfnb"), None)
+    handler = next((known for known in root.handlers if known.name == "kpfnb"), None)
     if handler is None:
         handler = logging.StreamHandler()
         handler.name = "kpfnb"
@@ -75,17 +75,17 @@ def add_file_handler(file: Path, *, max_bytes: int = 0) -> logging.Handler:
 def remove_handler(handler: logging.Handler) -> None:
     """Undo `attach`."""
     logging.getLogger().removeHandler(handler)
-    # Closing writes what is left; see `_FileHandler`
+    # Closing writes what is buffered; see `_FileHandler`
     with suppress(OSError):
         handler.close()
 
 
 @contextmanager
 def thread_log(file: Path) -> Iterator[None]:
-    """Write the messages of this thread to a file: runs side by side keep their logs apart."""
-    mine = threading.get_ident()
+    """Write the messages of this thread to a file: parallel runs have separate logs."""
+    thread = threading.get_ident()
     handler = add_file_handler(file)
-    handler.addFilter(lambda record: record.thread == mine)
+    handler.addFilter(lambda record: record.thread == thread)
     try:
         yield
     finally:
@@ -93,13 +93,15 @@ def thread_log(file: Path) -> Iterator[None]:
 
 
 def redact_secrets(text: str) -> str:
-    """The text with the values of secret settings hidden."""
-    # While somebody changes the file it can't be read; those that were read before are still secret
+    """The text with the values of secret settings replaced."""
+    # While the settings file is edited it may be invalid; values read earlier are still secret
     with suppress(InvalidSettingsError):
         current = settings.load_settings()
-        found = (getattr(current, name) for name in settings.Settings.model_fields)
-        _secrets.update(one.get_secret_value() for one in found if isinstance(one, SecretStr))
-    # One may be a part of another
+        values = (getattr(current, name) for name in settings.Settings.model_fields)
+        _secrets.update(
+            value.get_secret_value() for value in values if isinstance(value, SecretStr)
+        )
+    # A secret may be part of a longer one
     for secret in sorted(filter(None, _secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text

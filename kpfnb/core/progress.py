@@ -1,4 +1,4 @@
-"""Live progress of anything that lasts: a bar in terminal and notebook, lines in the log else."""
+"""Progress of long work: a bar in terminals and notebooks, otherwise lines in the log."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ MAX_BARS = 8
 ANSWER_EVERY_SECONDS = 0.2
 
 _container: Any = None
-_idle_callback: Callable[[], object] = lambda: None
+
+
+def _do_nothing() -> None: ...
+
+
+_idle_callback: Callable[[], object] = _do_nothing
 
 
 @dataclass
 class ProgressState:
-    """What is known of some work."""
+    """How far some work is."""
 
     total: int | None
     title: str
@@ -41,7 +46,7 @@ class ProgressState:
 
     @property
     def seconds(self) -> float:
-        """How long it has lasted."""
+        """Time since the start."""
         return time.monotonic() - self.started
 
 
@@ -64,20 +69,20 @@ def format_progress(state: ProgressState, seconds: float) -> str:
 
 
 class ProgressSink(Protocol):
-    """One place where progress is shown."""
+    """A place where progress is shown."""
 
     def show(self, state: ProgressState) -> None:
-        """Show how things stand."""
+        """Show the current state."""
 
     def show_failure(self, text: str, state: ProgressState) -> None:
-        """Show that something failed."""
+        """Show a failure."""
 
     def close(self, state: ProgressState) -> None:
-        """Show the end."""
+        """Show the end of the work."""
 
 
 class ProgressBar:
-    """Told how the work goes; shows it at most ten times a second."""
+    """Receives the progress of some work and shows it at most ten times a second."""
 
     def __init__(self, state: ProgressState, face: ProgressSink) -> None:
         self.state = state
@@ -87,7 +92,7 @@ class ProgressBar:
     def update(
         self, *, done: int | None = None, failed: int | None = None, note: str | None = None
     ) -> None:
-        """Say how many are done (those that failed among them), and what is in work."""
+        """Set the numbers of items done (failed ones included) and failed, and the current item."""
         state = self.state
         state.done = state.done if done is None else done
         state.failed = state.failed if failed is None else failed
@@ -98,7 +103,7 @@ class ProgressBar:
             self._face.show(state)
 
     def report_failure(self, name: str, error: str) -> None:
-        """Tell of one that failed, as it comes; after the first twenty they are only counted."""
+        """Report a failed item; after the first twenty, failures are only counted."""
         if len(self.state.failures) < FAILURES_SHOWN:
             text = " ".join(f"{name}: {error}".split())
             self.state.failures.append(text)
@@ -107,13 +112,16 @@ class ProgressBar:
 
 @contextmanager
 def show_progress(total: int | None, title: str, *, shown: bool = True) -> Iterator[ProgressBar]:
-    """Show progress while the block lasts, in whatever way suits where we are.
+    """Show progress during the block: in the notebook, on the terminal or in the log.
+
+    tqdm draws the bar of terminals. A notebook has a `<progress>` element instead, which screen
+    readers know and which lists failures.
 
     Parameters
     ----------
-    total : how many there are to do; None if nobody knows
+    total : number of items; None if it is not known
     title : what is being done
-    shown : False to show nothing
+    shown : False shows nothing
     """
     state = ProgressState(total, title)
     face = _choose_sink(state) if shown else _NullSink()
@@ -130,14 +138,14 @@ def _choose_sink(state: ProgressState) -> ProgressSink:
 
 
 def set_container(box: Any) -> None:
-    """From now on show progress in a box of widgets (that of the form); None: where the cell is."""
+    """Show progress in this box of widgets (the form's) from now on; None: below the cell."""
     global _container
     _container = box
 
 
 @contextmanager
 def live_html() -> Iterator[Callable[[str], None]]:
-    """Show HTML that changes while the block lasts; gives what takes it. Only in JupyterLab."""
+    """Show HTML that changes during the block; gives a function that sets it. JupyterLab only."""
     import ipywidgets
 
     view = ipywidgets.HTML(layout={"width": "100%"})
@@ -146,7 +154,7 @@ def live_html() -> Iterator[Callable[[str], None]]:
         yield lambda html: setattr(view, "value", html)
     finally:
         if _container is not None:
-            _container.children = tuple(one for one in _container.children if one is not view)
+            _container.children = tuple(child for child in _container.children if child is not view)
         view.close()
 
 
@@ -169,7 +177,7 @@ def sleep_responsive(seconds: float) -> None:
 
 
 def in_notebook() -> bool:
-    """True in a notebook that a person looks at; a headless one has no session's name."""
+    """True in a notebook in JupyterLab; a headless one has no session name."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return hasattr(shell, "kernel") and "JPY_SESSION_NAME" in os.environ
@@ -193,7 +201,7 @@ class _NullSink:
 
 
 class _LogSink:
-    """No control characters: for cron, pipes and headless notebooks."""
+    """Lines without control characters, for cron, pipes and headless notebooks."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + LOG_EVERY_SECONDS
@@ -215,11 +223,11 @@ class _TerminalSink:
     def __init__(self, state: ProgressState) -> None:
         from tqdm import tqdm
 
-        class Quiet(tqdm):
-            # No thread that redraws: the work itself tells when something has changed
+        class _Bar(tqdm):
+            # No thread that redraws: the work reports every change itself
             monitor_interval = 0
 
-        self._bar = Quiet(total=state.total, desc=state.title, file=sys.stderr, dynamic_ncols=True)
+        self._bar = _Bar(total=state.total, desc=state.title, file=sys.stderr, dynamic_ncols=True)
 
     def show(self, state: ProgressState) -> None:
         self._bar.n = state.done
@@ -236,7 +244,7 @@ class _TerminalSink:
 
 
 class _WidgetSink:
-    """A native progress element, which screen readers know, and a line of text."""
+    """A progress element of HTML and a line of text."""
 
     def __init__(self, state: ProgressState) -> None:
         import ipywidgets
@@ -260,7 +268,7 @@ class _WidgetSink:
 
 
 def progress_html(state: ProgressState, seconds: float) -> str:
-    """The bar as HTML, all text escaped."""
+    """The progress as HTML, all text escaped."""
     label = html.escape(state.title, quote=True)
     value = f' value="{state.done}" max="{max(state.total, 1)}"' if state.total is not None else ""
     failures = "".join(f"<li>{html.escape(text)}</li>" for text in state.failures)

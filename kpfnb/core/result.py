@@ -1,4 +1,4 @@
-"""What the work of a notebook returns: it tells its outcome and knows how to show itself."""
+"""How work ended and what it returns: outcomes, their exit codes, the interface of results."""
 
 from __future__ import annotations
 
@@ -12,33 +12,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# How a piece of work ended: one enum, one table of exit codes, one way to add outcomes up.
-
-
 class Outcome(StrEnum):
-    """How a run, a pipeline or a step ended. Screen, log, record, sheet and exit code use it."""
+    """How work ended, for screens, logs, records, sheets and exit codes alike."""
 
     SUCCEEDED = "succeeded"
-    """All that was asked for is there."""
+    """Everything that was asked for exists."""
     PARTIAL = "partial"
-    """Some items failed; each is named in the result."""
+    """Some items failed; the result names each."""
     FAILED = "failed"
-    """The work ran and did not give what was asked for."""
+    """The work ran and did not produce what was asked for."""
     CRASHED = "crashed"
     """The kernel or the process died."""
     REJECTED = "rejected"
-    """A parameter or setting is wrong; nothing was done."""
+    """A parameter or setting is invalid; nothing was done."""
     SKIPPED = "skipped"
-    """Nothing was done: something else holds the lock, or what it needs has failed."""
+    """Nothing was done: another process holds the lock, or a needed step has failed."""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of every kpfnb command that ends this way."""
+        """The exit code of a kpfnb command that ends this way."""
         return EXIT_CODES[self]
 
     @property
     def is_good(self) -> bool:
-        """True where nothing needs a person's attention."""
+        """True if nothing needs a person's attention."""
         return self is Outcome.SUCCEEDED
 
 
@@ -53,50 +50,47 @@ EXIT_CODES = {
 
 
 def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of a whole from those of its parts; a whole without parts succeeded.
+    """The outcome of work with several parts: succeeded if all are good or there are none.
 
-    All parts good: succeeded. None good: failed. Else partial.
+    Failed if no part is good, else partial.
     """
     parts = list(outcomes)
-    good = sum(part.is_good for part in parts)
-    if good == len(parts):
+    good_count = sum(part.is_good for part in parts)
+    if good_count == len(parts):
         return Outcome.SUCCEEDED
-    return Outcome.PARTIAL if good else Outcome.FAILED
-
-
-# Values as JSON can hold them.
+    return Outcome.PARTIAL if good_count else Outcome.FAILED
 
 
 def to_jsonable(value: Any) -> Any:
-    """The value made of JSON's own types.
+    """The value in JSON's own types.
 
-    Mappings and iterables are gone through, numpy's numbers become Python's, a number that is not
-    finite becomes None (JSON has no word for it), everything else its text.
+    Mappings and iterables are converted item by item, numpy's numbers become Python's, a number
+    that is not finite becomes None (JSON can't hold it), everything else becomes its text.
     """
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
-        # Enum members among them
+        # Enum members become plain text
         return str(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): to_jsonable(one) for key, one in value.items()}
-    # numpy's scalars and arrays
+        return {str(key): to_jsonable(item) for key, item in value.items()}
+    # Scalars and arrays of numpy
     if hasattr(value, "tolist"):
         return to_jsonable(value.tolist())
     if isinstance(value, Iterable) and not isinstance(value, bytes):
-        return [to_jsonable(one) for one in value]
+        return [to_jsonable(item) for item in value]
     return str(value)
 
 
 class OneLineRepr(ABC):
-    """A result whose `repr` is one line: a stored notebook holds it beside the HTML."""
+    """A result with a `repr` of one line, which stored notebooks keep beside the HTML."""
 
     @property
     @abstractmethod
     def reason(self) -> str:
-        """One line."""
+        """What was done, or what went wrong, in one line."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.reason}>"
@@ -108,20 +102,20 @@ class Result(Protocol):
 
     @property
     def outcome(self) -> Outcome:
-        """How the work ended, judged by its products."""
+        """How the work ended, according to its products."""
 
     @property
     def reason(self) -> str:
         """One line for the run list: what was done, or what went wrong."""
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """A few key figures for the run list, in the order they are shown."""
+        """A few numbers for the run list, in the order in which they are shown."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values that a later step may read; every failed item is named in it."""
+        """JSON values that a later step may read, every failed item among them."""
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an item."""
+        """One row for each item."""
 
     def _repr_html_(self) -> str:
         """The table as HTML, all text escaped."""

@@ -1,12 +1,11 @@
-"""Where data, services and the cluster are.
+"""The settings: where data, services and the cluster are.
 
-An argument wins over the environment (`KPFNB_*`), that over `kpfnb.toml` (found in this directory
-or above it), that over the defaults below `./work`.
+An argument wins over the environment (`KPFNB_*`), the environment over `kpfnb.toml` (in the current
+directory or above it), the file over the defaults below `./work`.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import tomllib
@@ -27,20 +26,21 @@ from pydantic_settings import (
 import kpfnb
 from kpfnb.core.errors import InvalidSettingsError
 from kpfnb.core.project import find_settings_file
+from kpfnb.core.text import suggest_name
 
 ENVIRONMENT_PREFIX = "KPFNB_"
 
 Command = Annotated[list[str], NoDecode]
-"""A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are filled in."""
+"""A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are replaced."""
 
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
     "panels", "sheet_credentials", "useful_warnings",
 )  # fmt: skip
 
-DEMO_MASTERS: list[str] = "kpfnb-demo-drp --ncpus {ncpus} --masters {target}".split()  # noqa: SIM905
-DEMO_DRP: list[str] = (
-    "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}".split()  # noqa: SIM905
+DEMO_MASTERS = shlex.split("kpfnb-demo-drp --ncpus {ncpus} --masters {target}")
+DEMO_DRP = shlex.split(
+    "kpfnb-demo-drp --ncpus {ncpus} --reprocess {target} -c {config} -r {recipe}"
 )
 
 
@@ -57,66 +57,66 @@ class Settings(BaseSettings):
 
     work_dir: Path = Field(
         default_factory=lambda: _default_work_dir(),
-        description="runs, indexes, locks and embedded services",
+        description="directory of runs, indexes, locks and embedded services",
     )
-    data_root: Path | None = Field(None, description="the KPF tree: L0, 2D, L1, L2, masters, QLP")
-    junk_list: Path | None = Field(None, description="CSV whose first column names junk ObsIDs")
-    qlp_dir: Path | None = Field(None, description="quicklook products; data root's QLP if empty")
-    qlp_thresholds: Path | None = Field(None, description="YAML with the limits of checks")
+    data_root: Path | None = Field(None, description="KPF data: L0, 2D, L1, L2, masters, QLP")
+    junk_list: Path | None = Field(None, description="CSV file, junk ObsIDs in its first column")
+    qlp_dir: Path | None = Field(None, description="quicklook products; data_root's QLP if empty")
+    qlp_thresholds: Path | None = Field(None, description="YAML file with the limits of checks")
     verdict_criteria: Path | None = Field(
-        None, description="YAML with the rules of a night's verdict; kpfnb's own if empty"
+        None, description="YAML file with the rules of a night's verdict; kpfnb's own if empty"
     )
     panels: Path | None = Field(
-        None, description="a user's own panels of the time series; <work_dir>/panels if empty"
+        None, description="a user's own time-series panels; <work_dir>/panels if empty"
     )
     time_zone: str = Field("Pacific/Honolulu", description="zone of the times that people see")
     drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
     drp_watch_command: Command = Field(
-        [], description="the DRP's own watcher on a directory; empty: lists for drp_command"
+        [], description="the DRP's own watcher of a directory; if empty: drp_command on lists"
     )
     masters_command: Command = Field(
         DEMO_MASTERS,
         description="the DRP's masters of a night; {target} is its L0 directory, {night} its date;"
-        " empty: the DRP makes them by itself",
+        " if empty, the DRP makes them itself",
     )
-    drp_config: str = Field("configs/kpf_drp.config", description="{config} of the DRP command")
-    drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} of the DRP command")
+    drp_config: str = Field("configs/kpf_drp.config", description="{config} in drp_command")
+    drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} in drp_command")
     cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
-    cluster_image: str = Field(
-        f"kpfnb:{kpfnb.__version__}", description="image of workers, where cluster is kubernetes"
-    )
+    cluster_image: str = Field(f"kpfnb:{kpfnb.__version__}", description="image on kubernetes")
     workers: int = Field(
-        default_factory=lambda: _usable_cores(), ge=1, description="work on so many items at once"
+        default_factory=lambda: _usable_cores(), ge=1, description="number of items in parallel"
     )
-    queue_lease_seconds: float = Field(30, gt=0, description="a silent worker's item is taken over")
-    queue_heartbeat_seconds: float = Field(10, gt=0, description="a worker renews so often")
-    queue_attempts: int = Field(3, ge=1, description="an item of a queue is parked after so many")
-    queue_backoff_seconds: float = Field(30, ge=0, description="rest after a failure; then doubled")
-    watch_quiet_seconds: float = Field(3, ge=0, description="a file has settled after so long")
-    watch_rescan_seconds: float = Field(
-        3600, gt=0, description="from the end of one look at the whole tree to the next"
+    queue_lease_seconds: float = Field(
+        30, gt=0, description="silence of a worker after which its item is given to another"
     )
-    watch_polling: bool = Field(False, description="for network file systems, which tell no events")
-    watch_attempts: int = Field(3, ge=1, description="a file that fails so often is given up")
-    watch_retry_seconds: float = Field(600, ge=0, description="rest after a failure; then doubled")
+    queue_heartbeat_seconds: float = Field(10, gt=0, description="interval of a worker's heartbeat")
+    queue_attempts: int = Field(3, ge=1, description="failed attempts before an item is parked")
+    queue_backoff_seconds: float = Field(
+        30, ge=0, description="delay after a failure; then doubled"
+    )
+    watch_quiet_seconds: float = Field(
+        3, ge=0, description="time without a change after which a file is complete"
+    )
+    watch_rescan_seconds: float = Field(3600, gt=0, description="pause between two full scans")
+    watch_polling: bool = Field(False, description="for network file systems without events")
+    watch_attempts: int = Field(3, ge=1, description="failed attempts before a file is given up")
+    watch_retry_seconds: float = Field(600, ge=0, description="delay after a failure; then doubled")
     watch_overdue_seconds: float = Field(
-        1800, gt=0, description="the DRP's own watcher has so long for the products of an L0"
+        1800, gt=0, description="time that the DRP's own watcher has for the products of an L0"
     )
     redis_url: SecretStr | None = Field(None, description="queue server; embedded if empty")
     tsdb_url: SecretStr | None = Field(None, description="time-series database; SQLite if empty")
     tsdb_telemetry: list[Literal["average", "stddev", "min", "max"]] = Field(
-        ["average"], description="what is ingested of each TELEMETRY sensor"
+        ["average"], description="values that are ingested of each TELEMETRY sensor"
     )
     sheet: str | None = Field(None, description="Google spreadsheet; a local workbook if empty")
-    sheet_credentials: Path | None = Field(
-        None, description="JSON key of the Google service account that the sheet is shared with"
-    )
-    remotes: dict[str, str] = Field({}, description="rclone remotes by the name used here")
+    sheet_credentials: Path | None = Field(None, description="JSON key of a Google service account")
+    remotes: dict[str, str] = Field({}, description="rclone remotes by the name used in kpfnb")
     pypeit_memory_gb: float = Field(
-        4, gt=0, description="what a PypeIt run is expected to take, if no earlier one tells"
+        4, gt=0, description="expected memory of a PypeIt run if no earlier run is known"
     )
     pypeit_memory_budget_gb: float = Field(
-        0, ge=0, description="what PypeIt runs may take together; 0: what the machine has"
+        0, ge=0, description="memory of all PypeIt runs together; 0: what the machine has"
     )
     useful_warnings: Path | None = Field(
         None, description="YAML list of the PypeIt warnings that people should see"
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     @field_validator("drp_command", "drp_watch_command", "masters_command", mode="before")
     @classmethod
     def _split_command(cls, value: Any) -> Any:
-        # In the environment it is written as in a terminal; it is split, never run by a shell
+        # In the environment it is written as in a terminal; it is split, no shell runs it
         return shlex.split(value) if isinstance(value, str) else value
 
     @field_validator(*_PATHS)
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("no such time zone; write it as Pacific/Honolulu or UTC") from None
+            raise ValueError("not a known time zone; write it as Pacific/Honolulu or UTC") from None
         return value
 
     @field_validator("cluster")
@@ -151,32 +151,32 @@ class Settings(BaseSettings):
 
     @property
     def kpf_root(self) -> Path:
-        """The KPF data root; the demo tree in the work directory where none is set."""
+        """The KPF data root; the demo data in the work directory if none is set."""
         return self.data_root or self.work_dir / "kpf"
 
     @property
     def junk_path(self) -> Path:
-        """The list of junk observations."""
+        """The file that lists junk observations."""
         return self.junk_list or self.kpf_root / "reference/Junk_Observations_for_KPF.csv"
 
     @property
     def qlp_path(self) -> Path:
-        """Where quicklook products go."""
+        """The directory of quicklook products."""
         return self.qlp_dir or self.kpf_root / "QLP"
 
     @property
     def runs_dir(self) -> Path:
-        """Where the records of runs are kept."""
+        """The directory of the records of runs."""
         return self.work_dir / "runs"
 
     @property
     def locks_dir(self) -> Path:
-        """Where lock files are."""
+        """The directory of lock files."""
         return self.work_dir / "locks"
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone of the times that people see; files and databases hold UTC."""
+        """The zone of the times that people see; files and databases have UTC."""
         return ZoneInfo(self.time_zone)
 
     @classmethod
@@ -188,12 +188,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Argument, then environment, then the file."""
+        """The sources of values, the first wins: argument, environment, file."""
         return (init_settings, env_settings, _FileSource(settings_cls))
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """The values in `kpfnb.toml`, its paths made absolute."""
+    """The values in `kpfnb.toml`, with absolute paths."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return self()[field_name], field_name, False
@@ -211,7 +211,7 @@ class _FileSource(PydanticBaseSettingsSource):
 
 
 class SettingOrigin(BaseModel):
-    """One setting, its value as shown to people (secrets hidden), and where it came from."""
+    """One setting, its value as people see it (secrets hidden), and where it comes from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -221,19 +221,18 @@ class SettingOrigin(BaseModel):
 
 
 def load_settings(**arguments: Any) -> Settings:
-    """The settings in force here. `InvalidSettingsError` names a wrong one and where it stands."""
+    """The current settings. `InvalidSettingsError` names an invalid one and where it comes from."""
     try:
         return Settings(**arguments)
     except ValidationError as error:
         first = error.errors()[0]
         name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
     except SettingsError as error:
-        # pydantic-settings: an environment variable that should be JSON and is not
-        name, message = str(error).split('"')[1], "must be JSON"
+        # pydantic-settings: an environment variable that is not valid JSON
+        name, message = str(error).split('"')[1], "must be valid JSON"
     origin = _find_origin(name, arguments)
     if name not in Settings.model_fields:
-        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(Settings.model_fields)}"
+        hint = suggest_name(name, Settings.model_fields)
         raise InvalidSettingsError(f"unknown setting {name!r} (from {origin})", hint)
     raise InvalidSettingsError(
         f"setting {name} (from {origin}): {message}",
@@ -255,16 +254,16 @@ def describe_settings(**arguments: Any) -> list[SettingOrigin]:
 
 
 def export_to_environment(**arguments: Any) -> None:
-    """Put arguments into the environment, where kernels and workers started from here see them."""
+    """Put arguments into the environment, where kernels and workers of this process see them."""
     for name, value in arguments.items():
         if value is not None:
-            # They may work in another directory
+            # Their current directory may be another one
             text = str(value.expanduser().absolute() if isinstance(value, Path) else value)
             os.environ[ENVIRONMENT_PREFIX + name.upper()] = text
 
 
 def _default_work_dir() -> Path:
-    # A notebook's kernel starts in notebooks/; the file marks the project's top for it
+    # A notebook's kernel starts in notebooks/; the file marks the top directory of the project
     file = find_settings_file()
     return (file.parent if file else Path.cwd()) / "work"
 
@@ -272,8 +271,7 @@ def _default_work_dir() -> Path:
 def _usable_cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:
-        # macOS does not tell
+    except AttributeError:  # macOS
         return os.cpu_count() or 1
 
 
@@ -281,7 +279,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidSettingsError(f"{file}: {error}", "mend the file or remove it") from None
+        raise InvalidSettingsError(f"{file}: {error}", "correct the file or remove it") from None
 
 
 def _find_origin(name: str, arguments: dict[str, Any]) -> str:

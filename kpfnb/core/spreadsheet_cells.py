@@ -1,4 +1,4 @@
-"""What stands in one cell: text that no spreadsheet takes for a formula, or a number."""
+"""Values of spreadsheet cells: numbers, and text that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kpfnb.core.result import to_jsonable
 
 CellValue = str | int | float | bool
 MAX_CELL_CHARACTERS = 50_000
-"""Characters that Google takes in a cell."""
+"""The limit of Google Sheets."""
 
 _STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -19,16 +19,16 @@ _LETTERS = re.compile(r"[A-Z]{1,3}")
 
 
 def escape_cell(given: Any) -> CellValue:
-    """What is written for a value.
+    """What is written into a cell for a value.
 
-    Numbers and truth values stay what they are; None and what is not finite leave the cell empty;
-    all else is text. Text that a program might take for a formula (now, or once it is exported as
-    CSV and opened) gets an apostrophe before it, as a person would type.
+    Numbers and truth values are unchanged; None and numbers that are not finite give an empty cell;
+    everything else is text. Text that a program might take for a formula (now, or after an export
+    as CSV) gets an apostrophe before it, as a person would type it.
     """
-    made = to_jsonable(given)
-    if isinstance(made, bool | int | float):
-        return made
-    text = "" if made is None else str(made).replace("\0", "")
+    value = to_jsonable(given)
+    if isinstance(value, bool | int | float):
+        return value
+    text = "" if value is None else str(value).replace("\0", "")
     if len(text) > MAX_CELL_CHARACTERS:
         raise InvalidInputError(
             f"{text[:40]!r}... is longer than {MAX_CELL_CHARACTERS} characters", "shorten it"
@@ -37,20 +37,20 @@ def escape_cell(given: Any) -> CellValue:
 
 
 def escape_csv_text(text: str) -> str:
-    """A text in a CSV that people open with a spreadsheet: never a formula.
+    """A text for a CSV file that people open with a spreadsheet: never a formula.
 
-    Numbers stay as they are, also sexagesimal ones, which other programs read.
+    Numbers are unchanged, sexagesimal ones as well, which other programs read.
     """
     return text if _SEXAGESIMAL.fullmatch(text) else str(escape_cell(text))
 
 
 def display_text(written: CellValue) -> str:
-    """What a person sees of it."""
+    """The text that a person sees in the cell."""
     return str(written).upper() if isinstance(written, bool) else str(written)
 
 
 def unescape_cell(text: str) -> str:
-    """What a cell's text stands for: without the apostrophe that `value` gave it."""
+    """The text of a cell without the apostrophe of `escape_cell`."""
     return text[1:] if text.startswith("'") and _is_risky(text[1:]) else text
 
 
@@ -64,7 +64,7 @@ def column_letters(index: int) -> str:
 
 
 def column_index(name: str) -> int | None:
-    """The column of such letters, from 0; None for what is no column."""
+    """The number of a column from its letters, from 0; None if they are not a column."""
     if not _LETTERS.fullmatch(name):
         return None
     number = 0
@@ -74,6 +74,6 @@ def column_index(name: str) -> int | None:
 
 
 def _is_risky(text: str) -> bool:
-    # An apostrophe before such text is doubled too, or reading would take it away
+    # An apostrophe before such text is doubled: `unescape_cell` removes one
     bare = text.lstrip("'")
     return bare.startswith(_STARTS) and not (bare == text and _NUMBER.fullmatch(text))

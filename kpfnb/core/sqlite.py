@@ -1,6 +1,6 @@
-"""SQLite files of our own below the work directory: opened, made, moved aside where damaged.
+"""SQLite files in the work directory: opened, created, migrated, set aside if damaged.
 
-Many processes may use one at once: WAL, short transactions, a busy timeout.
+Several processes may use one at the same time: WAL, short transactions, a busy timeout.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kpfnb.core import locks
+from kpfnb.core.clock import file_stamp
 from kpfnb.core.errors import InvalidInputError
 
 BUSY_SECONDS = 10
@@ -20,30 +20,33 @@ BUSY_SECONDS = 10
 def open_database(
     path: Path, *, schema: int, migrate: Callable[[sqlite3.Connection, int], None], what: str
 ) -> sqlite3.Connection:
-    """Open a file, and bring it up to its schema.
+    """Open a file; create or migrate its tables if its schema is older.
 
     Parameters
     ----------
-    path : its folder is made where there is none
+    path : its directory is created if it does not exist
     schema : the `user_version` that this kpfnb knows
-    make : makes the tables, or brings older ones up to date; it takes the connection, in a
-        transaction, and the version found (0: a new file)
+    migrate : creates the tables or migrates older ones; called in a transaction with the connection
+        and the version of the file (0: a new file)
     what : what the file is, for errors
 
-    Raises `InvalidInputError` for a file of a newer kpfnb, `sqlite3.Error` for one that can't be used, and
-    `AlreadyRunningError` where another process has been making it for ten seconds.
+    Raises
+    ------
+    InvalidInputError : the file was written by a newer kpfnb
+    AlreadyRunningError : another process has been creating it for ten seconds
+    sqlite3.Error : it can't be used
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         if _version(connection, path, schema, what) < schema:
-            # Two that change a file to WAL at once do not wait for each other
+            # Two processes that change a file to WAL at the same time do not wait for each other
             with exclusive_access(path):
                 connection.execute("PRAGMA journal_mode = WAL")
                 with transaction(connection):
-                    found = _version(connection, path, schema, what)
-                    if found < schema:
-                        migrate(connection, found)
+                    version = _version(connection, path, schema, what)
+                    if version < schema:
+                        migrate(connection, version)
                         connection.execute(f"PRAGMA user_version = {schema}")
     except BaseException:
         connection.close()
@@ -52,30 +55,30 @@ def open_database(
 
 
 def _version(connection: sqlite3.Connection, path: Path, schema: int, what: str) -> int:
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > schema:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > schema:
         raise InvalidInputError(
-            f"the {what} {path} is of a newer kpfnb (schema {found}; this one knows {schema})",
+            f"a newer kpfnb wrote the {what} {path} (schema {version}; this one has {schema})",
             "use the newer kpfnb, or another KPFNB_WORK_DIR",
         )
-    return found
+    return version
 
 
 def execute_statements(connection: sqlite3.Connection, statements: str) -> None:
-    """Execute statements that end with semicolons, in the transaction that is open."""
+    """Execute statements that end with semicolons, in the current transaction."""
     for statement in filter(str.strip, statements.split(";")):
         connection.execute(statement)
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All that is written in the block, or nothing of it."""
+    """A transaction: all changes in the block are written, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.commit()
     except BaseException:
-        # On a full disk SQLite may have rolled back by itself
+        # On a full disk SQLite may have rolled back itself
         if connection.in_transaction:
             connection.rollback()
         raise
@@ -83,18 +86,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def exclusive_access(path: Path) -> Iterator[None]:
-    """Be the only process that makes or replaces the file."""
+    """Be the only process that creates or replaces the file."""
     with locks.acquire_lock(path.name, wait_seconds=BUSY_SECONDS, folder=path.parent):
         yield
 
 
 def is_damaged(path: Path) -> bool:
-    """Look through the whole file."""
+    """True if a check of the whole file finds an error."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
         return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
     except sqlite3.OperationalError:
-        # Busy, full or not to be read: that is not damage
+        # Busy, full or not readable is not damaged
         raise
     except sqlite3.DatabaseError:
         return True
@@ -103,10 +106,9 @@ def is_damaged(path: Path) -> bool:
 
 
 def quarantine_file(path: Path) -> Path:
-    """Rename a damaged file, so that a new one can be begun; returns its new path."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.stem}.damaged-{moment}{path.suffix}")
-    path.rename(aside)
+    """Rename a damaged file, so that a new one can be created; returns its new path."""
+    damaged = path.with_name(f"{path.stem}.damaged-{file_stamp()}{path.suffix}")
+    path.rename(damaged)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside
+    return damaged

@@ -1,13 +1,11 @@
-"""YAML files that people write, read strictly: each mistake is told with its file, line and place.
+"""YAML files that people write, read strictly: an error names the file, the line and the key.
 
-document = yamlfile.read(path, hint="mend the file; nothing was run")
-pipeline = document.parse(Pipeline, document.mapping("a pipeline"))
+document = read_yaml(path, hint="correct the file; nothing was run")
+pipeline = document.parse(Pipeline, document.require_mapping("a pipeline"))
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,23 +15,24 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.text import suggest_name
 
 Model = TypeVar("Model", bound=BaseModel)
 NodePath = tuple[str | int, ...]
-"""Keys and numbers of items that lead to a node."""
+"""The keys and item numbers that lead to a node."""
 
 _UNKNOWN_KEY = "unknown_key"
 """The type of the error; its context has the `key`."""
 
 
 class StrictModel(BaseModel):
-    """A mapping of a file; a key it does not know is named, with the nearest that it does."""
+    """A mapping in a file; an unknown key is an error that suggests the most similar known one."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _know_keys(cls, data: Any) -> Any:
+    def _check_keys(cls, data: Any) -> Any:
         known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in data if isinstance(data, dict) else ():
             if key not in known:
@@ -42,20 +41,13 @@ class StrictModel(BaseModel):
         return data
 
 
-def suggest_name(name: object, known: Iterable[str]) -> str:
-    """A hint for a misspelt name: the nearest that is known, else all that are known."""
-    known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
-
-
 @dataclass(frozen=True)
 class YamlDocument:
-    """What a file says, and where it says it.
+    """The content of a file, with the line of each part.
 
     Attributes
     ----------
-    hint : what to do about a mistake, for the error
+    hint : what to do about an error in the file
     """
 
     path: Path
@@ -64,33 +56,36 @@ class YamlDocument:
     _node: yaml.Node
 
     def require_mapping(self, what: str) -> dict[Any, Any]:
-        """The data, which must be a mapping; `what` says in the error what the file should be."""
+        """The data, which must be a mapping; `what` names the content that the file should have."""
         if not isinstance(self.data, dict):
             raise self.error_at(f"{what} is a mapping")
         return self.data
 
     def parse(self, model: type[Model], data: Any, place: NodePath = ()) -> Model:
-        """The model of some of the data, those at `place`; `InvalidInputError` where they are wrong."""
+        """Some of the data as a model; `InvalidInputError` if they do not fit.
+
+        Parameters
+        ----------
+        place : where in the file the data are
+        """
         try:
             return model.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where: NodePath = (*place, *first["loc"])
+            location: NodePath = (*place, *first["loc"])
             if first["type"] == _UNKNOWN_KEY:
-                where = (*where, first["ctx"]["key"])
-            raise self.error_at(first["msg"].removeprefix("Value error, "), *where) from None
+                location = (*location, first["ctx"]["key"])
+            raise self.error_at(first["msg"].removeprefix("Value error, "), *location) from None
 
     def error_at(self, what: str, *place: str | int) -> InvalidInputError:
-        """The error about what stands at a place."""
-        node, shown = _locate_node(self._node, place)
-        where = f"{'.'.join(map(str, shown))}: " if shown else ""
-        return InvalidInputError(
-            f"{self.path}, line {_line_number(node)}: {where}{what}", self.hint
-        )
+        """The error about what is at a place of the file."""
+        node, path = _locate_node(self._node, place)
+        key = f"{'.'.join(map(str, path))}: " if path else ""
+        return InvalidInputError(f"{self.path}, line {_line_number(node)}: {key}{what}", self.hint)
 
 
 def read_yaml(path: Path, *, hint: str) -> YamlDocument:
-    """Read a file. `InvalidInputError` where it is empty, no YAML, or a key stands twice in it."""
+    """Read a file; `InvalidInputError` if it is empty, not YAML, or has a key twice."""
     try:
         loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
@@ -108,38 +103,38 @@ def read_yaml(path: Path, *, hint: str) -> YamlDocument:
 
 
 def _check_unique(document: YamlDocument, node: yaml.Node) -> None:
-    """A key that stands twice is a mistake; plain PyYAML drops the first."""
+    """A repeated key is an error; PyYAML itself drops the first."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    what = f"{document.path}, line {_line_number(key)}: {key.value!r} stands twice"
+                    what = f"{document.path}, line {_line_number(key)}: {key.value!r} is repeated"
                     raise InvalidInputError(what, document.hint)
                 seen.add(key.value)
             _check_unique(document, value)
     elif isinstance(node, yaml.SequenceNode):
-        for one in node.value:
-            _check_unique(document, one)
+        for item in node.value:
+            _check_unique(document, item)
 
 
 def _locate_node(node: yaml.Node, place: NodePath) -> tuple[yaml.Node, NodePath]:
-    """The node nearest to a place (of a key's value, the key), and the place as it is written.
+    """The node at a place (for the value of a key, the key), and the place as the file has it.
 
-    A place may hold names that are in no file, those of the branches of a union: they are left out.
+    pydantic's places also name the branches of a union, which are in no file: they are left out.
     """
-    found, shown = node, list[str | int]()
+    nearest, path = node, list[str | int]()
     for number, part in enumerate(place):
-        below = _child_node(node, part)
-        if below:
-            found, node = below
-        if below or number == len(place) - 1:
-            shown.append(part)
-    return found, tuple(shown)
+        child = _child_node(node, part)
+        if child:
+            nearest, node = child
+        if child or number == len(place) - 1:
+            path.append(part)
+    return nearest, tuple(path)
 
 
 def _child_node(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The node that tells the place of a part, and its value."""
+    """The node with the line of a part, and the node of its value."""
     if isinstance(node, yaml.MappingNode):
         return next((pair for pair in node.value if pair[0].value == str(part)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):

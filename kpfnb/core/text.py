@@ -1,6 +1,9 @@
-"""Sizes, durations and counts as people read them."""
+"""Sizes, durations, counts and hints as people read them."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 def format_size(size: float) -> str:
@@ -26,3 +29,10 @@ def format_duration(seconds: float) -> str:
 def format_count(count: int, noun: str, plural: str = "") -> str:
     """A number and its noun: `1 night`, `3 nights`; `plural` where it is not the noun with an s."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def suggest_name(name: object, known: Iterable[str]) -> str:
+    """A hint for an unknown name: the most similar known one, or all known ones."""
+    known = list(known)
+    similar = difflib.get_close_matches(str(name), known, n=1)
+    return f"did you mean {similar[0]}?" if similar else f"known: {', '.join(known) or 'none'}"

@@ -24,7 +24,8 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from kpfnb.core import project, strict_yaml
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.core.strict_yaml import StrictModel, suggest_name
+from kpfnb.core.strict_yaml import StrictModel
+from kpfnb.core.text import suggest_name
 
 SUFFIX = ".yml"
 FOLDER = "pipelines"

@@ -25,7 +25,7 @@ def test_a_second_holder_is_told_who_the_first_is() -> None:
         locks.acquire_lock("night"),
         pytest.raises(
             AlreadyRunningError,
-            match=rf"night is at work already: pid {os.getpid()} on \S+ since 20",
+            match=rf"night is already running: pid {os.getpid()} on \S+ since 20",
         ),
         locks.acquire_lock("night"),
     ):
@@ -68,7 +68,7 @@ def test_a_name_of_any_characters_stays_in_the_folder(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(InvalidSettingsError, match=r"can't make the lock .*file/locks"),
+        pytest.raises(InvalidSettingsError, match=r"can't create the lock .*file/locks"),
         locks.acquire_lock("night", folder=tmp_path / "file/locks"),
     ):
         pass

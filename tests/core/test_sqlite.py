@@ -41,7 +41,7 @@ def test_one_of_a_newer_kpfnb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     _open(path, schema=2).close()
     with pytest.raises(
-        InvalidInputError, match=r"a\.sqlite is of a newer kpfnb \(schema 2; .* knows 1\)"
+        InvalidInputError, match=r"newer kpfnb wrote .*a\.sqlite \(schema 2; .* has 1\)"
     ):
         _open(path)
 

@@ -62,7 +62,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("{is: round", "{si: round", "line 3: pieces.0.si: unknown key 'si'; known: width"),
         ("width", "depth", "line 4: pieces.1.depth: unknown key 'depth'; did you mean width?"),
         ("  - width: 3", "    width: 3", "line 4: did not find expected"),
-        ("pieces", "title", "line 2: 'title' stands twice"),
+        ("pieces", "title", "line 2: 'title' is repeated"),
         (GOOD, "- A box", "line 1: a box is a mapping"),
         (GOOD, "", " is empty"),
         (GOOD, "title: \x00", "can't be read"),

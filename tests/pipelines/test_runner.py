@@ -249,7 +249,7 @@ def test_the_pause_doubles(outcome: Outcome, attempts: int, pause: float | None)
 @pytest.mark.parametrize(
     ("error", "outcome", "reason"),
     [
-        (AlreadyRunningError("kpf is at work already"), Outcome.SKIPPED, "kpf is at work already"),
+        (AlreadyRunningError("kpf is already running"), Outcome.SKIPPED, "kpf is already running"),
         (InvalidSettingsError("no room"), Outcome.REJECTED, "no room"),
         (RuntimeError("what?"), Outcome.FAILED, "RuntimeError: what?"),
     ],
@@ -422,7 +422,7 @@ def test_a_signal_stops_what_runs_starts_nothing_more_and_is_recorded(number: in
 
 def test_a_second_run_of_the_pipeline_is_refused_and_leaves_no_record() -> None:
     plan = make()
-    busy = pytest.raises(AlreadyRunningError, match="pipeline-nightly is at work already")
+    busy = pytest.raises(AlreadyRunningError, match="pipeline-nightly is already running")
     with locks.acquire_lock(running.pipeline_lock_name(plan)), busy:
         run(plan, Fake())
     assert not Path("work/runs").exists()
@@ -527,7 +527,7 @@ def test_a_pipeline_is_checked_against_its_notebooks(old: str, new: str, message
 
 
 def test_what_is_given_is_checked_too() -> None:
-    with pytest.raises(InvalidParameterError, match="start: must be a date that exists"):
+    with pytest.raises(InvalidParameterError, match="start: must be a valid date"):
         make(night="20240199")
     with pytest.raises(InvalidInputError, match="did you mean night"):
         make(nihgt="20240115")

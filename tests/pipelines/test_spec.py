@@ -109,7 +109,7 @@ def changed(old: str, new: str) -> str:
         ),
         (changed("needs: [work]", "needs: [after]"), "in a circle: after → after"),
         (changed("needs: [work]", "after: [wrok]"), "unknown step 'wrok'; did you mean work"),
-        (changed("  after:", "  look:"), "line 16: 'look' stands twice"),
+        (changed("  after:", "  look:"), "line 16: 'look' is repeated"),
         (changed("  after:", "  ../after:"), "steps.../after"),
         (changed("steps:", "steps: {}\nsteps2:"), "unknown key 'steps2'; did you mean steps"),
         ("steps: {}", "steps: Dictionary should have at least 1 item"),

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictFloat, Strict
 
 from kpfnb.core import strict_yaml
 from kpfnb.core.settings import Settings
-from kpfnb.core.strict_yaml import StrictModel, suggest_name
+from kpfnb.core.strict_yaml import StrictModel
+from kpfnb.core.text import suggest_name
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import ValueLimits, Verdict
 from kpfnb.kpf.verdict.rules import (

@@ -324,7 +324,7 @@ def test_what_is_being_published_is_not_delivered(
     (tmp_path / "coadd.json").write_text("{}")
     for folder in folders:
         place = storage.resolve_location("data:") / unit / folder / "coadd.json"
-        assert not place.upload(tmp_path / "coadd.json", progress=False).failed
+        assert not storage.transfer_files(tmp_path / "coadd.json", place, progress=False).failed
     done = delivery.deliver_datasets([NAME], source="data:", destination="to", progress=False)
     (parcel,) = [one for one in done.units if one.unit == unit]
     assert parcel.state is UnitStatus.FAILED
@@ -355,7 +355,7 @@ def test_a_dataset_that_another_process_delivers_is_left_to_it(root: Path) -> No
     desk = locations.local_state_dir(resolve_location("to"))
     with locks.acquire_lock(f"deliver {NAME}", folder=desk / "locks"):
         parcel = only(deliver(root))
-    assert (parcel.state, "is at work already" in parcel.reason) == (UnitStatus.FAILED, True)
+    assert (parcel.state, "is already running" in parcel.reason) == (UnitStatus.FAILED, True)
 
 
 def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
@@ -388,7 +388,7 @@ def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
     here = delivery.deliver_datasets(source="data:", destination=tmp_path / "here", progress=False)
     assert here.outcome is Outcome.SUCCEEDED
     assert products(remote) == products(tmp_path / "here")
-    resolve_location("koa:").download(tmp_path / "back", progress=False)
+    storage.transfer_files(resolve_location("koa:"), tmp_path / "back", progress=False)
     assert contents(tmp_path / "back") == contents(remote)
     again = delivery.deliver_datasets(source="data:", destination="koa:", progress=False)
     assert {parcel.state for parcel in again.units} == {UnitStatus.ALREADY_DELIVERED}

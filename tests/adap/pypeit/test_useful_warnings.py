@@ -86,7 +86,7 @@ def test_a_list_of_ones_own(
         ("sky: ['*']", "sky.0: '*' is not the text of a warning"),
         ("sky: text", "line 1: sky: a section is a list of texts"),
         ("sky: {", ", line 2: did not find"),
-        ("sky: []\nsky: []", "line 2: 'sky' stands twice"),
+        ("sky: []\nsky: []", "line 2: 'sky' is repeated"),
     ],
 )
 def test_a_list_that_is_not_valid(

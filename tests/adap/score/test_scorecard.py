@@ -284,7 +284,7 @@ def test_bad_slits_of_old_lists_are_read_too(tmp_path: Path) -> None:
         ("[1]", "a file of limits is a mapping"),
         ("a: [", "line 2: did not find expected node content"),
         ("thresholds: {}", "unknown key 'thresholds'"),
-        ("limits: {rms_thresh: 1, rms_thresh: 2}", "'rms_thresh' stands twice"),
+        ("limits: {rms_thresh: 1, rms_thresh: 2}", "'rms_thresh' is repeated"),
     ],
 )
 def test_limits_that_cannot_be_used(text: str, words: str, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_packages_own_are_whole() -> None:
         ),
         (f"- {{name: A b, {COMMON}, count: bias}}", "rules.0.name: String should match"),
         ("- {name: a, level: masters, count: bias}", "rules.0.title: Field required"),
-        (f"- {{name: a, name: b, {COMMON}, count: bias}}", "line 4: 'name' stands twice"),
+        (f"- {{name: a, name: b, {COMMON}, count: bias}}", "line 4: 'name' is repeated"),
         (
             f"- {{name: a, {COMMON}, count: bias}}\n- {{name: a, {COMMON}, count: bias}}",
             "line 5: rules.1: a second rule 'a'",

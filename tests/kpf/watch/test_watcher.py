@@ -200,14 +200,14 @@ def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.Mon
     @contextmanager
     def turn() -> Iterator[None]:
         if others:
-            raise AlreadyRunningError("reprocess is at work already")
+            raise AlreadyRunningError("reprocess is already running")
         turns.append("begun")
         yield
         turns.append("ended")
 
     tree.write("a.fits")
     running = start(tree.kind(turn=turn))
-    wait_until(lambda: running.counters.report.trouble == "reprocess is at work already")
+    wait_until(lambda: running.counters.report.trouble == "reprocess is already running")
     others.clear()
     wait_until(lambda: turns == ["begun", "ended"])
     assert tree.names() == ["a.fits"]
@@ -217,7 +217,7 @@ def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.Mon
 def test_once_does_not_wait_for_its_turn(tree: Tree, tmp_path: Path) -> None:
     @contextmanager
     def turn() -> Iterator[None]:
-        raise AlreadyRunningError("reprocess is at work already")
+        raise AlreadyRunningError("reprocess is already running")
         yield
 
     tree.write("a.fits")

@@ -27,7 +27,8 @@ from pydantic import Field, model_validator
 
 from kpfnb.core import settings, strict_yaml
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.core.strict_yaml import StrictModel, suggest_name
+from kpfnb.core.strict_yaml import StrictModel
+from kpfnb.core.text import suggest_name
 from kpfnb.kpf.tsdb.batch import SOURCE_KEYWORD
 from kpfnb.kpf.tsdb.columns import Condition, parse_conditions
 

@@ -64,7 +64,7 @@ def test_a_users_panel_takes_the_place_of_ours(mine: Path) -> None:
         ("kpfmet.TEMP}}", "kpfmet.TEMP}}\n    states: {a: B}", 3, "not rows and states"),
         ("    rows:", "    select: {where: [[A, like, 1]]}\n    rows:", 5, "operator 'like'"),
         ("  hallway:\n", "  The Hallway:\n", 3, "String should match pattern"),
-        ("hallway: kpfmet.TEMP", "hallway: A, hallway: B", 6, "'hallway' stands twice"),
+        ("hallway: kpfmet.TEMP", "hallway: A, hallway: B", 6, "'hallway' is repeated"),
         ("group: Mine\n", "group: [\n", 3, "expected"),
         ("group: Mine\n", "groups: Mine\n", 1, "unknown key 'groups'; did you mean group?"),
         ("lines: {hallway: kpfmet.TEMP}", "lines: 3", 6, "Input should be a valid dictionary"),
