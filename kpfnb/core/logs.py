@@ -57,9 +57,11 @@ def log_to_console(level: int = logging.WARNING) -> None:
 
 
 def add_file_handler(file: Path, *, max_bytes: int = 0) -> logging.Handler:
-    """Write all messages of this process from INFO on to a file, until `detach`.
+    """Write all messages of this process from INFO up to a file, until `remove_handler`.
 
-    most_bytes : a log that grows larger is renamed (`.1` to `.5`) and begun anew; 0 for never
+    Parameters
+    ----------
+    max_bytes : a log that grows larger is renamed (`.1` to `.5`) and started again; 0 for never
     """
     handler = _FileHandler(
         file, maxBytes=max_bytes, backupCount=BACKUP_COUNT, encoding="utf-8", delay=True
@@ -73,7 +75,7 @@ def add_file_handler(file: Path, *, max_bytes: int = 0) -> logging.Handler:
 
 
 def remove_handler(handler: logging.Handler) -> None:
-    """Undo `attach`."""
+    """Undo `add_file_handler`."""
     logging.getLogger().removeHandler(handler)
     # Closing writes what is buffered; see `_FileHandler`
     with suppress(OSError):

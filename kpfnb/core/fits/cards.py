@@ -1,9 +1,9 @@
 """The 80-byte cards of a FITS header: keyword, value and comment, as `astropy.io.fits` has them.
 
-Cards of the usual kinds are read here, any other is given to astropy. An undefined value is None,
-as in `header[keyword]`. A value that astropy refuses is its text, as `Card.verify("fix")` has it;
-a CONTINUE card that continues no text is left out. A record-valued card (`DP1 = 'AXIS.1: 2'`) is
-a plain card with a text.
+Cards of the usual kinds are read here, all others by astropy. An undefined value is None, as in
+`header[keyword]`. A value that astropy rejects becomes its text, as in `Card.verify("fix")`; a
+CONTINUE card that continues no text is left out. A record-valued card (`DP1 = 'AXIS.1: 2'`) is a
+plain card with a text.
 
 Source: FITS Standard 4.0, section 4; astropy.io.fits.card.
 """
@@ -39,7 +39,7 @@ _USUAL = re.compile(
 )
 """keyword, then one of text, logical, integer and real, then the comment.
 
-A text with a doubled quote in it is not here: where it ends is for astropy to say.
+A text with a doubled quote does not match: astropy finds its end.
 """
 
 _NOT_EQUALS, _NOT_BLANK, _BLANK = re.compile(b"[^=]"), re.compile(b"[^ ]"), re.compile(b" ")
@@ -56,7 +56,7 @@ class Card(NamedTuple):
 
 
 class RawHeader(NamedTuple):
-    """A header as it is in the file, up to END."""
+    """A header as the file has it, up to END."""
 
     cards: bytes
     names: Sequence[bytes]
@@ -67,84 +67,87 @@ def parse_cards(header: RawHeader) -> list[Card]:
     """All cards in the order of the file."""
     raw = header.cards
     if b"CONTINUE" not in header.names:
-        return [_read_card(raw[at : at + CARD_SIZE]) for at in range(0, len(raw), CARD_SIZE)]
+        return [
+            _read_card(raw[start : start + CARD_SIZE]) for start in range(0, len(raw), CARD_SIZE)
+        ]
     starts = [i * CARD_SIZE for i, name in enumerate(header.names) if not i or name != b"CONTINUE"]
     return [
-        _read_card(raw[at:end]) for at, end in zip(starts, [*starts[1:], len(raw)], strict=True)
+        _read_card(raw[start:end])
+        for start, end in zip(starts, [*starts[1:], len(raw)], strict=True)
     ]
 
 
 def select_values(header: RawHeader, keywords: Iterable[str]) -> dict[str, HeaderValue]:
-    """The values of those keywords that are in the header, by the name asked for.
+    """The values of the keywords that are in the header, by the names given.
 
-    Only the cards that may hold one of them are read.
+    Only cards that may have one of them are read.
     """
-    wanted, labels = _keyword_labels(tuple(keywords))
+    names_by_keyword, labels = _keyword_labels(tuple(keywords))
     names = header.names
     hits = _card_numbers(names, labels)
     unusual = _unusual_card_numbers(header)
     if unusual:
         hits = sorted(i for i in unusual.union(hits) if i == 0 or names[i] != b"CONTINUE")
-    found = values_by_keyword(_read_card(_card_image(header, i)) for i in hits)
+    values = values_by_keyword(_read_card(_card_image(header, i)) for i in hits)
     if unusual:
-        found = {name.upper(): value for name, value in reversed(found.items())}
-    return {keyword: found[name] for keyword, name in wanted if name in found}
+        values = {name.upper(): value for name, value in reversed(values.items())}
+    return {keyword: values[name] for keyword, name in names_by_keyword if name in values}
 
 
 @lru_cache
 def _keyword_labels(keywords: tuple[str, ...]) -> tuple[list[tuple[str, str]], frozenset[bytes]]:
-    """Each keyword with its name as astropy looks it up; how these names begin a card."""
-    wanted = [(keyword, _normalise_keyword(keyword)) for keyword in keywords]
-    return wanted, frozenset(
-        name.ljust(KEYWORD_SIZE).encode("ascii", "replace") for _, name in wanted
+    """Each keyword with the name by which astropy looks it up; the first bytes of their cards."""
+    names = [(keyword, _normalise_keyword(keyword)) for keyword in keywords]
+    return names, frozenset(
+        name.ljust(KEYWORD_SIZE).encode("ascii", "replace") for _, name in names
     )
 
 
 def _card_numbers(names: Sequence[bytes], labels: frozenset[bytes]) -> list[int]:
-    """The numbers of the cards that count of those that begin with one of the labels."""
-    # Few are asked for of many: sets and tuples look them up several times faster than a loop
-    there = labels.intersection(names)
-    if there.isdisjoint(_COMMENTARY_LABELS):
-        return sorted(map(names.index, there))
-    return [i for i, name in enumerate(names) if name in there]
+    """The numbers of the cards that begin with one of the labels: the first of each, all comments."""
+    # Few of many cards are wanted: sets and tuples are several times faster than a loop
+    present = labels.intersection(names)
+    if present.isdisjoint(_COMMENTARY_LABELS):
+        return sorted(map(names.index, present))
+    return [i for i, name in enumerate(names) if name in present]
 
 
 def values_by_keyword(cards: Iterable[Card]) -> dict[str, HeaderValue]:
-    """Keyword to value; the first of a keyword counts, commentary is joined by newlines."""
-    found: dict[str, HeaderValue] = {}
+    """Keyword to value; the first card of a keyword counts, comments are joined by newlines."""
+    values: dict[str, HeaderValue] = {}
     for keyword, value, _ in cards:
-        if keyword in COMMENTARY and keyword in found:
-            found[keyword] = f"{found[keyword]}\n{value}"
+        if keyword in COMMENTARY and keyword in values:
+            values[keyword] = f"{values[keyword]}\n{value}"
         else:
-            found.setdefault(keyword, value)
-    return found
+            values.setdefault(keyword, value)
+    return values
 
 
 def data_size(header: RawHeader) -> int:
-    """Bytes of the data after a header, without padding; ValueError where it does not tell.
+    """Bytes of the data after a header, without padding; ValueError if the header is invalid.
 
     Source: FITS Standard 4.0, equations 1, 2 and 4.
     """
     axes = _natural_number(select_values(header, ["NAXIS"]), "NAXIS", 0, MAX_AXES)
     names = [f"NAXIS{axis}" for axis in range(1, axes + 1)]
-    found = select_values(header, ["BITPIX", "GROUPS", "GCOUNT", "PCOUNT", *names])
-    lengths = [_natural_number(found, name) for name in names]
+    values = select_values(header, ["BITPIX", "GROUPS", "GCOUNT", "PCOUNT", *names])
+    lengths = [_natural_number(values, name) for name in names]
     if not lengths:
         return 0
-    if found.get("GROUPS") is True and lengths[:1] == [0]:
+    if values.get("GROUPS") is True and lengths[:1] == [0]:
         lengths = lengths[1:]
-    elements = _natural_number(found, "PCOUNT", 0) + math.prod(lengths)
-    bits = found.get("BITPIX")
+    elements = _natural_number(values, "PCOUNT", 0) + math.prod(lengths)
+    bits = values.get("BITPIX")
     if not isinstance(bits, int) or bits not in BITPIX:
         raise ValueError(f"BITPIX is {bits!r}")
-    return abs(bits) // 8 * _natural_number(found, "GCOUNT", 1) * elements
+    return abs(bits) // 8 * _natural_number(values, "GCOUNT", 1) * elements
 
 
 def _natural_number(
-    found: dict[str, HeaderValue], name: str, default: int | None = None, most: int = 2**40
+    values: dict[str, HeaderValue], name: str, default: int | None = None, largest: int = 2**40
 ) -> int:
-    value = found.get(name, default)
-    if isinstance(value, int) and 0 <= value <= most:
+    value = values.get(name, default)
+    if isinstance(value, int) and 0 <= value <= largest:
         return value
     raise ValueError(f"{name} is {value!r}")
 
@@ -154,22 +157,22 @@ def _normalise_keyword(keyword: str) -> str:
 
 
 def _unusual_card_numbers(header: RawHeader) -> set[int]:
-    """The numbers of the cards whose keyword is not simply their first eight bytes."""
+    """The numbers of the cards whose keyword is not their first eight bytes."""
     raw, names = header.cards, b"".join(header.names)
     count = len(header.names)
-    found: set[int] = set()
+    numbers: set[int] = set()
     for byte, other, column in (
         (b"=", _NOT_EQUALS, KEYWORD_SIZE),
         (b" ", _NOT_BLANK, KEYWORD_SIZE + 1),
     ):
-        bytes_there = raw[column::CARD_SIZE]
-        if bytes_there.count(byte) < count:
-            found.update(_match_starts(other, bytes_there))
+        column_bytes = raw[column::CARD_SIZE]
+        if column_bytes.count(byte) < count:
+            numbers.update(_match_starts(other, column_bytes))
     if names.translate(None, _IN_NAMES):
-        found.update(at // KEYWORD_SIZE for at in _match_starts(_NOT_IN_NAMES, names))
+        numbers.update(start // KEYWORD_SIZE for start in _match_starts(_NOT_IN_NAMES, names))
     if b" " in raw[::CARD_SIZE]:
-        found.update(_match_starts(_BLANK, raw[::CARD_SIZE]))
-    return found
+        numbers.update(_match_starts(_BLANK, raw[::CARD_SIZE]))
+    return numbers
 
 
 def _match_starts(pattern: re.Pattern[bytes], raw: bytes) -> Iterator[int]:
@@ -183,10 +186,10 @@ def _card_image(header: RawHeader, first: int) -> bytes:
     return header.cards[first * CARD_SIZE : last * CARD_SIZE]
 
 
-# Most cards of a night's headers are the same in file after file
+# Most cards of a night's headers are the same in all files
 @lru_cache(maxsize=CACHE_SIZE)
 def _read_card(raw: bytes) -> Card:
-    # As astropy does with what is not ASCII
+    # As astropy replaces bytes that are not ASCII
     return _parse_card(raw.decode("ascii", "replace").replace("\ufffd", "?"))
 
 
@@ -198,7 +201,7 @@ def _parse_card(image: str) -> Card:
     if keyword in COMMENTARY or keyword == "CONTINUE" or (text and ": " in text):
         return _parse_unusual_card(image)
     if text == "" and comment and "'" in comment:
-        # astropy takes the quote in the comment for the end of the text
+        # astropy takes the quote in the comment as the end of the text
         return _parse_unusual_card(image)
     value: HeaderValue = None
     if text is not None:
@@ -232,7 +235,7 @@ def _parse_unusual_card(image: str) -> Card:
 
 
 def _has_value(image: str) -> bool:
-    """False where astropy takes all after the keyword as text, with a warning."""
+    """False if astropy takes everything after the keyword as text, with a warning."""
     keyword = image[:KEYWORD_SIZE].strip().upper()
     hierarch = keyword == "HIERARCH" and image[KEYWORD_SIZE] == " " and "=" in image
     return hierarch or keyword == "CONTINUE" or 0 <= image.find("= ") <= KEYWORD_SIZE

@@ -1,7 +1,7 @@
-"""Headers of many FITS files, fast: each is read once, however many keywords are asked for.
+"""Headers of FITS files, read fast: a file is opened once for any number of keywords.
 
-Values are those of `astropy.io.fits` (`kpfnb.core.fits.cards` tells how). A compressed image shows the
-header of the table that holds it.
+Values are those of `astropy.io.fits` (see `kpfnb.core.fits.cards`). The header of a compressed
+image is that of the table that contains it.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from kpfnb.core.fits.cards import Card, HeaderValue, RawHeader
 BLOCK_SIZE = 2880
 READ_SIZE = 10 * BLOCK_SIZE
 MAX_CARDS = 36_000
-"""A header without END in so many cards is damaged; reading on would walk through the data."""
+"""A header that has no END in this many cards is damaged; further reading would reach data."""
 
 _GZIP = b"\x1f\x8b"
 _END = b"END     "
 
 ReadAt = Callable[[int, int], bytes]
-"""Takes a size and an offset in bytes; returns less at the end of the file."""
+"""Takes a size and an offset [bytes]; returns fewer bytes at the end of the file."""
 
 
 class HeaderErrorKind(StrEnum):
-    """Why there is no header."""
+    """Why a header can't be read."""
 
     MISSING = "missing"
     EMPTY = "empty"
     """The file has no bytes."""
     TRUNCATED = "truncated"
-    """The file stops before the header's END, or before the extension asked for."""
+    """The file ends before the END of the header, or before the extension that is wanted."""
     NOT_FITS = "not FITS"
     UNREADABLE = "unreadable"
-    """The system or the decompression refuses."""
+    """The system can't read or decompress it."""
     NO_EXTENSION = "no such extension"
 
 
 _HINTS = {
     HeaderErrorKind.MISSING: "check the name",
-    HeaderErrorKind.EMPTY: "it was never written; transfer or make it again",
+    HeaderErrorKind.EMPTY: "it was never written; transfer or create it again",
     HeaderErrorKind.TRUNCATED: "wait until it is written, or transfer it again",
     HeaderErrorKind.NOT_FITS: "a FITS file begins with SIMPLE",
     HeaderErrorKind.UNREADABLE: "check its permissions and the disk",
@@ -62,20 +62,20 @@ class HDU(NamedTuple):
 
     header: RawHeader
     read_data: Callable[[], bytes]
-    """Gives the data, without padding; only until the next unit is asked for."""
+    """Reads the data, without padding; only before the iteration goes on to the next unit."""
 
     @property
     def name(self) -> str:
-        """Its EXTNAME in upper case; '' where it has none."""
+        """Its EXTNAME in upper case; '' if it has none."""
         return str(cards.select_values(self.header, ["EXTNAME"]).get("EXTNAME", "")).strip().upper()
 
 
 class InvalidHeaderError(InvalidInputError):
-    """The header of a file can't be read; `reason` is why."""
+    """The header of a file can't be read, for the `reason` given."""
 
     def __init__(self, path: Path | str, reason: HeaderErrorKind, detail: str = "") -> None:
         super().__init__(f"{path}: {reason}{detail and f' ({detail})'}", _HINTS[reason])
-        # Workers send errors home, and an exception is rebuilt from its args
+        # An error from a worker is unpickled, which needs the arguments
         self.args = (path, reason, detail)
         self.path = path
         self.reason = reason
@@ -84,14 +84,14 @@ class InvalidHeaderError(InvalidInputError):
 def read_header(
     path: Path | str, keywords: Iterable[str] | None = None, *, ext: int | str = 0
 ) -> dict[str, HeaderValue]:
-    """The values of those keywords that are in the header, by the name asked for.
+    """The values of the keywords that are in the header, by the names given.
 
-    The first of a keyword counts; the cards of COMMENT, HISTORY and '' are joined by newlines.
+    The first card of a keyword counts; those of COMMENT, HISTORY and '' are joined by newlines.
 
     Parameters
     ----------
     path : a FITS file, gzipped or not
-    keywords : in upper or lower case; None for all that are there
+    keywords : in upper or lower case; None for all in the header
     ext : number or EXTNAME of the extension; 0 and PRIMARY are the primary header
 
     Raises
@@ -107,14 +107,14 @@ def read_header(
 
 
 def read_cards(path: Path | str, *, ext: int | str = 0) -> list[Card]:
-    """All cards of a header in the order of the file; parameters and errors as for `read`."""
+    """All cards of a header in file order; parameters and errors as for `read_header`."""
     return cards.parse_cards(_find_header(path, ext))
 
 
 def iterate_hdus(path: Path | str) -> Iterator[HDU]:
-    """The header-data units of a file in order, the file opened once.
+    """The header-data units of a file in order.
 
-    Going through to the end proves that none of the file is cut off; errors as for `read`.
+    An iteration to the end shows that the file is not truncated; errors as for `read_header`.
     """
     try:
         with _open_file(path) as (read_at, beginning):
@@ -131,10 +131,10 @@ def iterate_hdus(path: Path | str) -> Iterator[HDU]:
 
 
 def find_defect(path: Path | str) -> str:
-    """Why a file is not a whole FITS file, in a few words; '' where it is one.
+    """Why a file is not a complete FITS file, in a few words; '' if it is one.
 
-    Headers are read, data only where they are compressed: their length is known no other way. A
-    file that was cut exactly between two extensions looks whole.
+    Headers are read, data only in gzipped files, whose length is not known otherwise. A file that
+    was cut exactly between two extensions is not recognised.
     """
     try:
         for _ in iterate_hdus(path):
@@ -154,8 +154,8 @@ def _find_header(path: Path | str, ext: int | str) -> RawHeader:
 
 @contextmanager
 def _open_file(path: Path | str) -> Iterator[tuple[ReadAt, bytes]]:
-    """How to read a file, and its first `READ` bytes."""
-    # Opening a pipe that nobody writes to would wait for ever
+    """A function that reads the file, and its first `READ_SIZE` bytes."""
+    # Without O_NONBLOCK, opening a pipe without a writer would never return
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         beginning = os.pread(descriptor, READ_SIZE, 0)
@@ -174,7 +174,7 @@ def _read_stream(stream: gzip.GzipFile, size: int, offset: int) -> bytes:
 
 
 def _walk_hdus(path: Path | str, read_at: ReadAt, chunk: bytes) -> Iterator[HDU]:
-    """Go from header to header, over the data between."""
+    """The units one after another; data are skipped."""
     offset = 0
     _check_primary(path, chunk)
     while True:
@@ -218,25 +218,25 @@ def _check_primary(path: Path | str, chunk: bytes) -> None:
 
 
 def _parse_header(chunk: bytes, read_at: ReadAt, offset: int) -> RawHeader | None:
-    """The header that begins with `chunk`, read on until END; None where there is no END."""
+    """The header that begins with `chunk`, read until END; None if there is no END."""
     raw = b""
     names: tuple[bytes, ...] = ()
     while chunk and len(names) < MAX_CARDS:
         count = len(chunk) // cards.CARD_SIZE
-        found = struct.unpack_from("8s72x" * count, chunk)
-        raw, names = raw + chunk, names + found
-        if _END in found:
+        new_names = struct.unpack_from("8s72x" * count, chunk)
+        raw, names = raw + chunk, names + new_names
+        if _END in new_names:
             end = names.index(_END)
             return RawHeader(raw[: end * cards.CARD_SIZE], names[:end])
-        # Twice as much again: calls to the system cost more than bytes
+        # Twice as much each time: system calls cost more than bytes
         more = min(2 * len(raw), MAX_CARDS * cards.CARD_SIZE - len(raw))
         chunk = read_at(more, offset + len(raw))
     return None
 
 
 def _is_named(hdu: HDU, number: int, name: str) -> bool:
-    asked = name.strip().upper()
-    return hdu.name == asked or (number == 0 and asked == "PRIMARY")
+    wanted = name.strip().upper()
+    return hdu.name == wanted or (number == 0 and wanted == "PRIMARY")
 
 
 def _padded_size(size: int) -> int:

@@ -1,7 +1,7 @@
-"""Binary tables of FITS files as numpy columns, straight from their bytes.
+"""Binary tables of FITS files as numpy columns, without a copy of their bytes.
 
-The usual columns (numbers or a text in a row, unscaled) are seen by numpy where they stand; a table
-with any other column is given to astropy.
+The usual columns (numbers, or one text in a row, unscaled) are views of the bytes; a table with any
+other column is read by astropy.
 
 Source: FITS Standard 4.0, section 7.3.
 """
@@ -13,12 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from kpfnb.core.fits import cards as fitscards
-from kpfnb.core.fits.cards import HeaderValue, RawHeader
+from kpfnb.core.fits.cards import CARD_SIZE, HeaderValue, RawHeader, select_values
 from kpfnb.core.fits.headers import BLOCK_SIZE, HDU
 
 TableColumns = dict[str, np.ndarray]
-"""Column name to values, one a row, or a row of them; texts are bytes, padded at the end."""
+"""Column name to values, shape (rows,) or (rows, n); texts are bytes, padded at the end."""
 
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _FORM = re.compile(r"(\d*)([ABDEIJK])")
@@ -30,12 +29,12 @@ def read_table(hdu: HDU) -> TableColumns:
 
     Raises
     ------
-    ValueError : it is no binary table, or a damaged one
+    ValueError : it is not a binary table, or a damaged one
     fitsheader.InvalidHeaderError : the file ends within it
     """
     header = _row_structure(hdu.header)
     if header.get("XTENSION") != "BINTABLE":
-        raise ValueError(f"{header.get('XTENSION')!r} is no binary table")
+        raise ValueError(f"{header.get('XTENSION')!r} is not a binary table")
     dtype = _fixed_dtype(header)
     if dtype is None:
         return _read_with_astropy(hdu)
@@ -48,15 +47,15 @@ def read_table(hdu: HDU) -> TableColumns:
 
 
 def _row_structure(header: RawHeader) -> dict[str, HeaderValue]:
-    """The cards that tell what a row is made of; no other card is read."""
-    told = fitscards.select_values(header, ["XTENSION", "NAXIS1", "PCOUNT", "TFIELDS"])
-    count = int(str(told.get("TFIELDS", 0)))
+    """The values of the keywords that describe a row; no other card is read."""
+    values = select_values(header, ["XTENSION", "NAXIS1", "PCOUNT", "TFIELDS"])
+    count = int(str(values.get("TFIELDS", 0)))
     names = [f"{name}{n}" for n in range(1, count + 1) for name in ("TTYPE", "TFORM", *_SCALED)]
-    return told | fitscards.select_values(header, names)
+    return values | select_values(header, names)
 
 
 def _fixed_dtype(header: dict[str, HeaderValue]) -> np.dtype | None:
-    """What a row is made of; None where numpy alone can't tell."""
+    """The type of a row; None if numpy can't read it without astropy."""
     if header["PCOUNT"] or any(name.startswith(_SCALED) for name in header):
         return None
     numbers = range(1, int(str(header["TFIELDS"])) + 1)
@@ -77,8 +76,8 @@ def _make_dtype(names: tuple[str, ...], forms: tuple[str, ...]) -> np.dtype | No
         if match[2] == "A":
             fields.append((name, f"S{count}"))
         else:
-            kind = _NUMBERS[match[2]]
-            fields.append((name, kind, (count,)) if count > 1 else (name, kind))
+            code = _NUMBERS[match[2]]
+            fields.append((name, code, (count,)) if count > 1 else (name, code))
     if len(set(names)) < len(names):
         return None
     return np.dtype(fields)
@@ -87,7 +86,7 @@ def _make_dtype(names: tuple[str, ...], forms: tuple[str, ...]) -> np.dtype | No
 def _read_with_astropy(hdu: HDU) -> TableColumns:
     from astropy.io import fits
 
-    cards = hdu.header.cards + b"END".ljust(fitscards.CARD_SIZE)
+    cards = hdu.header.cards + b"END".ljust(CARD_SIZE)
     image = cards.ljust(-(-len(cards) // BLOCK_SIZE) * BLOCK_SIZE) + hdu.read_data()
     table = fits.BinTableHDU.fromstring(
         image.ljust(-(-len(image) // BLOCK_SIZE) * BLOCK_SIZE, b"\0")

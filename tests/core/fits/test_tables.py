@@ -66,7 +66,7 @@ def test_a_table_without_columns_or_rows(write, tmp_path):
 
 
 def test_what_is_no_table(write):
-    with pytest.raises(ValueError, match="no binary table"):
+    with pytest.raises(ValueError, match="not a binary table"):
         read(write(fits.ImageHDU(name="T")))
 
 
