@@ -12,29 +12,30 @@ from kpfnb.cli.commands import CommandGroup
 from kpfnb.core.errors import InvalidParameterError
 
 demo_app = typer.Typer(
-    cls=CommandGroup, help="SIMULATED data, to try everything out.", no_args_is_help=True
+    cls=CommandGroup, help="SIMULATED data for demonstrations.", no_args_is_help=True
 )
 app.add_typer(demo_app, name="demo")
 
 
 @demo_app.callback()
 def _group() -> None:
-    """SIMULATED data, to try everything out."""
+    """SIMULATED data for demonstrations."""
 
 
 @demo_app.command()
 def night(
     night: Annotated[str, typer.Option(help="UT date as YYYYMMDD.")] = "20240115",
     full_size: Annotated[
-        bool, typer.Option("--full-size", help="CCDs of real size: about 140 MB a file.")
+        bool, typer.Option("--full-size", help="CCDs of real size: about 140 MB per file.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Other seed, other noise.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 1,
     count: Annotated[
-        list[str] | None, typer.Option(help="How many of a kind, as star=3; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Number of exposures of a kind, such as star=3; may be repeated."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Simulate the raw files of a night below the data root; what is there is left alone.
+    """Simulate the raw files of a night below the data root; existing files are unchanged.
 
     Example: kpfnb demo night --count star=3 --count bias=2
     """
@@ -51,10 +52,11 @@ def night(
 @demo_app.command()
 def frames(
     folder: Annotated[
-        Path | None, typer.Argument(help="Where to; by default incoming in the work directory.")
+        Path | None,
+        typer.Argument(help="Target directory; by default incoming/ in the work directory."),
     ] = None,
 ) -> None:
-    """Simulate raw headers of the spectrograph DEIMOS, to try kpfnb prepare.
+    """Simulate raw headers of the spectrograph DEIMOS, as input of kpfnb prepare.
 
     Example: kpfnb demo frames
     """
@@ -62,17 +64,18 @@ def frames(
     from kpfnb.core import settings
     from kpfnb.demo import deimos_frames
 
-    place = folder or settings.load_settings().work_dir / INCOMING_FOLDER
-    print(deimos_frames.simulate_deimos_frames(place.absolute()))
+    target = folder or settings.load_settings().work_dir / INCOMING_FOLDER
+    print(deimos_frames.simulate_deimos_frames(target.absolute()))
 
 
 @demo_app.command()
 def spectra(
     folder: Annotated[
-        Path | None, typer.Argument(help="Where to; by default datasets in the work directory.")
+        Path | None,
+        typer.Argument(help="Target directory; by default datasets/ in the work directory."),
     ] = None,
 ) -> None:
-    """Simulate two reduced nights of a mask of DEIMOS, to try kpfnb coadd --dry-run.
+    """Simulate two reduced nights of a DEIMOS mask, as input of kpfnb coadd --dry-run.
 
     Example: kpfnb demo spectra
     """
@@ -80,18 +83,19 @@ def spectra(
     from kpfnb.core import settings
     from kpfnb.demo import coadd_inputs
 
-    place = folder or settings.load_settings().work_dir / DATASETS_FOLDER
-    print(coadd_inputs.simulate_coadd_inputs(place.absolute()))
+    target = folder or settings.load_settings().work_dir / DATASETS_FOLDER
+    print(coadd_inputs.simulate_coadd_inputs(target.absolute()))
 
 
 @demo_app.command()
 def reductions(
     root: Annotated[
-        Path | None, typer.Argument(help="Where to; by default simulated/ in the work directory.")
+        Path | None,
+        typer.Argument(help="Target directory; by default simulated/ in the work directory."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="So many datasets.")] = 5,
+    count: Annotated[int, typer.Option(min=1, help="Number of datasets.")] = 5,
 ) -> None:
-    """Simulate reduced datasets of a multi-slit spectrograph; what is there is left alone.
+    """Simulate reduced datasets of a multi-slit spectrograph; existing files are unchanged.
 
     Example: kpfnb demo reductions --count 3
     """

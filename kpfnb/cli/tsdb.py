@@ -1,4 +1,4 @@
-"""Commands for the time-series database."""
+"""Commands for the time-series database (TSDB) and its pages."""
 
 from __future__ import annotations
 
@@ -10,35 +10,33 @@ import typer
 
 from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
 from kpfnb.cli.commands import CommandGroup
+from kpfnb.core.text import format_count
 
 if TYPE_CHECKING:
     from kpfnb.kpf.tsdb.maintenance import DatabaseCheckResult, DatabaseStatus
 
 
-# `kpfnb timeseries`: the pages of the time series.
-
-
 @app.command()
 def timeseries(
     interval: Annotated[
-        str, typer.Option(help="day, month, year, decade or all; all with --start: a free range.")
+        str, typer.Option(help="day, month, year, decade or all; all with --start is a free range.")
     ] = "day",
     start: Annotated[
-        str, typer.Option(help="Night as YYYYMMDD (UT); if none, that of the newest data.")
+        str, typer.Option(help="Night as YYYYMMDD (UT); by default the newest night.")
     ] = "",
-    end: Annotated[str, typer.Option(help="Last night; if none, only the period of START.")] = "",
+    end: Annotated[str, typer.Option(help="Last night; by default only the period of START.")] = "",
     panel: Annotated[
-        list[str] | None, typer.Option(help="Only this panel, or this group; may be repeated.")
+        list[str] | None, typer.Option(help="Only this panel or group; may be repeated.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Draw also where nothing has changed since.")
+        bool, typer.Option("--force", help="Also render what has not changed.")
     ] = False,
     list_panels: Annotated[
-        bool, typer.Option("--list", help="List the panels, and draw nothing.")
+        bool, typer.Option("--list", help="List the panels; render nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Draw the standard panels of the time series, and their pages.
+    """Render the pages of the time series with their standard panels.
 
     Example: kpfnb timeseries --interval month --start 20240101 --end 20240630
     """
@@ -50,23 +48,23 @@ def timeseries(
         return
     if interval not in list(PeriodInterval):
         raise InvalidParameterError(f"interval {interval!r}", f"known: {', '.join(PeriodInterval)}")
-    from kpfnb.kpf.timeseries import render
+    from kpfnb.kpf.timeseries.render import render_interval
 
-    done = render.render_interval(interval, start, end, panels=panel or (), force=force)
-    print_and_exit(done, as_json=as_json)
+    result = render_interval(interval, start, end, panels=panel or (), force=force)
+    print_and_exit(result, as_json=as_json)
 
 
 def _list_panels(names: list[str], *, as_json: bool) -> None:
-    from kpfnb.kpf.tsdb.plots import panel as definitions
+    from kpfnb.kpf.tsdb.plots.panel import choose_panels
 
-    panels = definitions.choose_panels(names)
+    panels = choose_panels(names)
     if as_json:
-        rows = [one.model_dump(include={"name", "group", "title"}) for one in panels.values()]
+        rows = [panel.model_dump(include={"name", "group", "title"}) for panel in panels.values()]
         print_json(rows)
         return
-    for one in panels.values():
-        print(f"{one.group:<11} {one.name:<28} {one.title}")
-    print(f"{len(panels)} panels")
+    for panel in panels.values():
+        print(f"{panel.group:<11} {panel.name:<28} {panel.title}")
+    print(format_count(len(panels), "panel"))
 
 
 tsdb_app = typer.Typer(
@@ -94,13 +92,13 @@ def ingest(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Ingest a night or a range of nights into the time-series database: only what has changed.
+    """Ingest new and changed files of a range of nights into the time-series database.
 
     Example: kpfnb ingest 20240101 20240131
     """
-    from kpfnb.kpf.tsdb import ingest as work
+    from kpfnb.kpf.tsdb.ingest import ingest_nights
 
-    print_and_exit(work.ingest_nights(start, end, force=force), as_json=as_json)
+    print_and_exit(ingest_nights(start, end, force=force), as_json=as_json)
 
 
 @tsdb_app.command()
@@ -117,24 +115,24 @@ def keywords(
     from kpfnb.kpf.tsdb import catalogue, database
 
     with database.read_transaction() as connection:
-        found = catalogue.search_keywords(connection, pattern)
+        entries = catalogue.search_keywords(connection, pattern)
     if as_json:
-        print_json([entry.to_dict() for entry in found])
+        print_json([entry.to_dict() for entry in entries])
         return
     levels: dict[str, list[str]] = {}
-    for entry in found:
+    for entry in entries:
         levels.setdefault(entry.keyword.name, []).append(entry.keyword.level)
-    first = {entry.keyword.name: entry for entry in reversed(found)}
-    for name, where in levels.items():
+    first = {entry.keyword.name: entry for entry in reversed(entries)}
+    for name, name_levels in levels.items():
         unit = f"[{first[name].unit}] " if first[name].unit else ""
         described = f"{first[name].kind:<5}  {unit}{first[name].description}"
-        print(f"{' '.join(where):<11}  {name:<24} {described}")
-    print(f"{len(levels)} keywords")
+        print(f"{' '.join(name_levels):<11}  {name:<24} {described}")
+    print(format_count(len(levels), "keyword"))
 
 
 @tsdb_app.command()
 def problems(as_json: Json = False) -> None:
-    """Show what is wrong with files: those refused, and what was odd in those taken.
+    """Show the problems of files: refused files, and warnings about ingested ones.
 
     Example: kpfnb tsdb problems
     """
@@ -145,15 +143,15 @@ def problems(as_json: Json = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        verdict = "refused" if row["refused"] else "taken"
-        print(f"{row['files']:>7} {verdict:<7}  {row['reason']}: {row['detail']}".rstrip(": "))
+        state = "refused" if row["refused"] else "warning"
+        print(f"{row['files']:>7} {state:<7}  {row['reason']}: {row['detail']}".rstrip(": "))
         print(f"{'':17}{row['first']} to {row['last']}, such as {row['example']}")
-    print(f"{sum(row['files'] for row in rows)} problems")
+    print(format_count(sum(row["files"] for row in rows), "problem"))
 
 
 @tsdb_app.command()
 def status(as_json: Json = False) -> None:
-    """Show how the database stands: rows, nights, last change, problems, size.
+    """Show the status of the database: rows, nights, last change, problems, size.
 
     Example: kpfnb tsdb status
     """
@@ -164,11 +162,13 @@ def status(as_json: Json = False) -> None:
 
 @tsdb_app.command()
 def check(
-    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT); all if none.")] = "",
+    start: Annotated[
+        str, typer.Argument(help="Night as YYYYMMDD (UT); by default all nights.")
+    ] = "",
     end: Annotated[str, typer.Argument(help="Last night.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Compare disk and database: what is missing or stale.
+    """Compare disk and database: report missing and changed files.
 
     Example: kpfnb tsdb check 20240101 20240131
     """
@@ -194,57 +194,58 @@ def delete(
     if as_json:
         print_json({"nights": nights, "dry_run": dry_run})
     else:
-        print(f"{len(nights)} nights {'would be ' if dry_run else ''}deleted", *nights)
+        count = format_count(len(nights), "night")
+        print(f"{count} {'would be ' if dry_run else ''}deleted", *nights)
 
 
 @tsdb_app.command()
 def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write the whole database into one file; others may go on writing.
+    """Write a snapshot of the whole database into one file; others may write at the same time.
 
     Example: kpfnb tsdb backup tsdb-20240131.backup
     """
-    from kpfnb.kpf.tsdb import backup as backups
+    from kpfnb.kpf.tsdb.backup import write_backup
 
-    print(backups.write_backup(file))
+    print(write_backup(file))
 
 
 @tsdb_app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="File that `backup` wrote.")],
+    file: Annotated[Path, typer.Argument(help="Backup file.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="What the database holds now may be lost.")
+        bool, typer.Option("--replace", help="Overwrite the existing database.")
     ] = False,
 ) -> None:
-    """Make the database what it was when it was backed up.
+    """Restore the database from a backup.
 
     Example: kpfnb tsdb restore tsdb-20240131.backup --replace
     """
-    from kpfnb.kpf.tsdb import backup as backups
+    from kpfnb.kpf.tsdb.backup import restore_backup
 
-    backups.restore_backup(file, replace=replace)
+    restore_backup(file, replace=replace)
     print(f"restored from {file}")
 
 
 @tsdb_app.command("add-reader")
 def add_reader(name: Annotated[str, typer.Argument(help="Name of the role.")]) -> None:
-    """Make a PostgreSQL role that may read all and change nothing, or change its password.
+    """Create a read-only PostgreSQL role, or change its password.
 
-    The password is asked for, or taken from the environment (KPFNB_READER_PASSWORD).
+    The command asks for the password, or takes it from the variable KPFNB_READER_PASSWORD.
 
     Example: kpfnb tsdb add-reader plots
     """
     from pydantic import SecretStr
 
-    from kpfnb.kpf.tsdb import backup as backups
+    from kpfnb.kpf.tsdb.backup import create_reader_role
 
     password = os.environ.get("KPFNB_READER_PASSWORD") or typer.prompt("Password", hide_input=True)
-    backups.add_reader(name, SecretStr(password))
-    print(f"{name} may read")
+    create_reader_role(name, SecretStr(password))
+    print(f"role {name} may read the database")
 
 
-def _print_and_exit(found: DatabaseStatus | DatabaseCheckResult, *, as_json: bool) -> NoReturn:
+def _print_and_exit(result: DatabaseStatus | DatabaseCheckResult, *, as_json: bool) -> NoReturn:
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
-        print(found)
-    raise typer.Exit(found.outcome.exit_code)
+        print(result)
+    raise typer.Exit(result.outcome.exit_code)

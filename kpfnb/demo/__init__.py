@@ -1,1 +1,4 @@
-"""A SIMULATED KPF night and a stand-in DRP: for demonstrations and tests, never for science."""
+"""A SIMULATED KPF night and a stand-in for KPF's data reduction pipeline (DRP).
+
+For demonstrations and tests, never for science.
+"""

@@ -1,4 +1,4 @@
-"""The stand-in DRP's velocities: cross-correlation with a mask, and a Gaussian fitted to it.
+"""The cross-correlation functions (CCF) of the stand-in DRP, and velocities from Gaussian fits.
 
 The correlation function of a row at velocity v is the light in boxes around the mask's lines
 shifted by v, each weighted by its depth and the blaze. Errors are propagated from the pixels'
@@ -21,7 +21,7 @@ HALF_STEPS = 200
 BOX_STEPS = 8
 """Width of the mask's boxes, in steps: 4 km/s."""
 FIT_SIGMAS = 1.8
-"""The Gaussian is fitted so far from its centre."""
+"""The range of the fit around the centre of the Gaussian."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class CorrelationFunctions:
 
 @dataclass(frozen=True)
 class MeanVelocity:
-    """A mean velocity and its error, km/s; both 0 where there is none."""
+    """A mean velocity and its error, km/s; both 0 if there is none."""
 
     velocity: float
     error: float
@@ -69,7 +69,7 @@ def correlate_rows(
     edges : wavelengths (Å) of the pixels' edges, (rows, side + 1)
     mask : lines at rest; strengths are their weights
     centre : velocity (km/s) in the middle of the functions
-    barycentric : the correction (km/s) that velocities get
+    barycentric : the correction (km/s) to apply to the velocities
     rows : only these; the others have zeros
     """
     velocities = centre + STEP * np.arange(-HALF_STEPS, HALF_STEPS + 1)
@@ -99,7 +99,7 @@ def correlate_rows(
 
 
 def mean_velocity(velocities: Array, errors: Array) -> MeanVelocity:
-    """The weighted mean; its error is enlarged where they scatter by more than theirs."""
+    """The weighted mean; its error is increased if the values scatter more than their errors."""
     good = errors > 0
     if not good.any():
         return MeanVelocity(0.0, 0.0)
@@ -113,7 +113,7 @@ def mean_velocity(velocities: Array, errors: Array) -> MeanVelocity:
 
 
 def _usable_lines(mask: LineList, edges: Array, shifts: Array, blaze: Array) -> LineList:
-    """The lines that stay on the row at all velocities, weighted by the blaze where they are."""
+    """The lines that are on the row at all velocities, weighted by the blaze there."""
     low, high = edges[0] / shifts[0], edges[-1] / shifts[-1]
     on_row = slice(*np.searchsorted(mask.wavelengths, [low, high]))
     middle = mask.wavelengths[on_row] * shifts[shifts.size // 2]
@@ -130,14 +130,14 @@ def _correlation_function(flux: Array, edges: Array, lines: LineList, shifts: Ar
 
 @dataclass(frozen=True)
 class _Fit:
-    """Centres (km/s, NaN where it failed) and how each responds to each step of its function."""
+    """Centres (km/s, NaN for a failed fit) and their response to each step of the function."""
 
     centres: Array
     responses: Array
 
 
 def _fit_gaussians(velocities: Array, ccf: Array) -> _Fit:
-    """Fit level, depth, centre and width of a Gaussian to each function, around a common start."""
+    """Fit level, depth, centre and width of a Gaussian to each function from a common start."""
     centre, sigma = _estimate_start(velocities, ccf.sum(axis=0))
     near = np.abs(velocities - centre) < FIT_SIGMAS * sigma + 1
     v, y = velocities[near], ccf[:, near]
@@ -159,22 +159,22 @@ def _fit_gaussians(velocities: Array, ccf: Array) -> _Fit:
     return _Fit(np.where(lost, np.nan, centres), responses)
 
 
-def _estimate_start(velocities: Array, whole: Array) -> tuple[float, float]:
-    """Centre and width (sigma), km/s, of the deepest or highest feature of all rows together."""
-    deviation = whole - np.median(whole)
+def _estimate_start(velocities: Array, total: Array) -> tuple[float, float]:
+    """Centre and sigma (km/s) of the strongest feature of the sum of all rows."""
+    deviation = total - np.median(total)
     peak = int(np.argmax(np.abs(deviation)))
-    above = deviation / deviation[peak] > 0.5 if deviation[peak] else np.ones_like(whole, bool)
+    above = deviation / deviation[peak] > 0.5 if deviation[peak] else np.ones_like(total, bool)
     left, right = peak, peak
     while left > 0 and above[left - 1]:
         left -= 1
-    while right < whole.size - 1 and above[right + 1]:
+    while right < total.size - 1 and above[right + 1]:
         right += 1
     width = (right - left + 1) * STEP / 2.355
     return float(velocities[peak]), float(np.clip(width, 2.0, 12.0))
 
 
 def _fit_level_and_depth(gauss: Array, y: Array) -> tuple[Array, Array]:
-    """Level and depth of each function, its Gaussian given."""
+    """Level and depth of each function for given Gaussians."""
     mean_gauss, mean_y = gauss.mean(axis=1), y.mean(axis=1)
     spread = gauss - mean_gauss[:, None]
     depth = (spread * y).sum(axis=1) / np.maximum((spread**2).sum(axis=1), 1e-12)

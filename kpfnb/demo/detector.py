@@ -1,4 +1,7 @@
-"""The SIMULATED CCDs: from light in the orderlets to amplifiers with bias and overscan, and back.
+"""The SIMULATED detectors: the two CCDs, and the CCD of the Ca H&K spectrometer.
+
+The CCDs turn light in the orderlets into amplifier images with bias and overscan; `assemble_ccd` is
+the inverse.
 
 Each amplifier reads its part of the CCD towards its own corner: AMP1 the left, AMP2 the right half;
 in the fast mode AMP3 and AMP4 read the upper halves of the same sides. An amplifier's image has a
@@ -26,12 +29,12 @@ CA_HK_BACKGROUND = 100.0
 
 
 def ca_hk_shape(side: int) -> tuple[int, int]:
-    """Rows and columns of the image; 255 x 1024 beside CCDs of full size."""
+    """Rows and columns of a Ca H&K image; 255 x 1024 for CCDs of full size."""
     return (255, 1024) if side == FULL_SIDE else (60, 204)
 
 
 def ca_hk_wavelengths(columns: int) -> Array:
-    """Å at each column of each order, (6, columns)."""
+    """Wavelength (Å) at each column of each Ca H&K order, (6, columns)."""
     starts = 3820.0 + 30.0 * np.arange(CA_HK_ORDERS)
     return starts[:, None] + np.linspace(0, 36.0, columns)[None, :]
 
@@ -39,7 +42,7 @@ def ca_hk_wavelengths(columns: int) -> Array:
 def expose_ca_hk(
     side: int, random: np.random.Generator, *, science: float, sky: float, doppler: float
 ) -> NDArray[np.float32]:
-    """An image (DN) with the given continuum levels (DN a column) in the two fibres."""
+    """A Ca H&K image (DN) with given continuum levels (DN per column) of the two fibres."""
     rows, columns = ca_hk_shape(side)
     height = np.arange(rows)[:, None]
     image = np.full((rows, columns), CA_HK_BACKGROUND)
@@ -53,7 +56,7 @@ def expose_ca_hk(
 
 
 def extract_ca_hk(image: NDArray[np.float32]) -> tuple[Array, Array]:
-    """Box extraction of the science and the sky fibre, each (6, columns), DN."""
+    """Extract the Ca H&K science and sky fibres by boxes, each (6, columns), DN."""
     rows = image.shape[0]
     reach = rows / 27
     clean = image - np.median(image)
@@ -72,7 +75,7 @@ def _ca_hk_middles(rows: int, fibre: int) -> Array:
 
 
 def _ca_hk_spectrum(at: Array) -> Array:
-    """A cool star: two broad calcium lines with a little emission in the core."""
+    """The spectrum of a cool star: two broad calcium lines with weak emission in the core."""
     flux = 0.4 + (at - 3800) / 350
     for line in CALCIUM_LINES:
         broad = 0.9 / (1 + ((at - line) / 3.0) ** 2)
@@ -88,7 +91,7 @@ BIAS_LEVELS = (1210.0, 1185.0, 1232.0, 1169.0)
 
 @dataclass(frozen=True)
 class AmplifierMargins:
-    """Pixels of an amplifier's image that see no light."""
+    """The pixels of an amplifier image that get no light."""
 
     prescan: int
     overscan: int
@@ -101,16 +104,16 @@ class AmplifierMargins:
 
     @classmethod
     def for_side(cls, side: int) -> AmplifierMargins:
-        """4, 50 and 30 on the real CCD; smaller on a scaled one."""
+        """The margins of a CCD: 4, 50 and 30 pixels on the real one, smaller on a scaled one."""
         return cls(4, 50, 30) if side == FULL_SIDE else cls(4, 10, 6)
 
 
 LightFootprint = tuple[NDArray[np.int32], NDArray[np.float32]]
-"""Flat pixel indices, and the shares of a row's light there: both (rows, pixels across, side)."""
+"""Flat pixel indices, and the shares of a row's light in them: (rows, pixels across, side)."""
 
 
 def compute_footprint(echelle: Echelle, middle: Array) -> LightFootprint:
-    """Where the light of each row falls whose middle is at the heights (rows, side).
+    """The footprint of rows with their middle at the given heights, (rows, side).
 
     A row that leaves the CCD has its share cut to 0.
     """
@@ -124,12 +127,12 @@ def compute_footprint(echelle: Echelle, middle: Array) -> LightFootprint:
 
 
 def expose_ccd(echelle: Echelle, light: Array, height: float) -> CCDImage:
-    """The image (electrons) of light (electrons a pixel, (rows, side)) in the orderlets."""
+    """The CCD image (electrons) of light (electrons per pixel, (rows, side)) in the orderlets."""
     return paint_footprint(_true_footprint(echelle, height), light)
 
 
 def paint_footprint(where: LightFootprint, light: Array) -> CCDImage:
-    """The image of light (electrons a pixel, (rows, side)) that falls on a footprint."""
+    """The image of light (electrons per pixel, (rows, side)) in a footprint."""
     cells, share = where
     side = light.shape[1]
     painted = np.bincount(cells.ravel(), (share * light[:, None, :]).ravel(), minlength=side**2)
@@ -139,7 +142,7 @@ def paint_footprint(where: LightFootprint, light: Array) -> CCDImage:
 def read_out_ccd(
     camera: Camera, electrons: CCDImage, random: np.random.Generator, *, fast: bool
 ) -> list[CCDImage]:
-    """What the amplifiers write (DN): photon noise, gain, bias with its pattern, read noise."""
+    """The amplifier images (DN): photon noise, gain, bias with its pattern, read noise."""
     side = electrons.shape[0]
     margins = AmplifierMargins.for_side(side)
     photons = random.standard_normal(electrons.shape, dtype=np.float32) * np.sqrt(electrons)
@@ -158,7 +161,7 @@ def read_out_ccd(
 
 
 def ccd_side(amplifier: CCDImage) -> int:
-    """The side (pixels) of the CCD that an amplifier belongs to."""
+    """The side (pixels) of the CCD to which an amplifier belongs."""
     columns = amplifier.shape[1]
     for side in (DEMO_SIDE, FULL_SIDE):
         if columns == side // 2 + AmplifierMargins.for_side(side).width:
@@ -167,7 +170,7 @@ def ccd_side(amplifier: CCDImage) -> int:
 
 
 def assemble_ccd(amplifiers: list[CCDImage], side: int) -> tuple[CCDImage, list[float]]:
-    """The CCD (DN, overscan subtracted) from its amplifiers, and each one's noise (DN)."""
+    """The CCD (DN, overscan subtracted) from its amplifiers, and the noise of each (DN)."""
     margins = AmplifierMargins.for_side(side)
     image = np.empty((side, side), np.float32)
     noises = []
@@ -184,7 +187,7 @@ def assemble_ccd(amplifiers: list[CCDImage], side: int) -> tuple[CCDImage, list[
 
 @cache
 def bias_pattern(camera: Camera, side: int) -> CCDImage:
-    """What a bias shows beyond its level, DN: a slope towards the corners, and faint columns."""
+    """The pattern of a bias (DN): a slope towards the corners, and faint columns."""
     random = np.random.default_rng([7, camera.bluest])
     x = np.linspace(-1, 1, side, dtype=np.float32)
     columns = random.normal(0, 0.6, side).astype(np.float32)
@@ -197,7 +200,7 @@ def _true_footprint(echelle: Echelle, height: float) -> LightFootprint:
 
 
 def _amplifier_views(image: CCDImage, *, fast: bool) -> list[CCDImage]:
-    """Views of the image as each amplifier reads it, its own corner first."""
+    """Views of the image in the read order of each amplifier, its corner first."""
     half = image.shape[0] // 2
     sides = [image[:, :half], image[:, half:][:, ::-1]]
     if not fast:

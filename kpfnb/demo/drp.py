@@ -1,7 +1,14 @@
-"""`kpfnb-demo-drp`: a stand-in for KPF's pipeline, with the command line of `kpf`.
+"""The command `kpfnb-demo-drp`: a stand-in for KPF's pipeline, with the command line of `kpf`.
 
-It is a simulation: it reduces simulated nights, and nothing else. The environment variable
-`KPFNB_DEMO_DRPTAG` sets the version that it claims to have (v2.9.1 if not).
+It is a simulation and reduces only simulated nights. The environment variable `KPFNB_DEMO_DRPTAG`
+sets the version that it reports (by default v2.9.1). `KPFNB_DEMO_DRP_FAULT` selects one defect of
+the real DRP, for tests of the code that has to handle it:
+
+- `fail-exit-0`: every file fails, nothing is written, and the exit code is 0
+- `partial`: every second file stops after its 2D, and the exit code is 0
+- `hang`: after all work and the message 'exiting pipeline' the process never ends
+- `orphan`: all succeeds, but a child process holds stdout open for ten minutes
+- `crash`: the process is killed by SIGKILL after its first file
 """
 
 from __future__ import annotations
@@ -13,31 +20,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 
+from kpfnb.core.clock import format_utc
+from kpfnb.core.signals import handle_signals
 from kpfnb.demo.pipeline import ReducedFile, ReductionJob, reduce_files
 from kpfnb.demo.products import ProductProvenance
 from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN
-
-# Defects of the real DRP, on request, for tests of those who have to live with them.
-#
-# The environment variable `KPFNB_DEMO_DRP_FAULT` names one:
-#
-# - `fail-exit-0`: every file fails, nothing is written, and the exit code is 0
-# - `partial`: every second file gets no further than its 2D, and the exit code is 0
-# - `hang`: all the work is done, 'exiting pipeline' is said, and the process never ends
-# - `orphan`: all is well, but a child that holds stdout open stays behind for ten minutes
-# - `crash`: the process is killed by SIGKILL after its first file
 
 FAULT_VARIABLE = "KPFNB_DEMO_DRP_FAULT"
 ORPHAN_CODE = "import time; time.sleep(600)"
 
 
 class DrpFault(StrEnum):
-    """What goes wrong."""
+    """A defect of the real DRP."""
 
     NONE = ""
     FAIL_EXIT_0 = "fail-exit-0"
@@ -48,22 +46,22 @@ class DrpFault(StrEnum):
 
     @classmethod
     def from_environment(cls) -> DrpFault:
-        """The one that the environment asks for; ValueError if there is no such fault."""
+        """The fault that the environment variable names; ValueError for an unknown name."""
         return cls(os.environ.get(FAULT_VARIABLE, ""))
 
     def levels(self, number: int) -> int:
-        """How many levels the file of this number (from 0) gets."""
+        """The number of levels that the file with this number (from 0) gets."""
         if self is DrpFault.FAIL_EXIT_0:
             return 0
         return 1 if self is DrpFault.PARTIAL and number % 2 else 3
 
     def after_file(self) -> None:
-        """What happens after a file."""
+        """Call after each file: a crash happens here."""
         if self is DrpFault.CRASH:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def at_exit(self, failures: int) -> int:
-        """What happens at the end; the exit code."""
+        """Call at the end: an orphan or a hang happens here. Returns the exit code."""
         if self is DrpFault.ORPHAN:
             subprocess.Popen([sys.executable, "-c", ORPHAN_CODE])
         if self is DrpFault.HANG:
@@ -77,8 +75,8 @@ POLL_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 if all is well, 1 if a file failed, 2 if the command is wrong."""
-    # One thread a process: as many processes were asked for as may be busy
+    """Run the command line: 0 for success, 1 if a file failed, 2 for a wrong command."""
+    # One thread per process: the user chooses the number of processes
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = _make_parser()
@@ -86,10 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         fault = DrpFault.from_environment()
     except ValueError:
-        parser.error(f"{FAULT_VARIABLE} is none of: {', '.join(filter(None, DrpFault))}")
+        parser.error(f"{FAULT_VARIABLE} must be one of: {', '.join(filter(None, DrpFault))}")
     target = options.reprocess or options.watch or options.masters or options.directory
     if target is None:
-        parser.error("say what to reduce: --reprocess, --watch, --masters or a directory")
+        parser.error("give what to reduce: --reprocess, --watch, --masters or a directory")
     if not target.exists():
         parser.error(f"{target} does not exist")
     provenance = ProductProvenance(
@@ -114,58 +112,57 @@ def reduce_paths(
     processes: int,
     fault: DrpFault = DrpFault.NONE,
 ) -> int:
-    """Reduce L0 files, calibrations first; returns how many failed."""
+    """Reduce L0 files and return the number of failures."""
     jobs = [
         ReductionJob(path, provenance, fault.levels(number)) for number, path in enumerate(paths)
     ]
     failures = 0
-    for number, done in enumerate(reduce_files(jobs, processes=processes), start=1):
-        print_log(f"[{number}/{len(jobs)}] {_describe_result(done)}")
-        failures += bool(done.error)
+    for number, result in enumerate(reduce_files(jobs, processes=processes), start=1):
+        print_log(f"[{number}/{len(jobs)}] {_describe_result(result)}")
+        failures += bool(result.error)
         fault.after_file()
     print_log(f"{len(jobs) - failures} of {len(jobs)} files reduced, {failures} failed")
     return failures
 
 
 def watch_folder(folder: Path, provenance: ProductProvenance, *, processes: int) -> int:
-    """Reduce L0 files that come or change, until SIGTERM or Ctrl-C."""
+    """Reduce new and changed L0 files until SIGTERM or Ctrl-C."""
     stopped: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    known = _file_states(folder)
-    before = known
-    while not stopped:
-        now = _file_states(folder)
-        # A file is taken up once it has not changed from one look to the next
-        ready = [p for p, state in now.items() if known.get(p) != state == before.get(p)]
-        if ready:
-            reduce_paths(ready, provenance, processes=processes)
-            known = {**known, **{path: now[path] for path in ready}}
-        before = now
-        time.sleep(POLL_SECONDS)
+    with handle_signals(stop, signal.SIGTERM, signal.SIGINT):
+        reduced = previous = _file_states(folder)
+        while not stopped:
+            current = _file_states(folder)
+            # A file is ready when it has not changed between two scans
+            ready = [
+                p for p, state in current.items() if reduced.get(p) != state == previous.get(p)
+            ]
+            if ready:
+                reduce_paths(ready, provenance, processes=processes)
+                reduced = {**reduced, **{path: current[path] for path in ready}}
+            previous = current
+            time.sleep(POLL_SECONDS)
     print_log("exiting pipeline")
     return 0
 
 
 def make_night_masters(folder: Path) -> int:
-    """Make the masters of a night's L0 directory anew."""
-    from kpfnb.demo import masters
-    from kpfnb.demo.masters import read_junk_list
+    """Make the masters of a night's L0 directory again."""
+    from kpfnb.demo.masters import read_junk_list, remake_masters
 
     root, night = folder.absolute().parents[1], folder.name
     print_log(f"SIMULATION: masters of {night}")
-    made = masters.remake_masters(root, night, read_junk_list(root))
-    print_log(f"{night}: masters from {len(made.inputs)} calibrations")
+    night_masters = remake_masters(root, night, read_junk_list(root))
+    print_log(f"{night}: masters from {len(night_masters.inputs)} calibrations")
     print_log("exiting pipeline")
     return 0
 
 
 def list_l0_paths(target: Path) -> list[Path]:
-    """The L0 files of a directory (a night's, or that of all nights), a list, or a file."""
+    """The L0 files of a directory (of one night or of all), of a list, or a single file."""
     if target.is_dir():
         folders = sorted(
             f for f in target.iterdir() if f.is_dir() and NIGHT_PATTERN.fullmatch(f.name)
@@ -178,8 +175,8 @@ def list_l0_paths(target: Path) -> list[Path]:
 
 
 def print_log(text: str) -> None:
-    """A line on stdout, with the time, seen at once."""
-    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} [kpfnb-demo-drp] {text}", flush=True)
+    """Print a line with the time to stdout, and flush it."""
+    print(f"{format_utc()} [kpfnb-demo-drp] {text}", flush=True)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -196,8 +193,8 @@ def _make_parser() -> argparse.ArgumentParser:
         "--reprocess", type=Path, metavar="TARGET", help="a directory, a FITS file or a list"
     )
     # The older form gives the directory after a bare --watch
-    parser.add_argument("--watch", type=Path, metavar="DIR", help="reduce what comes there")
-    parser.add_argument("--masters", type=Path, metavar="DIR", help="make a night's masters anew")
+    parser.add_argument("--watch", type=Path, metavar="DIR", help="reduce new files there")
+    parser.add_argument("--masters", type=Path, metavar="DIR", help="make a night's masters again")
     parser.add_argument("-c", "--config", type=Path, default="none", help="recorded, not read")
     parser.add_argument("-r", "--recipe", type=Path, default="none", help="recorded, not read")
     return parser
@@ -227,10 +224,10 @@ def _file_states(folder: Path) -> dict[Path, tuple[int, int]]:
     return states
 
 
-def _describe_result(done: ReducedFile) -> str:
-    levels = " ".join(name.rpartition("_")[2].removesuffix(".fits") for name in done.products)
-    text = f"{done.path.stem}: {levels or 'nothing'} in {done.seconds:.1f} s"
-    return f"{text}; FAILED: {done.error}" if done.error else text
+def _describe_result(result: ReducedFile) -> str:
+    levels = " ".join(name.rpartition("_")[2].removesuffix(".fits") for name in result.products)
+    text = f"{result.path.stem}: {levels or 'nothing'} in {result.seconds:.1f} s"
+    return f"{text}; FAILED: {result.error}" if result.error else text
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Many Gaussians of known width, integrated over pixels, located at once."""
+"""Fits of many Gaussians of known width, integrated over pixels, at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIT_STEPS = 6
 
 @dataclass(frozen=True)
 class LocatedGaussians:
-    """Centres and their errors, both in pixels; areas; which of the fits can be trusted."""
+    """Centres and their errors (pixels), areas, and which fits are reliable."""
 
     centres: Array
     errors: Array

@@ -1,4 +1,4 @@
-"""The primary header of a SIMULATED L0: real keyword names, made-up values.
+"""The primary header of a SIMULATED L0: real keyword names, invented values.
 
 The instrument's state is in `kpfnb.demo.state_cards`.
 """
@@ -20,7 +20,7 @@ SUBSYSTEMS = {"GR": "Green", "RD": "Red", "EM": "ExpMeter", "HK": "Ca_HK", "GC":
 def primary_cards(
     exposure: PlannedExposure, truth: TrueVelocities, random: np.random.Generator, seed: int
 ) -> list[HeaderCard]:
-    """What was observed, when, where and through which shutters."""
+    """All cards except those of the instrument's state: target, time, pointing, shutters."""
     return [
         *_simulation_cards(exposure, truth, seed),
         *_identity_cards(exposure),
@@ -33,7 +33,7 @@ def primary_cards(
 
 
 def format_time(time: datetime) -> str:
-    """A time as KPF writes it."""
+    """A time in KPF's format."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 

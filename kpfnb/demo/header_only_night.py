@@ -1,6 +1,7 @@
-"""A simulated night of headers alone, good in all that a verdict asks for, and faults for it.
+"""A simulated night of files with only headers: it passes every criterion of a verdict.
 
-Names, levels and sizes of the headers are real, there are no images: 500 observations take seconds.
+Faults can be added. Names, levels and header sizes are real; without images 500 observations take
+seconds.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _KIND_CARDS: dict[str, tuple[str, str, str]] = {
 
 
 class NightFault(StrEnum):
-    """What is wrong with a night."""
+    """A fault of a night."""
 
     FEW_BIASES = "few-biases"
     """One bias is left."""
@@ -57,11 +58,11 @@ class NightFault(StrEnum):
     """The DRP finds one calibration bad."""
     NO_MASTER_BIAS = "no-master-bias"
     CUT_MASTER_FLAT = "cut-master-flat"
-    """It was not written to its end."""
+    """The file is truncated."""
     WILD_WAVELENGTHS = "wild-wavelengths"
     """The solutions of the comb scatter by 0.8 pixels."""
     DRIFT = "drift"
-    """One etalon exposure is a kilometre a second away."""
+    """One etalon exposure is off by 1.2 km/s."""
     NOTHING_REDUCED = "nothing-reduced"
     ONE_L2_MISSING = "one-l2-missing"
     FAINT_STARS = "faint-stars"
@@ -70,27 +71,27 @@ class NightFault(StrEnum):
 
 @dataclass(frozen=True)
 class HeaderOnlyNight:
-    """Where the night is; its ObsIDs by kind, in order of time."""
+    """A simulated night: its place, and its ObsIDs by kind in order of time."""
 
     root: Path
     night: str
     obsids: dict[str, list[str]]
     sizes: Mapping[str, int]
-    """Cards of a header by level."""
+    """Level to the number of cards in a header."""
 
     def path(self, kind: str, level: str, number: int = 0) -> Path:
-        """The file of a level of one of a kind."""
+        """The file of one exposure of a kind at a level."""
         return ObsID(self.obsids[kind][number]).path(self.root, level)
 
     def rewrite(self, kind: str, level: str, number: int, **cards: str | float) -> None:
-        """Write a file again with other values, a second later than it was."""
+        """Write a file again with changed cards, one second newer."""
         obsid = self.obsids[kind][number]
-        known = _level_cards(kind, level, number)
-        _write_file(self.root, obsid, level, {**known, **cards}, self.sizes[level], later=1)
+        defaults = _level_cards(kind, level, number)
+        _write_file(self.root, obsid, level, {**defaults, **cards}, self.sizes[level], later=1)
 
     def master(self, kind: str) -> Path:
         """The master of a kind: bias, dark, flat or WLS."""
-        [name] = [one for one in MASTER_NAMES if one.startswith(kind)]
+        [name] = [master_name for master_name in MASTER_NAMES if master_name.startswith(kind)]
         return self.root / "masters" / self.night / f"kpf_{self.night}_master_{name}.fits"
 
 
@@ -101,24 +102,24 @@ def write_night(
     *faults: NightFault,
     sizes: Mapping[str, int] = CARD_COUNTS,
 ) -> HeaderOnlyNight:
-    """Write the night below a data root, with what is wrong with it."""
+    """Write a night with faults below a data root."""
     kinds = [kind for kind, count in counts.items() for _ in range(count)]
     step = DAY_SECONDS / max(1, len(kinds))
     obsids: dict[str, list[str]] = {kind: [] for kind in _KIND_CARDS}
     for number, kind in enumerate(kinds):
         obsids[kind].append(f"KP.{night}.{number * step:08.2f}")
-    planted = HeaderOnlyNight(root, night, obsids, sizes)
+    written = HeaderOnlyNight(root, night, obsids, sizes)
     for kind, names in obsids.items():
         for number, obsid in enumerate(names):
             for level in _kind_levels(kind):
                 _write_file(root, obsid, level, _level_cards(kind, level, number), sizes[level])
     for name in MASTER_NAMES:
-        path = planted.master(name)
+        path = written.master(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_header_bytes({"OBJECT": name}, 100))
     for fault in faults:
-        _FAULT_ACTIONS[fault](planted)
-    return planted
+        _FAULT_ACTIONS[fault](written)
+    return written
 
 
 def _kind_levels(kind: str) -> tuple[str, ...]:
@@ -126,7 +127,7 @@ def _kind_levels(kind: str) -> tuple[str, ...]:
 
 
 def _level_cards(kind: str, level: str, number: int) -> CardValues:
-    """What a header of a level tells; all levels have what the levels before them have."""
+    """The cards of a level, including those of the levels before it."""
     imtype, name, source = _KIND_CARDS[kind]
     cards: dict[str, str | int | float] = {
         "IMTYPE": imtype,
@@ -163,7 +164,7 @@ def _write_file(
 
 
 def _header_bytes(cards: CardValues, count: int) -> bytes:
-    """A FITS file of a header of so many cards, and no data."""
+    """A FITS file with a header of `count` cards and no data."""
     lines = ["SIMPLE  =                    T", "BITPIX  =                    8"]
     lines += ["NAXIS   =                    0", "SIMULATE=                    T"]
     filler = [f"KEY{number:05d}= {12.345:>20}" for number in range(count - len(cards) - 5)]
@@ -181,16 +182,16 @@ def _format_card(pair: tuple[str, str | int | float]) -> str:
     return f"{name:<8}= {shown} / a value of the simulation"[:80]
 
 
-def _remove_exposures(planted: HeaderOnlyNight, kind: str, keep: int) -> None:
-    for number in range(keep, len(planted.obsids[kind])):
+def _remove_exposures(written: HeaderOnlyNight, kind: str, keep: int) -> None:
+    for number in range(keep, len(written.obsids[kind])):
         for level in _kind_levels(kind):
-            planted.path(kind, level, number).unlink()
+            written.path(kind, level, number).unlink()
 
 
 def _rewrite_all(kind: str, level: str, **cards: float) -> Callable[[HeaderOnlyNight], None]:
-    def change(planted: HeaderOnlyNight) -> None:
-        for number in range(len(planted.obsids[kind])):
-            planted.rewrite(kind, level, number, **cards)
+    def change(written: HeaderOnlyNight) -> None:
+        for number in range(len(written.obsids[kind])):
+            written.rewrite(kind, level, number, **cards)
 
     return change
 
@@ -199,23 +200,23 @@ def _truncate_file(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
 
 
-def _remove_products(planted: HeaderOnlyNight) -> None:
+def _remove_products(written: HeaderOnlyNight) -> None:
     for level in KPF.products:
-        for path in level_dir(planted.root, level, planted.night).glob("*.fits"):
+        for path in level_dir(written.root, level, written.night).glob("*.fits"):
             path.unlink()
 
 
 _FAULT_ACTIONS: dict[NightFault, Callable[[HeaderOnlyNight], None]] = {
-    NightFault.FEW_BIASES: lambda planted: _remove_exposures(planted, "bias", 1),
+    NightFault.FEW_BIASES: lambda night: _remove_exposures(night, "bias", 1),
     NightFault.NOISY_READOUT: _rewrite_all("bias", "2D", RNGREEN1=12.0),
-    NightFault.ONE_BAD_READOUT: lambda planted: planted.rewrite("flat", "2D", 1, GOODREAD=0),
-    NightFault.NO_MASTER_BIAS: lambda planted: planted.master("bias").unlink(),
-    NightFault.CUT_MASTER_FLAT: lambda planted: _truncate_file(planted.master("flat")),
+    NightFault.ONE_BAD_READOUT: lambda night: night.rewrite("flat", "2D", 1, GOODREAD=0),
+    NightFault.NO_MASTER_BIAS: lambda night: night.master("bias").unlink(),
+    NightFault.CUT_MASTER_FLAT: lambda night: _truncate_file(night.master("flat")),
     NightFault.WILD_WAVELENGTHS: _rewrite_all(
         "lfc", "L1", **{f"STDWGS{n:02d}": 0.8 for n in range(35)}
     ),
-    NightFault.DRIFT: lambda planted: planted.rewrite("etalon", "L2", 2, DRFTRV=1200.0),
+    NightFault.DRIFT: lambda night: night.rewrite("etalon", "L2", 2, DRFTRV=1200.0),
     NightFault.NOTHING_REDUCED: _remove_products,
-    NightFault.ONE_L2_MISSING: lambda planted: planted.path("star", "L2", 3).unlink(),
+    NightFault.ONE_L2_MISSING: lambda night: night.path("star", "L2", 3).unlink(),
     NightFault.FAINT_STARS: _rewrite_all("star", "L1", SNRSC548=30.0),
 }

@@ -1,7 +1,8 @@
-"""The SIMULATED spectrograph: two cameras, 35 + 32 echelle orders, five orderlets each.
+"""The SIMULATED spectrograph and its observatory.
 
-Everything here is nominal: where light would fall on a perfect day. The simulated exposures
-add a hidden displacement of their own, which the stand-in DRP has to find in the calibrations.
+It has two cameras with 35 + 32 echelle orders, five orderlets each. The format here is nominal. The
+simulated exposures have an additional displacement, which the stand-in DRP has to find from the
+calibrations. The velocity of the observatory is relative to the barycentre of the solar system.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-# How fast the observatory moves towards a target, seen from the barycentre of the solar system.
 
 LONGITUDE, LATITUDE, HEIGHT = -155.4747, 19.8260, 4145.0
 """The summit of Maunakea: degrees east, degrees, metres."""
@@ -35,7 +34,7 @@ def barycentric_correction(time: datetime, ra_degrees: float, dec_degrees: float
 
 
 def solar_correction(time: datetime) -> float:
-    """The same for the Sun: the rate at which the observatory comes closer to it, km/s."""
+    """The velocity of the observatory towards the Sun at a UTC time, km/s."""
     import astropy.units as u
     import numpy as np
     from astropy.coordinates import get_body_barycentric_posvel
@@ -71,7 +70,7 @@ def _astropy_time(time: datetime) -> Any:
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """A demonstration does not ask the network for newer Earth orientation data."""
+    """No download of Earth orientation data: a demonstration works without network."""
     from astropy.utils import iers
 
     with (
@@ -98,7 +97,7 @@ FULL_SIDE = 4080
 """Pixels along each side of a real CCD."""
 
 DEMO_SIDE = 816
-"""The same, scaled down five times."""
+"""Pixels along each side of a demo CCD, five times smaller."""
 
 LIGHT_SPEED = 299792.458
 """km/s"""
@@ -186,7 +185,7 @@ class Echelle:
 
     @cached_property
     def offset(self) -> Array:
-        """By how much each row is displaced along the dispersion (the slicer does it), pixels."""
+        """The displacement of each row along the dispersion by the slicer, pixels."""
         return np.tile([-4.0, -1.5, 1.0, 2.5, 5.5], self.camera.orders) * self.scale
 
     def wavelengths(self, pixels: Array | None = None) -> Array:
@@ -196,7 +195,7 @@ class Echelle:
         return self.centre[:, None] * (1 + self.camera.half_range * _bend(u))
 
     def positions(self, rows: NDArray[np.int64], wavelengths: Array) -> Array:
-        """Pixel at which a wavelength (Å) falls on its row; the inverse of `wavelengths`."""
+        """Pixel of a wavelength (Å) on its row; the inverse of `wavelengths`."""
         target = (wavelengths / self.centre[rows] - 1) / self.camera.half_range
         u = target.copy()
         for _ in range(4):
@@ -219,7 +218,7 @@ class Echelle:
     def visible_lines(
         self, wavelengths: Array
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-        """Where spectral lines (Å, sorted) fall: row, index of the line, nominal pixel of each."""
+        """The visible ones of some lines (Å, sorted): row, index of the line, nominal pixel."""
         edge = 4 * self.line_sigma
         ends = self.wavelengths(np.tile([-edge, self.side + edge], (self.rows, 1)))
         low, high = np.searchsorted(wavelengths, ends.T)
@@ -230,5 +229,5 @@ class Echelle:
 
 
 def _bend(u: Array) -> Array:
-    """The dispersion is not quite linear: -1 ... 1 across the CCD in, much the same out."""
+    """The small nonlinearity of the dispersion: -1 ... 1 across the CCD to about the same."""
     return u - 0.03 * u**2 + 0.01 * u**3

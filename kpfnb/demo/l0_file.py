@@ -1,4 +1,4 @@
-"""One SIMULATED L0 file."""
+"""The file of one SIMULATED L0: header, images and tables."""
 
 from __future__ import annotations
 
@@ -17,18 +17,13 @@ from kpfnb.demo import (
     state_cards,
     true_values,
 )
-from kpfnb.demo import (
-    detector as cahk,
-)
+from kpfnb.demo.detector import expose_ca_hk
 from kpfnb.demo.header_cards import format_time
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, Camera, Echelle
 from kpfnb.demo.plan import PlannedExposure
 
 if TYPE_CHECKING:
     from astropy.io import fits
-
-
-# The tables of a SIMULATED L0: telemetry, exposure meter, pyrheliometer, guider.
 
 TableColumn = tuple[str, str, np.ndarray]
 """Name, FITS format, values."""
@@ -80,7 +75,7 @@ METER_NANOMETRES = np.linspace(450.1, 847.0, 78)
 
 
 def telemetry_columns(random: np.random.Generator) -> list[TableColumn]:
-    """One row a sensor, all as text, as KPF writes it; one sensor has no reading (`-nan`)."""
+    """TELEMETRY: one row per sensor, all as text as in KPF; one sensor has no reading (`-nan`)."""
     sensors = {f"kpfmet.{name}": (19.0, "C") for name in _METROLOGY_SENSORS}
     for camera in ("kpfgreen", "kpfred"):
         sensors |= {f"{camera}.{name}": reading for name, reading in _ARCHON_SENSORS.items()}
@@ -90,9 +85,9 @@ def telemetry_columns(random: np.random.Generator) -> list[TableColumn]:
     average = values + spread * random.standard_normal(values.size)
 
     def texts(numbers: np.ndarray) -> list[str]:
-        found = [f"{number:.7g}" for number in numbers]
-        found[list(sensors).index("kpfmet.U_GOLD")] = "-nan"
-        return found
+        formatted = [f"{number:.7g}" for number in numbers]
+        formatted[list(sensors).index("kpfmet.U_GOLD")] = "-nan"
+        return formatted
 
     columns = {
         "keyword": list(sensors),
@@ -109,7 +104,7 @@ def telemetry_columns(random: np.random.Generator) -> list[TableColumn]:
 def exposure_meter_columns(
     exposure: PlannedExposure, random: np.random.Generator, level: float
 ) -> list[TableColumn]:
-    """Date-Beg, Date-End, then one column a wavelength (nm); at most 60 readings."""
+    """EXPMETER_*: Date-Beg, Date-End and a column per wavelength (nm); at most 60 readings."""
     seconds = float(exposure.kind.exposure_seconds)
     readings = int(min(60, max(1, seconds)))
     step = timedelta(seconds=seconds / readings)
@@ -128,7 +123,7 @@ def exposure_meter_columns(
 
 
 def irradiance_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
-    """The pyrheliometer's readings during an exposure of the Sun, one a second."""
+    """SOLAR_IRRADIANCE: the pyrheliometer's readings during an exposure, one per second."""
     count = max(2, int(exposure.kind.exposure_seconds))
     times = [exposure.start + timedelta(seconds=index) for index in range(count)]
     return [
@@ -138,7 +133,7 @@ def irradiance_columns(exposure: PlannedExposure, random: np.random.Generator) -
 
 
 def guider_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
-    """Where the guide star was in each guider frame (pixels); at most 300 frames."""
+    """GUIDER_CUBE_ORIGINS: the guide star in each guider frame (pixels); at most 300 frames."""
     count = int(min(300, max(2, exposure.kind.exposure_seconds * 10)))
     begin = exposure.start.timestamp()
     error = random.normal(0, 0.4, (4, count))
@@ -166,11 +161,11 @@ def _text_column(name: str, texts: list[str]) -> TableColumn:
 
 
 READOUT_SECONDS = 60
-"""How long after the end of the exposure the file is there."""
+"""The time from the end of an exposure until its file is written."""
 
 
 def write_l0(exposure: PlannedExposure, path: Path, *, side: int, seed: int) -> None:
-    """Simulate an exposure; the file is whole or not there, and as old as its exposure."""
+    """Simulate an exposure and write it atomically; the mtime is that of a real file."""
     from astropy.io import fits
 
     hdus = fits.HDUList(_make_hdus(exposure, side, seed))
@@ -185,7 +180,7 @@ def _make_hdus(
 ) -> list[fits.PrimaryHDU | fits.ImageHDU]:
     from astropy.io import fits
 
-    # The tables and the header do not depend on the size of the CCD
+    # Tables and header do not depend on the size of the CCD
     random = np.random.default_rng([seed, crc32(exposure.obsid.encode())])
     night_seed = seed * 10**8 + int(f"{exposure.start:%Y%m%d}")
     velocities = true_values.true_velocities(exposure, CAMERAS)
@@ -232,7 +227,7 @@ def _other_image_hdus(
 
     is_star, is_flat = exposure.kind.name == "star", exposure.kind.name == "flat"
     science = 900.0 if is_star and not exposure.is_junk else 400.0 * is_flat
-    image = cahk.expose_ca_hk(side, random, science=science, sky=300.0 * is_flat, doppler=doppler)
+    image = expose_ca_hk(side, random, science=science, sky=300.0 * is_flat, doppler=doppler)
     hdus = [fits.ImageHDU(image, name="CA_HK")] if exposure.has_ca_hk else []
     if is_star:
         hdus.append(fits.ImageHDU(_guider_image(side, random), name="GUIDER_AVG"))
@@ -255,7 +250,7 @@ def _table_hdus(exposure: PlannedExposure, random: np.random.Generator) -> list[
 
 
 def make_table_hdu(name: str, columns: list[TableColumn]) -> fits.BinTableHDU:
-    """A table of columns (name, FITS format, values)."""
+    """A table HDU of columns (name, FITS format, values)."""
     from astropy.io import fits
 
     return fits.BinTableHDU.from_columns(
@@ -265,7 +260,7 @@ def make_table_hdu(name: str, columns: list[TableColumn]) -> fits.BinTableHDU:
 
 
 def _guider_image(side: int, random: np.random.Generator) -> np.ndarray:
-    """A guide star of seeing 0.7 arcsec; 512 x 640 beside CCDs of full size."""
+    """A guide star with seeing of 0.7 arcsec; 512 x 640 pixels for CCDs of full size."""
     scale = side / FULL_SIDE
     y, x = np.mgrid[: round(512 * scale), : round(640 * scale)]
     radius = np.hypot(x - 335.5 * scale, y - 258.0 * scale) / (12.0 * scale)
@@ -274,4 +269,4 @@ def _guider_image(side: int, random: np.random.Generator) -> np.ndarray:
 
 
 DARK_CURRENT = 1.5 / 3600
-"""e- a pixel and second."""
+"""e- per pixel and second."""

@@ -1,4 +1,4 @@
-"""The stand-in DRP's L2: correlation functions, velocities and their means."""
+"""The L2 of the stand-in DRP: correlation functions, velocities and their means."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kpfnb.demo.observation import L0Observation
 from kpfnb.demo.products import CCF_ORDERLETS
 
 ZERO_POINT_ERROR = 0.001
-"""km/s: how well the wavelength solution of a night is known as a whole."""
+"""km/s: the error of a night's wavelength solution as a whole."""
 
 MASKS = {
     "Target": ("star", spectra.stellar_lines),
@@ -25,13 +25,13 @@ MASKS = {
     "EtalonFiber": ("etalon", spectra.etalon_lines),
     "Th_gold": ("thar", spectra.thorium_lines),
 }
-"""The mask for what lights a fibre (SCI-OBJ, SKY-OBJ, CAL-OBJ)."""
+"""The light source of a fibre (SCI-OBJ, SKY-OBJ, CAL-OBJ) to its mask."""
 
 SCIENCE = ("SCI1", "SCI2", "SCI3")
 
 
 class VelocityTable:
-    """All that an L2 says about the velocities of an observation. km/s throughout."""
+    """The velocities of an observation for its L2, in km/s."""
 
     def __init__(self, observation: L0Observation) -> None:
         self.observation = observation
@@ -40,7 +40,7 @@ class VelocityTable:
 
     @cached_property
     def correlations(self) -> dict[str, dict[str, CorrelationFunctions]]:
-        """By camera and orderlet."""
+        """The correlation functions by camera and orderlet."""
         return {
             camera.name: {orderlet: self._correlate(camera, orderlet) for orderlet in ORDERLETS}
             for camera in self.observation.cameras
@@ -66,11 +66,11 @@ class VelocityTable:
         return {camera.name: self.observation.wavelengths(camera, edges=True) for camera in cameras}
 
     def camera_mean(self, camera: Camera, *orderlets: str) -> MeanVelocity:
-        """The mean over all orders of some orderlets, calibration errors included."""
-        found = [self.correlations[camera.name][orderlet] for orderlet in orderlets]
+        """The mean over all orders of orderlets; its error includes that of the calibration."""
+        correlations = [self.correlations[camera.name][orderlet] for orderlet in orderlets]
         photons = mean_velocity(
-            np.concatenate([each.radial for each in found]),
-            np.concatenate([each.errors for each in found]),
+            np.concatenate([functions.radial for functions in correlations]),
+            np.concatenate([functions.errors for functions in correlations]),
         )
         if not photons.error:
             return photons
@@ -83,7 +83,7 @@ class VelocityTable:
         return float(np.hypot(drift * self.observation.pixel_velocity(camera), ZERO_POINT_ERROR))
 
     def combined_values(self) -> dict[str, float]:
-        """The cards that combine both cameras."""
+        """The values of the cards that combine both cameras."""
         science = _combine_means([self.camera_mean(c, *SCIENCE) for c in self.observation.cameras])
         calibration = _combine_means([self.camera_mean(c, "CAL") for c in self.observation.cameras])
         return {
@@ -102,7 +102,7 @@ class VelocityTable:
         }
 
     def drift_cards(self) -> dict[str, Any]:
-        """The drift that was corrected, m/s, the mean of both cameras."""
+        """The cards of the corrected drift: m/s, mean of both cameras."""
         drifts = self.observation.drifts
         moved = [
             drifts[camera.name].pixels * self.observation.pixel_velocity(camera) * 1000
@@ -115,7 +115,7 @@ class VelocityTable:
         }
 
     def make_hdus(self) -> list[Any]:
-        """The correlation functions, as they are and reweighted; RV; ACTIVITY."""
+        """The HDUs: correlation functions, plain and reweighted; RV; ACTIVITY."""
         return [
             *(self._ccf_hdu(camera, reweighted=False) for camera in self.observation.cameras),
             *(self._ccf_hdu(camera, reweighted=True) for camera in self.observation.cameras),
@@ -124,14 +124,14 @@ class VelocityTable:
         ]
 
     def _ccf_hdu(self, camera: Camera, *, reweighted: bool) -> Any:
-        found = self.correlations[camera.name]
-        cube = np.array([_orderlet_rows(found[o].ccf, o) for o in CCF_ORDERLETS])
+        functions = self.correlations[camera.name]
+        cube = np.array([_orderlet_rows(functions[o].ccf, o) for o in CCF_ORDERLETS])
         if reweighted:
-            weights = np.array([_orderlet_rows(found[o].weights, o) for o in CCF_ORDERLETS])
+            weights = np.array([_orderlet_rows(functions[o].weights, o) for o in CCF_ORDERLETS])
             cube = cube * (weights / max(float(weights.max()), 1e-12))[:, :, None]
         masks = {fibre: MASKS.get(source, ("none",))[0] for fibre, source in self.sources.items()}
         name = f"{camera.name}_CCF{'_RW' if reweighted else ''}"
-        grid = found["SCI2"].velocities
+        grid = functions["SCI2"].velocities
         return products.make_ccf_hdu(name, cube.astype(np.float32), grid, masks)
 
     def _camera_cards(self) -> list[HeaderCard]:
@@ -142,34 +142,38 @@ class VelocityTable:
                 continue
             cards.append((f"CCD{number}ROW", 0 if number == 1 else CAMERAS[0].orders, "first row"))
             for code, orderlets in {**names, "": SCIENCE}.items():
-                found = self.camera_mean(camera, *orderlets)
+                velocity = self.camera_mean(camera, *orderlets)
                 what = "+".join(orderlets)
                 cards += [
-                    (f"CCD{number}RV{code}", found.velocity, f"[km/s] {what}, all orders"),
-                    (f"CCD{number}ERV{code}", found.error, f"[km/s] error of CCD{number}RV{code}"),
+                    (f"CCD{number}RV{code}", velocity.velocity, f"[km/s] {what}, all orders"),
+                    (
+                        f"CCD{number}ERV{code}",
+                        velocity.error,
+                        f"[km/s] error of CCD{number}RV{code}",
+                    ),
                 ]
             cards.append((f"CCD{number}BJD", self.observation.julian_date, "[d] mid-time"))
         return cards
 
     def _table_columns(self) -> list[tuple[str, str, np.ndarray]]:
-        """One row an order, both cameras; the orders of a camera that was not read are 0."""
+        """One row per order of both cameras; 0 for a camera that was not read."""
         parts = [self._camera_columns(camera) for camera in CAMERAS]
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return [(name, _fits_format(values), values) for name, values in whole.items()]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return [(name, _fits_format(values), values) for name, values in columns.items()]
 
     def _camera_columns(self, camera: Camera) -> dict[str, np.ndarray]:
         orders = np.arange(camera.orders)
         first = 0 if camera is CAMERAS[0] else CAMERAS[0].orders
         radial, errors = self._by_orderlet(camera)
         science = [
-            mean_velocity(*each)
-            for each in zip(
+            mean_velocity(*order_mean)
+            for order_mean in zip(
                 np.transpose([radial[o] for o in SCIENCE]),
                 np.transpose([errors[o] for o in SCIENCE]),
                 strict=True,
             )
         ]
-        order_errors = np.array([each.error for each in science])
+        order_errors = np.array([order_mean.error for order_mean in science])
         weights = np.divide(1, order_errors**2, out=np.zeros(orders.size), where=order_errors > 0)
         edges = self._edges.get(camera.name, np.zeros((camera.orders * 5, 2)))[2::5]
         observation = self.observation
@@ -181,7 +185,7 @@ class VelocityTable:
             "e_wavelength": edges[:, -1],
             "segment no.": first + orders,
             "order no.": first + orders,
-            "RV": np.array([each.velocity for each in science]),
+            "RV": np.array([order_mean.velocity for order_mean in science]),
             "RV error": order_errors,
             "CAL RV": radial["CAL"],
             "CAL error": errors["CAL"],
@@ -198,29 +202,36 @@ class VelocityTable:
         }
 
     def _by_orderlet(self, camera: Camera) -> tuple[dict[str, Array], dict[str, Array]]:
-        found = self.correlations.get(camera.name)
-        if found is None:
+        functions = self.correlations.get(camera.name)
+        if functions is None:
             empty: dict[str, Array] = {o: np.zeros(camera.orders) for o in ORDERLETS}
             return empty, empty
         return (
-            {orderlet: _orderlet_rows(found[orderlet].radial, orderlet) for orderlet in ORDERLETS},
-            {orderlet: _orderlet_rows(found[orderlet].errors, orderlet) for orderlet in ORDERLETS},
+            {
+                orderlet: _orderlet_rows(functions[orderlet].radial, orderlet)
+                for orderlet in ORDERLETS
+            },
+            {
+                orderlet: _orderlet_rows(functions[orderlet].errors, orderlet)
+                for orderlet in ORDERLETS
+            },
         )
 
 
 def _combine_means(means: list[MeanVelocity]) -> MeanVelocity:
     return mean_velocity(
-        np.array([each.velocity for each in means]), np.array([each.error for each in means])
+        np.array([camera_mean.velocity for camera_mean in means]),
+        np.array([camera_mean.error for camera_mean in means]),
     )
 
 
 def _orderlet_rows(values: Array, orderlet: str) -> Array:
-    """The rows of one orderlet."""
+    """The rows of one orderlet, one per order."""
     return values[ORDERLETS.index(orderlet) :: len(ORDERLETS)]
 
 
 def _fits_format(values: np.ndarray) -> str:
-    """The FITS format of a column."""
+    """The FITS format code of a column."""
     if values.dtype.kind == "U":
         return f"{values.dtype.itemsize // 4}A"
     return "K" if values.dtype.kind == "i" else "D"

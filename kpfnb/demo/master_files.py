@@ -1,4 +1,4 @@
-"""The stand-in DRP's masters as files: bias, flat and wavelength solution of a night."""
+"""The files of the stand-in DRP's masters: bias, flat and wavelength solution of a night."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WavelengthMaster:
 
     Attributes
     ----------
-    lamp : what calibrated them
+    lamp : the lamp that calibrated them
     displacement : Legendre coefficients (pixels), (rows, terms), at the time of the first exposure
     times, drifts : POSIX seconds, and pixels since the first exposure, of each lamp exposure
     etalon : the CAL orderlet's etalon lines, and `etalon_drift` (pixels) when they were seen
@@ -39,7 +39,7 @@ class WavelengthMaster:
 
 @dataclass(frozen=True)
 class CameraMaster:
-    """The masters of one camera; None where the night lacks the exposures.
+    """The masters of one camera; None where the exposures are missing.
 
     `bias` is in DN, `flat` in electrons; `heights` (pixels) and `blaze` are (rows, side).
     """
@@ -53,7 +53,7 @@ class CameraMaster:
 
 @dataclass(frozen=True)
 class NightMasters:
-    """The masters of a night; `key` tells from which state of which exposures (`inputs`)."""
+    """The masters of a night; `key` is the digest of the exposures (`inputs`)."""
 
     night: str
     key: str
@@ -61,12 +61,12 @@ class NightMasters:
     cameras: dict[str, CameraMaster]
 
     def file_name(self, kind: str) -> str:
-        """The name of the file of one kind of master: bias, flat or WLS."""
+        """The file name of a kind of master: bias, flat or WLS."""
         return _file_name(self.night, kind)
 
 
 def save_masters(folder: Path, masters: NightMasters) -> None:
-    """Write the files; the one with the wavelengths comes last and completes the set."""
+    """Write the files; that of the wavelengths is last and completes the set."""
     from astropy.io import fits
 
     for kind, hdus_of in (("bias", _bias_hdus), ("flat", _flat_hdus), ("WLS", _wls_hdus)):
@@ -76,13 +76,13 @@ def save_masters(folder: Path, masters: NightMasters) -> None:
         for number, name in enumerate(masters.inputs, start=1):
             header[f"INFIL{number:03d}"] = name
         parts = [hdu for name, master in masters.cameras.items() for hdu in hdus_of(name, master)]
-        everything = fits.HDUList([fits.PrimaryHDU(header=header), *parts])
+        hdus = fits.HDUList([fits.PrimaryHDU(header=header), *parts])
         with atomic.replace_atomically(folder / masters.file_name(kind)) as temporary:
-            everything.writeto(temporary, overwrite=True)
+            hdus.writeto(temporary, overwrite=True)
 
 
 def load_masters(folder: Path, night: str, key: str) -> NightMasters | None:
-    """The masters if all files are there and made from that state of the exposures."""
+    """The masters if all files exist and were made from exposures with this key; else None."""
     from astropy.io import fits
 
     paths = {kind: folder / _file_name(night, kind) for kind in ("bias", "flat", "WLS")}
@@ -111,7 +111,7 @@ def load_masters(folder: Path, night: str, key: str) -> NightMasters | None:
 
 
 def invalidate_masters(folder: Path, night: str) -> None:
-    """Have the masters of a night made anew: without its last file a set does not count."""
+    """Delete the last file of a set, so that the masters of a night are made again."""
     (folder / _file_name(night, "WLS")).unlink(missing_ok=True)
 
 

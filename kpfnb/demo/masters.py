@@ -1,6 +1,6 @@
-"""The stand-in DRP's master calibrations of a night: made from its exposures, kept in `masters/`.
+"""The master calibrations of a night in the stand-in DRP: made from its calibration exposures.
 
-They are made anew when the night's calibrations change, by one process at a time.
+They are stored in `masters/`. One process makes them again when the night's calibrations change.
 """
 
 from __future__ import annotations
@@ -33,19 +33,16 @@ from kpfnb.kpf.files.obsid import KPF
 if TYPE_CHECKING:
     from astropy.io import fits
 
-
-# The stand-in DRP's inventory: which exposures of a night serve as calibrations.
-
 CALIBRATION_KINDS = ("bias", "flat", "lfc", "etalon", "thar")
 KIND_BY_OBJECT = {
     kind.object_name: kind.name for kind in EXPOSURE_KINDS if kind.name in CALIBRATION_KINDS
 }
-"""The card OBJECT of each kind of calibration that masters are made from."""
+"""The value of OBJECT to the kind of calibration, for the kinds that masters are made from."""
 
 
 @dataclass(frozen=True)
 class CalibrationExposure:
-    """One calibration exposure; `state` tells one version of the file from another."""
+    """One calibration exposure; `state` (size and mtime) changes when the file changes."""
 
     path: Path
     kind: str
@@ -54,16 +51,16 @@ class CalibrationExposure:
 
 
 def list_calibrations(folder: Path, junk: frozenset[str]) -> list[CalibrationExposure]:
-    """The calibrations in a night's raw directory that can be read and are no junk, in order."""
+    """The readable calibrations in a night's raw directory without junk, in order."""
     paths = sorted(
         path for path in folder.glob("KP.*.fits") if KPF.obsid_pattern.fullmatch(path.stem)
     )
-    found = (_read_calibration(path) for path in paths if path.stem not in junk)
-    return [calibration for calibration in found if calibration]
+    calibrations = (_read_calibration(path) for path in paths if path.stem not in junk)
+    return [calibration for calibration in calibrations if calibration]
 
 
 def read_junk_list(root: Path) -> frozenset[str]:
-    """ObsIDs in the first column of the list of junk; none where there is no list."""
+    """The ObsIDs in the first column of the junk list; empty without a list."""
     try:
         text = (root / "reference/Junk_Observations_for_KPF.csv").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -72,13 +69,13 @@ def read_junk_list(root: Path) -> frozenset[str]:
 
 
 def calibrations_fingerprint(calibrations: list[CalibrationExposure]) -> str:
-    """Changes when a calibration comes, goes or changes."""
+    """A digest that changes when a calibration is added, removed or changed."""
     text = "".join(f"{c.path.name} {c.state}\n" for c in calibrations)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def parse_header_time(text: str) -> datetime:
-    """A time in a header, UTC."""
+    """A time from a header, as UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -94,7 +91,7 @@ def _read_calibration(path: Path) -> CalibrationExposure | None:
 
 @lru_cache(maxsize=10_000)
 def _read_kind_and_middle(path: Path, state: tuple[int, int]) -> tuple[str, datetime | None]:
-    """Kind and middle of an exposure; no kind where it is no calibration or can't be read."""
+    """Kind and middle of an exposure; ('', None) if it is not a readable calibration."""
     from astropy.io import fits
 
     try:
@@ -107,29 +104,29 @@ def _read_kind_and_middle(path: Path, state: tuple[int, int]) -> tuple[str, date
 T = TypeVar("T")
 
 LAMPS = {"lfc": spectra.comb_lines, "thar": spectra.thorium_lines}
-"""What can calibrate wavelengths, the best first."""
+"""The lamps that can calibrate wavelengths, best first."""
 CAL_ORDERLET = ORDERLETS.index("CAL")
 
 
 class NotCalibratedError(ValueError):
-    """The night lacks the exposures for a calibration."""
+    """The exposures for a calibration are missing."""
 
 
 def load_or_make_masters(root: Path, night: str, junk: frozenset[str]) -> NightMasters:
-    """The masters of a night below a data root, made if they are missing or out of date."""
-    found = list_calibrations(root / "L0" / night, junk)
-    return _load_or_make(root, night, calibrations_fingerprint(found), tuple(found))
+    """The masters of a night, made first if they are missing or out of date."""
+    calibrations = list_calibrations(root / "L0" / night, junk)
+    return _load_or_make(root, night, calibrations_fingerprint(calibrations), tuple(calibrations))
 
 
 def remake_masters(root: Path, night: str, junk: frozenset[str]) -> NightMasters:
-    """The masters of a night, made whether they are there or not."""
+    """Make the masters of a night again, even if they are up to date."""
     master_files.invalidate_masters(root / "masters" / night, night)
     return load_or_make_masters(root, night, junk)
 
 
 @lru_cache(maxsize=2)
 def _load_or_make(
-    root: Path, night: str, key: str, found: tuple[CalibrationExposure, ...]
+    root: Path, night: str, key: str, calibrations: tuple[CalibrationExposure, ...]
 ) -> NightMasters:
     from filelock import FileLock
 
@@ -138,22 +135,22 @@ def _load_or_make(
     with FileLock(folder / ".making.lock"):
         masters = master_files.load_masters(folder, night, key)
         if masters is None:
-            masters = make_masters(night, key, found)
+            masters = make_masters(night, key, calibrations)
             master_files.save_masters(folder, masters)
     return masters
 
 
-def make_masters(night: str, key: str, found: Sequence[CalibrationExposure]) -> NightMasters:
+def make_masters(night: str, key: str, calibrations: Sequence[CalibrationExposure]) -> NightMasters:
     """Stack the calibrations of each kind, and measure orders, blaze and wavelengths in them."""
     cameras = {}
     for camera in CAMERAS:
-        bias = _master_bias(camera, _select_kind(found, "bias"))
-        cameras[camera.name] = _camera_master(camera, bias, found)
-    return NightMasters(night, key, tuple(c.path.name for c in found), cameras)
+        bias = _master_bias(camera, _select_kind(calibrations, "bias"))
+        cameras[camera.name] = _camera_master(camera, bias, calibrations)
+    return NightMasters(night, key, tuple(c.path.name for c in calibrations), cameras)
 
 
 def night_footprint(camera: Camera, master: CameraMaster) -> detector.LightFootprint:
-    """Where the light of each row falls on this night."""
+    """The footprint of each row's light in this night."""
     if master.heights is None:
         raise NotCalibratedError("no flat among the night's exposures: the orders can't be traced")
     return _footprint(camera, master.heights.tobytes(), master.heights.shape)
@@ -165,39 +162,41 @@ def _footprint(camera: Camera, heights: bytes, shape: tuple[int, int]) -> detect
     return detector.compute_footprint(echelle, np.frombuffer(heights).reshape(shape))
 
 
-def _select_kind(found: Sequence[CalibrationExposure], kind: str) -> list[CalibrationExposure]:
-    return [calibration for calibration in found if calibration.kind == kind]
+def _select_kind(
+    calibrations: Sequence[CalibrationExposure], kind: str
+) -> list[CalibrationExposure]:
+    return [calibration for calibration in calibrations if calibration.kind == kind]
 
 
 def _master_bias(camera: Camera, biases: list[CalibrationExposure]) -> detector.CCDImage | None:
     if not biases:
         return None
-    found = (
+    readings = (
         _read_camera(camera, bias, lambda hdus: assemble_counts(hdus, camera)[0]) for bias in biases
     )
-    images = [image for image in found if image is not None]
+    images = [image for image in readings if image is not None]
     return np.mean(images, axis=0, dtype=np.float32) if images else None
 
 
 def _read_camera(
-    camera: Camera, calibration: CalibrationExposure, take: Callable[[fits.HDUList], T]
+    camera: Camera, calibration: CalibrationExposure, read: Callable[[fits.HDUList], T]
 ) -> T | None:
-    """What a calibration holds of a camera; None where that is nothing, or can't be read."""
+    """Apply `read` to a calibration; None if it has no data of the camera or can't be read."""
     from astropy.io import fits
 
     try:
         with fits.open(calibration.path, memmap=False) as hdus:
-            return take(hdus) if f"{camera.name}_AMP1" in hdus else None
+            return read(hdus) if f"{camera.name}_AMP1" in hdus else None
     except (OSError, TypeError, ValueError) as error:
-        # astropy raises any of these for a truncated file
+        # astropy raises these for a truncated file
         print(f"calibration left out: {calibration.path.name}: {error}", flush=True)
         return None
 
 
 def _camera_master(
-    camera: Camera, bias: detector.CCDImage | None, found: Sequence[CalibrationExposure]
+    camera: Camera, bias: detector.CCDImage | None, calibrations: Sequence[CalibrationExposure]
 ) -> CameraMaster:
-    frames = [_calibrated_frame(camera, bias, flat) for flat in _select_kind(found, "flat")]
+    frames = [_calibrated_frame(camera, bias, flat) for flat in _select_kind(calibrations, "flat")]
     flats = [frame for frame in frames if frame]
     if not flats:
         return CameraMaster(bias, None, None, None, None)
@@ -205,11 +204,15 @@ def _camera_master(
     variance: detector.CCDImage = np.mean([f.variance for f in flats], axis=0, dtype=np.float32)
     flat = ElectronFrame(camera, image, variance / np.float32(len(flats)), flats[0].noises)
     heights = trace_orders(flat)
-    untuned = CameraMaster(bias, flat.image, heights, None, None)
-    blaze = fit_blaze(extract_spectra(flat, night_footprint(camera, untuned)))
-    traced = CameraMaster(bias, flat.image, heights, blaze, None)
+    without_blaze = CameraMaster(bias, flat.image, heights, None, None)
+    blaze = fit_blaze(extract_spectra(flat, night_footprint(camera, without_blaze)))
+    without_wavelengths = CameraMaster(bias, flat.image, heights, blaze, None)
     return CameraMaster(
-        bias, flat.image, heights, blaze, _make_wavelength_master(camera, traced, found)
+        bias,
+        flat.image,
+        heights,
+        blaze,
+        _make_wavelength_master(camera, without_wavelengths, calibrations),
     )
 
 
@@ -220,29 +223,31 @@ def _calibrated_frame(
 
 
 def _make_wavelength_master(
-    camera: Camera, master: CameraMaster, found: Sequence[CalibrationExposure]
+    camera: Camera, master: CameraMaster, calibrations: Sequence[CalibrationExposure]
 ) -> WavelengthMaster | None:
-    """The solution from the best lamp there is, its drift in time, and the etalon beside it."""
-    lamp = next((lamp for lamp in LAMPS if _select_kind(found, lamp)), None)
+    """The solution from the best available lamp, its drift in time, and the etalon lines."""
+    lamp = next((lamp for lamp in LAMPS if _select_kind(calibrations, lamp)), None)
     if lamp is None:
         return None
-    read = [
+    measured = [
         (exposure, _locate_lines(camera, master, exposure, LAMPS[lamp]()))
-        for exposure in _select_kind(found, lamp)
+        for exposure in _select_kind(calibrations, lamp)
     ]
-    exposures = [exposure for exposure, lines in read if lines]
-    lines = [lines for _, lines in read if lines]
+    exposures = [exposure for exposure, lines in measured if lines]
+    lines = [lines for _, lines in measured if lines]
     if not lines:
         return None
     echelle = Echelle(camera, _ccd_side(master))
     drifts = np.array(
         [0.0, *(wavelengths.measure_drift(later, lines[0])[0] for later in lines[1:])]
     )
-    solutions = np.array([wavelengths.solve_displacement(echelle, each) for each in lines])
+    solutions = np.array(
+        [wavelengths.solve_displacement(echelle, centroids) for centroids in lines]
+    )
     solutions[:, :, 0] -= drifts[:, None]
     times = np.array([exposure.middle.timestamp() for exposure in exposures])
     solution = WavelengthMaster(lamp, solutions.mean(axis=0), times, drifts, None, 0.0)
-    return _with_etalon(camera, master, solution, _select_kind(found, "etalon"))
+    return _with_etalon(camera, master, solution, _select_kind(calibrations, "etalon"))
 
 
 def _with_etalon(
@@ -251,7 +256,7 @@ def _with_etalon(
     solution: WavelengthMaster,
     etalons: list[CalibrationExposure],
 ) -> WavelengthMaster:
-    """Tie the etalon to the solution where the two were seen nearest in time to each other."""
+    """Add the etalon lines of the exposure nearest in time to a lamp exposure."""
     if not etalons:
         return solution
 
@@ -281,8 +286,10 @@ def _locate_lines(
     frame = _calibrated_frame(camera, master.bias, calibration)
     if frame is None or master.blaze is None:
         return None
-    found: ExtractedSpectra = extract_spectra(frame, night_footprint(camera, master))
-    return wavelengths.locate_lines(frame.echelle, found, master.blaze, lines, orderlet=orderlet)
+    extracted: ExtractedSpectra = extract_spectra(frame, night_footprint(camera, master))
+    return wavelengths.locate_lines(
+        frame.echelle, extracted, master.blaze, lines, orderlet=orderlet
+    )
 
 
 def _ccd_side(master: CameraMaster) -> int:

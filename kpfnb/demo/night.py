@@ -1,4 +1,4 @@
-"""A SIMULATED night of KPF: the L0 files of every kind of exposure, and the list of junk."""
+"""A SIMULATED night of KPF: L0 files of every kind of exposure, and the junk list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 DEMO_NIGHT = "20240115"
 DEFAULT_SEED = 1
@@ -27,7 +26,7 @@ JUNK_LIST = "reference/Junk_Observations_for_KPF.csv"
 
 @dataclass(frozen=True)
 class SimulatedNight:
-    """The exposures of a simulated night; `made` are the ObsIDs written by this call."""
+    """The exposures of a simulated night; `created` are the ObsIDs written by this call."""
 
     root: Path
     night: str
@@ -36,25 +35,25 @@ class SimulatedNight:
 
     @property
     def outcome(self) -> Outcome:
-        """A night is simulated in full, or an error says why not."""
+        """Succeeded: an incomplete simulation is an exception."""
         return Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
-        """What was done."""
-        total, made = len(self.exposures), len(self.created)
-        place = level_dir(self.root, KPF.raw, self.night)
-        if not made:
-            return f"uses the simulated night already there: {total} observations in {place}"
-        there = f", {total - made} were already there" if made < total else ""
-        return f"simulated {made} observations in {place}{there}"
+        """Number of observations and their place in one line."""
+        total, new = len(self.exposures), len(self.created)
+        folder = level_dir(self.root, KPF.raw, self.night)
+        if not new:
+            return f"the simulated night already exists: {total} observations in {folder}"
+        kept = f", {total - new} already existed" if new < total else ""
+        return f"simulated {new} observations in {folder}{kept}"
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """How many there are, and how many are new."""
+        """Number of observations, and of new ones."""
         return {"observations": len(self.exposures), "new": len(self.created)}
 
     def to_dict(self) -> dict[str, Any]:
-        """The night, and each exposure with its kind."""
+        """JSON values: the night, and each exposure with its kind."""
         return {
             "night": self.night,
             "root": str(self.root),
@@ -67,7 +66,7 @@ class SimulatedNight:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an exposure."""
+        """One row per exposure."""
         import pandas as pd
 
         return pd.DataFrame([
@@ -82,24 +81,6 @@ class SimulatedNight:
             }
             for e in self.exposures
         ])  # fmt: skip
-
-    def plot(self) -> Figure:
-        """When each kind of exposure was taken."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 3), layout="constrained")
-        axes = figure.subplots()
-        kinds = list(dict.fromkeys(e.kind.name for e in self.exposures))
-        for junk, colour in ((False, "#0072b2"), (True, "#d55e00")):
-            chosen = [e for e in self.exposures if e.is_junk == junk]
-            hours = [e.start.hour + e.start.minute / 60 for e in chosen]
-            rows = [kinds.index(e.kind.name) for e in chosen]
-            axes.scatter(hours, rows, color=colour, label="junk" if junk else "observation")
-        axes.set_yticks(range(len(kinds)), kinds)
-        axes.set_xlabel(f"time on {self.night}, UTC [h]")
-        axes.set_xlim(0, 24)
-        axes.legend(loc="lower right")
-        return figure
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(self.reason)}</p>" + str(self.to_frame().to_html(index=False))
@@ -120,39 +101,39 @@ def simulate_night(
     counts: Mapping[str, int] | None = None,
     progress: Callable[[PlannedExposure], None] | None = None,
 ) -> SimulatedNight:
-    """Simulate the L0s of a night below a KPF data root, and name its junk observation.
+    """Simulate the L0s of a night below a KPF data root, and add its junk to the junk list.
 
-    The same seed gives the same bytes. What is already there is left alone, so a call that was
-    killed is completed by the next.
+    The same seed gives the same bytes. Existing files are unchanged, so another call completes one
+    that was killed.
 
     Parameters
     ----------
-    root : the KPF data root; it and its `L0` are made
+    root : the KPF data root; it is created if necessary
     night : UT date as YYYYMMDD
     full_size : CCDs of 4080 x 4080 pixels instead of 816 x 816
-    seed : not negative; another seed gives other noise and another state of the spectrograph
-    counts : how many exposures of some kinds (`plan.KINDS`); the usual number for the others
+    seed : not negative; it determines the noise and the state of the spectrograph
+    counts : exposures by kind (`plan.EXPOSURE_KINDS`); other kinds have their usual number
     progress : called with each exposure before it is simulated
 
     Raises
     ------
-    InvalidParameterError : no such night or kind, or a number out of range
-    InvalidInputError : the night's directory holds observations that this simulation did not make
+    InvalidParameterError : not a valid night or kind, or a number out of range
+    InvalidInputError : the night's directory has observations that are not from this simulation
     """
     from kpfnb.demo import l0_file
 
     _check_arguments(night, seed)
     root, side = Path(root), FULL_SIDE if full_size else DEMO_SIDE
     exposures = plan_night(night, counts)
-    there = _existing_obsids(root, night, seed=seed, side=side)
-    made = [exposure for exposure in exposures if exposure.obsid not in there]
-    for exposure in made:
+    existing = _existing_obsids(root, night, seed=seed, side=side)
+    missing = [exposure for exposure in exposures if exposure.obsid not in existing]
+    for exposure in missing:
         if progress:
             progress(exposure)
         path = ObsID(exposure.obsid).path(root, KPF.raw)
         l0_file.write_l0(exposure, path, side=side, seed=seed)
     _add_to_junk_list(root / JUNK_LIST, [e.obsid for e in exposures if e.is_junk])
-    return SimulatedNight(root, night, tuple(exposures), frozenset(e.obsid for e in made))
+    return SimulatedNight(root, night, tuple(exposures), frozenset(e.obsid for e in missing))
 
 
 def _check_arguments(night: str, seed: int) -> None:
@@ -166,11 +147,16 @@ def _check_arguments(night: str, seed: int) -> None:
 
 
 def _existing_obsids(root: Path, night: str, *, seed: int, side: int) -> set[str]:
-    """The night's ObsIDs on disk; `InvalidInputError` if one of them is real, or simulated otherwise."""
+    """The night's ObsIDs on disk.
+
+    Raises
+    ------
+    InvalidInputError : one of them is real, or simulated with other options
+    """
     from kpfnb.demo.detector import AmplifierMargins
 
     columns = side // 2 + AmplifierMargins.for_side(side).width
-    found = set()
+    obsids = set()
     for path in sorted(level_dir(root, KPF.raw, night).glob("KP.*.fits")):
         if not KPF.obsid_pattern.fullmatch(path.stem):
             continue
@@ -185,12 +171,12 @@ def _existing_obsids(root: Path, night: str, *, seed: int, side: int) -> set[str
                 f"{path} was simulated with another seed or size",
                 f"use the same options, another night or root, or remove {path.parent}",
             )
-        found.add(path.stem)
-    return found
+        obsids.add(path.stem)
+    return obsids
 
 
 def _simulation_origin(path: Path) -> tuple[int, int] | None:
-    """Seed, and columns of an amplifier, of a simulated L0; None for any other file."""
+    """Seed and amplifier width of a simulated L0; None for any other file."""
     from astropy.io import fits
 
     try:
@@ -203,7 +189,7 @@ def _simulation_origin(path: Path) -> tuple[int, int] | None:
 
 
 def _add_to_junk_list(path: Path, obsids: list[str]) -> None:
-    """Add observations to the list of junk; what others wrote in it stays."""
+    """Add observations to the junk list; its other lines are unchanged."""
     heading = "Junk observations (SIMULATED),,\nobservation_id,comment,who\n"
     text = path.read_text(encoding="utf-8") if path.exists() else heading
     listed = {line.partition(",")[0] for line in text.splitlines()}

@@ -1,4 +1,7 @@
-"""One L0 on its way through the stand-in DRP: what is measured in it, each thing once."""
+"""One L0 in the stand-in DRP: everything measured in it, each quantity once.
+
+The ancillary cards are measured in its tables: guider, exposure meter, solar irradiance.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,6 @@ from kpfnb.kpf.files.obsid import ObsID
 if TYPE_CHECKING:
     from astropy.io import fits
 
-
-# Cards that the stand-in DRP takes from beside the spectra: guider, exposure meter, Sun.
-
 MAS_PER_PIXEL = 56.0
 """Scale of the guider."""
 METER_BANDS = {"48": (445, 870), "45": (445, 551), "56": (551, 658), "67": (658, 764)}
@@ -41,7 +41,7 @@ METER_BANDS |= {"78": (764, 870)}
 def ancillary_cards_2d(
     l0: fits.HDUList, cameras: list[Camera], heights: Mapping[str, Array]
 ) -> list[HeaderCard]:
-    """Guiding, sunshine, and where the orders are."""
+    """Cards of the 2D: guiding, solar irradiance, offsets of the orders."""
     cards: list[HeaderCard] = []
     if "GUIDER_CUBE_ORIGINS" in l0:
         cards += _guiding_cards(l0["GUIDER_CUBE_ORIGINS"].data)
@@ -58,7 +58,7 @@ def ancillary_cards_2d(
 
 
 def ancillary_cards_l1(l0: fits.HDUList) -> list[HeaderCard]:
-    """The exposure meter's sums by band, of science and sky."""
+    """Cards of the L1: the exposure meter's sums by band, for science and sky."""
     cards: list[HeaderCard] = []
     for fibre, code in (("SCI", "SC"), ("SKY", "SK")):
         if f"EXPMETER_{fibre}" not in l0:
@@ -98,7 +98,7 @@ def _guiding_cards(table: np.ndarray) -> list[HeaderCard]:
 
 
 def _order_offset_cards(camera: Camera, heights: Array) -> list[HeaderCard]:
-    """How far the orders are from their nominal place."""
+    """Cards of the offsets of the orders from their nominal place."""
     offset = heights - Echelle(camera, heights.shape[1]).traces()
     letter = camera.name[0]
     cards = [
@@ -125,7 +125,7 @@ UNCALIBRATED_DRIFT = 0.010
 
 @dataclass(frozen=True)
 class CameraDrift:
-    """How far (pixels) a camera's spectra have moved, how well that is known, and from what."""
+    """The drift of a camera's spectra: pixels, error (pixels), and the method."""
 
     pixels: float
     error: float
@@ -133,7 +133,7 @@ class CameraDrift:
 
 
 class L0Observation:
-    """One L0 and what becomes of it. Nothing is computed before it is asked for."""
+    """One L0 and the quantities measured in it, computed when they are first used."""
 
     def __init__(self, path: Path, l0: fits.HDUList) -> None:
         self.path, self.l0 = path, l0
@@ -144,7 +144,7 @@ class L0Observation:
 
     @cached_property
     def junk_obsids(self) -> frozenset[str]:
-        """The ObsIDs that are junk."""
+        """The ObsIDs in the junk list."""
         return read_junk_list(self.root)
 
     @cached_property
@@ -154,12 +154,12 @@ class L0Observation:
 
     @cached_property
     def cameras(self) -> list[Camera]:
-        """The cameras that were read."""
+        """The cameras in the L0."""
         return list_cameras(self.l0)
 
     @cached_property
     def frames(self) -> dict[str, ElectronFrame]:
-        """Each CCD in electrons; a bias is left as it is."""
+        """Each CCD in electrons; the master bias is not subtracted from a bias."""
         return {
             camera.name: calibrate_frame(
                 self.l0, camera, None if self.is_bias else self.masters.cameras[camera.name].bias
@@ -174,7 +174,7 @@ class L0Observation:
 
     @property
     def is_dark(self) -> bool:
-        """True where there is no light."""
+        """True for exposures without light."""
         return self.header["IMTYPE"] in ("Bias", "Dark")
 
     @cached_property
@@ -202,7 +202,7 @@ class L0Observation:
 
     @cached_property
     def barycentric(self) -> float:
-        """The barycentric correction (km/s); 0 for what is not on the sky."""
+        """The barycentric correction (km/s); 0 for calibrations."""
         if self.header["IMTYPE"] != "Object":
             return 0.0
         if self.header["TARGNAME"] == "Sun":
@@ -211,7 +211,7 @@ class L0Observation:
 
     @cached_property
     def julian_date(self) -> float:
-        """Barycentric Julian date of the middle; plain Julian date for what is not on the sky."""
+        """Barycentric Julian date of the middle; Julian date for calibrations and the Sun."""
         if self.header["IMTYPE"] == "Object" and self.header["TARGNAME"] != "Sun":
             return instrument.barycentric_julian_date(self.middle, *self._coordinates)
         return self.middle.timestamp() / 86400 + 2440587.5
@@ -224,7 +224,7 @@ class L0Observation:
         return blaze
 
     def pixel_velocity(self, camera: Camera) -> float:
-        """km/s a pixel."""
+        """km/s per pixel."""
         side = self.frames[camera.name].image.shape[0]
         return camera.half_range * 2 / side * LIGHT_SPEED
 
@@ -261,7 +261,7 @@ class L0Observation:
 
 
 def _parse_sexagesimal(text: str) -> float:
-    """12:34:56.7 as a decimal number."""
-    whole, minutes, seconds = text.split(":")
-    size = abs(int(whole)) + int(minutes) / 60 + float(seconds) / 3600
+    """A text such as 12:34:56.7 as a decimal number."""
+    degrees, minutes, seconds = text.split(":")
+    size = abs(int(degrees)) + int(minutes) / 60 + float(seconds) / 3600
     return -size if text.strip().startswith("-") else size

@@ -1,12 +1,11 @@
-"""The stand-in DRP on one observation: L0 to 2D, L1 and L2."""
+"""The stand-in DRP: observations are reduced from L0 to 2D, L1 and L2, several in parallel."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,23 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpfnb.compute.processes import die_with_parent
 from kpfnb.demo import detector, products, qc_cards
-from kpfnb.demo import observation as ancillary
 from kpfnb.demo.instrument import CAMERAS, Array, Camera, Echelle
 from kpfnb.demo.l2_table import VelocityTable
-from kpfnb.demo.observation import L0Observation
+from kpfnb.demo.observation import L0Observation, ancillary_cards_2d, ancillary_cards_l1
 from kpfnb.demo.products import ProductProvenance
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
 
-# The stand-in DRP on many observations: a few processes, one file at a time each.
-
-
 @dataclass(frozen=True)
 class ReductionJob:
-    """One file to reduce, up to so many levels."""
+    """One file to reduce, and the number of levels to write."""
 
     path: Path
     provenance: ProductProvenance
@@ -41,7 +37,7 @@ class ReductionJob:
 
 @dataclass(frozen=True)
 class ReducedFile:
-    """What became of a file: the products' names, and what went wrong (empty if nothing did)."""
+    """The result of a file: the names of its products, and the error (empty if it succeeded)."""
 
     path: Path
     products: tuple[str, ...]
@@ -50,13 +46,13 @@ class ReducedFile:
 
 
 def reduce_files(jobs: list[ReductionJob], *, processes: int) -> Iterator[ReducedFile]:
-    """Reduce files as they come free; a file that fails does not stop the others."""
+    """Reduce files in parallel, yielding results as they finish; a failure stops no other file."""
     if processes == 1 or len(jobs) == 1:
         yield from map(reduce_file, jobs)
         return
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(
-        min(processes, len(jobs)), context, _exit_with_parent, (os.getpid(),)
+        min(processes, len(jobs)), context, die_with_parent, (signal.SIGKILL,)
     ) as pool:
         futures = {pool.submit(reduce_file, job): job for job in jobs}
         for future in as_completed(futures):
@@ -67,38 +63,22 @@ def reduce_files(jobs: list[ReductionJob], *, processes: int) -> Iterator[Reduce
 
 
 def reduce_file(job: ReductionJob) -> ReducedFile:
-    """Reduce one file. The border of an item: whatever goes wrong is recorded here."""
+    """Reduce one file; any exception is recorded in the result."""
     start = time.monotonic()
     written: list[str] = []
     try:
-        _reduce_levels(job, written.append)
+        for product in islice(reduce_observation(job.path, job.provenance), job.levels):
+            written.append(product.name)
         error = "" if job.levels == 3 else f"recipe failed after {job.levels} levels (as asked)"
-    except Exception as problem:
-        error = f"{type(problem).__name__}: {problem}"
+    except Exception as failure:
+        error = f"{type(failure).__name__}: {failure}"
     return ReducedFile(job.path, tuple(written), error, time.monotonic() - start)
 
 
-def _reduce_levels(job: ReductionJob, tell: Callable[[str], None]) -> None:
-
-    for product in islice(reduce_observation(job.path, job.provenance), job.levels):
-        tell(product.name)
-
-
-def _exit_with_parent(parent: int) -> None:
-    """End this process soon after its parent has gone, however that went."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def reduce_observation(path: Path, provenance: ProductProvenance) -> Iterator[Path]:
-    """Reduce one L0, yielding each product once it is written.
+    """Reduce one L0, yielding the path of each product when it is written.
 
-    2D always; L1 where a camera was used; L2 where there was light, too.
+    There is always a 2D, an L1 if a camera was used, and an L2 if there was light, too.
     """
     from astropy.io import fits
 
@@ -119,22 +99,24 @@ def _write_2d(observation: L0Observation, provenance: ProductProvenance) -> fits
     l0 = observation.l0
     amplifiers = {hdu.name: hdu.data for hdu in l0 if "_AMP" in hdu.name}
     ca_hk = l0["CA_HK"].data if "CA_HK" in l0 else None
-    found = observation.masters
+    night_masters = observation.masters
     heights = {
-        name: master.heights for name, master in found.cameras.items() if master.heights is not None
+        name: master.heights
+        for name, master in night_masters.cameras.items()
+        if master.heights is not None
     }
     is_junk = observation.obsid.text in observation.junk_obsids
-    has_bias = any(master.bias is not None for master in found.cameras.values())
+    has_bias = any(master.bias is not None for master in night_masters.cameras.values())
     cards = [
         *qc_cards.version_cards("2D", provenance.tag),
         *qc_cards.cards_2d(amplifiers, observation.frames, heights, ca_hk, is_junk),
-        *ancillary.ancillary_cards_2d(l0, observation.cameras, heights),
+        *ancillary_cards_2d(l0, observation.cameras, heights),
         ("READSPED", "fast" if "GREEN_AMP3" in l0 else "regular", "read speed"),
-        ("BIASFILE", found.file_name("bias"), "master bias"),
-        ("BIASDIR", f"masters/{found.night}", "where it is"),
+        ("BIASFILE", night_masters.file_name("bias"), "master bias"),
+        ("BIASDIR", f"masters/{night_masters.night}", "where it is"),
         ("BIASDONE", int(has_bias and not observation.is_bias), "bias subtracted"),
-        ("FLATFILE", found.file_name("flat"), "master flat"),
-        ("FLATDIR", f"masters/{found.night}", "where it is"),
+        ("FLATFILE", night_masters.file_name("flat"), "master flat"),
+        ("FLATDIR", f"masters/{night_masters.night}", "where it is"),
         ("AGEBIAS", 0.0, "[d] age of the master bias"),
         ("AGEFLAT", 0.0, "[d] age of the master flat"),
         ("FLATDONE", 0, "flat divided (the blaze is kept for L1)"),
@@ -158,13 +140,13 @@ def _write_l1(
         camera.name: _differences_in_pixels(observation, camera, waves[camera.name])
         for camera in observation.cameras
     }
-    found = observation.masters
-    used = {"WLSFILE": found.file_name("WLS"), "WLSFILE2": found.file_name("WLS")}
-    used |= {"STATWREF": "nominal format", "TRACFILE": found.file_name("flat")}
+    night_masters = observation.masters
+    used = {"WLSFILE": night_masters.file_name("WLS"), "WLSFILE2": night_masters.file_name("WLS")}
+    used |= {"STATWREF": "nominal format", "TRACFILE": night_masters.file_name("flat")}
     cards = [
         *qc_cards.version_cards("L1", provenance.tag),
         *qc_cards.cards_l1(header, observation.spectra, differences, used),
-        *ancillary.ancillary_cards_l1(observation.l0),
+        *ancillary_cards_l1(observation.l0),
     ]
     header = products.extend_header(header, cards)
     hdus = products.make_l1_hdus(
@@ -196,7 +178,7 @@ def _write_l2(
 
 
 def _differences_in_pixels(observation: L0Observation, camera: Camera, waves: Array) -> Array:
-    """The wavelengths against the nominal ones, pixels."""
+    """The difference from the nominal wavelengths, in pixels."""
     echelle: Echelle = observation.frames[camera.name].echelle
     nominal = echelle.wavelengths()
     return (nominal - waves) / np.gradient(nominal, axis=1)
@@ -211,7 +193,7 @@ def _ca_hk_spectra(l0: fits.HDUList) -> dict[str, Array]:
 
 
 def _barycentric_table(observation: L0Observation) -> list[tuple[str, str, np.ndarray]]:
-    """One row an order of both cameras."""
+    """One row per order of both cameras."""
     orders = sum(camera.orders for camera in CAMERAS)
     middle = observation.middle.strftime("%Y-%m-%dT%H:%M:%S.%f")
     return [

@@ -1,4 +1,4 @@
-"""What a SIMULATED night observes, and when: calibrations, stars with planets, the Sun."""
+"""The plan of a SIMULATED night: calibrations, stars with planets, the Sun, with their times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kpfnb.core.errors import InvalidParameterError
 
 @dataclass(frozen=True)
 class SimulatedStar:
-    """A made-up star; `systemic`, `semi_amplitude` (km/s) and `period` (days) give its velocity."""
+    """An invented star; `systemic` and `semi_amplitude` are in km/s, `period` in days."""
 
     name: str
     ra_degrees: float
@@ -43,12 +43,12 @@ class ExposureKind:
 
     Attributes
     ----------
-    name : as in the counts of a night
+    name : the key in the counts of a night
     imtype, object_name, octagon : the cards IMTYPE, OBJECT and OCTAGON
-    sci, sky, cal : what lights the fibres (SCI-OBJ, SKY-OBJ, CAL-OBJ)
-    exposure_seconds : of each
-    usual : how many a night has
-    sessions : hours UT at which each series starts; exposures go to them in turn
+    sci, sky, cal : the light sources of the fibres (SCI-OBJ, SKY-OBJ, CAL-OBJ)
+    exposure_seconds : exposure time
+    usual_count : their usual number in a night
+    sessions : hours UT at which each series starts; exposures are assigned to them in turn
     every_seconds : from one exposure of a series to the next
     """
 
@@ -66,13 +66,15 @@ class ExposureKind:
 
     @property
     def is_sky(self) -> bool:
-        """True for what is seen on the sky, and not a calibration."""
+        """True for targets on the sky, False for calibrations."""
         return self.imtype == "Object"
 
 
 EXPOSURE_KINDS = (
     ExposureKind("bias", "Bias", "autocal-bias", "Home", "None", "None", "None", 0, 4, (1.0,), 75),
-    ExposureKind("dark", "Dark", "autocal-dark", "Home", "None", "None", "None", 1200, 2, (19.0,), 1300),
+    ExposureKind(
+        "dark", "Dark", "autocal-dark", "Home", "None", "None", "None", 1200, 2, (19.0,), 1300,
+    ),
     ExposureKind(
         "flat", "Flatlamp", "autocal-flat-all", "BrdbandFiber",
         "BrdbandFiber", "BrdbandFiber", "BrdbandFiber", 30, 4, (2.0,), 110,
@@ -113,14 +115,14 @@ class PlannedExposure:
     obsid: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name it by its start."""
+        """Derive the ObsID from the start."""
         seconds = self.start - self.start.replace(hour=0, minute=0, second=0, microsecond=0)
         name = f"KP.{self.start:%Y%m%d}.{seconds.total_seconds():08.2f}"
         object.__setattr__(self, "obsid", name)
 
     @property
     def middle(self) -> datetime:
-        """Half-way through the exposure."""
+        """The middle of the exposure."""
         return self.start + timedelta(seconds=self.kind.exposure_seconds / 2)
 
     @property
@@ -130,25 +132,25 @@ class PlannedExposure:
 
     @property
     def is_fast(self) -> bool:
-        """The Sun is bright: its exposures are read fast, by four amplifiers a CCD."""
+        """True for the Sun: it is bright, and four amplifiers per CCD read its exposures fast."""
         return self.kind.name == "sun"
 
     @property
     def has_ca_hk(self) -> bool:
-        """The light of the Sun does not reach the Ca H&K spectrometer."""
+        """False for the Sun: its light does not reach the Ca H&K spectrometer."""
         return self.kind.name != "sun"
 
     @property
     def object_name(self) -> str:
-        """The card OBJECT."""
+        """The value of the card OBJECT."""
         return self.kind.object_name or (self.target.name if self.target else "")
 
 
 def plan_night(night: str, counts: Mapping[str, int] | None = None) -> list[PlannedExposure]:
-    """The exposures of a night (YYYYMMDD, UT date) in the order they are taken.
+    """The exposures of a night (YYYYMMDD, UT date) in order of time.
 
-    `counts` changes how many there are of some kinds; fewer are always a part of more. Where a
-    night has stars, its last star exposure is followed by one that failed and is junk.
+    `counts` changes the number of some kinds; a smaller number gives a subset of a larger one. If
+    the night has stars, one failed star exposure, which is junk, is added.
     """
     wanted = {**USUAL_COUNTS, **_check_counts(counts or {})}
     exposures = [
@@ -166,7 +168,7 @@ def plan_night(night: str, counts: Mapping[str, int] | None = None) -> list[Plan
 
 
 def kind_capacity(kind: ExposureKind) -> int:
-    """How many exposures of a kind fit into a night."""
+    """The largest number of exposures of a kind in a night."""
     return len(kind.sessions) * int(1.9 * 3600 / kind.every_seconds)
 
 
@@ -187,7 +189,7 @@ def _plan_exposure(night: str, kind: ExposureKind, index: int) -> PlannedExposur
     session = index % len(kind.sessions)
     start = _utc_time(night, kind.sessions[session]) + timedelta(
         seconds=index // len(kind.sessions) * kind.every_seconds,
-        # Nobody presses the button on the full second
+        # Real exposures do not start on a full second
         milliseconds=10 * (crc32(f"{night}{kind.name}{index}".encode()) % 3000),
     )
     target = {"star": STARS[session % len(STARS)], "sun": SUN}.get(kind.name)

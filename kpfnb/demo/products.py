@@ -1,4 +1,4 @@
-"""The stand-in DRP's files: 2D, L1 and L2 in KPF's format, each whole or not there."""
+"""The product files of the stand-in DRP: 2D, L1 and L2 in KPF's format, written atomically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ L0_TAIL = (
     "CA_HK", "EXPMETER_SCI", "EXPMETER_SKY", "TELEMETRY", "SOLAR_IRRADIANCE", "GUIDER_AVG",
     "GUIDER_CUBE_ORIGINS",
 )  # fmt: skip
-"""What a 2D takes over from its L0."""
+"""The HDUs of an L0 that are copied to its 2D."""
 
 SPECTRUM_NAMES = {
     "SKY": "SKY_{}",
@@ -33,12 +33,12 @@ SPECTRUM_NAMES = {
     "CAL": "CAL_{}",
 }
 CCF_ORDERLETS = ("SCI1", "SCI2", "SCI3", "CAL", "SKY")
-"""The first axis of a CCF."""
+"""The orderlets along the first axis of a CCF."""
 
 
 @dataclass(frozen=True)
 class ProductProvenance:
-    """How a product was made."""
+    """The provenance of a product: version, configuration and recipe."""
 
     tag: str
     config: str
@@ -58,13 +58,13 @@ def write_product(
 
     header = header.copy()
     header["DATLEVEL"] = level
-    everything = [fits.PrimaryHDU(header=header), *_record_hdus(provenance, steps), *hdus]
+    all_hdus = [fits.PrimaryHDU(header=header), *_record_hdus(provenance, steps), *hdus]
     with atomic.replace_atomically(path) as temporary:
-        fits.HDUList(everything).writeto(temporary, overwrite=True)
+        fits.HDUList(all_hdus).writeto(temporary, overwrite=True)
 
 
 def extend_header(header: fits.Header, cards: Iterable[HeaderCard]) -> fits.Header:
-    """A header with more cards; those it has already get the new value."""
+    """A copy of a header with additional cards; existing cards get the new value."""
     longer = header.copy()
     for keyword, value, comment in cards:
         if keyword in longer:
@@ -75,7 +75,7 @@ def extend_header(header: fits.Header, cards: Iterable[HeaderCard]) -> fits.Head
 
 
 def make_2d_hdus(l0: fits.HDUList, frames: Mapping[str, ElectronFrame]) -> list[Any]:
-    """The CCDs with their variances, and the L0's tail."""
+    """The HDUs of a 2D: CCDs with variances, and the tail of the L0."""
     from astropy.io import fits
 
     hdus = []
@@ -92,18 +92,18 @@ def make_l1_hdus(
     ca_hk: Mapping[str, Array],
     barycentre: Sequence[tuple[str, str, np.ndarray]],
 ) -> list[Any]:
-    """Flux, variance and wavelength of each orderlet (orders, side), Ca H&K, BARY_CORR."""
+    """The HDUs of an L1: flux, variance, wavelength of each orderlet (orders, side), and more."""
     from astropy.io import fits
 
     hdus: list[Any] = [telemetry.copy()]
-    for name, found in spectra.items():
-        kinds = {"FLUX": found.flux, "VAR": found.variance, "WAVE": waves[name]}
+    for name, extracted in spectra.items():
+        kinds = {"FLUX": extracted.flux, "VAR": extracted.variance, "WAVE": waves[name]}
         for kind, values in kinds.items():
-            # Single precision is 10 m/s in a wavelength: too coarse
-            exact = values if kind == "WAVE" else values.astype(np.float32)
+            # Single precision of a wavelength is 10 m/s: too coarse
+            array = values if kind == "WAVE" else values.astype(np.float32)
             for index, orderlet in enumerate(ORDERLETS):
                 extension = f"{name}_{SPECTRUM_NAMES[orderlet].format(kind)}"
-                rows = np.ascontiguousarray(exact[index :: len(ORDERLETS)])
+                rows = np.ascontiguousarray(array[index :: len(ORDERLETS)])
                 hdus.append(fits.ImageHDU(rows, name=extension))
     hdus += [fits.ImageHDU(values, name=f"CA_HK_{name}") for name, values in ca_hk.items()]
     hdus.append(make_table_hdu("BARY_CORR", list(barycentre)))
@@ -113,7 +113,7 @@ def make_l1_hdus(
 def make_ccf_hdu(
     name: str, ccf: Array, velocities: Array, masks: Mapping[str, str]
 ) -> fits.ImageHDU:
-    """Correlation functions (orderlets, orders, steps) with the cards of their velocities."""
+    """The HDU of correlation functions (orderlets, orders, steps) with their velocity grid."""
     from astropy.io import fits
 
     hdu = fits.ImageHDU(ccf, name=name)
@@ -126,14 +126,14 @@ def make_ccf_hdu(
 
 
 def make_rv_hdu(columns: Sequence[tuple[str, str, np.ndarray]], cards: Iterable[HeaderCard]) -> Any:
-    """The table of velocities, one row an order, with the cameras' means in its header."""
+    """The table of velocities, one row per order, with the means of the cameras in its header."""
     hdu = make_table_hdu("RV", list(columns))
     hdu.header.extend(list(cards))
     return hdu
 
 
 def _record_hdus(provenance: ProductProvenance, steps: Sequence[str]) -> list[Any]:
-    """RECEIPT: what was done; CONFIG: what the command line named."""
+    """RECEIPT: the processing steps; CONFIG: the files named on the command line."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     rows = len(steps)
     receipt = {

@@ -1,4 +1,4 @@
-"""The cards that the stand-in DRP adds at each level: measurements and checks (0 or 1)."""
+"""The cards that the stand-in DRP adds at each level: measurements, and QC checks (0 or 1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array, Camera, Echelle
 
 HeaderValues = Mapping[str, Any]
 
-# In the simulation these can't fail
+# These checks can't fail in the simulation
 _ALWAYS_2D = {
     "DATAPRL0": "L0 data present",
     "DATAPR2D": "2D data present",
@@ -54,12 +54,12 @@ _SOURCES = {"S": "SCI2", "C": "CAL", "K": "SKY"}
 
 
 def check_card(keyword: str, passed: bool, what: str) -> HeaderCard:
-    """A quality card."""
+    """A card of a quality check."""
     return (keyword, int(passed), f"QC: {what}")
 
 
 def version_cards(level: str, tag: str) -> list[HeaderCard]:
-    """Which pipeline made a level."""
+    """The cards of the pipeline version that made a level."""
     made_up = f"{'0' * 40}"
     return [
         ("DRPTAG", tag, "version of the (stand-in) pipeline"),
@@ -190,7 +190,7 @@ def _flux_cards(name: str, image: CCDImage) -> list[HeaderCard]:
 
 
 def _trace_flux_cards(frame: ElectronFrame, heights: Array) -> list[HeaderCard]:
-    """Flux inside and outside of the traces, on some columns."""
+    """Flux inside and outside of the traces, in a sample of columns."""
     columns = np.arange(8, frame.image.shape[0], 16)
     reach = round(2 * frame.echelle.slit_sigma) + 1
     inside = np.zeros((frame.image.shape[0], columns.size), bool)
@@ -230,9 +230,9 @@ def _signal_cards(spectra: Mapping[str, ExtractedSpectra]) -> list[HeaderCard]:
         camera = CAMERAS[0] if nanometres < 600 else CAMERAS[1]
         if camera.name not in spectra:
             continue
-        found = spectra[camera.name]
-        row = _order_at(camera, found.flux.shape[1], nanometres * 10) * len(ORDERLETS)
-        flux, variance = found.flux[row : row + 5], found.variance[row : row + 5]
+        extracted = spectra[camera.name]
+        row = _order_at(camera, extracted.flux.shape[1], nanometres * 10) * len(ORDERLETS)
+        flux, variance = extracted.flux[row : row + 5], extracted.variance[row : row + 5]
         for code, rows in (("SC", slice(1, 4)), ("SK", slice(0, 1)), ("CL", slice(4, 5))):
             snr = flux[rows].sum(axis=0) / np.sqrt(variance[rows].sum(axis=0))
             value = _round_for_card(np.percentile(snr, 95))
@@ -271,7 +271,7 @@ def _order_at(camera: Camera, side: int, angstroms: float) -> int:
 
 
 def _wavelength_cards(camera: Camera, differences: Array) -> list[HeaderCard]:
-    """Median and scatter (pixels) of the solution against the nominal one, a row at a time."""
+    """Median and scatter (pixels) of the difference from the nominal solution, per row."""
     cards: list[HeaderCard] = []
     for letter, orderlet in _SOURCES.items():
         for order in range(camera.orders):
@@ -285,6 +285,6 @@ def _wavelength_cards(camera: Camera, differences: Array) -> list[HeaderCard]:
 
 
 def _round_for_card(value: Any) -> float:
-    """A float that fits a card; what is not a number is 0."""
+    """A float that fits a card; 0 for NaN."""
     number = float(f"{float(value):.7g}")
     return number if np.isfinite(number) else 0.0

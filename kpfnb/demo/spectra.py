@@ -1,7 +1,7 @@
-"""SIMULATED light: what falls into a fibre, and the line lists that belong to it.
+"""SIMULATED light in the fibres: spectra of the sources, and their line lists.
 
-The lists are drawn from fixed seeds, so the stand-in DRP knows its laser comb, its lamp and its
-stellar mask as a real one does. Wavelengths are Å (vacuum).
+The lists come from fixed seeds: the stand-in DRP knows its laser comb, lamp and stellar mask like
+a real one. Wavelengths are Å (vacuum).
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class LineList:
     strengths: Array
 
     def shifted(self, factor: float) -> LineList:
-        """The same lines with every wavelength multiplied, as by the Doppler effect."""
+        """The lines with all wavelengths multiplied by a Doppler factor."""
         return LineList(self.wavelengths * factor, self.strengths)
 
 
 @cache
 def stellar_lines() -> LineList:
-    """Absorption lines of a star like the Sun; strengths are depths. Also the mask of the CCF.
+    """Absorption lines of a star like the Sun, also the mask of the CCF; strengths are depths.
 
-    No two lines blend, so the mask has no bias of its own and injected velocities can be judged.
+    No lines blend, so the mask has no bias and injected velocities can be compared.
     """
     wavelengths, random = _scatter_wavelengths(seed=101, mean_gap=22.0, least_gap=48.0)
     depths = random.beta(1.6, 2.2, wavelengths.size) * 0.75 + 0.08
@@ -47,33 +47,33 @@ def stellar_lines() -> LineList:
 
 @cache
 def comb_lines() -> LineList:
-    """Emission of the laser frequency comb: evenly spaced in frequency."""
+    """Lines of the laser frequency comb, evenly spaced in frequency."""
     return _evenly_spaced_lines(COMB_SPACING, offset=11.3e9, electrons=42_000.0)
 
 
 @cache
 def etalon_lines() -> LineList:
-    """Transmission peaks of the etalon: nearly even, of unknown absolute place."""
+    """Transmission peaks of the etalon, nearly even, with unknown absolute wavelengths."""
     return _evenly_spaced_lines(COMB_SPACING * 0.97, offset=3.1e9, electrons=32_000.0)
 
 
 @cache
 def thorium_lines() -> LineList:
-    """Emission of the ThAr lamp: few, scattered, very unequal."""
+    """Emission lines of the ThAr lamp: few, scattered, of very different strength."""
     wavelengths, random = _scatter_wavelengths(seed=102, mean_gap=35.0, least_gap=70.0)
     return LineList(wavelengths, 9_000.0 * random.lognormal(0.0, 0.9, wavelengths.size))
 
 
 @cache
 def sky_lines() -> LineList:
-    """Airglow."""
+    """Airglow lines of the night sky."""
     wavelengths, random = _scatter_wavelengths(seed=103, mean_gap=600.0, least_gap=100.0)
     redness = ((wavelengths - BLUE) / (RED - BLUE)) ** 2
     return LineList(wavelengths, 600.0 * redness * random.lognormal(0.0, 0.8, wavelengths.size))
 
 
 def star_spectrum(echelle: Echelle, factor: float, electrons: float, shift: Array) -> Array:
-    """Electrons a pixel, (rows, side), of a star whose wavelengths are multiplied by `factor`.
+    """A star with wavelengths multiplied by `factor`, electrons per pixel, (rows, side).
 
     `electrons` is the continuum at 5500 Å and blaze maximum; `shift` displaces each row's
     pixels, (rows, side).
@@ -89,7 +89,7 @@ def star_spectrum(echelle: Echelle, factor: float, electrons: float, shift: Arra
 
 
 def emission_spectrum(echelle: Echelle, lines: LineList, shift: Array) -> Array:
-    """Electrons a pixel, (rows, side), of a source of unresolved lines."""
+    """A source of unresolved lines, electrons per pixel, (rows, side)."""
     rows, index, at = echelle.visible_lines(lines.wavelengths)
     at = at + _sample_shift(shift, rows, at)
     electrons = lines.strengths[index]
@@ -98,7 +98,7 @@ def emission_spectrum(echelle: Echelle, lines: LineList, shift: Array) -> Array:
 
 
 def continuum_spectrum(echelle: Echelle, electrons: float, temperature: float) -> Array:
-    """Electrons a pixel, (rows, side), of a black body (K), `electrons` at 5500 Å."""
+    """A black body (K) with `electrons` at 5500 Å, electrons per pixel, (rows, side)."""
     wavelengths = echelle.wavelengths()
     bend = 1.4388e8 / temperature
     planck = (5500.0 / wavelengths) ** 4 * np.expm1(bend / 5500.0) / np.expm1(bend / wavelengths)
@@ -108,7 +108,7 @@ def continuum_spectrum(echelle: Echelle, electrons: float, temperature: float) -
 def paint_lines(
     echelle: Echelle, rows: NDArray[np.int64], at: Array, areas: Array, sigma: Array
 ) -> Array:
-    """Gaussian lines of given areas, integrated over each pixel, (rows, side)."""
+    """Gaussian lines of given areas, integrated over pixels, (rows, side)."""
     reach = int(np.ceil(5 * sigma.max()))
     pixels = np.rint(at)[:, None] + np.arange(-reach, reach + 1)
     edges = np.concatenate([pixels - 0.5, pixels[:, -1:] + 0.5], axis=1)
@@ -120,7 +120,7 @@ def paint_lines(
 
 
 def _pixel_velocity(echelle: Echelle) -> Array:
-    """km/s a pixel in each row."""
+    """km/s per pixel in each row."""
     span = echelle.camera.half_range * 2 / echelle.side
     return np.full(echelle.rows, LIGHT_SPEED * span)
 
@@ -132,7 +132,7 @@ def _sample_shift(shift: Array, rows: NDArray[np.int64], at: Array) -> Array:
 def _scatter_wavelengths(
     *, seed: int, mean_gap: float, least_gap: float
 ) -> tuple[Array, np.random.Generator]:
-    """Wavelengths with random gaps (km/s), none below the least; and the generator."""
+    """Wavelengths with random gaps (km/s) of at least `least_gap`; and the generator."""
     random = np.random.default_rng(seed)
     count = int(np.log(RED / BLUE) * LIGHT_SPEED / (mean_gap + least_gap) * 1.2)
     gaps = least_gap + random.exponential(mean_gap, count)

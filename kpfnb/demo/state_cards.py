@@ -1,4 +1,4 @@
-"""Cards of the primary header of a SIMULATED L0 that tell the state of the instrument."""
+"""Cards of the state of the instrument in the primary header of a SIMULATED L0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kpfnb.demo.plan import PlannedExposure
 def instrument_state_cards(
     exposure: PlannedExposure, random: np.random.Generator
 ) -> list[HeaderCard]:
-    """All of them."""
+    """All cards of the state of the instrument."""
     return [
         *detector_cards(exposure, random),
         *exposure_meter_cards(exposure, random),
@@ -47,7 +47,7 @@ def detector_cards(exposure: PlannedExposure, random: np.random.Generator) -> li
 def exposure_meter_cards(
     exposure: PlannedExposure, random: np.random.Generator
 ) -> list[HeaderCard]:
-    """What the exposure meter counted."""
+    """The counts of the exposure meter."""
     level = 2e8 if exposure.kind.is_sky and not exposure.is_junk else 1e4
     counts = level * np.array([0.6, 1.0, 0.9, 0.55]) * random.normal(1, 0.01, 4)
     text = " ".join(f"{count:.4g}" for count in counts)

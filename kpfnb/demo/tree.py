@@ -1,7 +1,7 @@
-"""A simulated KPF tree of headers alone: real names, levels, keywords and header sizes, no images.
+"""A simulated KPF tree of files with only headers: real names, levels, keywords, header sizes.
 
-For tests and benchmarks of all that looks at files without their images. The same call makes the
-same tree, modification times included.
+For tests and benchmarks of code that does not read images. The same call writes the same tree,
+including modification times.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ DEFAULT_VERSION = "v2.9.1"
 FITS_BLOCK = 2880
 DAY_SECONDS = 86_400
 PROCESSING_SECONDS = 600
-"""A level is made so long after the one before it."""
+"""The time from one level to the next."""
 
 
 @dataclass(frozen=True)
 class TreeKind:
-    """A kind of exposure: IMTYPE, OBJECT, whether cameras were used, and what is made of it."""
+    """A kind of exposure: IMTYPE, OBJECT, its products, and whether cameras were used."""
 
     imtype: str
     object: str
@@ -44,7 +44,7 @@ TREE_KINDS = (
     TreeKind("Flatlamp", "autocal-flat-all"),
     TreeKind("Object", "test-expmeter", ("2D",), cameras="NO"),
 )
-"""They take turns within a night."""
+"""The exposures of a night have these kinds in turn."""
 
 
 def write_tree(
@@ -57,16 +57,16 @@ def write_tree(
     version: str = DEFAULT_VERSION,
     linked: bool = False,
 ) -> list[str]:
-    """Write L0 files and their products, all done; returns the ObsIDs.
+    """Write L0 files with all their products, and return the ObsIDs.
 
     Parameters
     ----------
     nights : YYYYMMDD (UT)
     levels : the products to write
-    cards : header cards by level; at least 40, for a product is never one block long
+    cards : header cards by level; at least 40, since a product is never one block long
     version : DRPTAG of the products
-    linked : one file for each kind of exposure, level and night, hard links for the others: a
-        large tree in little room, where all of a kind have the first one's name in the header
+    linked : write one file per kind of exposure, level and night, and hard links for the others;
+        saves space, but all files of a kind have the name of the first one in the header
     """
     obsids = []
     for night in nights:
@@ -79,20 +79,20 @@ def write_tree(
 
 
 def consecutive_nights(first: str, count: int) -> list[str]:
-    """So many nights from the first on, as YYYYMMDD."""
+    """`count` nights from the first on, as YYYYMMDD."""
     start = date(int(first[:4]), int(first[4:6]), int(first[6:]))
     return [f"{start + timedelta(days=day):%Y%m%d}" for day in range(count)]
 
 
 def set_mtimes(root: Path, moment: datetime) -> None:
-    """Give all directories of the levels this modification time, as if nothing came since."""
+    """Set the modification time of all directories of the levels."""
     for level in KPF.levels:
         for folder in (root / level).glob("*/"):
             os.utime(folder, (moment.timestamp(),) * 2)
 
 
 def make_header(level: str, kind: TreeKind, count: int, version: str) -> tuple[bytes, bytes]:
-    """A primary header in two parts, between which belongs the ObsID."""
+    """A primary header in two parts; the ObsID belongs between them."""
     cards = [
         *("SIMPLE  =                    T", "BITPIX  =                    8"),
         *("NAXIS   =                    0", "EXTEND  =                    T"),
@@ -104,7 +104,7 @@ def make_header(level: str, kind: TreeKind, count: int, version: str) -> tuple[b
     filler = [
         _format_card(f"KEY{number:05d}", "12.345") for number in range(count - len(named) - 6)
     ]
-    # The keywords that are looked for stand amid the others, as in real files
+    # The named keywords are in the middle, as in real files
     middle = len(filler) // 2
     tail = [*filler[:middle], *named, *filler[middle:], "END"]
     before = _card_bytes(cards) + b"OFNAME  = '"
@@ -134,12 +134,12 @@ def _write_level(
     for number, kind in enumerate(TREE_KINDS):
         if level not in (KPF.raw, *kind.products):
             continue
-        own = names[number :: len(TREE_KINDS)]
+        kind_names = names[number :: len(TREE_KINDS)]
         before, after = make_header(level, kind, cards, version)
-        for name in own:
+        for name in kind_names:
             path = folder / file_name(name, level)
-            if linked and name != own[0]:
-                os.link(folder / file_name(own[0], level), path)
+            if linked and name != kind_names[0]:
+                os.link(folder / file_name(kind_names[0], level), path)
             else:
                 path.write_bytes(before + name.encode("ascii") + after)
                 _set_mtime(path, name, level)

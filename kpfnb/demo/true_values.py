@@ -1,7 +1,7 @@
-"""What is true of a SIMULATED exposure, and the stand-in DRP has to find out.
+"""The true values of a SIMULATED exposure, which the stand-in DRP has to measure.
 
-The spectrograph is never quite where it is nominally: a displacement that stays for the night, and
-a drift of each camera. The velocities that were put in stand in the L0 header (SIMRV ...).
+The spectrograph differs from its nominal format by a displacement that is constant during a night,
+and by a drift of each camera. The L0 header has the simulated velocities (SIMRV ...).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DRIFT_AMPLITUDE = 0.035
 
 @dataclass(frozen=True)
 class TrueVelocities:
-    """km/s: of the source, of the observatory towards it, and the drift of each camera."""
+    """Velocities in km/s: of the source, of the observatory towards it, and camera drifts."""
 
     radial: float
     barycentric: float
@@ -29,7 +29,7 @@ class TrueVelocities:
 
     @property
     def doppler(self) -> float:
-        """Observed over emitted wavelength."""
+        """The ratio of observed to emitted wavelength."""
         return (1 + self.radial / LIGHT_SPEED) / (1 + self.barycentric / LIGHT_SPEED)
 
 
@@ -48,7 +48,7 @@ def true_velocities(exposure: PlannedExposure, cameras: tuple[Camera, ...]) -> T
 
 
 def row_displacement(echelle: Echelle, seed: int, drift: float) -> Array:
-    """By how many pixels each row's light is displaced along the dispersion, (rows, side)."""
+    """The displacement of each row along the dispersion, pixels, (rows, side)."""
     random = np.random.default_rng([seed, echelle.camera.bluest, 1])
     shift, stretch, skew, wave = random.uniform(-1, 1, 4) * [1.6, 0.9, 0.9, 0.4]
     u = np.linspace(-1, 1, echelle.side)[None, :]
@@ -59,7 +59,7 @@ def row_displacement(echelle: Echelle, seed: int, drift: float) -> Array:
 
 
 def trace_height(echelle: Echelle, seed: int) -> float:
-    """By how many pixels all traces are displaced across the dispersion."""
+    """The displacement of all traces across the dispersion, pixels."""
     random = np.random.default_rng([seed, echelle.camera.bluest, 2])
     return float(random.uniform(-1.5, 1.5) * echelle.scale)
 
@@ -67,7 +67,7 @@ def trace_height(echelle: Echelle, seed: int) -> float:
 def exposure_light(
     exposure: PlannedExposure, echelle: Echelle, seed: int, truth: TrueVelocities
 ) -> Array:
-    """Electrons a pixel in each row, (rows, side)."""
+    """The light of an exposure, electrons per pixel, (rows, side)."""
     shift = row_displacement(echelle, seed, truth.drifts[echelle.camera.name])
     kind = exposure.kind.name
     if kind in ("bias", "dark"):
@@ -80,7 +80,7 @@ def exposure_light(
 
 
 def _sky_light(exposure: PlannedExposure, echelle: Echelle, shift: Array, doppler: float) -> Array:
-    """The target in the science orderlets, the sky beside it, the etalon in the CAL orderlet."""
+    """Target in the science orderlets, sky in the SKY orderlet, etalon in the CAL orderlet."""
     assert exposure.target is not None
     is_sun = exposure.target is SUN
     electrons = 34_000.0 if is_sun else 24_000.0 * 10 ** (-0.4 * (exposure.target.magnitude - 7))
@@ -98,7 +98,7 @@ def _sky_light(exposure: PlannedExposure, echelle: Echelle, shift: Array, dopple
 
 
 def _camera_drift(exposure: PlannedExposure, camera: Camera) -> float:
-    """A slow wave through the day and a faster one, a little different in the two cameras; km/s."""
+    """A slow and a faster sine through the day, slightly different in the two cameras; km/s."""
     hours = exposure.middle.hour + exposure.middle.minute / 60 + exposure.middle.second / 3600
     phase = 0.4 if camera.name == "GREEN" else 0.9
     return DRIFT_AMPLITUDE * (

@@ -1,4 +1,4 @@
-"""The stand-in DRP's wavelengths: lines found in the calibrations, and their drift.
+"""The wavelengths of the stand-in DRP: lines located in the calibrations, and their drift.
 
 A solution is a displacement of each row from the nominal format, a low polynomial along the row:
 enough for a spectrograph that only moved a little.
@@ -23,7 +23,7 @@ DEGREE = 3
 
 @dataclass(frozen=True)
 class LineCentroids:
-    """Lines found in one camera: row, index in the line list, nominal and measured pixel, error."""
+    """Lines located in one camera: row, index in the list, nominal and measured pixel, error."""
 
     rows: NDArray[np.int64]
     lines: NDArray[np.int64]
@@ -40,11 +40,12 @@ def locate_lines(
     *,
     orderlet: int | None = None,
 ) -> LineCentroids:
-    """Locate the lines of a list near their nominal places, moved by a shift found first.
+    """Locate the lines of a list near their nominal places.
 
-    All orderlets hold these lines, or only one of them.
+    A first pass measures the common shift. The lines of a comb overlap: the others are subtracted
+    before each line is measured.
 
-    The lines of a comb overlap a little: each is measured with its neighbours taken away.
+    orderlet : the only orderlet with these lines; None for all
     """
     rows, index, nominal = echelle.visible_lines(lines.wavelengths)
     reach = round(2.2 * echelle.line_sigma)
@@ -54,43 +55,45 @@ def locate_lines(
     rows, index, nominal = rows[inside], index[inside], nominal[inside]
     flux, variance = spectra.flux / blaze, spectra.variance / blaze**2
 
-    def look(start: Array, passes: int) -> LocatedGaussians:
+    def locate(start: Array, passes: int) -> LocatedGaussians:
         pixels = np.rint(start).astype(int)[:, None] + np.arange(-reach, reach + 1)
         at = (rows[:, None], np.clip(pixels, 0, echelle.side - 1))
         samples = flux[at]
         for _ in range(passes):
-            found = locate_gaussians(samples, variance[at], pixels[:, 0], start, echelle.line_sigma)
-            samples = flux[at] - _neighbour_light(echelle, rows, found, at[1])
-        return found
+            located = locate_gaussians(
+                samples, variance[at], pixels[:, 0], start, echelle.line_sigma
+            )
+            samples = flux[at] - _neighbour_light(echelle, rows, located, at[1])
+        return located
 
-    roughly = look(nominal, passes=1)
-    shift = _smooth_shift(echelle, rows, nominal, roughly.centres - nominal, roughly.is_good)
-    found = look(nominal + shift, passes=3)
-    good = found.is_good
+    first_pass = locate(nominal, passes=1)
+    shift = _smooth_shift(echelle, rows, nominal, first_pass.centres - nominal, first_pass.is_good)
+    located = locate(nominal + shift, passes=3)
+    good = located.is_good
     return LineCentroids(
-        rows[good], index[good], nominal[good], found.centres[good], found.errors[good]
+        rows[good], index[good], nominal[good], located.centres[good], located.errors[good]
     )
 
 
-def solve_displacement(echelle: Echelle, found: LineCentroids) -> Array:
+def solve_displacement(echelle: Echelle, centroids: LineCentroids) -> Array:
     """Displacement (pixels) of each row as Legendre coefficients, (rows, DEGREE + 1)."""
-    u = found.measured / (echelle.side / 2) - 1
+    u = centroids.measured / (echelle.side / 2) - 1
     terms = legendre.legvander(u, DEGREE)
-    difference = found.measured - found.nominal
+    difference = centroids.measured - centroids.nominal
     coefficients = np.zeros((echelle.rows, DEGREE + 1))
     for row in range(echelle.rows):
-        mine = found.rows == row
+        in_row = centroids.rows == row
         for _ in range(2):
-            if mine.sum() <= 2 * DEGREE:
+            if in_row.sum() <= 2 * DEGREE:
                 raise ValueError(
-                    f"{echelle.camera.name} row {row}: {mine.sum()} lines are too few to calibrate"
+                    f"{echelle.camera.name} row {row}: too few lines ({in_row.sum()}) to calibrate"
                 )
-            weights = 1 / found.errors[mine]
+            weights = 1 / centroids.errors[in_row]
             fitted, *_ = np.linalg.lstsq(
-                terms[mine] * weights[:, None], difference[mine] * weights, rcond=None
+                terms[in_row] * weights[:, None], difference[in_row] * weights, rcond=None
             )
             residual = np.abs(difference - terms @ fitted)
-            mine &= residual < 6 * np.maximum(found.errors, np.median(residual[mine]))
+            in_row &= residual < 6 * np.maximum(centroids.errors, np.median(residual[in_row]))
         coefficients[row] = fitted
     return coefficients
 
@@ -106,16 +109,16 @@ def row_wavelengths(
 
 
 def measure_drift(now: LineCentroids, reference: LineCentroids) -> tuple[float, float]:
-    """By how many pixels the lines moved since the reference, and the error of that.
+    """The drift of lines since a reference, and its error, in pixels.
 
-    Only rows seen in both are compared; a few lines that moved otherwise are left out.
+    Only lines in both are compared; a few outliers are left out.
     """
     keys_now, keys_then = (c.rows * 100_000 + c.lines for c in (now, reference))
-    _, here, there = np.intersect1d(keys_now, keys_then, return_indices=True)
-    if here.size < 50:
-        raise ValueError(f"only {here.size} lines in common with the reference: no drift")
-    moved = now.measured[here] - reference.measured[there]
-    errors = np.hypot(now.errors[here], reference.errors[there])
+    _, in_now, in_reference = np.intersect1d(keys_now, keys_then, return_indices=True)
+    if in_now.size < 50:
+        raise ValueError(f"only {in_now.size} lines in common with the reference: no drift")
+    moved = now.measured[in_now] - reference.measured[in_reference]
+    errors = np.hypot(now.errors[in_now], reference.errors[in_reference])
     kept = np.abs(moved - np.median(moved)) < 5 * errors
     weights = 1 / errors[kept] ** 2
     mean = float(np.average(moved[kept], weights=weights))
@@ -124,21 +127,21 @@ def measure_drift(now: LineCentroids, reference: LineCentroids) -> tuple[float, 
 
 
 def _neighbour_light(
-    echelle: Echelle, rows: NDArray[np.int64], found: LocatedGaussians, pixels: NDArray[np.int64]
+    echelle: Echelle, rows: NDArray[np.int64], located: LocatedGaussians, pixels: NDArray[np.int64]
 ) -> Array:
-    """What the other lines add to each line's window."""
-    areas = np.where(found.is_good, found.areas, 0.0)
+    """The light of the other lines in each line's window."""
+    areas = np.where(located.is_good, located.areas, 0.0)
     sigma = np.full(areas.size, echelle.line_sigma)
-    everything = paint_lines(echelle, rows, found.centres, areas, sigma)
-    edges = np.concatenate([pixels, pixels[:, -1:] + 1], axis=1) - 0.5 - found.centres[:, None]
-    own = np.diff(ndtr(edges / echelle.line_sigma), axis=1) * areas[:, None]
-    return everything[rows[:, None], pixels] - own
+    all_light = paint_lines(echelle, rows, located.centres, areas, sigma)
+    edges = np.concatenate([pixels, pixels[:, -1:] + 1], axis=1) - 0.5 - located.centres[:, None]
+    line_light = np.diff(ndtr(edges / echelle.line_sigma), axis=1) * areas[:, None]
+    return all_light[rows[:, None], pixels] - line_light
 
 
 def _smooth_shift(
     echelle: Echelle, rows: NDArray[np.int64], at: Array, shift: Array, good: NDArray[np.bool_]
 ) -> Array:
-    """The shift as a surface over order and pixel, which no single wrong line can bend."""
+    """The shift as a smooth surface over order and pixel, robust against single wrong lines."""
     t = echelle.order_of[rows] / echelle.camera.orders * 2 - 1
     terms = legendre.legvander2d(at / (echelle.side / 2) - 1, t, [2, 2])
     kept = good.copy()

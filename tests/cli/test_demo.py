@@ -18,7 +18,7 @@ def test_the_night_is_simulated_in_the_data_root_and_told_as_json(tmp_path: Path
     assert told["observations"] == told["new"] == 1
     obsid = told["exposures"][0]["obsid"]
     assert (tmp_path / f"data/L0/20240115/{obsid}.fits").exists()
-    assert "already there" in json.loads(CliRunner().invoke(app, command).stdout)["reason"]
+    assert "already exists" in json.loads(CliRunner().invoke(app, command).stdout)["reason"]
 
 
 def test_a_wrong_count_is_one_clear_message() -> None:

@@ -11,6 +11,7 @@ from kpfnb.demo.detector import AmplifierMargins, assemble_ccd, ccd_side, read_o
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, GREEN
 from kpfnb.demo.night import simulate_night
 from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.notebook.display import figures
 from tests.demo.conftest import of_kind
 
 ONE = dict.fromkeys(("dark", "flat", "lfc", "etalon", "thar", "star", "sun"), 0) | {"bias": 1}
@@ -92,7 +93,7 @@ def test_a_night_already_there_is_left_alone_and_a_missing_file_made_again(tmp_p
     first = simulate_night(tmp_path, counts=counts)
     kept, lost = (ObsID(e.obsid).path(tmp_path, "L0") for e in first.exposures)
     before, bytes_lost = kept.stat(), lost.read_bytes()
-    assert "already there" in simulate_night(tmp_path, counts=counts).reason
+    assert "already exists" in simulate_night(tmp_path, counts=counts).reason
     lost.unlink()
     again = simulate_night(tmp_path, counts=counts)
     assert again.created == {lost.stem}
@@ -137,7 +138,7 @@ def test_the_result_shows_itself(tmp_path: Path) -> None:
     assert isinstance(night, Result)
     assert night.key_figures() == {"observations": 1, "new": 1}
     assert "<table" in night._repr_html_()
-    assert night.plot().axes[0].get_xlabel()
+    assert figures.plot(night).axes[0].get_xlabel()
 
 
 def test_full_size_amplifiers_are_those_of_kpf() -> None:

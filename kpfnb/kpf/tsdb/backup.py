@@ -87,7 +87,7 @@ def restore_backup(source: Path, *, replace: bool = False) -> None:
         )
 
 
-def add_reader(name: str, password: SecretStr) -> None:
+def create_reader_role(name: str, password: SecretStr) -> None:
     """Create a read-only PostgreSQL role, or change its password."""
     if not _ROLE_NAME.fullmatch(name):
         raise InvalidParameterError(f"role {name!r}", "use only lower-case letters, digits and _")

@@ -93,7 +93,7 @@ def test_a_reader_of_postgresql_reads_and_changes_nothing(postgresql, root, monk
     ingest.ingest_nights(NIGHT)
     role = f"r{postgresql.partition('@/')[2][:9]}"
     for word in ("it's %s secret", "another"):
-        backup.add_reader(role, SecretStr(word))
+        backup.create_reader_role(role, SecretStr(word))
     monkeypatch.setenv("KPFNB_TSDB_URL", postgresql.replace("kpfnb@", f"{role}:another@"))
     assert len(query(["OBJECT"])) == 1
     with pytest.raises(InvalidSettingsError, match="may only read") as caught:
@@ -108,9 +108,9 @@ def test_a_reader_of_postgresql_reads_and_changes_nothing(postgresql, root, monk
 
 def test_readers_are_of_postgresql_alone(sqlite):
     with pytest.raises(InvalidParameterError, match="no roles"):
-        backup.add_reader("plots", SecretStr("x"))
+        backup.create_reader_role("plots", SecretStr("x"))
     with pytest.raises(InvalidParameterError, match="role"):
-        backup.add_reader("plots; DROP TABLE file", SecretStr("x"))
+        backup.create_reader_role("plots; DROP TABLE file", SecretStr("x"))
 
 
 def test_backup_and_restore(any_database, root, isolated, monkeypatch):
