@@ -1,1 +1,1 @@
-"""Raw frames made ready: headers fixed, frames in their places, calibrations chosen."""
+"""Preparation of raw frames for PypeIt: sorted into datasets, headers fixed, setups trimmed."""

@@ -1,23 +1,29 @@
-"""A raw frame as its header tells it, read by a spectrograph's profile: values, lamps, types."""
+"""Raw frames described by their headers: values, lamps and frame types.
+
+The spectrograph's profile says how to read them.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from kpfnb.adap.products.dataset import COMPLETE, INCOMPLETE, Dataset
-from kpfnb.adap.profiles.spectrograph import LITERAL_MARK, FrameRule, HeaderSource, Profile
+from kpfnb.adap.profiles.spectrograph import (
+    UNKNOWN_TYPE,
+    FrameRule,
+    HeaderSource,
+    Profile,
+)
 from kpfnb.core.fits import headers
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import InvalidHeaderError
-from kpfnb.storage import paths
 
 HeaderValues = Mapping[str, HeaderValue]
+FrameValues = Mapping[str, str | float | None]
 
 MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 FIRST_MJD = 44_239  # 1980
@@ -29,21 +35,21 @@ _SEXAGESIMAL = re.compile(r"([+-]?)(\d+)[: ](\d+)[: ](\d+(?:\.\d*)?)")
 
 @dataclass(frozen=True)
 class RawExposure:
-    """One raw frame.
+    """A raw frame as its header describes it.
 
     Attributes
     ----------
     values : by their names in the profile; angles in degrees, `exptime` in seconds, `mjd` in days
-        (UTC); None where the header has none
-    lamps : those that are lit
-    types : PypeIt's frame types; none where no rule fits
-    defect : why the frame can't be placed ('' where it can): the header is unreadable, or has no
+        (UTC); None if the header has none
+    lamps : the lit lamps
+    types : PypeIt's frame types; empty if no rule matches
+    defect : why the frame can't be placed ('' if it can): the header is unreadable, or has no
         name, time or exposure
-    missing : names of the other values that the header lacks; PypeIt can't use the frame
+    missing : names of the other values that the header does not have; PypeIt can't use the frame
     """
 
     path: Path
-    values: Mapping[str, str | float | None] = field(default_factory=dict)
+    values: FrameValues = field(default_factory=dict)
     lamps: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     defect: str = ""
@@ -51,22 +57,22 @@ class RawExposure:
 
     @property
     def file(self) -> str:
-        """Its name."""
+        """The name of the file."""
         return self.path.name
 
     @property
     def mjd(self) -> float:
-        """When it was taken (days, UTC)."""
+        """The start of the exposure (days, UTC)."""
         return float(self.values["mjd"] or 0)
 
     @property
     def night(self) -> date:
-        """The UT date on which it was taken."""
+        """The UT date of the exposure."""
         return (MJD_ZERO + timedelta(days=self.mjd)).date()
 
 
 def read_exposure(path: Path, profile: Profile) -> RawExposure:
-    """The frame; what is wrong with its header is in it, never raised."""
+    """Read the header of a frame; a header that is not valid becomes its `defect`."""
     try:
         header = headers.read_header(path, profile.keywords)
     except InvalidHeaderError as error:
@@ -75,7 +81,7 @@ def read_exposure(path: Path, profile: Profile) -> RawExposure:
 
 
 def interpret_header(path: Path, header: HeaderValues, profile: Profile) -> RawExposure:
-    """The frame that has this header; pure."""
+    """The frame with this header; reads nothing."""
     values = {name: header_value(header, source) for name, source in profile.header.items()}
     lamps = _lit_lamps(header, values, profile)
     types = dict.fromkeys(
@@ -85,18 +91,18 @@ def interpret_header(path: Path, header: HeaderValues, profile: Profile) -> RawE
         for kind in rule.types
     )
     missing = [name for name in profile.header if values[name] is None]
-    needed = [name for name in missing if name in (*profile.group_by, "mjd", "exptime")]
+    required = [name for name in missing if name in (*profile.group_by, "mjd", "exptime")]
     defect = (
-        f"its header has no {_name_keywords(needed, profile)}"
-        if needed
+        f"its header has no {_name_keywords(required, profile)}"
+        if required
         else _implausible_value(values)
     )
-    others = tuple(_name_keywords([name], profile) for name in missing if name not in needed)
+    others = tuple(_name_keywords([name], profile) for name in missing if name not in required)
     return RawExposure(path, values, lamps or (), tuple(types), defect, others)
 
 
 def header_value(header: HeaderValues, source: HeaderSource) -> str | float | None:
-    """The value that a header has in that place; None where there is none, or nonsense."""
+    """The value at that place of a header; None if it is missing or not valid."""
     value: str | float | None
     if source.day:
         value = _to_mjd(f"{header.get(source.day)}T{str(header.get(source.time)).strip()}")
@@ -111,9 +117,9 @@ def header_value(header: HeaderValues, source: HeaderSource) -> str | float | No
 
 
 def _chosen_keyword(source: HeaderSource, value: object) -> str:
-    named = {str(key): keyword for key, keyword in source.keywords.items()}
-    whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    return named.get(str(whole).strip(), "")
+    keywords = {str(key): keyword for key, keyword in source.keywords.items()}
+    key = int(value) if isinstance(value, float) and value.is_integer() else value
+    return keywords.get(str(key).strip(), "")
 
 
 def _convert_value(value: object, kind: str) -> str | float | None:
@@ -122,8 +128,8 @@ def _convert_value(value: object, kind: str) -> str | float | None:
         return None
     if kind == "text":
         return text
-    if found := _SEXAGESIMAL.fullmatch(text):
-        sign, *parts = found.groups()
+    if match := _SEXAGESIMAL.fullmatch(text):
+        sign, *parts = match.groups()
         units, minutes, seconds = map(float, parts)
         number = (units + minutes / 60 + seconds / 3600) * (-1 if sign == "-" else 1)
         return number * (DEGREES_AN_HOUR if kind == "hours" else 1) if kind != "number" else None
@@ -136,31 +142,31 @@ def _convert_value(value: object, kind: str) -> str | float | None:
 
 def _to_mjd(moment: str) -> float | None:
     try:
-        taken = datetime.fromisoformat(moment.strip())
+        time = datetime.fromisoformat(moment.strip())
     except ValueError:
         return None
-    return (taken.replace(tzinfo=taken.tzinfo or UTC) - MJD_ZERO) / timedelta(days=1)
+    return (time.replace(tzinfo=time.tzinfo or UTC) - MJD_ZERO) / timedelta(days=1)
 
 
 def _lit_lamps(
-    header: HeaderValues, values: Mapping[str, str | float | None], profile: Profile
+    header: HeaderValues, values: FrameValues, profile: Profile
 ) -> tuple[str, ...] | None:
-    """The lit lamps; None where the header does not tell."""
+    """The lit lamps; None if the header does not say."""
     lamps = profile.lamps
     if lamps.listed:
-        told = values[lamps.listed]
-        if told is None:
+        text = values[lamps.listed]
+        if text is None:
             return None
-        return () if told == lamps.dark else tuple(sorted(str(told).split()))
-    every = {**lamps.flat, **lamps.arc}
+        return () if text == lamps.dark else tuple(sorted(str(text).split()))
+    keywords = {**lamps.flat, **lamps.arc}
     return tuple(
-        name for key, name in every.items() if str(header.get(key, "")).strip() == lamps.lit
+        name for key, name in keywords.items() if str(header.get(key, "")).strip() == lamps.lit
     )
 
 
 def _rule_matches(
     rule: FrameRule,
-    values: Mapping[str, str | float | None],
+    values: FrameValues,
     lamps: tuple[str, ...] | None,
     profile: Profile,
 ) -> bool:
@@ -172,118 +178,29 @@ def _rule_matches(
             return False
         lit = {"none": not lamps, "some": bool(lamps)}
         if rule.lamps in ("arc", "flat"):
-            some = profile.lamps.arc if rule.lamps == "arc" else profile.lamps.flat
-            lit[rule.lamps] = not set(some.values()).isdisjoint(lamps)
+            names = profile.lamps.arc if rule.lamps == "arc" else profile.lamps.flat
+            lit[rule.lamps] = not set(names.values()).isdisjoint(lamps)
         if not lit[rule.lamps]:
             return False
     return all(str(values[name]) in texts for name, texts in rule.when.items())
 
 
-def _implausible_value(values: Mapping[str, str | float | None]) -> str:
+def _implausible_value(values: FrameValues) -> str:
     mjd, seconds = values["mjd"], values["exptime"]
     if not isinstance(mjd, float) or not FIRST_MJD < mjd < LAST_MJD:
-        return f"its time is impossible: MJD {mjd}"
+        return f"its time is not plausible: MJD {mjd}"
     if not isinstance(seconds, float) or seconds < 0:
-        return f"its exposure is impossible: {seconds} s"
+        return f"its exposure time is not plausible: {seconds} s"
     return ""
 
 
 def _name_keywords(names: list[str], profile: Profile) -> str:
-    """The names of values with the keywords where they were looked for."""
+    """The names of values, each with its keywords in parentheses."""
     cards = {name: sorted(profile.header[name].all_keywords()) for name in names}
     return ", ".join(f"{name} ({' or '.join(keys)})" for name, keys in cards.items())
 
 
-# Which frames belong together: the same mask and configuration, and nights that are near.
-
-WINDOW_DAYS = 3.0
-
-GroupKey = tuple[str, ...]
-
-_FORBIDDEN_CHARACTERS = re.compile(r"[^A-Za-z0-9._\-+=@,~()]+")
-
-
-@dataclass(frozen=True)
-class DatasetGroup:
-    """The frames of one dataset.
-
-    Attributes
-    ----------
-    lacking : what it has not to be complete, as "science" or "pixelflat or illumflat"
-    """
-
-    dataset: Dataset
-    frames: tuple[RawExposure, ...]
-    missing_types: tuple[str, ...]
-
-    @property
-    def folder(self) -> str:
-        """Where its raw frames belong, below the root."""
-        return f"{self.dataset}/{INCOMPLETE if self.missing_types else COMPLETE}/raw"
-
-
-def group_frames(
-    frames: Iterable[RawExposure], profile: Profile, window_days: float = WINDOW_DAYS
-) -> list[DatasetGroup]:
-    """The datasets that the frames make, by name.
-
-    Frames whose gap in time is within the window join, and so do all that are joined to them.
-    """
-    by_key: dict[GroupKey, list[RawExposure]] = defaultdict(list)
-    for frame in frames:
-        by_key[group_key(frame, profile)].append(frame)
-    groups = [
-        _make_group(key, some, profile)
-        for key, members in by_key.items()
-        for some in split_by_gaps(members, window_days)
-    ]
-    return sorted(groups, key=lambda one: (str(one.dataset), group_key(one.frames[0], profile)))
-
-
-def split_by_gaps(frames: Sequence[RawExposure], window_days: float) -> list[list[RawExposure]]:
-    """The frames in order of time, parted where nothing was taken for longer than the window."""
-    parts: list[list[RawExposure]] = []
-    for frame in sorted(frames, key=lambda one: (one.mjd, one.path)):
-        if parts and frame.mjd - parts[-1][-1].mjd <= window_days:
-            parts[-1].append(frame)
-        else:
-            parts.append([frame])
-    return parts
-
-
-def group_key(frame: RawExposure, profile: Profile) -> GroupKey:
-    """What frames of one mask and configuration share, as texts, rounded as the profile says."""
-    return tuple(_value_text(frame, name, profile) for name in profile.group_by)
-
-
-def dataset_name_parts(frame: RawExposure, profile: Profile) -> tuple[str, str]:
-    """The first two parts of the dataset's name."""
-    mask, config = (
-        sanitize_name("_".join(_value_text(frame, part, profile) for part in parts))
-        for parts in (profile.names.mask, profile.names.config)
-    )
-    return mask, config
-
-
-def sanitize_name(name: str) -> str:
-    """A name for files and folders: / becomes -, other strange characters become one _."""
-    safe = _FORBIDDEN_CHARACTERS.sub("_", name.replace("/", "-"))[: paths.MAX_NAME_LENGTH]
-    # A leading dot hides a folder, a leading dash looks like an option
-    return safe.lstrip(".-~") or "_"
-
-
-def _value_text(frame: RawExposure, part: str, profile: Profile) -> str:
-    if part.startswith(LITERAL_MARK):
-        return part.removeprefix(LITERAL_MARK)
-    value = frame.values[part]
-    if isinstance(value, float):
-        return f"{value:.{profile.decimals.get(part, 3)}f}"
-    return str(value)
-
-
-def _make_group(key: GroupKey, frames: Sequence[RawExposure], profile: Profile) -> DatasetGroup:
-    nights = [frame.night for frame in frames]
-    name = Dataset(*dataset_name_parts(frames[0], profile), min(nights), max(nights))
-    there = {kind for frame in frames for kind in frame.types}
-    lacking = [" or ".join(kinds) for kinds in profile.required if there.isdisjoint(kinds)]
-    return DatasetGroup(name, tuple(frames), tuple(lacking))
+def dropped_type(frame: RawExposure, profile: Profile) -> str:
+    """The type for which the profile drops a frame; '' if it keeps the frame."""
+    types = frame.types or (UNKNOWN_TYPE,)
+    return types[0] if all(kind in profile.dropped for kind in types) else ""

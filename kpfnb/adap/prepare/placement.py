@@ -1,4 +1,4 @@
-"""One raw frame to its place: copied, moved or linked; never lost, never half there."""
+"""Placement of one raw frame: a verified copy, a move or a link; no frame is ever lost."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class PlacementJob:
 
     Attributes
     ----------
-    source : where it comes from; None for a frame that is below the root already
-    placed : where it is below the root, if it is
+    source : the new file; None for a frame that is already below the root
+    target : its place
+    placed : its present path below the root; None if it is not there
     """
 
     source: Path | None
@@ -43,31 +44,31 @@ def is_needed(job: PlacementJob) -> bool:
 
     Raises
     ------
-    InvalidInputError : another file of that name is in the place; neither is touched
+    InvalidInputError : another file has this name and place; neither file is touched
     """
-    here = job.placed or job.target
-    if job.source and os.path.lexists(here) and not is_same_file(job.source, here):
-        raise InvalidInputError(f"another file of this name is there: {here}", "rename one of them")
+    present = job.placed or job.target
+    if job.source and os.path.lexists(present) and not is_same_file(job.source, present):
+        raise InvalidInputError(f"another file has this name: {present}", "rename one of them")
     if job.placed and job.placed != job.target:
         if os.path.lexists(job.target):
             raise InvalidInputError(
-                f"{job.placed} belongs to {job.target}, which is there", "compare them"
+                f"{job.placed} belongs to {job.target}, which exists", "compare them"
             )
         return True
     if not job.source:
         return False
     if job.mode is PlaceMode.SYMLINK:
         return not os.path.lexists(job.target)
-    linked = job.target.is_symlink()
-    return linked or not job.target.exists() or (job.mode is PlaceMode.MOVE)
+    is_link = job.target.is_symlink()
+    return is_link or not job.target.exists() or (job.mode is PlaceMode.MOVE)
 
 
 def place_frame(job: PlacementJob) -> bool:
-    """Do it; False where there was nothing to do.
+    """Put a frame into its place; False if there was nothing to do.
 
     Raises
     ------
-    InvalidInputError, OSError : it was not done; the source is as it was
+    InvalidInputError, OSError : it was not done; the source is unchanged
     """
     if not is_needed(job):
         return False
@@ -77,28 +78,28 @@ def place_frame(job: PlacementJob) -> bool:
         _remove_empty_folders(job.placed.parent)
     if job.source is None:
         return True
-    there = os.path.lexists(job.target) and not job.target.is_symlink()
+    is_present = os.path.lexists(job.target) and not job.target.is_symlink()
     if job.mode is PlaceMode.SYMLINK:
         if not os.path.lexists(job.target):
             job.target.symlink_to(job.source.resolve())
         return True
     if job.mode is PlaceMode.COPY:
-        if not there:
+        if not is_present:
             copy_verified(job.source, job.target)
         return True
-    _move_verified(job.source, job.target, there=there)
+    _move_verified(job.source, job.target, is_present=is_present)
     return True
 
 
 def copy_verified(source: Path, target: Path) -> None:
-    """A copy with the source's time, written beside, read back and compared, then renamed."""
+    """Copy a file with its time: written to a temporary file, read back, compared, renamed."""
     before = source.stat()
     digest = hashlib.sha256()
     with atomic.replace_atomically(target) as temporary:
-        with source.open("rb") as origin, temporary.open("wb") as made:
+        with source.open("rb") as origin, temporary.open("wb") as copy:
             while chunk := origin.read(CHUNK_BYTES):
                 digest.update(chunk)
-                made.write(chunk)
+                copy.write(chunk)
         after = source.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise OSError(f"{source} changed while it was copied")
@@ -107,11 +108,11 @@ def copy_verified(source: Path, target: Path) -> None:
         os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _move_verified(source: Path, target: Path, *, there: bool) -> None:
-    """Delete the source only after the same bytes are in the place."""
-    if not there and not source.is_symlink() and not target.is_symlink():
+def _move_verified(source: Path, target: Path, *, is_present: bool) -> None:
+    """Delete the source only after the same bytes are in place."""
+    if not is_present and not source.is_symlink() and not target.is_symlink():
         try:
-            # The same file under two names for a moment: nothing to verify
+            # The same file has two names for a moment: nothing to verify
             os.link(source, target)
         except FileExistsError:
             raise
@@ -120,42 +121,42 @@ def _move_verified(source: Path, target: Path, *, there: bool) -> None:
         else:
             source.unlink()
             return
-    if not there:
+    if not is_present:
         copy_verified(source, target)
     if not source.samefile(target) and file_sha256(source) != file_sha256(target):
         raise OSError(f"{target} differs from {source}, which is kept")
     source.unlink()
 
 
-def is_same_file(source: Path, there: Path) -> bool:
-    """Whether a file in a place is this one: by size and time, or by content."""
+def is_same_file(source: Path, target: Path) -> bool:
+    """Whether two files are the same: by size and time, or by content."""
     try:
-        one, other = source.stat(), there.stat()
+        status, other = source.stat(), target.stat()
     except FileNotFoundError:
         return False
-    if os.path.samestat(one, other):
+    if os.path.samestat(status, other):
         return True
-    if one.st_size != other.st_size:
+    if status.st_size != other.st_size:
         return False
-    return one.st_mtime_ns == other.st_mtime_ns or file_sha256(source) == file_sha256(there)
+    return status.st_mtime_ns == other.st_mtime_ns or file_sha256(source) == file_sha256(target)
 
 
 def file_sha256(path: Path) -> str:
-    """The checksum of a file's bytes."""
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _remove_empty_folders(folder: Path) -> None:
-    """Remove a raw folder that has become empty, and so its dataset."""
-    for one in (folder, folder.parent, folder.parent.parent):
+    """Remove a raw directory that has become empty, and the dataset around it."""
+    for path in (folder, folder.parent, folder.parent.parent):
         try:
-            one.rmdir()
+            path.rmdir()
         except OSError:
             return
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what a killed run left half written in a folder."""
+    """Remove the temporary files of a killed run."""
     for path in folder.glob(f"{atomic.TEMPORARY_PREFIX}*"):
         path.unlink()

@@ -1,4 +1,4 @@
-"""A picture of how many frames there are of each type, kept and not."""
+"""Plots of the preparation: how many frames there are of each type, used and not used."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kpfnb.adap.prepare.header_fixes import HeaderFixResult
+from kpfnb.adap.prepare.placement_plan import IN_PLACE
+from kpfnb.adap.prepare.preparation import PreparationResult
+from kpfnb.adap.prepare.sort_result import SortResult
+from kpfnb.adap.prepare.trim_many import TrimManyResult
+from kpfnb.adap.prepare.trim_result import TrimResult
 from kpfnb.adap.profiles.spectrograph import UNKNOWN_TYPE
 from kpfnb.notebook.display import figures
-from kpfnb.notebook.display.figures import HoverFigure
+from kpfnb.notebook.display.figures import HoverFigure, register_plot
 
 USED_COLOUR, UNUSED_COLOUR = "#1f6fb4", "#c9c9c9"
 
 
 class FrameLabel(NamedTuple):
-    """A frame: its types, its name, and why it is left out; '' where it is used."""
+    """A frame in the plot: its types, its name, and why it is not used; '' if it is used."""
 
     types: tuple[str, ...]
     name: str
@@ -26,39 +32,82 @@ class FrameLabel(NamedTuple):
         return self.types[0] if self.types else UNKNOWN_TYPE
 
 
-def hover_frame_counts(frames: Iterable[FrameLabel]) -> HoverFigure:
-    """Bars of the frames of each type; over a bar their names, those that are left out first."""
+def plot_frame_counts(frames: Iterable[FrameLabel]) -> HoverFigure:
+    """Bars of the frames of each type; the tooltip of a bar lists names, unused frames first."""
     from matplotlib.figure import Figure
 
-    told = list(frames)
-    kept = Counter(one.kind for one in told if not one.reason)
-    out = Counter(one.kind for one in told if one.reason)
-    kinds = sorted({one.kind for one in told})
-    chart = Figure(figsize=(7, 1 + 0.35 * max(len(kinds), 1)), layout="constrained")
-    axes = chart.add_subplot()
+    labels = list(frames)
+    used = Counter(label.kind for label in labels if not label.reason)
+    unused = Counter(label.kind for label in labels if label.reason)
+    kinds = sorted({label.kind for label in labels})
+    figure = Figure(figsize=(7, 1 + 0.35 * max(len(kinds), 1)), layout="constrained")
+    axes = figure.add_subplot()
     if not kinds:
         figures.draw_empty_message(axes, "no frames")
-        return HoverFigure(chart)
-    begin = [kept[kind] for kind in kinds]
-    axes.barh(kinds, begin, color=USED_COLOUR, label="used")
+        return HoverFigure(figure)
+    used_counts = [used[kind] for kind in kinds]
+    unused_counts = [unused[kind] for kind in kinds]
+    axes.barh(kinds, used_counts, color=USED_COLOUR, label="used")
     axes.barh(
-        kinds,
-        [out[k] for k in kinds],
-        left=begin,
-        color=UNUSED_COLOUR,
-        label="left out",
-        hatch="//",
+        kinds, unused_counts, left=used_counts, color=UNUSED_COLOUR, label="not used", hatch="//"
     )
     axes.invert_yaxis()
     axes.set_xlabel("frames")
     axes.margins(x=0.05)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    texts = [_bar_tooltip(kind, [one for one in told if one.kind == kind]) for kind in kinds]
-    return HoverFigure(chart, {axes: figures.bar_tooltip(texts, upright=False)})
+    tooltips = [
+        _bar_tooltip(kind, [label for label in labels if label.kind == kind]) for kind in kinds
+    ]
+    return HoverFigure(figure, {axes: figures.bar_tooltip(tooltips, upright=False)})
 
 
-def _bar_tooltip(kind: str, frames: Sequence[FrameLabel]) -> str:
-    out = [f"{one.name}: {one.reason}" for one in frames if one.reason]
-    used = [one.name for one in frames if not one.reason]
-    head = f"{kind}: {len(used)} used, {len(out)} left out"
-    return f"{head}\n{figures.join_names([*out, *used])}"
+def _bar_tooltip(kind: str, labels: Sequence[FrameLabel]) -> str:
+    unused = [f"{label.name}: {label.reason}" for label in labels if label.reason]
+    used = [label.name for label in labels if not label.reason]
+    title = f"{kind}: {len(used)} used, {len(unused)} not used"
+    return f"{title}\n{figures.join_names([*unused, *used])}"
+
+
+@register_plot(SortResult)
+def plot_sort(result: SortResult) -> HoverFigure:
+    """The frames of each type: in place and not."""
+    return plot_frame_counts(
+        FrameLabel(row.types, row.file, "" if row.state == IN_PLACE else row.note or row.state)
+        for row in result.rows
+    )
+
+
+@register_plot(PreparationResult)
+def plot_preparation(result: PreparationResult) -> HoverFigure:
+    """The frames of each type: in place and not."""
+    return plot_sort(result.frames)
+
+
+@register_plot(TrimResult)
+def plot_trim(result: TrimResult) -> HoverFigure:
+    """The frames of each type: used and not used."""
+    return plot_frame_counts(
+        FrameLabel(exposure.types, exposure.file, result.reasons.get(exposure.file, ""))
+        for exposure in result.exposures
+    )
+
+
+@register_plot(TrimManyResult)
+def plot_trim_many(result: TrimManyResult) -> HoverFigure:
+    """The frames of each type in all datasets: used and not used."""
+    return plot_frame_counts(
+        FrameLabel(
+            exposure.types, f"{part.dataset} {exposure.file}", part.reasons.get(exposure.file, "")
+        )
+        for part in result.results
+        for exposure in part.exposures
+    )
+
+
+@register_plot(HeaderFixResult)
+def plot_header_fixes(result: HeaderFixResult) -> HoverFigure:
+    """How many files were fixed, and how many failed."""
+    return plot_frame_counts(
+        FrameLabel(("failed" if file.error else "fixed",), file.path.name, file.error)
+        for file in result.file_results
+    )

@@ -1,42 +1,31 @@
-"""All that is done with raw frames before PypeIt: fixed headers, places, trimmed setups."""
+"""The preparation of raw frames for PypeIt: headers fixed, frames sorted, setups trimmed."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.prepare import (
-    frames as nights,
-)
-from kpfnb.adap.prepare import (
-    header_fixes,
-    sort_frames,
-    trim_many,
-)
-from kpfnb.adap.prepare.header_fixes import HeaderFixResult
+from kpfnb.adap.prepare.dataset_groups import WINDOW_DAYS
+from kpfnb.adap.prepare.header_fixes import HeaderFixResult, fix_headers
+from kpfnb.adap.prepare.sort_frames import sort_frames
 from kpfnb.adap.prepare.sort_result import SortResult
-from kpfnb.adap.prepare.trim_many import TrimManyResult
-from kpfnb.adap.profiles import spectrograph as profiles
+from kpfnb.adap.prepare.trim_many import TrimManyResult, trim_datasets
+from kpfnb.adap.profiles.spectrograph import load_profile
 from kpfnb.adap.pypeit import installation
 from kpfnb.core import settings
 from kpfnb.core.result import OneLineRepr, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from kpfnb.notebook.display.figures import HoverFigure
-
-
-# What a preparation did, part by part.
+INCOMING_FOLDER, PREPARED_FOLDER = "incoming", "prepared"
 
 
 @dataclass(frozen=True, repr=False)
 class PreparationResult(OneLineRepr):
-    """The frames in their places; their setups and the fixed headers, where there are any."""
+    """The results of all steps of a preparation; a `kpfnb.core.result.Result`."""
 
     frames: SortResult
     setups: TrimManyResult | None = None
@@ -48,11 +37,11 @@ class PreparationResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed where no frame could be placed; partial where anything else is wrong."""
+        """Failed if no frame could be placed; partial if anything else is wrong."""
         if self.frames.outcome is Outcome.FAILED:
             return Outcome.FAILED
-        good = all(part.outcome.is_good for part in self._parts)
-        return Outcome.SUCCEEDED if good else Outcome.PARTIAL
+        is_good = all(part.outcome.is_good for part in self._parts)
+        return Outcome.SUCCEEDED if is_good else Outcome.PARTIAL
 
     @property
     def reason(self) -> str:
@@ -60,11 +49,11 @@ class PreparationResult(OneLineRepr):
         return "; ".join(part.reason for part in self._parts)
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """Key figures for the run list."""
+        """Key figures for the list of runs."""
         return self.frames.key_figures()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; a later step takes `datasets`, the complete ones, from it."""
+        """JSON values; a later step reads the complete datasets in `datasets`."""
         return {
             "outcome": str(self.outcome),
             "reason": self.reason,
@@ -75,49 +64,21 @@ class PreparationResult(OneLineRepr):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a dataset."""
+        """One row for each dataset."""
         return self.frames.to_frame()
 
     def calibrations(self) -> pd.DataFrame:
-        """One row a frame of the complete datasets: used in the trimmed setup or not, and why."""
+        """One row for each frame of the complete datasets: used or not, and why."""
         import pandas as pd
 
         return self.setups.frames() if self.setups else pd.DataFrame()
-
-    def row_details(self, row: Mapping[str, Any]) -> str:
-        """What a row about a dataset leads to, as HTML: its frames, and its reduction if there."""
-        from kpfnb.adap.pages import reduction_details
-        from kpfnb.adap.products import dataset
-
-        name = str(row["dataset"])
-        told = ["file", "night", "types", "target", "state", "note"]
-        frames = self.frames.frames()
-        shown = frames.loc[frames["dataset"] == name, told]
-        text = f"<h4>{html.escape(name)}</h4>{reduction_details.table_html('frames', shown, is_open=True)}"
-        chosen = self.calibrations()
-        if len(chosen):
-            own = chosen[chosen["dataset"] == name].drop(columns="dataset")
-            text += reduction_details.table_html("what PypeIt is to use", own)
-        folder = self.frames.root / name / dataset.COMPLETE / "reduce"
-        return text + (reduction_details.details_html(folder, name) if folder.is_dir() else "")
-
-    def plot(self) -> Figure:
-        """The frames of each type: in place and not."""
-        return self.hover_plot().figure
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which frames are at the mouse."""
-        return self.frames.hover_plot()
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self._parts))
 
     def _repr_html_(self) -> str:
-        """The tables of all parts; all text escaped."""
+        """The tables of all steps; all text escaped."""
         return "".join(part._repr_html_() for part in self._parts)
-
-
-INCOMING_FOLDER, PREPARED_FOLDER = "incoming", "prepared"
 
 
 def prepare_datasets(
@@ -127,39 +88,38 @@ def prepare_datasets(
     spectrograph: str | Path,
     fixes: str | Path = "",
     how: str = "copy",
-    window_days: float = nights.WINDOW_DAYS,
+    window_days: float = WINDOW_DAYS,
     custom: str | Path = "",
     exclude: str | Path = "",
     write_setups: bool = False,
     dry_run: bool = False,
     progress: bool = True,
 ) -> PreparationResult:
-    """Fix headers, put the frames into their places, and choose the calibrations.
+    """Fix headers, sort the frames into datasets, and choose the calibrations.
 
     Parameters
     ----------
-    raw : folders of raw frames; by default `incoming` in the work directory, and for the Kast
+    raw : directories of raw frames; by default `incoming` in the work directory, and for the Kast
         spectrograph its example frames
-    root : folder of the datasets of this spectrograph; '' for one in the work directory
+    root : directory of the datasets of this spectrograph; '' for one in the work directory
     spectrograph : name of a profile, or the path of one
     fixes : a list of header fixes; '' for none
     how : copy, move or symlink
-    window_days : nights that are so near belong together
-    custom, exclude : as for `trimmedsets.trim`
-    write_setups : write the trimmed setups; else they are only shown, and made by the reduction
-    dry_run : say what would be done, and change nothing; setups can't be told then
+    window_days : nights with a gap up to this belong together
+    custom, exclude : as for `trim_many.trim_datasets`
+    write_setups : write the trimmed setups; otherwise they are only shown, and the reduction
+        creates them
+    dry_run : show what would be done; change nothing. The setups are not known then
 
     Raises
     ------
-    InvalidInputError, InvalidParameterError : an argument names nothing that can be used
-    AlreadyRunningError : the same root is being filled by another run
+    InvalidInputError, InvalidParameterError : an argument can't be used
+    AlreadyRunningError : another run is sorting into the same root
     """
     work_dir = settings.load_settings().work_dir
-    name = profiles.load_profile(spectrograph).spectrograph
-    fixed = (
-        header_fixes.fix_headers(fixes, dry_run=dry_run, progress=progress) if str(fixes) else None
-    )
-    frames = sort_frames.sort_frames(
+    name = load_profile(spectrograph).spectrograph
+    headers = fix_headers(fixes, dry_run=dry_run, progress=progress) if str(fixes) else None
+    frames = sort_frames(
         raw or [_default_raw(name, work_dir)],
         root or work_dir / PREPARED_FOLDER / name,
         spectrograph=spectrograph,
@@ -170,7 +130,7 @@ def prepare_datasets(
     )
     setups = None
     if frames.complete and not frames.interrupted and not dry_run:
-        setups = trim_many.trim_datasets(
+        setups = trim_datasets(
             frames.root,
             frames.complete,
             spectrograph=spectrograph,
@@ -179,7 +139,7 @@ def prepare_datasets(
             dry_run=not write_setups,
             progress=progress,
         )
-    return PreparationResult(frames, setups, fixed)
+    return PreparationResult(frames, setups, headers)
 
 
 def _default_raw(spectrograph: str, work_dir: Path) -> Path:

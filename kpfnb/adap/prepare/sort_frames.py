@@ -1,70 +1,41 @@
-"""Raw frames into `mask/config/date[_date]/{complete,incomplete}/raw`, as their headers say."""
+"""Sorting of raw frames into datasets, `mask/config/date[_date]/{complete,incomplete}/raw`."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from markupsafe import Markup
 
-from kpfnb.adap.prepare import (
-    frames as exposure,
-)
-from kpfnb.adap.prepare import (
-    frames as nights,
-)
-from kpfnb.adap.prepare import (
-    placement,
-    placement_plan,
-)
-from kpfnb.adap.prepare.frames import RawExposure
+from kpfnb.adap.prepare import placement
+from kpfnb.adap.prepare.dataset_groups import WINDOW_DAYS
+from kpfnb.adap.prepare.frames import RawExposure, read_exposure
 from kpfnb.adap.prepare.header_fixes import ORIGINALS
 from kpfnb.adap.prepare.placement import PlacementJob, PlaceMode
-from kpfnb.adap.prepare.placement_plan import IN_PLACE, FrameInventory, FramePlacement
-from kpfnb.adap.prepare.sort_result import SortResult
+from kpfnb.adap.prepare.placement_plan import (
+    IN_PLACE,
+    FrameInventory,
+    FramePlacement,
+    plan_placement,
+)
+from kpfnb.adap.prepare.sort_result import REPORT_NAME, SortResult
 from kpfnb.adap.products import dataset
-from kpfnb.adap.products.dataset import FITS_SUFFIXES
-from kpfnb.adap.profiles import spectrograph as profiles
-from kpfnb.adap.profiles.spectrograph import Profile
+from kpfnb.adap.profiles.spectrograph import Profile, load_profile
 from kpfnb.compute.item_map import map_items
-from kpfnb.core import locks
+from kpfnb.core import atomic, locks, spreadsheet_cells
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.runs import formatting, report
-from kpfnb.runs.formatting import OUTCOME_SIGNS
-
-# The report page of a reorganising: one file, readable anywhere.
-
-
-def render_report(result: SortResult) -> str:
-    """The page as HTML; all text that comes from headers and file names is escaped."""
-    placed = [row for row in result.rows if row.state == IN_PLACE]
-    by_dataset = {name: list(rows) for name, rows in groupby(placed, lambda row: row.dataset)}
-    style = formatting.stylesheet()
-    return str(
-        formatting.template_environment()
-        .get_template("reorganised.html")
-        .render(
-            policy=report.content_policy(style),
-            # The package's own style sheet
-            style=Markup(style),  # noqa: S704
-            title=f"Raw frames of {result.spectrograph}",
-            result=result,
-            sign=OUTCOME_SIGNS[result.outcome],
-            figures=[pair for pair in result.key_figures().items() if pair[0] != "new"],
-            table=result.to_frame().to_dict("records"),
-            by_dataset=by_dataset,
-            told=result.problems().to_dict("records"),
-        )
-    )
-
 
 PLACEMENT_FAILED, NOT_REACHED = "failed", "not reached"
+_COMPLETENESS_FOLDERS = (dataset.COMPLETE, dataset.INCOMPLETE)
 
 
 def sort_frames(
@@ -73,31 +44,31 @@ def sort_frames(
     *,
     spectrograph: str | Path,
     how: str = PlaceMode.COPY,
-    window_days: float = nights.WINDOW_DAYS,
+    window_days: float = WINDOW_DAYS,
     dry_run: bool = False,
     progress: bool = True,
 ) -> SortResult:
-    """Put raw frames where they belong; what can't be placed is told in the result, never raised.
+    """Put raw frames where they belong; the result names those that can't be placed.
 
-    What is in its place already stays. A dataset that gets frames of another night, or what it
-    lacked, gets its new name; one that is reduced is left alone. Stopped at any moment, the next
-    run goes on.
+    Frames that are in place stay. A dataset that gets frames of another night, or becomes
+    complete, gets its new name; a reduced dataset is not changed. After an interruption the next
+    run continues.
 
     Parameters
     ----------
-    sources : folders of raw frames (.fits, .fits.gz), at any depth
-    root : the folder of the datasets
+    sources : directories of raw frames (.fits, .fits.gz), at any depth
+    root : the directory of the datasets
     spectrograph : name of a profile, or the path of one
-    how : copy, move (deleted after the same bytes are in the place) or symlink
-    window_days : nights that are so near belong together, and all that are joined to them
-    dry_run : say what would be done, and change nothing
+    how : copy, move (deleted after the same bytes are in place) or symlink
+    window_days : nights with a gap up to this belong together
+    dry_run : show what would be done; change nothing
 
     Raises
     ------
-    InvalidInputError, InvalidParameterError : an argument names nothing that can be used; before any work
-    AlreadyRunningError : the same root is being filled by another run
+    InvalidInputError, InvalidParameterError : an argument can't be used; before any work
+    AlreadyRunningError : another run is sorting into the same root
     """
-    profile = profiles.load_profile(spectrograph)
+    profile = load_profile(spectrograph)
     if how not in list(PlaceMode):
         raise InvalidParameterError(f"how: {how!r}", f"one of {', '.join(PlaceMode)}")
     if not window_days >= 0:
@@ -106,9 +77,9 @@ def sort_frames(
     paths = find_raw_files(sources, root)
     digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
     with locks.acquire_lock(f"reorganise-{digest}"):
-        frames = _read_inventory(paths, root, profile, dry_run=dry_run, progress=progress)
-        plan = placement_plan.plan_placement(
-            frames, root, profile, how=PlaceMode(how), window_days=window_days
+        inventory = _read_inventory(paths, root, profile, dry_run=dry_run, progress=progress)
+        plan = plan_placement(
+            inventory, root, profile, mode=PlaceMode(how), window_days=window_days
         )
         rows, interrupted = _run_jobs(plan.rows, plan.jobs, dry_run=dry_run, progress=progress)
         result = SortResult(
@@ -122,7 +93,7 @@ def sort_frames(
             dry_run=dry_run,
         )
         if not dry_run:
-            result.write_report()
+            write_report(result)
     return result
 
 
@@ -131,39 +102,44 @@ def find_raw_files(sources: Iterable[str | Path], root: Path) -> list[Path]:
 
     Raises
     ------
-    InvalidInputError : no source, one that is no folder, or one that the root lies in or that lies in it
+    InvalidInputError : there is no source, a source is not a directory, or it contains the root or
+        is inside of it
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     folders = [Path(source).expanduser().absolute() for source in sources]
     if not folders:
-        raise InvalidInputError("no folder of raw frames", "name one")
+        raise InvalidInputError("no directory of raw frames", "name one")
     for folder in folders:
         if not folder.is_dir():
             raise InvalidInputError(
-                f"the raw folder {folder} is no folder",
-                "name one that is there; kpfnb demo frames makes simulated ones",
+                f"the raw directory {folder} does not exist",
+                "name an existing one; kpfnb demo frames creates simulated frames",
             )
-        real, place = folder.resolve(), root.resolve()
-        if real == place or real in place.parents or place in real.parents:
+        real_folder, real_root = folder.resolve(), root.resolve()
+        if (
+            real_folder == real_root
+            or real_folder in real_root.parents
+            or real_root in real_folder.parents
+        ):
             raise InvalidInputError(
-                f"the raw folder {folder} and {root} lie in one another",
+                f"the raw directory {folder} and {root} contain one another",
                 "name a root outside of the raw frames",
             )
-        for above, below, names in os.walk(folder):
-            if ORIGINALS in below:
-                below.remove(ORIGINALS)
-            found.update(Path(above, name) for name in names if _is_frame_name(name))
-    return sorted(found)
+        for parent, subfolders, names in os.walk(folder):
+            if ORIGINALS in subfolders:
+                subfolders.remove(ORIGINALS)
+            files.update(Path(parent, name) for name in names if _is_frame_name(name))
+    return sorted(files)
 
 
 def _is_frame_name(name: str) -> bool:
-    return name.endswith(FITS_SUFFIXES) and not name.startswith(".")
+    return name.endswith(dataset.FITS_SUFFIXES) and not name.startswith(".")
 
 
 def _read_inventory(
     paths: Sequence[Path], root: Path, profile: Profile, *, dry_run: bool, progress: bool
 ) -> FrameInventory:
-    """The headers of the new frames, and of all that are below the root."""
+    """The headers of the new frames, and of all frames below the root."""
     placed: list[Path] = []
     settled: list[Path] = []
     for raw in sorted(root.glob("*/*/*/*/raw")):
@@ -172,63 +148,97 @@ def _read_inventory(
             continue
         if not dry_run:
             placement.remove_partial_files(raw)
-        here = sorted(path for path in raw.iterdir() if _is_frame_name(path.name))
-        (settled if _is_reduced(raw.parent.parent) else placed).extend(here)
-    read = partial(_read_exposure, profile=profile)
+        files = sorted(path for path in raw.iterdir() if _is_frame_name(path.name))
+        (settled if _is_reduced(raw.parent.parent) else placed).extend(files)
     outcomes = map_items(
-        read, [*paths, *placed, *settled], title="reading headers", progress=progress
+        partial(read_exposure, profile=profile),
+        [*paths, *placed, *settled],
+        title="reading headers",
+        progress=progress,
     )
     if outcomes.interrupted:
         raise KeyboardInterrupt
-    exposures = [one.value or RawExposure(one.item, defect=one.error) for one in outcomes]
-    rest = len(paths) + len(placed)
-    return FrameInventory(exposures[: len(paths)], exposures[len(paths) : rest], exposures[rest:])
-
-
-_COMPLETENESS_FOLDERS = (dataset.COMPLETE, dataset.INCOMPLETE)
-
-
-def _read_exposure(path: Path, profile: Profile) -> RawExposure:
-    return exposure.read_exposure(path, profile)
+    exposures = [item.value or RawExposure(item.item, defect=item.error) for item in outcomes]
+    start = len(paths) + len(placed)
+    return FrameInventory(exposures[: len(paths)], exposures[len(paths) : start], exposures[start:])
 
 
 def _is_reduced(folder: Path) -> bool:
-    """Whether a dataset holds anything else than raw frames."""
+    """Whether a dataset contains anything but raw frames."""
     return any(
         path.name != dataset.RAW
-        for kind in _COMPLETENESS_FOLDERS
-        for path in (folder / kind).glob("*")
+        for name in _COMPLETENESS_FOLDERS
+        for path in (folder / name).glob("*")
     )
 
 
 def _run_jobs(
     rows: Sequence[FramePlacement], jobs: dict[int, PlacementJob], *, dry_run: bool, progress: bool
 ) -> tuple[list[FramePlacement], bool]:
-    """Do the jobs; each row as it is afterwards, and whether Ctrl-C came."""
-    done = list(rows)
-    # Relocations first: they free names, and the rest may be stopped
-    order = sorted(jobs, key=lambda number: jobs[number].placed is None)
+    """Do the jobs; returns the rows with their new states, and whether Ctrl-C came."""
+    updated = list(rows)
+    # Relocations first: they free names, and the rest may be interrupted
+    order = sorted(jobs, key=lambda index: jobs[index].placed is None)
     outcomes = map_items(
         placement.is_needed if dry_run else placement.place_frame,
-        [jobs[number] for number in order],
+        [jobs[index] for index in order],
         key=lambda job: str(job.source or job.placed),
         title="placing frames",
         progress=progress,
     )
-    for number, one in zip(order, outcomes, strict=True):
-        row = done[number]
-        if one.outcome is Outcome.SUCCEEDED:
-            done[number] = replace(row, changed=bool(one.value))
-        elif one.outcome is Outcome.SKIPPED:
-            done[number] = replace(row, state=NOT_REACHED)
+    for index, item in zip(order, outcomes, strict=True):
+        row = updated[index]
+        if item.outcome is Outcome.SUCCEEDED:
+            updated[index] = replace(row, changed=bool(item.value))
+        elif item.outcome is Outcome.SKIPPED:
+            updated[index] = replace(row, state=NOT_REACHED)
         else:
-            done[number] = replace(row, state=PLACEMENT_FAILED, note=_first_line(one.error))
-    return done, outcomes.interrupted
+            updated[index] = replace(row, state=PLACEMENT_FAILED, note=_first_line(item.error))
+    return updated, outcomes.interrupted
 
 
 def _first_line(error: str) -> str:
-    return (
-        error.splitlines()[0].removeprefix("InvalidInputError: ")
-        if error
-        else "it ended without a word"
+    if not error:
+        return "no error message"
+    return error.splitlines()[0].removeprefix(f"{InvalidInputError.__name__}: ")
+
+
+def write_report(result: SortResult) -> None:
+    """Write a page, a table and JSON to the root; the same result gives the same files."""
+    atomic.write_text(result.root / f"{REPORT_NAME}.html", render_report(result))
+    atomic.write_text(result.root / f"{REPORT_NAME}.csv", _to_csv(result))
+    atomic.write_json(result.root / f"{REPORT_NAME}.json", result.to_dict())
+
+
+def render_report(result: SortResult) -> str:
+    """The report as one HTML file; all text from headers and file names is escaped."""
+    placed = [row for row in result.rows if row.state == IN_PLACE]
+    by_dataset = {name: list(rows) for name, rows in groupby(placed, lambda row: row.dataset)}
+    style = formatting.stylesheet()
+    return str(
+        formatting.template_environment()
+        .get_template("reorganised.html")
+        .render(
+            policy=report.content_policy(style),
+            # The package's own style sheet
+            style=Markup(style),  # noqa: S704
+            title=f"Raw frames of {result.spectrograph}",
+            result=result,
+            sign=formatting.OUTCOME_SIGNS[result.outcome],
+            figures=[pair for pair in result.key_figures().items() if pair[0] != "new"],
+            table=result.to_frame().to_dict("records"),
+            by_dataset=by_dataset,
+            problems=result.problems().to_dict("records"),
+        )
     )
+
+
+def _to_csv(result: SortResult) -> str:
+    text = io.StringIO()
+    names = [name for name in FramePlacement.__dataclass_fields__ if name != "changed"]
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(names)
+    for row in result.rows:
+        values = asdict(row) | {"types": ",".join(row.types)}
+        table.writerow([spreadsheet_cells.escape_csv_text(str(values[name])) for name in names])
+    return text.getvalue()

@@ -1,4 +1,4 @@
-"""What a trimming gave: the reduction files, and each frame's part in them."""
+"""The result of trimming one dataset: its `.pypeit` files, and which frames they use."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.prepare.frames import RawExposure
+from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
 
 
 @dataclass(frozen=True)
 class TrimFileResult:
-    """One reduction file.
+    """The result for one `.pypeit` file.
 
     Attributes
     ----------
-    custom : name of the dataset's own file that it comes from; '' for the default
-    used, frames : how many frames are used, of how many that it names
-    changed : False where it was there already, the same
-    problem : why PypeIt could reduce nothing with it; '' where it could
+    custom : name of the dataset's custom file that it comes from; '' for the default
+    used, frames : number of used frames, and of all frames in it
+    changed : False if it was present and unchanged
+    problem : why PypeIt can't reduce anything with it; '' if it can
     """
 
     path: Path
@@ -40,11 +39,12 @@ class TrimFileResult:
 
 @dataclass(frozen=True, repr=False)
 class TrimResult(OneLineRepr):
-    """The reduction files of one dataset.
+    """The `.pypeit` files of one dataset; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
-    reasons : by the file's name, why a frame is not used in the default setup
+    exposures : all raw frames
+    reasons : why a frame is not used in the default setup, by the name of its file
     """
 
     dataset: str
@@ -55,35 +55,39 @@ class TrimResult(OneLineRepr):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The reduction files, also those that were there already."""
-        return tuple(one.path for one in self.file_results)
+        """The `.pypeit` files, unchanged ones too."""
+        return tuple(file.path for file in self.file_results)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with any of them."""
-        return tuple(f"{one.path.name}: {one.problem}" for one in self.file_results if one.problem)
+        """What is wrong with the files."""
+        return tuple(
+            f"{file.path.name}: {file.problem}" for file in self.file_results if file.problem
+        )
 
     @property
     def outcome(self) -> Outcome:
-        """Judged by whether PypeIt could reduce something with each file."""
-        good = (Outcome.FAILED if one.problem else Outcome.SUCCEEDED for one in self.file_results)
-        return merge_outcomes(good)
+        """Judged by whether PypeIt can reduce something with each file."""
+        return merge_outcomes(
+            Outcome.FAILED if file.problem else Outcome.SUCCEEDED for file in self.file_results
+        )
 
     @property
     def reason(self) -> str:
         """One line."""
-        new = sum(one.changed for one in self.file_results)
+        changed = sum(file.changed for file in self.file_results)
         verb = "would be written" if self.dry_run else "written"
-        text = f"{self.dataset}: {new} of {len(self.file_results)} reduction files {verb}"
-        text += "" if new else ", nothing to do"
-        for one in self.file_results:
-            what = one.custom or one.path.parent.parent.name
-            text += f"; {what}: {one.used} of {one.frames} frames"
-            text += f", {one.problem}" if one.problem else ""
+        count = format_count(len(self.file_results), ".pypeit file")
+        text = f"{self.dataset}: {changed} of {count} {verb}"
+        text += "" if changed else ", nothing to do"
+        for file in self.file_results:
+            name = file.custom or file.path.parent.parent.name
+            text += f"; {name}: {file.used} of {format_count(file.frames, 'frame')} used"
+            text += f", {file.problem}" if file.problem else ""
         return text
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """Key figures for the run list."""
+        """Key figures for the list of runs."""
         return {
             "raw frames": len(self.exposures),
             "not used": len(self.reasons),
@@ -96,44 +100,30 @@ class TrimResult(OneLineRepr):
             "outcome": str(self.outcome),
             "reason": self.reason,
             "dataset": self.dataset,
-            "files": [asdict(one) | {"path": str(one.path)} for one in self.file_results],
+            "files": [asdict(file) | {"path": str(file.path)} for file in self.file_results],
             "not_used": dict(self.reasons),
-            "unreadable": {one.file: one.defect for one in self.exposures if one.defect},
+            "unreadable": {frame.file: frame.defect for frame in self.exposures if frame.defect},
             "dry_run": self.dry_run,
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a frame."""
+        """One row for each frame."""
         import pandas as pd
 
         names = ["file", "frame type", "target", "exposure (s)", "lamps", "used", "why not"]
         rows = [
             (
-                one.file,
-                ", ".join(one.types),
-                one.values.get("target") or "",
-                one.values.get("exptime"),
-                " ".join(one.lamps),
-                one.file not in self.reasons,
-                self.reasons.get(one.file, ""),
+                frame.file,
+                ", ".join(frame.types),
+                frame.values.get("target") or "",
+                frame.values.get("exptime"),
+                " ".join(frame.lamps),
+                frame.file not in self.reasons,
+                self.reasons.get(frame.file, ""),
             )
-            for one in sorted(self.exposures, key=lambda one: (one.types, one.file))
+            for frame in sorted(self.exposures, key=lambda frame: (frame.types, frame.file))
         ]
         return pd.DataFrame(rows, columns=names)
-
-    def plot(self) -> Figure:
-        """The frames of each type: used and not."""
-        return self.hover_plot().figure
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which frames are at the mouse."""
-        from kpfnb.adap.prepare import plots
-        from kpfnb.adap.prepare.plots import FrameLabel
-
-        return plots.hover_frame_counts(
-            FrameLabel(one.types, one.file, self.reasons.get(one.file, ""))
-            for one in self.exposures
-        )
 
     def __str__(self) -> str:
         lines = [f"{self.outcome}: {self.reason}", *map(str, self.paths), ""]
@@ -142,7 +132,4 @@ class TrimResult(OneLineRepr):
     def _repr_html_(self) -> str:
         """The frames; all text escaped."""
         head = f"<p><b>{self.outcome}</b>: {html.escape(self.reason)}</p>"
-        table = self.to_frame().to_html(
-            index=False, escape=True, border=0, justify="left", na_rep=""
-        )
-        return head + table
+        return head + frame_html(self.to_frame())

@@ -1,1 +1,1 @@
-"""Profiles of spectrographs: how their frames are grouped and reduced."""
+"""Profiles of spectrographs: what PypeIt's bulk reductions need to know of each, as YAML files."""

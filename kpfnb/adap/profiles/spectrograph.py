@@ -1,8 +1,8 @@
-"""What depends on the spectrograph, as data: a YAML file each in `profiles/`.
+"""The profile of a spectrograph: a YAML file with everything that depends on it.
 
-    profile = profile.load("keck_deimos")
+    profile = load_profile("keck_deimos")
 
-A file of the same kind anywhere else can be named by its path, for a spectrograph that is not here.
+For other spectrographs the path of a profile in the same format can be given instead of a name.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from kpfnb.core import strict_yaml
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.strict_yaml import StrictModel
 
-# How spectra are calibrated and coadded: the section `coadd` of a spectrograph's profile.
-
 
 class CoaddRules(StrictModel):
-    """The texts are parameters in PypeIt's notation.
+    """How spectra are calibrated and coadded, as parameters in PypeIt's notation.
 
     Attributes
     ----------
-    flux : where the sensitivity function comes from: PypeIt's archive, or a standard of the dataset
+    flux : source of the sensitivity function: PypeIt's archive, or a standard of the dataset
     sens : for pypeit_sensfunc
     fluxcalib : for pypeit_flux_calib
     collate1d : for pypeit_collate_1d
     coadd2d : for pypeit_coadd_2dspec
-    detectors : what PypeIt wants to be told for a detector or mosaic, as {"MSC01": "1,5"}
+    detectors : PypeIt's option for a detector or mosaic, for example {"MSC01": "1,5"}
     """
 
     flux: Literal["archive", "standard"] = "standard"
@@ -52,12 +50,12 @@ class CoaddRules(StrictModel):
         return text
 
     def parameter_tree(self, name: str) -> ParameterTree:
-        """The parameters of that name, read."""
+        """The parsed parameters of the field `name`."""
         text: str = getattr(self, name)
         return input_files.parse_parameters(text.splitlines())
 
     def detector_number(self, detector: str) -> str:
-        """What PypeIt wants to be told for a detector: of DET03 it is 3; '' where nobody knows."""
+        """PypeIt's option for a detector, for example 3 for DET03; '' if unknown."""
         if detector in self.detectors:
             return self.detectors[detector]
         return str(int(detector[3:])) if detector.startswith("DET") else ""
@@ -66,9 +64,9 @@ class CoaddRules(StrictModel):
 PROFILES_FOLDER = Path(__file__).parent
 PROFILE_SUFFIX = ".yml"
 UNKNOWN_TYPE = "unknown"
-"""The type of a frame that fits no rule."""
+"""The type of a frame that matches no rule."""
 LITERAL_MARK = "="
-"""Begins a part of a name that stands for itself."""
+"""Marks a literal part of a name."""
 
 FRAME_TYPES = (
     *("arc", "bias", "dark", "illumflat", "lampoffflats", "pinhole", "pixelflat", "scattlight"),
@@ -79,7 +77,7 @@ FRAME_TYPES = (
 def _check_types(types: tuple[str, ...]) -> tuple[str, ...]:
     for kind in types:
         if kind not in (*FRAME_TYPES, UNKNOWN_TYPE):
-            raise ValueError(f"{kind!r} is no frame type of PypeIt: {', '.join(FRAME_TYPES)}")
+            raise ValueError(f"{kind!r} is not a frame type of PypeIt: {', '.join(FRAME_TYPES)}")
     return types
 
 
@@ -87,51 +85,51 @@ FrameTypes = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_che
 
 
 class HeaderSource(StrictModel):
-    """Where a value is in the header: in one place of `keyword`, `by`, `moment` and `day`."""
+    """Where a value is in the header: exactly one of `keyword`, `by`, `moment` and `day`."""
 
     keyword: str = ""
     by: str = ""
-    """The keyword whose value chooses one of `keywords`."""
+    """The keyword whose value selects one of `keywords`."""
     keywords: dict[str | int, str] = {}
     moment: str = ""
-    """The keyword of a moment, as 2015-05-20T01:35:58.10; it becomes an MJD."""
+    """The keyword of a date and time, as 2015-05-20T01:35:58.10; converted to an MJD."""
     day: str = ""
-    """The keyword of a day; that of the time of day is in `time`. They become an MJD."""
+    """The keyword of a date; `time` is that of the time of day. Converted to an MJD."""
     time: str = ""
     kind: Literal["text", "number", "degrees", "hours"] = Field("text", alias="is")
     """Sexagesimal degrees or hours become degrees; a plain number is in degrees."""
     otherwise: HeaderSource | None = Field(None, alias="or")
-    """Where to look when there is nothing in the first place."""
+    """A second source, used if the first one has no value."""
     in_table: bool = True
-    """Whether PypeIt has a column for it in its reduction file."""
+    """Whether PypeIt has a column for it in its `.pypeit` file."""
 
     @model_validator(mode="after")
     def _one_place(self) -> HeaderSource:
-        places = [self.keyword, self.by, self.moment, self.day]
-        if sum(map(bool, places)) != 1:
+        sources = [self.keyword, self.by, self.moment, self.day]
+        if sum(map(bool, sources)) != 1:
             raise ValueError("write one of keyword, by, moment and day")
         if bool(self.by) != bool(self.keywords) or bool(self.day) != bool(self.time):
             raise ValueError("by goes with keywords, day goes with time")
         return self
 
     def all_keywords(self) -> set[str]:
-        """All keywords that may be read for it."""
-        own = {self.keyword, self.by, self.moment, self.day, self.time, *self.keywords.values()}
-        return (own - {""}) | (self.otherwise.all_keywords() if self.otherwise else set())
+        """All keywords that may be read for the value."""
+        names = {self.keyword, self.by, self.moment, self.day, self.time, *self.keywords.values()}
+        return (names - {""}) | (self.otherwise.all_keywords() if self.otherwise else set())
 
 
 class LampRules(StrictModel):
-    """Which lamps are lit: a value that lists them, or a keyword for each."""
+    """How the header says which lamps are lit: a value lists them, or each has a keyword."""
 
     listed: str = Field("", alias="list")
-    """The value, by its name in `header`, that lists the lamps with blanks between."""
+    """The name in `header` of the value that lists the lamps, separated by blanks."""
     dark: str = ""
-    """What it says where no lamp is lit."""
+    """Its text if no lamp is lit."""
     lit: str = ""
-    """What the keyword of a lamp says where it is lit."""
+    """The text of a lamp's keyword if the lamp is lit."""
     flat: dict[str, str] = {}
     arc: dict[str, str] = {}
-    """The lamp of each keyword."""
+    """The name of the lamp by its keyword."""
 
     @model_validator(mode="after")
     def _one_way(self) -> LampRules:
@@ -141,7 +139,7 @@ class LampRules(StrictModel):
 
 
 class SecondsRange(StrictModel):
-    """Seconds: longer than `above`, not longer than `upto`."""
+    """A range of exposure times [s]: longer than `above`, not longer than `upto`."""
 
     above: float | None = None
     upto: float | None = None
@@ -152,17 +150,17 @@ class SecondsRange(StrictModel):
 
 
 class FrameRule(StrictModel):
-    """Which frames have these types."""
+    """A rule for the frames of some types."""
 
     types: FrameTypes
     when: dict[str, tuple[str, ...]] = {}
-    """Values by their names in `header`, each with the texts that fit."""
+    """The matching texts of values, by their names in `header`."""
     exptime: SecondsRange = SecondsRange()
     lamps: Literal["any", "none", "some", "arc", "flat"] = "any"
 
 
 class ChoiceCriterion(StrictModel):
-    """A value that lies between two, both included."""
+    """A range of a value, with both limits included."""
 
     value: str
     least: float
@@ -170,24 +168,24 @@ class ChoiceCriterion(StrictModel):
 
 
 class CalibrationChoice(StrictModel):
-    """Which frames of these types are used in a trimmed setup: the latest of the best."""
+    """Which calibrations of some types a trimmed setup uses: the latest of the best."""
 
     types: FrameTypes
     per_lamp_set: bool = False
-    """So many for each set of lamps that adds one; otherwise of all."""
+    """Whether `most` applies to each set of lamps that adds a lamp, instead of to all frames."""
     most: int = Field(ge=1)
     criteria: tuple[ChoiceCriterion, ...] = ()
 
 
 class DatasetNameParts(StrictModel):
-    """The parts of a dataset's name: values by their names in `header`, or texts after `=`."""
+    """The parts of a dataset's name: names of values in `header`, or literal texts after `=`."""
 
     mask: tuple[str, ...] = Field(min_length=1)
     config: tuple[str, ...] = Field(min_length=1)
 
 
 class Profile(StrictModel):
-    """A spectrograph; see the comments in `profiles/keck_deimos.yml`."""
+    """The profile of a spectrograph; `keck_deimos.yml` explains the fields."""
 
     spectrograph: str
     slit_masks: bool
@@ -205,15 +203,15 @@ class Profile(StrictModel):
 
     @cached_property
     def group_by(self) -> tuple[str, ...]:
-        """The values that frames of one dataset share, apart from the dates."""
+        """The names of the values that all frames of a dataset share, apart from the dates."""
         parts = (*self.names.mask, *self.names.config)
         return tuple(part for part in parts if not part.startswith(LITERAL_MARK))
 
     @cached_property
     def keywords(self) -> tuple[str, ...]:
-        """All keywords that are read from a header."""
-        found = set().union(*(source.all_keywords() for source in self.header.values()))
-        return tuple(sorted(found | self.lamps.flat.keys() | self.lamps.arc.keys()))
+        """All keywords to read from a header."""
+        keywords = set().union(*(source.all_keywords() for source in self.header.values()))
+        return tuple(sorted(keywords | self.lamps.flat.keys() | self.lamps.arc.keys()))
 
     @property
     def parameter_lines(self) -> tuple[str, ...]:
@@ -222,48 +220,46 @@ class Profile(StrictModel):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Profile:
-        for place, name in self._used_names():
+        for section, name in self._used_names():
             if name not in self.header:
-                raise ValueError(f"{place}: {name!r} is not in header")
+                raise ValueError(f"{section}: {name!r} is not in header")
         return self
 
     def _used_names(self) -> list[tuple[str, str]]:
-        """Every name of a value that is used, with the place of the use."""
+        """The name of each value that the profile uses, and where it is used."""
         used = [("names", name) for name in self.group_by]
         used += [("header", name) for name in ("mjd", "exptime", "target")]
         used += [("decimals", name) for name in self.decimals]
         used += [("setup", name) for name in self.setup]
         used += [("lamps", self.lamps.listed)] if self.lamps.listed else []
         used += [("frames", name) for rule in self.frames for name in rule.when]
-        used += [("trimming", one.value) for choice in self.trimming for one in choice.criteria]
+        criteria = [criterion for choice in self.trimming for criterion in choice.criteria]
+        used += [("trimming", criterion.value) for criterion in criteria]
         return used
 
 
 def list_profiles() -> list[str]:
-    """The names of the profiles that are here."""
+    """The names of the package's profiles."""
     return sorted(path.stem for path in PROFILES_FOLDER.glob(f"*{PROFILE_SUFFIX}"))
 
 
 def load_profile(name: str | Path) -> Profile:
-    """The profile of that name, or in the file of that path.
+    """The profile of that name, or in a file with the suffix .yml or .yaml.
 
     Raises
     ------
-    InvalidParameterError : there is none of that name
-    InvalidInputError : the file is wrong; names it and the place in it
+    InvalidParameterError : there is no profile of that name
+    InvalidInputError : the file is not valid; the message names the file and the line
     """
     path = Path(name).expanduser()
     if path.suffix not in (PROFILE_SUFFIX, ".yaml"):
         path = PROFILES_FOLDER / f"{name}{PROFILE_SUFFIX}"
-        if str(name) not in list_profiles():
+        names = list_profiles()
+        if str(name) not in names:
             raise InvalidParameterError(
                 f"spectrograph: no profile {str(name)!r}",
-                f"there are: {', '.join(list_profiles())}; or name a file of your own (*{PROFILE_SUFFIX})",
+                f"profiles: {', '.join(names)}; or name a file of your own (*{PROFILE_SUFFIX})",
             )
-    document = strict_yaml.read_yaml(path, hint=f"compare it with those in {PROFILES_FOLDER}")
+    hint = f"compare it with the profiles in {PROFILES_FOLDER}"
+    document = strict_yaml.read_yaml(path, hint=hint)
     return document.parse(Profile, document.require_mapping("a profile"))
-
-
-def profile_for_spectrograph(pypeit_name: str) -> Profile:
-    """The profile of a spectrograph, by PypeIt's name of it; `InvalidParameterError` where there is none."""
-    return load_profile(pypeit_name)

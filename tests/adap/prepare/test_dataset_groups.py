@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.adap.prepare import frames as nights
+from kpfnb.adap.prepare import dataset_groups
 from kpfnb.adap.prepare.frames import RawExposure
 from kpfnb.adap.profiles import spectrograph
 from kpfnb.storage import paths
@@ -19,7 +19,7 @@ def frame(mjd, types=("science",), **changes):
 
 
 def names(frames, **options):
-    return [str(one.dataset) for one in nights.group_frames(frames, DEIMOS, **options)]
+    return [str(item.dataset) for item in dataset_groups.group_frames(frames, DEIMOS, **options)]
 
 
 def test_nights_within_three_days_join_and_so_does_what_is_joined_to_them():
@@ -41,12 +41,12 @@ def test_the_grating_angle_is_rounded_and_other_values_part():
     assert len(names([*frames, frame(57311.3, dispangle=7500.2, filter1="GG400")])) == 2
 
 
-def test_what_a_dataset_lacks():
+def test_what_a_dataset_is_missing():
     flat, arc = ("pixelflat", "illumflat", "trace"), ("arc", "tilt")
-    found = nights.group_frames([frame(57311.1, flat), frame(57311.2, arc)], DEIMOS)
-    assert found[0].missing_types == ("science",)
-    assert found[0].folder.endswith("/incomplete/raw")
-    whole = nights.group_frames([frame(1e5, flat), frame(1e5, arc), frame(1e5)], DEIMOS)
+    result = dataset_groups.group_frames([frame(57311.1, flat), frame(57311.2, arc)], DEIMOS)
+    assert result[0].missing_types == ("science",)
+    assert result[0].folder.endswith("/incomplete/raw")
+    whole = dataset_groups.group_frames([frame(1e5, flat), frame(1e5, arc), frame(1e5)], DEIMOS)
     assert whole[0].folder.endswith("/complete/raw")
 
 
@@ -63,25 +63,27 @@ def test_what_a_dataset_lacks():
     ],
 )
 def test_names_are_safe(name, safe):
-    assert nights.sanitize_name(name) == safe
+    assert dataset_groups.sanitize_name(name) == safe
 
 
 @given(st.text(max_size=300))
-def test_any_name_can_be_carried(name):
-    assert paths.invalid_path_reason(nights.sanitize_name(name)) == ""
-    assert nights.sanitize_name(nights.sanitize_name(name)) == nights.sanitize_name(name)
+def test_any_name_can_be_transferred(name):
+    assert paths.invalid_path_reason(dataset_groups.sanitize_name(name)) == ""
+    assert dataset_groups.sanitize_name(
+        dataset_groups.sanitize_name(name)
+    ) == dataset_groups.sanitize_name(name)
 
 
 @given(st.lists(st.floats(57000, 57060), min_size=1, max_size=20), st.floats(0, 5), st.randoms())
 def test_joining_is_transitive_and_order_does_not_matter(moments, window, random):
     frames = [frame(mjd) for mjd in moments]
-    parts = nights.split_by_gaps(frames, window)
+    parts = dataset_groups.split_by_gaps(frames, window)
     random.shuffle(frames)
-    assert [[f.mjd for f in p] for p in nights.split_by_gaps(frames, window)] == [
+    assert [[f.mjd for f in p] for p in dataset_groups.split_by_gaps(frames, window)] == [
         [f.mjd for f in p] for p in parts
     ]
     assert sorted(f.mjd for part in parts for f in part) == sorted(moments)
     for part in parts:
         assert all(b.mjd - a.mjd <= window for a, b in pairwise(part))
-    for one, other in pairwise(parts):
-        assert other[0].mjd - one[-1].mjd > window
+    for item, other in pairwise(parts):
+        assert other[0].mjd - item[-1].mjd > window

@@ -33,15 +33,15 @@ def test_types_of_deimos_frames(kind, types):
 
 
 def test_values_of_a_deimos_frame():
-    found = frame("arc")
-    assert found.lamps == ("Ar", "Kr", "Ne", "Xe")
-    assert found.night == date(2015, 10, 16)
-    assert found.mjd == pytest.approx(57311 + (2 * 60 + 36) / 1440)
-    assert found.values["dec"] == 45.0
-    assert found.values["dispangle"] == 8799.987
+    result = frame("arc")
+    assert result.lamps == ("Ar", "Kr", "Ne", "Xe")
+    assert result.night == date(2015, 10, 16)
+    assert result.mjd == pytest.approx(57311 + (2 * 60 + 36) / 1440)
+    assert result.values["dec"] == 45.0
+    assert result.values["dispangle"] == 8799.987
     assert frame(GRATEPOS=4).values["dispangle"] == 6500.12
     assert frame(**{"MJD-OBS": 57000.5}).mjd == 57000.5
-    assert not found.defect and not found.missing
+    assert not result.defect and not result.missing
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_values_of_a_deimos_frame():
         ({"GRATEPOS": 2}, "no dispangle"),
         ({"DATE-OBS": "tomorrow"}, "no mjd"),
         ({"ELAPTIME": None}, "no exptime"),
-        ({"ELAPTIME": -1.0}, "exposure is impossible"),
-        ({"MJD-OBS": 0.0}, "time is impossible"),
+        ({"ELAPTIME": -1.0}, "exposure time is not plausible"),
+        ({"MJD-OBS": 0.0}, "time is not plausible"),
     ],
 )
 def test_a_frame_without_name_time_or_exposure_has_a_defect(changes, told):
@@ -62,17 +62,17 @@ def test_a_frame_without_name_time_or_exposure_has_a_defect(changes, told):
     assert re.search(told, frame(**changes).defect)
 
 
-def test_other_values_that_lack_are_named():
-    found = frame(RA=None, TARGNAME=None, AIRMASS="n/a")
-    assert not found.defect
-    assert found.missing == ("ra (RA)", "target (TARGNAME)", "airmass (AIRMASS)")
+def test_other_missing_values_are_named():
+    result = frame(RA=None, TARGNAME=None, AIRMASS="n/a")
+    assert not result.defect
+    assert result.missing == ("ra (RA)", "target (TARGNAME)", "airmass (AIRMASS)")
 
 
 def test_a_frame_that_does_not_tell_its_lamps_has_no_type():
     assert frame("arc", LAMPS=None).types == ()
 
 
-def test_a_header_that_cannot_be_read_is_told(tmp_path):
+def test_a_header_that_cannot_be_read_is_reported(tmp_path):
     path = tmp_path / "a.fits"
     path.write_bytes(b"SIMPLE  =")
     assert frames.read_exposure(path, DEIMOS).defect.startswith("truncated")
@@ -93,21 +93,21 @@ def test_a_header_that_cannot_be_read_is_told(tmp_path):
     ],
 )
 def test_angles_and_numbers(value, kind, degrees):
-    found = frames.header_value(
+    result = frames.header_value(
         {"A": value}, HeaderSource.model_validate({"keyword": "A", "is": kind})
     )
-    assert found == (None if degrees is None else pytest.approx(degrees, abs=1e-5))
+    assert result == (None if degrees is None else pytest.approx(degrees, abs=1e-5))
 
 
 def test_types_of_the_real_kast_frames(kast_frames):
     kast = spectrograph.load_profile("shane_kast_blue")
-    found = {path.name: frames.read_exposure(path, kast) for path in kast_frames.glob("*.fits.gz")}
-    assert {name.split(".")[0]: one.types[0] for name, one in found.items()} == {
+    result = {path.name: frames.read_exposure(path, kast) for path in kast_frames.glob("*.fits.gz")}
+    assert {name.split(".")[0]: item.types[0] for name, item in result.items()} == {
         "b1": "arc",
         **dict.fromkeys(("b11", "b12", "b13"), "pixelflat"),
         **dict.fromkeys(("b21", "b22", "b23"), "bias"),
         "b24": "standard",
         "b27": "science",
     }
-    assert found["b1.fits.gz"].lamps == ("He", "Hg-Cd")
-    assert not any(one.defect or one.missing for one in found.values())
+    assert result["b1.fits.gz"].lamps == ("He", "Hg-Cd")
+    assert not any(item.defect or item.missing for item in result.values())

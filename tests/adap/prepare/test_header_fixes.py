@@ -40,8 +40,8 @@ def fix(raw, **options):
 
 def test_headers_are_fixed_and_the_originals_kept(raw):
     before = {path.name: path.read_bytes() for path in raw.iterdir()}
-    found = fix(raw)
-    assert found.outcome is Outcome.SUCCEEDED and "2 of 2 headers fixed" in found.reason
+    result = fix(raw)
+    assert result.outcome is Outcome.SUCCEEDED and "2 of 2 headers fixed" in result.reason
     assert {p.name: p.read_bytes() for p in (raw / "originals").iterdir()} == before
     with fits.open(raw / "a.fits") as hdus:
         assert hdus[0].header["RA"] == 189.1420833333333
@@ -74,17 +74,17 @@ def test_a_later_fix_keeps_the_first_original(raw):
 
 def test_a_dry_run_changes_nothing(raw):
     before = {path: path.read_bytes() for path in raw.rglob("*")}
-    found = fix(raw, dry_run=True)
-    assert "2 of 2 headers would be fixed" in found.reason
-    assert "RA: 189.1420833333333 (was missing)" in found.file_results[0].changes
+    result = fix(raw, dry_run=True)
+    assert "2 of 2 headers would be fixed" in result.reason
+    assert "RA: 189.1420833333333 (was missing)" in result.file_results[0].changes
     assert {path: path.read_bytes() for path in raw.rglob("*")} == before
 
 
 def test_a_file_that_is_not_there_does_not_stop_the_others(raw):
     (raw / "a.fits").unlink()
-    found = fix(raw)
-    assert found.outcome is Outcome.PARTIAL
-    assert "a.fits: missing" in found.reason and found.file_results[1].changes
+    result = fix(raw)
+    assert result.outcome is Outcome.PARTIAL
+    assert "a.fits: missing" in result.reason and result.file_results[1].changes
 
 
 def test_what_a_killed_run_left_is_gone_on_from(raw):
@@ -115,7 +115,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_untouched(raw, tmp_path):
         ("files:\n  a.fits: {RA: 1}\n  a.fits: {RA: 2}", "line 3: 'a.fits' is repeated"),
     ],
 )
-def test_a_wrong_list_is_refused_before_any_work(raw, text, told):
+def test_a_wrong_list_is_rejected_before_any_work(raw, text, told):
     atomic.write_text(raw.parent / "fixes.yml", text)
     with pytest.raises(InvalidInputError, match=told):
         fix(raw)

@@ -40,7 +40,7 @@ def test_a_frame_gets_to_its_place_once(source, target, how):
 def test_another_file_in_the_place_is_never_touched(source, target, how):
     target.parent.mkdir(parents=True)
     target.write_bytes(b"other")
-    with pytest.raises(InvalidInputError, match="another file of this name"):
+    with pytest.raises(InvalidInputError, match="another file has this name"):
         placement.place_frame(PlacementJob(source, target, how))
     assert target.read_bytes() == b"other" and source.exists()
 

@@ -18,12 +18,12 @@ def prepare(**options):
 
 
 def test_without_arguments_it_takes_the_incoming_frames(work):
-    found = prepare()
-    assert found.outcome is Outcome.PARTIAL
-    assert found.frames.root == work / "prepared/keck_deimos"
-    assert found.to_dict()["datasets"] == found.frames.complete
-    assert found.setups and not list(work.rglob("*.pypeit"))
-    assert set(found.calibrations()["dataset"]) == set(found.frames.complete)
+    result = prepare()
+    assert result.outcome is Outcome.PARTIAL
+    assert result.frames.root == work / "prepared/keck_deimos"
+    assert result.to_dict()["datasets"] == result.frames.complete
+    assert result.setups and not list(work.rglob("*.pypeit"))
+    assert set(result.calibrations()["dataset"]) == set(result.frames.complete)
 
 
 def test_headers_are_fixed_before_the_frames_get_to_their_places(work):
@@ -31,8 +31,8 @@ def test_headers_are_fixed_before_the_frames_get_to_their_places(work):
     fix["DE.20151016.34560.fits"] = {"RA": 64.0786, "TARGNAME": "NGC1eh"}
     atomic.write_json(work / "fixes.yml", {"folder": "incoming", "files": fix})
     (work / "incoming/DE.20151016.55555.fits").unlink()
-    found = prepare(fixes=work / "fixes.yml", how="symlink", write_setups=True)
-    assert found.outcome is Outcome.SUCCEEDED
+    result = prepare(fixes=work / "fixes.yml", how="symlink", write_setups=True)
+    assert result.outcome is Outcome.SUCCEEDED
     assert len(list(work.rglob("*.pypeit"))) == 2
     again = prepare(fixes=work / "fixes.yml", how="symlink", write_setups=True)
     assert again.reason.count("nothing to do") == 3
@@ -41,21 +41,21 @@ def test_headers_are_fixed_before_the_frames_get_to_their_places(work):
 
 def test_a_dry_run_changes_nothing(work):
     before = sorted(work.rglob("*"))
-    found = prepare(dry_run=True)
-    assert found.setups is None and found.calibrations().empty
+    result = prepare(dry_run=True)
+    assert result.setups is None and result.calibrations().empty
     assert [path for path in sorted(work.rglob("*")) if "locks" not in str(path)] == before
 
 
 def test_no_incoming_frames(tmp_path):
-    with pytest.raises(InvalidInputError, match="incoming is no folder") as caught:
+    with pytest.raises(InvalidInputError, match="incoming does not exist") as caught:
         prepare()
     assert "kpfnb demo frames" in caught.value.hint
 
 
 def test_the_real_kast_example(kast_frames):
-    found = preparation.prepare_datasets(
+    result = preparation.prepare_datasets(
         spectrograph="shane_kast_blue", how="symlink", progress=False
     )
-    assert found.outcome is Outcome.SUCCEEDED
-    assert found.frames.complete == ["longslit/600-4310_d55/2015-05-20"]
-    assert found.calibrations()["used"].all()
+    assert result.outcome is Outcome.SUCCEEDED
+    assert result.frames.complete == ["longslit/600-4310_d55/2015-05-20"]
+    assert result.calibrations()["used"].all()

@@ -9,6 +9,7 @@ from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
 from kpfnb.demo import deimos_frames
+from kpfnb.notebook.display import figures
 
 DEIMOS = spectrograph.load_profile("keck_deimos")
 NAME = "NGC1eh/1200G_8800_OG550/2011-01-28_2011-01-29"
@@ -38,16 +39,16 @@ def used(path):
 
 
 def test_the_default_setup(raw):
-    found = trim(raw)
-    assert found.outcome is Outcome.SUCCEEDED
-    (path,) = found.paths
+    result = trim(raw)
+    assert result.outcome is Outcome.SUCCEEDED
+    (path,) = result.paths
     assert path == raw.parent / "reduce/keck_deimos_A/keck_deimos_A.pypeit"
     plan = input_files.read_pypeit_file(path)
     assert plan.raw_paths == (raw,)
     assert used(path) == {"1.fits", "4.fits", "5.fits", "6.fits", "7.fits", "8.fits.gz"}
     # The rest is there, commented out, and the reasons are told
     assert {f.file for f in plan.frames if not f.used} == {f"{n}.fits" for n in (0, 2, 3, 9)}
-    assert found.reasons["9.fits"] == "its type is bias"
+    assert result.reasons["9.fits"] == "its type is bias"
     assert "# not used: 0.fits: not among the best arc frames" in path.read_text()
     assert plan.parameters == DEIMOS.parameter_lines
 
@@ -67,20 +68,20 @@ def test_run_twice_it_changes_nothing(raw):
 
 
 def test_a_dry_run_writes_nothing(raw):
-    found = trim(raw, dry_run=True)
-    assert "would be written" in found.reason
-    assert not found.paths[0].exists()
+    result = trim(raw, dry_run=True)
+    assert "would be written" in result.reason
+    assert not result.paths[0].exists()
 
 
 def test_excluded_files_are_commented_out(raw, tmp_path):
     atomic.write_text(tmp_path / "exclude.txt", "# moved\n7.fits  # shifted\n8.fits\n1.fits\n")
-    found = trim(raw, exclude=tmp_path / "exclude.txt")
-    assert "0.fits" in used(found.paths[0]) and "1.fits" not in used(found.paths[0])
-    assert found.outcome is Outcome.FAILED
-    assert "no science or standard frame" in found.reason
+    result = trim(raw, exclude=tmp_path / "exclude.txt")
+    assert "0.fits" in used(result.paths[0]) and "1.fits" not in used(result.paths[0])
+    assert result.outcome is Outcome.FAILED
+    assert "no science or standard frame" in result.reason
 
 
-def test_a_set_without_arcs_is_told(raw):
+def test_a_set_without_arcs_is_reported(raw):
     for number in (0, 1):
         (raw / f"{number}.fits").unlink()
     assert trim(raw).problems == ("keck_deimos_A.pypeit: no arc frame",)
@@ -88,17 +89,17 @@ def test_a_set_without_arcs_is_told(raw):
 
 def test_a_frame_without_a_value_that_pypeit_needs_is_commented_out(raw):
     deimos_frames.write_frame(raw / "7.fits", deimos_frames.make_header("science", START, RA=None))
-    found = trim(raw)
-    assert found.reasons["7.fits"] == "its header has no ra (RA)"
-    assert "7.fits" not in used(found.paths[0])
+    result = trim(raw)
+    assert result.reasons["7.fits"] == "its header has no ra (RA)"
+    assert "7.fits" not in used(result.paths[0])
 
 
 def test_a_cut_off_frame_is_no_frame(raw):
     content = (raw / "7.fits").read_bytes()
     (raw / "7.fits").write_bytes(content[:200])
-    found = trim(raw)
-    assert found.reasons["7.fits"].startswith("truncated")
-    assert found.to_dict()["unreadable"] == {"7.fits": found.reasons["7.fits"]}
+    result = trim(raw)
+    assert result.reasons["7.fits"].startswith("truncated")
+    assert result.to_dict()["unreadable"] == {"7.fits": result.reasons["7.fits"]}
 
 
 def test_text_from_a_header_can_not_break_the_table(raw):
@@ -121,13 +122,13 @@ def test_custom_parameters_replace_the_default(raw, tmp_path):
 def test_custom_parameters_need_not_name_the_spectrograph(raw, tmp_path):
     atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx]\n  detnum = 6\n")
     (path,) = trim(raw, custom=tmp_path / "custom").paths
-    told = input_files.parse_parameters(input_files.read_pypeit_file(path).parameters)
-    assert told == {"rdx": {"spectrograph": "keck_deimos", "detnum": "6"}}
+    messages = input_files.parse_parameters(input_files.read_pypeit_file(path).parameters)
+    assert messages == {"rdx": {"spectrograph": "keck_deimos", "detnum": "6"}}
 
 
-def test_a_mistake_in_custom_parameters_is_told_with_its_file(raw, tmp_path):
+def test_a_mistake_in_custom_parameters_names_the_file(raw, tmp_path):
     atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.ini", "[rdx\n")
-    with pytest.raises(InvalidInputError, match=rf"{STEM}_reduce\.ini: '\[rdx' is no parameter"):
+    with pytest.raises(InvalidInputError, match=rf"{STEM}_reduce\.ini: '\[rdx' is not a parameter"):
         trim(raw, custom=tmp_path / "custom")
 
 
@@ -135,10 +136,10 @@ def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_
     own = trim(raw).paths[0].read_text().replace(f" path {raw}", " path /elsewhere")
     own = own.replace("  6.fits |", " #6.fits |")
     atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.pypeit", own)
-    found = trim(raw, custom=tmp_path / "custom")
-    assert input_files.read_pypeit_file(found.paths[0]).raw_paths == (raw,)
-    assert "6.fits" not in used(found.paths[0])
-    assert found.outcome is Outcome.SUCCEEDED
+    result = trim(raw, custom=tmp_path / "custom")
+    assert input_files.read_pypeit_file(result.paths[0]).raw_paths == (raw,)
+    assert "6.fits" not in used(result.paths[0])
+    assert result.outcome is Outcome.SUCCEEDED
     (raw / "7.fits").unlink()
     assert f"7.fits not in {raw}" in trim(raw, custom=tmp_path / "custom").reason
 
@@ -162,7 +163,7 @@ def test_the_files_of_other_dates_and_masks_are_not_taken(tmp_path, name):
 def test_a_single_date_does_not_take_the_file_of_joined_nights(tmp_path):
     atomic.write_text(tmp_path / f"{STEM}_reduce.ini", "[rdx]\n")
     assert trimming.find_custom_files(tmp_path, NAME.rpartition("_")[0]) == []
-    assert [one.reduction for one in trimming.find_custom_files(tmp_path, NAME)] == ["reduce"]
+    assert [item.reduction for item in trimming.find_custom_files(tmp_path, NAME)] == ["reduce"]
 
 
 def test_custom_files_that_can_not_be_used(raw, tmp_path):
@@ -177,10 +178,10 @@ def test_custom_files_that_can_not_be_used(raw, tmp_path):
 
 
 def test_it_shows_itself(raw):
-    found = trim(raw)
-    assert list(found.to_frame().columns)[-1] == "why not"
-    assert "&lt;" not in found._repr_html_() and "keck_deimos" in str(found)
-    assert found.plot().axes[0].get_xlabel() == "frames"
+    result = trim(raw)
+    assert list(result.to_frame().columns)[-1] == "why not"
+    assert "&lt;" not in result._repr_html_() and "keck_deimos" in str(result)
+    assert figures.plot(result).axes[0].get_xlabel() == "frames"
 
 
 def test_what_was_reduced_elsewhere_from_the_same_frames_is_done(raw):
@@ -197,6 +198,6 @@ def test_the_file_of_a_finished_reduction_is_left_as_it_is(raw):
     atomic.write_json(raw.parent / "reduce/reduction.json", {"outcome": "succeeded"})
     before = path.read_bytes()
     assert trim(raw).outcome is Outcome.SUCCEEDED
-    found = trim(raw, exclude=["8.fits"])
-    assert "it is reduced already" in found.reason and found.outcome is Outcome.FAILED
+    result = trim(raw, exclude=["8.fits"])
+    assert "already reduced" in result.reason and result.outcome is Outcome.FAILED
     assert path.read_bytes() == before

@@ -9,7 +9,7 @@ from kpfnb.core.errors import AlreadyRunningError, InvalidInputError
 from kpfnb.core.result import Outcome
 from kpfnb.demo import deimos_frames
 from kpfnb.queue import tasks
-from kpfnb.queue.lease import Lease, LeaseLost
+from kpfnb.queue.lease import Lease, LeaseLostError
 
 NAME = "NGC1eh/1200G_8800_OG550/2015-10-16_2015-10-18"
 OPEN = "NGC1eh/1200G_8800_OG550/2015-11-15"
@@ -32,8 +32,8 @@ def lease(held=True, notes=None):
 
 def test_the_reduction_file_is_on_the_remote_and_the_raw_frames_are_gone_here(data, tmp_path):
     notes = []
-    found = tasks.find_task("trim").run(NAME, lease(notes=notes))
-    assert found.outcome is Outcome.SUCCEEDED
+    result = tasks.find_task("trim").run(NAME, lease(notes=notes))
+    assert result.outcome is Outcome.SUCCEEDED
     assert notes == ["download", "trim", "upload"]
     plan = input_files.read_pypeit_file(data / FILE)
     here = tmp_path / "work/datasets" / NAME / "complete"
@@ -56,7 +56,7 @@ def test_raw_frames_that_were_here_stay(data, tmp_path):
     assert len(list(raw.iterdir())) == 21
 
 
-def test_while_it_is_reduced_its_raw_frames_are_left_alone(data, monkeypatch):
+def test_while_it_is_reduced_its_raw_frames_are_not_touched(data, monkeypatch):
     monkeypatch.setattr(trim, "LOCK_WAIT_SECONDS", 0.1)
     with locks.acquire_lock(f"dataset-{NAME}"), pytest.raises(AlreadyRunningError):
         trim.trim_item(NAME, lease())
@@ -64,11 +64,11 @@ def test_while_it_is_reduced_its_raw_frames_are_left_alone(data, monkeypatch):
 
 
 def test_without_its_lease_it_publishes_nothing(data):
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         trim.trim_item(NAME, lease(held=False))
     assert not (data / FILE).exists()
 
 
-def test_an_incomplete_dataset_is_refused(data):
-    with pytest.raises(InvalidInputError, match="is no complete dataset"):
+def test_an_incomplete_dataset_is_rejected(data):
+    with pytest.raises(InvalidInputError, match="is not a complete dataset"):
         trim.trim_item(OPEN, lease())

@@ -114,8 +114,8 @@ def test_the_selection_keeps_its_promises(rows, most):
 def rank(frame, choice):
     """How many criteria, from the first on, a frame meets."""
     met = 0
-    for one in choice.criteria:
-        if not one.least <= frame.values[one.value] <= one.greatest:
+    for item in choice.criteria:
+        if not item.least <= frame.values[item.value] <= item.greatest:
             break
         met += 1
     return met

@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "night"
 
 
-def test_nothing_there_is_nothing_to_recover(place: Path) -> None:
+def test_without_a_folder_there_is_nothing_to_recover(place: Path) -> None:
     assert reduction.recover_folder(place) is None
     place.mkdir()
     assert reduction.recover_folder(place) is None

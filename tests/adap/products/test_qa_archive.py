@@ -97,14 +97,14 @@ def test_stopped_while_the_folder_went_the_archive_stays(
     assert [path.name for path in tmp_path.iterdir()] == ["QA.tar.gz"]
 
 
-def test_an_archive_that_is_cut_off_is_told(tmp_path: Path) -> None:
+def test_an_archive_that_is_cut_off_is_reported(tmp_path: Path) -> None:
     archive = qa_archive.pack_qa(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(InvalidInputError, match=r"QA\.tar\.gz can't be read"):
         content(tmp_path)
 
 
-def test_a_bit_that_flipped_in_an_archive_is_told(tmp_path: Path) -> None:
+def test_a_bit_that_flipped_in_an_archive_is_reported(tmp_path: Path) -> None:
     archive = qa_archive.pack_qa(write_qa(tmp_path, {"a.png": bytes(range(256)) * 100}))
     damaged = bytearray(archive.read_bytes())
     damaged[len(damaged) // 2] ^= 1

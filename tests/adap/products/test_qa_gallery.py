@@ -23,8 +23,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def embedded(page: str) -> list[Image.Image]:
-    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
-    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in found]
+    result = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in result]
 
 
 def test_pictures_are_shown_small_with_what_they_show(folder: Path) -> None:
@@ -78,9 +78,9 @@ def test_pictures_of_an_archive_are_shown_and_nothing_beside_it(folder: Path) ->
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    found = qa_gallery.list_pictures(folder)
-    assert sorted(path.parent for path in found) == [archive / qa_gallery.PLOTS_FOLDER] * 3
-    assert len(embedded(qa_gallery.QaGallery(found)._repr_html_())) == 3
+    result = qa_gallery.list_pictures(folder)
+    assert sorted(path.parent for path in result) == [archive / qa_gallery.PLOTS_FOLDER] * 3
+    assert len(embedded(qa_gallery.QaGallery(result)._repr_html_())) == 3
     tricky = archive / "QA/PNGs/../../../outside.png"
     assert qa_gallery.make_thumbnails([tricky]) == {tricky: ""}
 

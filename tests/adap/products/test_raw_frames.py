@@ -16,24 +16,24 @@ def test_frames_are_found_by_name_and_looked_at(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("clouds")
     (tmp_path / "._b1.fits").write_text("left by a Mac")
     (tmp_path / "folder.fits").mkdir()
-    found = [(frame.file, frame.defect) for frame in dataset.find_raw_frames(tmp_path)]
-    assert found == [("b1.fits", ""), ("b2.fits", ""), ("b3.fits.gz", "empty")]
+    result = [(frame.file, frame.defect) for frame in dataset.find_raw_frames(tmp_path)]
+    assert result == [("b1.fits", ""), ("b2.fits", ""), ("b3.fits.gz", "empty")]
 
 
-def test_a_link_that_leads_nowhere_is_a_frame_that_can_not_be_used(tmp_path: Path) -> None:
+def test_a_broken_link_is_a_frame_that_can_not_be_used(tmp_path: Path) -> None:
     write_raw(tmp_path, {"b1.fits": "bias"})
     (tmp_path / "b2.fits").symlink_to(tmp_path / "taken away.fits")
-    found = dataset.find_raw_frames(tmp_path)
-    assert [(frame.file, frame.defect) for frame in found] == [
+    result = dataset.find_raw_frames(tmp_path)
+    assert [(frame.file, frame.defect) for frame in result] == [
         ("b1.fits", ""),
         ("b2.fits", "missing"),
     ]
-    assert set(dataset.frame_signatures(found)) == {"b1.fits", "b2.fits"}
-    offered = dataset.link_usable(found, tmp_path / "links")
+    assert set(dataset.frame_signatures(result)) == {"b1.fits", "b2.fits"}
+    offered = dataset.link_usable(result, tmp_path / "links")
     assert [path.name for path in offered.iterdir()] == ["b1.fits"]
 
 
-def test_no_folder_a_file_and_no_frames_are_told_apart(tmp_path: Path) -> None:
+def test_no_folder_a_file_and_no_frames_have_different_messages(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     for name, words in (("nope", "does not exist"), ("file", "is a file"), ("empty", "no raw")):
@@ -42,7 +42,7 @@ def test_no_folder_a_file_and_no_frames_are_told_apart(tmp_path: Path) -> None:
         assert str(tmp_path / name) in caught.value.what
 
 
-def test_pypeit_is_offered_the_folder_itself_where_all_can_be_used(tmp_path: Path) -> None:
+def test_pypeit_gets_the_folder_itself_if_all_frames_can_be_used(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", {"b1.fits": "bias"})
     assert dataset.link_usable(dataset.find_raw_frames(raw), tmp_path / "links") == raw
     assert not (tmp_path / "links").exists()

@@ -48,7 +48,7 @@ def write_all(science: Path, *files: str) -> None:
         write_spec1d(science / f"spec1d_{stem}-M31_KASTb_2015.fits", file, objects=3)
 
 
-def test_all_products_there_is_reduced(tmp_path: Path, science: Path) -> None:
+def test_a_frame_with_all_products_is_reduced(tmp_path: Path, science: Path) -> None:
     write_all(science, "b27.fits.gz", "b27-2.fits", "b24.fits")
     assert set(judge(tmp_path).values()) == {""}
     file = input_files.read_pypeit_file(tmp_path / "kast_A/kast_A.pypeit")
@@ -80,7 +80,7 @@ def test_combined_frames_share_the_products_of_the_first(tmp_path: Path, science
     assert set(judge(tmp_path, group="1").values()) == {""}
 
 
-def test_each_detector_has_to_be_there(tmp_path: Path, science: Path) -> None:
+def test_each_detector_has_to_be_present(tmp_path: Path, science: Path) -> None:
     write_all(science, "b27.fits.gz", "b24.fits")
     write_spec2d(science / "spec2d_b27-M31_KASTb_2015.fits", "b27.fits.gz", detectors=2)
     reasons = judge(tmp_path, log=TWO)
@@ -88,7 +88,7 @@ def test_each_detector_has_to_be_there(tmp_path: Path, science: Path) -> None:
     assert reasons["b24.fits"] == "only 1 of 2 detectors are in its spec2d"
 
 
-def test_each_extension_has_to_be_there(tmp_path: Path, science: Path) -> None:
+def test_each_extension_has_to_be_present(tmp_path: Path, science: Path) -> None:
     write_all(science, "b27.fits.gz")
     write_spec2d(science / "spec2d_b27-M31_KASTb_2015.fits", "b27.fits.gz", announced=15)
     assert judge(tmp_path)["b27.fits.gz"] == "spec2d is cut off: it has 1 of 15 extensions"
@@ -106,8 +106,8 @@ def test_a_spec1d_that_was_cut_between_two_extensions(
     with fits.open(path) as hdus:
         ends = [hdu.fileinfo()["datLoc"] + hdu.fileinfo()["datSpan"] for hdu in hdus]
     path.write_bytes(path.read_bytes()[: ends[left - 1]])
-    told = judge(tmp_path)["b27.fits.gz"]
-    assert told == (f"spec1d is cut off: it has {reason}" if reason else "")
+    messages = judge(tmp_path)["b27.fits.gz"]
+    assert messages == (f"spec1d is cut off: it has {reason}" if reason else "")
 
 
 @pytest.mark.parametrize(("kind", "keep"), [("spec2d", 0), ("spec2d", 9000), ("spec1d", 4000)])

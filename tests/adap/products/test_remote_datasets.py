@@ -99,7 +99,7 @@ def test_one_dataset_that_fails_does_not_stop_the_others(data: Path) -> None:
     ]
 
 
-def test_a_wrong_name_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:
+def test_a_wrong_name_is_rejected_before_any_work(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="not a valid date"):
         remote_datasets.sync_backups([NAME, "m/c/x"])
     assert below(tmp_path / "backup") == []

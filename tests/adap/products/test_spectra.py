@@ -21,9 +21,9 @@ def test_both_extractions_are_read_without_bad_pixels(tmp_path: Path) -> None:
 
 def test_an_object_with_the_box_extraction_only(tmp_path: Path) -> None:
     write_spec1d(tmp_path / "spec1d.fits", "b27.fits", box_only=True)
-    found = spectra.read_spectra(tmp_path / "spec1d.fits")
-    assert list(found[0].extractions) == ["box"]
-    spectra.plot_spectra(found).savefig(tmp_path / "a.png")
+    result = spectra.read_spectra(tmp_path / "spec1d.fits")
+    assert list(result[0].extractions) == ["box"]
+    spectra.plot_spectra(result).savefig(tmp_path / "a.png")
 
 
 def test_the_figure_has_a_titled_panel_each_with_units(tmp_path: Path) -> None:
@@ -47,10 +47,10 @@ def test_the_mouse_tells_the_object_and_the_pixel(tmp_path: Path) -> None:
     shown = spectra.hover_plot_spectra([spectrum])
     [axes] = shown.figure.axes
     best = spectrum.extractions["optimal"]
-    told = shown.tooltips[axes](SimpleNamespace(xdata=best.wavelength[3] + 0.01, ydata=0))
-    assert told.splitlines()[:2] == [f"{spectrum.target} (b27.fits)", spectrum.name]
+    messages = shown.tooltips[axes](SimpleNamespace(xdata=best.wavelength[3] + 0.01, ydata=0))
+    assert messages.splitlines()[:2] == [f"{spectrum.target} (b27.fits)", spectrum.name]
     values = f"optimal {best.wavelength[3]:.1f} Å: {best.flux[3]:.4g} ± {best.sigma[3]:.2g} counts"
-    assert told.splitlines()[2].startswith(values)
+    assert messages.splitlines()[2].startswith(values)
     assert shown.tooltips[axes](SimpleNamespace(xdata=1.0, ydata=0)) == ""
 
 

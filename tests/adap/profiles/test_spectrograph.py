@@ -7,10 +7,9 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 
 @pytest.mark.parametrize("name", spectrograph.list_profiles())
 def test_every_profile_here_is_named_after_its_spectrograph(name):
-    found = spectrograph.load_profile(name)
-    assert found.spectrograph == name
-    assert f"spectrograph = {name}" in found.parameters
-    assert spectrograph.profile_for_spectrograph(name) == found
+    result = spectrograph.load_profile(name)
+    assert result.spectrograph == name
+    assert f"spectrograph = {name}" in result.parameters
 
 
 def test_deimos_groups_by_mask_and_kast_does_not():
@@ -32,7 +31,7 @@ def test_another_spectrograph_is_another_file(tmp_path):
     assert spectrograph.load_profile(str(path)).spectrograph == "shane_kast_red"
 
 
-def test_an_unknown_name_is_told_with_those_there_are():
+def test_the_error_of_an_unknown_name_lists_the_profiles():
     with pytest.raises(InvalidParameterError, match="no profile 'keck_deimo'") as caught:
         spectrograph.load_profile("keck_deimo")
     assert "keck_deimos" in caught.value.hint
@@ -59,7 +58,7 @@ def _changed(path, change):
         (lambda d: d["lamps"].update(lit="on"), "lamps: write list"),
     ],
 )
-def test_a_wrong_file_is_refused_with_the_place(tmp_path, change, place):
+def test_a_wrong_file_is_rejected_with_the_place(tmp_path, change, place):
     path = _changed(tmp_path / "wrong.yml", change)
     with pytest.raises(InvalidInputError, match=place) as caught:
         spectrograph.load_profile(path)

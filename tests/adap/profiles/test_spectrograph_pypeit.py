@@ -39,9 +39,9 @@ def setup(raw: Path, folder: Path, name: str, work_dir: Path) -> dict[str, input
 
 
 def compare(raw: Path, folder: Path, spectrograph: Profile, work_dir: Path) -> None:
-    told = setup(raw, folder, spectrograph.spectrograph, work_dir)
-    assert told
-    for file, frame in told.items():
+    messages = setup(raw, folder, spectrograph.spectrograph, work_dir)
+    assert messages
+    for file, frame in messages.items():
         own = frames.read_exposure(raw / file, spectrograph)
         assert set(own.types) == set(frame.types), file
         for name, source in spectrograph.header.items():

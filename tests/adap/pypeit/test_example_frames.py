@@ -23,6 +23,7 @@ from kpfnb.adap.pypeit import (
     log as pypeitlog,
 )
 from kpfnb.adap.reduce import run
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.core import atomic
 from kpfnb.core.errors import ServiceUnavailableError
@@ -51,9 +52,8 @@ def cropped(kast_frames: Path, tmp_path: Path) -> Path:
 def reduce_fast(raw: Path, work_dir: Path, output: Path) -> ReductionResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPFNB_WORK_DIR", str(work_dir))
-        return run.reduce_folder(
-            raw, output, spectrograph=installation.KAST_SPECTROGRAPH, config=FAST, progress=False
-        )
+        config = ReductionConfig(spectrograph=installation.KAST_SPECTROGRAPH, parameters=FAST)
+        return run.reduce_folder(raw, output, config, progress=False)
 
 
 def test_both_frames_are_reduced(real: ReductionResult) -> None:
@@ -126,9 +126,8 @@ def test_there_is_nothing_to_do_again(
 ) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(real_work_dir))
     inputs = real.inputs
-    again = run.reduce_folder(
-        inputs["raw"], real.output, spectrograph=inputs["spectrograph"], setup=inputs["setup"]
-    )
+    config = ReductionConfig(spectrograph=inputs["spectrograph"], setup=inputs["setup"])
+    again = run.reduce_folder(inputs["raw"], real.output, config)
     assert again.reason.startswith("nothing to do")
     assert (again.outcome, again.science) == (Outcome.SUCCEEDED, real.science)
 

@@ -72,7 +72,7 @@ def test_targets_and_what_they_are_named_after(file: input_files.PypeItFile) -> 
     ]
 
 
-def test_lacking_types_are_told_and_commented_frames_do_not_count(tmp_path: Path) -> None:
+def test_missing_types_are_reported_and_commented_frames_do_not_count(tmp_path: Path) -> None:
     text = TEXT.replace(" d1.fits.gz", "#d1.fits.gz")
     (tmp_path / "a.pypeit").write_text(text)
     assert input_files.read_pypeit_file(tmp_path / "a.pypeit").missing_types == ("arc",)
@@ -87,13 +87,13 @@ def test_lacking_types_are_told_and_commented_frames_do_not_count(tmp_path: Path
         (TEXT.replace("M31 one", "M31 | one"), "a row has 7 of 6 columns"),
     ],
 )
-def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_that_is_not_valid_is_rejected(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "a.pypeit").write_text(text)
     with pytest.raises(InvalidInputError, match=words) as caught:
         input_files.read_pypeit_file(tmp_path / "a.pypeit")
     assert "a.pypeit" in caught.value.what
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="can't read"):
         input_files.read_pypeit_file(tmp_path / "a.pypeit")

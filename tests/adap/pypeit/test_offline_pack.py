@@ -40,7 +40,7 @@ def test_without_a_pack_pypeit_is_as_it_is(tmp_path: Path, monkeypatch: pytest.M
     assert installation.pack_environment(tmp_path) == {}
 
 
-def test_a_folder_that_is_no_pack_is_refused(
+def test_a_folder_that_is_not_a_pack_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(installation.PACK_VARIABLE, str(tmp_path / "nope"))
@@ -92,7 +92,7 @@ def test_frames_are_downloaded_where_there_is_no_pack(
     assert len(calls) == 1
 
 
-def test_no_network_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_network_the_message_gives_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*arguments: str, variables: dict[str, str]) -> str:
         raise ServiceUnavailableError("PypeIt's download cache: no route")
 

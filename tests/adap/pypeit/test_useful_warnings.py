@@ -41,7 +41,7 @@ def test_the_log_of_version_2(tmp_path: Path) -> None:
     lines = NEW.splitlines()
     assert write(tmp_path, NEW) == [f"{n} -- {lines[n - 1].strip()}" for n in (3, 5)]
     sections = [
-        one.section for one in useful_warnings.find_warnings(tmp_path / "keck_deimos_A.log")
+        item.section for item in useful_warnings.find_warnings(tmp_path / "keck_deimos_A.log")
     ]
     assert sections == ["slits", "slit masks"]
 
@@ -105,7 +105,7 @@ MESSAGES = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(["INFO", "WARNING"]), MESSAGES)))
-def test_each_useful_line_is_told_once_whatever_the_format(
+def test_each_useful_line_is_found_once_in_any_format(
     tmp_path_factory: pytest.TempPathFactory, said: list[tuple[bool, str, str]]
 ) -> None:
     lines = [
@@ -119,5 +119,5 @@ def test_each_useful_line_is_told_once_whatever_the_format(
         for number, (_, level, text) in enumerate(said, start=1)
         if level == "WARNING" and "clean" not in text
     ]
-    told = write(tmp_path_factory.mktemp("log"), "\n".join(lines))
-    assert [int(line.split(" -- ")[0]) for line in told] == expected
+    messages = write(tmp_path_factory.mktemp("log"), "\n".join(lines))
+    assert [int(line.split(" -- ")[0]) for line in messages] == expected
