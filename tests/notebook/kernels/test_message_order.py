@@ -10,8 +10,8 @@ from jupyter_client.manager import start_new_kernel
 
 FIELD = """
 import threading, ipywidgets
-from kpfnb.notebook.kernels import inorder
-inorder.keep()
+from kpfnb.notebook.kernels import widget_messages
+widget_messages.install_widget_handling()
 field, threads = ipywidgets.IntText(), []
 field.observe(lambda _: threads.append(threading.current_thread().name), "value")
 print(field.model_id)

@@ -12,11 +12,11 @@ from kpfnb.notebook.kernels import widget_messages
 
 WORK = """
 import time
-from kpfnb.notebook.kernels import reattaching
+from kpfnb.notebook.kernels import widget_messages
 until = time.monotonic() + 60
 print("begun", flush=True)
 while time.monotonic() < until:
-    reattaching.answer()
+    widget_messages.answer_state_requests()
     time.sleep(0.05)
 print("ended")
 """
