@@ -20,7 +20,6 @@ import numpy as np
 from kpfnb.demo.tree import consecutive_nights
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, store
-from kpfnb.kpf.tsdb import series as packing
 from kpfnb.kpf.tsdb.batch import (
     PRIMARY,
     SOURCE_KEYWORD,
@@ -31,9 +30,8 @@ from kpfnb.kpf.tsdb.batch import (
     ObservationBatch,
     ObservationInfo,
 )
-from kpfnb.kpf.tsdb.plots import panel as definitions
-from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel
-from kpfnb.kpf.tsdb.series import Series, ValueKind
+from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, load_panels
+from kpfnb.kpf.tsdb.series import Series, ValueKind, format_mask
 
 PER_NIGHT = 493
 NIGHTS = 365
@@ -80,7 +78,7 @@ def measure(interval: str) -> None:
 def fill(nights: Iterable[str], per_night: int = PER_NIGHT, seed: int = 1) -> None:
     """Put nights into the database that have what all panels ask."""
     random = np.random.default_rng(seed)
-    panels = list(definitions.load_panels().values())
+    panels = list(load_panels().values())
     for number, night in enumerate(nights):
         with database.write_transaction() as connection:
             store.store_batch(connection, generate(night, panels, random, per_night, number))
@@ -112,7 +110,7 @@ def generate(
         for obsid in obsids
         for level in levels
     ]
-    present = dict.fromkeys(levels, packing.format_mask(everywhere))
+    present = dict.fromkeys(levels, format_mask(everywhere))
     observed = dict.fromkeys(obsids, ObservationInfo("Star", levels))
     return ObservationBatch(
         night, obsids, present, columns, same, files=tuple(files), observations=observed

@@ -37,7 +37,6 @@ from kpfnb.compute.services import postgres
 from kpfnb.demo.tree import consecutive_nights
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, maintenance, query, store
-from kpfnb.kpf.tsdb import series as packing
 from kpfnb.kpf.tsdb.batch import (
     PRIMARY,
     RV,
@@ -48,7 +47,7 @@ from kpfnb.kpf.tsdb.batch import (
     ObservationBatch,
     ObservationInfo,
 )
-from kpfnb.kpf.tsdb.series import Series, ValueKind
+from kpfnb.kpf.tsdb.series import Series, ValueKind, format_mask
 
 PER_NIGHT = 466
 YEAR = 180_000
@@ -141,7 +140,7 @@ def generate(night: str, random: np.random.Generator) -> ObservationBatch:
     return ObservationBatch(
         night,
         obsids,
-        dict.fromkeys(levels, packing.format_mask(everywhere)),
+        dict.fromkeys(levels, format_mask(everywhere)),
         columns,
         same,
         files=tuple(

@@ -31,8 +31,12 @@ from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord
 from kpfnb.kpf.quicklook.site import update_all_pages, update_pages
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
 from kpfnb.kpf.timeseries import period
-from kpfnb.kpf.timeseries import site as timeseries
-from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage
+from kpfnb.kpf.timeseries.site import (
+    ShownPanel,
+    TimeSeriesPage,
+    update_site,
+    write_page_record,
+)
 from kpfnb.kpf.verdict import assessment
 from kpfnb.pipelines import page as pipelinepage
 from kpfnb.pipelines.spec import DeclaredParameter, Pipeline, PipelineStep
@@ -161,8 +165,8 @@ def _timeseries(top: Path) -> None:
         ShownPanel("a", EVIL, EVIL, EVIL, "a.png", 900, 300, (EVIL,), 3, (EVIL, "number"), rows),
         ShownPanel("b", EVIL, EVIL, EVIL, missing=(EVIL,)),
     )
-    timeseries.write_page_record(top, TimeSeriesPage(day, "mark", "2024-01-16T00:00:00Z", panels))
-    timeseries.update_site(top, [day])
+    write_page_record(top, TimeSeriesPage(day, "mark", "2024-01-16T00:00:00Z", panels))
+    update_site(top, [day])
 
 
 def _datasets(work_dir: Path) -> None:

@@ -87,7 +87,7 @@ def read_transaction(loaded_settings: Settings | None = None) -> Iterator[Connec
         raise InvalidInputError(
             f"there is no time-series database at {url.database}", _NO_DATABASE_HINT
         )
-    with _translate_errors(), _get_engine(url).connect() as connection:
+    with _translate_errors(), get_engine(url).connect() as connection:
         if connection.dialect.name == "postgresql":
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -111,7 +111,7 @@ def write_transaction() -> Iterator[Connection]:
     url = database_url()
     if url.get_backend_name() == "sqlite":
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    with _translate_errors(), _get_engine(url).connect() as raw_connection:
+    with _translate_errors(), get_engine(url).connect() as raw_connection:
         connection = raw_connection.execution_options(**{_WRITE_OPTION: True})
         with connection.begin():
             if connection.dialect.name == "postgresql":
@@ -129,7 +129,7 @@ def database_exists() -> bool:
     url = database_url()
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         return False
-    with _translate_errors(), _get_engine(url).connect() as connection:
+    with _translate_errors(), get_engine(url).connect() as connection:
         return connection.dialect.has_table(connection, schema.about_table.name)
 
 
@@ -144,7 +144,8 @@ def close_connections() -> None:
         _engines.popitem()[1].dispose()
 
 
-def _get_engine(url: URL) -> Engine:
+def get_engine(url: URL) -> Engine:
+    """The engine of a database, which stays open."""
     if url not in _engines:
         _engines[url] = _create_engine(url)
     return _engines[url]

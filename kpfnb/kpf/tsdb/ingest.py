@@ -116,7 +116,7 @@ def ingest_files(
             unknown_paths.append(path)
     readings = [_read_files(night_paths) for night_paths in by_night.values()]
     refused = defaultdict(list)
-    for refused_file in _retry_until_available(lambda: _store_contents(readings), wait_seconds):
+    for refused_file in _retry_until_available(lambda: store_contents(readings), wait_seconds):
         refused[ObsID.parse(refused_file.path).night].append(refused_file)
     return IngestResult(
         tuple(
@@ -195,7 +195,7 @@ def _ingest_night(job: _IngestJob, *, wait_seconds: float) -> IngestedNight:
     ingested, refused = 0, []
     for paths in _split_by_observation(changed):
         newly_refused = _retry_until_available(
-            partial(_store_contents, [_read_files(paths)]), wait_seconds
+            partial(store_contents, [_read_files(paths)]), wait_seconds
         )
         ingested += len(paths) - len(newly_refused)
         refused += newly_refused
@@ -234,7 +234,7 @@ def _try_read_signature(path: str) -> FileSignature | None:
         return None
 
 
-def _store_contents(
+def store_contents(
     readings: Sequence[tuple[Sequence[FileContent], Sequence[RefusedFile]]],
 ) -> list[RefusedFile]:
     """Store the readings of several nights in one transaction; returns all refused files."""

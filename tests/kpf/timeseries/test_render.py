@@ -91,9 +91,7 @@ def test_one_panel_leaves_the_others_as_they_are(top: Path) -> None:
     render_interval("day", NIGHT)
     done = render_interval("day", NIGHT, panels=["hallway"])
     assert done.pictures == 1
-    page = site.read_page_record(
-        top, period.period_containing(PeriodInterval.DAY, NIGHT)
-    )
+    page = site.read_page_record(top, period.period_containing(PeriodInterval.DAY, NIGHT))
     assert [one.name for one in page.panels] == ["hallway", "never", "by-source"]
 
 

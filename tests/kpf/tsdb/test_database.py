@@ -20,7 +20,7 @@ from kpfnb.core.errors import (
 )
 from kpfnb.kpf.reprocess import night_log
 from kpfnb.kpf.tsdb import backup, database, ingest, query
-from kpfnb.kpf.tsdb import schema as layout
+from kpfnb.kpf.tsdb.schema import about_table
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND
 
@@ -47,8 +47,8 @@ def test_a_database_of_another_version_is_refused(any_database, root):
     samples.write(root, FIRST)
     ingest.ingest_nights(NIGHT)
     with database.write_transaction() as connection:
-        schema = layout.about_table.c.name == "schema"
-        connection.execute(update(layout.about_table).where(schema).values(value="99"))
+        is_schema = about_table.c.name == "schema"
+        connection.execute(update(about_table).where(is_schema).values(value="99"))
     for work in (lambda: query(["OBJECT"]), lambda: ingest.ingest_nights(NIGHT)):
         with pytest.raises(InvalidInputError, match="schema 99; this kpfnb needs 1"):
             work()
@@ -80,7 +80,7 @@ def test_a_full_disk(sqlite, root):
     def limit(connection):
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
 
-    event.listen(database._get_engine(database.database_url()), "begin", limit)
+    event.listen(database.get_engine(database.database_url()), "begin", limit)
     with pytest.raises(ServiceUnavailableError, match="full"):
         ingest.ingest_files([path], wait_seconds=0)
     database.close_connections()
@@ -176,8 +176,8 @@ def test_a_database_of_another_kpfnb_is_not_overwritten_unasked(
     ingest.ingest_nights(NIGHT)
     saved = backup.write_backup(isolated / "saved")
     with database.write_transaction() as connection:
-        about = layout.about_table
-        connection.execute(update(about).where(about.c.name == "schema").values(value="99"))
+        is_schema = about_table.c.name == "schema"
+        connection.execute(update(about_table).where(is_schema).values(value="99"))
     with pytest.raises(InvalidInputError, match="--replace"):
         backup.restore_backup(saved)
     with pytest.raises(InvalidInputError, match="schema 99"):

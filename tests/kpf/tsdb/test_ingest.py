@@ -172,7 +172,7 @@ def test_who_read_first_does_not_overwrite_who_read_later(any_database, root):
     old = file_reader.read_file(path)
     samples.write(root, FIRST, EXPTIME=2.0)
     ingest.ingest_files([path])
-    ingest._store_contents([([old], [])])
+    ingest.store_contents([([old], [])])
     assert query(["EXPTIME"])["EXPTIME"].tolist() == [2.0]
 
 
@@ -239,7 +239,7 @@ def test_a_batch_of_several_nights_is_all_or_nothing(any_database, root, monkeyp
 def test_a_database_that_is_away_is_waited_for(sqlite, root, monkeypatch):
     path = samples.write(root, FIRST)
     real, failures = (
-        ingest._store_contents,
+        ingest.store_contents,
         [ServiceUnavailableError("away"), ServiceUnavailableError("away")],
     )
 
@@ -248,7 +248,7 @@ def test_a_database_that_is_away_is_waited_for(sqlite, root, monkeypatch):
             raise failures.pop()
         return real(found)
 
-    monkeypatch.setattr(ingest, "_store_contents", sometimes)
+    monkeypatch.setattr(ingest, "store_contents", sometimes)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     assert ingest.ingest_files([path]).ingested == 1
     assert count(schema.file_table) == 1

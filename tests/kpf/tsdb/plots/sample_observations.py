@@ -1,4 +1,4 @@
-"""Nights in the database with the keywords that a test wants, and no file."""
+"""Nights in the database with the keywords of a test, without files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, store
-from kpfnb.kpf.tsdb import series as packing
 from kpfnb.kpf.tsdb.batch import (
     PRIMARY,
     SOURCE_KEYWORD,
@@ -20,7 +19,7 @@ from kpfnb.kpf.tsdb.batch import (
     ObservationBatch,
     ObservationInfo,
 )
-from kpfnb.kpf.tsdb.series import Series, ValueKind
+from kpfnb.kpf.tsdb.series import Series, ValueKind, format_mask
 
 NIGHT = "20240115"
 
@@ -28,7 +27,7 @@ NIGHT = "20240115"
 def fill(
     night: str, columns: Mapping[str, Sequence[Any]], sources: Sequence[str] = (), first: int = 3600
 ) -> list[str]:
-    """Put a night into the database, an observation each ten minutes; gives the ObsIDs.
+    """Store a night with one observation every ten minutes, and return the ObsIDs.
 
     columns : LEVEL:KEYWORD, or KEYWORD of L0, to numbers or texts
     """
@@ -40,20 +39,20 @@ def fill(
         level, _, name = column.rpartition(":")
         extension = TELEMETRY if "." in name else PRIMARY
         series[Keyword(level or "L0", extension, name)] = _series(values)
-    everywhere = np.ones(size, bool)
-    packed, same = batch.pack_columns(series, dict.fromkeys(KPF.levels, everywhere))
+    all_rows = np.ones(size, bool)
+    packed, repeated = batch.pack_columns(series, dict.fromkeys(KPF.levels, all_rows))
     files = [
         IngestedFile(obsid, level, f"{level}/{obsid}.fits", FileSignature(1, 1), 1, "v2.9", ())
         for obsid in obsids
         for level in KPF.levels
     ]
-    present = dict.fromkeys(KPF.levels, packing.format_mask(everywhere))
-    observed = dict.fromkeys(obsids, ObservationInfo("Star", tuple(KPF.levels)))
-    made = ObservationBatch(
-        night, obsids, present, packed, same, files=tuple(files), observations=observed
+    present = dict.fromkeys(KPF.levels, format_mask(all_rows))
+    observations = dict.fromkeys(obsids, ObservationInfo("Star", tuple(KPF.levels)))
+    batch_to_store = ObservationBatch(
+        night, obsids, present, packed, repeated, files=tuple(files), observations=observations
     )
     with database.write_transaction() as connection:
-        store.store_batch(connection, made)
+        store.store_batch(connection, batch_to_store)
     return list(obsids)
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.kpf.tsdb.plots import panel as definitions
-from kpfnb.kpf.tsdb.plots.panel import PANEL_GROUPS
+from kpfnb.kpf.tsdb.plots.panel import PANEL_GROUPS, choose_panels, load_panels
 
 PANEL = """group: Mine
 panels:
@@ -27,14 +26,14 @@ def mine(isolated: Path) -> Path:
 
 
 def test_every_group_has_panels() -> None:
-    groups = Counter(panel.group for panel in definitions.load_panels().values())
+    groups = Counter(panel.group for panel in load_panels().values())
     assert list(groups) == list(PANEL_GROUPS)
     assert sum(groups.values()) >= 80
 
 
 def test_a_users_panel_needs_no_code(mine: Path) -> None:
     (mine / "mine.yml").write_text(PANEL)
-    panels = definitions.load_panels()
+    panels = load_panels()
     assert list(panels)[-1] == "hallway"
     line = panels["hallway"].rows[0].lines["hallway"]
     assert (line.column, line.scale) == ("kpfmet.TEMP", 1.0)
@@ -43,12 +42,12 @@ def test_a_users_panel_needs_no_code(mine: Path) -> None:
 def test_the_setting_names_another_folder(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_PANELS", str(isolated))
     (isolated / "mine.yml").write_text(PANEL)
-    assert "hallway" in definitions.load_panels()
+    assert "hallway" in load_panels()
 
 
 def test_a_users_panel_takes_the_place_of_ours(mine: Path) -> None:
     (mine / "mine.yml").write_text(PANEL.replace("hallway:\n", "seeing:\n"))
-    panels = definitions.load_panels()
+    panels = load_panels()
     assert panels["seeing"].title == "The hallway"
     assert sum(panel.title == "The hallway" for panel in panels.values()) == 1
 
@@ -78,7 +77,7 @@ def test_a_wrong_file_is_refused_with_its_line(
     path = mine / "mine.yml"
     path.write_text(PANEL.replace(old, new, 1))
     with pytest.raises(InvalidInputError) as caught:
-        definitions.load_panels()
+        load_panels()
     assert f"{path}, line {line}: " in caught.value.what
     assert words in caught.value.what
 
@@ -87,17 +86,17 @@ def test_a_panel_that_is_in_two_files_is_refused(mine: Path) -> None:
     for name in ("a.yml", "b.yml"):
         (mine / name).write_text(PANEL)
     with pytest.raises(InvalidInputError, match=r"b\.yml: panel hallway is in .*a\.yml too"):
-        definitions.load_panels()
+        load_panels()
 
 
 def test_an_empty_file_is_refused(mine: Path) -> None:
     (mine / "mine.yml").touch()
     with pytest.raises(InvalidInputError, match="is empty"):
-        definitions.load_panels()
+        load_panels()
 
 
 def test_panels_are_chosen_by_name_and_by_group() -> None:
-    chosen = definitions.choose_panels(["seeing", "WLS"])
+    chosen = choose_panels(["seeing", "WLS"])
     assert {panel.group for panel in chosen.values()} == {"Observing", "WLS"}
     with pytest.raises(InvalidParameterError, match="did you mean seeing"):
-        definitions.choose_panels(["seing"])
+        choose_panels(["seing"])
