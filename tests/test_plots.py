@@ -12,13 +12,15 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kpfnb.adap.archive import plots
-from kpfnb.adap.coadd import plots as coaddpicture
-from kpfnb.adap.prepare import plots as framecounts
+from kpfnb.adap.archive.result import DeliveryResult
+from kpfnb.adap.archive.verification import VerificationResult
+from kpfnb.adap.coadd.products import CoaddKind
+from kpfnb.adap.coadd.result import CoaddResult
+from kpfnb.adap.prepare.plots import plot_frame_counts
 from kpfnb.adap.products import spectra
 from kpfnb.adap.score.result import ScoreResult
 from kpfnb.adap.score.scorecard import Scorecard
-from kpfnb.home import plots as home
+from kpfnb.home.plots import draw_runs
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.progress.touch import TouchResult
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
@@ -49,13 +51,13 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "progress": lambda: ProgressResult(Path("/d"), "", "", "", ("2D",), (), UTC_ZONE, NOW).plot(),
     "reprocessing": lambda: ReprocessResult(Path("/d"), "", ("2D",), (), "", 0, ()).plot(),
     "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), ())),
-    "home": lambda: home.draw_runs(Counter(), 7, date(2024, 1, 15)),
+    "home": lambda: draw_runs(Counter(), [str(date(2024, 1, 15))]),
     "scores": lambda: ScoreResult(()).plot(),
-    "archive": lambda: plots.plot_uploads({}, 10**9, "koa:").figure,
-    "archive check": lambda: plots.plot_verification({}, {}, "koa:").figure,
-    "frames": lambda: framecounts.hover_frame_counts([]).figure,
+    "archive": lambda: figures.plot(DeliveryResult("data:", "koa:", quota=10**9)),
+    "archive check": lambda: figures.plot(VerificationResult("koa:", {}, 0, {})),
+    "frames": lambda: plot_frame_counts([]).figure,
     "spectra": lambda: spectra.plot_spectra([]),
-    "coadds": lambda: coaddpicture.hover_plot([]).figure,
+    "coadds": lambda: figures.plot(CoaddResult(Path("/d"), CoaddKind.SPECTRA, {})),
     "touch": lambda: TouchResult(()).plot(),
     "ingestion": lambda: figures.plot(IngestResult(())),
     "verdict": lambda: verdict.plot_frame_counts(no_verdict()),
@@ -91,8 +93,8 @@ ITEM = QuicklookItem(
 DAYS = {"2026-01-01": {"bytes": 3, "files": 1, "reserved": {}}}
 NAMED: dict[str, Callable[[], Figure]] = {
     "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), (ITEM,))),
-    "archive": lambda: plots.plot_uploads(DAYS, 0, HOSTILE).figure,
-    "archive check": lambda: plots.plot_verification({HOSTILE: 3}, {}, ODD).figure,
+    "archive": lambda: figures.plot(DeliveryResult("data:", HOSTILE, days=DAYS)),
+    "archive check": lambda: figures.plot(VerificationResult(ODD, {HOSTILE: 3}, 9, {})),
     "carried": lambda: TransferResult(
         ODD, HOSTILE, (File(f"{HOSTILE}/x", FileState.COPIED, 1),)
     ).plot(),

@@ -1,24 +1,27 @@
-"""Where all is found: what runs, what failed, queues, watchers, the last night, every task."""
+"""The home page: runs, failures, queues, watchers, the last night and every task at one glance."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from kpfnb import runs
 from kpfnb.compute.services import valkey
-from kpfnb.core import settings
+from kpfnb.core import clock, settings
 from kpfnb.core.errors import KpfnbError
-from kpfnb.home import dashboard
-from kpfnb.home.dashboard import Dashboard, NightVerdictSummary, QueueCounts
+from kpfnb.home.dashboard import (
+    Dashboard,
+    NightVerdictSummary,
+    QueueCounts,
+    list_task_notebooks,
+)
 from kpfnb.kpf.files import obsid
-from kpfnb.kpf.progress import result
-from kpfnb.kpf.progress.result import ProgressResult
+from kpfnb.kpf.progress.result import ProgressResult, assess_progress
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict import assessment, pages
-from kpfnb.kpf.watch import overview
+from kpfnb.kpf.watch.overview import load_overview
 from kpfnb.queue.client import Queue, list_queues
 from kpfnb.runs import RunRecord
 
@@ -26,62 +29,75 @@ DASHBOARD_NOTEBOOK = "home"
 
 
 def load_dashboard(*, days: int = 7) -> Dashboard:
-    """How everything stands now.
+    """The current state of everything.
 
-    Nothing is started for it: the embedded queue server is asked only where it runs. What can't
-    be told is a note.
+    Nothing is started for it: the embedded queue server is asked only if it runs. Anything that
+    can't be read becomes a note.
 
-    days : failures and counts of runs of so many days
+    days : period of the failures and of the counts of runs [days]
     """
-    here = settings.load_settings()
+    site_settings = settings.load_settings()
     notes: list[str] = []
-    since = datetime.now(UTC) - timedelta(days=days)
-    listed = runs.list_runs(here.runs_dir, since=since)
-    found = [one for one in listed if one.notebook != DASHBOARD_NOTEBOOK and not _is_this_run(one)]
-    latest = {(one.notebook, str(one.parameters)): one for one in reversed(found)}
+    listed = runs.list_runs(site_settings.runs_dir, since=clock.utc_now() - timedelta(days=days))
+    records = [
+        record
+        for record in listed
+        if record.notebook != DASHBOARD_NOTEBOOK and not _is_this_run(record)
+    ]
+    # Newest first: the last assignment wins, so the newest run of each kind remains
+    newest = {_kind_of_run(record): record for record in reversed(records)}
     night = _assess_last_night(notes)
     return Dashboard(
         days=days,
-        zone=here.zone,
-        counts=Counter((one.started[:10], str(one.outcome or "running")) for one in found),
-        running=tuple(one for one in found if one.outcome is None),
+        zone=site_settings.zone,
+        counts=Counter(
+            (record.started[:10], str(record.outcome or "running")) for record in records
+        ),
+        running=tuple(record for record in records if record.outcome is None),
         failed=tuple(
-            one
-            for one in found
-            if one.outcome
-            and not one.outcome.is_good
-            and latest[one.notebook, str(one.parameters)] is one
+            record
+            for record in records
+            if record.outcome
+            and not record.outcome.is_good
+            and newest[_kind_of_run(record)] is record
         ),
         queues=_count_queues(notes),
-        watchers=overview.load_overview(),
+        watchers=load_overview(),
         night=night,
         verdict=_load_verdict(night),
-        tasks=dashboard.list_task_notebooks(),
+        tasks=list_task_notebooks(),
         notes=tuple(notes),
     )
 
 
+def _kind_of_run(record: RunRecord) -> tuple[str, str]:
+    """Runs of the same notebook with the same parameters: a good one resolves a failure."""
+    return record.notebook, str(record.parameters)
+
+
 def _load_verdict(night: ProgressResult | None) -> NightVerdictSummary | None:
-    """The kept verdict of the newest night: to judge it takes longer than a look."""
+    """The saved verdict of the newest night: to assess it would take too long here."""
     if night is None or not night.nights:
         return None
     name = night.nights[0].night
-    here = settings.load_settings()
-    kept = assessment.load_verdict(here, name)
-    if kept is None:
+    site_settings = settings.load_settings()
+    saved = assessment.load_verdict(site_settings, name)
+    if saved is None:
         return None
-    there = [pages.page_dir(here, name) / page for page in (pages.REPORT_PAGE, pages.VERDICT_PAGE)]
+    directory = pages.page_dir(site_settings, name)
+    files = [directory / page for page in (pages.REPORT_PAGE, pages.VERDICT_PAGE)]
     return NightVerdictSummary(
-        verdict=Verdict(kept["verdict"]),
-        line=str(kept.get("line", "")),
-        observations=int(kept.get("observations", 0)),
-        pages=tuple(page for page in there if page.exists()),
+        verdict=Verdict(saved["verdict"]),
+        line=str(saved.get("line", "")),
+        observations=int(saved.get("observations", 0)),
+        pages=tuple(file for file in files if file.exists()),
     )
 
 
-def _is_this_run(one: RunRecord) -> bool:
-    """True for the run that looks; under papermill it has not its notebook's name."""
-    return one.outcome is None and (one.host, one.pid) == (socket.gethostname(), os.getpid())
+def _is_this_run(record: RunRecord) -> bool:
+    """True for the run that loads the page; under papermill it is not named after its notebook."""
+    is_mine = (record.host, record.pid) == (socket.gethostname(), os.getpid())
+    return record.outcome is None and is_mine
 
 
 def _count_queues(notes: list[str]) -> tuple[QueueCounts, ...]:
@@ -89,21 +105,20 @@ def _count_queues(notes: list[str]) -> tuple[QueueCounts, ...]:
         notes.append("queues: no queue server runs here; loading a queue starts it")
         return ()
     try:
-        counted = []
+        counts = []
         for name in list_queues():
             with Queue(name) as queue:
-                counted.append(QueueCounts(name, queue.counts(), queue.is_draining))
-        return tuple(counted)
+                counts.append(QueueCounts(name, queue.counts(), queue.is_draining))
+        return tuple(counts)
     except KpfnbError as error:
         notes.append(f"queues: {error.what}")
         return ()
 
 
 def _assess_last_night(notes: list[str]) -> ProgressResult | None:
-    here = settings.load_settings()
     try:
-        nights = obsid.list_nights(here.kpf_root)
-        return result.assess_progress(nights[-1]) if nights else None
+        nights = obsid.list_nights(settings.load_settings().kpf_root)
+        return assess_progress(nights[-1]) if nights else None
     except KpfnbError as error:
         notes.append(f"last night: {error.what}")
         return None

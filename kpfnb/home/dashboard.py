@@ -1,4 +1,4 @@
-"""How everything stands, as a result that shows itself."""
+"""The state of everything at one moment, as a result that renders itself as text and HTML."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from kpfnb.core import project
+from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_count
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict.result import VERDICT_SIGNS
@@ -26,20 +29,20 @@ from kpfnb.runs import RunRecord, formatting
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from kpfnb.notebook.display.figures import HoverFigure
-
-
-# The tasks that there are: every notebook, with its title and what it is for.
+MAX_RUNS_SHOWN = 20
+VERDICT_NOTEBOOK = "tonight"
+"""The notebook that assesses a night."""
 
 
 @dataclass(frozen=True)
 class TaskNotebook:
-    """One notebook.
+    """A notebook of the project.
 
+    Attributes
+    ----------
     title : its heading
-    purpose : the first paragraph below it
+    purpose : the first paragraph below the heading
     """
 
     name: str
@@ -49,11 +52,9 @@ class TaskNotebook:
 
 
 def list_task_notebooks() -> tuple[TaskNotebook, ...]:
-    """The notebooks of the project, by name; one that can't be read is told by its name alone."""
-    return tuple(
-        _read_task_notebook(name, file)
-        for name, file in project.project_files(NOTEBOOKS_FOLDER, ".ipynb").items()
-    )
+    """The notebooks of the project, by name; an unreadable one has only its name as title."""
+    files = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    return tuple(_read_task_notebook(name, file) for name, file in files.items())
 
 
 def _read_task_notebook(name: str, file: Path) -> TaskNotebook:
@@ -63,19 +64,15 @@ def _read_task_notebook(name: str, file: Path) -> TaskNotebook:
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         text = ""
     blocks = [" ".join(block.split()) for block in text.split("\n\n")]
-    title = next((one.lstrip("# ") for one in blocks if one.startswith("#")), name)
-    purpose = next((one for one in blocks if one and not one.startswith(("#", "-", "*"))), "")
-    return TaskNotebook(name, title, re.sub(r"[*`]", "", purpose.rstrip(":")), file)
-
-
-MAX_RUNS_SHOWN = 20
-VERDICT_NOTEBOOK = "tonight"
-"""The notebook that judges a night."""
+    headings = (block.lstrip("# ") for block in blocks if block.startswith("#"))
+    paragraphs = (block for block in blocks if block and not block.startswith(("#", "-", "*")))
+    purpose = next(paragraphs, "").rstrip(":")
+    return TaskNotebook(name, next(headings, name), re.sub(r"[*`]", "", purpose), file)
 
 
 @dataclass(frozen=True)
 class QueueCounts:
-    """How many items of a queue are in which state."""
+    """How many items of a queue are in each state."""
 
     name: str
     counts: dict[QueueItemStatus, int]
@@ -84,12 +81,12 @@ class QueueCounts:
 
 @dataclass(frozen=True)
 class NightVerdictSummary:
-    """The verdict of a night as it was made last.
+    """The last saved verdict of a night.
 
     Attributes
     ----------
-    observations : how many there were then
-    pages : the night's report and its verdict, those that there are
+    observations : how many there were at that time
+    pages : the night's report and verdict, as far as they exist
     """
 
     verdict: Verdict
@@ -100,15 +97,15 @@ class NightVerdictSummary:
 
 @dataclass(frozen=True, repr=False)
 class Dashboard(OneLineRepr):
-    """The state of everything at one moment: a `kpfnb.core.result.Result`. To look always succeeds.
+    """The state of everything at one moment: a `kpfnb.core.result.Result` that always succeeds.
 
     Attributes
     ----------
-    counts : runs by day (UTC) and outcome, over so many `days`
-    failed : those whose like (the same notebook and parameters) has not run better since
-    night : the progress of the newest night; None where there is none
-    verdict : of that night; None where it was not judged yet
-    notes : what could not be told
+    counts : number of runs by day (UTC) and outcome, over the last `days`
+    failed : runs without a later good run of the same notebook and parameters
+    night : the progress of the newest night; None if there is no night
+    verdict : of that night; None if it was not assessed
+    notes : what could not be read
     """
 
     days: int
@@ -131,17 +128,16 @@ class Dashboard(OneLineRepr):
     @property
     def reason(self) -> str:
         """One line."""
+        failures = format_count(len(self.failed), "unresolved failure")
+        parts = [f"{len(self.running)} running", f"{failures} in the last {self.days} days"]
         parked = sum(queue.counts[QueueItemStatus.PARKED] for queue in self.queues)
-        told = [
-            f"{len(self.running)} running",
-            f"{len(self.failed)} still failing ({self.days} days)",
-        ]
         if parked:
-            told.append(f"{parked} parked in queues")
+            parts.append(f"{format_count(parked, 'item')} set aside in queues")
         if self.night and self.night.nights:
-            word = f" {self.verdict.verdict}" if self.verdict else ""
-            told.append(f"last night: {self.night.nights[0].night}{word}, {self.night.reason}")
-        return "; ".join(told)
+            verdict = f" {self.verdict.verdict}" if self.verdict else ""
+            night = f"{self.night.nights[0].night}{verdict}"
+            parts.append(f"last night: {night}, {self.night.reason}")
+        return "; ".join(parts)
 
     def key_figures(self) -> dict[str, int | float | str]:
         """How many of each."""
@@ -156,15 +152,16 @@ class Dashboard(OneLineRepr):
     def to_dict(self) -> dict[str, Any]:
         """JSON values, by section."""
         return {
-            "running": [one.id for one in self.running],
-            "failed": [{"run": one.id, "reason": one.reason} for one in self.failed],
+            "running": [record.id for record in self.running],
+            "failed": [{"run": record.id, "reason": record.reason} for record in self.failed],
             "queues": {
-                one.name: {str(state): n for state, n in one.counts.items()} for one in self.queues
+                queue.name: {str(state): count for state, count in queue.counts.items()}
+                for queue in self.queues
             },
             "watchers": self.watchers.to_dict(),
             "night": self.night.to_dict() if self.night else None,
             "verdict": str(self.verdict.verdict) if self.verdict else None,
-            "tasks": [one.name for one in self.tasks],
+            "tasks": [task.name for task in self.tasks],
             "notes": list(self.notes),
         }
 
@@ -172,24 +169,12 @@ class Dashboard(OneLineRepr):
         """One row a task: name, title, purpose."""
         import pandas as pd
 
-        rows = [(one.name, one.title, one.purpose) for one in self.tasks]
+        rows = [(task.name, task.title, task.purpose) for task in self.tasks]
         return pd.DataFrame(rows, columns=["task", "title", "purpose"])
-
-    def plot(self) -> Figure:
-        """Runs by day and outcome."""
-        from kpfnb.home import plots
-
-        return plots.draw_runs(self.counts, self.days, datetime.now(UTC).date())
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which runs are at the mouse."""
-        from kpfnb.home import plots
-
-        return plots.hover_plot(self, datetime.now(UTC).date())
 
     def __str__(self) -> str:
         lines = [self.reason, *(f"* {note}" for note in self.notes)]
-        return "\n".join([*lines, *(f"{one.name}: {one.purpose}" for one in self.tasks)])
+        return "\n".join([*lines, *(f"{task.name}: {task.purpose}" for task in self.tasks)])
 
     def _repr_html_(self) -> str:
         sections = "".join(
@@ -200,18 +185,16 @@ class Dashboard(OneLineRepr):
         return f"{head}{sections}{f'<ul>{notes}</ul>' if notes else ''}"
 
     def _sections(self) -> Iterator[tuple[str, str]]:
-        yield "What runs", _runs_html(self.running, self.zone) or "<p>Nothing runs.</p>"
+        yield "Running now", _runs_html(self.running, self.zone) or "<p>Nothing is running.</p>"
         yield (
-            f"What failed in {self.days} days, and has not run better since",
-            _runs_html(self.failed, self.zone) or "<p>Nothing.</p>",
+            f"Unresolved failures (last {self.days} days)",
+            _runs_html(self.failed, self.zone) or "<p>None.</p>",
         )
         yield "Last night", self._night_html()
         yield "Queues", _queues_html(self.queues)
         yield "Watchers", self.watchers._repr_html_()
-        yield (
-            "Tasks",
-            _cells_table_html(["task", "what it is for"], [_task_row(one) for one in self.tasks]),
-        )
+        rows = [(file_link(task.file, task.title), task.purpose) for task in self.tasks]
+        yield "Tasks", html_table(["task", "purpose"], rows)
 
     def _night_html(self) -> str:
         if self.night is None or not self.night.nights:
@@ -219,67 +202,55 @@ class Dashboard(OneLineRepr):
         return f"{self._verdict_html(self.night.nights[0].night)}{self.night._repr_html_()}"
 
     def _verdict_html(self, night: str) -> str:
-        """The verdict of the night, and the way to its pages and to the notebook that judges."""
-        found = self.verdict
-        told = (
-            f"{VERDICT_SIGNS[found.verdict]} {found.line}" if found else f"{night}: not judged yet"
-        )
-        if found and self.night and found.observations != self.night.observations:
-            told += f"; {self.night.observations} observations now"
-        words = "judge it again" if found else "judge it"
-        links = [file_link(page, page.stem) for page in (found.pages if found else ())]
-        links += [file_link(one.file, words) for one in self.tasks if one.name == VERDICT_NOTEBOOK]
-        return f"<p><strong>{escape(told)}</strong></p><p>{' · '.join(links)}</p>"
-
-
-def _task_row(one: TaskNotebook) -> list[str]:
-    return [file_link(one.file, one.title), escape(one.purpose)]
+        """The verdict of the night, with links to its pages and to the notebook that assesses."""
+        verdict = self.verdict
+        text = f"{night}: no verdict yet"
+        if verdict:
+            text = f"{VERDICT_SIGNS[verdict.verdict]} {verdict.line}"
+            if self.night and verdict.observations != self.night.observations:
+                text += f"; {self.night.observations} observations now"
+        links = [file_link(page, page.stem) for page in (verdict.pages if verdict else ())]
+        action = "re-run the verdict" if verdict else "run the verdict"
+        links += [
+            file_link(task.file, action) for task in self.tasks if task.name == VERDICT_NOTEBOOK
+        ]
+        return f"<p><strong>{escape(text)}</strong></p><p>{' · '.join(links)}</p>"
 
 
 def _queues_html(queues: Sequence[QueueCounts]) -> str:
     if not queues:
         return ""
     rows = [
-        [
-            escape(one.name) + (" (draining)" if one.is_draining else ""),
-            *(str(one.counts[state]) for state in QueueItemStatus),
-        ]
-        for one in queues
+        (
+            queue.name + (" (draining)" if queue.is_draining else ""),
+            *(queue.counts[state] for state in QueueItemStatus),
+        )
+        for queue in queues
     ]
-    return _cells_table_html(["queue", *map(str, QueueItemStatus)], rows)
+    return html_table(["queue", *QueueItemStatus], rows)
 
 
 def _runs_html(records: Sequence[RunRecord], zone: ZoneInfo) -> str:
     if not records:
         return ""
     rows = []
-    for one in records[:MAX_RUNS_SHOWN]:
-        seen = formatting.run_context(one, zone)
-        places = [one.directory / name for name in formatting.FILE_LABELS]
+    for record in records[:MAX_RUNS_SHOWN]:
+        context = formatting.run_context(record, zone)
         links = [
-            file_link(place, formatting.FILE_LABELS[place.name])
-            for place in places
-            if place.exists()
+            file_link(record.directory / name, label)
+            for name, label in formatting.FILE_LABELS.items()
+            if (record.directory / name).exists()
         ]
         rows.append(
-            [
-                escape(f"{seen['sign']} {seen['word']}"),
-                escape(one.notebook),
-                escape(seen["started_short"]),
-                escape(one.reason),
-                " · ".join(links),
-            ]
+            (
+                f"{context['sign']} {context['word']}",
+                record.notebook,
+                context["started_short"],
+                record.reason,
+                Markup(" · ").join(links),
+            )
         )
-    more = len(records) - MAX_RUNS_SHOWN
-    table = _cells_table_html(["outcome", "task", "started", "reason", "files"], rows)
-    return table + (f"<p>and {more} more: see kpfnb runs</p>" if more > 0 else "")
-
-
-def _cells_table_html(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
-    head = "".join(f"<th scope='col' style='text-align: left'>{one}</th>" for one in titles)
-    body = "".join(
-        "<tr>" + "".join(f"<td style='text-align: left'>{cell}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    hidden = len(records) - MAX_RUNS_SHOWN
+    table = html_table(["outcome", "task", "started", "reason", "files"], rows)
+    more = Markup("<p>and {} more: see kpfnb runs</p>").format(hidden)
+    return table + more if hidden > 0 else table

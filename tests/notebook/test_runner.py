@@ -230,7 +230,7 @@ def test_a_stopped_run_leaves_nothing_behind(tmp_path, stop):
 
 
 def test_a_killed_kpfnb_takes_its_kernel_with_it(tmp_path):
-    code = f"from kpfnb import notebooks; notebooks.run({str(sleeping(tmp_path))!r})"
+    code = f"from kpfnb.notebook import runner; runner.run_notebook({str(sleeping(tmp_path))!r})"
     process = subprocess.Popen([sys.executable, "-c", code])
     wait_for((tmp_path / "pids").exists)
     process.kill()

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import markupsafe
+from markupsafe import Markup
+
 from kpfnb.core import progress
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.result import Result
@@ -29,13 +32,12 @@ def error_html(error: object) -> str:
     return f"<span role='alert'><b>✗ {escape(str(error))}</b></span>" if error else ""
 
 
-def file_link(path: Path, text: str = "") -> str:
+def file_link(path: Path, text: str = "") -> Markup:
     """A file as HTML: a link if JupyterLab can open it, otherwise only the text."""
-    label = escape(text or str(path))
     target = jupyter_href(path)
-    if not target:
-        return label
-    return f'<a href="{escape(target, quote=True)}" target="_blank" rel="noopener">{label}</a>'
+    link = Markup('<a href="{}" target="_blank" rel="noopener">{}</a>')
+    label = text or str(path)
+    return link.format(target, label) if target else markupsafe.escape(label)
 
 
 def jupyter_href(path: Path) -> str:
