@@ -1,1 +1,1 @@
-"""Pipelines: notebooks that need each other, run on Dask, recorded and resumed."""
+"""Pipelines: notebooks that depend on each other, run on Dask, recorded and resumable."""

@@ -1,4 +1,4 @@
-"""The page of a pipeline's run: its steps as a picture and a table, with links to their reports."""
+"""The page of a pipeline run: its steps as a diagram and a table, with links to their reports."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from kpfnb.pipelines.step_state import StepPhase, StepState
 from kpfnb.runs import RunRecord, formatting, report
 from kpfnb.runs.formatting import PageLink
 
-# A pipeline as a picture: its steps from left to right, each after what it needs.
-
-BOX_WIDTH, BOX_HEIGHT = 216, 74  # of a step's box, pixels
+BOX_WIDTH, BOX_HEIGHT = 216, 74
+"""Size of a step's box, pixels."""
 GAP_X, GAP_Y = 64, 22
 MARGIN = 6
 
 StepNeeds = Mapping[str, Sequence[str]]
-"""The names of the steps that each step needs, steps in the order that they run."""
+"""The names of the steps that each step needs; steps in running order."""
 
 
 @dataclass(frozen=True)
 class StepBox:
-    """A step's place: its upper left corner, in pixels."""
+    """The box of a step: its upper left corner, in pixels."""
 
     name: str
     x: float
@@ -36,7 +35,7 @@ class StepBox:
 
 @dataclass(frozen=True)
 class StepLayout:
-    """Where everything is; `edges` are SVG paths."""
+    """The layout of the diagram in pixels; `edges` are SVG paths."""
 
     width: float
     height: float
@@ -45,7 +44,7 @@ class StepLayout:
 
 
 def layout_steps(needs: StepNeeds) -> StepLayout:
-    """Places for the steps and curves for what they need.
+    """Lay out the steps from left to right, each after the steps that it needs.
 
     Arrows that others imply are left out. A longer arrow gets a free lane past the steps between.
     """
@@ -72,14 +71,14 @@ def layout_steps(needs: StepNeeds) -> StepLayout:
 
 def step_columns(needs: StepNeeds) -> dict[str, int]:
     """The column of each step: one after the last step that it needs."""
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     for name, needed in needs.items():
-        found[name] = 1 + max((found[need] for need in needed), default=-1)
-    return found
+        columns[name] = 1 + max((columns[need] for need in needed), default=-1)
+    return columns
 
 
 def transitive_reduction(needs: StepNeeds) -> Iterator[tuple[str, str]]:
-    """(step, needed step) without the pairs that others imply."""
+    """Pairs (step, needed step) without those that other pairs imply."""
     behind: dict[str, set[str]] = {}
     for name, needed in needs.items():
         behind[name] = set(needed).union(*(behind[need] for need in needed))
@@ -95,7 +94,7 @@ def _lane_chain(start: str, end: str, depth: Mapping[str, int]) -> list[str]:
 
 
 def _order_columns(needs: StepNeeds, chains: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The names in each column, near to what they come from so that few arrows cross."""
+    """The names in each column, ordered so that few arrows cross."""
     depth = step_columns(needs)
     columns: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
     for name in needs:
@@ -119,7 +118,7 @@ def _curve(corners: Sequence[tuple[float, float]]) -> str:
     for (_, y_before), (x, y) in pairwise(middles):
         bend = x - GAP_X / 2
         parts += [f"C{bend:g},{y_before:g} {bend:g},{y:g} {x:g},{y:g}", f"H{x + BOX_WIDTH:g}"]
-    # the last stop is a box: the arrow ends at its left side
+    # The last stop is a box: the arrow ends at its left side
     return " ".join(parts[:-1])
 
 
@@ -128,7 +127,7 @@ def _mean(rows: Sequence[int]) -> float:
 
 
 REFRESH_SECONDS = 5
-"""The page of a run that goes on shows itself anew so often."""
+"""How often the page of a running pipeline reloads itself."""
 
 STEP_SIGNS: dict[str, str] = {
     **formatting.OUTCOME_SIGNS,
@@ -137,7 +136,7 @@ STEP_SIGNS: dict[str, str] = {
     StepPhase.NOT_NEEDED: "–",
     StepPhase.BLOCKED: "‖",
 }
-"""Steps are told by word, sign and colour, never by colour alone."""
+"""Steps differ by word, sign and colour, never by colour alone."""
 
 
 def render_run_page(
@@ -148,10 +147,12 @@ def render_run_page(
     *,
     zone: ZoneInfo,
 ) -> str:
-    """The page as HTML that needs no script and no other file; all text is escaped.
+    """Render the page as HTML without scripts or other files; all text is escaped.
 
-    resumes : the name of the directory of the run that this one continues
-    zone : of the times that people see
+    Parameters
+    ----------
+    resumes : name of the directory of the run that this one continues
+    zone : time zone of the times on the page
     """
     from markupsafe import Markup
 
@@ -180,10 +181,10 @@ def render_run_page(
 
 
 def step_line(state: StepState) -> str:
-    """A step in one line of a terminal."""
-    took = formatting.format_run_duration(state.seconds) if state.seconds is not None else ""
+    """The state of a step as one line of text."""
+    duration = "" if state.seconds is None else formatting.format_run_duration(state.seconds)
     text = f"{STEP_SIGNS[state.word]} {state.name}: {state.word}"
-    return ", ".join(filter(None, [text, state.reason, took]))
+    return ", ".join(filter(None, [text, state.reason, duration]))
 
 
 def _with_crash(state: StepState, record: RunRecord) -> StepState:
@@ -194,7 +195,7 @@ def _with_crash(state: StepState, record: RunRecord) -> StepState:
 
 
 def _step_context(state: StepState, pipeline: Pipeline) -> dict[str, Any]:
-    """What the page tells of a step."""
+    """The values of a step for the template."""
     return {
         "name": state.name,
         "title": pipeline.steps[state.name].title if state.name in pipeline.steps else "",

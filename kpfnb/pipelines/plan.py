@@ -1,4 +1,4 @@
-"""A pipeline checked against its notebooks, and the decision what becomes of each step."""
+"""The plan of a pipeline: checked against its notebooks; and the decision on each step."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from kpfnb.pipelines.step_state import StepPhase, StepState, blocking_reason, ge
 
 StepStates = Mapping[str, StepState]
 StepResults = Mapping[str, Mapping[str, Any]]
-"""By step, the `values` of its result; only steps that have one."""
+"""The `values` of results by step; only steps that have a result."""
 
 MAX_BACKOFF_SECONDS = 3600.0
 RETRIED_OUTCOMES = (Outcome.FAILED, Outcome.CRASHED)
-"""A rejected step would be rejected again; a partial one has named what it lacks."""
+"""A rejected step would be rejected again; a partial one names what is missing."""
 
 _IRRELEVANT_SETTINGS = {"workers", "cluster", "time_zone"}
-"""Settings that change how the work is done or shown, not what comes out."""
+"""Settings that change how the work is done or shown, but not its results."""
 
 
 @dataclass(frozen=True)
 class PipelinePlan:
-    """A pipeline that can be run: all that can be known before is checked."""
+    """A pipeline that can be run: everything that is known before the run is checked."""
 
     pipeline: Pipeline
     parameters: dict[str, Any]
-    """The pipeline's, in the types of the notebooks."""
+    """The pipeline's parameters, in the types of the notebooks."""
     order: list[str]
     sources: dict[str, str]
-    """By step, a digest of what its notebook does."""
+    """A digest of each step's notebook, by step."""
 
     def step(self, name: str) -> PipelineStep:
-        """The step as it is written."""
+        """The step in the specification."""
         return self.pipeline.steps[name]
 
     def waiting_states(self) -> dict[str, StepState]:
-        """The states before anything was done, in the order of running."""
+        """The initial states, in running order."""
         return {
             name: StepState(name, self.step(name).notebook, self.step(name).preceding_steps())
             for name in self.order
@@ -55,7 +55,7 @@ def make_plan(pipeline: Pipeline, given: Mapping[str, Any]) -> PipelinePlan:
     Raises
     ------
     InvalidInputError : an unknown notebook or parameter, named with its step
-    InvalidParameterError : an impossible value, named with its step
+    InvalidParameterError : an invalid value, named with its step
     """
     values = pipeline.complete_parameters(given)
     for name, step in pipeline.steps.items():
@@ -78,11 +78,11 @@ def make_plan(pipeline: Pipeline, given: Mapping[str, Any]) -> PipelinePlan:
 def next_state(
     plan: PipelinePlan, name: str, states: StepStates, results: StepResults, earlier: StepStates
 ) -> StepState:
-    """What becomes of a step when all that it needs has ended: it waits for its run, or is settled.
+    """The state of a step when all that it needs has ended: ready to run, or settled.
 
-    It is settled where a need has failed, where its `when` is empty, and where `earlier` (the run
-    that is resumed) did it with the same notebook, kpfnb and parameters, after the same runs of
-    what it needs.
+    It is settled where a required step failed, where its `when` is empty, and where `earlier` (the
+    run that is resumed) did it with the same notebook, kpfnb version and parameters, after the same
+    runs of the steps that it needs.
     """
     state, step = states[name], plan.step(name)
     if reason := blocking_reason(states[need] for need in step.required_steps()):
@@ -93,33 +93,33 @@ def next_state(
             return replace(
                 state, phase=StepPhase.NOT_NEEDED, outcome=Outcome.SUCCEEDED, reason=reason
             )
-        known = resolve_parameters(plan, step, results)
+        values = resolve_parameters(plan, step, results)
     except LookupError as error:
         return state.blocked(Outcome.REJECTED, str(error.args[0]))
-    # A step has effects besides its result: after a need that ran anew, it runs anew
-    inputs = json_digest(plan.sources[name], known, [states[one].run for one in state.needs])
+    # A step has effects besides its result: if a step that it needs ran again, it runs again
+    inputs = json_digest(plan.sources[name], values, [states[need].run for need in state.needs])
     before = earlier.get(name)
     if before and before.outcome is Outcome.SUCCEEDED and before.run and before.inputs == inputs:
         return replace(before, needs=state.needs, phase=StepPhase.ALREADY_DONE)
-    return replace(state, parameters=known, inputs=inputs)
+    return replace(state, parameters=values, inputs=inputs)
 
 
 def resolve_parameters(
     plan: PipelinePlan, step: PipelineStep, results: StepResults
 ) -> dict[str, Any]:
-    """The parameters given to a step's notebook; LookupError tells which value is not there."""
-    found = {}
+    """The parameters of a step's notebook; `LookupError` names a missing value."""
+    values = {}
     for name, value in step.parameters.items():
         if isinstance(value, FromStep):
             value = _resolve_reference(value, results)
-        found[name] = (
+        values[name] = (
             plan.parameters[value.parameter] if isinstance(value, FromParameter) else value
         )
-    return found
+    return values
 
 
 def retry_delay(step: PipelineStep, state: StepState) -> float | None:
-    """How long to wait before the next attempt; None where there is none."""
+    """The delay (s) before the next attempt; None where there is none."""
     if state.outcome not in RETRIED_OUTCOMES or state.attempts > step.retries:
         return None
     return min(step.backoff_seconds * 2 ** (state.attempts - 1), MAX_BACKOFF_SECONDS)
@@ -135,7 +135,7 @@ def _resolve_reference(reference: FromStep, results: StepResults) -> Any:
 
 
 def _parameter_names(step: PipelineStep) -> dict[str, str]:
-    """The pipeline's parameters that a step uses: each with the name in its notebook."""
+    """The pipeline's parameters that a step uses, each with its name in the notebook."""
     return {
         value.parameter: name
         for name, value in step.parameters.items()
@@ -150,19 +150,19 @@ def _check_parameters(step: PipelineStep, values: Mapping[str, Any]) -> dict[str
     given = {}
     for name, value in step.parameters.items():
         if isinstance(value, FromStep):
-            # not known yet: the notebook's own check will see it
+            # Not known yet: the notebook checks it later
             value = defaults.get(name)
         given[name] = values[value.parameter] if isinstance(value, FromParameter) else value
     checked = parameters.validate_parameters(declared, given)
-    return {ours: checked[theirs] for ours, theirs in _parameter_names(step).items()}
+    return {name: checked[target] for name, target in _parameter_names(step).items()}
 
 
 def _notebook_digest(notebook: str) -> str:
-    """What a notebook does, in short: its code, kpfnb's version, and the places of the settings."""
+    """A digest of a notebook's code, the version of kpfnb, and the relevant settings."""
     code = [
         "".join(cell["source"])
         for cell in atomic.read_json(runner.find_notebook(notebook))["cells"]
         if cell["cell_type"] == "code"
     ]
-    places = settings.load_settings().model_dump(mode="json", exclude=_IRRELEVANT_SETTINGS)
-    return json_digest(kpfnb.__version__, code, places)
+    relevant = settings.load_settings().model_dump(mode="json", exclude=_IRRELEVANT_SETTINGS)
+    return json_digest(kpfnb.__version__, code, relevant)

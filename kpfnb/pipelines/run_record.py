@@ -1,6 +1,6 @@
-"""The record of a pipeline's run: that of any run, and beside it how far each step is.
+"""The record of a pipeline run: that of any run, and the states of its steps beside it.
 
-`steps.json` and the page `report.html` are written whole at each change of a step.
+`steps.json` and the page `report.html` are rewritten at each change of a step.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ RUN_KIND = "pipeline"
 STEPS_NAME = "steps.json"
 
 StepCallback = Callable[[StepState], object]
-"""Is told of each change of a step, from the thread that made it."""
+"""Called at each change of a step, from the thread that made it."""
 
 
 @dataclass(frozen=True)
 class PipelineRun:
-    """One run of a pipeline, over or not."""
+    """One run of a pipeline, finished or not."""
 
     record: runs.RunRecord
     states: dict[str, StepState]
     resumes: str = ""
-    """The name of the directory of the run that it continues."""
+    """Name of the directory of the run that it continues."""
     nothing_to_do: bool = False
-    """True where this run was found when it was to be resumed, and there was nothing left."""
+    """True where this is an earlier run that was to be resumed, but was complete."""
 
     @property
     def page(self) -> Path:
@@ -54,7 +54,7 @@ class PipelineRun:
 
     @property
     def runs_dir(self) -> Path:
-        """The runs directory, that the steps' runs are in, too."""
+        """The runs directory, which also has the runs of the steps."""
         return self.record.directory.parents[1]
 
     def load_results(self) -> dict[str, dict[str, Any]]:
@@ -62,7 +62,7 @@ class PipelineRun:
         return load_results(self.states, self.runs_dir)
 
     def states_with_result(self) -> dict[str, StepState]:
-        """The steps whose result is still there."""
+        """The steps whose result still exists."""
         return {name: self.states[name] for name in self.load_results()}
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,17 +79,14 @@ class PipelineRun:
 def start_run(
     plan: PipelinePlan, states: dict[str, StepState], earlier: PipelineRun | None
 ) -> PipelineRun:
-    """A run that starts now; `earlier` is the one that it continues."""
+    """Start a run; `earlier` is the one that it continues."""
     pipeline = plan.pipeline
     record = runs.start_run(
         run_folder_name(pipeline.name),
         kind=RUN_KIND,
         parameters=plan.parameters,
         command=[
-            "kpfnb",
-            "pipeline",
-            "run",
-            pipeline.source,
+            *("kpfnb", "pipeline", "run", pipeline.source),
             *runner.format_cli_arguments(plan.parameters),
         ],
     )
@@ -98,17 +95,17 @@ def start_run(
 
 
 def load_results(states: Mapping[str, StepState], runs_dir: Path) -> dict[str, dict[str, Any]]:
-    """By step, the `values` of its result; steps whose result is not there are left out."""
-    found = {}
+    """The `values` of results by step; steps without a result are left out."""
+    results = {}
     for name, state in states.items():
         file = runs_dir / state.run / runs.RESULT_NAME
         if state.run and file.exists():
-            found[name] = atomic.read_json(file).get("values", {})
-    return found
+            results[name] = atomic.read_json(file).get("values", {})
+    return results
 
 
 def referenced_runs(directory: Path) -> set[str]:
-    """The run directories, below the runs directory, that a pipeline's page leads to."""
+    """The run directories, below the runs directory, that a pipeline's page links to."""
     try:
         values = atomic.read_json(directory / STEPS_NAME)
         steps = {step["run"] for step in values["steps"] if step.get("run")}
@@ -119,7 +116,7 @@ def referenced_runs(directory: Path) -> set[str]:
 
 
 def run_folder_name(pipeline: str) -> str:
-    """The name under which a pipeline's runs are kept."""
+    """Name of the directory that holds a pipeline's runs."""
     return f"{RUN_KIND}-{pipeline}"
 
 
@@ -133,7 +130,7 @@ def latest_run(plan: PipelinePlan, runs_dir: Path) -> PipelineRun | None:
 
 
 def read_run(record: runs.RunRecord) -> PipelineRun:
-    """The run of a record; `InvalidInputError` where its steps can't be read."""
+    """The pipeline run of a record; `InvalidInputError` where its steps can't be read."""
     file = record.directory / STEPS_NAME
     values = atomic.read_json(file)
     if not isinstance(values, dict) or values.get("schema", SCHEMA_VERSION + 1) > SCHEMA_VERSION:
@@ -148,9 +145,9 @@ def read_run(record: runs.RunRecord) -> PipelineRun:
 
 
 class PipelineJournal:
-    """The run that goes on: changes of its steps are in the record before they are told.
+    """The current run: changes of its steps are recorded before they are reported.
 
-    `zone` is known from the start: settings that are spoilt meanwhile must not end the run.
+    `zone` is read at the start: settings that become invalid later must not end the run.
     """
 
     def __init__(
@@ -161,17 +158,17 @@ class PipelineJournal:
         self._zone = zone
         self._lock = threading.Lock()
         self.run = run
-        self._write()
+        self.write()
 
     def set_state(self, state: StepState) -> None:
-        """Record the new state of a step, and tell of it."""
+        """Record the new state of a step, then report it."""
         with self._lock:
             self.run = replace(self.run, states={**self.run.states, state.name: state})
-            self._write()
+            self.write()
         self._notify(state)
 
     def finish(self, stopped: str = "") -> PipelineRun:
-        """Judge and record how the pipeline ended; `stopped` tells who stopped it."""
+        """Classify and record how the pipeline ended; `stopped` says who stopped it."""
         states = self.run.states
         result = {
             "outcome": pipeline_outcome(
@@ -184,11 +181,12 @@ class PipelineJournal:
         runs.write_result(self.run.record, result)
         record = runs.finish_run(self.run.record, RunEndFacts(result=result, stop_reason=stopped))
         self.run = replace(self.run, record=record)
-        self._write()
+        self.write()
         site.update_site(record)
         return self.run
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write the states of the steps, and the page."""
         steps = [state.to_dict() for state in self.run.states.values()]
         head = {"schema": SCHEMA_VERSION, "resumes": self.run.resumes}
         atomic.write_json(self.run.record.directory / STEPS_NAME, {**head, "steps": steps})
@@ -196,7 +194,7 @@ class PipelineJournal:
 
 
 def write_run_page(plan: PipelinePlan, run: PipelineRun, zone: ZoneInfo) -> None:
-    """Write the page of a run, its times in that zone."""
+    """Write the page of a run; `zone` is that of its times."""
     html = page.render_run_page(plan.pipeline, run.record, run.states, run.resumes, zone=zone)
     atomic.write_text(run.page, logs.redact_secrets(html))
 
@@ -204,5 +202,5 @@ def write_run_page(plan: PipelinePlan, run: PipelineRun, zone: ZoneInfo) -> None
 def step_counts(states: Mapping[str, StepState]) -> dict[str, int | float | str]:
     """The key figures for the run list."""
     good = sum(state.outcome is Outcome.SUCCEEDED for state in states.values())
-    taken = sum(state.phase is StepPhase.ALREADY_DONE for state in states.values())
-    return {"steps": len(states), "succeeded": good, "already done": taken}
+    reused = sum(state.phase is StepPhase.ALREADY_DONE for state in states.values())
+    return {"steps": len(states), "succeeded": good, "already done": reused}

@@ -1,6 +1,6 @@
 """Run a pipeline of notebooks on Dask, and resume it.
 
-Dask starts each step as soon as all that it needs has ended, some steps at once. They run in
+Dask starts each step as soon as the steps that it needs have ended, several at once. They run in
 threads of this process, so that all their kernels come from one fork server.
 """
 
@@ -10,18 +10,18 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, Protocol
 
 from kpfnb import runs
 from kpfnb.core import locks, logs, settings
+from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidSettingsError, KpfnbError
 from kpfnb.core.result import Outcome
+from kpfnb.core.signals import handle_signals
 from kpfnb.notebook import runner
 from kpfnb.pipelines import run_record
 from kpfnb.pipelines.plan import PipelinePlan, StepStates, next_state, retry_delay
@@ -29,15 +29,14 @@ from kpfnb.pipelines.run_record import PipelineJournal, PipelineRun
 from kpfnb.pipelines.step_state import StepPhase, StepState
 from kpfnb.runs.classification import OUTCOME_BY_ERROR
 
-# The steps of one run of a pipeline, as tasks of a Dask graph.
-
+DEFAULT_JOBS = 2
 ABORTED_REASON = "stopped: the pipeline could not go on"
 
 logger = logging.getLogger(__name__)
 
 
 class StepRunner(Protocol):
-    """Runs one notebook; when `stop` is set it ends soon."""
+    """A function that runs one notebook; when `stop` is set it ends soon."""
 
     def __call__(
         self,
@@ -48,7 +47,7 @@ class StepRunner(Protocol):
         timeout_seconds: float | None,
         stop: threading.Event,
     ) -> runs.RunRecord:
-        """Its record, however it ended."""
+        """Run the notebook; its record, whatever the outcome."""
 
 
 def run_step_notebook(
@@ -59,10 +58,10 @@ def run_step_notebook(
     timeout_seconds: float | None,
     stop: threading.Event,
 ) -> runs.RunRecord:
-    """Run one notebook by `notebooks.run`."""
+    """Run one notebook by `kpfnb.notebook.runner`."""
 
     def before_cell(line: str) -> None:
-        # `stop_all` came while the notebook was not yet there to be stopped
+        # `stop_all_notebooks` was called before the notebook could be stopped
         if stop.is_set():
             runner.stop_all_notebooks()
 
@@ -72,7 +71,10 @@ def run_step_notebook(
 
 
 class PipelineExecution:
-    """Runs the steps; each change of one goes to the journal. When `stop` is set it ends soon."""
+    """The execution of one pipeline run: its steps are tasks of a Dask graph.
+
+    Each change of a step goes to the journal. When `stop` is set it ends soon.
+    """
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class PipelineExecution:
         self._stop = stop
 
     def run(self, jobs: int) -> None:
-        """Run all steps that are not settled, each after what it needs."""
+        """Run all steps that are not settled, each after the steps that it needs."""
         import dask
 
         tasks: dict[str, Any] = {}
@@ -97,7 +99,7 @@ class PipelineExecution:
             needs = [tasks[need] for need in state.needs]
             task = dask.delayed(self._settle_step, pure=False)
             tasks[name] = task(name, needs, dask_key_name=name)
-        # At its end the pool waits for the steps that run: nobody else may begin before
+        # The pool waits for running steps: no other pipeline may begin before they end
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 dask.compute(*tasks.values(), scheduler="threads", pool=pool, optimize_graph=False)
@@ -107,7 +109,7 @@ class PipelineExecution:
                 raise
 
     def _settle_step(self, name: str, needs: list[None]) -> None:
-        """One step from its decision to its end; `needs` only tells Dask what comes before."""
+        """One step from its decision to its end; `needs` only tells Dask the order."""
         run = self._journal.run
         if run.states[name].is_settled:
             return
@@ -120,16 +122,16 @@ class PipelineExecution:
     def _run_with_retries(self, state: StepState) -> StepState:
         step = self._plan.step(state.name)
         began = time.monotonic()
-        state = replace(state, started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        state = replace(state, started=format_utc())
         while True:
             state = self._run_attempt(replace(state, attempts=state.attempts + 1))
             state = replace(state, seconds=round(time.monotonic() - began, 3))
-            pause = retry_delay(step, state)
-            if pause is None or self._stop.is_set():
+            delay = retry_delay(step, state)
+            if delay is None or self._stop.is_set():
                 return state
-            waits = f"{state.outcome}: {state.reason}; next attempt in {pause:g} s"
-            self._journal.set_state(replace(state, phase=StepPhase.RUNNING, reason=waits))
-            if self._stop.wait(pause):
+            reason = f"{state.outcome}: {state.reason}; next attempt in {delay:g} s"
+            self._journal.set_state(replace(state, phase=StepPhase.RUNNING, reason=reason))
+            if self._stop.wait(delay):
                 return state
 
     def _run_attempt(self, state: StepState) -> StepState:
@@ -146,7 +148,7 @@ class PipelineExecution:
             outcome = OUTCOME_BY_ERROR.get(type(error).__name__, Outcome.FAILED)
             return replace(state, phase=StepPhase.RAN, outcome=outcome, reason=error.what)
         except Exception as error:
-            # the border of a step: the others go on, and its state tells
+            # The border of a step: the others go on, and its state has the error
             logger.exception("step %s", state.name)
             reason = f"{type(error).__name__}: {error}"
             return replace(state, phase=StepPhase.RAN, outcome=Outcome.FAILED, reason=reason)
@@ -154,15 +156,12 @@ class PipelineExecution:
 
     def _record_outcome(self, state: StepState, record: runs.RunRecord) -> StepState:
         state = replace(state, phase=StepPhase.RAN, outcome=record.outcome, reason=record.reason)
-        ours = self._journal.run.runs_dir
-        if not record.directory.is_relative_to(ours):
-            # Somebody changed the settings: no later step would find its result
-            reason = f"its run is kept in {record.directory}, not in {ours}"
+        runs_dir = self._journal.run.runs_dir
+        if not record.directory.is_relative_to(runs_dir):
+            # The settings were changed during the run: no later step would find its result
+            reason = f"its run is kept in {record.directory}, not in {runs_dir}"
             return replace(state, outcome=Outcome.FAILED, reason=reason)
-        return replace(state, run=record.directory.relative_to(ours).as_posix())
-
-
-DEFAULT_JOBS = 2
+        return replace(state, run=record.directory.relative_to(runs_dir).as_posix())
 
 
 def run_pipeline(
@@ -174,15 +173,20 @@ def run_pipeline(
     notify: Callable[[StepState], object] = lambda state: None,
     run_step: StepRunner = run_step_notebook,
 ) -> PipelineRun:
-    """Run a pipeline, at most `jobs` steps at once; `notify` is told of each change of a step.
+    """Run a pipeline.
 
-    With `resume` the last run with the same parameters is continued: its steps that succeeded
-    with the same inputs are taken over. Where that is all of them, nothing is run, and that run
-    is given back. Data outside of the results are not looked at then; without `resume` they are.
+    Parameters
+    ----------
+    jobs : number of steps at once, at most
+    resume : continue the last run with the same parameters: its steps that succeeded with the same
+        inputs are reused. Where all are, nothing is run, and that run is returned. Data outside of
+        the results are not compared.
+    wait_seconds : how long to wait for another pipeline with the same lock
+    notify : called at each change of a step
 
     Raises
     ------
-    AlreadyRunningError : a pipeline with the same lock is running, and still is after `wait_seconds`
+    AlreadyRunningError : a pipeline with the same lock is still running after `wait_seconds`
     InvalidSettingsError : the work directory can't be written
     """
     with locks.acquire_lock(pipeline_lock_name(plan), wait_seconds=wait_seconds):
@@ -195,7 +199,7 @@ def run_pipeline(
         except OSError as error:
             raise InvalidSettingsError(
                 f"can't write the pipeline's record: {error}",
-                "make room in the work directory, then continue with --resume",
+                "free some space in the work directory, then continue with --resume",
             ) from error
 
 
@@ -205,16 +209,16 @@ def find_resumable(plan: PipelinePlan) -> PipelineRun | None:
 
 
 def preview_steps(plan: PipelinePlan, earlier: PipelineRun | None) -> dict[str, StepState]:
-    """The steps in running order, those settled that an earlier run settles."""
+    """The steps in running order; those that an earlier run settles are settled."""
     states = plan.waiting_states()
     if earlier is None:
         return states
     for name, state in states.items():
         if all(states[need].is_settled for need in state.needs):
             results = run_record.load_results(states, earlier.runs_dir)
-            decided = next_state(plan, name, states, results, earlier.states_with_result())
-            # what is blocked now may not be later: it is decided in its turn
-            states[name] = state if decided.phase is StepPhase.BLOCKED else decided
+            new_state = next_state(plan, name, states, results, earlier.states_with_result())
+            # A step that is blocked now may not be later: it is decided again in its turn
+            states[name] = state if new_state.phase is StepPhase.BLOCKED else new_state
     return states
 
 
@@ -239,48 +243,35 @@ def _run_steps(
 ) -> PipelineRun:
     zone = settings.load_settings().zone
     if earlier and earlier.outcome is Outcome.CRASHED:
-        # Its page still says that it runs
+        # Its page still says that it is running
         run_record.write_run_page(plan, earlier, zone)
-    running = PipelineJournal(plan, run_record.start_run(plan, states, earlier), notify, zone)
+    journal = PipelineJournal(plan, run_record.start_run(plan, states, earlier), notify, zone)
     for state in states.values():
         if state.is_settled:
             notify(state)
     stop = _StopSignal()
-    ended = runs.start_heartbeat(running.run.record)
-    handler = logs.add_file_handler(running.run.record.directory / runs.LOG_NAME)
+    heartbeat_end = runs.start_heartbeat(journal.run.record)
+    handler = logs.add_file_handler(journal.run.record.directory / runs.LOG_NAME)
     try:
-        with stop.on_signals():
-            before = earlier.states_with_result() if earlier else {}
-            PipelineExecution(plan, running, before, run_step, stop.event).run(jobs)
+        with handle_signals(stop.request, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            reusable = earlier.states_with_result() if earlier else {}
+            PipelineExecution(plan, journal, reusable, run_step, stop.event).run(jobs)
     finally:
         stop.event.set()
-        ended.set()
+        heartbeat_end.set()
         logs.remove_handler(handler)
-    return running.finish(stop.reason)
+    return journal.finish(stop.reason)
 
 
 class _StopSignal:
-    """Running steps are stopped, no other is started, and all of it is recorded."""
+    """The request to stop: running steps are stopped, and no other is started."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
         self.reason = ""
 
-    @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Listen to Ctrl-C, a kill and a closed terminal; the second signal kills the kernels."""
-        before = {}
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # One that is ignored (nohup, a job in the background) stays ignored
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, self._stop)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def request(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal; the second one kills the kernels."""
         self.reason = runner.STOPPED_BY_OPERATOR
         self.event.set()
         runner.stop_all_notebooks()

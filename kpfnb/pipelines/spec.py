@@ -1,4 +1,4 @@
-"""A pipeline as it is written: steps, each a notebook with parameters, and what each step needs.
+"""The specification of a pipeline: steps, each a notebook with parameters, and what each needs.
 
 title: A night
 parameters:
@@ -77,54 +77,53 @@ class PipelineStep(StrictModel):
     parameters: dict[str, ParameterValue] = {}
     needs: list[str] = []
     after: list[str] = []
-    """Steps that have to end first, however they end; those in `needs` have to be of use."""
+    """Steps that must end first, with any outcome; those in `needs` must have succeeded."""
     when: FromStep | None = None
-    """The step is not needed where this value is empty, zero or false; what needs it goes on."""
+    """The step is skipped where this value is empty, zero or false; its dependents go on."""
     retries: int = Field(0, ge=0, le=20)
-    """More attempts after a failed or crashed one."""
+    """Number of further attempts after a failed or crashed one."""
     backoff_seconds: float = Field(10.0, ge=0)
-    """The wait before the second attempt; it doubles with each further one."""
+    """The delay before the second attempt; it doubles with each further one."""
     timeout_seconds: float | None = Field(None, gt=0)
 
     def references(self) -> Iterator[FromStep]:
-        """The values that it takes from other steps."""
+        """The values that the step takes from other steps."""
         yield from (value for value in self.parameters.values() if isinstance(value, FromStep))
         if self.when:
             yield self.when
 
     def required_steps(self) -> list[str]:
-        """The steps that must be done before: those in `needs`, and those it takes values from."""
+        """The steps that must succeed first: those in `needs`, and those it takes values from."""
         return list(dict.fromkeys([*self.needs, *(value.step for value in self.references())]))
 
     def preceding_steps(self) -> list[str]:
-        """The steps that end before it starts: those that it needs, and those in `after`."""
+        """The steps that must end first: the required ones, and those in `after`."""
         return list(dict.fromkeys([*self.required_steps(), *self.after]))
 
 
 class Pipeline(StrictModel):
-    """A pipeline that is sound by itself; `plan` checks it against the notebooks."""
+    """A pipeline that is valid by itself; `make_plan` checks it against the notebooks."""
 
     name: SpecName = "pipeline"
     title: str = ""
     lock: SpecName | None = None
-    """Pipelines with the same lock never run at the same time; the lock is the name if empty."""
+    """Pipelines with the same lock never run at the same time; by default the lock is the name."""
     parameters: dict[SpecName, DeclaredParameter] = {}
     steps: dict[SpecName, PipelineStep] = Field(min_length=1)
     _source: str = PrivateAttr("")
 
     @property
     def source(self) -> str:
-        """What `load` was given: its name, or the path of its file."""
+        """The argument of `load_pipeline`: its name, or the path of its file."""
         return self._source
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Pipeline:
+    def _check_steps(self) -> Pipeline:
         for name, step in self.steps.items():
             for need in step.preceding_steps():
                 if need not in self.steps:
-                    raise ValueError(
-                        f"step {name}: needs the unknown step {need!r}; {suggest_name(need, self.steps)}"
-                    )
+                    hint = suggest_name(need, self.steps)
+                    raise ValueError(f"step {name}: needs the unknown step {need!r}; {hint}")
             self._check_parameters(name, step)
         self.order()
         return self
@@ -138,16 +137,16 @@ class Pipeline(StrictModel):
                 )
 
     def order(self) -> list[str]:
-        """The steps' names, each after what it needs."""
+        """The names of the steps, each after the steps that it needs."""
         graph = {name: step.preceding_steps() for name, step in self.steps.items()}
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:
             path = " → ".join(error.args[1])
-            raise ValueError(f"the steps need each other in a circle: {path}") from None
+            raise ValueError(f"the steps depend on each other in a circle: {path}") from None
 
     def complete_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of the pipeline: those given, the others at their defaults."""
+        """All parameters of the pipeline: the given values, and defaults for the others."""
         for name in parameters:
             if name not in self.parameters:
                 raise InvalidInputError(
@@ -161,12 +160,12 @@ class Pipeline(StrictModel):
 
 
 def load_pipeline(name: str) -> Pipeline:
-    """The pipeline of that name in the project's `pipelines`, or in the YAML file of that path.
+    """Load a pipeline by its name in the project's `pipelines`, or by the path of its file.
 
-    `InvalidInputError` names the file, the place in it and what is wrong there.
+    `InvalidInputError` names the file, the position and the error.
     """
     path = find_pipeline(name)
-    document = strict_yaml.read_yaml(path, hint="mend the file; nothing was run")
+    document = strict_yaml.read_yaml(path, hint="correct the file; nothing was run")
     data = document.require_mapping("a pipeline")
     pipeline = document.parse(Pipeline, {"name": path.stem, **data})
     pipeline._source = name
@@ -174,7 +173,7 @@ def load_pipeline(name: str) -> Pipeline:
 
 
 def find_pipeline(name: str) -> Path:
-    """The file of a pipeline, from its name or its path."""
+    """The file of a pipeline, by its name or its path."""
     if name.endswith((SUFFIX, ".yaml")):
         if Path(name).is_file():
             return Path(name)

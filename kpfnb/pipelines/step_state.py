@@ -1,4 +1,4 @@
-"""How far each step of a pipeline is, as its record holds it, and what may be taken over."""
+"""The state of one step of a pipeline run, and what follows from states."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from kpfnb.core.result import Outcome
 
 
 class StepPhase(StrEnum):
-    """Where a step stands."""
+    """The phase of a step."""
 
     WAITING = "waiting"
-    """Its turn has not come."""
+    """It has not started."""
     RUNNING = "running"
-    """Its notebook runs, or waits for its next attempt."""
+    """Its notebook is running, or waits for its next attempt."""
     RAN = "ran"
-    """Its notebook ran; the outcome tells how."""
+    """Its notebook has run; see the outcome."""
     ALREADY_DONE = "already done"
-    """An earlier run did it with the same inputs; its record is taken over."""
+    """An earlier run did it with the same inputs; its record is reused."""
     NOT_NEEDED = "not needed"
     """Its `when` is empty: there is nothing to do."""
     BLOCKED = "blocked"
-    """It was not run, for the reason that is told."""
+    """It was not run; see the reason."""
 
 
 @dataclass(frozen=True)
 class StepState:
-    """One step of one run of a pipeline."""
+    """The state of one step in one run of a pipeline."""
 
     name: str
     notebook: str
     needs: list[str] = field(default_factory=list)
-    """The steps that end before it starts; see `definition.Step.earlier`."""
+    """The steps that end before it starts; see `PipelineStep.preceding_steps`."""
     phase: StepPhase = StepPhase.WAITING
     outcome: Outcome | None = None
     reason: str = ""
@@ -44,33 +44,33 @@ class StepState:
     started: str | None = None
     seconds: float | None = None
     run: str = ""
-    """The step's own run, the last attempt's: its directory below the runs directory."""
+    """The run of its last attempt: its directory below the runs directory."""
     inputs: str = ""
-    """The digest of all that the result depends on; see `digest`."""
+    """A digest of everything that the result depends on; see `json_digest`."""
     parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def word(self) -> str:
-        """The one word that people see."""
+        """The word that people see."""
         if self.phase is StepPhase.RAN and self.outcome:
             return self.outcome.value
         return self.phase.value
 
     @property
     def is_settled(self) -> bool:
-        """True where nothing more becomes of it in this run."""
+        """True where its state can't change any more in this run."""
         return self.phase not in (StepPhase.WAITING, StepPhase.RUNNING)
 
     @property
     def allows_dependents(self) -> bool:
-        """True where what needs this step may start.
+        """True where the steps that need this one may start.
 
-        A partial step does: its failed items are named in its result, and the others are there.
+        A partial step allows it: its result names the failed items, and the others are complete.
         """
         return self.outcome in (Outcome.SUCCEEDED, Outcome.PARTIAL)
 
     def blocked(self, outcome: Outcome, reason: str) -> StepState:
-        """The same step, not run for that reason."""
+        """The state of the same step if it is not run for that reason."""
         return replace(self, phase=StepPhase.BLOCKED, outcome=outcome, reason=reason)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class StepState:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> StepState:
-        """The state that `to_dict` gave."""
+        """The inverse of `to_dict`."""
         outcome = data.get("outcome")
         return cls(
             **{
@@ -93,20 +93,20 @@ class StepState:
 def pipeline_outcome(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome of a pipeline from those of its steps.
 
-    A step is no item: where one failed, crashed or was rejected, what was asked for is not there,
-    so the pipeline failed. Else it is partial where a step was, or where some steps were skipped;
-    skipped where all were; and succeeded where all did.
+    A step is not an item: if one failed, crashed or was rejected, the product is missing, so the
+    pipeline failed. Otherwise it is partial if a step was, or if some steps were skipped; skipped
+    if all were; and succeeded if all did.
     """
-    found = set(outcomes)
-    if found & {Outcome.FAILED, Outcome.CRASHED, Outcome.REJECTED}:
+    distinct = set(outcomes)
+    if distinct & {Outcome.FAILED, Outcome.CRASHED, Outcome.REJECTED}:
         return Outcome.FAILED
-    if found <= {Outcome.SUCCEEDED}:
+    if distinct <= {Outcome.SUCCEEDED}:
         return Outcome.SUCCEEDED
-    return Outcome.SKIPPED if found == {Outcome.SKIPPED} else Outcome.PARTIAL
+    return Outcome.SKIPPED if distinct == {Outcome.SKIPPED} else Outcome.PARTIAL
 
 
 def summarize_steps(states: Collection[StepState]) -> str:
-    """One line for the run list: what became of the steps, the bad ones by name."""
+    """One line for the run list: the steps by outcome, unsuccessful ones by name."""
     bad = [
         f"{state.name} {state.word}"
         for state in states
@@ -120,16 +120,16 @@ def summarize_steps(states: Collection[StepState]) -> str:
 
 
 def blocking_reason(needs: Iterable[StepState]) -> str:
-    """Why a step can't start, from the states of those it needs; '' where it can."""
+    """Why a step can't start, from the states of its required steps; '' where it can."""
     for need in needs:
         if not need.allows_dependents:
-            became = f"was {need.outcome}" if need.outcome is Outcome.SKIPPED else need.outcome
-            return f"needs {need.name}, which {became}"
+            verb = f"was {need.outcome}" if need.outcome is Outcome.SKIPPED else need.outcome
+            return f"needs {need.name}, which {verb}"
     return ""
 
 
 def json_digest(*parts: Any) -> str:
-    """A short digest of JSON values; equal values in another order of keys give the same."""
+    """A short digest of JSON values; the order of keys does not matter."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -137,12 +137,12 @@ def json_digest(*parts: Any) -> str:
 def get_path(values: Any, path: str) -> Any:
     """The value at a dotted path such as `counts.L1` or `files.0`.
 
-    LookupError tells what is there instead.
+    `LookupError` lists the values that exist.
     """
     for part in path.split("."):
         known = values if isinstance(values, dict) else dict(_numbered_values(values))
         if part not in known:
-            raise LookupError(f"no value {path!r}; there are: {', '.join(known) or 'none'}")
+            raise LookupError(f"no value {path!r}; values are: {', '.join(known) or 'none'}")
         values = known[part]
     return values
 

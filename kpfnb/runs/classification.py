@@ -13,7 +13,7 @@ OUTCOME_BY_ERROR = {
     "InvalidParameterError": Outcome.REJECTED,
     "InvalidSettingsError": Outcome.REJECTED,
     "InvalidInputError": Outcome.REJECTED,
-    "Busy": Outcome.SKIPPED,
+    "AlreadyRunningError": Outcome.SKIPPED,
 }
 """Errors (by name, as a notebook keeps them) that mean: nothing was done. Others are failures."""
 

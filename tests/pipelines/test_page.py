@@ -81,7 +81,7 @@ def test_each_step_is_a_box_and_a_row_with_a_link_to_its_report() -> None:
     assert len([tag for tag, values in tags.seen if values.get("class") == "edge"]) == 2
 
 
-def test_a_page_renews_itself_while_the_pipeline_runs() -> None:
+def test_the_page_reloads_itself_while_the_pipeline_runs() -> None:
     assert 'http-equiv="refresh"' in render()
     assert 'http-equiv="refresh"' not in render(replace(RECORD, outcome=Outcome.SUCCEEDED))
 

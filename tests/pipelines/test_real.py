@@ -1,4 +1,4 @@
-"""Pipelines with real kernels: what no stand-in for a step can show."""
+"""Pipelines with real kernels, for what simulated steps can't show."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 from kpfnb import runs
 from kpfnb.core import settings
 from kpfnb.core.result import Outcome
-from kpfnb.pipelines import plan as planning
-from kpfnb.pipelines import runner, spec
+from kpfnb.pipelines import runner
+from kpfnb.pipelines.plan import make_plan
+from kpfnb.pipelines.spec import load_pipeline
 from kpfnb.runs import RunRecord
 from tests import samples
 
@@ -34,7 +35,7 @@ while not pathlib.Path("FOLDER/go").exists():
 
 
 def wait_until_started(process: subprocess.Popen[str], seconds: float = 120) -> None:
-    """Wait until the slow step runs; the test fails where that does not come true."""
+    """Wait until the slow step runs; fail if it does not start in time."""
     end = time.monotonic() + seconds
     while not Path("started").exists():
         assert process.poll() is None
@@ -72,13 +73,13 @@ def test_a_killed_pipeline_leaves_nothing_running_and_is_resumed(
         assert family
         os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs(family, timeout=60)
-    assert not [one for one in family if one.is_running()]
+    assert not [child for child in family if child.is_running()]
     (killed,) = listed("pipeline-two")
     assert killed.outcome is Outcome.CRASHED
 
     Path("go").touch()
     monkeypatch.setenv("KPFNB_KERNEL", "plain")
-    plan = planning.make_plan(spec.load_pipeline(str(pipeline)), {})
+    plan = make_plan(load_pipeline(str(pipeline)), {})
     done = runner.run_pipeline(plan, resume=True)
     assert {name: state.word for name, state in done.states.items()} == {
         "quick": "already done",
@@ -104,4 +105,4 @@ def test_ctrl_c_stops_the_kernel_and_all_is_recorded(
     assert "slow: failed, stopped by the operator" in output
     (record,) = listed("pipeline-two")
     assert (record.outcome, record.reason) == (Outcome.FAILED, "stopped by the operator")
-    assert [one.outcome for one in listed("slow")] == [Outcome.FAILED]
+    assert [record.outcome for record in listed("slow")] == [Outcome.FAILED]

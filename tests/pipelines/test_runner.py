@@ -22,19 +22,18 @@ from kpfnb.core.errors import (
 )
 from kpfnb.core.project import SETTINGS_FILE_NAME
 from kpfnb.core.result import Outcome
-from kpfnb.notebook import runner
-from kpfnb.pipelines import (
-    plan as planning,
+from kpfnb.notebook.runner import STOPPED_BY_OPERATOR
+from kpfnb.pipelines import run_record
+from kpfnb.pipelines.plan import PipelinePlan, make_plan, retry_delay
+from kpfnb.pipelines.run_record import PipelineJournal, PipelineRun, read_run
+from kpfnb.pipelines.runner import (
+    find_resumable,
+    pipeline_lock_name,
+    preview_steps,
+    run_pipeline,
 )
-from kpfnb.pipelines import (
-    run_record,
-    spec,
-)
-from kpfnb.pipelines import (
-    runner as running,
-)
-from kpfnb.pipelines.run_record import PipelineRun
-from kpfnb.pipelines.step_state import StepPhase
+from kpfnb.pipelines.spec import PipelineStep, load_pipeline
+from kpfnb.pipelines.step_state import StepPhase, StepState
 from kpfnb.runs.classification import CellError, RunEndFacts
 
 NIGHTLY = """
@@ -76,9 +75,9 @@ def project(isolated: Path) -> Path:
     return isolated
 
 
-def make(text: str = NIGHTLY, **given: Any) -> planning.PipelinePlan:
+def make(text: str = NIGHTLY, **given: Any) -> PipelinePlan:
     Path("nightly.yml").write_text(text)
-    return planning.make_plan(spec.load_pipeline("nightly.yml"), given)
+    return make_plan(load_pipeline("nightly.yml"), given)
 
 
 Behaviour = Callable[[Mapping[str, Any]], RunEndFacts]
@@ -94,7 +93,7 @@ def failed(given: Mapping[str, Any]) -> RunEndFacts:
 
 
 class Fake:
-    """Runs steps without notebooks; `does` says what comes out for each notebook."""
+    """Runs steps without notebooks; `does` gives the outcome for each notebook."""
 
     def __init__(self, **does: Behaviour) -> None:
         self.does = {"progress": lambda given: good(missing=["a", "b"]), **does}
@@ -125,8 +124,8 @@ class Fake:
         return runs.finish_run(record, facts)
 
 
-def run(plan: planning.PipelinePlan, fake: Fake, **options: Any) -> PipelineRun:
-    return running.run_pipeline(plan, run_step=fake, **options)
+def run(plan: PipelinePlan, fake: Fake, **options: Any) -> PipelineRun:
+    return run_pipeline(plan, run_step=fake, **options)
 
 
 def words(run: PipelineRun) -> dict[str, str]:
@@ -145,7 +144,7 @@ def test_each_step_runs_after_what_it_needs_with_values_from_it() -> None:
     assert order.index("look") < order.index("work") < order.index("after")
 
 
-def test_the_record_is_one_of_all_runs_and_tells_each_step() -> None:
+def test_the_record_is_listed_and_has_each_step() -> None:
     done = run(make(), Fake())
     assert done.record.directory.parent.name == "pipeline-nightly"
     (listed,) = runs.list_runs(done.runs_dir, notebook="pipeline-nightly")
@@ -157,7 +156,7 @@ def test_the_record_is_one_of_all_runs_and_tells_each_step() -> None:
     assert result and [step["name"] for step in result["values"]["steps"]] == list(done.states)
     look = runs.read_record(done.runs_dir / done.states["look"].run)
     assert (look.notebook, look.parent) == ("progress", listed.id)
-    assert run_record.read_run(listed).states == done.states
+    assert read_run(listed).states == done.states
 
 
 def test_a_failed_step_stops_only_what_needs_it() -> None:
@@ -185,7 +184,7 @@ def test_a_step_after_another_runs_however_that_one_ended() -> None:
     assert done.outcome is Outcome.FAILED
 
 
-def test_a_partial_step_lets_others_go_on() -> None:
+def test_a_partial_step_allows_its_dependents() -> None:
     def partial(given: Mapping[str, Any]) -> RunEndFacts:
         result = {"outcome": "partial", "reason": "1 of 2", "figures": {}, "values": {}}
         return RunEndFacts(result=result)
@@ -208,7 +207,7 @@ def test_a_step_is_not_needed_where_there_is_nothing_to_do() -> None:
 def test_a_value_that_a_step_does_not_give_is_named() -> None:
     done = run(make(NIGHTLY.replace("value: missing", "value: mising")), Fake())
     assert done.states["work"].outcome is Outcome.REJECTED
-    assert done.states["work"].reason == ("step look gave no value 'mising'; there are: missing")
+    assert done.states["work"].reason == ("step look gave no value 'mising'; values are: missing")
     assert done.outcome is Outcome.FAILED
 
 
@@ -228,7 +227,7 @@ def test_a_failed_step_is_tried_again_and_a_rejected_one_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "attempts", "pause"),
+    ("outcome", "attempts", "delay"),
     [
         (Outcome.FAILED, 1, 10),
         (Outcome.CRASHED, 2, 20),
@@ -240,10 +239,10 @@ def test_a_failed_step_is_tried_again_and_a_rejected_one_is_not() -> None:
         (Outcome.SUCCEEDED, 1, None),
     ],
 )
-def test_the_pause_doubles(outcome: Outcome, attempts: int, pause: float | None) -> None:
-    step = spec.PipelineStep(notebook="a", retries=20)
-    state = run_record.StepState("a", "a", outcome=outcome, attempts=attempts)
-    assert planning.retry_delay(step, state) == pause
+def test_the_delay_doubles(outcome: Outcome, attempts: int, delay: float | None) -> None:
+    step = PipelineStep(notebook="a", retries=20)
+    state = StepState("a", "a", outcome=outcome, attempts=attempts)
+    assert retry_delay(step, state) == delay
 
 
 @pytest.mark.parametrize(
@@ -268,11 +267,11 @@ def test_an_error_in_starting_a_step_is_its_outcome(
 def test_independent_steps_run_at_the_same_time_but_no_more_than_jobs() -> None:
     both = threading.Barrier(2, timeout=30)
     running: list[int] = []
-    most: list[int] = []
+    counts: list[int] = []
 
     def meet(given: Mapping[str, Any]) -> RunEndFacts:
         running.append(1)
-        most.append(len(running))
+        counts.append(len(running))
         both.wait()
         running.pop()
         return good()
@@ -280,7 +279,7 @@ def test_independent_steps_run_at_the_same_time_but_no_more_than_jobs() -> None:
     text = "steps: {" + ", ".join(f"s{n}: {{notebook: reprocess}}" for n in range(4)) + "}"
     done = run(make(text), Fake(reprocess=meet), jobs=2)
     assert done.outcome is Outcome.SUCCEEDED
-    assert max(most) == 2
+    assert max(counts) == 2
 
 
 # --- resume -------------------------------------------------------------------------------------
@@ -367,7 +366,7 @@ def test_saving_outputs_in_a_notebook_changes_nothing(project: Path) -> None:
     assert fake.calls == []
 
 
-def test_after_a_need_that_runs_again_its_effects_may_differ_so_the_rest_runs_again() -> None:
+def test_if_a_required_step_runs_again_its_dependents_run_again() -> None:
     partial = {"outcome": "partial", "reason": "", "figures": {}, "values": {"missing": ["a"]}}
     run(make(), Fake(progress=lambda given: RunEndFacts(result=partial)))
     fake = Fake(progress=lambda given: good(missing=["a"]))
@@ -380,7 +379,7 @@ def test_after_a_need_that_runs_again_its_effects_may_differ_so_the_rest_runs_ag
     }
 
 
-def test_a_damaged_record_is_told_and_can_be_left_alone() -> None:
+def test_a_damaged_record_is_reported_and_can_be_ignored() -> None:
     first = run(make(), Fake())
     (first.record.directory / "steps.json").write_text('{"schema": 1, "steps": [{}]}')
     with pytest.raises(InvalidInputError, match=r"steps\.json is damaged"):
@@ -395,14 +394,12 @@ def test_a_damaged_record_is_told_and_can_be_left_alone() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_what_runs_starts_nothing_more_and_is_recorded(number: int) -> None:
+def test_a_signal_stops_running_steps_starts_no_others_and_is_recorded(number: int) -> None:
     class Stopped(Fake):
         def __call__(self, name: str, given: Mapping[str, Any], **rest: Any) -> runs.RunRecord:
             os.kill(os.getpid(), number)
             assert rest["stop"].wait(30)
-            self.does["progress"] = lambda given: RunEndFacts(
-                stop_reason=runner.STOPPED_BY_OPERATOR
-            )
+            self.does["progress"] = lambda given: RunEndFacts(stop_reason=STOPPED_BY_OPERATOR)
             return super().__call__(name, given, **rest)
 
     before = signal.getsignal(number)
@@ -415,24 +412,24 @@ def test_a_signal_stops_what_runs_starts_nothing_more_and_is_recorded(number: in
     assert fake.names == ["progress"]
     assert words(done) == {"look": "failed", "work": "blocked", "after": "blocked"}
     assert done.states["work"].reason == "the pipeline was stopped"
-    assert (done.outcome, done.record.reason) == (Outcome.FAILED, runner.STOPPED_BY_OPERATOR)
-    # and the next one goes on
+    assert (done.outcome, done.record.reason) == (Outcome.FAILED, STOPPED_BY_OPERATOR)
+    # The next run continues
     assert run(make(text), Fake(), resume=True).outcome is Outcome.SUCCEEDED
 
 
 def test_a_second_run_of_the_pipeline_is_refused_and_leaves_no_record() -> None:
     plan = make()
     busy = pytest.raises(AlreadyRunningError, match="pipeline-nightly is already running")
-    with locks.acquire_lock(running.pipeline_lock_name(plan)), busy:
+    with locks.acquire_lock(pipeline_lock_name(plan)), busy:
         run(plan, Fake())
     assert not Path("work/runs").exists()
 
 
 def test_pipelines_with_one_lock_exclude_each_other() -> None:
-    assert running.pipeline_lock_name(make("lock: kpf\n" + NIGHTLY)) == "pipeline-kpf"
+    assert pipeline_lock_name(make("lock: kpf\n" + NIGHTLY)) == "pipeline-kpf"
 
 
-def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, value: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -443,22 +440,22 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         run(plan, fake)
 
 
-def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(project: Path) -> None:
-    def spoil(given: Mapping[str, Any]) -> RunEndFacts:
+def test_settings_that_become_invalid_during_the_run_do_not_hide_its_end(project: Path) -> None:
+    def damage_settings(given: Mapping[str, Any]) -> RunEndFacts:
         (project / SETTINGS_FILE_NAME).write_text("half a li")
         return good(missing=["a"])
 
-    done = run(make(), Fake(progress=spoil), jobs=1)
+    done = run(make(), Fake(progress=damage_settings), jobs=1)
     assert words(done)["look"] == "succeeded"
     assert (words(done)["work"], words(done)["after"]) == ("rejected", "blocked")
     assert SETTINGS_FILE_NAME in done.states["work"].reason
     assert done.outcome is Outcome.FAILED and "work rejected" in done.record.reason
     assert runs.read_record(done.record.directory) == done.record
-    assert run_record.read_run(done.record).states == done.states
+    assert read_run(done.record).states == done.states
     assert 'http-equiv="refresh"' not in done.page.read_text()
 
 
-def test_a_step_whose_run_is_kept_elsewhere_meanwhile_has_failed(
+def test_a_step_whose_run_is_kept_in_another_directory_has_failed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KPFNB_WORK_DIR")
@@ -475,29 +472,29 @@ def test_a_step_whose_run_is_kept_elsewhere_meanwhile_has_failed(
     assert done.outcome is Outcome.FAILED
 
 
-def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_step_continues_after_the_pipeline_was_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     broken, ended = threading.Event(), list[str]()
-    write = run_record.PipelineJournal._write
+    write = PipelineJournal.write
 
-    def full(self: run_record.PipelineJournal) -> None:
+    def full(self: PipelineJournal) -> None:
         if broken.is_set():
             raise OSError(28, "No space left on device")
         write(self)
 
-    def run_step(name: str, given: Mapping[str, Any], **told: Any) -> runs.RunRecord:
-        record = runs.start_run(name, parent=told["parent"])
+    def run_step(name: str, given: Mapping[str, Any], **options: Any) -> runs.RunRecord:
+        record = runs.start_run(name, parent=options["parent"])
         if name == "progress":
-            assert told["stop"].wait(60)
-            # What a notebook does at its end
+            assert options["stop"].wait(60)
+            # A notebook needs some time to end
             time.sleep(0.2)
         broken.set()
         ended.append(name)
         return replace(record, outcome=Outcome.SUCCEEDED)
 
-    monkeypatch.setattr(run_record.PipelineJournal, "_write", full)
+    monkeypatch.setattr(PipelineJournal, "write", full)
     plan = make("steps: {first: {notebook: progress}, second: {notebook: reprocess}}")
     with pytest.raises(InvalidSettingsError, match="No space left"):
-        running.run_pipeline(plan, run_step=run_step)
+        run_pipeline(plan, run_step=run_step)
     assert ended == ["reprocess", "progress"]
 
 
@@ -515,7 +512,7 @@ def test_no_step_goes_on_when_the_pipeline_has_given_up(monkeypatch: pytest.Monk
             "notebook: reprocess, parameters: {ncpus: 99}}",
             "1 to 64, not 99",
         ),
-        ('default: "20240115"', 'default: "20240199"', "step look: parameter start: must be a dat"),
+        ('default: "20240115"', 'default: "20240199"', "step look: parameter start: must be a val"),
         ("parameters:\n", "parameters:\n  x: {default: 1}\n", "no step uses the parameter 'x'"),
     ],
 )
@@ -526,20 +523,18 @@ def test_a_pipeline_is_checked_against_its_notebooks(old: str, new: str, message
     assert message in caught.value.what
 
 
-def test_what_is_given_is_checked_too() -> None:
+def test_given_parameters_are_checked_too() -> None:
     with pytest.raises(InvalidParameterError, match="start: must be a valid date"):
         make(night="20240199")
     with pytest.raises(InvalidInputError, match="did you mean night"):
         make(nihgt="20240115")
 
 
-def test_foreseeing_runs_nothing_and_knows_what_is_done() -> None:
+def test_a_preview_runs_nothing_and_shows_finished_steps() -> None:
     plan = make()
-    assert {state.phase for state in running.preview_steps(plan, None).values()} == {
-        StepPhase.WAITING
-    }
+    assert {state.phase for state in preview_steps(plan, None).values()} == {StepPhase.WAITING}
     run(plan, Fake(reprocess=failed))
-    states = running.preview_steps(plan, running.find_resumable(plan))
+    states = preview_steps(plan, find_resumable(plan))
     assert {name: state.phase for name, state in states.items()} == {
         "look": StepPhase.ALREADY_DONE,
         "other": StepPhase.WAITING,

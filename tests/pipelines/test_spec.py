@@ -46,7 +46,7 @@ def test_a_value_from_a_step_implies_the_need() -> None:
     assert load(GOOD).steps["work"].required_steps() == ["look"]
 
 
-def test_parameters_given_win_over_defaults_and_unknown_ones_are_refused() -> None:
+def test_given_parameters_override_defaults_and_unknown_ones_are_refused() -> None:
     pipeline = load(GOOD)
     assert pipeline.complete_parameters({}) == {"night": "20240115"}
     assert pipeline.complete_parameters({"night": "20240116"}) == {"night": "20240116"}
@@ -105,7 +105,7 @@ def changed(old: str, new: str) -> str:
                 "  look:\n    notebook: progress",
                 "  look:\n    notebook: progress\n    needs: [after]",
             ),
-            "the steps need each other in a circle: ",
+            "the steps depend on each other in a circle: ",
         ),
         (changed("needs: [work]", "needs: [after]"), "in a circle: after → after"),
         (changed("needs: [work]", "after: [wrok]"), "unknown step 'wrok'; did you mean work"),
@@ -121,14 +121,14 @@ def changed(old: str, new: str) -> str:
         ("a: \x00", "can't be read"),
     ],
 )
-def test_a_mistake_is_named_with_its_place(text: str, message: str) -> None:
+def test_a_mistake_is_named_with_its_position(text: str, message: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         load(text)
     assert caught.value.what.startswith("p.yml")
     assert message in caught.value.what
 
 
-def test_a_circle_is_told_with_its_path() -> None:
+def test_a_circle_is_reported_with_its_path() -> None:
     text = changed(
         "notebook: progress\n    parameters",
         "notebook: progress\n    needs: [after]\n    parameters",
@@ -151,10 +151,10 @@ def test_pipelines_are_found_by_name_beside_the_settings_file(isolated: Path) ->
         spec.load_pipeline("other.yml")
 
 
-def test_the_nightly_pipeline_judges_every_night_of_its_range() -> None:
+def test_the_nightly_pipeline_assesses_every_night_of_its_range() -> None:
     pipeline = spec.load_pipeline("nightly")
-    wanted = {name: pipeline.steps["tonight"].parameters[name] for name in ("night", "end")}
-    assert wanted == {
+    references = {name: pipeline.steps["tonight"].parameters[name] for name in ("night", "end")}
+    assert references == {
         "night": FromParameter(parameter="start"),
         "end": FromParameter(parameter="end"),
     }

@@ -16,7 +16,9 @@ def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 
 
 @given(graphs())
-def test_boxes_never_overlap_and_stand_right_of_what_they_need(needs: dict[str, list[str]]) -> None:
+def test_boxes_never_overlap_and_are_right_of_the_boxes_they_need(
+    needs: dict[str, list[str]],
+) -> None:
     layout = page.layout_steps(needs)
     boxes = {box.name: box for box in layout.boxes}
     assert list(boxes) == list(needs)

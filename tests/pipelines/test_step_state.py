@@ -49,11 +49,11 @@ def test_the_outcome_of_a_pipeline(outcomes: list[Outcome], expected: Outcome) -
 
 
 @pytest.mark.parametrize(
-    ("outcome", "goes_on"),
+    ("outcome", "allowed"),
     [(GOOD, True), (PARTIAL, True), (FAILED, False), (SKIPPED, False), (None, False)],
 )
-def test_a_partial_step_lets_others_go_on(outcome: Outcome | None, goes_on: bool) -> None:
-    assert state(outcome).allows_dependents is goes_on
+def test_a_partial_step_allows_its_dependents(outcome: Outcome | None, allowed: bool) -> None:
+    assert state(outcome).allows_dependents is allowed
 
 
 def test_a_blocked_step_says_what_it_waits_for() -> None:
@@ -62,7 +62,7 @@ def test_a_blocked_step_says_what_it_waits_for() -> None:
     assert blocking_reason([state(SKIPPED, "work")]) == "needs work, which was skipped"
 
 
-def test_a_summary_names_the_bad_steps_else_counts() -> None:
+def test_a_summary_names_unsuccessful_steps_or_counts() -> None:
     assert summarize_steps([state(GOOD)]) == "all of 1 step succeeded"
     assert summarize_steps([state(GOOD), state(GOOD, phase=StepPhase.ALREADY_DONE)]) == (
         "2 steps, 1 already done"
@@ -76,8 +76,8 @@ def test_a_state_survives_its_record() -> None:
     full = StepState(
         "a", "progress", ["b"], StepPhase.RAN, FAILED, "why", 2, "2024", 1.5, "id", "x"
     )
-    for one in (full, state(None, phase=StepPhase.RUNNING)):
-        assert StepState.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    for original in (full, state(None, phase=StepPhase.RUNNING)):
+        assert StepState.from_dict(json.loads(json.dumps(original.to_dict()))) == original
 
 
 def test_a_digest_depends_on_values_only() -> None:
@@ -106,8 +106,8 @@ def test_a_value_is_looked_up_by_its_path(path: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("path", ["mising", "missing.L2", "missing.L1.2", "n.x", ""])
-def test_a_value_that_is_not_there_is_told(path: str) -> None:
-    with pytest.raises(LookupError, match=r"no value .*; there are: "):
+def test_a_missing_value_is_reported(path: str) -> None:
+    with pytest.raises(LookupError, match=r"no value .*; values are: "):
         get_path(VALUES, path)
 
 
