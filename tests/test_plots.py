@@ -26,7 +26,7 @@ from kpfnb.kpf.progress.touch import TouchResult
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
 from kpfnb.kpf.reprocess.result import ReprocessResult
 from kpfnb.kpf.tsdb.ingest_result import IngestResult
-from kpfnb.kpf.verdict import plots as verdict
+from kpfnb.kpf.verdict.plots import plot_calendar
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.watch.overview import WatcherOverview
 from kpfnb.notebook.display import figures
@@ -60,8 +60,8 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "coadds": lambda: figures.plot(CoaddResult(Path("/d"), CoaddKind.SPECTRA, {})),
     "touch": lambda: TouchResult(()).plot(),
     "ingestion": lambda: figures.plot(IngestResult(())),
-    "verdict": lambda: verdict.plot_frame_counts(no_verdict()),
-    "calendar": lambda: verdict.plot_calendar({}),
+    "verdict": lambda: figures.plot(no_verdict()),
+    "calendar": lambda: plot_calendar({}),
     "carried": lambda: TransferResult("a", "b", ()).plot(),
     "watchers": lambda: WatcherOverview((), (), UTC_ZONE).plot(),
     "queue": lambda: queue.plot_statuses(dict.fromkeys(QueueItemStatus, 0), {}, "demo").figure,

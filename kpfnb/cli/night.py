@@ -176,8 +176,7 @@ def report(
 
     Example: kpfnb report 20240101 20240131
     """
-    from kpfnb.kpf.nightreport.range_report import write_range_reports
-    from kpfnb.kpf.nightreport.report import write_report
+    from kpfnb.kpf.nightreport.report import write_range_reports, write_report
 
     result = write_range_reports(night, end) if end else write_report(night)
     print_and_exit(result, as_json=as_json)

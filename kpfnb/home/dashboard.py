@@ -20,7 +20,6 @@ from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.quicklook.quality import Verdict
-from kpfnb.kpf.verdict.result import VERDICT_SIGNS
 from kpfnb.kpf.watch.overview import WatcherOverview
 from kpfnb.notebook.display.html import file_link
 from kpfnb.notebook.runner import NOTEBOOKS_FOLDER
@@ -206,7 +205,7 @@ class Dashboard(OneLineRepr):
         verdict = self.verdict
         text = f"{night}: no verdict yet"
         if verdict:
-            text = f"{VERDICT_SIGNS[verdict.verdict]} {verdict.line}"
+            text = f"{verdict.verdict.sign} {verdict.line}"
             if self.night and verdict.observations != self.night.observations:
                 text += f"; {self.night.observations} observations now"
         links = [file_link(page, page.stem) for page in (verdict.pages if verdict else ())]

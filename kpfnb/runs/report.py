@@ -1,7 +1,7 @@
-"""A run's report: one HTML page that needs nothing else, with no script in it.
+"""The report of a run: one HTML page without scripts and other files.
 
-Text is escaped and HTML from outputs sanitised; the page's own content security policy forbids
-whatever might still be hidden in it.
+Text is escaped and HTML in outputs is sanitised; the content security policy of the page forbids
+anything that might still be in it.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def render_report(record: RunRecord, notebook: Any) -> str:
     """The report as HTML."""
     from markupsafe import Markup
 
-    cells = [one for one in notebook.cells if ERROR_MARKER not in one.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if ERROR_MARKER not in cell.metadata.get("tags", [])]
     style = formatting.stylesheet()
     return str(
         formatting.template_environment()
         .get_template("report.html")
         .render(
             run=formatting.run_context(record, settings.load_settings().zone),
-            cells=[_cell_context(one) for one in cells if one.source.strip()],
-            # The package's own style sheet
+            cells=[_cell_context(cell) for cell in cells if cell.source.strip()],
+            # A style sheet of the package
             style=Markup(style),  # noqa: S704
             policy=content_policy(style),
         )
@@ -51,7 +51,7 @@ def render_report(record: RunRecord, notebook: Any) -> str:
 
 
 def sanitise_html(html: str) -> str:
-    """HTML without scripts, styles, handlers, forms, and anything fetched from elsewhere."""
+    """HTML without scripts, styles, handlers, forms and content from other servers."""
     import nh3
 
     attributes = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
@@ -63,7 +63,7 @@ def sanitise_html(html: str) -> str:
         attribute_filter=_keep_attribute,
         url_schemes={"http", "https", "mailto", "data"},
     )
-    # What says nothing of a picture is passed over by screen readers
+    # Screen readers skip images with an empty alternative text
     return _WITHOUT_ALT.sub('<img alt="" ', clean)
 
 
@@ -75,11 +75,14 @@ def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def content_policy(style: str) -> str:
-    """The content security policy of a page that has only this style sheet, and pictures in it."""
+def content_policy(style: str, *, images: str = "data:") -> str:
+    """The content security policy of a page: this style sheet, images, nothing else.
+
+    images : where they come from: `data:` (embedded) or `'self'` (files beside the page)
+    """
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        f"default-src 'none'; img-src {images}; style-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -94,7 +97,7 @@ def _cell_context(cell: Any) -> dict[str, Any]:
         "text": "",
         "summary": f"[{cell.execution_count or ' '}] {lines[0]}" + (" …" if lines[1:] else ""),
         "source": cell.source,
-        "outputs": [Markup(_render_output(one)) for one in cell.outputs],  # noqa: S704
+        "outputs": [Markup(_render_output(output)) for output in cell.outputs],  # noqa: S704
     }
 
 
@@ -107,7 +110,7 @@ def _render_output(output: Any) -> str:
         )
     data = {name: _join_lines(value) for name, value in output.data.items()}
     for name, show in _RENDERERS.items():
-        # A widget needs scripts: its plain text stands for it
+        # A widget needs scripts: its plain text is shown instead
         if name in data and (WIDGET not in data or name == "text/plain"):
             return show(data[name])
     return _render_text(f"({', '.join(data)} can't be shown here)", "stdout")
@@ -149,9 +152,9 @@ _RENDERERS: dict[str, Callable[[str], str]] = {
     "text/latex": _render_text,
     "text/plain": _render_text,
 }
-"""How each kind of output is shown; of several the first here."""
+"""The renderer of each kind of output; of several kinds the first one here is shown."""
 
 
 def _collapse_carriage_returns(text: str) -> str:
-    """Lines as a terminal leaves them: a progress bar writes over itself."""
+    """Lines as a terminal shows them: a progress bar overwrites itself."""
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

@@ -24,7 +24,7 @@ from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.core import atomic, settings
 from kpfnb.core.result import Outcome
 from kpfnb.demo.header_only_night import DEFAULT_COUNTS, NightFault, write_night
-from kpfnb.kpf.nightreport import report as making
+from kpfnb.kpf.nightreport.report import write_report
 from kpfnb.kpf.quicklook import record
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
 from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
@@ -129,9 +129,9 @@ def _night(top: Path) -> None:
     update_all_pages(top / "data/QLP", [NIGHT])
     _timeseries(top / "work/timeseries")
     assessment.override_rule(NIGHT, "star-signal", "PASS", EVIL, who=EVIL)
-    making.write_report(NIGHT)
+    write_report(NIGHT)
     # The pages know of each other
-    making.write_report(NIGHT)
+    write_report(NIGHT)
 
 
 def _quicklook(products: Path, name: str, level: str) -> None:

@@ -1,1 +1,1 @@
-"""One page for the morning: what a night brought, what became of it, and what needs a person."""
+"""The report of a night: observations, products, velocities, and problems that need a person."""

@@ -1,6 +1,6 @@
-"""The pictures that the page of a night draws itself: when what was observed, and velocities.
+"""The illustrations in a night's report: SVG shapes of timeline and velocities, thumbnails.
 
-Shapes for SVG, in its units; they are made of numbers, all text is the template's.
+The SVG shapes consist of numbers in the units of the drawing; the template writes all text.
 """
 
 from __future__ import annotations
@@ -10,105 +10,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median
+from statistics import median, stdev
 
-from kpfnb.core.settings import Settings
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.nightreport.night_summary import NightExposure, NightSummary, VelocityRow
-from kpfnb.kpf.quicklook import record
 from kpfnb.kpf.quicklook.quality import Verdict
-
-# Which pictures of quicklook a reader wants first, small, to be carried in the page itself.
-
-THUMBNAIL_PLOTS = ("SCI2_spectrum", "CCF_grid", "guider_image")
-"""Of the best exposure of each target."""
-
-MAX_TARGETS = 4
-MAX_FAILED = 4
-THUMBNAIL_BYTES = 1_000_000
-THUMBNAIL_LEVELS = ("L2", "L1", "2D", "L0")
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """One picture; `data` is base64 of a JPEG."""
-
-    obsid: str
-    level: str
-    title: str
-    data: str
-    note: str = ""
-
-
-def choose_thumbnails(content: NightSummary, here: Settings) -> list[Thumbnail]:
-    """Pictures of the best exposure of each target, then of what fails; within the budget."""
-    shots, used = [], 0
-    for shot in (*_best_thumbnails(content, here), *_failed_thumbnails(content, here)):
-        if used + len(shot.data) <= THUMBNAIL_BYTES:
-            shots.append(shot)
-            used += len(shot.data)
-    return shots
-
-
-def _best_thumbnails(content: NightSummary, here: Settings) -> Iterator[Thumbnail]:
-    best: dict[str, tuple[float, str]] = {}
-    for one in content.velocities:
-        best[one.target] = max(best.get(one.target, (-1.0, "")), (one.signal or 0.0, one.obsid))
-    for target, (_, obsid) in list(best.items())[:MAX_TARGETS]:
-        records = _quicklook_records(content.night, obsid, here)
-        for face in THUMBNAIL_PLOTS:
-            yield from _find_thumbnails(records, face, here, note=target)
-
-
-def _failed_thumbnails(content: NightSummary, here: Settings) -> Iterator[Thumbnail]:
-    """A picture of each of the first exposures in which a check fails."""
-    seen = 0
-    for one in content.exposures:
-        for found in _quicklook_records(content.night, one.obsid, here):
-            if found.verdict is Verdict.FAIL and found.pictures and seen < MAX_FAILED:
-                checks = [check.name for check in found.checks if check.verdict is Verdict.FAIL]
-                note = f"FAIL: {'; '.join(checks) or found.error}"
-                yield from _find_thumbnails([found], found.pictures[0].path, here, note=note)
-                seen += 1
-                break
-
-
-def _quicklook_records(night: str, obsid: str, here: Settings) -> list[record.QuicklookRecord]:
-    folder = here.qlp_path / night / obsid
-    found = (
-        record.read_record(record.record_path(folder, obsid, level)) for level in THUMBNAIL_LEVELS
-    )
-    return [one for one in found if one]
-
-
-def _find_thumbnails(
-    records: list[record.QuicklookRecord], face: str, here: Settings, *, note: str
-) -> Iterator[Thumbnail]:
-    for one in records:
-        picture = next((each for each in one.pictures if face in each.path), None)
-        if picture:
-            folder = here.qlp_path / one.night / one.name
-            data = _encode_file(folder / picture.thumbnail)
-            if data:
-                yield Thumbnail(one.name, one.level, picture.title, data, note)
-            return
-
-
-def _encode_file(path: Path) -> str:
-    try:
-        return base64.b64encode(path.read_bytes()).decode("ascii")
-    except OSError:
-        return ""
-
+from kpfnb.kpf.quicklook.record import QuicklookRecord, read_record, record_path
 
 LEFT, WIDTH, ROW, MIN_MARK_WIDTH = 170, 1000, 24, 2.5
-"""Of the timeline: where the time begins and ends, a row's height, the width of an instant."""
+"""The timeline: x of 0 h and 24 h, the height of a row, the width of a very short exposure."""
 
 PANEL_WIDTH, PANEL_HEIGHT = 300, 150
 PANEL_LEFT, PANEL_RIGHT, PANEL_TOP, PANEL_BOTTOM = 46, 290, 10, 122
 MIN_VELOCITIES = 2
-"""Velocities of a target that are worth a picture."""
+"""A target needs this number of velocities for a panel."""
 MAX_PANELS = 12
+
+THUMBNAIL_PLOTS = ("SCI2_spectrum", "CCF_grid", "guider_image")
+"""Plots of the best exposure of each target."""
+
+MAX_TARGETS = 4
+MAX_FAILED = 4
+THUMBNAIL_BYTES = 1_000_000
+"""The total size of all thumbnails in a report, encoded."""
+
+THUMBNAIL_LEVELS = ("L2", "L1", "2D", "L0")
 
 
 @dataclass(frozen=True)
@@ -123,7 +49,7 @@ class TimelineMark:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """The exposures of one target, or of the calibrations."""
+    """The exposures of one target, or all calibrations."""
 
     name: str
     y: int
@@ -133,7 +59,7 @@ class TimelineRow:
 
 @dataclass(frozen=True)
 class ExposureTimeline:
-    """All rows, and where the hours (UT) are."""
+    """All rows, and the x of the hours (UT)."""
 
     height: int
     rows: tuple[TimelineRow, ...]
@@ -142,7 +68,7 @@ class ExposureTimeline:
 
 @dataclass(frozen=True)
 class VelocityPoint:
-    """One velocity: its place and error bar, and what it is."""
+    """One velocity: its position, its error bar, and its offset from the median in m/s."""
 
     x: float
     y: float
@@ -154,7 +80,7 @@ class VelocityPoint:
 
 @dataclass(frozen=True)
 class VelocityPanel:
-    """Velocities of one target about their median; `range_metres` is at the top and the bottom."""
+    """The velocities of a target relative to their median; the y axis is ± `range_metres`."""
 
     target: str
     points: tuple[VelocityPoint, ...]
@@ -164,78 +90,94 @@ class VelocityPanel:
     last: str
 
 
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small quicklook plot; `data` is a JPEG in base64."""
+
+    obsid: str
+    level: str
+    title: str
+    data: str
+    note: str = ""
+
+
 def layout_timeline(exposures: Sequence[NightExposure]) -> ExposureTimeline | None:
-    """A row for each target in order of time, the calibrations last; None without exposures."""
-    named: dict[tuple[bool, str], list[NightExposure]] = {}
-    for one in exposures:
-        if not one.problem:
-            name = (one.target or "no name") if one.is_science else "calibrations"
-            named.setdefault((not one.is_science, name), []).append(one)
-    if not named:
+    """A row per target in the order of time, the calibrations last; None without exposures."""
+    by_target: dict[str, list[NightExposure]] = {}
+    calibrations = []
+    for exposure in exposures:
+        if exposure.problem:
+            continue
+        if exposure.is_science:
+            by_target.setdefault(exposure.target or "no name", []).append(exposure)
+        else:
+            calibrations.append(exposure)
+    groups = [(name, group, True) for name, group in by_target.items()]
+    if calibrations:
+        groups.append(("calibrations", calibrations, False))
+    if not groups:
         return None
     rows = tuple(
-        TimelineRow(name, number * ROW, tuple(map(_layout_mark, some)), not is_calibration)
-        for number, ((is_calibration, name), some) in enumerate(
-            sorted(named.items(), key=lambda item: item[0][0])
-        )
+        TimelineRow(name, number * ROW, tuple(map(_layout_mark, group)), is_science)
+        for number, (name, group, is_science) in enumerate(groups)
     )
     hours = tuple((hour, _hour_position(hour)) for hour in range(0, 25, 3))
     return ExposureTimeline(len(rows) * ROW, rows, hours)
 
 
 def layout_panels(velocities: Iterable[VelocityRow]) -> list[VelocityPanel]:
-    """A panel for each target that has at least two velocities."""
-    named: dict[str, list[VelocityRow]] = {}
-    for one in velocities:
-        if one.velocity is not None:
-            named.setdefault(one.target, []).append(one)
-    several = [(target, some) for target, some in named.items() if len(some) >= MIN_VELOCITIES]
-    return [_layout_panel(target, some) for target, some in several[:MAX_PANELS]]
+    """A panel for each target with at least `MIN_VELOCITIES` velocities."""
+    by_target: dict[str, list[VelocityRow]] = {}
+    for row in velocities:
+        if row.velocity is not None:
+            by_target.setdefault(row.target, []).append(row)
+    panels = [
+        _layout_panel(target, rows)
+        for target, rows in by_target.items()
+        if len(rows) >= MIN_VELOCITIES
+    ]
+    return panels[:MAX_PANELS]
 
 
 def velocity_scatter(velocities: Sequence[float]) -> float | None:
-    """The standard deviation of velocities [km/s] in m/s; None of fewer than two."""
-    if len(velocities) < MIN_VELOCITIES:
-        return None
-    mean = sum(velocities) / len(velocities)
-    squares = sum((one - mean) ** 2 for one in velocities)
-    return 1000 * float((squares / (len(velocities) - 1)) ** 0.5)
+    """The standard deviation in m/s of velocities in km/s; None for fewer than two."""
+    return 1000 * stdev(velocities) if len(velocities) >= MIN_VELOCITIES else None
 
 
-def _layout_mark(one: NightExposure) -> TimelineMark:
-    begin = _hour_position(_decimal_hour(ObsID(one.obsid).time))
-    end = min(begin + one.seconds / 3600 * (WIDTH - LEFT) / 24, WIDTH)
-    return TimelineMark(
-        round(begin, 1), round(max(end - begin, MIN_MARK_WIDTH), 1), one.obsid, one.seconds
-    )
+def _layout_mark(exposure: NightExposure) -> TimelineMark:
+    begin = _hour_position(_decimal_hour(ObsID(exposure.obsid).time))
+    end = min(begin + exposure.seconds / 3600 * (WIDTH - LEFT) / 24, WIDTH)
+    width = max(end - begin, MIN_MARK_WIDTH)
+    return TimelineMark(round(begin, 1), round(width, 1), exposure.obsid, exposure.seconds)
 
 
-def _layout_panel(target: str, some: Sequence[VelocityRow]) -> VelocityPanel:
-    middle = median(one.velocity for one in some if one.velocity is not None)
-    offsets = [1000 * ((one.velocity or 0.0) - middle) for one in some]
-    errors = [one.error or 0.0 for one in some]
-    reach = max(abs(o) + e for o, e in zip(offsets, errors, strict=True)) or 1.0
-    first, last = some[0].time, some[-1].time
-    span = (last - first).total_seconds() or 1.0
+def _layout_panel(target: str, rows: Sequence[VelocityRow]) -> VelocityPanel:
+    velocities = [row.velocity or 0.0 for row in rows]
+    middle = median(velocities)
+    offsets = [1000 * (velocity - middle) for velocity in velocities]
+    errors = [row.error or 0.0 for row in rows]
+    limit = max(abs(offset) + error for offset, error in zip(offsets, errors, strict=True)) or 1.0
+    first, last = rows[0].time, rows[-1].time
+    duration = (last - first).total_seconds() or 1.0
     width = PANEL_RIGHT - PANEL_LEFT - 16
 
-    def y(metres: float) -> float:
+    def y_position(metres: float) -> float:
         half = (PANEL_BOTTOM - PANEL_TOP) / 2
-        return round(PANEL_TOP + half * (1 - metres / reach), 1)
+        return round(PANEL_TOP + half * (1 - metres / limit), 1)
 
     points = tuple(
         VelocityPoint(
-            x=round(PANEL_LEFT + 8 + width * (one.time - first).total_seconds() / span, 1),
-            y=y(offset),
-            low=y(offset - error),
-            high=y(offset + error),
-            obsid=one.obsid,
+            x=round(PANEL_LEFT + 8 + width * (row.time - first).total_seconds() / duration, 1),
+            y=y_position(offset),
+            low=y_position(offset - error),
+            high=y_position(offset + error),
+            obsid=row.obsid,
             metres=offset,
         )
-        for one, offset, error in zip(some, offsets, errors, strict=True)
+        for row, offset, error in zip(rows, offsets, errors, strict=True)
     )
-    found = velocity_scatter([one.velocity for one in some if one.velocity is not None])
-    return VelocityPanel(target, points, reach, found or 0.0, f"{first:%H:%M}", f"{last:%H:%M}")
+    scatter = velocity_scatter(velocities) or 0.0
+    return VelocityPanel(target, points, limit, scatter, f"{first:%H:%M}", f"{last:%H:%M}")
 
 
 def _hour_position(hour: float) -> float:
@@ -244,3 +186,62 @@ def _hour_position(hour: float) -> float:
 
 def _decimal_hour(time: datetime) -> float:
     return time.hour + time.minute / 60 + time.second / 3600
+
+
+def choose_thumbnails(summary: NightSummary, qlp_path: Path) -> list[Thumbnail]:
+    """Plots of the best exposure of each target, then of failed checks; within the size limit."""
+    thumbnails, bytes_used = [], 0
+    for thumbnail in (*_best_thumbnails(summary, qlp_path), *_failed_thumbnails(summary, qlp_path)):
+        if bytes_used + len(thumbnail.data) <= THUMBNAIL_BYTES:
+            thumbnails.append(thumbnail)
+            bytes_used += len(thumbnail.data)
+    return thumbnails
+
+
+def _best_thumbnails(summary: NightSummary, qlp_path: Path) -> Iterator[Thumbnail]:
+    best: dict[str, tuple[float, str]] = {}
+    for row in summary.velocities:
+        best[row.target] = max(best.get(row.target, (-1.0, "")), (row.signal or 0.0, row.obsid))
+    for target, (_, obsid) in list(best.items())[:MAX_TARGETS]:
+        records = _quicklook_records(summary.night, obsid, qlp_path)
+        for plot in THUMBNAIL_PLOTS:
+            yield from _find_thumbnail(records, plot, qlp_path, note=target)
+
+
+def _failed_thumbnails(summary: NightSummary, qlp_path: Path) -> Iterator[Thumbnail]:
+    """The first plot of each of the first exposures in which a check fails."""
+    count = 0
+    for exposure in summary.exposures:
+        for record in _quicklook_records(summary.night, exposure.obsid, qlp_path):
+            if record.verdict is Verdict.FAIL and record.pictures and count < MAX_FAILED:
+                checks = [check.name for check in record.checks if check.verdict is Verdict.FAIL]
+                note = f"FAIL: {'; '.join(checks) or record.error}"
+                yield from _find_thumbnail([record], record.pictures[0].path, qlp_path, note=note)
+                count += 1
+                break
+
+
+def _quicklook_records(night: str, obsid: str, qlp_path: Path) -> list[QuicklookRecord]:
+    product_dir = qlp_path / night / obsid
+    records = (read_record(record_path(product_dir, obsid, level)) for level in THUMBNAIL_LEVELS)
+    return [record for record in records if record]
+
+
+def _find_thumbnail(
+    records: list[QuicklookRecord], plot: str, qlp_path: Path, *, note: str
+) -> Iterator[Thumbnail]:
+    """The thumbnail of the first record with that plot, if its file can be read."""
+    for record in records:
+        picture = next((picture for picture in record.pictures if plot in picture.path), None)
+        if picture:
+            data = _encode_file(qlp_path / record.night / record.name / picture.thumbnail)
+            if data:
+                yield Thumbnail(record.name, record.level, picture.title, data, note)
+            return
+
+
+def _encode_file(path: Path) -> str:
+    try:
+        return base64.b64encode(path.read_bytes()).decode("ascii")
+    except OSError:
+        return ""

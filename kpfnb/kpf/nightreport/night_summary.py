@@ -1,34 +1,35 @@
-"""What the report of a night tells, gathered from headers, products, verdict and runs."""
+"""The content of a night's report, from headers, products, the verdict and run records."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kpfnb import runs
-from kpfnb.core.fits import headers
 from kpfnb.core.fits.cards import HeaderValue
+from kpfnb.core.fits.headers import InvalidHeaderError, read_header
 from kpfnb.core.settings import Settings
 from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.files.obsid_list import read_junk_list
 from kpfnb.kpf.progress.result import ProgressResult
+from kpfnb.kpf.reprocess.selection import list_observations
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.runs import RunRecord
 
 DAYS_AFTER = 7
-"""Runs of a night are looked for from its date on, so many days."""
+"""Runs are searched that started up to this number of days after the night's date."""
 
-_RAW = ("IMTYPE", "OBJECT", "TARGNAME", "PROGNAME", "EXPTIME", "SCI-OBJ", "SIMULATE")
-_REDUCED = ("CCFRV", "CCFERV", "CCFBJD", "SNRSC548", "DRPTAG")
-_OTHER = "other"
+_L0_KEYWORDS = ("IMTYPE", "OBJECT", "TARGNAME", "PROGNAME", "EXPTIME", "SCI-OBJ", "SIMULATE")
+_L2_KEYWORDS = ("CCFRV", "CCFERV", "CCFBJD", "SNRSC548", "DRPTAG")
 
 
 @dataclass(frozen=True)
 class NightExposure:
-    """One observation; `problem` where its L0 can't be read."""
+    """One observation; `problem` says why its L0 can't be read."""
 
     obsid: str
     imtype: str = ""
@@ -41,13 +42,20 @@ class NightExposure:
 
     @property
     def is_science(self) -> bool:
-        """Light of the sky."""
+        """True for light from the sky."""
         return self.imtype == "Object"
 
 
 @dataclass(frozen=True)
 class VelocityRow:
-    """One row of the velocities: km/s, its error m/s, signal-to-noise near 548 nm."""
+    """One row of the velocities.
+
+    Attributes
+    ----------
+    velocity : km/s
+    error : m/s
+    signal : signal-to-noise near 548 nm
+    """
 
     obsid: str
     target: str
@@ -61,7 +69,7 @@ class VelocityRow:
 
 @dataclass(frozen=True)
 class ExposureGroup:
-    """Exposures of one type or target: how many, seconds in all, when they began (UT, HH:MM)."""
+    """Exposures of one type or target: their number, total seconds, first and last (UT, HH:MM)."""
 
     name: str
     count: int
@@ -73,7 +81,7 @@ class ExposureGroup:
 
 @dataclass(frozen=True)
 class NightSummary:
-    """All of it."""
+    """Everything that a night's report shows."""
 
     night: str
     verdict: NightVerdict
@@ -84,75 +92,81 @@ class NightSummary:
 
     @property
     def targets(self) -> list[ExposureGroup]:
-        """Science exposures by target, in order of time."""
-        science = [one for one in self.exposures if one.is_science]
-        return _group_exposures(science, [one.target or "no name" for one in science])
+        """Science exposures by target, in the order of time."""
+        exposures = [exposure for exposure in self.exposures if exposure.is_science]
+        return _group_exposures((exposure.target or "no name", exposure) for exposure in exposures)
 
     @property
     def calibrations(self) -> list[ExposureGroup]:
         """All other exposures by OBJECT."""
-        others = [one for one in self.exposures if not one.is_science and not one.problem]
-        return _group_exposures(others, [one.target or one.imtype or _OTHER for one in others])
+        return _group_exposures(
+            (exposure.target or exposure.imtype or "other", exposure)
+            for exposure in self.exposures
+            if not exposure.is_science and not exposure.problem
+        )
 
     @property
     def versions(self) -> list[str]:
         """The DRP versions that made the velocities."""
-        return sorted({one.version for one in self.velocities if one.version})
+        return sorted({row.version for row in self.velocities if row.version})
 
     @property
-    def bad_runs(self) -> list[RunRecord]:
-        """Of each notebook the last run on this night, where a person should look at it."""
+    def unsuccessful_runs(self) -> list[RunRecord]:
+        """The last run of each notebook on this night, if it did not succeed."""
         latest: dict[str, RunRecord] = {}
-        for one in self.runs:
-            latest.setdefault(one.notebook, one)
-        return [one for one in latest.values() if one.outcome and not one.outcome.is_good]
+        for record in self.runs:
+            latest.setdefault(record.notebook, record)
+        return [
+            record for record in latest.values() if record.outcome and not record.outcome.is_good
+        ]
 
     def problems(self) -> Iterator[tuple[str, str, str]]:
-        """What is wrong: where, what, and the ObsID it is about ('' if none)."""
-        for found in self.verdict.not_passed:
-            blamed = found.measurement.offenders[0].name if found.measurement.offenders else ""
-            yield str(found.verdict), f"{found.rule.title}: {found.value}", blamed
+        """Where the problem is, what it is, and the ObsID concerned ('' if none)."""
+        for result in self.verdict.not_passed:
+            offenders = result.measurement.offenders
+            obsid = offenders[0].name if offenders else ""
+            yield str(result.verdict), f"{result.rule.title}: {result.value}", obsid
         yield from self.other_problems()
 
     def other_problems(self) -> Iterator[tuple[str, str, str]]:
-        """The problems that no rule tells: files, missing products, runs."""
-        for one in self.exposures:
-            if one.problem:
-                yield "L0", f"can't be read: {one.problem}", one.obsid
-        missing = Counter((one.level, str(one.reason)) for one in self.progress.missing)
-        first = {(one.level, str(one.reason)): one.obsid for one in reversed(self.progress.missing)}
-        for (level, reason), count in missing.items():
+        """The problems that no rule covers: unreadable files, missing products, runs."""
+        for exposure in self.exposures:
+            if exposure.problem:
+                yield "L0", f"can't be read: {exposure.problem}", exposure.obsid
+        missing = self.progress.missing
+        counts = Counter((product.level, str(product.reason)) for product in missing)
+        first = {
+            (product.level, str(product.reason)): product.obsid for product in reversed(missing)
+        }
+        for (level, reason), count in counts.items():
             yield level, f"{count} × {reason}", first[level, reason]
-        for record in self.bad_runs:
+        for record in self.unsuccessful_runs:
             yield f"run {record.outcome}", f"{record.notebook}: {record.reason}", ""
 
 
 def collect_night(
-    night: str, verdict: NightVerdict, progress: ProgressResult, here: Settings
+    night: str, verdict: NightVerdict, progress: ProgressResult, site_settings: Settings
 ) -> NightSummary:
-    """Look at the night. Headers are read fast; nothing is written."""
-    frames = tuple(_read_exposures(night, here))
+    """Collect the content of a night's report; writes nothing."""
+    exposures = tuple(_read_exposures(night, site_settings))
     return NightSummary(
         night=night,
         verdict=verdict,
         progress=progress,
-        exposures=frames,
-        velocities=tuple(_read_velocities(frames, here.kpf_root)),
-        runs=tuple(_find_runs(night, here)),
+        exposures=exposures,
+        velocities=tuple(_read_velocities(exposures, site_settings.kpf_root)),
+        runs=tuple(_find_runs(night, site_settings)),
     )
 
 
-def _read_exposures(night: str, here: Settings) -> Iterator[NightExposure]:
-    from kpfnb.kpf.files import obsid_list
-    from kpfnb.kpf.reprocess import selection
-
-    is_junk = obsid_list.read_junk_list(here.junk_path).for_night(night)
-    for obsid in selection.list_observations(here.kpf_root, night):
-        if obsid.text in is_junk:
+def _read_exposures(night: str, site_settings: Settings) -> Iterator[NightExposure]:
+    junk = read_junk_list(site_settings.junk_path).for_night(night)
+    for obsid in list_observations(site_settings.kpf_root, night):
+        if obsid.text in junk:
             continue
         try:
-            header = headers.read_header(obsid.path(here.kpf_root, KPF.raw), _RAW)
-        except headers.InvalidHeaderError as error:
+            header = read_header(obsid.path(site_settings.kpf_root, KPF.raw), _L0_KEYWORDS)
+        except InvalidHeaderError as error:
             yield NightExposure(obsid.text, problem=str(error.reason))
             continue
         yield NightExposure(
@@ -167,21 +181,21 @@ def _read_exposures(night: str, here: Settings) -> Iterator[NightExposure]:
 
 
 def _read_velocities(exposures: Iterable[NightExposure], root: Path) -> Iterator[VelocityRow]:
-    """The velocities of the stars; what has no L2 yet is told by its gaps."""
-    for one in exposures:
-        if not one.is_science or one.source != "Target":
+    """The velocities of the stars; values are None if there is no L2 yet."""
+    for exposure in exposures:
+        if not exposure.is_science or exposure.source != "Target":
             continue
-        obsid = ObsID(one.obsid)
+        obsid = ObsID(exposure.obsid)
         header: Mapping[str, HeaderValue] = {}
         try:
-            header = headers.read_header(obsid.path(root, "L2"), _REDUCED)
-        except headers.InvalidHeaderError:
-            # The progress tells why it is not there
+            header = read_header(obsid.path(root, "L2"), _L2_KEYWORDS)
+        except InvalidHeaderError:
+            # The progress says why it is missing
             pass
         error = _header_number(header, "CCFERV")
         yield VelocityRow(
-            obsid=one.obsid,
-            target=one.target,
+            obsid=exposure.obsid,
+            target=exposure.target,
             time=obsid.time,
             velocity=_header_number(header, "CCFRV"),
             error=None if error is None else 1000 * error,
@@ -191,32 +205,32 @@ def _read_velocities(exposures: Iterable[NightExposure], root: Path) -> Iterator
         )
 
 
-def _find_runs(night: str, here: Settings) -> list[RunRecord]:
+def _find_runs(night: str, site_settings: Settings) -> list[RunRecord]:
     """Runs that had the night among their parameters, newest first."""
     first = datetime.strptime(night, "%Y%m%d").replace(tzinfo=UTC)
     last = first + timedelta(days=DAYS_AFTER)
-    directories = [
-        one for one in runs.list_directories(here.runs_dir) if first <= runs.start_time(one) < last
+    records = [
+        runs.current_record(directory)
+        for directory in runs.list_directories(site_settings.runs_dir)
+        if first <= runs.start_time(directory) < last
     ]
-    records = map(runs.current_record, directories)
-    return [one for one in records if night in map(str, one.parameters.values())]
+    return [record for record in records if night in map(str, record.parameters.values())]
 
 
-def _group_exposures(
-    exposures: Sequence[NightExposure], names: Sequence[str]
-) -> list[ExposureGroup]:
-    found: dict[str, list[NightExposure]] = {}
-    for one, name in zip(exposures, names, strict=True):
-        found.setdefault(name, []).append(one)
+def _group_exposures(named: Iterable[tuple[str, NightExposure]]) -> list[ExposureGroup]:
+    groups: dict[str, list[NightExposure]] = {}
+    for name, exposure in named:
+        groups.setdefault(name, []).append(exposure)
     return [
         ExposureGroup(
             name,
-            len(some),
-            sum(one.seconds for one in some),
-            tuple(dict.fromkeys(one.program for one in some if one.program)),
-            *(f"{ObsID(one.obsid).time:%H:%M}" for one in (some[0], some[-1])),
+            len(exposures),
+            sum(exposure.seconds for exposure in exposures),
+            tuple(dict.fromkeys(exposure.program for exposure in exposures if exposure.program)),
+            first=f"{ObsID(exposures[0].obsid).time:%H:%M}",
+            last=f"{ObsID(exposures[-1].obsid).time:%H:%M}",
         )
-        for name, some in found.items()
+        for name, exposures in groups.items()
     ]
 
 

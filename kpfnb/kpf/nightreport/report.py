@@ -1,213 +1,196 @@
-"""The report of a night as a result, and its page."""
+"""Writing the reports of nights: the page of one night, or of each night of a range."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from html import escape
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kpfnb.core import atomic, settings
-from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.clock import check_night
+from kpfnb.core.errors import InvalidParameterError, KpfnbError
 from kpfnb.core.settings import Settings
-from kpfnb.core.text import format_duration
-from kpfnb.kpf.nightreport import (
-    illustrations,
-    night_summary,
+from kpfnb.core.text import format_count, format_duration
+from kpfnb.kpf.files.obsid import list_nights
+from kpfnb.kpf.nightreport import illustrations
+from kpfnb.kpf.nightreport.night_summary import (
+    ExposureGroup,
+    NightSummary,
+    VelocityRow,
+    collect_night,
 )
-from kpfnb.kpf.nightreport.night_summary import ExposureGroup, NightSummary
-from kpfnb.kpf.progress import result
+from kpfnb.kpf.nightreport.result import NightRangeReport, NightReport
+from kpfnb.kpf.progress.result import assess_progress
 from kpfnb.kpf.quicklook.record_view import verdict_badge
 from kpfnb.kpf.verdict import assessment, pages
 from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.kpf.verdict.rule_results import Offender, RuleResult
+from kpfnb.kpf.verdict.rule_results import RuleResult
 from kpfnb.runs import formatting
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
 MAX_PROBLEMS = 40
-DASH = "–"
-
-
-@dataclass(frozen=True, repr=False)
-class NightReport(OneLineRepr):
-    """What was reported: a `kpfnb.core.result.Result`. Its outcome is that of the verdict."""
-
-    content: NightSummary
-    page: Path
-
-    @property
-    def outcome(self) -> Outcome:
-        """Good where the verdict is acceptable."""
-        return self.content.verdict.outcome
-
-    @property
-    def reason(self) -> str:
-        """The verdict in one line."""
-        return self.content.verdict.reason
-
-    def key_figures(self) -> dict[str, int | float | str]:
-        """Observations, velocities, problems, and the verdict's own."""
-        velocities = sum(one.velocity is not None for one in self.content.velocities)
-        return {
-            **self.content.verdict.key_figures(),
-            "observations": self.content.verdict.observations,
-            "velocities": velocities,
-            "problems": len(list(self.content.problems())),
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values of all that the page tells."""
-        return {
-            "night": self.content.night,
-            "page": str(self.page),
-            "verdict": self.content.verdict.to_dict(),
-            "targets": [asdict(one) for one in self.content.targets],
-            "calibrations": [asdict(one) for one in self.content.calibrations],
-            "velocities": [
-                {**asdict(one), "time": one.time.isoformat()} for one in self.content.velocities
-            ],
-            "problems": [
-                {"where": where, "what": what, "obsid": obsid}
-                for where, what, obsid in self.content.problems()
-            ],
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """The velocities, one row an exposure."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(one) for one in self.content.velocities])
-
-    def plot(self) -> Figure:
-        """The frames of each kind and when they came."""
-        return self.content.verdict.plot()
-
-    def __str__(self) -> str:
-        return f"{self.reason}\npage: {self.page}"
-
-    def _repr_html_(self) -> str:
-        page = self.page.relative_to(self.page.parents[3])
-        return f"<p>{escape(self.reason)}</p><p>in the work directory: {escape(str(page))}</p>"
+MAX_RUNS = 20
+NO_VALUE = "–"
 
 
 def write_report(
     night: str, *, verdict: NightVerdict | None = None, accept: str = "FAIL"
 ) -> NightReport:
-    """Write the report of a night, with its verdict as it is now (or as given).
+    """Write the report of a night, with its current verdict (or the given one).
 
-    Raises as `kpfnb.kpf.verdict.assessment.assess_night`.
+    Raises the errors of `kpfnb.kpf.verdict.assessment.assess_night`.
     """
-    judged = verdict or assessment.assess_night(night, accept=accept)
-    assessment.save_verdict(judged)
-    here = settings.load_settings()
-    found = night_summary.collect_night(night, judged, result.assess_progress(night), here)
-    folder = pages.page_dir(here, night)
-    # The pages link to each other: the verdict's is there before
-    pages.write_verdict_page(judged)
-    path = folder / pages.REPORT_PAGE
-    atomic.write_text_if_changed(path, render_report(found, here))
-    pages.write_verdict_page(judged)
-    return NightReport(found, path)
+    night_verdict = verdict or assessment.assess_night(night, accept=accept)
+    assessment.save_verdict(night_verdict)
+    site_settings = settings.load_settings()
+    summary = collect_night(night, night_verdict, assess_progress(night), site_settings)
+    # The pages link to each other if they exist: the verdict's is written before and after
+    pages.write_verdict_page(night_verdict)
+    path = pages.page_dir(site_settings, night) / pages.REPORT_PAGE
+    atomic.write_text_if_changed(path, render_report(summary, site_settings))
+    pages.write_verdict_page(night_verdict)
+    return NightReport(summary, path)
 
 
-def render_report(found: NightSummary, here: Settings) -> str:
-    """The page as HTML; all text escaped, pictures in it, no script."""
-    folder = pages.page_dir(here, found.night)
-    judged = found.verdict
+def write_range_reports(
+    night: str, end: str = "", *, verdict: NightVerdict | None = None
+) -> NightRangeReport:
+    """Assess each night of a range and write its report; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    night, end : first and last night, YYYYMMDD (UT), both included. `end` empty: `night` alone,
+        even if it has no files; `end` before `night`: newest first
+    verdict : of `night`, if it is known already; what it accepts is accepted for all
+
+    Raises
+    ------
+    InvalidParameterError : `end` is not a valid night
+    KpfnbError : as `write_report`, if `night` itself can't be assessed
+    """
+    try:
+        check_night(end)
+    except ValueError as error:
+        raise InvalidParameterError(f"end: {error}, not {end!r}", "for example 20240131") from None
+    first = write_report(night, verdict=verdict)
+    accept = first.content.verdict.accept
+    root = settings.load_settings().kpf_root
+    other_nights = [name for name in list_nights(root, night, end) if name != night] if end else []
+    reports, failed = [first], {}
+    for name in other_nights:
+        try:
+            reports.append(write_report(name, accept=accept))
+        except KpfnbError as error:
+            failed[name] = str(error)
+    return NightRangeReport(tuple(reports), failed)
+
+
+def render_report(summary: NightSummary, site_settings: Settings) -> str:
+    """The page as HTML; all text escaped, images embedded, no script."""
+    night, night_verdict = summary.night, summary.verdict
+    directory = pages.page_dir(site_settings, night)
+
+    def link(obsid: str, level: str) -> str:
+        return pages.quicklook_url(obsid, level, directory, site_settings)
+
+    observations = format_count(night_verdict.observations, "observation")
+    other_problems = list(summary.other_problems())
+    thumbnails = illustrations.choose_thumbnails(summary, site_settings.qlp_path)
     return pages.render_page(
         "nightreport.html",
-        title=f"Night {found.night[:4]}-{found.night[4:6]}-{found.night[6:]}",
-        refresh_seconds=0,
-        ways=pages.nav_links(folder, found.night, pages.REPORT_PAGE),
-        badge=verdict_badge(judged.verdict),
-        line="; ".join(
-            [f"{judged.observations} observations", judged.problems or "every rule passes"]
-        ),
-        levels=[(str(level), verdict_badge(verdict)) for level, verdict in judged.levels.items()],
-        rules=[
-            {"title": one.rule.title, "name": one.rule.name, "value": one.value}
-            | {"badge": verdict_badge(one.verdict), "threshold": one.threshold}
-            | _offender_context(one, folder, here)
-            for one in judged.not_passed
+        title=f"Night {night[:4]}-{night[4:6]}-{night[6:]}",
+        links=pages.nav_links(directory, night, pages.REPORT_PAGE),
+        badge=verdict_badge(night_verdict.verdict),
+        line="; ".join([observations, night_verdict.problems or "all rules pass"]),
+        levels=[
+            (str(level), verdict_badge(verdict)) for level, verdict in night_verdict.levels.items()
         ],
-        overrides=[asdict(one) for one in judged.overrides],
-        targets=[_target_row(one, found) for one in found.targets],
-        timeline=illustrations.layout_timeline(found.exposures),
-        panels=illustrations.layout_panels(found.velocities),
+        rules=[
+            _rule_context(result, directory, site_settings) for result in night_verdict.not_passed
+        ],
+        overrides=[asdict(override) for override in night_verdict.overrides],
+        targets=[_target_context(group, summary) for group in summary.targets],
+        timeline=illustrations.layout_timeline(summary.exposures),
+        panels=illustrations.layout_panels(summary.velocities),
         draw=illustrations,
-        calibrations=[_group_row(one) for one in found.calibrations],
-        junk=judged.junk,
-        simulated=any(one.simulated for one in found.exposures),
+        calibrations=[_group_context(group) for group in summary.calibrations],
+        junk=night_verdict.junk,
+        simulated=any(exposure.simulated for exposure in summary.exposures),
         processed=[
             {"level": level, "done": count.done, "expected": count.expected}
-            for level, count in found.progress.totals.items()
+            for level, count in summary.progress.totals.items()
         ],
-        versions=found.versions,
-        shots=[
-            {**asdict(shot), "target": _quicklook_link(shot.obsid, shot.level, folder, here)}
-            for shot in illustrations.choose_thumbnails(found, here)
+        versions=summary.versions,
+        thumbnails=[
+            asdict(thumbnail) | {"target": link(thumbnail.obsid, thumbnail.level)}
+            for thumbnail in thumbnails
         ],
         velocities=[
-            {
-                "obsid": one.obsid,
-                "target": one.target,
-                "time": f"{one.time:%H:%M:%S}",
-                "velocity": _format_value(one.velocity, ".5f"),
-                "error": _format_value(one.error, ".2f"),
-                "signal": _format_value(one.signal, ".0f"),
-                "bjd": _format_value(one.bjd, ".6f"),
-                "page": _quicklook_link(one.obsid, "L2", folder, here),
-            }
-            for one in found.velocities
+            _velocity_context(row) | {"page": link(row.obsid, "L2")} for row in summary.velocities
         ],
         problems=[
-            {"where": where, "what": what, "obsid": obsid}
-            | {"page": _quicklook_link(obsid, "", folder, here)}
-            for where, what, obsid in list(found.other_problems())[:MAX_PROBLEMS]
+            {"where": where, "what": what, "obsid": obsid, "page": link(obsid, "")}
+            for where, what, obsid in other_problems[:MAX_PROBLEMS]
         ],
-        more=max(0, len(list(found.other_problems())) - MAX_PROBLEMS),
-        runs=[formatting.run_context(one, here.zone, top="../../") for one in found.runs[:20]],
-        criteria=judged.criteria,
+        more=max(0, len(other_problems) - MAX_PROBLEMS),
+        runs=[
+            formatting.run_context(record, site_settings.zone, top="../../")
+            for record in summary.runs[:MAX_RUNS]
+        ],
+        criteria=night_verdict.criteria,
     )
 
 
-def _target_row(one: ExposureGroup, found: NightSummary) -> dict[str, Any]:
-    """A target as the table of what was observed shows it."""
-    own = [each for each in found.velocities if each.target == one.name]
-    velocities = [each.velocity for each in own if each.velocity is not None]
-    signals = [each.signal for each in own if each.signal is not None]
-    errors = [each.error for each in own if each.error is not None]
-    return _group_row(one) | {
+def _rule_context(result: RuleResult, directory: Path, site_settings: Settings) -> dict[str, Any]:
+    """A rule that does not pass, and the first observation responsible."""
+    offender = next(iter(result.measurement.offenders), None)
+    page = (
+        pages.quicklook_url(offender.name, offender.level, directory, site_settings)
+        if offender
+        else ""
+    )
+    return {
+        "title": result.rule.title,
+        "name": result.rule.name,
+        "value": result.value,
+        "badge": verdict_badge(result.verdict),
+        "threshold": result.threshold,
+        "obsid": offender.name if offender else "",
+        "page": page,
+    }
+
+
+def _target_context(group: ExposureGroup, summary: NightSummary) -> dict[str, Any]:
+    """A target in the table of observations."""
+    rows = [row for row in summary.velocities if row.target == group.name]
+    velocities = [row.velocity for row in rows if row.velocity is not None]
+    signals = [row.signal for row in rows if row.signal is not None]
+    errors = [row.error for row in rows if row.error is not None]
+    return _group_context(group) | {
         "signal": _format_value(max(signals, default=None), ".0f"),
         "scatter": _format_value(illustrations.velocity_scatter(velocities), ".2f"),
         "error": _format_value(median(errors) if errors else None, ".2f"),
     }
 
 
-def _offender_context(one: RuleResult, folder: Path, here: Settings) -> dict[str, Any]:
-    """The first observation that is to blame for what a rule found."""
-    who = next(iter(one.measurement.offenders), None)
-    if who is None:
-        return {"obsid": "", "page": ""}
-    page = pages.quicklook_link(who, folder, here)
-    return {"obsid": who.name, "page": page.removesuffix("#")}
-
-
-def _group_row(one: ExposureGroup) -> dict[str, Any]:
-    return {
-        **asdict(one),
-        "time": format_duration(one.seconds),
-        "programs": ", ".join(one.programs),
+def _group_context(group: ExposureGroup) -> dict[str, Any]:
+    return asdict(group) | {
+        "time": format_duration(group.seconds),
+        "programs": ", ".join(group.programs),
     }
 
 
-def _quicklook_link(name: str, level: str, folder: Path, here: Settings) -> str:
-    return pages.quicklook_link(Offender(name, "", level), folder, here).removesuffix("#")
+def _velocity_context(row: VelocityRow) -> dict[str, str]:
+    return {
+        "obsid": row.obsid,
+        "target": row.target,
+        "time": f"{row.time:%H:%M:%S}",
+        "velocity": _format_value(row.velocity, ".5f"),
+        "error": _format_value(row.error, ".2f"),
+        "signal": _format_value(row.signal, ".0f"),
+        "bjd": _format_value(row.bjd, ".6f"),
+    }
 
 
 def _format_value(value: float | None, form: str) -> str:
-    return DASH if value is None else format(value, form)
+    return NO_VALUE if value is None else format(value, form)

@@ -85,3 +85,28 @@ class VerdictLimits:
         if value != value or not self.fail.contains(value):
             return Verdict.FAIL
         return Verdict.PASS if self.warn.contains(value) else Verdict.WARN
+
+    def describe(self, unit: str = "") -> str:
+        """The limits in words: `PASS ≥ 4, FAIL < 2, otherwise WARN`."""
+        suffix = f" {unit}" if unit else ""
+        if self.warn == self.fail:
+            return f"PASS {_compare(self.warn)}{suffix}, otherwise FAIL"
+        if self.fail == ValueLimits():
+            return f"PASS {_compare(self.warn)}{suffix}, otherwise WARN"
+        return f"PASS {_compare(self.warn)}{suffix}, FAIL {_exclude(self.fail)}, otherwise WARN"
+
+
+def _compare(limits: ValueLimits) -> str:
+    """The values within limits."""
+    if limits.low is None:
+        return "any value" if limits.high is None else f"≤ {limits.high:g}"
+    return f"≥ {limits.low:g}" if limits.high is None else f"{limits.low:g} to {limits.high:g}"
+
+
+def _exclude(limits: ValueLimits) -> str:
+    """The values outside limits."""
+    if limits.low is None:
+        return f"> {limits.high:g}"
+    if limits.high is None:
+        return f"< {limits.low:g}"
+    return f"outside {limits.low:g} to {limits.high:g}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -53,15 +52,6 @@ MAX_NOTES = 2
 """Checks named in a row of a night."""
 
 GALLERY_BYTES = 1_500_000
-
-
-def page_policy(style: str) -> str:
-    """The content security policy of a page: this style sheet, images beside it, nothing else."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; img-src 'self'; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def find_neighbours(names: Sequence[str], name: str) -> tuple[str, str]:

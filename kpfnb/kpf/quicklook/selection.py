@@ -11,10 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from kpfnb.core import settings
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf.files.obsid import NIGHT_PATTERN, level_dir
 from kpfnb.kpf.quicklook.targets import LEVELS, MASTER, QuicklookTarget, level_folder
-from kpfnb.notebook.parameters import check_night
 
 DAY_SECONDS = 86_400
 

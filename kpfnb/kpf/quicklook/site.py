@@ -26,10 +26,9 @@ from kpfnb.kpf.quicklook.record_view import (
     find_neighbours,
     level_context,
     night_row_context,
-    page_policy,
 )
 from kpfnb.kpf.quicklook.targets import MASTER, MASTERS_PRODUCTS, QuicklookTarget
-from kpfnb.runs import formatting
+from kpfnb.runs import formatting, report
 from kpfnb.runs.formatting import PageLink
 
 PAGE = "index.html"
@@ -217,11 +216,17 @@ def _write_page(path: Path, template: str, **values: Any) -> None:
 def _render_template(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
-    values.setdefault("refresh_seconds", 0)
-    html: str = formatting.template_environment().get_template(template).render(
-        # The package's own style sheets
-        style=Markup(_style_sheet()), policy=page_policy(_style_sheet()), **values,  # noqa: S704
-    )  # fmt: skip
+    style = _style_sheet()
+    html: str = (
+        formatting.template_environment()
+        .get_template(template)
+        .render(
+            # The package's own style sheets
+            style=Markup(style),  # noqa: S704
+            policy=report.content_policy(style, images="'self'"),
+            **values,
+        )
+    )
     return html + "\n"
 
 

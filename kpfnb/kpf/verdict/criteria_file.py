@@ -1,4 +1,4 @@
-"""The criteria read strictly from their YAML file: what is wrong is refused with its line."""
+"""The YAML file of criteria: strict reading (a mistake is refused with its line), its version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kpfnb.core.settings import Settings
 from kpfnb.core.strict_yaml import StrictModel
 from kpfnb.core.text import suggest_name
 from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.quicklook.quality import ValueLimits, Verdict
+from kpfnb.kpf.quicklook.quality import ValueLimits, Verdict, VerdictLimits
 from kpfnb.kpf.verdict.rules import (
     MAX_NIGHTS,
     RuleMeasure,
@@ -24,14 +24,21 @@ from kpfnb.kpf.verdict.rules import (
     VerdictRule,
 )
 
-# Which version of the criteria a verdict was made with: the git commit that last changed them.
+PACKAGED_CRITERIA = Path(__file__).with_name("criteria.yml")
+CRITERIA_HINT = f"correct the file; {PACKAGED_CRITERIA.name} of kpfnb.kpf.verdict explains the keys"
 
 GIT_SECONDS = 5
 DIGEST_DIGITS = 12
 
+_KEYWORD_PATTERN = re.compile(r"(?P<stem>[A-Z0-9_-]+)(\[(?P<low>\d+)-(?P<high>\d+)\])?")
+
 
 def criteria_version(file: Path) -> str:
-    """`84c8de9 of 2024-01-15`, `... and changed since, sha256 1f2e`, `not in git, sha256 1f2e`."""
+    """The git commit that last changed the criteria, and their digest if they differ from it.
+
+    Such as `84c8de9 of 2024-01-15`, `... and changed since, sha256 1f2e`,
+    `not in git, sha256 1f2e`.
+    """
     try:
         last = _run_git(file, "log", "-1", "--format=%h of %cs", "--", file.name)
         changed = _run_git(file, "status", "--porcelain", "--", file.name)
@@ -44,24 +51,18 @@ def criteria_version(file: Path) -> str:
 
 
 def _run_git(file: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         ["git", "-C", str(file.parent), *arguments],
         capture_output=True,
         text=True,
         timeout=GIT_SECONDS,
         check=True,
     )
-    return done.stdout.strip()
-
-
-PACKAGED_CRITERIA = Path(__file__).with_name("criteria.yml")
-CRITERIA_HINT = f"mend the file; {PACKAGED_CRITERIA.name} of kpfnb.kpf.verdict tells how"
-
-_KEYWORD_PATTERN = re.compile(r"(?P<stem>[A-Z0-9_-]+)(\[(?P<low>\d+)-(?P<high>\d+)\])?")
+    return process.stdout.strip()
 
 
 def _as_list(value: Any) -> Any:
-    """One name is a list of one."""
+    """A single name as a list."""
     return [value] if isinstance(value, str) else value
 
 
@@ -74,19 +75,19 @@ def _check_order(value: tuple[float | None, float | None]) -> tuple[float | None
 
 def _check_level(name: str) -> str:
     if name not in KPF.levels:
-        raise ValueError(f"{name!r} is not among {', '.join(KPF.levels)}")
+        raise ValueError(f"{name!r} is not one of {', '.join(KPF.levels)}")
     return name
 
 
 def _check_levels(names: list[str]) -> list[str]:
     if not names:
-        raise ValueError("no level is named")
+        raise ValueError("name at least one level")
     return [_check_level(name) for name in names]
 
 
 def _check_products(names: list[str]) -> list[str]:
     if KPF.raw in names:
-        raise ValueError(f"{KPF.raw!r} is no product; those are {', '.join(KPF.products)}")
+        raise ValueError(f"{KPF.raw!r} is not a product; those are {', '.join(KPF.products)}")
     return _check_levels(names)
 
 
@@ -95,10 +96,10 @@ def _expand_keywords(names: list[str]) -> list[str]:
 
 
 def _expand_keyword(text: str) -> list[str]:
-    """`STDWGS[00-34]` is 35 keywords."""
+    """The keywords of a pattern: `STDWGS[00-34]` means 35."""
     match = _KEYWORD_PATTERN.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is no keyword")
+        raise ValueError(f"{text!r} is not a keyword")
     if match["low"] is None:
         return [text]
     numbers = range(int(match["low"]), int(match["high"]) + 1)
@@ -117,7 +118,7 @@ Statistic = Literal["median", "max", "min", "mean", "scatter", "range", "step"]
 
 
 class RuleSpec(StrictModel):
-    """A rule as it is written; `kpfnb/kpf/verdict/criteria.yml` tells what the keys mean."""
+    """A rule as written in the file; `kpfnb/kpf/verdict/criteria.yml` explains the keys."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     level: VerdictLevel
@@ -142,24 +143,25 @@ class RuleSpec(StrictModel):
 
     @property
     def measure(self) -> RuleMeasure:
-        """What it looks at."""
-        return next(one for one in RuleMeasure if getattr(self, one) is not None)
+        """What it measures."""
+        return self._measures()[0]
+
+    def _measures(self) -> list[RuleMeasure]:
+        return [measure for measure in RuleMeasure if getattr(self, measure) is not None]
 
     @model_validator(mode="after")
     def _check_combination(self) -> RuleSpec:
-        measures = [str(one) for one in RuleMeasure if getattr(self, one) is not None]
+        measures = self._measures()
         if len(measures) != 1:
-            raise ValueError(
-                f"one of {', '.join(RuleMeasure)} is wanted, not {len(measures)} of them"
-            )
-        needed, allowed = _MEASURE_KEYS[self.measure]
+            raise ValueError(f"give one of {', '.join(RuleMeasure)}, not {len(measures)} of them")
+        required, optional = _MEASURE_KEYS[self.measure]
         for name in _OPTIONAL_KEYS:
             is_given = getattr(self, name) is not None
-            shown = "from" if name == "source" else name
-            if is_given and name not in (*needed, *allowed):
-                raise ValueError(f"{shown} does not go with {measures[0]}")
-            if not is_given and name in needed:
-                raise ValueError(f"{shown} is needed with {measures[0]}")
+            key = "from" if name == "source" else name
+            if is_given and name not in (*required, *optional):
+                raise ValueError(f"{key} can't be combined with {self.measure}")
+            if not is_given and name in required:
+                raise ValueError(f"{self.measure} requires {key}")
         return self
 
 
@@ -172,58 +174,56 @@ _MEASURE_KEYS: dict[RuleMeasure, tuple[tuple[str, ...], tuple[str, ...]]] = {
     RuleMeasure.MASTERS: ((), ()),
     RuleMeasure.QUICKLOOK: (("of",), ()),
 }
-"""What is needed with each measure, and what may be given."""
+"""The keys that each measure requires, and those that are optional."""
 
 
 class CriteriaFile(StrictModel):
-    """The file."""
+    """The file of criteria; each rule is checked on its own."""
 
     kinds: dict[str, Annotated[dict[str, str], Field(min_length=1)]]
     rules: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
 
 def criteria_path(settings: Settings) -> Path:
-    """The file with the criteria: that of the settings, else the package's own."""
+    """The file with the criteria: that of the settings, otherwise that of the package."""
     return settings.verdict_criteria or PACKAGED_CRITERIA
 
 
 def load_criteria(file: Path = PACKAGED_CRITERIA) -> VerdictCriteria:
-    """Read the criteria; `InvalidInputError` names the file, the line and what is wrong there."""
+    """Read the criteria; `InvalidInputError` names the file, the line and the mistake."""
     document = strict_yaml.read_yaml(file, hint=CRITERIA_HINT)
-    whole = document.parse(CriteriaFile, document.require_mapping("a file of criteria"))
-    rules: list[VerdictRule] = []
-    for number, given in enumerate(whole.rules):
-        place = ("rules", number)
-        entry = document.parse(RuleSpec, given, place)
-        if entry.name in {one.name for one in rules}:
-            raise document.error_at(f"a second rule {entry.name!r}", *place)
-        for kind in entry.of or entry.count or []:
-            if kind not in whole.kinds:
-                raise document.error_at(
-                    f"no kind {kind!r}; {suggest_name(kind, whole.kinds)}", *place
-                )
-        rules.append(_make_rule(entry))
-    return VerdictCriteria(file, whole.kinds, tuple(rules))
+    content = document.parse(CriteriaFile, document.require_mapping("a file of criteria"))
+    rules: dict[str, VerdictRule] = {}
+    for number, values in enumerate(content.rules):
+        position = ("rules", number)
+        spec = document.parse(RuleSpec, values, position)
+        if spec.name in rules:
+            raise document.error_at(f"a second rule {spec.name!r}", *position)
+        for kind in spec.of or spec.count or []:
+            if kind not in content.kinds:
+                hint = suggest_name(kind, content.kinds)
+                raise document.error_at(f"no kind {kind!r}; {hint}", *position)
+        rules[spec.name] = _make_rule(spec)
+    return VerdictCriteria(file, content.kinds, tuple(rules.values()))
 
 
-def _make_rule(entry: RuleSpec) -> VerdictRule:
-    measure = entry.measure
-    names: list[str] = getattr(entry, measure)
+def _make_rule(spec: RuleSpec) -> VerdictRule:
+    measure = spec.measure
+    names: list[str] = getattr(spec, measure)
     return VerdictRule(
-        name=entry.name,
-        level=entry.level,
-        title=entry.title,
-        reason=entry.reason,
+        name=spec.name,
+        level=spec.level,
+        title=spec.title,
+        reason=spec.reason,
         measure=measure,
         names=tuple(names),
-        kinds=tuple(entry.of or entry.count or ()),
-        warn=ValueLimits(*entry.warn),
-        fail=ValueLimits(*entry.fail),
-        source=entry.source or "",
-        across=entry.across or "median",
-        statistic=entry.statistic or "median",
-        scale=float(entry.scale if entry.scale is not None else 1),
-        nights=entry.nights,
-        empty_verdict=entry.none,
-        unit=entry.unit,
+        kinds=tuple(spec.of or spec.count or ()),
+        limits=VerdictLimits(ValueLimits(*spec.warn), ValueLimits(*spec.fail)),
+        source=spec.source or "",
+        across=spec.across or "median",
+        statistic=spec.statistic or "median",
+        scale=float(spec.scale if spec.scale is not None else 1),
+        nights=spec.nights,
+        empty_verdict=spec.none,
+        unit=spec.unit,
     )

@@ -1,4 +1,4 @@
-"""The pages of verdicts: one a night, and the calendar that leads to all of them.
+"""The pages of verdicts: one per night, and the calendar of all nights.
 
 They are part of the site of the runs (`runs/nights/`), and need no script and no other file.
 """
@@ -20,10 +20,9 @@ from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.record_view import verdict_badge
 from kpfnb.kpf.verdict import assessment
-from kpfnb.kpf.verdict.assessment import count_frames
+from kpfnb.kpf.verdict.measures import Offender
 from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.kpf.verdict.rule_results import Offender, RuleResult
-from kpfnb.kpf.verdict.rules import RuleMeasure
+from kpfnb.kpf.verdict.rule_results import FrameCount, RuleResult, count_frames
 from kpfnb.runs import formatting, report
 from kpfnb.runs.formatting import PageLink
 
@@ -32,135 +31,140 @@ PAGES_DIR = "nights"
 
 VERDICT_PAGE, REPORT_PAGE, CALENDAR_PAGE = "verdict.html", "report.html", "index.html"
 MAX_OFFENDERS = 50
+MAX_RECENT = 14
+"""Nights in the table above the calendar."""
+
 REFRESH_SECONDS = 60
-COUNT_MEASURES = (RuleMeasure.COUNT, RuleMeasure.MASTERS)
-"""What they find is a number of frames itself."""
 
 
-def write_verdict_page(judged: NightVerdict) -> Path:
-    """Write the page of a verdict where it differs, and the calendar; the page."""
-    here = settings.load_settings()
-    path = page_dir(here, judged.night) / VERDICT_PAGE
-    atomic.write_text_if_changed(path, render_verdict_page(judged, here))
-    write_calendar_page(here)
+def write_verdict_page(night_verdict: NightVerdict) -> Path:
+    """Write the page of a verdict if it changed, and the calendar; returns the page."""
+    site_settings = settings.load_settings()
+    path = page_dir(site_settings, night_verdict.night) / VERDICT_PAGE
+    atomic.write_text_if_changed(path, render_verdict_page(night_verdict, site_settings))
+    write_calendar_page(site_settings)
     return path
 
 
-def write_calendar_page(here: Settings) -> Path:
+def write_calendar_page(site_settings: Settings) -> Path:
     """Write the calendar of all nights that have a verdict."""
-    path = here.runs_dir / PAGES_DIR / CALENDAR_PAGE
-    atomic.write_text_if_changed(path, render_calendar(assessment.load_history(here), here))
+    path = site_settings.runs_dir / PAGES_DIR / CALENDAR_PAGE
+    html = render_calendar(assessment.load_history(site_settings), site_settings)
+    atomic.write_text_if_changed(path, html)
     return path
 
 
-def page_dir(here: Settings, night: str) -> Path:
+def page_dir(site_settings: Settings, night: str) -> Path:
     """The directory of a night's pages."""
-    return here.runs_dir / PAGES_DIR / night
+    return site_settings.runs_dir / PAGES_DIR / night
 
 
-def render_verdict_page(judged: NightVerdict, here: Settings) -> str:
+def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) -> str:
     """A night's verdict as HTML; all text escaped."""
-    folder = page_dir(here, judged.night)
-    last = judged.last_l0 and judged.last_l0.astimezone(judged.zone)
+    directory = page_dir(site_settings, night_verdict.night)
+    last_l0 = night_verdict.last_l0 and night_verdict.last_l0.astimezone(night_verdict.zone)
     return render_page(
         "verdict.html",
-        title=f"Verdict of {judged.night}",
-        badge=verdict_badge(judged.verdict),
-        line=judged.problems or "every rule passes",
-        ways=nav_links(folder, judged.night, VERDICT_PAGE),
-        night=judged.night,
-        refresh_seconds=REFRESH_SECONDS if judged.in_progress else 0,
-        last=f"{last:%Y-%m-%d %H:%M %Z}" if last else "none",
-        observations=judged.observations,
-        junk=judged.junk,
-        fillings=[{**one._asdict(), "told": one.text} for one in count_frames(judged.results)],
+        title=f"Verdict of {night_verdict.night}",
+        badge=verdict_badge(night_verdict.verdict),
+        line=night_verdict.problems or "all rules pass",
+        links=nav_links(directory, night_verdict.night, VERDICT_PAGE),
+        night=night_verdict.night,
+        refresh_seconds=REFRESH_SECONDS if night_verdict.in_progress else 0,
+        last_l0=f"{last_l0:%Y-%m-%d %H:%M %Z}" if last_l0 else "never",
+        observations=night_verdict.observations,
+        junk=night_verdict.junk,
+        frame_counts=[_count_context(count) for count in count_frames(night_verdict.results)],
         levels=[
             {
                 "name": str(level),
                 "question": level.question,
                 "badge": verdict_badge(verdict),
-                "findings": [
-                    _result_context(one, folder, here)
-                    for one in judged.results
-                    if one.rule.level is level
+                "results": [
+                    _result_context(result, directory, site_settings)
+                    for result in night_verdict.results
+                    if result.rule.level is level
                 ],
             }
-            for level, verdict in judged.levels.items()
+            for level, verdict in night_verdict.levels.items()
         ],
-        overrides=[asdict(one) for one in reversed(judged.overrides)],
-        remarks=judged.remarks,
-        criteria=judged.criteria,
+        overrides=[asdict(override) for override in reversed(night_verdict.overrides)],
+        notes=night_verdict.remarks,
+        criteria=night_verdict.criteria,
     )
 
 
-def render_calendar(history: Mapping[str, Mapping[str, Any]], here: Settings) -> str:
-    """All nights by month, a day a column, as HTML."""
+def render_calendar(history: Mapping[str, Mapping[str, Any]], site_settings: Settings) -> str:
+    """All nights by month, a column per day, as HTML."""
     newest = sorted(history, reverse=True)
-    totals = {verdict: sum(history[n]["verdict"] == verdict for n in newest) for verdict in Verdict}
+    totals = {
+        verdict: sum(history[night]["verdict"] == verdict for night in newest)
+        for verdict in Verdict
+    }
     return render_page(
         "nights.html",
         title="Nights",
-        refresh_seconds=0,
-        ways=[PageLink("all runs", "../index.html")],
-        counts=[verdict_badge(verdict) | {"number": n} for verdict, n in totals.items() if n],
+        links=[PageLink("all runs", "../index.html")],
+        counts=[
+            verdict_badge(verdict) | {"number": number}
+            for verdict, number in totals.items()
+            if number
+        ],
         days=range(1, 32),
         months=[
-            (f"{month[:4]}-{month[4:]}", _calendar_cells(month, set(nights), history, here))
+            (
+                f"{month[:4]}-{month[4:]}",
+                _calendar_cells(month, set(nights), history, site_settings),
+            )
             for month, nights in groupby(newest, key=lambda night: night[:6])
         ],
         recent=[
-            {
-                "night": n,
-                "badge": verdict_badge(Verdict(history[n]["verdict"])),
-                "target": _night_link(here, n),
-            }
-            # One that was kept by an earlier version has the whole line only
-            | {"wrong": history[n].get("wrong", history[n]["line"])}
-            | {"levels": [verdict_badge(Verdict(word)) for word in history[n]["levels"].values()]}
-            | {"names": list(history[n]["levels"]), "observations": history[n]["observations"]}
-            for n in newest[:14]
+            _night_context(night, history[night], site_settings) for night in newest[:MAX_RECENT]
         ],
     )
 
 
-def nav_links(folder: Path, night: str, own: str) -> list[PageLink]:
+def nav_links(directory: Path, night: str, current: str) -> list[PageLink]:
     """The links from a page of a night to its other pages."""
-    here = settings.load_settings()
+    site_settings = settings.load_settings()
     targets = {
-        "all nights": folder.parent / CALENDAR_PAGE,
-        "verdict": folder / VERDICT_PAGE,
-        "report": folder / REPORT_PAGE,
-        "quicklook": here.qlp_path / night / "index.html",
-        "time series": here.work_dir / "timeseries" / "day" / night / "index.html",
+        "all nights": directory.parent / CALENDAR_PAGE,
+        "verdict": directory / VERDICT_PAGE,
+        "report": directory / REPORT_PAGE,
+        "quicklook": site_settings.qlp_path / night / "index.html",
+        "time series": site_settings.work_dir / "timeseries" / "day" / night / "index.html",
     }
     return [
-        PageLink(text, relative_link(target, folder))
+        PageLink(text, relative_link(target, directory))
         for text, target in targets.items()
-        if target.name != own and (target.exists() or text == "all nights")
+        if target.name != current and (target.exists() or text == "all nights")
     ]
 
 
-def relative_link(target: Path, folder: Path) -> str:
-    """The address of a file from a page in `folder`."""
-    return quote(os.path.relpath(target, folder))
+def relative_link(target: Path, directory: Path) -> str:
+    """The URL of a file from a page in `directory`."""
+    return quote(os.path.relpath(target, directory))
 
 
-def quicklook_link(blame: Offender, folder: Path, here: Settings) -> str:
-    """The quicklook page of an observation at the level to blame; '' where there is none."""
-    if not KPF.obsid_pattern.fullmatch(blame.name):
+def quicklook_url(name: str, level: str, directory: Path, site_settings: Settings) -> str:
+    """The URL of an observation's quicklook page at a level; '' if there is no page."""
+    if not KPF.obsid_pattern.fullmatch(name):
         return ""
-    page = here.qlp_path / blame.name[3:11] / blame.name / "index.html"
-    return f"{relative_link(page, folder)}#{blame.level}" if page.exists() else ""
+    page = site_settings.qlp_path / name[3:11] / name / "index.html"
+    if not page.exists():
+        return ""
+    return relative_link(page, directory) + (f"#{level}" if level else "")
 
 
 def render_page(template: str, **values: Any) -> str:
-    """A page that carries its style with it; its policy allows nothing else but pictures in it."""
+    """A page that includes its style; its policy allows nothing else but embedded images."""
     from markupsafe import Markup
 
-    environment = formatting.template_environment()
-    style = formatting.stylesheet() + environment.loader.get_source(environment, "nights.css")[0]
+    style = formatting.stylesheet() + formatting.template_source("nights.css")
     return str(
-        environment.get_template(template).render(
+        formatting.template_environment()
+        .get_template(template)
+        .render(
             # The package's own style sheets
             style=Markup(style),  # noqa: S704
             policy=report.content_policy(style),
@@ -169,37 +173,70 @@ def render_page(template: str, **values: Any) -> str:
     )
 
 
-def _result_context(one: RuleResult, folder: Path, here: Settings) -> dict[str, Any]:
-    # Whom to blame is asked where something does not pass, or was overridden
-    blamed = one.measurement.offenders if one.measured is not Verdict.PASS else ()
+def _count_context(count: FrameCount) -> dict[str, Any]:
     return {
-        "title": one.rule.title,
-        "name": one.rule.name,
-        "reason": one.rule.reason,
-        "badge": verdict_badge(one.verdict),
-        "value": one.value,
-        "threshold": one.threshold,
-        "night": one.night,
-        "frames": 0 if one.rule.measure in COUNT_MEASURES else one.measurement.frame_count,
-        "override": asdict(one.override) if one.override else None,
-        "blamed": [
-            {"name": who.name, "why": who.why, "target": quicklook_link(who, folder, here)}
-            for who in blamed[:MAX_OFFENDERS]
+        **count._asdict(),
+        "text": count.text,
+        "style": verdict_badge(count.verdict)["style"],
+    }
+
+
+def _result_context(result: RuleResult, directory: Path, site_settings: Settings) -> dict[str, Any]:
+    return {
+        "title": result.rule.title,
+        "name": result.rule.name,
+        "reason": result.rule.reason,
+        "badge": verdict_badge(result.verdict),
+        "value": result.value,
+        "threshold": result.threshold,
+        "night": result.night,
+        # A count is a number of frames itself
+        "frames": 0 if result.rule.measure.is_count else result.measurement.frame_count,
+        "override": asdict(result.override) if result.override else None,
+        "offenders": [
+            _offender_context(offender, directory, site_settings)
+            for offender in result.offenders[:MAX_OFFENDERS]
         ],
-        "more": max(0, len(blamed) - MAX_OFFENDERS),
+        "more": max(0, len(result.offenders) - MAX_OFFENDERS),
+    }
+
+
+def _offender_context(
+    offender: Offender, directory: Path, site_settings: Settings
+) -> dict[str, str]:
+    url = quicklook_url(offender.name, offender.level, directory, site_settings)
+    return {"name": offender.name, "why": offender.why, "target": url}
+
+
+def _night_context(
+    night: str, values: Mapping[str, Any], site_settings: Settings
+) -> dict[str, Any]:
+    """A night in the table of the latest ones."""
+    return {
+        "night": night,
+        "badge": verdict_badge(Verdict(values["verdict"])),
+        "target": _night_link(site_settings, night),
+        # Verdicts stored by early versions have the whole line only
+        "problems": values.get("wrong", values["line"]),
+        "levels": [verdict_badge(Verdict(word)) for word in values["levels"].values()],
+        "names": list(values["levels"]),
+        "observations": values["observations"],
     }
 
 
 def _calendar_cells(
-    month: str, nights: set[str], history: Mapping[str, Mapping[str, Any]], here: Settings
+    month: str,
+    nights: set[str],
+    history: Mapping[str, Mapping[str, Any]],
+    site_settings: Settings,
 ) -> list[dict[str, Any]]:
-    """A cell a day of a month; {} where there is no verdict."""
+    """A cell per day of a month; {} if the night has no verdict."""
     days = monthrange(int(month[:4]), int(month[4:]))[1]
     names = [f"{month}{day:02d}" for day in range(1, days + 1)]
     return [
         {
             "badge": verdict_badge(Verdict(history[name]["verdict"])),
-            "target": _night_link(here, name),
+            "target": _night_link(site_settings, name),
             "night": name,
         }
         if name in nights
@@ -208,8 +245,8 @@ def _calendar_cells(
     ] + [{}] * (31 - days)
 
 
-def _night_link(here: Settings, night: str) -> str:
+def _night_link(site_settings: Settings, night: str) -> str:
     for name in (REPORT_PAGE, VERDICT_PAGE):
-        if (page_dir(here, night) / name).exists():
+        if (page_dir(site_settings, night) / name).exists():
             return f"{night}/{name}"
     return ""

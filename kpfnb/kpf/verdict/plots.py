@@ -1,105 +1,88 @@
-"""The verdict as pictures: frames against their minimum, when they came; the calendar."""
+"""The plots of verdicts: frames against their minimum and their times; the calendar of nights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.quicklook.quality import Verdict
-from kpfnb.kpf.verdict.result import VERDICT_SIGNS, NightVerdict
+from kpfnb.kpf.verdict.result import NightVerdict
+from kpfnb.kpf.verdict.rule_results import FrameCount, count_frames
 from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, register_plot
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kpfnb.notebook.display.figures import HoverFigure
-
 COLOURS = {Verdict.PASS: "#3b78ad", Verdict.WARN: "#f0a04b", Verdict.FAIL: "#b8510d"}
-"""Blue, orange, brown: told apart by everybody; each has a sign besides."""
+"""Blue, orange, brown: distinct for every kind of colour vision; each has a sign as well."""
 
-INKS = {Verdict.PASS: "white", Verdict.WARN: "#333333", Verdict.FAIL: "white"}
+TEXT_COLOURS = {Verdict.PASS: "white", Verdict.WARN: "#333333", Verdict.FAIL: "white"}
 GRID = "#d0d0d0"
 MAX_MONTHS = 36
 
 
-def plot_frame_counts(judged: NightVerdict) -> Figure:
-    """Left: frames of each kind against the minimum; right: when they came."""
+@register_plot(NightVerdict)
+def plot_night_verdict(night_verdict: NightVerdict) -> HoverFigure:
+    """Left: frames of each kind against the minimum; right: when they were taken."""
     from matplotlib.figure import Figure
 
-    from kpfnb.kpf.verdict.assessment import count_frames
-
-    bars = count_frames(judged.results)
-    height = 1.4 + 0.3 * max(len(bars), len(judged.arrivals))
+    counts, arrivals = count_frames(night_verdict.results), night_verdict.arrivals
+    height = 1.4 + 0.3 * max(len(counts), len(arrivals))
     figure = Figure(figsize=(11, height), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.4))
-    for y, one in enumerate(bars):
-        left.barh(y, one.present, color=COLOURS[one.verdict], height=0.6)
-        left.plot([one.required] * 2, [y - 0.4, y + 0.4], color="#333333", linewidth=2)
-        left.text(
-            max(one.present, one.required),
-            y,
-            f"  {one.present} {VERDICT_SIGNS[one.verdict]}",
-            va="center",
-            size=8,
-        )
-    left.set_yticks(range(len(bars)), [figures.escape_mathtext(one.title) for one in bars], size=8)
-    left.set(xlabel="frames; the line is the minimum")
-    left.margins(x=0.15)
-    for y, obsids in enumerate(judged.arrivals.values()):
-        right.plot(
-            [_decimal_hour(one) for one in obsids],
-            [y] * len(obsids),
-            "|",
-            color="#3b78ad",
-            markersize=9,
-            markeredgewidth=1.5,
-        )
-    right.set_yticks(
-        range(len(judged.arrivals)), map(figures.escape_mathtext, judged.arrivals), size=8
-    )
-    right.set(xlim=(0, 24), xticks=range(0, 25, 3), xlabel="time of observation, UT [h]")
+    _draw_counts(left, counts)
+    _draw_arrivals(right, arrivals)
     for axes in (left, right):
         axes.invert_yaxis()
         axes.grid(color=GRID, linewidth=0.5)
         axes.set_axisbelow(True)
-    if not bars:
+    if not counts:
         figures.draw_empty_message(left, "no rule counts frames")
-    if not any(judged.arrivals.values()):
+    if not any(arrivals.values()):
         figures.draw_empty_message(right, "no frames yet")
-    figure.suptitle(
-        f"{judged.night}: {VERDICT_SIGNS[judged.verdict]} {judged.verdict}", fontsize=11
-    )
-    return figure
+    night, verdict = night_verdict.night, night_verdict.verdict
+    figure.suptitle(f"Night {night[:4]}-{night[4:6]}-{night[6:]}: {verdict}", fontsize=11)
 
+    def describe_bar(_: float, y: float) -> str:
+        row = round(y)
+        if not 0 <= row < len(counts):
+            return ""
+        count = counts[row]
+        return f"{count.title}: {count.text}, {count.verdict}, night {count.night}"
 
-def hover_frame_counts(judged: NightVerdict) -> HoverFigure:
-    """The picture; over a mark which observation it is, over a bar what its rule says."""
-    import numpy as np
-
-    from kpfnb.kpf.verdict.assessment import count_frames
-    from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, area_tooltip
-
-    figure = plot_frame_counts(judged)
-    left, right = figure.axes
-    bars = count_frames(judged.results)
     marks = [
         (_decimal_hour(obsid), row, f"{obsid}\n{kind}")
-        for row, (kind, obsids) in enumerate(judged.arrivals.items())
+        for row, (kind, obsids) in enumerate(arrivals.items())
         for obsid in obsids
     ]
+    positions = np.array([mark[:2] for mark in marks], float).reshape(-1, 2)
+    points = PointTooltip(positions, lambda number: marks[number][2])
+    return HoverFigure(figure, {left: figures.area_tooltip(describe_bar), right: points})
 
-    def bar(_: float, y: float) -> str:
-        row = round(y)
-        if not 0 <= row < len(bars):
-            return ""
-        one = bars[row]
-        return f"{one.title}: {one.text}, {one.verdict}, of {one.night}"
 
-    at = np.array([mark[:2] for mark in marks], float).reshape(-1, 2)
-    return HoverFigure(
-        figure, {left: area_tooltip(bar), right: PointTooltip(at, lambda one: marks[one][2])}
-    )
+def _draw_counts(axes: Axes, counts: list[FrameCount]) -> None:
+    for y, count in enumerate(counts):
+        axes.barh(y, count.present, color=COLOURS[count.verdict], height=0.6)
+        axes.plot([count.required] * 2, [y - 0.4, y + 0.4], color="#333333", linewidth=2)
+        label = f"  {count.present} {count.verdict.sign}"
+        axes.text(max(count.present, count.required), y, label, va="center", size=8)
+    titles = [figures.escape_mathtext(count.title) for count in counts]
+    axes.set_yticks(range(len(counts)), titles, size=8)
+    axes.set(xlabel="frames; the line is the minimum")
+    axes.margins(x=0.15)
+
+
+def _draw_arrivals(axes: Axes, arrivals: Mapping[str, tuple[str, ...]]) -> None:
+    for y, obsids in enumerate(arrivals.values()):
+        hours = [_decimal_hour(obsid) for obsid in obsids]
+        axes.plot(hours, [y] * len(hours), "|", color="#3b78ad", markersize=9, markeredgewidth=1.5)
+    axes.set_yticks(range(len(arrivals)), map(figures.escape_mathtext, arrivals), size=8)
+    axes.set(xlim=(0, 24), xticks=range(0, 25, 3), xlabel="time of observation, UT [h]")
 
 
 def _decimal_hour(obsid: str) -> float:
@@ -108,37 +91,33 @@ def _decimal_hour(obsid: str) -> float:
 
 
 def plot_calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """A month a row, a day a column; at most the last three years."""
+    """The verdicts of nights, a row per month and a column per day; at most three years.
+
+    history : night to its stored verdict, as from `assessment.load_history`
+    """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch, Rectangle
 
     months = sorted({night[:6] for night in history})[-MAX_MONTHS:]
     figure = Figure(figsize=(10, 1.3 + 0.28 * max(1, len(months))), layout="constrained")
     axes = figure.add_subplot()
-    figure.suptitle("Verdicts of the nights", fontsize=11)
+    figure.suptitle("Verdicts by night", fontsize=11)
     if not months:
         figures.draw_empty_message(axes, "no verdict yet")
         return figure
-    for night, kept in history.items():
+    for night, values in history.items():
         if night[:6] not in months:
             continue
-        verdict, x, y = Verdict(kept["verdict"]), int(night[6:]) - 1, months.index(night[:6])
+        verdict, x, y = Verdict(values["verdict"]), int(night[6:]) - 1, months.index(night[:6])
         axes.add_patch(Rectangle((x + 0.04, y + 0.06), 0.92, 0.88, color=COLOURS[verdict]))
-        axes.text(
-            x + 0.5,
-            y + 0.5,
-            VERDICT_SIGNS[verdict],
-            ha="center",
-            va="center",
-            color=INKS[verdict],
-            size=7,
-        )
+        colour = TEXT_COLOURS[verdict]
+        axes.text(x + 0.5, y + 0.5, verdict.sign, ha="center", va="center", color=colour, size=7)
     axes.set(xlim=(0, 31), ylim=(max(1, len(months)), 0), xlabel="night (UT)")
     axes.set_xticks([day + 0.5 for day in range(0, 31, 2)], map(str, range(1, 32, 2)), size=8)
     labels = [f"{month[:4]}-{month[4:]}" for month in months]
     axes.set_yticks([row + 0.5 for row in range(len(months))], labels, size=8)
     patches = [
-        Patch(color=colour, label=f"{VERDICT_SIGNS[verdict]} {verdict}")
+        Patch(color=colour, label=f"{verdict.sign} {verdict}")
         for verdict, colour in COLOURS.items()
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8)

@@ -1,4 +1,4 @@
-"""What the page of a night draws: when what was observed, and velocities about their median."""
+"""The timeline and the velocities in the report of a night."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ def velocity(target: str, metres: float | None, hour: int) -> VelocityRow:
     return VelocityRow(f"KP.{hour}", target, time, value, 2.0, 100.0, None, "")
 
 
-def test_the_timeline_has_a_row_a_target_and_one_for_calibrations() -> None:
+def test_the_timeline_has_a_row_per_target_and_one_for_calibrations() -> None:
     exposures = [
         NightExposure("KP.20240115.00000.00", "Bias", seconds=0),
         NightExposure(NOON, "Object", "10700", seconds=3600),
         NightExposure(LAST, "Object", "9407", seconds=3600),
         NightExposure("KP.20240115.50000.00", problem="not FITS"),
     ]
-    found = illustrations.layout_timeline(exposures)
-    assert [(row.name, row.is_science) for row in found.rows] == [
+    timeline = illustrations.layout_timeline(exposures)
+    assert [(row.name, row.is_science) for row in timeline.rows] == [
         ("10700", True),
         ("9407", True),
         ("calibrations", False),
     ]
     middle = (illustrations.LEFT + illustrations.WIDTH) / 2
-    [mark] = found.rows[0].marks
+    [mark] = timeline.rows[0].marks
     assert mark.x == middle
     assert mark.width == pytest.approx((illustrations.WIDTH - illustrations.LEFT) / 24, abs=0.1)
     assert (
-        found.rows[1].marks[0].x + found.rows[1].marks[0].width
+        timeline.rows[1].marks[0].x + timeline.rows[1].marks[0].width
         <= illustrations.WIDTH + illustrations.MIN_MARK_WIDTH
     )
-    assert found.rows[2].marks[0].width == illustrations.MIN_MARK_WIDTH
+    assert timeline.rows[2].marks[0].width == illustrations.MIN_MARK_WIDTH
     assert illustrations.layout_timeline([NightExposure(NOON, problem="not FITS")]) is None
 
 
-def test_a_panel_shows_velocities_about_their_median() -> None:
-    some = [velocity("a", metres, hour) for metres, hour in ((-3, 5), (0, 6), (3, 7), (None, 8))]
+def test_a_panel_shows_velocities_relative_to_their_median() -> None:
+    rows = [velocity("a", metres, hour) for metres, hour in ((-3, 5), (0, 6), (3, 7), (None, 8))]
     [panel] = illustrations.layout_panels(
-        [*some, velocity("alone", 1, 5), velocity("none", None, 6)]
+        [*rows, velocity("alone", 1, 5), velocity("none", None, 6)]
     )
     assert (panel.target, panel.first, panel.last) == ("a", "05:00", "07:00")
     assert panel.range_metres == pytest.approx(5)
@@ -56,7 +56,9 @@ def test_a_panel_shows_velocities_about_their_median() -> None:
     assert low.y > middle.y > high.y
     assert low.low == illustrations.PANEL_BOTTOM
     assert high.high == illustrations.PANEL_TOP
-    assert all(illustrations.PANEL_LEFT < one.x < illustrations.PANEL_RIGHT for one in panel.points)
+    assert all(
+        illustrations.PANEL_LEFT < point.x < illustrations.PANEL_RIGHT for point in panel.points
+    )
 
 
 def test_equal_velocities_without_errors_can_be_drawn() -> None:

@@ -1,4 +1,4 @@
-"""The page of a night: observed, processed, verdict, velocities, problems."""
+"""The report of a night: observations, products, verdict, velocities, problems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kpfnb.core import settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.demo.header_only_night import DEFAULT_COUNTS, HeaderOnlyNight, NightFault, write_night
-from kpfnb.kpf.nightreport import report
+from kpfnb.kpf.nightreport.report import write_report
 from kpfnb.kpf.verdict import assessment
 from kpfnb.runs.classification import CellError, RunEndFacts
 from tests.kpf.verdict.conftest import NIGHT, SMALL
@@ -27,24 +27,24 @@ def night(isolated: Path) -> HeaderOnlyNight:
     return write_night(isolated / "data", NIGHT, DEFAULT_COUNTS, sizes=SMALL)
 
 
-def test_it_tells_what_was_observed_and_processed(night: HeaderOnlyNight) -> None:
-    done = report.write_report(NIGHT)
-    assert isinstance(done, Result)
-    assert done.outcome is Outcome.SUCCEEDED
-    assert done.key_figures()["velocities"] == 0
+def test_it_shows_observations_and_products(night: HeaderOnlyNight) -> None:
+    report = write_report(NIGHT)
+    assert isinstance(report, Result)
+    assert report.outcome is Outcome.SUCCEEDED
+    assert report.key_figures()["velocities"] == 0
     night.rewrite("star", "L2", 0, CCFRV=-18.21261, CCFBJD=2460324.7)
-    done = report.write_report(NIGHT)
-    assert done.key_figures() | {"velocities": 1, "observations": 52} == done.key_figures()
-    [target] = [one.name for one in done.content.targets if one.count == 10]
+    report = write_report(NIGHT)
+    assert report.key_figures() | {"velocities": 1, "observations": 52} == report.key_figures()
+    [target] = [group.name for group in report.content.targets if group.count == 10]
     assert target == "10700"
-    page = done.page.read_text()
+    page = report.page.read_text()
     assert "-18.21261" in page
     assert "0.90" in page
     assert ">10 of 10<" not in page
     assert "SIMULATION" in page
     assert 'href="verdict.html"' in page
-    assert 'href="report.html"' in (done.page.parent / "verdict.html").read_text()
-    assert f'href="{NIGHT}/report.html"' in (done.page.parents[1] / "index.html").read_text()
+    assert 'href="report.html"' in (report.page.parent / "verdict.html").read_text()
+    assert f'href="{NIGHT}/report.html"' in (report.page.parents[1] / "index.html").read_text()
 
 
 def test_problems_are_named_with_their_observation(isolated: Path) -> None:
@@ -52,34 +52,37 @@ def test_problems_are_named_with_their_observation(isolated: Path) -> None:
         isolated / "data", NIGHT, DEFAULT_COUNTS, NightFault.ONE_L2_MISSING, sizes=SMALL
     )
     night.path("bias", "L0", 2).write_bytes(b"x")
-    done = report.write_report(NIGHT, accept="PASS")
-    problems = list(done.content.problems())
+    report = write_report(NIGHT, accept="PASS")
+    problems = list(report.content.problems())
     assert ("L0", "can't be read: not FITS", night.obsids["bias"][2]) in problems
     assert ("L2", "1 × missing", night.obsids["star"][3]) in problems
     assert ("WARN", "Stars reduced: 90 %", night.obsids["star"][3]) in problems
-    assert done.outcome is Outcome.PARTIAL
-    assert night.obsids["star"][3] in done.page.read_text()
+    assert report.outcome is Outcome.PARTIAL
+    assert night.obsids["star"][3] in report.page.read_text()
 
 
 def test_the_last_run_that_failed_is_a_problem(night: HeaderOnlyNight) -> None:
-    here = settings.load_settings()
+    site_settings = settings.load_settings()
     for facts in (
         RunEndFacts(error=CellError(3, "InvalidInputError", "no such thing")),
         RunEndFacts(result=GOOD),
     ):
         old = runs.start_run("ingest", parameters={"start": NIGHT})
         runs.finish_run(old, facts)
-        _date(old.directory, f"{NIGHT}T120000.{len(os.listdir(here.runs_dir / 'ingest')):06d}Z")
+        _date(
+            old.directory,
+            f"{NIGHT}T120000.{len(os.listdir(site_settings.runs_dir / 'ingest')):06d}Z",
+        )
     bad = runs.start_run("reprocess", parameters={"start": NIGHT})
     runs.finish_run(bad, RunEndFacts(stop_reason=HOSTILE))
     _date(bad.directory, f"{NIGHT}T130000.000000Z")
     other = runs.start_run("reprocess", parameters={"start": "20230101"})
     _date(other.directory, f"{NIGHT}T140000.000000Z")
-    done = report.write_report(NIGHT)
-    assert [what for where, what, _ in done.content.problems() if where.startswith("run")] == [
+    report = write_report(NIGHT)
+    assert [what for where, what, _ in report.content.problems() if where.startswith("run")] == [
         f"reprocess: {HOSTILE}"
     ]
-    assert HOSTILE not in done.page.read_text()
+    assert HOSTILE not in report.page.read_text()
 
 
 GOOD = {"outcome": "succeeded", "reason": "all", "figures": {}}
@@ -89,23 +92,23 @@ def _date(directory: Path, stamp: str) -> None:
     directory.rename(directory.with_name(f"{stamp}-{directory.name[-8:]}"))
 
 
-def test_again_nothing_changes(night: HeaderOnlyNight) -> None:
-    first = report.write_report(NIGHT).page.stat().st_mtime_ns
-    assert report.write_report(NIGHT).page.stat().st_mtime_ns == first
+def test_an_unchanged_page_is_not_written_again(night: HeaderOnlyNight) -> None:
+    first = write_report(NIGHT).page.stat().st_mtime_ns
+    assert write_report(NIGHT).page.stat().st_mtime_ns == first
 
 
 def test_hostile_text_is_text(night: HeaderOnlyNight) -> None:
     night.rewrite("star", "L0", 0, OBJECT=HOSTILE, PROGNAME=HOSTILE)
     night.rewrite("bias", "L0", 0, OBJECT=HOSTILE)
     assessment.override_rule(NIGHT, "drift", "WARN", HOSTILE, who=HOSTILE)
-    text = report.write_report(NIGHT).page.read_text()
+    text = write_report(NIGHT).page.read_text()
     assert "<script" not in text
     assert "&lt;script&gt;" in text
 
 
 def test_the_command(night: HeaderOnlyNight) -> None:
-    done = CliRunner().invoke(app, ["report", NIGHT])
-    assert done.exit_code == 0
-    assert done.output.startswith(f"PASS {NIGHT}")
+    result = CliRunner().invoke(app, ["report", NIGHT])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"PASS {NIGHT}")
     with pytest.raises(InvalidParameterError):
-        report.write_report("20240231")
+        write_report("20240231")

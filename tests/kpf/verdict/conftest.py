@@ -1,4 +1,4 @@
-"""A night of headers that is good, and the place where it is."""
+"""A good night of files with headers only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kpfnb.demo.header_only_night import DEFAULT_COUNTS, HeaderOnlyNight, NightF
 
 NIGHT = "20240110"
 SMALL = {"L0": 40, "2D": 60, "L1": 130, "L2": 140}
-"""Cards of a header: the tests are about what is in them."""
+"""Cards of a header: small, since only their values matter here."""
 
 
 @pytest.fixture
-def planted(isolated: Path) -> Callable[..., HeaderOnlyNight]:
-    """Plants a night, NIGHT if no other is named, with faults."""
+def make_night(isolated: Path) -> Callable[..., HeaderOnlyNight]:
+    """Writes a night (NIGHT by default) with faults."""
 
     def make(*faults: NightFault, night: str = NIGHT) -> HeaderOnlyNight:
         return write_night(isolated / "data", night, DEFAULT_COUNTS, *faults, sizes=SMALL)

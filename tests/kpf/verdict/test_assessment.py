@@ -1,4 +1,4 @@
-"""A night is judged by what is on disk."""
+"""A night is assessed by its files on disk."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.verdict.rule_results import RuleResult
 from tests.kpf.verdict.conftest import NIGHT
 
-Plant = Callable[..., HeaderOnlyNight]
+MakeNight = Callable[..., HeaderOnlyNight]
 
 
-def found(judged: NightVerdict, rule: str) -> RuleResult:
-    return next(one for one in judged.results if one.rule.name == rule)
+def result_of(night_verdict: NightVerdict, rule: str) -> RuleResult:
+    return next(result for result in night_verdict.results if result.rule.name == rule)
 
 
-def test_a_good_night_passes(planted: Plant) -> None:
-    planted()
-    judged = assessment.assess_night(NIGHT)
-    assert isinstance(judged, Result)
-    assert judged.verdict is Verdict.PASS
-    assert judged.observations == sum(judged.kinds.values()) == 52
-    assert found(judged, "read-noise-green").measurement.value == 4.0
-    assert found(judged, "drift").measurement.value == 20.0
-    assert all(one.night == NIGHT for one in judged.results)
+def test_a_good_night_passes(make_night: MakeNight) -> None:
+    make_night()
+    night_verdict = assessment.assess_night(NIGHT)
+    assert isinstance(night_verdict, Result)
+    assert night_verdict.verdict is Verdict.PASS
+    assert night_verdict.observations == sum(night_verdict.kinds.values()) == 52
+    assert result_of(night_verdict, "read-noise-green").measurement.value == 4.0
+    assert result_of(night_verdict, "drift").measurement.value == 20.0
+    assert all(result.night == NIGHT for result in night_verdict.results)
 
 
 @pytest.mark.parametrize(
-    ("fault", "rule", "verdict", "blamed"),
+    ("fault", "rule", "verdict", "offenders"),
     [
         (NightFault.FEW_BIASES, "bias-frames", Verdict.FAIL, None),
         (NightFault.NOISY_READOUT, "read-noise-green", Verdict.WARN, ("bias", 8)),
@@ -50,110 +50,119 @@ def test_a_good_night_passes(planted: Plant) -> None:
         (NightFault.FAINT_STARS, "star-signal", Verdict.WARN, ("star", 10)),
     ],
 )
-def test_a_planted_fault_is_found_and_blamed(
-    planted: Plant, fault: NightFault, rule: str, verdict: Verdict, blamed: tuple[str, int] | None
+def test_a_fault_is_found_with_the_observations_responsible(
+    make_night: MakeNight,
+    fault: NightFault,
+    rule: str,
+    verdict: Verdict,
+    offenders: tuple[str, int] | None,
 ) -> None:
-    night = planted(fault)
-    judged = assessment.assess_night(NIGHT)
-    one = found(judged, rule)
-    assert one.verdict is verdict
-    assert one in judged.not_passed
-    assert judged.verdict is max(verdict, judged.verdict, key=list(Verdict).index)
-    names = [who.name for who in one.measurement.offenders]
-    if blamed and blamed[0]:
-        assert len(names) == blamed[1]
-        assert set(names) <= set(night.obsids[blamed[0]])
+    night = make_night(fault)
+    night_verdict = assessment.assess_night(NIGHT)
+    result = result_of(night_verdict, rule)
+    assert result.verdict is verdict
+    assert result in night_verdict.not_passed
+    assert night_verdict.verdict is max(verdict, night_verdict.verdict, key=list(Verdict).index)
+    names = [offender.name for offender in result.measurement.offenders]
+    if offenders and offenders[0]:
+        assert len(names) == offenders[1]
+        assert set(names) <= set(night.obsids[offenders[0]])
     else:
-        assert len(names) == (blamed[1] if blamed else 0)
+        assert len(names) == (offenders[1] if offenders else 0)
 
 
-def test_an_earlier_night_may_satisfy_a_rule(planted: Plant) -> None:
-    planted(night="20240108")
-    planted(NightFault.FEW_BIASES, NightFault.NO_MASTER_BIAS)
-    judged = assessment.assess_night(NIGHT)
-    assert (found(judged, "bias-frames").night, found(judged, "bias-frames").value) == (
+def test_an_earlier_night_may_satisfy_a_rule(make_night: MakeNight) -> None:
+    make_night(night="20240108")
+    make_night(NightFault.FEW_BIASES, NightFault.NO_MASTER_BIAS)
+    night_verdict = assessment.assess_night(NIGHT)
+    assert (
+        result_of(night_verdict, "bias-frames").night,
+        result_of(night_verdict, "bias-frames").value,
+    ) == (
         "20240108",
         "8",
     )
-    assert judged.verdict is Verdict.PASS
+    assert night_verdict.verdict is Verdict.PASS
 
 
-def test_a_night_out_of_the_window_does_not(planted: Plant) -> None:
-    planted(night="20240107")
-    planted(NightFault.FEW_BIASES)
-    one = found(assessment.assess_night(NIGHT), "bias-frames")
-    assert (one.verdict, one.night, one.value) == (Verdict.FAIL, NIGHT, "1")
+def test_a_night_out_of_the_window_does_not(make_night: MakeNight) -> None:
+    make_night(night="20240107")
+    make_night(NightFault.FEW_BIASES)
+    result = result_of(assessment.assess_night(NIGHT), "bias-frames")
+    assert (result.verdict, result.night, result.value) == (Verdict.FAIL, NIGHT, "1")
 
 
-def test_junk_and_what_is_no_observation_count_for_nothing(planted: Plant, isolated: Path) -> None:
-    night = planted()
+def test_junk_and_other_files_are_not_counted(make_night: MakeNight, isolated: Path) -> None:
+    night = make_night()
     names = "\n".join(night.obsids["bias"][:6])
     (isolated / "data/reference").mkdir()
     (isolated / "data/reference/Junk_Observations_for_KPF.csv").write_text(f"a\nb\n{names}\n")
     (isolated / f"data/L0/{NIGHT}/notes.txt").write_text("x")
-    judged = assessment.assess_night(NIGHT)
-    assert (judged.junk, judged.kinds["bias"]) == (6, 2)
-    assert found(judged, "bias-frames").verdict is Verdict.WARN
+    night_verdict = assessment.assess_night(NIGHT)
+    assert (night_verdict.junk, night_verdict.kinds["bias"]) == (6, 2)
+    assert result_of(night_verdict, "bias-frames").verdict is Verdict.WARN
 
 
-def test_a_broken_l0_is_blamed_and_not_counted(planted: Plant) -> None:
-    night = planted()
+def test_an_unreadable_l0_is_reported_and_not_counted(make_night: MakeNight) -> None:
+    night = make_night()
     for number in range(7):
         night.path("bias", "L0", number).write_bytes(b"")
-    one = found(assessment.assess_night(NIGHT), "bias-frames")
-    assert one.verdict is Verdict.FAIL
-    assert [who.why for who in one.measurement.offenders] == ["L0 empty"] * 7
+    result = result_of(assessment.assess_night(NIGHT), "bias-frames")
+    assert result.verdict is Verdict.FAIL
+    assert [offender.why for offender in result.measurement.offenders] == ["L0 empty"] * 7
 
 
-def test_what_is_new_is_seen_at_the_next_look(planted: Plant) -> None:
-    night = planted()
+def test_new_files_are_seen_by_the_next_assessment(make_night: MakeNight) -> None:
+    night = make_night()
     assessment.assess_night(NIGHT)
     night.rewrite("star", "L2", 0, CCFERV=5.0, TIMCHKL2=0)
-    one = found(assessment.assess_night(NIGHT), "science-flags")
-    assert [who.name for who in one.measurement.offenders] == night.obsids["star"][:1]
+    result = result_of(assessment.assess_night(NIGHT), "science-flags")
+    assert [offender.name for offender in result.measurement.offenders] == night.obsids["star"][:1]
 
 
-def test_a_value_that_is_not_a_number_fails(planted: Plant) -> None:
-    night = planted()
+def test_a_value_that_is_not_a_number_fails(make_night: MakeNight) -> None:
+    night = make_night()
     for number in range(10):
         night.rewrite("star", "L2", number, CCFERV="NaN")
-    one = found(assessment.assess_night(NIGHT), "velocity-errors")
-    assert len(one.measurement.offenders) == 10
-    assert "CCFERV" in one.measurement.offenders[0].why
+    result = result_of(assessment.assess_night(NIGHT), "velocity-errors")
+    assert len(result.measurement.offenders) == 10
+    assert "CCFERV" in result.measurement.offenders[0].why
 
 
-def test_a_night_without_observations_fails(planted: Plant) -> None:
-    planted(night="20230101")
-    judged = assessment.assess_night(NIGHT)
-    assert judged.verdict is Verdict.FAIL
-    assert judged.levels["science"] is Verdict.PASS  # type: ignore[index]
-    assert judged.observations == 0
+def test_a_night_without_observations_fails(make_night: MakeNight) -> None:
+    make_night(night="20230101")
+    night_verdict = assessment.assess_night(NIGHT)
+    assert night_verdict.verdict is Verdict.FAIL
+    assert night_verdict.levels["science"] is Verdict.PASS  # type: ignore[index]
+    assert night_verdict.observations == 0
 
 
-def test_the_outcome_is_what_was_to_be_accepted(planted: Plant) -> None:
-    planted(NightFault.FAINT_STARS)
+def test_the_outcome_depends_on_the_accepted_verdict(make_night: MakeNight) -> None:
+    make_night(NightFault.FAINT_STARS)
     assert assessment.assess_night(NIGHT).outcome is Outcome.SUCCEEDED
     assert assessment.assess_night(NIGHT, accept="WARN").outcome is Outcome.SUCCEEDED
     assert assessment.assess_night(NIGHT, accept="PASS").outcome is Outcome.PARTIAL
 
 
-def test_a_verdict_is_kept_once_and_damage_is_passed_over(planted: Plant) -> None:
-    planted()
-    judged = assessment.assess_night(NIGHT)
-    assert assessment.save_verdict(judged)
+def test_a_verdict_is_stored_once_and_damaged_ones_are_skipped(make_night: MakeNight) -> None:
+    make_night()
+    night_verdict = assessment.assess_night(NIGHT)
+    assert assessment.save_verdict(night_verdict)
     assert not assessment.save_verdict(assessment.assess_night(NIGHT))
-    here = settings.load_settings()
-    atomic.write_text(assessment.night_dir(here, "20240111") / assessment.VERDICT_FILE, "{")
-    assert list(assessment.load_history(here)) == [NIGHT]
+    site_settings = settings.load_settings()
+    atomic.write_text(
+        assessment.night_dir(site_settings, "20240111") / assessment.VERDICT_FILE, "{"
+    )
+    assert list(assessment.load_history(site_settings)) == [NIGHT]
 
 
 @pytest.mark.parametrize("night", ["", "2024011", "20240231", "../../x"])
-def test_what_is_no_night_is_refused(planted: Plant, night: str) -> None:
-    planted()
+def test_an_invalid_night_is_refused(make_night: MakeNight, night: str) -> None:
+    make_night()
     with pytest.raises(InvalidParameterError, match="night"):
         assessment.assess_night(night)
 
 
-def test_without_a_tree_it_says_so() -> None:
+def test_a_missing_data_root_is_reported() -> None:
     with pytest.raises(InvalidInputError, match="no L0 directory"):
         assessment.assess_night(NIGHT)

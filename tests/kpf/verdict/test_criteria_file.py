@@ -14,7 +14,7 @@ KINDS = "kinds:\n  bias: {IMTYPE: Bias}\nrules:\n"
 COMMON = "level: masters, title: T, reason: R, warn: [1, null], fail: [null, null]"
 
 
-def test_the_packages_own_are_whole() -> None:
+def test_the_packaged_criteria_are_valid() -> None:
     criteria = criteria_file.load_criteria()
     assert {rule.level for rule in criteria.rules} == set(VerdictLevel)
     assert {rule.measure for rule in criteria.rules} == set(RuleMeasure)
@@ -26,14 +26,14 @@ def test_the_packages_own_are_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         (f"- {{name: a, {COMMON}, count: flat}}", "line 4: rules.0: no kind 'flat'"),
         (
             f"- {{name: a, {COMMON}, count: bias, colour: red}}",
             "line 4: rules.0.colour: unknown key 'colour'",
         ),
-        (f"- {{name: a, {COMMON}, count: bias, of: bias}}", "of does not go with count"),
+        (f"- {{name: a, {COMMON}, count: bias, of: bias}}", "of can't be combined with count"),
         (
             f"- {{name: a, {COMMON}, count: bias, nights: 0}}",
             "rules.0.nights: Input should be greater",
@@ -48,16 +48,16 @@ def test_the_packages_own_are_whole() -> None:
         ),
         (f"- {{name: a, {COMMON}}}", "one of count, keyword"),
         (f"- {{name: a, {COMMON}, count: bias, masters: x}}", "not 2 of them"),
-        (f"- {{name: a, {COMMON}, keyword: KEY}}", "from is needed with keyword"),
-        (f"- {{name: a, {COMMON}, keyword: key, from: L1, of: bias}}", "'key' is no keyword"),
+        (f"- {{name: a, {COMMON}, keyword: KEY}}", "keyword requires from"),
+        (f"- {{name: a, {COMMON}, keyword: key, from: L1, of: bias}}", "'key' is not a keyword"),
         (f"- {{name: a, {COMMON}, keyword: 'K[5-2]', from: L1, of: bias}}", "is empty"),
         (
             f"- {{name: a, {COMMON}, keyword: K, from: L9, of: bias}}",
-            "rules.0.from: 'L9' is not among L0, 2D",
+            "rules.0.from: 'L9' is not one of L0, 2D",
         ),
         (
             f"- {{name: a, {COMMON}, products: [L0], of: bias}}",
-            "rules.0.products: 'L0' is no product",
+            "rules.0.products: 'L0' is not a product",
         ),
         (f"- {{name: A b, {COMMON}, count: bias}}", "rules.0.name: String should match"),
         ("- {name: a, level: masters, count: bias}", "rules.0.title: Field required"),
@@ -83,13 +83,13 @@ def test_the_packages_own_are_whole() -> None:
         ("- {", "line 5: did not find"),
     ],
 )
-def test_a_wrong_rule_is_refused_with_its_place(rule: str, told: str, tmp_path: Path) -> None:
+def test_a_wrong_rule_is_refused_with_its_position(rule: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text(KINDS + rule + "\n")
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as raised:
         criteria_file.load_criteria(file)
-    assert str(file) in str(refused.value)
-    assert told in str(refused.value)
+    assert str(file) in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["", "rules: []", "kinds: {}\nrules: 3", "kinds: {a: {}}", "\x00"])

@@ -1,4 +1,4 @@
-"""Which version of the criteria it was."""
+"""The version of the criteria."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", folder, *who, *arguments], check=True, capture_output=True)
 
 
-def test_it_is_the_commit_that_last_changed_them(tmp_path: Path) -> None:
+def test_the_version_is_the_commit_that_last_changed_the_criteria(tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text("a")
     assert criteria_file.criteria_version(file).startswith("not in git, sha256 ")

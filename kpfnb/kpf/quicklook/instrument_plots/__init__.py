@@ -1,1 +1,1 @@
-"""One module for each part of the instrument: functions that draw a content into a figure."""
+"""The plots of one file, by part of the instrument: functions that draw its content."""
