@@ -1,8 +1,7 @@
-"""The batches of items that are under way on Dask workers."""
+"""Batches of items: run on a Dask worker, observed by its nanny, pending on the client."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import queue
 import signal
@@ -19,28 +18,26 @@ from typing import Any, NamedTuple
 
 from kpfnb.compute import processes
 
-# What runs on a worker: one attempt at an item, a batch of them, and what a nanny is asked.
-
 IN_WORK_SUFFIX = ".in-work"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemAttempt:
-    """One call of the function with one item."""
+    """The result of one call of the function."""
 
     value: Any = None
     error: str = ""
-    """'' where the call returned."""
+    """'' if the call returned."""
     traceback: str = ""
     seconds: float = 0.0
 
 
 def call_item(function: Callable[[Any], Any], item: Any) -> ItemAttempt:
-    """Call the function; whatever it raises becomes part of the outcome, except Ctrl-C."""
+    """Call the function; what it raises becomes part of the result, except Ctrl-C."""
     started = time.perf_counter()
     try:
         value = function(item)
-    except (Exception, SystemExit) as error:  # the item's border: recorded, never lost
+    except (Exception, SystemExit) as error:  # the border of an item: recorded, not lost
         text = "".join(traceback.format_exception(error))
         return ItemAttempt(None, format_exception(error), text, time.perf_counter() - started)
     return ItemAttempt(value, seconds=time.perf_counter() - started)
@@ -52,21 +49,21 @@ def format_exception(error: BaseException) -> str:
 
 
 def pickle_batch(function: Callable[[Any], Any], items: Sequence[Any]) -> bytes:
-    """A batch as Dask's own pickler writes it; raises what that raises on what it can't."""
+    """A batch pickled as Dask does it; raises what pickling raises."""
     from distributed.protocol import pickle
 
     return pickle.dumps((function, list(items)))
 
 
-def run_batch(name: str, packed: bytes, budget_seconds: float, nice: int) -> list[ItemAttempt]:
-    """Attempt the items of a batch one after another until `budget_seconds` are over.
+def run_batch(name: str, pickled: bytes, budget_seconds: float, nice: int) -> list[ItemAttempt]:
+    """Call the function for one item after another until `budget_seconds` are over.
 
-    At least one is attempted. The list may be shorter than the batch: the rest was not begun.
+    At least one is called. The list may be shorter than the batch: the others were not started.
     """
     from distributed import get_worker
     from distributed.protocol import pickle
 
-    function, items = pickle.loads(packed)
+    function, items = pickle.loads(pickled)
     results: list[ItemAttempt] = []
     started = time.perf_counter()
     with _mark_in_work(Path(get_worker().local_directory, name + IN_WORK_SUFFIX)):
@@ -79,7 +76,7 @@ def run_batch(name: str, packed: bytes, budget_seconds: float, nice: int) -> lis
 
 @contextmanager
 def _mark_in_work(path: Path) -> Iterator[None]:
-    """A file that is there while its batch is in work, and holds when that began (monotonic s)."""
+    """Mark a batch as in work by a file that contains its start (monotonic [s])."""
     path.write_text(str(time.monotonic()), encoding="ascii")
     try:
         yield
@@ -93,8 +90,8 @@ def _call_nicely(function: Callable[[Any], Any], item: Any, nice: int) -> ItemAt
     results: list[ItemAttempt] = []
 
     def call() -> None:
-        # Niceness can't be taken back without privilege. On Linux it belongs to the thread, and
-        # the thread's children inherit it: with this thread it is gone.
+        # Niceness can't be reduced again without privilege. On Linux it belongs to the thread and
+        # to the thread's children: it ends with this thread.
         os.nice(nice)
         results.append(call_item(function, item))
 
@@ -108,7 +105,7 @@ def _ensure_picklable(result: ItemAttempt) -> ItemAttempt:
     from distributed.protocol import pickle
 
     try:
-        # With buffers out of band, arrays are not copied for the check
+        # With out-of-band buffers, arrays are not copied for the check
         pickle.dumps(result.value, buffer_callback=lambda buffer: None)
     except Exception as error:  # anything may be raised by a value's own pickling
         text = f"its value can't be sent back: {format_exception(error)}"
@@ -117,30 +114,30 @@ def _ensure_picklable(result: ItemAttempt) -> ItemAttempt:
 
 
 def is_worker_process() -> bool:
-    """True in a worker's process: work within an item does not spread again."""
+    """True in the process of a worker: an item does not start a cluster of its own."""
     return os.environ.get(processes.PID_TAG) == str(os.getpid())
 
 
 class WorkerStatus(NamedTuple):
-    """What a nanny sees of its worker."""
+    """What a nanny knows of its worker."""
 
     seconds: dict[str, float]
-    """The names of the batches in work, and for how long."""
+    """The names of the batches in work, and the time since their start."""
     memory_bytes: int
-    """Resident memory of the worker and all its children; 0 if not asked for."""
+    """Resident memory of the worker and its children; 0 if not requested."""
 
 
 def worker_status(dask_worker: Any, *, memory: bool = False) -> WorkerStatus | None:
-    """Run in a nanny: what its worker does. The worker need not answer, it may hang.
+    """Runs in a nanny: what its worker does. The worker may hang, it is not asked.
 
-    None where the nanny does not know its worker: it is being started, and may have work already.
+    None if the worker is being started; it may have work already.
     """
     if not dask_worker.pid or not dask_worker.worker_dir:
         return None
     now = time.monotonic()
     seconds = {}
     for path in Path(dask_worker.worker_dir).glob("*" + IN_WORK_SUFFIX):
-        # Just being written, or just taken away, it does not matter yet
+        # Being written or removed at this moment
         with suppress(OSError, ValueError):
             seconds[path.stem] = now - float(path.read_text(encoding="ascii"))
     return WorkerStatus(seconds, _tree_bytes(dask_worker.pid) if memory else 0)
@@ -159,7 +156,7 @@ def _tree_bytes(pid: int) -> int:
 
 
 def kill_worker(dask_worker: Any) -> None:
-    """Run in a nanny: kill its worker, whatever that does; the reaper takes the children."""
+    """Runs in a nanny: kill its worker; `compute.processes` then kills the worker's children."""
     if dask_worker.pid:
         os.kill(dask_worker.pid, signal.SIGKILL)
 
@@ -169,23 +166,23 @@ Fetch = Future[list[Any]]
 
 @dataclass
 class PendingBatch:
-    """Items that one worker is given together."""
+    """Items that are sent to a worker together."""
 
     indices: list[int]
     future: Any
     isolated: bool = False
-    """Nothing else is in work beside it."""
+    """No other batch is in work."""
     seconds: float = 0.0
-    """How long it was in work when last looked at."""
+    """Time in work at the last check."""
     error: BaseException | None = None
     """Why there is no result."""
 
 
 class PendingBatches(dict[str, PendingBatch]):
-    """Tasks by their name, from being submitted until they are taken in or forgotten.
+    """Batches by their name, from their submission until they are collected or dropped.
 
-    A result stays on its worker until it is fetched. Where that worker has begun something that
-    hangs, the fetch hangs too: so nobody waits for one fetch, and each result has its own.
+    A result stays on its worker until it is fetched. If that worker has started something that
+    hangs, the fetch hangs too: each result has a fetch of its own, and no fetch is waited for.
     """
 
     def __init__(self, client: Any) -> None:
@@ -194,69 +191,83 @@ class PendingBatches(dict[str, PendingBatch]):
         self._prefix = f"kpfnb-{uuid.uuid4().hex[:8]}"
         self._number = 0
         self._events: queue.SimpleQueue[tuple[str, Fetch | None]] = queue.SimpleQueue()
-        """The names of tasks that have ended; with the fetch, once that has ended."""
+        """The names of batches that have ended, with the fetch if that has ended, too."""
 
     def submit(
-        self, indices: list[int], packed: bytes, budget_seconds: float, nice: int, *, isolated: bool
+        self,
+        indices: list[int],
+        pickled: bytes,
+        budget_seconds: float,
+        nice: int,
+        *,
+        isolated: bool,
     ) -> None:
-        """Give items to whichever worker Dask chooses; see `worker.run_batch`."""
+        """Send items to a worker that Dask chooses; see `run_batch`."""
         self._number += 1
         name = f"{self._prefix}-{self._number}"
         future = self._client.submit(
-            run_batch, name, packed, budget_seconds, nice, key=name, pure=False
+            run_batch, name, pickled, budget_seconds, nice, key=name, pure=False
         )
         self[name] = PendingBatch(indices, future, isolated)
         future.add_done_callback(lambda done: self._events.put((done.key, None)))
 
     def collect(self, wait_seconds: float) -> list[tuple[PendingBatch, list[ItemAttempt] | None]]:
-        """The tasks that have ended, with their results if they have any.
+        """The batches that have ended, with their results if there are any.
 
-        Waits so long for the first. A ConnectionError if the scheduler has forgotten its tasks.
+        Parameters
+        ----------
+        wait_seconds : time to wait for the first
+
+        Raises
+        ------
+        ConnectionError : the scheduler has lost its tasks
         """
-        found: list[tuple[PendingBatch, list[ItemAttempt] | None]] = []
+        collected: list[tuple[PendingBatch, list[ItemAttempt] | None]] = []
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                # Once there is something, only what has come already is added
-                left = 0.0 if found else max(deadline - time.monotonic(), 0.0)
+                # After the first, only those are added that have ended already
+                left = 0.0 if collected else max(deadline - time.monotonic(), 0.0)
                 name, fetch = self._events.get(timeout=left) if left else self._events.get_nowait()
             except queue.Empty:
-                return found
-            # A task that was stopped is not known any more
+                return collected
+            # Stopped in the meantime
             if name not in self:
                 continue
             if self[name].future.cancelled():
-                raise ConnectionResetError("the scheduler has forgotten its tasks")
+                raise ConnectionResetError("the scheduler has lost its tasks")
             if fetch is None:
                 self._fetch(name)
             else:
                 result = self._result(self[name], fetch)
-                found.append((self.pop(name), result))
+                collected.append((self.pop(name), result))
 
     def cancel_all(self) -> None:
-        """Let Dask forget them all; what a worker is doing goes on."""
-        self._client.cancel([task.future for task in self.values()], force=True)
+        """Cancel all batches in Dask; a batch in work continues."""
+        self._client.cancel([batch.future for batch in self.values()], force=True)
 
     def lost_scheduler(self) -> bool:
-        """True where the scheduler went away: then Dask forgets all tasks."""
-        forgotten = any(task.future.cancelled() for task in self.values())
-        return forgotten or self._client.status != "running"
+        """True if the scheduler has ended: then Dask cancels all tasks."""
+        cancelled = any(batch.future.cancelled() for batch in self.values())
+        return cancelled or self._client.status != "running"
 
     def _fetch(self, name: str) -> None:
-        """Begin to fetch a result; an event tells when it is here."""
+        """Start to fetch a result; an event reports its arrival."""
+        import asyncio
+
         result = self._client.gather([self[name].future], errors="skip", asynchronous=True)
         fetch = asyncio.run_coroutine_threadsafe(result, self._client.loop.asyncio_loop)
         fetch.add_done_callback(lambda done: self._events.put((name, done)))
 
-    def _result(self, task: PendingBatch, fetch: Fetch) -> list[ItemAttempt] | None:
-        """What was fetched; None where there is nothing, and `task.error` says why."""
+    def _result(self, batch: PendingBatch, fetch: Fetch) -> list[ItemAttempt] | None:
+        """What was fetched; None if there is nothing, and `batch.error` says why."""
         try:
             [result] = fetch.result() or [None]
         except Exception as error:  # anything may be raised by a value's own unpickling
             if self._client.status != "running":
-                raise ConnectionResetError("the scheduler went away") from error
-            task.error = error
+                raise ConnectionResetError("the connection to the scheduler was lost") from error
+            batch.error = error
             return None
         if result is None:
-            task.error = task.future.exception()
+            batch.error = batch.future.exception()
         return result

@@ -1,4 +1,4 @@
-"""A Dask cluster for many items: local, SLURM, Kubernetes or a scheduler's address, by settings."""
+"""The Dask cluster of the settings: local, SLURM, Kubernetes or the address of a scheduler."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import Any
 
 from kpfnb.compute import batches, kubernetes, programs, resources
 from kpfnb.compute.resources import LoadLimiter
-from kpfnb.core import settings, signals
+from kpfnb.core import signals
 from kpfnb.core.errors import ServiceUnavailableError
-from kpfnb.core.settings import Settings
+from kpfnb.core.settings import Settings, load_settings
 
 CONNECT_SECONDS = 20.0
 STARTUP_SECONDS = {"local": 3.0, "slurm": 60.0, "kubernetes": 60.0}
-"""What starting a cluster costs, roughly; joining a scheduler that runs costs a second."""
+"""Approximate start-up time of a cluster; connecting to a running scheduler takes a second."""
 
 SLURM_MEMORY = "8 GiB"
-"""Of one worker, where Dask's configuration names none."""
+"""The memory of one worker unless Dask's configuration sets it."""
 
 DASK_OPTIONS: dict[str, Any] = {
-    # A worker's death is judged here, item by item, never by repeating it somewhere else first
+    # The death of a worker is handled in kpfnb, item by item, before Dask repeats anything
     "distributed.scheduler.allowed-failures": 0,
-    # An item that holds Python's lock for minutes is not a dead worker
+    # A worker whose item holds Python's lock for minutes is not dead
     "distributed.scheduler.worker-ttl": None,
-    # Forks of one pre-imported process: workers are there (and there again) in 0.1 s
+    # Forks of one process with the imports: a worker starts, or restarts, in 0.1 s
     "distributed.worker.multiprocessing-method": "forkserver",
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.limit": "1h",
@@ -39,28 +39,28 @@ DASK_OPTIONS: dict[str, Any] = {
 
 
 class WorkerCluster:
-    """Workers, and the client that gives them work."""
+    """Dask workers, and the client that gives them work."""
 
     def __init__(self, client: Any, *, is_local: bool) -> None:
         self.client = client
         self.is_local = is_local
-        """True where the workers run on this machine and belong to this process."""
+        """True if the workers run on this machine and belong to this process."""
 
     def workers(self) -> list[dict[str, Any]]:
-        """What the scheduler knows of each worker that is there now: nthreads, nanny, ..."""
+        """What the scheduler knows of each current worker: nthreads, nanny, ..."""
         return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
 
     def count_slots(self) -> int:
-        """How many items can be worked on at once, by all workers that are there now."""
-        return sum(one["nthreads"] for one in self.workers())
+        """The number of items that the current workers can work on in parallel."""
+        return sum(worker["nthreads"] for worker in self.workers())
 
     def query_nannies(
         self, question: Callable[..., Any], workers: list[str] | None = None, **options: Any
     ) -> dict[str, Any]:
         """What `question(dask_worker=nanny)` returns for each worker, by the worker's address.
 
-        A nanny is the process beside a worker that sees it even when it hangs. One that does not
-        answer is left out.
+        A nanny is the process that started a worker and can observe it even if it hangs. Nannies
+        that do not answer are left out.
         """
         answers = self.client.run(
             question, workers=workers, nanny=True, on_error="return", **options
@@ -89,64 +89,63 @@ class WorkerCluster:
         return LoadLimiter(max_load, None if self.is_local else self.load_percent)
 
 
-_shared: ContextVar[WorkerCluster | None] = ContextVar("shared crew", default=None)
+_shared_cluster: ContextVar[WorkerCluster | None] = ContextVar("shared cluster", default=None)
 
 
 @contextmanager
 def shared_cluster(*, workers: int | None = None) -> Iterator[None]:
-    """Start the cluster once for all `compute.run` within the `with` block."""
-    with _start_cluster(settings.load_settings(), workers) as crew:
-        token = _shared.set(crew)
+    """Start the cluster once for all `map_items` within the `with` block."""
+    with _start_cluster(load_settings(), workers) as cluster:
+        token = _shared_cluster.set(cluster)
         try:
             yield
         finally:
-            _shared.reset(token)
+            _shared_cluster.reset(token)
 
 
 @contextmanager
 def open_cluster(*, workers: int | None = None) -> Iterator[WorkerCluster]:
-    """The crew that is shared here, or one that is started for this block."""
-    present = _shared.get()
-    if present:
-        yield present
+    """The shared cluster of this context, or one that is started for this block."""
+    if cluster := _shared_cluster.get():
+        yield cluster
         return
-    with _start_cluster(settings.load_settings(), workers) as started:
-        yield started
+    with _start_cluster(load_settings(), workers) as cluster:
+        yield cluster
 
 
 def startup_seconds() -> float:
-    """What it costs to have workers here, in seconds, roughly."""
-    return 0.1 if _shared.get() else STARTUP_SECONDS.get(settings.load_settings().cluster, 1.0)
+    """The approximate time until workers are available."""
+    return 0.1 if _shared_cluster.get() else STARTUP_SECONDS.get(load_settings().cluster, 1.0)
 
 
 @contextmanager
-def _start_cluster(chosen: Settings, workers: int | None) -> Iterator[WorkerCluster]:
+def _start_cluster(settings: Settings, workers: int | None) -> Iterator[WorkerCluster]:
     import dask
 
     from kpfnb.compute.worker_plugin import ReaperPlugin
 
-    # Dask tells of every worker that went; here that is in the outcome of its item
+    # Dask logs the end of every worker; in kpfnb it is part of the outcome of its item
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    places = {"temporary-directory": str(chosen.work_dir / "dask")}
+    directories = {"temporary-directory": str(settings.work_dir / "dask")}
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set({**DASK_OPTIONS, **places}))
+        stack.enter_context(dask.config.set({**DASK_OPTIONS, **directories}))
         with signals.defer_interrupts():
-            cluster = _create_cluster(chosen, workers or chosen.workers)
+            cluster = _create_cluster(settings, workers or settings.workers)
             if not isinstance(cluster, str):
                 stack.callback(_close_cluster, cluster)
-        is_local = chosen.cluster == "local"
-        setup = ReaperPlugin(str(Path.cwd()) if is_local else None)
-        yield WorkerCluster(_connect_client(stack, cluster, setup), is_local=is_local)
+        is_local = settings.cluster == "local"
+        plugin = ReaperPlugin(str(Path.cwd()) if is_local else None)
+        yield WorkerCluster(_connect_client(stack, cluster, plugin), is_local=is_local)
 
 
-def _connect_client(stack: ExitStack, cluster: Any, setup: Any) -> Any:
-    """A client of the cluster, or of the scheduler at an address, with a worker at least."""
+def _connect_client(stack: ExitStack, cluster: Any, plugin: Any) -> Any:
+    """A client of the cluster, or of the scheduler at an address, that has at least one worker."""
     from distributed import Client
 
     try:
         client = stack.enter_context(Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS))
-        client.register_plugin(setup)
+        client.register_plugin(plugin)
         client.wait_for_workers(1)
         return client
     except OSError as error:
@@ -157,19 +156,19 @@ def _connect_client(stack: ExitStack, cluster: Any, setup: Any) -> Any:
 
 
 def _close_cluster(cluster: Any) -> None:
-    # Half closed it can't be tidied up
+    # A half-closed cluster can't be cleaned up
     with signals.defer_interrupts():
         cluster.close()
 
 
-def _create_cluster(chosen: Settings, workers: int) -> Any:
+def _create_cluster(settings: Settings, workers: int) -> Any:
     """A Dask cluster object, or the address of a scheduler."""
     makers = {"local": _create_local, "slurm": _create_slurm, "kubernetes": _create_kubernetes}
-    maker = makers.get(chosen.cluster)
-    return maker(chosen, workers) if maker else chosen.cluster
+    maker = makers.get(settings.cluster)
+    return maker(settings, workers) if maker else settings.cluster
 
 
-def _create_local(chosen: Settings, workers: int) -> Any:
+def _create_local(settings: Settings, workers: int) -> Any:
     from distributed import LocalCluster
 
     try:
@@ -181,35 +180,35 @@ def _create_local(chosen: Settings, workers: int) -> Any:
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,
             silence_logs=logging.CRITICAL,
-            # The server that workers are forked from keeps the environment of its first moment
+            # The server that workers are forked from keeps the environment of its start
             env=dict(os.environ),
         )
     except RuntimeError as error:
         raise ServiceUnavailableError(
-            f"workers can't be started here: {error}",
-            'in a script, what calls kpfnb must be below `if __name__ == "__main__":`',
+            f"workers can't be started: {error}",
+            'in a script, calls of kpfnb must be below `if __name__ == "__main__":`',
         ) from None
 
 
-def _create_slurm(chosen: Settings, workers: int) -> Any:
+def _create_slurm(settings: Settings, workers: int) -> Any:
     import dask
     from dask_jobqueue import SLURMCluster
     from dask_jobqueue.slurm import SLURMJob
 
-    class Job(SLURMJob):
-        """One whose commands are found as all of kpfnb's are; Dask looks on PATH alone."""
+    class _SlurmJob(SLURMJob):
+        """A job whose commands are found beside Python as well; Dask looks on PATH alone."""
 
         submit_command = _slurm_command("sbatch")
         cancel_command = _slurm_command("scancel")
 
-    # Queue, account, wall time and memory of a job are those of Dask's own jobqueue.yaml
+    # Dask's own jobqueue.yaml sets queue, account, wall time and memory of a job
     memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
     cluster = SLURMCluster(
-        job_cls=Job,
+        job_cls=_SlurmJob,
         cores=1,
         processes=1,
         memory=memory,
-        log_directory=str(chosen.work_dir / "dask/logs"),
+        log_directory=str(settings.work_dir / "dask/logs"),
         scheduler_options={"dashboard": False, "dashboard_address": ":0"},
     )
     cluster.scale(workers)
@@ -217,14 +216,14 @@ def _create_slurm(chosen: Settings, workers: int) -> Any:
 
 
 def _slurm_command(name: str) -> str:
-    found = programs.find_executable(name)
-    if not found:
+    program = programs.find_executable(name)
+    if not program:
         raise ServiceUnavailableError(
-            f"the cluster is set to slurm, and there is no {name} command here",
+            f"the cluster is set to slurm, and there is no {name} command",
             "run kpfnb where jobs are submitted, or set KPFNB_CLUSTER=local",
         )
-    return shlex.quote(str(found))
+    return shlex.quote(str(program))
 
 
-def _create_kubernetes(chosen: Settings, workers: int) -> Any:
-    return kubernetes.start_cluster(chosen.cluster_image, workers)
+def _create_kubernetes(settings: Settings, workers: int) -> Any:
+    return kubernetes.start_cluster(settings.cluster_image, workers)

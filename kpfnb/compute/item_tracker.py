@@ -1,4 +1,4 @@
-"""What is still to do: items waiting, items to try again, and how those that ended did."""
+"""The state of the items of one call, and their outcomes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from kpfnb.core.result import Outcome, merge_outcomes
 if TYPE_CHECKING:
     import pandas as pd
 
-
-# How each of many items ended, in the order the items were given.
-
 MAX_NAMED_FAILURES = 10
 
 
@@ -25,10 +22,10 @@ class ItemOutcome:
     """How one item ended."""
 
     key: str
-    """The item's name, for people."""
+    """The name of the item, for people."""
     item: Any
     outcome: Outcome
-    """Succeeded; failed; or skipped, where Ctrl-C came before its turn."""
+    """Succeeded; failed; or skipped, if Ctrl-C came before it started."""
     value: Any = None
     """What the function returned; None unless it succeeded."""
     error: str = ""
@@ -36,7 +33,7 @@ class ItemOutcome:
     seconds: float = 0.0
     """Wall-clock time of the last attempt."""
     attempts: int = 0
-    """How often the function was called to its end or stopped in it."""
+    """How often the function was called, stopped calls included."""
     traceback: str = ""
     """The last exception's traceback, as text."""
 
@@ -47,7 +44,7 @@ class MapResult(Sequence[ItemOutcome]):
     def __init__(self, parts: Sequence[ItemOutcome], *, interrupted: bool = False) -> None:
         self._parts = list(parts)
         self.interrupted = interrupted
-        """True where Ctrl-C stopped the work."""
+        """True if Ctrl-C stopped the work."""
 
     @overload
     def __getitem__(self, index: int) -> ItemOutcome: ...
@@ -64,20 +61,20 @@ class MapResult(Sequence[ItemOutcome]):
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of the whole: succeeded, partial or failed."""
+        """The outcome of all items together: succeeded, partial or failed."""
         return merge_outcomes(part.outcome for part in self._parts)
 
     @property
     def failed(self) -> list[ItemOutcome]:
-        """The items that did not succeed, those never started among them."""
+        """The items that did not succeed, items that never started included."""
         return [part for part in self._parts if not part.outcome.is_good]
 
     def values(self) -> list[Any]:
-        """What the function returned, item by item; None where it failed."""
+        """What the function returned for each item; None for items that did not succeed."""
         return [part.value for part in self._parts]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an item: key, outcome, error, seconds, attempts."""
+        """One row for each item: key, outcome, error, seconds, attempts."""
         import pandas as pd
 
         columns = ["key", "outcome", "error", "seconds", "attempts"]
@@ -103,23 +100,23 @@ class MapResult(Sequence[ItemOutcome]):
 
 
 DEATHS_BEFORE_ISOLATION = 2
-"""After so many deaths of its workers an item is tried once more, with nothing beside it."""
+"""After this many deaths of its workers an item is tried once more, with no other item in work."""
 MAX_BACKOFF_SECONDS = 30.0
 
 
 def backoff_seconds(attempt: int) -> float:
-    """How long to wait after the given attempt (1 is the first): 0.5, 1, 2, ... 30 s."""
+    """The delay after an attempt (1 is the first): 0.5, 1, 2, ... 30 s."""
     return min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** (attempt - 1))
 
 
 class ItemTracker:
-    """The items of one call, by their index; earlier items are given out first.
+    """The items of one call by their index; earlier items start first.
 
     Parameters
     ----------
-    items : what the function is called with, one at a time
+    items : the function's argument for each call
     key : names an item
-    retries : so many more attempts after a failed one
+    retries : number of further attempts after a failed one
     """
 
     def __init__(self, items: Iterable[Any], key: Callable[[Any], str], retries: int = 0) -> None:
@@ -127,7 +124,7 @@ class ItemTracker:
         self.keys = [key(item) for item in self.items]
         self.retries = retries
         self.done = 0
-        """How many items have ended, well or not; what was never begun is not among them."""
+        """Number of items that have ended, failed ones included, skipped ones not."""
         self.failed = 0
         self._ended: dict[int, ItemOutcome] = {}
         self._waiting = deque(range(len(self.items)))
@@ -142,18 +139,18 @@ class ItemTracker:
 
     @property
     def remaining(self) -> int:
-        """How many items have not ended."""
+        """Number of items that have not ended."""
         return len(self.items) - len(self._ended)
 
     @property
     def has_quarantined(self) -> bool:
-        """True where the next item to be taken may kill its worker."""
+        """True if the next item may kill its worker."""
         return bool(self._quarantined)
 
     def take(self, limit: int, now: float) -> list[int]:
-        """The next items to start, at most `limit`; [] if none is ready at `now` (monotonic s).
+        """The next items to start, at most `limit`; [] if none is ready at `now` (monotonic [s]).
 
-        An item suspected to kill its worker is given out alone.
+        An item that may kill its worker is returned alone.
         """
         if self._quarantined:
             return [self._quarantined.popleft()]
@@ -165,49 +162,49 @@ class ItemTracker:
         return taken
 
     def take_isolated(self) -> int | None:
-        """When nothing is in work: an item that must have nothing beside it, if nothing else is."""
+        """An item that must run alone; None while others wait. Call it when nothing is in work."""
         if self._quarantined or self._later or self._waiting or not self._isolated:
             return None
         return self._isolated.popleft()
 
     def requeue(self, indices: Sequence[int]) -> None:
-        """Items that were taken and not begun go to the front again."""
+        """Put items that were taken and not started back to the front."""
         self._waiting.extendleft(reversed(indices))
 
     def record(self, index: int, attempt: ItemAttempt, now: float) -> ItemOutcome | None:
-        """Note how an attempt went; the item's outcome, or None if it is to be tried again."""
+        """Record an attempt; returns the outcome of the item, or None if it is tried again."""
         self._attempts[index] = self._attempts.get(index, 0) + 1
         if attempt.error and self._attempts[index] <= self.retries:
-            due = now + backoff_seconds(self._attempts[index])
-            heapq.heappush(self._later, (due, index))
+            start = now + backoff_seconds(self._attempts[index])
+            heapq.heappush(self._later, (start, index))
             return None
         return self._record_end(
             index, Outcome.FAILED if attempt.error else Outcome.SUCCEEDED, attempt
         )
 
     def quarantine(self, indices: Sequence[int]) -> None:
-        """Items of which one did harm: each is to be tried alone."""
+        """One of these items caused a failure: try each alone."""
         self._quarantined.extend(indices)
 
     def record_death(
         self, index: int, *, deaths: int = 1, isolated: bool = False
     ) -> ItemOutcome | None:
-        """A worker died with this item, which has failed if it was `solo`, with nothing beside it.
+        """Record that a worker died with this item; it failed if no other was in work (`isolated`).
 
-        Otherwise it may have been another's fault (the machine's, an item's on the same worker):
-        it is tried again, and in the end alone.
+        Otherwise the machine or another item may be the cause: the item is tried again, after
+        several deaths with no other in work.
         """
         self._deaths[index] = self._deaths.get(index, 0) + deaths
         if not isolated:
-            often = self._deaths[index] >= DEATHS_BEFORE_ISOLATION
-            (self._isolated if often else self._quarantined).append(index)
+            isolate = self._deaths[index] >= DEATHS_BEFORE_ISOLATION
+            (self._isolated if isolate else self._quarantined).append(index)
             return None
         self._attempts[index] = self._attempts.get(index, 0) + self._deaths[index]
         error = f"its worker process died {self._deaths[index]} times"
         return self._record_end(index, Outcome.FAILED, ItemAttempt(error=error))
 
     def stop(self, running: Iterable[int] = ()) -> None:
-        """End all that is left: `running` was stopped in the work, the rest is skipped."""
+        """End all remaining items: those in `running` were stopped, the others are skipped."""
         for index in self._open(running):
             self._attempts[index] = self._attempts.get(index, 0) + 1
             self._record_end(
@@ -219,12 +216,12 @@ class ItemTracker:
             )
 
     def abandon(self, why: str) -> None:
-        """End all that is left as failed."""
+        """End all remaining items as failed."""
         for index in self._open(range(len(self.items))):
             self._record_end(index, Outcome.FAILED, ItemAttempt(error=why))
 
     def result(self, *, interrupted: bool = False) -> MapResult:
-        """The outcomes of all items; every item must have ended."""
+        """The outcomes of all items, which must have ended."""
         parts = [self._ended[index] for index in range(len(self.items))]
         return MapResult(parts, interrupted=interrupted)
 

@@ -1,4 +1,4 @@
-"""A Dask cluster on Kubernetes, made by the Dask operator there."""
+"""A Dask cluster on Kubernetes, created by its Dask operator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from kpfnb.core.errors import ServiceUnavailableError
 
 WORKER_MEMORY = "8Gi"
-"""Of one worker, where Dask's configuration names none."""
+"""The memory of one worker unless Dask's configuration sets it."""
 SECURITY_CONTEXT = {
     "runAsNonRoot": True,
     "allowPrivilegeEscalation": False,
@@ -17,7 +17,7 @@ SECURITY_CONTEXT = {
 
 
 def start_cluster(image: str, workers: int) -> Any:
-    """Start a cluster; `ServiceUnavailableError` where Kubernetes can't be reached from here."""
+    """Start a cluster; `ServiceUnavailableError` if Kubernetes can't be reached."""
     try:
         from dask_kubernetes.operator import KubeCluster
     except ImportError:
@@ -31,7 +31,7 @@ def start_cluster(image: str, workers: int) -> Any:
 
 
 def _check_reachable() -> None:
-    """Ask for the version: half a cluster would be left behind, where it fails later."""
+    """Read the version first: a later failure would leave half a cluster behind."""
     import httpx
     import kr8s
 
@@ -45,9 +45,9 @@ def _check_reachable() -> None:
 
 
 def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
-    """A DaskCluster: workers of one thread, from an image that has kpfnb.
+    """A DaskCluster of workers with one thread each, from an image that contains kpfnb.
 
-    `kubernetes.resources` and `kubernetes.env` of Dask's configuration are heeded.
+    `kubernetes.resources` and `kubernetes.env` of Dask's configuration are used.
     """
     import dask.config
     from dask_kubernetes.operator import make_cluster_spec
@@ -69,7 +69,7 @@ def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
             # The image's own entry point is the kpfnb command
             container["command"], container["args"] = _command(container["args"])
             container["securityContext"] = SECURITY_CONTEXT
-    # One item at a time in each, beside a nanny: limits of time and memory need both
+    # One item at a time and a nanny in each: limits of time and memory need both
     spec["spec"]["worker"]["spec"]["containers"][0]["args"] += [
         "--nworkers",
         "1",
@@ -80,7 +80,7 @@ def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
 
 
 def _command(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The program and its arguments; `dask-scheduler` is `dask scheduler` by now."""
+    """The program and its arguments; `dask-scheduler` is now `dask scheduler`."""
     if arguments[0] == "dask":
         return arguments[:2], arguments[2:]
     return arguments[0].split("-"), arguments[1:]

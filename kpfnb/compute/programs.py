@@ -1,8 +1,8 @@
-"""A program under supervision: it can hang, lie about its end or leave children without harm.
+"""External programs: found, and run under supervision, since they may hang or leave children.
 
-What it makes is watched. It is stopped, with every process it started, when all is made and it does
-not end by itself, or when nothing new was made for too long. It never outlives this process:
-between the two stands `kpfnb.compute.subreaper`.
+The products of a supervised program are watched. The program is stopped, with every process it
+started, when all products exist and it does not end, or when nothing new was written for too long.
+It never outlives this process: `kpfnb.compute.subreaper` runs between the two.
 """
 
 from __future__ import annotations
@@ -11,53 +11,55 @@ import json
 import os
 import select
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-# Where a program is that kpfnb starts.
+from kpfnb.compute.processes import kill_group
 
 
 def find_executable(name: str) -> Path | None:
-    """The program of that name on PATH or beside this Python, else None; a path stands for itself.
+    """The path of a program on PATH or beside this Python; None if there is none.
 
-    cron starts kpfnb with a bare PATH, on which programs of the same environment are not found.
+    cron starts kpfnb with a short PATH, without the programs of the same environment.
+
+    Parameters
+    ----------
+    name : the name of a program, or a path
     """
-    beside = str(Path(sys.executable).parent)
-    places = os.pathsep.join(filter(None, [os.environ.get("PATH", os.defpath), beside]))
-    found = shutil.which(name, path=places)
-    return Path(found).absolute() if found else None
+    own_directory = str(Path(sys.executable).parent)
+    search_path = os.pathsep.join(filter(None, [os.environ.get("PATH", os.defpath), own_directory]))
+    program = shutil.which(name, path=search_path)
+    return Path(program).absolute() if program else None
 
 
-# The guard needs this long at most to stop a program that ignores SIGTERM
 TERM_SECONDS = 5.0
+"""From SIGTERM to SIGKILL, for a program that ignores SIGTERM."""
 
 
 class ExitReason(StrEnum):
-    """Why a supervised program is not running any more."""
+    """Why a supervised program no longer runs."""
 
     EXITED = "exited"
-    """By itself."""
+    """It ended itself."""
     LINGERED = "stopped: all was made, it did not exit"
-    """Everything expected was there and it did not end within the grace time."""
+    """All expected products existed and it did not end within the grace time."""
     SILENT = "stopped: nothing new for too long"
-    """Nothing new appeared for the time of silence."""
+    """Nothing new was written for the time allowed."""
 
 
 class ProductSnapshot(NamedTuple):
-    """What a look at the products shows.
+    """The products at one moment.
 
     Attributes
     ----------
-    made : how many of the expected products are there
-    stamp : differs when anything was written since
+    product_count : number of expected products that exist
+    stamp : changes when anything was written
     """
 
     product_count: int
@@ -66,30 +68,32 @@ class ProductSnapshot(NamedTuple):
 
 @dataclass(frozen=True)
 class SupervisionLimits:
-    """How long to wait for a program that does not do what it should."""
+    """How long to wait for a program before it is stopped."""
 
     silence_seconds: float = 1800
-    """Without anything new."""
+    """Time without anything new."""
     grace_seconds: float = 10
-    """From the last product until all processes are gone; half of it from the program's own end."""
+    """From the last product to the end of all processes, half of it after the program's own end."""
     poll_seconds: float = 1
-    """Between two looks at the products."""
+    """Interval of the checks of the products."""
 
-    def reason_to_stop(self, made: int, expected: int, quiet_seconds: float) -> ExitReason | None:
-        """Whether to stop a program that has made so much, and nothing for so long."""
-        if made >= expected and quiet_seconds >= self.grace_seconds:
+    def reason_to_stop(
+        self, product_count: int, expected: int, quiet_seconds: float
+    ) -> ExitReason | None:
+        """Why to stop a program that has written nothing new for `quiet_seconds`; None: go on."""
+        if product_count >= expected and quiet_seconds >= self.grace_seconds:
             return ExitReason.LINGERED
         return ExitReason.SILENT if quiet_seconds >= self.silence_seconds else None
 
 
 @dataclass(frozen=True)
 class SupervisedExit:
-    """How a supervised program ended. Its exit code is told, not judged.
+    """How a supervised program ended; its exit code is reported, not interpreted.
 
     Attributes
     ----------
-    exit_code : None where it was stopped, negative where a signal killed it
-    left_behind : processes it left, stopped after its own end
+    exit_code : None if it was stopped, negative if a signal killed it
+    left_behind : number of processes that it left and that were stopped after its end
     """
 
     reason: ExitReason
@@ -99,7 +103,7 @@ class SupervisedExit:
 
     @property
     def was_killed(self) -> bool:
-        """True where somebody else ended it, in the middle of whatever it did."""
+        """True if something else ended it in the middle of its work."""
         return self.reason is ExitReason.EXITED and (self.exit_code is None or self.exit_code < 0)
 
     def __str__(self) -> str:
@@ -119,78 +123,77 @@ def supervise_program(
     nice: int = 0,
     lock: Path | None = None,
 ) -> SupervisedExit:
-    """Run the command (no shell), its output in the file `log`, until it ends or has to be stopped.
+    """Run a command (no shell), its output in the file `log`, until it ends or has to be stopped.
 
-    Whatever ends this call, the program and all processes it started are gone afterwards.
+    However this call ends, the program and all processes it started have ended as well.
 
     Parameters
     ----------
-    look : called every `patience.poll_seconds`
-    expected : the number of products at which all is made
+    take_snapshot : called every `limits.poll_seconds`
+    expected : number of products after which the work is complete
     nice : added to the niceness of this process
-    lock : a file that is locked for as long as one of the processes lives
+    lock : a file that is locked while one of the processes lives
     """
     started = time.monotonic()
     with (
         log.open("ab") as output,
-        _start_subreaper(command, output.fileno(), limits, nice, lock) as guard,
+        _start_subreaper(command, output.fileno(), limits, nice, lock) as subreaper,
     ):
         try:
-            ending = _watch_products(guard, take_snapshot, expected, limits)
+            reason = _watch_products(subreaper, take_snapshot, expected, limits)
         finally:
-            report = _stop_subreaper(guard)
+            report = _stop_subreaper(subreaper)
     return SupervisedExit(
-        ending, report["exit_code"], report["left_behind"] or 0, time.monotonic() - started
+        reason, report["exit_code"], report["left_behind"] or 0, time.monotonic() - started
     )
 
 
 def _start_subreaper(
-    command: Sequence[str], log: int, patience: SupervisionLimits, nice: int, lock: Path | None
+    command: Sequence[str], log: int, limits: SupervisionLimits, nice: int, lock: Path | None
 ) -> subprocess.Popen[bytes]:
-    # Half: what a program that has ended left behind is told before our own patience is at its end
-    options = [f"--nice={nice}", f"--grace-seconds={patience.grace_seconds / 2}"]
+    # Half: the subreaper reports what is left behind before the grace time ends here
+    options = [f"--nice={nice}", f"--grace-seconds={limits.grace_seconds / 2}"]
     options += [f"--term-seconds={TERM_SECONDS}"] + ([f"--lock={lock}"] if lock else [])
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "kpfnb.compute.subreaper", *options, "--", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # A session of its own: Ctrl-C in the terminal is for us, and we stop the guard
+        # A session of its own: Ctrl-C in the terminal is for this process alone
         start_new_session=True,
     )
 
 
 def _watch_products(
-    guard: subprocess.Popen[bytes],
-    look: Callable[[], ProductSnapshot],
+    subreaper: subprocess.Popen[bytes],
+    take_snapshot: Callable[[], ProductSnapshot],
     expected: int,
-    patience: SupervisionLimits,
+    limits: SupervisionLimits,
 ) -> ExitReason:
-    last, changed = look(), time.monotonic()
-    assert guard.stdout
-    report = guard.stdout
+    last, changed = take_snapshot(), time.monotonic()
+    assert subreaper.stdout
+    report = subreaper.stdout
     while True:
-        # Its report is the last that it does; `wait` with a timeout would look 20 times a second
-        if select.select([report], [], [], patience.poll_seconds)[0]:
-            guard.wait()
+        # The report comes last; `wait` with a timeout would poll 20 times a second
+        if select.select([report], [], [], limits.poll_seconds)[0]:
+            subreaper.wait()
             return ExitReason.EXITED
-        sight, now = look(), time.monotonic()
-        if sight != last:
-            last, changed = sight, now
-        if ending := patience.reason_to_stop(sight.product_count, expected, now - changed):
-            return ending
+        snapshot, now = take_snapshot(), time.monotonic()
+        if snapshot != last:
+            last, changed = snapshot, now
+        if reason := limits.reason_to_stop(snapshot.product_count, expected, now - changed):
+            return reason
 
 
-def _stop_subreaper(guard: subprocess.Popen[bytes]) -> dict[str, int | None]:
-    """Ask the guard to stop everything, and take its report."""
-    if guard.stdin:
-        guard.stdin.close()
-        guard.stdin = None
+def _stop_subreaper(subreaper: subprocess.Popen[bytes]) -> dict[str, int | None]:
+    """Tell the subreaper to stop everything; returns its report."""
+    if subreaper.stdin:
+        subreaper.stdin.close()
+        subreaper.stdin = None
     try:
-        report, _ = guard.communicate()
+        report, _ = subreaper.communicate()
         return json.loads(report)
     except ValueError:
-        # The guard itself was killed: the program went with it, its children are in the session
-        with suppress(ProcessLookupError):
-            os.killpg(guard.pid, signal.SIGKILL)
+        # The subreaper was killed, the program with it; its children are in the session
+        kill_group(subreaper.pid)
         return {"exit_code": None, "left_behind": None}

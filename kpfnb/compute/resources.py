@@ -1,4 +1,4 @@
-"""What this machine, or the container that holds us, has to give: cores and memory."""
+"""The cores, load and memory of this machine or container, and limits of work on it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ READ_EVERY_SECONDS = 1.0
 
 
 class LoadMeter:
-    """The load in percent of the cores, over the last minute; 100 is all cores busy.
+    """Measures the load in percent of the cores over the last minute; 100: all cores are busy.
 
-    The highest of three readings counts. The load average is the number of runnable tasks, in a
-    container too that of the whole host; some containers always show 0. The processors' times tell
-    how busy the cores are. A container's own quota may be full long before the host is.
+    The highest of three values counts. The load average is the number of runnable tasks, also in a
+    container that of the whole host; some containers always show 0. The processor times show how
+    busy the cores are. The quota of a container may be used up long before the host is busy.
     """
 
     def __init__(self, proc: Path = PROC, cgroup: Path = CGROUP) -> None:
@@ -51,7 +51,7 @@ class LoadMeter:
         """Shares (0 to 1) of the host's cores and of this container's quota that were used."""
         (before, busy0, used0), (now, busy1, used1) = self._samples[0], self._samples[-1]
         elapsed = now - before
-        # Processor time is counted in steps of 10 ms: no share can be told from a moment
+        # Processor time is counted in steps of 10 ms: too coarse for a short time
         if elapsed < READ_EVERY_SECONDS / 2:
             return 0.0, 0.0
         quota = cgroup_cpu_quota(self._proc, self._cgroup)
@@ -70,11 +70,11 @@ def load_percent() -> float:
 
 
 class LoadLimiter:
-    """Open while the load is at or below `limit` percent; None is always open.
+    """Open while the load is at or below `limit` percent; always open for None.
 
     Parameters
     ----------
-    read : tells the load in percent; by default this machine's
+    read : returns the load in percent; by default that of this machine
     """
 
     def __init__(self, limit: float | None, read: Callable[[], float] | None = None) -> None:
@@ -84,7 +84,7 @@ class LoadLimiter:
         self._next = 0.0
 
     def is_open(self) -> bool:
-        """True where new work may start; the load is read at most once a second."""
+        """True if new work may start; the load is read at most once a second."""
         if self.limit is None:
             return True
         now = time.monotonic()
@@ -95,25 +95,25 @@ class LoadLimiter:
 
     @property
     def reason(self) -> str:
-        """Why it is shut."""
-        return f"waiting: the load is {self.load:.0f} %, the ceiling {self.limit:.0f} %"
+        """Why it is closed."""
+        return f"waiting: the load is {self.load:.0f} %, the limit {self.limit:.0f} %"
 
 
 def host_core_count() -> int:
-    """How many cores the host has."""
+    """The number of cores of the host."""
     return psutil.cpu_count() or 1
 
 
 def host_cpu_seconds() -> float:
-    """Processor time that all of the host's cores have worked since it started."""
+    """Processor time [s] that all cores of the host have used since it started."""
     times = psutil.cpu_times()
-    # Linux counts a guest's time within user and nice too
+    # Linux counts the time of guests within user and nice as well
     idle = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "guest", 0.0)
     return sum(times) - idle - getattr(times, "guest_nice", 0.0)
 
 
 def cgroup_cpu_quota(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
-    """How many cores this container may use; None where there is no quota."""
+    """The number of cores that this container may use; None if there is no quota."""
     for folder in _cgroup_folders("cpu", proc, cgroup):
         quota, period = (
             _read_words(folder / "cpu.max")
@@ -129,7 +129,7 @@ def cgroup_cpu_quota(proc: Path = PROC, cgroup: Path = CGROUP) -> float | None:
 
 
 def container_cpu_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
-    """Processor time that this container has used; 0 where that isn't told."""
+    """Processor time [s] that this container has used; 0 if it is not known."""
     for folder in _cgroup_folders("cpuacct", proc, cgroup):
         if nanoseconds := _read_words(folder / "cpuacct.usage"):
             return int(nanoseconds[0]) / 1e9
@@ -139,14 +139,14 @@ def container_cpu_seconds(proc: Path = PROC, cgroup: Path = CGROUP) -> float:
 
 
 def available_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
-    """The memory that can be taken now, on this machine and within this container's limits."""
-    free = psutil.virtual_memory().available
-    rooms = (_cgroup_free_bytes(folder) for folder in _cgroup_folders("memory", proc, cgroup))
-    return max(0, min([free, *(room for room in rooms if room is not None)]))
+    """The free memory of this machine within the limits of this container."""
+    machine = psutil.virtual_memory().available
+    groups = (_cgroup_free_bytes(folder) for folder in _cgroup_folders("memory", proc, cgroup))
+    return max(0, min([machine, *(free for free in groups if free is not None)]))
 
 
 def _cgroup_free_bytes(folder: Path) -> int | None:
-    """What is left of one control group's memory; the cache of files can be had back."""
+    """The free memory of one control group; cached files count as free."""
     limit = _read_words(folder / "memory.max") or _read_words(folder / "memory.limit_in_bytes")
     used = _read_words(folder / "memory.current") or _read_words(folder / "memory.usage_in_bytes")
     if not limit or not used or limit == ["max"]:
@@ -158,15 +158,15 @@ def _cgroup_free_bytes(folder: Path) -> int | None:
 
 
 def _cgroup_folders(controller: str, proc: Path, cgroup: Path) -> Iterator[Path]:
-    """The directories of our control group and those above it, the nearest first."""
+    """The directories of the control group of this process and its parents, nearest first."""
     for line in _read_lines(proc / "self/cgroup"):
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
         root = cgroup / controller if controllers else cgroup
-        own = root / path.lstrip("/")
-        # In a container the path may be the host's, which is not to be seen here
-        yield from (folder for folder in (own, *own.parents) if folder.is_relative_to(root))
+        group = root / path.lstrip("/")
+        # In a container the path may be that of the host, which does not exist here
+        yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(root))
 
 
 def _read_words(path: Path) -> list[str]:
@@ -180,17 +180,15 @@ def _read_lines(path: Path) -> list[str]:
         return []
 
 
-# How far the work on many items may go: time, memory, niceness, load.
-
 WORKER_BYTES = 250_000_000
-"""What a worker takes before it has an item: Python with the usual libraries."""
+"""Memory of a worker without an item: Python with the usual libraries."""
 MEMORY_TOLERANCE = 1.5
-"""An item is stopped when it takes this many times its budget."""
+"""An item is stopped when it uses this many times its budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemLimits:
-    """The limits of one call; None or 0 is no limit."""
+    """The limits of one `map_items` call; None or 0 is no limit."""
 
     workers: int | None = None
     timeout_seconds: float | None = None
@@ -208,16 +206,16 @@ class ItemLimits:
 
     @property
     def stops_items(self) -> bool:
-        """True where an item may have to be stopped."""
+        """True if an item may have to be stopped."""
         return bool(self.timeout_seconds or self.memory_bytes)
 
     @property
     def needs_processes(self) -> bool:
-        """True where an item must not run in kpfnb's own process."""
+        """True if items must not run in kpfnb's own process."""
         return self.stops_items or bool(self.nice)
 
     def max_concurrency(self) -> int:
-        """How many items there is memory for on this machine; `InvalidParameterError` if not for one."""
+        """How many items fit into memory; `InvalidParameterError` if not even one does."""
         available = available_bytes()
         if not self.memory_bytes:
             return sys.maxsize
@@ -230,11 +228,11 @@ class ItemLimits:
         return available // self.memory_bytes
 
     def load_limiter(self) -> LoadLimiter:
-        """The limiter of this machine's load."""
+        """A limiter of the load of this machine."""
         return LoadLimiter(self.max_load)
 
     def reason_to_stop(self, seconds: float, taken_bytes: int) -> str:
-        """Why an item `seconds` in work, its worker taking `taken_bytes`, is stopped, or ''."""
+        """Why to stop an item after `seconds`, when its worker uses `taken_bytes`; '' if not."""
         if self.timeout_seconds and seconds > self.timeout_seconds:
             return f"timed out after {self.timeout_seconds:g} s"
         if self.memory_bytes:

@@ -1,19 +1,19 @@
-"""A small process that stands over one program, and takes it down with all its children.
+"""A small process that starts one program, and stops it with all its descendants.
 
-It is started as `python -m kpfnb.compute.subreaper` by `kpfnb.compute.programs`, and does three things that the
-starting process can't do for itself:
+`kpfnb.compute.programs` starts it as `python -m kpfnb.compute.subreaper`. It does three things that
+the starting process can't do itself:
 
-- Its standard input is a pipe that nobody writes to. When the starting process closes it, or dies
-  in any way (SIGKILL too), the guard reads the end of it and stops everything. (The signal that
-  Linux can send at a parent's death comes already when the *thread* that started us ends.)
-- On Linux it is a subreaper: a child that detaches itself (double fork, setsid) comes back to the
-  guard when its own parent ends, so a walk over the guard's descendants finds all of them.
-  Elsewhere a detached child is found only while its parent lives.
-- It holds a lock for as long as anything it started is alive, so a later run can wait for it.
+- Its standard input is a pipe to which nothing is written. When the starting process closes it, or
+  ends in any way (SIGKILL included), this process reads the end of the pipe and stops everything.
+  (The signal that Linux can send at a parent's death comes when the *thread* that started us ends.)
+- On Linux it is a subreaper: a child that detaches itself (double fork, setsid) becomes its child
+  when its own parent ends, so a walk over its descendants finds all of them. Elsewhere a detached
+  child is found only while its parent lives.
+- It holds a lock while anything it started is alive, so a later run can wait for that.
 
-At its end it prints one JSON object: `exit_code` of the program (null where it was stopped before
-its end, minus the signal where one killed it) and `left_behind`, the number of processes that it
-had to stop after the program's own end.
+At its end it prints one JSON object: `exit_code` of the program (null if it was stopped before its
+end, negative if a signal killed it) and `left_behind`, the number of processes that it had to stop
+after the program's own end.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from kpfnb.compute import processes
 
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 5.0
-"""Between two looks for adopted children that have ended, where the program's own end is told."""
+"""Interval of the checks for adopted children that have ended, if a pidfd reports the end."""
 NOT_STARTED = 127
-"""The exit code of a program that can't be started, as a shell gives it."""
+"""The exit code of a program that can't be started, as in a shell."""
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def _hold_lock(lock: Path) -> None:
 
 
 def _prepare_child(nice: int) -> None:
-    """In the program's process, before it starts: should the guard be killed, it goes too."""
+    """In the program's process, before it starts: it ends when the subreaper is killed."""
     os.nice(nice)
     processes.die_with_parent()
 
@@ -103,18 +103,18 @@ def _exit_on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _await_program(pid: int) -> int | None:
-    """The program's exit code; None when the pipe was closed before its end."""
-    ends = _descriptors(pid)
-    seconds = IDLE_SECONDS if ends else POLL_SECONDS
-    while sys.stdin not in select.select([sys.stdin, *ends], [], [], seconds)[0]:
-        ended = _reap_children()
-        if pid in ended:
-            return ended[pid]
+    """The exit code of the program; None if the pipe was closed before its end."""
+    descriptors = _open_pidfd(pid)
+    seconds = IDLE_SECONDS if descriptors else POLL_SECONDS
+    while sys.stdin not in select.select([sys.stdin, *descriptors], [], [], seconds)[0]:
+        exit_codes = _reap_children()
+        if pid in exit_codes:
+            return exit_codes[pid]
     return None
 
 
-def _descriptors(pid: int) -> list[int]:
-    """What tells the end of a process to `select`, where the system has that: no need to poll."""
+def _open_pidfd(pid: int) -> list[int]:
+    """A descriptor that is readable when the process has ended; [] if the system has none."""
     try:
         return [os.pidfd_open(pid)]
     except (AttributeError, OSError):
@@ -122,28 +122,28 @@ def _descriptors(pid: int) -> list[int]:
 
 
 def _await_descendants(grace_seconds: float) -> int:
-    """How many processes are still there after the grace time (0 as soon as all are gone)."""
+    """The number of processes that are left after the grace time; 0 as soon as all have ended."""
     _wait_until(lambda: not _descendants() or _asked_to_stop(0), grace_seconds)
     return len(_descendants())
 
 
 def _stop_descendants(term_seconds: float) -> None:
-    """SIGTERM to all descendants, then SIGKILL to those that do not go."""
+    """SIGTERM to all descendants, then SIGKILL to those that do not end."""
     _signal_all(signal.SIGTERM)
     _wait_until(lambda: not _descendants(), term_seconds)
-    # Again and again: one that is just being forked is not on the list yet
+    # Repeated: a process that is being forked is not in the list yet
     _wait_until(lambda: not _signal_all(signal.SIGKILL), float("inf"))
 
 
 def _signal_all(number: signal.Signals) -> int:
-    """Signal every descendant; how many there were."""
-    found = _descendants()
-    for process in found:
+    """Signal every descendant; returns their number."""
+    descendants = _descendants()
+    for process in descendants:
         try:
             process.send_signal(number)
         except psutil.NoSuchProcess:
             continue
-    return len(found)
+    return len(descendants)
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
@@ -158,20 +158,20 @@ def _descendants() -> list[psutil.Process]:
 
 
 def _reap_children() -> dict[int, int]:
-    """Exit codes of the children that have ended, adopted ones too, by pid."""
-    ended: dict[int, int] = {}
+    """The exit codes by pid of the children that have ended, adopted ones included."""
+    exit_codes: dict[int, int] = {}
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return ended
+            return exit_codes
         if not pid:
-            return ended
-        ended[pid] = os.waitstatus_to_exitcode(status)
+            return exit_codes
+        exit_codes[pid] = os.waitstatus_to_exitcode(status)
 
 
 def _asked_to_stop(seconds: float) -> bool:
-    """True when the other end of the pipe was closed; waits so long for that at most."""
+    """True if the other end of the pipe is closed within the time."""
     readable, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(readable)
 

@@ -1,8 +1,9 @@
-"""UTC times and their text forms: files, databases and records hold no other zone."""
+"""UTC times, nights and their text forms: files, databases and records hold no other zone."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
 
 def utc_now() -> datetime:
@@ -30,6 +31,22 @@ def file_stamp(moment: datetime | float | None = None) -> str:
 def parse_utc(text: str) -> datetime:
     """The aware time that an ISO 8601 text gives; one without a zone is UTC."""
     return _as_utc(datetime.fromisoformat(text)).astimezone(UTC)
+
+
+def check_night(value: Any) -> str:
+    """A night as YYYYMMDD (UT date), or '' for none."""
+    text = str(value)
+    if text and not (len(text) == 8 and text.isdecimal() and text.isascii() and _is_date(text)):
+        raise ValueError("must be a valid date, as YYYYMMDD")
+    return text
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return False
+    return True
 
 
 def _as_utc(moment: datetime | float | None) -> datetime:

@@ -1,4 +1,4 @@
-"""How a run ended, judged from the raw facts: the one place where that is decided."""
+"""The outcome of a run, derived from facts about its end; the only place where it is decided."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ OUTCOME_BY_ERROR = {
     "InvalidInputError": Outcome.REJECTED,
     "AlreadyRunningError": Outcome.SKIPPED,
 }
-"""Errors (by name, as a notebook keeps them) that mean: nothing was done. Others are failures."""
+"""Errors, by the names that notebooks store, after which nothing was done; others are failures."""
 
 
 @dataclass(frozen=True)
 class CellError:
-    """The error that ended a notebook; `cell` is its number as the notebook shows it, `[5]`."""
+    """The error that ended a notebook; `cell` is the execution count, as in `[5]`."""
 
     cell: int
     name: str
@@ -29,7 +29,7 @@ class CellError:
     def __str__(self) -> str:
         first, _, rest = self.message.strip().partition("\n")
         if rest.lstrip().startswith(HINT_MARK):
-            # What to do about it belongs to the reason
+            # The hint is part of the reason
             first = f"{first} {rest.strip().splitlines()[0]}"
         if self.name in OUTCOME_BY_ERROR:
             return first
@@ -38,27 +38,26 @@ class CellError:
 
 @dataclass(frozen=True)
 class RunEndFacts:
-    """What is known of a run, without judging it."""
+    """What is known of the end of a run."""
 
     ended: bool = True
-    """False while nobody has recorded an end."""
+    """False while no end is recorded."""
     process_alive: bool = True
-    """The process that was to record the end."""
+    """Whether the process that records the end is alive."""
     stop_reason: str = ""
     """Why it was stopped from outside: an operator, a timeout."""
     environment_error: str = ""
-    """What went wrong around the notebook: a full disk, a kernel that did not start."""
+    """A failure outside the notebook: a full disk, a kernel that did not start."""
     kernel_died: bool = False
     error: CellError | None = None
     result: Mapping[str, Any] | None = None
-    """What `result.json` holds."""
+    """The content of `result.json`."""
 
 
 def classify_run(facts: RunEndFacts) -> tuple[Outcome | None, str]:
-    """The outcome and its reason in one line; no outcome while the run goes on.
+    """The outcome and its reason in one line; no outcome while the run has not ended.
 
-    A later fact never hides an earlier one: a result counts only where nothing went wrong
-    after it was written.
+    A result counts only if nothing went wrong after it was written.
     """
     if not facts.ended:
         if facts.process_alive:

@@ -1,4 +1,4 @@
-"""A run as people see it: words, signs, local times. Pages and the command line share it."""
+"""A run as people see it: words, symbols, local times, for pages and the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUTCOME_SIGNS: dict[str, str] = {
     Outcome.REJECTED: "⊘",
     Outcome.SKIPPED: "○",
 }
-"""Outcomes are told by word, shape and colour, never by colour alone."""
+"""Outcomes have a word, a shape and a colour: never a colour alone."""
 
 FILE_LABELS = {
     "report.html": "report",
@@ -38,14 +38,14 @@ FILE_LABELS = {
 
 @dataclass(frozen=True)
 class PageLink:
-    """A link of a page."""
+    """A link on a page."""
 
     text: str
     target: str
 
 
 def run_context(record: RunRecord, zone: ZoneInfo, *, top: str = "") -> dict[str, Any]:
-    """What the templates show of a run; `top` leads from the page to the runs directory."""
+    """The values of a run for templates; `top` is the path from the page to the runs directory."""
     moment = datetime.fromisoformat(record.started).astimezone(zone)
     return {
         "id": record.id,
@@ -68,38 +68,38 @@ def run_context(record: RunRecord, zone: ZoneInfo, *, top: str = "") -> dict[str
 
 
 def remaining_error_text(record: RunRecord) -> str:
-    """The message of the error that ended it, where the reason does not tell all of it."""
+    """The message of the error that ended the run, unless the reason contains all of it."""
     message = str(record.error.get("message", ""))
     return "" if " ".join(message.split()) in record.reason else message
 
 
 def outcome_word(record: RunRecord) -> str:
-    """The outcome as a word; `running` while there is none."""
+    """The outcome as a word; `running` if there is none yet."""
     return str(record.outcome or RUNNING)
 
 
 def format_run_duration(seconds: float | None) -> str:
-    """A duration as people say it: 12.3 s, 4 min 05 s, 3 h 20 min."""
+    """The duration of a run: 12.3 s, 4 min 05 s, 3 h 20 min; a dash while it runs."""
     if seconds is None:
         return "–"
     return f"{seconds:.1f} s" if seconds < 59.95 else format_duration(seconds)
 
 
 def format_value(value: Any) -> str:
-    """A parameter or figure as text; an empty one is a dash, a long list is cut."""
+    """A parameter or key figure as text; empty values are a dash, long lists are shortened."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
         more = f" and {len(value) - MAX_LIST_ITEMS} more" if len(value) > MAX_LIST_ITEMS else ""
         value = ", ".join(map(str, value[:MAX_LIST_ITEMS])) + more
     elif isinstance(value, Mapping):
-        value = ", ".join(f"{name}: {one}" for name, one in value.items())
+        value = ", ".join(f"{name}: {item}" for name, item in value.items())
     return "–" if value is None or value == "" else str(value)
 
 
 @cache
 def template_environment() -> Any:
-    """The templates of the package; all that is put into them is escaped."""
+    """The environment of the templates; all values are escaped."""
     import jinja2
 
     loader = jinja2.PackageLoader("kpfnb.runs")
@@ -113,7 +113,7 @@ def stylesheet() -> str:
 
 
 def template_source(name: str) -> str:
-    """A file of the templates as it stands."""
+    """The text of a template file."""
     return str(template_environment().loader.get_source(template_environment(), name)[0])
 
 
@@ -135,6 +135,6 @@ def _provenance_pairs(record: RunRecord) -> list[tuple[str, str]]:
         "host": record.host,
         "commit": record.commit,
         "settings": record.settings_file or "defaults and environment",
-        "versions": ", ".join(f"{name} {one}" for name, one in record.versions.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
     }
     return [(name, text) for name, text in pairs.items() if text]

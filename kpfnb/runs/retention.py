@@ -1,13 +1,13 @@
-"""Old runs are removed, by one policy.
+"""The policy by which old runs are removed.
 
-- A run that goes on stays, and so does one that ended less than `keep` ago.
-- One that failed, crashed or was partial stays four times as long: it is the one that somebody asks
-  about, and it is never removed before a good one that is as old.
+- A run that has not ended stays, and so does one that ended less than `keep` ago.
+- A run that failed, crashed or was partial stays four times as long: it is the one that people ask
+  about. It is never removed before a good one of the same age.
 - The last run of each notebook stays, and its last good one, whatever their age.
-- What the page of a pipeline that stays leads to stays, and so do the runs of its steps.
+- Runs that the page of a remaining pipeline links to stay, and so do the runs of its steps.
 
-A run's directory goes out of sight in one step and is then removed; a prune that was killed is
-ended by the next one. The pages are brought up to date last, from what is there.
+The directory of a run is hidden in one step and then deleted; the next prune completes one that was
+killed. The pages are updated at the end, from what is on disk.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from typing import Any
 from kpfnb.core import atomic, locks, progress, settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.text import format_count
 from kpfnb.runs import site, store
 from kpfnb.runs.record import RunRecord, discard_run
 
 BAD_OUTCOMES = (Outcome.FAILED, Outcome.PARTIAL, Outcome.CRASHED)
 BAD_RUN_FACTOR = 4
-"""Bad runs stay so many times as long."""
+"""Bad runs stay this many times as long."""
 
 LEFTOVER_SECONDS = 3600
-"""What is out of sight for so long belongs to nobody that is alive."""
+"""A directory that is hidden for this time belongs to no running process."""
 
 _UNITS = {"d": 1, "w": 7, "y": 365}
 
 References = Callable[[Path], Iterable[str]]
-"""The run directories (below the runs directory) that the page of a run's directory leads to."""
+"""Returns the run directories (in the runs directory) that the page of a run links to."""
 
 
 @dataclass(frozen=True, repr=False)
 class PruneResult(OneLineRepr):
-    """What was removed, or would be. Order: good runs first, the oldest first."""
+    """The runs that were removed, or would be: good ones first, the oldest first."""
 
     removed: tuple[RunRecord, ...]
     failed: dict[str, str]
@@ -53,30 +54,33 @@ class PruneResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Good where all that was to go is gone."""
-        gone = [Outcome.SUCCEEDED] * len(self.removed)
-        return merge_outcomes([*gone, *(Outcome.FAILED for _ in self.failed)])
+        """Succeeded if all that were chosen are removed."""
+        removed = [Outcome.SUCCEEDED] * len(self.removed)
+        return merge_outcomes([*removed, *(Outcome.FAILED for _ in self.failed)])
 
     @property
     def reason(self) -> str:
-        """One line."""
-        words = Counter(str(one.outcome) for one in self.removed)
-        told = ", ".join(f"{number} {word}" for word, number in words.items())
+        """Numbers of removed, remaining and failed runs."""
+        counts = Counter(str(record.outcome) for record in self.removed)
+        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
         verb = "would be removed" if self.dry_run else "removed"
-        failed = f"; {len(self.failed)} could not be" if self.failed else ""
-        return f"{len(self.removed)} runs {verb}{told and f' ({told})'}, {self.kept} stay{failed}"
+        failed = f"; {len(self.failed)} could not be removed" if self.failed else ""
+        return (
+            f"{format_count(len(self.removed), 'run')} {verb}{outcomes and f' ({outcomes})'},"
+            f" {self.kept} kept{failed}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            "removed": [str(one.directory) for one in self.removed],
+            "removed": [str(record.directory) for record in self.removed],
             "failed": self.failed,
             "kept": self.kept,
             "dry_run": self.dry_run,
         }
 
     def __str__(self) -> str:
-        lines = [f"  {one.started}  {one.notebook} {one.id}  {one.outcome}" for one in self.removed]
+        lines = [f"  {run.started}  {run.notebook} {run.id}  {run.outcome}" for run in self.removed]
         failed = [f"  can't remove {name}: {why}" for name, why in self.failed.items()]
         return "\n".join([self.reason, *lines, *failed])
 
@@ -89,87 +93,90 @@ def prune_runs(
     Parameters
     ----------
     keep : how long good runs stay: 90d, 12w or 1y
-    references : tells what the page of a pipeline leads to
+    references : returns the runs that the page of a pipeline links to
 
     Raises
     ------
-    InvalidParameterError : no such time span
-    AlreadyRunningError : another prune is at work
+    InvalidParameterError : `keep` is not a valid time span
+    AlreadyRunningError : another prune is running
     """
     span = _parse_span(keep)
-    where = runs_dir or settings.load_settings().runs_dir
+    runs_dir = runs_dir or settings.load_settings().runs_dir
     with locks.acquire_lock("runs-prune"):
-        records = list(store.current_records(store.list_directories(where)))
-        chosen = choose_runs(records, where, span, datetime.now(UTC), references)
+        records = list(store.current_records(store.list_directories(runs_dir)))
+        chosen = choose_runs(records, runs_dir, span, datetime.now(UTC), references)
         failed: dict[str, str] = {}
         if not dry_run:
             failed = _remove_runs(chosen)
-            _remove_leftovers(where)
-            site.rebuild_stale(where)
-        removed = tuple(one for one in chosen if str(one.directory) not in failed)
+            _remove_leftovers(runs_dir)
+            site.rebuild_stale(runs_dir)
+        removed = tuple(record for record in chosen if str(record.directory) not in failed)
     return PruneResult(removed, failed, len(records) - len(removed), dry_run)
 
 
 def choose_runs(
     records: list[RunRecord], runs_dir: Path, keep: timedelta, now: datetime, references: References
 ) -> list[RunRecord]:
-    """The runs to remove, in the order in which they go; `records` newest first."""
-    old = {one.directory: one for one in records if _is_old(one, keep, now)}
+    """The runs to remove, in the order of their removal; `records` are newest first."""
+    old = {record.directory: record for record in records if _is_old(record, keep, now)}
     for last in (
         *_latest_runs(records),
-        *_latest_runs(one for one in records if one.outcome not in BAD_OUTCOMES),
+        *_latest_runs(record for record in records if record.outcome not in BAD_OUTCOMES),
     ):
         old.pop(last.directory, None)
     _keep_related(old, records, runs_dir, references)
-    return sorted(old.values(), key=lambda one: (one.outcome in BAD_OUTCOMES, one.directory.name))
+    return sorted(
+        old.values(), key=lambda record: (record.outcome in BAD_OUTCOMES, record.directory.name)
+    )
 
 
-def _is_old(one: RunRecord, keep: timedelta, now: datetime) -> bool:
-    if one.outcome is None:
+def _is_old(record: RunRecord, keep: timedelta, now: datetime) -> bool:
+    if record.outcome is None:
         return False
-    ended = datetime.fromisoformat(one.finished or one.started)
-    return now - ended > keep * (BAD_RUN_FACTOR if one.outcome in BAD_OUTCOMES else 1)
+    ended = datetime.fromisoformat(record.finished or record.started)
+    return now - ended > keep * (BAD_RUN_FACTOR if record.outcome in BAD_OUTCOMES else 1)
 
 
 def _latest_runs(records: Iterable[RunRecord]) -> Iterable[RunRecord]:
-    """The newest of each notebook that has ended."""
-    found: dict[str, RunRecord] = {}
-    for one in records:
-        if one.outcome is not None:
-            found.setdefault(one.notebook, one)
-    return found.values()
+    """The newest run of each notebook that has ended."""
+    latest: dict[str, RunRecord] = {}
+    for record in records:
+        if record.outcome is not None:
+            latest.setdefault(record.notebook, record)
+    return latest.values()
 
 
 def _keep_related(
     old: dict[Path, RunRecord], records: list[RunRecord], runs_dir: Path, references: References
 ) -> None:
-    """Take out of `old` what belongs to runs that stay, and what belongs to those in turn."""
+    """Remove from `old` the runs that belong to runs that stay, and those that belong to them."""
     children: dict[str, list[Path]] = {}
-    for one in records:
-        if one.parent:
-            children.setdefault(one.parent, []).append(one.directory)
-    stay = [one for one in records if one.directory not in old]
-    while stay:
-        one = stay.pop()
-        led = [runs_dir / name for name in references(one.directory)]
-        stay += [old.pop(path) for path in (*led, *children.get(one.id, ())) if path in old]
+    for record in records:
+        if record.parent:
+            children.setdefault(record.parent, []).append(record.directory)
+    remaining = [record for record in records if record.directory not in old]
+    while remaining:
+        record = remaining.pop()
+        linked = [runs_dir / name for name in references(record.directory)]
+        related = (*linked, *children.get(record.id, ()))
+        remaining += [old.pop(path) for path in related if path in old]
 
 
 def _remove_runs(chosen: list[RunRecord]) -> dict[str, str]:
     failed: dict[str, str] = {}
     with progress.show_progress(len(chosen), "removing old runs", shown=bool(chosen)) as bar:
-        for number, one in enumerate(chosen, start=1):
+        for number, record in enumerate(chosen, start=1):
             try:
-                discard_run(one)
+                discard_run(record)
             except OSError as error:
-                failed[str(one.directory)] = f"{error.strerror}"
-                bar.report_failure(one.directory.name, f"{error.strerror}")
-            bar.update(done=number, failed=len(failed), note=one.directory.name)
+                failed[str(record.directory)] = f"{error.strerror}"
+                bar.report_failure(record.directory.name, f"{error.strerror}")
+            bar.update(done=number, failed=len(failed), note=record.directory.name)
     return failed
 
 
 def _remove_leftovers(runs_dir: Path) -> None:
-    """Remove what a killed prune has left out of sight."""
+    """Delete hidden directories that a killed prune has left."""
     for path in runs_dir.glob(f"*/{atomic.TEMPORARY_PREFIX}*"):
         with suppress(FileNotFoundError):
             if path.is_dir() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
@@ -180,6 +187,6 @@ def _parse_span(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})([dwy])", text.strip())
     if not match or not int(match[1]):
         raise InvalidParameterError(
-            f"--keep {text!r} is no time span", "write it as 90d, 12w or 1y"
+            f"--keep {text!r} is not a valid time span", "write it as 90d, 12w or 1y"
         )
     return timedelta(days=int(match[1]) * _UNITS[match[2]])

@@ -1,7 +1,7 @@
-"""The catalogue of all runs, which the pages search in: a small script of data for each month.
+"""The search index of all runs, which the pages use: a small script with data for each month.
 
-A script, because a page that is opened from disk may load nothing else. Only the month of the run
-that began or ended is written anew; what is damaged is made again from the records.
+It is a script because a page that is opened from disk may load nothing else. Only the month of the
+run that started or ended is rewritten; a damaged month is rebuilt from the records.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from typing import NamedTuple
 from kpfnb.core import atomic
 from kpfnb.runs import formatting
 from kpfnb.runs.record import RunRecord
+from kpfnb.runs.store import start_day
 
 DATA_FOLDER = "data"
 JS_CALLBACK = "kpfnbRuns"
-"""The function of `runs.js` that takes a month."""
+"""The function of `runs.js` that receives a month."""
 
 MAX_TEXT_LENGTH = 160
-"""So many characters of a reason, of the figures and of the parameters are searched in."""
+"""The maximum length of a reason, of the key figures and of the parameters in the index."""
 
 _FORM = re.compile(rf'{JS_CALLBACK}\("\d{{4}}-\d{{2}}", (?P<rows>\[.*\])\);\s*', re.DOTALL)
 
 
 class SearchRow(NamedTuple):
-    """A run; `links` are the letters of `LETTERS`, `seconds` -1 where it goes on."""
+    """One run; `links` has letters of `LINK_LETTERS`, `seconds` is -1 while it runs."""
 
     id: str
     notebook: str
@@ -47,7 +48,7 @@ LINK_LETTERS = {"report.html": "r", "notebook.ipynb": "n", "result.json": "j", "
 
 
 def make_row(record: RunRecord) -> SearchRow:
-    """What the catalogue holds of a run."""
+    """The row of a run."""
     present = [
         letter for name, letter in LINK_LETTERS.items() if (record.directory / name).exists()
     ]
@@ -76,18 +77,19 @@ def make_row(record: RunRecord) -> SearchRow:
 
 
 def replace_days(runs_dir: Path, days: dict[str, list[RunRecord]]) -> None:
-    """Put the runs of some days (YYYY-MM-DD), newest first, in the place of what was there."""
+    """Replace the rows of some days (YYYY-MM-DD) by those of the records, newest first."""
     months: defaultdict[str, dict[str, list[SearchRow]]] = defaultdict(dict)
     for day, records in days.items():
-        months[day[:7]][day] = [make_row(one) for one in records]
+        months[day[:7]][day] = [make_row(record) for record in records]
     for month, changed in months.items():
-        others = [one for one in read_month(runs_dir, month) or [] if _row_day(one) not in changed]
-        rows = [*others, *(one for rows in changed.values() for one in rows)]
-        _write_month(runs_dir, month, sorted(rows, key=lambda one: one.directory, reverse=True))
+        old_rows = read_month(runs_dir, month) or []
+        rows = [row for row in old_rows if start_day(row.directory) not in changed]
+        rows += [row for new_rows in changed.values() for row in new_rows]
+        _write_month(runs_dir, month, sorted(rows, key=lambda row: row.directory, reverse=True))
 
 
 def read_month(runs_dir: Path, month: str) -> list[SearchRow] | None:
-    """The rows of a month, newest first; None where there are none, or they are damaged."""
+    """The rows of a month, newest first; None if there are none or they are damaged."""
     try:
         match = _FORM.fullmatch(_month_path(runs_dir, month).read_text(encoding="utf-8"))
         return [SearchRow(*values) for values in json.loads(match["rows"])] if match else None
@@ -101,15 +103,15 @@ def list_months(runs_dir: Path) -> list[str]:
 
 
 def stale_days(runs_dir: Path, directories: Iterable[Path]) -> set[str]:
-    """The days whose runs are not those of the catalogue."""
-    there: defaultdict[str, set[str]] = defaultdict(set)
-    for one in directories:
-        there[_directory_day(one.name)].add(one.name)
-    known: defaultdict[str, set[str]] = defaultdict(set)
-    for month in {day[:7] for day in there} | set(list_months(runs_dir)):
-        for found in read_month(runs_dir, month) or []:
-            known[_row_day(found)].add(found.directory)
-    return {day for day in there.keys() | known.keys() if there[day] != known[day]}
+    """The days whose runs differ from the index."""
+    present: defaultdict[str, set[str]] = defaultdict(set)
+    for directory in directories:
+        present[start_day(directory.name)].add(directory.name)
+    indexed: defaultdict[str, set[str]] = defaultdict(set)
+    for month in {day[:7] for day in present} | set(list_months(runs_dir)):
+        for row in read_month(runs_dir, month) or []:
+            indexed[start_day(row.directory)].add(row.directory)
+    return {day for day in present.keys() | indexed.keys() if present[day] != indexed[day]}
 
 
 def _write_month(runs_dir: Path, month: str, rows: Sequence[SearchRow]) -> None:
@@ -117,7 +119,7 @@ def _write_month(runs_dir: Path, month: str, rows: Sequence[SearchRow]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    lines = ",\n".join(json.dumps(one, separators=(",", ":")) for one in rows)
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     atomic.write_text(path, f'{JS_CALLBACK}("{month}", [\n{lines}\n]);\n')
 
 
@@ -125,16 +127,8 @@ def _month_path(runs_dir: Path, month: str) -> Path:
     return runs_dir / DATA_FOLDER / f"{month}.js"
 
 
-def _row_day(one: SearchRow) -> str:
-    return _directory_day(one.directory)
-
-
-def _directory_day(name: str) -> str:
-    return f"{name[:4]}-{name[4:6]}-{name[6:8]}"
-
-
 def _nonempty_parameters(record: RunRecord) -> list[tuple[str, object]]:
-    """Parameters that say something."""
+    """The parameters that are set."""
     return [
         (name, value) for name, value in record.parameters.items() if value not in ("", [], False)
     ]

@@ -1,24 +1,26 @@
-"""The pages that show all runs: the latest, the pipelines, and one page for each day (UTC).
+"""The site of all runs: the latest runs, the pipelines, and a page for each day (UTC).
 
-A day's page does not change when other days do: what is written after a run stays small,
-however many runs there are. The latest runs and the pipelines can be searched (`runs.js`, in
-`kpfnb.runs.search_index`); without scripts they are read as they are.
+The page of a day does not change with other days: what is written after a run stays small, however
+many runs there are. The latest runs and the pipelines can be searched (`runs.js`, with the data of
+`kpfnb.runs.search_index`); without scripts they can be read.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
+from kpfnb.core.text import format_count
 from kpfnb.runs import formatting, search_index, store
 from kpfnb.runs.formatting import PageLink
 from kpfnb.runs.record import RunRecord, mark_crashed
+from kpfnb.runs.store import start_day
 
 MAX_LATEST = 100
 PIPELINE = "pipeline"
@@ -27,7 +29,7 @@ CONTENT_POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 OTHER_PAGES = {"nights": "nights/index.html", "datasets": "datasets/index.html"}
-"""Pages that others make; there is a link where they are."""
+"""Pages that other packages write; the site links to those that exist."""
 
 RECENT_DAYS = 14
 LOCK_SECONDS = 60
@@ -36,41 +38,44 @@ _log = logging.getLogger(__name__)
 
 
 def update_site(record: RunRecord) -> None:
-    """Bring the pages up to date after a run has begun or ended; where that fails, it is told."""
+    """Update the pages after a run has started or ended; a failure is logged."""
     runs_dir = record.directory.parent.parent
     try:
         with locks.acquire_lock("runs-index", wait_seconds=LOCK_SECONDS):
-            _update_pages(runs_dir, _run_day(record.directory))
+            _update_pages(runs_dir, start_day(record.directory.name))
     except (AlreadyRunningError, InvalidSettingsError, OSError) as error:
-        # The pages are made from the records, which are what counts: a run is no worse for them
-        _log.warning("the run pages are not up to date, `kpfnb runs site` mends them: %s", error)
+        # The pages can be rebuilt from the records: a failure here is none of the run
+        _log.warning("the run pages are not up to date; `kpfnb runs site` rebuilds them: %s", error)
 
 
 def _update_pages(runs_dir: Path, day: str) -> None:
     directories = store.list_directories(runs_dir)
     latest = list(store.current_records(directories[:MAX_LATEST]))
-    touched = {day} | {_run_day(one.directory) for one in latest if mark_crashed(one)}
-    touched |= _unlisted_days(runs_dir, directories, day)
-    _write_pages(runs_dir, directories, latest, touched)
+    changed_days = {day}
+    changed_days |= {start_day(run.directory.name) for run in latest if mark_crashed(run)}
+    changed_days |= _unlisted_days(runs_dir, directories, day)
+    _write_pages(runs_dir, directories, latest, changed_days)
 
 
 def rebuild_stale(runs_dir: Path) -> set[str]:
-    """Write what is behind the records: days that are not as the catalogue knows them."""
+    """Rebuild the pages of days that differ from the search index; returns these days."""
     with locks.acquire_lock("runs-index", wait_seconds=LOCK_SECONDS):
         directories = store.list_directories(runs_dir)
         latest = list(store.current_records(directories[:MAX_LATEST]))
-        behind = search_index.stale_days(runs_dir, directories)
-        _write_pages(runs_dir, directories, latest, behind)
-    return behind
+        stale = search_index.stale_days(runs_dir, directories)
+        _write_pages(runs_dir, directories, latest, stale)
+    return stale
 
 
 def _write_pages(
-    runs_dir: Path, directories: list[Path], latest: list[RunRecord], touched: Iterable[str]
+    runs_dir: Path, directories: list[Path], latest: list[RunRecord], changed_days: Iterable[str]
 ) -> None:
-    days = Counter(map(_run_day, directories))
+    days = Counter(_days_of(directories))
     changed = {
-        day: list(store.current_records(each for each in directories if _run_day(each) == day))
-        for day in touched
+        day: list(
+            store.current_records(path for path in directories if start_day(path.name) == day)
+        )
+        for day in changed_days
     }
     search_index.replace_days(runs_dir, changed)
     for name, text in (
@@ -94,31 +99,35 @@ def _write_pages(
 def render_index(
     latest: list[RunRecord], days: Counter[str], runs_dir: Path, find: dict[str, Any] | None = None
 ) -> str:
-    """The latest runs, and the way to all others."""
-    recent = [PageLink(one, f"days/{one}.html") for one in sorted(days, reverse=True)[:RECENT_DAYS]]
+    """The page of the latest runs, with links to all others."""
+    recent = [PageLink(day, f"days/{day}.html") for day in sorted(days, reverse=True)[:RECENT_DAYS]]
     total = sum(days.values())
-    told = f"{total} runs" if total <= MAX_LATEST else f"the latest {MAX_LATEST} of {total} runs"
+    status = (
+        format_count(total, "run")
+        if total <= MAX_LATEST
+        else f"the latest {MAX_LATEST} of {total} runs"
+    )
     links = [*_site_links(runs_dir, "index.html"), PageLink("all days", "days/index.html"), *recent]
-    return _render_page("Runs", latest, links, find=find, told=told)
+    return _render_page("Runs", latest, links, find=find, status=status)
 
 
 def render_pipelines(records: list[RunRecord], runs_dir: Path) -> str:
-    """The latest runs of pipelines."""
+    """The page of the latest runs of pipelines."""
     return _render_page("Pipelines", records, _site_links(runs_dir, "pipelines.html"))
 
 
 def render_day(day: str, records: list[RunRecord], days: Iterable[str]) -> str:
-    """The runs that started on one day."""
+    """The page of the runs that started on one day."""
     links = [PageLink("latest runs", "../index.html"), PageLink("all days", "index.html")]
-    earlier = max((one for one in days if one < day), default="")
-    later = min((one for one in days if one > day), default="")
+    earlier = max((other for other in days if other < day), default="")
+    later = min((other for other in days if other > day), default="")
     links += [PageLink(f"← {earlier}", f"{earlier}.html")] if earlier else []
     links += [PageLink(f"{later} →", f"{later}.html")] if later else []
     return _render_page(f"Runs that started on {day} (UTC)", records, links, top="../")
 
 
 def render_days(days: Counter[str]) -> str:
-    """All days that have runs, by month, with the number of runs."""
+    """The page of all days that have runs, by month, with the number of runs."""
     newest = sorted(days, reverse=True)
     months = [
         (month, [PageLink(f"{day} ({days[day]})", f"{day}.html") for day in group])
@@ -137,7 +146,7 @@ def _render_page(
     *,
     top: str = "",
     find: dict[str, Any] | None = None,
-    told: str = "",
+    status: str = "",
 ) -> str:
     zone = settings.load_settings().zone
     template = formatting.template_environment().get_template("runs.html")
@@ -147,59 +156,59 @@ def _render_page(
             top=top,
             policy=CONTENT_POLICY,
             find=find,
-            told=told,
+            status=status,
             links=links,
             zone=zone.key,
             counts=_outcome_counts(records),
-            runs=[formatting.run_context(one, zone, top=top) for one in records],
+            runs=[formatting.run_context(record, zone, top=top) for record in records],
             days=months or [],
         )
     )
 
 
 def _unlisted_days(runs_dir: Path, directories: list[Path], day: str) -> set[str]:
-    """The days that the catalogue has to be told again: it is new, or the month's part damaged."""
+    """The days that are not in the search index since it is new, or their month is damaged."""
     if not search_index.list_months(runs_dir):
-        return set(map(_run_day, directories))
+        return set(_days_of(directories))
     if search_index.read_month(runs_dir, day[:7]) is None:
-        return {one for one in map(_run_day, directories) if one[:7] == day[:7]}
+        return {other for other in _days_of(directories) if other[:7] == day[:7]}
     return set()
 
 
-def _site_links(runs_dir: Path, own: str) -> list[PageLink]:
-    """The other pages of the site."""
-    places = {"runs": "index.html", "pipelines": "pipelines.html", **OTHER_PAGES}
+def _site_links(runs_dir: Path, current_page: str) -> list[PageLink]:
+    """Links to the other pages of the site."""
+    pages = {"runs": "index.html", "pipelines": "pipelines.html", **OTHER_PAGES}
     return [
-        PageLink(text, place)
-        for text, place in places.items()
-        if place != own and (text not in OTHER_PAGES or (runs_dir / place).exists())
+        PageLink(text, target)
+        for text, target in pages.items()
+        if target != current_page and (text not in OTHER_PAGES or (runs_dir / target).exists())
     ]
 
 
 def _search_context(runs_dir: Path, directories: list[Path]) -> dict[str, Any]:
-    """What the search has to know."""
+    """The values that the search form needs."""
     return {
         "months": search_index.list_months(runs_dir),
         "signs": formatting.OUTCOME_SIGNS,
-        "notebooks": sorted({one.parent.name for one in directories}),
+        "notebooks": sorted({directory.parent.name for directory in directories}),
     }
 
 
 def _pipeline_runs(directories: list[Path], latest: list[RunRecord]) -> list[RunRecord]:
-    """The latest runs of pipelines: only directories that hold such runs are read."""
-    known = {one.directory: one for one in latest}
-    names: dict[str, bool] = {}
-    found: list[RunRecord] = []
+    """The latest runs of pipelines; only directories with such runs are read."""
+    known = {record.directory: record for record in latest}
+    is_pipeline: dict[str, bool] = {}
+    runs: list[RunRecord] = []
     for directory in directories:
         name = directory.parent.name
-        if names.get(name) is False:
+        if is_pipeline.get(name) is False:
             continue
         record = known.get(directory) or store.current_record(directory)
-        names[name] = record.kind == PIPELINE
-        found += [record] if names[name] else []
-        if len(found) == MAX_LATEST:
+        is_pipeline[name] = record.kind == PIPELINE
+        runs += [record] if is_pipeline[name] else []
+        if len(runs) == MAX_LATEST:
             break
-    return found
+    return runs
 
 
 def _outcome_counts(records: list[RunRecord]) -> list[dict[str, Any]]:
@@ -211,6 +220,5 @@ def _outcome_counts(records: list[RunRecord]) -> list[dict[str, Any]]:
     ]
 
 
-def _run_day(directory: Path) -> str:
-    stamp = directory.name
-    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}"
+def _days_of(directories: Iterable[Path]) -> Iterator[str]:
+    return (start_day(directory.name) for directory in directories)

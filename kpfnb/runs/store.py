@@ -1,4 +1,4 @@
-"""Finding runs: by name, time and outcome, each as it stands now."""
+"""The runs on disk: found by name, time and outcome, each with its current outcome."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from kpfnb.runs.classification import RunEndFacts, classify_run
 from kpfnb.runs.record import RECORD_NAME, TIME_FORMAT, RunRecord, is_process_alive, read_record
 
 DEAD_AFTER_SECONDS = 600
-"""An unfinished run on another host is taken for dead when it gave no sign of life for so long."""
+"""An unfinished run on another host is considered dead after this time without a heartbeat."""
 
 _DIRECTORY = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}")
 
 
 def current_record(directory: Path) -> RunRecord:
-    """The record as it stands now: one whose process died is crashed; a damaged one says so."""
+    """The record with its current outcome: crashed if its process died or the record is damaged."""
     try:
         record = read_record(directory)
         if record.outcome:
@@ -38,7 +38,7 @@ def current_record(directory: Path) -> RunRecord:
 
 
 def current_records(directories: Iterable[Path]) -> Iterator[RunRecord]:
-    """As `look`, for those that are still there: somebody may have removed some meanwhile."""
+    """The current records of runs; those that are removed in the meantime are left out."""
     for directory in directories:
         record = current_record(directory)
         if record.outcome is not Outcome.CRASHED or directory.exists():
@@ -46,12 +46,12 @@ def current_records(directories: Iterable[Path]) -> Iterator[RunRecord]:
 
 
 def list_directories(runs_dir: Path, notebook: str = "") -> list[Path]:
-    """The directories of all runs, newest first; nothing is read but names."""
-    found = []
+    """The directories of all runs, newest first; only names are read."""
+    entries: list[os.DirEntry[str]] = []
     for folder in _notebook_folders(runs_dir):
         if notebook in ("", folder.name):
-            found += [one for one in os.scandir(folder) if _DIRECTORY.fullmatch(one.name)]
-    return [Path(one) for one in sorted(found, key=lambda one: one.name, reverse=True)]
+            entries += [run for run in os.scandir(folder) if _DIRECTORY.fullmatch(run.name)]
+    return [Path(run) for run in sorted(entries, key=lambda run: run.name, reverse=True)]
 
 
 def list_runs(
@@ -62,40 +62,58 @@ def list_runs(
     since: datetime | None = None,
     limit: int | None = None,
 ) -> list[RunRecord]:
-    """Records newest first. `since`: started then or later; `limit`: at most so many."""
-    there = list_directories(runs_dir, notebook)
+    """Records, newest first.
+
+    Parameters
+    ----------
+    notebook, outcome : only runs of that notebook, or that ended so
+    since : only runs that started then or later
+    limit : maximum number of records
+    """
+    directories = list_directories(runs_dir, notebook)
     if since:
-        there = list(takewhile(lambda one: start_time(one) >= since, there))
-    found = (one for one in current_records(there) if outcome is None or one.outcome is outcome)
-    return list(islice(found, limit))
+        directories = list(takewhile(lambda path: start_time(path) >= since, directories))
+    records = (
+        record
+        for record in current_records(directories)
+        if outcome is None or record.outcome is outcome
+    )
+    return list(islice(records, limit))
 
 
 def start_time(directory: Path) -> datetime:
-    """When the run in that directory started, UTC, by its name."""
+    """The start of a run (UTC), from the name of its directory."""
     stamp = directory.name.partition("-")[0]
     return datetime.strptime(stamp, TIME_FORMAT).replace(tzinfo=UTC)
 
 
 def find_run(identity: str, *, runs_dir: Path | None = None) -> RunRecord:
-    """The run whose id starts with that; `InvalidInputError` where none or several do."""
-    where = runs_dir or settings.load_settings().runs_dir
-    found = [
-        one for one in list_directories(where) if one.name.partition("-")[2].startswith(identity)
+    """The run whose id starts with `identity`; `InvalidInputError` if there are none or several."""
+    runs_dir = runs_dir or settings.load_settings().runs_dir
+    matches = [
+        directory
+        for directory in list_directories(runs_dir)
+        if directory.name.partition("-")[2].startswith(identity)
     ]
-    if len(found) == 1 and identity:
-        return current_record(found[0])
-    if not found or not identity:
-        raise InvalidInputError(f"no run {identity!r} in {where}", "`kpfnb runs` lists them")
-    names = ", ".join(f"{one.name[-8:]} ({one.parent.name})" for one in found[:5])
+    if len(matches) == 1 and identity:
+        return current_record(matches[0])
+    if not matches or not identity:
+        raise InvalidInputError(f"no run {identity!r} in {runs_dir}", "`kpfnb runs` lists them")
+    names = ", ".join(f"{match.name[-8:]} ({match.parent.name})" for match in matches[:5])
     raise InvalidInputError(
-        f"{len(found)} runs start with {identity!r}: {names}", "give more of the id"
+        f"{len(matches)} runs start with {identity!r}: {names}", "give more of the id"
     )
+
+
+def start_day(directory_name: str) -> str:
+    """The day (UTC, YYYY-MM-DD) on which a run started, from the name of its directory."""
+    return f"{directory_name[:4]}-{directory_name[4:6]}-{directory_name[6:8]}"
 
 
 def _notebook_folders(runs_dir: Path) -> Iterator[os.DirEntry[str]]:
     if not runs_dir.is_dir():
         return
-    yield from (one for one in os.scandir(runs_dir) if one.is_dir())
+    yield from (entry for entry in os.scandir(runs_dir) if entry.is_dir())
 
 
 def _is_running(record: RunRecord) -> bool:

@@ -92,7 +92,7 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
         items = [-scheduler.pid, 600, 600]
         outcomes = map_items(kill_or_nap, items, isolate=True)
-    assert {part.error for part in outcomes} == {"the Dask scheduler went away"}
+    assert {part.error for part in outcomes} == {"the connection to the Dask scheduler was lost"}
 
 
 def kill_or_nap(item: int) -> None:

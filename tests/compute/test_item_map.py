@@ -129,13 +129,13 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_quick_items_go_in_batches(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    pack = distributor.worker.pickle_batch
+    pickle_batch = distributor.pickle_batch
 
     def count(function: Callable, items: list) -> bytes:
         sizes.append(len(items))
-        return pack(function, items)
+        return pickle_batch(function, items)
 
-    monkeypatch.setattr(distributor.worker, "pack", count)
+    monkeypatch.setattr(distributor, "pickle_batch", count)
     outcomes = map_items(functions.double, range(3000), isolate=True)
     assert outcomes.values() == [2 * number for number in range(3000)]
     assert max(sizes) > 20
@@ -237,7 +237,7 @@ def test_niceness_is_of_the_item_only(crew: None) -> None:
 def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     loads = iter([90.0, 90.0])
-    pack = distributor.worker.pickle_batch
+    pickle_batch = distributor.pickle_batch
     monkeypatch.setattr(resources, "READ_EVERY_SECONDS", 0.0)
 
     def read() -> float:
@@ -247,10 +247,10 @@ def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) ->
 
     def note(function: Callable, items: list) -> bytes:
         started.append("start")
-        return pack(function, items)
+        return pickle_batch(function, items)
 
     monkeypatch.setattr(resources, "load_percent", read)
-    monkeypatch.setattr(distributor.worker, "pack", note)
+    monkeypatch.setattr(distributor, "pickle_batch", note)
     assert map_items(functions.double, [1], isolate=True, max_load=50).values() == [2]
     assert started.index("start") > started.index("load 10")
 
@@ -327,7 +327,7 @@ def test_a_local_cluster_sees_directory_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KPFNB_TEST_VALUE", "of now")
-    monkeypatch.setattr(clusters, "_shared", clusters.ContextVar("none", default=None))
+    monkeypatch.setattr(clusters, "_shared_cluster", clusters.ContextVar("none", default=None))
     logging.getLogger("distributed").setLevel(logging.INFO)
     [found] = map_items(functions.where, [1], isolate=True, progress=False).values()
     assert found == (str(tmp_path), "of now")

@@ -112,7 +112,7 @@ def test_a_gate_reads_the_load_once_a_second(monkeypatch: pytest.MonkeyPatch) ->
     assert not gate.is_open()
     now += 0.9
     assert not gate.is_open()
-    assert gate.reason == "waiting: the load is 90 %, the ceiling 80 %"
+    assert gate.reason == "waiting: the load is 90 %, the limit 80 %"
     now += 0.2
     assert gate.is_open()
 

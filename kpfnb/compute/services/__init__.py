@@ -1,7 +1,7 @@
-"""Services of one machine, from wheels: nothing has to be installed by hand.
+"""Servers for one machine, from wheels: no installation by hand.
 
-Each is a module here with `start()`, `stop()` and `status()`. Its data are in the work directory;
-it goes on when the process that started it ends, and the next process finds it again.
+Each is a module of this package with `start_server`, `stop_server` and `server_status`. Its data
+are in the work directory; it continues when the process that started it ends, and others find it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, Protocol, cast
 from kpfnb.core.errors import InvalidParameterError
 
 SERVICE_NAMES = ("valkey",)
-"""The services there are, each a module of that name in this package."""
+"""The services, each a module of that name in this package."""
 
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How one service stands.
+    """The state of one service.
 
     Attributes
     ----------
-    address : where it answers, as a URL without secrets; empty where it does not run
-    folder : where its data and its log are
-    note : what a person should know: how much it holds, or why it does not run
+    folder : directory of its data and log
+    address : its URL without secrets; '' if it does not run
+    note : for people: how much data it has, or why it does not run
     """
 
     name: str
@@ -46,22 +46,20 @@ class ServiceStatus:
 
 
 class ServiceModule(Protocol):
-    """What the module of each service offers."""
+    """The interface of a service's module."""
 
     def start_server(self) -> ServiceStatus:
-        """Start it, if it does not run."""
+        """Start it if it does not run."""
 
     def stop_server(self) -> ServiceStatus:
-        """Stop it, if it runs; what it holds stays on disk."""
+        """Stop it if it runs; its data stay on disk."""
 
     def server_status(self) -> ServiceStatus:
-        """Look; start nothing."""
+        """Its state; nothing is started."""
 
 
 def get_service(name: str) -> ServiceModule:
     """The module of a service."""
     if name not in SERVICE_NAMES:
-        raise InvalidParameterError(
-            f"no service {name!r}", f"there are: {', '.join(SERVICE_NAMES)}"
-        )
+        raise InvalidParameterError(f"no service {name!r}", f"known: {', '.join(SERVICE_NAMES)}")
     return cast(ServiceModule, importlib.import_module(f"kpfnb.compute.services.{name}"))

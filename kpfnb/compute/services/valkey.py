@@ -1,8 +1,8 @@
-"""The queue's server for one machine: Valkey from its wheel, on a private socket.
+"""The queue server for one machine: Valkey from its wheel, on a private socket.
 
-Every change is on disk before it is answered (`appendfsync always`): neither a killed server nor a
-power cut takes back what a worker was told. (`everysec` would: while a sync is under way the server
-holds back its writes, so that even `kill -9` can lose up to two seconds.)
+Every change is on disk before it is acknowledged (`appendfsync always`): neither a killed server
+nor a power cut takes back what a worker was told. (With `everysec` the server holds back its writes
+while a sync runs, so that even `kill -9` can lose up to two seconds.)
 """
 
 from __future__ import annotations
@@ -29,124 +29,124 @@ if TYPE_CHECKING:
 
 NAME = "valkey"
 START_SECONDS = 60
-"""A long append-only file takes a while to be read."""
+"""It takes a while to read a long append-only file."""
 STOP_SECONDS = 30
 POLL_SECONDS = 0.02
 MAX_SOCKET_PATH = 100
-"""Bytes that every system has room for in the path of a socket."""
+"""Length of the path of a socket in bytes that every system allows."""
 LOG_LINES = 5
 
 
 def start_server() -> ServiceStatus:
-    """Start the server of this work directory, if it does not run.
+    """Start the server of this work directory if it does not run.
 
     Raises
     ------
-    ServiceUnavailableError : it can't be started here, or runs on another machine
+    ServiceUnavailableError : it can't be started, or runs on another machine
     """
-    place = data_folder()
-    if not _answers(place):
+    directory = data_folder()
+    if not _answers(directory):
         with locks.acquire_lock(f"service-{NAME}", wait_seconds=START_SECONDS):
-            if not _answers(place):
-                _launch(place)
+            if not _answers(directory):
+                _launch(directory)
     return server_status()
 
 
 def stop_server() -> ServiceStatus:
-    """Stop it, if it runs, and wait for its end."""
-    place = data_folder()
-    if not place.is_dir():
+    """Stop the server if it runs, and wait for its end."""
+    directory = data_folder()
+    if not directory.is_dir():
         return server_status()
     with locks.acquire_lock(f"service-{NAME}", wait_seconds=START_SECONDS):
-        record = _read_record(place)
-        if _answers(place):
-            _shut_down(_socket(record))
-        _wait_until(lambda: not _is_held(place), STOP_SECONDS)
-        if _is_held(place):
+        record = _read_record(directory)
+        if _answers(directory):
+            _shut_down(_socket_of(record))
+        _wait_until(lambda: not _is_held(directory), STOP_SECONDS)
+        if _is_held(directory):
             raise ServiceUnavailableError(
-                f"the queue server of {place} does not stop", _stop_hint(record)
+                f"the queue server of {directory} does not stop", _stop_hint(record)
             )
-        # Without the record nobody starts it again but a person, or a command that needs it
-        (place / "service.json").unlink(missing_ok=True)
-        if "socket" in record and _socket(record).parent != place:
-            shutil.rmtree(_socket(record).parent, ignore_errors=True)
+        # Without the record, `restart_if_dead` does not start it again
+        (directory / "service.json").unlink(missing_ok=True)
+        if "socket" in record and _socket_of(record).parent != directory:
+            shutil.rmtree(_socket_of(record).parent, ignore_errors=True)
     return server_status()
 
 
 def server_status() -> ServiceStatus:
-    """How it stands; nothing is started."""
-    place = data_folder()
-    record = _read_record(place)
-    if not _answers(place):
-        note = "it died; the next command that needs it starts it again" if record else ""
-        return ServiceStatus(NAME, False, place, note=note)
-    with _client(_socket(record)) as client:
-        told: dict[str, Any] = client.info()
-    note = f"{told['used_memory_human']} in memory, append-only file on"
-    return ServiceStatus(NAME, True, place, record_url(record), told["process_id"], note)
+    """The state of the server; nothing is started."""
+    directory = data_folder()
+    record = _read_record(directory)
+    if not _answers(directory):
+        note = "it has died; the next command that needs it starts it again" if record else ""
+        return ServiceStatus(NAME, False, directory, note=note)
+    with _client(_socket_of(record)) as client:
+        info: dict[str, Any] = client.info()
+    note = f"{info['used_memory_human']} in memory, append-only file on"
+    return ServiceStatus(NAME, True, directory, record_url(record), info["process_id"], note)
 
 
 def start_and_get_url() -> str:
-    """The URL of the running server, which is started if need be."""
+    """The URL of the server, which is started if it does not run."""
     return start_server().address
 
 
 def restart_if_dead() -> bool:
-    """Start it again where it died; one that was stopped by `stop` stays so."""
-    place = data_folder()
-    if not _read_record(place):
+    """Start a server again that has died; not one that `stop_server` has stopped."""
+    directory = data_folder()
+    if not _read_record(directory):
         return False
     return start_server().running
 
 
 def data_folder() -> Path:
-    """Where its data are."""
+    """The directory of its data."""
     return settings.load_settings().work_dir / "services" / NAME
 
 
 def record_url(record: dict[str, Any]) -> str:
-    """The address in a record."""
-    return f"unix://{quote(str(_socket(record)))}"
+    """The URL of the server of a record."""
+    return f"unix://{quote(str(_socket_of(record)))}"
 
 
-def _read_record(place: Path) -> dict[str, Any]:
+def _read_record(directory: Path) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = atomic.read_json(place / "service.json")
+        record: dict[str, Any] = atomic.read_json(directory / "service.json")
     except FileNotFoundError:
         return {}
     return record
 
 
-def _socket(record: dict[str, Any]) -> Path:
+def _socket_of(record: dict[str, Any]) -> Path:
     return Path(record["socket"])
 
 
-def _launch(place: Path) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    place.chmod(0o700)
-    old = _read_record(place)
-    with _hold_server_lock(place, old) as lock:
-        where = _socket_path(place, old)
+def _launch(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    old = _read_record(directory)
+    with _hold_server_lock(directory, old) as lock:
+        socket_path = _socket_path(directory, old)
         atomic.write_json(
-            place / "service.json", {"socket": str(where), "host": socket.gethostname()}
+            directory / "service.json", {"socket": str(socket_path), "host": socket.gethostname()}
         )
-        _run_server(_command(place, where), lock)
-    # From here on only the server holds the lock
-    _wait_until(lambda: _answers(place) or not _is_held(place), START_SECONDS)
-    if not _answers(place):
+        _run_server(_command(directory, socket_path), lock)
+    # From now on only the server holds the lock
+    _wait_until(lambda: _answers(directory) or not _is_held(directory), START_SECONDS)
+    if not _answers(directory):
         raise ServiceUnavailableError(
-            f"the queue server did not start: {_log_tail(place)}",
-            f"see {place / 'valkey.log'}, or set KPFNB_REDIS_URL to another server",
+            f"the queue server did not start: {_log_tail(directory)}",
+            f"see {directory / 'valkey.log'}, or set KPFNB_REDIS_URL to another server",
         )
 
 
-def _command(place: Path, where: Path) -> list[str]:
+def _command(directory: Path, socket_path: Path) -> list[str]:
     options = {
         "port": "0",
-        "unixsocket": str(where),
+        "unixsocket": str(socket_path),
         "unixsocketperm": "700",
-        "dir": str(place),
-        "logfile": str(place / "valkey.log"),
+        "dir": str(directory),
+        "logfile": str(directory / "valkey.log"),
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
@@ -156,7 +156,7 @@ def _command(place: Path, where: Path) -> list[str]:
 
 
 def _run_server(command: list[str], lock: int) -> None:
-    # The server keeps the lock open for as long as it lives
+    # The server inherits the lock and holds it while it lives
     done = subprocess.run(
         command,
         pass_fds=[lock],
@@ -180,30 +180,30 @@ def _binary() -> str:
         return str(_binary.get_binary_path())
     except exceptions.ValkeyServerError as error:
         raise ServiceUnavailableError(
-            f"no server for this machine: {error}", "set KPFNB_REDIS_URL to a Redis or Valkey"
+            f"no queue server for this machine: {error}", "set KPFNB_REDIS_URL to a Redis or Valkey"
         ) from None
 
 
-def _socket_path(place: Path, old: dict[str, Any]) -> Path:
-    """In the folder where its path is short enough, else in a private one of its own."""
-    where = place / "valkey.sock"
-    if len(os.fsencode(where)) <= MAX_SOCKET_PATH:
-        return where
-    if "socket" in old and _socket(old).parent.is_dir():
-        return _socket(old)
+def _socket_path(directory: Path, old: dict[str, Any]) -> Path:
+    """The path of the socket: in the data directory, or in a private one if that is too long."""
+    socket_path = directory / "valkey.sock"
+    if len(os.fsencode(socket_path)) <= MAX_SOCKET_PATH:
+        return socket_path
+    if "socket" in old and _socket_of(old).parent.is_dir():
+        return _socket_of(old)
     short = "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108
     return Path(tempfile.mkdtemp(prefix="kpfnb-", dir=short)) / "valkey.sock"
 
 
 @contextmanager
-def _hold_server_lock(place: Path, record: dict[str, Any]) -> Iterator[int]:
-    """Hold the lock that a server holds while it lives: two on one file would ruin it."""
-    descriptor = os.open(place / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
+def _hold_server_lock(directory: Path, record: dict[str, Any]) -> Iterator[int]:
+    """Hold the lock that a server holds while it lives: two servers would damage the data."""
+    descriptor = os.open(directory / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _wait_until(lambda: _try_lock(descriptor), STOP_SECONDS)
         if not _try_lock(descriptor):
             raise ServiceUnavailableError(
-                f"the queue server of {place} does not answer here", _stop_hint(record)
+                f"the queue server of {directory} does not answer here", _stop_hint(record)
             )
         yield descriptor
     finally:
@@ -218,9 +218,9 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _is_held(place: Path) -> bool:
+def _is_held(directory: Path) -> bool:
     try:
-        descriptor = os.open(place / "valkey.lock", os.O_RDWR)
+        descriptor = os.open(directory / "valkey.lock", os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -232,38 +232,40 @@ def _is_held(place: Path) -> bool:
 def _stop_hint(record: dict[str, Any]) -> str:
     host = record.get("host", "")
     if host and host != socket.gethostname():
-        return f"it runs on {host}: work there, or set KPFNB_REDIS_URL to a server for both"
-    return "it hangs, or is being read from disk; see its log, or end its process"
+        return (
+            f"it runs on {host}: work on that machine, or set KPFNB_REDIS_URL to a server for both"
+        )
+    return "it hangs, or reads its data from disk; see its log, or end its process"
 
 
-def _answers(place: Path) -> bool:
-    """True where it is up and has read all its data."""
+def _answers(directory: Path) -> bool:
+    """True if it runs and has read all its data."""
     from redis import RedisError
 
-    record = _read_record(place)
-    if not record or not _socket(record).exists():
+    record = _read_record(directory)
+    if not record or not _socket_of(record).exists():
         return False
-    with _client(_socket(record)) as client:
+    with _client(_socket_of(record)) as client:
         try:
             return bool(client.ping())
         except (RedisError, OSError):
             return False
 
 
-def _client(where: Path) -> Redis:
+def _client(socket_path: Path) -> Redis:
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    # Looked at again and again anyway
-    return Redis(unix_socket_path=str(where), socket_timeout=5, retry=Retry(NoBackoff(), 0))
+    # No retries: the callers poll
+    return Redis(unix_socket_path=str(socket_path), socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
 
-def _shut_down(where: Path) -> None:
+def _shut_down(socket_path: Path) -> None:
     from redis import RedisError
 
     # It closes the connection instead of answering
-    with _client(where) as client, suppress(RedisError):
+    with _client(socket_path) as client, suppress(RedisError):
         client.shutdown()
 
 
@@ -273,9 +275,9 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _log_tail(place: Path) -> str:
+def _log_tail(directory: Path) -> str:
     try:
-        lines = (place / "valkey.log").read_text(errors="replace").splitlines()
+        lines = (directory / "valkey.log").read_text(errors="replace").splitlines()
     except FileNotFoundError:
-        return "it left no log"
+        return "there is no log"
     return " / ".join(lines[-LOG_LINES:])

@@ -1,26 +1,26 @@
 "use strict";
-// Search and filter of the runs. The catalogue (data/*.js) is loaded when it is first asked for.
-// Text of runs is put into the page as text, never as HTML.
+// Search and filter of the runs. The search index (data/*.js) is loaded at the first search.
+// Text of runs is inserted as text, never as HTML.
 (function () {
-  const MOST = 200;
+  const MAX_ROWS = 200;
   const form = document.getElementById("find");
   if (!form) return;
   const body = document.querySelector("#runs tbody");
-  const told = document.getElementById("told");
+  const statusLine = document.getElementById("status");
   const signs = JSON.parse(form.dataset.signs);
   const zone = form.dataset.zone;
   const months = form.dataset.months ? form.dataset.months.split(" ") : [];
   const top = form.dataset.top;
-  const shown = Array.from(body.rows);
-  const first = told.textContent;
+  const initialRows = Array.from(body.rows);
+  const initialStatus = statusLine.textContent;
   const files = { r: ["report.html", "report"], n: ["notebook.ipynb", "notebook"], j: ["result.json", "result"], l: ["log.txt", "log"] };
   const names = ["id", "notebook", "kind", "word", "started", "seconds", "reason", "figures", "parameters", "directory", "links"];
   const loaded = new Map();
   let rows = null;
-  let waiting = null;
+  let pending = null;
 
-  window.kpfnbRuns = function (month, found) {
-    loaded.set(month, found.map((values) => Object.fromEntries(names.map((name, at) => [name, values[at]]))));
+  window.kpfnbRuns = function (month, monthRows) {
+    loaded.set(month, monthRows.map((values) => Object.fromEntries(names.map((name, index) => [name, values[index]]))));
   };
 
   function load(month) {
@@ -33,10 +33,10 @@
     });
   }
 
-  async function all() {
+  async function loadRows() {
     if (rows) return rows;
-    waiting = waiting || Promise.all(months.map(load));
-    await waiting;
+    pending = pending || Promise.all(months.map(load));
+    await pending;
     rows = months.flatMap((month) => loaded.get(month) || []);
     for (const row of rows) {
       row.text = [row.id, row.notebook, row.kind, row.word, row.reason, row.figures, row.parameters, row.started].join(" ").toLowerCase();
@@ -45,13 +45,13 @@
   }
 
   function element(name, text, style) {
-    const made = document.createElement(name);
-    if (text) made.textContent = text;
-    if (style) made.className = style;
-    return made;
+    const node = document.createElement(name);
+    if (text) node.textContent = text;
+    if (style) node.className = style;
+    return node;
   }
 
-  function took(seconds) {
+  function duration(seconds) {
     if (seconds < 0) return "–";
     if (seconds < 60) return seconds.toFixed(1) + " s";
     const minutes = Math.floor(Math.round(seconds) / 60);
@@ -61,16 +61,16 @@
 
   const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "short" });
 
-  function line(row) {
+  function tableRow(row) {
     const tr = element("tr", "", row.word);
     const outcome = element("td");
     outcome.append(element("span", (signs[row.word] || "") + " " + row.word, "badge"));
-    const about = element("td", "", "about");
-    about.append(element("strong", row.notebook), " ");
-    if (row.kind !== "notebook") about.append(element("span", row.kind, "soft"), " ");
-    about.append(element("span", row.id, "mono soft"));
-    if (row.reason) about.append(element("br"), element("span", row.reason, "small"));
-    if (row.parameters) about.append(element("br"), element("span", row.parameters, "small soft"));
+    const summary = element("td", "", "about");
+    summary.append(element("strong", row.notebook), " ");
+    if (row.kind !== "notebook") summary.append(element("span", row.kind, "soft"), " ");
+    summary.append(element("span", row.id, "mono soft"));
+    if (row.reason) summary.append(element("br"), element("span", row.reason, "small"));
+    if (row.parameters) summary.append(element("br"), element("span", row.parameters, "small soft"));
     const links = element("td", "", "links");
     for (const letter of row.links) {
       const link = element("a", files[letter][1]);
@@ -79,11 +79,11 @@
       links.append(link, " ");
     }
     const time = element("td", clock.format(new Date(row.started + "Z")), "time");
-    tr.append(outcome, about, time, element("td", took(row.seconds), "number"), element("td", row.figures, "keys small"), links);
+    tr.append(outcome, summary, time, element("td", duration(row.seconds), "number"), element("td", row.figures, "keys small"), links);
     return tr;
   }
 
-  function asked() {
+  function readQuery() {
     return {
       words: form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean),
       outcome: form.elements.outcome.value,
@@ -93,7 +93,7 @@
     };
   }
 
-  function fits(row, query) {
+  function matches(row, query) {
     return (!query.outcome || row.word === query.outcome)
       && (!query.notebook || row.notebook === query.notebook)
       && (!query.since || row.started.slice(0, 10) >= query.since)
@@ -101,24 +101,24 @@
       && query.words.every((word) => row.text.includes(word));
   }
 
-  async function find() {
-    const query = asked();
-    const plain = !query.words.length && !query.outcome && !query.notebook && !query.since && !query.until;
-    keep();
-    if (plain) {
-      body.replaceChildren(...shown);
-      told.textContent = first;
+  async function search() {
+    const query = readQuery();
+    const isEmpty = !query.words.length && !query.outcome && !query.notebook && !query.since && !query.until;
+    storeQuery();
+    if (isEmpty) {
+      body.replaceChildren(...initialRows);
+      statusLine.textContent = initialStatus;
       return;
     }
-    const every = await all();
-    if (JSON.stringify(query) !== JSON.stringify(asked())) return;
-    const found = every.filter((row) => fits(row, query));
-    body.replaceChildren(...found.slice(0, MOST).map(line));
-    const more = found.length > MOST ? ", the latest " + MOST + " shown" : "";
-    told.textContent = found.length + " of " + every.length + " runs" + more;
+    const allRows = await loadRows();
+    if (JSON.stringify(query) !== JSON.stringify(readQuery())) return;
+    const hits = allRows.filter((row) => matches(row, query));
+    body.replaceChildren(...hits.slice(0, MAX_ROWS).map(tableRow));
+    const more = hits.length > MAX_ROWS ? ", the latest " + MAX_ROWS + " shown" : "";
+    statusLine.textContent = hits.length + " of " + allRows.length + " runs" + more;
   }
 
-  function keep() {
+  function storeQuery() {
     const parts = new URLSearchParams();
     for (const field of form.elements) if (field.name && field.value) parts.set(field.name, field.value);
     history.replaceState(null, "", parts.size ? "#" + parts : location.pathname + location.search);
@@ -128,10 +128,10 @@
     const field = form.elements[name];
     if (field) field.value = value;
   }
-  let pause = 0;
-  form.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(find, 120); });
-  form.addEventListener("submit", (event) => { event.preventDefault(); find(); });
-  form.addEventListener("reset", () => setTimeout(find));
+  let timer = 0;
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 120); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); search(); });
+  form.addEventListener("reset", () => setTimeout(search));
   form.hidden = false;
-  if (location.hash) find();
+  if (location.hash) search();
 })();
