@@ -68,11 +68,11 @@ def measure(interval: str) -> None:
     from kpfnb.kpf.timeseries import render
 
     begin = time.perf_counter()
-    done = render.render_interval(interval, "20240615")
+    result = render.render_interval(interval, "20240615")
     wall = time.perf_counter() - begin
     limit = LIMITS.get(interval)
     verdict = f"  allowed {limit:.0f} s, {'ok' if wall <= limit else 'TOO SLOW'}" if limit else ""
-    print(f"{interval:<6} {done.key_figures()} {wall:6.1f} s{verdict}", flush=True)
+    print(f"{interval:<6} {result.key_figures()} {wall:6.1f} s{verdict}", flush=True)
 
 
 def fill(nights: Iterable[str], per_night: int = PER_NIGHT, seed: int = 1) -> None:

@@ -64,26 +64,26 @@ def measure(name: str, root: Path, observations: int) -> None:
     ingest.ingest_nights("20230101")  # Imports, and the keywords
     before = peak_mb()
     half = cpu(lambda: ingest.ingest_nights("20240116"))
-    whole = cpu(lambda: ingest.ingest_nights(NIGHT))
-    each = whole / observations * MILLI
-    verdict = "ok" if each <= ALLOWED_MS[name] else "TOO SLOW"
-    print(f"  {each:6.2f} CPU-ms an observation  allowed {ALLOWED_MS[name]}, {verdict}")
+    full = cpu(lambda: ingest.ingest_nights(NIGHT))
+    milliseconds = full / observations * MILLI
+    verdict = "ok" if milliseconds <= ALLOWED_MS[name] else "TOO SLOW"
+    print(f"  {milliseconds:6.2f} CPU-ms per observation  allowed {ALLOWED_MS[name]}, {verdict}")
     print(f"  {half / (observations // 2) * MILLI:6.2f} with half as many")
-    print(f"  peak memory grew by {peak_mb() - before:.0f} MB meanwhile")
-    again = cpu(lambda: ingest.ingest_nights(NIGHT, force=True))
-    print(f"  {again / observations * MILLI:6.2f} when all are read again")
+    print(f"  peak memory grew by {peak_mb() - before:.0f} MB during this")
+    forced = cpu(lambda: ingest.ingest_nights(NIGHT, force=True))
+    print(f"  {forced / observations * MILLI:6.2f} when all files are read again")
     start = time.perf_counter()
     unchanged = ingest.ingest_nights(NIGHT).unchanged
     speed = unchanged / (time.perf_counter() - start)
     verdict = "ok" if speed >= ALLOWED_UNCHANGED else "TOO SLOW"
     print(f"  {speed:,.0f} unchanged files/s  allowed {ALLOWED_UNCHANGED:,}, {verdict}")
     paths = [path for level in KPF.levels for path in sorted((root / level / NIGHT).iterdir())]
-    some = [path for path in paths if path.name[12:17] < f"{ONE_BY_ONE * 180:05d}"]
+    paths_one_by_one = [path for path in paths if path.name[12:17] < f"{ONE_BY_ONE * 180:05d}"]
     maintenance.delete_nights(NIGHT)
-    single = cpu(lambda: [ingest.ingest_files([path]) for path in some])
-    print(f"  {single / ONE_BY_ONE * MILLI:6.2f} when each file comes by itself")
+    single = cpu(lambda: [ingest.ingest_files([path]) for path in paths_one_by_one])
+    print(f"  {single / ONE_BY_ONE * MILLI:6.2f} one file at a time")
     ingest.ingest_nights(NIGHT)
-    print(f"  {maintenance.read_status().bytes_per_observation / 1000:.1f} kB an observation")
+    print(f"  {maintenance.read_status().bytes_per_observation / 1000:.1f} kB per observation")
 
 
 def cpu(work) -> float:

@@ -91,9 +91,7 @@ def measure(name: str, observations: int) -> None:
     seconds = time.process_time() - begin
     status = maintenance.read_status()
     print(f"{name}: {status.rows['observation']:,} observations, {status.rows['keyword']} keywords")
-    print(
-        f"  filled in {seconds:.0f} CPU-s; {status.bytes_per_observation / 1000:.2f} kB per observation"
-    )
+    print(f"  filled in {seconds:.0f} CPU-s; {status.bytes_per_observation / 1000:.2f} kB each")
     year = nights[-(-YEAR // PER_NIGHT) - 1 :][:1]
     ask("everything", 2.0, nights[0], nights[-1])
     ask("a year of 180,000", 0.4, nights[0], *year)

@@ -10,7 +10,7 @@ OTHERS = ("dark", "flat", "lfc", "etalon", "thar", "star", "sun")
 ONLY_BIAS = [f"--count={kind}=0" for kind in OTHERS]
 
 
-def test_the_night_is_simulated_in_the_data_root_and_told_as_json(tmp_path: Path) -> None:
+def test_the_night_is_simulated_in_the_data_root_and_shown_as_json(tmp_path: Path) -> None:
     command = ["demo", "night", *ONLY_BIAS, "--count", "bias=1", "--json"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0

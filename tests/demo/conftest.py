@@ -29,8 +29,10 @@ def reduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with a small night and its products. Not to be changed."""
     root = tmp_path_factory.mktemp("reduced")
     small_night(root)
-    done = run_drp("--ncpus", 2, "--reprocess", root / "L0/20240115", "-c", "a.cfg", "-r", "b.rec")
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = run_drp(
+        "--ncpus", 2, "--reprocess", root / "L0/20240115", "-c", "a.cfg", "-r", "b.rec"
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
     return root
 
 
@@ -47,9 +49,9 @@ def of_kind(root: Path, kind: str) -> list[Path]:
     """The L0s of one kind, junk left out."""
     from astropy.io import fits
 
-    found = []
+    paths = []
     for path in sorted((root / "L0").glob("*/*.fits")):
         header = fits.getheader(path)
         if header["SIMKIND"] == kind and not header["SIMJUNK"]:
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths

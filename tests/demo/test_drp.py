@@ -22,22 +22,22 @@ def products(root: Path, level: str = "2D") -> set[str]:
 
 def test_one_file(unreduced: Path) -> None:
     bias = of_kind(unreduced, "bias")[0]
-    done = run_drp("--reprocess", bias, "-c", "a.cfg", "-r", "b.recipe")
-    assert done.returncode == 0
+    process = run_drp("--reprocess", bias, "-c", "a.cfg", "-r", "b.recipe")
+    assert process.returncode == 0
     assert products(unreduced) == {f"{bias.stem}_2D.fits"}
-    assert "SIMULATION" in done.stdout
-    assert done.stderr == ""
+    assert "SIMULATION" in process.stdout
+    assert process.stderr == ""
 
 
 def test_a_list_and_its_version(unreduced: Path, tmp_path: Path) -> None:
     biases = of_kind(unreduced, "bias")
     listed = tmp_path / "list.txt"
     listed.write_text("# biases\n" + "\n".join(map(str, biases)) + "\n\n")
-    done = run_drp("--ncpus", 2, "--reprocess", listed, KPFNB_DEMO_DRPTAG="v2.9.2-3-gabc1234")
-    assert done.returncode == 0
+    process = run_drp("--ncpus", 2, "--reprocess", listed, KPFNB_DEMO_DRPTAG="v2.9.2-3-gabc1234")
+    assert process.returncode == 0
     assert len(products(unreduced, "L1")) == len(biases)
-    made = unreduced / "2D/20240115" / f"{biases[0].stem}_2D.fits"
-    assert fits.getheader(made)["DRPTAG"] == "v2.9.2-3-gabc1234"
+    product = unreduced / "2D/20240115" / f"{biases[0].stem}_2D.fits"
+    assert fits.getheader(product)["DRPTAG"] == "v2.9.2-3-gabc1234"
 
 
 def test_the_older_form_takes_a_directory(unreduced: Path) -> None:
@@ -47,12 +47,12 @@ def test_the_older_form_takes_a_directory(unreduced: Path) -> None:
             path.unlink()
     (night / "KP.20240115.-1.fits").touch()
     (night / ".KP.20240115.00001.00.fits.Ab12Cd").touch()
-    done = run_drp("--ncpu", 2, night, "-c", "a.cfg", "-r", "b.recipe")
+    process = run_drp("--ncpu", 2, night, "-c", "a.cfg", "-r", "b.recipe")
     # Without flats the orders can't be found: 2D, and a clear word about the rest
-    assert done.returncode == 1
+    assert process.returncode == 1
     assert len(products(unreduced)) == 2
     assert products(unreduced, "L1") == set()
-    assert "no flat" in done.stdout
+    assert "no flat" in process.stdout
 
 
 def test_a_bad_file_does_not_stop_the_others(unreduced: Path, tmp_path: Path) -> None:
@@ -62,20 +62,20 @@ def test_a_bad_file_does_not_stop_the_others(unreduced: Path, tmp_path: Path) ->
     bad.write_bytes(bad.read_bytes()[:40_000])
     listed = tmp_path / "list.txt"
     listed.write_text(f"{empty}\n{bad}\n{good}\n{tmp_path / 'KP.20240115.00002.00.fits'}\n")
-    done = run_drp("--reprocess", listed)
-    assert done.returncode == 1
+    process = run_drp("--reprocess", listed)
+    assert process.returncode == 1
     assert products(unreduced) == {f"{good.stem}_2D.fits"}
-    assert "1 of 4 files reduced, 3 failed" in done.stdout
+    assert "1 of 4 files reduced, 3 failed" in process.stdout
 
 
 @pytest.mark.parametrize(
     "arguments",
     [[], ["--reprocess", "/nowhere"], ["--ncpus", "0", "."], ["--ncpus", "many", "."]],
 )
-def test_a_wrong_command_is_refused(arguments: list[str]) -> None:
-    done = run_drp(*arguments)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_an_invalid_command_is_refused(arguments: list[str]) -> None:
+    process = run_drp(*arguments)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
 
 
 def test_an_unknown_fault_is_refused() -> None:
@@ -84,24 +84,24 @@ def test_an_unknown_fault_is_refused() -> None:
 
 def test_fault_failing_with_exit_0(unreduced: Path) -> None:
     bias = of_kind(unreduced, "bias")[0]
-    done = run_drp("--reprocess", bias, KPFNB_DEMO_DRP_FAULT="fail-exit-0")
-    assert done.returncode == 0
-    assert "FAILED" in done.stdout
+    process = run_drp("--reprocess", bias, KPFNB_DEMO_DRP_FAULT="fail-exit-0")
+    assert process.returncode == 0
+    assert "FAILED" in process.stdout
     assert products(unreduced) == set()
 
 
 def test_fault_partial(unreduced: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text("\n".join(map(str, of_kind(unreduced, "bias"))))
-    done = run_drp("--reprocess", listed, KPFNB_DEMO_DRP_FAULT="partial")
-    assert done.returncode == 0
+    process = run_drp("--reprocess", listed, KPFNB_DEMO_DRP_FAULT="partial")
+    assert process.returncode == 0
     assert (len(products(unreduced)), len(products(unreduced, "L1"))) == (2, 1)
 
 
 def test_fault_crash(unreduced: Path) -> None:
     bias = of_kind(unreduced, "bias")[0]
-    done = run_drp("--reprocess", bias, KPFNB_DEMO_DRP_FAULT="crash")
-    assert done.returncode == -signal.SIGKILL
+    process = run_drp("--reprocess", bias, KPFNB_DEMO_DRP_FAULT="crash")
+    assert process.returncode == -signal.SIGKILL
 
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
@@ -166,7 +166,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def test_killed_in_the_middle_it_leaves_no_half_file_and_the_next_run_completes(
+def test_a_killed_run_leaves_no_partial_file_and_the_next_one_completes_it(
     unreduced: Path,
 ) -> None:
     night = unreduced / "L0/20240115"

@@ -27,9 +27,9 @@ def test_gaussians_are_located_where_they_are() -> None:
             echelle, rows, np.array([centre]), np.array([1e4]), np.array([1.05])
         )
         window = line[:1, 8:13]
-        found = locate_gaussians(window, window + 16, np.array([8]), np.array([10.0]), 1.05)
-        assert found.centres[0] == pytest.approx(centre, abs=1e-6)
-        assert found.is_good[0]
+        located = locate_gaussians(window, window + 16, np.array([8]), np.array([10.0]), 1.05)
+        assert located.centres[0] == pytest.approx(centre, abs=1e-6)
+        assert located.is_good[0]
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
@@ -37,11 +37,11 @@ def test_a_displaced_comb_gives_the_wavelengths_back(camera: Camera) -> None:
     echelle = Echelle(camera, DEMO_SIDE)
     moved = true_values.row_displacement(echelle, seed=5, drift=0.1)
     light = spectra.emission_spectrum(echelle, spectra.comb_lines(), moved)
-    found = wavelengths.locate_lines(
+    centroids = wavelengths.locate_lines(
         echelle, ExtractedSpectra(light, light + 16), echelle.blaze(), spectra.comb_lines()
     )
     solution = wavelengths.row_wavelengths(
-        echelle, wavelengths.solve_displacement(echelle, found), 0.0
+        echelle, wavelengths.solve_displacement(echelle, centroids), 0.0
     )
     pixels = np.arange(DEMO_SIDE)
     shift = np.array([np.interp(pixels, pixels + row, row) for row in moved])
@@ -61,7 +61,7 @@ def test_a_star_without_noise_has_no_bias(
     light = spectra.star_spectrum(echelle, factor, 20_000.0, still)
     lamp = spectra.continuum_spectrum(echelle, 1.0, temperature=5700.0)
     edges = echelle.wavelengths(np.tile(np.arange(DEMO_SIDE + 1) - 0.5, (echelle.rows, 1)))
-    found = ccf.correlate_rows(
+    functions = ccf.correlate_rows(
         ExtractedSpectra(light, light + 100),
         lamp / lamp.max(axis=1, keepdims=True),
         edges,
@@ -69,7 +69,7 @@ def test_a_star_without_noise_has_no_bias(
         centre=round(radial),
         barycentric=barycentric,
     )
-    mean = ccf.mean_velocity(found.radial, found.errors)
+    mean = ccf.mean_velocity(functions.radial, functions.errors)
     assert mean.velocity == pytest.approx(radial, abs=0.0015)
     assert 0 < mean.error < 0.005
 

@@ -49,7 +49,7 @@ def test_the_header_is_like_a_real_one_and_says_that_it_is_simulated(reduced: Pa
         ("sun", "Object", "SoCal"),
     ],
 )
-def test_each_kind_is_told_by_its_cards(reduced: Path, kind: str, imtype: str, name: str) -> None:
+def test_each_kind_has_its_cards(reduced: Path, kind: str, imtype: str, name: str) -> None:
     header = fits.getheader(of_kind(reduced, kind)[0])
     assert (header["IMTYPE"], header["OBJECT"]) == (imtype, name)
 
@@ -88,15 +88,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
         assert path.read_bytes() != others[1].read_bytes()
 
 
-def test_a_night_already_there_is_left_alone_and_a_missing_file_made_again(tmp_path: Path) -> None:
+def test_existing_files_are_unchanged_and_a_missing_one_is_created(tmp_path: Path) -> None:
     counts = ONE | {"bias": 2}
     first = simulate_night(tmp_path, counts=counts)
     kept, lost = (ObsID(e.obsid).path(tmp_path, "L0") for e in first.exposures)
     before, bytes_lost = kept.stat(), lost.read_bytes()
     assert "already exists" in simulate_night(tmp_path, counts=counts).reason
     lost.unlink()
-    again = simulate_night(tmp_path, counts=counts)
-    assert again.created == {lost.stem}
+    second = simulate_night(tmp_path, counts=counts)
+    assert second.created == {lost.stem}
     assert lost.read_bytes() == bytes_lost
     assert kept.stat().st_ino == before.st_ino
 
@@ -133,7 +133,7 @@ def test_the_junk_observation_is_listed_and_other_lines_stay(tmp_path: Path) -> 
     assert [line.partition(",")[0] for line in lines[2:]] == ["KP.20230101.00001.00", junk]
 
 
-def test_the_result_shows_itself(tmp_path: Path) -> None:
+def test_the_result_has_text_html_and_plot(tmp_path: Path) -> None:
     night = simulate_night(tmp_path, counts=ONE)
     assert isinstance(night, Result)
     assert night.key_figures() == {"observations": 1, "new": 1}

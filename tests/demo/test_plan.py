@@ -19,7 +19,7 @@ def test_names_are_of_the_start_of_the_exposure_and_unique() -> None:
     assert [e.obsid for e in plan] == sorted(e.obsid for e in plan)
 
 
-def test_fewer_are_a_part_of_more() -> None:
+def test_a_smaller_night_is_a_subset_of_a_larger_one() -> None:
     few = {e.obsid for e in plan_night("20240115", {"star": 2, "bias": 1})}
     assert few < {e.obsid for e in plan_night("20240115", {"star": 5})}
 

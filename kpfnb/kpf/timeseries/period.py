@@ -16,12 +16,12 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from kpfnb.core import settings
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf.tsdb import database, schema
 from kpfnb.kpf.tsdb.plots import time_axis
 from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel
 from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
-from kpfnb.notebook.parameters import check_night
 
 _DAY = timedelta(days=1)
 
@@ -205,7 +205,7 @@ def digest_period(
     The digest changes when the period is over, because missing data become gaps then.
     """
     parts: list[list[str | int]] = [
-        [night, *one] for night, one in nights.items() if period.covers(night)
+        [night, *fingerprint] for night, fingerprint in nights.items() if period.covers(night)
     ]
     span = period.span(now)
     parts += [["running"]] if span.until < span.end else []

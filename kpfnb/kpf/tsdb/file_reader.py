@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kpfnb.core.clock import check_night
 from kpfnb.core.fits import cards, headers, tables
 from kpfnb.core.fits.headers import HDU, InvalidHeaderError
 from kpfnb.kpf.files.obsid import KPF
@@ -27,7 +28,6 @@ from kpfnb.kpf.tsdb.batch import (
     Keyword,
 )
 from kpfnb.kpf.tsdb.series import parse_number
-from kpfnb.notebook.parameters import check_night
 
 TELEMETRY_STATISTICS = ("average", "stddev", "min", "max")
 """The statistics of a sensor in TELEMETRY; the first is the value of the sensor."""

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from kpfnb.compute.item_map import map_items
 from kpfnb.core import settings
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import (
     AlreadyRunningError,
     InvalidParameterError,
@@ -33,7 +34,6 @@ from kpfnb.kpf.tsdb.batch import FileContent, FileSignature, Keyword, RefusedFil
 from kpfnb.kpf.tsdb.file_reader import FileRefusedError, read_file, read_signature
 from kpfnb.kpf.tsdb.ingest_result import IngestedNight, IngestResult
 from kpfnb.kpf.tsdb.store import read_refused_files, record_refusals
-from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

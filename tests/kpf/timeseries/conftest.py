@@ -31,12 +31,12 @@ panels:
 @pytest.fixture
 def panels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of the only panels that there are."""
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "eras.csv").write_text("era,start,comment\n1,2020-01-01,\n")
-    (own / "chamber.yml").write_text(PANELS)
-    monkeypatch.setattr(panel, "PACKAGE_PANELS", own)
-    return own / "chamber.yml"
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "eras.csv").write_text("era,start,comment\n1,2020-01-01,\n")
+    (folder / "chamber.yml").write_text(PANELS)
+    monkeypatch.setattr(panel, "PACKAGE_PANELS", folder)
+    return folder / "chamber.yml"
 
 
 @pytest.fixture

@@ -59,17 +59,17 @@ def test_a_clock_put_back_stops_nothing() -> None:
     ],
 )
 def test_the_periods_of_a_clock(clock: str, expected: list[str]) -> None:
-    [one] = [one for one in CLOCKS if one.name == clock]
-    assert [period.name for period in scheduler.clock_periods(one, NIGHTS, NOW)] == expected
-    assert scheduler.clock_periods(one, [], NOW) == []
+    [page_clock] = [candidate for candidate in CLOCKS if candidate.name == clock]
+    assert [period.name for period in scheduler.clock_periods(page_clock, NIGHTS, NOW)] == expected
+    assert scheduler.clock_periods(page_clock, [], NOW) == []
 
 
 def test_what_comes_after_midnight_is_drawn_by_the_urgent_clocks() -> None:
     midnight = datetime(2024, 3, 1, 0, 3, tzinfo=UTC)
     nights = ["20240228", "20240229"]
     today, month = (scheduler.clock_periods(clock, nights, midnight) for clock in CLOCKS[:2])
-    assert [one.name for one in today] == ["20240229"]
-    assert [one.name for one in month] == ["202402"]
+    assert [day.name for day in today] == ["20240229"]
+    assert [day.name for day in month] == ["202402"]
 
 
 def test_a_day_without_data_is_not_drawn() -> None:

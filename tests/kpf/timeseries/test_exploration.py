@@ -31,18 +31,18 @@ def night() -> Iterator[list[str]]:
     database.close_connections()
 
 
-def test_any_keywords_are_looked_at(night: list[str]) -> None:
-    found = explore(keywords=["AIRMASS", "kpfmet.TEMP"], start=NIGHT)
-    assert isinstance(found, Result)
-    assert found.key_figures() == {"panel": "keywords", "observations": 3}
-    assert found.summary().loc["AIRMASS", "median"].item() == pytest.approx(1.2)
-    assert found.to_frame().index.tolist() == night[:3]
-    assert "3 observations, 2024-01-15" in str(found)
-    assert repr(found).count("\n") == 0
+def test_any_keywords_are_explored(night: list[str]) -> None:
+    result = explore(keywords=["AIRMASS", "kpfmet.TEMP"], start=NIGHT)
+    assert isinstance(result, Result)
+    assert result.key_figures() == {"panel": "keywords", "observations": 3}
+    assert result.summary().loc["AIRMASS", "median"].item() == pytest.approx(1.2)
+    assert result.to_frame().index.tolist() == night[:3]
+    assert "3 observations, 2024-01-15" in str(result)
+    assert repr(result).count("\n") == 0
 
 
 @pytest.mark.parametrize(
-    ("own", "rows"),
+    ("options", "rows"),
     [
         ({"not_junk": False}, [0, 1, 2, 3]),
         ({"where": ["AIRMASS >= 1.2"]}, [1, 2]),
@@ -52,15 +52,17 @@ def test_any_keywords_are_looked_at(night: list[str]) -> None:
         ({"qc": ["GOOD"]}, [0, 1]),
     ],
 )
-def test_observations_are_chosen(night: list[str], own: dict[str, Any], rows: list[int]) -> None:
-    found = explore(keywords=["AIRMASS"], start=NIGHT, **own)
-    assert found.to_frame().index.tolist() == [night[row] for row in rows]
+def test_observations_are_chosen(
+    night: list[str], options: dict[str, Any], rows: list[int]
+) -> None:
+    result = explore(keywords=["AIRMASS"], start=NIGHT, **options)
+    assert result.to_frame().index.tolist() == [night[row] for row in rows]
 
 
-def test_a_standard_panel_is_looked_at(night: list[str]) -> None:
-    found = explore("chamber-outside", start=NIGHT)
-    assert found.to_dict()["missing"] == ["kpfmet.CHAMBER_EXT_TOP", "kpfmet.CHAMBER_EXT_BOTTOM"]
-    assert len(figures.plot(found).axes) == 1
+def test_a_standard_panel_is_explored(night: list[str]) -> None:
+    result = explore("chamber-outside", start=NIGHT)
+    assert result.to_dict()["missing"] == ["kpfmet.CHAMBER_EXT_TOP", "kpfmet.CHAMBER_EXT_BOTTOM"]
+    assert len(figures.plot(result).axes) == 1
 
 
 def test_all_nights_are_the_default(night: list[str]) -> None:
@@ -69,19 +71,19 @@ def test_all_nights_are_the_default(night: list[str]) -> None:
 
 
 def test_texts_are_states(night: list[str]) -> None:
-    found = explore(keywords=["OBJECT"], start=NIGHT)
-    assert found.summary()["value"].tolist() == ["10700", "<b>"]
-    assert "&lt;b&gt;" in found._repr_html_()
+    result = explore(keywords=["OBJECT"], start=NIGHT)
+    assert result.summary()["value"].tolist() == ["10700", "<b>"]
+    assert "&lt;b&gt;" in result._repr_html_()
 
 
-def test_nothing_found_is_no_failure(night: list[str]) -> None:
-    found = explore(keywords=["AIRMASS"], start="20230101", end="20230630")
-    assert found.outcome.is_good
-    assert found.key_figures()["observations"] == 0
-    figures.plot(found)
+def test_no_observations_is_no_failure(night: list[str]) -> None:
+    result = explore(keywords=["AIRMASS"], start="20230101", end="20230630")
+    assert result.outcome.is_good
+    assert result.key_figures()["observations"] == 0
+    figures.plot(result)
 
 
-def test_picture_and_values_are_exported(night: list[str], tmp_path: Path) -> None:
+def test_plot_and_values_are_exported(night: list[str], tmp_path: Path) -> None:
     picture, values = export_exploration(explore(keywords=["AIRMASS"], start=NIGHT), tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
     table = pd.read_csv(values, index_col="ObsID")
@@ -98,18 +100,18 @@ def test_text_of_headers_is_no_formula_in_the_values(isolated: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [r"$\frac{$ <b>", r"a$b$c", "$"])
-def test_names_in_a_picture_are_no_formulas(name: str) -> None:
+def test_names_in_a_plot_are_not_formulas(name: str) -> None:
     fill(NIGHT, {"OBJECT": [name, "b"], "AIRMASS": [1.0, 2.0]}, ["Star"] * 2)
-    for found in (
+    for result in (
         explore(keywords=["OBJECT"], start=NIGHT),
         explore("observations-by-star", start=NIGHT),
     ):
-        FigureCanvasAgg(figures.plot(found)).draw()
+        FigureCanvasAgg(figures.plot(result)).draw()
     database.close_connections()
 
 
 @pytest.mark.parametrize(
-    ("own", "words"),
+    ("options", "words"),
     [
         ({}, "either a panel or keywords"),
         ({"panel": "seeing", "keywords": ["AIRMASS"]}, "either a panel or keywords"),
@@ -123,9 +125,11 @@ def test_names_in_a_picture_are_no_formulas(name: str) -> None:
         ({"keywords": ["AIRMASS"], "start": "20240230"}, "start: '20240230'"),
     ],
 )
-def test_what_cannot_be_asked(night: list[str], own: dict[str, Any], words: str) -> None:
+def test_invalid_requests_are_refused(
+    night: list[str], options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(InvalidParameterError) as caught:
-        explore(**{"start": NIGHT, **own})
+        explore(**{"start": NIGHT, **options})
     assert words in str(caught.value)
 
 
@@ -134,13 +138,13 @@ def test_without_a_database_it_says_so() -> None:
         explore(keywords=["AIRMASS"], start=NIGHT)
 
 
-def test_the_mouse_tells_observation_and_value(night: list[str]) -> None:
-    found = explore(keywords=["AIRMASS"], start=NIGHT)
-    picture = figures.hover_plot(found)
+def test_the_tooltip_has_observation_and_value(night: list[str]) -> None:
+    result = explore(keywords=["AIRMASS"], start=NIGHT)
+    picture = figures.hover_plot(result)
     hover = figures.TooltipDisplay(picture)
     FigureCanvasAgg(picture.figure).draw()
     [axes] = picture.tooltips
-    place = (found.view.times[1], 1.2)
+    place = (result.view.times[1], 1.2)
     x, y = axes.transData.transform(place)
     event = SimpleNamespace(inaxes=axes, x=x + 3, y=y, xdata=place[0], ydata=place[1])
     assert hover.tooltip_at(event) == f"{night[1]}\nAIRMASS: 1.2"

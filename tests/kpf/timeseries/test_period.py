@@ -16,11 +16,14 @@ NIGHTS = ["20231230", "20240115", "20240116", "20240301"]
 
 @given(nights, st.sampled_from(CALENDAR))
 def test_a_night_is_in_its_period(night: str, interval: PeriodInterval) -> None:
-    found = period.period_containing(interval, night)
-    assert found.covers(night)
-    assert period.period_containing(interval, found.first) == found
-    assert period.period_containing(interval, found.last) == found
-    assert all(up.covers(found.first) and up.covers(found.last) for up in found.parents())
+    containing = period.period_containing(interval, night)
+    assert containing.covers(night)
+    assert period.period_containing(interval, containing.first) == containing
+    assert period.period_containing(interval, containing.last) == containing
+    assert all(
+        parent.covers(containing.first) and parent.covers(containing.last)
+        for parent in containing.parents()
+    )
 
 
 @pytest.mark.parametrize(
@@ -33,8 +36,12 @@ def test_a_night_is_in_its_period(night: str, interval: PeriodInterval) -> None:
     ],
 )
 def test_names_of_periods(interval: str, path: str, title: str, last: str) -> None:
-    found = period.period_containing(PeriodInterval(interval), "20240229")
-    assert (found.path, found.title, found.last) == (path, title, last)
+    leap_day_period = period.period_containing(PeriodInterval(interval), "20240229")
+    assert (leap_day_period.path, leap_day_period.title, leap_day_period.last) == (
+        path,
+        title,
+        last,
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,21 +58,21 @@ def test_names_of_periods(interval: str, path: str, title: str, last: str) -> No
         ("all", "20240110", "20240215", ["20240110-20240215"]),
     ],
 )
-def test_what_is_asked_for(interval: str, start: str, end: str, names: list[str]) -> None:
-    found = period.requested_periods(PeriodInterval(interval), start, end, NIGHTS)
-    assert [one.name for one in found] == names
+def test_requested_periods(interval: str, start: str, end: str, names: list[str]) -> None:
+    periods = period.requested_periods(PeriodInterval(interval), start, end, NIGHTS)
+    assert [requested.name for requested in periods] == names
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "there"),
+    ("start", "end", "nights"),
     [("2024011", "", NIGHTS), ("", "20240101", NIGHTS), ("", "", []), ("20240231", "", NIGHTS)],
 )
-def test_what_cannot_be_asked_for(start: str, end: str, there: list[str]) -> None:
+def test_invalid_requests(start: str, end: str, nights: list[str]) -> None:
     with pytest.raises(InvalidParameterError):
-        period.requested_periods(PeriodInterval.DAY, start, end, there)
+        period.requested_periods(PeriodInterval.DAY, start, end, nights)
 
 
-def test_what_is_to_come_is_no_gap() -> None:
+def test_the_future_is_not_a_gap() -> None:
     day = period.period_containing(PeriodInterval.DAY, "20240115")
     noon = datetime(2024, 1, 15, 12, tzinfo=UTC)
     assert day.span(noon).until == noon

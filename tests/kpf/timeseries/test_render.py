@@ -22,10 +22,10 @@ def top(night: list[str]) -> Path:
     return site.site_folder()
 
 
-def test_a_day_is_drawn_with_its_page(top: Path) -> None:
-    done = render_interval("day", NIGHT)
-    assert done.outcome is Outcome.SUCCEEDED
-    assert (done.periods, done.pictures, done.panels_without_data) == ((DAY,), 2, 1)
+def test_a_day_is_rendered_with_its_page(top: Path) -> None:
+    result = render_interval("day", NIGHT)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert (result.periods, result.pictures, result.panels_without_data) == ((DAY,), 2, 1)
     assert sorted(path.name for path in (top / DAY).iterdir()) == [
         *("by-source.png", "hallway.png", "index.html", "page.json")
     ]
@@ -48,18 +48,18 @@ def test_only_what_changed_is_drawn_again(top: Path) -> None:
     assert render_interval("month", NIGHT, force=True).periods == ("month/202401",)
 
 
-def test_a_page_of_a_day_is_made_once_more_when_the_day_is_over(top: Path) -> None:
+def test_a_page_is_rendered_again_when_its_day_is_over(top: Path) -> None:
     nights, panels = period.read_night_fingerprints(), panel.load_panels()
     day = period.period_containing(PeriodInterval.DAY, NIGHT)
     noon, later = (datetime(2024, 1, 15 + days, 12, tzinfo=UTC) for days in (0, 1))
-    made = [
+    rendered = [
         render.render_periods([day], panels, nights, now=now).periods
         for now in (noon, noon, later, later)
     ]
-    assert made == [(DAY,), (), (DAY,), ()]
+    assert rendered == [(DAY,), (), (DAY,), ()]
 
 
-def test_all_nights_drawn_by_another_process_meanwhile_stop_nothing(top: Path) -> None:
+def test_pages_rendered_by_another_process_are_no_error(top: Path) -> None:
     render_interval("all")
     mine = period.all_nights_period([NIGHT])
     site.write_page_record(top, site.TimeSeriesPage(period.all_nights_period([NIGHT, "20240116"])))
@@ -74,7 +74,7 @@ def test_a_changed_panel_is_drawn_again(top: Path, panels: Path) -> None:
     assert "Sources" in (top / DAY / "index.html").read_text()
 
 
-def test_a_panel_taken_away_leaves_the_page(top: Path, panels: Path) -> None:
+def test_a_deleted_panel_disappears_from_the_page(top: Path, panels: Path) -> None:
     render_interval("day", NIGHT)
     panels.write_text(panels.read_text().partition("  by-source")[0])
     render_interval("day", NIGHT)
@@ -87,12 +87,12 @@ def test_a_picture_that_was_lost_is_drawn_again(top: Path) -> None:
     assert render_interval("day", NIGHT).periods == (DAY,)
 
 
-def test_one_panel_leaves_the_others_as_they_are(top: Path) -> None:
+def test_rendering_one_panel_keeps_the_others(top: Path) -> None:
     render_interval("day", NIGHT)
-    done = render_interval("day", NIGHT, panels=["hallway"])
-    assert done.pictures == 1
+    result = render_interval("day", NIGHT, panels=["hallway"])
+    assert result.pictures == 1
     page = site.read_page_record(top, period.period_containing(PeriodInterval.DAY, NIGHT))
-    assert [one.name for one in page.panels] == ["hallway", "never", "by-source"]
+    assert [shown.name for shown in page.panels] == ["hallway", "never", "by-source"]
 
 
 def test_pages_lead_to_each_other(top: Path) -> None:
@@ -106,7 +106,7 @@ def test_pages_lead_to_each_other(top: Path) -> None:
     assert f"../../{DAY}/index.html" in month
 
 
-def test_a_page_that_is_as_it_was_keeps_its_time(top: Path) -> None:
+def test_an_unchanged_page_is_not_written(top: Path) -> None:
     render_interval("day", NIGHT)
     before = {path: path.stat().st_mtime_ns for path in top.rglob("*.*g")}
     render_interval("day", NIGHT, force=True)
@@ -118,15 +118,13 @@ def test_a_failure_is_named_and_drawn_again_later(
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(panel_plot, "render_png", lambda drawn: 1 / 0)
-        done = render_interval("day", NIGHT)
-    assert done.outcome is Outcome.FAILED
-    assert "ZeroDivisionError" in str(done)
+        result = render_interval("day", NIGHT)
+    assert result.outcome is Outcome.FAILED
+    assert "ZeroDivisionError" in str(result)
     assert render_interval("day", NIGHT).pictures == 2
 
 
-def test_a_panel_that_could_not_be_drawn_stays_as_it_was(
-    top: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_panel_that_fails_keeps_its_old_plot(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     render_interval("day", NIGHT)
     fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
     with monkeypatch.context() as broken:
@@ -137,7 +135,7 @@ def test_a_panel_that_could_not_be_drawn_stays_as_it_was(
     assert render_interval("day", NIGHT).pictures == 2
 
 
-def test_a_damaged_page_of_a_free_range_stops_no_other(top: Path) -> None:
+def test_a_damaged_record_affects_no_other_page(top: Path) -> None:
     render_interval("all", NIGHT, NIGHT)
     record = top / f"all/{NIGHT}-{NIGHT}" / site.RECORD_NAME
     record.write_text("{")
@@ -148,8 +146,8 @@ def test_a_damaged_page_of_a_free_range_stops_no_other(top: Path) -> None:
 
 
 def test_an_empty_period_has_a_page_that_says_so(top: Path) -> None:
-    done = render_interval("day", "20210101")
-    assert (done.pictures, done.panels_without_data) == (0, 3)
+    result = render_interval("day", "20210101")
+    assert (result.pictures, result.panels_without_data) == (0, 3)
     assert "No data:" in (top / "day/20210101/index.html").read_text()
 
 
@@ -173,10 +171,10 @@ def test_postgresql_gives_the_same_pictures(
     assert len(pictures[0]) == 2
 
 
-def test_panels_are_put_together_by_their_keywords(panels: Path) -> None:
-    some = list(panel.load_panels().values())
-    assert [len(one) for one in render.batch_panels(some, 2)] == [2, 1]
-    assert [len(one) for one in render.batch_panels(some, 40)] == [3]
+def test_panels_are_batched_by_their_keywords(panels: Path) -> None:
+    all_panels = list(panel.load_panels().values())
+    assert [len(batch) for batch in render.batch_panels(all_panels, 2)] == [2, 1]
+    assert [len(batch) for batch in render.batch_panels(all_panels, 40)] == [3]
 
 
 def test_without_a_database_nothing_is_drawn(panels: Path) -> None:

@@ -15,7 +15,7 @@ from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC).timestamp()
 
 
-class Hands:
+class ManualClock:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
@@ -25,34 +25,34 @@ class Hands:
         return self.now
 
 
-def steps(keeper: PageScheduler) -> list[str]:
+def steps(page_scheduler: PageScheduler) -> list[str]:
     """What is drawn until nothing is to be done."""
     drawn: list[str] = []
-    while done := keeper.step():
-        drawn += done.periods
+    while result := page_scheduler.step():
+        drawn += result.periods
     return drawn
 
 
 def test_today_comes_first_and_nothing_is_drawn_twice(night: list[str]) -> None:
-    hands = Hands()
-    keeper = PageScheduler(site.site_folder(), hands)
-    assert steps(keeper) == [
+    manual_clock = ManualClock()
+    page_scheduler = PageScheduler(site.site_folder(), manual_clock)
+    assert steps(page_scheduler) == [
         *(f"day/{NIGHT}", "month/202401", "year/2024", "decade/2020s", "all/all")
     ]
-    assert keeper.wait_seconds() == 300
-    hands.now += 300
-    assert steps(keeper) == []
+    assert page_scheduler.wait_seconds() == 300
+    manual_clock.now += 300
+    assert steps(page_scheduler) == []
 
 
-def test_what_arrives_is_drawn_when_its_clock_runs_out(night: list[str]) -> None:
-    hands = Hands()
-    keeper = PageScheduler(site.site_folder(), hands)
-    steps(keeper)
+def test_new_data_are_rendered_when_their_clock_is_due(night: list[str]) -> None:
+    manual_clock = ManualClock()
+    page_scheduler = PageScheduler(site.site_folder(), manual_clock)
+    steps(page_scheduler)
     fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
-    hands.now += 300
-    assert steps(keeper) == [f"day/{NIGHT}"]
-    hands.now += 300
-    assert steps(keeper) == ["month/202401"]
+    manual_clock.now += 300
+    assert steps(page_scheduler) == [f"day/{NIGHT}"]
+    manual_clock.now += 300
+    assert steps(page_scheduler) == ["month/202401"]
 
 
 def test_today_does_not_wait_for_all_the_days(
@@ -61,60 +61,64 @@ def test_today_does_not_wait_for_all_the_days(
     monkeypatch.setattr(scheduler, "PERIODS_PER_STEP", 1)
     for day in ("20240113", "20240114"):
         fill(day, {"kpfmet.TEMP": [18.0]})
-    hands = Hands()
-    keeper = PageScheduler(site.site_folder(), hands)
+    manual_clock = ManualClock()
+    page_scheduler = PageScheduler(site.site_folder(), manual_clock)
     names = ["today", "this month", "this year", "all months and years", "decades"]
-    keeper.finished = dict.fromkeys(names, NOW)
-    done = keeper.step()
-    assert done is not None
-    assert done.periods == (f"day/{NIGHT}",)
+    page_scheduler.finished = dict.fromkeys(names, NOW)
+    result = page_scheduler.step()
+    assert result is not None
+    assert result.periods == (f"day/{NIGHT}",)
     fill(NIGHT, {"kpfmet.TEMP": [18.0]}, first=40_000)
-    hands.now += 300
-    assert steps(keeper) == [f"day/{NIGHT}", "day/20240114", "day/20240113"]
+    manual_clock.now += 300
+    assert steps(page_scheduler) == [f"day/{NIGHT}", "day/20240114", "day/20240113"]
 
 
-def test_what_was_done_is_remembered(night: list[str]) -> None:
-    hands = Hands()
-    steps(PageScheduler(site.site_folder(), hands))
-    assert PageScheduler(site.site_folder(), hands).step() is None
+def test_the_state_survives_a_restart(night: list[str]) -> None:
+    manual_clock = ManualClock()
+    steps(PageScheduler(site.site_folder(), manual_clock))
+    assert PageScheduler(site.site_folder(), manual_clock).step() is None
     (site.site_folder() / scheduler.STATE_FILE_NAME).write_text("{")
-    assert steps(PageScheduler(site.site_folder(), hands)) == []
+    assert steps(PageScheduler(site.site_folder(), manual_clock)) == []
 
 
-def test_a_wrong_panel_stops_nothing_for_good(night: list[str], panels: Path) -> None:
-    keeper = PageScheduler(site.site_folder(), Hands())
+def test_an_invalid_panel_delays_the_pages_only_until_it_is_fixed(
+    night: list[str], panels: Path
+) -> None:
+    page_scheduler = PageScheduler(site.site_folder(), ManualClock())
     good = panels.read_text()
     panels.write_text("group: A\n")
-    assert keeper.step_logged() is None
-    assert "line 1" in keeper.error
-    assert keeper.wait_seconds() == scheduler.RETRY_SECONDS
+    assert page_scheduler.step_logged() is None
+    assert "line 1" in page_scheduler.error
+    assert page_scheduler.wait_seconds() == scheduler.RETRY_SECONDS
     panels.write_text(good)
-    assert keeper.step_logged() is not None
-    assert keeper.error == ""
+    assert page_scheduler.step_logged() is not None
+    assert page_scheduler.error == ""
 
 
-def test_a_full_disk_is_waited_for(night: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scheduler_waits_on_a_full_disk(
+    night: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(path: Path, value: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    keeper = PageScheduler(site.site_folder(), Hands())
+    page_scheduler = PageScheduler(site.site_folder(), ManualClock())
     with monkeypatch.context() as patch:
         patch.setattr("kpfnb.core.atomic.write_json", full)
-        assert keeper.step_logged() is None
-    assert "No space left on device" in keeper.error
-    assert keeper.wait_seconds() == scheduler.RETRY_SECONDS
-    assert keeper.step_logged() is not None
-    assert keeper.error == ""
+        assert page_scheduler.step_logged() is None
+    assert "No space left on device" in page_scheduler.error
+    assert page_scheduler.wait_seconds() == scheduler.RETRY_SECONDS
+    assert page_scheduler.step_logged() is not None
+    assert page_scheduler.error == ""
 
 
 def test_without_a_database_it_waits(any_database: str, panels: Path) -> None:
-    keeper = PageScheduler(site.site_folder(), Hands())
-    assert steps(keeper) == []
+    page_scheduler = PageScheduler(site.site_folder(), ManualClock())
+    assert steps(page_scheduler) == []
     fill(NIGHT, {"kpfmet.TEMP": [18.0]})
     database.close_connections()
 
 
-def test_there_is_only_one(night: list[str]) -> None:
+def test_only_one_scheduler_runs(night: list[str]) -> None:
     stop = threading.Event()
     service = threading.Thread(target=scheduler.serve_pages, args=[stop])
     service.start()

@@ -30,10 +30,10 @@ SENSORS = (("kpfmet.TEMP", "19.25", "C"), ("kpfmet.U_GOLD", "-nan", "C"))
 
 
 def header(cards: Mapping[str, Any]) -> fits.Header:
-    found = fits.Header()
+    fits_header = fits.Header()
     for name, value in cards.items():
-        found[name] = value
-    return found
+        fits_header[name] = value
+    return fits_header
 
 
 def telemetry(sensors: Sequence[tuple[str, str, str]] = SENSORS) -> fits.BinTableHDU:
@@ -57,14 +57,14 @@ def write(root: Path, obsid: str, level: str = "L0", *hdus: Any, **cards: Any) -
     """Write a file; a card named with __ has a - there, one of None is left out."""
     path = ObsID(obsid).path(root, level)
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = CARDS | (PRODUCT if level != "L0" else {})
-    own |= {name.replace("__", "-"): value for name, value in cards.items()}
-    own = {name: value for name, value in own.items() if value is not None}
+    all_cards = CARDS | (PRODUCT if level != "L0" else {})
+    all_cards |= {name.replace("__", "-"): value for name, value in cards.items()}
+    all_cards = {name: value for name, value in all_cards.items() if value is not None}
     if not hdus:
         hdus = {"L0": (telemetry(),), "L2": (velocities(),)}.get(level, ())
     image = fits.ImageHDU(np.zeros((30, 30), np.float32), name="GREEN_AMP1")
-    everything = fits.HDUList([fits.PrimaryHDU(header=header(own)), image, *hdus])
-    everything.writeto(path, overwrite=True)
+    hdu_list = fits.HDUList([fits.PrimaryHDU(header=header(all_cards)), image, *hdus])
+    hdu_list.writeto(path, overwrite=True)
     return path
 
 

@@ -26,14 +26,14 @@ from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND
 
 
 @pytest.mark.parametrize("url", ["not a url", "mysql://u:hidden@h/d", "sqlite://"])
-def test_urls_that_are_none(url, monkeypatch):
+def test_invalid_urls(url, monkeypatch):
     monkeypatch.setenv("KPFNB_TSDB_URL", url)
     with pytest.raises(InvalidSettingsError, match="tsdb_url") as caught:
         query(["OBJECT"])
     assert "hidden" not in str(caught.value)
 
 
-def test_a_server_that_is_not_there(monkeypatch, root):
+def test_a_server_that_does_not_answer(monkeypatch, root):
     samples.write(root, FIRST)
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://u:hidden@127.0.0.1:9/d")
     for work in (lambda: query(["OBJECT"]), lambda: ingest.ingest_nights(NIGHT)):
@@ -61,7 +61,7 @@ def test_a_damaged_file(sqlite, isolated):
         query(["OBJECT"])
 
 
-def test_a_database_that_somebody_else_writes_to(sqlite, root, monkeypatch):
+def test_a_database_that_another_process_writes_to(sqlite, root, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
     with (
         database.write_transaction(),
@@ -106,7 +106,7 @@ def test_a_reader_of_postgresql_reads_and_changes_nothing(postgresql, root, monk
             connection.execute("DELETE FROM file")
 
 
-def test_readers_are_of_postgresql_alone(sqlite):
+def test_only_postgresql_has_readers(sqlite):
     with pytest.raises(InvalidParameterError, match="no roles"):
         backup.create_reader_role("plots", SecretStr("x"))
     with pytest.raises(InvalidParameterError, match="role"):
@@ -147,7 +147,7 @@ def test_programs_of_postgresql_are_found_beside_python_too(
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text" * 100])
-def test_what_is_no_backup_is_refused(sqlite, isolated, content):
+def test_a_file_that_is_not_a_backup_is_refused(sqlite, isolated, content):
     file = Path(isolated / "other")
     if content is not None:
         file.write_bytes(content)
@@ -155,7 +155,7 @@ def test_what_is_no_backup_is_refused(sqlite, isolated, content):
         backup.restore_backup(file)
 
 
-def test_another_sqlite_file_is_no_backup_and_replaces_nothing(sqlite, root, isolated):
+def test_another_sqlite_file_is_not_restored(sqlite, root, isolated):
     samples.write(root, FIRST)
     ingest.ingest_nights(NIGHT)
     night_log.add_entries(
@@ -166,7 +166,7 @@ def test_another_sqlite_file_is_no_backup_and_replaces_nothing(sqlite, root, iso
     assert len(query(["OBJECT"])) == 1
 
 
-def test_a_database_of_another_kpfnb_is_not_overwritten_unasked(
+def test_a_database_of_another_version_is_only_overwritten_on_request(
     any_database, root, isolated, monkeypatch
 ):
     if any_database.startswith("postgresql"):
@@ -193,11 +193,13 @@ def test_a_damaged_database_is_restored(sqlite, root, isolated, damage):
     saved = backup.write_backup(isolated / "saved")
     database.close_connections()
     path = isolated / "work" / database.FILE_NAME
-    for beside in path.parent.glob(f"{path.name}-*"):
-        beside.unlink()
+    for log_file in path.parent.glob(f"{path.name}-*"):
+        log_file.unlink()
     path.write_bytes(damage)
     with pytest.raises(InvalidInputError, match="kpfnb tsdb restore"):
         query(["OBJECT"])
     backup.restore_backup(saved)
     assert len(query(["OBJECT"])) == 1
-    assert [one.read_bytes() for one in path.parent.glob("*.damaged-*")] == [damage]
+    assert [damaged_file.read_bytes() for damaged_file in path.parent.glob("*.damaged-*")] == [
+        damage
+    ]

@@ -15,47 +15,47 @@ from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST
 
 
-def values(found):
-    return {(key.extension, key.name): value for key, value in found.values.items()}
+def values(content):
+    return {(key.extension, key.name): value for key, value in content.values.items()}
 
 
 def test_l0_has_its_header_and_telemetry(root):
-    found = file_reader.read_file(samples.write(root, FIRST))
-    assert values(found)["PRIMARY", "EXPTIME"] == 30.5
-    assert values(found)["TELEMETRY", "kpfmet.TEMP"] == 19.25
-    comments = {key.name: comment for key, comment in found.comments.items()}
+    content = file_reader.read_file(samples.write(root, FIRST))
+    assert values(content)["PRIMARY", "EXPTIME"] == 30.5
+    assert values(content)["TELEMETRY", "kpfmet.TEMP"] == 19.25
+    comments = {key.name: comment for key, comment in content.comments.items()}
     assert comments["EXPTIME"] == "[s] requested exposure time"
     assert comments["kpfmet.TEMP"].startswith("[C]")
     assert not {"SIMPLE", "NAXIS", "BITPIX"} & comments.keys()
-    assert [note.kind for note in found.warnings] == [FileWarningKind.NAN]
+    assert [warning.kind for warning in content.warnings] == [FileWarningKind.NAN]
 
 
 def test_other_statistics_on_request(root):
-    found = file_reader.read_file(samples.write(root, FIRST), statistics=["average", "stddev"])
-    assert values(found)["TELEMETRY", "kpfmet.TEMP:stddev"] == 19.25
+    content = file_reader.read_file(samples.write(root, FIRST), statistics=["average", "stddev"])
+    assert values(content)["TELEMETRY", "kpfmet.TEMP:stddev"] == 19.25
 
 
 def test_l2_has_the_velocities_of_every_order(root):
-    found = file_reader.read_file(samples.write(root, FIRST, "L2"))
-    assert values(found)["RV", "RVS10"] == pytest.approx(10.03)
-    assert values(found)["RV", "BCRV66"] == pytest.approx(66.10)
-    assert values(found)["RV", "CCD1RV"] == 1.5
-    assert sum(key.name.startswith("ERVC") for key in found.values) == RV_ORDERS
-    assert not found.warnings
+    content = file_reader.read_file(samples.write(root, FIRST, "L2"))
+    assert values(content)["RV", "RVS10"] == pytest.approx(10.03)
+    assert values(content)["RV", "BCRV66"] == pytest.approx(66.10)
+    assert values(content)["RV", "CCD1RV"] == 1.5
+    assert sum(key.name.startswith("ERVC") for key in content.values) == RV_ORDERS
+    assert not content.warnings
 
 
-def test_nan_in_the_velocities_is_noted_with_its_name(root):
+def test_nan_in_the_velocities_is_a_warning_with_the_keyword(root):
     radial = np.arange(RV_ORDERS, dtype=float)
     radial[[3, 5]] = np.nan
-    found = file_reader.read_file(
+    content = file_reader.read_file(
         samples.write(root, FIRST, "L2", samples.velocities({"RV": radial}))
     )
-    assert found.warnings == [FileWarning(FileWarningKind.NAN, "RVS03, RVS05")]
-    assert values(found)["RV", "RVS04"] == 4
+    assert content.warnings == [FileWarning(FileWarningKind.NAN, "RVS03, RVS05")]
+    assert values(content)["RV", "RVS04"] == 4
 
 
 @pytest.mark.parametrize(
-    ("hdus", "trouble"),
+    ("hdus", "kind"),
     [
         ([samples.telemetry(())], FileWarningKind.EMPTY_TELEMETRY),
         ([fits.BinTableHDU(name="TELEMETRY")], FileWarningKind.EMPTY_TELEMETRY),
@@ -63,18 +63,18 @@ def test_nan_in_the_velocities_is_noted_with_its_name(root):
         ([fits.ImageHDU(np.zeros(3), name="OTHER")], FileWarningKind.NO_TELEMETRY),
     ],
 )
-def test_odd_telemetry_is_noted(root, hdus, trouble):
-    found = file_reader.read_file(samples.write(root, FIRST, "L0", *hdus))
-    assert [note.kind for note in found.warnings] == [trouble]
-    assert values(found)["PRIMARY", "OBJECT"] == "10700"
+def test_unusual_telemetry_gives_a_warning(root, hdus, kind):
+    content = file_reader.read_file(samples.write(root, FIRST, "L0", *hdus))
+    assert [warning.kind for warning in content.warnings] == [kind]
+    assert values(content)["PRIMARY", "OBJECT"] == "10700"
 
 
-def test_odd_velocities_are_noted(root):
+def test_unusual_velocities_give_a_warning(root):
     short = fits.BinTableHDU.from_columns([fits.Column("RV", "D", array=[1.0])], name="RV")
-    found = file_reader.read_file(samples.write(root, FIRST, "L2", short))
-    assert [note.kind for note in found.warnings] == [FileWarningKind.BAD_TABLE]
-    found = file_reader.read_file(samples.write(root, FIRST, "L2", fits.ImageHDU(name="X")))
-    assert [note.kind for note in found.warnings] == [FileWarningKind.NO_RV]
+    content = file_reader.read_file(samples.write(root, FIRST, "L2", short))
+    assert [warning.kind for warning in content.warnings] == [FileWarningKind.BAD_TABLE]
+    content = file_reader.read_file(samples.write(root, FIRST, "L2", fits.ImageHDU(name="X")))
+    assert [warning.kind for warning in content.warnings] == [FileWarningKind.NO_RV]
 
 
 def test_unusual_columns_go_to_astropy(root):
@@ -84,23 +84,23 @@ def test_unusual_columns_go_to_astropy(root):
         fits.Column("several", "2D", array=[[1.0, 2.0]]),
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="TELEMETRY")
-    found = file_reader.read_file(samples.write(root, FIRST, "L0", hdu))
-    assert values(found)["TELEMETRY", "a.b"] == 2.5
+    content = file_reader.read_file(samples.write(root, FIRST, "L0", hdu))
+    assert values(content)["TELEMETRY", "a.b"] == 2.5
 
 
 def test_of_duplicate_cards_the_first_counts(root):
     path = samples.write(root, FIRST, "2D")
     with fits.open(path, mode="update") as hdus:
         hdus[0].header.append(("EXPTIME", 99.0))
-    found = file_reader.read_file(path)
-    assert values(found)["PRIMARY", "EXPTIME"] == 30.5
-    assert found.warnings == [FileWarning(FileWarningKind.DUPLICATE, "EXPTIME")]
+    content = file_reader.read_file(path)
+    assert values(content)["PRIMARY", "EXPTIME"] == 30.5
+    assert content.warnings == [FileWarning(FileWarningKind.DUPLICATE, "EXPTIME")]
 
 
 @pytest.mark.parametrize(
     ("size", "reason"), [(0, "empty"), (2000, "truncated"), (5760, "truncated"), (-2880, "trunc")]
 )
-def test_files_that_are_not_whole_are_refused(root, size, reason):
+def test_truncated_files_are_refused(root, size, reason):
     path = samples.write(root, FIRST)
     os.truncate(path, size if size >= 0 else path.stat().st_size + size)
     with pytest.raises(FileRefusedError, match=reason):
@@ -117,7 +117,7 @@ def test_other_bad_files_are_refused(root):
         file_reader.read_file(root / "KP.20240115-1.fits")
 
 
-def test_a_file_that_is_written_to_meanwhile_is_refused(root, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_refused(root, monkeypatch):
     path = samples.write(root, FIRST)
     stamps = iter([FileSignature(1, 1), FileSignature(2, 2)])
     monkeypatch.setattr(file_reader, "read_signature", lambda path: next(stamps))

@@ -41,7 +41,7 @@ def dump(columns=("OBJECT", "EXPTIME", "L2:EXPTIME", "RVS10", "kpfmet.TEMP", "DR
     return query(columns, not_junk=False)
 
 
-def test_a_night_comes_in_and_is_asked_for(any_database, root):
+def test_a_night_is_ingested_and_queried(any_database, root):
     samples.write_all(root, FIRST, SECOND)
     samples.write(root, THIRD, IMTYPE="Bias", OBJECT="autocal-bias")
     result = ingest.ingest_nights(NIGHT)
@@ -54,13 +54,13 @@ def test_a_night_comes_in_and_is_asked_for(any_database, root):
     assert frame["L2:EXPTIME"].notna().tolist() == [True, True, False]
 
 
-def test_what_has_not_changed_is_not_read(any_database, root, monkeypatch):
+def test_unchanged_files_are_not_read(any_database, root, monkeypatch):
     samples.write_all(root, FIRST)
     ingest.ingest_nights(NIGHT)
     before = dump()
     monkeypatch.setattr(ingest, "read_file", lambda *given, **more: pytest.fail("read again"))
-    again = ingest.ingest_nights(NIGHT)
-    assert (again.ingested, again.unchanged) == (0, 4)
+    second = ingest.ingest_nights(NIGHT)
+    assert (second.ingested, second.unchanged) == (0, 4)
     assert dump().equals(before)
 
 
@@ -73,7 +73,7 @@ def test_forced_twice_is_the_same_as_once(any_database, root):
     assert (count(schema.chunk_table), count(schema.file_table)) == (1, 8)
 
 
-def test_a_changed_file_takes_the_place_of_the_old_one(any_database, root):
+def test_a_changed_file_replaces_the_old_one(any_database, root):
     samples.write_all(root, FIRST, SECOND)
     ingest.ingest_nights(NIGHT)
     samples.write(root, FIRST, EXPTIME=99.0, FRAMENO=None)
@@ -103,7 +103,9 @@ def test_a_bad_file_never_replaces_a_good_row(any_database, root, size):
 
 
 @pytest.mark.parametrize("sensors", [(), None])
-def test_a_file_without_its_tables_is_taken_only_where_there_is_none(any_database, root, sensors):
+def test_an_incomplete_file_is_ingested_only_if_there_is_no_complete_one(
+    any_database, root, sensors
+):
     hdu = fits.ImageHDU() if sensors is None else samples.telemetry(sensors)
     samples.write(root, FIRST)
     samples.write(root, SECOND, "L0", hdu)
@@ -129,7 +131,7 @@ def test_only_the_nan_of_a_table_is_null(any_database, root):
     ]
 
 
-def test_new_keywords_need_nothing(any_database, root):
+def test_new_keywords_are_registered(any_database, root):
     samples.write(root, FIRST)
     ingest.ingest_nights(NIGHT)
     samples.write(root, SECOND, NEWKEY=(4.5, "[K] brand new"))
@@ -167,7 +169,7 @@ def test_files_come_one_by_one_and_are_merged(any_database, root):
     assert query(["FRAMENO", "DRPTAG"]).equals(frame)
 
 
-def test_who_read_first_does_not_overwrite_who_read_later(any_database, root):
+def test_an_earlier_reading_does_not_overwrite_a_later_one(any_database, root):
     path = samples.write(root, FIRST, EXPTIME=1.0)
     old = file_reader.read_file(path)
     samples.write(root, FIRST, EXPTIME=2.0)
@@ -179,8 +181,8 @@ def test_who_read_first_does_not_overwrite_who_read_later(any_database, root):
 def test_two_ingesters_at_once(any_database, root):
     samples.write_all(root, FIRST, SECOND, THIRD)
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda _: ingest.ingest_nights(NIGHT, force=True), range(4)))
-    assert [one.outcome for one in done] == [Outcome.SUCCEEDED] * 4
+        results = list(pool.map(lambda _: ingest.ingest_nights(NIGHT, force=True), range(4)))
+    assert [result.outcome for result in results] == [Outcome.SUCCEEDED] * 4
     assert (
         count(schema.chunk_table),
         count(schema.file_table),
@@ -189,7 +191,7 @@ def test_two_ingesters_at_once(any_database, root):
     assert dump()["RVS10"].tolist() == [10.03] * 3
 
 
-def test_a_reader_sees_whole_batches_and_does_not_wait(any_database, root):
+def test_a_reader_sees_complete_batches_and_does_not_wait(any_database, root):
     samples.write_all(root, FIRST)
     ingest.ingest_nights(NIGHT)
     path = samples.write(root, SECOND)
@@ -236,17 +238,17 @@ def test_a_batch_of_several_nights_is_all_or_nothing(any_database, root, monkeyp
     assert count(schema.file_table) == 1
 
 
-def test_a_database_that_is_away_is_waited_for(sqlite, root, monkeypatch):
+def test_ingestion_waits_for_the_database(sqlite, root, monkeypatch):
     path = samples.write(root, FIRST)
-    real, failures = (
+    original, failures = (
         ingest.store_contents,
         [ServiceUnavailableError("away"), ServiceUnavailableError("away")],
     )
 
-    def sometimes(found):
+    def sometimes(readings):
         if failures:
             raise failures.pop()
-        return real(found)
+        return original(readings)
 
     monkeypatch.setattr(ingest, "store_contents", sometimes)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
@@ -271,14 +273,14 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, monkeypatch,
         database.close_connections()
 
 
-def test_names_that_are_no_observation_and_vanished_files_are_told(sqlite, root):
+def test_other_file_names_and_vanished_files_are_reported(sqlite, root):
     result = ingest.ingest_files([root / "notes.txt", root / f"L0/{NIGHT}/{FIRST}.fits"])
     assert result.outcome is Outcome.PARTIAL
     assert "not the file name of an observation" in str(result)
     assert "missing" in str(result) or "No such file" in str(result)
 
 
-def test_links_to_nothing_take_no_other_file_with_them(sqlite, root):
+def test_a_broken_link_affects_no_other_file(sqlite, root):
     paths = [samples.write(root, f"KP.{NIGHT}.0000{number}.00") for number in range(5)]
     for number in range(30):
         (paths[0].parent / f"KP.{NIGHT}.100{number:02d}.00.fits").symlink_to(root / "archived")
@@ -287,13 +289,13 @@ def test_links_to_nothing_take_no_other_file_with_them(sqlite, root):
     assert maintenance.check_database(NIGHT).stale == ()
 
 
-def test_a_name_with_an_impossible_date_takes_no_other_file_with_it(sqlite, root):
+def test_a_name_with_an_impossible_date_affects_no_other_file(sqlite, root):
     good, odd = samples.write(root, FIRST), samples.write(root, "KP.20240230.00001.00")
     result = ingest.ingest_files([good, odd])
     assert result.ingested == 1
-    assert [bad.reason for bad in result.refused] == ["no valid date in the file name: 20240230"]
-    again = ingest.ingest_nights("20240201", "20240301")
-    assert (again.failed, again.ingested) == ({}, 0)
+    assert [file.reason for file in result.refused] == ["no valid date in the file name: 20240230"]
+    second = ingest.ingest_nights("20240201", "20240301")
+    assert (second.failed, second.ingested) == ({}, 0)
 
 
 def test_bad_nights_are_refused_before_any_work(sqlite, root):
@@ -305,7 +307,7 @@ def test_bad_nights_are_refused_before_any_work(sqlite, root):
         ingest.ingest_nights(NIGHT)
 
 
-def test_the_result_shows_itself(sqlite, root):
+def test_the_result_has_text_html_and_plot(sqlite, root):
     samples.write(root, FIRST)
     bad = samples.write(root, SECOND)
     os.truncate(bad, 0)

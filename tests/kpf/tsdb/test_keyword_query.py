@@ -71,7 +71,7 @@ def test_the_junk_list_counts_too(filled):
     assert names() == [FIRST, THIRD]
 
 
-def test_a_junk_list_that_can_not_be_read_is_no_empty_one(filled):
+def test_an_unreadable_junk_list_is_an_error(filled):
     (filled / "reference/Junk_Observations_for_KPF.csv").mkdir(parents=True)
     with pytest.raises(InvalidInputError, match=r"junk list: .*Is a directory"):
         names()
@@ -84,7 +84,7 @@ def test_the_level_can_be_named(filled):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"columns": ["AIRMAS"]}, "AIRMASS"),
         ({"columns": ["L0:RVS10"]}, "RVS10"),
@@ -97,8 +97,8 @@ def test_the_level_can_be_named(filled):
         ({"columns": ["OBJECT"], "qc": ["NOTJUNC"]}, "NOTJUNK"),
     ],
 )
-def test_what_is_wrong_is_told(filled, given, told):
-    with pytest.raises(InvalidParameterError, match=told):
+def test_the_message_says_what_is_wrong(filled, given, message):
+    with pytest.raises(InvalidParameterError, match=message):
         query(**given)
 
 

@@ -35,18 +35,18 @@ def test_status(any_database, root):
     samples.write_all(root, FIRST, OTHER)
     samples.write(root, SECOND).write_bytes(b"")
     ingest.ingest_nights(NIGHT, "20240116")
-    found = maintenance.read_status()
-    assert (found.rows["observation"], found.rows["file"], found.nights) == (2, 8, 2)
-    assert (found.first, found.last) == (NIGHT, "20240116")
+    status = maintenance.read_status()
+    assert (status.rows["observation"], status.rows["file"], status.nights) == (2, 8, 2)
+    assert (status.first, status.last) == (NIGHT, "20240116")
     # Both L0s have a sensor without a reading
-    assert (found.problems, found.refused) == (3, 1)
-    assert found.size_bytes > 0
-    assert found.changed.endswith("Z")
-    assert "2 nights" not in str(found)
-    assert "nights        2" in str(found)
+    assert (status.problems, status.refused) == (3, 1)
+    assert status.size_bytes > 0
+    assert status.changed.endswith("Z")
+    assert "2 nights" not in str(status)
+    assert "nights        2" in str(status)
 
 
-def test_check_tells_what_disk_and_database_do_not_agree_on(any_database, root):
+def test_check_lists_the_differences_between_disk_and_database(any_database, root):
     gone = samples.write(root, FIRST)
     changed = samples.write(root, SECOND)
     ingest.ingest_nights(NIGHT)
@@ -54,14 +54,14 @@ def test_check_tells_what_disk_and_database_do_not_agree_on(any_database, root):
     gone.unlink()
     changed.touch()
     new = samples.write(root, THIRD)
-    found = maintenance.check_database(NIGHT, NIGHT)
-    assert found.outcome is Outcome.PARTIAL
-    assert {one.name: one.problem for one in found.stale} == {
+    result = maintenance.check_database(NIGHT, NIGHT)
+    assert result.outcome is Outcome.PARTIAL
+    assert {file.name: file.problem for file in result.stale} == {
         gone.name: "no longer on disk",
         changed.name: "changed on disk since",
         new.name: "not in the database",
     }
-    assert len(found.to_frame()) == 3
+    assert len(result.to_frame()) == 3
 
 
 def test_nights_are_deleted_and_can_come_again(any_database, root):

@@ -24,8 +24,8 @@ def test_doubles_are_unpacked_to_the_last_bit(any_database, root):
     for number, value in enumerate(DOUBLES):
         samples.write(root, f"KP.{NIGHT}.{number:05d}.00", VALUE=value, SAME=DOUBLES[5])
     ingest.ingest_nights(NIGHT)
-    found = rows("SELECT number FROM reading WHERE keyword = 'VALUE' ORDER BY obsid")
-    assert [value for (value,) in found] == query(["VALUE"])["VALUE"].tolist()
+    numbers = rows("SELECT number FROM reading WHERE keyword = 'VALUE' ORDER BY obsid")
+    assert [value for (value,) in numbers] == query(["VALUE"])["VALUE"].tolist()
     assert {value for (value,) in rows("SELECT number FROM reading WHERE keyword = 'SAME'")} == {
         math.pi
     }
@@ -60,7 +60,7 @@ def test_groups_have_a_column_for_each_keyword(any_database, root, view, column,
     assert [value for (value,) in rows(f'SELECT "{column}" FROM {view}')] == values
 
 
-def test_observations_say_what_they_lack(any_database, root):
+def test_observations_list_their_missing_levels(any_database, root):
     samples.write(root, FIRST)
     ingest.ingest_files([samples.write(root, FIRST, "2D"), root / f"L0/{NIGHT}/{FIRST}.fits"])
     assert rows("SELECT obsid, source, present, missing FROM observation") == [

@@ -28,13 +28,13 @@ SCALARS = st.one_of(
 
 @given(st.lists(st.tuples(SCALARS, st.booleans()), min_size=1, max_size=20))
 def test_what_is_packed_is_unpacked(rows):
-    present = np.array([there for _, there in rows])
+    present = np.array([is_present for _, is_present in rows])
     places = np.flatnonzero(present).tolist()
     series = gather_series(places, [rows[place][0] for place in places], len(rows))
     if series is None:
         return
-    again = unpack_series(pack_series(series, present), present)
-    assert again.equals(series, np.ones(len(rows), bool))
+    unpacked = unpack_series(pack_series(series, present), present)
+    assert unpacked.equals(series, np.ones(len(rows), bool))
 
 
 def test_a_constant_is_kept_once():

@@ -35,13 +35,13 @@ def test_classify(value, kind, stored):
 
 
 @given(st.lists(st.sampled_from(list(ValueKind)), min_size=1))
-def test_widening_does_not_depend_on_the_order(some):
-    wide = series.common_kind(some)
-    assert wide is series.common_kind(reversed(some))
-    assert wide is series.common_kind([*some, wide])
+def test_widening_does_not_depend_on_the_order(kinds):
+    wide = series.common_kind(kinds)
+    assert wide is series.common_kind(reversed(kinds))
+    assert wide is series.common_kind([*kinds, wide])
 
 
-def test_numbers_widen_among_themselves_and_all_else_to_text():
+def test_numbers_widen_to_numbers_and_other_mixtures_to_text():
     assert series.common_kind([ValueKind.BOOL, ValueKind.FLOAT]) is ValueKind.FLOAT
     assert series.common_kind([ValueKind.TIME, ValueKind.INT]) is ValueKind.TEXT
     assert series.common_kind([]) is None

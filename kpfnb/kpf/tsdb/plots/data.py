@@ -143,10 +143,10 @@ def _to_series(column: pd.Series) -> Series:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return Series(ValueKind.TIME, _to_microseconds(column))
     if pd.api.types.is_numeric_dtype(column.dtype):
-        whole = pd.api.types.is_integer_dtype(column.dtype)
+        is_integer = pd.api.types.is_integer_dtype(column.dtype)
         kind = ValueKind.BOOL if pd.api.types.is_bool_dtype(column.dtype) else ValueKind.FLOAT
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        return Series(ValueKind.INT if whole else kind, values)
+        return Series(ValueKind.INT if is_integer else kind, values)
     texts = np.array(column, dtype=object)
     texts[column.isna().to_numpy()] = None
     return Series(ValueKind.TEXT, texts)

@@ -39,13 +39,15 @@ def test_a_users_panel_needs_no_code(mine: Path) -> None:
     assert (line.column, line.scale) == ("kpfmet.TEMP", 1.0)
 
 
-def test_the_setting_names_another_folder(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_setting_names_another_directory(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KPFNB_PANELS", str(isolated))
     (isolated / "mine.yml").write_text(PANEL)
     assert "hallway" in load_panels()
 
 
-def test_a_users_panel_takes_the_place_of_ours(mine: Path) -> None:
+def test_a_users_panel_replaces_the_packages(mine: Path) -> None:
     (mine / "mine.yml").write_text(PANEL.replace("hallway:\n", "seeing:\n"))
     panels = load_panels()
     assert panels["seeing"].title == "The hallway"
@@ -71,7 +73,7 @@ def test_a_users_panel_takes_the_place_of_ours(mine: Path) -> None:
         (PANEL, "- 1\n", 1, "a file of panels is a mapping"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_line(
+def test_an_invalid_file_is_an_error_with_its_line(
     mine: Path, old: str, new: str, line: int, words: str
 ) -> None:
     path = mine / "mine.yml"

@@ -31,7 +31,7 @@ def night() -> Iterator[None]:
         "WAVE": wave,
         "ERR": np.full(SIZE, 0.1),
         "GOODONE": passed,
-        "WORD": ["<b>&" if one % 2 else "v2.10" for one in range(SIZE)],
+        "WORD": ["<b>&" if number % 2 else "v2.10" for number in range(SIZE)],
         "L1:DRPTAG": ["v2.9"] * SIZE,
         "SECONDS": np.full(SIZE, 36.0),
     }
@@ -40,30 +40,32 @@ def night() -> Iterator[None]:
     database.close_connections()
 
 
-def draw(**own: Any) -> tuple[PanelView, PanelPlot]:
-    panel = TimeSeriesPanel.model_validate({"name": "a", "group": "A", "title": "A title", **own})
+def draw(**fields: Any) -> tuple[PanelView, PanelPlot]:
+    panel = TimeSeriesPanel.model_validate(
+        {"name": "a", "group": "A", "title": "A title", **fields}
+    )
     view = PanelView(data.fetch_table([panel], NIGHT, NIGHT), panel)
     return view, panel_plot.draw_panel(view, DAY, [ERA])
 
 
 def legend(axes: Axes) -> str:
-    found = axes.get_legend()
-    assert found is not None
-    return "\n".join(text.get_text() for text in found.get_texts())
+    legend_box = axes.get_legend()
+    assert legend_box is not None
+    return "\n".join(text.get_text() for text in legend_box.get_texts())
 
 
-def row(**own: Any) -> dict[str, Any]:
-    return {"rows": [{"label": "wave", "unit": "m", "lines": {"w": "WAVE"}, **own}]}
+def row(**fields: Any) -> dict[str, Any]:
+    return {"rows": [{"label": "wave", "unit": "m", "lines": {"w": "WAVE"}, **fields}]}
 
 
-def test_a_curve_tells_median_scatter_and_number() -> None:
+def test_the_legend_has_median_scatter_and_number() -> None:
     _, drawn = draw(**row())
     assert legend(drawn.axes[0]) == "w\n   0.26 ± 0.91  (40)"
     assert drawn.axes[0].get_ylabel() == "wave [m]"
     assert "UT" in drawn.axes[0].get_xlabel()
 
 
-def test_a_condition_on_a_keyword_that_is_not_known_is_fulfilled_by_none() -> None:
+def test_a_condition_on_an_unknown_keyword_selects_nothing() -> None:
     panel = TimeSeriesPanel.model_validate(
         {"name": "a", "group": "A", "title": "A", **row(), "select": {"where": [["NEVER", ">", 1]]}}
     )
@@ -129,7 +131,7 @@ def test_counts_by_category_with_their_table() -> None:
     assert "Star  (30)" in legend(drawn.axes[0])
 
 
-def test_rare_categories_go_together() -> None:
+def test_rare_categories_are_combined() -> None:
     _, drawn = draw(count={"by": "WAVE", "most": 3})
     assert drawn.table is not None
     assert drawn.table.columns[-2] == "others"
@@ -148,7 +150,7 @@ def test_known_keywords_are_counted() -> None:
     assert drawn.table.loc["total"].tolist() == [SIZE, 0]
 
 
-def test_flags_tell_failures_by_name() -> None:
+def test_flags_name_the_failed_observations() -> None:
     view, drawn = draw(flags={"good": "GOODONE", "never": "NEVER"})
     assert drawn.beyond == 2
     assert drawn.table is not None

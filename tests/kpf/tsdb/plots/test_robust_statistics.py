@@ -11,35 +11,37 @@ from kpfnb.kpf.tsdb.plots import robust_statistics
 values = arrays(float, st.integers(0, 60), elements=st.floats(-1e6, 1e6) | st.just(np.nan))
 
 
-def test_statistics_are_those_of_the_bulk() -> None:
+def test_statistics_ignore_outliers() -> None:
     noise = np.random.default_rng(1).normal(20, 0.5, 4000)
     noise[:20] = 1e5
-    found = robust_statistics.compute_statistics(np.append(noise, np.nan))
-    assert found.number == 4000
-    assert found.median == pytest.approx(20, abs=0.05)
-    assert found.scatter == pytest.approx(0.5, abs=0.03)
+    statistics = robust_statistics.compute_statistics(np.append(noise, np.nan))
+    assert statistics.number == 4000
+    assert statistics.median == pytest.approx(20, abs=0.05)
+    assert statistics.scatter == pytest.approx(0.5, abs=0.03)
 
 
-def test_nothing_has_no_statistics() -> None:
+def test_no_values_have_no_statistics() -> None:
     assert robust_statistics.compute_statistics(np.array([np.nan])).number == 0
 
 
 @given(values, st.integers(1, 9))
-def test_bins_lose_no_extreme_and_invent_no_value(some: np.ndarray, number: int) -> None:
-    times = np.linspace(0, 10, some.size, endpoint=False)
-    found = robust_statistics.bin_values(times, some, 0, 10, number)
-    known = np.isfinite(some)
+def test_bins_lose_no_extreme_and_invent_no_value(values: np.ndarray, number: int) -> None:
+    times = np.linspace(0, 10, values.size, endpoint=False)
+    binned = robust_statistics.bin_values(times, values, 0, 10, number)
+    known = np.isfinite(values)
     if not known.any():
-        assert found.times.size == 0
+        assert binned.times.size == 0
         return
-    assert found.low.min() == some[known].min()
-    assert found.high.max() == some[known].max()
-    assert (found.low <= found.median).all()
-    assert (found.median <= found.high).all()
-    for time, low, median, high in zip(*found, strict=True):
-        own = some[known & (np.floor(times / 10 * number) == np.floor(time / 10 * number))]
-        assert (low, high) == (own.min(), own.max())
-        assert median == pytest.approx(np.median(own))
+    assert binned.low.min() == values[known].min()
+    assert binned.high.max() == values[known].max()
+    assert (binned.low <= binned.median).all()
+    assert (binned.median <= binned.high).all()
+    for time, low, median, high in zip(*binned, strict=True):
+        values_in_bin = values[
+            known & (np.floor(times / 10 * number) == np.floor(time / 10 * number))
+        ]
+        assert (low, high) == (values_in_bin.min(), values_in_bin.max())
+        assert median == pytest.approx(np.median(values_in_bin))
 
 
 def test_a_gap_is_where_nothing_was_observed() -> None:
@@ -57,26 +59,26 @@ def test_a_line_is_broken_at_a_gap() -> None:
 
 
 @given(values)
-def test_an_axis_holds_the_bulk(some: np.ndarray) -> None:
-    ends = robust_statistics.axis_limits(some)
-    known = some[np.isfinite(some)]
+def test_axis_limits_contain_the_bulk_of_values(values: np.ndarray) -> None:
+    limits = robust_statistics.axis_limits(values)
+    known = values[np.isfinite(values)]
     if not known.size:
-        assert ends is None
+        assert limits is None
         return
-    assert ends is not None
-    assert ends.low < ends.high
-    assert ends.low <= np.median(known) <= ends.high
+    assert limits is not None
+    assert limits.low < limits.high
+    assert limits.low <= np.median(known) <= limits.high
 
 
-def test_an_outlier_does_not_press_the_others_together() -> None:
-    some = np.append(np.linspace(18, 20, 500), -9999.0)
-    ends = robust_statistics.axis_limits(some)
-    assert ends is not None
-    assert ends.low > 10
+def test_an_outlier_does_not_compress_the_axis() -> None:
+    values = np.append(np.linspace(18, 20, 500), -9999.0)
+    limits = robust_statistics.axis_limits(values)
+    assert limits is not None
+    assert limits.low > 10
 
 
 def test_a_log_axis_has_no_zero() -> None:
     assert robust_statistics.axis_limits(np.array([0.0, -1.0]), log=True) is None
-    ends = robust_statistics.axis_limits(np.array([0.0, 1e-7, 1e-6]), log=True)
-    assert ends is not None
-    assert 0 < ends.low < 1e-7
+    limits = robust_statistics.axis_limits(np.array([0.0, 1e-7, 1e-6]), log=True)
+    assert limits is not None
+    assert 0 < limits.low < 1e-7

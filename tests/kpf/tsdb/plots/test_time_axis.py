@@ -11,13 +11,13 @@ from kpfnb.kpf.tsdb.plots import time_axis
 HEAD = "era,start,comment\n"
 
 
-def test_our_own_are_in_order() -> None:
-    found = time_axis.load_eras()
-    assert found[0].name == "1.0"
-    assert [era.start for era in found] == sorted(era.start for era in found)
+def test_the_eras_of_the_package_are_in_order() -> None:
+    eras = time_axis.load_eras()
+    assert eras[0].name == "1.0"
+    assert [era.start for era in eras] == sorted(era.start for era in eras)
 
 
-def test_a_users_file_takes_their_place(isolated: Path) -> None:
+def test_a_users_file_of_eras_replaces_the_packages(isolated: Path) -> None:
     folder = isolated / "work/panels"
     folder.mkdir(parents=True)
     (folder / "eras.csv").write_text(HEAD + 'B,2024-02-23T12:00,"moved, at last"\nA,2023-01-01,\n')
@@ -33,7 +33,9 @@ def test_a_users_file_takes_their_place(isolated: Path) -> None:
         (HEAD + "A,2023-13-01,\n", "line 2: '2023-13-01'"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:
+def test_an_invalid_file_is_an_error_with_its_line(
+    tmp_path: Path, content: str, words: str
+) -> None:
     (tmp_path / "eras.csv").write_text(content)
     with pytest.raises(InvalidInputError, match=words):
         time_axis.read_eras_file(tmp_path / "eras.csv")
