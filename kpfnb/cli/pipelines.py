@@ -1,4 +1,4 @@
-"""`kpfnb pipeline`: run notebooks that need each other, list such pipelines and show them."""
+"""`kpfnb pipeline`: run pipelines of notebooks, list them and show them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_json
 from kpfnb.cli.runs import ParameterFiles, Parameters, parse_parameters
 from kpfnb.core.result import Outcome
 
@@ -21,15 +20,17 @@ if TYPE_CHECKING:
 
 pipeline_app = typer.Typer(
     cls=CommandGroup,
-    help="Run, list and show pipelines: notebooks put together.\n\n"
+    help="Run, list and show pipelines of notebooks.\n\n"
     "Example: kpfnb pipeline run nightly -p start=20240115",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
 app.add_typer(pipeline_app, name="pipeline")
 
-Jobs = Annotated[int, typer.Option(min=1, help="Run so many steps at once.")]
-Wait = Annotated[float, typer.Option(min=0, help="Wait so long [s] for another run of it to end.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Number of steps at once.")]
+Wait = Annotated[
+    float, typer.Option(min=0, help="Wait up to this time [s] for another run of it to end.")
+]
 Name = Annotated[str, typer.Argument(help="Name of a pipeline, or the path of its YAML file.")]
 
 
@@ -39,17 +40,18 @@ def run(
     parameter: Parameters = None,
     file: ParameterFiles = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the last run: what is done is not repeated.")
+        bool,
+        typer.Option("--resume", help="Continue the last run: finished steps are not repeated."),
     ] = False,
     dry_run: DryRun = False,
     jobs: Jobs = 2,
     wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline; the exit code is its outcome's.
+    """Run a pipeline; the exit code is that of its outcome.
 
     With --resume the last run with the same parameters is continued: steps that succeeded are not
-    run again, unless their notebook, parameters, settings, or a step that they need has changed.
+    run again, unless their notebook, parameters or settings, or a step that they need, has changed.
 
     Example: kpfnb pipeline run nightly -p start=20240101 -p end=20240131 --resume
     """
@@ -106,29 +108,30 @@ def run_and_exit(
     wait: float,
     as_json: bool,
 ) -> NoReturn:
-    """Run a pipeline, tell how it goes, and leave with the exit code of its outcome."""
+    """Run a pipeline, print its progress, and exit with the exit code of its outcome."""
     from kpfnb.core import logs
-    from kpfnb.pipelines import plan as planning
-    from kpfnb.pipelines import runner, spec
+    from kpfnb.pipelines import runner
+    from kpfnb.pipelines.plan import make_plan
+    from kpfnb.pipelines.spec import load_pipeline
 
     logs.log_to_console()
-    plan = planning.make_plan(spec.load_pipeline(name), given)
+    plan = make_plan(load_pipeline(name), given)
     if dry_run:
         _print_plan(plan, resume=resume, as_json=as_json)
         raise typer.Exit
-    ended = runner.run_pipeline(
+    result = runner.run_pipeline(
         plan,
         jobs=jobs,
         resume=resume,
         wait_seconds=wait,
         notify=_print_nothing if as_json else _print_progress,
     )
-    _print_end(ended, as_json=as_json)
-    raise typer.Exit((ended.outcome or Outcome.CRASHED).exit_code)
+    _print_end(result, as_json=as_json)
+    raise typer.Exit((result.outcome or Outcome.CRASHED).exit_code)
 
 
 def _print_plan(plan: PipelinePlan, *, resume: bool, as_json: bool) -> None:
-    """What a run would do; nothing is run or written."""
+    """Print what a run would do; nothing is run or written."""
     from kpfnb.pipelines import runner
 
     earlier = runner.find_resumable(plan) if resume else None
@@ -180,26 +183,26 @@ def _print_step(
             print(f"     {condition}: {text}")
 
 
-def _print_end(ended: PipelineRun, *, as_json: bool) -> None:
+def _print_end(run: PipelineRun, *, as_json: bool) -> None:
     from kpfnb.core import settings
     from kpfnb.pipelines import page
     from kpfnb.runs import formatting
 
     if as_json:
-        print_json(ended.to_dict())
+        print_json(run.to_dict())
         return
-    record, word = ended.record, formatting.outcome_word(ended.record)
-    if ended.nothing_to_do:
-        for state in ended.states.values():
+    record, word = run.record, formatting.outcome_word(run.record)
+    if run.nothing_to_do:
+        for state in run.states.values():
             print(page.step_line(state))
-        moment = formatting.run_context(record, settings.load_settings().zone)["started"]
-        print(f"nothing to do: run {record.id} of {moment} did all of it")
+        started = formatting.run_context(record, settings.load_settings().zone)["started"]
+        print(f"nothing to do: run {record.id} of {started} is complete")
     else:
         print(f"{formatting.OUTCOME_SIGNS[word]} {record.notebook} {word}: {record.reason}")
-    for step, values in ended.load_results().items():
-        if page_of := values.get("page"):
-            print(f"{step}: {page_of}")
-    print(f"report: {ended.page}")
+    for step, values in run.load_results().items():
+        if step_page := values.get("page"):
+            print(f"{step}: {step_page}")
+    print(f"report: {run.page}")
 
 
 def _print_progress(state: StepState) -> None:
@@ -212,4 +215,4 @@ def _print_progress(state: StepState) -> None:
 
 
 def _print_nothing(state: StepState) -> None:
-    """With --json only the end is told."""
+    """With --json only the end is printed."""

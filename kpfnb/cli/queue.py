@@ -1,4 +1,4 @@
-"""`kpfnb queue`: load queues and watch them."""
+"""`kpfnb worker` and `kpfnb queue`: work on queues, load and watch them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit, print_json
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.queue.tasks import TASK_MODULES
 
@@ -20,31 +19,30 @@ if TYPE_CHECKING:
     from kpfnb.queue.records import Priority, QueueItem
 
 
-# `kpfnb worker`: work on a queue.
-
-
 @app.command()
 def worker(
     task: Annotated[
         str, typer.Argument(help=f"What to do with each item: {', '.join(TASK_MODULES)}.")
     ],
-    queue: Annotated[str, typer.Option(help="The queue; by default that of the task.")] = "",
-    count: Annotated[int, typer.Option(min=1, help="So many workers side by side.")] = 1,
+    queue: Annotated[
+        str, typer.Option(help="Queue; by default the one with the name of the task.")
+    ] = "",
+    count: Annotated[int, typer.Option(min=1, help="Number of workers side by side.")] = 1,
     idle: Annotated[
-        float, typer.Option(min=0, help="Leave when there was no work for so long [s].")
+        float, typer.Option(min=0, help="Leave after this time without work [s].")
     ] = 60,
     grace: Annotated[
-        float, typer.Option(min=0, help="On SIGTERM, finish within so long [s], or hand back.")
+        float, typer.Option(min=0, help="On SIGTERM, finish within this time [s], or hand back.")
     ] = 20,
     sleep: Annotated[
-        float | None, typer.Option(min=0, help="Task test: how long each item takes [s].")
+        float | None, typer.Option(min=0, help="Task test: duration of each item [s].")
     ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", help="Option of the task: name=value.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Work on a queue: claim its items one by one, do the task with each, report.
+    """Work on a queue: claim its items one by one, do the task with each, and report.
 
     Example: kpfnb worker test --queue trial --count 2 --sleep 0.5 --idle 10
     """
@@ -56,15 +54,15 @@ def worker(
     options: dict[str, Any] = parse_parameters(None, parameter)
     if sleep is not None:
         options["sleep"] = sleep
-    worked = worker_pool.run_worker_pool(
+    summary = worker_pool.run_worker_pool(
         task, queue, options=options, count=count, idle_seconds=idle, grace_seconds=grace
     )
-    print_and_exit(worked, as_json=as_json)
+    print_and_exit(summary, as_json=as_json)
 
 
 queue_app = typer.Typer(
     cls=CommandGroup,
-    help="Load, watch and mend work queues.\n\nExample: kpfnb queue status reduce",
+    help="Load, watch and correct work queues.\n\nExample: kpfnb queue status reduce",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -72,13 +70,18 @@ app.add_typer(queue_app, name="queue")
 
 QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.")]
 Items = Annotated[
-    list[str] | None, typer.Argument(metavar="[ITEM...]", help="Items; - reads standard input.")
+    list[str] | None,
+    typer.Argument(metavar="[ITEM...]", help="Items; - reads them from standard input."),
 ]
 ItemsFile = Annotated[
-    Path | None, typer.Option("-f", "--file", help="File with one item a line; # begins a comment.")
+    Path | None,
+    typer.Option("-f", "--file", help="File with one item per line; # begins a comment."),
 ]
 Tab = Annotated[
-    str, typer.Option(help="Of the sheet: WORKSHEET@COLUMN of the statuses; WorkQueue@B if empty.")
+    str,
+    typer.Option(
+        help="Tab of the sheet, as WORKSHEET@COLUMN of the statuses; default: WorkQueue@B."
+    ),
 ]
 PriorityOption = Annotated[str, typer.Option("--priority", help="high, normal or low.")]
 
@@ -104,23 +107,23 @@ def load(
     items: Items = None,
     file: ItemsFile = None,
     sheet: Annotated[
-        bool, typer.Option("--sheet", help="The items of the sheet that have no status yet.")
+        bool, typer.Option("--sheet", help="Load the items of the sheet that have no status yet.")
     ] = False,
     tab: Tab = "",
     priority: PriorityOption = "normal",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Put items onto a queue, each once; what it knows already is left as it is.
+    """Put items on a queue, each once; items that it knows already stay unchanged.
 
     Example: kpfnb queue load reduce Q0123/G600/2024-01-15 Q0456/G600/2024-01-16
     """
     rank = _parse_priority(priority)
     in_sheet = _unqueued_in_sheet(name, tab) if sheet or tab else None
-    wanted = collect_items(items, file) if items or file or in_sheet is None else []
-    wanted += in_sheet or []
+    names = collect_items(items, file) if items or file or in_sheet is None else []
+    names += in_sheet or []
     with open_queue(name) as queue:
-        loaded = queue.load(wanted, priority=rank, dry_run=dry_run)
+        loaded = queue.load(names, priority=rank, dry_run=dry_run)
     if as_json:
         print_json({"queue": name, "new": loaded.new, "known": loaded.known})
     else:
@@ -130,13 +133,13 @@ def load(
 @queue_app.command()
 def status(
     name: QueueName,
-    watch: Annotated[float, typer.Option(min=0, help="Look again after [s], until Ctrl-C.")] = 0,
+    watch: Annotated[float, typer.Option(min=0, help="Refresh interval [s], until Ctrl-C.")] = 0,
     require_done: Annotated[
         bool, typer.Option("--require-done", help="Exit with 3 while items are open or parked.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what waits, runs (where and since when), failed and is parked; the rate, the time left.
+    """Show the counts, the running items with their workers, failures, rate and time left.
 
     Example: kpfnb queue status reduce --watch 2
     """
@@ -155,29 +158,29 @@ def status(
 @queue_app.command()
 def show(
     name: QueueName,
-    item: Annotated[str, typer.Argument(help="The item; without it, a line for each.")] = "",
+    item: Annotated[str, typer.Argument(help="The item; without it, one line per item.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Show all that is known of one item: its state, result, timing, error and log.
+    """Show one item: its state, result, timing, error and log.
 
     Example: kpfnb queue show reduce Q0123/G600/2024-01-15
     """
     with open_queue(name) as queue:
-        found = [queue.item(item)] if item else _all_items(queue)
+        items = [queue.item(item)] if item else _all_items(queue)
     if as_json:
-        told = [one.to_dict() for one in found]
-        print_json(told[0] if item else told)
+        values = [record.to_dict() for record in items]
+        print_json(values[0] if item else values)
     elif item:
-        _print_item(found[0])
+        _print_item(items[0])
     else:
-        print("\n".join(f"{one.state:<9} {one.name}  {one.note}".rstrip() for one in found))
+        print("\n".join(f"{row.state:<9} {row.name}  {row.note}".rstrip() for row in items))
 
 
 def _all_items(queue: Queue) -> list[QueueItem]:
     from kpfnb.queue.records import QueueItemStatus
 
-    found = [item for state in QueueItemStatus for item in queue.items(state)]
-    return sorted(found, key=lambda item: item.name)
+    items = [item for state in QueueItemStatus for item in queue.items(state)]
+    return sorted(items, key=lambda item: item.name)
 
 
 def open_queue(name: str) -> Queue:
@@ -188,14 +191,15 @@ def open_queue(name: str) -> Queue:
 
 
 def _unqueued_in_sheet(name: str, tab: str) -> list[str]:
-    from kpfnb.storage import sheets
+    from kpfnb.queue.sheet_status import StatusTab, unqueued_items
+    from kpfnb.storage.sheets import open_workbook
 
-    book = sheets.open_workbook()
-    return sheets.unqueued_items(book, sheets.StatusTab.for_queue(name, tab or book.tab))
+    book = open_workbook()
+    return unqueued_items(book, StatusTab.for_queue(name, tab or book.tab))
 
 
 def collect_items(items: list[str] | None, file: Path | None) -> list[str]:
-    """The items that arguments, standard input and a file name; at least one must."""
+    """The items in arguments, standard input and a file; at least one must be named."""
     from kpfnb.queue import records
 
     if not items and not file:
@@ -214,7 +218,7 @@ def _parse_priority(text: str) -> Priority:
 
 
 def _watch_status(queue: Queue, seconds: float) -> None:
-    """Show how it stands again and again, in place."""
+    """Show the status again and again, in place."""
     from rich.live import Live
     from rich.text import Text
 
@@ -227,23 +231,27 @@ def _watch_status(queue: Queue, seconds: float) -> None:
 
 
 def _print_item(item: QueueItem) -> None:
-    from kpfnb.queue.records import to_iso
+    from kpfnb.core.clock import format_utc
 
     print(f"{item.name}: {item.state}")
-    told = {
+    times = {
+        name: format_utc(time) if time else None
+        for name, time in (("loaded", item.loaded), ("since", item.since), ("until", item.until))
+    }
+    fields = {
         "priority": item.priority,
         "attempts": item.attempts,
         "worker": item.worker,
         "note": item.note,
-        "loaded": to_iso(item.loaded),
-        "since": to_iso(item.since),
-        "lease or rest until": to_iso(item.until),
+        "loaded": times["loaded"],
+        "since": times["since"],
+        "lease or delay until": times["until"],
         "seconds": item.seconds,
         "result": json.dumps(item.result, ensure_ascii=False) if item.result else "",
         "error": item.error,
     }
-    for name, value in told.items():
+    for name, value in fields.items():
         if value not in ("", None):
             print(f"  {name}: {value}")
     if item.log:
-        print("log, its end:", *(f"  {line}" for line in item.log.splitlines()), sep="\n")
+        print("end of the log:", *(f"  {line}" for line in item.log.splitlines()), sep="\n")

@@ -1,4 +1,4 @@
-"""`kpfnb queue requeue`, `park`, `cancel`, `drain` and `rebuild`: mend queues."""
+"""`kpfnb queue mirror`, `requeue`, `park`, `cancel`, `drain` and `rebuild`: manage queues."""
 
 from __future__ import annotations
 
@@ -17,48 +17,49 @@ if TYPE_CHECKING:
     from kpfnb.queue.results import MoveAction, MoveResult
 
 
-# `kpfnb queue mirror`: show in a sheet how the items of a queue stand.
-
-
 @queue_app.command()
 def mirror(
     name: QueueName,
     tab: Tab = "",
     add: Annotated[
-        bool, typer.Option("--add", help="Make the tab, and a row for each item without one.")
+        bool, typer.Option("--add", help="Create the tab, and a row for each item without one.")
     ] = False,
-    watch: Annotated[float, typer.Option(min=0, help="Again every so often [s], till Ctrl-C.")] = 0,
+    watch: Annotated[
+        float, typer.Option(min=0, help="Repeat at this interval [s], until Ctrl-C.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Write the statuses of a queue's items into the sheet: the setting sheet, or work/workbook.
+    """Write the statuses of a queue's items to the sheet in the settings, or to work/workbook.
 
-    Rows are found by their names; nothing but status and worker is touched. The tab is WorkQueue
-    (of coadd1d and coadd2d: `coadd status`), if neither --tab nor the setting says else. With
-    --watch it goes on when the sheet or the queue does not answer, and catches up. Quota: 15 s or
-    more for Google.
+    Rows are found by their names; only status and worker are changed. The tab is WorkQueue (for
+    coadd1d and coadd2d: `coadd status`), unless --tab or the setting names another. With --watch it
+    continues when the sheet or the queue does not answer, and catches up. For Google use an
+    interval of at least 15 s, because of its quota.
 
     Example: kpfnb queue mirror reduce --tab WorkQueue@B --watch 15
     """
     from kpfnb.core import logs
     from kpfnb.queue import sheet_mirror
     from kpfnb.queue.client import Queue
-    from kpfnb.storage import sheets
+    from kpfnb.queue.sheet_status import SheetStatus, StatusTab, item_statuses
+    from kpfnb.storage.sheets import open_workbook
     from kpfnb.storage.sheets.google import RETRY_SECONDS
 
-    # Who comes again need not be patient
-    book = sheets.open_workbook(patience_seconds=0 if watch else RETRY_SECONDS)
-    kept = sheets.SheetMirror(book, sheets.StatusTab.for_queue(name, tab or book.tab), add=add)
+    # With --watch the next update is the retry
+    book = open_workbook(retry_seconds=0 if watch else RETRY_SECONDS)
+    status_tab = StatusTab.for_queue(name, tab or book.tab)
+    sheet = sheet_mirror.SheetMirror(book, status_tab, add=add)
 
-    def truth() -> dict[str, sheets.SheetStatus]:
+    def read_statuses() -> dict[str, SheetStatus]:
         with Queue(name) as queue:
-            return sheets.item_statuses(queue)
+            return item_statuses(queue)
 
     if not watch:
-        print_and_exit(kept.update(truth()), as_json=as_json)
+        print_and_exit(sheet.update(read_statuses()), as_json=as_json)
     logs.log_to_console()
     with suppress(KeyboardInterrupt):
-        for one in sheet_mirror.run_mirror(kept, truth, watch):
-            print(one, flush=True)
+        for result in sheet_mirror.run_mirror(sheet, read_statuses, watch):
+            print(result, flush=True)
 
 
 InState = Annotated[str, typer.Option("--state", help="All items in this state.")]
@@ -68,7 +69,7 @@ MOVE_HELP: dict[MoveAction, str] = {
     "requeue": """Let failed, parked, cancelled or done items wait again, as if new.
 
     Example: kpfnb queue requeue reduce --state parked""",
-    "park": """Put items aside until they are requeued; a running one stops at its next heartbeat.
+    "park": """Set items aside until they are requeued; a running one stops at its next heartbeat.
 
     Example: kpfnb queue park reduce Q0123/G600/2024-01-15""",
     "cancel": """Take items off the queue for good; a running one stops at its next heartbeat.
@@ -78,7 +79,7 @@ MOVE_HELP: dict[MoveAction, str] = {
 
 
 def _add_move_command(action: MoveAction) -> None:
-    """Add the command that moves items so; but for the name they are all alike."""
+    """Add the command of this action; the commands differ only in the action."""
 
     @queue_app.command(action, help=MOVE_HELP[action])
     def move(
@@ -89,12 +90,12 @@ def _add_move_command(action: MoveAction) -> None:
         dry_run: DryRun = False,
         as_json: Json = False,
     ) -> None:
-        chosen = _parse_state(state) if state else None
-        wanted = [] if chosen and not (items or file) else collect_items(items, file)
+        status = _parse_state(state) if state else None
+        names = [] if status and not (items or file) else collect_items(items, file)
         with open_queue(name) as queue:
-            wanted += queue.names(chosen) if chosen else []
-            moved = queue.move(action, wanted, dry_run=dry_run)
-        _print_moves_and_exit(name, moved, dry_run=dry_run, as_json=as_json)
+            names += queue.names(status) if status else []
+            result = queue.move(action, names, dry_run=dry_run)
+        _print_moves_and_exit(name, result, dry_run=dry_run, as_json=as_json)
 
 
 for _action in MOVE_HELP:
@@ -106,22 +107,22 @@ def drain(
     name: QueueName,
     off: Annotated[bool, typer.Option("--off", help="Give out items again.")] = False,
 ) -> None:
-    """Give out no more: workers finish what they hold, and leave. What waits stays.
+    """Give out no more items: workers finish what they hold, and leave. Waiting items stay.
 
     Example: kpfnb queue drain reduce
     """
     with open_queue(name) as queue:
         queue.drain(not off)
-    told = "gives out items again" if off else "gives out no more items; workers leave"
-    print(f"queue {name} {told}")
+    text = "gives out items again" if off else "gives out no more items; workers leave"
+    print(f"queue {name} {text}")
 
 
 @queue_app.command()
 def rebuild(
     name: QueueName,
-    task: Annotated[str, typer.Option(help="Let this task look at the disk.")] = "",
+    task: Annotated[str, typer.Option(help="Task that scans the disk.")] = "",
     items: Annotated[
-        Path | None, typer.Option("--items", help="File with all items, one a line.")
+        Path | None, typer.Option("--items", help="File with all items, one per line.")
     ] = None,
     done: Annotated[
         Path | None, typer.Option("--done", help="File with the items that are done.")
@@ -129,7 +130,7 @@ def rebuild(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make a queue agree with what is on disk, after the server lost its data or files were lost.
+    """Make a queue agree with what is on disk, after the server or the disk lost data.
 
     Example: kpfnb queue rebuild reduce --items all.txt --done done.txt
     """
@@ -143,8 +144,8 @@ def rebuild(
     truth |= tasks.scan_task_items(task, name) if task else {}
     truth |= dict.fromkeys(records.read_items((), done), True)
     with open_queue(name) as queue:
-        moved = queue.rebuild(truth, dry_run=dry_run)
-    _print_moves_and_exit(name, moved, dry_run=dry_run, as_json=as_json)
+        result = queue.rebuild(truth, dry_run=dry_run)
+    _print_moves_and_exit(name, result, dry_run=dry_run, as_json=as_json)
 
 
 def _parse_state(text: str) -> QueueItemStatus:
@@ -158,11 +159,11 @@ def _parse_state(text: str) -> QueueItemStatus:
 
 
 def _print_moves_and_exit(
-    name: str, moved: MoveResult, *, dry_run: bool, as_json: bool
+    name: str, result: MoveResult, *, dry_run: bool, as_json: bool
 ) -> NoReturn:
     if as_json:
-        changes = {item: {"from": b, "to": a} for item, (b, a) in moved.changes.items()}
+        changes = {item: {"from": b, "to": a} for item, (b, a) in result.changes.items()}
         print_json({"queue": name, "dry_run": dry_run, "items": changes})
     else:
-        print(f"queue {name}: {moved}" + (" (dry run: nothing was changed)" if dry_run else ""))
-    raise typer.Exit(moved.outcome.exit_code)
+        print(f"queue {name}: {result}" + (" (dry run: nothing was changed)" if dry_run else ""))
+    raise typer.Exit(result.outcome.exit_code)

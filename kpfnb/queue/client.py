@@ -1,4 +1,4 @@
-"""One queue on the server: load it, work on it, look at it, mend it."""
+"""One queue on the server: load items, move them, claim them, report on them, list them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.queue import connection, results
-from kpfnb.queue import lease as policies
-from kpfnb.queue import lease as reporting
-from kpfnb.queue.lease import QueuePolicy
+from kpfnb.queue.connection import connect_to_server, translate_errors
+from kpfnb.queue.lease import QueuePolicy, encode_report, load_policy
 from kpfnb.queue.records import (
     AttemptEvent,
     AttemptReport,
@@ -27,13 +25,19 @@ from kpfnb.queue.records import (
     check_item,
     check_name,
 )
-from kpfnb.queue.results import LoadResult, MoveAction, MoveResult, StatusChange
+from kpfnb.queue.results import (
+    LoadResult,
+    MoveAction,
+    MoveResult,
+    StatusChange,
+    parse_changes,
+)
 
 if TYPE_CHECKING:
     from redis import Redis
 
 LAYOUT_VERSION = "1"
-"""Of the data on the server; a later one that is not understood is refused."""
+"""Version of the data on the server; another one is refused."""
 
 QUEUES_KEY = "kpfnb:queues"
 BATCH_SIZE = 500
@@ -51,17 +55,18 @@ class Queue:
         self, name: str, *, client: Redis | None = None, policy: QueuePolicy | None = None
     ) -> None:
         self.name = check_name(name)
-        self.policy = policy or policies.load_policy()
-        self._client = client or connection.connect_to_server()
+        self.policy = policy or load_policy()
+        self._client = client or connect_to_server()
         self._prefix = f"kpfnb:{{{name}}}:"
         self._scripts = {
-            one: self._client.register_script(source) for one, source in _load_scripts().items()
+            script: self._client.register_script(source)
+            for script, source in _load_scripts().items()
         }
-        with connection.translate_errors():
+        with translate_errors():
             layout = self._client.get(self._key("layout")) or LAYOUT_VERSION
         if layout != LAYOUT_VERSION:
             raise InvalidInputError(
-                f"queue {name} was made by another version of kpfnb (layout {layout})",
+                f"queue {name} was created by another version of kpfnb (layout {layout})",
                 "use that version until the queue is empty",
             )
 
@@ -75,12 +80,12 @@ class Queue:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # Load and mend
+    # Load and move
 
     def load(
         self, items: Iterable[str], *, priority: Priority = Priority.NORMAL, dry_run: bool = False
     ) -> LoadResult:
-        """Put items onto the queue, each once: one that is known already is left as it is."""
+        """Put items on the queue, each once; items that it knows already stay unchanged."""
         new, known = [], Counter[QueueItemStatus]()
         names = list(dict.fromkeys(map(check_item, items)))
         self._register_queue(dry_run)
@@ -96,22 +101,22 @@ class Queue:
     def move(
         self, action: MoveAction, items: Iterable[str], *, why: str = "", dry_run: bool = False
     ) -> MoveResult:
-        """Do what a person asks for with some items; those that it does not suit stay.
+        """Move items as a person asks; items in a state that does not fit stay unchanged.
 
-        `requeue` lets failed, parked, cancelled or done items wait again, as if new; `park` puts
-        open ones aside; `cancel` takes them off the queue. The worker of a running one is told at
-        its next heartbeat, and can't commit it any more.
+        `requeue` lets failed, parked, cancelled or done items wait again, as if new; `park` sets
+        open ones aside; `cancel` takes them off the queue. The worker of a running item learns it
+        at its next heartbeat, and can no longer commit the item.
         """
         why = why or f"{action}: by a person"
-        made: dict[str, StatusChange] = {}
+        changes: dict[str, StatusChange] = {}
         for batch in _batched(dict.fromkeys(items)):
             head = (action, int(dry_run), self.policy.keep_events, why)
-            made |= results.parse_changes(batch, self._call_script("move", *head, *batch))
-        return MoveResult(made)
+            changes |= parse_changes(batch, self._call_script("move", *head, *batch))
+        return MoveResult(changes)
 
     def drain(self, on: bool = True) -> None:
-        """Give out no more: workers finish what they hold, and leave. Or open it again."""
-        with connection.translate_errors():
+        """Give out no more items: workers finish what they hold, and leave. Or give out again."""
+        with translate_errors():
             if on:
                 self._client.set(self._key("draining"), 1)
                 self._client.xadd(self._key("bell"), {"drain": 1}, maxlen=1, approximate=False)
@@ -127,130 +132,132 @@ class Queue:
     ) -> MoveResult:
         """Make the queue agree with what is on disk.
 
-        truth : items by name, and whether their products are there. Those that are done there are
-        done here; those that are not, and are unknown or done here, wait. Running ones are left.
+        Parameters
+        ----------
+        truth : items by name, and whether their products exist. Items with products become done;
+            items without products that are unknown or done wait. Running items stay unchanged.
         """
-        made: dict[str, StatusChange] = {}
+        changes: dict[str, StatusChange] = {}
         self._register_queue(dry_run)
         for batch in _batched(truth.items()):
             pairs = [part for name, done in batch for part in (check_item(name), str(int(done)))]
             answer = self._call_script("rebuild", priority, int(dry_run), *pairs)
-            made |= results.parse_changes([name for name, _ in batch], answer)
-        return MoveResult(made)
+            changes |= parse_changes([name for name, _ in batch], answer)
+        return MoveResult(changes)
 
     # Work
 
     def report_and_claim(
         self, worker: str, request: str, reports: Sequence[AttemptReport] = (), *, want: int = 1
     ) -> ClaimResponse:
-        """Report what was ended, and claim up to `want` items, in one step.
+        """Report finished attempts, and claim up to `want` items, in one step.
 
-        Repeated with the same `request` (the answer got lost) it gives the same claims again.
+        Repeated with the same `request` (if the answer was lost) it gives the same claims again.
         """
-        rules = self.policy
-        written = [reporting.encode_report(report, rules, random.random()) for report in reports]
-        verdicts, claims, wait, bell, draining, retries = self._call_script(
+        policy = self.policy
+        encoded = [encode_report(report, policy, random.random()) for report in reports]
+        statuses, claims, wait, wakeup_id, draining, retries = self._call_script(
             "turn",
-            *(worker, request, want, _to_milliseconds(rules.lease_seconds), rules.attempts),
+            *(worker, request, want, _to_milliseconds(policy.lease_seconds), policy.attempts),
             # Not in ASCII: the server's reader refuses the escape of half a character
-            *(rules.keep_done, rules.keep_events, json.dumps(written, ensure_ascii=False)),
+            *(policy.keep_done, policy.keep_events, json.dumps(encoded, ensure_ascii=False)),
         )
         return ClaimResponse(
-            tuple(None if one == REFUSED else QueueItemStatus(one) for one in verdicts),
+            tuple(None if status == REFUSED else QueueItemStatus(status) for status in statuses),
             tuple(Claim(name, int(token), int(attempt)) for name, token, attempt in claims),
             None if int(wait) < 0 else int(wait) / 1000,
-            bell,
+            wakeup_id,
             bool(draining),
             int(retries),
         )
 
-    def wait_for_work(self, bell: str, seconds: float) -> None:
-        """Wait till something has come since `bell`, for so long at most (and 10 s)."""
+    def wait_for_work(self, wakeup_id: str, seconds: float) -> None:
+        """Wait for a wake-up message after `wakeup_id`, at most this long (and at most 10 s)."""
         milliseconds = _to_milliseconds(min(seconds, MAX_WAIT_SECONDS))
         if milliseconds > 0:
-            with connection.translate_errors():
-                self._client.xread({self._key("bell"): bell}, block=milliseconds)
+            with translate_errors():
+                self._client.xread({self._key("bell"): wakeup_id}, block=milliseconds)
 
     def heartbeat(self, worker: str, claim: Claim, note: str = "") -> bool:
-        """Renew the lease; False where the item is another's, or nobody's, by now.
+        """Renew the lease; False where the worker no longer holds it.
 
-        note : how far it is, kept with the item; the last one stays where there is none
+        note : progress of the item, kept with it; '' keeps the last note
         """
         lease = _to_milliseconds(self.policy.lease_seconds)
-        told = note[:MAX_NOTE_LENGTH]
-        return bool(self._call_script("beat", worker, lease, claim.item, claim.token, told))
+        text = note[:MAX_NOTE_LENGTH]
+        return bool(self._call_script("beat", worker, lease, claim.item, claim.token, text))
 
     def deregister(self, worker: str) -> None:
-        """Say that a worker goes."""
+        """Tell the queue that a worker leaves."""
         self._call_script("leave", worker)
 
-    # Look
+    # Inspect
 
     def counts(self) -> dict[QueueItemStatus, int]:
-        """How many items are in each state."""
-        with self._client.pipeline() as pipe, connection.translate_errors():
+        """The number of items in each state."""
+        with self._client.pipeline() as pipe, translate_errors():
             for state in QueueItemStatus:
                 pipe.zcard(self._state_key(state))
             return dict(zip(QueueItemStatus, pipe.execute(), strict=True))
 
     def names(self, state: QueueItemStatus) -> list[str]:
-        """The items in a state; those that came into it first come first."""
-        with connection.translate_errors():
+        """The items in a state, in the order in which they came into it."""
+        with translate_errors():
             return self._client.zrange(self._state_key(state), 0, -1)
 
     def items(self, state: QueueItemStatus, *, limit: int = 1000) -> list[QueueItem]:
-        """Up to `limit` items in a state, the latest."""
-        with connection.translate_errors():
-            found = self._client.zrevrange(self._state_key(state), 0, limit - 1, withscores=True)
+        """The latest items in a state, at most `limit`."""
+        with translate_errors():
+            scored = self._client.zrevrange(self._state_key(state), 0, limit - 1, withscores=True)
             with self._client.pipeline() as pipe:
-                for name, _ in found:
+                for name, _ in scored:
                     pipe.hgetall(self._key(f"item:{name}"))
-                known = pipe.execute()
+                records = pipe.execute()
         has_end = state in (QueueItemStatus.RUNNING, QueueItemStatus.FAILED)
         return [
             QueueItem.from_fields(name, fields, score if has_end else None)
-            for (name, score), fields in zip(reversed(found), reversed(known), strict=True)
+            for (name, score), fields in zip(reversed(scored), reversed(records), strict=True)
         ]
 
     def item(self, name: str) -> QueueItem:
         """One item; `InvalidInputError` where the queue does not know it."""
-        with self._client.pipeline() as pipe, connection.translate_errors():
+        with self._client.pipeline() as pipe, translate_errors():
             pipe.hgetall(self._key(f"item:{name}"))
             for state in QueueItemStatus:
                 pipe.zscore(self._state_key(state), name)
             fields, *scores = pipe.execute()
-        found = {
+        times = {
             state: score for state, score in zip(QueueItemStatus, scores, strict=True) if score
         }
-        if not fields and not found:
+        if not fields and not times:
             raise InvalidInputError(
                 f"queue {self.name} has no item {name!r}", "see kpfnb queue status"
             )
         return QueueItem.from_fields(
-            name, fields, found.get(QueueItemStatus.RUNNING) or found.get(QueueItemStatus.FAILED)
+            name, fields, times.get(QueueItemStatus.RUNNING) or times.get(QueueItemStatus.FAILED)
         )
 
     def events(self, *, limit: int = 10_000) -> list[AttemptEvent]:
-        """The ends of the last attempts, oldest first."""
-        with connection.translate_errors():
+        """The last attempts that ended, oldest first."""
+        with translate_errors():
             entries = self._client.xrevrange(self._key("events"), count=limit)
         return [AttemptEvent.from_entry(identity, fields) for identity, fields in reversed(entries)]
 
     @property
     def is_draining(self) -> bool:
-        """True while nothing is given out."""
-        with connection.translate_errors():
+        """True while no items are given out."""
+        with translate_errors():
             return bool(self._client.exists(self._key("draining")))
 
     def _register_queue(self, dry_run: bool) -> None:
         if dry_run:
             return
-        with connection.translate_errors():
+        with translate_errors():
             self._client.set(self._key("layout"), LAYOUT_VERSION, nx=True)
             self._client.sadd(QUEUES_KEY, self.name)
 
     def _call_script(self, script: str, *arguments: str | int) -> Any:
-        with connection.translate_errors():
+        with translate_errors():
             return self._scripts[script](keys=[self._prefix], args=arguments)
 
     def _key(self, name: str) -> str:
@@ -262,7 +269,7 @@ class Queue:
 
 def list_queues() -> list[str]:
     """The names of all queues on the server."""
-    with connection.connect_to_server() as client, connection.translate_errors():
+    with connect_to_server() as client, translate_errors():
         return sorted(client.smembers(QUEUES_KEY))
 
 

@@ -1,4 +1,4 @@
-"""The way to the queue's server: the one that the settings name, else the embedded one."""
+"""Connection to the queue's server: the one in the settings, or the embedded one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HINT = "check KPFNB_REDIS_URL, written as redis://:PASSWORD@HOST:PORT/0 (rediss
 
 
 def connect_to_server() -> Redis:
-    """A client of the queue's server; the embedded one is started if need be.
+    """Connect to the queue's server; the embedded one is started if necessary.
 
     A password and TLS are parts of the URL: `rediss://:PASSWORD@HOST:6379/0?ssl_ca_certs=ca.pem`.
 
@@ -38,7 +38,7 @@ def connect_to_server() -> Redis:
         client: Redis = Redis.from_url(
             _server_url(),
             decode_responses=True,
-            # A file's name need not be UTF-8, and an error that tells it must still be reported
+            # A file's name need not be UTF-8, but an error that names it must still be reported
             encoding_errors="replace",
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
@@ -53,18 +53,18 @@ def connect_to_server() -> Redis:
 
 
 def restart_server() -> None:
-    """Start the embedded server again where it died; nothing else can be done from here."""
+    """Restart the embedded server if it died; a server in the settings is not touched."""
     if settings.load_settings().redis_url is None:
         from kpfnb.compute.services import valkey
 
-        # Whoever asked tries again anyway
+        # The caller tries again anyway
         with suppress(KpfnbError):
             valkey.restart_if_dead()
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """What goes wrong on the way or in the server is a `ServiceUnavailableError` that says where."""
+    """Turn errors of the connection or server into `ServiceUnavailableError`s that name it."""
     from redis import RedisError, exceptions
 
     try:

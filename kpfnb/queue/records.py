@@ -1,4 +1,4 @@
-"""What the queue knows of items, claims and reports."""
+"""Records of the queue: items, claims, reports and responses, and the names that are allowed."""
 
 from __future__ import annotations
 
@@ -12,53 +12,49 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 
-# Lists of items: arguments, standard input, files.
-
 STANDARD_INPUT = "-"
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_ITEM_LENGTH = 1000
 
 
 def read_items(arguments: Iterable[str], file: Path | None = None) -> list[str]:
-    """The items that arguments name, `-` standing for standard input, then those in a file."""
-    found: list[str] = []
+    """Read the items in arguments (`-` means standard input), then those in a file."""
+    items: list[str] = []
     for argument in arguments:
-        found += parse_item_lines(sys.stdin) if argument == STANDARD_INPUT else [argument]
+        items += parse_item_lines(sys.stdin) if argument == STANDARD_INPUT else [argument]
     if file:
         try:
-            found += parse_item_lines(file.read_text(encoding="utf-8").splitlines())
+            items += parse_item_lines(file.read_text(encoding="utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInputError(
-                f"can't read the items in {file}: {error}", "one item a line"
+                f"can't read the items in {file}: {error}", "write one item per line"
             ) from None
-    return found
+    return items
 
 
 def parse_item_lines(text: Iterable[str]) -> Iterator[str]:
-    """One item a line; empty lines and those that begin with # are left out."""
+    """One item per line; empty lines and those that begin with # are skipped."""
     for line in text:
         item = line.strip()
         if item and not item.startswith("#"):
             yield item
 
 
-# What names queues and items may have.
-
-QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MAX_ITEM_LENGTH = 1000
-
-
 def check_name(name: str) -> str:
-    """The name of a queue; `InvalidParameterError` for an impossible one."""
+    """The name of a queue, unchanged; `InvalidParameterError` if it is not valid."""
     if not QUEUE_NAME.fullmatch(name):
         raise InvalidParameterError(
-            f"queue {name!r} is no name", "use letters, digits, dots, dashes and underscores"
+            f"queue {name!r} is not a valid name",
+            "use letters, digits, dots, dashes and underscores",
         )
     return name
 
 
 def check_item(name: str) -> str:
-    """The name of an item, without space around it; `InvalidInputError` for an impossible one."""
+    """The name of an item, stripped of spaces; `InvalidInputError` if it is not valid."""
     name = name.strip()
     if not name or len(name) > MAX_ITEM_LENGTH or not name.isprintable():
         raise InvalidInputError(
@@ -69,29 +65,29 @@ def check_item(name: str) -> str:
 
 
 class QueueItemStatus(StrEnum):
-    """Where an item is in its life."""
+    """The state of an item."""
 
     WAITING = "waiting"
-    """For a worker."""
+    """Waits for a worker."""
     RUNNING = "running"
-    """Claimed; its lease is renewed by its worker."""
+    """Claimed; its worker renews the lease."""
     FAILED = "failed"
-    """The last attempt failed; it is tried again after a rest."""
+    """The last attempt failed; it is tried again after a delay."""
     PARKED = "parked"
-    """Given up after its last attempt, or by a person; waits for a person."""
+    """Set aside after its last attempt, or by a person; waits for a person."""
     DONE = "done"
     """Its effect is durable."""
     CANCELLED = "cancelled"
-    """By a person."""
+    """Taken off the queue by a person."""
 
     @property
     def is_open(self) -> bool:
-        """True where a worker will deal with it."""
+        """True where a worker will work on it."""
         return self in (QueueItemStatus.WAITING, QueueItemStatus.RUNNING, QueueItemStatus.FAILED)
 
 
 class Priority(StrEnum):
-    """Of waiting items all of a higher priority come first."""
+    """The priority of a waiting item: all items of a higher priority come first."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -104,13 +100,13 @@ class AttemptOutcome(StrEnum):
     DONE = "done"
     FAILED = "failed"
     RETURNED = "returned"
-    """Handed back by a worker that was told to leave; it does not count as an attempt."""
+    """Handed back by a worker that was asked to leave; it does not count as an attempt."""
     LOST = "lost"
     """The worker's lease ran out."""
     PARKED = "parked"
-    """A person parked the item meanwhile."""
+    """A person set the item aside during the attempt."""
     CANCELLED = "cancelled"
-    """A person cancelled the item meanwhile."""
+    """A person cancelled the item during the attempt."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ class Claim:
 
     Attributes
     ----------
-    token : fencing token: larger than that of any claim before it in this queue
+    token : fencing token, larger than that of any earlier claim in this queue
     attempt : 1 for the first
     """
 
@@ -130,9 +126,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class AttemptReport:
-    """How a worker's attempt ended: done, failed or returned.
+    """A worker's report on one attempt: done, failed or returned.
 
-    final : another attempt could not end better; what failed so is parked at once
+    Attributes
+    ----------
+    final : another attempt could not end better: a failed item is parked at once
     """
 
     claim: Claim
@@ -150,10 +148,10 @@ class ClaimResponse:
 
     Attributes
     ----------
-    verdicts : for each report the item's state now; None where the report was refused
+    report_statuses : for each report the item's state now; None where the report was refused
     wait_seconds : until a lease ends or an item is to be retried; None where there is neither
-    bell : by which `Queue.wait` knows what came since
-    retries : the number of items that will be tried again later
+    wakeup_id : the last wake-up message; `Queue.wait_for_work` waits for a later one
+    retries : the number of items that will be retried later
     """
 
     report_statuses: tuple[QueueItemStatus | None, ...]
@@ -166,15 +164,15 @@ class ClaimResponse:
 
 @dataclass(frozen=True)
 class QueueItem:
-    """All that is known of an item. Times are UTC.
+    """Everything known about an item. Times are UTC.
 
     Attributes
     ----------
     since : when it came into its state
-    until : end of the lease of a running item; the next attempt of a failed one
-    seconds : how long the last attempt took that was reported
-    log : the last words of the attempt that failed
-    note : how far its task has said to be
+    until : end of the lease of a running item; time of the next attempt of a failed one
+    seconds : duration of the last attempt that was reported
+    log : the end of the log of the attempt that failed
+    note : the progress that its task has reported
     """
 
     name: str
@@ -195,7 +193,7 @@ class QueueItem:
     def from_fields(
         cls, name: str, fields: Mapping[str, str], until: float | None = None
     ) -> QueueItem:
-        """From what the server holds; `until` in ms. Of an item without fields only: it is done."""
+        """From the fields on the server (`until` in ms); an item without fields is done."""
         seconds = fields.get("seconds")
         return cls(
             name,
@@ -215,8 +213,11 @@ class QueueItem:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        times = {name: to_iso(getattr(self, name)) for name in ("loaded", "since", "until")}
-        return {**asdict(self), **times}
+        times = {name: getattr(self, name) for name in ("loaded", "since", "until")}
+        return {
+            **asdict(self),
+            **{name: format_utc(time) if time else None for name, time in times.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ class AttemptEvent:
 
     @classmethod
     def from_entry(cls, identity: str, fields: Mapping[str, str]) -> AttemptEvent:
-        """From an entry of the stream, whose id begins with the time in ms."""
+        """From an entry of the stream; its identifier begins with the time in ms."""
         begun, ended = (
             from_milliseconds(fields["begun"]),
             from_milliseconds(identity.partition("-")[0]),
@@ -253,12 +254,7 @@ class AttemptEvent:
 
 
 def from_milliseconds(milliseconds: str | float | None) -> datetime | None:
-    """The time, UTC, from milliseconds since 1970."""
+    """The UTC time from milliseconds since 1970."""
     if milliseconds is None:
         return None
     return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
-
-
-def to_iso(time: datetime | None) -> str | None:
-    """ISO 8601 with Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None

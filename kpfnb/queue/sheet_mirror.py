@@ -1,4 +1,4 @@
-"""A mirror of statuses in a sheet. It may fall behind, and catches up; nothing waits for it."""
+"""A mirror of a queue's statuses in a sheet. It may fall behind and catches up; no work waits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from kpfnb.core.clock import format_utc, utc_now
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_count
 from kpfnb.queue.sheet_status import SheetStatus, StatusTab
 from kpfnb.storage.sheets.workbook import SheetChanges, SheetTable, Workbook
 
@@ -22,14 +24,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MirrorResult(OneLineRepr):
-    """What one update came to.
+    """The result of one update of the sheet.
 
     Attributes
     ----------
+    place : workbook, tab and column
     changed : what was changed in the sheet
     missing : items that have no row there
-    owed : how many items the sheet has not been told of yet
-    behind_since : when it began to fall behind, UTC; None where it is up to date
+    owed : number of items whose status is not in the sheet yet
+    behind_since : since when the sheet is out of date, UTC; None where it is up to date
     error : why
     """
 
@@ -42,21 +45,22 @@ class MirrorResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed while it is behind."""
+        """Failed while the sheet is out of date."""
         return Outcome.FAILED if self.behind_since else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
         """One line."""
         if self.behind_since:
-            since = self.behind_since.strftime("%Y-%m-%dT%H:%M:%SZ")
-            return f"{self.place}: {self.owed} items behind since {since}: {self.error}"
+            items = format_count(self.owed, "item")
+            return (
+                f"{self.place}: {items} behind since {format_utc(self.behind_since)}: {self.error}"
+            )
         rest = f"; not in the sheet: {len(self.missing)}" if self.missing else ""
         return f"{self.place}: {self.changed}{rest}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        since = self.behind_since
         return {
             "outcome": str(self.outcome),
             "sheet": self.place,
@@ -64,7 +68,7 @@ class MirrorResult(OneLineRepr):
             "added": len(self.changed.added),
             "missing": list(self.missing),
             "owed": self.owed,
-            "behind_since": since.strftime("%Y-%m-%dT%H:%M:%SZ") if since else None,
+            "behind_since": format_utc(self.behind_since) if self.behind_since else None,
             "error": self.error,
         }
 
@@ -73,16 +77,18 @@ class MirrorResult(OneLineRepr):
 
 
 class SheetMirror:
-    """Keeps the statuses in one tab of a sheet; used by one thread.
+    """Writes statuses to one tab of a sheet; used by one thread.
 
-    Never give it a lock of a queue to wait under: a call may take as long as Google does. It raises
-    nothing; what goes wrong is in what `update` returns.
+    Never hold a lock of a queue while it works: a call may take as long as Google does. It raises
+    nothing; errors are in the result of `update`.
     """
 
     def __init__(self, book: Workbook, tab: StatusTab | None = None, *, add: bool = False) -> None:
         """
-        tab : by default that of the book's address
-        add : make the tab where there is none, and a row for each item that has none
+        Parameters
+        ----------
+        tab : by default that of the workbook's address
+        add : create the tab if it does not exist, and a row for each item without one
         """
         self._book = book
         self._tab = tab or StatusTab.parse(book.tab)
@@ -95,15 +101,15 @@ class SheetMirror:
 
     @property
     def place(self) -> str:
-        """The book, the tab and the column."""
+        """Workbook, tab and column."""
         return f"{self._book.name}/{self._tab.name}@{self._tab.status}"
 
-    def update(self, standings: Mapping[str, SheetStatus]) -> MirrorResult:
-        """Write how items stand, with all that is still owed, in one batch.
+    def update(self, statuses: Mapping[str, SheetStatus]) -> MirrorResult:
+        """Write statuses, with all that could not be written before, in one batch.
 
-        After a failure it rests, longer each time: what is given meanwhile is kept.
+        After a failure it waits, longer each time, and keeps the statuses given during the wait.
         """
-        self._owed |= standings
+        self._owed |= statuses
         if time.monotonic() < self._not_before:
             return self._pending_result()
         missing: list[str] = []
@@ -114,7 +120,7 @@ class SheetMirror:
 
         try:
             changed = self._book.update(self._tab.name, plan, create=self._add)
-        except Exception as error:  # the border: a sheet must not stop the work it tells of
+        except Exception as error:  # the border: a sheet must not stop the work that it shows
             return self._record_failure(error)
         self._owed, self._failures, self._since, self._error = {}, 0, None, ""
         return MirrorResult(self.place, changed, tuple(missing))
@@ -122,11 +128,11 @@ class SheetMirror:
     def _record_failure(self, error: Exception) -> MirrorResult:
         is_known = isinstance(error, KpfnbError)
         self._error = " → ".join(error.args) if isinstance(error, KpfnbError) else repr(error)
-        self._since = self._since or datetime.now(UTC)
-        rest = min(FIRST_DELAY_SECONDS * 2**self._failures, MAX_DELAY_SECONDS)
+        self._since = self._since or utc_now()
+        delay = min(FIRST_DELAY_SECONDS * 2**self._failures, MAX_DELAY_SECONDS)
         self._failures += 1
-        self._not_before = time.monotonic() + rest
-        _log.warning("the sheet falls behind: %s", self._error, exc_info=not is_known)
+        self._not_before = time.monotonic() + delay
+        _log.warning("the sheet is out of date: %s", self._error, exc_info=not is_known)
         return self._pending_result()
 
     def _pending_result(self) -> MirrorResult:
@@ -137,17 +143,17 @@ class SheetMirror:
 
 def run_mirror(
     mirror: SheetMirror,
-    truth: Callable[[], Mapping[str, SheetStatus]],
+    read_statuses: Callable[[], Mapping[str, SheetStatus]],
     every_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[MirrorResult | KpfnbError]:
-    """Update a mirror from the truth again and again; what became of it each time.
+    """Update a mirror again and again; the result of each update.
 
-    A truth that can't be read is told as its error, and asked again next time.
+    Where the statuses can't be read, their error is given, and they are read again next time.
     """
     while True:
         try:
-            yield mirror.update(truth())
+            yield mirror.update(read_statuses())
         except KpfnbError as error:
             yield error
         sleep(every_seconds)

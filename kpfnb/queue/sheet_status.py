@@ -1,4 +1,4 @@
-"""Items and their statuses, in the columns of a tab as people know them from ADAP."""
+"""The status of queue items in a sheet: the columns and words that people know from ADAP."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core import spreadsheet_cells
 from kpfnb.core.result import Outcome
+from kpfnb.core.spreadsheet_cells import CellValue
 from kpfnb.queue.records import QueueItem, QueueItemStatus
-from kpfnb.storage.sheets import workbook
-from kpfnb.storage.sheets.workbook import SheetChanges, SheetTable, Workbook
+from kpfnb.storage.sheets.workbook import (
+    SheetChanges,
+    SheetTable,
+    Workbook,
+    changed_cells,
+    make_row,
+    split_tab,
+)
 
 if TYPE_CHECKING:
     from kpfnb.queue.client import Queue
 
 DEFAULT_TAB = "WorkQueue"
-NAMES, STATUS, WORKER = "dataset", "status", "pod"
+NAME_TITLE, STATUS_TITLE, WORKER_TITLE = "dataset", "status", "pod"
 """The titles of the columns in a new tab."""
 WARNING = "WARNING"
 STATUS_TEXTS = {
@@ -28,15 +34,15 @@ STATUS_TEXTS = {
     QueueItemStatus.CANCELLED: "CANCELLED",
     QueueItemStatus.DONE: "COMPLETE",
 }
-"""In the order of an item's life: one that moves while the states are read is seen in the later."""
-_KNOWN_STATUSES = {WARNING.lower(), *(status.lower() for status in STATUS_TEXTS.values())}
+"""In the order of an item's life: one that changes in between is seen in its later state."""
+_KNOWN_STATUSES = {WARNING.lower(), *(text.lower() for text in STATUS_TEXTS.values())}
 _NAME_TITLES = {"dataset", "datasets", "item", "items", "name"}
 MAX_ITEMS = 1_000_000
 
 
 @dataclass(frozen=True)
 class SheetStatus:
-    """How an item stands, as a sheet says it."""
+    """The status of an item as a sheet shows it, and its worker."""
 
     status: str
     worker: str = ""
@@ -44,71 +50,76 @@ class SheetStatus:
 
 @dataclass(frozen=True)
 class StatusTab:
-    """A tab with a row an item. Columns are letters or titles; the worker's is beside the status.
+    """A tab with one row per item. The worker's column is the one beside the status.
 
     Attributes
     ----------
     name : the title of the tab
-    title : of the column of the status, where it has none
+    status, names : columns of statuses and of item names, by letters or titles
+    title : title of the status column, where it has none
     """
 
     name: str = DEFAULT_TAB
     status: str = "B"
     names: str = "A"
-    title: str = STATUS
+    title: str = STATUS_TITLE
 
     @classmethod
     def parse(cls, text: str = "") -> StatusTab:
-        """From `worksheet@COLUMN`, the column being that of the status."""
-        tab, column = workbook.split_tab(text)
+        """From `worksheet@COLUMN`; the column is that of the status."""
+        tab, column = split_tab(text)
         return cls(tab or DEFAULT_TAB, column or "B")
 
     @classmethod
-    def for_queue(cls, queue: str, named: str = "") -> StatusTab:
-        """That of a queue, where none is named: coadds have one of their own."""
-        return cls.parse(named) if named else _QUEUE_TABS.get(queue, cls())
+    def for_queue(cls, queue: str, tab: str = "") -> StatusTab:
+        """The tab of a queue, where none is named: coadds have one of their own."""
+        return cls.parse(tab) if tab else _QUEUE_TABS.get(queue, cls())
 
     def unqueued_items(self, table: SheetTable) -> list[str]:
-        """The names of the rows without a status, in their order, each once."""
+        """The names of the rows without a status, each once, in their order."""
         status = table.column(self.status)
         rows = table.rows_by_name(table.column(self.names), self._first_item_row(table))
-        return [name for name, at in rows.items() if not any(table.cell(r, status) for r in at)]
+        return [
+            name
+            for name, indices in rows.items()
+            if not any(table.cell(row, status) for row in indices)
+        ]
 
-    def missing_items(self, table: SheetTable, standings: Mapping[str, SheetStatus]) -> list[str]:
+    def missing_items(self, table: SheetTable, statuses: Mapping[str, SheetStatus]) -> list[str]:
         """The items that have no row."""
         rows = table.rows_by_name(table.column(self.names), self._first_item_row(table))
-        return [name for name in standings if name not in rows]
+        return [name for name in statuses if name not in rows]
 
     def plan_changes(
-        self, table: SheetTable, standings: Mapping[str, SheetStatus], *, add: bool = False
+        self, table: SheetTable, statuses: Mapping[str, SheetStatus], *, add: bool = False
     ) -> SheetChanges:
-        """What makes the rows of these items say how they stand.
+        """The changes that write these statuses into the rows of their items.
 
         Parameters
         ----------
         add : append a row for an item that has none
         """
         names, status = table.column(self.names), table.column(self.status)
-        rows = table.rows_by_name(names, self._first_item_row(table))
-        changed: dict[tuple[int, int], spreadsheet_cells.CellValue] = {}
-        if add and not (table.rows and (self._first_item_row(table) == 0 or table.cell(0, status))):
-            titles = {names: NAMES, status: self.title, status + 1: WORKER}
-            changed |= workbook.changed_cells(table, 0, titles)
-        for name, standing in standings.items():
-            wanted = {status: standing.status, status + 1: standing.worker}
+        first_row = self._first_item_row(table)
+        rows = table.rows_by_name(names, first_row)
+        cells: dict[tuple[int, int], CellValue] = {}
+        if add and not (table.rows and (first_row == 0 or table.cell(0, status))):
+            titles = {names: NAME_TITLE, status: self.title, status + 1: WORKER_TITLE}
+            cells |= changed_cells(table, 0, titles)
+        for name, item in statuses.items():
             for row in rows.get(name, ()):
-                changed |= workbook.changed_cells(table, row, wanted)
-        new = [
-            {names: name, status: standings[name].status, status + 1: standings[name].worker}
-            for name in self.missing_items(table, standings)
-            if add
+                cells |= changed_cells(table, row, {status: item.status, status + 1: item.worker})
+        new_rows = [
+            make_row({names: name, status: item.status, status + 1: item.worker})
+            for name, item in statuses.items()
+            if add and name not in rows
         ]
-        return SheetChanges(changed, added=tuple(map(workbook.make_row, new)))
+        return SheetChanges(cells, added=tuple(new_rows))
 
     def _first_item_row(self, table: SheetTable) -> int:
         """The first row that is an item: a sheet need not have titles.
 
-        They are titles if one of them is that of names, or where a status would be is another word.
+        The first row holds titles if its name is a known title, or its status is another word.
         """
         name = table.cell(0, table.column(self.names)).strip().lower()
         status = table.cell(0, table.column(self.status)).strip().lower()
@@ -122,16 +133,16 @@ _QUEUE_TABS = {
 
 
 def unqueued_items(book: Workbook, tab: StatusTab | None = None) -> list[str]:
-    """The items of a sheet that nobody has queued yet: those without a status, the first too.
+    """The items of a sheet that nobody has queued yet: those without a status, in their order.
 
-    tab : by default that of the book's address
+    tab : by default that of the workbook's address
     """
-    place = tab or StatusTab.parse(book.tab)
-    return place.unqueued_items(book.read(place.name))
+    status_tab = tab or StatusTab.parse(book.tab)
+    return status_tab.unqueued_items(book.read(status_tab.name))
 
 
 def item_statuses(queue: Queue) -> dict[str, SheetStatus]:
-    """How the items of a queue stand, and who works on each or did last."""
+    """The status of each item of a queue, and who works on it or did last."""
     return {
         item.name: item_status(item)
         for state in STATUS_TEXTS
@@ -140,7 +151,7 @@ def item_statuses(queue: Queue) -> dict[str, SheetStatus]:
 
 
 def item_status(item: QueueItem) -> SheetStatus:
-    """How an item stands; done in part is a warning."""
+    """The status of one item; one that is done in part is a warning."""
     outcome: Any = item.result.get("outcome") if isinstance(item.result, dict) else None
     if item.state is QueueItemStatus.DONE and outcome == Outcome.PARTIAL:
         return SheetStatus(WARNING, item.worker)

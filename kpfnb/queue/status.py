@@ -1,25 +1,24 @@
-"""How a queue stands, as a result: counts, who works on what, what went wrong, the time left."""
+"""The status of a queue, as a result: counts, running items, failures, rate and time left."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core import settings
+from kpfnb.core.clock import format_utc, utc_now
+from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_duration
 from kpfnb.queue.client import Queue
-from kpfnb.queue.plots import WorkerTimeline
-from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus, to_iso
+from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus
+from kpfnb.queue.timeline import WorkerTimeline
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
 
 RATE_WINDOW = timedelta(minutes=10)
 """The rate is that of the last ten minutes, or since the first event in them."""
@@ -30,14 +29,14 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True, repr=False)
 class QueueStatus(OneLineRepr):
-    """A look at a queue; a `kpfnb.core.result.Result`.
+    """The status of a queue at one time; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
     items : the items of each state, the latest thousand of it
-    events : ends of attempts, oldest first
-    taken : when it was looked at, UTC
-    require_done : call it partial while something is open or parked
+    events : attempts that ended, oldest first
+    taken : when the queue was read, UTC
+    require_done : report partial while items are open or parked
     """
 
     queue: str
@@ -51,82 +50,72 @@ class QueueStatus(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Looking succeeds; where all was to be done, what is not makes it partial."""
-        undone = sum(self.counts[state] for state in QueueItemStatus if state.is_open)
-        if self.require_done and (undone or self.counts[QueueItemStatus.PARKED]):
+        """Succeeded; partial if `require_done` is set and items are open or parked."""
+        if self.require_done and (self._open_count or self.counts[QueueItemStatus.PARKED]):
             return Outcome.PARTIAL
         return Outcome.SUCCEEDED
 
     @property
+    def _open_count(self) -> int:
+        return sum(self.counts[state] for state in QueueItemStatus if state.is_open)
+
+    @property
     def reason(self) -> str:
         """The counts in one line."""
-        told = [f"{count} {state}" for state, count in self.counts.items() if count]
-        return (", ".join(told) or "no items") + (" (draining)" if self.is_draining else "")
+        counts = [f"{count} {state}" for state, count in self.counts.items() if count]
+        return (", ".join(counts) or "no items") + (" (draining)" if self.is_draining else "")
 
     @property
     def rate(self) -> float | None:
-        """Items done a second lately; None where none were."""
+        """Items done per second recently; None where none were."""
         return done_rate(self.events, self.taken)
 
     @property
     def seconds_left(self) -> float | None:
-        """Until all open items are done, if it goes on like this; None if nobody can tell."""
-        undone = sum(self.counts[state] for state in QueueItemStatus if state.is_open)
-        return undone / self.rate if self.rate and undone else None
+        """Time until all open items are done at this rate; None where it can't be estimated."""
+        return self._open_count / self.rate if self.rate and self._open_count else None
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """The counts."""
+        """The number of items by state."""
         return {str(state): count for state, count in self.counts.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: counts, and each item that runs, failed or is parked."""
-        told = (QueueItemStatus.RUNNING, QueueItemStatus.FAILED, QueueItemStatus.PARKED)
+        """JSON values: counts, and each item that is running, failed or parked."""
+        listed = (QueueItemStatus.RUNNING, QueueItemStatus.FAILED, QueueItemStatus.PARKED)
         return {
             "queue": self.queue,
             "counts": self.key_figures(),
             "draining": self.is_draining,
             "items_per_second": self.rate,
             "seconds_left": self.seconds_left,
-            "taken": to_iso(self.taken),
-            **{str(state): [item.to_dict() for item in self.items[state]] for state in told},
+            "taken": format_utc(self.taken),
+            **{str(state): [item.to_dict() for item in self.items[state]] for state in listed},
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an item; times in UTC."""
+        """One row per item; times in UTC."""
         import pandas as pd
 
         names = ["item", "state", "priority", "attempts", "worker", "since", "seconds", "error"]
         rows = [
             (
-                *(one.name, str(one.state), str(one.priority), one.attempts, one.worker),
-                *(one.since, one.seconds, one.error),
+                *(item.name, str(item.state), str(item.priority), item.attempts, item.worker),
+                *(item.since, item.seconds, item.error),
             )
             for items in self.items.values()
-            for one in items
+            for item in items
         ]
         return pd.DataFrame(rows, columns=names)
 
     def failures(self) -> QueueFailures:
-        """What failed or is parked, with the last words of each."""
-        return QueueFailures(
-            tuple(self.items[QueueItemStatus.PARKED] + self.items[QueueItemStatus.FAILED])
-        )
-
-    def plot(self) -> Figure:
-        """Bars by state."""
-        return self.hover_plot().figure
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which items are at the mouse."""
-        from kpfnb.queue import plots
-
-        return plots.plot_statuses(self.counts, self.items, self.queue)
+        """The items that failed or are parked, with the end of their logs."""
+        items = self.items[QueueItemStatus.PARKED] + self.items[QueueItemStatus.FAILED]
+        return QueueFailures(tuple(items))
 
     def timeline(self) -> WorkerTimeline:
         """The attempts of each worker over time."""
-        return WorkerTimeline(
-            self.events, self.items[QueueItemStatus.RUNNING], self.taken, self.zone
-        )
+        running = self.items[QueueItemStatus.RUNNING]
+        return WorkerTimeline(self.events, running, self.taken, self.zone)
 
     def __str__(self) -> str:
         lines = [f"queue {self.queue}: {self.reason}", self._rate_text()]
@@ -137,35 +126,36 @@ class QueueStatus(OneLineRepr):
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
-        """The table of the states, and who works on what; all text escaped."""
-        counts = [[str(state), str(count)] for state, count in self.counts.items()]
+        """The table of the states, and the running items with their workers; text is escaped."""
+        counts = html_table(["state", "items"], self.counts.items())
         running = [
-            [item.name, item.worker, self._format_time(item.since), str(item.attempts)]
+            [item.name, item.worker, self._format_time(item.since), item.attempts]
             for item in self.items[QueueItemStatus.RUNNING]
         ]
+        running_table = (
+            html_table(["running", "worker", "since", "attempt"], running) if running else ""
+        )
         return (
             f"<p><strong>queue {escape(self.queue)}: {escape(self.reason)}</strong>"
-            f" {escape(self._rate_text())}</p>{_html_table(['state', 'items'], counts)}"
-            + (_html_table(["running", "worker", "since", "attempt"], running) if running else "")
+            f" {escape(self._rate_text())}</p>{counts}{running_table}"
         )
 
     def _rate_text(self) -> str:
         if not self.rate:
             return ""
         left = f", {format_duration(self.seconds_left)} left" if self.seconds_left else ""
-        return f"{60 * self.rate:.3g} done a minute{left}"
+        return f"{60 * self.rate:.3g} done per minute{left}"
 
     def _item_line(self, item: QueueItem) -> str:
         since = self._format_time(item.since)
         if item.state is QueueItemStatus.RUNNING:
-            told = f"on {item.worker} since {since}, attempt {item.attempts}  {item.note}"
+            text = f"on {item.worker} since {since}, attempt {item.attempts}  {item.note}"
         elif item.state is QueueItemStatus.FAILED:
-            told = (
-                f"{item.attempts} attempts, again at {self._format_time(item.until)}: {item.error}"
-            )
+            next_time = self._format_time(item.until)
+            text = f"{item.attempts} attempts, next at {next_time}: {item.error}"
         else:
-            told = f"since {since}, {item.attempts} attempts: {item.error}"
-        return f"  {item.state:<8} {item.name}  {' '.join(told.split())}"
+            text = f"since {since}, {item.attempts} attempts: {item.error}"
+        return f"  {item.state:<8} {item.name}  {' '.join(text.split())}"
 
     def _format_time(self, time: datetime | None) -> str:
         return time.astimezone(self.zone).strftime(TIME_FORMAT) if time else "-"
@@ -179,51 +169,43 @@ class QueueFailures(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """How many there are."""
-        states = Counter(str(item.state) for item in self.items)
-        return ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+        """The number of items by state."""
+        counts = Counter(str(item.state) for item in self.items)
+        return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
 
     def __str__(self) -> str:
-        return "\n\n".join(f"{one.name}: {one.error}\n{one.log}".rstrip() for one in self.items)
+        return "\n\n".join(f"{item.name}: {item.error}\n{item.log}".rstrip() for item in self.items)
 
     def _repr_html_(self) -> str:
-        """A line each that opens to show the log; all text escaped."""
+        """One line per item that opens to show the log; all text is escaped."""
         if not self.items:
             return "<p>No failures.</p>"
         return "".join(
-            f"<details><summary>{escape(one.name)} ({one.state}, {one.attempts} attempts): "
-            f"{escape(one.error)}</summary><pre>{escape(one.log) or 'no log'}</pre></details>"
-            for one in self.items
+            f"<details><summary>{escape(item.name)} ({item.state}, {item.attempts} attempts): "
+            f"{escape(item.error)}</summary><pre>{escape(item.log) or 'no log'}</pre></details>"
+            for item in self.items
         )
 
 
 def load_status(queue: Queue, *, require_done: bool = False) -> QueueStatus:
-    """Look at a queue."""
+    """Read the status of a queue from the server."""
     return QueueStatus(
         queue.name,
         queue.counts(),
         {state: queue.items(state) for state in QueueItemStatus},
         tuple(queue.events()),
         queue.is_draining,
-        datetime.now(UTC),
+        utc_now(),
         settings.load_settings().zone,
         require_done,
     )
 
 
 def done_rate(events: tuple[AttemptEvent, ...], now: datetime) -> float | None:
-    """Items done a second in the last ten minutes, or since the first attempt in them."""
+    """Items done per second in the last ten minutes, or since the first attempt in them."""
     recent = [event for event in events if event.ended >= now - RATE_WINDOW]
     done = sum(event.ending is AttemptOutcome.DONE for event in recent)
     if not done:
         return None
     start = max(min(event.begun for event in recent), now - RATE_WINDOW)
     return done / max((now - start).total_seconds(), 0.001)
-
-
-def _html_table(titles: list[str], rows: list[list[str]]) -> str:
-    head = "".join(f"<th scope='col'>{escape(title)}</th>" for title in titles)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

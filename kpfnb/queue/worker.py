@@ -1,8 +1,8 @@
-"""Workers: they take items off a queue, have them done, and report.
+"""A worker: it claims items of a queue, has the task done with each, and reports.
 
-A worker itself does no task: it has a process for that (`kpfnb.queue.task_process`), over which it
-stands, renewing the lease. So neither a crash nor a call that blocks everything costs the lease;
-but where the worker or the task's process is stopped (SIGSTOP), the lease runs out, as it should.
+The worker itself does no task. A process of its own does (`kpfnb.queue.task_process`), while the
+worker renews the lease. So neither a crash nor a blocking call loses the lease; but where the
+worker or the task's process is stopped (SIGSTOP), the lease runs out, as it should.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from kpfnb.core.errors import ServiceUnavailableError
-from kpfnb.queue import connection
+from kpfnb.core.signals import handle_signals
 from kpfnb.queue.client import Queue
+from kpfnb.queue.connection import restart_server
 from kpfnb.queue.records import AttemptOutcome, AttemptReport, Claim, ClaimResponse
 from kpfnb.queue.results import WorkerSummary
-from kpfnb.queue.task_process import TaskProcess, TaskProcessDied
+from kpfnb.queue.task_process import TaskProcess, TaskProcessDiedError
 from kpfnb.queue.tasks import QueueTask
 
 T = TypeVar("T")
@@ -34,10 +35,10 @@ IDLE_SECONDS = 60.0
 GRACE_SECONDS = 20.0
 """Less than the 30 s that Kubernetes leaves from SIGTERM to SIGKILL."""
 BATCH_SECONDS = 0.05
-"""What is done is reported within this time; so many items are claimed at once as take less."""
+"""Finished items are reported within this time; items that take less are claimed in batches."""
 MAX_CLAIMS = 32
 MAX_RETRY_DELAY_SECONDS = 5.0
-"""The longest rest before a server that does not answer is tried again."""
+"""The longest delay before a server that does not answer is tried again."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,13 +68,13 @@ class Worker:
         self._stop_at = math.inf
         self._waiting = False
         self._wakeup_pipe: tuple[int, int] = (-1, -1)
-        """A pipe: a signal writes to it, what waits for a task looks at it too."""
+        """A pipe that a signal writes to; the wait for a task reads it too."""
 
     def run(self) -> WorkerSummary:
-        """Work until there was nothing to do for `idle_seconds`, or a signal says to stop.
+        """Work until no item was available for `idle_seconds`, or until a signal.
 
-        On SIGTERM or SIGINT the item in work is finished if it takes no longer than
-        `grace_seconds`, else it is handed back; on a second signal at once.
+        On SIGTERM or SIGINT the current item is finished if it takes no longer than
+        `grace_seconds`, otherwise it is handed back; on a second signal at once.
         """
         with self._signals():
             try:
@@ -86,25 +87,25 @@ class Worker:
         reports: list[AttemptReport] = []
         want, idle_since = 1, time.monotonic()
         while True:
-            turn = self._report_and_claim(reports, want=0 if self._is_stopping else want)
-            if turn.claims:
+            response = self._report_and_claim(reports, want=0 if self._is_stopping else want)
+            if response.claims:
                 began = time.monotonic()
-                reports = self._do_batch(turn.claims)
-                want = next_batch_size(len(turn.claims), time.monotonic() - began)
+                reports = self._do_batch(response.claims)
+                want = next_batch_size(len(response.claims), time.monotonic() - began)
                 idle_since = time.monotonic()
                 continue
             reports = []
-            # Somebody must be there for what will be tried again
-            idle_since = math.inf if turn.retries else min(idle_since, time.monotonic())
+            # A worker must be available for the items that will be retried
+            idle_since = math.inf if response.retries else min(idle_since, time.monotonic())
             left = idle_since + self._idle_seconds - time.monotonic()
-            if self._is_stopping or turn.is_draining or left <= 0:
+            if self._is_stopping or response.is_draining or left <= 0:
                 break
-            self._await_work(turn, left)
+            self._await_work(response, left)
         with suppress(ServiceUnavailableError):
             self._queue.deregister(self.name)
 
     def _do_batch(self, claims: Sequence[Claim]) -> list[AttemptReport]:
-        """Do the items one after the other; reports that were not yet made are returned."""
+        """Do the items one after another; the reports that were not yet sent."""
         reports: list[AttemptReport] = []
         rest = deque(claims)
         while rest:
@@ -120,16 +121,16 @@ class Worker:
     def _do_item(
         self, claim: Claim, reports: list[AttemptReport], rest: deque[Claim]
     ) -> AttemptReport | None:
-        """Have one item done; None where its lease was lost meanwhile.
+        """Have one item done; None where its lease was lost.
 
-        If it takes long, `reports` are made and the `rest` is handed back: others wait for it.
+        If it takes long, `reports` are sent and the `rest` is handed back for other workers.
         """
         began = last = time.monotonic()
         self._process.start_item(claim)
         while True:
             try:
                 message = self._next_message(last, is_batch=bool(reports or rest))
-            except TaskProcessDied as error:
+            except TaskProcessDiedError as error:
                 return self._make_report(
                     claim, {"ending": AttemptOutcome.FAILED, "error": str(error)}, began
                 )
@@ -146,7 +147,7 @@ class Worker:
                 return AttemptReport(claim, AttemptOutcome.RETURNED)
             if (reports or rest) and now >= last + BATCH_SECONDS:
                 self._report_and_claim(
-                    [*reports, *(AttemptReport(one, AttemptOutcome.RETURNED) for one in rest)],
+                    [*reports, *(AttemptReport(claim, AttemptOutcome.RETURNED) for claim in rest)],
                     want=0,
                 )
                 reports.clear()
@@ -157,7 +158,7 @@ class Worker:
                     return None
 
     def _next_message(self, last: float, *, is_batch: bool) -> dict[str, Any] | None:
-        """What the task says; None when it is time to do something else."""
+        """The next message of the task; None when something else is due."""
         beat = last + self._queue.policy.heartbeat_seconds
         late = last + BATCH_SECONDS if is_batch else math.inf
         seconds = min(beat, late, self._stop_at) - time.monotonic()
@@ -181,9 +182,9 @@ class Worker:
         )
 
     def _heartbeat(self, claim: Claim) -> bool:
-        """A heartbeat; where the lease is lost, the task's process is ended."""
+        """Send a heartbeat; where the lease is lost, kill the task's process."""
         if self._process.is_paused() and not self._wait_for_resume():
-            _log.warning("%s: its process is stopped; the lease is let go", claim.item)
+            _log.warning("%s: its process is stopped; the lease is given up", claim.item)
         elif self._renew_lease(claim):
             return True
         else:
@@ -193,26 +194,26 @@ class Worker:
         return False
 
     def _wait_for_resume(self) -> bool:
-        """Whether a task's process that was stopped goes on before the lease runs out."""
-        rules = self._queue.policy
-        deadline = time.monotonic() + rules.lease_seconds - rules.heartbeat_seconds
+        """Wait for a stopped process; whether it continues before the lease runs out."""
+        policy = self._queue.policy
+        deadline = time.monotonic() + policy.lease_seconds - policy.heartbeat_seconds
         while time.monotonic() < min(deadline, self._stop_at):
             if not self._process.is_paused():
                 return True
-            time.sleep(rules.heartbeat_seconds / 10)
+            time.sleep(policy.heartbeat_seconds / 10)
         return False
 
     def _renew_lease(self, claim: Claim, note: str = "") -> bool:
-        """Renew the lease. A server that does not answer has not said that it is lost."""
+        """Renew the lease. If the server does not answer, the lease counts as held."""
         try:
             return self._queue.heartbeat(self.name, claim, note)
         except ServiceUnavailableError as error:
             _log.warning("%s", error.what)
-            connection.restart_server()
+            restart_server()
             return True
 
     def _confirm_lease(self, claim: Claim) -> bool:
-        """Renew the lease before products are published: here only a clear yes counts."""
+        """Renew the lease before products are published: only a clear yes counts."""
         try:
             return self._retry_until_answered(lambda: self._queue.heartbeat(self.name, claim))
         except ServiceUnavailableError:
@@ -220,45 +221,45 @@ class Worker:
 
     def _report_and_claim(self, reports: Sequence[AttemptReport], *, want: int) -> ClaimResponse:
         request = uuid.uuid4().hex
-        turn = self._retry_until_answered(
+        response = self._retry_until_answered(
             lambda: self._queue.report_and_claim(self.name, request, reports, want=want)
         )
-        for report, verdict in zip(reports, turn.report_statuses, strict=True):
-            if verdict is None:
-                _log.warning("%s: another worker has it; not committed", report.claim.item)
-            self.summary.attempts[report.ending if verdict else AttemptOutcome.LOST] += 1
-        return turn
+        for report, status in zip(reports, response.report_statuses, strict=True):
+            if status is None:
+                _log.warning("%s: another worker has the item; not committed", report.claim.item)
+            self.summary.attempts[report.ending if status else AttemptOutcome.LOST] += 1
+        return response
 
     def _retry_until_answered(self, call: Callable[[], T]) -> T:
-        """Ask again and again, until the server answers: what was done must be reported."""
+        """Repeat a call until the server answers: finished work must be reported."""
         from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
-        def prepare(state: Any) -> None:
+        def log_and_restart(state: Any) -> None:
             _log.warning("%s", state.outcome.exception().what)
-            connection.restart_server()
+            restart_server()
 
         return Retrying(
             retry=retry_if_exception_type(ServiceUnavailableError),
             wait=wait_random_exponential(multiplier=0.1, max=MAX_RETRY_DELAY_SECONDS),
             stop=lambda _: time.monotonic() >= self._stop_at,
-            before_sleep=prepare,
+            before_sleep=log_and_restart,
             reraise=True,
         )(call)
 
-    def _await_work(self, turn: ClaimResponse, seconds: float) -> None:
-        if turn.wait_seconds is not None:
-            # A little apart, so that not all come for the same item
-            seconds = min(seconds, turn.wait_seconds * (1 + random.random() / 10))
+    def _await_work(self, response: ClaimResponse, seconds: float) -> None:
+        if response.wait_seconds is not None:
+            # Slightly apart, so that not all workers come for the same item
+            seconds = min(seconds, response.wait_seconds * (1 + random.random() / 10))
         try:
             try:
                 self._waiting = True
                 if not self._is_stopping:
-                    self._queue.wait_for_work(turn.wakeup_id, seconds)
+                    self._queue.wait_for_work(response.wakeup_id, seconds)
             finally:
-                # Here too a signal may come
+                # A signal may arrive here too
                 self._waiting = False
         except (_WakeUp, ServiceUnavailableError) as error:
-            # The next turn will meet the same trouble, and deal with it
+            # The next claim meets the same error and handles it
             _log.info("%s", error)
 
     @property
@@ -275,23 +276,21 @@ class Worker:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Signals stop the worker, whatever it waits for."""
+        """Let signals stop the worker, whatever it waits for."""
         self._wakeup_pipe = os.pipe()
         os.set_blocking(self._wakeup_pipe[0], False)
-        before = {one: signal.signal(one, self._stop) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
-            yield
+            with handle_signals(self._stop, signal.SIGTERM, signal.SIGINT):
+                yield
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
-            for end in self._wakeup_pipe:
-                os.close(end)
+            for descriptor in self._wakeup_pipe:
+                os.close(descriptor)
 
 
 def next_batch_size(last: int, seconds: float) -> int:
-    """How many items to claim next, after the last so many took so long altogether.
+    """The number of items to claim next, after `last` items took `seconds` in total.
 
-    One, but where items are so quick that the server's answer would take longer than the work.
+    One, unless items are so quick that the server's answer would take longer than the work.
     """
     fits = int(BATCH_SECONDS / max(seconds / last, 1e-6))
     return max(1, min(2 * last, fits, MAX_CLAIMS))

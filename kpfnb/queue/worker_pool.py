@@ -1,4 +1,4 @@
-"""One worker, or several side by side: what `kpfnb worker` starts."""
+"""One worker, or a pool of workers side by side: what `kpfnb worker` starts."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from kpfnb.compute import processes
+from kpfnb.compute.processes import die_with_parent
 from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
-from kpfnb.queue import tasks
+from kpfnb.core.signals import handle_signals
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import AttemptOutcome
 from kpfnb.queue.results import WorkerSummary
-from kpfnb.queue.tasks import QueueTask
+from kpfnb.queue.tasks import QueueTask, find_task
 from kpfnb.queue.worker import GRACE_SECONDS, IDLE_SECONDS, Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-"""They stop the crew, and it its members."""
+"""They stop the pool, which passes them to its workers."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker is to do."""
+    """The configuration of a worker: queue, task, options and time limits (s)."""
 
     queue: str
     task: QueueTask
@@ -38,7 +38,7 @@ class WorkerConfig:
     grace_seconds: float
 
     def run_worker(self) -> WorkerSummary:
-        """Be one worker, in this process."""
+        """Run one worker in this process."""
         with Queue(self.queue) as queue:
             return Worker(
                 queue,
@@ -58,78 +58,85 @@ def run_worker_pool(
     idle_seconds: float = IDLE_SECONDS,
     grace_seconds: float = GRACE_SECONDS,
 ) -> WorkerSummary:
-    """Let `count` workers do a task with the items of a queue (by default that of its name).
+    """Run workers that do a task with the items of a queue (by default the queue of its name).
 
-    Each is a process; one that is killed is replaced. On SIGTERM and SIGINT all of them finish
-    their items, or hand them back; see `Worker.run`.
+    Each of several workers is a process; one that is killed is replaced. On SIGTERM and SIGINT all
+    of them finish their items, or hand them back; see `Worker.run`.
 
     Raises
     ------
-    InvalidParameterError : the task, an option or the queue's name is wrong; nothing was begun
+    InvalidParameterError : the task, an option or the queue's name is wrong; nothing was started
     ServiceUnavailableError : the queue's server does not answer
     """
-    found = tasks.find_task(task)
-    job = WorkerConfig(
-        queue or task, found, found.check_options(options or {}), idle_seconds, grace_seconds
-    )
+    queue_task = find_task(task)
+    checked = queue_task.check_options(options or {})
+    config = WorkerConfig(queue or task, queue_task, checked, idle_seconds, grace_seconds)
     if count == 1:
-        return job.run_worker()
-    # What is wrong with the server is said once, and here
-    Queue(job.queue).close()
-    return WorkerPool(job).run(count)
+        return config.run_worker()
+    # An error of the server is reported once, here, and not by each worker
+    Queue(config.queue).close()
+    return WorkerPool(config).run(count)
 
 
 class WorkerPool:
-    def __init__(self, job: WorkerConfig) -> None:
-        self._config = job
+    """Several workers, each in a process of its own."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._config = config
         self._workers: dict[int, int] = {}
+        """Process identifier to the pipe that its summary comes through."""
         self._is_stopping = False
 
     def run(self, count: int) -> WorkerSummary:
-        worked, broken = WorkerSummary(), 0
-        with self._signals():
+        """Start workers, replace those that are killed, and wait for their end.
+
+        `ServiceUnavailableError` where a worker ended with an error.
+        """
+        summary, error_count = WorkerSummary(), 0
+        with handle_signals(self._stop, *SIGNALS):
             for _ in range(count):
                 self._start_worker()
             while self._workers:
                 pid, status = os.wait()
                 if pid not in self._workers:
                     continue
-                told = self._read_summary(pid)
-                worked.attempts.update(
-                    {AttemptOutcome(name): number for name, number in told.items()}
+                attempts = self._read_summary(pid)
+                summary.attempts.update(
+                    {AttemptOutcome(outcome): number for outcome, number in attempts.items()}
                 )
                 code = os.waitstatus_to_exitcode(status)
-                broken += code > 0
+                error_count += code > 0
                 if code < 0 and not self._is_stopping:
-                    _log.warning("a worker was killed (signal %d); another takes its place", -code)
+                    _log.warning("a worker was killed (signal %d) and is replaced", -code)
                     self._start_worker()
-        if broken:
+        if error_count:
             raise ServiceUnavailableError(
-                f"{broken} workers ended with an error ({worked.reason})", "see their messages"
+                f"{error_count} workers ended with an error ({summary.reason})",
+                "see their messages",
             )
-        return worked
+        return summary
 
     def _start_worker(self) -> None:
-        # A signal that came before the member is known would not reach it
+        # A signal that arrives before the worker is known would not reach it
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             if self._is_stopping:
                 return
-            mine, other = os.pipe()
+            read_end, write_end = os.pipe()
             pid = os.fork()
             if not pid:
-                _run_worker_process(self._config, other)
-            os.close(other)
-            self._workers[pid] = mine
+                _run_worker_process(self._config, write_end)
+            os.close(write_end)
+            self._workers[pid] = read_end
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def _read_summary(self, pid: int) -> dict[str, int]:
-        """What a member that has ended says it did; nothing, if it was killed."""
+        """The attempts of a worker that has ended; none, if it was killed."""
         with os.fdopen(self._workers.pop(pid)) as pipe:
             text = pipe.read()
-        told: dict[str, int] = json.loads(text or "{}")
-        return told
+        attempts: dict[str, int] = json.loads(text or "{}")
+        return attempts
 
     def _stop(self, number: int, _: object) -> None:
         self._is_stopping = True
@@ -137,28 +144,19 @@ class WorkerPool:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {one: signal.signal(one, self._stop) for one in SIGNALS}
-        try:
-            yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
 
-
-def _run_worker_process(job: WorkerConfig, output: int) -> NoReturn:
-    """Be a worker, in a process of its own that never leaves this function."""
+def _run_worker_process(config: WorkerConfig, output: int) -> NoReturn:
+    """Run a worker in this new process, which never leaves this function."""
     code = 1
-    for one in SIGNALS:
-        signal.signal(one, signal.SIG_DFL)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
-        # Ctrl-C in the terminal is for the crew, which passes it on
+        # Ctrl-C in the terminal is for the pool, which passes it on
         os.setpgid(0, 0)
-        processes.die_with_parent(signal.SIGTERM)
-        told = json.dumps(job.run_worker().attempts)
-        os.write(output, told.encode())
+        die_with_parent(signal.SIGTERM)
+        attempts = json.dumps(config.run_worker().attempts)
+        os.write(output, attempts.encode())
         code = 0
     except KpfnbError as error:
         print(f"kpfnb: {error}", file=sys.stderr, flush=True)

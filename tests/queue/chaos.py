@@ -1,10 +1,10 @@
-"""Workers at work on a real server, while everything around them is killed.
+"""Workers on a real server, while processes around them are killed at random.
 
     python -m tests.queue.chaos --kills 1000
 
-Workers and the processes of their tasks are killed and stopped beyond their leases and woken
-again, connections are cut, the server is killed and comes back. In the end the history is checked.
-A process of its own: its workers are forked from it, which is cheap.
+Workers and the processes of their tasks are killed, or stopped beyond their leases and continued;
+connections are cut; the server is killed and restarted. In the end the history is checked. This is
+a program of its own: its workers are forked from it, which is cheap.
 """
 
 from __future__ import annotations
@@ -54,37 +54,37 @@ WEIGHTS = {
 
 
 class Witness:
-    """Lines that survive whoever wrote them."""
+    """A log of lines that survives the processes that write it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def tell(self, kind: str, item: str, token: int) -> None:
+    def record(self, kind: str, item: str, token: int) -> None:
         descriptor = os.open(self._folder / kind, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(descriptor, f"{item} {token}\n".encode())
         os.close(descriptor)
 
-    def told(self, kind: str) -> list[tuple[str, int]]:
+    def recorded(self, kind: str) -> list[tuple[str, int]]:
         path = self._folder / kind
         lines = path.read_text().splitlines() if path.exists() else []
         return [(item, int(token)) for item, token in map(str.split, lines)]
 
 
 class WitnessedQueue(Queue):
-    """Tells what a worker was given and told."""
+    """A queue that records the claims and answers that workers get."""
 
     witness: Witness
 
-    def turn(
+    def report_and_claim(
         self, worker: str, request: str, reports: Sequence[AttemptReport] = (), *, want: int = 1
     ) -> ClaimResponse:
-        turn = super().report_and_claim(worker, request, reports, want=want)
-        for report, verdict in zip(reports, turn.report_statuses, strict=True):
-            if verdict is QueueItemStatus.DONE:
-                self.witness.tell("accepted", report.claim.item, report.claim.token)
-        for claim in turn.claims:
-            self.witness.tell("claims", claim.item, claim.token)
-        return turn
+        response = super().report_and_claim(worker, request, reports, want=want)
+        for report, status in zip(reports, response.report_statuses, strict=True):
+            if status is QueueItemStatus.DONE:
+                self.witness.record("accepted", report.claim.item, report.claim.token)
+        for claim in response.claims:
+            self.witness.record("claims", claim.item, claim.token)
+        return response
 
 
 class Chaos:
@@ -130,10 +130,10 @@ class Chaos:
         while len(self._workers) < WORKERS:
             pid = os.fork()
             if not pid:
-                self._be_worker()
+                self._run_worker()
             self._workers.add(pid)
 
-    def _be_worker(self) -> None:
+    def _run_worker(self) -> None:
         try:
             task = QueueTask("chaos", self._task)
             Worker(self._open(), task, idle_seconds=1e6, grace_seconds=0.3).run()
@@ -144,13 +144,13 @@ class Chaos:
         chance = random.Random(lease.token)
         if item.startswith("poison"):
             os.kill(os.getpid(), chance.choice([signal.SIGKILL, signal.SIGSEGV]))
-        # The second takes long: a worker that wakes up meets the one that has its item by now
+        # The second attempt takes long: a worker that continues meets the one that took its item
         time.sleep(chance.choice([0, 0, 0.03, 0.1, 0.5]) + (0.8 if lease.attempt == 2 else 0))
         if item.startswith("broken"):
             raise RuntimeError(f"{item} is broken")
         if chance.random() < 0.5:
             lease.confirm()
-        self.witness.tell("effects", item, lease.token)
+        self.witness.record("effects", item, lease.token)
         return {"token": lease.token}
 
     def _feed(self) -> None:
@@ -161,7 +161,7 @@ class Chaos:
             names = [f"item{number + n}" for n in range(CHUNK - 2)]
             names += [f"{kind}{number}" for kind in DOOMED]
             self.random.shuffle(names)
-            # Told first: should the server be killed now, they are loaded again, and known by then
+            # Recorded first: if the server is killed now, they are loaded again, and then known
             self.loaded += names
             while True:
                 with suppress(KpfnbError):
@@ -202,7 +202,7 @@ class Chaos:
         if pid:
             os.kill(pid, signal.SIGKILL)
         if self.random.random() < 0.5:
-            # Else a worker has to
+            # Otherwise a worker has to
             valkey.start_server()
 
     def _wake(self, all_of_them: bool = False) -> None:
@@ -213,7 +213,7 @@ class Chaos:
                     os.kill(pid, signal.SIGCONT)
 
     def _finish(self) -> History:
-        """Let the workers do what is left; then what was parked without being doomed."""
+        """Let the workers finish; then requeue items that were parked without being doomed."""
         self._wake(all_of_them=True)
         requeued: set[str] = set()
         deadline = time.monotonic() + FINISH_SECONDS
@@ -239,9 +239,9 @@ class Chaos:
             self.loaded,
             final,
             events,
-            self.witness.told("claims"),
-            self.witness.told("accepted"),
-            self.witness.told("effects"),
+            self.witness.recorded("claims"),
+            self.witness.recorded("accepted"),
+            self.witness.recorded("effects"),
             requeued,
         )
 
@@ -251,17 +251,17 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=300)
     options.add_argument("--seed", type=int, default=random.randrange(10**6))
     options.add_argument("folder", type=Path, help="an empty directory")
-    chosen = options.parse_args()
-    os.environ["KPFNB_WORK_DIR"] = str(chosen.folder / "work")
+    arguments = options.parse_args()
+    os.environ["KPFNB_WORK_DIR"] = str(arguments.folder / "work")
     began = time.monotonic()
-    chaos = Chaos(chosen.folder, chosen.seed)
-    history = chaos.run(chosen.kills)
-    found = violations(history)
+    chaos = Chaos(arguments.folder, arguments.seed)
+    history = chaos.run(arguments.kills)
+    errors = violations(history)
     endings = Counter(str(event.ending) for event in history.events)
-    print(f"seed {chosen.seed}, {time.monotonic() - began:.0f} s: {dict(chaos.done)}")
+    print(f"seed {arguments.seed}, {time.monotonic() - began:.0f} s: {dict(chaos.done)}")
     print(f"{len(history.loaded)} items, {dict(endings)}, {len(history.requeued)} requeued")
-    print(*found[:50], sep="\n")
-    sys.exit(bool(found))
+    print(*errors[:50], sep="\n")
+    sys.exit(bool(errors))
 
 
 if __name__ == "__main__":

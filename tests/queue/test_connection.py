@@ -23,7 +23,7 @@ from kpfnb.queue.client import Queue
 from tests.queue.conftest import redis_62
 
 
-def test_the_embedded_server_is_there_when_it_is_needed(embedded: None) -> None:
+def test_the_embedded_server_starts_when_it_is_needed(embedded: None) -> None:
     with connection.connect_to_server() as client:
         assert client.ping()
 
@@ -58,7 +58,7 @@ def test_tls_is_checked(guarded: Path, tmp_path: Path, monkeypatch: pytest.Monke
             connection.connect_to_server()
 
 
-def test_one_that_is_not_there_is_named_without_its_password(
+def test_a_server_that_does_not_answer_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.socket() as free:
@@ -81,8 +81,8 @@ def test_a_url_that_can_not_be_read_is_not_shown(url: str, monkeypatch: pytest.M
     assert "sesame" not in str(caught.value)
 
 
-def make_certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that nobody but itself vouches for, with its key."""
+def make_certificate(directory: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "queue")])
     now = datetime.datetime.now(datetime.UTC)
@@ -100,7 +100,7 @@ def make_certificate(folder: Path) -> Path:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         .sign(key, hashes.SHA256())
     )
-    path = folder / "queue.pem"
+    path = directory / "queue.pem"
     path.write_bytes(
         certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(
@@ -151,7 +151,7 @@ class Tls:
             self._context.wrap_socket(plain, server_side=True) as front,
         ):
             back.connect(str(self._backend))
-            # The client speaks and waits for its answer; one thread does for both ways
+            # The client sends and waits for the answer; one thread is enough for both directions
             while data := front.recv(65536):
                 back.sendall(data)
                 front.sendall(back.recv(65536))

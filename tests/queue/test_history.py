@@ -1,4 +1,4 @@
-"""The proof that the queue loses nothing and commits nothing twice, and that the proof is one."""
+"""Proof that the queue loses nothing and commits nothing twice, and a test of that proof."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sound() -> History:
             QueueItem("poison", QueueItemStatus.PARKED, error="killed"),
         ],
         events=events,
-        claims=[(one.item, one.token) for one in events],
+        claims=[(event.item, event.token) for event in events],
         accepted=[("a", 5)],
         effects=[("a", 1), ("a", 5)],
     )
@@ -73,15 +73,15 @@ def test_a_sound_history_passes() -> None:
     assert violations(sound()) == []
 
 
-@pytest.mark.parametrize("words", FAULTS)
-def test_each_fault_is_found(words: str) -> None:
+@pytest.mark.parametrize("message", FAULTS)
+def test_each_fault_is_found(message: str) -> None:
     history = deepcopy(replace(sound()))
-    FAULTS[words](history)
-    assert any(words in violation for violation in violations(history)), violations(history)
+    FAULTS[message](history)
+    assert any(message in violation for violation in violations(history)), violations(history)
 
 
-def test_nothing_is_lost_and_nothing_committed_twice_whatever_is_killed(tmp_path: Path) -> None:
-    done = subprocess.run(
+def test_nothing_is_lost_or_committed_twice_when_processes_are_killed(tmp_path: Path) -> None:
+    completed = subprocess.run(
         [
             *(sys.executable, "-W", "error", "-m", "tests.queue.chaos"),
             *(f"--kills={KILLS}", str(tmp_path)),
@@ -90,5 +90,5 @@ def test_nothing_is_lost_and_nothing_committed_twice_whatever_is_killed(tmp_path
         capture_output=True,
         text=True,
     )
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+    print(completed.stdout)
+    assert completed.returncode == 0, completed.stdout + completed.stderr

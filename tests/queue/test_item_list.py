@@ -9,8 +9,8 @@ from kpfnb.queue import records
 def test_arguments_standard_input_and_a_file_in_this_order(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("x\n\n# a comment\n  y z \n"))
     (tmp_path / "list.txt").write_text("f1\nf2\n")
-    found = records.read_items(["a", "-", "b"], tmp_path / "list.txt")
-    assert found == ["a", "x", "y z", "b", "f1", "f2"]
+    items = records.read_items(["a", "-", "b"], tmp_path / "list.txt")
+    assert items == ["a", "x", "y z", "b", "f1", "f2"]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])

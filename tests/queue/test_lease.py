@@ -8,15 +8,15 @@ from kpfnb.queue.lease import MAX_DELAY_SECONDS, QueuePolicy
 
 
 @pytest.mark.parametrize(
-    ("attempt", "chance", "seconds"), [(1, 0.5, 30), (2, 0.5, 60), (1, 0, 22.5), (3, 1, 150)]
+    ("attempt", "jitter", "seconds"), [(1, 0.5, 30), (2, 0.5, 60), (1, 0, 22.5), (3, 1, 150)]
 )
-def test_each_rest_is_twice_as_long(attempt, chance, seconds):
-    assert QueuePolicy().retry_delay(attempt, chance) == seconds
+def test_each_delay_is_twice_as_long(attempt, jitter, seconds):
+    assert QueuePolicy().retry_delay(attempt, jitter) == seconds
 
 
 @given(st.integers(1, 10**6), st.floats(0, 1))
-def test_a_rest_has_an_end(attempt, chance):
-    assert 0 < QueuePolicy().retry_delay(attempt, chance) <= 1.25 * MAX_DELAY_SECONDS
+def test_the_delay_has_a_limit(attempt, jitter):
+    assert 0 < QueuePolicy().retry_delay(attempt, jitter) <= 1.25 * MAX_DELAY_SECONDS
 
 
 def test_from_the_settings(monkeypatch):

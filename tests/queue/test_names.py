@@ -7,8 +7,8 @@ from kpfnb.queue.records import check_item, check_name
 
 
 @pytest.mark.parametrize("name", ["", "a b", "{a}", "x" * 65, "-a", "a/b"])
-def test_impossible_names_of_queues(name):
-    with pytest.raises(InvalidParameterError, match="is no name"):
+def test_invalid_names_of_queues(name):
+    with pytest.raises(InvalidParameterError, match="not a valid name"):
         check_name(name)
 
 

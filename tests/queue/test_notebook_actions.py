@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import ipywidgets
 import pytest
 
+from kpfnb.core import progress
 from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import runner
@@ -30,7 +31,7 @@ def test_loads_requeues_and_parks():
         notebook_actions.apply_changes("trial", load=["two\nlines"])
 
 
-def test_buttons_move_the_items_that_were_chosen(monkeypatch):
+def test_buttons_move_the_selected_items(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     run = SimpleNamespace(interactive=True)
@@ -41,7 +42,7 @@ def test_buttons_move_the_items_that_were_chosen(monkeypatch):
     assert chooser.options == (("c (parked)", "c"), ("<a> (waiting)", "<a>"), ("b (waiting)", "b"))
     chooser.value = ("<a>", "c")
     park.click()
-    assert message.value == "park: 1 waiting → parked; 1 parked stay so"
+    assert message.value == "park: 1 waiting → parked; 1 parked unchanged"
     assert notebook_actions.queue_status("trial").counts[QueueItemStatus.PARKED] == 2
     chooser.value = ("c",)
     requeue.click()
@@ -51,32 +52,37 @@ def test_buttons_move_the_items_that_were_chosen(monkeypatch):
     assert "does not answer" in message.value and "<b>" not in message.value
 
 
-def test_a_queue_is_watched_until_nothing_is_open(monkeypatch):
-    stage = ipywidgets.VBox()
-    monkeypatch.setattr(notebook_actions.live, "_stage", stage)
-    monkeypatch.setattr(notebook_actions.live, "in_notebook", lambda: True)
+@pytest.fixture
+def container(monkeypatch):
+    """The box of widgets that a notebook shows progress in."""
+    box = ipywidgets.VBox()
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    progress.set_container(box)
+    yield box
+    progress.set_container(None)
+
+
+def test_a_queue_is_watched_until_nothing_is_open(container, monkeypatch):
     notebook_actions.apply_changes("trial", load=["a", "b"])
     seen = []
 
-    def pause(_):
-        seen.append(stage.children[0].value)
+    def sleep(_):
+        seen.append(container.children[0].value)
         notebook_actions.apply_changes("trial", park=["a" if len(seen) == 1 else "b"])
 
-    monkeypatch.setattr(notebook_actions.live, "pause", pause)
+    monkeypatch.setattr(progress, "sleep_responsive", sleep)
     notebook_actions.show_live("trial", 600)
     assert "2 waiting" in seen[0] and "1 waiting, 1 parked" in seen[1] and len(seen) == 2
-    assert stage.children == ()
+    assert container.children == ()
 
 
-def test_a_queue_is_watched_no_longer_than_was_asked(monkeypatch):
-    monkeypatch.setattr(notebook_actions.live, "_stage", ipywidgets.VBox())
-    monkeypatch.setattr(notebook_actions.live, "in_notebook", lambda: True)
+def test_a_queue_is_watched_for_the_given_time_at_most(container):
     notebook_actions.apply_changes("trial", load=["a"])
     notebook_actions.show_live("trial", 0)
     assert notebook_actions.queue_status("trial").counts[QueueItemStatus.WAITING] == 1
 
 
-def test_headless_there_are_no_buttons(monkeypatch):
+def test_without_a_browser_no_buttons_are_shown(monkeypatch):
     monkeypatch.delattr("IPython.display.display")
     notebook_actions.show_action_buttons(
         SimpleNamespace(interactive=False), notebook_actions.queue_status("trial")
@@ -85,24 +91,24 @@ def test_headless_there_are_no_buttons(monkeypatch):
 
 def test_the_notebook_as_a_whole(monkeypatch):
     monkeypatch.setenv("KPFNB_QUEUE_ATTEMPTS", "1")
-    given = {
+    parameters = {
         "items": ["star-1", "star-2", "broken <b>"],
         "test_workers": 2,
         "test_sleep": 0,
         "test_fail": "broken",
         "require_done": True,
     }
-    record = runner.run_notebook("queue", given)
+    record = runner.run_notebook("queue", parameters)
     assert (record.outcome, record.reason) == (Outcome.PARTIAL, "1 parked, 2 done")
     result = json.loads((record.directory / "result.json").read_text())
-    assert [one["name"] for one in result["values"]["parked"]] == ["broken <b>"]
+    assert [item["name"] for item in result["values"]["parked"]] == ["broken <b>"]
     page = (record.directory / "report.html").read_text()
     assert "broken &lt;b&gt; was to fail" in page and "2 test workers: partial" in page
     with Queue("demo") as queue:
         assert queue.item("broken <b>").error == "RuntimeError: broken <b> was to fail"
 
 
-def test_workers_that_can_not_start_are_told(monkeypatch, tmp_path):
+def test_workers_that_can_not_start_are_reported(monkeypatch, tmp_path):
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho starting >&2\necho 'no PypeIt here' >&2\nexit 2\n")
     program.chmod(0o755)

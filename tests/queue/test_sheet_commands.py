@@ -38,8 +38,8 @@ def test_from_the_sheet_to_the_queue_and_back(behind: Behind) -> None:
     rows = [["first", "", ""], ["done", "COMPLETE", "w9"], ["bad", "", ""], ["second", "", ""]]
     behind.put("WorkQueue", rows)
     assert kpfnb("queue", "load", "trial", "--sheet")["new"] == ["first", "bad", "second"]
-    told = kpfnb("queue", "mirror", "trial")
-    assert (told["cells"], told["missing"]) == (3, [])
+    result = kpfnb("queue", "mirror", "trial")
+    assert (result["cells"], result["missing"]) == (3, [])
     assert [row[1] for row in behind.raw("WorkQueue")] == [
         *("IN QUEUE", "COMPLETE", "IN QUEUE", "IN QUEUE")
     ]
@@ -48,35 +48,35 @@ def test_from_the_sheet_to_the_queue_and_back(behind: Behind) -> None:
     kpfnb("queue", "park", "trial", "bad")
     kpfnb("worker", "test", "--queue", "trial", *options)
     assert kpfnb("queue", "mirror", "trial")["missing"] == ["more"]
-    found = behind.raw("WorkQueue")
-    assert [row[:2] for row in found] == [
+    rows = behind.raw("WorkQueue")
+    assert [row[:2] for row in rows] == [
         ["first", "COMPLETE"],
         ["done", "COMPLETE"],
         ["bad", "FAILED"],
         ["second", "COMPLETE"],
     ]
-    assert found[1][2] == "w9"
-    assert found[0][2] == found[3][2] != ""
+    assert rows[1][2] == "w9"
+    assert rows[0][2] == rows[3][2] != ""
     assert kpfnb("queue", "mirror", "trial")["cells"] == 0
 
 
 def test_another_tab(behind: Behind) -> None:
     behind.put("coadd status", [["dataset", "Coadd 2D", "pod"], ["A", "", ""], ["B", "", ""]])
-    place = ["--tab", "coadd status@Coadd 2D"]
-    assert kpfnb("queue", "load", "coadd2d", *place, "--dry-run")["new"] == ["A", "B"]
-    assert kpfnb("queue", "load", "coadd2d", *place)["new"] == ["A", "B"]
-    kpfnb("queue", "mirror", "coadd2d", *place)
+    tab = ["--tab", "coadd status@Coadd 2D"]
+    assert kpfnb("queue", "load", "coadd2d", *tab, "--dry-run")["new"] == ["A", "B"]
+    assert kpfnb("queue", "load", "coadd2d", *tab)["new"] == ["A", "B"]
+    kpfnb("queue", "mirror", "coadd2d", *tab)
     assert behind.raw("coadd status")[1] == ["A", "IN QUEUE", ""]
 
 
-def test_a_sheet_that_is_not_there(behind: Behind) -> None:
+def test_a_sheet_that_does_not_exist(behind: Behind) -> None:
     with pytest.raises(InvalidInputError, match="no tab 'WorkQueue'"):
         kpfnb("queue", "load", "trial", "--sheet")
     with pytest.raises(InvalidParameterError, match="no item is named"):
         kpfnb("queue", "load", "trial")
     assert kpfnb("queue", "load", "trial", "a")["new"] == ["a"]
-    told = kpfnb("queue", "mirror", "trial", code=1)
-    assert (told["outcome"], told["owed"]) == ("failed", 1)
+    result = kpfnb("queue", "mirror", "trial", code=1)
+    assert (result["outcome"], result["owed"]) == ("failed", 1)
     assert kpfnb("queue", "mirror", "trial", "--add")["added"] == 1
     assert sheets.open_workbook().read("WorkQueue").rows[1] == ("a", "IN QUEUE", "")
 
@@ -93,10 +93,12 @@ def test_watching_goes_on_until_it_is_stopped(
         if len(slept) == 2:
             raise KeyboardInterrupt
 
-    follow = sheet_mirror.run_mirror
-    monkeypatch.setattr(sheet_mirror, "run_mirror", lambda *given: follow(*given, sleep))
+    run_mirror = sheet_mirror.run_mirror
+    monkeypatch.setattr(
+        sheet_mirror, "run_mirror", lambda *arguments: run_mirror(*arguments, sleep)
+    )
     done = runner.invoke(app, ["queue", "mirror", "trial", "--watch", "15"])
     assert (done.exit_code, slept) == (0, [15, 15])
     changed, unchanged = done.stdout.splitlines()
-    assert changed.endswith("/WorkQueue@B: 1 rows changed")
+    assert changed.endswith("/WorkQueue@B: 1 row changed")
     assert unchanged.endswith("/WorkQueue@B: nothing changed")

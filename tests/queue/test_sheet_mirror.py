@@ -1,18 +1,18 @@
-"""A mirror that falls behind, and catches up."""
+"""A mirror that falls behind and catches up."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import islice, pairwise
 
 import pytest
 
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.core.result import Outcome
-from kpfnb.queue import sheet_mirror, sheet_status
-from kpfnb.queue.records import QueueItem, QueueItemStatus
+from kpfnb.queue import sheet_mirror
+from kpfnb.queue.sheet_mirror import SheetMirror
+from kpfnb.queue.sheet_status import SheetStatus, StatusTab, unqueued_items
 from kpfnb.storage import sheets
-from kpfnb.storage.sheets import SheetMirror, SheetStatus, StatusTab, Workbook
+from kpfnb.storage.sheets import Workbook
 from tests.storage.sheets.conftest import Local, Remote
 from tests.storage.sheets.emulator import Emulator
 
@@ -22,7 +22,7 @@ RUNNING = SheetStatus("In Progress", "w1")
 DONE = SheetStatus("COMPLETE", "w1")
 
 
-def test_rows_are_found_by_name_wherever_they_are_now(book: Workbook, behind: Behind) -> None:
+def test_rows_are_found_by_name_after_they_moved(book: Workbook, behind: Behind) -> None:
     behind.put("WorkQueue", [TITLES, ["A", "", "", "x"], ["B", "", "", "y"]])
     mirror = SheetMirror(book)
     assert mirror.update({"A": RUNNING}).outcome is Outcome.SUCCEEDED
@@ -37,7 +37,7 @@ def test_rows_are_found_by_name_wherever_they_are_now(book: Workbook, behind: Be
     ]
 
 
-def test_items_without_a_row_are_told_or_added(book: Workbook, behind: Behind) -> None:
+def test_items_without_a_row_are_reported_or_added(book: Workbook, behind: Behind) -> None:
     behind.put("WorkQueue", [TITLES, ["A", "", "", "x"]])
     done = SheetMirror(book).update({"A": DONE, "B": DONE})
     assert done.missing == ("B",)
@@ -53,7 +53,7 @@ def test_a_new_tab(book: Workbook, behind: Behind) -> None:
     done = SheetMirror(book, add=True).update({"A": DONE})
     assert done.to_dict()["added"] == 1
     assert behind.raw("WorkQueue") == [["dataset", "status", "pod"], ["A", "COMPLETE", "w1"]]
-    assert sheets.unqueued_items(book) == []
+    assert unqueued_items(book) == []
 
 
 def test_two_queues_share_the_tab_of_coadds(book: Workbook, behind: Behind) -> None:
@@ -64,23 +64,23 @@ def test_two_queues_share_the_tab_of_coadds(book: Workbook, behind: Behind) -> N
     assert rows[1:] == [["A", "COMPLETE", "w1", "COMPLETE", "w1"]]
 
 
-def test_an_outage_is_survived_told_and_caught_up_with(
+def test_an_outage_is_survived_reported_and_caught_up_with(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1000.0]
     monkeypatch.setattr(sheet_mirror.time, "monotonic", lambda: clock[0])
     remote = Remote(emulator)
     remote.put("WorkQueue", [TITLES, ["A"], ["B"], ["C"]])
-    mirror = SheetMirror(sheets.open_workbook(patience_seconds=0))
+    mirror = SheetMirror(sheets.open_workbook(retry_seconds=0))
     emulator.faults.extend([500, 0])
     first = mirror.update({"A": RUNNING})
     assert (first.outcome, first.owed) == (Outcome.FAILED, 1)
     assert "500" in first.error
     calls = len(emulator.calls)
-    rested = mirror.update({"A": DONE, "B": RUNNING})
-    assert len(emulator.calls) == calls, "it rests"
-    assert (rested.owed, rested.behind_since) == (2, first.behind_since)
-    assert "2 items behind since 2" in str(rested)
+    pending = mirror.update({"A": DONE, "B": RUNNING})
+    assert len(emulator.calls) == calls, "it waits"
+    assert (pending.owed, pending.behind_since) == (2, first.behind_since)
+    assert "2 items behind since 2" in str(pending)
     clock[0] += sheet_mirror.FIRST_DELAY_SECONDS
     last = mirror.update({"C": RUNNING})
     assert last.outcome is Outcome.SUCCEEDED
@@ -90,54 +90,50 @@ def test_an_outage_is_survived_told_and_caught_up_with(
     assert mirror.update({}).to_dict()["behind_since"] is None
 
 
-def test_rests_grow_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delays_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(sheet_mirror.time, "monotonic", lambda: clock[0])
     monkeypatch.setenv("KPFNB_SHEET", "key=KEY")
-    mirror, tried = SheetMirror(sheets.open_workbook()), []
-    monkeypatch.setattr(mirror._book, "revise", lambda *_, **__: tried.append(clock[0]) or 1 / 0)
+    book, attempts = sheets.open_workbook(), []
+    monkeypatch.setattr(book, "update", lambda *_, **__: attempts.append(clock[0]) or 1 / 0)
+    mirror = SheetMirror(book)
     for second in range(2000):
         clock[0] = second
-        told = mirror.update({"A": DONE})
-    assert "ZeroDivisionError" in told.error
-    rests = [after - before for before, after in pairwise(tried)]
-    assert rests[:7] == [5, 10, 20, 40, 80, 160, 300]
-    assert max(rests) == sheet_mirror.MAX_DELAY_SECONDS
+        result = mirror.update({"A": DONE})
+    assert "ZeroDivisionError" in result.error
+    delays = [after - before for before, after in pairwise(attempts)]
+    assert delays[:7] == [5, 10, 20, 40, 80, 160, 300]
+    assert max(delays) == sheet_mirror.MAX_DELAY_SECONDS
 
 
-def test_follow_goes_on_when_the_truth_cannot_be_read(book: Workbook, behind: Behind) -> None:
+def test_the_mirror_goes_on_when_the_statuses_cannot_be_read(
+    book: Workbook, behind: Behind
+) -> None:
     behind.put("WorkQueue", [TITLES, ["A"]])
     answers = iter([ServiceUnavailableError("no queue"), {"A": DONE}])
 
-    def truth() -> dict[str, SheetStatus]:
+    def read_statuses() -> dict[str, SheetStatus]:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     slept: list[float] = []
-    told = list(islice(sheet_mirror.run_mirror(SheetMirror(book), truth, 15, slept.append), 2))
-    assert isinstance(told[0], ServiceUnavailableError)
-    assert isinstance(told[1], sheet_mirror.MirrorResult)
-    assert told[1].outcome is Outcome.SUCCEEDED
+    updates = sheet_mirror.run_mirror(SheetMirror(book), read_statuses, 15, slept.append)
+    error, result = islice(updates, 2)
+    assert isinstance(error, ServiceUnavailableError)
+    assert isinstance(result, sheet_mirror.MirrorResult)
+    assert result.outcome is Outcome.SUCCEEDED
     assert slept == [15]
 
 
-def test_every_state_has_a_status() -> None:
-    assert set(sheet_status.STATUS_TEXTS) == set(QueueItemStatus)
-    assert "" not in sheet_status.STATUS_TEXTS.values(), "what is blank would be loaded again"
-
-
-@pytest.mark.parametrize(
-    ("state", "result", "status"),
-    [
-        (QueueItemStatus.DONE, None, "COMPLETE"),
-        (QueueItemStatus.DONE, {"outcome": "partial"}, "WARNING"),
-        (QueueItemStatus.DONE, ["partial"], "COMPLETE"),
-        (QueueItemStatus.PARKED, {"outcome": "partial"}, "FAILED"),
-        (QueueItemStatus.FAILED, None, "IN QUEUE"),
-    ],
-)
-def test_statuses(state: QueueItemStatus, result: object, status: str) -> None:
-    item = QueueItem("A", state, worker="w1", since=datetime.now(UTC), result=result)
-    assert sheet_status.item_status(item) == SheetStatus(status, "w1")
+def test_each_update_is_one_write(emulator: Emulator) -> None:
+    remote = Remote(emulator)
+    remote.put("T", [TITLES, ["A"], ["B"], ["C"]])
+    mirror = SheetMirror(sheets.open_workbook(), StatusTab("T"))
+    mirror.update({name: SheetStatus("COMPLETE", "w") for name in "ABC"})
+    assert remote.server.writes() == ["/v4/spreadsheets/KEY:batchUpdate"]
+    before = len(remote.server.calls)
+    mirror.update({name: SheetStatus("COMPLETE", "w") for name in "ABC"})
+    assert len(remote.server.writes()) == 1
+    assert len(remote.server.calls) - before == 2

@@ -8,8 +8,8 @@ import pytest
 from matplotlib.dates import date2num, num2date
 
 from kpfnb.core.result import Outcome, Result
+from kpfnb.notebook.display import figures
 from kpfnb.queue.client import Queue
-from kpfnb.queue.plots import WorkerTimeline
 from kpfnb.queue.records import (
     AttemptEvent,
     AttemptOutcome,
@@ -18,6 +18,7 @@ from kpfnb.queue.records import (
     QueueItemStatus,
 )
 from kpfnb.queue.status import QueueStatus, done_rate, load_status
+from kpfnb.queue.timeline import WorkerTimeline
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
@@ -57,24 +58,24 @@ def status(**more) -> QueueStatus:
 
 
 def test_it_is_a_result():
-    found = status()
-    assert isinstance(found, Result)
-    assert found.reason == "28 waiting, 1 running, 1 failed, 1 parked, 60 done"
-    assert found.key_figures()["parked"] == 1
-    assert repr(found) == f"<QueueStatus: {found.reason}>"
+    result = status()
+    assert isinstance(result, Result)
+    assert result.reason == "28 waiting, 1 running, 1 failed, 1 parked, 60 done"
+    assert result.key_figures()["parked"] == 1
+    assert repr(result) == f"<QueueStatus: {result.reason}>"
 
 
-def test_looking_succeeds_unless_all_was_to_be_done():
+def test_the_outcome_is_partial_only_if_all_had_to_be_done():
     assert status().outcome is Outcome.SUCCEEDED
     assert status(require_done=True).outcome is Outcome.PARTIAL
 
 
-def test_where_and_since_when_in_the_zone_of_people():
+def test_the_text_shows_workers_and_local_times():
     assert str(status()).splitlines() == [
         "queue trial: 28 waiting, 1 running, 1 failed, 1 parked, 60 done",
-        "60 done a minute, 30 s left",
+        "60 done per minute, 30 s left",
         "  running  <run>  on host/7 since 2024-01-15 01:58:30, attempt 1",
-        "  failed   f  2 attempts, again at 2024-01-15 02:00:00: oops again",
+        "  failed   f  2 attempts, next at 2024-01-15 02:00:00: oops again",
         "  parked   p  since 2024-01-15 01:58:30, 3 attempts: <b>",
     ]
 
@@ -100,34 +101,35 @@ def test_the_rate_is_that_of_the_last_ten_minutes(events, expected):
     assert done_rate(tuple(events), NOW) == (expected and pytest.approx(expected))
 
 
-def test_the_frame_has_a_row_an_item():
+def test_the_frame_has_one_row_per_item():
     frame = status().to_frame()
     assert frame["item"].tolist() == ["<run>", "f", "p"]
     assert frame["state"].tolist() == ["running", "failed", "parked"]
 
 
 def test_bars_show_the_counts():
-    axes = status().plot().axes[0]
+    axes = figures.plot(status()).axes[0]
     assert [bar.get_width() for bar in axes.patches] == [28, 1, 1, 1, 60, 0]
     assert axes.get_xlabel() == "items"
 
 
-def test_the_mouse_tells_the_items_of_a_bar():
-    shown = status().hover_plot()
-    [axes] = shown.figure.axes
-    told = {n: shown.tooltips[axes](SimpleNamespace(xdata=0.5, ydata=n)) for n in range(6)}
-    assert told[1].startswith("1 running\n<run>")
-    assert [told[n].splitlines()[1] for n in (2, 3)] == ["f: oops", "p: <b>"]
+def test_the_tooltip_of_a_bar_has_its_items():
+    plot = figures.hover_plot(status())
+    [axes] = plot.figure.axes
+    texts = {n: plot.tooltips[axes](SimpleNamespace(xdata=0.5, ydata=n)) for n in range(6)}
+    assert texts[1].startswith("1 running\n<run>")
+    assert [texts[n].splitlines()[1] for n in (2, 3)] == ["f: oops", "p: <b>"]
 
 
-def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
+def test_the_time_line_has_one_row_per_worker_and_one_bar_per_attempt():
     events = [
         event("a", AttemptOutcome.DONE, 60, 30, "one"),
         event("b", AttemptOutcome.LOST, 50, 20, "two"),
         event("b", AttemptOutcome.DONE, 20, 10, "one"),
     ]
     running = [item("c", QueueItemStatus.RUNNING, worker="three")]
-    axes = WorkerTimeline(events, running, NOW, ZoneInfo("Pacific/Honolulu")).plot().axes[0]
+    timeline = WorkerTimeline(events, running, NOW, ZoneInfo("Pacific/Honolulu"))
+    axes = figures.plot(timeline).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["three", "one", "two"]
     assert len(axes.patches) == 4
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
@@ -140,17 +142,17 @@ def test_the_time_line_has_a_row_a_worker_and_a_bar_an_attempt():
     assert axes.get_xlabel() == "time (Pacific/Honolulu)"
 
 
-def test_the_mouse_is_told_the_attempt():
+def test_the_tooltip_of_a_bar_has_its_attempt():
     events = [
         event("a", AttemptOutcome.DONE, 60, 30, "one"),
         event("b", AttemptOutcome.LOST, 50, 20, "two"),
     ]
-    drawn = WorkerTimeline(events, [], NOW, UTC).hover_plot()
-    [(axes, told)] = drawn.tooltips.items()
+    plot = figures.hover_plot(WorkerTimeline(events, [], NOW, UTC))
+    [(axes, tooltip)] = plot.tooltips.items()
 
     def at(seconds_ago, row):
-        moment = date2num(NOW - timedelta(seconds=seconds_ago))
-        return told(SimpleNamespace(inaxes=axes, xdata=moment, ydata=row))
+        x = date2num(NOW - timedelta(seconds=seconds_ago))
+        return tooltip(SimpleNamespace(inaxes=axes, xdata=x, ydata=row))
 
     assert at(40, 0.2).startswith("a\ndone, attempt 1, 30.0 s")
     assert at(40, 1).startswith("b\nlost, attempt ")
@@ -159,18 +161,18 @@ def test_the_mouse_is_told_the_attempt():
 
 def test_of_many_workers_the_latest_are_shown():
     events = [event(f"i{n}", AttemptOutcome.DONE, 200 - n, 199 - n, f"w{n}") for n in range(100)]
-    axes = WorkerTimeline(events, [], NOW, UTC).plot().axes[0]
+    axes = figures.plot(WorkerTimeline(events, [], NOW, UTC)).axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == [f"w{n}" for n in range(60, 100)]
 
 
-def test_pictures_of_an_empty_queue(embedded):
+def test_plots_of_an_empty_queue(embedded):
     with Queue("trial") as queue:
-        found = load_status(queue)
-    assert found.reason == "no items" and found.rate is None and found.seconds_left is None
-    assert found.plot().axes
-    assert found.timeline().plot().axes[0].texts[0].get_text() == "no attempts"
-    assert found.failures()._repr_html_() == "<p>No failures.</p>"
+        empty = load_status(queue)
+    assert empty.reason == "no items" and empty.rate is None and empty.seconds_left is None
+    assert figures.plot(empty).axes
+    assert figures.plot(empty.timeline()).axes[0].texts[0].get_text() == "no attempts"
+    assert empty.failures()._repr_html_() == "<p>No failures.</p>"
 
 
 def test_of_a_real_queue(embedded):
@@ -181,7 +183,7 @@ def test_of_a_real_queue(embedded):
             "host/1", "r2", [AttemptReport(claim, AttemptOutcome.FAILED, error="oops")], want=0
         )
         queue.drain()
-        found = load_status(queue)
-    assert found.reason == "1 waiting, 1 failed (draining)"
-    assert found.to_dict()["failed"][0]["error"] == "oops"
-    assert [one.ending for one in found.events] == [AttemptOutcome.FAILED]
+        result = load_status(queue)
+    assert result.reason == "1 waiting, 1 failed (draining)"
+    assert result.to_dict()["failed"][0]["error"] == "oops"
+    assert [event.ending for event in result.events] == [AttemptOutcome.FAILED]

@@ -30,36 +30,38 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def queue(short: None, isolated: Path) -> Iterator[Queue]:
-    with Queue("trial") as found:
-        yield found
+    with Queue("trial") as queue:
+        yield queue
     valkey.stop_server()
 
 
 @pytest.fixture
 def start(queue: Queue) -> Iterator[Start]:
-    """Starts a worker in a process of its own; none is left after the test."""
-    begun: list[subprocess.Popen[str]] = []
+    """Start workers in processes of their own, which are ended after the test."""
+    started: list[subprocess.Popen[str]] = []
 
     def starter(task: str, *seconds: float) -> subprocess.Popen[str]:
         worker = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.queue.failing_tasks", task, "trial"]
-            + [str(one) for one in seconds],
+            [
+                *(sys.executable, "-W", "error", "-m", "tests.queue.failing_tasks"),
+                *(task, "trial", *map(str, seconds)),
+            ],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        begun.append(worker)
+        started.append(worker)
         return worker
 
     yield starter
-    for worker in begun:
+    for worker in started:
         worker.kill()
         worker.communicate()
 
 
-def begun(item: str) -> int:
-    """The process that works on the item, once it has begun."""
+def wait_for_begin(item: str) -> int:
+    """The process that works on the item, as soon as it has begun."""
     path = Path(f"begun-{item}")
     wait_for(path.exists)
     pid = int(path.read_text())
@@ -71,7 +73,7 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def ended(worker: subprocess.Popen[str]) -> str:
+def wait_for_end(worker: subprocess.Popen[str]) -> str:
     out, err = worker.communicate(timeout=60)
     assert worker.returncode == 0, err
     assert "Traceback" not in err
@@ -81,47 +83,47 @@ def ended(worker: subprocess.Popen[str]) -> str:
 def test_quick_items_are_all_done(queue: Queue, start: Start) -> None:
     names = [f"i{n}" for n in range(300)]
     queue.load(names)
-    assert ended(start("quick", 0)) == "succeeded: 300 done\n"
+    assert wait_for_end(start("quick", 0)) == "succeeded: 300 done\n"
     assert queue.names(QueueItemStatus.DONE).sort() == names.sort()
     assert queue.item("i7").result == "I7"
     assert {event.attempt for event in queue.events()} == {1}
 
 
-def test_a_task_tells_how_far_it_is(queue: Queue, start: Start) -> None:
+def test_a_task_reports_its_progress(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     worker = start("noted", 0)
-    begun("a")
+    wait_for_begin("a")
     wait_for(lambda: queue.item("a").note)
     assert queue.item("a").note == ("STARTING " + 300 * "x")[:200]
     assert queue.item("a").state is QueueItemStatus.RUNNING
-    ended(worker)
+    wait_for_end(worker)
     assert (queue.item("a").note, queue.item("a").state) == ("COMPLETE", QueueItemStatus.DONE)
     queue.move("requeue", ["a"])
     assert queue.item("a").note == ""
 
 
 @pytest.mark.parametrize(
-    ("task", "error", "words"),
+    ("task", "error", "log"),
     [
         ("crash", "the task's process was killed by SIGSEGV", "last words"),
         ("vanish", "the task's process ended with code 7", ""),
         ("leave", "SystemExit: I leave", "SystemExit: I leave"),
-        ("unreadable", "RuntimeError: d?.fits is no FITS file", "d\\udcff.fits is no FITS"),
+        ("unreadable", "RuntimeError: d?.fits is not a FITS file", "d\\udcff.fits is not a FITS"),
     ],
 )
-def test_a_task_that_takes_its_process_along_is_parked_with_its_last_words(
-    queue: Queue, start: Start, task: str, error: str, words: str
+def test_a_task_that_ends_its_process_is_parked_with_the_end_of_its_log(
+    queue: Queue, start: Start, task: str, error: str, log: str
 ) -> None:
     queue.load(["a"])
-    assert ended(start(task, 0)) == "failed: 3 failed\n"
+    assert wait_for_end(start(task, 0)) == "failed: 3 failed\n"
     item = queue.item("a")
     assert (item.state, item.attempts, item.error) == (QueueItemStatus.PARKED, 3, error)
-    assert words in item.log
+    assert log in item.log
 
 
 def test_the_outcome_of_a_result_counts(queue: Queue, start: Start) -> None:
     queue.load(["succeeded", "partial", "failed", "skipped"])
-    assert ended(start("judged", 0)) == "partial: 2 done, 6 failed\n"
+    assert wait_for_end(start("judged", 0)) == "partial: 2 done, 6 failed\n"
     assert queue.names(QueueItemStatus.DONE) == ["succeeded", "partial"]
     assert queue.item("partial").result == {
         "outcome": "partial",
@@ -134,18 +136,18 @@ def test_the_outcome_of_a_result_counts(queue: Queue, start: Start) -> None:
 def test_a_task_that_blocks_everything_keeps_its_lease(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     workers = [start("greedy", 2) for _ in range(2)]
-    assert sorted(map(ended, workers)) == ["succeeded: 1 done\n", "succeeded: no work\n"]
+    assert sorted(map(wait_for_end, workers)) == ["succeeded: 1 done\n", "succeeded: no work\n"]
     assert [event.ending for event in queue.events()] == [AttemptOutcome.DONE]
 
 
 def test_a_paused_worker_loses_its_item_and_can_not_commit(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     paused = start("publish", 0)
-    begun("a")
+    wait_for_begin("a")
     paused.send_signal(signal.SIGSTOP)
-    assert ended(start("publish", 1)) == "succeeded: 1 done\n"
+    assert wait_for_end(start("publish", 1)) == "succeeded: 1 done\n"
     paused.send_signal(signal.SIGCONT)
-    assert ended(paused) == "succeeded: 1 lost\n"
+    assert wait_for_end(paused) == "succeeded: 1 lost\n"
     assert [path.name for path in Path.cwd().glob("published*")] == ["published-a-2"]
     assert [event.ending for event in queue.events()] == [AttemptOutcome.LOST, AttemptOutcome.DONE]
 
@@ -153,59 +155,61 @@ def test_a_paused_worker_loses_its_item_and_can_not_commit(queue: Queue, start: 
 def test_a_paused_task_loses_its_item(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     worker = start("medium", 1)
-    os.kill(begun("a"), signal.SIGSTOP)
-    assert ended(worker) == "succeeded: 1 done, 1 lost\n"
+    os.kill(wait_for_begin("a"), signal.SIGSTOP)
+    assert wait_for_end(worker) == "succeeded: 1 done, 1 lost\n"
     assert queue.item("a").attempts == 2
 
 
 def test_a_killed_workers_task_ends_and_its_item_is_taken_over(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     killed = start("parent")
-    task = begun("a")
+    task = wait_for_begin("a")
     killed.kill()
     wait_for(lambda: gone(task))
-    assert ended(start("medium", 1)) == "succeeded: 1 done\n"
+    assert wait_for_end(start("medium", 1)) == "succeeded: 1 done\n"
     assert queue.item("a").attempts == 2
 
 
-def test_told_to_stop_it_finishes_what_it_can(queue: Queue, start: Start) -> None:
+def test_a_stopped_worker_finishes_its_item(queue: Queue, start: Start) -> None:
     queue.load(["a", "b"])
     worker = start("medium")
-    begun("a")
+    wait_for_begin("a")
     worker.send_signal(signal.SIGTERM)
-    assert ended(worker) == "succeeded: 1 done\n"
+    assert wait_for_end(worker) == "succeeded: 1 done\n"
     assert queue.item("a").result == "finished"
     assert queue.item("b").attempts == 0
 
 
-def test_told_to_stop_it_hands_back_what_takes_too_long(queue: Queue, start: Start) -> None:
+def test_a_stopped_worker_hands_back_an_item_that_takes_too_long(
+    queue: Queue, start: Start
+) -> None:
     queue.load(["a"])
     worker = start("parent", 1000, 0.3)
-    task = begun("a")
+    task = wait_for_begin("a")
     child = int(Path("child-a").read_text())
     worker.send_signal(signal.SIGTERM)
-    assert ended(worker) == "succeeded: 1 returned\n"
+    assert wait_for_end(worker) == "succeeded: 1 returned\n"
     wait_for(lambda: gone(task) and gone(child))
     assert (queue.item("a").state, queue.item("a").attempts) == (QueueItemStatus.WAITING, 0)
-    # Told twice, it does not wait
+    # After a second signal it does not wait
     second = start("long", 1000, 1000)
-    begun("a")
+    wait_for_begin("a")
     second.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     second.send_signal(signal.SIGTERM)
-    assert ended(second) == "succeeded: 1 returned\n"
+    assert wait_for_end(second) == "succeeded: 1 returned\n"
 
 
-def test_told_to_stop_while_it_waits_for_work_it_leaves_at_once(queue: Queue, start: Start) -> None:
+def test_a_worker_stopped_while_it_waits_leaves_at_once(queue: Queue, start: Start) -> None:
     worker = start("long")
     wait_for(lambda: queue._client.info("clients")["blocked_clients"])
     worker.send_signal(signal.SIGTERM)
-    assert ended(worker) == "succeeded: no work\n"
+    assert wait_for_end(worker) == "succeeded: no work\n"
     assert queue._client.zcard("kpfnb:{trial}:workers") == 0
 
 
 class StoppedAtTheEndOfWaiting(Worker):
-    """A signal comes when nothing has come, but it counts as waiting still."""
+    """A signal arrives after the wait, while the worker still counts as waiting."""
 
     is_waiting = False
 
@@ -220,50 +224,50 @@ class StoppedAtTheEndOfWaiting(Worker):
         self.is_waiting = value
 
 
-def test_told_to_stop_when_it_has_just_waited_it_leaves(queue: Queue) -> None:
+def test_a_worker_stopped_at_the_end_of_a_wait_leaves(queue: Queue) -> None:
     queue.wait_for_work = lambda *_: None  # type: ignore[method-assign, assignment]
-    worked = StoppedAtTheEndOfWaiting(queue, tasks.find_task("test"), idle_seconds=300).run()
-    assert worked.reason
+    summary = StoppedAtTheEndOfWaiting(queue, tasks.find_task("test"), idle_seconds=300).run()
+    assert summary.reason
 
 
-def test_a_cancelled_items_task_is_ended(queue: Queue, start: Start) -> None:
+def test_the_task_of_a_cancelled_item_is_killed(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     worker = start("long", 0.5)
-    task = begun("a")
+    task = wait_for_begin("a")
     queue.move("cancel", ["a"])
     wait_for(lambda: gone(task))
-    assert ended(worker) == "succeeded: 1 lost\n"
+    assert wait_for_end(worker) == "succeeded: 1 lost\n"
     assert queue.item("a").state is QueueItemStatus.CANCELLED
 
 
-def test_a_drained_queues_workers_leave(queue: Queue, start: Start) -> None:
+def test_the_workers_of_a_drained_queue_leave(queue: Queue, start: Start) -> None:
     queue.load(["a", "b"])
     worker = start("medium")
-    begun("a")
+    wait_for_begin("a")
     queue.drain()
-    assert ended(worker) == "succeeded: 1 done\n"
+    assert wait_for_end(worker) == "succeeded: 1 done\n"
     assert queue.item("b").state is QueueItemStatus.WAITING
 
 
-def test_waiting_it_takes_what_comes_and_asks_seldom(queue: Queue, start: Start) -> None:
+def test_a_waiting_worker_takes_new_items_and_does_not_poll(queue: Queue, start: Start) -> None:
     worker = start("quick", 1.5)
     wait_for(lambda: queue._client.info("clients")["blocked_clients"])
     before = queue._client.info("stats")["total_commands_processed"]
     time.sleep(1)
     asked = queue._client.info("stats")["total_commands_processed"] - before
-    assert asked < 10, "it waits, it does not poll"
+    assert asked < 10, "it waits and does not poll"
     queue.load(["a"])
-    assert ended(worker) == "succeeded: 1 done\n"
+    assert wait_for_end(worker) == "succeeded: 1 done\n"
 
 
-def test_it_starts_a_dead_server_again_and_reports(queue: Queue, start: Start) -> None:
+def test_a_dead_server_is_restarted_and_the_report_made(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     worker = start("medium", 0)
-    begun("a")
+    wait_for_begin("a")
     pid = valkey.server_status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
-    assert ended(worker) == "succeeded: 1 done\n"
+    assert wait_for_end(worker) == "succeeded: 1 done\n"
     assert queue.item("a").state is QueueItemStatus.DONE
     assert valkey.server_status().pid not in (pid, None)
 
@@ -275,14 +279,14 @@ def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
         monkeypatch.delenv(f"KPFNB_QUEUE_{name}_SECONDS")
     queue.load(["a"])
     killed = start("long")
-    begun("a")
+    wait_for_begin("a")
     killed.kill()
     killed_at = time.monotonic()
     other = start("medium", 100)
     wait_for(lambda: queue.item("a").state is QueueItemStatus.DONE, 60)
     print(f"recovered after {time.monotonic() - killed_at:.1f} s")
     other.send_signal(signal.SIGTERM)
-    assert ended(other) == "succeeded: 1 done\n"
+    assert wait_for_end(other) == "succeeded: 1 done\n"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +297,7 @@ def test_only_quick_items_are_claimed_ahead(last: int, seconds: float, number: i
     assert next_batch_size(last, seconds) == number
 
 
-def test_what_is_final_is_parked_at_once(queue: Queue, start: Start) -> None:
+def test_a_final_failure_is_parked_at_once(queue: Queue, start: Start) -> None:
     queue.load(["failed", "succeeded"])
     start("final", 0).communicate(timeout=60)
     item = queue.item("failed")

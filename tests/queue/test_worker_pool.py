@@ -20,8 +20,8 @@ from tests.queue.conftest import pid_of_worker, wait_for
 
 @pytest.fixture
 def queue(isolated: Path) -> Iterator[Queue]:
-    with Queue("trial") as found:
-        yield found
+    with Queue("trial") as queue:
+        yield queue
     valkey.stop_server()
 
 
@@ -41,14 +41,14 @@ def workers(queue: Queue) -> list[int]:
 
 def test_one_worker_leaves_a_file_for_each_item(queue: Queue, tmp_path: Path) -> None:
     queue.load(["a/b", "c"])
-    worked = worker_pool.run_worker_pool("test", "trial", options={"sleep": "0"}, idle_seconds=0)
-    assert worked.reason == "2 done"
-    assert worked.to_dict()["attempts"]["done"] == 2
+    summary = worker_pool.run_worker_pool("test", "trial", options={"sleep": "0"}, idle_seconds=0)
+    assert summary.reason == "2 done"
+    assert summary.to_dict()["attempts"]["done"] == 2
     files = sorted(path.name for path in (tmp_path / "work/queues/trial").iterdir())
     assert files == ["a%2Fb.json", "c.json"]
 
 
-def test_one_that_is_killed_is_replaced(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_is_replaced(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_QUEUE_LEASE_SECONDS", "0.5")
     monkeypatch.setenv("KPFNB_QUEUE_HEARTBEAT_SECONDS", "0.1")
     queue.load(["a", "b"])
@@ -57,18 +57,18 @@ def test_one_that_is_killed_is_replaced(queue: Queue, monkeypatch: pytest.Monkey
     os.kill(workers(queue)[0], signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "succeeded: 2 done\n")
-    assert "another takes its place" in err
+    assert "is replaced" in err
 
 
-def test_told_to_stop_all_of_them_hand_back(queue: Queue) -> None:
+def test_a_stopped_pool_hands_back_all_items(queue: Queue) -> None:
     queue.load(["a", "b"])
     process = start("--queue=trial", "--count=2", "--sleep=100", "--grace=0.2")
     wait_for(lambda: len(workers(queue)) == 2)
-    members = workers(queue)
+    pids = workers(queue)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "succeeded: 2 returned\n")
-    assert not any(map(psutil.pid_exists, members))
+    assert not any(map(psutil.pid_exists, pids))
     assert sorted(queue.names(QueueItemStatus.WAITING)) == ["a", "b"]
 
 
@@ -83,7 +83,7 @@ os.fork = fork
 """
 
 
-def test_told_to_stop_while_it_starts_none_is_left_behind(queue: Queue) -> None:
+def test_a_pool_stopped_during_its_start_leaves_no_worker_behind(queue: Queue) -> None:
     process = start("--queue=trial", "--count=2", "--idle=300", before=STOPPED_EARLY)
     try:
         out, err = process.communicate(timeout=60)
@@ -95,7 +95,7 @@ def test_told_to_stop_while_it_starts_none_is_left_behind(queue: Queue) -> None:
     assert out
 
 
-def test_when_the_crew_itself_is_killed_its_workers_hand_back(queue: Queue) -> None:
+def test_the_workers_of_a_killed_pool_hand_back_their_items(queue: Queue) -> None:
     queue.load(["a", "b"])
     process = start("--queue=trial", "--count=2", "--sleep=100", "--grace=0.2")
     wait_for(lambda: len(workers(queue)) == 2)
@@ -106,14 +106,14 @@ def test_when_the_crew_itself_is_killed_its_workers_hand_back(queue: Queue) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         ({"task": "tets"}, "no task 'tets'"),
-        ({"task": "test", "queue": "a b"}, "queue 'a b' is no name"),
+        ({"task": "test", "queue": "a b"}, "queue 'a b' is not a valid name"),
         ({"task": "test", "options": {"slep": 1}}, "unknown parameter 'slep'"),
         ({"task": "test", "options": {"sleep": "long"}}, "sleep: must be a number"),
     ],
 )
-def test_what_is_wrong_is_said_before_any_work(arguments, words: str) -> None:
-    with pytest.raises(InvalidParameterError, match=words):
+def test_errors_are_raised_before_any_work(arguments, message: str) -> None:
+    with pytest.raises(InvalidParameterError, match=message):
         worker_pool.run_worker_pool(**arguments)
