@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
+from typer.core import TyperGroup
 
-from kpfnb.cli.commands import COMMANDS, SECTIONS, CommandGroup, write_section
+from kpfnb.cli.commands import SECTIONS
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.result import Outcome, to_jsonable
 
@@ -35,28 +36,47 @@ def _normalize_option(token: str) -> str:
     return token.replace("_", "-").lower() if len(token) > 1 else token
 
 
+MAX_HELP_LENGTH = 1000
+"""Of a command's first sentence: none is cut, long ones are wrapped."""
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands whose help shows the whole first sentence of each."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        names = self.list_commands(ctx)
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, self.commands[name].get_short_help_str(MAX_HELP_LENGTH)) for name in names]
+            )
+
+
 class SectionedGroup(CommandGroup):
     """All commands, in sections; the module of a command is imported when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, imported or not."""
-        return list(COMMANDS)
+        return [name for section in SECTIONS.values() for name in section]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name; None if there is none."""
         if cmd_name not in self.commands:
             # For a misspelled name typer suggests similar ones from all commands
-            entries = [COMMANDS[cmd_name]] if cmd_name in COMMANDS else COMMANDS.values()
-            for entry in entries:
+            modules = {
+                name: module for part in SECTIONS.values() for name, (module, _) in part.items()
+            }
+            for module in [modules[cmd_name]] if cmd_name in modules else modules.values():
                 # The import registers the command with `app`
-                importlib.import_module(f"kpfnb.cli.{entry.module}")
+                importlib.import_module(f"kpfnb.cli.{module}")
             self.commands.update(typer.main.get_group(app).commands)
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each section of the help."""
-        for title, entries in SECTIONS.items():
-            write_section(formatter, title, ((name, entries[name].help) for name in entries))
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, line) for name, (_, line) in section.items()])
 
 
 app = typer.Typer(

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_and_exit
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit
 
 # `kpfnb dataset` and `kpfnb backup`: datasets between remotes and this machine.
 
@@ -146,10 +145,10 @@ def deliver(
 
     Example: kpfnb archive deliver --from data: --to koa: --quota 700 --dry-run
     """
-    from kpfnb.adap.archive import delivery
+    from kpfnb.adap.archive.delivery import deliver_datasets
+    from kpfnb.adap.archive.locations import DeliveryConfig
 
-    result = delivery.deliver_datasets(
-        names or (),
+    config = DeliveryConfig(
         source=source,
         destination=destination,
         rules_file=rules,
@@ -158,9 +157,8 @@ def deliver(
         read_back=read_back,
         prune=prune,
         move=move,
-        dry_run=dry_run,
-        progress=not as_json,
     )
+    result = deliver_datasets(names or (), config, dry_run=dry_run, progress=not as_json)
     print_and_exit(result, as_json=as_json)
 
 
@@ -192,6 +190,6 @@ def status(destination: DestinationOption = "", as_json: Json = False) -> None:
 
     Example: kpfnb archive status --to koa:
     """
-    from kpfnb.adap.archive import status as standing
+    from kpfnb.adap.archive.status import read_status
 
-    print_and_exit(standing.read_status(destination), as_json=as_json)
+    print_and_exit(read_status(destination), as_json=as_json)

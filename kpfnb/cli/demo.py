@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli.app import Json, app, print_and_exit
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, Json, app, print_and_exit
 from kpfnb.core.errors import InvalidParameterError
 
 demo_app = typer.Typer(

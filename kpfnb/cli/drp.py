@@ -1,4 +1,4 @@
-"""Commands for KPF: progress and touch."""
+"""Commands for KPF and its data reduction pipeline (DRP): reprocess, progress and touch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import typer
 
 from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
 from kpfnb.kpf.files.obsid import KPF
-
-# The command that runs the DRP again.
 
 
 @app.command()
@@ -29,62 +27,75 @@ def reprocess(
     ] = None,
     objects: Annotated[
         list[str] | None,
-        typer.Option("--object", help="Only of this OBJECT or TARGNAME; HD* is all of HD."),
+        typer.Option("--object", help="Only this OBJECT or TARGNAME; HD* is every HD star."),
     ] = None,
     sources: Annotated[
         list[str] | None,
-        typer.Option("--source", help="Only of this kind: Star, Sun, Etalon, Bias, Arclamp, ..."),
+        typer.Option(
+            "--source", help="Only this source type: Star, Sun, Etalon, Bias, Arclamp, ..."
+        ),
     ] = None,
     masters: Annotated[
         bool, typer.Option("--masters", help="Make the nights' masters instead of 2D, L1, L2.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the nights that the last run left.")
+        bool,
+        typer.Option("--resume", help="Continue with the nights that the last run did not finish."),
     ] = False,
     log: Annotated[
-        bool, typer.Option("--log", help="Only show the night log (from --start to --end).")
+        bool, typer.Option("--log", help="Only show the night log, from --start to --end.")
     ] = False,
     version: Annotated[
-        str, typer.Option(help="Products of an earlier DRP version are made anew.")
+        str, typer.Option(help="Make products of an earlier DRP version again.")
     ] = "",
     ncpus: Annotated[int | None, typer.Option(help="Processes of the DRP.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Process what is done too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Process finished observations too.")
+    ] = False,
     delete: Annotated[
         bool,
-        typer.Option("--delete", help="Remove old products, once the new ones are there and good."),
+        typer.Option("--delete", help="Remove old products once the new ones are good."),
     ] = False,
-    forward: Annotated[
-        bool, typer.Option("--forward", help="Oldest first, instead of newest first.")
+    oldest_first: Annotated[
+        bool,
+        typer.Option("--oldest-first", "--forward", help="Oldest first, instead of newest first."),
     ] = False,
     nice: Annotated[int, typer.Option(help="Niceness to add to the DRP's, 0 to 19.")] = 0,
-    silence: Annotated[
-        float, typer.Option(help="Stop a DRP that made nothing new for so many seconds.")
-    ] = 1800,
-    wait: Annotated[
+    stall_timeout: Annotated[
         float,
-        typer.Option(min=0, help="Wait so long [s] for another run, or the watcher, to give way."),
+        typer.Option(
+            "--stall-timeout", "--silence", help="Stop a DRP without new products after this [s]."
+        ),
+    ] = 1800,
+    lock_timeout: Annotated[
+        float,
+        typer.Option(
+            "--lock-timeout",
+            "--wait",
+            min=0,
+            help="Wait this long [s] for another run, or the watcher, to finish.",
+        ),
     ] = 0,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Run the DRP over what is not done yet; an observation is judged by its products.
+    """Run the DRP over all observations that are not done, and check their products.
 
     Example: kpfnb reprocess 20240101:20240131 --object "HD 10700" --version 2.9 --ncpus 50
     """
     if log:
-        from kpfnb.kpf.reprocess import night_log
+        from kpfnb.kpf.reprocess.night_log import load_night_log
 
-        found = night_log.load_night_log(start, end)
+        nights = load_night_log(start, end)
         if as_json:
-            print_json(found.to_dict())
+            print_json(nights.to_dict())
         else:
-            print(found)
+            print(nights)
         return
-    from kpfnb.kpf.masters import run
+    from kpfnb.kpf.reprocess.options import ReprocessOptions
 
-    result = run.reprocess_products(
-        "masters" if masters else "science",
-        [*(targets or ()), *(lists or ())],
+    options = ReprocessOptions(
+        targets=[*(targets or ()), *(lists or ())],
         objects=objects or (),
         sources=sources or (),
         start=start,
@@ -94,12 +105,20 @@ def reprocess(
         ncpus=ncpus,
         force=force,
         delete=delete,
-        order="forward" if forward else "newest",
+        order="forward" if oldest_first else "newest",
         nice=nice,
-        silence_seconds=silence,
-        wait_seconds=wait,
+        silence_seconds=stall_timeout,
+        wait_seconds=lock_timeout,
         dry_run=dry_run,
     )
+    if masters:
+        from kpfnb.kpf.masters.run import make_masters
+
+        result = make_masters(options)
+    else:
+        from kpfnb.kpf.reprocess.run import reprocess_observations
+
+        result = reprocess_observations(options)
     print_and_exit(result, as_json=as_json)
 
 
@@ -108,31 +127,31 @@ def progress(
     start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
     end: Annotated[
         str,
-        typer.Argument(help="Last night; earlier than START: newest first.", show_default=False),
+        typer.Argument(help="Last night; before START: newest first.", show_default=False),
     ] = "",
     print_files: Annotated[
-        bool, typer.Option("--print-files", help="List the L0 files that lack a level.")
+        bool, typer.Option("--print-files", help="List the L0 files of incomplete observations.")
     ] = False,
     print_files_2d: Annotated[
-        bool, typer.Option("--print-files-2d", help="List the missing 2D files and why.")
+        bool, typer.Option("--print-files-2d", help="List missing 2D files and reasons.")
     ] = False,
     print_files_l1: Annotated[
-        bool, typer.Option("--print-files-l1", help="List the missing L1 files and why.")
+        bool, typer.Option("--print-files-l1", help="List missing L1 files and reasons.")
     ] = False,
     print_files_l2: Annotated[
-        bool, typer.Option("--print-files-l2", help="List the missing L2 files and why.")
+        bool, typer.Option("--print-files-l2", help="List missing L2 files and reasons.")
     ] = False,
     touch_files: Annotated[
-        bool, typer.Option("--touch-files", help="Touch the L0 files that lack a level.")
+        bool, typer.Option("--touch-files", help="Touch the L0 files of incomplete observations.")
     ] = False,
     check_version: Annotated[
-        bool, typer.Option("--check-version", help="Ask for the newest DRPTAG in the range.")
+        bool, typer.Option("--check-version", help="Require the newest DRPTAG in the range.")
     ] = False,
     current_version: Annotated[
-        str, typer.Option(help="Ask for this DRP version or a later one, such as 2.5.")
+        str, typer.Option(help="Require this DRP version or a later one, such as 2.5.")
     ] = "",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Look at every file, whatever the index knows.")
+        bool, typer.Option("--fresh", help="Scan every file, without the index.")
     ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -141,26 +160,26 @@ def progress(
 
     Example: kpfnb progress 20231231 20230101 --current-version 2.5 --print-files
     """
-    from kpfnb.kpf.progress import result as progresses
-    from kpfnb.kpf.progress import tables
+    from kpfnb.kpf.progress.result import assess_progress, touch_missing
+    from kpfnb.kpf.progress.tables import format_missing_lines
 
-    found = progresses.assess_progress(
+    result = assess_progress(
         start, end, version=current_version, check_version=check_version, fresh=fresh
     )
     if as_json:
-        touched = progresses.touch_missing(found, dry_run=dry_run) if touch_files else None
+        touched = touch_missing(result, dry_run=dry_run) if touch_files else None
         extra = {"touch": touched.to_dict()} if touched else {}
-        print_json({**found.to_dict(), **extra})
-        raise typer.Exit((touched or found).outcome.exit_code)
-    print(found)
+        print_json({**result.to_dict(), **extra})
+        raise typer.Exit((touched or result).outcome.exit_code)
+    print(result)
     wanted = dict(zip(KPF.products, (print_files_2d, print_files_l1, print_files_l2), strict=True))
     for level in filter(wanted.get, wanted):
-        _print_lines(f"{level} files", tables.format_missing_lines(found.missing, level, found.root))
+        _print_lines(f"{level} files", format_missing_lines(result.missing, level, result.root))
     if print_files:
-        _print_lines("L0 files that lack a level", list(map(str, found.missing_l0)))
+        _print_lines("L0 files of incomplete observations", list(map(str, result.missing_l0)))
     if touch_files:
         print()
-        print_and_exit(progresses.touch_missing(found, dry_run=dry_run))
+        print_and_exit(touch_missing(result, dry_run=dry_run))
 
 
 @app.command()
@@ -173,11 +192,12 @@ def touch(
         list[Path] | None, typer.Option("-f", "--file", help="CSV with names in column one.")
     ] = None,
     directory: Annotated[
-        list[Path] | None, typer.Option("-d", "--directory", help="Every observation in it.")
+        list[Path] | None,
+        typer.Option("-d", "--directory", help="Directory: all observations in it."),
     ] = None,
     path: Annotated[
         Path | None,
-        typer.Option("-p", "--path", help="L0 path, if not the one in the data root."),
+        typer.Option("-p", "--path", help="L0 directory, if not that of the data root."),
     ] = None,
     interval: Annotated[
         float, typer.Option("-s", "--interval", help="Seconds between two touches.")
@@ -186,18 +206,18 @@ def touch(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Touch files slowly, so that a watching DRP processes them again; nothing is ever made.
+    """Touch files slowly, so that a watching DRP processes them again; none is created.
 
     Example: kpfnb touch KP.20230623.12345.67.fits -f filenames.csv -s 0.5
     """
     from kpfnb.core.errors import InvalidParameterError
-    from kpfnb.kpf.progress import touch as touches
+    from kpfnb.kpf.progress.touch import touch_files
 
     if not (names or file or directory):
         raise InvalidParameterError(
-            "nothing to touch is named", "give names, -f LIST.csv or -d DIRECTORY"
+            "no files to touch are given", "give names, -f LIST.csv or -d DIRECTORY"
         )
-    result = touches.touch_files(
+    result = touch_files(
         names or (),
         files=file or (),
         directories=directory or (),

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_and_exit
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit
 
 prepare_app = typer.Typer(
     cls=CommandGroup,

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit, print_json
 from kpfnb.core.errors import InvalidParameterError
 
 # `kpfnb scorecard`: how good reductions are.
@@ -124,13 +123,15 @@ def run_pypeit(
     Example: kpfnb run-pypeit /data/adap --workers 4
     """
     from kpfnb.adap.reduce import pypeit_files
+    from kpfnb.adap.reduce.job import ReductionConfig
 
+    config = ReductionConfig(
+        silence_minutes=silence_minutes, timeout_minutes=timeout_minutes, force=force
+    )
     result = pypeit_files.run_pypeit_files(
         root,
+        config,
         workers=workers,
-        silence_minutes=silence_minutes,
-        timeout_minutes=timeout_minutes,
-        force=force,
         dry_run=dry_run,
         progress=not as_json,
     )
@@ -167,45 +168,40 @@ def reduce(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Reduce one dataset with PypeIt and judge its products.
+    """Reduce one dataset with PypeIt and evaluate its products.
 
-    A folder is reduced where it is. A dataset is brought here, trimmed, reduced, scored and put
-    onto the remote and its backup, as `kpfnb worker reduce` does with those of a queue.
+    A folder of raw frames is reduced as it is. A dataset is downloaded, trimmed, reduced, scored,
+    and uploaded to the remote and its backup, as by `kpfnb worker reduce` for those of a queue.
 
     Example: kpfnb reduce /data/night1/raw --spectrograph shane_kast_blue
     """
     from kpfnb.adap.products import dataset
     from kpfnb.adap.reduce import dataset_pipeline, run
+    from kpfnb.adap.reduce.job import ReductionConfig
 
-    if dataset.select_dataset_names([raw]) and not Path(raw).exists():
-        if output or setup != "all" or config:
-            raise InvalidParameterError(
-                "output, setup and config are for folders",
-                "a dataset's own parameters are in a file of the folder that custom names",
-            )
-        wanted = dataset_pipeline.make_config(
-            spectrograph or "keck_deimos",
-            custom=custom,
-            exclude=exclude,
-            keep=keep,
-            silence_minutes=silence_minutes,
-            timeout_minutes=timeout_minutes,
-            force=force,
+    is_dataset = bool(dataset.select_dataset_names([raw])) and not Path(raw).exists()
+    if is_dataset and (output or setup != "all" or config):
+        raise InvalidParameterError(
+            "output, setup and config are for folders",
+            "a dataset's own parameters are in a file of the folder that custom names",
         )
-        made = dataset_pipeline.process_dataset(raw, wanted, dry_run=dry_run, progress=not as_json)
-        print_and_exit(made, as_json=as_json)
-    result = run.reduce_folder(
-        raw,
-        output,
-        spectrograph=spectrograph,
+    reduction_config = ReductionConfig(
+        spectrograph=spectrograph or ("keck_deimos" if is_dataset else ""),
         setup=setup,
-        config=config,
+        parameters=config,
         silence_minutes=silence_minutes,
         timeout_minutes=timeout_minutes,
         force=force,
-        dry_run=dry_run,
-        progress=not as_json,
+        custom=custom,
+        exclude=exclude,
+        keep=keep,
     )
+    if is_dataset:
+        batch = dataset_pipeline.process_dataset(
+            raw, reduction_config, dry_run=dry_run, progress=not as_json
+        )
+        print_and_exit(batch, as_json=as_json)
+    result = run.reduce_folder(raw, output, reduction_config, dry_run=dry_run, progress=not as_json)
     print_and_exit(result, as_json=as_json)
 
 
@@ -242,18 +238,22 @@ def coadd(
     Example: kpfnb coadd 041615B1/1200G_8800_OG550 --root /data/adap --dry-run
     """
     from kpfnb.adap.coadd import run
+    from kpfnb.adap.coadd.task import CoaddConfig
 
-    result = run.coadd_item(
-        item,
-        root,
-        kinds=(only,) if only else ("1d", "2d"),
-        output=output,
+    coadd_config = CoaddConfig(
         flux=flux,
-        config=config,
+        parameters=config,
         custom=custom,
         silence_minutes=silence_minutes,
         timeout_minutes=timeout_minutes,
         force=force,
+    )
+    result = run.coadd_item(
+        item,
+        root,
+        coadd_config,
+        kinds=(only,) if only else ("1d", "2d"),
+        output=output,
         dry_run=dry_run,
         progress=not as_json,
     )

@@ -1,4 +1,4 @@
-"""`kpfnb run` and `kpfnb runs`: run a notebook; list and show what has run."""
+"""`kpfnb run` and `kpfnb runs`: run a notebook; list, show and remove runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit, print_json
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
 
@@ -26,11 +25,11 @@ runs_app = typer.Typer(
 )
 app.add_typer(runs_app, name="runs")
 
-NotebookFilter = Annotated[str, typer.Option("--notebook", help="Only runs of that notebook.")]
+NotebookFilter = Annotated[str, typer.Option("--notebook", help="Only runs of this notebook.")]
 OutcomeFilter = Annotated[
-    Outcome | None, typer.Option("--outcome", help="Only runs that ended so.")
+    Outcome | None, typer.Option("--outcome", help="Only runs with this outcome.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Maximum number of runs.")]
 
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", help="A parameter, as name=value.")
@@ -42,16 +41,18 @@ ParameterFiles = Annotated[
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="Name of a notebook, or the path of one.")],
+    name: Annotated[str, typer.Argument(help="Name or path of a notebook.")],
     parameter: Parameters = None,
     file: ParameterFiles = None,
     dry_run: DryRun = False,
     as_json: Json = False,
-    timeout: Annotated[float | None, typer.Option(min=0.1, help="Stop it after [s].")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop it after this time [s].")
+    ] = None,
 ) -> None:
-    """Run a notebook without a screen: executed notebook, report, result and log are kept.
+    """Run a notebook without a browser; the executed notebook, report, result and log are stored.
 
-    Parameters given with -p win over those in files. The exit code is the outcome's.
+    Parameters given with -p override those in files. The exit code is that of the outcome.
 
     Example: kpfnb run progress -p start=20240101 -p end=20240131
     """
@@ -59,16 +60,16 @@ def run(
     from kpfnb.notebook import runner
 
     logs.log_to_console()
-    is_told = sys.stderr.isatty() and not as_json
+    shows_progress = sys.stderr.isatty() and not as_json
     record = runner.run_notebook(
         name,
         parse_parameters(file, parameter),
         dry_run=dry_run,
         timeout_seconds=timeout,
-        echo=_print_progress if is_told else None,
+        echo=_print_progress if shows_progress else None,
     )
-    if is_told:
-        # The line is free again
+    if shows_progress:
+        # Clear the line
         _print_progress("")
     _print_run(record, as_json=as_json)
     raise typer.Exit((record.outcome or Outcome.CRASHED).exit_code)
@@ -103,10 +104,12 @@ def list_command(
 
 @runs_app.command("show")
 def show(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Id of a run, or its beginning.")],
+    identity: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of a run, or its first characters.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Show one run: how it ended, its figures, its files, and the last lines of its log.
+    """Show one run: its outcome, key figures, files, and the last lines of its log.
 
     Example: kpfnb runs show 3f9a
     """
@@ -124,10 +127,10 @@ def prune(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Remove old runs. Failed, crashed and partial ones stay four times as long as good ones.
+    """Remove old runs. Failed, crashed and partial runs stay four times as long as good ones.
 
-    What always stays: what runs, the last run of each notebook and its last good one, and what the
-    page of a pipeline that stays leads to.
+    These always stay: unfinished runs, the last run of each notebook and its last good one, and
+    runs that the page of a remaining pipeline links to.
 
     Example: kpfnb runs prune --keep 90d --dry-run
     """
@@ -142,57 +145,58 @@ def prune(
 
 @runs_app.command("site")
 def site() -> None:
-    """Bring the pages below runs/ up to date: runs, pipelines, nights and datasets.
+    """Update the pages in runs/: runs, pipelines, nights and datasets.
 
-    What runs here does so by itself; after runs were copied or removed by hand, this does.
+    Each run updates the pages itself. Use this after runs were copied or removed by hand.
 
     Example: kpfnb runs site
     """
     from kpfnb.adap.pages import dataset_list
-    from kpfnb.core import settings
+    from kpfnb.core.settings import load_settings
+    from kpfnb.core.text import format_count
     from kpfnb.kpf.verdict import pages
-    from kpfnb.runs import site as index
+    from kpfnb.runs.site import rebuild_stale
 
-    here = settings.load_settings()
-    pages.write_calendar_page(here)
+    settings = load_settings()
+    pages.write_calendar_page(settings)
     dataset_list.write_dataset_pages()
-    behind = index.rebuild_stale(here.runs_dir)
-    print(f"{here.runs_dir / 'index.html'}: {len(behind)} days were behind")
+    days = rebuild_stale(settings.runs_dir)
+    print(f"{settings.runs_dir / 'index.html'}: {format_count(len(days), 'day')} rebuilt")
 
 
 def parse_parameters(files: list[Path] | None, pairs: list[str] | None) -> dict[str, Any]:
-    """The parameters in files and in name=value pairs; a later one wins."""
+    """The parameters in files and in name=value pairs; later ones override earlier ones."""
     from kpfnb.notebook.parameter_sets import load_parameter_file
 
-    given: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for file in files or []:
-        given |= load_parameter_file(file)
-    return given | dict(_parse_pair(text) for text in pairs or [])
+        parameters |= load_parameter_file(file)
+    return parameters | dict(_parse_pair(text) for text in pairs or [])
 
 
 def _print_runs(notebook: str, outcome: Outcome | None, limit: int, as_json: bool) -> None:
     from kpfnb import runs
-    from kpfnb.core import settings
+    from kpfnb.core.settings import load_settings
 
     records = runs.list_runs(
-        settings.load_settings().runs_dir, notebook=notebook, outcome=outcome, limit=limit
+        load_settings().runs_dir, notebook=notebook, outcome=outcome, limit=limit
     )
     if as_json:
-        print_json([_run_values(one) for one in records])
+        print_json([_run_values(record) for record in records])
         return
     if not records:
-        print("No such run.")
+        print("No runs.")
     for record in records:
         print(_format_run(record))
 
 
 def _format_run(record: RunRecord) -> str:
-    from kpfnb.core import settings
+    from kpfnb.core.settings import load_settings
     from kpfnb.runs import formatting
 
-    seen = formatting.run_context(record, settings.load_settings().zone)
-    columns = f"{seen['sign']} {seen['word']:<9}  {record.id}  {seen['started']}"
-    return f"{columns}  {seen['duration']:>12}  {record.notebook}: {record.reason}".rstrip(": ")
+    context = formatting.run_context(record, load_settings().zone)
+    columns = f"{context['sign']} {context['word']:<9}  {record.id}  {context['started']}"
+    return f"{columns}  {context['duration']:>12}  {record.notebook}: {record.reason}".rstrip(": ")
 
 
 def _print_run(record: RunRecord, *, as_json: bool) -> None:
@@ -227,11 +231,11 @@ def _print_details(record: RunRecord) -> None:
 
 
 def _run_values(record: RunRecord) -> dict[str, Any]:
-    places = {
+    paths = {
         "directory": str(record.directory),
         "report": str(_run_file(record, "report.html") or ""),
     }
-    return {**record.to_dict(), **places}
+    return {**record.to_dict(), **paths}
 
 
 def _run_file(record: RunRecord, name: str) -> Path | None:

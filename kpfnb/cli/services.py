@@ -1,4 +1,4 @@
-"""`kpfnb services`: the servers that kpfnb brings along for one machine."""
+"""`kpfnb services`: the embedded servers for one machine."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from typing import Annotated
 
 import typer
 
-from kpfnb.cli.app import Json, app, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, Json, app, print_json
 from kpfnb.compute.services import SERVICE_NAMES, ServiceStatus, get_service
 
 services_app = typer.Typer(
     cls=CommandGroup,
-    help="Start, stop and look at the services of this work directory.\n\n"
+    help="Start, stop and show the services of this work directory.\n\n"
     "Example: kpfnb services status",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
 app.add_typer(services_app, name="services")
 
-Names = Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(SERVICE_NAMES)}.")]
+Names = Annotated[list[str] | None, typer.Argument(help=f"Services: {', '.join(SERVICE_NAMES)}.")]
 
 
 @services_app.command()
 def start(names: Names = None, as_json: Json = False) -> None:
-    """Start services, all of them by default; commands that need one do it by themselves.
+    """Start services, by default all; commands that need one start it themselves.
 
     Example: kpfnb services start valkey
     """
@@ -35,7 +34,7 @@ def start(names: Names = None, as_json: Json = False) -> None:
 
 @services_app.command()
 def stop(names: Names = None, as_json: Json = False) -> None:
-    """Stop services, all of them by default; what they hold stays on disk.
+    """Stop services, by default all; their data stay on disk.
 
     Example: kpfnb services stop
     """
@@ -46,7 +45,7 @@ def stop(names: Names = None, as_json: Json = False) -> None:
 
 @services_app.command()
 def status(names: Names = None, as_json: Json = False) -> None:
-    """Show which services run, and where; start nothing.
+    """Show which services run, and their addresses; nothing is started.
 
     Example: kpfnb services status --json
     """
@@ -57,7 +56,7 @@ def status(names: Names = None, as_json: Json = False) -> None:
 
 def _print_services(services: list[ServiceStatus], *, as_json: bool) -> None:
     if as_json:
-        print_json([one.to_dict() for one in services])
+        print_json([service.to_dict() for service in services])
         return
     for service in services:
         print(service)

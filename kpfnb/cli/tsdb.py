@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit, print_json
 from kpfnb.core.text import format_count
 
 if TYPE_CHECKING:

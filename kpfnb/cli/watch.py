@@ -6,8 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kpfnb.cli.app import Json, app, print_and_exit, print_json
-from kpfnb.cli.commands import CommandGroup
+from kpfnb.cli.app import CommandGroup, Json, app, print_and_exit, print_json
 from kpfnb.core.result import merge_outcomes
 
 watch_app = typer.Typer(

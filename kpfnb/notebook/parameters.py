@@ -12,9 +12,9 @@ import math
 import tokenize
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidParameterError
 
 _DECLARATION_HINT = 'declare it as   name: "kind" = literal  # what it is and its unit'
@@ -152,22 +152,6 @@ def validate_parameters(
         name: parameter.check(given.get(name, parameter.default))
         for name, parameter in by_name.items()
     }
-
-
-def check_night(value: Any) -> str:
-    """A night as YYYYMMDD (UT date), or '' for none."""
-    text = str(value)
-    if text and not (len(text) == 8 and text.isdecimal() and text.isascii() and _is_date(text)):
-        raise ValueError("must be a valid date, as YYYYMMDD")
-    return text
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        return False
-    return True
 
 
 def _check_text(value: Any) -> str:

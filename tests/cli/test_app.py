@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 import kpfnb.cli.app
 from kpfnb.cli.app import app
-from kpfnb.cli.commands import COMMANDS
 from kpfnb.core.errors import (
     AlreadyRunningError,
     InvalidInputError,
@@ -31,7 +30,7 @@ from kpfnb.core.result import Outcome
 HEAVY = ["pandas", "numpy", "astropy", "dask", "distributed", "matplotlib", "papermill", "pypeit"]
 
 root: Any = typer.main.get_command(app)
-for name in COMMANDS:
+for name in root.list_commands(None):
     root.get_command(None, name)
 runner = CliRunner()
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.notebook.parameters import (
     Parameter,
     ParameterKind,
-    check_night,
     parse_declarations,
     parse_kind,
     validate_parameters,

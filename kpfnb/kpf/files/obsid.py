@@ -184,7 +184,7 @@ def resolve_night(name: str) -> str:
     InvalidInputError : no raw files of that night; the nearest nights are named
     """
     from kpfnb.core import settings
-    from kpfnb.notebook.parameters import check_night
+    from kpfnb.core.clock import check_night
 
     night = name
     if not NIGHT_PATTERN.fullmatch(name):

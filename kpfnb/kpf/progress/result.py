@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kpfnb.core import settings
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count
@@ -28,7 +29,6 @@ from kpfnb.kpf.progress.completeness import (
     NightProgress,
 )
 from kpfnb.kpf.progress.header_index import HeaderIndex
-from kpfnb.notebook.parameters import check_night
 
 if TYPE_CHECKING:
     import pandas as pd

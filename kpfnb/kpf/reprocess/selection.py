@@ -1,4 +1,4 @@
-"""Which observations are meant: by nights, ranges, names, lists and directories."""
+"""Selection of observations: by nights, ranges, names, lists, directories, objects, sources."""
 
 from __future__ import annotations
 
@@ -12,32 +12,37 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf.files import exposure, obsid_list
 from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN, ObsID, level_dir, list_nights
 from kpfnb.kpf.progress import night_scan
 from kpfnb.kpf.progress.header_index import HeaderIndex
-from kpfnb.notebook.parameters import check_night
 
 TARGET_HINT = (
     "name a night (20240101), a range (20240101:20240131), an observation"
     " (KP.20240101.00000.00), a list of observations or a directory"
 )
 
+OBJECT_KEYWORDS = ("OBJECT", "TARGNAME")
+IMTYPES = ("Bias", "Dark", "Flatlamp", "Arclamp", "Object", "Solar")
+SOURCE_CHOICES = tuple(dict.fromkeys((*exposure.SOURCE_TYPES, *IMTYPES)))
+MAX_OBJECTS_NAMED = 10
+"""Objects named in the error if the requested one is unknown."""
 
 _MISSPELT = re.compile(r"KP\.|\d", re.IGNORECASE)
-"""So begins what is meant as a night or an observation, and no header of a list does."""
+"""Text that begins like this is a misspelt night or observation, not the header of a list."""
 
 
 @dataclass
 class ObservationSelection:
-    """What was chosen.
+    """The observations that a user chose.
 
     Attributes
     ----------
     obsids : the observations, each once, in the order in which they were named
-    unknown : what is named in a list and is no observation, to where it stands
-    notes : nights and lists that hold nothing
+    unknown : names in lists that are not observations, with the list
+    notes : nights and lists without observations
     """
 
     obsids: dict[ObsID, None] = field(default_factory=dict)
@@ -45,33 +50,33 @@ class ObservationSelection:
     notes: list[str] = field(default_factory=list)
 
     def add(self, obsids: Iterable[ObsID], source: str) -> None:
-        """Add observations; none at all is worth a note."""
-        found = dict.fromkeys(obsids)
-        self.obsids.update(found)
-        if not found:
+        """Add observations, or a note if there are none."""
+        new = dict.fromkeys(obsids)
+        self.obsids.update(new)
+        if not new:
             self.notes.append(f"no observations in {source}")
 
 
 def select_observations(
     targets: Sequence[str | Path], *, root: Path, start: str = "", end: str = ""
 ) -> ObservationSelection:
-    """The observations that the targets name; whether they have an L0 is not looked at.
+    """The observations that the targets name; whether they have an L0 file is not checked.
 
     Parameters
     ----------
     targets : each is a night (YYYYMMDD, UT), a range of nights (START:END, both included and
-        either left out at will), an observation (ObsID, or a file name or path of any level), a
+        either may be omitted), an observation (ObsID, or a file name or path of any level), a
         text or CSV file with a night or an observation in the first column of each line, or a
-        directory, of which the observations named in it and in its night directories are taken
-    start, end : one more range, of nights; only `start`: that night
+        directory, which means all observations in it and in its night directories
+    start, end : another range of nights; only `start`: that night
 
     Raises
     ------
-    InvalidParameterError : a target that is none of these, a date that does not exist, or nothing at all
+    InvalidParameterError : an invalid target, a date that does not exist, or no target
     InvalidInputError : no L0 directory in the data root, or a list that can't be read
     """
     if not targets and not start and not end:
-        raise InvalidParameterError("nothing is chosen to be processed", TARGET_HINT)
+        raise InvalidParameterError("no observations are selected", TARGET_HINT)
     chosen = ObservationSelection()
     if start or end:
         _add_range(chosen, root, start, end or start)
@@ -93,19 +98,19 @@ def _add_target(chosen: ObservationSelection, root: Path, target: str) -> None:
         _add_range(chosen, root, *target.split(":", 1))
     else:
         raise InvalidParameterError(
-            f"{target!r} is no night, observation, list or directory", TARGET_HINT
+            f"{target!r} is not a night, observation, list or directory", TARGET_HINT
         )
 
 
 def _add_range(chosen: ObservationSelection, root: Path, start: str, end: str) -> None:
     low, high = _validate_night(start), _validate_night(end)
     source = low if low == high else f"{low}:{high}"
-    found = list_nights(root, low, high)
-    chosen.add((obsid for night in found for obsid in list_observations(root, night)), source)
+    nights = list_nights(root, low, high)
+    chosen.add((obsid for night in nights for obsid in list_observations(root, night)), source)
 
 
 def list_observations(root: Path, night: str) -> list[ObsID]:
-    """The observations of a night that have an L0, in order of time; [] where there is no night."""
+    """The observations of a night with an L0 file, by time; [] if there is no such night."""
     folder = level_dir(root, KPF.raw, night)
     return sorted(
         obsid for obsid, suffix in _observation_files(folder) if not suffix and obsid.night == night
@@ -113,15 +118,15 @@ def list_observations(root: Path, night: str) -> list[ObsID]:
 
 
 def _list_directory(folder: Path) -> list[ObsID]:
-    places = [
+    directories = [
         folder,
         *(folder / name for name in _list_names(folder) if NIGHT_PATTERN.fullmatch(name)),
     ]
-    return sorted({obsid for place in places for obsid, _ in _observation_files(place)})
+    return sorted({obsid for path in directories for obsid, _ in _observation_files(path)})
 
 
 def _observation_files(folder: Path) -> Iterator[tuple[ObsID, str]]:
-    """Each observation's file in a directory, with the suffix that tells its level."""
+    """The observation of each file in a directory, with the suffix of its level."""
     for match in filter(None, map(KPF.filename_pattern.fullmatch, _list_names(folder))):
         yield ObsID(match["obsid"]), match["suffix"]
 
@@ -141,17 +146,17 @@ def _add_list(chosen: ObservationSelection, root: Path, file: Path) -> None:
     cells = [
         cell for cell in obsid_list.read_first_column(file) if cell and not cell.startswith("#")
     ]
-    place = f"the list {file}"
+    source = f"the list {file}"
     if not cells:
-        chosen.notes.append(f"no observations in {place}")
+        chosen.notes.append(f"no observations in {source}")
     for number, cell in enumerate(cells):
         if NIGHT_PATTERN.fullmatch(cell):
             _add_range(chosen, root, cell, cell)
         elif obsid := _parse_obsid(cell):
-            chosen.add([obsid], place)
+            chosen.add([obsid], source)
         elif number or _MISSPELT.match(cell):
             # The first line may be a header
-            chosen.unknown[cell] = place
+            chosen.unknown[cell] = source
 
 
 def _parse_obsid(name: str) -> ObsID | None:
@@ -168,24 +173,15 @@ def _validate_night(text: str) -> str:
         raise InvalidParameterError(f"night {text!r}: {error}", TARGET_HINT) from None
 
 
-# Only observations of some objects or kinds of source, as the headers of their L0s tell.
-
-OBJECT_KEYWORDS = ("OBJECT", "TARGNAME")
-IMTYPES = ("Bias", "Dark", "Flatlamp", "Arclamp", "Object", "Solar")
-SOURCE_CHOICES = tuple(dict.fromkeys((*exposure.SOURCE_TYPES, *IMTYPES)))
-MAX_OBJECTS_NAMED = 10
-"""So many objects are named where none is as asked."""
-
-
 @dataclass(frozen=True)
 class ObservationFilter:
-    """Which observations: of one of the objects, and of one of the sources; none named: of any.
+    """Observations of one of the objects and one of the sources; an empty list means any.
 
     Attributes
     ----------
-    objects : OBJECT or TARGNAME, in upper or lower case, with blanks or without; * and ? stand for
-        other characters, so `HD*` is every star of that catalogue
-    sources : of `KINDS`: a kind of source, or IMTYPE
+    objects : OBJECT or TARGNAME; case and blanks do not matter; * and ? match any characters, so
+        `HD*` is every star of that catalogue
+    sources : source types or IMTYPEs, of `SOURCE_CHOICES`
     """
 
     objects: Sequence[str] = ()
@@ -193,8 +189,8 @@ class ObservationFilter:
     _patterns: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a kind of source that there is not."""
-        known = {_normalize(kind): kind for kind in SOURCE_CHOICES}
+        """Validate the sources."""
+        known = set(map(_normalize, SOURCE_CHOICES))
         for source in self.sources:
             if _normalize(source) not in known:
                 raise InvalidParameterError(
@@ -204,24 +200,24 @@ class ObservationFilter:
 
     @property
     def is_all(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether every observation passes."""
         return not self.objects and not self.sources
 
     def has_object(self, header: Mapping[str, Any]) -> bool:
-        """Whether it is of one of the objects."""
+        """Whether the observation is of one of the objects."""
         names = [_normalize(name) for name in object_names(header)]
         return not self._patterns or any(
             fnmatchcase(name, pattern) for name in names for pattern in self._patterns
         )
 
     def has_source(self, header: Mapping[str, Any]) -> bool:
-        """Whether it is of one of the sources."""
-        kinds = {_normalize(exposure.source_type(header)), _normalize(header.get("IMTYPE"))}
-        return not self.sources or bool(kinds & set(map(_normalize, self.sources)))
+        """Whether the observation is of one of the sources."""
+        types = {_normalize(exposure.source_type(header)), _normalize(header.get("IMTYPE"))}
+        return not self.sources or bool(types & set(map(_normalize, self.sources)))
 
 
 def object_names(header: Mapping[str, Any]) -> list[str]:
-    """What the header says that it is of; [] where it says nothing."""
+    """The names of the object in the header; [] if there are none."""
     names = (str(header.get(keyword) or "").strip() for keyword in OBJECT_KEYWORDS)
     return list(dict.fromkeys(filter(None, names)))
 
@@ -229,9 +225,10 @@ def object_names(header: Mapping[str, Any]) -> list[str]:
 def apply_filter(
     chosen: ObservationSelection, wanted: ObservationFilter, *, root: Path, index: HeaderIndex
 ) -> None:
-    """Leave only what is wanted in a selection, with a note that tells how much.
+    """Keep only the observations that pass the filter, with a note about their number.
 
-    An object that none of the observations is of is a `InvalidParameterError` that names those that are.
+    If no observation is of the objects, it is an `InvalidParameterError` that names the objects
+    that exist.
     """
     if wanted.is_all or not chosen.obsids:
         return
@@ -239,38 +236,38 @@ def apply_filter(
     of_objects = {obsid for obsid, header in headers.items() if wanted.has_object(header)}
     if not of_objects:
         raise _unknown_object_error(wanted.objects, headers.values())
-    left = {obsid for obsid in of_objects if wanted.has_source(headers[obsid])}
-    words = [*wanted.objects, *wanted.sources]
-    chosen.notes.append(f"{len(left)} of {len(headers)} observations are of {', '.join(words)}")
-    blind = sum(not header for header in headers.values())
-    if blind:
-        chosen.notes.append(f"{blind} L0 files that can't be read, or are not there, are left out")
-    chosen.obsids = {obsid: None for obsid in chosen.obsids if obsid in left}
+    kept = {obsid for obsid in of_objects if wanted.has_source(headers[obsid])}
+    names = [*wanted.objects, *wanted.sources]
+    chosen.notes.append(f"{len(kept)} of {len(headers)} observations are of {', '.join(names)}")
+    unreadable = sum(not header for header in headers.values())
+    if unreadable:
+        chosen.notes.append(f"left out, because unreadable or missing: {unreadable} L0 files")
+    chosen.obsids = {obsid: None for obsid in chosen.obsids if obsid in kept}
 
 
 def _read_headers(
     obsids: Iterable[ObsID], root: Path, index: HeaderIndex
 ) -> Iterable[tuple[ObsID, dict[str, Any]]]:
     for night, group in groupby(sorted(obsids), key=lambda obsid: obsid.night):
-        found = night_scan.read_raw_headers(level_dir(root, KPF.raw, night), night, index)
-        yield from ((obsid, found.get(obsid.text, {})) for obsid in group)
+        headers = night_scan.read_raw_headers(level_dir(root, KPF.raw, night), night, index)
+        yield from ((obsid, headers.get(obsid.text, {})) for obsid in group)
 
 
 def _unknown_object_error(
-    asked: Sequence[str], headers: Iterable[Mapping[str, Any]]
+    requested: Sequence[str], headers: Iterable[Mapping[str, Any]]
 ) -> InvalidParameterError:
-    there = sorted({name for header in headers for name in object_names(header)})
-    by_plain = {_normalize(name): name for name in there}
-    near = [
-        by_plain[match]
-        for name in asked
-        for match in difflib.get_close_matches(_normalize(name), by_plain, n=MAX_OBJECTS_NAMED)
+    existing = sorted({name for header in headers for name in object_names(header)})
+    by_key = {_normalize(name): name for name in existing}
+    similar = [
+        by_key[match]
+        for name in requested
+        for match in difflib.get_close_matches(_normalize(name), by_key, n=MAX_OBJECTS_NAMED)
     ]
-    shown = list(dict.fromkeys(near)) or there
+    shown = list(dict.fromkeys(similar)) or existing
     more = f" and {len(shown) - MAX_OBJECTS_NAMED} more" if len(shown) > MAX_OBJECTS_NAMED else ""
     return InvalidParameterError(
-        f"object: none of the observations is of {' or '.join(map(repr, asked))}",
-        f"there are {', '.join(shown[:MAX_OBJECTS_NAMED])}{more}"
+        f"object: none of the observations is of {' or '.join(map(repr, requested))}",
+        f"existing objects: {', '.join(shown[:MAX_OBJECTS_NAMED])}{more}"
         if shown
         else "no header names an object",
     )
