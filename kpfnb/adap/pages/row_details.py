@@ -21,8 +21,11 @@ from kpfnb.adap.coadd.run import CombinedCoaddResult
 from kpfnb.adap.pages import reduction_details
 from kpfnb.adap.prepare.preparation import PreparationResult
 from kpfnb.adap.products import dataset
+from kpfnb.adap.products.qa_gallery import QaGallery
 from kpfnb.adap.reduce.batch_result import ReductionBatchResult
 from kpfnb.adap.reduce.result import ReductionResult
+from kpfnb.adap.score.result import BadSlitEntry, ScoreResult, find_entry_pictures
+from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.html import file_link
 
@@ -58,6 +61,36 @@ def _preparation_row(result: PreparationResult, row: Mapping[str, Any]) -> str:
         text += reduction_details.table_html("frames that PypeIt uses", calibrations)
     folder = result.frames.root / name / dataset.COMPLETE / "reduce"
     return text + (reduction_details.details_html(folder, name) if folder.is_dir() else "")
+
+
+@row_details.register
+def _score_row(result: ScoreResult, row: Mapping[str, Any]) -> str:
+    """Of a frame or a slit: the pictures of the slit, and the reduction."""
+    spec2d, slit, file = (str(row.get(name, "")) for name in ("spec2d", "slit", "science_file"))
+    # A dataset may be reduced twice
+    cards = [
+        card
+        for card in result.cards
+        if card.dataset == row.get("dataset") and _has_frame(card, file, spec2d)
+    ]
+    entries = [
+        BadSlitEntry(card, scored)
+        for card in cards
+        for scored in card.slits
+        if (scored.spec2d, scored.slit.name) == (spec2d, slit)
+    ]
+    text = ""
+    if slit:
+        pictures = [path for paths in find_entry_pictures(entries) for path in paths]
+        text = f"<h4>{html.escape(f'{spec2d} · {slit}')}</h4>{QaGallery(pictures)._repr_html_()}"
+    return text + "".join(
+        reduction_details.details_html(card.folder, card.dataset, file=file) for card in cards
+    )
+
+
+def _has_frame(card: Scorecard, file: str, spec2d: str) -> bool:
+    files = {row.science_file for row in card.rows}
+    return file in files if file else spec2d in {scored.spec2d for scored in card.slits}
 
 
 @row_details.register

@@ -1,1 +1,1 @@
-"""Reductions scored slit by slit, for a page and for the sheet."""
+"""Scorecards: how good the reductions are, frame by frame and slit by slit."""

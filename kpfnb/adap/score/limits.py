@@ -1,4 +1,4 @@
-"""What a reduction may have and still be good; limits for all datasets, and for single ones."""
+"""The limits of a good slit, for all datasets and for single ones, and the faults beyond them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.strict_yaml import StrictModel
 
 LIMITS_FILE = Path(__file__).with_name("limits.yml")
-"""The package's own."""
+"""The package's own limits."""
 
 LimitValue = Annotated[float, Field(ge=0, strict=True)]
 
@@ -25,11 +25,11 @@ class ScoreLimits(StrictModel):
 
     Attributes
     ----------
-    rms_thresh : RMS of the wavelength solution, in pixels; more is bad
-    flex_shift_thresh : size of the spectral flexure, in pixels; so much is told
-    wave_cov_thresh : part of the spectral range between identified lines, in %; less is bad
-    lower_std_chi, upper_std_chi : the standard deviation of chi is good between these
-    notes : why; for people
+    rms_thresh : RMS of the wavelength solution, in pixels; above it a slit is bad
+    flex_shift_thresh : size of the spectral flexure, in pixels; from it on flexure is reported
+    wave_cov_thresh : part of the spectral range covered by arc lines, in %; below it a slit is bad
+    lower_std_chi, upper_std_chi : range of a good standard deviation of chi
+    notes : for people
     """
 
     rms_thresh: LimitValue = 0.4
@@ -41,51 +41,49 @@ class ScoreLimits(StrictModel):
 
 
 class ScoreCriteria(StrictModel):
-    """The limits for all datasets, and those that differ for some."""
+    """The limits for all datasets, and those of single datasets that differ."""
 
     default: ScoreLimits = Field(default=ScoreLimits(), alias="limits")
     datasets: dict[str, ScoreLimits] | None = None
-    """Those that are written count; the others are those for all."""
+    """Limits of single datasets; limits that are not given are the default ones."""
 
     def for_dataset(self, name: str) -> ScoreLimits:
         """The limits for one dataset."""
-        own = (self.datasets or {}).get(name)
-        written = own.model_dump(exclude_unset=True, exclude={"notes"}) if own else {}
-        return self.default.model_copy(update=written)
+        limits = (self.datasets or {}).get(name)
+        changed = limits.model_dump(exclude_unset=True, exclude={"notes"}) if limits else {}
+        return self.default.model_copy(update=changed)
 
 
 def load_criteria(path: str | Path = "") -> ScoreCriteria:
-    """The criteria of a file; by default the package's own.
+    """The criteria in a file; by default the package's own.
 
-    `InvalidInputError` names what is wrong in it, and its line: an unknown limit, no number, no dataset.
+    `InvalidInputError` with the line if the file has an unknown limit, a value that is not a
+    number, or a name that is not a dataset.
     """
     file = Path(path).expanduser() if path else LIMITS_FILE
     document = strict_yaml.read_yaml(file, hint=f"write it as {LIMITS_FILE}")
-    found = document.parse(ScoreCriteria, document.require_mapping("a file of limits"))
-    for name in found.datasets or {}:
+    criteria = document.parse(ScoreCriteria, document.require_mapping("a file of limits"))
+    for name in criteria.datasets or {}:
         try:
             dataset.parse_dataset(name)
         except InvalidInputError as error:
             raise document.error_at(error.what, "datasets", name) from None
-    return found
-
-
-# What is wrong with a slit, by its limits and by PypeIt's own flags.
+    return criteria
 
 
 class SlitFault(StrEnum):
-    """One thing that is wrong with a slit; PypeIt's flags by their names in its headers."""
+    """One fault of a slit; the faults that PypeIt flags have the names in its headers."""
 
     COVERAGE = "coverage"
     RMS = "rms"
     CHI = "chi"
     FLEXURE = "flexure"
-    """Told, but the slit is not bad for it: PypeIt corrects it."""
+    """Reported only, because PypeIt corrects it: the slit is not bad."""
     WAVELENGTHS = "BADWVCALIB"
     TILTS = "BADTILTCALIB"
     FLAT = "BADFLATCALIB"
     NO_FLAT = "SKIPFLATCALIB"
-    """Told likewise: the slit was reduced without a flat."""
+    """The slit was reduced without a flat. Reported only: the slit is not bad."""
     SKY = "BADSKYSUB"
     EXTRACTION = "BADEXTRACT"
 
@@ -94,14 +92,14 @@ BAD_FLAGS = frozenset(
     {SlitFault.WAVELENGTHS, SlitFault.TILTS, SlitFault.FLAT, SlitFault.SKY, SlitFault.EXTRACTION}
 )
 BAD_FAULTS = BAD_FLAGS | {SlitFault.COVERAGE, SlitFault.RMS, SlitFault.CHI}
-"""With one of them a slit is bad."""
+"""A slit with any of these faults is bad."""
 
 FLAG_FAULTS = BAD_FLAGS | {SlitFault.NO_FLAT}
 
 
 def find_faults(slit: Slit, limits: ScoreLimits) -> frozenset[SlitFault]:
-    """All that is wrong with a slit. What was not measured is not judged."""
-    measured = {
+    """All faults of a slit. A measure that is missing is no fault."""
+    is_beyond = {
         SlitFault.COVERAGE: slit.coverage is not None and slit.coverage < limits.wave_cov_thresh,
         SlitFault.RMS: slit.rms is not None and slit.rms > limits.rms_thresh,
         SlitFault.CHI: slit.std_chi is not None
@@ -109,7 +107,5 @@ def find_faults(slit: Slit, limits: ScoreLimits) -> frozenset[SlitFault]:
         SlitFault.FLEXURE: slit.flexure is not None
         and abs(slit.flexure) >= limits.flex_shift_thresh,
     }
-    return frozenset(
-        [fault for fault, is_so in measured.items() if is_so]
-        + [fault for fault in FLAG_FAULTS if fault in slit.flags]
-    )
+    measured = [fault for fault, is_fault in is_beyond.items() if is_fault]
+    return frozenset(measured + [fault for fault in FLAG_FAULTS if fault in slit.flags])

@@ -1,7 +1,7 @@
-"""The page of scorecards: one file that carries its pictures; no script, all text escaped.
+"""The page of scorecards: one HTML file with its pictures; no script, all text escaped.
 
-Its table is sorted by the browser alone: a choice of order sets the place of each row, by rules in
-the style sheet.
+The browser sorts the table without a script: rules in the style sheet set the place of each row for
+the chosen order.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -17,14 +18,16 @@ from kpfnb.adap.score.limits import SlitFault
 from kpfnb.adap.score.result import BadSlitEntry, ScoreResult, find_entry_pictures
 from kpfnb.adap.score.row import FrameStatus, ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core import atomic, settings
+from kpfnb.notebook.display import figures
 from kpfnb.runs import formatting, report
-from kpfnb.runs.formatting import OUTCOME_SIGNS
 
+PAGE_NAME = "scorecard.html"
 TEMPLATE, STYLE = "scorecard.html", "scorecard.css"
 MEDIAN_MEASURES = ("rms", "coverage", "flexure")
 PICTURE_DPI = 110
 PICTURES_BYTES = 4_000_000
-"""Of all QA pictures, as base64: a page must stay one that can be sent."""
+"""Of all QA pictures, as base64: the page must stay small enough to be sent."""
 
 STATUS_CLASSES = {
     FrameStatus.COMPLETE: "succeeded",
@@ -32,7 +35,7 @@ STATUS_CLASSES = {
     FrameStatus.FAILED: "failed",
 }
 FAULT_LABELS = {
-    SlitFault.COVERAGE: "lines cover too little",
+    SlitFault.COVERAGE: "arc lines cover too little",
     SlitFault.RMS: "RMS of the wavelengths",
     SlitFault.CHI: "residuals (chi)",
     SlitFault.FLEXURE: "flexure",
@@ -61,7 +64,7 @@ class SortOrder(NamedTuple):
     name: str
     label: str
     key: Callable[[ScoreLine], Any]
-    falling: bool = False
+    descending: bool = False
 
 
 SORT_ORDERS = (
@@ -79,32 +82,43 @@ SORT_ORDERS = (
 )
 
 
-def render_page(scores: ScoreResult) -> str:
+def write_page(result: ScoreResult, path: str | Path = "") -> Path:
+    """Write the page, by default scorecard.html in the work directory; returns its path.
+
+    An unchanged page is not touched; a dry run writes none.
+    """
+    target = Path(path or settings.load_settings().work_dir / PAGE_NAME).expanduser().absolute()
+    if not result.dry_run:
+        atomic.write_text_if_changed(target, render_page(result))
+    return target
+
+
+def render_page(result: ScoreResult) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
-    lines = [line for card in scores.cards for line in _score_lines(card)]
-    # The order of the rows in the file is the first of the orders
+    lines = [line for card in result.cards for line in _score_lines(card)]
+    # The rows in the file have the first of the orders
     lines = _sort_lines(lines, SORT_ORDERS[0])
-    environment = formatting.template_environment()
-    source, _, _ = environment.loader.get_source(environment, STYLE)
-    style = formatting.stylesheet() + source + _sort_rules(lines)
+    style = formatting.stylesheet() + formatting.template_source(STYLE) + _sort_rules(lines)
     return str(
-        environment.get_template(TEMPLATE).render(
+        formatting.template_environment()
+        .get_template(TEMPLATE)
+        .render(
             policy=report.content_policy(style),
             # The package's own style sheet, and rules made of numbers
             style=Markup(style),  # noqa: S704
             title="Scorecard of the reductions",
-            scores=scores,
-            sign=OUTCOME_SIGNS[scores.outcome],
+            scores=result,
+            sign=formatting.OUTCOME_SIGNS[result.outcome],
             lines=lines,
             orders=SORT_ORDERS,
             classes=STATUS_CLASSES,
-            signs=OUTCOME_SIGNS,
-            limits=scores.criteria.default,
-            picture=_plot_image(scores) if any(card.slits for card in scores.cards) else "",
-            worst=_worst_with_pictures(scores.worst_slits()),
-            words=FAULT_LABELS,
+            signs=formatting.OUTCOME_SIGNS,
+            limits=result.criteria.default,
+            picture=_plot_image(result) if any(card.slits for card in result.cards) else "",
+            worst=_worst_with_pictures(result.worst_slits()),
+            fault_labels=FAULT_LABELS,
         )
     )
 
@@ -113,18 +127,17 @@ def _score_lines(card: Scorecard) -> list[ScoreLine]:
     lines = []
     for row in card.rows:
         stem = row.science_file.removesuffix(".gz").removesuffix(".fits")
-        own = [one.slit for one in card.slits if one.spec2d.startswith(f"spec2d_{stem}-")]
-        measures = (
-            _median([getattr(slit, name) for slit in own])
-            for name in ("rms", "coverage", "flexure")
-        )
-        lines.append(ScoreLine(row, card.reasons.get(row.science_file, ""), *measures))
+        slits = [
+            scored.slit for scored in card.slits if scored.spec2d.startswith(f"spec2d_{stem}-")
+        ]
+        medians = (_median([getattr(slit, name) for slit in slits]) for name in MEDIAN_MEASURES)
+        lines.append(ScoreLine(row, card.reasons.get(row.science_file, ""), *medians))
     return lines
 
 
 def _median(values: Sequence[float | None]) -> float | None:
-    there = [value for value in values if value is not None and value == value]
-    return median(there) if there else None
+    numbers = [value for value in values if value is not None and value == value]
+    return median(numbers) if numbers else None
 
 
 def _has_failed(line: ScoreLine) -> bool:
@@ -132,11 +145,11 @@ def _has_failed(line: ScoreLine) -> bool:
 
 
 def _sort_lines(lines: Sequence[ScoreLine], order: SortOrder) -> list[ScoreLine]:
-    return sorted(lines, key=order.key, reverse=order.falling)
+    return sorted(lines, key=order.key, reverse=order.descending)
 
 
 def _sort_rules(lines: Sequence[ScoreLine]) -> str:
-    """The place of each line in each order but the first, as rules of the style sheet."""
+    """Rules of the style sheet with the place of each line in each order but the first."""
     numbers = {id(line): number for number, line in enumerate(lines)}
     return "".join(
         f"body:has(#by-{order.name}:checked) .r{numbers[id(line)]}{{order:{place}}}\n"
@@ -145,29 +158,34 @@ def _sort_rules(lines: Sequence[ScoreLine]) -> str:
     )
 
 
-def _plot_image(scores: ScoreResult) -> str:
+def _plot_image(result: ScoreResult) -> str:
     image = io.BytesIO()
-    # Without a version of matplotlib in it the same scores make the same page
-    scores.plot().savefig(image, format="png", dpi=PICTURE_DPI, metadata={"Software": None})
+    # Without the version of matplotlib, so that the same scores give the same page
+    figures.plot(result).savefig(image, format="png", dpi=PICTURE_DPI, metadata={"Software": None})
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
 def _worst_with_pictures(worst: Sequence[BadSlitEntry]) -> list[dict[str, Any]]:
-    """The worst slits, with the pictures for which there is room."""
-    found = find_entry_pictures(worst)
-    small = qa_gallery.make_thumbnails(
-        list(dict.fromkeys(path for paths in found for path in paths))
-    )
-    shown, used = [], 0
-    for one, paths in zip(worst, found, strict=True):
-        own = []
+    """The worst slits, with as many pictures as fit on the page."""
+    pictures_by_slit = find_entry_pictures(worst)
+    every_path = dict.fromkeys(path for paths in pictures_by_slit for path in paths)
+    thumbnails = qa_gallery.make_thumbnails(list(every_path))
+    items, used = [], 0
+    for entry, paths in zip(worst, pictures_by_slit, strict=True):
+        shown = []
         for path in paths:
-            encoded = small[path]
+            encoded = thumbnails[path]
             if encoded and used + len(encoded) <= PICTURES_BYTES:
                 used += len(encoded)
                 title = qa_gallery.PICTURE_TITLES.get(qa_gallery.picture_kind(path), "")
-                own.append({"title": title, "name": path.stem, "data": encoded})
-        unreadable = [path.name for path in paths if not small[path]]
-        slit = {"one": one, "slit": one.scored.slit}
-        shown.append(slit | {"pictures": own, "unreadable": unreadable})
-    return shown
+                shown.append({"title": title, "name": path.stem, "data": encoded})
+        items.append(
+            {
+                "dataset": entry.card.dataset,
+                "scored": entry.scored,
+                "slit": entry.scored.slit,
+                "pictures": shown,
+                "unreadable": [path.name for path in paths if not thumbnails[path]],
+            }
+        )
+    return items

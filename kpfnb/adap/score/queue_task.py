@@ -1,73 +1,59 @@
-"""The task `scorecard`: a reduced dataset on the remote is scored again, with today's limits.
+"""The queue task `scorecard`: score a reduced dataset on the remote again, with current limits.
 
-What only the reduction could tell (memory, status, commit, date) is kept from the scorecard that is
-there. The new files go to the remote, and to the backup where there is one, verified; then the
-sheet is told.
+Facts that only the reduction knew (memory, status, commit, date) are taken from the existing
+scorecard. The new files are uploaded to the remote and, if there is one, to the backup, both
+verified; then the sheet is updated.
 """
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kpfnb import storage
-from kpfnb.adap.products import dataset as datasets
-from kpfnb.adap.products import reduction, remote_datasets
-from kpfnb.adap.products.reduction import SCIENCE_FOLDER
-from kpfnb.adap.score import (
-    limits as scorelimits,
-)
-from kpfnb.adap.score import (
-    row as scorerow,
-)
-from kpfnb.adap.score import (
-    scorecard,
-    scored_slits,
-)
-from kpfnb.adap.score import (
-    sheet as scoresheet,
-)
-from kpfnb.adap.score.limits import ScoreCriteria
-from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.adap.products import dataset, remote_datasets
+from kpfnb.adap.products.reduction import RECORD_NAME, SCIENCE_FOLDER
+from kpfnb.adap.score import scored_slits
+from kpfnb.adap.score.limits import ScoreCriteria, load_criteria
+from kpfnb.adap.score.row import read_rows
+from kpfnb.adap.score.scorecard import SCORECARD_FILE, Scorecard, score_reduction
+from kpfnb.adap.score.sheet import update_sheet
 from kpfnb.core import locks, settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_count
 from kpfnb.queue.lease import Lease
 from kpfnb.storage import FileOutcome, Location
 
 LATEST_DAYS = 10_000
-"""Nothing is reduced here, so nothing in the sheet's `latest` becomes old by it."""
+"""Nothing is reduced by this task, so no row of the sheet's tab `latest` becomes old."""
 BACKUP_NAME = remote_datasets.BACKUP_REMOTE.rstrip(":")
 SHUTDOWN_WAIT_SECONDS = 60
-"""How long to wait for a worker that was killed to be gone."""
-SCORE_FILES = (
-    scorecard.SCORECARD_FILE,
-    scored_slits.BAD_SLITS_FILE,
-    scored_slits.SCORED_SLITS_FILE,
-)
+"""How long to wait for the end of a killed worker."""
+SCORE_FILES = (SCORECARD_FILE, scored_slits.BAD_SLITS_FILE, scored_slits.SCORED_SLITS_FILE)
 
 
 @dataclass(frozen=True, repr=False)
 class RescoreResult(OneLineRepr):
-    """What became of one dataset.
+    """The result for one dataset.
 
     Attributes
     ----------
-    carried : the files that are new on the remotes
-    troubles : what went wrong after the scorecard was on the remote: backup or sheet
+    transferred : files that are new on the remote
+    problems : errors after the scorecard was on the remote: of the backup or the sheet
     """
 
     dataset: str
     cards: tuple[Scorecard, ...]
     transferred: tuple[str, ...] = ()
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
-        """In part where the backup or the sheet was not told."""
+        """Partial if the backup or the sheet was not updated."""
         return Outcome.PARTIAL if self.problems else Outcome.SUCCEEDED
 
     @property
@@ -75,12 +61,10 @@ class RescoreResult(OneLineRepr):
         """One line."""
         rows = [row for card in self.cards for row in card.rows]
         bad = sum(row.bad_slit_count for row in rows)
-        text = f"{self.dataset}: {len(rows)} science frames, {bad} bad slits"
-        text += (
-            f"; {len(self.transferred)} files are new"
-            if self.transferred
-            else "; nothing has changed"
-        )
+        text = f"{self.dataset}: {format_count(len(rows), 'science frame')}"
+        text += f", {format_count(bad, 'bad slit')}"
+        new = format_count(len(self.transferred), "new file")
+        text += f"; {new}" if self.transferred else "; nothing changed"
         return "; ".join([text, *self.problems])
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,22 +91,25 @@ def rescore_item(
 ) -> RescoreResult:
     """Score one dataset on the remote again.
 
-    source : the remote with the datasets
+    source : the remote of the datasets
     limits : a file of limits; the package's own by default
-    sheet : tell the scorecard's sheet
+    sheet : update the sheet of scorecards
     """
-    name = str(datasets.parse_dataset(item))
-    criteria = scorelimits.load_criteria(limits)
+    name = str(dataset.parse_dataset(item))
+    criteria = load_criteria(limits)
     origin = storage.resolve_location(source) / name
-    folders = datasets.list_reductions(origin)
+    folders = dataset.list_reductions(origin)
     if not folders:
         raise InvalidInputError(f"dataset {name} has no results in {source}", "is it reduced yet?")
     local = settings.load_settings().work_dir / "rescoring" / name
     with locks.acquire_lock(f"rescoring-{name}", wait_seconds=SHUTDOWN_WAIT_SECONDS):
-        # What a killed worker left may be of an older reduction
+        # A killed worker may have left files of an older reduction
         shutil.rmtree(local, ignore_errors=True)
         try:
-            cards = [_fetch_and_score(origin / one, local / one, name, criteria) for one in folders]
+            cards = [
+                _fetch_and_score(origin / folder, local / folder, name, criteria)
+                for folder in folders
+            ]
             lease.confirm()
             return _publish_files(name, cards, origin, local, sheet=sheet)
         finally:
@@ -132,28 +119,28 @@ def rescore_item(
 def _fetch_and_score(
     origin: Location, local: Path, name: str, criteria: ScoreCriteria
 ) -> Scorecard:
-    """Bring what is needed of a reduction here, score it and write the files here."""
-    paths = [one.path for one in origin.list(recursive=True) if not one.is_folder]
-    wanted = [path for path in paths if _is_needed(path)]
-    if not any(path.endswith(".pypeit") for path in wanted):
+    """Download the needed files of a reduction, score it and write the score files."""
+    paths = [entry.path for entry in origin.list(recursive=True) if not entry.is_folder]
+    needed = [path for path in paths if _is_needed(path)]
+    if not any(path.endswith(".pypeit") for path in needed):
         raise InvalidInputError(
             f"no reduction in {origin}: no .pypeit file", "reduce the dataset again"
         )
     remote_datasets.require_complete(
-        storage.transfer_files(origin, local, only=wanted, progress=False)
+        storage.transfer_files(origin, local, only=needed, progress=False)
     )
-    path = local / scorecard.SCORECARD_FILE
-    kept = scorerow.read_rows(path) if path.is_file() else ()
-    card = scorecard.score_reduction(local, name, criteria=criteria, earlier_rows=kept)
+    path = local / SCORECARD_FILE
+    earlier_rows = read_rows(path) if path.is_file() else ()
+    card = score_reduction(local, name, criteria=criteria, earlier_rows=earlier_rows)
     card.write()
     return card
 
 
 def _is_needed(path: str) -> bool:
-    """What a scorecard is made of, below a reduction; calibrations and pictures stay there."""
+    """Whether a scorecard needs a file of a reduction; calibrations and pictures are not needed."""
     parts = path.split("/")
     if len(parts) == 1:
-        return path == reduction.RECORD_NAME or path == scorecard.SCORECARD_FILE
+        return path in (RECORD_NAME, SCORECARD_FILE)
     if len(parts) == 2:
         return parts[1].endswith((".pypeit", ".log"))
     return len(parts) == 3 and parts[1] == SCIENCE_FOLDER and parts[2].endswith(".fits")
@@ -162,26 +149,26 @@ def _is_needed(path: str) -> bool:
 def _publish_files(
     name: str, cards: list[Scorecard], origin: Location, local: Path, *, sheet: bool
 ) -> RescoreResult:
-    """The files to the remote; then, what may fail without harm, to the backup and the sheet."""
-    carried, troubles = [], []
+    """Upload the files to the remote; then update the backup and the sheet, which are optional."""
+    transferred, problems = [], []
     for card in cards:
-        below = card.folder.relative_to(local).as_posix()
-        sent = storage.transfer_files(card.folder, origin / below, only=SCORE_FILES, progress=False)
-        done = remote_datasets.require_complete(sent)
-        new = (item for item in done.items if item.state is FileOutcome.COPIED)
-        carried += [f"{below}/{item.path}" for item in new]
+        folder = card.folder.relative_to(local).as_posix()
+        upload = remote_datasets.require_complete(
+            storage.transfer_files(card.folder, origin / folder, only=SCORE_FILES, progress=False)
+        )
+        new = (file for file in upload.items if file.state is FileOutcome.COPIED)
+        transferred += [f"{folder}/{file.path}" for file in new]
         if BACKUP_NAME in settings.load_settings().remotes:
-            troubles += remote_datasets.try_optional(
-                "backup", partial(_back_up_scorecard, card, name, below)
-            )
+            back_up = partial(_back_up_scorecard, card, name, folder)
+            problems += remote_datasets.try_optional("backup", back_up)
     if sheet:
-        tell = partial(scoresheet.update_sheet, cards, latest_days=LATEST_DAYS)
-        troubles += remote_datasets.try_optional("sheet", tell)
-    return RescoreResult(name, tuple(cards), tuple(carried), tuple(troubles))
+        update = partial(update_sheet, cards, latest_days=LATEST_DAYS)
+        problems += remote_datasets.try_optional("sheet", update)
+    return RescoreResult(name, tuple(cards), tuple(transferred), tuple(problems))
 
 
-def _back_up_scorecard(card: Scorecard, name: str, below: str) -> None:
-    target = storage.resolve_location(remote_datasets.BACKUP_REMOTE) / name / below
+def _back_up_scorecard(card: Scorecard, name: str, folder: str) -> None:
+    target = storage.resolve_location(remote_datasets.BACKUP_REMOTE) / name / folder
     remote_datasets.require_complete(
         storage.transfer_files(card.folder, target, only=SCORE_FILES, progress=False)
     )

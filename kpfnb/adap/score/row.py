@@ -1,4 +1,4 @@
-"""The rows of a scorecard: one a science frame, 28 columns, in ADAP's order."""
+"""The rows of a scorecard: one for each science frame, with the 28 columns of ADAP's tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kpfnb.core.errors import InvalidInputError
 
 
 class FrameStatus(StrEnum):
-    """How a frame stands, in the words of ADAP's sheets."""
+    """The status of a frame, in the words of ADAP's sheets."""
 
     COMPLETE = "COMPLETE"
     WARNING = "WARNING"
@@ -32,12 +32,12 @@ class ScorecardRow:
 
     Attributes
     ----------
-    date : when it was reduced, UTC
-    det_count : detectors and mosaics; slits and objects are counted over all of them
-    exec_time : of the whole run, in seconds; 0 where it is not known
-    mem_usage : the most that the run took, in bytes; 0 where it is not known
-    git_commit : of PypeIt; its version where it is a released one
-    reduce_dir : the folder of the reduction
+    date : of the reduction, UTC
+    det_count : number of detectors and mosaics; slits and objects are counted over all of them
+    exec_time : of the whole run, in seconds; 0 if unknown
+    mem_usage : peak memory of the run, in bytes; 0 if unknown
+    git_commit : of PypeIt; the version if it is a released one
+    reduce_dir : name of the reduction's directory
     """
 
     dataset: str
@@ -74,8 +74,8 @@ class ScorecardRow:
         return asdict(self)
 
 
-SCORECARD_COLUMNS = tuple(one.name for one in fields(ScorecardRow))
-COUNT_COLUMNS = tuple(one.name for one in fields(ScorecardRow) if one.type == "int")
+SCORECARD_COLUMNS = tuple(column.name for column in fields(ScorecardRow))
+COUNT_COLUMNS = tuple(column.name for column in fields(ScorecardRow) if column.type == "int")
 
 FAULT_COLUMNS = {
     SlitFault.CHI: "slit_std_chi_out_of_range",
@@ -93,26 +93,28 @@ FAULT_COLUMNS = {
 
 def count_slits(faults: Sequence[frozenset[SlitFault]]) -> dict[str, int]:
     """The columns that count slits, from the faults of each slit."""
-    counted = Counter(fault for one in faults for fault in one)
+    counts = Counter(fault for slit_faults in faults for fault in slit_faults)
     return {
         "slit_count": len(faults),
-        "bad_slit_count": sum(bool(one & BAD_FAULTS) for one in faults),
-        "total_bad_flags": sum(bool(one & BAD_FLAGS) for one in faults),
-        **{column: counted[fault] for fault, column in FAULT_COLUMNS.items()},
+        "bad_slit_count": sum(bool(slit_faults & BAD_FAULTS) for slit_faults in faults),
+        "total_bad_flags": sum(bool(slit_faults & BAD_FLAGS) for slit_faults in faults),
+        **{column: counts[fault] for fault, column in FAULT_COLUMNS.items()},
     }
 
 
 def count_objects(objects: Sequence[ExtractedObject], limits: ScoreLimits) -> dict[str, int]:
     """The columns that count extracted objects."""
-    bare = [one for one in objects if not one.optimal]
-    most = limits.flex_shift_thresh
+    without_optimal = [entry for entry in objects if not entry.optimal]
+    max_flexure = limits.flex_shift_thresh
     return {
         "object_count": len(objects),
-        "obj_rms_over_thresh": sum((one.rms or 0) > limits.rms_thresh for one in objects),
-        "object_flex_shift_over_thresh": sum(abs(one.flexure or 0) > most for one in objects),
-        "object_without_opt_with_box": sum(one.box for one in bare),
-        "object_without_opt_wo_box": sum(not one.box for one in bare),
-        "maskdef_extract_count": sum(one.from_mask for one in objects),
+        "obj_rms_over_thresh": sum((entry.rms or 0) > limits.rms_thresh for entry in objects),
+        "object_flex_shift_over_thresh": sum(
+            abs(entry.flexure or 0) > max_flexure for entry in objects
+        ),
+        "object_without_opt_with_box": sum(entry.box for entry in without_optimal),
+        "object_without_opt_wo_box": sum(not entry.box for entry in without_optimal),
+        "maskdef_extract_count": sum(entry.from_mask for entry in objects),
     }
 
 
@@ -129,26 +131,29 @@ def rows_to_csv(rows: Iterable[ScorecardRow]) -> str:
 
 
 def read_rows(path: Path) -> list[ScorecardRow]:
-    """The rows of a scorecard's file; also of one that ADAP's scripts wrote.
+    """The rows in the file of a scorecard, also one that the scripts of ADAP wrote.
 
-    `InvalidInputError` where it can't be read, lacks a column or holds no number where one should be.
+    `InvalidInputError` if it can't be read, a column is missing, or a count is not a number.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
-            lacking = [name for name in SCORECARD_COLUMNS if name not in (reader.fieldnames or ())]
-            if lacking:
+            columns = reader.fieldnames or ()
+            missing = [name for name in SCORECARD_COLUMNS if name not in columns]
+            if missing:
                 raise InvalidInputError(
-                    f"{path} has no column {', '.join(lacking)}", "score it again"
+                    f"{path} has no column {', '.join(missing)}", "score it again"
                 )
-            return [_parse_row(found) for found in reader]
+            return [_parse_row(values) for values in reader]
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise InvalidInputError(
             f"can't read {path}: {error}", "score its reduction again"
         ) from error
 
 
-def _parse_row(found: Mapping[str, str | None]) -> ScorecardRow:
-    texts = {name: spreadsheet_cells.unescape_cell(found[name] or "") for name in SCORECARD_COLUMNS}
+def _parse_row(values: Mapping[str, str | None]) -> ScorecardRow:
+    texts = {
+        name: spreadsheet_cells.unescape_cell(values[name] or "") for name in SCORECARD_COLUMNS
+    }
     numbers = {name: int(float(texts[name] or 0)) for name in COUNT_COLUMNS}
     return ScorecardRow(**{**texts, **numbers})  # type: ignore[arg-type]

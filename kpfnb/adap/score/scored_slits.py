@@ -1,4 +1,4 @@
-"""Every slit that was scored, with what was measured of it: the file behind pictures and pages."""
+"""Scored slits: the tables that a scorecard has of them, and PypeIt's QA pictures of each."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ from kpfnb.adap.score.limits import BAD_FAULTS, SlitFault
 from kpfnb.adap.score.measurements import Slit
 from kpfnb.core.errors import InvalidInputError
 
-# The bad slits of a reduction: which of them a joint coadd is to leave out.
-
 BAD_SLITS_FILE = "bad_slits.csv"
 BAD_SLITS_PATTERN = "*bad_slits.csv"
-"""ADAP's scripts put the name of the scorecard before it."""
+"""The scripts of ADAP start the name with that of the scorecard."""
 BAD_SLIT_COLUMNS = ("slit_id", "spec2d")
+
+SCORED_SLITS_FILE = "scorecard_slits.csv"
+SLIT_MEASURES = ("rms", "coverage", "std_chi", "flexure")
+SCORED_SLIT_COLUMNS = ("slit_id", "spec2d", *SLIT_MEASURES, "flags", "faults")
+
+CALIBRATION_PICTURES = ("Arc_1dfit", "Arc_tilts_2d")
+"""Of the many pictures of calibrations, those that show why a slit is bad."""
 
 _SLIT_ID = re.compile(r"(?:DET|MSC)\d+:\d+")
 
 
 @dataclass(frozen=True, order=True)
 class BadSlit:
-    """One slit that is bad in one exposure.
+    """A slit that is bad in one exposure; coadds of several exposures leave it out.
 
     Attributes
     ----------
     slit_id : as DET01:175
-    spec2d : the name of the file in which it is
+    spec2d : name of the exposure's spec2d
     """
 
     slit_id: str
@@ -42,21 +47,22 @@ class BadSlit:
 
 
 def read_bad_slits(reduce_folder: Path) -> list[BadSlit]:
-    """The bad slits of a reduction, in order; none where it has none.
+    """The bad slits of a reduction, sorted; empty if it has none.
 
-    `InvalidInputError` where there is no list of them (score the reduction first) or it can't be read.
+    `InvalidInputError` if there is no list of them (the reduction was not scored), or it can't be
+    read.
     """
-    lists = sorted(reduce_folder.glob(BAD_SLITS_PATTERN))
-    if not lists:
+    paths = sorted(reduce_folder.glob(BAD_SLITS_PATTERN))
+    if not paths:
         raise InvalidInputError(
             f"no {BAD_SLITS_FILE} in {reduce_folder}",
             f"score it: kpfnb scorecard score {reduce_folder}",
         )
-    return sorted({slit for path in lists for slit in _read_bad_slits_file(path)})
+    return sorted({slit for path in paths for slit in _read_bad_slits_file(path)})
 
 
 def bad_slits_to_csv(slits: Iterable[BadSlit]) -> str:
-    """The slits as CSV, sorted, each once."""
+    """The slits as CSV, sorted, without duplicates."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(BAD_SLIT_COLUMNS)
@@ -72,28 +78,22 @@ def _read_bad_slits_file(path: Path) -> list[BadSlit]:
         raise InvalidInputError(
             f"can't read {path}: {error}", "score its reduction again"
         ) from error
-    found = [BadSlit(row.get("slit_id") or "", row.get("spec2d") or "") for row in rows]
-    for slit in found:
+    slits = [BadSlit(row.get("slit_id") or "", row.get("spec2d") or "") for row in rows]
+    for slit in slits:
         if not _SLIT_ID.fullmatch(slit.slit_id):
             raise InvalidInputError(
-                f"{path}: {slit.slit_id!r} is no slit", "slits are named as DET01:175"
+                f"{path}: {slit.slit_id!r} is not a slit", "slits are named as DET01:175"
             )
-    return found
-
-
-SCORED_SLITS_FILE = "scorecard_slits.csv"
-SLIT_MEASURES = ("rms", "coverage", "std_chi", "flexure")
-SCORED_SLIT_COLUMNS = ("slit_id", "spec2d", *SLIT_MEASURES, "flags", "faults")
+    return slits
 
 
 @dataclass(frozen=True)
 class ScoredSlit:
-    """One slit of one exposure.
+    """One slit of one exposure, with its faults.
 
     Attributes
     ----------
-    spec2d : the name of its file
-    faults : what is wrong with it
+    spec2d : name of the exposure's spec2d
     """
 
     spec2d: str
@@ -107,21 +107,21 @@ class ScoredSlit:
 
 
 def scored_slits_to_csv(slits: Iterable[ScoredSlit]) -> str:
-    """The slits as CSV; what was not measured is empty."""
+    """The slits as CSV; measures that are missing are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SCORED_SLIT_COLUMNS)
-    for one in slits:
-        words = (" ".join(sorted(names)) for names in (one.slit.flags, one.faults))
-        measures = (getattr(one.slit, name) for name in SLIT_MEASURES)
-        writer.writerow([one.slit.name, one.spec2d, *measures, *words])
+    for scored in slits:
+        words = (" ".join(sorted(names)) for names in (scored.slit.flags, scored.faults))
+        measures = (getattr(scored.slit, name) for name in SLIT_MEASURES)
+        writer.writerow([scored.slit.name, scored.spec2d, *measures, *words])
     return text.getvalue()
 
 
 def read_scored_slits(reduce_folder: Path) -> list[ScoredSlit]:
-    """The slits of a scored reduction; none where only ADAP's scripts scored it.
+    """The slits of a scored reduction; empty if it was scored by the scripts of ADAP only.
 
-    `InvalidInputError` where the file is damaged.
+    `InvalidInputError` if the file is damaged.
     """
     path = reduce_folder / SCORED_SLITS_FILE
     if not path.is_file():
@@ -141,36 +141,30 @@ def _parse_scored_slit(row: Mapping[str, str]) -> ScoredSlit:
     return ScoredSlit(row["spec2d"], slit, frozenset(map(SlitFault, row["faults"].split())))
 
 
-# PypeIt's QA pictures of one slit, found by their names: of its calibration and its exposure.
-
-CALIBRATION_PICTURES = ("Arc_1dfit", "Arc_tilts_2d")
-"""Those that show why a slit is bad, of the calibrations' many."""
-
-
 def find_slit_pictures(slits: Iterable[tuple[Path, ScoredSlit]]) -> list[list[Path]]:
-    """The pictures of each slit, by name; none where there is neither QA nor its archive.
+    """PypeIt's QA pictures of each slit: of its calibration and of its exposure, sorted by name.
 
-    PypeIt ends their names with DET01_S0175 and a word, and begins those of an exposure as its
-    products. An archive that can't be read is named in their place.
+    The names of PypeIt's pictures contain the slit, as DET01_S0175, and begin with the exposure if
+    they are of one. An archive of pictures that can't be read is returned instead of them.
 
-    slits : the folder of the reduction, and the slit
+    slits : the directory of the reduction, and the slit
     """
-    # An archive is read to its end to be listed: once for all of its slits
-    listed = cache(qa_gallery.list_pictures)
-    return [_pictures_of_slit(folder, scored, listed) for folder, scored in slits]
+    # To list an archive it is read to its end: once for all of its slits
+    list_cached = cache(qa_gallery.list_pictures)
+    return [_pictures_of_slit(folder, scored, list_cached) for folder, scored in slits]
 
 
 def _pictures_of_slit(
-    reduce_folder: Path, scored: ScoredSlit, listed: Callable[[Path], list[Path]]
+    reduce_folder: Path, scored: ScoredSlit, list_pictures: Callable[[Path], list[Path]]
 ) -> list[Path]:
     detector, _, number = scored.slit.name.partition(":")
     slit = f"{detector}_S{int(number):04}"
     exposure = scored.spec2d.removeprefix("spec2d_").removesuffix(".fits")
-    found = []
+    pictures = []
     for spec2d in reduce_folder.glob(f"*/{SCIENCE_FOLDER}/{glob.escape(scored.spec2d)}"):
-        for path in listed(spec2d.parents[1]):
-            is_own = path.name.startswith((*CALIBRATION_PICTURES, exposure))
-            is_own &= f"{slit}_" in path.name or f"{slit}." in path.name
-            if is_own or path.name == qa_archive.QA_ARCHIVE:
-                found.append(path)
-    return found
+        for path in list_pictures(spec2d.parents[1]):
+            is_of_slit = path.name.startswith((*CALIBRATION_PICTURES, exposure))
+            is_of_slit &= f"{slit}_" in path.name or f"{slit}." in path.name
+            if is_of_slit or path.name == qa_archive.QA_ARCHIVE:
+                pictures.append(path)
+    return pictures

@@ -1,4 +1,4 @@
-"""Scorecards in a sheet: a tab of the latest, one of what failed, the rest by first letter."""
+"""Scorecards in a Google sheet: tabs of the latest rows, of failed frames, and by first letter."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from kpfnb.adap.score.row import FrameStatus, ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_count
 from kpfnb.storage import sheets
 from kpfnb.storage.sheets import SheetChanges, SheetTable, Workbook
 from kpfnb.storage.sheets.workbook import ChangePlan
@@ -20,16 +21,16 @@ TABS = (LATEST_TAB, FAILED_TAB, *LETTER_TABS)
 LATEST_DAYS = 5
 
 KEY_COLUMNS = ("dataset", "science_file", "reduce_dir")
-"""What tells rows apart; the dataset first, whose rows are replaced as a whole."""
+"""The columns that identify a row. All rows of a dataset are replaced at once."""
 
 
 @dataclass(frozen=True, repr=False)
 class SheetUpdateResult(OneLineRepr):
-    """What a sheet was told; a `kpfnb.core.result.Result` but for tables and pictures.
+    """What was changed in a sheet.
 
     Attributes
     ----------
-    place : the book
+    place : name of the workbook
     changes : by tab
     """
 
@@ -40,16 +41,16 @@ class SheetUpdateResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """What goes wrong is raised."""
+        """Always succeeded, because errors are raised."""
         return Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
         """One line."""
-        told = [f"{tab}: {changes}" for tab, changes in self.changes.items() if changes]
-        what = f"{len(self.datasets)} datasets in {self.place}"
-        start = "dry run: would tell of " if self.dry_run else "told of "
-        return start + what + ("; " + "; ".join(told) if told else "; nothing changed")
+        changed = [f"{tab}: {changes}" for tab, changes in self.changes.items() if changes]
+        what = f"{format_count(len(self.datasets), 'dataset')} in {self.place}"
+        start = "dry run: would update " if self.dry_run else "updated "
+        return start + what + ("; " + "; ".join(changed) if changed else "; nothing changed")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -68,46 +69,48 @@ class SheetUpdateResult(OneLineRepr):
 
 def update_sheet(
     scorecards: Iterable[Scorecard],
-    book: Workbook | None = None,
+    workbook: Workbook | None = None,
     *,
     latest_days: int = LATEST_DAYS,
     dry_run: bool = False,
 ) -> SheetUpdateResult:
-    """Write scorecards into a sheet, in one batch.
+    """Write scorecards to a sheet, in one batch.
 
-    A dataset's rows are replaced by its new ones, in every tab where they belong; they go from
-    `Failed` where it failed no more. Rows of other datasets are never touched, but for `latest`.
+    In each tab the rows of a dataset are replaced by its new rows; a dataset without failed frames
+    has no rows in `Failed`. Rows of other datasets are not touched, except old rows in `latest`.
 
     Parameters
     ----------
-    book : by default that of the settings
-    latest_days : rows of `latest` that are so many days older than the oldest new one go
+    workbook : by default that of the settings
+    latest_days : drop rows of `latest` that are this number of days older than the oldest new row
 
     Raises
     ------
     InvalidInputError, InvalidSettingsError, ServiceUnavailableError : the sheet can't be used
     """
     cards = list(scorecards)
-    book = book or sheets.open_workbook()
+    workbook = workbook or sheets.open_workbook()
     names = tuple(sorted({card.dataset for card in cards}))
     plans = plan_tabs(cards, latest_days=latest_days)
     if not names:
-        return SheetUpdateResult(book.name, (), {}, dry_run)
-    there = set(book.tabs())
-    # A tab that is not there is made only where it gets a row
-    wanted = {tab: plan for tab, plan in plans.items() if tab in there or plan(SheetTable()).added}
+        return SheetUpdateResult(workbook.name, (), {}, dry_run)
+    existing = set(workbook.tabs())
+    # A missing tab is created only if it gets a row
+    wanted = {
+        tab: plan for tab, plan in plans.items() if tab in existing or plan(SheetTable()).added
+    }
     if dry_run:
-        tables = {tab: book.read(tab) if tab in there else SheetTable() for tab in wanted}
+        tables = {tab: workbook.read(tab) if tab in existing else SheetTable() for tab in wanted}
         changes = {tab: plan(tables[tab]) for tab, plan in wanted.items()}
     else:
-        changes = book.update_many(wanted, create=True)
-    return SheetUpdateResult(book.name, names, changes, dry_run)
+        changes = workbook.update_many(wanted, create=True)
+    return SheetUpdateResult(workbook.name, names, changes, dry_run)
 
 
 def plan_tabs(
     cards: Sequence[Scorecard], *, latest_days: int = LATEST_DAYS
 ) -> dict[str, ChangePlan]:
-    """What is to be done to each tab that these scorecards concern."""
+    """The changes of each tab that has rows of these scorecards."""
     names = {card.dataset for card in cards}
     rows = [row for card in cards for row in card.rows]
     oldest = min(filter(None, (_parse_day(row.date) for row in rows)), default="")
@@ -123,19 +126,19 @@ def plan_tabs(
 
 
 def tab_for(dataset: str) -> str:
-    """The tab of a dataset, by its first letter; what begins with none is in 0-9."""
+    """The tab of a dataset, by its first letter; 0-9 if the name begins with another character."""
     first = dataset[:1].upper()
     return next((tab for tab in LETTER_TABS if tab[0] <= first <= tab[-1]), LETTER_TABS[0])
 
 
 def _plan_tab(rows: Sequence[ScorecardRow], names: set[str], *, before: str = "") -> ChangePlan:
-    """These rows are all that a tab says of these datasets; rows of a date before that go."""
+    """Replace all rows of these datasets in a tab; drop rows with a date before `before`."""
 
-    def is_over(texts: Mapping[str, str]) -> bool:
-        is_theirs = texts.get("dataset", "").strip() in names
-        return is_theirs or "" < _parse_day(texts.get("date", "")) < before
+    def is_dropped(texts: Mapping[str, str]) -> bool:
+        is_replaced = texts.get("dataset", "").strip() in names
+        return is_replaced or "" < _parse_day(texts.get("date", "")) < before
 
-    return sheets.replace_rows([row.to_dict() for row in rows], key=KEY_COLUMNS, drop=is_over)
+    return sheets.replace_rows([row.to_dict() for row in rows], key=KEY_COLUMNS, drop=is_dropped)
 
 
 def _date_before(day: str, days: int) -> str:
@@ -143,7 +146,7 @@ def _date_before(day: str, days: int) -> str:
 
 
 def _parse_day(text: str) -> str:
-    """The date in a cell; '' for what is none: such a row stays."""
+    """The date in a cell; '' if it is not a date: such a row is never dropped."""
     try:
         return date.fromisoformat(text.strip()).isoformat()
     except ValueError:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.archive import delivery
+from kpfnb.adap.archive.locations import DeliveryConfig
 from kpfnb.adap.pages import reduction_details
+from kpfnb.adap.pages.row_details import row_details
 from kpfnb.adap.products import qa_archive
 from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult
 from kpfnb.adap.reduce.result import ReductionResult
@@ -43,7 +45,7 @@ def scores(folder: Path) -> ScoreResult:
 
 def test_a_dataset_leads_to_its_qa_scorecard_and_log(scores: ScoreResult, folder: Path) -> None:
     [row] = scores.summary().to_dict("records")
-    page = scores.row_details(row)
+    page = row_details(scores, row)
     assert DATASET in page
     assert "data:image/jpeg;base64," in page
     assert "the end of keck_deimos_A.log" in page
@@ -51,12 +53,12 @@ def test_a_dataset_leads_to_its_qa_scorecard_and_log(scores: ScoreResult, folder
     assert "<summary>scorecard (1)</summary>" in page
     packed = qa_archive.pack_qa(folder / "keck_deimos_A")
     assert packed
-    assert scores.row_details(row).count("data:image/jpeg") == page.count("data:image/jpeg")
+    assert row_details(scores, row).count("data:image/jpeg") == page.count("data:image/jpeg")
 
 
 def test_a_slit_leads_to_its_own_pictures_first(scores: ScoreResult) -> None:
     [row] = scores.worst_frame().to_dict("records")
-    first, _, rest = scores.row_details(row).partition(f"<h4>{DATASET}")
+    first, _, rest = row_details(scores, row).partition(f"<h4>{DATASET}")
     assert "DET01:420" in first
     assert first.count("data:image/jpeg") == 2
     assert rest.count("data:image/jpeg") >= 2
@@ -72,7 +74,7 @@ def test_text_of_logs_and_records_is_escaped(scores: ScoreResult, folder: Path) 
     assert "<img onerror" not in page
 
 
-def test_what_is_not_reduced_or_damaged_is_told(folder: Path, tmp_path: Path) -> None:
+def test_what_is_not_reduced_or_damaged_is_reported(folder: Path, tmp_path: Path) -> None:
     assert "not reduced" in reduction_details.details_html(tmp_path / "gone", "a/b/2015-10-16")
     (folder / "reduction.json").write_text("{")
     assert "its record is damaged" in reduction_details.details_html(folder, DATASET)
@@ -86,10 +88,10 @@ def test_reductions_lead_by_dataset_and_frame(folder: Path) -> None:
     )
     result = ReductionBatchResult(parts)
     rows = result.to_frame().to_dict("records")
-    assert "&lt;script&gt;" in result.row_details(rows[0])
-    assert "<script" not in result.row_details(rows[0])
-    assert "QA pictures" in result.row_details(rows[1])
-    assert "QA pictures" in made.row_details({"file": "DE.1.fits"})
+    assert "&lt;script&gt;" in row_details(result, rows[0])
+    assert "<script" not in row_details(result, rows[0])
+    assert "QA pictures" in row_details(result, rows[1])
+    assert "QA pictures" in row_details(made, {"file": "DE.1.fits"})
 
 
 def test_a_frame_has_its_own_pictures(folder: Path) -> None:
@@ -104,19 +106,22 @@ def test_a_frame_has_its_own_pictures(folder: Path) -> None:
 
 def test_a_delivered_unit_leads_to_its_findings_and_reductions(tmp_path: Path) -> None:
     source = delivery_inputs.resolve_source("SIMULATED")
-    done = delivery.deliver_datasets(source=source, destination=tmp_path / "koa", progress=False)
-    pages = [done.row_details(row) for row in done.to_frame().to_dict("records")]
+    config = DeliveryConfig(source=source, destination=tmp_path / "koa")
+    done = delivery.deliver_datasets((), config, progress=False)
+    pages = [row_details(done, row) for row in done.to_frame().to_dict("records")]
     assert any("QA pictures" in page for page in pages)
     assert all("<summary>findings (" in page for page in pages)
 
 
 def test_a_coadd_leads_to_its_picture_and_an_exposure_to_its_reduction(tmp_path: Path) -> None:
-    from kpfnb.adap.coadd import run as coadds
+    from kpfnb.adap.coadd.run import coadd_item
+    from kpfnb.adap.coadd.task import CoaddConfig
 
     coadd_inputs.simulate_coadd_inputs(tmp_path)
-    done = coadds.coadd_item("simulated_coadd/1200G_8800_OG550", tmp_path, dry_run=True)
+    name = "simulated_coadd/1200G_8800_OG550"
+    done = coadd_item(name, tmp_path, CoaddConfig(), dry_run=True)
     coadd = done.to_frame().to_dict("records")[0]
-    assert "data:image/png;base64," in done.row_details(coadd)
+    assert "data:image/png;base64," in row_details(done, coadd)
     exposure = done.frames().to_dict("records")[0]
-    assert exposure["file"].rpartition("/")[2] in done.row_details(exposure)
-    assert "the end of" in done.row_details(exposure)
+    assert exposure["file"].rpartition("/")[2] in row_details(done, exposure)
+    assert "the end of" in row_details(done, exposure)

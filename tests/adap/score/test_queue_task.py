@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from kpfnb.adap.score import queue_task, scorecard
-from kpfnb.adap.score import row as scorerow
+from kpfnb.adap.score.row import read_rows, rows_to_csv
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
 from kpfnb.demo import reduced_datasets
 from kpfnb.demo.slitmask import SimulatedSlit
-from kpfnb.queue.lease import Lease, LeaseLost
+from kpfnb.queue.lease import Lease, LeaseLostError
 from kpfnb.storage import sheets
 
 DATASET = "Mask/1200G/2015-10-16"
@@ -34,7 +34,7 @@ def remote(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (row,) = scorecard.score_reduction(folder, DATASET).rows
     old = replace(row, **KEPT, bad_slit_count=77)
-    (folder / "scorecard.csv").write_text(scorerow.rows_to_csv([old]))
+    (folder / "scorecard.csv").write_text(rows_to_csv([old]))
     (isolated / "backup").mkdir()
     return folder
 
@@ -48,9 +48,9 @@ def run(**options: Any) -> queue_task.RescoreResult:
 
 
 def test_it_is_scored_again_and_keeps_what_the_reduction_knew(remote: Path, isolated: Path) -> None:
-    done = run()
-    assert done.outcome is Outcome.SUCCEEDED, done.reason
-    (row,) = scorerow.read_rows(remote / "scorecard.csv")
+    result = run()
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
+    (row,) = read_rows(remote / "scorecard.csv")
     assert {name: getattr(row, name) for name in KEPT} == KEPT
     assert (row.bad_slit_count, row.slit_count) == (1, 2)
     backup = isolated / "backup" / DATASET / BELOW
@@ -64,12 +64,12 @@ def test_it_is_scored_again_and_keeps_what_the_reduction_knew(remote: Path, isol
 def test_the_second_time_nothing_changes(remote: Path) -> None:
     run()
     stamps = {path: path.stat().st_mtime_ns for path in remote.glob("*.csv")}
-    assert "nothing has changed" in run().reason
+    assert "nothing changed" in run().reason
     assert {path: path.stat().st_mtime_ns for path in remote.glob("*.csv")} == stamps
 
 
 def test_products_stay_where_they_are(remote: Path) -> None:
-    products = [one for one in remote.rglob("*") if one.is_file() and one.suffix != ".csv"]
+    products = [item for item in remote.rglob("*") if item.is_file() and item.suffix != ".csv"]
     before = {path: path.read_bytes() for path in products}
     run()
     assert all(path.read_bytes() == content for path, content in before.items())
@@ -83,7 +83,7 @@ def test_a_spec2d_that_is_gone_is_failed(remote: Path) -> None:
 
 def test_a_lost_lease_publishes_nothing(remote: Path) -> None:
     before = (remote / "scorecard.csv").read_bytes()
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         queue_task.rescore_item(DATASET, lease(lost=True))
     assert (remote / "scorecard.csv").read_bytes() == before
     assert not (remote / "bad_slits.csv").exists()
@@ -93,9 +93,9 @@ def test_a_sheet_that_does_not_answer_is_a_warning(
     remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_SHEET", "key=KEY")
-    done = run()
-    assert done.outcome is Outcome.PARTIAL
-    assert "sheet: no credentials for the Google spreadsheet" in done.reason
+    result = run()
+    assert result.outcome is Outcome.PARTIAL
+    assert "sheet: no credentials for the Google spreadsheet" in result.reason
     assert (remote / "bad_slits.csv").exists()
     assert run(sheet=False).outcome is Outcome.SUCCEEDED
 

@@ -11,14 +11,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kpfnb.adap.products import qa_archive
 from kpfnb.adap.products.qa_gallery import QaGallery
-from kpfnb.adap.score import run as scorecards
 from kpfnb.adap.score import scorecard
+from kpfnb.adap.score.page import write_page
 from kpfnb.adap.score.result import ScoreResult, find_entry_pictures
+from kpfnb.adap.score.run import find_reductions, score_reductions
 from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.demo import reduced_datasets
 from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.notebook.display import figures
 
 GOOD, BAD = SimulatedSlit(100), SimulatedSlit(420, rms=0.9, coverage=30.0)
 
@@ -31,7 +33,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scores(simulated: Path) -> ScoreResult:
-    return scorecards.score_reductions(simulated, progress=False)
+    return score_reductions(simulated, progress=False)
 
 
 def write(
@@ -43,7 +45,7 @@ def write(
 
 
 def run(*roots: Path, **options: object) -> ScoreResult:
-    return scorecards.score_reductions(roots, progress=False, **options)
+    return score_reductions(roots, progress=False, **options)
 
 
 def test_reductions_are_found_from_each_folder_above(tmp_path: Path) -> None:
@@ -52,11 +54,11 @@ def test_reductions_are_found_from_each_folder_above(tmp_path: Path) -> None:
     write(tmp_path / "m/c/2015-10-16", GOOD, name="reduce_old")
     other = write(tmp_path / "m/d/2015-10-16_2015-10-17", GOOD)
     (tmp_path / "m/c/2015-10-16/complete/raw").mkdir()
-    assert [one.folder for one in scorecards.find_reductions(tmp_path)] == [first, second, other]
-    assert [one.folder for one in scorecards.find_reductions(tmp_path / "m/d")] == [other]
+    assert [item.folder for item in find_reductions(tmp_path)] == [first, second, other]
+    assert [item.folder for item in find_reductions(tmp_path / "m/d")] == [other]
     for root in (first.parent.parent, first.parent.parent.parent):
-        assert [one.folder for one in scorecards.find_reductions(root)] == [first, second]
-    (alone,) = scorecards.find_reductions(other)
+        assert [item.folder for item in find_reductions(root)] == [first, second]
+    (alone,) = find_reductions(other)
     assert (alone.folder, alone.dataset) == (other, "m/d/2015-10-16_2015-10-17")
 
 
@@ -68,11 +70,11 @@ def test_a_reduction_that_is_of_no_dataset_has_the_name_of_its_folder(tmp_path: 
 def test_a_relative_folder_may_be_in_the_work_directory(isolated: Path) -> None:
     folder = write(isolated / "work/datasets/m/c/2015-10-16", GOOD)
     for name in ("datasets", "m/c", "m/c/2015-10-16"):
-        assert [one.folder for one in scorecards.find_reductions(Path(name))] == [folder]
+        assert [item.folder for item in find_reductions(Path(name))] == [folder]
 
 
 def test_nothing_to_score(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="no folder"):
+    with pytest.raises(InvalidInputError, match="no directory"):
         run(tmp_path / "nowhere")
     with pytest.raises(InvalidInputError, match="no reduction in"):
         run(tmp_path)
@@ -83,18 +85,18 @@ def test_the_second_run_changes_nothing(tmp_path: Path) -> None:
     first = run(tmp_path)
     assert isinstance(first, Result)
     assert len(first.changed_files) == 3
-    assert "1 of 2 slits are bad" in first.reason
+    assert "1 of 2 slits bad" in first.reason
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*.csv")}
     again = run(tmp_path)
-    assert again.reason.endswith("; nothing has changed")
+    assert again.reason.endswith("; nothing changed")
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.csv")} == stamps
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD)
-    done = run(tmp_path, dry_run=True)
-    assert done.reason.startswith("dry run: 1 reductions scored")
-    assert not done.write_page(tmp_path / "page.html").exists()
+    result = run(tmp_path, dry_run=True)
+    assert result.reason.startswith("dry run: 1 reduction scored")
+    assert not write_page(result, tmp_path / "page.html").exists()
     assert list(folder.glob("*.csv")) == []
 
 
@@ -102,10 +104,10 @@ def test_one_that_cannot_be_scored_does_not_stop_the_others(tmp_path: Path) -> N
     write(tmp_path / "a/c/2015-10-16", GOOD)
     broken = write(tmp_path / "b/c/2015-10-16", GOOD)
     (broken / "reduction.json").write_text("{")
-    done = run(tmp_path)
-    assert (done.outcome, len(done.cards)) == (Outcome.PARTIAL, 1)
-    assert "not scored: 1: b/c/2015-10-16 (reduce): InvalidInputError" in done.reason
-    assert list(done.to_dict()["failed"]) == ["b/c/2015-10-16 (reduce)"]
+    result = run(tmp_path)
+    assert (result.outcome, len(result.cards)) == (Outcome.PARTIAL, 1)
+    assert "not scored: 1: b/c/2015-10-16 (reduce): InvalidInputError" in result.reason
+    assert list(result.to_dict()["failed"]) == ["b/c/2015-10-16 (reduce)"]
     (tmp_path / "a/c/2015-10-16/complete/reduce/reduction.json").write_text("{")
     assert run(tmp_path).outcome is Outcome.FAILED
 
@@ -126,7 +128,7 @@ def test_a_warning_stays_for_as_long_as_the_reduction(tmp_path: Path) -> None:
     assert run(tmp_path).rows[0].status == "COMPLETE"
 
 
-def test_failed_frames_are_told_first(scores: ScoreResult) -> None:
+def test_failed_frames_come_first(scores: ScoreResult) -> None:
     table = scores.to_frame()
     assert list(table["status"]) == ["FAILED", *["COMPLETE"] * 6]
     assert scores.outcome is Outcome.SUCCEEDED, "it was found to be bad: that was the task"
@@ -146,7 +148,7 @@ def test_the_worst_slits_come_first(tmp_path: Path) -> None:
     ]
     write(tmp_path / "m/c/2015-10-16", *slits)
     worst = run(tmp_path).worst_slits()
-    assert [one.scored.slit.name for one in worst] == [
+    assert [item.scored.slit.name for item in worst] == [
         *("DET01:420", "DET01:600", "DET01:500", "DET01:300")
     ]
     assert list(run(tmp_path).worst_frame(1)["faults"]) == ["coverage, rms"]
@@ -158,32 +160,32 @@ def test_pictures_are_those_of_the_slit(tmp_path: Path) -> None:
     shown = {path.name for path in there.glob("*S0420*")}
     for other in ("Arc_1dfit_A_0_DET02_S0420.png", "Arc_1dfit_A_0_DET01_S04201.png"):
         (there / other).write_bytes(b"")
-    (found,) = find_entry_pictures(run(tmp_path).worst_slits())
-    assert {path.name for path in found} == shown
+    (result,) = find_entry_pictures(run(tmp_path).worst_slits())
+    assert {path.name for path in result} == shown
     assert len(shown) == 2
     assert isinstance(run(tmp_path).qa(), QaGallery)
 
 
 def test_pictures_come_from_the_archive_where_only_that_is_left(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD, SimulatedSlit(600, rms=0.8))
-    before = run(tmp_path).write_page(tmp_path / "before.html").read_text()
+    before = write_page(run(tmp_path), tmp_path / "before.html").read_text()
     archive = qa_archive.pack_qa(folder / "keck_deimos_A")
-    assert run(tmp_path).write_page(tmp_path / "after.html").read_text() == before
+    assert write_page(run(tmp_path), tmp_path / "after.html").read_text() == before
     assert before.count("data:image/jpeg") == 4
     assert "data:image/jpeg" in run(tmp_path).qa()._repr_html_()
     archive.write_bytes(archive.read_bytes()[:-20])
-    broken = run(tmp_path).write_page(tmp_path / "broken.html").read_text()
+    broken = write_page(run(tmp_path), tmp_path / "broken.html").read_text()
     assert broken.count("Can't be read: QA.tar.gz") == len(run(tmp_path).worst_slits())
     assert "not shown (1): QA.tar.gz" in run(tmp_path).qa()._repr_html_()
 
 
 def test_the_picture_has_histograms_and_the_trend(scores: ScoreResult, tmp_path: Path) -> None:
-    picture = scores.plot()
+    picture = figures.plot(scores)
     picture.savefig(tmp_path / "scores.png")
     labels = [axes.get_xlabel() for axes in picture.axes]
     assert labels[:3] == [
         "RMS of the wavelengths (pixels)",
-        "range between lines (%)",
+        "wavelength range covered by arc lines (%)",
         "spectral flexure (pixels)",
     ]
     rms, trend = picture.axes[0], picture.axes[4]
@@ -193,7 +195,7 @@ def test_the_picture_has_histograms_and_the_trend(scores: ScoreResult, tmp_path:
 
 
 def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: ScoreResult) -> None:
-    shown = scores.hover_plot()
+    shown = figures.hover_plot(scores)
     FigureCanvasAgg(shown.figure).draw()
     rms, *_, upper, lower = shown.figure.axes
     counted = 0
@@ -204,23 +206,23 @@ def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: S
     assert counted == scores.slits()["rms"].notna().sum()
     (card, *_), place = scores.cards, lower.lines[0].get_xydata()[0]
     x, y = lower.transData.transform(place)
-    told = shown.tooltips[lower](SimpleNamespace(inaxes=lower, x=x, y=y))
+    messages = shown.tooltips[lower](SimpleNamespace(inaxes=lower, x=x, y=y))
     bad, every = (
         sum(getattr(row, n) for row in card.rows) for n in ("bad_slit_count", "slit_count")
     )
-    assert told.splitlines()[0] == card.dataset
-    assert told.endswith(f"{bad} of {every} slits bad")
+    assert messages.splitlines()[0] == card.dataset
+    assert messages.endswith(f"{bad} of {every} slits bad")
     assert shown.tooltips[upper](SimpleNamespace(inaxes=upper, x=-50, y=-50)) == ""
 
 
 def test_a_picture_of_nothing(tmp_path: Path) -> None:
     scorecard_of_nothing = ScoreResult(())
-    scorecard_of_nothing.plot().savefig(tmp_path / "nothing.png")
-    assert "No slit is bad" in scorecard_of_nothing.write_page(tmp_path / "page.html").read_text()
+    figures.plot(scorecard_of_nothing).savefig(tmp_path / "nothing.png")
+    assert "No slit is bad" in write_page(scorecard_of_nothing, tmp_path / "page.html").read_text()
 
 
 def test_the_page_is_one_file_without_script(scores: ScoreResult, tmp_path: Path) -> None:
-    page = scores.write_page(tmp_path / "page.html").read_text()
+    page = write_page(scores, tmp_path / "page.html").read_text()
     assert "<script" not in page
     assert "style=" not in page
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -228,18 +230,18 @@ def test_the_page_is_one_file_without_script(scores: ScoreResult, tmp_path: Path
     assert page.count("data:image/png;base64,") == 1
     assert page.count("data:image/jpeg;base64,") >= 2
     assert "PypeIt wrote no spec2d for it" in page
-    assert scores.write_page(tmp_path / "again.html").read_text() == page
+    assert write_page(scores, tmp_path / "again.html").read_text() == page
 
 
 def test_each_order_of_the_page_has_a_place_for_each_row(
     scores: ScoreResult, tmp_path: Path
 ) -> None:
-    page = scores.write_page(tmp_path / "page.html").read_text()
+    page = write_page(scores, tmp_path / "page.html").read_text()
     for name in ("dataset", "rms", "coverage", "memory"):
         places = re.findall(rf"#by-{name}:checked\) \.r(\d+){{order:(\d+)}}", page)
         assert sorted(int(place) for _, place in places) == list(range(7))
         assert {int(row) for row, _ in places} == set(range(7))
-    rms = [float(one) for one in re.findall(r'class="number">(0\.\d{3})<', page)]
+    rms = [float(item) for item in re.findall(r'class="number">(0\.\d{3})<', page)]
     placed = dict(re.findall(r"#by-rms:checked\) \.r(\d+){order:(\d+)}", page))
     # The failed one has no RMS, and is the first row
     order = sorted(range(len(rms)), key=lambda row: int(placed[str(row + 1)]))
@@ -255,7 +257,7 @@ def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
 
 def test_text_of_names_is_escaped(tmp_path: Path) -> None:
     write(tmp_path / "m/c/2015-10-16", BAD, file="<b>x&y.fits")
-    done = run(tmp_path)
-    page = done.write_page(tmp_path / "page.html").read_text()
+    result = run(tmp_path)
+    page = write_page(result, tmp_path / "page.html").read_text()
     assert "&lt;b&gt;x&amp;y.fits" in page
-    assert "<b>x" not in page + done._repr_html_()
+    assert "<b>x" not in page + result._repr_html_()

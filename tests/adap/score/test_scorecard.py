@@ -65,7 +65,7 @@ def test_each_fault_makes_a_slit_bad(slit: SimulatedSlit, column: str, tmp_path:
     card, row = scored(tmp_path, slit, SimulatedSlit(300))
     assert (row.bad_slit_count, row.slit_count, getattr(row, column)) == (1, 2, 1)
     assert row.total_bad_flags == bool(slit.flags)
-    assert [one.slit_id for one in card.bad_slits] == ["DET01:100"]
+    assert [item.slit_id for item in card.bad_slits] == ["DET01:100"]
     assert card.bad_slits[0].spec2d.startswith("spec2d_DE.20151016.20000-mask_")
 
 
@@ -76,7 +76,7 @@ def test_each_fault_makes_a_slit_bad(slit: SimulatedSlit, column: str, tmp_path:
         (SimulatedSlit(100, flags=("SKIPFLATCALIB",)), "skip_flat_count"),
     ],
 )
-def test_what_is_told_but_is_not_bad(slit: SimulatedSlit, column: str, tmp_path: Path) -> None:
+def test_what_is_reported_but_is_not_bad(slit: SimulatedSlit, column: str, tmp_path: Path) -> None:
     card, row = scored(tmp_path, slit)
     assert (getattr(row, column), row.bad_slit_count, card.bad_slits) == (1, 0, [])
 
@@ -119,7 +119,7 @@ def test_the_same_number_on_two_detectors_is_two_slits(tmp_path: Path) -> None:
     card = scorecard.score_reduction(reduced(tmp_path, slits), DATASET)
     (row,) = card.rows
     assert (row.det_count, row.slit_count, row.bad_slit_count) == (2, 3, 2)
-    assert {one.slit_id for one in card.bad_slits} == {"MSC01:100", "MSC02:100"}
+    assert {item.slit_id for item in card.bad_slits} == {"MSC01:100", "MSC02:100"}
 
 
 def test_objects_are_counted_by_how_they_were_extracted(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_what_is_no_reduction(tmp_path: Path) -> None:
         scorecard.score_reduction(tmp_path, DATASET)
     with pytest.raises(InvalidInputError, match=r"no scorecard\.csv in"):
         scorecard.read_scorecard(tmp_path)
-    with pytest.raises(InvalidInputError, match="'DONE' is no status"):
+    with pytest.raises(InvalidInputError, match="'DONE' is not a status"):
         scorecard.score_reduction(tmp_path, DATASET, status="DONE")
 
 
@@ -267,9 +267,9 @@ def test_a_damaged_scorecard_is_named(tmp_path: Path) -> None:
 
 def test_bad_slits_of_old_lists_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "scorecard_bad_slits.csv").write_text("slit_id,spec2d\nMSC01:12,a.fits\n")
-    assert {one.slit_id for one in scored_slits.read_bad_slits(tmp_path)} == {"MSC01:12"}
+    assert {item.slit_id for item in scored_slits.read_bad_slits(tmp_path)} == {"MSC01:12"}
     (tmp_path / "bad_slits.csv").write_text("slit_id,spec2d\nsome slit,a.fits\n")
-    with pytest.raises(InvalidInputError, match="'some slit' is no slit"):
+    with pytest.raises(InvalidInputError, match="'some slit' is not a slit"):
         scored_slits.read_bad_slits(tmp_path)
 
 
@@ -298,7 +298,7 @@ def test_limits_of_a_file(tmp_path: Path) -> None:
         f"limits: {{rms_thresh: 0.3}}\ndatasets: {{{DATASET}: {{wave_cov_thresh: 5, notes: few}}}}"
     )
     (tmp_path / "limits.yml").write_text(text)
-    found = limits.load_criteria(tmp_path / "limits.yml")
-    assert found.for_dataset(DATASET) == ScoreLimits(rms_thresh=0.3, wave_cov_thresh=5.0)
-    assert found.for_dataset("a/b/2015-10-16") == ScoreLimits(rms_thresh=0.3)
+    result = limits.load_criteria(tmp_path / "limits.yml")
+    assert result.for_dataset(DATASET) == ScoreLimits(rms_thresh=0.3, wave_cov_thresh=5.0)
+    assert result.for_dataset("a/b/2015-10-16") == ScoreLimits(rms_thresh=0.3)
     assert limits.load_criteria() == ScoreCriteria(datasets={})

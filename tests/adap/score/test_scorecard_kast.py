@@ -37,22 +37,22 @@ data end
 
 def in_pypeit(task: str, folder: Path, work_dir: Path) -> str:
     """Run PypeIt's own objects, in a process of its own."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "tests.adap.pypeit_scores", task, str(folder)],
         cwd=PROJECT,
         env={**os.environ, **installation.pack_environment(work_dir)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def compare(card: Scorecard, work_dir: Path) -> None:
-    told = json.loads(in_pypeit("count", card.folder, work_dir).splitlines()[-1])
+    messages = json.loads(in_pypeit("count", card.folder, work_dir).splitlines()[-1])
     ours = {row.science_file: row.to_dict() for row in card.rows}
-    assert list(ours) == list(told)
-    for file, counts in told.items():
+    assert list(ours) == list(messages)
+    for file, counts in messages.items():
         assert {name: ours[file][name] for name in counts} == counts
 
 
@@ -66,7 +66,7 @@ def test_real_frames(real: ReductionResult, real_work_dir: Path) -> None:
         assert 10 < row.exec_time < 3600
         assert 2e8 < row.mem_usage < 8e9
         assert row.git_commit == "2.0.1"
-    assert all(0 < one.slit.rms < 0.4 and one.slit.coverage > 80 for one in card.slits)
+    assert all(0 < item.slit.rms < 0.4 and item.slit.coverage > 80 for item in card.slits)
 
 
 def test_a_mask_with_every_fault(tmp_path: Path, real_work_dir: Path, kast_frames: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_mask_with_every_fault(tmp_path: Path, real_work_dir: Path, kast_frame
     assert (row.status, row.det_count, row.slit_count, row.bad_slit_count) == ("COMPLETE", 2, 10, 6)
     # None of what PypeIt counts is left untried
     assert all(value for name, value in row.to_dict().items() if name.endswith("_count"))
-    assert min(one.slit_id for one in card.bad_slits) == "DET01:14"
+    assert min(item.slit_id for item in card.bad_slits) == "DET01:14"
