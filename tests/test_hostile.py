@@ -14,10 +14,11 @@ import pytest
 from kpfnb.adap.archive.result import DeliveryResult, UnitResult
 from kpfnb.adap.archive.result import UnitStatus as Delivery
 from kpfnb.adap.archive.verification import VerificationResult
-from kpfnb.adap.coadd.result import CoaddProduct, CoaddResult, ExposureResult
+from kpfnb.adap.coadd.products import CoaddKind, CoaddProduct, ExposureResult
+from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.run import CombinedCoaddResult
-from kpfnb.adap.coadd.task import CoaddKind
 from kpfnb.adap.pages import reduction_details
+from kpfnb.adap.pages.row_details import row_details
 from kpfnb.adap.prepare.placement_plan import IN_PLACE
 from kpfnb.adap.prepare.placement_plan import FramePlacement as Placed
 from kpfnb.adap.prepare.preparation import PreparationResult
@@ -108,15 +109,15 @@ TASK = TaskNotebook(EVIL, EVIL, EVIL, HERE / "x.ipynb")
 SHOWN: dict[str, Callable[[], str]] = {
     "a plain table": lambda: StaticTable(REDUCTION.frames())._repr_html_(),
     "reduction": REDUCTION._repr_html_,
-    "reduction's row": lambda: REDUCTION.row_details({"file": EVIL}),
+    "reduction's row": lambda: row_details(REDUCTION, {"file": EVIL}),
     "reductions": REDUCTIONS._repr_html_,
-    "reductions' row": lambda: REDUCTIONS.row_details({"name": EVIL, "file": EVIL}),
+    "reductions' row": lambda: row_details(REDUCTIONS, {"name": EVIL, "file": EVIL}),
     "scores": lambda: scores()._repr_html_(),
     "scores' row": lambda: scores().row_details({"dataset": EVIL, "science_file": EVIL}),
     "coadds": lambda: coadds()._repr_html_(),
-    "coadds' row": lambda: coadds().row_details({"of": "1D", "coadd": EVIL}),
+    "coadds' row": lambda: row_details(coadds(), {"of": "1D", "coadd": EVIL}),
     "delivery": DELIVERED._repr_html_,
-    "delivery's row": lambda: DELIVERED.row_details({"unit": EVIL}),
+    "delivery's row": lambda: row_details(DELIVERED, {"unit": EVIL}),
     "check": lambda: VerificationResult(
         EVIL, {EVIL: 1}, 1, {EVIL: EVIL}, (EVIL,), (EVIL,)
     )._repr_html_(),

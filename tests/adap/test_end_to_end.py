@@ -22,15 +22,17 @@ from astropy.io import fits
 from kpfnb import storage
 from kpfnb.adap.archive import ipac_tables, verification
 from kpfnb.adap.coadd import products, run
+from kpfnb.adap.coadd.products import CoaddKind
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.run import CombinedCoaddResult
-from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.coadd.task import CoaddConfig
 from kpfnb.adap.products import spectra
 from kpfnb.adap.pypeit import installation
 from kpfnb.adap.score import row as scorerow
 from kpfnb.adap.score import sheet
 from kpfnb.core import atomic
 from kpfnb.core.result import Outcome
+from kpfnb.notebook.display import figures
 from kpfnb.queue.client import Queue
 from kpfnb.storage import sheets
 from tests.storage.conftest import KEYS, s3_port, s3_root  # noqa: F401
@@ -228,19 +230,20 @@ def test_two_exposures_are_stacked(coadds: CombinedCoaddResult, tmp_path: Path) 
     best = max(spectra.read_spectra(spec1d), key=lambda spectrum: spectrum.snr or 0)
     assert best.snr == pytest.approx(one.snr)
     assert best.snr > 11
-    picture = coadds.plot()
+    picture = figures.plot(coadds)
     picture.savefig(tmp_path / "coadds.png")
     assert len(picture.axes) >= 3
 
 
 def test_coadded_again_there_is_nothing_to_do(here: Site, coadds: CombinedCoaddResult) -> None:
     for part in coadds.parts:
-        again = run.coadd_folder(here.work / "datasets" / NAME, kind=part.kind, progress=False)
+        folder = here.work / "datasets" / NAME
+        again = run.coadd_folder(folder, "", part.kind, CoaddConfig(), progress=False)
         assert again.note.startswith("nothing to do")
         assert again.coadds == part.coadds
 
 
-def test_the_sheet_was_told(here: Site) -> None:
+def test_the_sheet_was_updated(here: Site) -> None:
     table = sheets.open_workbook().read(sheet.tab_for(NAME))
     assert len([row for row in table.rows if NAME in row]) == 2
 
@@ -262,7 +265,9 @@ def test_all_of_it_is_in_the_archive(here: Site) -> None:
 
 
 def test_it_comes_back_as_it_was(here: Site, tmp_path: Path) -> None:
-    carried = storage.resolve_location("koa:").download(tmp_path / "back", progress=False)
+    carried = storage.transfer_files(
+        storage.resolve_location("koa:"), tmp_path / "back", progress=False
+    )
     assert not carried.failed
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "back"

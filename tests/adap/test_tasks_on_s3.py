@@ -17,6 +17,7 @@ from kpfnb.adap.pypeit import command, input_files
 from kpfnb.adap.reduce import dataset_pipeline, publication
 from kpfnb.adap.reduce import queue_task as reducetask
 from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.score import queue_task as rescoring
 from kpfnb.core.result import Outcome
 from kpfnb.demo import coadd_inputs
@@ -45,9 +46,9 @@ def behind(
 def data(behind: Path, tmp_path: Path) -> Path:
     """One dataset of raw frames; the folder behind it."""
     small_datasets.write(tmp_path / "made", NAME)
-    assert (
-        storage.resolve_location("data:").upload(tmp_path / "made", progress=False).outcome.is_good
-    )
+    assert storage.transfer_files(
+        tmp_path / "made", storage.resolve_location("data:"), progress=False
+    ).outcome.is_good
     return behind / "data" / NAME
 
 
@@ -58,7 +59,7 @@ def reduce(
     def run(behaviour: str = "good", **options: bool) -> ReductionBatchResult:
         monkeypatch.setenv("FAKE_PYPEIT", behaviour)
         return dataset_pipeline.process_dataset(
-            NAME, dataset_pipeline.make_config("keck_deimos", **options), progress=False
+            NAME, ReductionConfig(spectrograph="keck_deimos", **options), progress=False
         )
 
     return run
@@ -88,8 +89,8 @@ def test_new_results_take_the_place_of_old_ones(
 ) -> None:
     reduce()
     (tmp_path / "old.txt").write_text("of an earlier version")
-    (storage.resolve_location("data:") / NAME / "complete/reduce/old.txt").upload(
-        tmp_path / "old.txt"
+    storage.transfer_files(
+        tmp_path / "old.txt", storage.resolve_location("data:") / NAME / "complete/reduce/old.txt"
     )
     assert (data / "complete/reduce/old.txt").is_file()
     assert reduce(force=True).outcome is Outcome.SUCCEEDED
@@ -98,7 +99,7 @@ def test_new_results_take_the_place_of_old_ones(
     assert reducetask.scan_items("reduce") == {NAME: True}
 
 
-def test_results_that_are_there_are_not_made_again(
+def test_existing_results_are_not_made_again(
     data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     reduce()
@@ -160,7 +161,7 @@ def test_coadds(
     monkeypatch.setattr(command, "run_command", fake_coadd.run)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     coadd_inputs.simulate_coadd_inputs(tmp_path / "made")
-    storage.resolve_location("data:").upload(tmp_path / "made", progress=False)
+    storage.transfer_files(tmp_path / "made", storage.resolve_location("data:"), progress=False)
     made = task(COADDED, lease(COADDED))
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     place = behind / "data" / COADDED / folder

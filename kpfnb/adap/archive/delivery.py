@@ -1,4 +1,4 @@
-"""Deliver datasets to the archive: from here or from a remote, to a folder here or to a remote."""
+"""Deliver datasets to the archive, from this machine or a remote, to a folder or a remote."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpfnb.adap.archive import (
-    index_files,
-    locations,
-)
-from kpfnb.adap.archive import (
-    unit as rules,
-)
-from kpfnb.adap.archive import unit as units
+from kpfnb.adap.archive import index_files, locations
+from kpfnb.adap.archive.locations import DeliveryConfig
 from kpfnb.adap.archive.result import DeliveryResult, UnitResult, UnitStatus
-from kpfnb.adap.archive.unit import ArchiveUnit
+from kpfnb.adap.archive.unit import (
+    ArchiveUnit,
+    find_units,
+    has_joint_coadds,
+    load_rules,
+    parse_unit,
+)
 from kpfnb.adap.archive.unit_delivery import UnitDelivery
 from kpfnb.core import locks
-from kpfnb.core import progress as live
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, KpfnbError
-from kpfnb.queue.lease import LeaseLost
+from kpfnb.core.progress import show_progress
+from kpfnb.queue.lease import LeaseLostError
 from kpfnb.storage import Location
-
-PlaceName = str | Path | Location
 
 
 @dataclass(frozen=True)
 class DeliveryCallbacks:
-    """How whoever asks for a delivery is told of it.
+    """How the caller follows a delivery.
 
     Attributes
     ----------
-    note : called with how far a dataset is: DOWNLOADING, DOWNLOADED, IN_PROGRESS, COMPLETE
-    confirm : called before a dataset is marked as delivered; what it raises stops that
+    notify : called with the progress of a dataset: DOWNLOADING, DOWNLOADED, IN_PROGRESS, COMPLETE
+    confirm : called before a dataset is marked as delivered; an exception prevents that
     """
 
     notify: Callable[[str], None] = lambda text: None
@@ -43,184 +41,162 @@ class DeliveryCallbacks:
 
 
 def deliver_datasets(
-    names: Iterable[str] = (),
+    names: Iterable[str],
+    config: DeliveryConfig,
     *,
-    source: PlaceName = "",
-    destination: PlaceName = "",
-    rules_file: str | Path = "",
-    quota_gb: float = 0,
-    wait: bool = False,
-    read_back: bool = False,
-    prune: bool = False,
-    move: bool = False,
     dry_run: bool = False,
     progress: bool = True,
     callbacks: DeliveryCallbacks = DeliveryCallbacks(),
 ) -> DeliveryResult:
     """Deliver datasets, and with them the joint coadds of their configurations.
 
-    What is delivered already and is the same is verified, and not copied again. What goes wrong
-    with a dataset is in the result, and does not stop the others. Killed anywhere, the next call
-    goes on.
+    Files that are delivered already and unchanged are verified, and not copied again. What goes
+    wrong with a dataset is in the result, and does not stop the others. After a kill, the next call
+    continues.
 
     Parameters
     ----------
-    names : datasets (mask/config/date), or mask/config for its joint coadds alone; all by default
-    source : folder or remote of the datasets; '' for those in the work directory
-    destination : folder or remote of the delivery; '' for one in the work directory
-    rules_file : YAML file of what is delivered, and of the tables' columns; '' for KOA's
-    quota_gb : GB a day (UTC) that may be uploaded, by all workers together where the settings name
-        a queue server, else from this work directory; 0 for no limit
-    wait : wait for the next day where the quota is used up; otherwise a later call goes on
-    read_back : verify by reading every byte at the destination, whatever hashes it tells
-    prune : delete at the destination what a dataset had when it was delivered before, and has not
-        any more
-    move : delete the files of a dataset at the (local) source once it is delivered
-    dry_run : say what would be done
+    names : datasets (mask/config/date), or mask/config for its joint coadds alone; if empty, all
+    dry_run : report what would be done; change nothing
 
     Raises
     ------
-    InvalidInputError, InvalidParameterError : a name, place or file can't be used; before any work
+    InvalidInputError, InvalidParameterError : a name, place or file is not usable; before any work
     StorageError : a place can't be read
     """
-    wanted = rules.load_rules(rules_file)
-    origin = locations.source_location(source)
-    place = locations.delivery_location(destination, origin)
-    if move and not origin.is_local:
+    rules = load_rules(config.rules_file)
+    source = locations.source_location(config.source)
+    place = locations.delivery_location(config.destination, source)
+    if config.move and not source.is_local:
         raise InvalidParameterError("move needs a source on this machine", "leave move off")
-    asked = _select_units(names, origin)
-    desk = locations.local_state_dir(place)
-    quota = locations.upload_quota(place, quota_gb)
-    shipping = UnitDelivery(
-        root=Path(origin.argument),
+    units = _select_units(names, source)
+    state_dir = locations.local_state_dir(place)
+    quota = locations.upload_quota(place, config.quota_gb)
+    unit_delivery = UnitDelivery(
+        root=Path(source.argument),
         place=place,
-        state_dir=desk,
-        rules=wanted,
+        state_dir=state_dir,
+        rules=rules,
         quota=quota,
-        read_back=read_back,
-        prune=prune,
-        move=move,
+        config=config,
         confirm=callbacks.confirm,
     )
-    way = _Route(origin, shipping, callbacks, wait=wait, dry_run=dry_run)
-    parcels = _deliver_units(way, asked, progress=progress)
-    there = (
-        index_files.load_manifests(place, desk)
-        if dry_run
-        else index_files.publish_index_files(place, desk, wanted)
-    )
-    done = [one for one in there.values() if one.delivered]
+    route = _Route(source, unit_delivery, callbacks, dry_run=dry_run)
+    results = _deliver_units(route, units, progress=progress)
+    if dry_run:
+        manifests = index_files.load_manifests(place, state_dir)
+    else:
+        manifests = index_files.publish_index_files(place, state_dir, rules)
+    delivered = [manifest for manifest in manifests.values() if manifest.delivered]
     return DeliveryResult(
-        str(origin),
+        str(source),
         str(place),
-        tuple(parcels),
+        tuple(results),
         days=quota.days(),
         quota=quota.daily,
-        total=(len(done), sum(one.size for one in done)),
+        total=(len(delivered), sum(manifest.size for manifest in delivered)),
         dry_run=dry_run,
     )
 
 
-def _select_units(names: Iterable[str], origin: Location) -> list[ArchiveUnit]:
-    """The units to deliver, each there; joint coadds after the datasets that they are made of."""
-    given = [units.parse_unit(name) for name in names]
-    if not given:
-        found = units.find_units(origin)
-        if not found:
+def _select_units(names: Iterable[str], source: Location) -> list[ArchiveUnit]:
+    """The units to deliver, which all exist; joint coadds after the datasets they are made of."""
+    named = [parse_unit(name) for name in names]
+    if not named:
+        every = find_units(source)
+        if not every:
             raise InvalidInputError(
-                f"no datasets in {origin}", "datasets are folders mask/config/date"
+                f"no datasets in {source}", "datasets are folders mask/config/date"
             )
-        return sorted(found, key=lambda unit: (unit.is_joint, unit))
-    for unit in given:
-        if (origin / unit.name).kind() != "folder":
-            raise InvalidInputError(f"no dataset {unit.name} in {origin}", "check its name")
-    configs = dict.fromkeys(unit.config for unit in given)
-    joint = [ArchiveUnit(name) for name in configs if units.has_joint_coadds(origin / name)]
-    asked = dict.fromkeys([*(unit for unit in given if not unit.is_joint), *joint])
-    if lone := [unit for unit in given if unit not in asked]:
+        return sorted(every, key=lambda unit: (unit.is_joint, unit))
+    for unit in named:
+        if (source / unit.name).kind() != "folder":
+            raise InvalidInputError(f"no dataset {unit.name} in {source}", "check its name")
+    configs = dict.fromkeys(unit.config for unit in named)
+    joint = [ArchiveUnit(name) for name in configs if has_joint_coadds(source / name)]
+    selected = dict.fromkeys([*(unit for unit in named if not unit.is_joint), *joint])
+    if absent := [unit for unit in named if unit not in selected]:
         raise InvalidInputError(
-            f"{lone[0].name} has no joint coadds", "name a dataset as mask/config/date"
+            f"{absent[0].name} has no joint coadds", "name a dataset as mask/config/date"
         )
-    return list(asked)
+    return list(selected)
 
 
 @dataclass(frozen=True)
 class _Route:
-    """From where and how units are delivered."""
+    """The way of the units from the source to the destination."""
 
-    origin: Location
+    source: Location
     unit_delivery: UnitDelivery
     callbacks: DeliveryCallbacks
-    wait: bool
     dry_run: bool
 
     def deliver(self, unit: ArchiveUnit) -> UnitResult:
-        """Deliver one unit; what goes wrong is in the parcel, but for a lost lease."""
+        """Deliver one unit; what goes wrong is in the result, except a lost lease."""
+        locks_dir = self.unit_delivery.state_dir / "locks"
         try:
-            with locks.acquire_lock(
-                f"deliver {unit.name}", folder=self.unit_delivery.state_dir / "locks"
-            ):
+            with locks.acquire_lock(f"deliver {unit.name}", folder=locks_dir):
                 return self._plan(unit) if self.dry_run else self._send(unit)
-        except LeaseLost:
+        except LeaseLostError:
             raise
         except (KpfnbError, OSError) as error:
-            what = error.what if isinstance(error, KpfnbError) else str(error)
-            return UnitResult(unit.name, UnitStatus.FAILED, reason=what)
+            reason = error.what if isinstance(error, KpfnbError) else str(error)
+            return UnitResult(unit.name, UnitStatus.FAILED, reason=reason)
 
     def _plan(self, unit: ArchiveUnit) -> UnitResult:
-        if self.origin.is_local:
+        if self.source.is_local:
             return self.unit_delivery.plan_unit(unit)
-        # Without bringing them here nobody knows whether they are what was delivered
-        sizes = locations.deliverable_files(self.origin, unit, self.unit_delivery.rules)
-        return UnitResult(
-            unit.name, UnitStatus.WOULD_DELIVER, files=len(sizes), size=sum(sizes.values())
-        )
+        # Without a download it is not known whether they are delivered already
+        sizes = locations.deliverable_files(self.source, unit, self.unit_delivery.rules)
+        total = sum(sizes.values())
+        return UnitResult(unit.name, UnitStatus.WOULD_DELIVER, files=len(sizes), size=total)
 
     def _send(self, unit: ArchiveUnit) -> UnitResult:
-        with self._local_copy(unit) as shipping:
-            self.callbacks.notify("IN_PROGRESS")
-            sent = shipping.send_unit(unit)
-            while self.wait and sent.state is UnitStatus.WAITING:
-                self.callbacks.notify(f"IN_PROGRESS: {sent.reason}")
-                time.sleep(shipping.quota.seconds_to_reset())
-                before, sent = sent, shipping.send_unit(unit)
-                sent = replace(sent, uploaded=before.uploaded + sent.uploaded)
-        self.callbacks.notify("COMPLETE" if sent.state.is_good else f"{sent.state}: {sent.reason}")
-        return sent
+        notify = self.callbacks.notify
+        with self._local_copy(unit) as unit_delivery:
+            notify("IN_PROGRESS")
+            result = unit_delivery.send_unit(unit)
+            while unit_delivery.config.wait and result.state is UnitStatus.WAITING:
+                notify(f"IN_PROGRESS: {result.reason}")
+                time.sleep(unit_delivery.quota.seconds_to_reset())
+                uploaded = result.uploaded
+                result = unit_delivery.send_unit(unit)
+                result = replace(result, uploaded=uploaded + result.uploaded)
+        notify("COMPLETE" if result.state.is_good else f"{result.state}: {result.reason}")
+        return result
 
     @contextmanager
     def _local_copy(self, unit: ArchiveUnit) -> Iterator[UnitDelivery]:
-        """The unit on this machine; what was brought is gone after the block if that went well."""
-        if self.origin.is_local:
+        """The unit on this machine; a download is removed after the block if that succeeded."""
+        if self.source.is_local:
             yield self.unit_delivery
             return
         root = self.unit_delivery.state_dir / "incoming" / unit.name.replace("/", "+")
         self.callbacks.notify("DOWNLOADING")
-        locations.download_unit(self.origin, unit, root, self.unit_delivery.rules)
+        locations.download_unit(self.source, unit, root, self.unit_delivery.rules)
         self.callbacks.notify("DOWNLOADED")
         yield replace(self.unit_delivery, root=root)
         locations.remove_download(root)
 
 
 def _deliver_units(
-    way: _Route, asked: Sequence[ArchiveUnit], *, progress: bool
+    route: _Route, units: Sequence[ArchiveUnit], *, progress: bool
 ) -> list[UnitResult]:
-    """What became of each unit; where a person stops it, the rest is not reached."""
-    parcels: list[UnitResult] = []
-    title = f"delivering to {way.unit_delivery.place}"
-    with live.show_progress(len(asked), title, shown=progress) as bar:
-        for unit in asked:
-            bar.update(done=len(parcels), note=unit.name)
+    """The result of each unit; after Ctrl-C, the remaining ones are not reached."""
+    results: list[UnitResult] = []
+    title = f"delivering to {route.unit_delivery.place}"
+    with show_progress(len(units), title, shown=progress) as bar:
+        for unit in units:
+            bar.update(done=len(results), note=unit.name)
             try:
-                parcels.append(way.deliver(unit))
+                results.append(route.deliver(unit))
             except KeyboardInterrupt:
-                left = asked[len(parcels) :]
-                parcels += [
-                    UnitResult(one.name, UnitStatus.NOT_REACHED, reason="stopped before")
-                    for one in left
+                results += [
+                    UnitResult(remaining.name, UnitStatus.NOT_REACHED, reason="stopped before")
+                    for remaining in units[len(results) :]
                 ]
                 break
-            if parcels[-1].state is UnitStatus.FAILED:
-                bar.report_failure(unit.name, parcels[-1].reason)
-        bar.update(done=len(parcels), note="")
-    return parcels
+            if results[-1].state is UnitStatus.FAILED:
+                bar.report_failure(unit.name, results[-1].reason)
+        bar.update(done=len(results), note="")
+    return results

@@ -1,4 +1,7 @@
-"""The files at the top of a delivery, made of its manifests alone: tables, README, report, sums."""
+"""The files at the top of a delivery, made from its manifests: tables, README, report, checksums.
+
+They and the manifests are small text files, read and written whole, and transferred to a remote.
+"""
 
 from __future__ import annotations
 
@@ -8,59 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kpfnb import storage
-from kpfnb.adap.archive import (
-    ipac_tables,
-    manifest,
-    table_rows,
-)
-from kpfnb.adap.archive.manifest import Manifest
+from kpfnb.adap.archive.ipac_tables import format_table
+from kpfnb.adap.archive.manifest import Manifest, read_manifest
+from kpfnb.adap.archive.table_rows import coadded_columns, reduced_columns
 from kpfnb.adap.archive.unit import MANIFEST_FOLDER, ArchiveRules
 from kpfnb.core import atomic, locks
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.storage import Location
-
-# The small text files of a delivery, read and written whole; carried where it is a remote.
-
-
-def fetch_folder(place: Location, folder: Path) -> Path:
-    """All files of a folder of the delivery: where they are here, brought where they are not.
-
-    Only those that are new or changed are carried; `folder` is kept for them.
-    """
-    if place.is_local:
-        return Path(place.argument)
-    if place.kind() != "folder":
-        return folder / "none"
-    _transfer(place, folder, mirror=True)
-    return folder
-
-
-def read_text_file(place: Location) -> str | None:
-    """The text of one file; None where it is not there."""
-    if place.is_local:
-        path = Path(place.argument)
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-    return place.read_text() if place.kind() == "file" else None
-
-
-def write_text_files(place: Location, texts: Mapping[str, str]) -> None:
-    """Write texts to their paths below a place; those that are there already are left alone."""
-    if place.is_local:
-        for name, text in texts.items():
-            if read_text_file(place / name) != text:
-                atomic.write_text(Path(place.argument) / name, text)
-        return
-    with tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
-        for name, text in texts.items():
-            atomic.write_text(Path(folder) / name, text)
-        _transfer(storage.resolve_location(folder), place)
-
-
-def _transfer(source: Location, destination: Location | Path, *, mirror: bool = False) -> None:
-    carried = storage.transfer_files(source, destination, mirror=mirror, progress=False)
-    if carried.failed:
-        raise ServiceUnavailableError(f"{source} to {destination}: {carried.reason}")
-
 
 REDUCED_TABLE, COADDED_TABLE = "reduced_files_meta.dat", "coadded_files_meta.dat"
 README, REPORT, CHECKSUMS = "README", "report.txt", "SHA256SUMS"
@@ -69,70 +26,75 @@ LOCK_WAIT_SECONDS = 600
 MAX_ROUNDS = 20
 
 
-def publish_index_files(place: Location, desk: Path, rules: ArchiveRules) -> dict[str, Manifest]:
-    """Make the files at the top agree with the manifests; gives these by unit.
+def publish_index_files(
+    place: Location, state_dir: Path, rules: ArchiveRules
+) -> dict[str, Manifest]:
+    """Make the files at the top agree with the manifests; returns these by unit.
 
-    Others may deliver to the same place at the same time, from other machines: whoever comes last
-    has seen the manifests of all, since they are looked at once more afterwards.
+    Other machines may deliver to the same place at the same time: the manifests are read again
+    afterwards, so the last one to write has seen those of all.
 
     Parameters
     ----------
     place : the delivery
-    desk : a folder here that is kept for this delivery
+    state_dir : the local folder for the state of this delivery
     """
-    with locks.acquire_lock("top level", wait_seconds=LOCK_WAIT_SECONDS, folder=desk / "locks"):
-        found = _fetch_manifests(place, desk)
+    with locks.acquire_lock(
+        "top level", wait_seconds=LOCK_WAIT_SECONDS, folder=state_dir / "locks"
+    ):
+        manifests = _fetch_manifests(place, state_dir)
         for _ in range(MAX_ROUNDS):
-            write_text_files(place, render_index_files(found, rules))
-            before, found = found, _fetch_manifests(place, desk)
-            if found == before:
-                return found
+            write_text_files(place, render_index_files(manifests, rules))
+            previous, manifests = manifests, _fetch_manifests(place, state_dir)
+            if manifests == previous:
+                return manifests
     raise ServiceUnavailableError(
-        f"{place} does not come to rest", "is somebody delivering in a loop?"
+        f"the manifests of {place} keep changing", "is something delivering in a loop?"
     )
 
 
-def load_manifests(place: Location, desk: Path) -> dict[str, Manifest]:
-    """The manifests of a delivery by unit; parameters as for `publish`."""
-    with locks.acquire_lock("top level", wait_seconds=LOCK_WAIT_SECONDS, folder=desk / "locks"):
-        return _fetch_manifests(place, desk)
+def load_manifests(place: Location, state_dir: Path) -> dict[str, Manifest]:
+    """The manifests of a delivery by unit; parameters as for `publish_index_files`."""
+    with locks.acquire_lock(
+        "top level", wait_seconds=LOCK_WAIT_SECONDS, folder=state_dir / "locks"
+    ):
+        return _fetch_manifests(place, state_dir)
 
 
-def render_index_files(found: Mapping[str, Manifest], rules: ArchiveRules) -> dict[str, str]:
-    """The files at the top by name, with what is in them."""
-    done = [one for one in found.values() if one.delivered]
-    reduced = (row for one in done for row in one.reduced)
-    coadded = (row for one in done for row in one.coadded)
+def render_index_files(manifests: Mapping[str, Manifest], rules: ArchiveRules) -> dict[str, str]:
+    """The content of the files at the top, by name."""
+    delivered = [manifest for manifest in manifests.values() if manifest.delivered]
+    reduced = (row for manifest in delivered for row in manifest.reduced)
+    coadded = (row for manifest in delivered for row in manifest.coadded)
+    checksums = (
+        f"{digest.sha256}  {manifest.unit}/{path}"
+        for manifest in delivered
+        for path, digest in manifest.files.items()
+    )
     return {
         README: render_readme(rules),
-        REDUCED_TABLE: ipac_tables.format_table(
-            reduced, table_rows.reduced_columns(rules), rules.digits
-        ),
-        COADDED_TABLE: ipac_tables.format_table(
-            coadded, table_rows.coadded_columns(rules), rules.digits
-        ),
-        CHECKSUMS: _join_lines(
-            f"{d.sha256}  {one.unit}/{p}" for one in done for p, d in one.files.items()
-        ),
-        REPORT: render_report(found.values()),
+        REDUCED_TABLE: format_table(reduced, reduced_columns(rules), rules.digits),
+        COADDED_TABLE: format_table(coadded, coadded_columns(rules), rules.digits),
+        CHECKSUMS: _join_lines(checksums),
+        REPORT: render_report(manifests.values()),
     }
 
 
-def render_report(found: Iterable[Manifest]) -> str:
+def render_report(manifests: Iterable[Manifest]) -> str:
     """What is unrecognised, left out and missing, for people."""
-    units = sorted(found, key=lambda one: one.unit)
-    parts = {
-        "Not delivered yet": (one.unit for one in units if not one.delivered),
-        "Left out": (f"{m.unit}/{p}: {why}" for m in units for p, why in m.problems.items()),
-        "Missing": (f"{one.unit}/{text}" for one in units for text in one.missing),
-        "Unrecognised": (f"{one.unit}/{path}" for one in units for path in one.unrecognised),
-        "Of an earlier delivery": (f"{one.unit}/{path}" for one in units for path in one.leftover),
+    ordered = sorted(manifests, key=lambda manifest: manifest.unit)
+    sections = {
+        "Not delivered yet": (m.unit for m in ordered if not m.delivered),
+        "Left out": (f"{m.unit}/{p}: {why}" for m in ordered for p, why in m.problems.items()),
+        "Missing": (f"{m.unit}/{text}" for m in ordered for text in m.missing),
+        "Unrecognised": (f"{m.unit}/{path}" for m in ordered for path in m.unrecognised),
+        "Of an earlier delivery": (f"{m.unit}/{path}" for m in ordered for path in m.leftover),
     }
-    told = [
-        f"{title}\n{'-' * len(title)}\n{_join_lines(map(_printable, p)) or 'none'}"
-        for title, p in parts.items()
+    texts = [
+        f"{title}\n{'-' * len(title)}\n{_join_lines(map(_printable, lines)) or 'none'}"
+        for title, lines in sections.items()
     ]
-    return "\n\n".join(part.rstrip() for part in told) + "\n"
+    return "\n\n".join(text.rstrip() for text in texts) + "\n"
 
 
 def render_readme(rules: ArchiveRules) -> str:
@@ -145,18 +107,56 @@ def render_readme(rules: ArchiveRules) -> str:
     )
 
 
-def _describe_columns(keys: Mapping[str, str], width: int, where: str) -> str:
-    lines = (f"{column:<{width - 1}} {key} {where}" for column, key in keys.items())
+def read_text_file(place: Location) -> str | None:
+    """The text of one file; None if there is no such file."""
+    if place.is_local:
+        path = Path(place.argument)
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    return place.read_text() if place.kind() == "file" else None
+
+
+def write_text_files(place: Location, texts: Mapping[str, str]) -> None:
+    """Write texts to their paths below a place; unchanged files are left alone."""
+    if place.is_local:
+        for name, text in texts.items():
+            if read_text_file(place / name) != text:
+                atomic.write_text(Path(place.argument) / name, text)
+        return
+    with tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
+        for name, text in texts.items():
+            atomic.write_text(Path(folder) / name, text)
+        _transfer(storage.resolve_location(folder), place)
+
+
+def _fetch_manifests(place: Location, state_dir: Path) -> dict[str, Manifest]:
+    """The manifests, downloaded if needed; only new or changed ones are transferred."""
+    folder = _fetch_folder(place / MANIFEST_FOLDER, state_dir / MANIFEST_FOLDER)
+    manifests = map(read_manifest, sorted(folder.rglob("[!.]*.json")))
+    return dict(sorted((manifest.unit, manifest) for manifest in manifests))
+
+
+def _fetch_folder(place: Location, folder: Path) -> Path:
+    """The local path of a folder of the delivery, downloaded to `folder` from a remote.
+
+    Only new or changed files are transferred, so `folder` is kept.
+    """
+    if place.is_local:
+        return Path(place.argument)
+    if place.kind() != "folder":
+        return folder / "none"
+    _transfer(place, folder, mirror=True)
+    return folder
+
+
+def _transfer(source: Location, destination: Location | Path, *, mirror: bool = False) -> None:
+    transfer = storage.transfer_files(source, destination, mirror=mirror, progress=False)
+    if transfer.failed:
+        raise ServiceUnavailableError(f"{source} to {destination}: {transfer.reason}")
+
+
+def _describe_columns(keywords: Mapping[str, str], width: int, where: str) -> str:
+    lines = (f"{column:<{width - 1}} {key} {where}" for column, key in keywords.items())
     return textwrap.indent("\n".join(lines), "  ")
-
-
-def _fetch_manifests(place: Location, desk: Path) -> dict[str, Manifest]:
-    """The manifests, brought here; only those that are new or changed are carried."""
-    folder = fetch_folder(place / MANIFEST_FOLDER, desk / MANIFEST_FOLDER)
-    found = {
-        one.unit: one for one in map(manifest.read_manifest, sorted(folder.rglob("[!.]*.json")))
-    }
-    return dict(sorted(found.items()))
 
 
 def _join_lines(lines: Iterable[str]) -> str:

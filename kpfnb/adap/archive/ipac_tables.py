@@ -1,4 +1,4 @@
-"""IPAC tables: the same rows always give the same bytes, and no value is cut."""
+"""IPAC tables: the same rows always give the same bytes, and no value is truncated."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def format_table(
     Parameters
     ----------
     rows : values (text, numbers, None) by column
-    digits : numbers of these columns are rounded to so many digits after the point
+    digits : digits after the point to which the numbers of a column are rounded
     """
-    made = _make_table(list(rows), columns, digits)
+    table = _make_table(list(rows), columns, digits)
     out = io.StringIO()
-    made.write(out, format=FORMAT)
-    # Without the blanks at the ends of lines, which say nothing
+    table.write(out, format=FORMAT)
+    # Without the trailing blanks, which mean nothing
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """The rows of an IPAC table, None for its nulls. `InvalidInputError` where it is none."""
+    """The rows of an IPAC table, None for its nulls; `InvalidInputError` if it is not one."""
     from astropy.table import Table
 
     try:
         with warnings.catch_warnings():
-            # Of columns of nulls that are called numbers
+            # About columns of numbers that hold nulls only
             warnings.simplefilter("ignore")
-            found = Table.read(path.read_text(encoding="utf-8"), format=FORMAT)
+            table = Table.read(path.read_text(encoding="utf-8"), format=FORMAT)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidInputError(
-            f"{path.name} is not an IPAC table: {error}", "make it anew"
+            f"{path.name} is not an IPAC table: {error}", "make it again"
         ) from error
     return [
-        {name: _plain_value(value) for name, value in zip(found.colnames, row, strict=True)}
-        for row in found
+        {name: _plain_value(value) for name, value in zip(table.colnames, row, strict=True)}
+        for row in table
     ]
 
 
@@ -64,32 +64,32 @@ def _make_table(
         name: [_clean_value(row.get(name), digits.get(name)) for row in rows] for name in columns
     }
     order = sorted(range(len(rows)), key=lambda i: [_sort_key(lists[name][i]) for name in columns])
-    made = Table(masked=True)
+    table = Table(masked=True)
     for name, values in lists.items():
         values = [values[i] for i in order]
         blank, values = _fill_nulls(values)
-        made[name] = MaskedColumn(values, mask=blank, dtype=None if values else "U1")
-    return made
+        table[name] = MaskedColumn(values, mask=blank, dtype=None if values else "U1")
+    return table
 
 
 def _clean_value(value: Any, digits: int | None) -> str | int | float | None:
-    """A value as the table can hold it; control characters would end a line or a column."""
+    """A value that the table can hold; control characters would end a line or a column."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if isinstance(value, bool) or (isinstance(value, int) and value.bit_length() > 63):
         return str(value)
     if isinstance(value, (int, float)):
         return round(value, digits) if digits is not None else value
-    shown = re.sub(r"\s+", " ", str(value)).strip()
-    return "".join(c if c.isprintable() else "?" for c in shown) or None
+    text = re.sub(r"\s+", " ", str(value)).strip()
+    return "".join(c if c.isprintable() else "?" for c in text) or None
 
 
 def _fill_nulls(values: list[Any]) -> tuple[list[bool], list[Any]]:
-    """Which values are null, and all values in one type."""
+    """Which values are null, and all values with one type."""
     blank = [value is None for value in values]
-    there = {type(value) for value in values if value is not None}
-    if there and there <= {int, float}:
-        kind: type = int if there == {int} else float
+    types = {type(value) for value in values if value is not None}
+    if types and types <= {int, float}:
+        kind: type = int if types == {int} else float
     else:
         kind = str
     return blank, [kind() if value is None else kind(value) for value in values]

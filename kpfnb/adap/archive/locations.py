@@ -1,9 +1,10 @@
-"""Where a delivery is, where its datasets come from, and what is kept here for it."""
+"""What to deliver from where to where: the configuration, places, quota, downloads of units."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from kpfnb import storage
@@ -16,128 +17,152 @@ from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 from kpfnb.storage import Location
 
-# A unit of a remote, brought here to be delivered: all but what is known not to be.
-
-
-def download_unit(origin: Location, unit: ArchiveUnit, root: Path, rules: ArchiveRules) -> None:
-    """Make `root/<unit>` here what it is on the remote, verified; what is here stays.
-
-    Of joint coadds the spec1d files that they were made of come too, from their datasets.
-
-    Raises
-    ------
-    InvalidInputError : no such unit
-    ServiceUnavailableError : a file did not come, says which and why; or new results take the place of
-        earlier ones just now
-    """
-    place = origin / unit.name
-    if place.kind() != "folder":
-        raise InvalidInputError(f"no dataset {unit.name} in {origin}", "check its name")
-    files = [one for one in place.list(recursive=True) if not one.is_folder]
-    if staged := [one.path for one in files if _is_staged(one.path, unit)]:
-        folder = staged[0].rpartition("/")[0]
-        raise ServiceUnavailableError(
-            f"{unit.name} is being published: {folder} is there", "reduce or coadd it once more"
-        )
-    wanted = [one.path for one in files if _is_wanted(one.path, unit, rules)]
-    if not wanted:
-        raise InvalidInputError(
-            f"{unit.name} has nothing to deliver in {origin}", "is it reduced yet?"
-        )
-    top = root / unit.name
-    _remove_others(top, set(wanted))
-    carried = storage.transfer_files(place, top, only=wanted, progress=False)
-    if carried.interrupted:
-        raise KeyboardInterrupt
-    if carried.failed:
-        raise ServiceUnavailableError(f"{unit.name} did not come: {carried.reason}")
-
-
-def deliverable_files(origin: Location, unit: ArchiveUnit, rules: ArchiveRules) -> dict[str, int]:
-    """What is to be delivered of a unit on a remote, with sizes (bytes), by path below the unit."""
-    found = (origin / unit.name).list(recursive=True)
-    return {
-        one.path: one.size
-        for one in found
-        if not one.is_folder and unit.owns(one.path) and rules.is_delivered(one.path)
-    }
-
-
-def remove_download(root: Path) -> None:
-    """Remove what was brought."""
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def _is_staged(path: str, unit: ArchiveUnit) -> bool:
-    """Whether a file waits, beside the earlier results, to take the place of one of them."""
-    folders = path.split("/")[: 1 if unit.is_joint else 2]
-    coadds = [f"{folder}{queue_task.STAGED_SUFFIX}" for folder in JOINT_FOLDERS]
-    return any(one in coadds or one.startswith(publication.STAGED_PREFIX) for one in folders)
-
-
-def _is_wanted(path: str, unit: ArchiveUnit, rules: ArchiveRules) -> bool:
-    if unit.owns(path):
-        return not rules.is_excluded(path)
-    return dataset.is_result_file(path.partition("/")[2]) and path.rpartition("/")[2].startswith(
-        "spec1d_"
-    )
-
-
-def _remove_others(top: Path, wanted: set[str]) -> None:
-    """Files of an earlier attempt that are not on the remote any more."""
-    for path in top.rglob("*") if top.is_dir() else ():
-        if path.is_file() and path.relative_to(top).as_posix() not in wanted:
-            path.unlink()
-
-
 DELIVERY_FOLDER = "delivery"
-"""Below the work directory: where it goes where no destination is named."""
+"""In the work directory: the destination if none is named."""
 STATE_FOLDER = "archive"
 
+PlaceName = str | Path | Location
 
-def source_location(named: str | Path | Location) -> Location:
-    """The place of the datasets. `InvalidInputError` where it is not there."""
-    found = storage.resolve_location(
-        named or settings.load_settings().work_dir / dataset.DATASETS_FOLDER
-    )
-    if found.kind() != "folder":
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryConfig:
+    """How to deliver: made once by the command, the notebook or the queue task, and passed whole.
+
+    Attributes
+    ----------
+    source : folder or remote of the datasets; '' for those in the work directory
+    destination : folder or remote of the delivery; '' for one in the work directory
+    rules_file : YAML file of what is delivered, and of the tables' columns; '' for KOA's
+    quota_gb : GB that may be uploaded a day (UTC), by all workers together if the settings name a
+        queue server, else from this work directory; 0 for no limit
+    wait : wait for the next day when the quota is used up; otherwise a later call continues
+    read_back : verify by reading every byte at the destination, even if the storage has hashes
+    prune : delete files at the destination that an earlier delivery of a dataset had, and this one
+        has not
+    move : delete the files of a dataset at the (local) source once it is delivered
+    """
+
+    source: PlaceName = ""
+    destination: PlaceName = ""
+    rules_file: str | Path = ""
+    quota_gb: float = 0
+    wait: bool = False
+    read_back: bool = False
+    prune: bool = False
+    move: bool = False
+
+
+def source_location(place: PlaceName) -> Location:
+    """The place of the datasets. `InvalidInputError` if it does not exist."""
+    work_dir = settings.load_settings().work_dir
+    location = storage.resolve_location(place or work_dir / dataset.DATASETS_FOLDER)
+    if location.kind() != "folder":
         raise InvalidInputError(
-            f"source: no datasets in {found}", "name the folder or remote that has them"
+            f"source: no datasets in {location}", "name the folder or remote that has them"
         )
-    return found
+    return location
 
 
-def delivery_location(named: str | Path | Location, origin: Location | None = None) -> Location:
-    """The delivery. `InvalidInputError` where it and the source lie in one another."""
-    found = storage.resolve_location(named or settings.load_settings().work_dir / DELIVERY_FOLDER)
-    if origin:
-        ends = [f"{place.argument.rstrip('/')}/" for place in (origin, found)]
-        if ends[0].startswith(ends[1]) or ends[1].startswith(ends[0]):
+def delivery_location(place: PlaceName, source: Location | None = None) -> Location:
+    """The place of the delivery. `InvalidInputError` if it and the source overlap."""
+    work_dir = settings.load_settings().work_dir
+    location = storage.resolve_location(place or work_dir / DELIVERY_FOLDER)
+    if source:
+        paths = [f"{end.argument.rstrip('/')}/" for end in (source, location)]
+        if paths[0].startswith(paths[1]) or paths[1].startswith(paths[0]):
             raise InvalidInputError(
-                f"the source {origin} and the destination {found} lie in one another",
+                f"the source {source} and the destination {location} overlap",
                 "deliver to another place",
             )
-    return found
+    return location
 
 
 def local_state_dir(place: Location) -> Path:
-    """The folder in the work directory that is kept for a delivery."""
+    """The folder in the work directory for the state of a delivery."""
     digest = hashlib.sha256(place.argument.encode()).hexdigest()[:8]
-    return (
-        settings.load_settings().work_dir
-        / STATE_FOLDER
-        / f"{place.name[:50] or 'delivery'}-{digest}"
-    )
+    name = f"{place.name[:50] or 'delivery'}-{digest}"
+    return settings.load_settings().work_dir / STATE_FOLDER / name
 
 
 def upload_quota(place: Location, gigabytes: float = 0) -> UploadQuota:
     """The uploads to a delivery, by day.
 
-    Where a queue's server is named there may be workers on other machines, which upload to the same
-    account: then they are counted there. The embedded server is of this work directory alone, and
-    so is the file.
+    With a queue server in the settings, workers on other machines may upload to the same account:
+    then the server counts. The embedded server belongs to this work directory alone, like the file.
     """
     daily = round(gigabytes * 1e9)
     if settings.load_settings().redis_url and not place.is_local:
         return UploadQuota(RedisUploadCounter(place.base.partition(":")[0]), daily)
     return UploadQuota(FileUploadCounter(local_state_dir(place) / "uploads.json"), daily)
+
+
+def download_unit(source: Location, unit: ArchiveUnit, root: Path, rules: ArchiveRules) -> None:
+    """Make `root/<unit>` what it is on the remote, verified; unchanged local files stay.
+
+    With joint coadds, the spec1d files that they were made of are downloaded from their datasets.
+
+    Raises
+    ------
+    InvalidInputError : no such unit
+    ServiceUnavailableError : a file could not be downloaded, says which and why; or new results
+        are replacing earlier ones just now
+    """
+    place = source / unit.name
+    if place.kind() != "folder":
+        raise InvalidInputError(f"no dataset {unit.name} in {source}", "check its name")
+    paths = [entry.path for entry in place.list(recursive=True) if not entry.is_folder]
+    if staged := [path for path in paths if _is_staged(path, unit)]:
+        folder = staged[0].rpartition("/")[0]
+        raise ServiceUnavailableError(
+            f"{unit.name} is being published: {folder} exists", "reduce or coadd it again"
+        )
+    wanted = [path for path in paths if _is_wanted(path, unit, rules)]
+    if not wanted:
+        raise InvalidInputError(
+            f"{unit.name} has nothing to deliver in {source}", "is it reduced yet?"
+        )
+    local = root / unit.name
+    _remove_others(local, set(wanted))
+    transfer = storage.transfer_files(place, local, only=wanted, progress=False)
+    if transfer.interrupted:
+        raise KeyboardInterrupt
+    if transfer.failed:
+        raise ServiceUnavailableError(f"{unit.name} was not downloaded: {transfer.reason}")
+
+
+def deliverable_files(source: Location, unit: ArchiveUnit, rules: ArchiveRules) -> dict[str, int]:
+    """The files of a unit on a remote to be delivered, with sizes (bytes), by path in the unit."""
+    entries = (source / unit.name).list(recursive=True)
+    return {
+        entry.path: entry.size
+        for entry in entries
+        if not entry.is_folder and unit.owns(entry.path) and rules.is_delivered(entry.path)
+    }
+
+
+def remove_download(root: Path) -> None:
+    """Remove what was downloaded."""
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _is_staged(path: str, unit: ArchiveUnit) -> bool:
+    """Whether a file waits, beside earlier results, to replace one of them."""
+    folders = path.split("/")[: 1 if unit.is_joint else 2]
+    new_coadds = [f"{folder}{queue_task.STAGED_SUFFIX}" for folder in JOINT_FOLDERS]
+    return any(
+        folder in new_coadds or folder.startswith(publication.STAGED_PREFIX) for folder in folders
+    )
+
+
+def _is_wanted(path: str, unit: ArchiveUnit, rules: ArchiveRules) -> bool:
+    if unit.owns(path):
+        return not rules.is_excluded(path)
+    is_spec1d = path.rpartition("/")[2].startswith("spec1d_")
+    return is_spec1d and dataset.is_result_file(path.partition("/")[2])
+
+
+def _remove_others(folder: Path, wanted: set[str]) -> None:
+    """Remove files of an earlier attempt that are no longer on the remote."""
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        if path.is_file() and path.relative_to(folder).as_posix() not in wanted:
+            path.unlink()

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kpfnb.adap.archive import table_rows
-from kpfnb.adap.archive.table_rows import TableRow
+from kpfnb.adap.archive.table_rows import TableRow, make_coadded_rows, make_reduced_rows
 from kpfnb.adap.archive.unit import ArchiveRules, ArchiveUnit, UnitContent
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.storage import Location, comparison
 
-# Digests of files: of what is here, and of what a delivery gives back.
-
+MANIFEST_LAYOUT = 1
+"""Version of the format; a later one is refused."""
 CHUNK_BYTES = 1 << 20
 COMPARABLE_HASHES = ("sha256", "md5")
-"""A storage's own hashes that can be compared with a manifest, the stronger first."""
+"""Hashes of a storage that can be compared with a manifest, the stronger first."""
 
 
 class FileDigest(NamedTuple):
@@ -31,7 +30,7 @@ class FileDigest(NamedTuple):
 
 
 def digest_file(path: Path) -> FileDigest:
-    """The digests of a file here; it is read once."""
+    """The digests of a local file, which is read once."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as content:
         while chunk := content.read(CHUNK_BYTES):
@@ -48,56 +47,51 @@ def digest_bytes(content: bytes) -> FileDigest:
 
 
 def find_mismatches(
-    place: Location, wanted: dict[str, FileDigest], *, read_back: bool = False
+    place: Location, expected: Mapping[str, FileDigest], *, read_back: bool = False
 ) -> dict[str, str]:
-    """Why files below a place are not what they should be; those that are well are left out.
+    """What is wrong with files below a place, by path; correct files are left out.
 
     Parameters
     ----------
-    wanted : the digests by path below the place
-    read_back : read every byte; otherwise the storage's own hashes are taken where it knows them
+    expected : the digests by path below the place
+    read_back : read every byte; otherwise the storage's own hashes are used if it has any
 
     Raises
     ------
     StorageError : the place can't be read
     """
-    if not wanted:
+    if not expected:
         return {}
-    kind = next((one for one in COMPARABLE_HASHES if one in place.hash_types), "")
-    there = comparison.take_inventory(place, hash_type="" if read_back else kind, only=wanted).files
-    found = {}
-    again = []
-    for path, digest in wanted.items():
-        entry = there.get(path)
+    kind = next((kind for kind in COMPARABLE_HASHES if kind in place.hash_types), "")
+    hash_type = "" if read_back else kind
+    entries = comparison.take_inventory(place, hash_type=hash_type, only=dict(expected)).files
+    mismatches, to_read = {}, []
+    for path, digest in expected.items():
+        entry = entries.get(path)
         if entry is None:
-            found[path] = "missing"
+            mismatches[path] = "missing"
         elif entry.size != digest.size:
-            found[path] = f"{entry.size} bytes instead of {digest.size}"
+            mismatches[path] = f"{entry.size} bytes instead of {digest.size}"
         elif read_back or not entry.hash:
-            again.append(path)
+            to_read.append(path)
         elif entry.hash != getattr(digest, kind):
-            found[path] = f"its {kind} is not that of the manifest"
-    return found | _compare_contents(place, again, wanted)
+            mismatches[path] = f"its {kind} differs from the manifest"
+    return mismatches | _compare_contents(place, to_read, expected)
 
 
 def _compare_contents(
-    place: Location, paths: Iterable[str], wanted: dict[str, FileDigest]
+    place: Location, paths: Sequence[str], expected: Mapping[str, FileDigest]
 ) -> dict[str, str]:
-    asked = list(paths)
-    if not asked:
+    if not paths:
         return {}
-    read = comparison.hash_by_reading(place, asked, kind="sha256")
-    found = {}
-    for path in asked:
-        if path not in read:
-            found[path] = "can't be read"
-        elif read[path] != wanted[path].sha256:
-            found[path] = "its SHA-256 is not that of the manifest"
-    return found
-
-
-MANIFEST_LAYOUT = 1
-"""Of a manifest; a later one is refused."""
+    hashes = comparison.hash_by_reading(place, paths, kind="sha256")
+    mismatches = {}
+    for path in paths:
+        if path not in hashes:
+            mismatches[path] = "can't be read"
+        elif hashes[path] != expected[path].sha256:
+            mismatches[path] = "its SHA-256 differs from the manifest"
+    return mismatches
 
 
 @dataclass(frozen=True)
@@ -106,13 +100,13 @@ class Manifest:
 
     Attributes
     ----------
-    delivered : when all was verified there (UTC, ISO 8601); '' before that
+    delivered : when all files were verified there (UTC, ISO 8601); '' before that
     files : digests by place
-    reduced, coadded : its rows of the two tables
+    reduced, coadded : its rows in the two tables
     problems : why files were left out, by path at the source
     unrecognised : paths at the source that no rule knows
-    missing : what belongs to a file and is not there, in words
-    leftover : places of an earlier delivery that are not of this one
+    missing : what belongs to a file and does not exist, in words
+    leftover : places of an earlier delivery that this one does not have
     moved : its files at the source may be deleted
     """
 
@@ -132,21 +126,22 @@ class Manifest:
         """Bytes of all files."""
         return sum(digest.size for digest in self.files.values())
 
-    def continue_from(self, old: Manifest | None) -> Manifest:
-        """This manifest after an earlier one: what is unchanged keeps its time of delivery.
+    def continue_from(self, earlier: Manifest | None) -> Manifest:
+        """This manifest after an earlier one: an unchanged unit keeps its time of delivery.
 
-        Where the source was moved away, the rest that is still there is not all there is.
+        If the files were moved from the source, the few that are still there are not a new content.
         """
-        if old is None:
+        if earlier is None:
             return self
-        if old.moved and self.files.items() <= old.files.items():
-            return old
-        before = {*old.files, *old.leftover}
-        new = replace(self, leftover=tuple(sorted(before - set(self.files))))
-        return replace(new, delivered=old.delivered) if new.files == old.files else new
+        if earlier.moved and self.files.items() <= earlier.files.items():
+            return earlier
+        known = {*earlier.files, *earlier.leftover}
+        manifest = replace(self, leftover=tuple(sorted(known - set(self.files))))
+        is_unchanged = manifest.files == earlier.files
+        return replace(manifest, delivered=earlier.delivered) if is_unchanged else manifest
 
     def to_json(self) -> str:
-        """As it is written: always the same for the same content."""
+        """Its text: always the same for the same content."""
         record: dict[str, Any] = {"layout": MANIFEST_LAYOUT, **vars(self)}
         record["files"] = {place: digest._asdict() for place, digest in self.files.items()}
         return json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True, default=dict) + "\n"
@@ -155,12 +150,13 @@ class Manifest:
 def make_manifest(
     root: Path, unit: ArchiveUnit, content: UnitContent, rules: ArchiveRules
 ) -> Manifest:
-    """The manifest of what a unit has now; every file is read for its digests."""
-    reduced = table_rows.make_reduced_rows(root, unit, content, rules)
-    coadded = table_rows.make_coadded_rows(root, unit, content, rules)
+    """The manifest of the present content of a unit; every file is read for its digests."""
+    reduced = make_reduced_rows(root, unit, content, rules)
+    coadded = make_coadded_rows(root, unit, content, rules)
+    folder = root / unit.name
     return Manifest(
         unit.name,
-        files={p: digest_file(root / unit.name / source) for p, source in content.files.items()},
+        files={place: digest_file(folder / path) for place, path in content.files.items()},
         reduced=tuple(reduced.rows),
         coadded=tuple(coadded.rows),
         problems=content.problems,
@@ -170,12 +166,12 @@ def make_manifest(
 
 
 def read_manifest(path: Path) -> Manifest:
-    """A manifest from its file. `InvalidInputError` where it is damaged, or of a later version."""
+    """A manifest from its file. `InvalidInputError` if it is damaged, or of a later version."""
     return parse_manifest(path.read_text(encoding="utf-8"), path.name)
 
 
 def parse_manifest(text: str, name: str) -> Manifest:
-    """A manifest from its text; `name` is for the error, which is as for `read`."""
+    """A manifest from its text; `name` is for the error, which is as for `read_manifest`."""
     try:
         record = json.loads(text)
         if record["layout"] != MANIFEST_LAYOUT:
@@ -183,11 +179,11 @@ def parse_manifest(text: str, name: str) -> Manifest:
                 f"{name} was written by another version of kpfnb (layout {record['layout']})",
                 "use that version for this delivery",
             )
-        found = {place: FileDigest(**digest) for place, digest in record.pop("files").items()}
+        files = {place: FileDigest(**digest) for place, digest in record.pop("files").items()}
         for key in ("reduced", "coadded", "unrecognised", "missing", "leftover"):
             record[key] = tuple(record[key])
         del record["layout"]
-        return Manifest(files=found, **record)
+        return Manifest(files=files, **record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "delete it, and deliver its dataset again"
         raise InvalidInputError(f"{name} is not a manifest: {error!r}", hint) from None

@@ -1,11 +1,11 @@
-"""How much may be uploaded in a day (UTC), whoever uploads, and whatever is killed.
+"""How much may be uploaded in a day (UTC), by all workers together.
 
-Before an upload its bytes are reserved; afterwards what was uploaded is counted in their place. An
-upload that was killed is never told of. Its reservation counts in full: of a file that was cut off
-nothing is at the destination, but its bytes were uploaded, and a worker that was given up for dead
-may be uploading still; to count less could exceed the quota. It is not lost for ever: it takes room
-on its day, and on the next one unless the unit was tried again before; what one killed upload costs
-is the size of a dataset, little beside what a day has.
+Bytes are reserved before an upload; afterwards what was uploaded is counted in their place. An
+upload that is killed never reports, so its reservation counts in full: nothing of a file that was
+cut off is at the destination, but its bytes were uploaded, and a worker that is taken for dead may
+still upload; to count less could exceed the quota. The reservation ends: it counts on its day, and
+on the next one unless the unit is tried again before. A killed upload costs at most the size of a
+dataset, which is small compared with the quota of a day.
 """
 
 from __future__ import annotations
@@ -18,18 +18,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from kpfnb.core import atomic, locks
+from kpfnb.core import atomic, clock, locks
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.queue import connection
 
-# Where the uploads of each day are counted: in a file of one machine, or on the queue's server.
-#
-# Both are one thing to whoever counts: `read` gives the counts, `change` lets a function change them
-# while nobody else does.
-
 LOCK_WAIT_SECONDS = 60
 KEPT_DAYS = 60
-"""The pictures show fewer."""
+"""The plots show fewer."""
 KEY_PREFIX = "kpfnb:{uploads}:"
 
 UploadDays = dict[str, dict[str, Any]]
@@ -38,34 +33,30 @@ T = TypeVar("T")
 
 
 class UploadCounter(Protocol):
-    """The counts of one account."""
+    """Counts the uploads of one account by day: in a file, or on the queue's server."""
 
     def now(self) -> datetime:
         """The time, UTC."""
         ...
 
     def read(self) -> UploadDays:
-        """The counts as they are."""
+        """The present counts."""
         ...
 
     def change(self, function: Callable[[UploadDays], T]) -> T:
-        """Let a function change the counts, and keep them; it may be called more than once."""
+        """Let a function change the counts, and store them; it may be called more than once."""
         ...
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class FileUploadCounter:
-    """Counts in a file: for all processes that have the same work directory."""
+    """Counts in a file: for all processes with the same work directory."""
 
     path: Path
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = clock.utc_now
 
     def read(self) -> UploadDays:
-        """The counts as they are; none where there is no file."""
+        """The present counts; none if there is no file."""
         return atomic.read_json(self.path) if self.path.is_file() else {}
 
     def change(self, function: Callable[[UploadDays], T]) -> T:
@@ -85,8 +76,8 @@ class FileUploadCounter:
 class RedisUploadCounter:
     """Counts on the queue's server: for all workers, each with its own work directory.
 
-    A hash of the remote's own with a field for each day. It expires after the last upload. The
-    server's clock tells the day: those of the machines may differ about midnight.
+    Each remote has a hash with a field for each day, which expires after the last upload. The
+    server's clock gives the day: those of the machines may differ around midnight.
 
     Attributes
     ----------
@@ -105,12 +96,12 @@ class RedisUploadCounter:
         return datetime.fromtimestamp(seconds, UTC)
 
     def read(self) -> UploadDays:
-        """The counts as they are."""
+        """The present counts."""
         with connection.connect_to_server() as client, connection.translate_errors():
             return _parse_days(client.hgetall(self._key))
 
     def change(self, function: Callable[[UploadDays], T]) -> T:
-        """As one step: where somebody else was quicker, the function is called again."""
+        """As one transaction: if another worker was faster, the function is called again."""
         today = self.now()
 
         def attempt(pipe: Any) -> T:
@@ -118,9 +109,8 @@ class RedisUploadCounter:
             result = function(days)
             pipe.multi()
             pipe.delete(self._key)
-            kept = {
-                day: count for day, count in days.items() if day not in _expired_days(days, today)
-            }
+            expired = _expired_days(days, today)
+            kept = {day: count for day, count in days.items() if day not in expired}
             if kept:
                 pipe.hset(self._key, mapping={day: json.dumps(kept[day]) for day in kept})
                 pipe.expire(self._key, timedelta(days=KEPT_DAYS))
@@ -145,7 +135,7 @@ def _expired_days(days: Iterable[str], now: datetime) -> list[str]:
 
 
 class QuotaReservation(NamedTuple):
-    """Room of a day for some files of a unit; `size` is 0 where nothing was reserved."""
+    """A part of a day's quota for files of a unit; `size` is 0 if nothing was reserved."""
 
     unit: str
     ticket: str
@@ -155,11 +145,11 @@ class QuotaReservation(NamedTuple):
 
 @dataclass(frozen=True)
 class UploadQuota:
-    """What is uploaded to one account, by day.
+    """The quota of one account, and what was uploaded by day.
 
     Attributes
     ----------
-    uploads : where it is counted
+    uploads : counts the uploads
     daily : bytes a day; 0 for no limit
     """
 
@@ -167,9 +157,9 @@ class UploadQuota:
     daily: int = 0
 
     def reserve(self, unit: str, sizes: dict[str, int]) -> QuotaReservation:
-        """Reserve today's room for files of a unit: those that fit, in their order.
+        """Reserve a part of today's quota for files of a unit: those that fit, in their order.
 
-        `InvalidParameterError` where a file is larger than a whole day's quota: it would wait for ever.
+        `InvalidParameterError` if a file exceeds a whole day's quota: it would wait for ever.
         """
         if self.daily and (large := [name for name, size in sizes.items() if size > self.daily]):
             raise InvalidParameterError(
@@ -178,73 +168,74 @@ class UploadQuota:
             )
         ticket, now = uuid.uuid4().hex, self.uploads.now()
 
-        def take(days: UploadDays) -> QuotaReservation:
+        def reserve_files(days: UploadDays) -> QuotaReservation:
             _count_lost(days, unit, ticket, now)
             left = self.daily - _used_bytes(days, now) if self.daily else sum(sizes.values())
-            chosen = []
+            selected = []
             for name, size in sizes.items():
                 if size <= left:
-                    chosen.append(name)
+                    selected.append(name)
                     left -= size
-            size = sum(sizes[name] for name in chosen)
+            size = sum(sizes[name] for name in selected)
             if size:
                 _day_of(days, now)["reserved"][unit] = [size, ticket]
-            return QuotaReservation(unit, ticket, tuple(chosen), size)
+            return QuotaReservation(unit, ticket, tuple(selected), size)
 
-        return self.uploads.change(take)
+        return self.uploads.change(reserve_files)
 
     def commit(self, reserved: QuotaReservation, uploaded: int, count: int) -> None:
         """Count what was uploaded today (bytes, files), in place of what was reserved.
 
-        Not where another worker has the unit by now: then the reservation itself was counted.
+        Not if another worker has the unit by now: then the reservation itself was counted.
         """
-        own = [reserved.size, reserved.ticket]
+        reservation = [reserved.size, reserved.ticket]
         now = self.uploads.now()
 
-        def put(days: UploadDays) -> None:
-            held = [day for day in days.values() if day["reserved"].get(reserved.unit) == own]
+        def count_uploaded(days: UploadDays) -> None:
+            unit = reserved.unit
+            held = [day for day in days.values() if day["reserved"].get(unit) == reservation]
             for day in held:
-                del day["reserved"][reserved.unit]
+                del day["reserved"][unit]
             if held or not reserved.size:
                 today = _day_of(days, now)
                 today["bytes"] += uploaded
                 today["files"] += count
 
-        self.uploads.change(put)
+        self.uploads.change(count_uploaded)
 
     def used_bytes(self) -> int:
-        """Bytes of today, those that are reserved among them."""
+        """Today's bytes, including the reserved ones."""
         return _used_bytes(self.days(), self.uploads.now())
 
     def days(self) -> UploadDays:
-        """What was uploaded on each day: `bytes`, `files` and what is `reserved`, by unit."""
+        """The `bytes` and `files` uploaded on each day, and what is `reserved`, by unit."""
         return self.uploads.read()
 
     def seconds_to_reset(self) -> float:
-        """Until the next day begins."""
+        """The time until the next day begins."""
         now = self.uploads.now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return (midnight - now).total_seconds()
 
 
 def _count_lost(days: UploadDays, unit: str, ticket: str, now: datetime) -> None:
-    """Count what an attempt before this one had reserved for a unit: it will never tell."""
+    """Count what an earlier attempt had reserved for a unit: it will never report."""
     for name, day in list(days.items()):
-        # Its own is there where the server's answer was lost, and it is asked again
+        # The own reservation exists if the server's answer was lost, and it is asked again
         size, holder = day["reserved"].pop(unit, (0, ticket))
         if holder != ticket:
             (_day_of(days, now) if name in _open_days(now) else day)["bytes"] += size
 
 
 def _used_bytes(days: UploadDays, now: datetime) -> int:
-    """Bytes of today, and all that may be on its way."""
-    on_its_way = (days.get(name, _empty_day())["reserved"].values() for name in _open_days(now))
+    """Today's bytes, and all that may still be uploaded."""
+    reservations = (days.get(name, _empty_day())["reserved"].values() for name in _open_days(now))
     today = days.get(_day_name(now), _empty_day())["bytes"]
-    return int(today) + sum(size for reserved in on_its_way for size, _ in reserved)
+    return int(today) + sum(size for reserved in reservations for size, _ in reserved)
 
 
 def _open_days(now: datetime) -> tuple[str, str]:
-    """The days whose reservations take room today: an upload goes over one midnight, not two."""
+    """The days whose reservations count today: an upload passes one midnight at most."""
     return _day_name(now), _day_name(now - timedelta(days=1))
 
 

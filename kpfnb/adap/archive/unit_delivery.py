@@ -1,55 +1,37 @@
-"""One unit on its way: looked at, copied, verified, marked, and only then deleted at its source."""
+"""The delivery of one unit: scan, copy, verify, mark, and only then delete at the source."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from kpfnb import storage
-from kpfnb.adap.archive import index_files, manifest
-from kpfnb.adap.archive import manifest as digests
-from kpfnb.adap.archive import unit as content
-from kpfnb.adap.archive.manifest import Manifest
+from kpfnb.adap.archive.index_files import read_text_file, write_text_files
+from kpfnb.adap.archive.locations import DeliveryConfig
+from kpfnb.adap.archive.manifest import (
+    Manifest,
+    digest_file,
+    find_mismatches,
+    make_manifest,
+    parse_manifest,
+)
 from kpfnb.adap.archive.quota import QuotaReservation, UploadQuota
 from kpfnb.adap.archive.result import UnitResult, UnitStatus
-from kpfnb.adap.archive.unit import ArchiveRules, ArchiveUnit
+from kpfnb.adap.archive.unit import ArchiveRules, ArchiveUnit, scan_unit
+from kpfnb.core import clock
 from kpfnb.core.errors import ServiceUnavailableError
-from kpfnb.storage import FileOutcome as Carriage
-from kpfnb.storage import FileTransfer, Location, StorageErrorKind, TransferResult
-
-# A folder of links: files as they are to be in the delivery, wherever they are here.
-
-
-@contextmanager
-def link_tree(
-    desk: Path, unit: ArchiveUnit, links: Mapping[str, Path] | None = None
-) -> Iterator[Path]:
-    """A folder of the unit's own with links by their path in it; it is gone after the block."""
-    path = desk / "staging" / unit.name.replace("/", "+")
-    # What a killed run has left
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    try:
-        for place, target in (links or {}).items():
-            link = path / place
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
+from kpfnb.storage import FileOutcome, FileTransfer, Location, StorageErrorKind, TransferResult
 
 _log = logging.getLogger(__name__)
 
 
 class StagedUnit(NamedTuple):
-    """A unit, its manifest, and where its files are here, by their place in the delivery."""
+    """A unit, its manifest, and its local files by their place in the delivery."""
 
     unit: ArchiveUnit
     manifest: Manifest
@@ -58,17 +40,14 @@ class StagedUnit(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitDelivery:
-    """How units are delivered.
+    """Delivers units.
 
     Attributes
     ----------
-    root : the folder here below which the units are
+    root : the local folder of the units
     place : the delivery
-    desk : a folder here that is kept for this delivery
-    read_back : verify by reading every byte at the destination
-    prune : delete at the destination what an earlier delivery of a unit had and this one has not
-    move : delete at the source what is delivered
-    confirm : called before a unit is marked: raises where somebody else has it by now
+    state_dir : the local folder for the state of this delivery
+    confirm : called before a unit is marked: raises if another worker has it by now
     """
 
     root: Path
@@ -76,166 +55,174 @@ class UnitDelivery:
     state_dir: Path
     rules: ArchiveRules
     quota: UploadQuota
-    read_back: bool = False
-    prune: bool = False
-    move: bool = False
+    config: DeliveryConfig
     confirm: Callable[[], None] = lambda: None
 
     def plan_unit(self, unit: ArchiveUnit) -> UnitResult:
         """What would be delivered."""
-        load = self._stage_unit(unit, self._earlier_manifest(unit))
-        todo = self._missing_files(load)
-        state = (
-            UnitStatus.WOULD_DELIVER
-            if todo or not load.manifest.delivered
-            else UnitStatus.ALREADY_DELIVERED
-        )
-        return _unit_result(load.manifest, state, uploaded=sum(todo.values()))
+        staged = self._stage_unit(unit, self._earlier_manifest(unit))
+        sizes = self._missing_files(staged)
+        is_delivered = staged.manifest.delivered and not sizes
+        status = UnitStatus.ALREADY_DELIVERED if is_delivered else UnitStatus.WOULD_DELIVER
+        return _unit_result(staged.manifest, status, uploaded=sum(sizes.values()))
 
     def send_unit(self, unit: ArchiveUnit) -> UnitResult:
         """Deliver a unit, or as much of it as today's quota allows."""
-        old = self._earlier_manifest(unit)
-        load = self._stage_unit(unit, old)
-        made = load.manifest
-        if not made.files:
-            return _unit_result(made, UnitStatus.FAILED, reason="it has nothing to deliver")
-        if made != old:
-            self._write_manifest(unit, made)
-        sent = self._upload(load)
-        if sent.state is not UnitStatus.DELIVERED:
-            return sent
-        if wrong := self._find_mismatches(unit, made):
-            self._write_manifest(unit, replace(made, delivered=""))
-            path, why = next(iter(wrong.items()))
-            reason = f"{len(wrong)} files are not well at the destination: {path}: {why}"
-            return replace(sent, state=UnitStatus.FAILED, reason=reason)
-        there = bool(made.delivered) and not sent.uploaded
-        marked = self._mark_delivered(unit, made)
-        deleted = self._delete_source(load) if self.move else 0
-        state = UnitStatus.ALREADY_DELIVERED if there else UnitStatus.DELIVERED
-        return replace(sent, state=state, leftover=marked.leftover, deleted=deleted)
+        earlier = self._earlier_manifest(unit)
+        staged = self._stage_unit(unit, earlier)
+        manifest = staged.manifest
+        if not manifest.files:
+            return _unit_result(manifest, UnitStatus.FAILED, reason="it has nothing to deliver")
+        if manifest != earlier:
+            self._write_manifest(unit, manifest)
+        result = self._upload(staged)
+        if result.state is not UnitStatus.DELIVERED:
+            return result
+        if wrong := self._find_mismatches(unit, manifest):
+            self._write_manifest(unit, replace(manifest, delivered=""))
+            path, reason = next(iter(wrong.items()))
+            reason = f"{len(wrong)} files are wrong at the destination: {path}: {reason}"
+            return replace(result, state=UnitStatus.FAILED, reason=reason)
+        is_unchanged = bool(manifest.delivered) and not result.uploaded
+        marked = self._mark_delivered(unit, manifest)
+        deleted = self._delete_source(staged) if self.config.move else 0
+        status = UnitStatus.ALREADY_DELIVERED if is_unchanged else UnitStatus.DELIVERED
+        return replace(result, state=status, leftover=marked.leftover, deleted=deleted)
 
-    def _stage_unit(self, unit: ArchiveUnit, old: Manifest | None) -> StagedUnit:
-        found = content.scan_unit(self.root, unit, self.rules)
-        made = manifest.make_manifest(self.root, unit, found, self.rules)
-        sources = {place: self.root / unit.name / path for place, path in found.files.items()}
-        return StagedUnit(unit, made.continue_from(old), sources)
+    def _stage_unit(self, unit: ArchiveUnit, earlier: Manifest | None) -> StagedUnit:
+        content = scan_unit(self.root, unit, self.rules)
+        manifest = make_manifest(self.root, unit, content, self.rules)
+        sources = {place: self.root / unit.name / path for place, path in content.files.items()}
+        return StagedUnit(unit, manifest.continue_from(earlier), sources)
 
     def _earlier_manifest(self, unit: ArchiveUnit) -> Manifest | None:
         """The manifest at the destination, if there is one."""
-        text = index_files.read_text_file(self.place / unit.manifest)
-        return manifest.parse_manifest(text, unit.manifest) if text is not None else None
+        text = read_text_file(self.place / unit.manifest)
+        return parse_manifest(text, unit.manifest) if text is not None else None
 
-    def _write_manifest(self, unit: ArchiveUnit, made: Manifest) -> None:
-        index_files.write_text_files(self.place, {unit.manifest: made.to_json()})
+    def _write_manifest(self, unit: ArchiveUnit, manifest: Manifest) -> None:
+        write_text_files(self.place, {unit.manifest: manifest.to_json()})
 
-    def _mark_delivered(self, unit: ArchiveUnit, made: Manifest) -> Manifest:
-        """Say in the manifest that the unit is delivered."""
+    def _mark_delivered(self, unit: ArchiveUnit, manifest: Manifest) -> Manifest:
+        """Record in the manifest that the unit is delivered."""
         self.confirm()
-        marked = made
-        if self.prune:
-            for path in made.leftover:
+        marked = manifest
+        if self.config.prune:
+            for path in manifest.leftover:
                 (self.place / unit.name / path).delete()
             marked = replace(marked, leftover=())
-        if not made.delivered:
-            marked = replace(marked, delivered=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        if self.move:
+        if not manifest.delivered:
+            marked = replace(marked, delivered=clock.format_utc())
+        if self.config.move:
             marked = replace(marked, moved=True)
-        if marked != made:
+        if marked != manifest:
             self._write_manifest(unit, marked)
         return marked
 
-    def _find_mismatches(self, unit: ArchiveUnit, made: Manifest) -> dict[str, str]:
+    def _find_mismatches(self, unit: ArchiveUnit, manifest: Manifest) -> dict[str, str]:
         place = self.place / unit.name
-        return digests.find_mismatches(place, dict(made.files), read_back=self.read_back)
+        return find_mismatches(place, manifest.files, read_back=self.config.read_back)
 
-    def _missing_files(self, load: StagedUnit) -> dict[str, int]:
+    def _missing_files(self, staged: StagedUnit) -> dict[str, int]:
         """The files that are not at the destination yet, with their sizes (bytes)."""
-        if not load.sources:
+        if not staged.sources:
             return {}
-        planned = self._transfer(load, load.sources, dry_run=True)
-        todo = [item.path for item in planned.items if item.state is Carriage.WOULD_COPY]
-        return {path: load.manifest.files[path].size for path in todo}
+        plan = self._transfer(staged, staged.sources, dry_run=True)
+        paths = [item.path for item in plan.items if item.state is FileOutcome.WOULD_COPY]
+        return {path: staged.manifest.files[path].size for path in paths}
 
-    def _upload(self, load: StagedUnit) -> UnitResult:
-        """Copy what is not there yet and fits into today's quota."""
-        unit, made = load.unit, load.manifest
-        # Without a quota nothing has to be known beforehand
-        todo = self._missing_files(load) if self.quota.daily else None
-        reserved = self.quota.reserve(unit.name, todo) if todo is not None else None
-        chosen = reserved.names if reserved else tuple(load.sources)
-        if not chosen:
-            return _transfer_result(made, [], 0, len(todo or ()))
-        carried = self._transfer(load, chosen)
-        copied = [item for item in carried.items if item.state is Carriage.COPIED]
+    def _upload(self, staged: StagedUnit) -> UnitResult:
+        """Copy the missing files that fit into today's quota."""
+        unit, manifest = staged.unit, staged.manifest
+        # Without a quota, the missing files need not be known in advance
+        sizes = self._missing_files(staged) if self.quota.daily else None
+        reserved = self.quota.reserve(unit.name, sizes) if sizes is not None else None
+        selected = reserved.names if reserved else tuple(staged.sources)
+        waiting = len(sizes) - len(selected) if sizes else 0
+        if not selected:
+            return _transfer_result(manifest, [], 0, waiting)
+        transfer = self._transfer(staged, selected)
+        copied = [item for item in transfer.items if item.state is FileOutcome.COPIED]
         uploaded = sum(item.size for item in copied)
         self._commit_quota(reserved or QuotaReservation(unit.name, ""), uploaded, len(copied))
-        if carried.interrupted:
+        if transfer.interrupted:
             raise KeyboardInterrupt
-        return _transfer_result(
-            made, carried.failed, uploaded, len(todo) - len(chosen) if todo else 0
-        )
+        return _transfer_result(manifest, transfer.failed, uploaded, waiting)
 
     def _commit_quota(self, reserved: QuotaReservation, uploaded: int, count: int) -> None:
         try:
             self.quota.commit(reserved, uploaded, count)
         except ServiceUnavailableError as error:
-            # What is uploaded is well; uncorrected, the reservation counts in full
+            # The upload itself is complete; the reservation counts in full
             _log.warning("%s: uploaded, but not counted: %s", reserved.unit, error.what)
 
     def _transfer(
-        self, load: StagedUnit, paths: Iterable[str], *, dry_run: bool = False
+        self, staged: StagedUnit, paths: Iterable[str], *, dry_run: bool = False
     ) -> TransferResult:
-        links = {path: load.sources[path] for path in paths}
-        with link_tree(self.state_dir, load.unit, links) as folder:
+        links = {path: staged.sources[path] for path in paths}
+        with link_tree(self.state_dir, staged.unit, links) as folder:
             return storage.transfer_files(
                 folder,
-                self.place / load.unit.name,
-                read_back=self.read_back,
+                self.place / staged.unit.name,
+                read_back=self.config.read_back,
                 dry_run=dry_run,
                 progress=False,
             )
 
-    def _delete_source(self, load: StagedUnit) -> int:
+    def _delete_source(self, staged: StagedUnit) -> int:
         """Delete at the source what is delivered, if it is still what was delivered."""
-        unchanged = [
-            path
-            for place, path in load.sources.items()
-            if digests.digest_file(path) == load.manifest.files[place]
-        ]
-        for path in unchanged:
+        files = staged.manifest.files
+        paths = [p for place, p in staged.sources.items() if digest_file(p) == files[place]]
+        for path in paths:
             path.unlink()
-        return len(unchanged)
+        return len(paths)
+
+
+@contextmanager
+def link_tree(state_dir: Path, unit: ArchiveUnit, links: Mapping[str, Path]) -> Iterator[Path]:
+    """A folder of links to files, by their paths in it; it is removed after the block."""
+    folder = state_dir / "staging" / unit.name.replace("/", "+")
+    # A killed run may have left it
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        for path, target in links.items():
+            link = folder / path
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _transfer_result(
-    made: Manifest, failed: list[FileTransfer], uploaded: int, waiting: int
+    manifest: Manifest, failed: Sequence[FileTransfer], uploaded: int, waiting: int
 ) -> UnitResult:
-    late = [item for item in failed if item.error_kind is StorageErrorKind.DAILY]
     broken = [item for item in failed if item.error_kind is not StorageErrorKind.DAILY]
-    waiting += len(late)
-    sent = replace(_unit_result(made, UnitStatus.DELIVERED, uploaded=uploaded), waiting=waiting)
+    waiting += len(failed) - len(broken)
+    result = _unit_result(manifest, UnitStatus.DELIVERED, uploaded=uploaded)
+    result = replace(result, waiting=waiting)
     if broken:
         reason = f"{len(broken)} files failed: {broken[0].path}: {broken[0].detail}"
-        return replace(sent, state=UnitStatus.FAILED, reason=reason)
+        return replace(result, state=UnitStatus.FAILED, reason=reason)
     if waiting:
-        reason = f"{waiting} of {len(made.files)} files wait for the quota of the next day"
-        return replace(sent, state=UnitStatus.WAITING, reason=reason)
-    return sent
+        reason = f"{waiting} of {len(manifest.files)} files wait for the quota of the next day"
+        return replace(result, state=UnitStatus.WAITING, reason=reason)
+    return result
 
 
 def _unit_result(
-    made: Manifest, state: UnitStatus, *, uploaded: int = 0, reason: str = ""
+    manifest: Manifest, status: UnitStatus, *, uploaded: int = 0, reason: str = ""
 ) -> UnitResult:
     return UnitResult(
-        made.unit,
-        state,
-        files=len(made.files),
-        size=made.size,
+        manifest.unit,
+        status,
+        files=len(manifest.files),
+        size=manifest.size,
         uploaded=uploaded,
         reason=reason,
-        problems=made.problems,
-        missing=made.missing,
-        unrecognised=made.unrecognised,
-        leftover=made.leftover,
+        problems=manifest.problems,
+        missing=manifest.missing,
+        unrecognised=manifest.unrecognised,
+        leftover=manifest.leftover,
     )

@@ -1,46 +1,41 @@
-"""Check a delivery against its manifests: every file is there, and every bit of it is right."""
+"""Verification of a delivery: every file of its manifests is there, and every byte is right."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.archive import (
-    index_files,
-    locations,
-    manifest,
-    unit,
-)
-from kpfnb.adap.archive.delivery import PlaceName
-from kpfnb.adap.archive.manifest import FileDigest, Manifest
-from kpfnb.core import progress as live
+from kpfnb.adap.archive import index_files, locations
+from kpfnb.adap.archive.locations import PlaceName
+from kpfnb.adap.archive.manifest import Manifest, digest_bytes, find_mismatches
+from kpfnb.adap.archive.unit import MANIFEST_FOLDER, load_rules, parse_unit
 from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.html import frame_html
+from kpfnb.core.progress import show_progress
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import format_size
 from kpfnb.storage import Location
-from kpfnb.storage.transfer_result import format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
 
 MAX_SHOWN = 20
 
 
 @dataclass(frozen=True, repr=False)
 class VerificationResult(OneLineRepr):
-    """What a check of a delivery has found; a `kpfnb.core.result.Result`.
+    """The findings of a verification; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
-    files : how many files were checked of each unit
-    size : bytes of them all
+    files : the number of verified files of each unit
+    size : their bytes
     wrong : what is wrong with files, by their place in the delivery
-    unlisted : files of units that no manifest has
-    undelivered : units that are not delivered yet; their files were not checked
+    unlisted : files of units that are in no manifest
+    undelivered : units that are not delivered yet; their files were not verified
     """
 
     destination: str
@@ -52,9 +47,9 @@ class VerificationResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed where a file is wrong, partial where a unit is on its way; else all is well.
+        """Failed if a file is wrong, partial if a unit is not delivered yet.
 
-        A file that is unlisted is told only.
+        An unlisted file is only reported.
         """
         if self.wrong or (self.undelivered and not self.files):
             return Outcome.FAILED
@@ -62,14 +57,14 @@ class VerificationResult(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """How much was checked, the first that is wrong, and the first that is not there yet."""
+        """How much was verified, the first wrong file, and the first unit not delivered yet."""
         total = sum(self.files.values())
-        text = f"{total} files ({format_bytes(self.size)}) of {len(self.files)} units checked"
+        text = f"{total} files ({format_size(self.size)}) of {len(self.files)} units verified"
         if self.wrong:
-            path, why = next(iter(self.wrong.items()))
-            text += f": {len(self.wrong)} wrong: {path}: {why}; deliver it again"
+            path, reason = next(iter(self.wrong.items()))
+            text += f": {len(self.wrong)} wrong: {path}: {reason}; deliver it again"
         elif not self.undelivered:
-            text += ": all are as they were delivered"
+            text += ": all unchanged since their delivery"
         if self.undelivered:
             text += f"; {len(self.undelivered)} not delivered yet: {self.undelivered[0]}"
         return text
@@ -97,104 +92,87 @@ class VerificationResult(OneLineRepr):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row for each thing that was found."""
+        """A row for each finding."""
         import pandas as pd
 
         rows = [*self.wrong.items(), *((path, "in no manifest") for path in self.unlisted)]
         rows += [(name, "not delivered yet") for name in self.undelivered]
         return pd.DataFrame(rows, columns=["where", "what"])
 
-    def plot(self) -> Figure:
-        """How many files of each unit are right and wrong."""
-        return self.hover_plot().figure
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which files are wrong."""
-        from kpfnb.adap.archive import plots
-
-        return plots.plot_verification(self.files, self.wrong, self.destination)
-
     def __str__(self) -> str:
-        table = self.to_frame().head(MAX_SHOWN)
-        lines = [f"{where}: {what}" for where, what in table.itertuples(index=False)]
-        if (more := len(self.to_frame()) - MAX_SHOWN) > 0:
+        table = self.to_frame()
+        shown = table.head(MAX_SHOWN).itertuples(index=False)
+        lines = [f"{place}: {finding}" for place, finding in shown]
+        if (more := len(table) - MAX_SHOWN) > 0:
             lines.append(f"and {more} more")
         return "\n".join([*lines, f"{self.outcome}: {self.reason}"])
 
     def _repr_html_(self) -> str:
         """The table; all text escaped."""
         table = self.to_frame()
-        shown = table.to_html(index=False, escape=True, border=0) if len(table) else ""
-        return f"<p>{self.outcome}: {html.escape(self.reason)}</p>{shown}"
+        head = f"<p>{self.outcome}: {html.escape(self.reason)}</p>"
+        return head + (frame_html(table) if len(table) else "")
 
 
 def verify_delivery(
     names: Iterable[str] = (),
     *,
     destination: PlaceName = "",
-    rules_file: str = "",
+    rules_file: str | Path = "",
     quick: bool = False,
     progress: bool = True,
 ) -> VerificationResult:
-    """Check a delivery: read every file there, and compare it with its SHA-256.
+    """Read every file of a delivery, and compare it with its SHA-256.
 
     Parameters
     ----------
-    names : units to check; by default all, and the files at the top
-    destination, rules_file : as for `kpfnb.adap.archive.delivery.deliver_datasets`
-    quick : take the hashes that the storage tells, where it tells any
+    names : units to verify; by default all, and the files at the top
+    destination, rules_file : see `kpfnb.adap.archive.locations.DeliveryConfig`
+    quick : trust the hashes of the storage, if it has any
 
     Raises
     ------
     InvalidInputError : nothing was delivered there, or not a unit that is named
     StorageError : the place can't be read
     """
-    wanted = unit.load_rules(rules_file)
+    rules = load_rules(rules_file)
     place = locations.delivery_location(destination)
-    there = index_files.load_manifests(place, locations.local_state_dir(place))
-    if not there:
+    manifests = index_files.load_manifests(place, locations.local_state_dir(place))
+    if not manifests:
         raise InvalidInputError(f"nothing was delivered to {place}", "name the folder or remote")
-    asked = [unit.parse_unit(name).name for name in names] or list(there)
-    if unknown := [name for name in asked if name not in there]:
+    units = [parse_unit(name).name for name in names] or list(manifests)
+    if unknown := [unit for unit in units if unit not in manifests]:
         raise InvalidInputError(
             f"{unknown[0]} was not delivered to {place}", "see kpfnb archive status"
         )
-    done = [there[name] for name in asked if there[name].delivered]
+    delivered = [manifests[unit] for unit in units if manifests[unit].delivered]
     wrong: dict[str, str] = {}
-    with live.show_progress(len(done), f"checking {place}", shown=progress) as bar:
-        for count, one in enumerate(done):
-            bar.update(done=count, failed=len(wrong), note=one.unit)
-            found = manifest.find_mismatches(place / one.unit, dict(one.files), read_back=not quick)
-            wrong |= {f"{one.unit}/{path}": why for path, why in found.items()}
-        bar.update(done=len(done), failed=len(wrong), note="")
+    with show_progress(len(delivered), f"verifying {place}", shown=progress) as bar:
+        for count, manifest in enumerate(delivered):
+            unit = manifest.unit
+            bar.update(done=count, failed=len(wrong), note=unit)
+            mismatches = find_mismatches(place / unit, manifest.files, read_back=not quick)
+            wrong |= {f"{unit}/{path}": reason for path, reason in mismatches.items()}
+        bar.update(done=len(delivered), failed=len(wrong), note="")
     if not names:
-        wrong |= _verify_index_files(
-            place, index_files.render_index_files(there, wanted), quick=quick
-        )
+        texts = index_files.render_index_files(manifests, rules)
+        digests = {name: digest_bytes(text.encode()) for name, text in texts.items()}
+        wrong |= find_mismatches(place, digests, read_back=not quick)
     return VerificationResult(
         str(place),
-        {one.unit: len(one.files) for one in done},
-        sum(one.size for one in done),
+        {manifest.unit: len(manifest.files) for manifest in delivered},
+        sum(manifest.size for manifest in delivered),
         wrong,
-        unlisted=_find_unlisted(place, there) if not names else (),
-        undelivered=tuple(name for name in asked if not there[name].delivered),
+        unlisted=_find_unlisted(place, manifests) if not names else (),
+        undelivered=tuple(unit for unit in units if not manifests[unit].delivered),
     )
 
 
-def _verify_index_files(
-    place: Location, texts: Mapping[str, str], *, quick: bool
-) -> dict[str, str]:
-    """What is wrong with the tables and their companions."""
-    wanted: dict[str, FileDigest] = {
-        name: manifest.digest_bytes(text.encode()) for name, text in texts.items()
-    }
-    return manifest.find_mismatches(place, wanted, read_back=not quick)
-
-
-def _find_unlisted(place: Location, there: Mapping[str, Manifest]) -> tuple[str, ...]:
-    listed = {f"{one.unit}/{path}" for one in there.values() for path in one.files}
-    found = (one.path for one in place.list(recursive=True) if not one.is_folder)
-    own = (
-        path for path in found if "/" in path and not path.startswith(f"{unit.MANIFEST_FOLDER}/")
+def _find_unlisted(place: Location, manifests: Mapping[str, Manifest]) -> tuple[str, ...]:
+    listed = {f"{m.unit}/{path}" for m in manifests.values() for path in m.files}
+    paths = (entry.path for entry in place.list(recursive=True) if not entry.is_folder)
+    return tuple(
+        path
+        for path in paths
+        if "/" in path and not path.startswith(f"{MANIFEST_FOLDER}/") and path not in listed
     )
-    return tuple(path for path in own if path not in listed)

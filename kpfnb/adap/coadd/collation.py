@@ -1,6 +1,6 @@
-"""1D: spectra of the same object are found and coadded, calibrated where that can be.
+"""1D coadds: spectra of the same object are matched and coadded, flux-calibrated if possible.
 
-Copies of the spectra are calibrated and collated; the reductions stay as they are.
+Copies of the spectra are calibrated and collated; the reductions stay unchanged.
 """
 
 from __future__ import annotations
@@ -10,23 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kpfnb.adap.coadd import (
-    flux_calibration,
-    input_files,
-    products,
-)
-from kpfnb.adap.coadd import (
-    groups as coaddgroups,
-)
+from kpfnb.adap.coadd import flux_calibration, products
 from kpfnb.adap.coadd.flux_calibration import FluxCalibration, SpectraCopy
+from kpfnb.adap.coadd.groups import MIN_EXPOSURES, safe_name
+from kpfnb.adap.coadd.input_files import write_input_file
 from kpfnb.adap.coadd.products import NO_STANDARD, CoaddProduct, ExposureResult
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.task import CoaddTask
-from kpfnb.adap.pypeit import input_files as pypeitparameters
-from kpfnb.adap.pypeit import log as pypeitlog
 from kpfnb.adap.pypeit.command import CommandRunner
+from kpfnb.adap.pypeit.input_files import merge_parameters
+from kpfnb.adap.pypeit.log import LogEntry, find_last_exception, read_log
 
-# What pypeit_collate_1d says it has matched, and what it could not coadd.
+COPIES_FOLDER = "spec1d"
+"""The folder of the calibrated copies."""
+ARCHIVED_SENSITIVITY = "PypeIt's archive"
 
 _CREATING = re.compile(r"Creating (.+\.fits) from the following sources:")
 _SOURCE = re.compile(r"\s*(\S.*/)?([^/]+\.fits): (\S+) \((.*)\)")
@@ -41,9 +38,9 @@ class SpectrumMatch:
 
     Attributes
     ----------
-    file : the name of the coadd that is to be made of them
+    file : the name of the coadd to be made of them
     members : name of the spec1d file, and of the object in it
-    mask_name : of the object in the mask's design; '' where there is none
+    mask_name : of the object in the mask's design; '' if there is none
     """
 
     file: str
@@ -53,140 +50,128 @@ class SpectrumMatch:
 
 @dataclass(frozen=True)
 class CollateLog:
-    """What one log tells.
+    """What pypeit_collate_1d matched, and what it could not coadd, by one of its logs.
 
     Attributes
     ----------
+    folder : of the log, and of the coadds
     failures : why a coadd was not made, by its name
     dropped : why a spec1d file was not used, by its name
     """
 
+    folder: Path
     matches: tuple[SpectrumMatch, ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
 
 
 def read_collate_log(log: Path) -> CollateLog:
-    """What a log tells; nothing where there is none."""
-    return parse_collate_log(pypeitlog.read_log(log).entries)
+    """What a log reports; empty if there is no log."""
+    return parse_collate_log(read_log(log).entries, log.parent)
 
 
-def parse_collate_log(entries: Iterable[pypeitlog.LogEntry]) -> CollateLog:
-    """What those messages tell. An exception is told in the message before the one that names."""
+def parse_collate_log(entries: Iterable[LogEntry], folder: Path) -> CollateLog:
+    """What these entries report. PypeIt logs an exception just before the file that it concerns."""
     sources: dict[str, list[tuple[str, str, str]]] = {}
     failures: dict[str, str] = {}
     dropped: dict[str, str] = {}
     current: list[tuple[str, str, str]] = []
-    before = ""
+    previous = ""
     for entry in entries:
-        if found := _CREATING.match(entry.text):
-            current = sources.setdefault(_file_name(found[1]), [])
-        elif found := _SOURCE.fullmatch(entry.text):
-            current.append((found[2], found[3], found[4]))
-        elif found := _FAILED.match(entry.text):
-            failures[_file_name(found[1])] = (
-                pypeitlog.find_last_exception(before) or "PypeIt gave no reason"
-            )
-        elif found := _DROPPED.match(entry.text) or _NO_SENS.match(entry.text):
-            dropped[_file_name(found[1])] = pypeitlog.find_last_exception(before) or entry.text
-        before = entry.text
+        if match := _CREATING.match(entry.text):
+            current = sources.setdefault(_file_name(match[1]), [])
+        elif match := _SOURCE.fullmatch(entry.text):
+            current.append((match[2], match[3], match[4]))
+        elif match := _FAILED.match(entry.text):
+            reason = find_last_exception(previous) or "PypeIt gave no reason"
+            failures[_file_name(match[1])] = reason
+        elif match := _DROPPED.match(entry.text) or _NO_SENS.match(entry.text):
+            dropped[_file_name(match[1])] = find_last_exception(previous) or entry.text
+        previous = entry.text
     matches = [
-        SpectrumMatch(
-            file, tuple((spec1d, name) for spec1d, name, _ in members), _mask_name(members)
-        )
-        for file, members in sources.items()
+        SpectrumMatch(file, tuple((spec1d, name) for spec1d, name, _ in found), _mask_name(found))
+        for file, found in sources.items()
     ]
-    return CollateLog(tuple(matches), failures, dropped)
+    return CollateLog(folder, tuple(matches), failures, dropped)
 
 
 def _mask_name(members: list[tuple[str, str, str]]) -> str:
-    names = [name for _, _, name in members if name not in ("", "None")]
-    return names[0] if names else ""
+    return next((name for _, _, name in members if name not in ("", "None")), "")
 
 
 def _file_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-COPIES_FOLDER = "spec1d"
-"""The folder of the calibrated copies."""
-ARCHIVED_SENSITIVITY = "PypeIt's archive"
-
-
-def coadd_1d(task: CoaddTask, steps: CommandRunner, result: CoaddResult) -> CoaddResult:
-    """From reduced exposures to judged coadds of spectra."""
-    folder = task.output / COPIES_FOLDER
-    aims = task.exposures
-    wanted = [
-        one
-        for one in task.reduced.exposures
-        if one in aims or (one.kind == "standard" and task.flux == "standard")
+def coadd_1d(task: CoaddTask, runner: CommandRunner, empty: CoaddResult) -> CoaddResult:
+    """From reduced exposures to evaluated coadds of spectra."""
+    exposures = task.exposures
+    copied = [
+        exposure
+        for exposure in task.reduced.exposures
+        if exposure in exposures or (exposure.kind == "standard" and task.flux == "standard")
     ]
-    copies = flux_calibration.copy_exposures(task, wanted, folder)
-    there = [one for one in copies if one.objects]
-    calibration = FluxCalibration(task, steps)
+    copies = flux_calibration.copy_exposures(task, copied, task.output / COPIES_FOLDER)
+    filled = [copy for copy in copies if copy.objects]
+    calibration = FluxCalibration(task, runner)
     if task.flux == "standard":
-        calibration.calibrate(there)
-    collated, problems = _collate(task, steps, [one for one in there if one.exposure in aims])
-    frames = {one.spec1d.name: _exposure_result(task, one, calibration, collated) for one in copies}
-    by_file = {one.spec1d.name: one for one in copies}
-    coadds = []
-    for place, told in collated:
-        for match in told.matches:
-            if len(match.members) >= coaddgroups.MIN_EXPOSURES:
-                coadds.append(_evaluate_coadd(task, place, match, told, by_file))
-    for one in coadds:
-        if one.reason:
-            _mark_exposures(frames, one)
+        calibration.calibrate(filled)
+    to_collate = [copy for copy in filled if copy.exposure in exposures]
+    logs, problems = _collate(task, runner, to_collate)
+    by_file = {copy.spec1d.name: copy for copy in copies}
+    matches = [(log, match) for log in logs for match in log.matches]
+    several = [(log, match) for log, match in matches if len(match.members) >= MIN_EXPOSURES]
+    coadds = tuple(_evaluate_coadd(task, log, match, by_file) for log, match in several)
+    results = [_exposure_result(task, copy, calibration, logs) for copy in copies]
     return replace(
-        result,
-        science=tuple(frames[one.spec1d.name] for one in copies),
-        coadds=tuple(coadds),
+        empty,
+        science=tuple(_mark_failed(result, coadds) for result in results),
+        coadds=coadds,
         singles=tuple(
             f"{match.members[0][1]} in {match.members[0][0]}"
-            for _, told in collated
-            for match in told.matches
-            if len(match.members) < coaddgroups.MIN_EXPOSURES
+            for _, match in matches
+            if len(match.members) < MIN_EXPOSURES
         ),
         problems=(*calibration.problems, *problems),
     )
 
 
 def _collate(
-    task: CoaddTask, steps: CommandRunner, copies: Sequence[SpectraCopy]
-) -> tuple[list[tuple[Path, CollateLog]], list[str]]:
-    """What PypeIt matched, with the folder of its coadds; and what failed as a whole."""
-    told, problems = [], []
+    task: CoaddTask, runner: CommandRunner, copies: Sequence[SpectraCopy]
+) -> tuple[list[CollateLog], list[str]]:
+    """What PypeIt matched, and which of its commands failed."""
+    logs, problems = [], []
     for name, group in _group_copies(task, copies).items():
-        place = task.output / name
-        place.mkdir(parents=True, exist_ok=True)
-        path = place / f"{name or task.spectrograph}.collate1d"
-        own = {"collate1d": {"outdir": str(place), "flux": str(task.flux == "archive")}}
+        folder = task.output / name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name or task.spectrograph}.collate1d"
+        collate1d = {"outdir": str(folder), "flux": str(task.flux == "archive")}
         if task.flux == "none":
-            own["collate1d"]["ignore_flux"] = "True"
-        parameters = pypeitparameters.merge_parameters(task.parameters, own)
-        links = _link_spec2d(group)
+            collate1d["ignore_flux"] = "True"
+        parameters = merge_parameters(task.parameters, {"collate1d": collate1d})
         columns = [("filename", [copy.spec1d.name for copy in group])]
-        input_files.write_input_file(path, parameters, "spec1d", [group[0].spec1d.parent], columns)
+        write_input_file(path, parameters, "spec1d", [group[0].spec1d.parent], columns)
+        links = _link_spec2d(group)
         log = path.with_suffix(".log")
-        step = steps.run("pypeit_collate_1d", [str(path)], log, label=name)
+        step = runner.run("pypeit_collate_1d", [str(path)], log, label=name)
         for link in links:
             link.unlink()
         if step.failure:
             problems.append(f"{step.name}: {step.failure}")
-        told.append((place, read_collate_log(log)))
-    return told, problems
+        logs.append(read_collate_log(log))
+    return logs, problems
 
 
 def _group_copies(task: CoaddTask, copies: Sequence[SpectraCopy]) -> dict[str, list[SpectraCopy]]:
-    """Which spectra are given to PypeIt at once, by the name of a folder.
+    """Which spectra PypeIt collates together, by the name of a folder.
 
-    Coordinates tell objects apart. Pixels don't: there, each target is collated for itself.
+    Coordinates distinguish objects of different targets. Pixels do not: then each target is
+    collated separately.
     """
     by_pixel = task.parameters.get("collate1d", {}).get("match_using") == "pixel"
     groups: dict[str, list[SpectraCopy]] = {}
     for copy in copies:
-        name = coaddgroups.safe_name(copy.exposure.target) if by_pixel else ""
+        name = safe_name(copy.exposure.target) if by_pixel else ""
         groups.setdefault(name, []).append(copy)
     return groups
 
@@ -203,55 +188,46 @@ def _link_spec2d(copies: Sequence[SpectraCopy]) -> list[Path]:
 
 
 def _exposure_result(
-    task: CoaddTask,
-    copy: SpectraCopy,
-    calibration: FluxCalibration,
-    collated: list[tuple[Path, CollateLog]],
+    task: CoaddTask, copy: SpectraCopy, calibration: FluxCalibration, logs: Sequence[CollateLog]
 ) -> ExposureResult:
-    one = copy.exposure
-    frame = ExposureResult(one.name, one.kind, one.target)
+    exposure = copy.exposure
+    result = ExposureResult(exposure.name, exposure.kind, exposure.target)
     if not copy.objects:
-        return frame
-    name = copy.spec1d.name
-    why = next((told.dropped[name] for _, told in collated if name in told.dropped), "")
-    lacking = flux_calibration.why_not_calibrated(copy.spec1d) if task.flux != "none" else ""
-    if task.flux == "standard" and not flux_calibration.standard_candidates(
-        one, task.reduced.exposures
-    ):
-        return replace(frame, reason=NO_STANDARD)
-    if task.flux == "standard" and one.name not in calibration.used:
-        return replace(frame, reason="no sensitivity function")
-    if why or lacking:
-        return replace(frame, reason=why or lacking)
-    if task.flux == "none":
-        return frame
-    return replace(frame, flux=calibration.used.get(one.name, ARCHIVED_SENSITIVITY))
+        return result
+    if task.flux == "standard":
+        if not flux_calibration.standard_candidates(exposure, task.reduced.exposures):
+            return replace(result, reason=NO_STANDARD)
+        if exposure.name not in calibration.used:
+            return replace(result, reason="no sensitivity function")
+    file = copy.spec1d.name
+    reason = next((log.dropped[file] for log in logs if file in log.dropped), "")
+    if not reason and task.flux != "none":
+        reason = flux_calibration.why_not_calibrated(copy.spec1d)
+    if reason or task.flux == "none":
+        return replace(result, reason=reason)
+    return replace(result, flux=calibration.used.get(exposure.name, ARCHIVED_SENSITIVITY))
 
 
 def _evaluate_coadd(
-    task: CoaddTask,
-    place: Path,
-    match: SpectrumMatch,
-    told: CollateLog,
-    by_file: dict[str, SpectraCopy],
+    task: CoaddTask, log: CollateLog, match: SpectrumMatch, by_file: dict[str, SpectraCopy]
 ) -> CoaddProduct:
-    """Whether the coadd of matched spectra is there and has a spectrum in it."""
+    """The coadd of matched spectra: whether it exists, and has a spectrum in it."""
     exposures = [by_file[spec1d].exposure for spec1d, _ in match.members]
-    one = CoaddProduct(
+    coadd = CoaddProduct(
         name=match.file.removesuffix(".fits"),
         target=match.mask_name or exposures[0].target,
         frames=tuple(exposure.name for exposure in exposures),
     )
-    path = place / match.file
-    if match.file in told.failures:
-        return replace(one, reason=told.failures[match.file])
+    path = log.folder / match.file
+    if match.file in log.failures:
+        return replace(coadd, reason=log.failures[match.file])
     if not path.is_file():
-        return replace(one, reason="PypeIt wrote no coadd of it")
+        return replace(coadd, reason="PypeIt wrote no coadd of it")
     if defect := products.find_spectrum_defect(path):
-        return replace(one, reason=f"the coadd is {defect}")
+        return replace(coadd, reason=f"the coadd is {defect}")
     spectrum = products.read_spectrum(path)
     return replace(
-        one,
+        coadd,
         products=(str(path.relative_to(task.output)),),
         snr=spectrum.snr,
         objects=1,
@@ -259,8 +235,10 @@ def _evaluate_coadd(
     )
 
 
-def _mark_exposures(frames: dict[str, ExposureResult], coadd: CoaddProduct) -> None:
-    """An exposure is not coadded as it should be where one of its objects is not."""
-    for name, frame in frames.items():
-        if frame.file in coadd.frames and not frame.reason:
-            frames[name] = replace(frame, reason=f"{coadd.name}: {coadd.reason}")
+def _mark_failed(result: ExposureResult, coadds: Sequence[CoaddProduct]) -> ExposureResult:
+    """The result of an exposure, failed if one of its objects could not be coadded."""
+    if result.reason:
+        return result
+    failed = (coadd for coadd in coadds if coadd.reason and result.file in coadd.frames)
+    coadd = next(failed, None)
+    return replace(result, reason=f"{coadd.name}: {coadd.reason}") if coadd else result

@@ -1,17 +1,16 @@
-"""Which exposures are stacked with one another in 2D, without which slits and detectors."""
+"""Which exposures are stacked together in 2D, and without which slits and detectors."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kpfnb.adap.coadd import exposures as slitexclusion
-from kpfnb.adap.coadd.exposures import BadSlitsByFile, ReducedExposure
+from kpfnb.adap.coadd.exposures import BadSlitsByFile, ReducedExposure, bad_slits_for
 
 MIN_EXPOSURES = 2
-"""One exposure is no coadd."""
+"""Fewer are not a coadd."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Stack:
 
     Attributes
     ----------
-    name : of the target, without spaces; with more where it would stand for two
+    name : of the target, without spaces; with a number if several stacks would have this name
     detectors : those with at least one good slit
     skipped : those without
     excluded : slits that are bad in any exposure, by their positions in the first one
@@ -35,80 +34,85 @@ class Stack:
 
     @property
     def basename(self) -> str:
-        """Of its products, as PypeIt has it: the first and the last file, and the target."""
-        first, last = (file_stem(self.exposures[place].file) for place in (0, -1))
+        """Of its products, as PypeIt names them: the first and the last file, and the target."""
+        first, last = (file_stem(self.exposures[index].file) for index in (0, -1))
         return f"{first}-{last}-{self.name}"
 
 
 def select_exposures(exposures: Sequence[ReducedExposure]) -> list[ReducedExposure]:
-    """The exposures that are to be coadded: the science frames; where there is none, standards."""
-    science = [one for one in exposures if one.kind == "science"]
+    """The exposures to be coadded: the science frames; if there are none, the standards."""
+    science = [exposure for exposure in exposures if exposure.kind == "science"]
     return science or list(exposures)
 
 
 def make_stacks(
-    exposures: Sequence[ReducedExposure], bad: BadSlitsByFile, tolerance: float
+    exposures: Sequence[ReducedExposure], bad_slits: BadSlitsByFile, tolerance: float
 ) -> list[Stack]:
-    """The stacks that can be made of those exposures, those of one exposure too.
+    """The stacks of these exposures, including those of a single exposure.
 
-    A slit in one exposure is that in another one if they are at most `tolerance` pixels apart.
+    Slits of two exposures are the same if they are at most `tolerance` pixels apart.
     """
     groups: dict[tuple[object, ...], list[ReducedExposure]] = {}
-    for one in exposures:
-        key = (one.target, one.spectrograph, one.configuration, one.detectors)
-        groups.setdefault(key, []).append(one)
+    for exposure in exposures:
+        key = (
+            exposure.target,
+            exposure.spectrograph,
+            exposure.configuration,
+            exposure.detectors,
+        )
+        groups.setdefault(key, []).append(exposure)
     names = _unique_names(list(groups))
     return [
-        _without_bad_slits(Stack(name, group[0].target, tuple(group)), bad, tolerance)
+        _exclude_bad_slits(Stack(name, group[0].target, tuple(group)), bad_slits, tolerance)
         for name, group in zip(names, groups.values(), strict=True)
     ]
 
 
 def safe_name(target: str) -> str:
-    """A target's name for files: PypeIt leaves out spaces, and / is none of a name."""
+    """A target's name for files: without spaces, as PypeIt writes it, and without slashes."""
     return re.sub(r"[^A-Za-z0-9._+-]", "", target.replace("/", "_")).lstrip(".-") or "unnamed"
 
 
 def file_stem(file: str) -> str:
-    """The name of a raw file without its endings."""
+    """The name of a raw file without its suffixes."""
     return file.removesuffix(".gz").removesuffix(".fits")
 
 
 def _unique_names(keys: list[tuple[object, ...]]) -> list[str]:
     names = [safe_name(str(key[0])) for key in keys]
     count, seen = Counter(names), Counter[str]()
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         seen[name] += 1
         if count[name] > 1:
-            names[place] = f"{name}_{seen[name]}"
+            names[index] = f"{name}_{seen[name]}"
     return names
 
 
-def _without_bad_slits(stack: Stack, bad: BadSlitsByFile, tolerance: float) -> Stack:
+def _exclude_bad_slits(stack: Stack, bad_slits: BadSlitsByFile, tolerance: float) -> Stack:
     first = stack.exposures[0]
     excluded = {
         slit
-        for one in stack.exposures
-        for listed in slitexclusion.bad_slits_for(one, bad)
-        if (slit := _matching_slit(first, listed, tolerance))
+        for exposure in stack.exposures
+        for bad_slit in bad_slits_for(exposure, bad_slits)
+        if (slit := _matching_slit(first, bad_slit, tolerance))
     }
     good = {
         detector
         for detector, positions in first.slits.items()
         if any(f"{detector}:{position}" not in excluded for position in positions)
     }
-    return Stack(
-        stack.name,
-        stack.target,
-        stack.exposures,
-        detectors=tuple(one for one in first.detectors if one in good),
-        skipped=tuple(one for one in first.detectors if one not in good),
+    return replace(
+        stack,
+        detectors=tuple(detector for detector in first.detectors if detector in good),
+        skipped=tuple(detector for detector in first.detectors if detector not in good),
         excluded=tuple(sorted(excluded)),
     )
 
 
 def _matching_slit(exposure: ReducedExposure, slit: str, tolerance: float) -> str:
-    """The same slit in another exposure; '' where it has none there."""
+    """The same slit in another exposure; '' if it is not there."""
     detector, _, position = slit.partition(":")
-    near = sorted((abs(one - int(position)), one) for one in exposure.slits.get(detector, ()))
-    return f"{detector}:{near[0][1]}" if near and near[0][0] <= tolerance else ""
+    candidates = exposure.slits.get(detector, ())
+    nearest = min(candidates, key=lambda other: abs(other - int(position)), default=None)
+    is_near = nearest is not None and abs(nearest - int(position)) <= tolerance
+    return f"{detector}:{nearest}" if is_near else ""

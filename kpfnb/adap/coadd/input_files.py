@@ -1,14 +1,13 @@
-"""PypeIt's input files for calibrating and coadding: written, and a user's own ones read."""
+"""PypeIt's input files for flux calibration and coadding: write them, read a user's own ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kpfnb.adap.pypeit import input_files
-from kpfnb.adap.pypeit.input_files import ParameterTree
+from kpfnb.adap.pypeit.input_files import ParameterTree, format_parameters, parse_parameters
 from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 
@@ -18,11 +17,11 @@ _NOT_FILES = ("filename", "")
 
 @dataclass(frozen=True)
 class CoaddFile:
-    """A user's own file.
+    """A user's own file of parameters, and of the files to use.
 
     Attributes
     ----------
-    names : the spec1d or spec2d files that it lists, * and ? allowed; none where it takes all
+    names : the spec1d or spec2d files that it lists, * and ? allowed; none if it takes all
     """
 
     path: Path
@@ -30,12 +29,12 @@ class CoaddFile:
     names: tuple[str, ...] = ()
 
     def applies_to(self, name: str) -> bool:
-        """Whether it is to be applied to that spec1d or spec2d file."""
+        """Whether it applies to that spec1d or spec2d file."""
         return not self.names or any(fnmatchcase(name, pattern) for pattern in self.names)
 
 
 def read_coadd_file(path: Path) -> CoaddFile:
-    """Read a `.collate1d`, `.coadd2d` or `.sens` file. `InvalidInputError` where it can't be read."""
+    """Read a `.collate1d`, `.coadd2d` or `.sens` file; `InvalidInputError` if it is unreadable."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -54,7 +53,7 @@ def read_coadd_file(path: Path) -> CoaddFile:
             names.append(Path(line.partition("|")[0].strip()).name)
     if block:
         raise InvalidInputError(f"{path}: its block {block} has no end", f"write {block} end")
-    tree = input_files.parse_parameters(parameters, str(path))
+    tree = parse_parameters(parameters, str(path))
     return CoaddFile(path, tree, tuple(name for name in names if name not in _NOT_FILES))
 
 
@@ -63,19 +62,18 @@ def write_input_file(
     parameters: ParameterTree,
     block: str,
     paths: Sequence[Path],
-    columns: Iterable[tuple[str, Sequence[str]]],
+    columns: Sequence[tuple[str, Sequence[str]]],
 ) -> None:
     """Write an input file.
 
     Parameters
     ----------
     block : the name of its data block, as spec2d
-    paths : the files, or their folders where a column names them
+    paths : the folders of the files
     columns : title and values of each column
     """
-    named = list(columns)
-    rows = zip(*(values for _, values in named), strict=True)
-    lines = ["# Written by kpfnb", *input_files.format_parameters(parameters), "", f"{block} read"]
+    rows = zip(*(values for _, values in columns), strict=True)
+    lines = ["# Written by kpfnb", *format_parameters(parameters), "", f"{block} read"]
     lines += [f" path {folder}" for folder in dict.fromkeys(paths)]
-    lines += [" | ".join(title for title, _ in named), *(" | ".join(row) for row in rows)]
+    lines += [" | ".join(title for title, _ in columns), *(" | ".join(row) for row in rows)]
     atomic.write_text(path, "\n".join([*lines, f"{block} end", ""]))

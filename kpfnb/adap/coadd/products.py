@@ -1,9 +1,10 @@
-"""What PypeIt made of a stack, judged by what is in it: pixels and spectra, not files alone."""
+"""The products of coadding: read without PypeIt, and evaluated by their pixels and spectra."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,92 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
-# Coadded spectra: read from PypeIt's files of one spectrum, without PypeIt.
-
+NO_STANDARD = "no reduced standard star of its configuration: counts, not fluxes"
+"""Why a spectrum is not calibrated if nothing can be done about it."""
 SPECTRUM_TABLE = "SPECTRUM"
+STACK_FOLDER = "Science_coadd"
+"""PypeIt's folder of the products of a stack."""
+DETECTOR_EXTENSIONS = ("SCIIMG", "SKYMODEL", "BPMMASK", "SLITS", "DETECTOR")
+"""Extensions that each detector of a spec2d has; PypeIt writes the last one last."""
+
+
+class CoaddKind(StrEnum):
+    """What is coadded."""
+
+    SPECTRA = "1d"
+    IMAGES = "2d"
+
+    @property
+    def folder(self) -> str:
+        """The folder of its products."""
+        return "1D_Coadd" if self is CoaddKind.SPECTRA else "2D_Coadd"
+
+    @property
+    def input_kind(self) -> str:
+        """The kind of PypeIt's input file, which is the suffix of its name."""
+        return "collate1d" if self is CoaddKind.SPECTRA else "coadd2d"
+
+
+@dataclass(frozen=True)
+class ExposureResult:
+    """The result of one exposure that was to be coadded.
+
+    Attributes
+    ----------
+    file : night and raw file
+    flux : what its flux was calibrated with; '' if it was not calibrated
+    reason : why it is not in all of its coadds, or not calibrated; '' if it is
+    """
+
+    file: str
+    kind: str
+    target: str
+    flux: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CoaddProduct:
+    """One coadd, of an object's spectra or of a target's images.
+
+    Attributes
+    ----------
+    name : of the product
+    frames : night and raw file of each exposure
+    products : paths below the output: the spectrum, or the spec2d and the spec1d
+    snr : signal-to-noise ratio per pixel: the median, or of a stack that of the best object
+    objects : the number of spectra in the product
+    fluxed : whether it is a flux, not counts
+    excluded : slits that were left out
+    skipped : detectors without a good slit
+    reason : why it was not made; '' if it was
+    """
+
+    name: str
+    target: str
+    frames: tuple[str, ...]
+    products: tuple[str, ...] = ()
+    snr: float | None = None
+    objects: int = 0
+    fluxed: bool = False
+    excluded: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def is_made(self) -> bool:
+        """True if it exists and is good."""
+        return not self.reason
 
 
 @dataclass(frozen=True)
 class CoaddSpectrum:
-    """One coadd; bad pixels are left out.
+    """The spectrum of a 1D coadd, without bad pixels.
 
     Attributes
     ----------
     wavelength : Å
-    flux, sigma : 1e-17 erg/s/cm²/Å where it is `fluxed`, else counts, and the standard deviation
+    flux, sigma : 1e-17 erg/s/cm²/Å if it is `fluxed`, else counts; and the standard deviation
     """
 
     wavelength: NDArray[np.float64]
@@ -37,20 +110,10 @@ class CoaddSpectrum:
 
     @property
     def snr(self) -> float | None:
-        """The median signal-to-noise ratio per pixel; None where there is no pixel."""
+        """The median signal-to-noise ratio per pixel; None if there is no pixel."""
         import numpy as np
 
         return float(np.median(self.flux / self.sigma)) if len(self.flux) else None
-
-
-def find_spectrum_defect(path: Path) -> str:
-    """Why there is no coadded spectrum in a file, in a few words; '' where there is one."""
-    if wrong := headers.find_defect(path):
-        return wrong
-    try:
-        return "" if len(read_spectrum(path).wavelength) else "without a good pixel"
-    except (ValueError, KeyError):
-        return "without a spectrum"
 
 
 def read_spectrum(path: Path) -> CoaddSpectrum:
@@ -77,106 +140,51 @@ def read_spectrum(path: Path) -> CoaddSpectrum:
     raise ValueError(f"{path} has no table {SPECTRUM_TABLE}")
 
 
-# What became of one exposure, and of one coadd.
-
-NO_STANDARD = "no reduced standard star of its configuration: counts, not fluxes"
-"""Why a spectrum is not calibrated where nothing can be done about it."""
-
-
-@dataclass(frozen=True)
-class ExposureResult:
-    """What became of one exposure that was to be coadded.
-
-    Attributes
-    ----------
-    file : night and raw file
-    flux : what its flux was calibrated with; '' where it was not
-    reason : why it is not in the coadds as it should be; '' where it is
-    """
-
-    file: str
-    kind: str
-    target: str
-    flux: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class CoaddProduct:
-    """One coadd, of an object's spectra or of a target's images.
-
-    Attributes
-    ----------
-    name : of the product
-    frames : night and raw file of each exposure
-    products : below the output: the spectrum, or the spec2d and the spec1d
-    snr : signal-to-noise ratio per pixel: the median, of images that of the best object
-    objects : how many spectra are in the product
-    fluxed : whether it is a flux, not counts
-    excluded : slits that were left out
-    skipped : detectors without a good slit
-    reason : why it was not made; '' where it was
-    """
-
-    name: str
-    target: str
-    frames: tuple[str, ...]
-    products: tuple[str, ...] = ()
-    snr: float | None = None
-    objects: int = 0
-    fluxed: bool = False
-    excluded: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    reason: str = ""
-
-    @property
-    def good(self) -> bool:
-        """True where it was made."""
-        return not self.reason
-
-
-STACK_FOLDER = "Science_coadd"
-"""PypeIt's folder of the products."""
-DETECTOR_EXTENSIONS = ("SCIIMG", "SKYMODEL", "BPMMASK", "SLITS", "DETECTOR")
-"""Extensions that each detector of a spec2d has; PypeIt writes the last one last."""
+def find_spectrum_defect(path: Path) -> str:
+    """Why a file has no coadded spectrum, in a few words; '' if it has one."""
+    if defect := headers.find_defect(path):
+        return defect
+    try:
+        return "" if len(read_spectrum(path).wavelength) else "without a good pixel"
+    except (ValueError, KeyError):
+        return "without a spectrum"
 
 
 def evaluate_stack(
     output: Path, coadd: CoaddProduct, basename: str, detectors: Sequence[str], failure: str
 ) -> CoaddProduct:
-    """The coadd with its products, or with the reason why it is none.
+    """The coadd with its products, or with the reason why it was not made.
 
-    It is one where the command did not fail, its spec2d is whole and has good pixels in each
-    detector, and its spec1d is whole and has an object with good pixels.
+    It is made if the command did not fail, its spec2d is complete and has good pixels in each
+    detector, and its spec1d is complete and has an object with good pixels.
 
     Parameters
     ----------
     output : the folder of the coadds
     basename : of the products
     detectors : those that were to be stacked
-    failure : why the command failed; '' where it did not
+    failure : why the command failed; '' if it did not
     """
-    spec2d, spec1d = (
-        output / STACK_FOLDER / f"{kind}_{basename}.fits" for kind in ("spec2d", "spec1d")
-    )
-    if reason := failure or _defect_2d(spec2d, detectors) or _defect_1d(spec1d):
+    folder = output / STACK_FOLDER
+    spec2d, spec1d = (folder / f"{kind}_{basename}.fits" for kind in ("spec2d", "spec1d"))
+    if reason := failure or _spec2d_reason(spec2d, detectors) or _spec1d_reason(spec1d):
         return replace(coadd, reason=reason)
     count, ratio = reduction.count_objects(spec1d)
-    names = tuple(str(path.relative_to(output)) for path in (spec2d, spec1d))
-    return replace(coadd, products=names, objects=count, snr=ratio)
+    paths = tuple(str(path.relative_to(output)) for path in (spec2d, spec1d))
+    return replace(coadd, products=paths, objects=count, snr=ratio)
 
 
 def find_stack_defect(path: Path) -> str:
-    """Why the spec1d or spec2d of a stack is not whole, by its headers; '' where it is."""
+    """Why the spec1d or spec2d of a stack is incomplete, by its headers; '' if it is complete."""
     if path.name.startswith("spec1d_"):
         return reduction.product_defect(path)
-    if wrong := headers.find_defect(path):
-        return wrong
-    # How many extensions there are, its header tells of the first exposure, not of the stack
-    there = {hdu.name for hdu in headers.iterate_hdus(path)}
-    parts = [f"{name}-{part}" for name in _detector_names(path) for part in DETECTOR_EXTENSIONS]
-    lacking = [part for part in parts if part not in there]
-    return f"cut off: it has no {lacking[0]}" if lacking else ""
+    if defect := headers.find_defect(path):
+        return defect
+    # The number of extensions in its header is that of the first exposure, not of the stack
+    names = {hdu.name for hdu in headers.iterate_hdus(path)}
+    expected = [f"{name}-{part}" for name in _detector_names(path) for part in DETECTOR_EXTENSIONS]
+    missing = [name for name in expected if name not in names]
+    return f"cut off: it has no {missing[0]}" if missing else ""
 
 
 def read_stack_images(spec2d: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -187,7 +195,7 @@ def read_stack_images(spec2d: Path) -> Iterator[tuple[str, NDArray[np.float64]]]
     Raises
     ------
     OSError : the file can't be read
-    KeyError, ValueError : it is no spec2d, or a part of it is missing
+    KeyError, ValueError : it is not a spec2d, or a part of it is missing
     """
     import numpy as np
     from astropy.io import fits
@@ -201,17 +209,19 @@ def read_stack_images(spec2d: Path) -> Iterator[tuple[str, NDArray[np.float64]]]
 
 
 def split_list(value: Any) -> list[str]:
-    """The parts of a value that lists some, as `DET01:175, DET02:20`."""
-    return [part for one in str(value).split(",") if (part := one.strip().strip("[]\"'"))]
+    """The parts of a value that is a list, as `DET01:175, DET02:20`."""
+    parts = (part.strip().strip("[]\"'") for part in str(value).split(","))
+    return [part for part in parts if part]
 
 
-def _defect_2d(path: Path, detectors: Sequence[str]) -> str:
+def _spec2d_reason(path: Path, detectors: Sequence[str]) -> str:
+    """Why a spec2d does not make a coadd; '' if it does."""
     import numpy as np
 
     if not path.is_file():
         return "PypeIt wrote no spec2d of it"
-    if wrong := find_stack_defect(path):
-        return f"its spec2d is {wrong}"
+    if defect := find_stack_defect(path):
+        return f"its spec2d is {defect}"
     if missing := sorted(set(detectors) - set(_detector_names(path))):
         return f"{', '.join(missing)} not in its spec2d"
     try:
@@ -227,16 +237,17 @@ def _detector_names(spec2d: Path) -> list[str]:
     return split_list(headers.read_header(spec2d, ["ALLSPEC2D_DETS"]).get("ALLSPEC2D_DETS", ""))
 
 
-def _defect_1d(path: Path) -> str:
+def _spec1d_reason(path: Path) -> str:
+    """Why a spec1d does not make a coadd; '' if it does."""
     if not path.is_file():
         return "no spec1d: PypeIt found no object in the stack"
-    if wrong := find_stack_defect(path):
-        return f"its spec1d is {wrong}"
+    if defect := find_stack_defect(path):
+        return f"its spec1d is {defect}"
     try:
-        found = spectra.read_spectra(path)
+        extracted = spectra.read_spectra(path)
     except OSError as error:
         return f"its spec1d can't be read: {error}"
-    if not found:
+    if not extracted:
         return "its spec1d has no object"
-    good = any(one.extractions for one in found)
-    return "" if good else "its spec1d has no object with a good pixel"
+    is_good = any(spectrum.extractions for spectrum in extracted)
+    return "" if is_good else "its spec1d has no object with a good pixel"

@@ -1,179 +1,155 @@
-"""Coadd what is reduced: a configuration or a dataset, from its reductions to judged products."""
+"""Coadd a configuration or a dataset, from its reductions to evaluated products."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.adap.coadd import (
-    collation,
-    groups,
-    products,
-)
-from kpfnb.adap.coadd import (
-    stacks as stacking,
-)
-from kpfnb.adap.coadd.products import CoaddProduct, ExposureResult
+from kpfnb.adap.coadd import collation, products, stacks
+from kpfnb.adap.coadd.groups import MIN_EXPOSURES
+from kpfnb.adap.coadd.products import CoaddKind, ExposureResult
 from kpfnb.adap.coadd.result import CoaddResult
-from kpfnb.adap.coadd.task import CoaddKind, CoaddTask, prepare_task
+from kpfnb.adap.coadd.task import CoaddConfig, CoaddTask, prepare_task
 from kpfnb.adap.products import dataset, reduction
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit.command import CommandLimits, CommandRunner
-from kpfnb.core import atomic, locks, settings
+from kpfnb.adap.pypeit.command import CommandRunner
+from kpfnb.core import atomic, clock, locks, settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
 
 RECORD_FILE = "coadd.json"
 SHUTDOWN_WAIT_SECONDS = 60
-"""How long to wait for the processes of a killed run to be gone."""
+"""How long to wait until the processes of a killed run have ended."""
 
-_COADD_FUNCTIONS = {CoaddKind.SPECTRA: collation.coadd_1d, CoaddKind.IMAGES: stacking.coadd_2d}
+_COADD_FUNCTIONS = {CoaddKind.SPECTRA: collation.coadd_1d, CoaddKind.IMAGES: stacks.coadd_2d}
 
 
 def coadd_folder(
     root: str | Path,
-    output: str | Path = "",
+    output: str | Path,
+    kind: CoaddKind,
+    config: CoaddConfig,
     *,
-    kind: str | CoaddKind,
-    flux: str = "auto",
-    config: str | Sequence[str] = (),
-    custom: str | Path = "",
-    silence_minutes: float = 30,
-    timeout_minutes: float = 0,
-    force: bool = False,
     dry_run: bool = False,
     progress: bool = True,
 ) -> CoaddResult:
-    """Coadd the reduced exposures below a folder; what can't be coadded is told in the result.
+    """Coadd the reduced exposures below a folder; what can't be coadded is in the result.
 
-    Coadds that are there, whole and of the same inputs are not made again. Those that are not whole
-    are made anew; they replace earlier ones only where nothing good is lost by that.
+    Complete coadds of the same inputs are not made again. Incomplete ones are made again; they
+    replace earlier ones only if no good exposure is lost by that.
 
     Parameters
     ----------
-    root : folder mask/config, mask/config/date, or of one reduction; only read, but for the output
-    output : folder below which 1D_Coadd or 2D_Coadd is made; '' for the configuration itself, or
-        the dataset's `complete`
-    kind : "1d" (spectra) or "2d" (images)
-    flux : of spectra: archive, standard or none; auto as the profile of the spectrograph says
-    config : the user's parameters in PypeIt's notation, over the profile's: lines, or a file's name
-    custom : folder of files named exactly as the item, `<mask>_<config>[_<date>].collate1d`,
-        `.coadd2d` or `.sens`; their parameters are over all others, their lists choose the files
-    silence_minutes, timeout_minutes : limits of each command; 0 for none
-    force : coadd also where there is nothing to do
-    dry_run : say what would be done, and change nothing
+    root : folder mask/config, mask/config/date, or of one reduction; only read, except the output
+    output : folder in which 1D_Coadd or 2D_Coadd is made; '' for the configuration itself, or the
+        dataset's `complete`
+    dry_run : report what would be done; change nothing
 
     Raises
     ------
-    InvalidInputError, InvalidParameterError : an argument that names nothing, or a file that can't be used
-    AlreadyRunningError : the same coadds are being made by another run
+    InvalidInputError, InvalidParameterError : an argument names nothing, or a file is not usable
+    AlreadyRunningError : another run is making the same coadds
     ServiceUnavailableError : PypeIt is not installed
     """
-    task = prepare_task(root, output, CoaddKind(kind), flux, config, custom)
+    task = prepare_task(root, output, kind, config)
     if task.kind is CoaddKind.IMAGES:
-        stacking.check_detectors(task)
+        stacks.check_detectors(task)
     inputs = task.inputs()
     if dry_run:
-        return _describe_plan(task, CoaddResult(task.output, task.kind, inputs))
+        return _describe_plan(task, inputs)
     name = f"coadd-{task.output.name}-{hashlib.sha256(str(task.output).encode()).hexdigest()[:8]}"
     with locks.acquire_lock(name):
-        # The processes of a killed run hold this one until they are gone
+        # The processes of a killed run hold this lock until they have ended
         with locks.acquire_lock(f"{name}-processes", wait_seconds=SHUTDOWN_WAIT_SECONDS):
             record = reduction.recover_folder(task.output, name=RECORD_FILE)
-        old = CoaddResult.from_dict(record, task.output) if record else None
-        _check_item(old, task, force=force)
-        if old and not force and old.inputs == inputs and _is_still_complete(old):
-            return replace(old, note=f"nothing to do: {old.reason}, inputs unchanged")
+        earlier = CoaddResult.from_dict(record, task.output) if record else None
+        _check_same_item(earlier, task, force=config.force)
+        if earlier and not config.force and _is_unchanged(earlier, inputs):
+            return replace(earlier, note=f"nothing to do: {earlier.reason}, inputs unchanged")
         variables = installation.pack_environment(settings.load_settings().work_dir)
-        limits = CommandLimits(silence_minutes, timeout_minutes)
-        steps = CommandRunner(limits, variables, locks.lock_path(f"{name}-processes"), progress)
+        lock = locks.lock_path(f"{name}-processes")
+        runner = CommandRunner(config.limits, variables, lock, progress)
         reduction.stage_new(task.output, inputs, name=RECORD_FILE)
         try:
-            result = _coadd(task, steps, inputs)
+            result = _run_commands(task, runner, inputs)
             atomic.write_json(task.output / RECORD_FILE, result.to_dict())
         except BaseException:
-            # Stopped or broken off: earlier coadds are put back at once
+            # Stopped or failed: earlier coadds are restored at once
             reduction.recover_folder(task.output, name=RECORD_FILE)
             raise
         place = reduction.commit_better(task.output, name=RECORD_FILE)
     if place != task.output:
-        kept = f"the earlier coadds are kept in {task.output.name}, these are in {place.name}"
-        result = replace(result, output=place, problems=(*result.problems, kept))
+        problem = f"the earlier coadds are kept in {task.output.name}, these are in {place.name}"
+        result = replace(result, output=place, problems=(*result.problems, problem))
     return result
 
 
-def _coadd(task: CoaddTask, steps: CommandRunner, inputs: dict[str, object]) -> CoaddResult:
-    begun = CoaddResult(
+def _run_commands(task: CoaddTask, runner: CommandRunner, inputs: dict[str, Any]) -> CoaddResult:
+    empty = CoaddResult(
         output=task.output,
         kind=task.kind,
         inputs=inputs,
         left_out=task.reduced.left_out,
-        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started=clock.format_utc(),
     )
-    made = _COADD_FUNCTIONS[task.kind](task, steps, begun)
-    return replace(made, steps=tuple(steps.completed))
+    result = _COADD_FUNCTIONS[task.kind](task, runner, empty)
+    return replace(result, steps=tuple(runner.completed))
 
 
-def _check_item(old: CoaddResult | None, task: CoaddTask, *, force: bool) -> None:
-    if old and old.inputs["name"] != task.name and not force:
+def _check_same_item(earlier: CoaddResult | None, task: CoaddTask, *, force: bool) -> None:
+    if earlier and earlier.inputs["name"] != task.name and not force:
         raise InvalidInputError(
-            f"the output {task.output} holds the coadds of {old.inputs['name']}",
+            f"the output {task.output} holds the coadds of {earlier.inputs['name']}",
             "name another output, or use force to replace them",
         )
 
 
-def _is_still_complete(old: CoaddResult) -> bool:
-    """Whether all was coadded then, and all products are there still."""
-    defect = (
-        products.find_spectrum_defect
-        if old.kind is CoaddKind.SPECTRA
-        else products.find_stack_defect
-    )
-    names = [name for one in old.coadds for name in one.products]
-    return old.complete and not any(defect(old.output / name) for name in names)
+def _is_unchanged(earlier: CoaddResult, inputs: dict[str, Any]) -> bool:
+    """Whether coadds are complete and of these inputs, and all products are still there."""
+    if earlier.inputs != inputs or not earlier.is_complete:
+        return False
+    is_spectra = earlier.kind is CoaddKind.SPECTRA
+    find_defect = products.find_spectrum_defect if is_spectra else products.find_stack_defect
+    names = [name for product in earlier.coadds for name in product.products]
+    return not any(find_defect(earlier.output / name) for name in names)
 
 
-def _describe_plan(task: CoaddTask, empty: CoaddResult) -> CoaddResult:
-    """What would be coadded, and with which frames; PypeIt itself matches the objects in 1D."""
-    stacks = stacking.stacks_of_task(task)
-    several = [one for one in stacks if len(one.exposures) >= groups.MIN_EXPOSURES]
-    coadds: list[CoaddProduct] = [stacking.planned_product(one) for one in several]
+def _describe_plan(task: CoaddTask, inputs: dict[str, Any]) -> CoaddResult:
+    """What would be coadded, and of which frames; in 1D, PypeIt itself matches the objects."""
+    every = stacks.stacks_of_task(task)
+    planned = [stack for stack in every if len(stack.exposures) >= MIN_EXPOSURES]
+    exposures = task.exposures
     what = "spectra" if task.kind is CoaddKind.SPECTRA else "images"
     flux = f", flux from {task.flux}" if task.kind is CoaddKind.SPECTRA else ""
-    note = f"dry run: would coadd {what}, targets: {len(coadds)}, exposures: {len(task.exposures)}"
+    note = f"dry run: would coadd {what}, targets: {len(planned)}, exposures: {len(exposures)}"
     note += f", of {task.name} ({task.spectrograph}{flux})"
-    return replace(
-        empty,
-        coadds=tuple(coadds),
-        science=tuple(ExposureResult(one.name, one.kind, one.target) for one in task.exposures),
-        singles=tuple(one.name for one in stacks if one not in several),
+    return CoaddResult(
+        task.output,
+        task.kind,
+        inputs,
+        coadds=tuple(map(stacks.planned_product, planned)),
+        science=tuple(ExposureResult(e.name, e.kind, e.target) for e in exposures),
+        singles=tuple(stack.name for stack in every if stack not in planned),
         left_out=task.reduced.left_out,
         note=note,
         dry_run=True,
-        exposures=tuple(task.exposures),
+        exposures=tuple(exposures),
     )
-
-
-# All coadds of one configuration or dataset: its spectra and its images.
 
 
 @dataclass(frozen=True, repr=False)
 class CombinedCoaddResult(OneLineRepr):
-    """What became of the spectra and of the images; a `kpfnb.core.result.Result`.
+    """The coadds of an item's spectra and images; a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
-    root : the folder that has the reductions
+    root : the folder of the reductions
     """
 
     parts: tuple[CoaddResult, ...]
@@ -181,7 +157,7 @@ class CombinedCoaddResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """That of its parts where they agree, else partial."""
+        """That of its parts if they agree, else partial."""
         outcomes = {part.outcome for part in self.parts}
         return outcomes.pop() if len(outcomes) == 1 else Outcome.PARTIAL
 
@@ -204,39 +180,12 @@ class CombinedCoaddResult(OneLineRepr):
         return {"outcome": str(self.outcome), "reason": self.reason, **parts}
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a coadd."""
+        """A row for each coadd."""
         return self._concatenate([part.to_frame() for part in self.parts])
 
     def frames(self) -> pd.DataFrame:
-        """One row an exposure and kind of coadd."""
+        """A row for each exposure and kind of coadd."""
         return self._concatenate([part.frames() for part in self.parts])
-
-    def plot(self) -> Figure:
-        """The coadds, spectra first; in a dry run, what would be coadded."""
-        return self.hover_plot().figure
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and what is at the mouse."""
-        from kpfnb.adap.coadd import plots
-
-        return plots.hover_plot(self.parts)
-
-    def row_details(self, row: Mapping[str, Any]) -> str:
-        """What a row of its tables leads to, as HTML: a coadd, or an exposure's reduction."""
-        if "coadd" in row:
-            found = [one for one in self.parts if one.kind.upper() == row["of"]]
-            return "".join(one.row_details(row) for one in found)
-        from kpfnb.adap.coadd import exposures
-        from kpfnb.adap.pages import reduction_details
-
-        night, _, file = str(row["file"]).rpartition("/")
-        return "".join(
-            reduction_details.details_html(
-                folder, " · ".join(filter(None, [self.root.name, night])), file=file
-            )
-            for date, folder in exposures.find_reductions(self.root)
-            if date == night
-        )
 
     def _concatenate(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         import pandas as pd
@@ -255,25 +204,29 @@ class CombinedCoaddResult(OneLineRepr):
 
 def coadd_item(
     item: str,
-    root: str | Path = "",
+    root: str | Path,
+    config: CoaddConfig,
     *,
     kinds: Sequence[str] = ("1d", "2d"),
-    **options: Any,
+    output: str | Path = "",
+    dry_run: bool = False,
+    progress: bool = True,
 ) -> CombinedCoaddResult:
-    """Coadd the spectra and the images of one item; options and errors as for `coadd.run`.
+    """Coadd the spectra and the images of one item; output and errors as for `coadd_folder`.
 
     Parameters
     ----------
     item : mask/config or mask/config/date below `root`, or the path of its folder
     root : folder of the datasets; '' for that in the work directory
-    kinds : "1d", "2d" or both
+    kinds : "1d" (spectra), "2d" (images) or both
     """
-    wanted = [kind for kind in CoaddKind if kind in kinds]
-    if not wanted:
+    selected = [kind for kind in CoaddKind if kind in kinds]
+    if not selected:
         raise InvalidParameterError("kinds: nothing is to be coadded", "name 1d, 2d or both")
-    folder = (
-        Path(root) if str(root) else settings.load_settings().work_dir / dataset.DATASETS_FOLDER
-    ) / item
-    return CombinedCoaddResult(
-        tuple(coadd_folder(folder, kind=kind, **options) for kind in wanted), folder
-    )
+    datasets = settings.load_settings().work_dir / dataset.DATASETS_FOLDER
+    folder = (Path(root) if str(root) else datasets) / item
+    parts = [
+        coadd_folder(folder, output, kind, config, dry_run=dry_run, progress=progress)
+        for kind in selected
+    ]
+    return CombinedCoaddResult(tuple(parts), folder)

@@ -1,56 +1,54 @@
-"""The stages in a dataset's life, from its raw frames on the remote to its results there.
+"""The stages of a dataset's reduction, from raw frames on the remote to results there.
 
-Each is a function that does its part, adds to the work what later stages need, and says in a few
-words what it did. Their order is data: `STAGES`.
+Each is a function that does its part, adds to the job what later stages need, and returns a short
+report. Their order is data: `STAGES`.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kpfnb import storage
 from kpfnb.adap.prepare import trim
-from kpfnb.adap.products import dataset, qa_archive, remote_datasets
-from kpfnb.adap.products import reduction as workplace
+from kpfnb.adap.products import dataset, qa_archive, reduction, remote_datasets
 from kpfnb.adap.products.dataset import COMPLETE, RAW
 from kpfnb.adap.pypeit import memory, useful_warnings
-from kpfnb.adap.reduce import job, publication
-from kpfnb.adap.reduce import publication as republished
-from kpfnb.adap.reduce import run as reduction
-from kpfnb.adap.reduce.job import DatasetJob
+from kpfnb.adap.reduce import publication, run
+from kpfnb.adap.reduce.job import DatasetJob, ReductionTask, prepare_task
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.adap.score import row, scorecard, sheet
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
-from kpfnb.storage import paths as names
-from kpfnb.storage.transfer_result import format_bytes
+from kpfnb.core.text import format_size
+from kpfnb.storage.paths import is_temporary
 
 PYPEIT_FILES_FOLDER, ASIDE_FOLDER = "plans", "aside"
-"""Below the local place of a dataset: its reduction files, and raw frames that only are there."""
+"""Below the local folder of a dataset: reduction files, and frames that are not on the remote."""
 
 
-def download_frames(work: DatasetJob) -> str:
-    """Bring the raw frames here, verified; what is here and the same is not brought again."""
-    raw, here = work.remote / RAW, work.complete / RAW
+def download_frames(job: DatasetJob) -> str:
+    """Download the raw frames, verified; unchanged ones are not downloaded again."""
+    local = job.complete / RAW
     try:
-        carried = storage.transfer_files(raw, here, progress=work.progress)
+        transfer = storage.transfer_files(job.remote / RAW, local, progress=job.progress)
     except InvalidInputError as error:
         raise InvalidInputError(
-            f"dataset {work.name} has no {COMPLETE}/{RAW} in {work.config.source} ({error.what})",
+            f"dataset {job.name} has no {COMPLETE}/{RAW} in {job.config.source} ({error.what})",
             "check its name; a dataset without science, flat and arc frames is incomplete",
         ) from error
-    publication.require_transferred(carried)
-    told = f"{len(carried.items)} frames, {format_bytes(sum(one.size for one in carried.items))}"
-    aside = _put_aside(here, {one.path for one in carried.items}, work.folder / ASIDE_FOLDER)
-    return told + (f"; {aside} that are only here put aside" if aside else "")
+    publication.require_transferred(transfer)
+    size = format_size(sum(item.size for item in transfer.items))
+    report = f"{len(transfer.items)} frames, {size}"
+    moved = _put_aside(local, {item.path for item in transfer.items}, job.folder / ASIDE_FOLDER)
+    return report + (f"; {moved} that are not on the remote put aside" if moved else "")
 
 
 def _put_aside(raw: Path, wanted: Collection[str], aside: Path) -> int:
-    """Move frames away that are not wanted: taken out of the dataset, or never brought to it."""
+    """Move frames away that are not wanted: removed from the dataset, or never a part of it."""
     paths = [path for path in _list_files(raw) if path.relative_to(raw).as_posix() not in wanted]
     for path in paths:
         target = aside / path.relative_to(raw)
@@ -61,58 +59,59 @@ def _put_aside(raw: Path, wanted: Collection[str], aside: Path) -> int:
     return len(paths)
 
 
-def trim_dataset(work: DatasetJob) -> str:
+def trim_dataset(job: DatasetJob) -> str:
     """Write the reduction files, with the calibrations that PypeIt needs."""
-    place = work.folder / PYPEIT_FILES_FOLDER
-    if place.exists():
-        shutil.rmtree(place)
-    made = trim.trim_dataset(
-        work.complete / RAW,
-        place,
-        work.config.profile,
-        dataset=work.name,
-        custom=Path(work.config.custom).expanduser() if work.config.custom else None,
-        exclude=Path(work.config.exclude).expanduser() if work.config.exclude else (),
+    folder = job.folder / PYPEIT_FILES_FOLDER
+    if folder.exists():
+        shutil.rmtree(folder)
+    config = job.config
+    trimmed = trim.trim_dataset(
+        job.complete / RAW,
+        folder,
+        job.profile,
+        dataset=job.name,
+        custom=Path(config.custom).expanduser() if config.custom else None,
+        exclude=Path(config.exclude).expanduser() if config.exclude else (),
     )
-    work.pypeit_folders = {path.parents[1].name: path.parents[1] for path in made.paths}
-    return ", ".join(f"{one.used} of {one.frames} frames used" for one in made.file_results)
+    job.pypeit_folders = {path.parents[1].name: path.parents[1] for path in trimmed.paths}
+    return ", ".join(f"{file.used} of {file.frames} frames used" for file in trimmed.file_results)
 
 
-def reduce_setups(work: DatasetJob) -> str:
-    """Run PypeIt on each reduction file, and judge the products.
+def reduce_setups(job: DatasetJob) -> str:
+    """Run PypeIt on each reduction file, and evaluate the products.
 
-    What is on the remote, whole and of the same inputs, is brought here instead.
+    Results on the remote that are complete and of the same inputs are downloaded instead.
     """
-    for name, plans in work.pypeit_folders.items():
-        output = work.complete / name
+    config = replace(job.config, spectrograph=job.profile.spectrograph, setup="all", parameters=())
+    for name, pypeit_files in job.pypeit_folders.items():
+        raw, output = job.complete / RAW, job.complete / name
         _remove_unreduced(output)
-        earlier = publication.read_remote_record(work.remote / name)
-        brought = (
-            _fetch_published(work, name, earlier) if earlier and not work.config.force else None
+        record = publication.read_remote_record(job.remote / name)
+        published = None
+        if record and not config.force:
+            task = prepare_task(raw, output, config, pypeit_files)
+            published = _fetch_published(job, name, task, record)
+        job.reductions.append(
+            published
+            or run.reduce_folder(
+                raw,
+                output,
+                config,
+                pypeit_files=pypeit_files,
+                expected_bytes=memory.estimate_bytes(record),
+                progress=job.progress,
+                on_status=job.notify,
+            )
         )
-        made = brought or reduction.reduce_folder(
-            work.complete / RAW,
-            output,
-            spectrograph=work.config.profile.spectrograph,
-            pypeit_files=plans,
-            expected_bytes=memory.estimate_bytes(earlier),
-            silence_minutes=work.config.silence_minutes,
-            timeout_minutes=work.config.timeout_minutes,
-            force=work.config.force,
-            progress=work.progress,
-            notify=work.notify,
-        )
-        work.reductions.append(made)
-    return "; ".join(one.reason for one in work.reductions)
+    return "; ".join(result.reason for result in job.reductions)
 
 
-def _fetch_published(work: DatasetJob, name: str, record: dict[str, Any]) -> ReductionResult | None:
-    raw, output = work.complete / RAW, work.complete / name
-    spectrograph = work.config.profile.spectrograph
-    wanted = job.prepare_task(raw, output, spectrograph, "all", (), work.pypeit_folders[name])
-    inputs = wanted.inputs(dataset.find_raw_frames(raw))
-    place = work.remote / name
-    return republished.fetch_if_same(place, output, record, inputs, progress=work.progress)
+def _fetch_published(
+    job: DatasetJob, name: str, task: ReductionTask, record: dict[str, Any]
+) -> ReductionResult | None:
+    inputs = task.inputs(dataset.find_raw_frames(task.raw))
+    place = job.remote / name
+    return publication.fetch_if_same(place, task.output, record, inputs, progress=job.progress)
 
 
 def _remove_unreduced(folder: Path) -> None:
@@ -121,98 +120,96 @@ def _remove_unreduced(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def extract_warnings(work: DatasetJob) -> str:
+def extract_warnings(job: DatasetJob) -> str:
     """Write the useful warnings of each log beside it."""
-    written = [useful_warnings.write_warnings(log) for log in work.logs if log.is_file()]
+    written = [useful_warnings.write_warnings(log) for log in job.logs if log.is_file()]
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in written)
     return f"{lines} useful warnings in {len(written)} logs"
 
 
-def archive_qa(work: DatasetJob) -> str:
-    """Put the QA of each setup into an archive."""
-    setups = {log.parent for log in work.logs}
-    packed = [archive for folder in sorted(setups) if (archive := qa_archive.pack_qa(folder))]
-    return f"{len(packed)} archives, {format_bytes(sum(path.stat().st_size for path in packed))}"
+def archive_qa(job: DatasetJob) -> str:
+    """Put the QA files of each setup into an archive."""
+    setups = sorted({log.parent for log in job.logs})
+    archives = [archive for folder in setups if (archive := qa_archive.pack_qa(folder))]
+    return f"{len(archives)} archives, {format_size(sum(a.stat().st_size for a in archives))}"
 
 
-def score_reductions(work: DatasetJob) -> str:
+def score_reductions(job: DatasetJob) -> str:
     """Write the scorecard of each reduction."""
-    for made in work.reductions:
-        is_good = made.outcome is Outcome.SUCCEEDED
+    for result in job.reductions:
+        is_good = result.outcome is Outcome.SUCCEEDED
         status = row.FrameStatus.COMPLETE if is_good else row.FrameStatus.FAILED
-        card = scorecard.score_reduction(made.output, work.name, status=status)
+        card = scorecard.score_reduction(result.output, job.name, status=status)
         card.write()
-        work.scorecards.append(card)
-    return f"{sum(len(card.rows) for card in work.scorecards)} science frames scored"
+        job.scorecards.append(card)
+    return f"{sum(len(card.rows) for card in job.scorecards)} science frames scored"
 
 
-def publish_results(work: DatasetJob) -> str:
-    """Bring the results to the remote, verified, before earlier ones go."""
-    done = []
-    for made in work.reductions:
-        name = made.output.name.removesuffix(workplace.FAILED_SUFFIX)
-        done.append(
-            publication.publish_reduction(
-                made.output,
-                work.remote,
-                name,
-                token=work.lease.token,
-                confirm=work.lease.confirm,
-            )
+def publish_results(job: DatasetJob) -> str:
+    """Upload the results, verified, before earlier ones are removed."""
+    publications = [
+        publication.publish_reduction(
+            result.output,
+            job.remote,
+            result.output.name.removesuffix(reduction.FAILED_SUFFIX),
+            token=job.lease.token,
+            confirm=job.lease.confirm,
         )
-    return "; ".join(map(str, done))
+        for result in job.reductions
+    ]
+    return "; ".join(map(str, publications))
 
 
-def back_up_results(work: DatasetJob) -> str:
+def back_up_results(job: DatasetJob) -> str:
     """Make the backup of the results the same as they are on the remote."""
-    if not work.config.has_backup:
+    if not job.config.has_backup:
         return "no backup remote"
-    carried = remote_datasets.sync_backups(
-        [work.name], source=work.config.source, backup=work.config.backup, progress=work.progress
+    transfer = remote_datasets.sync_backups(
+        [job.name], source=job.config.source, backup=job.config.backup, progress=job.progress
     )
-    publication.require_transferred(carried)
-    return carried.reason
+    publication.require_transferred(transfer)
+    return transfer.reason
 
 
-def update_sheet(work: DatasetJob) -> str:
+def update_sheet(job: DatasetJob) -> str:
     """Write the scorecards into the sheet."""
-    if not work.config.sheet or not work.scorecards:
-        return "not asked for"
-    return sheet.update_sheet(work.scorecards).reason
+    if not job.config.sheet or not job.scorecards:
+        return "not requested"
+    return sheet.update_sheet(job.scorecards).reason
 
 
-def remove_local_copy(work: DatasetJob) -> str:
-    """Remove the local copy where all of it is on the remote, or made anew from that."""
-    if work.config.keep:
-        return f"kept in {work.folder}"
-    below = (path.relative_to(work.folder) for path in _list_files(work.folder))
-    if others := sorted(
-        str(path) for path in below if not _is_on_remote(path.parts, work.pypeit_folders)
-    ):
-        more = f" and {len(others) - 1} more" if others[1:] else ""
-        return f"kept in {work.folder}: {others[0]}{more} on no remote"
-    leaving = work.folder.with_name(f"{work.folder.name}.leaving")
+def remove_local_copy(job: DatasetJob) -> str:
+    """Remove the local copy if all of it is on the remote, or can be made from what is there."""
+    if job.config.keep:
+        return f"kept in {job.folder}"
+    paths = (path.relative_to(job.folder) for path in _list_files(job.folder))
+    only_local = sorted(str(p) for p in paths if not _is_on_remote(p.parts, job.pypeit_folders))
+    if only_local:
+        more = f" and {len(only_local) - 1} more" if only_local[1:] else ""
+        return f"kept in {job.folder}: {only_local[0]}{more} not on any remote"
+    leaving = job.folder.with_name(f"{job.folder.name}.leaving")
     if leaving.exists():
         shutil.rmtree(leaving)
-    # Renamed first: a half removed one is never taken for a reduction
-    work.folder.rename(leaving)
+    # Renamed first: a half removed folder is never taken for a reduction
+    job.folder.rename(leaving)
     shutil.rmtree(leaving)
     return "local copy removed"
 
 
 def _is_on_remote(parts: Sequence[str], reductions: Iterable[str]) -> bool:
-    """Whether a file below a dataset's local place is of what was brought, made and published."""
+    """Whether a local file was downloaded, or made from downloaded files and published."""
     if parts[0] != COMPLETE:
         return parts[0] == PYPEIT_FILES_FOLDER
-    own = (RAW, *reductions)
     put_aside = tuple(f"{name}." for name in reductions)
-    return parts[1] in own or parts[1].startswith((publication.STAGED_PREFIX, *put_aside))
+    return parts[1] in (RAW, *reductions) or parts[1].startswith(
+        (publication.STAGED_PREFIX, *put_aside)
+    )
 
 
 def _list_files(folder: Path) -> list[Path]:
-    """All files below a folder, but for what a killed writer left."""
-    found = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-    return [path for path in found if not names.is_temporary(path.name)]
+    """All files below a folder, without the temporary ones of a killed writer."""
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    return [path for path in paths if not is_temporary(path.name)]
 
 
 @dataclass(frozen=True)
@@ -221,7 +218,7 @@ class ReductionStage:
 
     Attributes
     ----------
-    vital : where it fails, nothing after it is done; of another the failure is only told
+    is_vital : if it fails, the later stages are not run; the failure of another is only reported
     """
 
     name: str

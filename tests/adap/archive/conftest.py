@@ -47,7 +47,7 @@ def remote(
     """The datasets on a remote `data`, and a remote `koa`, both S3; the folder behind `koa`."""
     places = {name: f"s3:bucket/{tmp_path.name}/{name}" for name in ("data", "koa")}
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
-    carried = storage.resolve_location("data:").upload(made, progress=False)
+    carried = storage.transfer_files(made, storage.resolve_location("data:"), progress=False)
     assert not carried.failed, carried
     return remotes["s3"] / "koa"
 

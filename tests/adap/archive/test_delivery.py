@@ -8,19 +8,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kpfnb import storage
 from kpfnb.adap.archive import (
-    delivery,
     index_files,
     ipac_tables,
     locations,
     status,
     verification,
 )
-from kpfnb.adap.archive.result import DeliveryResult, UnitStatus
+from kpfnb.adap.archive.delivery import DeliveryCallbacks, deliver_datasets
+from kpfnb.adap.archive.locations import DeliveryConfig
+from kpfnb.adap.archive.result import DeliveryResult, UnitResult, UnitStatus
 from kpfnb.core import locks
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
 from kpfnb.core.result import Outcome
@@ -30,12 +32,23 @@ from tests.adap.archive.conftest import NAME, SETUP, contents, flip, products
 
 PROJECT = Path(__file__).parents[3]
 
-
-def deliver(root: Path, to: Path | str = "to", **options: object) -> DeliveryResult:
-    return delivery.deliver_datasets(source=root, destination=to, progress=False, **options)  # type: ignore[arg-type]
+NO_CALLBACKS = DeliveryCallbacks()
 
 
-def only(result: DeliveryResult) -> delivery.UnitResult:
+def deliver(
+    root: Path | str,
+    to: Path | str = "to",
+    names: tuple[str, ...] | list[str] = (),
+    *,
+    dry_run: bool = False,
+    callbacks: DeliveryCallbacks = NO_CALLBACKS,
+    **options: Any,
+) -> DeliveryResult:
+    config = DeliveryConfig(source=root, destination=to, **options)
+    return deliver_datasets(names, config, dry_run=dry_run, progress=False, callbacks=callbacks)
+
+
+def only(result: DeliveryResult) -> UnitResult:
     (parcel,) = result.units
     return parcel
 
@@ -152,13 +165,13 @@ def test_files_are_moved_only_after_they_are_verified(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "kpfnb.adap.archive.manifest.find_mismatches",
+        "kpfnb.adap.archive.unit_delivery.find_mismatches",
         lambda place, wanted, read_back=False: {next(iter(wanted)): "its md5 is wrong"},
     )
     before = contents(root)
     failed = only(deliver(root, move=True))
     assert (failed.state, failed.deleted) == (UnitStatus.FAILED, 0)
-    assert "1 files are not well at the destination" in failed.reason
+    assert "1 files are wrong at the destination" in failed.reason
     assert contents(root) == before
     assert ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat") == []
     monkeypatch.undo()
@@ -252,9 +265,7 @@ def test_whoever_waits_goes_on_by_itself(
         lambda seconds: now.__setitem__(0, now[0] + timedelta(seconds=seconds)),
     )
     parcel = only(
-        deliver(
-            root, quota_gb=60e-6, wait=True, calls=delivery.DeliveryCallbacks(notify=notes.append)
-        )
+        deliver(root, quota_gb=60e-6, wait=True, callbacks=DeliveryCallbacks(notify=notes.append))
     )
     assert parcel.state is UnitStatus.DELIVERED
     assert parcel.uploaded == parcel.size
@@ -325,10 +336,10 @@ def test_what_is_being_published_is_not_delivered(
     for folder in folders:
         place = storage.resolve_location("data:") / unit / folder / "coadd.json"
         assert not storage.transfer_files(tmp_path / "coadd.json", place, progress=False).failed
-    done = delivery.deliver_datasets([NAME], source="data:", destination="to", progress=False)
+    done = deliver("data:", names=[NAME])
     (parcel,) = [one for one in done.units if one.unit == unit]
     assert parcel.state is UnitStatus.FAILED
-    assert f"{unit} is being published: {staged} is there" in parcel.reason
+    assert f"{unit} is being published: {staged} exists" in parcel.reason
     assert not done.is_final
     assert not (tmp_path / "to" / unit / "setup_A").exists()
 
@@ -338,7 +349,7 @@ def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: P
         "no dataset x/y/2011-01-02 in": {"names": ["x/y/2011-01-02"]},
         "has 1 parts, not 3": {"names": ["x"]},
         "has no joint coadds": {"names": [NAME.rpartition("/")[0]]},
-        "lie in one another": {"to": root / "below"},
+        "overlap": {"to": root / "below"},
         r"nothing\.yml can.t be read": {"rules_file": "nothing.yml"},
         "no remote 'nowhere'": {"to": "nowhere:"},
     }.items():
@@ -347,7 +358,7 @@ def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: P
     with pytest.raises(InvalidInputError, match="no datasets in"):
         deliver(tmp_path / "nothing")
     with pytest.raises(InvalidParameterError, match="move needs a source on this machine"):
-        delivery.deliver_datasets(source="data:", destination="to", move=True)
+        deliver("data:", move=True)
     assert not (tmp_path / "to").exists()
 
 
@@ -372,12 +383,7 @@ def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
 def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
     """The remote delivery never saved its tables."""
     notes: list[str] = []
-    result = delivery.deliver_datasets(
-        source="data:",
-        destination="koa:",
-        progress=False,
-        callbacks=delivery.DeliveryCallbacks(notify=notes.append),
-    )
+    result = deliver("data:", "koa:", callbacks=DeliveryCallbacks(notify=notes.append))
     assert result.outcome is Outcome.SUCCEEDED, result
     assert notes[:4] == ["DOWNLOADING", "DOWNLOADED", "IN_PROGRESS", "COMPLETE"]
     assert len(ipac_tables.read_table(remote / "reduced_files_meta.dat")) == 6
@@ -385,12 +391,12 @@ def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
         verification.verify_delivery(destination="koa:", progress=False).outcome
         is Outcome.SUCCEEDED
     )
-    here = delivery.deliver_datasets(source="data:", destination=tmp_path / "here", progress=False)
+    here = deliver("data:", tmp_path / "here")
     assert here.outcome is Outcome.SUCCEEDED
     assert products(remote) == products(tmp_path / "here")
     storage.transfer_files(resolve_location("koa:"), tmp_path / "back", progress=False)
     assert contents(tmp_path / "back") == contents(remote)
-    again = delivery.deliver_datasets(source="data:", destination="koa:", progress=False)
+    again = deliver("data:", "koa:")
     assert {parcel.state for parcel in again.units} == {UnitStatus.ALREADY_DELIVERED}
     assert not list(
         (locations.local_state_dir(resolve_location("koa:")) / "incoming").rglob("*.fits")
@@ -430,18 +436,21 @@ def clean(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
 
 KILLED = """
 import os, signal, sys
-from kpfnb.adap.archive import delivery, digests, shipping, toplevel
+from kpfnb.adap.archive import delivery, index_files, unit_delivery
+from kpfnb.adap.archive.locations import DeliveryConfig
+from kpfnb.adap.archive.unit_delivery import UnitDelivery
 def die(*arguments, **options): os.kill(os.getpid(), signal.SIGKILL)
 {patch}
-delivery.deliver(source=sys.argv[1], destination="to", move=True, progress=False)
+config = DeliveryConfig(source=sys.argv[1], destination="to", move=True)
+delivery.deliver_datasets((), config, progress=False)
 """
 PATCHES = {
-    "before the manifest": "shipping.Shipping._write = die",
-    "before the first file": "shipping.Shipping._upload = die",
-    "before verifying": "digests.wrong = die",
-    "before the mark": "shipping.Shipping._mark = die",
-    "before anything is deleted": "shipping.Shipping._delete = die",
-    "before the tables": "toplevel.publish = die",
+    "before the manifest": "UnitDelivery._write_manifest = die",
+    "before the first file": "UnitDelivery._upload = die",
+    "before verifying": "unit_delivery.find_mismatches = die",
+    "before the mark": "UnitDelivery._mark_delivered = die",
+    "before anything is deleted": "UnitDelivery._delete_source = die",
+    "before the tables": "index_files.publish_index_files = die",
     "amid deleting": """
 from pathlib import Path
 unlink, left = Path.unlink, [3]

@@ -2,22 +2,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kpfnb.adap.archive import delivery, verification
-from kpfnb.adap.archive.result import UnitStatus
+from kpfnb.adap.archive import verification
+from kpfnb.adap.archive.delivery import deliver_datasets
+from kpfnb.adap.archive.locations import DeliveryConfig
+from kpfnb.adap.archive.result import DeliveryResult, UnitStatus
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
+from kpfnb.notebook.display import figures
 from tests.adap.archive.conftest import NAME, contents, flip
 
 TO = "to"
 FILE = "keck_deimos_A/Calibrations/WaveCalib_A_0_DET01.fits"
 
 
+def deliver(
+    source: Path | str, to: str = TO, names: tuple[str, ...] | list[str] = (), **options: Any
+) -> DeliveryResult:
+    config = DeliveryConfig(source=source, destination=to, **options)
+    return deliver_datasets(names, config, progress=False)
+
+
 @pytest.fixture
 def there(root: Path, tmp_path: Path) -> Path:
-    delivery.deliver_datasets(source=root, destination=TO, progress=False)
+    deliver(root)
     return tmp_path / TO
 
 
@@ -29,33 +40,31 @@ def test_all_is_well(there: Path) -> None:
     before = contents(there)
     found = check()
     assert found.outcome is Outcome.SUCCEEDED
-    assert found.reason.endswith("all are as they were delivered")
+    assert found.reason.endswith("all unchanged since their delivery")
     assert contents(there) == before
-    assert found.plot().axes
+    assert figures.plot(found).axes
 
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("at", [0, 2880, -1])
-def test_a_flipped_bit_is_found_and_mended(there: Path, root: Path, quick: bool, at: int) -> None:
+def test_a_flipped_bit_is_found_and_fixed(there: Path, root: Path, quick: bool, at: int) -> None:
     flip(there / NAME / FILE, at)
     found = check(quick=quick)
     assert found.outcome is Outcome.FAILED
     assert list(found.wrong) == [f"{NAME}/{FILE}"]
     assert f"1 wrong: {NAME}/{FILE}" in found.reason
     assert f"{NAME}/{FILE}" in str(found)
-    mended = delivery.deliver_datasets(source=root, destination=TO, progress=False)
-    assert mended.units[0].state is UnitStatus.DELIVERED
+    again = deliver(root)
+    assert again.units[0].state is UnitStatus.DELIVERED
     assert check().outcome is Outcome.SUCCEEDED
 
 
 def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: Path) -> None:
-    delivery.deliver_datasets([NAME], source="data:", destination="koa:", progress=False)
+    deliver("data:", "koa:", [NAME])
     flip(remote / NAME / FILE)
     found = verification.verify_delivery(destination="koa:", progress=False)
-    assert found.wrong == {f"{NAME}/{FILE}": "its SHA-256 is not that of the manifest"}
-    again = delivery.deliver_datasets(
-        [NAME], source="data:", destination="koa:", read_back=True, progress=False
-    )
+    assert found.wrong == {f"{NAME}/{FILE}": "its SHA-256 differs from the manifest"}
+    again = deliver("data:", "koa:", [NAME], read_back=True)
     assert again.outcome is Outcome.SUCCEEDED
     assert (
         verification.verify_delivery(destination="koa:", progress=False).outcome

@@ -16,8 +16,8 @@ from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Outcome
 from kpfnb.demo import coadd_inputs
 from kpfnb.queue import tasks
-from kpfnb.queue.lease import Lease, LeaseLost
-from kpfnb.storage.sheets import StatusTab
+from kpfnb.queue.lease import Lease, LeaseLostError
+from kpfnb.queue.sheet_status import StatusTab
 from tests.adap import fake_coadd
 
 CONFIG = "simulated_coadd/1200G_8800_OG550"
@@ -135,7 +135,7 @@ def test_the_logs_of_a_first_failure_are_published(
 
 def test_without_the_lease_nothing_is_published(data: Path) -> None:
     before = content(data)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         queue_task.coadd_images(CONFIG, lease(held=False))
     assert content(data) == before
 

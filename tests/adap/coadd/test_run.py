@@ -19,11 +19,10 @@ import pytest
 from astropy.io import fits
 
 from kpfnb.adap.coadd import products
-from kpfnb.adap.coadd import run as coadd
-from kpfnb.adap.coadd import run as coadds
-from kpfnb.adap.coadd.products import NO_STANDARD
+from kpfnb.adap.coadd.products import NO_STANDARD, CoaddKind
 from kpfnb.adap.coadd.result import CoaddResult
-from kpfnb.adap.coadd.task import CoaddKind
+from kpfnb.adap.coadd.run import RECORD_FILE, coadd_folder, coadd_item
+from kpfnb.adap.coadd.task import CoaddConfig
 from kpfnb.adap.pypeit import command
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome, Result
@@ -82,10 +81,19 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / CONFIG
 
 
-def run(root: Path, kind: str, behaviour: str = "", **options: object) -> CoaddResult:
+def run(
+    root: Path,
+    kind: str,
+    behaviour: str = "",
+    *,
+    output: str | Path = "",
+    dry_run: bool = False,
+    **options: Any,
+) -> CoaddResult:
+    config = CoaddConfig(**options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_COADD", behaviour)
-        return coadd.coadd_folder(root, kind=kind, progress=False, **options)
+        return coadd_folder(root, output, CoaddKind(kind), config, dry_run=dry_run, progress=False)
 
 
 def test_spectra_are_calibrated_with_the_standard_star_and_collated(night: Path) -> None:
@@ -124,7 +132,7 @@ def test_images_of_a_target_are_stacked(night: Path) -> None:
 
 def test_a_configuration_of_masks(config: Path) -> None:
     """Coordinates match, PypeIt's archive calibrates; bad slits and their detector are left out."""
-    both = coadds.coadd_item(CONFIG, config.parents[1], progress=False)
+    both = coadd_item(CONFIG, config.parents[1], CoaddConfig(), progress=False)
     assert isinstance(both, Result)
     assert both.outcome is Outcome.SUCCEEDED, both.reason
     spectra, images = both.parts
@@ -158,7 +166,7 @@ def test_an_object_in_a_bad_slit_is_not_in_the_copy(config: Path) -> None:
 def test_the_record_gives_the_same_result(night: Path) -> None:
     for kind in CoaddKind:
         result = run(night, kind)
-        record = json.loads((result.output / coadd.RECORD_FILE).read_text())
+        record = json.loads((result.output / RECORD_FILE).read_text())
         assert record == result.to_dict()
         assert CoaddResult.from_dict(record, result.output) == result
 
@@ -189,7 +197,7 @@ def test_it_is_done_again_when_something_changed(night: Path, change: str) -> No
         name = next(night.rglob("spec2d_b29*")).name
         (night / "complete/reduce/bad_slits.csv").write_text(f"slit_id,spec2d\nDET01:9,{name}\n")
     config = "[coadd2d]\nweights = uniform" if change == "parameters" else ""
-    again = run(night, "2d", config=config, force=change == "force")
+    again = run(night, "2d", parameters=config, force=change == "force")
     assert (again.outcome, again.note) == (Outcome.SUCCEEDED, "")
     assert sorted(path.name for path in (night / "complete").iterdir()) == ["2D_Coadd", "reduce"]
     if change == "parameters":
@@ -224,7 +232,7 @@ def test_a_bad_end_is_told(
     assert re.search(reason, result.reason), result.reason
     assert "<all>" not in result._repr_html_()
     assert str(result).startswith(f"{outcome}: ")
-    assert not result.complete
+    assert not result.is_complete
     assert run(night, kind).outcome is Outcome.SUCCEEDED
 
 
@@ -369,7 +377,7 @@ def test_a_file_of_exactly_the_name_is_taken(config: Path, tmp_path: Path) -> No
 
 def test_parameters_of_the_user_are_over_those_of_the_profile(night: Path, tmp_path: Path) -> None:
     (tmp_path / "own.cfg").write_text("[collate1d]\n  tolerance = 9  # pixels\n")
-    result = run(night, "1d", config=str(tmp_path / "own.cfg"))
+    result = run(night, "1d", parameters=str(tmp_path / "own.cfg"))
     text = (result.output / "A/A.collate1d").read_text()
     assert "tolerance = 9\n" in text and "match_using = pixel" in text
 
@@ -392,16 +400,16 @@ def test_a_mistake_is_one_clear_error(night: Path, options: dict[str, str], word
 
 def test_more_mistakes(config: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="detnum: simulated has no detector 9"):
-        run(config, "2d", config="[rdx]\ndetnum = 9")
-    with pytest.raises(InvalidInputError, match="spat_toler = 'x' is no number"):
-        run(config, "2d", config="[coadd2d]\nspat_toler = x")
+        run(config, "2d", parameters="[rdx]\ndetnum = 9")
+    with pytest.raises(InvalidInputError, match="spat_toler = 'x' is not a number"):
+        run(config, "2d", parameters="[coadd2d]\nspat_toler = x")
     (tmp_path / "simulated_coadd_1200G_8800_OG550.coadd2d").write_text(
         "spec2d read\nfilename\nspec2d_other.fits\nspec2d end\n"
     )
-    with pytest.raises(InvalidInputError, match=r"lists spec2d_other\.fits, which is not there"):
+    with pytest.raises(InvalidInputError, match=r"lists spec2d_other\.fits, which does not exist"):
         run(config, "2d", custom=tmp_path)
     with pytest.raises(InvalidParameterError, match="nothing is to be coadded"):
-        coadds.coadd_item(CONFIG, config.parents[1], kinds=())
+        coadd_item(CONFIG, config.parents[1], CoaddConfig(), kinds=())
     (config / "2015-10-16/complete/reduce/bad_slits.csv").write_text("slit,file\na,b\n")
     with pytest.raises(InvalidInputError, match="is no slit"):
         run(config, "2d")
@@ -419,8 +427,10 @@ def test_another_thing_in_the_output_is_not_touched(night: Path, tmp_path: Path)
 
 DRIVER = """
 import sys
-from kpfnb.adap.coadd import coadd
-coadd.run(sys.argv[1], kind="1d", progress=False, force=True)
+from kpfnb.adap.coadd.products import CoaddKind
+from kpfnb.adap.coadd.run import RECORD_FILE, coadd_folder
+from kpfnb.adap.coadd.task import CoaddConfig
+coadd_folder(sys.argv[1], "", CoaddKind.SPECTRA, CoaddConfig(force=True))
 """
 
 

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,11 @@ from kpfnb.adap.reduce import (
     stages,
 )
 from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.queue import sheet_status
-from kpfnb.queue.lease import Lease, LeaseLost
+from kpfnb.queue.lease import Lease, LeaseLostError
 from kpfnb.queue.records import QueueItem, QueueItemStatus
 from kpfnb.storage import StorageError, sheets
 from tests.adap import small_datasets
@@ -45,12 +47,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def reduce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ReductionBatchResult]:
-    def run(behaviour: str = "good", name: str = NAME, **options: object) -> ReductionBatchResult:
+    def run(behaviour: str = "good", name: str = NAME, **options: Any) -> ReductionBatchResult:
         monkeypatch.setenv("FAKE_PYPEIT", behaviour)
         lease = options.pop("lease", None)
         return dataset_pipeline.process_dataset(
             name,
-            dataset_pipeline.make_config("keck_deimos", **options),
+            ReductionConfig(spectrograph="keck_deimos", **options),
             lease=lease,
             progress=False,
         )
@@ -285,7 +287,7 @@ def test_without_the_lease_nothing_is_published(
     data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     before = below(data)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         reduce(lease=lease(lambda: False))
     assert below(data) == before
 
@@ -348,7 +350,7 @@ def test_raw_frames_that_only_are_here_are_never_deleted(
 def test_a_dry_run_changes_nothing(data: Path, tmp_path: Path) -> None:
     before = below(tmp_path)
     made = dataset_pipeline.process_dataset(
-        NAME, dataset_pipeline.make_config("keck_deimos"), dry_run=True
+        NAME, ReductionConfig(spectrograph="keck_deimos"), dry_run=True
     )
     assert made.reason.startswith(f"dry run: {NAME}: 4 raw frames in data:")
     assert below(tmp_path) == before

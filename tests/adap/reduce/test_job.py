@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import installation as kast
 from kpfnb.adap.reduce import job
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from tests.adap.fake_pypeit import write_raw
@@ -19,8 +18,8 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def prepare(raw: str | Path, output: str | Path = "", **options: str) -> job.ReductionTask:
-    options = {"spectrograph": "keck_deimos", "setup": "all", "config": "", **options}
-    return job.prepare_task(raw, output, **options)
+    config = job.ReductionConfig(**{"spectrograph": "keck_deimos", **options})  # type: ignore[arg-type]
+    return job.prepare_task(raw, output, config)
 
 
 def test_the_output_is_named_after_the_dataset(tmp_path: Path) -> None:
@@ -33,8 +32,8 @@ def test_environment_variables_are_filled_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTS", str(tmp_path))
-    found = prepare("$NIGHTS/one", "${NIGHTS}/two")
-    assert (found.raw, found.output) == (tmp_path / "one", tmp_path / "two")
+    task = prepare("$NIGHTS/one", "${NIGHTS}/two")
+    assert (task.raw, task.output) == (tmp_path / "one", tmp_path / "two")
     with pytest.raises(InvalidInputError, match="raw: the environment variable NOPE"):
         prepare("$NOPE/one")
 
@@ -45,10 +44,10 @@ def test_what_is_neither_folder_nor_dataset_is_told_before_the_spectrograph_is_a
 
 
 def test_the_example_needs_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kast, "get_example_frames", lambda work_dir: work_dir / "kast")
-    found = prepare("", spectrograph="")
-    assert (found.raw, found.spectrograph) == (tmp_path / "work/kast", "shane_kast_blue")
-    assert found.output == tmp_path / "work/reductions/shane_kast_blue"
+    monkeypatch.setattr(installation, "get_example_frames", lambda work_dir: work_dir / "kast")
+    task = prepare("", spectrograph="")
+    assert (task.raw, task.spectrograph) == (tmp_path / "work/kast", "shane_kast_blue")
+    assert task.output == tmp_path / "work/reductions/shane_kast_blue"
 
 
 @pytest.mark.parametrize("setup", ["", "a", "A,", "A;B", "everything"])
@@ -63,7 +62,7 @@ def test_setups_may_be_several(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output", ["night", "night/out", "."])
 def test_raw_and_output_are_kept_apart(tmp_path: Path, output: str) -> None:
-    with pytest.raises(InvalidInputError, match="lie in one another"):
+    with pytest.raises(InvalidInputError, match="overlap"):
         prepare(tmp_path / "night", tmp_path / output)
 
 
@@ -71,27 +70,28 @@ def test_config_is_lines_a_text_or_a_file(tmp_path: Path) -> None:
     lines = ("[reduce]", "  [[findobj]]", "    snr_thresh = 5")
     text = "\n".join(lines)
     (tmp_path / "deimos.cfg").write_text(text)
-    assert job.read_config_lines(list(lines)) == lines
-    assert job.read_config_lines(text) == lines
-    assert job.read_config_lines(str(tmp_path / "deimos.cfg")) == lines
-    assert job.read_config_lines([str(tmp_path / "deimos.cfg")]) == lines
-    assert job.read_config_lines("[reduce]") == job.read_config_lines(["[reduce]"]) == ("[reduce]",)
-    assert job.read_config_lines("") == job.read_config_lines([]) == ()
+    assert job.read_parameter_lines(list(lines)) == lines
+    assert job.read_parameter_lines(text) == lines
+    assert job.read_parameter_lines(str(tmp_path / "deimos.cfg")) == lines
+    assert job.read_parameter_lines([str(tmp_path / "deimos.cfg")]) == lines
+    assert job.read_parameter_lines("[reduce]") == ("[reduce]",)
+    assert job.read_parameter_lines(["[reduce]"]) == ("[reduce]",)
+    assert job.read_parameter_lines("") == job.read_parameter_lines([]) == ()
     with pytest.raises(InvalidInputError, match="config: can't read"):
-        job.read_config_lines("nope.cfg")
+        job.read_parameter_lines("nope.cfg")
 
 
 def test_inputs_change_with_each_part(tmp_path: Path) -> None:
     from kpfnb.adap.products import dataset
 
     raw = write_raw(tmp_path / "night", {"b1.fits": "arc"})
-    found = dataset.find_raw_frames(raw)
+    frames = dataset.find_raw_frames(raw)
     variants = [
         prepare(raw),
         prepare(raw, setup="A"),
-        prepare(raw, config="[reduce]"),
+        prepare(raw, parameters="[reduce]"),
         prepare(raw, spectrograph="shane_kast_blue"),
     ]
-    inputs = [variant.inputs(found) for variant in variants]
+    inputs = [variant.inputs(frames) for variant in variants]
     assert all(one != other for n, one in enumerate(inputs) for other in inputs[:n])
-    assert inputs[0] == prepare(raw, tmp_path / "elsewhere").inputs(found)
+    assert inputs[0] == prepare(raw, tmp_path / "elsewhere").inputs(frames)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.reduce import notebook_entry, queue_task
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.score import sheet
 from kpfnb.compute.services import valkey
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
@@ -17,6 +18,8 @@ from kpfnb.queue.lease import Lease
 from kpfnb.queue.records import QueueItemStatus
 from tests.adap import small_datasets
 from tests.adap.small_datasets import NAME, OTHER
+
+DEIMOS = ReductionConfig(spectrograph="keck_deimos")
 
 
 @pytest.fixture
@@ -30,12 +33,10 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_pypeit: None) -> 
 
 def test_a_queue(data: Path) -> None:
     with pytest.raises(InvalidInputError, match="queue nights has no items"):
-        notebook_entry.reduce_from_notebook(queue="nights", spectrograph="keck_deimos")
+        notebook_entry.reduce_from_notebook(DEIMOS, queue="nights")
     with Queue("nights") as queue:
         queue.load([NAME, OTHER])
-        made = notebook_entry.reduce_from_notebook(
-            queue="nights", spectrograph="keck_deimos", workers=1
-        )
+        made = notebook_entry.reduce_from_notebook(DEIMOS, queue="nights", workers=1)
         assert queue.counts()[QueueItemStatus.PARKED] == 1
     good, bad = made.parts
     assert (good.name, good.outcome, good.reason[:6]) == (NAME, Outcome.SUCCEEDED, "2 of 2")
@@ -45,14 +46,12 @@ def test_a_queue(data: Path) -> None:
     assert len(made.spectra()) == 2
     assert "Arc_1dfit" in str(made.qa().paths)
     assert len(made.warnings()) == 1
-    again = notebook_entry.reduce_from_notebook(
-        queue="nights", spectrograph="keck_deimos", workers=1
-    )
+    again = notebook_entry.reduce_from_notebook(DEIMOS, queue="nights", workers=1)
     assert again.to_frame().equals(made.to_frame())
 
 
 def test_one_dataset(data: Path) -> None:
-    made = notebook_entry.reduce_from_notebook(dataset=NAME, spectrograph="keck_deimos")
+    made = notebook_entry.reduce_from_notebook(DEIMOS, dataset=NAME)
     assert made.outcome is Outcome.SUCCEEDED
     assert len(made.spectra()) == 2
     assert list(made.timing()["step"])[:3] == ["download", "trim", "reduce"]
@@ -60,7 +59,7 @@ def test_one_dataset(data: Path) -> None:
 
 def test_one_thing_at_a_time() -> None:
     with pytest.raises(InvalidParameterError, match="raw and queue exclude each other"):
-        notebook_entry.reduce_from_notebook(raw="here", queue="nights")
+        notebook_entry.reduce_from_notebook(DEIMOS, raw="here", queue="nights")
 
 
 def test_a_sheet_that_hangs_keeps_nobody_from_the_queue(

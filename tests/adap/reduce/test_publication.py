@@ -12,7 +12,7 @@ from kpfnb import storage
 from kpfnb.adap.products import reduction
 from kpfnb.adap.reduce import publication
 from kpfnb.core import atomic
-from kpfnb.queue.lease import LeaseLost
+from kpfnb.queue.lease import LeaseLostError
 from kpfnb.storage import Location
 from tests.adap.small_datasets import below
 from tests.storage.conftest import impatient, remotes, s3_port, s3_root  # noqa: F401
@@ -132,7 +132,7 @@ def losing(after: int) -> Callable[[], None]:
 
     def confirm() -> None:
         if len(asked) >= after:
-            raise LeaseLost("the lease was lost")
+            raise LeaseLostError("the lease was lost")
         asked.append(None)
 
     return confirm
@@ -146,7 +146,7 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
     new = write(tmp_path / "new", A__new="of the new one")
     publication.publish_reduction(old, target, "reduce")
     before = contents(behind / "reduce")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         publication.publish_reduction(new, target, "reduce", confirm=losing(after))
     found = contents(behind / "reduce")
     is_old = found == before
@@ -166,7 +166,9 @@ def test_a_damaged_manifest_is_none(target: Location, behind: Path, tmp_path: Pa
     folder = write(tmp_path / "reduce")
     publication.publish_reduction(folder, target)
     (tmp_path / "half.json").write_text('{"outcome":')
-    (target / "reduce/publication.json").upload(tmp_path / "half.json", progress=False)
+    storage.transfer_files(
+        tmp_path / "half.json", target / "reduce/publication.json", progress=False
+    )
     assert publication.read_remote_manifest(target / "reduce") is None
     publication.publish_reduction(folder, target)
     manifest: Any = publication.read_remote_manifest(target / "reduce")

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from kpfnb.adap.reduce import pypeit_files
 from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.cli.app import app
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome, Result
@@ -37,10 +38,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def run(root: Path, behaviour: str = "good", **options: object) -> ReductionBatchResult:
+def run(root: Path, behaviour: str = "good", *, force: bool = False) -> ReductionBatchResult:
+    config = ReductionConfig(force=force)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_PYPEIT", behaviour)
-        return pypeit_files.run_pypeit_files(root, workers=2, progress=False, **options)
+        return pypeit_files.run_pypeit_files(root, config, workers=2, progress=False)
 
 
 def test_all_of_them(root: Path) -> None:
@@ -88,16 +90,16 @@ def test_one_that_can_not_be_run_does_not_stop_the_others(root: Path) -> None:
     assert made.outcome is Outcome.PARTIAL
     reasons = {part.name.split("/")[0]: part.reason for part in made.parts}
     assert reasons["n0"] == "no trace frame"
-    assert reasons["n1"] == "not there: b21.fits"
+    assert reasons["n1"] == "missing: b21.fits"
     assert "has no data block" in reasons["bad"]
     assert reasons["n2"].startswith("1 of 1")
 
 
 def test_nothing_to_run(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no folder"):
-        pypeit_files.run_pypeit_files(tmp_path / "gone")
+        pypeit_files.run_pypeit_files(tmp_path / "gone", ReductionConfig())
     with pytest.raises(InvalidInputError, match=r"no \.pypeit file below"):
-        pypeit_files.run_pypeit_files(tmp_path)
+        pypeit_files.run_pypeit_files(tmp_path, ReductionConfig())
 
 
 def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kpfnb.adap.reduce import job, notebook_entry
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.compute.services import valkey
 from kpfnb.core import atomic
@@ -16,6 +17,7 @@ from kpfnb.queue.client import Queue
 from kpfnb.queue.records import AttemptOutcome, AttemptReport
 from tests.adap.small_datasets import NAME, OTHER
 
+DEIMOS = ReductionConfig(spectrograph="keck_deimos")
 THIRD = "NGC1eh/1200G_8800_OG550/2012-01-01"
 
 
@@ -28,9 +30,9 @@ def queue() -> Iterator[Queue]:
 
 def test_nothing_is_done_by_looking(queue: Queue) -> None:
     with pytest.raises(InvalidInputError, match="queue nights has no items"):
-        notebook_entry.reduce_queue("nights", workers=0, options={})
+        notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
     queue.load([OTHER, NAME])
-    made = notebook_entry.reduce_queue("nights", workers=0, options={"spectrograph": "keck_deimos"})
+    made = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
     assert [(part.name, part.outcome) for part in made.parts] == [
         (NAME, Outcome.SKIPPED),
         (OTHER, Outcome.SKIPPED),
@@ -54,8 +56,7 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
     atomic.write_json(folder / "reduction.json", kept.to_dict())
     atomic.write_json(folder.with_name("reduce_2") / "reduction.json", {"outcome": None})
     found = {
-        part.name: part
-        for part in notebook_entry.reduce_queue("nights", workers=0, options={}).parts
+        part.name: part for part in notebook_entry.reduce_queue("nights", DEIMOS, workers=0).parts
     }
     assert (found[NAME].outcome, found[NAME].reason) == (Outcome.PARTIAL, "1 of 1; backup: full")
     assert [one.problems for one in found[NAME].reductions] == [("told",)]
@@ -72,7 +73,7 @@ def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> Non
         [AttemptReport(claim, AttemptOutcome.FAILED, error="1 parts, not 3", final=True)],
         want=0,
     )
-    made = notebook_entry.reduce_queue("nights", workers=0, options={})
+    made = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
     told = [(part.name, part.outcome, part.reason) for part in made.parts]
     assert (claim.item, Outcome.FAILED, "1 parts, not 3") in told
     assert (NAME, Outcome.SKIPPED, "waiting") in told
@@ -86,5 +87,5 @@ def test_none_of_many_items_is_left_out(queue: Queue, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         Queue, "items", lambda self, state, *, limit=2: items(self, state, limit=limit)
     )
-    made = notebook_entry.reduce_queue("nights", workers=0, options={})
+    made = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
     assert [part.name for part in made.parts] == names

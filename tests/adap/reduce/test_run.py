@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from kpfnb.adap.products import reduction as workplace
 from kpfnb.adap.reduce import run
+from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.core import locks
 from kpfnb.core.errors import AlreadyRunningError, InvalidInputError
@@ -34,10 +36,18 @@ def raw(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "night" / "raw", FRAMES | SCIENCE)
 
 
-def reduce(raw: Path, behaviour: str = "good", **options: object) -> ReductionResult:
+def reduce(
+    raw: Path,
+    behaviour: str = "good",
+    *,
+    output: str | Path = "",
+    dry_run: bool = False,
+    **options: Any,
+) -> ReductionResult:
+    config = ReductionConfig(spectrograph="shane_kast_blue", **options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_PYPEIT", behaviour)
-        return run.reduce_folder(raw, spectrograph="shane_kast_blue", progress=False, **options)
+        return run.reduce_folder(raw, output, config, dry_run=dry_run, progress=False)
 
 
 def output(tmp_path: Path) -> Path:
@@ -46,7 +56,7 @@ def output(tmp_path: Path) -> Path:
 
 def test_a_good_dataset(raw: Path, tmp_path: Path) -> None:
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in raw.iterdir()}
-    result = reduce(raw, config="[reduce]\n  trim = False")
+    result = reduce(raw, parameters="[reduce]\n  trim = False")
     assert isinstance(result, Result)
     assert (result.outcome, result.output) == (Outcome.SUCCEEDED, output(tmp_path))
     assert result.reason == "2 of 2 science and standard frames reduced"
@@ -89,8 +99,8 @@ def test_it_is_done_again_when_something_changed(raw: Path, change: str) -> None
         os.utime(raw / "b27.fits", ns=(5, 5))
     if change == "product":
         next(first.output.glob("*/Science/spec2d_b27*")).write_bytes(b"")
-    config = "[reduce]\n" if change == "config" else ""
-    again = reduce(raw, config=config, force=change == "force")
+    parameters = "[reduce]\n" if change == "config" else ""
+    again = reduce(raw, parameters=parameters, force=change == "force")
     assert (again.outcome, again.note) == (Outcome.SUCCEEDED, "")
     assert sorted(path.name for path in first.output.parent.iterdir()) == ["night"]
 
@@ -220,9 +230,10 @@ def wait_for(condition: Callable[[], object]) -> None:
 DRIVER = """
 import sys
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.reduce import reduction
-installation.spectrographs = lambda: ["shane_kast_blue"]
-reduction.run(sys.argv[1], spectrograph="shane_kast_blue", progress=False, force=True)
+from kpfnb.adap.reduce.job import ReductionConfig
+from kpfnb.adap.reduce.run import reduce_folder
+installation.list_spectrographs = lambda: ["shane_kast_blue"]
+reduce_folder(sys.argv[1], "", ReductionConfig(spectrograph="shane_kast_blue", force=True))
 """
 
 

@@ -1,15 +1,15 @@
-"""Single stages of a dataset's life; `test_chain` has them together."""
+"""Single stages of a dataset's reduction; `test_dataset_pipeline` has them together."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kpfnb.adap.profiles import spectrograph
-from kpfnb.adap.reduce import run as reduction
-from kpfnb.adap.reduce import stages
+from kpfnb.adap.profiles.spectrograph import load_profile
+from kpfnb.adap.reduce import run, stages
 from kpfnb.adap.reduce.job import DatasetJob, ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.core.errors import InvalidInputError
@@ -19,9 +19,10 @@ from tests.adap.small_datasets import NAME, below
 SETUP = "keck_deimos_A"
 
 
-def work(**options: object) -> DatasetJob:
-    order = ReductionConfig(spectrograph.load_profile("keck_deimos"), **options)
-    return DatasetJob(NAME, order, Lease("q", NAME, 1, 1, lambda: True), print, progress=False)
+def make_job(**options: Any) -> DatasetJob:
+    config = ReductionConfig(spectrograph="keck_deimos", **options)
+    lease = Lease("q", NAME, 1, 1, lambda: True)
+    return DatasetJob(NAME, config, load_profile("keck_deimos"), lease, print, progress=False)
 
 
 def write(path: Path) -> None:
@@ -30,12 +31,12 @@ def write(path: Path) -> None:
 
 
 def test_the_local_copy_goes_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = work()
-    write(one.folder / "complete/raw/d1.fits")
+    job = make_job()
+    write(job.folder / "complete/raw/d1.fits")
     # What a killed clean-up has left
-    write(one.folder.with_name(f"{one.folder.name}.leaving") / "old.fits")
-    assert stages.remove_local_copy(one) == "local copy removed"
-    assert not below(one.folder.parent)
+    write(job.folder.with_name(f"{job.folder.name}.leaving") / "old.fits")
+    assert stages.remove_local_copy(job) == "local copy removed"
+    assert not below(job.folder.parent)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +55,19 @@ def test_the_local_copy_goes_in_one_step(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_only_what_is_on_the_remote_goes(path: str, goes: bool) -> None:
-    one = work()
-    one.pypeit_folders = {"reduce": one.folder / "plans/reduce"}
-    write(one.folder / path)
-    told = stages.remove_local_copy(one)
-    assert (one.folder / path).exists() is not goes
-    assert told == "local copy removed" if goes else path in told
+    job = make_job()
+    job.pypeit_folders = {"reduce": job.folder / "plans/reduce"}
+    write(job.folder / path)
+    report = stages.remove_local_copy(job)
+    assert (job.folder / path).exists() is not goes
+    assert report == "local copy removed" if goes else path in report
 
 
 def test_a_copy_that_is_to_be_kept_stays() -> None:
-    one = work(keep=True)
-    write(one.folder / "complete/raw/d1.fits")
-    assert str(one.folder) in stages.remove_local_copy(one)
-    assert below(one.folder) == {"complete/raw/d1.fits"}
+    job = make_job(keep=True)
+    write(job.folder / "complete/raw/d1.fits")
+    assert str(job.folder) in stages.remove_local_copy(job)
+    assert below(job.folder) == {"complete/raw/d1.fits"}
 
 
 @pytest.mark.parametrize(
@@ -76,29 +77,29 @@ def test_a_copy_that_is_to_be_kept_stays() -> None:
 def test_a_folder_of_reduction_files_alone_gives_way(
     files: tuple[str, ...], stays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = work()
-    output = one.complete / "reduce"
+    job = make_job()
+    output = job.complete / "reduce"
     for name in files:
         write(output / name)
-    one.pypeit_folders = {"reduce": one.folder / "plans/reduce"}
+    job.pypeit_folders = {"reduce": job.folder / "plans/reduce"}
     seen = []
 
-    def run(raw: Path, place: Path, **options: object) -> ReductionResult:
+    def reduce(raw: Path, place: Path, *_: object, **options: object) -> ReductionResult:
         seen.append(place.exists())
         return ReductionResult(place, {"frames": {}}, note="made")
 
-    monkeypatch.setattr(reduction, "reduce_folder", run)
-    monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(one.folder / "remote")}))
-    assert stages.reduce_setups(one) == "made"
+    monkeypatch.setattr(run, "reduce_folder", reduce)
+    monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(job.folder / "remote")}))
+    assert stages.reduce_setups(job) == "made"
     assert seen == [stays]
 
 
 def test_what_is_not_set_up_is_not_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(tmp_path)}))
-    assert stages.back_up_results(work()) == "no backup remote"
-    assert stages.back_up_results(work(backup="")) == "no backup remote"
-    assert stages.update_sheet(work(sheet=False)) == "not asked for"
-    assert stages.extract_warnings(work()) == "0 useful warnings in 0 logs"
+    assert stages.back_up_results(make_job()) == "no backup remote"
+    assert stages.back_up_results(make_job(backup="")) == "no backup remote"
+    assert stages.update_sheet(make_job(sheet=False)) == "not requested"
+    assert stages.extract_warnings(make_job()) == "0 useful warnings in 0 logs"
 
 
 def test_a_dataset_without_raw_frames_is_named(
@@ -107,7 +108,7 @@ def test_a_dataset_without_raw_frames_is_named(
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps({"data": str(tmp_path)}))
     (tmp_path / NAME / "incomplete/raw").mkdir(parents=True)
     with pytest.raises(InvalidInputError, match=f"dataset {NAME} has no complete/raw in data:"):
-        stages.download_frames(work())
+        stages.download_frames(make_job())
 
 
 def test_the_order_is_data_and_what_publishes_is_vital() -> None:
