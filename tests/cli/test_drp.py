@@ -58,7 +58,7 @@ def test_progress_lists_nothing_as_none(lacking):
 def test_progress_lists_and_touches_the_l0(root, lacking):
     raw = lacking.path(root, "L0")
     result = kpfnb("progress", *NIGHTS, "--print_files", "--touch_files", "--dry-run")
-    assert f"lack a level:\n{raw}\n" in result.output
+    assert f"L0 files of incomplete observations:\n{raw}\n" in result.output
     assert f"would be touched: {raw}\n" in result.output
     assert not is_touched(raw)
     result = kpfnb("progress", *NIGHTS, "--touch_files")

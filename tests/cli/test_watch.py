@@ -14,7 +14,7 @@ from kpfnb.kpf.watch.registry import HANDLERS
 from tests.kpf.fake_drp import fits, product
 
 runner = CliRunner()
-FAKE = f"{sys.executable} {Path(__file__).parents[1]}/kpf/fakedrp.py {{target}}"
+FAKE = f"{sys.executable} {Path(__file__).parents[1]}/kpf/fake_drp.py {{target}}"
 
 
 @pytest.fixture

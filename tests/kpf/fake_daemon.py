@@ -1,4 +1,4 @@
-"""A tiny DRP that watches: python fakedaemon.py L0_DIRECTORY [FAULT]
+"""A tiny DRP that watches: python fake_daemon.py L0_DIRECTORY [FAULT]
 
 Like the real one it takes up what comes or is touched after its start, and nothing from before.
 Faults: `dies` after the first file, half-way; `deaf` makes nothing.

@@ -1,6 +1,6 @@
 """A tiny DRP: it reads a list of L0 files and writes products of two FITS blocks, or fails to.
 
-    python fakedrp.py LIST [FAULT [OBSID]]
+    python fake_drp.py LIST [FAULT [OBSID]]
 
 Faults, where OBSID is given only for that observation:
 nothing   make nothing, exit 0          error     complain and make no L2, exit 0

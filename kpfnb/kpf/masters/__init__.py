@@ -1,1 +1,1 @@
-"""Make the master calibrations of nights."""
+"""Master calibrations of nights, made by the data reduction pipeline (DRP)."""

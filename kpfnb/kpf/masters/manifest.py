@@ -1,7 +1,7 @@
-"""The stamp beside a night's masters: from which calibrations they were made, and what they were.
+"""Manifest of a night's masters: the calibrations they were made from, and the masters themselves.
 
-It is written last. A run that was killed left none, and one that nobody can read says nothing: the
-night is made again.
+It is written last, so a run that was killed leaves none. Without a readable manifest the masters of
+the night are made again.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ FileStates = dict[str, list[int]]
 
 
 def file_states(paths: Iterable[Path]) -> FileStates:
-    """How the files are now."""
+    """The present state of files."""
     return {path.name: list(product_signature(path)[1:]) for path in sorted(paths)}
 
 
 def write_manifest(
-    place: Path, calibrations: FileStates, masters: Iterable[Path], version: str
+    directory: Path, calibrations: FileStates, masters: Iterable[Path], version: str
 ) -> None:
-    """Say that these masters in `place` are made, from these calibrations."""
-    stamp = {"version": version, "calibrations": calibrations, "masters": file_states(masters)}
-    atomic.write_json(place / MANIFEST_NAME, stamp)
+    """Write that these masters in a directory are made from these calibrations."""
+    content = {"version": version, "calibrations": calibrations, "masters": file_states(masters)}
+    atomic.write_json(directory / MANIFEST_NAME, content)
 
 
-def remove_manifest(place: Path) -> None:
-    """The masters are about to be made anew."""
-    (place / MANIFEST_NAME).unlink(missing_ok=True)
+def remove_manifest(directory: Path) -> None:
+    """Remove the manifest before the masters are made again."""
+    (directory / MANIFEST_NAME).unlink(missing_ok=True)
 
 
-def is_current(place: Path, calibrations: FileStates, version: str) -> bool:
-    """Whether the masters were made from these calibrations, and are there as they were made.
+def is_current(directory: Path, calibrations: FileStates, version: str) -> bool:
+    """Whether the masters were made from these calibrations and are unchanged since.
 
-    version : the DRP version that they must have at least; '' for any
+    version : the lowest DRP version that they may have; '' for any
     """
-    stamp = _read_manifest(place / MANIFEST_NAME)
-    masters = stamp.get("masters")
-    if stamp.get("calibrations") != calibrations or not masters:
+    content = _read_manifest(directory / MANIFEST_NAME)
+    masters = content.get("masters")
+    if content.get("calibrations") != calibrations or not masters:
         return False
-    if version and not drp.satisfies_version(str(stamp.get("version")), version):
+    if version and not drp.satisfies_version(str(content.get("version")), version):
         return False
-    return bool(file_states(place / name for name in masters) == masters)
+    return bool(file_states(directory / name for name in masters) == masters)
 
 
 def _read_manifest(file: Path) -> dict[str, Any]:
     try:
-        stamp = atomic.read_json(file)
+        content = atomic.read_json(file)
     except (FileNotFoundError, NotADirectoryError, InvalidInputError):
         return {}
-    return stamp if isinstance(stamp, dict) else {}
+    return content if isinstance(content, dict) else {}

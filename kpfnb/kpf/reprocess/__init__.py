@@ -1,1 +1,1 @@
-"""Run the data reduction pipeline (DRP) again over observations."""
+"""Reprocessing: runs of the data reduction pipeline (DRP) over observations that are not done."""

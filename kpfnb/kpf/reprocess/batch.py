@@ -1,8 +1,8 @@
-"""One start of the DRP over a list of L0 files, and what came of it.
+"""One start of the DRP over a list of L0 files, and its results.
 
-Old products go into safekeeping before, if that is asked for; afterwards each observation is judged
-by its new products, and its old ones are removed, or put back where the new ones are not good. So
-an observation's products are always of one run.
+If requested, old products are moved into a backup first. Afterwards each observation is judged by
+its new products: its old ones are removed, or restored if the new ones are not good. So the
+products of an observation always come from one run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpfnb.compute import programs
-from kpfnb.compute.programs import SupervisedExit
-from kpfnb.core import atomic, signals
+from kpfnb.compute.programs import ProductSnapshot, SupervisedExit
+from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 from kpfnb.core.fits import headers
 from kpfnb.core.settings import Settings
+from kpfnb.core.signals import defer_interrupts
 from kpfnb.kpf.files import drp
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.kpf.progress import evaluation
@@ -29,22 +30,22 @@ from kpfnb.kpf.reprocess.options import ReprocessOptions
 from kpfnb.kpf.reprocess.recovery import ProductBackup
 from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessItem
 
-NOT_REMADE = "not made anew"
-RESTORED = "the old products were put back"
+NOT_REMADE = "not made again"
+RESTORED = "the old products were restored"
 NO_SPACE = "no space left on device"
 INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
 class ReprocessJob:
-    """What all batches of a reprocessing have in common.
+    """What all batches of a run have in common.
 
     Attributes
     ----------
-    folder : where lists and logs go
-    old : where the old products are kept meanwhile; None: the DRP writes over them
-    lock : locked for as long as a process of the DRP lives
-    mark : says which products are in work; see `kpfnb.kpf.reprocess.new_products`
+    folder : for lists and logs
+    backup : of the old products; None: the DRP overwrites them
+    lock : locked as long as a process of the DRP runs
+    marker : names the products in work; see `kpfnb.kpf.reprocess.new_products`
     started : POSIX time of the start, s
     """
 
@@ -62,40 +63,41 @@ class ReprocessJob:
 def run_batch(
     job: ReprocessJob,
     number: int,
-    standings: Sequence[ObservationCheck],
+    checks: Sequence[ObservationCheck],
     *,
     report: Callable[[int], None],
 ) -> tuple[DrpBatch, list[ReprocessItem]]:
-    """Run the DRP on these observations; `report` is told the number of products made so far.
+    """Run the DRP on these observations; `report` is called with the number of new products.
 
-    Nothing is raised for what goes wrong with the DRP or the disk, nor for Ctrl-C: each item tells
-    what became of it, and `Batch.stop` why to go no further.
+    Failures of the DRP or the disk, and Ctrl-C, raise nothing: each item has its outcome, and
+    `DrpBatch.stop` says why not to continue.
     """
-    begun = time.time()
-    watch = ProductWatch.for_observations(standings, job.rules.root)
+    started = time.time()
+    watch = ProductWatch.for_observations(checks, job.rules.root)
     log = job.folder / f"batch-{number:04d}.log"
     command = drp.build_command(job.settings, log.with_suffix(".txt"), job.options.ncpus)
-    ending, stop = _run_drp(job, command, standings, watch, log, report)
-    # Whoever stops it now learns all the same what became of what was made
-    with signals.defer_interrupts() as came:
-        flaws = _find_defects(job, standings, watch)
-        made = _product_times(watch, job)
-        excerpts = drp.log_excerpts(log, [obsid.text for obsid, flaw in flaws.items() if flaw])
-        _commit_or_restore(job, flaws)
-        items = [_make_item(obsid, flaw, stop, log, excerpts) for obsid, flaw in flaws.items()]
-        if came:
-            came.clear()
+    ending, stop = _run_drp(job, command, checks, watch, log, report)
+    # An interrupt that comes now must not lose the results of what was made
+    with defer_interrupts() as interrupts:
+        defects = _find_defects(job, checks, watch)
+        product_times = _product_times(watch, job)
+        failed = [obsid.text for obsid, defect in defects.items() if defect]
+        excerpts = drp.log_excerpts(log, failed)
+        _commit_or_restore(job, defects)
+        items = [_make_item(obsid, defects[obsid], stop, log, excerpts) for obsid in defects]
+        if interrupts:
+            interrupts.clear()
             stop = stop or INTERRUPTED
     if any(NO_SPACE in excerpt.lower() for excerpt in excerpts.values()):
         stop = stop or "the disk is full"
     batch = DrpBatch(
         command=tuple(command),
         log=str(log),
-        observations=len(standings),
+        observations=len(checks),
         ending=ending,
-        started_seconds=round(begun - job.started, 3),
-        seconds=round(time.time() - begun, 3),
-        made=made,
+        started_seconds=round(started - job.started, 3),
+        seconds=round(time.time() - started, 3),
+        made=product_times,
         stop=stop,
     )
     return batch, items
@@ -104,15 +106,15 @@ def run_batch(
 def _run_drp(
     job: ReprocessJob,
     command: Sequence[str],
-    standings: Sequence[ObservationCheck],
+    checks: Sequence[ObservationCheck],
     watch: ProductWatch,
     log: Path,
     report: Callable[[int], None],
 ) -> tuple[str, str]:
-    """How the DRP ended, and why to go no further."""
+    """How the DRP ended, and the reason not to continue."""
     try:
-        _prepare_batch(job, standings, watch, log.with_suffix(".txt"))
-        ended = _supervise_drp(job, command, watch, log, report)
+        _prepare_batch(job, checks, watch, log.with_suffix(".txt"))
+        drp_exit = _supervise_drp(job, command, watch, log, report)
     except KeyboardInterrupt:
         new_products.quarantine_suspects(job.marker)
         return INTERRUPTED, INTERRUPTED
@@ -120,19 +122,19 @@ def _run_drp(
         return "not started", f"{error.strerror}: {error.filename}"
     except InvalidInputError as error:
         return "not started", error.what
-    if ended.was_killed:
+    if drp_exit.was_killed:
         new_products.quarantine_suspects(job.marker)
     new_products.clear_marker(job.marker)
-    return str(ended), ""
+    return str(drp_exit), ""
 
 
 def _prepare_batch(
-    job: ReprocessJob, standings: Sequence[ObservationCheck], watch: ProductWatch, listed: Path
+    job: ReprocessJob, checks: Sequence[ObservationCheck], watch: ProductWatch, list_file: Path
 ) -> None:
-    """All that a later run needs to bring this one to its end, before the DRP starts."""
-    obsids = [standing.obsid for standing in standings]
+    """Write what a later run needs to recover this one, before the DRP starts."""
+    obsids = [check.obsid for check in checks]
     lines = [f"{obsid.path(job.rules.root, KPF.raw)}\n" for obsid in obsids]
-    atomic.write_text(listed, "".join(lines))
+    atomic.write_text(list_file, "".join(lines))
     if job.backup:
         job.backup.stash(obsids)
     new_products.write_marker(job.marker, watch.paths.values())
@@ -145,75 +147,83 @@ def _supervise_drp(
     log: Path,
     report: Callable[[int], None],
 ) -> SupervisedExit:
-    def look() -> programs.ProductSnapshot:
-        sight = watch.snapshot()
-        report(sight.product_count)
-        return sight
+    def take_snapshot() -> ProductSnapshot:
+        snapshot = watch.snapshot()
+        report(snapshot.product_count)
+        return snapshot
 
     return programs.supervise_program(
         command,
         log=log,
-        take_snapshot=look,
+        take_snapshot=take_snapshot,
         expected=len(watch.paths),
-        limits=job.options.patience,
+        limits=job.options.limits,
         nice=job.options.nice,
         lock=job.lock,
     )
 
 
 def _find_defects(
-    job: ReprocessJob, before: Sequence[ObservationCheck], watch: ProductWatch
+    job: ReprocessJob, checks: Sequence[ObservationCheck], watch: ProductWatch
 ) -> dict[ObsID, str]:
-    """What is wrong with each observation now, '' where nothing is, in the order of the work."""
-    made = watch.new_products()
+    """The defects of each observation after the DRP, '' if none, in the order of the work."""
+    obsids = [check.obsid for check in checks]
+    new = watch.new_products()
     try:
-        after = job.rules.check_observations([standing.obsid for standing in before], job.index)
+        after = job.rules.check_observations(obsids, job.index)
     except ServiceUnavailableError as error:
-        return {standing.obsid: error.what for standing in before}
-    flaws = {}
-    for standing in (after[one.obsid] for one in before):
-        found = dict(standing.defects)
-        for level in standing.expected:
-            if (standing.obsid, level) in made:
-                path = standing.obsid.path(job.rules.root, level)
-                found[level] = found.get(level) or _inspect_product(path)
-            elif job.options.force:
-                found.setdefault(level, NOT_REMADE)
-        worded = "; ".join(f"{level} {flaw}" for level, flaw in found.items() if flaw)
-        vanished = standing.status in (ObservationStatus.NO_L0, ObservationStatus.JUNK)
-        flaws[standing.obsid] = standing.reason if vanished else worded
-    return flaws
+        return dict.fromkeys(obsids, error.what)
+    return {obsid: _describe_defects(job, after[obsid], new) for obsid in obsids}
+
+
+def _describe_defects(
+    job: ReprocessJob, check: ObservationCheck, new: Mapping[tuple[ObsID, str], float]
+) -> str:
+    if check.status in (ObservationStatus.NO_L0, ObservationStatus.JUNK):
+        return check.reason
+    defects = dict(check.defects)
+    for level in check.expected:
+        if (check.obsid, level) in new:
+            path = check.obsid.path(job.rules.root, level)
+            defects[level] = defects.get(level) or _inspect_product(path)
+        elif job.options.force:
+            defects.setdefault(level, NOT_REMADE)
+    return "; ".join(f"{level} {defect}" for level, defect in defects.items() if defect)
 
 
 def _inspect_product(path: Path) -> str:
-    """The flaw of a new product; a later look, at its beginning only, must not take it for good."""
-    flaw = headers.find_defect(path)
-    if flaw:
+    """The defect of a new product, '' if it is complete.
+
+    A broken one is set aside: later checks read its beginning only and would accept it.
+    """
+    defect = headers.find_defect(path)
+    if defect:
         try:
             new_products.quarantine_product(path)
         except OSError as error:
-            return f"{flaw}, and can't be set aside ({error.strerror})"
-    return flaw
+            return f"{defect}, and can't be set aside ({error.strerror})"
+    return defect
 
 
-def _commit_or_restore(job: ReprocessJob, flaws: dict[ObsID, str]) -> None:
-    """Remove or put back the old products; tell the index what was written in place."""
-    for obsid, flaw in flaws.items():
+def _commit_or_restore(job: ReprocessJob, defects: dict[ObsID, str]) -> None:
+    """Remove or restore the old products; tell the index what was written in place."""
+    for obsid, defect in defects.items():
         try:
-            flaws[obsid] = _commit_observation(job, obsid, flaw)
+            defects[obsid] = _commit_observation(job, obsid, defect)
         except OSError as error:
             left = f"old products are left ({error.strerror}: {error.filename})"
-            flaws[obsid] = f"{flaw}; {left}" if flaw else left
+            defects[obsid] = f"{defect}; {left}" if defect else left
     if job.backup:
         job.backup.close()
-    for night in {obsid.night for obsid in flaws}:
+    for night in {obsid.night for obsid in defects}:
         evaluation.mark_touched(job.index, job.rules.root, night)
 
 
-def _commit_observation(job: ReprocessJob, obsid: ObsID, flaw: str) -> str:
-    """The flaw, with what became of the old products."""
-    if flaw:
-        return f"{flaw}; {RESTORED}" if job.backup and job.backup.restore(obsid) else flaw
+def _commit_observation(job: ReprocessJob, obsid: ObsID, defect: str) -> str:
+    """The defect, with a note if the old products were restored."""
+    if defect:
+        restored = job.backup and job.backup.restore(obsid)
+        return f"{defect}; {RESTORED}" if restored else defect
     for level in job.rules.levels:
         new_products.remove_quarantined(obsid.path(job.rules.root, level))
     if job.backup:
@@ -222,25 +232,20 @@ def _commit_observation(job: ReprocessJob, obsid: ObsID, flaw: str) -> str:
 
 
 def _make_item(
-    obsid: ObsID, flaw: str, stop: str, log: Path, excerpts: Mapping[str, str]
+    obsid: ObsID, defect: str, stop: str, log: Path, excerpts: Mapping[str, str]
 ) -> ReprocessItem:
-    if not flaw:
-        return ReprocessItem(obsid.text, obsid.night, ObservationOutcome.DONE)
+    name, night = obsid.text, obsid.night
+    if not defect:
+        return ReprocessItem(name, night, ObservationOutcome.DONE)
     if stop:
-        return ReprocessItem(
-            obsid.text, obsid.night, ObservationOutcome.NOT_REACHED, f"{stop}: {flaw}"
-        )
-    return ReprocessItem(
-        obsid.text, obsid.night, ObservationOutcome.FAILED, flaw, str(log), excerpts[obsid.text]
-    )
+        return ReprocessItem(name, night, ObservationOutcome.NOT_REACHED, f"{stop}: {defect}")
+    excerpt = excerpts[name]
+    return ReprocessItem(name, night, ObservationOutcome.FAILED, defect, str(log), excerpt)
 
 
 def _product_times(watch: ProductWatch, job: ReprocessJob) -> dict[str, tuple[float, ...]]:
-    """Level to the times at which its products were made, seconds since the start."""
-    made = watch.new_products()
-    return {
-        level: tuple(
-            sorted(round(time - job.started, 3) for (_, lvl), time in made.items() if lvl == level)
-        )
-        for level in job.rules.levels
-    }
+    """Level to the times of its new products, seconds since the start of the run."""
+    times: dict[str, list[float]] = {level: [] for level in job.rules.levels}
+    for (_, level), modified in watch.new_products().items():
+        times[level].append(round(modified - job.started, 3))
+    return {level: tuple(sorted(values)) for level, values in times.items()}

@@ -1,4 +1,14 @@
-"""Products as they are made: which are new, and are they whole?"""
+"""Products while the DRP runs: which are new, and which may be partial?
+
+The DRP writes a product in its final place, extension by extension. If it is killed between two
+extensions, the product is a valid FITS file, newer than its L0, and would count as done forever.
+So what was written in the last moments before the DRP was interrupted or killed is set aside under
+another name and made again by the next run. On a busy machine one process of the DRP may stall in
+the middle of a product for longer than that while others write theirs, so products that are visibly
+truncated are set aside too, regardless of their age.
+
+A marker file names the products in work; if a later run finds one, the earlier run was killed.
+"""
 
 from __future__ import annotations
 
@@ -12,67 +22,117 @@ from kpfnb.core.fits import headers
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.progress.evaluation import ObservationCheck
 
-# Products that a DRP stopped in the middle may not have finished.
-#
-# The DRP writes a product in its place, extension by extension. One that was cut between two
-# extensions is a FITS file without a flaw that anybody can see, newer than its L0, and would count as
-# done for ever. So what was written in the last moments of a DRP that was interrupted or killed is
-# set aside under another name, and made again by the next run. On a busy machine one process of the
-# DRP may have stood still for longer than that in the middle of a product while others wrote theirs:
-# what is visibly cut is set aside too, however old.
-#
-# A mark says which products are in work; one that is found later is that of a killed run.
-
 SUSPECT_SECONDS = 30.0
-"""Hardly a DRP pauses for so long between two extensions of one product."""
+"""A DRP hardly ever pauses this long between two extensions of one product."""
 
 QUARANTINE_SUFFIX = ".unfinished"
 
 
-def write_marker(file: Path, products: Iterable[Path], *, folder: Path | None = None) -> None:
-    """Note that these products may be written from now on.
+ProductSignature = tuple[int, int, int]
+"""Inode, size in bytes and modification time in ns; it changes when a file is written."""
 
-    folder : whatever else is made there is one of them
+NO_PRODUCT: ProductSignature = (0, 0, 0)
+
+
+@dataclass
+class ProductWatch:
+    """The products expected of some observations, compared with those present at the beginning.
+
+    Attributes
+    ----------
+    paths : observation and level to the path of the product
+    before : the signature of each file when the watch began
     """
-    noted = {str(path): _modified_ns(path) for path in products}
-    atomic.write_json(file, noted | ({str(folder): 0} if folder else {}))
+
+    paths: dict[tuple[ObsID, str], Path]
+    before: dict[Path, ProductSignature] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Record what exists."""
+        self.before = {path: product_signature(path) for path in self.paths.values()}
+
+    @classmethod
+    def for_observations(cls, checks: Iterable[ObservationCheck], root: Path) -> ProductWatch:
+        """Watch all expected products of these observations."""
+        return cls(
+            {
+                (check.obsid, level): check.obsid.path(root, level)
+                for check in checks
+                for level in check.expected
+            }
+        )
+
+    def snapshot(self) -> ProductSnapshot:
+        """The number of new products, and a hash of the state of all."""
+        signatures = {path: product_signature(path) for path in self.before}
+        count = sum(self._is_new(path, signature) for path, signature in signatures.items())
+        return ProductSnapshot(count, hash(tuple(signatures.values())))
+
+    def new_products(self) -> dict[tuple[ObsID, str], float]:
+        """The new products with their modification times (POSIX seconds)."""
+        signatures = {key: product_signature(path) for key, path in self.paths.items()}
+        return {
+            key: signature[2] / 1e9
+            for key, signature in signatures.items()
+            if self._is_new(self.paths[key], signature)
+        }
+
+    def _is_new(self, path: Path, signature: ProductSignature) -> bool:
+        return signature[1] > 0 and signature != self.before[path]
+
+
+def product_signature(path: Path) -> ProductSignature:
+    """The state of a file, `NO_PRODUCT` if it does not exist."""
+    try:
+        status = path.stat()
+    except OSError:
+        return NO_PRODUCT
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def write_marker(file: Path, products: Iterable[Path], *, folder: Path | None = None) -> None:
+    """Record that these products may be written from now on.
+
+    folder : all other files created there count too
+    """
+    states = {str(path): _modified_ns(path) for path in products}
+    atomic.write_json(file, states | ({str(folder): 0} if folder else {}))
 
 
 def clear_marker(file: Path) -> None:
-    """Take the mark away: the DRP ended by itself, or had been quiet for long."""
+    """Remove the marker: the DRP ended by itself, or had not written anything for long."""
     file.unlink(missing_ok=True)
 
 
 def quarantine_suspects(file: Path) -> list[Path]:
-    """After the DRP was cut off: set aside what it wrote last or half, and take the mark away.
+    """Set aside what a killed DRP wrote last or only partly, and remove the marker.
 
-    Returns the new names; [] where there is no mark. No clock but the file system's is asked: the
-    DRP's end is taken to be that of its last product.
+    Returns the new paths; [] if there is no marker. Only times of the file system are compared: the
+    time of the last product counts as the end of the DRP.
     """
     if not file.exists():
         return []
-    noted = {Path(path): old for path, old in atomic.read_json(file).items()}
-    for folder in filter(Path.is_dir, list(noted)):
-        noted = dict.fromkeys(folder.glob("*.fits"), noted.pop(folder)) | noted
-    now = {path: (_modified_ns(path), old) for path, old in noted.items()}
-    written = {path: moment for path, (moment, old) in now.items() if moment not in (old, 0)}
+    states = {Path(path): old for path, old in atomic.read_json(file).items()}
+    for folder in filter(Path.is_dir, list(states)):
+        states = dict.fromkeys(folder.glob("*.fits"), states.pop(folder)) | states
+    times = {path: (_modified_ns(path), old) for path, old in states.items()}
+    written = {path: time for path, (time, old) in times.items() if time not in (old, 0)}
     since = max(written.values(), default=0) - SUSPECT_SECONDS * 1e9
-    aside = [
-        quarantine_product(path)
-        for path, moment in written.items()
-        if moment >= since or headers.find_defect(path)
+    suspects = [
+        path for path, time in written.items() if time >= since or headers.find_defect(path)
     ]
+    quarantined = [quarantine_product(path) for path in suspects]
     file.unlink()
-    return aside
+    return quarantined
 
 
 def quarantine_product(path: Path) -> Path:
-    """Give a product that is broken, or may be, a name that nobody takes for a product's."""
+    """Rename a product that is or may be broken, so that it does not count as a product."""
     return path.replace(path.with_name(path.name + QUARANTINE_SUFFIX))
 
 
 def remove_quarantined(path: Path) -> None:
-    """Remove what was set aside of a product that is good now."""
+    """Remove the file that was set aside, once the product is good."""
     path.with_name(path.name + QUARANTINE_SUFFIX).unlink(missing_ok=True)
 
 
@@ -81,65 +141,3 @@ def _modified_ns(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-ProductSignature = tuple[int, int, int]
-"""Inode, size in bytes, modification time in ns; it changes when a file is written."""
-
-NO_PRODUCT: ProductSignature = (0, 0, 0)
-
-
-@dataclass
-class ProductWatch:
-    """The products expected of some observations, compared with what was there at the beginning.
-
-    Attributes
-    ----------
-    paths : observation and level to the product's path
-    before : the signature of each file when the watch began
-    """
-
-    paths: dict[tuple[ObsID, str], Path]
-    before: dict[Path, ProductSignature] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Remember what is there."""
-        self.before = {path: product_signature(path) for path in self.paths.values()}
-
-    @classmethod
-    def for_observations(cls, standings: Iterable[ObservationCheck], root: Path) -> ProductWatch:
-        """Watch all expected products of these observations."""
-        return cls(
-            {
-                (standing.obsid, level): standing.obsid.path(root, level)
-                for standing in standings
-                for level in standing.expected
-            }
-        )
-
-    def snapshot(self) -> ProductSnapshot:
-        """How many products are new, and a stamp of all of them."""
-        now = {path: product_signature(path) for path in self.before}
-        made = sum(self._is_new(path, signature) for path, signature in now.items())
-        return ProductSnapshot(made, hash(tuple(now.values())))
-
-    def new_products(self) -> dict[tuple[ObsID, str], float]:
-        """The new products with their modification times (POSIX seconds)."""
-        now = {key: (path, product_signature(path)) for key, path in self.paths.items()}
-        return {
-            key: signature[2] / 1e9
-            for key, (path, signature) in now.items()
-            if self._is_new(path, signature)
-        }
-
-    def _is_new(self, path: Path, signature: ProductSignature) -> bool:
-        return signature[1] > 0 and signature != self.before[path]
-
-
-def product_signature(path: Path) -> ProductSignature:
-    """What tells one state of a file from another."""
-    try:
-        found = path.stat()
-    except OSError:
-        return NO_PRODUCT
-    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,44 +1,54 @@
-"""The night log: which night was processed when, with which version, and how it ended.
+"""The night log: when each night was processed, with which version, and how it ended.
 
-Rows are only ever added: one when a run sets out to do a night, one when the night has ended. It is
-a record for people, and what `resume` goes by; whether a night is done is told by its products,
-which somebody may have removed since.
+Rows are only added: one when a run plans a night, one when the night has ended. The log is a record
+for people, and `resume` reads it; whether a night is done depends on its products alone, which may
+have been removed since.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, field, fields
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb.core import settings, sqlite
+from kpfnb.core import sqlite
+from kpfnb.core.clock import format_utc, parse_utc
 from kpfnb.core.errors import AlreadyRunningError, InvalidInputError, InvalidSettingsError
+from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.settings import Settings
+from kpfnb.core.settings import Settings, load_settings
+from kpfnb.core.text import format_count
+from kpfnb.kpf.progress.evaluation import CompletenessRules
 from kpfnb.kpf.reprocess.result import ObservationOutcome
-from kpfnb.kpf.reprocess.worklist import format_utc
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 2
-"""That before it had no column `kind`."""
+"""Schema 1 had no column `kind`."""
 
 SCIENCE, MASTERS = "science", "masters"
+
+COUNT_COLUMNS = {
+    "done": "done",
+    "already done": "skipped",
+    "failed": "failed",
+    "junk": "junk",
+    "not reached": "unreached",
+}
+"""Column to the attribute of an entry."""
 
 
 @dataclass(frozen=True)
 class NightLogEntry:
     """One night in one run; times are UTC, ISO 8601.
 
-    `started` and `ended` are '' where the night was not begun, or the run was killed in it.
+    `started` and `ended` are '' if the night was not started, or if the run was killed during it.
     """
 
     run: str
@@ -53,13 +63,13 @@ class NightLogEntry:
     junk: int = 0
     unreached: int = 0
     folder: str = ""
-    """Where the DRP's lists and logs of that run are."""
+    """The directory of the DRP's lists and logs of that run."""
     kind: str = SCIENCE
     """What was processed: science (2D, L1, L2) or masters."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing of the night is left to do."""
+        """Whether all observations of the night are done."""
         return bool(self.ended) and not self.failed and not self.unreached
 
 
@@ -70,9 +80,9 @@ _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM nights WHERE root = ? ORDER BY row
 
 @dataclass
 class NightLogWriter:
-    """Enters the nights of one run; `notes` tells where the log can't be written.
+    """Writes the nights of one run; if the log can't be written, the work continues.
 
-    The work goes on without a log.
+    notes : failures to write the log
     """
 
     file: Path
@@ -83,18 +93,26 @@ class NightLogWriter:
     kind: str = SCIENCE
     notes: list[str] = field(default_factory=list)
 
+    @classmethod
+    def for_run(
+        cls, settings: Settings, folder: Path, rules: CompletenessRules, *, kind: str
+    ) -> NightLogWriter:
+        """For the run whose lists and logs are in `folder`."""
+        file = night_log_path(settings)
+        return cls(file, folder.name, rules.root, rules.version, folder, kind)
+
     def record_plan(self, nights: Iterable[str]) -> None:
-        """The nights that the run sets out to do."""
+        """Record the nights that the run will process."""
         self._append([self._make_entry(night) for night in nights])
 
     def record_end(
         self, night: str, started: float, counts: Mapping[ObservationOutcome, int]
     ) -> None:
-        """A night has ended now; `started` is in POSIX seconds."""
+        """Record that a night has ended now; `started` is in POSIX seconds."""
         entry = self._make_entry(
             night,
             started=format_utc(started),
-            ended=format_utc(time.time()),
+            ended=format_utc(),
             done=counts[ObservationOutcome.DONE],
             skipped=counts[ObservationOutcome.SKIPPED],
             failed=counts[ObservationOutcome.FAILED],
@@ -103,9 +121,9 @@ class NightLogWriter:
         )
         self._append([entry])
 
-    def _make_entry(self, night: str, **how: str | int) -> NightLogEntry:
+    def _make_entry(self, night: str, **values: str | int) -> NightLogEntry:
         fixed = {"folder": str(self.folder), "kind": self.kind}
-        return NightLogEntry(self.run, str(self.root), night, self.version, **fixed, **how)  # type: ignore[arg-type]
+        return NightLogEntry(self.run, str(self.root), night, self.version, **fixed, **values)  # type: ignore[arg-type]
 
     def _append(self, entries: list[NightLogEntry]) -> None:
         try:
@@ -115,12 +133,12 @@ class NightLogWriter:
 
 
 def night_log_path(settings: Settings) -> Path:
-    """Where the night log is."""
+    """Path of the night log."""
     return settings.work_dir / "nights.sqlite"
 
 
 def add_entries(file: Path, *entries: NightLogEntry) -> None:
-    """Add rows; a log that can't be written is a `InvalidInputError`."""
+    """Add rows; a log that can't be written is an `InvalidInputError`."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with closing(_open_log(file)) as database, sqlite.transaction(database):
@@ -130,7 +148,7 @@ def add_entries(file: Path, *entries: NightLogEntry) -> None:
 
 
 def read_entries(file: Path, root: Path | str) -> list[NightLogEntry]:
-    """The nights of each run on a data root as they stand, oldest run first; [] without a log."""
+    """The latest row of each night and run on a data root, oldest run first; [] without a log."""
     if not file.exists():
         return []
     try:
@@ -142,18 +160,18 @@ def read_entries(file: Path, root: Path | str) -> list[NightLogEntry]:
 
 
 def select_last_run(entries: Iterable[NightLogEntry], kind: str) -> list[NightLogEntry]:
-    """The nights of the run of that kind that was begun last."""
-    some = [entry for entry in entries if entry.kind == kind]
-    return [entry for entry in some if entry.run == some[-1].run]
+    """The nights of the latest run of that kind."""
+    of_kind = [entry for entry in entries if entry.kind == kind]
+    return [entry for entry in of_kind if entry.run == of_kind[-1].run]
 
 
 def _open_log(file: Path) -> sqlite3.Connection:
     return sqlite.open_database(file, schema=SCHEMA, migrate=_create_table, what="night log")
 
 
-def _create_table(database: sqlite3.Connection, found: int) -> None:
-    """Make the table in a new file, bring an older one up to date."""
-    if found == 0:
+def _create_table(database: sqlite3.Connection, old_schema: int) -> None:
+    """Create the table in a new file; update an older one."""
+    if old_schema == 0:
         database.execute(f"CREATE TABLE nights ({', '.join(_COLUMNS)})")
     else:
         database.execute(f"ALTER TABLE nights ADD COLUMN kind DEFAULT '{SCIENCE}'")
@@ -162,43 +180,32 @@ def _create_table(database: sqlite3.Connection, found: int) -> None:
 def _unusable_error(file: Path, error: Exception) -> InvalidInputError:
     return InvalidInputError(
         f"the night log {file} can't be used: {error}",
-        "make room and make it writable, or move it away to begin a new one",
+        "free disk space and make it writable, or move it away to start a new one",
     )
-
-
-# The night log as people look at it: a table of the nights that were processed.
-
-COUNT_COLUMNS = {
-    "done": "done",
-    "already done": "skipped",
-    "failed": "failed",
-    "junk": "junk",
-    "not reached": "unreached",
-}
-"""Column to the entry's attribute."""
 
 
 @dataclass(frozen=True, repr=False)
 class NightLogResult(OneLineRepr):
-    """Nights as they were processed, oldest run first; `zone` is that of the times shown."""
+    """The processed nights, oldest run first; times are shown in `zone`."""
 
     entries: tuple[NightLogEntry, ...]
     zone: ZoneInfo
 
     @property
     def outcome(self) -> Outcome:
-        """To look at a log always succeeds."""
+        """Showing a log always succeeds."""
         return Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
-        """How many nights, and how many of them are not finished."""
+        """The number of nights, and how many are not finished."""
         if not self.entries:
-            return "no night was processed yet"
+            return "no night has been processed yet"
         last = {(entry.night, entry.kind): entry for entry in self.entries}
         left = sum(not entry.is_finished for entry in last.values())
         nights = len({entry.night for entry in self.entries})
-        return f"{nights} night{'s' * (nights != 1)}, {left or 'none'} not finished"
+        unfinished = f"{left} not finished" if left else "all finished"
+        return f"{format_count(nights, 'night')}, {unfinished}"
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Nights processed."""
@@ -241,13 +248,8 @@ class NightLogResult(OneLineRepr):
         return "\n".join([*shown, self.reason])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name)}</th>" for name in self._titles())
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self._rows()
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return f"<p><strong>{escape(self.reason)}</strong></p>{table if self.entries else ''}"
+        table = html_table(self._titles(), self._rows()) if self.entries else ""
+        return f"<p><strong>{escape(self.reason)}</strong></p>{table}"
 
     def _titles(self) -> list[str]:
         return ["night", "what", "start", "end", "version", *COUNT_COLUMNS]
@@ -255,28 +257,27 @@ class NightLogResult(OneLineRepr):
     def _rows(self) -> Iterator[list[str]]:
         for entry in self.entries:
             counts = [str(getattr(entry, attribute)) for attribute in COUNT_COLUMNS.values()]
-            moments = (
+            times = (
                 self._format_time(entry.started),
                 self._format_time(entry.ended) or "not ended",
             )
-            yield [entry.night, entry.kind, *moments, entry.version or "any", *counts]
+            yield [entry.night, entry.kind, *times, entry.version or "any", *counts]
 
     def _format_time(self, text: str) -> str:
         if not text:
             return ""
-        moment = datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
-        return f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
+        return f"{parse_utc(text).astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
 
 
 def load_night_log(
     start: str = "", end: str = "", *, root: Path | str | None = None
 ) -> NightLogResult:
     """The nights from `start` to `end` (YYYYMMDD, both included; '' is open) of a data root."""
-    here = settings.load_settings(**({"data_root": root} if root else {}))
+    settings = load_settings(**({"data_root": root} if root else {}))
     low, high = min(start, end or start), max(start, end)
     entries = [
         entry
-        for entry in read_entries(night_log_path(here), here.kpf_root)
+        for entry in read_entries(night_log_path(settings), settings.kpf_root)
         if (not start or entry.night >= low) and (not end or entry.night <= high)
     ]
-    return NightLogResult(tuple(entries), here.zone)
+    return NightLogResult(tuple(entries), settings.zone)

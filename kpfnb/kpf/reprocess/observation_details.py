@@ -1,4 +1,4 @@
-"""What is known of one observation: its header, its quicklook page, what the DRP said about it."""
+"""Details of one observation: its header, its quicklook page, and the DRP's messages about it."""
 
 from __future__ import annotations
 
@@ -8,46 +8,45 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb import runs
-from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits import headers
-from kpfnb.core.settings import Settings
+from kpfnb.core.settings import Settings, load_settings
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.notebook.display.html import file_link
 
 MAX_RUNS_SEARCHED = 50
-"""So many reprocessings, newest first, are searched for what the DRP said."""
+"""The newest reprocessings are searched for messages of the DRP."""
 NAME_COLUMNS = ("obsid", "name", "observation")
 
 
 def details_html(row: Mapping[str, Any]) -> str:
-    """The evidence about the observation that a row names, as HTML; all text escaped.
+    """Details of the observation in a row of a table, as HTML; all text is escaped.
 
-    `InvalidInputError` for a row that names none.
+    A row without the name of an observation is an `InvalidInputError`.
     """
-    name = next((str(row[one]) for one in NAME_COLUMNS if one in row), "")
+    name = next((str(row[column]) for column in NAME_COLUMNS if column in row), "")
     obsid = ObsID.parse(name)
-    here = settings.load_settings()
-    raw = obsid.path(here.kpf_root, KPF.raw)
-    page = _quicklook_page(obsid, here)
-    looks = file_link(page, "quicklook page") if page.exists() else "no quicklook page yet"
+    settings = load_settings()
+    raw = obsid.path(settings.kpf_root, KPF.raw)
+    page = _quicklook_page(obsid, settings)
+    quicklook = file_link(page, "quicklook page") if page.exists() else "no quicklook page yet"
     return (
-        f"<h4>{escape(str(obsid))}</h4><p>{looks} · {escape(str(raw))}</p>"
+        f"<h4>{escape(str(obsid))}</h4><p>{quicklook} · {escape(str(raw))}</p>"
         f"{''.join(_drp_messages_html(str(obsid)))}{_header_html(raw)}"
     )
 
 
 def quicklook_link(name: str) -> str:
-    """A name as HTML; that of an observation leads to its quicklook page, where there is one."""
+    """A name as HTML; for an observation it links to its quicklook page, if that exists."""
     try:
-        page = _quicklook_page(ObsID.parse(name), settings.load_settings())
+        page = _quicklook_page(ObsID.parse(name), load_settings())
     except InvalidInputError:
         return escape(name)
     return file_link(page, name) if page.exists() else escape(name)
 
 
-def _quicklook_page(obsid: ObsID, here: Settings) -> Path:
-    return here.qlp_path / obsid.night / str(obsid) / "index.html"
+def _quicklook_page(obsid: ObsID, settings: Settings) -> Path:
+    return settings.qlp_path / obsid.night / str(obsid) / "index.html"
 
 
 def _header_html(raw: Path) -> str:
@@ -61,22 +60,21 @@ def _header_html(raw: Path) -> str:
         for card in cards
     )
     return (
-        "<details open><summary>header of the L0</summary>"
+        "<details open><summary>L0 header</summary>"
         f"<div tabindex='0' style='max-height: 20em; overflow: auto'><table>{rows}</table></div>"
         "</details>"
     )
 
 
 def _drp_messages_html(obsid: str) -> Iterator[str]:
-    """What the DRP's log says, in the newest reprocessing that failed on it."""
-    for directory in runs.list_directories(settings.load_settings().runs_dir, "reprocess")[
-        :MAX_RUNS_SEARCHED
-    ]:
+    """The messages of the DRP in the newest reprocessing that failed on it."""
+    directories = runs.list_directories(load_settings().runs_dir, "reprocess")
+    for directory in directories[:MAX_RUNS_SEARCHED]:
         for item in _failed_items(directory):
             if item.get("name", "").startswith(obsid):
                 log = Path(item.get("log") or directory / runs.LOG_NAME)
                 text = escape(item.get("excerpt") or item.get("reason") or "")
-                yield f"<p>the DRP: {file_link(log, 'its log')}</p><pre>{text}</pre>"
+                yield f"<p>{file_link(log, 'log of the DRP')}</p><pre>{text}</pre>"
                 return
 
 

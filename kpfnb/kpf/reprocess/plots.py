@@ -1,20 +1,25 @@
-"""The picture of a reprocessing: observations by night and fate, products over time."""
+"""Plot of a reprocessing: observations by night and outcome, products over time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figures import (
+    HoverFigure,
+    PointTooltip,
+    TooltipFunction,
+    area_tooltip,
+    register_plot,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction
-
-# Okabe and Ito's colours, told apart by colour-blind people too
+# The colours of Okabe and Ito, which colour-blind people can distinguish
 OUTCOME_COLOURS = {
     ObservationOutcome.DONE: "#009E73",
     ObservationOutcome.SKIPPED: "#56B4E9",
@@ -29,72 +34,71 @@ LINE_STYLES = ("-", "--", ":")
 MAX_NIGHT_LABELS = 30
 
 
-def plot_reprocessing(result: ReprocessResult) -> Figure:
-    """Observations by night on top; below, where the DRP was run, products made over time."""
+@register_plot(ReprocessResult)
+def plot_reprocessing(result: ReprocessResult) -> HoverFigure:
+    """Observations by night and, if the DRP ran, the number of products over time.
+
+    The tooltips name the observations of a bar and the products of a curve.
+    """
     from matplotlib.figure import Figure
 
     rows = 2 if result.batches else 1
     figure = Figure(figsize=(9, 3.2 * rows), layout="constrained")
     axes = figure.subplots(rows, squeeze=False)[:, 0]
+    tooltips: dict[Axes, TooltipFunction] = {}
     _draw_nights(axes[0], result)
+    if _counts_by_night(result):
+        tooltips[axes[0]] = area_tooltip(partial(_night_tooltip, result))
     if result.batches:
         _draw_products(axes[1], result)
-    return figure
+        tooltips[axes[1]] = _make_product_tooltip(result)
+    return HoverFigure(figure, tooltips)
 
 
-def hover_reprocessing_plot(result: ReprocessResult) -> HoverFigure:
-    """The picture; over a bar the observations of that night and fate, over a curve the product."""
-    import numpy as np
+def bar_tooltip(result: ReprocessResult, night: str, outcome: ObservationOutcome) -> str:
+    """The observations of a night with that outcome."""
+    items = [item for item in result.with_outcome(outcome) if item.night == night]
+    names = [f"{item.name} {item.reason}".rstrip() for item in items]
+    return f"{night}: {len(items)} {outcome}\n{figures.join_names(names)}"
 
-    from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, area_tooltip
 
-    figure = plot_reprocessing(result)
+def _night_tooltip(result: ReprocessResult, x: float, y: float) -> str:
     by_night = _counts_by_night(result)
     nights = list(by_night)
-
-    def bar(x: float, y: float) -> str:
-        column = round(x)
-        if not 0 <= column < len(nights) or abs(x - column) > _bar_width(nights) / 2:
-            return ""
-        fate = _outcome_at(by_night[nights[column]], y)
-        return bar_tooltip(result, nights[column], fate) if fate else ""
-
-    told: dict[Axes, TooltipFunction] = {figure.axes[0]: area_tooltip(bar)} if nights else {}
-    if result.batches:
-        unit, divisor = _time_unit(result)
-        made = [
-            (level, number, time / divisor)
-            for level in result.levels
-            for number, time in enumerate(_product_times(result, level), start=1)
-        ]
-        at = np.array([(time, number) for _, number, time in made], float).reshape(-1, 2)
-
-        def product(one: int) -> str:
-            level, number, time = made[one]
-            return f"{level}: number {number}, made after {time:.1f} {unit}"
-
-        told[figure.axes[1]] = PointTooltip(at, product)
-    return HoverFigure(figure, told)
+    column = round(x)
+    if not 0 <= column < len(nights) or abs(x - column) > _bar_width(nights) / 2:
+        return ""
+    outcome = _outcome_at(by_night[nights[column]], y)
+    return bar_tooltip(result, nights[column], outcome) if outcome else ""
 
 
-def bar_tooltip(result: ReprocessResult, night: str, fate: ObservationOutcome) -> str:
-    """The observations of a night with that fate."""
-    from kpfnb.notebook.display import figures
+def _make_product_tooltip(result: ReprocessResult) -> PointTooltip:
+    import numpy as np
 
-    found = [one for one in result.with_outcome(fate) if one.night == night]
-    named = [f"{one.name} {one.reason}".rstrip() for one in found]
-    return f"{night}: {len(found)} {fate}\n{figures.join_names(named)}"
+    unit, divisor = _time_unit(result)
+    products = [
+        (level, number, time / divisor)
+        for level in result.levels
+        for number, time in enumerate(_product_times(result, level), start=1)
+    ]
+    points = np.array([(time, number) for _, number, time in products], float).reshape(-1, 2)
+
+    def describe(index: int) -> str:
+        level, number, time = products[index]
+        return f"{level}: number {number}, made after {time:.1f} {unit}"
+
+    return PointTooltip(points, describe)
 
 
 def _outcome_at(
     counts: Mapping[ObservationOutcome, int], height: float
 ) -> ObservationOutcome | None:
-    """The fate at a height of a stacked bar; None above it."""
+    """The outcome at a height of a stacked bar; None above it."""
     top = 0
-    for fate in ObservationOutcome:
-        top += counts[fate]
+    for outcome in ObservationOutcome:
+        top += counts[outcome]
         if 0 <= height < top:
-            return fate
+            return outcome
     return None
 
 
@@ -103,12 +107,12 @@ def _counts_by_night(result: ReprocessResult) -> dict[str, dict[ObservationOutco
 
 
 def _bar_width(nights: Sized) -> float:
-    """Of a bar: gaps between many bars would be a pattern of their own."""
+    """Width of a bar: many bars have no gaps, which would look like a pattern."""
     return 0.8 if len(nights) <= MAX_NIGHT_LABELS else 1
 
 
 def _time_unit(result: ReprocessResult) -> tuple[str, int]:
-    """The unit of the time axis, and its seconds."""
+    """The unit of the time axis, and its length in seconds."""
     return ("min", 60) if result.seconds >= 120 else ("s", 1)
 
 
@@ -121,24 +125,17 @@ def _draw_nights(axes: Axes, result: ReprocessResult) -> None:
     if not by_night:
         figures.draw_empty_message(axes, result.reason)
         return
-    places = range(len(by_night))
+    columns, width = range(len(by_night)), _bar_width(by_night)
     bottom = [0] * len(by_night)
-    for fate in (
-        fate for fate in ObservationOutcome if any(counts[fate] for counts in by_night.values())
-    ):
-        heights = [counts[fate] for counts in by_night.values()]
-        axes.bar(
-            places,
-            heights,
-            _bar_width(by_night),
-            bottom=bottom,
-            color=OUTCOME_COLOURS[fate],
-            label=fate,
-        )
+    for outcome, colour in OUTCOME_COLOURS.items():
+        heights = [counts[outcome] for counts in by_night.values()]
+        if not any(heights):
+            continue
+        axes.bar(columns, heights, width, bottom=bottom, color=colour, label=outcome)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     step = max(1, -(-len(by_night) // MAX_NIGHT_LABELS))
-    axes.set_xticks(places[::step], list(by_night)[::step], rotation=45, ha="right")
-    # A single night is a bar, not a wall
+    axes.set_xticks(columns[::step], list(by_night)[::step], rotation=45, ha="right")
+    # The bar of a single night must not fill the width
     axes.set_xlim(-1 - max(0, 4 - len(by_night)), len(by_night) + max(0, 4 - len(by_night)))
     axes.set_xlabel("night (UT)")
     axes.set_ylabel("observations")
@@ -151,12 +148,12 @@ def _draw_products(axes: Axes, result: ReprocessResult) -> None:
     unit, divisor = _time_unit(result)
     for level, colour, style in zip(result.levels, LEVEL_COLOURS, LINE_STYLES, strict=False):
         times = _product_times(result, level)
-        moments = [0, *(t / divisor for t in times), result.seconds / divisor]
-        made = [*range(len(times) + 1), len(times)]
-        axes.step(moments, made, style, where="post", color=colour, label=level)
+        x = [0, *(t / divisor for t in times), result.seconds / divisor]
+        y = [*range(len(times) + 1), len(times)]
+        axes.step(x, y, style, where="post", color=colour, label=level)
     for batch in result.batches[1:]:
         axes.axvline(batch.started_seconds / divisor, color="#BBBBBB", linewidth=0.8, zorder=0)
-    axes.set_xlabel(f"time since the start ({unit}); vertical lines: the DRP's next start")
+    axes.set_xlabel(f"time since the start ({unit}); vertical lines: next start of the DRP")
     axes.set_ylabel("products made")
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,13 +1,18 @@
-"""Old products are kept safe, in a holding area, until the new ones are there and judged good.
+"""Recovery: a run of the DRP that was killed is completed by the next one.
 
-A product is moved by one rename on its own file system, so it is always in one of two places:
+All programs that run the DRP hold the lock `reprocess` on the data root. The processes of the DRP
+hold a lock `drp...` as long as one of them runs, and a marker `in-work...` names the products that
+may be partial (`kpfnb.kpf.reprocess.new_products`).
+
+With `delete`, old products are in a backup until the new ones are present and good. A product is
+moved by a rename on its own file system, so it is always in one of two places:
 
 - its own, `<root>/<level>/<night>/<name>`, or
-- held, `<root>/<level>/.kpfnb-holding/<run>/<name>`.
+- the backup, `<root>/<level>/.kpfnb-holding/<run>/<name>`.
 
 The journal `<root>/.kpfnb/holding/<run>.json` is written before the first move and removed after
-the last file has left. One that is found later is that of a killed run; whoever finds it (under the
-lock on the data root) brings it to its end: each held product is put back or removed.
+the last file has left the backup. If a later run finds one, the earlier run was killed: each
+product in its backup is restored or removed.
 """
 
 from __future__ import annotations
@@ -21,25 +26,62 @@ from pathlib import Path
 from kpfnb.core import atomic, locks
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits import headers
-from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.core.text import format_count
+from kpfnb.kpf.files.obsid import KPF, STATE_DIR, ObsID
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products
 
-STATE_DIR = ".kpfnb"
-"""Below the data root: what concerns everybody who works on it."""
-
 STASH_DIR = ".kpfnb-holding"
+
+STOPPING_SECONDS = 30.0
+"""The processes of a killed run are gone after this time at most."""
+
+
+def drp_lock(state: Path, owner: str = "") -> Path:
+    """Path of the lock that the processes of a DRP hold."""
+    return locks.lock_path(f"drp-{owner}" if owner else "drp", state)
+
+
+def marker_path(state: Path, owner: str = "") -> Path:
+    """Path of the marker file of the products in work."""
+    return state / (f"in-work-{owner}.json" if owner else "in-work.json")
+
+
+def quarantine_partial_products(state: Path) -> int:
+    """Wait until the DRPs of killed runs are gone; set aside the products that may be partial.
+
+    Returns the number of products. A DRP that does not end is an `AlreadyRunningError`. The caller
+    holds the lock `reprocess`.
+    """
+    quarantined = []
+    for file in sorted(state.glob("drp*.lock")):
+        with locks.acquire_lock(file.stem, folder=state, wait_seconds=STOPPING_SECONDS):
+            pass
+    for file in sorted(state.glob("in-work*.json")):
+        quarantined += new_products.quarantine_suspects(file)
+    return len(quarantined)
+
+
+def recover_killed_runs(rules: CompletenessRules, index: HeaderIndex) -> list[str]:
+    """Set aside partial products of killed runs, and restore or remove their backups.
+
+    Returns notes for a person. The caller holds the lock `reprocess`.
+    """
+    count = quarantine_partial_products(rules.root / STATE_DIR)
+    products = format_count(count, "product")
+    notes = [f"set aside {products} that a killed run may not have finished"]
+    return [*(notes if count else []), *resolve_stale_backups(rules, index)]
 
 
 @dataclass(frozen=True)
 class ProductBackup:
-    """The holding area of one run.
+    """The backup of the old products of one run.
 
     Attributes
     ----------
-    levels : the products that are held, and that have to be made anew
-    version : the DRP version that the new products must have; '' for any
+    levels : of the products in it, which have to be made again
+    version : the lowest DRP version that the new products may have; '' for any
     """
 
     root: Path
@@ -49,13 +91,13 @@ class ProductBackup:
 
     @property
     def journal(self) -> Path:
-        """Says that there may be held files, and what is expected of the new ones."""
+        """The file that says that a backup exists, and what is required of the new products."""
         return _journal_dir(self.root) / f"{self.run}.json"
 
     def stash(self, obsids: Iterable[ObsID]) -> None:
-        """Move the products of these observations into the holding area.
+        """Move the products of these observations into the backup.
 
-        Where one can't be moved, all are put back and it is a `InvalidInputError`.
+        If one can't be moved, all are restored and it is an `InvalidInputError`.
         """
         moving = self.root
         try:
@@ -68,12 +110,12 @@ class ProductBackup:
             self.restore_all()
             raise InvalidInputError(
                 f"can't move the old products away: {moving}: {error.strerror}",
-                "make the product directories writable, with room on the disk,"
+                "make the product directories writable, free space on the disk,"
                 " or run without delete",
             ) from error
 
     def restore(self, obsid: ObsID) -> bool:
-        """Move the old products back, over whatever is in their places; False if there are none."""
+        """Move the old products back, over the new ones; False if there are none."""
         moved = [
             _move_if_present(self._stash_path(obsid, level), obsid.path(self.root, level))
             for level in self.levels
@@ -81,30 +123,30 @@ class ProductBackup:
         return any(moved)
 
     def discard(self, obsid: ObsID) -> None:
-        """Remove the old products for good: the caller has judged the new ones."""
+        """Remove the old products: the new ones are good."""
         for level in self.levels:
             with suppress(FileNotFoundError):
                 self._stash_path(obsid, level).unlink()
 
     def stashed_observations(self) -> list[ObsID]:
-        """Those of which a product is held at this moment."""
+        """The observations with a product in the backup."""
         names = {
             path.name for level in self.levels for path in self._stash_dir(level).glob("*.fits")
         }
         return sorted({ObsID.parse(name) for name in names})
 
     def restore_all(self) -> None:
-        """Put back whatever is held, and close."""
+        """Move all old products back, and close."""
         for obsid in self.stashed_observations():
             self.restore(obsid)
         self.close()
 
     def close(self) -> None:
-        """Remove the emptied directories and the journal; where something is held they stay."""
+        """Remove the empty directories and the journal; they stay if the backup is not empty."""
         if self.stashed_observations():
             return
         for level in self.levels:
-            # Not there, or another run's holding is beside it
+            # It does not exist, or the backup of another run is beside it
             with suppress(OSError):
                 self._stash_dir(level).rmdir()
                 self._stash_dir(level).parent.rmdir()
@@ -118,8 +160,8 @@ class ProductBackup:
 
 
 def find_stale_backups(root: Path) -> list[ProductBackup]:
-    """The holding areas of runs that were killed, oldest first."""
-    found = []
+    """The backups of runs that were killed, oldest first."""
+    backups = []
     for journal in sorted(_journal_dir(root).glob("*.json")):
         record = atomic.read_json(journal)
         try:
@@ -128,33 +170,33 @@ def find_stale_backups(root: Path) -> list[ProductBackup]:
             levels, version = (), ""
         if not levels or not set(levels) <= set(KPF.products):
             raise InvalidInputError(
-                f"{journal} is not a journal of a holding area",
-                f"put what is in */{STASH_DIR} back by hand, then remove it",
+                f"{journal} is not the journal of a backup",
+                f"move the files in */{STASH_DIR} back by hand, then remove it",
             )
-        found.append(ProductBackup(root, journal.stem, levels, version))
-    return found
+        backups.append(ProductBackup(root, journal.stem, levels, version))
+    return backups
 
 
 def resolve_stale_backups(rules: CompletenessRules, index: HeaderIndex) -> list[str]:
-    """Bring to its end what killed runs left in safekeeping; says what was done."""
+    """Restore or remove the old products of killed runs; returns notes for a person."""
     notes = []
-    for old in find_stale_backups(rules.root):
-        asked = CompletenessRules(rules.root, old.levels, old.version, rules.junk)
-        standings = asked.check_observations(old.stashed_observations(), index)
-        good = [obsid for obsid, one in standings.items() if _is_complete(one, rules.root)]
+    for backup in find_stale_backups(rules.root):
+        required = CompletenessRules(rules.root, backup.levels, backup.version, rules.junk)
+        checks = required.check_observations(backup.stashed_observations(), index)
+        good = [obsid for obsid, check in checks.items() if _is_complete(check, rules.root)]
         for obsid in good:
-            old.discard(obsid)
-        old.restore_all()
+            backup.discard(obsid)
+        backup.restore_all()
         notes.append(
-            f"run {old.run} was killed: the old products of {len(standings) - len(good)}"
-            f" observations were put back, those of {len(good)} removed as the new ones are good"
+            f"run {backup.run} was killed: the old products of {len(checks) - len(good)}"
+            f" observations were restored, those of {len(good)} removed as the new ones are good"
         )
     return notes
 
 
-def _is_complete(standing: ObservationCheck, root: Path) -> bool:
-    paths = [standing.obsid.path(root, level) for level in standing.expected]
-    return standing.status is ObservationStatus.DONE and not any(map(headers.find_defect, paths))
+def _is_complete(check: ObservationCheck, root: Path) -> bool:
+    paths = [check.obsid.path(root, level) for level in check.expected]
+    return check.status is ObservationStatus.DONE and not any(map(headers.find_defect, paths))
 
 
 def _journal_dir(root: Path) -> Path:
@@ -162,49 +204,9 @@ def _journal_dir(root: Path) -> Path:
 
 
 def _move_if_present(source: Path, target: Path) -> bool:
-    """False where there is nothing to move; no directory is made for it then."""
+    """False if there is nothing to move; then no directory is created."""
     if not os.path.lexists(source):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
     return True
-
-
-# What a DRP that was cut off left in the tree, whoever had started it: brought to its end.
-#
-# Everybody who runs the DRP holds the lock `reprocess`; the DRP's own processes hold a lock `drp...`
-# for as long as one of them lives, and a mark `in-work...` says which products may be unfinished.
-
-STOPPING_SECONDS = 30.0
-"""The DRP of a run that was killed is gone after this time at most."""
-
-
-def drp_lock(state: Path, who: str = "") -> Path:
-    """The lock that the processes of a DRP hold."""
-    return locks.lock_path(f"drp-{who}" if who else "drp", state)
-
-
-def marker_path(state: Path, who: str = "") -> Path:
-    """The mark of the products in work."""
-    return state / (f"in-work-{who}.json" if who else "in-work.json")
-
-
-def quarantine_partial_products(state: Path) -> int:
-    """Wait until every DRP of a killed run is gone; set aside what it may not have finished.
-
-    Returns how many products. `AlreadyRunningError` where one does not go. The caller holds the lock `reprocess`.
-    """
-    aside = []
-    for file in sorted(state.glob("drp*.lock")):
-        with locks.acquire_lock(file.stem, folder=state, wait_seconds=STOPPING_SECONDS):
-            pass
-    for file in sorted(state.glob("in-work*.json")):
-        aside += new_products.quarantine_suspects(file)
-    return len(aside)
-
-
-def recover_killed_runs(rules: CompletenessRules, index: HeaderIndex) -> list[str]:
-    """`finish`, and what a killed run had in safekeeping; says what was done."""
-    aside = quarantine_partial_products(rules.root / STATE_DIR)
-    notes = [f"{aside} products that a killed run may not have finished are set aside"]
-    return [*(notes if aside else []), *resolve_stale_backups(rules, index)]

@@ -1,4 +1,4 @@
-"""What became of each observation in a reprocessing."""
+"""The result of a reprocessing: the outcome of each observation and of each start of the DRP."""
 
 from __future__ import annotations
 
@@ -11,46 +11,44 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from kpfnb.notebook.display.figures import HoverFigure
 
 MAX_FAILURES_SHOWN = 50
-"""So many failures are shown in a page; all are in the record."""
+"""A page shows this many failures; the record holds all."""
 
 
 class ObservationOutcome(StrEnum):
-    """What became of one observation."""
+    """Outcome of the processing of one observation."""
 
     DONE = "done"
-    """All that is expected of it was made and is good."""
+    """All expected products were made and are good."""
     SKIPPED = "already done"
     PLANNED = "to be processed"
-    """In a dry run."""
+    """Only in a dry run."""
     JUNK = "junk"
     FAILED = "failed"
     NOT_REACHED = "not reached"
-    """The work ended before its products were made."""
+    """The run ended before its products were made."""
 
     @property
     def needs_work(self) -> bool:
-        """True where products are expected that are not there."""
+        """Whether expected products are missing."""
         return self in (ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED)
 
 
 @dataclass(frozen=True)
 class ReprocessItem:
-    """One observation, or a name that is none.
+    """One observation or night, or an invalid name.
 
     Attributes
     ----------
-    night : '' where the name is no observation's
-    reason : what is wrong with which level; '' where nothing is
-    log, excerpt : the DRP's log and what it says about this observation, where it failed
+    night : '' if the name is invalid
+    reason : the defects by level; '' if there are none
+    log, excerpt : after a failure, the DRP's log and its lines about this observation
     """
 
     name: str
@@ -67,9 +65,9 @@ class DrpBatch:
 
     Attributes
     ----------
-    started_seconds, seconds : since the reprocessing's start, and how long it took
-    made : the time at which each product was made, level to seconds since the start
-    stop : why the batches after this one are not worth a try; '' as a rule
+    started_seconds, seconds : start since that of the run, and duration
+    made : level to the time of each new product, seconds since the start of the run
+    stop : why no further batch should be started; usually ''
     """
 
     command: tuple[str, ...]
@@ -82,7 +80,7 @@ class DrpBatch:
     stop: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; of the products only their number."""
+        """JSON values, with the number of products."""
         return asdict(self) | {
             "command": list(self.command),
             "made": {level: len(times) for level, times in self.made.items()},
@@ -91,11 +89,11 @@ class DrpBatch:
 
 @dataclass(frozen=True, repr=False)
 class ReprocessResult(OneLineRepr):
-    """The result: a `kpfnb.core.result.Result`.
+    """What a reprocessing did: a `kpfnb.core.result.Result`.
 
     Attributes
     ----------
-    command : as the DRP is started; in a dry run with the words LIST for the list of L0 files
+    command : the command of the DRP, with LIST in place of the list of L0 files
     started : UTC, ISO 8601
     """
 
@@ -112,7 +110,7 @@ class ReprocessResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Partial or failed where an observation lacks what is expected of it; junk never does."""
+        """Partial or failed if an observation misses expected products; junk does not count."""
         return merge_outcomes(
             Outcome.FAILED if item.fate.needs_work else Outcome.SUCCEEDED
             for item in self.items
@@ -121,38 +119,43 @@ class ReprocessResult(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """How many observations have which fate, and the first that failed."""
-        counts = ", ".join(f"{n} {fate}" for fate, n in self.counts.items() if n)
-        bad = self.with_outcome(ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED)
-        first = f"; first: {bad[0].name}: {bad[0].reason}" if bad else ""
+        """The number of observations by outcome, and the first that failed."""
+        counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts.items() if n)
+        failed = self.incomplete
+        first = f"; first: {failed[0].name}: {failed[0].reason}" if failed else ""
         return (counts or "no observations") + first
 
     @property
     def counts(self) -> dict[ObservationOutcome, int]:
-        """Observations by fate."""
+        """Observations by outcome."""
         return _count_outcomes(self.items)
 
     @property
     def nights(self) -> dict[str, dict[ObservationOutcome, int]]:
-        """Observations by night and fate, in the order of the work."""
+        """Observations by night and outcome, in the order of the work."""
         by_night: dict[str, list[ReprocessItem]] = {}
         for item in self.items:
             by_night.setdefault(item.night, []).append(item)
         return {night: _count_outcomes(items) for night, items in by_night.items()}
 
-    def with_outcome(self, *fates: ObservationOutcome) -> list[ReprocessItem]:
-        """The items with one of these fates."""
-        return [item for item in self.items if item.fate in fates]
+    def with_outcome(self, *outcomes: ObservationOutcome) -> list[ReprocessItem]:
+        """The items with one of these outcomes."""
+        return [item for item in self.items if item.fate in outcomes]
+
+    @property
+    def incomplete(self) -> list[ReprocessItem]:
+        """The items with missing products."""
+        return [item for item in self.items if item.fate.needs_work]
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """Observations by fate, products made and seconds."""
-        made = sum(len(times) for batch in self.batches for times in batch.made.values())
-        counts = {str(fate): n for fate, n in self.counts.items() if n}
+        """Observations by outcome, products made and seconds."""
+        products = sum(len(times) for batch in self.batches for times in batch.made.values())
+        counts = {str(outcome): n for outcome, n in self.counts.items() if n}
         nights = sum(map(bool, self.nights))
-        return {"nights": nights, **counts, "products": made, "seconds": round(self.seconds)}
+        return {"nights": nights, **counts, "products": products, "seconds": round(self.seconds)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts by night and fate; the names by fate, and in full those that lack something."""
+        """Counts by night and outcome, names by outcome, all values of incomplete observations."""
         good = (
             ObservationOutcome.DONE,
             ObservationOutcome.PLANNED,
@@ -169,35 +172,21 @@ class ReprocessResult(OneLineRepr):
             "started": self.started,
             "seconds": self.seconds,
             "nights": self.nights,
-            "names": {fate: [item.name for item in self.with_outcome(fate)] for fate in good},
-            "failed": [
-                asdict(item)
-                for item in self.with_outcome(
-                    ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED
-                )
-            ],
+            "names": {
+                outcome: [item.name for item in self.with_outcome(outcome)] for outcome in good
+            },
+            "failed": [asdict(item) for item in self.incomplete],
             "batches": [batch.to_dict() for batch in self.batches],
             "notes": list(self.notes),
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an observation: name, night, fate, reason, log, excerpt."""
+        """One row an observation: name, night, result, reason, log, excerpt."""
         import pandas as pd
 
         rows = [asdict(item) | {"fate": str(item.fate)} for item in self.items]
-        return pd.DataFrame(rows, columns=list(ReprocessItem.__dataclass_fields__))
-
-    def plot(self) -> Figure:
-        """Observations by night and fate, and products over time."""
-        from kpfnb.kpf.reprocess import plots
-
-        return plots.plot_reprocessing(self)
-
-    def hover_plot(self) -> HoverFigure:
-        """The plot, and which observations are at the mouse."""
-        from kpfnb.kpf.reprocess import plots
-
-        return plots.hover_reprocessing_plot(self)
+        frame = pd.DataFrame(rows, columns=list(ReprocessItem.__dataclass_fields__))
+        return frame.rename(columns={"fate": "result"})
 
     def __str__(self) -> str:
         remarks = [f"* {remark}" for remark in self._remarks()]
@@ -205,43 +194,37 @@ class ReprocessResult(OneLineRepr):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        fates = self._outcomes()
-        head = "".join(f"<th>{escape(name)}</th>" for name in ("night", *fates))
-        rows = "".join(
-            f"<tr><td>{escape(night)}</td>{''.join(f'<td>{counts[f]}</td>' for f in fates)}</tr>"
-            for night, counts in self.nights.items()
+        outcomes = self._outcomes()
+        table = html_table(
+            ["night", *outcomes],
+            (
+                [night, *(counts[outcome] for outcome in outcomes)]
+                for night, counts in self.nights.items()
+            ),
         )
         remarks = "".join(f"<li>{escape(line)}</li>" for line in self._remarks())
-        failures = "".join(
-            map(
-                _failure_html,
-                self.with_outcome(ObservationOutcome.FAILED, ObservationOutcome.NOT_REACHED)[
-                    :MAX_FAILURES_SHOWN
-                ],
-            )
-        )
+        failures = "".join(map(_failure_html, self.incomplete[:MAX_FAILURES_SHOWN]))
         return (
             f"<p><strong>{escape(self.reason)}</strong></p>"
-            f'<div style="max-height: 30em; overflow: auto"><table>'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'<div style="max-height: 30em; overflow: auto">{table}</div>'
             f"<ul>{remarks}</ul>{failures}"
         )
 
     def _outcomes(self) -> list[ObservationOutcome]:
-        """The columns: those that somebody has."""
-        return [fate for fate, n in self.counts.items() if n]
+        """The outcomes that occur: the columns."""
+        return [outcome for outcome, n in self.counts.items() if n]
 
     def _table(self) -> list[str]:
-        fates = self._outcomes()
-        header = " | ".join(["NIGHT   ", *(fate.upper() for fate in fates)])
+        outcomes = self._outcomes()
+        header = " | ".join(["NIGHT   ", *(outcome.upper() for outcome in outcomes)])
         rows = [
-            " | ".join([f"{night:<8}", *(f"{counts[fate]:>{len(fate)}}" for fate in fates)])
+            " | ".join([f"{night:<8}", *(f"{counts[o]:>{len(o)}}" for o in outcomes)])
             for night, counts in self.nights.items()
         ]
         return [header, "-" * len(header), *rows, ""] if rows else []
 
     def _plan(self) -> list[str]:
-        """What a dry run is for: the command and the names."""
+        """In a dry run: the command and the names."""
         if not self.dry_run:
             return []
         names = [item.name for item in self.with_outcome(ObservationOutcome.PLANNED)]
@@ -255,14 +238,15 @@ class ReprocessResult(OneLineRepr):
         ]
 
     def _remarks(self) -> list[str]:
-        """What a reader should know."""
+        """How the DRP ended, and the notes."""
         endings = Counter(batch.ending for batch in self.batches)
-        return [*(f"DRP: {n} × {ending}" for ending, n in endings.items()), *self.notes]
+        times = {ending: "once" if n == 1 else f"{n} times" for ending, n in endings.items()}
+        return [*(f"DRP ran {times[ending]}: {ending}" for ending in endings), *self.notes]
 
 
 def _count_outcomes(items: Iterable[ReprocessItem]) -> dict[ObservationOutcome, int]:
     counts = Counter(item.fate for item in items)
-    return {fate: counts[fate] for fate in ObservationOutcome}
+    return {outcome: counts[outcome] for outcome in ObservationOutcome}
 
 
 def _failure_lines(item: ReprocessItem) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.text import format_count
 from kpfnb.kpf.files import exposure, obsid_list
 from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN, ObsID, level_dir, list_nights
 from kpfnb.kpf.progress import night_scan
@@ -241,7 +242,9 @@ def apply_filter(
     chosen.notes.append(f"{len(kept)} of {len(headers)} observations are of {', '.join(names)}")
     unreadable = sum(not header for header in headers.values())
     if unreadable:
-        chosen.notes.append(f"left out, because unreadable or missing: {unreadable} L0 files")
+        chosen.notes.append(
+            f"left out {format_count(unreadable, 'L0 file')}: unreadable or missing"
+        )
     chosen.obsids = {obsid: None for obsid in chosen.obsids if obsid in kept}
 
 

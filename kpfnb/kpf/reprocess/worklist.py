@@ -1,4 +1,4 @@
-"""What is to be processed, and what became of it so far."""
+"""The observations of a reprocessing: what is to be processed, and the results so far."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
+from kpfnb.core.clock import format_utc
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.reprocess.options import ReprocessOptions
@@ -15,7 +15,7 @@ from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessIt
 from kpfnb.kpf.reprocess.selection import ObservationSelection
 
 MAX_EMPTY_BATCHES = 3
-"""After so many batches in a row that made no product at all, the DRP is not tried again."""
+"""After this many batches in a row without any product the DRP is not started again."""
 
 _OUTCOMES = {
     ObservationStatus.JUNK: ObservationOutcome.JUNK,
@@ -26,12 +26,12 @@ _OUTCOMES = {
 
 @dataclass
 class Worklist:
-    """What became of each observation so far.
+    """The observations of a run.
 
     Attributes
     ----------
-    items : by name, in the order of the work
-    todo : the observations to process, in that order
+    items : all, by name, in the order of the work
+    todo : those to process, in that order
     """
 
     items: dict[str, ReprocessItem]
@@ -44,26 +44,26 @@ class Worklist:
     def from_selection(
         cls,
         chosen: ObservationSelection,
-        standings: Mapping[ObsID, ObservationCheck],
+        checks: Mapping[ObsID, ObservationCheck],
         options: ReprocessOptions,
     ) -> Worklist:
-        """The beginning: what is to be done, and what is not and why."""
+        """The worklist before the first batch."""
         items, todo = {}, []
-        for obsid in sorted(standings, reverse=options.order == "newest"):
-            standing = standings[obsid]
-            fate, reason = _initial_outcome(standing, force=options.force)
-            items[obsid.text] = ReprocessItem(obsid.text, obsid.night, fate, reason)
-            if fate is ObservationOutcome.PLANNED:
-                todo.append(standing)
+        for obsid in sorted(checks, reverse=options.newest_first):
+            check = checks[obsid]
+            outcome, reason = _initial_outcome(check, force=options.force)
+            items[obsid.text] = ReprocessItem(obsid.text, obsid.night, outcome, reason)
+            if outcome is ObservationOutcome.PLANNED:
+                todo.append(check)
         return cls(items | unknown_names(chosen), todo)
 
     def add(self, batch: DrpBatch, items: Iterable[ReprocessItem]) -> None:
-        """Enter what came of a batch."""
+        """Add the results of a batch."""
         self.batches.append(batch)
         self.items.update((item.name, item) for item in items)
 
     def mark_unreached(self, reason: str) -> None:
-        """Enter that what is still to be done will not be."""
+        """Record that all that is still planned will not be processed."""
         for item in self.items.values():
             if item.fate is ObservationOutcome.PLANNED:
                 self.items[item.name] = replace(
@@ -72,13 +72,13 @@ class Worklist:
         self.notes.append(f"ended early: {reason}")
 
     def night_counts(self, night: str) -> Counter[ObservationOutcome]:
-        """How many observations of a night have which fate."""
+        """The number of observations of a night by outcome."""
         return Counter(item.fate for item in self.items.values() if item.night == night)
 
     def to_result(
         self, rules: CompletenessRules, command: Sequence[str], *, dry_run: bool
     ) -> ReprocessResult:
-        """The result as it stands."""
+        """The result for a person, a record and the next step."""
         return ReprocessResult(
             root=rules.root,
             version=rules.version,
@@ -94,17 +94,17 @@ class Worklist:
 
 
 def unknown_names(chosen: ObservationSelection) -> dict[str, ReprocessItem]:
-    """What is named and is no observation."""
+    """A failed item for each name that is not an observation."""
     return {
         name: ReprocessItem(
-            name, "", ObservationOutcome.FAILED, f"not the name of an observation, in {place}"
+            name, "", ObservationOutcome.FAILED, f"not the name of an observation, in {source}"
         )
-        for name, place in chosen.unknown.items()
+        for name, source in chosen.unknown.items()
     }
 
 
 def why_stop(batches: Sequence[DrpBatch]) -> str:
-    """Why it is no use to start the DRP once more; '' where it may be."""
+    """The reason not to start the DRP again; '' if there is none."""
     if batches[-1].stop:
         return batches[-1].stop
     last = batches[-MAX_EMPTY_BATCHES:]
@@ -113,14 +113,9 @@ def why_stop(batches: Sequence[DrpBatch]) -> str:
     return ""
 
 
-def _initial_outcome(standing: ObservationCheck, *, force: bool) -> tuple[ObservationOutcome, str]:
-    if standing.status in _OUTCOMES:
-        return _OUTCOMES[standing.status], standing.reason
-    if standing.status is ObservationStatus.INCOMPLETE or (force and standing.expected):
-        return ObservationOutcome.PLANNED, standing.reason
+def _initial_outcome(check: ObservationCheck, *, force: bool) -> tuple[ObservationOutcome, str]:
+    if check.status in _OUTCOMES:
+        return _OUTCOMES[check.status], check.reason
+    if check.status is ObservationStatus.INCOMPLETE or (force and check.expected):
+        return ObservationOutcome.PLANNED, check.reason
     return ObservationOutcome.SKIPPED, ""
-
-
-def format_utc(seconds: float) -> str:
-    """A POSIX time as UTC, ISO 8601."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,6 @@
-"""Files as they arrive: seen, settled, whole, handed to whoever wants them, and remembered.
+"""Watchers: services that handle files as they arrive.
 
-A watcher is a service. `events` tells what changes, `settling` waits until it is quiet, `scanning`
-finds what was missed, `memory` knows what was handled, `watcher` puts them together, and `status`
-and `overview` tell people how it goes. What is done with the files is a `kind`.
+`events` reports changes, `arrivals` waits until a file is quiet and complete, `tree_scanner` finds
+what the events missed, `state_store` records what was handled, `watcher` connects them, and
+`status` and `overview` report to people. A `handler` processes the files; `registry` names all.
 """

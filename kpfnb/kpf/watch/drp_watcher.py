@@ -1,7 +1,7 @@
-"""The DRP's own watcher (`kpf --watch`) under supervision, and the L0 files that it should process.
+"""Handler that uses the DRP's own watcher (`kpf --watch`), which it supervises.
 
-It is started again when it ends, later and later where it ends at once; it never outlives us. L0
-files that have no products after a while are touched, for that is what it looks at.
+The DRP is restarted when it ends, after longer and longer pauses if it ends at once; it never
+outlives this process. L0 files without products are touched, because the DRP looks for that.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from kpfnb.compute.programs import ProductSnapshot, SupervisionLimits
 from kpfnb.core import locks
 from kpfnb.core.settings import Settings
 from kpfnb.kpf.files import drp
-from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.files.obsid import KPF, STATE_DIR, ObsID
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.evaluation import ObservationCheck
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products, recovery
-from kpfnb.kpf.reprocess.recovery import STATE_DIR
 from kpfnb.kpf.watch import drp_batches
 from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
 
@@ -37,24 +36,24 @@ MAX_LOG_BYTES = 100_000_000
 MAX_OLD_LOGS = 5
 CHECK_SECONDS = 2.0
 STARTUP_SECONDS = 30.0
-"""The DRP is at work on its directory so long after its start; what came before is not taken up."""
+"""The DRP watches its directory this long after its start; it ignores files that came before."""
 SETTLED_SECONDS = 300.0
-"""One that ran for so long is started again at once; one that did not, later and later."""
+"""A DRP that ran this long is restarted at once; otherwise the pauses get longer."""
 MAX_RESTART_SECONDS = 300.0
 
 
 class _StopRequested(Exception):
-    """We were told to stop."""
+    """The watcher is stopping."""
 
 
 class DrpWatcherProcess:
-    """The DRP's own watcher.
+    """The process of the DRP's own watcher.
 
     Attributes
     ----------
-    starts : how often it was started
-    started : when that was the last time (monotonic)
-    ended : how it ended last, '' where it has not
+    starts : the number of starts
+    started : time of the last start (monotonic)
+    last_end : how it ended last; '' if it has not
     """
 
     def __init__(self, command: Sequence[str], folder: Path, *, nice: int, lock: Path) -> None:
@@ -69,12 +68,12 @@ class DrpWatcherProcess:
 
     @property
     def ready_starts(self) -> int:
-        """How many of its starts have had the time to begin."""
+        """The number of starts after which the DRP has had the time to watch its directory."""
         return self.starts - (time.monotonic() < self.started + STARTUP_SECONDS)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """It runs, or is about to be started again, within this block."""
+        """Keep it running within this block."""
         thread = threading.Thread(target=self._run, name="drp", daemon=True)
         thread.start()
         try:
@@ -95,9 +94,7 @@ class DrpWatcherProcess:
             except OSError as error:
                 self.last_end = f"{error.strerror}: {error.filename}"
             pause = restart_delay(pause, time.monotonic() - self.started)
-            logger.warning(
-                "the DRP's watcher: %s; it is started again in %.0f s", self.last_end, pause
-            )
+            logger.warning("the DRP's watcher: %s; restart in %.0f s", self.last_end, pause)
             self._stopping.wait(pause)
 
     def _supervise(self) -> programs.SupervisedExit:
@@ -119,93 +116,92 @@ class DrpWatcherProcess:
 
 
 class DrpWatcherHandler:
-    """Sees to it that the L0 files that arrive get products from the daemon.
+    """Makes the DRP's watcher process arriving L0 files, and waits for their products.
 
-    A `drp_watch_command` that is not usable is a `InvalidSettingsError`.
+    An unusable setting `drp_watch_command` is an `InvalidSettingsError`.
     """
 
-    def __init__(self, here: Settings, folder: Path, *, ncpus: int, nice: int, calls: int) -> None:
-        self._here = here
-        self._state = here.kpf_root / STATE_DIR
+    def __init__(
+        self, settings: Settings, folder: Path, *, ncpus: int, nice: int, max_calls: int
+    ) -> None:
+        self._settings = settings
+        self._state = settings.kpf_root / STATE_DIR
         command = drp.build_command(
-            here, here.kpf_root / KPF.raw, ncpus, setting="drp_watch_command"
+            settings, settings.kpf_root / KPF.raw, ncpus, setting="drp_watch_command"
         )
         lock = recovery.drp_lock(self._state, "daemon")
-        self._daemon = DrpWatcherProcess(command, folder, nice=nice, lock=lock)
+        self._process = DrpWatcherProcess(command, folder, nice=nice, lock=lock)
         self._slots: SimpleQueue[int] = SimpleQueue()
-        for slot in range(calls):
+        for slot in range(max_calls):
             self._slots.put(slot)
 
     @contextmanager
     def lifetime(self) -> Iterator[None]:
-        """Alone with the DRP on this tree, the daemon running."""
+        """Hold the lock on running the DRP on this tree, and keep its watcher running."""
         with locks.acquire_lock("reprocess", folder=self._state):
             recovery.quarantine_partial_products(self._state)
-            with self._daemon.running():
+            with self._process.running():
                 yield
 
     def handle(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
-        """Wait until each has its products, or is overdue."""
+        """Wait until each file has its products, or is overdue."""
         slot = self._slots.get()
         try:
-            with HeaderIndex(evaluation.index_path(self._here)) as index:
-                return self._await(
-                    tasks, index, recovery.marker_path(self._state, f"daemon-{slot}")
-                )
+            with HeaderIndex(evaluation.index_path(self._settings)) as index:
+                marker = recovery.marker_path(self._state, f"daemon-{slot}")
+                return self._await(tasks, index, marker)
         finally:
             self._slots.put(slot)
 
     def _await(
-        self, tasks: Sequence[WatchTask], index: HeaderIndex, mark: Path
+        self, tasks: Sequence[WatchTask], index: HeaderIndex, marker: Path
     ) -> list[WatchResult]:
-        asked = drp_batches.watch_rules(self._here)
-        left = {ObsID.parse(task.path): task for task in tasks}
-        ends: dict[Path, WatchResult] = {}
-        deadline = time.monotonic() + self._here.watch_overdue_seconds
+        rules = drp_batches.watch_rules(self._settings)
+        waiting = {ObsID.parse(task.path): task for task in tasks}
+        results: dict[Path, WatchResult] = {}
+        deadline = time.monotonic() + self._settings.watch_overdue_seconds
         touch_raw_files([task for task in tasks if task.attempt > 1])
-        new_products.write_marker(mark, _product_paths(asked.root, left))
-        begun, at_first = self._daemon.ready_starts, self._daemon.starts
+        new_products.write_marker(marker, _product_paths(rules.root, waiting))
+        ready_starts, first_starts = self._process.ready_starts, self._process.starts
         while True:
-            if (now := self._daemon.ready_starts) > begun:
-                if begun:
-                    # Another one was at work before, and may have been cut off
-                    new_products.quarantine_suspects(mark)
-                    new_products.write_marker(mark, _product_paths(asked.root, left))
-                begun = now
-                touch_raw_files(left.values())
-            standings = asked.check_observations(left, index)
-            ends |= drp_batches.resolve_without_drp(asked.root, left, standings)
-            left = {obsid: task for obsid, task in left.items() if task.path not in ends}
-            if not left or time.monotonic() > deadline:
+            if (new_starts := self._process.ready_starts) > ready_starts:
+                if ready_starts:
+                    # An earlier process may have been killed in the middle of a product
+                    new_products.quarantine_suspects(marker)
+                    new_products.write_marker(marker, _product_paths(rules.root, waiting))
+                ready_starts = new_starts
+                touch_raw_files(waiting.values())
+            checks = rules.check_observations(waiting, index)
+            results |= drp_batches.resolve_without_drp(rules.root, waiting, checks)
+            waiting = {o: task for o, task in waiting.items() if task.path not in results}
+            if not waiting or time.monotonic() > deadline:
                 break
             time.sleep(CHECK_SECONDS)
-        new_products.clear_marker(mark)
-        why = self._daemon.last_end if self._daemon.starts > at_first else ""
-        return [
-            *ends.values(),
-            *(_overdue_result(task, standings[o], why) for o, task in left.items()),
-        ]
+        new_products.clear_marker(marker)
+        last_end = self._process.last_end if self._process.starts > first_starts else ""
+        overdue = (_overdue_result(task, checks[o], last_end) for o, task in waiting.items())
+        return [*results.values(), *overdue]
 
 
-def restart_delay(pause: float, lasted: float) -> float:
-    """Seconds until the next start of a daemon that lasted so long, after a pause of so long."""
-    return 1.0 if lasted >= SETTLED_SECONDS else min(2 * pause, MAX_RESTART_SECONDS)
+def restart_delay(pause: float, run_seconds: float) -> float:
+    """Seconds until the next start, from the last pause and the duration of the last run."""
+    return 1.0 if run_seconds >= SETTLED_SECONDS else min(2 * pause, MAX_RESTART_SECONDS)
 
 
 def touch_raw_files(tasks: Iterable[WatchTask]) -> None:
-    """Have the daemon look at these L0 files again; one that is gone is not made."""
+    """Touch L0 files, so that the DRP processes them; one that is gone is not created."""
     for task in tasks:
         with suppress(FileNotFoundError):
             os.utime(task.path)
 
 
-def rotate_log(log: Path, most_bytes: int) -> None:
-    """Keep a log that a running program appends to below a size, and its former parts.
+def rotate_log(log: Path, max_bytes: int) -> None:
+    """Limit the size of a log to which a running program appends, and keep its older parts.
 
-    It is copied and cut, for the program has it open; a line written in between is lost. Where it
-    can't be copied (a full disk is why, as a rule) it is cut all the same.
+    The program has the file open, so it is copied and truncated; a line written in between is lost.
+    If it can't be copied (usually because the disk is full), it is truncated without a copy.
     """
-    if not log.exists() or log.stat().st_size <= most_bytes:
+    if not log.exists() or log.stat().st_size <= max_bytes:
         return
     for number in range(MAX_OLD_LOGS - 1, 0, -1):
         older = log.with_name(f"{log.name}.{number}")
@@ -215,7 +211,7 @@ def rotate_log(log: Path, most_bytes: int) -> None:
     try:
         shutil.copyfile(log, copy)
     except OSError as error:
-        logger.warning("a part of %s is lost: %s", log, error)
+        logger.warning("part of %s is lost: %s", log, error)
         copy.unlink(missing_ok=True)
     os.truncate(log, 0)
 
@@ -224,7 +220,7 @@ def _product_paths(root: Path, obsids: Mapping[ObsID, WatchTask]) -> Iterator[Pa
     return (obsid.path(root, level) for obsid in obsids for level in KPF.products)
 
 
-def _overdue_result(task: WatchTask, standing: ObservationCheck, why: str) -> WatchResult:
-    """why : how the daemon ended meanwhile; '' where it did not"""
-    told = f"; the DRP's watcher {why}" if why else ""
-    return WatchResult(task.path, WatchOutcome.FAILED, f"overdue: {standing.reason}{told}")
+def _overdue_result(task: WatchTask, check: ObservationCheck, last_end: str) -> WatchResult:
+    """last_end : how the DRP's watcher ended while the file was waiting; '' if it did not"""
+    cause = f"; the DRP's watcher {last_end}" if last_end else ""
+    return WatchResult(task.path, WatchOutcome.FAILED, f"overdue: {check.reason}{cause}")

@@ -1,11 +1,11 @@
-"""What changes below some directories, told as it happens: the system's events, or polling.
+"""Changes in a directory tree as they happen: events of the operating system, or polling.
 
-Facts about the library (watchfiles 1.3) that the rest is built on:
+Facts about the library (watchfiles 1.3) on which this depends:
 
-- files in a directory that has just been made are not told of
-- nothing is told when the system's queue of events overflows
-- nothing is told when another file system is mounted over a watched directory
-- a call that times out may lose an event, so none does
+- files in a directory that has just been created are not reported
+- an overflow of the operating system's event queue is not reported
+- a file system that is mounted over a watched directory is not reported
+- a call that times out may lose an event, so no call has a timeout
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
-# It tells of every single change
+# It logs every change
 logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 STEP_MS = 15
@@ -27,10 +27,10 @@ DEBOUNCE_MS = 60
 POLL_MS = 5000
 PAUSE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 600.0
-"""Where the watch can't be begun again and again, the whole tree is looked at so often."""
+"""If the listener fails repeatedly, the whole tree is scanned at least this often."""
 
 FLOOD_CHANGES = 4000
-"""So many changes at once: the system's queue (16,384 by default) may have overflowed."""
+"""With this many changes at once the event queue (16,384 by default) may have overflowed."""
 
 REST_SECONDS = 1.0
 
@@ -38,13 +38,13 @@ LIMIT_HINT = "raise fs.inotify.max_user_watches and fs.inotify.max_user_instance
 
 
 class TreeChanges(NamedTuple):
-    """What has changed since the last time.
+    """Changes since the last call.
 
     Attributes
     ----------
-    files : that were made, written, renamed to or touched
-    folders : that were made; what is in them was perhaps not told
-    missed : why others may have been missed; '' where there is no reason to think so
+    files : created, written, renamed or touched
+    folders : created; files in them may not have been reported
+    missed : why other changes may have been missed; '' if there is no reason
     """
 
     files: Sequence[str] = ()
@@ -53,25 +53,25 @@ class TreeChanges(NamedTuple):
 
 
 class ChangeListener:
-    """Tells `tell` in a thread of its own, from `start` to `stop`.
+    """Calls `on_changes` from a thread, from `start` to `stop`.
 
     Attributes
     ----------
-    mode : how changes are learned of, for people
+    mode : how changes are detected, for people
     """
 
     def __init__(
         self,
-        tops: Sequence[Path],
+        directories: Sequence[Path],
         *,
-        wanted: Callable[[str], bool],
-        tell: Callable[[TreeChanges], None],
+        is_wanted: Callable[[str], bool],
+        on_changes: Callable[[TreeChanges], None],
         polling: bool = False,
     ) -> None:
         self.mode = "polling" if polling else "events"
-        self._tops = tops
-        self._wanted = wanted
-        self._tell = tell
+        self._directories = directories
+        self._is_wanted = is_wanted
+        self._on_changes = on_changes
         self._polling = polling
         self._pause = PAUSE_SECONDS
         self._stopping = threading.Event()
@@ -80,55 +80,55 @@ class ChangeListener:
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start listening."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop listening."""
         self._stopping.set()
         self._restart.set()
         self._thread.join(PAUSE_SECONDS)
 
     def restart_if_replaced(self) -> None:
-        """Begin anew where a directory has come, or another one stands in its place."""
-        if self._watched != _existing_dirs(self._tops):
+        """Restart if a directory has been created or replaced by another one."""
+        if self._watched != _existing_dirs(self._directories):
             self._restart.set()
 
     def _run(self) -> None:
         while True:
             self._restart.clear()
-            # Asked after that, or the call of `stop` in between would be forgotten
+            # After `clear`, so that a call of `stop` in between is not lost
             if self._stopping.is_set():
                 return
-            self._watched = _existing_dirs(self._tops)
+            self._watched = _existing_dirs(self._directories)
             if not self._watched:
-                # Not there yet; `check` tells when it is
+                # They do not exist yet; `restart_if_replaced` checks again
                 self._restart.wait()
                 continue
             try:
                 self._watch()
             except (OSError, RuntimeError) as error:
-                # watchfiles tells of its own troubles as RuntimeErrors
+                # watchfiles raises RuntimeError for its own failures
                 self._recover(error)
-            self._tell(TreeChanges(missed="the watch began anew"))
+            self._on_changes(TreeChanges(missed="the listener was restarted"))
 
     def _watch(self) -> None:
         import watchfiles
 
-        seen, last = 0, 0.0
-        # A directory made in the place of one that is gone may even have the same inode
-        gone = {str(top) for top in self._watched}
+        count, last = 0, 0.0
+        # A directory created in place of a removed one may even have the same inode
+        roots = {str(directory) for directory in self._watched}
 
         def counted(change: watchfiles.Change, path: str) -> bool:
-            nonlocal seen, last
+            nonlocal count, last
             now = time.monotonic()
-            # Batches in which nothing matters are never told: the count begins anew after a rest
-            seen, last = (seen + 1 if now - last < REST_SECONDS else 1), now
+            # Batches without relevant changes are not delivered: the count restarts after a pause
+            count, last = (count + 1 if now - last < REST_SECONDS else 1), now
             if change is watchfiles.Change.deleted:
-                if path in gone:
+                if path in roots:
                     self._restart.set()
                 return False
-            return self._matters(path)
+            return self._is_relevant(path)
 
         for changes in watchfiles.watch(
             *self._watched,
@@ -139,31 +139,31 @@ class ChangeListener:
             stop_event=self._restart,
             force_polling=self._polling,
             poll_delay_ms=POLL_MS,
-            # True would pass over every other trouble as well, the limit on watches too
+            # True would hide all other failures too, even the limit on watches
             ignore_permission_denied=False,
         ):
             self._pause = PAUSE_SECONDS
             self.mode = self.mode if self._polling else "events"
             paths = [path for _, path in changes]
-            self._tell(
+            self._on_changes(
                 TreeChanges(
-                    [path for path in paths if self._wanted(path)],
-                    [path for path in paths if not self._wanted(path) and Path(path).is_dir()],
-                    "very many changes at once" if seen >= FLOOD_CHANGES else "",
+                    [path for path in paths if self._is_wanted(path)],
+                    [path for path in paths if not self._is_wanted(path) and Path(path).is_dir()],
+                    "very many changes at once" if count >= FLOOD_CHANGES else "",
                 )
             )
 
-    def _matters(self, path: str) -> bool:
-        return self._wanted(path) or not Path(path).suffix
+    def _is_relevant(self, path: str) -> bool:
+        return self._is_wanted(path) or not Path(path).suffix
 
     def _recover(self, error: Exception) -> None:
         if not self._polling and _is_watch_limit(error):
             self._polling = True
-            self.mode = f"polling: the system's limit on watches is reached; {LIMIT_HINT}"
-            logger.warning("changes of %s by %s", self._tops, self.mode)
+            self.mode = f"polling: the operating system's limit on watches is reached; {LIMIT_HINT}"
+            logger.warning("changes of %s are detected by %s", self._directories, self.mode)
             return
-        self.mode = f"looking at all every {self._pause:.0f} s: {error}"
-        logger.warning("changes of %s by %s", self._tops, self.mode)
+        self.mode = f"scanning the whole tree every {self._pause:.0f} s: {error}"
+        logger.warning("changes of %s are detected by %s", self._directories, self.mode)
         self._restart.wait(self._pause)
         self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
 
@@ -173,13 +173,13 @@ def _is_watch_limit(error: Exception) -> bool:
     return "limit" in text or "too many open files" in text or "no space left" in text
 
 
-def _existing_dirs(tops: Sequence[Path]) -> dict[Path, tuple[int, int]]:
-    """The directories that are there, with device and inode."""
-    found = {}
-    for top in tops:
+def _existing_dirs(directories: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """The directories that exist, with device and inode."""
+    existing = {}
+    for directory in directories:
         try:
-            status = top.stat()
+            status = directory.stat()
         except OSError:
             continue
-        found[top] = (status.st_dev, status.st_ino)
-    return found
+        existing[directory] = (status.st_dev, status.st_ino)
+    return existing

@@ -1,41 +1,49 @@
-"""What a kind of watcher does: which files it wants, and what it does with them."""
+"""What a watcher does with its files: the handler's interface, and the threads that call it."""
 
 from __future__ import annotations
 
+import logging
+import math
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from kpfnb.core.errors import AlreadyRunningError, KpfnbError, ServiceUnavailableError
+
+logger = logging.getLogger(__name__)
+
 
 class FileStamp(NamedTuple):
-    """What a file looks like from outside; it changes when the file is written or touched."""
+    """The state of a file; it changes when the file is written or touched."""
 
     size: int
     modified_ns: int
 
 
 class WatchOutcome(StrEnum):
-    """What became of a file that was handed out."""
+    """Outcome of handling a file."""
 
     DONE = "done"
     FAILED = "failed"
-    """It is tried again, a few times."""
+    """It is tried again a few times."""
     POSTPONED = "postponed"
-    """Not the file's fault; it is tried again, and that does not count."""
+    """The file is not the cause; it is tried again, and this attempt does not count."""
     GONE = "gone"
-    """It was there, and is not any more."""
+    """It does not exist any more."""
 
 
 @dataclass(frozen=True)
 class WatchTask:
-    """A settled, whole file.
+    """A settled, complete file to handle.
 
     Attributes
     ----------
-    attempt : 1 at first
+    attempt : 1 for the first
     renewed : it was handled before, and has changed or was touched since
     """
 
@@ -46,7 +54,7 @@ class WatchTask:
 
 @dataclass(frozen=True)
 class WatchResult:
-    """What became of a task, and why where it is not done."""
+    """The outcome of a task, with the reason unless it is done."""
 
     path: Path
     outcome: WatchOutcome
@@ -55,21 +63,22 @@ class WatchResult:
 
 @dataclass(frozen=True)
 class WatchHandler:
-    """One kind of watcher.
+    """What one watcher does.
 
     Attributes
     ----------
     name : of the watcher: process, quicklook, ingest
-    root : the tree; one watcher of a kind works on it at a time
-    state : the directory in the tree for locks; where it can't be written, they are elsewhere
-    tops : the directories to watch, with all below them; they may come later
-    wanted : whether a path is one of its files, by the name alone
-    handle : works on some files, and tells of each what became of it. Called in a thread, up to
-        `at_once` at a time. `AlreadyRunningError` and `ServiceUnavailableError` postpone all of them.
-    at_once, batch_size : so many calls at once, with so many files each at most
-    life : entered for as long as the watcher runs
-    turn : entered while there is work; `AlreadyRunningError` puts it off
-    touches : `handle` may touch the files itself
+    root : the tree; only one watcher of this name works on it at a time
+    lock_dir : the directory in the tree for locks; if it is not writable, they are elsewhere
+    watched_dirs : the directories to watch, with their subdirectories; they may be created later
+    is_wanted : whether a path is one of its files, by the name alone
+    handle : handles files and returns the result of each. It is called in a thread, up to
+        `max_calls` at a time. `AlreadyRunningError` and `ServiceUnavailableError` postpone all
+        of the files.
+    max_calls, batch_size : the limits of calls at a time, and of files in each
+    lifetime : entered as long as the watcher runs
+    session : entered while there is work; `AlreadyRunningError` postpones it
+    touches_files : `handle` may touch the files itself
     """
 
     name: str
@@ -85,10 +94,80 @@ class WatchHandler:
     touches_files: bool = False
 
 
+PostCall = Callable[[Callable[[], None]], None]
+"""Makes the watcher's own thread call a function."""
+
+ResultCallback = Callable[[Sequence[WatchTask], Sequence[WatchResult]], None]
+
+
+class HandlerPool:
+    """Calls `WatchHandler.handle` in threads, within the handler's session.
+
+    Attributes
+    ----------
+    calls : the number of running calls
+    """
+
+    def __init__(
+        self, handler: WatchHandler, *, post: PostCall, on_results: ResultCallback
+    ) -> None:
+        self.calls = 0
+        self._handler = handler
+        self._post = post
+        self._on_results = on_results
+        self._session = ExitStack()
+        self._in_session = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another call may start."""
+        return self.calls < self._handler.max_calls
+
+    def next_batch_size(self, waiting: int) -> int:
+        """The number of files for the next call, if this many are waiting."""
+        free_calls = self._handler.max_calls - self.calls
+        return min(self._handler.batch_size, math.ceil(waiting / free_calls))
+
+    def start_session(self) -> None:
+        """Enter the handler's session unless it is entered; it may be an `AlreadyRunningError`."""
+        if not self._in_session:
+            self._session.enter_context(self._handler.session())
+            self._in_session = True
+
+    def close_if_idle(self) -> None:
+        """Leave the session if no call is running."""
+        if self._in_session and not self.calls:
+            self._session.close()
+            self._in_session = False
+
+    def start_batch(self, tasks: Sequence[WatchTask]) -> None:
+        """Handle files in a thread; the results are posted."""
+        self.calls += 1
+        threading.Thread(target=self._handle, args=(tasks,), name="handle", daemon=True).start()
+
+    def _handle(self, tasks: Sequence[WatchTask]) -> None:
+        """In the thread; any exception becomes the result of each file."""
+        try:
+            results = list(self._handler.handle(tasks))
+        except (AlreadyRunningError, ServiceUnavailableError) as error:
+            results = [WatchResult(task.path, WatchOutcome.POSTPONED, error.what) for task in tasks]
+        except KpfnbError as error:
+            results = [WatchResult(task.path, WatchOutcome.FAILED, error.what) for task in tasks]
+        except Exception as error:
+            logger.exception("%s of %d files", self._handler.name, len(tasks))
+            reason = f"{type(error).__name__}: {error}"
+            results = [WatchResult(task.path, WatchOutcome.FAILED, reason) for task in tasks]
+        self._post(partial(self._finish_batch, tasks, results))
+
+    def _finish_batch(self, tasks: Sequence[WatchTask], results: Sequence[WatchResult]) -> None:
+        self.calls -= 1
+        self._on_results(tasks, results)
+
+
 def file_stamp(path: Path | str) -> FileStamp | None:
-    """The stamp of a file; None where there is none."""
+    """The stamp of a file; None if it does not exist."""
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
         return None
-    return FileStamp(found.st_size, found.st_mtime_ns)
+    return FileStamp(status.st_size, status.st_mtime_ns)

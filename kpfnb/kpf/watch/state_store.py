@@ -1,6 +1,7 @@
-"""What a watcher has handled, on disk: a restart goes on, and nothing is done twice unless touched.
+"""Database of the files that a watcher has handled: a restart continues, and nothing is done twice.
 
-One row a file: what it looked like when it was handed out, and what became of it.
+It has one row a file: its state when it was handled, and the outcome. A file that was touched since
+is handled again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kpfnb.kpf.watch.handler import FileStamp, WatchOutcome, WatchResult
 
 SCHEMA = 1
 MAX_REASON_LENGTH = 500
+STORE_NAME = "memory.sqlite"
 
 _TABLES = """
 CREATE TABLE file (
@@ -34,12 +36,12 @@ CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 
 class FileStatus(StrEnum):
-    """What is known of a file."""
+    """Status of a file."""
 
     KNOWN = "known"
-    """It was there before the watcher's time, and is left alone until it is touched."""
+    """It existed before the watcher's first start, and is not handled until it is touched."""
     TAKEN = "taken"
-    """It was handed out; found at a start, the watcher was killed meanwhile."""
+    """It is being handled; if found at a start, the watcher was killed before the end."""
     DONE = "done"
     FAILED = "failed"
     GONE = "gone"
@@ -47,9 +49,9 @@ class FileStatus(StrEnum):
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What is remembered of a file.
+    """The record of a file.
 
-    `renewed`: an earlier state of the file was handled; it stays until the new one is done.
+    `renewed`: an earlier state of the file was handled; it stays set until the new one is done.
     """
 
     path: str
@@ -61,30 +63,32 @@ class FileRecord:
 
 
 def quarantine_damaged(path: Path) -> str:
-    """Set a damaged database aside, before anybody opens it; says so, or ''.
+    """Set a damaged database aside before it is opened; returns a note, or ''.
 
-    A new one is begun then: what was handled is looked at again.
+    A new one is created then, and handled files are checked again.
     """
     if path.exists() and sqlite.is_damaged(path):
-        return f"the memory was damaged; it is now {sqlite.quarantine_file(path).name}"
+        return f"the state database was damaged; it is now {sqlite.quarantine_file(path).name}"
     return ""
 
 
-def apply_result(row: FileRecord, end: WatchResult) -> FileRecord:
-    """What to remember of a file that was handled."""
-    if end.outcome is WatchOutcome.DONE:
-        return replace(row, state=FileStatus.DONE, renewed=False, reason=end.reason)
-    if end.outcome is WatchOutcome.GONE:
-        return replace(row, state=FileStatus.GONE, reason=end.reason)
-    if end.outcome is WatchOutcome.POSTPONED:
-        return row
-    return replace(row, state=FileStatus.FAILED, attempts=row.attempts + 1, reason=end.reason)
+def apply_result(record: FileRecord, result: WatchResult) -> FileRecord:
+    """The new record of a file after it was handled."""
+    if result.outcome is WatchOutcome.DONE:
+        return replace(record, state=FileStatus.DONE, renewed=False, reason=result.reason)
+    if result.outcome is WatchOutcome.GONE:
+        return replace(record, state=FileStatus.GONE, reason=result.reason)
+    if result.outcome is WatchOutcome.POSTPONED:
+        return record
+    return replace(
+        record, state=FileStatus.FAILED, attempts=record.attempts + 1, reason=result.reason
+    )
 
 
 class StateStore:
-    """The database of one watcher; one object a thread.
+    """The database of one watcher; each thread needs its own object.
 
-    `sqlite3.DatabaseError` where it is damaged; see `mend`.
+    A damaged file is a `sqlite3.DatabaseError`; see `quarantine_damaged`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,52 +106,50 @@ class StateStore:
         self._connection.close()
 
     def known_stamps(self, folder: str) -> dict[str, FileStamp]:
-        """The files of a folder that are remembered and were there last, by name."""
+        """The recorded stamps of the files in a directory, by name, without files that are gone."""
         query = "SELECT name, size, modified_ns FROM file WHERE folder = ? AND state <> 'gone'"
         return {
-            row[0]: FileStamp(row[1], row[2]) for row in self._connection.execute(query, (folder,))
+            name: FileStamp(size, modified_ns)
+            for name, size, modified_ns in self._connection.execute(query, (folder,))
         }
 
     def find_file(self, path: str) -> FileRecord | None:
-        """What is remembered of a file."""
+        """The record of a file; None if there is none."""
         return next(self._select_files("folder = ? AND name = ?", _split_path(path)), None)
 
     def unfinished(self) -> list[FileRecord]:
-        """The files that were handed out and are not done: taken, or failed."""
+        """The files that are taken or failed."""
         return list(self._select_files("state IN ('taken', 'failed')"))
 
-    def failed(self, most: int) -> list[FileRecord]:
-        """Some of those that failed, the latest first."""
-        return list(self._select_files("state = 'failed' ORDER BY changed DESC LIMIT ?", (most,)))
+    def failed(self, limit: int) -> list[FileRecord]:
+        """The latest failed files, latest first."""
+        return list(self._select_files("state = 'failed' ORDER BY changed DESC LIMIT ?", (limit,)))
 
     def count_given_up(self, attempts: int) -> int:
-        """How many failed so often."""
+        """The number of files that failed in this many attempts."""
         query = "SELECT count(*) FROM file WHERE state = 'failed' AND attempts >= ?"
-        found: int = self._connection.execute(query, (attempts,)).fetchone()[0]
-        return found
+        count: int = self._connection.execute(query, (attempts,)).fetchone()[0]
+        return count
 
     def ended_since(self, moment: float) -> list[tuple[float, str]]:
-        """When (POSIX) and how each file ended since a moment, in order of time."""
+        """Time (POSIX) and status of each file that was handled since `moment`, by time."""
         query = (
             "SELECT changed, state FROM file WHERE changed >= ? AND state <> 'known'"
             " AND state IN ('done', 'failed') ORDER BY changed"
         )
         return self._connection.execute(query, (moment,)).fetchall()
 
-    def save_files(self, rows: Iterable[FileRecord]) -> None:
-        """Remember these, in place of what was known of them."""
+    def save_files(self, records: Iterable[FileRecord]) -> None:
+        """Store records, in place of older ones of the same files."""
         now = time.time()
         values = [
             (
-                *_split_path(row.path),
-                *row.stamp,
-                row.state,
-                row.attempts,
-                row.renewed,
+                *(*_split_path(record.path), *record.stamp),
+                *(record.state, record.attempts, record.renewed),
                 now,
-                row.reason[:MAX_REASON_LENGTH],
+                record.reason[:MAX_REASON_LENGTH],
             )
-            for row in rows
+            for record in records
         ]
         with sqlite.transaction(self._connection):
             self._connection.executemany(
@@ -155,29 +157,23 @@ class StateStore:
             )
 
     def get_meta(self, name: str) -> str:
-        """A fact about the whole; '' if there is none."""
+        """A value for the whole database; '' if it is not set."""
         query = "SELECT value FROM fact WHERE name = ?"
-        found = self._connection.execute(query, (name,)).fetchone()
-        return found[0] if found else ""
+        row = self._connection.execute(query, (name,)).fetchone()
+        return row[0] if row else ""
 
     def set_meta(self, name: str, value: str) -> None:
-        """Remember a fact about the whole."""
+        """Set a value for the whole database."""
         with sqlite.transaction(self._connection):
             self._connection.execute("REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def _select_files(self, where: str, values: Sequence[str | int] = ()) -> Iterator[FileRecord]:
         columns = "folder, name, size, modified_ns, state, attempts, renewed, reason"
-        query = f"SELECT {columns} FROM file WHERE {where}"  # noqa: S608  (only our own words)
-        for (
-            folder,
-            name,
-            size,
-            modified_ns,
-            state,
-            attempts,
-            renewed,
-            reason,
-        ) in self._connection.execute(query, values):
+        query = f"SELECT {columns} FROM file WHERE {where}"  # noqa: S608  (no user input)
+        for folder, name, size, modified_ns, state, *rest in self._connection.execute(
+            query, values
+        ):
+            attempts, renewed, reason = rest
             stamp = FileStamp(size, modified_ns)
             yield FileRecord(
                 f"{folder}/{name}", stamp, FileStatus(state), attempts, bool(renewed), reason
@@ -185,8 +181,10 @@ class StateStore:
 
 
 def _open_store(path: Path) -> sqlite3.Connection:
-    connection = sqlite.open_database(path, schema=SCHEMA, migrate=_create_tables, what="memory")
-    # A crash of the machine may cost the last transactions: those files are looked at again
+    connection = sqlite.open_database(
+        path, schema=SCHEMA, migrate=_create_tables, what="state of the watcher"
+    )
+    # A crash of the machine may lose the last transactions: those files are checked again
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 

@@ -1,7 +1,7 @@
-"""A watcher at work: one thread decides, others look, listen and handle.
+"""A running watcher: one thread decides, others scan, listen for events and handle files.
 
-Whatever the other threads find is posted to the one that decides. It is stopped by `stop` (from a
-signal handler too): what is handed out is finished, and then it ends.
+The other threads post what they find to the deciding thread. `stop`, which a signal handler may
+call, lets it finish the files in work and end.
 """
 
 from __future__ import annotations
@@ -18,9 +18,16 @@ from queue import Empty, SimpleQueue
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError, ServiceUnavailableError
 from kpfnb.kpf.watch.arrivals import Arrivals, WatchPolicy
 from kpfnb.kpf.watch.events import ChangeListener, TreeChanges
-from kpfnb.kpf.watch.handler import WatchHandler, WatchOutcome, WatchResult, WatchTask, file_stamp
-from kpfnb.kpf.watch.handler_pool import HandlerPool
+from kpfnb.kpf.watch.handler import (
+    HandlerPool,
+    WatchHandler,
+    WatchOutcome,
+    WatchResult,
+    WatchTask,
+    file_stamp,
+)
 from kpfnb.kpf.watch.state_store import (
+    STORE_NAME,
     FileRecord,
     FileStatus,
     StateStore,
@@ -30,68 +37,67 @@ from kpfnb.kpf.watch.state_store import (
 from kpfnb.kpf.watch.status import WatcherCounters, WatcherStatus
 from kpfnb.kpf.watch.tree_scanner import TreeScanner
 
-STORE_NAME = "memory.sqlite"
 CHECK_SECONDS = 5.0
 MAX_RETRY_FACTOR = 8
 PAUSE_SECONDS = 5.0
-"""After something that is not a file's fault: a lock, a full disk, a service."""
+"""After a failure that no file has caused: a lock, a full disk, a service."""
 
 
 class Watcher:
-    """One kind of watcher on one tree; made and run in the same thread.
+    """One watcher on one tree; created and run in the same thread.
 
     Parameters
     ----------
-    folder : for its memory, its status and its logs
+    folder : for its state, its status and its logs
     """
 
-    def __init__(self, kind: WatchHandler, folder: Path, pace: WatchPolicy) -> None:
-        self._handler = kind
-        self._policy = pace
+    def __init__(self, handler: WatchHandler, folder: Path, policy: WatchPolicy) -> None:
+        self._handler = handler
+        self._policy = policy
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
-        self._rows: dict[str, FileRecord] = {}
+        self._records: dict[str, FileRecord] = {}
         self._unsaved: list[FileRecord] = []
         self._next_check = 0.0
         self._pause_until = 0.0
-        post = self._inbox.put
         self._save_error = ""
-        mended = quarantine_damaged(folder / STORE_NAME)
+        post = self._inbox.put
+        damage = quarantine_damaged(folder / STORE_NAME)
         self._store = StateStore(folder / STORE_NAME)
-        self._arrivals = Arrivals(kind, self._store, pace)
-        self._pool = HandlerPool(kind, post=post, ended=self._on_results)
+        self._arrivals = Arrivals(handler, self._store, policy)
+        self._pool = HandlerPool(handler, post=post, on_results=self._on_results)
         self._events = ChangeListener(
-            kind.watched_dirs,
-            wanted=kind.is_wanted,
-            tell=lambda changes: post(partial(self._on_changed, changes)),
-            polling=pace.polling,
+            handler.watched_dirs,
+            is_wanted=handler.is_wanted,
+            on_changes=lambda changes: post(partial(self._on_changed, changes)),
+            polling=policy.polling,
         )
         self.counters = WatcherCounters(
-            *(kind, folder, self._store, self._arrivals),
-            mode=lambda: "once" if pace.once else self._events.mode,
-            attempts=pace.attempts,
+            *(handler, folder, self._store, self._arrivals),
+            mode=lambda: "once" if policy.once else self._events.mode,
+            attempts=policy.attempts,
         )
         self._scanner = TreeScanner(
-            *(kind, folder / STORE_NAME, self._arrivals, pace),
+            *(handler, folder / STORE_NAME, self._arrivals, policy),
             post=post,
-            trouble=self.counters.record_error,
-            done=self._on_scanned,
+            on_error=self.counters.record_error,
+            on_scanned=self._on_scanned,
         )
-        if mended:
-            self.counters.record_error(mended)
+        if damage:
+            self.counters.record_error(damage)
 
     def stop(self) -> None:
-        """Finish what is handed out, and end; safe in a signal handler."""
+        """Finish the files in work, and end; safe in a signal handler."""
         self._stopping.set()
         self._inbox.put(lambda: None)
 
     def run(self) -> None:
-        """Work until `stop`, or with `WatchPolicy.once` until all that is there was handled.
+        """Work until `stop`, or with `WatchPolicy.once` until all present files are handled.
 
         Raises
         ------
-        Busy, InvalidSettingsError, ServiceUnavailableError : with `WatchPolicy.once`, the kind's turn can't be had, or
-            the memory can't be written
+        AlreadyRunningError, InvalidSettingsError, ServiceUnavailableError : with
+            `WatchPolicy.once`, the handler's session can't start, or the state can't be written
         """
         with self._store, self._handler.lifetime():
             self._resume()
@@ -114,8 +120,8 @@ class Watcher:
     def _is_finished(self) -> bool:
         if self._stopping.is_set():
             return not self._pool.calls
-        busy = self._pool.calls or self._scanner.is_busy or not self._scanner.scans
-        return self._policy.once and not busy and not self._arrivals.waiting
+        is_busy = self._pool.calls or self._scanner.is_busy or not self._scanner.scans
+        return self._policy.once and not is_busy and not self._arrivals.waiting
 
     def _step(self) -> None:
         self._arrivals.admit_settled()
@@ -133,33 +139,32 @@ class Watcher:
             return
 
     def _seconds_to_wait(self) -> float:
-        """Until there is something to do by the clock."""
-        moments = [self._next_check, self.counters.next_write, self._scanner.next_due]
+        """Until the next action that depends on the clock."""
+        due_times = [self._next_check, self.counters.next_write, self._scanner.next_due]
         if (due := self._arrivals.next_due) is not None:
-            moments.append(due)
+            due_times.append(due)
         if self._arrivals.ready and self._pool.is_free:
-            moments.append(self._pause_until)
-        # Once it is stopping, nothing is done by the clock
-        floor = 0.1 if self._stopping.is_set() else 0.0
-        return max(floor, min(moments) - time.monotonic())
+            due_times.append(self._pause_until)
+        # While it is stopping, no action depends on the clock
+        least = 0.1 if self._stopping.is_set() else 0.0
+        return max(least, min(due_times) - time.monotonic())
 
     def _resume(self) -> None:
-        """Go on with what an earlier watcher left; what vanished is left to the first scan."""
-        for row in self._store.unfinished():
-            now = file_stamp(row.path)
+        """Continue what an earlier watcher left; the first scan finds files that are gone."""
+        for record in self._store.unfinished():
+            now = file_stamp(record.path)
             if now is None:
                 continue
-            if row.state is FileStatus.TAKEN or row.stamp != now or self._policy.once:
-                self._arrivals.observe(row.path, now, self._policy.quiet_seconds)
-            elif row.attempts < self._policy.attempts:
-                self._arrivals.observe(row.path, now, self._policy.retry_seconds)
+            if record.state is FileStatus.TAKEN or record.stamp != now or self._policy.once:
+                self._arrivals.observe(record.path, now, self._policy.quiet_seconds)
+            elif record.attempts < self._policy.attempts:
+                self._arrivals.observe(record.path, now, self._policy.retry_seconds)
 
     def _on_scanned(self, unread: Sequence[str]) -> None:
         self.counters.record_scan(unread)
-        rows = [row for row in self._store.unfinished() if row.path not in self._arrivals.in_work]
-        self._save(
-            [replace(row, state=FileStatus.GONE) for row in rows if not file_stamp(row.path)]
-        )
+        idle = [r for r in self._store.unfinished() if r.path not in self._arrivals.in_work]
+        gone = [record for record in idle if not file_stamp(record.path)]
+        self._save([replace(record, state=FileStatus.GONE) for record in gone])
 
     def _on_changed(self, changes: TreeChanges) -> None:
         self._arrivals.add_changed(changes.files)
@@ -177,13 +182,14 @@ class Watcher:
 
     def _dispatch(self) -> None:
         while self._arrivals.ready and self._pool.is_free and self._can_start():
-            rows = self._arrivals.next_batch(self._pool.next_batch_size(len(self._arrivals.ready)))
-            if rows and self._save(rows):
-                self._start_batch(rows)
-            elif rows:
-                self._arrivals.requeue(rows)
+            size = self._pool.next_batch_size(len(self._arrivals.ready))
+            records = self._arrivals.next_batch(size)
+            if records and self._save(records):
+                self._start_batch(records)
+            elif records:
+                self._arrivals.requeue(records)
                 if self._policy.once and not self._pool.calls:
-                    raise ServiceUnavailableError(self._save_error, "make room on its disk")
+                    raise ServiceUnavailableError(self._save_error, "free space on its disk")
         self._pool.close_if_idle()
 
     def _can_start(self) -> bool:
@@ -199,62 +205,61 @@ class Watcher:
         self.counters.trouble = ""
         return True
 
-    def _start_batch(self, rows: Sequence[FileRecord]) -> None:
-        for row in rows:
-            self._rows[row.path] = row
-            self._arrivals.in_work.add(row.path)
-        self.counters.record_start([row.path for row in rows])
+    def _start_batch(self, records: Sequence[FileRecord]) -> None:
+        for record in records:
+            self._records[record.path] = record
+            self._arrivals.in_work.add(record.path)
+        self.counters.record_start([record.path for record in records])
         self._pool.start_batch(
-            [WatchTask(Path(row.path), row.attempts + 1, row.renewed) for row in rows]
+            [WatchTask(Path(r.path), r.attempts + 1, r.renewed) for r in records]
         )
 
-    def _on_results(self, tasks: Sequence[WatchTask], ends: Sequence[WatchResult]) -> None:
-        told = {str(end.path): end for end in ends}
-        rows = []
+    def _on_results(self, tasks: Sequence[WatchTask], results: Sequence[WatchResult]) -> None:
+        by_path = {result.path: result for result in results}
+        records = []
         for task in tasks:
+            no_result = WatchResult(task.path, WatchOutcome.FAILED, "the handler gave no result")
+            result = by_path.get(task.path, no_result)
             path = str(task.path)
-            end = told.get(
-                path, WatchResult(task.path, WatchOutcome.FAILED, "nothing was told of it")
-            )
-            row = self._with_new_stamp(apply_result(self._rows.pop(path), end))
+            record = self._with_new_stamp(apply_result(self._records.pop(path), result))
             self._arrivals.in_work.discard(path)
-            rows.append(row)
-            if end.outcome is WatchOutcome.POSTPONED:
-                self._pause(end.reason)
-            if not self._policy.once and (seconds := self._retry_seconds(row)) is not None:
-                self._arrivals.retry(row, seconds)
-        self._save(rows)
-        self.counters.record_end(rows)
+            records.append(record)
+            if result.outcome is WatchOutcome.POSTPONED:
+                self._pause(result.reason)
+            if not self._policy.once and (seconds := self._retry_seconds(record)) is not None:
+                self._arrivals.retry(record, seconds)
+        self._save(records)
+        self.counters.record_end(records)
 
-    def _with_new_stamp(self, row: FileRecord) -> FileRecord:
-        now = file_stamp(row.path) if self._handler.touches_files else None
-        return replace(row, stamp=now) if now else row
+    def _with_new_stamp(self, record: FileRecord) -> FileRecord:
+        now = file_stamp(record.path) if self._handler.touches_files else None
+        return replace(record, stamp=now) if now else record
 
-    def _retry_seconds(self, row: FileRecord) -> float | None:
-        """Until it is tried again; None where it is not."""
-        if row.state is FileStatus.TAKEN:
+    def _retry_seconds(self, record: FileRecord) -> float | None:
+        """Until the next attempt; None if there is none."""
+        if record.state is FileStatus.TAKEN:
             return PAUSE_SECONDS
-        if row.state is FileStatus.FAILED and row.attempts < self._policy.attempts:
-            return self._policy.retry_seconds * min(2 ** (row.attempts - 1), MAX_RETRY_FACTOR)
+        if record.state is FileStatus.FAILED and record.attempts < self._policy.attempts:
+            return self._policy.retry_seconds * min(2 ** (record.attempts - 1), MAX_RETRY_FACTOR)
         return None
 
     def _pause(self, trouble: str) -> None:
         self._pause_until = time.monotonic() + PAUSE_SECONDS
         self.counters.trouble = trouble
 
-    def _save(self, rows: Sequence[FileRecord]) -> bool:
-        """Put rows into the memory, with those that a full disk kept out; False where it can't."""
-        self._unsaved += rows
+    def _save(self, records: Sequence[FileRecord]) -> bool:
+        """Store these records, and those that a full disk kept out; False if that fails."""
+        self._unsaved += records
         try:
             if self._unsaved:
                 self._store.save_files(self._unsaved)
                 if self.counters.trouble == self._save_error:
                     self.counters.trouble = ""
         except sqlite3.OperationalError as error:
-            self._save_error = f"the memory can't be written: {error}"
+            self._save_error = f"the state can't be written: {error}"
             self._pause(self._save_error)
-            # What is not handed out need not be remembered
-            self._unsaved = [row for row in self._unsaved if row.state is not FileStatus.TAKEN]
+            # Files that are not handed out need no record
+            self._unsaved = [r for r in self._unsaved if r.state is not FileStatus.TAKEN]
             return False
         self._unsaved = []
         return True

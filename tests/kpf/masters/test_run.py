@@ -17,13 +17,13 @@ from kpfnb.core.fits import headers
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.masters import manifest
-from kpfnb.kpf.masters import run as masters
-from kpfnb.kpf.masters import run as processing
+from kpfnb.kpf.masters.run import MADE_BY_DRP, make_masters
 from kpfnb.kpf.reprocess import (
     new_products,
     night_log,
     recovery,
 )
+from kpfnb.kpf.reprocess.options import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from tests.kpf import fake_drp
 
@@ -33,12 +33,12 @@ PAST = time.time() - 3600
 MAKE = """
 import os, pathlib, sys, time
 sys.path.insert(0, {here!r})
-import fakedrp
+import fake_drp
 night = pathlib.Path(sys.argv[1]).name
 if night not in {skip!r}:
     for kind in ("bias", "flat"):
         place = pathlib.Path(sys.argv[1]).parents[1] / "masters" / night
-        fakedrp.fits(place / f"kpf_{{night}}_master_{{kind}}.fits", {{}}, written={written})
+        fake_drp.fits(place / f"kpf_{{night}}_master_{{kind}}.fits", {{}}, written={written})
     {then}
 print("ERROR: no", night) if night in {skip!r} else None
 sys.exit({code})
@@ -80,7 +80,9 @@ def add(root: Path, obsid: str, imtype: str) -> Path:
 
 
 def run(*targets: str, **options: Any) -> ReprocessResult:
-    return masters.make_masters(targets, grace_seconds=1, progress=False, **options)
+    return make_masters(
+        ReprocessOptions(targets=targets, grace_seconds=1, progress=False, **options)
+    )
 
 
 def fates(result: ReprocessResult) -> dict[str, ObservationOutcome]:
@@ -158,7 +160,7 @@ def test_what_a_killed_run_of_ours_made_last_is_not_believed(root: Path) -> None
     fake_drp.fits(place / f"kpf_{NIGHT}_master_lfc.fits", {})
     result = run(NIGHT)
     assert fates(result) == {NIGHT: ObservationOutcome.DONE}
-    assert "1 products that a killed run may not have finished are set aside" in result.notes
+    assert "set aside 1 product that a killed run may not have finished" in result.notes
     assert (place / f"kpf_{NIGHT}_master_lfc.fits.unfinished").exists()
 
 
@@ -175,11 +177,15 @@ def test_masters_of_a_drp_that_hangs_may_be_some_of_them_only(
 @pytest.mark.parametrize(
     ("place", "fate", "reason"),
     [
-        ("unfinished.mark", ObservationOutcome.NOT_REACHED, "No space left on device: here"),
         (
-            "masterstamp.write",
+            "reprocess.new_products.write_marker",
+            ObservationOutcome.NOT_REACHED,
+            "No space left on device: here",
+        ),
+        (
+            "masters.manifest.write_manifest",
             ObservationOutcome.FAILED,
-            "the masters are good, but not stamped (No space left",
+            "the masters are good, but their manifest can't be written (No space left",
         ),
     ],
 )
@@ -257,7 +263,7 @@ def test_a_drp_that_makes_them_by_itself_is_not_run(
     monkeypatch.delenv("KPFNB_MASTERS_COMMAND")
     (tmp_path / "kpfnb.toml").write_text("masters_command = []\n")
     result = run(NIGHT)
-    assert (result.outcome, result.notes) == (Outcome.SUCCEEDED, (masters.MADE_BY_DRP,))
+    assert (result.outcome, result.notes) == (Outcome.SUCCEEDED, (MADE_BY_DRP,))
 
 
 def test_one_works_on_the_tree_at_a_time(root: Path) -> None:
@@ -270,9 +276,7 @@ def test_one_works_on_the_tree_at_a_time(root: Path) -> None:
 
 def test_wrong_wishes_and_settings_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidParameterError, match="masters are made by night"):
-        processing.reprocess_products("masters", [NIGHT], objects=["HD*"])
-    with pytest.raises(InvalidParameterError, match="what: 'flats'"):
-        processing.reprocess_products("flats", [NIGHT])
+        run(NIGHT, objects=["HD*"])
     monkeypatch.setenv("KPFNB_MASTERS_COMMAND", "kpf --all")
     with pytest.raises(InvalidSettingsError, match=r"masters_command has no \{target\}"):
         run(NIGHT)

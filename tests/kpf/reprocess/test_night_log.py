@@ -50,7 +50,7 @@ def test_a_log_of_another_format_is_refused_and_kept(tmp_path: Path) -> None:
         lambda: night_log.add_entries(log, ENTRY),
         lambda: night_log.read_entries(log, "/data"),
     ):
-        with pytest.raises(InvalidInputError, match="schema 99; this one knows 2"):
+        with pytest.raises(InvalidInputError, match="schema 99; this one has 2"):
             use()
 
 

@@ -68,12 +68,12 @@ def test_a_note_tells_how_much_is_left(root: Path) -> None:
     notes = left(root, ObservationFilter(["HD*"], ["Star"]))[1]
     assert notes == [
         "2 of 5 observations are of HD*, Star",
-        "1 L0 files that can't be read, or are not there, are left out",
+        "left out 1 L0 file: unreadable or missing",
     ]
 
 
 def test_an_object_that_is_not_there_is_refused_and_the_nearest_named(root: Path) -> None:
-    with pytest.raises(InvalidParameterError, match=r"of 'HD 10701'\n.*there are HD 10700"):
+    with pytest.raises(InvalidParameterError, match=r"of 'HD 10701'\n.*existing objects: HD 10700"):
         left(root, ObservationFilter(["HD 10701"]))
     with pytest.raises(InvalidParameterError, match=r"there are 10700, 4628, HD 10700"):
         left(root, ObservationFilter(["nothing like it"]))

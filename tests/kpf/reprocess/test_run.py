@@ -29,11 +29,12 @@ from kpfnb.core.errors import (
 from kpfnb.core.fits import headers
 from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf.files.obsid import ObsID
-from kpfnb.kpf.reprocess import batch as drpbatch
 from kpfnb.kpf.reprocess import night_log
-from kpfnb.kpf.reprocess import run as reprocess
 from kpfnb.kpf.reprocess.new_products import ProductWatch
+from kpfnb.kpf.reprocess.options import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
+from kpfnb.kpf.reprocess.run import reprocess_observations
+from kpfnb.notebook.display import figures
 from tests.kpf import fake_drp
 
 NIGHT = "20240101"
@@ -100,7 +101,7 @@ def tags(root: Path, obsid: str) -> list[str]:
 
 def run(*targets: str, **options: Any) -> ReprocessResult:
     quick = {"grace_seconds": 0.3, "silence_seconds": 60, "progress": False}
-    return reprocess.reprocess_observations(targets, **{**quick, **options})
+    return reprocess_observations(ReprocessOptions(targets=targets, **{**quick, **options}))
 
 
 def fates(result: ReprocessResult) -> dict[str, ObservationOutcome]:
@@ -219,7 +220,7 @@ def test_force_wants_every_product_anew(root: Path, monkeypatch: pytest.MonkeyPa
     assert run("20240102", force=True).reason == "1 done"
     use_drp(monkeypatch, "nothing")
     [item] = run("20240102", force=True).items
-    assert item.reason == "2D not made anew; L1 not made anew; L2 not made anew"
+    assert item.reason == "2D not made again; L1 not made again; L2 not made again"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_delete_removes_old_products_when_the_new_ones_are_good(
     result = run(NIGHT, version="2.9", delete=True)
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["new"] * 3]
     [item] = result.with_outcome(ObservationOutcome.FAILED)
-    assert item.reason == "L2 missing; the old products were put back"
+    assert item.reason == "L2 missing; the old products were restored"
     assert nothing_is_held(root)
 
 
@@ -361,13 +362,13 @@ def test_products_that_can_not_be_seen_any_more_are_not_taken_for_good(
     root: Path, monkeypatch: pytest.MonkeyPatch, unlisted: set[Path]
 ) -> None:
     use_drp(monkeypatch)
-    judged = drpbatch._find_defects
+    new_products = ProductWatch.new_products
 
-    def judge(*given: Any) -> Any:
+    def unmount(watch: ProductWatch) -> Any:
         unlisted.add(root / "L1/20240102")
-        return judged(*given)
+        return new_products(watch)
 
-    monkeypatch.setattr(drpbatch, "_find_defects", judge)
+    monkeypatch.setattr(ProductWatch, "new_products", unmount)
     [item] = run("20240102").items
     assert (item.fate, "can't list" in item.reason) == (ObservationOutcome.FAILED, True)
 
@@ -456,9 +457,12 @@ def test_ctrl_c_while_products_are_judged_loses_no_result(
 
 
 KILLED = """
-import sys
-from kpfnb.kpf import reprocess
-reprocess.run(["20240101"], version="2.9", delete=True, order="forward", progress=False)
+from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.run import reprocess_observations
+options = ReprocessOptions(
+    targets=["20240101"], version="2.9", delete=True, order="forward", progress=False
+)
+reprocess_observations(options)
 """
 
 
@@ -470,6 +474,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
     use_drp(monkeypatch, "paused", B)
     with subprocess.Popen([sys.executable, "-c", KILLED]) as victim:
         while not (tmp_path / "paused").exists() or not (tmp_path / "paused").read_text():
+            assert victim.poll() is None
             time.sleep(0.02)
         victim.send_signal(signal.SIGKILL)
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["new", "-", "-"], ["-"] * 3]
@@ -477,7 +482,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
 
     use_drp(monkeypatch, "nothing")
     result = run(NIGHT, version="2.9")
-    assert "1 products that a killed run may not have finished are set aside" in result.notes
+    assert "set aside 1 product that a killed run may not have finished" in result.notes
     pid = int((tmp_path / "paused").read_text())
     assert not psutil.pid_exists(pid)
     assert fates(result) == {
@@ -566,7 +571,7 @@ def test_a_killed_run_is_resumed_by_the_night_log_even_with_force(
 def test_nights_that_a_killed_run_had_before_it_are_in_the_log(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reprocess.drpbatch, "process", lambda *given, **rest: 1 / 0)
+    monkeypatch.setattr("kpfnb.kpf.reprocess.batch.run_batch", lambda *args, **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("20240101:20240102")
     entries = night_log.read_entries(night_log.night_log_path(settings.load_settings()), root)
@@ -595,9 +600,9 @@ def test_a_night_log_that_cannot_be_written_is_a_note(root: Path) -> None:
 @pytest.mark.parametrize(
     ("targets", "options", "error", "message"),
     [
-        ([], {}, InvalidParameterError, "nothing is chosen"),
-        (["20241399"], {}, InvalidParameterError, "'20241399'.*date that exists"),
-        (["nonsense"], {}, InvalidParameterError, "'nonsense' is no night"),
+        ([], {}, InvalidParameterError, "no observations are selected"),
+        (["20241399"], {}, InvalidParameterError, "'20241399'.*valid date"),
+        (["nonsense"], {}, InvalidParameterError, "'nonsense' is not a night"),
         ([NIGHT], {"order": "up"}, InvalidParameterError, "order: 'up'"),
         ([NIGHT], {"levels": ["L3"]}, InvalidParameterError, "levels: L3"),
         ([NIGHT], {"levels": []}, InvalidParameterError, "levels: none"),
@@ -620,7 +625,7 @@ def test_mistakes_are_told_before_any_work(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("no-such-drp {target}", "the program 'no-such-drp' is not there"),
+        ("no-such-drp {target}", "the program 'no-such-drp' does not exist"),
         ("true", r"drp_command has no \{target\}"),
     ],
 )
@@ -643,11 +648,11 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_drp(monkeypatch, "error", B)
     result = run("20240101:20240102", batch_size=2)
     frame = result.to_frame()
-    assert list(frame["fate"]) == ["done", "done", "failed", "done"]
-    figure = result.plot()
+    assert list(frame["result"]) == ["done", "done", "failed", "done"]
+    figure = figures.plot(result)
     assert [axes.get_ylabel() for axes in figure.axes] == ["observations", "products made"]
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 4
-    shown = result.hover_plot()
+    shown = figures.hover_plot(result)
     nights, products = shown.figure.axes
     bar = partial(SimpleNamespace, inaxes=nights, xdata=0.1)
     assert shown.tooltips[nights](bar(ydata=1.5)) == f"{NIGHT}: 2 done\n{C}\n{A}"

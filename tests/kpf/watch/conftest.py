@@ -39,13 +39,13 @@ class Tree:
     def names(self) -> list[str]:
         return [task.path.name for task in self.handled]
 
-    def kind(self, **others: object) -> WatchHandler:
+    def handler(self, **others: object) -> WatchHandler:
         values = {
             "name": "test",
             "root": self.root,
-            "state": self.root / ".state",
-            "tops": (self.top,),
-            "wanted": lambda path: path.endswith(".fits") and "/." not in path,
+            "lock_dir": self.root / ".state",
+            "watched_dirs": (self.top,),
+            "is_wanted": lambda path: path.endswith(".fits") and "/." not in path,
             "handle": self.handle,
         }
         return WatchHandler(**(values | others))  # type: ignore[arg-type]
@@ -64,11 +64,11 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
     """Start a watcher in a thread; it is stopped at the end of the test."""
     running: list[tuple[Watcher, threading.Thread]] = []
 
-    def begin(kind: WatchHandler | None = None, pace: WatchPolicy = QUICK) -> Watcher:
+    def begin(handler: WatchHandler | None = None, policy: WatchPolicy = QUICK) -> Watcher:
         made: list[Watcher] = []
 
         def run() -> None:
-            watcher = Watcher(kind or tree.kind(), tmp_path / "watch", pace)
+            watcher = Watcher(handler or tree.handler(), tmp_path / "watch", policy)
             made.append(watcher)
             watcher.run()
 
@@ -86,10 +86,10 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
         assert not thread.is_alive()
 
 
-def once(kind: WatchHandler, folder: Path, **others: object) -> Watcher:
-    """Handle what is there, and leave."""
-    pace = {"quiet_seconds": 0.0, "heartbeat_seconds": 0.1, "once": True} | others
-    watcher = Watcher(kind, folder, WatchPolicy(**pace))  # type: ignore[arg-type]
+def once(handler: WatchHandler, folder: Path, **others: object) -> Watcher:
+    """Handle the files that are present, and end."""
+    policy = {"quiet_seconds": 0.0, "heartbeat_seconds": 0.1, "once": True} | others
+    watcher = Watcher(handler, folder, WatchPolicy(**policy))  # type: ignore[arg-type]
     watcher.run()
     return watcher
 

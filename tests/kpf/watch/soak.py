@@ -135,7 +135,7 @@ class Soak:
         found = []
         for process in psutil.process_iter(["cmdline"]):
             line = " ".join(process.info["cmdline"] or [])
-            if str(self.folder) in line and process.pid != os.getpid() and "soakdrp" in line:
+            if str(self.folder) in line and process.pid != os.getpid() and "soak_drp" in line:
                 found.append(process)
         return found
 

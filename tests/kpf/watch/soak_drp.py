@@ -1,6 +1,6 @@
 """A quick DRP that keeps a journal of what it was given, and fails now and then.
 
-    python soakdrp.py JOURNAL LIST
+    python soak_drp.py JOURNAL LIST
 
 The journal's lines: `start|made|exit PID NANOSECONDS [OBSID CHECKSUM]`. Products hold the checksum
 of the L0 that they were made from.

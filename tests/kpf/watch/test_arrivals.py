@@ -12,7 +12,7 @@ from kpfnb.kpf.watch.arrivals import (
     WatchPolicy,
     find_fits_defect,
     is_handled,
-    make_task_row,
+    make_task_record,
 )
 from kpfnb.kpf.watch.handler import FileStamp
 from kpfnb.kpf.watch.state_store import FileRecord, FileStatus, StateStore
@@ -62,7 +62,7 @@ def test_what_is_handled(row: FileRecord | None, handled: bool) -> None:
 def test_what_is_remembered_of_a_file_that_is_handed_out(
     row: FileRecord | None, attempts: int, renewed: bool
 ) -> None:
-    assert make_task_row("/a/b", NOW, row) == FileRecord(
+    assert make_task_record("/a/b", NOW, row) == FileRecord(
         "/a/b", NOW, FileStatus.TAKEN, attempts, renewed
     )
 
@@ -70,7 +70,7 @@ def test_what_is_remembered_of_a_file_that_is_handed_out(
 @pytest.fixture
 def arrivals(tree: Tree, tmp_path: Path) -> Arrivals:
     return Arrivals(
-        tree.kind(), StateStore(tmp_path / "memory.sqlite"), WatchPolicy(quiet_seconds=0)
+        tree.handler(), StateStore(tmp_path / "memory.sqlite"), WatchPolicy(quiet_seconds=0)
     )
 
 

@@ -21,7 +21,7 @@ class Ear:
     def __init__(self, top: Path, **options: bool) -> None:
         self.heard: list[TreeChanges] = []
         self.events = ChangeListener(
-            [top], wanted=lambda p: p.endswith(".fits"), tell=self.heard.append, **options
+            [top], is_wanted=lambda p: p.endswith(".fits"), on_changes=self.heard.append, **options
         )
         self.events.start()
 
@@ -131,7 +131,9 @@ def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
         pytest.skip("no user namespace may be made here")
     project = Path(__file__).parents[3]
     done = subprocess.run([*own, *command], cwd=project, capture_output=True, text=True, timeout=60)
-    assert done.stdout.startswith("polling: the system's limit on watches is reached"), done.stderr
+    assert done.stdout.startswith("polling: the operating system's limit on watches is reached"), (
+        done.stderr
+    )
     assert "fs.inotify.max_user_watches" in done.stdout
 
 
@@ -148,7 +150,7 @@ def test_what_is_a_limit(error: Exception, limit: bool) -> None:
 
 
 def test_it_ends_where_stop_is_called_while_the_watch_begins(top: Path) -> None:
-    told = ChangeListener([top], wanted=lambda path: True, tell=lambda changes: None)
+    told = ChangeListener([top], is_wanted=lambda path: True, on_changes=lambda changes: None)
 
     class Early(threading.Event):
         """`stop` is called just before the watch begins anew."""

@@ -10,6 +10,7 @@ from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf.watch import overview, status
 from kpfnb.kpf.watch.handler import WatchOutcome
 from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.notebook.display import figures
 from tests.kpf.watch.conftest import Tree, once
 
 
@@ -21,15 +22,15 @@ def work_dir(isolated: Path) -> Path:
 def test_without_any_watcher_it_says_so() -> None:
     found = overview.load_overview()
     assert isinstance(found, Result)
-    assert str(found) == found.reason == "no watcher has run here"
+    assert str(found) == found.reason == overview.NO_WATCHER
     assert found.outcome is Outcome.SUCCEEDED
     assert found.to_frame().empty
-    assert "no watcher has run here" in found._repr_html_()
-    assert found.plot().axes
+    assert "No watcher has been started" in found._repr_html_()
+    assert figures.plot(found).axes
 
 
 def test_an_expected_one_that_is_not_running_is_a_failure(tree: Tree, work_dir: Path) -> None:
-    once(tree.kind(), status.watcher_dir(work_dir, "test"))
+    once(tree.handler(), status.watcher_dir(work_dir, "test"))
     found = overview.load_overview(expected=["test", "other"])
     assert found.outcome is Outcome.FAILED
     assert found.reason == "not running: test, other"
@@ -38,10 +39,10 @@ def test_an_expected_one_that_is_not_running_is_a_failure(tree: Tree, work_dir: 
 
 def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir: Path) -> None:
     tree.write("good.fits")
-    once(tree.kind(), status.watcher_dir(work_dir, "test"))
+    once(tree.handler(), status.watcher_dir(work_dir, "test"))
     tree.told = WatchOutcome.FAILED
     tree.write("<b>.fits")
-    once(tree.kind(), status.watcher_dir(work_dir, "test"))
+    once(tree.handler(), status.watcher_dir(work_dir, "test"))
     found = overview.load_overview()
     assert found.key_figures() == {
         "watchers": 1,
@@ -57,23 +58,23 @@ def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir
     assert "&lt;b&gt;.fits failed" in found._repr_html_()
     assert "<b>" not in found._repr_html_()
     assert found.to_dict()["watchers"][0]["failing"][0][1] == "it is failed"
-    done, failed = found.plot().axes[0].containers
+    done, failed = figures.plot(found).axes[0].containers
     assert [sum(bar.get_height() for bar in bars) for bars in (done, failed)] == [1, 1]
 
 
 def test_a_damaged_memory_is_told_and_left_to_its_watcher(tree: Tree, work_dir: Path) -> None:
     folder = status.watcher_dir(work_dir, "test")
-    once(tree.kind(), folder)
+    once(tree.handler(), folder)
     (folder / "memory.sqlite").write_bytes(b"nonsense" * 2000)
     before = sorted(folder.iterdir())
-    title = overview.load_overview().plot().axes[0].get_title()
-    assert title == "test: its memory can't be read (file is not a database)"
+    title = figures.plot(overview.load_overview()).axes[0].get_title()
+    assert title == "test: its state can't be read (file is not a database)"
     assert sorted(folder.iterdir()) == before
 
 
 def test_one_of_several_by_name(tree: Tree, work_dir: Path) -> None:
     for name in ("process", "ingest"):
-        once(tree.kind(name=name), status.watcher_dir(work_dir, name))
+        once(tree.handler(name=name), status.watcher_dir(work_dir, name))
     assert [one.name for one in overview.load_overview().watchers] == ["ingest", "process"]
     assert [one.name for one in overview.load_overview("ingest").watchers] == ["ingest"]
 
@@ -82,4 +83,4 @@ def test_headless_it_is_shown_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overview.show_overview(WatcherOverview(()), refresh_seconds=1)
-    assert "no watcher has run here" in capsys.readouterr().out
+    assert "No watcher has been started" in capsys.readouterr().out

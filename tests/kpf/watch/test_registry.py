@@ -19,6 +19,7 @@ from kpfnb.core.errors import (
     ServiceUnavailableError,
 )
 from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.reprocess import new_products
 from kpfnb.kpf.watch import drp_batches, drp_watcher, registry, status
 from kpfnb.kpf.watch.arrivals import WatchPolicy
 from kpfnb.kpf.watch.handler import WatchOutcome, WatchTask
@@ -30,7 +31,7 @@ from tests.kpf.fake_drp import LEVELS, fits, product
 from tests.kpf.watch.conftest import wait_until
 
 PROJECT = Path(__file__).parents[3]
-FAKE = f"{sys.executable} {PROJECT}/tests/kpf/fakedrp.py {{target}}"
+FAKE = f"{sys.executable} {PROJECT}/tests/kpf/fake_drp.py {{target}}"
 DAEMON = f"{sys.executable} -m tests.kpf.fake_daemon {{target}}"
 
 
@@ -174,7 +175,7 @@ def test_what_a_killed_run_left_is_made_again_first(data: Path) -> None:
     time.sleep(0.01)
     mark = data / ".kpfnb/in-work-watch-1.json"
     mark.parent.mkdir()
-    drp_batches.leftovers.unfinished.write_marker(mark, [product(path, level) for level in LEVELS])
+    new_products.write_marker(mark, [product(path, level) for level in LEVELS])
     for level in LEVELS:
         fits(product(path, level), {"CUT": "perhaps"})
     once()

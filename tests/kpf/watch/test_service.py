@@ -25,7 +25,7 @@ ONCE = WatchPolicy(quiet_seconds=0, once=True)
 
 def test_it_works_and_keeps_a_log(tree: Tree, isolated: Path) -> None:
     tree.write("a.fits")
-    assert service.serve_watcher(tree.kind(), ONCE).done == 1
+    assert service.serve_watcher(tree.handler(), ONCE).done == 1
     assert "a.fits" in (isolated / "work/watch/test" / LOG_NAME).read_text()
 
 
@@ -34,15 +34,15 @@ def test_a_second_one_on_the_tree_is_refused(
 ) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(isolated / "other"))
     with (
-        locks.acquire_lock("watch-test", folder=tree.kind().lock_dir),
+        locks.acquire_lock("watch-test", folder=tree.handler().lock_dir),
         pytest.raises(AlreadyRunningError, match="watch-test"),
     ):
-        service.serve_watcher(tree.kind(), ONCE)
+        service.serve_watcher(tree.handler(), ONCE)
 
 
 def test_a_second_one_in_the_work_directory_is_refused(tree: Tree) -> None:
     with locks.acquire_lock("watch-test"), pytest.raises(AlreadyRunningError, match="watch-test"):
-        service.serve_watcher(tree.kind(), ONCE)
+        service.serve_watcher(tree.handler(), ONCE)
 
 
 def test_a_read_only_tree_is_locked_elsewhere(
@@ -50,8 +50,8 @@ def test_a_read_only_tree_is_locked_elsewhere(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     tree.write("a.fits")
-    assert service.serve_watcher(tree.kind(), ONCE).done == 1
-    assert not tree.kind().lock_dir.exists()
+    assert service.serve_watcher(tree.handler(), ONCE).done == 1
+    assert not tree.handler().lock_dir.exists()
     assert len(list((isolated / "work/locks").glob("watch-test*.lock"))) == 2
 
 
@@ -60,15 +60,15 @@ def test_a_tree_on_a_read_only_mount_is_watched(tree: Tree) -> None:
     with read_only(tree.root):
         with pytest.raises(OSError, match="Read-only"):
             (tree.root / "new").touch()
-        assert service.serve_watcher(tree.kind(), ONCE).done == 1
-        assert not tree.kind().lock_dir.exists()
+        assert service.serve_watcher(tree.handler(), ONCE).done == 1
+        assert not tree.handler().lock_dir.exists()
 
 
 def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Path) -> None:
     (isolated / "work").mkdir()
     (isolated / "work/watch").write_text("in the way")
-    with pytest.raises(InvalidSettingsError, match="can't make"):
-        service.serve_watcher(tree.kind(), ONCE)
+    with pytest.raises(InvalidSettingsError, match="can't create"):
+        service.serve_watcher(tree.handler(), ONCE)
 
 
 def test_the_pace_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

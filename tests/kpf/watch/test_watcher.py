@@ -32,10 +32,10 @@ def test_a_new_file_is_handled_once(tree: Tree, start: Start) -> None:
 
 def test_a_restart_goes_on_and_repeats_nothing(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
-    once(tree.kind(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
     tree.write("b.fits")
-    once(tree.kind(), tmp_path / "watch")
-    once(tree.kind(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
     assert tree.names() == ["a.fits", "b.fits"]
 
 
@@ -57,7 +57,7 @@ def test_one_that_is_touched_while_it_is_in_work_is_handled_again(tree: Tree, st
         go_on.wait(10)
         return tree.handle(tasks)
 
-    start(tree.kind(handle=handle))
+    start(tree.handler(handle=handle))
     begun.wait(10)
     os.utime(path)
     time.sleep(0.3)
@@ -76,7 +76,7 @@ def test_a_change_of_permissions_is_no_reason(tree: Tree, start: Start) -> None:
 
 
 def test_files_that_came_with_their_folder_are_found(tree: Tree, start: Start) -> None:
-    start(pace=replace(QUICK, rescan_seconds=3600))
+    start(policy=replace(QUICK, rescan_seconds=3600))
     aside = tree.root / "aside"
     for name in ("a.fits", "b.fits"):
         tree.write(name, "../aside")
@@ -87,7 +87,7 @@ def test_files_that_came_with_their_folder_are_found(tree: Tree, start: Start) -
 def test_a_failure_is_tried_again_and_given_up(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
     tree.told = WatchOutcome.FAILED
-    running = start(pace=replace(QUICK, retry_seconds=0.05))
+    running = start(policy=replace(QUICK, retry_seconds=0.05))
     wait_until(lambda: running.counters.report.given_up == 1)
     assert [task.attempt for task in tree.handled] == [1, 2, 3]
     assert running.counters.report.failing == ((str(path), "it is failed"),)
@@ -111,7 +111,7 @@ def test_what_was_postponed_does_not_count_as_a_failure(
             raise ServiceUnavailableError("the database does not answer")
         return tree.handle(tasks)
 
-    running = start(tree.kind(handle=handle))
+    running = start(tree.handler(handle=handle))
     wait_until(lambda: running.counters.report.done == 1)
     assert tree.handled[0].attempt == 1
     assert (running.counters.report.failed, len(calls)) == (0, 3)
@@ -122,14 +122,14 @@ def test_an_error_of_the_handler_is_that_of_each_file(tree: Tree, tmp_path: Path
         raise ZeroDivisionError("division by zero")
 
     tree.write("a.fits")
-    ended = once(tree.kind(handle=handle), tmp_path / "watch")
+    ended = once(tree.handler(handle=handle), tmp_path / "watch")
     assert ended.counters.report.failing[0][1] == "ZeroDivisionError: division by zero"
 
 
 def test_a_file_of_which_nothing_is_told_has_failed(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
-    ended = once(tree.kind(handle=lambda tasks: []), tmp_path / "watch")
-    assert ended.counters.report.failing[0][1] == "nothing was told of it"
+    ended = once(tree.handler(handle=lambda tasks: []), tmp_path / "watch")
+    assert ended.counters.report.failing[0][1] == "the handler gave no result"
 
 
 def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
@@ -145,7 +145,7 @@ def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
 
 def test_cut_off_files_are_reported_by_once(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits").write_bytes(b"")
-    ended = once(tree.kind(), tmp_path / "watch")
+    ended = once(tree.handler(), tmp_path / "watch")
     assert ended.counters.report.not_whole == ((str(tree.top / "20240115/a.fits"), "empty"),)
     assert ended.counters.report.outcome == "partial"
 
@@ -153,7 +153,7 @@ def test_cut_off_files_are_reported_by_once(tree: Tree, tmp_path: Path) -> None:
 def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, start: Start) -> None:
     old = tree.write("old.fits", "20231231")
     tree.write("new.fits", "20240101")
-    start(pace=replace(QUICK, since="20240101", rescan_seconds=0.2))
+    start(policy=replace(QUICK, since="20240101", rescan_seconds=0.2))
     wait_until(lambda: tree.names() == ["new.fits"])
     os.utime(old)
     wait_until(lambda: tree.names() == ["new.fits", "old.fits"])
@@ -163,13 +163,13 @@ def test_what_no_event_tells_is_found_by_the_next_scan(
     tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events.ChangeListener, "_run", lambda self: None)
-    start(pace=replace(QUICK, rescan_seconds=0.2))
+    start(policy=replace(QUICK, rescan_seconds=0.2))
     tree.write("a.fits")
     wait_until(lambda: tree.names() == ["a.fits"])
 
 
 def test_a_flood_is_handled_completely(tree: Tree, start: Start) -> None:
-    start(tree.kind(at_once=3, batch_size=200))
+    start(tree.handler(max_calls=3, batch_size=200))
     names = {tree.write(f"{number:04d}.fits").name for number in range(1500)}
     wait_until(lambda: len(tree.handled) >= len(names), 60)
     assert sorted(tree.names()) == sorted(names)
@@ -187,7 +187,7 @@ def test_so_many_calls_at_a_time_and_no_more(tree: Tree, tmp_path: Path) -> None
 
     for number in range(20):
         tree.write(f"{number}.fits")
-    once(tree.kind(handle=handle, at_once=3, batch_size=2), tmp_path / "watch")
+    once(tree.handler(handle=handle, max_calls=3, batch_size=2), tmp_path / "watch")
     assert max(most) == 3
     assert len(tree.handled) == 20
 
@@ -206,7 +206,7 @@ def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.Mon
         turns.append("ended")
 
     tree.write("a.fits")
-    running = start(tree.kind(turn=turn))
+    running = start(tree.handler(session=turn))
     wait_until(lambda: running.counters.report.trouble == "reprocess is already running")
     others.clear()
     wait_until(lambda: turns == ["begun", "ended"])
@@ -222,7 +222,7 @@ def test_once_does_not_wait_for_its_turn(tree: Tree, tmp_path: Path) -> None:
 
     tree.write("a.fits")
     with pytest.raises(AlreadyRunningError):
-        once(tree.kind(turn=turn), tmp_path / "watch")
+        once(tree.handler(session=turn), tmp_path / "watch")
 
 
 def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
@@ -232,7 +232,7 @@ def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
         pass
 
     path = tree.write("a.fits")
-    once(tree.kind(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
     os.utime(path)
 
     def die(memory: StateStore, rows: object) -> None:
@@ -242,8 +242,8 @@ def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
     put = StateStore.save_files
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(StateStore, "save_files", die)
-        once(tree.kind(), tmp_path / "watch")
-    once(tree.kind(), tmp_path / "watch")
+        once(tree.handler(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
     assert [task.renewed for task in tree.handled] == [False, True]
 
 
@@ -256,7 +256,7 @@ def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
         return tree.handle(tasks)
 
     tree.write("a.fits")
-    running = start(tree.kind(handle=handle))
+    running = start(tree.handler(handle=handle))
     begun.wait(10)
     running.stop()
     wait_until(lambda: running.counters.report.life is WatcherStatus.STOPPING)
@@ -271,10 +271,10 @@ def test_one_that_was_gone_and_is_there_again_as_it_was_is_found(
 ) -> None:
     tree.write("a.fits")
     tree.told = WatchOutcome.GONE
-    once(tree.kind(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
     tree.told = WatchOutcome.DONE
-    once(tree.kind(), tmp_path / "watch")
-    once(tree.kind(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
+    once(tree.handler(), tmp_path / "watch")
     assert tree.names() == ["a.fits", "a.fits"]
 
 
@@ -285,7 +285,7 @@ def test_a_failed_file_that_vanished_needs_nobody_any_more(
     path = tree.write("a.fits")
     tree.told = WatchOutcome.FAILED
     pace = replace(QUICK, attempts=attempts, retry_seconds=3600, rescan_seconds=0.2)
-    running = start(pace=pace)
+    running = start(policy=pace)
     wait_until(lambda: len(running.counters.report.failing) == 1)
     path.unlink()
     wait_until(lambda: running.counters.report.failing == ())
@@ -308,10 +308,10 @@ def test_a_folder_that_can_not_be_read_is_no_success(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
-        ended = once(tree.kind(), tmp_path / "watch").counters.report
+        ended = once(tree.handler(), tmp_path / "watch").counters.report
     assert (ended.done, ended.outcome) == (1, "partial")
     assert ended.unread == (f"{bad} can't be read: Permission denied",)
-    assert once(tree.kind(), tmp_path / "watch").counters.report.outcome == "succeeded"
+    assert once(tree.handler(), tmp_path / "watch").counters.report.outcome == "succeeded"
     assert tree.names() == ["a.fits", "b.fits"]
 
 
@@ -323,8 +323,8 @@ def test_a_look_that_ended_early_is_no_success(
 
     tree.write("a.fits")
     monkeypatch.setattr(StateStore, "known_stamps", fail)
-    ended = once(tree.kind(), tmp_path / "watch").counters.report
-    assert (ended.unread, ended.outcome) == (("the look ended early: disk I/O error",), "partial")
+    ended = once(tree.handler(), tmp_path / "watch").counters.report
+    assert (ended.unread, ended.outcome) == (("the scan ended early: disk I/O error",), "partial")
 
 
 def test_once_does_not_wait_for_room_for_its_memory(
@@ -335,8 +335,8 @@ def test_once_does_not_wait_for_room_for_its_memory(
 
     tree.write("a.fits")
     monkeypatch.setattr(StateStore, "save_files", refuse)
-    with pytest.raises(ServiceUnavailableError, match="memory can't be written: database or disk"):
-        once(tree.kind(), tmp_path / "watch")
+    with pytest.raises(ServiceUnavailableError, match="state can't be written: database or disk"):
+        once(tree.handler(), tmp_path / "watch")
     assert tree.handled == []
 
 
@@ -352,12 +352,12 @@ def test_a_memory_that_can_be_written_again_is_no_trouble_any_more(
         go_on.wait(10)
         return tree.handle(tasks)
 
-    running = start(tree.kind(handle=handle))
+    running = start(tree.handler(handle=handle))
     tree.write("a.fits")
     begun.wait(10)
     running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 1"))
     go_on.set()
-    wait_until(lambda: "memory can't be written" in running.counters.report.trouble)
+    wait_until(lambda: "state can't be written" in running.counters.report.trouble)
     running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 0"))
     wait_until(lambda: running.counters.report.trouble == "")
 
@@ -380,7 +380,7 @@ def test_a_memory_that_can_not_be_written_is_waited_for(
     running = start()
     running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 1"))
     tree.write("a.fits")
-    wait_until(lambda: "memory can't be written" in running.counters.report.trouble)
+    wait_until(lambda: "state can't be written" in running.counters.report.trouble)
     assert tree.handled == []
     running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 0"))
     wait_until(lambda: tree.names() == ["a.fits"])

@@ -67,4 +67,4 @@ def test_the_next_one_takes_its_place(pages: list[str]) -> None:
 
 def test_headless_the_result_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
     html.display_refreshing(RESULT, "page", lambda: "again", every_seconds=0)
-    assert capsys.readouterr().out.count("no watcher has run here") == 1
+    assert capsys.readouterr().out.count("No watcher has been started") == 1
