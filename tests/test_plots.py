@@ -30,12 +30,10 @@ from kpfnb.kpf.verdict.plots import plot_calendar
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.watch.overview import WatcherOverview
 from kpfnb.notebook.display import figures
-from kpfnb.queue import plots as queue
-from kpfnb.queue.plots import WorkerTimeline
-from kpfnb.queue.records import QueueItemStatus
-from kpfnb.storage import FileOutcome as FileState
-from kpfnb.storage import FileTransfer as File
-from kpfnb.storage import TransferResult
+from kpfnb.queue.records import QueueItem, QueueItemStatus
+from kpfnb.queue.status import QueueStatus
+from kpfnb.queue.timeline import WorkerTimeline
+from kpfnb.storage import FileOutcome, FileTransfer, TransferResult
 
 UTC_ZONE = ZoneInfo("UTC")
 NOW = datetime(2024, 1, 15, tzinfo=UTC)
@@ -45,6 +43,12 @@ ODD = r"a$b$\nonsense{$c$"
 
 def no_verdict() -> NightVerdict:
     return NightVerdict("20240115", Path("/d"), (), 0, 0, {"star": ()}, None, NOW, UTC_ZONE, "")
+
+
+def queue_status(name: str, count: int) -> QueueStatus:
+    counts = dict.fromkeys(QueueItemStatus, count)
+    items: dict[QueueItemStatus, list[QueueItem]] = {state: [] for state in QueueItemStatus}
+    return QueueStatus(name, counts, items, (), False, NOW, UTC_ZONE)
 
 
 EMPTY: dict[str, Callable[[], Figure]] = {
@@ -62,10 +66,10 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "ingestion": lambda: figures.plot(IngestResult(())),
     "verdict": lambda: figures.plot(no_verdict()),
     "calendar": lambda: plot_calendar({}),
-    "carried": lambda: TransferResult("a", "b", ()).plot(),
+    "transfer": lambda: figures.plot(TransferResult("a", "b", ())),
     "watchers": lambda: WatcherOverview((), (), UTC_ZONE).plot(),
-    "queue": lambda: queue.plot_statuses(dict.fromkeys(QueueItemStatus, 0), {}, "demo").figure,
-    "timeline": lambda: WorkerTimeline([], [], NOW, UTC_ZONE).plot(),
+    "queue": lambda: figures.plot(queue_status("demo", 0)),
+    "timeline": lambda: figures.plot(WorkerTimeline([], [], NOW, UTC_ZONE)),
 }
 
 
@@ -95,14 +99,10 @@ NAMED: dict[str, Callable[[], Figure]] = {
     "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), (ITEM,))),
     "archive": lambda: figures.plot(DeliveryResult("data:", HOSTILE, days=DAYS)),
     "archive check": lambda: figures.plot(VerificationResult(ODD, {HOSTILE: 3}, 9, {})),
-    "carried": lambda: TransferResult(
-        ODD, HOSTILE, (File(f"{HOSTILE}/x", FileState.COPIED, 1),)
-    ).plot(),
-    "queue": lambda: (
-        queue.plot_statuses(
-            dict.fromkeys(QueueItemStatus, 1), dict.fromkeys(QueueItemStatus, ()), HOSTILE
-        ).figure
+    "transfer": lambda: figures.plot(
+        TransferResult(ODD, HOSTILE, (FileTransfer(f"{HOSTILE}/x", FileOutcome.COPIED, 1),))
     ),
+    "queue": lambda: figures.plot(queue_status(HOSTILE, 1)),
 }
 
 

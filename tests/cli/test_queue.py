@@ -29,7 +29,7 @@ def kpfnb(*arguments: str, code: int = 0, stdin: str | None = None) -> str:
     return done.stdout
 
 
-def told(*arguments: str, code: int = 0) -> Any:
+def run_json(*arguments: str, code: int = 0) -> Any:
     return json.loads(kpfnb(*arguments, "--json", code=code))
 
 
@@ -40,21 +40,21 @@ def test_from_load_to_done(tmp_path: Path) -> None:
     )
     assert kpfnb("queue", "load", "trial", "a", "b") == "queue trial: 2 of 2 new\n"
     assert kpfnb("queue", "load", "trial", "-", "-f", "more.txt", stdin="b\nc\n") == (
-        "queue trial: 2 of 3 new; known already: 1 waiting\n"
+        "queue trial: 2 of 3 new; already known: 1 waiting\n"
     )
-    assert told("queue", "load", "trial", "e", "--priority", "high")["new"] == ["e"]
+    assert run_json("queue", "load", "trial", "e", "--priority", "high")["new"] == ["e"]
     assert kpfnb("queue", "list") == "trial\n"
     assert kpfnb("queue", "status", "trial") == "queue trial: 5 waiting\n"
     assert kpfnb("queue", "status", "trial", "--require-done", code=3)
-    worked = told("worker", "test", "--queue", "trial", "--sleep", "0", "--idle", "0")
-    assert worked["attempts"]["done"] == 5
-    status = told("queue", "status", "trial", "--require-done")
+    summary = run_json("worker", "test", "--queue", "trial", "--sleep", "0", "--idle", "0")
+    assert summary["attempts"]["done"] == 5
+    status = run_json("queue", "status", "trial", "--require-done")
     assert status["counts"]["done"] == 5
-    shown = told("queue", "show", "trial", "e")
+    shown = run_json("queue", "show", "trial", "e")
     assert (shown["state"], shown["priority"]) == ("done", "high")
     assert shown["result"] == {"slept_seconds": 0.0, "file": "e.json"}
     assert kpfnb("queue", "show", "trial").splitlines() == [f"done      {name}" for name in "abcde"]
-    assert [item["name"] for item in told("queue", "show", "trial")] == list("abcde")
+    assert [item["name"] for item in run_json("queue", "show", "trial")] == list("abcde")
 
 
 def test_failures_are_shown_and_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +75,8 @@ def test_failures_are_shown_and_repaired(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_park_cancel_and_drain() -> None:
     kpfnb("queue", "load", "trial", "a", "b", "c")
-    moved = told("queue", "park", "trial", "a", "nope", code=3)
-    assert moved["items"] == {
+    result = run_json("queue", "park", "trial", "a", "nope", code=3)
+    assert result["items"] == {
         "a": {"from": "waiting", "to": "parked"},
         "nope": {"from": None, "to": None},
     }
@@ -99,16 +99,16 @@ def test_rebuilt_after_the_server_lost_its_data(tmp_path: Path) -> None:
     rebuild = ["queue", "rebuild", "trial", "--items", "all.txt", "--task", "test"]
     assert "1 new → waiting" in kpfnb(*rebuild, "--dry-run")
     assert kpfnb(*rebuild) == "queue trial: 2 new → done; 1 new → waiting\n"
-    assert told("queue", "status", "trial")["counts"]["done"] == 2
+    assert run_json("queue", "status", "trial")["counts"]["done"] == 2
     (tmp_path / "done.txt").write_text("c\n")
     assert "1 waiting → done" in kpfnb("queue", "rebuild", "trial", "--done", "done.txt")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["load", "trial"], "no item is named"),
-        (["load", "a b", "x"], "is no name"),
+        (["load", "a b", "x"], "is not a valid name"),
         (["load", "trial", "x", "--priority", "top"], "no such priority"),
         (["load", "trial", "-f", "nope.txt"], "can't read the items in nope.txt"),
         (["park", "trial", "--state", "tired"], "no such state"),
@@ -117,8 +117,8 @@ def test_rebuilt_after_the_server_lost_its_data(tmp_path: Path) -> None:
         (["rebuild", "trial"], "nothing tells what is on disk"),
     ],
 )
-def test_a_mistake_is_one_clear_message(arguments: list[str], words: str) -> None:
-    assert words in kpfnb("queue", *arguments, code=2)
+def test_a_mistake_is_one_clear_message(arguments: list[str], message: str) -> None:
+    assert message in kpfnb("queue", *arguments, code=2)
 
 
 def test_services() -> None:
