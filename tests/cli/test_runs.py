@@ -100,7 +100,7 @@ def test_runs_are_listed_and_filtered():
 
 
 def test_no_runs_is_said():
-    assert call("runs").stdout == "No such run.\n"
+    assert call("runs").stdout == "No runs.\n"
     assert call("runs", "--json").stdout == "[]\n"
 
 
