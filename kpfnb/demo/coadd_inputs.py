@@ -1,7 +1,7 @@
-"""SIMULATED reductions with spectra and images to look at, to try coadding out; never for science.
+"""SIMULATED reductions with spectra and images, to try out coadding; never for science.
 
-They are enough for what is decided by names, headers, slits and spectra; PypeIt itself can do
-nothing with them.
+They are sufficient for everything that depends on names, headers, slits and spectra; PypeIt itself
+can't process them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _INSTRUMENTS = {
 
 @dataclass(frozen=True)
 class SimulatedReducedFrame:
-    """One reduced frame.
+    """A simulated reduced frame.
 
     Attributes
     ----------
-    file : the raw file
-    slits : positions of the slits of each detector (pixels), an object in each
-    flags : those of a slit, as {"DET01:40": "BADWVCALIB"}
+    file : name of the raw file
+    slits : positions of the slits of each detector (pixels), with one object each
+    flags : PypeIt's flags by slit, such as {"DET01:40": "BADWVCALIB"}
     empty : slits without an object
     """
 
@@ -52,20 +52,20 @@ class SimulatedReducedFrame:
 
     @property
     def mjd(self) -> float:
-        """The time of the exposure."""
+        """The time of the exposure, as modified Julian date."""
         return float(Time(self.moment, format="isot").mjd)
 
     def stem(self, camera: str) -> str:
-        """PypeIt's name of its products, without their kind."""
+        """PypeIt's name for its products, without their kind."""
         raw = self.file.removesuffix(".gz").removesuffix(".fits")
         clean = self.target.replace(" ", "")
         return f"{raw}-{clean}_{camera}_{self.moment.replace('-', '').replace(':', '')}"
 
 
 def simulate_coadd_inputs(root: Path) -> Path:
-    """Two nights of one mask below `root`, one slit of them bad; what is there is left alone.
+    """Write two nights of one mask, with one bad slit; existing files stay unchanged.
 
-    Gives the folder of their configuration.
+    Returns the directory of their configuration below `root`.
     """
     for number, night in enumerate(NIGHTS):
         folder = root / MASK / CONFIG / night / "complete" / "reduce"
@@ -94,35 +94,37 @@ def write_setup(
     spectrograph: str = "keck_deimos",
     seed: int = 0,
 ) -> Path:
-    """The folder of a setup below a reduction: reduction file, log and products."""
+    """Write a setup below a reduction: reduction file, log and products; its directory."""
     camera, configuration = _INSTRUMENTS[spectrograph]
     setup = reduction / f"{spectrograph}_A"
     (setup / "Science").mkdir(parents=True, exist_ok=True)
-    rows = [f"{one.file} | {one.kind} | {one.target} | {one.mjd} | 1200.0" for one in frames]
+    rows = [
+        f"{frame.file} | {frame.kind} | {frame.target} | {frame.mjd} | 1200.0" for frame in frames
+    ]
     values = [f"  {key}: {value}" for key, value in configuration.items()]
     lines = ["[rdx]", f"  spectrograph = {spectrograph}", "", "setup read", "Setup A:", *values]
     lines += ["setup end", "", "data read", f" path {reduction.with_name('raw')}"]
     lines += ["filename | frametype | target | mjd | exptime", *rows, "data end", ""]
     (setup / f"{setup.name}.pypeit").write_text("\n".join(lines))
-    detectors = max(len(one.slits) for one in frames)
-    said = f"Detectors to work on: {list(range(1, detectors + 1))}", "Execution time: 1m 2.50s"
-    log = [f"    INFO | 2026-01-31 12:00:00 | pypeit.py:main:12 | {text}" for text in said]
+    detectors = max(len(frame.slits) for frame in frames)
+    messages = f"Detectors to work on: {list(range(1, detectors + 1))}", "Execution time: 1m 2.50s"
+    log = [f"    INFO | 2026-01-31 12:00:00 | pypeit.py:main:12 | {text}" for text in messages]
     (setup / f"{setup.name}.log").write_text("\n".join([*log, ""]))
     noise = np.random.default_rng(seed)
-    for one in frames:
-        stem = one.stem(camera)
-        header = _header(one, spectrograph, configuration)
+    for frame in frames:
+        stem = frame.stem(camera)
+        header = _header(frame, spectrograph, configuration)
         for kind, make in (("spec2d", _make_spec2d), ("spec1d", _make_spec1d)):
             path = setup / "Science" / f"{kind}_{stem}.fits"
-            make(one, header.copy(), noise).writeto(path, overwrite=True)
+            make(frame, header.copy(), noise).writeto(path, overwrite=True)
     return setup
 
 
 def _header(
-    one: SimulatedReducedFrame, spectrograph: str, configuration: Mapping[str, str]
+    frame: SimulatedReducedFrame, spectrograph: str, configuration: Mapping[str, str]
 ) -> fits.Header:
-    header = fits.Header({"FILENAME": one.file, "TARGET": one.target, "PYP_SPEC": spectrograph})
-    header["MJD"], header["HIERARCH FRAMETYPE"] = one.mjd, one.kind
+    header = fits.Header({"FILENAME": frame.file, "TARGET": frame.target, "PYP_SPEC": spectrograph})
+    header["MJD"], header["HIERARCH FRAMETYPE"] = frame.mjd, frame.kind
     header["SIMULATE"] = (True, "simulated, never for science")
     for key, value in configuration.items():
         header[key.upper()] = value
@@ -130,12 +132,12 @@ def _header(
 
 
 def _make_spec1d(
-    one: SimulatedReducedFrame, header: fits.Header, noise: np.random.Generator
+    frame: SimulatedReducedFrame, header: fits.Header, noise: np.random.Generator
 ) -> fits.HDUList:
     hdus: list[Any] = [fits.PrimaryHDU(header=header)]
-    for detector, positions in one.slits.items():
+    for detector, positions in frame.slits.items():
         for position in positions:
-            if f"{detector}:{position}" in one.empty:
+            if f"{detector}:{position}" in frame.empty:
                 continue
             hdus.append(_object(detector, position, noise))
             header[f"EXT{len(hdus) - 2:04d}"] = hdus[-1].name
@@ -161,25 +163,27 @@ def _object(detector: str, position: int, noise: np.random.Generator) -> fits.Bi
 
 
 def _make_spec2d(
-    one: SimulatedReducedFrame, header: fits.Header, noise: np.random.Generator
+    frame: SimulatedReducedFrame, header: fits.Header, noise: np.random.Generator
 ) -> fits.HDUList:
-    header["HIERARCH ALLSPEC2D_DETS"] = ",".join(one.slits)
+    header["HIERARCH ALLSPEC2D_DETS"] = ",".join(frame.slits)
     hdus: list[Any] = [fits.PrimaryHDU(header=header)]
-    for detector, positions in one.slits.items():
+    for detector, positions in frame.slits.items():
         sky = np.full(PIXELS, 50, "f4")
         image = sky + noise.normal(0, 5, PIXELS)
         for position in positions:
             image += 60 * np.exp(-0.5 * ((np.arange(PIXELS[1]) - position) / 2) ** 2)
         planes = {"SCIIMG": image.astype("f4"), "SKYMODEL": sky, "BPMMASK": np.zeros(PIXELS, "i2")}
         hdus += [fits.ImageHDU(data, name=f"{detector}-{key}") for key, data in planes.items()]
-        hdus.append(_slits(one, detector, positions))
+        hdus.append(_slits(frame, detector, positions))
     for number, hdu in enumerate(hdus[1:]):
         header[f"EXT{number + 1:04d}"] = hdu.name
     return fits.HDUList(hdus)
 
 
-def _slits(one: SimulatedReducedFrame, detector: str, positions: Sequence[int]) -> fits.BinTableHDU:
-    flags = [one.flags.get(f"{detector}:{position}", "") for position in positions]
+def _slits(
+    frame: SimulatedReducedFrame, detector: str, positions: Sequence[int]
+) -> fits.BinTableHDU:
+    flags = [frame.flags.get(f"{detector}:{position}", "") for position in positions]
     masks = [1 << SLIT_FLAGS.index(flag) if flag else 0 for flag in flags]
     table = fits.BinTableHDU.from_columns(
         [

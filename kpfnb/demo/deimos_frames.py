@@ -1,6 +1,6 @@
-"""Simulated raw frames of DEIMOS: headers as Keck writes them, next to no pixels; never science.
+"""SIMULATED raw frames of DEIMOS: headers as Keck writes them, no pixels; never for science.
 
-They are enough for what is decided by headers: reorganising, naming, trimming, completeness.
+They are sufficient for everything that depends on headers: sorting, naming, trimming, completeness.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kpfnb.core import atomic
 
 MASK = "NGC1eh"
 OTHER_MASK = "41615 B/1"
-"""Its name has to be sanitised."""
+"""A name with characters that are not allowed in paths."""
 
 Header = dict[str, Any]
 
@@ -51,22 +51,25 @@ _DOME = {"RA": "03:52:00.00", "DEC": "45:00:00.0", "TARGNAME": "DOME PHLAT"}
 def make_header(kind: str, moment: datetime, **changes: Any) -> Header:
     """The header of a frame: science, bias, flat, arc or focus (which has no frame type).
 
+    Parameters
+    ----------
     moment : UTC
+    changes : keywords with other values; None removes a keyword
     """
     place = {} if kind in ("science", "focus") else _DOME
     time = {"DATE-OBS": f"{moment:%Y-%m-%d}", "UTC": f"{moment:%H:%M:%S}.00"}
-    made = {"ELAPTIME": 30.0, **_COMMON, **place, **_KINDS[kind], **time, **changes}
-    return {name: value for name, value in made.items() if value is not None}
+    cards = {"ELAPTIME": 30.0, **_COMMON, **place, **_KINDS[kind], **time, **changes}
+    return {name: value for name, value in cards.items() if value is not None}
 
 
 def frame_name(moment: datetime) -> str:
-    """The archive's name of a frame: the UT date and the second of the day."""
+    """The archive's name of a frame: UT date and second of the day."""
     second = moment.hour * 3600 + moment.minute * 60 + moment.second
     return f"DE.{moment:%Y%m%d}.{second:05d}.fits"
 
 
 def make_fits_bytes(cards: Mapping[str, Any]) -> bytes:
-    """A FITS file with those cards and no data."""
+    """A FITS file with these cards and no data."""
     from astropy.io import fits
 
     hdu = fits.PrimaryHDU()
@@ -75,42 +78,44 @@ def make_fits_bytes(cards: Mapping[str, Any]) -> bytes:
 
 
 def write_frame(path: Path, cards: Mapping[str, Any]) -> Path:
-    """A frame with those cards, gzipped where the name says so."""
-    made = make_fits_bytes(cards)
+    """Write a frame with these cards, gzipped if its name ends with .gz."""
+    content = make_fits_bytes(cards)
     with atomic.replace_atomically(path) as temporary:
-        temporary.write_bytes(gzip.compress(made, 1, mtime=0) if path.suffix == ".gz" else made)
+        temporary.write_bytes(
+            gzip.compress(content, 1, mtime=0) if path.suffix == ".gz" else content
+        )
     return path
 
 
 @dataclass(frozen=True)
 class SimulatedRawFrames:
-    """The simulated frames of a folder; `made` is how many this call has written."""
+    """The simulated frames of a directory; `created` is how many this call has written."""
 
     folder: Path
     paths: tuple[Path, ...]
     created: int
 
     def __str__(self) -> str:
-        there = f", {len(self.paths)} are there" if self.created < len(self.paths) else ""
-        return f"simulated {self.created} frames in {self.folder}{there}"
+        total = f", {len(self.paths)} in total" if self.created < len(self.paths) else ""
+        return f"simulated {self.created} frames in {self.folder}{total}"
 
 
 def simulate_deimos_frames(folder: Path) -> SimulatedRawFrames:
-    """The raw frames of some nights; what is there already is left alone.
+    """Write the raw frames of a few nights; existing files stay unchanged.
 
     Two nights of one mask that belong together, a later one without an arc, another mask with a
-    strange name, biases, a frame of no type, one without a mask and one that is cut off.
+    strange name, biases, a frame without a type, one without a mask and a truncated one.
     """
-    wanted = {folder / name: cards for name, cards in sorted(_nights())}
-    new = [path for path in wanted if not path.is_file()]
+    frames = {folder / name: cards for name, cards in sorted(_nights())}
+    new = [path for path in frames if not path.is_file()]
     for path in new:
-        write_frame(path, wanted[path])
+        write_frame(path, frames[path])
     broken = folder / "DE.20151016.55555.fits"
     if not broken.is_file():
         with atomic.replace_atomically(broken) as temporary:
-            temporary.write_bytes(next(iter(wanted)).read_bytes()[:1000])
+            temporary.write_bytes(next(iter(frames)).read_bytes()[:1000])
         new.append(broken)
-    return SimulatedRawFrames(folder, (*wanted, broken), len(new))
+    return SimulatedRawFrames(folder, (*frames, broken), len(new))
 
 
 def _nights() -> Iterator[tuple[str, Header]]:
@@ -132,7 +137,7 @@ def _nights() -> Iterator[tuple[str, Header]]:
 
 
 def _afternoon(day: datetime) -> Iterator[tuple[str, Header]]:
-    """The calibrations of a mask: more than are needed."""
+    """The calibrations of a mask, more than necessary."""
     for minute, lamps in enumerate(("Kr Xe Ar Ne", "Kr Xe Ar Ne", "Hg Cd Zn")):
         yield _named("arc", day + timedelta(minutes=minute), LAMPS=lamps)
     for minute in range(5):

@@ -1,7 +1,7 @@
-"""SIMULATED reduced and coadded datasets of DEIMOS: the names, folders and headers of PypeIt's
-products, with a few numbers in the place of spectra.
+"""SIMULATED reduced and coadded datasets of DEIMOS, to try out deliveries; never for science.
 
-For trying out what works on reductions without making any. The same call makes the same bytes.
+They have the names, directories and headers of PypeIt's products, with a few numbers as spectra.
+The same call writes the same bytes.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class DeliveryExposure:
 
     @property
     def koaid(self) -> str:
-        """As KOA names the raw frame."""
+        """The raw frame's name in the Keck Observatory Archive (KOA)."""
         second = FIRST_SECOND + self.number * (SECONDS + 100)
         return f"DE.{self.night:%Y%m%d}.{second:05d}"
 
     @property
     def stem(self) -> str:
-        """Of the names of its products."""
+        """The common part of the names of its products."""
         second = FIRST_SECOND + self.number * (SECONDS + 100)
         clock = f"{second // 3600:02d}{second % 3600 // 60:02d}{second % 60:02d}"
         return f"{self.koaid}-{self.target}_DEIMOS_{self.night:%Y%m%d}T{clock}.000"
@@ -83,7 +83,7 @@ class DeliveryExposure:
 
 
 def resolve_source(named: str) -> str:
-    """The source that is named; for `SIMULATED` datasets that are made in the work directory."""
+    """The given source; for `SIMULATED`, datasets that are written to the work directory."""
     if named != SIMULATED_WORD:
         return named
     root = settings.load_settings().work_dir / FOLDER
@@ -92,9 +92,9 @@ def resolve_source(named: str) -> str:
 
 
 def make_datasets(root: Path, names: Sequence[str] = DATASETS, *, exposures: int = 2) -> list[Path]:
-    """Make reduced datasets with coadds below `root`; their folders. What is there is left alone.
+    """Write reduced datasets with coadds below `root`, unless they exist; their directories.
 
-    exposures : science exposures a dataset
+    exposures : number of science exposures per dataset
     """
     folders = [root / name for name in names]
     for name, folder in zip(names, folders, strict=True):
@@ -104,7 +104,7 @@ def make_datasets(root: Path, names: Sequence[str] = DATASETS, *, exposures: int
 
 
 def _make_dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
-    # A dataset that is there is whole
+    # A dataset that exists is complete
     building = folder.with_name(f".{folder.name}.building")
     nights = [
         name.first + timedelta((name.last - name.first).days * n // count) for n in range(count)
@@ -124,7 +124,7 @@ def _make_dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
 def _write_products(setup: Path, name: dataset.Dataset, exposure: DeliveryExposure) -> None:
     header = fits.Header(exposure.cards(name))
     science = setup / "Science"
-    spectra = [_spectrum(one, number, "SpecObj") for number, one in enumerate(OBJECTS)]
+    spectra = [_spectrum(name_1d, number, "SpecObj") for number, name_1d in enumerate(OBJECTS)]
     header_1d = fits.Header({**header, "DMODCLS": "SpecObjs", "NSPEC": len(OBJECTS)})
     _write_fits(science / f"spec1d_{exposure.stem}.fits", header_1d, spectra)
     atomic.write_text(science / f"spec1d_{exposure.stem}.txt", "| slit | name | SIMULATED |\n")
@@ -150,7 +150,7 @@ def _spectrum(name: str, number: int, model: str) -> fits.BinTableHDU:
 
 
 def _write_companions(setup: Path) -> None:
-    """What else PypeIt and kpfnb leave beside the products."""
+    """Write the other files of PypeIt and kpfnb beside the products."""
     texts = {".pypeit": "# SIMULATED reduction file\n", ".log": "SIMULATED: Execution time: 1 s\n"}
     texts |= {".calib": "A: {}\n", "_UTC_2026-01-01.par": "[rdx]\n    spectrograph = keck_deimos\n"}
     for ending, text in texts.items():
@@ -181,7 +181,7 @@ def _write_coadds(complete: Path, taken: Sequence[DeliveryExposure]) -> None:
 
 
 def _align_table(lines: Sequence[str]) -> str:
-    """An IPAC table, its columns below their bars."""
+    """An IPAC table with aligned columns."""
     heads = [line.strip("|").split("|") for line in lines[0].splitlines()]
     rows = [line.split() for line in lines[1:]]
     widths = [max(map(len, column)) for column in zip(*heads, *rows, strict=True)]
@@ -203,7 +203,7 @@ def _write_fits(path: Path, header: fits.Header, extensions: Sequence[Any]) -> N
 
 
 def _zero_gzip_time(path: Path) -> None:
-    """The time in a gzip file's header set to zero: the same call makes the same bytes."""
+    """Set the time in a gzip file's header to zero, so that the same call writes the same bytes."""
     content = bytearray(path.read_bytes())
     content[4:8] = bytes(4)
     path.write_bytes(bytes(content))

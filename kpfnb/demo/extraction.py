@@ -1,4 +1,4 @@
-"""The stand-in DRP's images: amplifiers to a CCD, where the orders are, and their extraction."""
+"""Images of the simulated Data Reduction Pipeline (DRP): CCD assembly, traces, extraction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 CLEANING_PASSES = 3
-"""How often the light is shared out between neighbours."""
+"""How often light is redistributed between neighbouring rows."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ExtractedSpectra:
 
 
 def list_cameras(hdus: fits.HDUList) -> list[Camera]:
-    """The cameras that an L0 holds."""
+    """The cameras in an L0 file."""
     return [camera for camera in CAMERAS if f"{camera.name}_AMP1" in hdus]
 
 
@@ -57,7 +57,7 @@ def assemble_counts(hdus: fits.HDUList, camera: Camera) -> tuple[CCDImage, list[
 
 
 def calibrate_frame(hdus: fits.HDUList, camera: Camera, bias: CCDImage | None) -> ElectronFrame:
-    """A CCD in electrons, bias subtracted where a master is given."""
+    """Convert a CCD to electrons; the bias is subtracted if a master is given."""
     image, noises = assemble_counts(hdus, camera)
     if bias is not None:
         image = image - bias
@@ -68,10 +68,10 @@ def calibrate_frame(hdus: fits.HDUList, camera: Camera, bias: CCDImage | None) -
 
 
 def trace_orders(flat: ElectronFrame) -> Array:
-    """Heights (pixels) of the middle of each row, (rows, side), as a flat shows them.
+    """Measure the vertical centre (pixels) of each row on a flat; shape (rows, side).
 
-    The light's height is measured against the nominal one every few columns, and a smooth surface
-    over orders and columns put through the differences.
+    The offset from the nominal centre is measured every few columns, and a smooth surface over
+    orders and columns is fitted to the offsets.
     """
     echelle = flat.echelle
     columns = np.arange(echelle.side // 40, echelle.side, echelle.side // 40)
@@ -82,14 +82,14 @@ def trace_orders(flat: ElectronFrame) -> Array:
     inside = (low > reach) & (low < echelle.side - reach - 1)
     rows = np.clip(low[:, None] + np.arange(-reach, reach + 1), 0, echelle.side - 1)
     at = np.tile(columns, echelle.rows)[:, None]
-    found = locate_gaussians(
+    located = locate_gaussians(
         flat.image[rows, at], flat.variance[rows, at], low - reach, start, echelle.slit_sigma
     )
-    good = inside & found.is_good
+    good = inside & located.is_good
     u = np.tile(columns, echelle.rows) / (echelle.side / 2) - 1
     t = np.repeat(echelle.order_of, columns.size) / echelle.camera.orders * 2 - 1
     terms = legendre.legvander2d(u, t, [3, 2])
-    surface, *_ = np.linalg.lstsq(terms[good], (found.centres - start)[good], rcond=None)
+    surface, *_ = np.linalg.lstsq(terms[good], (located.centres - start)[good], rcond=None)
     across = np.arange(echelle.side) / (echelle.side / 2) - 1
     orders = echelle.order_of / echelle.camera.orders * 2 - 1
     smooth = legendre.leggrid2d(orders, across, surface.reshape(4, 3).T)
@@ -97,9 +97,9 @@ def trace_orders(flat: ElectronFrame) -> Array:
 
 
 def extract_spectra(frame: ElectronFrame, footprint: LightFootprint) -> ExtractedSpectra:
-    """The light of each row: the profile fitted to the pixels of each column, all of equal weight.
+    """Extract the light of each row: fit its profile to each column, with equal weights.
 
-    The wings of a row reach into its neighbours; what the fit leaves is shared out again.
+    The wings of a row overlap its neighbours; the residuals of the fit are redistributed.
     """
     cells, share = footprint
     weight = 1 / np.maximum(np.einsum("rkx,rkx->rx", share, share), 1e-6)
@@ -113,7 +113,7 @@ def extract_spectra(frame: ElectronFrame, footprint: LightFootprint) -> Extracte
 
 
 def fit_blaze(flat: ExtractedSpectra) -> Array:
-    """The shape of each row of a flat, (rows, side), 1 at its maximum."""
+    """Fit the blaze of each row of a flat; shape (rows, side), 1 at the maximum."""
     side = flat.flux.shape[1]
     terms = legendre.legvander(np.linspace(-1, 1, side), 11)
     fitted, *_ = np.linalg.lstsq(terms, flat.flux.T, rcond=None)

@@ -1,7 +1,7 @@
-"""SIMULATED reduced datasets, laid out as PypeIt leaves them, to try scorecards out.
+"""SIMULATED reduced datasets in PypeIt's layout, to try out scorecards; never for science.
 
-Headers and tables are as PypeIt 2 writes them, images are a few pixels of nothing. Their masks are
-called `simulated_...`; never for science.
+Headers and tables are as PypeIt 2 writes them, images are a few empty pixels. The masks are called
+`simulated_...`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Detectors = Mapping[str, Sequence[SimulatedSlit]]
 
 
 def simulate_datasets(root: Path | None = None, count: int = 5) -> Path:
-    """So many datasets below a folder, later ones a little worse; what is there is left alone.
+    """Write `count` datasets, later ones slightly worse; existing ones stay unchanged.
 
-    The last of them has a frame that PypeIt could not reduce. Gives the folder, by default one in
-    the work directory.
+    The last one has a frame that PypeIt could not reduce. Returns their directory, by default one
+    in the work directory.
     """
     root = root or settings.load_settings().work_dir / DATASETS_FOLDER
     for number in range(count):
@@ -44,11 +44,11 @@ def simulate_datasets(root: Path | None = None, count: int = 5) -> Path:
         if dataset.is_dir():
             continue
         exposures = {
-            f"DE.{night:%Y%m%d}.{20000 + 1800 * one}.fits": {
-                name: slitmask.simulate_detector([number, one, place], worse=0.02 * number)
-                for place, name in enumerate(DETECTORS)
+            f"DE.{night:%Y%m%d}.{20000 + 1800 * exposure}.fits": {
+                name: slitmask.simulate_detector([number, exposure, position], worse=0.02 * number)
+                for position, name in enumerate(DETECTORS)
             }
-            for one in range(2)
+            for exposure in range(2)
         }
         lost = {f"DE.{night:%Y%m%d}.27200.fits"} if number == count - 1 else set()
         temporary = dataset.with_name(f"{atomic.TEMPORARY_PREFIX}{dataset.name}")
@@ -65,9 +65,9 @@ def write_reduction(
     night: date = FIRST_NIGHT,
     lost: set[str] | frozenset[str] = frozenset(),
 ) -> Path:
-    """One reduction with these science frames and slits; of frames in `lost` there is no product.
+    """Write one reduction with these science frames and slits; its setup directory.
 
-    Gives the folder of its setup.
+    lost : frames without products
     """
     setup = reduce_folder / SETUP
     (setup / "Science").mkdir(parents=True)
@@ -85,7 +85,7 @@ def write_reduction(
 
 
 def write_spec2d(path: Path, file: str, detectors: Detectors) -> None:
-    """The spec2d of one exposure."""
+    """Write the spec2d file of one exposure."""
     hdus: list[Any] = []
     for name, slits in detectors.items():
         pixels = np.zeros((PIXELS, PIXELS), "f4")
@@ -106,7 +106,7 @@ def write_spec2d(path: Path, file: str, detectors: Detectors) -> None:
 
 
 def write_spec1d(path: Path, file: str, detectors: Detectors) -> None:
-    """The spec1d of one exposure."""
+    """Write the spec1d file of one exposure."""
     primary = fits.PrimaryHDU()
     primary.header.update({"FILENAME": file, "TARGET": "simulated", "VERSPYP": VERSION})
     objects = [
@@ -153,7 +153,7 @@ def _object(detector: str, slit: SimulatedSlit, number: int, how: str) -> fits.B
     kind, _, designed = how.partition(":")
     names = {"optimal": ("OPT", "BOX"), "box": ("BOX",), "none": ()}[kind]
     columns = [fits.Column("TRACE_SPAT", "D", array=np.full(PIXELS, slit.number, "f8"))]
-    columns += [fits.Column(f"{one}_COUNTS", "D", array=np.ones(PIXELS)) for one in names]
+    columns += [fits.Column(f"{prefix}_COUNTS", "D", array=np.ones(PIXELS)) for prefix in names]
     name = f"SPAT{slit.number + 5 * number:04d}-SLIT{slit.number:04d}-{detector}"
     hdu = fits.BinTableHDU.from_columns(columns, name=name)
     hdu.header.update({"DMODCLS": "SpecObj", "NAME": name, "DET": detector, "S2N": 5.0})
@@ -195,7 +195,7 @@ def _write_record(reduce_folder: Path, names: Sequence[str], night: date) -> Non
 
 
 def _write_qa_images(folder: Path, stem: str, detectors: Detectors) -> None:
-    """A picture of the wavelength solution and of the object's trace, for each bad-looking slit."""
+    """Write plots of the wavelength solution and of the object's trace, for each poor slit."""
     from PIL import Image, ImageDraw
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""SIMULATED slits of a multi-slit spectrograph, as PypeIt would have calibrated them.
+"""SIMULATED slits of a multi-slit spectrograph, with calibration measures as PypeIt reports them.
 
-Numbers alone, from a seed: no light, no instrument. Never for science.
+The numbers come from a random generator, not from simulated light. Never for science.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SLIT_FLAGS = (
 
 @dataclass(frozen=True)
 class SimulatedSlit:
-    """One slit and the objects in it.
+    """A simulated slit and the objects in it.
 
     Attributes
     ----------
-    number : PypeIt's, its place along the detector
+    number : PypeIt's number, the position along the detector
     rms, coverage, flexure, median_chi, std_chi : as in `adap.scoring.slits`; rms 0: no solution
     flags : some of BITS
-    objects : how each is extracted: "optimal", "box" or "none"; those of a mask's design after a
-        colon, as "box:mask"
+    objects : how each is extracted: "optimal", "box" or "none"; ":mask" is added for objects of the
+        mask's design
     """
 
     number: int
@@ -59,10 +59,10 @@ def simulate_detector(
 ) -> list[SimulatedSlit]:
     """The slits of one detector: most are good, some have a fault.
 
-    worse : share of slits (0 to 1) that have more faults than usual
+    worse : fraction of slits (0 to 1) with additional faults
     """
     noise = np.random.default_rng(seed)
-    return [_slit(noise, 60 + 160 * place, worse) for place in range(count)]
+    return [_slit(noise, 60 + 160 * position, worse) for position in range(count)]
 
 
 def _slit(noise: np.random.Generator, number: int, worse: float) -> SimulatedSlit:
