@@ -16,7 +16,7 @@ from redis import Redis
 
 import kpfnb
 from kpfnb.queue import tasks
-from tests.queue.conftest import wait_for
+from tests.waiting import wait_for
 
 PROJECT = Path(__file__).parents[1]
 TOP = PROJECT / "pipelines/kubernetes"

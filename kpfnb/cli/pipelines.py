@@ -29,7 +29,13 @@ app.add_typer(pipeline_app, name="pipeline")
 
 Jobs = Annotated[int, typer.Option(min=1, help="Number of steps at once.")]
 Wait = Annotated[
-    float, typer.Option(min=0, help="Wait up to this time [s] for another run of it to end.")
+    float,
+    typer.Option(
+        "--lock-timeout",
+        "--wait",
+        min=0,
+        help="Wait up to this time [s] for another run of it to end.",
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="Name of a pipeline, or the path of its YAML file.")]
 

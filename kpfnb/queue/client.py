@@ -56,14 +56,15 @@ class Queue:
     ) -> None:
         self.name = check_name(name)
         self.policy = policy or load_policy()
-        self._client = client or connect_to_server()
+        self.client = client or connect_to_server()
+        """The connection to the server."""
         self._prefix = f"kpfnb:{{{name}}}:"
         self._scripts = {
-            script: self._client.register_script(source)
+            script: self.client.register_script(source)
             for script, source in _load_scripts().items()
         }
         with translate_errors():
-            layout = self._client.get(self._key("layout")) or LAYOUT_VERSION
+            layout = self.client.get(self._key("layout")) or LAYOUT_VERSION
         if layout != LAYOUT_VERSION:
             raise InvalidInputError(
                 f"queue {name} was created by another version of kpfnb (layout {layout})",
@@ -72,7 +73,7 @@ class Queue:
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self.client.close()
 
     def __enter__(self) -> Queue:
         return self
@@ -118,10 +119,10 @@ class Queue:
         """Give out no more items: workers finish what they hold, and leave. Or give out again."""
         with translate_errors():
             if on:
-                self._client.set(self._key("draining"), 1)
-                self._client.xadd(self._key("bell"), {"drain": 1}, maxlen=1, approximate=False)
+                self.client.set(self._key("draining"), 1)
+                self.client.xadd(self._key("bell"), {"drain": 1}, maxlen=1, approximate=False)
             else:
-                self._client.delete(self._key("draining"))
+                self.client.delete(self._key("draining"))
 
     def rebuild(
         self,
@@ -176,7 +177,7 @@ class Queue:
         milliseconds = _to_milliseconds(min(seconds, MAX_WAIT_SECONDS))
         if milliseconds > 0:
             with translate_errors():
-                self._client.xread({self._key("bell"): wakeup_id}, block=milliseconds)
+                self.client.xread({self._key("bell"): wakeup_id}, block=milliseconds)
 
     def heartbeat(self, worker: str, claim: Claim, note: str = "") -> bool:
         """Renew the lease; False where the worker no longer holds it.
@@ -195,7 +196,7 @@ class Queue:
 
     def counts(self) -> dict[QueueItemStatus, int]:
         """The number of items in each state."""
-        with self._client.pipeline() as pipe, translate_errors():
+        with self.client.pipeline() as pipe, translate_errors():
             for state in QueueItemStatus:
                 pipe.zcard(self._state_key(state))
             return dict(zip(QueueItemStatus, pipe.execute(), strict=True))
@@ -203,13 +204,13 @@ class Queue:
     def names(self, state: QueueItemStatus) -> list[str]:
         """The items in a state, in the order in which they came into it."""
         with translate_errors():
-            return self._client.zrange(self._state_key(state), 0, -1)
+            return self.client.zrange(self._state_key(state), 0, -1)
 
     def items(self, state: QueueItemStatus, *, limit: int = 1000) -> list[QueueItem]:
         """The latest items in a state, at most `limit`."""
         with translate_errors():
-            scored = self._client.zrevrange(self._state_key(state), 0, limit - 1, withscores=True)
-            with self._client.pipeline() as pipe:
+            scored = self.client.zrevrange(self._state_key(state), 0, limit - 1, withscores=True)
+            with self.client.pipeline() as pipe:
                 for name, _ in scored:
                     pipe.hgetall(self._key(f"item:{name}"))
                 records = pipe.execute()
@@ -221,7 +222,7 @@ class Queue:
 
     def item(self, name: str) -> QueueItem:
         """One item; `InvalidInputError` where the queue does not know it."""
-        with self._client.pipeline() as pipe, translate_errors():
+        with self.client.pipeline() as pipe, translate_errors():
             pipe.hgetall(self._key(f"item:{name}"))
             for state in QueueItemStatus:
                 pipe.zscore(self._state_key(state), name)
@@ -240,21 +241,21 @@ class Queue:
     def events(self, *, limit: int = 10_000) -> list[AttemptEvent]:
         """The last attempts that ended, oldest first."""
         with translate_errors():
-            entries = self._client.xrevrange(self._key("events"), count=limit)
+            entries = self.client.xrevrange(self._key("events"), count=limit)
         return [AttemptEvent.from_entry(identity, fields) for identity, fields in reversed(entries)]
 
     @property
     def is_draining(self) -> bool:
         """True while no items are given out."""
         with translate_errors():
-            return bool(self._client.exists(self._key("draining")))
+            return bool(self.client.exists(self._key("draining")))
 
     def _register_queue(self, dry_run: bool) -> None:
         if dry_run:
             return
         with translate_errors():
-            self._client.set(self._key("layout"), LAYOUT_VERSION, nx=True)
-            self._client.sadd(QUEUES_KEY, self.name)
+            self.client.set(self._key("layout"), LAYOUT_VERSION, nx=True)
+            self.client.sadd(QUEUES_KEY, self.name)
 
     def _call_script(self, script: str, *arguments: str | int) -> Any:
         with translate_errors():

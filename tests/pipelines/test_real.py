@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -20,6 +19,7 @@ from kpfnb.pipelines.plan import make_plan
 from kpfnb.pipelines.spec import load_pipeline
 from kpfnb.runs import RunRecord
 from tests import samples
+from tests.waiting import wait_for
 
 PIPELINE = """
 steps:
@@ -36,11 +36,8 @@ while not pathlib.Path("FOLDER/go").exists():
 
 def wait_until_started(process: subprocess.Popen[str], seconds: float = 120) -> None:
     """Wait until the slow step runs; fail if it does not start in time."""
-    end = time.monotonic() + seconds
-    while not Path("started").exists():
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: Path("started").exists() or process.poll() is not None, seconds)
+    assert process.poll() is None
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ class Chaos:
             self._kill_server()
         elif whom == "connections":
             with suppress(KpfnbError), self._open() as queue:
-                queue._client.client_kill_filter(_type="normal", skipme=True)
+                queue.client.client_kill_filter(_type="normal", skipme=True)
         else:
             pid = self._victim(whom)
             if not pid:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,16 +16,9 @@ from kpfnb.compute.services import valkey
 from kpfnb.queue.client import Queue
 from kpfnb.queue.lease import QueuePolicy
 from tests.storage.sheets.conftest import behind, book, emulator, private_key  # noqa: F401
+from tests.waiting import wait_for
 
 RULES = QueuePolicy(lease_seconds=0.4, heartbeat_seconds=0.1, backoff_seconds=0.05)
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until the condition is true; fail if it does not become true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def redis_62(folder: Path) -> subprocess.Popen[bytes]:

@@ -35,7 +35,7 @@ def failed(claim, error="oops"):
 def lapse(queue):
     """Let all leases run out; a server that has just started extends them a little."""
     time.sleep(queue.policy.lease_seconds + 0.05)
-    while queue._client.info("server")["uptime_in_seconds"] < queue.policy.lease_seconds:
+    while queue.client.info("server")["uptime_in_seconds"] < queue.policy.lease_seconds:
         time.sleep(0.05)
 
 
@@ -292,12 +292,12 @@ def test_memory_is_bounded(server):
         assert queue.item("i0").state is QueueItemStatus.DONE and queue.item("i0").result is None
         assert queue.load(["i0"]).new == (), "a done item is never forgotten"
         assert len(queue.events()) < 300
-        assert len(queue._client.keys("*item*")) == 5
+        assert len(queue.client.keys("*item*")) == 5
         queue.deregister("w")
-        assert len(queue._client.keys("*")) == 13
+        assert len(queue.client.keys("*")) == 13
         stream = "kpfnb:{trial}:ready:normal"
-        assert queue._client.xlen(stream) == 0
-        assert queue._client.xinfo_groups(stream)[0]["consumers"] == 0
+        assert queue.client.xlen(stream) == 0
+        assert queue.client.xinfo_groups(stream)[0]["consumers"] == 0
 
 
 def test_only_the_outcome_of_a_result_that_is_too_large_is_kept(queue):
@@ -310,26 +310,26 @@ def test_only_the_outcome_of_a_result_that_is_too_large_is_kept(queue):
 def test_workers_that_disappeared_are_removed(queue):
     queue.load(["a"])
     take_turn(queue, "gone", done(claim(queue, "gone")), want=0)
-    queue._client.zadd("kpfnb:{trial}:workers", {"gone": 1000})
+    queue.client.zadd("kpfnb:{trial}:workers", {"gone": 1000})
     take_turn(queue, "present")
-    assert queue._client.zrange("kpfnb:{trial}:workers", 0, -1) == ["present"]
-    consumers = queue._client.xinfo_consumers("kpfnb:{trial}:ready:normal", "workers")
+    assert queue.client.zrange("kpfnb:{trial}:workers", 0, -1) == ["present"]
+    consumers = queue.client.xinfo_consumers("kpfnb:{trial}:ready:normal", "workers")
     assert "gone" not in [consumer["name"] for consumer in consumers]
-    assert not queue._client.exists("kpfnb:{trial}:worker:gone")
+    assert not queue.client.exists("kpfnb:{trial}:worker:gone")
 
 
 def test_after_a_restart_of_the_server_workers_have_time_for_a_heartbeat(server):
     with Queue("trial", policy=QueuePolicy(lease_seconds=100, heartbeat_seconds=1)) as queue:
         queue.load(["a"])
         claim(queue)
-        queue._client.zadd("kpfnb:{trial}:state:running", {"a": 1000})
+        queue.client.zadd("kpfnb:{trial}:state:running", {"a": 1000})
         assert take_turn(queue, "other").claims == ()
 
 
 def test_tokens_grow_even_if_the_server_lost_its_memory(queue):
     queue.load(["a"])
     before = claim(queue).token
-    queue._client.flushall()
+    queue.client.flushall()
     queue.load(["a"])
     assert claim(queue).token > before
 
@@ -352,15 +352,15 @@ def test_an_unknown_item_is_a_clear_error(queue):
 
 
 def test_another_layout_is_refused(queue):
-    queue._client.set("kpfnb:{trial}:layout", "99")
+    queue.client.set("kpfnb:{trial}:layout", "99")
     with pytest.raises(InvalidInputError, match="created by another version"):
         Queue("trial")
 
 
 def test_a_server_that_is_full_says_so(queue):
-    queue._client.config_set("maxmemory", "1mb")
+    queue.client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(ServiceUnavailableError, match=r"refuses.*maxmemory"):
             queue.load(f"item {n} {'x' * 500}" for n in range(5000))
     finally:
-        queue._client.config_set("maxmemory", "0")
+        queue.client.config_set("maxmemory", "0")

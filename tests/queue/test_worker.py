@@ -16,7 +16,7 @@ from kpfnb.queue import tasks
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import AttemptOutcome, QueueItemStatus
 from kpfnb.queue.worker import MAX_CLAIMS, Worker, next_batch_size
-from tests.queue.conftest import wait_for
+from tests.waiting import wait_for
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -194,18 +194,16 @@ def test_a_stopped_worker_hands_back_an_item_that_takes_too_long(
     # After a second signal it does not wait
     second = start("long", 1000, 1000)
     wait_for_begin("a")
-    second.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    second.send_signal(signal.SIGTERM)
+    wait_for(lambda: second.send_signal(signal.SIGTERM) or second.poll() is not None)
     assert wait_for_end(second) == "succeeded: 1 returned\n"
 
 
 def test_a_worker_stopped_while_it_waits_leaves_at_once(queue: Queue, start: Start) -> None:
     worker = start("long")
-    wait_for(lambda: queue._client.info("clients")["blocked_clients"])
+    wait_for(lambda: queue.client.info("clients")["blocked_clients"])
     worker.send_signal(signal.SIGTERM)
     assert wait_for_end(worker) == "succeeded: no work\n"
-    assert queue._client.zcard("kpfnb:{trial}:workers") == 0
+    assert queue.client.zcard("kpfnb:{trial}:workers") == 0
 
 
 class StoppedAtTheEndOfWaiting(Worker):
@@ -251,10 +249,10 @@ def test_the_workers_of_a_drained_queue_leave(queue: Queue, start: Start) -> Non
 
 def test_a_waiting_worker_takes_new_items_and_does_not_poll(queue: Queue, start: Start) -> None:
     worker = start("quick", 1.5)
-    wait_for(lambda: queue._client.info("clients")["blocked_clients"])
-    before = queue._client.info("stats")["total_commands_processed"]
+    wait_for(lambda: queue.client.info("clients")["blocked_clients"])
+    before = queue.client.info("stats")["total_commands_processed"]
     time.sleep(1)
-    asked = queue._client.info("stats")["total_commands_processed"] - before
+    asked = queue.client.info("stats")["total_commands_processed"] - before
     assert asked < 10, "it waits and does not poll"
     queue.load(["a"])
     assert wait_for_end(worker) == "succeeded: 1 done\n"

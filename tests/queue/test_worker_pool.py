@@ -15,7 +15,8 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.queue import worker_pool
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import QueueItemStatus
-from tests.queue.conftest import pid_of_worker, wait_for
+from tests.queue.conftest import pid_of_worker
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from kpfnb import storage
 from kpfnb.core.result import Outcome
 from kpfnb.storage import FileOutcome, local_files
+from tests.waiting import wait_for
 
 SLOW = """
 import pathlib, shutil, sys, time
@@ -76,10 +76,7 @@ def test_a_killed_copy_leaves_no_half_file_and_the_next_run_removes_its_traces(
     contents = write(tmp_path / "from")
     places = [str(tmp_path / "from"), str(tmp_path / "to")]
     process = subprocess.Popen([sys.executable, "-c", SLOW, *places])
-    deadline = time.monotonic() + 60
-    while not any(len(data) == 49_999 for data in below(tmp_path / "to").values()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: any(len(data) == 49_999 for data in below(tmp_path / "to").values()))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not list((tmp_path / "to").rglob("*.fits"))

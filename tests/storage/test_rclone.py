@@ -14,7 +14,7 @@ from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.core.result import Outcome
 from kpfnb.storage import rclone
 from kpfnb.storage.rclone import LogMessages, LogTail
-from tests.queue.conftest import wait_for
+from tests.waiting import wait_for
 
 
 def parse(*lines: str) -> LogMessages:

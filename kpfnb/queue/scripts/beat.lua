@@ -1,6 +1,6 @@
 -- A worker's heartbeat. ARGV: worker, lease (ms), name, token, note. Answer: 1 if it holds the
 -- lease.
--- A lease that has run out and that nobody has taken over is taken up again.
+-- A lease that has run out is renewed, if no other worker has taken the item over.
 local worker, lease, name, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 redis.call('ZADD', prefix .. 'workers', whole(now), worker)
 local state, holder = unpack(redis.call('HMGET', item_key(name), 'state', 'token'))

@@ -1,15 +1,15 @@
--- What all scripts share; it is put before each of them. A script runs as one step: nobody sees a
--- queue half changed. KEYS[1] is the beginning of all keys of one queue.
+-- Shared code, which is put before each script. A script runs as one step: nobody sees a queue
+-- half changed. KEYS[1] is the prefix of all keys of one queue.
 --
--- item:NAME   hash: all that is known of an item
+-- item:NAME   hash: everything known about an item
 -- state:S     sorted set: the items in state S, by the time (ms) at which they came into it;
 --             running: by the end of the lease; failed: by the time of the next attempt
--- ready:LANE  stream, consumer group `workers`: an entry for each item that waits or runs
+-- ready:LANE  stream, consumer group `workers`: one entry per waiting or running item
 -- kept        sorted set: done items whose details are kept, by their tokens
--- bell        stream of length one: a new entry wakes those that wait for work
+-- bell        stream of length one: a new entry wakes waiting workers
 -- events      stream: the end of each attempt
--- worker:ID   hash: the last request of a worker and what it was given
--- workers     sorted set: workers by the time (ms) at which they were last heard of
+-- worker:ID   hash: the last request of a worker and its claims
+-- workers     sorted set: workers by the time (ms) of their last call
 -- fence       the last token
 local prefix = KEYS[1]
 local GROUP = 'workers'
@@ -34,7 +34,7 @@ end
 local function state_of(name)
   local state = get(name, 'state')
   if state then return state end
-  -- Done so long ago that the details were forgotten
+  -- Done long ago: its details were deleted
   return redis.call('ZSCORE', prefix .. 'state:done', name) and 'done'
 end
 
@@ -73,7 +73,7 @@ local function offer(name, lane)
   ring()
 end
 
--- As new, whatever was before
+-- As if new, in any earlier state
 local function renew(name, priority)
   -- First: an old server refuses for lack of memory only the first change of a script
   redis.call('HSETNX', item_key(name), 'priority', priority)
@@ -84,13 +84,13 @@ local function renew(name, priority)
   offer(name)
 end
 
--- The beginning of a text, so many bytes at most, without a part of a character (UTF-8)
+-- The beginning of a text: a number of bytes at most, no partial character (UTF-8)
 local function beginning(text, bytes)
   while bytes < #text and math.floor(string.byte(text, bytes + 1) / 64) == 2 do bytes = bytes - 1 end
   return string.sub(text, 1, bytes)
 end
 
--- The end of the attempt that runs
+-- The end of the running attempt
 local function record(name, ending, cap, why)
   local worker, attempt, token, begun = unpack(redis.call(
     'HMGET', item_key(name), 'worker', 'attempts', 'token', 'begun'))

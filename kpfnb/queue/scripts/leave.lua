@@ -1,4 +1,4 @@
--- A worker goes. ARGV: worker. What it may still hold is left to its lease.
+-- A worker leaves. ARGV: worker. Items that it still holds wait for the end of their leases.
 local worker = ARGV[1]
 for _, lane in ipairs(LANES) do
   local stream = prefix .. 'ready:' .. lane

@@ -1,4 +1,4 @@
--- Put items onto the queue, each once. ARGV: priority, 1 for a dry run, names.
+-- Put items on the queue, each once. ARGV: priority, 1 for a dry run, names.
 -- Answer: for each its state before, empty for a new one.
 local answer = {}
 for position = 3, #ARGV do

@@ -17,7 +17,7 @@ local function move(name, before)
   else
     withdraw(name)
     enter(name, TO[action], now)
-    -- What went wrong before tells more
+    -- The earlier error says more
     redis.call('HSETNX', item_key(name), 'error', why)
   end
 end

@@ -1,6 +1,6 @@
 -- Make the queue agree with the disk. ARGV: priority, 1 for a dry run, then pairs of name and 1
--- (done) or 0 (not). Answer: for each its state before (empty: unknown) and after. What runs is left
--- to its worker.
+-- (done) or 0 (not). Answer: for each its state before (empty: unknown) and after. Running
+-- items are left to their workers.
 local priority, dry = ARGV[1], ARGV[2] == '1'
 local answer = {}
 
@@ -20,7 +20,7 @@ for position = 3, #ARGV, 2 do
     if after == 'done' then
       withdraw(name)
       enter(name, 'done', now)
-      -- There is nothing to tell of it
+      -- It has no details
       redis.call('DEL', item_key(name))
     end
   end

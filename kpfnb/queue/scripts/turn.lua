@@ -1,10 +1,10 @@
--- A worker's turn: it reports what it has ended, and is given what it asks for.
+-- A worker reports the attempts that it has ended, and claims new items.
 --
--- ARGV: worker, request (given again: answered again), number of items wanted, lease (ms), attempts
--- until an item is parked, items done whose details are kept, length of events, reports as JSON:
+-- ARGV: worker, request (repeated: same answer), number of items wanted, lease (ms), attempts
+-- until an item is parked, number of done items whose details are kept, length of events, reports as JSON:
 -- [{name, token, ending (done, failed, returned), result, error, log, seconds, delay (ms), final (1: park it)}]
 -- Answer: verdicts on the reports (the item's state, or refused), claims (name, token, attempt),
--- ms until something may be there (-1: nobody knows), the bell, draining (1), items to be retried
+-- ms until an item may be available (-1: unknown), last entry of bell, draining (1), items to retry
 local worker, request = ARGV[1], ARGV[2]
 local want, lease, limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local keep, cap = tonumber(ARGV[6]), ARGV[7]
@@ -28,7 +28,7 @@ function settle.done(report)
   enter(name, 'done', now)
   redis.call('HSET', item_key(name), 'result', report.result, 'seconds', report.seconds)
   redis.call('HDEL', item_key(name), 'error', 'log')
-  -- That an item is done is never forgotten, only how
+  -- A done item stays done; only its details are deleted
   redis.call('ZADD', prefix .. 'kept', report.token, name)
   while redis.call('ZCARD', prefix .. 'kept') > keep do
     redis.call('DEL', item_key(redis.call('ZPOPMIN', prefix .. 'kept')[1]))
@@ -42,7 +42,7 @@ function settle.failed(report)
   park_or(name, report.error, report.final, function()
     withdraw(name)
     enter(name, 'failed', now + tonumber(report.delay))
-    -- Those that wait learn when to come again
+    -- Waiting workers learn when to call again
     ring()
   end)
 end
@@ -68,7 +68,7 @@ end
 local claims = {}
 
 local function grant(name)
-  -- Never given twice, even by a server that came up with old data
+  -- Never given twice, even by a server that restarted with old data
   local last = tonumber(redis.call('GET', prefix .. 'fence') or '0')
   local token = whole(math.max(last + 1, clock[1] * 1000000 + clock[2]))
   redis.call('SET', prefix .. 'fence', token)
@@ -84,7 +84,7 @@ local function offer_due()
   for _, name in ipairs(due) do offer(name) end
 end
 
--- Ms until leases count: after a server's start, their holders first get time to call
+-- Ms until leases count: after a start of the server, their holders first get time to call
 local function respite()
   local info = redis.pcall('INFO', 'server')
   local uptime = type(info) == 'string' and string.match(info, 'uptime_in_seconds:(%d+)')
@@ -115,7 +115,7 @@ local function read(lane, left)
   for _, entry in ipairs(found and found[1][2] or {}) do grant(entry[2][2]) end
 end
 
--- Workers that went without a word; they hold nothing: their leases ran out long ago
+-- Workers that disappeared; they hold nothing: their leases ran out long ago
 local function forget_workers()
   local gone = redis.call('ZRANGEBYSCORE', prefix .. 'workers', '-inf', whole(now - FORGET_MS),
     'LIMIT', 0, 10)
