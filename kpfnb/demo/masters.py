@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from kpfnb.core.clock import parse_utc
 from kpfnb.demo import detector, master_files, spectra, wavelengths
 from kpfnb.demo.extraction import (
     ElectronFrame,
@@ -74,11 +75,6 @@ def calibrations_fingerprint(calibrations: list[CalibrationExposure]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def parse_header_time(text: str) -> datetime:
-    """A time from a header, as UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
 def _read_calibration(path: Path) -> CalibrationExposure | None:
     try:
         status = path.stat()
@@ -96,7 +92,7 @@ def _read_kind_and_middle(path: Path, state: tuple[int, int]) -> tuple[str, date
 
     try:
         header = fits.getheader(path)
-        return KIND_BY_OBJECT.get(header["OBJECT"], ""), parse_header_time(header["DATE-MID"])
+        return KIND_BY_OBJECT.get(header["OBJECT"], ""), parse_utc(header["DATE-MID"])
     except (OSError, KeyError, ValueError):
         return "", None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.core import atomic
 from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.html import frame_html
 from kpfnb.core.result import Outcome
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE
 from kpfnb.demo.plan import PlannedExposure, plan_night
@@ -83,7 +84,7 @@ class SimulatedNight:
         ])  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.reason)}</p>" + str(self.to_frame().to_html(index=False))
+        return f"<p>{html.escape(self.reason)}</p>" + frame_html(self.to_frame())
 
     def __str__(self) -> str:
         kinds: dict[str, int] = {}

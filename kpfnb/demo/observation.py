@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 
+from kpfnb.core.clock import parse_utc
 from kpfnb.demo import instrument, masters, wavelengths
 from kpfnb.demo.extraction import (
     ElectronFrame,
@@ -24,7 +25,7 @@ from kpfnb.demo.extraction import (
 from kpfnb.demo.header_cards import HeaderCard
 from kpfnb.demo.instrument import LIGHT_SPEED, Array, Camera, Echelle
 from kpfnb.demo.master_files import WavelengthMaster
-from kpfnb.demo.masters import CAL_ORDERLET, NotCalibratedError, parse_header_time, read_junk_list
+from kpfnb.demo.masters import CAL_ORDERLET, NotCalibratedError, read_junk_list
 from kpfnb.demo.spectra import etalon_lines
 from kpfnb.kpf.files.obsid import ObsID
 
@@ -140,7 +141,7 @@ class L0Observation:
         self.obsid = ObsID.parse(path)
         self.root = path.parents[2]
         self.header: fits.Header = l0[0].header
-        self.middle = parse_header_time(self.header["DATE-MID"])
+        self.middle = parse_utc(self.header["DATE-MID"])
 
     @cached_property
     def junk_obsids(self) -> frozenset[str]:

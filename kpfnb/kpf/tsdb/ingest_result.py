@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core.html import frame_html
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.tsdb.batch import RefusedFile
 
@@ -118,7 +119,5 @@ class IngestResult:
 
     def _repr_html_(self) -> str:
         import html
-
-        from kpfnb.core.html import frame_html
 
         return f"<pre>{html.escape(str(self))}</pre>{frame_html(self.to_frame())}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
+from kpfnb.core.clock import format_utc, utc_now
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.kpf.tsdb import catalogue, chunks, series
 from kpfnb.kpf.tsdb.batch import (
@@ -135,7 +135,7 @@ def store_batch(connection: Connection, batch: ObservationBatch) -> list[Refused
 
 def record_change(connection: Connection) -> None:
     """Record that the database changed now."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    now = utc_now().isoformat(timespec="microseconds").replace("+00:00", "Z")
     connection.execute(delete(about_table).where(about_table.c.name == CHANGE_TIME))
     connection.execute(insert(about_table), [{"name": CHANGE_TIME, "value": now}])
 
@@ -225,7 +225,7 @@ def update_observations(
 
 
 def _observation_row(obsid: str, levels: set[str], info: ObservationInfo) -> dict[str, str]:
-    start = ObsID(obsid).time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    start = format_utc(ObsID(obsid).time, milliseconds=True)
     return {
         "obsid": obsid,
         "night": ObsID(obsid).night,

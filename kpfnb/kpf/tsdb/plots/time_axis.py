@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from kpfnb.core.clock import parse_utc
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.tsdb.plots import panel
 
@@ -57,11 +58,11 @@ def read_eras_file(file: Path) -> list[Era]:
 
 def _parse_era(row: dict[str, str], where: str) -> Era:
     try:
-        start = datetime.fromisoformat(row["start"] or "")
+        start = parse_utc(row["start"] or "")
     except ValueError:
         hint = "write it as 2024-02-23 or 2024-02-23T12:00"
         raise InvalidInputError(f"{where}: {row['start']!r} is not a valid time", hint) from None
-    return Era(row["era"], start.replace(tzinfo=start.tzinfo or UTC), row["comment"] or "")
+    return Era(row["era"], start, row["comment"] or "")
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
