@@ -1,6 +1,7 @@
-"""The page of one dataset: what became of its frames, its scorecard, warnings, spectra and QA.
+"""The page of one dataset: its frames, scorecard, warnings, spectra and QA pictures.
 
-It carries its pictures itself, has no script, and stays when the local copy of the dataset goes.
+The page includes its pictures and has no script. It stays when the local copy of the dataset is
+removed.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from urllib.parse import quote
 from kpfnb.adap.pages import reduction_details
 from kpfnb.adap.products import qa_gallery
 from kpfnb.adap.products.qa_gallery import QaGallery
-from kpfnb.adap.pypeit import log
+from kpfnb.adap.products.spectra import plot_spectra
+from kpfnb.adap.pypeit.log import read_log_tail
 from kpfnb.adap.reduce.result import ReductionResult
-from kpfnb.adap.score import scorecard, scored_slits
+from kpfnb.adap.score.scorecard import read_scorecard
+from kpfnb.adap.score.scored_slits import BAD_SLIT_COLUMNS, BadSlit, read_bad_slits
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
+from kpfnb.core.text import format_duration, format_size
 from kpfnb.runs import RunRecord, formatting, report
 
 if TYPE_CHECKING:
@@ -28,9 +32,41 @@ if TYPE_CHECKING:
 
 TEMPLATE, STYLE = "dataset.html", "scorecard.css"
 QA_BYTES = 1_200_000
-"""Of all pictures, as base64: hundreds of these pages lie side by side."""
+"""Of all pictures, as base64: there may be hundreds of these pages."""
 MAX_WARNINGS = 100
 LOG_LINES = 40
+
+MEASURE_LABELS = {
+    "dataset": "Dataset",
+    "science_file": "Frame",
+    "date": "Reduced",
+    "status": "Status",
+    "bad_slit_count": "Bad slits",
+    "det_count": "Detectors",
+    "slit_count": "Slits",
+    "slit_std_chi_out_of_range": "Slits with bad residuals (chi)",
+    "slit_wv_cov_under_thresh": "Slits with low coverage by arc lines",
+    "slit_rms_over_thresh": "Slits with high RMS of the wavelengths",
+    "slit_spec_flex_over_thresh": "Slits with large flexure",
+    "total_bad_flags": "Slits with a flag of PypeIt",
+    "bad_wv_count": "Slits without wavelengths",
+    "bad_tilt_count": "Slits without tilts",
+    "bad_flat_count": "Slits with a bad flat",
+    "skip_flat_count": "Slits without a flat",
+    "bad_skysub_count": "Slits with failed sky subtraction",
+    "bad_extract_count": "Slits with failed extraction",
+    "object_count": "Objects",
+    "obj_rms_over_thresh": "Objects with high RMS of the wavelengths",
+    "object_flex_shift_over_thresh": "Objects with large flexure",
+    "object_without_opt_with_box": "Objects with box extraction only",
+    "object_without_opt_wo_box": "Objects without extraction",
+    "maskdef_extract_count": "Objects extracted from the mask design",
+    "exec_time": "Run time",
+    "mem_usage": "Peak memory",
+    "git_commit": "PypeIt",
+    "reduce_dir": "Directory",
+}
+"""For the columns of a scorecard."""
 
 
 def render_dataset_page(
@@ -46,31 +82,31 @@ def render_dataset_page(
     ----------
     folder : `complete/reduce` of the dataset
     badge : the word, sign and style of its outcome
-    place : the folder of the page
-    made_by : the runs that had to do with it, newest first
+    page_folder : directory of the page
+    runs : the runs of notebooks on this dataset, newest first
     """
     from markupsafe import Markup
 
     style = formatting.stylesheet() + formatting.template_source(STYLE)
-    made, told = reduction_details.load_reduction(folder)
-    shown, left_out = QaGallery(
-        reduction_details.list_pictures(folder), QA_BYTES
-    ).choose_thumbnails()
+    result, summary = reduction_details.load_reduction(folder)
+    gallery = QaGallery(reduction_details.list_pictures(folder), QA_BYTES)
+    shown, left_out = gallery.choose_thumbnails()
+    has_succeeded = result and result.outcome is Outcome.SUCCEEDED
     return str(
         formatting.template_environment()
         .get_template(TEMPLATE)
         .render(
             title=name,
             badge=badge,
-            told=told,
+            summary=summary,
             up=os.path.relpath(page_folder.parents[2], page_folder),
-            figures=made.key_figures() if made else {},
-            tables=[*_reduction_tables(made), *_scorecard_tables(folder)],
-            spectra=_spectra_image(made) if made else "",
+            figures=result.key_figures() if result else {},
+            tables=[*_reduction_tables(result), *_scorecard_tables(folder)],
+            spectra=_spectra_image(result) if result else "",
             pictures=[_picture_context(path, encoded, page_folder) for path, encoded in shown],
-            runs=[_run_link(one, page_folder) for one in runs],
+            runs=[_run_link(record, page_folder) for record in runs],
             left_out=left_out,
-            logs=_log_ends(folder) if not made or made.outcome is not Outcome.SUCCEEDED else [],
+            logs=[] if has_succeeded else _log_ends(folder),
             links=[
                 {"text": path.name, "target": _relative_link(path, page_folder)}
                 for path in reduction_details.list_files(folder)
@@ -82,89 +118,93 @@ def render_dataset_page(
     )
 
 
-def _reduction_tables(made: ReductionResult | None) -> Iterable[dict[str, Any]]:
-    """The tables of what was done."""
-    if not made:
+def _reduction_tables(result: ReductionResult | None) -> Iterable[dict[str, Any]]:
+    """The tables of frames, commands and warnings."""
+    if not result:
         return
-    yield _table_context("Science and standard frames", made.to_frame())
-    yield _table_context("Time and memory", made.timing())
-    warned = made.warnings()
-    more = len(warned) - MAX_WARNINGS
+    yield _table_context("Science and standard frames", result.to_frame())
+    yield _table_context("Time and memory", result.timing())
+    warnings = result.warnings()
+    more = len(warnings) - MAX_WARNINGS
     yield _table_context(
         "Useful warnings",
-        warned.head(MAX_WARNINGS),
+        warnings.head(MAX_WARNINGS),
         note=f"and {more} more, in the logs" if more > 0 else "",
     )
 
 
 def _scorecard_tables(folder: Path) -> Iterable[dict[str, Any]]:
-    """The scorecard, one column a frame, and the bad slits; why there is none, where there is."""
+    """The scorecard with a column for each frame, and the bad slits; or why there is none."""
     try:
-        rows = scorecard.read_scorecard(folder).to_frame()
-        slits = scored_slits.read_bad_slits(folder)
+        rows = read_scorecard(folder).to_frame()
+        bad_slits = read_bad_slits(folder)
     except InvalidInputError as error:
         yield {"title": "Scorecard", "names": [], "rows": [], "note": error.what}
         return
-    told = [name for name in rows.columns if any(rows[name].astype(str) != "0")]
-    turned = rows[told].set_index("science_file").T.reset_index(names="measure")
-    yield _table_context("Scorecard", turned, note="What is 0 in every frame is left out.")
-    frame = _bad_slits_table(slits)
+    shown = [name for name in rows.columns if any(rows[name].astype(str) != "0")]
+    rows = rows[shown].astype(object)
+    for name, format_value in (("exec_time", format_duration), ("mem_usage", format_size)):
+        if name in shown:
+            rows[name] = rows[name].map(format_value)
+    measures = rows.rename(columns=MEASURE_LABELS).set_index("Frame").T.reset_index(names="Measure")
+    yield _table_context(
+        "Scorecard", measures, note="Measures that are 0 in all frames are not shown."
+    )
+    frame = _bad_slits_table(bad_slits)
     yield _table_context("Bad slits", frame, note="" if len(frame) else "none")
 
 
-def _bad_slits_table(slits: Iterable[scored_slits.BadSlit]) -> pd.DataFrame:
+def _bad_slits_table(slits: Iterable[BadSlit]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(
-        [(one.slit_id, one.spec2d) for one in slits], columns=scored_slits.BAD_SLIT_COLUMNS
-    )
+    return pd.DataFrame([(slit.slit_id, slit.spec2d) for slit in slits], columns=BAD_SLIT_COLUMNS)
 
 
 def _table_context(title: str, frame: pd.DataFrame, *, note: str = "") -> dict[str, Any]:
-    """A table as the template shows it: texts, nothing for what is missing, no empty column."""
+    """A table for the template: texts, '' for missing values, without empty columns."""
     frame = frame[[name for name in frame.columns if any(frame[name].dropna() != "")]]
     rows = [
-        ["" if gone else str(value) for value, gone in zip(row, missing, strict=True)]
-        for row, missing in zip(frame.to_numpy(object), frame.isna().to_numpy(), strict=True)
+        [
+            "" if is_missing else str(value)
+            for value, is_missing in zip(row, missing_values, strict=True)
+        ]
+        for row, missing_values in zip(frame.to_numpy(object), frame.isna().to_numpy(), strict=True)
     ]
     return {"title": title, "names": list(map(str, frame.columns)), "rows": rows, "note": note}
 
 
-def _spectra_image(made: ReductionResult) -> str:
-    """The spectra of best signal as base64 of a PNG; '' where there are none to be read."""
-    from kpfnb.adap.products import spectra
-
+def _spectra_image(result: ReductionResult) -> str:
+    """The spectra with the best signal as base64 of a PNG; '' if none can be read."""
     try:
-        found = made.spectra()
+        spectra = result.spectra()
     except OSError:
-        # What is wrong with a product is in the table of frames
+        # The table of frames says what is wrong with a product
         return ""
-    if not found:
+    if not spectra:
         return ""
     image = io.BytesIO()
-    figure = spectra.plot_spectra(found, reduction_details.MAX_SPECTRA)
-    figure.savefig(
-        image, format="png", dpi=reduction_details.PICTURE_DPI, metadata={"Software": None}
-    )
+    figure = plot_spectra(spectra, reduction_details.MAX_SPECTRA)
+    dpi = reduction_details.PICTURE_DPI
+    figure.savefig(image, format="png", dpi=dpi, metadata={"Software": None})
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
-def _relative_link(path: Path, place: Path) -> str:
-    return quote(os.path.relpath(path, place))
+def _relative_link(path: Path, page_folder: Path) -> str:
+    return quote(os.path.relpath(path, page_folder))
 
 
-def _run_link(one: RunRecord, place: Path) -> dict[str, str]:
-    """A run by when it began; how it ended stands in its report, which comes after this page."""
+def _run_link(record: RunRecord, page_folder: Path) -> dict[str, str]:
+    """A run by its start; its outcome is in its report, which is written after this page."""
     return {
-        "text": f"{one.notebook} {one.started[:16].replace('T', ' ')} UTC",
-        "target": _relative_link(one.directory / "report.html", place),
+        "text": f"{record.notebook} {record.started[:16].replace('T', ' ')} UTC",
+        "target": _relative_link(record.directory / "report.html", page_folder),
     }
 
 
-def _picture_context(path: Path, encoded: str, place: Path) -> dict[str, str]:
-    """One picture; it leads to the whole of it where that is a file of its own."""
+def _picture_context(path: Path, encoded: str, page_folder: Path) -> dict[str, str]:
+    """One picture; it links to the full-size one if that is a file and not in an archive."""
     return {
-        "target": _relative_link(path, place) if path.is_file() else "",
+        "target": _relative_link(path, page_folder) if path.is_file() else "",
         "title": qa_gallery.PICTURE_TITLES.get(qa_gallery.picture_kind(path), ""),
         "name": path.stem,
         "data": encoded,
@@ -172,8 +212,8 @@ def _picture_context(path: Path, encoded: str, place: Path) -> dict[str, str]:
 
 
 def _log_ends(folder: Path) -> list[dict[str, str]]:
-    """The end of each log, where something went wrong."""
+    """The end of each log."""
     return [
-        {"name": path.name, "text": "\n".join(log.read_log_tail(path)[-LOG_LINES:])}
+        {"name": path.name, "text": "\n".join(read_log_tail(path)[-LOG_LINES:])}
         for path in reduction_details.list_log_files(folder)
     ]

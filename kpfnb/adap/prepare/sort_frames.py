@@ -217,7 +217,7 @@ def render_report(result: SortResult) -> str:
     style = formatting.stylesheet()
     return str(
         formatting.template_environment()
-        .get_template("reorganised.html")
+        .get_template("frame_sorting.html")
         .render(
             policy=report.content_policy(style),
             # The package's own style sheet

@@ -34,27 +34,27 @@ def reduce() -> Path:
 
 def test_a_dataset_has_a_page_with_its_pictures_and_scorecard(reduce: Path) -> None:
     index = dataset_list.write_dataset_pages()
-    own = index.parent / f"{NAME}.html"
+    page_path = index.parent / f"{NAME}.html"
     assert f'href="{NAME}.html"' in index.read_text()
-    page = own.read_text()
+    page = page_path.read_text()
     assert "data:image/jpeg;base64," in page
-    assert "slit_rms_over_thresh" in page
+    assert "Slits with high RMS of the wavelengths" in page
     assert "DET01:420" in page
     assert "SIMULATED" in page
-    link = os.path.relpath(reduce / "reduction.json", own.parent)
+    link = os.path.relpath(reduce / "reduction.json", page_path.parent)
     assert f'href="{link}"' in page
     assert len(page) < 1.5 * dataset.QA_BYTES
 
 
 def test_it_is_made_again_only_where_something_has_changed(reduce: Path) -> None:
-    own = dataset_list.write_dataset_pages().parent / f"{NAME}.html"
-    before = own.stat().st_mtime_ns
+    page_path = dataset_list.write_dataset_pages().parent / f"{NAME}.html"
+    before = page_path.stat().st_mtime_ns
     dataset_list.write_dataset_pages()
-    assert own.stat().st_mtime_ns == before
+    assert page_path.stat().st_mtime_ns == before
     (reduce / "bad_slits.csv").write_text("slit_id,spec2d\nDET01:100,spec2d_x.fits\n")
     os.utime(reduce / "bad_slits.csv", (2e9, 2e9))
     dataset_list.write_dataset_pages()
-    assert "DET01:100" in own.read_text()
+    assert "DET01:100" in page_path.read_text()
 
 
 def test_it_stays_when_the_local_copy_goes(reduce: Path) -> None:
@@ -68,22 +68,22 @@ def test_it_stays_when_the_local_copy_goes(reduce: Path) -> None:
 
 
 def test_it_leads_to_the_runs_that_made_it_and_to_whole_pictures(reduce: Path) -> None:
-    here = settings.load_settings()
+    configuration = settings.load_settings()
     for number, parameters in enumerate(
         [{"dataset": NAME}, {"datasets": ["x", f"/data/{NAME}/"]}, {"dataset": f"{NAME}_2015"}]
     ):
-        folder = here.runs_dir / f"reduce/20261127T2{number}0000.000000Z-abcdef12"
+        folder = configuration.runs_dir / f"reduce/20261127T2{number}0000.000000Z-abcdef12"
         started = f"2026-11-27T2{number}:00:00Z"
         record = RunRecord("abc", "reduce", started, parameters=parameters, directory=folder)
         runs.write_record(record)
-    own = dataset_list.write_dataset_pages().parent / f"{NAME}.html"
-    page = own.read_text()
-    found = [target for target in re.findall(r'href="([^"]+)"', page) if "/reduce/2026" in target]
-    assert [target.split("/")[-2][9:11] for target in found] == ["21", "20"]
+    page_path = dataset_list.write_dataset_pages().parent / f"{NAME}.html"
+    page = page_path.read_text()
+    results = [target for target in re.findall(r'href="([^"]+)"', page) if "/reduce/2026" in target]
+    assert [target.split("/")[-2][9:11] for target in results] == ["21", "20"]
     assert "reduce 2026-11-27 20:00 UTC" in page
     pictures = re.findall(r'href="([^"]+\.png)"', page)
     assert pictures
-    assert all((own.parent / unquote(one)).is_file() for one in pictures)
+    assert all((page_path.parent / unquote(item)).is_file() for item in pictures)
 
 
 def test_what_was_never_reduced_has_no_page() -> None:

@@ -30,12 +30,12 @@ HOSTILE = "<script>alert(1)</script>"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A reduction of a good and a bad slit, scored."""
-    made = tmp_path / DATASET / "complete/reduce"
+    folder_path = tmp_path / DATASET / "complete/reduce"
     reduced_datasets.write_reduction(
-        made,
+        folder_path,
         {"DE.1.fits": {"DET01": [SimulatedSlit(100), SimulatedSlit(420, rms=0.9, coverage=30.0)]}},
     )
-    return made
+    return folder_path
 
 
 @pytest.fixture
@@ -81,23 +81,25 @@ def test_what_is_not_reduced_or_damaged_is_reported(folder: Path, tmp_path: Path
 
 
 def test_reductions_lead_by_dataset_and_frame(folder: Path) -> None:
-    made = ReductionResult(folder, {"frames": []})
+    folder_path = ReductionResult(folder, {"frames": []})
     parts = (
         DatasetResult("a/b/2015-10-16", Outcome.FAILED, HOSTILE),
-        DatasetResult(DATASET, Outcome.FAILED, "x", (made,)),
+        DatasetResult(DATASET, Outcome.FAILED, "x", (folder_path,)),
     )
     result = ReductionBatchResult(parts)
     rows = result.to_frame().to_dict("records")
     assert "&lt;script&gt;" in row_details(result, rows[0])
     assert "<script" not in row_details(result, rows[0])
     assert "QA pictures" in row_details(result, rows[1])
-    assert "QA pictures" in row_details(made, {"file": "DE.1.fits"})
+    assert "QA pictures" in row_details(folder_path, {"file": "DE.1.fits"})
 
 
 def test_a_frame_has_its_own_pictures(folder: Path) -> None:
     every = reduction_details.details_html(folder, DATASET).count("data:image/jpeg")
-    own = reduction_details.details_html(folder, DATASET, file="DE.1.fits").count("data:image/jpeg")
-    assert 0 < own < every
+    page_path = reduction_details.details_html(folder, DATASET, file="DE.1.fits").count(
+        "data:image/jpeg"
+    )
+    assert 0 < page_path < every
     assert (
         reduction_details.details_html(folder, DATASET, file="arc.fits").count("data:image/jpeg")
         == every
