@@ -36,7 +36,7 @@ class Handler:
         return [WatchResult(task.path, WatchOutcome.DONE) for task in tasks]
 
 
-def kind(root: Path, handler: Handler) -> WatchHandler:
+def make_handler(root: Path, handler: Handler) -> WatchHandler:
     return WatchHandler(
         name="bench",
         root=root,
@@ -50,12 +50,12 @@ def kind(root: Path, handler: Handler) -> WatchHandler:
 
 
 class Running:
-    def __init__(self, root: Path, folder: Path, pace: WatchPolicy) -> None:
+    def __init__(self, root: Path, folder: Path, policy: WatchPolicy) -> None:
         self.handler = Handler()
         self.watchers: list[Watcher] = []
 
         def run() -> None:
-            self.watchers.append(Watcher(kind(root, self.handler), folder, pace))
+            self.watchers.append(Watcher(make_handler(root, self.handler), folder, policy))
             self.watchers[0].run()
 
         self.thread = threading.Thread(target=run)
@@ -90,13 +90,13 @@ def steady(base: Path) -> float:
         time.sleep(STEADY_SECONDS)
     wait_until(lambda: running.handler.count == STEADY)
     running.stop()
-    late = running.watchers[0].counters.latencies
+    latencies = running.watchers[0].counters.latencies
     print(
         f"settled to started, {STEADY} files at {1 / STEADY_SECONDS:.0f}/s:"
-        f" median {percentile(late, 50):.1f} ms, p95 {percentile(late, 95):.1f} ms,"
-        f" worst {percentile(late, 100):.1f} ms"
+        f" median {percentile(latencies, 50):.1f} ms, p95 {percentile(latencies, 95):.1f} ms,"
+        f" worst {percentile(latencies, 100):.1f} ms"
     )
-    return percentile(late, 95)
+    return percentile(latencies, 95)
 
 
 def flood(base: Path) -> None:
@@ -108,7 +108,7 @@ def flood(base: Path) -> None:
     planted, start = time.process_time(), time.monotonic()
     wait_until(lambda: running.handler.count == FLOOD)
     print(
-        f"flood of {FLOOD}: all handed out {time.monotonic() - start:.1f} s after the last,"
+        f"flood of {FLOOD}: all handled {time.monotonic() - start:.1f} s after the last,"
         f" {time.process_time() - planted:.1f} CPU-s (and {planted - cpu:.1f} with the writing)"
     )
     running.stop()
@@ -119,10 +119,10 @@ def archive(base: Path) -> None:
     nights = tree.consecutive_nights("20230101", NIGHTS)
     tree.write_tree(root, nights, PER_NIGHT, levels=(), cards=CARDS, linked=True)
     total = NIGHTS * PER_NIGHT
-    pace = WatchPolicy(quiet_seconds=0, once=True, since="20300101")
-    for words in ("a first look that leaves all alone", "a look at what is known"):
+    policy = WatchPolicy(quiet_seconds=0, once=True, since="20300101")
+    for words in ("first scan, nothing handled", "scan of known files"):
         start, cpu = time.monotonic(), time.process_time()
-        Watcher(kind(root, Handler()), base / "watch-archive", pace).run()
+        Watcher(make_handler(root, Handler()), base / "watch-archive", policy).run()
         print(
             f"{words}: {total} files in {time.monotonic() - start:.2f} s,"
             f" {1e6 * (time.process_time() - cpu) / total:.1f} us CPU a file"

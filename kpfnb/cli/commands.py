@@ -38,7 +38,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "watch": (
             "watch",
-            "Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops.",
+            "Handle files as they arrive; SIGTERM or Ctrl-C finishes the files in work and stops.",
         ),
     },
     "PypeIt": {
@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "reduce": ("reduce", "Reduce one dataset with PypeIt and evaluate its products."),
         "run-pypeit": (
             "reduce",
-            "Run PypeIt on every .pypeit file below a folder, where it lies; several at a time.",
+            "Run PypeIt on every .pypeit file below a folder, several at a time.",
         ),
         "scorecard": ("reduce", "How good reductions are: frame by frame, slit by slit."),
         "coadd": (
@@ -58,7 +58,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "Deliver reductions to the Keck Observatory Archive, and check what was delivered.",
         ),
         "dataset": ("archive", "Work with the datasets on the remote."),
-        "backup": ("archive", "Keep the reductions safe on a second remote."),
+        "backup": ("archive", "Back up the reductions to a second remote."),
     },
     "Notebooks, queues and services": {
         "run": (

@@ -11,29 +11,33 @@ from kpfnb.core.result import merge_outcomes
 
 watch_app = typer.Typer(
     cls=CommandGroup,
-    help="Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops.",
+    help="Handle files as they arrive; SIGTERM or Ctrl-C finishes the files in work and stops.",
     no_args_is_help=True,
 )
 app.add_typer(watch_app, name="watch")
 
-Ncpus = Annotated[int | None, typer.Option(help="Files at once; the setting workers if not given.")]
-Nice = Annotated[int, typer.Option(help="Niceness to add to what is started, 0 to 19.")]
+Ncpus = Annotated[
+    int | None, typer.Option(help="Files at a time; the setting workers if not given.")
+]
+Nice = Annotated[int, typer.Option(help="Niceness to add to started programs, 0 to 19.")]
 Since = Annotated[
     str,
     typer.Option(
-        help="At the first start, leave alone what is there of nights before this YYYYMMDD."
+        help="At the first start, do not handle present files of nights before this YYYYMMDD."
     ),
 ]
 Polling = Annotated[
     bool | None,
-    typer.Option("--polling/--events", help="For network file systems, which tell no events."),
+    typer.Option(
+        "--polling/--events", help="Poll; for network file systems, which send no events."
+    ),
 ]
-Once = Annotated[bool, typer.Option("--once", help="Handle what is there, and leave (for cron).")]
+Once = Annotated[bool, typer.Option("--once", help="Handle the present files, and end (for cron).")]
 
 
 @watch_app.callback()
 def _group() -> None:
-    """Handle files as they arrive; SIGTERM or Ctrl-C finishes what runs and stops."""
+    """Handle files as they arrive; SIGTERM or Ctrl-C finishes the files in work and stops."""
 
 
 @watch_app.command()
@@ -63,7 +67,7 @@ def quicklook(
         bool, typer.Option("--only-recent", help="Files modified less than a day ago.")
     ] = False,
     not_recent: Annotated[
-        bool, typer.Option("--not-recent", help="All other files, with niceness 15.")
+        bool, typer.Option("--not-recent", help="Only older files, with niceness 15.")
     ] = False,
     ncpus: Ncpus = None,
     nice: Nice = 0,
@@ -72,7 +76,7 @@ def quicklook(
     once: Once = False,
     as_json: Json = False,
 ) -> None:
-    """Make quicklook products of files as they come.
+    """Make quicklook products of files as they arrive.
 
     Example: kpfnb watch quicklook --only-recent --ncpus 20
     """
@@ -87,26 +91,26 @@ def quicklook(
 
 @watch_app.command()
 def timeseries(once: Once = False, as_json: Json = False) -> None:
-    """Keep the plots of the time-series database up to date, each interval on its own clock.
+    """Keep the plots of the time-series database up to date, each interval on its own schedule.
 
     Example: kpfnb watch timeseries
     """
     import signal
     import threading
 
+    from kpfnb.core.signals import handle_signals
     from kpfnb.kpf.timeseries import scheduler
 
     if once:
-        made = scheduler.update_due_pages()
+        results = scheduler.update_due_pages()
         if as_json:
-            print_json([one.to_dict() for one in made])
+            print_json([result.to_dict() for result in results])
         else:
-            print(*made, sep="\n")
-        raise typer.Exit(merge_outcomes(one.outcome for one in made).exit_code)
+            print(*results, sep="\n")
+        raise typer.Exit(merge_outcomes(result.outcome for result in results).exit_code)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    scheduler.serve_pages(stop)
+    with handle_signals(lambda *_: stop.set(), signal.SIGINT, signal.SIGTERM):
+        scheduler.serve_pages(stop)
 
 
 @watch_app.command()
@@ -131,17 +135,17 @@ def status(
     ] = "",
     expected: Annotated[
         list[str] | None,
-        typer.Option(help="A watcher that has to be running, else the command fails."),
+        typer.Option(help="A watcher that must be running; otherwise the command fails."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how the watchers are: since when, seen, done, failed, waiting, last error.
+    """Show the status of the watchers: files seen, done, failed, waiting, and the last error.
 
     Example: kpfnb watch status --expected process
     """
-    from kpfnb.kpf.watch import overview
+    from kpfnb.kpf.watch.overview import load_overview
 
-    print_and_exit(overview.load_overview(name, expected=expected or ()), as_json=as_json)
+    print_and_exit(load_overview(name, expected=expected or ()), as_json=as_json)
 
 
 def _run_watcher(
@@ -152,13 +156,13 @@ def _run_watcher(
     polling: bool | None,
     once: bool,
     as_json: bool,
-    **wish: Any,
+    **options: Any,
 ) -> NoReturn:
-    from kpfnb.core import settings
-    from kpfnb.kpf.watch import registry
+    from kpfnb.core.settings import load_settings
     from kpfnb.kpf.watch.overview import WatcherOverview
+    from kpfnb.kpf.watch.registry import run_watcher
 
-    ended = registry.run_watcher(
-        name, ncpus=ncpus, nice=nice, since=since, polling=polling, once=once, **wish
+    report = run_watcher(
+        name, ncpus=ncpus, nice=nice, since=since, polling=polling, once=once, **options
     )
-    print_and_exit(WatcherOverview((ended,), zone=settings.load_settings().zone), as_json=as_json)
+    print_and_exit(WatcherOverview((report,), zone=load_settings().zone), as_json=as_json)

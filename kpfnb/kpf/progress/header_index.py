@@ -151,12 +151,12 @@ class HeaderIndex:
         path = os.path.realpath(folder)
         if path not in self._folders:
             query = "SELECT id FROM folder WHERE path = ?"
-            found = connection.execute(query, (path,)).fetchone()
-            if not found:
+            row = connection.execute(query, (path,)).fetchone()
+            if not row:
                 with sqlite.transaction(connection):
                     connection.execute("INSERT OR IGNORE INTO folder (path) VALUES (?)", (path,))
-                found = connection.execute(query, (path,)).fetchone()
-            self._folders[path] = found[0]
+                row = connection.execute(query, (path,)).fetchone()
+            self._folders[path] = row[0]
         return self._folders[path]
 
     def _query(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
@@ -166,7 +166,7 @@ class HeaderIndex:
         return self._run_guarded(lambda: work(connection), otherwise)
 
     def _run_guarded(self, work: Callable[[], T], otherwise: T) -> T:
-        """Do the work; an index that can't be used is given up, a damaged one replaced."""
+        """Call `work`; an index that can't be used is closed, a damaged one replaced."""
         try:
             return work()
         except (
@@ -187,7 +187,7 @@ class HeaderIndex:
         self.notes.append(f"without the index {self._path} ({_one_line(error)})")
 
     def _replace(self) -> None:
-        """Move the damaged file aside and begin a new one."""
+        """Move the damaged file aside and create a new one."""
         path = self._path
         assert path is not None
         self._close()
