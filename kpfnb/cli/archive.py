@@ -1,4 +1,4 @@
-"""`kpfnb archive`: deliver to KOA, check a delivery, look at it."""
+"""`kpfnb archive`: deliver to the Keck Observatory Archive (KOA), verify, show the status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ dataset_app = typer.Typer(
 )
 backup_app = typer.Typer(
     cls=CommandGroup,
-    help="Keep the reductions safe on a second remote.\n\nExample: kpfnb backup sync",
+    help="Back up the reductions to a second remote.\n\nExample: kpfnb backup sync",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -35,14 +35,14 @@ SourceOption = Annotated[
 @dataset_app.command()
 def download(
     name: Annotated[str, typer.Argument(help="Dataset as mask/config/date.")],
-    dest: Annotated[Path, typer.Argument(help="Folder below which it is put.")] = Path(),
+    dest: Annotated[Path, typer.Argument(help="Folder to download it to.")] = Path(),
     logs: Annotated[bool, typer.Option("--logs", "-l", help="Only the logs.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="The raw frames, too.")] = False,
     source: SourceOption = "data:",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the results of a dataset here, verified.
+    """Download the results of a dataset, verified.
 
     Example: kpfnb dataset download 041615B1/1200G_8800_OG550/2015-10-16 results --logs
     """
@@ -127,13 +127,13 @@ def deliver(
         float, typer.Option("--quota", min=0, help="GB that may be uploaded a day (UTC); 0: any.")
     ] = 0,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for the next day where the quota is used up.")
+        bool, typer.Option("--wait", help="Wait for the next day when the quota is used up.")
     ] = False,
     read_back: Annotated[
         bool, typer.Option("--read-back", help="Verify by reading every byte there.")
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Delete there what a dataset has not any more.")
+        bool, typer.Option("--prune", help="Delete there what a dataset no longer has.")
     ] = False,
     move: Annotated[
         bool, typer.Option("--move", help="Delete at the source what is delivered.")
@@ -168,7 +168,7 @@ def check(
     destination: DestinationOption = "",
     rules: RulesFile = "",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Trust the hashes that the storage tells.")
+        bool, typer.Option("--quick", help="Trust the hashes of the storage.")
     ] = False,
     as_json: Json = False,
 ) -> None:

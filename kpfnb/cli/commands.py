@@ -42,7 +42,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "PypeIt": {
-        "prepare": ("prepare", "Prepare raw frames for PypeIt: places, headers, trimmed setups."),
+        "prepare": (
+            "prepare",
+            "Prepare raw frames for PypeIt: sort them, fix headers, trim setups.",
+        ),
         "reduce": ("reduce", "Reduce one dataset with PypeIt and evaluate its products."),
         "run-pypeit": (
             "reduce",

@@ -21,9 +21,9 @@ app.add_typer(scorecard_app, name="scorecard")
 
 ReductionFolders = Annotated[
     list[Path],
-    typer.Argument(help="Reductions (complete/reduce), datasets, or folders of datasets."),
+    typer.Argument(help="Reductions (complete/reduce), datasets, or directories of datasets."),
 ]
-LimitsFile = Annotated[str, typer.Option("--limits", help="YAML file of limits, and exceptions.")]
+LimitsFile = Annotated[str, typer.Option("--limits", help="YAML file of limits.")]
 
 
 @scorecard_app.callback()
@@ -42,9 +42,9 @@ def score(
 
     Example: kpfnb scorecard score work/datasets --limits limits.yml
     """
-    from kpfnb.adap.score import run
+    from kpfnb.adap.score.run import score_reductions
 
-    result = run.score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
+    result = score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
     print_and_exit(result, as_json=as_json)
 
 
@@ -52,7 +52,7 @@ def score(
 def page(
     folders: ReductionFolders,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The page; one file with all that is in it.")
+        Path, typer.Option("--output", "-o", help="The page: one file with its pictures.")
     ] = Path("scorecard.html"),
     limits: LimitsFile = "",
     as_json: Json = False,
@@ -61,56 +61,61 @@ def page(
 
     Example: kpfnb scorecard page work/datasets -o scorecard.html
     """
-    from kpfnb.adap.score import run
+    from kpfnb.adap.score.page import write_page
+    from kpfnb.adap.score.run import score_reductions
 
-    scores = run.score_reductions(folders, limits=limits, progress=not as_json)
-    made = scores.write_page(output)
+    result = score_reductions(folders, limits=limits, progress=not as_json)
+    path = write_page(result, output)
     if not as_json:
-        print(f"page: {made}")
-    print_and_exit(scores, as_json=as_json)
+        print(f"page: {path}")
+    print_and_exit(result, as_json=as_json)
 
 
 @scorecard_app.command()
 def publish(
     folders: ReductionFolders,
     latest_days: Annotated[
-        int, typer.Option(min=0, help="Days that a row of `latest` may be older than the new ones.")
+        int,
+        typer.Option(
+            min=0,
+            help="Drop rows of tab `latest` this many days older than new rows.",
+        ),
     ] = 5,
     limits: LimitsFile = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Score reductions, and write them into the sheet: the setting sheet, or work/workbook.
+    """Score reductions, and update the sheet (setting `sheet`, else work/workbook).
 
     Example: kpfnb scorecard publish work/datasets --dry-run
     """
+    from kpfnb.adap.score.run import score_reductions
+    from kpfnb.adap.score.sheet import update_sheet
 
-    from kpfnb.adap.score import run, sheet
-
-    scores = run.score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
-    told = sheet.update_sheet(scores.cards, latest_days=latest_days, dry_run=dry_run)
+    result = score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
+    update = update_sheet(result.cards, latest_days=latest_days, dry_run=dry_run)
     if as_json:
-        print_json({**scores.to_dict(), "sheet": told.to_dict()})
+        print_json({**result.to_dict(), "sheet": update.to_dict()})
     else:
-        print(scores, told, sep="\n\n")
-    raise typer.Exit(scores.outcome.exit_code)
+        print(result, update, sep="\n\n")
+    raise typer.Exit(result.outcome.exit_code)
 
 
 Config = Annotated[str, typer.Option(help="File with PypeIt parameters, or the lines themselves.")]
 SilenceMinutes = Annotated[
-    float, typer.Option(min=0, help="Stop PypeIt when its log is silent so long; 0: never.")
+    float, typer.Option(min=0, help="Stop PypeIt when its log is silent for longer; 0: never.")
 ]
 TimeoutMinutes = Annotated[
     float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Also where there is nothing to do.")]
+Force = Annotated[bool, typer.Option("--force", help="Also if there is nothing to do.")]
 
 
 @app.command()
 def run_pypeit(
-    root: Annotated[str, typer.Argument(help="Folder that has .pypeit files at any depth.")],
+    root: Annotated[str, typer.Argument(help="Folder with .pypeit files at any depth.")],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="So many at a time; else as the settings say.")
+        int | None, typer.Option(min=1, help="Files run at a time (default: as the settings say).")
     ] = None,
     silence_minutes: SilenceMinutes = 30,
     timeout_minutes: TimeoutMinutes = 0,
@@ -118,7 +123,7 @@ def run_pypeit(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Run PypeIt on every .pypeit file below a folder, where it lies; several at a time.
+    """Run PypeIt on every .pypeit file below a folder, several at a time.
 
     Example: kpfnb run-pypeit /data/adap --workers 4
     """
@@ -144,11 +149,11 @@ def reduce(
         str,
         typer.Argument(
             help="Folder of raw frames, or a dataset on the remote (mask/config/date); "
-            "without it, the Kast example frames."
+            "default: the Kast example frames."
         ),
     ] = "",
     output: Annotated[
-        str, typer.Argument(help="Folder of the reduction; without it, one in the work directory.")
+        str, typer.Argument(help="Folder of the reduction; default: one in the work directory.")
     ] = "",
     spectrograph: Annotated[
         str, typer.Option("--spectrograph", "-s", help="PypeIt's name of it, as keck_deimos.")
@@ -162,9 +167,9 @@ def reduce(
         str, typer.Option(help="Dataset: folder of datasets' own parameter and reduction files.")
     ] = "",
     exclude: Annotated[
-        str, typer.Option(help="Dataset: file that names frames not to be used.")
+        str, typer.Option(help="Dataset: file with the names of frames not to use.")
     ] = "",
-    keep: Annotated[bool, typer.Option(help="Dataset: leave the local copy.")] = False,
+    keep: Annotated[bool, typer.Option(help="Dataset: keep the local copy.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -214,14 +219,14 @@ def coadd(
         str, typer.Argument(help="mask/config or mask/config/date, or the path of its folder.")
     ],
     root: Annotated[
-        str, typer.Option(help="Folder of the datasets; by default that in the work directory.")
+        str, typer.Option(help="Folder of the datasets; default: in the work directory.")
     ] = "",
     only: Annotated[str, typer.Option(help="1d: spectra only; 2d: images only.")] = "",
     output: Annotated[
-        str, typer.Option(help="Folder of the coadds; by default the configuration or the date.")
+        str, typer.Option(help="Folder of the coadds; default: the configuration or the date.")
     ] = "",
     flux: Annotated[
-        str, typer.Option(help="Sensitivity function from: auto, archive, standard or none.")
+        str, typer.Option(help="Source of the sensitivity function: auto, archive, standard, none.")
     ] = "auto",
     config: Config = "",
     custom: Annotated[

@@ -37,9 +37,9 @@ def test_json_and_one_kind() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["other/config"], "is no folder"),
+        (["other/config"], "is not a folder"),
         ([CONFIG, "--only", "3d"], "nothing is to be coadded"),
-        ([CONFIG, "--flux", "moon"], "flux: 'moon' is none of auto, archive"),
+        ([CONFIG, "--flux", "moon"], "flux: 'moon' is not one of auto, archive"),
         ([CONFIG, "--config", "nope.cfg"], "config: can't read"),
     ],
 )

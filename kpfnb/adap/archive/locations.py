@@ -1,4 +1,4 @@
-"""What to deliver from where to where: the configuration, places, quota, downloads of units."""
+"""Source and destination of a delivery: the configuration, places, quota, downloads of units."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PlaceName = str | Path | Location
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryConfig:
-    """How to deliver: made once by the command, the notebook or the queue task, and passed whole.
+    """How to deliver: built once by the command, the notebook or the queue task, and passed whole.
 
     Attributes
     ----------

@@ -159,7 +159,7 @@ class UploadQuota:
     def reserve(self, unit: str, sizes: dict[str, int]) -> QuotaReservation:
         """Reserve a part of today's quota for files of a unit: those that fit, in their order.
 
-        `InvalidParameterError` if a file exceeds a whole day's quota: it would wait for ever.
+        `InvalidParameterError` if a file exceeds a whole day's quota: it would wait forever.
         """
         if self.daily and (large := [name for name, size in sizes.items() if size > self.daily]):
             raise InvalidParameterError(

@@ -1,1 +1,1 @@
-"""Spectra calibrated and coadded, images stacked."""
+"""Coadds of reduced exposures: spectra calibrated and coadded, images stacked."""

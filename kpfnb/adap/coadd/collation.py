@@ -89,8 +89,8 @@ def parse_collate_log(entries: Iterable[LogEntry], folder: Path) -> CollateLog:
             dropped[_file_name(match[1])] = find_last_exception(previous) or entry.text
         previous = entry.text
     matches = [
-        SpectrumMatch(file, tuple((spec1d, name) for spec1d, name, _ in found), _mask_name(found))
-        for file, found in sources.items()
+        SpectrumMatch(file, tuple((spec1d, name) for spec1d, name, _ in group), _mask_name(group))
+        for file, group in sources.items()
     ]
     return CollateLog(folder, tuple(matches), failures, dropped)
 

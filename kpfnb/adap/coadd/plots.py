@@ -117,10 +117,10 @@ def _panels(result: CoaddResult, most: int) -> list[CoaddPanel]:
     """At most `most` panels, in the order of the coadds."""
     if result.dry_run:
         return list(_planned_panels(result))[:most]
-    made = [product for product in result.coadds if product.products]
-    best = sorted(made, key=lambda product: -(product.snr or 0))[:most]
+    shown = [product for product in result.coadds if product.products]
+    best = sorted(shown, key=lambda product: -(product.snr or 0))[:most]
     panels = [
-        panel for product in made if product in best for panel in _product_panels(result, product)
+        panel for product in shown if product in best for panel in _product_panels(result, product)
     ]
     return panels[:most]
 

@@ -72,7 +72,7 @@ class CoaddResult(OneLineRepr):
         noun = "object" if self.kind is CoaddKind.SPECTRA else "target"
         if self.coadds:
             made = sum(coadd.is_made for coadd in self.coadds)
-            text = f"{made} of {format_count(len(self.coadds), noun)} coadded"
+            text = f"{made} of {len(self.coadds)} {noun}s coadded"
         else:
             singles = format_count(len(self.singles), noun)
             text = f"nothing to coadd: {singles} with a single exposure"

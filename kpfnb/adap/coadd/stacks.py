@@ -81,10 +81,10 @@ class _StackRun:
             rdx["detnum"] = ", ".join(f'"{number}"' for number in self._detector_numbers())
         listed = split_list(parameters.get("coadd2d", {}).pop("exclude_slits", ""))
         excluded = {*listed, *self.stack.excluded}
-        own: ParameterTree = {"rdx": {"redux_path": str(self.task.output)}}
+        output: ParameterTree = {"rdx": {"redux_path": str(self.task.output)}}
         if excluded:
-            own["coadd2d"] = {"exclude_slits": sorted(excluded)}
-        return merge_parameters(defaults, parameters, own)
+            output["coadd2d"] = {"exclude_slits": sorted(excluded)}
+        return merge_parameters(defaults, parameters, output)
 
     def _detector_numbers(self) -> list[str]:
         """The detectors in PypeIt's notation; none if PypeIt may choose itself."""

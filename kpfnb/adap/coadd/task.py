@@ -39,7 +39,7 @@ SLIT_TOLERANCE_PIXELS = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class CoaddConfig:
-    """How to coadd: made once by the command, the notebook or the queue task, and passed whole.
+    """How to coadd: built once by the command, the notebook or the queue task, and passed whole.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ def row_details(result: object, row: Mapping[str, Any]) -> str:
 
     row : values by column
 
-    `TypeError` where no details are registered for such a result.
+    `TypeError` if no details are registered for such a result.
     """
     raise TypeError(f"no row details are registered for {type(result).__name__}")
 
@@ -155,7 +155,7 @@ def _combined_coadd_row(result: CombinedCoaddResult, row: Mapping[str, Any]) -> 
 
 @row_details.register
 def _delivery_row(result: DeliveryResult, row: Mapping[str, Any]) -> str:
-    """Of a unit: what was found in it, and its reductions where the source is on this machine."""
+    """Of a unit: what was found in it, and its reductions if the source is on this machine."""
     unit = str(row["unit"])
     findings = result.findings()
     table = reduction_details.table_html(

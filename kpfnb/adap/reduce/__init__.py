@@ -1,1 +1,1 @@
-"""Datasets reduced by PypeIt, alone or off a queue, and judged by their products."""
+"""Reductions with PypeIt: of a folder, of a dataset or of a queue, evaluated by their products."""

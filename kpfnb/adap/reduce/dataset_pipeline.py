@@ -38,7 +38,7 @@ def process_dataset(
     Parameters
     ----------
     name : mask/config/date
-    lease : the right to publish; without one, nobody else is asked
+    lease : the right to publish; by default no other worker competes for it
 
     Raises
     ------
@@ -60,18 +60,18 @@ def process_dataset(
 
 
 def _run_stages(dataset_job: DatasetJob) -> ReductionBatchResult:
-    results = []
+    stage_results = []
     for stage in stages.STAGES:
         result = _run_stage(stage, dataset_job)
-        results.append(result)
+        stage_results.append(result)
         _log.info("%s: %s: %s", dataset_job.name, stage.name, result.failure or result.detail)
     reductions = dataset_job.reductions
-    failed = [made for made in reductions if made.outcome is not Outcome.SUCCEEDED]
-    problems = [f"{result.name}: {result.failure}" for result in results if result.failure]
+    failed = [result for result in reductions if result.outcome is not Outcome.SUCCEEDED]
+    problems = [f"{result.name}: {result.failure}" for result in stage_results if result.failure]
     outcome = Outcome.FAILED if failed else Outcome.PARTIAL if problems else Outcome.SUCCEEDED
-    reason = "; ".join([*(made.reason for made in failed or reductions), *problems])
-    part = DatasetResult(dataset_job.name, outcome, reason, tuple(reductions), tuple(results))
-    may_pass = any(step.is_transient for made in failed for step in made.steps)
+    reason = "; ".join([*(reduction.reason for reduction in failed or reductions), *problems])
+    part = DatasetResult(dataset_job.name, outcome, reason, tuple(reductions), tuple(stage_results))
+    may_pass = any(step.is_transient for reduction in failed for step in reduction.steps)
     return ReductionBatchResult((part,), is_final=not may_pass)
 
 

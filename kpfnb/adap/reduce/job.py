@@ -35,7 +35,7 @@ SHUTDOWN_WAIT_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class ReductionConfig:
-    """How to reduce: made once by the command, the notebook or the queue task, and passed whole.
+    """How to reduce: built once by the command, the notebook or the queue task, and passed whole.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ class DatasetJob:
     @property
     def logs(self) -> list[Path]:
         """PypeIt's own log of each reduction file that was run."""
-        paths = (path for made in self.reductions for path in made.output.glob("*/*.pypeit"))
+        paths = (path for result in self.reductions for path in result.output.glob("*/*.pypeit"))
         return sorted(path.with_suffix(".log") for path in paths)
 
 
@@ -281,7 +281,7 @@ def expand_path(path: str | Path, option: str) -> Path:
 
 
 def _dataset_name(raw: str | Path, folder: Path) -> str:
-    """The name of the dataset's folder, which is the parent where the frames are in `raw`."""
+    """The name of the dataset's folder, which is the parent if the frames are in `raw`."""
     if not str(raw):
         return installation.KAST_SPECTROGRAPH
     return folder.parent.name if folder.name == "raw" and folder.parent.name else folder.name

@@ -190,18 +190,10 @@ def test_files_are_moved_only_after_they_are_verified(
 
 
 def test_what_changes_at_the_source_after_it_was_delivered_is_not_deleted(
-    root: Path, spec1d: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, spec1d: Path
 ) -> None:
-    from kpfnb.adap.archive.unit_delivery import UnitDelivery
-
-    mark = UnitDelivery._mark_delivered
-
-    def slow(self: UnitDelivery, *arguments: object) -> object:
-        flip(spec1d)
-        return mark(self, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(UnitDelivery, "_mark_delivered", slow)
-    moved = only(deliver(root, move=True))
+    callbacks = DeliveryCallbacks(confirm=lambda: flip(spec1d))
+    moved = only(deliver(root, move=True, callbacks=callbacks))
     assert moved.deleted == moved.files - 1
     assert spec1d.is_file()
 
@@ -438,18 +430,19 @@ KILLED = """
 import os, signal, sys
 from kpfnb.adap.archive import delivery, index_files, unit_delivery
 from kpfnb.adap.archive.locations import DeliveryConfig
-from kpfnb.adap.archive.unit_delivery import UnitDelivery
 def die(*arguments, **options): os.kill(os.getpid(), signal.SIGKILL)
+confirm = lambda: None
 {patch}
+callbacks = delivery.DeliveryCallbacks(confirm=confirm)
 config = DeliveryConfig(source=sys.argv[1], destination="to", move=True)
-delivery.deliver_datasets((), config, progress=False)
+delivery.deliver_datasets((), config, progress=False, callbacks=callbacks)
 """
 PATCHES = {
-    "before the manifest": "UnitDelivery._write_manifest = die",
-    "before the first file": "UnitDelivery._upload = die",
+    "before the manifest": "unit_delivery.write_text_files = die",
+    "before the first file": "unit_delivery.link_tree = die",
     "before verifying": "unit_delivery.find_mismatches = die",
-    "before the mark": "UnitDelivery._mark_delivered = die",
-    "before anything is deleted": "UnitDelivery._delete_source = die",
+    "before the mark": "confirm = die",
+    "before anything is deleted": "unit_delivery.digest_file = die",
     "before the tables": "index_files.publish_index_files = die",
     "amid deleting": """
 from pathlib import Path
@@ -489,20 +482,19 @@ def test_killed_anywhere_the_next_run_goes_on(
 
 
 STUCK = """
-import time
+import pathlib, shutil, time
 from kpfnb.cli.app import main
-from kpfnb.storage import diskcopy
 
-copy = diskcopy._copy
+copyfile = shutil.copyfile
 
-def stuck(origin, target):
-    copy(origin, target)
-    time.sleep(600 if target.name.startswith("spec") else 0)
+def stuck(origin, target, **options):
+    copyfile(origin, target, **options)
+    time.sleep(600 if pathlib.Path(origin).name.startswith("spec") else 0)
 
-diskcopy._copy = stuck
+shutil.copyfile = stuck
 main()
 """
-"""It delivers, but comes no further than its first spectrum."""
+"""It delivers, but stops while it copies the first spectrum."""
 
 
 def test_killed_amid_copying_the_next_run_goes_on(

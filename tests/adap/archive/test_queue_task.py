@@ -16,7 +16,7 @@ from kpfnb.demo import delivery_inputs
 from kpfnb.queue import tasks
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import AttemptOutcome, QueueItemStatus
-from tests.queue.conftest import wait_for
+from tests.waiting import wait_for
 
 PROJECT = Path(__file__).parents[3]
 

@@ -20,17 +20,17 @@ ValueError: no good pixel
 
 def test_matches_failures_and_what_was_not_used(tmp_path: Path) -> None:
     (tmp_path / "collate.log").write_text(LOG)
-    told = collation.read_collate_log(tmp_path / "collate.log")
-    first, second = told.matches
+    log = collation.read_collate_log(tmp_path / "collate.log")
+    first, second = log.matches
     assert (first.file, first.mask_name) == ("J12_X.fits", "SERENDIP")
     assert first.members == (
         ("spec1d_1.fits", "SPAT0076-SLIT0074-DET01"),
         ("spec1d_2.fits", "SPAT0077-SLIT0074-DET01"),
     )
     assert (len(second.members), second.mask_name) == (1, "")
-    assert told.failures == {"J12_X.fits": "ValueError: no good pixel"}
-    assert list(told.dropped) == ["spec1d_3.fits"]
+    assert log.failures == {"J12_X.fits": "ValueError: no good pixel"}
+    assert list(log.dropped) == ["spec1d_3.fits"]
 
 
-def test_no_log_tells_nothing(tmp_path: Path) -> None:
-    assert collation.read_collate_log(tmp_path / "none.log") == collation.CollateLog()
+def test_without_a_log_there_is_no_match(tmp_path: Path) -> None:
+    assert collation.read_collate_log(tmp_path / "none.log") == collation.CollateLog(tmp_path)

@@ -68,7 +68,7 @@ def test_a_reduction_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="is no folder"):
+    with pytest.raises(InvalidInputError, match="is not a folder"):
         exposures.find_exposures(tmp_path / "nope")
     with pytest.raises(InvalidInputError, match="no reduction below"):
         exposures.find_exposures(tmp_path)

@@ -305,7 +305,9 @@ def test_a_frame_that_is_not_reduced_is_named(night: Path) -> None:
     next(night.rglob("spec1d_b28*")).unlink()
     result = run(night, "2d")
     assert result.outcome is Outcome.PARTIAL
-    assert result.reason.startswith("nothing to coadd: 2 targets of one exposure each: 2015-05-20/")
+    assert result.reason.startswith(
+        "nothing to coadd: 2 targets with a single exposure: 2015-05-20/"
+    )
     assert "b28.fits.gz: not reduced: no spec1d" in result.reason
     assert run(night, "2d", "2d crash").note.startswith("nothing to do")
 
@@ -389,7 +391,7 @@ def test_parameters_of_the_user_are_over_those_of_the_profile(night: Path, tmp_p
         ({"flux": "archive"}, "archive has no sensitivity function of this spectrograph"),
         ({"config": "nope.cfg"}, "config: can't read"),
         ({"config": "[a]\nno value"}, "'no value' is no parameter"),
-        ({"custom": "nope"}, "custom: .* is no folder"),
+        ({"custom": "nope"}, "custom: .* is not a folder"),
     ],
 )
 def test_a_mistake_is_one_clear_error(night: Path, options: dict[str, str], words: str) -> None:

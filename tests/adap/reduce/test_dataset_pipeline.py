@@ -252,19 +252,21 @@ def test_local_data_stay_where_the_upload_fails(
     reduce: Callable[..., ReductionBatchResult],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    carry = publication._transfer
+    transfer_files = storage.transfer_files
 
-    def fail(source: object, place: object, **options: object) -> int:
-        raise StorageError(storage.StorageErrorKind.QUOTA, "the remote is full")
+    def fail_uploads(source: Any, place: Any, **options: Any) -> storage.TransferResult:
+        if isinstance(source, Path):
+            raise StorageError(storage.StorageErrorKind.QUOTA, "the remote is full")
+        return transfer_files(source, place, **options)
 
-    monkeypatch.setattr(publication, "_transfer", fail)
+    monkeypatch.setattr(storage, "transfer_files", fail_uploads)
     with pytest.raises(StorageError, match="the remote is full"):
         reduce()
     local = tmp_path / "work/datasets" / NAME / "complete/reduce" / SETUP
     assert len(list(local.glob("Science/*.fits"))) == 4
     assert (local / "QA.tar.gz").is_file()
-    # The next attempt goes on there: PypeIt is not run again
-    monkeypatch.setattr(publication, "_transfer", carry)
+    # The next attempt continues there: PypeIt is not run again
+    monkeypatch.setattr(storage, "transfer_files", transfer_files)
     made = reduce("crash")
     assert made.outcome is Outcome.SUCCEEDED
     assert len(list(data.rglob("spec2d*.fits"))) == 2
@@ -338,7 +340,7 @@ def test_raw_frames_that_only_are_here_are_never_deleted(
     assert made.outcome is Outcome.SUCCEEDED, made.reason
     assert (local / "aside/d8.fits").read_text() == "d8.fits, moved here and not uploaded"
     told = {stage.name: stage.detail for stage in made.parts[0].stages}
-    assert "2 that are only here put aside" in told["download"]
+    assert "2 that are not on the remote put aside" in told["download"]
     assert told["clean up"].startswith("kept in ") and "aside/d8.fits" in told["clean up"]
     # Another one of that name
     (local / "complete/raw/d8.fits").write_text("another")

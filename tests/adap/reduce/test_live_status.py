@@ -18,7 +18,7 @@ LOG = "\n".join(f"    INFO | 2026-01-31 12:00:0{n} | a.py:f:{n} | step <{n}>" fo
 NOW = 1_000_000_000.0
 
 
-def test_it_tells_what_is_done_memory_time_and_the_end_of_the_log(tmp_path: Path) -> None:
+def test_step_memory_time_and_the_end_of_the_log_are_shown(tmp_path: Path) -> None:
     (tmp_path / "A/Science").mkdir(parents=True)
     (tmp_path / "A/A.log").write_text(LOG)
     (tmp_path / "A/A_useful_warns.log").write_text("3 -- of an earlier run")
@@ -31,18 +31,18 @@ def test_it_tells_what_is_done_memory_time_and_the_end_of_the_log(tmp_path: Path
     )
     for text in ("a &lt;dataset&gt;", "step &lt;5&gt;", "step &lt;3&gt;", "0.50", "2.00"):
         assert text in page
-    assert "at work for 1 min 20 s · 1 frame done" in page
+    assert "running for 1 min 20 s · 1 frame done" in page
     assert "step &lt;2&gt;" not in page
-    assert "nothing new" not in page
+    assert "silent" not in page
     assert "12:00:05" not in page
 
 
-def test_a_run_that_says_nothing_is_marked(tmp_path: Path) -> None:
+def test_a_silent_run_is_marked(tmp_path: Path) -> None:
     frame = "    INFO | 2026-01-31 12:00:00 | a.py:f:9 | ----  -------- ***"
     (tmp_path / "A.log").write_text("\n".join([LOG.replace("INFO", "ERROR"), frame]))
     os.utime(tmp_path / "A.log", (NOW - 600, NOW - 600))
     page = live_status.render_runs((MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW)
-    assert "▲ nothing new in its log for 10 min 00 s" in page
+    assert "▲ log silent for 10 min 00 s" in page
     assert "ERROR: step &lt;5&gt;" in page
     assert "--" not in page
 
@@ -51,10 +51,10 @@ def test_without_a_log_or_a_run(tmp_path: Path) -> None:
     assert "starting" in live_status.render_runs(
         (MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW
     )
-    assert live_status.render_runs((), NOW) == "<p>no PypeIt at work</p>"
+    assert live_status.render_runs((), NOW) == "<p>PypeIt is not running</p>"
 
 
-def test_it_shows_nothing_where_nobody_looks() -> None:
+def test_outside_of_jupyterlab_nothing_is_shown() -> None:
     with live_status.show_live_status():
         pass
 

@@ -141,8 +141,8 @@ def _work(tmp_path: Path) -> Run:
         queue.load([*BAD, *NAMES])
         first, second = (_worker(tmp_path, number) for number in (1, 2))
         killed = _kill_in_the_middle(queue, first)
-        time.sleep(5)
-        orphans = [p.pid for p in killed.children if p.is_running() and p.status() != "zombie"]
+        _, alive = psutil.wait_procs(killed.children, timeout=30)
+        orphans = [p.pid for p in alive if p.status() != psutil.STATUS_ZOMBIE]
         second.wait(timeout=1200)
         first.wait()
         items = {name: queue.item(name) for name in (*NAMES, *BAD)}
