@@ -143,7 +143,7 @@ def problems(as_json: Json = False) -> None:
         return
     for row in rows:
         state = "refused" if row["refused"] else "warning"
-        print(f"{row['files']:>7} {state:<7}  {row['reason']}: {row['detail']}".rstrip(": "))
+        print(f"{row['files']:>7} {state:<7}  {row['problem']}")
         print(f"{'':17}{row['first']} to {row['last']}, such as {row['example']}")
     print(format_count(sum(row["files"] for row in rows), "problem"))
 

@@ -13,8 +13,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from kpfnb.demo.extraction import ExtractedSpectra
-from kpfnb.demo.gaussians import LocatedGaussians, locate_gaussians
+from kpfnb.demo.extraction import ExtractedSpectra, LocatedGaussians, locate_gaussians
 from kpfnb.demo.instrument import ORDERLETS, Array, Echelle
 from kpfnb.demo.spectra import LineList, paint_lines
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from kpfnb.demo import ccf, spectra, true_values, wavelengths
-from kpfnb.demo.extraction import ExtractedSpectra
-from kpfnb.demo.gaussians import locate_gaussians
+from kpfnb.demo.extraction import ExtractedSpectra, locate_gaussians
 from kpfnb.demo.instrument import CAMERAS, DEMO_SIDE, LIGHT_SPEED, Camera, Echelle
 
 

@@ -173,14 +173,14 @@ def _junk_list_error(problem: str) -> InvalidInputError:
     )
 
 
-def _to_frame(table: ObservationColumns, series: Mapping[str, Series], keep: Array) -> pd.DataFrame:
+def _to_frame(table: ObservationColumns, series: Mapping[str, Series], mask: Array) -> pd.DataFrame:
     import pandas as pd
 
     obsids: Any = table.obsids
-    all_selected = bool(keep.all())
+    all_selected = bool(mask.all())
     if not all_selected:
-        obsids = [table.obsids[row] for row in np.flatnonzero(keep)]
-    rows: slice | Array = slice(None) if all_selected else keep
+        obsids = [table.obsids[row] for row in np.flatnonzero(mask)]
+    rows: slice | Array = slice(None) if all_selected else mask
     times = table.times[rows].astype(np.int64).view(_TIME_DTYPE)
     columns = {"time": pd.Series(times).dt.tz_localize(UTC).array}
     for name, (kind, values) in series.items():

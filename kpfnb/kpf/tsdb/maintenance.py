@@ -13,6 +13,7 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.files.obsid import file_name, list_nights
 from kpfnb.kpf.tsdb import chunks, database, ingest, schema, store
+from kpfnb.kpf.tsdb.batch import FileWarningKind
 from kpfnb.kpf.tsdb.store import CHANGE_TIME
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class DatabaseStatus:
 
     @property
     def outcome(self) -> Outcome:
-        """It could be looked at."""
+        """Succeeded: the status could be read."""
         return Outcome.SUCCEEDED
 
     @property
@@ -137,7 +138,8 @@ def read_status() -> DatabaseStatus:
 def summarize_problems() -> pd.DataFrame:
     """The problems of files, grouped: one row per problem.
 
-    Columns: refused (bool), reason, detail, files, first and last night, an example (path).
+    Columns: problem (text), files, first and last night, an example (path), refused (bool), reason
+    and detail.
     """
     import pandas as pd
 
@@ -158,7 +160,20 @@ def summarize_problems() -> pd.DataFrame:
     with database.read_transaction() as connection:
         rows = connection.execute(query)
         frame = pd.DataFrame(rows.all(), columns=list(rows.keys()))
-    return frame.astype({"refused": bool})
+    frame = frame.astype({"refused": bool})
+    parts = zip(frame["reason"], frame["detail"], strict=True)
+    frame.insert(0, "problem", [describe_problem(reason, detail) for reason, detail in parts])
+    order = ["problem", "files", "first", "last", "example", "refused", "reason", "detail"]
+    return frame[order]
+
+
+def describe_problem(reason: str, detail: str) -> str:
+    """The text of a problem: why a file was refused, or the warning about it."""
+    if reason == FileWarningKind.NAN:
+        return f"{detail} {'have' if ',' in detail else 'has'} no value"
+    if reason == FileWarningKind.NO_DATA:
+        return "only a primary header, no data"
+    return f"{reason}: {detail}" if detail else reason
 
 
 def check_database(start: str = "", end: str = "") -> DatabaseCheckResult:
