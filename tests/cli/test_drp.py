@@ -18,7 +18,7 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def lacking(root):
+def incomplete(root):
     """An observation that lacks its L2, among others that lack nothing."""
     names = tree.write_tree(root, NIGHTS, 8, cards=dict.fromkeys(KPF.levels, 60))
     ObsID(names[0]).path(root, "L2").unlink()
@@ -33,7 +33,7 @@ def is_touched(path):
     return time.time() - path.stat().st_mtime < 3600
 
 
-def test_progress_prints_the_table(lacking):
+def test_progress_prints_the_table(incomplete):
     result = kpfnb("progress", *NIGHTS[::-1])
     assert result.exit_code == 0
     assert [line[:8] for line in result.output.splitlines()[:4]] == [
@@ -45,18 +45,18 @@ def test_progress_prints_the_table(lacking):
 
 
 @pytest.mark.parametrize("option", ["--print-files-l2", "--print_files_L2"])
-def test_progress_lists_the_files_of_a_level(root, lacking, option):
+def test_progress_lists_the_files_of_a_level(root, incomplete, option):
     result = kpfnb("progress", *NIGHTS, option)
-    assert f"L2 files:\nMissing L2: {lacking.path(root, 'L2')}\n" in result.output
+    assert f"L2 files:\nMissing L2: {incomplete.path(root, 'L2')}\n" in result.output
     assert "2D files" not in result.output
 
 
-def test_progress_lists_nothing_as_none(lacking):
+def test_progress_lists_nothing_as_none(incomplete):
     assert "2D files:\nnone\n" in kpfnb("progress", *NIGHTS, "--print_files_2D").output
 
 
-def test_progress_lists_and_touches_the_l0(root, lacking):
-    raw = lacking.path(root, "L0")
+def test_progress_lists_and_touches_the_l0(root, incomplete):
+    raw = incomplete.path(root, "L0")
     result = kpfnb("progress", *NIGHTS, "--print_files", "--touch_files", "--dry-run")
     assert f"L0 files of incomplete observations:\n{raw}\n" in result.output
     assert f"would be touched: {raw}\n" in result.output
@@ -68,45 +68,45 @@ def test_progress_lists_and_touches_the_l0(root, lacking):
 
 
 @pytest.mark.parametrize("option", ["--current-version", "--current_version"])
-def test_a_current_version_is_checked_by_itself(lacking, option):
+def test_a_current_version_is_checked_by_itself(incomplete, option):
     result = kpfnb("progress", NIGHTS[1], option, "2.10", "--json")
     assert len(json.loads(result.output)["missing"]) == 20
 
 
-def test_check_version_and_fresh_are_understood(lacking):
+def test_check_version_and_fresh_are_understood(incomplete):
     result = kpfnb("progress", *NIGHTS, "--check_version", "--fresh")
-    assert f"version asked for: {tree.DEFAULT_VERSION}" in result.output
+    assert f"required version: {tree.DEFAULT_VERSION}" in result.output
 
 
-def test_progress_as_json_tells_of_the_touch_too(root, lacking):
+def test_progress_as_json_tells_of_the_touch_too(root, incomplete):
     result = kpfnb("progress", *NIGHTS, "--json", "--touch-files")
     record = json.loads(result.output)
-    assert record["missing_obsids"] == [str(lacking)]
+    assert record["missing_obsids"] == [str(incomplete)]
     assert record["touch"]["items"][0]["state"] == "touched"
 
 
-def test_touch_takes_the_old_flags(root, lacking, tmp_path):
+def test_touch_takes_the_old_flags(root, incomplete, tmp_path):
     names = tmp_path / "names.csv"
-    names.write_text(f'observation_id\n"{lacking}"\n')
+    names.write_text(f'observation_id\n"{incomplete}"\n')
     result = kpfnb("touch", "-f", str(names), "-p", str(root / "L0"), "-s", "0", "-e")
-    assert result.output == f"would be touched: {lacking.path(root, 'L0')}\n1 would be touched\n"
+    assert result.output == f"would be touched: {incomplete.path(root, 'L0')}\n1 would be touched\n"
     assert kpfnb("touch", "-d", str(root / "L0" / NIGHTS[0]), "-s", "0").exit_code == 0
-    assert is_touched(lacking.path(root, "L0"))
+    assert is_touched(incomplete.path(root, "L0"))
 
 
-def test_the_exit_code_of_touch_tells(lacking):
-    assert kpfnb("touch", str(lacking), "KP.20240101.99999.99").exit_code == 3
+def test_the_exit_code_of_touch_tells(incomplete):
+    assert kpfnb("touch", str(incomplete), "KP.20240101.99999.99").exit_code == 3
     assert kpfnb("touch", "KP.20240101.99999.99", "--json").exit_code == 1
 
 
-def test_an_unknown_flag_is_not_taken_for_a_name(lacking):
-    result = kpfnb("touch", str(lacking), "-x")
+def test_an_unknown_flag_is_not_taken_for_a_name(incomplete):
+    result = kpfnb("touch", str(incomplete), "-x")
     assert result.exit_code == 2
     assert "-x" in result.output
 
 
 def test_touch_of_nothing_is_refused():
-    with pytest.raises(InvalidParameterError, match="nothing to touch"):
+    with pytest.raises(InvalidParameterError, match="no files to touch"):
         CliRunner().invoke(app, ["touch"], catch_exceptions=False)
 
 

@@ -38,9 +38,9 @@ def test_exit_codes_and_json(root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     use_drp(monkeypatch, "error", B)
     partial = invoke(app, ["reprocess", "20240101", "--json", "--nice", "1"])
     assert partial.exit_code == 3
-    found = json.loads(partial.stdout)
-    assert found["names"]["done"] == [A]
-    assert [item["name"] for item in found["failed"]] == [B]
+    values = json.loads(partial.stdout)
+    assert values["names"]["done"] == [A]
+    assert [item["name"] for item in values["failed"]] == [B]
     use_drp(monkeypatch)
     assert invoke(app, ["reprocess", "--start", "20240101"]).exit_code == 0
     again = invoke(app, ["reprocess", "20240101"])
@@ -75,7 +75,7 @@ def test_ctrl_c_in_the_terminal(
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate()
-    found = json.loads(output)
+    values = json.loads(output)
     assert process.returncode == 3
-    assert found["names"]["done"] == [A]
-    assert [(item["name"], item["fate"]) for item in found["failed"]] == [(B, "not reached")]
+    assert values["names"]["done"] == [A]
+    assert [(item["name"], item["fate"]) for item in values["failed"]] == [(B, "not reached")]

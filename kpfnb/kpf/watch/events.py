@@ -157,7 +157,7 @@ class ChangeListener:
         return self._is_wanted(path) or not Path(path).suffix
 
     def _recover(self, error: Exception) -> None:
-        if not self._polling and _is_watch_limit(error):
+        if not self._polling and is_watch_limit(error):
             self._polling = True
             self.mode = f"polling: the operating system's limit on watches is reached; {LIMIT_HINT}"
             logger.warning("changes of %s are detected by %s", self._directories, self.mode)
@@ -168,7 +168,8 @@ class ChangeListener:
         self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
 
 
-def _is_watch_limit(error: Exception) -> bool:
+def is_watch_limit(error: Exception) -> bool:
+    """Whether the error is the operating system's limit on watches."""
     text = str(error).lower()
     return "limit" in text or "too many open files" in text or "no space left" in text
 

@@ -14,10 +14,10 @@ A, B = "KP.20240101.00001.00", "KP.20240101.00002.00"
 
 def test_the_template_is_filled_in_argument_by_argument() -> None:
     template = [sys.executable, "--n={ncpus}", "{target}", "-c", "{config}", "{recipe}", "{x: {}}"]
-    here = settings.load_settings(
+    config = settings.load_settings(
         drp_command=template, drp_config="my.cfg", drp_recipe="a b.recipe"
     )
-    assert drp.build_command(here, Path("/l/{config} $(x).txt"), 7) == [
+    assert drp.build_command(config, Path("/l/{config} $(x).txt"), 7) == [
         sys.executable,
         "--n=7",
         "/l/{config} $(x).txt",

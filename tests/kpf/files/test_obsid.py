@@ -35,16 +35,16 @@ def test_what_is_no_observation_is_refused(name: str) -> None:
 @given(st.text(max_size=30))
 def test_any_text_is_an_observation_or_refused(text: str) -> None:
     try:
-        found = ObsID.parse(text)
+        parsed = ObsID.parse(text)
     except InvalidInputError:
         return
-    assert found.text in text
+    assert parsed.text in text
 
 
 def test_the_name_tells_night_and_time() -> None:
-    found = ObsID(NAME)
-    assert found.night == "20240115"
-    assert found.time == datetime(2024, 1, 15, 1, 0, 17, 20000, tzinfo=UTC)
+    observation = ObsID(NAME)
+    assert observation.night == "20240115"
+    assert observation.time == datetime(2024, 1, 15, 1, 0, 17, 20000, tzinfo=UTC)
 
 
 def test_each_level_has_its_place() -> None:

@@ -14,20 +14,20 @@ def test_header_lines_and_odd_rows_do_no_harm(tmp_path):
         "KP.2.1,x",
     ]
     path.write_text("\n".join(rows))
-    found = obsid_list.read_junk_list(path)
-    assert found.obsids == {ONE, TWO}
-    assert found.for_night("20240101") == {ONE}
-    assert found.for_night("20240103") == frozenset()
-    assert found.notes == ("junk list: 1 rows name no observation, first 'KP.2.1'",)
+    junk_list = obsid_list.read_junk_list(path)
+    assert junk_list.obsids == {ONE, TWO}
+    assert junk_list.for_night("20240101") == {ONE}
+    assert junk_list.for_night("20240103") == frozenset()
+    assert junk_list.notes == ("junk list: 1 rows name no observation, first 'KP.2.1'",)
 
 
 def test_without_a_list_nothing_is_junk_and_it_is_said(tmp_path):
-    found = obsid_list.read_junk_list(tmp_path / "none.csv")
-    assert not found.obsids
-    assert "nothing counts as junk" in found.notes[0]
+    junk_list = obsid_list.read_junk_list(tmp_path / "none.csv")
+    assert not junk_list.obsids
+    assert "nothing counts as junk" in junk_list.notes[0]
 
 
 def test_a_list_that_cannot_be_read_is_said(tmp_path):
-    found = obsid_list.read_junk_list(tmp_path)
-    assert not found.obsids
-    assert "Is a directory" in found.notes[0]
+    junk_list = obsid_list.read_junk_list(tmp_path)
+    assert not junk_list.obsids
+    assert "Is a directory" in junk_list.notes[0]

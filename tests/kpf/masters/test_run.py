@@ -54,8 +54,8 @@ def use_drp(
     then: str = "",
 ) -> None:
     """skip : nights without masters; then : what the program does after those of a night."""
-    here = str(Path(fake_drp.__file__).parent)
-    program = MAKE.format(here=here, skip=list(skip), written=written, code=code, then=then)
+    tests_dir = str(Path(fake_drp.__file__).parent)
+    program = MAKE.format(here=tests_dir, skip=list(skip), written=written, code=code, then=then)
     monkeypatch.setenv(
         "KPFNB_MASTERS_COMMAND", shlex.join([sys.executable, "-c", program, "{target}"])
     )
@@ -246,7 +246,7 @@ def test_a_night_that_failed_is_what_is_resumed(
     again = run(resume=True)
     assert (fates(again), again.version) == ({NIGHT: ObservationOutcome.DONE}, "2.9")
     assert run(resume=True).notes[0].startswith("the last run has finished all its nights")
-    assert [one.kind for one in night_log.load_night_log().entries] == [night_log.MASTERS] * 3
+    assert [entry.kind for entry in night_log.load_night_log().entries] == [night_log.MASTERS] * 3
 
 
 def test_a_dry_run_says_the_command_and_changes_nothing(root: Path) -> None:

@@ -77,11 +77,11 @@ def test_another_question_is_a_new_look(root, names, index, looks, options):
 
 
 def test_trust_ends(root, names, index, looks):
-    begun = time.time()
-    night(root, index, started=begun)
-    night(root, index, started=begun + evaluation.TRUSTED_SECONDS - 1)
+    scan_start = time.time()
+    night(root, index, started=scan_start)
+    night(root, index, started=scan_start + evaluation.TRUSTED_SECONDS - 1)
     assert len(looks) == 1
-    night(root, index, started=begun + evaluation.TRUSTED_SECONDS + 1)
+    night(root, index, started=scan_start + evaluation.TRUSTED_SECONDS + 1)
     assert len(looks) == 2
 
 

@@ -29,9 +29,11 @@ def look(root, *, index=None, tags=False):
 
 
 def test_what_an_l0_tells(root, names):
-    found = look(root).raws
-    told = [(found[name].camera, found[name].imtype, found[name].problem) for name in names]
-    assert told == [(kind.cameras == "YES", kind.imtype, "") for kind in tree.TREE_KINDS]
+    inventory = look(root).raws
+    facts = [
+        (inventory[name].camera, inventory[name].imtype, inventory[name].problem) for name in names
+    ]
+    assert facts == [(type_.cameras == "YES", type_.imtype, "") for type_ in tree.TREE_KINDS]
 
 
 def test_tags_are_read_only_when_asked_for(root, names):
@@ -98,8 +100,8 @@ def test_what_stands_in_the_place_of_a_file(root, names, level):
     path = ObsID(names[0]).path(root, level)
 
     def problem():
-        found = look(root)
-        return (found.raws if level == "L0" else found.products[level])[names[0]].problem
+        inventory = look(root)
+        return (inventory.raws if level == "L0" else inventory.products[level])[names[0]].problem
 
     path.unlink()
     path.mkdir()
@@ -130,15 +132,15 @@ def test_a_folder_that_cannot_be_listed_is_said(root, names, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    found = look(root)
-    assert "can't list" in found.notes[0]
-    assert found.products["L1"] == {}
-    assert len(found.products["2D"]) == 8
+    inventory = look(root)
+    assert "can't list" in inventory.notes[0]
+    assert inventory.products["L1"] == {}
+    assert len(inventory.products["2D"]) == 8
 
 
 def test_no_folder_is_an_empty_night(root):
-    found = look(root)
-    assert (found.raws, found.notes, found.newest_ns) == ({}, (), 0)
+    inventory = look(root)
+    assert (inventory.raws, inventory.notes, inventory.newest_ns) == ({}, (), 0)
 
 
 def test_the_second_look_only_stats(root, names, tmp_path, monkeypatch):

@@ -23,8 +23,8 @@ def add(root: Path, obsid: ObsID, tag: str = "v2.9", imtype: str = "Object") -> 
 
 
 def stand(rules: CompletenessRules, obsid: ObsID = A) -> tuple[ObservationStatus, str]:
-    standing = rules.check_observations([obsid], HeaderIndex(None))[obsid]
-    return standing.status, standing.reason
+    check = rules.check_observations([obsid], HeaderIndex(None))[obsid]
+    return check.status, check.reason
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_what_is_lacking_is_told_by_level(tmp_path: Path) -> None:
 def test_a_bias_has_no_l2(tmp_path: Path) -> None:
     add(tmp_path, A, imtype="Bias")
     A.path(tmp_path, "L2").unlink()
-    found = CompletenessRules(tmp_path, LEVELS).check_observations([A], HeaderIndex(None))[A]
-    assert (found.status, found.expected) == (ObservationStatus.DONE, ("2D", "L1"))
+    checks = CompletenessRules(tmp_path, LEVELS).check_observations([A], HeaderIndex(None))[A]
+    assert (checks.status, checks.expected) == (ObservationStatus.DONE, ("2D", "L1"))
 
 
 def test_junk_bad_and_missing_l0(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ LEVELS = ("2D", "L1", "L2")
 STARTED = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-def made(names, done=10):
+def make_result(names, done=10):
     nights = tuple(
         NightProgress(
             name, 10, 0, STARTED, dict.fromkeys(LEVELS, LevelCount(done, 10)), (), STARTED
@@ -55,8 +55,8 @@ def incomplete(nights):
         for night in nights[:1]
         for n in range(7)
     )
-    first, *rest = made(nights, done=3).nights
-    return replace(made(nights, done=3), nights=(replace(first, missing=missing), *rest))
+    first, *rest = make_result(nights, done=3).nights
+    return replace(make_result(nights, done=3), nights=(replace(first, missing=missing), *rest))
 
 
 @pytest.mark.parametrize("number", [2, 40])
@@ -64,8 +64,8 @@ def test_a_tooltip_names_night_level_and_what_is_missing(number):
     picture = figures.hover_plot(incomplete(consecutive_nights("20230101", number)))
     axes = picture.figure.axes[0 if number == 2 else 1]
     x, y = (0, 1) if number == 2 else (0, 0)
-    told = picture.tooltips[axes](SimpleNamespace(xdata=x + 0.4, ydata=y - 0.4)).splitlines()
-    assert told == [
+    tooltip = picture.tooltips[axes](SimpleNamespace(xdata=x + 0.4, ydata=y - 0.4)).splitlines()
+    assert tooltip == [
         "20230101 L1: 3 of 10 done",
         *(f"KP.20230101.0000{n}.00 missing" for n in range(4)),
         "and 3 more",
@@ -76,7 +76,7 @@ def test_a_tooltip_names_night_level_and_what_is_missing(number):
 
 @pytest.mark.parametrize("number", [1, 10, 31])
 def test_a_short_range_is_one_column_a_night(number):
-    figure = figures.plot(made(consecutive_nights("20230101", number)))
+    figure = figures.plot(make_result(consecutive_nights("20230101", number)))
     assert len(figure.axes) == 1
     image = figure.axes[0].images[0].get_array()
     assert image.shape[:2] == (3, number)
@@ -84,14 +84,14 @@ def test_a_short_range_is_one_column_a_night(number):
 
 
 def test_nights_are_drawn_in_the_order_of_time():
-    figure = figures.plot(made(["20230103", "20230101"]))
+    figure = figures.plot(make_result(["20230103", "20230101"]))
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert labels == ["20230101", "20230103"]
 
 
 def test_a_year_is_a_calendar_for_each_level_with_its_gap():
     names = [name for name in consecutive_nights("20230101", 365) if name != "20230714"]
-    figure = figures.plot(made(names))
+    figure = figures.plot(make_result(names))
     assert len(figure.axes) == 3
     image = np.asarray(figure.axes[0].images[0].get_array())
     assert image.shape[:2] == (12, 31)
@@ -102,12 +102,12 @@ def test_a_year_is_a_calendar_for_each_level_with_its_gap():
 
 def test_months_without_a_night_have_their_row():
     names = [*consecutive_nights("20221201", 31), *consecutive_nights("20230301", 10)]
-    figure = figures.plot(made(names))
+    figure = figures.plot(make_result(names))
     assert figure.axes[0].images[0].get_array().shape[0] == 4
 
 
 @pytest.mark.parametrize("number", [1, 365])
 def test_it_can_be_saved(tmp_path, number):
     path = tmp_path / "picture.png"
-    figures.plot(made(consecutive_nights("20230101", number), done=3)).savefig(path, dpi=40)
+    figures.plot(make_result(consecutive_nights("20230101", number), done=3)).savefig(path, dpi=40)
     assert path.stat().st_size > 1000

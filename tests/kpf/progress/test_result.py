@@ -27,16 +27,16 @@ def names(root):
 
 
 def test_all_done(names):
-    found = result.assess_progress(*NIGHTS)
-    assert isinstance(found, Result)
-    assert found.complete
-    assert found.outcome is Outcome.SUCCEEDED
-    assert found.totals == {
+    assessment = result.assess_progress(*NIGHTS)
+    assert isinstance(assessment, Result)
+    assert assessment.complete
+    assert assessment.outcome is Outcome.SUCCEEDED
+    assert assessment.totals == {
         "2D": LevelCount(16, 16),
         "L1": LevelCount(14, 14),
         "L2": LevelCount(10, 10),
     }
-    assert found.reason == "2 nights, 2D 100 %, L1 100 %, L2 100 %, complete"
+    assert assessment.reason == "2 nights, 2D 100 %, L1 100 %, L2 100 %, complete"
 
 
 def test_each_reason_is_named_and_the_record_says_what_to_process(root, names):
@@ -44,21 +44,21 @@ def test_each_reason_is_named_and_the_record_says_what_to_process(root, names):
     os.utime(ObsID(names[2]).path(root, "L0"))
     ObsID(names[4]).path(root, "L1").write_bytes(b"")
     ObsID(names[8]).path(root, "L0").write_bytes(b"")
-    found = result.assess_progress(*NIGHTS)
-    assert [(item.obsid, item.level, item.reason) for item in found.missing] == [
+    assessment = result.assess_progress(*NIGHTS)
+    assert [(item.obsid, item.level, item.reason) for item in assessment.missing] == [
         (names[0], "L2", IncompleteReason.MISSING),
         *((names[2], level, IncompleteReason.OLDER) for level in KPF.products),
         (names[4], "L1", IncompleteReason.UNREADABLE),
         (names[8], "2D", IncompleteReason.L0_UNREADABLE),
     ]
-    record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    record = json.loads(json.dumps(assessment.to_dict(), allow_nan=False))
     assert record["complete"] is False
     assert record["missing_obsids"] == [names[0], names[2], names[4]]
     assert record["missing_l0"] == [
         str(ObsID(names[number]).path(root, "L0")) for number in (0, 2, 4)
     ]
     assert record["unreadable_l0"] == [str(ObsID(names[8]).path(root, "L0"))]
-    assert found.key_figures() == {
+    assert assessment.key_figures() == {
         "nights": 2,
         "observations": 16,
         "2D": "87 %",
@@ -91,8 +91,8 @@ def test_unknown_levels_are_refused(names, levels):
 
 
 def test_chosen_levels_are_those_of_the_table(names):
-    found = result.assess_progress(*NIGHTS, levels=["L2", "2D"])
-    assert list(found.totals) == ["2D", "L2"]
+    assessment = result.assess_progress(*NIGHTS, levels=["L2", "2D"])
+    assert list(assessment.totals) == ["2D", "L2"]
 
 
 def test_a_missing_data_root_is_named(root):
@@ -101,30 +101,30 @@ def test_a_missing_data_root_is_named(root):
 
 
 def test_no_nights_in_the_range_is_a_clear_result(names):
-    found = result.assess_progress("20230101", "20230131")
-    assert found.reason.startswith("no L0 files of nights 20230101 to 20230131 in ")
-    assert not found.complete
-    assert found.outcome is Outcome.SUCCEEDED
+    assessment = result.assess_progress("20230101", "20230131")
+    assert assessment.reason.startswith("no L0 files of nights 20230101 to 20230131 in ")
+    assert not assessment.complete
+    assert assessment.outcome is Outcome.SUCCEEDED
 
 
 def test_an_empty_night_and_stray_directories(root, names):
     (root / "L0/20240103").mkdir()
     (root / "L0/abcdefgh").mkdir()
     (root / "L0/20240104").write_text("a file")
-    found = result.assess_progress("20240103", "20240105")
-    assert [(night.night, night.last_l0) for night in found.nights] == [("20240103", None)]
-    assert found.reason == "1 night, no observations"
-    assert not found.complete
+    assessment = result.assess_progress("20240103", "20240105")
+    assert [(night.night, night.last_l0) for night in assessment.nights] == [("20240103", None)]
+    assert assessment.reason == "1 night, no observations"
+    assert not assessment.complete
 
 
 def test_junk_is_neither_expected_nor_missed(root, names):
     ObsID(names[0]).path(root, "L2").unlink()
     (root / "reference").mkdir()
     (root / "reference/Junk_Observations_for_KPF.csv").write_text(f"a\nb\n{names[0]},why\n")
-    found = result.assess_progress(*NIGHTS)
-    assert found.complete
-    assert found.totals["2D"] == LevelCount(15, 15)
-    assert found.notes == ()
+    assessment = result.assess_progress(*NIGHTS)
+    assert assessment.complete
+    assert assessment.totals["2D"] == LevelCount(15, 15)
+    assert assessment.notes == ()
 
 
 def test_a_missing_junk_list_is_said(names):
@@ -134,18 +134,18 @@ def test_a_missing_junk_list_is_said(names):
 def test_a_version_is_checked_whenever_it_is_given(root, names):
     tree.write_tree(root, ["20240102"], 8, cards=CARDS, version="v2.10.1-12-gabc123")
     assert result.assess_progress(*NIGHTS, version="v2.9").complete
-    found = result.assess_progress(*NIGHTS, version="2.10")
-    assert {item.reason for item in found.missing} == {IncompleteReason.OLD_VERSION}
-    assert {item.detail for item in found.missing} == {tree.DEFAULT_VERSION}
-    assert found.nights[1].counts["2D"].percent == 100
+    assessment = result.assess_progress(*NIGHTS, version="2.10")
+    assert {item.reason for item in assessment.missing} == {IncompleteReason.OLD_VERSION}
+    assert {item.detail for item in assessment.missing} == {tree.DEFAULT_VERSION}
+    assert assessment.nights[1].counts["2D"].percent == 100
 
 
 def test_check_version_alone_asks_for_the_newest_in_the_range(root, names):
     tree.write_tree(root, ["20240102"], 1, cards=CARDS, version="v2.10")
-    found = result.assess_progress(*NIGHTS, check_version=True)
-    assert found.version == "v2.10"
-    assert len(found.missing) == 40 - 3
-    assert any("v2.10" in note for note in found.notes)
+    assessment = result.assess_progress(*NIGHTS, check_version=True)
+    assert assessment.version == "v2.10"
+    assert len(assessment.missing) == 40 - 3
+    assert any("v2.10" in note for note in assessment.notes)
 
 
 def test_an_impossible_version_is_refused(names):
@@ -156,17 +156,17 @@ def test_an_impossible_version_is_refused(names):
 def test_a_work_directory_that_cannot_be_written(tmp_path, names, monkeypatch):
     (tmp_path / "blocked").touch()
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "blocked/work"))
-    found = result.assess_progress(*NIGHTS)
-    assert found.complete
-    assert any("without the index" in note for note in found.notes)
+    assessment = result.assess_progress(*NIGHTS)
+    assert assessment.complete
+    assert any("without the index" in note for note in assessment.notes)
 
 
 def test_a_damaged_index_is_replaced_and_it_is_said(tmp_path, names):
     result.assess_progress(*NIGHTS)
     (tmp_path / "work" / evaluation.INDEX_NAME).write_bytes(b"damage" * 1000)
-    found = result.assess_progress(*NIGHTS)
-    assert found.complete
-    assert any("damaged" in note for note in found.notes)
+    assessment = result.assess_progress(*NIGHTS)
+    assert assessment.complete
+    assert any("damaged" in note for note in assessment.notes)
 
 
 def test_the_index_changes_nothing_but_the_time(names):
@@ -181,9 +181,9 @@ def _assess(version: str) -> str:
 
 def test_two_processes_at_once(names):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        one, two = pool.map(_assess, ["2.9", "2.9"])
-    assert one == two
-    assert "index" not in one
+        first, second = pool.map(_assess, ["2.9", "2.9"])
+    assert first == second
+    assert "index" not in first
 
 
 def test_a_long_range_says_which_nights_are_from_the_index(root):
@@ -202,12 +202,12 @@ def test_a_long_range_says_which_nights_are_from_the_index(root):
 
 def test_touch_missing_starts_the_processing_again(root, names):
     ObsID(names[0]).path(root, "L2").unlink()
-    found = result.assess_progress(*NIGHTS)
+    assessment = result.assess_progress(*NIGHTS)
     raw = ObsID(names[0]).path(root, "L0")
     before = raw.stat().st_mtime_ns
-    tried = result.touch_missing(found, dry_run=True)
+    tried = result.touch_missing(assessment, dry_run=True)
     assert raw.stat().st_mtime_ns == before
-    done = result.touch_missing(found, interval_seconds=0)
+    done = result.touch_missing(assessment, interval_seconds=0)
     assert raw.stat().st_mtime_ns > before
     assert [item.path for item in tried.items] == [item.path for item in done.items] == [str(raw)]
     assert len(result.assess_progress(*NIGHTS).missing) == 3

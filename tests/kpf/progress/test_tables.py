@@ -20,7 +20,7 @@ def night(name, last_l0, *counts, missing=()):
     return NightProgress(name, 0, 0, last_l0, by_level, missing, STARTED)
 
 
-def made(*nights, notes=()):
+def make_result(*nights, notes=()):
     root = Path("/data/kpf")
     zone = ZoneInfo("Pacific/Honolulu")
     return ProgressResult(root, "20231221", "20231216", "", LEVELS, nights, zone, STARTED, notes)
@@ -36,7 +36,7 @@ MISSING = (
 
 
 def test_the_table_is_that_of_the_old_script():
-    found = made(
+    assessment = make_result(
         night(
             "20231221",
             datetime(2023, 12, 21, 20, 18, tzinfo=UTC),
@@ -48,7 +48,7 @@ def test_the_table_is_that_of_the_old_script():
             "20231220", datetime(2023, 12, 21, 2, 0, tzinfo=UTC), (342, 342), (342, 342), (315, 315)
         ),
     )
-    assert str(found).split("\n") == [
+    assert str(assessment).split("\n") == [
         "DATECODE | LAST L0 MOD DATE | 2D PROCESSING  | L1 PROCESSING  | L2 PROCESSING ",
         "------------------------------------------------------------------------------",
         "20231221 | 2023-12-21 10:18 |  256/256  100% |  254/256   99% |  229/230   99%",
@@ -57,7 +57,7 @@ def test_the_table_is_that_of_the_old_script():
 
 
 def test_an_empty_night_keeps_the_columns():
-    table = str(made(night("20231221", None, (0, 0), (0, 0), (0, 0)))).split("\n")
+    table = str(make_result(night("20231221", None, (0, 0), (0, 0), (0, 0)))).split("\n")
     assert (
         table[2] == "20231221 | -                |    0/0       - |    0/0       - |    0/0       -"
     )
@@ -65,15 +65,15 @@ def test_an_empty_night_keeps_the_columns():
 
 
 def test_no_nights_and_remarks_are_said_below():
-    table = str(made(notes=("no junk list",))).split("\n")
+    table = str(make_result(notes=("no junk list",))).split("\n")
     assert table[2] == "no L0 files of nights 20231221 to 20231216 in /data/kpf/L0"
     assert table[-1] == "* no junk list"
 
 
 def test_missing_files_are_listed_with_the_reason():
-    found = made(night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING))
+    assessment = make_result(night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING))
     folder = "/data/kpf/L1/20231221"
-    assert tables.format_missing_lines(found.missing, "L1", found.root) == [
+    assert tables.format_missing_lines(assessment.missing, "L1", assessment.root) == [
         f"Missing L1: {folder}/KP.20231221.00001.00_L1.fits",
         f"L1 with old modification time: {folder}/KP.20231221.00002.00_L1.fits",
         f"L1 with old DRP version (<b>v2.1</b>): {folder}/KP.20231221.00003.00_L1.fits",
@@ -83,27 +83,27 @@ def test_missing_files_are_listed_with_the_reason():
 
 
 def test_frames_have_one_row_an_item():
-    found = made(night("20231221", STARTED, (3, 4), (1, 5), (0, 0), missing=MISSING))
-    nights = found.to_frame()
+    assessment = make_result(night("20231221", STARTED, (3, 4), (1, 5), (0, 0), missing=MISSING))
+    nights = assessment.to_frame()
     assert nights.loc[0, "L1_done"] == 1
     assert nights.loc[0, "L1_expected"] == 5
     assert nights.loc[0, "last_l0"].to_pydatetime() == STARTED
-    missing = found.missing_frame()
+    missing = assessment.missing_frame()
     assert list(missing.columns) == ["night", "obsid", "level", "reason", "detail"]
     assert list(missing["reason"]) == [str(item.reason) for item in MISSING]
 
 
 def test_frames_of_nothing_have_the_same_columns():
-    some = made(night("20231221", None, (0, 0), (0, 0), (0, 0)))
-    assert list(made().to_frame().columns) == list(some.to_frame().columns)
-    assert len(made().missing_frame()) == 0
+    result = make_result(night("20231221", None, (0, 0), (0, 0), (0, 0)))
+    assert list(make_result().to_frame().columns) == list(result.to_frame().columns)
+    assert len(make_result().missing_frame()) == 0
 
 
 def test_html_is_escaped():
-    found = made(
+    assessment = make_result(
         night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING), notes=("<script>",)
     )
-    html = found._repr_html_()
+    html = assessment._repr_html_()
     assert "<b>" not in html
     assert "<script>" not in html
     assert "&lt;b&gt;v2.1" in html
@@ -112,6 +112,8 @@ def test_html_is_escaped():
 
 def test_html_lists_so_many_and_says_how_many_more(monkeypatch):
     monkeypatch.setattr(tables, "MAX_MISSING_ROWS", 2)
-    html = made(night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING))._repr_html_()
+    html = make_result(
+        night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING)
+    )._repr_html_()
     assert "and 3 more" in html
     assert MISSING[2].obsid not in html

@@ -52,10 +52,10 @@ def test_an_empty_file_is_not_made_yet_but_a_sign_of_life(
     [(1, 1, ""), (3, 3, ""), (3, 2, "truncated"), (3, 0, "truncated")],
 )
 def test_a_file_is_as_long_as_its_headers_say(
-    tmp_path: Path, blocks: int, written: int, found: str
+    tmp_path: Path, blocks: int, written: int, state: str
 ) -> None:
     fake_drp.fits(tmp_path / "a.fits", {}, blocks, written)
-    assert find_defect(tmp_path / "a.fits") == found
+    assert find_defect(tmp_path / "a.fits") == state
 
 
 def test_a_later_extension_is_looked_at_too(tmp_path: Path) -> None:

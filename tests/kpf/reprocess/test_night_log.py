@@ -95,5 +95,5 @@ def test_a_log_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
         database.execute(f"INSERT INTO nights VALUES ({', '.join('?' * len(old))})", old)
         database.execute("PRAGMA user_version = 1")
     night_log.add_entries(log, replace(ENTRY, run="new", kind=night_log.MASTERS))
-    assert [one.kind for one in night_log.read_entries(log, "/data")] == ["science", "masters"]
+    assert [entry.kind for entry in night_log.read_entries(log, "/data")] == ["science", "masters"]
     assert night_log.read_entries(log, "/data")[0] == ENTRY

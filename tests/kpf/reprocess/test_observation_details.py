@@ -27,8 +27,8 @@ def test_the_header_and_no_page_yet(obsid: str) -> None:
 
 
 def test_the_quicklook_page_and_what_the_drp_said(obsid: str) -> None:
-    here = settings.load_settings()
-    place = here.qlp_path / ObsID(obsid).night / obsid
+    config = settings.load_settings()
+    place = config.qlp_path / ObsID(obsid).night / obsid
     place.mkdir(parents=True)
     (place / "index.html").touch()
     record = runs.start_run("reprocess")

@@ -75,7 +75,7 @@ def test_a_note_tells_how_much_is_left(root: Path) -> None:
 def test_an_object_that_is_not_there_is_refused_and_the_nearest_named(root: Path) -> None:
     with pytest.raises(InvalidParameterError, match=r"of 'HD 10701'\n.*existing objects: HD 10700"):
         left(root, ObservationFilter(["HD 10701"]))
-    with pytest.raises(InvalidParameterError, match=r"there are 10700, 4628, HD 10700"):
+    with pytest.raises(InvalidParameterError, match=r"existing objects: 10700, 4628, HD 10700"):
         left(root, ObservationFilter(["nothing like it"]))
 
 

@@ -91,12 +91,12 @@ def add_products(root: Path, obsid: str, tag: str, levels: Sequence[str] = LEVEL
 
 def tags(root: Path, obsid: str) -> list[str]:
     """`new`, `old` or `-` for each level."""
-    found = []
+    states = []
     for level in LEVELS:
         path = ObsID(obsid).path(root, level)
         text = path.read_bytes() if path.exists() else None
-        found.append("-" if text is None else "old" if b"OLD" in text else "new")
-    return found
+        states.append("-" if text is None else "old" if b"OLD" in text else "new")
+    return states
 
 
 def run(*targets: str, **options: Any) -> ReprocessResult:
@@ -491,7 +491,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
         C: ObservationOutcome.FAILED,
     }
     [note] = [note for note in result.notes if "was killed" in note]
-    assert "of 2 observations were put back, those of 1 removed" in note
+    assert "of 2 observations were restored, those of 1 removed" in note
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["old"] * 3]
     assert nothing_is_held(root)
 
@@ -660,8 +660,8 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.tooltips[nights](bar(ydata=3.5)) == ""
     first = min(time for batch in result.batches for time in batch.made["2D"])
     x, y = products.transData.transform((first / (60 if result.seconds >= 120 else 1), 1))
-    told = shown.tooltips[products](SimpleNamespace(inaxes=products, x=x, y=y))
-    assert ": number 1, made after " in told
+    tooltip = shown.tooltips[products](SimpleNamespace(inaxes=products, x=x, y=y))
+    assert ": number 1, made after " in tooltip
 
 
 @pytest.fixture(scope="module")

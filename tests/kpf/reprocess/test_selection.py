@@ -45,8 +45,8 @@ def names(root: Path, *targets: str, start: str = "", end: str = "") -> list[str
         (["data/L0/20240101"], [A, B, C]),
     ],
 )
-def test_targets(root: Path, targets: list[str], found: list[str]) -> None:
-    assert names(root, *targets) == found
+def test_targets(root: Path, targets: list[str], selected: list[str]) -> None:
+    assert names(root, *targets) == selected
 
 
 @pytest.mark.parametrize("first", ["KP.2024", "kp.20240101.00001", "2024010"])

@@ -146,21 +146,21 @@ def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
     ],
 )
 def test_what_is_a_limit(error: Exception, limit: bool) -> None:
-    assert events._is_watch_limit(error) is limit
+    assert events.is_watch_limit(error) is limit
 
 
 def test_it_ends_where_stop_is_called_while_the_watch_begins(top: Path) -> None:
-    told = ChangeListener([top], is_wanted=lambda path: True, on_changes=lambda changes: None)
+    listener = ChangeListener([top], is_wanted=lambda path: True, on_changes=lambda changes: None)
 
     class Early(threading.Event):
         """`stop` is called just before the watch begins anew."""
 
         def clear(self) -> None:
-            told._stopping.set()
+            listener._stopping.set()
             self.set()
             super().clear()
 
-    told._restart = Early()
-    told.start()
-    told._thread.join(5)
-    assert not told._thread.is_alive()
+    listener._restart = Early()
+    listener.start()
+    listener._thread.join(5)
+    assert not listener._thread.is_alive()

@@ -75,8 +75,8 @@ def test_a_damaged_memory_is_told_and_left_to_its_watcher(tree: Tree, work_dir: 
 def test_one_of_several_by_name(tree: Tree, work_dir: Path) -> None:
     for name in ("process", "ingest"):
         once(tree.handler(name=name), status.watcher_dir(work_dir, name))
-    assert [one.name for one in overview.load_overview().watchers] == ["ingest", "process"]
-    assert [one.name for one in overview.load_overview("ingest").watchers] == ["ingest"]
+    assert [report.name for report in overview.load_overview().watchers] == ["ingest", "process"]
+    assert [report.name for report in overview.load_overview("ingest").watchers] == ["ingest"]
 
 
 def test_headless_it_is_shown_once(

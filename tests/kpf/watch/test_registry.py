@@ -30,6 +30,7 @@ from tests import nights
 from tests.kpf.fake_drp import LEVELS, fits, product
 from tests.kpf.watch.conftest import wait_until
 
+PAST = time.time() - 60
 PROJECT = Path(__file__).parents[3]
 FAKE = f"{sys.executable} {PROJECT}/tests/kpf/fake_drp.py {{target}}"
 DAEMON = f"{sys.executable} -m tests.kpf.fake_daemon {{target}}"
@@ -82,11 +83,11 @@ def test_which_files_are_wanted(path: str, levels: list[str], wanted: bool) -> N
 
 def test_new_l0_files_are_processed_and_good_ones_are_not(data: Path, isolated: Path) -> None:
     done, fresh = l0(data, 1), l0(data, 2)
-    time.sleep(0.01)
+    os.utime(done, (PAST, PAST))
     for level in LEVELS:
         fits(product(done, level), {})
-    found = once()
-    assert (found.seen, found.done, found.outcome) == (2, 2, "succeeded")
+    summary = once()
+    assert (summary.seen, summary.done, summary.outcome) == (2, 2, "succeeded")
     assert given(isolated) == [fresh.stem]
     assert all(product(fresh, level).exists() for level in LEVELS)
     assert once().seen == 0
@@ -108,7 +109,7 @@ def test_a_touched_l0_is_processed_again(data: Path, isolated: Path) -> None:
     assert given(isolated) == [path.stem] * 2
 
 
-def test_an_l0_that_comes_anew_with_an_old_time_is_processed_again(
+def test_an_l0_that_arrives_again_with_an_old_time_is_processed_again(
     data: Path, isolated: Path
 ) -> None:
     path = l0(data)
@@ -127,26 +128,26 @@ def test_an_l0_without_products_is_reported_and_tried_three_times(
     good, bad = l0(data, 1), l0(data, 2)
     monkeypatch.setenv("KPFNB_DRP_COMMAND", f"{FAKE} error {bad.stem}")
     for _ in range(4):
-        found = once()
-    assert found.given_up == 1
-    assert found.failing[0][0] == str(bad)
-    assert "L2 missing: ERROR" in found.failing[0][1]
+        summary = once()
+    assert summary.given_up == 1
+    assert summary.failing[0][0] == str(bad)
+    assert "L2 missing: ERROR" in summary.failing[0][1]
     assert sorted(given(isolated)) == [good.stem, *[bad.stem] * 3]
 
 
 def test_a_cut_off_product_is_a_failure(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_DRP_COMMAND", f"{FAKE} cut")
     l0(data)
-    found = once()
-    assert "L1 truncated" in found.failing[0][1]
+    summary = once()
+    assert "L1 truncated" in summary.failing[0][1]
 
 
 def test_a_full_disk_is_not_the_fault_of_an_l0(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = l0(data)
     monkeypatch.setenv("KPFNB_DRP_COMMAND", f"{FAKE} full")
-    found = once()
-    assert (found.failed, found.failing) == (0, ())
-    assert found.trouble == "the disk is full"
+    summary = once()
+    assert (summary.failed, summary.failing) == (0, ())
+    assert summary.trouble == "the disk is full"
     monkeypatch.setenv("KPFNB_DRP_COMMAND", FAKE)
     assert once().done == 1
     assert all(product(path, level).exists() for level in LEVELS)
@@ -156,8 +157,8 @@ def test_a_huge_log_line_is_no_trouble(data: Path, monkeypatch: pytest.MonkeyPat
     path = l0(data)
     script = f"print('ERROR {path.stem} ' + 'x' * 100_000_000)"
     monkeypatch.setenv("KPFNB_DRP_COMMAND", f'{sys.executable} -c "{script}" {{target}}')
-    found = once()
-    assert len(found.failing[0][1]) <= 500
+    summary = once()
+    assert len(summary.failing[0][1]) <= 500
 
 
 def test_while_somebody_reprocesses_it_stays_away(data: Path, isolated: Path) -> None:
@@ -172,7 +173,7 @@ def test_while_somebody_reprocesses_it_stays_away(data: Path, isolated: Path) ->
 
 def test_what_a_killed_run_left_is_made_again_first(data: Path) -> None:
     path = l0(data)
-    time.sleep(0.01)
+    os.utime(path, (PAST, PAST))
     mark = data / ".kpfnb/in-work-watch-1.json"
     mark.parent.mkdir()
     new_products.write_marker(mark, [product(path, level) for level in LEVELS])
@@ -216,16 +217,18 @@ def test_a_command_that_is_not_there_is_refused(
 def test_new_files_are_ingested(data: Path) -> None:
     path = l0(data)
     fits(product(path, "2D"), {})
-    found = registry.run_watcher("ingest", once=True)
-    assert (found.seen, found.done + found.failed) == (2, 2)
+    summary = registry.run_watcher("ingest", once=True)
+    assert (summary.seen, summary.done + summary.failed) == (2, 2)
 
 
 def test_masters_of_one_name_in_two_nights_are_told_apart(data: Path) -> None:
     name = "kpf_20240115_master_bias_autocal-bias.fits"
     good, gone = (data / f"masters/{night}" / name for night in ("20240115", "20240116"))
     fits(good, {})
-    kind = registry.HANDLERS["quicklook"](settings.load_settings(), WatcherOptions(ncpus=1))
-    assert [end.outcome for end in kind.handle([WatchTask(good), WatchTask(gone)])] == [
+    watch_handler = registry.HANDLERS["quicklook"](
+        settings.load_settings(), WatcherOptions(ncpus=1)
+    )
+    assert [end.outcome for end in watch_handler.handle([WatchTask(good), WatchTask(gone)])] == [
         WatchOutcome.DONE,
         WatchOutcome.GONE,
     ]
@@ -236,17 +239,17 @@ def test_a_file_that_vanishes_meanwhile_has_not_failed(
     data: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = l0(data)
-    kind = registry.HANDLERS[name](settings.load_settings(), WatcherOptions(ncpus=1))
+    watch_handler = registry.HANDLERS[name](settings.load_settings(), WatcherOptions(ncpus=1))
     path.unlink()
-    (ended,) = kind.handle([WatchTask(path)])
-    assert ended.outcome is WatchOutcome.GONE
+    (result,) = watch_handler.handle([WatchTask(path)])
+    assert result.outcome is WatchOutcome.GONE
 
 
 def test_an_l0_whose_directory_can_not_be_listed_is_put_off(
     data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = l0(data)
-    kind = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
+    watch_handler = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
     scandir = os.scandir
 
     def refuse(folder: Path) -> object:
@@ -258,20 +261,22 @@ def test_an_l0_whose_directory_can_not_be_listed_is_put_off(
         patch.setattr(os, "scandir", refuse)
         # The watcher postpones what ends so
         with pytest.raises(ServiceUnavailableError, match=r"can't list .*Stale file handle"):
-            kind.handle([WatchTask(path)])
-    assert [end.outcome for end in kind.handle([WatchTask(path)])] == [WatchOutcome.DONE]
+            watch_handler.handle([WatchTask(path)])
+    assert [end.outcome for end in watch_handler.handle([WatchTask(path)])] == [WatchOutcome.DONE]
 
 
 class Running:
     """The watcher in a thread, with the DRP's own watcher."""
 
     def __init__(self, folder: Path) -> None:
-        kind = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
+        watch_handler = registry.make_process_handler(
+            settings.load_settings(), WatcherOptions(ncpus=1)
+        )
         self.made: list[Watcher] = []
 
         def run() -> None:
-            pace = WatchPolicy(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
-            self.made.append(Watcher(kind, folder, pace))
+            policy = WatchPolicy(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
+            self.made.append(Watcher(watch_handler, folder, policy))
             self.made[0].run()
 
         self.thread = threading.Thread(target=run)
@@ -296,10 +301,10 @@ def daemon(data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         return started[-1]
 
     yield start  # type: ignore[misc]
-    for one in started:
-        one.made[0].stop()
-        one.thread.join(20)
-        assert not one.thread.is_alive()
+    for running_watcher in started:
+        running_watcher.made[0].stop()
+        running_watcher.thread.join(20)
+        assert not running_watcher.thread.is_alive()
 
 
 def test_the_drps_own_watcher_is_supervised(data: Path, daemon: type[Running]) -> None:
@@ -356,11 +361,11 @@ def test_a_daemon_that_does_not_start_is_told_with_what_is_overdue(
     monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "3")
     path = l0(data)
     status.watcher_dir(isolated / "work", "process").mkdir(parents=True)
-    kind = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
-    with kind.lifetime():
-        (ended,) = kind.handle([WatchTask(path)])
-    assert ended.outcome is WatchOutcome.FAILED
-    assert ended.reason == "overdue: 2D missing; L1 missing; L2 missing; " + (
+    watch_handler = registry.make_process_handler(settings.load_settings(), WatcherOptions(ncpus=1))
+    with watch_handler.lifetime():
+        (result,) = watch_handler.handle([WatchTask(path)])
+    assert result.outcome is WatchOutcome.FAILED
+    assert result.reason == "overdue: 2D missing; L1 missing; L2 missing; " + (
         "the DRP's watcher exited with code 3"
     )
 
@@ -427,6 +432,6 @@ def test_quicklook_can_be_asked_for_new_or_for_old_files_only(data: Path) -> Non
 
 def test_quicklook_makes_pages(data: Path) -> None:
     observed = nights.small_night(data).key_figures()["observations"]
-    ended = registry.run_watcher("quicklook", ncpus=1, levels=["L0"], once=True)
-    assert (ended.done, ended.failed) == (observed, 0)
+    result = registry.run_watcher("quicklook", ncpus=1, levels=["L0"], once=True)
+    assert (result.done, result.failed) == (observed, 0)
     assert (data / "QLP/20240115/index.html").is_file()

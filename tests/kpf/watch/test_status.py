@@ -43,13 +43,17 @@ def test_one_whose_process_is_there_and_that_beats_is_running(running: WatcherRe
 
 
 def test_one_without_a_heartbeat_does_not_answer(running: WatcherReport) -> None:
-    found = status.check_liveness(running, NOW + timedelta(seconds=70))
-    assert (found.life, found.outcome) == (WatcherStatus.SILENT, Outcome.CRASHED)
+    report = status.check_liveness(running, NOW + timedelta(seconds=70))
+    assert (report.life, report.outcome) == (WatcherStatus.SILENT, Outcome.CRASHED)
 
 
 def test_one_whose_process_has_gone_died(running: WatcherReport) -> None:
-    found = status.check_liveness(replace(running, pid=2**22 + 1, in_work=("a",)), NOW)
-    assert (found.life, found.in_work, found.outcome) == (WatcherStatus.DIED, (), Outcome.CRASHED)
+    report = status.check_liveness(replace(running, pid=2**22 + 1, in_work=("a",)), NOW)
+    assert (report.life, report.in_work, report.outcome) == (
+        WatcherStatus.DIED,
+        (),
+        Outcome.CRASHED,
+    )
 
 
 def test_of_one_on_another_host_the_heartbeat_tells(running: WatcherReport) -> None:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from kpfnb.core.errors import AlreadyRunningError, ServiceUnavailableError
 from kpfnb.kpf.watch import events, watcher
 from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
-from kpfnb.kpf.watch.state_store import StateStore
+from kpfnb.kpf.watch.state_store import FileRecord, StateStore
 from kpfnb.kpf.watch.status import WatcherStatus
 from tests.kpf.watch.conftest import QUICK, Start, Tree, once, wait_until
 
@@ -50,17 +50,17 @@ def test_a_touched_file_is_handled_again(tree: Tree, start: Start) -> None:
 
 def test_one_that_is_touched_while_it_is_in_work_is_handled_again(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
-    begun, go_on = threading.Event(), threading.Event()
+    entered, go_on = threading.Event(), threading.Event()
 
     def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
-        begun.set()
+        entered.set()
         go_on.wait(10)
         return tree.handle(tasks)
 
-    start(tree.handler(handle=handle))
-    begun.wait(10)
+    running = start(tree.handler(handle=handle))
+    entered.wait(10)
     os.utime(path)
-    time.sleep(0.3)
+    wait_until(lambda: running.counters.report.waiting == 1)
     go_on.set()
     wait_until(lambda: tree.names() == ["a.fits", "a.fits"])
 
@@ -122,14 +122,14 @@ def test_an_error_of_the_handler_is_that_of_each_file(tree: Tree, tmp_path: Path
         raise ZeroDivisionError("division by zero")
 
     tree.write("a.fits")
-    ended = once(tree.handler(handle=handle), tmp_path / "watch")
-    assert ended.counters.report.failing[0][1] == "ZeroDivisionError: division by zero"
+    final = once(tree.handler(handle=handle), tmp_path / "watch")
+    assert final.counters.report.failing[0][1] == "ZeroDivisionError: division by zero"
 
 
 def test_a_file_of_which_nothing_is_told_has_failed(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
-    ended = once(tree.handler(handle=lambda tasks: []), tmp_path / "watch")
-    assert ended.counters.report.failing[0][1] == "the handler gave no result"
+    final = once(tree.handler(handle=lambda tasks: []), tmp_path / "watch")
+    assert final.counters.report.failing[0][1] == "the handler gave no result"
 
 
 def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
@@ -145,9 +145,9 @@ def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
 
 def test_cut_off_files_are_reported_by_once(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits").write_bytes(b"")
-    ended = once(tree.handler(), tmp_path / "watch")
-    assert ended.counters.report.not_whole == ((str(tree.top / "20240115/a.fits"), "empty"),)
-    assert ended.counters.report.outcome == "partial"
+    final = once(tree.handler(), tmp_path / "watch")
+    assert final.counters.report.not_whole == ((str(tree.top / "20240115/a.fits"), "empty"),)
+    assert final.counters.report.outcome == "partial"
 
 
 def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, start: Start) -> None:
@@ -248,16 +248,16 @@ def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
 
 
 def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    entered, go_on = threading.Event(), threading.Event()
 
     def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
-        begun.set()
+        entered.set()
         go_on.wait(10)
         return tree.handle(tasks)
 
     tree.write("a.fits")
     running = start(tree.handler(handle=handle))
-    begun.wait(10)
+    entered.wait(10)
     running.stop()
     wait_until(lambda: running.counters.report.life is WatcherStatus.STOPPING)
     tree.write("b.fits")
@@ -308,9 +308,9 @@ def test_a_folder_that_can_not_be_read_is_no_success(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
-        ended = once(tree.handler(), tmp_path / "watch").counters.report
-    assert (ended.done, ended.outcome) == (1, "partial")
-    assert ended.unread == (f"{bad} can't be read: Permission denied",)
+        final = once(tree.handler(), tmp_path / "watch").counters.report
+    assert (final.done, final.outcome) == (1, "partial")
+    assert final.unread == (f"{bad} can't be read: Permission denied",)
     assert once(tree.handler(), tmp_path / "watch").counters.report.outcome == "succeeded"
     assert tree.names() == ["a.fits", "b.fits"]
 
@@ -323,11 +323,11 @@ def test_a_look_that_ended_early_is_no_success(
 
     tree.write("a.fits")
     monkeypatch.setattr(StateStore, "known_stamps", fail)
-    ended = once(tree.handler(), tmp_path / "watch").counters.report
-    assert (ended.unread, ended.outcome) == (("the scan ended early: disk I/O error",), "partial")
+    final = once(tree.handler(), tmp_path / "watch").counters.report
+    assert (final.unread, final.outcome) == (("the scan ended early: disk I/O error",), "partial")
 
 
-def test_once_does_not_wait_for_room_for_its_memory(
+def test_once_does_not_wait_for_space_for_its_state(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(memory: StateStore, rows: object) -> None:
@@ -340,25 +340,44 @@ def test_once_does_not_wait_for_room_for_its_memory(
     assert tree.handled == []
 
 
-def test_a_memory_that_can_be_written_again_is_no_trouble_any_more(
-    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+class Disk:
+    """The disk of the state store."""
+
+    is_full = False
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk, save_files = Disk(), StateStore.save_files
+
+    def save(store: StateStore, records: Iterable[FileRecord]) -> None:
+        if disk.is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        save_files(store, records)
+
+    monkeypatch.setattr(StateStore, "save_files", save)
+    return disk
+
+
+def test_a_state_that_can_be_written_again_is_no_trouble_any_more(
+    tree: Tree, start: Start, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(watcher, "CHECK_SECONDS", 0.1)
-    begun, go_on = threading.Event(), threading.Event()
+    entered, go_on = threading.Event(), threading.Event()
 
     def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
-        begun.set()
+        entered.set()
         go_on.wait(10)
         return tree.handle(tasks)
 
     running = start(tree.handler(handle=handle))
     tree.write("a.fits")
-    begun.wait(10)
-    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 1"))
+    entered.wait(10)
+    disk.is_full = True
     go_on.set()
     wait_until(lambda: "state can't be written" in running.counters.report.trouble)
-    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 0"))
+    disk.is_full = False
     wait_until(lambda: running.counters.report.trouble == "")
 
 
@@ -373,15 +392,15 @@ def test_a_jump_of_the_clock_changes_nothing(
     wait_until(lambda: tree.names() == ["a.fits"])
 
 
-def test_a_memory_that_can_not_be_written_is_waited_for(
-    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+def test_a_state_that_can_not_be_written_is_waited_for(
+    tree: Tree, start: Start, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
     running = start()
-    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 1"))
+    disk.is_full = True
     tree.write("a.fits")
     wait_until(lambda: "state can't be written" in running.counters.report.trouble)
     assert tree.handled == []
-    running._inbox.put(lambda: running._store._connection.execute("PRAGMA query_only = 0"))
+    disk.is_full = False
     wait_until(lambda: tree.names() == ["a.fits"])
     wait_until(lambda: running.counters.report.done == 1)
