@@ -1,4 +1,4 @@
-"""Debian's Chromium, and every kind of static page with hostile text wherever text can be."""
+"""Chromium, and every kind of static page with hostile text in all places for text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each kind of page by name. Made once; the settings point there while it is made."""
+    """Each kind of page by name. Made once; during that time the settings point there."""
     top = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("KPFNB_")]:
@@ -35,4 +35,4 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         patch.setenv("KPFNB_WORK_DIR", str(top / "work"))
         patch.setenv("KPFNB_DATA_ROOT", str(top / "data"))
         patch.chdir(top)
-        return hostile.site(top)
+        return hostile.make_site(top)

@@ -1,4 +1,4 @@
-"""Every kind of static page, made with text that would run, break out or fetch if it were let."""
+"""Every kind of static page, with hostile text: it would run, break out or fetch if it could."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from kpfnb import runs
 from kpfnb.adap.pages import dataset_list
 from kpfnb.adap.prepare import sort_frames
-from kpfnb.adap.prepare.placement_plan import IN_PLACE
-from kpfnb.adap.prepare.placement_plan import FramePlacement as Placed
+from kpfnb.adap.prepare.placement_plan import IN_PLACE, FramePlacement
 from kpfnb.adap.prepare.sort_result import SortResult
-from kpfnb.adap.products.reduction import FrameResult as Judged
-from kpfnb.adap.pypeit.command import CommandResult as PypeItStep
+from kpfnb.adap.products.reduction import FrameResult
+from kpfnb.adap.pypeit.command import CommandResult
 from kpfnb.adap.reduce.result import FrameType, ReductionResult
-from kpfnb.adap.score import page
+from kpfnb.adap.score.page import render_page
 from kpfnb.adap.score.result import ScoreResult
-from kpfnb.adap.score.row import ScorecardRow as Scored
+from kpfnb.adap.score.row import ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.core import atomic, settings
 from kpfnb.core.result import Outcome
@@ -38,22 +37,22 @@ from kpfnb.kpf.timeseries.site import (
     write_page_record,
 )
 from kpfnb.kpf.verdict import assessment
-from kpfnb.pipelines import page as pipelinepage
+from kpfnb.pipelines.page import render_run_page
 from kpfnb.pipelines.spec import DeclaredParameter, Pipeline, PipelineStep
 from kpfnb.pipelines.step_state import StepPhase, StepState
-from kpfnb.runs import report
-from kpfnb.runs import site as index
 from kpfnb.runs.classification import RunEndFacts
+from kpfnb.runs.report import REPORT_NAME, render_report
+from kpfnb.runs.site import update_site as update_run_pages
 
 NIGHT = "20240115"
 DATASET = "mask/grating/2015-10-16"
 RUN = "window.hacked = 1"
 EVIL = f"<script>{RUN}</script><img src=x onerror='{RUN}'>\"'=HYPERLINK(\"//x\",1) ../../etc"
 IN_A_NAME = f"<img src=x onerror={RUN.replace(' ', '')}>"
-"""What a file name can hold."""
+"""Hostile text that is possible in a file name."""
 
 IN_A_CARD = f"<svg onload='{RUN}'>=1+1 ../x"
-"""What a header card can hold."""
+"""Hostile text that is possible in a header card."""
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -61,12 +60,12 @@ PIXEL = base64.b64decode(
 SMALL = {"L0": 40, "2D": 60, "L1": 130, "L2": 140}
 
 
-def site(top: Path) -> dict[str, Path]:
+def make_site(top: Path) -> dict[str, Path]:
     """All pages below `top`, by the name of their kind."""
-    here = settings.load_settings()
+    site_settings = settings.load_settings()
     _runs(top)
     _night(top)
-    _datasets(here.work_dir)
+    _datasets(site_settings.work_dir)
     work, data = top / "work", top / "data"
     days = sorted((work / "runs/days").glob("20*.html"))
     return {
@@ -90,22 +89,20 @@ def site(top: Path) -> dict[str, Path]:
         "reorganised": _write(
             top / "reorganised.html", sort_frames.render_report(_reorganised(top))
         ),
-        "scorecard": _write(
-            top / "scorecard.html", page.render_page(ScoreResult((_scorecard(top),)))
-        ),
+        "scorecard": _write(top / "scorecard.html", render_page(ScoreResult((_scorecard(top),)))),
     }
 
 
 def _runs(top: Path) -> None:
     for outcome in (*Outcome, None):
         for notebook, kind in (("progress", "notebook"), (f"odd {IN_A_NAME}", "pipeline")):
-            known = {"parameters": {"start": NIGHT, EVIL: EVIL}, "kind": kind, "parent": EVIL}
-            one = runs.start_run(notebook, **known)
-            (one.directory / report.REPORT_NAME).write_text("<!doctype html><title>x</title>")
+            fields = {"parameters": {"start": NIGHT, EVIL: EVIL}, "kind": kind, "parent": EVIL}
+            run = runs.start_run(notebook, **fields)
+            (run.directory / REPORT_NAME).write_text("<!doctype html><title>x</title>")
             if outcome:
-                told = {"outcome": outcome, "reason": EVIL, "figures": {EVIL: EVIL, "nights": 3}}
-                one = runs.finish_run(one, RunEndFacts(result=told))
-            index.update_site(one)
+                result = {"outcome": outcome, "reason": EVIL, "figures": {EVIL: EVIL, "nights": 3}}
+                run = runs.finish_run(run, RunEndFacts(result=result))
+            update_run_pages(run)
 
 
 def _night(top: Path) -> None:
@@ -130,7 +127,7 @@ def _night(top: Path) -> None:
     _timeseries(top / "work/timeseries")
     assessment.override_rule(NIGHT, "star-signal", "PASS", EVIL, who=EVIL)
     write_report(NIGHT)
-    # The pages know of each other
+    # The second time, the pages link to each other
     write_report(NIGHT)
 
 
@@ -149,7 +146,7 @@ def _quicklook(products: Path, name: str, level: str) -> None:
     quicklook_record = QuicklookRecord(
         name=target.name, level=target.level, night=NIGHT, file=str(target.path), size=1,
         mtime_ns=1, made="2024-01-16T00:00:00Z", pictures=(picture,), checks=checks,
-        heading=ExposureSummary(EVIL, EVIL, 60.0, "2024-01-15T01:02:03", EVIL, EVIL, simulated=True),
+        heading=ExposureSummary(EVIL, EVIL, 60, "2024-01-15T01:02:03", EVIL, EVIL, simulated=True),
         left_out=(SkippedPlot(EVIL, EVIL, broken=True),),
     )  # fmt: skip
     record.write_record(product_dir, quicklook_record)
@@ -171,9 +168,11 @@ def _timeseries(top: Path) -> None:
 
 def _datasets(work_dir: Path) -> None:
     top = work_dir / "datasets"
-    odd = top / f"m {IN_A_NAME}/g/2015-10-16/complete/reduce"
-    atomic.write_json(odd / "reduction.json", {"outcome": "x", "science": [{"reason": EVIL}]})
-    atomic.write_text(odd / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
+    odd_dataset = top / f"m {IN_A_NAME}/g/2015-10-16/complete/reduce"
+    atomic.write_json(
+        odd_dataset / "reduction.json", {"outcome": "x", "science": [{"reason": EVIL}]}
+    )
+    atomic.write_text(odd_dataset / "scorecard.csv", f"status\nCOMPLETE\n{IN_A_NAME}\n")
     reduce = top / DATASET / "complete/reduce"
     setup = reduce / IN_A_NAME
     for name in ("a", EVIL.replace("/", " ")):
@@ -184,15 +183,15 @@ def _datasets(work_dir: Path) -> None:
         setup / "a.log", f"[WARNING] - All traces removed! {EVIL}\n[ERROR] - {EVIL}\n"
     )
     verdicts = (
-        Judged("a", "science", EVIL, IN_A_NAME, objects=2, best_snr=12.5),
-        Judged(EVIL, "standard", EVIL, IN_A_NAME, EVIL),
+        FrameResult("a", "science", EVIL, IN_A_NAME, objects=2, best_snr=12.5),
+        FrameResult(EVIL, "standard", EVIL, IN_A_NAME, EVIL),
     )
-    made = ReductionResult(
+    reduction = ReductionResult(
         reduce, {"frames": {EVIL: [1, 2]}}, verdicts, (FrameType("a", EVIL, EVIL, None, EVIL),),
-        ((EVIL, EVIL),), (PypeItStep(EVIL, 60.0, 10**9, 1, EVIL, 50.0),), (EVIL,),
+        ((EVIL, EVIL),), (CommandResult(EVIL, 60.0, 10**9, 1, EVIL, 50.0),), (EVIL,),
     )  # fmt: skip
-    atomic.write_json(reduce / "reduction.json", made.to_dict())
-    row = Scored(DATASET, EVIL, "2024-01-01T00:00:00Z", EVIL, 3, 2, 5)
+    atomic.write_json(reduce / "reduction.json", reduction.to_dict())
+    row = ScorecardRow(DATASET, EVIL, "2024-01-01T00:00:00Z", EVIL, 3, 2, 5)
     Scorecard(reduce, DATASET, (row,)).write()
     atomic.write_text(work_dir / "datasets/mask/bad/2015-10-16/complete/reduce/reduction.json", "{")
     dataset_list.write_dataset_pages()
@@ -206,8 +205,8 @@ def _report(top: Path) -> Path:
         new_output("display_data", {"image/png": base64.b64encode(PIXEL).decode()}),
     ]
     cells = [new_markdown_cell(f"# Title\n\n{EVIL}"), new_code_cell(EVIL, outputs=outputs)]
-    one = replace(runs.start_run("progress", parameters={EVIL: EVIL}), reason=EVIL)
-    return _write(top / "report.html", report.render_report(one, new_notebook(cells=cells)))
+    run = replace(runs.start_run("progress", parameters={EVIL: EVIL}), reason=EVIL)
+    return _write(top / "report.html", render_report(run, new_notebook(cells=cells)))
 
 
 def _pipeline(top: Path) -> Path:
@@ -227,26 +226,26 @@ def _pipeline(top: Path) -> Path:
         parameters={"night": DeclaredParameter(default=EVIL, help=EVIL)},
         steps={name: PipelineStep(notebook="progress", title=EVIL) for name in states},
     )
-    one = runs.start_run("pipeline-nightly", kind="pipeline", parameters={"night": EVIL})
-    ended = replace(one, reason=EVIL, outcome=Outcome.PARTIAL)
+    run = runs.start_run("pipeline-nightly", kind="pipeline", parameters={"night": EVIL})
+    ended = replace(run, reason=EVIL, outcome=Outcome.PARTIAL)
     zone = settings.load_settings().zone
-    html = pipelinepage.render_run_page(pipeline, ended, states, "20240101", zone=zone)
+    html = render_run_page(pipeline, ended, states, "20240101", zone=zone)
     return _write(top / "pipeline.html", html)
 
 
 def _reorganised(top: Path) -> SortResult:
     rows = (
-        Placed(
+        FramePlacement(
             IN_A_NAME, EVIL, IN_PLACE, f"{IN_A_NAME}/g/2015-10-16", EVIL, NIGHT, (EVIL,), EVIL, EVIL
         ),
-        Placed("b.fits", "x", "bad header", note=EVIL),
+        FramePlacement("b.fits", "x", "bad header", note=EVIL),
     )
     return SortResult(top, EVIL, "copy", rows, {f"{IN_A_NAME}/g/2015-10-16": (EVIL,)}, (EVIL,))
 
 
 def _scorecard(top: Path) -> Scorecard:
     rows = tuple(
-        Scored(f"{IN_A_NAME}/g/2015-10-16", EVIL, "2024-01-01T00:00:00Z", status, 3, 2, 5)
+        ScorecardRow(f"{IN_A_NAME}/g/2015-10-16", EVIL, "2024-01-01T00:00:00Z", status, 3, 2, 5)
         for status in ("COMPLETE", "FAILED")
     )
     return Scorecard(top, f"{IN_A_NAME}/g/2015-10-16", rows, reasons={EVIL: EVIL})

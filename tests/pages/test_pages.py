@@ -1,4 +1,4 @@
-"""Every kind of static page in Chromium: nothing hostile runs, its policy holds, all can use it."""
+"""Every kind of static page in Chromium: hostile text never runs, and pages are accessible."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ BREAK_IN = """() => {
 }"""
 SIZES = {"laptop": (1366, 850), "phone": (390, 844)}
 
-each = pytest.mark.parametrize("kind", KINDS)
+pytestmark = pytest.mark.browser
+every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 class Visit:
-    """A page that is open, and all that it complained about or asked for."""
+    """An open page, its messages and its requests."""
 
     def __init__(self, context: Any, path: Path) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
+        self.messages: list[str] = []
+        self.requests: list[str] = []
         self.page = context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append("a dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.messages.append("a dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         self.page.wait_for_timeout(50)
 
@@ -57,14 +58,14 @@ def visit(chromium: Any, site: dict[str, Path]) -> Iterator[Any]:
     """Opens a page by its kind, in a theme and a size."""
     contexts = []
 
-    def go(kind: str, theme: str = "light", size: str = "laptop") -> Visit:
+    def open_page(kind: str, theme: str = "light", size: str = "laptop") -> Visit:
         width, height = SIZES[size]
         viewport = {"width": width, "height": height}
         context = chromium.new_context(viewport=viewport, color_scheme=theme)
         contexts.append(context)
         return Visit(context, site[kind])
 
-    yield go
+    yield open_page
     for context in contexts:
         context.close()
 
@@ -73,13 +74,13 @@ def test_all_kinds_are_visited(site: dict[str, Path]) -> None:
     assert set(site) == set(KINDS)
 
 
-@each
-def test_nothing_hostile_runs_and_the_policy_stops_what_would(visit: Any, kind: str) -> None:
-    seen = visit(kind)
-    page = seen.page
+@every_kind
+def test_hostile_text_does_not_run_and_the_policy_would_stop_it(visit: Any, kind: str) -> None:
+    visited = visit(kind)
+    page = visited.page
     assert page.evaluate("window.hacked") is None
-    assert seen.said == []
-    assert [url for url in seen.asked if not url.startswith(("file:", "data:"))] == []
+    assert visited.messages == []
+    assert [url for url in visited.requests if not url.startswith(("file:", "data:"))] == []
     odd = "[onerror], [onload], script:not([src]), svg[onload], iframe, img[src='x']"
     assert page.locator(odd).count() == 0
     policy = page.locator("meta[http-equiv='Content-Security-Policy']").get_attribute("content")
@@ -87,19 +88,19 @@ def test_nothing_hostile_runs_and_the_policy_stops_what_would(visit: Any, kind: 
     page.evaluate(BREAK_IN)
     page.wait_for_timeout(50)
     assert page.evaluate("window.hacked") is None
-    assert any("Content Security Policy" in text for text in seen.said)
+    assert any("Content Security Policy" in text for text in visited.messages)
 
 
-@each
+@every_kind
 @pytest.mark.parametrize(("theme", "size"), [("light", "laptop"), ("dark", "phone")])
-def test_all_can_use_it(visit: Any, kind: str, theme: str, size: str) -> None:
+def test_it_is_accessible(visit: Any, kind: str, theme: str, size: str) -> None:
     from axe_playwright_python.base import AXE_FILE_PATH
 
-    seen = visit(kind, theme, size)
-    seen.page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
-    assert seen.page.evaluate(AXE) == []
-    # Nothing is wider than the screen but what scrolls by itself
-    assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    visited = visit(kind, theme, size)
+    visited.page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
+    assert visited.page.evaluate(AXE) == []
+    # Nothing is wider than the screen, except boxes that scroll
+    assert visited.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def served(site: dict[str, Path]) -> Iterator[str]:
             super().do_GET()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     handler = partial(Strict, directory=str(site["runs"].parent))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -130,38 +131,36 @@ def served(site: dict[str, Path]) -> Iterator[str]:
 
 def test_the_site_works_from_a_strict_web_server(chromium: Any, served: str) -> None:
     page = chromium.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     page.goto(f"{served}/index.html#outcome=failed")
     page.get_by_role("status").filter(has_text="2 of 14 runs").wait_for()
     page.goto(f"{served}/pipelines.html")
     assert page.evaluate("getComputedStyle(document.querySelector('.card')).borderRadius") == "10px"
-    assert said == []
+    assert messages == []
     page.close()
 
 
 def test_runs_are_searched_filtered_and_shown_as_text(visit: Any) -> None:
-    seen = visit("runs")
-    page = seen.page
-    told = page.get_by_role("status")
-    total = told.inner_text()
+    from playwright.sync_api import expect
+
+    visited = visit("runs")
+    page = visited.page
+    status = page.get_by_role("status")
+    total = status.inner_text()
     page.get_by_label("Search").fill("progress onerror")
-    told.filter(has_text="of").wait_for()
+    status.filter(has_text="of").wait_for()
     page.get_by_label("Outcome").select_option("failed")
-    page.locator("#runs tbody tr").nth(0).wait_for()
-    page.wait_for_timeout(400)
-    assert told.inner_text() == "1 of 14 runs"
+    expect(status).to_have_text("1 of 14 runs")
     row = page.locator("#runs tbody tr")
     assert row.count() == 1
     assert EVIL[:20] in row.inner_text()
     href = row.get_by_role("link", name="report").get_attribute("href")
     page.reload()
-    page.wait_for_timeout(400)
-    assert told.inner_text() == "1 of 14 runs"
+    expect(status).to_have_text("1 of 14 runs")
     assert page.evaluate("window.hacked") is None
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_timeout(200)
-    assert told.inner_text() == total
-    assert seen.said == []
+    expect(status).to_have_text(total)
+    assert visited.messages == []
     page.goto(page.url.partition("#")[0].rpartition("/")[0] + "/" + href)
     assert page.title() == "x"

@@ -16,14 +16,14 @@ invoke = CliRunner().invoke
 EVIL = "<img src=x onerror=alert(1)> $\\frac{"
 
 
-def test_files_are_printed_in_the_order_of_the_work(take: Take) -> None:
+def test_files_are_listed_in_processing_order(take: Take) -> None:
     take(f"L0/*/{STAR}*", f"L0/*/{BIAS}*", f"L1/*/{STAR}*")
-    done = invoke(app, ["quicklook", "20240115.5", "20240115.0", "--l0", "--print_files"])
-    assert [Path(line).name for line in done.stdout.split()] == [f"{STAR}.fits", f"{BIAS}.fits"]
-    one = invoke(app, ["quicklook", "20240115.1", "--print-files", "--json", "--l1"])
-    assert [Path(path).name for path in json.loads(one.stdout)] == [f"{STAR}_L1.fits"]
-    none = invoke(app, ["quicklook", "20240115.9", "--print-files"])
-    assert (none.stdout, none.stderr) == ("", "no files from 20240115.9 to 20240115.9\n")
+    result = invoke(app, ["quicklook", "20240115.5", "20240115.0", "--l0", "--print_files"])
+    assert [Path(line).name for line in result.stdout.split()] == [f"{STAR}.fits", f"{BIAS}.fits"]
+    listed = invoke(app, ["quicklook", "20240115.1", "--print-files", "--json", "--l1"])
+    assert [Path(path).name for path in json.loads(listed.stdout)] == [f"{STAR}_L1.fits"]
+    nothing = invoke(app, ["quicklook", "20240115.9", "--print-files"])
+    assert (nothing.stdout, nothing.stderr) == ("", "no files from 20240115.9 to 20240115.9\n")
 
 
 def test_exit_codes_and_json(take: Take) -> None:
@@ -33,26 +33,24 @@ def test_exit_codes_and_json(take: Take) -> None:
         hdus[0].header["TARGNAME"] = EVIL
         hdus.writeto(path, overwrite=True)
     (root / f"L0/20240115/{BIAS}.fits").write_bytes(b"")
-    done = invoke(app, ["quicklook", "20240115", "--json", "--ncpu", "1"])
-    assert done.exit_code == 3
-    result = json.loads(done.stdout)
-    assert result["failed_items"] == [f"{BIAS}.fits"]
-    assert (result["files"], result["made"], result["failed"]) == (2, 1, 1)
+    result = invoke(app, ["quicklook", "20240115", "--json", "--ncpu", "1"])
+    assert result.exit_code == 3
+    values = json.loads(result.stdout)
+    assert values["failed_items"] == [f"{BIAS}.fits"]
+    assert (values["files"], values["made"], values["failed"]) == (2, 1, 1)
     page = (root / f"QLP/20240115/{STAR}/index.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["2024"], "start"),
         (["20240115", "--only-recent", "--not-recent"], "exclude"),
         (["20240115"], "none of the directories"),
     ],
 )
-def test_mistakes_are_one_clear_error(
-    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = invoke(app, ["quicklook", *arguments])
-    assert said in str(done.exception)
+def test_a_mistake_is_one_clear_error(arguments: list[str], message: str) -> None:
+    result = invoke(app, ["quicklook", *arguments])
+    assert message in str(result.exception)
