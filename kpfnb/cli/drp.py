@@ -160,8 +160,9 @@ def progress(
 
     Example: kpfnb progress 20231231 20230101 --current-version 2.5 --print-files
     """
-    from kpfnb.kpf.progress.result import assess_progress, touch_missing
+    from kpfnb.kpf.progress.result import assess_progress
     from kpfnb.kpf.progress.tables import format_missing_lines
+    from kpfnb.kpf.progress.touch import touch_missing
 
     result = assess_progress(
         start, end, version=current_version, check_version=check_version, fresh=fresh

@@ -21,7 +21,7 @@ from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count
 from kpfnb.kpf.files import drp, obsid_list
 from kpfnb.kpf.files.obsid import KPF, ObsID, list_nights, validate_product_levels
-from kpfnb.kpf.progress import evaluation, tables, touch
+from kpfnb.kpf.progress import evaluation, tables
 from kpfnb.kpf.progress.completeness import (
     IncompleteReason,
     LevelCount,
@@ -264,21 +264,6 @@ def assess_progress(
         started=scanner.started_at,
         notes=(*notes, *scanner.notes, *header_index.notes),
         require_complete=require_complete,
-    )
-
-
-def touch_missing(
-    progress: ProgressResult,
-    *,
-    dry_run: bool = False,
-    interval_seconds: float = touch.INTERVAL_SECONDS,
-) -> touch.TouchResult:
-    """Touch the L0 files of incomplete observations, so that a watching DRP processes them."""
-    return touch.touch_files(
-        progress.missing_obsids,
-        root=progress.root,
-        interval_seconds=interval_seconds,
-        dry_run=dry_run,
     )
 
 

@@ -23,6 +23,7 @@ from kpfnb.kpf.files import obsid_list
 from kpfnb.kpf.files.obsid import KPF, level_dir
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.kpf.progress.result import ProgressResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,6 +162,21 @@ def touch_files(
     with HeaderIndex(index_file if index_file.exists() else None) as index:
         items = _touch_all(targets, index, interval_seconds)
         return TouchResult(tuple(items), notes=tuple(index.notes))
+
+
+def touch_missing(
+    progress: ProgressResult,
+    *,
+    dry_run: bool = False,
+    interval_seconds: float = INTERVAL_SECONDS,
+) -> TouchResult:
+    """Touch the L0 files of incomplete observations, so that a watching DRP processes them."""
+    return touch_files(
+        progress.missing_obsids,
+        root=progress.root,
+        interval_seconds=interval_seconds,
+        dry_run=dry_run,
+    )
 
 
 class TouchTarget(NamedTuple):

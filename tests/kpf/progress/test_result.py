@@ -9,7 +9,7 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.demo import tree
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.progress import evaluation, result
+from kpfnb.kpf.progress import evaluation, result, touch
 from kpfnb.kpf.progress.completeness import IncompleteReason, LevelCount
 
 CARDS = dict.fromkeys(KPF.levels, 60)
@@ -205,9 +205,9 @@ def test_touch_missing_starts_the_processing_again(root, names):
     assessment = result.assess_progress(*NIGHTS)
     raw = ObsID(names[0]).path(root, "L0")
     before = raw.stat().st_mtime_ns
-    tried = result.touch_missing(assessment, dry_run=True)
+    tried = touch.touch_missing(assessment, dry_run=True)
     assert raw.stat().st_mtime_ns == before
-    done = result.touch_missing(assessment, interval_seconds=0)
+    done = touch.touch_missing(assessment, interval_seconds=0)
     assert raw.stat().st_mtime_ns > before
     assert [item.path for item in tried.items] == [item.path for item in done.items] == [str(raw)]
     assert len(result.assess_progress(*NIGHTS).missing) == 3
