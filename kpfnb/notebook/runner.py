@@ -13,12 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import runs
 from kpfnb.core import atomic, clock, project, signals
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, KpfnbError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook.parameters import Parameter, parse_declarations, validate_parameters
-from kpfnb.runs import RunRecord
+from kpfnb.runs import RunRecord, finish_run, start_heartbeat, start_run
 from kpfnb.runs.classification import CellError, RunEndFacts
 
 if TYPE_CHECKING:
@@ -69,12 +68,12 @@ def run_notebook(
             given["dry_run"] = True
         values = validate_parameters(declared, given)
     except KpfnbError as error:
-        rejected = runs.start_run(path.stem, parameters=given, parent=parent, command=command)
+        rejected = start_run(path.stem, parameters=given, parent=parent, command=command)
         facts = RunEndFacts(error=CellError(0, type(error).__name__, str(error)))
         return _finish_run(rejected, facts)
     if dry_run and "dry_run" not in values:
         return _dry_run_record(path, values)
-    record = runs.start_run(path.stem, parameters=values, parent=parent, command=command)
+    record = start_run(path.stem, parameters=values, parent=parent, command=command)
     injected = {key: values[key] for key in given}
     return _execute_notebook(record, path, injected, timeout_seconds, echo)
 
@@ -147,7 +146,7 @@ def _execute_notebook(
 
     execution = NotebookExecution(record, path, injected, kernel=kind, on_cell=report_cell)
     site.update_site(record)
-    heartbeat_stop = runs.start_heartbeat(record)
+    heartbeat_stop = start_heartbeat(record)
     _running_executions.add(execution)
     try:
         with signals.handle_signals(lambda *_: execution.stop(STOPPED_BY_OPERATOR), *STOP_SIGNALS):
@@ -168,7 +167,7 @@ def _finish_run(record: RunRecord, facts: RunEndFacts, notebook: Any = None) -> 
     try:
         if notebook:
             _save_executed_notebook(record, notebook)
-        record = runs.finish_run(record, facts)
+        record = finish_run(record, facts)
         if notebook:
             report.write_report(record, notebook)
         site.update_site(record)
@@ -184,7 +183,7 @@ def _finish_on_full_disk(record: RunRecord, facts: RunEndFacts, problem: str) ->
     (record.directory / PARTIAL_NAME).unlink(missing_ok=True)
     try:
         problem = facts.environment_error or problem
-        return runs.finish_run(record, replace(facts, environment_error=problem))
+        return finish_run(record, replace(facts, environment_error=problem))
     except OSError:
         raise InvalidSettingsError(
             f"{problem}; the end of the run can't be recorded either", "free space on its disk"

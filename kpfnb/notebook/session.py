@@ -15,14 +15,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb import runs
 from kpfnb.core import logs, progress
 from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Result
 from kpfnb.notebook import runner
 from kpfnb.notebook.history import declared_parameters, executed_sources
 from kpfnb.notebook.parameters import Parameter, validate_parameters
-from kpfnb.runs import LOG_NAME, RunRecord
+from kpfnb.runs import (
+    LOG_NAME,
+    RunRecord,
+    discard_run,
+    finish_run,
+    read_record,
+    start_heartbeat,
+    start_run,
+    write_record,
+    write_result,
+)
 from kpfnb.runs.classification import CellError, RunEndFacts
 from kpfnb.runs.record import RUN_VARIABLE
 
@@ -88,7 +97,7 @@ class Session:
         self.origin = "kpfnb" if directory else "lab" if name else "papermill"
         """What runs the notebook: `kpfnb`, `lab`, or `papermill` (and any other runner)."""
         if directory:
-            self._record = runs.read_record(Path(directory))
+            self._record = read_record(Path(directory))
         else:
             self._record = self._begin_record(name or "notebook")
         self._start_recording()
@@ -175,7 +184,7 @@ class Session:
             "figures": result.key_figures(),
             "values": result.to_dict() | extra,
         }
-        runs.write_result(self._record, values)
+        write_result(self._record, values)
         self._record_end(RunEndFacts(result=self._record.read_result()), result, *others)
 
     def command(self, values: Mapping[str, Any]) -> list[str]:
@@ -229,16 +238,16 @@ class Session:
             return
         if self.interactive:
             self._stop_recording()
-            runs.discard_run(self._record)
+            discard_run(self._record)
         else:
             self._record_end(RunEndFacts())
 
     def _begin_record(self, name: str) -> RunRecord:
-        return runs.start_run(name, origin=self.origin, command=["kpfnb", "run", name])
+        return start_run(name, origin=self.origin, command=["kpfnb", "run", name])
 
     def _start_recording(self) -> None:
         self._handler = logs.add_file_handler(self._record.directory / LOG_NAME)
-        self._heartbeat_stop = runs.start_heartbeat(self._record)
+        self._heartbeat_stop = start_heartbeat(self._record)
 
     def _stop_recording(self) -> None:
         self._heartbeat_stop.set()
@@ -249,7 +258,7 @@ class Session:
         self.namespace.update(values)
         if self.origin != "kpfnb":
             self._record = replace(self._record, parameters=values, command=self.command(values))
-            runs.write_record(self._record)
+            write_record(self._record)
 
     def _record_end(self, facts: RunEndFacts, *results: Result) -> None:
         """Record the end, except under `kpfnb run`, which also sees errors after this point."""
@@ -257,7 +266,7 @@ class Session:
 
         self._stop_recording()
         if self.origin != "kpfnb":
-            self._record = runs.finish_run(self._record, facts)
+            self._record = finish_run(self._record, facts)
             site.update_site(self._record)
         if self.panel:
             self.panel.on_run_end(self._record, results)
