@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
 from kpfnb.kpf.files.obsid import KPF
+
+if TYPE_CHECKING:
+    from kpfnb.kpf.progress.result import ProgressResult
+    from kpfnb.kpf.progress.touch import TouchResult
 
 
 @app.command()
@@ -162,13 +166,12 @@ def progress(
     """
     from kpfnb.kpf.progress.result import assess_progress
     from kpfnb.kpf.progress.tables import format_missing_lines
-    from kpfnb.kpf.progress.touch import touch_missing
 
     result = assess_progress(
         start, end, version=current_version, check_version=check_version, fresh=fresh
     )
     if as_json:
-        touched = touch_missing(result, dry_run=dry_run) if touch_files else None
+        touched = _touch_missing(result, dry_run=dry_run) if touch_files else None
         extra = {"touch": touched.to_dict()} if touched else {}
         print_json({**result.to_dict(), **extra})
         raise typer.Exit((touched or result).outcome.exit_code)
@@ -180,7 +183,7 @@ def progress(
         _print_lines("L0 files of incomplete observations", list(map(str, result.missing_l0)))
     if touch_files:
         print()
-        print_and_exit(touch_missing(result, dry_run=dry_run))
+        print_and_exit(_touch_missing(result, dry_run=dry_run))
 
 
 @app.command()
@@ -227,6 +230,12 @@ def touch(
         dry_run=dry_run or echo,
     )
     print_and_exit(result, as_json=as_json)
+
+
+def _touch_missing(result: ProgressResult, *, dry_run: bool) -> TouchResult:
+    from kpfnb.kpf.progress.touch import touch_missing
+
+    return touch_missing(result, dry_run=dry_run)
 
 
 def _print_lines(title: str, lines: list[str]) -> None:

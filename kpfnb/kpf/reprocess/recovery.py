@@ -69,9 +69,11 @@ def recover_killed_runs(rules: CompletenessRules, index: HeaderIndex) -> list[st
     Returns notes for a person. The caller holds the lock `reprocess`.
     """
     count = quarantine_partial_products(rules.root / STATE_DIR)
-    products = format_count(count, "product")
-    notes = [f"set aside {products} that a killed run may not have finished"]
-    return [*(notes if count else []), *resolve_stale_backups(rules, index)]
+    notes = []
+    if count:
+        products = format_count(count, "product")
+        notes.append(f"set aside {products} that a killed run may not have finished")
+    return [*notes, *resolve_stale_backups(rules, index)]
 
 
 @dataclass(frozen=True)
