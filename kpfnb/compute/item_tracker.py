@@ -168,8 +168,13 @@ class ItemTracker:
         return self._isolated.popleft()
 
     def requeue(self, indices: Sequence[int]) -> None:
-        """Put items that were taken and not started back to the front."""
-        self._waiting.extendleft(reversed(indices))
+        """Put items that were taken and not started back to the front.
+
+        An item that must run with no other in work still must.
+        """
+        for index in reversed(indices):
+            is_isolated = self._deaths.get(index, 0) >= DEATHS_BEFORE_ISOLATION
+            (self._isolated if is_isolated else self._waiting).appendleft(index)
 
     def record(self, index: int, attempt: ItemAttempt, now: float) -> ItemOutcome | None:
         """Record an attempt; returns the outcome of the item, or None if it is tried again."""

@@ -10,7 +10,7 @@ from kpfnb.compute.clusters import shared_cluster
 
 
 @pytest.fixture(scope="module")
-def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Within the module every `compute.run` that spreads uses these workers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPFNB_WORK_DIR", str(tmp_path_factory.mktemp("work")))

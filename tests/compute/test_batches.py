@@ -22,22 +22,22 @@ def submit(tasks: PendingBatches, number: int) -> None:
 @pytest.mark.timeout(120)
 def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
     """It is on the worker that hangs: once that is killed, it is made again elsewhere."""
-    with clusters.open_cluster(workers=1) as crew:
-        tasks = PendingBatches(crew.client)
+    with clusters.open_cluster(workers=1) as cluster:
+        tasks = PendingBatches(cluster.client)
         submit(tasks, 1)
         [first] = tasks.values()
         # Before the worker hangs: it could not report the end of the first any more
         wait_for(lambda: first.future.done())
         submit(tasks, 5)
         _, hanging = tasks.values()
-        wait_for(lambda: any("-2" in name for name in seen_by(crew)))
+        wait_for(lambda: any("-2" in name for name in seen_by(cluster)))
         began = time.monotonic()
         found = tasks.collect(1.0)
         assert time.monotonic() - began < 60
         assert found == []
         hanging.future.cancel()
         del tasks[next(name for name, task in tasks.items() if task is hanging)]
-        crew.query_nannies(batches.kill_worker)
+        cluster.query_nannies(batches.kill_worker)
         taken: list[tuple[PendingBatch, list[ItemAttempt] | None]] = []
         wait_for(lambda: taken.extend(tasks.collect(0.2)) or bool(taken))
         [(task, attempts)] = taken
@@ -47,6 +47,6 @@ def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
         assert not tasks
 
 
-def seen_by(crew: clusters.WorkerCluster) -> set[str]:
-    sights = crew.query_nannies(batches.worker_status).values()
+def seen_by(cluster: clusters.WorkerCluster) -> set[str]:
+    sights = cluster.query_nannies(batches.worker_status).values()
     return {name for sight in sights if sight for name in sight.seconds}

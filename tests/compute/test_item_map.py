@@ -127,7 +127,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 # On workers
 
 
-def test_quick_items_go_in_batches(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_items_go_in_batches(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     pickle_batch = distributor.pickle_batch
 
@@ -142,23 +142,23 @@ def test_quick_items_go_in_batches(crew: None, monkeypatch: pytest.MonkeyPatch) 
     assert len(sizes) < 1500
 
 
-def test_isolated_items_run_elsewhere(crew: None) -> None:
+def test_isolated_items_run_elsewhere(cluster: None) -> None:
     pids = map_items(functions.pid_of, range(4), isolate=True).values()
     assert os.getpid() not in pids
 
 
-def test_long_work_moves_to_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_work_moves_to_workers(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kpfnb.compute.item_map.PROBE_SECONDS", 0.0)
     outcomes = map_items(lambda item: (time.sleep(0.1), os.getpid())[1], range(12))
     assert outcomes[0].value == os.getpid()
     assert outcomes[11].value != os.getpid()
 
 
-def test_a_function_made_on_the_spot_is_sent_too(crew: None) -> None:
+def test_a_function_made_on_the_spot_is_sent_too(cluster: None) -> None:
     assert map_items(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
 
 
-def test_failures_on_workers(crew: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_on_workers(cluster: None, caplog: pytest.LogCaptureFixture) -> None:
     outcomes = map_items(functions.fail_odd, range(4), isolate=True, title="reading")
     assert [part.error for part in outcomes] == [
         "",
@@ -170,12 +170,12 @@ def test_failures_on_workers(crew: None, caplog: pytest.LogCaptureFixture) -> No
     assert "reading: 1: ValueError: 1 is odd" in caplog.text
 
 
-def test_retries_on_workers(crew: None, tmp_path: Path) -> None:
+def test_retries_on_workers(cluster: None, tmp_path: Path) -> None:
     [one] = map_items(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
     assert (one.outcome, one.attempts, one.value) == (Outcome.SUCCEEDED, 2, 2)
 
 
-def test_what_cannot_be_sent(crew: None) -> None:
+def test_what_cannot_be_sent(cluster: None) -> None:
     back = map_items(functions.unpicklable, range(4), isolate=True)
     assert [part.outcome.is_good for part in back] == [True, False, True, False]
     assert "can't be sent back" in back[1].error
@@ -184,39 +184,39 @@ def test_what_cannot_be_sent(crew: None) -> None:
     assert "can't be sent to a worker" in there[1].error
 
 
-def test_hanging_item_is_stopped(crew: None) -> None:
+def test_hanging_item_is_stopped(cluster: None) -> None:
     outcomes = map_items(functions.hold_the_lock, range(40), timeout_seconds=2)
     assert [part.key for part in outcomes.failed] == ["5"]
     assert outcomes[5].error == "timed out after 2 s"
     assert outcomes[5].seconds > 2
 
 
-def test_children_of_a_stopped_item_die(crew: None, tmp_path: Path) -> None:
+def test_children_of_a_stopped_item_die(cluster: None, tmp_path: Path) -> None:
     [one] = map_items(functions.start_children, [tmp_path], timeout_seconds=1)
     assert one.error == "timed out after 1 s"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 
-def test_worker_killed_costs_only_time(crew: None, tmp_path: Path) -> None:
+def test_worker_killed_costs_only_time(cluster: None, tmp_path: Path) -> None:
     [one] = map_items(functions.die_once, [tmp_path / "died"], isolate=True)
     assert (one.outcome, one.value) == (Outcome.SUCCEEDED, "died")
 
 
-def test_item_that_kills_its_workers_is_parked(crew: None) -> None:
+def test_item_that_kills_its_workers_is_parked(cluster: None) -> None:
     outcomes = map_items(functions.die, range(300), isolate=True)
     assert [part.key for part in outcomes.failed] == ["3"]
     assert outcomes[3].error == "its worker process died 3 times"
     assert [part.value for part in outcomes if part.key != "3"] == [n for n in range(300) if n != 3]
 
 
-def test_item_over_its_memory_is_stopped(crew: None) -> None:
+def test_item_over_its_memory_is_stopped(cluster: None) -> None:
     outcomes = map_items(functions.take_memory, [1000, 900_000_000, 2000], memory_bytes=50_000_000)
     assert [part.outcome.is_good for part in outcomes] == [True, False, True]
     assert "its budget is 0.05 GB" in outcomes[1].error
 
 
-def test_memory_bounds_how_many_run_at_once(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_bounds_how_many_run_at_once(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "available_bytes", lambda: 1_500_000_000)
     spans = map_items(span, range(4), memory_bytes=1_000_000_000).values()
     assert all(one[1] <= two[0] for one, two in pairwise(spans))
@@ -228,13 +228,13 @@ def span(item: object) -> tuple[float, float]:
     return started, time.monotonic()
 
 
-def test_niceness_is_of_the_item_only(crew: None) -> None:
+def test_niceness_is_of_the_item_only(cluster: None) -> None:
     here = os.nice(0)
     assert map_items(functions.niceness, [1], nice=7).values() == [min(here + 7, 19)]
     assert map_items(functions.niceness, range(4), isolate=True).values() == [here] * 4
 
 
-def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_ceiling_on_workers(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     loads = iter([90.0, 90.0])
     pickle_batch = distributor.pickle_batch
@@ -255,12 +255,12 @@ def test_load_ceiling_on_workers(crew: None, monkeypatch: pytest.MonkeyPatch) ->
     assert started.index("start") > started.index("load 10")
 
 
-def test_an_item_does_not_spread_again(crew: None) -> None:
+def test_an_item_does_not_spread_again(cluster: None) -> None:
     [pids] = map_items(functions.nest, [3], isolate=True).values()
     assert len(set(pids)) == 1
 
 
-def test_interrupt_on_workers_stops_hanging_items(crew: None, tmp_path: Path) -> None:
+def test_interrupt_on_workers_stops_hanging_items(cluster: None, tmp_path: Path) -> None:
     def interrupt() -> None:
         wait_for((tmp_path / "pids").exists)
         os.kill(os.getpid(), signal.SIGINT)

@@ -8,26 +8,26 @@ from kpfnb.compute.item_tracker import DEATHS_BEFORE_ISOLATION, ItemTracker, bac
 from kpfnb.core.result import Outcome
 
 
-def ledger(count: int, retries: int = 0) -> ItemTracker:
+def make_tracker(count: int, retries: int = 0) -> ItemTracker:
     return ItemTracker(range(count), str, retries)
 
 
 def test_earlier_items_first_and_those_put_back_before_them() -> None:
-    book = ledger(6)
-    assert book.take(4, now=0) == [0, 1, 2, 3]
-    book.requeue([2, 3])
-    assert book.take(9, now=0) == [2, 3, 4, 5]
-    assert book.take(9, now=0) == []
+    tracker = make_tracker(6)
+    assert tracker.take(4, now=0) == [0, 1, 2, 3]
+    tracker.requeue([2, 3])
+    assert tracker.take(9, now=0) == [2, 3, 4, 5]
+    assert tracker.take(9, now=0) == []
 
 
 def test_an_item_waits_before_it_is_tried_again() -> None:
-    book = ledger(2, retries=1)
-    book.take(1, now=0)
-    assert book.record(0, ItemAttempt(error="no"), now=100) is None
-    assert book.take(2, now=100) == [1]
-    assert book.take(2, now=100.4) == []
-    assert book.take(2, now=100.6) == [0]
-    ended = book.record(0, ItemAttempt(error="no again"), now=101)
+    tracker = make_tracker(2, retries=1)
+    tracker.take(1, now=0)
+    assert tracker.record(0, ItemAttempt(error="no"), now=100) is None
+    assert tracker.take(2, now=100) == [1]
+    assert tracker.take(2, now=100.4) == []
+    assert tracker.take(2, now=100.6) == [0]
+    ended = tracker.record(0, ItemAttempt(error="no again"), now=101)
     assert ended
     assert (ended.outcome, ended.attempts, ended.error) == (Outcome.FAILED, 2, "no again")
 
@@ -37,55 +37,55 @@ def test_backoff_grows_to_its_limit() -> None:
 
 
 def test_suspects_go_alone_and_first() -> None:
-    book = ledger(5)
-    book.quarantine(book.take(2, now=0))
-    assert [book.take(9, now=0) for _ in range(3)] == [[0], [1], [2, 3, 4]]
+    tracker = make_tracker(5)
+    tracker.quarantine(tracker.take(2, now=0))
+    assert [tracker.take(9, now=0) for _ in range(3)] == [[0], [1], [2, 3, 4]]
 
 
 def test_only_an_item_alone_is_condemned() -> None:
-    book = ledger(2)
-    book.take(1, now=0)
-    assert book.record_death(0) is None
-    assert book.take(9, now=0) == [0]
-    assert book.record_death(0) is None
+    tracker = make_tracker(2)
+    tracker.take(1, now=0)
+    assert tracker.record_death(0) is None
+    assert tracker.take(9, now=0) == [0]
+    assert tracker.record_death(0) is None
     # Once more, when nothing else is left
-    assert book.take_isolated() is None
-    assert book.take(9, now=0) == [1]
-    assert book.take_isolated() == 0
-    ended = book.record_death(0, isolated=True)
+    assert tracker.take_isolated() is None
+    assert tracker.take(9, now=0) == [1]
+    assert tracker.take_isolated() == 0
+    ended = tracker.record_death(0, isolated=True)
     assert ended
     assert (ended.outcome, ended.attempts) == (Outcome.FAILED, 3)
     assert ended.error == "its worker process died 3 times"
 
 
 def test_deaths_do_not_count_as_attempts_of_an_item_that_succeeds() -> None:
-    book = ledger(1)
-    book.record_death(*book.take(1, now=0))
-    ended = book.record(*book.take(1, now=0), ItemAttempt(value=7), now=0)
+    tracker = make_tracker(1)
+    tracker.record_death(*tracker.take(1, now=0))
+    ended = tracker.record(*tracker.take(1, now=0), ItemAttempt(value=7), now=0)
     assert ended
     assert (ended.outcome, ended.attempts) == (Outcome.SUCCEEDED, 1)
 
 
 def test_stop_tells_what_was_in_work() -> None:
-    book = ledger(3)
-    book.take(2, now=0)
-    book.record(0, ItemAttempt(value=1), now=0)
-    book.stop(running=[1])
-    assert [part.outcome for part in book.result()] == [
+    tracker = make_tracker(3)
+    tracker.take(2, now=0)
+    tracker.record(0, ItemAttempt(value=1), now=0)
+    tracker.stop(running=[1])
+    assert [part.outcome for part in tracker.result()] == [
         Outcome.SUCCEEDED,
         Outcome.FAILED,
         Outcome.SKIPPED,
     ]
-    assert book.remaining == 0
+    assert tracker.remaining == 0
     # What was never begun is not done
-    assert (book.done, book.failed, book.remaining) == (2, 1, 0)
+    assert (tracker.done, tracker.failed, tracker.remaining) == (2, 1, 0)
 
 
 def test_give_up_names_the_reason_for_all_that_is_left() -> None:
-    book = ledger(2)
-    book.record(0, ItemAttempt(value=1), now=0)
-    book.abandon("gone")
-    assert [part.error for part in book.result()] == ["", "gone"]
+    tracker = make_tracker(2)
+    tracker.record(0, ItemAttempt(value=1), now=0)
+    tracker.abandon("gone")
+    assert [part.error for part in tracker.result()] == ["", "gone"]
 
 
 @given(
@@ -94,25 +94,25 @@ def test_give_up_names_the_reason_for_all_that_is_left() -> None:
     st.integers(0, 3),
 )
 def test_every_item_ends_once_whatever_happens(events: list[str], count: int, retries: int) -> None:
-    book, now = ledger(count, retries), 0.0
+    tracker, now = make_tracker(count, retries), 0.0
     story = iter(events)
-    while book.remaining:
+    while tracker.remaining:
         now += 100
-        taken = book.take(3, now)
-        solo = None if taken else book.take_isolated()
-        taken = taken if solo is None else [solo]
+        taken = tracker.take(3, now)
+        isolated = None if taken else tracker.take_isolated()
+        taken = taken if isolated is None else [isolated]
         assert taken, "an item was lost"
         event = next(story, "good")
         if event == "back":
-            book.requeue(taken)
-        elif event == "apart":
-            book.quarantine(taken)
+            tracker.requeue(taken)
+        elif event == "apart" and len(taken) > 1:
+            tracker.quarantine(taken)
         elif event == "died" and len(taken) == 1:
-            book.record_death(taken[0], isolated=solo is not None)
+            tracker.record_death(taken[0], isolated=isolated is not None)
         else:
             for index in taken:
-                book.record(index, ItemAttempt(error="no" if event == "bad" else ""), now)
-    outcomes = book.result()
+                tracker.record(index, ItemAttempt(error="no" if event == "bad" else ""), now)
+    outcomes = tracker.result()
     assert [part.item for part in outcomes] == list(range(count))
     assert all(part.attempts <= 2 * retries + DEATHS_BEFORE_ISOLATION + 1 for part in outcomes)
-    assert book.take(3, now + 1000) == []
+    assert tracker.take(3, now + 1000) == []

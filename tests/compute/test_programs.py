@@ -213,9 +213,9 @@ def test_a_killed_guard_takes_the_program_along(tmp_path: Path) -> None:
 SUPERVISOR = """
 import sys
 from pathlib import Path
-from kpfnb import supervision
-supervision.run(
-    sys.argv[1:], log=Path("log.txt"), look=lambda: supervision.Sight(0, 0), expected=1,
+from kpfnb.compute.programs import ProductSnapshot, supervise_program
+supervise_program(
+    sys.argv[1:], log=Path("log.txt"), take_snapshot=lambda: ProductSnapshot(0, 0), expected=1,
     lock=Path("lock"),
 )
 """
