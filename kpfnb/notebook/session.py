@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from kpfnb.core import logs, progress
 from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Result
 from kpfnb.notebook import runner
+from kpfnb.notebook.display import figures
 from kpfnb.notebook.history import declared_parameters, executed_sources
 from kpfnb.notebook.parameters import Parameter, validate_parameters
 from kpfnb.runs import (
@@ -64,7 +64,7 @@ def begin_session() -> Session:
         _current_session.close()
     logs.log_to_console()
     progress.set_container(None)
-    _register_figure_formatter(shell)
+    figures.register_formatter(shell)
     _current_session = Session(shell)
     if _current_session.interactive:
         from kpfnb.notebook.display import tables
@@ -221,8 +221,6 @@ class Session:
         """
         from matplotlib.figure import Figure
 
-        from kpfnb.notebook.display import figures
-
         if isinstance(shown, Figure):
             drawn = figures.HoverFigure(shown)
         else:
@@ -292,11 +290,3 @@ class Session:
         message = logs.redact_secrets(str(error))
         logging.getLogger(__name__).error("cell %d: %r", number, error)
         self._record_end(RunEndFacts(error=CellError(number, type(error).__name__, message)))
-
-
-def _register_figure_formatter(shell: Any) -> None:
-    """Let IPython show a matplotlib Figure as an image, without importing pyplot."""
-    from IPython.core.pylabtools import print_figure
-
-    png = shell.display_formatter.formatters["image/png"]
-    png.for_type_by_name("matplotlib.figure", "Figure", partial(print_figure, base64=True))

@@ -66,7 +66,7 @@ def test_a_row_leads_to_its_header(page: Any, lab: Lab, night: Any) -> None:
     notebook.open()
     notebook.run_to_form()
     notebook.run()
-    chooser = page.get_by_label("look at", exact=True)
+    chooser = page.get_by_label("Show details of:", exact=True)
     options = chooser.locator("option").all_inner_texts()
     for option in options[1:3]:
         chooser.select_option(option)

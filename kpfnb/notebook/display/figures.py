@@ -11,7 +11,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,11 +49,6 @@ class HoverFigure:
 
 @singledispatch
 def _draw(result: object) -> HoverFigure:
-    # Until every result has registered its plot
-    if hasattr(result, "hover_plot"):
-        return result.hover_plot()
-    if hasattr(result, "plot"):
-        return HoverFigure(result.plot())
     raise TypeError(f"no plot is registered for {type(result).__name__}")
 
 
@@ -63,6 +58,14 @@ register_plot = _draw.register
 The function is in the module (or package) `plots` beside the module of the class, so that a
 result class does not import its plots.
 """
+
+
+def register_formatter(shell: Any) -> None:
+    """Let IPython show a matplotlib Figure as an image, without importing pyplot."""
+    from IPython.core.pylabtools import print_figure
+
+    png = shell.display_formatter.formatters["image/png"]
+    png.for_type_by_name("matplotlib.figure", "Figure", partial(print_figure, base64=True))
 
 
 def hover_plot(result: object) -> HoverFigure:
