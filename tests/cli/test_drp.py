@@ -78,7 +78,7 @@ def test_check_version_and_fresh_are_understood(incomplete):
     assert f"required version: {tree.DEFAULT_VERSION}" in result.output
 
 
-def test_progress_as_json_tells_of_the_touch_too(root, incomplete):
+def test_progress_as_json_includes_the_touch(root, incomplete):
     result = kpfnb("progress", *NIGHTS, "--json", "--touch-files")
     record = json.loads(result.output)
     assert record["missing_obsids"] == [str(incomplete)]
@@ -94,7 +94,7 @@ def test_touch_takes_the_old_flags(root, incomplete, tmp_path):
     assert is_touched(incomplete.path(root, "L0"))
 
 
-def test_the_exit_code_of_touch_tells(incomplete):
+def test_the_exit_code_of_touch(incomplete):
     assert kpfnb("touch", str(incomplete), "KP.20240101.99999.99").exit_code == 3
     assert kpfnb("touch", "KP.20240101.99999.99", "--json").exit_code == 1
 

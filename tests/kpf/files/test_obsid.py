@@ -41,7 +41,7 @@ def test_any_text_is_an_observation_or_refused(text: str) -> None:
     assert parsed.text in text
 
 
-def test_the_name_tells_night_and_time() -> None:
+def test_a_name_gives_night_and_time() -> None:
     observation = ObsID(NAME)
     assert observation.night == "20240115"
     assert observation.time == datetime(2024, 1, 15, 1, 0, 17, 20000, tzinfo=UTC)

@@ -115,7 +115,7 @@ def test_a_run_with_nothing_to_do_leaves_nothing(root: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "work/reprocess").iterdir())) == 1
 
 
-def test_a_later_version_makes_them_anew(root: Path) -> None:
+def test_a_later_version_makes_them_again(root: Path) -> None:
     run(NIGHT, version="2.9")
     assert fates(run(NIGHT, version="2.9")) == {NIGHT: ObservationOutcome.SKIPPED}
     assert fates(run(NIGHT, version="2.10")) == {NIGHT: ObservationOutcome.DONE}
@@ -129,7 +129,7 @@ def test_a_later_version_makes_them_anew(root: Path) -> None:
         ({"code": 3}, "the DRP exited with code 3"),
     ],
 )
-def test_it_is_judged_by_the_masters_that_come(
+def test_the_new_masters_decide_the_outcome(
     root: Path, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], reason: str
 ) -> None:
     use_drp(monkeypatch, **fault)
@@ -203,14 +203,14 @@ def test_a_full_disk_is_a_reason_not_a_traceback(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"calibrations": 1'])
-def test_a_stamp_that_nobody_can_read_says_nothing(root: Path, text: str) -> None:
+def test_an_unreadable_manifest_is_ignored(root: Path, text: str) -> None:
     run(NIGHT)
     (root / "masters" / NIGHT / manifest.MANIFEST_NAME).write_text(text)
     assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
     assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.SKIPPED}
 
 
-def test_ctrl_c_while_masters_are_judged_loses_no_result(
+def test_ctrl_c_while_masters_are_checked_loses_no_result(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defect = headers.find_defect
@@ -225,7 +225,7 @@ def test_ctrl_c_while_masters_are_judged_loses_no_result(
     assert "ended early: interrupted" in result.notes
 
 
-def test_what_a_list_names_and_is_no_observation_is_told(root: Path, tmp_path: Path) -> None:
+def test_invalid_names_in_a_list_are_reported(root: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.csv"
     names.write_text(f"{NIGHT}\nKP.2024.1\n")
     result = run(str(names))
@@ -274,7 +274,9 @@ def test_one_works_on_the_tree_at_a_time(root: Path) -> None:
         run(NIGHT)
 
 
-def test_wrong_wishes_and_settings_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_options_and_settings_are_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(InvalidParameterError, match="masters are made by night"):
         run(NIGHT, objects=["HD*"])
     monkeypatch.setenv("KPFNB_MASTERS_COMMAND", "kpf --all")

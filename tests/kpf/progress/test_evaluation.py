@@ -49,7 +49,7 @@ def looks(monkeypatch):
     return calls
 
 
-def test_a_settled_night_is_looked_at_once(root, names, index, looks):
+def test_a_settled_night_is_scanned_once(root, names, index, looks):
     first = night(root, index)
     second = night(root, index)
     assert len(looks) == 1
@@ -70,7 +70,7 @@ def test_missing_levels_come_back_from_the_index(root, names, index, looks):
 @pytest.mark.parametrize(
     "options", [{"fresh": True}, {"version": "2.9"}, {"junk": frozenset({"KP.20240101.00000.00"})}]
 )
-def test_another_question_is_a_new_look(root, names, index, looks, options):
+def test_another_question_needs_a_new_scan(root, names, index, looks, options):
     night(root, index)
     night(root, index, **options)
     assert len(looks) == 2
@@ -100,7 +100,7 @@ def test_a_product_that_is_replaced_is_seen(root, names, index):
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_night_that_changed_lately_is_always_looked_at(root, names, index, looks, what):
+def test_a_night_that_changed_recently_is_always_scanned(root, names, index, looks, what):
     product = ObsID(names[0]).path(root, "L2")
     os.utime(product if what == "file" else product.parent)
     night(root, index)

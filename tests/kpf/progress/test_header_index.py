@@ -93,7 +93,7 @@ def test_a_newer_one_is_refused(path):
         HeaderIndex(path)
 
 
-def test_an_older_one_is_made_anew(path):
+def test_an_older_index_is_replaced(path):
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE file (something)")

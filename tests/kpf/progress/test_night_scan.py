@@ -28,7 +28,7 @@ def look(root, *, index=None, tags=False):
     return night_scan.scan_night(places, NIGHT, index=index or HeaderIndex(None), tags=tags)
 
 
-def test_what_an_l0_tells(root, names):
+def test_the_facts_of_an_l0(root, names):
     inventory = look(root).raws
     facts = [
         (inventory[name].camera, inventory[name].imtype, inventory[name].problem) for name in names
@@ -68,7 +68,7 @@ def test_strays_are_passed_over(root, names):
         (gzip.compress(b"SIMPLE  =", mtime=0).ljust(5760), "not FITS"),
     ],
 )
-def test_a_product_that_is_not_whole(root, names, content, problem):
+def test_an_incomplete_product(root, names, content, problem):
     ObsID(names[0]).path(root, "L1").write_bytes(content)
     assert look(root).products["L1"][names[0]].problem == problem
 
@@ -96,7 +96,7 @@ def test_a_gzipped_l0_is_read(root, names):
 
 
 @pytest.mark.parametrize("level", ["L0", "L1"])
-def test_what_stands_in_the_place_of_a_file(root, names, level):
+def test_something_else_in_place_of_a_file(root, names, level):
     path = ObsID(names[0]).path(root, level)
 
     def problem():
@@ -143,7 +143,7 @@ def test_no_folder_is_an_empty_night(root):
     assert (inventory.raws, inventory.notes, inventory.newest_ns) == ({}, (), 0)
 
 
-def test_the_second_look_only_stats(root, names, tmp_path, monkeypatch):
+def test_the_second_scan_reads_no_headers(root, names, tmp_path, monkeypatch):
     with HeaderIndex(tmp_path / "index.sqlite") as index:
         first = look(root, index=index, tags=True)
         monkeypatch.setattr(night_scan, "_try_read", None)
@@ -154,7 +154,7 @@ def test_the_second_look_only_stats(root, names, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("change", ["time", "size"])
-def test_what_changed_is_read_anew(root, names, tmp_path, change):
+def test_what_changed_is_read_again(root, names, tmp_path, change):
     path = ObsID(names[0]).path(root, "L0")
     with HeaderIndex(tmp_path / "index.sqlite") as index:
         look(root, index=index)

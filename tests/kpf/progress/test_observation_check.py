@@ -46,7 +46,7 @@ def test_version(tmp_path: Path, version: str, expected: tuple[ObservationStatus
     assert stand(CompletenessRules(tmp_path, LEVELS, version)) == expected
 
 
-def test_what_is_lacking_is_told_by_level(tmp_path: Path) -> None:
+def test_defects_are_reported_by_level(tmp_path: Path) -> None:
     add(tmp_path, A)
     A.path(tmp_path, "L1").unlink()
     os.utime(A.path(tmp_path, "L2"), (1000, 1000))

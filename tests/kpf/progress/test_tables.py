@@ -110,7 +110,7 @@ def test_html_is_escaped():
     assert "1/5 · 20 %" in html
 
 
-def test_html_lists_so_many_and_says_how_many_more(monkeypatch):
+def test_html_lists_a_limited_number_and_counts_the_rest(monkeypatch):
     monkeypatch.setattr(tables, "MAX_MISSING_ROWS", 2)
     html = make_result(
         night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING)

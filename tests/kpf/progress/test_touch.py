@@ -81,7 +81,7 @@ def test_a_file_that_vanishes_at_the_last_moment_is_not_made(root, names, monkey
     assert not path.exists()
 
 
-def test_a_touch_that_fails_is_told(root, names, monkeypatch):
+def test_a_touch_that_fails_is_reported(root, names, monkeypatch):
     def utime(target):
         raise PermissionError(1, "Operation not permitted")
 

@@ -58,7 +58,7 @@ def test_a_file_is_as_long_as_its_headers_say(
     assert find_defect(tmp_path / "a.fits") == state
 
 
-def test_a_later_extension_is_looked_at_too(tmp_path: Path) -> None:
+def test_a_later_extension_is_checked_too(tmp_path: Path) -> None:
     import numpy as np
     from astropy.io import fits
 

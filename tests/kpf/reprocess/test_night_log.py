@@ -61,7 +61,7 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
         night_log.add_entries(log, ENTRY)
 
 
-def test_a_night_stands_as_its_last_row_tells(tmp_path: Path) -> None:
+def test_the_last_row_of_a_night_counts(tmp_path: Path) -> None:
     log = tmp_path / "nights.sqlite"
     planned = replace(ENTRY, started="", ended="", done=0, failed=0)
     night_log.add_entries(log, planned, replace(planned, night="20231231"))

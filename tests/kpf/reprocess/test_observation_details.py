@@ -26,7 +26,7 @@ def test_the_header_and_no_page_yet(obsid: str) -> None:
     assert "no quicklook page yet" in page
 
 
-def test_the_quicklook_page_and_what_the_drp_said(obsid: str) -> None:
+def test_the_quicklook_page_and_the_messages_of_the_drp(obsid: str) -> None:
     config = settings.load_settings()
     place = config.qlp_path / ObsID(obsid).night / obsid
     place.mkdir(parents=True)
@@ -39,7 +39,7 @@ def test_the_quicklook_page_and_what_the_drp_said(obsid: str) -> None:
     assert "<pre>&lt;b&gt;ValueError</pre>" in page
 
 
-def test_an_l0_that_is_gone_is_told() -> None:
+def test_a_missing_l0_is_reported() -> None:
     page = observation_details.details_html({"obsid": "KP.20240115.00001.00"})
     assert "no header: " in page
     assert "missing" in page

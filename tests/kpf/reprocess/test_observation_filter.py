@@ -63,7 +63,7 @@ def test_only_what_is_wanted_is_left(
     assert left(root, wanted)[0] == expected  # from the index
 
 
-def test_a_note_tells_how_much_is_left(root: Path) -> None:
+def test_a_note_counts_what_is_left(root: Path) -> None:
     ObsID(SUN).path(root, "L0").write_bytes(b"")
     notes = left(root, ObservationFilter(["HD*"], ["Star"]))[1]
     assert notes == [

@@ -36,7 +36,7 @@ def texts(root: Path, obsid: ObsID) -> list[str]:
     return [path.read_text() if path.exists() else "-" for path in paths]
 
 
-def test_taken_then_put_back_over_what_is_there(tmp_path: Path, old: ProductBackup) -> None:
+def test_stashed_products_are_restored_over_new_ones(tmp_path: Path, old: ProductBackup) -> None:
     modified = A.path(tmp_path, "2D").stat().st_mtime_ns
     old.stash([A])
     assert texts(tmp_path, A) == ["-", "-"]
@@ -101,7 +101,7 @@ def test_a_run_killed_after_any_move_loses_nothing(
 @pytest.mark.parametrize(
     ("version", "written", "kept"), [("2.9", 1, "new"), ("3.0", 1, "old"), ("2.9", 0, "old")]
 )
-def test_a_killed_runs_new_products_are_judged_by_its_own_measure(
+def test_a_killed_runs_new_products_are_checked_by_its_own_rules(
     tmp_path: Path, version: str, written: int, kept: str
 ) -> None:
     write(tmp_path, A, "old")

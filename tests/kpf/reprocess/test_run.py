@@ -215,7 +215,7 @@ def test_bad_products_are_seen(
         assert (item.fate, item.reason) == (ObservationOutcome.FAILED, reason or "L1 truncated")
 
 
-def test_force_wants_every_product_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_force_requires_every_product_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_products(root, OTHER, "v2.9")
     assert run("20240102", force=True).reason == "1 done"
     use_drp(monkeypatch, "nothing")
@@ -373,7 +373,7 @@ def test_products_that_can_not_be_seen_any_more_are_not_taken_for_good(
     assert (item.fate, "can't list" in item.reason) == (ObservationOutcome.FAILED, True)
 
 
-def test_a_broken_product_that_can_not_be_set_aside_is_told(
+def test_a_broken_product_that_can_not_be_set_aside_is_reported(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path) -> Path:
@@ -399,7 +399,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[progress.ProgressState]:
     return known
 
 
-def test_what_fails_is_told_as_it_comes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_reported_as_they_happen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_drp(monkeypatch, "cut")
     shown = bars(monkeypatch)
     [item] = run("20240102").items
@@ -439,7 +439,7 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     assert nothing_is_held(root)
 
 
-def test_ctrl_c_while_products_are_judged_loses_no_result(
+def test_ctrl_c_while_products_are_checked_loses_no_result(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_drp(monkeypatch)
@@ -508,7 +508,7 @@ def test_two_at_once_do_not_fight(root: Path) -> None:
     assert not (root / "2D").exists()
 
 
-def test_it_waits_for_the_other_if_it_is_told_to(root: Path) -> None:
+def test_it_waits_for_another_run_if_requested(root: Path) -> None:
     held, wanted = threading.Event(), threading.Event()
 
     def other() -> None:
@@ -614,7 +614,7 @@ def test_a_night_log_that_cannot_be_written_is_a_note(root: Path) -> None:
         ([NIGHT], {"root": "/nowhere"}, InvalidInputError, "no L0 directory"),
     ],
 )
-def test_mistakes_are_told_before_any_work(
+def test_mistakes_are_reported_before_any_work(
     root: Path, targets: list[str], options: dict[str, Any], error: type, message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -629,7 +629,7 @@ def test_mistakes_are_told_before_any_work(
         ("true", r"drp_command has no \{target\}"),
     ],
 )
-def test_a_drp_that_is_missing_is_told_before_any_work(
+def test_a_missing_drp_is_reported_before_any_work(
     root: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
 ) -> None:
     monkeypatch.setenv("KPFNB_DRP_COMMAND", command)

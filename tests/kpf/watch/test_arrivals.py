@@ -100,7 +100,7 @@ def test_one_in_work_waits(tree: Tree, arrivals: Arrivals) -> None:
     assert (arrivals.waiting, list(arrivals.ready)) == (1, [])
 
 
-def test_a_cut_off_file_is_looked_at_again(tree: Tree, arrivals: Arrivals) -> None:
+def test_a_truncated_file_is_checked_again(tree: Tree, arrivals: Arrivals) -> None:
     path = tree.write("a.fits")
     path.write_bytes(path.read_bytes()[:4000])
     arrivals.add_changed([str(path)])
@@ -110,7 +110,7 @@ def test_a_cut_off_file_is_looked_at_again(tree: Tree, arrivals: Arrivals) -> No
     assert arrivals.waiting == 1
 
 
-def test_a_scan_does_not_put_off_what_is_on_its_way(tree: Tree, arrivals: Arrivals) -> None:
+def test_a_scan_does_not_delay_files_on_their_way_in(tree: Tree, arrivals: Arrivals) -> None:
     path = tree.write("a.fits")
     arrivals.add_changed([str(path)])
     arrivals.admit_settled()
@@ -133,7 +133,7 @@ def test_what_could_not_be_handed_out_comes_first_again(tree: Tree, arrivals: Ar
 @pytest.mark.parametrize(
     "wrong", [{"quiet_seconds": -1.0}, {"attempts": 0}, {"rescan_seconds": 0.0}]
 )
-def test_an_impossible_pace_is_refused(wrong: dict[str, float]) -> None:
+def test_an_invalid_policy_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(wrong))):
         WatchPolicy(**wrong)  # type: ignore[arg-type]
 

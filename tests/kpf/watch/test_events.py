@@ -66,7 +66,7 @@ def test_files_that_are_written_renamed_and_touched(ear: Ear, top: Path) -> None
     wait_until(lambda: ear.files() == {"a.fits"})
 
 
-def test_new_folders_are_told(ear: Ear, top: Path, tmp_path: Path) -> None:
+def test_new_directories_are_reported(ear: Ear, top: Path, tmp_path: Path) -> None:
     (tmp_path / "moved").mkdir()
     (tmp_path / "moved").rename(top / "moved")
     (top / "made").mkdir()
@@ -92,7 +92,9 @@ def test_a_top_that_comes_later_is_watched(tmp_path: Path) -> None:
     ear.events.stop()
 
 
-def test_a_flood_is_told(ear: Ear, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_changes_is_reported(
+    ear: Ear, top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events, "FLOOD_CHANGES", 20)
     for number in range(100):
         (top / f"{number}.fits").write_text("")

@@ -62,7 +62,7 @@ def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir
     assert [sum(bar.get_height() for bar in bars) for bars in (done, failed)] == [1, 1]
 
 
-def test_a_damaged_memory_is_told_and_left_to_its_watcher(tree: Tree, work_dir: Path) -> None:
+def test_a_damaged_state_is_reported_and_left_to_its_watcher(tree: Tree, work_dir: Path) -> None:
     folder = status.watcher_dir(work_dir, "test")
     once(tree.handler(), folder)
     (folder / "memory.sqlite").write_bytes(b"nonsense" * 2000)

@@ -161,7 +161,7 @@ def test_a_huge_log_line_is_no_trouble(data: Path, monkeypatch: pytest.MonkeyPat
     assert len(summary.failing[0][1]) <= 500
 
 
-def test_while_somebody_reprocesses_it_stays_away(data: Path, isolated: Path) -> None:
+def test_it_waits_while_a_reprocessing_runs(data: Path, isolated: Path) -> None:
     l0(data)
     with (
         locks.acquire_lock("reprocess", folder=data / ".kpfnb"),
@@ -198,7 +198,7 @@ def test_old_lists_and_logs_are_removed(tmp_path: Path) -> None:
     ("options", "named"),
     [({"ncpus": 0}, "ncpus: 0"), ({"nice": 20}, "nice: 20"), ({"since": "today"}, "today")],
 )
-def test_an_impossible_wish_is_refused(data: Path, options: dict[str, object], named: str) -> None:
+def test_an_invalid_option_is_refused(data: Path, options: dict[str, object], named: str) -> None:
     with pytest.raises(InvalidParameterError, match=named):
         registry.run_watcher("process", once=True, **options)  # type: ignore[arg-type]
 
@@ -221,7 +221,7 @@ def test_new_files_are_ingested(data: Path) -> None:
     assert (summary.seen, summary.done + summary.failed) == (2, 2)
 
 
-def test_masters_of_one_name_in_two_nights_are_told_apart(data: Path) -> None:
+def test_masters_with_the_same_name_in_two_nights_are_distinct(data: Path) -> None:
     name = "kpf_20240115_master_bias_autocal-bias.fits"
     good, gone = (data / f"masters/{night}" / name for night in ("20240115", "20240116"))
     fits(good, {})
@@ -235,7 +235,7 @@ def test_masters_of_one_name_in_two_nights_are_told_apart(data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ingest", "quicklook"])
-def test_a_file_that_vanishes_meanwhile_has_not_failed(
+def test_a_file_that_vanishes_during_the_work_has_not_failed(
     data: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = l0(data)
@@ -245,7 +245,7 @@ def test_a_file_that_vanishes_meanwhile_has_not_failed(
     assert result.outcome is WatchOutcome.GONE
 
 
-def test_an_l0_whose_directory_can_not_be_listed_is_put_off(
+def test_an_l0_whose_directory_can_not_be_listed_is_postponed(
     data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = l0(data)
@@ -352,7 +352,7 @@ def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
     assert running.now.failed == 3
 
 
-def test_a_daemon_that_does_not_start_is_told_with_what_is_overdue(
+def test_an_overdue_file_reports_that_the_drp_does_not_start(
     data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drp_watcher, "CHECK_SECONDS", 0.1)

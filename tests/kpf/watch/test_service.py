@@ -71,7 +71,7 @@ def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Pa
         service.serve_watcher(tree.handler(), ONCE)
 
 
-def test_the_pace_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_policy_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_WATCH_QUIET_SECONDS", "7")
     monkeypatch.setenv("KPFNB_WATCH_POLLING", "true")
     here = settings.load_settings()

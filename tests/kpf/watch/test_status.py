@@ -38,7 +38,7 @@ def test_it_is_read_as_it_was_written(running: WatcherReport, tmp_path: Path) ->
     assert list(status.read_reports(tmp_path, "ingest")) == []
 
 
-def test_one_whose_process_is_there_and_that_beats_is_running(running: WatcherReport) -> None:
+def test_a_watcher_with_process_and_heartbeat_is_running(running: WatcherReport) -> None:
     assert status.check_liveness(running, NOW + timedelta(seconds=50)).life is WatcherStatus.RUNNING
 
 
@@ -56,7 +56,7 @@ def test_one_whose_process_has_gone_died(running: WatcherReport) -> None:
     )
 
 
-def test_of_one_on_another_host_the_heartbeat_tells(running: WatcherReport) -> None:
+def test_on_another_host_only_the_heartbeat_counts(running: WatcherReport) -> None:
     elsewhere = replace(running, pid=2**22 + 1, host="elsewhere")
     assert status.check_liveness(elsewhere, NOW).life is WatcherStatus.RUNNING
 

@@ -126,13 +126,13 @@ def test_an_error_of_the_handler_is_that_of_each_file(tree: Tree, tmp_path: Path
     assert final.counters.report.failing[0][1] == "ZeroDivisionError: division by zero"
 
 
-def test_a_file_of_which_nothing_is_told_has_failed(tree: Tree, tmp_path: Path) -> None:
+def test_a_file_without_a_result_has_failed(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
     final = once(tree.handler(handle=lambda tasks: []), tmp_path / "watch")
     assert final.counters.report.failing[0][1] == "the handler gave no result"
 
 
-def test_only_whole_files_are_handed_out(tree: Tree, start: Start) -> None:
+def test_only_complete_files_are_handled(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
     content = path.read_bytes()
     path.write_bytes(content[:4000])
@@ -159,7 +159,7 @@ def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, sta
     wait_until(lambda: tree.names() == ["new.fits", "old.fits"])
 
 
-def test_what_no_event_tells_is_found_by_the_next_scan(
+def test_a_file_without_an_event_is_found_by_the_next_scan(
     tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events.ChangeListener, "_run", lambda self: None)
@@ -175,7 +175,7 @@ def test_a_flood_is_handled_completely(tree: Tree, start: Start) -> None:
     assert sorted(tree.names()) == sorted(names)
 
 
-def test_so_many_calls_at_a_time_and_no_more(tree: Tree, tmp_path: Path) -> None:
+def test_the_number_of_calls_is_limited(tree: Tree, tmp_path: Path) -> None:
     running, most = [], []
 
     def handle(tasks: Sequence[WatchTask]) -> list[WatchResult]:
@@ -192,7 +192,9 @@ def test_so_many_calls_at_a_time_and_no_more(tree: Tree, tmp_path: Path) -> None
     assert len(tree.handled) == 20
 
 
-def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_for_its_session(
+    tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.1)
     others = [True]
     turns: list[str] = []
@@ -214,7 +216,7 @@ def test_it_waits_for_its_turn(tree: Tree, start: Start, monkeypatch: pytest.Mon
     wait_until(lambda: running.counters.report.trouble == "")
 
 
-def test_once_does_not_wait_for_its_turn(tree: Tree, tmp_path: Path) -> None:
+def test_once_does_not_wait_for_its_session(tree: Tree, tmp_path: Path) -> None:
     @contextmanager
     def turn() -> Iterator[None]:
         raise AlreadyRunningError("reprocess is already running")
@@ -266,9 +268,7 @@ def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
     assert tree.names() == ["a.fits"]
 
 
-def test_one_that_was_gone_and_is_there_again_as_it_was_is_found(
-    tree: Tree, tmp_path: Path
-) -> None:
+def test_a_file_that_was_gone_and_returns_unchanged_is_found(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
     tree.told = WatchOutcome.GONE
     once(tree.handler(), tmp_path / "watch")
@@ -279,7 +279,7 @@ def test_one_that_was_gone_and_is_there_again_as_it_was_is_found(
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-def test_a_failed_file_that_vanished_needs_nobody_any_more(
+def test_a_failed_file_that_vanished_is_no_problem_any_more(
     tree: Tree, start: Start, attempts: int
 ) -> None:
     path = tree.write("a.fits")
@@ -315,7 +315,7 @@ def test_a_folder_that_can_not_be_read_is_no_success(
     assert tree.names() == ["a.fits", "b.fits"]
 
 
-def test_a_look_that_ended_early_is_no_success(
+def test_a_scan_that_ended_early_is_no_success(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(memory: StateStore, folder: str) -> object:
