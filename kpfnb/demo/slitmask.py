@@ -33,8 +33,8 @@ class SimulatedSlit:
     Attributes
     ----------
     number : PypeIt's number, the position along the detector
-    rms, coverage, flexure, median_chi, std_chi : as in `adap.scoring.slits`; rms 0: no solution
-    flags : some of BITS
+    rms, coverage, flexure, median_chi, std_chi : as in `kpfnb.adap.score`; rms 0: no solution
+    flags : some of SLIT_FLAGS
     objects : how each is extracted: "optimal", "box" or "none"; ":mask" is added for objects of the
         mask's design
     """
