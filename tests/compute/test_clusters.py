@@ -47,10 +47,10 @@ def address(file: Path) -> str:
 
 def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "scheduler.json"
-    here = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
+    options = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
     workers = ["--scheduler-file", str(file), "--nworkers", "2", "--nthreads", "1"]
     with (
-        program("distributed.cli.dask_scheduler", *here, "--port", "0"),
+        program("distributed.cli.dask_scheduler", *options, "--port", "0"),
         program("distributed.cli.dask_worker", *workers, "--no-dashboard"),
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
@@ -62,10 +62,10 @@ def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_workers_that_cannot_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "scheduler.json"
-    here = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
+    options = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
     workers = ["--scheduler-file", str(file), "--no-nanny", "--no-dashboard"]
     with (
-        program("distributed.cli.dask_scheduler", *here, "--port", "0"),
+        program("distributed.cli.dask_scheduler", *options, "--port", "0"),
         program("distributed.cli.dask_worker", *workers),
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))
@@ -83,10 +83,10 @@ def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "scheduler.json"
-    here = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
+    options = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 3.0)
     with (
-        program("distributed.cli.dask_scheduler", *here, "--port", "0") as scheduler,
+        program("distributed.cli.dask_scheduler", *options, "--port", "0") as scheduler,
         program("distributed.cli.dask_worker", "--scheduler-file", str(file), "--no-dashboard"),
     ):
         monkeypatch.setenv("KPFNB_CLUSTER", address(file))

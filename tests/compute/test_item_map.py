@@ -154,7 +154,7 @@ def test_long_work_moves_to_workers(cluster: None, monkeypatch: pytest.MonkeyPat
     assert outcomes[11].value != os.getpid()
 
 
-def test_a_function_made_on_the_spot_is_sent_too(cluster: None) -> None:
+def test_a_lambda_is_sent_too(cluster: None) -> None:
     assert map_items(lambda x: functions.double(x) + 1, [4], isolate=True).values() == [9]
 
 
@@ -234,7 +234,7 @@ def test_niceness_is_of_the_item_only(cluster: None) -> None:
     assert map_items(functions.niceness, range(4), isolate=True).values() == [here] * 4
 
 
-def test_load_ceiling_on_workers(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_limit_on_workers(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     loads = iter([90.0, 90.0])
     pickle_batch = distributor.pickle_batch
@@ -255,7 +255,7 @@ def test_load_ceiling_on_workers(cluster: None, monkeypatch: pytest.MonkeyPatch)
     assert started.index("start") > started.index("load 10")
 
 
-def test_an_item_does_not_spread_again(cluster: None) -> None:
+def test_an_item_does_not_start_a_cluster(cluster: None) -> None:
     [pids] = map_items(functions.nest, [3], isolate=True).values()
     assert len(set(pids)) == 1
 

@@ -66,7 +66,7 @@ def test_deaths_do_not_count_as_attempts_of_an_item_that_succeeds() -> None:
     assert (ended.outcome, ended.attempts) == (Outcome.SUCCEEDED, 1)
 
 
-def test_stop_tells_what_was_in_work() -> None:
+def test_stop_reports_what_was_in_work() -> None:
     tracker = make_tracker(3)
     tracker.take(2, now=0)
     tracker.record(0, ItemAttempt(value=1), now=0)
@@ -81,7 +81,7 @@ def test_stop_tells_what_was_in_work() -> None:
     assert (tracker.done, tracker.failed, tracker.remaining) == (2, 1, 0)
 
 
-def test_give_up_names_the_reason_for_all_that_is_left() -> None:
+def test_abandon_names_the_reason_for_all_remaining_items() -> None:
     tracker = make_tracker(2)
     tracker.record(0, ItemAttempt(value=1), now=0)
     tracker.abandon("gone")

@@ -55,8 +55,8 @@ def test_resources_are_those_of_dasks_configuration(monkeypatch: pytest.MonkeyPa
 
     limits = {"limits": {"memory": "2Gi"}}
     with dask.config.set({"kubernetes.resources": limits}):
-        made = kubernetes.cluster_spec("kpfnb-1", "image", 1)
-    (worker,) = made["spec"]["worker"]["spec"]["containers"]
+        spec = kubernetes.cluster_spec("kpfnb-1", "image", 1)
+    (worker,) = spec["spec"]["worker"]["spec"]["containers"]
     assert worker["resources"] == limits
 
 

@@ -20,9 +20,9 @@ def test_a_sequence_in_the_order_of_the_items() -> None:
     outcomes = MapResult(MIXED)
     assert len(outcomes) == 3
     assert outcomes[1].key == "b"
-    assert [one.key for one in outcomes[1:]] == ["b", "c"]
+    assert [part.key for part in outcomes[1:]] == ["b", "c"]
     assert outcomes.values() == ["A", None, None]
-    assert [one.key for one in outcomes.failed] == ["b", "c"]
+    assert [part.key for part in outcomes.failed] == ["b", "c"]
     assert outcomes.outcome is Outcome.PARTIAL
 
 

@@ -188,8 +188,10 @@ def test_a_killed_guard_takes_the_program_along(tmp_path: Path) -> None:
     def look() -> ProductSnapshot:
         if not killed.is_set() and len((tmp_path / "pids").read_text().split()) == 2:
             children = psutil.Process().children()
-            running = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
-            [guard] = [one for one in running if "kpfnb.compute.subreaper" in one.cmdline()]
+            running = [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
+            [guard] = [
+                process for process in running if "kpfnb.compute.subreaper" in process.cmdline()
+            ]
             guard.kill()
             killed.set()
         return NEVER_MADE
@@ -221,7 +223,7 @@ supervise_program(
 """
 
 
-def test_nothing_outlives_a_killed_supervisor_and_the_lock_tells_when(tmp_path: Path) -> None:
+def test_nothing_outlives_a_killed_supervisor_and_the_lock_shows_when(tmp_path: Path) -> None:
     from filelock import FileLock
 
     command = script(

@@ -104,34 +104,34 @@ def test_the_load_average_of_the_host_counts(monkeypatch: pytest.MonkeyPatch) ->
     assert resources.LoadMeter().percent() == 150
 
 
-def test_a_gate_reads_the_load_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limiter_reads_the_load_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(resources.time, "monotonic", lambda: now)
     loads = iter([90.0, 70.0])
-    gate = resources.LoadLimiter(80, lambda: next(loads))
-    assert not gate.is_open()
+    limiter = resources.LoadLimiter(80, lambda: next(loads))
+    assert not limiter.is_open()
     now += 0.9
-    assert not gate.is_open()
-    assert gate.reason == "waiting: the load is 90 %, the limit 80 %"
+    assert not limiter.is_open()
+    assert limiter.reason == "waiting: the load is 90 %, the limit 80 %"
     now += 0.2
-    assert gate.is_open()
+    assert limiter.is_open()
 
 
 def test_no_ceiling_reads_nothing() -> None:
     assert resources.LoadLimiter(None, lambda: pytest.fail("read")).is_open()
 
 
-def test_a_busy_machine_shuts_the_gate() -> None:
+def test_a_busy_machine_closes_the_limiter() -> None:
     """With real processes that keep every core busy."""
-    gate = resources.LoadLimiter(60)
+    limiter = resources.LoadLimiter(60)
     spin = [sys.executable, "-c", "while True: pass"]
     busy = [subprocess.Popen(spin) for _ in range(resources.host_core_count())]
     try:
         end = time.monotonic() + 120
-        while gate.is_open():
+        while limiter.is_open():
             assert time.monotonic() < end, "the load was not seen"
             time.sleep(0.1)
-        assert gate.load > 60
+        assert limiter.load > 60
     finally:
         for process in busy:
             process.kill()

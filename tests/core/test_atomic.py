@@ -22,7 +22,7 @@ def test_content_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "new/directory/result.json"
     atomic.write_json(path, {"night": "20240115", "é": [1, None]})
     assert atomic.read_json(path) == {"night": "20240115", "é": [1, None]}
-    assert [one.name for one in path.parent.iterdir()] == ["result.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["result.json"]
 
 
 def test_a_page_that_is_as_it_was_keeps_its_time(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
-    (left,) = [one for one in tmp_path.iterdir() if one != path]
+    (left,) = [file for file in tmp_path.iterdir() if file != path]
     assert left.name.startswith(atomic.TEMPORARY_PREFIX)
 
 
@@ -145,7 +145,7 @@ def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert len(list(tmp_path.iterdir())) == 1
     write_elsewhere(tmp_path / "b.txt")
-    assert [one.name for one in tmp_path.iterdir()] == ["b.txt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["b.txt"]
 
 
 WAITS = """

@@ -20,7 +20,7 @@ with locks.acquire_lock("night"):
 """
 
 
-def test_a_second_holder_is_told_who_the_first_is() -> None:
+def test_a_second_holder_learns_who_the_first_is() -> None:
     with (
         locks.acquire_lock("night"),
         pytest.raises(

@@ -45,12 +45,12 @@ def test_threads_keep_their_logs_apart(tmp_path):
 
 def test_the_console_is_set_up_once(capsys):
     root = logging.getLogger()
-    before = [one for one in root.handlers if one.name != "kpfnb"]
+    before = [handler for handler in root.handlers if handler.name != "kpfnb"]
     mended, root.handlers = root.handlers, [*before]
     try:
         logs.log_to_console()
         logs.log_to_console(logging.ERROR)
-        added = [one for one in root.handlers if one not in before]
-        assert [one.level for one in added] == [logging.ERROR]
+        added = [handler for handler in root.handlers if handler not in before]
+        assert [handler.level for handler in added] == [logging.ERROR]
     finally:
         root.handlers = mended

@@ -43,6 +43,6 @@ def test_combine(parts: list[Outcome], whole: Outcome) -> None:
 
 
 @given(PARTS)
-def test_a_whole_is_good_only_if_all_its_parts_are(parts: list[Outcome]) -> None:
+def test_merged_outcomes_are_good_only_if_all_are(parts: list[Outcome]) -> None:
     assert merge_outcomes(parts).is_good == all(part.is_good for part in parts)
     assert merge_outcomes(parts) is merge_outcomes(reversed(parts))

@@ -14,7 +14,7 @@ from kpfnb.core import progress
 from kpfnb.core.text import format_duration
 
 
-def test_line_tells_rate_and_time_left() -> None:
+def test_line_has_rate_and_time_left() -> None:
     state = progress.ProgressState(400, "reading", done=120, failed=2, note="KP.20240101.1.fits")
     assert progress.format_progress(state, seconds=10) == (
         "reading: 120 of 400 (30 %), 2 failed, 12/s, 23 s left, KP.20240101.1.fits"
@@ -72,7 +72,7 @@ def test_shown_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> No
     assert bar.state.done == 999
 
 
-def test_only_the_first_failures_are_told() -> None:
+def test_only_the_first_failures_are_reported() -> None:
     spy = Spy()
     bar = progress.ProgressBar(progress.ProgressState(1000, "x"), spy)
     for number in range(100):
@@ -92,7 +92,7 @@ def test_log_has_no_control_characters(caplog: pytest.LogCaptureFixture) -> None
     assert len(caplog.messages) == 2
 
 
-def test_log_tells_every_ten_seconds(
+def test_log_has_a_line_every_ten_seconds(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -201,7 +201,7 @@ def test_failures_that_were_only_counted_make_no_list() -> None:
         (None, "a.ipynb", False),
     ],
 )
-def test_a_headless_notebook_is_told_from_one_that_is_seen(
+def test_a_headless_notebook_differs_from_one_in_jupyterlab(
     monkeypatch: pytest.MonkeyPatch, shell: object, session: str | None, expected: bool
 ) -> None:
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))

@@ -24,7 +24,9 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def origin(name: str, **arguments: Any) -> tuple[str, str]:
-    source = next(one for one in settings.describe_settings(**arguments) if one.name == name)
+    source = next(
+        setting for setting in settings.describe_settings(**arguments) if setting.name == name
+    )
     return source.value, source.origin
 
 
@@ -46,7 +48,7 @@ def test_an_empty_variable_is_none(toml: Path, monkeypatch: pytest.MonkeyPatch) 
     assert origin("cluster") == ("slurm", str(toml))
 
 
-def test_a_variable_in_lower_case_is_told_as_it_is(
+def test_a_variable_in_lower_case_is_reported_unchanged(
     toml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("kpfnb_cluster", "slurm")
@@ -54,7 +56,7 @@ def test_a_variable_in_lower_case_is_told_as_it_is(
 
 
 def test_every_setting_has_a_source_and_a_description() -> None:
-    assert [one.name for one in settings.describe_settings()] == list(
+    assert [setting.name for setting in settings.describe_settings()] == list(
         settings.Settings.model_fields
     )
     assert all(field.description for field in settings.Settings.model_fields.values())
@@ -132,7 +134,7 @@ def test_an_unknown_key_that_is_near_nothing(toml: Path) -> None:
         ("DRP_COMMAND", "kpf 'unclosed", "No closing quotation"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_origin(
+def test_an_invalid_value_is_reported_with_its_origin(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
 ) -> None:
     monkeypatch.setenv(f"KPFNB_{name}", value)

@@ -8,7 +8,7 @@ import pytest
 from kpfnb.core import signals
 
 
-def test_an_interrupt_is_heeded_after_the_block() -> None:
+def test_an_interrupt_is_handled_after_the_block() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt), signals.defer_interrupts():
         signal.raise_signal(signal.SIGINT)
@@ -16,7 +16,7 @@ def test_an_interrupt_is_heeded_after_the_block() -> None:
     assert done == ["all"]
 
 
-def test_one_that_was_heeded_in_the_block_is_over() -> None:
+def test_an_interrupt_handled_in_the_block_is_not_raised() -> None:
     with signals.defer_interrupts() as came:
         signal.raise_signal(signal.SIGINT)
         assert came == [signal.SIGINT]

@@ -78,7 +78,7 @@ def test_a_damaged_file_is_moved_aside_with_what_belongs_to_it(tmp_path: Path) -
     assert sqlite.is_damaged(path)
     aside = sqlite.quarantine_file(path)
     assert aside.read_bytes().startswith(b"no database")
-    assert [one.name for one in tmp_path.glob("a.sqlite*") if one.suffix != ".lock"] == []
+    assert [file.name for file in tmp_path.glob("a.sqlite*") if file.suffix != ".lock"] == []
     assert _rows(path) == [1]
 
 

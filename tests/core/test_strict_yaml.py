@@ -68,7 +68,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         (GOOD, "title: \x00", "can't be read"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
+def test_an_error_names_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as caught:
         read(GOOD.replace(old, new, 1), tmp_path)
     assert caught.value.what.startswith(str(tmp_path / "box.yml"))

@@ -32,7 +32,7 @@ ERROR = CellError(5, "ValueError", "no such thing\nmore of it")
         ),
         (RunEndFacts(error=CellError(2, "InvalidSettingsError", "no")), Outcome.REJECTED, "no"),
         (RunEndFacts(error=CellError(2, "InvalidInputError", "no")), Outcome.REJECTED, "no"),
-        (RunEndFacts(error=CellError(2, "AlreadyRunningError", "at work")), Outcome.SKIPPED, "at work"),
+        (RunEndFacts(error=CellError(2, "AlreadyRunningError", "busy")), Outcome.SKIPPED, "busy"),
         (RunEndFacts(error=CellError(2, "ServiceUnavailableError", "no")), Outcome.FAILED, None),
         (RunEndFacts(), Outcome.FAILED, None),
         (RunEndFacts(result=RESULT), Outcome.PARTIAL, "1 of 3 failed"),

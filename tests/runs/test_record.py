@@ -94,7 +94,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         runs.start_run("x")
 
 
-def test_a_result_is_written_whole_and_plain():
+def test_a_result_is_written_as_json():
     record = runs.start_run("x")
     assert record.read_result() is None
     runs.write_result(record, {"outcome": Outcome.PARTIAL, "figures": {"rv": float("nan")}})

@@ -81,7 +81,7 @@ def test_the_policy_allows_the_style_that_is_there():
     assert f"sha256-{digest}" in html.replace("&#43;", "+")
 
 
-def test_the_head_tells_how_it_went():
+def test_the_head_has_outcome_and_key_figures():
     html = render(reason="3 of 4 done", figures={"nights": 4}, parameters={"start": "20240101"})
     for text in ("✔ succeeded", "3 of 4 done", "nights", "20240101", "kpfnb 0.1.0"):
         assert text in html

@@ -24,14 +24,14 @@ def aged(
     days: float, outcome: str | None = "succeeded", name: str = "progress", **known
 ) -> RunRecord:
     """A run that began and ended so many days ago."""
-    one = runs.start_run(name, **known)
+    run = runs.start_run(name, **known)
     moment = NOW - timedelta(days=days)
-    place = one.directory.with_name(f"{moment:{runs.TIME_FORMAT}}-{one.id}")
-    one.directory.rename(place)
+    place = run.directory.with_name(f"{moment:{runs.TIME_FORMAT}}-{run.id}")
+    run.directory.rename(place)
     stamp = moment.isoformat().replace("+00:00", "Z")
     if outcome:
-        told = {"outcome": outcome, "reason": "", "figures": {}}
-        runs.finish_run(runs.read_record(place), RunEndFacts(result=told))
+        result = {"outcome": outcome, "reason": "", "figures": {}}
+        runs.finish_run(runs.read_record(place), RunEndFacts(result=result))
     values = atomic.read_json(place / runs.RECORD_NAME)
     ended = {"finished": stamp} if outcome else {}
     atomic.write_json(place / runs.RECORD_NAME, values | {"started": stamp} | ended)
@@ -43,14 +43,14 @@ def prune(keep: str = "90d", **options) -> retention.PruneResult:
 
 
 def left() -> set[str]:
-    return {one.name[-8:] for one in runs.list_directories(settings.load_settings().runs_dir)}
+    return {run.name[-8:] for run in runs.list_directories(settings.load_settings().runs_dir)}
 
 
 def test_good_runs_go_before_failed_ones() -> None:
     old, failed, older, fresh = aged(100), aged(200, "failed"), aged(400, "partial"), aged(1)
     last_bad = aged(2, "failed")
     pruned = prune()
-    assert [one.id for one in pruned.removed] == [old.id, older.id]
+    assert [run.id for run in pruned.removed] == [old.id, older.id]
     assert left() == {failed.id, fresh.id, last_bad.id}
     assert pruned.outcome is Outcome.SUCCEEDED
     assert prune().removed == ()
@@ -75,14 +75,14 @@ def test_what_a_pipeline_leads_to_stays_with_it() -> None:
     )
     path = whole.directory / runs.RECORD_NAME
     atomic.write_json(path, atomic.read_json(path) | {"id": "abc"})
-    assert [one.id for one in prune().removed] == [lost.id]
+    assert [run.id for run in prune().removed] == [lost.id]
     assert {step.id, child.id} <= left()
 
 
 def test_a_dry_run_removes_nothing() -> None:
     old = aged(100)
     aged(1)
-    assert [one.id for one in prune(dry_run=True).removed] == [old.id]
+    assert [run.id for run in prune(dry_run=True).removed] == [old.id]
     assert old.id in left()
 
 
@@ -104,8 +104,8 @@ def test_the_pages_know_of_it() -> None:
 def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     old, older = aged(100), aged(110)
     new = aged(1)
-    for one in (old, older, new):
-        site.update_site(one)
+    for run in (old, older, new):
+        site.update_site(run)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("kpfnb.runs.record.shutil.rmtree", _dies)
         prune()
@@ -114,7 +114,7 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.Monkey
     assert left() == {old.id, new.id}
     hour_ago = time.time() - 2 * retention.LEFTOVER_SECONDS
     os.utime(hidden, (hour_ago, hour_ago))
-    assert [one.id for one in prune().removed] == [old.id]
+    assert [run.id for run in prune().removed] == [old.id]
     assert not hidden.exists()
     assert not search_index.stale_days(runs_dir, runs.list_directories(runs_dir))
 

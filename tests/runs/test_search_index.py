@@ -16,8 +16,8 @@ def ended(day: str, reason: str = "done") -> runs.RunRecord:
     one = runs.start_run("progress", parameters={"start": "20240115", "end": "", "touch": False})
     place = one.directory.with_name(day + one.directory.name[8:])
     one.directory.rename(place)
-    told = {"outcome": "succeeded", "reason": reason, "figures": {"nights": 3}}
-    return runs.finish_run(runs.read_record(place), RunEndFacts(result=told))
+    result = {"outcome": "succeeded", "reason": reason, "figures": {"nights": 3}}
+    return runs.finish_run(runs.read_record(place), RunEndFacts(result=result))
 
 
 def test_a_run_is_there_once_as_it_ended() -> None:
@@ -59,7 +59,7 @@ def test_runs_from_before_there_was_a_catalogue_are_found() -> None:
     assert [row.id for row in rows] == [first.id]
 
 
-def test_mending_makes_right_what_was_done_by_hand() -> None:
+def test_a_rebuild_corrects_changes_made_by_hand() -> None:
     runs_dir = settings.load_settings().runs_dir
     first = ended("20240110")
     site.update_site(first)

@@ -16,12 +16,12 @@ from tests.runs.samples import GOOD, edit, runs_dir
 def test_listing_is_newest_first_and_filters():
     first, second, third = (runs.start_run(name) for name in ("a", "b", "a"))
     runs.finish_run(second, GOOD)
-    names = [one.id for one in runs.list_runs(runs_dir())]
+    names = [run.id for run in runs.list_runs(runs_dir())]
     assert names == [third.id, second.id, first.id]
-    assert [one.id for one in runs.list_runs(runs_dir(), notebook="a")] == [third.id, first.id]
+    assert [run.id for run in runs.list_runs(runs_dir(), notebook="a")] == [third.id, first.id]
     succeeded = runs.list_runs(runs_dir(), outcome=Outcome.SUCCEEDED)
-    assert [one.id for one in succeeded] == [second.id]
-    assert [one.id for one in runs.list_runs(runs_dir(), limit=1)] == [third.id]
+    assert [run.id for run in succeeded] == [second.id]
+    assert [run.id for run in runs.list_runs(runs_dir(), limit=1)] == [third.id]
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert runs.list_runs(runs_dir(), since=tomorrow) == []
     assert len(runs.list_runs(runs_dir(), since=runs.start_time(second.directory))) == 2
@@ -106,8 +106,8 @@ def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
 
     monkeypatch.setattr(store, "read_record", remove)
     listed = runs.list_runs(runs_dir())
-    assert [one.id for one in listed if one.outcome] == []
-    assert stays.id in [one.id for one in listed]
+    assert [run.id for run in listed if run.outcome] == []
+    assert stays.id in [run.id for run in listed]
 
 
 def test_what_is_no_run_is_passed_over():
@@ -115,4 +115,4 @@ def test_what_is_no_run_is_passed_over():
     for name in ("notes", "20240101", ".kpfnb-half"):
         (record.directory.parent / name).mkdir()
     (runs_dir() / "index.html").write_text("")
-    assert [one.id for one in runs.list_runs(runs_dir())] == [record.id]
+    assert [run.id for run in runs.list_runs(runs_dir())] == [record.id]

@@ -116,7 +116,7 @@ def test_a_record_of_another_machine_whose_server_is_gone_is_no_hindrance() -> N
     assert atomic.read_json(valkey.data_folder() / "service.json")["host"] == socket.gethostname()
 
 
-def test_a_server_that_can_not_start_tells_why() -> None:
+def test_a_server_that_can_not_start_says_why() -> None:
     damaged = valkey.data_folder() / "appendonlydir"
     damaged.mkdir(parents=True)
     (damaged / "appendonly.aof.manifest").write_text("nonsense\n")

@@ -136,9 +136,9 @@ def test_picking_gives_what_all_cards_give(images: list[str], data: st.DataObjec
     ],
 )
 def test_kinds_of_cards(image: str, value: Any) -> None:
-    found = fitscards.select_values(raw("OTHER   = 1", image, "KEY     = 'second'"), ["KEY"])
-    assert found == {"KEY": value}
-    assert type(found["KEY"]) is type(value)
+    values = fitscards.select_values(raw("OTHER   = 1", image, "KEY     = 'second'"), ["KEY"])
+    assert values == {"KEY": value}
+    assert type(values["KEY"]) is type(value)
 
 
 def test_a_continue_that_continues_no_text_is_left_out() -> None:
@@ -146,7 +146,7 @@ def test_a_continue_that_continues_no_text_is_left_out() -> None:
     assert fitscards.parse_cards(header) == [("KEY", 5, "five"), ("LAST", 1, "")]
 
 
-def test_long_text_goes_on_in_continue_cards() -> None:
+def test_long_text_continues_in_continue_cards() -> None:
     card = fits.Card("KEY", "word " * 50, "a comment as long as the value " * 3)
     header = raw(str(card), "LAST    = 1")
     assert fitscards.parse_cards(header)[0] == (

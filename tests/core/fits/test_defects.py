@@ -22,14 +22,14 @@ def whole(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_a_whole_file_has_no_defect(tmp_path: Path) -> None:
+def test_a_complete_file_has_no_defect(tmp_path: Path) -> None:
     content = whole(tmp_path / "a.fits")
     (tmp_path / "a.fits.gz").write_bytes(gzip.compress(content))
     assert headers.find_defect(tmp_path / "a.fits") == ""
     assert headers.find_defect(tmp_path / "a.fits.gz") == ""
 
 
-def test_a_file_without_padding_is_whole(tmp_path: Path) -> None:
+def test_a_file_without_padding_is_complete(tmp_path: Path) -> None:
     content = whole(tmp_path / "a.fits")
     (tmp_path / "a.fits").write_bytes(content.rstrip(b"\0"))
     assert len(content.rstrip(b"\0")) < len(content)
@@ -66,7 +66,7 @@ def test_a_cut_compressed_file_is_truncated(tmp_path: Path, keep: float) -> None
         ("a.fits", b"SIMPLE  =                    T".ljust(80), "truncated"),
     ],
 )
-def test_other_defects_are_told(tmp_path: Path, name: str, content: bytes, defect: str) -> None:
+def test_other_defects_are_reported(tmp_path: Path, name: str, content: bytes, defect: str) -> None:
     (tmp_path / name).write_bytes(content)
     assert headers.find_defect(tmp_path / name).startswith(defect)
 

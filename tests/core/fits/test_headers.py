@@ -182,7 +182,7 @@ def test_header_without_end_is_not_followed_through_the_data(tmp_path: Path) -> 
     assert _reason(path) is HeaderErrorKind.TRUNCATED
 
 
-def test_data_size_that_is_not_told(tmp_path: Path) -> None:
+def test_unknown_data_size(tmp_path: Path) -> None:
     path = tmp_path / "odd.fits"
     path.write_bytes(
         _bytes().replace(b"NAXIS   =                    0", b"NAXIS   = 'many'".ljust(30))
@@ -204,7 +204,7 @@ def test_no_permission(file: Path) -> None:
     assert _reason(file) is HeaderErrorKind.UNREADABLE
 
 
-def test_error_tells_what_and_what_to_do_and_travels(tmp_path: Path) -> None:
+def test_error_has_a_hint_and_can_be_pickled(tmp_path: Path) -> None:
     error = InvalidHeaderError(
         tmp_path / "a.fits", HeaderErrorKind.TRUNCATED, "its header has no END"
     )
@@ -240,8 +240,8 @@ def test_units_come_with_their_data_and_a_cut_file_is_found_at_its_end(tmp_path)
     path = tmp_path / "units.fits"
     image = fits.ImageHDU(np.arange(2000, dtype=">f4"), name="image")
     fits.HDUList([fits.PrimaryHDU(), image, fits.ImageHDU(name="last")]).writeto(path)
-    found = [(hdu.name, len(hdu.read_data())) for hdu in headers.iterate_hdus(path)]
-    assert found == [("", 0), ("IMAGE", 8000), ("LAST", 0)]
+    values = [(hdu.name, len(hdu.read_data())) for hdu in headers.iterate_hdus(path)]
+    assert values == [("", 0), ("IMAGE", 8000), ("LAST", 0)]
     path.write_bytes(path.read_bytes()[: 3 * 2880])
     with pytest.raises(InvalidHeaderError, match="truncated"):
         list(headers.iterate_hdus(path))

@@ -48,13 +48,13 @@ def write(tmp_path):
 )
 def test_as_astropy_has_them(write, more):
     path = write(fits.BinTableHDU.from_columns(columns(*more), name="T"))
-    found = read(path)
+    values = read(path)
     with fits.open(path) as hdus:
         data = hdus["T"].data
-        assert list(found) == data.names
+        assert list(values) == data.names
         for name in set(data.names) - {"name", "lists"}:
-            assert np.array_equal(found[name], data[name], equal_nan=name == "real")
-        texts = [text.decode().strip() for text in found["name"].tolist()]
+            assert np.array_equal(values[name], data[name], equal_nan=name == "real")
+        texts = [text.decode().strip() for text in values["name"].tolist()]
         assert texts == list(data["name"])
 
 
