@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from kpfnb.compute import batches, processes
+from kpfnb.compute import batches
 
 
 def test_an_attempt_keeps_value_or_error() -> None:
@@ -43,21 +41,3 @@ def test_a_nanny_sees_what_is_in_work(tmp_path: Path) -> None:
     assert sight.memory_bytes > 10_000_000
     assert batches.worker_status(SimpleNamespace(pid=None, worker_dir=None)) is None
     assert batches.worker_status(SimpleNamespace(pid=os.getpid(), worker_dir=None)) is None
-
-
-def test_reaper_takes_the_marked_and_only_them() -> None:
-    mark = f"{os.getpid()}-test"
-    sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
-    environment = {**os.environ, processes.PID_TAG: mark}
-    with (
-        subprocess.Popen(sleep, env=environment, stdout=subprocess.PIPE) as marked,
-        subprocess.Popen(sleep, stdout=subprocess.PIPE) as other,
-    ):
-        for process in (marked, other):
-            assert process.stdout
-            process.stdout.readline()
-        assert processes.kill_tagged_processes(mark) == 1
-        assert marked.wait(60) == -9
-        assert other.poll() is None
-        other.kill()
-    assert processes.kill_tagged_processes(mark) == 0

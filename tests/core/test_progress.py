@@ -11,7 +11,6 @@ import ipywidgets
 import pytest
 
 from kpfnb.core import progress
-from kpfnb.core.text import format_duration
 
 
 def test_line_has_rate_and_time_left() -> None:
@@ -35,14 +34,6 @@ def test_line_before_anything_is_known() -> None:
     assert (
         progress.format_progress(progress.ProgressState(0, "reading"), 0) == "reading: 0, took 0 s"
     )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
 
 
 class Spy:
