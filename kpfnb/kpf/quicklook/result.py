@@ -141,13 +141,6 @@ class QuicklookResult(OneLineRepr):
     @property
     def reason(self) -> str:
         """Files by outcome, files by verdict, and the first that failed."""
-        verdicts = self.verdicts
-        parts = [
-            ", ".join(f"{count} {outcome.phrase}" for outcome, count in self.outcomes.items()),
-            ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict]),
-        ]
-        counts = ": ".join(filter(None, parts))
-        counts = counts and f"{format_count(len(self.items), 'file')}: {counts}"
         failed = next((item for item in self.items if not item.outcome.is_good), None)
         first = (
             f"; first failure: {failed.name}: {failed.reason or failed.outcome}" if failed else ""
@@ -158,7 +151,21 @@ class QuicklookResult(OneLineRepr):
             if nights
             else ""
         )
-        return (counts or "no files") + first + late
+        return self._counts() + first + late
+
+    def _counts(self) -> str:
+        """`11 files processed: 11 PASS`, `11 files: 9 processed, 2 up to date; 11 PASS`."""
+        files, outcomes = format_count(len(self.items), "file"), self.outcomes
+        if not outcomes:
+            return "no files"
+        verdicts = ", ".join(
+            f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict if self.verdicts[verdict]
+        )
+        if len(outcomes) == 1:
+            [outcome] = outcomes
+            return ": ".join(filter(None, [f"{files} {outcome.phrase}", verdicts]))
+        phrases = ", ".join(f"{count} {outcome.phrase}" for outcome, count in outcomes.items())
+        return "; ".join(filter(None, [f"{files}: {phrases}", verdicts]))
 
     @property
     def outcomes(self) -> dict[QuicklookOutcome, int]:
