@@ -1,7 +1,7 @@
 """Records of runs.
 
 `<runs_dir>/<notebook>/<UTC time>-<id>/` holds `run.json`, `result.json`, `notebook.ipynb`,
-`report.html` and `log.txt`. A pipeline's own run is kept in the same way.
+`report.html` and `log.txt`. The run of a pipeline has the same form.
 """
 
 from kpfnb.runs.record import (

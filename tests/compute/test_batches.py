@@ -9,7 +9,7 @@ import pytest
 from kpfnb.compute import batches, clusters
 from kpfnb.compute.batches import ItemAttempt, PendingBatch, PendingBatches
 from tests.compute import functions
-from tests.compute.test_item_map import wait_for
+from tests.waiting import wait_for
 
 BUDGET_SECONDS = 0.2
 
@@ -32,9 +32,9 @@ def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
         _, hanging = tasks.values()
         wait_for(lambda: any("-2" in name for name in seen_by(cluster)))
         began = time.monotonic()
-        found = tasks.collect(1.0)
+        collected = tasks.collect(1.0)
         assert time.monotonic() - began < 60
-        assert found == []
+        assert collected == []
         hanging.future.cancel()
         del tasks[next(name for name, task in tasks.items() if task is hanging)]
         cluster.query_nannies(batches.kill_worker)
@@ -48,5 +48,5 @@ def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
 
 
 def seen_by(cluster: clusters.WorkerCluster) -> set[str]:
-    sights = cluster.query_nannies(batches.worker_status).values()
-    return {name for sight in sights if sight for name in sight.seconds}
+    statuses = cluster.query_nannies(batches.worker_status).values()
+    return {name for status in statuses if status for name in status.seconds}

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,15 +22,7 @@ from kpfnb.compute.item_map import map_items
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
 from tests.compute import functions
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Until it holds; fails after a time that even a loaded machine does not need."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
+from tests.waiting import wait_for
 
 # In this process
 
@@ -219,7 +212,7 @@ def test_item_over_its_memory_is_stopped(cluster: None) -> None:
 def test_memory_bounds_how_many_run_at_once(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "available_bytes", lambda: 1_500_000_000)
     spans = map_items(span, range(4), memory_bytes=1_000_000_000).values()
-    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
 def span(item: object) -> tuple[float, float]:
@@ -229,9 +222,9 @@ def span(item: object) -> tuple[float, float]:
 
 
 def test_niceness_is_of_the_item_only(cluster: None) -> None:
-    here = os.nice(0)
-    assert map_items(functions.niceness, [1], nice=7).values() == [min(here + 7, 19)]
-    assert map_items(functions.niceness, range(4), isolate=True).values() == [here] * 4
+    niceness = os.nice(0)
+    assert map_items(functions.niceness, [1], nice=7).values() == [min(niceness + 7, 19)]
+    assert map_items(functions.niceness, range(4), isolate=True).values() == [niceness] * 4
 
 
 def test_load_limit_on_workers(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,6 +285,7 @@ import sys
 from pathlib import Path
 from kpfnb.compute.item_map import map_items
 from tests.compute import functions
+from tests.waiting import wait_for
 
 if __name__ == "__main__":
     outcomes = map_items(functions.start_children, [Path(sys.argv[1])], isolate=True)
@@ -327,9 +321,9 @@ def test_a_local_cluster_sees_directory_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KPFNB_TEST_VALUE", "of now")
-    monkeypatch.setattr(clusters, "_shared_cluster", clusters.ContextVar("none", default=None))
+    monkeypatch.setattr(clusters, "_shared_cluster", ContextVar("none", default=None))
     logging.getLogger("distributed").setLevel(logging.INFO)
-    [found] = map_items(functions.where, [1], isolate=True, progress=False).values()
-    assert found == (str(tmp_path), "of now")
+    [place] = map_items(functions.where, [1], isolate=True, progress=False).values()
+    assert place == (str(tmp_path), "of now")
     assert capfd.readouterr() == ("", "")
     assert not list(Path("work/dask").rglob("worker-*"))
