@@ -11,29 +11,29 @@ from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit
 
 prepare_app = typer.Typer(
     cls=CommandGroup,
-    help="Prepare raw frames for PypeIt: places, headers, trimmed setups.",
+    help="Prepare raw frames for PypeIt: sort them, fix headers, trim setups.",
     no_args_is_help=True,
 )
 app.add_typer(prepare_app, name="prepare")
 
 Spectrograph = Annotated[
-    str, typer.Option("--spectrograph", "-s", help="Profile's name, or a profile file's path.")
+    str, typer.Option("--spectrograph", "-s", help="Name of a profile, or the path of one.")
 ]
 
 
 @prepare_app.command()
 def frames(
-    raw: Annotated[list[Path], typer.Argument(help="Folders of raw frames, at any depth.")],
-    root: Annotated[Path, typer.Argument(help="The folder of the datasets.")],
+    raw: Annotated[list[Path], typer.Argument(help="Directories of raw frames, at any depth.")],
+    root: Annotated[Path, typer.Argument(help="The directory of the datasets.")],
     spectrograph: Spectrograph,
     how: Annotated[str, typer.Option(help="copy, move or symlink.")] = "copy",
     date_window: Annotated[
-        float, typer.Option(help="Nights so near (days) belong together.")
+        float, typer.Option(help="Nights with a gap up to this [days] belong together.")
     ] = 3.0,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Put raw frames into mask/config/date[_date]/{complete,incomplete}/raw.
+    """Sort raw frames into mask/config/date[_date]/{complete,incomplete}/raw.
 
     Example: kpfnb prepare frames /data/incoming /data/adap -s keck_deimos --how move --dry-run
     """
@@ -53,14 +53,14 @@ def frames(
 
 @prepare_app.command()
 def headers(
-    fixes: Annotated[Path, typer.Argument(help="YAML list: files, each with its new values.")],
+    fixes: Annotated[Path, typer.Argument(help="YAML list of files with their new values.")],
     folder: Annotated[
-        str, typer.Option(help="Where the files are, instead of where the list says.")
+        str, typer.Option(help="Directory of the files, instead of that in the list.")
     ] = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Fix headers from a list; originals are kept, a COMMENT card says what was done.
+    """Fix headers from a list; originals are kept, a COMMENT card records each change.
 
     A list is: folder: raw, and files: {DE.20030401.36154.fits: {RA: 189.142, TARGNAME: goods1}}
 
@@ -74,21 +74,23 @@ def headers(
 
 @prepare_app.command()
 def trim(
-    root: Annotated[Path, typer.Argument(help="The folder of the datasets.")],
+    root: Annotated[Path, typer.Argument(help="The directory of the datasets.")],
     spectrograph: Spectrograph,
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets, mask/config/date; all complete ones.")
+        list[str] | None,
+        typer.Argument(help="Datasets, mask/config/date; default: all complete ones."),
     ] = None,
     custom: Annotated[
-        str, typer.Option(help="Folder of files <mask>_<config>_<date>_<reduce...>.ini or .pypeit.")
+        str,
+        typer.Option(help="Directory of <mask>_<config>_<date>_<reduce...>.ini or .pypeit files."),
     ] = "",
     exclude: Annotated[
-        str, typer.Option(help="File with names of frames not to be used, one a line.")
+        str, typer.Option(help="File with names of frames not to use, one a line.")
     ] = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Write trimmed PypeIt files: of the calibrations the latest of the best, no more.
+    """Write trimmed .pypeit files, with the latest of the best calibrations.
 
     Example: kpfnb prepare trim /data/adap -s keck_deimos --custom config --exclude bad.txt
     """

@@ -28,7 +28,7 @@ def test_from_raw_frames_to_reduction_files(raw: Path, tmp_path: Path) -> None:
     fixes = {"DE.20151016.38160.fits": {"SLMSKNAM": deimos_frames.MASK}}
     atomic.write_json(tmp_path / "fixes.yml", {"folder": "raw", "files": fixes})
     code, text = kpfnb("headers", tmp_path / "fixes.yml", "--dry-run")
-    assert code == 0 and "1 of 1 headers would be fixed" in text
+    assert code == 0 and "1 of 1 header would be fixed" in text
     code, text = kpfnb("headers", tmp_path / "fixes.yml")
     assert code == 0 and "SLMSKNAM: NGC1eh (was missing)" in text
     arguments = (raw, tmp_path / "data", "-s", "keck_deimos", "--how", "symlink")

@@ -36,7 +36,7 @@ def test_reductions_are_scored(folder: Path) -> None:
     told = json.loads(done.stdout)
     assert told["rows"][0]["bad_slit_count"] == 1
     assert len(told["written"]) == 3
-    assert "nothing has changed" in kpfnb("scorecard", "score", str(folder)).stdout
+    assert "nothing changed" in kpfnb("scorecard", "score", str(folder)).stdout
 
 
 def test_the_page_is_written(folder: Path, tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_the_page_is_written(folder: Path, tmp_path: Path) -> None:
     assert "DET01:300" in (tmp_path / "page.html").read_text()
 
 
-def test_the_sheet_is_told(folder: Path, isolated: Path) -> None:
+def test_the_sheet_is_updated(folder: Path, isolated: Path) -> None:
     dry = kpfnb("scorecard", "publish", str(folder), "--dry-run", "--json")
-    assert "would tell of" in json.loads(dry.stdout)["sheet"]["reason"]
+    assert "would update" in json.loads(dry.stdout)["sheet"]["reason"]
     assert not (isolated / "work/workbook").exists()
     done = kpfnb("scorecard", "publish", str(folder))
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,6 @@ pack PypeIt runs with its own download caches in the work directory, and downloa
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -26,6 +25,7 @@ from kpfnb.adap.pypeit import log
 from kpfnb.compute import programs
 from kpfnb.core import atomic, locks
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, ServiceUnavailableError
+from kpfnb.core.text import suggest_name
 
 INSTALL_HINT = 'install it beside kpfnb: pip install "kpfnb[pypeit]"'
 
@@ -87,9 +87,7 @@ def check_spectrograph(name: str) -> None:
             "no spectrograph is named", "use PypeIt's name of it, for example keck_deimos"
         )
     if name not in known:
-        similar = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(similar)}?" if similar else f"known: {', '.join(known)}"
-        raise InvalidInputError(f"PypeIt has no spectrograph {name!r}", hint)
+        raise InvalidInputError(f"PypeIt has no spectrograph {name!r}", suggest_name(name, known))
 
 
 def get_example_frames(work_dir: Path) -> Path:

@@ -138,9 +138,9 @@ def test_a_configuration_of_masks(config: Path) -> None:
     spectra, images = both.parts
     assert spectra.output == config / "1D_Coadd"
     assert {frame.flux for frame in spectra.science} == {"PypeIt's archive"}
-    assert [len(one.frames) for one in spectra.coadds] == [4, 4, 2]
-    (made,) = images.coadds
-    assert (made.excluded, made.skipped, len(made.frames)) == (("MSC02:80",), ("MSC02",), 4)
+    assert [len(coadd.frames) for coadd in spectra.coadds] == [4, 4, 2]
+    (result,) = images.coadds
+    assert (result.excluded, result.skipped, len(result.frames)) == (("MSC02:80",), ("MSC02",), 4)
     text = (config / "2D_Coadd/keck_deimos_simulated.coadd2d").read_text()
     assert "exclude_slits = MSC02:80" in text and 'detnum = "1,5"' in text
     assert len(re.findall(r"^ path ", text, re.MULTILINE)) == 2
@@ -148,7 +148,7 @@ def test_a_configuration_of_masks(config: Path) -> None:
     assert len(both.frames()) == 8
     shown = both.hover_plot()
     assert len(shown.figure.axes) >= 4
-    texts = [told(middle(axes)) for axes, told in shown.tooltips.items()]
+    texts = [message(middle(axes)) for axes, message in shown.tooltips.items()]
     assert any("Å: " in text for text in texts)
     assert any("spatial pixel" in text for text in texts)
     assert json.loads(json.dumps(both.to_dict()))["1d"]["outcome"] == "succeeded"
@@ -367,7 +367,7 @@ def test_a_file_of_exactly_the_name_is_taken(config: Path, tmp_path: Path) -> No
         "[coadd2d]\nweights = auto\n"
     )
     result = run(config, "2d", custom=custom)
-    assert [len(one.frames) for one in result.coadds] == [2]
+    assert [len(coadd.frames) for coadd in result.coadds] == [2]
     text = (result.output / "keck_deimos_simulated.coadd2d").read_text()
     assert "weights = uniform" in text and f"redux_path = {result.output}" in text
     assert "exclude_slits = MSC01:40, MSC02:80" in text
@@ -413,7 +413,7 @@ def test_more_mistakes(config: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="nothing is to be coadded"):
         coadd_item(CONFIG, config.parents[1], CoaddConfig(), kinds=())
     (config / "2015-10-16/complete/reduce/bad_slits.csv").write_text("slit,file\na,b\n")
-    with pytest.raises(InvalidInputError, match="is no slit"):
+    with pytest.raises(InvalidInputError, match="is not a slit"):
         run(config, "2d")
     assert not list(config.glob("?D_Coadd*"))
 
@@ -458,14 +458,14 @@ def test_a_stopped_run_leaves_no_process_and_loses_nothing(
 
 
 def processes(folder: Path) -> list[psutil.Process]:
-    found = []
+    result = []
     for process in psutil.process_iter():
         try:
             if str(folder / "bin/pypeit_flux_calib") in process.cmdline():
-                found.append(process)
+                result.append(process)
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-    return found
+    return result
 
 
 def wait_for(condition: Callable[[], object]) -> None:

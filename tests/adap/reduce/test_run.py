@@ -144,7 +144,7 @@ def test_silence_and_slowness_are_bounded(raw: Path) -> None:
     assert silent.outcome is Outcome.FAILED
     assert "stopped: nothing new in its log for 0.2 min" in silent.reason
     slow = reduce(raw, "chatty", timeout_minutes=0.2)
-    assert "stopped: not at its end after 0.2 min (last step: still fitting)" in slow.reason
+    assert "stopped: still running after 0.2 min (last step: still fitting)" in slow.reason
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ def test_one_output_is_made_by_one_run_at_a_time(raw: Path, tmp_path: Path) -> N
 
 
 def pypeit_processes(folder: Path) -> list[psutil.Process]:
-    found = []
+    result = []
     for process in psutil.process_iter():
         try:
             if str(folder / "bin/run_pypeit") in process.cmdline():
-                found.append(process)
+                result.append(process)
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-    return found
+    return result
 
 
 def wait_for(condition: Callable[[], object]) -> None:
