@@ -19,11 +19,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kpfnb.core import atomic, locks, progress, settings
+from kpfnb.core.clock import utc_now
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.text import format_count
@@ -104,7 +105,7 @@ def prune_runs(
     runs_dir = runs_dir or settings.load_settings().runs_dir
     with locks.acquire_lock("runs-prune"):
         records = list(store.current_records(store.list_directories(runs_dir)))
-        chosen = choose_runs(records, runs_dir, span, datetime.now(UTC), references)
+        chosen = choose_runs(records, runs_dir, span, utc_now(), references)
         failed: dict[str, str] = {}
         if not dry_run:
             failed = _remove_runs(chosen)
