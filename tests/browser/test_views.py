@@ -12,8 +12,8 @@ from tests.browser.notebook import Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-CLOCK = re.compile(r"looked at \d\d:\d\d:\d\d")
-CLOCK_MOVES = "seen => { const now = document.body.innerText.match(/looked at [0-9:]+/); "
+CLOCK = re.compile(r"assessed at \d\d:\d\d:\d\d")
+CLOCK_MOVES = "seen => { const now = document.body.innerText.match(/assessed at [0-9:]+/); "
 CLOCK_MOVES += "return now && now[0] !== seen; }"
 
 
@@ -55,10 +55,11 @@ def test_what_is_missing_is_touched_when_confirmed(page: Any, lab: Lab, night: A
     notebook.run()
     raws = sorted((notebook.home / "work/kpf").rglob("KP.*.fits"))
     before = {path: path.stat().st_mtime_ns for path in raws}
-    notebook.button("Touch the L0s of what is missing").click()
+    touch = page.get_by_role("button", name=re.compile(r"^Touch \d+ L0 files"))
+    touch.click()
     page.get_by_text(re.compile(r"^[1-9]\d* touched")).wait_for()
     assert any(path.stat().st_mtime_ns != before[path] for path in raws)
-    assert notebook.button("Touch the L0s of what is missing").is_disabled()
+    assert touch.is_disabled()
 
 
 def test_a_row_leads_to_its_header(page: Any, lab: Lab, night: Any) -> None:
