@@ -155,7 +155,7 @@ def test_the_commands_are_those_of_kpfnb() -> None:
         command, arguments, parent = root, list(container(PODS[name])["args"]), None
         while hasattr(command, "commands"):
             parent = command.make_context("kpfnb", [arguments[0]], resilient_parsing=True)
-            command = command.commands[arguments.pop(0)]
+            command = command.get_command(parent, arguments.pop(0))
         command.make_context(command.name, arguments, parent=parent).close()
 
 
