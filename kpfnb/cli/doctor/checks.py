@@ -87,9 +87,9 @@ def check_work_dir(name: str, settings: Settings) -> HealthCheck:
 
 def check_junk_list(name: str, settings: Settings) -> HealthCheck:
     """The list of junk observations exists."""
-    from kpfnb.kpf.files import obsid_list
+    from kpfnb.kpf.files import exposure
 
-    junk = obsid_list.read_junk_list(settings.junk_path)
+    junk = exposure.read_junk_list(settings.junk_path)
     if junk.notes:
         return warning_check(name, junk.notes[0], "set KPFNB_JUNK_LIST, or fix the list")
     count = sum(map(len, junk.nights.values()))

@@ -1,12 +1,19 @@
-"""What an observation is of, and which data levels are expected of it, by its L0 header."""
+"""What an exposure is: its type of source, the expected data levels, and whether it is junk.
+
+Junk observations are never processed and never counted as missing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple
 
+from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits.cards import HeaderValue
-from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.files.obsid import KPF, ObsID, read_first_column
 
 SOURCE_TYPES = (
     *("Bias", "Dark", "Flat", "Wide Flat", "LFC", "Etalon", "ThAr", "UNe"),
@@ -17,6 +24,8 @@ CAMERAS = ("GREEN", "RED", "CA_HK")
 
 _SOURCE_BY_IMTYPE = {"bias": "Bias", "dark": "Dark"}
 _SOURCE_BY_LAMP = {"lfc": "LFC", "etalon": "Etalon", "th_": "ThAr", "thar": "ThAr", "une": "UNe"}
+
+JUNK_HEADER_LINES = 2
 
 
 class RawFile(NamedTuple):
@@ -37,6 +46,29 @@ LEVEL_RULES: dict[str, LevelRule] = {
     "L2": lambda raw: raw.camera and raw.imtype not in ("Bias", "Dark"),
 }
 """Which observations are expected to have a level."""
+
+
+class JunkList(NamedTuple):
+    """The junk observations, and notes about the list for a person.
+
+    Attributes
+    ----------
+    nights : night (YYYYMMDD) to the ObsIDs of its junk
+    problem : why an existing list can't be read; '' normally
+    """
+
+    nights: dict[str, frozenset[str]]
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def obsids(self) -> frozenset[str]:
+        """The ObsIDs of all nights."""
+        return frozenset().union(*self.nights.values())
+
+    def for_night(self, night: str) -> frozenset[str]:
+        """The ObsIDs of a night's junk."""
+        return self.nights.get(night, frozenset())
 
 
 def source_type(header: Mapping[str, HeaderValue]) -> str:
@@ -67,6 +99,27 @@ def expected_levels(header: Mapping[str, HeaderValue]) -> tuple[str, ...]:
     """The levels that are expected of an observation, the raw one first."""
     raw = RawFile(0, uses_camera(header), str(header.get("IMTYPE") or "").strip())
     return (KPF.raw, *(level for level in KPF.products if LEVEL_RULES[level](raw)))
+
+
+def read_junk_list(path: Path) -> JunkList:
+    """The observations in the list, with or without `.fits`; without a list nothing is junk."""
+    if not path.exists():
+        return JunkList({}, (f"no junk list at {path}: nothing counts as junk",))
+    try:
+        cells = read_first_column(path)
+    except InvalidInputError as error:
+        return JunkList({}, (f"{error.what}: nothing counts as junk",), error.what)
+    names = [ObsID.try_parse(cell) for cell in cells]
+    body = list(zip(cells, names, strict=True))[JUNK_HEADER_LINES:]
+    invalid = [cell for cell, name in body if cell and not name]
+    notes = (
+        (f"junk list: {len(invalid)} rows name no observation, first {invalid[0]!r}",)
+        if invalid
+        else ()
+    )
+    obsids = sorted({name for name in names if name})
+    by_night = groupby(obsids, key=attrgetter("night"))
+    return JunkList({night: frozenset(map(str, group)) for night, group in by_night}, notes)
 
 
 def _lower_word(header: Mapping[str, HeaderValue], keyword: str) -> str:

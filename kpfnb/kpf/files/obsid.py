@@ -90,6 +90,14 @@ class ObsID:
                 break
         return cls(stem)
 
+    @classmethod
+    def try_parse(cls, name: str | Path) -> ObsID | None:
+        """The ObsID of a file name or path; None if it is not that of an observation."""
+        try:
+            return cls.parse(name)
+        except InvalidInputError:
+            return None
+
     @property
     def night(self) -> str:
         """The UT date as YYYYMMDD; also the directory that holds the file."""
@@ -171,6 +179,27 @@ def list_night_files(root: Path, level: str, night: str) -> Iterator[tuple[str, 
         raise InvalidInputError(
             f"can't list {directory}: {error.strerror}", "make it readable"
         ) from error
+
+
+def read_first_column(path: Path | str) -> list[str]:
+    """The first cell of each line without quotes and spaces, '' for a blank line.
+
+    Lines are split by hand: an unbalanced quote in one row must not affect the rows below it.
+    CRLF, a byte order mark and invalid UTF-8 are accepted. An unreadable file is an
+    `InvalidInputError`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InvalidInputError(
+            f"can't read the list {path}: {error.strerror}", "give the path of a CSV file"
+        ) from None
+    return [clean_name(line.split(",", 1)[0]) for line in text.splitlines()]
+
+
+def clean_name(cell: str) -> str:
+    """A name without the quotes and spaces around it."""
+    return cell.strip().strip("\"'").strip()
 
 
 def resolve_night(name: str) -> str:

@@ -20,7 +20,7 @@ from kpfnb.core.fits import headers
 from kpfnb.core.progress import show_progress
 from kpfnb.core.settings import Settings, load_settings
 from kpfnb.core.signals import defer_interrupts
-from kpfnb.kpf.files import drp, exposure, obsid_list
+from kpfnb.kpf.files import drp, exposure
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, file_name, level_dir
 from kpfnb.kpf.masters import manifest
 from kpfnb.kpf.masters.manifest import FileStates
@@ -78,7 +78,7 @@ def make_masters(options: ReprocessOptions) -> ReprocessResult:
         )
     settings = load_settings(**({"data_root": options.root} if options.root else {}))
     chosen, version = select_or_resume(settings, options, kind=night_log.MASTERS)
-    junk = obsid_list.read_junk_list(settings.junk_path)
+    junk = exposure.read_junk_list(settings.junk_path)
     rules = CompletenessRules(settings.kpf_root, (LEVEL,), version, junk.obsids)
     nights = sorted({obsid.night for obsid in chosen.obsids}, reverse=options.newest_first)
     if not settings.masters_command:
@@ -129,7 +129,7 @@ def _initial_outcome(job: MastersJob, night: str) -> tuple[ObservationOutcome, s
 
 def _run_nights(job: MastersJob, worklist: Worklist) -> None:
     items = worklist.items
-    nights = [item.name for item in items.values() if item.fate is ObservationOutcome.PLANNED]
+    nights = [item.name for item in items.values() if item.outcome is ObservationOutcome.PLANNED]
     if not nights:
         return
     job = replace(job, folder=create_run_folder(job.settings, job.started))
@@ -143,7 +143,7 @@ def _run_nights(job: MastersJob, worklist: Worklist) -> None:
             bar.update(note=night)
             drp_run, item = _make_night(job, night)
             worklist.add(drp_run, [item])
-            bar.update(done=number, failed=sum(i.fate.needs_work for i in items.values()))
+            bar.update(done=number, failed=sum(i.outcome.needs_work for i in items.values()))
             log.record_end(night, started, worklist.night_counts(night))
             if stop := why_stop(worklist.batches):
                 worklist.mark_unreached(stop)
@@ -176,7 +176,7 @@ def _make_night(job: MastersJob, night: str) -> tuple[DrpBatch, ReprocessItem]:
         ending=ending,
         started_seconds=round(started - job.started, 3),
         seconds=round(time.time() - started, 3),
-        made={LEVEL: tuple(times)},
+        product_times={LEVEL: tuple(times)},
         stop=stop,
     )
     return drp_run, _make_item(night, defect, stop, log)

@@ -13,8 +13,8 @@ from kpfnb import runs
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import InvalidHeaderError, read_header
 from kpfnb.core.settings import Settings
+from kpfnb.kpf.files.exposure import read_junk_list
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.files.obsid_list import read_junk_list
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.reprocess.selection import list_observations
 from kpfnb.kpf.verdict.result import NightVerdict

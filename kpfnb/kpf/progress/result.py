@@ -19,7 +19,7 @@ from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count
-from kpfnb.kpf.files import drp, obsid_list
+from kpfnb.kpf.files import drp, exposure
 from kpfnb.kpf.files.obsid import KPF, ObsID, list_nights, validate_product_levels
 from kpfnb.kpf.progress import evaluation, tables
 from kpfnb.kpf.progress.completeness import (
@@ -234,7 +234,7 @@ def assess_progress(
         drp.validate_version(version)
     config = settings.load_settings(**({"data_root": root} if root else {}))
     names = list_nights(config.kpf_root, start, end)
-    junk = obsid_list.read_junk_list(config.junk_path)
+    junk = exposure.read_junk_list(config.junk_path)
     notes = list(junk.notes)
     if not names and (present := list_nights(config.kpf_root)):
         notes.append(f"nights present: {present[0]} to {present[-1]}")

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.kpf.files import obsid_list
-from kpfnb.kpf.files.obsid import KPF, level_dir
+from kpfnb.kpf.files.obsid import KPF, clean_name, level_dir, read_first_column
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.progress.result import ProgressResult
@@ -149,7 +148,7 @@ def touch_files(
     if not interval_seconds >= 0:
         raise InvalidParameterError(f"interval: {interval_seconds} s", "give seconds, 0 or more")
     config = settings.load_settings(**({"data_root": root} if root else {}))
-    list_names = [name for file in files for name in obsid_list.read_first_column(file)]
+    list_names = [name for file in files for name in read_first_column(file)]
     directory_names = [
         name for directory in directories for name in _list_observations(Path(directory))
     ]
@@ -201,7 +200,7 @@ def find_target(name: str, root: Path, path: Path | None) -> TouchTarget:
 
 
 def _find_targets(names: Iterable[str], root: Path, path: Path | None) -> list[TouchTarget]:
-    cleaned = (obsid_list.clean_name(name) for name in names)
+    cleaned = (clean_name(name) for name in names)
     wanted = (name for name in cleaned if name and not name.startswith(LIST_HEADER))
     return list(
         {t.path or t.name: t for t in (find_target(n, root, path) for n in wanted)}.values()

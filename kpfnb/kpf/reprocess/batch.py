@@ -97,7 +97,7 @@ def run_batch(
         ending=ending,
         started_seconds=round(started - job.started, 3),
         seconds=round(time.time() - started, 3),
-        made=product_times,
+        product_times=product_times,
         stop=stop,
     )
     return batch, items

@@ -216,7 +216,7 @@ class NightLogResult(OneLineRepr):
         return {"outcome": self.outcome, "nights": [asdict(entry) for entry in self.entries]}
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a night of a run: night, what, start, end, version, counts by fate, run, log."""
+        """One row a night of a run: night, what, start, end, version, counts, run, logs."""
         import pandas as pd
 
         rows = [

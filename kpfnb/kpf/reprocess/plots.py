@@ -117,7 +117,7 @@ def _time_unit(result: ReprocessResult) -> tuple[str, int]:
 
 
 def _product_times(result: ReprocessResult, level: str) -> list[float]:
-    return sorted(time for batch in result.batches for time in batch.made[level])
+    return sorted(time for batch in result.batches for time in batch.product_times[level])
 
 
 def _draw_nights(axes: Axes, result: ReprocessResult) -> None:

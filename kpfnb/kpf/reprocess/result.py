@@ -53,10 +53,21 @@ class ReprocessItem:
 
     name: str
     night: str
-    fate: ObservationOutcome
+    outcome: ObservationOutcome
     reason: str = ""
     log: str = ""
     excerpt: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON values; records have always called the outcome `fate`."""
+        return {
+            "name": self.name,
+            "night": self.night,
+            "fate": str(self.outcome),
+            "reason": self.reason,
+            "log": self.log,
+            "excerpt": self.excerpt,
+        }
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class DrpBatch:
     Attributes
     ----------
     started_seconds, seconds : start since that of the run, and duration
-    made : level to the time of each new product, seconds since the start of the run
+    product_times : level to the time of each new product, seconds since the start of the run
     stop : why no further batch should be started; usually ''
     """
 
@@ -76,15 +87,19 @@ class DrpBatch:
     ending: str
     started_seconds: float
     seconds: float
-    made: dict[str, tuple[float, ...]]
+    product_times: dict[str, tuple[float, ...]]
     stop: str = ""
+
+    @property
+    def product_count(self) -> int:
+        """The number of new products."""
+        return sum(map(len, self.product_times.values()))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, with the number of products."""
-        return asdict(self) | {
-            "command": list(self.command),
-            "made": {level: len(times) for level, times in self.made.items()},
-        }
+        values = asdict(self) | {"command": list(self.command)}
+        times = values.pop("product_times")
+        return values | {"made": {level: len(times[level]) for level in times}}
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,9 +127,9 @@ class ReprocessResult(OneLineRepr):
     def outcome(self) -> Outcome:
         """Partial or failed if an observation misses expected products; junk does not count."""
         return merge_outcomes(
-            Outcome.FAILED if item.fate.needs_work else Outcome.SUCCEEDED
+            Outcome.FAILED if item.outcome.needs_work else Outcome.SUCCEEDED
             for item in self.items
-            if item.fate is not ObservationOutcome.JUNK
+            if item.outcome is not ObservationOutcome.JUNK
         )
 
     @property
@@ -140,16 +155,16 @@ class ReprocessResult(OneLineRepr):
 
     def with_outcome(self, *outcomes: ObservationOutcome) -> list[ReprocessItem]:
         """The items with one of these outcomes."""
-        return [item for item in self.items if item.fate in outcomes]
+        return [item for item in self.items if item.outcome in outcomes]
 
     @property
     def incomplete(self) -> list[ReprocessItem]:
         """The items with missing products."""
-        return [item for item in self.items if item.fate.needs_work]
+        return [item for item in self.items if item.outcome.needs_work]
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Observations by outcome, products made and seconds."""
-        products = sum(len(times) for batch in self.batches for times in batch.made.values())
+        products = sum(batch.product_count for batch in self.batches)
         counts = {str(outcome): n for outcome, n in self.counts.items() if n}
         nights = sum(map(bool, self.nights))
         return {"nights": nights, **counts, "products": products, "seconds": round(self.seconds)}
@@ -175,7 +190,7 @@ class ReprocessResult(OneLineRepr):
             "names": {
                 outcome: [item.name for item in self.with_outcome(outcome)] for outcome in good
             },
-            "failed": [asdict(item) for item in self.incomplete],
+            "failed": [item.to_dict() for item in self.incomplete],
             "batches": [batch.to_dict() for batch in self.batches],
             "notes": list(self.notes),
         }
@@ -184,8 +199,8 @@ class ReprocessResult(OneLineRepr):
         """One row an observation: name, night, result, reason, log, excerpt."""
         import pandas as pd
 
-        rows = [asdict(item) | {"fate": str(item.fate)} for item in self.items]
-        frame = pd.DataFrame(rows, columns=list(ReprocessItem.__dataclass_fields__))
+        columns = ["name", "night", "fate", "reason", "log", "excerpt"]
+        frame = pd.DataFrame([item.to_dict() for item in self.items], columns=columns)
         return frame.rename(columns={"fate": "result"})
 
     def __str__(self) -> str:
@@ -245,7 +260,7 @@ class ReprocessResult(OneLineRepr):
 
 
 def _count_outcomes(items: Iterable[ReprocessItem]) -> dict[ObservationOutcome, int]:
-    counts = Counter(item.fate for item in items)
+    counts = Counter(item.outcome for item in items)
     return {outcome: counts[outcome] for outcome in ObservationOutcome}
 
 
@@ -256,7 +271,7 @@ def _failure_lines(item: ReprocessItem) -> list[str]:
 
 
 def _failure_html(item: ReprocessItem) -> str:
-    title = escape(f"{item.name}: {item.fate}: {item.reason}")
+    title = escape(f"{item.name}: {item.outcome}: {item.reason}")
     if not item.excerpt:
         return f"<p>{title}</p>"
     text = f"<pre>{escape(item.excerpt)}</pre><p>log: {escape(item.log)}</p>"

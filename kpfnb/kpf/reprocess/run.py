@@ -22,7 +22,7 @@ from kpfnb.core.clock import file_stamp
 from kpfnb.core.errors import InvalidParameterError, InvalidSettingsError
 from kpfnb.core.progress import ProgressBar, show_progress
 from kpfnb.core.settings import Settings, load_settings
-from kpfnb.kpf.files import drp, obsid_list
+from kpfnb.kpf.files import drp, exposure
 from kpfnb.kpf.files.obsid import STATE_DIR, validate_product_levels
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck
@@ -50,7 +50,7 @@ def reprocess_observations(options: ReprocessOptions) -> ReprocessResult:
     """
     settings = load_settings(**({"data_root": options.root} if options.root else {}))
     command = drp.build_command(settings, "LIST", options.ncpus)
-    junk = obsid_list.read_junk_list(settings.junk_path)
+    junk = exposure.read_junk_list(settings.junk_path)
     wanted = ObservationFilter(options.objects, options.sources)
     chosen, version = select_or_resume(settings, options, kind=night_log.SCIENCE)
     levels = validate_product_levels(options.levels)
@@ -152,11 +152,11 @@ def _run_batches(job: ReprocessJob, worklist: Worklist) -> None:
                 job, number, checks, report=partial(_show_products, bar, done)
             )
             if drp_run.stop:
-                done += sum(map(len, drp_run.made.values()))
+                done += drp_run.product_count
             else:
                 done += sum(len(check.expected) for check in checks)
             for item in items:
-                if item.fate is ObservationOutcome.FAILED:
+                if item.outcome is ObservationOutcome.FAILED:
                     failed += 1
                     bar.report_failure(item.name, item.reason)
             bar.update(done=done, failed=failed)

@@ -15,8 +15,15 @@ from typing import Any
 from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.text import format_count
-from kpfnb.kpf.files import exposure, obsid_list
-from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN, ObsID, level_dir, list_nights
+from kpfnb.kpf.files import exposure
+from kpfnb.kpf.files.obsid import (
+    KPF,
+    NIGHT_PATTERN,
+    ObsID,
+    level_dir,
+    list_nights,
+    read_first_column,
+)
 from kpfnb.kpf.progress import night_scan
 from kpfnb.kpf.progress.header_index import HeaderIndex
 
@@ -91,7 +98,7 @@ def _add_target(chosen: ObservationSelection, root: Path, target: str) -> None:
         _add_range(chosen, root, target, target)
     elif target and Path(target).is_dir():
         chosen.add(_list_directory(Path(target)), target)
-    elif obsid := _parse_obsid(target):
+    elif obsid := ObsID.try_parse(target):
         chosen.add([obsid], target)
     elif Path(target).is_file():
         _add_list(chosen, root, Path(target))
@@ -144,27 +151,18 @@ def _list_names(folder: Path) -> list[str]:
 
 
 def _add_list(chosen: ObservationSelection, root: Path, file: Path) -> None:
-    cells = [
-        cell for cell in obsid_list.read_first_column(file) if cell and not cell.startswith("#")
-    ]
+    cells = [cell for cell in read_first_column(file) if cell and not cell.startswith("#")]
     source = f"the list {file}"
     if not cells:
         chosen.notes.append(f"no observations in {source}")
     for number, cell in enumerate(cells):
         if NIGHT_PATTERN.fullmatch(cell):
             _add_range(chosen, root, cell, cell)
-        elif obsid := _parse_obsid(cell):
+        elif obsid := ObsID.try_parse(cell):
             chosen.add([obsid], source)
         elif number or _MISSPELT.match(cell):
             # The first line may be a header
             chosen.unknown[cell] = source
-
-
-def _parse_obsid(name: str) -> ObsID | None:
-    try:
-        return ObsID.parse(name)
-    except InvalidInputError:
-        return None
 
 
 def _validate_night(text: str) -> str:

@@ -65,15 +65,15 @@ class Worklist:
     def mark_unreached(self, reason: str) -> None:
         """Record that all that is still planned will not be processed."""
         for item in self.items.values():
-            if item.fate is ObservationOutcome.PLANNED:
+            if item.outcome is ObservationOutcome.PLANNED:
                 self.items[item.name] = replace(
-                    item, fate=ObservationOutcome.NOT_REACHED, reason=reason
+                    item, outcome=ObservationOutcome.NOT_REACHED, reason=reason
                 )
         self.notes.append(f"ended early: {reason}")
 
     def night_counts(self, night: str) -> Counter[ObservationOutcome]:
         """The number of observations of a night by outcome."""
-        return Counter(item.fate for item in self.items.values() if item.night == night)
+        return Counter(item.outcome for item in self.items.values() if item.night == night)
 
     def to_result(
         self, rules: CompletenessRules, command: Sequence[str], *, dry_run: bool
@@ -108,7 +108,7 @@ def why_stop(batches: Sequence[DrpBatch]) -> str:
     if batches[-1].stop:
         return batches[-1].stop
     last = batches[-MAX_EMPTY_BATCHES:]
-    if len(last) == MAX_EMPTY_BATCHES and not any(any(batch.made.values()) for batch in last):
+    if len(last) == MAX_EMPTY_BATCHES and not any(batch.product_count for batch in last):
         return f"the DRP made no product in {MAX_EMPTY_BATCHES} batches in a row"
     return ""
 

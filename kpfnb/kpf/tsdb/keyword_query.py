@@ -12,7 +12,7 @@ import numpy as np
 
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.kpf.files import obsid_list
+from kpfnb.kpf.files import exposure
 from kpfnb.kpf.files.obsid import NIGHT_PATTERN
 from kpfnb.kpf.tsdb import catalogue, database
 from kpfnb.kpf.tsdb.batch import SOURCE_KEYWORD
@@ -161,7 +161,7 @@ def _listed_junk(path: Path) -> Collection[str]:
 
 @lru_cache(maxsize=4)
 def _read_junk_list(path: Path, modified_ns: int) -> frozenset[str]:
-    junk_list = obsid_list.read_junk_list(path)
+    junk_list = exposure.read_junk_list(path)
     if junk_list.problem:
         raise _junk_list_error(junk_list.problem)
     return junk_list.obsids

@@ -13,8 +13,8 @@ from kpfnb.core.clock import check_night, utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.settings import Settings
 from kpfnb.core.text import format_count
+from kpfnb.kpf.files.exposure import read_junk_list
 from kpfnb.kpf.files.obsid import list_nights
-from kpfnb.kpf.files.obsid_list import read_junk_list
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict import criteria_file, rules

@@ -17,7 +17,7 @@ from functools import cached_property
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import InvalidHeaderError, find_defect, read_header
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.files import obsid_list
+from kpfnb.kpf.files import exposure
 from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir, list_night_files
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex, IndexedFile
@@ -57,7 +57,7 @@ class NightData:
         self._index = index
         self._headers: dict[str, dict[str, Header]] = {}
         self._listed: dict[str, dict[str, os.stat_result]] = {}
-        self._junk = obsid_list.read_junk_list(settings.junk_path).for_night(name)
+        self._junk = exposure.read_junk_list(settings.junk_path).for_night(name)
 
     @cached_property
     def observations(self) -> list[str]:

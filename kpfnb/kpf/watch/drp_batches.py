@@ -19,7 +19,7 @@ from kpfnb.core import locks
 from kpfnb.core.clock import file_stamp
 from kpfnb.core.fits.headers import find_defect
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.files import drp, obsid_list
+from kpfnb.kpf.files import drp, exposure
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, ObsID
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
@@ -115,7 +115,7 @@ class DrpBatchHandler:
 
 def watch_rules(settings: Settings) -> CompletenessRules:
     """The rules of a watcher: all levels, any version, no junk."""
-    junk = obsid_list.read_junk_list(settings.junk_path)
+    junk = exposure.read_junk_list(settings.junk_path)
     return CompletenessRules(settings.kpf_root, KPF.products, "", junk.obsids)
 
 
@@ -169,9 +169,9 @@ def _to_results(
     """The result of each file; a full disk (`stop`) postpones them."""
     for item in items:
         path = tasks[ObsID(item.name)].path
-        if item.fate is ObservationOutcome.DONE:
+        if item.outcome is ObservationOutcome.DONE:
             yield WatchResult(path, WatchOutcome.DONE)
-        elif item.fate is ObservationOutcome.NOT_REACHED or stop:
+        elif item.outcome is ObservationOutcome.NOT_REACHED or stop:
             yield WatchResult(path, WatchOutcome.POSTPONED, stop or item.reason)
         elif not path.exists():
             yield WatchResult(path, WatchOutcome.GONE)

@@ -1,7 +1,7 @@
 import pytest
 
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.kpf.files import obsid_list
+from kpfnb.kpf.files.obsid import read_first_column
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -18,9 +18,9 @@ def test_the_first_column_whatever_the_quotes_and_line_ends(tmp_path, ending):
     path = tmp_path / "list.csv"
     path.write_bytes(b"\xef\xbb\xbf" + ending.join(rows).encode() + b"\xff")
     names = ["observation_id", "KP.1.fits", "KP.2", "", "KP.3", "KP.4", "5\ufffd"]
-    assert obsid_list.read_first_column(path) == names
+    assert read_first_column(path) == names
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InvalidInputError, match=r"nowhere\.csv: No such file"):
-        obsid_list.read_first_column(tmp_path / "nowhere.csv")
+        read_first_column(tmp_path / "nowhere.csv")

@@ -85,28 +85,28 @@ def run(*targets: str, **options: Any) -> ReprocessResult:
     )
 
 
-def fates(result: ReprocessResult) -> dict[str, ObservationOutcome]:
-    return {item.name: item.fate for item in result.items}
+def outcomes(result: ReprocessResult) -> dict[str, ObservationOutcome]:
+    return {item.name: item.outcome for item in result.items}
 
 
 def test_each_night_is_done_once_and_again_when_its_calibrations_change(root: Path) -> None:
     first = run(f"{NIGHT}:{DARK}")
-    assert fates(first) == {
+    assert outcomes(first) == {
         DARK: ObservationOutcome.SKIPPED,
         OTHER: ObservationOutcome.DONE,
         NIGHT: ObservationOutcome.DONE,
     }
     assert first.outcome is Outcome.SUCCEEDED
     assert len(list((root / "masters" / NIGHT).glob("*.fits"))) == 2
-    assert fates(run(f"{NIGHT}:{DARK}"))[NIGHT] is ObservationOutcome.SKIPPED
+    assert outcomes(run(f"{NIGHT}:{DARK}"))[NIGHT] is ObservationOutcome.SKIPPED
     add(root, f"KP.{NIGHT}.00003.00", "Flatlamp")
-    assert fates(run(NIGHT, OTHER)) == {
+    assert outcomes(run(NIGHT, OTHER)) == {
         OTHER: ObservationOutcome.SKIPPED,
         NIGHT: ObservationOutcome.DONE,
     }
     (root / "masters" / OTHER / f"kpf_{OTHER}_master_flat.fits").unlink()
-    assert fates(run(OTHER)) == {OTHER: ObservationOutcome.DONE}
-    assert fates(run(OTHER, force=True)) == {OTHER: ObservationOutcome.DONE}
+    assert outcomes(run(OTHER)) == {OTHER: ObservationOutcome.DONE}
+    assert outcomes(run(OTHER, force=True)) == {OTHER: ObservationOutcome.DONE}
 
 
 def test_a_run_with_nothing_to_do_leaves_nothing(root: Path, tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_run_with_nothing_to_do_leaves_nothing(root: Path, tmp_path: Path) -> 
 
 def test_a_later_version_makes_them_again(root: Path) -> None:
     run(NIGHT, version="2.9")
-    assert fates(run(NIGHT, version="2.9")) == {NIGHT: ObservationOutcome.SKIPPED}
-    assert fates(run(NIGHT, version="2.10")) == {NIGHT: ObservationOutcome.DONE}
+    assert outcomes(run(NIGHT, version="2.9")) == {NIGHT: ObservationOutcome.SKIPPED}
+    assert outcomes(run(NIGHT, version="2.10")) == {NIGHT: ObservationOutcome.DONE}
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,10 @@ def test_the_new_masters_decide_the_outcome(
     use_drp(monkeypatch, **fault)
     result = run(NIGHT)
     (item,) = result.items
-    assert (result.outcome, item.fate) == (Outcome.FAILED, ObservationOutcome.FAILED)
+    assert (result.outcome, item.outcome) == (Outcome.FAILED, ObservationOutcome.FAILED)
     assert item.reason.startswith(reason)
     use_drp(monkeypatch)
-    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
+    assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
 
 
 def test_what_a_killed_drp_made_last_is_not_believed(
@@ -150,7 +150,7 @@ def test_what_a_killed_drp_made_last_is_not_believed(
     assert len(list((root / "masters" / NIGHT).glob("*.fits.unfinished"))) == 2
     assert not list((root / "masters" / NIGHT).glob("*.fits"))
     use_drp(monkeypatch)
-    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
+    assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
     assert not list(root.rglob("*.unfinished"))
 
 
@@ -159,7 +159,7 @@ def test_what_a_killed_run_of_ours_made_last_is_not_believed(root: Path) -> None
     new_products.write_marker(recovery.marker_path(state, "masters"), [], folder=place)
     fake_drp.fits(place / f"kpf_{NIGHT}_master_lfc.fits", {})
     result = run(NIGHT)
-    assert fates(result) == {NIGHT: ObservationOutcome.DONE}
+    assert outcomes(result) == {NIGHT: ObservationOutcome.DONE}
     assert "set aside 1 product that a killed run may not have finished" in result.notes
     assert (place / f"kpf_{NIGHT}_master_lfc.fits.unfinished").exists()
 
@@ -169,9 +169,9 @@ def test_masters_of_a_drp_that_hangs_may_be_some_of_them_only(
 ) -> None:
     use_drp(monkeypatch, then="time.sleep(60)")
     result = run(NIGHT, silence_seconds=3)
-    assert fates(result) == {NIGHT: ObservationOutcome.FAILED}
+    assert outcomes(result) == {NIGHT: ObservationOutcome.FAILED}
     assert result.items[0].reason == "the DRP stopped: nothing new for too long"
-    assert fates(run(NIGHT, dry_run=True)) == {NIGHT: ObservationOutcome.PLANNED}
+    assert outcomes(run(NIGHT, dry_run=True)) == {NIGHT: ObservationOutcome.PLANNED}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_full_disk_is_a_reason_not_a_traceback(
 
     monkeypatch.setattr(f"kpfnb.kpf.{place}", full)
     result = run(NIGHT)
-    assert fates(result) == {NIGHT: fate}
+    assert outcomes(result) == {NIGHT: fate}
     assert result.items[0].reason.startswith(reason)
     assert "not finished" in night_log.load_night_log().reason
 
@@ -206,8 +206,8 @@ def test_a_full_disk_is_a_reason_not_a_traceback(
 def test_an_unreadable_manifest_is_ignored(root: Path, text: str) -> None:
     run(NIGHT)
     (root / "masters" / NIGHT / manifest.MANIFEST_NAME).write_text(text)
-    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
-    assert fates(run(NIGHT)) == {NIGHT: ObservationOutcome.SKIPPED}
+    assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
+    assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.SKIPPED}
 
 
 def test_ctrl_c_while_masters_are_checked_loses_no_result(
@@ -221,7 +221,10 @@ def test_ctrl_c_while_masters_are_checked_loses_no_result(
 
     monkeypatch.setattr(headers, "find_defect", interrupted)
     result = run(NIGHT, OTHER)
-    assert fates(result) == {OTHER: ObservationOutcome.DONE, NIGHT: ObservationOutcome.NOT_REACHED}
+    assert outcomes(result) == {
+        OTHER: ObservationOutcome.DONE,
+        NIGHT: ObservationOutcome.NOT_REACHED,
+    }
     assert "ended early: interrupted" in result.notes
 
 
@@ -229,7 +232,10 @@ def test_invalid_names_in_a_list_are_reported(root: Path, tmp_path: Path) -> Non
     names = tmp_path / "names.csv"
     names.write_text(f"{NIGHT}\nKP.2024.1\n")
     result = run(str(names))
-    assert fates(result) == {NIGHT: ObservationOutcome.DONE, "KP.2024.1": ObservationOutcome.FAILED}
+    assert outcomes(result) == {
+        NIGHT: ObservationOutcome.DONE,
+        "KP.2024.1": ObservationOutcome.FAILED,
+    }
     assert result.outcome is Outcome.PARTIAL
 
 
@@ -244,7 +250,7 @@ def test_a_night_that_failed_is_what_is_resumed(
     assert list(log.to_frame()["failed"]) == [0, 1]
     use_drp(monkeypatch)
     again = run(resume=True)
-    assert (fates(again), again.version) == ({NIGHT: ObservationOutcome.DONE}, "2.9")
+    assert (outcomes(again), again.version) == ({NIGHT: ObservationOutcome.DONE}, "2.9")
     assert run(resume=True).notes[0].startswith("the last run has finished all its nights")
     assert [entry.kind for entry in night_log.load_night_log().entries] == [night_log.MASTERS] * 3
 
@@ -252,7 +258,7 @@ def test_a_night_that_failed_is_what_is_resumed(
 def test_a_dry_run_says_the_command_and_changes_nothing(root: Path) -> None:
     before = sorted(root.rglob("*"))
     result = run(NIGHT, dry_run=True)
-    assert fates(result) == {NIGHT: ObservationOutcome.PLANNED}
+    assert outcomes(result) == {NIGHT: ObservationOutcome.PLANNED}
     assert result.command[-1] == str(root / "L0/NIGHT")
     assert sorted(root.rglob("*")) == before
 

@@ -48,7 +48,7 @@ def test_an_empty_file_is_not_made_yet_but_a_sign_of_life(
 
 
 @pytest.mark.parametrize(
-    ("blocks", "written", "found"),
+    ("blocks", "written", "state"),
     [(1, 1, ""), (3, 3, ""), (3, 2, "truncated"), (3, 0, "truncated")],
 )
 def test_a_file_is_as_long_as_its_headers_say(

@@ -104,8 +104,8 @@ def run(*targets: str, **options: Any) -> ReprocessResult:
     return reprocess_observations(ReprocessOptions(targets=targets, **{**quick, **options}))
 
 
-def fates(result: ReprocessResult) -> dict[str, ObservationOutcome]:
-    return {item.name: item.fate for item in result.items}
+def outcomes(result: ReprocessResult) -> dict[str, ObservationOutcome]:
+    return {item.name: item.outcome for item in result.items}
 
 
 def nothing_is_held(root: Path) -> bool:
@@ -116,7 +116,7 @@ def nothing_is_held(root: Path) -> bool:
 def test_a_night_is_processed_and_then_done(root: Path) -> None:
     result = run(NIGHT)
     assert isinstance(result, Result)
-    assert fates(result) == {
+    assert outcomes(result) == {
         C: ObservationOutcome.DONE,
         B: ObservationOutcome.DONE,
         A: ObservationOutcome.DONE,
@@ -148,7 +148,7 @@ def test_junk_bad_and_missing_l0_are_not_given_to_the_drp(root: Path) -> None:
     junk.write_text(f"Junk,,\nobservation_id,why,\n{A},shutter,\n")
     ObsID(B).path(root, "L0").write_bytes(b"")
     result = run(NIGHT, "KP.20240101.99999.00")
-    assert fates(result) == {
+    assert outcomes(result) == {
         "KP.20240101.99999.00": ObservationOutcome.FAILED,
         C: ObservationOutcome.DONE,
         B: ObservationOutcome.FAILED,
@@ -212,7 +212,7 @@ def test_bad_products_are_seen(
     for _ in range(2):
         # Nor is a bad product good because it was there before
         [item] = run("20240102").items
-        assert (item.fate, item.reason) == (ObservationOutcome.FAILED, reason or "L1 truncated")
+        assert (item.outcome, item.reason) == (ObservationOutcome.FAILED, reason or "L1 truncated")
 
 
 def test_force_requires_every_product_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +279,7 @@ def test_a_full_disk_ends_the_work_and_keeps_the_old(
         add_products(root, obsid, "v2.8")
     use_drp(monkeypatch, "full", B)
     result = run(NIGHT, version="2.9", delete=True, batch_size=1, order="forward")
-    assert fates(result) == {
+    assert outcomes(result) == {
         A: ObservationOutcome.DONE,
         B: ObservationOutcome.FAILED,
         C: ObservationOutcome.NOT_REACHED,
@@ -302,7 +302,7 @@ def test_our_own_full_disk_is_a_reason_not_a_traceback(
     # The lock's note needs the disk too
     monkeypatch.setattr("kpfnb.core.atomic.write_json", lambda path, value: path.touch())
     result = run(NIGHT, version="2.9", delete=True)
-    assert set(fates(result).values()) == {ObservationOutcome.NOT_REACHED}
+    assert set(outcomes(result).values()) == {ObservationOutcome.NOT_REACHED}
     assert "No space left on device" in result.reason
     assert tags(root, A) == ["old"] * 3
 
@@ -313,7 +313,7 @@ def test_a_drp_that_never_makes_anything_is_given_up(
     use_drp(monkeypatch, "nothing")
     result = run("20240101:20240102", batch_size=1)
     assert len(result.batches) == 3
-    assert fates(result)[A] is ObservationOutcome.NOT_REACHED
+    assert outcomes(result)[A] is ObservationOutcome.NOT_REACHED
     assert "no product in 3 batches in a row" in result.items[-1].reason
 
 
@@ -323,7 +323,7 @@ def test_what_a_killed_drp_wrote_last_is_not_believed(
     use_drp(monkeypatch, "killed")
     result = run("20240102")
     assert result.batches[0].ending == "exited (killed)"
-    assert fates(result) == {OTHER: ObservationOutcome.FAILED}
+    assert outcomes(result) == {OTHER: ObservationOutcome.FAILED}
     assert len(list(root.rglob("*.unfinished"))) == 3
     use_drp(monkeypatch)
     assert run("20240102").reason == "1 done"
@@ -370,7 +370,7 @@ def test_products_that_can_not_be_seen_any_more_are_not_taken_for_good(
 
     monkeypatch.setattr(ProductWatch, "new_products", unmount)
     [item] = run("20240102").items
-    assert (item.fate, "can't list" in item.reason) == (ObservationOutcome.FAILED, True)
+    assert (item.outcome, "can't list" in item.reason) == (ObservationOutcome.FAILED, True)
 
 
 def test_a_broken_product_that_can_not_be_set_aside_is_reported(
@@ -382,7 +382,7 @@ def test_a_broken_product_that_can_not_be_set_aside_is_reported(
     use_drp(monkeypatch, "cut")
     monkeypatch.setattr("kpfnb.kpf.reprocess.new_products.quarantine_product", refuse)
     [item] = run("20240102").items
-    assert item.fate is ObservationOutcome.FAILED
+    assert item.outcome is ObservationOutcome.FAILED
     assert "L1 truncated, and can't be set aside (Read-only file system)" in item.reason
 
 
@@ -423,7 +423,7 @@ def test_ctrl_c_says_what_was_done_and_leaves_no_process(
     monkeypatch.setattr(ProductWatch, "snapshot", interrupted)
     shown = bars(monkeypatch)
     result = run("20240101:20240102", version="2.9", delete=True)
-    assert fates(result) == {
+    assert outcomes(result) == {
         OTHER: ObservationOutcome.DONE,
         C: ObservationOutcome.DONE,
         B: ObservationOutcome.DONE,
@@ -451,7 +451,7 @@ def test_ctrl_c_while_products_are_checked_loses_no_result(
 
     monkeypatch.setattr(headers, "find_defect", interrupted)
     result = run("20240102")
-    assert fates(result) == {OTHER: ObservationOutcome.DONE}
+    assert outcomes(result) == {OTHER: ObservationOutcome.DONE}
     assert "ended early: interrupted" in result.notes
     assert nothing_is_held(root)
 
@@ -485,7 +485,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
     assert "set aside 1 product that a killed run may not have finished" in result.notes
     pid = int((tmp_path / "paused").read_text())
     assert not psutil.pid_exists(pid)
-    assert fates(result) == {
+    assert outcomes(result) == {
         A: ObservationOutcome.SKIPPED,
         B: ObservationOutcome.FAILED,
         C: ObservationOutcome.FAILED,
@@ -528,7 +528,7 @@ def test_dry_run_says_what_and_how_and_changes_nothing(root: Path) -> None:
     add_products(root, A, "v2.9")
     before = sorted(root.rglob("*"))
     result = run(NIGHT, dry_run=True)
-    assert fates(result) == {
+    assert outcomes(result) == {
         C: ObservationOutcome.PLANNED,
         B: ObservationOutcome.PLANNED,
         A: ObservationOutcome.SKIPPED,
@@ -658,7 +658,7 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.tooltips[nights](bar(ydata=1.5)) == f"{NIGHT}: 2 done\n{C}\n{A}"
     assert shown.tooltips[nights](bar(ydata=2.5)).startswith(f"{NIGHT}: 1 failed\n{B} ")
     assert shown.tooltips[nights](bar(ydata=3.5)) == ""
-    first = min(time for batch in result.batches for time in batch.made["2D"])
+    first = min(time for batch in result.batches for time in batch.product_times["2D"])
     x, y = products.transData.transform((first / (60 if result.seconds >= 120 else 1), 1))
     tooltip = shown.tooltips[products](SimpleNamespace(inaxes=products, x=x, y=y))
     assert ": number 1, made after " in tooltip

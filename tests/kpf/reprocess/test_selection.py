@@ -31,7 +31,7 @@ def names(root: Path, *targets: str, start: str = "", end: str = "") -> list[str
 
 
 @pytest.mark.parametrize(
-    ("targets", "found"),
+    ("targets", "selected"),
     [
         (["20240101"], [A, B]),
         (["20240101:20240105"], [A, B, C]),

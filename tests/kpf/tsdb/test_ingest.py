@@ -27,7 +27,7 @@ from kpfnb.kpf.tsdb import (
 from kpfnb.notebook.display import figures
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
-from tests.kpf.watch.conftest import wait_until
+from tests.waiting import wait_for
 
 OTHER = "KP.20240116.01000.00"
 
@@ -265,7 +265,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, monkeypatch,
             ingest.ingest_nights(NIGHT)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(ingest.ingest_files, [samples.write(root, SECOND)])
-            wait_until(lambda: "trying again" in caplog.text)
+            wait_for(lambda: "trying again" in caplog.text)
             assert not waiting.done()
             server.start()
             assert waiting.result(60).ingested == 1

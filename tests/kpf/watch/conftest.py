@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from kpfnb.kpf.watch.arrivals import WatchPolicy
 from kpfnb.kpf.watch.handler import WatchHandler, WatchOutcome, WatchResult, WatchTask
 from kpfnb.kpf.watch.watcher import Watcher
 from tests.kpf.fake_drp import fits
+from tests.waiting import wait_for
 
 QUICK = WatchPolicy(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
 
@@ -74,7 +74,7 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
 
         thread = threading.Thread(target=run)
         thread.start()
-        wait_until(lambda: bool(made) and made[0].counters.report.scanned != "")
+        wait_for(lambda: bool(made) and made[0].counters.report.scanned != "")
         running.append((made[0], thread))
         return made[0]
 
@@ -92,10 +92,3 @@ def once(handler: WatchHandler, folder: Path, **others: object) -> Watcher:
     watcher = Watcher(handler, folder, WatchPolicy(**policy))  # type: ignore[arg-type]
     watcher.run()
     return watcher
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)

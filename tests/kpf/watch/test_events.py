@@ -14,7 +14,7 @@ import pytest
 
 from kpfnb.kpf.watch import events
 from kpfnb.kpf.watch.events import ChangeListener, TreeChanges
-from tests.kpf.watch.conftest import wait_until
+from tests.waiting import wait_for
 
 
 class Ear:
@@ -41,38 +41,38 @@ def top(tmp_path: Path) -> Path:
 @pytest.fixture
 def ear(top: Path) -> Iterator[Ear]:
     ear = Ear(top)
-    begun(ear, top)
+    wait_for_events(ear, top)
     yield ear
     ear.events.stop()
 
 
-def begun(ear: Ear, top: Path) -> None:
+def wait_for_events(ear: Ear, top: Path) -> None:
     """Wait until changes are told."""
 
     def is_heard() -> bool:
         (top / "begin.fits").write_text("")
         return "begin.fits" in ear.files()
 
-    wait_until(is_heard)
+    wait_for(is_heard)
 
 
 def test_files_that_are_written_renamed_and_touched(ear: Ear, top: Path) -> None:
     (top / "night/a.fits").write_text("")
     (top / "night/.b.fits.Xy").write_text("")
     (top / "night/.b.fits.Xy").rename(top / "night/b.fits")
-    wait_until(lambda: {"a.fits", "b.fits"} <= ear.files())
+    wait_for(lambda: {"a.fits", "b.fits"} <= ear.files())
     ear.heard.clear()
     os.utime(top / "night/a.fits")
-    wait_until(lambda: ear.files() == {"a.fits"})
+    wait_for(lambda: ear.files() == {"a.fits"})
 
 
 def test_new_directories_are_reported(ear: Ear, top: Path, tmp_path: Path) -> None:
     (tmp_path / "moved").mkdir()
     (tmp_path / "moved").rename(top / "moved")
     (top / "made").mkdir()
-    wait_until(lambda: ear.folders() == {"made", "moved"})
+    wait_for(lambda: ear.folders() == {"made", "moved"})
     (top / "made/a.fits").write_text("")
-    wait_until(lambda: "a.fits" in ear.files())
+    wait_for(lambda: "a.fits" in ear.files())
 
 
 def test_a_top_that_is_replaced_is_watched_again(ear: Ear, top: Path) -> None:
@@ -80,15 +80,15 @@ def test_a_top_that_is_replaced_is_watched_again(ear: Ear, top: Path) -> None:
     top.mkdir()
     ear.heard.clear()
     ear.events.restart_if_replaced()
-    wait_until(lambda: any(changes.missed for changes in ear.heard))
-    begun(ear, top)
+    wait_for(lambda: any(changes.missed for changes in ear.heard))
+    wait_for_events(ear, top)
 
 
 def test_a_top_that_comes_later_is_watched(tmp_path: Path) -> None:
     ear = Ear(tmp_path / "later")
     (tmp_path / "later").mkdir()
     ear.events.restart_if_replaced()
-    begun(ear, tmp_path / "later")
+    wait_for_events(ear, tmp_path / "later")
     ear.events.stop()
 
 
@@ -98,15 +98,15 @@ def test_a_flood_of_changes_is_reported(
     monkeypatch.setattr(events, "FLOOD_CHANGES", 20)
     for number in range(100):
         (top / f"{number}.fits").write_text("")
-    wait_until(lambda: any("very many" in changes.missed for changes in ear.heard))
+    wait_for(lambda: any("very many" in changes.missed for changes in ear.heard))
 
 
 def test_polling_sees_the_same(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "POLL_MS", 50)
     ear = Ear(top, polling=True)
-    begun(ear, top)
+    wait_for_events(ear, top)
     (top / "night/a.fits").write_text("")
-    wait_until(lambda: "a.fits" in ear.files())
+    wait_for(lambda: "a.fits" in ear.files())
     assert ear.events.mode == "polling"
     ear.events.stop()
 
@@ -117,10 +117,10 @@ import threading
 from pathlib import Path
 from kpfnb.kpf.watch import events
 Path("/proc/sys/user/max_inotify_watches").write_text("1")
-from tests.kpf.watch.test_events import Ear, begun
+from tests.kpf.watch.test_events import Ear, wait_for_events
 events.POLL_MS = 50
 ear = Ear(Path(sys.argv[1]))
-begun(ear, Path(sys.argv[1]))
+wait_for_events(ear, Path(sys.argv[1]))
 print(ear.events.mode)
 ear.events.stop()
 """

@@ -28,7 +28,7 @@ from kpfnb.kpf.watch.status import WatcherReport
 from kpfnb.kpf.watch.watcher import Watcher
 from tests import nights
 from tests.kpf.fake_drp import LEVELS, fits, product
-from tests.kpf.watch.conftest import wait_until
+from tests.waiting import wait_for
 
 PAST = time.time() - 60
 PROJECT = Path(__file__).parents[3]
@@ -281,7 +281,7 @@ class Running:
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        wait_until(lambda: "watching" in _text(folder / drp_watcher.LOG_NAME))
+        wait_for(lambda: "watching" in _text(folder / drp_watcher.LOG_NAME))
 
     @property
     def now(self) -> WatcherReport:
@@ -310,7 +310,7 @@ def daemon(data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 def test_the_drps_own_watcher_is_supervised(data: Path, daemon: type[Running]) -> None:
     running = daemon()  # type: ignore[call-arg]
     path = l0(data)
-    wait_until(lambda: running.now.done == 1)
+    wait_for(lambda: running.now.done == 1)
     assert all(product(path, level).exists() for level in LEVELS)
 
 
@@ -320,7 +320,7 @@ def test_what_was_there_before_its_start_is_touched(
     monkeypatch.setattr(drp_watcher, "STARTUP_SECONDS", 1.0)
     path = l0(data)
     running = daemon()  # type: ignore[call-arg]
-    wait_until(lambda: running.now.done == 1)
+    wait_for(lambda: running.now.done == 1)
     assert all(product(path, level).exists() for level in LEVELS)
     assert running.now.failed == 0
 
@@ -334,7 +334,7 @@ def test_it_is_started_again_when_it_dies(
     monkeypatch.setenv("KPFNB_WATCH_OVERDUE_SECONDS", "5")
     running = daemon()  # type: ignore[call-arg]
     path = l0(data)
-    wait_until(lambda: running.now.done == 1, 30)
+    wait_for(lambda: running.now.done == 1, 30)
     assert all(product(path, level).exists() for level in LEVELS)
 
 
@@ -346,7 +346,7 @@ def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
     running = daemon()  # type: ignore[call-arg]
     path = l0(data)
     arrived = path.stat().st_mtime_ns
-    wait_until(lambda: running.now.given_up == 1)
+    wait_for(lambda: running.now.given_up == 1)
     assert "overdue: 2D missing" in running.now.failing[0][1]
     assert path.stat().st_mtime_ns > arrived
     assert running.now.failed == 3

@@ -17,8 +17,9 @@ from kpfnb.kpf.watch import service, status
 from kpfnb.kpf.watch.arrivals import WatchPolicy
 from kpfnb.kpf.watch.service import LOG_NAME
 from kpfnb.kpf.watch.status import WatcherStatus
-from tests.kpf.watch.conftest import Tree, wait_until
+from tests.kpf.watch.conftest import Tree
 from tests.mounts import read_only
+from tests.waiting import wait_for
 
 ONCE = WatchPolicy(quiet_seconds=0, once=True)
 
@@ -92,7 +93,7 @@ def command(isolated: Path) -> Iterator[subprocess.Popen[bytes]]:
         env={**os.environ, "PYTHONPATH": str(project)},
         stdout=subprocess.PIPE,
     )
-    wait_until(lambda: any(status.read_reports(isolated / "work")), 30)
+    wait_for(lambda: any(status.read_reports(isolated / "work")), 30)
     yield program
     program.kill()
     program.communicate()

@@ -18,15 +18,16 @@ from kpfnb.kpf.watch import events, watcher
 from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
 from kpfnb.kpf.watch.state_store import FileRecord, StateStore
 from kpfnb.kpf.watch.status import WatcherStatus
-from tests.kpf.watch.conftest import QUICK, Start, Tree, once, wait_until
+from tests.kpf.watch.conftest import QUICK, Start, Tree, once
+from tests.waiting import wait_for
 
 
 def test_a_new_file_is_handled_once(tree: Tree, start: Start) -> None:
     tree.write("old.fits")
     start()
-    wait_until(lambda: tree.names() == ["old.fits"])
+    wait_for(lambda: tree.names() == ["old.fits"])
     tree.write("new.fits")
-    wait_until(lambda: tree.names() == ["old.fits", "new.fits"])
+    wait_for(lambda: tree.names() == ["old.fits", "new.fits"])
     assert tree.handled[1] == WatchTask(tree.top / "20240115/new.fits", attempt=1, renewed=False)
 
 
@@ -42,9 +43,9 @@ def test_a_restart_goes_on_and_repeats_nothing(tree: Tree, tmp_path: Path) -> No
 def test_a_touched_file_is_handled_again(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
     start()
-    wait_until(lambda: tree.names() == ["a.fits"])
+    wait_for(lambda: tree.names() == ["a.fits"])
     os.utime(path)
-    wait_until(lambda: len(tree.handled) == 2)
+    wait_for(lambda: len(tree.handled) == 2)
     assert tree.handled[1] == WatchTask(path, attempt=1, renewed=True)
 
 
@@ -60,18 +61,18 @@ def test_one_that_is_touched_while_it_is_in_work_is_handled_again(tree: Tree, st
     running = start(tree.handler(handle=handle))
     entered.wait(10)
     os.utime(path)
-    wait_until(lambda: running.counters.report.waiting == 1)
+    wait_for(lambda: running.counters.report.waiting == 1)
     go_on.set()
-    wait_until(lambda: tree.names() == ["a.fits", "a.fits"])
+    wait_for(lambda: tree.names() == ["a.fits", "a.fits"])
 
 
 def test_a_change_of_permissions_is_no_reason(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
     start()
-    wait_until(lambda: tree.names() == ["a.fits"])
+    wait_for(lambda: tree.names() == ["a.fits"])
     path.chmod(0o600)
     tree.write("b.fits")
-    wait_until(lambda: "b.fits" in tree.names())
+    wait_for(lambda: "b.fits" in tree.names())
     assert tree.names() == ["a.fits", "b.fits"]
 
 
@@ -81,20 +82,20 @@ def test_files_that_came_with_their_folder_are_found(tree: Tree, start: Start) -
     for name in ("a.fits", "b.fits"):
         tree.write(name, "../aside")
     aside.rename(tree.top / "20240116")
-    wait_until(lambda: sorted(tree.names()) == ["a.fits", "b.fits"])
+    wait_for(lambda: sorted(tree.names()) == ["a.fits", "b.fits"])
 
 
 def test_a_failure_is_tried_again_and_given_up(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
     tree.told = WatchOutcome.FAILED
     running = start(policy=replace(QUICK, retry_seconds=0.05))
-    wait_until(lambda: running.counters.report.given_up == 1)
+    wait_for(lambda: running.counters.report.given_up == 1)
     assert [task.attempt for task in tree.handled] == [1, 2, 3]
     assert running.counters.report.failing == ((str(path), "it is failed"),)
     assert "a.fits (attempt 3): it is failed" in running.counters.report.last_error
     tree.told = WatchOutcome.DONE
     os.utime(path)
-    wait_until(lambda: running.counters.report.given_up == 0 and len(tree.handled) == 4)
+    wait_for(lambda: running.counters.report.given_up == 0 and len(tree.handled) == 4)
     assert tree.handled[3].attempt == 1
 
 
@@ -112,7 +113,7 @@ def test_what_was_postponed_does_not_count_as_a_failure(
         return tree.handle(tasks)
 
     running = start(tree.handler(handle=handle))
-    wait_until(lambda: running.counters.report.done == 1)
+    wait_for(lambda: running.counters.report.done == 1)
     assert tree.handled[0].attempt == 1
     assert (running.counters.report.failed, len(calls)) == (0, 3)
 
@@ -137,10 +138,10 @@ def test_only_complete_files_are_handled(tree: Tree, start: Start) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:4000])
     running = start()
-    wait_until(lambda: running.counters.report.not_whole == ((str(path), "truncated"),))
+    wait_for(lambda: running.counters.report.not_whole == ((str(path), "truncated"),))
     assert tree.handled == []
     path.write_bytes(content)
-    wait_until(lambda: tree.names() == ["a.fits"])
+    wait_for(lambda: tree.names() == ["a.fits"])
 
 
 def test_cut_off_files_are_reported_by_once(tree: Tree, tmp_path: Path) -> None:
@@ -154,9 +155,9 @@ def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, sta
     old = tree.write("old.fits", "20231231")
     tree.write("new.fits", "20240101")
     start(policy=replace(QUICK, since="20240101", rescan_seconds=0.2))
-    wait_until(lambda: tree.names() == ["new.fits"])
+    wait_for(lambda: tree.names() == ["new.fits"])
     os.utime(old)
-    wait_until(lambda: tree.names() == ["new.fits", "old.fits"])
+    wait_for(lambda: tree.names() == ["new.fits", "old.fits"])
 
 
 def test_a_file_without_an_event_is_found_by_the_next_scan(
@@ -165,13 +166,13 @@ def test_a_file_without_an_event_is_found_by_the_next_scan(
     monkeypatch.setattr(events.ChangeListener, "_run", lambda self: None)
     start(policy=replace(QUICK, rescan_seconds=0.2))
     tree.write("a.fits")
-    wait_until(lambda: tree.names() == ["a.fits"])
+    wait_for(lambda: tree.names() == ["a.fits"])
 
 
 def test_a_flood_is_handled_completely(tree: Tree, start: Start) -> None:
     start(tree.handler(max_calls=3, batch_size=200))
     names = {tree.write(f"{number:04d}.fits").name for number in range(1500)}
-    wait_until(lambda: len(tree.handled) >= len(names), 60)
+    wait_for(lambda: len(tree.handled) >= len(names), 60)
     assert sorted(tree.names()) == sorted(names)
 
 
@@ -209,11 +210,11 @@ def test_it_waits_for_its_session(
 
     tree.write("a.fits")
     running = start(tree.handler(session=turn))
-    wait_until(lambda: running.counters.report.trouble == "reprocess is already running")
+    wait_for(lambda: running.counters.report.trouble == "reprocess is already running")
     others.clear()
-    wait_until(lambda: turns == ["begun", "ended"])
+    wait_for(lambda: turns == ["begun", "ended"])
     assert tree.names() == ["a.fits"]
-    wait_until(lambda: running.counters.report.trouble == "")
+    wait_for(lambda: running.counters.report.trouble == "")
 
 
 def test_once_does_not_wait_for_its_session(tree: Tree, tmp_path: Path) -> None:
@@ -261,10 +262,10 @@ def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
     running = start(tree.handler(handle=handle))
     entered.wait(10)
     running.stop()
-    wait_until(lambda: running.counters.report.life is WatcherStatus.STOPPING)
+    wait_for(lambda: running.counters.report.life is WatcherStatus.STOPPING)
     tree.write("b.fits")
     go_on.set()
-    wait_until(lambda: running.counters.report.life is WatcherStatus.STOPPED)
+    wait_for(lambda: running.counters.report.life is WatcherStatus.STOPPED)
     assert tree.names() == ["a.fits"]
 
 
@@ -286,9 +287,9 @@ def test_a_failed_file_that_vanished_is_no_problem_any_more(
     tree.told = WatchOutcome.FAILED
     pace = replace(QUICK, attempts=attempts, retry_seconds=3600, rescan_seconds=0.2)
     running = start(policy=pace)
-    wait_until(lambda: len(running.counters.report.failing) == 1)
+    wait_for(lambda: len(running.counters.report.failing) == 1)
     path.unlink()
-    wait_until(lambda: running.counters.report.failing == ())
+    wait_for(lambda: running.counters.report.failing == ())
     assert running.counters.report.given_up == 0
     assert running.counters.report.outcome == "succeeded"
 
@@ -376,9 +377,9 @@ def test_a_state_that_can_be_written_again_is_no_trouble_any_more(
     entered.wait(10)
     disk.is_full = True
     go_on.set()
-    wait_until(lambda: "state can't be written" in running.counters.report.trouble)
+    wait_for(lambda: "state can't be written" in running.counters.report.trouble)
     disk.is_full = False
-    wait_until(lambda: running.counters.report.trouble == "")
+    wait_for(lambda: running.counters.report.trouble == "")
 
 
 def test_a_jump_of_the_clock_changes_nothing(
@@ -389,7 +390,7 @@ def test_a_jump_of_the_clock_changes_nothing(
     monkeypatch.setattr(time, "time", lambda: past)
     path = tree.write("a.fits")
     os.utime(path, (past, past))
-    wait_until(lambda: tree.names() == ["a.fits"])
+    wait_for(lambda: tree.names() == ["a.fits"])
 
 
 def test_a_state_that_can_not_be_written_is_waited_for(
@@ -399,8 +400,8 @@ def test_a_state_that_can_not_be_written_is_waited_for(
     running = start()
     disk.is_full = True
     tree.write("a.fits")
-    wait_until(lambda: "state can't be written" in running.counters.report.trouble)
+    wait_for(lambda: "state can't be written" in running.counters.report.trouble)
     assert tree.handled == []
     disk.is_full = False
-    wait_until(lambda: tree.names() == ["a.fits"])
-    wait_until(lambda: running.counters.report.done == 1)
+    wait_for(lambda: tree.names() == ["a.fits"])
+    wait_for(lambda: running.counters.report.done == 1)

@@ -1,4 +1,4 @@
-from kpfnb.kpf.files import obsid_list
+from kpfnb.kpf.files import exposure
 
 ONE, TWO = "KP.20240101.00001.00", "KP.20240102.00002.50"
 
@@ -14,7 +14,7 @@ def test_header_lines_and_odd_rows_do_no_harm(tmp_path):
         "KP.2.1,x",
     ]
     path.write_text("\n".join(rows))
-    junk_list = obsid_list.read_junk_list(path)
+    junk_list = exposure.read_junk_list(path)
     assert junk_list.obsids == {ONE, TWO}
     assert junk_list.for_night("20240101") == {ONE}
     assert junk_list.for_night("20240103") == frozenset()
@@ -22,12 +22,12 @@ def test_header_lines_and_odd_rows_do_no_harm(tmp_path):
 
 
 def test_without_a_list_nothing_is_junk_and_it_is_said(tmp_path):
-    junk_list = obsid_list.read_junk_list(tmp_path / "none.csv")
+    junk_list = exposure.read_junk_list(tmp_path / "none.csv")
     assert not junk_list.obsids
     assert "nothing counts as junk" in junk_list.notes[0]
 
 
 def test_a_list_that_cannot_be_read_is_said(tmp_path):
-    junk_list = obsid_list.read_junk_list(tmp_path)
+    junk_list = exposure.read_junk_list(tmp_path)
     assert not junk_list.obsids
     assert "Is a directory" in junk_list.notes[0]
