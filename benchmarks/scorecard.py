@@ -18,7 +18,6 @@ from datetime import date
 from pathlib import Path
 
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import installation as pack
 from kpfnb.core import settings
 from kpfnb.demo import reduced_datasets, slitmask
 
@@ -55,7 +54,7 @@ def cpu_seconds(script: str, *arguments: str) -> float:
     variables = {
         **os.environ,
         **installation.PYPEIT_ENVIRONMENT,
-        **pack.pack_environment(settings.load_settings().work_dir),
+        **installation.pack_environment(settings.load_settings().work_dir),
     }
     times = []
     for _ in range(ROUNDS):
@@ -92,7 +91,7 @@ def main() -> None:
             except subprocess.CalledProcessError as error:
                 # PypeIt needs data files even when it is imported
                 print(f"  PypeIt can't be imported here: {error.stderr.decode().splitlines()[-1]}")
-                print(f"  with a network, or a pack named in {pack.PACK_VARIABLE}, it can")
+                print(f"  with a network, or a pack named in {installation.PACK_VARIABLE}, it can")
                 return
             what = "loading it with PypeIt's objects" if given else "importing PypeIt's objects"
             print(f"  {what}: {theirs:.2f} CPU-s, {theirs / ours:.1f} times as much")

@@ -96,10 +96,9 @@ def test_reductions_lead_by_dataset_and_frame(folder: Path) -> None:
 
 def test_a_frame_has_its_own_pictures(folder: Path) -> None:
     every = reduction_details.details_html(folder, DATASET).count("data:image/jpeg")
-    page_path = reduction_details.details_html(folder, DATASET, file="DE.1.fits").count(
-        "data:image/jpeg"
-    )
-    assert 0 < page_path < every
+    page = reduction_details.details_html(folder, DATASET, file="DE.1.fits")
+    count = page.count("data:image/jpeg")
+    assert 0 < count < every
     assert (
         reduction_details.details_html(folder, DATASET, file="arc.fits").count("data:image/jpeg")
         == every

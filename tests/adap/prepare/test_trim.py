@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kpfnb.adap.prepare import trim as trimming
+from kpfnb.adap.prepare.trim import find_custom_files, trim_dataset
 from kpfnb.adap.profiles import spectrograph
 from kpfnb.adap.pypeit import input_files
 from kpfnb.core import atomic
@@ -31,7 +31,7 @@ def raw(tmp_path):
 
 
 def trim(raw, **options):
-    return trimming.trim_dataset(raw, raw.parent, DEIMOS, dataset=NAME, **options)
+    return trim_dataset(raw, raw.parent, DEIMOS, dataset=NAME, **options)
 
 
 def used(path):
@@ -157,13 +157,13 @@ def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_
 )
 def test_the_files_of_other_dates_and_masks_are_not_taken(tmp_path, name):
     atomic.write_text(tmp_path / "custom" / name, "[rdx]\n")
-    assert trimming.find_custom_files(tmp_path / "custom", NAME) == []
+    assert find_custom_files(tmp_path / "custom", NAME) == []
 
 
 def test_a_single_date_does_not_take_the_file_of_joined_nights(tmp_path):
     atomic.write_text(tmp_path / f"{STEM}_reduce.ini", "[rdx]\n")
-    assert trimming.find_custom_files(tmp_path, NAME.rpartition("_")[0]) == []
-    assert [item.reduction for item in trimming.find_custom_files(tmp_path, NAME)] == ["reduce"]
+    assert find_custom_files(tmp_path, NAME.rpartition("_")[0]) == []
+    assert [item.reduction for item in find_custom_files(tmp_path, NAME)] == ["reduce"]
 
 
 def test_custom_files_that_can_not_be_used(raw, tmp_path):

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.prepare import frames
-from kpfnb.adap.profiles import spectrograph as profile
+from kpfnb.adap.profiles import spectrograph
 from kpfnb.adap.profiles.spectrograph import Profile
 from kpfnb.adap.pypeit import input_files, installation
-from kpfnb.adap.pypeit import installation as pack
 from kpfnb.demo import deimos_frames
 
 pytestmark = [
@@ -24,7 +23,7 @@ pytestmark = [
 
 def setup(raw: Path, folder: Path, name: str, work_dir: Path) -> dict[str, input_files.PypeItFrame]:
     command = [Path(sys.executable).with_name("pypeit_setup"), "-s", name, "-r", raw, "-c", "all"]
-    variables = pack.pack_environment(work_dir)
+    variables = installation.pack_environment(work_dir)
     environment = {**os.environ, **variables, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     done = subprocess.run(
         list(map(str, [*command, "-d", folder])),
@@ -55,15 +54,15 @@ def compare(raw: Path, folder: Path, spectrograph: Profile, work_dir: Path) -> N
 
 
 def test_the_real_kast_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
-    compare(kast_frames, tmp_path, profile.load_profile("shane_kast_blue"), real_work_dir)
+    compare(kast_frames, tmp_path, spectrograph.load_profile("shane_kast_blue"), real_work_dir)
 
 
 def test_simulated_deimos_frames(kast_frames: Path, tmp_path: Path, real_work_dir: Path) -> None:
     # The frames come with what PypeIt needs to know of the observatories
     raw = tmp_path / "raw"
     for path in deimos_frames.simulate_deimos_frames(raw).paths:
-        whole = not frames.read_exposure(path, profile.load_profile("keck_deimos")).defect
-        if not whole or frames.read_exposure(path, profile.load_profile("keck_deimos")).missing:
+        exposure = frames.read_exposure(path, spectrograph.load_profile("keck_deimos"))
+        if exposure.defect or exposure.missing:
             path.unlink()
     (tmp_path / "out").mkdir()
-    compare(raw, tmp_path / "out", profile.load_profile("keck_deimos"), real_work_dir)
+    compare(raw, tmp_path / "out", spectrograph.load_profile("keck_deimos"), real_work_dir)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from kpfnb.adap.products import reduction as products
+from kpfnb.adap.products import reduction
 from kpfnb.adap.pypeit import (
     input_files,
     installation,
@@ -140,7 +140,7 @@ def test_a_damaged_product_of_the_real_ones_is_found(real: ReductionResult, tmp_
         target.parent.mkdir(parents=True, exist_ok=True)
         content = source.read_bytes()
         target.write_bytes(content[:-5000000] if source.name.startswith("spec2d_b27") else content)
-    science, standard = products.evaluate_frames(
+    science, standard = reduction.evaluate_frames(
         input_files.read_pypeit_file(folder / path.name), ""
     )
     assert science.reason.startswith("spec2d is truncated")

@@ -92,7 +92,9 @@ def test_frames_are_downloaded_where_there_is_no_pack(
     assert len(calls) == 1
 
 
-def test_without_network_the_message_gives_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_network_the_message_gives_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(*arguments: str, variables: dict[str, str]) -> str:
         raise ServiceUnavailableError("PypeIt's download cache: no route")
 
