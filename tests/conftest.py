@@ -1,6 +1,6 @@
-"""Every test has a work directory and a data root of its own, and no setting from outside.
+"""Every test has its own work directory and data root, and no settings from outside.
 
-What is costly is made once a session and shared: the reduction of the real frames.
+The reduction of the real frames is expensive: it is made once a session and shared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("kpfnb")
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to work in, with no kpfnb.toml above it; the settings point below it."""
+    """The current directory of the test, with no kpfnb.toml above it; the settings use it."""
     for name in [name for name in os.environ if name.startswith("KPFNB_")]:
         if name != "KPFNB_KAST_PACK":
             monkeypatch.delenv(name)

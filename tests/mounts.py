@@ -1,4 +1,4 @@
-"""A directory that can't be written, whoever we are: mounted read-only over itself."""
+"""A directory that can't be written, not even by root: mounted read-only over itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Within the block nothing in it can be written; the test is skipped where nobody may mount."""
+    """Within the block nothing in it can be written; the test is skipped if mounting is not allowed."""
     place = str(folder)
     if subprocess.run(["mount", "--bind", place, place], capture_output=True).returncode:
         pytest.skip("nothing may be mounted here: only root can")

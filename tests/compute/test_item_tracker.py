@@ -77,7 +77,7 @@ def test_stop_reports_what_was_in_work() -> None:
         Outcome.SKIPPED,
     ]
     assert tracker.remaining == 0
-    # What was never begun is not done
+    # An item that never started is not done
     assert (tracker.done, tracker.failed, tracker.remaining) == (2, 1, 0)
 
 

@@ -41,7 +41,7 @@ pieces:
 def read(text: str, tmp_path: Path) -> Box:
     path = tmp_path / "box.yml"
     path.write_text(text)
-    document = strict_yaml.read_yaml(path, hint="mend it")
+    document = strict_yaml.read_yaml(path, hint="correct it")
     return document.parse(Box, document.require_mapping("a box"))
 
 
@@ -73,7 +73,7 @@ def test_an_error_names_its_place(old: str, new: str, message: str, tmp_path: Pa
         read(GOOD.replace(old, new, 1), tmp_path)
     assert caught.value.what.startswith(str(tmp_path / "box.yml"))
     assert message in caught.value.what
-    assert "mend it" in str(caught.value)
+    assert "correct it" in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

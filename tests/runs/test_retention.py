@@ -23,7 +23,7 @@ NOW = datetime.now(UTC)
 def aged(
     days: float, outcome: str | None = "succeeded", name: str = "progress", **known
 ) -> RunRecord:
-    """A run that began and ended so many days ago."""
+    """A run that started and ended this many days ago."""
     run = runs.start_run(name, **known)
     moment = NOW - timedelta(days=days)
     place = run.directory.with_name(f"{moment:{runs.TIME_FORMAT}}-{run.id}")
