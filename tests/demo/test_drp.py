@@ -166,6 +166,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_partial_file_and_the_next_one_completes_it(
     unreduced: Path,
 ) -> None:
