@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 from collections.abc import Iterator
@@ -108,32 +109,50 @@ def evaluate_checks(
 
 
 def rules_digest(level: str, thresholds: Path | None = None) -> str:
-    """A digest of the rules of a level: it changes when one of them does."""
-    return hashlib.sha256(repr(load_rules(thresholds)[level]).encode()).hexdigest()[:16]
+    """A digest of the rules of a level as written: it changes when one of them does."""
+    return _load_file(thresholds).digests[level]
 
 
 def load_rules(thresholds: Path | None = None) -> dict[str, list[FlagRule | RangeRule]]:
     """The rules of each level; `InvalidInputError` names the mistake in the file, and its line."""
+    return _load_file(thresholds).rules
+
+
+@dataclass(frozen=True)
+class _ThresholdFile:
+    """The rules of each level, and their digests."""
+
+    rules: dict[str, list[FlagRule | RangeRule]]
+    digests: dict[str, str]
+
+
+def _load_file(thresholds: Path | None) -> _ThresholdFile:
     path = thresholds or PACKAGED_THRESHOLDS
     try:
         status = path.stat()
     except OSError:
         # Reading it raises the error that says why
-        return _read_rules(path, (0, 0))
-    return _read_rules(path, (status.st_mtime_ns, status.st_size))
+        return _read_file(path, (0, 0))
+    return _read_file(path, (status.st_mtime_ns, status.st_size))
 
 
 @lru_cache(maxsize=4)
-def _read_rules(path: Path, stamp: tuple[int, int]) -> dict[str, list[FlagRule | RangeRule]]:
-    """The rules in a file, read again when its `stamp` (time and size) changes."""
+def _read_file(path: Path, stamp: tuple[int, int]) -> _ThresholdFile:
+    """Read a file of thresholds, again when its `stamp` (time and size) changes."""
     document = strict_yaml.read_yaml(path, hint=f"compare it with {PACKAGED_THRESHOLDS}")
     rules: dict[str, list[FlagRule | RangeRule]] = {level: [] for level in LEVELS}
+    digests = dict.fromkeys(LEVELS, _digest(None))
     for level, values in document.require_mapping("a file of thresholds").items():
         if level not in LEVELS:
             raise document.error_at(f"not a level; {suggest_name(level, LEVELS)}", level)
         section = document.parse(_LevelSection, {} if values is None else values, (level,))
-        rules[level] = list(_section_rules(section))
-    return rules
+        rules[level], digests[level] = list(_section_rules(section)), _digest(values)
+    return _ThresholdFile(rules, digests)
+
+
+def _digest(values: object) -> str:
+    # Of the text, not of the rules: products stay current when only the code changes its names
+    return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]
 
 
 def _conditions_met(conditions: Conditions, content: FitsContent) -> bool:

@@ -1,37 +1,24 @@
-"""The quicklook products of files: plots, checks, record and pages, of one file or of many."""
+"""Making quicklook products: of all files of a time range, or of files by name."""
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from kpfnb.compute.item_map import map_items
 from kpfnb.compute.item_tracker import ItemOutcome
 from kpfnb.core import settings
-from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
-from kpfnb.core.fits.headers import InvalidHeaderError
 from kpfnb.core.result import Outcome
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.quicklook import check_rules, plot_registry, record, site
-from kpfnb.kpf.quicklook.instrument_plots import figures, fits_content
-from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
-from kpfnb.kpf.quicklook.plot_registry import PlotSpec
-from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
+from kpfnb.kpf.quicklook import check_rules, record, site
+from kpfnb.kpf.quicklook.file_products import QuicklookJob, make_file_products
+from kpfnb.kpf.quicklook.record import QuicklookRecord
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
 from kpfnb.kpf.quicklook.selection import FileAge, select_targets
 from kpfnb.kpf.quicklook.targets import LEVELS, MASTER, QuicklookTarget
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -180,128 +167,3 @@ def _check_writable(products: Path) -> None:
             f"can't write quicklook products in {products}: {error.strerror}",
             "make it writable, free some disk space, or set KPFNB_QLP_DIR",
         ) from error
-
-
-@dataclass(frozen=True)
-class QuicklookJob:
-    """A file to be processed.
-
-    Attributes
-    ----------
-    products : the directory of all products
-    previous : an earlier record; if its plots are of the unchanged file, only the checks are made
-    """
-
-    target: QuicklookTarget
-    products: Path
-    thresholds: Path | None = None
-    previous: QuicklookRecord | None = None
-
-    @property
-    def product_dir(self) -> Path:
-        """Where the products of this file go."""
-        return self.products / self.target.product_dir
-
-    @property
-    def key(self) -> str:
-        """The file's name, for people."""
-        return self.target.key
-
-
-def make_file_products(job: QuicklookJob) -> QuicklookRecord:
-    """Make all products of a file; the record of an unreadable file gives the reason.
-
-    Raises
-    ------
-    InvalidInputError : the file has vanished
-    OSError : the products can't be written
-    """
-    target = job.target
-    try:
-        status = target.path.stat()
-    except FileNotFoundError:
-        raise InvalidInputError(f"{target.path} has vanished") from None
-    empty = QuicklookRecord(
-        name=target.name,
-        level=target.level,
-        night=target.night,
-        file=str(target.path),
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        made=format_utc(),
-    )
-    filled = _fill_record(job, empty)
-    record.write_record(job.product_dir, filled)
-    site.update_pages(job.products, target)
-    return filled
-
-
-def summarise_exposure(content: FitsContent) -> ExposureSummary:
-    """What the primary header says about the exposure."""
-    seconds = content.number("ELAPSED")
-    return ExposureSummary(
-        target=content.text("TARGNAME") or content.text("OBJECT"),
-        kind=content.text("IMTYPE"),
-        seconds=content.number("EXPTIME") if seconds is None else seconds,
-        time=content.text("DATE-MID"),
-        version=content.text("DRPTAG"),
-        program=content.text("PROGNAME"),
-        simulated=content.header.get("SIMULATE") is True,
-    )
-
-
-def _fill_record(job: QuicklookJob, empty: QuicklookRecord) -> QuicklookRecord:
-    """Check the file, draw its plots, and enter both in its record."""
-    level = job.target.level
-    extensions = plot_registry.required_extensions(level)
-    try:
-        content = fits_content.read_content(job.target.path, extensions)
-    except InvalidHeaderError as error:
-        _, reason, detail = error.args
-        return replace(empty, error=f"{reason} ({detail})" if detail else str(reason))
-    with np.errstate(all="ignore"):
-        checks = tuple(check_rules.evaluate_checks(level, content, job.thresholds))
-    checked = replace(
-        empty, checks=checks, judged_by=check_rules.rules_digest(level, job.thresholds)
-    )
-    old = job.previous
-    if old and old.is_current(job.product_dir, job.target.path):
-        return replace(checked, heading=old.heading, pictures=old.pictures, left_out=old.left_out)
-    exposure = summarise_exposure(content)
-    reasons = [(plot, plot.missing_reason(content)) for plot in plot_registry.PLOTS[level]]
-    # A master holds one kind of data or another: plots of the other kinds are not reported
-    skipped = [SkippedPlot(plot.title, why) for plot, why in reasons if why and level != MASTER]
-    drawn = [_draw_picture(job, plot, content, exposure) for plot, why in reasons if not why]
-    return replace(
-        checked,
-        heading=exposure,
-        pictures=tuple(picture for picture in drawn if isinstance(picture, Picture)),
-        left_out=(*(plot for plot in drawn if isinstance(plot, SkippedPlot)), *skipped),
-    )
-
-
-def _draw_picture(
-    job: QuicklookJob, plot: PlotSpec, content: FitsContent, exposure: ExposureSummary
-) -> Picture | SkippedPlot:
-    """Draw and write one plot; if the data make that impossible, the reason."""
-    try:
-        image = _render_plot(plot, content, exposure.one_line(job.target.name))
-    except Exception as error:  # a plot that fails must not stop the others
-        logger.exception("%s: %s", job.key, plot.title)
-        return SkippedPlot(plot.title, f"{type(error).__name__}: {error}", broken=True)
-    stem = f"{job.target.name}_{plot.name}"
-    # The product directory of a master already names its kind
-    prefix = "" if job.target.level == MASTER else f"{plot.kind}/"
-    picture = Picture(
-        plot.kind, plot.title, f"{prefix}{stem}_zoomable.png", f"{prefix}{stem}_small.jpg"
-    )
-    figures.save_image(image, job.product_dir / picture.path, job.product_dir / picture.thumbnail)
-    return picture
-
-
-def _render_plot(plot: PlotSpec, content: FitsContent, subtitle: str) -> Image:
-    figure = figures.new_figure(*plot.size)
-    with np.errstate(all="ignore"):
-        plot.draw(figure, content)
-    figures.draw_heading(figure, plot.title, subtitle)
-    return figures.render_image(figure)

@@ -15,7 +15,8 @@ from PIL import Image
 from kpfnb.core.errors import InvalidSettingsError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf import quicklook
-from kpfnb.kpf.quicklook import plot_registry, products, record
+from kpfnb.kpf.quicklook import plot_registry, record
+from kpfnb.kpf.quicklook.file_products import summarise_exposure
 from kpfnb.kpf.quicklook.instrument_plots import fits_content
 from kpfnb.kpf.quicklook.products import QuicklookOptions
 from kpfnb.kpf.quicklook.record_view import QuicklookGallery
@@ -310,7 +311,7 @@ def test_worker_processes_make_the_same_products(take: Take) -> None:
 
 def test_the_heading_describes_the_exposure(reduced: Path) -> None:
     content = fits_content.read_content(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
-    line = products.summarise_exposure(content).one_line(STAR)
+    line = summarise_exposure(content).one_line(STAR)
     assert line == (
         f"{STAR} · KPFSIM-1 · Object · 300 s · 2024-01-15 05:02:56 UTC · v2.9.1 · SIMULATION"
     )
