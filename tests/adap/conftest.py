@@ -39,7 +39,7 @@ KAST_DATASET = "kast/600_4310_d55/2015-05-20"
 
 @pytest.fixture
 def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins for PypeIt's commands, found before the real ones; no pack."""
+    """Stand-ins for PypeIt's commands, before the real ones on PATH; no pack."""
     install_commands(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
@@ -52,8 +52,8 @@ def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def kast_night(real_work_dir: Path, kast_frames: Path) -> Path:
     """The folder of a dataset of real frames, cut to 150 rows: two science frames, a standard.
 
-    It is `.../kast/600_4310_d55/2015-05-20`, with `complete/raw`; made once a session, for all its
-    processes. Copy it before you change anything in it.
+    It is `.../kast/600_4310_d55/2015-05-20`, with `complete/raw`; created once a session, for all
+    its processes. Copy it before you change anything in it.
     """
     dataset = real_work_dir / "fast" / KAST_DATASET
     with locks.acquire_lock("fast-frames", wait_seconds=600, folder=real_work_dir):

@@ -1,7 +1,7 @@
 """A stand-in for PypeIt's commands that calibrate and coadd, for tests of what kpfnb does around.
 
 They read the input files as PypeIt does, and write what it writes, as seen from outside. How they
-behave is told by the environment variable FAKE_COADD, the words of which are looked for.
+behave is in the words of the environment variable FAKE_COADD.
 """
 
 from __future__ import annotations
@@ -180,15 +180,15 @@ def write_spectrum(path: Path, *, fluxed: bool = True, good: bool = True) -> Non
         "flux": np.full(50, 10.0),
         "ivar": np.full(50, 4.0 if good else 0.0),
     }
-    made = [fits.Column(name, "D", array=array) for name, array in columns.items()]
-    made.append(fits.Column("mask", "K", array=np.r_[0, np.ones(49)].astype(int)))
-    table = fits.BinTableHDU.from_columns(made, name="SPECTRUM")
+    table_columns = [fits.Column(name, "D", array=array) for name, array in columns.items()]
+    table_columns.append(fits.Column("mask", "K", array=np.r_[0, np.ones(49)].astype(int)))
+    table = fits.BinTableHDU.from_columns(table_columns, name="SPECTRUM")
     table.header["FLUXED"] = fluxed
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
 
 
 def setup_coadd2d(arguments: Sequence[str]) -> None:
-    """pypeit_setup_coadd2d: one file for each target, told by the files' names."""
+    """pypeit_setup_coadd2d: one file for each target, by the names of the files."""
     if asked("setup crash"):
         fail(arguments, "No spec2d files.")
     folder = Path(arguments[arguments.index("-d") + 1])
@@ -198,8 +198,10 @@ def setup_coadd2d(arguments: Sequence[str]) -> None:
     for option, key in lists.items():
         if option in arguments:
             rest = arguments[arguments.index(option) + 1 :]
-            end = next(n for n, one in enumerate([*rest, "--"]) if one.startswith("--"))
-            given[key] = ", ".join(f'"{one}"' if "," in one else one for one in rest[:end])
+            end = next(n for n, summary in enumerate([*rest, "--"]) if summary.startswith("--"))
+            given[key] = ", ".join(
+                f'"{summary}"' if "," in summary else summary for summary in rest[:end]
+            )
     for target in sorted({name.split("-")[1].split("_")[0] for name in names}):
         files = [name for name in names if target in name]
         text = f"[rdx]\n  spectrograph = x\n  redux_path = {Path.cwd()}\n"
@@ -221,7 +223,7 @@ def coadd_2dspec(arguments: Sequence[str]) -> None:
     place.mkdir(exist_ok=True)
     basename = arguments[arguments.index("--basename") + 1]
     numbers = stacks.parse_detector_numbers(options.get("detnum", "1"))
-    names = [f"MSC0{one[0]}" if "," in one else f"DET0{one}" for one in numbers]
+    names = [f"MSC0{text[0]}" if "," in text else f"DET0{text}" for text in numbers]
     if asked("detector lost"):
         names = names[:-1]
     header = fits.Header({"HIERARCH ALLSPEC2D_DETS": ",".join(names)})
@@ -230,7 +232,9 @@ def coadd_2dspec(arguments: Sequence[str]) -> None:
     images = {"SCIIMG": image, "SKYMODEL": image, "BPMMASK": masked}
     planes: list[fits.ImageHDU | fits.BinTableHDU] = []
     for name in names:
-        planes += [fits.ImageHDU(one, name=f"{name}-{part}") for part, one in images.items()]
+        planes += [
+            fits.ImageHDU(summary, name=f"{name}-{part}") for part, summary in images.items()
+        ]
         planes += [fits.BinTableHDU(name=f"{name}-{part}") for part in ("SLITS", "DETECTOR")]
     # As PypeIt has it: those of the first exposure, which has more
     for number in range(len(planes) + 4):

@@ -1,7 +1,7 @@
 """A stand-in for PypeIt's two commands, for tests of what kpfnb does around them.
 
 It writes what PypeIt writes: reduction files, logs and products that look like the real ones from
-outside. How it behaves is told by the environment variable FAKE_PYPEIT.
+outside. The environment variable FAKE_PYPEIT says how it behaves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CALIBRATIONS = {"b1": "arc,tilt", "b11": "pixelflat,illumflat,trace", "b21": "bi
 
 
 def install_commands(folder: Path) -> None:
-    """Put both commands into the folder, which is to be on PATH."""
+    """Put both commands into a directory for PATH."""
     folder.mkdir(parents=True)
     for name, function in (("pypeit_setup", "set_up"), ("run_pypeit", "reduce")):
         script = folder / name
@@ -42,7 +42,10 @@ def write_raw(folder: Path, frames: dict[str, str]) -> Path:
 
 
 def write_spec2d(path: Path, file: str, detectors: int = 1, announced: int = 1) -> None:
-    """A spec2d with so many detectors, and so many extensions announced for each."""
+    """A spec2d.
+
+    announced : extensions for each detector by its header
+    """
     names = [f"DET{number + 1:02d}" for number in range(detectors)]
     header = fits.Header({"FILENAME": file, "HIERARCH ALLSPEC2D_DETS": ",".join(names)})
     for number in range(detectors * announced):
@@ -53,7 +56,7 @@ def write_spec2d(path: Path, file: str, detectors: int = 1, announced: int = 1) 
 
 
 def write_spec1d(path: Path, file: str, objects: int = 1, box_only: bool = False) -> None:
-    """A spec1d with so many objects, with a masked pixel and one without a wavelength in each."""
+    """A spec1d; each object has a masked pixel and one without a wavelength."""
     hdus: list[fits.PrimaryHDU | fits.BinTableHDU] = [
         fits.PrimaryHDU(
             header=fits.Header({"FILENAME": file, "TARGET": "a $tar <b>", "NSPEC": objects})
@@ -113,8 +116,8 @@ def reduce(arguments: Sequence[str]) -> None:
     behaviour = os.environ.get("FAKE_PYPEIT", "good")
     file, log = Path(arguments[0]), Path(arguments[arguments.index("--log_file") + 1])
     detectors = 2 if behaviour == "one detector lost" else 1
-    said = _line("INFO", f"Detectors to work on: {list(range(1, detectors + 1))}")
-    log.write_text(said)
+    text = _line("INFO", f"Detectors to work on: {list(range(1, detectors + 1))}")
+    log.write_text(text)
     if behaviour == "silent":
         time.sleep(600)
     if behaviour == "chatty":
@@ -131,12 +134,12 @@ def reduce(arguments: Sequence[str]) -> None:
     if behaviour != "no QA":
         (Path("QA") / "PNGs").mkdir(parents=True, exist_ok=True)
         (Path("QA") / "PNGs" / "Arc_1dfit.png").write_bytes(b"a picture")
-    said += f" WARNING | 2026-01-31 12:00:00 | a.py:f:1 | {WARNING}\n"
+    text += f" WARNING | 2026-01-31 12:00:00 | a.py:f:1 | {WARNING}\n"
     if behaviour == "crash":
-        log.write_text(said + _line("ERROR", "PypeItError: the <arc> is noise"))
+        log.write_text(text + _line("ERROR", "PypeItError: the <arc> is noise"))
         sys.exit(1)
     if behaviour != "no time":
-        log.write_text(said + _line("INFO", "Execution time: 1m 2.50s"))
+        log.write_text(text + _line("INFO", "Execution time: 1m 2.50s"))
 
 
 def _line(level: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What PypeIt's own objects say of a reduction, counted as the columns of a scorecard.
+"""The columns of a scorecard, counted with PypeIt's own objects.
 
 Run as `python -m tests.adap.pypeit_scores count REDUCE_FOLDER`, in a process of its own: it imports
 PypeIt, which kpfnb does not. `make SETUP_FOLDER` writes the products of a mask with several
@@ -33,15 +33,15 @@ def count(reduce_folder: Path) -> dict[str, dict[str, int]]:
 
     (plan,) = reduce_folder.glob("*/*.pypeit")
     table = PypeItFile.from_file(str(plan), vet=False).data
-    found = {}
+    counts = {}
     for file, kind in zip(table["filename"], table["frametype"], strict=True):
         if kind == "science":
             stem = file.removesuffix(".gz").removesuffix(".fits")
             science = plan.parent / "Science"
             (spec2d,) = science.glob(f"spec2d_{stem}-*.fits")
             (spec1d,) = science.glob(f"spec1d_{stem}-*.fits")
-            found[str(file)] = {**_of_slits(spec2d), **_of_objects(spec1d)}
-    return found
+            counts[str(file)] = {**_of_slits(spec2d), **_of_objects(spec1d)}
+    return counts
 
 
 def _of_slits(spec2d: Path) -> dict[str, int]:
@@ -54,21 +54,21 @@ def _of_slits(spec2d: Path) -> dict[str, int]:
         name: set() for name in (*FLAGS, "all", "rms", "cover", "chi", "flex")
     }
     for name in exposure.detectors:
-        one = exposure[name]
-        ids = np.array([f"{name}:{slit}" for slit in one.slits.slitord_id])
-        solved = one.wavesol[one.wavesol["RMS"] != 0]
+        summary = exposure[name]
+        ids = np.array([f"{name}:{slit}" for slit in summary.slits.slitord_id])
+        solved = summary.wavesol[summary.wavesol["RMS"] != 0]
         solved_ids = np.array([f"{name}:{slit}" for slit in solved["SpatOrderID"]], dtype=object)
         sets["all"] |= {*ids}
         sets["rms"] |= {*solved_ids[solved["RMS"] > LIMITS["rms"]]}
         sets["cover"] |= {*solved_ids[solved["IDs_Wave_cov(%)"] < LIMITS["coverage"]]}
-        blank = (one.std_chis == 0) & (one.med_chis == 0)
-        odd = (one.std_chis < LIMITS["low"]) | (one.std_chis > LIMITS["high"])
+        blank = (summary.std_chis == 0) & (summary.med_chis == 0)
+        odd = (summary.std_chis < LIMITS["low"]) | (summary.std_chis > LIMITS["high"])
         sets["chi"] |= {*ids[odd & ~blank]}
         sets["flex"] |= {
-            *ids[np.abs(one.sci_spec_flexure["sci_spec_flexure"]) >= LIMITS["flexure"]]
+            *ids[np.abs(summary.sci_spec_flexure["sci_spec_flexure"]) >= LIMITS["flexure"]]
         }
         for column, flag in FLAGS.items():
-            sets[column] |= {*ids[bits.flagged(one.slits.mask, flag)]}
+            sets[column] |= {*ids[bits.flagged(summary.slits.mask, flag)]}
     flagged = set().union(*(sets[column] for column in FLAGS if column != "skip_flat_count"))
     return {
         "det_count": len(exposure.detectors),
@@ -87,17 +87,18 @@ def _of_objects(spec1d: Path) -> dict[str, int]:
     from pypeit.specobjs import SpecObjs
 
     objects = SpecObjs.from_fitsfile(str(spec1d), chk_version=False)
-    bare = [one for one in objects if one["OPT_COUNTS"] is None]
+    bare = [entry for entry in objects if entry["OPT_COUNTS"] is None]
     return {
         "object_count": len(objects),
-        "obj_rms_over_thresh": sum(one["WAVE_RMS"] > LIMITS["rms"] for one in objects),
+        "obj_rms_over_thresh": sum(entry["WAVE_RMS"] > LIMITS["rms"] for entry in objects),
         "object_flex_shift_over_thresh": sum(
-            one["FLEX_SHIFT_TOTAL"] is not None and abs(one["FLEX_SHIFT_TOTAL"]) > LIMITS["flexure"]
-            for one in objects
+            entry["FLEX_SHIFT_TOTAL"] is not None
+            and abs(entry["FLEX_SHIFT_TOTAL"]) > LIMITS["flexure"]
+            for entry in objects
         ),
-        "object_without_opt_with_box": sum(one["BOX_COUNTS"] is not None for one in bare),
-        "object_without_opt_wo_box": sum(one["BOX_COUNTS"] is None for one in bare),
-        "maskdef_extract_count": sum(bool(one["MASKDEF_EXTRACT"]) for one in objects),
+        "object_without_opt_with_box": sum(entry["BOX_COUNTS"] is not None for entry in bare),
+        "object_without_opt_wo_box": sum(entry["BOX_COUNTS"] is None for entry in bare),
+        "maskdef_extract_count": sum(bool(entry["MASKDEF_EXTRACT"]) for entry in objects),
     }
 
 
@@ -116,8 +117,8 @@ def make(setup: Path) -> None:
     for number in (1, 2):
         detector = spectrograph.get_detector_par(number)
         exposure[detector.name] = _spec2d(number, detector)
-        for one in _objects(number):
-            objects.add_sobj(one)
+        for summary in _objects(number):
+            objects.add_sobj(summary)
     header = fits.Header({"FILENAME": FILE, "TARGET": "simulated", "PYP_SPEC": "keck_deimos"})
     science = setup / "Science"
     stem = f"{FILE.removesuffix('.fits')}-mask"
@@ -151,33 +152,33 @@ def _spec2d(number: int, detector: Any) -> Any:
     flexure["spat_id"] = slits.spat_id
     flexure["sci_spec_flexure"] = [10.0, -11.0, 9.99, 0.0, float(number)]
     image = np.ones((size, size))
-    made = Spec2DObj(
+    spec2d = Spec2DObj(
         sciimg=image, ivarraw=image, skymodel=image, objmodel=image, ivarmodel=image, tilts=image,
         scaleimg=np.array([1.0]), waveimg=image, bpmmask=ImageBitMaskArray(image.shape),
         detector=detector, sci_spat_flexure=None, sci_spec_flexure=flexure, vel_type=None,
         vel_corr=None, slits=slits, wavesol=solution, maskdef_designtab=None,
         bkg_redux_skymodel=None,
     )  # fmt: skip
-    made.std_chis = np.array([1.6, 0.0, 1.61, 0.59, 1.0])
-    made.med_chis = np.array([0.0, 0.0, 0.1, 0.0, 0.0])
-    return made
+    spec2d.std_chis = np.array([1.6, 0.0, 1.61, 0.59, 1.0])
+    spec2d.med_chis = np.array([0.0, 0.0, 0.1, 0.0, 0.0])
+    return spec2d
 
 
 def _objects(number: int) -> list[Any]:
     from pypeit.specobj import SpecObj
 
     ways = [(("OPT", "BOX"), 0.1, 3.0, False), (("BOX",), 0.5, -12.0, True), ((), 0.2, None, None)]
-    made = []
+    objects = []
     for place, (names, rms, flexure, forced) in enumerate(ways):
-        one = SpecObj("MultiSlit", f"DET0{number}", SLITID=5 + 10 * place)
-        one.SPAT_PIXPOS, one.SPAT_FRACPOS = 5.0 + 10 * place, 0.5
-        one.TRACE_SPAT = np.full(60, one.SPAT_PIXPOS)
-        one.set_name()
-        one.WAVE_RMS, one.FLEX_SHIFT_TOTAL, one.MASKDEF_EXTRACT = rms, flexure, forced
+        entry = SpecObj("MultiSlit", f"DET0{number}", SLITID=5 + 10 * place)
+        entry.SPAT_PIXPOS, entry.SPAT_FRACPOS = 5.0 + 10 * place, 0.5
+        entry.TRACE_SPAT = np.full(60, entry.SPAT_PIXPOS)
+        entry.set_name()
+        entry.WAVE_RMS, entry.FLEX_SHIFT_TOTAL, entry.MASKDEF_EXTRACT = rms, flexure, forced
         for name in names:
-            one[f"{name}_COUNTS"] = np.ones(60)
-        made.append(one)
-    return made
+            entry[f"{name}_COUNTS"] = np.ones(60)
+        objects.append(entry)
+    return objects
 
 
 if __name__ == "__main__":

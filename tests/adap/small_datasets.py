@@ -1,4 +1,4 @@
-"""Small datasets on a remote, for tests of what is done with them."""
+"""Small datasets on a remote, for tests."""
 
 from __future__ import annotations
 

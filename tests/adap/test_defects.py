@@ -36,20 +36,20 @@ QUEUE = {
     ),
     "the sheet is tried for minutes inside the queue's lock": (
         "test_a_sheet_that_hangs_keeps_nobody_from_the_queue",
-        "test_an_outage_is_survived_told_and_caught_up_with",
+        "test_an_outage_is_survived_reported_and_caught_up_with",
     ),
     "workers leave when the queue is empty for a moment": (
-        "test_waiting_it_takes_what_comes_and_asks_seldom",
+        "test_a_waiting_worker_takes_new_items_and_does_not_poll",
     ),
     "the first rows of the sheet are never queued": (
-        "test_the_first_row_is_an_item_where_it_is_no_title",
+        "test_the_first_row_is_an_item_unless_it_holds_titles",
         "test_from_the_sheet_to_the_queue_and_back",
     ),
 }
 STORAGE = {
     "no copy is checked": (
-        "test_a_bit_that_flips_on_the_way_is_a_failure",
-        "test_a_flipped_bit_at_the_destination_is_found_and_mended",
+        "test_a_bit_that_flips_during_the_copy_is_a_failure",
+        "test_a_flipped_bit_at_the_destination_is_found_and_repaired",
     ),
     "local data are deleted after an upload that failed": (
         "test_local_data_stay_where_the_upload_fails",
