@@ -50,7 +50,7 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     notebook.run_to_form()
     before = notebook.runs()
     notebook.button("Run").click()
-    page.get_by_text(re.compile(r"reprocessing: [1-9]\d* of")).wait_for()
+    page.get_by_text(re.compile(r"products: [1-9]\d* of")).wait_for()
     notebook.button("■ Stop").click()
     stopped = notebook.ended(before)
     assert stopped["outcome"] in ("partial", "failed")

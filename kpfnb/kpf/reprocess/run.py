@@ -144,7 +144,7 @@ def _run_batches(job: ReprocessJob, worklist: Worklist) -> None:
     total = sum(len(check.expected) for check in worklist.todo)
     night_starts: dict[str, float] = {}
     done = failed = 0
-    with show_progress(total, "reprocessing", shown=job.options.progress) as bar:
+    with show_progress(total, "products", shown=job.options.progress) as bar:
         for number, checks, later in _split_batches(worklist.todo, job.options.batch_size):
             night_starts = dict.fromkeys(_nights_of(checks), time.time()) | night_starts
             bar.update(note=f"from {checks[0].obsid}")
