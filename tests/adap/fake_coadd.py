@@ -198,10 +198,9 @@ def setup_coadd2d(arguments: Sequence[str]) -> None:
     for option, key in lists.items():
         if option in arguments:
             rest = arguments[arguments.index(option) + 1 :]
-            end = next(n for n, summary in enumerate([*rest, "--"]) if summary.startswith("--"))
-            given[key] = ", ".join(
-                f'"{summary}"' if "," in summary else summary for summary in rest[:end]
-            )
+            end = next(n for n, word in enumerate([*rest, "--"]) if word.startswith("--"))
+            values = (f'"{word}"' if "," in word else word for word in rest[:end])
+            given[key] = ", ".join(values)
     for target in sorted({name.split("-")[1].split("_")[0] for name in names}):
         files = [name for name in names if target in name]
         text = f"[rdx]\n  spectrograph = x\n  redux_path = {Path.cwd()}\n"
@@ -232,9 +231,7 @@ def coadd_2dspec(arguments: Sequence[str]) -> None:
     images = {"SCIIMG": image, "SKYMODEL": image, "BPMMASK": masked}
     planes: list[fits.ImageHDU | fits.BinTableHDU] = []
     for name in names:
-        planes += [
-            fits.ImageHDU(summary, name=f"{name}-{part}") for part, summary in images.items()
-        ]
+        planes += [fits.ImageHDU(image, name=f"{name}-{part}") for part, image in images.items()]
         planes += [fits.BinTableHDU(name=f"{name}-{part}") for part in ("SLITS", "DETECTOR")]
     # As PypeIt has it: those of the first exposure, which has more
     for number in range(len(planes) + 4):

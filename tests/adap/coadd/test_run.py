@@ -28,6 +28,7 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.demo import coadd_inputs
 from kpfnb.demo.coadd_inputs import SimulatedReducedFrame
+from kpfnb.notebook.display import figures
 from tests.adap import fake_coadd
 
 NIGHT = "longslit/600_4310_d55/2015-05-20"
@@ -146,9 +147,9 @@ def test_a_configuration_of_masks(config: Path) -> None:
     assert len(re.findall(r"^ path ", text, re.MULTILINE)) == 2
     assert list(both.to_frame()["of"]) == ["1D", "1D", "1D", "2D"]
     assert len(both.frames()) == 8
-    shown = both.hover_plot()
+    shown = figures.hover_plot(both)
     assert len(shown.figure.axes) >= 4
-    texts = [message(middle(axes)) for axes, message in shown.tooltips.items()]
+    texts = [tooltip(middle(axes)) for axes, tooltip in shown.tooltips.items()]
     assert any("Å: " in text for text in texts)
     assert any("spatial pixel" in text for text in texts)
     assert json.loads(json.dumps(both.to_dict()))["1d"]["outcome"] == "succeeded"
@@ -340,7 +341,7 @@ def test_dry_run_changes_nothing(config: Path) -> None:
     assert result.outcome is Outcome.SUCCEEDED
     assert "would coadd images, targets: 1, exposures: 4" in result.reason
     assert list(result.to_frame()["status"]) == ["planned"]
-    assert len(result.plot().axes) == 2  # the detector with good slits, and its scale
+    assert len(figures.plot(result).axes) == 2  # the detector with good slits, and its scale
     assert sorted(config.rglob("*")) == before
 
 
@@ -387,10 +388,10 @@ def test_parameters_of_the_user_are_over_those_of_the_profile(night: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"config": "[collate1d]\nflux = True"}, "flux = True, but PypeIt's archive has no"),
+        ({"parameters": "[collate1d]\nflux = True"}, "flux = True, but PypeIt's archive has no"),
         ({"flux": "archive"}, "archive has no sensitivity function of this spectrograph"),
-        ({"config": "nope.cfg"}, "config: can't read"),
-        ({"config": "[a]\nno value"}, "'no value' is no parameter"),
+        ({"parameters": "nope.cfg"}, "config: can't read"),
+        ({"parameters": "[a]\nno value"}, "'no value' is not a parameter"),
         ({"custom": "nope"}, "custom: .* is not a folder"),
     ],
 )
