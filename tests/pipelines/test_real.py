@@ -61,6 +61,7 @@ def listed(notebook: str = "") -> list[RunRecord]:
     return runs.list_runs(settings.load_settings().runs_dir, notebook=notebook)
 
 
+@pytest.mark.slow
 def test_a_killed_pipeline_leaves_nothing_running_and_is_resumed(
     pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_killed_pipeline_leaves_nothing_running_and_is_resumed(
     assert "crashed" in old_page
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_kernel_and_all_is_recorded(
     pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_each_fault_is_found(message: str) -> None:
     assert any(message in violation for violation in violations(history)), violations(history)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_committed_twice_when_processes_are_killed(tmp_path: Path) -> None:
     completed = subprocess.run(
         [

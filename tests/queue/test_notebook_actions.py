@@ -89,6 +89,7 @@ def test_without_a_browser_no_buttons_are_shown(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_the_notebook_as_a_whole(monkeypatch):
     monkeypatch.setenv("KPFNB_QUEUE_ATTEMPTS", "1")
     parameters = {

@@ -273,6 +273,7 @@ def test_a_dead_server_is_restarted_and_the_report_made(queue: Queue, start: Sta
     assert valkey.server_status().pid not in (pid, None)
 
 
+@pytest.mark.slow
 def test_with_the_default_lease_a_killed_workers_item_is_done_within_a_minute(
     queue: Queue, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
