@@ -52,8 +52,10 @@ def queue_status(name: str, count: int) -> QueueStatus:
 
 
 EMPTY: dict[str, Callable[[], Figure]] = {
-    "progress": lambda: ProgressResult(Path("/d"), "", "", "", ("2D",), (), UTC_ZONE, NOW).plot(),
-    "reprocessing": lambda: ReprocessResult(Path("/d"), "", ("2D",), (), "", 0, ()).plot(),
+    "progress": lambda: figures.plot(
+        ProgressResult(Path("/d"), "", "", "", ("2D",), (), UTC_ZONE, NOW)
+    ),
+    "reprocessing": lambda: figures.plot(ReprocessResult(Path("/d"), "", ("2D",), (), "", 0, ())),
     "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), ())),
     "home": lambda: draw_runs(Counter(), [str(date(2024, 1, 15))]),
     "scores": lambda: ScoreResult(()).plot(),
@@ -62,12 +64,12 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "frames": lambda: plot_frame_counts([]).figure,
     "spectra": lambda: spectra.plot_spectra([]),
     "coadds": lambda: figures.plot(CoaddResult(Path("/d"), CoaddKind.SPECTRA, {})),
-    "touch": lambda: TouchResult(()).plot(),
+    "touch": lambda: figures.plot(TouchResult(())),
     "ingestion": lambda: figures.plot(IngestResult(())),
     "verdict": lambda: figures.plot(no_verdict()),
     "calendar": lambda: plot_calendar({}),
     "transfer": lambda: figures.plot(TransferResult("a", "b", ())),
-    "watchers": lambda: WatcherOverview((), (), UTC_ZONE).plot(),
+    "watchers": lambda: figures.plot(WatcherOverview((), (), UTC_ZONE)),
     "queue": lambda: figures.plot(queue_status("demo", 0)),
     "timeline": lambda: figures.plot(WorkerTimeline([], [], NOW, UTC_ZONE)),
 }
