@@ -113,7 +113,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "reductions": REDUCTIONS._repr_html_,
     "reductions' row": lambda: row_details(REDUCTIONS, {"name": EVIL, "file": EVIL}),
     "scores": lambda: scores()._repr_html_(),
-    "scores' row": lambda: scores().row_details({"dataset": EVIL, "science_file": EVIL}),
+    "scores' row": lambda: row_details(scores(), {"dataset": EVIL, "science_file": EVIL}),
     "coadds": lambda: coadds()._repr_html_(),
     "coadds' row": lambda: row_details(coadds(), {"of": "1D", "coadd": EVIL}),
     "delivery": DELIVERED._repr_html_,
@@ -122,7 +122,7 @@ SHOWN: dict[str, Callable[[], str]] = {
         EVIL, {EVIL: 1}, 1, {EVIL: EVIL}, (EVIL,), (EVIL,)
     )._repr_html_(),
     "preparation": PREPARED._repr_html_,
-    "preparation's row": lambda: PREPARED.row_details({"dataset": EVIL}),
+    "preparation's row": lambda: row_details(PREPARED, {"dataset": EVIL}),
     "a folder": lambda: reduction_details.details_html(HERE / "x", EVIL, file=EVIL),
     "quicklook": lambda: QuicklookResult(
         HERE,

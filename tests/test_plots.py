@@ -58,7 +58,7 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "reprocessing": lambda: figures.plot(ReprocessResult(Path("/d"), "", ("2D",), (), "", 0, ())),
     "quicklook": lambda: figures.plot(QuicklookResult(Path("/d"), ())),
     "home": lambda: draw_runs(Counter(), [str(date(2024, 1, 15))]),
-    "scores": lambda: ScoreResult(()).plot(),
+    "scores": lambda: figures.plot(ScoreResult(())),
     "archive": lambda: figures.plot(DeliveryResult("data:", "koa:", quota=10**9)),
     "archive check": lambda: figures.plot(VerificationResult("koa:", {}, 0, {})),
     "frames": lambda: plot_frame_counts([]).figure,
@@ -89,7 +89,7 @@ def test_an_empty_plot_says_so_and_has_no_ticks(name: str) -> None:
 
 
 def test_a_scorecard_without_measures_or_date_says_so() -> None:
-    figure = drawn(ScoreResult((Scorecard(Path("/d"), "night1", ()),)).plot())
+    figure = drawn(figures.plot(ScoreResult((Scorecard(Path("/d"), "night1", ()),))))
     assert not any(axes.axison for axes in figure.axes)
 
 

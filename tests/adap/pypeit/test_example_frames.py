@@ -28,6 +28,7 @@ from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.core import atomic
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.core.result import Outcome
+from kpfnb.notebook.display import figures
 from tests.adap.conftest import FAST
 
 pytestmark = [pytest.mark.pypeit, pytest.mark.timeout(1500)]
@@ -100,7 +101,7 @@ def test_the_standard_star_is_there(real: ReductionResult) -> None:
 
 
 def test_it_shows_spectra_and_pictures(real: ReductionResult, tmp_path: Path) -> None:
-    picture = real.plot()
+    picture = figures.plot(real)
     picture.savefig(tmp_path / "spectra.png")
     assert len(picture.axes) == len(real.spectra()) == 4
     page = real.qa()._repr_html_()
