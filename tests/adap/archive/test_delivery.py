@@ -57,18 +57,18 @@ def test_a_delivery_is_whole_and_has_its_tables(made: Path, tmp_path: Path) -> N
     result = deliver(made)
     assert result.outcome is Outcome.SUCCEEDED, result
     assert {parcel.state for parcel in result.units} == {UnitStatus.DELIVERED}
-    there = contents(tmp_path / "to")
+    delivered = contents(tmp_path / "to")
     source = contents(made)
     for name in delivery_inputs.DATASETS:
         for path, data in source.items():
             if path.startswith(name) and "reduction.json" not in path:
-                assert there[path.replace("/complete", "").replace("/reduce", "")] == data
+                assert delivered[path.replace("/complete", "").replace("/reduce", "")] == data
     for table, count in (("reduced_files_meta.dat", 6), ("coadded_files_meta.dat", 12)):
         rows = ipac_tables.read_table(tmp_path / "to" / table)
         assert len(rows) == count
         files = {value for row in rows for key, value in row.items() if "file" in key}
-        assert {str(file) for file in files} <= set(there)
-    assert b"progpi          PROGPI in the header" in there["README"]
+        assert {str(file) for file in files} <= set(delivered)
+    assert b"progpi          PROGPI in the header" in delivered["README"]
     sums = subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "to"
     )
@@ -150,9 +150,9 @@ def test_one_that_is_damaged_does_not_stop_the_others(
         delivery_inputs.DATASETS[1]: UnitStatus.FAILED,
         delivery_inputs.DATASETS[2]: UnitStatus.DELIVERED,
     }
-    told = str(result)
-    assert f"left out: {SETUP}/Science/{bad.name}: damaged: empty" in told
-    assert "it has nothing to deliver" in told
+    text = str(result)
+    assert f"left out: {SETUP}/Science/{bad.name}: damaged: empty" in text
+    assert "it has nothing to deliver" in text
     report = (tmp_path / "to/report.txt").read_text()
     assert f"{NAME}/{SETUP}/Science/{bad.name}: damaged: empty" in report
     assert ": no spec2d" in report
@@ -180,10 +180,10 @@ def test_files_are_moved_only_after_they_are_verified(
     moved = only(deliver(root, move=True))
     assert (moved.state, moved.deleted) == (UnitStatus.DELIVERED, moved.files)
     assert set(contents(root)) == {f"{NAME}/complete/reduce/reduction.json"}
-    there = products(tmp_path / "to")
+    delivered = products(tmp_path / "to")
     for options in ({"move": True}, {}):
         assert only(deliver(root, **options)).state is UnitStatus.ALREADY_DELIVERED
-        assert products(tmp_path / "to") == there
+        assert products(tmp_path / "to") == delivered
     assert (
         verification.verify_delivery(destination="to", progress=False).outcome is Outcome.SUCCEEDED
     )
@@ -295,7 +295,7 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
         if options.get("dry_run"):
             return carried
         items = [
-            replace(i, state=storage.FileOutcome.FAILED, trouble=trouble, detail="why")
+            replace(i, state=storage.FileOutcome.FAILED, error_kind=trouble, detail="why")
             for i in carried.items
         ]
         return replace(carried, items=tuple(items))
@@ -469,12 +469,12 @@ def test_killed_anywhere_the_next_run_goes_on(
         text=True,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    there = (
+    delivered = (
         {**contents(root), **contents(tmp_path / "to")} if (tmp_path / "to").exists() else before
     )
     for path, data in before.items():
         place = path.replace("/complete", "").replace("/reduce", "")
-        assert there.get(path, there.get(place)) == data, "nothing is lost"
+        assert delivered.get(path, delivered.get(place)) == data, "nothing is lost"
     result = deliver(root, move=True)
     assert result.outcome is Outcome.SUCCEEDED, result
     assert products(tmp_path / "to") == clean

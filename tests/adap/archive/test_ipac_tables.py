@@ -46,11 +46,11 @@ def test_rows_come_back_whole_whatever_is_in_them(
     assert ipac_tables.format_table(shuffled, COLUMNS, {}) == text, (
         "the same rows give the same bytes"
     )
-    found = back(text, tmp_path)
-    assert sorted(row["file"] for row in found) == sorted(row["file"] for row in rows)
+    result = back(text, tmp_path)
+    assert sorted(row["file"] for row in result) == sorted(row["file"] for row in rows)
     numbers = [row["number"] for row in rows if row["number"] is not None]
     finite = sorted(number for number in numbers if math.isfinite(number))
-    assert sorted(r["number"] for r in found if r["number"] is not None) == finite
+    assert sorted(r["number"] for r in result if r["number"] is not None) == finite
     assert len({len(line.split("|")) for line in text.splitlines()[:4]}) == 1
 
 
@@ -58,9 +58,9 @@ def test_names_are_not_cut(tmp_path: Path) -> None:
     """They were, at 64 and at 22 characters."""
     names = [f"{'mask' * 20}/{'c' * 100}/2011-01-02/{'s' * 200}.fits", "short.fits"]
     rows = [{"file": name, "text": "DE.20110402.20600.fits.of.a.very.long.name"} for name in names]
-    found = back(ipac_tables.format_table(rows, COLUMNS, {}), tmp_path)
-    assert [row["file"] for row in found] == names
-    assert {row["text"] for row in found} == {"DE.20110402.20600.fits.of.a.very.long.name"}
+    result = back(ipac_tables.format_table(rows, COLUMNS, {}), tmp_path)
+    assert [row["file"] for row in result] == names
+    assert {row["text"] for row in result} == {"DE.20110402.20600.fits.of.a.very.long.name"}
 
 
 def test_a_value_can_not_end_its_line_or_column(tmp_path: Path) -> None:

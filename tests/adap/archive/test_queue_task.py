@@ -26,8 +26,8 @@ def queue(remote: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     monkeypatch.setenv("KPFNB_QUEUE_LEASE_SECONDS", "2")
     monkeypatch.setenv("KPFNB_QUEUE_HEARTBEAT_SECONDS", "0.5")
     monkeypatch.setenv("KPFNB_QUEUE_BACKOFF_SECONDS", "0.05")
-    with Queue("archive") as found:
-        yield found
+    with Queue("archive") as result:
+        yield result
     valkey.stop_server()
 
 
@@ -64,8 +64,8 @@ def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
     assert sorted(i for i, e in endings if e is AttemptOutcome.DONE) == sorted(
         delivery_inputs.DATASETS
     )
-    found = verification.verify_delivery(destination="koa:", progress=False)
-    assert (found.outcome, len(found.files)) == (Outcome.SUCCEEDED, 3)
+    result = verification.verify_delivery(destination="koa:", progress=False)
+    assert (result.outcome, len(result.files)) == (Outcome.SUCCEEDED, 3)
     assert queue_task.scan_items("archive") == dict.fromkeys(delivery_inputs.DATASETS, True)
 
 
@@ -93,5 +93,5 @@ def test_a_dataset_that_can_not_be_delivered_is_parked_with_the_reason(queue: Qu
 
 
 def test_options_of_the_command_line_are_understood() -> None:
-    found = tasks.find_task("archive").check_options({"quota_gb": "700", "wait": "false"})
-    assert found == {"quota_gb": 700.0, "wait": False}
+    result = tasks.find_task("archive").check_options({"quota_gb": "700", "wait": "false"})
+    assert result == {"quota_gb": 700.0, "wait": False}

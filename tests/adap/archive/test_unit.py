@@ -51,9 +51,9 @@ def test_datasets_and_joint_coadds_are_found(tmp_path: Path) -> None:
         "1D_Coadd",
     ):
         (tmp_path / folder).mkdir(parents=True)
-    found = units.find_units(storage.resolve_location(tmp_path))
-    assert found == [ArchiveUnit("m/c/2011-01-02"), ArchiveUnit("m/c"), ArchiveUnit("m2/c")]
-    assert [unit.manifest for unit in found[:2]] == [
+    result = units.find_units(storage.resolve_location(tmp_path))
+    assert result == [ArchiveUnit("m/c/2011-01-02"), ArchiveUnit("m/c"), ArchiveUnit("m2/c")]
+    assert [unit.manifest for unit in result[:2]] == [
         "manifest/m/c/2011-01-02.json",
         "manifest/m/c/joint.json",
     ]

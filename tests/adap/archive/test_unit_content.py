@@ -31,20 +31,20 @@ def look(root: Path) -> content.UnitContent:
 def test_all_of_a_dataset_is_known(root: Path) -> None:
     (root / NAME / "complete/raw").mkdir()
     (root / NAME / "complete/raw/DE.fits").touch()
-    found = look(root)
-    assert (found.problems, found.unrecognised) == ({}, ())
-    assert found.files[f"{SCIENCE}/{FIRST}"] == f"{SETUP}/Science/{FIRST}"
-    assert f"{SCIENCE}/{FIRST}" in found.places_of_model("SpecObj", "Science")
-    assert "keck_deimos_A/QA.tar.gz" in found.files
-    assert not [place for place in found.files if "raw" in place or "reduction.json" in place]
+    result = look(root)
+    assert (result.problems, result.unrecognised) == ({}, ())
+    assert result.files[f"{SCIENCE}/{FIRST}"] == f"{SETUP}/Science/{FIRST}"
+    assert f"{SCIENCE}/{FIRST}" in result.places_of_model("SpecObj", "Science")
+    assert "keck_deimos_A/QA.tar.gz" in result.files
+    assert not [place for place in result.files if "raw" in place or "reduction.json" in place]
 
 
 def test_what_no_rule_knows_is_reported_and_left(root: Path) -> None:
     (root / NAME / "notes.txt").touch()
     (root / NAME / SETUP / "Science/picture.png").touch()
     shutil.copytree(root / NAME / "complete/reduce", root / NAME / "complete/reduce.failed")
-    found = look(root)
-    assert found.unrecognised == (f"{SETUP}/Science/picture.png", "notes.txt")
+    result = look(root)
+    assert result.unrecognised == (f"{SETUP}/Science/picture.png", "notes.txt")
 
 
 def test_a_fits_file_that_is_none_of_pypeits_is_not_recognised(root: Path) -> None:
@@ -52,26 +52,26 @@ def test_a_fits_file_that_is_none_of_pypeits_is_not_recognised(root: Path) -> No
 
     path = root / NAME / SETUP / "Calibrations/mine.fits"
     fits.PrimaryHDU().writeto(path)
-    found = look(root)
-    assert found.unrecognised == (f"{SETUP}/Calibrations/mine.fits",)
-    assert "keck_deimos_A/Calibrations/mine.fits" not in found.files
+    result = look(root)
+    assert result.unrecognised == (f"{SETUP}/Calibrations/mine.fits",)
+    assert "keck_deimos_A/Calibrations/mine.fits" not in result.files
 
 
 def test_a_damaged_product_is_never_delivered(root: Path, spec1d: Path) -> None:
     spec1d.write_bytes(spec1d.read_bytes()[:-5000])
-    found = look(root)
-    assert found.problems == {f"{SETUP}/Science/{FIRST}": "damaged: truncated"}
-    assert f"{SCIENCE}/{FIRST}" not in found.files
+    result = look(root)
+    assert result.problems == {f"{SETUP}/Science/{FIRST}": "damaged: truncated"}
+    assert f"{SCIENCE}/{FIRST}" not in result.files
 
 
 @pytest.mark.parametrize("name", ["spec1d_$(rm -rf x).fits", "spec1d_a\nb.fits", "spec1d_é.fits"])
 def test_a_hostile_name_is_refused_and_told(root: Path, spec1d: Path, name: str) -> None:
     shutil.copy(spec1d, spec1d.with_name(name))
-    found = look(root)
-    (path,) = found.problems
+    result = look(root)
+    (path,) = result.problems
     assert path.endswith(name)
-    assert "is not allowed" in found.problems[path]
-    assert name not in "".join(found.files)
+    assert "is not allowed" in result.problems[path]
+    assert name not in "".join(result.files)
 
 
 def test_two_files_never_get_the_same_place(root: Path) -> None:
@@ -79,11 +79,11 @@ def test_two_files_never_get_the_same_place(root: Path) -> None:
     twin.mkdir()
     shutil.copytree(root / NAME / SETUP, root / NAME / "complete/reduce/complete/keck_deimos_A")
     wanted = RULES.model_copy(update={"deliver": (*RULES.deliver, "complete/reduce/*/*/*.pypeit")})
-    found = content.scan_unit(root, UNIT, wanted)
-    assert set(found.problems.values()) == {
+    result = content.scan_unit(root, UNIT, wanted)
+    assert set(result.problems.values()) == {
         "2 files would become keck_deimos_A/keck_deimos_A.pypeit"
     }
-    assert len(found.problems) == 2
+    assert len(result.problems) == 2
 
 
 def test_reduced_rows(root: Path) -> None:
@@ -165,8 +165,8 @@ def test_joint_coadds_find_their_spectra_in_the_datasets(root: Path) -> None:
     for name in ("1D_Coadd", "2D_Coadd"):
         (complete / name).rename(config / name)
     unit = ArchiveUnit(NAME.rpartition("/")[0])
-    found = content.scan_unit(root, unit, RULES)
-    rows, missing = table_rows.make_coadded_rows(root, unit, found, RULES)
+    result = content.scan_unit(root, unit, RULES)
+    rows, missing = table_rows.make_coadded_rows(root, unit, result, RULES)
     assert missing == []
     assert rows[0]["spec1d_filename"] == f"{NAME}/{SCIENCE}/{FIRST}"
     assert rows[0]["coadd1d_filename"].startswith(f"{unit.name}/1D_Coadd/")

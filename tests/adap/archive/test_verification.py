@@ -38,22 +38,22 @@ def check(**options: object) -> verification.VerificationResult:
 
 def test_all_is_well(there: Path) -> None:
     before = contents(there)
-    found = check()
-    assert found.outcome is Outcome.SUCCEEDED
-    assert found.reason.endswith("all unchanged since their delivery")
+    result = check()
+    assert result.outcome is Outcome.SUCCEEDED
+    assert result.reason.endswith("all unchanged since their delivery")
     assert contents(there) == before
-    assert figures.plot(found).axes
+    assert figures.plot(result).axes
 
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("at", [0, 2880, -1])
 def test_a_flipped_bit_is_found_and_fixed(there: Path, root: Path, quick: bool, at: int) -> None:
     flip(there / NAME / FILE, at)
-    found = check(quick=quick)
-    assert found.outcome is Outcome.FAILED
-    assert list(found.wrong) == [f"{NAME}/{FILE}"]
-    assert f"1 wrong: {NAME}/{FILE}" in found.reason
-    assert f"{NAME}/{FILE}" in str(found)
+    result = check(quick=quick)
+    assert result.outcome is Outcome.FAILED
+    assert list(result.wrong) == [f"{NAME}/{FILE}"]
+    assert f"1 wrong: {NAME}/{FILE}" in result.reason
+    assert f"{NAME}/{FILE}" in str(result)
     again = deliver(root)
     assert again.units[0].state is UnitStatus.DELIVERED
     assert check().outcome is Outcome.SUCCEEDED
@@ -62,8 +62,8 @@ def test_a_flipped_bit_is_found_and_fixed(there: Path, root: Path, quick: bool, 
 def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: Path) -> None:
     deliver("data:", "koa:", [NAME])
     flip(remote / NAME / FILE)
-    found = verification.verify_delivery(destination="koa:", progress=False)
-    assert found.wrong == {f"{NAME}/{FILE}": "its SHA-256 differs from the manifest"}
+    result = verification.verify_delivery(destination="koa:", progress=False)
+    assert result.wrong == {f"{NAME}/{FILE}": "its SHA-256 differs from the manifest"}
     again = deliver("data:", "koa:", [NAME], read_back=True)
     assert again.outcome is Outcome.SUCCEEDED
     assert (
@@ -75,10 +75,10 @@ def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: 
 def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
     (there / NAME / FILE).unlink()
     (there / NAME / "stray.txt").write_text("x")
-    found = check()
-    assert found.wrong == {f"{NAME}/{FILE}": "missing"}
-    assert found.unlisted == (f"{NAME}/stray.txt",)
-    assert found.key_figures()["unlisted"] == 1
+    result = check()
+    assert result.wrong == {f"{NAME}/{FILE}": "missing"}
+    assert result.unlisted == (f"{NAME}/stray.txt",)
+    assert result.key_figures()["unlisted"] == 1
 
 
 @pytest.mark.parametrize("names", [[], [NAME]])
@@ -86,11 +86,11 @@ def test_what_is_not_delivered_yet_is_not_called_well(there: Path, names: list[s
     path = there / f"manifest/{NAME}.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "delivered": ""}))
-    found = check(names=names)
-    assert found.undelivered == (NAME,)
-    assert not found.outcome.is_good
-    assert f"1 not delivered yet: {NAME}" in found.reason
-    assert "all are" not in found.reason
+    result = check(names=names)
+    assert result.undelivered == (NAME,)
+    assert not result.outcome.is_good
+    assert f"1 not delivered yet: {NAME}" in result.reason
+    assert "all are" not in result.reason
 
 
 def test_a_table_that_somebody_changed_is_found(there: Path) -> None:

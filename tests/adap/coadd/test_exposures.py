@@ -26,8 +26,8 @@ def make(folder: Path, name: str = "reduce", **slits: tuple[int, ...]) -> Path:
 
 
 def test_frames_of_a_night_in_the_order_of_time(tmp_path: Path) -> None:
-    found = exposures.find_exposures(make(tmp_path / "m/c/2015-10-16"))
-    standard, science = found.exposures
+    result = exposures.find_exposures(make(tmp_path / "m/c/2015-10-16"))
+    standard, science = result.exposures
     assert (standard.name, standard.kind, standard.target) == (
         *("2015-10-16/b.fits", "standard"),
         "Feige 66",
@@ -44,9 +44,9 @@ def test_detectors_that_were_reduced_apart_and_those_twice(tmp_path: Path) -> No
     make(night, "reduce-twice", DET01=(40,))
     make(night, "reduce.failed", DET03=(40,))
     make(night, "reduce_old", DET04=(40,))
-    found = exposures.find_exposures(night.parent)
-    assert {one.detectors for one in found.exposures} == {("DET01",), ("DET02",)}
-    assert [reason for _, reason in found.left_out] == [
+    result = exposures.find_exposures(night.parent)
+    assert {exposure.detectors for exposure in result.exposures} == {("DET01",), ("DET02",)}
+    assert [reason for _, reason in result.left_out] == [
         "reduce-twice: already taken from reduce"
     ] * 2
 
@@ -55,16 +55,18 @@ def test_what_can_not_be_used_is_named(tmp_path: Path) -> None:
     night = make(tmp_path / "2015-10-16")
     path = next(night.rglob("spec2d_a*"))
     path.write_bytes(path.read_bytes()[:9000])
-    found = exposures.find_exposures(night)
-    assert [one.file for one in found.exposures] == ["b.fits"]
-    ((name, reason),) = found.left_out
+    result = exposures.find_exposures(night)
+    assert [exposure.file for exposure in result.exposures] == ["b.fits"]
+    ((name, reason),) = result.left_out
     assert name == "2015-10-16/a.fits"
     assert reason.startswith("not reduced: spec2d is truncated")
 
 
 def test_a_reduction_alone(tmp_path: Path) -> None:
     folder = make(tmp_path / "night") / "complete/reduce"
-    assert [one.night for one in exposures.find_exposures(folder).exposures] == ["", ""]
+    assert [
+        find_exposure.night for find_exposure in exposures.find_exposures(folder).exposures
+    ] == ["", ""]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -81,7 +83,11 @@ def test_bad_slits_are_read_or_scored(tmp_path: Path) -> None:
     assert exposures.read_bad_slits([folder]) == {name: frozenset({"DET01:40"})}
     (folder / "bad_slits.csv").write_text(f"slit_id,spec2d\nDET01:7,{name}\n")
     assert exposures.read_bad_slits([folder]) == {name: frozenset({"DET01:7"})}
-    (science,) = (one for one in exposures.find_exposures(night).exposures if one.file == "a.fits")
+    (science,) = (
+        find_exposure
+        for find_exposure in exposures.find_exposures(night).exposures
+        if find_exposure.file == "a.fits"
+    )
     assert exposures.bad_slits_for(science, exposures.read_bad_slits([folder])) == {
         "DET01:7",
         "DET01:40",

@@ -77,9 +77,9 @@ def test_a_configuration(data: Path, tmp_path: Path) -> None:
     ):
         result = task(CONFIG, lease(notes=notes))
         assert result.outcome is Outcome.SUCCEEDED, result.reason
-        made = content(data / CONFIG / folder)
-        assert "coadd.json" in made and len(made) > 4
-        assert content(tmp_path / "backup" / CONFIG / folder) == made
+        products = content(data / CONFIG / folder)
+        assert "coadd.json" in products and len(products) > 4
+        assert content(tmp_path / "backup" / CONFIG / folder) == products
     assert notes == ["download", "coadd", "upload", "backup"] * 2
     assert not here(tmp_path)
     assert {name: data.joinpath(name).read_bytes() for name in before} == before
@@ -91,7 +91,7 @@ def test_a_configuration(data: Path, tmp_path: Path) -> None:
 
 def test_a_night(data: Path) -> None:
     result = queue_task.coadd_images(NIGHT, lease())
-    assert [len(one.frames) for one in result.coadds] == [2]
+    assert [len(coadd.frames) for coadd in result.coadds] == [2]
     assert (data / NIGHT / "complete/2D_Coadd/Science_coadd").is_dir()
 
 
@@ -153,7 +153,7 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
     for path in data.glob(f"{NIGHT}/complete/reduce/*/Science/*00000*"):
         path.unlink()
     result = queue_task.coadd_images(CONFIG, lease())
-    assert [len(one.frames) for one in result.coadds] == [3]
+    assert [len(coadd.frames) for coadd in result.coadds] == [3]
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
     assert not here(tmp_path)
 
@@ -276,9 +276,9 @@ def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
     ("item", "words"),
     [
         ("simulated_coadd", "1 parts"),
-        (f"{CONFIG}/x", "no date"),
+        (f"{CONFIG}/x", "not a valid date"),
         ("other/config", "no dataset other/config"),
-        (f"{CONFIG}/../x", "no name of a file"),
+        (f"{CONFIG}/../x", "not a valid name"),
     ],
 )
 def test_a_wrong_item(data: Path, item: str, words: str) -> None:

@@ -23,53 +23,55 @@ def part(
         CommandResult("pypeit_setup", 5.0, 200, 0),
         CommandResult("run_pypeit A", 90.0, 3_000_000_000, code),
     )
-    made = ReductionResult(Path("out"), {"frames": {"a.fits": [1, 2]}}, (verdict,), steps=steps)
+    result = ReductionResult(Path("out"), {"frames": {"a.fits": [1, 2]}}, (verdict,), steps=steps)
     done = (StageResult("reduce", 95.0, "1 of 1"), StageResult("sheet", 1.0, "", "no <sheet>"))
     outcome = Outcome.FAILED if reason else Outcome.SUCCEEDED
-    return DatasetResult(name, outcome, reason or "1 of 1 reduced", (made,), done if stages else ())
+    return DatasetResult(
+        name, outcome, reason or "1 of 1 reduced", (result,), done if stages else ()
+    )
 
 
 def test_of_one_its_own_word_counts() -> None:
-    made = ReductionBatchResult((part("m/c/2015-10-16", stages=True),))
-    assert isinstance(made, Result)
-    assert (made.outcome, made.reason) == (Outcome.SUCCEEDED, "m/c/2015-10-16: 1 of 1 reduced")
-    assert made.key_figures() == {
+    result = ReductionBatchResult((part("m/c/2015-10-16", stages=True),))
+    assert isinstance(result, Result)
+    assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "m/c/2015-10-16: 1 of 1 reduced")
+    assert result.key_figures() == {
         "reduced": "1 of 1",
         "products": 2,
         "minutes": 1.6,
         "peak memory (GB)": 3.0,
     }
-    assert list(made.timing()["step"]) == ["reduce", "sheet", "pypeit_setup", "run_pypeit A"]
-    assert "no <sheet>" in str(made)
+    assert list(result.timing()["step"]) == ["reduce", "sheet", "pypeit_setup", "run_pypeit A"]
+    assert "no <sheet>" in str(result)
 
 
 def test_of_several_those_that_failed_are_named_and_the_rest_is_counted() -> None:
     bad = [part(f"bad{number}", reason="no arc", code=1) for number in range(5)]
-    made = ReductionBatchResult((part("good"), *bad))
-    assert made.outcome is Outcome.PARTIAL
-    told = "1 of 6 reduced: bad0: no arc; bad1: no arc; bad2: no arc and 2 more"
-    assert made.reason == told
-    assert list(made.to_frame()["exit code"]) == ["0", "1", "1", "1", "1", "1"]
+    result = ReductionBatchResult((part("good"), *bad))
+    assert result.outcome is Outcome.PARTIAL
+    text = "1 of 6 reduced: bad0: no arc; bad1: no arc; bad2: no arc and 2 more"
+    assert result.reason == text
+    assert list(result.to_frame()["exit code"]) == ["0", "1", "1", "1", "1", "1"]
     assert ReductionBatchResult(tuple(bad)).outcome is Outcome.FAILED
 
 
 def test_a_run_that_was_stopped_has_no_exit_code() -> None:
-    made = ReductionBatchResult((part("a", reason="stopped", code=None),))
-    assert list(made.to_frame()["exit code"]) == ["stopped"]
-    assert json.loads(json.dumps(made.to_dict()))["parts"][0]["exit_codes"] == [None]
+    result = ReductionBatchResult((part("a", reason="stopped", code=None),))
+    assert list(result.to_frame()["exit code"]) == ["stopped"]
+    assert json.loads(json.dumps(result.to_dict()))["parts"][0]["exit_codes"] == [None]
 
 
 def test_frames_and_warnings_have_the_name_of_their_part() -> None:
-    made = ReductionBatchResult((part("a"), part("b")))
-    assert list(made.frames().columns)[:2] == ["name", "file"]
-    assert list(made.warnings().columns)[:2] == ["name", "setup"]
+    result = ReductionBatchResult((part("a"), part("b")))
+    assert list(result.frames().columns)[:2] == ["name", "file"]
+    assert list(result.warnings().columns)[:2] == ["name", "setup"]
     assert list(ReductionBatchResult(()).frames().columns) == ["name"]
 
 
 def test_nothing_to_reduce_says_so() -> None:
-    made = ReductionBatchResult((), "dry run: would reduce 3 datasets")
-    assert made.reason == "dry run: would reduce 3 datasets"
-    assert made.to_dict()["parts"] == []
+    result = ReductionBatchResult((), "dry run: would reduce 3 datasets")
+    assert result.reason == "dry run: would reduce 3 datasets"
+    assert result.to_dict()["parts"] == []
 
 
 def test_all_text_is_escaped() -> None:

@@ -68,28 +68,28 @@ def test_from_raw_frames_to_results_and_a_backup(
     data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     notes: list[str] = []
-    made = reduce(lease=lease(lambda: True, notes))
-    assert isinstance(made, Result)
-    assert (made.outcome, made.is_final) == (Outcome.SUCCEEDED, True), made.reason
-    assert [stage.name for stage in made.parts[0].stages] == [s.name for s in stages.STAGES]
+    result = reduce(lease=lease(lambda: True, notes))
+    assert isinstance(result, Result)
+    assert (result.outcome, result.is_final) == (Outcome.SUCCEEDED, True), result.reason
+    assert [stage.name for stage in result.parts[0].stages] == [s.name for s in stages.STAGES]
     assert [note for note in notes if ":" not in note] == [s.name for s in stages.STAGES]
     results = data / NAME / "complete/reduce"
-    found = below(results)
-    assert {"reduction.json", "publication.json", "scorecard.csv", "bad_slits.csv"} <= found
-    assert {f"{SETUP}/{SETUP}{end}" for end in (".pypeit", ".log", "_useful_warns.log")} <= found
-    assert f"{SETUP}/QA.tar.gz" in found
-    assert not any("/QA/" in path for path in found)
-    assert len([path for path in found if "/Science/spec" in path]) == 4
+    matches = below(results)
+    assert {"reduction.json", "publication.json", "scorecard.csv", "bad_slits.csv"} <= matches
+    assert {f"{SETUP}/{SETUP}{end}" for end in (".pypeit", ".log", "_useful_warns.log")} <= matches
+    assert f"{SETUP}/QA.tar.gz" in matches
+    assert not any("/QA/" in path for path in matches)
+    assert len([path for path in matches if "/Science/spec" in path]) == 4
     assert (results / SETUP / f"{SETUP}_useful_warns.log").read_text().startswith("2 -- WARNING")
     manifest = json.loads((results / "publication.json").read_text())
     later = {"publication.json", *publication.RESCORED_FILES}
-    assert (manifest["token"], set(manifest["files"])) == (7, found - later)
-    assert below(tmp_path / "remote/backup" / NAME / "complete/reduce") == found
+    assert (manifest["token"], set(manifest["files"])) == (7, matches - later)
+    assert below(tmp_path / "remote/backup" / NAME / "complete/reduce") == matches
     assert below(data / NAME / "complete/raw") == {f"d{number}.fits" for number in range(4)}
     # The local copy is gone, and nothing else is left of it
     assert not list((tmp_path / "work/datasets").rglob("*.fits"))
-    assert made.key_figures()["products"] == 4
-    assert made.to_dict()["parts"][0]["exit_codes"] == [0]
+    assert result.key_figures()["products"] == 4
+    assert result.to_dict()["parts"][0]["exit_codes"] == [0]
     rows = [row for row in sheets.open_workbook().read("N-R").rows if NAME in row]
     assert sorted(row[1] for row in rows) == ["d2.fits", "d3.fits"]
 
@@ -146,9 +146,9 @@ def test_they_are_where_something_is_another(
     elif change == "parameters":
         custom = tmp_path / f"{NAME.replace('/', '_')}_reduce.ini"
         custom.write_text("[rdx]\n  spectrograph = keck_deimos\n[reduce]\n  trim_edge = 1, 1\n")
-    made = reduce(custom=str(tmp_path), force=change == "force")
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
-    assert "nothing to do" not in made.reason
+    result = reduce(custom=str(tmp_path), force=change == "force")
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
+    assert "nothing to do" not in result.reason
     assert queue_task.scan_items("reduce") == {NAME: True}
 
 
@@ -164,9 +164,9 @@ def test_they_are_where_something_is_another(
 def test_what_is_not_whole_is_failed_and_its_logs_are_there(
     data: Path, reduce: Callable[..., ReductionBatchResult], behaviour: str, reason: str
 ) -> None:
-    made = reduce(behaviour)
-    assert (made.outcome, made.is_final) == (Outcome.FAILED, True)
-    assert reason in made.reason
+    result = reduce(behaviour)
+    assert (result.outcome, result.is_final) == (Outcome.FAILED, True)
+    assert reason in result.reason
     results = data / NAME / "complete/reduce"
     assert (results / SETUP / f"{SETUP}.log").is_file()
     assert "FAILED" in (results / "scorecard.csv").read_text()
@@ -176,16 +176,16 @@ def test_what_is_not_whole_is_failed_and_its_logs_are_there(
 def test_a_killed_pypeit_may_be_tried_again(
     reduce: Callable[..., ReductionBatchResult], data: Path
 ) -> None:
-    made = reduce("silent", silence_minutes=0.02)
-    assert (made.outcome, made.is_final) == (Outcome.FAILED, False)
-    assert "nothing new in its log" in made.reason
+    result = reduce("silent", silence_minutes=0.02)
+    assert (result.outcome, result.is_final) == (Outcome.FAILED, False)
+    assert "nothing new in its log" in result.reason
 
 
 def test_no_arc(data: Path, reduce: Callable[..., ReductionBatchResult]) -> None:
     small_datasets.write(data, OTHER, ("flat", "science"))
-    made = reduce(name=OTHER)
-    assert made.outcome is Outcome.FAILED
-    assert "no arc frame in setup A" in made.reason
+    result = reduce(name=OTHER)
+    assert result.outcome is Outcome.FAILED
+    assert "no arc frame in setup A" in result.reason
 
 
 def test_a_frame_that_can_not_be_read_is_told(
@@ -193,9 +193,9 @@ def test_a_frame_that_can_not_be_read_is_told(
 ) -> None:
     damaged = data / NAME / "complete/raw/d3.fits"
     damaged.write_bytes(damaged.read_bytes()[:-1000])
-    made = reduce()
-    assert made.outcome is Outcome.FAILED
-    assert "1 of 1 science and standard frames reduced: d3.fits: truncated" in made.reason
+    result = reduce()
+    assert result.outcome is Outcome.FAILED
+    assert "1 of 1 science and standard frames reduced: d3.fits: truncated" in result.reason
 
 
 def test_a_worse_reduction_never_replaces_a_good_one(
@@ -204,8 +204,8 @@ def test_a_worse_reduction_never_replaces_a_good_one(
     reduce()
     results = data / NAME / "complete/reduce"
     before = {path: (results / path).read_bytes() for path in below(results)}
-    made = reduce("crash", force=True)
-    assert made.outcome is Outcome.FAILED
+    result = reduce("crash", force=True)
+    assert result.outcome is Outcome.FAILED
     assert {path: (results / path).read_bytes() for path in below(results)} == before
     # Its logs are files below a folder of their own, never put onto the folder's name
     failed = data / NAME / "complete/failed/reduce"
@@ -233,8 +233,8 @@ def test_new_results_are_all_there_before_old_ones_go(
         return carry(source, target, **options)
 
     monkeypatch.setattr(storage, "transfer_files", watch)
-    made = reduce(force=True)
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    result = reduce(force=True)
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
     ((gone, staged),) = seen
     # The manifest alone goes first: a mixture is never taken for results
     assert {path for path, _ in gone} == {"publication.json"}
@@ -267,8 +267,8 @@ def test_local_data_stay_where_the_upload_fails(
     assert (local / "QA.tar.gz").is_file()
     # The next attempt continues there: PypeIt is not run again
     monkeypatch.setattr(storage, "transfer_files", transfer_files)
-    made = reduce("crash")
-    assert made.outcome is Outcome.SUCCEEDED
+    result = reduce("crash")
+    assert result.outcome is Outcome.SUCCEEDED
     assert len(list(data.rglob("spec2d*.fits"))) == 2
 
 
@@ -277,11 +277,11 @@ def test_a_backup_that_fails_is_a_warning(
 ) -> None:
     shutil.rmtree(tmp_path / "remote/backup")
     (tmp_path / "remote/backup").write_text("a file in its place")
-    made = reduce()
-    assert made.outcome is Outcome.PARTIAL
-    assert "backup: " in made.reason
+    result = reduce()
+    assert result.outcome is Outcome.PARTIAL
+    assert "backup: " in result.reason
     assert queue_task.scan_items("reduce") == {NAME: True}
-    item = QueueItem(NAME, QueueItemStatus.DONE, result={"outcome": str(made.outcome)})
+    item = QueueItem(NAME, QueueItemStatus.DONE, result={"outcome": str(result.outcome)})
     assert sheet_status.item_status(item).status == "WARNING"
 
 
@@ -299,8 +299,8 @@ def test_a_dataset_that_is_not_there(
 ) -> None:
     with pytest.raises(InvalidInputError, match="has no complete/raw in data:"):
         reduce(name=OTHER)
-    made = queue_task.reduce_item(OTHER, lease(lambda: True))
-    assert (made.outcome, made.is_final) == (Outcome.FAILED, True)
+    result = queue_task.reduce_item(OTHER, lease(lambda: True))
+    assert (result.outcome, result.is_final) == (Outcome.FAILED, True)
     with pytest.raises(InvalidInputError, match="parts, not 3"):
         reduce(name="NGC1eh")
 
@@ -336,12 +336,12 @@ def test_raw_frames_that_only_are_here_are_never_deleted(
     for name in ("d8.fits", "d9.fits"):
         (local / "complete/raw").mkdir(parents=True, exist_ok=True)
         (local / "complete/raw" / name).write_text(f"{name}, moved here and not uploaded")
-    made = reduce()
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    result = reduce()
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
     assert (local / "aside/d8.fits").read_text() == "d8.fits, moved here and not uploaded"
-    told = {stage.name: stage.detail for stage in made.parts[0].stages}
-    assert "2 that are not on the remote put aside" in told["download"]
-    assert told["clean up"].startswith("kept in ") and "aside/d8.fits" in told["clean up"]
+    text = {stage.name: stage.detail for stage in result.parts[0].stages}
+    assert "2 that are not on the remote put aside" in text["download"]
+    assert text["clean up"].startswith("kept in ") and "aside/d8.fits" in text["clean up"]
     # Another one of that name
     (local / "complete/raw/d8.fits").write_text("another")
     reduce()
@@ -351,10 +351,10 @@ def test_raw_frames_that_only_are_here_are_never_deleted(
 
 def test_a_dry_run_changes_nothing(data: Path, tmp_path: Path) -> None:
     before = below(tmp_path)
-    made = dataset_pipeline.process_dataset(
+    result = dataset_pipeline.process_dataset(
         NAME, ReductionConfig(spectrograph="keck_deimos"), dry_run=True
     )
-    assert made.reason.startswith(f"dry run: {NAME}: 4 raw frames in data:")
+    assert result.reason.startswith(f"dry run: {NAME}: 4 raw frames in data:")
     assert below(tmp_path) == before
 
 

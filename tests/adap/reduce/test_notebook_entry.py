@@ -36,25 +36,25 @@ def test_a_queue(data: Path) -> None:
         notebook_entry.reduce_from_notebook(DEIMOS, queue="nights")
     with Queue("nights") as queue:
         queue.load([NAME, OTHER])
-        made = notebook_entry.reduce_from_notebook(DEIMOS, queue="nights", workers=1)
+        result = notebook_entry.reduce_from_notebook(DEIMOS, queue="nights", workers=1)
         assert queue.counts()[QueueItemStatus.PARKED] == 1
-    good, bad = made.parts
+    good, bad = result.parts
     assert (good.name, good.outcome, good.reason[:6]) == (NAME, Outcome.SUCCEEDED, "2 of 2")
     assert bad.outcome is Outcome.FAILED
     assert "no arc frame in setup A" in bad.reason
     # The local copies are kept, to be looked at
-    assert len(made.spectra()) == 2
-    assert "Arc_1dfit" in str(made.qa().paths)
-    assert len(made.warnings()) == 1
+    assert len(result.spectra()) == 2
+    assert "Arc_1dfit" in str(result.qa().paths)
+    assert len(result.warnings()) == 1
     again = notebook_entry.reduce_from_notebook(DEIMOS, queue="nights", workers=1)
-    assert again.to_frame().equals(made.to_frame())
+    assert again.to_frame().equals(result.to_frame())
 
 
 def test_one_dataset(data: Path) -> None:
-    made = notebook_entry.reduce_from_notebook(DEIMOS, dataset=NAME)
-    assert made.outcome is Outcome.SUCCEEDED
-    assert len(made.spectra()) == 2
-    assert list(made.timing()["step"])[:3] == ["download", "trim", "reduce"]
+    result = notebook_entry.reduce_from_notebook(DEIMOS, dataset=NAME)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert len(result.spectra()) == 2
+    assert list(result.timing()["step"])[:3] == ["download", "trim", "reduce"]
 
 
 def test_one_thing_at_a_time() -> None:
@@ -76,7 +76,7 @@ def test_a_sheet_that_hangs_keeps_nobody_from_the_queue(
 
         monkeypatch.setattr(sheet, "update_sheet", hang)
         lease = Lease("nights", claim.item, claim.token, 1, lambda: queue.heartbeat("one", claim))
-        made = queue_task.reduce_item(claim.item, lease, spectrograph="keck_deimos")
+        result = queue_task.reduce_item(claim.item, lease, spectrograph="keck_deimos")
     assert taken == [OTHER]
-    assert (made.outcome, made.is_final) == (Outcome.PARTIAL, True)
-    assert "sheet: the sheet does not answer" in made.reason
+    assert (result.outcome, result.is_final) == (Outcome.PARTIAL, True)
+    assert "sheet: the sheet does not answer" in result.reason

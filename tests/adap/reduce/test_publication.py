@@ -100,10 +100,10 @@ def test_better_results_replace_what_is_there(
     new = write(tmp_path / "new", A__new="a new one")
     done = publication.publish_reduction(new, target, "reduce")
     assert done.kept is False
-    found = contents(behind / "reduce")
-    found.pop("publication.json")
-    assert found == contents(new)
-    assert below(behind) == {f"reduce/{path}" for path in {*found, "publication.json"}}
+    result = contents(behind / "reduce")
+    result.pop("publication.json")
+    assert result == contents(new)
+    assert below(behind) == {f"reduce/{path}" for path in {*result, "publication.json"}}
 
 
 def test_worse_results_stay_away(target: Location, behind: Path, tmp_path: Path) -> None:
@@ -148,17 +148,17 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
     before = contents(behind / "reduce")
     with pytest.raises(LeaseLostError):
         publication.publish_reduction(new, target, "reduce", confirm=losing(after))
-    found = contents(behind / "reduce")
-    is_old = found == before
+    result = contents(behind / "reduce")
+    is_old = result == before
     # Without its manifest nobody takes it for results
-    assert is_old or "publication.json" not in found
+    assert is_old or "publication.json" not in result
     assert is_old is (after == 0)
     # Whatever stopped, the frames that were reduced are there
-    assert "A/Science/spec2d_d0.fits" in found
+    assert "A/Science/spec2d_d0.fits" in result
     publication.publish_reduction(new, target, "reduce")
-    found = contents(behind / "reduce")
-    assert found.pop("publication.json")
-    assert found == contents(new)
+    result = contents(behind / "reduce")
+    assert result.pop("publication.json")
+    assert result == contents(new)
     assert not (behind / "publishing_reduce").exists()
 
 

@@ -46,19 +46,19 @@ def run(root: Path, behaviour: str = "good", *, force: bool = False) -> Reductio
 
 
 def test_all_of_them(root: Path) -> None:
-    made = run(root)
-    assert isinstance(made, Result)
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
-    table = made.to_frame().set_index("name")
+    result = run(root)
+    assert isinstance(result, Result)
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
+    table = result.to_frame().set_index("name")
     assert list(table.index) == [f"{n}/reduce/kast_A" for n in ("n1", "n2")]
     assert list(table["exit code"]) == ["0", "0"]
     assert list(table["products"]) == [2, 2]
     assert (root / "n1/reduce/kast_A/kast_A_useful_warns.log").is_file()
-    assert len(made.frames()) == 2 * len(FRAMES)
-    assert list(made.warnings()["about"]) == ["slits", "slits"]
-    assert len(made.timing()) == 2
-    assert made.key_figures()["products"] == 4
-    assert "2 of 2 reduced" in str(made)
+    assert len(result.frames()) == 2 * len(FRAMES)
+    assert list(result.warnings()["about"]) == ["slits", "slits"]
+    assert len(result.timing()) == 2
+    assert result.key_figures()["products"] == 4
+    assert "2 of 2 reduced" in str(result)
 
 
 def test_done_again_there_is_nothing_to_do_but_where_something_changed(root: Path) -> None:
@@ -75,9 +75,9 @@ def test_products_of_an_earlier_run_do_not_count(root: Path) -> None:
     run(root)
     for product in root.rglob("Science/spec*_b27*"):
         os.utime(product, (5, 5))
-    made = run(root, "exit 0 at once", force=True)
-    assert made.outcome is Outcome.FAILED
-    assert "is of an earlier run" in made.reason
+    result = run(root, "exit 0 at once", force=True)
+    assert result.outcome is Outcome.FAILED
+    assert "is of an earlier run" in result.reason
 
 
 def test_one_that_can_not_be_run_does_not_stop_the_others(root: Path) -> None:
@@ -86,9 +86,9 @@ def test_one_that_can_not_be_run_does_not_stop_the_others(root: Path) -> None:
     bad = root / "bad/bad.pypeit"
     bad.parent.mkdir()
     bad.write_text("no table")
-    made = run(root)
-    assert made.outcome is Outcome.PARTIAL
-    reasons = {part.name.split("/")[0]: part.reason for part in made.parts}
+    result = run(root)
+    assert result.outcome is Outcome.PARTIAL
+    reasons = {part.name.split("/")[0]: part.reason for part in result.parts}
     assert reasons["n0"] == "no trace frame"
     assert reasons["n1"] == "missing: b21.fits"
     assert "has no data block" in reasons["bad"]
@@ -104,12 +104,12 @@ def test_nothing_to_run(tmp_path: Path) -> None:
 
 def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = CliRunner()
-    told = runner.invoke(app, ["run-pypeit", str(root), "--dry-run"])
-    assert "would run PypeIt on 2 .pypeit files" in told.output
+    text = runner.invoke(app, ["run-pypeit", str(root), "--dry-run"])
+    assert "would run PypeIt on 2 .pypeit files" in text.output
     assert not list(root.rglob("*.log"))
     (root / "n2/reduce/kast_A/kast_A.pypeit").unlink()
     monkeypatch.setenv("FAKE_PYPEIT", "crash")
-    told = runner.invoke(app, ["run-pypeit", str(root), "--json"])
-    assert told.exit_code == Outcome.PARTIAL.exit_code
-    (part,) = json.loads(told.stdout)["parts"]
+    text = runner.invoke(app, ["run-pypeit", str(root), "--json"])
+    assert text.exit_code == Outcome.PARTIAL.exit_code
+    (part,) = json.loads(text.stdout)["parts"]
     assert part["exit_codes"] == [1]

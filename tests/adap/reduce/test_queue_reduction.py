@@ -23,8 +23,8 @@ THIRD = "NGC1eh/1200G_8800_OG550/2012-01-01"
 
 @pytest.fixture
 def queue() -> Iterator[Queue]:
-    with Queue("nights") as found:
-        yield found
+    with Queue("nights") as result:
+        yield result
     valkey.stop_server()
 
 
@@ -32,12 +32,12 @@ def test_nothing_is_done_by_looking(queue: Queue) -> None:
     with pytest.raises(InvalidInputError, match="queue nights has no items"):
         notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
     queue.load([OTHER, NAME])
-    made = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
-    assert [(part.name, part.outcome) for part in made.parts] == [
+    result = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
+    assert [(part.name, part.outcome) for part in result.parts] == [
         (NAME, Outcome.SKIPPED),
         (OTHER, Outcome.SKIPPED),
     ]
-    assert all(part.reason == "waiting" for part in made.parts)
+    assert all(part.reason == "waiting" for part in result.parts)
 
 
 def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Queue) -> None:
@@ -55,13 +55,13 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
     kept = ReductionResult(folder, {"frames": {}}, problems=("told",))
     atomic.write_json(folder / "reduction.json", kept.to_dict())
     atomic.write_json(folder.with_name("reduce_2") / "reduction.json", {"outcome": None})
-    found = {
+    result = {
         part.name: part for part in notebook_entry.reduce_queue("nights", DEIMOS, workers=0).parts
     }
-    assert (found[NAME].outcome, found[NAME].reason) == (Outcome.PARTIAL, "1 of 1; backup: full")
-    assert [one.problems for one in found[NAME].reductions] == [("told",)]
-    assert (found[OTHER].outcome, found[OTHER].reason) == (Outcome.FAILED, "no arc")
-    assert found[THIRD].outcome is Outcome.SKIPPED
+    assert (result[NAME].outcome, result[NAME].reason) == (Outcome.PARTIAL, "1 of 1; backup: full")
+    assert [one.problems for one in result[NAME].reductions] == [("told",)]
+    assert (result[OTHER].outcome, result[OTHER].reason) == (Outcome.FAILED, "no arc")
+    assert result[THIRD].outcome is Outcome.SKIPPED
 
 
 def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> None:
@@ -73,10 +73,10 @@ def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> Non
         [AttemptReport(claim, AttemptOutcome.FAILED, error="1 parts, not 3", final=True)],
         want=0,
     )
-    made = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
-    told = [(part.name, part.outcome, part.reason) for part in made.parts]
-    assert (claim.item, Outcome.FAILED, "1 parts, not 3") in told
-    assert (NAME, Outcome.SKIPPED, "waiting") in told
+    result = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
+    text = [(part.name, part.outcome, part.reason) for part in result.parts]
+    assert (claim.item, Outcome.FAILED, "1 parts, not 3") in text
+    assert (NAME, Outcome.SKIPPED, "waiting") in text
 
 
 def test_none_of_many_items_is_left_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,5 +87,5 @@ def test_none_of_many_items_is_left_out(queue: Queue, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         Queue, "items", lambda self, state, *, limit=2: items(self, state, limit=limit)
     )
-    made = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
-    assert [part.name for part in made.parts] == names
+    result = notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
+    assert [part.name for part in result.parts] == names

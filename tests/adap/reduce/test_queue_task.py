@@ -99,14 +99,14 @@ def _environment(tmp_path: Path) -> dict[str, str]:
 
 
 def _make_datasets(tmp_path: Path) -> None:
-    found = installation.pack_folder()
-    if not found:
+    result = installation.pack_folder()
+    if not result:
         pytest.skip(
             f"only the pack that {installation.PACK_VARIABLE} names makes datasets of its frames"
         )
     options = ["--n", "7", "--crop", "100:250", "--no-standard"]
     made = tmp_path / "made"
-    subprocess.run([sys.executable, found / "make_datasets.py", made, *options], check=True)
+    subprocess.run([sys.executable, result / "make_datasets.py", made, *options], check=True)
     data, custom = tmp_path / "remote/data", tmp_path / "custom"
     custom.mkdir()
     parameters = f"[rdx]\n  spectrograph = shane_kast_blue\n{FAST}"
@@ -216,15 +216,15 @@ def test_the_killed_workers_item_was_done_again_and_nothing_of_it_lives(run: Run
 def test_the_results_are_there_and_whole(run: Run) -> None:
     for name in NAMES:
         results = run.data / name / "complete/reduce"
-        found = below(results)
+        result = below(results)
         assert (
-            len([path for path in found if "/Science/spec" in path and path.endswith("fits")]) == 2
+            len([path for path in result if "/Science/spec" in path and path.endswith("fits")]) == 2
         )
-        assert {f"{SETUP}/QA.tar.gz", f"{SETUP}/{SETUP}_useful_warns.log"} <= found
+        assert {f"{SETUP}/QA.tar.gz", f"{SETUP}/{SETUP}_useful_warns.log"} <= result
         (row,) = scorecard.read_scorecard(results, name).rows
         assert (row.status, row.dataset, row.det_count) == ("COMPLETE", name, 1)
         assert row.mem_usage > 3e8
-        assert below(run.backup / name / "complete/reduce") == found
+        assert below(run.backup / name / "complete/reduce") == result
     assert run.survey == {**dict.fromkeys(NAMES, True), **dict.fromkeys(BAD, False)}
 
 
