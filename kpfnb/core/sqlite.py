@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kpfnb.core import locks
 from kpfnb.core.clock import file_stamp
-from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.errors import AlreadyRunningError, InvalidInputError, InvalidSettingsError
 
 BUSY_SECONDS = 10
 
@@ -86,9 +85,32 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def exclusive_access(path: Path) -> Iterator[None]:
-    """Be the only process that creates or replaces the file."""
-    with locks.acquire_lock(path.name, wait_seconds=BUSY_SECONDS, folder=path.parent):
+    """Be the only process that creates or replaces the file.
+
+    Raises
+    ------
+    AlreadyRunningError : another process has been doing so for `BUSY_SECONDS`
+    InvalidSettingsError : the directory can't be written
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=BUSY_SECONDS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise AlreadyRunningError(
+            f"another process creates or replaces {path}", "wait for it to end, or stop it"
+        ) from None
+    except OSError as error:
+        raise InvalidSettingsError(
+            f"can't create {path}: {error.strerror}",
+            f"make {path.parent} writable, with free space on its disk",
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def is_damaged(path: Path) -> bool:
