@@ -17,14 +17,8 @@ import pytest
 
 from kpfnb.core import atomic
 from kpfnb.core.result import Outcome
-from kpfnb.demo import (
-    coadd_inputs,
-    deimos_frames,
-    delivery_inputs,
-    reduced_datasets,
-)
-from kpfnb.demo.coadd_inputs import SimulatedReducedFrame
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo import coadd_inputs, deimos_frames, delivery_inputs, reduced_datasets
+from kpfnb.demo.coadd_inputs import SimulatedReducedFrame, SimulatedSlit
 from tests.conftest import PROJECT
 
 SETS = sorted(
@@ -91,7 +85,7 @@ class Case:
 DRY = ("-p", "dry_run=true")
 CASES = {
     # Two of the simulated frames have bad headers
-    "prepare.deimos": Case(incoming, (), Outcome.PARTIAL, "copied: 27 of 27 frames, 3 datasets"),
+    "prepare.deimos": Case(incoming, (), Outcome.PARTIAL, "27 of 27 frames copied, 3 datasets"),
     "prepare.kast": Case(reason="linked: 9 of 9 frames, 1 datasets (1 complete)"),
     "reduce.kast": Case(options=DRY, reason="would reduce 9 of 9 frames"),
     "reduce.queue": Case(queued, DRY, Outcome.SKIPPED, f"{QUEUED}: waiting"),

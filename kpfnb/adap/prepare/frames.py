@@ -12,12 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from kpfnb.adap.profiles.spectrograph import (
-    UNKNOWN_TYPE,
-    FrameRule,
-    HeaderSource,
-    Profile,
-)
+from kpfnb.adap.profiles.spectrograph import UNKNOWN_TYPE, FrameRule, HeaderSource, Profile
 from kpfnb.core.fits import headers
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import InvalidHeaderError

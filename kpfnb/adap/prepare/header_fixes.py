@@ -27,10 +27,9 @@ from kpfnb.core import atomic, clock, strict_yaml
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits import headers
 from kpfnb.core.fits.headers import InvalidHeaderError
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.strict_yaml import StrictModel
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

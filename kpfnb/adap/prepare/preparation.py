@@ -46,7 +46,12 @@ class PreparationResult(OneLineRepr):
     @property
     def reason(self) -> str:
         """One line."""
-        return "; ".join(part.reason for part in self._parts)
+        texts = [part.reason for part in (self.headers, self.frames) if part]
+        if self.setups and self.setups.dry_run and self.setups.outcome.is_good:
+            texts.append("the .pypeit files are written by the reduction")
+        elif self.setups:
+            texts.append(self.setups.reason)
+        return "; ".join(texts)
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the list of runs."""

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.prepare.placement_plan import DROPPED, IN_PLACE, FramePlacement
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,9 +16,8 @@ from kpfnb.adap.products import dataset
 from kpfnb.adap.profiles.spectrograph import Profile, load_profile
 from kpfnb.compute.item_map import map_items
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

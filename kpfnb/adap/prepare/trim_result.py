@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.adap.prepare.frames import RawExposure
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd
