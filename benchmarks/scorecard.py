@@ -19,7 +19,8 @@ from pathlib import Path
 
 from kpfnb.adap.pypeit import installation
 from kpfnb.core import settings
-from kpfnb.demo import reduced_datasets, slitmask
+from kpfnb.demo import coadd_inputs as slitmask
+from kpfnb.demo import reduced_datasets
 
 ROUNDS = 3
 LIMIT_SECONDS = 0.8

@@ -23,13 +23,7 @@ from astropy.io import fits
 from kpfnb.compute.services import postgres
 from kpfnb.demo.tree import CARD_COUNTS
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import (
-    batch,
-    database,
-    file_reader,
-    ingest,
-    maintenance,
-)
+from kpfnb.kpf.tsdb import batch, database, file_reader, ingest, maintenance
 
 NIGHT = "20240115"
 SENSORS = 120

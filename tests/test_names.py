@@ -1,4 +1,4 @@
-"""A public class name stands once in the package, so that a traceback or a `repr` names one thing."""
+"""A public class name is used once in the package, so that a traceback names one thing."""
 
 from __future__ import annotations
 

@@ -57,7 +57,5 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 def test_no_module_is_long() -> None:
     modules = PROJECT.glob("kpfnb/**/*.py")
-    sizes = {
-        str(path.relative_to(PROJECT)): len(path.read_text().splitlines()) for path in modules
-    }
+    sizes = {str(path.relative_to(PROJECT)): len(path.read_text().splitlines()) for path in modules}
     assert {name: size for name, size in sizes.items() if size > MAX_LINES} == {}

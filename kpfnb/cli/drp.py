@@ -96,7 +96,7 @@ def reprocess(
         else:
             print(nights)
         return
-    from kpfnb.kpf.reprocess.options import ReprocessOptions
+    from kpfnb.kpf.reprocess.plan import ReprocessOptions
 
     options = ReprocessOptions(
         targets=[*(targets or ()), *(lists or ())],

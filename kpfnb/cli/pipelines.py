@@ -71,10 +71,10 @@ def list_pipelines(as_json: Json = False) -> None:
 
     Example: kpfnb pipeline list
     """
-    from kpfnb.core import project
+    from kpfnb.core.settings import project_files
     from kpfnb.pipelines import spec
 
-    files = project.project_files(spec.FOLDER, spec.SUFFIX)
+    files = project_files(spec.FOLDER, spec.SUFFIX)
     pipelines = [spec.load_pipeline(str(path)) for path in files.values()]
     if as_json:
         print_json([pipeline.model_dump(mode="json") for pipeline in pipelines])

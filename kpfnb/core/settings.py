@@ -1,4 +1,4 @@
-"""The settings: where data, services and the cluster are.
+"""The settings: where data, services, the cluster and the files of the project are.
 
 An argument wins over the environment (`KPFNB_*`), the environment over `kpfnb.toml` (in the current
 directory or above it), the file over the defaults below `./work`.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -25,10 +25,10 @@ from pydantic_settings import (
 
 import kpfnb
 from kpfnb.core.errors import InvalidSettingsError
-from kpfnb.core.project import find_settings_file
 from kpfnb.core.text import suggest_name
 
 ENVIRONMENT_PREFIX = "KPFNB_"
+SETTINGS_FILE_NAME = "kpfnb.toml"
 
 Command = Annotated[list[str], NoDecode]
 """A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are replaced."""
@@ -210,16 +210,6 @@ class _FileSource(PydanticBaseSettingsSource):
         }
 
 
-class SettingOrigin(BaseModel):
-    """One setting, its value as people see it (secrets hidden), and where it comes from."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    value: str
-    origin: str
-
-
 def load_settings(**arguments: Any) -> Settings:
     """The current settings. `InvalidSettingsError` names an invalid one and where it comes from."""
     try:
@@ -230,7 +220,7 @@ def load_settings(**arguments: Any) -> Settings:
     except SettingsError as error:
         # pydantic-settings: an environment variable that is not valid JSON
         name, message = str(error).split('"')[1], "must be valid JSON"
-    origin = _find_origin(name, arguments)
+    origin = find_origin(name, arguments)
     if name not in Settings.model_fields:
         hint = suggest_name(name, Settings.model_fields)
         raise InvalidSettingsError(f"unknown setting {name!r} (from {origin})", hint)
@@ -240,17 +230,11 @@ def load_settings(**arguments: Any) -> Settings:
     )
 
 
-def describe_settings(**arguments: Any) -> list[SettingOrigin]:
-    """Each setting with its value and origin, in the order of declaration."""
-    settings = load_settings(**arguments)
-    return [
-        SettingOrigin(
-            name=name,
-            value=_format_value(getattr(settings, name)),
-            origin=_find_origin(name, arguments),
-        )
-        for name in Settings.model_fields
-    ]
+def find_settings_file(start: Path | None = None) -> Path | None:
+    """The `kpfnb.toml` in `start` (the current directory) or the nearest directory above it."""
+    folder = (start or Path.cwd()).resolve()
+    candidates = (parent / SETTINGS_FILE_NAME for parent in (folder, *folder.parents))
+    return next((file for file in candidates if file.is_file()), None)
 
 
 def export_to_environment(**arguments: Any) -> None:
@@ -282,7 +266,8 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise InvalidSettingsError(f"{file}: {error}", "correct the file or remove it") from None
 
 
-def _find_origin(name: str, arguments: dict[str, Any]) -> str:
+def find_origin(name: str, arguments: dict[str, Any]) -> str:
+    """Where a setting comes from: 'argument', a variable, a file or 'default'."""
     if name in arguments:
         return "argument"
     for variable in os.environ:
@@ -292,9 +277,23 @@ def _find_origin(name: str, arguments: dict[str, Any]) -> str:
     return str(file) if file and name in _read_toml(file) else "default"
 
 
-def _format_value(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return "********"
-    if isinstance(value, list):
-        return shlex.join(value)
-    return "" if value is None or value == {} else str(value)
+def project_dirs(name: str) -> list[Path]:
+    """The directories of that name, such as `notebooks`; some may not exist.
+
+    In order of precedence: beside `kpfnb.toml`, in the current directory, and beside the package
+    (a checkout of kpfnb).
+    """
+    settings_file = find_settings_file()
+    tops = [settings_file.parent] if settings_file else []
+    tops += [Path.cwd(), Path(kpfnb.__file__).parents[1]]
+    return [top / name for top in dict.fromkeys(tops)]
+
+
+def project_files(folder: str, suffix: str) -> dict[str, Path]:
+    """Stem to file, for the files with that suffix; of two with one name the first counts."""
+    paths = {
+        path.stem: path
+        for directory in reversed(project_dirs(folder))
+        for path in directory.glob(f"*{suffix}")
+    }
+    return dict(sorted(paths.items()))

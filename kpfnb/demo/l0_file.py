@@ -11,12 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from kpfnb.core import atomic
-from kpfnb.demo import (
-    detector,
-    header_cards,
-    state_cards,
-    true_values,
-)
+from kpfnb.demo import detector, header_cards, state_cards, true_values
 from kpfnb.demo.detector import expose_ca_hk
 from kpfnb.demo.header_cards import format_time
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, Camera, Echelle

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.core import atomic
 from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import Outcome
+from kpfnb.core.text import frame_html
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE
 from kpfnb.demo.plan import PlannedExposure, plan_night
 from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir

@@ -16,8 +16,8 @@ import numpy as np
 from astropy.io import fits
 
 from kpfnb.core import atomic, settings
-from kpfnb.demo import slitmask
-from kpfnb.demo.slitmask import SLIT_FLAGS, SimulatedSlit
+from kpfnb.demo import coadd_inputs
+from kpfnb.demo.coadd_inputs import SLIT_FLAGS, SimulatedSlit
 
 DATASETS_FOLDER = "simulated"
 VERSION = "2.0.1"
@@ -45,7 +45,9 @@ def simulate_datasets(root: Path | None = None, count: int = 5) -> Path:
             continue
         exposures = {
             f"DE.{night:%Y%m%d}.{20000 + 1800 * exposure}.fits": {
-                name: slitmask.simulate_detector([number, exposure, position], worse=0.02 * number)
+                name: coadd_inputs.simulate_detector(
+                    [number, exposure, position], worse=0.02 * number
+                )
                 for position, name in enumerate(DETECTORS)
             }
             for exposure in range(2)

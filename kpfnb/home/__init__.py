@@ -11,12 +11,7 @@ from kpfnb import runs
 from kpfnb.compute.services import valkey
 from kpfnb.core import clock, settings
 from kpfnb.core.errors import KpfnbError
-from kpfnb.home.dashboard import (
-    Dashboard,
-    NightVerdictSummary,
-    QueueCounts,
-    list_task_notebooks,
-)
+from kpfnb.home.dashboard import Dashboard, NightVerdictSummary, QueueCounts, list_task_notebooks
 from kpfnb.kpf.files import obsid
 from kpfnb.kpf.progress.result import ProgressResult, assess_progress
 from kpfnb.kpf.quicklook.quality import Verdict

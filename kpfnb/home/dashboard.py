@@ -14,10 +14,9 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from kpfnb.core import project
-from kpfnb.core.html import html_table
+from kpfnb.core import settings
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, html_table
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.watch.overview import WatcherOverview
@@ -52,7 +51,7 @@ class TaskNotebook:
 
 def list_task_notebooks() -> tuple[TaskNotebook, ...]:
     """The notebooks of the project, by name; an unreadable one has only its name as title."""
-    files = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    files = settings.project_files(NOTEBOOKS_FOLDER, ".ipynb")
     return tuple(_read_task_notebook(name, file) for name, file in files.items())
 
 

@@ -25,13 +25,7 @@ from kpfnb.queue.records import (
     check_item,
     check_name,
 )
-from kpfnb.queue.results import (
-    LoadResult,
-    MoveAction,
-    MoveResult,
-    StatusChange,
-    parse_changes,
-)
+from kpfnb.queue.results import LoadResult, MoveAction, MoveResult, StatusChange, parse_changes
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -16,8 +16,7 @@ from kpfnb.notebook.display.figures import (
     register_plot,
 )
 from kpfnb.queue.records import AttemptOutcome, QueueItem, QueueItemStatus
-from kpfnb.queue.status import QueueStatus
-from kpfnb.queue.timeline import RUNNING, AttemptSpan, WorkerTimeline
+from kpfnb.queue.status import RUNNING, AttemptSpan, QueueStatus, WorkerTimeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,22 +3,87 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpfnb.core import settings
 from kpfnb.core.clock import format_utc, utc_now
-from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_duration
+from kpfnb.core.text import format_duration, html_table
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus
-from kpfnb.queue.timeline import WorkerTimeline
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+RUNNING = "running"
+MAX_WORKERS_SHOWN = 40
+
+
+class AttemptSpan(NamedTuple):
+    """One attempt from begin to end; `why` explains its end, '' where nothing needs explaining."""
+
+    worker: str
+    begun: datetime
+    ended: datetime
+    ending: str
+    item: str
+    attempt: int
+    why: str = ""
+
+    @property
+    def tooltip(self) -> str:
+        """Item, outcome, number and duration, as lines of text."""
+        seconds = (self.ended - self.begun).total_seconds()
+        text = f"{self.item}\n{self.ending}, attempt {self.attempt}, {seconds:.1f} s"
+        return f"{text}\n{self.why}" if self.why else text
+
+
+@dataclass(frozen=True)
+class WorkerTimeline:
+    """Attempts that ended and attempts that are running; of many workers the latest.
+
+    Attributes
+    ----------
+    now : end of the bars of running attempts
+    zone : time zone of the times that are shown
+    """
+
+    events: Sequence[AttemptEvent]
+    running: Sequence[QueueItem]
+    now: datetime
+    zone: tzinfo
+
+    @property
+    def spans(self) -> list[AttemptSpan]:
+        """The attempts to draw, by time."""
+        spans = [
+            AttemptSpan(
+                event.worker,
+                event.begun,
+                event.ended,
+                str(event.ending),
+                event.item,
+                event.attempt,
+                event.why,
+            )
+            for event in self.events
+        ]
+        spans += [
+            AttemptSpan(
+                item.worker, item.since or self.now, self.now, RUNNING, item.name, item.attempts
+            )
+            for item in self.running
+        ]
+        last_ends = {span.worker: span.ended for span in spans}
+        latest = sorted(last_ends, key=lambda worker: last_ends[worker])
+        shown = set(latest[-MAX_WORKERS_SHOWN:])
+        return sorted((span for span in spans if span.worker in shown), key=lambda span: span.begun)
+
 
 RATE_WINDOW = timedelta(minutes=10)
 """The rate is that of the last ten minutes, or since the first event in them."""

@@ -2,7 +2,7 @@
 
 The page of a day does not change with other days: what is written after a run stays small, however
 many runs there are. The latest runs and the pipelines can be searched (`runs.js`, with the data of
-`kpfnb.runs.search_index`); without scripts they can be read.
+`kpfnb.runs.store`); without scripts they can be read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 from kpfnb.core.text import format_count
-from kpfnb.runs import formatting, search_index, store
+from kpfnb.runs import formatting, store
 from kpfnb.runs.formatting import PageLink
 from kpfnb.runs.record import RunRecord, mark_crashed
 from kpfnb.runs.store import start_day
@@ -62,7 +62,7 @@ def rebuild_stale(runs_dir: Path) -> set[str]:
     with locks.acquire_lock("runs-index", wait_seconds=LOCK_SECONDS):
         directories = store.list_directories(runs_dir)
         latest = list(store.current_records(directories[:MAX_LATEST]))
-        stale = search_index.stale_days(runs_dir, directories)
+        stale = store.stale_days(runs_dir, directories)
         _write_pages(runs_dir, directories, latest, stale)
     return stale
 
@@ -77,7 +77,7 @@ def _write_pages(
         )
         for day in changed_days
     }
-    search_index.replace_days(runs_dir, changed)
+    store.replace_days(runs_dir, changed)
     for name, text in (
         ("style.css", formatting.stylesheet()),
         ("runs.js", formatting.template_source("runs.js")),
@@ -168,9 +168,9 @@ def _render_page(
 
 def _unlisted_days(runs_dir: Path, directories: list[Path], day: str) -> set[str]:
     """The days that are not in the search index since it is new, or their month is damaged."""
-    if not search_index.list_months(runs_dir):
+    if not store.list_months(runs_dir):
         return set(_days_of(directories))
-    if search_index.read_month(runs_dir, day[:7]) is None:
+    if store.read_month(runs_dir, day[:7]) is None:
         return {other for other in _days_of(directories) if other[:7] == day[:7]}
     return set()
 
@@ -188,7 +188,7 @@ def _site_links(runs_dir: Path, current_page: str) -> list[PageLink]:
 def _search_context(runs_dir: Path, directories: list[Path]) -> dict[str, Any]:
     """The values that the search form needs."""
     return {
-        "months": search_index.list_months(runs_dir),
+        "months": store.list_months(runs_dir),
         "signs": formatting.OUTCOME_SIGNS,
         "notebooks": sorted({directory.parent.name for directory in directories}),
     }

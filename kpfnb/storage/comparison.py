@@ -9,12 +9,7 @@ from enum import StrEnum
 
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.storage import local_files, rclone
-from kpfnb.storage.errors import (
-    FileFailure,
-    StorageErrorKind,
-    classify_error,
-    make_storage_error,
-)
+from kpfnb.storage.errors import FileFailure, StorageErrorKind, classify_error, make_storage_error
 from kpfnb.storage.location import NO_FILE, NO_FOLDER, Location
 from kpfnb.storage.paths import StorageEntry, invalid_path_reason, is_temporary
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.core.text import format_duration, format_size
+from kpfnb.core.text import format_duration, format_size, html_table
 from kpfnb.storage.errors import StorageErrorKind
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ def test_dry_run_says_what_would_be_done(raw: Path, tmp_path: Path) -> None:
         (["{raw}", "-s", "keck_demos"], "did you mean keck_deimos"),
         (["{raw}"], "no spectrograph is named"),
         (["{raw}/nope", "-s", "keck_deimos"], "does not exist"),
-        (["{raw}", "-s", "keck_deimos", "--setup", "1"], "no setup of PypeIt"),
+        (["{raw}", "-s", "keck_deimos", "--setup", "1"], "not a setup of PypeIt"),
         (["{raw}", "-s", "keck_deimos", "--config", "nope.cfg"], "config: can't read"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb.demo import reduced_datasets
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo.coadd_inputs import SimulatedSlit
 
 
 def kpfnb(*arguments: str) -> subprocess.CompletedProcess[str]:

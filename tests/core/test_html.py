@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from markupsafe import Markup
 
-from kpfnb.core.html import frame_html, html_table
+from kpfnb.core.text import frame_html, html_table
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kpfnb.core import project, settings
+from kpfnb.cli.doctor import diagnosis
+from kpfnb.core import settings
 from kpfnb.core.errors import InvalidSettingsError
 
 
@@ -20,12 +21,12 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The settings file of the directory we are in; no variable is set."""
     for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
         monkeypatch.delenv(name)
-    return tmp_path / project.SETTINGS_FILE_NAME
+    return tmp_path / settings.SETTINGS_FILE_NAME
 
 
 def origin(name: str, **arguments: Any) -> tuple[str, str]:
     source = next(
-        setting for setting in settings.describe_settings(**arguments) if setting.name == name
+        setting for setting in diagnosis.describe_settings(**arguments) if setting.name == name
     )
     return source.value, source.origin
 
@@ -56,7 +57,7 @@ def test_a_variable_in_lower_case_is_reported_unchanged(
 
 
 def test_every_setting_has_a_source_and_a_description() -> None:
-    assert [setting.name for setting in settings.describe_settings()] == list(
+    assert [setting.name for setting in diagnosis.describe_settings()] == list(
         settings.Settings.model_fields
     )
     assert all(field.description for field in settings.Settings.model_fields.values())
@@ -166,11 +167,11 @@ def test_the_nearest_file_above_counts(
     toml.touch()
     (tmp_path / "a/b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a/b")
-    assert project.find_settings_file() == toml
-    nearer = tmp_path / "a" / project.SETTINGS_FILE_NAME
+    assert settings.find_settings_file() == toml
+    nearer = tmp_path / "a" / settings.SETTINGS_FILE_NAME
     nearer.touch()
-    assert project.find_settings_file() == nearer
-    assert project.find_settings_file(tmp_path) == toml
+    assert settings.find_settings_file() == nearer
+    assert settings.find_settings_file(tmp_path) == toml
 
 
 @pytest.mark.parametrize("place", ["file, list", "file, text", "variable", "argument"])
@@ -199,7 +200,7 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         repr(found),
         str(found),
         found.model_dump_json(),
-        repr(settings.describe_settings()),
+        repr(diagnosis.describe_settings()),
     ):
         assert "secret@" not in shown
     assert origin("redis_url") == ("********", "KPFNB_REDIS_URL")

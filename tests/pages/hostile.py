@@ -30,12 +30,7 @@ from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord
 from kpfnb.kpf.quicklook.site import update_all_pages, update_pages
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
 from kpfnb.kpf.timeseries import period
-from kpfnb.kpf.timeseries.site import (
-    ShownPanel,
-    TimeSeriesPage,
-    update_site,
-    write_page_record,
-)
+from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage, update_site, write_page_record
 from kpfnb.kpf.verdict import assessment
 from kpfnb.pipelines.page import render_run_page
 from kpfnb.pipelines.spec import DeclaredParameter, Pipeline, PipelineStep

@@ -20,18 +20,13 @@ from kpfnb.core.errors import (
     InvalidParameterError,
     InvalidSettingsError,
 )
-from kpfnb.core.project import SETTINGS_FILE_NAME
 from kpfnb.core.result import Outcome
+from kpfnb.core.settings import SETTINGS_FILE_NAME
 from kpfnb.notebook.runner import STOPPED_BY_OPERATOR
 from kpfnb.pipelines import run_record
 from kpfnb.pipelines.plan import PipelinePlan, make_plan, retry_delay
 from kpfnb.pipelines.run_record import PipelineJournal, PipelineRun, read_run
-from kpfnb.pipelines.runner import (
-    find_resumable,
-    pipeline_lock_name,
-    preview_steps,
-    run_pipeline,
-)
+from kpfnb.pipelines.runner import find_resumable, pipeline_lock_name, preview_steps, run_pipeline
 from kpfnb.pipelines.spec import PipelineStep, load_pipeline
 from kpfnb.pipelines.step_state import StepPhase, StepState
 from kpfnb.runs.classification import CellError, RunEndFacts

@@ -17,8 +17,7 @@ from kpfnb.queue.records import (
     QueueItem,
     QueueItemStatus,
 )
-from kpfnb.queue.status import QueueStatus, done_rate, load_status
-from kpfnb.queue.timeline import WorkerTimeline
+from kpfnb.queue.status import QueueStatus, WorkerTimeline, done_rate, load_status
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from kpfnb.core import atomic, settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.pipelines import run_record
-from kpfnb.runs import RunRecord, retention, search_index, site
+from kpfnb.runs import RunRecord, retention, site, store
 from kpfnb.runs.classification import RunEndFacts
 
 NOW = datetime.now(UTC)
@@ -97,7 +97,7 @@ def test_the_pages_know_of_it() -> None:
     prune()
     assert not day.exists()
     assert old.id not in (runs_dir / "index.html").read_text()
-    assert not search_index.stale_days(runs_dir, runs.list_directories(runs_dir))
+    assert not store.stale_days(runs_dir, runs.list_directories(runs_dir))
     assert not (runs_dir / "data" / f"{old.started[:7]}.js").exists()
 
 
@@ -116,7 +116,7 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.Monkey
     os.utime(hidden, (hour_ago, hour_ago))
     assert [run.id for run in prune().removed] == [old.id]
     assert not hidden.exists()
-    assert not search_index.stale_days(runs_dir, runs.list_directories(runs_dir))
+    assert not store.stale_days(runs_dir, runs.list_directories(runs_dir))
 
 
 def _dies(path: Path, **_: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from kpfnb import runs
 from kpfnb.core import settings
-from kpfnb.runs import search_index, site
+from kpfnb.runs import site, store
 from kpfnb.runs.classification import RunEndFacts
 
 
@@ -26,11 +26,11 @@ def test_a_run_is_there_once_as_it_ended() -> None:
     site.update_site(one)
     site.update_site(one)
     site.update_site(ended("20240201"))
-    assert search_index.list_months(runs_dir) == ["2024-02", "2024-01"]
-    [row] = search_index.read_month(runs_dir, "2024-01") or []
+    assert store.list_months(runs_dir) == ["2024-02", "2024-01"]
+    [row] = store.read_month(runs_dir, "2024-01") or []
     assert (row.id, row.word, row.figures) == (one.id, "succeeded", "nights 3")
     assert row.parameters == "start=20240115"
-    assert len(row.reason) == search_index.MAX_TEXT_LENGTH
+    assert len(row.reason) == store.MAX_TEXT_LENGTH
 
 
 def test_what_breaks_out_of_a_script_is_escaped() -> None:
@@ -48,14 +48,14 @@ def test_a_damaged_month_is_made_again(damage: str) -> None:
     (runs_dir / "data/2024-01.js").write_text(damage)
     second = ended("20240120")
     site.update_site(second)
-    rows = search_index.read_month(runs_dir, "2024-01") or []
+    rows = store.read_month(runs_dir, "2024-01") or []
     assert [row.id for row in rows] == [second.id, first.id]
 
 
 def test_runs_from_before_there_was_a_catalogue_are_found() -> None:
     first = ended("20230110")
     site.update_site(ended("20240120"))
-    rows = search_index.read_month(settings.load_settings().runs_dir, "2023-01") or []
+    rows = store.read_month(settings.load_settings().runs_dir, "2023-01") or []
     assert [row.id for row in rows] == [first.id]
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.core.text import format_size
+from kpfnb.core.text import format_size, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

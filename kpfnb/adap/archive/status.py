@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.adap.archive import index_files, locations
 from kpfnb.adap.archive.locations import PlaceName
 from kpfnb.adap.archive.manifest import Manifest
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_size
+from kpfnb.core.text import format_size, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,10 +13,9 @@ from kpfnb.adap.archive.locations import PlaceName
 from kpfnb.adap.archive.manifest import Manifest, digest_bytes, find_mismatches
 from kpfnb.adap.archive.unit import MANIFEST_FOLDER, load_rules, parse_unit
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.core.html import frame_html
 from kpfnb.core.progress import show_progress
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_size
+from kpfnb.core.text import format_size, frame_html
 from kpfnb.storage import Location
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from kpfnb.adap.coadd.products import NO_STANDARD, CoaddKind, CoaddProduct, Expo
 from kpfnb.adap.pypeit import command
 from kpfnb.adap.pypeit.command import CommandResult
 from kpfnb.adap.reduce.result import add_first_reasons, drop_empty_columns
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, to_jsonable
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.adap.pypeit import command
 from kpfnb.adap.pypeit.command import CommandResult
 from kpfnb.adap.reduce.result import ReductionResult, add_first_reasons
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.text import frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from kpfnb.adap.products import reduction
 from kpfnb.adap.products.reduction import SCIENCE_FOLDER, FrameResult
 from kpfnb.adap.pypeit import command
 from kpfnb.adap.pypeit.command import CommandResult
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.text import frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

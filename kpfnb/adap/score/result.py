@@ -13,9 +13,8 @@ from kpfnb.adap.score.limits import BAD_FAULTS, ScoreCriteria, ScoreLimits
 from kpfnb.adap.score.row import SCORECARD_COLUMNS, FrameStatus, ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.adap.score.scored_slits import ScoredSlit, find_slit_pictures
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, frame_html
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from kpfnb.cli.app import Json, app, print_json
-from kpfnb.cli.doctor.diagnosis import Diagnosis
+from kpfnb.cli.doctor.diagnosis import Diagnosis, describe_settings
 
 WIDE = 1000
 
@@ -37,6 +37,6 @@ def diagnose() -> Diagnosis:
     Raises `InvalidSettingsError` if the settings can't be loaded.
     """
     from kpfnb.cli.doctor import checks
-    from kpfnb.core import settings
+    from kpfnb.core.settings import load_settings
 
-    return Diagnosis(settings.describe_settings(), checks.run_checks(settings.load_settings()))
+    return Diagnosis(describe_settings(), checks.run_checks(load_settings()))

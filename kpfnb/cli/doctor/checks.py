@@ -232,12 +232,12 @@ def check_pypeit(name: str, settings: Settings) -> HealthCheck:
 
 def check_notebooks(name: str, settings: Settings) -> HealthCheck:
     """The notebooks exist."""
-    from kpfnb.core import project
+    from kpfnb.core.settings import project_dirs, project_files
 
-    files = project.project_files("notebooks", ".ipynb")
+    files = project_files("notebooks", ".ipynb")
     if files:
         return passed_check(name, ", ".join(files))
-    searched = ", ".join(map(str, project.project_dirs("notebooks")))
+    searched = ", ".join(map(str, project_dirs("notebooks")))
     return failed_check(name, f"none in {searched}", "run kpfnb in its checkout")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
+
 from kpfnb.core.result import Outcome
-from kpfnb.core.settings import SettingOrigin
+from kpfnb.core.settings import Settings, find_origin, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -53,6 +56,32 @@ def failed_check(name: str, found: str, advice: str) -> HealthCheck:
 
 
 @dataclass(frozen=True)
+class SettingOrigin:
+    """One setting, its value as people see it (secrets hidden), and where it comes from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def describe_settings(**arguments: Any) -> list[SettingOrigin]:
+    """Each setting with its value and origin, in the order of declaration."""
+    settings = load_settings(**arguments)
+    return [
+        SettingOrigin(name, _format_value(getattr(settings, name)), find_origin(name, arguments))
+        for name in Settings.model_fields
+    ]
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, list):
+        return shlex.join(value)
+    return "" if value is None or value == {} else str(value)
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """All settings and all checks."""
 
@@ -69,7 +98,7 @@ class Diagnosis:
         """JSON values."""
         return {
             "outcome": self.outcome,
-            "settings": [setting.model_dump() for setting in self.settings],
+            "settings": [asdict(setting) for setting in self.settings],
             "checks": [asdict(check) for check in self.checks],
         }
 

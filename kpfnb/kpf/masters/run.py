@@ -30,10 +30,9 @@ from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products, night_log, recovery
 from kpfnb.kpf.reprocess.batch import INTERRUPTED
 from kpfnb.kpf.reprocess.new_products import ProductSignature, product_signature
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.plan import ReprocessOptions, Worklist, unknown_names, why_stop
 from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessItem, ReprocessResult
 from kpfnb.kpf.reprocess.run import create_run_folder, select_or_resume
-from kpfnb.kpf.reprocess.worklist import Worklist, unknown_names, why_stop
 
 MASTERS_DIR = LEVEL = "masters"
 UNLIMITED = 2**31

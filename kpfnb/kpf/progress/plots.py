@@ -14,12 +14,7 @@ from kpfnb.kpf.progress.completeness import LevelCount, NightProgress
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.progress.touch import TouchOutcome, TouchResult
 from kpfnb.notebook.display import figures
-from kpfnb.notebook.display.figures import (
-    HoverFigure,
-    TooltipFunction,
-    area_tooltip,
-    register_plot,
-)
+from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction, area_tooltip, register_plot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from kpfnb.core.html import html_table
+from kpfnb.core.text import html_table
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.progress.completeness import (
     IncompleteReason,

@@ -26,7 +26,7 @@ from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, O
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products
 from kpfnb.kpf.reprocess.new_products import ProductWatch
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.recovery import ProductBackup
 from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessItem
 

@@ -19,10 +19,9 @@ from zoneinfo import ZoneInfo
 from kpfnb.core import sqlite
 from kpfnb.core.clock import format_utc, parse_utc
 from kpfnb.core.errors import AlreadyRunningError, InvalidInputError, InvalidSettingsError
-from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.settings import Settings, load_settings
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, html_table
 from kpfnb.kpf.progress.evaluation import CompletenessRules
 from kpfnb.kpf.reprocess.result import ObservationOutcome
 

@@ -11,8 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.text import html_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,11 +29,10 @@ from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import batch, night_log, recovery, selection
 from kpfnb.kpf.reprocess.batch import ReprocessJob
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.plan import ReprocessOptions, Worklist, why_stop
 from kpfnb.kpf.reprocess.recovery import ProductBackup
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from kpfnb.kpf.reprocess.selection import ObservationFilter, ObservationSelection
-from kpfnb.kpf.reprocess.worklist import Worklist, why_stop
 
 
 def reprocess_observations(options: ReprocessOptions) -> ReprocessResult:

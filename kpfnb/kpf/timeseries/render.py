@@ -25,11 +25,7 @@ from kpfnb.kpf.timeseries.period import (
     requested_periods,
 )
 from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage
-from kpfnb.kpf.tsdb.plots import (
-    data,
-    panel_plot,
-    time_axis,
-)
+from kpfnb.kpf.tsdb.plots import data, panel_plot, time_axis
 from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, choose_panels, load_panels
 from kpfnb.kpf.tsdb.plots.time_axis import Era
 

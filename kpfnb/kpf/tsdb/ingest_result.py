@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core.html import frame_html
 from kpfnb.core.result import Outcome
+from kpfnb.core.text import frame_html
 from kpfnb.kpf.tsdb.batch import RefusedFile
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kpfnb.core.clock import format_utc
-from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome
-from kpfnb.core.text import format_count
+from kpfnb.core.text import format_count, html_table
 from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
 from kpfnb.kpf.verdict.rule_results import RuleResult, worst_by_level
 from kpfnb.kpf.verdict.rules import Override, VerdictLevel

@@ -26,7 +26,7 @@ from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, O
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import recovery
 from kpfnb.kpf.reprocess.batch import ReprocessJob, run_batch
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessItem
 from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
 

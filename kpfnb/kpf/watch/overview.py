@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kpfnb.core.clock import parse_utc
-from kpfnb.core.html import html_table
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.settings import load_settings
+from kpfnb.core.text import html_table
 from kpfnb.kpf.watch import status
 from kpfnb.kpf.watch.status import WatcherReport, WatcherStatus
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core.errors import KpfnbError
-from kpfnb.core.html import frame_html
+from kpfnb.core.text import frame_html
 from kpfnb.notebook.display.html import error_html
 
 if TYPE_CHECKING:

@@ -13,13 +13,7 @@ from typing import Any
 import pytest
 
 from kpfnb import storage
-from kpfnb.adap.archive import (
-    index_files,
-    ipac_tables,
-    locations,
-    status,
-    verification,
-)
+from kpfnb.adap.archive import index_files, ipac_tables, locations, status, verification
 from kpfnb.adap.archive.delivery import DeliveryCallbacks, deliver_datasets
 from kpfnb.adap.archive.locations import DeliveryConfig
 from kpfnb.adap.archive.result import DeliveryResult, UnitResult, UnitStatus

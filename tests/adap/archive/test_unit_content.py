@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.archive import (
-    table_rows,
-)
-from kpfnb.adap.archive import (
-    unit as content,
-)
-from kpfnb.adap.archive import (
-    unit as rules,
-)
+from kpfnb.adap.archive import table_rows
+from kpfnb.adap.archive import unit as content
+from kpfnb.adap.archive import unit as rules
 from kpfnb.adap.archive.unit import ArchiveUnit
 from kpfnb.core.errors import InvalidInputError
 from tests.adap.archive.conftest import NAME, SETUP

@@ -15,7 +15,7 @@ from kpfnb.adap.pages import dataset, dataset_list
 from kpfnb.adap.score import run
 from kpfnb.core import atomic, settings
 from kpfnb.demo import reduced_datasets
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo.coadd_inputs import SimulatedSlit
 from kpfnb.runs import RunRecord
 
 NAME = "m/c/2015-10-16"

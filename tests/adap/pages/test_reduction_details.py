@@ -16,12 +16,8 @@ from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.adap.score import run
 from kpfnb.adap.score.result import ScoreResult
 from kpfnb.core.result import Outcome
-from kpfnb.demo import (
-    coadd_inputs,
-    delivery_inputs,
-    reduced_datasets,
-)
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo import coadd_inputs, delivery_inputs, reduced_datasets
+from kpfnb.demo.coadd_inputs import SimulatedSlit
 
 DATASET = "m/c/2015-10-16"
 HOSTILE = "<script>alert(1)</script>"

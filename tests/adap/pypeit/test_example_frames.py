@@ -15,13 +15,8 @@ import pytest
 from astropy.io import fits
 
 from kpfnb.adap.products import reduction
-from kpfnb.adap.pypeit import (
-    input_files,
-    installation,
-)
-from kpfnb.adap.pypeit import (
-    log as pypeitlog,
-)
+from kpfnb.adap.pypeit import input_files, installation
+from kpfnb.adap.pypeit import log as pypeitlog
 from kpfnb.adap.reduce import run
 from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult

@@ -16,12 +16,7 @@ import pytest
 
 from kpfnb import storage
 from kpfnb.adap.products import dataset
-from kpfnb.adap.reduce import (
-    dataset_pipeline,
-    publication,
-    queue_task,
-    stages,
-)
+from kpfnb.adap.reduce import dataset_pipeline, publication, queue_task, stages
 from kpfnb.adap.reduce.batch_result import ReductionBatchResult
 from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.core.errors import InvalidInputError

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from kpfnb.adap.products import reduction as workplace
+from kpfnb.adap.products import reduction
 from kpfnb.adap.reduce import run
 from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult
@@ -80,7 +80,7 @@ def test_a_good_dataset(raw: Path, tmp_path: Path) -> None:
 
 def test_the_record_gives_the_same_result(raw: Path) -> None:
     result = reduce(raw)
-    record = json.loads((result.output / workplace.RECORD_NAME).read_text())
+    record = json.loads((result.output / reduction.RECORD_NAME).read_text())
     assert record == result.to_dict()
     assert ReductionResult.from_dict(record, result.output) == result
 

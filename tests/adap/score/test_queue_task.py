@@ -14,7 +14,7 @@ from kpfnb.adap.score.row import read_rows, rows_to_csv
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
 from kpfnb.demo import reduced_datasets
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo.coadd_inputs import SimulatedSlit
 from kpfnb.queue.lease import Lease, LeaseLostError
 from kpfnb.storage import sheets
 

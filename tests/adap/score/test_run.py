@@ -19,7 +19,7 @@ from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.demo import reduced_datasets
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo.coadd_inputs import SimulatedSlit
 from kpfnb.notebook.display import figures
 
 GOOD, BAD = SimulatedSlit(100), SimulatedSlit(420, rms=0.9, coverage=30.0)

@@ -15,7 +15,7 @@ from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.demo import reduced_datasets
-from kpfnb.demo.slitmask import SimulatedSlit
+from kpfnb.demo.coadd_inputs import SimulatedSlit
 
 DATASET = "mask/1200G/2015-10-16"
 FILE = "DE.20151016.20000.fits"

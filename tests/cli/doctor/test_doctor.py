@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from kpfnb.cli.app import app
 from kpfnb.cli.doctor import checks, diagnose
-from kpfnb.cli.doctor.diagnosis import CheckStatus, Diagnosis, HealthCheck
+from kpfnb.cli.doctor.diagnosis import CheckStatus, Diagnosis, HealthCheck, describe_settings
 from kpfnb.core import settings
 
 runner = CliRunner()
@@ -62,9 +62,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_values_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_SHEET", "[bold]my[/bold] \x1b[31msheet :smile:")
-    diagnosis = Diagnosis(
-        settings.describe_settings(), [HealthCheck("one", CheckStatus.OK, "[red]found")]
-    )
+    diagnosis = Diagnosis(describe_settings(), [HealthCheck("one", CheckStatus.OK, "[red]found")])
     console = Console(force_terminal=True, width=200)
     with console.capture() as capture:
         console.print(diagnosis.to_rich())

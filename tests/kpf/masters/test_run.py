@@ -18,12 +18,8 @@ from kpfnb.core.result import Outcome
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.masters import manifest
 from kpfnb.kpf.masters.run import MADE_BY_DRP, make_masters
-from kpfnb.kpf.reprocess import (
-    new_products,
-    night_log,
-    recovery,
-)
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess import new_products, night_log, recovery
+from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from tests.kpf import fake_drp
 

@@ -31,7 +31,7 @@ from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.reprocess import night_log
 from kpfnb.kpf.reprocess.new_products import ProductWatch
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from kpfnb.kpf.reprocess.run import reprocess_observations
 from kpfnb.notebook.display import figures
@@ -457,7 +457,7 @@ def test_ctrl_c_while_products_are_checked_loses_no_result(
 
 
 KILLED = """
-from kpfnb.kpf.reprocess.options import ReprocessOptions
+from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.run import reprocess_observations
 options = ReprocessOptions(
     targets=["20240101"], version="2.9", delete=True, order="forward", progress=False
