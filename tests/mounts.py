@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Nothing can be written there within the block; skips the test where mounting is not allowed."""
+    """Nothing can be written there within the block; skips if mounting is not allowed."""
     place = str(folder)
     if subprocess.run(["mount", "--bind", place, place], capture_output=True).returncode:
         pytest.skip("nothing may be mounted here: only root can")

@@ -64,7 +64,10 @@ def sync(
         str, typer.Option("--to", help="Where the backup is: REMOTE: or a folder.")
     ] = "backup:",
     read_back: Annotated[
-        bool, typer.Option("--read-back", help="Compare every byte, not only hashes.")
+        bool,
+        typer.Option(
+            "--verify-by-reading", "--read-back", help="Compare every byte, not only hashes."
+        ),
     ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -130,7 +133,10 @@ def deliver(
         bool, typer.Option("--wait", help="Wait for the next day when the quota is used up.")
     ] = False,
     read_back: Annotated[
-        bool, typer.Option("--read-back", help="Verify by reading every byte there.")
+        bool,
+        typer.Option(
+            "--verify-by-reading", "--read-back", help="Verify by reading every byte there."
+        ),
     ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete there what a dataset no longer has.")

@@ -26,7 +26,7 @@ def frames(
     raw: Annotated[list[Path], typer.Argument(help="Directories of raw frames, at any depth.")],
     root: Annotated[Path, typer.Argument(help="The directory of the datasets.")],
     spectrograph: Spectrograph,
-    how: Annotated[str, typer.Option(help="copy, move or symlink.")] = "copy",
+    how: Annotated[str, typer.Option("--mode", "--how", help="copy, move or symlink.")] = "copy",
     date_window: Annotated[
         float, typer.Option(help="Nights with a gap up to this [days] belong together.")
     ] = 3.0,
@@ -35,7 +35,7 @@ def frames(
 ) -> None:
     """Sort raw frames into mask/config/date[_date]/{complete,incomplete}/raw.
 
-    Example: kpfnb prepare frames /data/incoming /data/adap -s keck_deimos --how move --dry-run
+    Example: kpfnb prepare frames /data/incoming /data/adap -s keck_deimos --mode move --dry-run
     """
     from kpfnb.adap.prepare import sort_frames
 

@@ -169,7 +169,9 @@ def reduce(
     exclude: Annotated[
         str, typer.Option(help="Dataset: file with the names of frames not to use.")
     ] = "",
-    keep: Annotated[bool, typer.Option(help="Dataset: keep the local copy.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep-local", "--keep", help="Dataset: keep the local copy.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

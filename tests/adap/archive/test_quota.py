@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpfnb.adap.archive import quota as uploads
 from kpfnb.adap.archive.quota import (
+    KEPT_DAYS,
+    KEY_PREFIX,
     FileUploadCounter,
     QuotaReservation,
     RedisUploadCounter,
@@ -167,8 +168,8 @@ def test_the_counts_on_the_server_are_a_remotes_own_and_expire() -> None:
     assert send(UploadQuota(RedisUploadCounter("koa"), 100), "u", {"a": 60}) == ["a"]
     assert send(UploadQuota(RedisUploadCounter("other"), 100), "u", {"a": 60}) == ["a"]
     with connection.connect_to_server() as client:
-        days = client.ttl(f"{uploads.KEY_PREFIX}koa") / 86400
-    assert days == pytest.approx(uploads.KEPT_DAYS, abs=1)
+        days = client.ttl(f"{KEY_PREFIX}koa") / 86400
+    assert days == pytest.approx(KEPT_DAYS, abs=1)
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     assert today in RedisUploadCounter("koa").read()
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb import storage
-from kpfnb.adap.archive import unit as units
-from kpfnb.adap.archive.unit import ArchiveUnit
+from kpfnb.adap.archive.unit import ArchiveUnit, archive_path, find_units, parse_unit
 from kpfnb.core.errors import InvalidInputError
 
 PARTS = st.lists(
@@ -23,15 +22,15 @@ def test_only_whole_folders_named_complete_or_reduce_are_left_out(
     folders: list[str], file: str
 ) -> None:
     given_path = "/".join([*folders, file])
-    parts = units.archive_path(given_path).split("/")
+    parts = archive_path(given_path).split("/")
     assert parts[-1] == file
     assert not {"complete", "reduce"} & set(parts[:-1])
     assert parts[:-1] == [part for part in folders if part not in ("complete", "reduce")]
 
 
 def test_a_file_that_is_called_so_stays() -> None:
-    assert units.archive_path("complete/reduce/A/complete") == "A/complete"
-    assert units.archive_path("complete/reduce-det6/A/x.fits") == "reduce-det6/A/x.fits"
+    assert archive_path("complete/reduce/A/complete") == "A/complete"
+    assert archive_path("complete/reduce-det6/A/x.fits") == "reduce-det6/A/x.fits"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def test_a_file_that_is_called_so_stays() -> None:
 )
 def test_what_is_no_unit_is_refused_by_name(name: str) -> None:
     with pytest.raises(InvalidInputError):
-        units.parse_unit(name)
+        parse_unit(name)
 
 
 def test_datasets_and_joint_coadds_are_found(tmp_path: Path) -> None:
@@ -51,7 +50,7 @@ def test_datasets_and_joint_coadds_are_found(tmp_path: Path) -> None:
         "1D_Coadd",
     ):
         (tmp_path / folder).mkdir(parents=True)
-    result = units.find_units(storage.resolve_location(tmp_path))
+    result = find_units(storage.resolve_location(tmp_path))
     assert result == [ArchiveUnit("m/c/2011-01-02"), ArchiveUnit("m/c"), ArchiveUnit("m2/c")]
     assert [unit.manifest for unit in result[:2]] == [
         "manifest/m/c/2011-01-02.json",

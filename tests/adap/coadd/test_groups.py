@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb.adap.coadd import groups
-from kpfnb.adap.coadd import stacks as stacking
 from kpfnb.adap.coadd.exposures import ReducedExposure
+from kpfnb.adap.coadd.stacks import parse_detector_numbers
 
 ONE = ReducedExposure(
     night="2015-10-16",
@@ -80,4 +80,4 @@ def test_a_name_is_always_one_of_a_file(target: str) -> None:
     ],
 )
 def test_detectors_as_people_write_them(text: str, numbers: list[str]) -> None:
-    assert stacking.parse_detector_numbers(text) == numbers
+    assert parse_detector_numbers(text) == numbers
