@@ -2,8 +2,8 @@
 
     python benchmarks/startup.py
 
-A file counts where one of its functions or classes is entered, in the process of the command
-itself. The commands work on a small simulated night.
+A module counts where one of its functions or classes is entered, in the process of the command
+itself; HTML templates do not count. The commands work on a small simulated night.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def trace() -> None:
     def write() -> None:
         sys.setprofile(None)
         if os.getpid() == process:
-            file.write_text("\n".join(sorted(entered)))
+            file.write_text("\n".join(sorted(name for name in entered if name.endswith(".py"))))
 
     atexit.register(write)
     threading.setprofile(on_event)

@@ -16,7 +16,6 @@ from typing import Any
 
 from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
-from kpfnb.core.text import format_count
 from kpfnb.runs import formatting, store
 from kpfnb.runs.formatting import PageLink
 from kpfnb.runs.record import RunRecord, mark_crashed
@@ -102,11 +101,8 @@ def render_index(
     """The page of the latest runs, with links to all others."""
     recent = [PageLink(day, f"days/{day}.html") for day in sorted(days, reverse=True)[:RECENT_DAYS]]
     total = sum(days.values())
-    status = (
-        format_count(total, "run")
-        if total <= MAX_LATEST
-        else f"the latest {MAX_LATEST} of {total} runs"
-    )
+    limit = f"the latest {MAX_LATEST} of " if total > MAX_LATEST else ""
+    status = f"{limit}{total} run{'' if total == 1 else 's'}"
     links = [*_site_links(runs_dir, "index.html"), PageLink("all days", "days/index.html"), *recent]
     return _render_page("Runs", latest, links, find=find, status=status)
 
