@@ -1,9 +1,9 @@
-// In the cell of a form: does what only the browser can, as the kernel asks.
+// Runs in the cell of a form: does for the kernel what only the browser can do.
 const CELL = ".jp-Notebook-cell";
 const NOTEBOOK = ".jp-NotebookPanel";
 const CURRENT_TAB = ".jp-mod-current[data-id]";
 
-// What stands in the fields; what was typed last may still be on its way to the kernel.
+// The values in the fields; the last input may not have reached the kernel.
 async function read(manager, fields) {
   const states = {};
   for (const [id, name] of fields) {
@@ -13,8 +13,8 @@ async function read(manager, fields) {
   return states;
 }
 
-// Whatever a person does meanwhile, here or in another tab: the cell behind is made the active one
-// and the command is given in one go.
+// Makes the next cell active and runs the command in one step, so that a click in between, here or
+// in another tab, changes nothing.
 function runBelow(execute, cell, notebook, command) {
   const next = cell.nextElementSibling?.closest(CELL);
   if (!next) return;
@@ -22,7 +22,7 @@ function runBelow(execute, cell, notebook, command) {
   execute(command, { semanticWidget: notebook, activate: false });
 }
 
-// JupyterLab saves what is in front, and only that.
+// JupyterLab saves only the document of the current tab.
 function save(execute, notebook, command) {
   const current = document.querySelector(CURRENT_TAB)?.dataset.id ?? notebook;
   if (current === notebook) execute(command, {});
@@ -31,26 +31,26 @@ function save(execute, notebook, command) {
 export default () => {
   const views = new Set();
 
-  async function act(model, asked) {
+  async function act(model, request) {
     const manager = model.widget_manager;
-    if (asked.read) {
-      model.send({ states: await read(manager, asked.read) });
+    if (request.read) {
+      model.send({ states: await read(manager, request.read) });
       return;
     }
     const lab = await manager.get_model(model.get("lab"));
-    // As if the kernel had asked ipylab for the command
+    // The same message as a command from the kernel through ipylab
     const execute = (id, args) =>
       lab.trigger("msg:custom", { func: "execute", payload: { id, args } });
     const cell = [...views].map((view) => view.closest(CELL)).find(Boolean);
     const notebook = cell?.closest(NOTEBOOK)?.id;
     if (!notebook) return;
-    if (asked.run) runBelow(execute, cell, notebook, asked.run);
-    if (asked.save) save(execute, notebook, asked.save);
+    if (request.run) runBelow(execute, cell, notebook, request.run);
+    if (request.save) save(execute, notebook, request.save);
   }
 
   return {
     initialize({ model }) {
-      model.on("msg:custom", (asked) => act(model, asked));
+      model.on("msg:custom", (request) => act(model, request));
     },
     render({ el }) {
       views.add(el);
