@@ -89,11 +89,10 @@ def publish(
 
     Example: kpfnb scorecard publish work/datasets --dry-run
     """
-    from kpfnb.adap.score.run import score_reductions
-    from kpfnb.adap.score.sheet import update_sheet
+    from kpfnb.adap.score.run import publish_scorecards, score_reductions
 
     result = score_reductions(folders, limits=limits, dry_run=dry_run, progress=not as_json)
-    update = update_sheet(result.cards, latest_days=latest_days, dry_run=dry_run)
+    update = publish_scorecards(result.cards, latest_days=latest_days, dry_run=dry_run)
     if as_json:
         print_json({**result.to_dict(), "sheet": update.to_dict()})
     else:

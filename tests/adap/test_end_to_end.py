@@ -29,7 +29,7 @@ from kpfnb.adap.coadd.task import CoaddConfig
 from kpfnb.adap.products import spectra
 from kpfnb.adap.pypeit import installation
 from kpfnb.adap.score import row as scorerow
-from kpfnb.adap.score import sheet
+from kpfnb.adap.score import run as sheet
 from kpfnb.core import atomic
 from kpfnb.core.result import Outcome
 from kpfnb.notebook.display import figures

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from kpfnb.adap.coadd import flux_calibration, products
 from kpfnb.adap.coadd.flux_calibration import FluxCalibration, SpectraCopy
-from kpfnb.adap.coadd.groups import MIN_EXPOSURES, safe_name
-from kpfnb.adap.coadd.input_files import write_input_file
+from kpfnb.adap.coadd.groups import MIN_EXPOSURES, safe_name, write_input_file
 from kpfnb.adap.coadd.products import NO_STANDARD, CoaddProduct, ExposureResult
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.task import CoaddTask

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb.adap.coadd.exposures import ReducedExposure, bad_slits_for
-from kpfnb.adap.coadd.input_files import write_input_file
+from kpfnb.adap.coadd.groups import write_input_file
 from kpfnb.adap.coadd.task import CoaddTask
 from kpfnb.adap.pypeit.command import CommandRunner
 from kpfnb.adap.pypeit.input_files import format_parameters

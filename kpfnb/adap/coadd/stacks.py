@@ -10,8 +10,14 @@ from pathlib import Path
 
 from kpfnb.adap.coadd import products
 from kpfnb.adap.coadd.exposures import ReducedExposure
-from kpfnb.adap.coadd.groups import MIN_EXPOSURES, Stack, file_stem, make_stacks
-from kpfnb.adap.coadd.input_files import read_coadd_file, write_input_file
+from kpfnb.adap.coadd.groups import (
+    MIN_EXPOSURES,
+    Stack,
+    file_stem,
+    make_stacks,
+    read_coadd_file,
+    write_input_file,
+)
 from kpfnb.adap.coadd.products import CoaddProduct, ExposureResult, split_list
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.task import CoaddTask

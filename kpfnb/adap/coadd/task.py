@@ -16,8 +16,7 @@ from kpfnb.adap.coadd.exposures import (
     find_exposures,
     read_bad_slits,
 )
-from kpfnb.adap.coadd.groups import select_exposures
-from kpfnb.adap.coadd.input_files import CoaddFile, read_coadd_file
+from kpfnb.adap.coadd.groups import CoaddFile, read_coadd_file, select_exposures
 from kpfnb.adap.coadd.products import CoaddKind
 from kpfnb.adap.products import dataset
 from kpfnb.adap.profiles.spectrograph import CoaddRules, load_profile

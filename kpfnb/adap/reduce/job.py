@@ -15,8 +15,7 @@ from typing import Any
 from kpfnb import storage
 from kpfnb.adap.products import dataset, remote_datasets
 from kpfnb.adap.products.dataset import COMPLETE, RawFrame
-from kpfnb.adap.profiles import spectrograph as spectrographs
-from kpfnb.adap.profiles.spectrograph import Profile
+from kpfnb.adap.profiles.spectrograph import Profile, load_profile
 from kpfnb.adap.pypeit import installation
 from kpfnb.adap.pypeit.command import CommandLimits
 from kpfnb.adap.reduce.result import ReductionResult
@@ -86,7 +85,7 @@ class ReductionConfig:
         InvalidInputError, InvalidParameterError : no such profile, spectrograph or file
         ServiceUnavailableError : PypeIt is not installed
         """
-        profile = spectrographs.load_profile(self.spectrograph)
+        profile = load_profile(self.spectrograph)
         installation.check_spectrograph(profile.spectrograph)
         for option, path in (("custom", self.custom), ("exclude", self.exclude)):
             if path and not Path(path).expanduser().exists():

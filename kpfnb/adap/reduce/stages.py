@@ -20,7 +20,8 @@ from kpfnb.adap.pypeit import memory, useful_warnings
 from kpfnb.adap.reduce import publication, run
 from kpfnb.adap.reduce.job import DatasetJob, ReductionTask, prepare_task
 from kpfnb.adap.reduce.result import ReductionResult
-from kpfnb.adap.score import row, scorecard, sheet
+from kpfnb.adap.score import row, scorecard
+from kpfnb.adap.score.run import publish_scorecards
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
 from kpfnb.core.text import format_size
@@ -175,7 +176,7 @@ def update_sheet(job: DatasetJob) -> str:
     """Write the scorecards into the sheet."""
     if not job.config.sheet or not job.scorecards:
         return "not requested"
-    return sheet.update_sheet(job.scorecards).reason
+    return publish_scorecards(job.scorecards).reason
 
 
 def remove_local_copy(job: DatasetJob) -> str:

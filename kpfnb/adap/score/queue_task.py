@@ -19,8 +19,8 @@ from kpfnb.adap.products.reduction import RECORD_NAME, SCIENCE_FOLDER
 from kpfnb.adap.score import scored_slits
 from kpfnb.adap.score.limits import ScoreCriteria, load_criteria
 from kpfnb.adap.score.row import read_rows
+from kpfnb.adap.score.run import publish_scorecards
 from kpfnb.adap.score.scorecard import SCORECARD_FILE, Scorecard, score_reduction
-from kpfnb.adap.score.sheet import update_sheet
 from kpfnb.core import locks, settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import OneLineRepr, Outcome
@@ -162,7 +162,7 @@ def _publish_files(
             back_up = partial(_back_up_scorecard, card, name, folder)
             problems += remote_datasets.try_optional("backup", back_up)
     if sheet:
-        update = partial(update_sheet, cards, latest_days=LATEST_DAYS)
+        update = partial(publish_scorecards, cards, latest_days=LATEST_DAYS)
         problems += remote_datasets.try_optional("sheet", update)
     return RescoreResult(name, tuple(cards), tuple(transferred), tuple(problems))
 

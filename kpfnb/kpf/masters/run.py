@@ -1,29 +1,30 @@
 """Make the master calibrations of nights, by the DRP's own command for masters.
 
 Only the DRP knows which masters a night should have. So a night is done if the DRP ended by itself
-and made some, all of them complete, from the calibrations that are present now; see
-`kpfnb.kpf.masters.manifest`.
+and made some, all of them complete, from the calibrations that are present now.
+
+A manifest names these calibrations and masters. It is written last, so a run that was killed leaves
+none, and without a readable manifest the masters of the night are made again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kpfnb.compute import programs
 from kpfnb.compute.programs import ProductSnapshot
-from kpfnb.core import locks
-from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core import atomic, locks
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.fits import headers
 from kpfnb.core.progress import show_progress
 from kpfnb.core.settings import Settings, load_settings
 from kpfnb.core.signals import defer_interrupts
 from kpfnb.kpf.files import drp, exposure
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, file_name, level_dir
-from kpfnb.kpf.masters import manifest
-from kpfnb.kpf.masters.manifest import FileStates
 from kpfnb.kpf.progress import evaluation, night_scan
 from kpfnb.kpf.progress.evaluation import CompletenessRules
 from kpfnb.kpf.progress.header_index import HeaderIndex
@@ -33,6 +34,52 @@ from kpfnb.kpf.reprocess.new_products import ProductSignature, product_signature
 from kpfnb.kpf.reprocess.plan import ReprocessOptions, Worklist, unknown_names, why_stop
 from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessItem, ReprocessResult
 from kpfnb.kpf.reprocess.run import create_run_folder, select_or_resume
+
+MANIFEST_NAME = ".kpfnb-masters.json"
+
+FileStates = dict[str, list[int]]
+"""File name to size in bytes and modification time in ns."""
+
+
+def file_states(paths: Iterable[Path]) -> FileStates:
+    """The present state of files."""
+    return {path.name: list(product_signature(path)[1:]) for path in sorted(paths)}
+
+
+def write_manifest(
+    directory: Path, calibrations: FileStates, masters: Iterable[Path], version: str
+) -> None:
+    """Write that these masters in a directory are made from these calibrations."""
+    content = {"version": version, "calibrations": calibrations, "masters": file_states(masters)}
+    atomic.write_json(directory / MANIFEST_NAME, content)
+
+
+def remove_manifest(directory: Path) -> None:
+    """Remove the manifest before the masters are made again."""
+    (directory / MANIFEST_NAME).unlink(missing_ok=True)
+
+
+def is_current(directory: Path, calibrations: FileStates, version: str) -> bool:
+    """Whether the masters were made from these calibrations and are unchanged since.
+
+    version : the lowest DRP version that they may have; '' for any
+    """
+    content = _read_manifest(directory / MANIFEST_NAME)
+    masters = content.get("masters")
+    if content.get("calibrations") != calibrations or not masters:
+        return False
+    if version and not drp.satisfies_version(str(content.get("version")), version):
+        return False
+    return bool(file_states(directory / name for name in masters) == masters)
+
+
+def _read_manifest(file: Path) -> dict[str, Any]:
+    try:
+        content = atomic.read_json(file)
+    except (FileNotFoundError, NotADirectoryError, InvalidInputError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
 
 MASTERS_DIR = LEVEL = "masters"
 UNLIMITED = 2**31
@@ -104,7 +151,7 @@ def find_calibrations(job: MastersJob, night: str) -> FileStates:
     """The calibration exposures of a night without junk."""
     raw = level_dir(job.rules.root, KPF.raw, night)
     raw_headers = night_scan.read_raw_headers(raw, night, job.index)
-    return manifest.file_states(
+    return file_states(
         raw / file_name(obsid, KPF.raw)
         for obsid, header in raw_headers.items()
         if obsid not in job.rules.junk and exposure.source_type(header) in CALIBRATION_TYPES
@@ -121,7 +168,7 @@ def _initial_outcome(job: MastersJob, night: str) -> tuple[ObservationOutcome, s
     if not calibrations:
         return ObservationOutcome.SKIPPED, "no calibrations among its L0 files"
     masters_dir, version = job.masters_dir(night), job.rules.version
-    if not job.options.force and manifest.is_current(masters_dir, calibrations, version):
+    if not job.options.force and is_current(masters_dir, calibrations, version):
         return ObservationOutcome.SKIPPED, ""
     return ObservationOutcome.PLANNED, ""
 
@@ -188,7 +235,7 @@ def _run_drp(
     masters_dir, state = job.masters_dir(night), job.rules.root / STATE_DIR
     marker = recovery.marker_path(state, "masters")
     try:
-        manifest.remove_manifest(masters_dir)
+        remove_manifest(masters_dir)
         new_products.write_marker(marker, before, folder=masters_dir)
         drp_exit = programs.supervise_program(
             job.drp_command(night),
@@ -223,7 +270,7 @@ def _commit_night(
 ) -> str:
     """Write the manifest of a night's masters; the reason if that fails."""
     try:
-        manifest.write_manifest(job.masters_dir(night), calibrations, new, job.rules.version)
+        write_manifest(job.masters_dir(night), calibrations, new, job.rules.version)
         for path in new:
             new_products.remove_quarantined(path)
     except OSError as error:

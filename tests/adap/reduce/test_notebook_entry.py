@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.reduce import notebook_entry, queue_task
+from kpfnb.adap.reduce import notebook_entry, queue_task, stages
 from kpfnb.adap.reduce.job import ReductionConfig
-from kpfnb.adap.score import sheet
 from kpfnb.compute.services import valkey
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
 from kpfnb.core.result import Outcome
@@ -74,7 +73,7 @@ def test_a_sheet_that_hangs_keeps_nobody_from_the_queue(
             taken.extend(other.item for other in queue.report_and_claim("two", "2").claims)
             raise ServiceUnavailableError("the sheet does not answer")
 
-        monkeypatch.setattr(sheet, "update_sheet", hang)
+        monkeypatch.setattr(stages, "publish_scorecards", hang)
         lease = Lease("nights", claim.item, claim.token, 1, lambda: queue.heartbeat("one", claim))
         result = queue_task.reduce_item(claim.item, lease, spectrograph="keck_deimos")
     assert taken == [OTHER]

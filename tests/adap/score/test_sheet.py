@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb.adap.score.row import SCORECARD_COLUMNS, FrameStatus, ScorecardRow
+from kpfnb.adap.score.run import plan_tabs, publish_scorecards, tab_for
 from kpfnb.adap.score.scorecard import Scorecard
-from kpfnb.adap.score.sheet import plan_tabs, tab_for, update_sheet
 from kpfnb.storage.sheets import SheetChanges, SheetTable, Workbook
 from kpfnb.storage.sheets.local import apply_changes
 from tests.storage.sheets.conftest import Local, Remote, behind, book, emulator, private_key  # noqa: F401
@@ -47,21 +47,21 @@ def sheet(*rows: ScorecardRow, note: str = "mine") -> list[list[str | int]]:
 
 def test_each_dataset_goes_to_the_tab_of_its_letter(book: Workbook, behind: Behind) -> None:
     cards = [card(row(A, "a1"), row(A, "a2")), card(row(B, "b1")), card(row(ONE, "c1"))]
-    result = update_sheet(cards, book)
+    result = publish_scorecards(cards, book)
     assert sorted(book.tabs()) == ["0-9", "A-B", "latest"]
     assert names(behind, "A-B") == [(A, "a1"), (A, "a2"), (B, "b1")]
     assert names(behind, "0-9") == [(ONE, "c1")]
     assert len(names(behind, "latest")) == 4
     assert behind.raw("A-B")[0] == list(SCORECARD_COLUMNS)
     assert "0-9: 1 row changed, 1 row added" in result.reason
-    assert update_sheet(cards, book).reason.endswith("; nothing changed")
+    assert publish_scorecards(cards, book).reason.endswith("; nothing changed")
 
 
 @pytest.mark.parametrize("odd", ["", "Jan 5, 2024", "2024-13-45"])
 def test_a_date_that_is_none_hinders_nobody(book: Workbook, behind: Behind, odd: str) -> None:
     """As in a scorecard that another program wrote, or a person edited."""
     behind.put("latest", sheet(row(B, "b1", "2024-01-01"), row(B, "b2", "2026-06-09")))
-    update_sheet([card(row(A, "a1", odd), row(A, "a2", "2026-06-10"))], book)
+    publish_scorecards([card(row(A, "a1", odd), row(A, "a2", "2026-06-10"))], book)
     assert names(behind, "latest") == [(B, "b2"), (A, "a1"), (A, "a2")]
 
 
@@ -80,7 +80,7 @@ def test_tabs(name: str, tab: str) -> None:
 def test_rows_are_replaced_and_others_never_touched(book: Workbook, behind: Behind) -> None:
     old = [row(A, "a1"), row(B, "b1"), row(A, "a2"), row(A, "a3")]
     behind.put("A-B", sheet(*old))
-    update_sheet([card(row(A, "a2", "2026-06-20"), row(A, "a4", "2026-06-20"))], book)
+    publish_scorecards([card(row(A, "a2", "2026-06-20"), row(A, "a4", "2026-06-20"))], book)
     titles, *rows = behind.raw("A-B")
     assert titles == [*SCORECARD_COLUMNS, "notes"]
     result = {(item[0], item[1]): (item[2], item[-1]) for item in rows}
@@ -95,7 +95,7 @@ def test_rows_are_replaced_and_others_never_touched(book: Workbook, behind: Behi
 def test_fewer_rows_than_before_leave_no_stale_one(book: Workbook, behind: Behind) -> None:
     """ADAP's script kept the stale row of three, and deleted a fresh one."""
     behind.put("A-B", sheet(row(A, "a1"), row(A, "a2"), row(A, "a3")))
-    update_sheet([card(row(A, "a3", "2026-06-20"))], book)
+    publish_scorecards([card(row(A, "a3", "2026-06-20"))], book)
     assert [item[1:3] for item in behind.raw("A-B")[1:]] == [["a3", "2026-06-20"]]
 
 
@@ -104,7 +104,7 @@ def test_the_latest_leave_those_that_are_old(book: Workbook, behind: Behind) -> 
     unreadable = row(ONE, "c1", "some day")
     behind.put("latest", sheet(*old, unreadable))
     new = [row(A, "a1", "2026-06-10"), row("M/c/2020-01-01", "m1", "2026-06-30")]
-    update_sheet([card(item) for item in new], book, latest_days=5)
+    publish_scorecards([card(item) for item in new], book, latest_days=5)
     assert names(behind, "latest") == [
         *((B, "b2"), (A, "a1"), (ONE, "c1"), ("M/c/2020-01-01", "m1"))
     ]
@@ -113,24 +113,24 @@ def test_the_latest_leave_those_that_are_old(book: Workbook, behind: Behind) -> 
 def test_old_rows_are_dropped_from_the_latest_alone(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(B, "b1", "2001-01-01")))
     behind.put("Failed", sheet(row(B, "b1", "2001-01-01", "FAILED")))
-    update_sheet([card(row(A, "a1"))], book)
+    publish_scorecards([card(row(A, "a1"))], book)
     assert names(behind, "A-B") == [(B, "b1"), (A, "a1")]
     assert names(behind, "Failed") == [(B, "b1")]
 
 
 def test_failed_is_cleared_of_what_succeeded_since(book: Workbook, behind: Behind) -> None:
     failed = [row(A, "a1", status=FrameStatus.FAILED), row(A, "a2", status=FrameStatus.FAILED)]
-    update_sheet([card(*failed), card(row(B, "b1", status=FrameStatus.FAILED))], book)
+    publish_scorecards([card(*failed), card(row(B, "b1", status=FrameStatus.FAILED))], book)
     assert names(behind, "Failed") == [(A, "a1"), (A, "a2"), (B, "b1")]
-    update_sheet([card(row(A, "a1"), failed[1])], book)
+    publish_scorecards([card(row(A, "a1"), failed[1])], book)
     assert names(behind, "Failed") == [(A, "a2"), (B, "b1")]
-    update_sheet([card(row(A, "a1"), row(A, "a2"))], book)
+    publish_scorecards([card(row(A, "a1"), row(A, "a2"))], book)
     assert names(behind, "Failed") == [(B, "b1")]
 
 
 def test_a_dataset_without_science_has_no_rows_any_more(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(A, "a1"), row(B, "b1")))
-    update_sheet([card(dataset=A)], book)
+    publish_scorecards([card(dataset=A)], book)
     assert names(behind, "A-B") == [(B, "b1")]
     assert book.tabs() == ["A-B"], "no tab is made to stay empty"
 
@@ -140,20 +140,20 @@ def test_it_is_one_batch(emulator, book: Workbook, behind: Behind) -> None:
         return
     for tab in ("latest", "A-B", "Failed"):
         behind.put(tab, [list(SCORECARD_COLUMNS)])
-    update_sheet([card(row(A, "a1", status="FAILED"))], book)
+    publish_scorecards([card(row(A, "a1", status="FAILED"))], book)
     assert len(emulator.writes()) == 1
 
 
 def test_a_dry_run_tells_and_changes_nothing(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(A, "a1"), row(A, "a2")))
-    result = update_sheet([card(row(A, "a1", "2026-06-20"))], book, dry_run=True)
+    result = publish_scorecards([card(row(A, "a1", "2026-06-20"))], book, dry_run=True)
     assert "would update 1 dataset" in result.reason
     assert "A-B: 1 row changed, 1 row removed" in result.reason
     assert (behind.raw("A-B")[1][2], book.tabs()) == ("2026-06-10", ["A-B"])
 
 
 def test_nothing_to_publish(book: Workbook) -> None:
-    assert update_sheet([], book).to_dict()["tabs"] == {}
+    assert publish_scorecards([], book).to_dict()["tabs"] == {}
     assert book.tabs() == []
 
 

@@ -16,7 +16,7 @@ from kpfnb.core.errors import AlreadyRunningError, InvalidParameterError, Invali
 from kpfnb.core.fits import headers
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.files.obsid import ObsID
-from kpfnb.kpf.masters import manifest
+from kpfnb.kpf.masters import run as manifest
 from kpfnb.kpf.masters.run import MADE_BY_DRP, make_masters
 from kpfnb.kpf.reprocess import new_products, night_log, recovery
 from kpfnb.kpf.reprocess.plan import ReprocessOptions
@@ -179,7 +179,7 @@ def test_masters_of_a_drp_that_hangs_may_be_some_of_them_only(
             "No space left on device: here",
         ),
         (
-            "masters.manifest.write_manifest",
+            "masters.run.write_manifest",
             ObservationOutcome.FAILED,
             "the masters are good, but their manifest can't be written (No space left",
         ),

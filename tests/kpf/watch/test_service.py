@@ -13,9 +13,9 @@ import pytest
 
 from kpfnb.core import locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
-from kpfnb.kpf.watch import service, status
+from kpfnb.kpf.watch import registry, status
 from kpfnb.kpf.watch.arrivals import WatchPolicy
-from kpfnb.kpf.watch.service import LOG_NAME
+from kpfnb.kpf.watch.registry import LOG_NAME
 from kpfnb.kpf.watch.status import WatcherStatus
 from tests.kpf.watch.conftest import Tree
 from tests.mounts import read_only
@@ -26,7 +26,7 @@ ONCE = WatchPolicy(quiet_seconds=0, once=True)
 
 def test_it_works_and_keeps_a_log(tree: Tree, isolated: Path) -> None:
     tree.write("a.fits")
-    assert service.serve_watcher(tree.handler(), ONCE).done == 1
+    assert registry.serve_watcher(tree.handler(), ONCE).done == 1
     assert "a.fits" in (isolated / "work/watch/test" / LOG_NAME).read_text()
 
 
@@ -38,12 +38,12 @@ def test_a_second_one_on_the_tree_is_refused(
         locks.acquire_lock("watch-test", folder=tree.handler().lock_dir),
         pytest.raises(AlreadyRunningError, match="watch-test"),
     ):
-        service.serve_watcher(tree.handler(), ONCE)
+        registry.serve_watcher(tree.handler(), ONCE)
 
 
 def test_a_second_one_in_the_work_directory_is_refused(tree: Tree) -> None:
     with locks.acquire_lock("watch-test"), pytest.raises(AlreadyRunningError, match="watch-test"):
-        service.serve_watcher(tree.handler(), ONCE)
+        registry.serve_watcher(tree.handler(), ONCE)
 
 
 def test_a_read_only_tree_is_locked_elsewhere(
@@ -51,7 +51,7 @@ def test_a_read_only_tree_is_locked_elsewhere(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     tree.write("a.fits")
-    assert service.serve_watcher(tree.handler(), ONCE).done == 1
+    assert registry.serve_watcher(tree.handler(), ONCE).done == 1
     assert not tree.handler().lock_dir.exists()
     assert len(list((isolated / "work/locks").glob("watch-test*.lock"))) == 2
 
@@ -61,7 +61,7 @@ def test_a_tree_on_a_read_only_mount_is_watched(tree: Tree) -> None:
     with read_only(tree.root):
         with pytest.raises(OSError, match="Read-only"):
             (tree.root / "new").touch()
-        assert service.serve_watcher(tree.handler(), ONCE).done == 1
+        assert registry.serve_watcher(tree.handler(), ONCE).done == 1
         assert not tree.handler().lock_dir.exists()
 
 
@@ -69,15 +69,15 @@ def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Pa
     (isolated / "work").mkdir()
     (isolated / "work/watch").write_text("in the way")
     with pytest.raises(InvalidSettingsError, match="can't create"):
-        service.serve_watcher(tree.handler(), ONCE)
+        registry.serve_watcher(tree.handler(), ONCE)
 
 
 def test_the_policy_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_WATCH_QUIET_SECONDS", "7")
     monkeypatch.setenv("KPFNB_WATCH_POLLING", "true")
     here = settings.load_settings()
-    assert service.load_policy(here) == WatchPolicy(quiet_seconds=7, polling=True)
-    assert service.load_policy(here, polling=False, once=True) == WatchPolicy(
+    assert registry.load_policy(here) == WatchPolicy(quiet_seconds=7, polling=True)
+    assert registry.load_policy(here, polling=False, once=True) == WatchPolicy(
         quiet_seconds=7, once=True
     )
 
