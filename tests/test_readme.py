@@ -18,7 +18,7 @@ COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.stri
 
 ELSEWHERE = {
     "make test": "is what runs this test",
-    "make demo-adap": "is the pipeline of tests/adap/test_endtoend.py, with real PypeIt",
+    "make demo-adap": "is the pipeline of tests/adap/test_end_to_end.py, with real PypeIt",
     "kpfnb run reduce -f params/reduce.kast.yml": "is run by tests/adap, with real PypeIt",
     "kpfnb night 20240115": "takes minutes: tests/cli/test_night.py kills a small one",
 }

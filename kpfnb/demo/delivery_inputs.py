@@ -109,15 +109,15 @@ def _make_dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
     nights = [
         name.first + timedelta((name.last - name.first).days * n // count) for n in range(count)
     ]
-    taken = [
+    exposures = [
         DeliveryExposure(night, f"{name.mask}t", number) for number, night in enumerate(nights)
     ]
     reduction = building / dataset.COMPLETE / "reduce"
-    for exposure in taken:
+    for exposure in exposures:
         _write_products(reduction / SETUP, name, exposure)
     _write_companions(reduction / SETUP)
     atomic.write_json(reduction / "reduction.json", {"outcome": "succeeded", "simulated": True})
-    _write_coadds(building / dataset.COMPLETE, taken)
+    _write_coadds(building / dataset.COMPLETE, exposures)
     building.rename(folder)
 
 
@@ -164,18 +164,18 @@ def _write_companions(setup: Path) -> None:
     _zero_gzip_time(setup / "QA.tar.gz")
 
 
-def _write_coadds(complete: Path, taken: Sequence[DeliveryExposure]) -> None:
-    ends = f"{taken[0].koaid}-{taken[-1].koaid}-{taken[0].target}"
+def _write_coadds(complete: Path, exposures: Sequence[DeliveryExposure]) -> None:
+    ends = f"{exposures[0].koaid}-{exposures[-1].koaid}-{exposures[0].target}"
     stack = fits.ImageHDU(_noise_image(0, PIXELS), name="DET01-SCIIMG")
     stack.header["DMODCLS"] = "Spec2DObj"
     _write_fits(complete / f"2D_Coadd/Science_coadd/spec2d_{ends}.fits", fits.Header(), [stack])
     lines = [REPORT]
     for number, name in enumerate(OBJECTS):
-        file = f"J132424.0{number}+271212.0_DEIMOS_{taken[0].night:%Y%m%d}.fits"
+        file = f"J132424.0{number}+271212.0_DEIMOS_{exposures[0].night:%Y%m%d}.fits"
         _write_fits(
             complete / "1D_Coadd" / file, fits.Header(), [_spectrum(name, number, "OneSpec")]
         )
-        lines += [f" {file} {name} DET01 12.35 0.088 spec1d_{e.stem}.fits\n" for e in taken]
+        lines += [f" {file} {name} DET01 12.35 0.088 spec1d_{e.stem}.fits\n" for e in exposures]
     atomic.write_text(complete / "1D_Coadd/collate_report.dat", _align_table(lines))
     atomic.write_text(complete / "1D_Coadd/collate1d.par", "[collate1d]\n    tolerance = 1.0\n")
 

@@ -41,7 +41,7 @@ def project(isolated: Path) -> None:
 
 
 def ending(facts: RunEndFacts) -> Callable[..., RunRecord]:
-    """In the place of `notebooks.run`: every notebook ends so."""
+    """Replaces `run_notebook`: every notebook ends with these facts."""
 
     def run(name: str, given: Mapping[str, Any], *, parent: str, **rest: Any) -> RunRecord:
         record = runs.start_run(name, parent=parent, parameters=dict(given))

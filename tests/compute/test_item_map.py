@@ -1,4 +1,4 @@
-"""`compute.run`, in this process and on workers."""
+"""`map_items`, in this process and on workers."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_interrupt_on_workers_stops_hanging_items(cluster: None, tmp_path: Path)
     outcomes = map_items(functions.start_children, [tmp_path], isolate=True)
     thread.join()
     assert outcomes.interrupted
-    assert outcomes[0].error == "stopped by Ctrl-C while in work"
+    assert outcomes[0].error == "stopped by Ctrl-C while running"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
     # The workers can be used again

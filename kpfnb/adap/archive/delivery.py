@@ -103,12 +103,12 @@ def _select_units(names: Iterable[str], source: Location) -> list[ArchiveUnit]:
     """The units to deliver, which all exist; joint coadds after the datasets they are made of."""
     named = [parse_unit(name) for name in names]
     if not named:
-        every = find_units(source)
-        if not every:
+        units = find_units(source)
+        if not units:
             raise InvalidInputError(
                 f"no datasets in {source}", "datasets are folders mask/config/date"
             )
-        return sorted(every, key=lambda unit: (unit.is_joint, unit))
+        return sorted(units, key=lambda unit: (unit.is_joint, unit))
     for unit in named:
         if (source / unit.name).kind() != "folder":
             raise InvalidInputError(f"no dataset {unit.name} in {source}", "check its name")

@@ -110,9 +110,9 @@ class RedisUploadCounter:
             pipe.multi()
             pipe.delete(self._key)
             expired = _expired_days(days, today)
-            kept = {day: count for day, count in days.items() if day not in expired}
-            if kept:
-                pipe.hset(self._key, mapping={day: json.dumps(kept[day]) for day in kept})
+            current = {day: count for day, count in days.items() if day not in expired}
+            if current:
+                pipe.hset(self._key, mapping={day: json.dumps(current[day]) for day in current})
                 pipe.expire(self._key, timedelta(days=KEPT_DAYS))
             return result
 

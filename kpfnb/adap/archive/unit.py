@@ -204,9 +204,10 @@ def _rejected_files(paths: Iterable[str]) -> dict[str, str]:
     by_place = defaultdict(list)
     for path in paths:
         by_place[archive_path(path)].append(path)
-    for place, several in by_place.items():
-        if len(several) > 1:
-            problems |= dict.fromkeys(several, f"{len(several)} files would become {place}")
+    for place, same_place in by_place.items():
+        if len(same_place) > 1:
+            reason = f"{len(same_place)} files would become {place}"
+            problems |= dict.fromkeys(same_place, reason)
     return problems
 
 

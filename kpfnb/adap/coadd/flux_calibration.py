@@ -57,7 +57,7 @@ class FluxCalibration:
     _sensitivity_files: dict[str, Path | None] = field(default_factory=dict)
 
     def calibrate(self, copies: Sequence[SpectraCopy]) -> None:
-        """Calibrate copies in place; `why_not_calibrated` tells which ones succeeded."""
+        """Calibrate copies in place; `why_not_calibrated` says which ones failed."""
         pairs = [
             (copy.spec1d, sensitivity)
             for copy in copies

@@ -144,7 +144,7 @@ class RemoteCoadd:
     def _publish(self, result: CoaddResult, place: Location, name: str) -> CoaddResult:
         """Upload the coadds, then back them up; a failed backup is only a warning.
 
-        Coadds that lack an exposure of the earlier ones there are not published.
+        Coadds without an exposure that the earlier ones there have are not published.
         """
         earlier = publication.read_remote_record(place, name=RECORD_FILE)
         if earlier and earlier["outcome"] and reduction.loses_frames(earlier, result.to_dict()):
@@ -175,7 +175,7 @@ class RemoteCoadd:
         uploaded = [item.path for item in transfer.items if item.state is not FileOutcome.DELETED]
         products = [path for path in uploaded if path != RECORD_FILE]
         self.lease.confirm()
-        # Until the new record is there, nobody takes a mixture for coadds
+        # Until the new record is there, a mixture is never taken for coadds
         (place / RECORD_FILE).delete()
         require_complete(storage.transfer_files(staged, place, only=products, progress=False))
         require_complete(storage.transfer_files(staged, place, mirror=True, progress=False))

@@ -70,8 +70,8 @@ class CoaddResult(OneLineRepr):
             return self.note
         noun = "object" if self.kind is CoaddKind.SPECTRA else "target"
         if self.coadds:
-            made = sum(coadd.is_made for coadd in self.coadds)
-            text = f"{made} of {len(self.coadds)} {noun}s coadded"
+            made_count = sum(coadd.is_made for coadd in self.coadds)
+            text = f"{made_count} of {len(self.coadds)} {noun}s coadded"
         else:
             singles = format_count(len(self.singles), noun)
             text = f"nothing to coadd: {singles} with a single exposure"
@@ -106,10 +106,10 @@ class CoaddResult(OneLineRepr):
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Key figures for the run list."""
-        made = sum(coadd.is_made for coadd in self.coadds)
+        made_count = sum(coadd.is_made for coadd in self.coadds)
         figures: dict[str, int | float | str] = {
             "exposures": len(self.science),
-            "coadds": f"{made} of {len(self.coadds)}",
+            "coadds": f"{made_count} of {len(self.coadds)}",
         }
         if self.kind is CoaddKind.SPECTRA:
             figures["flux-calibrated"] = sum(bool(exposure.flux) for exposure in self.science)

@@ -42,7 +42,7 @@ def row_details(result: object, row: Mapping[str, Any]) -> str:
 
 
 def row_details_of(result: object) -> Callable[[Mapping[str, Any]], str]:
-    """The function that gives the details of a result's rows, as `run.table` takes it."""
+    """The function that gives the details of a result's rows, for `Session.table`."""
     return partial(row_details, result)
 
 

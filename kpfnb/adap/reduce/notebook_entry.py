@@ -151,8 +151,8 @@ def reduce_from_notebook(
     ------
     InvalidParameterError : more than one of the four
     """
-    given = {"raw": raw, "dataset": dataset, "files": files, "queue": queue}
-    names = [name for name, value in given.items() if value]
+    sources = {"raw": raw, "dataset": dataset, "files": files, "queue": queue}
+    names = [name for name, value in sources.items() if value]
     if len(names) > 1:
         raise InvalidParameterError(f"{' and '.join(names)} exclude each other", "give one of them")
     config = replace(config, keep=True)

@@ -2,7 +2,7 @@
 
 If there are results already, the new ones are first uploaded to a folder beside them. Only when all
 are verified there, a copy within the remote replaces the old ones. The manifest is uploaded last:
-it lists the files and their sizes, so it tells whether results are complete.
+it lists the files and their sizes, so it shows whether results are complete.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def publish_reduction(
 ) -> PublicationResult:
     """Make `<target>/<name>` the same as the folder of a reduction.
 
-    If it is stopped, it can be called again. A reduction that lacks a frame of the one on the
-    remote does not change the results there: only its logs are uploaded, beside them.
+    If it is stopped, it can be called again. If it has not reduced a frame that the one on the
+    remote has, the results there stay: only its logs are uploaded, beside them.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def publish_reduction(
     if MANIFEST_FILE in remote_paths:
         if _is_published(folder, place, manifest):
             return PublicationResult(str(place), 0)
-        # Until the new manifest is there, nobody takes a mixture for results
+        # Until the new manifest is there, a mixture is never taken for results
         (place / MANIFEST_FILE).delete()
     if not remote_paths or remote_record == record:
         copied = _transfer(folder, place, mirror=True)

@@ -1,4 +1,4 @@
-"""When is a level of an observation done? The rules, as pure functions.
+"""The rules for when a level of an observation is done, as pure functions.
 
 An observation that is not junk needs each expected level (`kpfnb.kpf.files.exposure.LEVEL_RULES`).
 A level is done if its file is present and complete, was modified strictly later than the L0, and,

@@ -1,4 +1,4 @@
-"""Observations and nights compared with what is on disk: what is done, and what is missing?
+"""Evaluation of observations and nights: the files on disk compared with what is expected.
 
 `CompletenessRules` checks single observations, `ProgressScanner` assesses nights. The rules are in
 `kpfnb.kpf.progress.completeness`.
@@ -225,7 +225,7 @@ def index_path(settings: Settings) -> Path:
 
 
 def mark_touched(index: HeaderIndex, root: Path, night: str) -> None:
-    """Tell the index that files of a night were touched in place."""
+    """Record in the index that files of a night were touched in place."""
     index.invalidate_night(level_dir(root, KPF.raw, night))
 
 

@@ -45,7 +45,7 @@ class ReprocessJob:
     folder : for lists and logs
     backup : of the old products; None: the DRP overwrites them
     lock : locked as long as a process of the DRP runs
-    marker : names the products in work; see `kpfnb.kpf.reprocess.new_products`
+    marker : names the products that are being written; see `kpfnb.kpf.reprocess.new_products`
     started : POSIX time of the start, s
     """
 
@@ -206,7 +206,7 @@ def _inspect_product(path: Path) -> str:
 
 
 def _commit_or_restore(job: ReprocessJob, defects: dict[ObsID, str]) -> None:
-    """Remove or restore the old products; tell the index what was written in place."""
+    """Remove or restore the old products; update the index for what was written in place."""
     for obsid, defect in defects.items():
         try:
             defects[obsid] = _commit_observation(job, obsid, defect)

@@ -7,7 +7,8 @@ another name and made again by the next run. On a busy machine one process of th
 the middle of a product for longer than that while others write theirs, so products that are visibly
 truncated are set aside too, regardless of their age.
 
-A marker file names the products in work; if a later run finds one, the earlier run was killed.
+A marker file names the products that are being written; if a later run finds one, the earlier run
+was killed.
 """
 
 from __future__ import annotations

@@ -20,13 +20,13 @@ from kpfnb.kpf.reprocess.selection import ObservationSelection
 ORDERS = ("newest", "forward")
 
 DEFAULT_BATCH_SIZE = 200
-"""Observations for one start of the DRP. Its start-up time is negligible for so many, and `delete`
-moves the old products of one batch only out of their places at a time."""
+"""Observations for one start of the DRP. Its start-up time is negligible for that number, and
+`delete` moves away the old products of only one batch at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReprocessOptions:
-    """An invalid value is an `InvalidParameterError`.
+    """The options of a reprocessing; an invalid value is an `InvalidParameterError`.
 
     Attributes
     ----------

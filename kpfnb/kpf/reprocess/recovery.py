@@ -44,7 +44,7 @@ def drp_lock(state: Path, owner: str = "") -> Path:
 
 
 def marker_path(state: Path, owner: str = "") -> Path:
-    """Path of the marker file of the products in work."""
+    """Path of the marker file, which names the products that are being written."""
     return state / (f"in-work-{owner}.json" if owner else "in-work.json")
 
 

@@ -110,9 +110,9 @@ def write_page_record(top: Path, page: TimeSeriesPage) -> None:
     panels = [panel._asdict() for panel in page.panels]
     record = {"period": asdict(page.period), "mark": page.digest, "drawn": page.drawn_at}
     atomic.write_json(folder / RECORD_NAME, {**record, "panels": panels})
-    kept = {panel.picture for panel in page.panels}
+    shown = {panel.picture for panel in page.panels}
     for picture in folder.glob("*.png"):
-        if picture.name not in kept and not picture.name.startswith(atomic.TEMPORARY_PREFIX):
+        if picture.name not in shown and not picture.name.startswith(atomic.TEMPORARY_PREFIX):
             picture.unlink()
 
 

@@ -86,10 +86,10 @@ class Condition(NamedTuple):
         return converted
 
 
-def parse_conditions(given: Sequence[Sequence[Any]] | None) -> list[Condition]:
+def parse_conditions(conditions: Sequence[Sequence[Any]] | None) -> list[Condition]:
     """Parse conditions [column, operator, value]; all of them must hold."""
     parsed = []
-    for item in given or ():
+    for item in conditions or ():
         if isinstance(item, str) or len(item) != len(Condition._fields):
             raise InvalidParameterError(f"condition {item!r}", _CONDITION_HINT)
         condition = Condition(*item)

@@ -197,8 +197,8 @@ def pack_series(series: Series, present: Array) -> PackedSeries:
     constant = len(selected) > 0 and bool(
         (selected == selected[0]).all() or np.isnan(selected).all()
     )
-    kept = selected[:1] if constant else values
-    return PackedSeries(kind, kept.astype(DOUBLE).tobytes(), None)
+    stored = selected[:1] if constant else values
+    return PackedSeries(kind, stored.astype(DOUBLE).tobytes(), None)
 
 
 def unpack_series(packed: PackedSeries, present: Array) -> Series:

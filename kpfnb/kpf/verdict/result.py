@@ -29,7 +29,7 @@ COLUMNS = ("verdict", "level", "rule", "value", "threshold", "night", "observati
 
 @dataclass(frozen=True, repr=False)
 class NightVerdict(OneLineRepr):
-    """Is a night good? A `kpfnb.core.result.Result`.
+    """The verdict of a night and its rules: a `kpfnb.core.result.Result`.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ MAX_RESTART_SECONDS = 300.0
 
 
 class _StopRequested(Exception):
-    """The watcher is stopping."""
+    """Raised to leave a wait when the watcher is stopping."""
 
 
 class DrpWatcherProcess:
@@ -221,6 +221,9 @@ def _product_paths(root: Path, obsids: Mapping[ObsID, WatchTask]) -> Iterator[Pa
 
 
 def _overdue_result(task: WatchTask, check: ObservationCheck, last_end: str) -> WatchResult:
-    """last_end : how the DRP's watcher ended while the file was waiting; '' if it did not"""
+    """The result of a file whose products are overdue.
+
+    last_end : how the DRP's watcher ended while the file was waiting; '' if it did not
+    """
     cause = f"; the DRP's watcher {last_end}" if last_end else ""
     return WatchResult(task.path, WatchOutcome.FAILED, f"overdue: {check.reason}{cause}")

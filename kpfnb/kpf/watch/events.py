@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
-# It logs every change
+# watchfiles logs every change
 logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 STEP_MS = 15

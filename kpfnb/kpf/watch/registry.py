@@ -57,7 +57,7 @@ def load_policy(
 
 
 def serve_watcher(handler: WatchHandler, policy: WatchPolicy) -> WatcherReport:
-    """Watch until SIGTERM or Ctrl-C, then finish the files in work; a second signal aborts.
+    """Watch until SIGTERM or Ctrl-C, then finish the current files; a second signal aborts.
 
     With `WatchPolicy.once` it ends by itself. In a thread it does not handle signals.
 
@@ -152,7 +152,7 @@ def run_watcher(
     polling: bool | None = None,
     once: bool = False,
 ) -> WatcherReport:
-    """Run the watcher of that name; see `service.serve_watcher` and `service.load_policy`.
+    """Run the watcher of that name; see `serve_watcher` and `load_policy`.
 
     ncpus : the setting `workers` if None
     levels, age : see `WatcherOptions`
@@ -160,7 +160,7 @@ def run_watcher(
     Raises
     ------
     InvalidParameterError, InvalidSettingsError : an option or a setting is invalid
-    AlreadyRunningError : see `service.serve_watcher`
+    AlreadyRunningError : see `serve_watcher`
     """
     settings = load_settings()
     workers = settings.workers if ncpus is None else ncpus

@@ -36,7 +36,7 @@ class WatcherStatus(StrEnum):
 
     RUNNING = "running"
     STOPPING = "stopping"
-    """It finishes the files in work."""
+    """It finishes the files that are being handled."""
     STOPPED = "stopped"
     SILENT = "not answering"
     """Its process exists, or is on another host, but it sends no heartbeat."""

@@ -1,7 +1,7 @@
 """A running watcher: one thread decides, others scan, listen for events and handle files.
 
 The other threads post what they find to the deciding thread. `stop`, which a signal handler may
-call, lets it finish the files in work and end.
+call, lets it finish the current files and end.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Watcher:
             self.counters.record_error(damage)
 
     def stop(self) -> None:
-        """Finish the files in work, and end; safe in a signal handler."""
+        """Finish the files that are being handled, and end; safe in a signal handler."""
         self._stopping.set()
         self._inbox.put(lambda: None)
 
@@ -163,8 +163,8 @@ class Watcher:
     def _on_scanned(self, unread: Sequence[str]) -> None:
         self.counters.record_scan(unread)
         idle = [r for r in self._store.unfinished() if r.path not in self._arrivals.in_work]
-        gone = [record for record in idle if not file_stamp(record.path)]
-        self._save([replace(record, state=FileStatus.GONE) for record in gone])
+        vanished = [record for record in idle if not file_stamp(record.path)]
+        self._save([replace(record, state=FileStatus.GONE) for record in vanished])
 
     def _on_changed(self, changes: TreeChanges) -> None:
         self._arrivals.add_changed(changes.files)

@@ -59,7 +59,7 @@ def draw_zoom(figure: Figure, content: FitsContent, extension: str) -> None:
 
 
 def draw_order_traces(figure: Figure, content: FitsContent, extension: str) -> None:
-    """Draw nine cut-outs with the order crests that are found in some columns."""
+    """Draw nine cut-outs with the centres of the order traces that are found in some columns."""
     values = content.images[extension]
     size = round(values.shape[0] * TRACE_SHARE)
     panels = figures.add_panels(figure, 3, 3, gap=(56, 34))
@@ -81,15 +81,15 @@ def draw_order_traces(figure: Figure, content: FitsContent, extension: str) -> N
 
 
 def find_order_crests(image: Array, steps: int = 12) -> tuple[Array, Array]:
-    """Columns and rows (pixels) of the order crests, in `steps` means of adjacent columns."""
+    """Columns and rows (pixels) of trace centres, in `steps` means of adjacent columns."""
     width = image.shape[1] // steps
     means = image[:, : width * steps].reshape(len(image), steps, width).mean(axis=2)
     threshold = 0.15 * np.nanpercentile(means, 98, axis=0)
     inner = means[1:-1]
-    is_crest = (inner > means[:-2]) & (inner >= means[2:]) & (inner > threshold)
+    is_peak = (inner > means[:-2]) & (inner >= means[2:]) & (inner > threshold)
     # Above five times the noise of such a mean
-    is_crest &= inner > 5 * np.sqrt(np.maximum(inner, 30) / width)
-    rows, step = np.nonzero(is_crest)
+    is_peak &= inner > 5 * np.sqrt(np.maximum(inner, 30) / width)
+    rows, step = np.nonzero(is_peak)
     return (step + 0.5) * width, rows + 1.5
 
 

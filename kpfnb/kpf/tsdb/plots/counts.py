@@ -153,7 +153,7 @@ def _format_count(value: float, count: CountSpec) -> str:
     return f"{value:,.1f}{unit}" if count.sum else f"{int(value):,}"
 
 
-def _legend_patch(look: dict[str, Any]) -> Any:
+def _legend_patch(style: dict[str, Any]) -> Any:
     from matplotlib.patches import Patch
 
-    return Patch(facecolor=look["color"], hatch=look["hatch"], edgecolor="white", linewidth=0)
+    return Patch(facecolor=style["color"], hatch=style["hatch"], edgecolor="white", linewidth=0)

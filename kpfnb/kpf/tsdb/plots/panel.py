@@ -156,9 +156,9 @@ class TimeSeriesPanel(StrictModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> TimeSeriesPanel:
-        given = [name for name in PANEL_KINDS if getattr(self, name)]
-        if len(given) != 1:
-            names = " and ".join(given) or "none"
+        kinds = [name for name in PANEL_KINDS if getattr(self, name)]
+        if len(kinds) != 1:
+            names = " and ".join(kinds) or "none"
             raise ValueError(f"a panel has one of {', '.join(PANEL_KINDS)}, not {names}")
         return self
 
