@@ -1,4 +1,4 @@
-"""`kpfnb archive`: deliver to the Keck Observatory Archive (KOA), verify, show the status."""
+"""`kpfnb archive` (deliveries to the Keck Observatory Archive, KOA), `dataset` and `backup`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit
-
-# `kpfnb dataset` and `kpfnb backup`: datasets between remotes and this machine.
 
 dataset_app = typer.Typer(
     cls=CommandGroup,

@@ -38,7 +38,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "watch": (
             "watch",
-            "Handle files as they arrive; SIGTERM or Ctrl-C finishes the files in work and stops.",
+            "Handle files as they arrive; SIGTERM or Ctrl-C finishes the current files and stops.",
         ),
     },
     "PypeIt": {

@@ -16,7 +16,7 @@ NICENESS_OLD_FILES = 15
 """The niceness of work on old files: recent files come first."""
 
 MAX_VERDICTS = 30
-"""Verdicts printed of all nights."""
+"""The number of stored verdicts that are listed."""
 
 NIGHT_PIPELINE = "night"
 

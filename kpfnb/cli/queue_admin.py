@@ -138,7 +138,7 @@ def rebuild(
 
     if not (task or items or done):
         raise InvalidParameterError(
-            "nothing tells what is on disk", "give --task, --items or --done"
+            "no source for what is on disk", "give --task, --items or --done"
         )
     truth = dict.fromkeys(records.read_items((), items), False)
     truth |= tasks.scan_task_items(task, name) if task else {}

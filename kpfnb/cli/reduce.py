@@ -1,4 +1,4 @@
-"""Commands for PypeIt's bulk reductions."""
+"""Commands for reductions with PypeIt: reduce, run-pypeit, scorecard and coadd."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import typer
 
 from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit, print_json
 from kpfnb.core.errors import InvalidParameterError
-
-# `kpfnb scorecard`: how good reductions are.
 
 scorecard_app = typer.Typer(
     cls=CommandGroup,
@@ -107,14 +105,14 @@ SilenceMinutes = Annotated[
 TimeoutMinutes = Annotated[
     float, typer.Option(min=0, help="Stop a command that takes longer; 0: never.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Also if there is nothing to do.")]
+Force = Annotated[bool, typer.Option("--force", help="Run even if there is nothing to do.")]
 
 
 @app.command()
 def run_pypeit(
     root: Annotated[str, typer.Argument(help="Folder with .pypeit files at any depth.")],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Files run at a time (default: as the settings say).")
+        int | None, typer.Option(min=1, help="Files in parallel (default: the setting workers).")
     ] = None,
     silence_minutes: SilenceMinutes = 30,
     timeout_minutes: TimeoutMinutes = 0,
@@ -155,7 +153,7 @@ def reduce(
         str, typer.Argument(help="Folder of the reduction; default: one in the work directory.")
     ] = "",
     spectrograph: Annotated[
-        str, typer.Option("--spectrograph", "-s", help="PypeIt's name of it, as keck_deimos.")
+        str, typer.Option("--spectrograph", "-s", help="PypeIt's name of it, such as keck_deimos.")
     ] = "",
     setup: Annotated[str, typer.Option(help="Setup to reduce: A, or A,B, or all.")] = "all",
     config: Config = "",
@@ -209,9 +207,6 @@ def reduce(
         print_and_exit(batch, as_json=as_json)
     result = run.reduce_folder(raw, output, reduction_config, dry_run=dry_run, progress=not as_json)
     print_and_exit(result, as_json=as_json)
-
-
-# `kpfnb coadd`: spectra and images of reduced datasets.
 
 
 @app.command()

@@ -11,13 +11,13 @@ from kpfnb.core.result import merge_outcomes
 
 watch_app = typer.Typer(
     cls=CommandGroup,
-    help="Handle files as they arrive; SIGTERM or Ctrl-C finishes the files in work and stops.",
+    help="Handle files as they arrive; SIGTERM or Ctrl-C finishes the current files and stops.",
     no_args_is_help=True,
 )
 app.add_typer(watch_app, name="watch")
 
 Ncpus = Annotated[
-    int | None, typer.Option(help="Files at a time; the setting workers if not given.")
+    int | None, typer.Option(help="Files in parallel (default: the setting workers).")
 ]
 Nice = Annotated[int, typer.Option(help="Niceness to add to started programs, 0 to 19.")]
 Since = Annotated[
@@ -37,7 +37,7 @@ Once = Annotated[bool, typer.Option("--once", help="Handle the present files, an
 
 @watch_app.callback()
 def _group() -> None:
-    """Handle files as they arrive; SIGTERM or Ctrl-C finishes the files in work and stops."""
+    """Handle files as they arrive; SIGTERM or Ctrl-C finishes the current files and stops."""
 
 
 @watch_app.command()

@@ -1,4 +1,4 @@
-"""Batches of items: run on a Dask worker, observed by its nanny, pending on the client."""
+"""Batches of items: run on a Dask worker, watched by its nanny, pending on the client."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run_batch(name: str, pickled: bytes, budget_seconds: float, nice: int) -> li
     function, items = pickle.loads(pickled)
     results: list[ItemAttempt] = []
     started = time.perf_counter()
-    with _mark_in_work(Path(get_worker().local_directory, name + IN_WORK_SUFFIX)):
+    with _mark_running(Path(get_worker().local_directory, name + IN_WORK_SUFFIX)):
         for item in items:
             results.append(_ensure_picklable(_call_nicely(function, item, nice)))
             if time.perf_counter() - started > budget_seconds:
@@ -75,8 +75,8 @@ def run_batch(name: str, pickled: bytes, budget_seconds: float, nice: int) -> li
 
 
 @contextmanager
-def _mark_in_work(path: Path) -> Iterator[None]:
-    """Mark a batch as in work by a file that contains its start (monotonic [s])."""
+def _mark_running(path: Path) -> Iterator[None]:
+    """Mark a batch as running by a file that contains its start (monotonic [s])."""
     path.write_text(str(time.monotonic()), encoding="ascii")
     try:
         yield
@@ -122,13 +122,13 @@ class WorkerStatus(NamedTuple):
     """What a nanny knows of its worker."""
 
     seconds: dict[str, float]
-    """The names of the batches in work, and the time since their start."""
+    """The names of the running batches, and the time since their start."""
     memory_bytes: int
     """Resident memory of the worker and its children; 0 if not requested."""
 
 
 def worker_status(dask_worker: Any, *, memory: bool = False) -> WorkerStatus | None:
-    """Runs in a nanny: what its worker does. The worker may hang, it is not asked.
+    """Runs in a nanny: what its worker does. The worker may hang, so it is not asked itself.
 
     None if the worker is being started; it may have work already.
     """
@@ -171,9 +171,9 @@ class PendingBatch:
     indices: list[int]
     future: Any
     isolated: bool = False
-    """No other batch is in work."""
+    """No other batch is running."""
     seconds: float = 0.0
-    """Time in work at the last check."""
+    """Running time at the last check."""
     error: BaseException | None = None
     """Why there is no result."""
 
@@ -226,9 +226,11 @@ class PendingBatches(dict[str, PendingBatch]):
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                # After the first, only those are added that have ended already
-                left = 0.0 if collected else max(deadline - time.monotonic(), 0.0)
-                name, fetch = self._events.get(timeout=left) if left else self._events.get_nowait()
+                # After the first, only batches that have already ended are added
+                remaining = 0.0 if collected else max(deadline - time.monotonic(), 0.0)
+                name, fetch = (
+                    self._events.get(timeout=remaining) if remaining else self._events.get_nowait()
+                )
             except queue.Empty:
                 return collected
             # Stopped in the meantime
@@ -243,7 +245,7 @@ class PendingBatches(dict[str, PendingBatch]):
                 collected.append((self.pop(name), result))
 
     def cancel_all(self) -> None:
-        """Cancel all batches in Dask; a batch in work continues."""
+        """Cancel all batches in Dask; a running batch continues."""
         self._client.cancel([batch.future for batch in self.values()], force=True)
 
     def lost_scheduler(self) -> bool:

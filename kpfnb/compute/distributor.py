@@ -1,4 +1,4 @@
-"""Distribution of items to the workers of a cluster, which are watched."""
+"""Distribution of items to the workers of a cluster, and supervision of the workers."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ class Distributor:
         self.bar.update(done=self.tracker.done, failed=self.tracker.failed, note=self._note())
 
     def _abandon(self) -> None:
-        """Stop the batches in work, even if they hang."""
+        """Stop the running batches, even if they hang."""
         addresses = {
             name: address
             for address, status in self._worker_statuses().items()
             for name in status.seconds
         }
         busy = {name: addresses[name] for name in self.batches if name in addresses}
-        # Which item of a batch of quick ones is in work is not known
+        # Which item of a batch of quick ones is running is not known
         batches = [self.batches[name].indices for name in busy]
         self.tracker.stop(indices[0] for indices in batches if len(indices) == 1)
         self.batches.cancel_all()
@@ -128,7 +128,7 @@ class Distributor:
         self.batches.clear()
 
     def _count_slots(self) -> int:
-        """How many items may be in work in parallel; the number of workers changes."""
+        """How many items may run in parallel; the number of workers changes."""
         available = self.cluster.count_slots()
         return max(1, min(available, self.limits.workers or available, self._max_concurrency))
 
@@ -205,7 +205,7 @@ class Distributor:
             self.bar.report_failure(ended.key, ended.error)
 
     def _watch(self) -> None:
-        """Check what is in work; stop items that take too long or too much memory."""
+        """Check the running batches; stop items that take too long or too much memory."""
         now = time.monotonic()
         if now - self._watched < WATCH_SECONDS:
             return

@@ -86,7 +86,7 @@ def map_items(
                     function, tracker, limits, bar, leave=_when_to_leave(in_process, limits)
                 )
             if tracker.remaining:
-                _distribute(function, tracker, limits, bar)
+                _distribute_items(function, tracker, limits, bar)
         except KeyboardInterrupt:
             interrupted = True
             tracker.stop()
@@ -138,7 +138,7 @@ def run_in_process(
 def cluster_is_faster(
     seconds_per_item: float, remaining: int, workers: int, startup_seconds: float
 ) -> bool:
-    """True where a cluster, its start included, finishes the items sooner than this process."""
+    """True if a cluster, its start included, finishes the items sooner than this process."""
     alone = seconds_per_item * remaining
     together = startup_seconds + seconds_per_item * -(-remaining // workers)
     return together < alone
@@ -169,7 +169,7 @@ def _take_next(tracker: ItemTracker) -> int | None:
     return taken[0] if taken else None
 
 
-def _distribute(
+def _distribute_items(
     function: Callable[[Any], Any], tracker: ItemTracker, limits: ItemLimits, bar: ProgressBar
 ) -> None:
     from kpfnb.compute.distributor import Distributor

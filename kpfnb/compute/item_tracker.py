@@ -100,7 +100,7 @@ class MapResult(Sequence[ItemOutcome]):
 
 
 DEATHS_BEFORE_ISOLATION = 2
-"""After this many deaths of its workers an item is tried once more, with no other item in work."""
+"""After this many deaths of its workers an item is tried once more, with no other item running."""
 MAX_BACKOFF_SECONDS = 30.0
 
 
@@ -162,7 +162,7 @@ class ItemTracker:
         return taken
 
     def take_isolated(self) -> int | None:
-        """An item that must run alone; None while others wait. Call it when nothing is in work."""
+        """An item that must run alone; None while others wait. Call it when nothing is running."""
         if self._quarantined or self._later or self._waiting or not self._isolated:
             return None
         return self._isolated.popleft()
@@ -170,7 +170,7 @@ class ItemTracker:
     def requeue(self, indices: Sequence[int]) -> None:
         """Put items that were taken and not started back to the front.
 
-        An item that must run with no other in work still must.
+        An item that must run alone still must.
         """
         for index in reversed(indices):
             is_isolated = self._deaths.get(index, 0) >= DEATHS_BEFORE_ISOLATION
@@ -194,10 +194,10 @@ class ItemTracker:
     def record_death(
         self, index: int, *, deaths: int = 1, isolated: bool = False
     ) -> ItemOutcome | None:
-        """Record that a worker died with this item; it failed if no other was in work (`isolated`).
+        """Record that a worker died with this item; it failed if no other was running (`isolated`).
 
         Otherwise the machine or another item may be the cause: the item is tried again, after
-        several deaths with no other in work.
+        several deaths it runs alone.
         """
         self._deaths[index] = self._deaths.get(index, 0) + deaths
         if not isolated:
@@ -213,7 +213,7 @@ class ItemTracker:
         for index in self._open(running):
             self._attempts[index] = self._attempts.get(index, 0) + 1
             self._record_end(
-                index, Outcome.FAILED, ItemAttempt(error="stopped by Ctrl-C while in work")
+                index, Outcome.FAILED, ItemAttempt(error="stopped by Ctrl-C while running")
             )
         for index in self._open(range(len(self.items))):
             self._record_end(

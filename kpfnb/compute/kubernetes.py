@@ -67,7 +67,7 @@ def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
     for part in ("scheduler", "worker"):
         for container in spec["spec"][part]["spec"]["containers"]:
             # The image's own entry point is the kpfnb command
-            container["command"], container["args"] = _command(container["args"])
+            container["command"], container["args"] = _program_and_arguments(container["args"])
             container["securityContext"] = SECURITY_CONTEXT
     # One item at a time and a nanny in each: limits of time and memory need both
     spec["spec"]["worker"]["spec"]["containers"][0]["args"] += [
@@ -79,7 +79,7 @@ def cluster_spec(name: str, image: str, workers: int) -> dict[str, Any]:
     return spec
 
 
-def _command(arguments: list[str]) -> tuple[list[str], list[str]]:
+def _program_and_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """The program and its arguments; `dask-scheduler` is now `dask scheduler`."""
     if arguments[0] == "dask":
         return arguments[:2], arguments[2:]

@@ -1,10 +1,10 @@
-"""Processes that must not outlive another one; as a program, what is left of a worker is killed.
+"""Processes that must not outlive another one. As a program: kill what a worker leaves behind.
 
 Usage: python processes.py PID
 
 `compute.worker_plugin` starts this program beside each Dask worker. A worker may be killed (by
 kpfnb after a time-out, by the kernel for memory, by a person), which would leave the programs that
-its item had started. They are known by the worker's process group and, where they left it, by a tag
+its item had started. They are known by the worker's process group and, if they left it, by a tag
 in their environment.
 """
 

@@ -1,4 +1,4 @@
-"""External programs: found, and run under supervision, since they may hang or leave children.
+"""External programs: find them, and supervise them, since they may hang or leave children.
 
 The products of a supervised program are watched. The program is stopped, with every process it
 started, when all products exist and it does not end, or when nothing new was written for too long.
@@ -47,7 +47,7 @@ class ExitReason(StrEnum):
 
     EXITED = "exited"
     """It ended itself."""
-    LINGERED = "stopped: all was made, it did not exit"
+    LINGERED = "stopped: all products exist, it did not exit"
     """All expected products existed and it did not end within the grace time."""
     SILENT = "stopped: nothing new for too long"
     """Nothing new was written for the time allowed."""
@@ -80,7 +80,7 @@ class SupervisionLimits:
     def reason_to_stop(
         self, product_count: int, expected: int, quiet_seconds: float
     ) -> ExitReason | None:
-        """Why to stop a program that has written nothing new for `quiet_seconds`; None: go on."""
+        """Why to stop a program that has written nothing for `quiet_seconds`; None: continue."""
         if product_count >= expected and quiet_seconds >= self.grace_seconds:
             return ExitReason.LINGERED
         return ExitReason.SILENT if quiet_seconds >= self.silence_seconds else None

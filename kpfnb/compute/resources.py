@@ -60,13 +60,13 @@ class LoadMeter:
 
 
 @cache
-def _meter() -> LoadMeter:
+def _shared_meter() -> LoadMeter:
     return LoadMeter()
 
 
 def load_percent() -> float:
     """The load of this machine or container, in percent of its cores, over the last minute."""
-    return _meter().percent()
+    return _shared_meter().percent()
 
 
 class LoadLimiter:

@@ -11,7 +11,7 @@ from kpfnb.compute import processes
 
 
 class ReaperPlugin(WorkerPlugin):
-    """Gives a worker a process group of its own, and a process that kills its children after it."""
+    """Gives a worker its own process group, and a process that kills its children after its end."""
 
     name = "kpfnb"
     idempotent = True

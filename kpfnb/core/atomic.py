@@ -23,7 +23,7 @@ from kpfnb.core.errors import InvalidInputError
 
 TEMPORARY_PREFIX = ".kpfnb-"
 STALE_SECONDS = 86400
-"""Processes of another machine are not visible: a file that old is one of a dead process."""
+"""Processes of another machine are not visible: a file of this age belongs to a dead process."""
 
 # The only portable way to read the umask is to set it; done once, before threads exist
 UMASK = os.umask(0o022)
@@ -51,7 +51,7 @@ def replace_atomically(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
+        _sync_to_disk(temporary)
         # mkstemp creates private files; the group must be able to read products
         temporary.chmod(0o666 & ~UMASK)
         temporary.replace(target)
@@ -59,7 +59,7 @@ def replace_atomically(path: Path | str) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
-    _sync(target.parent)
+    _sync_to_disk(target.parent)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -91,7 +91,7 @@ def read_json(path: Path | str) -> Any:
         raise InvalidInputError(f"{path} is not valid JSON: {error}") from error
 
 
-def _sync(path: Path) -> None:
+def _sync_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HINT_MARK = "→"
-"""Stands before what to do next."""
+"""Separates what is wrong from the hint."""
 
 
 class KpfnbError(Exception):

@@ -1,7 +1,7 @@
 """Locks between processes: one holder at a time, whose name others can read.
 
 The lock is the operating system's (`flock`, by filelock): it is free as soon as its holder ends, in
-whatever way. The note beside it tells people who the holder is.
+whatever way. The note beside it names the holder.
 """
 
 from __future__ import annotations

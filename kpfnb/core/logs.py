@@ -47,7 +47,7 @@ class _FileHandler(RotatingFileHandler):
 def log_to_console(level: int = logging.WARNING) -> None:
     """Show messages of that level and above on stderr; a second call changes only the level."""
     root = logging.getLogger()
-    handler = next((known for known in root.handlers if known.name == "kpfnb"), None)
+    handler = next((present for present in root.handlers if present.name == "kpfnb"), None)
     if handler is None:
         handler = logging.StreamHandler()
         handler.name = "kpfnb"

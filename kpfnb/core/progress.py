@@ -84,9 +84,9 @@ class ProgressSink(Protocol):
 class ProgressBar:
     """Receives the progress of some work and shows it at most ten times a second."""
 
-    def __init__(self, state: ProgressState, face: ProgressSink) -> None:
+    def __init__(self, state: ProgressState, sink: ProgressSink) -> None:
         self.state = state
-        self._face = face
+        self._sink = sink
         self._next = 0.0
 
     def update(
@@ -100,14 +100,14 @@ class ProgressBar:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SHOW_EVERY_SECONDS
-            self._face.show(state)
+            self._sink.show(state)
 
     def report_failure(self, name: str, error: str) -> None:
         """Report a failed item; after the first twenty, failures are only counted."""
         if len(self.state.failures) < FAILURES_SHOWN:
             text = " ".join(f"{name}: {error}".split())
             self.state.failures.append(text)
-            self._face.show_failure(text, self.state)
+            self._sink.show_failure(text, self.state)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def live_html() -> Iterator[Callable[[str], None]]:
 def set_idle_callback(callback: Callable[[], object]) -> None:
     """Call this while progress is shown and in `sleep_responsive`.
 
-    The notebook's kernel answers there a browser that is reloaded while a cell runs.
+    There the notebook's kernel answers a browser page that is reloaded while a cell runs.
     """
     global _idle_callback
     _idle_callback = callback
@@ -169,10 +169,10 @@ def set_idle_callback(callback: Callable[[], object]) -> None:
 
 def sleep_responsive(seconds: float) -> None:
     """Wait, and give the notebook's kernel a chance to answer its browser."""
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     _idle_callback()
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, ANSWER_EVERY_SECONDS))
+    while (remaining := deadline - time.monotonic()) > 0:
+        time.sleep(min(remaining, ANSWER_EVERY_SECONDS))
         _idle_callback()
 
 

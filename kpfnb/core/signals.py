@@ -13,7 +13,7 @@ Handler = Callable[[int, FrameType | None], object]
 
 @contextmanager
 def handle_signals(handler: Handler, *numbers: signal.Signals) -> Iterator[None]:
-    """Call `handler` for these signals within the block; the former handlers return after it.
+    """Call `handler` for these signals within the block; the former handlers are restored after it.
 
     A signal that is ignored (nohup, a job in the background) stays ignored. In a thread other than
     the main one nothing is changed: Python calls handlers in the main thread only.

@@ -18,14 +18,14 @@ _SEXAGESIMAL = re.compile(r"[-+]?\d+(:\d+){1,2}(\.\d*)?")
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 
 
-def escape_cell(given: Any) -> CellValue:
-    """What is written into a cell for a value.
+def escape_cell(value: Any) -> CellValue:
+    """The content of a cell that shows a value.
 
     Numbers and truth values are unchanged; None and numbers that are not finite give an empty cell;
     everything else is text. Text that a program might take for a formula (now, or after an export
     as CSV) gets an apostrophe before it, as a person would type it.
     """
-    value = to_jsonable(given)
+    value = to_jsonable(value)
     if isinstance(value, bool | int | float):
         return value
     text = "" if value is None else str(value).replace("\0", "")
@@ -44,9 +44,9 @@ def escape_csv_text(text: str) -> str:
     return text if _SEXAGESIMAL.fullmatch(text) else str(escape_cell(text))
 
 
-def display_text(written: CellValue) -> str:
+def display_text(cell: CellValue) -> str:
     """The text that a person sees in the cell."""
-    return str(written).upper() if isinstance(written, bool) else str(written)
+    return str(cell).upper() if isinstance(cell, bool) else str(cell)
 
 
 def unescape_cell(text: str) -> str:

@@ -38,12 +38,12 @@ def open_database(
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        if _version(connection, path, schema, what) < schema:
+        if _schema_version(connection, path, schema, what) < schema:
             # Two processes that change a file to WAL at the same time do not wait for each other
             with exclusive_access(path):
                 connection.execute("PRAGMA journal_mode = WAL")
                 with transaction(connection):
-                    version = _version(connection, path, schema, what)
+                    version = _schema_version(connection, path, schema, what)
                     if version < schema:
                         migrate(connection, version)
                         connection.execute(f"PRAGMA user_version = {schema}")
@@ -53,7 +53,7 @@ def open_database(
     return connection
 
 
-def _version(connection: sqlite3.Connection, path: Path, schema: int, what: str) -> int:
+def _schema_version(connection: sqlite3.Connection, path: Path, schema: int, what: str) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > schema:
         raise InvalidInputError(

@@ -78,7 +78,7 @@ class YamlDocument:
             raise self.error_at(first["msg"].removeprefix("Value error, "), *location) from None
 
     def error_at(self, what: str, *place: str | int) -> InvalidInputError:
-        """The error about what is at a place of the file."""
+        """The error about a place in the file: it names the file, the line and the key."""
         node, path = _locate_node(self._node, place)
         key = f"{'.'.join(map(str, path))}: " if path else ""
         return InvalidInputError(f"{self.path}, line {_line_number(node)}: {key}{what}", self.hint)

@@ -56,7 +56,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_count(count: int, noun: str, plural: str = "") -> str:
-    """A number and its noun: `1 night`, `3 nights`; `plural` where it is not the noun with an s."""
+    """A number and its noun: `1 night`, `3 nights`; `plural` if it is not the noun with an s."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 

@@ -39,8 +39,8 @@ def load_dashboard(*, days: int = 7) -> Dashboard:
         for record in listed
         if record.notebook != DASHBOARD_NOTEBOOK and not _is_this_run(record)
     ]
-    # Newest first: the last assignment wins, so the newest run of each kind remains
-    newest = {_kind_of_run(record): record for record in reversed(records)}
+    # Newest first: the last assignment wins, so the newest run of each key remains
+    newest = {_run_key(record): record for record in reversed(records)}
     night = _assess_last_night(notes)
     return Dashboard(
         days=days,
@@ -52,9 +52,7 @@ def load_dashboard(*, days: int = 7) -> Dashboard:
         failed=tuple(
             record
             for record in records
-            if record.outcome
-            and not record.outcome.is_good
-            and newest[_kind_of_run(record)] is record
+            if record.outcome and not record.outcome.is_good and newest[_run_key(record)] is record
         ),
         queues=_count_queues(notes),
         watchers=load_overview(),
@@ -65,8 +63,8 @@ def load_dashboard(*, days: int = 7) -> Dashboard:
     )
 
 
-def _kind_of_run(record: RunRecord) -> tuple[str, str]:
-    """Runs of the same notebook with the same parameters: a good one resolves a failure."""
+def _run_key(record: RunRecord) -> tuple[str, str]:
+    """The same for runs of one notebook with the same parameters: a good one resolves a failure."""
     return record.notebook, str(record.parameters)
 
 

@@ -33,7 +33,7 @@ COLOURS: dict[str, str] = {
 }
 MAX_DAY_LABELS = 15
 MAX_REASON_LENGTH = 90
-"""Of a reason in the tooltip."""
+"""The maximum length of a reason in the tooltip."""
 
 
 @register_plot(Dashboard)

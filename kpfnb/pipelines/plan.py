@@ -80,7 +80,7 @@ def next_state(
 ) -> StepState:
     """The state of a step when all that it needs has ended: ready to run, or settled.
 
-    It is settled where a required step failed, where its `when` is empty, and where `earlier` (the
+    It is settled if a required step failed, if its `when` is empty, and if `earlier` (the
     run that is resumed) did it with the same notebook, kpfnb version and parameters, after the same
     runs of the steps that it needs.
     """
@@ -119,7 +119,7 @@ def resolve_parameters(
 
 
 def retry_delay(step: PipelineStep, state: StepState) -> float | None:
-    """The delay (s) before the next attempt; None where there is none."""
+    """The delay (s) before the next attempt; None if there is none."""
     if state.outcome not in RETRIED_OUTCOMES or state.attempts > step.retries:
         return None
     return min(step.backoff_seconds * 2 ** (state.attempts - 1), MAX_BACKOFF_SECONDS)

@@ -1,4 +1,4 @@
-"""The record of a pipeline run: that of any run, and the states of its steps beside it.
+"""The record of a pipeline run: the record of a run, and beside it the states of the steps.
 
 `steps.json` and the page `report.html` are rewritten at each change of a step.
 """
@@ -40,7 +40,7 @@ class PipelineRun:
     resumes: str = ""
     """Name of the directory of the run that it continues."""
     nothing_to_do: bool = False
-    """True where this is an earlier run that was to be resumed, but was complete."""
+    """True if this is an earlier run that was to be resumed, but was complete."""
 
     @property
     def page(self) -> Path:
@@ -121,7 +121,7 @@ def run_folder_name(pipeline: str) -> str:
 
 
 def latest_run(plan: PipelinePlan, runs_dir: Path) -> PipelineRun | None:
-    """The last run of that pipeline with the same parameters; None where there is none."""
+    """The last run of that pipeline with the same parameters; None if there is none."""
     for directory in runs.list_directories(runs_dir, run_folder_name(plan.pipeline.name)):
         record = runs.current_record(directory)
         if record.parameters == plan.parameters and (directory / STEPS_NAME).exists():
@@ -130,7 +130,7 @@ def latest_run(plan: PipelinePlan, runs_dir: Path) -> PipelineRun | None:
 
 
 def read_run(record: runs.RunRecord) -> PipelineRun:
-    """The pipeline run of a record; `InvalidInputError` where its steps can't be read."""
+    """The pipeline run of a record; `InvalidInputError` if its steps can't be read."""
     file = record.directory / STEPS_NAME
     values = atomic.read_json(file)
     if not isinstance(values, dict) or values.get("schema", SCHEMA_VERSION + 1) > SCHEMA_VERSION:

@@ -30,7 +30,7 @@ from kpfnb.pipelines.step_state import StepPhase, StepState
 from kpfnb.runs.classification import OUTCOME_BY_ERROR
 
 DEFAULT_JOBS = 2
-ABORTED_REASON = "stopped: the pipeline could not go on"
+ABORTED_REASON = "stopped: the pipeline could not continue"
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ def run_pipeline(
     ----------
     jobs : number of steps at once, at most
     resume : continue the last run with the same parameters: its steps that succeeded with the same
-        inputs are reused. Where all are, nothing is run, and that run is returned. Data outside of
+        inputs are reused. If all are, nothing is run, and that run is returned. Data outside of
         the results are not compared.
     wait_seconds : how long to wait for another pipeline with the same lock
     notify : called at each change of a step
@@ -223,7 +223,7 @@ def preview_steps(plan: PipelinePlan, earlier: PipelineRun | None) -> dict[str, 
 
 
 def is_nothing_to_do(earlier: PipelineRun, states: StepStates) -> bool:
-    """True where the earlier run succeeded, and a new one would do nothing."""
+    """True if the earlier run succeeded, and a new one would do nothing."""
     settled = all(state.is_settled for state in states.values())
     return settled and earlier.outcome is Outcome.SUCCEEDED
 

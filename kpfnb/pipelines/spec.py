@@ -4,13 +4,13 @@ title: A night
 parameters:
   night: {default: "20240115", help: "the night, YYYYMMDD (UT)"}
 steps:
-  look:
+  check:
     notebook: progress
     parameters: {start: {parameter: night}}
-  work:
+  process:
     notebook: reprocess
-    parameters: {observations: {step: look, value: missing}}
-    when: {step: look, value: missing}
+    parameters: {observations: {step: check, value: missing}}
+    when: {step: check, value: missing}
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class PipelineStep(StrictModel):
     after: list[str] = []
     """Steps that must end first, with any outcome; those in `needs` must have succeeded."""
     when: FromStep | None = None
-    """The step is skipped where this value is empty, zero or false; its dependents go on."""
+    """The step is skipped if this value is empty, zero or false; its dependents go on."""
     retries: int = Field(0, ge=0, le=20)
     """Number of further attempts after a failed or crashed one."""
     backoff_seconds: float = Field(10.0, ge=0)

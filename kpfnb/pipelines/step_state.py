@@ -58,12 +58,12 @@ class StepState:
 
     @property
     def is_settled(self) -> bool:
-        """True where its state can't change any more in this run."""
+        """True if its state can't change any more in this run."""
         return self.phase not in (StepPhase.WAITING, StepPhase.RUNNING)
 
     @property
     def allows_dependents(self) -> bool:
-        """True where the steps that need this one may start.
+        """True if the steps that need this one may start.
 
         A partial step allows it: its result names the failed items, and the others are complete.
         """
@@ -120,7 +120,7 @@ def summarize_steps(states: Collection[StepState]) -> str:
 
 
 def blocking_reason(needs: Iterable[StepState]) -> str:
-    """Why a step can't start, from the states of its required steps; '' where it can."""
+    """Why a step can't start, from the states of its required steps; '' if it can."""
     for need in needs:
         if not need.allows_dependents:
             verb = f"was {need.outcome}" if need.outcome is Outcome.SKIPPED else need.outcome

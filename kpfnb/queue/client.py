@@ -174,7 +174,7 @@ class Queue:
                 self.client.xread({self._key("bell"): wakeup_id}, block=milliseconds)
 
     def heartbeat(self, worker: str, claim: Claim, note: str = "") -> bool:
-        """Renew the lease; False where the worker no longer holds it.
+        """Renew the lease; False if the worker no longer holds it.
 
         note : progress of the item, kept with it; '' keeps the last note
         """
@@ -215,7 +215,7 @@ class Queue:
         ]
 
     def item(self, name: str) -> QueueItem:
-        """One item; `InvalidInputError` where the queue does not know it."""
+        """One item; `InvalidInputError` if the queue does not know it."""
         with self.client.pipeline() as pipe, translate_errors():
             pipe.hgetall(self._key(f"item:{name}"))
             for state in QueueItemStatus:

@@ -31,7 +31,7 @@ class Lease:
 
     Attributes
     ----------
-    token : larger than that of any earlier claim; write it beside the products where possible
+    token : larger than that of any earlier claim; write it beside the products if possible
     attempt : 1 for the first
     """
 
@@ -95,7 +95,7 @@ def load_policy() -> QueuePolicy:
 
 
 def encode_report(report: AttemptReport, policy: QueuePolicy, jitter: float) -> dict[str, str]:
-    """A worker's report for the script `turn`; all values are texts.
+    """A worker's report for the script `turn.lua`; all values are texts.
 
     jitter : 0 to 1; see `QueuePolicy.retry_delay`
     """

@@ -136,10 +136,10 @@ def show_live(name: str, seconds: float) -> None:
     with Queue(name) as queue, progress.live_html() as show:
         while any(count for state, count in queue.counts().items() if state.is_open):
             show(load_status(queue)._repr_html_())
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 return
-            progress.sleep_responsive(min(left, REFRESH_SECONDS))
+            progress.sleep_responsive(min(remaining, REFRESH_SECONDS))
 
 
 def show_action_buttons(run: Session, status: QueueStatus) -> None:

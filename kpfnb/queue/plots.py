@@ -99,7 +99,7 @@ def plot_timeline(timeline: WorkerTimeline) -> HoverFigure:
 
 
 def tooltip_at(spans: Sequence[AttemptSpan], workers: Sequence[str], x: float, y: float) -> str:
-    """The tooltip of the attempt at a position in data units; '' where there is none."""
+    """The tooltip of the attempt at a position in data units; '' if there is none."""
     from matplotlib.dates import num2date
 
     row = round(y)

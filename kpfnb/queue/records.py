@@ -82,7 +82,7 @@ class QueueItemStatus(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """True where a worker will work on it."""
+        """True if a worker will work on it."""
         return self in (QueueItemStatus.WAITING, QueueItemStatus.RUNNING, QueueItemStatus.FAILED)
 
 
@@ -148,8 +148,8 @@ class ClaimResponse:
 
     Attributes
     ----------
-    report_statuses : for each report the item's state now; None where the report was refused
-    wait_seconds : until a lease ends or an item is to be retried; None where there is neither
+    report_statuses : for each report the item's state now; None if the report was refused
+    wait_seconds : until a lease ends or an item is to be retried; None if there is neither
     wakeup_id : the last wake-up message; `Queue.wait_for_work` waits for a later one
     retries : the number of items that will be retried later
     """

@@ -46,7 +46,7 @@ class MoveResult:
 
     @property
     def outcome(self) -> Outcome:
-        """Rejected where no name is known, partial where some are not."""
+        """Rejected if no name is known, partial if some are not."""
         if not self.unknown_items:
             return Outcome.SUCCEEDED
         return Outcome.PARTIAL if len(self.unknown_items) < len(self.changes) else Outcome.REJECTED
@@ -82,7 +82,7 @@ class WorkerSummary(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed where every attempt did; attempts that were handed back or lost do not count."""
+        """Failed if every attempt did; attempts that were handed back or lost do not count."""
         failed, done = self.attempts[AttemptOutcome.FAILED], self.attempts[AttemptOutcome.DONE]
         if not failed:
             return Outcome.SUCCEEDED

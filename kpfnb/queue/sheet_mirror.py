@@ -32,7 +32,7 @@ class MirrorResult(OneLineRepr):
     changed : what was changed in the sheet
     missing : items that have no row there
     owed : number of items whose status is not in the sheet yet
-    behind_since : since when the sheet is out of date, UTC; None where it is up to date
+    behind_since : since when the sheet is out of date, UTC; None if it is up to date
     error : why
     """
 
@@ -93,7 +93,7 @@ class SheetMirror:
         self._book = book
         self._tab = tab or StatusTab.parse(book.tab)
         self._add = add
-        self._owed: dict[str, SheetStatus] = {}
+        self._pending: dict[str, SheetStatus] = {}
         self._failures = 0
         self._not_before = 0.0
         self._since: datetime | None = None
@@ -109,20 +109,20 @@ class SheetMirror:
 
         After a failure it waits, longer each time, and keeps the statuses given during the wait.
         """
-        self._owed |= statuses
+        self._pending |= statuses
         if time.monotonic() < self._not_before:
-            return self._pending_result()
+            return self._behind_result()
         missing: list[str] = []
 
         def plan(table: SheetTable) -> SheetChanges:
-            missing[:] = [] if self._add else self._tab.missing_items(table, self._owed)
-            return self._tab.plan_changes(table, self._owed, add=self._add)
+            missing[:] = [] if self._add else self._tab.missing_items(table, self._pending)
+            return self._tab.plan_changes(table, self._pending, add=self._add)
 
         try:
             changed = self._book.update(self._tab.name, plan, create=self._add)
         except Exception as error:  # the border: a sheet must not stop the work that it shows
             return self._record_failure(error)
-        self._owed, self._failures, self._since, self._error = {}, 0, None, ""
+        self._pending, self._failures, self._since, self._error = {}, 0, None, ""
         return MirrorResult(self.place, changed, tuple(missing))
 
     def _record_failure(self, error: Exception) -> MirrorResult:
@@ -133,11 +133,11 @@ class SheetMirror:
         self._failures += 1
         self._not_before = time.monotonic() + delay
         _log.warning("the sheet is out of date: %s", self._error, exc_info=not is_known)
-        return self._pending_result()
+        return self._behind_result()
 
-    def _pending_result(self) -> MirrorResult:
+    def _behind_result(self) -> MirrorResult:
         return MirrorResult(
-            self.place, owed=len(self._owed), behind_since=self._since, error=self._error
+            self.place, owed=len(self._pending), behind_since=self._since, error=self._error
         )
 
 
@@ -149,7 +149,7 @@ def run_mirror(
 ) -> Iterator[MirrorResult | KpfnbError]:
     """Update a mirror again and again; the result of each update.
 
-    Where the statuses can't be read, their error is given, and they are read again next time.
+    If the statuses can't be read, their error is given, and they are read again next time.
     """
     while True:
         try:

@@ -56,7 +56,7 @@ class StatusTab:
     ----------
     name : the title of the tab
     status, names : columns of statuses and of item names, by letters or titles
-    title : title of the status column, where it has none
+    title : title of the status column, if it has none
     """
 
     name: str = DEFAULT_TAB
@@ -72,7 +72,7 @@ class StatusTab:
 
     @classmethod
     def for_queue(cls, queue: str, tab: str = "") -> StatusTab:
-        """The tab of a queue, where none is named: coadds have one of their own."""
+        """The tab of a queue: the named one, or by default WorkQueue, or the coadds' own tab."""
         return cls.parse(tab) if tab else _QUEUE_TABS.get(queue, cls())
 
     def unqueued_items(self, table: SheetTable) -> list[str]:

@@ -25,7 +25,7 @@ MAX_WORKERS_SHOWN = 40
 
 
 class AttemptSpan(NamedTuple):
-    """One attempt from begin to end; `why` explains its end, '' where nothing needs explaining."""
+    """One attempt from begin to end; `why` explains its end, '' if nothing needs explaining."""
 
     worker: str
     begun: datetime
@@ -132,12 +132,12 @@ class QueueStatus(OneLineRepr):
 
     @property
     def rate(self) -> float | None:
-        """Items done per second recently; None where none were."""
+        """Items done per second recently; None if none were."""
         return done_rate(self.events, self.taken)
 
     @property
     def seconds_left(self) -> float | None:
-        """Time until all open items are done at this rate; None where it can't be estimated."""
+        """Time until all open items are done at this rate; None if it can't be estimated."""
         return self._open_count / self.rate if self.rate and self._open_count else None
 
     def key_figures(self) -> dict[str, int | float | str]:

@@ -3,7 +3,7 @@
 A task may crash, hold Python's lock for minutes, or have to be killed: the worker goes on, renews
 the lease and reports what happened. A healthy process is used again for the next item.
 
-Worker and process exchange lines of JSON through a socket: orders one way, reports the other.
+Worker and process exchange lines of JSON through a socket: orders to the process, reports back.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TaskProcess:
 
         Returns
         -------
-        None where no message came in time, or one of `also` became readable
+        None if no message came in time, or one of `also` became readable
 
         Raises
         ------
@@ -107,7 +107,7 @@ class TaskProcess:
         return last.decode(errors="replace")
 
     def is_paused(self) -> bool:
-        """True where the process is stopped (SIGSTOP)."""
+        """True if the process is stopped (SIGSTOP)."""
         import psutil
 
         try:
@@ -193,7 +193,7 @@ def _wait_for_exit(pid: int, seconds: float = 1) -> None:
 def serve_orders(
     end: socket.socket, output: int, task: QueueTask, options: Mapping[str, Any]
 ) -> None:
-    """In the process: carry out orders until the worker is gone."""
+    """Run in the process: follow the worker's orders until the worker is gone."""
     _set_up_process(output)
     with end.makefile("r", encoding="utf-8") as orders, end.makefile("w", encoding="utf-8") as out:
         for line in orders:

@@ -104,7 +104,7 @@ def run_test_item(item: str, lease: Lease, *, sleep: float = 1.0, fail: str = ""
     print(f"{item}: attempt {lease.attempt}, sleeping {sleep:g} s", flush=True)
     time.sleep(sleep)
     if fail and fail in item:
-        raise RuntimeError(f"{item} was to fail")
+        raise RuntimeError(f"{item} failed on request")
     lease.confirm()
     path = test_folder(lease.queue) / f"{quote(item, safe='')}.json"
     atomic.write_json(path, {"item": item, "token": lease.token, "attempt": lease.attempt})

@@ -1,7 +1,7 @@
 """A worker: it claims items of a queue, has the task done with each, and reports.
 
-The worker itself does no task. A process of its own does (`kpfnb.queue.task_process`), while the
-worker renews the lease. So neither a crash nor a blocking call loses the lease; but where the
+The worker does no task itself: a separate process does (`kpfnb.queue.task_process`), while the
+worker renews the lease. So neither a crash nor a blocking call loses the lease; but if the
 worker or the task's process is stopped (SIGSTOP), the lease runs out, as it should.
 """
 
@@ -97,10 +97,10 @@ class Worker:
             reports = []
             # A worker must be available for the items that will be retried
             idle_since = math.inf if response.retries else min(idle_since, time.monotonic())
-            left = idle_since + self._idle_seconds - time.monotonic()
-            if self._is_stopping or response.is_draining or left <= 0:
+            remaining = idle_since + self._idle_seconds - time.monotonic()
+            if self._is_stopping or response.is_draining or remaining <= 0:
                 break
-            self._await_work(response, left)
+            self._await_work(response, remaining)
         with suppress(ServiceUnavailableError):
             self._queue.deregister(self.name)
 
@@ -121,7 +121,7 @@ class Worker:
     def _do_item(
         self, claim: Claim, reports: list[AttemptReport], rest: deque[Claim]
     ) -> AttemptReport | None:
-        """Have one item done; None where its lease was lost.
+        """Have one item done; None if its lease was lost.
 
         If it takes long, `reports` are sent and the `rest` is handed back for other workers.
         """
@@ -182,7 +182,7 @@ class Worker:
         )
 
     def _heartbeat(self, claim: Claim) -> bool:
-        """Send a heartbeat; where the lease is lost, kill the task's process."""
+        """Send a heartbeat; if the lease is lost, kill the task's process."""
         if self._process.is_paused() and not self._wait_for_resume():
             _log.warning("%s: its process is stopped; the lease is given up", claim.item)
         elif self._renew_lease(claim):

@@ -90,7 +90,7 @@ class WorkerPool:
     def run(self, count: int) -> WorkerSummary:
         """Start workers, replace those that are killed, and wait for their end.
 
-        `ServiceUnavailableError` where a worker ended with an error.
+        `ServiceUnavailableError` if a worker ended with an error.
         """
         summary, error_count = WorkerSummary(), 0
         with handle_signals(self._stop, *SIGNALS):

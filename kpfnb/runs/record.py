@@ -76,7 +76,7 @@ def checkout_commit() -> str:
 
 
 def process_identity() -> dict[str, Any]:
-    """The pid of this process, and its start time, which a later one with the same pid has not."""
+    """The pid of this process and its start time: a process that reuses the pid has another."""
     import psutil
 
     return {"pid": os.getpid(), "process_started": psutil.Process().create_time()}

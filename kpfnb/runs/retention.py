@@ -109,7 +109,7 @@ def prune_runs(
         failed: dict[str, str] = {}
         if not dry_run:
             failed = _remove_runs(chosen)
-            _remove_leftovers(runs_dir)
+            _remove_hidden_directories(runs_dir)
             site.rebuild_stale(runs_dir)
         removed = tuple(record for record in chosen if str(record.directory) not in failed)
     return PruneResult(removed, failed, len(records) - len(removed), dry_run)
@@ -176,7 +176,7 @@ def _remove_runs(chosen: list[RunRecord]) -> dict[str, str]:
     return failed
 
 
-def _remove_leftovers(runs_dir: Path) -> None:
+def _remove_hidden_directories(runs_dir: Path) -> None:
     """Delete hidden directories that a killed prune has left."""
     for path in runs_dir.glob(f"*/{atomic.TEMPORARY_PREFIX}*"):
         with suppress(FileNotFoundError):

@@ -43,7 +43,7 @@ def update_site(record: RunRecord) -> None:
         with locks.acquire_lock("runs-index", wait_seconds=LOCK_SECONDS):
             _update_pages(runs_dir, start_day(record.directory.name))
     except (AlreadyRunningError, InvalidSettingsError, OSError) as error:
-        # The pages can be rebuilt from the records: a failure here is none of the run
+        # The pages can be rebuilt from the records: a failure here does not fail the run
         _log.warning("the run pages are not up to date; `kpfnb runs site` rebuilds them: %s", error)
 
 

@@ -183,13 +183,13 @@ def make_row(record: RunRecord) -> SearchRow:
         formatting.outcome_word(record),
         record.started[:16],
         -1 if record.seconds is None else round(record.seconds, 1),
-        _shorten(record.reason),
-        _shorten(
+        _shorten_text(record.reason),
+        _shorten_text(
             ", ".join(
                 f"{name} {formatting.format_value(value)}" for name, value in record.figures.items()
             )
         ),
-        _shorten(
+        _shorten_text(
             ", ".join(
                 f"{name}={formatting.format_value(value)}"
                 for name, value in _nonempty_parameters(record)
@@ -258,6 +258,6 @@ def _nonempty_parameters(record: RunRecord) -> list[tuple[str, object]]:
     ]
 
 
-def _shorten(text: str) -> str:
+def _shorten_text(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= MAX_TEXT_LENGTH else f"{flat[: MAX_TEXT_LENGTH - 1]}…"

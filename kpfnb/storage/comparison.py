@@ -46,7 +46,7 @@ def take_inventory(
 ) -> FileInventory:
     """List all files below a location, or the ones named in `only`.
 
-    Where nothing exists the inventory is empty; of a file it holds that file.
+    If nothing exists, the inventory is empty; of a file it holds that file.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _build_inventory(
 
 
 def find_common_hash(first: Location, second: Location) -> str:
-    """The kind of hash that both storages know; '' where there is none."""
+    """The kind of hash that both storages know; '' if there is none."""
     if first.is_local and second.is_local:
         return local_files.FAST_HASH
     known = second.hash_types
@@ -147,8 +147,8 @@ class LocationPair:
     Attributes
     ----------
     one_file : both are files; the path of the one file is the name of the source
-    hash_type : a kind that both storages know, such as `md5`; '' where there is none
-    read_back : compare the bytes, even where hashes are known
+    hash_type : a kind that both storages know, such as `md5`; '' if there is none
+    read_back : compare the bytes, even if hashes are known
     """
 
     source: Location
@@ -159,13 +159,13 @@ class LocationPair:
 
     @property
     def on_disks(self) -> bool:
-        """True where both are local."""
+        """True if both are local."""
         return self.source.is_local and self.destination.is_local
 
     def list_wanted(self, only: Iterable[str] | None) -> FileInventory:
         """The files to transfer; a requested one that is missing or not allowed is a problem.
 
-        `InvalidInputError` where there is no file at all.
+        `InvalidInputError` if there is no file at all.
         """
         if only is None:
             inventory = take_inventory(self.source, hash_type=self.hash_type)
@@ -189,7 +189,7 @@ class LocationPair:
     ) -> dict[str, FileMatch]:
         """Compare each file of the source with the destination.
 
-        known : what is at the destination, where that was listed already
+        known : what is at the destination, if that was listed already
         """
         if not files:
             return {}

@@ -75,9 +75,9 @@ def _mark_moved(item: FileTransfer, failures: Mapping[str, FileFailure]) -> File
 def _delete_files(
     location: Location, paths: list[str], *, one_file: bool = False
 ) -> dict[str, FileFailure]:
-    """Delete files; why the ones that still exist do.
+    """Delete files; returns why some still exist, by path.
 
-    Links are not followed here: their targets belong to somebody else.
+    Links are not followed here: their targets may belong to other people.
     """
     if not paths:
         return {}
@@ -85,11 +85,11 @@ def _delete_files(
     command = "deletefile" if one_file else "delete"
     completed = rclone.run_command(command, location.argument, names=only)
     try:
-        left = take_inventory(location, only=only).files
+        remaining = take_inventory(location, only=only).files
     except StorageError as error:
         return dict.fromkeys(paths, FileFailure(error.error_kind, f"deleted or not: {error.what}"))
     failures = {}
-    for path in left:
+    for path in remaining:
         text = completed.messages.by_file.get(path, "still exists")
         failures[path] = FileFailure(classify_error(text), f"not deleted: {text}")
     return failures

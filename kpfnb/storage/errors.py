@@ -19,7 +19,7 @@ class StorageErrorKind(StrEnum):
     """Why a file was not transferred, or a location could not be read."""
 
     NOT_FOUND = "not there"
-    QUOTA = "no room left"
+    QUOTA = "no space left"
     DAILY = "the limit of the day is reached"
     PERMISSION = "not allowed"
     NETWORK = "no connection"
@@ -30,7 +30,7 @@ class StorageErrorKind(StrEnum):
 
     @property
     def is_transient(self) -> bool:
-        """True where another attempt can help."""
+        """True if another attempt can help."""
         return self in (StorageErrorKind.NETWORK, StorageErrorKind.DAMAGED, StorageErrorKind.OTHER)
 
     @property

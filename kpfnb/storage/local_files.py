@@ -35,7 +35,7 @@ class LocalFile(NamedTuple):
     ----------
     path : below the directory; bytes that are not UTF-8 are replaced
     size : bytes
-    hash : as hexadecimal digits; '' where none was requested, or the file can't be read
+    hash : as hexadecimal digits; '' if none was requested, or the file can't be read
     problem : '' for a file
     """
 
@@ -50,7 +50,7 @@ def list_files(
 ) -> Iterator[LocalFile]:
     """List all files below the directory `top`, or the ones named in `only`.
 
-    Where `top` is a file, the list holds that file; where nothing exists, it is empty. What is
+    If `top` is a file, the list holds that file; if nothing exists, it is empty. What is
     neither file nor directory, such as a pipe, is skipped.
 
     Raises
@@ -80,7 +80,7 @@ def list_files(
 def list_entries(top: str, *, depth: int = 0) -> Iterator[tuple[str, int, bool]]:
     """List path, size (-1 for a directory) and whether it is a directory, for all below `top`.
 
-    Where `top` is a file, the list holds that file.
+    If `top` is a file, the list holds that file.
 
     depth : number of levels; 0 for all
 

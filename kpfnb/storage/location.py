@@ -110,12 +110,12 @@ class Location:
         return [self / entry.path for entry in entries if matches_pattern(entry.path, pattern)]
 
     def kind(self) -> str:
-        """`file`, `folder`, or '' where nothing exists; an S3 directory exists if it has files."""
+        """`file`, `folder`, or '' if nothing exists; an S3 directory exists if it has files."""
         if self.is_local:
             # Called often, and the system can tell without another program
             path = self.argument
             return "folder" if os.path.isdir(path) else "file" if os.path.isfile(path) else ""  # noqa: PTH112, PTH113
-        if not _features(self._root)["EmptyFolders"]:
+        if not _storage_features(self._root)["EmptyFolders"]:
             # Here rclone takes every path for a directory: only its content tells
             rows = self._list_rows(["--no-mimetype", "--no-modtime"])
             is_one_file = len(rows) == 1 and rows[0]["Path"] == self.name and not rows[0]["IsDir"]
@@ -125,7 +125,7 @@ class Location:
         return ("folder" if rows[0]["IsDir"] else "file") if rows else ""
 
     def exists(self) -> bool:
-        """True where there is a file or a directory."""
+        """True if there is a file or a directory."""
         return bool(self.kind())
 
     def size(self) -> int:
@@ -140,7 +140,7 @@ class Location:
     def hash(self, kind: str = "") -> str:
         """The file's hash as hexadecimal digits, of the given kind (default: `hash_types[0]`).
 
-        '' where the storage does not know it. `InvalidInputError` if it is not a file.
+        '' if the storage does not know it. `InvalidInputError` if it is not a file.
         """
         self._require_file()
         options = ["--hash", f"--hash-type={kind or self.hash_types[0]}"]
@@ -152,7 +152,7 @@ class Location:
         """The kinds of hash that this storage knows, the preferred ones first."""
         if self.is_local:
             return PREFERRED_HASHES
-        known: Sequence[str] = _features(self._root)["Hashes"]
+        known: Sequence[str] = _storage_features(self._root)["Hashes"]
         return sorted(known, key=lambda kind: (kind not in PREFERRED_HASHES, known.index(kind)))
 
     def read_text(self) -> str:
@@ -223,7 +223,7 @@ class Location:
         return self._list_rows(["--stat", rclone.FOLLOW_LINKS])
 
     def _list_rows(self, options: Sequence[str]) -> Sequence[dict[str, Any]]:
-        """The rows of `lsjson`; none where nothing exists."""
+        """The rows of `lsjson`; none if nothing exists."""
         completed = rclone.run_command("lsjson", self.argument, options=options)
         if completed.exit_code in (NO_FOLDER, NO_FILE):
             return []
@@ -254,7 +254,7 @@ class Location:
 
 
 @cache
-def _features(root: str) -> dict[str, Any]:
+def _storage_features(root: str) -> dict[str, Any]:
     """What the storage supports; asked once in a process."""
     answer = Location(root)._parse_json(rclone.run_command("backend", "features", root))
     return {

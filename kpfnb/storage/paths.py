@@ -29,7 +29,7 @@ class StorageEntry(NamedTuple):
     ----------
     path : below the location that was listed, unchanged, with any characters
     size : bytes; -1 for a directory
-    hash : as hexadecimal digits; '' where none was requested, or the storage knows none
+    hash : as hexadecimal digits; '' if none was requested, or the storage knows none
     """
 
     path: str
@@ -39,7 +39,7 @@ class StorageEntry(NamedTuple):
 
 
 def matches_pattern(path: str, pattern: str) -> bool:
-    """True where a path matches: `*` and `?` within a name, `**` for any directories."""
+    """True if a path matches: `*` and `?` within a name, `**` for any directories."""
     return _match_segments(path.split("/"), pattern.split("/"))
 
 
@@ -58,7 +58,7 @@ def _match_segments(segments: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def invalid_path_reason(path: str) -> str:
-    """Why a relative path such as `mask/config/date` is not allowed; '' where it is."""
+    """Why a relative path such as `mask/config/date` is not allowed; '' if it is."""
     if len(path) > MAX_PATH_LENGTH:
         return f"longer than {MAX_PATH_LENGTH} characters"
     for name in path.split("/"):

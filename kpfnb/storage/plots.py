@@ -32,7 +32,7 @@ def plot_transfer(result: TransferResult) -> HoverFigure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    directories = Counter(_directory(item.path) for item in result.items)
+    directories = Counter(_parent_directory(item.path) for item in result.items)
     names = sorted((name for name, _ in directories.most_common(MAX_DIRECTORIES_SHOWN)))[::-1]
     figure = Figure(figsize=(8, 1.4 + 0.3 * len(names)), layout="constrained")
     axes = figure.subplots()
@@ -41,7 +41,7 @@ def plot_transfer(result: TransferResult) -> HoverFigure:
     if not result.items:
         draw_empty_message(axes, "no files")
         return HoverFigure(figure)
-    counts = Counter((_directory(item.path), item.state) for item in result.items)
+    counts = Counter((_parent_directory(item.path), item.state) for item in result.items)
     starts = [0] * len(names)
     for outcome in FileOutcome:
         widths = [counts[name, outcome] for name in names]
@@ -60,5 +60,5 @@ def plot_transfer(result: TransferResult) -> HoverFigure:
     return HoverFigure(figure)
 
 
-def _directory(path: str) -> str:
+def _parent_directory(path: str) -> str:
     return path.rpartition("/")[0] or "."

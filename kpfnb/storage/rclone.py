@@ -30,7 +30,7 @@ from kpfnb.storage.errors import redact_secrets
 FLAGS = (
     "--use-json-log",
     "--ask-password=false",
-    # kpfnb counts attempts; rclone's own ten would take minutes where no server answers
+    # kpfnb counts attempts; rclone's own ten would take minutes if no server answers
     "--retries=1",
     "--low-level-retries=2",
     "--contimeout=20s",

@@ -3,7 +3,7 @@
 First both locations are listed. Files that are the same already are not transferred again, so an
 interrupted run continues where it stopped. The rest goes through one rclone process, which writes
 temporary files and renames them (between local directories `local_files` does that). Then the
-destination is listed once more. A file that still differs has failed, and is tried again where
+destination is listed once more. A file that still differs has failed, and is tried again if
 that can help. Only after that is anything deleted.
 """
 
@@ -55,7 +55,7 @@ def transfer_files(
     only : paths below the source; all files by default
     mirror : delete at the destination what the source does not have, if all else succeeded
     move : delete at the source what is verified at the destination and has not changed since
-    read_back : compare the bytes even where hashes are known: slow, but trusts nothing
+    read_back : compare the bytes even if hashes are known: slow, but trusts nothing
     retries : number of further attempts for files with a transient error
     dry_run : report what would be done; change nothing
     progress : False shows nothing
@@ -68,7 +68,7 @@ def transfer_files(
     """
     if mirror and only is not None:
         raise InvalidParameterError(
-            "mirror and only exclude each other", "mirror a directory of its own"
+            "mirror and only exclude each other", "mirror into a separate directory"
         )
     started = time.monotonic()
     origin, target = resolve_location(source), resolve_location(destination)
@@ -148,17 +148,18 @@ def _transfer_with_retries(
     shown = progress and bool(todo)
     with show_progress(len(todo), f"transferring to {pair.destination}", shown=shown) as bar:
         for attempt in range(attempts):
-            left = [
+            unsent = [
                 path for path, why in failures.items() if not why or why.error_kind.is_transient
             ]
-            if not left:
+            if not unsent:
                 break
             try:
                 time.sleep(RETRY_SECONDS * attempt)
-                new_failures = _try_transfer(pair, {p: files[p] for p in left}, bar, len(todo))
+                new_failures = _try_transfer(pair, {p: files[p] for p in unsent}, bar, len(todo))
             except KeyboardInterrupt:
                 return failures
-            failures = {p: why for p, why in failures.items() if p not in left} | dict(new_failures)
+            failures = {p: why for p, why in failures.items() if p not in unsent}
+            failures |= new_failures
         for path, why in failures.items():
             bar.report_failure(path, why.detail if why else "")
         bar.update(done=len(todo), failed=len(failures), note="")
@@ -191,7 +192,7 @@ def _damage_text(match: FileMatch) -> str:
 def _copy_by_rclone(
     pair: LocationPair, files: Mapping[str, StorageEntry], bar: ProgressBar, done: int
 ) -> dict[str, FileFailure]:
-    """Copy by rclone; what it reports about single files, or about all where the call failed."""
+    """Copy by rclone; what it reports about single files, or about all if the call failed."""
 
     def report(stats: Mapping[str, Any]) -> None:
         volume = (

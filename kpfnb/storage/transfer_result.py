@@ -51,7 +51,7 @@ class FileTransfer:
     Attributes
     ----------
     path : below source and destination
-    size : bytes; 0 where it is not known
+    size : bytes; 0 if it is not known
     error_kind, detail : why it failed
     """
 
@@ -74,7 +74,7 @@ class TransferResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded only where every file is at the destination, and verified there."""
+        """Succeeded only if every file is at the destination, and verified there."""
         return merge_outcomes(item.state.outcome for item in self.items)
 
     @property
@@ -84,7 +84,7 @@ class TransferResult(OneLineRepr):
 
     @property
     def interrupted(self) -> bool:
-        """True where the transfer was stopped."""
+        """True if the transfer was stopped."""
         return any(item.state is FileOutcome.NOT_REACHED for item in self.items)
 
     def total_bytes(self, outcome: FileOutcome) -> int:
@@ -112,7 +112,7 @@ class TransferResult(OneLineRepr):
             str(outcome): counts[outcome] for outcome in FileOutcome if counts[outcome]
         }
         copied = self.total_bytes(FileOutcome.COPIED) + self.total_bytes(FileOutcome.MOVED)
-        figures["MB carried"] = round(copied / 1e6, 3)
+        figures["MB transferred"] = round(copied / 1e6, 3)
         figures["seconds"] = round(self.seconds, 1)
         return figures
 
@@ -139,14 +139,14 @@ class TransferResult(OneLineRepr):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per file: path, state, size (MB), trouble, detail."""
+        """One row per file: path, state, size (MB), error, detail."""
         import pandas as pd
 
         rows = [
             (item.path, str(item.state), item.size / 1e6, str(item.error_kind or ""), item.detail)
             for item in self.items
         ]
-        return pd.DataFrame(rows, columns=["path", "state", "size (MB)", "trouble", "detail"])
+        return pd.DataFrame(rows, columns=["path", "state", "size (MB)", "error", "detail"])
 
     def __str__(self) -> str:
         lines = [f"{self.source} → {self.destination}"]

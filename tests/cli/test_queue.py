@@ -64,7 +64,7 @@ def test_failures_are_shown_and_repaired(monkeypatch: pytest.MonkeyPatch) -> Non
     assert kpfnb(*work, "-p", "fail=bad", code=3) == "partial: 1 done, 3 failed\n"
     assert "parked   bad" in kpfnb("queue", "status", "trial")
     shown = kpfnb("queue", "show", "trial", "bad")
-    assert "error: RuntimeError: bad was to fail" in shown
+    assert "error: RuntimeError: bad failed on request" in shown
     assert "  Traceback (most recent call last):" in shown
     assert "1 parked → waiting (dry run" in kpfnb(
         "queue", "requeue", "trial", "--state", "parked", "--dry-run"
@@ -114,7 +114,7 @@ def test_rebuilt_after_the_server_lost_its_data(tmp_path: Path) -> None:
         (["park", "trial", "--state", "tired"], "no such state"),
         (["show", "trial", "x"], "has no item 'x'"),
         (["status", "trial", "--watch", "1", "--json"], "--watch is for people"),
-        (["rebuild", "trial"], "nothing tells what is on disk"),
+        (["rebuild", "trial"], "no source for what is on disk"),
     ],
 )
 def test_a_mistake_is_one_clear_message(arguments: list[str], message: str) -> None:

@@ -104,9 +104,9 @@ def test_the_notebook_as_a_whole(monkeypatch):
     result = json.loads((record.directory / "result.json").read_text())
     assert [item["name"] for item in result["values"]["parked"]] == ["broken <b>"]
     page = (record.directory / "report.html").read_text()
-    assert "broken &lt;b&gt; was to fail" in page and "2 test workers: partial" in page
+    assert "broken &lt;b&gt; failed on request" in page and "2 test workers: partial" in page
     with Queue("demo") as queue:
-        assert queue.item("broken <b>").error == "RuntimeError: broken <b> was to fail"
+        assert queue.item("broken <b>").error == "RuntimeError: broken <b> failed on request"
 
 
 def test_workers_that_can_not_start_are_reported(monkeypatch, tmp_path):

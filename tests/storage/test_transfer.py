@@ -248,7 +248,7 @@ def test_a_full_quota_of_an_s3_storage_is_an_outcome(
     result = storage.transfer_files(source, "s3:x", move=True)
     assert result.outcome is Outcome.FAILED
     assert {item.error_kind for item in result.failed} == {StorageErrorKind.QUOTA}
-    assert "no room left" in result.reason
+    assert "no space left" in result.reason
     assert len(contents(source)) == 4, "nothing was deleted"
 
 

@@ -38,7 +38,7 @@ def test_it_is_a_result_that_names_every_failure() -> None:
     assert [item["path"] for item in values["failed"]] == ["b/3.fits", HOSTILE]
     assert values["failed"][0]["trouble"] == "quota"
     assert values["deleted"] == ["old"]
-    assert MIXED.key_figures()["MB carried"] == 2.0
+    assert MIXED.key_figures()["MB transferred"] == 2.0
     assert list(MIXED.to_frame()["state"])[:2] == ["copied", "there already"]
 
 
@@ -47,7 +47,7 @@ def test_the_reason_says_what_to_do() -> None:
         "a", "b", (FileTransfer("x", FileOutcome.FAILED, 1, StorageErrorKind.QUOTA, "disk full"),)
     )
     assert full.outcome is Outcome.FAILED
-    assert full.reason.startswith("1 failed (1 byte); no room left: x: disk full; free some space")
+    assert full.reason.startswith("1 failed (1 byte); no space left: x: disk full; free some space")
 
 
 def test_hostile_names_are_shown_harmlessly() -> None:

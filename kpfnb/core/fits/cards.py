@@ -105,7 +105,7 @@ def _keyword_labels(keywords: tuple[str, ...]) -> tuple[list[tuple[str, str]], f
 
 def _card_numbers(names: Sequence[bytes], labels: frozenset[bytes]) -> list[int]:
     """The numbers of the cards that begin with one of the labels: the first, or all comments."""
-    # Few of many cards are wanted: sets and tuples are several times faster than a loop
+    # Few of many cards are needed: sets and tuples are several times faster than a loop
     present = labels.intersection(names)
     if present.isdisjoint(_COMMENTARY_LABELS):
         return sorted(map(names.index, present))

@@ -40,7 +40,7 @@ class HeaderErrorKind(StrEnum):
     EMPTY = "empty"
     """The file has no bytes."""
     TRUNCATED = "truncated"
-    """The file ends before the END of the header, or before the extension that is wanted."""
+    """The file ends before the END of the header, or before the requested extension."""
     NOT_FITS = "not FITS"
     UNREADABLE = "unreadable"
     """The system can't read or decompress it."""
@@ -131,7 +131,7 @@ def iterate_hdus(path: Path | str) -> Iterator[HDU]:
 
 
 def find_defect(path: Path | str) -> str:
-    """Why a file is not a complete FITS file, in a few words; '' if it is one.
+    """Why a file is not a complete FITS file, in a few words; '' if it is complete.
 
     Headers are read, data only in gzipped files, whose length is not known otherwise. A file that
     was cut exactly between two extensions is not recognised.

@@ -30,7 +30,7 @@ def read_table(hdu: HDU) -> TableColumns:
     Raises
     ------
     ValueError : it is not a binary table, or a damaged one
-    fitsheader.InvalidHeaderError : the file ends within it
+    InvalidHeaderError : the file ends within it
     """
     header = _row_structure(hdu.header)
     if header.get("XTENSION") != "BINTABLE":

@@ -226,7 +226,7 @@ class TooltipDisplay:
         canvas.draw_idle()
 
     def tooltip_at(self, event: Any) -> str:
-        """The text at the mouse pointer; '' where there is none."""
+        """The text at the mouse pointer; '' if there is none."""
         tooltip = self._tooltips.get(event.inaxes)
         return tooltip(event) if tooltip else ""
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 MIN_INTERACTIVE_ROWS = 6
 """A smaller table needs no search and is shown as plain HTML."""
 MAX_BYTES = "2MB"
-"""Of the data of one widget; of a larger table the first rows are shown, with a note."""
+"""The maximum size of a widget's data; of a larger table the first rows are shown, with a note."""
 MAX_CHOICES = 1000
 MAX_STATIC_ROWS = 60
-"""Of a table that can be neither scrolled nor searched."""
+"""The maximum length of a table that can be neither scrolled nor searched."""
 NO_SELECTION = "(choose a row)"
 DATA_FRAMES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"))
 
@@ -119,7 +119,7 @@ def _display_frame(frame: pd.DataFrame) -> None:
 
 
 def _without_missing(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with empty cells where pandas would write None."""
+    """The frame with empty cells instead of pandas' None."""
     return frame.where(frame.notna(), None).map(lambda value: "" if value is None else value)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show_form(session: FormSession) -> None:
-    """Display the form of a session. Shown again it is the same form, with what was typed."""
+    """Display the form of a session; a second call shows the same form, with what was typed."""
     from IPython.display import HTML, display
 
     if not session.interactive:

@@ -54,7 +54,7 @@ class ForkedKernel:
         first = self._read_number()
         if first is None:
             link.close()
-            raise ForkFailed("the kernel server could not fork a kernel, or died over it")
+            raise ForkFailed("the kernel server could not fork a kernel, or died")
         self.pid = first
         link.setblocking(False)
 

@@ -39,7 +39,7 @@ class MainThreadChannel(NamedTuple):
 
 
 def install_widget_handling() -> None:
-    """Install both in this kernel."""
+    """Install the ordered handling and the answers after a reload in this kernel."""
     from ipykernel.comm.comm import BaseComm
 
     progress.set_idle_callback(answer_state_requests)
@@ -57,10 +57,10 @@ def answer_state_requests() -> None:
         return
     # A message that is only partly read would block the socket
     with signals.defer_interrupts():
-        _drain(channel)
+        _handle_waiting_messages(channel)
 
 
-def _drain(channel: MainThreadChannel) -> None:
+def _handle_waiting_messages(channel: MainThreadChannel) -> None:
     import zmq
 
     while True:
@@ -72,7 +72,7 @@ def _drain(channel: MainThreadChannel) -> None:
             _answer_message(channel, frames)
         else:
             # A task, not a callback: a callback would run one turn of the loop later, after
-            # ipykernel has stopped to cancel cells, so that a cancelled cell would run
+            # ipykernel has stopped cancelling cells, so that a cancelled cell would run
             _keep_task(asyncio.ensure_future(channel.handle_later(frames)))
 
 

@@ -34,7 +34,7 @@ def open_workbook(
     Parameters
     ----------
     spec : `spreadsheet/worksheet@COLUMN`, `key=...`, or a Path: the directory of a workbook; by
-        default the setting `sheet`. Where that is empty, the workbook in the work directory.
+        default the setting `sheet`. If that is empty, the workbook in the work directory.
     retry_seconds : how long a call is tried again while Google is busy or does not answer
 
     Raises

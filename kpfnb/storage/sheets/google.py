@@ -204,7 +204,7 @@ def _update_cells(sheet: int, row: int, column: int, values: list[CellValue]) ->
 
 
 def _adjacent_cells(changes: SheetChanges) -> list[tuple[int, int, list[CellValue]]]:
-    """Runs of changed cells side by side: row, first column, values."""
+    """Groups of changed cells side by side: row, first column, values."""
 
     def run_of(numbered: tuple[int, tuple[tuple[int, int], CellValue]]) -> tuple[int, int]:
         number, ((row, column), _) = numbered

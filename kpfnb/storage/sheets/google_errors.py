@@ -24,7 +24,7 @@ class TransientGoogleError(ServiceUnavailableError):
 
     Attributes
     ----------
-    retry_after_seconds : the wait that it asks for; 0 where it asks for none
+    retry_after_seconds : the wait that Google requests; 0 if none
     """
 
     retry_after_seconds = 0.0
@@ -57,8 +57,8 @@ def retry_transient(call: Callable[[], T], name: str, retry_seconds: float) -> T
 
     def delay(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after_seconds if isinstance(error, TransientGoogleError) else 0
-        return max(growing_delay(state), asked)
+        requested = error.retry_after_seconds if isinstance(error, TransientGoogleError) else 0
+        return max(growing_delay(state), requested)
 
     def log_retry(state: RetryCallState) -> None:
         if state.outcome and state.next_action:

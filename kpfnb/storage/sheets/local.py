@@ -58,7 +58,7 @@ class LocalWorkbook:
         return changes_by_tab
 
     def _existing_rows(self, tab: str, *, create: bool) -> list[list[str]] | None:
-        """The rows of a tab; None where it is to be created."""
+        """The rows of a tab; None if it is to be created."""
         return None if create and not self._file(tab).exists() else self._read_rows(tab)
 
     def _file(self, tab: str) -> Path:
@@ -97,10 +97,10 @@ def apply_changes(
             result.append([])
         result[row] += [""] * (column + 1 - len(result[row]))
         result[row][column] = value
-    kept = [row for number, row in enumerate(result) if number not in changes.removed]
-    kept += map(list, changes.added)
-    width = max(map(len, kept), default=0)
-    return [[*row, *[""] * (width - len(row))] for row in kept]
+    remaining = [row for number, row in enumerate(result) if number not in changes.removed]
+    remaining += map(list, changes.added)
+    width = max(map(len, remaining), default=0)
+    return [[*row, *[""] * (width - len(row))] for row in remaining]
 
 
 def _encode_csv(rows: Iterable[Sequence[spreadsheet_cells.CellValue]]) -> str:

@@ -226,7 +226,7 @@ def test_force_requires_every_product_again(root: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("fault", "options", "ending"),
     [
-        ("linger", {}, "stopped: all was made, it did not exit"),
+        ("linger", {}, "stopped: all products exist, it did not exit"),
         ("child", {}, "exited with code 0, left 1 processes"),
         ("silent", {"silence_seconds": 1}, "stopped: nothing new for too long"),
     ],
@@ -680,7 +680,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("fault", "ending", "done"),
     [
         ("partial", "exited with code 0", 2),
-        ("hang", "stopped: all was made, it did not exit", 3),
+        ("hang", "stopped: all products exist, it did not exit", 3),
         ("orphan", "exited with code 0, left 1 processes", 3),
     ],
 )
