@@ -70,10 +70,10 @@ def simulate_detector(
     worse : fraction of slits (0 to 1) with additional faults
     """
     noise = np.random.default_rng(seed)
-    return [_slit(noise, 60 + 160 * position, worse) for position in range(count)]
+    return [_simulate_slit(noise, 60 + 160 * position, worse) for position in range(count)]
 
 
-def _slit(noise: np.random.Generator, number: int, worse: float) -> SimulatedSlit:
+def _simulate_slit(noise: np.random.Generator, number: int, worse: float) -> SimulatedSlit:
     draw = noise.random()
     rms = float(noise.lognormal(-1.9, 0.35)) * (3.5 if draw < 0.04 + worse else 1)
     slit = SimulatedSlit(
@@ -83,14 +83,14 @@ def _slit(noise: np.random.Generator, number: int, worse: float) -> SimulatedSli
         flexure=float(noise.normal(0.4, 0.5)),
         median_chi=float(noise.normal(0, 0.02)),
         std_chi=float(noise.normal(1.02 if draw < 0.96 else 1.9, 0.07)),
-        objects=_objects(noise),
+        objects=_choose_extractions(noise),
     )
     if draw > 0.985:
         return SimulatedSlit(slit.number, 0.0, 0.0, 0.0, 0.0, 0.0, ("BADWVCALIB",), ())
     return slit
 
 
-def _objects(noise: np.random.Generator) -> tuple[str, ...]:
+def _choose_extractions(noise: np.random.Generator) -> tuple[str, ...]:
     draw = noise.random()
     if draw < 0.1:
         return ("optimal:mask",)
@@ -191,14 +191,14 @@ def write_setup(
     noise = np.random.default_rng(seed)
     for frame in frames:
         stem = frame.stem(camera)
-        header = _header(frame, spectrograph, configuration)
+        header = _primary_header(frame, spectrograph, configuration)
         for kind, make in (("spec2d", _make_spec2d), ("spec1d", _make_spec1d)):
             path = setup / "Science" / f"{kind}_{stem}.fits"
             make(frame, header.copy(), noise).writeto(path, overwrite=True)
     return setup
 
 
-def _header(
+def _primary_header(
     frame: SimulatedReducedFrame, spectrograph: str, configuration: Mapping[str, str]
 ) -> fits.Header:
     header = fits.Header({"FILENAME": frame.file, "TARGET": frame.target, "PYP_SPEC": spectrograph})
@@ -217,13 +217,13 @@ def _make_spec1d(
         for position in positions:
             if f"{detector}:{position}" in frame.empty:
                 continue
-            hdus.append(_object(detector, position, noise))
+            hdus.append(_object_hdu(detector, position, noise))
             header[f"EXT{len(hdus) - 2:04d}"] = hdus[-1].name
     header["NSPEC"] = len(hdus) - 1
     return fits.HDUList(hdus)
 
 
-def _object(detector: str, position: int, noise: np.random.Generator) -> fits.BinTableHDU:
+def _object_hdu(detector: str, position: int, noise: np.random.Generator) -> fits.BinTableHDU:
     wavelength = np.linspace(6500, 9100, PIXELS[0])
     line = 150 * np.exp(-0.5 * ((wavelength - 7800 - position) / 6) ** 2)
     flux = 100 + line + noise.normal(0, 10, PIXELS[0])
@@ -252,13 +252,13 @@ def _make_spec2d(
             image += 60 * np.exp(-0.5 * ((np.arange(PIXELS[1]) - position) / 2) ** 2)
         planes = {"SCIIMG": image.astype("f4"), "SKYMODEL": sky, "BPMMASK": np.zeros(PIXELS, "i2")}
         hdus += [fits.ImageHDU(data, name=f"{detector}-{key}") for key, data in planes.items()]
-        hdus.append(_slits(frame, detector, positions))
+        hdus.append(_slits_hdu(frame, detector, positions))
     for number, hdu in enumerate(hdus[1:]):
         header[f"EXT{number + 1:04d}"] = hdu.name
     return fits.HDUList(hdus)
 
 
-def _slits(
+def _slits_hdu(
     frame: SimulatedReducedFrame, detector: str, positions: Sequence[int]
 ) -> fits.BinTableHDU:
     flags = [frame.flags.get(f"{detector}:{position}", "") for position in positions]

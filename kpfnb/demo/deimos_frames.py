@@ -106,7 +106,7 @@ def simulate_deimos_frames(folder: Path) -> SimulatedRawFrames:
     Two nights of one mask that belong together, a later one without an arc, another mask with a
     strange name, biases, a frame without a type, one without a mask and a truncated one.
     """
-    frames = {folder / name: cards for name, cards in sorted(_nights())}
+    frames = {folder / name: cards for name, cards in sorted(_frames_of_nights())}
     new = [path for path in frames if not path.is_file()]
     for path in new:
         write_frame(path, frames[path])
@@ -118,32 +118,34 @@ def simulate_deimos_frames(folder: Path) -> SimulatedRawFrames:
     return SimulatedRawFrames(folder, (*frames, broken), len(new))
 
 
-def _nights() -> Iterator[tuple[str, Header]]:
+def _frames_of_nights() -> Iterator[tuple[str, Header]]:
     first = datetime(2015, 10, 16, 2, 36, tzinfo=UTC)
     for day in (first, first + timedelta(days=2)):
-        yield from _afternoon(day)
+        yield from _afternoon_calibrations(day)
         for exposure in range(2):
-            yield _named("science", day + timedelta(hours=9 + exposure), ".gz" * exposure)
+            yield _named_frame("science", day + timedelta(hours=9 + exposure), ".gz" * exposure)
     late = first + timedelta(days=30)
-    yield _named("flat", late)
-    yield _named("science", late + timedelta(hours=9))
+    yield _named_frame("flat", late)
+    yield _named_frame("science", late + timedelta(hours=9))
     other = first + timedelta(minutes=40)
     grating: Header = {"SLMSKNAM": OTHER_MASK, "GRATENAM": "600ZD", "GRATEPOS": 4}
     for minutes, kind in enumerate(("arc", "flat", "flat", "science")):
-        yield _named(kind, other + timedelta(minutes=minutes), **grating)
-    yield _named("focus", first + timedelta(hours=1))
-    yield _named("science", first + timedelta(hours=8), SLMSKNAM=None)
-    yield _named("science", first + timedelta(hours=7), RA=None, TARGNAME=None)
+        yield _named_frame(kind, other + timedelta(minutes=minutes), **grating)
+    yield _named_frame("focus", first + timedelta(hours=1))
+    yield _named_frame("science", first + timedelta(hours=8), SLMSKNAM=None)
+    yield _named_frame("science", first + timedelta(hours=7), RA=None, TARGNAME=None)
 
 
-def _afternoon(day: datetime) -> Iterator[tuple[str, Header]]:
+def _afternoon_calibrations(day: datetime) -> Iterator[tuple[str, Header]]:
     """The calibrations of a mask, more than necessary."""
     for minute, lamps in enumerate(("Kr Xe Ar Ne", "Kr Xe Ar Ne", "Hg Cd Zn")):
-        yield _named("arc", day + timedelta(minutes=minute), LAMPS=lamps)
+        yield _named_frame("arc", day + timedelta(minutes=minute), LAMPS=lamps)
     for minute in range(5):
-        yield _named("flat", day + timedelta(minutes=10 + minute))
-    yield _named("bias", day + timedelta(minutes=20))
+        yield _named_frame("flat", day + timedelta(minutes=10 + minute))
+    yield _named_frame("bias", day + timedelta(minutes=20))
 
 
-def _named(kind: str, moment: datetime, suffix: str = "", **changes: Any) -> tuple[str, Header]:
+def _named_frame(
+    kind: str, moment: datetime, suffix: str = "", **changes: Any
+) -> tuple[str, Header]:
     return frame_name(moment) + suffix, make_header(kind, moment, **changes)

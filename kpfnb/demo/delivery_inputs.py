@@ -124,7 +124,7 @@ def _make_dataset(folder: Path, name: dataset.Dataset, count: int) -> None:
 def _write_products(setup: Path, name: dataset.Dataset, exposure: DeliveryExposure) -> None:
     header = fits.Header(exposure.cards(name))
     science = setup / "Science"
-    spectra = [_spectrum(name_1d, number, "SpecObj") for number, name_1d in enumerate(OBJECTS)]
+    spectra = [_spectrum_hdu(name_1d, number, "SpecObj") for number, name_1d in enumerate(OBJECTS)]
     header_1d = fits.Header({**header, "DMODCLS": "SpecObjs", "NSPEC": len(OBJECTS)})
     _write_fits(science / f"spec1d_{exposure.stem}.fits", header_1d, spectra)
     atomic.write_text(science / f"spec1d_{exposure.stem}.txt", "| slit | name | SIMULATED |\n")
@@ -134,7 +134,7 @@ def _write_products(setup: Path, name: dataset.Dataset, exposure: DeliveryExposu
     _write_fits(science / f"spec2d_{exposure.stem}.fits", header, [image])
 
 
-def _spectrum(name: str, number: int, model: str) -> fits.BinTableHDU:
+def _spectrum_hdu(name: str, number: int, model: str) -> fits.BinTableHDU:
     wavelength = np.linspace(6000.0, 9000.0, PIXELS)
     columns = [
         fits.Column("OPT_WAVE", "D", array=wavelength),
@@ -173,7 +173,7 @@ def _write_coadds(complete: Path, exposures: Sequence[DeliveryExposure]) -> None
     for number, name in enumerate(OBJECTS):
         file = f"J132424.0{number}+271212.0_DEIMOS_{exposures[0].night:%Y%m%d}.fits"
         _write_fits(
-            complete / "1D_Coadd" / file, fits.Header(), [_spectrum(name, number, "OneSpec")]
+            complete / "1D_Coadd" / file, fits.Header(), [_spectrum_hdu(name, number, "OneSpec")]
         )
         lines += [f" {file} {name} DET01 12.35 0.088 spec1d_{e.stem}.fits\n" for e in exposures]
     atomic.write_text(complete / "1D_Coadd/collate_report.dat", _align_table(lines))

@@ -26,9 +26,9 @@ def barycentric_correction(time: datetime, ra_degrees: float, dec_degrees: float
     import astropy.units as u
     from astropy.coordinates import SkyCoord
 
-    with _offline():
+    with _without_downloads():
         velocity = SkyCoord(ra_degrees * u.deg, dec_degrees * u.deg).radial_velocity_correction(
-            "barycentric", obstime=_astropy_time(time), location=_observatory()
+            "barycentric", obstime=_astropy_time(time), location=_observatory_location()
         )
     return float(velocity.to_value(u.km / u.s))
 
@@ -42,8 +42,8 @@ def solar_correction(time: datetime) -> float:
     moment = _astropy_time(time)
     earth, earth_velocity = get_body_barycentric_posvel("earth", moment)
     sun, sun_velocity = get_body_barycentric_posvel("sun", moment)
-    with _offline():
-        place, motion = _observatory().get_gcrs_posvel(moment)
+    with _without_downloads():
+        place, motion = _observatory_location().get_gcrs_posvel(moment)
     away = (sun - earth - place).xyz.to_value(u.km)
     speed = (sun_velocity - earth_velocity - motion).xyz.to_value(u.km / u.s)
     return float(-np.dot(away, speed) / np.linalg.norm(away))
@@ -55,9 +55,9 @@ def barycentric_julian_date(time: datetime, ra_degrees: float, dec_degrees: floa
     from astropy.coordinates import SkyCoord
 
     moment = _astropy_time(time)
-    with _offline():
+    with _without_downloads():
         travel = moment.light_travel_time(
-            SkyCoord(ra_degrees * u.deg, dec_degrees * u.deg), location=_observatory()
+            SkyCoord(ra_degrees * u.deg, dec_degrees * u.deg), location=_observatory_location()
         )
         return float((moment.tdb + travel).jd)
 
@@ -69,7 +69,7 @@ def _astropy_time(time: datetime) -> Any:
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
+def _without_downloads() -> Iterator[None]:
     """No download of Earth orientation data: a demonstration works without network."""
     from astropy.utils import iers
 
@@ -81,7 +81,7 @@ def _offline() -> Iterator[None]:
 
 
 @cache
-def _observatory() -> Any:
+def _observatory_location() -> Any:
     import astropy.units as u
     from astropy.coordinates import EarthLocation
 
@@ -192,14 +192,14 @@ class Echelle:
         """Wavelength (Å) at each pixel, (rows, side), or at `pixels` of the same leading axis."""
         at = np.arange(self.side)[None, :] if pixels is None else pixels
         u = (at - self.offset[:, None]) / (self.side / 2) - 1
-        return self.centre[:, None] * (1 + self.camera.half_range * _bend(u))
+        return self.centre[:, None] * (1 + self.camera.half_range * _bend_dispersion(u))
 
     def positions(self, rows: NDArray[np.int64], wavelengths: Array) -> Array:
         """Pixel of a wavelength (Å) on its row; the inverse of `wavelengths`."""
         target = (wavelengths / self.centre[rows] - 1) / self.camera.half_range
         u = target.copy()
         for _ in range(4):
-            u -= (_bend(u) - target) / (1 - 0.06 * u + 0.03 * u**2)
+            u -= (_bend_dispersion(u) - target) / (1 - 0.06 * u + 0.03 * u**2)
         return (u + 1) * (self.side / 2) + self.offset[rows]
 
     def traces(self) -> Array:
@@ -228,6 +228,6 @@ class Echelle:
         return rows, lines, self.positions(rows, wavelengths[lines])
 
 
-def _bend(u: Array) -> Array:
+def _bend_dispersion(u: Array) -> Array:
     """The small nonlinearity of the dispersion: -1 ... 1 across the CCD to about the same."""
     return u - 0.03 * u**2 + 0.01 * u**3

@@ -127,7 +127,7 @@ def _wavelength_master(
         arrays[f"{name}_SOLUTION"],
         times,
         drifts,
-        _centroids(arrays.get(f"{name}_ETALON")),
+        _parse_centroids(arrays.get(f"{name}_ETALON")),
         header["ETADRIFT"],
     )
 
@@ -179,7 +179,7 @@ def _native_byte_order(array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="))
 
 
-def _centroids(table: np.ndarray | None) -> LineCentroids | None:
+def _parse_centroids(table: np.ndarray | None) -> LineCentroids | None:
     if table is None:
         return None
     rows, lines, nominal, measured, errors = table

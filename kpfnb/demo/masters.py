@@ -149,11 +149,13 @@ def night_footprint(camera: Camera, master: CameraMaster) -> detector.LightFootp
     """The footprint of each row's light in this night."""
     if master.heights is None:
         raise NotCalibratedError("no flat among the night's exposures: the orders can't be traced")
-    return _footprint(camera, master.heights.tobytes(), master.heights.shape)
+    return _cached_footprint(camera, master.heights.tobytes(), master.heights.shape)
 
 
 @lru_cache(maxsize=4)
-def _footprint(camera: Camera, heights: bytes, shape: tuple[int, int]) -> detector.LightFootprint:
+def _cached_footprint(
+    camera: Camera, heights: bytes, shape: tuple[int, int]
+) -> detector.LightFootprint:
     echelle = Echelle(camera, shape[1])
     return detector.compute_footprint(echelle, np.frombuffer(heights).reshape(shape))
 

@@ -92,7 +92,7 @@ def write_spec2d(path: Path, file: str, detectors: Detectors) -> None:
     for name, slits in detectors.items():
         pixels = np.zeros((PIXELS, PIXELS), "f4")
         hdus += [fits.ImageHDU(pixels, name=f"{name}-{part}") for part in ("SCIIMG", "SKYMODEL")]
-        hdus += [_slits(name, slits), _solution(name, slits), _flexure(name, slits)]
+        hdus += [_slits_hdu(name, slits), _solution_hdu(name, slits), _flexure_hdu(name, slits)]
         chis = {"MED_CHIS": "median_chi", "STD_CHIS": "std_chi"}
         for part, measure in chis.items():
             values = np.array([getattr(slit, measure) for slit in slits], "f4")
@@ -112,7 +112,7 @@ def write_spec1d(path: Path, file: str, detectors: Detectors) -> None:
     primary = fits.PrimaryHDU()
     primary.header.update({"FILENAME": file, "TARGET": "simulated", "VERSPYP": VERSION})
     objects = [
-        _object(name, slit, number, how)
+        _object_hdu(name, slit, number, how)
         for name, slits in detectors.items()
         for slit in slits
         for number, how in enumerate(slit.objects)
@@ -120,7 +120,7 @@ def write_spec1d(path: Path, file: str, detectors: Detectors) -> None:
     fits.HDUList([primary, *objects]).writeto(path)
 
 
-def _slits(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
+def _slits_hdu(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     edges = np.array([[slit.number] * PIXELS for slit in slits], "f8")
     columns = [
         fits.Column("spat_id", "K", array=[slit.number for slit in slits]),
@@ -134,7 +134,7 @@ def _slits(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     return hdu
 
 
-def _solution(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
+def _solution_hdu(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     columns = [
         fits.Column("SpatOrderID", "K", array=[slit.number for slit in slits]),
         fits.Column("IDs_Wave_cov(%)", "D", array=[slit.coverage for slit in slits]),
@@ -143,7 +143,7 @@ def _solution(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU
     return fits.BinTableHDU.from_columns(columns, name=f"{detector}-WAVESOL")
 
 
-def _flexure(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
+def _flexure_hdu(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     columns = [
         fits.Column("spat_id", "K", array=[slit.number for slit in slits]),
         fits.Column("sci_spec_flexure", "D", array=[slit.flexure for slit in slits]),
@@ -151,7 +151,7 @@ def _flexure(detector: str, slits: Sequence[SimulatedSlit]) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name=f"{detector}-SCI_SPEC_FLEXURE")
 
 
-def _object(detector: str, slit: SimulatedSlit, number: int, how: str) -> fits.BinTableHDU:
+def _object_hdu(detector: str, slit: SimulatedSlit, number: int, how: str) -> fits.BinTableHDU:
     kind, _, designed = how.partition(":")
     names = {"optimal": ("OPT", "BOX"), "box": ("BOX",), "none": ()}[kind]
     columns = [fits.Column("TRACE_SPAT", "D", array=np.full(PIXELS, slit.number, "f8"))]

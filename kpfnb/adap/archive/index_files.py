@@ -91,7 +91,7 @@ def render_report(manifests: Iterable[Manifest]) -> str:
         "Of an earlier delivery": (f"{m.unit}/{path}" for m in ordered for path in m.leftover),
     }
     texts = [
-        f"{title}\n{'-' * len(title)}\n{_join_lines(map(_printable, lines)) or 'none'}"
+        f"{title}\n{'-' * len(title)}\n{_join_lines(map(_printable_text, lines)) or 'none'}"
         for title, lines in sections.items()
     ]
     return "\n\n".join(text.rstrip() for text in texts) + "\n"
@@ -125,7 +125,7 @@ def write_text_files(place: Location, texts: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
         for name, text in texts.items():
             atomic.write_text(Path(folder) / name, text)
-        _transfer(storage.resolve_location(folder), place)
+        _transfer_all(storage.resolve_location(folder), place)
 
 
 def _fetch_manifests(place: Location, state_dir: Path) -> dict[str, Manifest]:
@@ -144,11 +144,11 @@ def _fetch_folder(place: Location, folder: Path) -> Path:
         return Path(place.argument)
     if place.kind() != "folder":
         return folder / "none"
-    _transfer(place, folder, mirror=True)
+    _transfer_all(place, folder, mirror=True)
     return folder
 
 
-def _transfer(source: Location, destination: Location | Path, *, mirror: bool = False) -> None:
+def _transfer_all(source: Location, destination: Location | Path, *, mirror: bool = False) -> None:
     transfer = storage.transfer_files(source, destination, mirror=mirror, progress=False)
     if transfer.failed:
         raise ServiceUnavailableError(f"{source} to {destination}: {transfer.reason}")
@@ -163,5 +163,5 @@ def _join_lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _printable(text: str) -> str:
+def _printable_text(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

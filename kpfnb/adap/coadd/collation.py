@@ -116,7 +116,7 @@ def coadd_1d(task: CoaddTask, runner: CommandRunner, empty: CoaddResult) -> Coad
     if task.flux == "standard":
         calibration.calibrate(filled)
     to_collate = [copy for copy in filled if copy.exposure in exposures]
-    logs, problems = _collate(task, runner, to_collate)
+    logs, problems = _collate_spectra(task, runner, to_collate)
     by_file = {copy.spec1d.name: copy for copy in copies}
     matches = [(log, match) for log in logs for match in log.matches]
     several = [(log, match) for log, match in matches if len(match.members) >= MIN_EXPOSURES]
@@ -135,7 +135,7 @@ def coadd_1d(task: CoaddTask, runner: CommandRunner, empty: CoaddResult) -> Coad
     )
 
 
-def _collate(
+def _collate_spectra(
     task: CoaddTask, runner: CommandRunner, copies: Sequence[SpectraCopy]
 ) -> tuple[list[CollateLog], list[str]]:
     """What PypeIt matched, and which of its commands failed."""

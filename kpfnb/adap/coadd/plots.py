@@ -71,7 +71,7 @@ def _plot_parts(results: Sequence[CoaddResult]) -> HoverFigure:
     from matplotlib.figure import Figure
 
     most = MAX_PANELS // len(results)
-    panels = [panel for result in results for panel in _panels(result, most)]
+    panels = [panel for result in results for panel in _choose_panels(result, most)]
     size = (PANEL_INCHES[0], PANEL_INCHES[1] * max(len(panels), 1))
     figure = Figure(figsize=size, layout="constrained")
     if not panels:
@@ -113,7 +113,7 @@ def _pixel_text(line: SpectrumLine, number: int) -> str:
     return f"{line.label}: {line.wavelength[number]:.1f} Å: {flux:.4g} ± {sigma:.2g}"
 
 
-def _panels(result: CoaddResult, most: int) -> list[CoaddPanel]:
+def _choose_panels(result: CoaddResult, most: int) -> list[CoaddPanel]:
     """At most `most` panels, in the order of the coadds."""
     if result.dry_run:
         return list(_planned_panels(result))[:most]

@@ -114,10 +114,10 @@ class CoaddTask:
             "sens": format_parameters(self.sens),
             "pypeit": pypeit_version(),
             "frames": {
-                exposure.name: [_sha256(exposure.spec1d), _sha256(exposure.spec2d)]
+                exposure.name: [_file_sha256(exposure.spec1d), _file_sha256(exposure.spec2d)]
                 for exposure in self.exposures
             },
-            "standards": {e.name: _sha256(e.spec1d) for e in standards if is_spectra},
+            "standards": {e.name: _file_sha256(e.spec1d) for e in standards if is_spectra},
             "bad slits": {name: sorted(slits) for name, slits in bad_slits.items() if slits},
             "left out": dict(self.reduced.left_out),
         }
@@ -139,7 +139,7 @@ def prepare_task(
     folder = expand_path(root, "root")
     reduced = find_exposures(folder)
     name = item_name(folder)
-    spectrograph = _spectrograph(folder, reduced)
+    spectrograph = _single_spectrograph(folder, reduced)
     rules = _coadd_rules(spectrograph)
     custom_file = _custom_file(config.custom, name, kind.input_kind)
     custom_sens = _custom_file(config.custom, name, "sens")
@@ -163,7 +163,7 @@ def prepare_task(
         parameters=parameters,
         sens=sens,
         flux=_flux_source(config.flux, rules, parameters) if is_spectra else "none",
-        tolerance=_tolerance(parameters),
+        tolerance=_slit_tolerance(parameters),
         reduced=_select_listed(reduced, custom_file, kind),
         bad_slits=read_bad_slits(reduced.reductions),
     )
@@ -189,7 +189,7 @@ def _default_output(folder: Path) -> Path:
     return folder
 
 
-def _spectrograph(folder: Path, reduced: ExposureList) -> str:
+def _single_spectrograph(folder: Path, reduced: ExposureList) -> str:
     names = sorted({exposure.spectrograph for exposure in reduced.exposures})
     if not names:
         reasons = "; ".join(f"{file}: {reason}" for file, reason in reduced.left_out[:3])
@@ -244,7 +244,7 @@ def _flux_source(flux: str, rules: CoaddRules, parameters: ParameterTree) -> str
     return "none" if parameter == "false" else rules.flux
 
 
-def _tolerance(parameters: ParameterTree) -> float:
+def _slit_tolerance(parameters: ParameterTree) -> float:
     text = str(parameters.get("coadd2d", {}).get("spat_toler", SLIT_TOLERANCE_PIXELS))
     try:
         return float(text)
@@ -283,6 +283,6 @@ def _product_path(exposure: ReducedExposure, kind: CoaddKind) -> Path:
     return exposure.spec1d if kind is CoaddKind.SPECTRA else exposure.spec2d
 
 
-def _sha256(path: Path) -> str:
+def _file_sha256(path: Path) -> str:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

@@ -213,12 +213,12 @@ def runs_of_dataset(name: str, records: Sequence[RunRecord]) -> list[RunRecord]:
     return [
         record
         for record in records
-        if any(_mentions(value, name) for value in record.parameters.values())
+        if any(_mentions_dataset(value, name) for value in record.parameters.values())
     ][:MAX_RUNS_SHOWN]
 
 
-def _mentions(value: Any, name: str) -> bool:
+def _mentions_dataset(value: Any, name: str) -> bool:
     """Whether a parameter is the dataset or its directory, or a list that contains it."""
     if isinstance(value, list):
-        return any(_mentions(item, name) for item in value)
+        return any(_mentions_dataset(item, name) for item in value)
     return isinstance(value, str) and f"/{value.rstrip('/')}".endswith(f"/{name}")

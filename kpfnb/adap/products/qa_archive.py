@@ -137,8 +137,10 @@ def _open_gzip(path: Path) -> Iterator[gzip.GzipFile]:
 
 
 def _verify_archive(archive: Path, folder: Path, files: list[Path]) -> None:
-    archived = {name: _digest(content) for name, content in read_archive(archive)}
-    if archived != {_member_name(file, folder): _digest(file.read_bytes()) for file in files}:
+    archived = {name: _content_digest(content) for name, content in read_archive(archive)}
+    if archived != {
+        _member_name(file, folder): _content_digest(file.read_bytes()) for file in files
+    }:
         raise InvalidInputError(f"{archive} differs from {folder}", "is its disk full?")
 
 
@@ -146,5 +148,5 @@ def _member_name(path: Path, folder: Path) -> str:
     return f"{QA_FOLDER}/{path.relative_to(folder).as_posix()}"
 
 
-def _digest(content: bytes) -> bytes:
+def _content_digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()

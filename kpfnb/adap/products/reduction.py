@@ -39,7 +39,7 @@ def recover_folder(output: Path, *, name: str = RECORD_NAME) -> dict[str, Any] |
 
     `InvalidInputError` if the directory holds anything but a reduction; it is not touched.
     """
-    previous, discarded = _sibling(output, ".previous"), _sibling(output, ".discarded")
+    previous, discarded = _folder_beside(output, ".previous"), _folder_beside(output, ".discarded")
     if discarded.exists():
         shutil.rmtree(discarded)
     if output.exists():
@@ -57,7 +57,7 @@ def stage_new(output: Path, inputs: dict[str, Any], *, name: str = RECORD_NAME) 
     """Create an empty directory for a new reduction; an earlier one with reduced frames is kept."""
     old = read_finished_record(output, name=name)
     if old and _reduced_files(old):
-        output.rename(_sibling(output, ".previous"))
+        output.rename(_folder_beside(output, ".previous"))
     else:
         _discard_folder(output)
     output.mkdir(parents=True)
@@ -70,7 +70,7 @@ def commit_better(output: Path, *, name: str = RECORD_NAME) -> Path:
     The new one stays unless it has not reduced a frame that the earlier one had. In that case the
     earlier one is restored, and the new one is kept in `<name>.failed` for inspection.
     """
-    previous, failed = _sibling(output, ".previous"), _sibling(output, FAILED_SUFFIX)
+    previous, failed = _folder_beside(output, ".previous"), _folder_beside(output, FAILED_SUFFIX)
     old, new = read_finished_record(previous, name=name), read_finished_record(output, name=name)
     if not old:
         return output
@@ -113,12 +113,12 @@ def _refuse_foreign_folder(output: Path, name: str) -> None:
 def _discard_folder(folder: Path) -> None:
     """Remove a directory; renamed first, so that half of it is never taken for a reduction."""
     if folder.exists():
-        discarded = _sibling(folder, ".discarded")
+        discarded = _folder_beside(folder, ".discarded")
         folder.rename(discarded)
         shutil.rmtree(discarded)
 
 
-def _sibling(output: Path, suffix: str) -> Path:
+def _folder_beside(output: Path, suffix: str) -> Path:
     return output.with_name(output.name + suffix)
 
 

@@ -79,7 +79,7 @@ def _run_stage(stage: ReductionStage, dataset_job: DatasetJob) -> StageResult:
     start = time.monotonic()
     lease = dataset_job.lease
     lease.note(stage.name)
-    dataset_job.notify = _throttle(lambda text: lease.note(f"{stage.name}: {text}"))
+    dataset_job.notify = _limit_rate(lambda text: lease.note(f"{stage.name}: {text}"))
     detail = failure = ""
     try:
         detail = stage.run(dataset_job)
@@ -90,7 +90,7 @@ def _run_stage(stage: ReductionStage, dataset_job: DatasetJob) -> StageResult:
     return StageResult(stage.name, time.monotonic() - start, detail, failure)
 
 
-def _throttle(notify: Callable[[str], None]) -> Callable[[str], None]:
+def _limit_rate(notify: Callable[[str], None]) -> Callable[[str], None]:
     """The same function, but called at most every `NOTIFY_SECONDS`."""
     last = time.monotonic()
 

@@ -104,17 +104,17 @@ def publish_reduction(
         # Until the new manifest is there, a mixture is never taken for results
         (place / MANIFEST_FILE).delete()
     if not remote_paths or remote_record == record:
-        copied = _transfer(folder, place, mirror=True)
+        copied = _transfer_all(folder, place, mirror=True)
     else:
         staged = target / f"{STAGED_PREFIX}{name}"
-        copied = _transfer(folder, staged, mirror=True)
+        copied = _transfer_all(folder, staged, mirror=True)
         confirm()
-        _transfer(staged, place, mirror=True)
+        _transfer_all(staged, place, mirror=True)
         staged.delete()
     local_manifest = folder.with_name(f"{STAGED_PREFIX}{folder.name}.json")
     atomic.write_json(local_manifest, {**manifest, "token": token})
     confirm()
-    _transfer(local_manifest, place / MANIFEST_FILE)
+    _transfer_all(local_manifest, place / MANIFEST_FILE)
     local_manifest.unlink()
     return PublicationResult(str(place), copied)
 
@@ -122,7 +122,7 @@ def publish_reduction(
 def _publish_logs(folder: Path, place: Location) -> PublicationResult:
     paths = _relative_paths(folder)
     logs = [path for path in paths if dataset.is_log_file(f"complete/reduce/{path}")]
-    return PublicationResult(str(place), _transfer(folder, place, only=logs), kept=True)
+    return PublicationResult(str(place), _transfer_all(folder, place, only=logs), kept=True)
 
 
 def is_complete(manifest: Mapping[str, Any], sizes: Mapping[str, int]) -> bool:
@@ -175,7 +175,7 @@ def _is_published(folder: Path, place: Location, manifest: Mapping[str, Any]) ->
     )
 
 
-def _transfer(source: Path | Location, place: Location, **options: Any) -> int:
+def _transfer_all(source: Path | Location, place: Location, **options: Any) -> int:
     """Copy, and raise if not every file is there; the number of files that were copied."""
     transfer = storage.transfer_files(source, place, progress=False, **options)
     require_transferred(transfer)

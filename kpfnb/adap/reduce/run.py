@@ -116,7 +116,7 @@ class _ReductionRun:
         result = ReductionResult(
             output=output,
             inputs=inputs,
-            unusable=_unusable(frames),
+            unusable=_list_unusable(frames),
             started=clock.format_utc(),
         )
         if len(result.unusable) == len(frames):
@@ -187,12 +187,12 @@ def _earlier_reduction(task: ReductionTask, *, force: bool) -> ReductionResult |
     return earlier
 
 
-def _unusable(frames: Sequence[RawFrame]) -> tuple[tuple[str, str], ...]:
+def _list_unusable(frames: Sequence[RawFrame]) -> tuple[tuple[str, str], ...]:
     return tuple((frame.file, frame.defect) for frame in frames if frame.defect)
 
 
 def _describe_plan(task: ReductionTask, frames: Sequence[RawFrame]) -> ReductionResult:
-    unusable = _unusable(frames)
+    unusable = _list_unusable(frames)
     note = f"dry run: would reduce {len(frames) - len(unusable)} of {len(frames)} frames"
     note += f" of {task.raw} as {task.spectrograph}, setup {task.setup}"
     inputs = task.inputs(frames)

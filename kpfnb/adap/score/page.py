@@ -130,12 +130,14 @@ def _score_lines(card: Scorecard) -> list[ScoreLine]:
         slits = [
             scored.slit for scored in card.slits if scored.spec2d.startswith(f"spec2d_{stem}-")
         ]
-        medians = (_median([getattr(slit, name) for slit in slits]) for name in MEDIAN_MEASURES)
+        medians = (
+            _median_measured([getattr(slit, name) for slit in slits]) for name in MEDIAN_MEASURES
+        )
         lines.append(ScoreLine(row, card.reasons.get(row.science_file, ""), *medians))
     return lines
 
 
-def _median(values: Sequence[float | None]) -> float | None:
+def _median_measured(values: Sequence[float | None]) -> float | None:
     numbers = [value for value in values if value is not None and value == value]
     return median(numbers) if numbers else None
 

@@ -173,14 +173,14 @@ def limit_ratio(scored: ScoredSlit, limits: ScoreLimits) -> float:
     """How far a slit exceeds its limits: the largest ratio of a measure to its limit."""
     slit = scored.slit
     return max(
-        _ratio(slit.rms, limits.rms_thresh),
-        _ratio(slit.std_chi, limits.upper_std_chi),
-        _ratio(limits.wave_cov_thresh, slit.coverage),
-        _ratio(limits.lower_std_chi, slit.std_chi),
+        _ratio_to_limit(slit.rms, limits.rms_thresh),
+        _ratio_to_limit(slit.std_chi, limits.upper_std_chi),
+        _ratio_to_limit(limits.wave_cov_thresh, slit.coverage),
+        _ratio_to_limit(limits.lower_std_chi, slit.std_chi),
     )
 
 
-def _ratio(value: float | None, limit: float | None) -> float:
+def _ratio_to_limit(value: float | None, limit: float | None) -> float:
     return value / limit if value is not None and limit else 0.0
 
 

@@ -139,7 +139,7 @@ class CompletenessRules:
             return ObservationCheck(obsid, ObservationStatus.BAD_L0, (), {"L0": raw.problem})
         products = {level: inventory.products[level].get(obsid.text) for level in self.levels}
         levels = check_levels(raw, products, version=self.version)
-        defects = {level: _describe(*defect) for level, defect in levels.items() if defect}
+        defects = {level: _describe_defect(*defect) for level, defect in levels.items() if defect}
         status = ObservationStatus.INCOMPLETE if defects else ObservationStatus.DONE
         return ObservationCheck(obsid, status, tuple(levels), defects)
 
@@ -229,7 +229,7 @@ def mark_touched(index: HeaderIndex, root: Path, night: str) -> None:
     index.invalidate_night(level_dir(root, KPF.raw, night))
 
 
-def _describe(reason: IncompleteReason, detail: str) -> str:
+def _describe_defect(reason: IncompleteReason, detail: str) -> str:
     return f"{reason} ({detail})" if detail else str(reason)
 
 

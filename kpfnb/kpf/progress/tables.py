@@ -52,7 +52,7 @@ def format_html(nights: Iterable[NightProgress], levels: Sequence[str], zone: Zo
         [night.night, _format_time(night.last_l0, zone), *map(_format_cell, night.counts.values())]
         for night in nights
     ]
-    return _scrollable(["Night", "Last L0 modified", *levels], rows)
+    return _scrollable_table(["Night", "Last L0 modified", *levels], rows)
 
 
 def format_missing_html(missing: Sequence[MissingLevel]) -> str:
@@ -61,7 +61,7 @@ def format_missing_html(missing: Sequence[MissingLevel]) -> str:
         return ""
     more = len(missing) - MAX_MISSING_ROWS
     rest = f"<p>and {more} more</p>" if more > 0 else ""
-    table = _scrollable(["ObsID", "Level", "Reason", "Detail"], missing[:MAX_MISSING_ROWS])
+    table = _scrollable_table(["ObsID", "Level", "Reason", "Detail"], missing[:MAX_MISSING_ROWS])
     return f"<details><summary>{len(missing)} missing</summary>{table}{rest}</details>"
 
 
@@ -135,6 +135,6 @@ def _format_missing(item: MissingLevel, root: Path) -> str:
     return f"{phrase.format(level=level)}{detail}: {ObsID(item.obsid).path(root, level)}"
 
 
-def _scrollable(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def _scrollable_table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     table = html_table(titles, rows)
     return f'<div style="max-height: 30em; overflow: auto">{table}</div>'

@@ -141,16 +141,16 @@ def _read_file(path: Path, stamp: tuple[int, int]) -> _ThresholdFile:
     """Read a file of thresholds, again when its `stamp` (time and size) changes."""
     document = strict_yaml.read_yaml(path, hint=f"compare it with {PACKAGED_THRESHOLDS}")
     rules: dict[str, list[FlagRule | RangeRule]] = {level: [] for level in LEVELS}
-    digests = dict.fromkeys(LEVELS, _digest(None))
+    digests = dict.fromkeys(LEVELS, _values_digest(None))
     for level, values in document.require_mapping("a file of thresholds").items():
         if level not in LEVELS:
             raise document.error_at(f"not a level; {suggest_name(level, LEVELS)}", level)
         section = document.parse(_LevelSection, {} if values is None else values, (level,))
-        rules[level], digests[level] = list(_section_rules(section)), _digest(values)
+        rules[level], digests[level] = list(_section_rules(section)), _values_digest(values)
     return _ThresholdFile(rules, digests)
 
 
-def _digest(values: object) -> str:
+def _values_digest(values: object) -> str:
     # Of the text, not of the rules: products stay current when only the code changes its names
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]
 

@@ -90,20 +90,21 @@ class VerdictLimits:
         """The limits in words: `PASS ≥ 4, FAIL < 2, otherwise WARN`."""
         suffix = f" {unit}" if unit else ""
         if self.warn == self.fail:
-            return f"PASS {_compare(self.warn)}{suffix}, otherwise FAIL"
+            return f"PASS {_describe_inside(self.warn)}{suffix}, otherwise FAIL"
         if self.fail == ValueLimits():
-            return f"PASS {_compare(self.warn)}{suffix}, otherwise WARN"
-        return f"PASS {_compare(self.warn)}{suffix}, FAIL {_exclude(self.fail)}, otherwise WARN"
+            return f"PASS {_describe_inside(self.warn)}{suffix}, otherwise WARN"
+        passing, failing = _describe_inside(self.warn), _describe_outside(self.fail)
+        return f"PASS {passing}{suffix}, FAIL {failing}, otherwise WARN"
 
 
-def _compare(limits: ValueLimits) -> str:
+def _describe_inside(limits: ValueLimits) -> str:
     """The values within limits."""
     if limits.low is None:
         return "any value" if limits.high is None else f"≤ {limits.high:g}"
     return f"≥ {limits.low:g}" if limits.high is None else f"{limits.low:g} to {limits.high:g}"
 
 
-def _exclude(limits: ValueLimits) -> str:
+def _describe_outside(limits: ValueLimits) -> str:
     """The values outside limits."""
     if limits.low is None:
         return f"> {limits.high:g}"

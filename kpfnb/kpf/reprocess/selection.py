@@ -189,13 +189,13 @@ class ObservationFilter:
 
     def __post_init__(self) -> None:
         """Validate the sources."""
-        known = set(map(_normalize, SOURCE_CHOICES))
+        known = set(map(_normalize_name, SOURCE_CHOICES))
         for source in self.sources:
-            if _normalize(source) not in known:
+            if _normalize_name(source) not in known:
                 raise InvalidParameterError(
                     f"source: {source!r}", f"it is one of {', '.join(SOURCE_CHOICES)}"
                 )
-        object.__setattr__(self, "_patterns", tuple(map(_normalize, self.objects)))
+        object.__setattr__(self, "_patterns", tuple(map(_normalize_name, self.objects)))
 
     @property
     def is_all(self) -> bool:
@@ -204,15 +204,18 @@ class ObservationFilter:
 
     def has_object(self, header: Mapping[str, Any]) -> bool:
         """Whether the observation is of one of the objects."""
-        names = [_normalize(name) for name in object_names(header)]
+        names = [_normalize_name(name) for name in object_names(header)]
         return not self._patterns or any(
             fnmatchcase(name, pattern) for name in names for pattern in self._patterns
         )
 
     def has_source(self, header: Mapping[str, Any]) -> bool:
         """Whether the observation is of one of the sources."""
-        types = {_normalize(exposure.source_type(header)), _normalize(header.get("IMTYPE"))}
-        return not self.sources or bool(types & set(map(_normalize, self.sources)))
+        types = {
+            _normalize_name(exposure.source_type(header)),
+            _normalize_name(header.get("IMTYPE")),
+        }
+        return not self.sources or bool(types & set(map(_normalize_name, self.sources)))
 
 
 def object_names(header: Mapping[str, Any]) -> list[str]:
@@ -258,11 +261,11 @@ def _unknown_object_error(
     requested: Sequence[str], headers: Iterable[Mapping[str, Any]]
 ) -> InvalidParameterError:
     existing = sorted({name for header in headers for name in object_names(header)})
-    by_key = {_normalize(name): name for name in existing}
+    by_key = {_normalize_name(name): name for name in existing}
     similar = [
         by_key[match]
         for name in requested
-        for match in difflib.get_close_matches(_normalize(name), by_key, n=MAX_OBJECTS_NAMED)
+        for match in difflib.get_close_matches(_normalize_name(name), by_key, n=MAX_OBJECTS_NAMED)
     ]
     shown = list(dict.fromkeys(similar)) or existing
     more = f" and {len(shown) - MAX_OBJECTS_NAMED} more" if len(shown) > MAX_OBJECTS_NAMED else ""
@@ -274,5 +277,5 @@ def _unknown_object_error(
     )
 
 
-def _normalize(name: Any) -> str:
+def _normalize_name(name: Any) -> str:
     return "".join(str(name or "").split()).lower()

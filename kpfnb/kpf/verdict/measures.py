@@ -73,7 +73,7 @@ def _measure_keyword(rule: VerdictRule, night: NightData) -> Measurement:
     if not values:
         return Measurement(None, 0, tuple(without_value))
     value = _STATISTICS[rule.statistic]([number for _, number in values])
-    return Measurement(value, len(values), (*_outliers(rule, values), *without_value))
+    return Measurement(value, len(values), (*_find_outliers(rule, values), *without_value))
 
 
 def _keyword_numbers(rule: VerdictRule, header: dict[str, Any]) -> list[float]:
@@ -81,11 +81,11 @@ def _keyword_numbers(rule: VerdictRule, header: dict[str, Any]) -> list[float]:
     return [float(n) for n in values if isinstance(n, int | float) and not isinstance(n, bool)]
 
 
-def _outliers(rule: VerdictRule, values: Sequence[tuple[str, float]]) -> list[Offender]:
+def _find_outliers(rule: VerdictRule, values: Sequence[tuple[str, float]]) -> list[Offender]:
     """The frames outside the rule's limits; for a spread the frames that cause it."""
     if rule.statistic in _SPREADS:
         numbers = [number for _, number in values]
-        median, sigma = statistics.median(numbers), _scatter(numbers)
+        median, sigma = statistics.median(numbers), _robust_scatter(numbers)
         outliers = [
             (obsid, number)
             for obsid, number in values
@@ -118,7 +118,7 @@ def _measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
             offenders.append(Offender(frame.obsid, f"{rule.source} {header}", rule.source))
         elif bad := [name for name in rule.names if name in header and not header[name]]:
             offenders.append(Offender(frame.obsid, f"{', '.join(bad)} = 0", rule.source))
-    return Measurement(_percent(len(offenders), count), count, tuple(offenders))
+    return Measurement(_percent_of(len(offenders), count), count, tuple(offenders))
 
 
 def _measure_products(rule: VerdictRule, night: NightData) -> Measurement:
@@ -134,7 +134,7 @@ def _measure_products(rule: VerdictRule, night: NightData) -> Measurement:
             why = ", ".join(f"{level} {defect}" for level, defect in defects.items())
             offenders.append(Offender(frame.obsid, why, next(iter(defects))))
     complete = len(frames) - len(offenders)
-    return Measurement(_percent(complete, len(frames)), len(frames), tuple(offenders))
+    return Measurement(_percent_of(complete, len(frames)), len(frames), tuple(offenders))
 
 
 def _measure_masters(rule: VerdictRule, night: NightData) -> Measurement:
@@ -157,24 +157,24 @@ def _measure_quicklook(rule: VerdictRule, night: NightData) -> Measurement:
             names = [check.name for check in failed.checks if check.verdict is Verdict.FAIL]
             why = "; ".join(names) or failed.error
             offenders.append(Offender(frame.obsid, why, failed.level))
-    return Measurement(_percent(len(offenders), count), count, tuple(offenders))
+    return Measurement(_percent_of(len(offenders), count), count, tuple(offenders))
 
 
-def _percent(count: int, total: int) -> float | None:
+def _percent_of(count: int, total: int) -> float | None:
     return 100 * count / total if total else None
 
 
-def _scatter(numbers: Sequence[float]) -> float:
+def _robust_scatter(numbers: Sequence[float]) -> float:
     """Robust standard deviation."""
     middle = statistics.median(numbers)
     return MAD_TO_SIGMA * statistics.median(abs(number - middle) for number in numbers)
 
 
-def _range(numbers: Sequence[float]) -> float:
+def _value_range(numbers: Sequence[float]) -> float:
     return max(numbers) - min(numbers)
 
 
-def _step(numbers: Sequence[float]) -> float:
+def _largest_step(numbers: Sequence[float]) -> float:
     """The largest change from one frame to the next."""
     steps = (abs(later - earlier) for earlier, later in pairwise(numbers))
     return max(steps, default=0.0)
@@ -185,9 +185,9 @@ _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "mean": statistics.fmean,
     "min": min,
     "max": max,
-    "scatter": _scatter,
-    "range": _range,
-    "step": _step,
+    "scatter": _robust_scatter,
+    "range": _value_range,
+    "step": _largest_step,
 }
 _SPREADS = ("scatter", "range", "step")
 _MEASURES: dict[RuleMeasure, Callable[[VerdictRule, NightData], Measurement]] = {
