@@ -171,13 +171,15 @@ def progress(
         start, end, version=current_version, check_version=check_version, fresh=fresh
     )
     if as_json:
-        touched = _touch_missing(result, dry_run=dry_run) if touch_files else None
-        extra = {"touch": touched.to_dict()} if touched else {}
+        touch_result = _touch_missing(result, dry_run=dry_run) if touch_files else None
+        extra = {"touch": touch_result.to_dict()} if touch_result else {}
         print_json({**result.to_dict(), **extra})
-        raise typer.Exit((touched or result).outcome.exit_code)
+        raise typer.Exit((touch_result or result).outcome.exit_code)
     print(result)
-    wanted = dict(zip(KPF.products, (print_files_2d, print_files_l1, print_files_l2), strict=True))
-    for level in filter(wanted.get, wanted):
+    requested_levels = dict(
+        zip(KPF.products, (print_files_2d, print_files_l1, print_files_l2), strict=True)
+    )
+    for level in filter(requested_levels.get, requested_levels):
         _print_lines(f"{level} files", format_missing_lines(result.missing, level, result.root))
     if print_files:
         _print_lines("L0 files of incomplete observations", list(map(str, result.missing_l0)))

@@ -61,8 +61,10 @@ def run(
 
     Example: kpfnb pipeline run nightly -p start=20240101 -p end=20240131 --resume
     """
-    given = parse_parameters(file, parameter)
-    run_and_exit(name, given, resume=resume, dry_run=dry_run, jobs=jobs, wait=wait, as_json=as_json)
+    values = parse_parameters(file, parameter)
+    run_and_exit(
+        name, values, resume=resume, dry_run=dry_run, jobs=jobs, wait=wait, as_json=as_json
+    )
 
 
 @pipeline_app.command("list")

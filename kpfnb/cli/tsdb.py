@@ -124,8 +124,8 @@ def keywords(
     first = {entry.keyword.name: entry for entry in reversed(entries)}
     for name, name_levels in levels.items():
         unit = f"[{first[name].unit}] " if first[name].unit else ""
-        described = f"{first[name].kind:<5}  {unit}{first[name].description}"
-        print(f"{' '.join(name_levels):<11}  {name:<24} {described}")
+        description = f"{first[name].kind:<5}  {unit}{first[name].description}"
+        print(f"{' '.join(name_levels):<11}  {name:<24} {description}")
     print(format_count(len(levels), "keyword"))
 
 

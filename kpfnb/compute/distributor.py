@@ -190,19 +190,19 @@ class Distributor:
             self.tracker.quarantine(batch.indices)
         elif isinstance(batch.error, KilledWorker):
             deaths = batch.error.allowed_failures + 1
-            ended = self.tracker.record_death(
+            outcome = self.tracker.record_death(
                 batch.indices[0], deaths=deaths, isolated=batch.isolated
             )
-            if ended:
-                self.bar.report_failure(ended.key, ended.error)
+            if outcome:
+                self.bar.report_failure(outcome.key, outcome.error)
         else:
             error = batch.error or RuntimeError("its result was lost")
             self._record(batch.indices[0], ItemAttempt(error=format_exception(error)))
 
     def _record(self, index: int, attempt: ItemAttempt) -> None:
-        ended = self.tracker.record(index, attempt, time.monotonic())
-        if ended and ended.error:
-            self.bar.report_failure(ended.key, ended.error)
+        outcome = self.tracker.record(index, attempt, time.monotonic())
+        if outcome and outcome.error:
+            self.bar.report_failure(outcome.key, outcome.error)
 
     def _watch(self) -> None:
         """Check the running batches; stop items that take too long or too much memory."""

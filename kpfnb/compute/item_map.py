@@ -123,9 +123,9 @@ def run_in_process(
                 continue
             bar.update(done=tracker.done, failed=tracker.failed, note=tracker.keys[index])
             attempt = batches.call_item(function, tracker.items[index])
-            ended = tracker.record(index, attempt, time.monotonic())
-            if ended and ended.error:
-                bar.report_failure(ended.key, ended.error)
+            outcome = tracker.record(index, attempt, time.monotonic())
+            if outcome and outcome.error:
+                bar.report_failure(outcome.key, outcome.error)
             calls += 1
             seconds = time.perf_counter() - started
             if seconds > PROBE_SECONDS and leave(seconds / calls, tracker.remaining):

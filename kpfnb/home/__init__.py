@@ -33,10 +33,12 @@ def load_dashboard(*, days: int = 7) -> Dashboard:
     """
     site_settings = settings.load_settings()
     notes: list[str] = []
-    listed = runs.list_runs(site_settings.runs_dir, since=clock.utc_now() - timedelta(days=days))
+    all_records = runs.list_runs(
+        site_settings.runs_dir, since=clock.utc_now() - timedelta(days=days)
+    )
     records = [
         record
-        for record in listed
+        for record in all_records
         if record.notebook != DASHBOARD_NOTEBOOK and not _is_this_run(record)
     ]
     # Newest first: the last assignment wins, so the newest run of each key remains
@@ -74,15 +76,15 @@ def _load_verdict(night: ProgressResult | None) -> NightVerdictSummary | None:
         return None
     name = night.nights[0].night
     site_settings = settings.load_settings()
-    saved = assessment.load_verdict(site_settings, name)
-    if saved is None:
+    stored_verdict = assessment.load_verdict(site_settings, name)
+    if stored_verdict is None:
         return None
     directory = pages.page_dir(site_settings, name)
     files = [directory / page for page in (pages.REPORT_PAGE, pages.VERDICT_PAGE)]
     return NightVerdictSummary(
-        verdict=Verdict(saved["verdict"]),
-        line=str(saved.get("line", "")),
-        observations=int(saved.get("observations", 0)),
+        verdict=Verdict(stored_verdict["verdict"]),
+        line=str(stored_verdict.get("line", "")),
+        observations=int(stored_verdict.get("observations", 0)),
         pages=tuple(file for file in files if file.exists()),
     )
 

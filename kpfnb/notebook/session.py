@@ -222,10 +222,10 @@ class Session:
         from matplotlib.figure import Figure
 
         if isinstance(shown, Figure):
-            drawn = figures.HoverFigure(shown)
+            hover_figure = figures.HoverFigure(shown)
         else:
-            drawn = figures.hover_plot(shown)
-        return figures.figure_widget(drawn) if self.interactive else drawn.figure
+            hover_figure = figures.hover_plot(shown)
+        return figures.figure_widget(hover_figure) if self.interactive else hover_figure.figure
 
     def close(self) -> None:
         """Record that the notebook runs no further cells.

@@ -81,17 +81,17 @@ class Queue:
         self, items: Iterable[str], *, priority: Priority = Priority.NORMAL, dry_run: bool = False
     ) -> LoadResult:
         """Put items on the queue, each once; items that it knows already stay unchanged."""
-        new, known = [], Counter[QueueItemStatus]()
+        new, known_counts = [], Counter[QueueItemStatus]()
         names = list(dict.fromkeys(map(check_item, items)))
         self._register_queue(dry_run)
         for batch in _batched(names):
             befores = self._call_script("load", priority, int(dry_run), *batch)
             for name, before in zip(batch, befores, strict=True):
                 if before:
-                    known[QueueItemStatus(before)] += 1
+                    known_counts[QueueItemStatus(before)] += 1
                 else:
                     new.append(name)
-        return LoadResult(tuple(new), known)
+        return LoadResult(tuple(new), known_counts)
 
     def move(
         self, action: MoveAction, items: Iterable[str], *, why: str = "", dry_run: bool = False
@@ -152,7 +152,7 @@ class Queue:
         policy = self.policy
         encoded = [encode_report(report, policy, random.random()) for report in reports]
         statuses, claims, wait, wakeup_id, draining, retries = self._call_script(
-            "turn",
+            "report_and_claim",
             *(worker, request, want, _to_milliseconds(policy.lease_seconds), policy.attempts),
             # Not in ASCII: the server's reader refuses the escape of half a character
             *(policy.keep_done, policy.keep_events, json.dumps(encoded, ensure_ascii=False)),
@@ -180,11 +180,11 @@ class Queue:
         """
         lease = _to_milliseconds(self.policy.lease_seconds)
         text = note[:MAX_NOTE_LENGTH]
-        return bool(self._call_script("beat", worker, lease, claim.item, claim.token, text))
+        return bool(self._call_script("heartbeat", worker, lease, claim.item, claim.token, text))
 
     def deregister(self, worker: str) -> None:
         """Tell the queue that a worker leaves."""
-        self._call_script("leave", worker)
+        self._call_script("deregister", worker)
 
     # Inspect
 

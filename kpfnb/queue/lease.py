@@ -39,16 +39,16 @@ class Lease:
     item: str
     token: int
     attempt: int
-    _ask: Callable[[], bool] = field(repr=False)
-    _say: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    _renew: Callable[[], bool] = field(repr=False)
+    _report: Callable[[str], None] = field(default=lambda text: None, repr=False)
 
     def note(self, text: str) -> None:
         """Report the progress of the item in a few words; `kpfnb queue show` shows them."""
-        self._say(text)
+        self._report(text)
 
     def confirm(self) -> None:
         """Renew the lease just before products are published; `LeaseLostError` if it is lost."""
-        if not self._ask():
+        if not self._renew():
             raise LeaseLostError(f"{self.item}: the lease was lost", "its new worker publishes it")
 
 
@@ -95,7 +95,7 @@ def load_policy() -> QueuePolicy:
 
 
 def encode_report(report: AttemptReport, policy: QueuePolicy, jitter: float) -> dict[str, str]:
-    """A worker's report for the script `turn.lua`; all values are texts.
+    """A worker's report for the script `report_and_claim.lua`; all values are texts.
 
     jitter : 0 to 1; see `QueuePolicy.retry_delay`
     """

@@ -81,8 +81,10 @@ class WorkerTimeline:
         ]
         last_ends = {span.worker: span.ended for span in spans}
         latest = sorted(last_ends, key=lambda worker: last_ends[worker])
-        shown = set(latest[-MAX_WORKERS_SHOWN:])
-        return sorted((span for span in spans if span.worker in shown), key=lambda span: span.begun)
+        shown_workers = set(latest[-MAX_WORKERS_SHOWN:])
+        return sorted(
+            (span for span in spans if span.worker in shown_workers), key=lambda span: span.begun
+        )
 
 
 RATE_WINDOW = timedelta(minutes=10)

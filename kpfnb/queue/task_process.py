@@ -49,8 +49,8 @@ class TaskProcess:
         self._options = options
         self._queue = queue
         self._pid = 0
-        self._end: socket.socket | None = None
-        self._read = b""
+        self._socket: socket.socket | None = None
+        self._buffer = b""
         # Unlinked: it disappears with the worker
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
 
@@ -82,17 +82,17 @@ class TaskProcess:
         ------
         TaskProcessDiedError : the process has ended; says how
         """
-        assert self._end
-        if b"\n" not in self._read:
-            end = self._end.fileno()
+        assert self._socket
+        if b"\n" not in self._buffer:
+            end = self._socket.fileno()
             ready, _, _ = select.select([end, *also], [], [], max(seconds, 0))
             if end not in ready:
                 return None
-            self._receive(self._end)
-        line, newline, rest = self._read.partition(b"\n")
+            self._receive(self._socket)
+        line, newline, rest = self._buffer.partition(b"\n")
         if not newline:
             return None
-        self._read = rest
+        self._buffer = rest
         message: dict[str, Any] = json.loads(line)
         return message
 
@@ -137,7 +137,7 @@ class TaskProcess:
         self._pid = os.fork()
         if self._pid:
             task_end.close()
-            self._end, self._read = worker_end, b""
+            self._socket, self._buffer = worker_end, b""
             return
         # From here on in the new process, which never leaves this block
         code = 1
@@ -149,10 +149,10 @@ class TaskProcess:
             os._exit(code)
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self._end
+        assert self._socket
         # The next wait finds a dead process
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._end.sendall(json.dumps(message).encode() + b"\n")
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
 
     def _receive(self, end: socket.socket) -> None:
         try:
@@ -161,7 +161,7 @@ class TaskProcess:
             data = b""
         if not data:
             raise TaskProcessDiedError(self._reap())
-        self._read += data
+        self._buffer += data
 
     def _reap(self) -> str:
         """Reap the process; how it ended. One that only closed its socket is killed."""
@@ -172,9 +172,9 @@ class TaskProcess:
         return f"the task's process ended with code {code}"
 
     def _clear(self) -> None:
-        if self._end:
-            self._end.close()
-        self._end, self._pid = None, 0
+        if self._socket:
+            self._socket.close()
+        self._socket, self._pid = None, 0
 
     def _truncate_log(self) -> None:
         if os.fstat(self._log.fileno()).st_size:
@@ -214,7 +214,7 @@ def _attempt_item(
 
     began = time.monotonic()
     try:
-        lease = Lease(**order, _ask=confirm, _say=note)
+        lease = Lease(**order, _renew=confirm, _report=note)
         report = _report_result(task.run(order["item"], lease, **options))
     except (Exception, SystemExit) as error:
         traceback.print_exc()

@@ -118,7 +118,7 @@ class WorkerPool:
 
     def _start_worker(self) -> None:
         # A signal that arrives before the worker is known would not reach it
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        earlier_mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             if self._is_stopping:
                 return
@@ -129,7 +129,7 @@ class WorkerPool:
             os.close(write_end)
             self._workers[pid] = read_end
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            signal.pthread_sigmask(signal.SIG_SETMASK, earlier_mask)
 
     def _read_summary(self, pid: int) -> dict[str, int]:
         """The attempts of a worker that has ended; none, if it was killed."""

@@ -105,13 +105,13 @@ def prune_runs(
     runs_dir = runs_dir or settings.load_settings().runs_dir
     with locks.acquire_lock("runs-prune"):
         records = list(store.current_records(store.list_directories(runs_dir)))
-        chosen = choose_runs(records, runs_dir, span, utc_now(), references)
+        old_runs = choose_runs(records, runs_dir, span, utc_now(), references)
         failed: dict[str, str] = {}
         if not dry_run:
-            failed = _remove_runs(chosen)
+            failed = _remove_runs(old_runs)
             _remove_hidden_directories(runs_dir)
             site.rebuild_stale(runs_dir)
-        removed = tuple(record for record in chosen if str(record.directory) not in failed)
+        removed = tuple(record for record in old_runs if str(record.directory) not in failed)
     return PruneResult(removed, failed, len(records) - len(removed), dry_run)
 
 
@@ -134,8 +134,8 @@ def choose_runs(
 def _is_old(record: RunRecord, keep: timedelta, now: datetime) -> bool:
     if record.outcome is None:
         return False
-    ended = datetime.fromisoformat(record.finished or record.started)
-    return now - ended > keep * (BAD_RUN_FACTOR if record.outcome in BAD_OUTCOMES else 1)
+    end = datetime.fromisoformat(record.finished or record.started)
+    return now - end > keep * (BAD_RUN_FACTOR if record.outcome in BAD_OUTCOMES else 1)
 
 
 def _latest_runs(records: Iterable[RunRecord]) -> Iterable[RunRecord]:
@@ -158,15 +158,15 @@ def _keep_related(
     remaining = [record for record in records if record.directory not in old]
     while remaining:
         record = remaining.pop()
-        linked = [runs_dir / name for name in references(record.directory)]
-        related = (*linked, *children.get(record.id, ()))
-        remaining += [old.pop(path) for path in related if path in old]
+        linked_directories = [runs_dir / name for name in references(record.directory)]
+        related_directories = (*linked_directories, *children.get(record.id, ()))
+        remaining += [old.pop(path) for path in related_directories if path in old]
 
 
-def _remove_runs(chosen: list[RunRecord]) -> dict[str, str]:
+def _remove_runs(old_runs: list[RunRecord]) -> dict[str, str]:
     failed: dict[str, str] = {}
-    with progress.show_progress(len(chosen), "removing old runs", shown=bool(chosen)) as bar:
-        for number, record in enumerate(chosen, start=1):
+    with progress.show_progress(len(old_runs), "removing old runs", shown=bool(old_runs)) as bar:
+        for number, record in enumerate(old_runs, start=1):
             try:
                 discard_run(record)
             except OSError as error:

@@ -160,7 +160,7 @@ def run_transfer(
 
             log_options = ("--stats=1s", "--stats-log-level=NOTICE")
             program = [find_rclone(), command, *FLAGS, *log_options, *options, *name_options]
-            ended = supervise_program(
+            exit_state = supervise_program(
                 [*program, "--", *locations],
                 log=log,
                 take_snapshot=take_snapshot,
@@ -168,11 +168,13 @@ def run_transfer(
                 limits=SupervisionLimits(stall_seconds, GRACE_SECONDS, POLL_SECONDS),
             )
             tail.read(at_end=True)
-    if ended.reason is ExitReason.SILENT:
+    if exit_state.reason is ExitReason.SILENT:
         messages.general.append(f"timed out: no byte transferred for {stall_seconds:g} s")
-    elif ended.was_killed:
+    elif exit_state.was_killed:
         messages.general.append("rclone was killed")
-    return CompletedRclone(-1 if ended.exit_code is None else ended.exit_code, b"", messages)
+    return CompletedRclone(
+        -1 if exit_state.exit_code is None else exit_state.exit_code, b"", messages
+    )
 
 
 @dataclass

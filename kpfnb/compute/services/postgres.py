@@ -96,7 +96,7 @@ def _run_program(name: str, *arguments: str | Path, cwd: Path | None = None) -> 
     is_root = os.geteuid() == 0
     # The output goes to a file: a server that is started would keep a pipe open
     with tempfile.TemporaryFile() as output:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -110,5 +110,5 @@ def _run_program(name: str, *arguments: str | Path, cwd: Path | None = None) -> 
         )
         output.seek(0)
         text = output.read().decode(errors="replace").strip()
-    if done.returncode:
+    if process.returncode:
         raise ServiceUnavailableError(f"{name} failed: {text}", "see its message")

@@ -160,7 +160,7 @@ def _server_command(directory: Path, socket_path: Path) -> list[str]:
 
 def _run_server(command: list[str], lock: int) -> None:
     # The server inherits the lock and holds it while it lives
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         pass_fds=[lock],
         stdin=subprocess.DEVNULL,
@@ -169,9 +169,9 @@ def _run_server(command: list[str], lock: int) -> None:
         text=True,
         check=False,
     )
-    if done.returncode:
+    if process.returncode:
         raise ServiceUnavailableError(
-            f"the queue server did not start: {done.stdout.strip()}",
+            f"the queue server did not start: {process.stdout.strip()}",
             "set KPFNB_REDIS_URL to another server",
         )
 

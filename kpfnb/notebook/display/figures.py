@@ -166,11 +166,11 @@ class PointTooltip:
         return self.text(nearest) if distances[nearest] <= HOVER_RADIUS_PIXELS else ""
 
 
-def figure_widget(shown: HoverFigure) -> Any:
+def figure_widget(hover_figure: HoverFigure) -> Any:
     """A figure with its tooltips as a widget (ipympl)."""
     from ipympl.backend_nbagg import Canvas, FigureManager
 
-    figure = shown.figure
+    figure = hover_figure.figure
     figure.set_dpi(min(SCREEN_DPI, MAX_WIDTH_PIXELS / figure.get_figwidth()))
     canvas = Canvas(figure)
     with warnings.catch_warnings():
@@ -181,8 +181,8 @@ def figure_widget(shown: HoverFigure) -> Any:
     # Above the figure the buttons would cover its legend
     canvas.toolbar_position, canvas.toolbar_visible = "right", "visible"
     canvas.layout.min_height = TOOLBAR_HEIGHT
-    if shown.tooltips:
-        display = TooltipDisplay(shown)
+    if hover_figure.tooltips:
+        display = TooltipDisplay(hover_figure)
         canvas.mpl_connect("motion_notify_event", lambda event: display.update(event, canvas))
     return canvas
 
@@ -194,12 +194,12 @@ class TooltipDisplay:
     axes, so that a plot of 10,000 cells needs no artist for each.
     """
 
-    def __init__(self, shown: HoverFigure) -> None:
+    def __init__(self, hover_figure: HoverFigure) -> None:
         from matplotlib.transforms import IdentityTransform
 
-        self._tooltips = shown.tooltips
-        self._figure = shown.figure
-        self.note = shown.figure.text(
+        self._tooltips = hover_figure.tooltips
+        self._figure = hover_figure.figure
+        self.note = hover_figure.figure.text(
             0,
             0,
             "",

@@ -42,7 +42,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def lease(*, held: bool = True, notes: list[str] | None = None) -> Lease:
     said = notes if notes is not None else []
-    return Lease("coadd2d", CONFIG, 7, 1, _ask=lambda: held, _say=said.append)
+    return Lease("coadd2d", CONFIG, 7, 1, _renew=lambda: held, _report=said.append)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def here(tmp_path: Path) -> list[Path]:
+def local_files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "work/coadding").rglob("*") if path.is_file()]
 
 
@@ -81,7 +81,7 @@ def test_a_configuration(data: Path, tmp_path: Path) -> None:
         assert "coadd.json" in products and len(products) > 4
         assert content(tmp_path / "backup" / CONFIG / folder) == products
     assert notes == ["download", "coadd", "upload", "backup"] * 2
-    assert not here(tmp_path)
+    assert not local_files(tmp_path)
     assert {name: data.joinpath(name).read_bytes() for name in before} == before
     assert sorted(path.name for path in (data / CONFIG).iterdir()) == [
         *("1D_Coadd", "2015-10-16"),
@@ -119,7 +119,7 @@ def test_a_failure_does_not_touch_what_is_there(
     worse = queue_task.coadd_images(CONFIG, lease())
     assert worse.outcome is Outcome.FAILED
     assert content(data / CONFIG / "2D_Coadd") == before
-    assert not here(tmp_path)
+    assert not local_files(tmp_path)
 
 
 def test_the_logs_of_a_first_failure_are_published(
@@ -147,7 +147,7 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
         patch.setattr(storage, "transfer_files", fail_at_upload(storage.transfer_files))
         with pytest.raises(KpfnbError, match="disk is full"):
             queue_task.coadd_images(CONFIG, lease())
-    assert here(tmp_path)
+    assert local_files(tmp_path)
     assert not (data / CONFIG / "2D_Coadd").exists()
     # A reduction that has lost a frame meanwhile
     for path in data.glob(f"{NIGHT}/complete/reduce/*/Science/*00000*"):
@@ -155,7 +155,7 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
     result = queue_task.coadd_images(CONFIG, lease())
     assert [len(coadd.frames) for coadd in result.coadds] == [3]
     assert (data / CONFIG / "2D_Coadd/coadd.json").is_file()
-    assert not here(tmp_path)
+    assert not local_files(tmp_path)
 
 
 def another_machine(tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
