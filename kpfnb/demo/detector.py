@@ -99,7 +99,7 @@ class AmplifierMargins:
 
     @property
     def width(self) -> int:
-        """Columns beyond those of the CCD."""
+        """Columns in addition to the CCD's own."""
         return self.prescan + self.overscan
 
     @classmethod

@@ -160,7 +160,7 @@ READOUT_SECONDS = 60
 
 
 def write_l0(exposure: PlannedExposure, path: Path, *, side: int, seed: int) -> None:
-    """Simulate an exposure and write it atomically; the mtime is that of a real file."""
+    """Simulate an exposure and write it atomically; the mtime is as for a real file."""
     from astropy.io import fits
 
     hdus = fits.HDUList(_make_hdus(exposure, side, seed))

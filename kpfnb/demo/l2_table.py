@@ -66,7 +66,7 @@ class VelocityTable:
         return {camera.name: self.observation.wavelengths(camera, edges=True) for camera in cameras}
 
     def camera_mean(self, camera: Camera, *orderlets: str) -> MeanVelocity:
-        """The mean over all orders of orderlets; its error includes that of the calibration."""
+        """The mean over all orders of orderlets; the error includes that of the calibration."""
         correlations = [self.correlations[camera.name][orderlet] for orderlet in orderlets]
         photons = mean_velocity(
             np.concatenate([functions.radial for functions in correlations]),

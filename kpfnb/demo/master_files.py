@@ -66,7 +66,7 @@ class NightMasters:
 
 
 def save_masters(folder: Path, masters: NightMasters) -> None:
-    """Write the files; that of the wavelengths is last and completes the set."""
+    """Write the files; the file of the wavelengths is last and completes the set."""
     from astropy.io import fits
 
     for kind, hdus_of in (("bias", _bias_hdus), ("flat", _flat_hdus), ("WLS", _wls_hdus)):

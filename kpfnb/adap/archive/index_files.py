@@ -32,7 +32,7 @@ def publish_index_files(
     """Make the files at the top agree with the manifests; returns these by unit.
 
     Other machines may deliver to the same place at the same time: the manifests are read again
-    afterwards, so the last one to write has seen those of all.
+    afterwards, so the last one to write has seen all manifests.
 
     Parameters
     ----------

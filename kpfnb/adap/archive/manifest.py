@@ -129,7 +129,7 @@ class Manifest:
     def continue_from(self, earlier: Manifest | None) -> Manifest:
         """This manifest after an earlier one: an unchanged unit keeps its time of delivery.
 
-        If the files were moved from the source, the few that are still there are not a new content.
+        If the files were moved from the source, the few that are left do not count as new content.
         """
         if earlier is None:
             return self

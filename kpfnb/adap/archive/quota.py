@@ -77,7 +77,7 @@ class RedisUploadCounter:
     """Counts on the queue's server: for all workers, each with its own work directory.
 
     Each remote has a hash with a field for each day, which expires after the last upload. The
-    server's clock gives the day: those of the machines may differ around midnight.
+    server's clock gives the day: the clocks of the machines may differ around midnight.
 
     Attributes
     ----------

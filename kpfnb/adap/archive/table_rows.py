@@ -205,7 +205,7 @@ def _origin_columns(
 def _spec1d_headers(
     root: Path, spec1d: str | None, name: str
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The primary header of a spec1d, and that of one of its spectra."""
+    """The primary header of a spec1d, and the header of one of its spectra."""
     if spec1d is None:
         return {}, {}
     try:

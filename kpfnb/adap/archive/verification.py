@@ -131,7 +131,7 @@ def verify_delivery(
 
     Raises
     ------
-    InvalidInputError : nothing was delivered there, or not a unit that is named
+    InvalidInputError : nothing was delivered there, or a named unit was not
     StorageError : the place can't be read
     """
     rules = load_rules(rules_file)

@@ -33,7 +33,7 @@ _NO_SENS = re.compile(r"Could not find archived sensfunc to flux (.+\.fits), ski
 
 @dataclass(frozen=True)
 class SpectrumMatch:
-    """Spectra that PypeIt takes for those of one object.
+    """Spectra that PypeIt matches as one object.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """What is stacked together in 2D, without which slits and detectors; and PypeIt's input files.
 
-The input files of flux calibration and coadding are written, and those of a user are read.
+Writes PypeIt's input files of flux calibration and coadding, and reads a user's own.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class CoaddProduct:
     name : of the product
     frames : night and raw file of each exposure
     products : paths below the output: the spectrum, or the spec2d and the spec1d
-    snr : signal-to-noise ratio per pixel: the median, or of a stack that of the best object
+    snr : signal-to-noise ratio per pixel: the median; for a stack, of its best object
     objects : the number of spectra in the product
     fluxed : whether it is a flux, not counts
     excluded : slits that were left out

@@ -182,7 +182,7 @@ class RemoteCoadd:
         staged.delete()
 
     def _output_location(self, root: Location) -> Location:
-        """The folder of the coadds, by that of the item."""
+        """The folder of the coadds in the folder of the item."""
         folder = root / dataset.COMPLETE if self.item.count("/") == 2 else root
         return folder / self.kind.folder
 

@@ -217,7 +217,7 @@ def coadd_item(
     Parameters
     ----------
     item : mask/config or mask/config/date below `root`, or the path of its folder
-    root : folder of the datasets; '' for that in the work directory
+    root : folder of the datasets; '' for the one in the work directory
     kinds : "1d" (spectra), "2d" (images) or both
     """
     selected = [kind for kind in CoaddKind if kind in kinds]

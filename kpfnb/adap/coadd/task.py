@@ -71,9 +71,9 @@ class CoaddTask:
 
     Attributes
     ----------
-    name : mask/config or mask/config/date, or that of the folder
+    name : mask/config or mask/config/date, or the name of the folder
     parameters : PypeIt's, merged from the profile and the user
-    sens : those of pypeit_sensfunc
+    sens : parameters of pypeit_sensfunc
     flux : archive, standard or none
     tolerance : between a slit's positions in two exposures (pixels)
     """

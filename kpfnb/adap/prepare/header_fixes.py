@@ -165,7 +165,7 @@ def fix_headers(
     Parameters
     ----------
     fixes : the list, a YAML file
-    folder : directory of the files, instead of that in the list
+    folder : directory of the files, instead of the one in the list
     dry_run : show what would be done; change nothing
 
     Raises

@@ -247,4 +247,4 @@ def _reduced_notes(
             if other == name:
                 yield f"{name} is already reduced and gets new frames: reduce it again"
             else:
-                yield f"{name} belongs to {other} in time, which is reduced and was not changed"
+                yield f"{name} is close in time to {other}, which is reduced and was not changed"

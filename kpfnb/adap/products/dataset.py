@@ -111,7 +111,7 @@ def find_datasets(root: Location) -> list[str]:
 
 
 def select_dataset_names(candidates: Iterable[str]) -> list[str]:
-    """Those of the paths that are names of datasets, sorted."""
+    """The paths that are names of datasets, sorted."""
     return sorted(path for path in candidates if _is_dataset_name(path))
 
 

@@ -67,7 +67,7 @@ def read_spectra(path: Path) -> list[ObjectSpectrum]:
 
 
 def plot_spectra(spectra: Sequence[ObjectSpectrum], max_count: int = 12) -> Figure:
-    """A panel for each spectrum, with its error band; at most `max_count`, those of best signal."""
+    """A panel for each spectrum, with its error band; at most `max_count`, the best."""
     return hover_plot_spectra(spectra, max_count).figure
 
 

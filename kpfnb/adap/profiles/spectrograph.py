@@ -94,7 +94,7 @@ class HeaderSource(StrictModel):
     moment: str = ""
     """The keyword of a date and time, as 2015-05-20T01:35:58.10; converted to an MJD."""
     day: str = ""
-    """The keyword of a date; `time` is that of the time of day. Converted to an MJD."""
+    """The keyword of a date; `time` is the keyword of the time of day. Converted to an MJD."""
     time: str = ""
     kind: Literal["text", "number", "degrees", "hours"] = Field("text", alias="is")
     """Sexagesimal degrees or hours become degrees; a plain number is in degrees."""

@@ -26,7 +26,7 @@ GB = 1_000_000_000
 
 
 def estimate_bytes(record: Mapping[str, Any] | None) -> int:
-    """The memory that a reduction will use: that of its last run, by its record.
+    """The memory that a reduction is expected to use: as much as its last run, by its record.
 
     Without one, the estimate is the setting `pypeit_memory_gb`.
     """

@@ -78,7 +78,7 @@ def publish_reduction(
     Parameters
     ----------
     target : `mask/config/date/complete` on the remote
-    name : of the folder there; by default that of the local one
+    name : of the folder there; by default the name of the local one
     token : the fencing token of the publishing worker, for the manifest
     confirm : called before anything changes on the remote; raises if it must not change
 

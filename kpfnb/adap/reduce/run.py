@@ -46,7 +46,7 @@ def reduce_folder(
     config : spectrograph, setup, parameters, limits and force; its options of datasets are ignored
     pypeit_files : a folder of reduction files, `<setup>/<setup>.pypeit`, to be used unchanged; by
         default pypeit_setup makes them
-    expected_bytes : memory that it will take; 0 for that of its last run, or the setting
+    expected_bytes : memory that it is expected to take; 0: as much as its last run, or the setting
     dry_run : report what would be done; change nothing
     on_status : called from time to time with what is being done
 

@@ -1,4 +1,4 @@
-"""Score reductions (one, those of a dataset, or all below a directory) and publish the scorecards.
+"""Score reductions (one, all of a dataset, or all below a directory) and publish the scorecards.
 
 The Google sheet has tabs of the latest rows, of failed frames, and by first letter.
 """
@@ -93,7 +93,7 @@ def publish_scorecards(
 
     Parameters
     ----------
-    workbook : by default that of the settings
+    workbook : by default the one in the settings
     latest_days : drop rows of `latest` that are this number of days older than the oldest new row
 
     Raises

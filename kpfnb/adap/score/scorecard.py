@@ -267,7 +267,7 @@ def pypeit_commit(version: str) -> str:
 
 
 def _peak_memory(record: Mapping[str, Any], setup: str) -> int:
-    """The peak memory of the setup's run; that of all runs if none has the name of the setup."""
+    """The peak memory of the setup's run; the peak of all runs if none has the setup's name."""
     runs = [step for step in record.get("steps") or () if step["name"].startswith("run_pypeit")]
     runs_of_setup = [step for step in runs if step["name"].endswith(f" {setup}")]
     return max((step["peak_bytes"] or 0 for step in runs_of_setup or runs), default=0)

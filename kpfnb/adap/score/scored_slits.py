@@ -19,7 +19,7 @@ from kpfnb.core.errors import InvalidInputError
 
 BAD_SLITS_FILE = "bad_slits.csv"
 BAD_SLITS_PATTERN = "*bad_slits.csv"
-"""The scripts of ADAP start the name with that of the scorecard."""
+"""The scripts of ADAP begin the name with the name of the scorecard."""
 BAD_SLIT_COLUMNS = ("slit_id", "spec2d")
 
 SCORED_SLITS_FILE = "scorecard_slits.csv"

@@ -92,7 +92,7 @@ class ObsID:
 
     @classmethod
     def try_parse(cls, name: str | Path) -> ObsID | None:
-        """The ObsID of a file name or path; None if it is not that of an observation."""
+        """The ObsID of a file name or path; None if it is not an observation."""
         try:
             return cls.parse(name)
         except InvalidInputError:

@@ -1,7 +1,7 @@
 """Make the master calibrations of nights, by the DRP's own command for masters.
 
 Only the DRP knows which masters a night should have. So a night is done if the DRP ended by itself
-and made some, all of them complete, from the calibrations that are present now.
+and made at least one, and all are complete, from the calibrations that are present now.
 
 A manifest names these calibrations and masters. It is written last, so a run that was killed leaves
 none, and without a readable manifest the masters of the night are made again.
@@ -114,7 +114,7 @@ class MastersJob:
 def make_masters(options: ReprocessOptions) -> ReprocessResult:
     """Make the masters of nights without masters, or whose calibrations have changed.
 
-    An observation among the targets means its night. Errors are those of
+    An observation among the targets stands for its night. Errors are those of
     `kpfnb.kpf.reprocess.run.reprocess_observations`; options that only apply to observations are
     an `InvalidParameterError`.
     """

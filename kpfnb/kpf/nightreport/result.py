@@ -1,4 +1,4 @@
-"""The results of reporting: the report of one night, and those of a range of nights."""
+"""The results of reporting: the report of one night, and the reports of a range of nights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class NightReport(OneLineRepr):
-    """The report of a night: a `kpfnb.core.result.Result`. Its outcome is that of the verdict."""
+    """The report of a night: a `kpfnb.core.result.Result`. Its outcome follows the verdict."""
 
     content: NightSummary
     page: Path

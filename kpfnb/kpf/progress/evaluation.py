@@ -57,7 +57,7 @@ class ObservationStatus(StrEnum):
     """Status of an observation before or after processing."""
 
     DONE = "done"
-    INCOMPLETE = "lacking"
+    INCOMPLETE = "incomplete"
     """An expected product is not done."""
     JUNK = "junk"
     NO_L0 = "no L0 file"

@@ -215,7 +215,7 @@ def assess_progress(
     ----------
     start, end : nights as YYYYMMDD (UT), both included. `end` empty: only `start`; both empty: all
         nights. `start` later than `end`: newest first
-    root : the KPF data root; that of the settings if None
+    root : the KPF data root; as in the settings if None
     version : the lowest DRP version that products may have
     check_version : without `version`: require the newest DRPTAG in the range
     levels : the levels to assess

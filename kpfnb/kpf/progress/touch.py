@@ -52,7 +52,7 @@ class TouchOutcome(StrEnum):
 
 
 class TouchItem(NamedTuple):
-    """One name and its outcome; `path` is the name itself if it is not that of an observation."""
+    """One name and its outcome; `path` is the name itself if it is not an observation."""
 
     path: str
     state: TouchOutcome
@@ -179,7 +179,7 @@ def touch_missing(
 
 
 class TouchTarget(NamedTuple):
-    """A file to touch; without `path` the name is not that of an observation."""
+    """A file to touch; without `path` the name is not an observation."""
 
     name: str
     path: Path | None = None

@@ -27,7 +27,7 @@ class QuicklookOptions:
 
     Attributes
     ----------
-    root : the KPF data root, below which the products go unless the settings say where; that of
+    root : the KPF data root, below which the products go unless the settings say where; as in
         the settings if None
     workers : files processed at the same time; as in the settings if None
     max_load : start no file while the load is above this percentage of the cores; None: any load

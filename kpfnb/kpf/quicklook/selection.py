@@ -147,7 +147,7 @@ def select_targets(
         end is the start; an end before the start: newest first
     levels : of L0, 2D, L1, L2 and master; none: all
     age : any, recent (modified less than a day ago) or old
-    root : the KPF data root; that of the settings if None
+    root : the KPF data root; as in the settings if None
 
     Raises
     ------

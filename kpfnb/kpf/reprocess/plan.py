@@ -33,7 +33,7 @@ class ReprocessOptions:
     targets, start, end : which observations; see `kpfnb.kpf.reprocess.selection`
     objects, sources : only these of them; see `selection.ObservationFilter`
     resume : instead of targets, the nights that the last run did not finish, with its version
-    root : the KPF data root; that of the settings if None
+    root : the KPF data root; as in the settings if None
     version : products of an earlier DRP version count as missing
     levels : the products to make; ignored for masters
     ncpus : processes of the DRP; the setting `workers` if None

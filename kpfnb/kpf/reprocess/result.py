@@ -76,7 +76,7 @@ class DrpBatch:
 
     Attributes
     ----------
-    started_seconds, seconds : start since that of the run, and duration
+    started_seconds, seconds : start (since the start of the run), and duration
     product_times : level to the time of each new product, seconds since the start of the run
     stop : why no further batch should be started; usually ''
     """

@@ -102,7 +102,7 @@ def _problem_row(
 
 
 CHANGE_TIME = "changed"
-"""The row of `about` with the time of the last change (UTC)."""
+"""The row of the table `about` with the time of the last change (UTC)."""
 
 
 def store_batch(connection: Connection, batch: ObservationBatch) -> list[RefusedFile]:

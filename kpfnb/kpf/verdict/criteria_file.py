@@ -185,7 +185,7 @@ class CriteriaFile(StrictModel):
 
 
 def criteria_path(settings: Settings) -> Path:
-    """The file with the criteria: that of the settings, otherwise that of the package."""
+    """The file with the criteria: the one in the settings, otherwise the package's own."""
     return settings.verdict_criteria or PACKAGED_CRITERIA
 
 

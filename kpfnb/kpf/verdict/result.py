@@ -154,7 +154,7 @@ class NightVerdict(OneLineRepr):
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader should know besides."""
+        """Further facts that a reader should know."""
         unknown = {override.rule for override in self.overrides} - {
             result.rule.name for result in self.results
         }

@@ -45,7 +45,7 @@ class WatcherOverview(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed if an expected watcher is not running, else that of the watchers."""
+        """Failed if an expected watcher is not running, else the merged outcome of the watchers."""
         if self.absent:
             return Outcome.FAILED
         if len(self.watchers) == 1:

@@ -240,7 +240,7 @@ HANDLERS: dict[str, Callable[[Settings, WatcherOptions], WatchHandler]] = {
 
 
 def match_levels(root: Path, levels: Collection[str]) -> Callable[[str], bool]:
-    """A function that says whether a path is that of an observation's file of these levels."""
+    """A function that says whether a path is an observation's file of these levels."""
     prefix = f"{root}/"
 
     def is_wanted(path: str) -> bool:
@@ -253,7 +253,7 @@ def match_levels(root: Path, levels: Collection[str]) -> Callable[[str], bool]:
 
 
 def match_targets(root: Path, levels: Collection[str], age: str) -> Callable[[str], bool]:
-    """A function that says whether a path is that of a quicklook file of these levels and age."""
+    """A function that says whether a path is a file for quicklook of these levels and age."""
 
     def is_wanted(path: str) -> bool:
         try:

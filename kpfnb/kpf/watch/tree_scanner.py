@@ -82,7 +82,7 @@ class TreeScanner:
         ]
 
     def scan_due(self, store: StateStore) -> None:
-        """Start the scans that are due; that of the whole tree runs in the other thread."""
+        """Start the scans that are due; the scan of the whole tree runs in the other thread."""
         now = time.monotonic()
         due = [folder for when, folder in self._new_folders if when <= now]
         self._new_folders = [(when, folder) for when, folder in self._new_folders if when > now]

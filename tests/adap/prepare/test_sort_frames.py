@@ -117,7 +117,7 @@ def test_a_reduced_dataset_is_not_changed(raw, root):
     add(raw, "science", START + timedelta(days=4))
     result = sort(raw, root)
     assert result.notes == (
-        f"{TOP}/2015-10-20 belongs to {JOINED} in time, which is reduced and was not changed",
+        f"{TOP}/2015-10-20 is close in time to {JOINED}, which is reduced and was not changed",
     )
     assert tree(root / JOINED) == before
     add(raw, "science", START + timedelta(hours=1))

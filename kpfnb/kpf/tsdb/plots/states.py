@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TIME_BINS = 144
 MAX_LATEST_FAILURES = 5
-"""The number of failed observations that are named."""
+"""The maximum number of failed observations that are named."""
 _FLAG_ROW_HEIGHT, _FLAG_LEFT = 0.27, 2.2
 
 
