@@ -62,10 +62,10 @@ def test_its_time_is_one(job: str) -> None:
     times, command = split(job)
     for text, (low, high) in zip(times, FIELDS, strict=True):
         for part in text.split(","):
-            found = re.fullmatch(r"(\*|\d+)(?:/(\d+))?", part)
-            assert found
-            assert found[1] == "*" or low <= int(found[1]) <= high
-            assert found[2] is None or 1 <= int(found[2]) <= high
+            match = re.fullmatch(r"(\*|\d+)(?:/(\d+))?", part)
+            assert match
+            assert match[1] == "*" or low <= int(match[1]) <= high
+            assert match[2] is None or 1 <= int(match[2]) <= high
     assert "%" not in re.sub(r"date -u[^)]*\)", "", command)
 
 
@@ -90,7 +90,7 @@ def test_every_line_runs_as_cron_runs_it(site: Path) -> None:
 
 
 def test_trouble_is_told(site: Path) -> None:
-    [job] = [one for one in JOBS if NEEDS_WATCHERS in one]
+    [job] = [line for line in JOBS if NEEDS_WATCHERS in line]
     done = as_cron(split(job)[1], site)
     assert done.returncode != 0
     assert done.stdout.startswith(f"exit code {done.returncode}: .venv/bin/kpfnb watch status")
@@ -100,7 +100,7 @@ def test_trouble_is_told(site: Path) -> None:
 def test_work_that_is_going_on_already_is_no_trouble(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [job] = [one for one in JOBS if "pipeline run nightly" in one]
+    [job] = [line for line in JOBS if "pipeline run nightly" in line]
     monkeypatch.setenv("KPFNB_WORK_DIR", str(site / "work"))
     with locks.acquire_lock("pipeline-nightly"):
         done = as_cron(split(job)[1], site)

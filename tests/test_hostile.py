@@ -68,16 +68,20 @@ class Reader(HTMLParser):
 
 
 def reading(html: str) -> Reader:
-    found = Reader()
-    found.feed(html)
-    found.close()
-    return found
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    return reader
 
 
 def coadds() -> CombinedCoaddResult:
-    one = CoaddProduct(EVIL, EVIL, (EVIL,), (), excluded=(EVIL,), reason=EVIL)
+    product = CoaddProduct(EVIL, EVIL, (EVIL,), (), excluded=(EVIL,), reason=EVIL)
     part = CoaddResult(
-        HERE, CoaddKind.SPECTRA, {}, (ExposureResult(EVIL, "science", EVIL, EVIL, EVIL),), (one,)
+        HERE,
+        CoaddKind.SPECTRA,
+        {},
+        (ExposureResult(EVIL, "science", EVIL, EVIL, EVIL),),
+        (product,),
     )
     return CombinedCoaddResult((part,), HERE)
 
@@ -147,6 +151,6 @@ SHOWN: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("what", SHOWN)
 def test_hostile_text_is_shown_as_text(what: str) -> None:
-    found = reading(SHOWN[what]())
-    assert found.odd == []
-    assert "<script>" in found.text
+    reader = reading(SHOWN[what]())
+    assert reader.odd == []
+    assert "<script>" in reader.text

@@ -39,11 +39,11 @@ APART = {("kpf", "adap"), ("adap", "kpf")}
 @cache
 def modules() -> dict[str, Path]:
     """Dotted name to file; a package's name means its `__init__`."""
-    found = {}
+    paths = {}
     for path in TOP.rglob("*.py"):
         parts = path.relative_to(TOP.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 def targets(node: ast.AST) -> Iterator[str]:

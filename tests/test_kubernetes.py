@@ -34,8 +34,10 @@ def manifests() -> Iterator[dict[str, Any]]:
             yield from yaml.safe_load_all(path.read_text())
 
 
-WRITTEN = {f"{one['kind']} {one['metadata']['name']}": one for one in manifests()}
-PODS = {name: one for name, one in WRITTEN.items() if "template" in one["spec"]}
+WRITTEN = {
+    f"{manifest['kind']} {manifest['metadata']['name']}": manifest for manifest in manifests()
+}
+PODS = {name: manifest for name, manifest in WRITTEN.items() if "template" in manifest["spec"]}
 
 
 def built(folder: str) -> list[dict[str, Any]]:
@@ -48,8 +50,8 @@ def built(folder: str) -> list[dict[str, Any]]:
 
 
 def container(workload: dict[str, Any]) -> dict[str, Any]:
-    (one,) = workload["spec"]["template"]["spec"]["containers"]
-    return one
+    (only_container,) = workload["spec"]["template"]["spec"]["containers"]
+    return only_container
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -62,8 +64,8 @@ def test_what_is_written_is_valid(name: str) -> None:
 def test_what_is_built_is_valid(folder: str) -> None:
     objects = built(folder)
     assert objects
-    for one in objects:
-        kubernetes_validate.validate(one, "1.37", strict=True)
+    for manifest in objects:
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
 
 
 def test_the_validator_would_find_a_mistake() -> None:
@@ -74,21 +76,21 @@ def test_the_validator_would_find_a_mistake() -> None:
 
 @pytest.mark.parametrize("name", PODS)
 def test_pods_have_few_rights_and_limits(name: str) -> None:
-    pod, one = PODS[name]["spec"]["template"]["spec"], container(PODS[name])
+    pod, pod_container = PODS[name]["spec"]["template"]["spec"], container(PODS[name])
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
-    assert one["securityContext"] == {
+    assert pod_container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
     for part in ("requests", "limits"):
-        assert set(one["resources"][part]) == {"cpu", "memory", "ephemeral-storage"}
-    mounted = {mount["name"] for mount in one["volumeMounts"]}
+        assert set(pod_container["resources"][part]) == {"cpu", "memory", "ephemeral-storage"}
+    mounted = {mount["name"] for mount in pod_container["volumeMounts"]}
     claims = PODS[name]["spec"].get("volumeClaimTemplates", [])
-    there = [*pod["volumes"], *(claim["metadata"] for claim in claims)]
-    assert mounted == {volume["name"] for volume in there}
+    volumes = [*pod["volumes"], *(claim["metadata"] for claim in claims)]
+    assert mounted == {volume["name"] for volume in volumes}
 
 
 def test_no_secret_is_written_here() -> None:
@@ -104,7 +106,7 @@ def test_the_server_keeps_its_data_and_is_watched() -> None:
     assert server["spec"]["replicas"] == 1
     assert {"readinessProbe", "livenessProbe"} <= set(container(server))
     (claim,) = server["spec"]["volumeClaimTemplates"]
-    mounts = {one["name"]: one["mountPath"] for one in container(server)["volumeMounts"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(server)["volumeMounts"]}
     text = (TOP / "server/valkey.conf").read_text()
     assert f"dir {mounts[claim['metadata']['name']]}\n" in text
     limit = container(server)["resources"]["limits"]["memory"]
@@ -129,11 +131,11 @@ def test_the_servers_configuration_works(tmp_path: Path) -> None:
         try:
             wait_for(socket.exists)
             with Redis(unix_socket_path=str(socket), password="sesame0815") as client:
-                told = client.config_get("append*", "maxmemory-policy")
+                config = client.config_get("append*", "maxmemory-policy")
         finally:
             server.kill()
-    assert (told["appendonly"], told["appendfsync"]) == ("yes", "always")
-    assert told["maxmemory-policy"] == "noeviction"
+    assert (config["appendonly"], config["appendfsync"]) == ("yes", "always")
+    assert config["maxmemory-policy"] == "noeviction"
     assert (tmp_path / "appendonlydir").is_dir()
 
 

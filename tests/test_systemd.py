@@ -16,7 +16,7 @@ from kpfnb.core.result import Outcome
 from kpfnb.kpf.watch.registry import HANDLERS
 
 UNITS = sorted((Path(__file__).parents[1] / "pipelines/systemd").glob("*.service"))
-each = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 
 
 def read(unit: Path) -> configparser.ConfigParser:
@@ -32,7 +32,7 @@ def test_every_watcher_has_one() -> None:
     }
 
 
-@each
+@each_unit
 def test_its_command_is_one_that_kpfnb_takes(unit: Path) -> None:
     program, group, name, *options = shlex.split(read(unit)["Service"]["ExecStart"])
     assert (Path(program).name, group) == ("kpfnb", "watch")
@@ -41,7 +41,7 @@ def test_its_command_is_one_that_kpfnb_takes(unit: Path) -> None:
     command.make_context(name, list(options))
 
 
-@each
+@each_unit
 def test_it_stops_in_good_order_and_starts_again_where_that_helps(unit: Path) -> None:
     service = read(unit)["Service"]
     assert service["KillMode"] == "mixed"
@@ -50,7 +50,7 @@ def test_it_stops_in_good_order_and_starts_again_where_that_helps(unit: Path) ->
     assert int(service["RestartPreventExitStatus"]) == Outcome.REJECTED.exit_code
 
 
-@each
+@each_unit
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not there")

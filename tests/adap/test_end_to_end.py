@@ -64,21 +64,21 @@ class Site:
     def values(self, notebook: str) -> dict[str, object]:
         """What the last run of a notebook gave to later steps."""
         last = max(self.work.glob(f"runs/{notebook}/*/result.json"))
-        found: dict[str, object] = atomic.read_json(last)["values"]
-        return found
+        values: dict[str, object] = atomic.read_json(last)["values"]
+        return values
 
 
 @pytest.fixture(scope="module")
 def frames(kast_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A night of whole frames with two science exposures."""
-    found = installation.pack_folder()
-    if not found:
+    pack = installation.pack_folder()
+    if not pack:
         pytest.skip(
             f"only the pack that {installation.PACK_VARIABLE} names makes a second exposure"
         )
     folder = tmp_path_factory.mktemp("frames")
     options = ["--n", "1", "--science", "2"]
-    subprocess.run([sys.executable, found / "make_datasets.py", folder, *options], check=True)
+    subprocess.run([sys.executable, pack / "make_datasets.py", folder, *options], check=True)
     return folder / "night01"
 
 
@@ -127,7 +127,7 @@ def site(
 
 
 @pytest.fixture
-def here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+def local_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The site's settings in this process."""
     for name, value in site.variables.items():
         if name.startswith(("KPFNB_", "RCLONE_")):
@@ -144,11 +144,11 @@ def test_every_step_succeeded(site: Site) -> None:
     assert {name: outcomes.get(name) for name in notebooks} == dict.fromkeys(notebooks, "succeeded")
 
 
-def test_the_worker_reduced_all_frames_and_published_them(here: Site) -> None:
+def test_the_worker_reduced_all_frames_and_published_them(local_site: Site) -> None:
     with Queue("reduce") as queue:
         item = queue.item(NAME)
     assert (str(item.state), item.attempts) == ("done", 1)
-    science = here.data / NAME / "complete/reduce/shane_kast_blue_A/Science"
+    science = local_site.data / NAME / "complete/reduce/shane_kast_blue_A/Science"
     assert len(list(science.glob("spec2d_*.fits"))) == 3, "two science frames, a standard"
     assert (science.parent / "QA.tar.gz").stat().st_size > 100_000
     assert storage.resolve_location("backup:").glob(
@@ -170,8 +170,11 @@ def coadds(site: Site) -> CombinedCoaddResult:
     """What the pipeline's step has coadded, by its records."""
     complete = site.work / "datasets" / NAME / "complete"
     folders = [complete / kind.folder for kind in CoaddKind]
-    found = (CoaddResult.from_dict(atomic.read_json(one / run.RECORD_FILE), one) for one in folders)
-    return CombinedCoaddResult(tuple(found))
+    results = (
+        CoaddResult.from_dict(atomic.read_json(folder / run.RECORD_FILE), folder)
+        for folder in folders
+    )
+    return CombinedCoaddResult(tuple(results))
 
 
 def test_it_was_coadded_by_all_steps(coadds: CombinedCoaddResult) -> None:
@@ -200,7 +203,7 @@ def test_the_standard_star_calibrates_every_spectrum(
 def test_the_star_has_its_known_flux(coadds: CombinedCoaddResult) -> None:
     """Feige 66 (10.5 mag) has about 4e-13 erg/s/cm²/Å at 4500 Å."""
     (path,) = coadds.parts[0].output.glob("spec1d/spec1d_*Feige66*.fits")
-    name = max(spectra.read_spectra(path), key=lambda one: one.snr or 0).name
+    name = max(spectra.read_spectra(path), key=lambda spectrum: spectrum.snr or 0).name
     with fits.open(path) as hdus:
         table = hdus[name].data
         near = abs(table["OPT_WAVE"] - 4500) < 50
@@ -209,62 +212,64 @@ def test_the_star_has_its_known_flux(coadds: CombinedCoaddResult) -> None:
 
 def test_the_coadd_is_better_than_its_parts(coadds: CombinedCoaddResult) -> None:
     result = coadds.parts[0]
-    one = max(result.coadds, key=lambda one: one.snr or 0)
-    coadded = products.read_spectrum(result.output / one.products[0])
+    coadd = max(result.coadds, key=lambda coadd: coadd.snr or 0)
+    coadded = products.read_spectrum(result.output / coadd.products[0])
     parts = [path for path in result.output.glob("spec1d/*.fits") if "Feige66" not in path.name]
     best = max(spectrum.snr or 0 for path in parts for spectrum in spectra.read_spectra(path))
-    assert (len(one.frames), one.fluxed, coadded.fluxed) == (2, True, True)
-    assert 1.15 * best < one.snr < 1.7 * best
+    assert (len(coadd.frames), coadd.fluxed, coadded.fluxed) == (2, True, True)
+    assert 1.15 * best < coadd.snr < 1.7 * best
     near = abs(coadded.wavelength - 4500) < 200
     assert 5 < np.median(coadded.flux[near]) < 60
 
 
 def test_two_exposures_are_stacked(coadds: CombinedCoaddResult, tmp_path: Path) -> None:
     result = coadds.parts[1]
-    (one,) = result.coadds
-    assert len(one.frames) == 2
-    spec2d, spec1d = (result.output / name for name in one.products)
+    (coadd,) = result.coadds
+    assert len(coadd.frames) == 2
+    spec2d, spec1d = (result.output / name for name in coadd.products)
     with fits.open(spec2d) as hdus:
         assert hdus[0].header["COADDOBJ"] == spec2d.stem.removeprefix("spec2d_")
         assert "DET01-SCIIMG" in hdus
     best = max(spectra.read_spectra(spec1d), key=lambda spectrum: spectrum.snr or 0)
-    assert best.snr == pytest.approx(one.snr)
+    assert best.snr == pytest.approx(coadd.snr)
     assert best.snr > 11
     picture = figures.plot(coadds)
     picture.savefig(tmp_path / "coadds.png")
     assert len(picture.axes) >= 3
 
 
-def test_coadded_again_there_is_nothing_to_do(here: Site, coadds: CombinedCoaddResult) -> None:
+def test_coadded_again_there_is_nothing_to_do(
+    local_site: Site, coadds: CombinedCoaddResult
+) -> None:
     for part in coadds.parts:
-        folder = here.work / "datasets" / NAME
+        folder = local_site.work / "datasets" / NAME
         again = run.coadd_folder(folder, "", part.kind, CoaddConfig(), progress=False)
         assert again.note.startswith("nothing to do")
         assert again.coadds == part.coadds
 
 
-def test_the_sheet_was_updated(here: Site) -> None:
+def test_the_sheet_was_updated(local_site: Site) -> None:
     table = sheets.open_workbook().read(sheet.tab_for(NAME))
     assert len([row for row in table.rows if NAME in row]) == 2
 
 
-def test_all_of_it_is_in_the_archive(here: Site) -> None:
-    reduced = ipac_tables.read_table(here.koa / "reduced_files_meta.dat")
+def test_all_of_it_is_in_the_archive(local_site: Site) -> None:
+    reduced = ipac_tables.read_table(local_site.koa / "reduced_files_meta.dat")
     assert len(reduced) == 3
     assert {row["koaid"] for row in reduced} == {f"n01_b{n}.fits.gz" for n in (24, 27, 28)}
-    coadded = ipac_tables.read_table(here.koa / "coadded_files_meta.dat")
+    coadded = ipac_tables.read_table(local_site.koa / "coadded_files_meta.dat")
     assert {row["source_id"] for row in coadded} == {"n01_b27.fits.gz", "n01_b28.fits.gz"}
     named = [value for row in (*reduced, *coadded) for key, value in row.items() if "file" in key]
-    assert all((here.koa / name).is_file() for name in named)
-    assert "Missing\n-------\nnone" in (here.koa / "report.txt").read_text()
-    assert "Unrecognised\n------------\nnone" in (here.koa / "report.txt").read_text()
+    assert all((local_site.koa / name).is_file() for name in named)
+    assert "Missing\n-------\nnone" in (local_site.koa / "report.txt").read_text()
+    assert "Unrecognised\n------------\nnone" in (local_site.koa / "report.txt").read_text()
     assert (
         verification.verify_delivery(destination="koa:", progress=False).outcome
         is Outcome.SUCCEEDED
     )
 
 
-def test_it_comes_back_as_it_was(here: Site, tmp_path: Path) -> None:
+def test_it_comes_back_as_it_was(local_site: Site, tmp_path: Path) -> None:
     carried = storage.transfer_files(
         storage.resolve_location("koa:"), tmp_path / "back", progress=False
     )
@@ -273,7 +278,7 @@ def test_it_comes_back_as_it_was(here: Site, tmp_path: Path) -> None:
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "back"
     )
     assert done.returncode == 0
-    science = here.work / "datasets" / NAME / "complete/reduce/shane_kast_blue_A/Science"
+    science = local_site.work / "datasets" / NAME / "complete/reduce/shane_kast_blue_A/Science"
     for path in science.glob("spec?d_*.fits"):
         back = tmp_path / "back" / NAME / "shane_kast_blue_A/Science" / path.name
         assert back.read_bytes() == path.read_bytes()

@@ -128,6 +128,6 @@ def test_it_runs(file: Path, work: Path, request: pytest.FixtureRequest) -> None
     done = kpfnb(work, "run", notebook, "-f", str(file), *case.options)
     assert done.returncode == case.outcome.exit_code, done.stdout + done.stderr
     (result,) = work.glob(f"runs/{notebook}/*/result.json")
-    found = atomic.read_json(result)
-    assert found["outcome"] == case.outcome
-    assert case.reason in found["reason"]
+    record = atomic.read_json(result)
+    assert record["outcome"] == case.outcome
+    assert case.reason in record["reason"]

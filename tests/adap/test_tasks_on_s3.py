@@ -72,12 +72,12 @@ def lease(item: str) -> Lease:
 def test_a_dataset_is_reduced_and_then_there_is_nothing_to_do(
     data: Path, behind: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
-    made = reduce(keep=True)
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    result = reduce(keep=True)
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
     results = data / "complete/reduce"
-    found = below(results)
-    assert {f"{SETUP}/QA.tar.gz", "scorecard.csv", publication.MANIFEST_FILE} <= found
-    assert below(behind / "backup" / NAME / "complete/reduce") == found
+    published = below(results)
+    assert {f"{SETUP}/QA.tar.gz", "scorecard.csv", publication.MANIFEST_FILE} <= published
+    assert below(behind / "backup" / NAME / "complete/reduce") == published
     assert reducetask.scan_items("reduce") == {NAME: True}
     before = {path: path.stat().st_mtime_ns for path in behind.rglob("*") if path.is_file()}
     assert "nothing to do" in reduce("crash", keep=True).reason
@@ -94,8 +94,8 @@ def test_new_results_take_the_place_of_old_ones(
     )
     assert (data / "complete/reduce/old.txt").is_file()
     assert reduce(force=True).outcome is Outcome.SUCCEEDED
-    found = below(data / "complete")
-    assert not any("old.txt" in path or publication.STAGED_PREFIX in path for path in found)
+    paths = below(data / "complete")
+    assert not any("old.txt" in path or publication.STAGED_PREFIX in path for path in paths)
     assert reducetask.scan_items("reduce") == {NAME: True}
 
 
@@ -139,8 +139,8 @@ def test_results_come_back_are_backed_up_and_scored_again(
 
 
 def test_a_trimmed_setup(data: Path) -> None:
-    found = trim.trim_item(NAME, lease(NAME))
-    assert found.outcome is Outcome.SUCCEEDED
+    result = trim.trim_item(NAME, lease(NAME))
+    assert result.outcome is Outcome.SUCCEEDED
     plan = input_files.read_pypeit_file(data / f"complete/reduce/{SETUP}/{SETUP}.pypeit")
     assert len(plan.targets) == 2
     assert trim.scan_items("trim") == {NAME: True}
@@ -162,8 +162,8 @@ def test_coadds(
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)
     coadd_inputs.simulate_coadd_inputs(tmp_path / "made")
     storage.transfer_files(tmp_path / "made", storage.resolve_location("data:"), progress=False)
-    made = task(COADDED, lease(COADDED))
-    assert made.outcome is Outcome.SUCCEEDED, made.reason
+    result = task(COADDED, lease(COADDED))
+    assert result.outcome is Outcome.SUCCEEDED, result.reason
     place = behind / "data" / COADDED / folder
     assert "coadd.json" in below(place)
     assert below(behind / "backup" / COADDED / folder) == below(place)

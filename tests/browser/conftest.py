@@ -52,7 +52,7 @@ class Lab:
         for session in self._ask("GET", "api/sessions"):
             self._ask("DELETE", f"api/sessions/{session['id']}")
         deadline = time.monotonic() + WAIT / 1000
-        while any(one.outcome is None for one in runs.list_runs(self.folder.parent / "work/runs")):
+        while any(run.outcome is None for run in runs.list_runs(self.folder.parent / "work/runs")):
             assert time.monotonic() < deadline, "a run has not ended with its kernel"
             time.sleep(0.2)
 
@@ -137,7 +137,7 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on(
         "console",
-        lambda told: page.problems.append(told.text) if told.type == "error" else None,
+        lambda message: page.problems.append(message.text) if message.type == "error" else None,
     )
     page.on("dialog", lambda dialog: dialog.accept())
     yield page

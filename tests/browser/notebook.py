@@ -145,7 +145,7 @@ class Notebook:
         """Wait for the end of a run that was not there before, and take its result."""
         deadline = time.monotonic() + WAIT / 1000
         while time.monotonic() < deadline:
-            new = [one for one in self.runs() if one not in before]
+            new = [run for run in self.runs() if run not in before]
             if new and self.record(new[-1]).get("outcome"):
                 self.wait_until_idle()
                 result: dict[str, Any] = json.loads((new[-1] / "result.json").read_text())
@@ -167,9 +167,9 @@ class Notebook:
 
     def status(self, *words: str) -> Any:
         """Wait until the form tells one of the states."""
-        found = self.page.get_by_role("status").filter(has_text=re.compile("|".join(words))).first
-        found.wait_for()
-        return found
+        element = self.page.get_by_role("status").filter(has_text=re.compile("|".join(words))).first
+        element.wait_for()
+        return element
 
     def held(self) -> Any:
         """What the cell that is held tells."""
@@ -177,9 +177,9 @@ class Notebook:
 
     def counted(self) -> int:
         """How far the cell that is held has counted."""
-        found = HELD_COUNT.search(self.held().inner_text())
-        assert found
-        return int(found[1])
+        match = HELD_COUNT.search(self.held().inner_text())
+        assert match
+        return int(match[1])
 
     def bring_to_front(self) -> None:
         """Make its tab the one that is looked at."""
@@ -223,8 +223,8 @@ class Notebook:
             self.page.evaluate(THEME, f"JupyterLab {theme}")
             self.page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
             self.page.wait_for_selector("#jupyterlab-splash", state="detached")
-            found = self.page.evaluate(AXE)
-            assert found == [], found
+            violations = self.page.evaluate(AXE)
+            assert violations == [], violations
             self.button("Run").scroll_into_view_if_needed()
             self.page.screenshot(path=str(folder / f"{picture or self.name}-{theme.lower()}.png"))
         self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})

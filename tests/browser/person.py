@@ -90,8 +90,8 @@ def _papermill(notebook: Notebook) -> dict[str, Any]:
 
 def _filled_in(case: Case, request: pytest.FixtureRequest) -> Case:
     """The case with the values of the fixtures that it needs."""
-    made = {name: request.getfixturevalue(name) for name in case.needs}
-    first = {k: v.format(**made) if isinstance(v, str) else v for k, v in case.first.items()}
+    fixtures = {name: request.getfixturevalue(name) for name in case.needs}
+    first = {k: v.format(**fixtures) if isinstance(v, str) else v for k, v in case.first.items()}
     return Case(case.change, first, case.needs, case.button)
 
 
@@ -102,9 +102,11 @@ def _plain(result: dict[str, Any]) -> Any:
 
 def _steady(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _steady(one) for key, one in value.items() if not VOLATILE.fullmatch(str(key))}
+        return {
+            key: _steady(item) for key, item in value.items() if not VOLATILE.fullmatch(str(key))
+        }
     if isinstance(value, list):
-        return [_steady(one) for one in value if not _is_by_the_clock(one)]
+        return [_steady(item) for item in value if not _is_by_the_clock(item)]
     return TIMES.sub("TIME", value) if isinstance(value, str) else value
 
 

@@ -44,8 +44,8 @@ def test_a_queue_is_watched_and_mended(page: Any, lab: Lab, queue_server: None) 
     page.get_by_text("park: 1 waiting → parked").wait_for()
     notebook.look("queue-mended")
     notebook.fill({"watch_seconds": 0})
-    told = notebook.run()["figures"]
-    assert (told["waiting"], told["parked"]) == (1, 1)
+    figures = notebook.run()["figures"]
+    assert (figures["waiting"], figures["parked"]) == (1, 1)
 
 
 def test_what_is_missing_is_touched_when_confirmed(page: Any, lab: Lab, night: Any) -> None:

@@ -61,10 +61,10 @@ def test_help(words: tuple[str, ...]) -> None:
 def test_help_has_an_example_that_the_command_understands(words: tuple[str, ...]) -> None:
     done = runner.invoke(app, [*words, "--help"])
     command = WORKING[words]
-    found = re.search(r"^Example: (.+)$", command.help, re.MULTILINE)
-    assert found, f"{' '.join(words)} has no example"
+    match = re.search(r"^Example: (.+)$", command.help, re.MULTILINE)
+    assert match, f"{' '.join(words)} has no example"
     assert "Example: kpfnb" in done.output
-    example = shlex.split(found[1])
+    example = shlex.split(match[1])
     assert example[: len(words) + 1] == ["kpfnb", *words]
     parent = root.make_context("kpfnb", [*words], resilient_parsing=True)
     command.make_context(words[-1], example[len(words) + 1 :], parent=parent).close()
@@ -72,7 +72,7 @@ def test_help_has_an_example_that_the_command_understands(words: tuple[str, ...]
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
 def test_every_option_is_explained(words: tuple[str, ...]) -> None:
-    silent = [one.name for one in EVERY[words].params if not getattr(one, "help", "")]
+    silent = [option.name for option in EVERY[words].params if not getattr(option, "help", "")]
     assert silent == []
 
 
@@ -138,9 +138,9 @@ def test_a_mistake_is_one_message_without_a_traceback(
     with pytest.raises(SystemExit) as caught:
         kpfnb.cli.app.main()
     assert caught.value.code == code
-    told = capsys.readouterr()
-    assert told.err == f"kpfnb: {error}\n"
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert output.err == f"kpfnb: {error}\n"
+    assert output.out == ""
 
 
 def test_a_terminal_of_few_letters_gets_the_numbers_of_the_others(tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_a_terminal_of_few_letters_gets_the_numbers_of_the_others(tmp_path: Path
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
-    told = json.loads(done.stdout.decode("ascii"))
-    assert str(place) in [one["value"] for one in told["settings"]], done.stderr
+    report = json.loads(done.stdout.decode("ascii"))
+    assert str(place) in [setting["value"] for setting in report["settings"]], done.stderr
 
 
 class Measured:
@@ -168,8 +168,8 @@ def test_what_other_programs_get_is_json_by_its_rules(capsys: pytest.CaptureFixt
     with pytest.raises(typer.Exit) as ended:
         kpfnb.cli.app.print_and_exit(Measured(), as_json=True)
     assert ended.value.exit_code == 3
-    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    assert told == {"rv": None, "snr": [1.5, None], "file": "/a", "é": list(Outcome)}
+    report = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert report == {"rv": None, "snr": [1.5, None], "file": "/a", "é": list(Outcome)}
 
 
 def test_what_the_system_refuses_is_one_message_with_the_file(
@@ -182,8 +182,8 @@ def test_what_the_system_refuses_is_one_message_with_the_file(
     with pytest.raises(SystemExit) as caught:
         kpfnb.cli.app.main()
     assert caught.value.code == 1
-    told = capsys.readouterr().err
-    assert told.startswith("kpfnb: /data/nights: Permission denied\n") and "→" in told
+    message = capsys.readouterr().err
+    assert message.startswith("kpfnb: /data/nights: Permission denied\n") and "→" in message
 
 
 def test_a_file_that_kpfnb_itself_misses_is_a_defect_to_be_seen(

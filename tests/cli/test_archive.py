@@ -24,29 +24,31 @@ def kpfnb(*arguments: str, code: int = 0) -> str:
     return done.stdout
 
 
-def told(*arguments: str, code: int = 0) -> Any:
+def run_json(*arguments: str, code: int = 0) -> Any:
     return json.loads(kpfnb(*arguments, "--json", code=code))
 
 
 def test_from_delivery_to_check(tmp_path: Path) -> None:
     assert "1 would be delivered" in kpfnb("deliver", "--dry-run")
     assert not (tmp_path / "work/delivery").exists()
-    assert told("status")["figures"]["delivered"] == 0
-    result = told("deliver", NAME)
+    assert run_json("status")["figures"]["delivered"] == 0
+    result = run_json("deliver", NAME)
     assert result["outcome"] == "succeeded"
     assert [unit["state"] for unit in result["units"]] == ["delivered"]
     assert f"{NAME}: there already" in kpfnb("deliver")
-    assert told("status")["figures"]["files"] == 17
+    assert run_json("status")["figures"]["files"] == 17
     assert NAME in kpfnb("status")
-    assert told("check")["figures"]["wrong"] == 0
+    assert run_json("check")["figures"]["wrong"] == 0
     file = tmp_path / "work/delivery" / NAME / "keck_deimos_A/QA.tar.gz"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    assert list(told("check", "--quick", code=1)["wrong"]) == [f"{NAME}/keck_deimos_A/QA.tar.gz"]
+    assert list(run_json("check", "--quick", code=1)["wrong"]) == [
+        f"{NAME}/keck_deimos_A/QA.tar.gz"
+    ]
 
 
 def test_what_waits_is_partial() -> None:
     assert "wait for the quota" in kpfnb("deliver", "--quota", "0.00006", code=3)
-    assert told("status")["figures"]["on its way"] == 1
+    assert run_json("status")["figures"]["on its way"] == 1
 
 
 def test_what_fails_is_failed(tmp_path: Path) -> None:

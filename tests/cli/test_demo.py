@@ -14,9 +14,9 @@ def test_the_night_is_simulated_in_the_data_root_and_shown_as_json(tmp_path: Pat
     command = ["demo", "night", *ONLY_BIAS, "--count", "bias=1", "--json"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0
-    told = json.loads(done.stdout)
-    assert told["observations"] == told["new"] == 1
-    obsid = told["exposures"][0]["obsid"]
+    report = json.loads(done.stdout)
+    assert report["observations"] == report["new"] == 1
+    obsid = report["exposures"][0]["obsid"]
     assert (tmp_path / f"data/L0/20240115/{obsid}.fits").exists()
     assert "already exists" in json.loads(CliRunner().invoke(app, command).stdout)["reason"]
 

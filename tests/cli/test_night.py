@@ -76,18 +76,18 @@ def test_a_dry_run_changes_nothing(root: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "work/runs").exists()
 
 
-def kill_when(found: Callable[[], bool]) -> None:
+def kill_when(is_reached: Callable[[], bool]) -> None:
     """Start the night, kill it hard at that moment, and see that all of its family dies."""
     with subprocess.Popen([*COMMAND, DEMO_NIGHT], stdout=subprocess.DEVNULL) as process:
         end = time.monotonic() + 240
-        while not found():
+        while not is_reached():
             assert process.poll() is None
             assert time.monotonic() < end
             time.sleep(0.02)
         family = psutil.Process(process.pid).children(recursive=True)
         os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs(family, timeout=60)
-    assert not [one for one in family if one.is_running()]
+    assert not [member for member in family if member.is_running()]
 
 
 @pytest.mark.timeout(1200)

@@ -120,7 +120,7 @@ def test_list_and_show_tell_the_steps_in_order() -> None:
     assert "     n = -p n\n" in shown
     assert "     more attempts: 2, the first after 0 s\n     stopped after: 60 s\n" in shown
     assert json.loads(call("show", "two", "--json").stdout)["steps"]["second"]["retries"] == 2
-    assert "two" in [one["name"] for one in json.loads(call("list", "--json").stdout)]
+    assert "two" in [pipeline["name"] for pipeline in json.loads(call("list", "--json").stdout)]
 
 
 def test_a_mistake_and_a_busy_pipeline_are_the_errors_of_the_command() -> None:

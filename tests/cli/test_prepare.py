@@ -39,7 +39,7 @@ def test_from_raw_frames_to_reduction_files(raw: Path, tmp_path: Path) -> None:
     assert code == 3 and "linked: 28 of 28 frames" in text
     code, text = kpfnb("trim", tmp_path / "data", "-s", "keck_deimos", "--json")
     assert code == 0
-    assert [one["dataset"] for one in json.loads(text)["datasets"]][-1].startswith(TOP)
+    assert [entry["dataset"] for entry in json.loads(text)["datasets"]][-1].startswith(TOP)
 
 
 def test_one_dataset_by_name(raw: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests import samples
 
 
 def call(*arguments):
-    return CliRunner().invoke(app.app, [str(one) for one in arguments])
+    return CliRunner().invoke(app.app, [str(argument) for argument in arguments])
 
 
 def finished(name="progress", outcome="succeeded", reason="done"):
@@ -48,7 +48,7 @@ def test_in_a_terminal_the_end_is_not_written_behind_the_progress(tmp_path):
             while more := terminal.read(4096):
                 written += more
     assert process.wait() == 0
-    [line] = [one for one in written.decode().split("\r\n") if "succeeded" in one]
+    [line] = [row for row in written.decode().split("\r\n") if "succeeded" in row]
     *_, last, end = line.split("\r")
     assert "cell" in last
     assert end.removeprefix("\x1b[K").startswith("✔")

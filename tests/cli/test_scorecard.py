@@ -33,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
 def test_reductions_are_scored(folder: Path) -> None:
     done = kpfnb("scorecard", "score", str(folder), "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    assert told["rows"][0]["bad_slit_count"] == 1
-    assert len(told["written"]) == 3
+    report = json.loads(done.stdout)
+    assert report["rows"][0]["bad_slit_count"] == 1
+    assert len(report["written"]) == 3
     assert "nothing changed" in kpfnb("scorecard", "score", str(folder)).stdout
 
 

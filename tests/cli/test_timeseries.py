@@ -30,15 +30,15 @@ def test_a_panel_is_drawn(run, isolated):
     assert "1 page rendered" in run("--panel", "chamber-outside")
     page = isolated / "work/timeseries/day" / NIGHT / "index.html"
     assert "chamber-outside.png" in page.read_text()
-    found = json.loads(run("--interval", "month", "--panel", "chamber-outside", "--json"))
-    assert found["periods"] == ["month/202401"]
+    report = json.loads(run("--interval", "month", "--panel", "chamber-outside", "--json"))
+    assert report["periods"] == ["month/202401"]
 
 
 def test_panels_are_listed(run):
     assert "star-velocities" in run("--list")
-    assert [one["group"] for one in json.loads(run("--list", "--panel", "seeing", "--json"))] == [
-        "Observing"
-    ]
+    assert [
+        panel["group"] for panel in json.loads(run("--list", "--panel", "seeing", "--json"))
+    ] == ["Observing"]
 
 
 def test_an_unknown_interval_is_refused(run):

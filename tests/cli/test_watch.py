@@ -31,8 +31,8 @@ def test_process_once_then_status(l0: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "process | stopped" in done.output
     assert product(l0, "L2").exists()
-    told = runner.invoke(app, ["watch", "status", "process", "--json"])
-    assert json.loads(told.output)["watchers"][0]["done"] == 1
+    status = runner.invoke(app, ["watch", "status", "process", "--json"])
+    assert json.loads(status.output)["watchers"][0]["done"] == 1
 
 
 def test_a_failure_is_in_the_exit_code(l0: Path, monkeypatch: pytest.MonkeyPatch) -> None:

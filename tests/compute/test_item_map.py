@@ -164,17 +164,17 @@ def test_failures_on_workers(cluster: None, caplog: pytest.LogCaptureFixture) ->
 
 
 def test_retries_on_workers(cluster: None, tmp_path: Path) -> None:
-    [one] = map_items(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
-    assert (one.outcome, one.attempts, one.value) == (Outcome.SUCCEEDED, 2, 2)
+    [result] = map_items(functions.count_to, [(tmp_path / "a", 2)], isolate=True, retries=1)
+    assert (result.outcome, result.attempts, result.value) == (Outcome.SUCCEEDED, 2, 2)
 
 
 def test_what_cannot_be_sent(cluster: None) -> None:
     back = map_items(functions.unpicklable, range(4), isolate=True)
     assert [part.outcome.is_good for part in back] == [True, False, True, False]
     assert "can't be sent back" in back[1].error
-    there = map_items(functions.pid_of, [1, (i for i in "ab"), 2], isolate=True)
-    assert [part.outcome.is_good for part in there] == [True, False, True]
-    assert "can't be sent to a worker" in there[1].error
+    results = map_items(functions.pid_of, [1, (i for i in "ab"), 2], isolate=True)
+    assert [part.outcome.is_good for part in results] == [True, False, True]
+    assert "can't be sent to a worker" in results[1].error
 
 
 def test_hanging_item_is_stopped(cluster: None) -> None:
@@ -185,15 +185,15 @@ def test_hanging_item_is_stopped(cluster: None) -> None:
 
 
 def test_children_of_a_stopped_item_die(cluster: None, tmp_path: Path) -> None:
-    [one] = map_items(functions.start_children, [tmp_path], timeout_seconds=1)
-    assert one.error == "timed out after 1 s"
+    [result] = map_items(functions.start_children, [tmp_path], timeout_seconds=1)
+    assert result.error == "timed out after 1 s"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_worker_killed_costs_only_time(cluster: None, tmp_path: Path) -> None:
-    [one] = map_items(functions.die_once, [tmp_path / "died"], isolate=True)
-    assert (one.outcome, one.value) == (Outcome.SUCCEEDED, "died")
+    [result] = map_items(functions.die_once, [tmp_path / "died"], isolate=True)
+    assert (result.outcome, result.value) == (Outcome.SUCCEEDED, "died")
 
 
 def test_item_that_kills_its_workers_is_parked(cluster: None) -> None:

@@ -29,14 +29,14 @@ def supervise(
     command: list[str],
     folder: Path,
     *,
-    made: Path | None = None,
+    product: Path | None = None,
     patience: SupervisionLimits = QUICK,
 ) -> programs.SupervisedExit:
-    def look() -> ProductSnapshot:
-        return ProductSnapshot(int(bool(made and made.exists())), 0)
+    def snapshot() -> ProductSnapshot:
+        return ProductSnapshot(int(bool(product and product.exists())), 0)
 
     return programs.supervise_program(
-        command, log=folder / "log.txt", take_snapshot=look, expected=1, limits=patience
+        command, log=folder / "log.txt", take_snapshot=snapshot, expected=1, limits=patience
     )
 
 
@@ -79,9 +79,9 @@ def test_arguments_never_meet_a_shell(tmp_path: Path) -> None:
 
 
 def test_a_program_that_never_exits_is_stopped_when_all_is_made(tmp_path: Path) -> None:
-    made = tmp_path / "product"
-    command = script(tmp_path, f"open({str(made)!r}, 'w').close(); time.sleep(60)")
-    ended = supervise(command, tmp_path, made=made, patience=SupervisionLimits(60, 0.2, 0.05))
+    product = tmp_path / "product"
+    command = script(tmp_path, f"open({str(product)!r}, 'w').close(); time.sleep(60)")
+    ended = supervise(command, tmp_path, product=product, patience=SupervisionLimits(60, 0.2, 0.05))
     assert (ended.reason, ended.exit_code) == (ExitReason.LINGERED, None)
 
 
@@ -256,7 +256,7 @@ def test_nice_is_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "quiet_seconds", "verdict"),
+    ("count", "quiet_seconds", "verdict"),
     [
         (0, 0, None),
         (0, 99, None),
@@ -266,9 +266,9 @@ def test_nice_is_added(tmp_path: Path) -> None:
         (2, 10, None),
     ],
 )
-def test_verdict(made: int, quiet_seconds: float, verdict: ExitReason | None) -> None:
+def test_verdict(count: int, quiet_seconds: float, verdict: ExitReason | None) -> None:
     patience = SupervisionLimits(silence_seconds=100, grace_seconds=10)
-    assert patience.reason_to_stop(made, expected=3, quiet_seconds=quiet_seconds) is verdict
+    assert patience.reason_to_stop(count, expected=3, quiet_seconds=quiet_seconds) is verdict
 
 
 def wait_until_gone(folder: Path) -> None:

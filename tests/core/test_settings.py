@@ -64,12 +64,12 @@ def test_every_setting_has_a_source_and_a_description() -> None:
 
 
 def test_defaults_are_below_work_here(toml: Path, tmp_path: Path) -> None:
-    found = settings.load_settings()
-    assert found.work_dir == tmp_path / "work"
-    assert found.kpf_root == tmp_path / "work/kpf"
-    assert found.runs_dir == tmp_path / "work/runs"
-    assert found.locks_dir == tmp_path / "work/locks"
-    assert found.junk_path == found.kpf_root / "reference/Junk_Observations_for_KPF.csv"
+    values = settings.load_settings()
+    assert values.work_dir == tmp_path / "work"
+    assert values.kpf_root == tmp_path / "work/kpf"
+    assert values.runs_dir == tmp_path / "work/runs"
+    assert values.locks_dir == tmp_path / "work/locks"
+    assert values.junk_path == values.kpf_root / "reference/Junk_Observations_for_KPF.csv"
 
 
 def test_paths_in_the_file_are_relative_to_it(
@@ -79,10 +79,10 @@ def test_paths_in_the_file_are_relative_to_it(
     below = tmp_path / "notebooks/deep"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    found = settings.load_settings()
-    assert found.data_root == found.kpf_root == tmp_path / "kpf"
-    assert found.junk_path == Path("/else/junk.csv")
-    assert found.work_dir == tmp_path / "work"
+    values = settings.load_settings()
+    assert values.data_root == values.kpf_root == tmp_path / "kpf"
+    assert values.junk_path == Path("/else/junk.csv")
+    assert values.work_dir == tmp_path / "work"
     assert origin("data_root") == (str(tmp_path / "kpf"), str(toml))
 
 
@@ -122,7 +122,7 @@ def test_an_unknown_key_that_is_near_nothing(toml: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("TIME_ZONE", "Hawaii/Hilo", "not a known time zone"),
         ("TIME_ZONE", "../etc/passwd", "not a known time zone"),
@@ -136,13 +136,13 @@ def test_an_unknown_key_that_is_near_nothing(toml: Path) -> None:
     ],
 )
 def test_an_invalid_value_is_reported_with_its_origin(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(f"KPFNB_{name}", value)
     with pytest.raises(InvalidSettingsError) as caught:
         settings.load_settings()
     assert f"setting {name.lower()} (from KPFNB_{name}): " in caught.value.what
-    assert told in caught.value.what
+    assert message in caught.value.what
     assert caught.value.hint.startswith(f"{name.lower()} is: ")
 
 
@@ -193,13 +193,13 @@ def test_a_command_is_a_list_or_a_text(
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:secret@host")
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://user:secret@host/kpf")
-    found = settings.load_settings()
-    assert found.redis_url is not None
-    assert found.redis_url.get_secret_value() == "redis://:secret@host"
+    values = settings.load_settings()
+    assert values.redis_url is not None
+    assert values.redis_url.get_secret_value() == "redis://:secret@host"
     for shown in (
-        repr(found),
-        str(found),
-        found.model_dump_json(),
+        repr(values),
+        str(values),
+        values.model_dump_json(),
         repr(diagnosis.describe_settings()),
     ):
         assert "secret@" not in shown
@@ -241,8 +241,8 @@ def test_every_path_in_the_file_is_relative_to_it(
     below = tmp_path / "notebooks"
     below.mkdir()
     monkeypatch.chdir(below)
-    found = settings.load_settings()
-    assert {name: getattr(found, name) for name in names} == {
+    values = settings.load_settings()
+    assert {name: getattr(values, name) for name in names} == {
         name: tmp_path / "there" / name for name in names
     }
 

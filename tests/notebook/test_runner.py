@@ -29,7 +29,7 @@ def names(record):
 
 def outputs(record):
     notebook = nbformat.read(record.directory / "notebook.ipynb", as_version=4)
-    return [one for cell in notebook.cells for one in cell.get("outputs", [])]
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
 def pixels(picture):
@@ -71,18 +71,18 @@ def gone(pid: int) -> bool:
 
 
 def test_a_run_keeps_all_that_belongs_to_it(tmp_path):
-    told: list[str] = []
+    messages: list[str] = []
     plot = "import matplotlib.pyplot as plt\nplt.plot([1, n])\nplt.show()"
     path = samples.make(tmp_path / "{odd} $n", "good", plot, *samples.finishing())
-    record = runner.run_notebook(str(path), {"n": "5"}, echo=told.append, parent="feed")
+    record = runner.run_notebook(str(path), {"n": "5"}, echo=messages.append, parent="feed")
     assert (record.outcome, record.reason) == (Outcome.SUCCEEDED, "all done")
     assert record.parameters == {"n": 5, "label": "x"} and record.figures == {"items": 5}
     assert (record.parent, record.origin) == ("feed", "kpfnb")
     assert record.command == ["kpfnb", "run", str(path), "-p", "n=5"]
     assert runs.read_record(record.directory) == record
     assert names(record) == FILES
-    assert any("image/png" in one.get("data", {}) for one in outputs(record))
-    assert told[-1] == "cell 7 of 7"
+    assert any("image/png" in output.get("data", {}) for output in outputs(record))
+    assert messages[-1] == "cell 7 of 7"
 
 
 def test_forked_and_plain_kernels_show_the_same(tmp_path, monkeypatch):
@@ -96,12 +96,14 @@ def test_forked_and_plain_kernels_show_the_same(tmp_path, monkeypatch):
         monkeypatch.setenv(runner.KERNEL_VARIABLE, kind)
         # The first output is the provenance: it names the run
         seen[kind] = outputs(runner.run_notebook(str(path)))[1:]
-    for one, other in zip(seen["fork"], seen["plain"], strict=True):
-        shown = [dict(each.get("data", {"text": each.get("text")})) for each in (one, other)]
-        pictures = [each.pop("image/png", None) for each in shown]
+    for forked, plain in zip(seen["fork"], seen["plain"], strict=True):
+        shown = [
+            dict(output.get("data", {"text": output.get("text")})) for output in (forked, plain)
+        ]
+        pictures = [output.pop("image/png", None) for output in shown]
         assert shown[0] == shown[1]
         assert pixels(pictures[0]) == pixels(pictures[1])
-    assert sum("image/png" in one.get("data", {}) for one in seen["fork"]) == 1
+    assert sum("image/png" in output.get("data", {}) for output in seen["fork"]) == 1
 
 
 @pytest.mark.parametrize("kind", ["fork", "plain"])
@@ -116,7 +118,7 @@ def test_each_end_is_recorded_as_what_it_was(tmp_path, monkeypatch, kind):
         record = runner.run_notebook(str(samples.make(tmp_path, name, work)))
         assert record.outcome is outcome and record.reason.startswith(reason)
         assert runs.read_record(record.directory) == record
-        assert names(record) == [one for one in FILES if one != "result.json"]
+        assert names(record) == [name for name in FILES if name != "result.json"]
 
 
 def test_an_error_after_the_result_is_a_failure(tmp_path):
@@ -133,7 +135,7 @@ def test_a_mistake_found_in_the_notebook_is_a_rejection_without_traceback(tmp_pa
     )
     record = runner.run_notebook(str(samples.make(tmp_path, "late", work)))
     assert (record.outcome, record.reason) == (Outcome.REJECTED, "start: no → do this")
-    (error,) = [one for one in outputs(record) if one.output_type == "error"]
+    (error,) = [output for output in outputs(record) if output.output_type == "error"]
     assert error.traceback == ["InvalidParameterError: start: no\n  → do this"]
 
 

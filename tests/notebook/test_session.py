@@ -78,8 +78,8 @@ def begin(monkeypatch, shell: Shell):
 
 
 def record():
-    (found,) = runs.list_runs(settings.load_settings().runs_dir)
-    return found
+    (run,) = runs.list_runs(settings.load_settings().runs_dir)
+    return run
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def lab(monkeypatch):
 def test_parameters_are_found_checked_and_converted(monkeypatch, capsys):
     shell = Shell(samples.PARAMETERS, '# Parameters\nn = "4"\n')
     run = begin(monkeypatch, shell)
-    assert [one.name for one in run.parameters] == ["n", "label"]
+    assert [parameter.name for parameter in run.parameters] == ["n", "label"]
     assert run.values == {"n": 4, "label": "x"} and shell.user_ns["n"] == 4
     assert (run.origin, run.interactive, run.notebook) == ("papermill", False, "notebook")
     assert record().parameters == run.values
@@ -170,8 +170,8 @@ def test_finished_twice_by_hand_is_two_runs(monkeypatch, lab):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
     run.finish(Result())
     run.finish(Result())
-    found = runs.list_runs(settings.load_settings().runs_dir)
-    assert [one.outcome for one in found] == [Outcome.PARTIAL] * 2
+    records = runs.list_runs(settings.load_settings().runs_dir)
+    assert [ended.outcome for ended in records] == [Outcome.PARTIAL] * 2
 
 
 def test_under_kpfnb_run_the_end_is_left_to_it(monkeypatch):
@@ -206,9 +206,9 @@ def test_outside_a_notebook_it_says_so():
     ],
 )
 def test_the_cell_that_declares_parameters_is_found(cells, names, injected):
-    parameters, found = declared_parameters(["", *cells, samples.BEGIN])
-    assert [one.name for one in parameters] == names
-    assert found == injected
+    parameters, injections = declared_parameters(["", *cells, samples.BEGIN])
+    assert [parameter.name for parameter in parameters] == names
+    assert injections == injected
 
 
 def test_a_line_without_a_kind_is_named():

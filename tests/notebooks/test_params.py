@@ -28,14 +28,14 @@ def test_a_set_is_one_that_its_notebook_takes(file: Path) -> None:
 
 
 def test_every_kpf_notebook_has_a_set_for_production() -> None:
-    found = {file.name.split(".")[0] for file in SETS if ".production." in file.name}
-    assert found >= KPF_NOTEBOOKS
+    names = {file.name.split(".")[0] for file in SETS if ".production." in file.name}
+    assert names >= KPF_NOTEBOOKS
 
 
 def test_the_settings_of_a_site_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
         monkeypatch.delenv(name)
     shutil.copyfile(PROJECT / "params/kpfnb.production.toml", tmp_path / "kpfnb.toml")
-    here = settings.load_settings()
-    assert here.kpf_root == Path("/data/kpf")
-    assert "{night}" in here.masters_command
+    values = settings.load_settings()
+    assert values.kpf_root == Path("/data/kpf")
+    assert "{night}" in values.masters_command

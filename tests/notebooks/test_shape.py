@@ -11,7 +11,7 @@ import pytest
 from kpfnb.notebook import runner
 from tests.notebooks.outputs import NOTEBOOKS
 
-each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def code(path: Path) -> list[str]:
@@ -19,7 +19,7 @@ def code(path: Path) -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
-@each
+@each_notebook
 def test_it_is_thin(path: Path) -> None:
     sources = code(path)
     assert len(sources) <= 12
@@ -32,7 +32,7 @@ def test_it_is_thin(path: Path) -> None:
         ]
 
 
-@each
+@each_notebook
 def test_it_tells_its_purpose_then_its_parameters(path: Path) -> None:
     first, second, third, fourth, *_ = nbformat.read(path, as_version=4).cells
     assert first.cell_type == "markdown"
@@ -43,18 +43,20 @@ def test_it_tells_its_purpose_then_its_parameters(path: Path) -> None:
     assert fourth.source == "run.form()"
 
 
-@each
+@each_notebook
 def test_each_parameter_says_what_it_is(path: Path) -> None:
-    assert [one.name for one in runner.inspect_notebook(path) if not one.help] == []
+    assert [
+        parameter.name for parameter in runner.inspect_notebook(path) if not parameter.help
+    ] == []
 
 
-@each
+@each_notebook
 def test_the_file_is_small_and_ends_with_its_result(path: Path) -> None:
     assert path.stat().st_size < 200_000
     assert code(path)[-1].startswith("run.finish(")
 
 
-@each
+@each_notebook
 def test_no_path_of_a_machine_is_stored(path: Path) -> None:
     text = path.read_text()
     assert str(Path.home()) + "/" not in text

@@ -33,7 +33,7 @@ def render(*outputs, source="work()", **record):
 
 def shown(**data):
     return new_output(
-        "display_data", {name.replace("_", "/", 1): one for name, one in data.items()}
+        "display_data", {name.replace("_", "/", 1): value for name, value in data.items()}
     )
 
 
@@ -64,7 +64,7 @@ def test_hostile_text_stays_text():
 def test_the_page_needs_nothing_else_and_says_so():
     html = render(shown(image_png=PIXEL))
     tags = Tags(html).tags
-    (policy,) = [one["content"] for _, one in tags if "http-equiv" in one]
+    (policy,) = [attributes["content"] for _, attributes in tags if "http-equiv" in attributes]
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
     assert "unsafe" not in policy
     assert [tag for tag, _ in tags if tag == "link"] == []

@@ -13,22 +13,22 @@ from kpfnb.runs.classification import RunEndFacts
 
 
 def ended(day: str, reason: str = "done") -> runs.RunRecord:
-    one = runs.start_run("progress", parameters={"start": "20240115", "end": "", "touch": False})
-    place = one.directory.with_name(day + one.directory.name[8:])
-    one.directory.rename(place)
+    run = runs.start_run("progress", parameters={"start": "20240115", "end": "", "touch": False})
+    place = run.directory.with_name(day + run.directory.name[8:])
+    run.directory.rename(place)
     result = {"outcome": "succeeded", "reason": reason, "figures": {"nights": 3}}
     return runs.finish_run(runs.read_record(place), RunEndFacts(result=result))
 
 
 def test_a_run_is_there_once_as_it_ended() -> None:
     runs_dir = settings.load_settings().runs_dir
-    one = ended("20240131", "x" * 500)
-    site.update_site(one)
-    site.update_site(one)
+    run = ended("20240131", "x" * 500)
+    site.update_site(run)
+    site.update_site(run)
     site.update_site(ended("20240201"))
     assert store.list_months(runs_dir) == ["2024-02", "2024-01"]
     [row] = store.read_month(runs_dir, "2024-01") or []
-    assert (row.id, row.word, row.figures) == (one.id, "succeeded", "nights 3")
+    assert (row.id, row.word, row.figures) == (run.id, "succeeded", "nights 3")
     assert row.parameters == "start=20240115"
     assert len(row.reason) == store.MAX_TEXT_LENGTH
 

@@ -23,7 +23,7 @@ class Page(HTMLParser):
 
     @property
     def links(self) -> list[str]:
-        return [one["href"] for tag, one in self.tags if tag in ("a", "link")]
+        return [attributes["href"] for tag, attributes in self.tags if tag in ("a", "link")]
 
 
 def runs_dir():
@@ -84,7 +84,7 @@ def test_nothing_hostile_gets_through():
     assert scripts == [{"src": "runs.js", "defer": None}]
     for tag, attributes in Page(html).tags:
         assert tag != "style"
-        assert not [one for one in attributes if one == "style" or one.startswith("on")]
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
 
 def test_a_crash_is_found_and_written_down():
@@ -116,6 +116,7 @@ def test_of_thousands_the_page_shows_the_latest(monkeypatch):
 
 def test_durations_as_people_say_them():
     said = [
-        formatting.format_run_duration(one) for one in (None, 0.04, 59.94, 59.97, 61, 3599.7, 7265)
+        formatting.format_run_duration(seconds)
+        for seconds in (None, 0.04, 59.94, 59.97, 61, 3599.7, 7265)
     ]
     assert said == ["–", "0.0 s", "59.9 s", "1 min 00 s", "1 min 01 s", "1 h 00 min", "2 h 01 min"]

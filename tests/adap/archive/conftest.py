@@ -17,7 +17,7 @@ SETUP = f"complete/reduce/{delivery_inputs.SETUP}"
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three datasets; not to be changed."""
     root = tmp_path_factory.mktemp("datasets")
     delivery_inputs.make_datasets(root)
@@ -25,9 +25,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(made: Path, tmp_path: Path) -> Path:
+def root(datasets_dir: Path, tmp_path: Path) -> Path:
     """One dataset, to do with as one likes."""
-    shutil.copytree(made / NAME, tmp_path / "source" / NAME)
+    shutil.copytree(datasets_dir / NAME, tmp_path / "source" / NAME)
     return tmp_path / "source"
 
 
@@ -40,15 +40,17 @@ def spec1d(root: Path) -> Path:
 @pytest.fixture
 def remote(
     remotes: dict[str, Path],  # noqa: F811
-    made: Path,
+    datasets_dir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """The datasets on a remote `data`, and a remote `koa`, both S3; the folder behind `koa`."""
     places = {name: f"s3:bucket/{tmp_path.name}/{name}" for name in ("data", "koa")}
     monkeypatch.setenv("KPFNB_REMOTES", json.dumps(places))
-    carried = storage.transfer_files(made, storage.resolve_location("data:"), progress=False)
-    assert not carried.failed, carried
+    transfer = storage.transfer_files(
+        datasets_dir, storage.resolve_location("data:"), progress=False
+    )
+    assert not transfer.failed, transfer
     return remotes["s3"] / "koa"
 
 

@@ -47,12 +47,12 @@ def only(result: DeliveryResult) -> UnitResult:
     return parcel
 
 
-def test_a_delivery_is_whole_and_has_its_tables(made: Path, tmp_path: Path) -> None:
-    result = deliver(made)
+def test_a_delivery_is_whole_and_has_its_tables(datasets_dir: Path, tmp_path: Path) -> None:
+    result = deliver(datasets_dir)
     assert result.outcome is Outcome.SUCCEEDED, result
     assert {parcel.state for parcel in result.units} == {UnitStatus.DELIVERED}
     delivered = contents(tmp_path / "to")
-    source = contents(made)
+    source = contents(datasets_dir)
     for name in delivery_inputs.DATASETS:
         for path, data in source.items():
             if path.startswith(name) and "reduction.json" not in path:
@@ -80,10 +80,10 @@ def test_twice_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
     assert (only(again).state, only(again).uploaded) == (UnitStatus.ALREADY_DELIVERED, 0)
 
 
-def test_the_order_of_deliveries_makes_no_difference(made: Path, tmp_path: Path) -> None:
+def test_the_order_of_deliveries_makes_no_difference(datasets_dir: Path, tmp_path: Path) -> None:
     for name in reversed(delivery_inputs.DATASETS):
-        deliver(made, "one", names=[name])
-    deliver(made, "two")
+        deliver(datasets_dir, "one", names=[name])
+    deliver(datasets_dir, "two")
     assert products(tmp_path / "one") == products(tmp_path / "two")
 
 
@@ -130,9 +130,9 @@ def test_what_was_delivered_before_is_told_and_pruned_only_if_asked(
 
 
 def test_one_that_is_damaged_does_not_stop_the_others(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    datasets_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(made, tmp_path / "source")
+    shutil.copytree(datasets_dir, tmp_path / "source")
     bad = min((tmp_path / "source" / NAME / SETUP / "Science").glob("spec2d_*.fits"))
     bad.write_bytes(b"")
     (tmp_path / "source" / delivery_inputs.DATASETS[1] / "complete").rename(tmp_path / "gone")
@@ -323,7 +323,7 @@ def test_what_is_being_published_is_not_delivered(
         place = storage.resolve_location("data:") / unit / folder / "coadd.json"
         assert not storage.transfer_files(tmp_path / "coadd.json", place, progress=False).failed
     done = deliver("data:", names=[NAME])
-    (parcel,) = [one for one in done.units if one.unit == unit]
+    (parcel,) = [result for result in done.units if result.unit == unit]
     assert parcel.state is UnitStatus.FAILED
     assert f"{unit} is being published: {staged} exists" in parcel.reason
     assert not done.is_final
@@ -377,8 +377,8 @@ def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
         verification.verify_delivery(destination="koa:", progress=False).outcome
         is Outcome.SUCCEEDED
     )
-    here = deliver("data:", tmp_path / "here")
-    assert here.outcome is Outcome.SUCCEEDED
+    local = deliver("data:", tmp_path / "here")
+    assert local.outcome is Outcome.SUCCEEDED
     assert products(remote) == products(tmp_path / "here")
     storage.transfer_files(resolve_location("koa:"), tmp_path / "back", progress=False)
     assert contents(tmp_path / "back") == contents(remote)
@@ -391,7 +391,7 @@ def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
 
 
 def test_tables_agree_where_others_deliver_at_the_same_time(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    datasets_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another machine ends after our tables were made, and before they are in their place."""
     texts = index_files.render_index_files
@@ -402,21 +402,21 @@ def test_tables_agree_where_others_deliver_at_the_same_time(
         if next(others, False):
             with monkeypatch.context() as elsewhere:
                 elsewhere.setenv("KPFNB_WORK_DIR", str(tmp_path / "elsewhere"))
-                deliver(made, names=[delivery_inputs.DATASETS[1]])
+                deliver(datasets_dir, names=[delivery_inputs.DATASETS[1]])
         return made_now
 
     monkeypatch.setattr(index_files, "render_index_files", meanwhile)
-    deliver(made, names=[NAME])
+    deliver(datasets_dir, names=[NAME])
     assert len(ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat")) == 4
 
 
 @pytest.fixture(scope="module")
-def clean(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def clean(datasets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What a delivery that nobody disturbs gives."""
     folder = tmp_path_factory.mktemp("clean")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPFNB_WORK_DIR", str(folder / "work"))
-        deliver(made, folder / "to", names=[NAME])
+        deliver(datasets_dir, folder / "to", names=[NAME])
     return products(folder / "to")
 
 

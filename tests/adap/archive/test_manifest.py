@@ -36,12 +36,12 @@ OLD = Manifest("m/c/2011-01-02", "2026-11-26T20:00:00Z", {"a": A, "b": B}, lefto
 
 
 @quietly
-@given(one=MANIFESTS)
-def test_it_is_read_as_it_was_written(one: Manifest, tmp_path: Path) -> None:
+@given(original=MANIFESTS)
+def test_it_is_read_as_it_was_written(original: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "one.json"
-    path.write_text(one.to_json(), encoding="utf-8")
-    assert manifest.read_manifest(path) == one
-    assert manifest.read_manifest(path).to_json() == one.to_json()
+    path.write_text(original.to_json(), encoding="utf-8")
+    assert manifest.read_manifest(path) == original
+    assert manifest.read_manifest(path).to_json() == original.to_json()
 
 
 @given(new=MANIFESTS, old=MANIFESTS)

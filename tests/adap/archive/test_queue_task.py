@@ -76,9 +76,9 @@ def test_workers_with_work_directories_of_their_own_share_the_quota(
     queue.load(delivery_inputs.DATASETS)
     options = ("-p", "quota_gb=0.0001", "-p", "wait=false")
     workers = [worker(*options, KPFNB_WORK_DIR=str(tmp_path / name)) for name in "ab"]
-    output = "".join(one.communicate(timeout=240)[0] for one in workers)
+    output = "".join(process.communicate(timeout=240)[0] for process in workers)
     figures = [queue.item(name).result["figures"] for name in delivery_inputs.DATASETS]
-    uploaded = sum(one["MB uploaded"] for one in figures)
+    uploaded = sum(values["MB uploaded"] for values in figures)
     assert 0.05 < uploaded <= 0.1, output
     assert status.read_status("koa:").used_bytes == pytest.approx(uploaded * 1e6, abs=3000)
 

@@ -85,11 +85,11 @@ def test_whoever_counts_at_the_same_place_shares_the_day(quota: UploadQuota) -> 
 
 
 def test_many_at_once_never_have_more_than_the_day(quota: UploadQuota) -> None:
-    def one(number: int) -> int:
+    def reserve(number: int) -> int:
         return quota.reserve(f"unit {number}", {"a": 15}).size
 
     with ThreadPoolExecutor(8) as pool:
-        sizes = list(pool.map(one, range(16)))
+        sizes = list(pool.map(reserve, range(16)))
     assert sorted(sizes) == [0] * 10 + [15] * 6
     assert quota.used_bytes() == 90
 

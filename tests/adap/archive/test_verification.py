@@ -27,7 +27,7 @@ def deliver(
 
 
 @pytest.fixture
-def there(root: Path, tmp_path: Path) -> Path:
+def delivered(root: Path, tmp_path: Path) -> Path:
     deliver(root)
     return tmp_path / TO
 
@@ -36,19 +36,21 @@ def check(**options: object) -> verification.VerificationResult:
     return verification.verify_delivery(destination=TO, progress=False, **options)  # type: ignore[arg-type]
 
 
-def test_all_is_well(there: Path) -> None:
-    before = contents(there)
+def test_all_is_well(delivered: Path) -> None:
+    before = contents(delivered)
     result = check()
     assert result.outcome is Outcome.SUCCEEDED
     assert result.reason.endswith("all unchanged since their delivery")
-    assert contents(there) == before
+    assert contents(delivered) == before
     assert figures.plot(result).axes
 
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("at", [0, 2880, -1])
-def test_a_flipped_bit_is_found_and_fixed(there: Path, root: Path, quick: bool, at: int) -> None:
-    flip(there / NAME / FILE, at)
+def test_a_flipped_bit_is_found_and_fixed(
+    delivered: Path, root: Path, quick: bool, at: int
+) -> None:
+    flip(delivered / NAME / FILE, at)
     result = check(quick=quick)
     assert result.outcome is Outcome.FAILED
     assert list(result.wrong) == [f"{NAME}/{FILE}"]
@@ -72,9 +74,9 @@ def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: 
     )
 
 
-def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
-    (there / NAME / FILE).unlink()
-    (there / NAME / "stray.txt").write_text("x")
+def test_what_is_missing_or_not_listed_is_told(delivered: Path) -> None:
+    (delivered / NAME / FILE).unlink()
+    (delivered / NAME / "stray.txt").write_text("x")
     result = check()
     assert result.wrong == {f"{NAME}/{FILE}": "missing"}
     assert result.unlisted == (f"{NAME}/stray.txt",)
@@ -82,8 +84,8 @@ def test_what_is_missing_or_not_listed_is_told(there: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [[], [NAME]])
-def test_what_is_not_delivered_yet_is_not_called_well(there: Path, names: list[str]) -> None:
-    path = there / f"manifest/{NAME}.json"
+def test_what_is_not_delivered_yet_is_not_called_well(delivered: Path, names: list[str]) -> None:
+    path = delivered / f"manifest/{NAME}.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "delivered": ""}))
     result = check(names=names)
@@ -93,18 +95,18 @@ def test_what_is_not_delivered_yet_is_not_called_well(there: Path, names: list[s
     assert "all are" not in result.reason
 
 
-def test_a_table_that_somebody_changed_is_found(there: Path) -> None:
-    flip(there / "reduced_files_meta.dat")
+def test_a_table_that_somebody_changed_is_found(delivered: Path) -> None:
+    flip(delivered / "reduced_files_meta.dat")
     assert list(check().wrong) == ["reduced_files_meta.dat"]
 
 
-def test_a_damaged_manifest_is_named(there: Path) -> None:
-    (there / f"manifest/{NAME}.json").write_text("{")
+def test_a_damaged_manifest_is_named(delivered: Path) -> None:
+    (delivered / f"manifest/{NAME}.json").write_text("{")
     with pytest.raises(InvalidInputError, match=r"2011-04-02\.json is not a manifest"):
         check()
 
 
-def test_what_was_never_delivered_is_refused(there: Path) -> None:
+def test_what_was_never_delivered_is_refused(delivered: Path) -> None:
     with pytest.raises(InvalidInputError, match="nothing was delivered to"):
         verification.verify_delivery(destination="elsewhere")
     with pytest.raises(InvalidInputError, match="x/y/2011-01-02 was not delivered"):

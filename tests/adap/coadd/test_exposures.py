@@ -17,7 +17,7 @@ FRAMES = (
 
 def make(folder: Path, name: str = "reduce", **slits: tuple[int, ...]) -> Path:
     frames = (
-        [SimulatedReducedFrame(one.file, one.target, slits=slits) for one in FRAMES]
+        [SimulatedReducedFrame(frame.file, frame.target, slits=slits) for frame in FRAMES]
         if slits
         else FRAMES
     )

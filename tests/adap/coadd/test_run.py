@@ -103,10 +103,10 @@ def test_spectra_are_calibrated_with_the_standard_star_and_collated(night: Path)
     assert isinstance(result, Result)
     assert (result.outcome, result.output) == (Outcome.SUCCEEDED, night / "complete/1D_Coadd")
     assert result.reason == "1 of 1 objects coadded"
-    (made,) = result.coadds
-    assert made.frames == ("2015-05-20/b27.fits.gz", "2015-05-20/b28.fits.gz")
-    assert (made.fluxed, made.snr, made.target) == (True, pytest.approx(20.0), "A")
-    assert products.read_spectrum(result.output / made.products[0]).flux.shape == (49,)
+    (coadd,) = result.coadds
+    assert coadd.frames == ("2015-05-20/b27.fits.gz", "2015-05-20/b28.fits.gz")
+    assert (coadd.fluxed, coadd.snr, coadd.target) == (True, pytest.approx(20.0), "A")
+    assert products.read_spectrum(result.output / coadd.products[0]).flux.shape == (49,)
     assert {frame.flux for frame in result.science} == {"b24.fits.gz"}
     assert [step.name.partition(" ")[0] for step in result.steps] == [
         *("pypeit_sensfunc", "pypeit_flux_calib"),
@@ -120,12 +120,12 @@ def test_spectra_are_calibrated_with_the_standard_star_and_collated(night: Path)
 def test_images_of_a_target_are_stacked(night: Path) -> None:
     result = run(night, "2d")
     assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "1 of 1 targets coadded")
-    (made,) = result.coadds
-    assert made.products == (
+    (coadd,) = result.coadds
+    assert coadd.products == (
         "Science_coadd/spec2d_b27-b28-A.fits",
         "Science_coadd/spec1d_b27-b28-A.fits",
     )
-    assert (made.snr, result.singles) == (12.0, ("B",))
+    assert (coadd.snr, result.singles) == (12.0, ("B",))
     text = (result.output / f"{KAST}_A.coadd2d").read_text()
     assert "spat_toler" in text and "offsets = auto" in text
     assert not (result.output / "setup").exists()

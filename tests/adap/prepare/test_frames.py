@@ -45,7 +45,7 @@ def test_values_of_a_deimos_frame():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"SLMSKNAM": None}, r"no decker \(SLMSKNAM\)"),
         ({"SLMSKNAM": "  "}, r"no decker"),
@@ -56,10 +56,10 @@ def test_values_of_a_deimos_frame():
         ({"MJD-OBS": 0.0}, "time is not plausible"),
     ],
 )
-def test_a_frame_without_name_time_or_exposure_has_a_defect(changes, told):
+def test_a_frame_without_name_time_or_exposure_has_a_defect(changes, message):
     import re
 
-    assert re.search(told, frame(**changes).defect)
+    assert re.search(message, frame(**changes).defect)
 
 
 def test_other_missing_values_are_named():

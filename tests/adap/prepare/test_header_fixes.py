@@ -103,7 +103,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_untouched(raw, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("files: {a.fits: {NAXIS1: 5}}", "'NAXIS1' can't be set"),
         ("files: {a.fits: {TOOLONGKEY: 5}}", "not a FITS keyword"),
@@ -115,9 +115,9 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_untouched(raw, tmp_path):
         ("files:\n  a.fits: {RA: 1}\n  a.fits: {RA: 2}", "line 3: 'a.fits' is repeated"),
     ],
 )
-def test_a_wrong_list_is_rejected_before_any_work(raw, text, told):
+def test_a_wrong_list_is_rejected_before_any_work(raw, text, message):
     atomic.write_text(raw.parent / "fixes.yml", text)
-    with pytest.raises(InvalidInputError, match=told):
+    with pytest.raises(InvalidInputError, match=message):
         fix(raw)
     assert not (raw / "originals").exists()
 

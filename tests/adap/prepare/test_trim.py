@@ -112,11 +112,11 @@ def test_text_from_a_header_can_not_break_the_table(raw):
 
 def test_custom_parameters_replace_the_default(raw, tmp_path):
     folder = tmp_path / "custom"
-    own = "[rdx]\n  detnum = 6 # the best\n  spectrograph = keck_deimos\n"
-    atomic.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", own)
+    custom = "[rdx]\n  detnum = 6 # the best\n  spectrograph = keck_deimos\n"
+    atomic.write_text(folder / "params" / f"{STEM}_reduce-det6.ini", custom)
     (path,) = trim(raw, custom=folder).paths
     assert path.parent.parent.name == "reduce-det6"
-    assert input_files.read_pypeit_file(path).parameters == tuple(own.splitlines())
+    assert input_files.read_pypeit_file(path).parameters == tuple(custom.splitlines())
 
 
 def test_custom_parameters_need_not_name_the_spectrograph(raw, tmp_path):
@@ -133,9 +133,9 @@ def test_a_mistake_in_custom_parameters_names_the_file(raw, tmp_path):
 
 
 def test_a_custom_reduction_file_is_used_as_it_is_with_these_raw_files(raw, tmp_path):
-    own = trim(raw).paths[0].read_text().replace(f" path {raw}", " path /elsewhere")
-    own = own.replace("  6.fits |", " #6.fits |")
-    atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.pypeit", own)
+    custom = trim(raw).paths[0].read_text().replace(f" path {raw}", " path /elsewhere")
+    custom = custom.replace("  6.fits |", " #6.fits |")
+    atomic.write_text(tmp_path / "custom" / f"{STEM}_reduce.pypeit", custom)
     result = trim(raw, custom=tmp_path / "custom")
     assert input_files.read_pypeit_file(result.paths[0]).raw_paths == (raw,)
     assert "6.fits" not in used(result.paths[0])

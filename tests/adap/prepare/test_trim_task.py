@@ -36,9 +36,9 @@ def test_the_reduction_file_is_on_the_remote_and_the_raw_frames_are_gone_here(da
     assert result.outcome is Outcome.SUCCEEDED
     assert notes == ["download", "trim", "upload"]
     plan = input_files.read_pypeit_file(data / FILE)
-    here = tmp_path / "work/datasets" / NAME / "complete"
-    assert plan.raw_paths == (here / "raw",)
-    assert not (here / "raw").exists()
+    folder = tmp_path / "work/datasets" / NAME / "complete"
+    assert plan.raw_paths == (folder / "raw",)
+    assert not (folder / "raw").exists()
     assert trim.scan_items("q") == {NAME: True, "41615_B-1/600ZD_6500_OG550/2015-10-16": False}
 
 

@@ -13,7 +13,7 @@ ARCS, FLATS = DEIMOS.trimming
 TYPES = {"arc": ("arc", "tilt"), "flat": ("pixelflat", "illumflat", "trace")}
 
 
-def made(kind, name, mjd, seconds, dec=45.0, lamps=("Ne",)):
+def exposure(kind, name, mjd, seconds, dec=45.0, lamps=("Ne",)):
     values = {"mjd": mjd, "exptime": seconds, "dec": dec}
     return RawExposure(Path(f"{name}.fits"), values, lamps, TYPES[kind])
 
@@ -23,46 +23,48 @@ def names(frames):
 
 
 def test_the_latest_three_flats_of_5_to_30_seconds_near_dec_45():
-    flats = [made("flat", f"f{i}", i, 10.0) for i in range(6)]
-    flats += [made("flat", "long", 9, 31.0), made("flat", "low", 10, 10.0, dec=20.0)]
+    flats = [exposure("flat", f"f{i}", i, 10.0) for i in range(6)]
+    flats += [exposure("flat", "long", 9, 31.0), exposure("flat", "low", 10, 10.0, dec=20.0)]
     assert names(trimmed_setup.choose_frames(flats, FLATS)) == ["f3", "f4", "f5"]
 
 
 def test_three_good_ones_are_enough():
-    flats = [made("flat", f"f{i}", i, 10.0) for i in range(3)] + [made("flat", "off", 9, 10.0, 2.0)]
+    flats = [exposure("flat", f"f{i}", i, 10.0) for i in range(3)] + [
+        exposure("flat", "off", 9, 10.0, 2.0)
+    ]
     assert names(trimmed_setup.choose_frames(flats, FLATS)) == ["f0", "f1", "f2"]
 
 
 def test_criteria_are_given_up_from_the_last():
-    flats = [made("flat", "near", 1, 40.0), made("flat", "time", 0, 10.0, dec=20.0)]
-    flats += [made("flat", f"t{i}", i + 2, 10.0, dec=20.0) for i in range(3)]
+    flats = [exposure("flat", "near", 1, 40.0), exposure("flat", "time", 0, 10.0, dec=20.0)]
+    flats += [exposure("flat", f"t{i}", i + 2, 10.0, dec=20.0) for i in range(3)]
     # The declination goes first, the exposure stays
     assert names(trimmed_setup.choose_frames(flats, FLATS)) == ["t0", "t1", "t2"]
 
 
 def test_an_arc_for_each_lamp_set_that_adds_a_lamp_largest_first():
     arcs = [
-        made("arc", "ne", 5, 5.0, lamps=("Ne",)),
-        made("arc", "four", 1, 5.0, lamps=("Ar", "Kr", "Ne", "Xe")),
-        made("arc", "four-later", 2, 5.0, lamps=("Ar", "Kr", "Ne", "Xe")),
-        made("arc", "hg", 0, 5.0, lamps=("Hg", "Ne")),
+        exposure("arc", "ne", 5, 5.0, lamps=("Ne",)),
+        exposure("arc", "four", 1, 5.0, lamps=("Ar", "Kr", "Ne", "Xe")),
+        exposure("arc", "four-later", 2, 5.0, lamps=("Ar", "Kr", "Ne", "Xe")),
+        exposure("arc", "hg", 0, 5.0, lamps=("Hg", "Ne")),
     ]
     assert names(trimmed_setup.choose_frames(arcs, ARCS)) == ["hg", "four-later"]
 
 
 def test_what_one_lamp_set_gave_up_the_next_still_asks_for():
     arcs = [
-        made("arc", "only", 1, 50.0, lamps=("Ar", "Kr")),
-        made("arc", "good", 2, 5.0, lamps=("Hg",)),
-        made("arc", "long", 3, 50.0, lamps=("Hg",)),
+        exposure("arc", "only", 1, 50.0, lamps=("Ar", "Kr")),
+        exposure("arc", "good", 2, 5.0, lamps=("Hg",)),
+        exposure("arc", "long", 3, 50.0, lamps=("Hg",)),
     ]
     assert names(trimmed_setup.choose_frames(arcs, ARCS)) == ["only", "good"]
 
 
 def test_an_excluded_arc_covers_no_lamps():
     arcs = [
-        made("arc", "all", 1, 5.0, lamps=("Ar", "Hg")),
-        made("arc", "some", 2, 5.0, lamps=("Ar",)),
+        exposure("arc", "all", 1, 5.0, lamps=("Ar", "Hg")),
+        exposure("arc", "some", 2, 5.0, lamps=("Ar",)),
     ]
     reasons = trimmed_setup.rejected_frames(arcs, DEIMOS, ["all.fits"])
     assert reasons == {"all.fits": "excluded by name"}
@@ -84,7 +86,7 @@ FRAMES = st.lists(
 @given(FRAMES, st.integers(1, 4))
 def test_the_selection_keeps_its_promises(rows, most):
     frames = [
-        made(kind, f"f{i}", mjd, seconds, dec, tuple(sorted(lamps)))
+        exposure(kind, f"f{i}", mjd, seconds, dec, tuple(sorted(lamps)))
         for i, (kind, mjd, seconds, dec, lamps) in enumerate(rows)
     ]
     arcs = [frame for frame in frames if "arc" in frame.types]
@@ -105,7 +107,7 @@ def test_the_selection_keeps_its_promises(rows, most):
     assert picked == sorted(picked, key=lambda f: (f.mjd, f.file))
     # All picked are as good as the level that has enough; of that level they are the latest
     levels = [[f for f in flats if rank(f, choice) >= level] for level in (2, 1, 0)]
-    level = next((some for some in levels if len(some) >= most), levels[-1])
+    level = next((good for good in levels if len(good) >= most), levels[-1])
     assert picked == sorted(level, key=lambda f: (f.mjd, f.file))[-most:]
     # Whatever order the frames come in
     assert trimmed_setup.choose_frames(flats[::-1], choice) == picked

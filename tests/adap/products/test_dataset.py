@@ -17,9 +17,9 @@ dates = st.dates(date(1990, 1, 1), date(2050, 1, 1))
 
 
 @given(words, words, dates, dates)
-def test_a_name_says_all(mask: str, config: str, one: date, other: date) -> None:
-    made = Dataset(mask, config, min(one, other), max(one, other))
-    assert dataset.parse_dataset(str(made)) == made
+def test_a_name_says_all(mask: str, config: str, first: date, second: date) -> None:
+    original = Dataset(mask, config, min(first, second), max(first, second))
+    assert dataset.parse_dataset(str(original)) == original
 
 
 def test_one_night_and_joined_nights() -> None:
@@ -29,7 +29,7 @@ def test_one_night_and_joined_nights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("m/c", "2 parts"),
         ("m/c/2015-10-16/complete", "4 parts"),
@@ -41,8 +41,8 @@ def test_one_night_and_joined_nights() -> None:
         ("../c/2015-10-16", r"'\.\.'"),
     ],
 )
-def test_what_is_wrong_with_a_name(name: str, told: str) -> None:
-    with pytest.raises(InvalidInputError, match=told):
+def test_what_is_wrong_with_a_name(name: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         dataset.parse_dataset(name)
 
 

@@ -65,11 +65,11 @@ def test_a_wrong_file_is_rejected_with_the_place(tmp_path, change, place):
     assert str(path) in caught.value.what
 
 
-@pytest.mark.parametrize(("text", "told"), [("a: [", "line"), ("- a", "is a mapping")])
-def test_a_file_that_is_no_profile(tmp_path, text, told):
+@pytest.mark.parametrize(("text", "message"), [("a: [", "line"), ("- a", "is a mapping")])
+def test_a_file_that_is_no_profile(tmp_path, text, message):
     path = tmp_path / "wrong.yml"
     path.write_text(text)
-    with pytest.raises(InvalidInputError, match=told):
+    with pytest.raises(InvalidInputError, match=message):
         spectrograph.load_profile(path)
     with pytest.raises(InvalidInputError, match="can't be read"):
         spectrograph.load_profile(tmp_path / "gone.yml")

@@ -41,12 +41,12 @@ def compare(raw: Path, folder: Path, spectrograph: Profile, work_dir: Path) -> N
     messages = setup(raw, folder, spectrograph.spectrograph, work_dir)
     assert messages
     for file, frame in messages.items():
-        own = frames.read_exposure(raw / file, spectrograph)
-        assert set(own.types) == set(frame.types), file
+        exposure = frames.read_exposure(raw / file, spectrograph)
+        assert set(exposure.types) == set(frame.types), file
         for name, source in spectrograph.header.items():
             if not source.in_table or name not in frame.values:
                 continue
-            value = own.values[name]
+            value = exposure.values[name]
             if isinstance(value, float):
                 assert value == pytest.approx(float(frame.values[name]), rel=1e-9), (file, name)
             else:

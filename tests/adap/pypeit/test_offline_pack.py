@@ -27,11 +27,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    made: list[tuple[str, ...]] = []
+    commands: list[tuple[str, ...]] = []
     monkeypatch.setattr(
-        installation, "run_in_pypeit", lambda *arguments, variables: made.append(arguments)
+        installation, "run_in_pypeit", lambda *arguments, variables: commands.append(arguments)
     )
-    return made
+    return commands
 
 
 def test_without_a_pack_pypeit_is_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

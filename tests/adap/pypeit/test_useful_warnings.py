@@ -68,18 +68,18 @@ def test_no_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("star", "found"), [("Removing * frametype", 1), ("Removing frametype", 0)]
+    ("star", "count"), [("Removing * frametype", 1), ("Removing frametype", 0)]
 )
 def test_a_list_of_ones_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, star: str, found: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, star: str, count: int
 ) -> None:
     (tmp_path / "mine.yml").write_text(f"mine: ['{star}']")
     monkeypatch.setenv("KPFNB_USEFUL_WARNINGS", str(tmp_path / "mine.yml"))
-    assert len(write(tmp_path, NEW)) == found
+    assert len(write(tmp_path, NEW)) == count
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("just text", "line 1: a list of warnings is a mapping"),
         ("sky:\n- [1]", "line 2: sky.0: [1] is not the text of a warning"),
@@ -90,11 +90,11 @@ def test_a_list_of_ones_own(
     ],
 )
 def test_a_list_that_is_not_valid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
 ) -> None:
     (tmp_path / "mine.yml").write_text(text)
     monkeypatch.setenv("KPFNB_USEFUL_WARNINGS", str(tmp_path / "mine.yml"))
-    with pytest.raises(InvalidInputError, match=re.escape(told)) as caught:
+    with pytest.raises(InvalidInputError, match=re.escape(message)) as caught:
         write(tmp_path, NEW)
     assert caught.value.what.startswith(str(tmp_path / "mine.yml"))
 

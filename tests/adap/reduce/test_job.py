@@ -93,5 +93,5 @@ def test_inputs_change_with_each_part(tmp_path: Path) -> None:
         prepare(raw, spectrograph="shane_kast_blue"),
     ]
     inputs = [variant.inputs(frames) for variant in variants]
-    assert all(one != other for n, one in enumerate(inputs) for other in inputs[:n])
+    assert all(value != other for n, value in enumerate(inputs) for other in inputs[:n])
     assert inputs[0] == prepare(raw, tmp_path / "elsewhere").inputs(frames)

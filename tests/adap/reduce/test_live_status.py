@@ -73,7 +73,7 @@ class View:
 
     def shows(self, text: str) -> bool:
         with self.changed:
-            return self.changed.wait_for(lambda: any(text in one for one in self.pages), 30)
+            return self.changed.wait_for(lambda: any(text in page for page in self.pages), 30)
 
 
 def test_in_a_notebook_it_follows_what_runs_and_survives_a_look_that_fails(

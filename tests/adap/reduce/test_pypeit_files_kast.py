@@ -57,8 +57,8 @@ def run(kast_night: Path, real_work_dir: Path, tmp_path_factory: pytest.TempPath
     root = tmp_path_factory.mktemp("files")
     custom = root / "custom"
     custom.mkdir()
-    own = custom / f"{KAST_DATASET.replace('/', '_')}_reduce.ini"
-    own.write_text(f"[rdx]\n  spectrograph = {installation.KAST_SPECTROGRAPH}\n{FAST}")
+    parameter_file = custom / f"{KAST_DATASET.replace('/', '_')}_reduce.ini"
+    parameter_file.write_text(f"[rdx]\n  spectrograph = {installation.KAST_SPECTROGRAPH}\n{FAST}")
     for name in ("good", "bad"):
         trim.trim_dataset(
             kast_night / "complete/raw",

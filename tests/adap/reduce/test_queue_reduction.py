@@ -42,7 +42,7 @@ def test_nothing_is_done_by_looking(queue: Queue) -> None:
 
 def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Queue) -> None:
     queue.load([NAME, OTHER, THIRD])
-    claims = {one.item: one for one in queue.report_and_claim("w", "1", want=3).claims}
+    claims = {claim.item: claim for claim in queue.report_and_claim("w", "1", want=3).claims}
     good = {"outcome": "partial", "reason": f"{NAME}: 1 of 1; backup: full"}
     reports = [
         AttemptReport(claims[NAME], AttemptOutcome.DONE, good, seconds=1),
@@ -59,7 +59,7 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
         part.name: part for part in notebook_entry.reduce_queue("nights", DEIMOS, workers=0).parts
     }
     assert (result[NAME].outcome, result[NAME].reason) == (Outcome.PARTIAL, "1 of 1; backup: full")
-    assert [one.problems for one in result[NAME].reductions] == [("told",)]
+    assert [part.problems for part in result[NAME].reductions] == [("told",)]
     assert (result[OTHER].outcome, result[OTHER].reason) == (Outcome.FAILED, "no arc")
     assert result[THIRD].outcome is Outcome.SKIPPED
 

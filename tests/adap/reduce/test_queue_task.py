@@ -105,14 +105,14 @@ def _make_datasets(tmp_path: Path) -> None:
             f"only the pack that {installation.PACK_VARIABLE} names makes datasets of its frames"
         )
     options = ["--n", "7", "--crop", "100:250", "--no-standard"]
-    made = tmp_path / "made"
-    subprocess.run([sys.executable, result / "make_datasets.py", made, *options], check=True)
+    nights_dir = tmp_path / "made"
+    subprocess.run([sys.executable, result / "make_datasets.py", nights_dir, *options], check=True)
     data, custom = tmp_path / "remote/data", tmp_path / "custom"
     custom.mkdir()
     parameters = f"[rdx]\n  spectrograph = shane_kast_blue\n{FAST}"
     for number, name in enumerate([*NAMES, *BAD], start=1):
         raw = data / name / "complete/raw"
-        shutil.copytree(made / f"night{min(number, 7):02d}", raw)
+        shutil.copytree(nights_dir / f"night{min(number, 7):02d}", raw)
         for unused in NOT_USED:
             next(raw.glob(f"*_{unused}.fits.gz")).unlink()
         (custom / f"{name.replace('/', '_')}_reduce.ini").write_text(parameters)

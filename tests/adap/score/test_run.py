@@ -156,10 +156,10 @@ def test_the_worst_slits_come_first(tmp_path: Path) -> None:
 
 def test_pictures_are_those_of_the_slit(tmp_path: Path) -> None:
     folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD)
-    there = folder / "keck_deimos_A/QA/PNGs"
-    shown = {path.name for path in there.glob("*S0420*")}
+    pictures_dir = folder / "keck_deimos_A/QA/PNGs"
+    shown = {path.name for path in pictures_dir.glob("*S0420*")}
     for other in ("Arc_1dfit_A_0_DET02_S0420.png", "Arc_1dfit_A_0_DET01_S04201.png"):
-        (there / other).write_bytes(b"")
+        (pictures_dir / other).write_bytes(b"")
     (result,) = find_entry_pictures(run(tmp_path).worst_slits())
     assert {path.name for path in result} == shown
     assert len(shown) == 2

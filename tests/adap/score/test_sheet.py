@@ -163,7 +163,7 @@ ROWS = st.lists(
         row, DATASETS, st.sampled_from(["1", "2", "3", "4"]), status=st.sampled_from(FrameStatus)
     ),
     max_size=8,
-    unique_by=lambda one: (one.dataset, one.science_file),
+    unique_by=lambda row: (row.dataset, row.science_file),
 )
 
 

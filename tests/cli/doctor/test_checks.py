@@ -22,7 +22,7 @@ from kpfnb.core import settings
 from kpfnb.storage import rclone
 
 
-def look(name: str, **arguments: object) -> HealthCheck:
+def run_check(name: str, **arguments: object) -> HealthCheck:
     return checks._run_check(name, checks.CHECKS[name], settings.load_settings(**arguments))
 
 
@@ -41,63 +41,65 @@ def listening() -> Iterator[int]:
 
 
 def test_data_root(tmp_path: Path) -> None:
-    assert look("data root").health is CheckStatus.PROBLEM
+    assert run_check("data root").health is CheckStatus.PROBLEM
     (tmp_path / "data/L0").mkdir(parents=True)
-    assert look("data root").health is CheckStatus.WARNING
+    assert run_check("data root").health is CheckStatus.WARNING
     (tmp_path / "data/L0/20240115").mkdir()
     (tmp_path / "data/L0/20240116").mkdir()
-    found = look("data root")
-    assert found.health is CheckStatus.OK
-    assert "2 raw nights, 20240115 to 20240116" in found.found
+    check = run_check("data root")
+    assert check.health is CheckStatus.OK
+    assert "2 raw nights, 20240115 to 20240116" in check.found
 
 
 def test_no_data_root_set_and_no_demo_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KPFNB_DATA_ROOT")
-    found = look("data root")
-    assert found.health is CheckStatus.WARNING
-    assert "kpfnb demo night" in found.advice
+    check = run_check("data root")
+    assert check.health is CheckStatus.WARNING
+    assert "kpfnb demo night" in check.advice
 
 
 def test_work_directory_need_not_be_there_yet(tmp_path: Path) -> None:
-    found = look("work directory", work_dir=tmp_path / "a/b/c")
-    assert found.health is CheckStatus.OK
+    check = run_check("work directory", work_dir=tmp_path / "a/b/c")
+    assert check.health is CheckStatus.OK
     assert not (tmp_path / "a").exists()
 
 
 def test_work_directory_that_can_not_be_written() -> None:
     # Not even root may make files in /proc
-    found = look("work directory", work_dir=Path("/proc/kpfnb"))
-    assert found.health is CheckStatus.PROBLEM
-    assert "/proc" in found.found
-    assert "KPFNB_WORK_DIR" in found.advice
+    check = run_check("work directory", work_dir=Path("/proc/kpfnb"))
+    assert check.health is CheckStatus.PROBLEM
+    assert "/proc" in check.found
+    assert "KPFNB_WORK_DIR" in check.advice
 
 
 def test_work_directory_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert look("work directory", work_dir=tmp_path / "file/work").health is CheckStatus.PROBLEM
+    assert (
+        run_check("work directory", work_dir=tmp_path / "file/work").health is CheckStatus.PROBLEM
+    )
 
 
 def test_junk_list(tmp_path: Path) -> None:
-    assert look("junk list").health is CheckStatus.WARNING
+    assert run_check("junk list").health is CheckStatus.WARNING
     path = tmp_path / "junk.csv"
     path.write_text("a title\nobservation_id\nKP.20240115.00001.00\nKP.20240115.00002.00\n")
-    found = look("junk list", junk_list=path)
-    assert found.health is CheckStatus.OK
-    assert "2 observations" in found.found
+    check = run_check("junk list", junk_list=path)
+    assert check.health is CheckStatus.OK
+    assert "2 observations" in check.found
 
 
 def test_drp(tmp_path: Path) -> None:
-    found = look("DRP", drp_command="no-such-drp {target}")
-    assert found.health is CheckStatus.PROBLEM
-    assert "no-such-drp" in found.found
+    check = run_check("DRP", drp_command="no-such-drp {target}")
+    assert check.health is CheckStatus.PROBLEM
+    assert "no-such-drp" in check.found
     program = tmp_path / "drp"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert look("DRP", drp_command=[str(program), "{target}"]).found == str(program)
+    assert run_check("DRP", drp_command=[str(program), "{target}"]).found == str(program)
 
 
 def test_redis_embedded() -> None:
-    assert look("redis").health is CheckStatus.OK
+    assert run_check("redis").health is CheckStatus.OK
 
 
 def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
@@ -109,12 +111,12 @@ def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
     try:
         url = f"redis://:hush@127.0.0.1:{closed_port}/0"
         for _ in range(100):
-            found = look("redis", redis_url=url)
-            if found.health is CheckStatus.OK:
+            check = run_check("redis", redis_url=url)
+            if check.health is CheckStatus.OK:
                 break
             time.sleep(0.05)
-        assert found.found == f"127.0.0.1:{closed_port} answers"
-        wrong = look("redis", redis_url=url.replace("hush", "secret"))
+        assert check.found == f"127.0.0.1:{closed_port} answers"
+        wrong = run_check("redis", redis_url=url.replace("hush", "secret"))
         assert wrong.health is CheckStatus.PROBLEM
         assert "AuthenticationError" in wrong.found
     finally:
@@ -124,28 +126,30 @@ def test_redis_that_answers(tmp_path: Path, closed_port: int) -> None:
 
 @pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:{port}/0", "redis://:secret@h:x/0"])
 def test_redis_that_does_not_answer_shows_no_password(url: str, closed_port: int) -> None:
-    found = look("redis", redis_url=url.format(port=closed_port))
-    assert found.health is CheckStatus.PROBLEM
-    assert "KPFNB_REDIS_URL" in found.advice
-    assert "secret" not in str(found)
+    check = run_check("redis", redis_url=url.format(port=closed_port))
+    assert check.health is CheckStatus.PROBLEM
+    assert "KPFNB_REDIS_URL" in check.advice
+    assert "secret" not in str(check)
 
 
 def test_database_without_url() -> None:
-    assert look("database").health is CheckStatus.OK
+    assert run_check("database").health is CheckStatus.OK
 
 
 def test_sqlite_database(tmp_path: Path) -> None:
     file = tmp_path / "tsdb.db"
     url = f"sqlite:///{file}"
-    assert look("database", tsdb_url=url).found == f"{file} will be created"
+    assert run_check("database", tsdb_url=url).found == f"{file} will be created"
     assert not file.exists()
     with sqlite3.connect(file) as connection:
         connection.execute("create table one (a)")
     connection.close()
-    assert look("database", tsdb_url=url).found == f"sqlite, {file}: 1 tables"
+    assert run_check("database", tsdb_url=url).found == f"sqlite, {file}: 1 tables"
     file.write_text("this is no database, but a text that is long enough to look at" * 100)
-    assert look("database", tsdb_url=url).health is CheckStatus.PROBLEM
-    assert look("database", tsdb_url=f"sqlite:///{tmp_path}/a/b.db").health is CheckStatus.PROBLEM
+    assert run_check("database", tsdb_url=url).health is CheckStatus.PROBLEM
+    assert (
+        run_check("database", tsdb_url=f"sqlite:///{tmp_path}/a/b.db").health is CheckStatus.PROBLEM
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,19 +162,19 @@ def test_sqlite_database(tmp_path: Path) -> None:
     ],
 )
 def test_database_that_does_not_answer_shows_no_password(url: str, closed_port: int) -> None:
-    found = look("database", tsdb_url=url.format(port=closed_port))
-    assert found.health is CheckStatus.PROBLEM
-    assert found.advice
-    assert "secret" not in str(found)
+    check = run_check("database", tsdb_url=url.format(port=closed_port))
+    assert check.health is CheckStatus.PROBLEM
+    assert check.advice
+    assert "secret" not in str(check)
 
 
 def test_cluster(listening: int, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look("cluster").health is CheckStatus.OK
-    assert look("cluster", cluster=f"tcp://127.0.0.1:{listening}").health is CheckStatus.OK
+    assert run_check("cluster").health is CheckStatus.OK
+    assert run_check("cluster", cluster=f"tcp://127.0.0.1:{listening}").health is CheckStatus.OK
     for address in (f"tcp://127.0.0.1:{closed_port}", "tcp://127.0.0.1:port", "tcp://"):
-        assert look("cluster", cluster=address).health is CheckStatus.PROBLEM
+        assert run_check("cluster", cluster=address).health is CheckStatus.PROBLEM
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "sbatch" in look("cluster", cluster="slurm").found
+    assert "sbatch" in run_check("cluster", cluster="slurm").found
 
 
 def test_kubernetes_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,10 +184,10 @@ def test_kubernetes_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
         raise metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(metadata, "version", absent)
-    found = look("cluster", cluster="kubernetes")
-    assert (found.health, found.advice) == (CheckStatus.PROBLEM, "pip install dask-kubernetes")
-    found = look("PypeIt")
-    assert (found.health, found.found) == (
+    check = run_check("cluster", cluster="kubernetes")
+    assert (check.health, check.advice) == (CheckStatus.PROBLEM, "pip install dask-kubernetes")
+    check = run_check("PypeIt")
+    assert (check.health, check.found) == (
         CheckStatus.OK,
         "not installed; to install it: pip install kpfnb[pypeit]",
     )
@@ -193,14 +197,14 @@ def test_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere/python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     remotes = {"archive": "koa:deliveries", "backup": "drive:", "here": "/data/adap"}
-    assert look("rclone").health is CheckStatus.OK
-    assert look("rclone", remotes=remotes).health is CheckStatus.PROBLEM
+    assert run_check("rclone").health is CheckStatus.OK
+    assert run_check("rclone", remotes=remotes).health is CheckStatus.PROBLEM
     program = tmp_path / "rclone"
     program.write_text("#!/bin/sh\necho drive:\n")
     program.chmod(0o755)
-    assert look("rclone", remotes=remotes).found == "rclone does not know: archive"
+    assert run_check("rclone", remotes=remotes).found == "rclone does not know: archive"
     program.write_text("#!/bin/sh\necho drive:\necho koa:\n")
-    assert look("rclone", remotes=remotes).health is CheckStatus.OK
+    assert run_check("rclone", remotes=remotes).health is CheckStatus.OK
 
 
 def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +212,7 @@ def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.Monke
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert look("rclone").found == rclone.find_rclone()
+    assert run_check("rclone").found == rclone.find_rclone()
 
 
 def test_why_rclone_can_not_read_its_own_configuration_is_told(
@@ -217,23 +221,23 @@ def test_why_rclone_can_not_read_its_own_configuration_is_told(
     file = tmp_path / "rclone.conf"
     file.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nWvJc\n")
     monkeypatch.setenv("RCLONE_CONFIG", str(file))
-    found = look("rclone", remotes={"archive": "koa:deliveries"})
-    assert found.health is CheckStatus.PROBLEM
-    assert str(file) in found.found
+    check = run_check("rclone", remotes={"archive": "koa:deliveries"})
+    assert check.health is CheckStatus.PROBLEM
+    assert str(file) in check.found
 
 
 def test_notebooks(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/mine.ipynb").touch()
-    assert "mine" in look("notebooks").found.split(", ")
+    assert "mine" in run_check("notebooks").found.split(", ")
 
 
 def test_misspelt_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look("environment").health is CheckStatus.OK
+    assert run_check("environment").health is CheckStatus.OK
     monkeypatch.setenv("KPFNB_DATAROOT", "/data")
-    found = look("environment")
-    assert found.health is CheckStatus.WARNING
-    assert (found.found, found.advice) == (
+    check = run_check("environment")
+    assert check.health is CheckStatus.WARNING
+    assert (check.found, check.advice) == (
         "unknown: KPFNB_DATAROOT",
         "did you mean KPFNB_DATA_ROOT?",
     )
@@ -255,15 +259,15 @@ def test_a_check_that_breaks_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> 
         raise RuntimeError("with a secret")
 
     monkeypatch.setattr(shutil, "disk_usage", broken)
-    found = {check.name: check for check in checks.run_checks(settings.load_settings())}
-    assert found["work directory"].health is CheckStatus.PROBLEM
-    assert "RuntimeError" in found["work directory"].found
-    assert "secret" not in str(found["work directory"])
-    assert list(found) == list(checks.CHECKS)
+    results = {check.name: check for check in checks.run_checks(settings.load_settings())}
+    assert results["work directory"].health is CheckStatus.PROBLEM
+    assert "RuntimeError" in results["work directory"].found
+    assert "secret" not in str(results["work directory"])
+    assert list(results) == list(checks.CHECKS)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every directory")
 def test_data_root_without_permission(tmp_path: Path) -> None:
     (tmp_path / "data/L0").mkdir(parents=True)
     (tmp_path / "data/L0").chmod(0)
-    assert look("data root").health is CheckStatus.PROBLEM
+    assert run_check("data root").health is CheckStatus.PROBLEM

@@ -52,12 +52,14 @@ def test_a_problem_is_told_in_one_line_and_by_the_exit_code(
 def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_TSDB_URL", "sqlite:///secret.db")
     done = runner.invoke(app, ["doctor", "--json"])
-    told = json.loads(done.output)
-    assert told["outcome"] == "succeeded"
-    assert {"name": "tsdb_url", "value": "********", "origin": "KPFNB_TSDB_URL"} in told["settings"]
-    assert [one["name"] for one in told["settings"]] == list(settings.Settings.model_fields)
-    assert [one["name"] for one in told["checks"]] == list(checks.CHECKS)
-    assert {one["health"] for one in told["checks"]} == {"ok", "warning"}
+    report = json.loads(done.output)
+    assert report["outcome"] == "succeeded"
+    assert {"name": "tsdb_url", "value": "********", "origin": "KPFNB_TSDB_URL"} in report[
+        "settings"
+    ]
+    assert [entry["name"] for entry in report["settings"]] == list(settings.Settings.model_fields)
+    assert [entry["name"] for entry in report["checks"]] == list(checks.CHECKS)
+    assert {entry["health"] for entry in report["checks"]} == {"ok", "warning"}
 
 
 def test_values_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,18 +36,18 @@ def test_started_once_and_found_again_by_another_process() -> None:
 
 
 def test_its_data_outlive_it() -> None:
-    with client() as one:
-        one.set("a", "1")
-        assert one.config_get("append*")["appendfsync"] == "always"
+    with client() as connection:
+        connection.set("a", "1")
+        assert connection.config_get("append*")["appendfsync"] == "always"
     assert not valkey.stop_server().running
     with client() as other:
         assert other.get("a") == "1"
 
 
 def test_killed_it_loses_nothing_and_is_started_again() -> None:
-    with client() as one:
+    with client() as connection:
         for number in range(500):
-            one.xadd("s", {"n": number})
+            connection.xadd("s", {"n": number})
     pid = valkey.start_server().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
@@ -73,8 +73,8 @@ def test_others_can_not_reach_it() -> None:
 def test_a_long_path_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / ("long " * 20) / "%41 work"))
     service = valkey.start_server()
-    with client() as one:
-        assert one.ping()
+    with client() as connection:
+        assert connection.ping()
     path = Path(service.address.removeprefix("unix://"))
     assert len(os.fsencode(path)) < 100
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -86,8 +86,8 @@ def test_a_path_with_odd_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     # Short enough for a socket
     work = Path(os.path.relpath(tmp_path)) / "%41 ?#"
     monkeypatch.setenv("KPFNB_WORK_DIR", str(work))
-    with client() as one:
-        assert one.ping()
+    with client() as connection:
+        assert connection.ping()
     valkey.stop_server()
 
 

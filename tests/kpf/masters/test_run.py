@@ -28,7 +28,7 @@ PAST = time.time() - 3600
 
 MAKE = """
 import os, pathlib, sys, time
-sys.path.insert(0, {here!r})
+sys.path.insert(0, {tests_dir!r})
 import fake_drp
 night = pathlib.Path(sys.argv[1]).name
 if night not in {skip!r}:
@@ -51,7 +51,9 @@ def use_drp(
 ) -> None:
     """skip : nights without masters; then : what the program does after those of a night."""
     tests_dir = str(Path(fake_drp.__file__).parent)
-    program = MAKE.format(here=tests_dir, skip=list(skip), written=written, code=code, then=then)
+    program = MAKE.format(
+        tests_dir=tests_dir, skip=list(skip), written=written, code=code, then=then
+    )
     monkeypatch.setenv(
         "KPFNB_MASTERS_COMMAND", shlex.join([sys.executable, "-c", program, "{target}"])
     )

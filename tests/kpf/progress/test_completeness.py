@@ -73,7 +73,7 @@ products = st.builds(
 nights = st.dictionaries(st.sampled_from("abcdef"), raws)
 one_level = st.dictionaries(st.sampled_from("abcdef"), products)
 files = st.tuples(one_level, one_level, one_level).map(
-    lambda found: dict(zip(LEVELS, found, strict=True))
+    lambda states: dict(zip(LEVELS, states, strict=True))
 )
 
 

@@ -13,9 +13,9 @@ from kpfnb.kpf.reprocess import new_products, recovery
 
 @pytest.mark.parametrize("who", ["", "watch-3"])
 def test_what_may_be_unfinished_is_set_aside(tmp_path: Path, who: str) -> None:
-    made = tmp_path / "a_2D.fits"
-    new_products.write_marker(recovery.marker_path(tmp_path, who), [made])
-    made.write_text("")
+    product = tmp_path / "a_2D.fits"
+    new_products.write_marker(recovery.marker_path(tmp_path, who), [product])
+    product.write_text("")
     assert recovery.quarantine_partial_products(tmp_path) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a_2D.fits.unfinished"]
 

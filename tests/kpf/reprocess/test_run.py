@@ -57,7 +57,9 @@ def others() -> None:
 
 def left_over() -> list[psutil.Process]:
     """Processes that the test has started and that still run."""
-    return [one for one in psutil.Process().children(recursive=True) if one not in _others]
+    return [
+        process for process in psutil.Process().children(recursive=True) if process not in _others
+    ]
 
 
 @pytest.fixture
@@ -575,7 +577,7 @@ def test_nights_that_a_killed_run_had_before_it_are_in_the_log(
     with pytest.raises(ZeroDivisionError):
         run("20240101:20240102")
     entries = night_log.read_entries(night_log.night_log_path(settings.load_settings()), root)
-    assert [(one.night, one.started, one.ended) for one in entries] == [
+    assert [(entry.night, entry.started, entry.ended) for entry in entries] == [
         ("20240102", "", ""),
         ("20240101", "", ""),
     ]

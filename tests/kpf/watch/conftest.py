@@ -25,7 +25,7 @@ class Tree:
         self.top = root / "top"
         self.top.mkdir(parents=True)
         self.handled: list[WatchTask] = []
-        self.told = WatchOutcome.DONE
+        self.outcome = WatchOutcome.DONE
 
     def write(self, name: str, folder: str = "20240115") -> Path:
         path = self.top / folder / name
@@ -34,7 +34,7 @@ class Tree:
 
     def handle(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
         self.handled += tasks
-        return [WatchResult(task.path, self.told, f"it is {self.told}") for task in tasks]
+        return [WatchResult(task.path, self.outcome, f"it is {self.outcome}") for task in tasks]
 
     def names(self) -> list[str]:
         return [task.path.name for task in self.handled]
@@ -65,18 +65,18 @@ def start(tmp_path: Path, tree: Tree) -> Iterator[Start]:
     running: list[tuple[Watcher, threading.Thread]] = []
 
     def begin(handler: WatchHandler | None = None, policy: WatchPolicy = QUICK) -> Watcher:
-        made: list[Watcher] = []
+        watchers: list[Watcher] = []
 
         def run() -> None:
             watcher = Watcher(handler or tree.handler(), tmp_path / "watch", policy)
-            made.append(watcher)
+            watchers.append(watcher)
             watcher.run()
 
         thread = threading.Thread(target=run)
         thread.start()
-        wait_for(lambda: bool(made) and made[0].counters.report.scanned != "")
-        running.append((made[0], thread))
-        return made[0]
+        wait_for(lambda: bool(watchers) and watchers[0].counters.report.scanned != "")
+        running.append((watchers[0], thread))
+        return watchers[0]
 
     yield begin
     for watcher, _ in running:

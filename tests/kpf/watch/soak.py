@@ -132,12 +132,12 @@ class Soak:
 
     def ours(self) -> list[psutil.Process]:
         """Guards and DRPs; the watcher is not among them."""
-        found = []
+        processes = []
         for process in psutil.process_iter(["cmdline"]):
             line = " ".join(process.info["cmdline"] or [])
             if str(self.folder) in line and process.pid != os.getpid() and "soak_drp" in line:
-                found.append(process)
-        return found
+                processes.append(process)
+        return processes
 
     # Chaos
 
@@ -329,19 +329,19 @@ class Soak:
     # What came of it
 
     def lacking(self) -> list[str]:
-        found = []
+        names = []
         for path in self.raw.glob("*/KP.????????.?????.??.fits"):
             if path.stem not in self.never and not self.is_done(path):
-                found.append(path.stem)
-        return sorted(found)
+                names.append(path.stem)
+        return sorted(names)
 
     def is_done(self, path: Path) -> bool:
-        told = checksum(path)
-        made = [product(path, level) for level in LEVELS]
+        l0_sum = checksum(path)
+        products = [product(path, level) for level in LEVELS]
         try:
             # A product may be replaced between two looks at it
-            return not any(map(headers.find_defect, made)) and all(
-                headers.read_header(file, ["L0SUM"])["L0SUM"] == told for file in made
+            return not any(map(headers.find_defect, products)) and all(
+                headers.read_header(file, ["L0SUM"])["L0SUM"] == l0_sum for file in products
             )
         except headers.InvalidHeaderError:
             return False
@@ -356,12 +356,12 @@ class Soak:
         return lacking
 
     def lines(self) -> list[tuple[str, int, int, str, str]]:
-        found = []
+        entries = []
         for line in self.journal.read_text().splitlines():
             word, pid, moment, *more = line.split()
-            obsid, told = more or ("", "")
-            found.append((word, int(pid), int(moment), obsid, told))
-        return found
+            obsid, l0_sum = more or ("", "")
+            entries.append((word, int(pid), int(moment), obsid, l0_sum))
+        return entries
 
     def repeats(self) -> dict[str, object]:
         """L0 files given again after their products were good, with and without a reason."""
@@ -369,19 +369,17 @@ class Soak:
         started: dict[tuple[str, int], int] = {}
         good: dict[tuple[str, str], tuple[int, int]] = {}
         excused, wrong = 0, []
-        for word, pid, moment, obsid, told in self.lines():
+        for word, pid, moment, obsid, l0_sum in self.lines():
             if word == "made":
-                good[obsid, told] = (started[obsid, pid], exits.get(pid, 0))
+                good[obsid, l0_sum] = (started[obsid, pid], exits.get(pid, 0))
             if word != "start":
                 continue
             started[obsid, pid] = moment
-            if (obsid, told) not in good:
+            if (obsid, l0_sum) not in good:
                 continue
-            begun, ended = good[obsid, told]
-            is_killed = not ended or any(
-                begun <= kill <= ended + TAKEN_DOWN_NS for kill in self.kills
-            )
-            is_touched = any(touch >= begun - TAKEN_DOWN_NS for touch in self.touched[obsid])
+            start, end = good[obsid, l0_sum]
+            is_killed = not end or any(start <= kill <= end + TAKEN_DOWN_NS for kill in self.kills)
+            is_touched = any(touch >= start - TAKEN_DOWN_NS for touch in self.touched[obsid])
             if is_killed or is_touched:
                 excused += 1
             else:

@@ -31,17 +31,17 @@ def checksum(l0: Path) -> str:
 
 
 def make(file: str, l0: Path) -> None:
-    told = checksum(l0)
-    journal(file, "start", l0.stem, told)
+    l0_sum = checksum(l0)
+    journal(file, "start", l0.stem, l0_sum)
     fault = random.random() < FAULTS
     for level in LEVELS:
         time.sleep(random.uniform(0, 0.03))
         written = 1 if fault and level == "L1" else 2
-        fits(product(l0, level), {"DRPTAG": "v2.9.1", "L0SUM": told}, blocks=2, written=written)
+        fits(product(l0, level), {"DRPTAG": "v2.9.1", "L0SUM": l0_sum}, blocks=2, written=written)
     if fault:
         random.choice((lambda: None, lambda: os.abort(), lambda: time.sleep(60)))()
     else:
-        journal(file, "made", l0.stem, told)
+        journal(file, "made", l0.stem, l0_sum)
 
 
 def main(file: str, listed: str) -> None:

@@ -128,11 +128,13 @@ ear.events.stop()
 
 def test_at_the_systems_limit_it_polls_and_says_so(top: Path) -> None:
     command = [sys.executable, "-c", LIMITED, str(top)]
-    own = ["unshare", "--user", "--map-root-user"]
-    if subprocess.run(["sh", "-c", " ".join([*own, "true"])], capture_output=True).returncode:
+    namespace = ["unshare", "--user", "--map-root-user"]
+    if subprocess.run(["sh", "-c", " ".join([*namespace, "true"])], capture_output=True).returncode:
         pytest.skip("no user namespace may be made here")
     project = Path(__file__).parents[3]
-    done = subprocess.run([*own, *command], cwd=project, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*namespace, *command], cwd=project, capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.startswith("polling: the operating system's limit on watches is reached"), (
         done.stderr
     )

@@ -20,31 +20,31 @@ def work_dir(isolated: Path) -> Path:
 
 
 def test_without_any_watcher_it_says_so() -> None:
-    found = overview.load_overview()
-    assert isinstance(found, Result)
-    assert str(found) == found.reason == overview.NO_WATCHER
-    assert found.outcome is Outcome.SUCCEEDED
-    assert found.to_frame().empty
-    assert "No watcher has been started" in found._repr_html_()
-    assert figures.plot(found).axes
+    result = overview.load_overview()
+    assert isinstance(result, Result)
+    assert str(result) == result.reason == overview.NO_WATCHER
+    assert result.outcome is Outcome.SUCCEEDED
+    assert result.to_frame().empty
+    assert "No watcher has been started" in result._repr_html_()
+    assert figures.plot(result).axes
 
 
 def test_an_expected_one_that_is_not_running_is_a_failure(tree: Tree, work_dir: Path) -> None:
     once(tree.handler(), status.watcher_dir(work_dir, "test"))
-    found = overview.load_overview(expected=["test", "other"])
-    assert found.outcome is Outcome.FAILED
-    assert found.reason == "not running: test, other"
+    result = overview.load_overview(expected=["test", "other"])
+    assert result.outcome is Outcome.FAILED
+    assert result.reason == "not running: test, other"
     assert overview.load_overview().outcome is Outcome.SUCCEEDED
 
 
 def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir: Path) -> None:
     tree.write("good.fits")
     once(tree.handler(), status.watcher_dir(work_dir, "test"))
-    tree.told = WatchOutcome.FAILED
+    tree.outcome = WatchOutcome.FAILED
     tree.write("<b>.fits")
     once(tree.handler(), status.watcher_dir(work_dir, "test"))
-    found = overview.load_overview()
-    assert found.key_figures() == {
+    result = overview.load_overview()
+    assert result.key_figures() == {
         "watchers": 1,
         "running": 0,
         "done": 0,
@@ -52,13 +52,13 @@ def test_it_shows_each_watcher_with_its_counts_and_troubles(tree: Tree, work_dir
         "waiting": 0,
         "given_up": 0,
     }
-    assert found.to_frame().loc[0, "failed"] == 1
-    assert "test    | stopped" in str(found)
-    assert "<b>.fits failed: it is failed" in str(found)
-    assert "&lt;b&gt;.fits failed" in found._repr_html_()
-    assert "<b>" not in found._repr_html_()
-    assert found.to_dict()["watchers"][0]["failing"][0][1] == "it is failed"
-    done, failed = figures.plot(found).axes[0].containers
+    assert result.to_frame().loc[0, "failed"] == 1
+    assert "test    | stopped" in str(result)
+    assert "<b>.fits failed: it is failed" in str(result)
+    assert "&lt;b&gt;.fits failed" in result._repr_html_()
+    assert "<b>" not in result._repr_html_()
+    assert result.to_dict()["watchers"][0]["failing"][0][1] == "it is failed"
+    done, failed = figures.plot(result).axes[0].containers
     assert [sum(bar.get_height() for bar in bars) for bars in (done, failed)] == [1, 1]
 
 

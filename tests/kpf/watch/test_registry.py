@@ -272,12 +272,12 @@ class Running:
         watch_handler = registry.make_process_handler(
             settings.load_settings(), WatcherOptions(ncpus=1)
         )
-        self.made: list[Watcher] = []
+        self.watchers: list[Watcher] = []
 
         def run() -> None:
             policy = WatchPolicy(quiet_seconds=0.1, retry_seconds=0.1, heartbeat_seconds=0.1)
-            self.made.append(Watcher(watch_handler, folder, policy))
-            self.made[0].run()
+            self.watchers.append(Watcher(watch_handler, folder, policy))
+            self.watchers[0].run()
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
@@ -285,7 +285,7 @@ class Running:
 
     @property
     def now(self) -> WatcherReport:
-        return self.made[0].counters.report
+        return self.watchers[0].counters.report
 
 
 @pytest.fixture
@@ -302,7 +302,7 @@ def daemon(data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
     yield start  # type: ignore[misc]
     for running_watcher in started:
-        running_watcher.made[0].stop()
+        running_watcher.watchers[0].stop()
         running_watcher.thread.join(20)
         assert not running_watcher.thread.is_alive()
 

@@ -75,9 +75,9 @@ def test_a_work_directory_that_can_not_be_made_is_named(tree: Tree, isolated: Pa
 def test_the_policy_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_WATCH_QUIET_SECONDS", "7")
     monkeypatch.setenv("KPFNB_WATCH_POLLING", "true")
-    here = settings.load_settings()
-    assert registry.load_policy(here) == WatchPolicy(quiet_seconds=7, polling=True)
-    assert registry.load_policy(here, polling=False, once=True) == WatchPolicy(
+    values = settings.load_settings()
+    assert registry.load_policy(values) == WatchPolicy(quiet_seconds=7, polling=True)
+    assert registry.load_policy(values, polling=False, once=True) == WatchPolicy(
         quiet_seconds=7, once=True
     )
 

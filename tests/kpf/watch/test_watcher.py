@@ -87,13 +87,13 @@ def test_files_that_came_with_their_folder_are_found(tree: Tree, start: Start) -
 
 def test_a_failure_is_tried_again_and_given_up(tree: Tree, start: Start) -> None:
     path = tree.write("a.fits")
-    tree.told = WatchOutcome.FAILED
+    tree.outcome = WatchOutcome.FAILED
     running = start(policy=replace(QUICK, retry_seconds=0.05))
     wait_for(lambda: running.counters.report.given_up == 1)
     assert [task.attempt for task in tree.handled] == [1, 2, 3]
     assert running.counters.report.failing == ((str(path), "it is failed"),)
     assert "a.fits (attempt 3): it is failed" in running.counters.report.last_error
-    tree.told = WatchOutcome.DONE
+    tree.outcome = WatchOutcome.DONE
     os.utime(path)
     wait_for(lambda: running.counters.report.given_up == 0 and len(tree.handled) == 4)
     assert tree.handled[3].attempt == 1
@@ -271,9 +271,9 @@ def test_to_stop_is_to_finish_what_runs(tree: Tree, start: Start) -> None:
 
 def test_a_file_that_was_gone_and_returns_unchanged_is_found(tree: Tree, tmp_path: Path) -> None:
     tree.write("a.fits")
-    tree.told = WatchOutcome.GONE
+    tree.outcome = WatchOutcome.GONE
     once(tree.handler(), tmp_path / "watch")
-    tree.told = WatchOutcome.DONE
+    tree.outcome = WatchOutcome.DONE
     once(tree.handler(), tmp_path / "watch")
     once(tree.handler(), tmp_path / "watch")
     assert tree.names() == ["a.fits", "a.fits"]
@@ -284,7 +284,7 @@ def test_a_failed_file_that_vanished_is_no_problem_any_more(
     tree: Tree, start: Start, attempts: int
 ) -> None:
     path = tree.write("a.fits")
-    tree.told = WatchOutcome.FAILED
+    tree.outcome = WatchOutcome.FAILED
     pace = replace(QUICK, attempts=attempts, retry_seconds=3600, rescan_seconds=0.2)
     running = start(policy=pace)
     wait_for(lambda: len(running.counters.report.failing) == 1)

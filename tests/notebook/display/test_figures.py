@@ -33,10 +33,10 @@ def at(axes: Any, x: float, y: float) -> SimpleNamespace:
 
 @pytest.fixture
 def figure() -> Figure:
-    made = Figure(figsize=(5, 3))
-    FigureCanvasAgg(made)
-    made.add_subplot().set(xlim=(0, 10), ylim=(0, 10))
-    return made
+    empty_figure = Figure(figsize=(5, 3))
+    FigureCanvasAgg(empty_figure)
+    empty_figure.add_subplot().set(xlim=(0, 10), ylim=(0, 10))
+    return empty_figure
 
 
 def test_an_area_is_asked_with_the_place_in_the_data(figure: Figure) -> None:
@@ -50,7 +50,7 @@ def test_an_area_is_asked_with_the_place_in_the_data(figure: Figure) -> None:
 
 def test_the_nearest_point_is_told_if_it_is_near(figure: Figure) -> None:
     [axes] = figure.axes
-    points = PointTooltip(np.array([(1.0, 1.0), (2.0, 1.0)]), lambda one: f"KP.{one}")
+    points = PointTooltip(np.array([(1.0, 1.0), (2.0, 1.0)]), lambda number: f"KP.{number}")
     assert points(at(axes, 1.9, 1.0)) == "KP.1"
     assert points(at(axes, 5.0, 5.0)) == ""
     assert PointTooltip(np.empty((0, 2)), str)(at(axes, 1, 1)) == ""
@@ -71,9 +71,9 @@ def test_bars_of_categories_are_told_standing_and_lying(figure: Figure) -> None:
 
 def test_a_curve_tells_the_nearest_pixel(figure: Figure) -> None:
     [axes] = figure.axes
-    told = figures.curve_tooltip(np.array([1.0, 2.0, 4.0]), lambda n: f"pixel {n}")
+    tooltip = figures.curve_tooltip(np.array([1.0, 2.0, 4.0]), lambda n: f"pixel {n}")
     places = (0.9, 1, 1.4, 1.6, 3.5, 4, 4.1)
-    assert [told(at(axes, x, 5)) for x in places] == [
+    assert [tooltip(at(axes, x, 5)) for x in places] == [
         "",
         *(f"pixel {n}" for n in (0, 0, 1, 2, 2)),
         "",

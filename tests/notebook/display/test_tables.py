@@ -24,9 +24,9 @@ class Shell:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    found: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", found.append)
-    return found
+    objects: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", objects.append)
+    return objects
 
 
 def test_a_long_frame_is_searched_and_a_short_one_is_seen(shown: list[Any]) -> None:
@@ -51,33 +51,33 @@ def test_what_is_missing_is_not_told() -> None:
     frame["<y>"] = [1, 2]
     assert "None" not in tables.table_html(frame)
     twice = pd.concat([frame, frame], axis=1)
-    for one in (frame, twice):
-        data = tables.interactive_table(one)._dt_args["data_json"]
+    for table in (frame, twice):
+        data = tables.interactive_table(table)._dt_args["data_json"]
         assert '["12.5", "3", "a", 1' in data
         assert '["", "", "", 2' in data
 
 
-def lead(row: Mapping[str, Any]) -> str:
+def describe_row(row: Mapping[str, Any]) -> str:
     if row["obsid"] == "KP.3":
         raise InvalidInputError("<b> is no ObsID")
     return f"<p>about {row['obsid']}</p>"
 
 
 def test_the_chosen_row_leads_on() -> None:
-    table, chooser, found = tables.interactive_table(FRAME, row_details=lead).children
+    table, chooser, details = tables.interactive_table(FRAME, row_details=describe_row).children
     table.selected_rows = [2]
-    assert found.value == "<p>about KP.2</p>"
+    assert details.value == "<p>about KP.2</p>"
     chooser.value = 4
-    assert found.value == "<p>about KP.4</p>"
+    assert details.value == "<p>about KP.4</p>"
     chooser.value = -1
-    assert found.value == ""
+    assert details.value == ""
 
 
 def test_a_row_that_leads_nowhere_says_why() -> None:
-    _, chooser, found = tables.interactive_table(FRAME, row_details=lead).children
+    _, chooser, details = tables.interactive_table(FRAME, row_details=describe_row).children
     chooser.value = 3
-    assert "role='alert'" in found.value
-    assert "&lt;b&gt; is no ObsID" in found.value
+    assert "role='alert'" in details.value
+    assert "&lt;b&gt; is no ObsID" in details.value
 
 
 def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
@@ -110,6 +110,6 @@ def test_of_a_long_plain_table_the_first_rows_are_shown() -> None:
 def test_a_table_without_rows_is_a_word() -> None:
     for widget in (
         tables.interactive_table(FRAME.head(0)),
-        tables.interactive_table(FRAME.head(0), row_details=lead),
+        tables.interactive_table(FRAME.head(0), row_details=describe_row),
     ):
         assert widget.value == "<p>nothing</p>"

@@ -35,24 +35,24 @@ def field(kind: str, value: Any, help: str = "what it is") -> fields.FormField:
     ],
 )
 def test_it_gives_back_the_value_that_it_shows(kind: str, value: Any) -> None:
-    one = field(kind, value)
-    assert one.parameter.check(one.read()) == value
-    assert one.check()
-    assert "what it is" in one.row.children[1].children[0].value
-    assert all(part.tooltip for part in one.control.parts)
+    form_field = field(kind, value)
+    assert form_field.parameter.check(form_field.read()) == value
+    assert form_field.check()
+    assert "what it is" in form_field.row.children[1].children[0].value
+    assert all(part.tooltip for part in form_field.control.parts)
 
 
 def test_a_date_that_is_picked_is_a_night() -> None:
-    one = field("night", "")
-    [picker] = one.control.parts
+    form_field = field("night", "")
+    [picker] = form_field.control.parts
     picker.value = date(2024, 1, 5)
-    assert one.read() == "20240105"
+    assert form_field.read() == "20240105"
 
 
 def test_levels_are_check_boxes() -> None:
-    one = field("subset[2D, L1, L2]", ["L1"])
-    assert [box.description for box in one.control.parts] == ["2D", "L1", "L2"]
-    assert [box.value for box in one.control.parts] == [False, True, False]
+    form_field = field("subset[2D, L1, L2]", ["L1"])
+    assert [box.description for box in form_field.control.parts] == ["2D", "L1", "L2"]
+    assert [box.value for box in form_field.control.parts] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ def test_levels_are_check_boxes() -> None:
     [("int[1, 64]", 8, 65), ("version", "2.9", "two"), ("float[0, 1]", 0.5, -1.0)],
 )
 def test_what_is_wrong_is_said_beside_it_as_one_types(kind: str, good: Any, wrong: Any) -> None:
-    one = field(kind, good)
-    [part] = one.control.parts
+    form_field = field(kind, good)
+    [part] = form_field.control.parts
     assert part.continuous_update
     part.value = wrong
-    assert "role='alert'" in one.message.value
-    assert "parameter name" in one.message.value
-    assert one.message.layout.display == "block"
+    assert "role='alert'" in form_field.message.value
+    assert "parameter name" in form_field.message.value
+    assert form_field.message.layout.display == "block"
     part.value = good
-    assert one.message.layout.display == "none"
+    assert form_field.message.layout.display == "none"
 
 
 def test_limits_are_told() -> None:
@@ -77,20 +77,20 @@ def test_limits_are_told() -> None:
 
 def test_help_and_values_are_text_and_nothing_else() -> None:
     [parameter] = parse_declarations('target: "version" = ""  # <b>what</b>')
-    one = fields.make_field(parameter, "")
-    assert "<b>" not in one.row.children[1].children[0].value
-    [part] = one.control.parts
+    form_field = fields.make_field(parameter, "")
+    assert "<b>" not in form_field.row.children[1].children[0].value
+    [part] = form_field.control.parts
     part.value = "<script>"
-    assert "<script>" not in one.message.value
-    assert "&lt;script&gt;" in one.message.value
+    assert "<script>" not in form_field.message.value
+    assert "&lt;script&gt;" in form_field.message.value
 
 
 def test_a_path_is_completed(tmp_path: Path) -> None:
     for name in ("night1", "night2", "other", ".hidden"):
         (tmp_path / name).mkdir()
     (tmp_path / "notes.txt").touch()
-    one = field("path", "")
-    [box] = one.control.parts
+    form_field = field("path", "")
+    [box] = form_field.control.parts
     box.value = f"{tmp_path}/n"
     assert box.options == tuple(f"{tmp_path}/{n}" for n in ("night1/", "night2/", "notes.txt"))
     assert f"{tmp_path}/.hidden/" not in fields.complete_path(f"{tmp_path}/")

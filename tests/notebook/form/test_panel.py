@@ -32,8 +32,8 @@ class Session:
         self.asked: list[dict[str, Any]] = []
 
     def restart(self, values: dict[str, Any]) -> None:
-        for one in self.parameters:
-            one.check(values[one.name])
+        for parameter in self.parameters:
+            parameter.check(values[parameter.name])
         self.asked.append(values)
 
     def command(self, values: dict[str, Any]) -> list[str]:

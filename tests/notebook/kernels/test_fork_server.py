@@ -88,10 +88,10 @@ os.fork = fork
             fork(server, tmp_path)
         refuse.unlink()
         kernels.append(fork(server, tmp_path))
-        assert [one.poll() for one in kernels] == [None, None]
+        assert [kernel.poll() for kernel in kernels] == [None, None]
     finally:
         server.close()
-        wait_for(lambda: all(one.poll() is not None for one in kernels))
+        wait_for(lambda: all(kernel.poll() is not None for kernel in kernels))
 
 
 def test_one_server_serves_an_environment():

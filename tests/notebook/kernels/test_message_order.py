@@ -33,11 +33,11 @@ def client() -> Iterator[Any]:
 
 
 def printed(client: Any, code: str) -> str:
-    told: list[str] = []
+    texts: list[str] = []
     client.execute_interactive(
-        code, timeout=60, output_hook=lambda m: told.append(m["content"].get("text", ""))
+        code, timeout=60, output_hook=lambda m: texts.append(m["content"].get("text", ""))
     )
-    return "".join(told).strip()
+    return "".join(texts).strip()
 
 
 def subshell(client: Any) -> str:

@@ -72,7 +72,7 @@ def test_a_question_is_answered_while_a_cell_runs(kernel: Any) -> None:
         replies[message["parent_header"]["msg_id"]] = message["content"]
     # An interrupt is an error, and what waited behind it is given up, as without us
     assert replies[work]["ename"] == "KeyboardInterrupt"
-    assert [replies[one]["status"] for one in later] == ["aborted", "aborted"]
+    assert [replies[message_id]["status"] for message_id in later] == ["aborted", "aborted"]
 
 
 def test_all_that_waits_behind_a_stopped_cell_is_given_up(kernel: Any) -> None:
@@ -85,11 +85,14 @@ def test_all_that_waits_behind_a_stopped_cell_is_given_up(kernel: Any) -> None:
             pass
         assert client.comm_info(reply=True, timeout=50)["content"]["status"] == "ok"
         manager.interrupt_kernel()
-        told: dict[str, str] = {}
-        while not {work, *later} <= told.keys():
+        statuses: dict[str, str] = {}
+        while not {work, *later} <= statuses.keys():
             message = client.get_shell_msg(timeout=60)
-            told[message["parent_header"]["msg_id"]] = message["content"]["status"]
-        assert [told[one] for one in (work, *later)] == ["error", *["aborted"] * 4]
+            statuses[message["parent_header"]["msg_id"]] = message["content"]["status"]
+        assert [statuses[message_id] for message_id in (work, *later)] == [
+            "error",
+            *["aborted"] * 4,
+        ]
         # Answered once the kernel takes cells again
         client.kernel_info(reply=True, timeout=60)
 
@@ -101,8 +104,8 @@ def test_what_waited_is_done_in_its_order(kernel: Any) -> None:
     last = [client.execute(f"order.append({n})") for n in range(3)][-1]
     while client.get_shell_msg(timeout=60)["parent_header"]["msg_id"] != last:
         pass
-    told: list[str] = []
+    texts: list[str] = []
     client.execute_interactive(
-        "print(order)", timeout=60, output_hook=lambda m: told.append(m["content"].get("text", ""))
+        "print(order)", timeout=60, output_hook=lambda m: texts.append(m["content"].get("text", ""))
     )
-    assert "[0, 1, 2]\n" in told
+    assert "[0, 1, 2]\n" in texts
