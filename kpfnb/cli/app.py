@@ -1,6 +1,6 @@
 """The application behind the `kpfnb` command, and what all commands share.
 
-Exit codes are those of `kpfnb.core.result`: 0 succeeded, 1 failed, 2 rejected, 3 partial,
+Exit codes, from `kpfnb.core.result`: 0 succeeded, 1 failed, 2 rejected, 3 partial,
 4 crashed, 5 skipped.
 """
 

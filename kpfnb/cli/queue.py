@@ -218,7 +218,7 @@ def _parse_priority(text: str) -> Priority:
 
 
 def _watch_status(queue: Queue, seconds: float) -> None:
-    """Show the status again and again, in place."""
+    """Show the status repeatedly, in place."""
     from rich.live import Live
     from rich.text import Text
 

@@ -114,7 +114,7 @@ def _ensure_picklable(result: ItemAttempt) -> ItemAttempt:
 
 
 def is_worker_process() -> bool:
-    """True in the process of a worker: an item does not start a cluster of its own."""
+    """True in the process of a worker: there an item starts no cluster."""
     return os.environ.get(processes.PID_TAG) == str(os.getpid())
 
 
@@ -182,7 +182,7 @@ class PendingBatches(dict[str, PendingBatch]):
     """Batches by their name, from their submission until they are collected or dropped.
 
     A result stays on its worker until it is fetched. If that worker has started something that
-    hangs, the fetch hangs too: each result has a fetch of its own, and no fetch is waited for.
+    hangs, the fetch hangs too: each result has its own fetch, and nothing waits for a fetch.
     """
 
     def __init__(self, client: Any) -> None:

@@ -85,7 +85,7 @@ class WorkerCluster:
         return fmean(loads) if loads else 0.0
 
     def load_limiter(self, max_load: float | None) -> LoadLimiter:
-        """The limiter of the load where the workers are; None is no limit."""
+        """The limiter of the load of the workers' machines; None is no limit."""
         return LoadLimiter(max_load, None if self.is_local else self.load_percent)
 
 

@@ -36,7 +36,7 @@ SPEED_MEMORY = 0.5
 
 
 def batch_size(seconds_per_item: float | None, remaining: int, slots: int) -> int:
-    """How many items are sent together: few enough that every worker has work to the end."""
+    """How many items are sent together: few enough that all workers stay busy to the end."""
     if seconds_per_item is None:
         return 1
     quick = int(BATCH_SECONDS / max(seconds_per_item, 1e-6))
@@ -106,7 +106,7 @@ class Distributor:
             self.cluster.query_nannies(kill_worker, list(set(busy.values())))
 
     def _worker_statuses(self) -> dict[str, WorkerStatus]:
-        """What all workers do, starting ones included if they start in time."""
+        """What all workers are doing; workers that are starting get a few seconds."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             statuses = self.cluster.query_nannies(worker_status)

@@ -3,7 +3,7 @@
     result = map_items(measure, files, retries=1, timeout_seconds=600)
     print(result)
 
-Few or quick items are worked on in this process; a cluster is started when that saves time.
+Few or quick items are processed in this process; a cluster is started when that saves time.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def map_items(
         memory for, and one that takes far more is stopped
     nice : niceness (0 to 19) of the work
     max_load : no item starts while the load is above this percentage of the cores
-    isolate : True: in processes of their own, where they may crash and hang; False: in this
+    isolate : True: in separate processes, where they may crash and hang; False: in this
         process; None: in processes if a limit needs them (time, memory, niceness) or they save
         time. The first items are then tried in this process, so give True if one item takes minutes
     title : what is being done, for the progress bar

@@ -159,7 +159,7 @@ def _start_subreaper(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # A session of its own: Ctrl-C in the terminal is for this process alone
+        # A separate session: Ctrl-C in the terminal reaches only this process
         start_new_session=True,
     )
 

@@ -24,8 +24,8 @@ READ_EVERY_SECONDS = 1.0
 class LoadMeter:
     """Measures the load in percent of the cores over the last minute; 100: all cores are busy.
 
-    The highest of three values counts. The load average is the number of runnable tasks, also in a
-    container that of the whole host; some containers always show 0. The processor times show how
+    The highest of three values counts. The load average is the number of runnable tasks of the
+    whole host, even in a container; some containers always show 0. The processor times show how
     busy the cores are. The quota of a container may be used up long before the host is busy.
     """
 
@@ -74,7 +74,7 @@ class LoadLimiter:
 
     Parameters
     ----------
-    read : returns the load in percent; by default that of this machine
+    read : returns the load in percent; by default the load of this machine
     """
 
     def __init__(self, limit: float | None, read: Callable[[], float] | None = None) -> None:
@@ -165,7 +165,7 @@ def _cgroup_folders(controller: str, proc: Path, cgroup: Path) -> Iterator[Path]
             continue
         root = cgroup / controller if controllers else cgroup
         group = root / path.lstrip("/")
-        # In a container the path may be that of the host, which does not exist here
+        # In a container the path may be the host's, which does not exist here
         yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(root))
 
 

@@ -30,7 +30,7 @@ def acquire_lock(
     Parameters
     ----------
     wait_seconds : time to wait for another holder
-    folder : directory of the lock; by default that of the settings
+    folder : directory of the lock; by default the one in the settings
 
     Raises
     ------

@@ -16,11 +16,11 @@ class Outcome(StrEnum):
     """How work ended, for screens, logs, records, sheets and exit codes alike."""
 
     SUCCEEDED = "succeeded"
-    """Everything that was asked for exists."""
+    """Everything that was requested exists."""
     PARTIAL = "partial"
     """Some items failed; the result names each."""
     FAILED = "failed"
-    """The work ran and did not produce what was asked for."""
+    """The work ran and did not produce what was requested."""
     CRASHED = "crashed"
     """The kernel or the process died."""
     REJECTED = "rejected"

@@ -45,7 +45,7 @@ def format_size(size: float) -> str:
 def format_duration(seconds: float) -> str:
     """A time span: `8 s`, `3 min 20 s`, `2 h 05 min`.
 
-    Not that of humanize ("3 minutes and 20 seconds"), which is too long for a progress bar.
+    humanize's form ("3 minutes and 20 seconds") is too long for a progress bar.
     """
     whole = round(seconds)
     if whole < 60:

@@ -125,7 +125,7 @@ class Dashboard(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """One line."""
+        """The counts in one line."""
         failures = format_count(len(self.failed), "unresolved failure")
         parts = [f"{len(self.running)} running", f"{failures} in the last {self.days} days"]
         parked = sum(queue.counts[QueueItemStatus.PARKED] for queue in self.queues)
@@ -138,7 +138,7 @@ class Dashboard(OneLineRepr):
         return "; ".join(parts)
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """How many of each."""
+        """The number of running and failed runs, queues, watchers and tasks."""
         return {
             "running": len(self.running),
             "failed": len(self.failed),

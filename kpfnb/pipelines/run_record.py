@@ -194,7 +194,7 @@ class PipelineJournal:
 
 
 def write_run_page(plan: PipelinePlan, run: PipelineRun, zone: ZoneInfo) -> None:
-    """Write the page of a run; `zone` is that of its times."""
+    """Write the page of a run; `zone` is the time zone that it shows."""
     html = page.render_run_page(plan.pipeline, run.record, run.states, run.resumes, zone=zone)
     atomic.write_text(run.page, logs.redact_secrets(html))
 

@@ -148,7 +148,7 @@ class PipelineExecution:
             outcome = OUTCOME_BY_ERROR.get(type(error).__name__, Outcome.FAILED)
             return replace(state, phase=StepPhase.RAN, outcome=outcome, reason=error.what)
         except Exception as error:
-            # The border of a step: the others go on, and its state has the error
+            # The border of a step: the others continue, and its state has the error
             logger.exception("step %s", state.name)
             reason = f"{type(error).__name__}: {error}"
             return replace(state, phase=StepPhase.RAN, outcome=Outcome.FAILED, reason=reason)

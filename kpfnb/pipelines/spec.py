@@ -63,7 +63,7 @@ ParameterValue = Annotated[
 
 
 class DeclaredParameter(StrictModel):
-    """One parameter of the pipeline; its type is that of the notebook's parameter it goes to."""
+    """One parameter of the pipeline; it has the type of the notebook parameter that it sets."""
 
     default: Any
     help: str = ""
@@ -79,7 +79,7 @@ class PipelineStep(StrictModel):
     after: list[str] = []
     """Steps that must end first, with any outcome; those in `needs` must have succeeded."""
     when: FromStep | None = None
-    """The step is skipped if this value is empty, zero or false; its dependents go on."""
+    """The step is skipped if this value is empty, zero or false; its dependents still run."""
     retries: int = Field(0, ge=0, le=20)
     """Number of further attempts after a failed or crashed one."""
     backoff_seconds: float = Field(10.0, ge=0)

@@ -91,7 +91,7 @@ class StepState:
 
 
 def pipeline_outcome(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of a pipeline from those of its steps.
+    """The outcome of a pipeline, derived from the outcomes of its steps.
 
     A step is not an item: if one failed, crashed or was rejected, the product is missing, so the
     pipeline failed. Otherwise it is partial if a step was, or if some steps were skipped; skipped

@@ -96,7 +96,7 @@ class Queue:
     def move(
         self, action: MoveAction, items: Iterable[str], *, why: str = "", dry_run: bool = False
     ) -> MoveResult:
-        """Move items as a person asks; items in a state that does not fit stay unchanged.
+        """Move items as a person requests; items in an unsuitable state stay unchanged.
 
         `requeue` lets failed, parked, cancelled or done items wait again, as if new; `park` sets
         open ones aside; `cancel` takes them off the queue. The worker of a running item learns it
@@ -110,7 +110,7 @@ class Queue:
         return MoveResult(changes)
 
     def drain(self, on: bool = True) -> None:
-        """Give out no more items: workers finish what they hold, and leave. Or give out again."""
+        """Give out no more items: workers finish their items and leave. With `on=False`, resume."""
         with translate_errors():
             if on:
                 self.client.set(self._key("draining"), 1)
@@ -125,7 +125,7 @@ class Queue:
         priority: Priority = Priority.NORMAL,
         dry_run: bool = False,
     ) -> MoveResult:
-        """Make the queue agree with what is on disk.
+        """Set the state of all items to what is on disk.
 
         Parameters
         ----------

@@ -31,7 +31,7 @@ class Lease:
 
     Attributes
     ----------
-    token : larger than that of any earlier claim; write it beside the products if possible
+    token : larger than the tokens of all earlier claims; write it beside the products if possible
     attempt : 1 for the first
     """
 

@@ -95,9 +95,9 @@ def run_task_workers(
     """
     if not workers:
         return ActionLog(())
-    # Check them here, so that the person sees the error in the notebook
+    # Checked here, so that the error appears in the notebook
     find_task(task).check_options(parameters)
-    # A program of its own: a notebook's kernel has threads, and can't be forked
+    # A separate program: a notebook's kernel has threads, and can't be forked
     arguments = ["worker", task, f"--queue={name}", f"--count={workers}", "--idle=0"]
     arguments += [f"--parameter={key}={value}" for key, value in parameters.items()]
     program = [sys.executable, "-c", "from kpfnb.cli import main; main()"]
@@ -120,7 +120,7 @@ def run_task_workers(
 
 
 def _wait_for_output(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Wait for the end of a process; its output and its messages."""
+    """Wait for the end of a process; returns its output and its messages."""
     while True:
         try:
             return process.communicate(timeout=progress.ANSWER_EVERY_SECONDS)

@@ -115,7 +115,7 @@ class Claim:
 
     Attributes
     ----------
-    token : fencing token, larger than that of any earlier claim in this queue
+    token : fencing token, larger than the tokens of all earlier claims in this queue
     attempt : 1 for the first
     """
 
@@ -130,7 +130,7 @@ class AttemptReport:
 
     Attributes
     ----------
-    final : another attempt could not end better: a failed item is parked at once
+    final : another attempt could not end better: a failed item is parked immediately
     """
 
     claim: Claim

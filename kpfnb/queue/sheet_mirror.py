@@ -50,7 +50,7 @@ class MirrorResult(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """One line."""
+        """The state of the sheet in one line."""
         if self.behind_since:
             items = format_count(self.owed, "item")
             return (
@@ -87,7 +87,7 @@ class SheetMirror:
         """
         Parameters
         ----------
-        tab : by default that of the workbook's address
+        tab : by default the one in the workbook's address
         add : create the tab if it does not exist, and a row for each item without one
         """
         self._book = book
@@ -147,7 +147,7 @@ def run_mirror(
     every_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[MirrorResult | KpfnbError]:
-    """Update a mirror again and again; the result of each update.
+    """Update a mirror repeatedly; yields the result of each update.
 
     If the statuses can't be read, their error is given, and they are read again next time.
     """

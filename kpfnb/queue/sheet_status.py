@@ -66,7 +66,7 @@ class StatusTab:
 
     @classmethod
     def parse(cls, text: str = "") -> StatusTab:
-        """From `worksheet@COLUMN`; the column is that of the status."""
+        """From `worksheet@COLUMN`; the column holds the statuses."""
         tab, column = split_tab(text)
         return cls(tab or DEFAULT_TAB, column or "B")
 
@@ -135,7 +135,7 @@ _QUEUE_TABS = {
 def unqueued_items(book: Workbook, tab: StatusTab | None = None) -> list[str]:
     """The items of a sheet that nobody has queued yet: those without a status, in their order.
 
-    tab : by default that of the workbook's address
+    tab : by default the one in the workbook's address
     """
     status_tab = tab or StatusTab.parse(book.tab)
     return status_tab.unqueued_items(book.read(status_tab.name))

@@ -88,7 +88,7 @@ class WorkerTimeline:
 
 
 RATE_WINDOW = timedelta(minutes=10)
-"""The rate is that of the last ten minutes, or since the first event in them."""
+"""The rate is averaged over the last ten minutes, or since the first event in them."""
 
 MAX_ITEMS_SHOWN = 20
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"

@@ -1,6 +1,6 @@
 """The process that does the tasks of one worker, so that a task can't crash the worker.
 
-A task may crash, hold Python's lock for minutes, or have to be killed: the worker goes on, renews
+A task may crash, hold Python's lock for minutes, or have to be killed: the worker continues, renews
 the lease and reports what happened. A healthy process is used again for the next item.
 
 Worker and process exchange lines of JSON through a socket: orders to the process, reports back.
@@ -116,7 +116,7 @@ class TaskProcess:
             return False
 
     def kill(self) -> int:
-        """Kill the process and those that it has started; its exit code as in `Popen`."""
+        """Kill the process and its children; returns its exit code as in `Popen`."""
         if not self._pid:
             return 0
         # It has its own session only after it has begun
@@ -164,7 +164,7 @@ class TaskProcess:
         self._buffer += data
 
     def _reap(self) -> str:
-        """Reap the process; how it ended. One that only closed its socket is killed."""
+        """Reap the process; returns how it ended. One that only closed its socket is killed."""
         _wait_for_exit(self._pid)
         code = self.kill()
         if code < 0:
@@ -203,7 +203,7 @@ def serve_orders(
 def _attempt_item(
     task: QueueTask, options: Mapping[str, Any], order: dict[str, Any], orders: TextIO, out: TextIO
 ) -> dict[str, Any]:
-    """Make one attempt; its report. The border of an item: every error goes into the report."""
+    """Make one attempt; returns its report. The border of an item: the report has every error."""
 
     def confirm() -> bool:
         _send_message(out, {"confirm": True})
@@ -244,7 +244,7 @@ def _send_message(out: TextIO, message: dict[str, Any]) -> None:
 
 
 def _set_up_process(output: int) -> None:
-    """Give the process a session and an output of its own, and end it when the worker ends."""
+    """Give the process its own session and output, and end it when the worker ends."""
     os.setsid()
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""A worker: it claims items of a queue, has the task done with each, and reports.
+"""A worker: it claims items of a queue, runs the task on each, and reports.
 
 The worker does no task itself: a separate process does (`kpfnb.queue.task_process`), while the
 worker renews the lease. So neither a crash nor a blocking call loses the lease; but if the
@@ -74,7 +74,7 @@ class Worker:
         """Work until no item was available for `idle_seconds`, or until a signal.
 
         On SIGTERM or SIGINT the current item is finished if it takes no longer than
-        `grace_seconds`, otherwise it is handed back; on a second signal at once.
+        `grace_seconds`, otherwise it is handed back; on a second signal immediately.
         """
         with self._signals():
             try:
@@ -105,7 +105,7 @@ class Worker:
             self._queue.deregister(self.name)
 
     def _do_batch(self, claims: Sequence[Claim]) -> list[AttemptReport]:
-        """Do the items one after another; the reports that were not yet sent."""
+        """Run the task on one item after another; returns the reports that were not yet sent."""
         reports: list[AttemptReport] = []
         rest = deque(claims)
         while rest:
@@ -121,7 +121,7 @@ class Worker:
     def _do_item(
         self, claim: Claim, reports: list[AttemptReport], rest: deque[Claim]
     ) -> AttemptReport | None:
-        """Have one item done; None if its lease was lost.
+        """Run the task on one item; None if its lease was lost.
 
         If it takes long, `reports` are sent and the `rest` is handed back for other workers.
         """
@@ -194,7 +194,7 @@ class Worker:
         return False
 
     def _wait_for_resume(self) -> bool:
-        """Wait for a stopped process; whether it continues before the lease runs out."""
+        """Wait for a stopped process; True if it continues before the lease runs out."""
         policy = self._queue.policy
         deadline = time.monotonic() + policy.lease_seconds - policy.heartbeat_seconds
         while time.monotonic() < min(deadline, self._stop_at):
@@ -248,7 +248,7 @@ class Worker:
 
     def _await_work(self, response: ClaimResponse, seconds: float) -> None:
         if response.wait_seconds is not None:
-            # Slightly apart, so that not all workers come for the same item
+            # Slightly apart, so that not all workers claim the same item
             seconds = min(seconds, response.wait_seconds * (1 + random.random() / 10))
         try:
             try:

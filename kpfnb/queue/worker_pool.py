@@ -22,7 +22,7 @@ from kpfnb.queue.tasks import QueueTask, find_task
 from kpfnb.queue.worker import GRACE_SECONDS, IDLE_SECONDS, Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-"""They stop the pool, which passes them to its workers."""
+"""The signals that stop the pool, which passes them to its workers."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def run_worker_pool(
 
 
 class WorkerPool:
-    """Several workers, each in a process of its own."""
+    """Several workers, each in its own process."""
 
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config

@@ -20,7 +20,7 @@ OUTCOME_BY_ERROR = {
 
 @dataclass(frozen=True)
 class CellError:
-    """The error that ended a notebook; `cell` is the execution count, as in `[5]`."""
+    """The error that ended a notebook; `cell` is the cell's execution count, as in `[5]`."""
 
     cell: int
     name: str

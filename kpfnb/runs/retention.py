@@ -1,8 +1,8 @@
 """The policy by which old runs are removed.
 
 - A run that has not ended stays, and so does one that ended less than `keep` ago.
-- A run that failed, crashed or was partial stays four times as long: it is the one that people ask
-  about. It is never removed before a good one of the same age.
+- A run that failed, crashed or was partial stays four times as long: people ask about it.
+  It is never removed before a good one of the same age.
 - The last run of each notebook stays, and its last good one, whatever their age.
 - Runs that the page of a remaining pipeline links to stay, and so do the runs of its steps.
 

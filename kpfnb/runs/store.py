@@ -201,7 +201,7 @@ def make_row(record: RunRecord) -> SearchRow:
 
 
 def replace_days(runs_dir: Path, days: dict[str, list[RunRecord]]) -> None:
-    """Replace the rows of some days (YYYY-MM-DD) by those of the records, newest first."""
+    """Replace the rows of some days (YYYY-MM-DD) by rows of the records, newest first."""
     months: defaultdict[str, dict[str, list[SearchRow]]] = defaultdict(dict)
     for day, records in days.items():
         months[day[:7]][day] = [make_row(record) for record in records]

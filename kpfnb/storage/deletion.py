@@ -16,7 +16,7 @@ from kpfnb.storage.transfer_result import FileOutcome, FileTransfer
 def delete_source_files(
     pair: LocationPair, items: list[FileTransfer], files: Mapping[str, StorageEntry]
 ) -> list[FileTransfer]:
-    """Delete at the source what is verified at the destination; the items with new outcomes."""
+    """Delete at the source what is verified at the destination; returns the updated items."""
     verified = {
         item.path for item in items if item.state in (FileOutcome.COPIED, FileOutcome.UNCHANGED)
     }
@@ -45,7 +45,7 @@ def delete_extra_files(
     *,
     dry_run: bool,
 ) -> list[FileTransfer]:
-    """Delete what exists and is not among the files, and directories that are empty then."""
+    """Delete what exists and is not among the files, and directories that become empty."""
     extras = {path: entry for path, entry in existing.files.items() if path not in files}
     outcome, failures = FileOutcome.WOULD_DELETE, {}
     if extras and not dry_run:

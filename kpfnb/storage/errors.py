@@ -116,7 +116,7 @@ class StorageError(ServiceUnavailableError):
 
 
 def make_storage_error(kind: StorageErrorKind, what: str) -> KpfnbError:
-    """The error to raise: a wrong name or setting is the user's, all else the storage's."""
+    """The error to raise: user errors for wrong names and settings, else `StorageError`."""
     if kind is StorageErrorKind.NOT_FOUND:
         return InvalidInputError(what, kind.advice)
     if kind is StorageErrorKind.CONFIG:

@@ -231,7 +231,7 @@ def copy_files(
 
 
 def _copy_file(origin: Path, target: Path) -> int:
-    """Copy one file; its size."""
+    """Copy one file; returns its size."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # The same name at each attempt: it overwrites what a killed attempt left
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]

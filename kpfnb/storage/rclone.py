@@ -134,7 +134,7 @@ def run_transfer(
     report: Callable[[Mapping[str, Any]], None],
     stall_seconds: float,
 ) -> CompletedRclone:
-    """Run a long command. However this call ends, rclone is gone afterwards.
+    """Run a long command. However this call ends, rclone has ended, too.
 
     Parameters
     ----------

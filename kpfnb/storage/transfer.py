@@ -143,22 +143,24 @@ def _transfer_with_retries(
     *,
     progress: bool,
 ) -> dict[str, FileFailure | None]:
-    """Transfer files; why the ones that are not at the destination in the end are not."""
+    """Transfer files; returns why some are not at the destination, by path (None: not reached)."""
     failures: dict[str, FileFailure | None] = dict.fromkeys(todo)
     shown = progress and bool(todo)
     with show_progress(len(todo), f"transferring to {pair.destination}", shown=shown) as bar:
         for attempt in range(attempts):
-            unsent = [
-                path for path, why in failures.items() if not why or why.error_kind.is_transient
-            ]
+            unsent = {
+                path: files[path]
+                for path, why in failures.items()
+                if not why or why.error_kind.is_transient
+            }
             if not unsent:
                 break
             try:
                 time.sleep(RETRY_SECONDS * attempt)
-                new_failures = _try_transfer(pair, {p: files[p] for p in unsent}, bar, len(todo))
+                new_failures = _try_transfer(pair, unsent, bar, len(todo))
             except KeyboardInterrupt:
                 return failures
-            failures = {p: why for p, why in failures.items() if p not in unsent}
+            failures = {path: why for path, why in failures.items() if path not in unsent}
             failures |= new_failures
         for path, why in failures.items():
             bar.report_failure(path, why.detail if why else "")
@@ -169,7 +171,7 @@ def _transfer_with_retries(
 def _try_transfer(
     pair: LocationPair, files: Mapping[str, StorageEntry], bar: ProgressBar, total: int
 ) -> dict[str, FileFailure]:
-    """Transfer the files once and verify them; those that failed, and why."""
+    """Transfer the files once and verify them; returns why some failed, by path."""
     copy = _copy_local if pair.on_disks else _copy_by_rclone
     reasons = copy(pair, files, bar, total - len(files))
     bar.update(note="verifying")
@@ -192,7 +194,7 @@ def _damage_text(match: FileMatch) -> str:
 def _copy_by_rclone(
     pair: LocationPair, files: Mapping[str, StorageEntry], bar: ProgressBar, done: int
 ) -> dict[str, FileFailure]:
-    """Copy by rclone; what it reports about single files, or about all if the call failed."""
+    """Copy by rclone; returns the errors of single files, or of all if the call failed."""
 
     def report(stats: Mapping[str, Any]) -> None:
         volume = (

@@ -1,7 +1,7 @@
 """Headers of FITS files, read fast: a file is opened once for any number of keywords.
 
-Values are those of `astropy.io.fits` (see `kpfnb.core.fits.cards`). The header of a compressed
-image is that of the table that contains it.
+Values are the same as in `astropy.io.fits` (see `kpfnb.core.fits.cards`). For a
+compressed image, the header is the one of the table that contains it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class HDU(NamedTuple):
 
     header: RawHeader
     read_data: Callable[[], bytes]
-    """Reads the data, without padding; only before the iteration goes on to the next unit."""
+    """Reads the data, without padding; only before the iteration reaches the next unit."""
 
     @property
     def name(self) -> str:
@@ -86,7 +86,7 @@ def read_header(
 ) -> dict[str, HeaderValue]:
     """The values of the keywords that are in the header, by the names given.
 
-    The first card of a keyword counts; those of COMMENT, HISTORY and '' are joined by newlines.
+    The first card of a keyword counts; the cards of COMMENT, HISTORY and '' are joined by newlines.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def display_refreshing(
     """Display a result; in JupyterLab as a page that refreshes until the next one is displayed.
 
     page : the result as HTML
-    render : returns the current page; it is called in a thread of its own
+    render : returns the current page; it is called in a separate thread
     """
     from IPython.display import display
 

@@ -45,7 +45,7 @@ class FrontEnd(anywidget.AnyWidget):
         self.send({"read": [(part.model_id, _value_trait(part)) for part in parts]})
 
     def run_cells_below(self) -> None:
-        """Run the cells below that of this widget, whichever cell or tab is active."""
+        """Run the cells below this widget's cell, whichever cell or tab is active."""
         self.send({"run": RUN_BELOW})
 
     def save_notebook(self, notebook: Path) -> None:

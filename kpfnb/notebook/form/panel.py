@@ -184,8 +184,8 @@ class FormPanel:
     def on_run_end(self, record: RunRecord, results: tuple[Any, ...]) -> None:
         """Show how the run ended.
 
-        The result is here too, folded: a browser page that was reloaded while the cells below ran
-        has lost their outputs.
+        The result is shown here too, collapsed: a browser page that was reloaded while the cells
+        below ran has lost their outputs.
         """
         word = formatting.outcome_word(record)
         outcome = escape(f"{formatting.OUTCOME_SIGNS[word]} {word}: {record.reason}")

@@ -76,7 +76,7 @@ class ForkedKernel:
             try:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
-                # It has no process group of its own yet
+                # It does not have its own process group yet
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, number)
 

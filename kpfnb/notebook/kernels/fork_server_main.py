@@ -109,7 +109,7 @@ class _ForkServer:
         try:
             pid = os.fork()
         except OSError:
-            # No resources for one more: the client sees the link close, other kernels go on
+            # No resources for another kernel: the client sees the link close, the others continue
             link.close()
             _close_descriptors(descriptors[1:])
             return None

@@ -29,7 +29,7 @@ class LocalWorkbook:
         return str(self._directory)
 
     def tabs(self) -> list[str]:
-        """The names of its tabs: those of its files."""
+        """The names of its tabs, which are the names of its files."""
         paths = self._directory.glob("*.csv") if self._directory.is_dir() else ()
         return sorted(path.stem for path in paths if not path.name.startswith("."))
 

@@ -180,7 +180,7 @@ class Workbook(Protocol):
     def update_many(
         self, plans: Mapping[str, ChangePlan], *, create: bool = False
     ) -> dict[str, SheetChanges]:
-        """Update several tabs in one batch; the changes by tab."""
+        """Update several tabs in one batch; returns the changes by tab."""
 
 
 def missing_tab_error(book: str, tab: str, known: Iterable[str]) -> InvalidInputError:
@@ -200,7 +200,7 @@ def replace_rows(
     key: Sequence[str] = ("dataset",),
     drop: Callable[[Mapping[str, str]], bool] | None = None,
 ) -> ChangePlan:
-    """A plan that makes these records the only rows of their datasets; other rows stay.
+    """A plan that makes these records the only rows of their datasets; other rows remain.
 
     A row with the same key as a record is overwritten in place; columns that no record has (notes
     of people) are kept. Rows of those datasets without a record are deleted, records without a row
@@ -209,7 +209,7 @@ def replace_rows(
     Parameters
     ----------
     records : values by column title
-    key : the titles that identify a row, that of the dataset first
+    key : the titles that identify a row, the dataset's title first
     drop : called with a row's texts by title; rows for which it returns True are deleted too
     """
     titles = list(dict.fromkeys(title for record in records for title in record))
