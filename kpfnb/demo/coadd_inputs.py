@@ -33,6 +33,16 @@ SLIT_FLAGS = (
 )
 """PypeIt's flags of slits, in the order of their bits."""
 
+MASK, CONFIG = "simulated_coadd", "1200G_8800_OG550"
+NIGHTS = ("2015-10-16", "2015-10-18")
+PIXELS = (400, 160)
+"""Spectral and spatial pixels of an image."""
+
+_INSTRUMENTS = {
+    "keck_deimos": ("DEIMOS", {"dispname": "1200G", "decker": MASK}),
+    "shane_kast_blue": ("KASTb", {"dispname": "600/4310", "dichroic": "d55"}),
+}
+
 
 @dataclass(frozen=True)
 class SimulatedSlit:
@@ -95,17 +105,6 @@ def _choose_extractions(noise: np.random.Generator) -> tuple[str, ...]:
     if draw < 0.1:
         return ("optimal:mask",)
     return ("optimal", "box") if draw < 0.2 else ("box:mask",) if draw < 0.24 else ("optimal",)
-
-
-MASK, CONFIG = "simulated_coadd", "1200G_8800_OG550"
-NIGHTS = ("2015-10-16", "2015-10-18")
-PIXELS = (400, 160)
-"""Spectral and spatial pixels of an image."""
-
-_INSTRUMENTS = {
-    "keck_deimos": ("DEIMOS", {"dispname": "1200G", "decker": MASK}),
-    "shane_kast_blue": ("KASTb", {"dispname": "600/4310", "dichroic": "d55"}),
-}
 
 
 @dataclass(frozen=True)

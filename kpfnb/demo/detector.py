@@ -27,6 +27,14 @@ CALCIUM_LINES = (3934.78, 3969.59)
 CA_HK_BACKGROUND = 100.0
 """DN."""
 
+CCDImage = NDArray[np.float32]
+
+BIAS_LEVELS = (1210.0, 1185.0, 1232.0, 1169.0)
+"""DN, of each amplifier."""
+
+LightFootprint = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Flat pixel indices, and the shares of a row's light in them: (rows, pixels across, side)."""
+
 
 def ca_hk_shape(side: int) -> tuple[int, int]:
     """Rows and columns of a Ca H&K image; 255 x 1024 for CCDs of full size."""
@@ -83,12 +91,6 @@ def _ca_hk_spectrum(at: Array) -> Array:
     return flux
 
 
-CCDImage = NDArray[np.float32]
-
-BIAS_LEVELS = (1210.0, 1185.0, 1232.0, 1169.0)
-"""DN, of each amplifier."""
-
-
 @dataclass(frozen=True)
 class AmplifierMargins:
     """The pixels of an amplifier image that get no light."""
@@ -106,10 +108,6 @@ class AmplifierMargins:
     def for_side(cls, side: int) -> AmplifierMargins:
         """The margins of a CCD: 4, 50 and 30 pixels on the real one, smaller on a scaled one."""
         return cls(4, 50, 30) if side == FULL_SIDE else cls(4, 10, 6)
-
-
-LightFootprint = tuple[NDArray[np.int32], NDArray[np.float32]]
-"""Flat pixel indices, and the shares of a row's light in them: (rows, pixels across, side)."""
 
 
 def compute_footprint(echelle: Echelle, middle: Array) -> LightFootprint:

@@ -33,6 +33,10 @@ from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN
 FAULT_VARIABLE = "KPFNB_DEMO_DRP_FAULT"
 ORPHAN_CODE = "import time; time.sleep(600)"
 
+TAG_VARIABLE = "KPFNB_DEMO_DRPTAG"
+DEFAULT_TAG = "v2.9.1"
+POLL_SECONDS = 0.5
+
 
 class DrpFault(StrEnum):
     """A defect of the real DRP."""
@@ -67,11 +71,6 @@ class DrpFault(StrEnum):
         if self is DrpFault.HANG:
             time.sleep(3600)
         return 1 if failures and self not in (DrpFault.FAIL_EXIT_0, DrpFault.PARTIAL) else 0
-
-
-TAG_VARIABLE = "KPFNB_DEMO_DRPTAG"
-DEFAULT_TAG = "v2.9.1"
-POLL_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CLEANING_PASSES = 3
 """How often light is redistributed between neighbouring rows."""
 
+FIT_STEPS = 6
+
 
 @dataclass(frozen=True)
 class ElectronFrame:
@@ -120,9 +122,6 @@ def fit_blaze(flat: ExtractedSpectra) -> Array:
     fitted, *_ = np.linalg.lstsq(terms, flat.flux.T, rcond=None)
     shape: Array = (terms @ fitted).T
     return np.maximum(shape / shape.max(axis=1, keepdims=True), 0.02)
-
-
-FIT_STEPS = 6
 
 
 @dataclass(frozen=True)

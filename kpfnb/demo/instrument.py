@@ -20,6 +20,23 @@ from numpy.typing import NDArray
 LONGITUDE, LATITUDE, HEIGHT = -155.4747, 19.8260, 4145.0
 """The summit of Maunakea: degrees east, degrees, metres."""
 
+Array = NDArray[np.floating[Any]]
+
+ORDERLETS = ("SKY", "SCI1", "SCI2", "SCI3", "CAL")
+"""From the bottom of an order to its top."""
+
+FULL_SIDE = 4080
+"""Pixels along each side of a real CCD."""
+
+DEMO_SIDE = 816
+"""Pixels along each side of a demo CCD, five times smaller."""
+
+LIGHT_SPEED = 299792.458
+"""km/s"""
+
+GRATING = 611_000.0
+"""Central wavelength times diffraction order, Å."""
+
 
 def barycentric_correction(time: datetime, ra_degrees: float, dec_degrees: float) -> float:
     """The barycentric velocity correction of a star at a UTC time, km/s."""
@@ -86,24 +103,6 @@ def _observatory_location() -> Any:
     from astropy.coordinates import EarthLocation
 
     return EarthLocation.from_geodetic(LONGITUDE * u.deg, LATITUDE * u.deg, HEIGHT * u.m)
-
-
-Array = NDArray[np.floating[Any]]
-
-ORDERLETS = ("SKY", "SCI1", "SCI2", "SCI3", "CAL")
-"""From the bottom of an order to its top."""
-
-FULL_SIDE = 4080
-"""Pixels along each side of a real CCD."""
-
-DEMO_SIDE = 816
-"""Pixels along each side of a demo CCD, five times smaller."""
-
-LIGHT_SPEED = 299792.458
-"""km/s"""
-
-GRATING = 611_000.0
-"""Central wavelength times diffraction order, Å."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ _OTHER_SENSORS = {
 METER_NANOMETRES = np.linspace(450.1, 847.0, 78)
 """Middle of the exposure meter's columns."""
 
+READOUT_SECONDS = 60
+"""The time from the end of an exposure until its file is written."""
+
+DARK_CURRENT = 1.5 / 3600
+"""e- per pixel and second."""
+
 
 def telemetry_columns(random: np.random.Generator) -> list[TableColumn]:
     """TELEMETRY: one row per sensor, all as text as in KPF; one sensor has no reading (`-nan`)."""
@@ -153,10 +159,6 @@ def _describe_sensor(sensor: str) -> str:
 
 def _text_column(name: str, texts: list[str]) -> TableColumn:
     return name, f"{max(map(len, texts))}A", np.array(texts)
-
-
-READOUT_SECONDS = 60
-"""The time from the end of an exposure until its file is written."""
 
 
 def write_l0(exposure: PlannedExposure, path: Path, *, side: int, seed: int) -> None:
@@ -261,7 +263,3 @@ def _guider_image(side: int, random: np.random.Generator) -> np.ndarray:
     radius = np.hypot(x - 335.5 * scale, y - 258.0 * scale) / (12.0 * scale)
     image = 120.0 + 2400.0 * (1 + radius**2) ** -2.5
     return (image + random.normal(0, 4.0, image.shape)).astype(np.float32)
-
-
-DARK_CURRENT = 1.5 / 3600
-"""e- per pixel and second."""

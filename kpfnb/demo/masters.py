@@ -40,6 +40,12 @@ KIND_BY_OBJECT = {
 }
 """The value of OBJECT to the kind of calibration, for the kinds that masters are made from."""
 
+T = TypeVar("T")
+
+LAMPS = {"lfc": spectra.comb_lines, "thar": spectra.thorium_lines}
+"""The lamps that can calibrate wavelengths, best first."""
+CAL_ORDERLET = ORDERLETS.index("CAL")
+
 
 @dataclass(frozen=True)
 class CalibrationExposure:
@@ -95,13 +101,6 @@ def _read_kind_and_middle(path: Path, state: tuple[int, int]) -> tuple[str, date
         return KIND_BY_OBJECT.get(header["OBJECT"], ""), parse_utc(header["DATE-MID"])
     except (OSError, KeyError, ValueError):
         return "", None
-
-
-T = TypeVar("T")
-
-LAMPS = {"lfc": spectra.comb_lines, "thar": spectra.thorium_lines}
-"""The lamps that can calibrate wavelengths, best first."""
-CAL_ORDERLET = ORDERLETS.index("CAL")
 
 
 class NotCalibratedError(ValueError):

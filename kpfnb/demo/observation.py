@@ -38,6 +38,9 @@ METER_BANDS = {"48": (445, 870), "45": (445, 551), "56": (551, 658), "67": (658,
 METER_BANDS |= {"78": (764, 870)}
 """Names and limits (nm) of the exposure meter's sums."""
 
+UNCALIBRATED_DRIFT = 0.010
+"""km/s: error of a drift that was only interpolated between lamp exposures."""
+
 
 def ancillary_cards_2d(
     l0: fits.HDUList, cameras: list[Camera], heights: Mapping[str, Array]
@@ -118,10 +121,6 @@ def _order_offset_cards(camera: Camera, heights: Array) -> list[HeaderCard]:
 
 def _measured_card(keyword: str, value: SupportsFloat, comment: str) -> HeaderCard:
     return (keyword, float(f"{float(value):.7g}"), comment)
-
-
-UNCALIBRATED_DRIFT = 0.010
-"""km/s: error of a drift that was only interpolated between lamp exposures."""
 
 
 @dataclass(frozen=True)

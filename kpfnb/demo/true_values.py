@@ -18,6 +18,12 @@ from kpfnb.demo.plan import SUN, PlannedExposure
 DRIFT_AMPLITUDE = 0.035
 """km/s"""
 
+_LAMPS = {
+    "lfc": spectra.comb_lines,
+    "etalon": spectra.etalon_lines,
+    "thar": spectra.thorium_lines,
+}
+
 
 @dataclass(frozen=True)
 class TrueVelocities:
@@ -104,10 +110,3 @@ def _camera_drift(exposure: PlannedExposure, camera: Camera) -> float:
     return DRIFT_AMPLITUDE * (
         math.sin(2 * math.pi * hours / 20 + phase) + 0.3 * math.sin(2 * math.pi * hours / 7 + phase)
     )
-
-
-_LAMPS = {
-    "lfc": spectra.comb_lines,
-    "etalon": spectra.etalon_lines,
-    "thar": spectra.thorium_lines,
-}

@@ -20,6 +20,9 @@ from kpfnb.core.errors import InvalidInputError
 _NOT_FILES = ("filename", "")
 """Lines of a block that name no file."""
 
+MIN_EXPOSURES = 2
+"""Fewer are not a coadd."""
+
 
 @dataclass(frozen=True)
 class CoaddFile:
@@ -83,10 +86,6 @@ def write_input_file(
     lines += [f" path {folder}" for folder in dict.fromkeys(paths)]
     lines += [" | ".join(title for title, _ in columns), *(" | ".join(row) for row in rows)]
     atomic.write_text(path, "\n".join([*lines, f"{block} end", ""]))
-
-
-MIN_EXPOSURES = 2
-"""Fewer are not a coadd."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ PANEL_INCHES = (10.0, 2.6)
 # Okabe and Ito's palette, safe for colour-blind readers
 LINE_COLOURS = {"optimal": "#0072B2", "box": "#E69F00", "band": "#A6D4F2"}
 
+_COLUMN_PREFIXES = {"optimal": "OPT", "box": "BOX"}
+
 
 @dataclass(frozen=True)
 class Extraction:
@@ -115,9 +117,6 @@ def _parse_spectrum(table: Any, header: Any) -> ObjectSpectrum:
         snr=float(table.header["S2N"]) if "S2N" in table.header else None,
         extractions={kind: extraction for kind, extraction in extractions.items() if extraction},
     )
-
-
-_COLUMN_PREFIXES = {"optimal": "OPT", "box": "BOX"}
 
 
 def _read_extraction(data: Any, prefix: str) -> Extraction | None:

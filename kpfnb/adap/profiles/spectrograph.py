@@ -19,6 +19,18 @@ from kpfnb.core import strict_yaml
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.strict_yaml import StrictModel
 
+PROFILES_FOLDER = Path(__file__).parent
+PROFILE_SUFFIX = ".yml"
+UNKNOWN_TYPE = "unknown"
+"""The type of a frame that matches no rule."""
+LITERAL_MARK = "="
+"""Marks a literal part of a name."""
+
+FRAME_TYPES = (
+    *("arc", "bias", "dark", "illumflat", "lampoffflats", "pinhole", "pixelflat", "scattlight"),
+    *("science", "sky", "slitless_pixflat", "standard", "tilt", "trace", "align"),
+)
+
 
 class CoaddRules(StrictModel):
     """How spectra are calibrated and coadded, as parameters in PypeIt's notation.
@@ -59,19 +71,6 @@ class CoaddRules(StrictModel):
         if detector in self.detectors:
             return self.detectors[detector]
         return str(int(detector[3:])) if detector.startswith("DET") else ""
-
-
-PROFILES_FOLDER = Path(__file__).parent
-PROFILE_SUFFIX = ".yml"
-UNKNOWN_TYPE = "unknown"
-"""The type of a frame that matches no rule."""
-LITERAL_MARK = "="
-"""Marks a literal part of a name."""
-
-FRAME_TYPES = (
-    *("arc", "bias", "dark", "illumflat", "lampoffflats", "pinhole", "pixelflat", "scattlight"),
-    *("science", "sky", "slitless_pixflat", "standard", "tilt", "trace", "align"),
-)
 
 
 def _check_types(types: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ POLL_SECONDS = 1.0
 
 NEVER = float("inf")
 
+COMMAND_COLUMNS = ("step", "seconds", "peak memory (MB)", "failure")
+
 
 @dataclass(frozen=True)
 class CommandLimits:
@@ -223,9 +225,6 @@ class CommandRunner:
             bar.update(done=1, failed=int(bool(result.failure)))
         self.completed.append(result)
         return result
-
-
-COMMAND_COLUMNS = ("step", "seconds", "peak memory (MB)", "failure")
 
 
 def command_row(result: CommandResult) -> tuple[str, float, int, str]:

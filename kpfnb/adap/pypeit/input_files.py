@@ -20,6 +20,11 @@ _SECTION_PATTERN = re.compile(r"(\[+)\s*([^\[\]]+?)\s*(\]+)")
 _BEFORE_COMMENT = re.compile(r"""(?:[^#"']|"[^"]*"|'[^']*')*""")
 INDENT = "  "
 
+REQUIRED_TYPES = ("arc", "trace")
+"""PypeIt needs an arc, and a flat that traces the slits."""
+
+TARGET_TYPES = ("science", "standard")
+
 
 def parse_parameters(lines: Iterable[str], source: str = "the parameters") -> ParameterTree:
     """The parameters in lines of PypeIt's notation; comments and empty lines are skipped.
@@ -84,12 +89,6 @@ def _strip_comment(line: str) -> str:
 
 def _format_value(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-REQUIRED_TYPES = ("arc", "trace")
-"""PypeIt needs an arc, and a flat that traces the slits."""
-
-TARGET_TYPES = ("science", "standard")
 
 
 @dataclass(frozen=True)

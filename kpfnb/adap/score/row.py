@@ -16,6 +16,19 @@ from kpfnb.adap.score.measurements import ExtractedObject
 from kpfnb.core import spreadsheet_cells
 from kpfnb.core.errors import InvalidInputError
 
+FAULT_COLUMNS = {
+    SlitFault.CHI: "slit_std_chi_out_of_range",
+    SlitFault.COVERAGE: "slit_wv_cov_under_thresh",
+    SlitFault.RMS: "slit_rms_over_thresh",
+    SlitFault.FLEXURE: "slit_spec_flex_over_thresh",
+    SlitFault.WAVELENGTHS: "bad_wv_count",
+    SlitFault.TILTS: "bad_tilt_count",
+    SlitFault.FLAT: "bad_flat_count",
+    SlitFault.NO_FLAT: "skip_flat_count",
+    SlitFault.SKY: "bad_skysub_count",
+    SlitFault.EXTRACTION: "bad_extract_count",
+}
+
 
 class FrameStatus(StrEnum):
     """The status of a frame, in the words of ADAP's sheets."""
@@ -76,19 +89,6 @@ class ScorecardRow:
 
 SCORECARD_COLUMNS = tuple(column.name for column in fields(ScorecardRow))
 COUNT_COLUMNS = tuple(column.name for column in fields(ScorecardRow) if column.type == "int")
-
-FAULT_COLUMNS = {
-    SlitFault.CHI: "slit_std_chi_out_of_range",
-    SlitFault.COVERAGE: "slit_wv_cov_under_thresh",
-    SlitFault.RMS: "slit_rms_over_thresh",
-    SlitFault.FLEXURE: "slit_spec_flex_over_thresh",
-    SlitFault.WAVELENGTHS: "bad_wv_count",
-    SlitFault.TILTS: "bad_tilt_count",
-    SlitFault.FLAT: "bad_flat_count",
-    SlitFault.NO_FLAT: "skip_flat_count",
-    SlitFault.SKY: "bad_skysub_count",
-    SlitFault.EXTRACTION: "bad_extract_count",
-}
 
 
 def count_slits(faults: Sequence[frozenset[SlitFault]]) -> dict[str, int]:

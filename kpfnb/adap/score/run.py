@@ -35,6 +35,9 @@ LATEST_DAYS = 5
 KEY_COLUMNS = ("dataset", "science_file", "reduce_dir")
 """The columns that identify a row. All rows of a dataset are replaced at once."""
 
+NAME_DEPTH = 3
+"""Directories of a dataset's name: mask, configuration and date."""
+
 
 @dataclass(frozen=True, repr=False)
 class SheetUpdateResult(OneLineRepr):
@@ -163,10 +166,6 @@ def _parse_day(text: str) -> str:
         return date.fromisoformat(text.strip()).isoformat()
     except ValueError:
         return ""
-
-
-NAME_DEPTH = 3
-"""Directories of a dataset's name: mask, configuration and date."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ STATE_DIR = ".kpfnb"
 
 MAX_NEAREST_NIGHTS = 3
 
+NIGHT_PATTERN = re.compile(r"\d{8}")
+
 
 @dataclass(frozen=True)
 class FileLayout:
@@ -63,8 +65,6 @@ KPF = FileLayout(
     pattern=r"KP\.(?P<night>\d{8})\.(?P<seconds>\d{5}\.\d{2})",
 )
 """The names of the KPF Data Reduction Pipeline, version 2."""
-
-NIGHT_PATTERN = re.compile(r"\d{8}")
 
 
 @dataclass(frozen=True, order=True)

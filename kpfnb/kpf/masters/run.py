@@ -40,6 +40,13 @@ MANIFEST_NAME = ".kpfnb-masters.json"
 FileStates = dict[str, list[int]]
 """File name to size in bytes and modification time in ns."""
 
+MASTERS_DIR = LEVEL = "masters"
+UNLIMITED = 2**31
+"""Expected masters: the DRP is never stopped because all are made."""
+
+CALIBRATION_TYPES = ("Bias", "Dark", "Flat", "Wide Flat", "LFC", "Etalon", "ThAr", "UNe")
+MADE_BY_DRP = "the setting masters_command is empty: the DRP makes masters itself, nothing was run"
+
 
 def file_states(paths: Iterable[Path]) -> FileStates:
     """The present state of files."""
@@ -79,14 +86,6 @@ def _read_manifest(file: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError, InvalidInputError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-MASTERS_DIR = LEVEL = "masters"
-UNLIMITED = 2**31
-"""Expected masters: the DRP is never stopped because all are made."""
-
-CALIBRATION_TYPES = ("Bias", "Dark", "Flat", "Wide Flat", "LFC", "Etalon", "ThAr", "UNe")
-MADE_BY_DRP = "the setting masters_command is empty: the DRP makes masters itself, nothing was run"
 
 
 @dataclass(frozen=True)

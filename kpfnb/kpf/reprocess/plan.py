@@ -23,6 +23,15 @@ DEFAULT_BATCH_SIZE = 200
 """Observations for one start of the DRP. Its start-up time is negligible for that number, and
 `delete` moves away the old products of only one batch at a time."""
 
+MAX_EMPTY_BATCHES = 3
+"""After this many batches in a row without any product the DRP is not started again."""
+
+_OUTCOMES = {
+    ObservationStatus.JUNK: ObservationOutcome.JUNK,
+    ObservationStatus.NO_L0: ObservationOutcome.FAILED,
+    ObservationStatus.BAD_L0: ObservationOutcome.FAILED,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReprocessOptions:
@@ -106,16 +115,6 @@ class ReprocessOptions:
     def limits(self) -> SupervisionLimits:
         """When to stop a DRP that does not end or makes nothing."""
         return SupervisionLimits(self.silence_seconds, self.grace_seconds)
-
-
-MAX_EMPTY_BATCHES = 3
-"""After this many batches in a row without any product the DRP is not started again."""
-
-_OUTCOMES = {
-    ObservationStatus.JUNK: ObservationOutcome.JUNK,
-    ObservationStatus.NO_L0: ObservationOutcome.FAILED,
-    ObservationStatus.BAD_L0: ObservationOutcome.FAILED,
-}
 
 
 @dataclass

@@ -25,6 +25,9 @@ from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
 
 _DAY = timedelta(days=1)
 
+RENDER_VERSION = 1
+"""Increased when plots or pages change: then all are rendered again."""
+
 
 class PeriodInterval(StrEnum):
     """The length of a period."""
@@ -160,10 +163,6 @@ def requested_periods(
 def night_start(night: str) -> datetime:
     """The start of a night (UT)."""
     return datetime(int(night[:4]), int(night[4:6]), int(night[6:8]), tzinfo=UTC)
-
-
-RENDER_VERSION = 1
-"""Increased when plots or pages change: then all are rendered again."""
 
 
 class NightFingerprint(NamedTuple):

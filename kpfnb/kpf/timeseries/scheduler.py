@@ -33,6 +33,14 @@ _MINUTE, _HOUR = 60.0, 3600.0
 _LATE_DATA = timedelta(days=1)
 """Observations before midnight are reduced and ingested after midnight."""
 
+LOCK_NAME = "watch-timeseries"
+STATE_FILE_NAME = "clocks.json"
+PERIODS_PER_STEP = 8
+"""The number of periods that are rendered before the clocks are checked again."""
+RETRY_SECONDS = 60.0
+
+_logger = logging.getLogger(__name__)
+
 
 class PageClock(NamedTuple):
     """The clock of some periods, which are updated again after `interval_seconds`.
@@ -101,15 +109,6 @@ def _seconds_left(clock: PageClock, finished: Mapping[str, float], now: float) -
         # A time in the future is not valid: the system clock was set back
         return 0.0
     return clock.interval_seconds - (now - last)
-
-
-LOCK_NAME = "watch-timeseries"
-STATE_FILE_NAME = "clocks.json"
-PERIODS_PER_STEP = 8
-"""The number of periods that are rendered before the clocks are checked again."""
-RETRY_SECONDS = 60.0
-
-_logger = logging.getLogger(__name__)
 
 
 class PageScheduler:

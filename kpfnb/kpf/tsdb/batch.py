@@ -32,6 +32,13 @@ PRIMARY, TELEMETRY, RV = "PRIMARY", "TELEMETRY", "RV"
 _MAX_NAMES = 8
 """A warning names this many keywords and counts the others."""
 
+VERSION_KEYWORD = "DRPTAG"
+
+BASE_EXTENSION = "BASE"
+"""The extension of keywords that kpfnb derives itself."""
+
+_LEVELS = tuple(KPF.levels)
+
 
 class FileWarningKind(StrEnum):
     """What is wrong with a file that was ingested nevertheless."""
@@ -112,13 +119,7 @@ class FileContent:
         self.comments.setdefault(keyword, comment)
 
 
-VERSION_KEYWORD = "DRPTAG"
-
-BASE_EXTENSION = "BASE"
-"""The extension of keywords that kpfnb derives itself."""
 SOURCE_KEYWORD = Keyword(KPF.raw, BASE_EXTENSION, "SOURCE")
-
-_LEVELS = tuple(KPF.levels)
 
 
 class IngestedFile(NamedTuple):

@@ -42,6 +42,8 @@ _engines: dict[URL, Engine] = {}
 
 _NO_DATABASE_HINT = "fill it first: kpfnb ingest YYYYMMDD"
 
+_URL_HINT = "write it as postgresql://user:password@host:5432/name or sqlite:////path/to/file"
+
 
 def database_url(loaded_settings: Settings | None = None) -> URL:
     """The URL of the database, without a connection to it.
@@ -66,9 +68,6 @@ def database_url(loaded_settings: Settings | None = None) -> URL:
     raise InvalidSettingsError(
         f"tsdb_url: {url.get_backend_name()} is not a supported database", _URL_HINT
     )
-
-
-_URL_HINT = "write it as postgresql://user:password@host:5432/name or sqlite:////path/to/file"
 
 
 @contextmanager

@@ -23,6 +23,17 @@ from kpfnb.core.fits.cards import HeaderValue
 StoredValue = float | str | None
 """A stored value: bool, int, float and time as a number; None where there is no value."""
 
+_ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NAN_TEXTS = {"nan", "-nan", "+nan"}
+_MAX_EXACT_INTEGER = 2**53
+
+DOUBLE = np.dtype(">f8")
+
+Array = np.ndarray
+"""Values of a series: float64 with NaN for null, or objects that are text or None."""
+
 
 class ValueKind(StrEnum):
     """The kind of a value. Bool, int and float widen in this order, any other mixture to text."""
@@ -36,11 +47,6 @@ class ValueKind(StrEnum):
 
 
 _NUMERIC = (ValueKind.BOOL, ValueKind.INT, ValueKind.FLOAT)
-_ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_NAN_TEXTS = {"nan", "-nan", "+nan"}
-_MAX_EXACT_INTEGER = 2**53
 
 
 def common_kind(kinds: Iterable[ValueKind]) -> ValueKind | None:
@@ -108,12 +114,6 @@ def number_to_text(kind: ValueKind, value: float) -> str:
     if kind is ValueKind.TIME:
         return (_EPOCH + value * _MICROSECOND).isoformat().removesuffix("+00:00")
     return repr(float(value))
-
-
-DOUBLE = np.dtype(">f8")
-
-Array = np.ndarray
-"""Values of a series: float64 with NaN for null, or objects that are text or None."""
 
 
 class Series(NamedTuple):

@@ -30,6 +30,9 @@ from kpfnb.kpf.tsdb.chunks import batched
 from kpfnb.kpf.tsdb.schema import about_table, file_table, observation_table, problem_table
 from kpfnb.kpf.tsdb.series import ValueKind
 
+CHANGE_TIME = "changed"
+"""The row of the table `about` with the time of the last change (UTC)."""
+
 
 def record_refusals(connection: Connection, refused_files: Sequence[RefusedFile]) -> None:
     """Record why files were refused; earlier data of these files are kept."""
@@ -99,10 +102,6 @@ def _problem_row(
         "modified_ns": modified_ns,
         "found": time.time(),
     }
-
-
-CHANGE_TIME = "changed"
-"""The row of the table `about` with the time of the last change (UTC)."""
 
 
 def store_batch(connection: Connection, batch: ObservationBatch) -> list[RefusedFile]:

@@ -32,6 +32,23 @@ DIGEST_DIGITS = 12
 
 _KEYWORD_PATTERN = re.compile(r"(?P<stem>[A-Z0-9_-]+)(\[(?P<low>\d+)-(?P<high>\d+)\])?")
 
+Number = StrictInt | StrictFloat
+
+Text = Annotated[str, Field(min_length=1)]
+Across = Literal["median", "max", "min", "mean"]
+Statistic = Literal["median", "max", "min", "mean", "scatter", "range", "step"]
+
+_OPTIONAL_KEYS = ("source", "of", "across", "statistic", "scale")
+_MEASURE_KEYS: dict[RuleMeasure, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    RuleMeasure.COUNT: ((), ()),
+    RuleMeasure.KEYWORD: (("source", "of"), ("across", "statistic", "scale")),
+    RuleMeasure.FLAGS: (("source", "of"), ()),
+    RuleMeasure.PRODUCTS: (("of",), ()),
+    RuleMeasure.MASTERS: ((), ()),
+    RuleMeasure.QUICKLOOK: (("of",), ()),
+}
+"""The keys that each measure requires, and those that are optional."""
+
 
 def criteria_version(file: Path) -> str:
     """The git commit that last changed the criteria, and their digest if they differ from it.
@@ -108,13 +125,9 @@ def _expand_keyword(text: str) -> list[str]:
     return [f"{match['stem']}{number:0{len(match['low'])}d}" for number in numbers]
 
 
-Number = StrictInt | StrictFloat
 LimitPair = Annotated[tuple[Number | None, Number | None], AfterValidator(_check_order)]
 Names = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
 Keywords = Annotated[Names, AfterValidator(_expand_keywords)]
-Text = Annotated[str, Field(min_length=1)]
-Across = Literal["median", "max", "min", "mean"]
-Statistic = Literal["median", "max", "min", "mean", "scatter", "range", "step"]
 
 
 class RuleSpec(StrictModel):
@@ -163,18 +176,6 @@ class RuleSpec(StrictModel):
             if not is_given and name in required:
                 raise ValueError(f"{self.measure} requires {key}")
         return self
-
-
-_OPTIONAL_KEYS = ("source", "of", "across", "statistic", "scale")
-_MEASURE_KEYS: dict[RuleMeasure, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    RuleMeasure.COUNT: ((), ()),
-    RuleMeasure.KEYWORD: (("source", "of"), ("across", "statistic", "scale")),
-    RuleMeasure.FLAGS: (("source", "of"), ()),
-    RuleMeasure.PRODUCTS: (("of",), ()),
-    RuleMeasure.MASTERS: ((), ()),
-    RuleMeasure.QUICKLOOK: (("of",), ()),
-}
-"""The keys that each measure requires, and those that are optional."""
 
 
 class CriteriaFile(StrictModel):

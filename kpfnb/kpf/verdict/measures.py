@@ -16,6 +16,8 @@ OUTLIER_SIGMAS = 3
 MAD_TO_SIGMA = 1.4826
 """From the median absolute deviation to the standard deviation of a normal distribution."""
 
+_SPREADS = ("scatter", "range", "step")
+
 
 @dataclass(frozen=True)
 class Offender:
@@ -189,7 +191,6 @@ _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "range": _value_range,
     "step": _largest_step,
 }
-_SPREADS = ("scatter", "range", "step")
 _MEASURES: dict[RuleMeasure, Callable[[VerdictRule, NightData], Measurement]] = {
     RuleMeasure.COUNT: _measure_count,
     RuleMeasure.KEYWORD: _measure_keyword,

@@ -17,6 +17,9 @@ from kpfnb.core.errors import AlreadyRunningError, KpfnbError, ServiceUnavailabl
 
 logger = logging.getLogger(__name__)
 
+PostCall = Callable[[Callable[[], None]], None]
+"""Makes the watcher's own thread call a function."""
+
 
 class FileStamp(NamedTuple):
     """The state of a file; it changes when the file is written or touched."""
@@ -93,9 +96,6 @@ class WatchHandler:
     session: Callable[[], AbstractContextManager[object]] = nullcontext
     touches_files: bool = False
 
-
-PostCall = Callable[[Callable[[], None]], None]
-"""Makes the watcher's own thread call a function."""
 
 ResultCallback = Callable[[Sequence[WatchTask], Sequence[WatchResult]], None]
 

@@ -33,6 +33,9 @@ from kpfnb.kpf.watch.watcher import Watcher
 LOG_NAME = "watcher.log"
 LOG_BYTES = 10_000_000
 
+MAX_WATCHER_CALLS = 32
+"""Groups of L0 files for whose products the DRP's own watcher is awaited at a time."""
+
 
 def load_policy(
     settings: Settings, *, since: str = "", polling: bool | None = None, once: bool = False
@@ -110,10 +113,6 @@ def _stop_on_signals(watcher: Watcher) -> Iterator[None]:
 
     with handle_signals(stop, *numbers):
         yield
-
-
-MAX_WATCHER_CALLS = 32
-"""Groups of L0 files for whose products the DRP's own watcher is awaited at a time."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,14 @@ PanelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
 LabelText = Annotated[str, Field(min_length=1, max_length=200)]
 KeywordName = Annotated[str, Field(min_length=1, max_length=80)]
 
+PANEL_KINDS = ("rows", "count", "flags", "states")
+
+PANEL_SUFFIX = ".yml"
+PACKAGE_PANELS = Path(__file__).with_name("panels")
+
+_FILE_KEYS = ("group", "panels")
+_FIX_HINT = "fix the file, or move it out of the directory"
+
 
 class LineStyle(StrEnum):
     """How the values of a line are drawn."""
@@ -174,16 +182,6 @@ class TimeSeriesPanel(StrictModel):
         """All keywords that the panel needs."""
         conditions = [condition.column for condition in self.select.conditions()]
         return list(dict.fromkeys([*self.drawn_keywords(), *conditions, *self.qc]))
-
-
-PANEL_KINDS = ("rows", "count", "flags", "states")
-
-
-PANEL_SUFFIX = ".yml"
-PACKAGE_PANELS = Path(__file__).with_name("panels")
-
-_FILE_KEYS = ("group", "panels")
-_FIX_HINT = "fix the file, or move it out of the directory"
 
 
 def user_panels_folder() -> Path:

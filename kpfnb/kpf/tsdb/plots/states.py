@@ -25,6 +25,12 @@ MAX_LATEST_FAILURES = 5
 """The maximum number of failed observations that are named."""
 _FLAG_ROW_HEIGHT, _FLAG_LEFT = 0.27, 2.2
 
+MAX_STATES = 12
+OTHER_STATES = "others"
+MAX_TEXT_LENGTH = 24
+_STATE_ROW_HEIGHT, _MIN_STATE_HEIGHT, _STATE_LEFT = 0.24, 0.55, 1.9
+_DASH_BINS = 400
+
 
 class FailureShade(NamedTuple):
     """A colour for shares of failures up to `max_share`."""
@@ -125,13 +131,6 @@ def draw_flags(
         handlelength=1.0,
     )
     return figure, axes, table
-
-
-MAX_STATES = 12
-OTHER_STATES = "others"
-MAX_TEXT_LENGTH = 24
-_STATE_ROW_HEIGHT, _MIN_STATE_HEIGHT, _STATE_LEFT = 0.24, 0.55, 1.9
-_DASH_BINS = 400
 
 
 def state_table(view: PanelView) -> pd.DataFrame:

@@ -21,6 +21,9 @@ from kpfnb.kpf.tsdb.plots import panel
 ERAS_FILE_NAME = "eras.csv"
 ERA_COLUMNS = ("era", "start", "comment")
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
 
 class Era(NamedTuple):
     """An era of the instrument, from `start` (UTC) to the start of the next era."""
@@ -63,10 +66,6 @@ def _parse_era(row: dict[str, str], where: str) -> Era:
         hint = "write it as 2024-02-23 or 2024-02-23T12:00"
         raise InvalidInputError(f"{where}: {row['start']!r} is not a valid time", hint) from None
     return Era(row["era"], start, row["comment"] or "")
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
