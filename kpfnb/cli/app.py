@@ -29,15 +29,13 @@ USER_FIXABLE_ERRNOS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
 )  # fmt: skip
 """Errors of the system that the user can fix; all others are bugs of kpfnb."""
+MAX_HELP_LENGTH = 1000
+"""The maximum length of a command's first sentence in the help; long ones are wrapped."""
 
 
 def _normalize_option(token: str) -> str:
     """`--print_files_2D`, as the old scripts spell it, means `--print-files-2d`."""
     return token.replace("_", "-").lower() if len(token) > 1 else token
-
-
-MAX_HELP_LENGTH = 1000
-"""Of a command's first sentence: none is cut, long ones are wrapped."""
 
 
 class CommandGroup(TyperGroup):

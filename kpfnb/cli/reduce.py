@@ -186,8 +186,8 @@ def reduce(
     is_dataset = bool(dataset.select_dataset_names([raw])) and not Path(raw).exists()
     if is_dataset and (output or setup != "all" or config):
         raise InvalidParameterError(
-            "output, setup and config are for folders",
-            "a dataset's own parameters are in a file of the folder that custom names",
+            "a dataset takes no OUTPUT, --setup or --config",
+            "put its parameters into a file of the folder that --custom names",
         )
     reduction_config = ReductionConfig(
         spectrograph=spectrograph or ("keck_deimos" if is_dataset else ""),

@@ -46,7 +46,9 @@ def timeseries(
         _list_panels(panel or [], as_json=as_json)
         return
     if interval not in list(PeriodInterval):
-        raise InvalidParameterError(f"interval {interval!r}", f"known: {', '.join(PeriodInterval)}")
+        raise InvalidParameterError(
+            f"no interval {interval!r}", f"known: {', '.join(PeriodInterval)}"
+        )
     from kpfnb.kpf.timeseries.render import render_interval
 
     result = render_interval(interval, start, end, panels=panel or (), force=force)

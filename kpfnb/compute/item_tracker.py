@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NAMED_FAILURES = 10
+DEATHS_BEFORE_ISOLATION = 2
+"""After this many deaths of its workers an item is tried once more, with no other item running."""
+MAX_BACKOFF_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,6 @@ class MapResult(Sequence[ItemOutcome]):
         if len(failed) > MAX_NAMED_FAILURES:
             lines.append(f"  and {len(failed) - MAX_NAMED_FAILURES} more")
         return "\n".join([counts, *lines])
-
-
-DEATHS_BEFORE_ISOLATION = 2
-"""After this many deaths of its workers an item is tried once more, with no other item running."""
-MAX_BACKOFF_SECONDS = 30.0
 
 
 def backoff_seconds(attempt: int) -> float:

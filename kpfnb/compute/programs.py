@@ -22,6 +22,9 @@ from typing import NamedTuple
 
 from kpfnb.compute.processes import kill_group
 
+TERM_SECONDS = 5.0
+"""From SIGTERM to SIGKILL, for a program that ignores SIGTERM."""
+
 
 def find_executable(name: str) -> Path | None:
     """The path of a program on PATH or beside this Python; None if there is none.
@@ -36,10 +39,6 @@ def find_executable(name: str) -> Path | None:
     search_path = os.pathsep.join(filter(None, [os.environ.get("PATH", os.defpath), own_directory]))
     program = shutil.which(name, path=search_path)
     return Path(program).absolute() if program else None
-
-
-TERM_SECONDS = 5.0
-"""From SIGTERM to SIGKILL, for a program that ignores SIGTERM."""
 
 
 class ExitReason(StrEnum):

@@ -19,6 +19,10 @@ PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
 WINDOW_SECONDS = 60.0
 READ_EVERY_SECONDS = 1.0
+WORKER_BYTES = 250_000_000
+"""Memory of a worker without an item: Python with the usual libraries."""
+MEMORY_TOLERANCE = 1.5
+"""An item is stopped when it uses this many times its budget."""
 
 
 class LoadMeter:
@@ -178,12 +182,6 @@ def _read_lines(path: Path) -> list[str]:
         return path.read_text().splitlines()
     except OSError:
         return []
-
-
-WORKER_BYTES = 250_000_000
-"""Memory of a worker without an item: Python with the usual libraries."""
-MEMORY_TOLERANCE = 1.5
-"""An item is stopped when it uses this many times its budget."""
 
 
 @dataclass(frozen=True, kw_only=True)

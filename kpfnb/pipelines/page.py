@@ -22,6 +22,8 @@ MARGIN = 6
 
 StepNeeds = Mapping[str, Sequence[str]]
 """The names of the steps that each step needs; steps in running order."""
+REFRESH_SECONDS = 5
+"""How often the page of a running pipeline reloads itself."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,6 @@ def _curve(corners: Sequence[tuple[float, float]]) -> str:
 def _mean(rows: Sequence[int]) -> float:
     return sum(rows) / len(rows)
 
-
-REFRESH_SECONDS = 5
-"""How often the page of a running pipeline reloads itself."""
 
 STEP_SIGNS: dict[str, str] = {
     **formatting.OUTCOME_SIGNS,

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 RUNNING = "running"
 MAX_WORKERS_SHOWN = 40
+RATE_WINDOW = timedelta(minutes=10)
+"""The rate is averaged over the last ten minutes, or since the first event in them."""
+MAX_ITEMS_SHOWN = 20
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 class AttemptSpan(NamedTuple):
@@ -85,13 +89,6 @@ class WorkerTimeline:
         return sorted(
             (span for span in spans if span.worker in shown_workers), key=lambda span: span.begun
         )
-
-
-RATE_WINDOW = timedelta(minutes=10)
-"""The rate is averaged over the last ten minutes, or since the first event in them."""
-
-MAX_ITEMS_SHOWN = 20
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(frozen=True, repr=False)

@@ -33,6 +33,14 @@ LIBRARIES = ("numpy", "pandas", "astropy", "scipy", "matplotlib", "papermill", "
 GIT_SECONDS = 5
 CLOCK_SLACK_SECONDS = 5.0
 """The start time of a process is relative to the boot time, which a clock change shifts."""
+SCHEMA = 1
+RECORD_NAME = "run.json"
+RESULT_NAME = "result.json"
+LOG_NAME = "log.txt"
+TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+HEARTBEAT_SECONDS = 60
+RUN_VARIABLE = "KPFNB_RUN"
+"""The environment variable with the directory of the run, for the notebook's kernel."""
 
 
 def collect_provenance() -> dict[str, Any]:
@@ -94,16 +102,6 @@ def is_process_alive(pid: int, process_started: float) -> bool:
         return False
     except psutil.AccessDenied:
         return True
-
-
-SCHEMA = 1
-RECORD_NAME = "run.json"
-RESULT_NAME = "result.json"
-LOG_NAME = "log.txt"
-TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
-HEARTBEAT_SECONDS = 60
-RUN_VARIABLE = "KPFNB_RUN"
-"""The environment variable with the directory of the run, for the notebook's kernel."""
 
 
 @dataclass(frozen=True)

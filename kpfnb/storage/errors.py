@@ -14,6 +14,9 @@ from kpfnb.core.errors import (
     ServiceUnavailableError,
 )
 
+_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|CREDENTIAL", re.IGNORECASE)
+MIN_SECRET_LENGTH = 4
+
 
 class StorageErrorKind(StrEnum):
     """Why a file was not transferred, or a location could not be read."""
@@ -122,10 +125,6 @@ def make_storage_error(kind: StorageErrorKind, what: str) -> KpfnbError:
     if kind is StorageErrorKind.CONFIG:
         return InvalidSettingsError(what, kind.advice)
     return StorageError(kind, what)
-
-
-_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|CREDENTIAL", re.IGNORECASE)
-MIN_SECRET_LENGTH = 4
 
 
 def redact_secrets(text: str) -> str:

@@ -38,6 +38,7 @@ ENV_READ_AT_IMPORT = (
     "HOME",
 )
 """Variables that libraries read at import: another value needs another fork server."""
+_STREAMS = {"stdout": 1, "stderr": 2}
 
 
 class ForkFailed(Exception):
@@ -222,9 +223,6 @@ class ForkProvisioner(KernelProvisionerBase):
 
     async def cleanup(self, restart: bool = False) -> None:
         """Nothing to do: the sockets belong to the kernel manager."""
-
-
-_STREAMS = {"stdout": 1, "stderr": 2}
 
 
 def _file_descriptor(stream: Any, default: int) -> int:
