@@ -27,7 +27,7 @@ from kpfnb.core import clock
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.storage import FileOutcome, FileTransfer, Location, StorageErrorKind, TransferResult
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class StagedUnit(NamedTuple):
@@ -154,7 +154,7 @@ class UnitDelivery:
             self.quota.commit(reserved, uploaded, count)
         except ServiceUnavailableError as error:
             # The upload itself is complete; the reservation counts in full
-            _log.warning("%s: uploaded, but not counted: %s", reserved.unit, error.what)
+            logger.warning("%s: uploaded, but not counted: %s", reserved.unit, error.what)
 
     def _transfer(
         self, staged: StagedUnit, paths: Iterable[str], *, dry_run: bool = False

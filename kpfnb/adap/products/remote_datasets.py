@@ -32,7 +32,7 @@ BACKUP_REMOTE = "backup:"
 
 LocationLike = str | Path | Location
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def download_dataset(
@@ -186,7 +186,7 @@ def try_optional(what: str, call: Callable[[], object]) -> list[str]:
     try:
         call()
     except KpfnbError as error:
-        _log.warning("%s: %s", what, error)
+        logger.warning("%s: %s", what, error)
         return [f"{what}: {error.what}"]
     return []
 

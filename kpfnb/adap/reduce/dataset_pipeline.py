@@ -16,7 +16,7 @@ from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Outcome
 from kpfnb.queue.lease import Lease
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NOTIFY_SECONDS = 5.0
 """Shortest time between two reports within a stage."""
@@ -64,7 +64,7 @@ def _run_stages(dataset_job: DatasetJob) -> ReductionBatchResult:
     for stage in stages.STAGES:
         result = _run_stage(stage, dataset_job)
         stage_results.append(result)
-        _log.info("%s: %s: %s", dataset_job.name, stage.name, result.failure or result.detail)
+        logger.info("%s: %s: %s", dataset_job.name, stage.name, result.failure or result.detail)
     reductions = dataset_job.reductions
     failed = [result for result in reductions if result.outcome is not Outcome.SUCCEEDED]
     problems = [f"{result.name}: {result.failure}" for result in stage_results if result.failure]

@@ -39,7 +39,7 @@ PERIODS_PER_STEP = 8
 """The number of periods that are rendered before the clocks are checked again."""
 RETRY_SECONDS = 60.0
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class PageClock(NamedTuple):
@@ -112,7 +112,7 @@ def _seconds_left(clock: PageClock, finished: Mapping[str, float], now: float) -
 
 
 class PageScheduler:
-    """Which clocks are finished, and the pending periods of the others."""
+    """Renders the pages that are due: remembers finished clocks and pending periods."""
 
     def __init__(self, top: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = top / STATE_FILE_NAME
@@ -147,7 +147,7 @@ class PageScheduler:
             return self.step()
         except (KpfnbError, OSError) as error:
             self._pending.clear()
-            _logger.warning("the pages are not up to date: %s", error)
+            logger.warning("the pages are not up to date: %s", error)
             self.error = str(error)
         with suppress(OSError):
             # On a full disk the last saved state remains
@@ -172,7 +172,7 @@ def update_due_pages() -> list[RenderResult]:
     Raises
     ------
     AlreadyRunningError : a service keeps the pages up to date
-    InvalidInputError, ... : as for `render.render_interval`
+    InvalidParameterError, InvalidInputError : as for `render.render_interval`
     """
     with locks.acquire_lock(LOCK_NAME):
         scheduler = PageScheduler(site.site_folder())
@@ -196,7 +196,7 @@ def serve_pages(stop: threading.Event) -> None:
             if result is None:
                 stop.wait(scheduler.wait_seconds())
             elif result.periods:
-                _logger.log(logging.WARNING if result.failed else logging.INFO, "%s", result)
+                logger.log(logging.WARNING if result.failed else logging.INFO, "%s", result)
 
 
 def _read_finished(path: Path) -> dict[str, float]:
