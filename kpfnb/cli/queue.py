@@ -119,9 +119,9 @@ def load(
     Example: kpfnb queue load reduce Q0123/G600/2024-01-15 Q0456/G600/2024-01-16
     """
     rank = _parse_priority(priority)
-    in_sheet = _unqueued_in_sheet(name, tab) if sheet or tab else None
-    names = collect_items(items, file) if items or file or in_sheet is None else []
-    names += in_sheet or []
+    sheet_items = _unqueued_in_sheet(name, tab) if sheet or tab else None
+    names = collect_items(items, file) if items or file or sheet_items is None else []
+    names += sheet_items or []
     with open_queue(name) as queue:
         loaded = queue.load(names, priority=rank, dry_run=dry_run)
     if as_json:

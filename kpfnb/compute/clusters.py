@@ -163,9 +163,9 @@ def _close_cluster(cluster: Any) -> None:
 
 def _create_cluster(settings: Settings, workers: int) -> Any:
     """A Dask cluster object, or the address of a scheduler."""
-    makers = {"local": _create_local, "slurm": _create_slurm, "kubernetes": _create_kubernetes}
-    maker = makers.get(settings.cluster)
-    return maker(settings, workers) if maker else settings.cluster
+    factories = {"local": _create_local, "slurm": _create_slurm, "kubernetes": _create_kubernetes}
+    factory = factories.get(settings.cluster)
+    return factory(settings, workers) if factory else settings.cluster
 
 
 def _create_local(settings: Settings, workers: int) -> Any:

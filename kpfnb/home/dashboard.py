@@ -100,7 +100,7 @@ class Dashboard(OneLineRepr):
     Attributes
     ----------
     counts : number of runs by day (UTC) and outcome, over the last `days`
-    failed : runs without a later good run of the same notebook and parameters
+    failed : failed runs that are the latest of their notebook and parameters
     night : the progress of the newest night; None if there is no night
     verdict : of that night; None if it was not assessed
     notes : what could not be read

@@ -90,7 +90,7 @@ class Worker:
             response = self._report_and_claim(reports, want=0 if self._is_stopping else want)
             if response.claims:
                 began = time.monotonic()
-                reports = self._do_batch(response.claims)
+                reports = self._run_batch(response.claims)
                 want = next_batch_size(len(response.claims), time.monotonic() - began)
                 idle_since = time.monotonic()
                 continue
@@ -104,7 +104,7 @@ class Worker:
         with suppress(ServiceUnavailableError):
             self._queue.deregister(self.name)
 
-    def _do_batch(self, claims: Sequence[Claim]) -> list[AttemptReport]:
+    def _run_batch(self, claims: Sequence[Claim]) -> list[AttemptReport]:
         """Run the task on one item after another; returns the reports that were not yet sent."""
         reports: list[AttemptReport] = []
         rest = deque(claims)
@@ -113,12 +113,12 @@ class Worker:
             if self._is_stopping:
                 reports.append(AttemptReport(claim, AttemptOutcome.RETURNED))
                 continue
-            report = self._do_item(claim, reports, rest)
+            report = self._run_item(claim, reports, rest)
             if report:
                 reports.append(report)
         return reports
 
-    def _do_item(
+    def _run_item(
         self, claim: Claim, reports: list[AttemptReport], rest: deque[Claim]
     ) -> AttemptReport | None:
         """Run the task on one item; None if its lease was lost.
@@ -159,9 +159,9 @@ class Worker:
 
     def _next_message(self, last: float, *, is_batch: bool) -> dict[str, Any] | None:
         """The next message of the task; None when something else is due."""
-        beat = last + self._queue.policy.heartbeat_seconds
-        late = last + BATCH_SECONDS if is_batch else math.inf
-        seconds = min(beat, late, self._stop_at) - time.monotonic()
+        heartbeat_due = last + self._queue.policy.heartbeat_seconds
+        report_due = last + BATCH_SECONDS if is_batch else math.inf
+        seconds = min(heartbeat_due, report_due, self._stop_at) - time.monotonic()
         message = self._process.next_message(seconds, self._wakeup_pipe[0])
         with suppress(BlockingIOError):
             os.read(self._wakeup_pipe[0], 100)

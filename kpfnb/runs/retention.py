@@ -35,7 +35,7 @@ BAD_OUTCOMES = (Outcome.FAILED, Outcome.PARTIAL, Outcome.CRASHED)
 BAD_RUN_FACTOR = 4
 """Bad runs stay this many times as long."""
 
-LEFTOVER_SECONDS = 3600
+HIDDEN_SECONDS = 3600
 """A directory that is hidden for this time belongs to no running process."""
 
 _UNITS = {"d": 1, "w": 7, "y": 365}
@@ -55,7 +55,7 @@ class PruneResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded if all that were chosen are removed."""
+        """Succeeded if all selected runs are removed."""
         removed = [Outcome.SUCCEEDED] * len(self.removed)
         return merge_outcomes([*removed, *(Outcome.FAILED for _ in self.failed)])
 
@@ -177,10 +177,10 @@ def _remove_runs(old_runs: list[RunRecord]) -> dict[str, str]:
 
 
 def _remove_hidden_directories(runs_dir: Path) -> None:
-    """Delete hidden directories that a killed prune has left."""
+    """Delete hidden directories that a killed prune has left behind."""
     for path in runs_dir.glob(f"*/{atomic.TEMPORARY_PREFIX}*"):
         with suppress(FileNotFoundError):
-            if path.is_dir() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            if path.is_dir() and time.time() - path.stat().st_mtime > HIDDEN_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
 

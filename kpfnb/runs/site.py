@@ -82,8 +82,8 @@ def _write_pages(
         ("runs.js", formatting.template_source("runs.js")),
     ):
         atomic.write_text_if_changed(runs_dir / name, text)
-    find = _search_context(runs_dir, directories)
-    atomic.write_text(runs_dir / "index.html", render_index(latest, days, runs_dir, find))
+    search = _search_context(runs_dir, directories)
+    atomic.write_text(runs_dir / "index.html", render_index(latest, days, runs_dir, search))
     pipelines = _pipeline_runs(directories, latest)
     atomic.write_text_if_changed(runs_dir / "pipelines.html", render_pipelines(pipelines, runs_dir))
     atomic.write_text(runs_dir / "days/index.html", render_days(days))
@@ -96,7 +96,7 @@ def _write_pages(
 
 
 def render_index(
-    latest: list[RunRecord], days: Counter[str], runs_dir: Path, find: dict[str, Any] | None = None
+    latest: list[RunRecord], days: Counter[str], runs_dir: Path, search: dict[str, Any] | None = None
 ) -> str:
     """The page of the latest runs, with links to all others."""
     recent = [PageLink(day, f"days/{day}.html") for day in sorted(days, reverse=True)[:RECENT_DAYS]]
@@ -104,7 +104,7 @@ def render_index(
     limit = f"the latest {MAX_LATEST} of " if total > MAX_LATEST else ""
     status = f"{limit}{total} run{'' if total == 1 else 's'}"
     links = [*_site_links(runs_dir, "index.html"), PageLink("all days", "days/index.html"), *recent]
-    return _render_page("Runs", latest, links, find=find, status=status)
+    return _render_page("Runs", latest, links, search=search, status=status)
 
 
 def render_pipelines(records: list[RunRecord], runs_dir: Path) -> str:
@@ -141,7 +141,7 @@ def _render_page(
     months: list[tuple[str, list[PageLink]]] | None = None,
     *,
     top: str = "",
-    find: dict[str, Any] | None = None,
+    search: dict[str, Any] | None = None,
     status: str = "",
 ) -> str:
     zone = settings.load_settings().zone
@@ -151,7 +151,7 @@ def _render_page(
             title=title,
             top=top,
             policy=CONTENT_POLICY,
-            find=find,
+            search=search,
             status=status,
             links=links,
             zone=zone.key,

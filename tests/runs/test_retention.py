@@ -112,7 +112,7 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(monkeypatch: pytest.Monkey
     runs_dir = settings.load_settings().runs_dir
     [hidden] = runs_dir.glob("*/.kpfnb-*")
     assert left() == {old.id, new.id}
-    hour_ago = time.time() - 2 * retention.LEFTOVER_SECONDS
+    hour_ago = time.time() - 2 * retention.HIDDEN_SECONDS
     os.utime(hidden, (hour_ago, hour_ago))
     assert [run.id for run in prune().removed] == [old.id]
     assert not hidden.exists()

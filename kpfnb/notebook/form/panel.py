@@ -192,10 +192,10 @@ class FormPanel:
         duration = formatting.format_run_duration(record.seconds)
         status = f"<b>{outcome}</b> · {duration} · run {escape(record.id)}"
         pages = "".join(map(_result_html, results))
-        folded = f"<details><summary>The result</summary>{pages}</details>" if pages else ""
+        details = f"<details><summary>The result</summary>{pages}</details>" if pages else ""
         is_quick = self._started and (record.seconds or 0) < QUICK_SECONDS
         self._started = False
-        self._state.value = scroll_into_view_html(status, soon=is_quick) + folded
+        self._state.value = scroll_into_view_html(status, soon=is_quick) + details
         self._front_end.save_notebook(self._session.file)
 
     def _start_run(self, *, dry_run: bool = False) -> None:

@@ -74,7 +74,7 @@ local function offer(name, lane)
 end
 
 -- As if new, in any earlier state
-local function renew(name, priority)
+local function reset_item(name, priority)
   -- First: an old server refuses for lack of memory only the first change of a script
   redis.call('HSETNX', item_key(name), 'priority', priority)
   redis.call('ZREM', prefix .. 'kept', name)
@@ -85,7 +85,7 @@ local function renew(name, priority)
 end
 
 -- The beginning of a text: a number of bytes at most, no partial character (UTF-8)
-local function beginning(text, bytes)
+local function truncate(text, bytes)
   while bytes < #text and math.floor(string.byte(text, bytes + 1) / 64) == 2 do bytes = bytes - 1 end
   return string.sub(text, 1, bytes)
 end
@@ -96,5 +96,5 @@ local function record(name, ending, cap, why)
     'HMGET', item_key(name), 'worker', 'attempts', 'token', 'begun'))
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', cap, '*', 'item', name,
     'ending', ending, 'worker', worker or '', 'attempt', attempt or '0', 'token', token or '0',
-    'begun', begun or whole(now), 'why', beginning(why or '', 200))
+    'begun', begun or whole(now), 'why', truncate(why or '', 200))
 end

@@ -5,6 +5,6 @@ for position = 3, #ARGV do
   local name = ARGV[position]
   local state = state_of(name)
   answer[#answer + 1] = state or ''
-  if not state and ARGV[2] ~= '1' then renew(name, ARGV[1]) end
+  if not state and ARGV[2] ~= '1' then reset_item(name, ARGV[1]) end
 end
 return answer

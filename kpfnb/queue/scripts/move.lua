@@ -13,7 +13,7 @@ local answer = {}
 local function move(name, before)
   if before == 'running' then record(name, TO[action], cap, why) end
   if action == 'requeue' then
-    renew(name, 'normal')
+    reset_item(name, 'normal')
   else
     withdraw(name)
     enter(name, TO[action], now)

@@ -16,7 +16,7 @@ for position = 3, #ARGV, 2 do
   local before = state_of(name)
   local after = should_be(before, ARGV[position + 1] == '1')
   if before ~= after and not dry then
-    renew(name, priority)
+    reset_item(name, priority)
     if after == 'done' then
       withdraw(name)
       enter(name, 'done', now)

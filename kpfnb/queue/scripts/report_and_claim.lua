@@ -11,7 +11,7 @@ local keep, cap = tonumber(ARGV[6]), ARGV[7]
 local ME = prefix .. 'worker:' .. worker
 local FORGET_MS = math.max(3600000, 2 * lease)
 
-local function park_or(name, why, final, otherwise)
+local function park_or_else(name, final, otherwise)
   if final == '1' or tonumber(get(name, 'attempts')) >= limit then
     withdraw(name)
     enter(name, 'parked', now)
@@ -39,7 +39,7 @@ function settle.failed(report)
   local name = report.name
   redis.call('HSET', item_key(name), 'error', report.error, 'log', report.log,
     'seconds', report.seconds)
-  park_or(name, report.error, report.final, function()
+  park_or_else(name, report.final, function()
     withdraw(name)
     enter(name, 'failed', now + tonumber(report.delay))
     -- Waiting workers learn when to call again
@@ -85,7 +85,7 @@ local function offer_due()
 end
 
 -- Ms until leases count: after a start of the server, their holders first get time to call
-local function respite()
+local function restart_grace()
   local info = redis.pcall('INFO', 'server')
   local uptime = type(info) == 'string' and string.match(info, 'uptime_in_seconds:(%d+)')
   return uptime and math.max(0, lease - tonumber(uptime) * 1000) or 0
@@ -94,12 +94,12 @@ end
 local function take_over(left)
   local late = redis.call('ZRANGEBYSCORE', prefix .. 'state:running', '-inf', whole(now),
     'LIMIT', 0, left)
-  if #late == 0 or respite() > 0 then return end
+  if #late == 0 or restart_grace() > 0 then return end
   for _, name in ipairs(late) do
     local why = 'worker ' .. get(name, 'worker') .. ' was lost: killed, paused or cut off'
     record(name, 'lost', cap, why)
     redis.call('HSET', item_key(name), 'error', why, 'log', '')
-    park_or(name, why, '0', function()
+    park_or_else(name, '0', function()
       local lane, entry = unpack(redis.call('HMGET', item_key(name), 'lane', 'entry'))
       redis.call('XCLAIM', prefix .. 'ready:' .. lane, GROUP, worker, 0, entry, 'JUSTID')
       grant(name)
@@ -107,19 +107,19 @@ local function take_over(left)
   end
 end
 
-local function read(lane, left)
+local function read_lane(lane, left)
   local stream = prefix .. 'ready:' .. lane
   if left == 0 or redis.call('EXISTS', stream) == 0 then return end
-  local found = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', left,
+  local streams = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', left,
     'STREAMS', stream, '>')
-  for _, entry in ipairs(found and found[1][2] or {}) do grant(entry[2][2]) end
+  for _, entry in ipairs(streams and streams[1][2] or {}) do grant(entry[2][2]) end
 end
 
 -- Workers that disappeared; they hold nothing: their leases ran out long ago
 local function forget_workers()
-  local gone = redis.call('ZRANGEBYSCORE', prefix .. 'workers', '-inf', whole(now - FORGET_MS),
+  local lost_workers = redis.call('ZRANGEBYSCORE', prefix .. 'workers', '-inf', whole(now - FORGET_MS),
     'LIMIT', 0, 10)
-  for _, name in ipairs(gone) do
+  for _, name in ipairs(lost_workers) do
     for _, lane in ipairs(LANES) do
       if redis.call('EXISTS', prefix .. 'ready:' .. lane) == 1 then
         redis.call('XGROUP', 'DELCONSUMER', prefix .. 'ready:' .. lane, GROUP, name)
@@ -130,7 +130,7 @@ local function forget_workers()
   end
 end
 
-local function give()
+local function give_claims()
   if redis.call('HGET', ME, 'request') == request then
     for _, claim in ipairs(cjson.decode(redis.call('HGET', ME, 'claims'))) do
       local state, token = unpack(redis.call('HMGET', item_key(claim[1]), 'state', 'token'))
@@ -140,7 +140,7 @@ local function give()
   end
   offer_due()
   take_over(want)
-  for _, lane in ipairs(LANES) do read(lane, want - #claims) end
+  for _, lane in ipairs(LANES) do read_lane(lane, want - #claims) end
   if #claims == 0 then forget_workers() end
   redis.call('HSET', ME, 'request', request, 'claims', cjson.encode(claims))
 end
@@ -159,7 +159,7 @@ local verdicts = {}
 for position, report in ipairs(cjson.decode(ARGV[8])) do verdicts[position] = apply(report) end
 redis.call('ZADD', prefix .. 'workers', whole(now), worker)
 local draining = redis.call('EXISTS', prefix .. 'draining')
-if want > 0 and draining == 0 then give() end
+if want > 0 and draining == 0 then give_claims() end
 local bell = redis.call('XREVRANGE', prefix .. 'bell', '+', '-', 'COUNT', 1)[1]
 return {verdicts, claims, until_next(), bell and bell[1] or '0-0', draining,
   redis.call('ZCARD', prefix .. 'state:failed')}
