@@ -66,7 +66,7 @@ def load_dashboard(*, days: int = 7) -> Dashboard:
 
 
 def _run_key(record: RunRecord) -> tuple[str, str]:
-    """The same for runs of one notebook with the same parameters: a later run replaces a failure."""
+    """The same for runs of a notebook with the same parameters: a later run replaces a failure."""
     return record.notebook, str(record.parameters)
 
 

@@ -96,7 +96,10 @@ def _write_pages(
 
 
 def render_index(
-    latest: list[RunRecord], days: Counter[str], runs_dir: Path, search: dict[str, Any] | None = None
+    latest: list[RunRecord],
+    days: Counter[str],
+    runs_dir: Path,
+    search: dict[str, Any] | None = None,
 ) -> str:
     """The page of the latest runs, with links to all others."""
     recent = [PageLink(day, f"days/{day}.html") for day in sorted(days, reverse=True)[:RECENT_DAYS]]
