@@ -23,7 +23,7 @@ LONGITUDE, LATITUDE, HEIGHT = -155.4747, 19.8260, 4145.0
 Array = NDArray[np.floating[Any]]
 
 ORDERLETS = ("SKY", "SCI1", "SCI2", "SCI3", "CAL")
-"""From the bottom of an order to its top."""
+"""The orderlets of an order, from bottom to top."""
 
 FULL_SIDE = 4080
 """Pixels along each side of a real CCD."""
@@ -164,7 +164,7 @@ class Echelle:
 
     @property
     def pitch(self) -> float:
-        """From one orderlet to the next, pixels."""
+        """Distance from one orderlet to the next, pixels."""
         return 20.0 * self.scale
 
     @cached_property

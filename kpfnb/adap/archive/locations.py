@@ -18,7 +18,7 @@ from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 from kpfnb.storage import Location
 
 DELIVERY_FOLDER = "delivery"
-"""In the work directory: the destination if none is named."""
+"""The default destination: a folder in the work directory."""
 STATE_FOLDER = "archive"
 
 PlaceName = str | Path | Location

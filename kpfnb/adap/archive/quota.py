@@ -24,11 +24,11 @@ from kpfnb.queue import connection
 
 LOCK_WAIT_SECONDS = 60
 KEPT_DAYS = 60
-"""The plots show fewer."""
+"""The counts of older days are deleted; the plots show fewer days."""
 KEY_PREFIX = "kpfnb:{uploads}:"
 
 UploadDays = dict[str, dict[str, Any]]
-"""By day (2026-11-26, UTC)."""
+"""The uploads of each day (2026-11-26, UTC)."""
 T = TypeVar("T")
 
 

@@ -103,7 +103,7 @@ def _file_name(path: str) -> str:
 
 
 def coadd_1d(task: CoaddTask, runner: CommandRunner, empty: CoaddResult) -> CoaddResult:
-    """From reduced exposures to evaluated coadds of spectra."""
+    """Calibrate and coadd the spectra of reduced exposures, and evaluate the coadds."""
     exposures = task.exposures
     copied = [
         exposure

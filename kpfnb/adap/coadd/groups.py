@@ -21,7 +21,7 @@ _NOT_FILES = ("filename", "")
 """Lines of a block that name no file."""
 
 MIN_EXPOSURES = 2
-"""Fewer are not a coadd."""
+"""The smallest number of exposures in a coadd."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Stack:
 
     @property
     def basename(self) -> str:
-        """Of its products, as PypeIt names them: the first and the last file, and the target."""
+        """PypeIt's name for its products: the first and the last file, and the target."""
         first, last = (file_stem(self.exposures[index].file) for index in (0, -1))
         return f"{first}-{last}-{self.name}"
 

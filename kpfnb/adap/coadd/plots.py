@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_PANELS = 12
-"""In one figure."""
+"""The most panels in one figure."""
 PANEL_INCHES = (10.0, 2.6)
 FLUX, COUNTS = r"flux ($10^{-17}$ erg/s/cm²/Å)", "counts"
 MAX_PIXELS = 1000
-"""Of an image along the wavelength axis: a screen shows no more."""
+"""The most pixels of an image along the wavelength axis: a screen shows no more."""
 LINE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
-"""From the palette of Okabe and Ito, safe for colour-blind readers."""
+"""The palette of Okabe and Ito, which colour-blind people can distinguish."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from kpfnb.storage.paths import check_path
 
 LOCAL_FOLDER = "coadding"
 STAGED_SUFFIX = ".new"
-"""Of the folder of new coadds beside the earlier ones."""
+"""Ends the name of the folder of new coadds, which is beside the earlier ones."""
 BACKUP_REMOTE = remote_datasets.BACKUP_REMOTE.rstrip(":")
 
 
@@ -104,7 +104,7 @@ class RemoteCoadd:
     config: CoaddConfig
 
     def run(self) -> CoaddResult:
-        """From the download to the clean-up. Storage errors are raised: the item is retried."""
+        """Download, coadd, publish and clean up. Storage errors are raised: the item is retried."""
         name = parse_item(self.item)
         remote = storage.resolve_location(self.source) / name
         local = settings.load_settings().work_dir / LOCAL_FOLDER / str(self.kind) / name

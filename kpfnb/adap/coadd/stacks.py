@@ -100,7 +100,7 @@ class _StackRun:
 
 
 def coadd_2d(task: CoaddTask, runner: CommandRunner, empty: CoaddResult) -> CoaddResult:
-    """From reduced exposures to evaluated stacks."""
+    """Stack the images of reduced exposures, extract spectra, and evaluate the stacks."""
     coadds, singles = [], []
     for stack in stacks_of_task(task):
         if len(stack.exposures) < MIN_EXPOSURES:
@@ -151,7 +151,7 @@ def select_detectors(task: CoaddTask, stack: Stack) -> tuple[str, ...]:
 
 
 def check_detectors(task: CoaddTask) -> None:
-    """`InvalidInputError` if the user's parameters do not fit the exposures."""
+    """Check the user's detectors: `InvalidInputError` if the exposures do not have them."""
     for stack in stacks_of_task(task):
         select_detectors(task, stack)
 

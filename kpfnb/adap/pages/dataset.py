@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TEMPLATE, STYLE = "dataset.html", "scorecard.css"
 QA_BYTES = 1_200_000
-"""Of all pictures, as base64: there may be hundreds of these pages."""
+"""The size limit of all pictures as base64: there may be hundreds of these pages."""
 MAX_WARNINGS = 100
 LOG_LINES = 40
 
@@ -66,7 +66,7 @@ MEASURE_LABELS = {
     "git_commit": "PypeIt",
     "reduce_dir": "Directory",
 }
-"""For the columns of a scorecard."""
+"""The columns of a scorecard, with their names on the page."""
 
 
 def render_dataset_page(

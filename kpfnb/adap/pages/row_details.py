@@ -48,7 +48,7 @@ def row_details_of(result: object) -> Callable[[Mapping[str, Any]], str]:
 
 @row_details.register
 def _preparation_row(result: PreparationResult, row: Mapping[str, Any]) -> str:
-    """Of a dataset: its frames, and its reduction if there is one."""
+    """Details of a dataset: its frames, and its reduction if there is one."""
     name = str(row["dataset"])
     columns = ["file", "night", "types", "target", "state", "note"]
     frames = result.frames.frames()
@@ -65,7 +65,7 @@ def _preparation_row(result: PreparationResult, row: Mapping[str, Any]) -> str:
 
 @row_details.register
 def _score_row(result: ScoreResult, row: Mapping[str, Any]) -> str:
-    """Of a frame or a slit: the pictures of the slit, and the reduction."""
+    """Details of a frame or a slit: the pictures of the slit, and the reduction."""
     spec2d, slit, file = (str(row.get(name, "")) for name in ("spec2d", "slit", "science_file"))
     # A dataset may be reduced twice
     cards = [
@@ -95,14 +95,14 @@ def _has_frame(card: Scorecard, file: str, spec2d: str) -> bool:
 
 @row_details.register
 def _reduction_row(result: ReductionResult, row: Mapping[str, Any]) -> str:
-    """Of a frame: its QA pictures, its spectra, and all else that is known of the reduction."""
+    """Details of a frame: its QA pictures, its spectra, and the reduction."""
     file = str(row.get("file", ""))
     return reduction_details.details_html(result.output, result.output.name, file=file)
 
 
 @row_details.register
 def _batch_row(result: ReductionBatchResult, row: Mapping[str, Any]) -> str:
-    """Of a dataset, or of one of its frames."""
+    """Details of a dataset, or of one of its frames."""
     file = str(row.get("file", ""))
     parts = [part for part in result.parts if part.name == row.get("name")]
     summaries = [
@@ -117,7 +117,7 @@ def _batch_row(result: ReductionBatchResult, row: Mapping[str, Any]) -> str:
 
 @row_details.register
 def _coadd_row(result: CoaddResult, row: Mapping[str, Any]) -> str:
-    """Of a coadd: its plot, its exposures and its files."""
+    """Details of a coadd: its plot, its exposures and its files."""
     chosen = (product for product in result.coadds if product.name == row["coadd"])
     return "".join(_product_html(result, product) for product in chosen)
 
@@ -140,7 +140,7 @@ def _product_html(result: CoaddResult, product: CoaddProduct) -> str:
 
 @row_details.register
 def _combined_coadd_row(result: CombinedCoaddResult, row: Mapping[str, Any]) -> str:
-    """Of a coadd, or of the reduction of an exposure."""
+    """Details of a coadd, or of the reduction of an exposure."""
     if "coadd" in row:
         parts = [part for part in result.parts if part.kind.upper() == row["of"]]
         return "".join(_coadd_row(part, row) for part in parts)
@@ -155,7 +155,7 @@ def _combined_coadd_row(result: CombinedCoaddResult, row: Mapping[str, Any]) -> 
 
 @row_details.register
 def _delivery_row(result: DeliveryResult, row: Mapping[str, Any]) -> str:
-    """Of a unit: what was found in it, and its reductions if the source is on this machine."""
+    """Details of a unit: its findings, and its reductions if the source is on this machine."""
     unit = str(row["unit"])
     findings = result.findings()
     table = reduction_details.table_html(

@@ -20,7 +20,7 @@ from kpfnb.adap.products import dataset
 from kpfnb.adap.profiles.spectrograph import UNKNOWN_TYPE, Profile
 
 FrameIdentity = tuple[str, GroupKey, float]
-"""Equal for the same frame among the new ones and below the root: name, configuration, MJD."""
+"""Identifies a frame among the new ones and below the root: name, configuration, MJD."""
 
 BAD_HEADER, DROPPED, NAME_CLASH, IN_PLACE = "bad header", "dropped", "name clash", "in place"
 

@@ -21,11 +21,11 @@ from kpfnb.core.fits import headers
 from kpfnb.storage import Location, paths
 
 DATASETS_FOLDER = "datasets"
-"""Below the work directory: the datasets on this machine."""
+"""The folder of the datasets on this machine, in the work directory."""
 COMPLETE, INCOMPLETE, RAW = "complete", "incomplete", "raw"
 REDUCTION_PATTERN = "reduce*"
 OLD_REDUCTION = "reduce_old"
-"""Early backups beside the reductions; not a reduction."""
+"""A folder of early backups beside the reductions; it is not a reduction."""
 LOG_PATTERNS = ("*.log", "*.out", "*stdout.txt", "*_useful_warns.log", "reduction.json")
 FITS_SUFFIXES = (".fits", ".fits.gz")
 

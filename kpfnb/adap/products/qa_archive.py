@@ -28,7 +28,7 @@ COMPRESSION_LEVEL = 0
 
 CHUNK_BYTES = 1 << 20
 MAX_FILE_BYTES = 50_000_000
-"""Larger than any picture of PypeIt (bytes)."""
+"""The size limit of a picture that is read (bytes); PypeIt's are smaller."""
 
 
 def pack_qa(setup_folder: Path) -> Path | None:

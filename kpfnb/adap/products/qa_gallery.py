@@ -21,7 +21,7 @@ PLOTS_FOLDER = "QA/PNGs"
 THUMBNAIL_PIXELS = (420, 420)
 BUDGET_BYTES = 2_000_000
 MAX_ARCHIVED = 200
-"""More pictures than fit into the budget."""
+"""The most pictures read from archives; fewer fit into the budget."""
 
 PICTURE_TITLES = {
     "Arc_1dfit": "arc lines and the fit of the wavelengths",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = (10.0, 2.6)
 
-# Okabe and Ito's palette, safe for colour-blind readers
+# The palette of Okabe and Ito, which colour-blind people can distinguish
 LINE_COLOURS = {"optimal": "#0072B2", "box": "#E69F00", "band": "#A6D4F2"}
 
 _COLUMN_PREFIXES = {"optimal": "OPT", "box": "BOX"}

@@ -107,7 +107,7 @@ class ReductionBatchResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Of a single part, its own; of several, their merged outcome."""
+        """The outcome of a single part, or the merged outcome of several."""
         if len(self.parts) == 1:
             return self.parts[0].outcome
         return merge_outcomes(part.outcome for part in self.parts)

@@ -28,9 +28,9 @@ RESCORED_FILES = (
     scored_slits.BAD_SLITS_FILE,
     scored_slits.SCORED_SLITS_FILE,
 )
-"""Not in the manifest: scoring again, with other limits, changes them."""
+"""Files that are not in the manifest: scoring again, with other limits, changes them."""
 STAGED_PREFIX = "publishing_"
-"""Of the folder of new results beside the old ones, which is not taken for a reduction."""
+"""Begins the name of the folder of new results, so that it is not taken for a reduction."""
 FAILED_LOGS_FOLDER = "failed"
 """The folder, beside the reductions, for the logs of runs that were no improvement."""
 

@@ -28,7 +28,7 @@ from kpfnb.core.text import format_size
 from kpfnb.storage.paths import is_temporary
 
 PYPEIT_FILES_FOLDER, ASIDE_FOLDER = "plans", "aside"
-"""Below the local folder of a dataset: reduction files, and frames that are not on the remote."""
+"""Folders in a dataset's local one: reduction files, and frames that are not on the remote."""
 
 
 def download_frames(job: DatasetJob) -> str:

@@ -27,7 +27,7 @@ TEMPLATE, STYLE = "scorecard.html", "scorecard.css"
 MEDIAN_MEASURES = ("rms", "coverage", "flexure")
 PICTURE_DPI = 110
 PICTURES_BYTES = 4_000_000
-"""Of all QA pictures, as base64: the page must stay small enough to be sent."""
+"""The size limit of all QA pictures as base64: the page must stay small enough to be sent."""
 
 STATUS_CLASSES = {
     FrameStatus.COMPLETE: "succeeded",

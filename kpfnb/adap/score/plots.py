@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GOOD_COLOUR, BAD_COLOUR, LIMIT_COLOUR = "#0072B2", "#D55E00", "#333333"
-"""Okabe and Ito's palette, safe for colour-blind readers; limits are dashed as well."""
+"""The palette of Okabe and Ito, which colour-blind people can distinguish; limits are dashed."""
 BIN_COUNT = 30
 _LEGEND_ABOVE: dict[str, Any] = {
     "loc": "lower left", "bbox_to_anchor": (0, 1), "borderpad": 0.2,

@@ -27,7 +27,7 @@ SLIT_MEASURES = ("rms", "coverage", "std_chi", "flexure")
 SCORED_SLIT_COLUMNS = ("slit_id", "spec2d", *SLIT_MEASURES, "flags", "faults")
 
 CALIBRATION_PICTURES = ("Arc_1dfit", "Arc_tilts_2d")
-"""Of the many pictures of calibrations, those that show why a slit is bad."""
+"""The pictures of calibrations that show why a slit is bad."""
 
 _SLIT_ID = re.compile(r"(?:DET|MSC)\d+:\d+")
 

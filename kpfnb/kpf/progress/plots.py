@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MATRIX_NIGHTS = 31
 NUMBERED_NIGHTS = 14
-"""With more columns the numbers do not fit into the cells."""
+"""The most columns with numbers in the cells; with more they do not fit."""
 
 INK, GRID = "#333333", "#d0d0d0"
 

@@ -53,7 +53,7 @@ class ProgressResult(OneLineRepr):
     nights: tuple[NightProgress, ...]
     """In the requested order: newest first if start is later than end."""
     zone: ZoneInfo
-    """Of the times that are shown."""
+    """The time zone of the times that are shown."""
     started: datetime
     notes: tuple[str, ...] = ()
     require_complete: bool = False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
 
 MAX_OBSERVATIONS = 80
-"""More observations than this are counted by night."""
+"""The most observations with a column of their own; more are counted by night."""
 
 NO_VERDICT, NO_FILE = "no verdict", ""
 

@@ -19,7 +19,7 @@ from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict, worst_verdict
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
 EDITION = 1
-"""Raised when plots or checks change: products of an earlier edition are made again."""
+"""Increased when plots or checks change: products of an earlier edition are made again."""
 
 REPORTS_DIR = "QC"
 

@@ -13,10 +13,10 @@ MASTER = "master"
 LEVELS = (*KPF.levels, MASTER)
 
 MASTERS_DIR = "masters"
-"""Below the data root."""
+"""The directory of the masters, below the data root."""
 
 MASTERS_PRODUCTS = "Masters"
-"""Below a night of the products."""
+"""The directory of the products of masters, below that of their night."""
 
 MASTER_KINDS = {
     "lfc": "LFC",

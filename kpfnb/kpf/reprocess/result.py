@@ -239,7 +239,7 @@ class ReprocessResult(OneLineRepr):
         return [header, "-" * len(header), *rows, ""] if rows else []
 
     def _plan(self) -> list[str]:
-        """In a dry run: the command and the names."""
+        """The command and the names in a dry run; empty otherwise."""
         if not self.dry_run:
             return []
         names = [item.name for item in self.with_outcome(ObservationOutcome.PLANNED)]

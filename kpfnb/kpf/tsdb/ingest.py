@@ -46,7 +46,7 @@ BATCH_OBSERVATIONS = 600
 """Observations per transaction: about a night, which limits the memory."""
 
 OPEN_DAYS = 2
-"""For this long after its date a night may still get more files."""
+"""The number of days after its date in which a night may get more files."""
 
 WAIT_SECONDS = 3600
 MAX_PAUSE_SECONDS = 30

@@ -25,7 +25,7 @@ from kpfnb.kpf.verdict.rules import Override, VerdictLevel
 from kpfnb.notebook.display import html
 
 NIGHTS_DIR = "nights"
-"""Below the work directory: a directory per night with its verdict and overrides."""
+"""In the work directory; it has a directory per night with its verdict and overrides."""
 
 VERDICT_FILE = "verdict.json"
 

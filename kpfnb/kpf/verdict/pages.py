@@ -27,7 +27,7 @@ from kpfnb.runs import formatting, report
 from kpfnb.runs.formatting import PageLink
 
 PAGES_DIR = "nights"
-"""Below the runs directory."""
+"""The directory of the pages, in the runs directory."""
 
 VERDICT_PAGE, REPORT_PAGE, CALENDAR_PAGE = "verdict.html", "report.html", "index.html"
 MAX_OFFENDERS = 50

@@ -146,7 +146,7 @@ class HandlerPool:
         threading.Thread(target=self._handle, args=(tasks,), name="handle", daemon=True).start()
 
     def _handle(self, tasks: Sequence[WatchTask]) -> None:
-        """In the thread; any exception becomes the result of each file."""
+        """Runs in the thread; any exception becomes the result of each file."""
         try:
             results = list(self._handler.handle(tasks))
         except (AlreadyRunningError, ServiceUnavailableError) as error:

@@ -97,7 +97,7 @@ class TreeScanner:
         return self._policy.once and self.scans > 0
 
     def _scan_tree(self) -> None:
-        """In the thread; any exception is reported."""
+        """Runs in the thread; any exception is reported."""
         unread: list[str] = []
         try:
             with StateStore(self._store_path) as store:

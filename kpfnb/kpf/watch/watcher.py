@@ -139,7 +139,7 @@ class Watcher:
             return
 
     def _seconds_to_wait(self) -> float:
-        """Until the next action that depends on the clock."""
+        """The time until the next action that depends on the clock."""
         due_times = [self._next_check, self.counters.next_write, self._scanner.next_due]
         if (due := self._arrivals.next_due) is not None:
             due_times.append(due)
@@ -236,7 +236,7 @@ class Watcher:
         return replace(record, stamp=now) if now else record
 
     def _retry_seconds(self, record: FileRecord) -> float | None:
-        """Until the next attempt; None if there is none."""
+        """The time until the next attempt; None if there is none."""
         if record.state is FileStatus.TAKEN:
             return PAUSE_SECONDS
         if record.state is FileStatus.FAILED and record.attempts < self._policy.attempts:

@@ -9,7 +9,7 @@ import numpy as np
 from kpfnb.kpf.tsdb.series import Array
 
 MAX_POINTS = 3000
-"""More values than this are drawn in bins."""
+"""The most values that are drawn one by one; more are drawn in bins."""
 BIN_COUNT = 500
 """As many bins as a plot can show."""
 
