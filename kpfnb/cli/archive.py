@@ -40,7 +40,7 @@ def download(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Download the results of a dataset, verified.
+    """Download the results of a dataset, and verify every file.
 
     Example: kpfnb dataset download 041615B1/1200G_8800_OG550/2015-10-16 results --logs
     """
@@ -70,7 +70,7 @@ def sync(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make the backup of the reductions the same as the reductions, verified.
+    """Mirror the reductions to the backup, and verify every file.
 
     Example: kpfnb backup sync 041615B1/1200G_8800_OG550/2015-10-16 --dry-run
     """
