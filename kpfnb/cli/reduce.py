@@ -175,7 +175,7 @@ def reduce(
     """Reduce one dataset with PypeIt and evaluate its products.
 
     A folder of raw frames is reduced as it is. A dataset is downloaded, trimmed, reduced, scored,
-    and uploaded to the remote and its backup, as `kpfnb worker reduce` does with the datasets of a queue.
+    and uploaded to the remote and its backup, as by `kpfnb worker reduce` for queued datasets.
 
     Example: kpfnb reduce /data/night1/raw --spectrograph shane_kast_blue
     """
