@@ -42,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kpfnb-bench-") as name:
         folder = Path(name)
         notebook = make(folder / "plot.ipynb")
-        # The faster goes first: what it brings into the file cache helps the other
+        # The faster one runs first: what it puts into the file cache helps the other
         start = time.perf_counter()
         ours = with_kpfnb(notebook, count, folder)
         kpfnb_seconds = time.perf_counter() - start

@@ -49,16 +49,16 @@ def measure_small(folder: Path) -> None:
     place(folder)
     print("10 nights x 400 observations")
     names = tree.write_tree(folder, tree.consecutive_nights("20240101", 10), 400)
-    first = measure("first look", 0.4, result.assess_progress)
-    measure("later look", 0.15, result.assess_progress)
+    first = measure("first scan", 0.4, result.assess_progress)
+    measure("later scan", 0.15, result.assess_progress)
     forget(folder)
     versioned = measure(
-        "first look, version checked", 1.5, lambda: result.assess_progress(version="2.9")
+        "first scan, version checked", 1.5, lambda: result.assess_progress(version="2.9")
     )
-    measure("later look, version checked", 0.15, lambda: result.assess_progress(version="2.9"))
+    measure("later scan, version checked", 0.15, lambda: result.assess_progress(version="2.9"))
     with_astropy = astropy_seconds(folder, names[:SAMPLE], ["L0"])
     all_levels = astropy_seconds(folder, names[:SAMPLE], list(KPF.levels))
-    print(f"  astropy on the L0 alone: {with_astropy / first:.0f} times the first look,")
+    print(f"  astropy on the L0 alone: {with_astropy / first:.0f} times the first scan,")
     print(f"  on all levels: {all_levels / versioned:.0f} times (from {SAMPLE} observations)")
 
 
@@ -70,7 +70,7 @@ def measure_large(folder: Path, number: int) -> None:
     tree.set_mtimes(folder, datetime(2024, 1, 1, tzinfo=UTC))
     year = nights[0], nights[min(365, number) - 1]
     before = peak_mb()
-    measure("first look at all, fills the index", None, result.assess_progress)
+    measure("first scan of all, fills the index", None, result.assess_progress)
     print(f"  peak memory grew by {peak_mb() - before:.0f} MB meanwhile")
     print(f"  the index takes {index(folder).stat().st_size / 1e6:.0f} MB")
     measure("a year's table, nights from the index", 1, lambda: str(result.assess_progress(*year)))

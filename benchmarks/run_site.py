@@ -47,7 +47,7 @@ def main() -> None:
         sizes += [path.stat().st_size for path in (where / "data").glob("*.js")]
         print(f"  index and catalogue: {sum(sizes) / 1e6:.2f} MB (goal 2)")
         print(f"  the index alone: {sizes[0] / 1e6:.2f} MB")
-        look(where)
+        search_index(where)
 
 
 def plant(where: Path, nights: int) -> runs.RunRecord:
@@ -81,7 +81,7 @@ def measure(title: str, work: Callable[[], object]) -> None:
     print(f"  {title}: {time.process_time() - begun:.2f} CPU-s")
 
 
-def look(where: Path) -> None:
+def search_index(where: Path) -> None:
     """Open the index in Chromium and search in it."""
     from playwright.sync_api import expect, sync_playwright
 

@@ -19,8 +19,7 @@ from pathlib import Path
 
 from kpfnb.adap.pypeit import installation
 from kpfnb.core import settings
-from kpfnb.demo import coadd_inputs as slitmask
-from kpfnb.demo import reduced_datasets
+from kpfnb.demo import coadd_inputs, reduced_datasets
 
 ROUNDS = 3
 LIMIT_SECONDS = 0.8
@@ -71,7 +70,8 @@ def mask(folder: Path) -> Path:
     """A simulated reduction of DEIMOS' size."""
     exposures = {
         f"DE.20151016.{number}.fits": {
-            f"MSC0{place}": slitmask.simulate_detector([number, place], 24) for place in range(1, 5)
+            f"MSC0{place}": coadd_inputs.simulate_detector([number, place], 24)
+            for place in range(1, 5)
         }
         for number in range(8)
     }

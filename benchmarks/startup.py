@@ -93,9 +93,9 @@ def trace() -> None:
     atexit.register(write)
     threading.setprofile(on_event)
     sys.setprofile(on_event)
-    from kpfnb.cli import main as run_command_line
+    from kpfnb.cli import app
 
-    run_command_line()
+    app.main()
 
 
 if __name__ == "__main__":

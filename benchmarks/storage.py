@@ -42,13 +42,13 @@ def compare(folder: Path, files: int, size: int) -> None:
     print(f"{files} files of {size / 1e6:g} MB")
     bare = [rclone.find_rclone(), "copy", "--", str(source), str(folder / "bare")]
     seconds("rclone copy", lambda: subprocess.run(bare, check=True))
-    seconds("carried and verified", lambda: carry(source, folder / "ours"))
-    seconds("again, all there", lambda: carry(source, folder / "ours"))
+    seconds("transferred and verified", lambda: transfer(source, folder / "ours"))
+    seconds("again, all there", lambda: transfer(source, folder / "ours"))
 
 
-def carry(source: Path, target: Path) -> None:
-    carried = storage.transfer_files(source, target, progress=False)
-    assert carried.outcome is Outcome.SUCCEEDED, carried
+def transfer(source: Path, target: Path) -> None:
+    result = storage.transfer_files(source, target, progress=False)
+    assert result.outcome is Outcome.SUCCEEDED, result
 
 
 def seconds(label: str, work: Callable[[], object]) -> None:

@@ -38,14 +38,14 @@ def main() -> None:
         report.write_report(WARM)
         write_night(Path(folder) / "data", NIGHT, counts)
         print(f"a night of {sum(counts.values())} observations, all levels")
-        first = measure("verdict, first look", 1.5, lambda: assessment.assess_night(NIGHT))
+        first = measure("verdict, first assessment", 1.5, lambda: assessment.assess_night(NIGHT))
         again = measure(
-            "verdict, next look (the live view)", 0.3, lambda: assessment.assess_night(NIGHT)
+            "verdict, next assessment (the live view)", 0.3, lambda: assessment.assess_night(NIGHT)
         )
         measure("report, verdict and pages", 2.5, lambda: report.write_report(NIGHT))
-        print(f"  the next look takes {again / first:.2f} of the first")
+        print(f"  the next assessment takes {again / first:.2f} of the first")
         whole = astropy_seconds(Path(folder) / "data", SAMPLE) * sum(counts.values()) / SAMPLE
-        print(f"  astropy on the same headers: {whole / first:.0f} times the first look")
+        print(f"  astropy on the same headers: {whole / first:.0f} times the first assessment")
 
 
 def measure(title: str, goal: float, work: Callable[[], object]) -> float:

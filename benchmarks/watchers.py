@@ -1,4 +1,4 @@
-"""How soon a settled file is handled, the cost of many files, and a scan of a whole archive.
+"""How soon a settled file is handled, the cost of many files, and a scan of an entire archive.
 
 python benchmarks/watchers.py
 """

@@ -15,7 +15,6 @@ import pytest
 
 from kpfnb.adap.products import reduction
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.pypeit import installation as kast
 from kpfnb.adap.reduce import job
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.core import atomic, locks
@@ -56,7 +55,7 @@ def kast_frames(real_work_dir: Path) -> Path:
         pytest.skip("PypeIt is not installed: the extra kpfnb[pypeit]")
     try:
         with locks.acquire_lock("kast-frames", wait_seconds=600, folder=real_work_dir):
-            return kast.get_example_frames(real_work_dir)
+            return installation.get_example_frames(real_work_dir)
     except ServiceUnavailableError as error:
         pytest.skip(str(error))
 
@@ -74,5 +73,5 @@ def real(real_work_dir: Path, kast_frames: Path) -> ReductionResult:
             text=True,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    output = real_work_dir / job.OUTPUT_FOLDER / kast.KAST_SPECTROGRAPH
+    output = real_work_dir / job.OUTPUT_FOLDER / installation.KAST_SPECTROGRAPH
     return ReductionResult.from_dict(atomic.read_json(output / reduction.RECORD_NAME), output)

@@ -71,7 +71,7 @@ def test_its_time_is_one(job: str) -> None:
 
 @pytest.mark.timeout(600)
 def test_every_line_runs_as_cron_runs_it(site: Path) -> None:
-    """Only those that want a complete night tell something: nothing at all came of it."""
+    """Only those that need a complete night print something: the night is empty."""
     said = {}
     for job in JOBS:
         command = split(job)[1]
@@ -89,7 +89,7 @@ def test_every_line_runs_as_cron_runs_it(site: Path) -> None:
     assert list((site / "work").glob("tsdb-*.backup"))
 
 
-def test_trouble_is_told(site: Path) -> None:
+def test_a_problem_is_reported(site: Path) -> None:
     [job] = [line for line in JOBS if NEEDS_WATCHERS in line]
     done = as_cron(split(job)[1], site)
     assert done.returncode != 0
@@ -97,7 +97,7 @@ def test_trouble_is_told(site: Path) -> None:
     assert "process" in done.stdout
 
 
-def test_work_that_is_going_on_already_is_no_trouble(
+def test_a_run_already_in_progress_is_not_an_error(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [job] = [line for line in JOBS if "pipeline run nightly" in line]
@@ -114,7 +114,7 @@ def test_secrets_come_from_their_file(site: Path) -> None:
     assert "time_zone (from KPFNB_TIME_ZONE)" in done.stdout
 
 
-def test_a_command_keeps_its_arguments_whole(tmp_path: Path) -> None:
+def test_a_command_keeps_its_arguments_unsplit(tmp_path: Path) -> None:
     program = "import sys; print(sys.argv[1:]); sys.exit(3)"
     command = [str(CRON / "on-trouble"), sys.executable, "-c", program, "a b", "$HOME", "*"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Hostile text in names and headers is nothing but text in what a notebook shows of any result."""
+"""Hostile text in names and headers is nothing but text wherever a notebook shows a result."""
 
 from __future__ import annotations
 
@@ -11,35 +11,30 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kpfnb.adap.archive.result import DeliveryResult, UnitResult
-from kpfnb.adap.archive.result import UnitStatus as Delivery
+from kpfnb.adap.archive.result import DeliveryResult, UnitResult, UnitStatus
 from kpfnb.adap.archive.verification import VerificationResult
 from kpfnb.adap.coadd.products import CoaddKind, CoaddProduct, ExposureResult
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.run import CombinedCoaddResult
 from kpfnb.adap.pages import reduction_details
 from kpfnb.adap.pages.row_details import row_details
-from kpfnb.adap.prepare.placement_plan import IN_PLACE
-from kpfnb.adap.prepare.placement_plan import FramePlacement as Placed
+from kpfnb.adap.prepare.placement_plan import IN_PLACE, FramePlacement
 from kpfnb.adap.prepare.preparation import PreparationResult
 from kpfnb.adap.prepare.sort_result import SortResult
 from kpfnb.adap.prepare.trim_many import TrimManyResult
 from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult
 from kpfnb.adap.reduce.result import FrameType, ReductionResult
 from kpfnb.adap.score.result import ScoreResult
-from kpfnb.adap.score.row import ScorecardRow as Scored
+from kpfnb.adap.score.row import ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.core.result import Outcome
 from kpfnb.home.dashboard import Dashboard, TaskNotebook
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookOutcome, QuicklookResult
 from kpfnb.kpf.reprocess import observation_details
-from kpfnb.kpf.reprocess.result import ObservationOutcome as Processed
-from kpfnb.kpf.reprocess.result import ReprocessItem as Observation
-from kpfnb.kpf.reprocess.result import ReprocessResult
+from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessItem, ReprocessResult
 from kpfnb.kpf.watch.overview import WatcherOverview
 from kpfnb.notebook.display.tables import StaticTable
-from kpfnb.storage import FileOutcome, TransferResult
-from kpfnb.storage import FileTransfer as File
+from kpfnb.storage import FileOutcome, FileTransfer, TransferResult
 
 EVIL = "<script>x()</script><img src=x onerror='x()'>\"'</td></pre>=HYPERLINK(\"//x\") ../../etc"
 HERE = Path("/d")
@@ -87,12 +82,12 @@ def coadds() -> CombinedCoaddResult:
 
 
 def reorganised() -> SortResult:
-    rows = (Placed(EVIL, EVIL, IN_PLACE, EVIL, EVIL, EVIL, (EVIL,), EVIL, EVIL),)
+    rows = (FramePlacement(EVIL, EVIL, IN_PLACE, EVIL, EVIL, EVIL, (EVIL,), EVIL, EVIL),)
     return SortResult(HERE, EVIL, "copy", rows, {EVIL: (EVIL,)}, (EVIL,))
 
 
 def scores() -> ScoreResult:
-    card = Scorecard(HERE, EVIL, (Scored(EVIL, EVIL, EVIL, EVIL),), reasons={EVIL: EVIL})
+    card = Scorecard(HERE, EVIL, (ScorecardRow(EVIL, EVIL, EVIL, EVIL),), reasons={EVIL: EVIL})
     return ScoreResult((card,), failed=((EVIL, EVIL),))
 
 
@@ -104,10 +99,10 @@ REDUCTION = ReductionResult(
     problems=(EVIL,),
 )
 REDUCTIONS = ReductionBatchResult((DatasetResult(EVIL, Outcome.FAILED, EVIL, (REDUCTION,)),))
-PARCEL = UnitResult(EVIL, Delivery.FAILED, reason=EVIL, problems={EVIL: EVIL}, missing=(EVIL,))
+PARCEL = UnitResult(EVIL, UnitStatus.FAILED, reason=EVIL, problems={EVIL: EVIL}, missing=(EVIL,))
 DELIVERED = DeliveryResult(str(HERE), EVIL, (PARCEL,))
 PREPARED = PreparationResult(reorganised(), TrimManyResult((), {EVIL: EVIL}))
-PROCESSED = Observation(EVIL, EVIL, Processed.FAILED, EVIL, EVIL, EVIL)
+PROCESSED = ReprocessItem(EVIL, EVIL, ObservationOutcome.FAILED, EVIL, EVIL, EVIL)
 TASK = TaskNotebook(EVIL, EVIL, EVIL, HERE / "x.ipynb")
 
 SHOWN: dict[str, Callable[[], str]] = {
@@ -141,7 +136,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     )._repr_html_(),
     "a name": lambda: observation_details.quicklook_link(EVIL),
     "carried": lambda: TransferResult(
-        EVIL, EVIL, (File(EVIL, FileOutcome.FAILED, 1, None, EVIL),)
+        EVIL, EVIL, (FileTransfer(EVIL, FileOutcome.FAILED, 1, None, EVIL),)
     )._repr_html_(),
     "home": lambda: Dashboard(
         7, ZONE, Counter(), (), (), (), WatcherOverview((), (), ZONE), None, None, (TASK,), (EVIL,)

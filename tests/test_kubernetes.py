@@ -139,7 +139,7 @@ def test_the_servers_configuration_works(tmp_path: Path) -> None:
     assert (tmp_path / "appendonlydir").is_dir()
 
 
-def test_a_worker_has_time_to_hand_back() -> None:
+def test_a_worker_has_time_to_return_its_item() -> None:
     job = WRITTEN["Job kpfnb-worker"]
     arguments = container(job)["args"]
     grace = float(arguments[arguments.index("--grace") + 1])

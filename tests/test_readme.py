@@ -1,4 +1,4 @@
-"""Every command of the README works as it stands there, in the order in which it stands there."""
+"""Every command of the README works unchanged, in the order of the README."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = copy / ".venv"
     environment.mkdir()
     (environment / "bin").symlink_to(Path(sys.executable).parent)
-    # What make has to be told: all is installed
+    # For make: everything is installed
     (environment / ".base").touch()
     (copy / "jump.csv").write_text('"observation_id"\n"KP.20240115.03617.02"\n')
     return copy

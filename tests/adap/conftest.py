@@ -1,4 +1,4 @@
-"""A stand-in for PypeIt, and a small night for the real one."""
+"""A fake PypeIt, and a small night for the real one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KAST_DATASET = "kast/600_4310_d55/2015-05-20"
 
 @pytest.fixture
 def fake_pypeit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins for PypeIt's commands, before the real ones on PATH; no pack."""
+    """Fake PypeIt commands, before the real ones on PATH; no pack."""
     install_commands(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("KPFNB_KAST_PACK", raising=False)

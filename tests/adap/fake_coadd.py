@@ -1,7 +1,7 @@
-"""A stand-in for PypeIt's commands that calibrate and coadd, for tests of what kpfnb does around.
+"""Fake PypeIt commands that calibrate and coadd, for tests of the code of kpfnb that runs them.
 
-They read the input files as PypeIt does, and write what it writes, as seen from outside. How they
-behave is in the words of the environment variable FAKE_COADD.
+They read the input files as PypeIt does, and write files that look like its files from outside. The
+words in the environment variable FAKE_COADD select how they behave.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def run(
 
 
 def asked(word: str) -> bool:
-    """Whether the stand-ins are to behave in some way."""
+    """Whether FAKE_COADD asks for a behaviour."""
     return word in os.environ.get("FAKE_COADD", "").split(", ")
 
 
@@ -79,7 +79,7 @@ def fail(arguments: Sequence[str], text: str) -> None:
 
 
 def block(path: Path) -> tuple[list[Path], list[list[str]], str]:
-    """The folders and rows of an input file's block, and what stands before it."""
+    """The folders and rows of an input file's block, and the lines before it."""
     lines = [line.strip() for line in path.read_text().splitlines()]
     start = next(number for number, line in enumerate(lines) if line.endswith(" read"))
     rows = lines[start + 1 : lines.index(lines[start].replace(" read", " end"))]

@@ -1,4 +1,4 @@
-"""A stand-in for PypeIt's two commands, for tests of what kpfnb does around them.
+"""Fake versions of PypeIt's two commands, for tests of the code of kpfnb that runs them.
 
 It writes what PypeIt writes: reduction files, logs and products that look like the real ones from
 outside. The environment variable FAKE_PYPEIT says how it behaves.

@@ -69,8 +69,8 @@ STORAGE = {
 }
 RESULTS = {
     "a frame without a spec2d stays COMPLETE": (
-        "test_a_missing_spec2d_is_failed_whatever_the_status",
-        "test_what_is_not_whole_is_failed_and_its_logs_are_there",
+        "test_a_missing_spec2d_is_failed_with_any_status",
+        "test_an_incomplete_result_is_failed_and_its_logs_are_published",
         "test_a_spec2d_that_is_gone_is_failed",
     ),
     "return codes of PypeIt do not count": ("test_the_command",),

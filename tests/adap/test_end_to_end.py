@@ -1,8 +1,8 @@
 """From raw frames to the archive and back: the pipeline `adap`, by notebooks, with real PypeIt.
 
 One full default run: nine frames of the Kast spectrograph and a second science exposure, reduced by
-a worker of the queue, scored, flux-calibrated, collated, stacked, delivered to S3 and brought back.
-About 230 CPU-s.
+a worker of the queue, scored, flux-calibrated, collated, stacked, delivered to S3 and downloaded
+again. About 230 CPU-s.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from kpfnb.adap.coadd.run import CombinedCoaddResult
 from kpfnb.adap.coadd.task import CoaddConfig
 from kpfnb.adap.products import spectra
 from kpfnb.adap.pypeit import installation
-from kpfnb.adap.score import row as scorerow
-from kpfnb.adap.score import run as sheet
+from kpfnb.adap.score.row import SCORECARD_COLUMNS
+from kpfnb.adap.score.run import tab_for
 from kpfnb.core import atomic
 from kpfnb.core.result import Outcome
 from kpfnb.notebook.display import figures
@@ -70,7 +70,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def frames(kast_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A night of whole frames with two science exposures."""
+    """A night of full-size frames with two science exposures."""
     pack = installation.pack_folder()
     if not pack:
         pytest.skip(
@@ -159,7 +159,7 @@ def test_the_worker_reduced_all_frames_and_published_them(local_site: Site) -> N
 def test_it_was_scored(site: Site) -> None:
     text = (site.work / "datasets" / NAME / "complete/reduce/scorecard.csv").read_text()
     header, *rows = text.splitlines()
-    assert header.split(",") == list(scorerow.SCORECARD_COLUMNS)
+    assert header.split(",") == list(SCORECARD_COLUMNS)
     assert len(rows) == 2
     assert all(row.startswith(NAME) for row in rows)
     assert NAME in (site.work / "runs/datasets/index.html").read_text()
@@ -238,9 +238,7 @@ def test_two_exposures_are_stacked(coadds: CombinedCoaddResult, tmp_path: Path) 
     assert len(picture.axes) >= 3
 
 
-def test_coadded_again_there_is_nothing_to_do(
-    local_site: Site, coadds: CombinedCoaddResult
-) -> None:
+def test_a_second_coadd_has_nothing_to_do(local_site: Site, coadds: CombinedCoaddResult) -> None:
     for part in coadds.parts:
         folder = local_site.work / "datasets" / NAME
         again = run.coadd_folder(folder, "", part.kind, CoaddConfig(), progress=False)
@@ -249,7 +247,7 @@ def test_coadded_again_there_is_nothing_to_do(
 
 
 def test_the_sheet_was_updated(local_site: Site) -> None:
-    table = sheets.open_workbook().read(sheet.tab_for(NAME))
+    table = sheets.open_workbook().read(tab_for(NAME))
     assert len([row for row in table.rows if NAME in row]) == 2
 
 

@@ -1,4 +1,4 @@
-"""The tasks on a real S3 endpoint, without folders and renames; a stand-in for PypeIt."""
+"""The tasks on a real S3 endpoint, without folders and renames, with a fake PypeIt."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from kpfnb import storage
-from kpfnb.adap.coadd import queue_task
+from kpfnb.adap.coadd.queue_task import coadd_images, coadd_spectra
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.prepare import trim
 from kpfnb.adap.products import remote_datasets
 from kpfnb.adap.pypeit import command, input_files
 from kpfnb.adap.reduce import dataset_pipeline, publication
-from kpfnb.adap.reduce import queue_task as reducetask
 from kpfnb.adap.reduce.batch_result import ReductionBatchResult
 from kpfnb.adap.reduce.job import ReductionConfig
-from kpfnb.adap.score import queue_task as rescoring
+from kpfnb.adap.reduce.queue_task import scan_items
+from kpfnb.adap.score.queue_task import rescore_item
 from kpfnb.core.result import Outcome
 from kpfnb.demo import coadd_inputs
 from kpfnb.queue.lease import Lease
@@ -78,7 +78,7 @@ def test_a_dataset_is_reduced_and_then_there_is_nothing_to_do(
     published = below(results)
     assert {f"{SETUP}/QA.tar.gz", "scorecard.csv", publication.MANIFEST_FILE} <= published
     assert below(behind / "backup" / NAME / "complete/reduce") == published
-    assert reducetask.scan_items("reduce") == {NAME: True}
+    assert scan_items("reduce") == {NAME: True}
     before = {path: path.stat().st_mtime_ns for path in behind.rglob("*") if path.is_file()}
     assert "nothing to do" in reduce("crash", keep=True).reason
     assert {p: p.stat().st_mtime_ns for p in behind.rglob("*") if p.is_file()} == before
@@ -96,7 +96,7 @@ def test_new_results_take_the_place_of_old_ones(
     assert reduce(force=True).outcome is Outcome.SUCCEEDED
     paths = below(data / "complete")
     assert not any("old.txt" in path or publication.STAGED_PREFIX in path for path in paths)
-    assert reducetask.scan_items("reduce") == {NAME: True}
+    assert scan_items("reduce") == {NAME: True}
 
 
 def test_existing_results_are_not_made_again(
@@ -134,7 +134,7 @@ def test_results_come_back_are_backed_up_and_scored_again(
     assert not below(behind / "backup" / NAME)
     assert remote_datasets.back_up_item(NAME, lease(NAME)).outcome is Outcome.SUCCEEDED
     assert below(behind / "backup" / NAME / "complete/reduce") == results
-    scored = rescoring.rescore_item(NAME, lease(NAME), sheet=False)
+    scored = rescore_item(NAME, lease(NAME), sheet=False)
     assert (scored.outcome, scored.transferred) == (Outcome.SUCCEEDED, ())
 
 
@@ -149,7 +149,7 @@ def test_a_trimmed_setup(data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("task", "folder"),
-    [(queue_task.coadd_spectra, "1D_Coadd"), (queue_task.coadd_images, "2D_Coadd")],
+    [(coadd_spectra, "1D_Coadd"), (coadd_images, "2D_Coadd")],
 )
 def test_coadds(
     behind: Path,

@@ -1,4 +1,4 @@
-"""A real JupyterLab, started for the tests on loopback, and Debian's Chromium to look at it."""
+"""A real JupyterLab, started for the tests on loopback, and Debian's Chromium to open it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from kpfnb import runs
 from kpfnb.adap.pypeit import installation
 from kpfnb.demo import coadd_inputs
-from kpfnb.demo import deimos_frames as deimos
+from kpfnb.demo.deimos_frames import simulate_deimos_frames
 from tests import nights
 
 PROJECT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ class Lab:
     def shut_down(self) -> None:
         """End all kernels: each takes memory, and keeps what it has imported.
 
-        And wait until their runs have ended: the next notebook may tell of them.
+        And wait until their runs have ended: the next notebook may list them.
         """
         for session in self._ask("GET", "api/sessions"):
             self._ask("DELETE", f"api/sessions/{session['id']}")
@@ -147,7 +147,7 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def night(lab_home: Path) -> nights.SimulatedNight:
-    """A small simulated night where the notebooks look for one."""
+    """A small simulated night where the notebooks expect one."""
     return nights.small_night(lab_home / "work/kpf")
 
 
@@ -159,13 +159,13 @@ def ingested(lab_home: Path, night: nights.SimulatedNight) -> None:
 
 @pytest.fixture(scope="module")
 def deimos_frames(lab_home: Path) -> None:
-    """The frames of the demo where `prepare` looks for some."""
-    deimos.simulate_deimos_frames(lab_home / "work/incoming")
+    """The frames of the demo where `prepare` expects some."""
+    simulate_deimos_frames(lab_home / "work/incoming")
 
 
 @pytest.fixture(scope="module")
 def coaddable(lab_home: Path) -> None:
-    """The spectra of the demo where `coadd` looks for some."""
+    """The spectra of the demo where `coadd` expects some."""
     coadd_inputs.simulate_coadd_inputs(lab_home / "work/datasets")
 
 

@@ -1,4 +1,4 @@
-"""A notebook in JupyterLab as a person uses it, and as the tests look at it."""
+"""A notebook in JupyterLab, used as a person uses it, with checks for the tests."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Notebook:
                 field.fill(str(value))
 
     def value(self, label: str) -> Any:
-        """What stands in a field."""
+        """The text of a field."""
         field = self.page.get_by_label(label.partition(": ")[2] or label, exact=True).first
         if field.get_attribute("type") == "checkbox":
             return field.is_checked()
@@ -154,7 +154,7 @@ class Notebook:
         raise AssertionError(f"{self.name} has not ended: {before}, {self.runs()}")
 
     def record(self, run: Path | None = None) -> dict[str, Any]:
-        """The record of a run, the last by default; {} where it is gone: it came to nothing."""
+        """The record of a run, the last by default; {} if it is gone (no result)."""
         try:
             record: dict[str, Any] = json.loads(((run or self.runs()[-1]) / "run.json").read_text())
         except FileNotFoundError:
@@ -166,13 +166,13 @@ class Notebook:
         return sorted((self.home / "work/runs" / self.name).glob("2*"))
 
     def status(self, *words: str) -> Any:
-        """Wait until the form tells one of the states."""
+        """Wait until the form shows one of the states."""
         element = self.page.get_by_role("status").filter(has_text=re.compile("|".join(words))).first
         element.wait_for()
         return element
 
     def held(self) -> Any:
-        """What the cell that is held tells."""
+        """The output of the cell that is held."""
         return self.page.get_by_text(HELD_COUNT)
 
     def counted(self) -> int:
@@ -182,7 +182,7 @@ class Notebook:
         return int(match[1])
 
     def bring_to_front(self) -> None:
-        """Make its tab the one that is looked at."""
+        """Make its tab the active one."""
         self.page.evaluate(TO_FRONT, f"{self.name}.ipynb")
 
     def wait_until_idle(self) -> None:
@@ -207,8 +207,8 @@ class Notebook:
         self.page.reload()
         self.page.wait_for_selector(".jp-Notebook")
 
-    def look(self, picture: str = "") -> None:
-        """Nothing failed, all can use it, and it fits; keep pictures of it for people."""
+    def check_page(self, picture: str = "") -> None:
+        """Nothing failed, it is accessible, and it fits; keep screenshots of it for people."""
         assert (
             self.page.locator('[data-mime-type*="error"], [data-mime-type*="stderr"]').count() == 0
         )
@@ -239,7 +239,7 @@ def _copy(source: Path, folder: Path, held: str) -> None:
 
 
 def _counts(file: Path) -> list[int | None]:
-    """The numbers of the code cells; none while JupyterLab writes the file."""
+    """The numbers of the code cells; an empty list while JupyterLab writes the file."""
     try:
         cells = nbformat.read(file, as_version=4).cells
     except nbformat.reader.NotJSONError:

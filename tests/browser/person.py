@@ -37,7 +37,7 @@ def uses(name: str, page: Any, lab: Lab, request: pytest.FixtureRequest) -> None
     second = notebook.run(case.button)
     assert _plain(first) != _plain(second)
     assert page.locator(STORED_PICTURE).count() == 0
-    notebook.look()
+    notebook.check_page()
 
     _reload_and_stop(notebook, case)
 
@@ -96,7 +96,7 @@ def _filled_in(case: Case, request: pytest.FixtureRequest) -> Case:
 
 
 def _plain(result: dict[str, Any]) -> Any:
-    """What has to be the same whoever runs it."""
+    """What has to be the same in the browser and on the command line."""
     return {key: _steady(result[key]) for key in ("outcome", "reason", "figures", "values")}
 
 

@@ -27,7 +27,7 @@ PRESS_AND_LEAVE = """button => {
 COUNTS_ON = "seen => Number(document.body.innerText.match(/held: (\\d+)/)?.[1]) > seen"
 
 
-def test_a_wrong_value_is_told_as_one_types(page: Any, lab: Any, night: Path) -> None:
+def test_an_invalid_value_is_reported_while_typing(page: Any, lab: Any, night: Path) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()
     notebook.run_to_form()
@@ -39,7 +39,7 @@ def test_a_wrong_value_is_told_as_one_types(page: Any, lab: Any, night: Path) ->
     page.get_by_role("alert").filter(has_text="parameter version").nth(1).wait_for()
     # The run that begin() began, and no other
     assert len(notebook.runs()) == before
-    notebook.look("progress-wrong")
+    notebook.check_page("progress-wrong")
     notebook.fill({"version": "2.9"})
     wrong.first.wait_for(state="hidden")
 
@@ -55,7 +55,7 @@ def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
     stopped = notebook.ended(before)
     assert stopped["outcome"] in ("partial", "failed")
     assert stopped["figures"]["not reached"] > 0
-    notebook.look("reprocess-stopped")
+    notebook.check_page("reprocess-stopped")
     done = notebook.run()
     assert done["outcome"] == "succeeded"
     assert done["figures"]["done"] == stopped["figures"]["not reached"]
@@ -132,7 +132,7 @@ def test_hidden_code_runs_too(page: Any, lab: Lab) -> None:
     assert notebook.ended(before)["outcome"] == "succeeded"
 
 
-def test_it_runs_although_another_notebook_is_looked_at(page: Any, lab: Lab, night: Path) -> None:
+def test_it_runs_while_another_notebook_is_in_front(page: Any, lab: Lab, night: Path) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()
     page.evaluate(OPEN, "notebooks/home.ipynb")
@@ -161,9 +161,9 @@ def test_a_lost_connection_does_not_stop_the_work(page: Any, lab: Lab, night: Pa
     seen = notebook.counted()
     for connection in connections.copy():
         connection.close()
-    # The same page, with no reload, goes on to tell how far it is
+    # The same page, with no reload, goes on to show the progress
     page.wait_for_function(COUNTS_ON, arg=seen + 20)
     notebook.flag.unlink()
     assert notebook.ended(before)["outcome"] == "succeeded"
     notebook.status("succeeded")
-    notebook.look("progress-reconnected")
+    notebook.check_page("progress-reconnected")

@@ -19,7 +19,7 @@ FRAMES = ("b1", "b11", "b21", "b27")
 """An arc, a flat, a bias and a science frame."""
 
 
-def test_the_board_tells_what_pypeit_does(page: Any, lab: Lab, kast_night: Path) -> None:  # noqa: F811
+def test_the_live_status_shows_what_pypeit_does(page: Any, lab: Lab, kast_night: Path) -> None:  # noqa: F811
     home = lab.folder.parent
     raw = home / "night/raw"
     raw.mkdir(parents=True)
@@ -42,4 +42,4 @@ def test_the_board_tells_what_pypeit_does(page: Any, lab: Lab, kast_night: Path)
     assert result["outcome"] == "succeeded", result["reason"]
     assert at_work.count() == 0, "nothing is at work any more"
     notebook.status("succeeded: 1 of 1 science and standard frames reduced")
-    notebook.look("reduce-real")
+    notebook.check_page("reduce-real")

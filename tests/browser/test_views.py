@@ -17,7 +17,7 @@ CLOCK_MOVES = "seen => { const now = document.body.innerText.match(/assessed at 
 CLOCK_MOVES += "return now && now[0] !== seen; }"
 
 
-def test_a_queue_is_watched_and_mended(page: Any, lab: Lab, queue_server: None) -> None:
+def test_a_queue_is_watched_and_repaired(page: Any, lab: Lab, queue_server: None) -> None:
     notebook = Notebook(page, lab, "queue")
     notebook.open()
     notebook.run_to_form()
@@ -42,7 +42,7 @@ def test_a_queue_is_watched_and_mended(page: Any, lab: Lab, queue_server: None) 
     items.select_option("b (waiting)")
     notebook.button("Set selected aside").click()
     page.get_by_text("park: 1 waiting → parked").wait_for()
-    notebook.look("queue-mended")
+    notebook.check_page("queue-repaired")
     notebook.fill({"watch_seconds": 0})
     figures = notebook.run()["figures"]
     assert (figures["waiting"], figures["parked"]) == (1, 1)
@@ -75,10 +75,10 @@ def test_a_row_leads_to_its_header(page: Any, lab: Lab, night: Any) -> None:
         assert obsid
         page.get_by_role("heading", name=obsid[0]).wait_for()
         page.get_by_role("rowheader", name="OBJECT", exact=True).wait_for()
-    notebook.look("progress-row")
+    notebook.check_page("progress-row")
 
 
-def test_a_night_is_looked_at_again_after_a_reload(page: Any, lab: Lab, night: Any) -> None:
+def test_the_night_page_refreshes_again_after_a_reload(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "tonight")
     notebook.open()
     notebook.run_to_form()
@@ -92,7 +92,7 @@ def test_a_night_is_looked_at_again_after_a_reload(page: Any, lab: Lab, night: A
     page.wait_for_function(CLOCK_MOVES, arg=CLOCK.search(clock.inner_text())[0])
 
 
-def test_the_watchers_are_looked_at_again_after_a_reload(page: Any, lab: Lab, night: Any) -> None:
+def test_the_watcher_page_refreshes_again_after_a_reload(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "watch")
     notebook.open()
     notebook.run_to_form()
@@ -104,10 +104,10 @@ def test_the_watchers_are_looked_at_again_after_a_reload(page: Any, lab: Lab, ni
     kpfnb(notebook.home, "watch", "quicklook", "--l0", "--once", "--since", "20990101")
     page.get_by_role("cell", name="quicklook", exact=True).wait_for()
     notebook.run()
-    notebook.look("watch-running")
+    notebook.check_page("watch-running")
 
 
-def test_the_observation_under_the_mouse_is_told(page: Any, lab: Any, ingested: None) -> None:
+def test_the_observation_under_the_mouse_is_shown(page: Any, lab: Any, ingested: None) -> None:
     notebook = Notebook(page, lab, "timeseries")
     notebook.open()
     notebook.run_all()

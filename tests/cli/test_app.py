@@ -156,7 +156,7 @@ def test_a_terminal_of_few_letters_gets_the_numbers_of_the_others(tmp_path: Path
 
 
 class Measured:
-    """A result of numbers that are none."""
+    """A result with values that are not numbers."""
 
     outcome = Outcome.PARTIAL
 
@@ -172,7 +172,7 @@ def test_what_other_programs_get_is_json_by_its_rules(capsys: pytest.CaptureFixt
     assert report == {"rv": None, "snr": [1.5, None], "file": "/a", "é": list(Outcome)}
 
 
-def test_what_the_system_refuses_is_one_message_with_the_file(
+def test_an_os_error_is_one_message_with_the_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails() -> None:

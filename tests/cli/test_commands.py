@@ -1,4 +1,4 @@
-"""`kpfnb --help` shows each command, in its section, with a whole sentence."""
+"""`kpfnb --help` shows each command, in its section, with a complete sentence."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def test_the_sections_have_titles() -> None:
 
 
 @pytest.mark.parametrize("words", [[], *([name] for name in GROUPS)], ids=" ".join)
-def test_sentences_are_whole(words: list[str]) -> None:
+def test_help_sentences_are_complete(words: list[str]) -> None:
     assert "..." not in help_text(*words).replace("[ARGS]...", "")

@@ -19,7 +19,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def incomplete(root):
-    """An observation that lacks its L2, among others that lack nothing."""
+    """An observation without its L2, among complete ones."""
     names = tree.write_tree(root, NIGHTS, 8, cards=dict.fromkeys(KPF.levels, 60))
     ObsID(names[0]).path(root, "L2").unlink()
     return ObsID(names[0])
@@ -51,7 +51,7 @@ def test_progress_lists_the_files_of_a_level(root, incomplete, option):
     assert "2D files" not in result.output
 
 
-def test_progress_lists_nothing_as_none(incomplete):
+def test_progress_prints_none_for_an_empty_list(incomplete):
     assert "2D files:\nnone\n" in kpfnb("progress", *NIGHTS, "--print_files_2D").output
 
 

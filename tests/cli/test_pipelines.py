@@ -113,7 +113,7 @@ def test_a_dry_run_of_resuming_says_what_is_done() -> None:
     assert "second (to run)" in done.stdout
 
 
-def test_list_and_show_tell_the_steps_in_order() -> None:
+def test_list_and_show_print_the_steps_in_order() -> None:
     assert "two: Two of them\n    first → second\n" in call("list").stdout
     shown = call("show", "two").stdout
     assert "  -p n=3  how many\n" in shown

@@ -35,7 +35,7 @@ def test_without_path_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert programs.find_executable("drp") == beside
 
 
-def test_a_path_stands_for_itself(tmp_path: Path) -> None:
+def test_a_path_is_returned_unchanged(tmp_path: Path) -> None:
     program = _program(tmp_path / "opt/drp")
     assert programs.find_executable(str(program)) == program
     assert programs.find_executable("./opt/drp") == program

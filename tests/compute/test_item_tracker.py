@@ -93,7 +93,7 @@ def test_abandon_names_the_reason_for_all_remaining_items() -> None:
     st.integers(0, 8),
     st.integers(0, 3),
 )
-def test_every_item_ends_once_whatever_happens(events: list[str], count: int, retries: int) -> None:
+def test_every_item_ends_exactly_once(events: list[str], count: int, retries: int) -> None:
     tracker, now = make_tracker(count, retries), 0.0
     story = iter(events)
     while tracker.remaining:

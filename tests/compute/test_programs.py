@@ -95,16 +95,16 @@ def test_a_silent_program_is_stopped_though_it_ignores_sigterm(
         "open('pids', 'w').write(str(os.getpid()))\n"
         "time.sleep(60)",
     )
-    looks = iter(range(10**6))
+    stamps = iter(range(10**6))
 
-    def look() -> ProductSnapshot:
+    def snapshot() -> ProductSnapshot:
         # Silence begins when the program is well under way, however slow this machine is
-        return NEVER_MADE if (tmp_path / "pids").exists() else ProductSnapshot(0, next(looks))
+        return NEVER_MADE if (tmp_path / "pids").exists() else ProductSnapshot(0, next(stamps))
 
     ended = programs.supervise_program(
         command,
         log=tmp_path / "log.txt",
-        take_snapshot=look,
+        take_snapshot=snapshot,
         expected=1,
         limits=SupervisionLimits(silence_seconds=0.3, poll_seconds=0.05),
     )
@@ -113,7 +113,7 @@ def test_a_silent_program_is_stopped_though_it_ignores_sigterm(
 
 
 def test_what_a_program_leaves_behind_is_not_its_own_lingering(tmp_path: Path) -> None:
-    """All is made before it starts: its end, and what it left, are told first all the same."""
+    """All products exist before it starts; its end and its processes are reported first."""
     command = script(
         tmp_path,
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
@@ -146,11 +146,11 @@ def test_children_left_behind_are_stopped_even_detached_ones(tmp_path: Path) -> 
 
 
 def test_something_new_now_and_then_is_not_silence(tmp_path: Path) -> None:
-    looks = iter(range(10**6))
+    stamps = iter(range(10**6))
     ended = programs.supervise_program(
         script(tmp_path, "time.sleep(1)"),
         log=tmp_path / "log.txt",
-        take_snapshot=lambda: ProductSnapshot(0, next(looks)),
+        take_snapshot=lambda: ProductSnapshot(0, next(stamps)),
         expected=1,
         limits=SupervisionLimits(silence_seconds=0.3, grace_seconds=0.3, poll_seconds=0.05),
     )
@@ -160,7 +160,7 @@ def test_something_new_now_and_then_is_not_silence(tmp_path: Path) -> None:
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     command = script(tmp_path, "open('pids', 'w').write(str(os.getpid())); time.sleep(60)")
 
-    def look() -> ProductSnapshot:
+    def snapshot() -> ProductSnapshot:
         if (tmp_path / "pids").exists() and (tmp_path / "pids").read_text():
             raise KeyboardInterrupt
         return NEVER_MADE
@@ -169,7 +169,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
         programs.supervise_program(
             command,
             log=tmp_path / "log.txt",
-            take_snapshot=look,
+            take_snapshot=snapshot,
             expected=1,
             limits=SupervisionLimits(60, 60, 0.05),
         )
@@ -185,7 +185,7 @@ def test_a_killed_guard_takes_the_program_along(tmp_path: Path) -> None:
     )
     killed = threading.Event()
 
-    def look() -> ProductSnapshot:
+    def snapshot() -> ProductSnapshot:
         if not killed.is_set() and len((tmp_path / "pids").read_text().split()) == 2:
             children = psutil.Process().children()
             running = [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
@@ -200,7 +200,7 @@ def test_a_killed_guard_takes_the_program_along(tmp_path: Path) -> None:
     ended = programs.supervise_program(
         command,
         log=tmp_path / "log.txt",
-        take_snapshot=look,
+        take_snapshot=snapshot,
         expected=1,
         limits=SupervisionLimits(60, 60, 0.05),
     )

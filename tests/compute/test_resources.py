@@ -26,7 +26,7 @@ def cgroup(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, **texts: str) -> None:
-    """Files of a control group; `__` in a name stands for the dot."""
+    """Files of a control group; `__` in a name means a dot."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name.replace("__", ".")).write_text(text + "\n")
@@ -82,7 +82,7 @@ def test_container_of_version_1(proc: Path, cgroup: Path, monkeypatch: pytest.Mo
 def test_a_full_quota_is_a_full_load(
     proc: Path, cgroup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The case where the host is idle and its load average tells nothing."""
+    """The case where the host is idle and its load average says nothing."""
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     monkeypatch.setattr(resources, "host_cpu_seconds", lambda: 0.0)
     clock = iter([0.0, 10.0, 100.0, 110.0])

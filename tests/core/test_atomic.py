@@ -1,4 +1,4 @@
-"""Files are whole or not there, whatever happens while they are written."""
+"""Files are complete or absent, even if writing them is interrupted."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ WRITES = "import sys; from kpfnb.core import atomic; atomic.write_text(sys.argv[
 
 
 def write_elsewhere(path: Path) -> None:
-    """In another process: one looks for leftovers when it first writes in a directory."""
+    """In another process: stale files are removed on the first write in a directory."""
     subprocess.run([sys.executable, "-c", WRITES, str(path)], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Settings: who wins, what relative paths mean, what is refused and how it is told."""
+"""Settings: which source wins, what relative paths mean, what is refused and how it is reported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_argument_wins_over_environment_over_file_over_default(
     assert settings.load_settings(cluster="tcp://h:1").cluster == "tcp://h:1"
 
 
-def test_an_empty_variable_is_none(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text('cluster = "slurm"\n')
     monkeypatch.setenv("KPFNB_CLUSTER", "")
     assert origin("cluster") == ("slurm", str(toml))
@@ -247,7 +247,7 @@ def test_every_path_in_the_file_is_relative_to_it(
     }
 
 
-def test_where_the_system_does_not_tell_which_cores_are_ours() -> None:
+def test_where_the_system_does_not_report_cpu_affinity() -> None:
     # As on macOS
     script = "import os; del os.sched_getaffinity; from kpfnb.core import settings; "
     script += "print(settings.load_settings().workers == os.cpu_count())"

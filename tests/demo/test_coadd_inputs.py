@@ -14,7 +14,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == list(coadd_inputs.NIGHTS)
 
 
-def test_spectra_can_be_looked_at(tmp_path: Path) -> None:
+def test_spectra_can_be_read(tmp_path: Path) -> None:
     folder = coadd_inputs.simulate_coadd_inputs(tmp_path)
     records = spectra.read_spectra(next(folder.rglob("spec1d_*.fits")))
     assert [len(record.extractions) for record in records] == [2, 2, 2]

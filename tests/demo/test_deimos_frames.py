@@ -15,7 +15,7 @@ def test_frames_are_simulated_once(tmp_path: Path) -> None:
     assert again.created == 0 and {path: path.read_bytes() for path in again.paths} == before
 
 
-def test_all_but_the_one_that_is_cut_off_are_whole(tmp_path: Path) -> None:
+def test_all_frames_but_the_truncated_one_are_complete(tmp_path: Path) -> None:
     frames = deimos_frames.simulate_deimos_frames(tmp_path / "raw")
     wrong = [path.name for path in frames.paths if headers.find_defect(path)]
     assert wrong == ["DE.20151016.55555.fits"]

@@ -178,7 +178,7 @@ def test_a_killed_run_leaves_no_partial_file_and_the_next_one_completes_it(
         assert workers
         process.kill()
         process.wait()
-        # Its workers end with it, though nobody told them
+        # Its workers end with it, although nothing stopped them
         wait_for(lambda: not any(worker.is_running() for worker in workers))
     finally:
         end(process)
@@ -199,7 +199,7 @@ def test_watch_reduces_what_is_touched_until_it_is_stopped(unreduced: Path) -> N
     process = start("--ncpus", 1, "--watch", unreduced / "L0/20240115")
     try:
         read_until(process, "watching")
-        # It takes its first look right after that word
+        # It makes its first scan right after that message
         wait_for(lambda: _touched_until_seen(dark, unreduced))
         process.terminate()
         assert process.wait(timeout=30) == 0

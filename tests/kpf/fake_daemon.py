@@ -14,15 +14,15 @@ from pathlib import Path
 from tests.kpf.fake_drp import make
 
 
-def look(folder: Path) -> dict[Path, int]:
+def modified_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("*/KP*.fits")}
 
 
 def main(folder: str, fault: str = "") -> None:
-    known = look(Path(folder))
+    known = modified_times(Path(folder))
     print("watching", flush=True)
     while True:
-        for path, moment in look(Path(folder)).items():
+        for path, moment in modified_times(Path(folder)).items():
             if known.get(path) == moment or fault == "deaf":
                 continue
             if fault == "dies" and not Path("died").exists():

@@ -50,7 +50,7 @@ def test_a_set_is_replaced_only_when_that_was_said(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", ".x", "ä"])
-def test_a_name_that_is_none(project: Path, name: str) -> None:
+def test_an_invalid_name(project: Path, name: str) -> None:
     with pytest.raises(InvalidInputError, match="is not a valid name"):
         parameter_sets.save_set("work", name, PARAMETERS, {})
     assert not (project / "params").exists()

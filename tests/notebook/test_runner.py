@@ -50,7 +50,7 @@ def wait_for(condition, seconds=60):
 
 
 def sleeping(folder: Path) -> Path:
-    """A notebook that starts a child, tells their numbers in a file `pids`, and sleeps."""
+    """A notebook that starts a child, writes their numbers to a file `pids`, and sleeps."""
     work = (
         "import os, pathlib, subprocess, time\n"
         "child = subprocess.Popen(['sleep', '100'])\n"

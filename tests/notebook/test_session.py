@@ -137,7 +137,7 @@ def test_an_error_after_the_result_changes_nothing(monkeypatch):
     assert record().outcome is Outcome.PARTIAL
 
 
-def test_begun_again_is_another_run(monkeypatch):
+def test_starting_again_makes_another_run(monkeypatch):
     shell = Shell(samples.PARAMETERS)
     first = begin(monkeypatch, shell)
     second = begin(monkeypatch, shell)
@@ -154,7 +154,7 @@ def test_the_form_begins_a_run_with_its_values(monkeypatch, lab):
     run.restart({"n": 7, "label": "new"})
     assert run.interactive and run.notebook == "progress"
     assert shell.user_ns["n"] == 7 and run.id != first
-    # What was begun and left without a result is no run
+    # A session that was started and left without a result is no run
     assert record().id == run.id and record().parameters == {"n": 7, "label": "new"}
 
 
@@ -166,7 +166,7 @@ def test_a_wrong_value_in_the_form_leaves_all_as_it_was(monkeypatch, lab):
     assert run.id == before and run.values["n"] == 3
 
 
-def test_finished_twice_by_hand_is_two_runs(monkeypatch, lab):
+def test_finishing_twice_interactively_makes_two_runs(monkeypatch, lab):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
     run.finish(Result())
     run.finish(Result())
@@ -228,7 +228,7 @@ def test_one_that_is_stopped_in_a_cell_says_so(monkeypatch):
     assert (record().outcome, record().reason) == (Outcome.FAILED, "stopped by the operator")
 
 
-def test_the_record_tells_the_command_that_repeats_it(monkeypatch):
+def test_the_record_has_the_command_that_repeats_the_run(monkeypatch):
     run = begin(monkeypatch, Shell(samples.PARAMETERS, '# Parameters\nn = "5"\n'))
     assert record().command == ["kpfnb", "run", "notebook", "-p", "n=5"]
     assert run.command({"label": "a b"})[3:] == ["-p", "label=a b"]

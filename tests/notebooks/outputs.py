@@ -1,4 +1,4 @@
-"""The outputs stored in the notebooks: where they come from, and how they are made anew.
+"""The outputs stored in the notebooks: where they come from, and how they are made again.
 
 `make outputs` runs every notebook on the demo night with its own defaults and stores what comes.
 """
@@ -56,7 +56,7 @@ def _kpfnb(work_dir: Path, *arguments: str) -> None:
 
 
 def store(notebook: Path, work_dir: Path) -> None:
-    """Run a notebook as it stands and keep its outputs, without what differs from run to run."""
+    """Run a notebook unchanged and keep its outputs, without what differs from run to run."""
     from nbclient import NotebookClient
 
     document = nbformat.read(notebook, as_version=4)

@@ -33,7 +33,7 @@ def test_it_is_thin(path: Path) -> None:
 
 
 @each_notebook
-def test_it_tells_its_purpose_then_its_parameters(path: Path) -> None:
+def test_it_states_its_purpose_then_its_parameters(path: Path) -> None:
     first, second, third, fourth, *_ = nbformat.read(path, as_version=4).cells
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")

@@ -35,9 +35,9 @@ from kpfnb.kpf.verdict import assessment
 from kpfnb.pipelines.page import render_run_page
 from kpfnb.pipelines.spec import DeclaredParameter, Pipeline, PipelineStep
 from kpfnb.pipelines.step_state import StepPhase, StepState
+from kpfnb.runs import site
 from kpfnb.runs.classification import RunEndFacts
 from kpfnb.runs.report import REPORT_NAME, render_report
-from kpfnb.runs.site import update_site as update_run_pages
 
 NIGHT = "20240115"
 DATASET = "mask/grating/2015-10-16"
@@ -97,7 +97,7 @@ def _runs(top: Path) -> None:
             if outcome:
                 result = {"outcome": outcome, "reason": EVIL, "figures": {EVIL: EVIL, "nights": 3}}
                 run = runs.finish_run(run, RunEndFacts(result=result))
-            update_run_pages(run)
+            site.update_site(run)
 
 
 def _night(top: Path) -> None:

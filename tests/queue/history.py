@@ -108,7 +108,7 @@ def _without_effect(history: History) -> Iterable[str]:
 
 
 def _counted(history: History) -> Iterable[str]:
-    """Parked after three attempts, neither earlier nor later; a returned item counts none."""
+    """Parked after three attempts, neither earlier nor later; a returned item does not count."""
     tries: dict[str, list[AttemptEvent]] = defaultdict(list)
     for event in history.events:
         if event.ending is not AttemptOutcome.RETURNED:

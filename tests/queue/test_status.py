@@ -23,10 +23,10 @@ NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
 
 def event(
-    item: str, ending: AttemptOutcome, begun: float, ended: float, worker: str = "w"
+    item: str, ending: AttemptOutcome, started: float, ended: float, worker: str = "w"
 ) -> AttemptEvent:
-    """begun, ended : seconds before now"""
-    times = [NOW - timedelta(seconds=seconds) for seconds in (begun, ended)]
+    """started, ended : seconds before now"""
+    times = [NOW - timedelta(seconds=seconds) for seconds in (started, ended)]
     return AttemptEvent(item, ending, worker, 1, 1, *times, "")
 
 

@@ -61,7 +61,7 @@ def start(queue: Queue) -> Iterator[Start]:
 
 
 def wait_for_begin(item: str) -> int:
-    """The process that works on the item, as soon as it has begun."""
+    """The process that works on the item, as soon as it has started."""
     path = Path(f"begun-{item}")
     wait_for(path.exists)
     pid = int(path.read_text())
@@ -180,9 +180,7 @@ def test_a_stopped_worker_finishes_its_item(queue: Queue, start: Start) -> None:
     assert queue.item("b").attempts == 0
 
 
-def test_a_stopped_worker_hands_back_an_item_that_takes_too_long(
-    queue: Queue, start: Start
-) -> None:
+def test_a_stopped_worker_returns_an_item_that_takes_too_long(queue: Queue, start: Start) -> None:
     queue.load(["a"])
     worker = start("parent", 1000, 0.3)
     task = wait_for_begin("a")

@@ -61,7 +61,7 @@ def test_a_killed_worker_is_replaced(queue: Queue, monkeypatch: pytest.MonkeyPat
     assert "is replaced" in err
 
 
-def test_a_stopped_pool_hands_back_all_items(queue: Queue) -> None:
+def test_a_stopped_pool_returns_all_items(queue: Queue) -> None:
     queue.load(["a", "b"])
     process = start("--queue=trial", "--count=2", "--sleep=100", "--grace=0.2")
     wait_for(lambda: len(workers(queue)) == 2)
@@ -96,7 +96,7 @@ def test_a_pool_stopped_during_its_start_leaves_no_worker_behind(queue: Queue) -
     assert out
 
 
-def test_the_workers_of_a_killed_pool_hand_back_their_items(queue: Queue) -> None:
+def test_the_workers_of_a_killed_pool_return_their_items(queue: Queue) -> None:
     queue.load(["a", "b"])
     process = start("--queue=trial", "--count=2", "--sleep=100", "--grace=0.2")
     wait_for(lambda: len(workers(queue)) == 2)

@@ -18,6 +18,6 @@ def runs_dir() -> Path:
 
 
 def edit(record: runs.RunRecord, **values: Any) -> None:
-    """Alter what stands in the record of a run."""
+    """Change the record of a run."""
     file = record.directory / runs.RECORD_NAME
     file.write_text(json.dumps(json.loads(file.read_text()) | values))

@@ -9,7 +9,6 @@ import pytest
 from kpfnb import runs
 from kpfnb.core.errors import InvalidSettingsError
 from kpfnb.core.result import Outcome
-from kpfnb.runs import record as recording
 from kpfnb.runs.classification import CellError, RunEndFacts
 from tests.runs.samples import GOOD, edit, runs_dir
 
@@ -41,7 +40,7 @@ def test_an_error_is_kept_with_its_cell():
 
 
 def test_signs_of_life_are_given_until_the_end(monkeypatch):
-    monkeypatch.setattr(recording, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("kpfnb.runs.record.HEARTBEAT_SECONDS", 0.01)
     record = runs.start_run("x")
     file = record.directory / runs.RECORD_NAME
     os.utime(file, (1, 1))
@@ -73,7 +72,7 @@ def test_a_run_that_somebody_has_removed_is_forgotten_already():
 
 
 def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
-    monkeypatch.setattr(recording, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("kpfnb.runs.record.HEARTBEAT_SECONDS", 0.01)
     troubles, given = [OSError(5, "Input/output error")], threading.Event()
 
     def utime(_):
@@ -81,7 +80,7 @@ def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
             raise troubles.pop()
         given.set()
 
-    monkeypatch.setattr(recording.os, "utime", utime)
+    monkeypatch.setattr("kpfnb.runs.record.os.utime", utime)
     ended = runs.start_heartbeat(runs.start_run("x"))
     assert given.wait(30)
     ended.set()

@@ -90,7 +90,7 @@ def test_an_ambiguous_beginning_names_the_runs():
 
 @pytest.mark.parametrize("host", ["here", "elsewhere"])
 @pytest.mark.parametrize("moment", ["before it is read", "after"])
-def test_a_run_that_is_removed_meanwhile_is_no_crash(monkeypatch, host, moment):
+def test_a_run_removed_during_the_listing_does_not_crash_it(monkeypatch, host, moment):
     gone, stays = runs.start_run("x"), runs.start_run("x")
     if host == "elsewhere":
         edit(gone, host=host)

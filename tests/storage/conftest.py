@@ -1,4 +1,4 @@
-"""Three kinds of storage: a disk, a real S3 endpoint, and an alias that stands for Google Drive."""
+"""Three kinds of storage: a disk, a real S3 endpoint, and an alias in place of Google Drive."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_a_flipped_bit_at_the_destination_is_found_and_repaired(
 ) -> None:
     storage.transfer_files(source, place)
     flip(behind / "a/spec1d.fits", 700_000)
-    # An S3 storage tells the hash of what it was given, not of what its disk has now
+    # An S3 storage reports the hash of what it was given, not of what its disk has now
     thorough = kind == "s3"
     planned = storage.transfer_files(source, place, read_back=thorough, dry_run=True)
     assert states(planned)["a/spec1d.fits"] is FileOutcome.WOULD_COPY

@@ -18,7 +18,7 @@ SETUP = f"complete/reduce/{delivery_inputs.SETUP}"
 
 @pytest.fixture(scope="session")
 def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three datasets; not to be changed."""
+    """Three datasets, which a test must not change."""
     root = tmp_path_factory.mktemp("datasets")
     delivery_inputs.make_datasets(root)
     return root
@@ -26,7 +26,7 @@ def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(datasets_dir: Path, tmp_path: Path) -> Path:
-    """One dataset, to do with as one likes."""
+    """One dataset, which a test may change."""
     shutil.copytree(datasets_dir / NAME, tmp_path / "source" / NAME)
     return tmp_path / "source"
 
@@ -64,7 +64,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def products(folder: Path) -> dict[str, bytes]:
-    """All files of a delivery, but for the manifests: these tell when."""
+    """All files of a delivery except the manifests, which contain times."""
     return {
         path: data for path, data in contents(folder).items() if not path.startswith("manifest")
     }

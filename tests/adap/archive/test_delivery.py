@@ -47,7 +47,7 @@ def only(result: DeliveryResult) -> UnitResult:
     return parcel
 
 
-def test_a_delivery_is_whole_and_has_its_tables(datasets_dir: Path, tmp_path: Path) -> None:
+def test_a_delivery_is_complete_and_has_its_tables(datasets_dir: Path, tmp_path: Path) -> None:
     result = deliver(datasets_dir)
     assert result.outcome is Outcome.SUCCEEDED, result
     assert {parcel.state for parcel in result.units} == {UnitStatus.DELIVERED}
@@ -111,7 +111,7 @@ def test_a_changed_file_is_delivered_again_and_keyed_by_file(
     assert [row["target"] for row in rows] == ["another, of a longer name than before", "SIM1t"]
 
 
-def test_what_was_delivered_before_is_told_and_pruned_only_if_asked(
+def test_old_deliveries_are_reported_and_pruned_only_on_request(
     root: Path, spec1d: Path, tmp_path: Path
 ) -> None:
     deliver(root)
@@ -231,7 +231,7 @@ def test_the_quota_is_kept_and_the_rest_comes_the_next_day(
     )
 
 
-def test_whoever_waits_goes_on_by_itself(
+def test_a_waiting_delivery_continues_by_itself(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from datetime import UTC, datetime, timedelta
@@ -274,7 +274,7 @@ def test_a_server_that_dies_amid_an_upload_does_not_undo_it(
     assert locations.upload_quota(resolve_location("to")).used_bytes() == parcel.uploaded
 
 
-def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
+def test_a_full_storage_is_reported_and_waiting_units_are_not_marked(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dataclasses import replace
@@ -298,7 +298,7 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
     trouble = StorageErrorKind.DAILY
     parcel = only(deliver(root))
     assert (parcel.state, parcel.waiting) == (UnitStatus.WAITING, parcel.files)
-    # The next day brings no room to a full disk
+    # A full disk is still full on the next day
     trouble = StorageErrorKind.QUOTA
     parcel = only(deliver(root, wait=True))
     assert (parcel.state, parcel.waiting) == (UnitStatus.FAILED, 0)
@@ -316,7 +316,7 @@ def test_a_storage_without_room_is_told_and_what_waits_is_not_marked(
 def test_what_is_being_published_is_not_delivered(
     remote: Path, tmp_path: Path, unit: str, staged: str
 ) -> None:
-    """On the remote is a mixture of earlier and new results meanwhile."""
+    """During publication the remote has a mixture of earlier and new results."""
     folders = [staged, "1D_Coadd"] if unit != NAME else [staged]
     (tmp_path / "coadd.json").write_text("{}")
     for folder in folders:
@@ -330,7 +330,9 @@ def test_what_is_being_published_is_not_delivered(
     assert not (tmp_path / "to" / unit / "setup_A").exists()
 
 
-def test_mistakes_are_told_before_any_work(root: Path, remote: Path, tmp_path: Path) -> None:
+def test_invalid_input_is_reported_before_any_work(
+    root: Path, remote: Path, tmp_path: Path
+) -> None:
     for match, options in {
         "no dataset x/y/2011-01-02 in": {"names": ["x/y/2011-01-02"]},
         "has 1 parts, not 3": {"names": ["x"]},
@@ -397,15 +399,15 @@ def test_tables_agree_where_others_deliver_at_the_same_time(
     texts = index_files.render_index_files
     others = iter([True])
 
-    def meanwhile(*arguments: object) -> dict[str, str]:
-        made_now = texts(*arguments)  # type: ignore[arg-type]
+    def render(*arguments: object) -> dict[str, str]:
+        rendered = texts(*arguments)  # type: ignore[arg-type]
         if next(others, False):
             with monkeypatch.context() as elsewhere:
                 elsewhere.setenv("KPFNB_WORK_DIR", str(tmp_path / "elsewhere"))
                 deliver(datasets_dir, names=[delivery_inputs.DATASETS[1]])
-        return made_now
+        return rendered
 
-    monkeypatch.setattr(index_files, "render_index_files", meanwhile)
+    monkeypatch.setattr(index_files, "render_index_files", render)
     deliver(datasets_dir, names=[NAME])
     assert len(ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat")) == 4
 

@@ -37,7 +37,7 @@ def back(text: str, folder: Path) -> list[dict[str, Any]]:
 
 @quietly
 @given(rows=ROWS, seed=st.integers(0, 9))
-def test_rows_come_back_whole_whatever_is_in_them(
+def test_rows_with_any_text_are_read_back_unchanged(
     rows: list[dict[str, Any]], seed: int, tmp_path: Path
 ) -> None:
     text = ipac_tables.format_table(rows, COLUMNS, {})
@@ -94,7 +94,7 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
 
 @quietly
 @given(text=st.text("|\\ab1.e- \n\x00é", max_size=120))
-def test_whatever_a_file_holds_it_is_read_or_named(text: str, tmp_path: Path) -> None:
+def test_any_file_is_read_or_named_in_the_error(text: str, tmp_path: Path) -> None:
     whole = ipac_tables.format_table([{"file": "a.fits", "count": 1}], COLUMNS, {})
     for damaged in (text, whole + text, whole[: len(text)] + text):
         try:

@@ -42,7 +42,7 @@ def worker(*options: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_queue_is_delivered_whatever_dies(queue: Queue, remote: Path) -> None:
+def test_a_queue_is_delivered_even_if_a_worker_is_killed(queue: Queue, remote: Path) -> None:
     assert queue_task.scan_items("archive") == dict.fromkeys(delivery_inputs.DATASETS, False)
     queue.load(delivery_inputs.DATASETS)
     # Slow enough to be met amid copying

@@ -79,7 +79,7 @@ def test_what_is_over_waits_for_the_next_day(quota: UploadQuota, clock: Clock) -
     assert quota.days()["2026-11-26"] == {"bytes": 100, "files": 2, "reserved": {}}
 
 
-def test_whoever_counts_at_the_same_place_shares_the_day(quota: UploadQuota) -> None:
+def test_quotas_with_the_same_counter_share_the_day(quota: UploadQuota) -> None:
     assert send(quota, "u", {"a": 60}) == ["a"]
     assert send(UploadQuota(quota.uploads, 100), "v", {"b": 50, "c": 40}) == ["c"]
 
@@ -121,7 +121,7 @@ def test_what_a_killed_upload_holds_is_not_lost_for_ever(quota: UploadQuota, clo
     assert quota.used_bytes() == 0
 
 
-def test_whoever_was_given_up_for_dead_is_not_counted_twice(quota: UploadQuota) -> None:
+def test_an_abandoned_upload_is_not_counted_twice(quota: UploadQuota) -> None:
     given_up = quota.reserve("u", {"a": 30})
     successor = quota.reserve("u", {"a": 30})
     quota.commit(given_up, 30, 1)

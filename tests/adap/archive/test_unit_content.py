@@ -6,26 +6,30 @@ from pathlib import Path
 import pytest
 
 from kpfnb.adap.archive import table_rows
-from kpfnb.adap.archive import unit as content
-from kpfnb.adap.archive import unit as rules
-from kpfnb.adap.archive.unit import ArchiveUnit
+from kpfnb.adap.archive.unit import (
+    DEFAULT_RULES,
+    ArchiveUnit,
+    UnitContent,
+    load_rules,
+    scan_unit,
+)
 from kpfnb.core.errors import InvalidInputError
 from tests.adap.archive.conftest import NAME, SETUP
 
-RULES = rules.load_rules()
+RULES = load_rules()
 UNIT = ArchiveUnit(NAME)
 SCIENCE = "keck_deimos_A/Science"
 FIRST = "spec1d_DE.20110402.20600-SIM1t_DEIMOS_20110402T054320.000.fits"
 
 
-def look(root: Path) -> content.UnitContent:
-    return content.scan_unit(root, UNIT, RULES)
+def scan(root: Path) -> UnitContent:
+    return scan_unit(root, UNIT, RULES)
 
 
 def test_all_of_a_dataset_is_known(root: Path) -> None:
     (root / NAME / "complete/raw").mkdir()
     (root / NAME / "complete/raw/DE.fits").touch()
-    result = look(root)
+    result = scan(root)
     assert (result.problems, result.unrecognised) == ({}, ())
     assert result.files[f"{SCIENCE}/{FIRST}"] == f"{SETUP}/Science/{FIRST}"
     assert f"{SCIENCE}/{FIRST}" in result.places_of_model("SpecObj", "Science")
@@ -37,31 +41,31 @@ def test_what_no_rule_knows_is_reported_and_left(root: Path) -> None:
     (root / NAME / "notes.txt").touch()
     (root / NAME / SETUP / "Science/picture.png").touch()
     shutil.copytree(root / NAME / "complete/reduce", root / NAME / "complete/reduce.failed")
-    result = look(root)
+    result = scan(root)
     assert result.unrecognised == (f"{SETUP}/Science/picture.png", "notes.txt")
 
 
-def test_a_fits_file_that_is_none_of_pypeits_is_not_recognised(root: Path) -> None:
+def test_a_fits_file_not_from_pypeit_is_not_recognised(root: Path) -> None:
     from astropy.io import fits
 
     path = root / NAME / SETUP / "Calibrations/mine.fits"
     fits.PrimaryHDU().writeto(path)
-    result = look(root)
+    result = scan(root)
     assert result.unrecognised == (f"{SETUP}/Calibrations/mine.fits",)
     assert "keck_deimos_A/Calibrations/mine.fits" not in result.files
 
 
 def test_a_damaged_product_is_never_delivered(root: Path, spec1d: Path) -> None:
     spec1d.write_bytes(spec1d.read_bytes()[:-5000])
-    result = look(root)
+    result = scan(root)
     assert result.problems == {f"{SETUP}/Science/{FIRST}": "damaged: truncated"}
     assert f"{SCIENCE}/{FIRST}" not in result.files
 
 
 @pytest.mark.parametrize("name", ["spec1d_$(rm -rf x).fits", "spec1d_a\nb.fits", "spec1d_é.fits"])
-def test_a_hostile_name_is_refused_and_told(root: Path, spec1d: Path, name: str) -> None:
+def test_a_hostile_name_is_refused_and_reported(root: Path, spec1d: Path, name: str) -> None:
     shutil.copy(spec1d, spec1d.with_name(name))
-    result = look(root)
+    result = scan(root)
     (path,) = result.problems
     assert path.endswith(name)
     assert "is not allowed" in result.problems[path]
@@ -73,7 +77,7 @@ def test_two_files_never_get_the_same_place(root: Path) -> None:
     twin.mkdir()
     shutil.copytree(root / NAME / SETUP, root / NAME / "complete/reduce/complete/keck_deimos_A")
     wanted = RULES.model_copy(update={"deliver": (*RULES.deliver, "complete/reduce/*/*/*.pypeit")})
-    result = content.scan_unit(root, UNIT, wanted)
+    result = scan_unit(root, UNIT, wanted)
     assert set(result.problems.values()) == {
         "2 files would become keck_deimos_A/keck_deimos_A.pypeit"
     }
@@ -81,7 +85,7 @@ def test_two_files_never_get_the_same_place(root: Path) -> None:
 
 
 def test_reduced_rows(root: Path) -> None:
-    rows, missing = table_rows.make_reduced_rows(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_reduced_rows(root, UNIT, scan(root), RULES)
     assert missing == []
     assert len(rows) == 2
     first = rows[0]
@@ -107,14 +111,14 @@ def test_koaid(header: dict[str, str], koaid: str | None) -> None:
     assert table_rows.find_koaid(header) == koaid
 
 
-def test_what_belongs_to_a_spec1d_and_is_not_there_is_told(root: Path, spec1d: Path) -> None:
+def test_missing_companions_of_a_spec1d_are_reported(root: Path, spec1d: Path) -> None:
     """A missing spec2d was reported as a missing text file."""
     spec1d.with_suffix(".txt").unlink()
     spec1d.with_name(spec1d.name.replace("spec1d", "spec2d")).unlink()
     shutil.copy(
         root / NAME / SETUP / "keck_deimos_A.pypeit", root / NAME / SETUP / "another.pypeit"
     )
-    rows, missing = table_rows.make_reduced_rows(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_reduced_rows(root, UNIT, scan(root), RULES)
     place = f"{SCIENCE}/{FIRST}"
     assert missing[:3] == [
         f"{place}: no text file",
@@ -125,7 +129,7 @@ def test_what_belongs_to_a_spec1d_and_is_not_there_is_told(root: Path, spec1d: P
 
 
 def test_coadded_rows(root: Path) -> None:
-    rows, missing = table_rows.make_coadded_rows(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_coadded_rows(root, UNIT, scan(root), RULES)
     assert missing == []
     assert len(rows) == 4, "two objects of two exposures"
     assert list(rows[0]) == table_rows.coadded_columns(RULES)
@@ -135,21 +139,21 @@ def test_coadded_rows(root: Path) -> None:
     assert (rows[0]["maskdef_objname"], rows[0]["maskdef_extract"]) == ("sim_0", False)
 
 
-def test_a_coadd_without_its_companions_is_delivered_and_told(root: Path, spec1d: Path) -> None:
+def test_a_coadd_without_its_companions_is_delivered_and_reported(root: Path, spec1d: Path) -> None:
     folder = root / NAME / "complete/1D_Coadd"
     (folder / "collate1d.par").unlink()
     spec1d.unlink()
-    rows, missing = table_rows.make_coadded_rows(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_coadded_rows(root, UNIT, scan(root), RULES)
     coadds = [f"1D_Coadd/{path.name}" for path in sorted(folder.glob("*.fits"))]
     assert missing == [f"{c}: no {what}" for c in coadds for what in ("collate1d.par", FIRST)]
     lost = next(row for row in rows if row["spec1d_filename"] == FIRST)
     assert (lost["source_id"], lost["s2n"], lost["coadd1d_par_file"]) == (None, 12.35, None)
 
 
-def test_a_damaged_report_is_told(root: Path) -> None:
+def test_a_damaged_report_is_reported(root: Path) -> None:
     report = root / NAME / "complete/1D_Coadd/collate_report.dat"
     report.write_text("no table")
-    rows, missing = table_rows.make_coadded_rows(root, UNIT, look(root), RULES)
+    rows, missing = table_rows.make_coadded_rows(root, UNIT, scan(root), RULES)
     assert rows == []
     assert missing[0].startswith("1D_Coadd/collate_report.dat: collate_report.dat is not an IPAC")
 
@@ -159,7 +163,7 @@ def test_joint_coadds_find_their_spectra_in_the_datasets(root: Path) -> None:
     for name in ("1D_Coadd", "2D_Coadd"):
         (complete / name).rename(config / name)
     unit = ArchiveUnit(NAME.rpartition("/")[0])
-    result = content.scan_unit(root, unit, RULES)
+    result = scan_unit(root, unit, RULES)
     rows, missing = table_rows.make_coadded_rows(root, unit, result, RULES)
     assert missing == []
     assert rows[0]["spec1d_filename"] == f"{NAME}/{SCIENCE}/{FIRST}"
@@ -167,12 +171,10 @@ def test_joint_coadds_find_their_spectra_in_the_datasets(root: Path) -> None:
 
 
 def test_rules_are_data(root: Path, tmp_path: Path) -> None:
-    text = rules.DEFAULT_RULES.read_text().replace(
-        "  progpi: PROGPI\n", "  observer: OBSERVER\n", 1
-    )
+    text = DEFAULT_RULES.read_text().replace("  progpi: PROGPI\n", "  observer: OBSERVER\n", 1)
     (tmp_path / "mine.yml").write_text(text)
-    mine = rules.load_rules(tmp_path / "mine.yml")
+    mine = load_rules(tmp_path / "mine.yml")
     assert "observer" in table_rows.reduced_columns(mine)
     (tmp_path / "bad.yml").write_text(text.replace("leave:", "leaves:"))
     with pytest.raises(InvalidInputError, match=r"bad\.yml, line \d+: .*did you mean leave"):
-        rules.load_rules(tmp_path / "bad.yml")
+        load_rules(tmp_path / "bad.yml")

@@ -74,7 +74,7 @@ def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: 
     )
 
 
-def test_what_is_missing_or_not_listed_is_told(delivered: Path) -> None:
+def test_missing_and_unlisted_files_are_reported(delivered: Path) -> None:
     (delivered / NAME / FILE).unlink()
     (delivered / NAME / "stray.txt").write_text("x")
     result = check()

@@ -1,4 +1,4 @@
-"""The tasks coadd1d and coadd2d: from the remote and back, with a stand-in for PypeIt."""
+"""The tasks coadd1d and coadd2d: from the remote and back, with a fake PypeIt."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_night(data: Path) -> None:
     assert (data / NIGHT / "complete/2D_Coadd/Science_coadd").is_dir()
 
 
-def test_done_again_nothing_is_coadded_or_carried(
+def test_a_second_run_neither_coadds_nor_transfers(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_task.coadd_images(CONFIG, lease())
@@ -149,7 +149,7 @@ def test_after_a_failed_upload_the_next_worker_goes_on(
             queue_task.coadd_images(CONFIG, lease())
     assert local_files(tmp_path)
     assert not (data / CONFIG / "2D_Coadd").exists()
-    # A reduction that has lost a frame meanwhile
+    # A reduction that has lost a frame since then
     for path in data.glob(f"{NIGHT}/complete/reduce/*/Science/*00000*"):
         path.unlink()
     result = queue_task.coadd_images(CONFIG, lease())
@@ -220,7 +220,7 @@ def test_better_coadds_of_another_worker_are_not_lost(
     assert content(data / CONFIG / "2D_Coadd") == before
 
 
-def test_half_brought_coadds_are_brought_whole(
+def test_partly_downloaded_coadds_are_downloaded_again(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_task.coadd_images(CONFIG, lease())
@@ -229,7 +229,7 @@ def test_half_brought_coadds_are_brought_whole(
     half.write_text("half")
     monkeypatch.setenv("FAKE_COADD", "2d crash")
     assert queue_task.coadd_images(CONFIG, lease()).reason.startswith("nothing to do")
-    # Nor is anything there to bring
+    # Nor is there anything to download
     shutil.rmtree(data / CONFIG / "2D_Coadd")
     half.parent.mkdir(parents=True)
     half.write_text("half")

@@ -1,4 +1,4 @@
-"""What kpfnb does around PypeIt's calibrating and coadding, with a stand-in for its commands."""
+"""What kpfnb does around PypeIt's calibrating and coadding, with fake commands."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_the_record_gives_the_same_result(night: Path) -> None:
         assert CoaddResult.from_dict(record, result.output) == result
 
 
-def test_done_again_there_is_nothing_to_do(night: Path) -> None:
+def test_a_second_run_has_nothing_to_do(night: Path) -> None:
     for kind in CoaddKind:
         first = run(night, kind)
         again = run(night, kind, "no sens, 2d crash")
@@ -225,7 +225,7 @@ def test_it_is_done_again_when_something_changed(night: Path, change: str) -> No
         ("2d", "2d object masked", Outcome.FAILED, "its spec1d has no object with a good pixel"),
     ],
 )
-def test_a_bad_end_is_told(
+def test_a_failure_is_reported(
     night: Path, kind: str, behaviour: str, outcome: Outcome, reason: str
 ) -> None:
     result = run(night, kind, behaviour)

@@ -67,7 +67,7 @@ def test_it_stays_when_the_local_copy_goes(reduce: Path) -> None:
     assert f'href="{NAME}.html"' in dataset_list.write_dataset_pages().read_text()
 
 
-def test_it_leads_to_the_runs_that_made_it_and_to_whole_pictures(reduce: Path) -> None:
+def test_it_links_to_its_runs_and_to_full_size_pictures(reduce: Path) -> None:
     configuration = settings.load_settings()
     for number, parameters in enumerate(
         [{"dataset": NAME}, {"datasets": ["x", f"/data/{NAME}/"]}, {"dataset": f"{NAME}_2015"}]

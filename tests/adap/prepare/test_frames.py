@@ -68,7 +68,7 @@ def test_other_missing_values_are_named():
     assert result.missing == ("ra (RA)", "target (TARGNAME)", "airmass (AIRMASS)")
 
 
-def test_a_frame_that_does_not_tell_its_lamps_has_no_type():
+def test_a_frame_without_lamp_keywords_has_no_type():
     assert frame("arc", LAMPS=None).types == ()
 
 

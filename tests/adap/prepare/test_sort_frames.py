@@ -85,9 +85,9 @@ def test_bad_headers_are_reported_and_do_not_stop_it(raw, root):
     messages = {row.file: row.note for row in result.misplaced}
     assert messages["DE.20151016.55555.fits"] == "truncated: its header has no END"
     assert "no decker (SLMSKNAM)" in messages["DE.20151016.38160.fits"]
-    # One that only PypeIt can't use is placed and told
-    lacking = result.problems().set_index("file").loc["DE.20151016.34560.fits"]
-    assert lacking["note"] == "its header has no ra (RA), target (TARGNAME)"
+    # A frame that only PypeIt can't use is placed and reported
+    incomplete = result.problems().set_index("file").loc["DE.20151016.34560.fits"]
+    assert incomplete["note"] == "its header has no ra (RA), target (TARGNAME)"
 
 
 def test_biases_and_unknown_frames_are_dropped_and_reported(raw, root):

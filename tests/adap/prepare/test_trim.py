@@ -46,7 +46,7 @@ def test_the_default_setup(raw):
     plan = input_files.read_pypeit_file(path)
     assert plan.raw_paths == (raw,)
     assert used(path) == {"1.fits", "4.fits", "5.fits", "6.fits", "7.fits", "8.fits.gz"}
-    # The rest is there, commented out, and the reasons are told
+    # The other frames are listed, commented out, and the reasons are reported
     assert {f.file for f in plan.frames if not f.used} == {f"{n}.fits" for n in (0, 2, 3, 9)}
     assert result.reasons["9.fits"] == "its type is bias"
     assert "# not used: 0.fits: not among the best arc frames" in path.read_text()

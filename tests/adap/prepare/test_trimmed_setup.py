@@ -92,7 +92,7 @@ def test_the_selection_keeps_its_promises(rows, most):
     arcs = [frame for frame in frames if "arc" in frame.types]
     flats = [frame for frame in frames if "pixelflat" in frame.types]
     chosen = trimmed_setup.choose_frames(arcs, ARCS)
-    # Every lamp that was lit is there, and no arc adds nothing to those of larger sets
+    # Every lamp that was lit is present, and every arc adds a lamp to those of larger sets
     assert {x for f in chosen for x in f.lamps} == {x for f in arcs for x in f.lamps}
     covered = set()
     for frame in sorted(chosen, key=lambda f: (-len(f.lamps), f.lamps)):
@@ -109,7 +109,7 @@ def test_the_selection_keeps_its_promises(rows, most):
     levels = [[f for f in flats if rank(f, choice) >= level] for level in (2, 1, 0)]
     level = next((good for good in levels if len(good) >= most), levels[-1])
     assert picked == sorted(level, key=lambda f: (f.mjd, f.file))[-most:]
-    # Whatever order the frames come in
+    # The order of the frames does not matter
     assert trimmed_setup.choose_frames(flats[::-1], choice) == picked
 
 

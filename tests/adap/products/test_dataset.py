@@ -41,7 +41,7 @@ def test_one_night_and_joined_nights() -> None:
         ("../c/2015-10-16", r"'\.\.'"),
     ],
 )
-def test_what_is_wrong_with_a_name(name: str, message: str) -> None:
+def test_invalid_names_are_explained(name: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         dataset.parse_dataset(name)
 

@@ -1,4 +1,4 @@
-"""Whatever a killed run left, the next one finds the good reduction again."""
+"""After a run was killed at any point, the next one finds the good reduction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kpfnb.core.errors import InvalidInputError
 def make(
     folder: Path, name: str, good: Sequence[str], *, bad: Sequence[str] = (), outcome: str = "done"
 ) -> None:
-    """A reduction; `name` tells later which one it is."""
+    """A reduction; `name` identifies it later."""
     science = [{"file": file, "reason": ""} for file in good]
     science += [{"file": file, "reason": "noise"} for file in bad]
     record = {
@@ -72,7 +72,7 @@ def test_killed_while_the_old_one_was_removed(place: Path) -> None:
     assert folders(place.parent) == ["night"]
 
 
-def test_a_half_one_without_an_earlier_one_is_none(place: Path) -> None:
+def test_a_partial_folder_without_an_earlier_one_is_ignored(place: Path) -> None:
     make(place, "half", [], outcome="")
     assert reduction.recover_folder(place) is None
     reduction.stage_new(place, {"frames": {}})

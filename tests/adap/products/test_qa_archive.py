@@ -37,7 +37,7 @@ def test_all_files_are_in_it_then_the_folder_goes(tmp_path: Path) -> None:
     assert (tmp_path / "QA/PNGs/a.png").read_bytes() == b"a picture"
 
 
-def test_without_qa_there_is_none(tmp_path: Path) -> None:
+def test_without_qa_there_is_no_archive(tmp_path: Path) -> None:
     assert qa_archive.pack_qa(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
@@ -115,9 +115,9 @@ def test_a_bit_that_flipped_in_an_archive_is_reported(tmp_path: Path) -> None:
     damaged = bytearray(archive.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     archive.write_bytes(damaged)
-    for look in (content, lambda folder: qa_archive.list_archive(folder / qa_archive.QA_ARCHIVE)):
+    for read in (content, lambda folder: qa_archive.list_archive(folder / qa_archive.QA_ARCHIVE)):
         with pytest.raises(InvalidInputError, match=r"QA\.tar\.gz can't be read"):
-            look(tmp_path)
+            read(tmp_path)
 
 
 def add(archive: Path, *members: tarfile.TarInfo) -> None:

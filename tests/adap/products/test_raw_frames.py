@@ -10,7 +10,7 @@ from kpfnb.core.errors import InvalidInputError
 from tests.adap.fake_pypeit import write_raw
 
 
-def test_frames_are_found_by_name_and_looked_at(tmp_path: Path) -> None:
+def test_frames_are_found_by_name_and_inspected(tmp_path: Path) -> None:
     write_raw(tmp_path, {"b2.fits": "bias", "b1.fits": "bias"})
     (tmp_path / "b3.fits.gz").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("clouds")
@@ -57,7 +57,7 @@ def test_pypeit_never_sees_what_it_can_not_read(tmp_path: Path, stray: str) -> N
     assert (offered / "b1.fits").read_bytes() == (raw / "b1.fits").read_bytes()
 
 
-def test_stamps_tell_a_changed_file(tmp_path: Path) -> None:
+def test_signatures_reveal_a_changed_file(tmp_path: Path) -> None:
     write_raw(tmp_path, {"b1.fits": "bias", "b2.fits": "bias"})
     before = dataset.frame_signatures(dataset.find_raw_frames(tmp_path))
     os.utime(tmp_path / "b1.fits", ns=(1, 1))

@@ -69,7 +69,7 @@ def test_a_frame_without_products_has_the_reason_of_the_run(tmp_path: Path, scie
     assert judge(tmp_path)["b24.fits"] == "PypeIt wrote no spec2d for it"
 
 
-def test_the_header_tells_frames_of_like_names_apart(tmp_path: Path, science: Path) -> None:
+def test_the_header_distinguishes_frames_with_similar_names(tmp_path: Path, science: Path) -> None:
     write_all(science, "b27-2.fits")
     reasons = judge(tmp_path)
     assert (bool(reasons["b27.fits.gz"]), reasons["b27-2.fits"]) == (True, "")
@@ -111,7 +111,9 @@ def test_a_spec1d_that_was_cut_between_two_extensions(
 
 
 @pytest.mark.parametrize(("kind", "keep"), [("spec2d", 0), ("spec2d", 9000), ("spec1d", 4000)])
-def test_a_damaged_product_is_none(tmp_path: Path, science: Path, kind: str, keep: int) -> None:
+def test_a_damaged_product_is_named_in_the_reason(
+    tmp_path: Path, science: Path, kind: str, keep: int
+) -> None:
     write_all(science, "b27.fits.gz", "b24.fits")
     path = science / f"{kind}_b27-M31_KASTb_2015.fits"
     path.write_bytes(path.read_bytes()[:keep])

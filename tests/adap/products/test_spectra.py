@@ -41,7 +41,7 @@ def test_the_figure_has_a_titled_panel_each_with_units(tmp_path: Path) -> None:
     assert np.allclose([band.y0, band.y1], [45, 55])
 
 
-def test_the_mouse_tells_the_object_and_the_pixel(tmp_path: Path) -> None:
+def test_the_tooltip_shows_the_object_and_the_pixel(tmp_path: Path) -> None:
     write_spec1d(tmp_path / "spec1d.fits", "b27.fits")
     [spectrum] = spectra.read_spectra(tmp_path / "spec1d.fits")
     shown = spectra.hover_plot_spectra([spectrum])

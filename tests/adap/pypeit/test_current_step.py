@@ -39,11 +39,11 @@ b24.fits.gz
         (15, "TARG02, detector 2: done"),
     ],
 )
-def test_it_tells_target_detector_and_part(lines: int, expected: str) -> None:
+def test_it_shows_target_detector_and_part(lines: int, expected: str) -> None:
     assert log.describe_tail(LOG.splitlines()[:lines]) == expected
 
 
-def test_lines_of_an_older_pypeit_and_lines_that_tell_nothing() -> None:
+def test_lines_of_an_older_pypeit_and_lines_without_a_step() -> None:
     old = "[INFO]    :: flatfield.py 12 fit() - "
     assert log.describe_tail([f"{old}Computing tilts for slit 1"]) == "tilts"
     assert log.describe_tail([f"{old}DONE  1.558  9379  1.00"]) == "DONE  1.558  9379  1.00"

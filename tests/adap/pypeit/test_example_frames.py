@@ -1,4 +1,4 @@
-"""Real frames through real PypeIt: one full reduction that all look at, and two cheap failures.
+"""Real frames through real PypeIt: one full reduction that the tests share, and two cheap failures.
 
 About 130 CPU-s in all.
 """
@@ -16,7 +16,7 @@ from astropy.io import fits
 
 from kpfnb.adap.products import reduction
 from kpfnb.adap.pypeit import input_files, installation
-from kpfnb.adap.pypeit import log as pypeitlog
+from kpfnb.adap.pypeit.log import read_log
 from kpfnb.adap.reduce import run
 from kpfnb.adap.reduce.job import ReductionConfig
 from kpfnb.adap.reduce.result import ReductionResult
@@ -71,7 +71,7 @@ def test_its_files_are_read_as_pypeit_wrote_them(real: ReductionResult) -> None:
     file = input_files.read_pypeit_file(path)
     assert (file.setup, file.configuration) == ("A", {"dichroic": "d55", "dispname": "600/4310"})
     assert (file.missing_types, file.raw_paths) == ((), (Path(real.inputs["raw"]),))
-    log = pypeitlog.read_log(path.with_suffix(".log"))
+    log = read_log(path.with_suffix(".log"))
     assert (log.detectors, log.errors) == (1, ())
     assert 10 < log.execution_seconds < real.steps[1].seconds
     assert log.last_step == "Generating QA HTML"
@@ -117,7 +117,7 @@ def test_the_report_shows_types_spectra_and_pictures(
     assert len(page) < 5_000_000
 
 
-def test_there_is_nothing_to_do_again(
+def test_a_second_run_has_nothing_to_do(
     real: ReductionResult, real_work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KPFNB_WORK_DIR", str(real_work_dir))

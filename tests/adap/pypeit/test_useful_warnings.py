@@ -70,7 +70,7 @@ def test_no_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("star", "count"), [("Removing * frametype", 1), ("Removing frametype", 0)]
 )
-def test_a_list_of_ones_own(
+def test_a_custom_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, star: str, count: int
 ) -> None:
     (tmp_path / "mine.yml").write_text(f"mine: ['{star}']")

@@ -1,4 +1,4 @@
-"""A dataset from the remote and back, with a stand-in for PypeIt.
+"""A dataset from the remote and back, with a fake PypeIt.
 
 Each defect of the old scripts that could come back here has its test.
 """
@@ -156,7 +156,7 @@ def test_they_are_where_something_is_another(
         ("no time", "PypeIt ended without an execution time in its log"),
     ],
 )
-def test_what_is_not_whole_is_failed_and_its_logs_are_there(
+def test_an_incomplete_result_is_failed_and_its_logs_are_published(
     data: Path, reduce: Callable[..., ReductionBatchResult], behaviour: str, reason: str
 ) -> None:
     result = reduce(behaviour)
@@ -183,7 +183,7 @@ def test_no_arc(data: Path, reduce: Callable[..., ReductionBatchResult]) -> None
     assert "no arc frame in setup A" in result.reason
 
 
-def test_a_frame_that_can_not_be_read_is_told(
+def test_an_unreadable_frame_is_reported(
     data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
     damaged = data / NAME / "complete/raw/d3.fits"
@@ -363,7 +363,7 @@ def test_what_the_task_trim_left_is_no_hindrance(
 
 
 @pytest.mark.parametrize("harm", ["missing", "another size", "no manifest", "scored again"])
-def test_the_survey_finds_results_that_are_not_whole(
+def test_the_scan_finds_incomplete_results(
     data: Path, reduce: Callable[..., ReductionBatchResult], harm: str
 ) -> None:
     small_datasets.write(data, OTHER)

@@ -38,7 +38,7 @@ def test_environment_variables_are_filled_in(
         prepare("$NOPE/one")
 
 
-def test_what_is_neither_folder_nor_dataset_is_told_before_the_spectrograph_is_asked_for() -> None:
+def test_an_invalid_target_is_reported_before_a_missing_spectrograph() -> None:
     with pytest.raises(InvalidInputError, match=r"the raw folder .*/my night does not exist"):
         prepare("my night", spectrograph="")
 

@@ -76,7 +76,7 @@ class View:
             return self.changed.wait_for(lambda: any(text in page for page in self.pages), 30)
 
 
-def test_in_a_notebook_it_follows_what_runs_and_survives_a_look_that_fails(
+def test_in_a_notebook_it_follows_the_run_and_survives_a_failed_refresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view, failures = View(), iter([OSError("the ledger is being written")])

@@ -1,4 +1,4 @@
-"""A queue and a dataset from the notebook's one call, with a stand-in for PypeIt."""
+"""A queue and a dataset from the notebook's one call, with a fake PypeIt."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_queue(data: Path) -> None:
     assert (good.name, good.outcome, good.reason[:6]) == (NAME, Outcome.SUCCEEDED, "2 of 2")
     assert bad.outcome is Outcome.FAILED
     assert "no arc frame in setup A" in bad.reason
-    # The local copies are kept, to be looked at
+    # The local copies are kept for inspection
     assert len(result.spectra()) == 2
     assert "Arc_1dfit" in str(result.qa().paths)
     assert len(result.warnings()) == 1

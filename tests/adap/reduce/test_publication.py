@@ -1,4 +1,4 @@
-"""Results on a disk and on real S3: whole, or as they were, wherever a run is stopped."""
+"""Results on a disk and on real S3: complete, or unchanged, wherever a run is stopped."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_results_and_their_manifest(target: Location, behind: Path, tmp_path: Pa
     assert publication.read_remote_record(target / "reduce") == atomic.read_json(
         folder / reduction.RECORD_NAME
     )
-    # Nothing of it stays here
+    # No local copy is left
     assert below(tmp_path / "reduce") == {*manifest["files"]}
     assert not list(tmp_path.glob("publishing_*"))
 
 
-def test_the_same_results_are_not_carried_again(
+def test_unchanged_results_are_not_transferred_again(
     target: Location, behind: Path, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "reduce")
@@ -139,7 +139,7 @@ def losing(after: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on(
+def test_stopped_at_any_point_old_results_stay_complete_and_the_next_run_continues(
     target: Location, behind: Path, tmp_path: Path, after: int
 ) -> None:
     old = write(tmp_path / "old", good=1, A__old="of the old one")
@@ -153,7 +153,7 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
     # Without its manifest nobody takes it for results
     assert is_old or "publication.json" not in result
     assert is_old is (after == 0)
-    # Whatever stopped, the frames that were reduced are there
+    # Wherever it stopped, the frames that were reduced are present
     assert "A/Science/spec2d_d0.fits" in result
     publication.publish_reduction(new, target, "reduce")
     result = contents(behind / "reduce")
@@ -162,7 +162,7 @@ def test_stopped_anywhere_old_results_or_none_are_whole_and_the_next_run_goes_on
     assert not (behind / "publishing_reduce").exists()
 
 
-def test_a_damaged_manifest_is_none(target: Location, behind: Path, tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_ignored(target: Location, behind: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "reduce")
     publication.publish_reduction(folder, target)
     (tmp_path / "half.json").write_text('{"outcome":')

@@ -1,4 +1,4 @@
-"""Every .pypeit file below a folder, with a stand-in for PypeIt."""
+"""Every .pypeit file below a folder, with a fake PypeIt."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_all_of_them(root: Path) -> None:
     assert "2 of 2 reduced" in str(result)
 
 
-def test_done_again_there_is_nothing_to_do_but_where_something_changed(root: Path) -> None:
+def test_a_second_run_processes_only_what_changed(root: Path) -> None:
     run(root)
     plan = root / "n2/reduce/kast_A/kast_A.pypeit"
     plan.write_text("[reduce]\n  trim = False\n" + plan.read_text())

@@ -1,4 +1,4 @@
-"""How each item of a queue stands, as a result."""
+"""The state of each item of a queue, as a result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def queue() -> Iterator[Queue]:
     valkey.stop_server()
 
 
-def test_nothing_is_done_by_looking(queue: Queue) -> None:
+def test_loading_the_status_changes_nothing(queue: Queue) -> None:
     with pytest.raises(InvalidInputError, match="queue nights has no items"):
         notebook_entry.reduce_queue("nights", DEIMOS, workers=0)
     queue.load([OTHER, NAME])
@@ -79,7 +79,7 @@ def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> Non
     assert (NAME, Outcome.SKIPPED, "waiting") in text
 
 
-def test_none_of_many_items_is_left_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_of_many_items_are_listed(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"NGC1eh/1200G/20{number:02d}-01-01" for number in range(5)]
     queue.load(names)
     items = Queue.items

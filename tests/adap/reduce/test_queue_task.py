@@ -213,7 +213,7 @@ def test_the_killed_workers_item_was_done_again_and_nothing_of_it_lives(run: Run
     assert run.items[run.killed].attempts == 2
 
 
-def test_the_results_are_there_and_whole(run: Run) -> None:
+def test_the_results_are_present_and_complete(run: Run) -> None:
     for name in NAMES:
         results = run.data / name / "complete/reduce"
         result = below(results)
@@ -228,7 +228,7 @@ def test_the_results_are_there_and_whole(run: Run) -> None:
     assert run.survey == {**dict.fromkeys(NAMES, True), **dict.fromkeys(BAD, False)}
 
 
-def test_nothing_is_left_here(run: Run) -> None:
+def test_nothing_is_left_locally(run: Run) -> None:
     assert not list((run.work / "datasets").rglob("*.fits*"))
 
 

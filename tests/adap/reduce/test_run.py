@@ -1,4 +1,4 @@
-"""What kpfnb does around PypeIt, with a stand-in for its commands."""
+"""What kpfnb does around PypeIt, with fake commands."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_record_gives_the_same_result(raw: Path) -> None:
     assert ReductionResult.from_dict(record, result.output) == result
 
 
-def test_done_again_there_is_nothing_to_do(raw: Path) -> None:
+def test_a_second_run_has_nothing_to_do(raw: Path) -> None:
     first = reduce(raw)
     again = reduce(raw, "crash")
     assert again.outcome is Outcome.SUCCEEDED
@@ -115,7 +115,7 @@ def test_it_is_done_again_when_something_changed(raw: Path, change: str) -> None
         ("one detector lost", Outcome.FAILED, "b27.fits: only 1 of 2 detectors"),
     ],
 )
-def test_a_bad_end_is_told(raw: Path, behaviour: str, outcome: Outcome, reason: str) -> None:
+def test_a_failure_is_reported(raw: Path, behaviour: str, outcome: Outcome, reason: str) -> None:
     result = reduce(raw, behaviour)
     assert result.outcome is outcome
     assert re.search(reason, result.reason), result.reason
@@ -155,7 +155,7 @@ def test_silence_and_slowness_are_bounded(raw: Path) -> None:
         ({"b27.fits": "science"}, "no arc and no trace frame in setup A"),
     ],
 )
-def test_an_incomplete_dataset_is_told_without_pypeit(
+def test_an_incomplete_dataset_is_reported_without_running_pypeit(
     tmp_path: Path, frames: dict[str, str], reason: str
 ) -> None:
     result = reduce(write_raw(tmp_path / "raw", frames))

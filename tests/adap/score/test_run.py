@@ -194,7 +194,9 @@ def test_the_picture_has_histograms_and_the_trend(scores: ScoreResult, tmp_path:
     assert len(trend.lines[0].get_xdata()) == 3
 
 
-def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: ScoreResult) -> None:
+def test_the_tooltip_shows_the_slits_of_a_bar_and_the_dataset_of_a_point(
+    scores: ScoreResult,
+) -> None:
     shown = figures.hover_plot(scores)
     FigureCanvasAgg(shown.figure).draw()
     rms, *_, upper, lower = shown.figure.axes
@@ -215,7 +217,7 @@ def test_the_mouse_tells_the_slits_of_a_bar_and_the_dataset_of_a_point(scores: S
     assert shown.tooltips[upper](SimpleNamespace(inaxes=upper, x=-50, y=-50)) == ""
 
 
-def test_a_picture_of_nothing(tmp_path: Path) -> None:
+def test_a_plot_without_data(tmp_path: Path) -> None:
     scorecard_of_nothing = ScoreResult(())
     figures.plot(scorecard_of_nothing).savefig(tmp_path / "nothing.png")
     assert "No slit is bad" in write_page(scorecard_of_nothing, tmp_path / "page.html").read_text()

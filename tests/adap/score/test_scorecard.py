@@ -143,7 +143,7 @@ def test_bits_are_those_that_the_header_names(tmp_path: Path, monkeypatch) -> No
     assert (row.bad_wv_count, row.bad_tilt_count, row.total_bad_flags) == (1, 1, 1)
 
 
-def test_what_the_run_itself_could_tell(tmp_path: Path) -> None:
+def test_values_from_the_record_of_the_run(tmp_path: Path) -> None:
     _, row = scored(tmp_path, SimulatedSlit(100))
     assert (row.dataset, row.science_file, row.reduce_dir) == (DATASET, FILE, "reduce")
     assert (row.status, row.date, row.exec_time) == (FrameStatus.COMPLETE, "2015-10-16", 3724)
@@ -166,7 +166,7 @@ def test_the_commit_of_pypeit(version: str, commit: str, tmp_path: Path) -> None
     assert scorecard.score_reduction(folder, DATASET).rows[0].git_commit == commit
 
 
-def test_without_a_record_the_products_tell(tmp_path: Path) -> None:
+def test_without_a_record_values_come_from_the_products(tmp_path: Path) -> None:
     folder = reduced(tmp_path, {"DET01": [SimulatedSlit(100)]})
     (folder / "reduction.json").unlink()
     (row,) = scorecard.score_reduction(folder, DATASET).rows
@@ -174,7 +174,7 @@ def test_without_a_record_the_products_tell(tmp_path: Path) -> None:
     assert row.date > "2026"
 
 
-def test_a_missing_spec2d_is_failed_whatever_the_status(tmp_path: Path) -> None:
+def test_a_missing_spec2d_is_failed_with_any_status(tmp_path: Path) -> None:
     """ADAP's scorecard called it COMPLETE."""
     folder = reduced(tmp_path, {"DET01": [SimulatedSlit(100, rms=1)]}, lost={"DE.2.fits"})
     card = scorecard.score_reduction(folder, DATASET, status="WARNING")

@@ -58,7 +58,7 @@ def test_each_dataset_goes_to_the_tab_of_its_letter(book: Workbook, behind: Behi
 
 
 @pytest.mark.parametrize("odd", ["", "Jan 5, 2024", "2024-13-45"])
-def test_a_date_that_is_none_hinders_nobody(book: Workbook, behind: Behind, odd: str) -> None:
+def test_an_invalid_date_does_not_stop_the_others(book: Workbook, behind: Behind, odd: str) -> None:
     """As in a scorecard that another program wrote, or a person edited."""
     behind.put("latest", sheet(row(B, "b1", "2024-01-01"), row(B, "b2", "2026-06-09")))
     publish_scorecards([card(row(A, "a1", odd), row(A, "a2", "2026-06-10"))], book)
@@ -144,7 +144,7 @@ def test_it_is_one_batch(emulator, book: Workbook, behind: Behind) -> None:
     assert len(emulator.writes()) == 1
 
 
-def test_a_dry_run_tells_and_changes_nothing(book: Workbook, behind: Behind) -> None:
+def test_a_dry_run_reports_and_changes_nothing(book: Workbook, behind: Behind) -> None:
     behind.put("A-B", sheet(row(A, "a1"), row(A, "a2")))
     result = publish_scorecards([card(row(A, "a1", "2026-06-20"))], book, dry_run=True)
     assert "would update 1 dataset" in result.reason

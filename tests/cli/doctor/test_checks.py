@@ -207,7 +207,9 @@ def test_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_check("rclone", remotes=remotes).health is CheckStatus.OK
 
 
-def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checked_rclone_is_the_one_that_transfers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = tmp_path / "rclone"
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
@@ -215,7 +217,7 @@ def test_it_is_the_rclone_that_carries(tmp_path: Path, monkeypatch: pytest.Monke
     assert run_check("rclone").found == rclone.find_rclone()
 
 
-def test_why_rclone_can_not_read_its_own_configuration_is_told(
+def test_why_rclone_can_not_read_its_configuration_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "rclone.conf"

@@ -35,7 +35,7 @@ def test_a_warning_is_no_problem() -> None:
 
 
 @pytest.mark.usefixtures("healthy")
-def test_a_problem_is_told_in_one_line_and_by_the_exit_code(
+def test_a_problem_is_reported_in_one_line_and_by_the_exit_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KPFNB_DRP_COMMAND", "no-such-drp {target}")

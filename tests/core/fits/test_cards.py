@@ -10,7 +10,7 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.core.fits import cards as fitscards
+from kpfnb.core.fits import cards
 from kpfnb.core.fits.cards import RawHeader
 
 PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
@@ -51,8 +51,8 @@ IMAGES = st.lists(st.one_of(GOOD, WILD), min_size=1, max_size=12).filter(
 
 
 def raw(*images: str) -> RawHeader:
-    cards = "".join(f"{image:80}" for image in images).encode("latin-1")
-    return RawHeader(cards, tuple(cards[at : at + 8] for at in range(0, len(cards), 80)))
+    data = "".join(f"{image:80}" for image in images).encode("latin-1")
+    return RawHeader(data, tuple(data[at : at + 8] for at in range(0, len(data), 80)))
 
 
 def by_astropy(header: RawHeader) -> list[tuple[str, Any, str]]:
@@ -60,10 +60,10 @@ def by_astropy(header: RawHeader) -> list[tuple[str, Any, str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         text = fits.util.decode_ascii(header.cards)
-        return [_told(card) for card in fits.Header.fromstring(text).cards]
+        return [_card_tuple(card) for card in fits.Header.fromstring(text).cards]
 
 
-def _told(card: fits.Card) -> tuple[str, Any, str]:
+def _card_tuple(card: fits.Card) -> tuple[str, Any, str]:
     try:
         value = card.value if card.field_specifier is None else card.rawvalue
         return (
@@ -86,7 +86,7 @@ def quiet_astropy() -> Any:
 @given(IMAGES)
 def test_every_card_is_as_astropy_has_it(images: list[str]) -> None:
     header = raw(*images)
-    for ours, theirs in zip(fitscards.parse_cards(header), by_astropy(header), strict=True):
+    for ours, theirs in zip(cards.parse_cards(header), by_astropy(header), strict=True):
         assert ours.keyword == theirs[0]
         if theirs[1] is not ...:
             assert (type(ours.value), ours[1:]) == (type(theirs[1]), theirs[1:])
@@ -95,13 +95,13 @@ def test_every_card_is_as_astropy_has_it(images: list[str]) -> None:
 @given(IMAGES, st.data())
 def test_picking_gives_what_all_cards_give(images: list[str], data: st.DataObject) -> None:
     header = raw(*images)
-    everything = fitscards.values_by_keyword(
-        card._replace(keyword=card.keyword.upper()) for card in fitscards.parse_cards(header)
+    everything = cards.values_by_keyword(
+        card._replace(keyword=card.keyword.upper()) for card in cards.parse_cards(header)
     )
     asked = data.draw(st.lists(st.sampled_from(sorted(everything)), unique=True))
     expected = {name: everything[name] for name in asked}
-    assert fitscards.select_values(header, [*asked, "NOT-HERE"]) == expected
-    assert fitscards.select_values(header, [name.lower() for name in asked]) == {
+    assert cards.select_values(header, [*asked, "NOT-HERE"]) == expected
+    assert cards.select_values(header, [name.lower() for name in asked]) == {
         name.lower(): value for name, value in expected.items()
     }
 
@@ -136,25 +136,25 @@ def test_picking_gives_what_all_cards_give(images: list[str], data: st.DataObjec
     ],
 )
 def test_kinds_of_cards(image: str, value: Any) -> None:
-    values = fitscards.select_values(raw("OTHER   = 1", image, "KEY     = 'second'"), ["KEY"])
+    values = cards.select_values(raw("OTHER   = 1", image, "KEY     = 'second'"), ["KEY"])
     assert values == {"KEY": value}
     assert type(values["KEY"]) is type(value)
 
 
 def test_a_continue_that_continues_no_text_is_left_out() -> None:
     header = raw("KEY     = 5 / five", "CONTINUE  nothing", "LAST    = 1")
-    assert fitscards.parse_cards(header) == [("KEY", 5, "five"), ("LAST", 1, "")]
+    assert cards.parse_cards(header) == [("KEY", 5, "five"), ("LAST", 1, "")]
 
 
 def test_long_text_continues_in_continue_cards() -> None:
     card = fits.Card("KEY", "word " * 50, "a comment as long as the value " * 3)
     header = raw(str(card), "LAST    = 1")
-    assert fitscards.parse_cards(header)[0] == (
+    assert cards.parse_cards(header)[0] == (
         "KEY",
         ("word " * 50).rstrip(),
         card.comment.rstrip(),
     )
-    assert fitscards.select_values(header, ["last", "key"]) == {
+    assert cards.select_values(header, ["last", "key"]) == {
         "last": 1,
         "key": ("word " * 50).rstrip(),
     }
@@ -162,15 +162,15 @@ def test_long_text_continues_in_continue_cards() -> None:
 
 def test_commentary_is_joined_and_the_first_of_a_keyword_counts() -> None:
     header = raw("COMMENT one", "A       = 1", "COMMENT two", "A       = 2")
-    assert fitscards.select_values(header, ["COMMENT", "A"]) == {"COMMENT": "one\ntwo", "A": 1}
-    assert fitscards.values_by_keyword(fitscards.parse_cards(header)) == {
+    assert cards.select_values(header, ["COMMENT", "A"]) == {"COMMENT": "one\ntwo", "A": 1}
+    assert cards.values_by_keyword(cards.parse_cards(header)) == {
         "COMMENT": "one\ntwo",
         "A": 1,
     }
 
 
 def test_what_is_not_ascii_becomes_a_question_mark() -> None:
-    assert fitscards.select_values(raw("KEY     = 'caf\xe9'"), ["KEY"]) == {"KEY": "caf?"}
+    assert cards.select_values(raw("KEY     = 'caf\xe9'"), ["KEY"]) == {"KEY": "caf?"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_what_is_not_ascii_becomes_a_question_mark() -> None:
     ],
 )
 def test_data_size(images: list[str], size: int) -> None:
-    assert fitscards.data_size(raw(*images)) == size
+    assert cards.data_size(raw(*images)) == size
 
 
 @pytest.mark.parametrize(
@@ -211,6 +211,6 @@ def test_data_size(images: list[str], size: int) -> None:
         ["BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = 1.5"],
     ],
 )
-def test_a_header_that_does_not_tell_its_data_size(images: list[str]) -> None:
+def test_a_header_without_its_data_size(images: list[str]) -> None:
     with pytest.raises(ValueError, match="is"):
-        fitscards.data_size(raw(*images))
+        cards.data_size(raw(*images))

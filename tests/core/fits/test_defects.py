@@ -1,4 +1,4 @@
-"""Is a FITS file whole?"""
+"""Is a FITS file complete?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers out of files: whole, cut, gzipped, empty, not FITS; first headers and extensions."""
+"""Headers of files: complete, truncated, gzipped, empty, not FITS; first headers and extensions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def _reason(path: Path, *, ext: int | str = 0) -> HeaderErrorKind:
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize("ext", [0, 1, 2, 3, "PRIMARY", "green_ccd", "TELEMETRY", " RED_CCD "])
-def test_whole_header_as_astropy_has_it(tmp_path: Path, suffix: str, ext: int | str) -> None:
+def test_a_complete_header_is_equal_to_that_of_astropy(
+    tmp_path: Path, suffix: str, ext: int | str
+) -> None:
     path = tmp_path / f"one.fits{suffix}"
     _hdus().writeto(path)
     theirs = fits.getheader(path, ext if isinstance(ext, int) else ext.strip())

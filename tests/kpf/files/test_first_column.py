@@ -5,7 +5,7 @@ from kpfnb.kpf.files.obsid import read_first_column
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_the_first_column_whatever_the_quotes_and_line_ends(tmp_path, ending):
+def test_the_first_column_with_any_quotes_and_line_endings(tmp_path, ending):
     rows = [
         '"observation_id","x"',
         '"KP.1.fits",2',

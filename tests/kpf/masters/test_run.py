@@ -16,8 +16,7 @@ from kpfnb.core.errors import AlreadyRunningError, InvalidParameterError, Invali
 from kpfnb.core.fits import headers
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.files.obsid import ObsID
-from kpfnb.kpf.masters import run as manifest
-from kpfnb.kpf.masters.run import MADE_BY_DRP, make_masters
+from kpfnb.kpf.masters.run import MADE_BY_DRP, MANIFEST_NAME, make_masters
 from kpfnb.kpf.reprocess import new_products, night_log, recovery
 from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
@@ -203,7 +202,7 @@ def test_a_full_disk_is_a_reason_not_a_traceback(
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"calibrations": 1'])
 def test_an_unreadable_manifest_is_ignored(root: Path, text: str) -> None:
     run(NIGHT)
-    (root / "masters" / NIGHT / manifest.MANIFEST_NAME).write_text(text)
+    (root / "masters" / NIGHT / MANIFEST_NAME).write_text(text)
     assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
     assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.SKIPPED}
 

@@ -36,53 +36,53 @@ def index(tmp_path):
 
 
 def night(root, index, *, started=None, fresh=False, version="", junk=frozenset()):
-    look = ProgressScanner(root, KPF.products, index, started=started or time.time())
-    return look.assess_night(NIGHT, version=version, junk=junk, fresh=fresh)
+    scanner = ProgressScanner(root, KPF.products, index, started=started or time.time())
+    return scanner.assess_night(NIGHT, version=version, junk=junk, fresh=fresh)
 
 
 @pytest.fixture
-def looks(monkeypatch):
-    """Counts the full looks."""
+def scans(monkeypatch):
+    """The calls that scan a whole night."""
     calls = []
     real = night_scan.scan_night
     monkeypatch.setattr(night_scan, "scan_night", lambda *a, **k: calls.append(a) or real(*a, **k))
     return calls
 
 
-def test_a_settled_night_is_scanned_once(root, names, index, looks):
+def test_a_settled_night_is_scanned_once(root, names, index, scans):
     first = night(root, index)
     second = night(root, index)
-    assert len(looks) == 1
+    assert len(scans) == 1
     assert second == first
     assert first.counts == {"2D": LevelCount(8, 8), "L1": LevelCount(7, 7), "L2": LevelCount(5, 5)}
 
 
-def test_missing_levels_come_back_from_the_index(root, names, index, looks):
+def test_missing_levels_come_back_from_the_index(root, names, index, scans):
     ObsID(names[0]).path(root, "L1").unlink()
     ObsID(names[1]).path(root, "2D").write_bytes(b"")
     tree.set_mtimes(root, OLD)
     os.utime(ObsID(names[1]).path(root, "2D"), (OLD.timestamp(),) * 2)
     first = night(root, index)
     assert night(root, index) == first
-    assert (len(looks), len(first.missing)) == (1, 2)
+    assert (len(scans), len(first.missing)) == (1, 2)
 
 
 @pytest.mark.parametrize(
     "options", [{"fresh": True}, {"version": "2.9"}, {"junk": frozenset({"KP.20240101.00000.00"})}]
 )
-def test_another_question_needs_a_new_scan(root, names, index, looks, options):
+def test_another_question_needs_a_new_scan(root, names, index, scans, options):
     night(root, index)
     night(root, index, **options)
-    assert len(looks) == 2
+    assert len(scans) == 2
 
 
-def test_trust_ends(root, names, index, looks):
+def test_trust_ends(root, names, index, scans):
     scan_start = time.time()
     night(root, index, started=scan_start)
     night(root, index, started=scan_start + evaluation.TRUSTED_SECONDS - 1)
-    assert len(looks) == 1
+    assert len(scans) == 1
     night(root, index, started=scan_start + evaluation.TRUSTED_SECONDS + 1)
-    assert len(looks) == 2
+    assert len(scans) == 2
 
 
 def test_a_file_that_goes_is_seen(root, names, index):
@@ -100,12 +100,12 @@ def test_a_product_that_is_replaced_is_seen(root, names, index):
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_night_that_changed_recently_is_always_scanned(root, names, index, looks, what):
+def test_a_night_that_changed_recently_is_always_scanned(root, names, index, scans, what):
     product = ObsID(names[0]).path(root, "L2")
     os.utime(product if what == "file" else product.parent)
     night(root, index)
     night(root, index)
-    assert len(looks) == 2
+    assert len(scans) == 2
 
 
 def test_an_l0_that_anybody_touched_is_seen(root, names, index):
@@ -134,7 +134,7 @@ def test_a_link_to_nowhere_does_not_hide_a_touch(root, names, index):
 
 
 def test_a_folder_that_could_not_be_listed_is_not_remembered(
-    root, names, index, looks, monkeypatch
+    root, names, index, scans, monkeypatch
 ):
     real = os.scandir
 

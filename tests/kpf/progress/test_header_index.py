@@ -41,7 +41,7 @@ def test_a_night_is_answered_only_for_the_same_question_and_stamp(path):
         assert index.load_night(FOLDER, "q", "s", since=0) == ""
 
 
-def test_a_tree_has_one_entry_whatever_its_name(path, tmp_path):
+def test_a_tree_has_one_entry_under_any_name(path, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with HeaderIndex(path) as index:
@@ -104,7 +104,7 @@ def test_an_older_index_is_replaced(path):
         assert index.notes == []
 
 
-def test_where_none_can_be_written_the_work_goes_on(tmp_path):
+def test_without_a_writable_index_the_work_goes_on(tmp_path):
     (tmp_path / "file").touch()
     with HeaderIndex(tmp_path / "file/index.sqlite") as index:
         index.update_files(FOLDER, {"a": IndexedFile(1, 2, "x")}, gone=())

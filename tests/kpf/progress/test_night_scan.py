@@ -23,13 +23,13 @@ def names(root):
     return tree.write_tree(root, [NIGHT], 8, cards=CARDS)
 
 
-def look(root, *, index=None, tags=False):
+def scan(root, *, index=None, tags=False):
     places = night_scan.level_dirs(root, NIGHT, KPF.products)
     return night_scan.scan_night(places, NIGHT, index=index or HeaderIndex(None), tags=tags)
 
 
 def test_the_facts_of_an_l0(root, names):
-    inventory = look(root).raws
+    inventory = scan(root).raws
     facts = [
         (inventory[name].camera, inventory[name].imtype, inventory[name].problem) for name in names
     ]
@@ -37,8 +37,8 @@ def test_the_facts_of_an_l0(root, names):
 
 
 def test_tags_are_read_only_when_asked_for(root, names):
-    assert {product.tag for product in look(root).products["2D"].values()} == {""}
-    assert {product.tag for product in look(root, tags=True).products["2D"].values()} == {
+    assert {product.tag for product in scan(root).products["2D"].values()} == {""}
+    assert {product.tag for product in scan(root, tags=True).products["2D"].values()} == {
         tree.DEFAULT_VERSION
     }
 
@@ -54,7 +54,7 @@ def test_strays_are_passed_over(root, names):
     ):
         (raw / name).write_text("stray")
     (raw / "abcdefgh").mkdir()
-    assert set(look(root).raws) == set(names)
+    assert set(scan(root).raws) == set(names)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_strays_are_passed_over(root, names):
 )
 def test_an_incomplete_product(root, names, content, problem):
     ObsID(names[0]).path(root, "L1").write_bytes(content)
-    assert look(root).products["L1"][names[0]].problem == problem
+    assert scan(root).products["L1"][names[0]].problem == problem
 
 
 def test_a_header_without_end_is_met_when_it_is_read(root, names):
     path = ObsID(names[0]).path(root, "L1")
     path.write_bytes(path.read_bytes()[:80] * 72)
-    assert look(root).products["L1"][names[0]].problem == ""
-    assert look(root, tags=True).products["L1"][names[0]].problem == "truncated"
+    assert scan(root).products["L1"][names[0]].problem == ""
+    assert scan(root, tags=True).products["L1"][names[0]].problem == "truncated"
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_a_header_without_end_is_met_when_it_is_read(root, names):
 )
 def test_an_l0_that_cannot_be_read(root, names, content, problem):
     ObsID(names[0]).path(root, "L0").write_bytes(content)
-    assert look(root).raws[names[0]].problem == problem
+    assert scan(root).raws[names[0]].problem == problem
 
 
 def test_a_gzipped_l0_is_read(root, names):
     path = ObsID(names[0]).path(root, "L0")
     path.write_bytes(gzip.compress(path.read_bytes()))
-    assert look(root).raws[names[0]].imtype == "Object"
+    assert scan(root).raws[names[0]].imtype == "Object"
 
 
 @pytest.mark.parametrize("level", ["L0", "L1"])
@@ -100,7 +100,7 @@ def test_something_else_in_place_of_a_file(root, names, level):
     path = ObsID(names[0]).path(root, level)
 
     def problem():
-        inventory = look(root)
+        inventory = scan(root)
         return (inventory.raws if level == "L0" else inventory.products[level])[names[0]].problem
 
     path.unlink()
@@ -120,7 +120,7 @@ def test_a_file_that_vanishes_or_is_refused_while_it_is_read(root, names, monkey
         raise refused
 
     monkeypatch.setattr(headers, "read_header", read)
-    assert {raw.problem for raw in look(root).raws.values()} == {"unreadable"}
+    assert {raw.problem for raw in scan(root).raws.values()} == {"unreadable"}
 
 
 def test_a_folder_that_cannot_be_listed_is_said(root, names, monkeypatch):
@@ -132,23 +132,23 @@ def test_a_folder_that_cannot_be_listed_is_said(root, names, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    inventory = look(root)
+    inventory = scan(root)
     assert "can't list" in inventory.notes[0]
     assert inventory.products["L1"] == {}
     assert len(inventory.products["2D"]) == 8
 
 
 def test_no_folder_is_an_empty_night(root):
-    inventory = look(root)
+    inventory = scan(root)
     assert (inventory.raws, inventory.notes, inventory.newest_ns) == ({}, (), 0)
 
 
 def test_the_second_scan_reads_no_headers(root, names, tmp_path, monkeypatch):
     with HeaderIndex(tmp_path / "index.sqlite") as index:
-        first = look(root, index=index, tags=True)
+        first = scan(root, index=index, tags=True)
         monkeypatch.setattr(night_scan, "_try_read", None)
-        assert look(root, index=index, tags=True) == first
-        assert {p.tag for p in look(root, index=index).products["2D"].values()} == {
+        assert scan(root, index=index, tags=True) == first
+        assert {p.tag for p in scan(root, index=index).products["2D"].values()} == {
             tree.DEFAULT_VERSION
         }
 
@@ -157,27 +157,27 @@ def test_the_second_scan_reads_no_headers(root, names, tmp_path, monkeypatch):
 def test_what_changed_is_read_again(root, names, tmp_path, change):
     path = ObsID(names[0]).path(root, "L0")
     with HeaderIndex(tmp_path / "index.sqlite") as index:
-        look(root, index=index)
+        scan(root, index=index)
         before = path.stat()
         text = path.read_bytes().replace(b"'Object  '", b"'Bias    '")
         path.write_bytes(text + (b" " * 2880 if change == "size" else b""))
         later = before.st_mtime_ns + (change == "time")
         os.utime(path, ns=(later, later))
-        assert look(root, index=index).raws[names[0]].imtype == "Bias"
+        assert scan(root, index=index).raws[names[0]].imtype == "Bias"
 
 
 def test_what_could_not_be_read_is_tried_again(root, names, tmp_path, monkeypatch):
     with HeaderIndex(tmp_path / "index.sqlite") as index:
         monkeypatch.setattr(night_scan, "_try_read", lambda read, path: ("", "a disk error"))
-        look(root, index=index)
+        scan(root, index=index)
         monkeypatch.undo()
-        assert {raw.problem for raw in look(root, index=index).raws.values()} == {""}
+        assert {raw.problem for raw in scan(root, index=index).raws.values()} == {""}
 
 
 def test_files_that_are_gone_are_forgotten(root, names, tmp_path):
     folder = root / "L0" / NIGHT
     with HeaderIndex(tmp_path / "index.sqlite") as index:
-        look(root, index=index)
+        scan(root, index=index)
         ObsID(names[0]).path(root, "L0").unlink()
-        look(root, index=index)
+        scan(root, index=index)
         assert len(index.known_files(folder)) == 7

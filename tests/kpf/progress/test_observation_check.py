@@ -22,7 +22,7 @@ def add(root: Path, obsid: ObsID, tag: str = "v2.9", imtype: str = "Object") -> 
         fake_drp.fits(obsid.path(root, level), {"DRPTAG": tag})
 
 
-def stand(rules: CompletenessRules, obsid: ObsID = A) -> tuple[ObservationStatus, str]:
+def observation_status(rules: CompletenessRules, obsid: ObsID = A) -> tuple[ObservationStatus, str]:
     check = rules.check_observations([obsid], HeaderIndex(None))[obsid]
     return check.status, check.reason
 
@@ -43,18 +43,18 @@ def stand(rules: CompletenessRules, obsid: ObsID = A) -> tuple[ObservationStatus
 )
 def test_version(tmp_path: Path, version: str, expected: tuple[ObservationStatus, str]) -> None:
     add(tmp_path, A)
-    assert stand(CompletenessRules(tmp_path, LEVELS, version)) == expected
+    assert observation_status(CompletenessRules(tmp_path, LEVELS, version)) == expected
 
 
 def test_defects_are_reported_by_level(tmp_path: Path) -> None:
     add(tmp_path, A)
     A.path(tmp_path, "L1").unlink()
     os.utime(A.path(tmp_path, "L2"), (1000, 1000))
-    assert stand(CompletenessRules(tmp_path, LEVELS)) == (
+    assert observation_status(CompletenessRules(tmp_path, LEVELS)) == (
         ObservationStatus.INCOMPLETE,
         "L1 missing; L2 older than L0",
     )
-    assert stand(CompletenessRules(tmp_path, ["2D"])) == (ObservationStatus.DONE, "")
+    assert observation_status(CompletenessRules(tmp_path, ["2D"])) == (ObservationStatus.DONE, "")
 
 
 def test_a_bias_has_no_l2(tmp_path: Path) -> None:
@@ -66,13 +66,19 @@ def test_a_bias_has_no_l2(tmp_path: Path) -> None:
 
 def test_junk_bad_and_missing_l0(tmp_path: Path) -> None:
     add(tmp_path, A)
-    assert stand(CompletenessRules(tmp_path, LEVELS, junk={A.text})) == (
+    assert observation_status(CompletenessRules(tmp_path, LEVELS, junk={A.text})) == (
         ObservationStatus.JUNK,
         "junk",
     )
-    assert stand(CompletenessRules(tmp_path, LEVELS), B) == (ObservationStatus.NO_L0, "no L0 file")
+    assert observation_status(CompletenessRules(tmp_path, LEVELS), B) == (
+        ObservationStatus.NO_L0,
+        "no L0 file",
+    )
     A.path(tmp_path, "L0").write_bytes(b"")
-    assert stand(CompletenessRules(tmp_path, LEVELS)) == (ObservationStatus.BAD_L0, "L0 empty")
+    assert observation_status(CompletenessRules(tmp_path, LEVELS)) == (
+        ObservationStatus.BAD_L0,
+        "L0 empty",
+    )
 
 
 def test_many_nights_at_once(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_each_reason_is_named_and_the_record_says_what_to_process(root, names):
     }
 
 
-def test_one_date_is_that_night_and_none_is_all(names):
+def test_one_date_selects_that_night_and_no_date_selects_all(names):
     assert [night.night for night in result.assess_progress("20240102").nights] == ["20240102"]
     assert [night.night for night in result.assess_progress().nights] == NIGHTS
     assert [night.night for night in result.assess_progress("", "20240101").nights] == ["20240101"]

@@ -156,7 +156,7 @@ def test_pages_locked_by_another_process_are_named(
     assert site.update_all_pages(products, ["20240115"]) == []
 
 
-def test_a_record_is_read_and_a_damaged_one_is_none(products: Path) -> None:
+def test_a_record_is_read_and_a_damaged_one_is_ignored(products: Path) -> None:
     file = record.record_path(products / "20240115" / A, A, "L1")
     stored = record.read_record(file)
     assert stored is not None

@@ -1,4 +1,4 @@
-"""What a DRP that was cut off left is brought to its end, whoever had started it."""
+"""What an interrupted DRP left is finished, even if another command had started it."""
 
 from __future__ import annotations
 

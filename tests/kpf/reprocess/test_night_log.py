@@ -87,7 +87,7 @@ def test_the_last_run_is_that_of_its_kind() -> None:
     assert night_log.select_last_run([], night_log.SCIENCE) == []
 
 
-def test_a_log_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_log_of_schema_1_is_migrated(tmp_path: Path) -> None:
     log = tmp_path / "nights.sqlite"
     old = tuple(getattr(ENTRY, name) for name in OLD_COLUMNS)
     with closing(sqlite3.connect(log)) as database, database:

@@ -11,7 +11,6 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import selection
-from kpfnb.kpf.reprocess import selection as narrowing
 from kpfnb.kpf.reprocess.selection import ObservationFilter
 from tests.kpf import fake_drp
 
@@ -36,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 def left(root: Path, wanted: ObservationFilter, target: str = NIGHT) -> tuple[list[str], list[str]]:
     chosen = selection.select_observations([target], root=root)
-    narrowing.apply_filter(
+    selection.apply_filter(
         chosen, wanted, root=root, index=HeaderIndex(root.parent / "index.sqlite")
     )
     return [obsid.text for obsid in chosen.obsids], chosen.notes

@@ -38,7 +38,7 @@ def test_what_is_visibly_cut_is_set_aside_however_old(tmp_path: Path) -> None:
     ]
 
 
-def test_a_mark_taken_away_says_nothing(tmp_path: Path) -> None:
+def test_a_removed_marker_has_no_effect(tmp_path: Path) -> None:
     mark = tmp_path / "mark.json"
     new_products.write_marker(mark, [tmp_path / "a.fits"])
     put(tmp_path / "a.fits", 1000)

@@ -84,7 +84,7 @@ def add_l0(root: Path, obsid: str, imtype: str = "Object") -> Path:
 
 
 def add_products(root: Path, obsid: str, tag: str, levels: Sequence[str] = LEVELS) -> None:
-    """Good products of an earlier time: the first byte of their data tells them apart."""
+    """Good products of an earlier time: the first byte of their data identifies them."""
     for level in levels:
         path = ObsID(obsid).path(root, level)
         fake_drp.fits(path, {"DRPTAG": tag, "OLD": "yes"})
@@ -555,7 +555,7 @@ def test_the_night_log_has_a_row_for_each_night_processed(root: Path) -> None:
 def test_a_killed_run_is_resumed_by_the_night_log_even_with_force(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its products a night is done in either case: with force only the log can tell."""
+    """By its products a night is done in either case: with force only the log shows it."""
     run("20240101:20240102")
     use_drp(monkeypatch, "error", OTHER)
     run("20240101:20240102", force=True, order="forward", version="2.9")
@@ -668,7 +668,7 @@ def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The least that the stand-in can calibrate: a bias, a flat and an arc."""
+    """The least that the stand-in DRP can calibrate: a bias, a flat and an arc."""
     from kpfnb.demo.night import simulate_night
     from kpfnb.demo.plan import USUAL_COUNTS
 

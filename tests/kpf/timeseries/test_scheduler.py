@@ -16,7 +16,7 @@ NOW = datetime(2024, 1, 15, 12, tzinfo=UTC).timestamp()
 
 
 class ManualClock:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = NOW

@@ -7,10 +7,10 @@ as `unshare --user --map-root-user --mount python -m tests.kpf.watch.soak ...` f
 
 What must hold at the end:
 
-- every whole L0 has products, whole and made from its last content
-- nothing but whole L0 files was given to the DRP
+- every complete L0 has products, complete and made from its last content
+- nothing but complete L0 files was given to the DRP
 - no L0 was given to the DRP again after its products were good, unless it was touched or replaced
-  meanwhile, or the watcher or that DRP was killed before the end of the DRP's run was taken down
+  in between, or the watcher or that DRP was killed before the end of the DRP's run was recorded
 - no process is left
 """
 
@@ -82,13 +82,13 @@ class Soak:
             time.sleep(self.random.uniform(0.05, 0.4))
         for thread in self.later:
             thread.join()
-        lacking = self.wait_for_all()
+        missing = self.wait_for_all()
         status = self.stop()
         return {
             "disk": self.disk or "filled",
             "counts": self.counts,
             "l0": len(list(self.raw.glob("*/KP*.fits"))),
-            "lacking": lacking,
+            "missing": missing,
             "given_wrongly": sorted(self.never & {obsid for _, _, _, obsid, _ in self.lines()}),
             **self.repeats(),
             "left": [process.pid for process in self.ours()],
@@ -328,7 +328,7 @@ class Soak:
 
     # What came of it
 
-    def lacking(self) -> list[str]:
+    def missing(self) -> list[str]:
         names = []
         for path in self.raw.glob("*/KP.????????.?????.??.fits"):
             if path.stem not in self.never and not self.is_done(path):
@@ -339,7 +339,7 @@ class Soak:
         l0_sum = checksum(path)
         products = [product(path, level) for level in LEVELS]
         try:
-            # A product may be replaced between two looks at it
+            # A product may be replaced between two reads
             return not any(map(headers.find_defect, products)) and all(
                 headers.read_header(file, ["L0SUM"])["L0SUM"] == l0_sum for file in products
             )
@@ -348,12 +348,12 @@ class Soak:
 
     def wait_for_all(self) -> list[str]:
         end = time.monotonic() + PATIENCE_SECONDS
-        while (lacking := self.lacking()) and time.monotonic() < end:
+        while (missing := self.missing()) and time.monotonic() < end:
             self.keep_alive()
             time.sleep(0.5)
-        # What is done for nothing after that should show
+        # Unneeded work after that would be seen
         time.sleep(10)
-        return lacking
+        return missing
 
     def lines(self) -> list[tuple[str, int, int, str, str]]:
         entries = []

@@ -1,4 +1,4 @@
-"""From the first sight of a file to the moment when it is handed out: the rules."""
+"""The rules from the first event of a file until it is dispatched."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_is_handled(row: FileRecord | None, handled: bool) -> None:
         (known(FileStatus.TAKEN, renewed=True), 0, True),
     ],
 )
-def test_what_is_remembered_of_a_file_that_is_handed_out(
+def test_what_is_stored_about_a_dispatched_file(
     row: FileRecord | None, attempts: int, renewed: bool
 ) -> None:
     assert make_task_record("/a/b", NOW, row) == FileRecord(
@@ -121,7 +121,9 @@ def test_a_scan_does_not_delay_files_on_their_way_in(tree: Tree, arrivals: Arriv
     assert list(arrivals.ready) == []
 
 
-def test_what_could_not_be_handed_out_comes_first_again(tree: Tree, arrivals: Arrivals) -> None:
+def test_files_that_could_not_be_dispatched_come_first_next_time(
+    tree: Tree, arrivals: Arrivals
+) -> None:
     paths = [str(tree.write(f"{name}.fits")) for name in "abc"]
     arrivals.add_changed(paths)
     arrivals.admit_settled()

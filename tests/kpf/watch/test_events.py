@@ -1,4 +1,4 @@
-"""Changes are told as they happen, and where some may be missed that is told too."""
+"""Changes are reported as they happen; where some may be missed, that is reported, too."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ear(top: Path) -> Iterator[Ear]:
 
 
 def wait_for_events(ear: Ear, top: Path) -> None:
-    """Wait until changes are told."""
+    """Wait until changes are reported."""
 
     def is_heard() -> bool:
         (top / "begin.fits").write_text("")
@@ -157,7 +157,7 @@ def test_it_ends_where_stop_is_called_while_the_watch_begins(top: Path) -> None:
     listener = ChangeListener([top], is_wanted=lambda path: True, on_changes=lambda changes: None)
 
     class Early(threading.Event):
-        """`stop` is called just before the watch begins anew."""
+        """`stop` is called just before the watch is restarted."""
 
         def clear(self) -> None:
             listener._stopping.set()

@@ -24,7 +24,7 @@ OWN_DISK = ["unshare", "--user", "--map-root-user", "--mount"]
 
 @pytest.mark.timeout(ROUND_SECONDS + 260)
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-def test_every_l0_has_its_products_and_none_is_made_twice(tmp_path: Path, seed: int) -> None:
+def test_every_l0_has_its_products_and_no_product_is_made_twice(tmp_path: Path, seed: int) -> None:
     seconds = min(SECONDS, ROUND_SECONDS)
     may_mount = not subprocess.run(
         ["sh", "-c", " ".join([*OWN_DISK, "true"])], capture_output=True
@@ -41,7 +41,7 @@ def test_every_l0_has_its_products_and_none_is_made_twice(tmp_path: Path, seed: 
     report = json.loads(done.stdout)
     assert report["l0"] > seconds
     assert report["given"] > seconds
-    assert report["lacking"] == []
+    assert report["missing"] == []
     assert report["given_wrongly"] == []
     assert report["again_without_reason"] == []
     assert report["left"] == []

@@ -1,4 +1,4 @@
-"""The watcher as a whole: whatever arrives is handled once, and again only where it must be."""
+"""The complete watcher: every file that arrives is handled once, and again only if needed."""
 
 from __future__ import annotations
 
@@ -228,9 +228,7 @@ def test_once_does_not_wait_for_its_session(tree: Tree, tmp_path: Path) -> None:
         once(tree.handler(session=turn), tmp_path / "watch")
 
 
-def test_what_a_killed_watcher_had_handed_out_is_handed_out_again(
-    tree: Tree, tmp_path: Path
-) -> None:
+def test_tasks_of_a_killed_watcher_are_handled_again(tree: Tree, tmp_path: Path) -> None:
     class Killed(BaseException):
         pass
 

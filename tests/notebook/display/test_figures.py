@@ -1,4 +1,4 @@
-"""What the mouse is told over a picture in JupyterLab."""
+"""Tooltips of plots in JupyterLab."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_area_is_asked_with_the_place_in_the_data(figure: Figure) -> None:
     assert hover.tooltip_at(SimpleNamespace(inaxes=None, x=1, y=1)) == ""
 
 
-def test_the_nearest_point_is_told_if_it_is_near(figure: Figure) -> None:
+def test_the_nearest_point_is_shown_if_it_is_near(figure: Figure) -> None:
     [axes] = figure.axes
     points = PointTooltip(np.array([(1.0, 1.0), (2.0, 1.0)]), lambda number: f"KP.{number}")
     assert points(at(axes, 1.9, 1.0)) == "KP.1"
@@ -56,7 +56,7 @@ def test_the_nearest_point_is_told_if_it_is_near(figure: Figure) -> None:
     assert PointTooltip(np.empty((0, 2)), str)(at(axes, 1, 1)) == ""
 
 
-def test_bars_of_categories_are_told_standing_and_lying(figure: Figure) -> None:
+def test_bars_of_categories_have_tooltips_in_both_orientations(figure: Figure) -> None:
     [axes] = figure.axes
     texts = ["first", "second"]
     standing, lying = figures.bar_tooltip(texts), figures.bar_tooltip(texts, upright=False)
@@ -69,7 +69,7 @@ def test_bars_of_categories_are_told_standing_and_lying(figure: Figure) -> None:
     assert [lying(at(axes, 5, y)) for y in (0.3, 1)] == texts
 
 
-def test_a_curve_tells_the_nearest_pixel(figure: Figure) -> None:
+def test_a_curve_shows_the_nearest_pixel(figure: Figure) -> None:
     [axes] = figure.axes
     tooltip = figures.curve_tooltip(np.array([1.0, 2.0, 4.0]), lambda n: f"pixel {n}")
     places = (0.9, 1, 1.4, 1.6, 3.5, 4, 4.1)
@@ -121,7 +121,7 @@ def test_hostile_names_are_text(figure: Figure) -> None:
     assert hover.note.get_text() == HOSTILE
 
 
-def test_of_many_names_the_first_are_told() -> None:
+def test_the_first_of_many_names_are_shown() -> None:
     assert figures.join_names("abcde") == "a\nb\nc\nd\ne"
     assert figures.join_names("abcdefg") == "a\nb\nc\nd\nand 3 more"
     assert figures.join_names([]) == ""

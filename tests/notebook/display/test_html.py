@@ -49,6 +49,6 @@ def test_headless_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert html.file_link(tmp_path / "x", "x") == "x"
 
 
-def test_a_server_that_does_not_tell_its_directory(lab: Path) -> None:
+def test_a_server_that_does_not_report_its_directory(lab: Path) -> None:
     (lab.parent / "jpserver-77.json").write_text("{")
     assert html.jupyter_root() is None

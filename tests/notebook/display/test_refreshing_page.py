@@ -38,16 +38,16 @@ async def _until(ready: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_it_looks_again_and_tells_an_error(pages: list[str]) -> None:
+def test_it_refreshes_and_shows_an_error(pages: list[str]) -> None:
     answers = iter(["second"])
 
-    def look() -> str:
+    def load_page() -> str:
         for answer in answers:
             return answer
         raise InvalidInputError("<gone>", "come back")
 
     async def watched() -> None:
-        html.display_refreshing(RESULT, "first", look, every_seconds=0)
+        html.display_refreshing(RESULT, "first", load_page, every_seconds=0)
         await _until(lambda: len(pages) >= 3)
 
     asyncio.run(watched())

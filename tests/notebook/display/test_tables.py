@@ -44,7 +44,7 @@ def test_html_in_a_cell_is_text() -> None:
     assert tables.interactive_table(FRAME)._dt_args.get("allow_html", False) is False
 
 
-def test_what_is_missing_is_not_told() -> None:
+def test_missing_values_are_not_shown() -> None:
     frame = pd.DataFrame(
         {"snr": [12.5, None], "spectra": pd.Series([3, None], dtype=object), "target": ["a", None]}
     )
@@ -63,7 +63,7 @@ def describe_row(row: Mapping[str, Any]) -> str:
     return f"<p>about {row['obsid']}</p>"
 
 
-def test_the_chosen_row_leads_on() -> None:
+def test_the_details_of_the_chosen_row_are_shown() -> None:
     table, chooser, details = tables.interactive_table(FRAME, row_details=describe_row).children
     table.selected_rows = [2]
     assert details.value == "<p>about KP.2</p>"
@@ -73,7 +73,7 @@ def test_the_chosen_row_leads_on() -> None:
     assert details.value == ""
 
 
-def test_a_row_that_leads_nowhere_says_why() -> None:
+def test_a_row_without_details_says_why() -> None:
     _, chooser, details = tables.interactive_table(FRAME, row_details=describe_row).children
     chooser.value = 3
     assert "role='alert'" in details.value
@@ -87,7 +87,7 @@ def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
     assert len(str(data)) < 2000
 
 
-def test_a_plain_table_has_no_row_numbers_and_no_words_for_nothing() -> None:
+def test_a_static_table_has_no_row_numbers_and_no_text_for_missing_values() -> None:
     frame = pd.DataFrame({"a": [1.5, None], "b": ["<script>", None], "c": [None, None]})
     shown = tables.StaticTable(frame)
     assert "&lt;script&gt;" in shown._repr_html_()

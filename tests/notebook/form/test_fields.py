@@ -59,7 +59,7 @@ def test_levels_are_check_boxes() -> None:
     ("kind", "good", "wrong"),
     [("int[1, 64]", 8, 65), ("version", "2.9", "two"), ("float[0, 1]", 0.5, -1.0)],
 )
-def test_what_is_wrong_is_said_beside_it_as_one_types(kind: str, good: Any, wrong: Any) -> None:
+def test_an_error_is_shown_beside_the_field_while_typing(kind: str, good: Any, wrong: Any) -> None:
     form_field = field(kind, good)
     [part] = form_field.control.parts
     assert part.continuous_update
@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said_beside_it_as_one_types(kind: str, good: Any, wron
     assert form_field.message.layout.display == "none"
 
 
-def test_limits_are_told() -> None:
+def test_limits_are_shown() -> None:
     assert "1 to 64" in field("int[1, 64]", 8).row.children[1].children[0].value
 
 

@@ -27,7 +27,7 @@ def test_the_table_cuts_a_long_list() -> None:
 
 
 @pytest.mark.parametrize("error", [InvalidInputError("no such night"), OSError("no such night")])
-def test_what_a_button_could_not_do_is_told_beside_it(
+def test_an_error_is_shown_beside_its_button(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fails() -> None:

@@ -69,7 +69,7 @@ def ready(session: Session | None = None) -> panel.FormPanel:
     return form
 
 
-def test_run_takes_what_stands_in_the_fields(ran: list[str]) -> None:
+def test_run_uses_the_values_of_the_fields(ran: list[str]) -> None:
     session = Session()
     form = ready(session)
     form.fields[0].write(5)
@@ -78,7 +78,7 @@ def test_run_takes_what_stands_in_the_fields(ran: list[str]) -> None:
     assert ran == ["read 2", "run", "save"]
 
 
-def test_a_second_click_is_none_before_the_first_has_run(ran: list[str]) -> None:
+def test_a_second_click_is_ignored_before_the_first_has_run(ran: list[str]) -> None:
     session = Session()
     form = ready(session)
     form.run_button.click()
@@ -96,7 +96,7 @@ def test_the_notebook_is_saved_when_it_has_run(ran: list[str]) -> None:
     assert ran == ["save"]
 
 
-def test_a_dry_run_is_one_whatever_the_check_box_says(ran: list[str]) -> None:
+def test_a_dry_run_ignores_the_check_box(ran: list[str]) -> None:
     session = Session()
     form = ready(session)
     form.dry_run_button.click()
@@ -104,7 +104,7 @@ def test_a_dry_run_is_one_whatever_the_check_box_says(ran: list[str]) -> None:
     assert form.values()["dry_run"] is False
 
 
-def test_a_wrong_value_is_told_and_nothing_runs(ran: list[str]) -> None:
+def test_an_invalid_value_is_reported_and_nothing_runs(ran: list[str]) -> None:
     form = ready()
     form.fields[0].write(10)
     form.run_button.click()
@@ -129,7 +129,7 @@ def test_stop_is_a_command_of_jupyterlab_itself() -> None:
     assert 'data-commandlinker-command="notebook:interrupt-kernel"' in html
 
 
-def test_the_end_and_the_result_are_told_as_text(ran: list[str]) -> None:
+def test_the_end_and_the_result_are_shown_as_text(ran: list[str]) -> None:
     form = ready()
     record = RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
     result = SimpleNamespace(_repr_html_=lambda: "<table></table>")
@@ -153,7 +153,7 @@ def test_the_copied_command_is_text() -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_a_full_disk_is_told_beside_the_button(
+def test_a_full_disk_is_reported_beside_the_button(
     ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: dict[str, Any]) -> None:

@@ -65,6 +65,6 @@ def test_all_of_it_is_handled_in_the_main_thread(client: Any) -> None:
 
 
 def test_what_it_replaces_is_there(client: Any) -> None:
-    """Once this fails, look how ipykernel chooses the thread now, and whether it still has to."""
+    """If this fails, check how ipykernel now chooses the thread, and whether it still has to."""
     # In a kernel of its own, since a test that ran in this process may have replaced it
     assert printed(client, PLACE) == "self data default"
