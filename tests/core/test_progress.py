@@ -139,9 +139,10 @@ def test_notebook_has_a_native_progress_element(monkeypatch: pytest.MonkeyPatch)
         assert "&lt;b&gt;: no" in widget.value
 
 
-def test_a_page_is_shown_in_the_form_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_shown_in_the_form_while_it_lasts(request: pytest.FixtureRequest) -> None:
     stage = ipywidgets.VBox()
-    monkeypatch.setattr(progress, "_container", stage)
+    request.addfinalizer(lambda: progress.set_container(None))
+    progress.set_container(stage)
     with pytest.raises(KeyboardInterrupt), progress.live_html() as show:
         show("<p>first</p>")
         [view] = stage.children
@@ -152,10 +153,10 @@ def test_a_page_is_shown_in_the_form_while_it_lasts(monkeypatch: pytest.MonkeyPa
 
 
 def test_browsers_that_are_reloaded_in_a_pause_are_answered(
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered: list[float] = []
-    monkeypatch.setattr(progress, "_idle_callback", lambda: None)
+    request.addfinalizer(lambda: progress.set_idle_callback(lambda: None))
     progress.set_idle_callback(lambda: answered.append(now[0]))
     now = [0.0]
     clock = SimpleNamespace(

@@ -23,7 +23,10 @@ from kpfnb.storage import rclone
 
 
 def run_check(name: str, **arguments: object) -> HealthCheck:
-    return checks._run_check(name, checks.CHECKS[name], settings.load_settings(**arguments))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "CHECKS", {name: checks.CHECKS[name]})
+        [check] = checks.run_checks(settings.load_settings(**arguments))
+    return check
 
 
 @pytest.fixture

@@ -146,7 +146,8 @@ def test_no_folder_is_an_empty_night(root):
 def test_the_second_scan_reads_no_headers(root, names, tmp_path, monkeypatch):
     with HeaderIndex(tmp_path / "index.sqlite") as index:
         first = scan(root, index=index, tags=True)
-        monkeypatch.setattr(night_scan, "_try_read", None)
+        monkeypatch.setattr(headers, "read_header", None)
+        monkeypatch.setattr(night_scan, "check_fits_magic", None)
         assert scan(root, index=index, tags=True) == first
         assert {p.tag for p in scan(root, index=index).products["2D"].values()} == {
             tree.DEFAULT_VERSION
@@ -167,8 +168,11 @@ def test_what_changed_is_read_again(root, names, tmp_path, change):
 
 
 def test_what_could_not_be_read_is_tried_again(root, names, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "a disk error")
+
     with HeaderIndex(tmp_path / "index.sqlite") as index:
-        monkeypatch.setattr(night_scan, "_try_read", lambda read, path: ("", "a disk error"))
+        monkeypatch.setattr(headers, "read_header", fail)
         scan(root, index=index)
         monkeypatch.undo()
         assert {raw.problem for raw in scan(root, index=index).raws.values()} == {""}

@@ -163,7 +163,8 @@ def test_what_was_there_before_since_is_left_alone_until_touched(tree: Tree, sta
 def test_a_file_without_an_event_is_found_by_the_next_scan(
     tree: Tree, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events.ChangeListener, "_run", lambda self: None)
+    monkeypatch.setattr(events.ChangeListener, "start", lambda self: None)
+    monkeypatch.setattr(events.ChangeListener, "stop", lambda self: None)
     start(policy=replace(QUICK, rescan_seconds=0.2))
     tree.write("a.fits")
     wait_for(lambda: tree.names() == ["a.fits"])

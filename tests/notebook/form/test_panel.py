@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ class Session:
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What JupyterLab was asked to do."""
     asked: list[str] = []
 
@@ -59,8 +59,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             asked.append("save")
 
     monkeypatch.setattr(panel, "FrontEnd", FrontEnd)
-    monkeypatch.setattr(progress, "_container", None)
-    return asked
+    yield asked
+    progress.set_container(None)
 
 
 def ready(session: Session | None = None) -> panel.FormPanel:
