@@ -76,12 +76,12 @@ def plant(where: Path, nights: int) -> runs.RunRecord:
 
 def measure(title: str, work: Callable[[], object]) -> None:
     """CPU seconds of some work, printed."""
-    begun = time.process_time()
+    started = time.process_time()
     work()
-    print(f"  {title}: {time.process_time() - begun:.2f} CPU-s")
+    print(f"  {title}: {time.process_time() - started:.2f} CPU-s")
 
 
-def search_index(where: Path) -> None:
+def search_index(site_dir: Path) -> None:
     """Open the index in Chromium and search in it."""
     from playwright.sync_api import expect, sync_playwright
 
@@ -91,15 +91,15 @@ def search_index(where: Path) -> None:
         browser.new_page().goto("about:blank")
         for _ in range(2):
             page = browser.new_page()
-            begun = time.monotonic()
-            page.goto(f"file://{where / 'index.html'}")
-            print(f"  opened: {time.monotonic() - begun:.2f} s (goal 1)")
+            started = time.monotonic()
+            page.goto(f"file://{site_dir / 'index.html'}")
+            print(f"  opened: {time.monotonic() - started:.2f} s (goal 1)")
             status = page.get_by_role("status")
             for words, expected in (("tonight 20251224", "1 of"), ("reprocess", "365 of")):
-                begun = time.monotonic()
+                started = time.monotonic()
                 page.fill("input[name=text]", words)
                 expect(status).to_contain_text(expected)
-                print(f"  searched: {time.monotonic() - begun:.2f} s: {status.inner_text()}")
+                print(f"  searched: {time.monotonic() - started:.2f} s: {status.inner_text()}")
         browser.close()
 
 

@@ -50,9 +50,9 @@ def main() -> None:
 
 def measure(title: str, goal: float, work: Callable[[], object]) -> float:
     """CPU seconds of some work, printed beside the goal."""
-    begun = time.process_time()
+    started = time.process_time()
     work()
-    seconds = time.process_time() - begun
+    seconds = time.process_time() - started
     print(f"  {title}: {seconds:.2f} CPU-s (goal {goal:g})")
     return seconds
 
@@ -64,10 +64,10 @@ def astropy_seconds(root: Path, number: int) -> float:
     paths = [
         path for level in KPF.levels for path in sorted((root / level / NIGHT).iterdir())[:number]
     ]
-    begun = time.process_time()
+    started = time.process_time()
     for path in paths:
         dict(fits.getheader(path))
-    return time.process_time() - begun
+    return time.process_time() - started
 
 
 if __name__ == "__main__":

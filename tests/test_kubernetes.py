@@ -187,7 +187,7 @@ def test_the_settings_of_workers_can_be_read(monkeypatch: pytest.MonkeyPatch) ->
     assert set(settings.load_settings().remotes) == {"data", "backup"}
 
 
-def test_the_image_is_pinned_and_nobody_is_root() -> None:
+def test_the_image_is_pinned_and_no_container_runs_as_root() -> None:
     text = (TOP / "Dockerfile").read_text()
     lines = text.splitlines()
     assert {line.split()[1] for line in lines if line.startswith("FROM")} == {

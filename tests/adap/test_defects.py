@@ -35,7 +35,7 @@ QUEUE = {
         "test_a_paused_worker_loses_its_item_and_can_not_commit",
     ),
     "the sheet is tried for minutes inside the queue's lock": (
-        "test_a_sheet_that_hangs_keeps_nobody_from_the_queue",
+        "test_a_hanging_sheet_does_not_block_the_queue",
         "test_an_outage_is_survived_reported_and_caught_up_with",
     ),
     "workers leave when the queue is empty for a moment": (
@@ -59,7 +59,7 @@ STORAGE = {
         "test_files_are_moved_only_after_they_are_verified",
     ),
     "old results go before the new ones are there": (
-        "test_new_results_are_all_there_before_old_ones_go",
+        "test_new_results_are_complete_before_old_ones_are_removed",
         "test_a_mixture_on_the_remote_is_never_taken_for_coadds",
     ),
     "logs are uploaded onto the name of a folder": (

@@ -267,11 +267,11 @@ def test_all_of_it_is_in_the_archive(local_site: Site) -> None:
     )
 
 
-def test_it_comes_back_as_it_was(local_site: Site, tmp_path: Path) -> None:
-    carried = storage.transfer_files(
+def test_the_downloaded_files_are_identical(local_site: Site, tmp_path: Path) -> None:
+    transfer = storage.transfer_files(
         storage.resolve_location("koa:"), tmp_path / "back", progress=False
     )
-    assert not carried.failed
+    assert not transfer.failed
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "back"
     )

@@ -46,17 +46,17 @@ def test_a_night_without_raw_files_is_refused_and_the_nearest_named(root: Path) 
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("argument", "message"),
     [
         ("20241301", "night: '20241301'"),
         ("nowhere", "night: 'nowhere'"),
         ("data", "data is not the directory of a night's raw files"),
     ],
 )
-def test_what_is_no_night_is_refused(root: Path, given: str, said: str) -> None:
-    error = call(given).exception
+def test_an_invalid_night_is_refused(root: Path, argument: str, message: str) -> None:
+    error = call(argument).exception
     assert isinstance(error, InvalidParameterError)
-    assert error.what.startswith(said)
+    assert error.what.startswith(message)
 
 
 def test_the_directory_of_a_night_is_as_good_as_its_date(

@@ -79,7 +79,7 @@ def test_an_unknown_key_in_a_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["n", "=4", ""])
-def test_what_is_no_parameter_is_refused(tmp_path, text):
+def test_an_invalid_parameter_is_refused(tmp_path, text):
     done = call("run", samples.make(tmp_path, "task"), "-p", text)
     assert isinstance(done.exception, InvalidParameterError)
 
@@ -99,7 +99,7 @@ def test_runs_are_listed_and_filtered():
     assert only["id"] == first.id
 
 
-def test_no_runs_is_said():
+def test_an_empty_list_of_runs_is_reported():
     assert call("runs").stdout == "No runs.\n"
     assert call("runs", "--json").stdout == "[]\n"
 

@@ -20,7 +20,7 @@ def submit(tasks: PendingBatches, number: int) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_result_behind_a_hanging_task_keeps_nobody_waiting() -> None:
+def test_a_hanging_task_does_not_delay_a_finished_result() -> None:
     """It is on the worker that hangs: once that is killed, it is made again elsewhere."""
     with clusters.open_cluster(workers=1) as cluster:
         tasks = PendingBatches(cluster.client)

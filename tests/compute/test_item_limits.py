@@ -25,7 +25,7 @@ def test_without_limits_nothing_is_stopped() -> None:
     assert not ItemLimits().needs_processes
 
 
-def test_as_many_at_once_as_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_limits_the_concurrency(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "available_bytes", lambda: 10_000)
     assert ItemLimits(memory_bytes=3_000).max_concurrency() == 3
     assert ItemLimits().max_concurrency() > 1_000_000

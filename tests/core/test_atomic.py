@@ -57,7 +57,7 @@ def test_an_exception_leaves_the_old_content(tmp_path: Path, error: type[BaseExc
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_exception_where_nothing_was_leaves_nothing(tmp_path: Path) -> None:
+def test_an_exception_leaves_no_new_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         atomic.write_json(tmp_path / "a.json", float("nan"))
     assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,7 @@ def test_log_has_a_line_every_ten_seconds(
     assert len(caplog.messages) == 6
 
 
-def test_nothing_is_shown_if_so_wished(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_shown_when_progress_is_disabled(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with progress.show_progress(3, "reading", shown=False) as bar:
         bar.update(done=3)

@@ -82,7 +82,7 @@ def test_a_damaged_file_is_moved_aside_with_what_belongs_to_it(tmp_path: Path) -
     assert _rows(path) == [1]
 
 
-def test_a_file_that_others_hold_is_not_taken_for_damaged(
+def test_a_locked_file_is_not_mistaken_for_a_damaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)

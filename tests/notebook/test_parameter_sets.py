@@ -40,7 +40,7 @@ def test_another_notebooks_sets_are_not_offered(project: Path) -> None:
     assert "mine" not in parameter_sets.list_sets("work")
 
 
-def test_a_set_is_replaced_only_when_that_was_said(project: Path) -> None:
+def test_a_set_is_replaced_only_after_confirmation(project: Path) -> None:
     file = parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 4})
     with pytest.raises(InvalidInputError, match="mine exists already"):
         parameter_sets.save_set("work", "mine", PARAMETERS, {"n": 5})

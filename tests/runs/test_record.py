@@ -39,7 +39,7 @@ def test_an_error_is_kept_with_its_cell():
     }
 
 
-def test_signs_of_life_are_given_until_the_end(monkeypatch):
+def test_heartbeats_are_written_until_the_end(monkeypatch):
     monkeypatch.setattr("kpfnb.runs.record.HEARTBEAT_SECONDS", 0.01)
     record = runs.start_run("x")
     file = record.directory / runs.RECORD_NAME
@@ -71,18 +71,18 @@ def test_a_run_that_somebody_has_removed_is_forgotten_already():
     assert list((runs_dir() / "x").iterdir()) == []
 
 
-def test_a_sign_of_life_that_fails_once_is_given_again(monkeypatch):
+def test_a_heartbeat_that_fails_once_is_repeated(monkeypatch):
     monkeypatch.setattr("kpfnb.runs.record.HEARTBEAT_SECONDS", 0.01)
-    troubles, given = [OSError(5, "Input/output error")], threading.Event()
+    errors, is_renewed = [OSError(5, "Input/output error")], threading.Event()
 
     def utime(_):
-        if troubles:
-            raise troubles.pop()
-        given.set()
+        if errors:
+            raise errors.pop()
+        is_renewed.set()
 
     monkeypatch.setattr("kpfnb.runs.record.os.utime", utime)
     ended = runs.start_heartbeat(runs.start_run("x"))
-    assert given.wait(30)
+    assert is_renewed.wait(30)
     ended.set()
 
 

@@ -64,7 +64,7 @@ def test_what_runs_and_the_last_of_each_notebook_stays() -> None:
     assert left() == {good.id, bad.id, going.id, other.id}
 
 
-def test_what_a_pipeline_leads_to_stays_with_it() -> None:
+def test_the_runs_of_a_pipeline_are_kept_with_it() -> None:
     step, lost = aged(300), aged(299)
     child = aged(298, parent="abc")
     whole = aged(10, name="pipeline-night")

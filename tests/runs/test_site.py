@@ -114,9 +114,17 @@ def test_of_thousands_the_page_shows_the_latest(monkeypatch):
     shutil.rmtree(runs_dir())
 
 
-def test_durations_as_people_say_them():
-    said = [
+def test_durations_are_readable():
+    durations = [
         formatting.format_run_duration(seconds)
         for seconds in (None, 0.04, 59.94, 59.97, 61, 3599.7, 7265)
     ]
-    assert said == ["–", "0.0 s", "59.9 s", "1 min 00 s", "1 min 01 s", "1 h 00 min", "2 h 01 min"]
+    assert durations == [
+        "–",
+        "0.0 s",
+        "59.9 s",
+        "1 min 00 s",
+        "1 min 01 s",
+        "1 h 00 min",
+        "2 h 01 min",
+    ]

@@ -110,7 +110,7 @@ def test_a_run_removed_during_the_listing_does_not_crash_it(monkeypatch, host, m
     assert stays.id in [run.id for run in listed]
 
 
-def test_what_is_no_run_is_passed_over():
+def test_a_directory_that_is_not_a_run_is_skipped():
     record = runs.start_run("x")
     for name in ("notes", "20240101", ".kpfnb-half"):
         (record.directory.parent / name).mkdir()

@@ -43,7 +43,7 @@ def test_a_line_that_is_not_of_the_log_is_kept(line: str) -> None:
     assert parse(line).last_message == line
 
 
-def test_no_message_at_all_is_said() -> None:
+def test_an_error_without_a_message_is_reported() -> None:
     assert parse().last_message == "rclone gave no reason"
 
 

@@ -43,14 +43,14 @@ def deliver(
 
 
 def only(result: DeliveryResult) -> UnitResult:
-    (parcel,) = result.units
-    return parcel
+    (unit_result,) = result.units
+    return unit_result
 
 
 def test_a_delivery_is_complete_and_has_its_tables(datasets_dir: Path, tmp_path: Path) -> None:
     result = deliver(datasets_dir)
     assert result.outcome is Outcome.SUCCEEDED, result
-    assert {parcel.state for parcel in result.units} == {UnitStatus.DELIVERED}
+    assert {unit_result.state for unit_result in result.units} == {UnitStatus.DELIVERED}
     delivered = contents(tmp_path / "to")
     source = contents(datasets_dir)
     for name in delivery_inputs.DATASETS:
@@ -138,7 +138,7 @@ def test_one_that_is_damaged_does_not_stop_the_others(
     (tmp_path / "source" / delivery_inputs.DATASETS[1] / "complete").rename(tmp_path / "gone")
     result = deliver(tmp_path / "source")
     assert result.outcome is Outcome.PARTIAL
-    states = {parcel.unit: parcel.state for parcel in result.units}
+    states = {unit_result.unit: unit_result.state for unit_result in result.units}
     assert states == {
         NAME: UnitStatus.DELIVERED,
         delivery_inputs.DATASETS[1]: UnitStatus.FAILED,
@@ -212,17 +212,17 @@ def test_the_quota_is_kept_and_the_rest_comes_the_next_day(
     sizes = []
     for day in days:
         now[0] = day
-        parcel = only(deliver(root, quota_gb=60e-6))
-        sizes.append(parcel.uploaded)
-        assert parcel.uploaded <= 60_000
+        unit_result = only(deliver(root, quota_gb=60e-6))
+        sizes.append(unit_result.uploaded)
+        assert unit_result.uploaded <= 60_000
         again = only(deliver(root, quota_gb=60e-6))
-        assert again.uploaded <= 60_000 - parcel.uploaded
+        assert again.uploaded <= 60_000 - unit_result.uploaded
         rows = ipac_tables.read_table(tmp_path / "to/reduced_files_meta.dat")
-        if parcel.state is UnitStatus.DELIVERED:
+        if unit_result.state is UnitStatus.DELIVERED:
             break
-        assert parcel.state is UnitStatus.WAITING
-        assert parcel.outcome is Outcome.PARTIAL
-        assert "wait for the quota of the next day" in parcel.reason
+        assert unit_result.state is UnitStatus.WAITING
+        assert unit_result.outcome is Outcome.PARTIAL
+        assert "wait for the quota of the next day" in unit_result.reason
         assert rows == [], "no row of what is not delivered"
     assert len(sizes) == 3
     assert len(rows) == 2
@@ -250,11 +250,11 @@ def test_a_waiting_delivery_continues_by_itself(
         "kpfnb.adap.archive.delivery.time.sleep",
         lambda seconds: now.__setitem__(0, now[0] + timedelta(seconds=seconds)),
     )
-    parcel = only(
+    unit_result = only(
         deliver(root, quota_gb=60e-6, wait=True, callbacks=DeliveryCallbacks(notify=notes.append))
     )
-    assert parcel.state is UnitStatus.DELIVERED
-    assert parcel.uploaded == parcel.size
+    assert unit_result.state is UnitStatus.DELIVERED
+    assert unit_result.uploaded == unit_result.size
     assert notes[0] == "IN_PROGRESS"
     assert "files wait for the quota" in notes[1]
     assert notes[-1] == "COMPLETE"
@@ -267,11 +267,11 @@ def test_a_server_that_dies_amid_an_upload_does_not_undo_it(
         raise ServiceUnavailableError("the queue server does not answer")
 
     monkeypatch.setattr("kpfnb.adap.archive.quota.UploadQuota.commit", gone)
-    parcel = only(deliver(root, quota_gb=1))
-    assert parcel.state is UnitStatus.DELIVERED
+    unit_result = only(deliver(root, quota_gb=1))
+    assert unit_result.state is UnitStatus.DELIVERED
     assert "uploaded, but not counted: the queue server does not answer" in caplog.text
     # Its reservation is
-    assert locations.upload_quota(resolve_location("to")).used_bytes() == parcel.uploaded
+    assert locations.upload_quota(resolve_location("to")).used_bytes() == unit_result.uploaded
 
 
 def test_a_full_storage_is_reported_and_waiting_units_are_not_marked(
@@ -282,27 +282,27 @@ def test_a_full_storage_is_reported_and_waiting_units_are_not_marked(
     from kpfnb import storage
     from kpfnb.storage import StorageErrorKind
 
-    carry = storage.transfer_files
+    transfer = storage.transfer_files
 
     def full(source: object, destination: object, **options: object) -> object:
-        carried = carry(source, destination, **options)  # type: ignore[arg-type]
+        result = transfer(source, destination, **options)  # type: ignore[arg-type]
         if options.get("dry_run"):
-            return carried
+            return result
         items = [
-            replace(i, state=storage.FileOutcome.FAILED, error_kind=trouble, detail="why")
-            for i in carried.items
+            replace(i, state=storage.FileOutcome.FAILED, error_kind=error_kind, detail="why")
+            for i in result.items
         ]
-        return replace(carried, items=tuple(items))
+        return replace(result, items=tuple(items))
 
     monkeypatch.setattr(storage, "transfer_files", full)
-    trouble = StorageErrorKind.DAILY
-    parcel = only(deliver(root))
-    assert (parcel.state, parcel.waiting) == (UnitStatus.WAITING, parcel.files)
+    error_kind = StorageErrorKind.DAILY
+    unit_result = only(deliver(root))
+    assert (unit_result.state, unit_result.waiting) == (UnitStatus.WAITING, unit_result.files)
     # A full disk is still full on the next day
-    trouble = StorageErrorKind.QUOTA
-    parcel = only(deliver(root, wait=True))
-    assert (parcel.state, parcel.waiting) == (UnitStatus.FAILED, 0)
-    assert "files failed: " in parcel.reason and "why" in parcel.reason
+    error_kind = StorageErrorKind.QUOTA
+    unit_result = only(deliver(root, wait=True))
+    assert (unit_result.state, unit_result.waiting) == (UnitStatus.FAILED, 0)
+    assert "files failed: " in unit_result.reason and "why" in unit_result.reason
 
 
 @pytest.mark.parametrize(
@@ -323,9 +323,9 @@ def test_what_is_being_published_is_not_delivered(
         place = storage.resolve_location("data:") / unit / folder / "coadd.json"
         assert not storage.transfer_files(tmp_path / "coadd.json", place, progress=False).failed
     done = deliver("data:", names=[NAME])
-    (parcel,) = [result for result in done.units if result.unit == unit]
-    assert parcel.state is UnitStatus.FAILED
-    assert f"{unit} is being published: {staged} exists" in parcel.reason
+    (unit_result,) = [result for result in done.units if result.unit == unit]
+    assert unit_result.state is UnitStatus.FAILED
+    assert f"{unit} is being published: {staged} exists" in unit_result.reason
     assert not done.is_final
     assert not (tmp_path / "to" / unit / "setup_A").exists()
 
@@ -351,10 +351,13 @@ def test_invalid_input_is_reported_before_any_work(
 
 
 def test_a_dataset_that_another_process_delivers_is_left_to_it(root: Path) -> None:
-    desk = locations.local_state_dir(resolve_location("to"))
-    with locks.acquire_lock(f"deliver {NAME}", folder=desk / "locks"):
-        parcel = only(deliver(root))
-    assert (parcel.state, "is already running" in parcel.reason) == (UnitStatus.FAILED, True)
+    state_dir = locations.local_state_dir(resolve_location("to"))
+    with locks.acquire_lock(f"deliver {NAME}", folder=state_dir / "locks"):
+        unit_result = only(deliver(root))
+    assert (unit_result.state, "is already running" in unit_result.reason) == (
+        UnitStatus.FAILED,
+        True,
+    )
 
 
 def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
@@ -362,7 +365,7 @@ def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
     for name in ("1D_Coadd", "2D_Coadd"):
         (complete / name).rename(root / config / name)
     result = deliver(root, names=[NAME])
-    assert [parcel.unit for parcel in result.units] == [NAME, config]
+    assert [unit_result.unit for unit_result in result.units] == [NAME, config]
     rows = ipac_tables.read_table(tmp_path / "to/coadded_files_meta.dat")
     assert {row["coadd1d_filename"].rpartition("/")[0] for row in rows} == {f"{config}/1D_Coadd"}
     assert {Path(row["spec1d_filename"]).parts[2] for row in rows} == {"2011-04-02"}
@@ -385,7 +388,7 @@ def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
     storage.transfer_files(resolve_location("koa:"), tmp_path / "back", progress=False)
     assert contents(tmp_path / "back") == contents(remote)
     again = deliver("data:", "koa:")
-    assert {parcel.state for parcel in again.units} == {UnitStatus.ALREADY_DELIVERED}
+    assert {unit_result.state for unit_result in again.units} == {UnitStatus.ALREADY_DELIVERED}
     assert not list(
         (locations.local_state_dir(resolve_location("koa:")) / "incoming").rglob("*.fits")
     )

@@ -87,7 +87,7 @@ def test_an_empty_table_has_its_columns(tmp_path: Path) -> None:
     assert back(text, tmp_path) == []
 
 
-def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"table\.dat is not an IPAC table"):
         back("no table\n", tmp_path)
 

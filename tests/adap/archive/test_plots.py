@@ -29,7 +29,7 @@ def test_the_mouse_shows_a_day() -> None:
     assert "quota" not in tooltip(without_quota, 0, 1)
 
 
-def test_the_mouse_shows_which_files_are_wrong() -> None:
+def test_the_tooltip_shows_which_files_are_wrong() -> None:
     wrong = {"m/c/1/a.fits": "has 3 bytes, not 5", "m/c/10/b.fits": "missing"}
     result = VerificationResult("koa:", {"m/c/1": 2, "m/c/10": 3, "m/c/2": 1}, 6, wrong)
     plot = figures.hover_plot(result)

@@ -36,7 +36,7 @@ def test_a_file_that_is_called_so_stays() -> None:
 @pytest.mark.parametrize(
     "name", ["a/b/c", "a", "a//2011-01-02", "../b/2011-01-02", "manifest/b/2011-01-02", "a b/c"]
 )
-def test_what_is_no_unit_is_refused_by_name(name: str) -> None:
+def test_an_invalid_unit_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidInputError):
         parse_unit(name)
 

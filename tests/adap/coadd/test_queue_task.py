@@ -41,8 +41,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lease(*, held: bool = True, notes: list[str] | None = None) -> Lease:
-    said = notes if notes is not None else []
-    return Lease("coadd2d", CONFIG, 7, 1, _renew=lambda: held, _report=said.append)
+    reports = notes if notes is not None else []
+    return Lease("coadd2d", CONFIG, 7, 1, _renew=lambda: held, _report=reports.append)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -58,12 +58,12 @@ def local_files(tmp_path: Path) -> list[Path]:
 
 
 def fail_at_upload(
-    carry: Callable[..., storage.TransferResult],
+    transfer: Callable[..., storage.TransferResult],
 ) -> Callable[..., storage.TransferResult]:
     def refuse(source: object, destination: object, **options: object) -> storage.TransferResult:
         if str(destination).endswith("2D_Coadd.new"):
             raise KpfnbError("the disk is full")
-        return carry(source, destination, **options)
+        return transfer(source, destination, **options)
 
     return refuse
 
@@ -175,11 +175,11 @@ def test_a_mixture_on_the_remote_is_never_taken_for_coadds(
     place = data / CONFIG / "2D_Coadd"
     (place / "old.log").write_text("of an earlier version")
     change(data)
-    carry = storage.transfer_files
+    transfer = storage.transfer_files
     records = []
 
     def die(source: object, destination: object, **options: object) -> storage.TransferResult:
-        done = carry(source, destination, **options)
+        done = transfer(source, destination, **options)
         if str(destination) == f"data:{CONFIG}/2D_Coadd" and "dry_run" not in options:
             records.append((place / "coadd.json").exists())
             if len(records) == 1:

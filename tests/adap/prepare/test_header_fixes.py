@@ -87,7 +87,7 @@ def test_a_file_that_is_not_there_does_not_stop_the_others(raw):
     assert "a.fits: missing" in result.reason and result.file_results[1].changes
 
 
-def test_what_a_killed_run_left_is_gone_on_from(raw):
+def test_a_killed_run_is_continued(raw):
     # Killed after the original was kept
     header_fixes._keep_original(raw / "a.fits")
     assert "2 of 2 headers fixed" in fix(raw).reason

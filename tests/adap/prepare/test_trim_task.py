@@ -26,11 +26,11 @@ def data(tmp_path, monkeypatch):
 
 
 def lease(held=True, notes=None):
-    said = notes.append if notes is not None else lambda text: None
-    return Lease("q", NAME, 1, 1, lambda: held, said)
+    report = notes.append if notes is not None else lambda text: None
+    return Lease("q", NAME, 1, 1, lambda: held, report)
 
 
-def test_the_reduction_file_is_on_the_remote_and_the_raw_frames_are_gone_here(data, tmp_path):
+def test_the_reduction_file_is_on_the_remote_and_local_raw_frames_are_removed(data, tmp_path):
     notes = []
     result = tasks.find_task("trim").run(NAME, lease(notes=notes))
     assert result.outcome is Outcome.SUCCEEDED

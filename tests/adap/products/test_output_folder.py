@@ -109,7 +109,7 @@ def test_no_reduced_frame_is_lost(place: Path, good: list[str], bad: list[str], 
     assert folders(place.parent) == (["night"] if kept == "new" else ["night", "night.failed"])
 
 
-def test_what_is_no_reduction_is_not_touched(place: Path) -> None:
+def test_other_folders_are_not_touched(place: Path) -> None:
     place.mkdir()
     (place / "notes").write_text("mine")
     with pytest.raises(InvalidInputError, match="not a reduction"):

@@ -159,7 +159,9 @@ def test_links_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
     assert qa_archive.read_selected(archive, {"QA/PNGs/s.png", "QA/PNGs/h.png"}) == {}
 
 
-def test_what_is_far_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_far_too_large_picture_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(qa_archive, "MAX_FILE_BYTES", 8)
     archive = qa_archive.pack_qa(write_qa(tmp_path))
     assert qa_archive.read_selected(archive, {"QA/PNGs/a.png", "QA/PNGs/b $.png"}) == {

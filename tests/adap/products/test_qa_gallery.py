@@ -52,14 +52,14 @@ def test_what_is_transparent_is_white(folder: Path) -> None:
     assert picture.getpixel((25, 25)) == (255, 255, 255)
 
 
-def test_what_is_no_picture_is_named(folder: Path) -> None:
+def test_a_file_that_is_not_a_picture_is_named(folder: Path) -> None:
     (folder / qa_gallery.PLOTS_FOLDER / "half.png").write_bytes(b"\x89PNG")
     page = qa_gallery.QaGallery(qa_gallery.list_pictures(folder))._repr_html_()
     assert "not shown (1): half.png" in page
     assert len(embedded(page)) == 3
 
 
-def test_no_pictures_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_reported(tmp_path: Path) -> None:
     assert qa_gallery.list_pictures(tmp_path) == []
     assert qa_gallery.QaGallery([])._repr_html_() == "<p>no QA pictures</p>"
 

@@ -49,8 +49,8 @@ def below(folder: Path) -> list[str]:
 def test_download(
     data: Path, tmp_path: Path, options: dict[str, bool], expected: list[int]
 ) -> None:
-    carried = remote_datasets.download_dataset(NAME, tmp_path / "here", **options)
-    assert carried.outcome is Outcome.SUCCEEDED
+    result = remote_datasets.download_dataset(NAME, tmp_path / "here", **options)
+    assert result.outcome is Outcome.SUCCEEDED
     assert below(tmp_path / "here" / NAME) == [FILES[i] for i in expected]
 
 
@@ -84,17 +84,17 @@ def test_a_reduction_that_is_gone_keeps_its_backup(data: Path, tmp_path: Path) -
     remote_datasets.sync_backups([NAME])
     for file in FILES[1:3]:
         (data / NAME / file).unlink()
-    carried = remote_datasets.sync_backups([NAME, OTHER])
+    result = remote_datasets.sync_backups([NAME, OTHER])
     assert f"{NAME}/{FILES[2]}" in below(tmp_path / "backup")
-    assert carried.outcome is Outcome.PARTIAL
-    assert [item.path for item in carried.failed] == [f"{NAME}/complete/reduce"]
-    assert "holds no files" in carried.failed[0].detail
+    assert result.outcome is Outcome.PARTIAL
+    assert [item.path for item in result.failed] == [f"{NAME}/complete/reduce"]
+    assert "holds no files" in result.failed[0].detail
 
 
 def test_one_dataset_that_fails_does_not_stop_the_others(data: Path) -> None:
-    carried = remote_datasets.sync_backups(["m/c/2015-01-01", NAME])
-    assert carried.outcome is Outcome.PARTIAL
-    assert [(i.path, i.error_kind) for i in carried.failed] == [
+    result = remote_datasets.sync_backups(["m/c/2015-01-01", NAME])
+    assert result.outcome is Outcome.PARTIAL
+    assert [(i.path, i.error_kind) for i in result.failed] == [
         ("m/c/2015-01-01", StorageErrorKind.NOT_FOUND)
     ]
 
@@ -118,8 +118,8 @@ def test_ctrl_c_names_the_rest(data: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
 
     monkeypatch.setattr(storage, "transfer_files", stopped)
-    carried = remote_datasets.sync_backups()
-    assert [(item.path, item.state) for item in carried.items] == [
+    result = remote_datasets.sync_backups()
+    assert [(item.path, item.state) for item in result.items] == [
         (NAME, FileOutcome.NOT_REACHED),
         (OTHER, FileOutcome.NOT_REACHED),
     ]

@@ -62,6 +62,6 @@ def test_of_many_the_best_are_shown_and_it_says_so(tmp_path: Path) -> None:
     assert picture.get_suptitle() == "2 of 5 spectra, those with the best signal"
 
 
-def test_no_spectrum_is_said(tmp_path: Path) -> None:
+def test_a_plot_without_spectra_says_so(tmp_path: Path) -> None:
     picture = spectra.plot_spectra([])
     assert [text.get_text() for text in picture.texts] == ["no spectrum was extracted"]

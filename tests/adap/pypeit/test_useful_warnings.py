@@ -106,17 +106,17 @@ MESSAGES = st.sampled_from(
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(["INFO", "WARNING"]), MESSAGES)))
 def test_each_useful_line_is_found_once_in_any_format(
-    tmp_path_factory: pytest.TempPathFactory, said: list[tuple[bool, str, str]]
+    tmp_path_factory: pytest.TempPathFactory, logged: list[tuple[bool, str, str]]
 ) -> None:
     lines = [
         f"{level:>8} | 2026-11-26 19:55:27 | a.py:f:1 | {text}"
         if new
         else f"[{level}] :: a.py 1 f() - {text}"
-        for new, level, text in said
+        for new, level, text in logged
     ]
     expected = [
         number
-        for number, (_, level, text) in enumerate(said, start=1)
+        for number, (_, level, text) in enumerate(logged, start=1)
         if level == "WARNING" and "clean" not in text
     ]
     messages = write(tmp_path_factory.mktemp("log"), "\n".join(lines))

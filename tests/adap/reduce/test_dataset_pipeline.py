@@ -209,23 +209,23 @@ def test_a_worse_reduction_never_replaces_a_good_one(
     assert queue_task.scan_items("reduce") == {NAME: True}
 
 
-def test_new_results_are_all_there_before_old_ones_go(
+def test_new_results_are_complete_before_old_ones_are_removed(
     data: Path, reduce: Callable[..., ReductionBatchResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reduce()
     results = data / NAME / "complete/reduce"
     (results / "old.txt").write_text("of an earlier version")
     before = {path: (results / path).read_bytes() for path in below(results)}
-    carry = storage.transfer_files
+    transfer = storage.transfer_files
     seen = []
 
     def watch(source: object, target: object, **options: object) -> object:
         if str(target).endswith("publishing_reduce"):
-            done = carry(source, target, **options)
+            done = transfer(source, target, **options)
             now = {path: (results / path).read_bytes() for path in below(results)}
             seen.append((before.items() - now.items(), below(Path(target.argument))))
             return done
-        return carry(source, target, **options)
+        return transfer(source, target, **options)
 
     monkeypatch.setattr(storage, "transfer_files", watch)
     result = reduce(force=True)

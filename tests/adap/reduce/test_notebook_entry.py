@@ -61,7 +61,7 @@ def test_one_thing_at_a_time() -> None:
         notebook_entry.reduce_from_notebook(DEIMOS, raw="here", queue="nights")
 
 
-def test_a_sheet_that_hangs_keeps_nobody_from_the_queue(
+def test_a_hanging_sheet_does_not_block_the_queue(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []

@@ -116,7 +116,7 @@ def test_worse_results_stay_away(target: Location, behind: Path, tmp_path: Path)
     assert below(behind / "failed") == {"reduce/A/A.log", "reduce/reduction.json"}
 
 
-def test_a_frame_that_was_taken_out_of_the_dataset_is_no_loss(
+def test_a_frame_removed_from_the_dataset_is_not_counted_as_lost(
     target: Location, behind: Path, tmp_path: Path
 ) -> None:
     publication.publish_reduction(write(tmp_path / "old", good=3, frames=3), target, "reduce")

@@ -73,7 +73,7 @@ def run(kast_night: Path, real_work_dir: Path, tmp_path_factory: pytest.TempPath
     return call(root, real_work_dir)
 
 
-def test_one_that_fails_costs_the_other_nothing(run: Run) -> None:
+def test_a_failing_file_does_not_affect_the_other(run: Run) -> None:
     assert run.exit_code == Outcome.PARTIAL.exit_code
     assert {name: part["exit_codes"] for name, part in run.parts.items()} == {GOOD: [0], BAD: [1]}
     assert "no_such_parameter" in run.parts[BAD]["reason"]

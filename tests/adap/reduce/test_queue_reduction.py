@@ -64,7 +64,7 @@ def test_each_item_has_its_outcome_and_the_local_copies_that_are_kept(queue: Que
     assert result[THIRD].outcome is Outcome.SKIPPED
 
 
-def test_an_item_that_is_no_dataset_costs_nobody_the_result(queue: Queue) -> None:
+def test_an_item_that_is_no_dataset_does_not_affect_the_other_results(queue: Queue) -> None:
     queue.load(["no dataset", NAME])
     (claim,) = queue.report_and_claim("w", "1").claims
     queue.report_and_claim(

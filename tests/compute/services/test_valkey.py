@@ -105,7 +105,7 @@ def test_two_never_share_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert valkey.server_status().running
 
 
-def test_a_record_of_another_machine_whose_server_is_gone_is_no_hindrance() -> None:
+def test_a_stale_record_of_another_machine_is_ignored() -> None:
     valkey.start_server()
     valkey.stop_server()
     atomic.write_json(

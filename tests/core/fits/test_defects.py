@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kpfnb.core.fits import headers
 
 
-def whole(path: Path) -> bytes:
+def complete_file(path: Path) -> bytes:
     image = fits.ImageHDU(np.arange(5000, dtype="i4"))
     table = fits.BinTableHDU.from_columns([fits.Column("a", "D", array=np.arange(500.0))])
     fits.HDUList([fits.PrimaryHDU(), image, table]).writeto(path)
@@ -23,14 +23,14 @@ def whole(path: Path) -> bytes:
 
 
 def test_a_complete_file_has_no_defect(tmp_path: Path) -> None:
-    content = whole(tmp_path / "a.fits")
+    content = complete_file(tmp_path / "a.fits")
     (tmp_path / "a.fits.gz").write_bytes(gzip.compress(content))
     assert headers.find_defect(tmp_path / "a.fits") == ""
     assert headers.find_defect(tmp_path / "a.fits.gz") == ""
 
 
 def test_a_file_without_padding_is_complete(tmp_path: Path) -> None:
-    content = whole(tmp_path / "a.fits")
+    content = complete_file(tmp_path / "a.fits")
     (tmp_path / "a.fits").write_bytes(content.rstrip(b"\0"))
     assert len(content.rstrip(b"\0")) < len(content)
     # The last value of the table ends in zero bytes too
@@ -42,7 +42,7 @@ def test_a_file_without_padding_is_complete(tmp_path: Path) -> None:
 def test_a_file_cut_anywhere_but_between_two_hdus_is_truncated(keep: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.fits"
-        content = whole(path)
+        content = complete_file(path)
         # Two HDUs of 2880 + 20000 (padded to 20160) and 2880 + 4000 bytes follow the primary one
         assume(not 25760 <= keep <= 25920)
         path.write_bytes(content[:keep])
@@ -51,7 +51,7 @@ def test_a_file_cut_anywhere_but_between_two_hdus_is_truncated(keep: int) -> Non
 
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
 def test_a_cut_compressed_file_is_truncated(tmp_path: Path, keep: float) -> None:
-    packed = gzip.compress(whole(tmp_path / "a.fits"))
+    packed = gzip.compress(complete_file(tmp_path / "a.fits"))
     (tmp_path / "a.fits.gz").write_bytes(packed[: int(keep * len(packed))])
     assert headers.find_defect(tmp_path / "a.fits.gz").startswith("truncated: the gzip stream")
 

@@ -38,7 +38,7 @@ def test_the_shorter_one_is_padded_with_zeros(tag, asked):
     assert drp.satisfies_version(written(tag), written(asked)) is (padded[0] >= padded[1])
 
 
-def test_newest_passes_over_what_is_no_version():
+def test_newest_skips_invalid_versions():
     assert drp.newest_version(["v2.9", "v2.10.1-3-gabc", "", "main", "2.2"]) == "v2.10.1-3-gabc"
     assert drp.newest_version(["", "main"]) == ""
 

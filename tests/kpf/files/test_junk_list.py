@@ -21,13 +21,13 @@ def test_header_lines_and_odd_rows_do_no_harm(tmp_path):
     assert junk_list.notes == ("junk list: 1 rows name no observation, first 'KP.2.1'",)
 
 
-def test_without_a_list_nothing_is_junk_and_it_is_said(tmp_path):
+def test_without_a_list_nothing_is_junk_and_this_is_reported(tmp_path):
     junk_list = exposure.read_junk_list(tmp_path / "none.csv")
     assert not junk_list.obsids
     assert "nothing counts as junk" in junk_list.notes[0]
 
 
-def test_a_list_that_cannot_be_read_is_said(tmp_path):
+def test_an_unreadable_list_is_reported(tmp_path):
     junk_list = exposure.read_junk_list(tmp_path)
     assert not junk_list.obsids
     assert "Is a directory" in junk_list.notes[0]

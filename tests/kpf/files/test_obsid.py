@@ -27,7 +27,7 @@ def test_a_name_of_any_level_gives_its_observation(level: str, suffix: str) -> N
     "name",
     ["", "KP.20240115.03617.02-1", ".KP.20240115.03617.02.fits.Ab12Cd", f"{NAME}_L3", f"{NAME}\n"],
 )
-def test_what_is_no_observation_is_refused(name: str) -> None:
+def test_an_invalid_observation_is_refused(name: str) -> None:
     with pytest.raises(InvalidInputError, match="is not an ObsID"):
         ObsID.parse(name)
 

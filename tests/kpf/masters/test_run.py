@@ -138,7 +138,7 @@ def test_the_new_masters_decide_the_outcome(
     assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.DONE}
 
 
-def test_what_a_killed_drp_made_last_is_not_believed(
+def test_the_last_product_of_a_killed_drp_is_not_trusted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_drp(monkeypatch, then="os.kill(os.getpid(), 9)")
@@ -151,7 +151,7 @@ def test_what_a_killed_drp_made_last_is_not_believed(
     assert not list(root.rglob("*.unfinished"))
 
 
-def test_what_a_killed_run_of_ours_made_last_is_not_believed(root: Path) -> None:
+def test_the_last_product_of_a_killed_kpfnb_run_is_not_trusted(root: Path) -> None:
     place, state = root / "masters" / NIGHT, root / ".kpfnb"
     new_products.write_marker(recovery.marker_path(state, "masters"), [], folder=place)
     fake_drp.fits(place / f"kpf_{NIGHT}_master_lfc.fits", {})

@@ -108,7 +108,7 @@ def test_a_night_that_changed_recently_is_always_scanned(root, names, index, sca
     assert len(scans) == 2
 
 
-def test_an_l0_that_anybody_touched_is_seen(root, names, index):
+def test_a_touched_l0_is_detected(root, names, index):
     night(root, index)
     os.utime(ObsID(names[0]).path(root, "L0"))
     assert len(night(root, index).missing) == 3

@@ -123,7 +123,7 @@ def test_a_file_that_vanishes_or_is_refused_while_it_is_read(root, names, monkey
     assert {raw.problem for raw in scan(root).raws.values()} == {"unreadable"}
 
 
-def test_a_folder_that_cannot_be_listed_is_said(root, names, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_reported(root, names, monkeypatch):
     real = os.scandir
 
     def scandir(path):

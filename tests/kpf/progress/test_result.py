@@ -127,7 +127,7 @@ def test_junk_is_neither_expected_nor_missed(root, names):
     assert assessment.notes == ()
 
 
-def test_a_missing_junk_list_is_said(names):
+def test_a_missing_junk_list_is_reported(names):
     assert "nothing counts as junk" in result.assess_progress(*NIGHTS).notes[0]
 
 
@@ -161,7 +161,7 @@ def test_a_work_directory_that_cannot_be_written(tmp_path, names, monkeypatch):
     assert any("without the index" in note for note in assessment.notes)
 
 
-def test_a_damaged_index_is_replaced_and_it_is_said(tmp_path, names):
+def test_a_damaged_index_is_replaced_and_reported(tmp_path, names):
     result.assess_progress(*NIGHTS)
     (tmp_path / "work" / evaluation.INDEX_NAME).write_bytes(b"damage" * 1000)
     assessment = result.assess_progress(*NIGHTS)

@@ -64,7 +64,7 @@ def test_an_empty_night_keeps_the_columns():
     assert len({len(line) for line in table}) == 1
 
 
-def test_no_nights_and_remarks_are_said_below():
+def test_missing_nights_and_remarks_are_reported_below():
     table = str(make_result(notes=("no junk list",))).split("\n")
     assert table[2] == "no L0 files of nights 20231221 to 20231216 in /data/kpf/L0"
     assert table[-1] == "* no junk list"

@@ -11,20 +11,20 @@ from kpfnb.core.errors import AlreadyRunningError
 from kpfnb.kpf.reprocess import new_products, recovery
 
 
-@pytest.mark.parametrize("who", ["", "watch-3"])
-def test_what_may_be_unfinished_is_set_aside(tmp_path: Path, who: str) -> None:
+@pytest.mark.parametrize("watcher", ["", "watch-3"])
+def test_possibly_unfinished_products_are_quarantined(tmp_path: Path, watcher: str) -> None:
     product = tmp_path / "a_2D.fits"
-    new_products.write_marker(recovery.marker_path(tmp_path, who), [product])
+    new_products.write_marker(recovery.marker_path(tmp_path, watcher), [product])
     product.write_text("")
     assert recovery.quarantine_partial_products(tmp_path) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a_2D.fits.unfinished"]
 
 
-def test_where_nothing_was_left_nothing_is_done(tmp_path: Path) -> None:
+def test_without_leftover_files_nothing_is_done(tmp_path: Path) -> None:
     assert recovery.quarantine_partial_products(tmp_path / "none") == 0
 
 
-def test_a_drp_that_does_not_go_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drp_that_does_not_stop_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "STOPPING_SECONDS", 0.1)
     lock = recovery.drp_lock(tmp_path, "watch-3")
     with (

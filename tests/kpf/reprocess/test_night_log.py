@@ -74,7 +74,7 @@ def test_the_last_row_of_a_night_counts(tmp_path: Path) -> None:
     ("how", "finished"),
     [({}, True), ({"failed": 1}, False), ({"ended": ""}, False), ({"unreached": 2}, False)],
 )
-def test_a_night_is_finished_where_nothing_is_left(how: dict[str, Any], finished: bool) -> None:
+def test_when_a_night_is_finished(how: dict[str, Any], finished: bool) -> None:
     assert replace(ENTRY, **{"failed": 0, **how}).is_finished is finished
 
 

@@ -27,7 +27,7 @@ def test_what_was_written_last_is_set_aside(tmp_path: Path) -> None:
     assert new_products.quarantine_suspects(mark) == []
 
 
-def test_what_is_visibly_cut_is_set_aside_however_old(tmp_path: Path) -> None:
+def test_a_visibly_truncated_product_is_quarantined_at_any_age(tmp_path: Path) -> None:
     stalled, last = paths = [tmp_path / "stalled.fits", tmp_path / "last.fits"]
     mark = tmp_path / "mark.json"
     new_products.write_marker(mark, paths)

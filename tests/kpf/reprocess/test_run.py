@@ -319,7 +319,7 @@ def test_a_drp_that_never_makes_anything_is_given_up(
     assert "no product in 3 batches in a row" in result.items[-1].reason
 
 
-def test_what_a_killed_drp_wrote_last_is_not_believed(
+def test_the_last_product_of_a_killed_drp_is_not_trusted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_drp(monkeypatch, "killed")
@@ -360,7 +360,7 @@ def test_products_that_can_not_be_seen_are_not_made_again(
     assert tags(root, OTHER) == ["old"] * 3
 
 
-def test_products_that_can_not_be_seen_any_more_are_not_taken_for_good(
+def test_products_that_disappeared_are_not_counted_as_good(
     root: Path, monkeypatch: pytest.MonkeyPatch, unlisted: set[Path]
 ) -> None:
     use_drp(monkeypatch)

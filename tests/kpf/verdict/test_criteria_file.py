@@ -93,7 +93,7 @@ def test_a_wrong_rule_is_refused_with_its_position(rule: str, message: str, tmp_
 
 
 @pytest.mark.parametrize("text", ["", "rules: []", "kinds: {}\nrules: 3", "kinds: {a: {}}", "\x00"])
-def test_what_is_no_criteria_is_refused(text: str, tmp_path: Path) -> None:
+def test_an_invalid_criteria_file_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "criteria.yml"
     file.write_text(text)
     with pytest.raises(InvalidInputError, match="criteria"):

@@ -70,7 +70,7 @@ def test_a_damaged_one_is_set_aside(file: Path, damage: bytes) -> None:
     assert quarantine_damaged(file) == ""
 
 
-def test_reading_sets_nothing_aside(file: Path) -> None:
+def test_reading_quarantines_nothing(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"nonsense" * 2000)
     with pytest.raises(sqlite3.DatabaseError):

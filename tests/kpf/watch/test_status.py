@@ -47,7 +47,7 @@ def test_one_without_a_heartbeat_does_not_answer(running: WatcherReport) -> None
     assert (report.life, report.outcome) == (WatcherStatus.SILENT, Outcome.CRASHED)
 
 
-def test_one_whose_process_has_gone_died(running: WatcherReport) -> None:
+def test_a_watcher_without_its_process_is_dead(running: WatcherReport) -> None:
     report = status.check_liveness(replace(running, pid=2**22 + 1, in_work=("a",)), NOW)
     assert (report.life, report.in_work, report.outcome) == (
         WatcherStatus.DIED,

@@ -59,14 +59,14 @@ def test_the_nearest_point_is_shown_if_it_is_near(figure: Figure) -> None:
 def test_bars_of_categories_have_tooltips_in_both_orientations(figure: Figure) -> None:
     [axes] = figure.axes
     texts = ["first", "second"]
-    standing, lying = figures.bar_tooltip(texts), figures.bar_tooltip(texts, upright=False)
-    assert [standing(at(axes, x, 5)) for x in (0, 0.5, 0.7, 1.4, 2)] == [
+    vertical, horizontal = figures.bar_tooltip(texts), figures.bar_tooltip(texts, upright=False)
+    assert [vertical(at(axes, x, 5)) for x in (0, 0.5, 0.7, 1.4, 2)] == [
         "first",
         "",
         *["second"] * 2,
         "",
     ]
-    assert [lying(at(axes, 5, y)) for y in (0.3, 1)] == texts
+    assert [horizontal(at(axes, 5, y)) for y in (0.3, 1)] == texts
 
 
 def test_a_curve_shows_the_nearest_pixel(figure: Figure) -> None:
