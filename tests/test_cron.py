@@ -43,7 +43,7 @@ def site(tmp_path: Path) -> Path:
     (site / ".venv").mkdir()
     (site / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (site / "kpfnb.toml").write_text('data_root = "data"\nworkers = 1\n')
-    # So far nothing came of tonight
+    # So far tonight has no files
     (site / "data/L0" / f"{datetime.now(UTC):%Y%m%d}").mkdir(parents=True)
     return site
 

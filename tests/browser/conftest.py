@@ -68,7 +68,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own: the notebooks, a kpfnb.toml above them, the work directory beside."""
+    """A separate project: the notebooks, a kpfnb.toml above them, the work directory beside."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(PROJECT / "notebooks", home / "notebooks")
     shutil.copytree(PROJECT / "params", home / "params")
@@ -129,7 +129,7 @@ def browser(lab: Lab) -> Iterator[object]:
 
 @pytest.fixture
 def page(browser: Any, lab: Lab) -> Iterator[Any]:
-    """A window of a laptop's size; what goes wrong in it is in `problems`."""
+    """A window of a laptop's size; its errors are in `problems`."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     context.set_default_timeout(WAIT)
     page = context.new_page()

@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 1366, 768
 TALL = 2600
 
 FIND = """const find = name => [...(window.jupyterapp?.shell.widgets('main') ?? [])]
-  .find(one => one.title.label === name);"""
+  .find(widget => widget.title.label === name);"""
 READY = f"""name => {{
   {FIND}
   const panel = find(name);
@@ -52,22 +52,23 @@ THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {th
 THEMED = "name => document.body.dataset.jpThemeName === name"
 NAMELESS = """() => [...document.querySelectorAll(
     '.jp-OutputArea :is(input, select, textarea, button, canvas[tabindex])')]
-  .filter(one => one.checkVisibility())
-  .filter(one => !(one.ariaLabel || one.title || one.textContent.trim()
-    || [...(one.labels ?? [])].some(label => label.textContent.trim())))
-  .map(one => one.outerHTML.slice(0, 200))"""
+  .filter(element => element.checkVisibility())
+  .filter(element => !(element.ariaLabel || element.title || element.textContent.trim()
+    || [...(element.labels ?? [])].some(label => label.textContent.trim())))
+  .map(element => element.outerHTML.slice(0, 200))"""
 AXE = """async () => {
   const rules = {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']};
   const outputs = {include: ['.jp-OutputArea-output'], exclude: ['.jp-RenderedImage img']};
-  const found = await axe.run(outputs, rules);
-  return found.violations.map(one => `${one.id}: ${one.nodes.slice(0, 3).map(
+  const result = await axe.run(outputs, rules);
+  return result.violations.map(rule => `${rule.id}: ${rule.nodes.slice(0, 3).map(
     node => node.html.slice(0, 200) + ' ' + node.failureSummary).join(' | ')}`);
 }"""
 """JupyterLab gives stored pictures no text; a run in JupyterLab shows none (`STORED_PICTURE`)."""
 STORED_PICTURE = ".jp-RenderedImage"
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
-  .filter(one => one.scrollWidth > one.clientWidth + 1 && !one.querySelector('table'))
-  .map(one => one.scrollWidth + ' ' + one.textContent.slice(0, 100))"""
+  .filter(element => element.scrollWidth > element.clientWidth + 1)
+  .filter(element => !element.querySelector('table'))
+  .map(element => element.scrollWidth + ' ' + element.textContent.slice(0, 100))"""
 
 HELD = """
 import time
@@ -119,7 +120,7 @@ class Notebook:
             field = self.page.get_by_label(option or group, exact=True).first
             if isinstance(value, bool):
                 field.set_checked(value)
-            elif field.evaluate("one => one.tagName") == "SELECT":
+            elif field.evaluate("element => element.tagName") == "SELECT":
                 field.select_option(value)
             else:
                 field.fill(str(value))
@@ -190,7 +191,7 @@ class Notebook:
         self.page.wait_for_function(READY, arg=f"{self.name}.ipynb")
 
     def wait_until_all_is_done(self) -> None:
-        """Wait until the kernel has done all that it was asked so far."""
+        """Wait until the kernel has finished all requests so far."""
         self.page.evaluate(ALL_DONE, f"{self.name}.ipynb")
 
     def wait_until_saved(self) -> None:

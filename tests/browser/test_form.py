@@ -22,7 +22,7 @@ OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path}).th
 PRESS_AND_LEAVE = """button => {
   const {shell} = window.jupyterapp;
   button.click();
-  shell.activateById([...shell.widgets('main')].find(one => one !== shell.currentWidget).id);
+  shell.activateById([...shell.widgets('main')].find(widget => widget !== shell.currentWidget).id);
 }"""
 COUNTS_ON = "seen => Number(document.body.innerText.match(/held: (\\d+)/)?.[1]) > seen"
 
@@ -80,7 +80,7 @@ def test_keys_alone_are_enough(page: Any, lab: Lab, night: Path) -> None:
 def tab_to(page: Any, wanted: Any) -> None:
     """Press Tab until something has the focus."""
     for _ in range(MOST_TABS):
-        if wanted.evaluate("one => one === document.activeElement"):
+        if wanted.evaluate("element => element === document.activeElement"):
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"{MOST_TABS} times Tab do not lead to {wanted}")

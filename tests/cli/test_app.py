@@ -1,4 +1,4 @@
-"""The command as a whole: examples that work, quick answers, errors without tracebacks."""
+"""The command line: examples that work, quick answers, errors without tracebacks."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.nights import small_night
 
 
 def run_drp(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the stand-in DRP in a process of its own."""
+    """Run the stand-in DRP in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "kpfnb.demo.drp", *map(str, arguments)],
         capture_output=True,

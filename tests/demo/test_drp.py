@@ -209,7 +209,7 @@ def test_watch_reduces_what_is_touched_until_it_is_stopped(unreduced: Path) -> N
 
 
 def _touched_until_seen(path: Path, root: Path) -> bool:
-    """Touch a file again every two seconds until its last product is there."""
+    """Touch a file again every two seconds until its last product exists."""
     if products(root, "L1"):
         return True
     if time.time() - path.stat().st_mtime > 2:

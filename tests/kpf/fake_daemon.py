@@ -1,6 +1,6 @@
 """A tiny DRP that watches: python fake_daemon.py L0_DIRECTORY [FAULT]
 
-Like the real one it takes up what comes or is touched after its start, and nothing from before.
+Like the real one it processes files that arrive or are touched after its start, none from before.
 Faults: `dies` after the first file, half-way; `deaf` makes nothing.
 """
 

@@ -8,7 +8,7 @@ silent    make nothing, never exit      linger    make all, never exit
 child     make all, leave a child       cut       an L1 that stops at a block's end
 empty     an L2 of no bytes             full      as a full disk leaves it
 killed    make all, then be killed
-paused    make a 2D, note this process in the file `paused` and wait for ever; what was made
+paused    make a 2D, note this process in the file `paused` and wait forever; what was made
           before looks as if made a minute ago
 """
 
@@ -26,7 +26,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
 def fits(path: Path, keywords: dict[str, str], blocks: int = 1, written: int = 1) -> None:
-    """A FITS file with so many blocks of data, of which so many are there."""
+    """A FITS file with this number of data blocks, of which `written` exist."""
     fixed = {"SIMPLE": "T", "BITPIX": "8", "NAXIS": "1", "NAXIS1": str(2880 * blocks)}
     cards = [f"{name:<8}= {value:>20}" for name, value in fixed.items()]
     cards += [f"{name:<8}= '{value:<8}'" for name, value in keywords.items()]

@@ -54,9 +54,9 @@ def sleeping(folder: Path) -> Path:
     work = (
         "import os, pathlib, subprocess, time\n"
         "child = subprocess.Popen(['sleep', '100'])\n"
-        f"told = pathlib.Path({str(folder / 'pids')!r})\n"
-        "told.with_suffix('.new').write_text(f'{os.getpid()} {child.pid}')\n"
-        "told.with_suffix('.new').rename(told)\n"
+        f"pid_file = pathlib.Path({str(folder / 'pids')!r})\n"
+        "pid_file.with_suffix('.new').write_text(f'{os.getpid()} {child.pid}')\n"
+        "pid_file.with_suffix('.new').rename(pid_file)\n"
         "time.sleep(100)"
     )
     return samples.make(folder, "sleeping", work, *samples.finishing())

@@ -1,6 +1,6 @@
 """The outputs stored in the notebooks: where they come from, and how they are made again.
 
-`make outputs` runs every notebook on the demo night with its own defaults and stores what comes.
+`make outputs` runs every notebook on the demo night with its own defaults and stores the outputs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST_PICTURE = 150_000
 
 
 def variables(work_dir: Path) -> dict[str, str]:
-    """The environment of a notebook that is checked: a work directory of its own, no settings."""
+    """The environment of a notebook that is checked: a separate work directory, no settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
     pack = os.environ.get("KPFNB_KAST_PACK")
     return {

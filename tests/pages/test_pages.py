@@ -105,7 +105,7 @@ def test_it_is_accessible(visit: Any, kind: str, theme: str, size: str) -> None:
 
 @pytest.fixture
 def served(site: dict[str, Path]) -> Iterator[str]:
-    """The runs directory behind a web server that has a strict policy of its own."""
+    """The runs directory behind a web server that has its own strict policy."""
 
     class Strict(SimpleHTTPRequestHandler):
         def end_headers(self) -> None:

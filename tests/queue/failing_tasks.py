@@ -1,8 +1,8 @@
-"""Tasks that fail in many ways, and a worker for them in a process of its own.
+"""Tasks that fail in many ways, and a worker for them in a separate process.
 
     python -m tests.queue.failing_tasks TASK QUEUE [IDLE_SECONDS [GRACE_SECONDS]]
 
-The lease is that of the settings. When a task begins, it writes its process identifier to a file.
+The lease comes from the settings. When a task begins, it writes its process identifier to a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Local listings agree with rclone's, and a file's hash is never that of older content."""
+"""Local listings agree with rclone's, and a file's hash never belongs to older content."""
 
 from __future__ import annotations
 

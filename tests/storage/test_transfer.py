@@ -44,7 +44,7 @@ def states(result: TransferResult) -> dict[str, FileOutcome]:
 
 
 def flip(file: Path, at: int) -> None:
-    """One bit, and nobody sees it in size and time."""
+    """Change one bit; size and time are the same."""
     before = file.stat()
     data = bytearray(file.read_bytes())
     data[at] ^= 1

@@ -417,7 +417,7 @@ def test_tables_agree_where_others_deliver_at_the_same_time(
 
 @pytest.fixture(scope="module")
 def clean(datasets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a delivery that nobody disturbs gives."""
+    """The files of an undisturbed delivery."""
     folder = tmp_path_factory.mktemp("clean")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPFNB_WORK_DIR", str(folder / "work"))

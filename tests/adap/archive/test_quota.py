@@ -60,7 +60,7 @@ def quota(
 
 
 def send(quota: UploadQuota, unit: str, sizes: dict[str, int]) -> list[str]:
-    """Upload all that there is room for."""
+    """Upload all files that the quota allows."""
     reserved = quota.reserve(unit, sizes)
     quota.commit(reserved, reserved.size, len(reserved.names))
     return list(reserved.names)

@@ -202,7 +202,7 @@ def test_a_mixture_on_the_remote_is_never_taken_for_coadds(
 def test_better_coadds_of_another_worker_are_not_lost(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a worker finds here, left by one that was killed, is older than what is there."""
+    """The local files of a killed worker are older than those on the remote."""
     with monkeypatch.context() as patch:
         patch.setenv("FAKE_COADD", "2d crash")
         patch.setattr(storage, "transfer_files", fail_at_upload(storage.transfer_files))

@@ -1,4 +1,4 @@
-"""The pages of datasets: made from what is on disk, kept when it goes, small enough to be many."""
+"""The pages of datasets: made from the files on disk, kept when these are removed, and small."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_a_bit_that_flipped_in_an_archive_is_reported(tmp_path: Path) -> None:
 
 
 def add(archive: Path, *members: tarfile.TarInfo) -> None:
-    """Members that no packing of ours has made, after those that are there."""
+    """Append members that kpfnb would never pack."""
     kept = list(qa_archive.read_archive(archive)) if archive.exists() else []
     with tarfile.open(archive, "w:gz") as tar:
         for name, text in kept:

@@ -167,7 +167,7 @@ def test_noise_for_an_arc_is_a_failure(cropped: Path, real_work_dir: Path, tmp_p
 def test_frames_come_through_pypeits_own_download(
     kast_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What PypeIt would download is put into its cache, then asked for in the same way."""
+    """The files that PypeIt would download are put into its cache and then requested."""
     real_pack = installation.pack_folder()
     manifest = atomic.read_json(real_pack / installation.PACK_MANIFEST)
     entries = [

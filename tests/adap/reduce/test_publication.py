@@ -38,7 +38,7 @@ def behind(kind: str, remotes: dict[str, Path]) -> Path:  # noqa: F811
 
 
 def write(folder: Path, *, good: int = 2, frames: int = 2, **texts: str) -> Path:
-    """A reduction of which so many frames are good."""
+    """A reduction with this number of good frames."""
     names = [f"d{number}.fits" for number in range(frames)]
     verdicts = [
         {"file": name, "reason": "" if number < good else "lost"}
@@ -127,7 +127,7 @@ def test_a_frame_removed_from_the_dataset_is_not_counted_as_lost(
 
 
 def losing(after: int) -> Callable[[], None]:
-    """A lease that is lost after so many questions."""
+    """A lease that is lost after this number of checks."""
     asked: list[None] = []
 
     def confirm() -> None:

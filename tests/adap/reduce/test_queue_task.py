@@ -47,7 +47,7 @@ BAD = {
     f"{CONFIG}/2016-03-03": ("noise", "run_pypeit shane_kast_blue_A: "),
     f"{CONFIG}/2016-04-04": ("corrupt header", "b27.fits.gz: not FITS: NAXIS1 is"),
 }
-"""What is wrong with it, and the reason that is to be told."""
+"""The defect, and the reason that must be reported."""
 SETUP = "shane_kast_blue_A"
 NOT_USED = ("b12", "b13", "b22", "b23")
 

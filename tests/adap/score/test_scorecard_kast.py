@@ -36,7 +36,7 @@ data end
 
 
 def in_pypeit(task: str, folder: Path, work_dir: Path) -> str:
-    """Run PypeIt's own objects, in a process of its own."""
+    """Run a function with PypeIt's own objects, in a separate process."""
     result = subprocess.run(
         [sys.executable, "-m", "tests.adap.pypeit_scores", task, str(folder)],
         cwd=PROJECT,

@@ -19,7 +19,7 @@ runner = CliRunner()
 
 @pytest.fixture
 def healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All is there but the junk list, which is only a warning."""
+    """Everything is present except the junk list, which is only a warning."""
     (tmp_path / "data/L0/20240115").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/one.ipynb").touch()

@@ -92,7 +92,7 @@ def test_a_path_with_odd_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_two_never_share_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its record names another machine, nobody answers here: but it lives, and holds the lock."""
+    """Its record names another machine and no server answers, but it runs and holds the lock."""
     valkey.start_server()
     record = valkey.data_folder() / "service.json"
     kept = record.read_text()

@@ -77,7 +77,7 @@ def _card_tuple(card: fits.Card) -> tuple[str, Any, str]:
 
 @pytest.fixture(autouse=True)
 def quiet_astropy() -> Any:
-    """astropy warns where it makes or cuts odd cards; that is its side of the comparison."""
+    """astropy warns about the odd cards that it makes or cuts for the comparison."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=fits.verify.VerifyWarning)
         yield

@@ -1,4 +1,4 @@
-"""Binary tables are those of astropy."""
+"""Binary tables are read as astropy reads them."""
 
 from __future__ import annotations
 

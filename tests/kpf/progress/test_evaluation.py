@@ -23,7 +23,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def names(root):
-    """A night that nobody has changed for long."""
+    """A night that has not changed for a long time."""
     names = tree.write_tree(root, [NIGHT], 8, cards=CARDS)
     tree.set_mtimes(root, OLD)
     return names
@@ -42,7 +42,7 @@ def night(root, index, *, started=None, fresh=False, version="", junk=frozenset(
 
 @pytest.fixture
 def scans(monkeypatch):
-    """The calls that scan a whole night."""
+    """The calls that scan a full night."""
     calls = []
     real = night_scan.scan_night
     monkeypatch.setattr(night_scan, "scan_night", lambda *a, **k: calls.append(a) or real(*a, **k))

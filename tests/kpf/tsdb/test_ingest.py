@@ -1,4 +1,4 @@
-"""Ingestion: idempotent, whole, never worse than before; with SQLite and with PostgreSQL."""
+"""Ingestion: idempotent, complete, never worse than before; with SQLite and with PostgreSQL."""
 
 from __future__ import annotations
 

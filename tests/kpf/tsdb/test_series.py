@@ -1,4 +1,4 @@
-"""Packed values come out as they went in."""
+"""Packed values are unpacked unchanged."""
 
 from __future__ import annotations
 

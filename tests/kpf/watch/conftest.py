@@ -1,4 +1,4 @@
-"""A tree of its own for each test, and watchers that are gone afterwards."""
+"""A separate tree for each test, and watchers that are stopped afterwards."""
 
 from __future__ import annotations
 

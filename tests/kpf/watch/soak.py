@@ -2,7 +2,7 @@
 
     python -m tests.kpf.watch.soak FOLDER SECONDS [SEED]
 
-Prints a report as JSON. Where it may mount a file system of its own it also fills the disk; run it
+Prints a report as JSON. Where it may mount a file system it also fills the disk; run it
 as `unshare --user --map-root-user --mount python -m tests.kpf.watch.soak ...` for that.
 
 What must hold at the end:

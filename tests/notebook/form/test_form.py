@@ -1,4 +1,4 @@
-"""The form where nobody sits before it: a table."""
+"""The form of a notebook that runs headless: a table."""
 
 from __future__ import annotations
 

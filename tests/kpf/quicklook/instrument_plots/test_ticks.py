@@ -1,4 +1,4 @@
-"""Ticks and grid are those of matplotlib, for all kinds of axes."""
+"""Ticks and grid equal those of matplotlib, for all kinds of axes."""
 
 from __future__ import annotations
 
