@@ -1,4 +1,4 @@
-"""kpfnb runs the data factory of a spectrograph from notebooks."""
+"""kpfnb runs the data processing of a spectrograph from notebooks."""
 
 from __future__ import annotations
 

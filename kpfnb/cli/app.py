@@ -79,7 +79,7 @@ class SectionedGroup(CommandGroup):
 
 app = typer.Typer(
     cls=SectionedGroup,
-    help="Run the data factory of a spectrograph: every task is one notebook.",
+    help="Run the data processing of a spectrograph: every task is one notebook.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
