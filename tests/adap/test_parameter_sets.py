@@ -86,10 +86,10 @@ DRY = ("-p", "dry_run=true")
 CASES = {
     # Two of the simulated frames have bad headers
     "prepare.deimos": Case(incoming, (), Outcome.PARTIAL, "27 of 27 frames copied, 3 datasets"),
-    "prepare.kast": Case(reason="linked: 9 of 9 frames, 1 datasets (1 complete)"),
+    "prepare.kast": Case(reason="9 of 9 frames linked, 1 dataset (1 complete)"),
     "reduce.kast": Case(options=DRY, reason="would reduce 9 of 9 frames"),
     "reduce.queue": Case(queued, DRY, Outcome.SKIPPED, f"{QUEUED}: waiting"),
-    "scorecard.kast": Case(reduction, reason="1 science frames; 0 of 1 slits are bad"),
+    "scorecard.kast": Case(reduction, reason="1 science frame; 0 of 1 slit bad"),
     "scorecard.deimos": Case(
         reduced_masks, reason="2 reductions scored, 5 science frames, 1 of them"
     ),

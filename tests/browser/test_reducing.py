@@ -32,14 +32,14 @@ def test_the_live_status_shows_what_pypeit_does(page: Any, lab: Lab, kast_night:
     notebook.fill({"raw": raw, "config": home / "fast.ini", "output": home / "night/reduced"})
     before = notebook.runs()
     notebook.button("Run").click()
-    at_work = page.get_by_text(re.compile(r"GB of memory \(.* expected\) · at work for"))
-    at_work.wait_for()
+    running = page.get_by_text(re.compile(r"GB of memory \(.* expected\) · running for"))
+    running.wait_for()
     page.get_by_text(re.compile(r"reduced · TARG.*, detector 1: ")).wait_for()
     notebook.reload()
-    at_work.wait_for()
+    running.wait_for()
     page.get_by_text(re.compile(r"reduced · TARG.*, detector 1: ")).wait_for()
     result = notebook.ended(before)
     assert result["outcome"] == "succeeded", result["reason"]
-    assert at_work.count() == 0, "nothing is at work any more"
+    assert running.count() == 0, "nothing is running any more"
     notebook.status("succeeded: 1 of 1 science and standard frames reduced")
     notebook.check_page("reduce-real")

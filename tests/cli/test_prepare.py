@@ -36,7 +36,7 @@ def test_from_raw_frames_to_reduction_files(raw: Path, tmp_path: Path) -> None:
     assert code == 3 and not (tmp_path / "data").exists()
     assert len(json.loads(text)["problems"]) == 1
     code, text = kpfnb("frames", *arguments)
-    assert code == 3 and "linked: 28 of 28 frames" in text
+    assert code == 3 and "28 of 28 frames linked" in text
     code, text = kpfnb("trim", tmp_path / "data", "-s", "keck_deimos", "--json")
     assert code == 0
     assert [entry["dataset"] for entry in json.loads(text)["datasets"]][-1].startswith(TOP)
