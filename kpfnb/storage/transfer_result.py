@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.text import format_duration, format_size, html_table
-from kpfnb.storage.errors import StorageErrorKind
+from kpfnb.storage.errors import StorageError, StorageErrorKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +86,19 @@ class TransferResult(OneLineRepr):
     def interrupted(self) -> bool:
         """True if the transfer was stopped."""
         return any(item.state is FileOutcome.NOT_REACHED for item in self.items)
+
+    def require_complete(self) -> TransferResult:
+        """This result, if every file is at the destination.
+
+        Raises `StorageError` with the kind of the first failure, or `KeyboardInterrupt` if the
+        transfer was stopped.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if self.failed:
+            kind = self.failed[0].error_kind or StorageErrorKind.OTHER
+            raise StorageError(kind, f"{self.source} to {self.destination}: {self.reason}")
+        return self
 
     def total_bytes(self, outcome: FileOutcome) -> int:
         """The total size of all files with that outcome."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from kpfnb import storage
 from kpfnb.core.result import Outcome, Result
 from kpfnb.notebook.display import figures
@@ -81,3 +83,16 @@ def test_results_are_merged() -> None:
     assert [item.path for item in merged.items][:2] == ["one/a/1.fits", "one/a/2.fits"]
     assert merged.items[-1].path == "two/a/1.fits"
     assert merged.seconds == MIXED.seconds
+
+
+def test_an_incomplete_transfer_is_an_error_with_its_kind() -> None:
+    good = TransferResult("data:a", "/b", (FileTransfer("x", FileOutcome.COPIED, 1),))
+    assert good.require_complete() is good
+    failed = FileTransfer("y", FileOutcome.FAILED, 1, StorageErrorKind.QUOTA, "disk full")
+    incomplete = TransferResult("data:a", "/b", (*good.items, failed))
+    with pytest.raises(storage.StorageError, match="data:a to /b: .*y: disk full") as error:
+        incomplete.require_complete()
+    assert error.value.error_kind is StorageErrorKind.QUOTA
+    stopped = TransferResult("data:a", "/b", (FileTransfer("z", FileOutcome.NOT_REACHED, 1),))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.require_complete()

@@ -125,7 +125,7 @@ def write_text_files(place: Location, texts: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="kpfnb-") as folder:
         for name, text in texts.items():
             atomic.write_text(Path(folder) / name, text)
-        _transfer_all(storage.resolve_location(folder), place)
+        storage.transfer_files(folder, place, progress=False).require_complete()
 
 
 def _fetch_manifests(place: Location, state_dir: Path) -> dict[str, Manifest]:
@@ -144,14 +144,8 @@ def _fetch_folder(place: Location, folder: Path) -> Path:
         return Path(place.argument)
     if place.kind() != "folder":
         return folder / "none"
-    _transfer_all(place, folder, mirror=True)
+    storage.transfer_files(place, folder, mirror=True, progress=False).require_complete()
     return folder
-
-
-def _transfer_all(source: Location, destination: Location | Path, *, mirror: bool = False) -> None:
-    transfer = storage.transfer_files(source, destination, mirror=mirror, progress=False)
-    if transfer.failed:
-        raise ServiceUnavailableError(f"{source} to {destination}: {transfer.reason}")
 
 
 def _describe_columns(keywords: Mapping[str, str], width: int, where: str) -> str:

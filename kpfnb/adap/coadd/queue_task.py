@@ -19,7 +19,6 @@ from kpfnb.adap.coadd.run import RECORD_FILE, SHUTDOWN_WAIT_SECONDS, coadd_folde
 from kpfnb.adap.coadd.task import CoaddConfig
 from kpfnb.adap.products import dataset, reduction, remote_datasets
 from kpfnb.adap.products.reduction import SCIENCE_FOLDER
-from kpfnb.adap.products.remote_datasets import require_complete
 from kpfnb.adap.reduce import publication
 from kpfnb.adap.score import scored_slits
 from kpfnb.core import locks, settings
@@ -132,14 +131,14 @@ class RemoteCoadd:
         for path in _local_reduction_files(local):
             if path.relative_to(local).as_posix() not in wanted:
                 path.unlink()
-        require_complete(storage.transfer_files(remote, local, only=wanted, progress=False))
+        storage.transfer_files(remote, local, only=wanted, progress=False).require_complete()
         local_coadds, remote_coadds = self._local_output(local), self._output_location(remote)
         if _has_local_coadds(local_coadds):
             return
         # Without a record, on either side, it is the unfinished output of a killed worker
         shutil.rmtree(local_coadds, ignore_errors=True)
         if (remote_coadds / RECORD_FILE).exists():
-            require_complete(storage.transfer_files(remote_coadds, local_coadds, progress=False))
+            storage.transfer_files(remote_coadds, local_coadds, progress=False).require_complete()
 
     def _publish(self, result: CoaddResult, place: Location, name: str) -> CoaddResult:
         """Upload the coadds, then back them up; a failed backup is only a warning.
@@ -162,23 +161,23 @@ class RemoteCoadd:
     def _back_up(self, output: Path, name: str) -> TransferResult:
         root = storage.resolve_location(remote_datasets.BACKUP_REMOTE) / name
         place = self._output_location(root)
-        return require_complete(storage.transfer_files(output, place, mirror=True, progress=False))
+        return storage.transfer_files(output, place, mirror=True, progress=False).require_complete()
 
     def _upload(self, output: Path, place: Location) -> None:
         """Upload all beside the earlier coadds; the record is deleted first and copied last."""
         self.lease.confirm()
         self.lease.note("upload")
         staged = Location(place.base, f"{place.path}{STAGED_SUFFIX}", place.label)
-        transfer = require_complete(
-            storage.transfer_files(output, staged, mirror=True, progress=False)
-        )
+        transfer = storage.transfer_files(
+            output, staged, mirror=True, progress=False
+        ).require_complete()
         uploaded = [item.path for item in transfer.items if item.state is not FileOutcome.DELETED]
         products = [path for path in uploaded if path != RECORD_FILE]
         self.lease.confirm()
         # Until the new record is there, a mixture is never taken for coadds
         (place / RECORD_FILE).delete()
-        require_complete(storage.transfer_files(staged, place, only=products, progress=False))
-        require_complete(storage.transfer_files(staged, place, mirror=True, progress=False))
+        storage.transfer_files(staged, place, only=products, progress=False).require_complete()
+        storage.transfer_files(staged, place, mirror=True, progress=False).require_complete()
         staged.delete()
 
     def _output_location(self, root: Location) -> Location:

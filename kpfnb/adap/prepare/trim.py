@@ -232,17 +232,15 @@ def _trim_locked(
     raw = folder / RAW
     was_present = raw.is_dir()
     lease.note("download")
-    remote_datasets.require_complete(
-        storage.transfer_files(_remote_location(item) / RAW, raw, progress=False)
-    )
+    storage.transfer_files(_remote_location(item) / RAW, raw, progress=False).require_complete()
     lease.note("trim")
     result = trim_dataset(raw, folder, profile, dataset=item, custom=custom, exclude=exclude)
     lease.confirm()
     lease.note("upload")
     paths = [str(path.relative_to(folder)) for path in result.paths]
-    remote_datasets.require_complete(
-        storage.transfer_files(folder, _remote_location(item), only=paths, progress=False)
-    )
+    storage.transfer_files(
+        folder, _remote_location(item), only=paths, progress=False
+    ).require_complete()
     if not was_present:
         shutil.rmtree(raw)
     return result

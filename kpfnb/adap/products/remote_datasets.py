@@ -174,13 +174,6 @@ def back_up_item(item: str, lease: Lease, *, read_back: bool = False) -> Transfe
     return sync_backups([item], read_back=read_back, progress=False)
 
 
-def require_complete(result: TransferResult) -> TransferResult:
-    """The result of a complete transfer; `KpfnbError` if any file failed."""
-    if not result.outcome.is_good:
-        raise KpfnbError(f"{result.source} to {result.destination}: {result.reason}", "try again")
-    return result
-
-
 def try_optional(what: str, call: Callable[[], object]) -> list[str]:
     """Call what a task can do without; returns the error in one line, or an empty list."""
     try:

@@ -20,7 +20,7 @@ from kpfnb.adap.score import scorecard, scored_slits
 from kpfnb.core import atomic
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
-from kpfnb.storage import FileOutcome, Location, StorageError, StorageErrorKind, TransferResult
+from kpfnb.storage import FileOutcome, Location
 
 MANIFEST_FILE = "publication.json"
 RESCORED_FILES = (
@@ -177,19 +177,8 @@ def _is_published(folder: Path, place: Location, manifest: Mapping[str, Any]) ->
 
 def _transfer_all(source: Path | Location, place: Location, **options: Any) -> int:
     """Copy, and raise if not every file is there; the number of files that were copied."""
-    transfer = storage.transfer_files(source, place, progress=False, **options)
-    require_transferred(transfer)
+    transfer = storage.transfer_files(source, place, progress=False, **options).require_complete()
     return sum(item.state is FileOutcome.COPIED for item in transfer.items)
-
-
-def require_transferred(transfer: TransferResult) -> None:
-    """`StorageError` if a file is not at its destination."""
-    if transfer.interrupted:
-        raise KeyboardInterrupt
-    if transfer.failed:
-        kind = transfer.failed[0].error_kind or StorageErrorKind.OTHER
-        text = f"{transfer.source} → {transfer.destination}: {transfer.reason}"
-        raise StorageError(kind, text)
 
 
 def file_sizes_below(entries: Iterable[storage.StorageEntry], folder: str) -> dict[str, int]:
@@ -236,7 +225,7 @@ def fetch_if_same(
     sizes = {entry.path: entry.size for entry in place.list(recursive=True) if not entry.is_folder}
     if manifest is None or not is_complete(manifest, sizes):
         return None
-    require_transferred(storage.transfer_files(place, folder, mirror=True, progress=progress))
+    storage.transfer_files(place, folder, mirror=True, progress=progress).require_complete()
     # It says that all is there, so it must be the last file to be uploaded again
     (folder / MANIFEST_FILE).unlink()
     result = ReductionResult.from_dict(dict(record), folder)

@@ -41,7 +41,7 @@ def download_frames(job: DatasetJob) -> str:
             f"dataset {job.name} has no {COMPLETE}/{RAW} in {job.config.source} ({error.what})",
             "check its name; a dataset without science, flat and arc frames is incomplete",
         ) from error
-    publication.require_transferred(transfer)
+    transfer.require_complete()
     size = format_size(sum(item.size for item in transfer.items))
     report = f"{len(transfer.items)} frames, {size}"
     moved = _put_aside(local, {item.path for item in transfer.items}, job.folder / ASIDE_FOLDER)
@@ -168,7 +168,7 @@ def back_up_results(job: DatasetJob) -> str:
     transfer = remote_datasets.sync_backups(
         [job.name], source=job.config.source, backup=job.config.backup, progress=job.progress
     )
-    publication.require_transferred(transfer)
+    transfer.require_complete()
     return transfer.reason
 
 

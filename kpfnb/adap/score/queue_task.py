@@ -126,9 +126,7 @@ def _fetch_and_score(
         raise InvalidInputError(
             f"no reduction in {origin}: no .pypeit file", "reduce the dataset again"
         )
-    remote_datasets.require_complete(
-        storage.transfer_files(origin, local, only=needed, progress=False)
-    )
+    storage.transfer_files(origin, local, only=needed, progress=False).require_complete()
     path = local / SCORECARD_FILE
     earlier_rows = read_rows(path) if path.is_file() else ()
     card = score_reduction(local, name, criteria=criteria, earlier_rows=earlier_rows)
@@ -153,9 +151,9 @@ def _publish_files(
     transferred, problems = [], []
     for card in cards:
         folder = card.folder.relative_to(local).as_posix()
-        upload = remote_datasets.require_complete(
-            storage.transfer_files(card.folder, origin / folder, only=SCORE_FILES, progress=False)
-        )
+        upload = storage.transfer_files(
+            card.folder, origin / folder, only=SCORE_FILES, progress=False
+        ).require_complete()
         new = (file for file in upload.items if file.state is FileOutcome.COPIED)
         transferred += [f"{folder}/{file.path}" for file in new]
         if BACKUP_NAME in settings.load_settings().remotes:
@@ -169,6 +167,4 @@ def _publish_files(
 
 def _back_up_scorecard(card: Scorecard, name: str, folder: str) -> None:
     target = storage.resolve_location(remote_datasets.BACKUP_REMOTE) / name / folder
-    remote_datasets.require_complete(
-        storage.transfer_files(card.folder, target, only=SCORE_FILES, progress=False)
-    )
+    storage.transfer_files(card.folder, target, only=SCORE_FILES, progress=False).require_complete()
