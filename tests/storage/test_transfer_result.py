@@ -90,7 +90,7 @@ def test_an_incomplete_transfer_is_an_error_with_its_kind() -> None:
     assert good.require_complete() is good
     failed = FileTransfer("y", FileOutcome.FAILED, 1, StorageErrorKind.QUOTA, "disk full")
     incomplete = TransferResult("data:a", "/b", (*good.items, failed))
-    with pytest.raises(storage.StorageError, match="data:a to /b: .*y: disk full") as error:
+    with pytest.raises(storage.StorageError, match=r"data:a to /b: .*y: disk full") as error:
         incomplete.require_complete()
     assert error.value.error_kind is StorageErrorKind.QUOTA
     stopped = TransferResult("data:a", "/b", (FileTransfer("z", FileOutcome.NOT_REACHED, 1),))
