@@ -69,6 +69,7 @@ def test_its_time_is_one(job: str) -> None:
     assert "%" not in re.sub(r"date -u[^)]*\)", "", command)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_line_runs_as_cron_runs_it(site: Path) -> None:
     """Only those that need a complete night print something: the night is empty."""

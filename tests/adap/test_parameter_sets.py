@@ -117,6 +117,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
     kpfnb(tmp_path / "work", "services", "stop")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("file", SETS, ids=lambda file: file.stem)
 def test_it_runs(file: Path, work: Path, request: pytest.FixtureRequest) -> None:

@@ -84,6 +84,7 @@ def test_a_dataset_is_reduced_and_then_there_is_nothing_to_do(
     assert {p: p.stat().st_mtime_ns for p in behind.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 def test_new_results_take_the_place_of_old_ones(
     data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
@@ -99,6 +100,7 @@ def test_new_results_take_the_place_of_old_ones(
     assert scan_items("reduce") == {NAME: True}
 
 
+@pytest.mark.slow
 def test_existing_results_are_not_made_again(
     data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
@@ -110,6 +112,7 @@ def test_existing_results_are_not_made_again(
     assert {path: (data / path).stat().st_mtime_ns for path in below(data)} == before
 
 
+@pytest.mark.slow
 def test_worse_results_leave_their_logs_alone(
     data: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
@@ -122,6 +125,7 @@ def test_worse_results_leave_their_logs_alone(
     assert f"complete/failed/reduce/{SETUP}/{SETUP}.log" in now
 
 
+@pytest.mark.slow
 def test_results_come_back_are_backed_up_and_scored_again(
     data: Path, behind: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:
@@ -147,6 +151,7 @@ def test_a_trimmed_setup(data: Path) -> None:
     assert len(below(data / "complete/raw")) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "folder"),
     [(coadd_spectra, "1D_Coadd"), (coadd_images, "2D_Coadd")],

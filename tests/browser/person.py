@@ -18,6 +18,8 @@ from tests.browser.notebook import PROJECT, STORED_PICTURE, Notebook
 
 VOLATILE = re.compile(r"seconds|started|finished|taken|looked_at|run|log|since|items_per_second")
 """Keys whose values differ from run to run."""
+ATTEMPTS = 3
+"""A run or item of another test may end between the two runs that are compared."""
 AS_BEFORE = "nights were last scanned in full"
 """Said once a night's files have rested for long enough: by the clock, not by what is asked."""
 TIMES = re.compile(
@@ -41,8 +43,7 @@ def uses(name: str, page: Any, lab: Lab, request: pytest.FixtureRequest) -> None
 
     _reload_and_stop(notebook, case)
 
-    repeated = notebook.run(case.button)
-    assert _plain(repeated) == _plain(_papermill(notebook))
+    assert any(_is_same_as_papermill(notebook, case) for _ in range(ATTEMPTS))
 
 
 def _reload_and_stop(notebook: Notebook, case: Case) -> None:
@@ -60,6 +61,10 @@ def _reload_and_stop(notebook: Notebook, case: Case) -> None:
     notebook.wait_until_idle()
     record = notebook.record()
     assert (record["outcome"], record["reason"]) == ("failed", "stopped by the operator")
+
+
+def _is_same_as_papermill(notebook: Notebook, case: Case) -> bool:
+    return bool(_plain(notebook.run(case.button)) == _plain(_papermill(notebook)))
 
 
 def _papermill(notebook: Notebook) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def kill_when(is_reached: Callable[[], bool]) -> None:
     assert not [member for member in family if member.is_running()]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_at_any_moment_it_goes_on_by_the_same_command(tmp_path: Path) -> None:
     root = tmp_path / "data"

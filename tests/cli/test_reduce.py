@@ -34,6 +34,7 @@ def raw(tmp_path: Path) -> Path:
     return fake_pypeit.write_raw(tmp_path / "night", {**frames, "b27.fits": "science"})
 
 
+@pytest.mark.slow
 def test_a_dataset_is_reduced_as_json(raw: Path, tmp_path: Path) -> None:
     fake_pypeit.install_commands(tmp_path / "bin")
     path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])

@@ -45,6 +45,7 @@ def address(file: Path) -> str:
     return read_json(file)["address"]
 
 
+@pytest.mark.slow
 def test_a_scheduler_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "scheduler.json"
     options = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
@@ -81,6 +82,7 @@ def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
         map_items(functions.double, [1], isolate=True)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "scheduler.json"
     options = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]

@@ -177,6 +177,7 @@ def test_what_cannot_be_sent(cluster: None) -> None:
     assert "can't be sent to a worker" in results[1].error
 
 
+@pytest.mark.slow
 def test_hanging_item_is_stopped(cluster: None) -> None:
     outcomes = map_items(functions.hold_the_lock, range(40), timeout_seconds=2)
     assert [part.key for part in outcomes.failed] == ["5"]

@@ -194,6 +194,7 @@ def test_a_killed_run_leaves_no_partial_file_and_the_next_one_completes_it(
     assert len(products(unreduced, "L1") & {f"{p.stem}_L1.fits" for p in night.iterdir()}) >= 3
 
 
+@pytest.mark.slow
 def test_watch_reduces_what_is_touched_until_it_is_stopped(unreduced: Path) -> None:
     dark = of_kind(unreduced, "dark")[0]
     process = start("--ncpus", 1, "--watch", unreduced / "L0/20240115")

@@ -197,6 +197,7 @@ def test_a_notebook_that_knows_dry_runs_makes_one(tmp_path):
     assert record.outcome is Outcome.SUCCEEDED and record.parameters["dry_run"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fork", "plain"])
 def test_a_run_that_takes_too_long_is_stopped(tmp_path, monkeypatch, kind):
     monkeypatch.setenv(runner.KERNEL_VARIABLE, kind)

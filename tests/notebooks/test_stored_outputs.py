@@ -34,6 +34,7 @@ def _cases() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("notebook", _cases())
 def test_outputs_are_as_stored(notebook: Path, work_dir: Path) -> None:

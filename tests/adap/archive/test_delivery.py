@@ -371,6 +371,7 @@ def test_joint_coadds_come_with_a_dataset(root: Path, tmp_path: Path) -> None:
     assert {Path(row["spec1d_filename"]).parts[2] for row in rows} == {"2011-04-02"}
 
 
+@pytest.mark.slow
 def test_from_a_remote_to_s3_and_back(remote: Path, tmp_path: Path) -> None:
     """The remote delivery never saved its tables."""
     notes: list[str] = []

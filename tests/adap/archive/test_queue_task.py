@@ -42,6 +42,7 @@ def worker(*options: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_queue_is_delivered_even_if_a_worker_is_killed(queue: Queue, remote: Path) -> None:
     assert queue_task.scan_items("archive") == dict.fromkeys(delivery_inputs.DATASETS, False)
     queue.load(delivery_inputs.DATASETS)
@@ -69,6 +70,7 @@ def test_a_queue_is_delivered_even_if_a_worker_is_killed(queue: Queue, remote: P
     assert queue_task.scan_items("archive") == dict.fromkeys(delivery_inputs.DATASETS, True)
 
 
+@pytest.mark.slow
 def test_workers_with_work_directories_of_their_own_share_the_quota(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

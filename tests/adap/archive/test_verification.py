@@ -61,6 +61,7 @@ def test_a_flipped_bit_is_found_and_fixed(
     assert check().outcome is Outcome.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_behind_s3_is_found_by_reading_it(remote: Path, tmp_path: Path) -> None:
     deliver("data:", "koa:", [NAME])
     flip(remote / NAME / FILE)

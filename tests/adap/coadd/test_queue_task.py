@@ -263,6 +263,7 @@ def test_only_what_was_killed_is_tried_again(
     assert (result.outcome, result.is_final) == (Outcome.FAILED, is_final)
 
 
+@pytest.mark.slow
 def test_a_backup_that_fails_is_a_warning(data: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "backup")
     (tmp_path / "backup").write_text("no folder")

@@ -122,7 +122,7 @@ def test_a_reduced_dataset_is_not_changed(raw, root):
     assert tree(root / JOINED) == before
     add(raw, "science", START + timedelta(hours=1))
     result = sort(raw, root)
-    assert any("2015-10-16 belongs to" in note for note in result.notes)
+    assert any("2015-10-16 is close in time to" in note for note in result.notes)
 
 
 def test_new_frames_of_a_reduced_single_night_are_added_and_reported(tmp_path, root):

@@ -267,6 +267,7 @@ def test_local_data_stay_where_the_upload_fails(
     assert len(list(data.rglob("spec2d*.fits"))) == 2
 
 
+@pytest.mark.slow
 def test_a_backup_that_fails_is_a_warning(
     data: Path, tmp_path: Path, reduce: Callable[..., ReductionBatchResult]
 ) -> None:

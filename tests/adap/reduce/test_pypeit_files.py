@@ -61,6 +61,7 @@ def test_all_of_them(root: Path) -> None:
     assert "2 of 2 reduced" in str(result)
 
 
+@pytest.mark.slow
 def test_a_second_run_processes_only_what_changed(root: Path) -> None:
     run(root)
     plan = root / "n2/reduce/kast_A/kast_A.pypeit"

@@ -139,6 +139,7 @@ def test_a_better_result_takes_the_place_of_a_worse_one(raw: Path, tmp_path: Pat
     assert [path.name for path in output(tmp_path).parent.iterdir()] == ["night"]
 
 
+@pytest.mark.slow
 def test_silence_and_slowness_are_bounded(raw: Path) -> None:
     silent = reduce(raw, "silent", silence_minutes=0.2)
     assert silent.outcome is Outcome.FAILED

@@ -161,6 +161,7 @@ def test_the_last_product_of_a_killed_kpfnb_run_is_not_trusted(root: Path) -> No
     assert (place / f"kpf_{NIGHT}_master_lfc.fits.unfinished").exists()
 
 
+@pytest.mark.slow
 def test_masters_of_a_drp_that_hangs_may_be_some_of_them_only(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

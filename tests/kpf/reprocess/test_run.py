@@ -678,6 +678,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "ending", "done"),
     [

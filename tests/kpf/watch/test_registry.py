@@ -430,6 +430,7 @@ def test_quicklook_can_be_asked_for_new_or_for_old_files_only(data: Path) -> Non
     assert registry.match_targets(data, ["L0"], "old")(str(path))
 
 
+@pytest.mark.slow
 def test_quicklook_makes_pages(data: Path) -> None:
     observed = nights.small_night(data).key_figures()["observations"]
     result = registry.run_watcher("quicklook", ncpus=1, levels=["L0"], once=True)

@@ -22,6 +22,7 @@ ROUNDS = math.ceil(SECONDS / ROUND_SECONDS)
 OWN_DISK = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(ROUND_SECONDS + 260)
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 def test_every_l0_has_its_products_and_no_product_is_made_twice(tmp_path: Path, seed: int) -> None:
