@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ import pytest
 from astropy.io import fits
 
 from tests.demo.conftest import of_kind, run_drp
+from tests.waiting import wait_for
 
 
 def products(root: Path, level: str = "2D") -> set[str]:
@@ -157,13 +157,6 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    limit = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < limit, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

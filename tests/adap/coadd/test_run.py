@@ -8,8 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +28,7 @@ from kpfnb.demo import coadd_inputs
 from kpfnb.demo.coadd_inputs import SimulatedReducedFrame
 from kpfnb.notebook.display import figures
 from tests.adap import fake_coadd
+from tests.waiting import wait_for
 
 NIGHT = "longslit/600_4310_d55/2015-05-20"
 CONFIG = "simulated_coadd/1200G_8800_OG550"
@@ -467,10 +466,3 @@ def processes(folder: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     return result
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

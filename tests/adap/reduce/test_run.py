@@ -9,8 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from kpfnb.core import locks
 from kpfnb.core.errors import AlreadyRunningError, InvalidInputError
 from kpfnb.core.result import Outcome, Result
 from tests.adap.fake_pypeit import CALIBRATIONS, write_raw
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("fake_pypeit")
 
@@ -221,13 +220,6 @@ def pypeit_processes(folder: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     return result
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 DRIVER = """
