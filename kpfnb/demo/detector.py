@@ -29,6 +29,9 @@ CA_HK_BACKGROUND = 100.0
 
 CCDImage = NDArray[np.float32]
 
+RAW_SCALE = np.float32(2**16)
+"""The L0 images of KPF's CCDs are DN times this (read noise and quick look of its pipeline)."""
+
 BIAS_LEVELS = (1210.0, 1185.0, 1232.0, 1169.0)
 """DN, of each amplifier."""
 
@@ -140,7 +143,7 @@ def paint_footprint(where: LightFootprint, light: Array) -> CCDImage:
 def read_out_ccd(
     camera: Camera, electrons: CCDImage, random: np.random.Generator, *, fast: bool
 ) -> list[CCDImage]:
-    """The amplifier images (DN): photon noise, gain, bias with its pattern, read noise."""
+    """The amplifier images (DN x 2**16): photon noise, gain, bias with its pattern, read noise."""
     side = electrons.shape[0]
     margins = AmplifierMargins.for_side(side)
     photons = random.standard_normal(electrons.shape, dtype=np.float32) * np.sqrt(electrons)
@@ -154,8 +157,14 @@ def read_out_ccd(
         )
         noise += np.float32(BIAS_LEVELS[number] + random.normal(0, 1.5))
         noise[:rows, margins.prescan : margins.prescan + columns] += part
-        amplifiers.append(noise)
+        amplifiers.append(noise * RAW_SCALE)
     return amplifiers
+
+
+def amplifier_dn(raw: CCDImage) -> CCDImage:
+    """An amplifier's image in DN; images with a median above 200 x 2**16 are scaled."""
+    # The quick look of KPF's pipeline has the same limit
+    return raw / RAW_SCALE if np.nanmedian(raw) > 200 * RAW_SCALE else raw
 
 
 def ccd_side(amplifier: CCDImage) -> int:
@@ -168,7 +177,7 @@ def ccd_side(amplifier: CCDImage) -> int:
 
 
 def assemble_ccd(amplifiers: list[CCDImage], side: int) -> tuple[CCDImage, list[float]]:
-    """The CCD (DN, overscan subtracted) from its amplifiers, and the noise of each (DN)."""
+    """The CCD (DN, overscan subtracted) from its raw amplifiers, and the noise of each (DN)."""
     margins = AmplifierMargins.for_side(side)
     image = np.empty((side, side), np.float32)
     noises = []
@@ -176,9 +185,10 @@ def assemble_ccd(amplifiers: list[CCDImage], side: int) -> tuple[CCDImage, list[
         _amplifier_views(image, fast=len(amplifiers) == 4), amplifiers, strict=True
     ):
         rows, columns = part.shape
-        overscan = raw[:, margins.prescan + columns + 1 :]
+        counts = amplifier_dn(raw)
+        overscan = counts[:, margins.prescan + columns + 1 :]
         noises.append(float(1.4826 * np.median(np.abs(overscan - np.median(overscan)))))
-        lit = raw[:rows, margins.prescan : margins.prescan + columns]
+        lit = counts[:rows, margins.prescan : margins.prescan + columns]
         part[...] = lit - np.float32(np.mean(overscan, dtype=np.float64))
     return image, noises
 
