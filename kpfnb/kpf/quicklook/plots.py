@@ -27,6 +27,7 @@ COLOURS = {
     "PASS": "#3b78ad",
     "WARN": "#f0a04b",
     "FAIL": "#8c2d04",
+    str(Verdict.NOT_JUDGED): "#8a94a3",
     NO_VERDICT: "#1b2430",
     NO_FILE: "#e3e7ec",
 }
@@ -95,6 +96,12 @@ def _verdict_word(item: QuicklookItem) -> str:
     return item.verdict or NO_VERDICT
 
 
+def _drawing_rank(item: QuicklookItem) -> int:
+    """Later is worse: a file that was judged is shown before one that was not."""
+    word = _verdict_word(item)
+    return -1 if word == Verdict.NOT_JUDGED else list(COLOURS).index(word)
+
+
 def _column_names(result: QuicklookResult) -> tuple[bool, list[str]]:
     """True if the columns are nights, and the names of the columns."""
     observations = sorted({item.observation for item in result.items})
@@ -106,7 +113,7 @@ def _column_names(result: QuicklookResult) -> tuple[bool, list[str]]:
 def _draw_cells(axes: Axes, result: QuicklookResult, names: list[str], levels: list[str]) -> None:
     words: dict[tuple[str, str], str] = {}
     # The masters of a night share a cell, which shows the worst of them
-    for item in sorted(result.items, key=lambda item: list(COLOURS).index(_verdict_word(item))):
+    for item in sorted(result.items, key=_drawing_rank):
         words[item.observation, item.level] = _verdict_word(item)
     for row, level in enumerate(levels):
         for column, name in enumerate(names):

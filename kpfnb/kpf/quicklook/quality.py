@@ -1,4 +1,4 @@
-"""The verdicts of checks: PASS, WARN or FAIL, and the limits that decide."""
+"""The verdicts of checks: PASS, WARN, FAIL or not judged, and the limits that decide."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class Verdict(StrEnum):
     PASS = "PASS"  # noqa: S105
     WARN = "WARN"
     FAIL = "FAIL"
+    NOT_JUDGED = "not judged"
+    """The check does not apply, or the file's DRP version does not write what it needs."""
 
     @property
     def sign(self) -> str:
@@ -21,16 +23,25 @@ class Verdict(StrEnum):
 
     @property
     def severity(self) -> int:
-        """0 for PASS, 2 for FAIL."""
-        return list(Verdict).index(self)
+        """0 for PASS, 2 for FAIL, -1 for not judged."""
+        return _SEVERITIES[self]
+
+    @property
+    def needs_attention(self) -> bool:
+        """True for WARN and FAIL."""
+        return self in (Verdict.WARN, Verdict.FAIL)
 
 
-_SIGNS = {Verdict.PASS: "✔", Verdict.WARN: "!", Verdict.FAIL: "✖"}
+JUDGED_VERDICTS = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+"""The verdicts that a person can choose, and that a rule of a night can have."""
+
+_SIGNS = {Verdict.PASS: "✔", Verdict.WARN: "!", Verdict.FAIL: "✖", Verdict.NOT_JUDGED: "–"}
+_SEVERITIES = {Verdict.NOT_JUDGED: -1, Verdict.PASS: 0, Verdict.WARN: 1, Verdict.FAIL: 2}
 
 
 def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several; PASS if there is none."""
-    return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.PASS)
+    """The worst of several; not judged if there is none, or none was judged."""
+    return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.NOT_JUDGED)
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class QualityCheck:
 
     Attributes
     ----------
+    value : what was found; for a check that is not judged, why
     allowed : the values that pass, in words
     source : the keyword or the measure
     """

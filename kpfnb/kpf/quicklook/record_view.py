@@ -24,7 +24,12 @@ from kpfnb.kpf.quicklook.record import (
 from kpfnb.kpf.quicklook.result import QuicklookResult
 from kpfnb.kpf.quicklook.targets import LEVELS
 
-VERDICT_STYLES = {Verdict.PASS: "succeeded", Verdict.WARN: "partial", Verdict.FAIL: "failed"}
+VERDICT_STYLES = {
+    Verdict.PASS: "succeeded",
+    Verdict.WARN: "partial",
+    Verdict.FAIL: "failed",
+    Verdict.NOT_JUDGED: "skipped",
+}
 """Verdict to the class in the style sheet."""
 
 KIND_TITLES = {
@@ -71,7 +76,9 @@ def verdict_badge(verdict: Verdict | None) -> dict[str, str]:
 
 def level_context(record: QuicklookRecord, *, prefix: str = "", label: str = "") -> dict[str, Any]:
     """A level of an observation, or a master; `prefix` leads from the page to its products."""
-    passed = [check for check in record.checks if check.verdict is Verdict.PASS]
+    checks: dict[Verdict, list[dict[str, Any]]] = {verdict: [] for verdict in Verdict}
+    for check in record.checks:
+        checks[check.verdict].append(_check_context(check))
     report = report_path(Path(), record.name, record.level)
     return {
         "id": record.level,
@@ -80,8 +87,9 @@ def level_context(record: QuicklookRecord, *, prefix: str = "", label: str = "")
         "error": record.error,
         "made": record.made.replace("T", " ").replace("Z", " UTC"),
         "report": quote(prefix + str(report)),
-        "not_passed": [_check_context(check) for check in record.checks if check not in passed],
-        "passed": [_check_context(check) for check in passed],
+        "not_passed": [*checks[Verdict.FAIL], *checks[Verdict.WARN]],
+        "passed": checks[Verdict.PASS],
+        "not_judged": checks[Verdict.NOT_JUDGED],
         "groups": [
             (
                 KIND_TITLES.get(kind, kind),
@@ -139,7 +147,7 @@ def _summarise_problems(records: Sequence[QuicklookRecord]) -> str:
     for record in records:
         if record.error:
             problems[f"{record.level}: {record.error}"] = None
-        bad = [check for check in record.checks if check.verdict is not Verdict.PASS]
+        bad = [check for check in record.checks if check.verdict.needs_attention]
         problems.update({f"{check.verdict}: {check.name}": None for check in bad})
     texts = sorted(problems, key=lambda text: text.startswith(str(Verdict.WARN)))
     more = f" and {len(texts) - MAX_NOTES} more" if len(texts) > MAX_NOTES else ""

@@ -52,7 +52,7 @@ class QuicklookItem:
     ----------
     name : of the file
     target : what was observed
-    verdict : PASS, WARN or FAIL of its checks; '' if it could not be read
+    verdict : PASS, WARN, FAIL or 'not judged': of its checks; '' if it could not be read
     remarks : the checks that did not pass
     reason : why it failed
     page : the page that shows it, relative to the products' directory
@@ -85,9 +85,7 @@ class QuicklookItem:
             target=record.heading.target,
             verdict="" if record.error else str(record.verdict),
             remarks=tuple(
-                _describe_check(check)
-                for check in record.checks
-                if check.verdict is not Verdict.PASS
+                _describe_check(check) for check in record.checks if check.verdict.needs_attention
             ),
             pictures=len(record.pictures),
             left_out=len(record.left_out),

@@ -16,7 +16,7 @@ from kpfnb.core.text import format_count
 from kpfnb.kpf.files.exposure import read_junk_list
 from kpfnb.kpf.files.obsid import list_nights
 from kpfnb.kpf.progress.header_index import HeaderIndex
-from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict
 from kpfnb.kpf.verdict import criteria_file, rules
 from kpfnb.kpf.verdict.night_data import INDEX_NAME, NightData
 from kpfnb.kpf.verdict.result import NightVerdict
@@ -146,12 +146,11 @@ def _check_night(night: str) -> None:
 
 
 def _parse_verdict(word: str) -> Verdict:
-    try:
-        return Verdict(word)
-    except ValueError:
+    if word not in JUDGED_VERDICTS:
         raise InvalidParameterError(
-            f"accept: {word!r}", f"it is one of {', '.join(Verdict)}"
-        ) from None
+            f"accept: {word!r}", f"it is one of {', '.join(JUDGED_VERDICTS)}"
+        )
+    return Verdict(word)
 
 
 def show_live(night_verdict: NightVerdict, *, refresh_seconds: float) -> None:

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {Verdict.PASS: "#3b78ad", Verdict.WARN: "#f0a04b", Verdict.FAIL: "#b8510d"}
-"""Blue, orange, brown: distinct for every kind of colour vision; each has a sign as well."""
+COLOURS = {
+    Verdict.PASS: "#3b78ad",
+    Verdict.WARN: "#f0a04b",
+    Verdict.FAIL: "#b8510d",
+    Verdict.NOT_JUDGED: "#8a94a3",
+}
+"""Blue, orange, brown, grey: distinct for every kind of colour vision; each has a sign as well."""
 
-TEXT_COLOURS = {Verdict.PASS: "white", Verdict.WARN: "#333333", Verdict.FAIL: "white"}
+TEXT_COLOURS = dict.fromkeys(Verdict, "white") | {Verdict.WARN: "#333333"}
 GRID = "#d0d0d0"
 MAX_MONTHS = 36
 
@@ -120,5 +125,5 @@ def plot_calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
         Patch(color=colour, label=f"{verdict.sign} {verdict}")
         for verdict, colour in COLOURS.items()
     ]
-    figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=8)
     return figure

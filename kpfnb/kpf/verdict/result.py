@@ -85,7 +85,7 @@ class NightVerdict(OneLineRepr):
     @property
     def not_passed(self) -> list[RuleResult]:
         """The rules that do not pass, the worst first."""
-        results = [result for result in self.results if result.verdict is not Verdict.PASS]
+        results = [result for result in self.results if result.verdict.needs_attention]
         return sorted(results, key=lambda result: -result.verdict.severity)
 
     @property
@@ -215,7 +215,7 @@ def _result_line(result: RuleResult) -> str:
         override = result.override
         line += f"\n         measured {result.measured}; {override.who}: {override.why}"
     offenders = _offenders_text(result)
-    show_offenders = offenders and result.verdict is not Verdict.PASS
+    show_offenders = offenders and result.verdict.needs_attention
     return line + (f"\n         {offenders}" if show_offenders else "")
 
 

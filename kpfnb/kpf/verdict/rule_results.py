@@ -38,7 +38,7 @@ class RuleResult:
     @property
     def offenders(self) -> tuple[Offender, ...]:
         """The observations responsible for a measured verdict that is not a PASS."""
-        return () if self.measured is Verdict.PASS else self.measurement.offenders
+        return self.measurement.offenders if self.measured.needs_attention else ()
 
     @property
     def value(self) -> str:

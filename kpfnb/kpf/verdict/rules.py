@@ -17,14 +17,14 @@ from kpfnb.core import atomic
 from kpfnb.core.clock import utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.quicklook.quality import Verdict, VerdictLimits
+from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, VerdictLimits
 
 MAX_NIGHTS = 60
 """The longest look-back of a rule."""
 
 OVERRIDES_DIR = "overrides"
 MEASURED = "measured"
-OVERRIDE_CHOICES = (*Verdict, MEASURED)
+OVERRIDE_CHOICES = (*JUDGED_VERDICTS, MEASURED)
 
 
 class VerdictLevel(StrEnum):

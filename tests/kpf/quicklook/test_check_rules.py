@@ -13,7 +13,7 @@ from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES
 from kpfnb.kpf.quicklook.quality import QualityCheck, ValueLimits, Verdict, VerdictLimits
 
-PASS, WARN, FAIL = Verdict
+PASS, WARN, FAIL, NOT_JUDGED = Verdict
 TEMPERATURE = RangeRule(
     "t",
     VerdictLimits(ValueLimits(-1, 1), ValueLimits(-5, None)),
