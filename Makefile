@@ -73,6 +73,15 @@ $(VENV)/.pypeit: $(VENV)/.base
 	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[pypeit]'
 	touch $@
 
+# Real KPF files. The package claims to need Python 3.12 and other packages, its files do not
+$(VENV)/.real: $(VENV)/.base
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
+	  $(shell sed -n 's/^real = .*"\(rv-data-standard==[0-9.]*\);.*/\1/p' pyproject.toml)
+	touch $@
+
+# Tests that need real KPF files are skipped without them
 $(VENV)/.test: $(VENV)/.base
 	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[kubernetes,pypeit,test]'
+	$(MAKE) --no-print-directory $(VENV)/.real \
+	  || echo "Real KPF files can't be downloaded: tests that need them will be skipped"
 	touch $@

@@ -19,8 +19,11 @@ from kpfnb.adap.reduce import job
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.core import atomic, locks
 from kpfnb.core.errors import ServiceUnavailableError
+from tests.real_files import link_real_files
 
 PROJECT = Path(__file__).parents[1]
+KEPT_VARIABLES = {"KPFNB_KAST_PACK", "KPFNB_KPF_PACK", "KPFNB_KPF_PIPELINE", "KPFNB_KPF_PYTHON"}
+"""They name what tests need, and no settings."""
 
 # How long an example takes depends on what else the machine does
 hypothesis.settings.register_profile(
@@ -33,7 +36,7 @@ hypothesis.settings.load_profile("kpfnb")
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory of the test, with no kpfnb.toml above it; the settings use it."""
     for name in [name for name in os.environ if name.startswith("KPFNB_")]:
-        if name != "KPFNB_KAST_PACK":
+        if name not in KEPT_VARIABLES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "work"))
     monkeypatch.setenv("KPFNB_DATA_ROOT", str(tmp_path / "data"))
@@ -75,3 +78,9 @@ def real(real_work_dir: Path, kast_frames: Path) -> ReductionResult:
     assert done.returncode == 0, done.stdout + done.stderr
     output = real_work_dir / job.OUTPUT_FOLDER / installation.KAST_SPECTROGRAPH
     return ReductionResult.from_dict(atomic.read_json(output / reduction.RECORD_NAME), output)
+
+
+@pytest.fixture(scope="session")
+def real_l1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The real L1 files of KPF by ObsID, in a KPF tree of links: to read, never to change."""
+    return link_real_files(tmp_path_factory.mktemp("real-kpf"))

@@ -77,7 +77,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "services": ("services", "Start, stop and show the services of this work directory."),
         "doctor": ("doctor", "Show each setting and where it comes from, and check what it names."),
-        "demo": ("demo", "SIMULATED data for demonstrations."),
+        "demo": ("demo", "Data for demonstrations: SIMULATED, and three real KPF files."),
     },
 }
 """Title of the section -> name of the command -> its module below `kpfnb.cli`, its help line."""

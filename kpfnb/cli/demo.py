@@ -11,14 +11,16 @@ from kpfnb.cli.app import CommandGroup, Json, app, print_and_exit
 from kpfnb.core.errors import InvalidParameterError
 
 demo_app = typer.Typer(
-    cls=CommandGroup, help="SIMULATED data for demonstrations.", no_args_is_help=True
+    cls=CommandGroup,
+    help="Data for demonstrations: SIMULATED, and three real KPF files.",
+    no_args_is_help=True,
 )
 app.add_typer(demo_app, name="demo")
 
 
 @demo_app.callback()
 def _group() -> None:
-    """SIMULATED data for demonstrations."""
+    """Data for demonstrations: SIMULATED, and three real KPF files."""
 
 
 @demo_app.command()
@@ -46,6 +48,24 @@ def night(
     print_and_exit(
         simulate_night(root, night, full_size=full_size, seed=seed, counts=counts), as_json=as_json
     )
+
+
+@demo_app.command()
+def real(
+    root: Annotated[
+        Path | None, typer.Argument(help="Target KPF tree; by default the data root.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy three REAL L1 files of KPF into a KPF tree (100 MB); existing files are unchanged.
+
+    Example: kpfnb demo real work/real
+    """
+    from kpfnb.core import settings
+    from kpfnb.demo.real import copy_real_files
+
+    target = root or settings.load_settings().kpf_root
+    print_and_exit(copy_real_files(target.absolute()), as_json=as_json)
 
 
 @demo_app.command()
