@@ -157,7 +157,7 @@ def test_other_masters_have_to_be_complete_only(tmp_path: Path) -> None:
     assert find_master_defect(path) == "truncated"
     stack = write_stack(tmp_path / STACK)
     stack.write_bytes(stack.read_bytes()[:9000])
-    assert find_master_defect(stack) == "truncated"
+    assert find_master_defect(stack).startswith("truncated")
 
 
 def test_a_csv_file_needs_a_row(tmp_path: Path) -> None:
