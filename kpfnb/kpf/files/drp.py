@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from kpfnb.core.errors import InvalidParameterError, InvalidSettingsError
 from kpfnb.kpf.files.obsid import KPF
 
@@ -24,43 +26,55 @@ EXCERPT_LINES = 3
 _ERROR_WORDS = re.compile(
     r"error|exception|traceback|critical|fatal|failed|no space left", re.IGNORECASE
 )
-_VERSION_TAG = re.compile(r"v?(\d+(?:\.\d+)*)(?:[-+].*)?")
-"""A version as DRPTAG gives it: 2.9, v2.9.1, v2.9.1-12-gabc123."""
+_COMMITS_AFTER_TAG = re.compile(r"(?P<tag>.+?)(?:-(?P<commits>\d+)-g[0-9a-f]+)?(?:-dirty)?")
+"""A tag with what `git describe` may add: v2.9.1-12-gabc123, v2.9.1-dirty."""
 
 
 @lru_cache(maxsize=1024)
-def parse_version(tag: str) -> tuple[int, ...] | None:
-    """The numbers of a version without trailing zeros, so 2.9 equals 2.9.0; None if it is invalid.
+def parse_version(tag: str) -> Version | None:
+    """The version in a DRPTAG, ordered as PEP 440; None if it is none.
 
-    The rest of a development tag is ignored: v2.9.1-12-gabc123 counts as 2.9.1.
+    A tag of git with N later commits (v2.9.1-12-gabc123) is later than its release and earlier than
+    the next one. The pipeline also writes texts such as 'No tags found', which are no version.
     """
-    match = _VERSION_TAG.fullmatch(tag.strip())
-    if not match:
+    parts = _COMMITS_AFTER_TAG.fullmatch(tag.strip())
+    if not parts:
         return None
-    numbers = [int(number) for number in match[1].split(".")]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)
+    text = parts["tag"]
+    if parts["commits"]:
+        text += f"{'.' if '+' in text else '+'}{parts['commits']}"
+    try:
+        return Version(text)
+    # Numbers of thousands of digits are a plain ValueError
+    except ValueError:
+        return None
 
 
 def validate_version(version: str) -> str:
     """The version that a user asks for, stripped; an invalid one is an `InvalidParameterError`."""
     if parse_version(version) is None:
         raise InvalidParameterError(
-            f"version: {version!r} is not a DRP version", "write it as 2.9 or v2.9.1"
+            f"version: {version!r} is not a DRP version", "write it as 2.9, v2.9.1 or v2.12.0rc1"
         )
     return version.strip()
 
 
 def satisfies_version(tag: str, version: str) -> bool:
-    """Whether the tag is the required version or a later one, compared part by part."""
+    """Whether the tag is the required version or a later one."""
     actual, required = parse_version(tag), parse_version(version)
     return actual is not None and required is not None and actual >= required
 
 
+def is_earlier_version(tag: str, other: str) -> bool:
+    """Whether both tags are versions, and the first is the earlier one."""
+    first, second = parse_version(tag), parse_version(other)
+    return first is not None and second is not None and first < second
+
+
 def newest_version(tags: Iterable[str]) -> str:
     """The latest valid version among the tags; '' if there is none."""
-    return max(filter(parse_version, tags), key=lambda tag: parse_version(tag) or (), default="")
+    versions = {tag: version for tag in tags if (version := parse_version(tag))}
+    return max(versions, key=versions.__getitem__, default="")
 
 
 def build_command(
