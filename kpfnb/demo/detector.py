@@ -4,8 +4,11 @@ The CCDs turn light in the orderlets into amplifier images with bias and oversca
 the inverse.
 
 Each amplifier reads its part of the CCD towards its own corner: AMP1 the left, AMP2 the right half;
-in the fast mode AMP3 and AMP4 read the upper halves of the same sides. An amplifier's image has a
-prescan before and an overscan after the columns, and overscan rows at the end.
+in the fast mode AMP3 and AMP4 read the upper halves of the same sides. An amplifier reads a prescan
+before and an overscan after the columns, and overscan rows at the end. In the file the pixels lie
+as on the CCD, so the overscan of AMP2 and AMP4 is on the left, and that of AMP3 and AMP4 at the
+bottom. With two amplifiers the raw image of the green CCD is upside down (overscan subtraction and
+static orientation files of KPF's pipeline).
 """
 
 from __future__ import annotations
@@ -17,23 +20,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE, Array, Camera, Echelle
+from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE, GREEN, Array, Camera, Echelle
 
 # The SIMULATED Ca H&K spectrometer: six short orders, a science and a sky fibre side by side.
 
 CA_HK_ORDERS = 6
 CALCIUM_LINES = (3934.78, 3969.59)
 """The K and H lines in vacuum, Å."""
-CA_HK_BACKGROUND = 100.0
-"""DN."""
+CA_HK_BACKGROUND = 300.0
+"""DN, as in the real flats (HK2DF10P = 300)."""
 
 CCDImage = NDArray[np.float32]
+CaHKImage = NDArray[np.uint16]
 
 RAW_SCALE = np.float32(2**16)
 """The L0 images of KPF's CCDs are DN times this (read noise and quick look of its pipeline)."""
 
 BIAS_LEVELS = (1210.0, 1185.0, 1232.0, 1169.0)
 """DN, of each amplifier."""
+
+_FILE_FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+"""Direction of rows and columns in the file, relative to the read order of AMP1, 2, 3, 4."""
 
 LightFootprint = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Flat pixel indices, and the shares of a row's light in them: (rows, pixels across, side)."""
@@ -52,7 +59,7 @@ def ca_hk_wavelengths(columns: int) -> Array:
 
 def expose_ca_hk(
     side: int, random: np.random.Generator, *, science: float, sky: float, doppler: float
-) -> NDArray[np.float32]:
+) -> CaHKImage:
     """A Ca H&K image (DN) with given continuum levels (DN per column) of the two fibres."""
     rows, columns = ca_hk_shape(side)
     height = np.arange(rows)[:, None]
@@ -63,10 +70,10 @@ def expose_ca_hk(
             profile = np.exp(-0.5 * ((height - middle) / (rows / 80)) ** 2)
             image += level * profile * spectrum[order][None, :]
     noise = np.sqrt(image) * random.standard_normal((rows, columns))
-    return (image + noise).astype(np.float32)
+    return np.rint(np.clip(image + noise, 0, 65535)).astype(np.uint16)
 
 
-def extract_ca_hk(image: NDArray[np.float32]) -> tuple[Array, Array]:
+def extract_ca_hk(image: CaHKImage) -> tuple[Array, Array]:
     """Extract the Ca H&K science and sky fibres by boxes, each (6, columns), DN."""
     rows = image.shape[0]
     reach = rows / 27
@@ -148,8 +155,9 @@ def read_out_ccd(
     margins = AmplifierMargins.for_side(side)
     photons = random.standard_normal(electrons.shape, dtype=np.float32) * np.sqrt(electrons)
     counts = (electrons + photons) / np.float32(camera.gain) + bias_pattern(camera, side)
+    parts = _amplifier_views(camera, counts.astype(np.float32), fast=fast)
     amplifiers = []
-    for number, part in enumerate(_amplifier_views(counts.astype(np.float32), fast=fast)):
+    for number, part in enumerate(parts):
         rows, columns = part.shape
         shape = (rows + margins.rows, margins.prescan + columns + margins.overscan)
         noise = random.standard_normal(shape, dtype=np.float32) * np.float32(
@@ -157,7 +165,7 @@ def read_out_ccd(
         )
         noise += np.float32(BIAS_LEVELS[number] + random.normal(0, 1.5))
         noise[:rows, margins.prescan : margins.prescan + columns] += part
-        amplifiers.append(noise * RAW_SCALE)
+        amplifiers.append(_swap_read_and_file_order(number, noise) * RAW_SCALE)
     return amplifiers
 
 
@@ -176,16 +184,16 @@ def ccd_side(amplifier: CCDImage) -> int:
     raise ValueError(f"an amplifier of {columns} columns is not one of KPF's")
 
 
-def assemble_ccd(amplifiers: list[CCDImage], side: int) -> tuple[CCDImage, list[float]]:
+def assemble_ccd(camera: Camera, amplifiers: list[CCDImage]) -> tuple[CCDImage, list[float]]:
     """The CCD (DN, overscan subtracted) from its raw amplifiers, and the noise of each (DN)."""
+    side = ccd_side(amplifiers[0])
     margins = AmplifierMargins.for_side(side)
     image = np.empty((side, side), np.float32)
+    parts = _amplifier_views(camera, image, fast=len(amplifiers) == 4)
     noises = []
-    for part, raw in zip(
-        _amplifier_views(image, fast=len(amplifiers) == 4), amplifiers, strict=True
-    ):
+    for number, (part, raw) in enumerate(zip(parts, amplifiers, strict=True)):
         rows, columns = part.shape
-        counts = amplifier_dn(raw)
+        counts = amplifier_dn(_swap_read_and_file_order(number, raw))
         overscan = counts[:, margins.prescan + columns + 1 :]
         noises.append(float(1.4826 * np.median(np.abs(overscan - np.median(overscan)))))
         lit = counts[:rows, margins.prescan : margins.prescan + columns]
@@ -207,10 +215,18 @@ def _true_footprint(echelle: Echelle, height: float) -> LightFootprint:
     return compute_footprint(echelle, echelle.traces() + height)
 
 
-def _amplifier_views(image: CCDImage, *, fast: bool) -> list[CCDImage]:
+def _amplifier_views(camera: Camera, image: CCDImage, *, fast: bool) -> list[CCDImage]:
     """Views of the image in the read order of each amplifier, its corner first."""
+    if camera.name == GREEN.name and not fast:
+        image = image[::-1]
     half = image.shape[0] // 2
     sides = [image[:, :half], image[:, half:][:, ::-1]]
     if not fast:
         return sides
     return [side[:half] for side in sides] + [side[half:][::-1] for side in sides]
+
+
+def _swap_read_and_file_order(number: int, image: CCDImage) -> CCDImage:
+    """A view of an amplifier's image in the file's order, or back in read order."""
+    rows, columns = _FILE_FLIPS[number]
+    return image[::rows, ::columns]

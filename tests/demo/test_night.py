@@ -7,7 +7,7 @@ from astropy.io import fits
 
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Result
-from kpfnb.demo.detector import AmplifierMargins, assemble_ccd, ccd_side, read_out_ccd
+from kpfnb.demo.detector import RAW_SCALE, AmplifierMargins, assemble_ccd, read_out_ccd
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, GREEN
 from kpfnb.demo.night import simulate_night
 from kpfnb.kpf.files.obsid import ObsID
@@ -153,8 +153,26 @@ def test_assembly_undoes_the_readout(fast: bool) -> None:
     light = np.random.default_rng(3).uniform(0, 1e6, (816, 816)).astype(np.float32)
     for camera in CAMERAS:
         amplifiers = read_out_ccd(camera, light, np.random.default_rng(1), fast=fast)
-        image, noises = assemble_ccd(amplifiers, ccd_side(amplifiers[0]))
+        image, noises = assemble_ccd(camera, amplifiers)
         off = (image * camera.gain - light) / np.sqrt(light + 1e3)
         assert np.abs(np.median(off)) < 0.2
         assert np.std(off) < 1.5
         assert np.allclose(np.array(noises) * camera.gain, camera.read_noise, rtol=0.15)
+
+
+def test_amplifiers_lie_in_the_file_as_in_real_ones() -> None:
+    """As the pipeline's static orientation files and its quick look of L0 files stitch them."""
+    side = 816
+    slope = np.arange(side, dtype=np.float32) * np.float32(500)
+    image = np.tile(slope, (side, 1)) + 1000 * slope[:, None] / slope.max()
+    for camera in CAMERAS:
+        two = read_out_ccd(camera, image, np.random.default_rng(1), fast=False)
+        overscan = [np.median(two[0][:, -8:]), np.median(two[1][:, :8])]
+        assert np.max(overscan) / RAW_SCALE < 1300
+        stitched = np.concatenate(two, axis=1) / RAW_SCALE
+        assert np.median(stitched[400, 4:100]) < np.median(stitched[400, -100:-4])
+        rising = np.median(stitched[700, :]) > np.median(stitched[100, :])
+        assert rising == (camera.name == "RED")
+        four = read_out_ccd(camera, image, np.random.default_rng(1), fast=True)
+        top = np.concatenate(four[2:], axis=1) / RAW_SCALE
+        assert np.median(top[:5, 100:300]) < 1300 < np.median(top[10, 100:300])
