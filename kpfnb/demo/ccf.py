@@ -15,10 +15,11 @@ from kpfnb.demo.extraction import ExtractedSpectra
 from kpfnb.demo.instrument import LIGHT_SPEED, Array
 from kpfnb.demo.spectra import LineList
 
-STEP = 0.5
-"""km/s between the velocities of a correlation function."""
-HALF_STEPS = 200
-BOX_STEPS = 8
+STEP = 0.25
+"""km/s between the velocities of a correlation function, as in KPF."""
+HALF_STEPS = 402
+"""The functions have 804 velocities, as in KPF: their middle is number 402."""
+BOX_STEPS = 16
 """Width of the mask's boxes, in steps: 4 km/s."""
 FIT_SIGMAS = 1.8
 """The range of the fit around the centre of the Gaussian."""
@@ -66,14 +67,17 @@ def correlate_rows(
     Parameters
     ----------
     spectra, blaze : electrons and shape of each row, (rows, side)
-    edges : wavelengths (Å) of the pixels' edges, (rows, side + 1)
+    edges : wavelengths (Å) of the pixels' edges, which fall along a row, (rows, side + 1)
     mask : lines at rest; strengths are their weights
     centre : velocity (km/s) in the middle of the functions
     barycentric : the correction (km/s) to apply to the velocities
     rows : only these; the others have zeros
     """
-    velocities = centre + STEP * np.arange(-HALF_STEPS, HALF_STEPS + 1)
-    box_edges = centre + STEP * (np.arange(-HALF_STEPS, HALF_STEPS + BOX_STEPS + 1) - BOX_STEPS / 2)
+    velocities = centre + STEP * np.arange(-HALF_STEPS, HALF_STEPS)
+    box_edges = centre + STEP * (np.arange(-HALF_STEPS, HALF_STEPS + BOX_STEPS) - BOX_STEPS / 2)
+    # Interpolation needs rising wavelengths: everything from the last pixel to the first
+    edges, blaze = edges[:, ::-1], blaze[:, ::-1]
+    spectra = ExtractedSpectra(spectra.flux[:, ::-1], spectra.variance[:, ::-1])
     shifts = (1 + box_edges / LIGHT_SPEED) / (1 + barycentric / LIGHT_SPEED)
     count = blaze.shape[0]
     ccf = np.zeros((count, velocities.size))

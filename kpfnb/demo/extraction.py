@@ -56,7 +56,7 @@ def assemble_counts(hdus: fits.HDUList, camera: Camera) -> tuple[CCDImage, list[
     """A camera's CCD (DN, overscan subtracted) from an L0, and each amplifier's noise (DN)."""
     names = [f"{camera.name}_AMP{number}" for number in range(1, 5)]
     amplifiers = [hdus[name].data for name in names if name in hdus]
-    return detector.assemble_ccd(amplifiers, detector.ccd_side(amplifiers[0]))
+    return detector.assemble_ccd(camera, amplifiers)
 
 
 def calibrate_frame(hdus: fits.HDUList, camera: Camera, bias: CCDImage | None) -> ElectronFrame:
@@ -80,7 +80,7 @@ def trace_orders(flat: ElectronFrame) -> Array:
     columns = np.arange(echelle.side // 40, echelle.side, echelle.side // 40)
     nominal = echelle.traces()
     start = nominal[:, columns].ravel()
-    reach = round(echelle.pitch / 2)
+    reach = echelle.reach
     low = np.rint(start).astype(int)
     inside = (low > reach) & (low < echelle.side - reach - 1)
     rows = np.clip(low[:, None] + np.arange(-reach, reach + 1), 0, echelle.side - 1)
@@ -121,7 +121,7 @@ def fit_blaze(flat: ExtractedSpectra) -> Array:
     terms = legendre.legvander(np.linspace(-1, 1, side), 11)
     fitted, *_ = np.linalg.lstsq(terms, flat.flux.T, rcond=None)
     shape: Array = (terms @ fitted).T
-    return np.maximum(shape / shape.max(axis=1, keepdims=True), 0.02)
+    return np.maximum(shape / shape.max(axis=1, keepdims=True), 0.01)
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,20 @@ ZERO_POINT_ERROR = 0.001
 """km/s: the error of a night's wavelength solution as a whole."""
 
 MASKS = {
-    "Target": ("star", spectra.stellar_lines),
-    "Sky": ("star", spectra.stellar_lines),
-    "SoCal-SciSky": ("star", spectra.stellar_lines),
-    "LFCFiber": ("lfc", spectra.comb_lines),
-    "EtalonFiber": ("etalon", spectra.etalon_lines),
-    "Th_gold": ("thar", spectra.thorium_lines),
+    "Target": "star",
+    "Sky": "star",
+    "SoCal-SciSky": "star",
+    "LFCFiber": "lfc",
+    "EtalonFiber": "etalon",
+    "Th_gold": "thar",
 }
 """The light source of a fibre (SCI-OBJ, SKY-OBJ, CAL-OBJ) to its mask."""
+
+_LAMP_LINES = {
+    "lfc": spectra.comb_lines,
+    "etalon": spectra.etalon_lines,
+    "thar": spectra.thorium_lines,
+}
 
 SCIENCE = ("SCI1", "SCI2", "SCI3")
 
@@ -47,14 +53,13 @@ class VelocityTable:
         }
 
     def _correlate(self, camera: Camera, orderlet: str) -> CorrelationFunctions:
-        source = self.sources[orderlet[:3]]
-        name, lines = MASKS.get(source, ("none", _no_lines))
-        is_star = name == "star"
+        mask = MASKS.get(self.sources[orderlet[:3]], "none")
+        is_star = mask == "star"
         return correlate_rows(
             self.observation.spectra[camera.name],
             self.observation.blaze(camera),
             self._edges[camera.name],
-            lines(),
+            _mask_lines(mask, self.observation.frames[camera.name].echelle.side),
             centre=float(self.observation.header.get("TARGRADV", 0.0)) if is_star else 0.0,
             barycentric=self.observation.barycentric if is_star else 0.0,
             rows=slice(ORDERLETS.index(orderlet), None, len(ORDERLETS)),
@@ -129,7 +134,7 @@ class VelocityTable:
         if reweighted:
             weights = np.array([_orderlet_rows(functions[o].weights, o) for o in CCF_ORDERLETS])
             cube = cube * (weights / max(float(weights.max()), 1e-12))[:, :, None]
-        masks = {fibre: MASKS.get(source, ("none",))[0] for fibre, source in self.sources.items()}
+        masks = {fibre: MASKS.get(source, "none") for fibre, source in self.sources.items()}
         name = f"{camera.name}_CCF{'_RW' if reweighted else ''}"
         grid = functions["SCI2"].velocities
         return products.make_ccf_hdu(name, cube.astype(np.float32), grid, masks)
@@ -237,7 +242,11 @@ def _fits_format(values: np.ndarray) -> str:
     return "K" if values.dtype.kind == "i" else "D"
 
 
-def _no_lines() -> spectra.LineList:
+def _mask_lines(mask: str, side: int) -> spectra.LineList:
+    if mask == "star":
+        return spectra.stellar_lines()
+    if mask in _LAMP_LINES:
+        return _LAMP_LINES[mask](side)
     return spectra.LineList(np.array([]), np.array([]))
 
 

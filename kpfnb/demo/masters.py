@@ -226,15 +226,16 @@ def _make_wavelength_master(
     lamp = next((lamp for lamp in LAMPS if _select_kind(calibrations, lamp)), None)
     if lamp is None:
         return None
+    side = _ccd_side(master)
     measured = [
-        (exposure, _locate_lines(camera, master, exposure, LAMPS[lamp]()))
+        (exposure, _locate_lines(camera, master, exposure, LAMPS[lamp](side)))
         for exposure in _select_kind(calibrations, lamp)
     ]
     exposures = [exposure for exposure, lines in measured if lines]
     lines = [lines for _, lines in measured if lines]
     if not lines:
         return None
-    echelle = Echelle(camera, _ccd_side(master))
+    echelle = Echelle(camera, side)
     drifts = np.array(
         [0.0, *(wavelengths.measure_drift(later, lines[0])[0] for later in lines[1:])]
     )
@@ -261,7 +262,8 @@ def _with_etalon(
         return float(np.abs(solution.times - etalon.middle.timestamp()).min())
 
     nearest = min(etalons, key=distance)
-    lines = _locate_lines(camera, master, nearest, spectra.etalon_lines(), orderlet=CAL_ORDERLET)
+    peaks = spectra.etalon_lines(_ccd_side(master))
+    lines = _locate_lines(camera, master, nearest, peaks, orderlet=CAL_ORDERLET)
     drift = np.interp(nearest.middle.timestamp(), solution.times, solution.drifts)
     return WavelengthMaster(
         solution.lamp,

@@ -246,11 +246,12 @@ class L0Observation:
     def _measure_drift(self, camera: Camera) -> CameraDrift:
         solution = self._wavelength_master(camera)
         if self.header["CAL-OBJ"] == "EtalonFiber" and solution.etalon is not None:
+            echelle = self.frames[camera.name].echelle
             lines = wavelengths.locate_lines(
-                self.frames[camera.name].echelle,
+                echelle,
                 self.spectra[camera.name],
                 self.blaze(camera),
-                etalon_lines(),
+                etalon_lines(echelle.side),
                 orderlet=CAL_ORDERLET,
             )
             moved, error = wavelengths.measure_drift(lines, solution.etalon)

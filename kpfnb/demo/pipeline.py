@@ -181,7 +181,7 @@ def _differences_in_pixels(observation: L0Observation, camera: Camera, waves: Ar
     """The difference from the nominal wavelengths, in pixels."""
     echelle: Echelle = observation.frames[camera.name].echelle
     nominal = echelle.wavelengths()
-    return (nominal - waves) / np.gradient(nominal, axis=1)
+    return (waves - nominal) / np.gradient(nominal, axis=1)
 
 
 def _ca_hk_spectra(l0: fits.HDUList) -> dict[str, Array]:

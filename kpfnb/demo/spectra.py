@@ -13,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from kpfnb.demo.instrument import LIGHT_SPEED, Array, Echelle
+from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE, LIGHT_SPEED, Array, Echelle
 
 BLUE, RED = 4400.0, 8800.0
-COMB_SPACING = 42e9
-"""Hz between the lines of the laser frequency comb."""
+COMB_SPACING = {FULL_SIDE: 20e9, DEMO_SIDE: 42e9}
+"""Hz between the lines of the laser frequency comb, by the side of the CCD.
+
+KPF's comb has 20 GHz (LFCFR in its headers), which the pixels of a demo CCD can't separate.
+"""
+ETALON_SPACING = {FULL_SIDE: 30e9, DEMO_SIDE: 41e9}
+"""Hz between the transmission peaks of the etalon (simulated), by the side of the CCD."""
 STELLAR_SIGMA = 3.5
 """Intrinsic width (sigma) of a stellar line, km/s."""
 
@@ -46,20 +51,23 @@ def stellar_lines() -> LineList:
 
 
 @cache
-def comb_lines() -> LineList:
-    """Lines of the laser frequency comb, evenly spaced in frequency."""
-    return _evenly_spaced_lines(COMB_SPACING, offset=11.3e9, electrons=42_000.0)
+def comb_lines(side: int) -> LineList:
+    """Lines of the laser frequency comb for a CCD of `side` pixels, evenly spaced in frequency."""
+    return _evenly_spaced_lines(COMB_SPACING[side], offset=11.3e9, electrons=90_000.0)
 
 
 @cache
-def etalon_lines() -> LineList:
+def etalon_lines(side: int) -> LineList:
     """Transmission peaks of the etalon, nearly even, with unknown absolute wavelengths."""
-    return _evenly_spaced_lines(COMB_SPACING * 0.97, offset=3.1e9, electrons=32_000.0)
+    return _evenly_spaced_lines(ETALON_SPACING[side], offset=3.1e9, electrons=70_000.0)
 
 
 @cache
-def thorium_lines() -> LineList:
-    """Emission lines of the ThAr lamp: few, scattered, of very different strength."""
+def thorium_lines(side: int) -> LineList:
+    """Emission lines of the ThAr lamp: few, scattered, of very different strength.
+
+    The same for all sizes of the CCD; `side` is there for the other lamps.
+    """
     wavelengths, random = _scatter_wavelengths(seed=102, mean_gap=35.0, least_gap=70.0)
     return LineList(wavelengths, 9_000.0 * random.lognormal(0.0, 0.9, wavelengths.size))
 
@@ -80,11 +88,12 @@ def star_spectrum(echelle: Echelle, factor: float, electrons: float, shift: Arra
     """
     lines = stellar_lines().shifted(factor)
     rows, index, at = echelle.visible_lines(lines.wavelengths)
-    dispersion = _pixel_velocity(echelle)[rows]
+    dispersion = echelle.pixel_velocity(at)
+    bend = (echelle.pixel_velocity(at + 0.5) - echelle.pixel_velocity(at - 0.5)) / dispersion
     sigma = np.hypot(echelle.line_sigma, STELLAR_SIGMA / dispersion)
     width = STELLAR_SIGMA / dispersion * np.sqrt(2 * np.pi)
     at = at + _sample_shift(shift, rows, at)
-    missing = paint_lines(echelle, rows, at, lines.strengths[index] * width, sigma)
+    missing = paint_lines(echelle, rows, at, lines.strengths[index] * width, sigma, bend)
     return continuum_spectrum(echelle, electrons, temperature=5700.0) * (1 - missing)
 
 
@@ -106,23 +115,30 @@ def continuum_spectrum(echelle: Echelle, electrons: float, temperature: float) -
 
 
 def paint_lines(
-    echelle: Echelle, rows: NDArray[np.int64], at: Array, areas: Array, sigma: Array
+    echelle: Echelle,
+    rows: NDArray[np.int64],
+    at: Array,
+    areas: Array,
+    sigma: Array,
+    bend: Array | None = None,
 ) -> Array:
-    """Gaussian lines of given areas, integrated over pixels, (rows, side)."""
+    """Gaussian lines of given areas, integrated over pixels, (rows, side).
+
+    With `bend`, the relative change of the dispersion per pixel, the lines are Gaussian in velocity
+    instead of pixels, and painted per unit of velocity: so their centre has no bias in velocity.
+    """
     reach = int(np.ceil(5 * sigma.max()))
     pixels = np.rint(at)[:, None] + np.arange(-reach, reach + 1)
     edges = np.concatenate([pixels - 0.5, pixels[:, -1:] + 0.5], axis=1)
-    share = np.diff(ndtr((edges - at[:, None]) / sigma[:, None]), axis=1) * areas[:, None]
+    distance = edges - at[:, None]
+    if bend is not None:
+        distance += bend[:, None] / 2 * distance**2
+    share = np.diff(ndtr(distance / sigma[:, None]), axis=1) / np.diff(distance, axis=1)
+    share *= areas[:, None]
     inside = (pixels >= 0) & (pixels < echelle.side)
     cells = (rows[:, None] * echelle.side + pixels)[inside].astype(np.int64)
     painted = np.bincount(cells, share[inside], minlength=echelle.rows * echelle.side)
     return painted.astype(float).reshape(echelle.rows, echelle.side)
-
-
-def _pixel_velocity(echelle: Echelle) -> Array:
-    """km/s per pixel in each row."""
-    span = echelle.camera.half_range * 2 / echelle.side
-    return np.full(echelle.rows, LIGHT_SPEED * span)
 
 
 def _sample_shift(shift: Array, rows: NDArray[np.int64], at: Array) -> Array:

@@ -81,7 +81,7 @@ def exposure_light(
     if kind == "flat":
         return spectra.continuum_spectrum(echelle, 60_000.0, temperature=5700.0)
     if kind in _LAMPS:
-        return spectra.emission_spectrum(echelle, _LAMPS[kind](), shift)
+        return spectra.emission_spectrum(echelle, _LAMPS[kind](echelle.side), shift)
     return _sky_light(exposure, echelle, shift, truth.doppler)
 
 
@@ -92,7 +92,8 @@ def _sky_light(exposure: PlannedExposure, echelle: Echelle, shift: Array, dopple
     electrons = 34_000.0 if is_sun else 24_000.0 * 10 ** (-0.4 * (exposure.target.magnitude - 7))
     source = spectra.star_spectrum(echelle, doppler, 40.0 if exposure.is_junk else electrons, shift)
     night_sky = spectra.emission_spectrum(echelle, spectra.sky_lines(), shift) + 0.001 * source
-    simultaneous = 0.7 * spectra.emission_spectrum(echelle, spectra.etalon_lines(), shift)
+    etalon = spectra.etalon_lines(echelle.side)
+    simultaneous = 0.7 * spectra.emission_spectrum(echelle, etalon, shift)
     orderlet = np.arange(echelle.rows) % 5
     slices = np.array([0.0, 0.93, 1.0, 0.90, 0.0])[orderlet][:, None]
     sky = source if is_sun else night_sky

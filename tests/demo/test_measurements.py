@@ -35,9 +35,9 @@ def test_gaussians_are_located_where_they_are() -> None:
 def test_a_displaced_comb_gives_the_wavelengths_back(camera: Camera) -> None:
     echelle = Echelle(camera, DEMO_SIDE)
     moved = true_values.row_displacement(echelle, seed=5, drift=0.1)
-    light = spectra.emission_spectrum(echelle, spectra.comb_lines(), moved)
+    light = spectra.emission_spectrum(echelle, spectra.comb_lines(DEMO_SIDE), moved)
     centroids = wavelengths.locate_lines(
-        echelle, ExtractedSpectra(light, light + 16), echelle.blaze(), spectra.comb_lines()
+        echelle, ExtractedSpectra(light, light + 16), echelle.blaze(), spectra.comb_lines(DEMO_SIDE)
     )
     solution = wavelengths.row_wavelengths(
         echelle, wavelengths.solve_displacement(echelle, centroids), 0.0

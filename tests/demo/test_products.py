@@ -39,7 +39,7 @@ def test_an_l1_holds_flux_variance_and_wavelength_of_each_orderlet(reduced: Path
                 fibres = [f"SCI_{kind}{n}" for n in (1, 2, 3)] + [f"SKY_{kind}", f"CAL_{kind}"]
                 for fibre in fibres:
                     assert hdus[f"{camera}_{fibre}"].data.shape == (orders, 816)
-            assert (np.diff(hdus[f"{camera}_SCI_WAVE2"].data, axis=1) > 0).all()
+            assert (np.diff(hdus[f"{camera}_SCI_WAVE2"].data, axis=1) < 0).all()
             assert (hdus[f"{camera}_SCI_VAR2"].data > 0).all()
         assert hdus["CA_HK_SCI"].data.shape == hdus["CA_HK_SCI_WAVE"].data.shape
         assert len(hdus["BARY_CORR"].data) == 67
