@@ -95,8 +95,8 @@ def test_touch_takes_the_old_flags(root, incomplete, tmp_path):
 
 
 def test_the_exit_code_of_touch(incomplete):
-    assert kpfnb("touch", str(incomplete), "KP.20240101.99999.99").exit_code == 3
-    assert kpfnb("touch", "KP.20240101.99999.99", "--json").exit_code == 1
+    assert kpfnb("touch", str(incomplete), "KP.20240101.86399.99").exit_code == 3
+    assert kpfnb("touch", "KP.20240101.86399.99", "--json").exit_code == 1
 
 
 def test_an_unknown_flag_is_not_taken_for_a_name(incomplete):

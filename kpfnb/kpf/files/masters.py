@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +75,32 @@ class MasterName(NamedTuple):
     type: MasterType
     object: str
     level: str
+
+
+class MasterSelection(NamedTuple):
+    """Masters of a type, whose object matches a pattern: `WLS autocal-lfc*`, `smooth lamp`."""
+
+    type: MasterType
+    pattern: str = "*"
+
+    @classmethod
+    def parse(cls, text: str) -> MasterSelection:
+        """The selection of a text; ValueError names the known types."""
+        for kind in MasterType:
+            if text == kind or text.startswith(f"{kind} "):
+                return cls(kind, text.removeprefix(kind).strip() or "*")
+        raise ValueError(f"no type of master {text!r}; those are {', '.join(MasterType)}")
+
+    def matches(self, name: MasterName) -> bool:
+        """True for a master of this type and object as it is first made: without _L1 and _L2.
+
+        A wavelength solution is only made as an L1.
+        """
+        return (
+            name.type is self.type
+            and fnmatchcase(name.object, self.pattern)
+            and (name.level in ("", KPF.products[0]) or self.type is MasterType.WAVELENGTHS)
+        )
 
 
 _NIGHT = r"(?P<night>\d{8})"

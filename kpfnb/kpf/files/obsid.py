@@ -1,7 +1,8 @@
 """Names and paths of KPF files: observation identifiers (ObsIDs), levels, nights.
 
-An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight. The rules are data in
-one place (`KPF`), so that another version of the pipeline can be added beside them.
+An ObsID is `KP.YYYYMMDD.SSSSS.ss`: UT date, then seconds after UT midnight. A name with a date that
+does not exist, or with 86,400 seconds or more, is none. The rules are data in one place (`KPF`), so
+that another version of the pipeline can be added beside them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 
 STATE_DIR = ".kpfnb"
@@ -23,6 +25,14 @@ STATE_DIR = ".kpfnb"
 MAX_NEAREST_NIGHTS = 3
 
 NIGHT_PATTERN = re.compile(r"\d{8}")
+"""Looks like a night; the date may not exist (`kpfnb.core.clock.check_night`)."""
+
+_LEAP_YEAR = r"20(?:[02468][048]|[13579][26])"
+_DATE = (
+    r"(?:20\d\d(?:(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)"
+    rf"|02(?:0[1-9]|1\d|2[0-8]))|{_LEAP_YEAR}0229)"
+)
+_SECONDS_OF_DAY = r"(?:[0-7]\d{4}|8[0-5]\d{3}|86[0-3]\d\d)\.\d\d"
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class FileLayout:
 
 KPF = FileLayout(
     levels={"L0": "", "2D": "_2D", "L1": "_L1", "L2": "_L2"},
-    pattern=r"KP\.(?P<night>\d{8})\.(?P<seconds>\d{5}\.\d{2})",
+    pattern=rf"KP\.(?P<night>{_DATE})\.(?P<seconds>{_SECONDS_OF_DAY})",
 )
 """The names of the KPF Data Reduction Pipeline, version 2."""
 
@@ -77,7 +87,8 @@ class ObsID:
         """Check the form."""
         if not KPF.obsid_pattern.fullmatch(self.text):
             raise InvalidInputError(
-                f"{self.text!r} is not an ObsID", "write it as KP.YYYYMMDD.SSSSS.ss"
+                f"{self.text!r} is not an ObsID",
+                "write it as KP.YYYYMMDD.SSSSS.ss: a UT date, and less than 86,400 seconds",
             )
 
     @classmethod
@@ -140,23 +151,59 @@ def validate_product_levels(levels: Sequence[str]) -> tuple[str, ...]:
     return tuple(level for level in KPF.products if level in levels)
 
 
-def list_nights(root: Path, start: str = "", end: str = "") -> list[str]:
-    """The nights from `start` to `end` (inclusive, '' is open) that have a raw directory.
+def list_nights(
+    root: Path, start: str = "", end: str = "", *, levels: Sequence[str] = (KPF.raw,)
+) -> list[str]:
+    """The nights from `start` to `end` (inclusive, '' is open) that have a directory of a level.
 
-    If `start` is later than `end`, the newest night comes first. Only directories named by eight
-    digits count. A missing raw directory is an `InvalidInputError`.
+    If `start` is later than `end`, the newest night comes first. Only directories named by a date
+    count. If no level has a directory, it is an `InvalidInputError`.
     """
-    raw = root / KPF.raw
-    if not raw.is_dir():
+    present = [root / level for level in levels if (root / level).is_dir()]
+    if not present:
         raise InvalidInputError(
             f"no {KPF.raw} directory in the data root {root}",
             "set KPFNB_DATA_ROOT to the directory that holds L0, 2D, L1 and L2",
         )
     newest_first = bool(start and end and start > end)
     low, high = (end, start) if newest_first else (start, end)
-    names = (entry.name for entry in raw.iterdir() if NIGHT_PATTERN.fullmatch(entry.name))
-    chosen = (night for night in names if (not low or low <= night) and (not high or night <= high))
-    return sorted((n for n in chosen if (raw / n).is_dir()), reverse=newest_first)
+    names = {path.name for directory in present for path in directory.iterdir()}
+    chosen = {n for n in names if (not low or low <= n) and (not high or n <= high) and is_night(n)}
+    nights = {n for n in chosen if any((directory / n).is_dir() for directory in present)}
+    return sorted(nights, reverse=newest_first)
+
+
+def is_night(name: str) -> bool:
+    """Whether a name is a date that exists, YYYYMMDD."""
+    try:
+        return bool(check_night(name))
+    except ValueError:
+        return False
+
+
+def check_placement(path: Path | str) -> str:
+    """Why an observation's file is in the wrong directory; '' if it is not.
+
+    The right one is `<level>/<night>`, by its name. Files that are no observations are nowhere wrong.
+    """
+    path = Path(path)
+    match = KPF.filename_pattern.fullmatch(path.name)
+    if not match:
+        return ""
+    levels = {suffix: level for level, suffix in KPF.levels.items()}
+    directory = f"{levels[match['suffix']]}/{match['night']}"
+    actual = "/".join(path.absolute().parts[-3:-1])
+    return "" if actual == directory else f"it is in {actual}, and belongs in {directory}"
+
+
+def list_misplaced_files(root: Path, level: str, night: str) -> list[Path]:
+    """The files in the directory of a level and night that belong in another one, by name."""
+    try:
+        names = sorted(os.listdir(level_dir(root, level, night)))
+    except OSError:
+        return []
+    paths = (level_dir(root, level, night) / name for name in names)
+    return [path for path in paths if check_placement(path)]
 
 
 def list_night_files(root: Path, level: str, night: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -213,7 +260,6 @@ def resolve_night(name: str) -> str:
     InvalidInputError : no raw files of that night; the nearest nights are named
     """
     from kpfnb.core import settings
-    from kpfnb.core.clock import check_night
 
     night = name
     if not NIGHT_PATTERN.fullmatch(name):

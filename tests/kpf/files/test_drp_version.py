@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def written(parts: list[int]) -> str:
 
 
 def test_versions_are_ordered_as_pep_440_orders_them():
-    for older, newer in zip(ASCENDING, ASCENDING[1:], strict=False):
+    for older, newer in itertools.pairwise(ASCENDING):
         assert drp.parse_version(older) < drp.parse_version(newer), (older, newer)
         assert drp.satisfies_version(newer, older)
         assert not drp.satisfies_version(older, newer)

@@ -54,7 +54,7 @@ def test_a_name_of_any_level_touches_that_file_alone(root, names, level, ending)
 
 def test_nothing_is_ever_made_and_unknown_names_are_listed(root, names):
     before = files(root)
-    result = run([names[0], "KP.20240101.99999.99", "KP.20250101.00000.00", "KP.2024.fits", "x"])
+    result = run([names[0], "KP.20240101.86399.99", "KP.20250101.00000.00", "KP.2024.fits", "x"])
     assert states(result) == [
         TouchOutcome.TOUCHED,
         TouchOutcome.NOT_FOUND,

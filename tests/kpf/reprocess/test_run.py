@@ -149,15 +149,15 @@ def test_junk_bad_and_missing_l0_are_not_given_to_the_drp(root: Path) -> None:
     junk.parent.mkdir()
     junk.write_text(f"Junk,,\nobservation_id,why,\n{A},shutter,\n")
     ObsID(B).path(root, "L0").write_bytes(b"")
-    result = run(NIGHT, "KP.20240101.99999.00")
+    result = run(NIGHT, "KP.20240101.86399.00")
     assert outcomes(result) == {
-        "KP.20240101.99999.00": ObservationOutcome.FAILED,
+        "KP.20240101.86399.00": ObservationOutcome.FAILED,
         C: ObservationOutcome.DONE,
         B: ObservationOutcome.FAILED,
         A: ObservationOutcome.JUNK,
     }
     reasons = {item.name: item.reason for item in result.items}
-    assert reasons["KP.20240101.99999.00"] == "no L0 file"
+    assert reasons["KP.20240101.86399.00"] == "no L0 file"
     assert reasons[B] == "L0 empty"
     assert result.outcome is Outcome.PARTIAL
 
