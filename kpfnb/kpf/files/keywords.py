@@ -13,6 +13,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from kpfnb.kpf.files.drp import parse_version
+from kpfnb.kpf.files.obsid import KPF
 
 PRIMARY = "PRIMARY"
 TELEMETRY = "TELEMETRY"
@@ -29,6 +30,15 @@ SWITCH_VALUES = {
 }
 """Words of keywords of kind `switch` in lower case, and the number that KPF's own database stores
 for them."""
+
+NEVER = "none"
+"""`since` of a documented keyword that no version up to `NEWEST_VERSION` writes."""
+
+UNKNOWN = "?"
+"""`since` of a keyword that some real files have and others have not."""
+
+NEWEST_VERSION = "2.12.1"
+"""The newest version of the DRP whose code was read for the catalogue."""
 
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|BUNIT|"
@@ -50,8 +60,9 @@ class CatalogueKeyword(NamedTuple):
     name : the keyword, or a family such as `STDWGS[00-34]`
     levels : those whose files have it, of L0, 2D, L1, L2 and master
     extension : PRIMARY, TELEMETRY (names are rows of the table), RV, ...
-    kind : int, float, text, time, flag, switch (see `SWITCH_VALUES`) or hst-time
-    since, until : first and last version of the DRP that writes it; '' is not limited or not known
+    kind : int, float, text, time, flag (0 or 1), switch (see `SWITCH_VALUES`) or hst-time
+    since : first version of the DRP that writes it; '' from the start, `NEVER`, or `UNKNOWN`
+    until : last version that writes it; '' if that is the newest
     """
 
     name: str
@@ -74,12 +85,17 @@ class CatalogueKeyword(NamedTuple):
 
 @cache
 def read_catalogue() -> tuple[CatalogueKeyword, ...]:
-    """All lines of the catalogue."""
-    text = resources.files("kpfnb.kpf.files").joinpath("keywords.csv").read_text(encoding="utf-8")
+    """All lines of the catalogue, in the order of the cards of real files."""
     return tuple(
-        CatalogueKeyword(**{**row, "levels": tuple(row["levels"].split())})
-        for row in csv.DictReader(text.splitlines())
+        CatalogueKeyword(row["name"], tuple(row["levels"].split()), *list(row.values())[2:])
+        for row in read_package_table("keywords.csv")
     )
+
+
+def read_package_table(name: str) -> list[dict[str, str]]:
+    """The rows of a CSV file beside this module."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 @cache
@@ -125,18 +141,30 @@ def suggest_keyword(name: str) -> str:
     return f"did you mean {spelling[similar[0]]}?" if similar else ""
 
 
-def was_written(name: str, level: str, drptag: str) -> bool | None:
+def was_written(name: str, level: str, drptag: str, extension: str = PRIMARY) -> bool | None:
     """Whether a version of the DRP writes a keyword in files of a level.
+
+    The header of a master may come from an observation that an earlier version reduced.
 
     Returns
     -------
-    None if it is not known: the tag is no version, or the keyword is not in the catalogue
+    True also for what the instrument writes; None if it is not known: the tag is no version, or
+    the keyword is not in the catalogue
     """
-    version = parse_version(drptag)
-    if version is None or not is_known(name):
+    if not is_known(name):
         return None
-    keyword = find_keyword(name, level)
+    keyword = find_keyword(name, level, extension)
     if keyword is None:
         return False
+    if keyword.since == UNKNOWN:
+        return None
+    if KPF.raw in keyword.levels:
+        return True
+    version = parse_version(drptag)
+    newest = parse_version(NEWEST_VERSION)
+    if version is None or newest is None:
+        return None
+    if keyword.since == NEVER:
+        return None if version > newest else False
     since, until = parse_version(keyword.since), parse_version(keyword.until)
     return (since is None or version >= since) and (until is None or version <= until)
