@@ -1,236 +1,293 @@
-"""The primary header of a SIMULATED L0: real keyword names, invented values.
+"""The values of the primary header of a SIMULATED L0 that depend on the exposure.
 
-The instrument's state is in `kpfnb.demo.state_cards`.
+Names, types and formats are those of real L0 files; the values of the instrument's state are in
+`kpfnb.demo.state_cards`, the order of the cards in `kpfnb.demo.header_layout`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from kpfnb.demo.header_layout import (
+    HeaderCard,
+    HeaderValue,
+    format_sexagesimal,
+    format_time,
+    kpf_era,
+)
 from kpfnb.demo.plan import SUN, PlannedExposure
 from kpfnb.demo.true_values import TrueVelocities
 
-HeaderCard = tuple[str, str | int | float | bool, str]
+__all__ = ["HeaderCard", "exposure_values", "read_mode", "used_cameras"]
 
-SUBSYSTEMS = {"GR": "Green", "RD": "Red", "EM": "ExpMeter", "HK": "Ca_HK", "GC": "Guide"}
+Values = dict[str, HeaderValue]
 
+SYSTEMS = {"GREEN": "GR", "RED": "RD"}
+"""The CCDs, and the prefix of their cards."""
 
-def primary_cards(
-    exposure: PlannedExposure, truth: TrueVelocities, random: np.random.Generator, seed: int
-) -> list[HeaderCard]:
-    """All cards except those of the instrument's state: target, time, pointing, shutters."""
-    return [
-        *_simulation_cards(exposure, truth, seed),
-        *_identity_cards(exposure),
-        *_time_cards(exposure),
-        *_target_cards(exposure),
-        *_pointing_cards(exposure, random),
-        *_source_cards(exposure),
-        *_shutter_cards(exposure),
-    ]
+READ_SECONDS = {"regular": 46.8, "fast": 12.2}
+"""From the end of an exposure until the file of a CCD is written (GREENTRT of the documentation;
+the pipeline's limit of fast reads is 20 s)."""
 
 
-def format_time(time: datetime) -> str:
-    """A time in KPF's format."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
+def exposure_values(
+    exposure: PlannedExposure,
+    truth: TrueVelocities,
+    random: np.random.Generator,
+    *,
+    seed: int,
+    drp_version: str = "",
+) -> Values:
+    """The values that depend on the exposure: simulation, target, time, pointing, shutters."""
+    return {
+        **_simulation_values(exposure, truth, seed, drp_version),
+        **_assembly_values(exposure),
+        **_identity_values(exposure),
+        **_time_values(exposure),
+        **_target_values(exposure),
+        **_pointing_values(exposure, random),
+        **_source_values(exposure),
+        **_shutter_values(exposure),
+    }
 
 
-def _simulation_cards(
-    exposure: PlannedExposure, truth: TrueVelocities, seed: int
-) -> list[HeaderCard]:
-    return [
-        ("SIMULATE", True, "SIMULATED by kpfnb: never for science"),
-        ("ORIGIN", "kpfnb demo (simulation)", "not from the observatory"),
-        ("SIMSEED", seed, "seed of the simulation"),
-        ("SIMKIND", exposure.kind.name, "kind of exposure that was simulated"),
-        ("SIMJUNK", exposure.is_junk, "simulated as a failed exposure"),
-        ("SIMRV", round(truth.radial, 7), "[km/s] truth: barycentric radial velocity"),
-        ("SIMBCV", round(truth.barycentric, 7), "[km/s] truth: barycentric correction"),
-        ("SIMDRFTG", round(truth.drifts["GREEN"], 7), "[km/s] truth: drift of Green"),
-        ("SIMDRFTR", round(truth.drifts["RED"], 7), "[km/s] truth: drift of Red"),
-    ]
+def read_mode(exposure: PlannedExposure) -> str:
+    """How the CCDs are read, as in the names of their waveform files."""
+    return "fast" if exposure.is_fast else "regular"
 
 
-def _identity_cards(exposure: PlannedExposure) -> list[HeaderCard]:
-    return [
-        ("INSTRUME", "KPF", "instrument (simulated)"),
-        ("TELESCOP", "Keck I", "telescope (simulated)"),
-        ("OBSERVAT", "KECK", "observatory"),
-        ("OBSERVER", "kpfnb", "observers"),
-        ("PROGNAME", "ENG" if not exposure.kind.is_sky else "SIM1", "program name"),
-        ("PROGPI", "Simulated", "principal investigator"),
-        ("SEMESTER", f"{exposure.start:%Y}{'A' if exposure.start.month < 8 else 'B'}", "semester"),
-        ("OFNAME", f"{exposure.obsid}.fits", "original file name"),
-        ("KOAID", f"{exposure.obsid}.fits", "archive file name"),
-        ("FRAMENO", exposure.number, "frame number"),
-        ("KPFERA", "2.0", "era of the instrument"),
-        ("IMTYPE", exposure.kind.imtype, "image type"),
-        ("OBJECT", exposure.object_name, "object name"),
-        ("DATLEVEL", 0, "data level"),
-        ("TIMEZONE", "UTC", "zone of all times here"),
-    ]
+def _simulation_values(
+    exposure: PlannedExposure, truth: TrueVelocities, seed: int, drp_version: str
+) -> Values:
+    values: Values = {
+        "SIMULATE": True,
+        "SIMSEED": seed,
+        "SIMKIND": exposure.kind.name,
+        "SIMJUNK": exposure.is_junk,
+        "SIMRV": round(truth.radial, 7),
+        "SIMBCV": round(truth.barycentric, 7),
+        "SIMDRFTG": round(truth.drifts["GREEN"], 7),
+        "SIMDRFTR": round(truth.drifts["RED"], 7),
+    }
+    if exposure.fault:
+        values["SIMFAULT"] = str(exposure.fault)
+    if drp_version:
+        values["SIMDRP"] = drp_version
+    return values
 
 
-def _time_cards(exposure: PlannedExposure) -> list[HeaderCard]:
+def _assembly_values(exposure: PlannedExposure) -> Values:
+    cameras = used_cameras(exposure)
+    return {
+        "FAVER": "0",
+        "TIMESYS": "UTC",
+        "CAMERAS": len(cameras),
+        **{
+            keyword: "YES" if camera in cameras else "NO"
+            for keyword, camera in (
+                ("GREEN", "Green"),
+                ("RED", "Red"),
+                ("CA_HK", "Ca_HK"),
+                ("EXPMETER", "ExpMeter"),
+                ("GUIDE", "Guide"),
+            )
+        },
+        "DATE-MID": exposure.middle.isoformat(timespec="milliseconds").removesuffix("+00:00"),
+    }
+
+
+def used_cameras(exposure: PlannedExposure) -> list[str]:
+    """The cameras that got a trigger, as in TRIGTARG."""
+    used = {
+        "Green": True,
+        "Red": True,
+        "Ca_HK": exposure.has_ca_hk,
+        "ExpMeter": exposure.is_lit,
+        "Guide": exposure.is_star,
+    }
+    return [camera for camera, is_used in used.items() if is_used]
+
+
+def _identity_values(exposure: PlannedExposure) -> Values:
+    folder = f"/s/sdata1701/kpfeng/{exposure.start:%Y%b%d}".lower()
+    return {
+        "PROGNAME": "SIM1" if exposure.kind.is_sky else "ENG",
+        "OBJECT": exposure.object_name,
+        "IMTYPE": exposure.kind.imtype,
+        "INSTRUME": "KPF",
+        "DATALVL": "0",
+        "OBSERVAT": "KECK",
+        "OBSMODE": "SPEC",
+        "HEADVER": "0",
+        "KPFERA": kpf_era(exposure.start),
+        "CURRINST": "KPF" if exposure.is_star else "LRISADC",
+        "TELESCOP": "Keck I",
+        "OUTDIR": f"{folder}/L0",
+        "OFNAME": f"{exposure.obsid}.fits",
+        "GREENFN": f"{folder}/Green/kpf_{exposure.number:06d}.fits",
+        "REDFN": f"{folder}/Red/kpf_{exposure.number:06d}.fits",
+        "CA_HKFN": f"{folder}/CaHK/kpf_hk_{exposure.number:06d}.fits",
+        "FRAMENO": exposure.number,
+    }
+
+
+def _time_values(exposure: PlannedExposure) -> Values:
     seconds = float(exposure.kind.exposure_seconds)
-    read = timedelta(seconds=12 if exposure.is_fast else 48)
-    midnight = datetime(1858, 11, 17, tzinfo=exposure.start.tzinfo)
-    cards: list[HeaderCard] = [
-        ("DATE-BEG", format_time(exposure.start), "start of exposure (UTC)"),
-        ("DATE-MID", format_time(exposure.middle), "halfway point of the exposure (UTC)"),
-        ("DATE-END", format_time(exposure.end), "end of exposure (UTC)"),
-        ("DATE-OBS", f"{exposure.start:%Y-%m-%d}", "UT date"),
-        ("UT", f"{exposure.start:%H:%M:%S.%f}", "UT time"),
-        ("MJD-OBS", (exposure.start - midnight).total_seconds() / 86400, "[d] at the start"),
-        ("EXPTIME", seconds, "[s] requested exposure time"),
-        ("ELAPSED", seconds, "[s] actual exposure time"),
-        ("TIMEERR", "0.000412 0.000398 0.000430", "[s] NTP time servers"),
-    ]
-    for prefix, name in SUBSYSTEMS.items():
-        cards += [
-            (f"{prefix}DATE-B", format_time(exposure.start), f"{name}: start of exposure"),
-            (f"{prefix}DATE-E", format_time(exposure.end), f"{name}: end of exposure"),
-            (f"{prefix}DATE", format_time(exposure.end + read), f"{name}: file written"),
-            (f"{prefix}ELAPS", seconds, f"[s] {name}: actual exposure time"),
-            (f"{prefix}EXPT", seconds, f"[s] {name}: requested exposure time"),
-            (f"{prefix}FRAMNO", exposure.number, f"{name}: frame number"),
-            (f"{prefix}OBSERV", "kpfnb", f"{name}: observers"),
-            (f"{prefix}STATE", "Ready", f"{name}: state"),
-        ]
-    return cards
+    begin, end = format_time(exposure.start), format_time(exposure.end)
+    written = exposure.end + timedelta(seconds=READ_SECONDS[read_mode(exposure)])
+    midnight = datetime(1858, 11, 17, tzinfo=UTC)
+    values: Values = {
+        "DATE-OBS": f"{exposure.start:%Y-%m-%d}",
+        "UT": f"{exposure.start:%H:%M:%S.%f}"[:-4],
+        "DATE-BEG": begin,
+        "DATE-END": end,
+        "DATE": end,
+        "MJD-OBS": round((exposure.start - midnight).total_seconds() / 86400, 6),
+        "EXPTIME": seconds,
+        "ELAPSED": seconds,
+        "TIMEERR": "ok 2 1 {NTP time correct to within 1 ms}",
+    }
+    for prefix in SYSTEMS.values():
+        values |= {
+            f"{prefix}DATE-B": begin,
+            f"{prefix}DATE-E": end,
+            f"{prefix}DATE": format_time(written),
+            f"{prefix}ELAPS": seconds,
+        }
+    if exposure.is_lit:
+        values |= {"EMDATE-B": begin, "EMDATE-E": end}
+    return values
 
 
-def _target_cards(exposure: PlannedExposure) -> list[HeaderCard]:
+def _target_values(exposure: PlannedExposure) -> Values:
     target = exposure.target
     if target is None:
-        return [("TARGNAME", "", "KPF target name"), ("FULLTARG", "", "full target name")]
+        # The values of a real calibration
+        return {
+            **dict.fromkeys(("TARGNAME", "FULLTARG", "GAIAID", "2MASSID"), ""),
+            **dict.fromkeys(("GAIAMAG", "2MASSMAG"), ""),
+            **dict.fromkeys(("TARGEPOC", "TARGEQUI", "TARGPLAX", "TARGPMDC", "TARGPMRA"), 0.0),
+            "DCSNAME": "unknown",
+            "TARGRA": "00:00:00.00",
+            "TARGDEC": "+00:00:00.0",
+            "TARGRADV": 0.0,
+            "TARGWAVE": 0.65,
+            "TARGFRAM": "mount az/el",
+            "TARGTEFF": 45000.0,
+        }
     number = f"{int(target.ra_degrees * 1e6):019d}"
-    return [
-        ("TARGNAME", target.name, "KPF target name"),
-        ("FULLTARG", target.name, "full target name"),
-        ("DCSNAME", target.name, "DCS target name"),
-        ("GAIAID", f"DR3 {number}", "Gaia name (made up)"),
-        ("2MASSID", f"J{number[-16:]}", "2MASS name (made up)"),
-        ("GAIAMAG", target.magnitude, "[mag] Gaia G"),
-        ("2MASSMAG", round(target.magnitude - 1.2, 2), "[mag] 2MASS J"),
-        ("TARGRA", format_sexagesimal(target.ra_degrees / 15), "[h] right ascension"),
-        ("TARGDEC", format_sexagesimal(target.dec_degrees, sign=True), "[deg] declination"),
-        ("TARGEPOC", 2016.0, "target epoch"),
-        ("TARGEQUI", 2000.0, "target equinox"),
-        ("TARGPLAX", 0.0, "[arcsec] parallax"),
-        ("TARGPMRA", 0.0, "[s/yr] proper motion in right ascension"),
-        ("TARGPMDC", 0.0, "[arcsec/yr] proper motion in declination"),
-        ("TARGRADV", round(target.systemic), "[km/s] catalogue radial velocity"),
-        ("TARGTEFF", 5700.0, "[K] effective temperature"),
-        ("TARGWAVE", 0.55, "[um] target wavelength"),
-        ("TARGFRAM", "FK5", "target frame"),
-    ]
+    return {
+        **dict.fromkeys(("TARGNAME", "FULLTARG", "DCSNAME"), target.name),
+        "GAIAID": f"DR3 {number}",
+        "2MASSID": f"J{number[-16:]}",
+        "GAIAMAG": target.magnitude,
+        "2MASSMAG": round(target.magnitude - 1.2, 2),
+        "TARGRA": format_sexagesimal(target.ra_degrees / 15),
+        "TARGDEC": format_sexagesimal(target.dec_degrees, sign=True)[:-1],
+        "TARGEPOC": 2000.0,
+        "TARGEQUI": 2000.0,
+        **dict.fromkeys(("TARGPLAX", "TARGPMDC", "TARGPMRA"), 0.0),
+        "TARGRADV": round(target.systemic, 2),
+        "TARGWAVE": 0.65,
+        "TARGFRAM": "FK5",
+        "TARGTEFF": 5700.0,
+    }
 
 
-def _pointing_cards(exposure: PlannedExposure, random: np.random.Generator) -> list[HeaderCard]:
+def _pointing_values(exposure: PlannedExposure, random: np.random.Generator) -> Values:
     target = exposure.target
-    airmass = round(1.05 + 0.5 * float(random.uniform()), 3) if target else 1.0
-    elevation = float(np.degrees(np.arcsin(1 / airmass)))
-    return [
-        (
-            "RA",
-            format_sexagesimal(target.ra_degrees / 15 if target else 0.0),
-            "[h] right ascension",
-        ),
-        (
-            "DEC",
-            format_sexagesimal(target.dec_degrees if target else 0.0, sign=True),
-            "[deg] declination",
-        ),
-        ("EQUINOX", 2000.0, "equinox"),
-        ("AIRMASS", airmass, "airmass"),
-        ("EL", round(elevation, 4), "[deg] telescope elevation"),
-        ("AZ", round(float(random.uniform(0, 360)), 4), "[deg] telescope azimuth"),
-        ("HA", format_sexagesimal(float(random.uniform(-3, 3)), sign=True), "[h] hour angle"),
-        ("LST", format_sexagesimal(float(random.uniform(0, 24))), "[h] sidereal time"),
-        ("PARANTEL", round(float(random.uniform(-90, 90)), 3), "[deg] parallactic angle"),
-        ("ROTMODE", "stationary", "rotator mode"),
-        ("ROTPOSN", 0.0, "[deg] rotator position"),
-        ("FIUMODE", "Observing" if _is_star(exposure) else "Calibration", "FIU operating mode"),
-        ("DOMEPOSN", round(float(random.uniform(0, 360)), 2), "[deg] dome azimuth"),
-        ("STELEV", 90.0, "[deg] top shutter elevation"),
-        ("SBELEV", 20.0, "[deg] bottom shutter elevation"),
-        ("VIGNETTE", "No", "dome vignetting"),
-        ("STVIGNE", "No", "top shutter vignetting"),
-        ("SBVIGNE", "No", "bottom shutter vignetting"),
-        ("ADC1", round(float(random.uniform(0, 360)), 2), "[deg] ADC prism 1"),
-        ("ADC2", round(float(random.uniform(0, 360)), 2), "[deg] ADC prism 2"),
-    ]
+    airmass = round(1.05 + 0.5 * float(random.uniform()), 2) if exposure.is_star else 1.41
+    azimuth, hours = float(random.uniform(0, 360)), float(random.uniform(-3, 3))
+    right_ascension = format_sexagesimal(target.ra_degrees / 15 if target else 0.0)
+    declination = format_sexagesimal(target.dec_degrees if target else 0.0, sign=True)
+    return {
+        "RA": right_ascension,
+        "DEC": declination,
+        "RABASE": right_ascension,
+        "DECBASE": declination,
+        "EQUINOX": 2000.0,
+        "AIRMASS": airmass,
+        "EL": round(float(np.degrees(np.arcsin(1 / airmass))), 2),
+        "AZ": round(azimuth, 2),
+        "HA": format_sexagesimal(hours, sign=True),
+        "LST": format_sexagesimal(float(random.uniform(0, 24))),
+        "PARANG": round(float(random.uniform(-90, 90)), 2),
+        "PARANTEL": round(float(random.uniform(-90, 90)), 2),
+        "FIUMODE": "Observing" if exposure.is_star else "Calibration",
+        "TRACKING": "yes" if exposure.is_star else "no",
+        "GUIDING": "true" if exposure.is_star else "false",
+        "AUTACTIV": "yes" if exposure.is_star else "no",
+        "DOMEPOSN": round(azimuth, 2),
+        "VIGNETTE": "false",
+        "STVIGNE": "false",
+        "SBVIGNE": "false",
+        "SBELEV": 23.99,
+        "STELEV": 90.0 if exposure.is_star else 23.99,
+    }
 
 
-def _source_cards(exposure: PlannedExposure) -> list[HeaderCard]:
+def _source_values(exposure: PlannedExposure) -> Values:
     kind = exposure.kind
-    return [
-        ("OCTAGON", kind.octagon, "calibration octagon source"),
-        ("SCI-OBJ", kind.sci, "science fibre source"),
-        ("SKY-OBJ", kind.sky, "sky fibre source"),
-        ("CAL-OBJ", kind.cal, "calibration fibre source"),
-        ("TRIGTARG", "Green,Red,Ca_HK,ExpMeter,Guide", "cameras that were sent triggers"),
-        ("SRCSHTTR", ",".join(_open_shutters(exposure)), "source shutters commanded"),
-        ("TIMSHTTR", "Scrambler" if kind.sci != "None" else "", "timed shutters commanded"),
-        ("OTIMSHTR", "Scrambler" if kind.sci != "None" else "", "timed shutters open"),
-        ("GREEN", "YES", "Green camera found"),
-        ("RED", "YES", "Red camera found"),
-        ("CA_HK", _yes_or_no(exposure.has_ca_hk), "Ca H&K camera found"),
-        ("EXPMETER", _yes_or_no(exposure.kind.sci != "None"), "exposure meter found"),
-        ("GUIDE", _yes_or_no(_is_star(exposure)), "guide camera found"),
-        ("FFFB", "No", "flat field fibre on"),
-        ("SSCALFW", "OD 0.1", "science/cal filter wheel"),
-        ("SIMCALFW", "OD 1.3", "simultaneous cal filter wheel"),
-        ("USTHRSH", "No", "exposure meter thresholding used"),
-        ("THRSHLD", 0.0, "[counts] threshold level"),
-        ("THRSBIN", 604.4, "[nm] threshold wavelength"),
-    ]
+    fibres = ("SCIFB", "SKYFB", "VACSCFB", "VACSKFB", "EXPSCIFB", "EXPSKYFB")
+    return {
+        "OCTAGON": kind.octagon,
+        "SCI-OBJ": kind.sci,
+        "SKY-OBJ": kind.sky,
+        "CAL-OBJ": kind.cal,
+        "TRIGTARG": ",".join(used_cameras(exposure)),
+        "SRCSHTTR": ",".join(_open_shutters(exposure)),
+        "TIMSHTTR": _timed_shutters(exposure),
+        "OTIMSHTR": _timed_shutters(exposure),
+        **dict.fromkeys(fibres, "Yes" if exposure.is_lit else "No"),
+        "CAFBS": "Yes" if exposure.is_lit and exposure.has_ca_hk else "No",
+        "FICALFBS": "Yes" if exposure.is_lit and not kind.is_sky else "No",
+        "SICALFB": "Yes" if kind.cal != "None" else "No",
+        "FFFB": "No",
+        "SSCALFW": "OD 0.1",
+        "SIMCALFW": "OD 1.3",
+        "FFFW": "Blank",
+        "USTHRSH": "No",
+        "THRSHLD": 0.0,
+        "THRSBIN": "All",
+    }
+
+
+def _timed_shutters(exposure: PlannedExposure) -> str:
+    shutters = {
+        "Scrambler": exposure.is_lit,
+        "SimulCal": exposure.kind.cal != "None",
+        "Ca_HK": exposure.is_lit and exposure.has_ca_hk,
+    }
+    return ",".join(name for name, is_open in shutters.items() if is_open)
 
 
 def _open_shutters(exposure: PlannedExposure) -> list[str]:
-    if exposure.kind.imtype in ("Bias", "Dark"):
+    if not exposure.is_lit:
         return []
     if exposure.target is SUN:
-        return ["SoCalSci", "SoCalCal"]
-    return ["SciSelect", "SkySelect"] if exposure.kind.is_sky else ["Cal_SciSky"]
+        return ["SciSelect", "SkySelect", "SoCalSci"]
+    cal = [] if exposure.kind.is_sky else ["Cal_SciSky"]
+    return ["SciSelect", "SkySelect", *cal]
 
 
-def _shutter_cards(exposure: PlannedExposure) -> list[HeaderCard]:
+def _shutter_values(exposure: PlannedExposure) -> Values:
     shutters = _open_shutters(exposure)
-    dark = not shutters
-
-    def card(keyword: str, is_open: bool) -> HeaderCard:
-        return (keyword, "open" if is_open else "closed", "shutter at exposure midpoint")
-
-    return [
-        card("SCISEL", not dark),
-        card("SKYSEL", not dark),
-        card("FFSHTR", False),
-        card("SCRAMSHT", not dark),
-        card("SIMCALSH", exposure.kind.cal == "EtalonFiber"),
-        card("CAHKSHT", _is_star(exposure)),
-        card("SOLSCISH", "SoCalSci" in shutters),
-        card("SOLCALSH", "SoCalCal" in shutters),
-        card("CALSSSHT", "Cal_SciSky" in shutters),
-        card("AOHATCH", _is_star(exposure)),
-        card("FIUHTCH", _is_star(exposure)),
-    ]
-
-
-def format_sexagesimal(value: float, *, sign: bool = False) -> str:
-    """Hours or degrees as 12:34:56.78; declinations and angles carry a sign."""
-    hundredths = round(abs(value) * 360_000)
-    minutes, rest = divmod(hundredths, 6000)
-    mark = ("-" if value < 0 else "+") if sign else ""
-    return f"{mark}{minutes // 60:02d}:{minutes % 60:02d}:{rest / 100:05.2f}"
-
-
-def _yes_or_no(answer: bool) -> str:
-    return "YES" if answer else "NO"
-
-
-def _is_star(exposure: PlannedExposure) -> bool:
-    return exposure.kind.name == "star"
+    is_open = {
+        "SCISEL": exposure.is_lit,
+        "SKYSEL": exposure.is_lit,
+        "FFSHTR": False,
+        "SCRAMSHT": exposure.is_lit,
+        "SIMCALSH": exposure.kind.cal != "None",
+        "CAHKSHT": exposure.is_lit and exposure.has_ca_hk,
+        "SOLSCISH": "SoCalSci" in shutters,
+        "SOLCALSH": False,
+        "CALSSSHT": "Cal_SciSky" in shutters,
+    }
+    return {
+        **{keyword: "open" if opened else "closed" for keyword, opened in is_open.items()},
+        # In the documentation's example of a star both are false
+        "AOHATCH": not exposure.is_star,
+        "FIUHTCH": not exposure.is_star,
+    }

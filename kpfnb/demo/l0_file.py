@@ -13,9 +13,11 @@ import numpy as np
 from kpfnb.core import atomic
 from kpfnb.demo import detector, header_cards, state_cards, true_values
 from kpfnb.demo.detector import expose_ca_hk
-from kpfnb.demo.header_cards import format_time
+from kpfnb.demo.faults import L0Fault, plant_fault
+from kpfnb.demo.header_layout import arrange_header, format_time
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, Camera, Echelle
 from kpfnb.demo.plan import PlannedExposure
+from kpfnb.kpf.files.keywords import TELEMETRY, list_keywords
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -23,50 +25,22 @@ if TYPE_CHECKING:
 TableColumn = tuple[str, str, np.ndarray]
 """Name, FITS format, values."""
 
-_METROLOGY_SENSORS = """
-BENCH_BOTTOM_BETWEEN_CAMERAS BENCH_BOTTOM_COLLIMATOR BENCH_BOTTOM_DCUT BENCH_BOTTOM_ECHELLE
-BENCH_TOP_BETWEEN_CAMERAS BENCH_TOP_COLL BENCH_TOP_DCUT BENCH_TOP_ECHELLE_CAM CAL_BENCH
-CAL_BENCH_BB_SRC CAL_BENCH_BOT CAL_BENCH_ENCL_AIR CAL_BENCH_OCT_MOT CAL_RACK_TOP
-CHAMBER_EXT_BOTTOM CHAMBER_EXT_TOP ECHELLE_BOTTOM ECHELLE_TOP FF_SRC GREEN_CAMERA_BOTTOM
-GREEN_CAMERA_TOP GREEN_GRISM_TOP PRIMARY_COLLIMATOR_TOP RED_CAMERA_BOTTOM RED_CAMERA_TOP
-RED_GRISM_TOP REFORMATTER SCIENCE_CAL_FIBER_STG SIMCAL_FIBER_STG SKYCAL_FIBER_STG TEMP TH_DAILY
-TH_GOLD U_DAILY U_GOLD
-""".split()  # noqa: SIM905
-_ARCHON_SENSORS = {
-    "BPLANE_TEMP": (24.0, "C"),
-    "BRD1_HTRX_T": (27.0, "C"),
-    "BRD3_LVDS_T": (26.0, "C"),
-    "BRD5_AD_T": (31.0, "C"),
-    "BRD10_DRVR_T": (28.0, "C"),
-    "CF_BASE_T": (-145.0, "C"),
-    "CF_TIP_T": (-140.0, "C"),
-    "CRYOBODY_T": (-111.0, "C"),
-    "CURRTEMP": (-150.0, "C"),
-    "KPF_CCD_T": (-99.5, "C"),
-    "STA_CCD_T": (-100.0, "C"),
-    "STA_CCD_TRG": (-100.0, "C"),
-    "TEMPSET": (-150.0, "C"),
-    "COL_PRESS": (1.2e-7, "Torr"),
-    "ECH_PRESS": (1.5e-7, "Torr"),
-    "COL_CURR": (1.0e-5, "A"),
-}
-_OTHER_SENSORS = {
-    "kpfexpose.BENCH_C": (18.0, "C"),
-    "kpfexpose.CAMBARREL_C": (17.6, "C"),
-    "kpfexpose.ECHELLE_C": (18.1, "C"),
-    "kpfexpose.RACK_AIR_C": (21.3, "C"),
-    "kpfvac.PUMP_TEMP": (38.0, "C"),
-    "kpf_hk.COOLTARG": (-60.0, "C"),
-    "kpf_hk.CURRTEMP": (-60.0, "C"),
-    "kpfcal.IRFLUX": (5200.0, "counts"),
-    "kpfcal.VISFLUX": (9100.0, "counts"),
-    "kpfmot.AGITSPD": (500.0, "counts/s"),
-    "kpfmot.AGITTOR": (-2.1, "V"),
-    "kpfmot.AGITAMBI_T": (20.0, "C"),
-    "kpfpower.OUTLET_A1_Amps": (430.0, "mA"),
-}
-METER_NANOMETRES = np.linspace(450.1, 847.0, 78)
-"""Middle of the exposure meter's columns."""
+_SENSOR_VALUES = {
+    "BPLANE_TEMP": 24.0, "CF_BASE_T": -145.0, "CF_BASE_2WT": -145.0, "CF_BASE_TRG": -145.0,
+    "CF_TIP_T": -140.0, "CF_TIP_TRG": -140.0, "CRYOBODY_T": -111.0, "CRYOBODY_TRG": -111.0,
+    "CURRTEMP": -150.0, "TEMPSET": -150.0, "KPF_CCD_T": -99.5, "STA_CCD_T": -100.0,
+    "STA_CCD_TRG": -100.0, "COL_PRESS": 1.2e-7, "ECH_PRESS": 1.5e-7, "COL_CURR": 1.0e-5,
+    "ECH_CURR": 1.0e-5, "PUMP_TEMP": 38.0, "COOLTARG": -60.0, "IRFLUX": 5200.0, "VISFLUX": 9100.0,
+    "BLUECUTIACT": 0.033, "AGITSPD": 1500.0, "AGITTOR": -2.1, "AGITAMBI_T": 20.0,
+    "AGITMOT_T": 24.0, "OUTLET_A1_Amps": 430.0, "kpf_hk.CURRTEMP": -60.0,
+}  # fmt: skip
+"""Usual readings by the last part of the name, in the catalogue's units; others are 19 C."""
+
+_STABLE_SENSORS = ("STA_CCD_T", "STA_CCD_TRG")
+"""Sensors that scatter by a millikelvin."""
+
+METER_NANOMETRES = np.linspace(847.0, 450.1, 78)
+"""Middle of the exposure meter's columns: falling, as the pipeline's quick look takes them."""
 
 READOUT_SECONDS = 60
 """The time from the end of an exposure until its file is written."""
@@ -75,47 +49,59 @@ DARK_CURRENT = 1.5 / 3600
 """e- per pixel and second."""
 
 
-def telemetry_columns(random: np.random.Generator) -> list[TableColumn]:
+def telemetry_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
     """TELEMETRY: one row per sensor, all as text as in KPF; one sensor has no reading (`-nan`)."""
-    sensors = {f"kpfmet.{name}": (19.0, "C") for name in _METROLOGY_SENSORS}
-    for camera in ("kpfgreen", "kpfred"):
-        sensors |= {f"{camera}.{name}": reading for name, reading in _ARCHON_SENSORS.items()}
-    sensors |= _OTHER_SENSORS
-    values = np.array([value for value, _ in sensors.values()])
-    spread = np.abs(values) * 2e-4
-    average = values + spread * random.standard_normal(values.size)
+    sensors = [line for line in list_keywords("L0", TELEMETRY) if "." in line.name]
+    names = [line.name for line in sensors]
+    usual = [_usual_reading(name, exposure) for name in names]
+    values = np.array([value for value, _ in usual])
+    spread = np.array([scatter for _, scatter in usual])
+    average = values + spread * np.clip(random.standard_normal(values.size), -3, 3)
 
     def texts(numbers: np.ndarray) -> list[str]:
         formatted = [f"{number:.7g}" for number in numbers]
-        formatted[list(sensors).index("kpfmet.U_GOLD")] = "-nan"
+        formatted[names.index("kpfmet.U_GOLD")] = "-nan"
         return formatted
 
     columns = {
-        "keyword": list(sensors),
+        "keyword": names,
         "average": texts(average),
         "stddev": texts(spread),
         "min": texts(average - 2 * spread),
         "max": texts(average + 2 * spread),
-        "units": [units for _, units in sensors.values()],
-        "description": [_describe_sensor(name) for name in sensors],
+        "units": [line.unit for line in sensors],
+        "description": [line.description for line in sensors],
     }
     return [_text_column(name, texts) for name, texts in columns.items()]
+
+
+def _usual_reading(name: str, exposure: PlannedExposure) -> tuple[float, float]:
+    """The usual reading of a sensor, and its scatter."""
+    sensor = name.partition(".")[2]
+    if sensor == "AGITSPD" and not exposure.is_lit:
+        return 0.0, 0.0
+    value = _SENSOR_VALUES.get(name, _SENSOR_VALUES.get(sensor, 19.0))
+    return value, 1e-3 if sensor in _STABLE_SENSORS else abs(value) * 2e-4
 
 
 def exposure_meter_columns(
     exposure: PlannedExposure, random: np.random.Generator, level: float
 ) -> list[TableColumn]:
-    """EXPMETER_*: Date-Beg, Date-End and a column per wavelength (nm); at most 60 readings."""
+    """EXPMETER_*: times, and a column per wavelength (nm); at most 60 readings."""
     seconds = float(exposure.kind.exposure_seconds)
     readings = int(min(60, max(1, seconds)))
     step = timedelta(seconds=seconds / readings)
     begins = [exposure.start + step * index for index in range(readings)]
+    ends = [begin + step for begin in begins]
     shape = np.exp(-(((METER_NANOMETRES - 640) / 170) ** 2))
     flux = level * shape * random.normal(1, 0.03, (readings, 1)) + 20
     counts = random.poisson(np.maximum(flux, 0)).astype(np.float32)
+    begin, end = ([format_time(time) for time in times] for times in (begins, ends))
     return [
-        _text_column("Date-Beg", [format_time(time) for time in begins]),
-        _text_column("Date-End", [format_time(time + step) for time in begins]),
+        _text_column("Date-Beg", begin),
+        _text_column("Date-End", end),
+        _text_column("Date-Beg-Corr", begin),
+        _text_column("Date-End-Corr", end),
         *(
             (f"{nanometres:.4f}", "E", counts[:, index])
             for index, nanometres in enumerate(METER_NANOMETRES)
@@ -124,12 +110,15 @@ def exposure_meter_columns(
 
 
 def irradiance_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
-    """SOLAR_IRRADIANCE: the pyrheliometer's readings during an exposure, one per second."""
+    """SOLAR_IRRADIANCE: the pyrheliometer's readings during an exposure, one per second.
+
+    The columns of the real table are not known; these are those of the pyrheliometer's own files.
+    """
     count = max(2, int(exposure.kind.exposure_seconds))
     times = [exposure.start + timedelta(seconds=index) for index in range(count)]
     return [
-        _text_column("Date-Beg", [format_time(time) for time in times]),
-        ("irradiance", "D", random.normal(985.0, 1.5, count)),
+        _text_column("Date-Time", [format_time(time)[:-7] for time in times]),
+        ("PYRIRRAD", "D", random.normal(985.0, 1.5, count)),
     ]
 
 
@@ -153,19 +142,19 @@ def guider_columns(exposure: PlannedExposure, random: np.random.Generator) -> li
     ]
 
 
-def _describe_sensor(sensor: str) -> str:
-    return sensor.partition(".")[2].replace("_", " ").capitalize() + " (simulated)"
-
-
 def _text_column(name: str, texts: list[str]) -> TableColumn:
-    return name, f"{max(map(len, texts))}A", np.array(texts)
+    return name, f"{max(1, *map(len, texts))}A", np.array(texts)
 
 
-def write_l0(exposure: PlannedExposure, path: Path, *, side: int, seed: int) -> None:
+def write_l0(
+    exposure: PlannedExposure, path: Path, *, side: int, seed: int, drp_version: str = ""
+) -> None:
     """Simulate an exposure and write it atomically; the mtime is as for a real file."""
     from astropy.io import fits
 
-    hdus = fits.HDUList(_make_hdus(exposure, side, seed))
+    hdus = fits.HDUList(_make_hdus(exposure, side, seed, drp_version))
+    if exposure.fault:
+        plant_fault(L0Fault(exposure.fault), hdus)
     with atomic.replace_atomically(path) as temporary:
         hdus.writeto(temporary, overwrite=True)
         written = exposure.end.timestamp() + READOUT_SECONDS
@@ -173,7 +162,7 @@ def write_l0(exposure: PlannedExposure, path: Path, *, side: int, seed: int) -> 
 
 
 def _make_hdus(
-    exposure: PlannedExposure, side: int, seed: int
+    exposure: PlannedExposure, side: int, seed: int, drp_version: str
 ) -> list[fits.PrimaryHDU | fits.ImageHDU]:
     from astropy.io import fits
 
@@ -181,12 +170,11 @@ def _make_hdus(
     random = np.random.default_rng([seed, crc32(exposure.obsid.encode())])
     night_seed = seed * 10**8 + int(f"{exposure.start:%Y%m%d}")
     velocities = true_values.true_velocities(exposure, CAMERAS)
-    header = fits.Header(
-        [
-            *header_cards.primary_cards(exposure, velocities, random, seed),
-            *state_cards.instrument_state_cards(exposure, random),
-        ]
+    values = header_cards.exposure_values(
+        exposure, velocities, random, seed=seed, drp_version=drp_version
     )
+    values |= state_cards.state_values(exposure, random)
+    header = arrange_header(values, exposure.start, exposure.end)
     tables = _table_hdus(exposure, random)
     images = [
         hdu
@@ -211,8 +199,9 @@ def _amplifier_hdus(
     image = detector.expose_ccd(echelle, light, true_values.trace_height(echelle, night_seed))
     image += np.float32(exposure.kind.exposure_seconds * DARK_CURRENT)
     amplifiers = detector.read_out_ccd(camera, image, random, fast=exposure.is_fast)
+    gain = fits.Header([("CCDGAIN", camera.gain, "[e-/DN] gain of the amplifier")])
     return [
-        fits.ImageHDU(data, name=f"{camera.name}_AMP{number}")
+        fits.ImageHDU(data, gain, name=f"{camera.name}_AMP{number}")
         for number, data in enumerate(amplifiers, start=1)
     ]
 
@@ -222,7 +211,7 @@ def _other_image_hdus(
 ) -> list[fits.ImageHDU]:
     from astropy.io import fits
 
-    is_star, is_flat = exposure.kind.name == "star", exposure.kind.name == "flat"
+    is_star, is_flat = exposure.is_star, exposure.kind.name == "flat"
     science = 900.0 if is_star and not exposure.is_junk else 400.0 * is_flat
     image = expose_ca_hk(side, random, science=science, sky=300.0 * is_flat, doppler=doppler)
     hdus = [fits.ImageHDU(image, name="CA_HK")] if exposure.has_ca_hk else []
@@ -232,16 +221,16 @@ def _other_image_hdus(
 
 
 def _table_hdus(exposure: PlannedExposure, random: np.random.Generator) -> list[fits.BinTableHDU]:
-    kind, is_lit = exposure.kind, exposure.kind.imtype not in ("Bias", "Dark")
+    kind = exposure.kind
     level = 3000.0 if kind.is_sky and not exposure.is_junk else 5.0
     tables = {}
-    if is_lit:
+    if exposure.is_lit:
         tables["EXPMETER_SCI"] = exposure_meter_columns(exposure, random, level)
         tables["EXPMETER_SKY"] = exposure_meter_columns(exposure, random, level * 0.02)
-    tables["TELEMETRY"] = telemetry_columns(random)
+    tables["TELEMETRY"] = telemetry_columns(exposure, random)
     if kind.name == "sun":
         tables["SOLAR_IRRADIANCE"] = irradiance_columns(exposure, random)
-    if kind.name == "star":
+    if exposure.is_star:
         tables["GUIDER_CUBE_ORIGINS"] = guider_columns(exposure, random)
     return [make_table_hdu(name, columns) for name, columns in tables.items()]
 

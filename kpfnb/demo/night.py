@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,10 @@ from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.core.text import frame_html
+from kpfnb.demo.faults import L0Fault
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE
 from kpfnb.demo.plan import PlannedExposure, plan_night
+from kpfnb.kpf.files.drp import parse_version
 from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 DEMO_NIGHT = "20240115"
 DEFAULT_SEED = 1
+SIMULATED_VERSIONS = ((2, 8), (2, 9), (2, 10), (2, 11), (2, 12))
+"""DRP versions that the stand-in knows the keywords of."""
 JUNK_LIST = "reference/Junk_Observations_for_KPF.csv"
 
 
@@ -100,6 +104,9 @@ def simulate_night(
     full_size: bool = False,
     seed: int = DEFAULT_SEED,
     counts: Mapping[str, int] | None = None,
+    faults: Sequence[L0Fault] = (),
+    fast: bool = False,
+    drp_version: str = "",
     progress: Callable[[PlannedExposure], None] | None = None,
 ) -> SimulatedNight:
     """Simulate the L0s of a night below a KPF data root, and add its junk to the junk list.
@@ -114,6 +121,10 @@ def simulate_night(
     full_size : CCDs of 4080 x 4080 pixels instead of 816 x 816
     seed : not negative; it determines the noise and the state of the spectrograph
     counts : exposures by kind (`plan.EXPOSURE_KINDS`); other kinds have their usual number
+    faults : one more exposure with each of these
+    fast : read every exposure fast: four amplifiers for each CCD
+    drp_version : the version of the DRP that the stand-in shall simulate; '' leaves it to the
+        stand-in
     progress : called with each exposure before it is simulated
 
     Raises
@@ -124,17 +135,30 @@ def simulate_night(
     from kpfnb.demo import l0_file
 
     _check_arguments(night, seed)
+    tag = parse_drp_version(drp_version)
     root, side = Path(root), FULL_SIDE if full_size else DEMO_SIDE
-    exposures = plan_night(night, counts)
+    exposures = plan_night(night, counts, faults=faults, fast=fast)
     existing = _existing_obsids(root, night, seed=seed, side=side)
     missing = [exposure for exposure in exposures if exposure.obsid not in existing]
     for exposure in missing:
         if progress:
             progress(exposure)
         path = ObsID(exposure.obsid).path(root, KPF.raw)
-        l0_file.write_l0(exposure, path, side=side, seed=seed)
+        l0_file.write_l0(exposure, path, side=side, seed=seed, drp_version=tag)
     _add_to_junk_list(root / JUNK_LIST, [e.obsid for e in exposures if e.is_junk])
     return SimulatedNight(root, night, tuple(exposures), frozenset(e.obsid for e in missing))
+
+
+def parse_drp_version(text: str) -> str:
+    """The tag of a DRP version that the stand-in can simulate: 2.12 is v2.12.0; '' stays ''."""
+    if not text:
+        return ""
+    version = parse_version(text)
+    if version is None or version.release[:2] not in SIMULATED_VERSIONS:
+        known = ", ".join(".".join(map(str, release)) for release in SIMULATED_VERSIONS)
+        raise InvalidParameterError(f"DRP version {text!r}: not one of {known}")
+    plain = text.removeprefix("v")
+    return f"v{plain}" if plain.count(".") > 1 else f"v{plain}.0"
 
 
 def _check_arguments(night: str, seed: int) -> None:
@@ -191,7 +215,8 @@ def _simulation_origin(path: Path) -> tuple[int, int] | None:
 
 def _add_to_junk_list(path: Path, obsids: list[str]) -> None:
     """Add observations to the junk list; its other lines are unchanged."""
-    heading = "Junk observations (SIMULATED),,\nobservation_id,comment,who\n"
+    # The pipeline's quality control takes the first line as heading, its progress report the second
+    heading = "observation_id,comment,who\n" * 2
     text = path.read_text(encoding="utf-8") if path.exists() else heading
     listed = {line.partition(",")[0] for line in text.splitlines()}
     new = [obsid for obsid in obsids if obsid not in listed]

@@ -50,7 +50,7 @@ def ancillary_cards_2d(
     if "GUIDER_CUBE_ORIGINS" in l0:
         cards += _guiding_cards(l0["GUIDER_CUBE_ORIGINS"].data)
     if "SOLAR_IRRADIANCE" in l0:
-        irradiance = l0["SOLAR_IRRADIANCE"].data["irradiance"]
+        irradiance = l0["SOLAR_IRRADIANCE"].data["PYRIRRAD"]
         cards += [
             _measured_card("DNIMEAS", irradiance.mean(), "[W/m2] direct solar irradiance"),
             _measured_card("DNIRMS", irradiance.std(), "[W/m2] its scatter"),

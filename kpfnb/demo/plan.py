@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
 from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.text import suggest_name
+from kpfnb.demo.faults import L0Fault
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ExposureKind:
     Attributes
     ----------
     name : the key in the counts of a night
-    imtype, object_name, octagon : the cards IMTYPE, OBJECT and OCTAGON
+    imtype, object_name, octagon : the cards IMTYPE, OBJECT (of lamps its beginning) and OCTAGON
     sci, sky, cal : the light sources of the fibres (SCI-OBJ, SKY-OBJ, CAL-OBJ)
     exposure_seconds : exposure time
     usual_count : their usual number in a night
@@ -100,18 +102,32 @@ EXPOSURE_KINDS = (
         12, 4, (20.5,), 600,
     ),
 )  # fmt: skip
+FAULT_HOURS, FAULT_SECONDS = 10.75, 380
+"""UT of the first exposure with a fault, and from one to the next."""
+
 USUAL_COUNTS = {kind.name: kind.usual_count for kind in EXPOSURE_KINDS}
 
 
 @dataclass(frozen=True)
 class PlannedExposure:
-    """One exposure of the night; `start` is UTC."""
+    """One exposure of the night.
+
+    Attributes
+    ----------
+    start : UTC
+    number : its place in the night, from 1
+    is_junk : a failed exposure, which is in the junk list
+    fault : the fault of its L0 (`faults.L0Fault`), or ''
+    fast : the CCDs are read by four amplifiers each
+    """
 
     kind: ExposureKind
     start: datetime
     number: int
     target: SimulatedStar | None = None
     is_junk: bool = False
+    fault: str = ""
+    fast: bool = False
     obsid: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,8 +148,18 @@ class PlannedExposure:
 
     @property
     def is_fast(self) -> bool:
-        """True for the Sun: it is bright, and four amplifiers per CCD read its exposures fast."""
-        return self.kind.name == "sun"
+        """True in the fast mode, and always for the Sun: it is bright, its exposures are short."""
+        return self.fast or self.kind.name == "sun"
+
+    @property
+    def is_star(self) -> bool:
+        """True for a star: the telescope and its guide camera are used."""
+        return self.kind.name == "star"
+
+    @property
+    def is_lit(self) -> bool:
+        """False for biases and darks."""
+        return self.kind.imtype not in ("Bias", "Dark")
 
     @property
     def has_ca_hk(self) -> bool:
@@ -142,15 +168,29 @@ class PlannedExposure:
 
     @property
     def object_name(self) -> str:
-        """The value of the card OBJECT."""
+        """The value of the card OBJECT; lamps have the part of the night in it."""
+        if self.kind.imtype == "Arclamp":
+            return f"{self.kind.object_name}-{self.part_of_night}"
         return self.kind.object_name or (self.target.name if self.target else "")
 
+    @property
+    def part_of_night(self) -> str:
+        """eve, night or morn, as in the names of KPF's calibrations; the night ends at 14 h UT."""
+        return "eve" if self.start.hour < 6 else "night" if self.start.hour < 14 else "morn"
 
-def plan_night(night: str, counts: Mapping[str, int] | None = None) -> list[PlannedExposure]:
+
+def plan_night(
+    night: str,
+    counts: Mapping[str, int] | None = None,
+    *,
+    faults: Sequence[L0Fault] = (),
+    fast: bool = False,
+) -> list[PlannedExposure]:
     """The exposures of a night (YYYYMMDD, UT date) in order of time.
 
     `counts` changes the number of some kinds; a smaller number gives a subset of a larger one. If
-    the night has stars, one failed star exposure, which is junk, is added.
+    the night has stars, one failed star exposure, which is junk, is added; and one exposure for
+    each fault.
     """
     wanted = {**USUAL_COUNTS, **_check_counts(counts or {})}
     exposures = [
@@ -160,10 +200,11 @@ def plan_night(night: str, counts: Mapping[str, int] | None = None) -> list[Plan
     ]
     if wanted["star"]:
         exposures.append(_plan_junk_exposure(night))
+    exposures += [_plan_faulty_exposure(night, fault) for fault in dict.fromkeys(faults)]
     exposures.sort(key=lambda exposure: exposure.start)
     return [
-        PlannedExposure(e.kind, e.start, number, e.target, e.is_junk)
-        for number, e in enumerate(exposures, start=1)
+        replace(exposure, number=number, fast=fast)
+        for number, exposure in enumerate(exposures, start=1)
     ]
 
 
@@ -172,16 +213,28 @@ def kind_capacity(kind: ExposureKind) -> int:
     return len(kind.sessions) * int(1.9 * 3600 / kind.every_seconds)
 
 
+def check_kinds(counts: Mapping[str, int]) -> None:
+    """Raise InvalidParameterError for an unknown kind, or a negative number."""
+    known = [kind.name for kind in EXPOSURE_KINDS]
+    for name, count in counts.items():
+        if name not in known:
+            raise InvalidParameterError(
+                f"unknown kind of exposure {name!r}", suggest_name(name, known)
+            )
+        if count < 0:
+            raise InvalidParameterError(f"{count} exposures of {name}: must not be negative")
+
+
 def _check_counts(counts: Mapping[str, int]) -> Mapping[str, int]:
+    check_kinds(counts)
     kinds = {kind.name: kind for kind in EXPOSURE_KINDS}
     for name, count in counts.items():
-        if name not in kinds:
-            raise InvalidParameterError(
-                f"unknown kind of exposure {name!r}", f"known: {', '.join(kinds)}"
-            )
         most = kind_capacity(kinds[name])
-        if not 0 <= count <= most:
-            raise InvalidParameterError(f"{count} exposures of {name}: must be from 0 to {most}")
+        if count > most:
+            raise InvalidParameterError(
+                f"{count} exposures of {name}: a night has time for {most}",
+                "files with only headers can be as many as you like: add --headers-only",
+            )
     return counts
 
 
@@ -200,6 +253,15 @@ def _plan_junk_exposure(night: str) -> PlannedExposure:
     kind = next(kind for kind in EXPOSURE_KINDS if kind.name == "star")
     start = _utc_time(night, 15.0) + timedelta(milliseconds=10 * (crc32(night.encode()) % 3000))
     return PlannedExposure(kind, start, 0, STARS[-1], is_junk=True)
+
+
+def _plan_faulty_exposure(night: str, fault: L0Fault) -> PlannedExposure:
+    """Where the other stars leave a gap; each fault has its own time."""
+    kind = next(kind for kind in EXPOSURE_KINDS if kind.name == fault.kind)
+    slot = list(L0Fault).index(fault)
+    start = _utc_time(night, FAULT_HOURS) + timedelta(seconds=slot * FAULT_SECONDS, milliseconds=10)
+    target = STARS[0] if fault.kind == "star" else None
+    return PlannedExposure(kind, start, 0, target, fault=str(fault))
 
 
 def _utc_time(night: str, hours: float) -> datetime:

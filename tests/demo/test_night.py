@@ -10,29 +10,44 @@ from kpfnb.core.result import Result
 from kpfnb.demo.detector import RAW_SCALE, AmplifierMargins, assemble_ccd, read_out_ccd
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, GREEN
 from kpfnb.demo.night import simulate_night
+from kpfnb.kpf.files.keywords import is_known
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.notebook.display import figures
 from tests.demo.conftest import of_kind
+from tests.nights import small_night
 
 ONE = dict.fromkeys(("dark", "flat", "lfc", "etalon", "thar", "star", "sun"), 0) | {"bias": 1}
 
 
-def test_a_star_holds_what_kpf_writes(reduced: Path) -> None:
-    with fits.open(of_kind(reduced, "star")[0]) as hdus:
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the raw files of a small night. Not to be changed."""
+    root = tmp_path_factory.mktemp("raw")
+    small_night(root)
+    return root
+
+
+def test_a_star_holds_what_kpf_writes(raw: Path) -> None:
+    with fits.open(of_kind(raw, "star")[0]) as hdus:
         assert {hdu.name for hdu in hdus} == {
             "PRIMARY", "GREEN_AMP1", "GREEN_AMP2", "RED_AMP1", "RED_AMP2", "CA_HK", "GUIDER_AVG",
             "EXPMETER_SCI", "EXPMETER_SKY", "TELEMETRY", "GUIDER_CUBE_ORIGINS",
         }  # fmt: skip
         assert hdus["GREEN_AMP1"].data.dtype == np.dtype(">f4")
         assert hdus["GREEN_AMP1"].data.shape == (822, 422)
-        assert hdus["EXPMETER_SCI"].columns.names[:3] == ["Date-Beg", "Date-End", "450.1000"]
+        assert hdus["EXPMETER_SCI"].columns.names[:5] == [
+            "Date-Beg", "Date-End", "Date-Beg-Corr", "Date-End-Corr", "847.0000"
+        ]  # fmt: skip
+        assert hdus["CA_HK"].data.dtype == np.uint16
+        assert hdus["RED_AMP2"].header["CCDGAIN"] == CAMERAS[1].gain
+        assert np.median(hdus["GREEN_AMP1"].data) > 200 * RAW_SCALE
 
 
-def test_the_header_is_like_a_real_one_and_says_that_it_is_simulated(reduced: Path) -> None:
-    header = fits.getheader(of_kind(reduced, "star")[0])
-    assert 230 <= len(header) <= 270
+def test_the_header_is_like_a_real_one_and_says_that_it_is_simulated(raw: Path) -> None:
+    header = fits.getheader(of_kind(raw, "star")[0])
+    assert 330 <= len(header) <= 400
     assert header["SIMULATE"] is True
-    assert "simulation" in header["ORIGIN"]
+    assert "SIMULATED" in header.comments["SIMULATE"]
     assert (header["IMTYPE"], header["GREEN"], header["CA_HK"]) == ("Object", "YES", "YES")
     assert header["DATE-BEG"] < header["DATE-MID"] < header["DATE-END"]
 
@@ -43,27 +58,27 @@ def test_the_header_is_like_a_real_one_and_says_that_it_is_simulated(reduced: Pa
         ("bias", "Bias", "autocal-bias"),
         ("dark", "Dark", "autocal-dark"),
         ("flat", "Flatlamp", "autocal-flat-all"),
-        ("lfc", "Arclamp", "autocal-lfc-all"),
-        ("etalon", "Arclamp", "autocal-etalon-all"),
-        ("thar", "Arclamp", "autocal-thar-all"),
+        ("lfc", "Arclamp", "autocal-lfc-all-eve"),
+        ("etalon", "Arclamp", "autocal-etalon-all-eve"),
+        ("thar", "Arclamp", "autocal-thar-all-eve"),
         ("sun", "Object", "SoCal"),
     ],
 )
-def test_each_kind_has_its_cards(reduced: Path, kind: str, imtype: str, name: str) -> None:
-    header = fits.getheader(of_kind(reduced, kind)[0])
+def test_each_kind_has_its_cards(raw: Path, kind: str, imtype: str, name: str) -> None:
+    header = fits.getheader(of_kind(raw, kind)[0])
     assert (header["IMTYPE"], header["OBJECT"]) == (imtype, name)
 
 
-def test_the_sun_is_read_fast_by_four_amplifiers(reduced: Path) -> None:
-    with fits.open(of_kind(reduced, "sun")[0]) as hdus:
+def test_the_sun_is_read_fast_by_four_amplifiers(raw: Path) -> None:
+    with fits.open(of_kind(raw, "sun")[0]) as hdus:
         assert hdus["GREEN_AMP4"].data.shape == (414, 422)
         assert len(hdus["SOLAR_IRRADIANCE"].data) >= 2
         assert "CA_HK" not in hdus
         assert hdus[0].header["CA_HK"] == "NO"
 
 
-def test_telemetry_is_text_and_a_missing_reading_is_minus_nan(reduced: Path) -> None:
-    table = fits.getdata(of_kind(reduced, "bias")[0], "TELEMETRY")
+def test_telemetry_is_text_and_a_missing_reading_is_minus_nan(raw: Path) -> None:
+    table = fits.getdata(of_kind(raw, "bias")[0], "TELEMETRY")
     assert list(table.columns.names) == [
         "keyword", "average", "stddev", "min", "max", "units", "description"
     ]  # fmt: skip
@@ -126,7 +141,7 @@ def test_an_impossible_night_is_refused_before_any_work(tmp_path: Path, night: s
 def test_the_junk_observation_is_listed_and_other_lines_stay(tmp_path: Path) -> None:
     path = tmp_path / "reference/Junk_Observations_for_KPF.csv"
     path.parent.mkdir()
-    path.write_text("Junk\nobservation_id,comment\nKP.20230101.00001.00,clouds\n")
+    path.write_text("observation_id,comment\nobservation_id,comment\nKP.20230101.00001.00,clouds\n")
     night = simulate_night(tmp_path, counts=ONE | {"bias": 0, "star": 1})
     junk = next(e.obsid for e in night.exposures if e.is_junk)
     lines = path.read_text().splitlines()
@@ -176,3 +191,52 @@ def test_amplifiers_lie_in_the_file_as_in_real_ones() -> None:
         four = read_out_ccd(camera, image, np.random.default_rng(1), fast=True)
         top = np.concatenate(four[2:], axis=1) / RAW_SCALE
         assert np.median(top[:5, 100:300]) < 1300 < np.median(top[10, 100:300])
+
+
+def test_the_keywords_of_an_l0_are_those_of_real_files(raw: Path) -> None:
+    for kind in ("bias", "flat", "star", "sun"):
+        header = fits.getheader(of_kind(raw, kind)[0])
+        names = {name for name in header if name and not name.startswith("SIM")}
+        assert {name for name in names if not is_known(name)} == set()
+
+
+def test_blocks_of_the_header_are_in_the_order_of_real_ones(raw: Path) -> None:
+    header = fits.getheader(of_kind(raw, "star")[0])
+    lines = [str(card).rstrip() for card in header.cards]
+    order = [
+        "FAVER", "COMMENT keyheader section [ExposureBegin]", "DATE-OBS", "PSOLT",
+        "COMMENT keyheader section [heartbeats]", "COMMENT keyheader section [ExposureMiddle]",
+        "SRCSHTTR", "TIMEERR", "COMMENT keyheader section [ExposureEnd]", "DATE-END", "OFNAME",
+        "GRCAMD_V", "RDELAPS",
+    ]  # fmt: skip
+    places = [next(i for i, line in enumerate(lines) if line.startswith(name)) for name in order]
+    assert places == sorted(places)
+    assert header.count("OCTAGON") == 2
+
+
+def test_times_of_lamps_are_text_in_hawaii_time(raw: Path) -> None:
+    header = fits.getheader(of_kind(raw, "star")[0])
+    assert header["THDAYON"].endswith(" HST")
+    assert header["UAUON"] == "19691231T14:00:00 HST"
+    assert header["KPFERA"] == 1.0
+
+
+def test_in_the_fast_mode_four_amplifiers_read_every_exposure(tmp_path: Path) -> None:
+    night = simulate_night(tmp_path, counts=ONE, fast=True)
+    with fits.open(ObsID(night.exposures[0].obsid).path(tmp_path, "L0")) as hdus:
+        assert {f"{camera}_AMP{n}" for camera in ("GREEN", "RED") for n in range(1, 5)} <= {
+            hdu.name for hdu in hdus
+        }
+        assert hdus[0].header["GRACFFLN"] == "fast-read-green.acf"
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.0", "newest"])
+def test_versions_that_are_not_simulated_are_refused(tmp_path: Path, version: str) -> None:
+    with pytest.raises(InvalidParameterError, match="DRP version"):
+        simulate_night(tmp_path, counts=ONE, drp_version=version)
+
+
+def test_a_version_for_the_stand_in_is_in_the_header(tmp_path: Path) -> None:
+    night = simulate_night(tmp_path, counts=ONE, drp_version="2.12")
+    path = ObsID(night.exposures[0].obsid).path(tmp_path, "L0")
+    assert fits.getval(path, "SIMDRP") == "v2.12.0"
