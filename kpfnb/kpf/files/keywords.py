@@ -76,11 +76,16 @@ class CatalogueKeyword(NamedTuple):
 
     def members(self) -> list[str]:
         """The keywords of the family; or the name alone."""
-        match = _FAMILY.fullmatch(self.name)
-        if not match:
-            return [self.name]
-        numbers = range(int(match["low"]), int(match["high"]) + 1)
-        return [f"{match['stem']}{number:0{len(match['low'])}d}" for number in numbers]
+        return expand_family(self.name)
+
+
+def expand_family(text: str) -> list[str]:
+    """The keywords of a family: `STDWGS[00-34]` means 35; other text is one keyword."""
+    match = _FAMILY.fullmatch(text)
+    if not match:
+        return [text]
+    numbers = range(int(match["low"]), int(match["high"]) + 1)
+    return [f"{match['stem']}{number:0{len(match['low'])}d}" for number in numbers]
 
 
 @cache
