@@ -1,11 +1,11 @@
-"""What an exposure is: its type of source, the expected data levels, and whether it is junk.
+"""What an exposure is: its type of source, its cameras, what is expected of it, whether it is junk.
 
 Junk observations are never processed and never counted as missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -20,8 +20,10 @@ SOURCE_TYPES = (
     *("Sun", "Star", "Sky", "Other"),
 )
 CAMERAS = ("GREEN", "RED", "CA_HK")
-"""Keywords that are YES where the camera was used."""
+"""Keywords that are YES where the camera was used; the names of its extensions begin so too."""
+CCDS = ("GREEN", "RED")
 
+_USED = ("YES", "TRUE", "T", "1")
 _SOURCE_BY_IMTYPE = {"bias": "Bias", "dark": "Dark"}
 _SOURCE_BY_LAMP = {"lfc": "LFC", "etalon": "Etalon", "th_": "ThAr", "thar": "ThAr", "une": "UNe"}
 
@@ -32,18 +34,20 @@ class RawFile(NamedTuple):
     """An L0 file as its header describes it; `problem` says why the header can't be read."""
 
     modified_ns: int
-    camera: bool = False
-    """GREEN, RED or CA_HK was used."""
+    cameras: tuple[str, ...] = ()
+    """Those of `CAMERAS` that were used."""
     imtype: str = ""
     problem: str = ""
+    velocity: bool = False
+    """Its L2 has to have a velocity."""
 
 
 LevelRule = Callable[[RawFile], bool]
 
 LEVEL_RULES: dict[str, LevelRule] = {
     "2D": lambda raw: True,
-    "L1": lambda raw: raw.camera,
-    "L2": lambda raw: raw.camera and raw.imtype not in ("Bias", "Dark"),
+    "L1": lambda raw: bool(raw.cameras),
+    "L2": lambda raw: bool(raw.cameras) and raw.imtype not in ("Bias", "Dark"),
 }
 """Which observations are expected to have a level."""
 
@@ -80,24 +84,64 @@ def source_type(header: Mapping[str, HeaderValue]) -> str:
         return _SOURCE_BY_IMTYPE[imtype]
     if imtype.startswith("flat"):
         return "Wide Flat" if _lower_word(header, "FFFB") in ("yes", "on", "true") else "Flat"
-    lamp = f"{name} {_lower_word(header, 'OCTAGON')}"
+    octagon = _lower_word(header, "OCTAGON")
     if imtype == "arclamp":
+        lamp = f"{name} {octagon.replace('u_', 'une')}"
         return next((source for word, source in _SOURCE_BY_LAMP.items() if word in lamp), "Other")
-    if "socal" in name or "socal" in _lower_word(header, "SCI-OBJ"):
+    is_sun = _lower_word(header, "TARGNAME") in ("sun", "socal")
+    if is_sun or "socal" in name or "socal" in _lower_word(header, "SCI-OBJ"):
         return "Sun"
     if imtype != "object":
         return "Other"
     return {"sky": "Sky", "none": "Other"}.get(_lower_word(header, "SCI-OBJ"), "Star")
 
 
-def uses_camera(header: Mapping[str, HeaderValue]) -> bool:
-    """Whether GREEN, RED or CA_HK was used."""
-    return any(str(header.get(camera, "")).strip() == "YES" for camera in CAMERAS)
+def used_cameras(
+    header: Mapping[str, HeaderValue], extension_names: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The cameras that were used, of `CAMERAS`, by the primary header of any level.
+
+    Without one of their keywords: those that have an extension, such as GREEN_AMP1 and CA_HK of an
+    L0.
+    """
+    if any(header.get(camera) is not None for camera in CAMERAS):
+        return tuple(c for c in CAMERAS if str(header.get(c, "")).strip().upper() in _USED)
+    return present_cameras(extension_names)
+
+
+def present_cameras(extension_names: Iterable[str]) -> tuple[str, ...]:
+    """The cameras that have an extension, of `CAMERAS`."""
+    names = {name.strip().upper() for name in extension_names}
+    return tuple(c for c in CAMERAS if any(n == c or n.startswith(f"{c}_") for n in names))
+
+
+def missing_cameras(
+    header: Mapping[str, HeaderValue], extension_names: Iterable[str]
+) -> tuple[str, ...]:
+    """The CCD cameras (GREEN, RED) that were used and have no extension in a 2D, L1 or L2.
+
+    The pipeline writes the extensions of both, empty where a camera was not used.
+    """
+    present = present_cameras(extension_names)
+    return tuple(c for c in used_cameras(header) if c in CCDS and c not in present)
+
+
+def expects_velocity(header: Mapping[str, HeaderValue]) -> bool:
+    """Whether the L2 has to have a velocity: light of a star or the Sun was in the science fibre.
+
+    The pipeline (v2.12) correlates every L2 with a mask, by SCI-OBJ: that of a star, or of lines of
+    the LFC, the etalon or thorium. Good exposures of lamps may have none all the same: it writes
+    CCFRV = 0 where a sum of the correlation function is negative, as between the lines of a lamp,
+    and a flat has no lines at all.
+    """
+    science = _lower_word(header, "SCI-OBJ")
+    is_starlight = science == "target" or science.startswith("socal")
+    return is_starlight and _lower_word(header, "IMTYPE") == "object"
 
 
 def expected_levels(header: Mapping[str, HeaderValue]) -> tuple[str, ...]:
     """The levels that are expected of an observation, the raw one first."""
-    raw = RawFile(0, uses_camera(header), str(header.get("IMTYPE") or "").strip())
+    raw = RawFile(0, used_cameras(header), str(header.get("IMTYPE") or "").strip())
     return (KPF.raw, *(level for level in KPF.products if LEVEL_RULES[level](raw)))
 
 

@@ -184,7 +184,7 @@ def is_night(name: str) -> bool:
 def check_placement(path: Path | str) -> str:
     """Why an observation's file is in the wrong directory; '' if it is not.
 
-    The right one is `<level>/<night>`, by its name. Files that are no observations are nowhere wrong.
+    The right one is `<level>/<night>`, by its name. Any place is right for a file of another name.
     """
     path = Path(path)
     match = KPF.filename_pattern.fullmatch(path.name)

@@ -2,7 +2,8 @@
 
 An observation that is not junk needs each expected level (`kpfnb.kpf.files.exposure.LEVEL_RULES`).
 A level is done if its file is present and complete, was modified strictly later than the L0, and,
-where a version is required, has that DRPTAG or a later one.
+where a version is required, has that DRPTAG or a later one. An L2 also has all cameras that were
+used, and the velocity where one is expected (`kpfnb.kpf.files.exposure.expects_velocity`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from kpfnb.core.clock import format_utc
 from kpfnb.kpf.files import drp
-from kpfnb.kpf.files.exposure import LEVEL_RULES, RawFile
+from kpfnb.kpf.files.exposure import CCDS, LEVEL_RULES, RawFile
 
 
 class IncompleteReason(StrEnum):
@@ -26,19 +27,41 @@ class IncompleteReason(StrEnum):
     OLDER = "older than L0"
     """Its modification time is not later than that of the L0."""
     OLD_VERSION = "old version"
-    """It has no DRPTAG, or one before the required version."""
+    """Its DRPTAG is before the required version."""
+    UNKNOWN_VERSION = "unknown version"
+    """It has no DRPTAG, or one that is no version, and a version is required."""
+    CAMERA_MISSING = "camera missing"
+    """A camera that was used has no extensions, but the other has."""
+    NO_VELOCITY = "no velocity"
+    """The velocity of a star or the Sun is absent, 0 or NaN."""
     UNREADABLE = "unreadable"
     """Empty, cut short or not FITS."""
     L0_UNREADABLE = "L0 unreadable"
     """The expected levels are unknown, so the observation counts once, at the first level."""
 
 
+INFERIOR = frozenset(
+    {IncompleteReason.OLD_VERSION, IncompleteReason.UNKNOWN_VERSION, IncompleteReason.NO_VELOCITY}
+)
+"""The product is a complete and new file all the same."""
+
+
+class ProductFacts(NamedTuple):
+    """What the headers of a product say; '' and () where they were not read."""
+
+    tag: str = ""
+    """DRPTAG; read if a version is required."""
+    cameras: tuple[str, ...] = ()
+    """The cameras with an extension."""
+    velocity_problem: str = ""
+    """Why it has no velocity."""
+
+
 class ProductFile(NamedTuple):
     """A file of a later level; `problem` says why it can't be used."""
 
     modified_ns: int
-    tag: str = ""
-    """DRPTAG; '' if the file has none or no version is required."""
+    facts: ProductFacts = ProductFacts()
     problem: str = ""
 
 
@@ -63,6 +86,24 @@ class LevelCount(NamedTuple):
         return 100 * self.done // self.expected if self.expected else None
 
 
+class NightOddities(NamedTuple):
+    """Files of a night that a person should know of; names of files and ObsIDs.
+
+    Attributes
+    ----------
+    misplaced : in the directory of another night or level (as level/night/name); not counted
+    without_l0 : products of observations without an L0; not counted
+    by_extensions : L0 files without a keyword of a camera, judged by their extensions
+    """
+
+    misplaced: tuple[str, ...] = ()
+    without_l0: tuple[str, ...] = ()
+    by_extensions: tuple[str, ...] = ()
+
+
+NO_ODDITIES = NightOddities()
+
+
 @dataclass(frozen=True)
 class NightProgress:
     """How far one night is."""
@@ -77,6 +118,7 @@ class NightProgress:
     missing: tuple[MissingLevel, ...]
     looked_at: datetime
     """When the size and time of each file were last read, UTC."""
+    oddities: NightOddities = NO_ODDITIES
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values without `missing`."""
@@ -90,6 +132,7 @@ class NightProgress:
                 for level, count in self.counts.items()
             },
             "looked_at": format_utc(self.looked_at),
+            **self.oddities._asdict(),
         }
 
 
@@ -121,6 +164,7 @@ def assess_night(
     version: str,
     looked_at: datetime,
     last_l0: datetime | None,
+    oddities: NightOddities = NO_ODDITIES,
 ) -> NightProgress:
     """How far one night is.
 
@@ -148,6 +192,7 @@ def assess_night(
         },
         missing=tuple(missing),
         looked_at=looked_at,
+        oddities=oddities,
     )
 
 
@@ -160,6 +205,16 @@ def _find_defect(
         return IncompleteReason.UNREADABLE, product.problem
     if product.modified_ns <= raw.modified_ns:
         return IncompleteReason.OLDER, ""
-    if version and not drp.satisfies_version(product.tag, version):
-        return IncompleteReason.OLD_VERSION, product.tag or "no DRPTAG"
+    tag = product.facts.tag
+    if version and drp.parse_version(tag) is None:
+        detail = f"DRPTAG {tag!r} is not a version" if tag else "no DRPTAG"
+        return IncompleteReason.UNKNOWN_VERSION, detail
+    if version and not drp.satisfies_version(tag, version):
+        return IncompleteReason.OLD_VERSION, tag
+    present = product.facts.cameras
+    missing = [camera for camera in CCDS if camera in raw.cameras and camera not in present]
+    if missing and present:
+        return IncompleteReason.CAMERA_MISSING, f"no extensions of {' and '.join(missing)}"
+    if raw.velocity and product.facts.velocity_problem:
+        return IncompleteReason.NO_VELOCITY, product.facts.velocity_problem
     return None

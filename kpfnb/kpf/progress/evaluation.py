@@ -38,6 +38,7 @@ from kpfnb.kpf.progress.completeness import (
     IncompleteReason,
     LevelCount,
     MissingLevel,
+    NightOddities,
     NightProgress,
     check_levels,
 )
@@ -49,7 +50,7 @@ INDEX_NAME = "kpf-index.sqlite"
 SETTLED_SECONDS = 7 * 86_400
 TRUSTED_SECONDS = 86_400
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Increased when the rules change, so that stored results of older rules are not used."""
 
 
@@ -73,12 +74,14 @@ class ObservationCheck:
     ----------
     expected : the levels that it should have, of those requested
     defects : level to a description of its defect; the other levels are done
+    reasons : level to the reason of its defect
     """
 
     obsid: ObsID
     status: ObservationStatus
     expected: tuple[str, ...] = ()
     defects: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, IncompleteReason] = field(default_factory=dict)
 
     @property
     def reason(self) -> str:
@@ -140,8 +143,9 @@ class CompletenessRules:
         products = {level: inventory.products[level].get(obsid.text) for level in self.levels}
         levels = check_levels(raw, products, version=self.version)
         defects = {level: _describe_defect(*defect) for level, defect in levels.items() if defect}
+        reasons = {level: defect[0] for level, defect in levels.items() if defect}
         status = ObservationStatus.INCOMPLETE if defects else ObservationStatus.DONE
-        return ObservationCheck(obsid, status, tuple(levels), defects)
+        return ObservationCheck(obsid, status, tuple(levels), defects, reasons)
 
 
 @dataclass
@@ -191,7 +195,11 @@ class ProgressScanner:
         directories = night_scan.level_dirs(self.root, name, self.levels)
         inventory = night_scan.scan_night(directories, name, index=self.index, tags=True)
         return drp.newest_version(
-            {file.tag for products in inventory.products.values() for file in products.values()}
+            {
+                file.facts.tag
+                for products in inventory.products.values()
+                for file in products.values()
+            }
         )
 
     def prune_index(self) -> None:
@@ -212,6 +220,7 @@ class ProgressScanner:
             version=version,
             looked_at=self.started_at,
             last_l0=_from_posix(last_ns / 1e9) if last_ns else None,
+            oddities=inventory.oddities,
         )
         return night, inventory
 
@@ -242,6 +251,7 @@ def _night_to_json(night: NightProgress) -> str:
             "counts": night.counts,
             "missing": night.missing,
             "looked_at": night.looked_at.timestamp(),
+            "oddities": night.oddities,
         }
     )
 
@@ -259,6 +269,7 @@ def _night_from_json(name: str, text: str) -> NightProgress:
             for obsid, level, reason, detail in values["missing"]
         ),
         looked_at=_from_posix(values["looked_at"]),
+        oddities=NightOddities(*map(tuple, values["oddities"])),
     )
 
 

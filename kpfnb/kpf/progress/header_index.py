@@ -18,7 +18,8 @@ from typing import NamedTuple, TypeVar
 from kpfnb.core import sqlite
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 
-SCHEMA = 2
+SCHEMA = 3
+"""Increased when other keywords are read, so that what an older kpfnb read is read again."""
 
 _TABLES = """
 CREATE TABLE folder (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);

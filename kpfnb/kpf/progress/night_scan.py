@@ -1,8 +1,8 @@
 """The files of one night on disk: size, time and header keywords.
 
 A product counts as complete if its size is a multiple of the FITS block of 2880 bytes and more than
-one block, it begins with `SIMPLE  =`, and, if a version is required and the header is read, the
-header has an END. What was read is stored in the index; failures are not.
+one block, it begins with `SIMPLE  =`, and what is read of it (`kpfnb.kpf.progress.header_facts`) is
+there. What was read is stored in the index; failures are not.
 """
 
 from __future__ import annotations
@@ -10,25 +10,27 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kpfnb.core.fits import headers
-from kpfnb.kpf.files.exposure import CAMERAS, RawFile, uses_camera
+from kpfnb.kpf.files.exposure import RawFile
 from kpfnb.kpf.files.obsid import KPF, file_name, level_dir
-from kpfnb.kpf.progress.completeness import ProductFile
+from kpfnb.kpf.progress.completeness import NightOddities, ProductFile
+from kpfnb.kpf.progress.header_facts import (
+    FactReader,
+    check_fits_magic,
+    parse_product_facts,
+    parse_raw_facts,
+    read_drp_tag,
+    read_l2,
+    read_raw_keywords,
+)
 from kpfnb.kpf.progress.header_index import HeaderIndex, IndexedFile
 
 FITS_BLOCK = 2880
-
-RAW_KEYWORDS = (*CAMERAS, "IMTYPE", "OBJECT", "TARGNAME", "SCI-OBJ", "OCTAGON", "FFFB")
-TAG_KEYWORD = "DRPTAG"
-
-FactReader = Callable[[str], str]
-"""Reads facts from a file; raises OSError, `headers.InvalidHeaderError` or ValueError."""
 
 
 class ListedFile(NamedTuple):
@@ -49,12 +51,14 @@ class NightInventory:
     products : level to ObsID to file; only of observations that have an L0
     newest_ns : the latest modification time of any file, ns since 1970; 0 without files
     notes : what could not be listed
+    oddities : what is not counted, or counted in spite of something
     """
 
     raws: dict[str, RawFile]
     products: dict[str, dict[str, ProductFile]]
     newest_ns: int
     notes: tuple[str, ...]
+    oddities: NightOddities
 
 
 def level_dirs(root: Path, night: str, levels: Sequence[str]) -> dict[str, Path]:
@@ -93,20 +97,31 @@ def scan_night(
     tags : read the DRPTAG of the products too
     """
     notes: list[str] = []
-    listed = {level: _list_level(path, night, level, notes) for level, path in directories.items()}
+    misplaced: list[str] = []
+    listed = {
+        level: _list_level(path, night, level, notes, misplaced)
+        for level, path in directories.items()
+    }
     raw_files = listed.pop(KPF.raw)
+    without_l0 = {level: sorted(files.keys() - raw_files) for level, files in listed.items()}
     for level, files in listed.items():
         listed[level] = {obsid: file for obsid, file in files.items() if obsid in raw_files}
     raw_facts = _read_facts(directories[KPF.raw], KPF.raw, raw_files, index, read_raw_keywords)
     read = read_drp_tag if tags else check_fits_magic
+    readers = {level: read_l2 if level == "L2" else read for level in listed}
     return NightInventory(
         raws={obsid: _make_raw_file(file, *raw_facts[obsid]) for obsid, file in raw_files.items()},
         products={
             level: _make_product_files(
-                files, _read_facts(directories[level], level, files, index, read)
+                files, _read_facts(directories[level], level, files, index, readers[level])
             )
             for level, files in listed.items()
         },
+        oddities=NightOddities(
+            tuple(sorted(misplaced)),
+            tuple(file_name(o, level) for level, names in without_l0.items() for o in names),
+            tuple(sorted(o for o, (facts, _) in raw_facts.items() if _is_by_extensions(facts))),
+        ),
         newest_ns=max(
             (
                 file.modified_ns
@@ -121,41 +136,26 @@ def scan_night(
 
 def read_raw_headers(folder: Path, night: str, index: HeaderIndex) -> dict[str, dict[str, Any]]:
     """ObsID to the `RAW_KEYWORDS` of each L0 in a night's directory; {} if it can't be read."""
-    files = _list_level(folder, night, KPF.raw, [])
+    files = _list_level(folder, night, KPF.raw, [], [])
     facts = _read_facts(folder, KPF.raw, files, index, read_raw_keywords)
     return {obsid: json.loads(text) if text else {} for obsid, (text, _) in facts.items()}
 
 
-def read_raw_keywords(path: str) -> str:
-    """The keywords of an L0 that give its source and the expected levels, as JSON."""
-    return json.dumps(headers.read_header(path, RAW_KEYWORDS))
-
-
-def read_drp_tag(path: str) -> str:
-    """The DRPTAG of a product as JSON."""
-    return json.dumps(headers.read_header(path, (TAG_KEYWORD,)))
-
-
-def check_fits_magic(path: str) -> str:
-    """Check that it begins like a FITS file, without reading the header."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if os.pread(descriptor, 9, 0) == b"SIMPLE  =":
-            return ""
-    finally:
-        os.close(descriptor)
-    raise ValueError("not FITS")
-
-
-def _list_level(folder: Path, night: str, level: str, notes: list[str]) -> dict[str, ListedFile]:
+def _list_level(
+    folder: Path, night: str, level: str, notes: list[str], misplaced: list[str]
+) -> dict[str, ListedFile]:
     """ObsID to file; files that are not named as observations of that night are skipped."""
     files = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 match = KPF.filename_pattern.fullmatch(entry.name)
-                if match and match["night"] == night and match["suffix"] == KPF.levels[level]:
+                if not match:
+                    continue
+                if match["night"] == night and match["suffix"] == KPF.levels[level]:
                     files[match["obsid"]] = _describe_entry(entry, complete=level != KPF.raw)
+                else:
+                    misplaced.append(f"{level}/{night}/{entry.name}")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -215,29 +215,21 @@ def _try_read(read: FactReader, path: str) -> tuple[str, str]:
 def _make_raw_file(file: ListedFile, facts: str, problem: str) -> RawFile:
     if problem:
         return RawFile(file.modified_ns, problem=problem)
-    camera, imtype = _parse_raw_facts(facts)
-    return RawFile(file.modified_ns, camera, imtype)
+    raw = parse_raw_facts(facts)
+    return RawFile(file.modified_ns, raw.cameras, raw.imtype, velocity=raw.velocity)
+
+
+def _is_by_extensions(facts: str) -> bool:
+    return bool(facts) and parse_raw_facts(facts).by_extensions
 
 
 def _make_product_files(
     files: Mapping[str, ListedFile], facts: Mapping[str, tuple[str, str]]
 ) -> dict[str, ProductFile]:
     return {
-        obsid: ProductFile(file.modified_ns, _parse_tag(facts[obsid][0]), facts[obsid][1])
+        obsid: ProductFile(file.modified_ns, parse_product_facts(facts[obsid][0]), facts[obsid][1])
         for obsid, file in files.items()
     }
-
-
-@lru_cache(maxsize=1024)
-def _parse_raw_facts(facts: str) -> tuple[bool, str]:
-    """Whether a camera was used, and IMTYPE."""
-    keywords = json.loads(facts)
-    return uses_camera(keywords), str(keywords.get("IMTYPE", "")).strip()
-
-
-@lru_cache(maxsize=1024)
-def _parse_tag(facts: str) -> str:
-    return str(json.loads(facts).get(TAG_KEYWORD) or "") if facts else ""
 
 
 def _entry_mtime(entry: os.DirEntry[str]) -> int:

@@ -84,6 +84,16 @@ class ProgressResult(OneLineRepr):
         return [ObsID(item.obsid).path(self.root, KPF.raw) for item in broken]
 
     @property
+    def without_l0(self) -> list[str]:
+        """The names of the products of observations without an L0: they are not counted."""
+        return [name for night in self.nights for name in night.oddities.without_l0]
+
+    @property
+    def misplaced(self) -> list[str]:
+        """The files in the directory of another night or level, as level/night/name."""
+        return [name for night in self.nights for name in night.oddities.misplaced]
+
+    @property
     def totals(self) -> dict[str, LevelCount]:
         """Done and expected by level, over all nights."""
         return {
@@ -114,11 +124,13 @@ class ProgressResult(OneLineRepr):
         """The percentages in one line."""
         if not self.nights:
             return f"no L0 files of {self.range} in {self.root / KPF.raw}"
+        products = format_count(len(self.without_l0), "product")
+        without = f", {products} without an L0" if self.without_l0 else ""
         if not self.observations:
-            return f"{self._night_count}, no observations"
+            return f"{self._night_count}, no observations{without}"
         parts = [f"{lvl} {_format_percent(count)}" for lvl, count in self.totals.items()]
         missing = f", {len(self.missing)} missing" if not self.complete else ", complete"
-        return f"{self._night_count}, {', '.join(parts)}{missing}"
+        return f"{self._night_count}, {', '.join(parts)}{missing}{without}"
 
     @property
     def _night_count(self) -> str:
@@ -138,6 +150,7 @@ class ProgressResult(OneLineRepr):
             "observations": self.observations,
             **{level: _format_percent(count) for level, count in self.totals.items()},
             "missing": len(self.missing),
+            **({"products without an L0": len(self.without_l0)} if self.without_l0 else {}),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,21 +171,18 @@ class ProgressResult(OneLineRepr):
             "missing_obsids": self.missing_obsids,
             "missing_l0": [str(path) for path in self.missing_l0],
             "unreadable_l0": [str(path) for path in self.unreadable_l0],
+            "without_l0": self.without_l0,
+            "misplaced": self.misplaced,
             "notes": list(self.remarks),
         }
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Notes about the table."""
-        stored = [night.looked_at for night in self.nights if night.looked_at < self.started]
-        if not stored:
-            return self.notes
-        moment = min(stored).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
         return (
             *self.notes,
-            f"{len(stored)} of {len(self.nights)} nights were last scanned in full at {moment} or"
-            " later; no file was added or removed and no L0 touched since;"
-            " --fresh scans every file",
+            *tables.describe_oddities(self.nights),
+            *tables.describe_stored(self.nights, self.started, self.zone),
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -233,10 +243,10 @@ def assess_progress(
     if version:
         drp.validate_version(version)
     config = settings.load_settings(**({"data_root": root} if root else {}))
-    names = list_nights(config.kpf_root, start, end)
+    names = list_nights(config.kpf_root, start, end, levels=tuple(KPF.levels))
     junk = exposure.read_junk_list(config.junk_path)
     notes = list(junk.notes)
-    if not names and (present := list_nights(config.kpf_root)):
+    if not names and (present := list_nights(config.kpf_root, levels=tuple(KPF.levels))):
         notes.append(f"nights present: {present[0]} to {present[-1]}")
     with HeaderIndex(evaluation.index_path(config) if index else None) as header_index:
         scanner = evaluation.ProgressScanner(config.kpf_root, levels, header_index)

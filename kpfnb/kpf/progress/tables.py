@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from kpfnb.core.text import html_table
+from kpfnb.core.text import format_count, html_table
+from kpfnb.kpf.files.exposure import CAMERAS
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.progress.completeness import (
     IncompleteReason,
@@ -26,12 +27,54 @@ TIME_FORMAT = "%Y-%m-%d %H:%M"
 MAX_MISSING_ROWS = 500
 """HTML lists this many missing levels; the result and the frame hold all."""
 
+MAX_NAMES = 5
+"""A note names this many files; the result has all."""
+
 _PHRASES = {
     IncompleteReason.MISSING: "Missing {level}",
     IncompleteReason.OLDER: "{level} with old modification time",
     IncompleteReason.OLD_VERSION: "{level} with old DRP version",
+    IncompleteReason.UNKNOWN_VERSION: "{level} with unknown DRP version",
+    IncompleteReason.CAMERA_MISSING: "{level} without a camera",
+    IncompleteReason.NO_VELOCITY: "{level} without velocity",
     IncompleteReason.UNREADABLE: "Unreadable {level}",
 }
+
+
+def describe_oddities(nights: Iterable[NightProgress]) -> list[str]:
+    """Notes about files that are not counted, or counted in spite of something."""
+    oddities = [night.oddities for night in nights]
+    misplaced = [name for odd in oddities for name in odd.misplaced]
+    without_l0 = [name for odd in oddities for name in odd.without_l0]
+    by_extensions = [name for odd in oddities for name in odd.by_extensions]
+    notes = []
+    if without_l0:
+        products = format_count(len(without_l0), "product")
+        notes.append(f"{products} without an L0, not counted: {_shorten(without_l0)}")
+    if misplaced:
+        files = format_count(len(misplaced), "file")
+        notes.append(f"{files} in a wrong directory, not counted: {_shorten(misplaced)}")
+    if by_extensions:
+        files = format_count(len(by_extensions), "L0 file")
+        notes.append(
+            f"{files} without the keywords {', '.join(CAMERAS)}, judged by the extensions:"
+            f" {_shorten(by_extensions)}"
+        )
+    return notes
+
+
+def describe_stored(
+    nights: Sequence[NightProgress], started: datetime, zone: ZoneInfo
+) -> list[str]:
+    """A note about the nights whose result was stored before this time."""
+    stored = [night.looked_at for night in nights if night.looked_at < started]
+    if not stored:
+        return []
+    moment = _format_time(min(stored), zone)
+    return [
+        f"{len(stored)} of {len(nights)} nights were last scanned in full at {moment} or later; no"
+        " file was added or removed and no L0 touched since; --fresh scans every file"
+    ]
 
 
 def format_text(nights: Iterable[NightProgress], levels: Sequence[str], zone: ZoneInfo) -> str:
@@ -75,7 +118,7 @@ def format_missing_lines(missing: Iterable[MissingLevel], level: str, root: Path
 
 
 def make_nights_frame(nights: Iterable[NightProgress], levels: Sequence[str]) -> pd.DataFrame:
-    """One row a night: observations, junk, last_l0 (UTC), then done and expected by level."""
+    """One row a night: observations, junk, last_l0 (UTC), done and expected by level, ..."""
     import pandas as pd
 
     columns = [f"{level}_{part}" for level in levels for part in LevelCount._fields]
@@ -83,10 +126,12 @@ def make_nights_frame(nights: Iterable[NightProgress], levels: Sequence[str]) ->
         [
             *(night.night, night.observations, night.junk, night.last_l0),
             *(number for count in night.counts.values() for number in count),
+            len(night.oddities.without_l0),
         ]
         for night in nights
     ]
-    frame = pd.DataFrame(rows, columns=["night", "observations", "junk", "last_l0", *columns])
+    fixed = ["night", "observations", "junk", "last_l0"]
+    frame = pd.DataFrame(rows, columns=[*fixed, *columns, "without_l0"])
     frame["last_l0"] = pd.to_datetime(frame["last_l0"], utc=True)
     return frame
 
@@ -107,6 +152,11 @@ def format_remarks(remarks: Iterable[str]) -> str:
     """A list as HTML; '' if it is empty."""
     items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
     return f"<ul>{items}</ul>" if items else ""
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _format_row(night: NightProgress, zone: ZoneInfo) -> str:

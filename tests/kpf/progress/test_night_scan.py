@@ -1,7 +1,9 @@
 import gzip
 import os
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from kpfnb.core.fits import headers
 from kpfnb.demo import tree
@@ -31,14 +33,15 @@ def scan(root, *, index=None, tags=False):
 def test_the_facts_of_an_l0(root, names):
     inventory = scan(root).raws
     facts = [
-        (inventory[name].camera, inventory[name].imtype, inventory[name].problem) for name in names
+        (bool(inventory[name].cameras), inventory[name].imtype, inventory[name].problem)
+        for name in names
     ]
     assert facts == [(type_.cameras == "YES", type_.imtype, "") for type_ in tree.TREE_KINDS]
 
 
 def test_tags_are_read_only_when_asked_for(root, names):
-    assert {product.tag for product in scan(root).products["2D"].values()} == {""}
-    assert {product.tag for product in scan(root, tags=True).products["2D"].values()} == {
+    assert {product.facts.tag for product in scan(root).products["2D"].values()} == {""}
+    assert {product.facts.tag for product in scan(root, tags=True).products["2D"].values()} == {
         tree.DEFAULT_VERSION
     }
 
@@ -147,9 +150,10 @@ def test_the_second_scan_reads_no_headers(root, names, tmp_path, monkeypatch):
     with HeaderIndex(tmp_path / "index.sqlite") as index:
         first = scan(root, index=index, tags=True)
         monkeypatch.setattr(headers, "read_header", None)
+        monkeypatch.setattr(headers, "iterate_hdus", None)
         monkeypatch.setattr(night_scan, "check_fits_magic", None)
         assert scan(root, index=index, tags=True) == first
-        assert {p.tag for p in scan(root, index=index).products["2D"].values()} == {
+        assert {p.facts.tag for p in scan(root, index=index).products["2D"].values()} == {
             tree.DEFAULT_VERSION
         }
 
@@ -185,3 +189,46 @@ def test_files_that_are_gone_are_forgotten(root, names, tmp_path):
         ObsID(names[0]).path(root, "L0").unlink()
         scan(root, index=index)
         assert len(index.known_files(folder)) == 7
+
+
+def test_files_of_another_night_or_level_are_named(root, names):
+    raw = root / "L0" / NIGHT
+    stray = "KP.20240102.00001.00"
+    for name in (f"{stray}.fits", f"{names[0]}_2D.fits", "KP.20240101.86400.00.fits"):
+        (raw / name).write_text("stray")
+    assert scan(root).oddities.misplaced == (
+        f"L0/{NIGHT}/{names[0]}_2D.fits",
+        f"L0/{NIGHT}/{stray}.fits",
+    )
+
+
+def test_products_without_an_l0_are_named(root, names):
+    ObsID(names[1]).path(root, "L0").unlink()
+    inventory = scan(root)
+    assert names[1] not in inventory.products["2D"]
+    assert inventory.oddities.without_l0 == (f"{names[1]}_2D.fits", f"{names[1]}_L1.fits")
+
+
+def test_an_l0_without_keywords_of_cameras_is_judged_by_its_extensions(root):
+    obsid = ObsID(f"KP.{NIGHT}.00001.00")
+    path = obsid.path(root, "L0")
+    path.parent.mkdir(parents=True)
+    primary = fits.PrimaryHDU()
+    primary.header["IMTYPE"] = "Object"
+    amplifiers = [fits.ImageHDU(np.zeros((2, 2)), name=f"GREEN_AMP{n}") for n in (1, 2)]
+    fits.HDUList([primary, *amplifiers]).writeto(path)
+    inventory = scan(root)
+    assert inventory.raws[obsid.text].cameras == ("GREEN",)
+    assert inventory.oddities.by_extensions == (obsid.text,)
+
+
+def test_a_logical_camera_keyword_counts(root):
+    obsid = ObsID(f"KP.{NIGHT}.00001.00")
+    path = obsid.path(root, "L0")
+    path.parent.mkdir(parents=True)
+    primary = fits.PrimaryHDU()
+    primary.header.update(GREEN=True, RED=False, IMTYPE="Object", KPFERA=1.0, THRSBIN="All")
+    fits.HDUList([primary]).writeto(path)
+    inventory = scan(root)
+    assert inventory.raws[obsid.text].cameras == ("GREEN",)
+    assert inventory.oddities.by_extensions == ()
