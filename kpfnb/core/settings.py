@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -32,6 +33,12 @@ SETTINGS_FILE_NAME = "kpfnb.toml"
 
 Command = Annotated[list[str], NoDecode]
 """A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are replaced."""
+
+CommandSteps = Annotated[list[Annotated[list[str], Field(min_length=1)]], NoDecode]
+"""Commands that run in order; {night} and {root} are replaced as well."""
+
+STEP_SEPARATOR = "&&"
+"""Between the steps of a setting that is one text."""
 
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
@@ -74,12 +81,13 @@ class Settings(BaseSettings):
     drp_watch_command: Command = Field(
         [], description="the DRP's own watcher of a directory; if empty: drp_command on lists"
     )
-    masters_command: Command = Field(
-        DEMO_MASTERS,
-        description="the DRP's masters of a night; {target} is its L0 directory, {night} its date;"
-        " if empty, the DRP makes them itself",
+    masters_command: CommandSteps = Field(
+        [DEMO_MASTERS],
+        description="the DRP's masters of a night: one command, or a list of commands that run in"
+        " order; {target} is its L0 directory, {night} its date, {root} the data root; if empty,"
+        " the DRP makes them itself",
     )
-    drp_config: str = Field("configs/kpf_drp.config", description="{config} in drp_command")
+    drp_config: str = Field("configs/kpf_drp.cfg", description="{config} in drp_command")
     drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} in drp_command")
     cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
     cluster_image: str = Field(f"kpfnb:{kpfnb.__version__}", description="image on kubernetes")
@@ -122,7 +130,24 @@ class Settings(BaseSettings):
         None, description="YAML list of the PypeIt warnings that people should see"
     )
 
-    @field_validator("drp_command", "drp_watch_command", "masters_command", mode="before")
+    @field_validator("masters_command", mode="before")
+    @classmethod
+    def _split_steps(cls, value: Any) -> Any:
+        # A single command is one step. In a text, && separates steps as in a terminal; each runs
+        # if the one before it succeeded
+        if isinstance(value, str):
+            value = shlex.split(value)
+        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+            return value
+        steps: list[list[str]] = [[]] if value else []
+        for argument in value:
+            if argument == STEP_SEPARATOR:
+                steps.append([])
+            else:
+                steps[-1].append(argument)
+        return steps
+
+    @field_validator("drp_command", "drp_watch_command", mode="before")
     @classmethod
     def _split_command(cls, value: Any) -> Any:
         # In the environment it is written as in a terminal; it is split, no shell runs it
@@ -208,6 +233,17 @@ class _FileSource(PydanticBaseSettingsSource):
             else value
             for name, value in _read_toml(file).items()
         }
+
+
+def format_command(arguments: Iterable[str]) -> str:
+    """A command, or steps with `STEP_SEPARATOR` between them, as written in a terminal."""
+    return " ".join(word if word == STEP_SEPARATOR else shlex.quote(word) for word in arguments)
+
+
+def join_steps(steps: Iterable[Iterable[str]]) -> list[str]:
+    """The arguments of all steps, with `STEP_SEPARATOR` between them."""
+    words = [word for step in steps for word in (*step, STEP_SEPARATOR)]
+    return words[:-1]
 
 
 def load_settings(**arguments: Any) -> Settings:

@@ -190,6 +190,33 @@ def test_a_command_is_a_list_or_a_text(
     assert settings.load_settings(**arguments).drp_command == ["kpf", "a b", "{target}"]
 
 
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("[]", []),
+        ('["kpf", "{night}"]', [["kpf", "{night}"]]),
+        ('[["kpf", "{night}"], ["rm", "x y"]]', [["kpf", "{night}"], ["rm", "x y"]]),
+        ("\"kpf {night} && rm 'x y'\"", [["kpf", "{night}"], ["rm", "x y"]]),
+        ('["kpf", "{night}", "&&", "rm", "x"]', [["kpf", "{night}"], ["rm", "x"]]),
+    ],
+)
+def test_masters_are_made_by_one_command_or_by_steps(
+    toml: Path, text: str, steps: list[list[str]]
+) -> None:
+    toml.write_text(f"masters_command = {text}\n")
+    assert settings.load_settings().masters_command == steps
+    shown = settings.format_command(settings.join_steps(steps))
+    if steps:
+        assert settings.load_settings(masters_command=shown).masters_command == steps
+
+
+@pytest.mark.parametrize("text", ['"kpf && && rm"', '[["kpf"], []]', '[["kpf"], "rm"]', "3"])
+def test_a_step_without_a_program_is_refused(toml: Path, text: str) -> None:
+    toml.write_text(f"masters_command = {text}\n")
+    with pytest.raises(InvalidSettingsError, match="masters_command"):
+        settings.load_settings()
+
+
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:secret@host")
     monkeypatch.setenv("KPFNB_TSDB_URL", "postgresql://user:secret@host/kpf")

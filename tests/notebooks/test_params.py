@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from kpfnb.cli.runs import parse_parameters
 from kpfnb.core import settings
+from kpfnb.kpf.files import drp
 from kpfnb.notebook import parameters, runner
 
 PROJECT = Path(__file__).parents[2]
+PIPELINE_DIRS = ("recipes/", "configs/", "scripts/", "cronjobs/")
 SETS = sorted((PROJECT / "params").glob("*.yml"))
 KPF_NOTEBOOKS = {
     *("progress", "reprocess", "quicklook", "ingest"),
@@ -38,4 +41,39 @@ def test_the_settings_of_a_site_are_valid(tmp_path: Path, monkeypatch: pytest.Mo
     shutil.copyfile(PROJECT / "params/kpfnb.production.toml", tmp_path / "kpfnb.toml")
     values = settings.load_settings()
     assert values.kpf_root == Path("/data/kpf")
-    assert "{night}" in values.masters_command
+    assert len(values.masters_command) == 14
+    assert drp.build_steps(
+        values,
+        [["sh", *step[1:]] for step in values.masters_command],
+        "/data/kpf/L0/20240115",
+        2,
+        setting="masters_command",
+        night="20240115",
+    )[5][-1] == (
+        "mkdir -p /data/kpf/masters/20240115"
+        " && cp -pf /data/kpf/masters/pool/kpf_20240115* /data/kpf/masters/20240115"
+    )
+
+
+def test_the_pipeline_has_the_files_that_the_settings_of_a_site_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = os.environ.get("KPFNB_KPF_PIPELINE")
+    if not checkout:
+        pytest.skip("KPFNB_KPF_PIPELINE names no checkout of the KPF pipeline")
+    shutil.copyfile(PROJECT / "params/kpfnb.production.toml", tmp_path / "kpfnb.toml")
+    values = settings.load_settings()
+    words = [word for step in _steps(values) for word in step]
+    words += [values.drp_config, values.drp_recipe]
+    words += [_default("drp_config"), _default("drp_recipe")]
+    files = {word for word in words if word.startswith(PIPELINE_DIRS)}
+    assert len(files) > 12
+    assert not [file for file in files if not (Path(checkout) / file).is_file()]
+
+
+def _default(name: str) -> str:
+    return str(settings.Settings.model_fields[name].default)
+
+
+def _steps(values: settings.Settings) -> list[list[str]]:
+    return [values.drp_command, values.drp_watch_command, *values.masters_command]

@@ -100,11 +100,24 @@ def check_junk_list(name: str, settings: Settings) -> HealthCheck:
 
 
 def check_drp(name: str, settings: Settings) -> HealthCheck:
-    """The program of the Data Reduction Pipeline exists and its command is valid."""
+    """The program of the Data Reduction Pipeline exists, and the files that its commands name."""
+    from kpfnb.core.settings import DEMO_DRP
     from kpfnb.kpf.files import drp
 
     command = drp.build_command(settings, "target", 1)
-    return passed_check(name, str(programs.find_executable(command[0])))
+    program = str(programs.find_executable(command[0]))
+    commands = [command, settings.drp_watch_command, *settings.masters_command]
+    names = drp.named_files(argument for arguments in commands for argument in arguments)
+    missing = [file for file in names if not Path(file).exists()]
+    # The stand-in reads no configuration and no recipe
+    if missing and Path(program).name != DEMO_DRP[0]:
+        return warning_check(
+            name,
+            f"{program}; not found: {', '.join(missing)}",
+            "the DRP is started in the current directory: start kpfnb in the directory of the"
+            " pipeline, or give whole paths",
+        )
+    return passed_check(name, program)
 
 
 def check_redis(name: str, settings: Settings) -> HealthCheck:

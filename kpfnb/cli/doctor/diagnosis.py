@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from kpfnb.core.result import Outcome
-from kpfnb.core.settings import Settings, find_origin, load_settings
+from kpfnb.core.settings import (
+    Settings,
+    find_origin,
+    format_command,
+    join_steps,
+    load_settings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -77,7 +82,8 @@ def _format_value(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
     if isinstance(value, list):
-        return shlex.join(value)
+        has_steps = any(isinstance(part, list) for part in value)
+        return format_command(join_steps(value) if has_steps else value)
     return "" if value is None or value == {} else str(value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,37 +83,64 @@ def build_command(
     ncpus: int | None = None,
     *,
     setting: str = "drp_command",
-    night: str = "",
 ) -> list[str]:
     """The DRP's command with a target: a directory, a FITS file, or a text file that lists them.
 
     A template (the value of `setting`) without {target}, and a program that does not exist, are an
-    `InvalidSettingsError`. If `night` is given, {night} may take the place of {target}.
+    `InvalidSettingsError`.
 
     ncpus : the setting `workers` if None
     """
+    [command] = build_steps(settings, [getattr(settings, setting)], target, ncpus, setting=setting)
+    return command
+
+
+def build_steps(
+    settings: Settings,
+    templates: Sequence[Sequence[str]],
+    target: Path | str,
+    ncpus: int | None = None,
+    *,
+    setting: str,
+    night: str = "",
+) -> list[list[str]]:
+    """The commands of several steps; parameters and errors as for `build_command`.
+
+    If `night` is given, {night} may take the place of {target}. One of the steps has to have it.
+    """
     from kpfnb.compute import programs
 
-    template = getattr(settings, setting)
     hint = COMMAND_HINT.format(name=setting, variable=f"KPFNB_{setting.upper()}")
     placeholders = ("{target}", "{night}") if night else ("{target}",)
-    if not any(mark in argument for argument in template for mark in placeholders):
+    arguments = [argument for template in templates for argument in template]
+    if not any(mark in argument for argument in arguments for mark in placeholders):
         raise InvalidSettingsError(
-            f"setting {setting} has no {{target}}: {' '.join(template)!r}", hint
-        )
-    program = programs.find_executable(template[0])
-    if not program:
-        raise InvalidSettingsError(
-            f"setting {setting}: the program {template[0]!r} does not exist", hint
+            f"setting {setting} has no {{target}}: {' '.join(arguments)!r}", hint
         )
     values = {
         "{ncpus}": str(settings.workers if ncpus is None else ncpus),
         "{target}": str(target),
+        "{root}": str(settings.kpf_root),
         **({"{night}": night} if night else {}),
         "{config}": settings.drp_config,
         "{recipe}": settings.drp_recipe,
     }
-    return [str(program), *(_fill_placeholders(argument, values) for argument in template[1:])]
+    commands = []
+    for template in templates:
+        program = programs.find_executable(template[0])
+        if not program:
+            raise InvalidSettingsError(
+                f"setting {setting}: the program {template[0]!r} does not exist", hint
+            )
+        filled = (_fill_placeholders(argument, values) for argument in template[1:])
+        commands.append([str(program), *filled])
+    return commands
+
+
+def named_files(arguments: Iterable[str]) -> list[str]:
+    """The configurations and recipes that a command names, each once."""
+    names = (name for name in arguments if name.endswith((".cfg", ".config", ".recipe")))
+    return list(dict.fromkeys(names))
 
 
 def _fill_placeholders(argument: str, values: dict[str, str]) -> str:

@@ -1,113 +1,53 @@
-"""Make the master calibrations of nights, by the DRP's own command for masters.
+"""Make the master calibrations of nights, by the DRP's own commands for masters.
 
-Only the DRP knows which masters a night should have. So a night is done if the DRP ended by itself
-and made at least one, and all are complete, from the calibrations that are present now.
-
-A manifest names these calibrations and masters. It is written last, so a run that was killed leaves
-none, and without a readable manifest the masters of the night are made again.
+The commands of a night are steps that run in order; after one that fails, the rest is not run.
+Only the DRP knows which masters a night should have. So a night is done if all steps ended by
+themselves and made at least one master, and all are good, from the calibrations that are present
+now.
 """
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kpfnb.compute import programs
-from kpfnb.compute.programs import ProductSnapshot
-from kpfnb.core import atomic, locks
-from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.core.fits import headers
+from kpfnb.compute.programs import SupervisedExit
+from kpfnb.core import locks
+from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.progress import show_progress
-from kpfnb.core.settings import Settings, load_settings
+from kpfnb.core.settings import load_settings
 from kpfnb.core.signals import defer_interrupts
-from kpfnb.kpf.files import drp, exposure
+from kpfnb.kpf.files import drp, exposure, masters
+from kpfnb.kpf.files.masters import MASTERS_DIR
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, file_name, level_dir
+from kpfnb.kpf.masters.job import MastersJob
+from kpfnb.kpf.masters.manifest import (
+    FileStates,
+    file_states,
+    is_current,
+    remove_manifest,
+    write_manifest,
+)
 from kpfnb.kpf.progress import evaluation, night_scan
 from kpfnb.kpf.progress.evaluation import CompletenessRules
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products, night_log, recovery
 from kpfnb.kpf.reprocess.batch import INTERRUPTED
-from kpfnb.kpf.reprocess.new_products import ProductSignature, product_signature
+from kpfnb.kpf.reprocess.new_products import ProductSignature
 from kpfnb.kpf.reprocess.plan import ReprocessOptions, Worklist, unknown_names, why_stop
 from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessItem, ReprocessResult
 from kpfnb.kpf.reprocess.run import create_run_folder, select_or_resume
 
-MANIFEST_NAME = ".kpfnb-masters.json"
-
-FileStates = dict[str, list[int]]
-"""File name to size in bytes and modification time in ns."""
-
-MASTERS_DIR = LEVEL = "masters"
+LEVEL = MASTERS_DIR
 UNLIMITED = 2**31
 """Expected masters: the DRP is never stopped because all are made."""
 
 CALIBRATION_TYPES = ("Bias", "Dark", "Flat", "Wide Flat", "LFC", "Etalon", "ThAr", "UNe")
 MADE_BY_DRP = "the setting masters_command is empty: the DRP makes masters itself, nothing was run"
-
-
-def file_states(paths: Iterable[Path]) -> FileStates:
-    """The present state of files."""
-    return {path.name: list(product_signature(path)[1:]) for path in sorted(paths)}
-
-
-def write_manifest(
-    directory: Path, calibrations: FileStates, masters: Iterable[Path], version: str
-) -> None:
-    """Write that these masters in a directory are made from these calibrations."""
-    content = {"version": version, "calibrations": calibrations, "masters": file_states(masters)}
-    atomic.write_json(directory / MANIFEST_NAME, content)
-
-
-def remove_manifest(directory: Path) -> None:
-    """Remove the manifest before the masters are made again."""
-    (directory / MANIFEST_NAME).unlink(missing_ok=True)
-
-
-def is_current(directory: Path, calibrations: FileStates, version: str) -> bool:
-    """Whether the masters were made from these calibrations and are unchanged since.
-
-    version : the lowest DRP version that they may have; '' for any
-    """
-    content = _read_manifest(directory / MANIFEST_NAME)
-    masters = content.get("masters")
-    if content.get("calibrations") != calibrations or not masters:
-        return False
-    if version and not drp.satisfies_version(str(content.get("version")), version):
-        return False
-    return bool(file_states(directory / name for name in masters) == masters)
-
-
-def _read_manifest(file: Path) -> dict[str, Any]:
-    try:
-        content = atomic.read_json(file)
-    except (FileNotFoundError, NotADirectoryError, InvalidInputError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-@dataclass(frozen=True)
-class MastersJob:
-    """What all nights of a run have in common; logs are in `folder`."""
-
-    settings: Settings
-    rules: CompletenessRules
-    options: ReprocessOptions
-    index: HeaderIndex
-    folder: Path
-    started: float
-
-    def masters_dir(self, night: str) -> Path:
-        """The directory of a night's masters."""
-        return self.rules.root / MASTERS_DIR / night
-
-    def drp_command(self, night: str) -> list[str]:
-        """The DRP's command for a night."""
-        raw = level_dir(self.rules.root, KPF.raw, night)
-        ncpus = self.options.ncpus
-        return drp.build_command(self.settings, raw, ncpus, setting="masters_command", night=night)
 
 
 def make_masters(options: ReprocessOptions) -> ReprocessResult:
@@ -201,13 +141,13 @@ def _make_night(job: MastersJob, night: str) -> tuple[DrpBatch, ReprocessItem]:
 
     Failures of the DRP or the disk, and Ctrl-C, raise nothing.
     """
-    started, masters_dir = time.time(), job.masters_dir(night)
+    started = time.time()
     log = job.folder / f"{night}.log"
-    calibrations, before = find_calibrations(job, night), _master_signatures(masters_dir)
+    calibrations, before = find_calibrations(job, night), job.master_signatures(night)
     ending, defect, stop = _run_drp(job, night, before, log)
     # An interrupt that comes now must not lose the results of what was made
     with defer_interrupts() as interrupts:
-        after = _master_signatures(masters_dir)
+        after = job.master_signatures(night)
         new = {path: state for path, state in after.items() if before.get(path) != state}
         defect = defect or _describe_defects(new) or _commit_night(job, night, calibrations, new)
         if interrupts:
@@ -236,15 +176,7 @@ def _run_drp(
     try:
         remove_manifest(masters_dir)
         new_products.write_marker(marker, before, folder=masters_dir)
-        drp_exit = programs.supervise_program(
-            job.drp_command(night),
-            log=log,
-            take_snapshot=lambda: _take_snapshot(masters_dir, before),
-            expected=UNLIMITED,
-            limits=job.options.limits,
-            nice=job.options.nice,
-            lock=recovery.drp_lock(state, "masters"),
-        )
+        drp_exit, failure = _run_steps(job, night, before, log)
     except KeyboardInterrupt:
         new_products.quarantine_suspects(marker)
         return INTERRUPTED, INTERRUPTED, INTERRUPTED
@@ -254,13 +186,37 @@ def _run_drp(
     if drp_exit.was_killed:
         new_products.quarantine_suspects(marker)
     new_products.clear_marker(marker)
-    return str(drp_exit), "" if drp_exit.exit_code == 0 else f"the DRP {drp_exit}", ""
+    return str(drp_exit), failure, ""
+
+
+def _run_steps(
+    job: MastersJob, night: str, before: dict[Path, ProductSignature], log: Path
+) -> tuple[SupervisedExit, str]:
+    """Run the steps in order until one fails; how the last one ended, and its failure."""
+    steps = job.drp_steps(night)
+    for number, command in enumerate(steps, 1):
+        if len(steps) > 1:
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(f"== step {number} of {len(steps)}: {shlex.join(command)}\n")
+        drp_exit = programs.supervise_program(
+            command,
+            log=log,
+            take_snapshot=lambda: job.take_snapshot(night, before),
+            expected=UNLIMITED,
+            limits=job.options.limits,
+            nice=job.options.nice,
+            lock=recovery.drp_lock(job.rules.root / STATE_DIR, "masters"),
+        )
+        if drp_exit.exit_code != 0:
+            step = f" in step {number} of {len(steps)}" if len(steps) > 1 else ""
+            return drp_exit, f"the DRP {drp_exit}{step}"
+    return drp_exit, ""
 
 
 def _describe_defects(new: dict[Path, ProductSignature]) -> str:
     if not new:
         return "no master was made"
-    defects = {path.name: headers.find_defect(path) for path in new}
+    defects = {path.name: masters.find_master_defect(path) for path in new}
     return "; ".join(f"{name} {defect}" for name, defect in defects.items() if defect)
 
 
@@ -285,13 +241,3 @@ def _make_item(night: str, defect: str, stop: str, log: Path) -> ReprocessItem:
         return ReprocessItem(night, night, ObservationOutcome.NOT_REACHED, stop)
     excerpt = drp.log_excerpts(log, [night])[night]
     return ReprocessItem(night, night, ObservationOutcome.FAILED, defect, str(log), excerpt)
-
-
-def _take_snapshot(directory: Path, before: dict[Path, ProductSignature]) -> ProductSnapshot:
-    after = _master_signatures(directory)
-    count = sum(before.get(path) != state for path, state in after.items())
-    return ProductSnapshot(count, hash(tuple(after.items())))
-
-
-def _master_signatures(directory: Path) -> dict[Path, ProductSignature]:
-    return {path: product_signature(path) for path in sorted(directory.glob("*.fits"))}

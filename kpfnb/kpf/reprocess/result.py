@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.core.settings import format_command
 from kpfnb.core.text import html_table
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class ReprocessResult(OneLineRepr):
         if not self.dry_run:
             return []
         names = [item.name for item in self.with_outcome(ObservationOutcome.PLANNED)]
-        return [f"would run: {shlex.join(self.command)}", *names, ""]
+        return [f"would run: {format_command(self.command)}", *names, ""]
 
     def _failures(self) -> list[str]:
         return [

@@ -98,7 +98,17 @@ def test_drp(tmp_path: Path) -> None:
     program = tmp_path / "drp"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert run_check("DRP", drp_command=[str(program), "{target}"]).found == str(program)
+    command = [str(program), "{target}"]
+    assert run_check("DRP", drp_command=command).found == str(program)
+    steps = [[str(program), "-r", str(tmp_path / "kpf.recipe")]]
+    check = run_check("DRP", drp_command=[*command, "{config}"], masters_command=steps)
+    assert check.health is CheckStatus.WARNING
+    assert check.found.endswith(f"not found: configs/kpf_drp.cfg, {tmp_path}/kpf.recipe")
+    config = tmp_path / "my.cfg"
+    config.touch()
+    (tmp_path / "kpf.recipe").touch()
+    arguments = {"drp_command": [*command, "{config}"], "drp_config": str(config)}
+    assert run_check("DRP", masters_command=steps, **arguments).health is CheckStatus.OK
 
 
 def test_redis_embedded() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from kpfnb.core import locks
 from kpfnb.core.errors import AlreadyRunningError, InvalidParameterError, InvalidSettingsError
-from kpfnb.core.fits import headers
 from kpfnb.core.result import Outcome
+from kpfnb.kpf.files import masters
 from kpfnb.kpf.files.obsid import ObsID
-from kpfnb.kpf.masters.run import MADE_BY_DRP, MANIFEST_NAME, make_masters
+from kpfnb.kpf.masters.manifest import MANIFEST_NAME
+from kpfnb.kpf.masters.run import MADE_BY_DRP, make_masters
 from kpfnb.kpf.reprocess import new_products, night_log, recovery
 from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
@@ -31,9 +32,10 @@ sys.path.insert(0, {tests_dir!r})
 import fake_drp
 night = pathlib.Path(sys.argv[1]).name
 if night not in {skip!r}:
-    for kind in ("bias", "flat"):
+    for lamp in ("lfc", "thar"):
         place = pathlib.Path(sys.argv[1]).parents[1] / "masters" / night
-        fake_drp.fits(place / f"kpf_{{night}}_master_{{kind}}.fits", {{}}, written={written})
+        name = f"kpf_{{night}}_master_WLS_autocal-{{lamp}}-all-eve_L1.fits"
+        fake_drp.fits(place / name, {{}}, written={written})
     {then}
 print("ERROR: no", night) if night in {skip!r} else None
 sys.exit({code})
@@ -69,6 +71,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
+def use_steps(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
+    """Python programs as steps; {night} and {root} are filled in."""
+    steps = [shlex.join([sys.executable, "-c", program, "{target}"]) for program in programs]
+    monkeypatch.setenv("KPFNB_MASTERS_COMMAND", " && ".join(steps))
+
+
 def add(root: Path, obsid: str, imtype: str) -> Path:
     path = ObsID(obsid).path(root, "L0")
     fake_drp.fits(path, {"GREEN": "YES", "IMTYPE": imtype})
@@ -101,7 +109,7 @@ def test_each_night_is_done_once_and_again_when_its_calibrations_change(root: Pa
         OTHER: ObservationOutcome.SKIPPED,
         NIGHT: ObservationOutcome.DONE,
     }
-    (root / "masters" / OTHER / f"kpf_{OTHER}_master_flat.fits").unlink()
+    (root / "masters" / OTHER / f"kpf_{OTHER}_master_WLS_autocal-thar-all-eve_L1.fits").unlink()
     assert outcomes(run(OTHER)) == {OTHER: ObservationOutcome.DONE}
     assert outcomes(run(OTHER, force=True)) == {OTHER: ObservationOutcome.DONE}
 
@@ -122,7 +130,7 @@ def test_a_later_version_makes_them_again(root: Path) -> None:
     ("fault", "reason"),
     [
         ({"skip": [NIGHT]}, "no master was made"),
-        ({"written": 0}, "kpf_20240101_master_bias.fits"),
+        ({"written": 0}, "kpf_20240101_master_WLS_autocal-lfc"),
         ({"code": 3}, "the DRP exited with code 3"),
     ],
 )
@@ -211,13 +219,13 @@ def test_an_unreadable_manifest_is_ignored(root: Path, text: str) -> None:
 def test_ctrl_c_while_masters_are_checked_loses_no_result(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    defect = headers.find_defect
+    defect = masters.find_master_defect
 
     def interrupted(path: Path) -> str:
         signal.raise_signal(signal.SIGINT)
         return defect(path)
 
-    monkeypatch.setattr(headers, "find_defect", interrupted)
+    monkeypatch.setattr(masters, "find_master_defect", interrupted)
     result = run(NIGHT, OTHER)
     assert outcomes(result) == {
         OTHER: ObservationOutcome.DONE,
@@ -286,3 +294,66 @@ def test_invalid_options_and_settings_are_named(
     monkeypatch.setenv("KPFNB_MASTERS_COMMAND", "kpf --all")
     with pytest.raises(InvalidSettingsError, match=r"masters_command has no \{target\}"):
         run(NIGHT)
+
+
+STACK = """
+import pathlib, sys
+sys.path.insert(0, {tests_dir!r})
+import fake_drp
+fake_drp.fits(pathlib.Path("{{root}}/masters/{place}/kpf_{{night}}_{name}.fits"), {{}})
+"""
+
+
+def make_file(place: str, name: str) -> str:
+    """A program that writes a file below the directory of the masters."""
+    tests_dir = str(Path(fake_drp.__file__).parent)
+    return STACK.format(tests_dir=tests_dir, place=place, name=name).replace("{{", "{")
+
+
+COPY = """
+import pathlib, shutil
+for path in pathlib.Path("{root}/masters/pool").glob("kpf_{night}*"):
+    shutil.copy(path, "{root}/masters/{night}")
+"""
+WLS = "master_WLS_autocal-lfc-all-eve_L1"
+
+
+def test_steps_run_in_order_and_files_can_be_copied_between_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_steps(monkeypatch, make_file("pool", "smooth_lamp"), make_file("{night}", WLS), COPY)
+    result = run(NIGHT)
+    assert outcomes(result) == {NIGHT: ObservationOutcome.DONE}
+    names = sorted(path.name for path in (root / "masters" / NIGHT).glob("*.fits"))
+    assert names == [f"kpf_{NIGHT}_{WLS}.fits", f"kpf_{NIGHT}_smooth_lamp.fits"]
+    log = Path(result.batches[0].log).read_text()
+    steps = [line[:14] for line in log.splitlines() if line.startswith("==")]
+    assert steps == [f"== step {number} of 3" for number in (1, 2, 3)]
+    assert result.command.count("&&") == 2
+    assert outcomes(run(NIGHT)) == {NIGHT: ObservationOutcome.SKIPPED}
+
+
+def test_after_a_step_that_fails_the_rest_is_not_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_steps(monkeypatch, make_file("{night}", WLS), "raise SystemExit(4)", COPY)
+    result = run(NIGHT)
+    assert outcomes(result) == {NIGHT: ObservationOutcome.FAILED}
+    assert result.items[0].reason == "the DRP exited with code 4 in step 2 of 3"
+    assert "step 3" not in Path(result.batches[0].log).read_text()
+
+
+def test_a_stack_without_uncertainties_is_no_good_master(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_steps(monkeypatch, make_file("{night}", "master_bias_autocal-bias"))
+    result = run(NIGHT)
+    assert outcomes(result) == {NIGHT: ObservationOutcome.FAILED}
+    assert result.items[0].reason.endswith("fits no extension GREEN_CCD or RED_CCD")
+
+
+def test_order_traces_are_masters_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = "{root}/masters/{night}/kpf_{night}_master_flat_GREEN_CCD.csv"
+    program = f"import pathlib; path = pathlib.Path('{trace}'); path.parent.mkdir(parents=True)"
+    use_steps(monkeypatch, f"{program}; path.write_text('a\\n')")
+    assert run(NIGHT).items[0].reason == f"kpf_{NIGHT}_master_flat_GREEN_CCD.csv no rows"
