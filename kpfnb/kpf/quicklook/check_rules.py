@@ -1,111 +1,80 @@
-"""The rules of the checks: ranges of numbers and flags, read from a file of thresholds."""
+"""The rules of the checks of each level, read from a file of thresholds; and their evaluation."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kpfnb.core import strict_yaml
 from kpfnb.core.strict_yaml import StrictModel
 from kpfnb.core.text import suggest_name
+from kpfnb.kpf.files import keywords
+from kpfnb.kpf.files.exposure import SOURCE_TYPES
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES
 from kpfnb.kpf.quicklook.quality import QualityCheck, ValueLimits, Verdict, VerdictLimits
+from kpfnb.kpf.quicklook.rules import CAMERAS, FlagRule, RangeRule, Scope
 from kpfnb.kpf.quicklook.targets import LEVELS
-
-if TYPE_CHECKING:
-    from kpfnb.core.fits.cards import HeaderValue
 
 PACKAGED_THRESHOLDS = Path(__file__).with_name("thresholds.yml")
 
-logger = logging.getLogger(__name__)
 
-Conditions = tuple[tuple[str, tuple[str, ...]], ...]
-"""Keywords, each with the values of which it must have one."""
-
-
-@dataclass(frozen=True)
-class RangeRule:
-    """A number that must be within limits: a keyword or a measure.
+class LimitInfo(NamedTuple):
+    """The limits of one check, for people.
 
     Attributes
     ----------
-    when : only for such exposures
-    expected : exposures for which the measure must be possible
+    name : the keyword, telemetry keyword or measure
+    limits : in words
+    scope : the exposures to which it applies; '' is all
+    since : the first DRP version that writes the keyword; '' if not known, or no keyword
+    source : where the limits come from
     """
 
+    level: str
     check: str
-    limits: VerdictLimits
-    keyword: str = ""
-    measure: str = ""
-    unit: str = ""
-    when: Conditions = ()
-    expected: Conditions = ()
-
-    def evaluate(self, content: FitsContent) -> QualityCheck | None:
-        """The check; None if it does not apply to this exposure, or no value is expected."""
-        if not _conditions_met(self.when, content):
-            return None
-        if self.keyword:
-            value = content.number(self.keyword)
-            text = content.text(self.keyword) or "not in the header"
-            return self._check(value, text if value is None else value)
-        try:
-            value = MEASURES[self.measure](content)
-        except Exception as error:  # a table of another format must not stop the other checks
-            logger.exception("%s can't be measured", self.measure)
-            return self._check(None, f"can't be measured: {type(error).__name__}: {error}")
-        if value is None:
-            # Data that were taken, as the header says, and are not in the file do not pass
-            is_missing = bool(self.expected) and _conditions_met(self.expected, content)
-            return self._check(None, "not in the file") if is_missing else None
-        return self._check(value, value)
-
-    def _check(self, value: float | None, shown: float | str) -> QualityCheck:
-        # JSON has no numbers that are not finite
-        is_number = isinstance(shown, float) and math.isfinite(shown)
-        return QualityCheck(
-            name=self.check,
-            verdict=Verdict.WARN if value is None else self.limits.evaluate(value),
-            value=shown if is_number else str(shown),
-            unit=self.unit if is_number else "",
-            allowed=str(self.limits.warn),
-            source=self.keyword or self.measure,
-        )
-
-
-@dataclass(frozen=True)
-class FlagRule:
-    """A keyword that is 1 for good and 0 for bad; `bad` is the verdict of 0."""
-
-    check: str
-    keyword: str
-    bad: Verdict
-
-    def evaluate(self, content: FitsContent) -> QualityCheck:
-        """The check; WARN if the keyword is missing or neither 0 nor 1."""
-        flag: HeaderValue = content.header.get(self.keyword)
-        is_valid = flag is not None and flag in (0, 1)
-        verdict = Verdict.WARN if not is_valid else Verdict.PASS if flag else self.bad
-        value = int(bool(flag)) if is_valid else content.text(self.keyword) or "not in the header"
-        return QualityCheck(self.check, verdict, value, "", "1", self.keyword)
+    name: str
+    limits: str
+    scope: str
+    since: str
+    source: str
 
 
 def evaluate_checks(
     level: str, content: FitsContent, thresholds: Path | None = None
 ) -> list[QualityCheck]:
     """All checks of a level, the worst first."""
-    checks = [rule.evaluate(content) for rule in load_rules(thresholds)[level]]
-    return sorted(filter(None, checks), key=lambda check: -check.verdict.severity)
+    checks = [rule.evaluate(content, level) for rule in load_rules(thresholds)[level]]
+    return sorted(checks, key=lambda check: -check.verdict.severity)
+
+
+def list_limits(thresholds: Path | None = None) -> list[LimitInfo]:
+    """The limits of all checks, with their sources."""
+    return [
+        LimitInfo(
+            level=level,
+            check=rule.check,
+            name=rule.source,
+            limits=rule.describe_limits(),
+            scope=rule.scope.describe(),
+            since=_first_version(rule, level),
+            source=rule.limit_source,
+        )
+        for level, rules in load_rules(thresholds).items()
+        for rule in rules
+    ]
+
+
+def _first_version(rule: FlagRule | RangeRule, level: str) -> str:
+    keyword = keywords.find_keyword(rule.keyword, level) if rule.keyword else None
+    return keyword.since if keyword else ""
 
 
 def rules_digest(level: str, thresholds: Path | None = None) -> str:
@@ -155,68 +124,102 @@ def _values_digest(values: object) -> str:
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]
 
 
-def _conditions_met(conditions: Conditions, content: FitsContent) -> bool:
-    return all(content.text(keyword) in values for keyword, values in conditions)
-
-
-def _make_conditions(entry: dict[str, Any]) -> Conditions:
-    return tuple(
-        (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
-        for keyword, values in entry.items()
-    )
+def _check_choice(value: str, known: tuple[str, ...], what: str) -> str:
+    if value and value not in known:
+        raise ValueError(f"no {what} {value!r}; {suggest_name(value, known)}")
+    return value
 
 
 def _check_measure(measure: str) -> str:
-    if measure and measure not in MEASURES:
-        raise ValueError(f"no measure {measure!r}; {suggest_name(measure, MEASURES)}")
-    return measure
+    return _check_choice(measure, tuple(MEASURES), "measure")
 
 
-class _RangeEntry(StrictModel):
-    """A range as written in the file."""
+def _check_camera(camera: str) -> str:
+    return _check_choice(camera, CAMERAS, "camera")
+
+
+def _check_kind(kind: str) -> str:
+    return _check_choice(kind, SOURCE_TYPES, "type of exposure")
+
+
+class _Entry(StrictModel):
+    """What flags and ranges have in common in the file.
+
+    `source` is required: a limit without a source can't be trusted.
+    """
 
     check: str
+    source: Annotated[str, Field(min_length=3)]
+    kinds: tuple[Annotated[str, AfterValidator(_check_kind)], ...] = Field((), alias="for")
+    camera: Annotated[str, AfterValidator(_check_camera)] = ""
+    when: dict[str, Any] = {}
+    since: str = ""
+    until: str = ""
+    optional: bool = False
+
+    def common_values(self) -> dict[str, Any]:
+        """The values that every rule has."""
+        when = tuple(
+            (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
+            for keyword, values in self.when.items()
+        )
+        scope = Scope(self.kinds, self.camera, when, self.since, self.until)
+        return {
+            "check": self.check,
+            "scope": scope,
+            "limit_source": self.source,
+            "optional": self.optional,
+        }
+
+
+class _FlagEntry(_Entry):
+    """A flag as written in the file."""
+
+    keyword: Annotated[str, Field(min_length=1)]
+    bad: Literal[Verdict.FAIL, Verdict.WARN, Verdict.NOT_JUDGED]
+
+    def to_rule(self) -> FlagRule:
+        """The rule that it describes."""
+        return FlagRule(keyword=self.keyword, bad=self.bad, **self.common_values())
+
+
+class _RangeEntry(_Entry):
+    """A range as written in the file."""
+
     warn: tuple[float | None, float | None]
     fail: tuple[float | None, float | None]
     keyword: str = ""
+    telemetry: str = ""
     measure: Annotated[str, AfterValidator(_check_measure)] = ""
     unit: str = ""
-    when: dict[str, Any] = {}
-    expected: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _one_source(self) -> _RangeEntry:
-        if bool(self.keyword) == bool(self.measure):
-            raise ValueError("name a keyword or a measure")
-        if self.expected and not self.measure:
-            raise ValueError("expected is only for measures: keywords are always expected")
+    def _one_name(self) -> _RangeEntry:
+        if sum(map(bool, (self.keyword, self.telemetry, self.measure))) != 1:
+            raise ValueError("give one of keyword, telemetry and measure")
         return self
 
     def to_rule(self) -> RangeRule:
         """The rule that it describes."""
         return RangeRule(
-            check=self.check,
             limits=VerdictLimits(ValueLimits(*self.warn), ValueLimits(*self.fail)),
             keyword=self.keyword,
+            telemetry=self.telemetry,
             measure=self.measure,
             unit=self.unit,
-            when=_make_conditions(self.when),
-            expected=_make_conditions(self.expected),
+            **self.common_values(),
         )
 
 
 class _LevelSection(StrictModel):
     """The rules of one level as written in the file."""
 
-    flags: dict[Literal["fail", "warn"], dict[str, str] | None] | None = None
+    flags: tuple[_FlagEntry, ...] | None = None
     ranges: tuple[_RangeEntry, ...] | None = None
 
 
 def _section_rules(section: _LevelSection) -> Iterator[FlagRule | RangeRule]:
-    flags = section.flags or {}
-    for keyword, name in (flags.get("fail") or {}).items():
-        yield FlagRule(name, keyword, Verdict.FAIL)
-    for keyword, name in (flags.get("warn") or {}).items():
-        yield FlagRule(name, keyword, Verdict.WARN)
-    for entry in section.ranges or ():
-        yield entry.to_rule()
+    for flag in section.flags or ():
+        yield flag.to_rule()
+    for limits in section.ranges or ():
+        yield limits.to_rule()

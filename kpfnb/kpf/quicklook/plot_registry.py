@@ -82,8 +82,9 @@ def _ccd_plots(kind: str, camera: str, extension: str, *, details: bool) -> list
 
 
 def _stitched_plot(camera: str) -> PlotSpec:
+    amplifiers = tuple(f"{camera}_AMP{number}" for number in range(1, 5))
     return PlotSpec(
-        "L0", f"{camera}_stitched", f"Raw image, {camera.capitalize()} CCD", (f"{camera}_AMP1",),
+        "L0", f"{camera}_stitched", f"Raw image, {camera.capitalize()} CCD", (amplifiers,),
         partial(ccd.draw_stitched, camera=camera), CCD,
     )  # fmt: skip
 

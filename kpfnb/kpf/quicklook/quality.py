@@ -52,7 +52,9 @@ class QualityCheck:
     ----------
     value : what was found; for a check that is not judged, why
     allowed : the values that pass, in words
-    source : the keyword or the measure
+    source : the keyword, the telemetry keyword or the measure
+    detail : what belongs to the value, such as the names of the orders that were counted
+    limit_source : where the limits come from
     """
 
     name: str
@@ -61,6 +63,8 @@ class QualityCheck:
     unit: str
     allowed: str
     source: str
+    detail: str = ""
+    limit_source: str = ""
 
 
 @dataclass(frozen=True)

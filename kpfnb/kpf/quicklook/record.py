@@ -18,7 +18,7 @@ from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict, worst_verdict
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
-EDITION = 1
+EDITION = 2
 """Increased when plots or checks change: products of an earlier edition are made again."""
 
 REPORTS_DIR = "QC"

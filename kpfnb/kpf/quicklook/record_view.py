@@ -160,8 +160,10 @@ def _check_context(check: QualityCheck) -> dict[str, Any]:
         "name": check.name,
         "badge": verdict_badge(check.verdict),
         "value": f"{value} {check.unit}".strip(),
+        "detail": check.detail,
         "allowed": check.allowed,
         "source": check.source,
+        "limit_source": check.limit_source,
     }
 
 

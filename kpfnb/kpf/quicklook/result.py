@@ -237,4 +237,5 @@ class QuicklookResult(OneLineRepr):
 
 def _describe_check(check: QualityCheck) -> str:
     value = f"{check.value:.6g}" if isinstance(check.value, float) else str(check.value)
-    return f"{check.verdict}: {check.name}: {value} {check.unit}".strip()
+    text = f"{check.verdict}: {check.name}: {value} {check.unit}".strip()
+    return f"{text} ({check.detail})" if check.detail else text

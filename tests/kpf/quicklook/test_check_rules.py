@@ -7,50 +7,21 @@ import numpy as np
 import pytest
 
 from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.files import keywords
 from kpfnb.kpf.quicklook import check_rules
-from kpfnb.kpf.quicklook.check_rules import FlagRule, RangeRule
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES
-from kpfnb.kpf.quicklook.quality import QualityCheck, ValueLimits, Verdict, VerdictLimits
+from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
+from kpfnb.kpf.quicklook.rules import FlagRule, RangeRule
 
 PASS, WARN, FAIL, NOT_JUDGED = Verdict
-TEMPERATURE = RangeRule(
-    "t",
-    VerdictLimits(ValueLimits(-1, 1), ValueLimits(-5, None)),
-    keyword="T",
-    when=(("G", ("YES",)),),
-)
-
-
-def verdict(check: QualityCheck | None) -> Verdict | None:
-    return check.verdict if check else None
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(0, PASS), (1, PASS), (1.1, WARN), (9e9, WARN), (-5, WARN), (-5.1, FAIL), (None, WARN),
-     (float("nan"), FAIL), ("hot", WARN)],
-)  # fmt: skip
-def test_a_number_against_its_limits(value: float | str | None, expected: Verdict) -> None:
-    assert verdict(TEMPERATURE.evaluate(FitsContent({"G": "YES", "T": value}))) is expected
-
-
-def test_a_check_applies_only_to_its_exposures() -> None:
-    assert TEMPERATURE.evaluate(FitsContent({"G": "NO", "T": 99})) is None
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [({"K": 1}, PASS), ({"K": 0}, FAIL), ({"K": True}, PASS), ({}, WARN), ({"K": "maybe"}, WARN)],
-)
-def test_flags(header: dict, expected: Verdict) -> None:
-    assert FlagRule("k", "K", FAIL).evaluate(FitsContent(header)).verdict is expected
 
 
 def test_the_worst_check_comes_first() -> None:
     checks = check_rules.evaluate_checks("2D", FitsContent({"NOTJUNK": 0, "DATAPRL0": 1}))
     assert checks[0].source == "NOTJUNK"
-    assert checks[-1].verdict is PASS
+    assert [check.source for check in checks if check.verdict is PASS] == ["DATAPRL0"]
+    assert checks[-1].verdict is NOT_JUDGED
 
 
 def test_every_level_has_checks_and_every_measure_is_used() -> None:
@@ -67,7 +38,9 @@ def test_every_level_has_checks_and_every_measure_is_used() -> None:
 
 def test_thresholds_of_a_site(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
-    file.write_text("L0: {ranges: [{check: mine, keyword: T, warn: [0, 1], fail: [null, null]}]}\n")
+    file.write_text(
+        "L0: {ranges: [{check: mine, keyword: T, warn: [0, 1], fail: [0, 9], source: ours}]}\n"
+    )
     assert [
         check.name for check in check_rules.evaluate_checks("L0", FitsContent({"T": 3}), file)
     ] == ["mine"]
@@ -75,23 +48,16 @@ def test_thresholds_of_a_site(tmp_path: Path) -> None:
 
 def test_thresholds_that_change_are_read_again(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
-    file.write_text("L0: {ranges: [{check: a, keyword: T, warn: [0, 1], fail: [0, 1]}]}\n")
+    file.write_text(
+        "L0: {ranges: [{check: a, keyword: T, warn: [0, 1], fail: [0, 1], source: ours}]}\n"
+    )
     before = check_rules.rules_digest("L0", file)
-    file.write_text("L0: {ranges: [{check: a, keyword: T, warn: [0, 10], fail: [0, 10]}]}\n")
+    file.write_text(
+        "L0: {ranges: [{check: a, keyword: T, warn: [0, 10], fail: [0, 10], source: ours}]}\n"
+    )
     assert check_rules.evaluate_checks("L0", FitsContent({"T": 3}), file)[0].verdict is PASS
     assert check_rules.rules_digest("L0", file) != before
     assert check_rules.rules_digest("L1", file) == check_rules.rules_digest("L2", file)
-
-
-@pytest.mark.parametrize(
-    ("origins", "error"), [({}, "KeyError"), ({"object1_x": np.array([b"a"])}, "ValueError")]
-)
-def test_a_table_of_another_format_is_a_warning(origins: dict, error: str) -> None:
-    limits = VerdictLimits(ValueLimits(None, 1), ValueLimits(None, 2))
-    rule = RangeRule("g", limits, measure="guiding_rms", unit="mas")
-    check = rule.evaluate(FitsContent(tables={"GUIDER_CUBE_ORIGINS": origins}))
-    assert verdict(check) is WARN
-    assert check and str(check.value).startswith(f"can't be measured: {error}")
 
 
 @pytest.mark.parametrize(
@@ -99,20 +65,35 @@ def test_a_table_of_another_format_is_a_warning(origins: dict, error: str) -> No
     [
         ("L9: {}", "line 1: L9: not a level; known: L0"),
         (
-            "L0:\n ranges:\n - {check: x, measure: beauty, warn: [0, 1], fail: [0, 1]}",
-            "line 3: L0.ranges.0.measure: no measure 'beauty'",
+            "L0:\n ranges:\n - {check: x, measure: b, warn: [0, 1], fail: [0, 1], source: ours}",
+            "line 3: L0.ranges.0.measure: no measure 'b'",
         ),
-        ("L0: {ranges: [{check: x, warn: [0, 1], fail: [0, 1]}]}", "name a keyword or a measure"),
         (
-            "L0: {ranges: [{check: x, keyword: T, warn: [0, 1], fail: [0, low]}]}",
+            "L0: {ranges: [{check: x, warn: [0, 1], fail: [0, 1], source: ours}]}",
+            "give one of keyword, telemetry and measure",
+        ),
+        (
+            "L0: {ranges: [{check: x, keyword: T, warn: [0, 1], fail: [0, low], source: ours}]}",
             "L0.ranges.0.fail.1: Input should be a valid number",
         ),
         (
-            "L0: {ranges: [{check: x, keyword: T, expected: {A: 1}, warn: [0, 1], fail: [0, 1]}]}",
-            "expected is only for measures",
+            "L0: {ranges: [{check: x, keyword: T, warn: [0, 1], fail: [0, 1]}]}",
+            "L0.ranges.0.source: Field required",
+        ),
+        (
+            "L1: {flags: [{check: x, keyword: T, bad: FAIL}]}",
+            "L1.flags.0.source: Field required",
+        ),
+        (
+            "L1: {flags: [{check: x, keyword: T, bad: WARN, for: [Stars], source: ours}]}",
+            "no type of exposure 'Stars'; did you mean Star?",
+        ),
+        (
+            "L1: {flags: [{check: x, keyword: T, bad: WARN, camera: GREAN, source: ours}]}",
+            "no camera 'GREAN'; did you mean GREEN?",
         ),
         ("L0: {range: []}", "L0.range: unknown key 'range'; did you mean ranges?"),
-        ("L0: {flags: {bad: {K: no}}}", "L0.flags.bad"),
+        ("L0: {flags: [{check: x, keyword: K, bad: BAD, source: ours}]}", "L0.flags.0.bad"),
         ("L0: [", "line 2: did not find"),
     ],
 )
@@ -124,23 +105,68 @@ def test_mistakes_in_thresholds_are_named(tmp_path: Path, text: str, message: st
     assert caught.value.what.startswith(str(file))
 
 
+def test_every_limit_has_a_source_and_its_versions() -> None:
+    limits = check_rules.list_limits()
+    assert len(limits) > 80
+    assert all(limit.source and limit.limits for limit in limits)
+    by_name = {(limit.level, limit.name): limit for limit in limits}
+    assert by_name["L0", "kpfgreen.STA_CCD_T"].scope == "GREEN was used"
+    assert by_name["L1", "WILDWSCI"].since == "2.9.0"
+    assert by_name["2D", "GOODREAD"].limits == "PASS 1, FAIL 0"
+
+
+@pytest.mark.parametrize("version", ["v2.8.2", "v2.9.1", "v2.12.1"])
+@pytest.mark.parametrize("level", ["2D", "L1", "L2"])
+def test_a_file_with_all_flags_of_its_version_has_no_flag_to_warn_of(
+    level: str, version: str
+) -> None:
+    header = {"DRPTAG": version, "IMTYPE": "Bias", "GREEN": "NO", "RED": "NO"}
+    rules = check_rules.load_rules()[level]
+    flags = [rule.keyword for rule in rules if isinstance(rule, FlagRule)]
+    written = {name: 1 for name in flags if keywords.was_written(name, level, version)}
+    checks = check_rules.evaluate_checks(level, FitsContent(header | written))
+    assert written
+    assert not [check for check in checks if check.verdict.needs_attention]
+    # Without them each that applies is a warning
+    missing = [
+        check
+        for check in check_rules.evaluate_checks(level, FitsContent(header))
+        if check.verdict is WARN
+    ]
+    assert missing
+    assert {check.source for check in missing} <= set(written)
+
+
+def test_a_file_to_which_no_check_applies_is_not_judged() -> None:
+    for level in ("L0", "L1", "L2", "master"):
+        checks = check_rules.evaluate_checks(level, FitsContent())
+        assert worst_verdict(check.verdict for check in checks) is NOT_JUDGED, level
+
+
+def test_the_agitator_flag_of_v2_12_says_nothing() -> None:
+    # The QC of v2.12 writes 0 for every exposure
+    header = {"AGITOK": 0, "IMTYPE": "Object", "SCI-OBJ": "Target", "DRPTAG": "v2.12.1"}
+    checks = {c.source: c for c in check_rules.evaluate_checks("2D", FitsContent(header))}
+    assert checks["AGITOK"].verdict is NOT_JUDGED
+    header["DRPTAG"] = "v2.11.1"
+    checks = {c.source: c for c in check_rules.evaluate_checks("2D", FitsContent(header))}
+    assert checks["AGITOK"].verdict is WARN
+
+
 def test_a_ccd_without_any_value_fails_and_its_record_can_be_written() -> None:
-    content = FitsContent(images={"GREEN_AMP1": np.full((100, 100), np.nan, ">f4")})
+    content = FitsContent({"GREEN": "YES"}, images={"GREEN_AMP1": np.full((100, 100), np.nan)})
     checks = {check.source: check for check in check_rules.evaluate_checks("L0", content)}
     for name in ("saturated_green", "dead_green"):
         assert (checks[name].verdict, checks[name].value) == (FAIL, "nan")
+    assert checks["missing_amplifiers_green"].detail == "no GREEN_AMP2"
 
 
-def test_a_camera_that_was_used_and_is_missing_in_the_file_does_not_pass() -> None:
-    used = check_rules.evaluate_checks("L0", FitsContent({"GREEN": "YES", "RED": "NO"}))
-    missing = {check.source: check.verdict for check in used if check.value == "not in the file"}
-    assert missing == {"saturated_green": WARN, "dead_green": WARN}
-
-
-def test_velocities_of_an_unused_camera_are_not_expected() -> None:
-    header = {"IMTYPE": "Object", "GREEN": "YES", "RED": "NO"}
-    checks = check_rules.evaluate_checks(
-        "L2", FitsContent(header, headers={"RV": {"CCD1ERV": 0.001}})
-    )
-    measured = {check.source for check in checks} & set(MEASURES)
-    assert measured == {"velocity_error_green"}
+@pytest.mark.parametrize("level", ["L0", "2D", "L1", "L2"])
+@pytest.mark.parametrize("used", ["YES", True])
+def test_a_camera_that_was_used_and_is_missing_in_the_file_fails(level: str, used: object) -> None:
+    header = {"GREEN": used, "RED": "NO", "IMTYPE": "Object", "SCI-OBJ": "Target"}
+    checks = check_rules.evaluate_checks(level, FitsContent(header))
+    missing = {check.source for check in checks if check.value == "not in the file"}
+    failed = {check.source for check in checks if check.verdict is FAIL}
+    assert any("green" in name for name in missing & failed)
+    assert not [name for name in failed if "red" in name]

@@ -179,7 +179,7 @@ def draw_guider_image(figure: Figure, content: FitsContent) -> None:
 
 def draw_guiding_error(figure: Figure, content: FitsContent) -> None:
     """Draw the star's offsets from its target, and their cumulative distribution."""
-    x, y = _guiding_errors(content)
+    x, y = guiding_errors(content)
     # Frames without the star have no offset
     is_finite = np.isfinite(x) & np.isfinite(y)
     x, y = x[is_finite], y[is_finite]
@@ -207,7 +207,7 @@ def draw_guiding_time_series(figure: Figure, content: FitsContent) -> None:
     table = content.tables[GUIDER_ORIGINS]
     seconds = np.asarray(table["timestamp"], float)
     seconds = seconds - seconds[0]
-    x, y = _guiding_errors(content)
+    x, y = guiding_errors(content)
     limit = _error_range(np.hypot(x, y))
     names = [name for name in ("object1_flux",) if name in table]
     panels = figures.add_panels(figure, 2 + len(names), sharex=True)[:, 0]
@@ -223,19 +223,14 @@ def draw_guiding_time_series(figure: Figure, content: FitsContent) -> None:
     panels[-1].set_xlabel("time since the first frame [s]")
 
 
-def _guiding_errors(content: FitsContent) -> tuple[Array, Array]:
-    """Offsets in x and y from the target, mas, frame by frame."""
+def guiding_errors(content: FitsContent) -> tuple[Array, Array]:
+    """The star's offsets in x and y from the target, mas, frame by frame."""
     table = content.tables[GUIDER_ORIGINS]
     x, y = (
         (np.asarray(table[f"object1_{axis}"], float) - table[f"target_{axis}"]) * MAS_PER_PIXEL
         for axis in "xy"
     )
     return x, y
-
-
-def guiding_rms(content: FitsContent) -> float:
-    """The root mean square of the distance from the target, mas; NaN if there is no frame."""
-    return _rms_of_radius(np.hypot(*_guiding_errors(content)))
 
 
 def _rms_of_radius(radius: Array) -> float:

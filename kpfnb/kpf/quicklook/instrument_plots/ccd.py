@@ -18,6 +18,12 @@ MAX_SIDE_PIXELS = 1400
 TRACE_SHARE = 0.06
 """The share of the CCD's side that a cut-out with order traces shows."""
 
+RAW_SCALE = 2**16
+SCALED_ABOVE_DN = 200
+
+FILES_OF_READ_MODE = {"GREEN": "GRACFFLN", "RED": "RDACFFLN"}
+"""Keywords of the file that controls the readout: regular-read-green.acf, fast-read-green.acf."""
+
 PEDESTAL_PERCENT = 5
 """The percentile of an amplifier's pixels that is taken as its pedestal."""
 
@@ -152,6 +158,34 @@ def _value_range(small: Array) -> tuple[float, float, float]:
     return (-high, high, 1.0) if high <= 50 else (0.0, high, 0.5)
 
 
+def to_dn(image: Array) -> Array:
+    """The pixels of a raw amplifier in DN."""
+    scale = raw_scale(image)
+    return image if scale == 1 else image / np.float32(scale)
+
+
+def raw_scale(image: Array) -> int:
+    """What the pixels of a raw amplifier are to be divided by, to be in DN.
+
+    KPF's L0 files hold DN x 2**16. The quicklook of the DRP (v2.12) divides where the median is
+    above 200 x 2**16, so plain DN are read as well.
+    """
+    median = float(np.median(figures.finite_sample(image)))
+    return RAW_SCALE if median > SCALED_ABOVE_DN * RAW_SCALE else 1
+
+
+def list_missing_amplifiers(content: FitsContent, camera: str) -> list[str]:
+    """The amplifiers that the file should have beside those that it has.
+
+    A CCD is read by two amplifiers, in the fast mode by four.
+    """
+    present = list_amplifiers(content, camera)
+    is_fast = "fast" in content.text(FILES_OF_READ_MODE[camera]).lower()
+    count = 4 if is_fast or any(name.endswith(("3", "4")) for name in present) else 2
+    names = [f"{camera}_AMP{number}" for number in range(1, count + 1)]
+    return [name for name in names if name not in present]
+
+
 def list_amplifiers(content: FitsContent, camera: str) -> list[str]:
     """The extensions of a camera's amplifiers that the file has."""
     names = (f"{camera}_AMP{number}" for number in range(1, 5))
@@ -160,8 +194,12 @@ def list_amplifiers(content: FitsContent, camera: str) -> list[str]:
 
 def draw_stitched(figure: Figure, content: FitsContent, camera: str) -> None:
     """Draw two or four amplifiers side by side, with overscan, each above its own pedestal."""
-    names = list_amplifiers(content, camera)
-    image, block = _stitch_amplifiers([content.images[name] for name in names])
+    missing = list_missing_amplifiers(content, camera)
+    names = sorted([*list_amplifiers(content, camera), *missing])
+    image, block = _stitch_amplifiers([content.images.get(name) for name in names])
+    if camera == "GREEN" and len(names) == 2:
+        # Rows are stored the other way round than in the 2D image
+        image = np.flipud(image)
     high = figures.nice_ceiling(
         figures.finite_percentile(figures.finite_sample(image), 99.5), least=20
     )
@@ -175,22 +213,26 @@ def draw_stitched(figure: Figure, content: FitsContent, camera: str) -> None:
     halves = (len(names) + 1) // 2
     for number, name in enumerate(names):
         position = (0.01 + number % 2 * 0.5, 0.985 - (1 - number // 2) * (halves - 1) * 0.5)
+        label = f"{name} is not in the file" if name in missing else name
         axes.text(
-            *position, name, transform=axes.transAxes, va="top", color="white", weight="bold",
+            *position, label, transform=axes.transAxes, va="top", color="white", weight="bold",
             bbox={"facecolor": "#000000a0", "edgecolor": "none", "pad": 3},
         )  # fmt: skip
 
 
-def _stitch_amplifiers(amplifiers: list[Array]) -> tuple[Array, int]:
-    """Block means of the whole CCD, and the block's size in pixels.
+def _stitch_amplifiers(amplifiers: list[Array | None]) -> tuple[Array, int]:
+    """Block means of the whole CCD [DN], and the block's size in pixels; NaN where one is missing.
 
     The first two amplifiers are the lower ones.
     """
-    block = block_size(amplifiers[0].shape[1] * (2 if len(amplifiers) > 1 else 1))
+    shape = next(amplifier.shape for amplifier in amplifiers if amplifier is not None)
+    block = block_size(shape[1] * 2)
     small = []
     for amplifier in amplifiers:
-        pedestal = figures.finite_percentile(figures.finite_sample(amplifier), PEDESTAL_PERCENT)
-        small.append(figures.block_mean(amplifier, block) - np.float32(pedestal))
+        raw = np.full(shape, np.nan, np.float32) if amplifier is None else amplifier
+        values = to_dn(raw)
+        pedestal = figures.finite_percentile(figures.finite_sample(values), PEDESTAL_PERCENT)
+        small.append(figures.block_mean(values, block) - np.float32(pedestal))
     if len(amplifiers) == 4:
         return np.vstack([np.hstack(small[:2]), np.hstack(small[2:])]), block
     return np.hstack(small), block

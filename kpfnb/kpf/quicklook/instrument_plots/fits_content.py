@@ -5,6 +5,7 @@ The whole file is read through to its end, so that a truncated one is detected.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from kpfnb.core.fits.headers import HDU, iterate_hdus
 from kpfnb.core.fits.tables import TableColumns
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+TELEMETRY = "TELEMETRY"
 
 _BITPIX_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -58,6 +61,27 @@ class FitsContent:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         return float(value)
+
+    def read_telemetry(self) -> dict[str, float]:
+        """Telemetry keyword to its average; those without a finite number are left out."""
+        table = self.tables.get(TELEMETRY, {})
+        if "keyword" not in table or "average" not in table:
+            return {}
+        averages = zip(table["keyword"], table["average"], strict=True)
+        readings = {_decode(name): _parse_reading(average) for name, average in averages}
+        return {name: reading for name, reading in readings.items() if math.isfinite(reading)}
+
+
+def _decode(value: Any) -> str:
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    return text.strip("\0 ")
+
+
+def _parse_reading(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 def read_content(path: Path, extensions: Collection[str]) -> FitsContent:

@@ -1,0 +1,48 @@
+"""Measures of images and spectra: values that are no numbers, and extensions that are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kpfnb.kpf.quicklook.instrument_plots import spectra
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
+from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, join_names
+
+MASTER_IMAGES = ("GREEN_CCD", "RED_CCD", "CA_HK")
+
+
+def measure_unknown_percent(content: FitsContent, names: tuple[str, ...]) -> Measured:
+    """Percent of the values of some images that are not finite, of those that are in the file."""
+    images = [content.images[name] for name in names if name in content.images]
+    if not images:
+        return NOT_IN_FILE
+    bad = sum(int((~np.isfinite(image[:, ::4])).sum()) for image in images)
+    return Measured(100 * bad / sum(image[:, ::4].size for image in images))
+
+
+def count_unknown_fluxes(content: FitsContent) -> Measured:
+    """Number of fluxes of all orderlets that are not finite, by orderlet in the note."""
+    fluxes = {
+        f"{camera} {orderlet}": content.images[name]
+        for camera in spectra.CAMERAS
+        for orderlet in spectra.ORDERLET_EXTENSIONS
+        if (name := spectra.extension_name(camera, orderlet, "FLUX")) in content.images
+    }
+    if not fluxes:
+        return NOT_IN_FILE
+    counts = {name: int((~np.isfinite(flux)).sum()) for name, flux in fluxes.items()}
+    names = [f"{name}: {count}" for name, count in counts.items() if count]
+    return Measured(float(sum(counts.values())), join_names(names))
+
+
+def count_missing_spectra(content: FitsContent, camera: str) -> Measured:
+    """Number of extensions of a camera's spectra that are not in the file, or empty."""
+    names = [
+        spectra.extension_name(camera, orderlet, kind)
+        for orderlet in spectra.ORDERLET_EXTENSIONS
+        for kind in spectra.EXTENSION_KINDS
+    ]
+    missing = [name for name in names if name not in content.images]
+    if len(missing) == len(names):
+        return NOT_IN_FILE
+    return Measured(float(len(missing)), join_names(missing))
