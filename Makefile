@@ -8,7 +8,7 @@ JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adap test test-fast browser lint lab bench outputs lock clean
+.PHONY: help demo demo-real demo-adap test test-fast browser lint lab bench outputs lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,20 @@ demo: $(VENV)/.base  ## simulate a KPF night and run the nightly pipeline on it
 	$(BIN)/kpfnb demo frames
 	$(BIN)/kpfnb demo spectra
 	$(BIN)/kpfnb pipeline run nightly --resume
+
+# A tree of its own: real observations never mix with simulated ones
+demo-real: export KPFNB_WORK_DIR = $(CURDIR)/work/real
+demo-real: export KPFNB_DATA_ROOT = $(CURDIR)/work/real/data
+demo-real: $(VENV)/.real  ## quicklook pages and database rows of three real KPF observations
+	$(BIN)/kpfnb demo real
+	$(BIN)/kpfnb quicklook 20230628 20240211 --l1
+	$(BIN)/kpfnb ingest 20230628 20240211
+	$(BIN)/kpfnb progress 20230628 20240211
+	$(BIN)/python -c "from kpfnb.kpf import tsdb; \
+	  print(tsdb.query(['IMTYPE', 'EXPTIME', 'SNRSC548', 'DRPTAG']).drop(columns='time'))"
+	@echo "Pages of REAL observations: $(KPFNB_DATA_ROOT)/QLP/index.html"
+	@echo "Settings for more commands on them:"
+	@echo "  export KPFNB_WORK_DIR=$(KPFNB_WORK_DIR) KPFNB_DATA_ROOT=$(KPFNB_DATA_ROOT)"
 
 # The remotes of the demonstration are directories; a site names buckets and drives
 demo-adap: export KPFNB_REMOTES = {"data": "$(CURDIR)/work/prepared/shane_kast_blue", \

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kpfnb.core.errors import ServiceUnavailableError
-from kpfnb.demo.real import REAL_FILES, copy_real_files
+from kpfnb.demo.real import REAL_FILES, copy_real_files, find_real_files
 
 REAL_JUNE, REAL_AUGUST, REAL_FEBRUARY = REAL_FILES
 """The ObsIDs: of June and August 2023 and of February 2024. The pack of one file has the last."""
@@ -19,7 +19,13 @@ REAL_JUNE, REAL_AUGUST, REAL_FEBRUARY = REAL_FILES
 
 def link_real_files(root: Path) -> dict[str, Path]:
     """Links to the real files in a KPF tree, by ObsID; the test is skipped if there are none."""
+    skip_without_real_files()
+    return dict(copy_real_files(root, linked=True).paths)
+
+
+def skip_without_real_files() -> None:
+    """Skip the test, and say how to get the files, if this machine has none."""
     try:
-        return dict(copy_real_files(root, linked=True).paths)
+        find_real_files()
     except ServiceUnavailableError as error:
         pytest.skip(f"{error.what}: {error.hint}")

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from kpfnb.demo.real import PACK_VARIABLE
+from tests.real_files import skip_without_real_files
+
 PROJECT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", (PROJECT / "README.md").read_text(), re.M | re.S)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
@@ -22,6 +25,9 @@ ELSEWHERE = {
     "kpfnb run reduce -f params/reduce.kast.yml": "is run by tests/adap, with real PypeIt",
     "kpfnb night 20240115": "takes minutes: tests/cli/test_night.py kills a small one",
 }
+
+REAL = {"make demo-real", "kpfnb demo real work/real/data"}
+"""They need the real KPF files."""
 
 PARTIAL = (
     "kpfnb prepare frames work/incoming work/prepared/keck_deimos --spectrograph keck_deimos",
@@ -37,18 +43,31 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROJECT, copy, ignore=kept)
     environment = copy / ".venv"
     environment.mkdir()
-    (environment / "bin").symlink_to(Path(sys.executable).parent)
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (environment / part).symlink_to(Path(sys.prefix) / part)
     # For make: everything is installed
     (environment / ".base").touch()
+    (environment / ".real").touch()
     (copy / "jump.csv").write_text('"observation_id"\n"KP.20240115.03617.02"\n')
     return copy
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ELSEWHERE])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.real] if command in REAL else [])
+        for command in COMMANDS
+        if command not in ELSEWHERE
+    ],
+)
 def test_it_works(command: str, project: Path) -> None:
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
+    if command in REAL:
+        skip_without_real_files()
+    variables = {
+        k: v for k, v in os.environ.items() if not k.startswith("KPFNB_") or k == PACK_VARIABLE
+    }
     variables["PATH"] = f"{project / '.venv/bin'}{os.pathsep}{variables['PATH']}"
     done = subprocess.run(
         shlex.split(command), cwd=project, env=variables, capture_output=True, text=True

@@ -44,7 +44,7 @@ def test_kast_parameters_pin_the_tested_pypeit() -> None:
     assert PYPROJECT["project"]["optional-dependencies"]["pypeit"] == ["pypeit==2.0.1"]
 
 
-@pytest.mark.parametrize("target", ["help", "demo", "test", "lint", "lab", "bench"])
+@pytest.mark.parametrize("target", ["help", "demo", "demo-real", "test", "lint", "lab", "bench"])
 def test_make_has_the_chore_and_says_what_it_does(target: str) -> None:
     makefile = (PROJECT / "Makefile").read_text()
     assert re.search(rf"^{target}:.*  ## \w", makefile, re.MULTILINE)
