@@ -11,11 +11,18 @@ from typing import Any, NamedTuple
 
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.notebook.display.html import error_html
+from kpfnb.notebook.form.suggestions import (
+    MAX_COMPLETIONS,
+    Suggestions,
+    complete_text,
+    explain_text,
+)
 from kpfnb.notebook.parameters import Parameter, ParameterKind
 
 LABEL_WIDTH = "11em"
 FIELD_WIDTH = "27em"
-MAX_COMPLETIONS = 50
+
+_COMPLETED_KINDS = ("str", "list[str]")
 
 
 class FieldControl(NamedTuple):
@@ -63,11 +70,17 @@ class FormField:
             part.observe(lambda _: on_change(), "value")
 
 
-def make_field(parameter: Parameter, value: Any) -> FormField:
-    """The field of a parameter; it checks its value while a person types."""
+def make_field(
+    parameter: Parameter, value: Any, suggestions: Suggestions | None = None
+) -> FormField:
+    """The field of a parameter; it checks its value while a person types.
+
+    Suggestions complete what is typed into a field of text, and explain it.
+    """
     import ipywidgets
 
-    control = _make_control(parameter)
+    suggestions = suggestions if parameter.kind.name in _COMPLETED_KINDS else None
+    control = _make_control(parameter, suggestions or {})
     for part in control.parts:
         part.tooltip = part.tooltip or parameter.help
     note = ipywidgets.HTML(
@@ -77,9 +90,18 @@ def make_field(parameter: Parameter, value: Any) -> FormField:
     beside = ipywidgets.VBox([note, message], layout={"flex": "1 1 20em", "min_width": "0"})
     row = ipywidgets.HBox([control.widget, beside], layout={"flex_flow": "row wrap"})
     field = FormField(parameter, row, message, control)
+    if suggestions:
+        field.observe(lambda: _explain_value(field, note, suggestions))
     field.write(value)
     field.observe(field.check)
     return field
+
+
+def _explain_value(field: FormField, note: Any, suggestions: Suggestions) -> None:
+    """Show beside the field what its known values are."""
+    explanation = explain_text(field.control.widget.value, suggestions)
+    text = " · ".join(filter(None, [_help_text(field.parameter), explanation]))
+    note.value = f"<small>{escape(text)}</small>"
 
 
 def _help_text(parameter: Parameter) -> str:
@@ -91,7 +113,7 @@ def _help_text(parameter: Parameter) -> str:
     return f"{parameter.help} · {limits}" if parameter.help else limits
 
 
-def _make_control(parameter: Parameter) -> FieldControl:
+def _make_control(parameter: Parameter, suggestions: Suggestions) -> FieldControl:
     import ipywidgets
 
     kind, name = parameter.kind, parameter.name
@@ -113,7 +135,11 @@ def _make_control(parameter: Parameter) -> FieldControl:
     if kind.name in ("int", "float"):
         box = ipywidgets.IntText if kind.name == "int" else ipywidgets.FloatText
         return _value_control(box(continuous_update=True, **wide))
-    text = ipywidgets.Text(continuous_update=True, **wide)
+    if suggestions:
+        text = _make_completing_box(lambda typed: complete_text(typed, suggestions), wide)
+        text.options = complete_text("", suggestions)
+    else:
+        text = ipywidgets.Text(continuous_update=True, **wide)
     return FieldControl(text, (text,), lambda: text.value, _text_setter(text))
 
 
@@ -152,11 +178,18 @@ def _checkbox_control(name: str, kind: ParameterKind) -> FieldControl:
 
 def _path_control(options: dict[str, Any]) -> FieldControl:
     """A text field that suggests files and directories."""
+    return _value_control(_make_completing_box(complete_path, options))
+
+
+def _make_completing_box(
+    complete: Callable[[str], tuple[str, ...]], options: dict[str, Any]
+) -> Any:
+    """A text field that suggests how to complete what is typed."""
     import ipywidgets
 
     box = ipywidgets.Combobox(ensure_option=False, continuous_update=True, **options)
-    box.observe(lambda _: setattr(box, "options", complete_path(box.value)), "value")
-    return _value_control(box)
+    box.observe(lambda _: setattr(box, "options", complete(box.value)), "value")
+    return box
 
 
 def complete_path(typed: str) -> tuple[str, ...]:

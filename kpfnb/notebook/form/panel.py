@@ -20,6 +20,7 @@ from kpfnb.notebook.form.frontend import (
     scroll_into_view_html,
     stop_button_html,
 )
+from kpfnb.notebook.form.suggestions import load_suggestions
 from kpfnb.runs import formatting
 
 if TYPE_CHECKING:
@@ -132,8 +133,9 @@ class FormPanel:
         self._session = session
         self._front_end = FrontEnd()
         self._started = False
+        suggestions = load_suggestions(session.notebook)
         self.fields = [
-            make_field(parameter, session.values[parameter.name])
+            make_field(parameter, session.values[parameter.name], suggestions.get(parameter.name))
             for parameter in session.parameters
         ]
         self.set_picker = ParameterSetPicker(session.notebook, self.fields)
