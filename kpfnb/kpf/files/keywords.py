@@ -35,7 +35,8 @@ NEVER = "none"
 """`since` of a documented keyword that no version up to `NEWEST_VERSION` writes."""
 
 UNKNOWN = "?"
-"""`since` of a keyword that some real files have and others have not."""
+"""`since` of a keyword that some files of one version have and others have not; `?2.12.0` is one
+that all files have since that version."""
 
 NEWEST_VERSION = "2.12.1"
 """The newest version of the DRP whose code was read for the catalogue."""
@@ -61,7 +62,7 @@ class CatalogueKeyword(NamedTuple):
     levels : those whose files have it, of L0, 2D, L1, L2 and master
     extension : PRIMARY, TELEMETRY (names are rows of the table), RV, ...
     kind : int, float, text, time, flag (0 or 1), switch (see `SWITCH_VALUES`) or hst-time
-    since : first version of the DRP that writes it; '' from the start, `NEVER`, or `UNKNOWN`
+    since : first version of the DRP that writes it; '' is v2.7.3 or earlier; or `NEVER`, `UNKNOWN`
     until : last version that writes it; '' if that is the newest
     """
 
@@ -161,7 +162,9 @@ def was_written(name: str, level: str, drptag: str, extension: str = PRIMARY) ->
     keyword = find_keyword(name, level, extension)
     if keyword is None:
         return False
-    if keyword.since == UNKNOWN:
+    first = keyword.since.removeprefix(UNKNOWN)
+    in_some_earlier = keyword.since.startswith(UNKNOWN)
+    if in_some_earlier and not first:
         return None
     if KPF.raw in keyword.levels:
         return True
@@ -169,7 +172,20 @@ def was_written(name: str, level: str, drptag: str, extension: str = PRIMARY) ->
     newest = parse_version(NEWEST_VERSION)
     if version is None or newest is None:
         return None
-    if keyword.since == NEVER:
+    if first == NEVER:
         return None if version > newest else False
-    since, until = parse_version(keyword.since), parse_version(keyword.until)
-    return (since is None or version >= since) and (until is None or version <= until)
+    since, until = parse_version(first), parse_version(keyword.until)
+    if since is not None and version < since:
+        return None if in_some_earlier else False
+    return until is None or version <= until
+
+
+def describe_since(keyword: CatalogueKeyword) -> str:
+    """Since when the DRP writes a keyword, in words: `v2.9.0`; '' if it always does."""
+    if keyword.since == NEVER:
+        return f"no version up to v{NEWEST_VERSION}"
+    if keyword.since == UNKNOWN:
+        return "not in all files"
+    if keyword.since.startswith(UNKNOWN):
+        return f"v{keyword.since.removeprefix(UNKNOWN)}; some files of earlier versions"
+    return f"v{keyword.since}" if keyword.since else ""

@@ -14,6 +14,7 @@ from kpfnb.kpf.files.drp import parse_version
 from kpfnb.kpf.files.keywords import (
     NEVER,
     UNKNOWN,
+    describe_since,
     find_keyword,
     is_known,
     is_structural,
@@ -34,8 +35,8 @@ def test_every_line_is_complete():
         assert keyword.levels and {*keyword.levels} <= {"L0", "2D", "L1", "L2", "master"}, keyword
         assert keyword.description and not keyword.description[0].islower(), keyword
         assert keyword.description.isascii() and keyword.unit.isascii(), keyword
-        for version in (keyword.since, keyword.until):
-            assert version in ("", NEVER, UNKNOWN) or parse_version(version), keyword
+        for version in (keyword.since.removeprefix(UNKNOWN), keyword.until):
+            assert version in ("", NEVER) or parse_version(version), keyword
 
 
 def test_a_keyword_stands_once_in_an_extension():
@@ -114,6 +115,8 @@ def test_a_misspelt_name_is_suggested():
         ("NOTJUNK", "L0", "", False),  # raw files have no flags
         ("AIRMASS", "L0", "", True),  # the instrument writes it
         ("WAVEBNS", "L0", "", None),  # not in all real files
+        ("RNGREEN1", "2D", "v2.9.1", None),  # not by the recipe of the masters
+        ("RNGREEN1", "2D", "v2.12.0", True),
         ("WLSL1", "L1", "", None),
         ("WLSL1", "L1", "main", None),
         ("GRCCDTMP", "L1", "v2.9.0", None),
@@ -122,6 +125,21 @@ def test_a_misspelt_name_is_suggested():
 )
 def test_what_a_version_writes(name: str, level: str, tag: str, written: bool | None):
     assert was_written(name, level, tag) is written
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NOTJUNK", ""),
+        ("WLSL1", "v2.9.0"),
+        ("WAVEBNS", "not in all files"),
+        ("RNGREEN1", "v2.12.0rc1; some files of earlier versions"),
+        ("NANL1OK", "no version up to v2.12.1"),
+    ],
+)
+def test_the_first_version_in_words(name: str, words: str):
+    keyword = find_keyword(name)
+    assert keyword is not None and describe_since(keyword) == words
 
 
 def test_every_flag_is_in_the_catalogue():
@@ -177,6 +195,20 @@ def _fits_kind(value: object, kind: str) -> bool:
         return bool(re.fullmatch(r"-?\d+(\.\d+)?", value))  # GAIAMAG is text: '-26.9'
     wanted = {"int": int, "float": int | float, "text": str}[kind]
     return isinstance(value, wanted) and not isinstance(value, bool)
+
+
+@pytest.mark.real
+def test_real_headers_have_what_their_version_writes(real_l1: dict[str, Path]):
+    """Of the keywords of the L1 step; those of the 2D come from the frames of a master."""
+    spectra = {flag.name: flag for flag in read_quality_flags().values()}
+    for path in real_l1.values():
+        header = fits.getheader(path)
+        for keyword in list_keywords("L1", "PRIMARY"):
+            name = keyword.members()[0]
+            written = was_written(name, "L1", header["DRPTAG"])
+            assert not (name in header and written is False), keyword
+            if keyword.levels[0] == "L1" and written and name not in header:
+                assert name in spectra and not spectra[name].applies_to("Flat"), keyword
 
 
 @pytest.mark.real
