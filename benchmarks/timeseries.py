@@ -18,20 +18,19 @@ from pathlib import Path
 import numpy as np
 
 from kpfnb.demo.tree import consecutive_nights
+from kpfnb.kpf.files.keywords import PRIMARY, TELEMETRY
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, store
 from kpfnb.kpf.tsdb.batch import (
-    PRIMARY,
     SOURCE_KEYWORD,
-    TELEMETRY,
-    FileSignature,
     IngestedFile,
-    Keyword,
     ObservationBatch,
     ObservationInfo,
 )
+from kpfnb.kpf.tsdb.file_content import FileSignature, Keyword
+from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, load_panels
-from kpfnb.kpf.tsdb.series import Series, ValueKind, format_mask
+from kpfnb.kpf.tsdb.series import Series, format_mask
 
 PER_NIGHT = 493
 NIGHTS = 365

@@ -22,8 +22,9 @@ from astropy.io import fits
 
 from kpfnb.compute.services import postgres
 from kpfnb.demo.tree import CARD_COUNTS
+from kpfnb.kpf.files import keywords
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import batch, database, file_reader, ingest, maintenance
+from kpfnb.kpf.tsdb import database, file_content, file_reader, ingest, maintenance
 
 NIGHT = "20240115"
 SENSORS = 120
@@ -121,7 +122,7 @@ def write(path: Path, level: str, cards: list, random: np.random.Generator) -> N
             fits.Column(name, "D", array=random.normal(0, 1, file_reader.RV_ORDERS))
             for name in file_reader.RV_COLUMNS
         ]
-        hdus.append(fits.BinTableHDU.from_columns(columns, name=batch.RV))
+        hdus.append(fits.BinTableHDU.from_columns(columns, name=file_content.RV))
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.HDUList(hdus).writeto(path)
 
@@ -137,7 +138,7 @@ def telemetry(random: np.random.Generator) -> fits.BinTableHDU:
     fits_columns = [
         fits.Column(name, "40A", array=np.array(text)) for name, text in columns.items()
     ]
-    return fits.BinTableHDU.from_columns(fits_columns, name=batch.TELEMETRY)
+    return fits.BinTableHDU.from_columns(fits_columns, name=keywords.TELEMETRY)
 
 
 if __name__ == "__main__":

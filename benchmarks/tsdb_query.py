@@ -35,19 +35,18 @@ import numpy as np
 
 from kpfnb.compute.services import postgres
 from kpfnb.demo.tree import consecutive_nights
+from kpfnb.kpf.files.keywords import PRIMARY, TELEMETRY
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, maintenance, query, store
 from kpfnb.kpf.tsdb.batch import (
-    PRIMARY,
     RV,
-    TELEMETRY,
-    FileSignature,
     IngestedFile,
-    Keyword,
     ObservationBatch,
     ObservationInfo,
 )
-from kpfnb.kpf.tsdb.series import Series, ValueKind, format_mask
+from kpfnb.kpf.tsdb.file_content import FileSignature, Keyword
+from kpfnb.kpf.tsdb.kinds import ValueKind
+from kpfnb.kpf.tsdb.series import Series, format_mask
 
 PER_NIGHT = 466
 YEAR = 180_000

@@ -133,7 +133,7 @@ def keywords(
 
 @tsdb_app.command()
 def problems(as_json: Json = False) -> None:
-    """Show the problems of files: refused files, and warnings about ingested ones.
+    """Show the problems of files: refused files, warnings about ingested ones, and notes.
 
     Example: kpfnb tsdb problems
     """
@@ -144,8 +144,7 @@ def problems(as_json: Json = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        state = "refused" if row["refused"] else "warning"
-        print(f"{row['files']:>7} {state:<7}  {row['problem']}")
+        print(f"{row['files']:>7} {row['state']:<7}  {row['problem']}")
         print(f"{'':17}{row['first']} to {row['last']}, such as {row['example']}")
     print(format_count(sum(row["files"] for row in rows), "problem"))
 

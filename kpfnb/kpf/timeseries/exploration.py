@@ -18,13 +18,13 @@ from kpfnb.kpf.timeseries.period import (
 )
 from kpfnb.kpf.tsdb import catalogue, database
 from kpfnb.kpf.tsdb.columns import OPERATORS
+from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.plots.curves import build_curves
 from kpfnb.kpf.tsdb.plots.data import PanelView, fetch_table
 from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, choose_panels
 from kpfnb.kpf.tsdb.plots.panel_plot import panel_table
 from kpfnb.kpf.tsdb.plots.robust_statistics import compute_statistics
 from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
-from kpfnb.kpf.tsdb.series import ValueKind
 
 if TYPE_CHECKING:
     import pandas as pd

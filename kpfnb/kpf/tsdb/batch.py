@@ -5,32 +5,50 @@ A batch becomes one chunk of the database. The heavy work is done here, without 
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.kpf.files import exposure
+from kpfnb.kpf.files.keywords import PRIMARY, TELEMETRY
 from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.tsdb.file_content import (
+    INCOMPLETE_KINDS,
+    FileContent,
+    FileSignature,
+    FileWarning,
+    FileWarningKind,
+    Keyword,
+    join_names,
+)
+from kpfnb.kpf.tsdb.kinds import (
+    ValueClass,
+    ValueKind,
+    ValueRule,
+    catalogue_rule,
+    count_classes,
+    most_frequent_class,
+    parse_time,
+    rule_of_class,
+)
 from kpfnb.kpf.tsdb.series import (
     Array,
+    GatheredSeries,
     PackedSeries,
     Series,
-    ValueKind,
     format_mask,
     gather_series,
     pack_series,
-    parse_microseconds,
 )
 
-PRIMARY, TELEMETRY, RV = "PRIMARY", "TELEMETRY", "RV"
-
-_MAX_NAMES = 8
-"""A warning names this many keywords and counts the others."""
+NUMBERS_AS_TEXT = re.compile(r"GAIAMAG|2MASSMAG|FLX(REG|AMP|COLL|ECH).*")
+"""Real headers have these numbers as text: GAIAMAG = '-26.9' in KP.20230628.00071.14, and what the
+DRP of v2.12 writes about dark current."""
 
 VERSION_KEYWORD = "DRPTAG"
 
@@ -38,86 +56,6 @@ BASE_EXTENSION = "BASE"
 """The extension of keywords that kpfnb derives itself."""
 
 _LEVELS = tuple(KPF.levels)
-
-
-class FileWarningKind(StrEnum):
-    """What is wrong with a file that was ingested nevertheless."""
-
-    NO_TELEMETRY = "no TELEMETRY"
-    EMPTY_TELEMETRY = "empty TELEMETRY"
-    NO_RV = "no RV table"
-    BAD_TABLE = "damaged table"
-    NAN = "NaN"
-    """Only the values of these keywords are null."""
-    NO_DATA = "nothing but a header"
-    DUPLICATE = "duplicate cards"
-    """The first card of a keyword counts."""
-    WRONG_TYPE = "another type"
-    """The keyword was a number in earlier files and is text in this one."""
-
-
-INCOMPLETE_KINDS = (
-    *(FileWarningKind.NO_TELEMETRY, FileWarningKind.EMPTY_TELEMETRY, FileWarningKind.NO_RV),
-    *(FileWarningKind.BAD_TABLE, FileWarningKind.NO_DATA),
-)
-"""A file with one of these is ingested, but never replaces a complete one."""
-
-
-class FileWarning(NamedTuple):
-    """A warning about a file, with the keywords concerned."""
-
-    kind: FileWarningKind
-    detail: str
-
-
-class FileSignature(NamedTuple):
-    """Size and modification time of a file; if either differs the file has changed."""
-
-    size: int
-    modified_ns: int
-
-
-class Keyword(NamedTuple):
-    """A keyword, with the level and the extension that it comes from."""
-
-    level: str
-    extension: str
-    name: str
-
-
-@dataclass(slots=True)
-class FileContent:
-    """The keywords of one file, as read.
-
-    Attributes
-    ----------
-    read_ns : when the reading began, ns since 1970
-    values : by extension and keyword
-    comments : of the cards, a known unit in brackets first. Files that are read together share
-        this dictionary: the many comments are the same in all of them
-    """
-
-    path: str
-    obsid: str
-    level: str
-    signature: FileSignature
-    read_ns: int
-    values: dict[Keyword, HeaderValue] = field(default_factory=dict)
-    comments: dict[Keyword, str] = field(default_factory=dict)
-    warnings: list[FileWarning] = field(default_factory=list)
-
-    def add_warning(self, kind: FileWarningKind, names: Sequence[str]) -> None:
-        """Add a warning about keywords; nothing if `names` is empty."""
-        if names:
-            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            self.warnings.append(FileWarning(kind, ", ".join(names[:_MAX_NAMES]) + more))
-
-    def add_keyword(self, extension: str, name: str, value: HeaderValue, comment: str) -> None:
-        """Add a keyword with its value."""
-        keyword = Keyword(self.level, extension, name)
-        self.values[keyword] = value
-        self.comments.setdefault(keyword, comment)
-
 
 SOURCE_KEYWORD = Keyword(KPF.raw, BASE_EXTENSION, "SOURCE")
 
@@ -204,11 +142,10 @@ def build_batch(contents: Sequence[FileContent]) -> ObservationBatch:
         if content.level == KPF.raw:
             cells[SOURCE_KEYWORD][0].append(row)
             cells[SOURCE_KEYWORD][1].append(observations[content.obsid].source)
-    series = {
-        keyword: gather_series(places, values, len(obsids))
-        for keyword, (places, values) in cells.items()
-    }
-    columns, repeated = pack_columns({k: s for k, s in series.items() if s is not None}, present)
+    gathered = _gather_cells(cells, len(obsids))
+    series = {keyword: found.series for keyword, found in gathered.items()}
+    columns, repeated = pack_columns(series, present)
+    notes = _note_texts(gathered)
     return ObservationBatch(
         night=ObsID(obsids[0]).night,
         obsids=obsids,
@@ -216,9 +153,53 @@ def build_batch(contents: Sequence[FileContent]) -> ObservationBatch:
         columns=columns,
         repeated=repeated,
         comments={SOURCE_KEYWORD: "kind of source", **_merge_comments(contents)},
-        files=tuple(map(_ingested_file, contents)),
+        files=tuple(
+            _ingested_file(content, notes[content.level, rows[content.obsid]])
+            for content in contents
+        ),
         observations=observations,
     )
+
+
+_Cells = Mapping[Keyword, tuple[Sequence[int], Sequence[HeaderValue]]]
+
+
+def _gather_cells(cells: _Cells, size: int) -> dict[Keyword, GatheredSeries]:
+    rules = _choose_rules(cells)
+    gathered = {}
+    for keyword, (places, values) in cells.items():
+        found = gather_series(places, values, size, rules[keyword.extension, keyword.name])
+        if found is not None:
+            gathered[keyword] = found
+    return gathered
+
+
+def _choose_rules(cells: _Cells) -> dict[tuple[str, str], ValueRule]:
+    """How each extension and keyword is read, the same at all levels.
+
+    The catalogue says it, or most of the values.
+    """
+    rules: dict[tuple[str, str], ValueRule] = {}
+    votes: dict[tuple[str, str], Counter[ValueClass]] = defaultdict(Counter)
+    for keyword, (_, values) in cells.items():
+        name = keyword.extension, keyword.name
+        rule = rules.get(name) or catalogue_rule(*name)
+        if rule:
+            rules[name] = rule
+        else:
+            votes[name] += count_classes(values)
+    decided = {name: rule_of_class(most_frequent_class(vote)) for name, vote in votes.items()}
+    return rules | decided
+
+
+def _note_texts(gathered: Mapping[Keyword, GatheredSeries]) -> dict[tuple[str, int], list[str]]:
+    """The keywords whose numbers are texts in the files, by level and row."""
+    notes: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for keyword, found in gathered.items():
+        if keyword.extension != TELEMETRY and not NUMBERS_AS_TEXT.fullmatch(keyword.name):
+            for row in found.text_rows:
+                notes[keyword.level, row].append(keyword.name)
+    return notes
 
 
 def _merge_comments(contents: Sequence[FileContent]) -> dict[Keyword, str]:
@@ -248,7 +229,7 @@ def pack_columns(
 
 def start_microseconds(obsid: str) -> float:
     """The start of an observation in microseconds since 1970."""
-    moment = parse_microseconds(ObsID(obsid).time.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+    moment = parse_time(ObsID(obsid).time.strftime("%Y-%m-%dT%H:%M:%S.%f"))
     assert moment is not None
     return moment
 
@@ -266,8 +247,13 @@ def _describe_observation(content: FileContent) -> ObservationInfo:
     return ObservationInfo(exposure.source_type(header), exposure.expected_levels(header))
 
 
-def _ingested_file(content: FileContent) -> IngestedFile:
+def _ingested_file(content: FileContent, numbers_as_text: Sequence[str]) -> IngestedFile:
     version = content.values.get(Keyword(content.level, PRIMARY, VERSION_KEYWORD))
+    notes = (
+        [FileWarning(FileWarningKind.NUMBER_AS_TEXT, join_names(sorted(numbers_as_text)))]
+        if numbers_as_text
+        else []
+    )
     return IngestedFile(
         obsid=content.obsid,
         level=content.level,
@@ -275,5 +261,5 @@ def _ingested_file(content: FileContent) -> IngestedFile:
         signature=content.signature,
         read_ns=content.read_ns,
         version=str(version or ""),
-        warnings=tuple(content.warnings),
+        warnings=(*content.warnings, *notes),
     )

@@ -10,13 +10,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from kpfnb.core.errors import InvalidParameterError
+from kpfnb.kpf.files import keywords
 from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.tsdb.batch import Keyword
+from kpfnb.kpf.tsdb.file_content import Keyword
+from kpfnb.kpf.tsdb.kinds import ValueKind, ValueRule, catalogue_rule, common_kind
 from kpfnb.kpf.tsdb.schema import keyword_table
-from kpfnb.kpf.tsdb.series import ValueKind, common_kind
 
 _UNIT = re.compile(r"\[([^\]]*)\]\s*(.*)")
 _MAX_SUGGESTIONS = 5
+
+_RULE_NOTES: dict[ValueRule | None, str] = {
+    ValueRule.SWITCH: "1: open, yes; 0: closed, no",
+    ValueRule.HST_TIME: "HST in the files, UTC here",
+}
+"""What a description says of values that the files have in another form."""
 
 
 class KeywordEntry(NamedTuple):
@@ -43,32 +50,49 @@ def read_keywords(
 
 
 def register_keywords(
-    connection: Connection, kinds: Mapping[Keyword, ValueKind], comments: Mapping[Keyword, str]
-) -> tuple[dict[Keyword, int], dict[Keyword, ValueKind]]:
+    connection: Connection,
+    kinds: Mapping[Keyword, ValueKind],
+    comments: Mapping[Keyword, str],
+    known: Mapping[Keyword, KeywordEntry],
+) -> dict[Keyword, int]:
     """Add new keywords, and widen the kind of known ones where necessary.
+
+    known : what `read_keywords` says, at least for the levels of the keywords
 
     Returns
     -------
-    the ids of all given keywords; and the old kind of each keyword that was widened
+    the ids of all given keywords
     """
-    levels = {keyword.level for keyword in kinds}
-    known = read_keywords(connection, levels)
-    widened = {}
     new = []
     for keyword, kind in kinds.items():
         entry = known.get(keyword)
         if entry is None:
             new.append(_keyword_row(keyword, kind, comments.get(keyword, "")))
             continue
-        wide = common_kind((entry.kind, kind))
+        wide = common_kind((entry.kind, kind)) or kind
         if wide is not entry.kind:
-            widened[keyword] = entry.kind
-            changed = keyword_table.update().where(keyword_table.c.id == entry.id).values(kind=wide)
-            connection.execute(changed)
+            set_kind(connection, [entry.id], wide)
     if new:
         connection.execute(keyword_table.insert(), new)
-        known = read_keywords(connection, levels)
-    return {keyword: known[keyword].id for keyword in kinds}, widened
+        known = read_keywords(connection, {keyword.level for keyword in kinds})
+    return {keyword: known[keyword].id for keyword in kinds}
+
+
+def set_kind(connection: Connection, ids: Iterable[int], kind: ValueKind) -> None:
+    """Set the kind of keywords."""
+    condition = keyword_table.c.id.in_(list(ids))
+    connection.execute(keyword_table.update().where(condition).values(kind=kind))
+
+
+def fill_descriptions(connection: Connection) -> None:
+    """Give a unit and a description to the keywords without one, from the catalogue of KPF."""
+    for entry in read_keywords(connection).values():
+        row = _keyword_row(entry.keyword, entry.kind, "")
+        old = {"unit": entry.unit, "description": entry.description}
+        added = {name: row[name] for name in old if row[name] and not old[name]}
+        if added:
+            condition = keyword_table.c.id == entry.id
+            connection.execute(keyword_table.update().where(condition).values(**added))
 
 
 def search_keywords(connection: Connection, pattern: str = "") -> list[KeywordEntry]:
@@ -119,15 +143,25 @@ def resolve_known_names(connection: Connection, names: Iterable[str]) -> dict[st
 
 
 def _unknown_name_error(connection: Connection, name: str) -> InvalidParameterError:
+    level, bare = _split_name(name)
     known = sorted(set(connection.scalars(select(keyword_table.c.name))))
-    spelling = {keyword.lower(): keyword for keyword in known}
-    similar = difflib.get_close_matches(
-        _split_name(name)[1].lower(), spelling, n=_MAX_SUGGESTIONS, cutoff=0.5
-    )
-    nearest = ", ".join(spelling[keyword] for keyword in similar)
     search = "search: kpfnb tsdb keywords PATTERN"
+    if bare in known:
+        query = select(keyword_table.c.level).where(keyword_table.c.name == bare)
+        levels = " ".join(sorted(connection.scalars(query), key=list(KPF.levels).index))
+        return InvalidParameterError(
+            f"column {name!r}: {bare} is not in {level} files", f"it is in {levels}"
+        )
+    if keywords.is_known(bare):
+        return InvalidParameterError(
+            f"column {name!r}: a keyword of KPF, but no ingested file has a value of it", search
+        )
+    spelling = {keyword.lower(): keyword for keyword in known}
+    similar = difflib.get_close_matches(bare.lower(), spelling, n=_MAX_SUGGESTIONS, cutoff=0.5)
+    nearest = f"nearest: {', '.join(spelling[keyword] for keyword in similar)}" if similar else ""
+    hints = [nearest, "" if nearest else keywords.suggest_keyword(bare), search]
     return InvalidParameterError(
-        f"unknown column {name!r}", f"nearest: {nearest}; {search}" if similar else search
+        f"unknown column {name!r}: no such keyword", "; ".join(filter(None, hints))
     )
 
 
@@ -142,8 +176,17 @@ def _sort_key(keyword: Keyword) -> tuple[int, str]:
 
 
 def _keyword_row(keyword: Keyword, kind: ValueKind, comment: str) -> dict[str, str]:
+    """A row of the table; what the comment of the card does not say is in the catalogue of KPF."""
     match = _UNIT.fullmatch(comment)
     unit, description = match.groups() if match else ("", comment)
+    sensor, _, statistic = keyword.name.partition(":")
+    known = keywords.find_keyword(sensor, extension=keyword.extension)
+    if known:
+        unit = unit or known.unit
+        description = description or " ".join(filter(None, (known.description, statistic)))
+    note = _RULE_NOTES.get(catalogue_rule(keyword.extension, keyword.name))
+    if note and note not in description:
+        description = f"{description} ({note})".lstrip()
     return {**keyword._asdict(), "kind": kind, "unit": unit, "description": description}
 
 

@@ -12,14 +12,15 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import catalogue
-from kpfnb.kpf.tsdb.batch import Keyword, ObservationBatch, pack_columns, start_microseconds
+from kpfnb.kpf.tsdb.batch import ObservationBatch, pack_columns, start_microseconds
+from kpfnb.kpf.tsdb.file_content import Keyword
+from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.schema import block_table, chunk_table, file_table, part_table
 from kpfnb.kpf.tsdb.series import (
     DOUBLE,
     Array,
     PackedSeries,
     Series,
-    ValueKind,
     format_mask,
     join_series,
     parse_mask,
@@ -188,10 +189,8 @@ def _merge_chunks(connection: Connection, night: str, chunks: Sequence[NightChun
         for keyword, packed in _read_blocks(connection, chunk, known):
             mask = level_masks[keyword.level]
             if mask.any():
-                series = unpack_series(packed, mask)
-                parts[keyword].append(
-                    (Series(series.kind, series.values[mask]), targets[keyword.level])
-                )
+                selected = unpack_series(packed, mask).select(mask)
+                parts[keyword].append((selected, targets[keyword.level]))
     joined = {keyword: join_series(pieces, len(obsids)) for keyword, pieces in parts.items()}
     columns, repeated = pack_columns(joined, present)
     batch = ObservationBatch(

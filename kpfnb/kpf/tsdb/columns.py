@@ -22,17 +22,14 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.tsdb.catalogue import KeywordEntry
 from kpfnb.kpf.tsdb.chunks import batched
+from kpfnb.kpf.tsdb.kinds import ValueKind, ValueRule, convert_value, parse_time
 from kpfnb.kpf.tsdb.schema import block_table, chunk_table, part_table
 from kpfnb.kpf.tsdb.series import (
     DOUBLE,
     Array,
     PackedSeries,
     Series,
-    ValueKind,
-    common_kind,
-    pack_series,
     parse_mask,
-    parse_microseconds,
     unpack_series,
 )
 
@@ -117,7 +114,11 @@ def _to_column_value(value: Any, kind: ValueKind) -> float | str | None:
         return value if isinstance(value, str) else None
     if kind is ValueKind.TIME:
         text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-        return parse_microseconds(text.removesuffix("+00:00"))
+        return parse_time(text.removesuffix("+00:00"))
+    if kind is ValueKind.BOOL and isinstance(value, str):
+        # The words that the files have: GREEN == YES
+        stored = convert_value(value, ValueRule.SWITCH)
+        return stored.number if stored.kind else None
     return float(value) if isinstance(value, int | float | np.number) else None
 
 
@@ -206,15 +207,11 @@ class ObservationColumns:
         self, entry: KeywordEntry, blocks: Sequence[tuple[int, PackedSeries]]
     ) -> Series:
         size = len(self.obsids)
-        kind = common_kind(packed.kind for _, packed in blocks) or entry.kind
-        is_text = kind is ValueKind.TEXT
+        is_text = entry.kind is ValueKind.TEXT
         values = np.empty(size, dtype=object) if is_text else np.full(size, np.nan)
         for number, packed in blocks:
-            chunk_slice = self._slices[number]
-            if is_text and packed.kind is not ValueKind.TEXT:
-                packed = _pack_as_text(packed, chunk_slice.has_data.size)
-            chunk_slice.copy_values(values, packed, entry.keyword.level)
-        return Series(kind, values)
+            self._slices[number].copy_values(values, packed, entry.keyword.level)
+        return Series(entry.kind, values)
 
     def _read_blocks(self, chunks: Iterable[int], keywords: Iterable[int]) -> list[Row[Any]]:
         """The blocks of keywords in chunks, oldest chunk first."""
@@ -284,8 +281,3 @@ def _read_parts(
 
 def _rows_with_data(present: Mapping[str, str]) -> Array:
     return np.logical_or.reduce([parse_mask(rows) for rows in present.values()])
-
-
-def _pack_as_text(packed: PackedSeries, size: int) -> PackedSeries:
-    all_rows = np.ones(size, dtype=bool)
-    return pack_series(unpack_series(packed, all_rows).as_text(), all_rows)

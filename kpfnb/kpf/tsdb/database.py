@@ -24,7 +24,7 @@ from kpfnb.core.errors import (
     ServiceUnavailableError,
 )
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.tsdb import schema
+from kpfnb.kpf.tsdb import migration, schema
 
 FILE_NAME = "tsdb.sqlite"
 BUSY_SECONDS = 60
@@ -100,7 +100,8 @@ def read_transaction(loaded_settings: Settings | None = None) -> Iterator[Connec
 def write_transaction() -> Iterator[Connection]:
     """A transaction that changes the database; only one runs at a time.
 
-    Creates the tables if there are none. Errors as for `read_transaction`, and
+    Creates the tables if there are none, and converts a database of the version before. Errors as
+    for `read_transaction`, and
 
     Raises
     ------
@@ -116,10 +117,11 @@ def write_transaction() -> Iterator[Connection]:
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
-            if connection.dialect.has_table(connection, schema.about_table.name):
-                _check_schema(connection)
-            else:
+            if not connection.dialect.has_table(connection, schema.about_table.name):
                 _create_tables(connection)
+            elif _schema_version(connection) == migration.OLD_VERSION:
+                migration.migrate_database(connection)
+            _check_schema(connection)
             yield connection
 
 
@@ -184,15 +186,24 @@ def _create_tables(connection: Connection) -> None:
     schema.create_views(connection)
 
 
-def _check_schema(connection: Connection) -> None:
+def _schema_version(connection: Connection) -> str | None:
     columns = schema.about_table
-    version = connection.scalar(select(columns.c.value).where(columns.c.name == "schema"))
+    return connection.scalar(select(columns.c.value).where(columns.c.name == "schema"))
+
+
+def _check_schema(connection: Connection) -> None:
+    version = _schema_version(connection)
     if version == str(schema.SCHEMA_VERSION):
         return
+    hint = (
+        "the next ingest converts it without reading the files again: kpfnb ingest YYYYMMDD"
+        if version == migration.OLD_VERSION
+        else "use the kpfnb version that created it, or set KPFNB_TSDB_URL to another database"
+        " and ingest again"
+    )
     raise InvalidInputError(
         f"the time-series database has schema {version}; this kpfnb needs {schema.SCHEMA_VERSION}",
-        "use the kpfnb version that created it, or set KPFNB_TSDB_URL to another database"
-        " and ingest again",
+        hint,
     )
 
 

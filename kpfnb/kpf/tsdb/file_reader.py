@@ -1,11 +1,11 @@
 """The reader of one file for the database; it opens the file once.
 
-It reads the PRIMARY header of every level, TELEMETRY of L0, and header and table of RV of L2.
+It reads the PRIMARY header of every level, TELEMETRY of L0, and of L2 the headers of RV and
+GREEN_CCF (which names the masks) and the table RV.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -13,21 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from kpfnb.core.clock import check_night
 from kpfnb.core.fits import cards, headers, tables
+from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import HDU, InvalidHeaderError
+from kpfnb.kpf.files import keywords
+from kpfnb.kpf.files.keywords import PRIMARY, TELEMETRY
 from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.tsdb.batch import (
-    PRIMARY,
+from kpfnb.kpf.tsdb.file_content import (
+    GREEN_CCF,
     RV,
-    TELEMETRY,
     FileContent,
     FileSignature,
     FileWarning,
     FileWarningKind,
     Keyword,
 )
-from kpfnb.kpf.tsdb.series import parse_number
 
 TELEMETRY_STATISTICS = ("average", "stddev", "min", "max")
 """The statistics of a sensor in TELEMETRY; the first is the value of the sensor."""
@@ -49,10 +49,6 @@ RV_COLUMNS = {
 """Column of the RV table to prefix of its keywords (the order follows), description, unit."""
 
 RV_ORDERS = 67
-_STRUCTURAL_KEYWORD = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|EXTVER|PCOUNT|GCOUNT|TFIELDS"
-    r"|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)\d+"
-)
 
 
 class FileRefusedError(Exception):
@@ -80,15 +76,13 @@ def read_file(
 
     Raises
     ------
-    FileRefusedError : the file is missing, empty, truncated, not FITS, has no valid date in its
-        name, or changed while it was read
+    FileRefusedError : the file is missing, empty, truncated, not FITS, not named as an
+        observation, or changed while it was read
     """
     path = str(path)
     match = KPF.filename_pattern.fullmatch(Path(path).name)
     if not match:
         raise FileRefusedError("not the file name of an observation")
-    if not _is_date(match["night"]):
-        raise FileRefusedError(f"no valid date in the file name: {match['night']}")
     level = next(level for level, suffix in KPF.levels.items() if suffix == match["suffix"])
     try:
         content = FileContent(path, match["obsid"], level, read_signature(path), time.time_ns())
@@ -104,14 +98,6 @@ def read_file(
     return content
 
 
-def _is_date(night: str) -> bool:
-    try:
-        check_night(night)
-    except ValueError:
-        return False
-    return True
-
-
 def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
     """Go through the whole file, since a truncated product is refused."""
     names = set()
@@ -125,6 +111,8 @@ def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
         elif content.level == KPF.products[-1] and name == RV:
             _read_cards(content, RV, hdu)
             _read_table(content, hdu, _read_velocities)
+        elif content.level == KPF.products[-1] and name == GREEN_CCF:
+            _read_cards(content, GREEN_CCF, hdu)
     if len(names) == 1:
         content.warnings.append(FileWarning(FileWarningKind.NO_DATA, ""))
     if content.level == KPF.raw and TELEMETRY not in names:
@@ -136,28 +124,30 @@ def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
 def _read_cards(content: FileContent, extension: str, hdu: HDU) -> None:
     values, comments = content.values, content.comments
     names = _keywords_by_name(content.level, extension)
-    duplicates = []
+    repeated: set[str] = set()
+    duplicates: set[str] = set()
     for name, value, comment in cards.parse_cards(hdu.header):
         keyword = names[name]
         if keyword is None:
             continue
         if keyword in values:
-            duplicates.append(name)
+            (repeated if values[keyword] == value else duplicates).add(name)
         else:
             values[keyword] = value
             if keyword not in comments:
                 comments[keyword] = comment
-    content.add_warning(FileWarningKind.DUPLICATE, sorted(set(duplicates)))
+    content.add_warning(FileWarningKind.DUPLICATE, sorted(duplicates))
+    content.add_warning(FileWarningKind.REPEATED, sorted(repeated - duplicates))
 
 
 class _KeywordsByName(dict[str, Keyword | None]):
-    """The keywords of a header by name; None for structural ones."""
+    """The keywords of a header by name; None for those that say how the file is stored."""
 
     def __init__(self, level: str, extension: str) -> None:
         self._where = level, extension
 
     def __missing__(self, name: str) -> Keyword | None:
-        is_ignored = name in cards.COMMENTARY or _STRUCTURAL_KEYWORD.fullmatch(name)
+        is_ignored = name in cards.COMMENTARY or keywords.is_structural(name)
         keyword = self[name] = None if is_ignored else Keyword(*self._where, name)
         return keyword
 
@@ -192,7 +182,7 @@ def _read_telemetry(
         texts = _to_texts(table[statistic])
         suffix = "" if statistic == TELEMETRY_STATISTICS[0] else f":{statistic}"
         for name, text, unit, description in zip(names, texts, units, descriptions, strict=True):
-            value = parse_number(text)
+            value = _parse_reading(text)
             if value != value:
                 missing.append(name + suffix)
             content.add_keyword(TELEMETRY, name + suffix, value, f"[{unit}] {description}")
@@ -215,11 +205,11 @@ def _read_velocities(content: FileContent, table: tables.TableColumns) -> None:
             )
             continue
         values = np.asarray(table[column], dtype=np.float64)
-        keywords = _order_keywords(content.level, column)
-        content.values.update(zip(keywords, values.tolist(), strict=True))
-        if keywords[0] not in content.comments:
+        names = _order_keywords(content.level, column)
+        content.values.update(zip(names, values.tolist(), strict=True))
+        if names[0] not in content.comments:
             content.comments.update(_order_comments(content.level, column))
-        missing += [keywords[row].name for row in np.flatnonzero(np.isnan(values))]
+        missing += [names[row].name for row in np.flatnonzero(np.isnan(values))]
     content.add_warning(FileWarningKind.NAN, missing)
 
 
@@ -236,6 +226,14 @@ def _order_comments(level: str, column: str) -> dict[Keyword, str]:
         keyword: f"[{unit}] {what}, order {order:02d}"
         for order, keyword in enumerate(_order_keywords(level, column))
     }
+
+
+def _parse_reading(text: str) -> HeaderValue:
+    """A reading of a sensor as a number; the text itself if it is not a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _to_texts(column: np.ndarray) -> list[str]:

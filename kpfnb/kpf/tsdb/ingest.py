@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import delete, func, select
 
 from kpfnb.compute.item_map import map_items
 from kpfnb.core import settings
@@ -28,11 +28,25 @@ from kpfnb.core.errors import (
     KpfnbError,
     ServiceUnavailableError,
 )
-from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir, list_night_files, list_nights
+from kpfnb.kpf.files.obsid import (
+    KPF,
+    ObsID,
+    check_placement,
+    list_nights,
+)
 from kpfnb.kpf.tsdb import chunks, database, schema, store
-from kpfnb.kpf.tsdb.batch import FileContent, FileSignature, Keyword, RefusedFile, build_batch
-from kpfnb.kpf.tsdb.file_reader import FileRefusedError, read_file, read_signature
+from kpfnb.kpf.tsdb.batch import RefusedFile, build_batch
+from kpfnb.kpf.tsdb.file_content import FileContent, Keyword
+from kpfnb.kpf.tsdb.file_reader import FileRefusedError, read_file
 from kpfnb.kpf.tsdb.ingest_result import IngestedNight, IngestResult
+from kpfnb.kpf.tsdb.night_files import (
+    find_changed_files,
+    find_misplaced_files,
+    parse_file_key,
+    read_stored_files,
+    scan_night,
+    try_read_signature,
+)
 from kpfnb.kpf.tsdb.store import read_refused_files, record_refusals
 
 if TYPE_CHECKING:
@@ -78,13 +92,15 @@ def ingest_nights(
     Raises
     ------
     InvalidParameterError : not a valid date
-    InvalidInputError : there is no L0 directory
+    InvalidInputError : there is no directory of any level
     ServiceUnavailableError, InvalidSettingsError, AlreadyRunningError : the database can't be
         written
     """
     root = settings.load_settings().kpf_root
     last = end or start
-    nights = list_nights(root, validate_night(start), validate_night(last))
+    nights = list_nights(
+        root, validate_night(start), validate_night(last), levels=tuple(KPF.levels)
+    )
     start_time = time.monotonic()
     _prepare_tables()
     jobs = [_IngestJob(root, night, force) for night in nights]
@@ -93,7 +109,7 @@ def ingest_nights(
         tuple(item_outcome.value for item_outcome in outcomes if item_outcome.outcome.is_good),
         failed={item_outcome.key: item_outcome.error for item_outcome in outcomes.failed},
         seconds=time.monotonic() - start_time,
-        notes=() if nights else (f"no night from {start} to {last} has L0 files",),
+        notes=() if nights else (f"no night from {start} to {last} has files",),
     )
 
 
@@ -133,42 +149,6 @@ def ingest_files(
     )
 
 
-def scan_night(root: Path, night: str) -> dict[str, FileSignature]:
-    """The files of a night on disk, of all levels: path to signature.
-
-    A directory that can't be listed is an `InvalidInputError`.
-    """
-    return {
-        f"{level_dir(root, level, night)}/{file_name(obsid, level)}": FileSignature(
-            status.st_size, status.st_mtime_ns
-        )
-        for level in KPF.levels
-        for obsid, status in list_night_files(root, level, night)
-    }
-
-
-def read_stored_files(connection: Connection, night: str) -> dict[tuple[str, str], FileSignature]:
-    """The files of a night in the database: (ObsID, level) to signature."""
-    columns = schema.file_table.c
-    query = select(columns.obsid, columns.level, columns.size, columns.modified_ns).where(
-        columns.night == night
-    )
-    return {(row[0], row[1]): FileSignature(row[2], row[3]) for row in connection.execute(query)}
-
-
-def find_changed_files(
-    on_disk: dict[str, FileSignature],
-    stored: dict[tuple[str, str], FileSignature],
-    refused: dict[str, FileSignature],
-) -> list[str]:
-    """The files on disk that are new or changed since they were ingested, in order of time."""
-    changed = []
-    for path, signature in on_disk.items():
-        if stored.get(parse_file_key(path)) != signature and refused.get(path) != signature:
-            changed.append(path)
-    return sorted(changed, key=parse_file_key)
-
-
 def validate_night(night: str) -> str:
     """The night if it is a valid date; otherwise an `InvalidParameterError`."""
     try:
@@ -177,22 +157,21 @@ def validate_night(night: str) -> str:
         raise InvalidParameterError(f"night {night!r}: {error}", "write it as 20240115") from None
 
 
-def parse_file_key(path: str) -> tuple[str, str]:
-    """ObsID and level from the path of an observation's file."""
-    name = path.rpartition("/")[2].removesuffix(".fits")
-    obsid, _, level = name.partition("_")
-    return obsid, level or KPF.raw
-
-
 def _ingest_night(job: _IngestJob, *, wait_seconds: float) -> IngestedNight:
     on_disk = scan_night(job.root, job.night)
-    if job.force:
-        changed = sorted(on_disk, key=parse_file_key)
-    else:
-        with database.read_transaction() as connection:
+    misplaced = find_misplaced_files(job.root, job.night)
+    with database.read_transaction() as connection:
+        known = read_refused_files(connection, job.night)
+        if job.force:
+            changed = sorted(on_disk, key=parse_file_key)
+        else:
             stored = read_stored_files(connection, job.night)
-            changed = find_changed_files(on_disk, stored, read_refused_files(connection, job.night))
-    ingested, refused = 0, []
+            changed = find_changed_files(on_disk, stored, known)
+    vanished = known.keys() - on_disk.keys() - {file.path for file in misplaced}
+    refused = [file for file in misplaced if known.get(file.path) != file.signature]
+    if refused or vanished:
+        _retry_until_available(partial(_record_problems, refused, vanished), wait_seconds)
+    ingested = 0
     for paths in _split_by_observation(changed):
         newly_refused = _retry_until_available(
             partial(store_contents, [_read_files(paths)]), wait_seconds
@@ -202,6 +181,13 @@ def _ingest_night(job: _IngestJob, *, wait_seconds: float) -> IngestedNight:
     if _is_closed_night(job.night):
         _retry_until_available(partial(_compact_night, job.night), wait_seconds)
     return IngestedNight(job.night, files=len(on_disk), ingested=ingested, refused=tuple(refused))
+
+
+def _record_problems(refused: Sequence[RefusedFile], vanished: Iterable[str]) -> None:
+    """Record refused files; refused files that vanished are forgotten."""
+    with database.write_transaction() as connection:
+        store.clear_problems(connection, vanished)
+        record_refusals(connection, refused)
 
 
 def _split_by_observation(paths: Sequence[str]) -> Iterator[list[str]]:
@@ -221,17 +207,12 @@ def _read_files(paths: Iterable[str]) -> tuple[list[FileContent], list[RefusedFi
     comments: dict[Keyword, str] = {}
     for path in paths:
         try:
+            if misplaced := check_placement(path):
+                raise FileRefusedError(misplaced)
             contents.append(read_file(path, statistics=statistics, comments=comments))
         except FileRefusedError as error:
-            refused.append(RefusedFile(path, _try_read_signature(path), str(error)))
+            refused.append(RefusedFile(path, try_read_signature(path), str(error)))
     return contents, refused
-
-
-def _try_read_signature(path: str) -> FileSignature | None:
-    try:
-        return read_signature(path)
-    except OSError:
-        return None
 
 
 def store_contents(

@@ -17,7 +17,8 @@ from kpfnb.kpf.files.obsid import NIGHT_PATTERN
 from kpfnb.kpf.tsdb import catalogue, database
 from kpfnb.kpf.tsdb.batch import SOURCE_KEYWORD
 from kpfnb.kpf.tsdb.columns import Condition, ObservationColumns, parse_conditions
-from kpfnb.kpf.tsdb.series import Array, Series, ValueKind
+from kpfnb.kpf.tsdb.kinds import ValueKind
+from kpfnb.kpf.tsdb.series import Array, Series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,8 +184,8 @@ def _to_frame(table: ObservationColumns, series: Mapping[str, Series], mask: Arr
     rows: slice | Array = slice(None) if all_selected else mask
     times = table.times[rows].astype(np.int64).view(_TIME_DTYPE)
     columns = {"time": pd.Series(times).dt.tz_localize(UTC).array}
-    for name, (kind, values) in series.items():
-        columns[name] = _to_pandas(kind, values[rows])
+    for name, one in series.items():
+        columns[name] = _to_pandas(one.kind, one.values[rows])
     index = pd.Index(obsids, name="ObsID", dtype="str")
     return pd.DataFrame(columns, index=index, copy=False)
 

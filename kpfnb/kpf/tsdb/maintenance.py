@@ -11,13 +11,16 @@ from sqlalchemy import Connection, delete, func, select, text
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
-from kpfnb.kpf.files.obsid import file_name, list_nights
-from kpfnb.kpf.tsdb import chunks, database, ingest, schema, store
-from kpfnb.kpf.tsdb.batch import FileWarningKind
+from kpfnb.kpf.files.obsid import KPF, file_name, list_nights
+from kpfnb.kpf.tsdb import chunks, database, ingest, night_files, schema, store
+from kpfnb.kpf.tsdb.file_content import NOTES, FileWarningKind
 from kpfnb.kpf.tsdb.store import CHANGE_TIME
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_STATES = ("refused", "warning", "note")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class DatabaseStatus:
     database : its URL, without a password
     rows : by table
     problems : number of files with a problem; `refused` of them were not ingested
+    notes : number of files with notes, where nothing was lost
     changed : time of the last change, UTC
     size_bytes : size on disk
     """
@@ -40,6 +44,7 @@ class DatabaseStatus:
     last: str
     problems: int
     refused: int
+    notes: int
     changed: str
     size_bytes: int
 
@@ -66,7 +71,8 @@ class DatabaseStatus:
                 f"rows          {counts}",
                 f"nights        {self.nights:,}{span}",
                 f"last change   {self.changed or 'never'}",
-                f"problems      {self.problems:,} files, {self.refused:,} of them refused",
+                f"problems      {self.problems:,} files, {self.refused:,} of them refused;"
+                f" notes on {self.notes:,}",
                 f"size          {self.size_bytes / 1e6:,.1f} MB,"
                 f" {self.bytes_per_observation / 1e3:,.1f} kB per observation",
             )
@@ -120,7 +126,9 @@ def read_status() -> DatabaseStatus:
         span = select(func.count(night.distinct()), func.min(night), func.max(night))
         count, first, last = connection.execute(span).one()
         path = schema.problem_table.c.path
-        refused = select(func.count(path.distinct())).where(schema.problem_table.c.refused == 1)
+        files = select(func.count(path.distinct()))
+        is_note = schema.problem_table.c.reason.in_(list(map(str, NOTES)))
+        is_refused = schema.problem_table.c.refused == 1
         changed = select(schema.about_table.c.value).where(schema.about_table.c.name == CHANGE_TIME)
         return DatabaseStatus(
             database=database.describe_url(database.database_url()),
@@ -128,8 +136,9 @@ def read_status() -> DatabaseStatus:
             nights=count,
             first=first or "",
             last=last or "",
-            problems=connection.scalar(select(func.count(path.distinct()))) or 0,
-            refused=connection.scalar(refused) or 0,
+            problems=connection.scalar(files.where(~is_note)) or 0,
+            refused=connection.scalar(files.where(is_refused)) or 0,
+            notes=connection.scalar(files.where(is_note)) or 0,
             changed=connection.scalar(changed) or "",
             size_bytes=_size_bytes(connection),
         )
@@ -138,8 +147,8 @@ def read_status() -> DatabaseStatus:
 def summarize_problems() -> pd.DataFrame:
     """The problems of files, grouped: one row per problem.
 
-    Columns: problem (text), files, first and last night, an example (path), refused (bool), reason
-    and detail.
+    Columns: problem (text), state (refused, warning or note), files, first and last night, an
+    example (path), refused (bool), reason and detail. Notes come last: nothing was lost.
     """
     import pandas as pd
 
@@ -163,8 +172,16 @@ def summarize_problems() -> pd.DataFrame:
     frame = frame.astype({"refused": bool})
     parts = zip(frame["reason"], frame["detail"], strict=True)
     frame.insert(0, "problem", [describe_problem(reason, detail) for reason, detail in parts])
-    order = ["problem", "files", "first", "last", "example", "refused", "reason", "detail"]
-    return frame[order]
+    frame.insert(1, "state", list(map(_problem_state, frame["refused"], frame["reason"])))
+    order = ["problem", "state", "files", "first", "last", "example", "refused", "reason", "detail"]
+    rank = frame["state"].map(_STATES.index)
+    return frame.loc[rank.sort_values(kind="stable").index, order].reset_index(drop=True)
+
+
+def _problem_state(refused: bool, reason: str) -> str:
+    if refused:
+        return "refused"
+    return "note" if reason in NOTES else "warning"
 
 
 def describe_problem(reason: str, detail: str) -> str:
@@ -188,7 +205,7 @@ def check_database(start: str = "", end: str = "") -> DatabaseCheckResult:
     with database.read_transaction() as connection:
         stored_nights = connection.scalars(select(schema.file_table.c.night).distinct())
         nights = {night for night in stored_nights if low <= night <= (high or "9")}
-        nights |= set(list_nights(root, low, high))
+        nights |= set(list_nights(root, low, high, levels=tuple(KPF.levels)))
         stale: list[StaleFile] = []
         for night in sorted(nights):
             stale += _compare_night(connection, root, night)
@@ -224,9 +241,10 @@ def delete_nights(start: str, end: str = "", *, dry_run: bool = False) -> list[s
 
 
 def _compare_night(connection: Connection, root: Path, night: str) -> list[StaleFile]:
-    stored = ingest.read_stored_files(connection, night)
+    stored = night_files.read_stored_files(connection, night)
     on_disk = {
-        ingest.parse_file_key(path): stamp for path, stamp in ingest.scan_night(root, night).items()
+        night_files.parse_file_key(path): stamp
+        for path, stamp in night_files.scan_night(root, night).items()
     }
     stale = []
     for obsid, level in sorted(stored.keys() | on_disk.keys()):
@@ -237,6 +255,10 @@ def _compare_night(connection: Connection, root: Path, night: str) -> list[Stale
             stale.append(StaleFile(night, name, "no longer on disk"))
         elif stored[obsid, level] != on_disk[obsid, level]:
             stale.append(StaleFile(night, name, "changed on disk since"))
+    stale += [
+        StaleFile(night, Path(file.path).name, file.reason)
+        for file in night_files.find_misplaced_files(root, night)
+    ]
     return stale
 
 

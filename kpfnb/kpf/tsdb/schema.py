@@ -10,7 +10,8 @@ chunk and is removed from the part of the old one. **observation**, **file**, **
 
 The views show the content of the blocks to plain SQL, in `sqlite3`, `psql` or any other program.
 `reading` has one row per file and keyword: SELECT obsid, number FROM reading WHERE keyword =
-'CCFRV' AND night = '20240115'. Times are text there. The view unpacks doubles by arithmetic on
+'CCFRV' AND night = '20240115'. Times are text there, and so is a value that is no number in a
+column of numbers. The view unpacks doubles by arithmetic on
 their bits (IEEE 754), since neither database has a function for it. Each of `KEYWORD_VIEWS` has one
 row per observation and one column per keyword.
 """
@@ -139,7 +140,7 @@ def _reading_view_sql(split: str, double: str, when: str) -> str:
     CREATE VIEW reading AS
     SELECT obsid, night, level, extension, keyword, kind, unit,
       CASE WHEN kind <> 'time' THEN number END AS number,
-      CASE WHEN kind = 'time' THEN {when} ELSE letters END AS text
+      CASE WHEN kind = 'time' AND number IS NOT NULL THEN {when} ELSE letters END AS text
     FROM (SELECT s.*, {double} AS number FROM ({split}) AS s) AS d
     WHERE number IS NOT NULL OR letters IS NOT NULL"""
 
@@ -162,8 +163,8 @@ def _escape_percent(sql: str, is_sqlite: bool) -> str:
     return sql if is_sqlite else sql.replace("%", "%%")
 
 
-SCHEMA_VERSION = 1
-"""The version of the tables; increased when they change."""
+SCHEMA_VERSION = 2
+"""The version of the tables and of what they hold; `migration` brings version 1 to it."""
 
 metadata = MetaData()
 
@@ -225,7 +226,7 @@ block_table = Table(
     Column("keyword", Integer, ForeignKey("keyword.id"), primary_key=True),
     Column("kind", String, nullable=False),
     Column("numbers", LargeBinary, comment="big-endian doubles, NaN for null; one stands for all"),
-    Column("texts", Text, comment="a JSON array; one text stands for all"),
+    Column("texts", Text, comment="a JSON array; one text stands for all; odd values of numbers"),
     Column("same", Integer, comment="the keyword whose values these are, too"),
 )
 

@@ -9,26 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from kpfnb.core.clock import format_utc, utc_now
-from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.tsdb import catalogue, chunks, series
+from kpfnb.kpf.files.obsid import KPF, ObsID, is_night
+from kpfnb.kpf.tsdb import catalogue, chunks, odd_values
 from kpfnb.kpf.tsdb.batch import (
-    FileSignature,
-    FileWarning,
-    FileWarningKind,
     IngestedFile,
-    Keyword,
     ObservationBatch,
     ObservationInfo,
     RefusedFile,
 )
 from kpfnb.kpf.tsdb.chunks import batched
+from kpfnb.kpf.tsdb.file_content import FileSignature, FileWarning
 from kpfnb.kpf.tsdb.schema import about_table, file_table, observation_table, problem_table
-from kpfnb.kpf.tsdb.series import ValueKind
 
 CHANGE_TIME = "changed"
 """The row of the table `about` with the time of the last change (UTC)."""
@@ -64,6 +61,12 @@ def record_warnings(
     _insert_problems(connection, rows)
 
 
+def add_warning(connection: Connection, file: Any, warning: FileWarning) -> None:
+    """Record one more warning about a file, a row of the table `file`."""
+    signature = FileSignature(file.size, file.modified_ns)
+    _insert_problems(connection, [_problem_row(file.path, *warning, signature, refused=0)])
+
+
 def clear_problems(connection: Connection, paths: Iterable[str]) -> None:
     """Delete the problems of files."""
     for some_paths in batched(list(paths)):
@@ -94,7 +97,7 @@ def _problem_row(
     size, modified_ns = signature or (None, None)
     return {
         "path": path,
-        "night": ObsID.parse(path).night,
+        "night": _directory_night(path),
         "refused": refused,
         "reason": str(reason),
         "detail": detail,
@@ -102,6 +105,12 @@ def _problem_row(
         "modified_ns": modified_ns,
         "found": time.time(),
     }
+
+
+def _directory_night(path: str) -> str:
+    """The night whose directory a file is in, or else that of its name."""
+    directory = Path(path).parent.name
+    return directory if is_night(directory) else ObsID.parse(path).night
 
 
 def store_batch(connection: Connection, batch: ObservationBatch) -> list[RefusedFile]:
@@ -121,12 +130,14 @@ def store_batch(connection: Connection, batch: ObservationBatch) -> list[Refused
     )
     if not batch.files:
         return refused
-    ids, widened = catalogue.register_keywords(connection, batch.kinds, batch.comments)
+    known = catalogue.read_keywords(connection, batch.present)
+    batch, known, notes = odd_values.settle_kinds(connection, batch, known)
+    ids = catalogue.register_keywords(connection, batch.kinds, batch.comments, known)
     chunks.remove_files(connection, [(file.obsid, file.level) for file in batch.files])
     number = chunks.insert_chunk(connection, batch, ids)
     _add_files(connection, batch, number)
     _update_batch_observations(connection, batch)
-    record_warnings(connection, batch.files, _widening_warnings(batch, widened))
+    record_warnings(connection, batch.files, odd_values.merge_warnings(batch, notes))
     chunks.merge_small_chunks(connection, batch.night)
     record_change(connection)
     return refused
@@ -234,26 +245,3 @@ def _observation_row(obsid: str, levels: set[str], info: ObservationInfo) -> dic
         "present": " ".join(level for level in KPF.levels if level in levels),
         "missing": " ".join(level for level in info.expected if level not in levels),
     }
-
-
-def _widening_warnings(
-    batch: ObservationBatch, widened: Mapping[Keyword, ValueKind]
-) -> dict[str, list[FileWarning]]:
-    """Warnings about keywords that were numbers before, for the first file with such a text."""
-    warnings: dict[str, list[FileWarning]] = {}
-    paths = {(file.obsid, file.level): file.path for file in batch.files}
-    for keyword, old_kind in widened.items():
-        packed = batch.columns.get(keyword)
-        if packed is None or packed.kind is not ValueKind.TEXT:
-            continue
-        present = series.parse_mask(batch.present[keyword.level])
-        values = series.unpack_series(packed, present).values
-        for obsid, value in zip(batch.obsids, values, strict=True):
-            path = paths.get((obsid, keyword.level))
-            if value is not None and path:
-                detail = f"{keyword.name} was {old_kind}, is {str(value)[:40]!r}"
-                warnings.setdefault(path, []).append(
-                    FileWarning(FileWarningKind.WRONG_TYPE, detail)
-                )
-                break
-    return warnings

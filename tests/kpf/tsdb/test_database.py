@@ -50,7 +50,7 @@ def test_a_database_of_another_version_is_refused(any_database, root):
         is_schema = about_table.c.name == "schema"
         connection.execute(update(about_table).where(is_schema).values(value="99"))
     for work in (lambda: query(["OBJECT"]), lambda: ingest.ingest_nights(NIGHT)):
-        with pytest.raises(InvalidInputError, match="schema 99; this kpfnb needs 1"):
+        with pytest.raises(InvalidInputError, match="schema 99; this kpfnb needs 2"):
             work()
 
 

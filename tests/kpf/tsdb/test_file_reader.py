@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from kpfnb.kpf.tsdb import file_reader
-from kpfnb.kpf.tsdb.batch import FileSignature, FileWarning, FileWarningKind
+from kpfnb.kpf.tsdb.file_content import FileSignature, FileWarning, FileWarningKind
 from kpfnb.kpf.tsdb.file_reader import RV_ORDERS, FileRefusedError
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST
@@ -95,6 +95,29 @@ def test_of_duplicate_cards_the_first_counts(root):
     content = file_reader.read_file(path)
     assert values(content)["PRIMARY", "EXPTIME"] == 30.5
     assert content.warnings == [FileWarning(FileWarningKind.DUPLICATE, "EXPTIME")]
+
+
+def test_cards_that_repeat_the_same_value_are_only_noted(root):
+    """GRACFMD5, RDACFMD5 and OCTAGON stand twice in every real KPF file."""
+    path = samples.write(root, FIRST, "2D", OCTAGON="Etalon", GRACFMD5="1EF8")
+    with fits.open(path, mode="update") as hdus:
+        for _ in range(3):
+            hdus[0].header.append(("OCTAGON", "Etalon"))
+        hdus[0].header.append(("GRACFMD5", "1EF8", "another comment"))
+    content = file_reader.read_file(path)
+    assert content.warnings == [FileWarning(FileWarningKind.REPEATED, "GRACFMD5, OCTAGON")]
+
+
+def test_the_masks_of_an_l2_are_in_its_ccf_header(root):
+    ccf = fits.ImageHDU(np.zeros((2, 2)), name="GREEN_CCF")
+    ccf.header["SCI_MASK"] = "G2_espresso"
+    content = file_reader.read_file(samples.write(root, FIRST, "L2", samples.velocities(), ccf))
+    assert values(content)["GREEN_CCF", "SCI_MASK"] == "G2_espresso"
+
+
+def test_how_the_data_are_stored_is_no_keyword(root):
+    content = file_reader.read_file(samples.write(root, FIRST, CHECKSUM="abc", DATASUM="1"))
+    assert not {"CHECKSUM", "DATASUM", "EXTNAME", "NAXIS"} & {key.name for key in content.values}
 
 
 @pytest.mark.parametrize(

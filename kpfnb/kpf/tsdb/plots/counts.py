@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.plots import canvas, time_axis
 from kpfnb.kpf.tsdb.plots.data import PanelView
 from kpfnb.kpf.tsdb.plots.panel import CountSpec
 from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan, days_since_epoch
-from kpfnb.kpf.tsdb.series import Array, ValueKind
+from kpfnb.kpf.tsdb.series import Array
 from kpfnb.notebook.display import figures
 
 if TYPE_CHECKING:

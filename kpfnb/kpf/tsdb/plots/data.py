@@ -11,13 +11,17 @@ import numpy as np
 
 from kpfnb.kpf.tsdb import catalogue, database
 from kpfnb.kpf.tsdb.keyword_query import NightOrTime, query
+from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.plots.panel import PanelSelection, TimeSeriesPanel
-from kpfnb.kpf.tsdb.series import Array, Series, ValueKind
+from kpfnb.kpf.tsdb.series import Array, Series
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MICROSECONDS_PER_DAY = 86_400e6
+
+_BOOL_WORDS = {"T": "yes", "F": "no"}
+"""Switches and flags as texts: an open shutter is yes."""
 
 
 class PanelTable:
@@ -101,7 +105,11 @@ class PanelView:
 
     def texts(self, column: str) -> Array:
         """The values of a keyword as text; None for null."""
-        return self.table.series(column).as_text().values[self.mask]
+        series = self.table.series(column)
+        values: Array = series.as_text().values[self.mask]
+        if series.kind is ValueKind.BOOL:
+            return np.array([_BOOL_WORDS.get(value) for value in values], dtype=object)
+        return values
 
     @cached_property
     def failed_mask(self) -> Array:

@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from kpfnb.kpf.files.keywords import PRIMARY, TELEMETRY
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, store
 from kpfnb.kpf.tsdb.batch import (
-    PRIMARY,
     SOURCE_KEYWORD,
-    TELEMETRY,
-    FileSignature,
     IngestedFile,
-    Keyword,
     ObservationBatch,
     ObservationInfo,
 )
-from kpfnb.kpf.tsdb.series import Series, ValueKind, format_mask
+from kpfnb.kpf.tsdb.file_content import FileSignature, Keyword
+from kpfnb.kpf.tsdb.kinds import ValueKind
+from kpfnb.kpf.tsdb.series import Series, format_mask
 
 NIGHT = "20240115"
 

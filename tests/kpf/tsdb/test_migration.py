@@ -1,0 +1,78 @@
+"""A database of schema 1 is converted by the next ingest, without its files."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from sqlalchemy import select, text
+
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.tsdb import database, ingest, maintenance, migration, odd_values, query, schema
+from kpfnb.kpf.tsdb.kinds import ValueRule
+from tests.kpf.tsdb import samples
+from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
+
+COLUMNS = ["AIRMASS", "EXPTIME", "SCISEL", "L2:SCISEL", "SOMEKEY", "THDAYON", "OBJECT", "RVS10"]
+
+
+@pytest.fixture
+def schema_1(any_database, root):
+    """A database as kpfnb left it with schema 1: words, HST, and columns that became text.
+
+    Such a database was also made by that version itself, and converted.
+    """
+    hst = "20240210T07:00:09 HST"
+    samples.write_all(root, FIRST, AIRMASS=1.2, SCISEL="open", SOMEKEY=3.5, THDAYON=hst)
+    samples.write_all(root, SECOND, AIRMASS="n/a", EXPTIME="300.0", SCISEL="closed", SOMEKEY=4.5)
+    samples.write_all(root, THIRD, AIRMASS=1.4, SCISEL="open", SOMEKEY="broken")
+    ingest.ingest_nights(NIGHT)
+    expected = query(COLUMNS)
+    with database.write_transaction() as connection:
+        for name in ("AIRMASS", "EXPTIME", "SCISEL", "SOMEKEY", "THDAYON"):
+            ids = select(schema.keyword_table.c.id).where(schema.keyword_table.c.name == name)
+            odd_values.convert_keywords(connection, connection.scalars(ids).all(), ValueRule.TEXT)
+        for new, old in (('"T"', '"open"'), ('"F"', '"closed"'), ("2024-02-10T17:00:09", hst)):
+            connection.execute(
+                text("UPDATE block SET texts = replace(texts, :new, :old) WHERE kind = 'text'"),
+                {"new": new, "old": old},
+            )
+        connection.execute(text("DELETE FROM problem"))
+        connection.execute(text("UPDATE about SET value = '1' WHERE name = 'schema'"))
+    return expected
+
+
+def test_an_old_database_is_not_read_as_if_it_were_new(schema_1):
+    with pytest.raises(InvalidInputError, match=r"schema 1.*needs 2") as caught:
+        query(COLUMNS)
+    assert "kpfnb ingest" in caught.value.hint
+
+
+def test_the_next_ingest_converts_the_database_without_the_files(schema_1, root, monkeypatch):
+    monkeypatch.setattr(ingest, "read_file", lambda *given, **more: pytest.fail("read again"))
+    assert ingest.ingest_nights(NIGHT).unchanged == 12
+    assert query(COLUMNS).equals(schema_1)
+    frame = maintenance.summarize_problems()
+    assert dict(zip(frame["problem"], frame["files"], strict=True)) == {
+        "value of another kind: AIRMASS = 'n/a' (column: float)": 4,
+        "value of another kind: SOMEKEY = 'broken' (column: float)": 4,
+    }
+    assert {path.rpartition("/")[2][:20] for path in frame["example"]} == {SECOND, THIRD}
+
+
+def test_a_converted_database_is_like_one_that_was_made_anew(schema_1, root):
+    ingest.ingest_nights(NIGHT)
+    ingest.ingest_nights(NIGHT, force=True)
+    assert query(COLUMNS).equals(schema_1)
+
+
+def test_a_failed_conversion_leaves_the_old_database(schema_1, root, monkeypatch):
+    def fail(connection):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr(migration.catalogue, "fill_descriptions", fail)
+        ingest.ingest_nights(NIGHT)
+    shutil.rmtree(root / "L1")
+    ingest.ingest_nights(NIGHT)
+    assert query(COLUMNS).equals(schema_1)
