@@ -201,6 +201,12 @@ def assemble_ccd(camera: Camera, amplifiers: list[CCDImage]) -> tuple[CCDImage, 
     return image, noises
 
 
+def read_overscan(number: int, raw: CCDImage) -> CCDImage:
+    """The overscan columns (DN) of an amplifier's raw image; amplifiers count from 1."""
+    margins = AmplifierMargins.for_side(ccd_side(raw))
+    return amplifier_dn(_swap_read_and_file_order(number - 1, raw))[:, 1 - margins.overscan :]
+
+
 @cache
 def bias_pattern(camera: Camera, side: int) -> CCDImage:
     """The pattern of a bias (DN): a slope towards the corners, and faint columns."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpfnb.demo.header_layout import make_card
+
 if TYPE_CHECKING:
     from astropy.io import fits
 
@@ -87,7 +89,7 @@ def plant_fault(fault: L0Fault, hdus: fits.HDUList) -> None:
 def _set_cards(**values: Any) -> Callable[[fits.HDUList], None]:
     def change(hdus: fits.HDUList) -> None:
         for keyword, value in values.items():
-            hdus[0].header[keyword] = value
+            hdus[0].header.set(*make_card(keyword, value))
 
     return change
 
