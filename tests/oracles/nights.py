@@ -4,38 +4,71 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from kpfnb.demo.faults import L0Fault
 from kpfnb.demo.night import DEMO_NIGHT, simulate_night
 from kpfnb.demo.plan import EXPOSURE_KINDS
+from kpfnb.kpf.files.obsid import KPF, ObsID
 
-CALIBRATIONS = {"bias": 1, "dark": 1, "flat": 1, "lfc": 2, "etalon": 1, "thar": 1}
+RUN_DRP = "from kpfnb.demo.drp import main; import sys; sys.exit(main(sys.argv[1:]))"
 
 
-def make_full_night(root: Path, counts: Mapping[str, int]) -> dict[str, list[str]]:
-    """Simulate a full-size night and reduce it (140 MB and 8 s per exposure): ObsIDs by kind.
+@dataclass(frozen=True)
+class FullNight:
+    """A simulated night; `kinds` has the kind of each observation, its fault, or `junk`."""
 
-    Kinds that `counts` does not name have no exposure; the junk exposure is of kind `junk`.
+    root: Path
+    kinds: Mapping[str, str]
+
+    @property
+    def junk_list(self) -> Path:
+        """The list of junk observations."""
+        return self.root / "reference/Junk_Observations_for_KPF.csv"
+
+    def files(self, *levels: str) -> list[Path]:
+        """The files of the levels, or all."""
+        paths = (
+            ObsID(obsid).path(self.root, level)
+            for obsid in self.kinds
+            for level in levels or KPF.levels
+        )
+        return [path for path in paths if path.exists()]
+
+    def kind(self, path: Path) -> str:
+        """The kind of a file's observation."""
+        return self.kinds[ObsID.parse(path).text]
+
+
+def make_full_night(
+    root: Path, counts: Mapping[str, int], faults: Sequence[L0Fault] = (), version: str = ""
+) -> FullNight:
+    """Simulate a full-size night and reduce it: 400 MB and 10 s per exposure.
+
+    Kinds that `counts` does not name have no exposure.
     """
     every_kind = {kind.name: 0 for kind in EXPOSURE_KINDS} | dict(counts)
-    night = simulate_night(root, DEMO_NIGHT, full_size=True, counts=every_kind)
-    obsids: dict[str, list[str]] = {}
-    for exposure in night.exposures:
-        kind = "junk" if exposure.is_junk else exposure.kind.name
-        obsids.setdefault(kind, []).append(exposure.obsid)
-    reduce_night(root)
-    return obsids
-
-
-def reduce_night(root: Path) -> None:
-    """Run the stand-in DRP on the night's L0s, its masters first."""
+    night = simulate_night(
+        root, DEMO_NIGHT, full_size=True, counts=every_kind, faults=faults, drp_version=version
+    )
     for option in ("--masters", "--reprocess"):
-        command = ["from kpfnb.demo.drp import main; import sys; sys.exit(main(sys.argv[1:]))"]
-        command += ["--ncpus", "1", option, str(root / "L0" / DEMO_NIGHT)]
+        arguments = ["--ncpus", "1", option, str(root / "L0" / DEMO_NIGHT)]
         done = subprocess.run(
-            [sys.executable, "-c", *command, "-c", "kpf_drp.cfg", "-r", "kpf_drp.recipe"],
+            [
+                sys.executable,
+                "-c",
+                RUN_DRP,
+                *arguments,
+                "-c",
+                "kpf_drp.cfg",
+                "-r",
+                "kpf_drp.recipe",
+            ],
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    kinds = {e.obsid: "junk" if e.is_junk else e.fault or e.kind.name for e in night.exposures}
+    return FullNight(root, kinds)
