@@ -10,6 +10,8 @@ empty     an L2 of no bytes             full      as a full disk leaves it
 killed    make all, then be killed
 paused    make a 2D, note this process in the file `paused` and wait forever; what was made
           before looks as if made a minute ago
+
+The environment variable FAKE_DRP_TAG is the DRPTAG of the products.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import time
 from pathlib import Path
 
 LEVELS = ("2D", "L1", "L2")
+TAG = os.environ.get("FAKE_DRP_TAG", "v2.9.1")
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
@@ -44,14 +47,14 @@ def product(l0: Path, level: str) -> Path:
 def make(l0: Path, fault: str) -> None:
     """The products of one L0."""
     if fault == "paused":
-        fits(product(l0, "2D"), {"DRPTAG": "v2.9.1"})
+        fits(product(l0, "2D"), {"DRPTAG": TAG})
         Path("paused").write_text(str(os.getpid()))
         time.sleep(60)
     for level in LEVELS:
         if fault == "nothing" or (fault in ("error", "full") and level == "L2"):
             continue
         written = 1 if fault in ("cut", "full") and level == "L1" else 2
-        fits(product(l0, level), {"DRPTAG": "v2.9.1"}, blocks=2, written=written)
+        fits(product(l0, level), {"DRPTAG": TAG}, blocks=2, written=written)
         if fault == "empty" and level == "L2":
             product(l0, level).write_bytes(b"")
     if fault == "error":

@@ -105,8 +105,13 @@ def used_cameras(
     L0.
     """
     if any(header.get(camera) is not None for camera in CAMERAS):
-        return tuple(c for c in CAMERAS if str(header.get(c, "")).strip().upper() in _USED)
+        return tuple(camera for camera in CAMERAS if is_used(header.get(camera)))
     return present_cameras(extension_names)
+
+
+def is_used(value: HeaderValue) -> bool:
+    """Whether the value of GREEN, RED, CA_HK, EXPMETER or GUIDE says that it was used."""
+    return str(value).strip().upper() in _USED
 
 
 def present_cameras(extension_names: Iterable[str]) -> tuple[str, ...]:

@@ -198,12 +198,14 @@ def check_placement(path: Path | str) -> str:
 
 def list_misplaced_files(root: Path, level: str, night: str) -> list[Path]:
     """The files in the directory of a level and night that belong in another one, by name."""
+    directory = level_dir(root, level, night)
     try:
-        names = sorted(os.listdir(level_dir(root, level, night)))
+        names = os.listdir(directory)
     except OSError:
         return []
-    paths = (level_dir(root, level, night) / name for name in names)
-    return [path for path in paths if check_placement(path)]
+    right = night, KPF.levels[level]
+    matches = filter(None, map(KPF.filename_pattern.fullmatch, names))
+    return sorted(directory / m[0] for m in matches if (m["night"], m["suffix"]) != right)
 
 
 def list_night_files(root: Path, level: str, night: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -9,7 +9,7 @@ used, and the velocity where one is expected (`kpfnb.kpf.files.exposure.expects_
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -196,6 +196,11 @@ def assess_night(
     )
 
 
+def describe_missing(cameras: Iterable[str]) -> str:
+    """What a product lacks, in words."""
+    return f"no extensions of {' and '.join(cameras)}"
+
+
 def _find_defect(
     raw: RawFile, product: ProductFile | None, version: str
 ) -> tuple[IncompleteReason, str] | None:
@@ -205,16 +210,16 @@ def _find_defect(
         return IncompleteReason.UNREADABLE, product.problem
     if product.modified_ns <= raw.modified_ns:
         return IncompleteReason.OLDER, ""
+    present = product.facts.cameras
+    missing = [camera for camera in CCDS if camera in raw.cameras and camera not in present]
+    if missing and present:
+        return IncompleteReason.CAMERA_MISSING, describe_missing(missing)
+    if raw.velocity and product.facts.velocity_problem:
+        return IncompleteReason.NO_VELOCITY, product.facts.velocity_problem
     tag = product.facts.tag
     if version and drp.parse_version(tag) is None:
         detail = f"DRPTAG {tag!r} is not a version" if tag else "no DRPTAG"
         return IncompleteReason.UNKNOWN_VERSION, detail
     if version and not drp.satisfies_version(tag, version):
         return IncompleteReason.OLD_VERSION, tag
-    present = product.facts.cameras
-    missing = [camera for camera in CCDS if camera in raw.cameras and camera not in present]
-    if missing and present:
-        return IncompleteReason.CAMERA_MISSING, f"no extensions of {' and '.join(missing)}"
-    if raw.velocity and product.facts.velocity_problem:
-        return IncompleteReason.NO_VELOCITY, product.facts.velocity_problem
     return None

@@ -11,13 +11,21 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from kpfnb.core.fits import cards, headers
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import HDU
-from kpfnb.kpf.files.exposure import CAMERAS, expects_velocity, present_cameras, used_cameras
-from kpfnb.kpf.progress.completeness import ProductFacts
+from kpfnb.kpf.files.exposure import (
+    CAMERAS,
+    expects_velocity,
+    missing_cameras,
+    present_cameras,
+    used_cameras,
+)
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.progress.completeness import ProductFacts, describe_missing
 
 RAW_KEYWORDS = (*CAMERAS, "IMTYPE", "OBJECT", "TARGNAME", "SCI-OBJ", "OCTAGON", "FFFB")
 TAG_KEYWORD = "DRPTAG"
@@ -73,6 +81,24 @@ def read_l2(path: str) -> str:
     tag = primary.get(TAG_KEYWORD)
     facts = {TAG_KEYWORD: tag, EXTENSIONS: present_cameras(names), VELOCITY_PROBLEM: problem}
     return json.dumps(facts)
+
+
+def read_product(path: Path) -> ProductFacts:
+    """What the headers of a product of any level say; errors as for `headers.read_header`."""
+    is_l2 = path.name.endswith(f"{KPF.levels['L2']}.fits")
+    return parse_product_facts((read_l2 if is_l2 else read_drp_tag)(str(path)))
+
+
+def find_missing_cameras(path: Path) -> str:
+    """Which cameras a product lacks though its header says that they were used; '' if none.
+
+    All headers are read. A file with extensions of no camera at all is not judged.
+    """
+    units = list(headers.iterate_hdus(path))
+    primary = cards.select_values(units[0].header, CAMERAS)
+    names = [unit.name for unit in units[1:]]
+    missing = missing_cameras(primary, names) if present_cameras(names) else ()
+    return describe_missing(missing) if missing else ""
 
 
 def find_velocity_problem(primary: Mapping[str, HeaderValue], rv: HDU) -> str:

@@ -1,8 +1,8 @@
 """One start of the DRP over a list of L0 files, and its results.
 
 If requested, old products are moved into a backup first. Afterwards each observation is judged by
-its new products: its old ones are removed, or restored if the new ones are not good. So the
-products of an observation always come from one run.
+its new products: its old ones are removed, or restored if the new ones are incomplete or worse. So
+the products of an observation always come from one run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kpfnb.core.settings import Settings
 from kpfnb.core.signals import defer_interrupts
 from kpfnb.kpf.files import drp
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.kpf.progress import evaluation
+from kpfnb.kpf.progress import evaluation, header_facts
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products
@@ -32,6 +32,7 @@ from kpfnb.kpf.reprocess.result import DrpBatch, ObservationOutcome, ReprocessIt
 
 NOT_REMADE = "not made again"
 RESTORED = "the old products were restored"
+KEPT = "the new products were kept"
 NO_SPACE = "no space left on device"
 INTERRUPTED = "interrupted"
 
@@ -79,11 +80,11 @@ def run_batch(
     ending, stop = _run_drp(job, command, checks, watch, log, report)
     # An interrupt that comes now must not lose the results of what was made
     with defer_interrupts() as interrupts:
-        defects = _find_defects(job, checks, watch)
+        defects, inferior = _find_defects(job, checks, watch)
         product_times = _product_times(watch, job)
         failed = [obsid.text for obsid, defect in defects.items() if defect]
         excerpts = drp.log_excerpts(log, failed)
-        _commit_or_restore(job, defects)
+        _commit_or_restore(job, defects, inferior)
         items = [_make_item(obsid, defects[obsid], stop, log, excerpts) for obsid in defects]
         if interrupts:
             interrupts.clear()
@@ -165,22 +166,34 @@ def _supervise_drp(
 
 def _find_defects(
     job: ReprocessJob, checks: Sequence[ObservationCheck], watch: ProductWatch
-) -> dict[ObsID, str]:
-    """The defects of each observation after the DRP, '' if none, in the order of the work."""
+) -> tuple[dict[ObsID, str], dict[ObsID, ObservationCheck]]:
+    """The defects of each observation after the DRP, '' if none, in the order of the work.
+
+    Also the checks of those whose new products have only the defects that their headers show.
+    """
     obsids = [check.obsid for check in checks]
     new = watch.new_products()
     try:
         after = job.rules.check_observations(obsids, job.index)
     except ServiceUnavailableError as error:
-        return dict.fromkeys(obsids, error.what)
-    return {obsid: _describe_defects(job, after[obsid], new) for obsid in obsids}
+        return dict.fromkeys(obsids, error.what), {}
+    levels = {obsid: _find_level_defects(job, after[obsid], new) for obsid in obsids}
+    defects = {obsid: _describe_defects(after[obsid], levels[obsid]) for obsid in obsids}
+    return defects, {
+        obsid: after[obsid] for obsid in obsids if levels[obsid] == after[obsid].defects
+    }
 
 
-def _describe_defects(
-    job: ReprocessJob, check: ObservationCheck, new: Mapping[tuple[ObsID, str], float]
-) -> str:
+def _describe_defects(check: ObservationCheck, defects: Mapping[str, str]) -> str:
     if check.status in (ObservationStatus.NO_L0, ObservationStatus.JUNK):
         return check.reason
+    return "; ".join(f"{level} {defect}" for level, defect in defects.items())
+
+
+def _find_level_defects(
+    job: ReprocessJob, check: ObservationCheck, new: Mapping[tuple[ObsID, str], float]
+) -> dict[str, str]:
+    """Level to its defect: by its header, as a file, or that it is not new."""
     defects = dict(check.defects)
     for level in check.expected:
         if (check.obsid, level) in new:
@@ -188,7 +201,7 @@ def _describe_defects(
             defects[level] = defects.get(level) or _inspect_product(path)
         elif job.options.force:
             defects.setdefault(level, NOT_REMADE)
-    return "; ".join(f"{level} {defect}" for level, defect in defects.items() if defect)
+    return {level: defect for level, defect in defects.items() if defect}
 
 
 def _inspect_product(path: Path) -> str:
@@ -197,19 +210,22 @@ def _inspect_product(path: Path) -> str:
     A broken one is set aside: later checks read its beginning only and would accept it.
     """
     defect = headers.find_defect(path)
-    if defect:
-        try:
-            new_products.quarantine_product(path)
-        except OSError as error:
-            return f"{defect}, and can't be set aside ({error.strerror})"
+    if not defect:
+        return header_facts.find_missing_cameras(path)
+    try:
+        new_products.quarantine_product(path)
+    except OSError as error:
+        return f"{defect}, and can't be set aside ({error.strerror})"
     return defect
 
 
-def _commit_or_restore(job: ReprocessJob, defects: dict[ObsID, str]) -> None:
+def _commit_or_restore(
+    job: ReprocessJob, defects: dict[ObsID, str], inferior: Mapping[ObsID, ObservationCheck]
+) -> None:
     """Remove or restore the old products; update the index for what was written in place."""
     for obsid, defect in defects.items():
         try:
-            defects[obsid] = _commit_observation(job, obsid, defect)
+            defects[obsid] = _commit_observation(job, obsid, defect, inferior.get(obsid))
         except OSError as error:
             left = f"old products are left ({error.strerror}: {error.filename})"
             defects[obsid] = f"{defect}; {left}" if defect else left
@@ -219,15 +235,22 @@ def _commit_or_restore(job: ReprocessJob, defects: dict[ObsID, str]) -> None:
         evaluation.mark_touched(job.index, job.rules.root, night)
 
 
-def _commit_observation(job: ReprocessJob, obsid: ObsID, defect: str) -> str:
-    """The defect, with a note if the old products were restored."""
+def _commit_observation(
+    job: ReprocessJob, obsid: ObsID, defect: str, inferior: ObservationCheck | None
+) -> str:
+    """The defect, with a note on which products are there now if there were old ones."""
+    backup = job.backup
+    if defect and backup and inferior and not backup.is_better_than(inferior):
+        has_old = backup.has_stashed(obsid)
+        backup.discard(obsid)
+        return f"{defect}; {KEPT}" if has_old else defect
     if defect:
-        restored = job.backup and job.backup.restore(obsid)
+        restored = backup and backup.restore(obsid)
         return f"{defect}; {RESTORED}" if restored else defect
     for level in job.rules.levels:
         new_products.remove_quarantined(obsid.path(job.rules.root, level))
-    if job.backup:
-        job.backup.discard(obsid)
+    if backup:
+        backup.discard(obsid)
     return ""
 
 

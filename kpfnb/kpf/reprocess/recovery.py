@@ -4,8 +4,10 @@ All programs that run the DRP hold the lock `reprocess` on the data root. The pr
 hold a lock `drp...` as long as one of them runs, and a marker `in-work...` names the products that
 may be partial (`kpfnb.kpf.reprocess.new_products`).
 
-With `delete`, old products are in a backup until the new ones are present and good. A product is
-moved by a rename on its own file system, so it is always in one of two places:
+With `delete`, old products are in a backup until the new ones are present and good. New ones that
+are complete, but of another version than asked for or without a velocity, replace the old ones if
+those are not better. A product is moved by a rename on its own file system, so it is always in one
+of two places:
 
 - its own, `<root>/<level>/<night>/<name>`, or
 - the backup, `<root>/<level>/.kpfnb-holding/<run>/<name>`.
@@ -27,7 +29,10 @@ from kpfnb.core import atomic, locks
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits import headers
 from kpfnb.core.text import format_count
+from kpfnb.kpf.files import drp
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, ObsID
+from kpfnb.kpf.progress import header_facts
+from kpfnb.kpf.progress.completeness import INFERIOR, IncompleteReason
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products
@@ -124,11 +129,30 @@ class ProductBackup:
         ]
         return any(moved)
 
+    def is_better_than(self, check: ObservationCheck) -> bool:
+        """Whether the old products are to be restored over new ones that have defects.
+
+        They are, if the new ones are incomplete, of an earlier version than the old ones, or lack a
+        velocity that the old ones have. A tag that is no version is not an earlier one.
+        """
+        if not check.reasons or not INFERIOR.issuperset(check.reasons.values()):
+            return True
+        return any(
+            _is_better(
+                self._stash_path(check.obsid, level), check.obsid.path(self.root, level), reason
+            )
+            for level, reason in check.reasons.items()
+        )
+
     def discard(self, obsid: ObsID) -> None:
-        """Remove the old products: the new ones are good."""
+        """Remove the old products: the new ones are good, or not worse."""
         for level in self.levels:
             with suppress(FileNotFoundError):
                 self._stash_path(obsid, level).unlink()
+
+    def has_stashed(self, obsid: ObsID) -> bool:
+        """Whether an old product of the observation is in the backup."""
+        return any(self._stash_path(obsid, level).exists() for level in self.levels)
 
     def stashed_observations(self) -> list[ObsID]:
         """The observations with a product in the backup."""
@@ -185,20 +209,36 @@ def resolve_stale_backups(rules: CompletenessRules, index: HeaderIndex) -> list[
     for backup in find_stale_backups(rules.root):
         required = CompletenessRules(rules.root, backup.levels, backup.version, rules.junk)
         checks = required.check_observations(backup.stashed_observations(), index)
-        good = [obsid for obsid, check in checks.items() if _is_complete(check, rules.root)]
-        for obsid in good:
+        kept = [
+            obsid
+            for obsid, check in checks.items()
+            if _is_complete(check, rules.root)
+            and (check.status is ObservationStatus.DONE or not backup.is_better_than(check))
+        ]
+        for obsid in kept:
             backup.discard(obsid)
         backup.restore_all()
         notes.append(
-            f"run {backup.run} was killed: the old products of {len(checks) - len(good)}"
-            f" observations were restored, those of {len(good)} removed as the new ones are good"
+            f"run {backup.run} was killed: the old products of {len(checks) - len(kept)}"
+            f" observations were restored, those of {len(kept)} removed as the new ones are good"
         )
     return notes
 
 
 def _is_complete(check: ObservationCheck, root: Path) -> bool:
     paths = [check.obsid.path(root, level) for level in check.expected]
-    return check.status is ObservationStatus.DONE and not any(map(headers.find_defect, paths))
+    return bool(paths) and not any(map(headers.find_defect, paths))
+
+
+def _is_better(old: Path, new: Path, reason: IncompleteReason) -> bool:
+    """Whether an old product is better than a new one that is not done for this reason."""
+    try:
+        old_facts, new_facts = (header_facts.read_product(path) for path in (old, new))
+    except (OSError, headers.InvalidHeaderError):
+        return False
+    if reason is IncompleteReason.NO_VELOCITY and not old_facts.velocity_problem:
+        return True
+    return drp.is_earlier_version(new_facts.tag, old_facts.tag)
 
 
 def _journal_dir(root: Path) -> Path:

@@ -86,3 +86,28 @@ def test_a_velocity_is_a_number_that_is_not_0(value: float) -> None:
 @pytest.mark.parametrize("value", [NAN, math.inf, -math.inf, None, "", "12.5", True, False, 0])
 def test_what_is_no_velocity(value: Any) -> None:
     assert not header_facts.is_velocity(value)
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "missing"),
+    [
+        ({"GREEN": "YES", "RED": "YES"}, ["GREEN_CCF", "RED_CCF"], ""),
+        ({"GREEN": "YES", "RED": "YES"}, ["GREEN_CCF"], "no extensions of RED"),
+        ({"GREEN": "YES", "RED": "NO"}, ["GREEN_CCF"], ""),
+        ({"GREEN": "YES", "RED": "YES"}, [], ""),
+        ({}, ["GREEN_CCF"], ""),
+    ],
+)
+def test_a_product_lacks_a_camera(
+    tmp_path: Path, header: dict[str, str], names: list[str], missing: str
+) -> None:
+    cameras = [name.removesuffix("_CCF") for name in names]
+    path = write_l2(tmp_path / "l2.fits", header, cameras=cameras)
+    assert header_facts.find_missing_cameras(path) == missing
+
+
+@pytest.mark.real
+def test_real_l1_files_lack_no_camera(real_l1: dict[str, Path]) -> None:
+    assert real_l1
+    for path in real_l1.values():
+        assert header_facts.find_missing_cameras(path) == ""
