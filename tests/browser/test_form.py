@@ -24,6 +24,10 @@ PRESS_AND_LEAVE = """button => {
   button.click();
   shell.activateById([...shell.widgets('main')].find(widget => widget !== shell.currentWidget).id);
 }"""
+WAIT_FOR_OPTION = """async (field, wanted) => {
+  while (![...field.list.options].some(option => option.value === wanted))
+    await new Promise(resolve => setTimeout(resolve, 50));
+}"""
 COUNTS_ON = "seen => Number(document.body.innerText.match(/held: (\\d+)/)?.[1]) > seen"
 
 
@@ -42,6 +46,19 @@ def test_an_invalid_value_is_reported_while_typing(page: Any, lab: Any, night: P
     notebook.check_page("progress-wrong")
     notebook.fill({"version": "2.9"})
     wrong.first.wait_for(state="hidden")
+
+
+def test_keywords_are_completed_and_explained(page: Any, lab: Any) -> None:
+    notebook = Notebook(page, lab, "timeseries")
+    notebook.open()
+    notebook.run_to_form()
+    field = page.get_by_label("keywords", exact=True)
+    field.press_sequentially("CCFRV, airm")
+    field.evaluate(WAIT_FOR_OPTION, "CCFRV, AIRMASS")
+    assert field.input_value() == "CCFRV, airm"
+    field.fill("CCFRV, AIRMASS")
+    page.get_by_text("CCFRV: [km/s] Velocity of SCI, both CCDs; AIRMASS: Airmass").wait_for()
+    notebook.check_page("timeseries-suggestions")
 
 
 def test_a_run_is_stopped_and_goes_on(page: Any, lab: Any, night: Path) -> None:
