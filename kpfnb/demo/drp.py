@@ -1,8 +1,9 @@
 """The command `kpfnb-demo-drp`: a stand-in for KPF's pipeline, with the command line of `kpf`.
 
 It is a simulation and reduces only simulated nights. The environment variable `KPFNB_DEMO_DRPTAG`
-sets the version that it reports (by default v2.9.1). `KPFNB_DEMO_DRP_FAULT` selects one defect of
-the real DRP, for tests of the code that has to handle it:
+sets the version that it reports; without it that is SIMDRP of the L0, or v2.9.1.
+`KPFNB_DEMO_DRP_FAULT` selects one defect of the real DRP, for tests of the code that has to handle
+it:
 
 - `fail-exit-0`: every file fails, nothing is written, and the exit code is 0
 - `partial`: every second file stops after its 2D, and the exit code is 0
@@ -27,14 +28,13 @@ from types import FrameType
 from kpfnb.core.clock import format_utc
 from kpfnb.core.signals import handle_signals
 from kpfnb.demo.pipeline import ReducedFile, ReductionJob, reduce_files
-from kpfnb.demo.products import ProductProvenance
+from kpfnb.demo.products import DEFAULT_TAG, ProductProvenance
 from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN
 
 FAULT_VARIABLE = "KPFNB_DEMO_DRP_FAULT"
 ORPHAN_CODE = "import time; time.sleep(600)"
 
 TAG_VARIABLE = "KPFNB_DEMO_DRPTAG"
-DEFAULT_TAG = "v2.9.1"
 POLL_SECONDS = 0.5
 
 
@@ -90,12 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not target.exists():
         parser.error(f"{target} does not exist")
     provenance = ProductProvenance(
-        os.environ.get(TAG_VARIABLE, DEFAULT_TAG), str(options.config), str(options.recipe)
+        os.environ.get(TAG_VARIABLE, ""), str(options.config), str(options.recipe)
     )
     if options.masters:
-        return make_night_masters(target)
+        return make_night_masters(target, provenance.tag or DEFAULT_TAG)
     watched = options.watch is not None
-    print_log(f"SIMULATION: kpfnb's stand-in for the KPF pipeline, {provenance.tag}")
+    print_log(" ".join(["SIMULATION: kpfnb's stand-in for the KPF pipeline", provenance.tag]))
     print_log(f"{'watching' if watched else 'reducing'} {target} with {options.ncpus} processes")
     if watched:
         return watch_folder(target, provenance, processes=options.ncpus)
@@ -148,14 +148,15 @@ def watch_folder(folder: Path, provenance: ProductProvenance, *, processes: int)
     return 0
 
 
-def make_night_masters(folder: Path) -> int:
-    """Make the masters of a night's L0 directory again."""
-    from kpfnb.demo.masters import read_junk_list, remake_masters
+def make_night_masters(folder: Path, tag: str) -> int:
+    """Make the masters of a night's L0 directory again, as version `tag`."""
+    from kpfnb.demo.masters import read_junk_list
+    from kpfnb.demo.night_masters import remake_masters
 
     root, night = folder.absolute().parents[1], folder.name
     print_log(f"SIMULATION: masters of {night}")
-    night_masters = remake_masters(root, night, read_junk_list(root))
-    print_log(f"{night}: masters from {len(night_masters.inputs)} calibrations")
+    made = remake_masters(root, night, read_junk_list(root), tag)
+    print_log(f"{night}: {len(made.files)} files of masters")
     print_log("exiting pipeline")
     return 0
 

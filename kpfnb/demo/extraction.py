@@ -59,12 +59,15 @@ def assemble_counts(hdus: fits.HDUList, camera: Camera) -> tuple[CCDImage, list[
     return detector.assemble_ccd(camera, amplifiers)
 
 
-def calibrate_frame(hdus: fits.HDUList, camera: Camera, bias: CCDImage | None) -> ElectronFrame:
-    """Convert a CCD to electrons; the bias is subtracted if a master is given."""
+def calibrate_frame(
+    hdus: fits.HDUList, camera: Camera, bias: CCDImage | None, dark: CCDImage | None = None
+) -> ElectronFrame:
+    """Convert a CCD to electrons; a bias (e-) and a dark current (e-) are subtracted if given."""
     image, noises = assemble_counts(hdus, camera)
-    if bias is not None:
-        image = image - bias
     electrons = image * np.float32(camera.gain)
+    for level in (bias, dark):
+        if level is not None:
+            electrons -= level
     noise = float(np.mean(noises)) * camera.gain
     variance = np.maximum(electrons, 0) + np.float32(noise**2)
     return ElectronFrame(camera, electrons, variance, tuple(n * camera.gain for n in noises))
@@ -115,13 +118,18 @@ def extract_spectra(frame: ElectronFrame, footprint: LightFootprint) -> Extracte
     return ExtractedSpectra(flux, variance)
 
 
-def fit_blaze(flat: ExtractedSpectra) -> Array:
-    """Fit the blaze of each row of a flat; shape (rows, side), 1 at the maximum."""
+def smooth_flat(flat: ExtractedSpectra) -> Array:
+    """Fit a smooth function to each row of a flat; electrons, (rows, side)."""
     side = flat.flux.shape[1]
     terms = legendre.legvander(np.linspace(-1, 1, side), 11)
     fitted, *_ = np.linalg.lstsq(terms, flat.flux.T, rcond=None)
-    shape: Array = (terms @ fitted).T
-    return np.maximum(shape / shape.max(axis=1, keepdims=True), 0.01)
+    smooth: Array = (terms @ fitted).T
+    return smooth
+
+
+def normalize_blaze(lamp: Array) -> Array:
+    """The blaze of each row of a smooth flat; 1 at the maximum, at least 0.01."""
+    return np.maximum(lamp / lamp.max(axis=1, keepdims=True), 0.01)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,24 @@
-"""The files of the stand-in DRP's masters: bias, flat and wavelength solution of a night."""
+"""The masters of a night in the stand-in DRP, and how they are read from their files.
+
+A state file is written last and completes the set; `kpfnb.demo.master_writing` writes all.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from kpfnb.core import atomic
+from kpfnb.demo import order_traces, products
 from kpfnb.demo.detector import CCDImage
-from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array, Echelle
-from kpfnb.demo.wavelengths import LineCentroids, row_wavelengths
+from kpfnb.demo.extraction import ExtractedSpectra, normalize_blaze
+from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array
+from kpfnb.demo.wavelengths import LineCentroids
 
-if TYPE_CHECKING:
-    from astropy.io import fits
+STATE_FILE = ".simulated_masters.json"
 
 
 @dataclass(frozen=True)
@@ -36,151 +40,178 @@ class WavelengthMaster:
     etalon: LineCentroids | None
     etalon_drift: float
 
+    def with_etalon(self, lines: LineCentroids | None, drift: float) -> WavelengthMaster:
+        """The same with etalon lines."""
+        return replace(self, etalon=lines, etalon_drift=drift)
+
 
 @dataclass(frozen=True)
 class CameraMaster:
     """The masters of one camera; None where the exposures are missing.
 
-    `bias` is in DN, `flat` in electrons; `heights` (pixels) and `blaze` are (rows, side).
+    `bias` is in electrons, `dark` in electrons per second; `heights` (pixels) and `blaze` are
+    (rows, side).
     """
 
-    bias: CCDImage | None
-    flat: CCDImage | None
-    heights: Array | None
-    blaze: Array | None
-    wavelengths: WavelengthMaster | None
+    bias: CCDImage | None = None
+    dark: CCDImage | None = None
+    heights: Array | None = None
+    blaze: Array | None = None
+    wavelengths: WavelengthMaster | None = None
+
+    def with_values(self, **values: Any) -> CameraMaster:
+        """The same with other values."""
+        return replace(self, **values)
+
+    def dark_current(self, seconds: float) -> CCDImage | None:
+        """The electrons of the dark current in an exposure; None without a master dark."""
+        return None if self.dark is None else self.dark * np.float32(seconds)
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of the CCD."""
+        assert self.heights is not None
+        return self.heights.shape[1]
+
+
+@dataclass(frozen=True)
+class MasterSpectra:
+    """The spectra of a master and their wavelengths, by camera."""
+
+    spectra: dict[str, ExtractedSpectra]
+    waves: dict[str, Array]
 
 
 @dataclass(frozen=True)
 class NightMasters:
-    """The masters of a night; `key` is the digest of the exposures (`inputs`)."""
+    """The masters of a night.
+
+    Attributes
+    ----------
+    tag : version of the pipeline that made them
+    files : base names of the files
+    solutions : names of the wavelength solutions, and the POSIX time of each
+    """
 
     night: str
-    key: str
-    inputs: tuple[str, ...]
+    tag: str
+    files: tuple[str, ...]
+    solutions: dict[str, float]
     cameras: dict[str, CameraMaster]
 
-    def file_name(self, kind: str) -> str:
-        """The file name of a kind of master: bias, flat or WLS."""
-        return _file_name(self.night, kind)
+    def file_name(self, part: str) -> str:
+        """The name of the file `kpf_<night>_<part>`; '' if there is none."""
+        name = f"kpf_{self.night}_{part}"
+        return name if name in self.files else ""
 
+    def file_path(self, part: str) -> str:
+        """The same with its directory, as the pipeline writes it into headers."""
+        name = self.file_name(part)
+        return f"/masters/{self.night}/{name}" if name else ""
 
-def save_masters(folder: Path, masters: NightMasters) -> None:
-    """Write the files; the file of the wavelengths is last and completes the set."""
-    from astropy.io import fits
-
-    for kind, hdus_of in (("bias", _bias_hdus), ("flat", _flat_hdus), ("WLS", _wls_hdus)):
-        header = fits.Header()
-        header["CALKEY"] = (masters.key, "state of the exposures it was made from")
-        header["SIMULATE"] = (True, "SIMULATED by kpfnb: never for science")
-        for number, name in enumerate(masters.inputs, start=1):
-            header[f"INFIL{number:03d}"] = name
-        parts = [hdu for name, master in masters.cameras.items() for hdu in hdus_of(name, master)]
-        hdus = fits.HDUList([fits.PrimaryHDU(header=header), *parts])
-        with atomic.replace_atomically(folder / masters.file_name(kind)) as temporary:
-            hdus.writeto(temporary, overwrite=True)
+    def nearest_solutions(self, time: float) -> tuple[str, str]:
+        """The wavelength solutions before and after a POSIX time; the same one twice at an end."""
+        names = sorted(self.solutions, key=self.solutions.__getitem__)
+        if not names:
+            return "", ""
+        before = [name for name in names if self.solutions[name] <= time]
+        after = [name for name in names if self.solutions[name] > time]
+        first = before[-1] if before else after[0]
+        return first, after[0] if after else first
 
 
 def load_masters(folder: Path, night: str, key: str) -> NightMasters | None:
     """The masters if all files exist and were made from exposures with this key; else None."""
-    from astropy.io import fits
-
-    paths = {kind: folder / _file_name(night, kind) for kind in ("bias", "flat", "WLS")}
-    if not all(path.exists() for path in paths.values()):
+    try:
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
-    arrays: dict[str, np.ndarray] = {}
-    headers: dict[str, fits.Header] = {}
-    for path in paths.values():
-        with fits.open(path, memmap=False) as hdus:
-            arrays |= {hdu.name: _native_byte_order(hdu.data) for hdu in hdus[1:]}
-            headers |= {hdu.name: hdu.header for hdu in hdus}
-            if hdus[0].header["CALKEY"] != key:
-                return None
-    inputs = tuple(headers["PRIMARY"]["INFIL*"].values())
-    cameras = {
-        camera.name: CameraMaster(
-            arrays.get(f"{camera.name}_BIAS"),
-            arrays.get(f"{camera.name}_CCD"),
-            arrays.get(f"{camera.name}_TRACE"),
-            arrays.get(f"{camera.name}_BLAZE"),
-            _wavelength_master(camera.name, arrays, headers),
+    if state["key"] != key or not all((folder / name).exists() for name in state["files"]):
+        return None
+    files = {name.removeprefix(f"kpf_{night}_"): folder / name for name in state["files"]}
+    biases = _read_images(files.get("master_bias_autocal-bias.fits"), "{}_CCD")
+    darks = _read_images(files.get("master_dark_autocal-dark.fits"), "{}_CCD")
+    blazes = _read_blazes(files.get("smooth_lamp_L1.fits"))
+    solutions = _read_solutions(folder, list(state["solutions"]))
+    cameras = {}
+    for camera in (camera.name for camera in CAMERAS):
+        blaze, traces = blazes.get(camera), files.get(f"master_flat_{camera}_CCD.csv")
+        cameras[camera] = CameraMaster(
+            biases.get(camera),
+            darks.get(camera),
+            order_traces.read_traces(traces, blaze.shape[1])
+            if traces and blaze is not None
+            else None,
+            blaze,
+            solutions.get(camera),
         )
-        for camera in CAMERAS
-    }
-    return NightMasters(night, key, inputs, cameras)
+    return NightMasters(night, state["tag"], tuple(state["files"]), state["solutions"], cameras)
 
 
-def invalidate_masters(folder: Path, night: str) -> None:
-    """Delete the last file of a set, so that the masters of a night are made again."""
-    (folder / _file_name(night, "WLS")).unlink(missing_ok=True)
+def invalidate_masters(folder: Path) -> None:
+    """Delete the state file of a set, so that the masters of a night are made again."""
+    (folder / STATE_FILE).unlink(missing_ok=True)
 
 
-def _wavelength_master(
-    name: str, arrays: dict[str, np.ndarray], headers: dict[str, fits.Header]
-) -> WavelengthMaster | None:
-    if f"{name}_SOLUTION" not in arrays:
-        return None
-    header = headers[f"{name}_SOLUTION"]
-    times, drifts = arrays[f"{name}_DRIFT"]
-    return WavelengthMaster(
-        header["LAMP"],
-        arrays[f"{name}_SOLUTION"],
-        times,
-        drifts,
-        _parse_centroids(arrays.get(f"{name}_ETALON")),
-        header["ETADRIFT"],
-    )
-
-
-def _file_name(night: str, kind: str) -> str:
-    source = {"bias": "autocal-bias", "flat": "autocal-flat-all", "WLS": "autocal-lfc-all"}[kind]
-    return f"kpf_{night}_master_{kind}_{source}{'_L1' if kind == 'WLS' else ''}.fits"
-
-
-def _bias_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
-    return _image_hdus({f"{name}_BIAS": master.bias})
-
-
-def _flat_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
-    return _image_hdus(
-        {f"{name}_CCD": master.flat, f"{name}_TRACE": master.heights, f"{name}_BLAZE": master.blaze}
-    )
-
-
-def _wls_hdus(name: str, master: CameraMaster) -> list[fits.ImageHDU]:
-    solution = master.wavelengths
-    if solution is None or master.heights is None:
-        return []
-    camera = next(camera for camera in CAMERAS if camera.name == name)
-    waves = row_wavelengths(Echelle(camera, master.heights.shape[1]), solution.displacement, 0.0)
-    etalon = solution.etalon
-    columns = etalon and (etalon.rows, etalon.lines, etalon.nominal, etalon.measured, etalon.errors)
-    hdus = _image_hdus({
-        f"{name}_SOLUTION": solution.displacement,
-        f"{name}_DRIFT": np.array([solution.times, solution.drifts]),
-        f"{name}_ETALON": np.array(columns) if columns else None,
-        **{
-            f"{name}_{orderlet}_WAVE": waves[index :: len(ORDERLETS)]
-            for index, orderlet in enumerate(ORDERLETS)
-        },
-    })  # fmt: skip
-    hdus[0].header["LAMP"] = (solution.lamp, "what calibrated the wavelengths")
-    hdus[0].header["ETADRIFT"] = (solution.etalon_drift, "[pixel] drift when the etalon was seen")
-    return hdus
-
-
-def _image_hdus(arrays: dict[str, np.ndarray | None]) -> list[fits.ImageHDU]:
+def _read_images(path: Path | None, pattern: str) -> dict[str, CCDImage]:
     from astropy.io import fits
 
-    return [fits.ImageHDU(a, name=name) for name, a in arrays.items() if a is not None]
+    if path is None:
+        return {}
+    with fits.open(path, memmap=False) as hdus:
+        return {
+            camera.name: _native_byte_order(hdus[pattern.format(camera.name)].data)
+            for camera in CAMERAS
+            if pattern.format(camera.name) in hdus
+        }
+
+
+def _read_blazes(path: Path | None) -> dict[str, Array]:
+    from astropy.io import fits
+
+    if path is None:
+        return {}
+    blazes = {}
+    with fits.open(path, memmap=False) as hdus:
+        for camera in (camera.name for camera in CAMERAS):
+            rows = [
+                hdus[products.spectrum_extension(camera, "FLUX", orderlet)].data
+                for orderlet in ORDERLETS
+            ]
+            if rows[0] is not None and rows[0].size:
+                lamp = np.stack(rows, axis=1).reshape(-1, rows[0].shape[1])
+                blazes[camera] = normalize_blaze(_native_byte_order(lamp))
+    return blazes
+
+
+def _read_solutions(folder: Path, names: list[str]) -> dict[str, WavelengthMaster]:
+    from astropy.io import fits
+
+    if not names:
+        return {}
+    solutions = {}
+    with fits.open(folder / names[0], memmap=False) as hdus:
+        for camera in (camera.name for camera in CAMERAS):
+            if f"SIM_{camera}_SOLUTION" not in hdus:
+                continue
+            hdu = hdus[f"SIM_{camera}_SOLUTION"]
+            times, drifts = _native_byte_order(hdus[f"SIM_{camera}_DRIFT"].data)
+            name = f"SIM_{camera}_ETALON"
+            solutions[camera] = WavelengthMaster(
+                hdu.header["SIMLAMP"],
+                _native_byte_order(hdu.data),
+                times,
+                drifts,
+                _parse_centroids(hdus[name].data) if name in hdus else None,
+                hdu.header["SIMETADR"],
+            )
+    return solutions
 
 
 def _native_byte_order(array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="))
 
 
-def _parse_centroids(table: np.ndarray | None) -> LineCentroids | None:
-    if table is None:
-        return None
-    rows, lines, nominal, measured, errors = table
+def _parse_centroids(table: np.ndarray) -> LineCentroids:
+    rows, lines, nominal, measured, errors = _native_byte_order(table)
     return LineCentroids(rows.astype(np.int64), lines.astype(np.int64), nominal, measured, errors)

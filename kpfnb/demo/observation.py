@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy as np
 
 from kpfnb.core.clock import parse_utc
-from kpfnb.demo import instrument, masters, wavelengths
+from kpfnb.demo import instrument, masters, night_masters, wavelengths
 from kpfnb.demo.extraction import (
     ElectronFrame,
     ExtractedSpectra,
@@ -24,7 +24,7 @@ from kpfnb.demo.extraction import (
 )
 from kpfnb.demo.header_cards import HeaderCard
 from kpfnb.demo.instrument import LIGHT_SPEED, Array, Camera, Echelle
-from kpfnb.demo.master_files import WavelengthMaster
+from kpfnb.demo.master_files import NightMasters, WavelengthMaster
 from kpfnb.demo.masters import CAL_ORDERLET, NotCalibratedError, read_junk_list
 from kpfnb.demo.spectra import etalon_lines
 from kpfnb.kpf.files.obsid import ObsID
@@ -135,8 +135,8 @@ class CameraDrift:
 class L0Observation:
     """One L0 and the quantities measured in it, computed when they are first used."""
 
-    def __init__(self, path: Path, l0: fits.HDUList) -> None:
-        self.path, self.l0 = path, l0
+    def __init__(self, path: Path, l0: fits.HDUList, tag: str) -> None:
+        self.path, self.l0, self.tag = path, l0, tag
         self.obsid = ObsID.parse(path)
         self.root = path.parents[2]
         self.header: fits.Header = l0[0].header
@@ -148,9 +148,10 @@ class L0Observation:
         return read_junk_list(self.root)
 
     @cached_property
-    def masters(self) -> masters.NightMasters:
+    def masters(self) -> NightMasters:
         """The calibrations of the night."""
-        return masters.load_or_make_masters(self.root, self.path.parent.name, self.junk_obsids)
+        night = self.path.parent.name
+        return night_masters.load_or_make_masters(self.root, night, self.junk_obsids, self.tag)
 
     @cached_property
     def cameras(self) -> list[Camera]:
@@ -159,13 +160,14 @@ class L0Observation:
 
     @cached_property
     def frames(self) -> dict[str, ElectronFrame]:
-        """Each CCD in electrons; the master bias is not subtracted from a bias."""
-        return {
-            camera.name: calibrate_frame(
-                self.l0, camera, None if self.is_bias else self.masters.cameras[camera.name].bias
-            )
-            for camera in self.cameras
-        }
+        """Each CCD in electrons; nothing is subtracted from a bias, no dark current from a dark."""
+        frames = {}
+        for camera in self.cameras:
+            master = self.masters.cameras[camera.name]
+            bias = None if self.is_bias else master.bias
+            dark = None if self.is_dark else master.dark_current(float(self.header["EXPTIME"]))
+            frames[camera.name] = calibrate_frame(self.l0, camera, bias, dark)
+        return frames
 
     @property
     def is_bias(self) -> bool:

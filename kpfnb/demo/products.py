@@ -13,7 +13,7 @@ import numpy as np
 from kpfnb.core import atomic
 from kpfnb.demo.extraction import ElectronFrame, ExtractedSpectra
 from kpfnb.demo.header_cards import HeaderCard
-from kpfnb.demo.instrument import ORDERLETS, Array
+from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array
 from kpfnb.demo.l0_file import make_table_hdu
 
 if TYPE_CHECKING:
@@ -25,20 +25,24 @@ L0_TAIL = (
 )  # fmt: skip
 """The HDUs of an L0 that are copied to its 2D."""
 
-SPECTRUM_NAMES = {
-    "SKY": "SKY_{}",
-    "SCI1": "SCI_{}1",
-    "SCI2": "SCI_{}2",
-    "SCI3": "SCI_{}3",
-    "CAL": "CAL_{}",
-}
+L1_ORDERLETS = ("SCI1", "SCI2", "SCI3", "SKY", "CAL")
+"""The orderlets in the order of the extensions of an L1."""
+
 CCF_ORDERLETS = ("SCI1", "SCI2", "SCI3", "CAL", "SKY")
 """The orderlets along the first axis of a CCF."""
+
+CA_HK_SPECTRA = ("CA_HK_SCI", "CA_HK_SKY", "CA_HK_SCI_WAVE", "CA_HK_SKY_WAVE")
+
+DEFAULT_TAG = "v2.9.1"
+"""The version that products say made them, if neither the command nor the L0 says another."""
+
+NO_COMMIT = "0" * 40
+"""The commit in receipts and headers: the stand-in has none."""
 
 
 @dataclass(frozen=True)
 class ProductProvenance:
-    """The provenance of a product: version, configuration and recipe."""
+    """The provenance of a product: version ('' if the L0 says it), configuration and recipe."""
 
     tag: str
     config: str
@@ -48,7 +52,7 @@ class ProductProvenance:
 def write_product(
     path: Path,
     header: fits.Header,
-    level: int | str,
+    level: str,
     provenance: ProductProvenance,
     steps: Sequence[str],
     hdus: Iterable[Any],
@@ -57,16 +61,21 @@ def write_product(
     from astropy.io import fits
 
     header = header.copy()
-    header["DATLEVEL"] = level
-    all_hdus = [fits.PrimaryHDU(header=header), *_record_hdus(provenance, steps), *hdus]
+    header["DATALVL"] = level.removeprefix("L")
+    records = make_record_hdus(provenance, level, steps)
+    all_hdus = [fits.PrimaryHDU(header=header), *records, *hdus]
     with atomic.replace_atomically(path) as temporary:
         fits.HDUList(all_hdus).writeto(temporary, overwrite=True)
 
 
 def extend_header(header: fits.Header, cards: Iterable[HeaderCard]) -> fits.Header:
-    """A copy of a header with additional cards; existing cards get the new value."""
+    """A copy of a header with additional cards; existing cards get the new value.
+
+    Comments are cut to the room that the card has.
+    """
     longer = header.copy()
-    for keyword, value, comment in cards:
+    for keyword, value, full_comment in cards:
+        comment = full_comment[: max(0, 67 - max(20, len(repr(value))))]
         if keyword in longer:
             longer[keyword] = (value, comment)
         else:
@@ -85,6 +94,13 @@ def make_2d_hdus(l0: fits.HDUList, frames: Mapping[str, ElectronFrame]) -> list[
     return [*hdus, *(l0[name].copy() for name in L0_TAIL if name in l0)]
 
 
+def spectrum_extension(camera: str, kind: str, orderlet: str) -> str:
+    """The name of the extension of an orderlet: GREEN_SCI_FLUX2, RED_CAL_WAVE."""
+    if orderlet.startswith("SCI"):
+        return f"{camera}_SCI_{kind}{orderlet[3:]}"
+    return f"{camera}_{orderlet}_{kind}"
+
+
 def make_l1_hdus(
     telemetry: Any,
     spectra: Mapping[str, ExtractedSpectra],
@@ -92,22 +108,67 @@ def make_l1_hdus(
     ca_hk: Mapping[str, Array],
     barycentre: Sequence[tuple[str, str, np.ndarray]],
 ) -> list[Any]:
-    """The HDUs of an L1: flux, variance, wavelength of each orderlet (orders, side), and more."""
+    """The HDUs of an L1 in the order of the real ones, all images in double precision.
+
+    Images are empty for a camera that was not read, as in the pipeline's files.
+    """
     from astropy.io import fits
 
-    hdus: list[Any] = [telemetry.copy()]
-    for name, extracted in spectra.items():
-        kinds = {"FLUX": extracted.flux, "VAR": extracted.variance, "WAVE": waves[name]}
+    hdus: list[Any] = [telemetry]
+    for camera in (camera.name for camera in CAMERAS):
+        extracted = spectra.get(camera)
+        kinds = {
+            "FLUX": extracted.flux if extracted else None,
+            "VAR": extracted.variance if extracted else None,
+            "WAVE": waves.get(camera),
+        }
         for kind, values in kinds.items():
-            # Single precision of a wavelength is 10 m/s: too coarse
-            array = values if kind == "WAVE" else values.astype(np.float32)
-            for index, orderlet in enumerate(ORDERLETS):
-                extension = f"{name}_{SPECTRUM_NAMES[orderlet].format(kind)}"
-                rows = np.ascontiguousarray(array[index :: len(ORDERLETS)])
-                hdus.append(fits.ImageHDU(rows, name=extension))
-    hdus += [fits.ImageHDU(values, name=f"CA_HK_{name}") for name, values in ca_hk.items()]
-    hdus.append(make_table_hdu("BARY_CORR", list(barycentre)))
-    return hdus
+            for orderlet in L1_ORDERLETS:
+                rows = _orderlet_image(values, orderlet)
+                hdus.append(fits.ImageHDU(rows, name=spectrum_extension(camera, kind, orderlet)))
+        # The pipeline does not fill them either
+        hdus += [fits.BinTableHDU(name=f"{camera}_{part}") for part in ("TELLURIC", "SKY")]
+    hdus += [
+        fits.ImageHDU(np.asarray(ca_hk.get(name, ()), float), name=name) for name in CA_HK_SPECTRA
+    ]
+    table = make_table_hdu("BARY_CORR", list(barycentre))
+    table.header["BCV_UNIT"] = "m/sec"
+    return [*hdus, table]
+
+
+def barycentric_columns(
+    middle: datetime, julian_date: float, velocity: float
+) -> list[tuple[str, str, np.ndarray]]:
+    """The columns of BARY_CORR, one row per order of both cameras.
+
+    The simulated light is constant, so the photon-weighted times are those of the middle.
+
+    Parameters
+    ----------
+    middle : UTC
+    julian_date : barycentric Julian date of the middle; Julian date for calibrations
+    velocity : barycentric correction, km/s
+    """
+    orders = sum(camera.orders for camera in CAMERAS)
+    utc = middle.timestamp() / 86400 + 2440587.5
+    text = middle.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    numbers = {
+        "GEOMID_JD": utc,
+        "PHOTON_JD": utc,
+        "GEOMID_BJD": julian_date,
+        "PHOTON_BJD": julian_date,
+        "BARYVEL": velocity * 1000,
+    }
+    return [
+        ("GEOMID_UTC", "23A", np.full(orders, text)),
+        *((name, "D", np.full(orders, value)) for name, value in numbers.items()),
+    ]
+
+
+def _orderlet_image(values: Array | None, orderlet: str) -> Array:
+    if values is None:
+        return np.zeros(0)
+    return np.ascontiguousarray(values[ORDERLETS.index(orderlet) :: len(ORDERLETS)], dtype=float)
 
 
 def make_ccf_hdu(
@@ -117,9 +178,14 @@ def make_ccf_hdu(
     from astropy.io import fits
 
     hdu = fits.ImageHDU(ccf, name=name)
-    hdu.header["STARTV"] = (float(velocities[0]), "[km/s] first velocity")
-    hdu.header["STEPV"] = (float(velocities[1] - velocities[0]), "[km/s] step")
-    hdu.header["TOTALV"] = (velocities.size, "number of velocities")
+    hdu.header["STARTSEG"] = 0
+    hdu.header["STARTV"] = (float(velocities[0]), "km/sec")
+    hdu.header["STEPV"] = (float(velocities[1] - velocities[0]), "km/sec")
+    hdu.header["TOTALV"] = velocities.size
+    hdu.header["TOTALSCI"] = 3
+    camera = name.partition("_")[0]
+    for number, orderlet in enumerate(CCF_ORDERLETS, start=1):
+        hdu.header[f"CCF{number}"] = spectrum_extension(camera, "FLUX", orderlet)
     for fibre, mask in masks.items():
         hdu.header[f"{fibre}_MASK"] = (mask, "mask (simulated)")
     return hdu
@@ -132,31 +198,38 @@ def make_rv_hdu(columns: Sequence[tuple[str, str, np.ndarray]], cards: Iterable[
     return hdu
 
 
-def _record_hdus(provenance: ProductProvenance, steps: Sequence[str]) -> list[Any]:
+def make_record_hdus(provenance: ProductProvenance, level: str, steps: Sequence[str]) -> list[Any]:
     """RECEIPT: the processing steps; CONFIG: the files named on the command line."""
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    rows = len(steps)
-    receipt = {
-        "Time": [now] * rows,
-        "Code_Release": [provenance.tag] * rows,
-        "Commit_Hash": ["none"] * rows,
-        "Branch_Name": ["stand-in"] * rows,
+    now = datetime.now().isoformat(timespec="microseconds")
+    parameters = f"config={provenance.config} recipe={provenance.recipe}"
+    receipt: dict[str, str | list[str]] = {
+        "Time": now,
+        "Code_Release": provenance.tag,
+        "Branch_Name": "stand-in",
+        "Commit_Hash": NO_COMMIT,
+        "Chip": "all",
         "Module_Name": list(steps),
-        "Module_Param": [f"config={provenance.config} recipe={provenance.recipe}"] * rows,
-        "Status": ["PASS"] * rows,
+        "Module_Level": level.removeprefix("L"),
+        "Module_Path": "kpfnb.demo (simulation)",
+        "Module_Param": parameters,
+        "Status": "PASS",
     }
-    config = {
-        "CONFIG": [
-            "# SIMULATED: a stand-in pipeline, which does not read these files",
-            f"config = {provenance.config}",
-            f"recipe = {provenance.recipe}",
-        ]
+    lines = [
+        "# SIMULATED: a stand-in pipeline, which does not read these files",
+        f"config = {provenance.config}",
+        f"recipe = {provenance.recipe}",
+    ]
+    columns = {
+        name: texts if isinstance(texts, list) else [texts] * len(steps)
+        for name, texts in receipt.items()
     }
-    return [_text_table_hdu("RECEIPT", receipt), _text_table_hdu("CONFIG", config)]
+    return [
+        make_table_hdu("RECEIPT", [_text_column(name, texts) for name, texts in columns.items()]),
+        make_table_hdu(
+            "CONFIG", [("number", "K", np.arange(len(lines))), _text_column("line", lines)]
+        ),
+    ]
 
 
-def _text_table_hdu(name: str, columns: Mapping[str, list[str]]) -> Any:
-    return make_table_hdu(
-        name,
-        [(key, f"{max(map(len, texts))}A", np.array(texts)) for key, texts in columns.items()],
-    )
+def _text_column(name: str, texts: list[str]) -> tuple[str, str, np.ndarray]:
+    return name, f"{max(map(len, texts))}A", np.array(texts)
