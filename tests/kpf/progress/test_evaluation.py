@@ -67,6 +67,15 @@ def test_missing_levels_come_back_from_the_index(root, names, index, scans):
     assert (len(scans), len(first.missing)) == (1, 2)
 
 
+def test_odd_files_come_back_from_the_index(root, names, index, scans):
+    ObsID(names[0]).path(root, "L0").unlink()
+    tree.set_mtimes(root, OLD)
+    first = night(root, index)
+    assert first.oddities.without_l0[0] == f"{names[0]}_2D.fits"
+    assert night(root, index) == first
+    assert len(scans) == 1
+
+
 @pytest.mark.parametrize(
     "options", [{"fresh": True}, {"version": "2.9"}, {"junk": frozenset({"KP.20240101.00000.00"})}]
 )

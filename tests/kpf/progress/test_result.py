@@ -7,10 +7,14 @@ import pytest
 
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome, Result
+from kpfnb.core.text import format_count
 from kpfnb.demo import tree
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.kpf.progress import evaluation, result, touch
 from kpfnb.kpf.progress.completeness import IncompleteReason, LevelCount
+from tests.kpf import fake_drp
+from tests.kpf.l2_files import write_l2
+from tests.real_files import link_real_files
 
 CARDS = dict.fromkeys(KPF.levels, 60)
 NIGHTS = ["20240101", "20240102"]
@@ -211,3 +215,66 @@ def test_touch_missing_starts_the_processing_again(root, names):
     assert raw.stat().st_mtime_ns > before
     assert [item.path for item in tried.items] == [item.path for item in done.items] == [str(raw)]
     assert len(result.assess_progress(*NIGHTS).missing) == 3
+
+
+@pytest.mark.real
+def test_real_l1_files_without_their_l0_are_named(root):
+    real = link_real_files(root)
+    assessment = result.assess_progress()
+    nights = format_count(len(real), "night")
+    products = format_count(len(real), "product")
+    assert assessment.reason == f"{nights}, no observations, {products} without an L0"
+    assert assessment.without_l0 == [f"{obsid}_L1.fits" for obsid in sorted(real)]
+    assert assessment.key_figures()["products without an L0"] == len(real)
+    assert assessment.to_frame()["without_l0"].sum() == len(real)
+    for shown in (str(assessment), assessment._repr_html_()):
+        assert f"{products} without an L0, not counted: {min(real)}_L1.fits" in shown
+    assert not assessment.complete
+
+
+def test_files_of_another_night_are_named_and_not_counted(root, names):
+    stray = root / "L0" / NIGHTS[0] / "KP.20240116.00001.00.fits"
+    stray.write_bytes(ObsID(names[0]).path(root, "L0").read_bytes())
+    assessment = result.assess_progress(*NIGHTS)
+    assert assessment.observations == 16
+    assert assessment.misplaced == [f"L0/20240101/{stray.name}"]
+    assert f"1 file in a wrong directory, not counted: L0/20240101/{stray.name}" in str(assessment)
+
+
+def test_a_note_names_some_of_many_files(root, names):
+    for name in names[:8]:
+        ObsID(name).path(root, "L0").unlink()
+    assessment = result.assess_progress(*NIGHTS)
+    assert len(assessment.without_l0) == 20
+    assert "20 products without an L0, not counted: " in str(assessment)
+    assert " and 15 more" in str(assessment)
+
+
+def test_a_tag_that_is_no_version_is_reported_as_that(root, names):
+    tree.write_tree(root, ["20240103"], 1, cards=CARDS, version="No tags found")
+    assessment = result.assess_progress("20240103", version="2.9")
+    assert {(item.reason, item.detail) for item in assessment.missing} == {
+        (IncompleteReason.UNKNOWN_VERSION, "DRPTAG 'No tags found' is not a version")
+    }
+    assert result.assess_progress("20240103").complete
+
+
+@pytest.mark.parametrize("version", ["v2.12.0rc1", "v2.9.1-12-gabc123", "v2.10"])
+def test_products_of_any_later_version_are_done(root, version):
+    tree.write_tree(root, ["20240103"], 8, cards=CARDS, version=version)
+    assert result.assess_progress("20240103", version="2.9.1").complete
+
+
+def test_a_star_without_a_velocity_is_not_done(root):
+    star = ObsID("KP.20240103.00001.00")
+    fake_drp.fits(star.path(root, "L0"), {"GREEN": "YES", "IMTYPE": "Object", "SCI-OBJ": "Target"})
+    for level in ("2D", "L1"):
+        fake_drp.fits(star.path(root, level), {})
+    write_l2(star.path(root, "L2"), {"CCFRV": 0.0})
+    os.utime(star.path(root, "L0"), (1, 1))
+    assessment = result.assess_progress("20240103")
+    [missing] = assessment.missing
+    assert (missing.level, missing.reason) == ("L2", IncompleteReason.NO_VELOCITY)
+    assert assessment.reason == "1 night, 2D 100 %, L1 100 %, L2 0 %, 1 missing"
+    write_l2(star.path(root, "L2"), {})
+    assert result.assess_progress("20240103").complete
