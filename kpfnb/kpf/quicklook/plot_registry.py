@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kpfnb.kpf.quicklook.instrument_plots import ancillary, ccd, spectra, velocities, wavelengths
+from kpfnb.kpf.quicklook.instrument_plots import (
+    ancillary,
+    ccd,
+    orderlets,
+    spectra,
+    velocities,
+    wavelengths,
+)
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 
 NO_LIGHT = ("bias", "dark")
@@ -91,7 +98,7 @@ def _stitched_plot(camera: str) -> PlotSpec:
 
 def _orderlet_plot(name: str) -> PlotSpec:
     required = tuple(
-        (spectra.extension_name("GREEN", name, kind), spectra.extension_name("RED", name, kind))
+        (orderlets.extension_name("GREEN", name, kind), orderlets.extension_name("RED", name, kind))
         for kind in ("FLUX", "WAVE")
     )
     draw = partial(spectra.draw_all_orders, orderlet=name)
@@ -99,7 +106,7 @@ def _orderlet_plot(name: str) -> PlotSpec:
 
 
 def _solution_plot(orderlet: str) -> PlotSpec:
-    names = {camera: f"{camera}_{orderlet}" for camera in spectra.CAMERAS}
+    names = {camera: f"{camera}_{orderlet}" for camera in orderlets.CAMERAS}
     return PlotSpec(
         "WLS", f"{orderlet}_dispersion", "Wavelength solution", (tuple(names.values()),),
         partial(wavelengths.draw_dispersion, names=names), TALL,
@@ -167,7 +174,7 @@ L1 = (
         TALL,
         needs_light=True,
     ),
-    *map(_orderlet_plot, spectra.ORDERLET_EXTENSIONS),
+    *map(_orderlet_plot, orderlets.ORDERLET_EXTENSIONS),
     PlotSpec("L1", "one_order", "One order", _ANY_SPECTRUM, spectra.draw_one_order, SQUARE),
     PlotSpec(
         "L1",
@@ -240,7 +247,7 @@ _AMPLIFIERS = [f"{camera}_AMP{number}" for camera in ("GREEN", "RED") for number
 
 CHECK_EXTENSIONS = {
     "L0": (*_AMPLIFIERS, "TELEMETRY"),
-    "L1": spectra.extension_names(),
+    "L1": orderlets.extension_names(),
 }
 """Extensions that plots and checks use in addition to those that the plots require."""
 

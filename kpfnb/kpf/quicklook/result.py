@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -238,4 +239,4 @@ class QuicklookResult(OneLineRepr):
 def _describe_check(check: QualityCheck) -> str:
     value = f"{check.value:.6g}" if isinstance(check.value, float) else str(check.value)
     text = f"{check.verdict}: {check.name}: {value} {check.unit}".strip()
-    return f"{text} ({check.detail})" if check.detail else text
+    return f"{text} ({textwrap.shorten(check.detail, 80)})" if check.detail else text

@@ -212,9 +212,10 @@ def finite_percentile(values: Array, percent: float) -> float:
 
 
 def axis_limits(values: Array) -> tuple[float, float]:
-    """The limits of an axis for these values; 0 to 1 if none is finite."""
+    """The limits of an axis for these values; 0 to 1 if none is finite, or all are the same."""
     finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return (low, high) if high > low else (low, low + 1)
 
 
 def show_image(

@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.instrument_plots import figures
+from kpfnb.kpf.quicklook.instrument_plots import figures, orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CAMERAS = ("GREEN", "RED")
-ORDERLET_EXTENSIONS = {
-    "SCI1": "SCI_{}1",
-    "SCI2": "SCI_{}2",
-    "SCI3": "SCI_{}3",
-    "SKY": "SKY_{}",
-    "CAL": "CAL_{}",
-}
-"""Orderlet to the names of its extensions, without the camera; {} is the kind."""
-
-EXTENSION_KINDS = ("FLUX", "VAR", "WAVE")
 SNR_PERCENT = 95
+MAX_FAULTS = 4
+"""Orders that a heading names."""
 
 
-class OrderletSpectrum(NamedTuple):
-    """One orderlet of one camera: arrays of shape (orders, pixels); wavelengths in Å."""
-
-    flux: Array
-    variance: Array
-    wavelength: Array
-
-
-@cache
-def extension_name(camera: str, orderlet: str, kind: str) -> str:
-    """The name of an extension, such as GREEN_SCI_FLUX1."""
-    return f"{camera}_{ORDERLET_EXTENSIONS[orderlet].format(kind)}"
-
-
-def extension_names(orderlets: tuple[str, ...] = tuple(ORDERLET_EXTENSIONS)) -> tuple[str, ...]:
-    """The names of all extensions of some orderlets, for both cameras."""
-    return tuple(
-        extension_name(c, o, k) for c in CAMERAS for o in orderlets for k in EXTENSION_KINDS
-    )
-
-
-def list_cameras(content: FitsContent) -> list[str]:
-    """The cameras whose spectra are complete in the file."""
-    return [
-        camera
-        for camera in CAMERAS
-        if all(
-            extension_name(camera, o, k) in content.images
-            for o in ORDERLET_EXTENSIONS
-            for k in EXTENSION_KINDS
-        )
-    ]
-
-
-def read_spectrum(content: FitsContent, camera: str, orderlet: str) -> OrderletSpectrum:
-    """The spectrum of an orderlet, in the machine's byte order."""
-    arrays = (content.images[extension_name(camera, orderlet, kind)] for kind in EXTENSION_KINDS)
-    return OrderletSpectrum(*(np.ascontiguousarray(a, a.dtype.newbyteorder("=")) for a in arrays))
-
-
-def order_snr(content: FitsContent, camera: str, orderlets: tuple[str, ...]) -> Array:
+def order_snr(content: FitsContent, camera: str, members: tuple[str, ...]) -> Array:
     """The S/N of the sum of some orderlets: its 95th percentile along each order."""
-    spectra = [read_spectrum(content, camera, orderlet) for orderlet in orderlets]
+    spectra = [orderlets.read_spectrum(content, camera, orderlet) for orderlet in members]
     every_second = slice(None, None, 2)
     flux = np.sum([spectrum.flux[:, every_second] for spectrum in spectra], axis=0)
     variance = np.sum([spectrum.variance[:, every_second] for spectrum in spectra], axis=0)
@@ -84,11 +34,11 @@ def draw_snr(figure: Figure, content: FitsContent) -> None:
     """Draw S/N by order for SCI (all three together), SKY and CAL."""
     panels = figures.add_panels(figure, 3, sharex=True)[:, 0]
     groups = {"SCI": ("SCI1", "SCI2", "SCI3"), "SKY": ("SKY",), "CAL": ("CAL",)}
-    for axes, (name, orderlets) in zip(panels, groups.items(), strict=True):
+    for axes, (name, members) in zip(panels, groups.items(), strict=True):
         highest = 1.0
-        for camera in list_cameras(content):
-            values = order_snr(content, camera, orderlets)
-            middles = _middle_wavelengths(read_spectrum(content, camera, orderlets[0]).wavelength)
+        for camera in orderlets.list_cameras(content):
+            values = order_snr(content, camera, members)
+            middles = _middle_wavelengths(content, camera)
             axes.plot(
                 middles, values, color=figures.CAMERA_COLOURS[camera], label=camera.capitalize(),
                 marker={"GREEN": "o", "RED": "s"}[camera], markersize=4, linewidth=1,
@@ -102,13 +52,14 @@ def draw_snr(figure: Figure, content: FitsContent) -> None:
 
 def draw_all_orders(figure: Figure, content: FitsContent, orderlet: str) -> None:
     """Draw all orders of an orderlet, a panel per camera, in alternating colours."""
-    cameras = list_cameras(content)
+    cameras = orderlets.list_cameras(content)
     panels = figures.add_panels(figure, len(cameras), gap=(0, 56))[:, 0]
     for axes, camera in zip(panels, cameras, strict=True):
-        spectrum = read_spectrum(content, camera, orderlet)
+        spectrum = orderlets.read_spectrum(content, camera, orderlet)
         x, y = figures.min_max_envelope(spectrum.wavelength, spectrum.flux, 64)
         _draw_orders(axes, x, y, figures.CAMERA_COLOURS[camera])
-        figures.label_axes(axes, y="electrons per pixel", heading=camera.capitalize())
+        heading = camera.capitalize() + _describe_faults(spectrum.faults)
+        figures.label_axes(axes, y="electrons per pixel", heading=heading)
         axes.set_xlim(*figures.axis_limits(x))
         axes.set_ylim(*_flux_limits(spectrum.flux))
     panels[-1].set_xlabel("wavelength [Å]")
@@ -116,11 +67,13 @@ def draw_all_orders(figure: Figure, content: FitsContent, orderlet: str) -> None
 
 def draw_one_order(figure: Figure, content: FitsContent) -> None:
     """Draw the middle order of each camera, orderlet by orderlet, at full resolution."""
-    cameras = list_cameras(content)
-    panels = figures.add_panels(figure, len(ORDERLET_EXTENSIONS), len(cameras), sharex="col")
+    cameras = orderlets.list_cameras(content)
+    panels = figures.add_panels(
+        figure, len(orderlets.ORDERLET_EXTENSIONS), len(cameras), sharex="col"
+    )
     for column, camera in enumerate(cameras):
-        for axes, orderlet in zip(panels[:, column], ORDERLET_EXTENSIONS, strict=True):
-            spectrum = read_spectrum(content, camera, orderlet)
+        for axes, orderlet in zip(panels[:, column], orderlets.ORDERLET_EXTENSIONS, strict=True):
+            spectrum = orderlets.read_spectrum(content, camera, orderlet)
             order = len(spectrum.flux) // 2
             wavelength, flux = spectrum.wavelength[order], spectrum.flux[order]
             axes.plot(wavelength, flux, color=figures.ORDERLET_COLOURS[orderlet], linewidth=0.7)
@@ -136,16 +89,16 @@ def draw_flux_ratios(figure: Figure, content: FitsContent) -> None:
     panels = figures.add_panels(figure, 2, 2, sharex=True).ravel()
     for axes, orderlet in zip(panels, ("SCI1", "SCI3", "SKY", "CAL"), strict=True):
         highest = 0.0
-        for camera in list_cameras(content):
-            spectrum = read_spectrum(content, camera, orderlet)
-            reference = read_spectrum(content, camera, "SCI2")
+        for camera in orderlets.list_cameras(content):
+            spectrum = orderlets.read_spectrum(content, camera, orderlet)
+            reference = orderlets.read_spectrum(content, camera, "SCI2")
             pixels = spectrum.flux.shape[1]
             middle = slice(pixels // 3, 2 * pixels // 3, 2)
             ratio = spectrum.flux[:, middle] / np.where(
                 reference.flux[:, middle] > 0, reference.flux[:, middle], np.nan
             )
             low, median, high = _ratio_percentiles(ratio)
-            x = _middle_wavelengths(spectrum.wavelength)
+            x = _middle_wavelengths(content, camera)
             axes.fill_between(
                 x, low, high, color=figures.CAMERA_COLOURS[camera], alpha=0.25, linewidth=0
             )
@@ -172,8 +125,18 @@ def _ratio_percentiles(ratio: Array) -> tuple[Array, Array, Array]:
     return low, median, high
 
 
-def _middle_wavelengths(wavelength: Array) -> Array:
-    return wavelength[:, wavelength.shape[1] // 2]
+def _middle_wavelengths(content: FitsContent, camera: str) -> Array:
+    """Those of SCI2: another orderlet can lack the wavelengths of an order."""
+    wavelength, _ = orderlets.true_wavelengths(content, camera, "SCI2")
+    middles: Array = wavelength[:, wavelength.shape[1] // 2]
+    return middles
+
+
+def _describe_faults(faults: dict[int, str]) -> str:
+    """The orders that are not drawn, for a heading."""
+    names = [f"order {order} ({fault})" for order, fault in list(faults.items())[:MAX_FAULTS]]
+    more = [f"{len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+    return f"; not drawn: {', '.join(names + more)}" if faults else ""
 
 
 def _draw_orders(axes: Axes, x: Array, y: Array, colour: str) -> None:

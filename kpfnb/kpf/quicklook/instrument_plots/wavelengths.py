@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.instrument_plots import figures, spectra
+from kpfnb.kpf.quicklook.instrument_plots import figures, orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LIGHT_SPEED = 299792.458
-"""km/s"""
-
-GREEN_ORDERS = 35
+GREEN_ORDERS, RED_ORDERS = 35, 32
+MAX_NAMES = 5
 
 KEYWORD_ORDERLETS = {"S": "SCI2", "K": "SKY", "C": "CAL"}
 """The letter after the camera's in the DRP's keywords MEDW.. and STDW.. to the orderlet."""
@@ -25,15 +23,15 @@ def draw_differences(figure: Figure, content: FitsContent) -> None:
     """Draw, by order, solution minus reference (keywords of the DRP) and orderlet minus SCI2."""
     reference_axes, orderlet_axes = figures.add_panels(figure, 2, gap=(0, 78))[:, 0]
     _draw_reference_differences(reference_axes, content)
-    cameras = spectra.list_cameras(content)
+    cameras = orderlets.list_cameras(content)
     for camera in cameras:
         waves = {
-            o: content.images[spectra.extension_name(camera, o, "WAVE")]
-            for o in spectra.ORDERLET_EXTENSIONS
+            orderlet: orderlets.true_wavelengths(content, camera, orderlet)[0]
+            for orderlet in orderlets.ORDERLET_EXTENSIONS
         }
         middles = _middle_pixels(waves["SCI2"])
         for orderlet in ("SCI1", "SCI3", "SKY", "CAL"):
-            shift = (_middle_pixels(waves[orderlet]) / middles - 1) * LIGHT_SPEED
+            shift = (_middle_pixels(waves[orderlet]) / middles - 1) * orderlets.LIGHT_SPEED
             label = orderlet if camera == cameras[0] else None
             orderlet_axes.plot(
                 middles, shift, color=figures.ORDERLET_COLOURS[orderlet], label=label,
@@ -41,9 +39,24 @@ def draw_differences(figure: Figure, content: FitsContent) -> None:
             )  # fmt: skip
     figures.label_axes(
         orderlet_axes, "wavelength in the middle of the order [Å]", "[km/s]",
-        "orderlet minus SCI2 at the same pixel (Green: dots, Red: squares)",
+        "orderlet minus SCI2 at the same pixel (Green: dots, Red: squares)"
+        + _describe_missing(content, cameras),
     )  # fmt: skip
-    orderlet_axes.legend(ncols=4, fontsize=9, loc="upper right")
+    orderlet_axes.legend(
+        ncols=4, fontsize=9, loc="lower right", bbox_to_anchor=(1, 0.99), frameon=False
+    )
+
+
+def _describe_missing(content: FitsContent, cameras: list[str]) -> str:
+    """The orders without true wavelengths, for a heading."""
+    names = [
+        f"{camera} {orderlet} {order}"
+        for camera in cameras
+        for orderlet in orderlets.ORDERLET_EXTENSIONS
+        for order in orderlets.true_wavelengths(content, camera, orderlet)[1]
+    ]
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"; not drawn: {', '.join(names[:MAX_NAMES])}{more}" if names else ""
 
 
 def _draw_reference_differences(axes: object, content: FitsContent) -> None:
@@ -74,7 +87,10 @@ def _draw_reference_differences(axes: object, content: FitsContent) -> None:
     if is_drawn:
         axes.legend(ncols=3, fontsize=9, loc="upper right")
     else:
-        axes.text(0.5, 0.5, "no MEDW keywords", transform=axes.transAxes, ha="center")
+        text = "this file has none of the DRP's keywords MEDW.."
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
+        axes.set_xlim(-1, GREEN_ORDERS + RED_ORDERS)
+        axes.set_yticks([])
 
 
 def _read_keywords(content: FitsContent, code: str) -> tuple[Array, Array, Array]:
@@ -107,7 +123,7 @@ def draw_dispersion(figure: Figure, content: FitsContent, names: dict[str, str])
                 row[[0, -1]], [order, order], color=figures.CAMERA_COLOURS[camera], linewidth=2
             )
         pixels = np.linspace(0, waves.shape[1] - 2, 60).astype(int)
-        dispersions = (waves[:, pixels + 1] / waves[:, pixels] - 1) * LIGHT_SPEED
+        dispersions = (waves[:, pixels + 1] / waves[:, pixels] - 1) * orderlets.LIGHT_SPEED
         for row, dispersion in zip(waves[:, pixels], dispersions, strict=True):
             dispersion_axes.plot(
                 row, dispersion, color=figures.CAMERA_COLOURS[camera], linewidth=0.8

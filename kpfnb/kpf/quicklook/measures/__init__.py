@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from kpfnb.kpf.quicklook.instrument_plots import spectra
+from kpfnb.kpf.quicklook.instrument_plots import orderlets
 from kpfnb.kpf.quicklook.measures import images, raw, velocities, wavelengths
 from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, MeasureFunction
 
@@ -25,7 +25,7 @@ MEASURES: dict[str, MeasureFunction] = {
     "unknown_red": partial(images.measure_unknown_percent, names=("RED_CCD",)),
     "unknown_fluxes": images.count_unknown_fluxes,
     "unknown_master": partial(
-        images.measure_unknown_percent, names=(*images.MASTER_IMAGES, *spectra.extension_names())
+        images.measure_unknown_percent, names=(*images.MASTER_IMAGES, *orderlets.extension_names())
     ),
     "missing_spectra_green": partial(images.count_missing_spectra, camera="GREEN"),
     "missing_spectra_red": partial(images.count_missing_spectra, camera="RED"),
@@ -35,6 +35,8 @@ MEASURES: dict[str, MeasureFunction] = {
     "other_orders_without_wavelengths": partial(
         wavelengths.count_orders_without_wavelengths, orderlets=wavelengths.OTHERS
     ),
+    "shifted_science_orders": partial(wavelengths.count_shifted_orders, orderlets=("SCI1", "SCI3")),
+    "shifted_other_orders": partial(wavelengths.count_shifted_orders, orderlets=wavelengths.OTHERS),
     "rising_science_orders": partial(
         wavelengths.count_rising_orders, orderlets=wavelengths.SCIENCE
     ),

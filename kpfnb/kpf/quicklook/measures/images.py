@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kpfnb.kpf.quicklook.instrument_plots import spectra
+from kpfnb.kpf.quicklook.instrument_plots import orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, join_names
 
@@ -24,9 +24,9 @@ def count_unknown_fluxes(content: FitsContent) -> Measured:
     """Number of fluxes of all orderlets that are not finite, by orderlet in the note."""
     fluxes = {
         f"{camera} {orderlet}": content.images[name]
-        for camera in spectra.CAMERAS
-        for orderlet in spectra.ORDERLET_EXTENSIONS
-        if (name := spectra.extension_name(camera, orderlet, "FLUX")) in content.images
+        for camera in orderlets.CAMERAS
+        for orderlet in orderlets.ORDERLET_EXTENSIONS
+        if (name := orderlets.extension_name(camera, orderlet, "FLUX")) in content.images
     }
     if not fluxes:
         return NOT_IN_FILE
@@ -38,9 +38,9 @@ def count_unknown_fluxes(content: FitsContent) -> Measured:
 def count_missing_spectra(content: FitsContent, camera: str) -> Measured:
     """Number of extensions of a camera's spectra that are not in the file, or empty."""
     names = [
-        spectra.extension_name(camera, orderlet, kind)
-        for orderlet in spectra.ORDERLET_EXTENSIONS
-        for kind in spectra.EXTENSION_KINDS
+        orderlets.extension_name(camera, orderlet, kind)
+        for orderlet in orderlets.ORDERLET_EXTENSIONS
+        for kind in orderlets.EXTENSION_KINDS
     ]
     missing = [name for name in names if name not in content.images]
     if len(missing) == len(names):

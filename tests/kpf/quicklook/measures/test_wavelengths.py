@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpfnb.kpf.quicklook.instrument_plots import spectra
+from kpfnb.kpf.quicklook.instrument_plots import orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES, NOT_IN_FILE
 
@@ -19,9 +19,9 @@ def make_content(orders: int = 4, pixels: int = 30) -> FitsContent:
     for camera, start in STARTS.items():
         first = start + 50.0 * np.arange(orders)
         waves = first[:, None] - np.linspace(0, 55, pixels)
-        for orderlet in spectra.ORDERLET_EXTENSIONS:
+        for orderlet in orderlets.ORDERLET_EXTENSIONS:
             for kind, values in (("WAVE", waves), ("FLUX", waves), ("VAR", waves)):
-                name = spectra.extension_name(camera, orderlet, kind)
+                name = orderlets.extension_name(camera, orderlet, kind)
                 content.images[name] = values.astype(">f8")
     return content
 
@@ -29,7 +29,7 @@ def make_content(orders: int = 4, pixels: int = 30) -> FitsContent:
 def test_wavelengths_that_fall_pass() -> None:
     content = make_content()
     for name in MEASURES:
-        if "wavelengths" in name or "rising" in name:
+        if "orders" in name and name != "empty_orders":
             assert MEASURES[name](content) == (0, "", "not judged"), name
 
 
@@ -76,6 +76,18 @@ def test_science_orders_without_wavelengths() -> None:
     assert MEASURES["other_orders_without_wavelengths"](content).value == 0
 
 
+def test_an_order_whose_comb_lines_were_taken_for_their_neighbours_is_named() -> None:
+    # As in RED CAL 1 to 3 of the real L1 KP.20240211.00048.69
+    content = make_content()
+    content.images["RED_CAL_WAVE"][1] *= 1 - 11.6 / 299_792.458
+    content.images["RED_CAL_WAVE"][2] *= 1 + 0.6 / 299_792.458
+    content.images["RED_CAL_WAVE"][3] = 0
+    assert MEASURES["shifted_other_orders"](content)[:2] == (1, "RED CAL 1 (-11.6 km/s)")
+    assert MEASURES["shifted_science_orders"](content).value == 0
+    content.images["RED_SCI_WAVE2"][:] = 0
+    assert MEASURES["shifted_other_orders"](content).value == 0
+
+
 def test_without_spectra_nothing_is_measured() -> None:
     assert MEASURES["rising_science_orders"](FitsContent()) is NOT_IN_FILE
     assert MEASURES["other_orders_without_wavelengths"](FitsContent()) is NOT_IN_FILE
@@ -91,7 +103,7 @@ def test_a_single_pixel_that_rises_is_found(
     camera: str, order: int, orderlet: str, pixel: int
 ) -> None:
     content = make_content()
-    waves = content.images[spectra.extension_name(camera, orderlet, "WAVE")]
+    waves = content.images[orderlets.extension_name(camera, orderlet, "WAVE")]
     waves[order, pixel] = waves[order, pixel - 1] + 0.01
     measured = MEASURES["rising_other_orders"](content)
     assert measured[:2] == (1, f"{camera} {orderlet} {order} (1 pixel)")
