@@ -7,32 +7,40 @@ seconds.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kpfnb.demo.tree import CARD_COUNTS, FITS_BLOCK, PROCESSING_SECONDS
+from kpfnb.demo.header_only_files import CardValues, header_bytes, image_bytes, table_bytes
+from kpfnb.demo.tree import CARD_COUNTS, PROCESSING_SECONDS
 from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
 
-CardValues = Mapping[str, str | int | float]
 DAY_SECONDS = 86_400
+DRP_VERSION = "v2.12.1"
+SENSORS = ("kpfgreen.STA_CCD_T", "kpfred.STA_CCD_T")
 DEFAULT_COUNTS = {
-    "bias": 8,
-    "dark": 4,
-    "flat": 8,
+    "bias": 12,
+    "dark": 5,
+    "flat": 12,
     "lfc": 6,
-    "etalon": 8,
-    "thar": 4,
+    "etalon": 10,
+    "thar": 9,
     "star": 10,
     "sun": 4,
 }
-MASTER_NAMES = (
-    "bias_autocal-bias",
-    "dark_autocal-dark",
-    "flat_autocal-flat-all",
-    "WLS_autocal-lfc-all",
-)
+MASTER_NAMES = {
+    "bias": "master_bias_autocal-bias.fits",
+    "dark": "master_dark_autocal-dark.fits",
+    "flat": "master_flat.fits",
+    "WLS": "master_WLS_autocal-lfc-all-morn_L1.fits",
+    "smooth lamp": "smooth_lamp.fits",
+    "trace GREEN": "master_flat_GREEN_CCD.csv",
+    "trace RED": "master_flat_RED_CCD.csv",
+}
+"""What a master is to the end of its name, after `kpf_<night>_`."""
+STACKS = ("bias", "dark", "flat")
 
 _KIND_CARDS: dict[str, tuple[str, str, str]] = {
     "bias": ("Bias", "autocal-bias", "None"),
@@ -45,6 +53,23 @@ _KIND_CARDS: dict[str, tuple[str, str, str]] = {
     "sun": ("Object", "SoCal", "SoCal-SciSky"),
 }
 """IMTYPE, OBJECT and SCI-OBJ."""
+
+_FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
+    "2D": {
+        "": ("NOTJUNK", "TIMCHKL0", "DATAPR2D", "GOODREAD", "OLDBIAS", "OLDDARK", "OLDFLAT"),
+        "bias": ("LOWBIAS",),
+        "dark": ("LOWDARK",),
+        "lfc": ("LFC2DFOK",),
+    },
+    "L1": {
+        "": ("DATAPRL1", "MONOTWLS", "WLSL1", "OLDTRAC", "OLDLAMP", "OLDWLS", "OLDWLS2"),
+        "flat": ("FLATSNR",),
+        "lfc": ("LFCSAT", "LFCLINES"),
+        "etalon": ("ETALINES",),
+    },
+    "L2": {"": ("DATAPRL2", "TIMCHKL2")},
+}
+"""The QC keywords that each level adds: for all exposures (''), and for those of a kind."""
 
 
 class NightFault(StrEnum):
@@ -62,7 +87,7 @@ class NightFault(StrEnum):
     WILD_WAVELENGTHS = "wild-wavelengths"
     """The solutions of the comb scatter by 0.8 pixels."""
     DRIFT = "drift"
-    """One etalon exposure is off by 1.2 km/s."""
+    """The velocity of one etalon exposure is off by 1.2 km/s."""
     NOTHING_REDUCED = "nothing-reduced"
     ONE_L2_MISSING = "one-l2-missing"
     FAINT_STARS = "faint-stars"
@@ -83,16 +108,19 @@ class HeaderOnlyNight:
         """The file of one exposure of a kind at a level."""
         return ObsID(self.obsids[kind][number]).path(self.root, level)
 
-    def rewrite(self, kind: str, level: str, number: int, **cards: str | float) -> None:
-        """Write a file again with changed cards, one second newer."""
-        obsid = self.obsids[kind][number]
-        defaults = _level_cards(kind, level, number)
-        _write_file(self.root, obsid, level, {**defaults, **cards}, self.sizes[level], later=1)
+    def rewrite(self, kind: str, level: str, number: int, **cards: str | float | None) -> None:
+        """Write a file again with changed cards (None removes one), one second newer."""
+        obsid, path = self.obsids[kind][number], self.path(kind, level, number)
+        modified = path.stat().st_mtime + 1
+        changed = {**_level_cards(kind, level, number), **cards}
+        present = {name: value for name, value in changed.items() if value is not None}
+        _write_file(self.root, obsid, level, present, self.sizes[level])
+        os.utime(path, (modified, modified))
 
     def master(self, kind: str) -> Path:
-        """The master of a kind: bias, dark, flat or WLS."""
-        [name] = [master_name for master_name in MASTER_NAMES if master_name.startswith(kind)]
-        return self.root / "masters" / self.night / f"kpf_{self.night}_master_{name}.fits"
+        """The master of a kind, one of `MASTER_NAMES`."""
+        name = f"kpf_{self.night}_{MASTER_NAMES[kind]}"
+        return self.root / "masters" / self.night / name
 
 
 def write_night(
@@ -113,10 +141,8 @@ def write_night(
         for number, obsid in enumerate(names):
             for level in _kind_levels(kind):
                 _write_file(root, obsid, level, _level_cards(kind, level, number), sizes[level])
-    for name in MASTER_NAMES:
-        path = written.master(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_header_bytes({"OBJECT": name}, 100))
+    for kind in MASTER_NAMES:
+        _write_master(written.master(kind), kind)
     for fault in faults:
         _FAULT_ACTIONS[fault](written)
     return written
@@ -134,52 +160,66 @@ def _level_cards(kind: str, level: str, number: int) -> CardValues:
         "OBJECT": name,
         "SCI-OBJ": source,
         **dict.fromkeys(("GREEN", "RED", "CA_HK"), "YES"),
-        "GRCCDTMP": -100.0 + 0.001 * (number % 3),
     }
     if level == KPF.raw:
         return cards
-    cards |= {"DRPTAG": "v2.9.1", "NOTJUNK": 1, "DATAPR2D": 1, "GOODREAD": 1, "TIMCHKL0": 1}
-    cards |= {"LOWBIAS": 1, "LOWDARK": 1, "LFC2DFOK": 1}
+    cards["DRPTAG"] = DRP_VERSION
+    for flags_level, flags in _FLAGS.items():
+        if KPF.products.index(flags_level) <= KPF.products.index(level):
+            cards |= dict.fromkeys((*flags.get("", ()), *flags.get(kind, ())), 1)
     cards |= {f"RN{camera}{amp}": 4.0 for camera in ("GREEN", "RED") for amp in (1, 2)}
     if level == "2D":
         return cards
-    cards |= {"MONOTWLS": 1, "WLSL1": 1, "LFCSAT": 1, "SNRSC548": 200.0 + number}
+    cards["SNRSC548"] = 200.0 + number
     cards |= {f"STDWGS{order:02d}": 0.03 for order in range(35)}
     cards |= {f"STDWRS{order:02d}": 0.02 for order in range(32)}
-    if level == "L1":
-        return cards
-    drift = {"DRFTRV": 5.0 * (number % 5), "CCFRVC": 0.0005 * (-1) ** number, "CCFERV": 0.0009}
-    return cards | {"DATAPRL2": 1, "TIMCHKL2": 1, "QCPCBCV": 1} | drift
+    return cards if level == "L1" else cards | _velocity_cards(kind, number)
 
 
-def _write_file(
-    root: Path, obsid: str, level: str, cards: CardValues, size: int, later: float = 0
-) -> None:
+def _velocity_cards(kind: str, number: int) -> dict[str, str | int | float]:
+    """The velocities (km/s) of an exposure; the DRP writes 0 where there is no line."""
+    velocity = {"etalon": 0.001 + 0.005 * (number % 5), "flat": 0.0}.get(kind, 10 + 0.001 * number)
+    return {"CCFRV": velocity, "CCFERV": 0.0009, "CCFRVC": 0.001, "CCFERVC": 0.0009}
+
+
+def _write_file(root: Path, obsid: str, level: str, cards: CardValues, size: int) -> None:
     path = ObsID(obsid).path(root, level)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_header_bytes({"OFNAME": f"{obsid}.fits", **cards}, size))
-    after = list(KPF.levels).index(level) * PROCESSING_SECONDS + later
+    header = header_bytes({"OFNAME": f"{obsid}.fits", **cards}, size)
+    path.write_bytes(header + _extensions(obsid, level, cards))
+    after = list(KPF.levels).index(level) * PROCESSING_SECONDS
     moment = ObsID(obsid).time.timestamp() + after
     os.utime(path, (moment, moment))
 
 
-def _header_bytes(cards: CardValues, count: int) -> bytes:
-    """A FITS file with a header of `count` cards and no data."""
-    lines = ["SIMPLE  =                    T", "BITPIX  =                    8"]
-    lines += ["NAXIS   =                    0", "SIMULATE=                    T"]
-    filler = [f"KEY{number:05d}= {12.345:>20}" for number in range(count - len(cards) - 5)]
-    lines += [*filler[: len(filler) // 2], *map(_format_card, cards.items())]
-    lines += [*filler[len(filler) // 2 :], "END"]
-    text = "".join(f"{line:<80}" for line in lines).encode("ascii")
-    return text + b" " * (-len(text) % FITS_BLOCK)
+def _extensions(obsid: str, level: str, cards: CardValues) -> bytes:
+    """The extensions that a verdict reads: the CCD temperatures of an L0, the velocity of an L2."""
+    if level == KPF.raw:
+        # All values in TELEMETRY are text
+        temperature = f"{-100 + 0.001 * (int(obsid[-1]) % 3):.3f}"
+        width = max(map(len, SENSORS))
+        row = "".join(f"{sensor:<{width}}{temperature:<8}" for sensor in SENSORS).encode()
+        columns = {"keyword": f"{width}A", "average": "8A"}
+        return table_bytes("TELEMETRY", columns, row, rows=len(SENSORS))
+    if level != "L2":
+        return b""
+    images = b"".join(image_bytes(f"{camera}_CCF", {}) for camera in ("GREEN", "RED"))
+    value = cards.get("CCFRV")
+    velocity = struct.pack(">d", value if isinstance(value, float) else 0.0)
+    return images + table_bytes("RV", {"RV": "1D"}, velocity, rows=1)
 
 
-def _format_card(pair: tuple[str, str | int | float]) -> str:
-    name, value = pair
-    shown = (
-        f"'{value.replace(chr(39), chr(39) * 2):<8}'" if isinstance(value, str) else f"{value:>20}"
-    )
-    return f"{name:<8}= {shown} / a value of the simulation"[:80]
+def _write_master(path: Path, kind: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        path.write_text("Coeff0,Coeff1\n1,0\n", encoding="utf-8")
+        return
+    content = header_bytes({"IMTYPE": kind}, 100)
+    if kind in STACKS:
+        for camera in ("GREEN", "RED"):
+            content += image_bytes(f"{camera}_CCD", {"NFRAMES": 12})
+            content += b"".join(image_bytes(f"{camera}_CCD_{part}", {}) for part in ("UNC", "CNT"))
+    path.write_bytes(content)
 
 
 def _remove_exposures(written: HeaderOnlyNight, kind: str, keep: int) -> None:
@@ -215,7 +255,7 @@ _FAULT_ACTIONS: dict[NightFault, Callable[[HeaderOnlyNight], None]] = {
     NightFault.WILD_WAVELENGTHS: _rewrite_all(
         "lfc", "L1", **{f"STDWGS{n:02d}": 0.8 for n in range(35)}
     ),
-    NightFault.DRIFT: lambda night: night.rewrite("etalon", "L2", 2, DRFTRV=1200.0),
+    NightFault.DRIFT: lambda night: night.rewrite("etalon", "L2", 2, CCFRV=1.2),
     NightFault.NOTHING_REDUCED: _remove_products,
     NightFault.ONE_L2_MISSING: lambda night: night.path("star", "L2", 3).unlink(),
     NightFault.FAINT_STARS: _rewrite_all("star", "L1", SNRSC548=30.0),

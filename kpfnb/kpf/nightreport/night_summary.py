@@ -15,6 +15,7 @@ from kpfnb.core.fits.headers import InvalidHeaderError, read_header
 from kpfnb.core.settings import Settings
 from kpfnb.kpf.files.exposure import read_junk_list
 from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.progress.header_facts import is_velocity
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.reprocess.selection import list_observations
 from kpfnb.kpf.verdict.result import NightVerdict
@@ -192,12 +193,14 @@ def _read_velocities(exposures: Iterable[NightExposure], root: Path) -> Iterator
         except InvalidHeaderError:
             # The progress says why it is missing
             pass
-        error = _header_number(header, "CCFERV")
+        # The DRP writes 0 where it found no velocity
+        has_velocity = is_velocity(header.get("CCFRV"))
+        error = _header_number(header, "CCFERV") if has_velocity else None
         yield VelocityRow(
             obsid=exposure.obsid,
             target=exposure.target,
             time=obsid.time,
-            velocity=_header_number(header, "CCFRV"),
+            velocity=_header_number(header, "CCFRV") if has_velocity else None,
             error=None if error is None else 1000 * error,
             signal=_header_number(header, "SNRSC548"),
             bjd=_header_number(header, "CCFBJD"),

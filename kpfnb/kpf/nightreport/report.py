@@ -101,12 +101,16 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
         title=f"Night {night[:4]}-{night[4:6]}-{night[6:]}",
         links=pages.nav_links(directory, night, pages.REPORT_PAGE),
         badge=verdict_badge(night_verdict.verdict),
-        line="; ".join([observations, night_verdict.problems or "all rules pass"]),
+        line="; ".join([observations, night_verdict.problems or pages.NO_PROBLEMS]),
         levels=[
             (str(level), verdict_badge(verdict)) for level, verdict in night_verdict.levels.items()
         ],
         rules=[
             _rule_context(result, directory, site_settings) for result in night_verdict.not_passed
+        ],
+        not_judged=[
+            {"title": result.rule.title, "name": result.rule.name, "value": result.value}
+            for result in night_verdict.not_judged
         ],
         overrides=[asdict(override) for override in night_verdict.overrides],
         targets=[_target_context(group, summary) for group in summary.targets],

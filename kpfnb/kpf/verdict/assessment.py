@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from html import escape
@@ -14,14 +15,15 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.settings import Settings
 from kpfnb.core.text import format_count
 from kpfnb.kpf.files.exposure import read_junk_list
-from kpfnb.kpf.files.obsid import list_nights
+from kpfnb.kpf.files.keywords import suggest_keyword
+from kpfnb.kpf.files.obsid import KPF, list_nights
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict
 from kpfnb.kpf.verdict import criteria_file, rules
 from kpfnb.kpf.verdict.night_data import INDEX_NAME, NightData
-from kpfnb.kpf.verdict.result import NightVerdict
-from kpfnb.kpf.verdict.rule_results import RuleResult, count_frames, evaluate_rule
-from kpfnb.kpf.verdict.rules import Override, VerdictLevel
+from kpfnb.kpf.verdict.result import NightVerdict, split_results
+from kpfnb.kpf.verdict.rule_results import count_frames, evaluate_rule
+from kpfnb.kpf.verdict.rules import Override, VerdictCriteria, VerdictLevel
 from kpfnb.notebook.display import html
 
 NIGHTS_DIR = "nights"
@@ -49,8 +51,7 @@ def assess_night(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVe
     _check_night(night)
     accepted = _parse_verdict(accept)
     criteria = criteria_file.load_criteria(criteria_file.criteria_path(site_settings))
-    # The data root must have a directory of L0 files
-    list_nights(site_settings.kpf_root, night, night)
+    _check_root(site_settings.kpf_root)
     overrides = rules.read_overrides(night_dir(site_settings, night))
     with HeaderIndex(site_settings.work_dir / INDEX_NAME) as index:
         load_night = cache(lambda name: NightData(name, criteria, site_settings, index))
@@ -67,7 +68,7 @@ def assess_night(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVe
             observations=len(night_data.observations),
             junk=night_data.junk_count,
             arrivals={
-                kind: tuple(frame.obsid for frame in night_data.frames_of((kind,)))
+                kind: tuple(frame.obsid for frame in night_data.raw_frames_of((kind,)))
                 for kind in criteria.kinds
             },
             last_l0=night_data.newest_l0(),
@@ -75,9 +76,33 @@ def assess_night(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVe
             zone=site_settings.zone,
             criteria=f"{criteria.path.name}, {criteria_file.criteria_version(criteria.path)}",
             overrides=tuple(overrides),
-            notes=(*read_junk_list(site_settings.junk_path).notes, *index.notes),
+            notes=(
+                *read_junk_list(site_settings.junk_path).notes,
+                *index.notes,
+                *_notes(criteria, night_data),
+            ),
             accept=accepted,
         )
+
+
+def _check_root(root: Path) -> None:
+    """The data root needs a directory of L0 files, or of products."""
+    if not any((root / level).is_dir() for level in KPF.products):
+        list_nights(root)
+
+
+def _notes(criteria: VerdictCriteria, night_data: NightData) -> Iterator[str]:
+    """What a reader of the verdict should know."""
+    if night_data.without_raw:
+        count = format_count(len(night_data.without_raw), "observation")
+        yield (
+            f"{count} with products and without an L0, first {night_data.without_raw[0]}:"
+            " judged by the products, not counted as frames"
+        )
+    for rule in criteria.rules:
+        for name in rule.unknown_keywords():
+            hint = suggest_keyword(name)
+            yield f"rule {rule.name}: {name} is not a known KPF keyword{hint and f'; {hint}'}"
 
 
 def override_rule(
@@ -191,18 +216,22 @@ def live_html(night_verdict: NightVerdict) -> str:
 
 
 def _level_html(night_verdict: NightVerdict, level: VerdictLevel) -> str:
-    """A level, and its rules that do not pass."""
-
-    def of_level(results: list[RuleResult]) -> list[RuleResult]:
-        return [result for result in results if result.rule.level is level]
-
-    results, not_passed = of_level(list(night_verdict.results)), of_level(night_verdict.not_passed)
-    problems = "".join(
+    """A level, its rules that do not pass, and the number of those not judged."""
+    judged, not_judged = split_results(night_verdict.results, level)
+    problems = [result for result in judged if result.verdict.needs_attention]
+    items = "".join(
         f"<li>{result.verdict.sign} {escape(result.rule.title)}: {escape(result.value)} "
         f"({escape(result.threshold)})</li>"
-        for result in not_passed
+        for result in sorted(problems, key=lambda result: -result.verdict.severity)
     )
     verdict = night_verdict.levels[level]
-    passed = f"{len(results) - len(not_passed)} of {len(results)} rules pass"
+    passed = f"{len(judged) - len(problems)} of {len(judged)} rules pass"
     heading = f"<strong>{verdict.sign} {verdict} {escape(str(level))}</strong>"
-    return f"<li>{heading}: {escape(level.question)} {passed}<ul>{problems}</ul></li>"
+    folded = "".join(
+        f"<li>{escape(result.rule.title)}: {escape(result.value)}</li>" for result in not_judged
+    )
+    details = f"<details><summary>{format_count(len(not_judged), 'rule')} not judged</summary>"
+    return (
+        f"<li>{heading}: {escape(level.question)} {passed}<ul>{items}</ul>"
+        f"{f'{details}<ul>{folded}</ul></details>' if not_judged else ''}</li>"
+    )

@@ -14,6 +14,7 @@ from kpfnb.core import strict_yaml
 from kpfnb.core.settings import Settings
 from kpfnb.core.strict_yaml import StrictModel
 from kpfnb.core.text import suggest_name
+from kpfnb.kpf.files.masters import MasterSelection
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import ValueLimits, Verdict, VerdictLimits
 from kpfnb.kpf.verdict.rules import (
@@ -38,11 +39,16 @@ Text = Annotated[str, Field(min_length=1)]
 Across = Literal["median", "max", "min", "mean"]
 Statistic = Literal["median", "max", "min", "mean", "scatter", "range", "step"]
 
-_OPTIONAL_KEYS = ("source", "of", "across", "statistic", "scale")
+_OPTIONAL_KEYS = ("data_level", "of", "across", "statistic", "scale", "target", "ignore")
 _MEASURE_KEYS: dict[RuleMeasure, tuple[tuple[str, ...], tuple[str, ...]]] = {
     RuleMeasure.COUNT: ((), ()),
-    RuleMeasure.KEYWORD: (("source", "of"), ("across", "statistic", "scale")),
-    RuleMeasure.FLAGS: (("source", "of"), ()),
+    RuleMeasure.KEYWORD: (
+        ("data_level", "of"),
+        ("across", "statistic", "scale", "target", "ignore"),
+    ),
+    RuleMeasure.TELEMETRY: (("of",), ("across", "statistic", "scale", "target", "ignore")),
+    RuleMeasure.VALID: (("data_level", "of"), ()),
+    RuleMeasure.FLAGS: (("data_level", "of"), ()),
     RuleMeasure.PRODUCTS: (("of",), ()),
     RuleMeasure.MASTERS: ((), ()),
     RuleMeasure.QUICKLOOK: (("of",), ()),
@@ -108,6 +114,13 @@ def _check_products(names: list[str]) -> list[str]:
     return _check_levels(names)
 
 
+def _check_masters(names: list[str]) -> list[str]:
+    """Types of masters, each with a pattern of its object or none."""
+    for name in names:
+        MasterSelection.parse(name)
+    return names
+
+
 def _expand_keywords(names: list[str]) -> list[str]:
     return [keyword for name in names for keyword in _expand_keyword(name)]
 
@@ -139,20 +152,25 @@ class RuleSpec(StrictModel):
     reason: Text
     warn: LimitPair
     fail: LimitPair
+    source: Text
     nights: Annotated[StrictInt, Field(ge=1, le=MAX_NIGHTS)] = 1
-    none: Verdict = Verdict.WARN
+    none: Verdict = Verdict.NOT_JUDGED
     unit: str = ""
     count: Names | None = None
     keyword: Keywords | None = None
+    telemetry: Names | None = None
+    valid: Keywords | None = None
     flags: Keywords | None = None
     products: Annotated[list[str], AfterValidator(_check_products)] | None = None
-    masters: Names | None = None
+    masters: Annotated[Names, AfterValidator(_check_masters)] | None = None
     quicklook: Annotated[list[str], AfterValidator(_check_levels)] | None = None
-    source: Annotated[str, AfterValidator(_check_level)] | None = Field(None, alias="from")
+    data_level: Annotated[str, AfterValidator(_check_level)] | None = Field(None, alias="from")
     of: Names | None = None
     across: Across | None = None
     statistic: Statistic | None = None
     scale: Number | None = None
+    target: Number | None = None
+    ignore: Number | None = None
 
     @property
     def measure(self) -> RuleMeasure:
@@ -170,7 +188,7 @@ class RuleSpec(StrictModel):
         required, optional = _MEASURE_KEYS[self.measure]
         for name in _OPTIONAL_KEYS:
             is_given = getattr(self, name) is not None
-            key = "from" if name == "source" else name
+            key = "from" if name == "data_level" else name
             if is_given and name not in (*required, *optional):
                 raise ValueError(f"{key} can't be combined with {self.measure}")
             if not is_given and name in required:
@@ -220,9 +238,12 @@ def _make_rule(spec: RuleSpec) -> VerdictRule:
         names=tuple(names),
         kinds=tuple(spec.of or spec.count or ()),
         limits=VerdictLimits(ValueLimits(*spec.warn), ValueLimits(*spec.fail)),
-        source=spec.source or "",
+        limits_source=spec.source,
+        data_level=spec.data_level or "",
         across=spec.across or "median",
         statistic=spec.statistic or "median",
+        target=None if spec.target is None else float(spec.target),
+        ignore=None if spec.ignore is None else float(spec.ignore),
         scale=float(spec.scale if spec.scale is not None else 1),
         nights=spec.nights,
         empty_verdict=spec.none,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from kpfnb.kpf.files.masters import MasterSelection
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.progress.header_facts import is_velocity
 from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.verdict.measurement import FrameSurvey, Measurement, Offender
 from kpfnb.kpf.verdict.night_data import NightData
 from kpfnb.kpf.verdict.rules import RuleMeasure, VerdictRule
 
@@ -17,30 +22,8 @@ MAD_TO_SIGMA = 1.4826
 """From the median absolute deviation to the standard deviation of a normal distribution."""
 
 _SPREADS = ("scatter", "range", "step")
-
-
-@dataclass(frozen=True)
-class Offender:
-    """An observation (or master) responsible for a verdict, and why; `level` is of its page."""
-
-    name: str
-    why: str
-    level: str = ""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a rule measures in a night.
-
-    Attributes
-    ----------
-    value : None if there is nothing to measure
-    frame_count : frames (or masters) that were measured
-    """
-
-    value: float | None
-    frame_count: int = 0
-    offenders: tuple[Offender, ...] = ()
+MIN_FRAMES = dict.fromkeys(_SPREADS, 2)
+"""The number of frames that a statistic needs, if more than one."""
 
 
 def measure_rule(rule: VerdictRule, night: NightData) -> Measurement:
@@ -49,7 +32,7 @@ def measure_rule(rule: VerdictRule, night: NightData) -> Measurement:
 
 
 def _measure_count(rule: VerdictRule, night: NightData) -> Measurement:
-    frames = night.frames_of(rule.kinds)
+    frames = night.raw_frames_of(rule.kinds)
     unreadable = tuple(
         Offender(frame.obsid, f"L0 {frame.problem}", "L0")
         for frame in night.frames
@@ -58,29 +41,100 @@ def _measure_count(rule: VerdictRule, night: NightData) -> Measurement:
     return Measurement(float(len(frames)), len(frames), unreadable)
 
 
-def _measure_keyword(rule: VerdictRule, night: NightData) -> Measurement:
-    headers = night.headers(rule.source)
-    values: list[tuple[str, float]] = []
-    without_value: list[Offender] = []
+def _survey_headers(
+    rule: VerdictRule,
+    night: NightData,
+    read_value: Callable[[VerdictRule, dict[str, Any]], float | None],
+) -> FrameSurvey:
+    """The value of each frame's header; `read_value` returns None if no keyword is there."""
+    survey = FrameSurvey(rule, rule.data_level)
+    headers = night.headers(rule.data_level)
     for frame in night.frames_of(rule.kinds):
         header = headers.get(frame.obsid)
-        if header is None:
-            continue
-        numbers = [] if isinstance(header, str) else _keyword_numbers(rule, header)
-        if numbers:
-            values.append((frame.obsid, rule.scale * _STATISTICS[rule.across](numbers)))
+        if isinstance(header, str):
+            survey.add_unreadable(frame.obsid, header)
+        elif header is not None:
+            value = read_value(rule, header)
+            if rule.ignore is not None and any(header.get(n) == rule.ignore for n in rule.names):
+                survey.ignored_count += 1
+            elif value is None:
+                survey.add_absent(frame.obsid, header)
+            else:
+                survey.add_value(frame.obsid, value)
+    return survey
+
+
+def _measure_keyword(rule: VerdictRule, night: NightData) -> Measurement:
+    return _summarise(_survey_headers(rule, night, _frame_value))
+
+
+def _frame_value(rule: VerdictRule, header: dict[str, Any]) -> float | None:
+    """The value of a frame; None if it has none of the keywords."""
+    numbers = _keyword_numbers(rule, header)
+    if not numbers:
+        return None
+    value = rule.scale * _STATISTICS[rule.across](numbers)
+    return value if rule.target is None else abs(value - rule.target)
+
+
+def _measure_telemetry(rule: VerdictRule, night: NightData) -> Measurement:
+    survey = FrameSurvey(rule, KPF.raw)
+    for frame in night.raw_frames_of(rule.kinds):
+        readings = night.sensors(frame.obsid)
+        value = None if isinstance(readings, str) else _frame_value(rule, dict(readings))
+        if isinstance(readings, str):
+            survey.add_unreadable(frame.obsid, readings)
+        elif value is None:
+            survey.add_absent(frame.obsid, {})
         else:
-            why = header if isinstance(header, str) else f"no {rule.names[0]} in its header"
-            without_value.append(Offender(frame.obsid, f"{rule.source} {why}", rule.source))
-    if not values:
-        return Measurement(None, 0, tuple(without_value))
+            survey.add_value(frame.obsid, value)
+    return _summarise(survey)
+
+
+def _summarise(survey: FrameSurvey) -> Measurement:
+    """The statistic of the frames; a spread needs at least two."""
+    rule, values = survey.rule, survey.values
+    if len(values) < MIN_FRAMES.get(rule.statistic, 1):
+        measurement = survey.measurement(None, ())
+        if not values:
+            return measurement
+        too_few = f"too few frames: {len(values)} of {MIN_FRAMES[rule.statistic]}"
+        note = "; ".join(filter(None, [too_few, measurement.note]))
+        return replace(measurement, note=note)
     value = _STATISTICS[rule.statistic]([number for _, number in values])
-    return Measurement(value, len(values), (*_find_outliers(rule, values), *without_value))
+    return survey.measurement(value, _find_outliers(rule, values))
+
+
+def _measure_valid(rule: VerdictRule, night: NightData) -> Measurement:
+    survey = _survey_headers(rule, night, _count_invalid)
+    offenders = [
+        Offender(obsid, f"{rule.data_level} has no valid {', '.join(rule.names)}", rule.data_level)
+        for obsid, invalid in survey.values
+        if invalid
+    ]
+    # A product that can't be read has no value either
+    count = len(survey.values) + len(survey.lacking)
+    valid = len(survey.values) - len(offenders)
+    measurement = survey.measurement(_percent_of(valid, count), offenders)
+    return replace(measurement, frame_count=count, is_incomplete=False)
+
+
+def _count_invalid(rule: VerdictRule, header: dict[str, Any]) -> float | None:
+    """The number of keywords without a finite number other than 0; None if all are absent."""
+    if not any(name in header for name in rule.names):
+        return None
+    return float(sum(not is_velocity(header.get(name)) for name in rule.names))
 
 
 def _keyword_numbers(rule: VerdictRule, header: dict[str, Any]) -> list[float]:
-    values = [header.get(name) for name in rule.names]
-    return [float(n) for n in values if isinstance(n, int | float) and not isinstance(n, bool)]
+    numbers = (_to_number(header.get(name)) for name in rule.names)
+    return [number for number in numbers if number is not None]
+
+
+def _to_number(value: Any) -> float | None:
+    """A finite number; None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
 
 
 def _find_outliers(rule: VerdictRule, values: Sequence[tuple[str, float]]) -> list[Offender]:
@@ -93,38 +147,42 @@ def _find_outliers(rule: VerdictRule, values: Sequence[tuple[str, float]]) -> li
             for obsid, number in values
             if abs(number - median) > OUTLIER_SIGMAS * sigma
         ]
-        if not outliers and len(values) > 1:
+        if not outliers:
             ordered = sorted(values, key=lambda pair: pair[1])
             outliers = list(dict.fromkeys([ordered[0], ordered[-1]]))
     else:
-        outliers = [
-            (obsid, number)
-            for obsid, number in values
-            if not rule.limits.warn.contains(number) or number != number
-        ]
+        outliers = [pair for pair in values if not rule.limits.warn.contains(pair[1])]
+    level = rule.data_level or KPF.raw
     return [
-        Offender(obsid, f"{number:.4g} {rule.unit}".strip(), rule.source)
-        for obsid, number in outliers
+        Offender(obsid, f"{number:.4g} {rule.unit}".strip(), level) for obsid, number in outliers
     ]
 
 
 def _measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
-    headers = night.headers(rule.source)
-    count, offenders = 0, []
-    for frame in night.frames_of(rule.kinds):
-        header = headers.get(frame.obsid)
-        if header is None:
-            continue
-        count += 1
-        if isinstance(header, str):
-            offenders.append(Offender(frame.obsid, f"{rule.source} {header}", rule.source))
-        elif bad := [name for name in rule.names if name in header and not header[name]]:
-            offenders.append(Offender(frame.obsid, f"{', '.join(bad)} = 0", rule.source))
-    return Measurement(_percent_of(len(offenders), count), count, tuple(offenders))
+    survey = _survey_headers(rule, night, _count_flags_down)
+    headers = night.headers(rule.data_level)
+    offenders = []
+    for obsid, flags_down in survey.values:
+        header = headers[obsid]
+        if flags_down and not isinstance(header, str):
+            why = f"{', '.join(_flags_down(rule, header))} = 0"
+            offenders.append(Offender(obsid, why, rule.data_level))
+    return survey.measurement(_percent_of(len(offenders), len(survey.values)), offenders)
+
+
+def _flags_down(rule: VerdictRule, header: dict[str, Any]) -> list[str]:
+    """The flags that are 0; the DRP writes only those that apply to the kind of exposure."""
+    return [name for name in rule.names if name in header and not header[name]]
+
+
+def _count_flags_down(rule: VerdictRule, header: dict[str, Any]) -> float | None:
+    if not any(name in header for name in rule.names):
+        return None
+    return float(len(_flags_down(rule, header)))
 
 
 def _measure_products(rule: VerdictRule, night: NightData) -> Measurement:
-    frames = night.frames_of(rule.kinds)
+    frames = night.raw_frames_of(rule.kinds)
     offenders = []
     for frame in frames:
         defects = {
@@ -136,13 +194,12 @@ def _measure_products(rule: VerdictRule, night: NightData) -> Measurement:
             why = ", ".join(f"{level} {defect}" for level, defect in defects.items())
             offenders.append(Offender(frame.obsid, why, next(iter(defects))))
     complete = len(frames) - len(offenders)
-    return Measurement(_percent_of(complete, len(frames)), len(frames), tuple(offenders))
+    note = "" if frames else f"no L0 of {', '.join(rule.kinds)}"
+    return Measurement(_percent_of(complete, len(frames)), len(frames), tuple(offenders), note=note)
 
 
 def _measure_masters(rule: VerdictRule, night: NightData) -> Measurement:
-    defects: dict[str, str] = {}
-    for pattern in rule.names:
-        defects |= night.masters(pattern)
+    defects = night.master_defects([MasterSelection.parse(name) for name in rule.names])
     offenders = tuple(Offender(name, defect) for name, defect in defects.items() if defect)
     return Measurement(float(len(defects) - len(offenders)), len(defects), offenders)
 
@@ -159,7 +216,8 @@ def _measure_quicklook(rule: VerdictRule, night: NightData) -> Measurement:
             names = [check.name for check in failed.checks if check.verdict is Verdict.FAIL]
             why = "; ".join(names) or failed.error
             offenders.append(Offender(frame.obsid, why, failed.level))
-    return Measurement(_percent_of(len(offenders), count), count, tuple(offenders))
+    note = "" if count else f"no quicklook of {', '.join(rule.kinds)}"
+    return Measurement(_percent_of(len(offenders), count), count, tuple(offenders), note=note)
 
 
 def _percent_of(count: int, total: int) -> float | None:
@@ -178,8 +236,7 @@ def _value_range(numbers: Sequence[float]) -> float:
 
 def _largest_step(numbers: Sequence[float]) -> float:
     """The largest change from one frame to the next."""
-    steps = (abs(later - earlier) for earlier, later in pairwise(numbers))
-    return max(steps, default=0.0)
+    return max(abs(later - earlier) for earlier, later in pairwise(numbers))
 
 
 _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
@@ -194,6 +251,8 @@ _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
 _MEASURES: dict[RuleMeasure, Callable[[VerdictRule, NightData], Measurement]] = {
     RuleMeasure.COUNT: _measure_count,
     RuleMeasure.KEYWORD: _measure_keyword,
+    RuleMeasure.TELEMETRY: _measure_telemetry,
+    RuleMeasure.VALID: _measure_valid,
     RuleMeasure.FLAGS: _measure_flags,
     RuleMeasure.PRODUCTS: _measure_products,
     RuleMeasure.MASTERS: _measure_masters,

@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 
 from kpfnb.core.fits.cards import HeaderValue
-from kpfnb.core.fits.headers import InvalidHeaderError, find_defect, read_header
+from kpfnb.core.fits.headers import InvalidHeaderError, read_header
 from kpfnb.core.settings import Settings
 from kpfnb.kpf.files import exposure
+from kpfnb.kpf.files.keywords import TELEMETRY
+from kpfnb.kpf.files.masters import MasterSelection, find_master_defect, list_masters
 from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir, list_night_files
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex, IndexedFile
 from kpfnb.kpf.quicklook.record import QuicklookRecord, read_record, record_path
-from kpfnb.kpf.quicklook.targets import MASTERS_DIR
 from kpfnb.kpf.verdict.rules import VerdictCriteria
+from kpfnb.kpf.verdict.telemetry import read_sensors
 
 INDEX_NAME = "kpf-verdict.sqlite"
 
@@ -33,11 +36,18 @@ Header = dict[str, HeaderValue] | str
 
 @dataclass(frozen=True)
 class NightFrame:
-    """One observation that is not junk; `problem` says why its L0 can't be read."""
+    """One observation that is not junk.
+
+    Attributes
+    ----------
+    problem : why its L0 can't be read
+    has_raw : False if there are only products; their header tells the kinds
+    """
 
     obsid: str
     kinds: tuple[str, ...] = ()
     problem: str = ""
+    has_raw: bool = True
 
     @property
     def time(self) -> datetime:
@@ -57,25 +67,45 @@ class NightData:
         self._index = index
         self._headers: dict[str, dict[str, Header]] = {}
         self._listed: dict[str, dict[str, os.stat_result]] = {}
+        self._indexed: dict[Path, dict[str, IndexedFile]] = {}
         self._junk = exposure.read_junk_list(settings.junk_path).for_night(name)
 
     @cached_property
     def observations(self) -> list[str]:
-        """All ObsIDs, junk included, by time."""
+        """All ObsIDs with an L0, junk included, by time."""
         return sorted(self._list_files(KPF.raw))
+
+    @cached_property
+    def without_raw(self) -> list[str]:
+        """The ObsIDs with a product and without an L0, without junk, by time."""
+        products = {obsid for level in KPF.products for obsid in self._list_files(level)}
+        return sorted(products - set(self.observations) - self._junk)
 
     @cached_property
     def frames(self) -> list[NightFrame]:
         """The observations that are not junk, by time."""
         headers = self.headers(KPF.raw)
-        return [
-            NightFrame(obsid, problem=header)
-            if isinstance(header, str)
-            else NightFrame(obsid, self._criteria.frame_kinds(header))
+        frames = [
+            self._make_frame(obsid, headers.get(obsid, "vanished"))
             for obsid in self.observations
             if obsid not in self._junk
-            for header in [headers.get(obsid, "vanished")]
         ]
+        return sorted([*frames, *self._frames_without_raw()], key=lambda frame: frame.obsid)
+
+    def _frames_without_raw(self) -> Iterator[NightFrame]:
+        remaining = set(self.without_raw)
+        for level in KPF.products:
+            files = self._list_files(level)
+            present = {obsid: files[obsid] for obsid in remaining if obsid in files}
+            for obsid, header in self._read_headers(level, present).items():
+                if not isinstance(header, str):
+                    remaining.discard(obsid)
+                    yield replace(self._make_frame(obsid, header), has_raw=False)
+
+    def _make_frame(self, obsid: str, header: Header) -> NightFrame:
+        if isinstance(header, str):
+            return NightFrame(obsid, problem=header)
+        return NightFrame(obsid, self._criteria.frame_kinds(header))
 
     @property
     def junk_count(self) -> int:
@@ -83,8 +113,12 @@ class NightData:
         return len(self._junk & set(self.observations))
 
     def frames_of(self, kinds: tuple[str, ...]) -> list[NightFrame]:
-        """The frames of some kinds, by time."""
+        """The frames of some kinds, by time; also those without an L0."""
         return [frame for frame in self.frames if set(kinds) & set(frame.kinds)]
+
+    def raw_frames_of(self, kinds: tuple[str, ...]) -> list[NightFrame]:
+        """The frames of some kinds that have an L0, by time."""
+        return [frame for frame in self.frames_of(kinds) if frame.has_raw]
 
     def headers(self, level: str) -> dict[str, Header]:
         """ObsID to its header: of all L0s, or of the products that any rule needs."""
@@ -105,10 +139,26 @@ class NightData:
             checks = rules.check_observations(map(ObsID, self.observations), index)
         return {obsid.text: check.defects for obsid, check in checks.items()}
 
-    def masters(self, pattern: str) -> dict[str, str]:
-        """The night's masters of that name, each with its defect; '' if it is complete."""
-        masters_dir = self._settings.kpf_root / MASTERS_DIR / self.name
-        return {path.name: find_defect(path) for path in sorted(masters_dir.glob(pattern))}
+    def sensors(self, obsid: str) -> Header:
+        """The readings of the sensors that any rule needs, or why the L0 can't be read."""
+        names = self._criteria.sensors
+        path = ObsID(obsid).path(self._settings.kpf_root, KPF.raw)
+        status = self._list_files(KPF.raw)[obsid]
+        # Beside the header of the same file, which has an entry of its own
+        key = f"{path.name}#{TELEMETRY}"
+        readings = self._read_cached(
+            path.parent, {key: status}, names, lambda _: read_sensors(path, names)
+        )
+        return readings[key]
+
+    def master_defects(self, selections: Sequence[MasterSelection]) -> dict[str, str]:
+        """The night's masters of these selections, each with its defect; '' if it is good."""
+        masters = list_masters(self._settings.kpf_root, self.name)
+        return {
+            path.name: find_master_defect(path)
+            for path, name in masters.items()
+            if any(selection.matches(name) for selection in selections)
+        }
 
     def quicklook_record(self, obsid: str, level: str) -> QuicklookRecord | None:
         """The quicklook record of a file; None if there is none."""
@@ -128,22 +178,42 @@ class NightData:
 
     def _read_headers(self, level: str, files: Mapping[str, os.stat_result]) -> dict[str, Header]:
         keywords = self._criteria.keywords[level]
-        digest = f"{zlib.crc32(' '.join(keywords).encode()):08x}"
         night_dir = level_dir(self._settings.kpf_root, level, self.name)
-        indexed = self._index.known_files(night_dir)
-        headers: dict[str, Header] = {}
+        statuses = {file_name(obsid, level): status for obsid, status in files.items()}
+        headers = self._read_cached(
+            night_dir, statuses, keywords, lambda name: read_header(night_dir / name, keywords)
+        )
+        return {obsid: headers[file_name(obsid, level)] for obsid in files}
+
+    def _read_cached(
+        self,
+        night_dir: Path,
+        statuses: Mapping[str, os.stat_result],
+        names: Sequence[str],
+        read: Callable[[str], Mapping[str, HeaderValue]],
+    ) -> dict[str, Header]:
+        """The values of files by name, from the index or from the file."""
+        digest = f"{zlib.crc32(' '.join(names).encode()):08x}"
+        indexed = self._known_files(night_dir)
+        values: dict[str, Header] = {}
         updates = {}
-        for obsid, status in files.items():
-            name = file_name(obsid, level)
+        for name, status in statuses.items():
             old, stamp = indexed.get(name), (status.st_size, status.st_mtime_ns)
             if old and (old.size, old.modified_ns) == stamp and old.facts.startswith(digest):
-                headers[obsid] = json.loads(old.facts[len(digest) :])
+                values[name] = json.loads(old.facts[len(digest) :])
                 continue
             try:
-                headers[obsid] = read_header(night_dir / name, keywords)
+                values[name] = dict(read(name))
             except InvalidHeaderError as error:
-                headers[obsid] = str(error.reason)
+                values[name] = str(error.reason)
                 continue
-            updates[name] = IndexedFile(*stamp, digest + json.dumps(headers[obsid]))
+            updates[name] = IndexedFile(*stamp, digest + json.dumps(values[name]))
         self._index.update_files(night_dir, updates, gone=())
-        return headers
+        indexed.update(updates)
+        return values
+
+    def _known_files(self, night_dir: Path) -> dict[str, IndexedFile]:
+        """The indexed files of a directory, read once."""
+        if night_dir not in self._indexed:
+            self._indexed[night_dir] = self._index.known_files(night_dir)
+        return self._indexed[night_dir]

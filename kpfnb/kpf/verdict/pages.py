@@ -20,8 +20,8 @@ from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.record_view import verdict_badge
 from kpfnb.kpf.verdict import assessment
-from kpfnb.kpf.verdict.measures import Offender
-from kpfnb.kpf.verdict.result import NightVerdict
+from kpfnb.kpf.verdict.measurement import Offender
+from kpfnb.kpf.verdict.result import NightVerdict, split_results
 from kpfnb.kpf.verdict.rule_results import FrameCount, RuleResult, count_frames
 from kpfnb.runs import formatting, report
 from kpfnb.runs.formatting import PageLink
@@ -35,6 +35,8 @@ MAX_RECENT = 14
 """Nights in the table above the calendar."""
 
 REFRESH_SECONDS = 60
+
+NO_PROBLEMS = "all judged rules pass"
 
 
 def write_verdict_page(night_verdict: NightVerdict) -> Path:
@@ -67,7 +69,7 @@ def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) ->
         "verdict.html",
         title=f"Verdict of {night_verdict.night}",
         badge=verdict_badge(night_verdict.verdict),
-        line=night_verdict.problems or "all rules pass",
+        line=night_verdict.problems or NO_PROBLEMS,
         links=nav_links(directory, night_verdict.night, VERDICT_PAGE),
         night=night_verdict.night,
         refresh_seconds=REFRESH_SECONDS if night_verdict.in_progress else 0,
@@ -80,13 +82,11 @@ def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) ->
                 "name": str(level),
                 "question": level.question,
                 "badge": verdict_badge(verdict),
-                "results": [
-                    _result_context(result, directory, site_settings)
-                    for result in night_verdict.results
-                    if result.rule.level is level
-                ],
+                "results": [_result_context(r, directory, site_settings) for r in judged],
+                "not_judged": [_result_context(r, directory, site_settings) for r in not_judged],
             }
             for level, verdict in night_verdict.levels.items()
+            for judged, not_judged in [split_results(night_verdict.results, level)]
         ],
         overrides=[asdict(override) for override in reversed(night_verdict.overrides)],
         notes=night_verdict.remarks,
@@ -189,6 +189,8 @@ def _result_context(result: RuleResult, directory: Path, site_settings: Settings
         "badge": verdict_badge(result.verdict),
         "value": result.value,
         "threshold": result.threshold,
+        "source": result.rule.limits_source,
+        "remark": result.remark,
         "night": result.night,
         # A count is a number of frames itself
         "frames": 0 if result.rule.measure.is_count else result.measurement.frame_count,

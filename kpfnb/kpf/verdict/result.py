@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -89,6 +89,11 @@ class NightVerdict(OneLineRepr):
         return sorted(results, key=lambda result: -result.verdict.severity)
 
     @property
+    def not_judged(self) -> list[RuleResult]:
+        """The rules without anything to measure."""
+        return [result for result in self.results if result.verdict is Verdict.NOT_JUDGED]
+
+    @property
     def reason(self) -> str:
         """One line, also for a mail."""
         levels = ", ".join(f"{level} {verdict}" for level, verdict in self.levels.items())
@@ -105,12 +110,13 @@ class NightVerdict(OneLineRepr):
         return "; ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
 
     def key_figures(self) -> dict[str, int | float | str]:
-        """The verdicts, and the number of rules that do not pass."""
+        """The verdicts, and the number of rules that do not pass, and that were not judged."""
         levels = {str(level): str(verdict) for level, verdict in self.levels.items()}
         return {
             "verdict": str(self.verdict),
             **levels,
             "rules not passed": len(self.not_passed),
+            "rules not judged": len(self.not_judged),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,7 +154,11 @@ class NightVerdict(OneLineRepr):
         lines = [self.reason]
         for level, verdict in self.levels.items():
             lines += ["", f"{verdict.sign} {verdict} {level}: {level.question}"]
-            lines += [_result_line(result) for result in self.results if result.rule.level is level]
+            judged, not_judged = split_results(self.results, level)
+            lines += [_result_line(result) for result in judged]
+            if not_judged:
+                names = ", ".join(result.rule.name for result in not_judged)
+                lines.append(f"  – {format_count(len(not_judged), 'rule')} not judged: {names}")
         lines += ["", *(f"* {remark}" for remark in self._footnotes)]
         return "\n".join([*lines, *([f"page: {self.page}"] if self.page else [])])
 
@@ -175,11 +185,30 @@ class NightVerdict(OneLineRepr):
         return f"{self.last_l0.astimezone(self.zone):%H:%M}" if self.last_l0 else "-"
 
     def _repr_html_(self) -> str:
-        table = html_table(COLUMNS, (_result_row(result).values() for result in self.results))
+        judged, not_judged = split_results(self.results)
+        table = str(html_table(COLUMNS, (_result_row(result).values() for result in judged)))
+        folded = html_table(
+            ("level", "rule", "why"),
+            ((str(r.rule.level), r.rule.title, r.value) for r in not_judged),
+        )
+        count = format_count(len(not_judged), "rule")
+        if not_judged:
+            table += f"<details><summary>{count} not judged</summary>{folded}</details>"
         return (
             f"<p><strong>{escape(self.verdict.sign)} {escape(self.reason)}</strong></p>{table}"
             f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in self._footnotes)}</ul>"
         )
+
+
+def split_results(
+    results: Iterable[RuleResult], level: VerdictLevel | None = None
+) -> tuple[list[RuleResult], list[RuleResult]]:
+    """The results of a level (None: of all): those with a verdict, and those not judged."""
+    parts: tuple[list[RuleResult], list[RuleResult]] = ([], [])
+    for result in results:
+        if level is None or result.rule.level is level:
+            parts[result.verdict is Verdict.NOT_JUDGED].append(result)
+    return parts
 
 
 def _result_row(result: RuleResult) -> dict[str, str]:
@@ -204,13 +233,19 @@ def _details_html(result: RuleResult) -> str:
     )
     heading = f"{result.verdict.sign} {result.verdict} {result.rule.title}: {result.value}"
     explanation = f"{result.threshold}; {result.rule.reason}"
-    return f"<h4>{escape(heading)}</h4><p>{escape(explanation)}</p><ul>{items}</ul>"
+    source = f"Source of the limits: {result.rule.limits_source}"
+    notes = "".join(
+        f"<p>{escape(text)}</p>" for text in (explanation, result.remark, source) if text
+    )
+    return f"<h4>{escape(heading)}</h4>{notes}<ul>{items}</ul>"
 
 
 def _result_line(result: RuleResult) -> str:
     verdict = f"{result.verdict.sign} {result.verdict}"
     night = f" [{result.night}]" if result.rule.nights > 1 else ""
     line = f"  {verdict:<6} {result.rule.title}: {result.value} ({result.threshold}){night}"
+    if result.remark:
+        line += f"\n         {result.remark}"
     if result.override:
         override = result.override
         line += f"\n         measured {result.measured}; {override.who}: {override.why}"

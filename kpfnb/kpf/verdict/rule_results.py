@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
-from kpfnb.kpf.verdict.measures import Measurement, Offender, measure_rule
+from kpfnb.kpf.verdict.measurement import Measurement, Offender
+from kpfnb.kpf.verdict.measures import measure_rule
 from kpfnb.kpf.verdict.night_data import NightData
 from kpfnb.kpf.verdict.rules import Override, RuleMeasure, VerdictLevel, VerdictRule
 
@@ -44,7 +45,7 @@ class RuleResult:
     def value(self) -> str:
         """The value for people."""
         if self.measurement.value is None:
-            return "no data"
+            return self.measurement.note or "no data"
         if self.rule.measure.is_count:
             return f"{self.measurement.value:.0f}"
         return f"{self.measurement.value:.4g} {self.rule.unit}".strip()
@@ -58,6 +59,11 @@ class RuleResult:
         if self.rule.measure.is_count and not self.measurement.value:
             return f"no {title} (needs {self.rule.limits.warn})"
         return f"{title}: {self.value}"
+
+    @property
+    def remark(self) -> str:
+        """What a reader should know beside the value: frames that were not judged."""
+        return self.measurement.note if self.measurement.value is not None else ""
 
     @property
     def threshold(self) -> str:
@@ -76,6 +82,8 @@ class RuleResult:
             "value": self.measurement.value,
             "unit": self.rule.unit,
             "threshold": self.threshold,
+            "source": self.rule.limits_source,
+            "remark": self.measurement.note,
             "night": self.night,
             "frames": self.measurement.frame_count,
             "blamed": [
@@ -90,17 +98,21 @@ def evaluate_rule(
     rule: VerdictRule, night: str, load_night: Callable[[str], NightData]
 ) -> RuleResult:
     """The result of a rule; `load_night` is called for no more nights than needed."""
-    best: RuleResult | None = None
+    results = []
     for name in lookback_nights(night, rule.nights):
         measurement = measure_rule(rule, load_night(name))
-        result = RuleResult(rule, name, measurement, rule.evaluate(measurement.value))
+        verdict = rule.evaluate(measurement.value, is_incomplete=measurement.is_incomplete)
+        results.append(RuleResult(rule, name, measurement, verdict))
         # If there is nothing to measure, an earlier night may have a value
-        if result.measured is Verdict.PASS and measurement.value is not None:
-            return result
-        if best is None or (measurement.value is not None and _is_better(result, best)):
-            best = result
-    assert best is not None
-    return best
+        if verdict is Verdict.PASS and measurement.value is not None:
+            return results[-1]
+    return min(results, key=_preference)
+
+
+def _preference(result: RuleResult) -> tuple[bool, int]:
+    """Sorts the results of several nights: those with a value first, then the best verdict."""
+    has_value = result.measurement.value is not None or result.measurement.is_incomplete
+    return (not has_value, result.measured.severity)
 
 
 def lookback_nights(night: str, count: int) -> Iterable[str]:
@@ -116,12 +128,6 @@ def worst_by_level(results: Iterable[RuleResult]) -> dict[VerdictLevel, Verdict]
         level: worst_verdict(result.verdict for result in results if result.rule.level is level)
         for level in VerdictLevel
     }
-
-
-def _is_better(result: RuleResult, other: RuleResult) -> bool:
-    if other.measurement.value is None:
-        return True
-    return result.measured.severity < other.measured.severity
 
 
 class FrameCount(NamedTuple):

@@ -16,11 +16,15 @@ from typing import Any
 from kpfnb.core import atomic
 from kpfnb.core.clock import utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files.keywords import find_keyword, is_known
 from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, VerdictLimits
+from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, VerdictLimits, worst_verdict
 
 MAX_NIGHTS = 60
 """The longest look-back of a rule."""
+
+VERSION_KEYWORD = "DRPTAG"
+"""The keyword with the version of the DRP that wrote a product."""
 
 OVERRIDES_DIR = "overrides"
 MEASURED = "measured"
@@ -52,6 +56,8 @@ class RuleMeasure(StrEnum):
 
     COUNT = "count"
     KEYWORD = "keyword"
+    TELEMETRY = "telemetry"
+    VALID = "valid"
     FLAGS = "flags"
     PRODUCTS = "products"
     MASTERS = "masters"
@@ -69,10 +75,13 @@ class VerdictRule:
 
     Attributes
     ----------
-    names : keywords, product levels, or the pattern of masters
+    names : keywords, sensors of TELEMETRY, product levels, or types of masters
     kinds : kinds of the frames that are measured
-    source : the data level whose header has the keywords
+    limits_source : where the limits come from
+    data_level : the level of the files whose headers have the keywords
     across : the statistic of several keywords of a frame
+    target : the value from which the distance is measured; None: the value itself counts
+    ignore : what the DRP writes where it has no value
     statistic : the statistic of the frames
     nights : look-back: the number of nights, this one included
     empty_verdict : the verdict if there is nothing to measure
@@ -86,17 +95,63 @@ class VerdictRule:
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     limits: VerdictLimits
-    source: str = ""
+    limits_source: str
+    data_level: str = ""
     across: str = "median"
+    target: float | None = None
+    ignore: float | None = None
     statistic: str = "median"
     scale: float = 1.0
     nights: int = 1
-    empty_verdict: Verdict = Verdict.WARN
+    empty_verdict: Verdict = Verdict.NOT_JUDGED
     unit: str = ""
 
-    def evaluate(self, value: float | None) -> Verdict:
-        """The verdict of a value; None: there is nothing to measure."""
-        return self.empty_verdict if value is None else self.limits.evaluate(value)
+    def evaluate(self, value: float | None, *, is_incomplete: bool = False) -> Verdict:
+        """The verdict of a value.
+
+        Parameters
+        ----------
+        value : None if there is nothing to measure
+        is_incomplete : a frame lacks what its DRP version writes: at least WARN
+        """
+        verdict = self.empty_verdict if value is None else self.limits.evaluate(value)
+        return worst_verdict([verdict, Verdict.WARN]) if is_incomplete else verdict
+
+    def keywords_since(self) -> dict[str, str]:
+        """Keyword (or sensor) to the first DRP version that writes it; '' if that is not known."""
+        if self.measure is RuleMeasure.TELEMETRY:
+            return dict.fromkeys(self.names, "")
+        if not self.data_level:
+            return {}
+        lines = {name: find_keyword(name, self.data_level) for name in self.names}
+        return {name: line.since if line else "" for name, line in lines.items()}
+
+    def unknown_keywords(self) -> list[str]:
+        """The keywords that are not in the catalogue of KPF keywords."""
+        return [name for name in self.keywords_since() if not is_known(name)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values of the rule: what it measures, its limits and their source."""
+        limits = {
+            name: [pair.low, pair.high]
+            for name, pair in (("warn", self.limits.warn), ("fail", self.limits.fail))
+        }
+        return {
+            "rule": self.name,
+            "level": str(self.level),
+            "title": self.title,
+            "reason": self.reason,
+            "measure": str(self.measure),
+            "names": list(self.names),
+            "kinds": list(self.kinds),
+            "from": self.data_level,
+            **limits,
+            "unit": self.unit,
+            "nights": self.nights,
+            "threshold": self.limits.describe(self.unit),
+            "since": self.keywords_since(),
+            "source": self.limits_source,
+        }
 
 
 @dataclass(frozen=True)
@@ -120,18 +175,31 @@ class VerdictCriteria:
 
     @cached_property
     def keywords(self) -> dict[str, tuple[str, ...]]:
-        """The keywords to read at each level; those of L0 include the keywords of the kinds."""
+        """The keywords to read at each level.
+
+        Those of the kinds are read at all levels: products have them too, and the L0 may be gone.
+        """
         names: dict[str, dict[str, None]] = {level: {} for level in KPF.levels}
-        for patterns in self.kinds.values():
-            names[KPF.raw].update(dict.fromkeys(patterns))
+        for level, keywords in names.items():
+            keywords.update(dict.fromkeys(() if level == KPF.raw else (VERSION_KEYWORD,)))
+            for patterns in self.kinds.values():
+                keywords.update(dict.fromkeys(patterns))
         for rule in self.rules:
-            if rule.source:
-                names[rule.source].update(dict.fromkeys(rule.names))
+            if rule.data_level:
+                names[rule.data_level].update(dict.fromkeys(rule.names))
         return {level: tuple(keywords) for level, keywords in names.items()}
+
+    @cached_property
+    def sensors(self) -> tuple[str, ...]:
+        """The sensors of TELEMETRY that any rule needs."""
+        rules = (rule for rule in self.rules if rule.measure is RuleMeasure.TELEMETRY)
+        return tuple(dict.fromkeys(name for rule in rules for name in rule.names))
 
     def kinds_with_header(self, level: str) -> frozenset[str]:
         """The kinds of frames whose header of that level any rule needs."""
-        return frozenset(kind for rule in self.rules if rule.source == level for kind in rule.kinds)
+        return frozenset(
+            kind for rule in self.rules if rule.data_level == level for kind in rule.kinds
+        )
 
     def get_rule(self, name: str) -> VerdictRule:
         """The rule of that name; KeyError if there is none."""

@@ -49,7 +49,7 @@ def test_every_night_of_a_range_is_assessed() -> None:
     assert result.reason.startswith("3 nights: 2 PASS, 1 ")
     assert SECOND in result.reason
     assert list(result.to_frame()["night"]) == nights
-    assert result.key_figures()["observations"] == 3 * 52
+    assert result.key_figures()["observations"] == 3 * 68
     assert result.to_dict()["verdict"] != "PASS"
     assert figures.plot(result).axes
     assert result._repr_html_().count("<li>") == 3

@@ -31,20 +31,30 @@ def test_it_shows_observations_and_products(night: HeaderOnlyNight) -> None:
     report = write_report(NIGHT)
     assert isinstance(report, Result)
     assert report.outcome is Outcome.SUCCEEDED
-    assert report.key_figures()["velocities"] == 0
+    assert report.key_figures()["velocities"] == 10
+    assert "1 rule not judged" in report.page.read_text()
     night.rewrite("star", "L2", 0, CCFRV=-18.21261, CCFBJD=2460324.7)
     report = write_report(NIGHT)
-    assert report.key_figures() | {"velocities": 1, "observations": 52} == report.key_figures()
+    assert report.key_figures() | {"velocities": 10, "observations": 68} == report.key_figures()
     [target] = [group.name for group in report.content.targets if group.count == 10]
     assert target == "10700"
     page = report.page.read_text()
     assert "-18.21261" in page
     assert "0.90" in page
-    assert ">10 of 10<" not in page
+    assert ">10 of 10<" in page
     assert "SIMULATION" in page
     assert 'href="verdict.html"' in page
     assert 'href="report.html"' in (report.page.parent / "verdict.html").read_text()
     assert f'href="{NIGHT}/report.html"' in (report.page.parents[1] / "index.html").read_text()
+
+
+def test_a_velocity_of_0_is_none(night: HeaderOnlyNight) -> None:
+    night.rewrite("star", "L2", 0, CCFRV=0.0, CCFERV=0.0)
+    report = write_report(NIGHT)
+    [row] = [row for row in report.content.velocities if row.obsid == night.obsids["star"][0]]
+    assert (row.velocity, row.error) == (None, None)
+    assert report.key_figures()["velocities"] == 9
+    assert "L2 of stars with a velocity: 90 %" in report.page.read_text()
 
 
 def test_problems_are_named_with_their_observation(isolated: Path) -> None:

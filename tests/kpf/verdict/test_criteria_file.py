@@ -11,7 +11,7 @@ from kpfnb.kpf.verdict import criteria_file
 from kpfnb.kpf.verdict.rules import RuleMeasure, VerdictLevel
 
 KINDS = "kinds:\n  bias: {IMTYPE: Bias}\nrules:\n"
-COMMON = "level: masters, title: T, reason: R, warn: [1, null], fail: [null, null]"
+COMMON = "level: masters, title: T, reason: R, source: S, warn: [1, null], fail: [null, null]"
 
 
 def test_the_packaged_criteria_are_valid() -> None:
@@ -23,6 +23,14 @@ def test_the_packaged_criteria_are_valid() -> None:
     assert criteria.frame_kinds({"IMTYPE": "Arclamp", "OBJECT": "autocal-lfc-all-eve"}) == ("lfc",)
     assert criteria.frame_kinds({"IMTYPE": "Object", "SCI-OBJ": "SoCal-SciSky"}) == ("sun",)
     assert criteria.frame_kinds({}) == ()
+    for imtype in ("Flatlamp", "Flat"):
+        assert criteria.frame_kinds({"IMTYPE": imtype, "OBJECT": "autocal-flat-all"}) == ("flat",)
+
+
+def test_every_limit_has_a_source_and_every_keyword_is_known() -> None:
+    for rule in criteria_file.load_criteria().rules:
+        assert rule.limits_source, rule.name
+        assert not rule.unknown_keywords(), rule.name
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,14 @@ def test_the_packaged_criteria_are_valid() -> None:
             "rules.0.none: Input should be 'PASS'",
         ),
         (f"- {{name: a, {COMMON}}}", "one of count, keyword"),
-        (f"- {{name: a, {COMMON}, count: bias, masters: x}}", "not 2 of them"),
+        (f"- {{name: a, {COMMON}, count: bias, masters: bias}}", "not 2 of them"),
+        (f"- {{name: a, {COMMON}, masters: 'kpf_*.fits'}}", "no type of master 'kpf_*.fits'"),
+        (f"- {{name: a, {COMMON}, telemetry: kpfgreen.STA_CCD_T}}", "telemetry requires of"),
+        (f"- {{name: a, {COMMON}, valid: CCFRV, of: bias}}", "valid requires from"),
+        (
+            f"- {{name: a, {COMMON.replace('source: S, ', '')}, count: bias}}",
+            "rules.0.source: Field required",
+        ),
         (f"- {{name: a, {COMMON}, keyword: KEY}}", "keyword requires from"),
         (f"- {{name: a, {COMMON}, keyword: key, from: L1, of: bias}}", "'key' is not a keyword"),
         (f"- {{name: a, {COMMON}, keyword: 'K[5-2]', from: L1, of: bias}}", "is empty"),
@@ -67,16 +82,18 @@ def test_the_packaged_criteria_are_valid() -> None:
             "line 5: rules.1: a second rule 'a'",
         ),
         (
-            "- {name: a, level: x, title: T, reason: R, warn: [1, 2], fail: [1, 2], count: bias}",
+            "- {name: a, level: x, title: T, reason: R, source: S, warn: [1, 2], fail: [1, 2],"
+            " count: bias}",
             "rules.0.level: Input should be 'calibrations'",
         ),
         (
-            "- {name: a, level: masters, title: T, reason: R, warn: [3, 2], fail: [1, 2],"
-            " count: bias}",
+            "- {name: a, level: masters, title: T, reason: R, source: S, warn: [3, 2],"
+            " fail: [1, 2], count: bias}",
             "rules.0.warn: 3 is above 2",
         ),
         (
-            "- {name: a, level: masters, title: T, reason: R, warn: 3, fail: [1, 2], count: bias}",
+            "- {name: a, level: masters, title: T, reason: R, source: S, warn: 3, fail: [1, 2],"
+            " count: bias}",
             "rules.0.warn: Input should be a valid tuple",
         ),
         ("- nothing", "rules.0: Input should be a valid dict"),

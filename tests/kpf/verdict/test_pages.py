@@ -30,7 +30,7 @@ def test_a_page_shows_rule_value_threshold_night_and_offenders(make_night: MakeN
     assert f"QLP/{NIGHT}/{offender}/index.html#2D" in text
     assert (path.parent / f"../../../../data/QLP/{NIGHT}/{offender}/index.html").exists()
     assert "Calibrations with a failed check" in text
-    assert "2.632 %" in text
+    assert "1.852 %" in text
     assert "PASS ≤ 0 %, FAIL &gt; 20, otherwise WARN" in text
     assert night_verdict.criteria in text
     calendar = (site_settings.runs_dir / "nights/index.html").read_text()
@@ -75,5 +75,5 @@ def test_frame_counts_are_shown_against_their_minimum(make_night: MakeNight) -> 
     make_night(NightFault.FEW_BIASES)
     night_verdict = assessment.assess_night(NIGHT)
     counts = {count.title: count for count in count_frames(night_verdict.results)}
-    assert counts["Bias frames"].text == "1 of 4"
-    assert "value='1' max='4'" in assessment.live_html(night_verdict)
+    assert counts["Bias frames"].text == "1 of 10"
+    assert "value='1' max='10'" in assessment.live_html(night_verdict)

@@ -1,0 +1,102 @@
+"""A measurement of a rule in a night, and the frames that it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpfnb.core.text import format_count
+from kpfnb.kpf.files.keywords import was_written
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.verdict.rules import VERSION_KEYWORD, VerdictRule
+
+
+@dataclass(frozen=True)
+class Offender:
+    """An observation (or master) responsible for a verdict, and why; `level` is of its page."""
+
+    name: str
+    why: str
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a rule measures in a night.
+
+    Attributes
+    ----------
+    value : None if there is nothing to measure
+    frame_count : frames (or masters) that were measured
+    offenders : the observations (or masters) responsible for a verdict that is not a PASS
+    is_incomplete : a frame can't be read, or lacks a value that its DRP version writes
+    note : why there is no value, or how many frames were not judged
+    """
+
+    value: float | None
+    frame_count: int = 0
+    offenders: tuple[Offender, ...] = ()
+    is_incomplete: bool = False
+    note: str = ""
+
+
+@dataclass
+class FrameSurvey:
+    """The frames of a rule, sorted into those with values and those without."""
+
+    rule: VerdictRule
+    level: str
+    values: list[tuple[str, float]] = field(default_factory=list)
+    lacking: list[Offender] = field(default_factory=list)
+    """Frames that can't be read, or lack what their DRP version writes."""
+    unjudged: list[str] = field(default_factory=list)
+    """The DRP versions of frames that lack what these versions do not write."""
+    ignored_count: int = 0
+    """Frames with the value that means none."""
+
+    def add_value(self, obsid: str, value: float) -> None:
+        """A frame with a value."""
+        self.values.append((obsid, value))
+
+    def add_unreadable(self, obsid: str, problem: str) -> None:
+        """A frame whose file can't be read."""
+        self.lacking.append(Offender(obsid, f"{self.level} {problem}", self.level))
+
+    def add_absent(self, obsid: str, header: dict[str, Any]) -> None:
+        """A frame without any of the rule's keywords."""
+        version = str(header.get(VERSION_KEYWORD) or "")
+        names = self.rule.names
+        if self.level == KPF.raw or any(was_written(name, self.level, version) for name in names):
+            why = f"{self.level} has no {names[0]}{' or similar' if len(names) > 1 else ''}"
+            self.lacking.append(Offender(obsid, why, self.level))
+        else:
+            self.unjudged.append(version or "unknown")
+
+    @property
+    def note(self) -> str:
+        """Why frames have no value; '' if all have one."""
+        parts = []
+        if self.lacking:
+            parts.append(f"{format_count(len(self.lacking), 'frame')} without a value")
+        if self.unjudged:
+            versions = ", ".join(sorted(set(self.unjudged)))
+            frames = format_count(len(self.unjudged), "frame")
+            parts.append(f"{frames} not judged: DRP {versions} does not write what is measured")
+        if self.ignored_count:
+            frames = format_count(self.ignored_count, "frame")
+            parts.append(f"{frames} left out: {self.rule.names[0]} = {self.rule.ignore:g}")
+        if not parts and not self.values:
+            kinds = ", ".join(self.rule.kinds)
+            return f"no {self.level} of {kinds}"
+        return "; ".join(parts)
+
+    def measurement(self, value: float | None, offenders: Sequence[Offender]) -> Measurement:
+        """The measurement with this value."""
+        return Measurement(
+            value,
+            len(self.values),
+            (*offenders, *self.lacking),
+            is_incomplete=bool(self.lacking),
+            note=self.note,
+        )
