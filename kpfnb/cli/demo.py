@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,13 @@ demo_app = typer.Typer(
 app.add_typer(demo_app, name="demo")
 
 
+class ReadMode(StrEnum):
+    """How the CCDs of a simulated night are read."""
+
+    REGULAR = "regular"
+    FAST = "fast"
+
+
 @demo_app.callback()
 def _group() -> None:
     """Data for demonstrations: SIMULATED, and three real KPF files."""
@@ -32,8 +40,31 @@ def night(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 1,
     count: Annotated[
         list[str] | None,
-        typer.Option(help="Number of exposures of a kind, such as star=3; may be repeated."),
+        typer.Option(
+            help="Number of exposures of a kind, such as star=3; may be repeated. As many as a "
+            "night has time for; any number with --headers-only."
+        ),
     ] = None,
+    mode: Annotated[
+        ReadMode, typer.Option(help="fast: four amplifiers read each CCD (the Sun always).")
+    ] = ReadMode.REGULAR,
+    drp_version: Annotated[
+        str,
+        typer.Option(
+            help="Version whose keywords and quality flags the stand-in DRP writes: 2.8 to 2.12."
+        ),
+    ] = "",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="Add an exposure with a fault, such as clock-off; may be repeated."),
+    ] = None,
+    headers_only: Annotated[
+        bool,
+        typer.Option(
+            "--headers-only",
+            help="Files without images, with all their products: 500 observations in seconds.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Simulate the raw files of a night below the data root; existing files are unchanged.
@@ -41,13 +72,28 @@ def night(
     Example: kpfnb demo night --count star=3 --count bias=2
     """
     from kpfnb.core import settings
-    from kpfnb.demo.night import simulate_night
+    from kpfnb.demo.night import parse_fault, simulate_headers, simulate_night
 
     root: Path = settings.load_settings().kpf_root
     counts = dict(map(_parse_count, count or []))
-    print_and_exit(
-        simulate_night(root, night, full_size=full_size, seed=seed, counts=counts), as_json=as_json
+    if headers_only:
+        if full_size or fault or drp_version or mode is ReadMode.FAST or seed != 1:
+            raise InvalidParameterError(
+                "--headers-only has no images, faults or versions to choose",
+                "give --night and --count only",
+            )
+        print_and_exit(simulate_headers(root, night, counts), as_json=as_json)
+    result = simulate_night(
+        root,
+        night,
+        full_size=full_size,
+        seed=seed,
+        counts=counts,
+        faults=[parse_fault(name) for name in fault or []],
+        fast=mode is ReadMode.FAST,
+        drp_version=drp_version,
     )
+    print_and_exit(result, as_json=as_json)
 
 
 @demo_app.command()

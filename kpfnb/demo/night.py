@@ -12,10 +12,10 @@ from kpfnb.core import atomic
 from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
-from kpfnb.core.text import frame_html
+from kpfnb.core.text import format_count, frame_html, suggest_name
 from kpfnb.demo.faults import L0Fault
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE
-from kpfnb.demo.plan import PlannedExposure, plan_night
+from kpfnb.demo.plan import EXPOSURE_KINDS, PlannedExposure, check_kinds, plan_night
 from kpfnb.kpf.files.drp import parse_version
 from kpfnb.kpf.files.obsid import KPF, ObsID, level_dir
 
@@ -147,6 +147,69 @@ def simulate_night(
         l0_file.write_l0(exposure, path, side=side, seed=seed, drp_version=tag)
     _add_to_junk_list(root / JUNK_LIST, [e.obsid for e in exposures if e.is_junk])
     return SimulatedNight(root, night, tuple(exposures), frozenset(e.obsid for e in missing))
+
+
+def simulate_headers(
+    root: Path | str, night: str, counts: Mapping[str, int] | None = None
+) -> SimulatedNight:
+    """Write a night of files with only headers, with its products and masters.
+
+    Their number is not limited: the exposures are spread evenly over the day.
+
+    Raises
+    ------
+    InvalidParameterError : not a valid night or kind
+    InvalidInputError : the night's directory has other observations
+    """
+    from kpfnb.demo.header_only_night import DEFAULT_COUNTS, write_night
+
+    _check_arguments(night, 0)
+    check_kinds(counts or {})
+    root = Path(root)
+    wanted = {**DEFAULT_COUNTS, **(counts or {})}
+    folder = level_dir(root, KPF.raw, night)
+    existing = {path.stem for path in folder.glob("KP.*.fits")}
+    if existing and not _are_headers_only(folder):
+        raise InvalidInputError(
+            f"{folder} has observations that are more than headers",
+            "choose another night or data root",
+        )
+    # The ObsIDs depend on the number of exposures only
+    if existing and len(existing) != sum(wanted.values()):
+        raise InvalidInputError(
+            f"{folder} has {format_count(len(existing), 'observation')} of another simulation",
+            f"give the same counts, remove {folder}, or choose another night",
+        )
+    written = write_night(root, night, wanted)
+    kinds = {kind.name: kind for kind in EXPOSURE_KINDS}
+    exposures = [
+        PlannedExposure(kinds[kind], ObsID(name).time, number)
+        for kind, names in written.obsids.items()
+        for number, name in enumerate(names, start=1)
+    ]
+    exposures.sort(key=lambda exposure: exposure.start)
+    created = frozenset(e.obsid for e in exposures if e.obsid not in existing)
+    return SimulatedNight(root, night, tuple(exposures), created)
+
+
+def _are_headers_only(folder: Path) -> bool:
+    from astropy.io import fits
+
+    for path in folder.glob("KP.*.fits"):
+        with fits.open(path) as hdus:
+            if not hdus[0].header.get("SIMULATE") or any("_AMP" in hdu.name for hdu in hdus):
+                return False
+    return True
+
+
+def parse_fault(name: str) -> L0Fault:
+    """The fault of a name; an unknown one is an `InvalidParameterError`."""
+    try:
+        return L0Fault(name)
+    except ValueError:
+        raise InvalidParameterError(
+            f"unknown fault {name!r}", suggest_name(name, L0Fault)
+        ) from None
 
 
 def parse_drp_version(text: str) -> str:

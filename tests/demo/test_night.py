@@ -9,7 +9,8 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Result
 from kpfnb.demo.detector import RAW_SCALE, AmplifierMargins, assemble_ccd, read_out_ccd
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, GREEN
-from kpfnb.demo.night import simulate_night
+from kpfnb.demo.night import simulate_headers, simulate_night
+from kpfnb.demo.plan import USUAL_COUNTS
 from kpfnb.kpf.files.keywords import is_known
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.notebook.display import figures
@@ -240,3 +241,21 @@ def test_a_version_for_the_stand_in_is_in_the_header(tmp_path: Path) -> None:
     night = simulate_night(tmp_path, counts=ONE, drp_version="2.12")
     path = ObsID(night.exposures[0].obsid).path(tmp_path, "L0")
     assert fits.getval(path, "SIMDRP") == "v2.12.0"
+
+
+def test_a_night_of_470_stars_has_only_headers(tmp_path: Path) -> None:
+    night = simulate_headers(tmp_path, "20240116", {"star": 470})
+    assert [e.kind.name for e in night.exposures].count("star") == 470
+    assert len(night.created) == len(night.exposures) == len(list(tmp_path.rglob("L0/*/*.fits")))
+    assert all(ObsID(e.obsid).night == "20240116" for e in night.exposures)
+    assert not simulate_headers(tmp_path, "20240116", {"star": 470}).created
+
+
+def test_headers_are_not_mixed_with_another_night(tmp_path: Path) -> None:
+    few = dict.fromkeys(USUAL_COUNTS, 0)
+    simulate_headers(tmp_path, "20240116", few | {"star": 3})
+    with pytest.raises(InvalidInputError, match="another simulation"):
+        simulate_headers(tmp_path, "20240116", few | {"star": 4})
+    simulate_night(tmp_path, counts=ONE)
+    with pytest.raises(InvalidInputError, match="more than headers"):
+        simulate_headers(tmp_path, "20240115", few | {"star": 1})
