@@ -11,6 +11,7 @@ from astropy.io import fits
 from kpfnb.kpf.files.keywords import TELEMETRY, find_keyword, is_structural, read_catalogue
 from kpfnb.kpf.files.obsid import KPF
 from tests.demo.conftest import of_kind
+from tests.keyword_kinds import fits_kind
 
 TELEMETRY_NAME = "keyword"
 """The column of the table TELEMETRY with the names of its rows."""
@@ -57,6 +58,19 @@ def test_keywords_of_masters_are_real(reduced: Path) -> None:
     for path in paths:
         level = next((level for level in ("L1", "L2") if path.stem.endswith(f"_{level}")), "2D")
         assert invented_names(path, level, "master") == [], path.name
+
+
+@pytest.mark.slow
+def test_values_of_simulated_headers_are_of_the_kind(reduced: Path) -> None:
+    wrong = set()
+    for path in sorted(reduced.glob("*/*/*.fits")):
+        with fits.open(path) as hdus:
+            for hdu in hdus:
+                for card in hdu.header.cards:
+                    keyword = find_keyword(card.keyword, extension=hdu.name or "PRIMARY")
+                    if keyword and card.value != "" and not fits_kind(card.value, keyword.kind):
+                        wrong.add((hdu.name, keyword.name, keyword.kind, card.value))
+    assert wrong == set()
 
 
 def test_an_invented_keyword_is_found(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from kpfnb.kpf.files.keywords import (
     was_written,
 )
 from kpfnb.kpf.files.quality_flags import read_quality_flags
+from tests.keyword_kinds import fits_kind
 
 KINDS = {"int", "float", "text", "time", "flag", "switch", "hst-time"}
 SPECTRA = "all|Bias|Dark|Flat|Wide Flat|LFC|Etalon|ThAr|UNe|Sun|Star"
@@ -176,25 +177,9 @@ def test_values_of_real_headers_are_of_the_kind(real_l1: dict[str, Path]):
     for path in real_l1.values():
         for card in fits.getheader(path).cards:
             keyword = find_keyword(card.keyword)
-            if keyword and card.value != "" and not _fits_kind(card.value, keyword.kind):
+            if keyword and card.value != "" and not fits_kind(card.value, keyword.kind):
                 wrong.append((card.keyword, card.value, keyword.kind))
     assert wrong == []
-
-
-def _fits_kind(value: object, kind: str) -> bool:
-    if kind == "flag":
-        return value in (0, 1)
-    if kind == "switch":
-        return isinstance(value, str) and value.lower() in keywords.SWITCH_VALUES
-    if kind == "time":
-        return isinstance(value, str) and bool(re.match(r"\d{4}-\d\d-\d\dT\d\d:", value))
-    if kind == "hst-time":
-        hst = r"\d{8}T\d\d:\d\d:\d\d HST|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+"
-        return isinstance(value, str) and bool(re.fullmatch(hst, value))
-    if kind == "float" and isinstance(value, str):
-        return bool(re.fullmatch(r"-?\d+(\.\d+)?", value))  # GAIAMAG is text: '-26.9'
-    wanted = {"int": int, "float": int | float, "text": str}[kind]
-    return isinstance(value, wanted) and not isinstance(value, bool)
 
 
 @pytest.mark.real
