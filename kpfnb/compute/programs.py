@@ -14,11 +14,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kpfnb.compute.processes import kill_group
 
@@ -121,6 +121,8 @@ def supervise_program(
     limits: SupervisionLimits = SupervisionLimits(),
     nice: int = 0,
     lock: Path | None = None,
+    directory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> SupervisedExit:
     """Run a command (no shell), its output in the file `log`, until it ends or has to be stopped.
 
@@ -132,11 +134,14 @@ def supervise_program(
     expected : number of products after which the work is complete
     nice : added to the niceness of this process
     lock : a file that is locked while one of the processes lives
+    directory : where the program runs; the current directory if None
+    environment : variables that the program has in addition
     """
+    place = {"cwd": directory, "env": {**os.environ, **(environment or {})}}
     started = time.monotonic()
     with (
         log.open("ab") as output,
-        _start_subreaper(command, output.fileno(), limits, nice, lock) as subreaper,
+        _start_subreaper(command, output.fileno(), limits, nice, lock, place) as subreaper,
     ):
         try:
             reason = _watch_products(subreaper, take_snapshot, expected, limits)
@@ -148,11 +153,16 @@ def supervise_program(
 
 
 def _start_subreaper(
-    command: Sequence[str], log: int, limits: SupervisionLimits, nice: int, lock: Path | None
+    command: Sequence[str],
+    log: int,
+    limits: SupervisionLimits,
+    nice: int,
+    lock: Path | None,
+    place: Mapping[str, Any],
 ) -> subprocess.Popen[bytes]:
     # Half: the subreaper reports what is left behind before the grace time ends here
     options = [f"--nice={nice}", f"--grace-seconds={limits.grace_seconds / 2}"]
-    options += [f"--term-seconds={TERM_SECONDS}"] + ([f"--lock={lock}"] if lock else [])
+    options += [f"--term-seconds={TERM_SECONDS}"] + ([f"--lock={lock.absolute()}"] if lock else [])
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "kpfnb.compute.subreaper", *options, "--", *command],
         stdin=subprocess.PIPE,
@@ -160,6 +170,7 @@ def _start_subreaper(
         stderr=log,
         # A separate session: Ctrl-C in the terminal reaches only this process
         start_new_session=True,
+        **place,
     )
 
 

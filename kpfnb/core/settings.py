@@ -9,40 +9,30 @@ from __future__ import annotations
 import os
 import shlex
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
 import kpfnb
+from kpfnb.core.command_lines import Command, CommandSteps
 from kpfnb.core.errors import InvalidSettingsError
 from kpfnb.core.text import suggest_name
 
 ENVIRONMENT_PREFIX = "KPFNB_"
 SETTINGS_FILE_NAME = "kpfnb.toml"
 
-Command = Annotated[list[str], NoDecode]
-"""A command as a list of arguments; {ncpus}, {target}, {config} and {recipe} are replaced."""
-
-CommandSteps = Annotated[list[Annotated[list[str], Field(min_length=1)]], NoDecode]
-"""Commands that run in order; {night} and {root} are replaced as well."""
-
-STEP_SEPARATOR = "&&"
-"""Between the steps of a setting that is one text."""
-
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
-    "panels", "sheet_credentials", "useful_warnings",
+    "panels", "drp_directory", "sheet_credentials", "useful_warnings",
 )  # fmt: skip
 
 DEMO_MASTERS = shlex.split("kpfnb-demo-drp --ncpus {ncpus} --masters {target}")
@@ -89,6 +79,12 @@ class Settings(BaseSettings):
     )
     drp_config: str = Field("configs/kpf_drp.cfg", description="{config} in drp_command")
     drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} in drp_command")
+    drp_directory: Path | None = Field(
+        None, description="where DRP commands run, paths in them are relative to it; here if empty"
+    )
+    drp_environment: dict[str, str] = Field(
+        {}, description="environment variables of DRP commands, such as KPFPIPE_DATA"
+    )
     cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
     cluster_image: str = Field(f"kpfnb:{kpfnb.__version__}", description="image on kubernetes")
     workers: int = Field(
@@ -129,29 +125,6 @@ class Settings(BaseSettings):
     useful_warnings: Path | None = Field(
         None, description="YAML list of the PypeIt warnings that people should see"
     )
-
-    @field_validator("masters_command", mode="before")
-    @classmethod
-    def _split_steps(cls, value: Any) -> Any:
-        # A single command is one step. In a text, && separates steps as in a terminal; each runs
-        # if the one before it succeeded
-        if isinstance(value, str):
-            value = shlex.split(value)
-        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-            return value
-        steps: list[list[str]] = [[]] if value else []
-        for argument in value:
-            if argument == STEP_SEPARATOR:
-                steps.append([])
-            else:
-                steps[-1].append(argument)
-        return steps
-
-    @field_validator("drp_command", "drp_watch_command", mode="before")
-    @classmethod
-    def _split_command(cls, value: Any) -> Any:
-        # In the environment it is written as in a terminal; it is split, no shell runs it
-        return shlex.split(value) if isinstance(value, str) else value
 
     @field_validator(*_PATHS)
     @classmethod
@@ -233,17 +206,6 @@ class _FileSource(PydanticBaseSettingsSource):
             else value
             for name, value in _read_toml(file).items()
         }
-
-
-def format_command(arguments: Iterable[str]) -> str:
-    """A command, or steps with `STEP_SEPARATOR` between them, as written in a terminal."""
-    return " ".join(word if word == STEP_SEPARATOR else shlex.quote(word) for word in arguments)
-
-
-def join_steps(steps: Iterable[Iterable[str]]) -> list[str]:
-    """The arguments of all steps, with `STEP_SEPARATOR` between them."""
-    words = [word for step in steps for word in (*step, STEP_SEPARATOR)]
-    return words[:-1]
 
 
 def load_settings(**arguments: Any) -> Settings:

@@ -276,3 +276,22 @@ def wait_until_gone(folder: Path) -> None:
     while alive(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert alive(folder) == []
+
+
+def test_directory_and_additional_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEPT", "kept")
+    place = tmp_path / "pipeline"
+    place.mkdir()
+    command = script(tmp_path, "print(os.getcwd(), os.environ['KPFPIPE_DATA'], os.environ['KEPT'])")
+    programs.supervise_program(
+        command,
+        log=tmp_path / "log.txt",
+        take_snapshot=lambda: NEVER_MADE,
+        expected=1,
+        limits=QUICK,
+        directory=place,
+        environment={"KPFPIPE_DATA": "/data"},
+    )
+    assert (tmp_path / "log.txt").read_text() == f"{place} /data kept\n"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kpfnb.cli.doctor import diagnosis
-from kpfnb.core import settings
+from kpfnb.core import command_lines, settings
 from kpfnb.core.errors import InvalidSettingsError
 
 
@@ -205,7 +205,7 @@ def test_masters_are_made_by_one_command_or_by_steps(
 ) -> None:
     toml.write_text(f"masters_command = {text}\n")
     assert settings.load_settings().masters_command == steps
-    shown = settings.format_command(settings.join_steps(steps))
+    shown = command_lines.format_command(command_lines.join_steps(steps))
     if steps:
         assert settings.load_settings(masters_command=shown).masters_command == steps
 

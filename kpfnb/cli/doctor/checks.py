@@ -108,14 +108,15 @@ def check_drp(name: str, settings: Settings) -> HealthCheck:
     program = str(programs.find_executable(command[0]))
     commands = [command, settings.drp_watch_command, *settings.masters_command]
     names = drp.named_files(argument for arguments in commands for argument in arguments)
-    missing = [file for file in names if not Path(file).exists()]
+    directory = settings.drp_directory or Path.cwd()
+    missing = [file for file in names if not (directory / file).exists()]
     # The stand-in reads no configuration and no recipe
     if missing and Path(program).name != DEMO_DRP[0]:
         return warning_check(
             name,
             f"{program}; not found: {', '.join(missing)}",
-            "the DRP is started in the current directory: start kpfnb in the directory of the"
-            " pipeline, or give whole paths",
+            f"they are looked for in {directory}: set KPFNB_DRP_DIRECTORY to the directory of the"
+            " pipeline",
         )
     return passed_check(name, program)
 

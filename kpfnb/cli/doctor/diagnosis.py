@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from kpfnb.core.command_lines import format_command, join_steps
 from kpfnb.core.result import Outcome
-from kpfnb.core.settings import (
-    Settings,
-    find_origin,
-    format_command,
-    join_steps,
-    load_settings,
-)
+from kpfnb.core.settings import Settings, find_origin, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -86,8 +86,8 @@ def build_command(
 ) -> list[str]:
     """The DRP's command with a target: a directory, a FITS file, or a text file that lists them.
 
-    A template (the value of `setting`) without {target}, and a program that does not exist, are an
-    `InvalidSettingsError`.
+    A template (the value of `setting`) without {target}, and a program or a `drp_directory` that
+    does not exist, are an `InvalidSettingsError`.
 
     ncpus : the setting `workers` if None
     """
@@ -110,6 +110,11 @@ def build_steps(
     """
     from kpfnb.compute import programs
 
+    if settings.drp_directory and not settings.drp_directory.is_dir():
+        raise InvalidSettingsError(
+            f"setting drp_directory: no directory {settings.drp_directory}",
+            "it is the directory of the pipeline, with configs and recipes",
+        )
     hint = COMMAND_HINT.format(name=setting, variable=f"KPFNB_{setting.upper()}")
     placeholders = ("{target}", "{night}") if night else ("{target}",)
     arguments = [argument for template in templates for argument in template]

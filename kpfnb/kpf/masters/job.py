@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpfnb.compute.programs import ProductSnapshot
-from kpfnb.core.settings import Settings, join_steps
+from kpfnb.core.command_lines import join_steps
+from kpfnb.core.settings import Settings
 from kpfnb.kpf.files import drp, masters
 from kpfnb.kpf.files.masters import MASTERS_DIR, POOL_DIR
 from kpfnb.kpf.files.obsid import KPF, level_dir

@@ -206,6 +206,8 @@ def _run_steps(
             limits=job.options.limits,
             nice=job.options.nice,
             lock=recovery.drp_lock(job.rules.root / STATE_DIR, "masters"),
+            directory=job.settings.drp_directory,
+            environment=job.settings.drp_environment,
         )
         if drp_exit.exit_code != 0:
             step = f" in step {number} of {len(steps)}" if len(steps) > 1 else ""

@@ -161,6 +161,8 @@ def _supervise_drp(
         limits=job.options.limits,
         nice=job.options.nice,
         lock=job.lock,
+        directory=job.settings.drp_directory,
+        environment=job.settings.drp_environment,
     )
 
 

@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core.command_lines import format_command
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
-from kpfnb.core.settings import format_command
 from kpfnb.core.text import html_table
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ class _StopRequested(Exception):
 
 
 class DrpWatcherProcess:
-    """The process of the DRP's own watcher.
+    """The process of the DRP's own watcher; an unusable setting is an `InvalidSettingsError`.
 
     Attributes
     ----------
@@ -56,14 +56,17 @@ class DrpWatcherProcess:
     last_end : how it ended last; '' if it has not
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, *, nice: int, lock: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, *, ncpus: int, nice: int) -> None:
         self.starts = 0
         self.started = 0.0
         self.last_end = ""
-        self._command = command
+        self._settings = settings
+        # The DRP joins the directory and the patterns of file names as text
+        target = f"{settings.kpf_root / KPF.raw}/"
+        self._command = drp.build_command(settings, target, ncpus, setting="drp_watch_command")
         self._log = folder / LOG_NAME
         self._nice = nice
-        self._lock = lock
+        self._lock = recovery.drp_lock(settings.kpf_root / STATE_DIR, "daemon")
         self._stopping = threading.Event()
 
     @property
@@ -106,6 +109,8 @@ class DrpWatcherProcess:
             limits=SupervisionLimits(silence_seconds=float("inf")),
             nice=self._nice,
             lock=self._lock,
+            directory=self._settings.drp_directory,
+            environment=self._settings.drp_environment,
         )
 
     def _snapshot(self) -> ProductSnapshot:
@@ -126,11 +131,7 @@ class DrpWatcherHandler:
     ) -> None:
         self._settings = settings
         self._state = settings.kpf_root / STATE_DIR
-        command = drp.build_command(
-            settings, settings.kpf_root / KPF.raw, ncpus, setting="drp_watch_command"
-        )
-        lock = recovery.drp_lock(self._state, "daemon")
-        self._process = DrpWatcherProcess(command, folder, nice=nice, lock=lock)
+        self._process = DrpWatcherProcess(settings, folder, ncpus=ncpus, nice=nice)
         self._slots: SimpleQueue[int] = SimpleQueue()
         for slot in range(max_calls):
             self._slots.put(slot)

@@ -58,3 +58,11 @@ def test_a_line_without_end_and_odd_bytes_do_no_harm(tmp_path: Path) -> None:
 
 def test_no_log_no_excerpt(tmp_path: Path) -> None:
     assert drp.log_excerpts(tmp_path / "none", [A]) == {A: ""}
+
+
+def test_a_directory_of_the_pipeline_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    config = settings.load_settings(
+        drp_command=[sys.executable, "{target}"], drp_directory=tmp_path / "none"
+    )
+    with pytest.raises(InvalidSettingsError, match=f"drp_directory: no directory {tmp_path}/none"):
+        drp.build_command(config, "x", 1)
