@@ -17,7 +17,7 @@ from kpfnb.demo import detector
 from kpfnb.demo.extraction import ElectronFrame, ExtractedSpectra
 from kpfnb.demo.header_layout import HeaderCard, HeaderValue, make_card
 from kpfnb.demo.instrument import CAMERAS, ORDERLETS, Array, Camera
-from kpfnb.kpf.files.keywords import was_written
+from kpfnb.kpf.files.keywords import is_known, was_written
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -71,7 +71,9 @@ def cards_2d(
     for hdu in l0:
         if "_AMP" in hdu.name:
             camera, _, number = hdu.name.partition("_AMP")
-            values |= _level_values(f"{'GRN' if camera == 'GREEN' else 'RED'}{number}", hdu.data)
+            levels = _level_values(f"{'GRN' if camera == 'GREEN' else 'RED'}{number}", hdu.data)
+            # The pipeline has no keywords for the levels of a third and fourth red amplifier
+            values |= {keyword: level for keyword, level in levels.items() if is_known(keyword)}
             overscan = detector.read_overscan(int(number), hdu.data)
             spread = np.abs(overscan - overscan.mean()).mean()
             noise = _NORMAL_RATIO * float(overscan.std() / spread)

@@ -102,7 +102,7 @@ def make_header(level: str, kind: TreeKind, count: int, version: str) -> tuple[b
     if level != KPF.raw:
         named.append(_format_card("DRPTAG", version))
     filler = [
-        _format_card(f"KEY{number:05d}", "12.345") for number in range(count - len(named) - 6)
+        _format_card(f"SIM{number:05d}", "12.345") for number in range(count - len(named) - 6)
     ]
     # The named keywords are in the middle, as in real files
     middle = len(filler) // 2
