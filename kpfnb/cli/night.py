@@ -114,15 +114,24 @@ def verdict(
     accept: Annotated[
         str, typer.Option(help="The worst verdict that still exits with code 0.")
     ] = "PASS",
+    limits: Annotated[
+        bool,
+        typer.Option("--limits", help="Only list all rules, checks and limits, with sources."),
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Assess a night by rules: PASS (exit code 0), WARN (3) or FAIL (1); write its page.
 
+    Rules that can't be judged do not count: nothing to measure, or an older DRP version.
+
     Example: kpfnb verdict 20240115 --override master-dark --to PASS --why "warm pixels masked"
     """
     from kpfnb.kpf.verdict import assessment, pages
 
+    if limits:
+        _print_limits(as_json=as_json)
+        return
     if not night:
         _print_history(as_json=as_json)
         return
@@ -144,6 +153,17 @@ def verdict(
         print(night_verdict.reason)
         raise typer.Exit(night_verdict.outcome.exit_code)
     print_and_exit(night_verdict, as_json=as_json)
+
+
+def _print_limits(*, as_json: bool) -> None:
+    from kpfnb.core import settings
+    from kpfnb.kpf.verdict.limits import collect_limits
+
+    limit_list = collect_limits(settings.load_settings())
+    if as_json:
+        print_json(limit_list.to_dict())
+    else:
+        print(limit_list)
 
 
 def _print_history(*, as_json: bool) -> None:

@@ -46,3 +46,18 @@ def test_accept_and_what_is_wrong(isolated: Path) -> None:
     assert CliRunner().invoke(app, ["verdict", NIGHT, "--accept", "WARN"]).exit_code == 0
     assert CliRunner().invoke(app, ["verdict", NIGHT, "--accept", "x"]).exception
     assert CliRunner().invoke(app, ["verdict", NIGHT, "--why", "x"]).exception
+
+
+def test_all_limits_are_listed_with_their_source(isolated: Path) -> None:
+    shown = CliRunner().invoke(app, ["verdict", "--limits"])
+    assert shown.exit_code == 0
+    assert "ccd-temperature-green: Distance of the Green CCD" in shown.output
+    assert "PASS ≤ 0.01 K, FAIL > 1, otherwise WARN" in shown.output
+    assert "the pipeline's QC of v2.12: green_ccd_10mK" in shown.output
+    assert "since: v2.9.0" in shown.output
+    assert "kpfgreen.STA_CCD_T" in shown.output
+    listed = json.loads(CliRunner().invoke(app, ["verdict", "--limits", "--json"]).output)
+    assert all(rule["source"] for rule in (*listed["verdict"], *listed["quicklook"]))
+    [rule] = [rule for rule in listed["verdict"] if rule["rule"] == "wavelength-flags"]
+    assert (rule["since"]["MONOTWLS"], rule["since"]["LFCSAT"]) == ("", "v2.9.0")
+    assert (rule["warn"], rule["fail"], rule["from"]) == ([None, 0], [None, 20], "L1")

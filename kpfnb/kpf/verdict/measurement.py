@@ -52,6 +52,8 @@ class FrameSurvey:
     """Frames that can't be read, or lack what their DRP version writes."""
     unjudged: list[str] = field(default_factory=list)
     """The DRP versions of frames that lack what these versions do not write."""
+    may_be_written: bool = False
+    """It is not known whether these versions write it."""
     ignored_count: int = 0
     """Frames with the value that means none."""
 
@@ -67,11 +69,13 @@ class FrameSurvey:
         """A frame without any of the rule's keywords."""
         version = str(header.get(VERSION_KEYWORD) or "")
         names = self.rule.names
-        if self.level == KPF.raw or any(was_written(name, self.level, version) for name in names):
+        written = [was_written(name, self.level, version) for name in names]
+        if self.level == KPF.raw or True in written:
             why = f"{self.level} has no {names[0]}{' or similar' if len(names) > 1 else ''}"
             self.lacking.append(Offender(obsid, why, self.level))
         else:
-            self.unjudged.append(version or "unknown")
+            self.unjudged.append(version or "of unknown version")
+            self.may_be_written |= None in written
 
     @property
     def note(self) -> str:
@@ -82,7 +86,8 @@ class FrameSurvey:
         if self.unjudged:
             versions = ", ".join(sorted(set(self.unjudged)))
             frames = format_count(len(self.unjudged), "frame")
-            parts.append(f"{frames} not judged: DRP {versions} does not write what is measured")
+            does_not = "may not" if self.may_be_written else "does not"
+            parts.append(f"{frames} not judged: DRP {versions} {does_not} write what is measured")
         if self.ignored_count:
             frames = format_count(self.ignored_count, "frame")
             parts.append(f"{frames} left out: {self.rule.names[0]} = {self.rule.ignore:g}")

@@ -16,7 +16,7 @@ from typing import Any
 from kpfnb.core import atomic
 from kpfnb.core.clock import utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.kpf.files.keywords import find_keyword, is_known
+from kpfnb.kpf.files.keywords import describe_since, find_keyword, is_known
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, VerdictLimits, worst_verdict
 
@@ -118,13 +118,13 @@ class VerdictRule:
         return worst_verdict([verdict, Verdict.WARN]) if is_incomplete else verdict
 
     def keywords_since(self) -> dict[str, str]:
-        """Keyword (or sensor) to the first DRP version that writes it; '' if that is not known."""
+        """Keyword (or sensor) to the first DRP version that writes it, in words; '' is any."""
         if self.measure is RuleMeasure.TELEMETRY:
             return dict.fromkeys(self.names, "")
         if not self.data_level:
             return {}
         lines = {name: find_keyword(name, self.data_level) for name in self.names}
-        return {name: line.since if line else "" for name, line in lines.items()}
+        return {name: describe_since(line) if line else "" for name, line in lines.items()}
 
     def unknown_keywords(self) -> list[str]:
         """The keywords that are not in the catalogue of KPF keywords."""
