@@ -54,8 +54,8 @@ class ExplorationResult(OneLineRepr):
     @property
     def reason(self) -> str:
         """Panel and number of observations in one line."""
-        missing = self.view.missing
-        note = f"; not in the database: {', '.join(missing)}" if missing else ""
+        missing = ", ".join(map(catalogue.describe_missing, self.view.missing))
+        note = f"; not in the database: {missing}" if missing else ""
         return f"{self.view.panel.title}: {self.view.times.size:,} observations, {self.title}{note}"
 
     def key_figures(self) -> dict[str, int | float | str]:

@@ -25,7 +25,7 @@ from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan
 
 _DAY = timedelta(days=1)
 
-RENDER_VERSION = 1
+RENDER_VERSION = 2
 """Increased when plots or pages change: then all are rendered again."""
 
 

@@ -25,6 +25,7 @@ from kpfnb.kpf.timeseries.period import (
     requested_periods,
 )
 from kpfnb.kpf.timeseries.site import ShownPanel, TimeSeriesPage
+from kpfnb.kpf.tsdb import catalogue
 from kpfnb.kpf.tsdb.plots import data, panel_plot, time_axis
 from kpfnb.kpf.tsdb.plots.panel import TimeSeriesPanel, choose_panels, load_panels
 from kpfnb.kpf.tsdb.plots.time_axis import Era
@@ -195,9 +196,8 @@ def render_job(job: RenderJob) -> list[ShownPanel]:
 
 def _render_panel(job: RenderJob, panel: TimeSeriesPanel, table: data.PanelTable) -> ShownPanel:
     view = data.PanelView(table, panel)
-    shown = ShownPanel(
-        panel.name, panel.group, panel.title, panel.note, missing=tuple(view.missing)
-    )
+    missing = tuple(map(catalogue.describe_missing, view.missing))
+    shown = ShownPanel(panel.name, panel.group, panel.title, panel.note, missing=missing)
     if view.is_empty:
         return shown
     span = job.period.span(job.now)

@@ -142,6 +142,15 @@ def resolve_known_names(connection: Connection, names: Iterable[str]) -> dict[st
     return resolved
 
 
+def describe_missing(name: str) -> str:
+    """A name that is not in the database, for people: whether KPF has such a keyword at all."""
+    bare = _split_name(name)[1]
+    if keywords.is_known(bare.partition(":")[0]):
+        return name
+    hint = keywords.suggest_keyword(bare)
+    return f"{name} (no keyword of KPF{f'; {hint}' if hint else ''})"
+
+
 def _unknown_name_error(connection: Connection, name: str) -> InvalidParameterError:
     level, bare = _split_name(name)
     known = sorted(set(connection.scalars(select(keyword_table.c.name))))
@@ -159,7 +168,7 @@ def _unknown_name_error(connection: Connection, name: str) -> InvalidParameterEr
     spelling = {keyword.lower(): keyword for keyword in known}
     similar = difflib.get_close_matches(bare.lower(), spelling, n=_MAX_SUGGESTIONS, cutoff=0.5)
     nearest = f"nearest: {', '.join(spelling[keyword] for keyword in similar)}" if similar else ""
-    hints = [nearest, "" if nearest else keywords.suggest_keyword(bare), search]
+    hints = [keywords.suggest_keyword(bare), nearest, search]
     return InvalidParameterError(
         f"unknown column {name!r}: no such keyword", "; ".join(filter(None, hints))
     )

@@ -33,7 +33,8 @@ def test_a_day_is_rendered_with_its_page(top: Path) -> None:
     assert "The &lt;hallway&gt;" in page
     assert "<script" not in page
     assert "default-src 'self'" in page
-    assert 'Never there (not in the database: <span class="mono">NEVER</span>)' in page
+    missing = '<span class="mono">NEVER (no keyword of KPF)</span>'
+    assert f"Never there (not in the database: {missing})" in page
     assert "<td>total</td><td>4</td><td>2</td><td>6</td>" in page
     assert f"{DAY}/index.html" in (top / "index.html").read_text()
 

@@ -162,6 +162,18 @@ def test_times_in_hst_are_real_times(any_database, root):
     assert {"THDAYON", "UAUON"} <= set(found)
 
 
+def test_a_keyword_of_texts_may_look_like_a_number(sqlite, root):
+    """THRSBIN is `All` in the real L1 KP.20240211.00048.69, and a wavelength elsewhere."""
+    samples.write(root, FIRST, THRSBIN=604.38, OBJECT=10700, GAIAID=2993561629444856960)
+    samples.write(root, SECOND, THRSBIN="All")
+    ingest.ingest_nights(NIGHT)
+    frame = query(["THRSBIN", "OBJECT", "GAIAID"])
+    assert frame["THRSBIN"].tolist() == ["604.38", "All"]
+    assert frame["OBJECT"].tolist() == ["10700", "10700"]
+    assert frame["GAIAID"].iloc[0] == "2993561629444856960"
+    assert problems() == []
+
+
 def test_units_and_descriptions_come_from_the_catalogue_where_cards_have_none(sqlite, root):
     samples.write(root, FIRST, AIRMASS=1.2, EL=(40.0, "[deg] from the card"), ELAPSED=30.0)
     ingest.ingest_nights(NIGHT)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.kpf.files import keywords
+from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb.plots.panel import PANEL_GROUPS, choose_panels, load_panels
 
 PANEL = """group: Mine
@@ -29,6 +31,25 @@ def test_every_group_has_panels() -> None:
     groups = Counter(panel.group for panel in load_panels().values())
     assert list(groups) == list(PANEL_GROUPS)
     assert sum(groups.values()) >= 80
+
+
+def test_every_keyword_of_a_panel_is_one_of_kpf() -> None:
+    """`SOURCE` is what kpfnb derives itself."""
+    unknown = {
+        (panel.name, keyword)
+        for panel in load_panels().values()
+        for keyword in panel.keywords()
+        if keyword != "SOURCE" and not _is_written(keyword)
+    }
+    assert unknown == set()
+
+
+def _is_written(column: str) -> bool:
+    """Whether a version of the DRP, or the instrument, writes the keyword at the column's level."""
+    level = next((level for level in KPF.levels if column.startswith(f"{level}:")), "")
+    name = column.removeprefix(f"{level}:")
+    known = keywords.find_keyword(name, level, extension="")
+    return known is not None and known.since != "none"
 
 
 def test_a_users_panel_needs_no_code(mine: Path) -> None:
