@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from kpfnb.demo.header_only_night import DEFAULT_COUNTS, write_night
+from kpfnb.demo.tree import TREE_KINDS, write_tree
 from kpfnb.kpf.files.keywords import TELEMETRY, find_keyword, is_structural, read_catalogue
 from kpfnb.kpf.files.obsid import KPF
 from tests.demo.conftest import of_kind
@@ -71,6 +73,18 @@ def test_values_of_simulated_headers_are_of_the_kind(reduced: Path) -> None:
                     if keyword and card.value != "" and not fits_kind(card.value, keyword.kind):
                         wrong.add((hdu.name, keyword.name, keyword.kind, card.value))
     assert wrong == set()
+
+
+def test_keywords_of_files_with_only_headers_are_real(tmp_path: Path) -> None:
+    write_night(tmp_path / "night", "20240115", dict.fromkeys(DEFAULT_COUNTS, 1))
+    write_tree(tmp_path / "tree", ["20240115"], len(TREE_KINDS))
+    for level in KPF.levels:
+        paths = sorted(tmp_path.glob(f"*/{level}/*/*.fits"))
+        assert len(paths) > len(TREE_KINDS)
+        for path in paths:
+            assert invented_names(path, level) == [], path
+    for path in sorted(tmp_path.glob("*/masters/*/*.fits")):
+        assert invented_names(path, "2D", "master") == [], path
 
 
 def test_an_invented_keyword_is_found(tmp_path: Path) -> None:

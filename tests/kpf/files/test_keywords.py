@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kpfnb.kpf.files import keywords
 from kpfnb.kpf.files.drp import parse_version
@@ -15,6 +17,7 @@ from kpfnb.kpf.files.keywords import (
     NEVER,
     UNKNOWN,
     describe_since,
+    expand_family,
     find_keyword,
     is_known,
     is_structural,
@@ -23,6 +26,7 @@ from kpfnb.kpf.files.keywords import (
     suggest_keyword,
     was_written,
 )
+from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.files.quality_flags import read_quality_flags
 from tests.keyword_kinds import fits_kind
 
@@ -68,6 +72,20 @@ def test_members_of_a_family_are_found():
     assert family.members()[0] == "STDWGS00" and len(family.members()) == 35
     assert find_keyword("STDWGS35") is None
     assert find_keyword("STDWGS07", "2D") is None
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(1, 4))
+def test_a_family_has_all_numbers_of_its_range(low: int, high: int, digits: int):
+    family = expand_family(f"KEY[{low:0{digits}d}-{high:0{digits}d}]")
+    assert [int(name.removeprefix("KEY")) for name in family] == [*range(low, high + 1)]
+
+
+@settings(max_examples=20)
+@given(st.text(max_size=20), st.sampled_from(["", *KPF.levels]), st.text(max_size=20))
+def test_any_text_may_be_asked_for(name: str, level: str, tag: str):
+    assert was_written(name, level, tag) in (True, False, None)
+    assert isinstance(suggest_keyword(name), str)
+    assert expand_family(name)
 
 
 def test_an_extension_is_asked_for():
