@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from kpfnb.demo.instrument import CAMERAS, Array, Camera, Echelle
 from kpfnb.demo.master_files import CameraMaster, MasterSpectra, WavelengthMaster
 from kpfnb.demo.master_writing import MasterFolder
 from kpfnb.demo.masters import CAL_ORDERLET, CalibrationExposure, night_footprint
+from kpfnb.demo.stacks import StackSource
 
 LAMPS = {"lfc": spectra.comb_lines, "thar": spectra.thorium_lines}
 """The lamps that can calibrate wavelengths, best first."""
@@ -37,10 +39,23 @@ def make_masters(
     masters = {camera.name: CameraMaster() for camera in CAMERAS}
     _make_bias(files, _of_kind(calibrations, "bias"), masters)
     _make_dark(files, _of_kind(calibrations, "dark"), masters)
-    _make_flat(files, _of_kind(calibrations, "flat"), masters)
+    lamp = _make_flat(files, _of_kind(calibrations, "flat"), masters)
+    solutions = {}
     if all(master.heights is not None for master in masters.values()):
-        _make_wavelengths(files, calibrations, masters)
+        solutions = _make_wavelengths(files, calibrations, masters)
+    if lamp:
+        spectra_of_lamp = MasterSpectra(
+            lamp.spectra, _session_waves(lamp.source, masters, solutions)
+        )
+        files.write_spectra("smooth_lamp", stacks.FLAT, spectra_of_lamp, lamp.source)
     files.write_state()
+
+
+class _SmoothLamp(NamedTuple):
+    """The smoothed spectra of the flats, by camera."""
+
+    spectra: dict[str, ExtractedSpectra]
+    source: StackSource
 
 
 def _make_bias(
@@ -72,12 +87,12 @@ def _make_dark(
 
 def _make_flat(
     files: MasterFolder, flats: list[CalibrationExposure], masters: dict[str, CameraMaster]
-) -> None:
-    """The flat, the smooth lamp with its extracted spectra, the order traces and their mask."""
+) -> _SmoothLamp | None:
+    """The flat, the smooth lamp, the order traces and their mask; the spectra are returned."""
     stacked = stack_kind(flats, masters)
     if not stacked:
-        return
-    lamps: dict[str, Array] = {}
+        return None
+    lamps: dict[str, ExtractedSpectra] = {}
     patterns: dict[str, CCDImage] = {}
     for camera in CAMERAS:
         frame = stacked.frame(camera)
@@ -87,23 +102,20 @@ def _make_flat(
         master = masters[camera.name].with_values(heights=heights)
         footprint = night_footprint(camera, master)
         lamp = smooth_flat(extract_spectra(frame, footprint))
-        lamps[camera.name] = lamp
+        lamps[camera.name] = ExtractedSpectra(lamp, np.maximum(lamp, 1.0))
         patterns[camera.name] = paint_footprint(footprint, lamp)
         masters[camera.name] = master.with_values(blaze=normalize_blaze(lamp))
     traces = {name: m.heights for name, m in masters.items() if m.heights is not None}
     files.write_flat(stacked.stacks, patterns, stacked.source)
     files.write_traces(traces, stacked.source)
-    spectra_of_lamp = MasterSpectra(
-        {name: ExtractedSpectra(lamp, np.maximum(lamp, 1.0)) for name, lamp in lamps.items()}, {}
-    )
-    files.write_spectra("smooth_lamp", stacks.FLAT, spectra_of_lamp, stacked.source)
+    return _SmoothLamp(lamps, stacked.source)
 
 
 def _make_wavelengths(
     files: MasterFolder,
     calibrations: Sequence[CalibrationExposure],
     masters: dict[str, CameraMaster],
-) -> None:
+) -> dict[str, WavelengthMaster]:
     """Stacks and spectra of the lamps by OBJECT, and the wavelength solutions of the best lamp."""
     lamp = next((lamp for lamp in LAMPS if _of_kind(calibrations, lamp)), None)
     solutions = {
@@ -126,6 +138,7 @@ def _make_wavelengths(
         files.write_spectra(f"master_arclamp_{name}", stacks.ARCLAMP, extracted, stacked.source)
         if session[0].kind == lamp and solutions:
             files.write_wavelengths(name, extracted, solutions, stacked.source)
+    return solutions
 
 
 def _extract_stack(
@@ -134,21 +147,31 @@ def _extract_stack(
     solutions: Mapping[str, WavelengthMaster],
 ) -> MasterSpectra:
     """The spectra of a stack, and the wavelengths at the middle of its exposures."""
-    extracted, waves = {}, {}
-    at = stacks.mjd_time(stacks.middle_mjd(stacked.source)).timestamp()
+    extracted = {}
     for camera in CAMERAS:
         frame = stacked.frame(camera)
-        if frame is None:
-            continue
-        footprint = night_footprint(camera, masters[camera.name])
-        extracted[camera.name] = extract_spectra(frame, footprint)
-        solution = solutions.get(camera.name)
-        if solution:
-            drift = float(np.interp(at, solution.times, solution.drifts))
-            waves[camera.name] = wavelengths.row_wavelengths(
-                frame.echelle, solution.displacement, drift
-            )
-    return MasterSpectra(extracted, waves)
+        if frame:
+            footprint = night_footprint(camera, masters[camera.name])
+            extracted[camera.name] = extract_spectra(frame, footprint)
+    return MasterSpectra(extracted, _session_waves(stacked.source, masters, solutions))
+
+
+def _session_waves(
+    source: StackSource,
+    masters: Mapping[str, CameraMaster],
+    solutions: Mapping[str, WavelengthMaster],
+) -> dict[str, Array]:
+    """The wavelengths at the middle of some exposures, by camera."""
+    at = stacks.mjd_time(stacks.middle_mjd(source)).timestamp()
+    return {
+        camera.name: wavelengths.row_wavelengths(
+            Echelle(camera, masters[camera.name].side),
+            solution.displacement,
+            float(np.interp(at, solution.times, solution.drifts)),
+        )
+        for camera in CAMERAS
+        if (solution := solutions.get(camera.name))
+    }
 
 
 def _of_kind(calibrations: Sequence[CalibrationExposure], kind: str) -> list[CalibrationExposure]:

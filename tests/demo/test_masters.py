@@ -54,6 +54,16 @@ def test_the_flat_is_one_in_the_orders_and_names_the_bias(reduced: Path) -> None
         assert np.median(hdus["GREEN_CCD"].data[lit]) == pytest.approx(1, abs=0.01)
 
 
+def test_the_spectra_of_the_smooth_lamp_have_wavelengths(reduced: Path) -> None:
+    with fits.open(master(reduced, "smooth_lamp_L1.fits")) as hdus:
+        assert hdus[0].header["IMTYPE"] == "Flat"
+        flux, waves = hdus["RED_SCI_FLUX2"].data, hdus["RED_SCI_WAVE2"].data
+        assert (np.diff(waves, axis=1) < 0).all()
+        assert flux.max() > 10_000
+        # Smooth: without the noise of photons
+        assert np.abs(np.diff(flux, 2, axis=1)).max() < 0.002 * flux.max()
+
+
 def test_order_traces_have_the_columns_of_the_pipelines(reduced: Path) -> None:
     path = master(reduced, "master_flat_RED_CCD.csv")
     with path.open(newline="") as file:
