@@ -66,11 +66,12 @@ def quicklook(
     only_recent: Annotated[
         bool, typer.Option("--only-recent", help="Files modified less than a day ago.")
     ] = False,
-    not_recent: Annotated[
-        bool, typer.Option("--not-recent", help="Only older files, with niceness 15.")
-    ] = False,
+    not_recent: Annotated[bool, typer.Option("--not-recent", help="Only older files.")] = False,
     ncpus: Ncpus = None,
-    nice: Nice = 0,
+    nice: Annotated[
+        int | None,
+        typer.Option(help="Niceness, 0 to 19; default 15 with --not-recent, else 0."),
+    ] = None,
     since: Since = "",
     polling: Polling = None,
     once: Once = False,
@@ -85,7 +86,8 @@ def quicklook(
     levels, age = parse_levels_and_age(
         {"L0": l0, "2D": d2, "L1": l1, "L2": l2, "master": master}, only_recent, not_recent
     )
-    nice = nice or (NICENESS_OLD_FILES if not_recent else 0)
+    if nice is None:
+        nice = NICENESS_OLD_FILES if not_recent else 0
     _run_watcher("quicklook", ncpus, nice, since, polling, once, as_json, levels=levels, age=age)
 
 

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from kpfnb.cli.app import app
+from kpfnb.kpf.watch import registry
 from kpfnb.kpf.watch.registry import HANDLERS
+from kpfnb.kpf.watch.status import WatcherReport
 from tests.kpf.fake_drp import fits, product
 
 runner = CliRunner()
@@ -53,3 +55,23 @@ def test_there_is_a_command_for_every_watcher() -> None:
     done = runner.invoke(app, ["watch", "--help"])
     for name in (*HANDLERS, "status"):
         assert name in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "nice"),
+    [([], 0), (["--not-recent"], 15), (["--not-recent", "--nice", "0"], 0), (["--nice", "7"], 7)],
+)
+def test_a_niceness_that_is_given_counts(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], nice: int
+) -> None:
+    given = []
+    serve = registry.serve_watcher
+
+    def record(handler: registry.WatchHandler, policy: registry.WatchPolicy) -> WatcherReport:
+        given.append(handler.handle.args[0].nice)  # type: ignore[attr-defined]
+        return serve(handler, policy)
+
+    monkeypatch.setattr(registry, "serve_watcher", record)
+    (isolated / "data").mkdir(exist_ok=True)
+    done = runner.invoke(app, ["watch", "quicklook", "--once", *options])
+    assert (done.exit_code, given) == (0, [nice]), done.output

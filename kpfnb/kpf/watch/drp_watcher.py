@@ -40,6 +40,7 @@ STARTUP_SECONDS = 30.0
 SETTLED_SECONDS = 300.0
 """A DRP that ran this long is restarted at once; otherwise the pauses get longer."""
 MAX_RESTART_SECONDS = 300.0
+STOPPING = "the watcher is stopping"
 
 
 class _StopRequested(Exception):
@@ -132,6 +133,7 @@ class DrpWatcherHandler:
         self._settings = settings
         self._state = settings.kpf_root / STATE_DIR
         self._process = DrpWatcherProcess(settings, folder, ncpus=ncpus, nice=nice)
+        self._stopping = threading.Event()
         self._slots: SimpleQueue[int] = SimpleQueue()
         for slot in range(max_calls):
             self._slots.put(slot)
@@ -144,8 +146,12 @@ class DrpWatcherHandler:
             with self._process.running():
                 yield
 
+    def stop(self) -> None:
+        """Wait for no more products; safe in a signal handler."""
+        self._stopping.set()
+
     def handle(self, tasks: Sequence[WatchTask]) -> list[WatchResult]:
-        """Wait until each file has its products, or is overdue."""
+        """Wait until each file has its products, or is overdue; `stop` postpones the others."""
         slot = self._slots.get()
         try:
             with HeaderIndex(evaluation.index_path(self._settings)) as index:
@@ -177,7 +183,10 @@ class DrpWatcherHandler:
             waiting = {o: task for o, task in waiting.items() if task.path not in results}
             if not waiting or time.monotonic() > deadline:
                 break
-            time.sleep(CHECK_SECONDS)
+            if self._stopping.wait(CHECK_SECONDS):
+                # The marker stays: the DRP is stopped too, perhaps in the middle of a product
+                postponed = (WatchResult(t.path, WatchOutcome.POSTPONED, STOPPING) for t in tasks)
+                return [results.get(result.path, result) for result in postponed]
         new_products.clear_marker(marker)
         last_end = self._process.last_end if self._process.starts > first_starts else ""
         overdue = (_overdue_result(task, checks[o], last_end) for o, task in waiting.items())

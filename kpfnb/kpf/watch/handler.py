@@ -82,6 +82,7 @@ class WatchHandler:
     lifetime : entered as long as the watcher runs
     session : entered while there is work; `AlreadyRunningError` postpones it
     touches_files : `handle` may touch the files itself
+    stop : called when the watcher is to stop; a `handle` that only waits returns soon
     """
 
     name: str
@@ -95,6 +96,7 @@ class WatchHandler:
     lifetime: Callable[[], AbstractContextManager[object]] = nullcontext
     session: Callable[[], AbstractContextManager[object]] = nullcontext
     touches_files: bool = False
+    stop: Callable[[], None] = lambda: None
 
 
 ResultCallback = Callable[[Sequence[WatchTask], Sequence[WatchResult]], None]

@@ -191,6 +191,7 @@ def make_process_handler(settings: Settings, options: WatcherOptions) -> WatchHa
         return handler(
             handle=watcher.handle,
             lifetime=watcher.lifetime,
+            stop=watcher.stop,
             touches_files=True,
             max_calls=MAX_WATCHER_CALLS,
             batch_size=1000,

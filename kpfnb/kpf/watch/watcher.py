@@ -89,6 +89,7 @@ class Watcher:
     def stop(self) -> None:
         """Finish the files that are being handled, and end; safe in a signal handler."""
         self._stopping.set()
+        self._handler.stop()
         self._inbox.put(lambda: None)
 
     def run(self) -> None:

@@ -702,3 +702,15 @@ def test_the_stand_in_drp_with_its_defects(
     assert result.batches[0].ending == ending
     assert result.counts[ObservationOutcome.DONE] == done
     assert not left_over()
+
+
+def test_the_drp_runs_in_its_directory_with_its_variables(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pipeline").mkdir()
+    monkeypatch.setenv("KPFNB_DRP_DIRECTORY", str(tmp_path / "pipeline"))
+    monkeypatch.setenv("KPFNB_DRP_ENVIRONMENT", '{"FAKE_DRP_TAG": "v2.12.0rc1"}')
+    use_drp(monkeypatch, "child", OTHER)
+    assert run("20240102", version="2.10").reason == "1 done"
+    # The DRP writes this file into its current directory
+    assert (tmp_path / "pipeline/child").exists()

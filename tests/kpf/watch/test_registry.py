@@ -352,6 +352,40 @@ def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
     assert running.now.failed == 3
 
 
+def test_a_stop_does_not_wait_for_products(
+    data: Path, isolated: Path, daemon: type[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drp_watcher, "CHECK_SECONDS", 60)
+    monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{DAEMON} deaf")
+    running = daemon()  # type: ignore[call-arg]
+    l0(data)
+    marker = data / ".kpfnb/in-work-daemon-0.json"
+    wait_for(marker.exists)
+    running.watchers[0].stop()
+    running.thread.join(10)
+    assert not running.thread.is_alive()
+    assert marker.exists(), "the next start looks for partial products"
+    assert (running.now.failed, running.now.given_up) == (0, 0)
+
+
+def test_the_drps_watcher_gets_a_directory_that_ends_with_a_slash(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The pipeline (v2.12) appends *.fits and 20*/*.fits to the text
+    program = tmp_path / "drp.py"
+    program.write_text("import os, sys; print(sys.argv[1:], os.getcwd(), os.environ['X'])")
+    (tmp_path / "pipeline").mkdir()
+    monkeypatch.setenv("KPFNB_DRP_DIRECTORY", str(tmp_path / "pipeline"))
+    monkeypatch.setenv("KPFNB_DRP_ENVIRONMENT", '{"X": "y"}')
+    monkeypatch.setenv("KPFNB_DRP_WATCH_COMMAND", f"{sys.executable} {program} --watch {{target}}")
+    process = drp_watcher.DrpWatcherProcess(settings.load_settings(), tmp_path, ncpus=1, nice=0)
+    (data / ".kpfnb").mkdir()
+    log = tmp_path / drp_watcher.LOG_NAME
+    with process.running():
+        wait_for(lambda: log.exists() and log.stat().st_size)
+    assert log.read_text() == f"['--watch', '{data}/L0/'] {tmp_path}/pipeline y\n"
+
+
 def test_an_overdue_file_reports_that_the_drp_does_not_start(
     data: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
