@@ -142,7 +142,7 @@ class FrameCount(NamedTuple):
     @property
     def text(self) -> str:
         """Both numbers in words."""
-        return f"{self.present} of {self.required}"
+        return f"{self.present} (needs {self.required})"
 
 
 def count_frames(results: Iterable[RuleResult]) -> list[FrameCount]:

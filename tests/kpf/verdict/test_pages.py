@@ -75,5 +75,5 @@ def test_frame_counts_are_shown_against_their_minimum(make_night: MakeNight) -> 
     make_night(NightFault.FEW_BIASES)
     night_verdict = assessment.assess_night(NIGHT)
     counts = {count.title: count for count in count_frames(night_verdict.results)}
-    assert counts["Bias frames"].text == "1 of 10"
+    assert counts["Bias frames"].text == "1 (needs 10)"
     assert "value='1' max='10'" in assessment.live_html(night_verdict)
