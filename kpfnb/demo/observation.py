@@ -102,21 +102,14 @@ def _guiding_cards(table: np.ndarray) -> list[HeaderCard]:
 
 
 def _order_offset_cards(camera: Camera, heights: Array) -> list[HeaderCard]:
-    """Cards of the offsets of the orders from their nominal place."""
-    offset = heights - Echelle(camera, heights.shape[1]).traces()
+    """Cards of the offset of the orders from their nominal place."""
+    offset = (heights - Echelle(camera, heights.shape[1]).traces()).mean(axis=1)
     letter = camera.name[0]
-    cards = [
-        _measured_card(
-            f"XDSPDY{letter}1", offset.mean(), "[pixel] orders above their nominal place"
-        ),
-        _measured_card(f"XDSPSY{letter}1", offset.std(), "[pixel] scatter of that"),
+    error = offset.std() / np.sqrt(offset.size)
+    return [
+        _measured_card(f"XDSPDY{letter}1", offset.mean(), "[pix] orders above nominal place"),
+        _measured_card(f"XDSPSY{letter}1", error, "[pix] uncertainty of that"),
     ]
-    # By parts of the CCD, the bluest orders first
-    for number, part in enumerate(np.array_split(offset, 8), start=1):
-        cards.append(
-            _measured_card(f"XDSPP{number}{letter}", part.mean(), "[pixel] the same, of an eighth")
-        )
-    return cards
 
 
 def _measured_card(keyword: str, value: SupportsFloat, comment: str) -> HeaderCard:
