@@ -112,6 +112,7 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
             {"title": result.rule.title, "name": result.rule.name, "value": result.value}
             for result in night_verdict.not_judged
         ],
+        notes=night_verdict.remarks,
         overrides=[asdict(override) for override in night_verdict.overrides],
         targets=[_target_context(group, summary) for group in summary.targets],
         timeline=illustrations.layout_timeline(summary.exposures),

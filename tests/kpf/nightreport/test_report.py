@@ -48,6 +48,13 @@ def test_it_shows_observations_and_products(night: HeaderOnlyNight) -> None:
     assert f'href="{NIGHT}/report.html"' in (report.page.parents[1] / "index.html").read_text()
 
 
+def test_an_observation_without_an_l0_is_named(night: HeaderOnlyNight) -> None:
+    night.path("flat", "L0").unlink()
+    text = write_report(NIGHT).page.read_text()
+    assert "1 observation with products and without an L0" in text
+    assert night.obsids["flat"][0] in text
+
+
 def test_a_velocity_of_0_is_none(night: HeaderOnlyNight) -> None:
     night.rewrite("star", "L2", 0, CCFRV=0.0, CCFERV=0.0)
     report = write_report(NIGHT)
