@@ -17,6 +17,7 @@ from kpfnb.demo.faults import L0Fault, plant_fault
 from kpfnb.demo.header_layout import arrange_header, format_time
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, Camera, Echelle
 from kpfnb.demo.plan import PlannedExposure
+from kpfnb.demo.state_cards import GUIDER_RATE
 from kpfnb.kpf.files.keywords import TELEMETRY, list_keywords
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def exposure_meter_columns(
     shape = np.exp(-(((METER_NANOMETRES - 640) / 170) ** 2))
     flux = level * shape * random.normal(1, 0.03, (readings, 1)) + 20
     counts = random.poisson(np.maximum(flux, 0)).astype(np.float32)
-    begin, end = ([format_time(time) for time in times] for times in (begins, ends))
+    # In milliseconds: the pipeline's quick look divides by 1000 to get seconds
+    begin, end = ([format_time(time)[:-3] for time in times] for times in (begins, ends))
     return [
         _text_column("Date-Beg", begin),
         _text_column("Date-End", end),
@@ -123,12 +125,12 @@ def irradiance_columns(exposure: PlannedExposure, random: np.random.Generator) -
 
 
 def guider_columns(exposure: PlannedExposure, random: np.random.Generator) -> list[TableColumn]:
-    """GUIDER_CUBE_ORIGINS: the guide star in each guider frame (pixels); at most 300 frames."""
-    count = int(min(300, max(2, exposure.kind.exposure_seconds * 10)))
+    """GUIDER_CUBE_ORIGINS: the guide star in each guider frame (pixels)."""
+    count = int(max(2, exposure.kind.exposure_seconds * GUIDER_RATE))
     begin = exposure.start.timestamp()
     error = random.normal(0, 0.4, (4, count))
     return [
-        ("timestamp", "D", begin + np.linspace(0, exposure.kind.exposure_seconds, count)),
+        ("timestamp", "D", begin + np.arange(count) / GUIDER_RATE),
         ("target_x", "D", np.full(count, 335.5)),
         ("target_y", "D", np.full(count, 258.0)),
         ("command_x", "D", 0.3 * error[0]),

@@ -48,6 +48,9 @@ _READINGS = {
     "DIFFSTDW": 33.2, "SECTHETX": -376.8, "SECTHETY": 227.9,
 }  # fmt: skip
 
+GUIDER_RATE = 10.0
+"""Frames of the guide camera per second."""
+
 METER_BINS = "498.12 604.38 710.62 816.88"
 """nm: the middle of the four bins of the exposure meter."""
 
@@ -138,7 +141,7 @@ def _meter_values(exposure: PlannedExposure, random: np.random.Generator) -> Val
         values["TOTCNTS"] = " ".join(f"{count:.5g}" for count in counts)
         values["TOTCORR"] = " ".join(f"{2.1 * count:.5g}" for count in counts)
     if exposure.is_star:
-        values |= {"GCFPS": 100.0, "GCGAIN": "high"}
+        values |= {"GCFPS": GUIDER_RATE, "GCGAIN": "high"}
     return values
 
 
