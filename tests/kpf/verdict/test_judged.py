@@ -56,7 +56,7 @@ def test_a_version_that_writes_a_keyword_should_have_it(make_night: MakeNight) -
 
 def test_flags_of_an_old_version_are_not_missed(make_night: MakeNight) -> None:
     night = make_night()
-    names = ("OLDBIAS", "OLDDARK", "OLDFLAT", "OLDTRAC", "OLDLAMP", "OLDWLS", "OLDWLS2")
+    names = ("OLDBIAS", "OLDDARK", "OLDFLAT", "OLDTRAC", "OLDLAMP", "OLDWLS", "OLDWLS2", "WLSL1")
     rewrite_all(night, "star", "L2", DRPTAG="v2.8.2", **dict.fromkeys(names))
     assert assess("recent-masters").verdict is Verdict.NOT_JUDGED
     rewrite_all(night, "star", "L2", DRPTAG="v2.12.1", **dict.fromkeys(names))
