@@ -37,6 +37,7 @@ class PlotSpec:
     draw : draws the content of a file into a figure
     size : width and height in pixels
     needs_light : only for exposures with light
+    needs_spectra : only if all spectra of a camera are in the file
     """
 
     kind: str
@@ -46,6 +47,7 @@ class PlotSpec:
     draw: Callable[[Any, FitsContent], None]
     size: tuple[int, int] = WIDE
     needs_light: bool = False
+    needs_spectra: bool = False
 
     def missing_reason(self, content: FitsContent) -> str:
         """Why it can't be drawn; '' if it can."""
@@ -53,7 +55,10 @@ class PlotSpec:
             names = _extension_names(requirement)
             if not any(map(content.has, names)):
                 bad = [f"{n}: {content.unreadable[n]}" for n in names if n in content.unreadable]
-                return "; ".join(bad) or f"no {' or '.join(names)} in the file"
+                empty = [f"{n} has no data" for n in names if n in content.headers]
+                return "; ".join(bad or empty) or f"no {' or '.join(names)} in the file"
+        if self.needs_spectra and not orderlets.list_cameras(content):
+            return "neither camera has all its spectra"
         if self.needs_light and content.text("IMTYPE").lower() in NO_LIGHT:
             return f"a {content.text('IMTYPE').lower()} has no light"
         return ""
@@ -102,7 +107,9 @@ def _orderlet_plot(name: str) -> PlotSpec:
         for kind in ("FLUX", "WAVE")
     )
     draw = partial(spectra.draw_all_orders, orderlet=name)
-    return PlotSpec("L1", f"{name}_spectrum", f"Spectrum of {name}", required, draw, TALL)
+    return PlotSpec(
+        "L1", f"{name}_spectrum", f"Spectrum of {name}", required, draw, TALL, needs_spectra=True
+    )
 
 
 def _solution_plot(orderlet: str) -> PlotSpec:
@@ -173,9 +180,18 @@ L1 = (
         spectra.draw_snr,
         TALL,
         needs_light=True,
+        needs_spectra=True,
     ),
     *map(_orderlet_plot, orderlets.ORDERLET_EXTENSIONS),
-    PlotSpec("L1", "one_order", "One order", _ANY_SPECTRUM, spectra.draw_one_order, SQUARE),
+    PlotSpec(
+        "L1",
+        "one_order",
+        "One order",
+        _ANY_SPECTRUM,
+        spectra.draw_one_order,
+        SQUARE,
+        needs_spectra=True,
+    ),
     PlotSpec(
         "L1",
         "flux_ratios",
@@ -184,6 +200,7 @@ L1 = (
         spectra.draw_flux_ratios,
         TALL,
         needs_light=True,
+        needs_spectra=True,
     ),
     PlotSpec(
         "WLS",
@@ -192,6 +209,7 @@ L1 = (
         _ANY_SPECTRUM,
         wavelengths.draw_differences,
         TALL,
+        needs_spectra=True,
     ),
     PlotSpec(
         "HK",
@@ -222,12 +240,12 @@ L2 = (
     ),
 )
 
-_CCDS = [("GREEN", "GREEN_CCD"), ("RED", "RED_CCD"), ("GREEN", "GREEN_BIAS"), ("RED", "RED_BIAS")]
+_CCDS = [("GREEN", "GREEN_CCD"), ("RED", "RED_CCD")]
 
 MASTER = (
     *(plot for camera, name in _CCDS for plot in _ccd_plots("", camera, name, details=False)),
-    *(plot for plot in L1 if plot.name in ("SCI2_spectrum", "CAL_spectrum", "one_order")),
-    _solution_plot("SCI2_WAVE"),
+    *(plot for plot in L0 if plot.name == "HK_image"),
+    *(plot for plot in L1 if plot.name != "HK_spectra"),
     _solution_plot("SCI_WAVE2"),
 )
 """A master holds one kind of data or another; plots of the other kinds are not reported."""
@@ -248,6 +266,8 @@ _AMPLIFIERS = [f"{camera}_AMP{number}" for camera in ("GREEN", "RED") for number
 CHECK_EXTENSIONS = {
     "L0": (*_AMPLIFIERS, "TELEMETRY"),
     "L1": orderlets.extension_names(),
+    "master": orderlets.extension_names(),
+    "L2": ("GREEN_CCF", "GREEN_CCF_RW", "RED_CCF", "RED_CCF_RW"),
 }
 """Extensions that plots and checks use in addition to those that the plots require."""
 

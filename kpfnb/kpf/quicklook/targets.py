@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.files.masters import MASTERS_DIR, MasterName, MasterType, parse_master_name
 from kpfnb.kpf.files.obsid import KPF, NIGHT_PATTERN
 
 MASTER = "master"
 LEVELS = (*KPF.levels, MASTER)
 
-MASTERS_DIR = "masters"
-"""The directory of the masters, below the data root."""
-
 MASTERS_PRODUCTS = "Masters"
 """The directory of the products of masters, below that of their night."""
 
-MASTER_KINDS = {
-    "lfc": "LFC",
-    "etalon": "Etalon",
-    "thar": "ThAr",
-    "une": "UNe",
-    "bias": "Bias",
-    "dark": "Dark",
-    "flat": "Flat",
+_DIRS_BY_TYPE = {
+    MasterType.BIAS: "Bias",
+    MasterType.DARK: "Dark",
+    MasterType.FLAT: "Flat",
+    MasterType.SMOOTH_LAMP: "Flat",
+    MasterType.ORDER_MASK: "Flat",
+    MasterType.RECTIFICATION: "Flat",
 }
-"""A word in a master's name to the directory of its products."""
+_DIRS_BY_LAMP = {"lfc": "LFC", "etalon": "Etalon", "thar": "ThAr", "une": "UNe"}
+"""A word in the object of an arc lamp or a wavelength solution to the directory of its products."""
 
-_MASTER_NAME = re.compile(
-    rf"kpf_(?P<night>\d{{8}})_master_.*?(?P<word>{'|'.join(MASTER_KINDS)}).*\.fits", re.IGNORECASE
-)
+_OTHER_DIR = "Other"
+
 _AFTER_OBSERVATIONS = ".~"
 """Sorts the masters of a night after its observations."""
 
@@ -77,15 +73,14 @@ class QuicklookTarget:
 
     @classmethod
     def from_master(cls, path: Path) -> QuicklookTarget | None:
-        """The target of a master; None for any other name."""
-        match = _MASTER_NAME.fullmatch(path.name)
-        if not match:
+        """The target of a master that is a FITS file; None for any other name."""
+        master = parse_master_name(path.name)
+        if not master or path.suffix != ".fits":
             return None
         # A master is stored with the night that it is used for
         parent = path.parent.name
-        night = parent if NIGHT_PATTERN.fullmatch(parent) else match["night"]
-        kind = MASTER_KINDS[match["word"].lower()]
-        product_dir = f"{night}/{MASTERS_PRODUCTS}/{kind}"
+        night = parent if NIGHT_PATTERN.fullmatch(parent) else master.night
+        product_dir = f"{night}/{MASTERS_PRODUCTS}/{_master_dir(master)}"
         return cls(path, MASTER, night, path.name.removesuffix(".fits"), product_dir)
 
     @property
@@ -103,6 +98,14 @@ class QuicklookTarget:
         """By time, then level."""
         moment = self.night + _AFTER_OBSERVATIONS if self.level == MASTER else self.moment
         return moment, LEVELS.index(self.level), self.name
+
+
+def _master_dir(master: MasterName) -> str:
+    """The directory of a master's products, as KPF's own quicklook names them."""
+    if directory := _DIRS_BY_TYPE.get(master.type):
+        return directory
+    words = (name for word, name in _DIRS_BY_LAMP.items() if word in master.object.lower())
+    return next(words, _OTHER_DIR)
 
 
 def level_folder(level: str) -> str:

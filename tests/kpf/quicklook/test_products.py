@@ -115,7 +115,9 @@ def test_the_report_of_the_checks(processed: tuple[Path, QuicklookResult]) -> No
     values = report(root, "L2")
     assert (values["verdict"], values["target"], values["type"]) == ("PASS", "KPFSIM-1", "Object")
     assert (values["exposure_seconds"], values["drp_version"]) == (300, "v2.9.1")
-    assert {check["verdict"] for check in values["checks"]} == {"PASS"}
+    assert {check["verdict"] for check in values["checks"]} == {"PASS", "not judged"}
+    velocity = next(c for c in values["checks"] if c["source"] == "velocity_error_green")
+    assert velocity["limit_source"].startswith("ours, to be confirmed by KPF")
     assert f"L2/{STAR}_CCF_grid_zoomable.png" in values["pictures"]
 
 
@@ -142,7 +144,8 @@ def test_new_thresholds_repeat_the_checks_and_leave_the_plots(
 ) -> None:
     root, file = take(f"L2/*/{STAR}*"), tmp_path / "mine.yml"
     monkeypatch.setenv("KPFNB_QLP_THRESHOLDS", str(file))
-    rule = "L2: {ranges: [{check: mine, keyword: EXPTIME, warn: [%s], fail: [null, null]}]}\n"
+    entry = "{check: mine, keyword: EXPTIME, warn: [%s], fail: [0, 9e9], source: mine}"
+    rule = f"L2: {{ranges: [{entry}]}}\n"
     file.write_text(rule % "0, 1000")
     assert process_night(root).items[0].verdict == "PASS"
     picture = root / f"QLP/{NIGHT}/{STAR}/L2/{STAR}_CCF_grid_zoomable.png"
@@ -180,7 +183,7 @@ def test_a_table_that_cannot_be_measured_does_not_stop_the_rest(take: Take) -> N
     edit(root / f"L0/{NIGHT}/{STAR}.fits", rename)
     [item] = process_night(root).items
     assert item.pictures > 4
-    assert any("Guiding error (RMS): can't be measured" in remark for remark in item.remarks)
+    assert any("Guiding error (RMS in x or y): can't be" in remark for remark in item.remarks)
 
 
 def test_plots_of_a_missing_extension_are_skipped_with_a_reason(take: Take) -> None:
@@ -199,7 +202,31 @@ def test_plots_of_a_missing_extension_are_skipped_with_a_reason(take: Take) -> N
     assert not stale.exists()
     left = {plot["picture"]: plot["reason"] for plot in report(root, "L0")["left_out"]}
     assert left["Guide camera"] == "no GUIDER_AVG in the file"
-    assert left["Raw image, Red CCD"] == "no RED_AMP1 in the file"
+    assert left["Raw image, Red CCD"].startswith("no RED_AMP1 or RED_AMP2 ")
+    checks = {check["source"]: check for check in report(root, "L0")["checks"]}
+    for name in ("missing_amplifiers_red", "saturated_red"):
+        assert (checks[name]["verdict"], checks[name]["value"]) == ("FAIL", "not in the file")
+    assert checks["meter_readings"]["verdict"] == "WARN"
+    assert checks["kpfgreen.STA_CCD_T"]["verdict"] == "not judged"
+
+
+def test_a_missing_amplifier_is_a_failure_and_the_picture_says_so(take: Take) -> None:
+    root = take(f"L0/*/{STAR}*")
+
+    def lose(hdus: fits.HDUList) -> None:
+        del hdus["GREEN_AMP2"]
+
+    edit(root / f"L0/{NIGHT}/{STAR}.fits", lose)
+    [item] = process_night(root).items
+    assert item.verdict == "FAIL"
+    assert "FAIL: Missing amplifiers, Green: 1 (no GREEN_AMP2)" in item.remarks
+    with Image.open(root / f"QLP/{NIGHT}/{STAR}/L0/{STAR}_GREEN_stitched_zoomable.png") as picture:
+        colours = np.asarray(picture.convert("RGB"))[:, 200:-200]
+    # The right half is grey
+    half = colours.shape[1] // 2
+    is_grey = (colours == 150).all(axis=2)
+    assert is_grey[200:-100, half + 50 :].mean() > 0.8
+    assert is_grey[200:-100, : half - 50].mean() < 0.01
 
 
 @pytest.mark.parametrize(
@@ -319,9 +346,9 @@ def test_the_heading_describes_the_exposure(reduced: Path) -> None:
 
 def test_a_result_shows_itself(processed: tuple[Path, QuicklookResult]) -> None:
     _, result = processed
-    assert result.key_figures()["files"] == len(result.items) == 10
-    assert len(result.to_frame()) == 10
-    assert "10 files processed: " in str(result)
+    count = len(result.items)
+    assert result.key_figures()["files"] == len(result.to_frame()) == count
+    assert f"{count} files processed: " in str(result)
     assert figures.plot(result).axes
     [tooltip] = figures.hover_plot(result).tooltips.values()
     texts = {tooltip(SimpleNamespace(xdata=x, ydata=y)) for x in range(10) for y in range(5)}

@@ -84,7 +84,20 @@ def test_mistakes_are_named(root: Path, tmp_path: Path) -> None:
         ("kpf_20240115_master_arclamp_autocal-une-all-eve_L2.fits", "20240115/Masters/UNe"),
         ("kpf_20240115_master_WLS_autocal-thar-all-morn_L1.fits", "20240115/Masters/ThAr"),
         ("kpf_20240115_master_arclamp_autocal-etalon-all.fits", "20240115/Masters/Etalon"),
+        ("kpf_20240115_master_arclamp_slewcal.fits", "20240115/Masters/Other"),
+        ("kpf_20240115_master_dark_autocal-dark.fits", "20240115/Masters/Dark"),
+        ("kpf_20240115_master_flat.fits", "20240115/Masters/Flat"),
+        ("kpf_20240115_master_flat_L1.fits", "20240115/Masters/Flat"),
+        ("kpf_20240115_smooth_lamp_L1.fits", "20240115/Masters/Flat"),
+        ("kpf_20240115_order_mask.fits", "20240115/Masters/Flat"),
     ],
 )
 def test_where_products_go(name: str, product_dir: str) -> None:
     assert QuicklookTarget.from_path(Path("/x") / name).product_dir == product_dir
+
+
+@pytest.mark.parametrize(
+    "name", ["kpf_20240115_master_flat_GREEN_CCD.csv", "20240115_eve_CAL_etalon_wavelengths.csv"]
+)
+def test_order_traces_and_etalon_masks_are_tables_that_quicklook_does_not_draw(name: str) -> None:
+    assert QuicklookTarget.from_master(Path("/x") / name) is None

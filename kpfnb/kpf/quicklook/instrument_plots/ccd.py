@@ -43,7 +43,7 @@ def draw_image(figure: Figure, content: FitsContent, extension: str) -> None:
     extent = (0, values.shape[1], 0, values.shape[0])
     colours = figures.show_image(axes, small, low, high, gamma=gamma, extent=extent)
     axes.set(xlabel="column [pixel]", ylabel="row [pixel]")
-    figure.colorbar(colours, cax=bar, label=_value_unit(extension))
+    figure.colorbar(colours, cax=bar, label=_value_unit(content, extension))
 
 
 def draw_zoom(figure: Figure, content: FitsContent, extension: str) -> None:
@@ -61,7 +61,9 @@ def draw_zoom(figure: Figure, content: FitsContent, extension: str) -> None:
             axes.tick_params(labelsize=8)
             axes.locator_params(nbins=3)
     _label_outer_axes(panels)
-    figure.colorbar(colours, cax=figures.add_colour_bar_axes(figure), label=_value_unit(extension))
+    figure.colorbar(
+        colours, cax=figures.add_colour_bar_axes(figure), label=_value_unit(content, extension)
+    )
 
 
 def draw_order_traces(figure: Figure, content: FitsContent, extension: str) -> None:
@@ -115,7 +117,7 @@ def draw_histogram(figure: Figure, content: FitsContent, extension: str) -> None
     axes.axvline(
         top, color=figures.RED, linestyle="--", linewidth=1.2, label=f"99th percentile {top:.1f}"
     )
-    figures.label_axes(axes, _value_unit(extension), "share of pixels")
+    figures.label_axes(axes, _value_unit(content, extension), "share of pixels")
     axes.legend(loc="upper right", title=f"half width of the central 68 %: {sigma:.2f}")
 
 
@@ -129,12 +131,13 @@ def draw_column_cut(figure: Figure, content: FitsContent, extension: str) -> Non
     whole.plot(x, y, color=figures.BLUE, linewidth=0.8)
     middle = slice(rows // 2 - rows // 30, rows // 2 + rows // 30)
     near.plot(np.arange(rows)[middle], cut[middle], color=figures.BLUE, drawstyle="steps-mid")
-    figures.label_axes(whole, y=_value_unit(extension), heading=f"column {columns // 2}")
-    figures.label_axes(near, "row [pixel]", _value_unit(extension), "middle, enlarged")
+    figures.label_axes(whole, y=_value_unit(content, extension), heading=f"column {columns // 2}")
+    figures.label_axes(near, "row [pixel]", _value_unit(content, extension), "middle, enlarged")
 
 
-def _value_unit(extension: str) -> str:
-    return "DN per pixel" if extension.endswith("_BIAS") else "electrons per pixel"
+def _value_unit(content: FitsContent, extension: str) -> str:
+    unit = content.headers.get(extension, {}).get("BUNIT")
+    return f"{str(unit).strip() or 'electrons'} per pixel" if unit else "electrons per pixel"
 
 
 def _label_outer_axes(panels: Array) -> None:

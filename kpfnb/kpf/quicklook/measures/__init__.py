@@ -24,9 +24,7 @@ MEASURES: dict[str, MeasureFunction] = {
     "unknown_green": partial(images.measure_unknown_percent, names=("GREEN_CCD",)),
     "unknown_red": partial(images.measure_unknown_percent, names=("RED_CCD",)),
     "unknown_fluxes": images.count_unknown_fluxes,
-    "unknown_master": partial(
-        images.measure_unknown_percent, names=(*images.MASTER_IMAGES, *orderlets.extension_names())
-    ),
+    "unknown_master": partial(images.measure_unknown_percent, names=images.MASTER_IMAGES),
     "missing_spectra_green": partial(images.count_missing_spectra, camera="GREEN"),
     "missing_spectra_red": partial(images.count_missing_spectra, camera="RED"),
     "science_orders_without_wavelengths": partial(
