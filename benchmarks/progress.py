@@ -3,7 +3,8 @@
     python benchmarks/progress.py [--nights 1000] [--folder DIRECTORY]
 
 Two simulated trees, removed afterwards. The first is 10 nights of 400 observations, every file
-with a header of real size. The second is large (1,000 nights of 500, 1.75 million names): there
+with a header of real size, and every L2 with the extensions of a real one (images are small: they
+are skipped). The second is large (1,000 nights of 500, 1.75 million names): there
 the files of a kind in a night are hard links of one file, so that it fits on any disk; each name is
 still listed, stat'ed and opened separately. CPU seconds without imports.
 """
@@ -11,6 +12,7 @@ still listed, stat'ed and opened separately. CPU seconds without imports.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import resource
 import tempfile
@@ -49,11 +51,12 @@ def measure_small(folder: Path) -> None:
     place(folder)
     print("10 nights x 400 observations")
     names = tree.write_tree(folder, tree.consecutive_nights("20240101", 10), 400)
-    first = measure("first scan", 0.4, result.assess_progress)
+    add_l2_extensions(folder)
+    first = measure("first scan", 1.8, result.assess_progress)
     measure("later scan", 0.15, result.assess_progress)
     forget(folder)
     versioned = measure(
-        "first scan, version checked", 1.5, lambda: result.assess_progress(version="2.9")
+        "first scan, version checked", 2.5, lambda: result.assess_progress(version="2.9")
     )
     measure("later scan, version checked", 0.15, lambda: result.assess_progress(version="2.9"))
     with_astropy = astropy_seconds(folder, names[:SAMPLE], ["L0"])
@@ -79,6 +82,50 @@ def measure_large(folder: Path, number: int) -> None:
         None,
         lambda: result.assess_progress(*year, fresh=True),
     )
+
+
+def add_l2_extensions(folder: Path) -> None:
+    """Append the extensions of a real L2 to each L2, and the velocity of both cameras."""
+    import numpy as np
+    from astropy.io import fits
+
+    def make_table(name: str, rows: int, columns: dict[str, str]) -> fits.BinTableHDU:
+        return fits.BinTableHDU.from_columns(
+            [
+                fits.Column(column, form, array=np.ones(rows) if form == "D" else ["text"] * rows)
+                for column, form in columns.items()
+            ],
+            name=name,
+        )
+
+    numbers = {f"column {number}": "D" for number in range(16)}
+    texts = {f"source {number}": "15A" for number in range(5)}
+    velocities = make_table("RV", 67, {"RV": "D", **numbers, **texts})
+    for number in range(30):
+        velocities.header[f"CCD1X{number}"] = 1.5
+    velocities.header["CCD1RV"] = 1.5
+    correlations = [
+        fits.ImageHDU(np.ones((5, orders, 4)), name=f"{camera}_CCF{suffix}")
+        for suffix in ("", "_RW")
+        for camera, orders in (("GREEN", 35), ("RED", 32))
+    ]
+    hdus = [
+        fits.PrimaryHDU(),
+        make_table("RECEIPT", 30, {f"c{number}": "26A" for number in range(11)}),
+        make_table("CONFIG", 100, {"number": "D", "line": "100A"}),
+        make_table("TELEMETRY", 150, {f"c{number}": "26A" for number in range(7)}),
+        *correlations,
+        velocities,
+        make_table("ACTIVITY", 0, {"c": "D"}),
+    ]
+    stream = io.BytesIO()
+    fits.HDUList(hdus).writeto(stream)
+    extensions = stream.getvalue()[2880:]
+    for path in (folder / "L2").glob("*/*.fits"):
+        modified = path.stat().st_mtime
+        with path.open("ab") as file:
+            file.write(extensions)
+        os.utime(path, (modified, modified))
 
 
 def place(folder: Path) -> None:

@@ -24,6 +24,11 @@ COMMENTARY = {"COMMENT", "HISTORY", ""}
 
 BITPIX = (8, 16, 32, 64, -32, -64)
 MAX_AXES = 999
+USUAL_AXES = 4
+_SIZE_KEYWORDS = (
+    *("BITPIX", "GROUPS", "GCOUNT", "PCOUNT", "NAXIS"),
+    *(f"NAXIS{axis}" for axis in range(1, USUAL_AXES + 1)),
+)
 
 CACHE_SIZE = 10_000
 
@@ -128,9 +133,11 @@ def data_size(header: RawHeader) -> int:
 
     Source: FITS Standard 4.0, equations 1, 2 and 4.
     """
-    axes = _natural_number(select_values(header, ["NAXIS"]), "NAXIS", 0, MAX_AXES)
+    values = select_values(header, _SIZE_KEYWORDS)
+    axes = _natural_number(values, "NAXIS", 0, MAX_AXES)
     names = [f"NAXIS{axis}" for axis in range(1, axes + 1)]
-    values = select_values(header, ["BITPIX", "GROUPS", "GCOUNT", "PCOUNT", *names])
+    if axes > USUAL_AXES:
+        values |= select_values(header, names)
     lengths = [_natural_number(values, name) for name in names]
     if not lengths:
         return 0
