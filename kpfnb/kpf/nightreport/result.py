@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.text import format_count
 from kpfnb.kpf.nightreport.night_summary import NightSummary
-from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
+from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, worst_verdict
 from kpfnb.notebook.display.html import file_link
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class NightRangeReport(OneLineRepr):
         summaries = [report.content for report in self.reports]
         return {
             "nights": len(self.reports) + len(self.failed),
-            **{str(verdict): counts[verdict] for verdict in Verdict},
+            **{str(verdict): counts[verdict] for verdict in JUDGED_VERDICTS},
             "observations": sum(summary.verdict.observations for summary in summaries),
             "problems": sum(len(list(summary.problems())) for summary in summaries),
         }

@@ -20,7 +20,12 @@ from kpfnb.core.fits.headers import InvalidHeaderError, read_header
 from kpfnb.core.settings import Settings
 from kpfnb.kpf.files import exposure
 from kpfnb.kpf.files.keywords import TELEMETRY
-from kpfnb.kpf.files.masters import MasterSelection, find_master_defect, list_masters
+from kpfnb.kpf.files.masters import (
+    MasterName,
+    MasterSelection,
+    find_master_defect,
+    list_masters,
+)
 from kpfnb.kpf.files.obsid import KPF, ObsID, file_name, level_dir, list_night_files
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex, IndexedFile
@@ -153,12 +158,15 @@ class NightData:
 
     def master_defects(self, selections: Sequence[MasterSelection]) -> dict[str, str]:
         """The night's masters of these selections, each with its defect; '' if it is good."""
-        masters = list_masters(self._settings.kpf_root, self.name)
         return {
             path.name: find_master_defect(path)
-            for path, name in masters.items()
+            for path, name in self._masters.items()
             if any(selection.matches(name) for selection in selections)
         }
+
+    @cached_property
+    def _masters(self) -> dict[Path, MasterName]:
+        return list_masters(self._settings.kpf_root, self.name)
 
     def quicklook_record(self, obsid: str, level: str) -> QuicklookRecord | None:
         """The quicklook record of a file; None if there is none."""
