@@ -62,7 +62,10 @@ _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
         "lfc": ("LFC2DFOK",),
     },
     "L1": {
-        "": ("DATAPRL1", "MONOTWLS", "WLSL1", "OLDTRAC", "OLDLAMP", "OLDWLS", "OLDWLS2"),
+        "": (
+            *("DATAPRL1", "MONOTWLS", "WLSL1", "OLDTRAC", "OLDLAMP", "OLDWLS", "OLDWLS2"),
+            *("WILDWSCI", "WILDWSKY", "WILDWCAL"),
+        ),
         "flat": ("FLATSNR",),
         "lfc": ("LFCSAT", "LFCLINES"),
         "etalon": ("ETALINES",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,11 +71,18 @@ class FrameSurvey:
         names = self.rule.names
         written = [was_written(name, self.level, version) for name in names]
         if self.level == KPF.raw or True in written:
-            why = f"{self.level} has no {names[0]}{' or similar' if len(names) > 1 else ''}"
-            self.lacking.append(Offender(obsid, why, self.level))
+            self.add_lacking(obsid, f"{names[0]}{' or similar' if len(names) > 1 else ''}")
         else:
-            self.unjudged.append(version or "of unknown version")
-            self.may_be_written |= None in written
+            self.add_unjudged(header, is_certain=None not in written)
+
+    def add_lacking(self, obsid: str, names: str) -> None:
+        """A frame without what it should have."""
+        self.lacking.append(Offender(obsid, f"{self.level} has no {names}", self.level))
+
+    def add_unjudged(self, header: Mapping[str, Any], *, is_certain: bool) -> None:
+        """A frame whose DRP version does not write what is measured; may not, if not certain."""
+        self.unjudged.append(str(header.get(VERSION_KEYWORD) or "of unknown version"))
+        self.may_be_written |= not is_certain
 
     @property
     def note(self) -> str:

@@ -13,6 +13,7 @@ from kpfnb.kpf.files.masters import MasterSelection
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.progress.header_facts import is_velocity
 from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.verdict.flags import measure_flags
 from kpfnb.kpf.verdict.measurement import FrameSurvey, Measurement, Offender
 from kpfnb.kpf.verdict.night_data import NightData
 from kpfnb.kpf.verdict.rules import RuleMeasure, VerdictRule
@@ -158,29 +159,6 @@ def _find_outliers(rule: VerdictRule, values: Sequence[tuple[str, float]]) -> li
     ]
 
 
-def _measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
-    survey = _survey_headers(rule, night, _count_flags_down)
-    headers = night.headers(rule.data_level)
-    offenders = []
-    for obsid, flags_down in survey.values:
-        header = headers[obsid]
-        if flags_down and not isinstance(header, str):
-            why = f"{', '.join(_flags_down(rule, header))} = 0"
-            offenders.append(Offender(obsid, why, rule.data_level))
-    return survey.measurement(_percent_of(len(offenders), len(survey.values)), offenders)
-
-
-def _flags_down(rule: VerdictRule, header: dict[str, Any]) -> list[str]:
-    """The flags that are 0; the DRP writes only those that apply to the kind of exposure."""
-    return [name for name in rule.names if name in header and not header[name]]
-
-
-def _count_flags_down(rule: VerdictRule, header: dict[str, Any]) -> float | None:
-    if not any(name in header for name in rule.names):
-        return None
-    return float(len(_flags_down(rule, header)))
-
-
 def _measure_products(rule: VerdictRule, night: NightData) -> Measurement:
     frames = night.raw_frames_of(rule.kinds)
     offenders = []
@@ -253,7 +231,7 @@ _MEASURES: dict[RuleMeasure, Callable[[VerdictRule, NightData], Measurement]] = 
     RuleMeasure.KEYWORD: _measure_keyword,
     RuleMeasure.TELEMETRY: _measure_telemetry,
     RuleMeasure.VALID: _measure_valid,
-    RuleMeasure.FLAGS: _measure_flags,
+    RuleMeasure.FLAGS: measure_flags,
     RuleMeasure.PRODUCTS: _measure_products,
     RuleMeasure.MASTERS: _measure_masters,
     RuleMeasure.QUICKLOOK: _measure_quicklook,

@@ -26,6 +26,9 @@ MAX_NIGHTS = 60
 VERSION_KEYWORD = "DRPTAG"
 """The keyword with the version of the DRP that wrote a product."""
 
+SOURCE_KEYWORDS = ("IMTYPE", "OBJECT", "OCTAGON", "FFFB", "TARGNAME", "SCI-OBJ")
+"""What `kpfnb.kpf.files.exposure.source_type` needs: some flags are for kinds of exposures only."""
+
 OVERRIDES_DIR = "overrides"
 MEASURED = "measured"
 OVERRIDE_CHOICES = (*JUDGED_VERDICTS, MEASURED)
@@ -181,7 +184,8 @@ class VerdictCriteria:
         """
         names: dict[str, dict[str, None]] = {level: {} for level in KPF.levels}
         for level, keywords in names.items():
-            keywords.update(dict.fromkeys(() if level == KPF.raw else (VERSION_KEYWORD,)))
+            extra = () if level == KPF.raw else (VERSION_KEYWORD, *SOURCE_KEYWORDS)
+            keywords.update(dict.fromkeys(extra))
             for patterns in self.kinds.values():
                 keywords.update(dict.fromkeys(patterns))
         for rule in self.rules:

@@ -66,6 +66,19 @@ def test_flags_of_an_old_version_are_not_missed(make_night: MakeNight) -> None:
     assert (result.verdict, result.value) == (Verdict.WARN, "100 %")
 
 
+def test_a_flag_is_missed_in_the_exposures_that_it_is_for(make_night: MakeNight) -> None:
+    night = make_night()
+    assert assess("calibration-flags").remark == ""
+    night.rewrite("bias", "2D", 1, LOWBIAS=None)
+    result = assess("calibration-flags")
+    assert (result.verdict, result.value) == (Verdict.WARN, "0 %")
+    assert [offender.why for offender in result.offenders] == ["2D has no LOWBIAS"]
+    night.rewrite("bias", "2D", 1, LOWBIAS=None, DRPTAG="v2.8.2")
+    assert assess("calibration-flags").verdict is Verdict.WARN
+    night.rewrite("bias", "2D", 1, GOODREAD=None, DRPTAG="v2.8.2")
+    assert assess("calibration-flags").verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize(("keep", "value"), [(1, "too few frames: 1 of 2"), (0, "no L2 of etalon")])
 def test_a_spread_needs_two_frames(make_night: MakeNight, keep: int, value: str) -> None:
     night = make_night()
