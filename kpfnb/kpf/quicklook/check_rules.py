@@ -192,6 +192,7 @@ class _RangeEntry(_Entry):
     telemetry: str = ""
     measure: Annotated[str, AfterValidator(_check_measure)] = ""
     unit: str = ""
+    judged: bool = True
 
     @model_validator(mode="after")
     def _one_name(self) -> _RangeEntry:
@@ -207,6 +208,7 @@ class _RangeEntry(_Entry):
             telemetry=self.telemetry,
             measure=self.measure,
             unit=self.unit,
+            is_judged=self.judged,
             **self.common_values(),
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits.headers import InvalidHeaderError
+from kpfnb.kpf.files import exposure
 from kpfnb.kpf.quicklook import check_rules, plot_registry, record, site
 from kpfnb.kpf.quicklook.instrument_plots import figures, fits_content
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
@@ -21,6 +22,9 @@ from kpfnb.kpf.quicklook.targets import MASTER, QuicklookTarget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+ON_SKY = ("Star", "Sun", "Sky")
+"""Types of exposures that have a target."""
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +86,11 @@ def make_file_products(job: QuicklookJob) -> QuicklookRecord:
 def summarise_exposure(content: FitsContent) -> ExposureSummary:
     """What the primary header says about the exposure."""
     seconds = content.number("ELAPSED")
+    # The target of calibrations is that of an earlier exposure: TARGNAME = Sun in a real flat
+    is_on_sky = exposure.source_type(content.header) in ON_SKY
+    target = content.text("TARGNAME") if is_on_sky else ""
     return ExposureSummary(
-        target=content.text("TARGNAME") or content.text("OBJECT"),
+        target=target or content.text("OBJECT"),
         kind=content.text("IMTYPE"),
         seconds=content.number("EXPTIME") if seconds is None else seconds,
         time=content.text("DATE-MID"),
@@ -110,25 +117,25 @@ def _fill_record(job: QuicklookJob, empty: QuicklookRecord) -> QuicklookRecord:
     old = job.previous
     if old and old.is_current(job.product_dir, job.target.path):
         return replace(checked, heading=old.heading, pictures=old.pictures, left_out=old.left_out)
-    exposure = summarise_exposure(content)
+    heading = summarise_exposure(content)
     reasons = [(plot, plot.missing_reason(content)) for plot in plot_registry.PLOTS[level]]
     # A master holds one kind of data or another: plots of the other kinds are not reported
     skipped = [SkippedPlot(plot.title, why) for plot, why in reasons if why and level != MASTER]
-    drawn = [_draw_picture(job, plot, content, exposure) for plot, why in reasons if not why]
+    drawn = [_draw_picture(job, plot, content, heading) for plot, why in reasons if not why]
     return replace(
         checked,
-        heading=exposure,
+        heading=heading,
         pictures=tuple(picture for picture in drawn if isinstance(picture, Picture)),
         left_out=(*(plot for plot in drawn if isinstance(plot, SkippedPlot)), *skipped),
     )
 
 
 def _draw_picture(
-    job: QuicklookJob, plot: PlotSpec, content: FitsContent, exposure: ExposureSummary
+    job: QuicklookJob, plot: PlotSpec, content: FitsContent, heading: ExposureSummary
 ) -> Picture | SkippedPlot:
     """Draw and write one plot; if the data make that impossible, the reason."""
     try:
-        image = _render_plot(plot, content, exposure.one_line(job.target.name))
+        image = _render_plot(plot, content, heading.one_line(job.target.name))
     except Exception as error:  # a plot that fails must not stop the others
         logger.exception("%s: %s", job.key, plot.title)
         return SkippedPlot(plot.title, f"{type(error).__name__}: {error}", broken=True)

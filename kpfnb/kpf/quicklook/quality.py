@@ -66,6 +66,11 @@ class QualityCheck:
     detail: str = ""
     limit_source: str = ""
 
+    @property
+    def is_finding(self) -> bool:
+        """True if something was found that is not judged: a person should see it."""
+        return self.verdict is Verdict.NOT_JUDGED and isinstance(self.value, float | int)
+
 
 @dataclass(frozen=True)
 class ValueLimits:

@@ -76,9 +76,7 @@ def verdict_badge(verdict: Verdict | None) -> dict[str, str]:
 
 def level_context(record: QuicklookRecord, *, prefix: str = "", label: str = "") -> dict[str, Any]:
     """A level of an observation, or a master; `prefix` leads from the page to its products."""
-    checks: dict[Verdict, list[dict[str, Any]]] = {verdict: [] for verdict in Verdict}
-    for check in record.checks:
-        checks[check.verdict].append(_check_context(check))
+    checks = record.checks
     report = report_path(Path(), record.name, record.level)
     return {
         "id": record.level,
@@ -87,9 +85,14 @@ def level_context(record: QuicklookRecord, *, prefix: str = "", label: str = "")
         "error": record.error,
         "made": record.made.replace("T", " ").replace("Z", " UTC"),
         "report": quote(prefix + str(report)),
-        "not_passed": [*checks[Verdict.FAIL], *checks[Verdict.WARN]],
-        "passed": checks[Verdict.PASS],
-        "not_judged": checks[Verdict.NOT_JUDGED],
+        "not_passed": [_check_context(c) for c in checks if c.verdict.needs_attention],
+        "findings": [_check_context(c) for c in checks if c.is_finding],
+        "passed": [_check_context(c) for c in checks if c.verdict is Verdict.PASS],
+        "not_judged": [
+            _check_context(c)
+            for c in checks
+            if c.verdict is Verdict.NOT_JUDGED and not c.is_finding
+        ],
         "groups": [
             (
                 KIND_TITLES.get(kind, kind),

@@ -201,6 +201,10 @@ class RangeRule(Rule):
     """A number that must be within limits: of a keyword, a telemetry keyword or a measure.
 
     A measure finds nothing in the file although its camera was used: that is a FAIL.
+
+    Attributes
+    ----------
+    is_judged : False: a value outside the limits is shown, but is no WARN or FAIL
     """
 
     limits: VerdictLimits
@@ -208,6 +212,7 @@ class RangeRule(Rule):
     telemetry: str = ""
     measure: str = ""
     unit: str = ""
+    is_judged: bool = True
 
     @property
     def source(self) -> str:
@@ -221,7 +226,8 @@ class RangeRule(Rule):
 
     def describe_limits(self) -> str:
         """What passes and what fails, in words."""
-        return self.limits.describe(self.unit)
+        text = self.limits.describe(self.unit)
+        return text if self.is_judged else f"PASS: {self.allowed}; other values are not judged"
 
     def _evaluate(self, content: FitsContent, level: str) -> QualityCheck:
         if self.keyword:
@@ -254,7 +260,10 @@ class RangeRule(Rule):
         return self._make_check(Verdict.FAIL if is_lost else measured.verdict, measured.note)
 
     def _judge(self, value: float, detail: str = "") -> QualityCheck:
-        return self._make_check(self.limits.evaluate(value), value, unit=self.unit, detail=detail)
+        verdict = self.limits.evaluate(value)
+        if verdict.needs_attention and not self.is_judged:
+            verdict = Verdict.NOT_JUDGED
+        return self._make_check(verdict, value, unit=self.unit, detail=detail)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import pytest
 
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.files import keywords
+from kpfnb.kpf.files.quality_flags import ALL_SPECTRA, read_quality_flags
 from kpfnb.kpf.quicklook import check_rules
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES
@@ -113,6 +114,29 @@ def test_every_limit_has_a_source_and_its_versions() -> None:
     assert by_name["L0", "kpfgreen.STA_CCD_T"].scope == "GREEN was used"
     assert by_name["L1", "WILDWSCI"].since == "2.9.0"
     assert by_name["2D", "GOODREAD"].limits == "PASS 1, FAIL 0"
+
+
+def test_every_flag_of_the_pipeline_is_judged_once_and_for_its_exposures() -> None:
+    rules = check_rules.load_rules()
+    flags = {
+        level: {rule.keyword: rule for rule in rules[level] if isinstance(rule, FlagRule)}
+        for level in ("L0", "2D", "L1", "L2")
+    }
+    assert not flags["L0"]  # the DRP writes nothing into an L0
+    # These say 0 for some exposures that they should not judge, as thresholds.yml explains
+    narrower = {"POS2DSNR", "GRCCDT10", "GRCCDT1", "RDCCDT10", "RDCCDT1"}
+    cameras = {"Green": "GREEN", "Red": "RED", "CaHK": "CA_HK", "ExpMeter": "EXPMETER"}
+    for name, flag in read_quality_flags().items():
+        rule = flags["2D" if flag.level == "L0" else flag.level][name]
+        if name not in narrower:
+            expected = () if flag.spectra == (ALL_SPECTRA,) else flag.spectra
+            assert set(rule.scope.kinds) == set(expected), name
+        if name != "QCPCBCV":
+            expected = tuple(cameras.get(product, "GUIDE") for product in flag.products)
+            assert rule.scope.camera == "".join(expected), name
+    levels = {level: set(names) for level, names in flags.items()}
+    assert levels["2D"] & levels["L1"] == {"NOTJUNK", "ISGOOD", "CLEARSKY"}
+    assert levels["L1"] & levels["L2"] == {"NOTJUNK", "ISGOOD"}
 
 
 @pytest.mark.parametrize("version", ["v2.8.2", "v2.9.1", "v2.12.1"])

@@ -144,3 +144,12 @@ def test_the_scope_in_words() -> None:
     scope = Scope(("Star", "Sun"), "GREEN", (("AGITSTA", ("Running",)),), until="v2.11.1")
     assert scope.describe() == "Star, Sun; GREEN was used; AGITSTA is Running; to v2.11.1"
     assert Scope().describe() == ""
+
+
+def test_a_number_that_is_only_shown_is_a_finding_outside_its_limits() -> None:
+    rule = RangeRule(check="t", limits=LIMITS, keyword="EL", is_judged=False)
+    inside, outside = (rule.evaluate(FitsContent({"EL": value}), "L0") for value in (0.0, 9.0))
+    assert (inside.verdict, inside.is_finding) == (PASS, False)
+    assert (outside.verdict, outside.value, outside.is_finding) == (NOT_JUDGED, 9, True)
+    missing = RangeRule(check="t", limits=LIMITS, telemetry="kpfgreen.STA_CCD_T")
+    assert not missing.evaluate(FitsContent(), "L0").is_finding

@@ -123,7 +123,8 @@ def draw_dispersion(figure: Figure, content: FitsContent, names: dict[str, str])
                 row[[0, -1]], [order, order], color=figures.CAMERA_COLOURS[camera], linewidth=2
             )
         pixels = np.linspace(0, waves.shape[1] - 2, 60).astype(int)
-        dispersions = (waves[:, pixels + 1] / waves[:, pixels] - 1) * orderlets.LIGHT_SPEED
+        # Wavelengths fall along an order
+        dispersions = (1 - waves[:, pixels + 1] / waves[:, pixels]) * orderlets.LIGHT_SPEED
         for row, dispersion in zip(waves[:, pixels], dispersions, strict=True):
             dispersion_axes.plot(
                 row, dispersion, color=figures.CAMERA_COLOURS[camera], linewidth=0.8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from kpfnb.kpf.quicklook.instrument_plots import orderlets
 from kpfnb.kpf.quicklook.measures import images, raw, velocities, wavelengths
 from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, MeasureFunction
 
