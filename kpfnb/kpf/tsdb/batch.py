@@ -6,7 +6,7 @@ A batch becomes one chunk of the database. The heavy work is done here, without 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,14 +27,11 @@ from kpfnb.kpf.tsdb.file_content import (
     join_names,
 )
 from kpfnb.kpf.tsdb.kinds import (
-    ValueClass,
     ValueKind,
     ValueRule,
     catalogue_rule,
-    count_classes,
-    most_frequent_class,
     parse_time,
-    rule_of_class,
+    rule_of_values,
 )
 from kpfnb.kpf.tsdb.series import (
     Array,
@@ -180,16 +177,18 @@ def _choose_rules(cells: _Cells) -> dict[tuple[str, str], ValueRule]:
     The catalogue says it, or most of the values.
     """
     rules: dict[tuple[str, str], ValueRule] = {}
-    votes: dict[tuple[str, str], Counter[ValueClass]] = defaultdict(Counter)
+    unknown: dict[tuple[str, str], list[HeaderValue]] = {}
     for keyword, (_, values) in cells.items():
         name = keyword.extension, keyword.name
-        rule = rules.get(name) or catalogue_rule(*name)
-        if rule:
-            rules[name] = rule
-        else:
-            votes[name] += count_classes(values)
-    decided = {name: rule_of_class(most_frequent_class(vote)) for name, vote in votes.items()}
-    return rules | decided
+        if name in unknown:
+            unknown[name] += values
+        elif name not in rules:
+            rule = catalogue_rule(*name)
+            if rule:
+                rules[name] = rule
+            else:
+                unknown[name] = list(values)
+    return rules | {name: rule_of_values(values) for name, values in unknown.items()}
 
 
 def _note_texts(gathered: Mapping[Keyword, GatheredSeries]) -> dict[tuple[str, int], list[str]]:

@@ -13,7 +13,7 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.files import keywords
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb.file_content import Keyword
-from kpfnb.kpf.tsdb.kinds import ValueKind, ValueRule, catalogue_rule, common_kind
+from kpfnb.kpf.tsdb.kinds import KIND_BY_NAME, ValueKind, ValueRule, catalogue_rule, common_kind
 from kpfnb.kpf.tsdb.schema import keyword_table
 
 _UNIT = re.compile(r"\[([^\]]*)\]\s*(.*)")
@@ -201,4 +201,4 @@ def _keyword_row(keyword: Keyword, kind: ValueKind, comment: str) -> dict[str, s
 
 def _entry_from_row(row: Any) -> KeywordEntry:
     keyword = Keyword(row.level, row.extension, row.name)
-    return KeywordEntry(row.id, keyword, ValueKind(row.kind), row.unit, row.description)
+    return KeywordEntry(row.id, keyword, KIND_BY_NAME[row.kind], row.unit, row.description)

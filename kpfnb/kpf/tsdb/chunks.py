@@ -14,7 +14,7 @@ from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import catalogue
 from kpfnb.kpf.tsdb.batch import ObservationBatch, pack_columns, start_microseconds
 from kpfnb.kpf.tsdb.file_content import Keyword
-from kpfnb.kpf.tsdb.kinds import ValueKind
+from kpfnb.kpf.tsdb.kinds import KIND_BY_NAME
 from kpfnb.kpf.tsdb.schema import block_table, chunk_table, file_table, part_table
 from kpfnb.kpf.tsdb.series import (
     DOUBLE,
@@ -218,7 +218,7 @@ def _read_blocks(
     rows = {row.keyword: row for row in connection.execute(query)}
     for number, row in rows.items():
         source = row if row.same is None else rows[row.same]
-        yield known[number], PackedSeries(ValueKind(source.kind), source.numbers, source.texts)
+        yield known[number], PackedSeries(KIND_BY_NAME[source.kind], source.numbers, source.texts)
 
 
 def _move_files(

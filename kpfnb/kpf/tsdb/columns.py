@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.kpf.tsdb.catalogue import KeywordEntry
 from kpfnb.kpf.tsdb.chunks import batched
-from kpfnb.kpf.tsdb.kinds import ValueKind, ValueRule, convert_value, parse_time
+from kpfnb.kpf.tsdb.kinds import KIND_BY_NAME, ValueKind, ValueRule, convert_value, parse_time
 from kpfnb.kpf.tsdb.schema import block_table, chunk_table, part_table
 from kpfnb.kpf.tsdb.series import (
     DOUBLE,
@@ -197,7 +197,7 @@ class ObservationColumns:
         for row in blocks:
             source = row if row.same is None else origin_blocks[row.chunk, row.same]
             packed_by_keyword[row.keyword].append(
-                (row.chunk, PackedSeries(ValueKind(source.kind), source.numbers, source.texts))
+                (row.chunk, PackedSeries(KIND_BY_NAME[source.kind], source.numbers, source.texts))
             )
         return {
             entry.id: self._assemble_column(entry, packed_by_keyword[entry.id]) for entry in entries

@@ -190,9 +190,9 @@ def read_blocks(
             yield row, unpack_series(packed, parse_mask(row.present))
 
 
-def count_blocks(connection: Connection, ids: Sequence[int]) -> Counter[ValueClass]:
+def count_blocks(connection: Connection, ids: Sequence[int]) -> Counter[ValueClass | None]:
     """How many values of keywords in the newest chunks are of each class."""
-    counts: Counter[ValueClass] = Counter()
+    counts: Counter[ValueClass | None] = Counter()
     for row, series in read_blocks(connection, ids, CHUNKS_THAT_DECIDE):
         counts += _count_values(series.select(parse_mask(row.present)))
     return counts
@@ -200,18 +200,18 @@ def count_blocks(connection: Connection, ids: Sequence[int]) -> Counter[ValueCla
 
 def _count_columns(
     batch: ObservationBatch, columns: Mapping[Keyword, PackedSeries]
-) -> Counter[ValueClass]:
-    counts: Counter[ValueClass] = Counter()
+) -> Counter[ValueClass | None]:
+    counts: Counter[ValueClass | None] = Counter()
     for keyword, packed in columns.items():
         present = parse_mask(batch.present[keyword.level])
         counts += _count_values(unpack_series(packed, present).select(present))
     return counts
 
 
-def _count_values(series: Series) -> Counter[ValueClass]:
+def _count_values(series: Series) -> Counter[ValueClass | None]:
+    counts: Counter[ValueClass | None] = Counter()
     if series.kind is ValueKind.TEXT:
         texts = series.values
-        counts: Counter[ValueClass] = Counter()
     else:
         texts = series.odd_texts()
         counts = Counter({class_of_kind(series.kind): int((~np.isnan(series.values)).sum())})

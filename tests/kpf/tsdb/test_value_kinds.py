@@ -156,8 +156,8 @@ def test_a_statistic_is_read_as_its_sensor():
 
 
 def test_most_values_decide_and_numbers_win_a_draw():
-    counts = kinds.count_classes([1, 2.0, "broken", None, "nan"])
-    assert counts == {ValueClass.NUMBER: 2, ValueClass.TEXT: 1}
-    assert kinds.most_frequent_class(counts) is ValueClass.NUMBER
-    assert kinds.most_frequent_class(kinds.count_classes(["a", 1])) is ValueClass.NUMBER
-    assert kinds.most_frequent_class(kinds.count_classes(["a", "b", 1])) is ValueClass.TEXT
+    assert kinds.rule_of_values([1, 2.0, "broken", None, "nan"]) is ValueRule.NUMBER
+    assert kinds.rule_of_values(["a", 1]) is ValueRule.NUMBER
+    assert kinds.rule_of_values(["a", "b", 1, None, None, None]) is ValueRule.TEXT
+    assert kinds.rule_of_values(["2024-01-15T00:00:00", "never"]) is ValueRule.TIME
+    assert kinds.rule_of_values(["", None]) is ValueRule.NUMBER
