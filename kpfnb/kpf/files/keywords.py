@@ -147,6 +147,13 @@ def suggest_keyword(name: str) -> str:
     return f"did you mean {spelling[similar[0]]}?" if similar else ""
 
 
+def describe_unknown(name: str) -> str:
+    """What to say of a keyword that is not in the catalogue; '' if it is."""
+    if is_known(name):
+        return ""
+    return "; ".join(filter(None, ["no known keyword of KPF", suggest_keyword(name)]))
+
+
 def was_written(name: str, level: str, drptag: str, extension: str = PRIMARY) -> bool | None:
     """Whether a version of the DRP writes a keyword in files of a level.
 

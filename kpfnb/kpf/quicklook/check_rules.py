@@ -34,7 +34,7 @@ class LimitInfo(NamedTuple):
     name : the keyword, telemetry keyword or measure
     limits : in words
     scope : the exposures to which it applies; '' is all
-    since : the first DRP version that writes the keyword; '' if not known, or no keyword
+    since : since when the DRP writes the keyword, in words; '' if always, or no keyword
     source : where the limits come from
     """
 
@@ -73,8 +73,12 @@ def list_limits(thresholds: Path | None = None) -> list[LimitInfo]:
 
 
 def _first_version(rule: FlagRule | RangeRule, level: str) -> str:
-    keyword = keywords.find_keyword(rule.keyword, level) if rule.keyword else None
-    return keyword.since if keyword else ""
+    if not rule.keyword:
+        return ""
+    keyword = keywords.find_keyword(rule.keyword, level)
+    if keyword is None:
+        return keywords.describe_unknown(rule.keyword)
+    return keywords.describe_since(keyword)
 
 
 def rules_digest(level: str, thresholds: Path | None = None) -> str:

@@ -169,7 +169,9 @@ class Rule(ABC):
         tag = content.text("DRPTAG")
         written = keywords.was_written(self.source, level, tag)
         if written is None:
-            return self._not_judged(f"{NOT_IN_HEADER}; DRP version {tag or 'not known'}")
+            unknown = keywords.describe_unknown(self.source)
+            version = f"DRP version {tag or 'not known'}"
+            return self._not_judged(f"{NOT_IN_HEADER}; {unknown or version}")
         if not written:
             return self._not_judged(f"DRP {tag} does not write it")
         if self.scope.kinds and content.text("IMTYPE") == MASTER_IMTYPE:

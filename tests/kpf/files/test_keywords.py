@@ -17,6 +17,7 @@ from kpfnb.kpf.files.keywords import (
     NEVER,
     UNKNOWN,
     describe_since,
+    describe_unknown,
     expand_family,
     find_keyword,
     is_known,
@@ -117,6 +118,12 @@ def test_a_misspelt_name_is_suggested():
     assert suggest_keyword("AIRMAS") == "did you mean AIRMASS?"
     assert suggest_keyword("kpfgreen.STACCD_T") == "did you mean kpfgreen.STA_CCD_T?"
     assert suggest_keyword("QQQQQQQQ") == ""
+
+
+def test_an_unknown_name_is_said_to_be_unknown():
+    assert describe_unknown("AIRMAS") == "no known keyword of KPF; did you mean AIRMASS?"
+    assert describe_unknown("QQQQQQQQ") == "no known keyword of KPF"
+    assert describe_unknown("AIRMASS") == ""
 
 
 @pytest.mark.parametrize(

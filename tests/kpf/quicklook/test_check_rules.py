@@ -112,7 +112,7 @@ def test_every_limit_has_a_source_and_its_versions() -> None:
     assert all(limit.source and limit.limits for limit in limits)
     by_name = {(limit.level, limit.name): limit for limit in limits}
     assert by_name["L0", "kpfgreen.STA_CCD_T"].scope == "GREEN was used"
-    assert by_name["L1", "WILDWSCI"].since == "2.9.0"
+    assert by_name["L1", "WILDWSCI"].since == "v2.9.0"
     assert by_name["2D", "GOODREAD"].limits == "PASS 1, FAIL 0"
 
 

@@ -96,6 +96,12 @@ def test_a_flag_of_an_unknown_version_is_not_judged(tag: str) -> None:
     assert check_flag({"DRPTAG": tag} if tag else {}).verdict is NOT_JUDGED
 
 
+def test_a_misspelt_keyword_is_said_to_be_unknown() -> None:
+    check = check_flag({"DRPTAG": "v2.12.1"}, "WILDWSC")
+    assert check.verdict is NOT_JUDGED
+    assert "no known keyword of KPF; did you mean WILDWSCI?" in check.value
+
+
 def test_tests_for_a_type_of_exposure_are_not_run_on_master_flats() -> None:
     # KPF's masters have IMTYPE Flat, which its QC does not know: raw flats have Flatlamp
     scope = Scope(kinds=("Flat",))
