@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,32 +43,38 @@ class FullNight:
 
 
 def make_full_night(
-    root: Path, counts: Mapping[str, int], faults: Sequence[L0Fault] = (), version: str = ""
+    root: Path,
+    counts: Mapping[str, int],
+    *,
+    faults: Sequence[L0Fault] = (),
+    version: str = "",
+    reduced: Collection[str] = (),
 ) -> FullNight:
-    """Simulate a full-size night and reduce it: 400 MB and 10 s per exposure.
+    """Simulate a full-size night and reduce it: 400 MB and 10 s per exposure, and the masters.
 
-    Kinds that `counts` does not name have no exposure.
+    Parameters
+    ----------
+    counts : exposures by kind; kinds that it does not name have none
+    faults : one more exposure with each
+    version : the DRP version to simulate
+    reduced : the kinds to reduce; all if it is empty
     """
     every_kind = {kind.name: 0 for kind in EXPOSURE_KINDS} | dict(counts)
     night = simulate_night(
         root, DEMO_NIGHT, full_size=True, counts=every_kind, faults=faults, drp_version=version
     )
-    for option in ("--masters", "--reprocess"):
-        arguments = ["--ncpus", "1", option, str(root / "L0" / DEMO_NIGHT)]
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                RUN_DRP,
-                *arguments,
-                "-c",
-                "kpf_drp.cfg",
-                "-r",
-                "kpf_drp.recipe",
-            ],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     kinds = {e.obsid: "junk" if e.is_junk else e.fault or e.kind.name for e in night.exposures}
-    return FullNight(root, kinds)
+    full_night = FullNight(root, kinds)
+    chosen = [path for path in full_night.files("L0") if full_night.kind(path) in reduced]
+    target = root / "L0" / DEMO_NIGHT
+    if chosen:
+        target = root / "reduced.txt"
+        target.write_text("".join(f"{path}\n" for path in chosen))
+    arguments = ["--ncpus", "1", "--reprocess", str(target), "-c", "kpf_drp.cfg"]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_DRP, *arguments, "-r", "kpf_drp.recipe"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return full_night

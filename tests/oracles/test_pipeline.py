@@ -44,7 +44,7 @@ NO_FLAG = "KPFERA"
 @pytest.fixture(scope="module")
 def night(oracle_pipeline, tmp_path_factory) -> Iterator[FullNight]:
     root = tmp_path_factory.mktemp("night")
-    yield make_full_night(root, COUNTS, tuple(L0Fault), VERSION)
+    yield make_full_night(root, COUNTS, faults=tuple(L0Fault), version=VERSION)
     shutil.rmtree(root)
 
 
