@@ -136,7 +136,9 @@ def _quicklook(products: Path, name: str, level: str) -> None:
         (product_dir / file).parent.mkdir(parents=True, exist_ok=True)
         (product_dir / file).write_bytes(PIXEL)
     checks = tuple(
-        QualityCheck(EVIL, verdict, EVIL, "m/s", "at most 3", EVIL) for verdict in Verdict
+        QualityCheck(EVIL, verdict, value, "m/s", EVIL, EVIL, detail=EVIL, limit_source=EVIL)
+        for verdict in Verdict
+        for value in (EVIL, 1.5)
     )
     quicklook_record = QuicklookRecord(
         name=target.name, level=target.level, night=NIGHT, file=str(target.path), size=1,

@@ -114,7 +114,7 @@ def is_camera_used(content: FitsContent, camera: str) -> bool:
     value = content.header.get(camera)
     if value is None:
         return any(name.startswith(camera) for name in (*content.images, *content.tables))
-    return str(value).strip().upper() in ("YES", "TRUE", "T", "1")
+    return exposure.is_used(value)
 
 
 @dataclass(frozen=True, kw_only=True)

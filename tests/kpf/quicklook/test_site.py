@@ -164,3 +164,33 @@ def test_a_record_is_read_and_a_damaged_one_is_ignored(products: Path) -> None:
     assert stored.verdict is Verdict.FAIL
     file.write_text(file.read_text()[:-40])
     assert record.read_record(file) is None
+
+
+def test_checks_that_are_not_judged_are_folded_away_and_findings_are_not(tmp_path: Path) -> None:
+    products = tmp_path / "QLP"
+    checks = (
+        QualityCheck("passed one", Verdict.PASS, 1, "", "1", "A", limit_source="QC not_junk"),
+        QualityCheck("odd orders", Verdict.NOT_JUDGED, 2, "", "at most 0", "B", "RED CAL 31"),
+        QualityCheck("for combs", Verdict.NOT_JUDGED, "only for LFC; this is Flat", "", "1", "C"),
+        QualityCheck(
+            "not written", Verdict.NOT_JUDGED, "DRP v2.8.1 does not write it", "", "1", "D"
+        ),
+    )
+    add(products, A, "L1", checks=checks)
+    text = (products / f"20240115/{A}/index.html").read_text(encoding="utf-8")
+    assert 'L1 <span class="succeeded">' in text
+    unfolded, folded = text.split("checks passed: 1")
+    assert "found, not judged: 1" in unfolded and "RED CAL 31" in unfolded
+    assert "<summary>checks not judged: 2</summary>" in folded
+    assert "only for LFC; this is Flat" in folded and "only for LFC" not in unfolded
+    assert '<summary>1</summary><span class="small soft">QC not_junk</span>' in folded
+
+
+def test_a_file_to_which_no_check_applies_has_that_verdict_on_its_pages(tmp_path: Path) -> None:
+    products = tmp_path / "QLP"
+    check = QualityCheck("c", Verdict.NOT_JUDGED, "only for LFC; this is Flat", "", "1", "C")
+    add(products, A, "L1", checks=(check,))
+    for page in (f"20240115/{A}/index.html", "20240115/index.html"):
+        text = (products / page).read_text(encoding="utf-8")
+        assert "– not judged" in text or "– 1 not judged" in text
+        assert "PASS" not in text
