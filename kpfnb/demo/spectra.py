@@ -16,12 +16,12 @@ from scipy.special import ndtr
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE, LIGHT_SPEED, Array, Echelle
 
 BLUE, RED = 4400.0, 8800.0
-COMB_SPACING = {FULL_SIDE: 20e9, DEMO_SIDE: 42e9}
+COMB_SPACING = {FULL_SIDE: 20e9, DEMO_SIDE: 50e9}
 """Hz between the lines of the laser frequency comb, by the side of the CCD.
 
 KPF's comb has 20 GHz (LFCFR in its headers), which the pixels of a demo CCD can't separate.
 """
-ETALON_SPACING = {FULL_SIDE: 30e9, DEMO_SIDE: 41e9}
+ETALON_SPACING = {FULL_SIDE: 30e9, DEMO_SIDE: 48.5e9}
 """Hz between the transmission peaks of the etalon (simulated), by the side of the CCD."""
 STELLAR_SIGMA = 3.5
 """Intrinsic width (sigma) of a stellar line, km/s."""
@@ -53,7 +53,7 @@ def stellar_lines() -> LineList:
 @cache
 def comb_lines(side: int) -> LineList:
     """Lines of the laser frequency comb for a CCD of `side` pixels, evenly spaced in frequency."""
-    return _evenly_spaced_lines(COMB_SPACING[side], offset=11.3e9, electrons=90_000.0)
+    return _evenly_spaced_lines(COMB_SPACING[side], offset=11.3e9, electrons=270_000.0)
 
 
 @cache
