@@ -42,7 +42,7 @@ def test_the_settings_of_a_site_are_valid(tmp_path: Path, monkeypatch: pytest.Mo
     shutil.copyfile(PROJECT / "params/kpfnb.production.toml", tmp_path / "kpfnb.toml")
     values = settings.load_settings()
     assert values.kpf_root == Path("/data/kpf")
-    assert len(values.masters_command) == 14
+    assert len(values.masters_command) == 11
     assert drp.build_steps(
         values,
         [["sh", *step[1:]] for step in values.masters_command],
@@ -70,7 +70,7 @@ def test_the_pipeline_has_the_files_that_the_settings_of_a_site_name(
     files = {word for word in words if word.startswith(PIPELINE_DIRS)}
     text = (PROJECT / "params/kpfnb.production.toml").read_text()
     # Also in comments; the older version's configuration is named as that
-    files |= set(re.findall(r'"((?:configs|recipes)/[^"]+)"', text)) - {"configs/kpf_drp.config"}
+    files |= set(re.findall(r'"((?:configs|recipes|cronjobs)/[^"]+)"', text)) - {"configs/kpf_drp.config"}
     assert len(files) > 12
     assert not [file for file in files if not (Path(checkout) / file).is_file()]
 

@@ -139,10 +139,11 @@ class NightVerdict(OneLineRepr):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per rule."""
+        """One row per rule, those that were not judged last."""
         import pandas as pd
 
-        return pd.DataFrame(map(_result_row, self.results), columns=list(COLUMNS))
+        judged, not_judged = split_results(self.results)
+        return pd.DataFrame(map(_result_row, [*judged, *not_judged]), columns=list(COLUMNS))
 
     def row_details(self, row: Mapping[str, Any]) -> str:
         """Details of a row as HTML: the rule's reason, and all observations responsible."""
