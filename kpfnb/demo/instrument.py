@@ -265,11 +265,11 @@ class Echelle:
 
 def _bend_dispersion(u: Array) -> Array:
     """The dispersion, which is not linear: -1 ... 1 across the CCD to about 1 ... -1."""
-    bent: Array = -u - 0.102 * u**2 + 0.0011 * u**3
+    bent: Array = -u * (1 + u * (0.102 - 0.0011 * u))
     return bent
 
 
 def _slope_dispersion(u: Array) -> Array:
     """The derivative of the dispersion."""
-    slope: Array = -1 - 0.204 * u + 0.0033 * u**2
+    slope: Array = -1 - u * (0.204 - 0.0033 * u)
     return slope
