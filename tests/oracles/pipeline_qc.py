@@ -11,6 +11,7 @@ the code, with its exceptions; `error` is set if the file could not be read.
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import sys
@@ -103,6 +104,7 @@ def main():
             except Exception:
                 result = {"error": traceback.format_exc()}
             results[str(path)] = {**result, "printed": printed.getvalue().splitlines()}
+            gc.collect()  # the pipeline's objects refer to each other: 200 MB a file
     json.dump(results, sys.stdout, indent=1)
 
 

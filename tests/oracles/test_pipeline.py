@@ -36,6 +36,10 @@ DEFECTS = {
 }
 """Flags of an L0 that are 0 for good exposures too, by defects of v2.12."""
 
+UNBRACKETED = {"bias", "flat", "thar", "lfc", "dark", "sun"}
+"""WLSL1 needs the laser combs of the evening before, or of the day after, which one night does not
+have."""
+
 DARK_KINDS = {"bias", "dark"}
 NO_FLAG = "KPFERA"
 """The pipeline writes it like a flag, but it is the era of the instrument."""
@@ -61,6 +65,8 @@ def is_judgeable(level: str, keyword: str, kind: str) -> bool:
     """False for a flag that the pipeline's code sets to 0 in any case."""
     if level == "L0" and keyword in DEFECTS:
         return keyword != "AGITOK" and kind not in DARK_KINDS
+    if keyword == "WLSL1":
+        return kind not in UNBRACKETED
     return (level, keyword) not in NO_REFERENCE and keyword != NO_FLAG
 
 
