@@ -74,7 +74,7 @@ class Scope:
     def _find_camera_obstacle(self, content: FitsContent) -> str:
         if not self.camera or is_camera_used(content, self.camera):
             return ""
-        if self.camera in content.header:
+        if content.header.get(self.camera) is not None:
             return f"{self.camera} was not used"
         return f"{self.camera} is {NOT_IN_HEADER}, and no extension belongs to it"
 
@@ -156,7 +156,7 @@ class Rule(ABC):
             return self._not_judged(obstacle)
         check = self._evaluate(content, level)
         camera = self.scope.camera
-        if not camera or camera in content.header:
+        if not camera or content.header.get(camera) is not None:
             return check
         note = f"{camera} is {NOT_IN_HEADER}: judged by the extensions"
         return replace(check, detail="; ".join(filter(None, [check.detail, note])))
@@ -241,7 +241,7 @@ class RangeRule(Rule):
             return self._missing_keyword(content, level)
         value = content.number(self.keyword)
         if value is None:
-            return self._make_check(Verdict.WARN, content.text(self.keyword))
+            return self._make_check(Verdict.WARN, content.text(self.keyword) or "empty")
         return self._judge(value)
 
     def _evaluate_telemetry(self, content: FitsContent) -> QualityCheck:
@@ -294,5 +294,5 @@ class FlagRule(Rule):
         if flag is None:
             return self._missing_keyword(content, level)
         if flag not in (0, 1):
-            return self._make_check(Verdict.WARN, content.text(self.keyword))
+            return self._make_check(Verdict.WARN, content.text(self.keyword) or "empty")
         return self._make_check(Verdict.PASS if flag else self.bad, int(bool(flag)))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.files import keywords
@@ -124,7 +128,7 @@ def test_every_flag_of_the_pipeline_is_judged_once_and_for_its_exposures() -> No
     }
     assert not flags["L0"]  # the DRP writes nothing into an L0
     # These say 0 for some exposures that they should not judge, as thresholds.yml explains
-    narrower = {"POS2DSNR", "GRCCDT10", "GRCCDT1", "RDCCDT10", "RDCCDT1"}
+    narrower = {"WLSL1", "POS2DSNR", "GRCCDT10", "GRCCDT1", "RDCCDT10", "RDCCDT1"}
     cameras = {"Green": "GREEN", "Red": "RED", "CaHK": "CA_HK", "ExpMeter": "EXPMETER"}
     for name, flag in read_quality_flags().items():
         rule = flags["2D" if flag.level == "L0" else flag.level][name]
@@ -194,3 +198,21 @@ def test_a_camera_that_was_used_and_is_missing_in_the_file_fails(level: str, use
     failed = {check.source for check in checks if check.verdict is FAIL}
     assert any("green" in name for name in missing & failed)
     assert not [name for name in failed if "red" in name]
+
+
+VALUES = st.none() | st.booleans() | st.floats() | st.integers(-2, 2) | st.text(max_size=8)
+NAMES = st.sampled_from(
+    "GREEN RED CA_HK EXPMETER IMTYPE OBJECT OCTAGON DRPTAG NOTJUNK KPFERA ISGOOD MONOTWLS EL "
+    "SNRSC548 RNGREEN1 AGITSTA SCI-OBJ FFFB".split()
+)
+
+
+@given(
+    level=st.sampled_from(["L0", "2D", "L1", "L2", "master"]), header=st.dictionaries(NAMES, VALUES)
+)
+def test_any_header_is_judged_without_an_exception(level: str, header: dict) -> None:
+    checks = check_rules.evaluate_checks(level, FitsContent(header))
+    assert checks
+    for check in checks:
+        assert check.value not in (None, "")
+        json.dumps(asdict(check), allow_nan=False)

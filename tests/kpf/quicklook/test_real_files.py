@@ -44,7 +44,7 @@ def test_flags_that_version_2_8_does_not_write_are_not_judged(
 ) -> None:
     for content in contents.values():
         checks = checks_by_source(content)
-        for name in ("WLSL1", "OLDWLS", "OLDWLS2", "WILDWSCI", "WILDWSKY", "WILDWCAL"):
+        for name in ("OLDWLS", "OLDWLS2", "WILDWSCI", "WILDWSKY", "WILDWCAL"):
             assert checks[name][0].value == f"DRP {content.text('DRPTAG')} does not write it"
         assert checks["LFCSAT"][0].value == "only for LFC; this is Flat"
 

@@ -27,6 +27,9 @@ GUIDER_IMAGE, GUIDER_ORIGINS = "GUIDER_AVG", "GUIDER_CUBE_ORIGINS"
 MAS_PER_PIXEL = 56.0
 """Scale of the guide camera."""
 
+FEWEST_POSITIONS = 11
+"""Different positions of the star that a guiding error needs, as in the DRP's own quicklook."""
+
 ERROR_RANGE = 150.0
 """Axis range of guiding errors, mas: the same for every exposure, doubled where one needs more."""
 
@@ -195,8 +198,11 @@ def draw_guiding_error(figure: Figure, content: FitsContent) -> None:
     figures.label_axes(cloud, "error in x [mas]", "error in y [mas]")
     cloud.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     share.plot(np.sort(radius), np.linspace(0, 100, radius.size), color=figures.BLUE)
-    rms = _rms_of_radius(radius)
-    share.axvline(rms, color=figures.RED, linestyle="--", label=f"RMS {rms:.1f} mas")
+    if count_positions(x, y) < FEWEST_POSITIONS:
+        share.plot([], [], " ", label=f"too few frames for an RMS: {radius.size}")
+    else:
+        rms = float(np.sqrt(np.mean(radius**2)))
+        share.axvline(rms, color=figures.RED, linestyle="--", label=f"RMS {rms:.1f} mas")
     figures.label_axes(share, "distance from the target [mas]", "frames within [%]")
     share.set(xlim=(0, limit), ylim=(0, 100))
     share.legend(loc="lower right")
@@ -233,9 +239,9 @@ def guiding_errors(content: FitsContent) -> tuple[Array, Array]:
     return x, y
 
 
-def _rms_of_radius(radius: Array) -> float:
-    finite = radius[np.isfinite(radius)]
-    return float(np.sqrt(np.mean(finite**2))) if finite.size else float("nan")
+def count_positions(x: Array, y: Array) -> int:
+    """The number of different positions of the star, in x or in y the fewer."""
+    return min(np.unique(values[np.isfinite(values)]).size for values in (x, y))
 
 
 def _error_range(radius: Array) -> float:

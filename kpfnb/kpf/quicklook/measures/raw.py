@@ -13,9 +13,6 @@ from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured
 SATURATED_DN = 65_000
 """Close to the end of a converter of 16 bits; KPF names no number."""
 
-FEWEST_POSITIONS = 11
-"""Different positions of the star that a guiding error needs, as in the DRP's AnalyzeGuider."""
-
 
 def measure_saturated_percent(content: FitsContent, camera: str) -> Measured:
     """Percent of a camera's pixels at the upper end of the converter's range."""
@@ -65,8 +62,8 @@ def measure_guiding_rms(content: FitsContent) -> Measured:
     if ancillary.GUIDER_ORIGINS not in content.tables:
         return NOT_IN_FILE
     x, y = ancillary.guiding_errors(content)
-    positions = min(np.unique(values[np.isfinite(values)]).size for values in (x, y))
-    if positions < FEWEST_POSITIONS:
+    positions = ancillary.count_positions(x, y)
+    if positions < ancillary.FEWEST_POSITIONS:
         return Measured(None, f"too few positions of the star: {positions}")
     return Measured(float(max(np.sqrt(np.nanmean(values**2)) for values in (x, y))))
 
