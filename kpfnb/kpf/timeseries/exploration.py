@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 AD_HOC_PANEL = "keywords"
 """The name of a panel made from keywords."""
 
+TIME_UNIT = "h after start"
+"""The unit of times in a plot of any keywords."""
+
 _OPERATOR_SIGNS = sorted(
     (sign for sign in OPERATORS if not sign.isalpha() and " " not in sign), key=len
 )[::-1]
@@ -183,7 +186,10 @@ def parse_condition_texts(texts: Iterable[str]) -> list[list[Any]]:
 
 
 def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
-    """A panel of any keywords: one row per unit of numbers, or texts as states."""
+    """A panel of any keywords: one row per unit of numbers, or texts as states.
+
+    Times are drawn as hours after the start of the observation, switches as 1 and 0.
+    """
     _check_keywords(keywords)
     with database.read_transaction() as connection:
         known = catalogue.resolve_names(connection, keywords)
@@ -202,7 +208,8 @@ def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
         return TimeSeriesPanel.model_validate(common | {"states": {name: name for name in texts}})
     units: dict[str, dict[str, str]] = {}
     for name, entry in known.items():
-        units.setdefault(entry.unit, {})[name] = name
+        unit = TIME_UNIT if entry.kind is ValueKind.TIME else entry.unit
+        units.setdefault(unit, {})[name] = name
     rows = [
         {"label": next(iter(lines)) if len(lines) == 1 else "value", "unit": unit, "lines": lines}
         for unit, lines in units.items()

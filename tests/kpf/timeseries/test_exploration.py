@@ -12,8 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Result
 from kpfnb.kpf.timeseries import exploration, explore, export_exploration
-from kpfnb.kpf.tsdb import database
+from kpfnb.kpf.tsdb import database, ingest
 from kpfnb.notebook.display import figures
+from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
 
@@ -74,6 +75,19 @@ def test_texts_are_states(night: list[str]) -> None:
     result = explore(keywords=["OBJECT"], start=NIGHT)
     assert result.summary()["value"].tolist() == ["10700", "<b>"]
     assert "&lt;b&gt;" in result._repr_html_()
+
+
+def test_times_are_hours_after_the_start_and_switches_are_numbers(root: Path) -> None:
+    """THDAYON is the time at which a lamp was last switched on, in HST."""
+    on = "20240114T13:16:40 HST"
+    samples.write(root, samples.FIRST, THDAYON=on, SCISEL="open")
+    samples.write(root, samples.SECOND, THDAYON=on, SCISEL="closed")
+    ingest.ingest_nights(NIGHT)
+    result = explore(keywords=["THDAYON", "SCISEL"], start=NIGHT, where=["GREEN == YES"])
+    assert result.view.numbers("THDAYON") == pytest.approx([-1, -1 - 1000 / 3600])
+    assert result.view.numbers("SCISEL").tolist() == [1, 0]
+    assert result.summary()["unit"].tolist() == [exploration.TIME_UNIT, ""]
+    database.close_connections()
 
 
 def test_no_observations_is_no_failure(night: list[str]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, ROW_HEIGHT, GUTTER = 10.0, 1.75, 0.16
-LEFT, RIGHT, TOP, BOTTOM = 0.85, 2.55, 0.5, 0.52
+LEFT, RIGHT, TOP, BOTTOM = 0.95, 2.55, 0.5, 0.52
 """Inches; the legend is on the right."""
 
 INK, SOFT, GRID, NO_DATA = "#222222", "#666666", "#e3e3e3", "#efefef"
@@ -51,7 +51,7 @@ def create_figure(
     for part in axes[:-1]:
         part.tick_params(labelbottom=False)
     for part in axes:
-        part.tick_params(labelsize=SMALL_FONT, colors=INK)
+        part.tick_params(which="both", labelsize=SMALL_FONT, colors=INK)
         part.set_axisbelow(True)
         part.spines[["top", "right"]].set_visible(False)
     figure.text(left / WIDTH, 1 - 0.12 / height, title, size=11, weight="bold", va="top", color=INK)

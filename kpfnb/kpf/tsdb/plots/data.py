@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MICROSECONDS_PER_DAY = 86_400e6
 
+_HOURS_PER_DAY = 24
+
 _BOOL_WORDS = {"T": "yes", "F": "no"}
 """Switches and flags as texts: an open shutter is yes."""
 
@@ -96,11 +98,16 @@ class PanelView:
         return [column for column in self.panel.keywords() if column in self.table.missing]
 
     def numbers(self, column: str) -> Array:
-        """The values of a keyword as numbers; NaN for null and for text."""
+        """The values of a keyword as numbers; NaN for null and for text.
+
+        Of a time it is the number of hours from the start of the observation.
+        """
         series = self.table.series(column)
         if series.kind is ValueKind.TEXT:
             return np.full(self.times.size, np.nan)
         values: Array = series.values[self.mask]
+        if series.kind is ValueKind.TIME:
+            return (values / _MICROSECONDS_PER_DAY - self.times) * _HOURS_PER_DAY
         return values
 
     def texts(self, column: str) -> Array:
