@@ -202,8 +202,26 @@ def test_a_camera_that_was_used_and_is_missing_in_the_file_fails(level: str, use
 
 VALUES = st.none() | st.booleans() | st.floats() | st.integers(-2, 2) | st.text(max_size=8)
 NAMES = st.sampled_from(
-    "GREEN RED CA_HK EXPMETER IMTYPE OBJECT OCTAGON DRPTAG NOTJUNK KPFERA ISGOOD MONOTWLS EL "
-    "SNRSC548 RNGREEN1 AGITSTA SCI-OBJ FFFB".split()
+    [
+        "GREEN",
+        "RED",
+        "CA_HK",
+        "EXPMETER",
+        "IMTYPE",
+        "OBJECT",
+        "OCTAGON",
+        "DRPTAG",
+        "NOTJUNK",
+        "KPFERA",
+        "ISGOOD",
+        "MONOTWLS",
+        "EL",
+        "SNRSC548",
+        "RNGREEN1",
+        "AGITSTA",
+        "SCI-OBJ",
+        "FFFB",
+    ]
 )
 
 
