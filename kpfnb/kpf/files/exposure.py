@@ -134,10 +134,11 @@ def missing_cameras(
 def expects_velocity(header: Mapping[str, HeaderValue]) -> bool:
     """Whether the L2 has to have a velocity: light of a star or the Sun was in the science fibre.
 
-    The pipeline (v2.12) correlates every L2 with a mask, by SCI-OBJ: that of a star, or of lines of
-    the LFC, the etalon or thorium. Good exposures of lamps may have none all the same: it writes
-    CCFRV = 0 where a sum of the correlation function is negative, as between the lines of a lamp,
-    and a flat has no lines at all.
+    The pipeline (v2.12) correlates the spectra of every L2 with a mask, chosen by SCI-OBJ: lines of a
+    star, or of the LFC, the etalon or thorium. Of a lamp, CCFRV says nothing about the file: a flat
+    has no lines (that code finds 99.6 and 99.5 km/s, the end of its range, in the real L1
+    KP.20240211.00048.69), and it writes 0 if the error can't be told, because a value of the
+    correlation function is negative; whether that happens between the lines of a lamp is not known.
     """
     science = _lower_word(header, "SCI-OBJ")
     is_starlight = science == "target" or science.startswith("socal")
