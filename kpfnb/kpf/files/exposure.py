@@ -134,7 +134,7 @@ def missing_cameras(
 def expects_velocity(header: Mapping[str, HeaderValue]) -> bool:
     """Whether the L2 has to have a velocity: light of a star or the Sun was in the science fibre.
 
-    The pipeline (v2.12) correlates the spectra of every L2 with a mask, chosen by SCI-OBJ: lines of a
+    The pipeline (v2.12) correlates every L2 with a mask, which SCI-OBJ chooses: lines of a
     star, or of the LFC, the etalon or thorium. Of a lamp, CCFRV says nothing about the file: a flat
     has no lines (that code finds 99.6 and 99.5 km/s, the end of its range, in the real L1
     KP.20240211.00048.69), and it writes 0 if the error can't be told, because a value of the
