@@ -21,6 +21,8 @@ HALF_STEPS = 402
 """The functions have 804 velocities, as in KPF: their middle is number 402."""
 BOX_STEPS = 16
 """Width of the mask's boxes, in steps: 4 km/s."""
+NEAR = 4.0
+"""km/s: half the distance between two lines of the comb, nearly."""
 FIT_SIGMAS = 1.8
 """The range of the fit around the centre of the Gaussian."""
 
@@ -60,6 +62,7 @@ def correlate_rows(
     *,
     centre: float,
     barycentric: float,
+    near: float | None = None,
     rows: slice = slice(None),
 ) -> CorrelationFunctions:
     """Correlate rows with a mask and measure their velocities.
@@ -71,6 +74,8 @@ def correlate_rows(
     mask : lines at rest; strengths are their weights
     centre : velocity (km/s) in the middle of the functions
     barycentric : the correction (km/s) to apply to the velocities
+    near : where to look for the velocity (km/s): a comb has a peak for each of its lines; None is
+        everywhere
     rows : only these; the others have zeros
     """
     velocities = centre + STEP * np.arange(-HALF_STEPS, HALF_STEPS)
@@ -92,7 +97,7 @@ def correlate_rows(
     radial, errors = np.zeros(count), np.zeros(count)
     used = np.array([row for row in chosen if lines[row].wavelengths.size > 3], dtype=int)
     if used.size:
-        fit = _fit_gaussians(velocities, ccf[used])
+        fit = _fit_gaussians(velocities, ccf[used], near)
         noise = spectra.variance * per_light**2
         for row, velocity, response in zip(used, fit.centres, fit.responses, strict=True):
             variance = _centre_variance(noise[row], edges[row], lines[row], shifts, response)
@@ -140,11 +145,11 @@ class _Fit:
     responses: Array
 
 
-def _fit_gaussians(velocities: Array, ccf: Array) -> _Fit:
+def _fit_gaussians(velocities: Array, ccf: Array, near: float | None) -> _Fit:
     """Fit level, depth, centre and width of a Gaussian to each function from a common start."""
-    centre, sigma = _estimate_start(velocities, ccf.sum(axis=0))
-    near = np.abs(velocities - centre) < FIT_SIGMAS * sigma + 1
-    v, y = velocities[near], ccf[:, near]
+    centre, sigma = _estimate_start(velocities, ccf.sum(axis=0), near)
+    fitted = np.abs(velocities - centre) < FIT_SIGMAS * sigma + 1
+    v, y = velocities[fitted], ccf[:, fitted]
     centres, sigmas = np.full(len(y), centre), np.full(len(y), sigma)
     responses = np.zeros_like(ccf)
     for _ in range(8):
@@ -158,15 +163,18 @@ def _fit_gaussians(velocities: Array, ccf: Array) -> _Fit:
         step = np.einsum("rpv,rv->rp", inverse, residual)
         centres = centres + np.clip(step[:, 2], -sigma, sigma)
         sigmas = np.clip(sigmas + np.clip(step[:, 3], -1, 1), 0.5 * sigma, 2 * sigma)
-    responses[:, near] = inverse[:, 2]
+    responses[:, fitted] = inverse[:, 2]
     lost = np.abs(centres - centre) > 3 * sigma
     return _Fit(np.where(lost, np.nan, centres), responses)
 
 
-def _estimate_start(velocities: Array, total: Array) -> tuple[float, float]:
+def _estimate_start(velocities: Array, total: Array, near: float | None) -> tuple[float, float]:
     """Centre and sigma (km/s) of the strongest feature of the sum of all rows."""
     deviation = total - np.median(total)
-    peak = int(np.argmax(np.abs(deviation)))
+    searched = np.abs(deviation)
+    if near is not None:
+        searched = np.where(np.abs(velocities - near) < NEAR, searched, -1)
+    peak = int(np.argmax(searched))
     above = deviation / deviation[peak] > 0.5 if deviation[peak] else np.ones_like(total, bool)
     left, right = peak, peak
     while left > 0 and above[left - 1]:

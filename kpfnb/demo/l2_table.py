@@ -60,8 +60,9 @@ class VelocityTable:
             self.observation.blaze(camera),
             self._edges[camera.name],
             _mask_lines(mask, self.observation.frames[camera.name].echelle.side),
-            centre=float(self.observation.header.get("TARGRADV", 0.0)) if is_star else 0.0,
+            centre=float(self.observation.header.get("TARGRADV", 0.0)),
             barycentric=self.observation.barycentric if is_star else 0.0,
+            near=None if is_star else 0.0,
             rows=slice(ORDERLETS.index(orderlet), None, len(ORDERLETS)),
         )
 

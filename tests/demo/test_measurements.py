@@ -73,6 +73,28 @@ def test_a_star_without_noise_has_no_bias(
     assert 0 < mean.error < 0.005
 
 
+@pytest.mark.parametrize("centre", [0.0, 33.0, -18.0])
+def test_a_comb_has_the_velocity_0_wherever_the_grid_has_its_middle(centre: float) -> None:
+    # All orderlets of an exposure share the grid of the star, also the etalon in CAL
+    echelle = Echelle(CAMERAS[0], DEMO_SIDE)
+    still = np.zeros((echelle.rows, DEMO_SIDE))
+    light = spectra.emission_spectrum(echelle, spectra.etalon_lines(DEMO_SIDE), still)
+    edges = echelle.wavelengths(np.tile(np.arange(DEMO_SIDE + 1) - 0.5, (echelle.rows, 1)))
+    functions = ccf.correlate_rows(
+        ExtractedSpectra(light, light + 100),
+        echelle.blaze(),
+        edges,
+        spectra.etalon_lines(DEMO_SIDE),
+        centre=centre,
+        barycentric=0.0,
+        near=0.0,
+        rows=slice(4, None, 5),
+    )
+    assert functions.velocities[402] == centre
+    mean = ccf.mean_velocity(functions.radial, functions.errors)
+    assert abs(mean.velocity) < 0.02
+
+
 def test_the_mean_of_values_that_scatter_too_much_has_a_larger_error() -> None:
     errors = np.full(50, 0.01)
     calm = ccf.mean_velocity(np.random.default_rng(1).normal(0, 0.01, 50), errors)
