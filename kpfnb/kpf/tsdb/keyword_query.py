@@ -49,14 +49,16 @@ def query(
     start, end : nights, both included; or UTC times, the end not included
     source : kinds of source, such as Star or Etalon (`kpfnb.kpf.files.exposure.SOURCE_TYPES`)
     object : values of OBJECT
-    where : conditions that all must hold, such as [["AIRMASS", "<", 1.5], ["IMTYPE", "in", [...]]]
+    where : conditions that all must hold, such as [["AIRMASS", "<", 1.5], ["IMTYPE", "in", [...]]];
+        for a switch also the words of the files: ["GREEN", "==", "YES"]
     not_junk : leave out observations in the junk list and those with NOTJUNK = 0
     qc : keywords of quality control that must be 1; a row without a value is left out
 
     Returns
     -------
     index ObsID; `time` (start, UTC) and the requested columns as bool, int, float, UTC times and
-    str; bool and int columns with nulls have pandas' nullable types `boolean` and `Int64`
+    str; bool and int columns with nulls have pandas' nullable types `boolean` and `Int64`. Times in
+    HST are in UTC. A value that is not of the kind of its column is null (`kpfnb tsdb problems`)
 
     Raises
     ------
