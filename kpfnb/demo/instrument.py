@@ -1,24 +1,17 @@
-"""The SIMULATED spectrograph and its observatory.
+"""The SIMULATED spectrograph: two cameras with 35 + 32 echelle orders, five orderlets each.
 
-It has two cameras with 35 + 32 echelle orders, five orderlets each. The format here is nominal. The
-simulated exposures have an additional displacement, which the stand-in DRP has to find from the
-calibrations. The velocity of the observatory is relative to the barycentre of the solar system.
+The format here is nominal. The simulated exposures have an additional displacement, which the
+stand-in DRP has to find from the calibrations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-LONGITUDE, LATITUDE, HEIGHT = -155.4747, 19.8260, 4145.0
-"""The summit of Maunakea: degrees east, degrees, metres."""
 
 Array = NDArray[np.floating[Any]]
 
@@ -42,73 +35,6 @@ ORDERLET_HEIGHTS = (-39.0, -19.0, 0.0, 19.0, 34.5)
 
 ORDERLET_OFFSETS = (-0.3, 0.3, 0.0, 0.2, 0.5)
 """Displacement of each orderlet along the dispersion, pixels of a real CCD."""
-
-
-def barycentric_correction(time: datetime, ra_degrees: float, dec_degrees: float) -> float:
-    """The barycentric velocity correction of a star at a UTC time, km/s."""
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
-    with _without_downloads():
-        velocity = SkyCoord(ra_degrees * u.deg, dec_degrees * u.deg).radial_velocity_correction(
-            "barycentric", obstime=_astropy_time(time), location=_observatory_location()
-        )
-    return float(velocity.to_value(u.km / u.s))
-
-
-def solar_correction(time: datetime) -> float:
-    """The velocity of the observatory towards the Sun at a UTC time, km/s."""
-    import astropy.units as u
-    import numpy as np
-    from astropy.coordinates import get_body_barycentric_posvel
-
-    moment = _astropy_time(time)
-    earth, earth_velocity = get_body_barycentric_posvel("earth", moment)
-    sun, sun_velocity = get_body_barycentric_posvel("sun", moment)
-    with _without_downloads():
-        place, motion = _observatory_location().get_gcrs_posvel(moment)
-    away = (sun - earth - place).xyz.to_value(u.km)
-    speed = (sun_velocity - earth_velocity - motion).xyz.to_value(u.km / u.s)
-    return float(-np.dot(away, speed) / np.linalg.norm(away))
-
-
-def barycentric_julian_date(time: datetime, ra_degrees: float, dec_degrees: float) -> float:
-    """Barycentric Julian date (TDB) of light from a star at a UTC time."""
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
-    moment = _astropy_time(time)
-    with _without_downloads():
-        travel = moment.light_travel_time(
-            SkyCoord(ra_degrees * u.deg, dec_degrees * u.deg), location=_observatory_location()
-        )
-        return float((moment.tdb + travel).jd)
-
-
-def _astropy_time(time: datetime) -> Any:
-    from astropy.time import Time
-
-    return Time(time.replace(tzinfo=None), scale="utc")
-
-
-@contextmanager
-def _without_downloads() -> Iterator[None]:
-    """No download of Earth orientation data: a demonstration works without network."""
-    from astropy.utils import iers
-
-    with (
-        iers.conf.set_temp("auto_download", False),
-        iers.conf.set_temp("iers_degraded_accuracy", "ignore"),
-    ):
-        yield
-
-
-@cache
-def _observatory_location() -> Any:
-    import astropy.units as u
-    from astropy.coordinates import EarthLocation
-
-    return EarthLocation.from_geodetic(LONGITUDE * u.deg, LATITUDE * u.deg, HEIGHT * u.m)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ import numpy as np
 
 from kpfnb.compute.processes import die_with_parent
 from kpfnb.demo import detector, products, qc_cards, qc_flags
+from kpfnb.demo.ancillary_cards import ancillary_cards_2d, ancillary_cards_l1
 from kpfnb.demo.header_layout import HeaderCard
 from kpfnb.demo.instrument import Array, Camera, Echelle
 from kpfnb.demo.l2_table import VelocityTable
-from kpfnb.demo.observation import L0Observation, ancillary_cards_2d, ancillary_cards_l1
+from kpfnb.demo.observation import L0Observation
 from kpfnb.demo.products import ProductProvenance
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _write_2d(observation: L0Observation, provenance: ProductProvenance) -> fits
     cards = [
         *qc_cards.version_cards("2D", tag),
         *qc_cards.cards_2d(l0, observation.frames, heights, tag),
-        *ancillary_cards_2d(l0, observation.cameras, heights),
+        *ancillary_cards_2d(observation, heights),
         *_master_cards_2d(observation),
     ]
     cards = qc_cards.drop_unwritten("2D", tag, cards)

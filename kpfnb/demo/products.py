@@ -61,7 +61,8 @@ def write_product(
     from astropy.io import fits
 
     header = header.copy()
-    header["DATALVL"] = level.removeprefix("L")
+    # A 2D keeps the level of its L0, as the pipeline's do
+    header["DATALVL"] = "0" if level == "2D" else level.removeprefix("L")
     records = make_record_hdus(provenance, level, steps)
     all_hdus = [fits.PrimaryHDU(header=header), *records, *hdus]
     with atomic.replace_atomically(path) as temporary:
@@ -84,13 +85,16 @@ def extend_header(header: fits.Header, cards: Iterable[HeaderCard]) -> fits.Head
 
 
 def make_2d_hdus(l0: fits.HDUList, frames: Mapping[str, ElectronFrame]) -> list[Any]:
-    """The HDUs of a 2D: CCDs with variances, and the tail of the L0."""
+    """The HDUs of a 2D: CCDs (double precision) with variances, and the tail of the L0."""
     from astropy.io import fits
 
     hdus = []
     for name, frame in frames.items():
-        hdus.append(fits.ImageHDU(frame.image, name=f"{name}_CCD"))
-        hdus.append(fits.ImageHDU(frame.variance, name=f"{name}_VAR"))
+        image = fits.ImageHDU(frame.image.astype(float), name=f"{name}_CCD")
+        image.header["BUNIT"] = ("electrons", "units of image data")
+        variance = fits.ImageHDU(frame.variance, name=f"{name}_VAR")
+        variance.header["BUNIT"] = "electrons^2"
+        hdus += [image, variance]
     return [*hdus, *(l0[name].copy() for name in L0_TAIL if name in l0)]
 
 

@@ -53,7 +53,7 @@ def stellar_lines() -> LineList:
 @cache
 def comb_lines(side: int) -> LineList:
     """Lines of the laser frequency comb for a CCD of `side` pixels, evenly spaced in frequency."""
-    return _evenly_spaced_lines(COMB_SPACING[side], offset=11.3e9, electrons=270_000.0)
+    return _evenly_spaced_lines(COMB_SPACING[side], offset=11.3e9, electrons=300_000.0)
 
 
 @cache

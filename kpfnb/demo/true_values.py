@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kpfnb.demo import instrument, spectra
+from kpfnb.demo import ephemerides, spectra
 from kpfnb.demo.instrument import LIGHT_SPEED, Array, Camera, Echelle
 from kpfnb.demo.plan import SUN, PlannedExposure
 
@@ -46,8 +46,8 @@ def true_velocities(exposure: PlannedExposure, cameras: tuple[Camera, ...]) -> T
     if target is None:
         return TrueVelocities(0.0, 0.0, drifts)
     if target is SUN:
-        return TrueVelocities(0.0, instrument.solar_correction(exposure.middle), drifts)
-    moving = instrument.barycentric_correction(
+        return TrueVelocities(0.0, ephemerides.solar_correction(exposure.middle), drifts)
+    moving = ephemerides.barycentric_correction(
         exposure.middle, target.ra_degrees, target.dec_degrees
     )
     return TrueVelocities(target.velocity(exposure.middle), moving, drifts)

@@ -32,6 +32,16 @@ def test_a_2d_holds_both_ccds_and_the_tail_of_the_l0(reduced: Path) -> None:
         ]  # fmt: skip
         assert {"CA_HK", "EXPMETER_SCI", "TELEMETRY", "GUIDER_AVG"} <= set(names)
         assert hdus["GREEN_CCD"].data.shape == (816, 816)
+        # As in a 2D that the real pipeline made
+        assert hdus["GREEN_CCD"].data.dtype == np.dtype(">f8")
+        assert hdus["GREEN_VAR"].data.dtype == np.dtype(">f4")
+        assert hdus["GREEN_CCD"].header["BUNIT"] == "electrons"
+        header = hdus[0].header
+        # The pipeline's own analyze_guider gives 0.67 arcsec for the simulated seeing
+        assert header["GDRSEEJZ"] == pytest.approx(0.67, abs=0.05)
+        assert header["GDRFWMD"] == pytest.approx(315, abs=5)
+        assert -20 < header["SUNALT"] < -10  # seven in the evening, local time
+        assert 0 < header["MOONSEP"] < 180
         assert "config=a.cfg recipe=b.rec" in hdus["RECEIPT"].data["Module_Param"][0]
 
 
@@ -119,7 +129,7 @@ def test_headers_grow_from_level_to_level(reduced: Path) -> None:
     for earlier, later in pairwise(headers):
         assert len(earlier) < len(later)
         assert set(earlier) <= set(later)
-    assert [header["DATALVL"] for header in headers] == ["0", "2D", "1", "2"]
+    assert [header["DATALVL"] for header in headers] == ["0", "0", "1", "2"]
     assert {header["DRPTAG"] for header in headers[1:]} == {"v2.9.1"}
 
 
