@@ -41,10 +41,12 @@ class KindStacks:
 def stack_kind(
     exposures: list[CalibrationExposure],
     masters: Mapping[str, CameraMaster],
-    *,
-    with_ca_hk: bool = False,
+    ca_hk_level: CCDImage | float | None = None,
 ) -> KindStacks | None:
-    """The stacks of some exposures; None if no frame could be read."""
+    """The stacks of some exposures; None if no frame could be read.
+
+    `ca_hk_level` is subtracted from the Ca H&K images; without it these are not stacked.
+    """
     stacked: dict[str, ImageStack] = {}
     noises: dict[str, tuple[float, ...]] = {}
     for camera in CAMERAS:
@@ -56,9 +58,10 @@ def stack_kind(
             noises[camera.name] = frames[0].noises
     if not stacked:
         return None
-    if with_ca_hk and (images := _read_all(exposures, _ca_hk_image)):
+    if ca_hk_level is not None and (images := _read_all(exposures, _ca_hk_image)):
         variances = [np.maximum(image, 1) for image in images]
-        stacked["CA_HK"] = stacks.stack_images(images, variances)
+        levelled = [np.asarray(image - ca_hk_level, np.float32) for image in images]
+        stacked["CA_HK"] = stacks.stack_images(levelled, variances)
     headers = _read_all(exposures, lambda hdus: hdus[0].header.copy())
     source = stacks.read_source([exposure.path.name for exposure in exposures], headers)
     return KindStacks(stacked, noises, source)

@@ -37,8 +37,8 @@ def make_masters(
     """
     files = MasterFolder(folder, night, key, tag)
     masters = {camera.name: CameraMaster() for camera in CAMERAS}
-    _make_bias(files, _of_kind(calibrations, "bias"), masters)
-    _make_dark(files, _of_kind(calibrations, "dark"), masters)
+    ca_hk_bias = _make_bias(files, _of_kind(calibrations, "bias"), masters)
+    _make_dark(files, _of_kind(calibrations, "dark"), masters, ca_hk_bias)
     lamp = _make_flat(files, _of_kind(calibrations, "flat"), masters)
     solutions = {}
     if all(master.heights is not None for master in masters.values()):
@@ -60,20 +60,26 @@ class _SmoothLamp(NamedTuple):
 
 def _make_bias(
     files: MasterFolder, biases: list[CalibrationExposure], masters: dict[str, CameraMaster]
-) -> None:
-    stacked = stack_kind(biases, {}, with_ca_hk=True)
+) -> CCDImage | float:
+    """The bias of the CCDs; that of the Ca H&K detector is returned, 0 without one."""
+    stacked = stack_kind(biases, {}, ca_hk_level=0.0)
     if not stacked:
-        return
+        return 0.0
     files.write_stack("master_bias_autocal-bias", stacks.BIAS, stacked.stacks, stacked.source)
     for camera in CAMERAS:
         if stack := stacked.stacks.get(f"{camera.name}_CCD"):
             masters[camera.name] = masters[camera.name].with_values(bias=stack.image)
+    ca_hk = stacked.stacks.get("CA_HK")
+    return ca_hk.image if ca_hk else 0.0
 
 
 def _make_dark(
-    files: MasterFolder, darks: list[CalibrationExposure], masters: dict[str, CameraMaster]
+    files: MasterFolder,
+    darks: list[CalibrationExposure],
+    masters: dict[str, CameraMaster],
+    ca_hk_bias: CCDImage | float,
 ) -> None:
-    stacked = stack_kind(darks, masters, with_ca_hk=True)
+    stacked = stack_kind(darks, masters, ca_hk_bias)
     if not stacked:
         return
     seconds = float(stacked.source.header["EXPTIME"])

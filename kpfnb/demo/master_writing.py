@@ -48,7 +48,8 @@ class MasterFolder:
         extra: Mapping[str, str | float] | None = None,
     ) -> None:
         """Write a stack: images, uncertainties and numbers of samples."""
-        self._write(f"{part}.fits", kind, source, stacks.stack_hdus(kind, images, source, extra))
+        hdus = stacks.stack_hdus(kind, images, source, extra)
+        self._write(f"{part}.fits", kind, source, [*self._records(), *hdus])
 
     def write_flat(
         self,
@@ -76,7 +77,7 @@ class MasterFolder:
             lamps.append(fits.ImageHDU(pattern / seconds, name=name))
         extra = self.inputs("INPBIAS", "INPDARK")
         hdus = stacks.stack_hdus(stacks.FLAT, flats, source, extra)
-        self._write("master_flat.fits", stacks.FLAT, source, [*hdus, *more])
+        self._write("master_flat.fits", stacks.FLAT, source, [*self._records(), *hdus, *more])
         self._write("smooth_lamp.fits", stacks.FLAT, source, lamps)
 
     def write_traces(self, traces: Mapping[str, Array], source: StackSource) -> None:
@@ -140,7 +141,10 @@ class MasterFolder:
         middle = stacks.middle_mjd(source)
         barycentre = barycentric_columns(stacks.mjd_time(middle), middle + 2400000.5, 0.0)
         hdus = make_l1_hdus(telemetry, master.spectra, master.waves, {}, barycentre)
-        return [*make_record_hdus(self.provenance, "L1", ["stack"]), *hdus]
+        return [*self._records("L1"), *hdus]
+
+    def _records(self, level: str = "2D") -> list[Any]:
+        return make_record_hdus(self.provenance, level, ["stack"])
 
     def _write(self, part: str, kind: StackKind, source: StackSource, hdus: list[Any]) -> None:
         from astropy.io import fits

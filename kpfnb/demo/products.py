@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from astropy.io import fits
 
 L0_TAIL = (
-    "CA_HK", "EXPMETER_SCI", "EXPMETER_SKY", "TELEMETRY", "SOLAR_IRRADIANCE", "GUIDER_AVG",
-    "GUIDER_CUBE_ORIGINS",
+    "CA_HK", "EXPMETER_SCI", "EXPMETER_SKY", "GUIDECAM", "TELEMETRY", "SOLAR_IRRADIANCE",
+    "GUIDER_AVG", "GUIDER_CUBE_ORIGINS",
 )  # fmt: skip
 """The HDUs of an L0 that are copied to its 2D."""
 
@@ -95,7 +95,13 @@ def make_2d_hdus(l0: fits.HDUList, frames: Mapping[str, ElectronFrame]) -> list[
         variance = fits.ImageHDU(frame.variance, name=f"{name}_VAR")
         variance.header["BUNIT"] = "electrons^2"
         hdus += [image, variance]
-    return [*hdus, *(l0[name].copy() for name in L0_TAIL if name in l0)]
+    # The pipeline writes these two also if the L0 has none
+    empty = {
+        "GUIDECAM": fits.ImageHDU(name="GUIDECAM"),
+        "SOLAR_IRRADIANCE": fits.BinTableHDU(name="SOLAR_IRRADIANCE"),
+    }
+    tail = {name: l0[name].copy() if name in l0 else empty.get(name) for name in L0_TAIL}
+    return [*hdus, *(hdu for hdu in tail.values() if hdu is not None)]
 
 
 def spectrum_extension(camera: str, kind: str, orderlet: str) -> str:

@@ -117,7 +117,7 @@ def stack_hdus(
     source: StackSource,
     extra: Mapping[str, str | float] | None = None,
 ) -> list[fits.ImageHDU]:
-    """The image, uncertainty (_UNC) and number of samples (_CNT) of each stack by extension."""
+    """The images of stacks by extension, then their uncertainties (_UNC) and samples (_CNT)."""
     from astropy.io import fits
 
     bits = sum(
@@ -125,19 +125,20 @@ def stack_hdus(
         for number, name in enumerate(EXTENSION_BITS)
         if name in stacks and stacks[name].has_few_samples
     )
-    hdus = []
+    images, parts = [], []
     for name, stack in stacks.items():
-        image = fits.ImageHDU(stack.image, name=name)
+        image = fits.ImageHDU(stack.image.astype(float), name=name)
         image.header.extend(_stack_cards(kind, stack, source, bits))
         image.header.update(extra or {})
         for number, file_name in enumerate(source.names):
             image.header[f"INFL{number}"] = file_name
+        images.append(image)
         uncertainty = fits.ImageHDU(stack.uncertainty, name=f"{name}_UNC")
         uncertainty.header["BUNIT"] = (kind.unit, f"units of the uncertainty of the {kind.what}")
-        counts = fits.ImageHDU(stack.counts, name=f"{name}_CNT")
+        counts = fits.ImageHDU(stack.counts.astype(np.int32), name=f"{name}_CNT")
         counts.header["BUNIT"] = ("Count", "number of samples in the stack")
-        hdus += [image, uncertainty, counts]
-    return hdus
+        parts += [uncertainty, counts]
+    return [*images, *parts]
 
 
 def master_header(kind: StackKind, source: StackSource, tag: str, key: str) -> fits.Header:

@@ -35,7 +35,14 @@ def test_a_stack_names_what_went_into_it(reduced: Path) -> None:
     biases = [path.name for path in of_kind(reduced, "bias")]
     with fits.open(master(reduced, "master_bias_autocal-bias.fits")) as hdus:
         assert hdus[0].header["IMTYPE"] == "Bias"
-        assert [hdu.name for hdu in hdus[1:4]] == ["GREEN_CCD", "GREEN_CCD_UNC", "GREEN_CCD_CNT"]
+        # As in the stacks that the real pipeline v2.12.1 made of simulated exposures
+        images = ["GREEN_CCD", "RED_CCD", "CA_HK"]
+        assert [hdu.name for hdu in hdus] == [
+            *("PRIMARY", "RECEIPT", "CONFIG", *images),
+            *(f"{name}_{part}" for name in images for part in ("UNC", "CNT")),
+        ]
+        types = [hdus[f"GREEN_CCD{part}"].data.dtype for part in ("", "_UNC", "_CNT")]
+        assert [str(kind) for kind in types] == [">f8", ">f4", ">i4"]
         header = hdus["GREEN_CCD"].header
         assert header["NFRAMES"] == len(biases)
         assert list(header["INFL*"].values()) == biases
@@ -44,6 +51,12 @@ def test_a_stack_names_what_went_into_it(reduced: Path) -> None:
         assert header["INFOBITS"] == 0b111
         noise = hdus["GREEN_CCD_UNC"].data
         assert np.median(noise) == pytest.approx(4 / np.sqrt(len(biases)), rel=0.1)
+
+
+def test_the_dark_current_is_measured_above_the_bias(reduced: Path) -> None:
+    with fits.open(master(reduced, "master_dark_autocal-dark.fits")) as hdus:
+        assert np.median(hdus["RED_CCD"].data) * 3600 == pytest.approx(1.5, abs=0.5)
+        assert abs(np.median(hdus["CA_HK"].data)) < 0.02
 
 
 def test_the_flat_is_one_in_the_orders_and_names_the_bias(reduced: Path) -> None:
