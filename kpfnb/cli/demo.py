@@ -56,7 +56,10 @@ def night(
     ] = "",
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="Add an exposure with a fault, such as clock-off; may be repeated."),
+        typer.Option(
+            help="Add an exposure with a fault, such as clock-off; may be repeated. An unknown "
+            "name lists all."
+        ),
     ] = None,
     headers_only: Annotated[
         bool,
