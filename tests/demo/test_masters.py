@@ -9,6 +9,7 @@ from astropy.io import fits
 
 from kpfnb.demo import order_traces, stacks
 from kpfnb.demo.instrument import CAMERAS, DEMO_SIDE, Echelle
+from kpfnb.demo.master_files import NightMasters
 from kpfnb.demo.night_masters import load_or_make_masters
 from kpfnb.kpf.files.masters import MasterType, find_master_defect, list_masters
 from tests.demo.conftest import of_kind
@@ -121,3 +122,14 @@ def test_masters_are_made_again_when_a_calibration_changes(unreduced: Path) -> N
     second = load_or_make_masters(unreduced, NIGHT, frozenset(), "v2.12.1")
     assert second.tag == "v2.12.1"
     assert not [name for name in second.files if "thar" in name]
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"), [(0, ("eve", "eve")), (5, ("eve", "morn")), (9, ("morn", "morn"))]
+)
+def test_the_solutions_before_and_after_an_exposure_are_found(
+    time: float, expected: tuple[str, str]
+) -> None:
+    night = NightMasters(NIGHT, "v2.9.1", (), {"morn": 8.0, "eve": 2.0}, {})
+    assert night.nearest_solutions(time) == expected
+    assert NightMasters(NIGHT, "v2.9.1", (), {}, {}).nearest_solutions(time) == ("", "")
