@@ -10,12 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kpfnb.core import strict_yaml
 from kpfnb.core.strict_yaml import StrictModel
 from kpfnb.core.text import suggest_name
 from kpfnb.kpf.files import keywords
+from kpfnb.kpf.files.drp import parse_version
 from kpfnb.kpf.files.exposure import SOURCE_TYPES
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES
@@ -73,12 +74,10 @@ def list_limits(thresholds: Path | None = None) -> list[LimitInfo]:
 
 
 def _first_version(rule: FlagRule | RangeRule, level: str) -> str:
-    if not rule.keyword:
+    if isinstance(rule, RangeRule) and rule.measure:
         return ""
-    keyword = keywords.find_keyword(rule.keyword, level)
-    if keyword is None:
-        return keywords.describe_unknown(rule.keyword)
-    return keywords.describe_since(keyword)
+    keyword = keywords.find_keyword(rule.source, level)
+    return keywords.describe_since(keyword) if keyword else keywords.describe_unknown(rule.source)
 
 
 def rules_digest(level: str, thresholds: Path | None = None) -> str:
@@ -146,6 +145,32 @@ def _check_kind(kind: str) -> str:
     return _check_choice(kind, SOURCE_TYPES, "type of exposure")
 
 
+def _check_version(version: str) -> str:
+    if version and parse_version(version) is None:
+        raise ValueError(f"{version!r} is not a DRP version: write it as v2.9.1 or v2.12.0rc1")
+    return version
+
+
+def _list_texts(values: object) -> list[object]:
+    texts = values if isinstance(values, list) else [values]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError('write each value as a text: "YES" (YES without quotes is a truth value)')
+    return texts
+
+
+def _check_order(limits: _Limits) -> _Limits:
+    low, high = limits
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"the lower limit {low:g} is above the upper one, {high:g}")
+    return limits
+
+
+_Version = Annotated[str, AfterValidator(_check_version)]
+_Texts = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_list_texts)]
+_Limits = tuple[float | None, float | None]
+_OrderedLimits = Annotated[_Limits, AfterValidator(_check_order)]
+
+
 class _Entry(StrictModel):
     """What flags and ranges have in common in the file.
 
@@ -156,17 +181,14 @@ class _Entry(StrictModel):
     source: Annotated[str, Field(min_length=3)]
     kinds: tuple[Annotated[str, AfterValidator(_check_kind)], ...] = Field((), alias="for")
     camera: Annotated[str, AfterValidator(_check_camera)] = ""
-    when: dict[str, Any] = {}
-    since: str = ""
-    until: str = ""
+    when: dict[str, _Texts] = {}
+    since: _Version = ""
+    until: _Version = ""
     optional: bool = False
 
     def common_values(self) -> dict[str, Any]:
         """The values that every rule has."""
-        when = tuple(
-            (keyword, tuple(map(str, values if isinstance(values, list) else [values])))
-            for keyword, values in self.when.items()
-        )
+        when = tuple(self.when.items())
         scope = Scope(self.kinds, self.camera, when, self.since, self.until)
         return {
             "check": self.check,
@@ -190,8 +212,8 @@ class _FlagEntry(_Entry):
 class _RangeEntry(_Entry):
     """A range as written in the file."""
 
-    warn: tuple[float | None, float | None]
-    fail: tuple[float | None, float | None]
+    warn: _OrderedLimits
+    fail: _OrderedLimits
     keyword: str = ""
     telemetry: str = ""
     measure: Annotated[str, AfterValidator(_check_measure)] = ""
@@ -202,6 +224,13 @@ class _RangeEntry(_Entry):
     def _one_name(self) -> _RangeEntry:
         if sum(map(bool, (self.keyword, self.telemetry, self.measure))) != 1:
             raise ValueError("give one of keyword, telemetry and measure")
+        return self
+
+    @model_validator(mode="after")
+    def _warn_before_fail(self) -> _RangeEntry:
+        warn, fail = ValueLimits(*self.warn), ValueLimits(*self.fail)
+        if not fail.includes(warn):
+            raise ValueError(f"warn ({warn}) allows values that fail ({fail}) does not")
         return self
 
     def to_rule(self) -> RangeRule:

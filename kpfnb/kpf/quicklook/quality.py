@@ -86,6 +86,12 @@ class ValueLimits:
             or (self.high is not None and value > self.high)
         )
 
+    def includes(self, other: ValueLimits) -> bool:
+        """True if all values within other limits are within these."""
+        return (self.low is None or (other.low is not None and other.low >= self.low)) and (
+            self.high is None or (other.high is not None and other.high <= self.high)
+        )
+
     def __str__(self) -> str:
         if self.low is None and self.high is None:
             return "any"

@@ -68,7 +68,8 @@ class Scope:
             return f"only for {', '.join(self.kinds)}; this is {kind or 'of unknown type'}"
         for keyword, values in self.when:
             if content.text(keyword) not in values:
-                return f"only where {keyword} is {' or '.join(values)}"
+                condition = f"only where {keyword} is {' or '.join(values)}"
+                return "; ".join(filter(None, [condition, keywords.describe_unknown(keyword)]))
         return ""
 
     def _find_camera_obstacle(self, content: FitsContent) -> str:
@@ -246,7 +247,10 @@ class RangeRule(Rule):
 
     def _evaluate_telemetry(self, content: FitsContent) -> QualityCheck:
         value = content.read_telemetry().get(self.telemetry)
-        return self._not_judged("no reading in TELEMETRY") if value is None else self._judge(value)
+        if value is not None:
+            return self._judge(value)
+        unknown = keywords.describe_unknown(self.telemetry)
+        return self._not_judged("; ".join(filter(None, ["no reading in TELEMETRY", unknown])))
 
     def _measure(self, content: FitsContent) -> QualityCheck:
         try:

@@ -97,6 +97,30 @@ def test_thresholds_that_change_are_read_again(tmp_path: Path) -> None:
             "L1: {flags: [{check: x, keyword: T, bad: WARN, camera: GREAN, source: ours}]}",
             "no camera 'GREAN'; did you mean GREEN?",
         ),
+        (
+            "L1: {flags: [{check: x, keyword: T, bad: WARN, since: newest, source: ours}]}",
+            "L1.flags.0.since: 'newest' is not a DRP version",
+        ),
+        (
+            "L1: {flags: [{check: x, keyword: T, bad: WARN, when: {GREEN: YES}, source: ours}]}",
+            'L1.flags.0.when.GREEN: write each value as a text: "YES"',
+        ),
+        (
+            "L1: {flags: [{check: x, keyword: T, bad: WARN, when: {GREEN: []}, source: ours}]}",
+            "L1.flags.0.when.GREEN",
+        ),
+        (
+            "L0: {ranges: [{check: x, keyword: T, warn: [5, 1], fail: [0, 9], source: ours}]}",
+            "L0.ranges.0.warn: the lower limit 5 is above the upper one, 1",
+        ),
+        (
+            "L0: {ranges: [{check: x, keyword: T, warn: [0, 9], fail: [2, 5], source: ours}]}",
+            "L0.ranges.0: warn (0 to 9) allows values that fail (2 to 5) does not",
+        ),
+        (
+            "L0: {ranges: [{check: x, keyword: T, warn: [null, 9], fail: [2, 9], source: ours}]}",
+            "warn (at most 9) allows values that fail (2 to 9) does not",
+        ),
         ("L0: {range: []}", "L0.range: unknown key 'range'; did you mean ranges?"),
         ("L0: {flags: [{check: x, keyword: K, bad: BAD, source: ours}]}", "L0.flags.0.bad"),
         ("L0: [", "line 2: did not find"),
@@ -108,6 +132,22 @@ def test_mistakes_in_thresholds_are_named(tmp_path: Path, text: str, message: st
     with pytest.raises(InvalidInputError, match=re.escape(message)) as caught:
         check_rules.load_rules(file)
     assert caught.value.what.startswith(str(file))
+
+
+def test_names_that_no_file_has_are_said_to_be_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text(
+        "L0:\n"
+        "  ranges:\n"
+        "  - {check: a, telemetry: kpfgreen.STA_CCDT, warn: [0, 1], fail: [0, 1], source: ours}\n"
+        '  - {check: b, keyword: EL, when: {AGITSTT: ["On"]}, source: ours,\n'
+        "     warn: [0, 1], fail: [0, 1]}\n"
+    )
+    telemetry, condition = check_rules.evaluate_checks("L0", FitsContent(), file)
+    unknown = "no known keyword of KPF; did you mean kpfgreen.STA_CCD_T?"
+    assert telemetry.value == f"no reading in TELEMETRY; {unknown}"
+    assert check_rules.list_limits(file)[0].since == unknown
+    assert str(condition.value).endswith("did you mean AGITSTA?")
 
 
 def test_every_limit_has_a_source_and_its_versions() -> None:
