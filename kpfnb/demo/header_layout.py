@@ -130,7 +130,8 @@ def comment_for(keyword: str) -> str:
 
 def make_card(keyword: str, value: HeaderValue) -> HeaderCard:
     """A card with the comment of the catalogue, as long as the card allows."""
-    width = max(20, len(repr(value)) if isinstance(value, str) else 20)
+    # Quotes are doubled in a card
+    width = max(20, len(value) + value.count("'") + 2) if isinstance(value, str) else 20
     return keyword, value, comment_for(keyword)[: max(0, 80 - 10 - width - 3)].rstrip()
 
 
