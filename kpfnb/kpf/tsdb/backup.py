@@ -19,7 +19,7 @@ from sqlalchemy import URL, text
 from kpfnb.compute import programs
 from kpfnb.core import atomic, sqlite
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, ServiceUnavailableError
-from kpfnb.kpf.tsdb import database
+from kpfnb.kpf.tsdb import database, migration
 from kpfnb.kpf.tsdb.schema import SCHEMA_VERSION
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -30,8 +30,8 @@ _ROLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 def write_backup(target: Path) -> Path:
     """Write a snapshot of the whole database into one file."""
     url = database.database_url()
-    with database.read_transaction():
-        pass  # Checks that the database exists and has this schema
+    with database.read_transaction(accept_old=True):
+        pass  # Checks that the database exists and has a schema that can be restored
     with atomic.replace_atomically(target) as temporary:
         if url.get_backend_name() == "sqlite":
             _copy_sqlite(Path(str(url.database)), temporary)
@@ -127,7 +127,7 @@ def _check_sqlite_backup(source: Path) -> None:
         raise InvalidInputError(f"{source} is not a backup: {error}", _BACKUP_HINT) from None
     if not is_sound:
         raise InvalidInputError(f"{source} is damaged", "restore another backup")
-    if not schema or schema[0] != str(SCHEMA_VERSION):
+    if not schema or schema[0] not in (str(SCHEMA_VERSION), migration.OLD_VERSION):
         raise InvalidInputError(
             f"{source} is not a backup of a database of this kpfnb version", _BACKUP_HINT
         )

@@ -243,7 +243,11 @@ def _previous_level(keyword: Keyword) -> Keyword | None:
 def _describe_observation(content: FileContent) -> ObservationInfo:
     values = content.values.items()
     header = {key.name: value for key, value in values if key.extension == PRIMARY}
-    return ObservationInfo(exposure.source_type(header), exposure.expected_levels(header))
+    used = exposure.used_cameras(header, content.extensions)
+    cameras = {camera: camera in used for camera in exposure.CAMERAS}
+    return ObservationInfo(
+        exposure.source_type(header), exposure.expected_levels({**header, **cameras})
+    )
 
 
 def _ingested_file(content: FileContent, numbers_as_text: Sequence[str]) -> IngestedFile:

@@ -71,10 +71,15 @@ def database_url(loaded_settings: Settings | None = None) -> URL:
 
 
 @contextmanager
-def read_transaction(loaded_settings: Settings | None = None) -> Iterator[Connection]:
+def read_transaction(
+    loaded_settings: Settings | None = None, *, accept_old: bool = False
+) -> Iterator[Connection]:
     """A transaction that reads a snapshot; it does not see what others write at the same time.
 
+    Parameters
+    ----------
     loaded_settings : settings that are already loaded
+    accept_old : also a database that the next ingest will convert
 
     Raises
     ------
@@ -92,7 +97,8 @@ def read_transaction(loaded_settings: Settings | None = None) -> Iterator[Connec
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         with connection.begin():
-            _check_schema(connection)
+            if not accept_old or _schema_version(connection) != migration.OLD_VERSION:
+                _check_schema(connection)
             yield connection
 
 

@@ -74,6 +74,7 @@ class FileContent:
     Attributes
     ----------
     read_ns : when the reading began, ns since 1970
+    extensions : their names
     values : by extension and keyword
     comments : of the cards, a known unit in brackets first. Files that are read together share
         this dictionary: the many comments are the same in all of them
@@ -84,6 +85,7 @@ class FileContent:
     level: str
     signature: FileSignature
     read_ns: int
+    extensions: tuple[str, ...] = ()
     values: dict[Keyword, HeaderValue] = field(default_factory=dict)
     comments: dict[Keyword, str] = field(default_factory=dict)
     warnings: list[FileWarning] = field(default_factory=list)

@@ -113,6 +113,7 @@ def _read_hdus(content: FileContent, statistics: Sequence[str]) -> None:
             _read_table(content, hdu, _read_velocities)
         elif content.level == KPF.products[-1] and name == GREEN_CCF:
             _read_cards(content, GREEN_CCF, hdu)
+    content.extensions = tuple(sorted(names))
     if len(names) == 1:
         content.warnings.append(FileWarning(FileWarningKind.NO_DATA, ""))
     if content.level == KPF.raw and TELEMETRY not in names:

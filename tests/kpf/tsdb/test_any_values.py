@@ -46,7 +46,7 @@ def content(number: int, values: dict[str, Any]) -> FileContent:
     obsid = f"KP.2024011{5 + number % 2}.{number:05d}.00"
     path = f"L0/{obsid[3:11]}/{obsid}.fits"
     keywords = {Keyword("L0", PRIMARY, name): value for name, value in values.items()}
-    return FileContent(path, obsid, "L0", FileSignature(1, 1), 1, keywords)
+    return FileContent(path, obsid, "L0", FileSignature(1, 1), 1, (), keywords)
 
 
 def store(contents: list[FileContent]) -> None:

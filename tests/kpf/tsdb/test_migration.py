@@ -7,8 +7,18 @@ import shutil
 import pytest
 from sqlalchemy import select, text
 
+from kpfnb.compute.services import postgres
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.kpf.tsdb import database, ingest, maintenance, migration, odd_values, query, schema
+from kpfnb.kpf.tsdb import (
+    backup,
+    database,
+    ingest,
+    maintenance,
+    migration,
+    odd_values,
+    query,
+    schema,
+)
 from kpfnb.kpf.tsdb.kinds import ValueRule
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.samples import FIRST, NIGHT, SECOND, THIRD
@@ -74,5 +84,18 @@ def test_a_failed_conversion_leaves_the_old_database(schema_1, root, monkeypatch
         patched.setattr(migration.catalogue, "fill_descriptions", fail)
         ingest.ingest_nights(NIGHT)
     shutil.rmtree(root / "L1")
+    ingest.ingest_nights(NIGHT)
+    assert query(COLUMNS).equals(schema_1)
+
+
+def test_an_old_database_can_be_backed_up_and_restored(schema_1, root, isolated, monkeypatch):
+    if database.database_url().get_backend_name() == "postgresql":
+        folder = str(postgres.find_program("pg_dump").parent)
+        monkeypatch.setenv("PATH", folder, prepend=":")
+    saved = backup.write_backup(isolated / "saved")
+    ingest.ingest_nights(NIGHT)
+    backup.restore_backup(saved, replace=True)
+    with pytest.raises(InvalidInputError, match="schema 1"):
+        query(COLUMNS)
     ingest.ingest_nights(NIGHT)
     assert query(COLUMNS).equals(schema_1)

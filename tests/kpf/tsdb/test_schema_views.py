@@ -66,3 +66,15 @@ def test_observations_list_their_missing_levels(any_database, root):
     assert rows("SELECT obsid, source, present, missing FROM observation") == [
         (FIRST, "Star", "L0 2D", "L1 L2")
     ]
+
+
+def test_an_l0_without_keywords_of_cameras_is_judged_by_its_extensions(any_database, root):
+    samples.write(root, FIRST, GREEN=None, RED=None)
+    samples.write(root, SECOND, GREEN="NO", RED="NO")
+    samples.write(root, THIRD, GREEN=True, RED=None)
+    ingest.ingest_nights(NIGHT)
+    assert rows("SELECT obsid, missing FROM observation ORDER BY obsid") == [
+        (FIRST, "2D L1 L2"),
+        (SECOND, "2D"),
+        (THIRD, "2D L1 L2"),
+    ]
