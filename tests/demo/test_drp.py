@@ -40,6 +40,17 @@ def test_a_list_and_its_version(unreduced: Path, tmp_path: Path) -> None:
     assert fits.getheader(product)["DRPTAG"] == "v2.9.2-3-gabc1234"
 
 
+@pytest.mark.slow
+def test_an_l0_can_ask_for_a_version(unreduced: Path) -> None:
+    dark = of_kind(unreduced, "dark")[0]
+    fits.setval(dark, "SIMDRP", value="v2.12.1")
+    assert run_drp("--reprocess", dark).returncode == 0
+    header = fits.getheader(unreduced / "L1/20240115" / f"{dark.stem}_L1.fits")
+    assert header["DRPTAG"] == "v2.12.1"
+    # No older version writes it
+    assert header["TRACFGRN"] == "/masters/20240115/kpf_20240115_master_flat_GREEN_CCD.csv"
+
+
 def test_the_older_form_takes_a_directory(unreduced: Path) -> None:
     night = unreduced / "L0/20240115"
     for path in night.iterdir():
