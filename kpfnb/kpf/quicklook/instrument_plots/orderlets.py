@@ -63,16 +63,14 @@ def extension_names(orderlets: tuple[str, ...] = tuple(ORDERLET_EXTENSIONS)) -> 
 
 
 def list_cameras(content: FitsContent) -> list[str]:
-    """The cameras whose spectra are complete in the file."""
-    return [
-        camera
-        for camera in CAMERAS
-        if all(
-            extension_name(camera, o, k) in content.images
-            for o in ORDERLET_EXTENSIONS
-            for k in EXTENSION_KINDS
-        )
-    ]
+    """The cameras whose spectra are complete in the file, all of the same shape."""
+    return [camera for camera in CAMERAS if _has_all_spectra(content, camera)]
+
+
+def _has_all_spectra(content: FitsContent, camera: str) -> bool:
+    names = [extension_name(camera, o, k) for o in ORDERLET_EXTENSIONS for k in EXTENSION_KINDS]
+    shapes = [content.images[name].shape for name in names if name in content.images]
+    return len(shapes) == len(names) and len(set(shapes)) == 1
 
 
 class OrderWavelengths(NamedTuple):
@@ -122,8 +120,9 @@ class OrderWavelengths(NamedTuple):
 
     @property
     def rising_pixels(self) -> int:
-        """Number of pixels at which the wavelength does not fall."""
-        return int((np.diff(self.values) >= 0).sum())
+        """Number of pixels at which the wavelength does not fall, or is missing (NaN or 0)."""
+        values = np.where(self.values > 0, self.values, np.nan)
+        return int((~(np.diff(values) < 0)).sum())
 
 
 def _can_be_true(values: Array) -> bool:

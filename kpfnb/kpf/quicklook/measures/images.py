@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from kpfnb.kpf.quicklook.instrument_plots import orderlets
-from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
+from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, join_names
 
 MASTER_IMAGES = ("GREEN_CCD", "RED_CCD", "CA_HK")
+
+
+def measure_blank_percent(content: FitsContent, name: str) -> Measured:
+    """Percent of the values of an image that are not finite; all of them if each is 0."""
+    image = content.images.get(name)
+    if image is not None and not image.any():
+        return Measured(100.0, "all pixels are 0")
+    return measure_unknown_percent(content, (name,))
 
 
 def measure_unknown_percent(content: FitsContent, names: tuple[str, ...]) -> Measured:
@@ -36,13 +46,26 @@ def count_unknown_fluxes(content: FitsContent) -> Measured:
 
 
 def count_missing_spectra(content: FitsContent, camera: str) -> Measured:
-    """Number of extensions of a camera's spectra that are not in the file, or empty."""
+    """Number of extensions of a camera's spectra that have no data, by name in the note.
+
+    They are not in the file, empty, all 0, or of another shape than most.
+    """
     names = [
         orderlets.extension_name(camera, orderlet, kind)
         for orderlet in orderlets.ORDERLET_EXTENSIONS
         for kind in orderlets.EXTENSION_KINDS
     ]
-    missing = [name for name in names if name not in content.images]
-    if len(missing) == len(names):
+    images = {name: content.images[name] for name in names if name in content.images}
+    if not images:
         return NOT_IN_FILE
-    return Measured(float(len(missing)), join_names(missing))
+    [(usual, _)] = Counter(image.shape for image in images.values()).most_common(1)
+    faults = [fault for name in names if (fault := _find_fault(name, images.get(name), usual))]
+    return Measured(float(len(faults)), join_names(faults))
+
+
+def _find_fault(name: str, image: Array | None, shape: tuple[int, ...]) -> str:
+    if image is None:
+        return name
+    if image.shape != shape:
+        return f"{name} (shape {image.shape})"
+    return "" if image.any() else f"{name} (all 0)"

@@ -107,3 +107,13 @@ def test_a_single_pixel_that_rises_is_found(
     waves[order, pixel] = waves[order, pixel - 1] + 0.01
     measured = MEASURES["rising_other_orders"](content)
     assert measured[:2] == (1, f"{camera} {orderlet} {order} (1 pixel)")
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
+@pytest.mark.parametrize(("pixel", "steps"), [(0, 1), (7, 2), (29, 1)])
+def test_a_pixel_without_a_wavelength_does_not_fall(value: float, pixel: int, steps: int) -> None:
+    content = make_content()
+    content.images["RED_SCI_WAVE1"][2, pixel] = value
+    counted = f"RED SCI1 2 ({steps} pixel{'s' if steps > 1 else ''})"
+    assert MEASURES["rising_science_orders"](content)[:2] == (1, counted)
+    assert MEASURES["science_orders_without_wavelengths"](content).value == 0
