@@ -128,5 +128,6 @@ def test_its_quick_look_draws_every_level(oracle_pipeline, night, kind, tmp_path
 
 
 def is_about_reference(failure: str) -> bool:
-    """True if a file below /data is missing, or the pipeline's database."""
-    return "/data/" in failure and "does not exist" in failure
+    """True if a file below /data is missing: reference files, and masters of the night."""
+    is_missing = "does not exist" in failure or "No such file" in failure
+    return is_missing and "/data/" in failure
