@@ -64,6 +64,7 @@ def _simulation_values(
     values: Values = {
         "SIMULATE": True,
         "SIMSEED": seed,
+        "SIMFAST": exposure.fast,
         "SIMKIND": exposure.kind.name,
         "SIMJUNK": exposure.is_junk,
         "SIMRV": round(truth.radial, 7),

@@ -59,11 +59,14 @@ EMDATE-B EMDATE-E GCFPS GCGAIN
 """The place of those of the exposure meter and the guide camera is not known: the real files that
 could be read used neither."""
 
-SIMULATION = "SIMULATE SIMSEED SIMKIND SIMJUNK SIMFAULT SIMDRP SIMRV SIMBCV SIMDRFTG SIMDRFTR"
+SIMULATION = (
+    "SIMULATE SIMSEED SIMFAST SIMKIND SIMJUNK SIMFAULT SIMDRP SIMRV SIMBCV SIMDRFTG SIMDRFTR"
+)
 
 _SIMULATION_COMMENTS = {
     "SIMULATE": "SIMULATED by kpfnb: never for science",
     "SIMSEED": "seed of the simulation",
+    "SIMFAST": "the night was asked for in the fast read mode",
     "SIMKIND": "kind of exposure that was simulated",
     "SIMJUNK": "simulated as a failed exposure",
     "SIMFAULT": "fault that was simulated",

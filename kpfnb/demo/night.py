@@ -13,6 +13,7 @@ from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.core.text import format_count, frame_html, suggest_name
+from kpfnb.demo.existing_night import Options, are_headers_only, list_existing
 from kpfnb.demo.faults import L0Fault
 from kpfnb.demo.instrument import DEMO_SIDE, FULL_SIDE
 from kpfnb.demo.plan import EXPOSURE_KINDS, PlannedExposure, check_kinds, plan_night
@@ -138,7 +139,8 @@ def simulate_night(
     tag = parse_drp_version(drp_version)
     root, side = Path(root), FULL_SIDE if full_size else DEMO_SIDE
     exposures = plan_night(night, counts, faults=faults, fast=fast)
-    existing = _existing_obsids(root, night, seed=seed, side=side)
+    options: Options = {"seed": seed, "size": side, "read mode": fast, "DRP version": tag}
+    existing = list_existing(level_dir(root, KPF.raw, night), options)
     missing = [exposure for exposure in exposures if exposure.obsid not in existing]
     for exposure in missing:
         if progress:
@@ -169,7 +171,7 @@ def simulate_headers(
     wanted = {**DEFAULT_COUNTS, **(counts or {})}
     folder = level_dir(root, KPF.raw, night)
     existing = {path.stem for path in folder.glob("KP.*.fits")}
-    if existing and not _are_headers_only(folder):
+    if existing and not are_headers_only(folder):
         raise InvalidInputError(
             f"{folder} has observations that are more than headers",
             "choose another night or data root",
@@ -190,16 +192,6 @@ def simulate_headers(
     exposures.sort(key=lambda exposure: exposure.start)
     created = frozenset(e.obsid for e in exposures if e.obsid not in existing)
     return SimulatedNight(root, night, tuple(exposures), created)
-
-
-def _are_headers_only(folder: Path) -> bool:
-    from astropy.io import fits
-
-    for path in folder.glob("KP.*.fits"):
-        with fits.open(path) as hdus:
-            if not hdus[0].header.get("SIMULATE") or any("_AMP" in hdu.name for hdu in hdus):
-                return False
-    return True
 
 
 def parse_fault(name: str) -> L0Fault:
@@ -232,48 +224,6 @@ def _check_arguments(night: str, seed: int) -> None:
         raise InvalidParameterError(f"night {night!r}: {error}") from None
     if seed < 0:
         raise InvalidParameterError(f"seed {seed}: must not be negative")
-
-
-def _existing_obsids(root: Path, night: str, *, seed: int, side: int) -> set[str]:
-    """The night's ObsIDs on disk.
-
-    Raises
-    ------
-    InvalidInputError : one of them is real, or simulated with other options
-    """
-    from kpfnb.demo.detector import AmplifierMargins
-
-    columns = side // 2 + AmplifierMargins.for_side(side).width
-    obsids = set()
-    for path in sorted(level_dir(root, KPF.raw, night).glob("KP.*.fits")):
-        if not KPF.obsid_pattern.fullmatch(path.stem):
-            continue
-        simulated_as = _simulation_origin(path)
-        if simulated_as is None:
-            raise InvalidInputError(
-                f"{path} was not simulated by kpfnb",
-                "choose another night or data root: a simulation never mixes with observations",
-            )
-        if simulated_as != (seed, columns):
-            raise InvalidInputError(
-                f"{path} was simulated with another seed or size",
-                f"use the same options, another night or root, or remove {path.parent}",
-            )
-        obsids.add(path.stem)
-    return obsids
-
-
-def _simulation_origin(path: Path) -> tuple[int, int] | None:
-    """Seed and amplifier width of a simulated L0; None for any other file."""
-    from astropy.io import fits
-
-    try:
-        with fits.open(path) as hdus:
-            if not hdus[0].header.get("SIMULATE"):
-                return None
-            return hdus[0].header["SIMSEED"], hdus["GREEN_AMP1"].header["NAXIS1"]
-    except (OSError, KeyError):
-        return None
 
 
 def _add_to_junk_list(path: Path, obsids: list[str]) -> None:

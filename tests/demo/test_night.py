@@ -1,5 +1,6 @@
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,10 +127,29 @@ def test_it_never_mixes_with_observations(tmp_path: Path) -> None:
     assert list(real.parent.iterdir()) == [real]
 
 
-def test_another_seed_over_a_night_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": 7}, "another seed"),
+        ({"fast": True}, "another read mode"),
+        ({"drp_version": "2.12"}, "another DRP version"),
+        ({"seed": 7, "fast": True}, "another seed, read mode"),
+    ],
+)
+def test_a_night_is_not_completed_with_other_options(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
     simulate_night(tmp_path, counts=ONE)
-    with pytest.raises(InvalidInputError, match="another seed"):
-        simulate_night(tmp_path, counts=ONE, seed=7)
+    with pytest.raises(InvalidInputError, match=said):
+        simulate_night(tmp_path, counts=ONE, **options)
+
+
+def test_a_night_of_an_earlier_simulation_is_refused(tmp_path: Path) -> None:
+    night = simulate_night(tmp_path, counts=ONE)
+    path = ObsID(night.exposures[0].obsid).path(tmp_path, "L0")
+    fits.delval(path, "SIMFAST")
+    with pytest.raises(InvalidInputError, match="earlier kpfnb"):
+        simulate_night(tmp_path, counts=ONE)
 
 
 @pytest.mark.parametrize("night", ["2024011", "20240230", "", "tonight"])
