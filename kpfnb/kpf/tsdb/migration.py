@@ -24,9 +24,9 @@ from kpfnb.kpf.tsdb.schema import (
     block_table,
     create_views,
     file_table,
+    keyword_table,
     problem_table,
 )
-from kpfnb.kpf.tsdb.series import parse_mask
 
 OLD_VERSION = "1"
 """The version that can be migrated."""
@@ -41,6 +41,7 @@ def migrate_database(connection: Connection) -> None:
     by_name: dict[tuple[str, str], list[KeywordEntry]] = defaultdict(list)
     for entry in catalogue.read_keywords(connection, KPF.levels).values():
         by_name[entry.keyword.extension, entry.keyword.name].append(entry)
+    mixed = _find_mixed_texts(connection)
     for (extension, name), entries in by_name.items():
         ids = [entry.id for entry in entries]
         rule = catalogue_rule(extension, name)
@@ -49,12 +50,24 @@ def migrate_database(connection: Connection) -> None:
                 continue
             counts = odd_values.count_blocks(connection, ids)
             rule = rule_of_class(most_frequent_class(counts)) if counts else None
-        if rule and odd_values.convert_keywords(connection, ids, rule):
+        is_mixed = not mixed.isdisjoint(ids)
+        if rule and odd_values.convert_keywords(connection, ids, rule, always=is_mixed):
             _record_odd_values(connection, entries)
     catalogue.fill_descriptions(connection)
     create_views(connection)
     is_version = about_table.c.name == "schema"
     connection.execute(update(about_table).where(is_version).values(value=str(SCHEMA_VERSION)))
+
+
+def _find_mixed_texts(connection: Connection) -> set[int]:
+    """The keywords of texts that have blocks of another kind: schema 1 changed no stored block."""
+    query = (
+        select(block_table.c.keyword)
+        .distinct()
+        .join(keyword_table, keyword_table.c.id == block_table.c.keyword)
+        .where((keyword_table.c.kind == ValueKind.TEXT) & (block_table.c.kind != ValueKind.TEXT))
+    )
+    return set(connection.scalars(query))
 
 
 def _record_odd_values(connection: Connection, entries: Sequence[KeywordEntry]) -> None:
@@ -63,7 +76,7 @@ def _record_odd_values(connection: Connection, entries: Sequence[KeywordEntry]) 
     for row, series in odd_values.read_blocks(connection, list(by_id)):
         if series.odd is None:
             continue
-        is_odd = np.array([text is not None for text in series.odd]) & parse_mask(row.present)
+        is_odd = [text is not None for text in series.odd]
         query = select(block_table.c.keyword).where(
             (block_table.c.chunk == row.chunk) & (block_table.c.same == row.keyword)
         )

@@ -33,6 +33,7 @@ from kpfnb.kpf.tsdb.kinds import (
 )
 from kpfnb.kpf.tsdb.schema import block_table, chunk_table, keyword_table, part_table
 from kpfnb.kpf.tsdb.series import (
+    Array,
     PackedSeries,
     Series,
     pack_series,
@@ -75,8 +76,8 @@ def settle_kinds(
         for keyword, packed in mine.items():
             if class_of_kind(packed.kind) is not rule.value_class:
                 present = parse_mask(batch.present[keyword.level])
-                series, rows = regather_series(unpack_series(packed, present), rule)
-                columns[keyword] = pack_series(series, present)
+                series = unpack_series(packed, _every_row(present.size))
+                columns[keyword], rows = _read_again(series, rule)
                 for obsid in (batch.obsids[row] for row in rows if present[row]):
                     notes[keyword.level, obsid].append(name)
         convert_keywords(connection, ids, rule)
@@ -122,24 +123,25 @@ def describe_odd_value(name: str, text: str, kind: ValueKind) -> str:
 
 
 def convert_keywords(
-    connection: Connection, ids: Sequence[int], rule: ValueRule
+    connection: Connection, ids: Sequence[int], rule: ValueRule, *, always: bool = False
 ) -> ValueKind | None:
     """Read all stored values of keywords again by a rule, and set their kind.
 
     ids : of the same keyword at all levels, since a level may refer to the values of another
+    always : also where the kind of the keywords is of that class already
 
     Returns
     -------
-    the new kind; None if it is of that class already
+    the new kind; None if nothing was converted
     """
     query = select(keyword_table.c.kind).where(keyword_table.c.id.in_(ids))
     stored = {ValueKind(kind) for kind in connection.scalars(query)}
-    if all(class_of_kind(kind) is rule.value_class for kind in stored):
+    if not always and all(class_of_kind(kind) is rule.value_class for kind in stored):
         return None
     kinds = {_kind_without_values(rule)}
     changes = []
     for row, series in read_blocks(connection, ids):
-        packed = pack_series(regather_series(series, rule).series, parse_mask(row.present))
+        packed, _ = _read_again(series, rule)
         kinds.add(packed.kind)
         changes.append({"c": row.chunk, "k": row.keyword, **packed._asdict()})
     condition = (block_table.c.chunk == bindparam("c")) & (block_table.c.keyword == bindparam("k"))
@@ -148,6 +150,20 @@ def convert_keywords(
     kind = common_kind(kinds) or ValueKind.TEXT
     catalogue.set_kind(connection, ids, kind)
     return kind
+
+
+def _read_again(series: Series, rule: ValueRule) -> tuple[PackedSeries, list[int]]:
+    """The values of a block read by another rule, and the rows of numbers that were texts.
+
+    All rows count, also those whose file is no longer in the chunk: other levels may refer to them.
+    """
+    gathered = regather_series(series, rule)
+    every_row = _every_row(series.values.size)
+    return pack_series(gathered.series, every_row), gathered.text_rows
+
+
+def _every_row(size: int) -> Array:
+    return np.ones(size, bool)
 
 
 def _kind_without_values(rule: ValueRule) -> ValueKind:
@@ -168,7 +184,8 @@ def _keyword_ids(connection: Connection, extension: str, name: str) -> list[int]
 def read_blocks(
     connection: Connection, ids: Sequence[int], newest: int | None = None
 ) -> Iterator[tuple[Row[Any], Series]]:
-    """The blocks of keywords that hold values: their row, with the mask `present`, and values.
+    """The blocks of keywords that hold values: their row, with the mask `present`, and the values
+    of all rows, also of those whose file is no longer in the chunk.
 
     newest : only of so many chunks; of all if None
     """
@@ -187,7 +204,7 @@ def read_blocks(
         )
         for row in connection.execute(query).all():
             packed = PackedSeries(ValueKind(row.kind), row.numbers, row.texts)
-            yield row, unpack_series(packed, parse_mask(row.present))
+            yield row, unpack_series(packed, _every_row(len(row.present)))
 
 
 def count_blocks(connection: Connection, ids: Sequence[int]) -> Counter[ValueClass | None]:

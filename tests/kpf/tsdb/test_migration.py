@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 
 import pytest
 from sqlalchemy import select, text
@@ -99,3 +100,40 @@ def test_an_old_database_can_be_backed_up_and_restored(schema_1, root, isolated,
         query(COLUMNS)
     ingest.ingest_nights(NIGHT)
     assert query(COLUMNS).equals(schema_1)
+
+
+def _make_schema_1() -> None:
+    with database.write_transaction() as connection:
+        connection.execute(text("UPDATE about SET value = '1' WHERE name = 'schema'"))
+
+
+def test_levels_that_refer_to_files_read_again_keep_their_values(any_database, root):
+    paths = samples.write_all(root, FIRST, SCISEL="open", AIRMASS="n/a")
+    ingest.ingest_files(paths)
+    ingest.ingest_files(paths[:1])
+    with database.write_transaction() as connection:
+        for name in ("SCISEL", "AIRMASS"):
+            ids = select(schema.keyword_table.c.id).where(schema.keyword_table.c.name == name)
+            odd_values.convert_keywords(connection, connection.scalars(ids).all(), ValueRule.TEXT)
+        connection.execute(text("DELETE FROM problem"))
+    _make_schema_1()
+    with database.write_transaction():
+        pass
+    assert query(["SCISEL", "2D:SCISEL", "L2:SCISEL"]).iloc[0, 1:].tolist() == [True, True, True]
+    problems = maintenance.summarize_problems().set_index("problem")["files"]
+    assert problems["value of another kind: AIRMASS = 'n/a' (column: float)"] == 4
+
+
+def test_numbers_in_a_column_of_texts_become_texts(any_database, root):
+    ingest.ingest_files(samples.write_all(root, FIRST, THRSBIN="2"))
+    ingest.ingest_files(samples.write_all(root, SECOND, THRSBIN="All"))
+    with database.write_transaction() as connection:
+        # Schema 1 widened the keyword, and left the blocks of numbers as they were
+        connection.execute(
+            text("UPDATE block SET kind = 'int', numbers = :two, texts = NULL WHERE texts = :old"),
+            {"two": struct.pack(">d", 2), "old": '"2"'},
+        )
+    _make_schema_1()
+    with database.write_transaction():
+        pass
+    assert query(["THRSBIN", "L2:THRSBIN"]).iloc[0, 1:].tolist() == ["2", "2"]
