@@ -2,7 +2,9 @@
 
 Runs under the pipeline's interpreter, in its checkout, and imports nothing of kpfnb:
 
-    python pipeline_qc.py [--junk LIST.csv] FILE.fits ...
+    python pipeline_qc.py [--junk LIST.csv] [--masters DIRECTORY] FILE.fits ...
+
+Files that a header names in /masters, the place of KPF's masters, are read in DIRECTORY.
 
 For each file: `flags` has the QC keywords with `claimed`, the value in the file (None if absent),
 and `computed`, the value of the pipeline's code (None if it gives none); `messages` is the log of
@@ -17,6 +19,8 @@ import json
 import sys
 import traceback
 from pathlib import Path
+
+KPF_MASTERS = "/masters"
 
 
 class Log(list):
@@ -71,6 +75,20 @@ def judge_file(path):
     }
 
 
+def redirect_masters(directory):
+    """Let the pipeline read files of /masters in another directory."""
+    from kpfpipe.models.base_model import KPFDataModel
+
+    read = KPFDataModel.from_fits.__func__
+
+    def from_fits(cls, name, data_type="KPF"):
+        if name.startswith(f"{KPF_MASTERS}/"):
+            name = directory + name.removeprefix(KPF_MASTERS)
+        return read(cls, name, data_type)
+
+    KPFDataModel.from_fits = classmethod(from_fits)
+
+
 def simplify(value):
     """A value that JSON knows."""
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -86,6 +104,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--junk", help="list of junk observations")
+    parser.add_argument("--masters", default=KPF_MASTERS, help="directory of the masters")
     options = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))
     results = {}
@@ -94,6 +113,7 @@ def main():
     with contextlib.redirect_stdout(printed):
         from modules.quality_control.src.quality_control import QC
 
+        redirect_masters(options.masters)
         if options.junk:
             QC.not_junk.__defaults__ = (options.junk, False)
         for path in options.files:

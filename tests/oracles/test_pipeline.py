@@ -55,7 +55,8 @@ def night(oracle_pipeline, tmp_path_factory) -> Iterator[FullNight]:
 @pytest.fixture(scope="module")
 def judged(oracle_pipeline, night) -> Mapping[str, Mapping[str, Any]]:
     """By path: level and flags."""
-    results = oracle_pipeline.run("pipeline_qc.py", "--junk", night.junk_list, *night.files())
+    options = ["--junk", night.junk_list, "--masters", night.root / "masters"]
+    results = oracle_pipeline.run("pipeline_qc.py", *options, *night.files())
     errors = {path: result["error"] for path, result in results.items() if "error" in result}
     assert not errors
     return results
