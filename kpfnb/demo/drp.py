@@ -150,12 +150,12 @@ def watch_folder(folder: Path, provenance: ProductProvenance, *, processes: int)
 
 def make_night_masters(folder: Path, tag: str) -> int:
     """Make the masters of a night's L0 directory again, as version `tag`."""
-    from kpfnb.demo.masters import read_junk_list
+    from kpfnb.demo.masters import list_junk
     from kpfnb.demo.night_masters import remake_masters
 
     root, night = folder.absolute().parents[1], folder.name
     print_log(f"SIMULATION: masters of {night}")
-    made = remake_masters(root, night, read_junk_list(root), tag)
+    made = remake_masters(root, night, list_junk(root, night), tag)
     print_log(f"{night}: {len(made.files)} files of masters")
     print_log("exiting pipeline")
     return 0

@@ -15,6 +15,8 @@ from kpfnb.core.clock import parse_utc
 from kpfnb.demo import detector
 from kpfnb.demo.instrument import ORDERLETS, Camera, Echelle
 from kpfnb.demo.master_files import CameraMaster
+from kpfnb.demo.night import JUNK_LIST
+from kpfnb.kpf.files.exposure import read_junk_list
 from kpfnb.kpf.files.obsid import KPF
 
 CALIBRATION_KINDS = ("bias", "dark", "flat", "lfc", "etalon", "thar")
@@ -47,13 +49,9 @@ def list_calibrations(folder: Path, junk: frozenset[str]) -> list[CalibrationExp
     return [calibration for calibration in calibrations if calibration]
 
 
-def read_junk_list(root: Path) -> frozenset[str]:
-    """The ObsIDs in the first column of the junk list; empty without a list."""
-    try:
-        text = (root / "reference/Junk_Observations_for_KPF.csv").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return frozenset()
-    return frozenset(line.partition(",")[0].strip('" ') for line in text.splitlines())
+def list_junk(root: Path, night: str) -> frozenset[str]:
+    """The ObsIDs of a night in the junk list below a data root."""
+    return read_junk_list(root / JUNK_LIST).for_night(night)
 
 
 def calibrations_fingerprint(calibrations: list[CalibrationExposure]) -> str:

@@ -20,7 +20,7 @@ from kpfnb.demo.extraction import (
 )
 from kpfnb.demo.instrument import LIGHT_SPEED, Array, Camera
 from kpfnb.demo.master_files import NightMasters, WavelengthMaster
-from kpfnb.demo.masters import CAL_ORDERLET, NotCalibratedError, read_junk_list
+from kpfnb.demo.masters import CAL_ORDERLET, NotCalibratedError, list_junk
 from kpfnb.demo.spectra import etalon_lines
 from kpfnb.kpf.files.obsid import ObsID
 
@@ -52,8 +52,8 @@ class L0Observation:
 
     @cached_property
     def junk_obsids(self) -> frozenset[str]:
-        """The ObsIDs in the junk list."""
-        return read_junk_list(self.root)
+        """The ObsIDs of the night's junk."""
+        return list_junk(self.root, self.path.parent.name)
 
     @cached_property
     def masters(self) -> NightMasters:
