@@ -23,6 +23,9 @@ CAMERAS = ("GREEN", "RED", "CA_HK")
 """Keywords that are YES where the camera was used; the names of its extensions begin so too."""
 CCDS = ("GREEN", "RED")
 
+_EXTENSION_PREFIXES = {"GUIDE": "GUIDER"}
+"""Camera to what the names of its extensions begin with, where that is not its keyword."""
+
 _USED = ("YES", "TRUE", "T", "1")
 _SOURCE_BY_IMTYPE = {"bias": "Bias", "dark": "Dark"}
 _SOURCE_BY_LAMP = {"lfc": "LFC", "etalon": "Etalon", "th_": "ThAr", "thar": "ThAr", "une": "UNe"}
@@ -99,25 +102,37 @@ def source_type(header: Mapping[str, HeaderValue]) -> str:
 def used_cameras(
     header: Mapping[str, HeaderValue], extension_names: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """The cameras that were used, of `CAMERAS`, by the primary header of any level.
+    """The cameras that were used, of `CAMERAS`; parameters as for `is_camera_used`."""
+    names = list(extension_names)
+    return tuple(camera for camera in CAMERAS if is_camera_used(header, camera, names))
 
-    Without one of their keywords: those that have an extension, such as GREEN_AMP1 and CA_HK of an
-    L0.
+
+def is_camera_used(
+    header: Mapping[str, HeaderValue], camera: str, extension_names: Iterable[str] = ()
+) -> bool:
+    """Whether a camera was used, by the primary header of any level.
+
+    Without its keyword: whether it has an extension, such as GREEN_AMP1 and CA_HK of an L0.
+
+    camera : GREEN, RED, CA_HK, EXPMETER or GUIDE
     """
-    if any(header.get(camera) is not None for camera in CAMERAS):
-        return tuple(camera for camera in CAMERAS if is_used(header.get(camera)))
-    return present_cameras(extension_names)
+    if has_camera_keyword(header, camera):
+        return str(header[camera]).strip().upper() in _USED
+    prefix = _EXTENSION_PREFIXES.get(camera, camera)
+    return any(
+        name == prefix or name.startswith(f"{prefix}_")
+        for name in (name.strip().upper() for name in extension_names)
+    )
 
 
-def is_used(value: HeaderValue) -> bool:
-    """Whether the value of GREEN, RED, CA_HK, EXPMETER or GUIDE says that it was used."""
-    return str(value).strip().upper() in _USED
+def has_camera_keyword(header: Mapping[str, HeaderValue], camera: str) -> bool:
+    """Whether the keyword of a camera has a value."""
+    return str(header.get(camera) if header.get(camera) is not None else "").strip() != ""
 
 
 def present_cameras(extension_names: Iterable[str]) -> tuple[str, ...]:
     """The cameras that have an extension, of `CAMERAS`."""
-    names = {name.strip().upper() for name in extension_names}
-    return tuple(c for c in CAMERAS if any(n == c or n.startswith(f"{c}_") for n in names))
+    return used_cameras({}, extension_names)
 
 
 def missing_cameras(

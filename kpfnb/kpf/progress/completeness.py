@@ -93,7 +93,7 @@ class NightOddities(NamedTuple):
     ----------
     misplaced : in the directory of another night or level (as level/night/name); not counted
     without_l0 : products of observations without an L0; not counted
-    by_extensions : L0 files without a keyword of a camera, judged by their extensions
+    by_extensions : L0 files without the keyword of a camera, judged by their extensions
     """
 
     misplaced: tuple[str, ...] = ()

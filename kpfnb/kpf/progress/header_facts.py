@@ -20,6 +20,7 @@ from kpfnb.core.fits.headers import HDU
 from kpfnb.kpf.files.exposure import (
     CAMERAS,
     expects_velocity,
+    has_camera_keyword,
     missing_cameras,
     present_cameras,
     used_cameras,
@@ -47,16 +48,16 @@ class RawFacts(NamedTuple):
     imtype: str
     velocity: bool
     by_extensions: bool
-    """The header has no keyword of a camera: they are told by the extensions."""
+    """The header lacks the keyword of a camera: the extensions tell whether it was used."""
 
 
 def read_raw_keywords(path: str) -> str:
     """The keywords of an L0 that give its source and the expected levels, as JSON.
 
-    The names of its extensions too, if it has no keyword of a camera.
+    The names of its extensions too, if it lacks the keyword of a camera.
     """
     facts: dict[str, Any] = headers.read_header(path, RAW_KEYWORDS)
-    if not any(camera in facts for camera in CAMERAS):
+    if not all(has_camera_keyword(facts, camera) for camera in CAMERAS):
         facts[EXTENSIONS] = [hdu.name for hdu in headers.iterate_hdus(path)]
     return json.dumps(facts)
 

@@ -57,7 +57,7 @@ def describe_oddities(nights: Iterable[NightProgress]) -> list[str]:
     if by_extensions:
         files = format_count(len(by_extensions), "L0 file")
         notes.append(
-            f"{files} without the keywords {', '.join(CAMERAS)}, judged by the extensions:"
+            f"{files} without a value of {', '.join(CAMERAS)}, judged by the extensions:"
             f" {_shorten(by_extensions)}"
         )
     return notes

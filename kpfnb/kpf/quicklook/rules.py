@@ -73,9 +73,10 @@ class Scope:
         return ""
 
     def _find_camera_obstacle(self, content: FitsContent) -> str:
-        if not self.camera or is_camera_used(content, self.camera):
+        names = (*content.images, *content.tables)
+        if not self.camera or exposure.is_camera_used(content.header, self.camera, names):
             return ""
-        if content.header.get(self.camera) is not None:
+        if exposure.has_camera_keyword(content.header, self.camera):
             return f"{self.camera} was not used"
         return f"{self.camera} is {NOT_IN_HEADER}, and no extension belongs to it"
 
@@ -108,14 +109,6 @@ class Scope:
             self.until and f"to {self.until}",
         ]
         return "; ".join(filter(None, parts))
-
-
-def is_camera_used(content: FitsContent, camera: str) -> bool:
-    """Whether an exposure used a camera: by its keyword, or without that by the extensions."""
-    value = content.header.get(camera)
-    if value is None:
-        return any(name.startswith(camera) for name in (*content.images, *content.tables))
-    return exposure.is_used(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +150,7 @@ class Rule(ABC):
             return self._not_judged(obstacle)
         check = self._evaluate(content, level)
         camera = self.scope.camera
-        if not camera or content.header.get(camera) is not None:
+        if not camera or exposure.has_camera_keyword(content.header, camera):
             return check
         note = f"{camera} is {NOT_IN_HEADER}: judged by the extensions"
         return replace(check, detail="; ".join(filter(None, [check.detail, note])))

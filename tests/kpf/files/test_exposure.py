@@ -44,9 +44,10 @@ def test_a_camera_is_used(used: Any) -> None:
     assert exposure.used_cameras({"GREEN": used, "RED": "NO", "CA_HK": False}) == ("GREEN",)
 
 
-@pytest.mark.parametrize("unused", ["NO", "", False, 0, None])
+@pytest.mark.parametrize("unused", ["NO", "No ", False, 0, "F"])
 def test_a_camera_is_not_used(unused: Any) -> None:
-    assert exposure.used_cameras({"GREEN": unused, "RED": "YES"}, RAW_NAMES) == ("RED",)
+    header = {"GREEN": unused, "RED": "YES", "CA_HK": "NO"}
+    assert exposure.used_cameras(header, RAW_NAMES) == ("RED",)
 
 
 def test_without_keywords_the_extensions_tell_the_cameras() -> None:
@@ -55,6 +56,20 @@ def test_without_keywords_the_extensions_tell_the_cameras() -> None:
     assert exposure.used_cameras({}) == ()
     # The header rules where it says something
     assert exposure.used_cameras({"GREEN": "NO", "RED": "NO", "CA_HK": "NO"}, RAW_NAMES) == ()
+
+
+@pytest.mark.parametrize("header", [{}, {"GREEN": None}, {"GREEN": "  "}])
+def test_a_camera_without_a_value_is_told_by_its_extensions(header: dict[str, Any]) -> None:
+    others = {"RED": "NO", "CA_HK": "NO"}
+    assert exposure.used_cameras(header | others, RAW_NAMES) == ("GREEN",)
+    assert exposure.used_cameras(header | others, ["RED_AMP1"]) == ()
+
+
+def test_the_exposure_meter_and_the_guide_camera_too() -> None:
+    assert exposure.is_camera_used({}, "EXPMETER", RAW_NAMES)
+    assert not exposure.is_camera_used({}, "GUIDE", RAW_NAMES)
+    assert exposure.is_camera_used({}, "GUIDE", ["GUIDER_AVG"])
+    assert not exposure.is_camera_used({"GUIDE": "NO"}, "GUIDE", ["GUIDER_AVG"])
 
 
 def test_a_used_camera_without_extensions_is_missing() -> None:

@@ -209,12 +209,13 @@ def test_products_without_an_l0_are_named(root, names):
     assert inventory.oddities.without_l0 == (f"{names[1]}_2D.fits", f"{names[1]}_L1.fits")
 
 
-def test_an_l0_without_keywords_of_cameras_is_judged_by_its_extensions(root):
+@pytest.mark.parametrize("cards", [{}, {"RED": "NO", "CA_HK": "NO"}, {"GREEN": "", "RED": "NO"}])
+def test_an_l0_without_keywords_of_cameras_is_judged_by_its_extensions(root, cards):
     obsid = ObsID(f"KP.{NIGHT}.00001.00")
     path = obsid.path(root, "L0")
     path.parent.mkdir(parents=True)
     primary = fits.PrimaryHDU()
-    primary.header["IMTYPE"] = "Object"
+    primary.header.update(cards, IMTYPE="Object")
     amplifiers = [fits.ImageHDU(np.zeros((2, 2)), name=f"GREEN_AMP{n}") for n in (1, 2)]
     fits.HDUList([primary, *amplifiers]).writeto(path)
     inventory = scan(root)
@@ -227,7 +228,8 @@ def test_a_logical_camera_keyword_counts(root):
     path = obsid.path(root, "L0")
     path.parent.mkdir(parents=True)
     primary = fits.PrimaryHDU()
-    primary.header.update(GREEN=True, RED=False, IMTYPE="Object", KPFERA=1.0, THRSBIN="All")
+    primary.header.update(GREEN=True, RED=False, CA_HK=False)
+    primary.header.update(IMTYPE="Object", KPFERA=1.0, THRSBIN="All")
     fits.HDUList([primary]).writeto(path)
     inventory = scan(root)
     assert inventory.raws[obsid.text].cameras == ("GREEN",)
