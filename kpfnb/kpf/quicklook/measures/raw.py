@@ -16,29 +16,21 @@ SATURATED_DN = 65_000
 
 def measure_saturated_percent(content: FitsContent, camera: str) -> Measured:
     """Percent of a camera's pixels at the upper end of the converter's range."""
-    pixels = _sample_pixels(content, camera)
-    return _measure_share(pixels, lambda values: values >= SATURATED_DN)
+    return _measure_share(content, camera, lambda values: values >= SATURATED_DN)
 
 
 def measure_zero_percent(content: FitsContent, camera: str) -> Measured:
-    """Percent of a camera's pixels that read exactly 0."""
-    return _measure_share(_sample_pixels(content, camera), lambda values: values == 0)
+    """Percent of a camera's pixels that read exactly 0, or have no finite value."""
+    return _measure_share(content, camera, lambda values: (values == 0) | ~np.isfinite(values))
 
 
-def _sample_pixels(content: FitsContent, camera: str) -> Array | None:
-    """The camera's finite pixels, evenly sampled [DN]; None without any amplifier."""
-    names = ccd.list_amplifiers(content, camera)
-    if not names:
-        return None
-    images = [content.images[name] for name in names]
-    pixels = np.concatenate([figures.subsample(raw) / ccd.raw_scale(raw) for raw in images])
-    return pixels[np.isfinite(pixels)]
-
-
-def _measure_share(pixels: Array | None, test: Callable[[Array], Array]) -> Measured:
-    if pixels is None:
+def _measure_share(content: FitsContent, camera: str, test: Callable[[Array], Array]) -> Measured:
+    """Percent of a camera's pixels, evenly sampled [DN], that pass a test."""
+    images = [content.images[name] for name in ccd.list_amplifiers(content, camera)]
+    if not images:
         return NOT_IN_FILE
-    return Measured(float(100 * test(pixels).mean()) if pixels.size else np.nan)
+    pixels = np.concatenate([figures.subsample(raw) / ccd.raw_scale(raw) for raw in images])
+    return Measured(float(100 * test(pixels).mean()))
 
 
 def count_missing_amplifiers(content: FitsContent, camera: str) -> Measured:

@@ -48,7 +48,8 @@ def _find_fault(content: FitsContent, name: str) -> str:
     """Why a velocity or its error is none; '' if it is one."""
     value = content.number(name, RV)
     if value is None:
-        return f"{name} is missing"
+        written = content.headers.get(RV, {}).get(name)
+        return f"{name} is missing" if written is None else f"{name} is {written!r}"
     is_usable = math.isfinite(value) and (value > 0 if "ERV" in name else value != 0)
     return "" if is_usable else f"{name} is {value:g}"
 

@@ -21,6 +21,13 @@ def test_saturated_and_zero_pixels_are_counted_in_dn(scale: int) -> None:
     assert MEASURES["saturated_red"](content) is NOT_IN_FILE
 
 
+def test_an_amplifier_without_values_is_dead() -> None:
+    images = {"RED_AMP1": np.full((50, 50), 604.0), "RED_AMP2": np.full((50, 50), np.nan)}
+    content = FitsContent(images=images)
+    assert MEASURES["dead_red"](content).value == 50
+    assert MEASURES["saturated_red"](content).value == 0
+
+
 def test_a_bright_raw_image_is_not_saturated() -> None:
     content = FitsContent(images={"GREEN_AMP1": np.full((50, 50), 40_000.0 * SCALE, ">f4")})
     assert MEASURES["saturated_green"](content).value == 0

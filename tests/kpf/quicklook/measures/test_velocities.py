@@ -12,7 +12,7 @@ from kpfnb.kpf.quicklook.quality import Verdict
 HEADER = {"CCD1RV": 1.0, "CCD2RV": 1.05, "CCD1ERV": 0.003, "CCD2ERV": 0.004}
 
 
-def with_header(**changes: float | None) -> FitsContent:
+def with_header(**changes: float | str | None) -> FitsContent:
     return FitsContent(headers={"RV": {**HEADER, **changes}})
 
 
@@ -30,6 +30,8 @@ def test_velocities_and_their_errors() -> None:
         ({"CCD1ERV": -1.0}, "CCD1ERV is -1"),
         ({"CCD1RV": math.nan}, "CCD1RV is nan"),
         ({"CCD1RV": None}, "CCD1RV is missing"),
+        ({"CCD1RV": "nan"}, "CCD1RV is 'nan'"),
+        ({"CCD1ERV": True}, "CCD1ERV is True"),
         ({"CCD1RV": 0.0, "CCD1ERV": 0.0}, "CCD1RV is 0, CCD1ERV is 0"),
     ],
 )
