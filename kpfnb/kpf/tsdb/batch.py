@@ -212,14 +212,22 @@ def _merge_comments(contents: Sequence[FileContent]) -> dict[Keyword, str]:
 def pack_columns(
     series: Mapping[Keyword, Series], present: Mapping[str, Array]
 ) -> tuple[dict[Keyword, PackedSeries], dict[Keyword, Keyword]]:
-    """Pack series; one that repeats an earlier level is not packed but refers to it."""
+    """Pack series; one that repeats an earlier level is not packed but refers to it.
+
+    The earlier level has all of the observations: its packed values say nothing of others.
+    """
     columns: dict[Keyword, PackedSeries] = {}
     repeated: dict[Keyword, Keyword] = {}
     for keyword in sorted(series, key=lambda keyword: _LEVELS.index(keyword.level)):
         values, rows = series[keyword], present[keyword.level]
         earlier = _previous_level(keyword)
         origin = repeated.get(earlier, earlier) if earlier else None
-        if origin and origin in series and values.equals(series[origin], rows):
+        if (
+            origin
+            and origin in series
+            and present[origin.level][rows].all()
+            and values.equals(series[origin], rows)
+        ):
             repeated[keyword] = origin
         else:
             columns[keyword] = pack_series(values, rows)

@@ -312,3 +312,12 @@ def test_the_result_has_text_html_and_plot(sqlite, root):
     assert result.to_frame()["refused"].tolist() == [1]
     assert "empty" in result._repr_html_()
     assert figures.plot(result).axes[0].get_ylabel() == "files"
+
+
+def test_a_product_without_an_l0_gets_no_value_of_others(any_database, root):
+    paths = [samples.write(root, FIRST, level, THRSBIN="All", GAIN=2.5) for level in ("L0", "2D")]
+    ingest.ingest_files([*paths, samples.write(root, SECOND, "2D")])
+    assert query(["2D:THRSBIN", "2D:GAIN"]).iloc[:, 1:].isna().to_numpy().tolist() == [
+        [False, False],
+        [True, True],
+    ]
