@@ -36,6 +36,9 @@ CA_HK_SPECTRA = ("CA_HK_SCI", "CA_HK_SKY", "CA_HK_SCI_WAVE", "CA_HK_SKY_WAVE")
 DEFAULT_TAG = "v2.9.1"
 """The version that products say made them, if neither the command nor the L0 says another."""
 
+_FLUX_CARDS = {"TOTALORD": 0, "FIRSTORD": 0, "FROMIMGX": 0, "FROMIMGY": 0}
+"""In the headers of the fluxes: the orders, and the corner of the CCD from which they are."""
+
 NO_COMMIT = "0" * 40
 """The commit in receipts and headers: the stand-in has none."""
 
@@ -135,7 +138,10 @@ def make_l1_hdus(
         for kind, values in kinds.items():
             for orderlet in L1_ORDERLETS:
                 rows = _orderlet_image(values, orderlet)
-                hdus.append(fits.ImageHDU(rows, name=spectrum_extension(camera, kind, orderlet)))
+                hdu = fits.ImageHDU(rows, name=spectrum_extension(camera, kind, orderlet))
+                if kind == "FLUX" and rows.size:
+                    hdu.header.update({**_FLUX_CARDS, "TOTALORD": len(rows)})
+                hdus.append(hdu)
         # The pipeline does not fill them either
         hdus += [fits.BinTableHDU(name=f"{camera}_{part}") for part in ("TELLURIC", "SKY")]
     hdus += [

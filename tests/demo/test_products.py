@@ -53,6 +53,7 @@ def test_an_l1_holds_flux_variance_and_wavelength_of_each_orderlet(reduced: Path
                 for fibre in fibres:
                     assert hdus[f"{camera}_{fibre}"].data.shape == (orders, 816)
                     assert hdus[f"{camera}_{fibre}"].data.dtype == np.dtype(">f8")
+            assert hdus[f"{camera}_CAL_FLUX"].header["TOTALORD"] == orders
             assert (np.diff(hdus[f"{camera}_SCI_WAVE2"].data, axis=1) < 0).all()
             assert (hdus[f"{camera}_SCI_VAR2"].data > 0).all()
         assert hdus["CA_HK_SCI"].data.shape == hdus["CA_HK_SCI_WAVE"].data.shape == (6, 204)
