@@ -39,12 +39,11 @@ from kpfnb.kpf.files.keywords import PRIMARY, TELEMETRY
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.tsdb import batch, database, maintenance, query, store
 from kpfnb.kpf.tsdb.batch import (
-    RV,
     IngestedFile,
     ObservationBatch,
     ObservationInfo,
 )
-from kpfnb.kpf.tsdb.file_content import FileSignature, Keyword
+from kpfnb.kpf.tsdb.file_content import RV, FileSignature, Keyword
 from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.series import Series, format_mask
 
