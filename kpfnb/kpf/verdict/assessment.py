@@ -15,7 +15,6 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.settings import Settings
 from kpfnb.core.text import format_count
 from kpfnb.kpf.files.exposure import read_junk_list
-from kpfnb.kpf.files.keywords import suggest_keyword
 from kpfnb.kpf.files.obsid import KPF, list_nights
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict
@@ -99,10 +98,7 @@ def _notes(criteria: VerdictCriteria, night_data: NightData) -> Iterator[str]:
             f"{count} with products and without an L0, first {night_data.without_raw[0]}:"
             " judged by the products, not counted as frames"
         )
-    for rule in criteria.rules:
-        for name in rule.unknown_keywords():
-            hint = suggest_keyword(name)
-            yield f"rule {rule.name}: {name} is not a known KPF keyword{hint and f'; {hint}'}"
+    yield from criteria_file.find_keyword_mistakes(criteria)
 
 
 def override_rule(

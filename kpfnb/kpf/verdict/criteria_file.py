@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from kpfnb.core import strict_yaml
 from kpfnb.core.settings import Settings
 from kpfnb.core.strict_yaml import StrictModel
 from kpfnb.core.text import suggest_name
+from kpfnb.kpf.files.keywords import describe_unknown, find_keyword
 from kpfnb.kpf.files.masters import MasterSelection
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import ValueLimits, Verdict, VerdictLimits
@@ -181,6 +183,13 @@ class RuleSpec(StrictModel):
         return [measure for measure in RuleMeasure if getattr(self, measure) is not None]
 
     @model_validator(mode="after")
+    def _check_limits(self) -> RuleSpec:
+        warn, fail = ValueLimits(*self.warn), ValueLimits(*self.fail)
+        if not fail.includes(warn):
+            raise ValueError(f"warn ({warn}) allows values that fail ({fail}) does not")
+        return self
+
+    @model_validator(mode="after")
     def _check_combination(self) -> RuleSpec:
         measures = self._measures()
         if len(measures) != 1:
@@ -224,6 +233,20 @@ def load_criteria(file: Path = PACKAGED_CRITERIA) -> VerdictCriteria:
                 raise document.error_at(f"no kind {kind!r}; {hint}", *position)
         rules[spec.name] = _make_rule(spec)
     return VerdictCriteria(file, content.kinds, tuple(rules.values()))
+
+
+def find_keyword_mistakes(criteria: VerdictCriteria) -> Iterator[str]:
+    """The keywords of kinds and rules that no KPF file has, or none of the rule's level."""
+    for name in dict.fromkeys(name for patterns in criteria.kinds.values() for name in patterns):
+        if problem := describe_unknown(name):
+            yield f"kinds: {name}: {problem}"
+    for rule in criteria.rules:
+        for name in rule.keywords_since():
+            problem = describe_unknown(name)
+            if not problem and rule.data_level and not find_keyword(name, rule.data_level):
+                problem = f"not in {rule.data_level} files"
+            if problem:
+                yield f"rule {rule.name}: {name}: {problem}"
 
 
 def _make_rule(spec: RuleSpec) -> VerdictRule:

@@ -8,7 +8,7 @@ from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.kpf.files.exposure import source_type
 from kpfnb.kpf.files.keywords import was_written
 from kpfnb.kpf.files.quality_flags import read_quality_flags
-from kpfnb.kpf.verdict.measurement import FrameSurvey, Measurement, Offender
+from kpfnb.kpf.verdict.measurement import FrameSurvey, Measurement, Offender, to_number
 from kpfnb.kpf.verdict.night_data import NightData
 from kpfnb.kpf.verdict.rules import VERSION_KEYWORD, VerdictRule
 
@@ -28,7 +28,7 @@ def measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
         if isinstance(header, str):
             survey.add_unreadable(frame.obsid, header)
             continue
-        present = [name for name in rule.names if name in header]
+        present = [name for name in rule.names if _is_flag(header.get(name))]
         down = [name for name in present if not header[name]]
         absent = _absent_flags(rule, header)
         if present:
@@ -45,13 +45,19 @@ def measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
 
 
 def _absent_flags(rule: VerdictRule, header: Mapping[str, HeaderValue]) -> list[str]:
-    """The flags that should be in a header, and are not."""
+    """The flags that should be in a header, and are not, or are no numbers."""
     flags, spectrum = read_quality_flags(), source_type(header)
     version = str(header.get(VERSION_KEYWORD) or "")
-    return [
+    odd = [f"number in {n}" for n in rule.names if n in header and not _is_flag(header[n])]
+    return odd + [
         name
         for name in rule.names
         if name not in header
         and was_written(name, rule.data_level, version)
         and (name not in flags or flags[name].applies_to(spectrum))
     ]
+
+
+def _is_flag(value: HeaderValue) -> bool:
+    """Whether a value says yes or no: a finite number, or a truth value."""
+    return isinstance(value, bool) or to_number(value) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,12 +66,18 @@ class FrameSurvey:
         """A frame whose file can't be read."""
         self.lacking.append(Offender(obsid, f"{self.level} {problem}", self.level))
 
-    def add_absent(self, obsid: str, header: dict[str, Any]) -> None:
-        """A frame without any of the rule's keywords."""
+    def add_absent(self, obsid: str, header: Mapping[str, Any]) -> None:
+        """A frame without a number that counts in any of the rule's keywords."""
+        names, ignore = self.rule.names, self.rule.ignore
+        if ignore is not None and ignore in [to_number(header.get(name)) for name in names]:
+            self.ignored_count += 1
+            return
+        present = [name for name in names if name in header]
         version = str(header.get(VERSION_KEYWORD) or "")
-        names = self.rule.names
         written = [was_written(name, self.level, version) for name in names]
-        if self.level == KPF.raw or True in written:
+        if present:
+            self.add_lacking(obsid, f"number in {present[0]}")
+        elif self.level == KPF.raw or True in written:
             self.add_lacking(obsid, f"{names[0]}{' or similar' if len(names) > 1 else ''}")
         else:
             self.add_unjudged(header, is_certain=None not in written)
@@ -112,3 +119,9 @@ class FrameSurvey:
             is_incomplete=bool(self.lacking),
             note=self.note,
         )
+
+
+def to_number(value: Any) -> float | None:
+    """A finite number; None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.progress.header_facts import is_velocity
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.verdict.flags import measure_flags
-from kpfnb.kpf.verdict.measurement import FrameSurvey, Measurement, Offender
+from kpfnb.kpf.verdict.measurement import FrameSurvey, Measurement, Offender, to_number
 from kpfnb.kpf.verdict.night_data import NightData
 from kpfnb.kpf.verdict.rules import RuleMeasure, VerdictRule
 
@@ -47,7 +46,7 @@ def _survey_headers(
     night: NightData,
     read_value: Callable[[VerdictRule, dict[str, Any]], float | None],
 ) -> FrameSurvey:
-    """The value of each frame's header; `read_value` returns None if no keyword is there."""
+    """The value of each frame's header; `read_value` returns None if there is none."""
     survey = FrameSurvey(rule, rule.data_level)
     headers = night.headers(rule.data_level)
     for frame in night.frames_of(rule.kinds):
@@ -56,9 +55,7 @@ def _survey_headers(
             survey.add_unreadable(frame.obsid, header)
         elif header is not None:
             value = read_value(rule, header)
-            if rule.ignore is not None and any(header.get(n) == rule.ignore for n in rule.names):
-                survey.ignored_count += 1
-            elif value is None:
+            if value is None:
                 survey.add_absent(frame.obsid, header)
             else:
                 survey.add_value(frame.obsid, value)
@@ -70,7 +67,7 @@ def _measure_keyword(rule: VerdictRule, night: NightData) -> Measurement:
 
 
 def _frame_value(rule: VerdictRule, header: dict[str, Any]) -> float | None:
-    """The value of a frame; None if it has none of the keywords."""
+    """The value of a frame; None if no keyword has a number that counts."""
     numbers = _keyword_numbers(rule, header)
     if not numbers:
         return None
@@ -82,11 +79,12 @@ def _measure_telemetry(rule: VerdictRule, night: NightData) -> Measurement:
     survey = FrameSurvey(rule, KPF.raw)
     for frame in night.raw_frames_of(rule.kinds):
         readings = night.sensors(frame.obsid)
-        value = None if isinstance(readings, str) else _frame_value(rule, dict(readings))
         if isinstance(readings, str):
             survey.add_unreadable(frame.obsid, readings)
-        elif value is None:
-            survey.add_absent(frame.obsid, {})
+            continue
+        value = _frame_value(rule, readings)
+        if value is None:
+            survey.add_absent(frame.obsid, readings)
         else:
             survey.add_value(frame.obsid, value)
     return _summarise(survey)
@@ -128,14 +126,9 @@ def _count_invalid(rule: VerdictRule, header: dict[str, Any]) -> float | None:
 
 
 def _keyword_numbers(rule: VerdictRule, header: dict[str, Any]) -> list[float]:
-    numbers = (_to_number(header.get(name)) for name in rule.names)
-    return [number for number in numbers if number is not None]
-
-
-def _to_number(value: Any) -> float | None:
-    """A finite number; None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    """The numbers of the rule's keywords, without the one that means none."""
+    numbers = (to_number(header.get(name)) for name in rule.names)
+    return [number for number in numbers if number is not None and number != rule.ignore]
 
 
 def _find_outliers(rule: VerdictRule, values: Sequence[tuple[str, float]]) -> list[Offender]:
@@ -185,16 +178,15 @@ def _measure_masters(rule: VerdictRule, night: NightData) -> Measurement:
 def _measure_quicklook(rule: VerdictRule, night: NightData) -> Measurement:
     count, offenders = 0, []
     for frame in night.frames_of(rule.kinds):
-        records = [
-            record for level in rule.names if (record := night.quicklook_record(frame.obsid, level))
-        ]
-        count += bool(records)
+        found = [night.quicklook_record(frame.obsid, level) for level in rule.names]
+        records = [record for record in found if record]
+        count += any(record.verdict is not Verdict.NOT_JUDGED for record in records)
         failed = next((record for record in records if record.verdict is Verdict.FAIL), None)
         if failed:
             names = [check.name for check in failed.checks if check.verdict is Verdict.FAIL]
             why = "; ".join(names) or failed.error
             offenders.append(Offender(frame.obsid, why, failed.level))
-    note = "" if count else f"no quicklook of {', '.join(rule.kinds)}"
+    note = "" if count else f"no quicklook verdict of {', '.join(rule.kinds)}"
     return Measurement(_percent_of(len(offenders), count), count, tuple(offenders), note=note)
 
 

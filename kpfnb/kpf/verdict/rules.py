@@ -16,7 +16,7 @@ from typing import Any
 from kpfnb.core import atomic
 from kpfnb.core.clock import utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
-from kpfnb.kpf.files.keywords import describe_since, find_keyword, is_known
+from kpfnb.kpf.files.keywords import describe_since, find_keyword
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, VerdictLimits, worst_verdict
 
@@ -127,11 +127,8 @@ class VerdictRule:
         if not self.data_level:
             return {}
         lines = {name: find_keyword(name, self.data_level) for name in self.names}
-        return {name: describe_since(line) if line else "" for name, line in lines.items()}
-
-    def unknown_keywords(self) -> list[str]:
-        """The keywords that are not in the catalogue of KPF keywords."""
-        return [name for name in self.keywords_since() if not is_known(name)]
+        nowhere = f"not in {self.data_level} files"
+        return {name: describe_since(line) if line else nowhere for name, line in lines.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of the rule: what it measures, its limits and their source."""

@@ -28,9 +28,25 @@ def test_the_packaged_criteria_are_valid() -> None:
 
 
 def test_every_limit_has_a_source_and_every_keyword_is_known() -> None:
-    for rule in criteria_file.load_criteria().rules:
-        assert rule.limits_source, rule.name
-        assert not rule.unknown_keywords(), rule.name
+    criteria = criteria_file.load_criteria()
+    assert all(rule.limits_source for rule in criteria.rules)
+    assert list(criteria_file.find_keyword_mistakes(criteria)) == []
+
+
+def test_mistakes_in_keywords_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "criteria.yml"
+    rules = (
+        f"- {{name: a, {COMMON}, keyword: CCFRV, from: L1, of: bias}}\n"
+        f"- {{name: b, {COMMON}, telemetry: kpfgreen.STA_CCD_TT, of: bias}}\n"
+    )
+    file.write_text("kinds: {bias: {IMTYP: Bias}}\nrules:\n" + rules)
+    criteria = criteria_file.load_criteria(file)
+    assert list(criteria_file.find_keyword_mistakes(criteria)) == [
+        "kinds: IMTYP: no known keyword of KPF; did you mean IMTYPE?",
+        "rule a: CCFRV: not in L1 files",
+        "rule b: kpfgreen.STA_CCD_TT: no known keyword of KPF; did you mean kpfgreen.STA_CCD_T?",
+    ]
+    assert criteria.get_rule("a").keywords_since() == {"CCFRV": "not in L1 files"}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +106,16 @@ def test_every_limit_has_a_source_and_every_keyword_is_known() -> None:
             "- {name: a, level: masters, title: T, reason: R, source: S, warn: [3, 2],"
             " fail: [1, 2], count: bias}",
             "rules.0.warn: 3 is above 2",
+        ),
+        (
+            "- {name: a, level: masters, title: T, reason: R, source: S, warn: [1, 2],"
+            " fail: [3, 4], count: bias}",
+            "warn (1 to 2) allows values that fail (3 to 4) does not",
+        ),
+        (
+            "- {name: a, level: masters, title: T, reason: R, source: S, warn: [.nan, null],"
+            " fail: [null, null], count: bias}",
+            "rules.0.warn.0",
         ),
         (
             "- {name: a, level: masters, title: T, reason: R, source: S, warn: 3, fail: [1, 2],"

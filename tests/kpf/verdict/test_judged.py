@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from kpfnb.core.result import Outcome
+from kpfnb.core.settings import load_settings
 from kpfnb.demo.header_only_night import HeaderOnlyNight, write_night
 from kpfnb.kpf.files.masters import MasterSelection
-from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
+from kpfnb.kpf.quicklook.record import QuicklookRecord, write_record
 from kpfnb.kpf.verdict import assessment, pages
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.verdict.rule_results import RuleResult
@@ -220,4 +222,77 @@ def test_an_unknown_keyword_of_a_rule_is_noted(
     monkeypatch.setenv("KPFNB_VERDICT_CRITERIA", str(file))
     night_verdict = assessment.assess_night(NIGHT)
     assert night_verdict.verdict is Verdict.NOT_JUDGED
-    assert "rule a: CCFRVX is not a known KPF keyword; did you mean CCFRV" in str(night_verdict)
+    assert "rule a: CCFRVX: no known keyword of KPF; did you mean CCFRV" in str(night_verdict)
+
+
+def use_rule(monkeypatch: pytest.MonkeyPatch, file: Path, rule: str) -> None:
+    """Use criteria with one rule, named `a`."""
+    file.write_text(
+        "kinds: {star: {SCI-OBJ: Target}, bias: {IMTYPE: Bias}}\nrules:\n"
+        f"- {{name: a, level: science, title: T, reason: R, source: S, {rule}}}\n"
+    )
+    monkeypatch.setenv("KPFNB_VERDICT_CRITERIA", str(file))
+
+
+@pytest.mark.parametrize("value", ["1", "n/a", "NaN"])
+def test_a_text_in_a_flag_is_no_pass(make_night: MakeNight, value: str) -> None:
+    night = make_night()
+    night.rewrite("bias", "2D", 1, LOWBIAS=value)
+    result = assess("calibration-flags")
+    assert (result.verdict, result.value) == (Verdict.WARN, "0 %")
+    assert [offender.why for offender in result.offenders] == ["2D has no number in LOWBIAS"]
+
+
+def test_a_text_in_place_of_a_number_is_said(make_night: MakeNight) -> None:
+    night = make_night()
+    night.rewrite("star", "L1", 0, SNRSC548="n/a", DRPTAG="v2.8.2")
+    result = assess("star-signal")
+    assert [offender.why for offender in result.offenders] == ["L1 has no number in SNRSC548"]
+
+
+def test_a_value_that_means_none_is_left_out_of_several(
+    make_night: MakeNight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = make_night()
+    night.rewrite("star", "L1", 0, SNRSC548=0.0, SNRSC652=200.0)
+    limits = "warn: [1, null], fail: [null, null]"
+    names = "keyword: [SNRSC548, SNRSC652], from: L1, across: min, statistic: min"
+    use_rule(monkeypatch, tmp_path / "a.yml", f"{names}, of: star, ignore: 0, {limits}")
+    assert assess("a").measurement.frame_count == 10
+    night.rewrite("star", "L1", 0, SNRSC548=0.0, SNRSC652=0.0)
+    result = assess("a")
+    assert (result.measurement.frame_count, result.verdict) == (9, Verdict.PASS)
+
+
+def test_a_reading_that_means_none_is_left_out(
+    make_night: MakeNight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_night().path("bias", "L0", 0)
+    content = path.read_bytes()
+    at = content.index(b"kpfgreen.STA_CCD_T") + len("kpfgreen.STA_CCD_T")
+    path.write_bytes(content[:at] + b"-999.000" + content[at + 8 :])
+    names = "telemetry: kpfgreen.STA_CCD_T, of: bias, statistic: min, ignore: -999"
+    use_rule(monkeypatch, tmp_path / "a.yml", f"{names}, warn: [-101, -99], fail: [-200, 0]")
+    result = assess("a")
+    assert (result.verdict, result.measurement.frame_count) == (Verdict.PASS, 11)
+    assert result.remark == "1 frame left out: kpfgreen.STA_CCD_T = -999"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected", "value"),
+    [
+        (Verdict.FAIL, Verdict.FAIL, "100 %"),
+        (Verdict.PASS, Verdict.PASS, "0 %"),
+        (Verdict.NOT_JUDGED, Verdict.NOT_JUDGED, "no quicklook verdict of star"),
+    ],
+)
+def test_quicklook_counts_where_it_judged(
+    make_night: MakeNight, verdict: Verdict, expected: Verdict, value: str
+) -> None:
+    obsid = make_night().obsids["star"][0]
+    check = QualityCheck("Counts", verdict, 3.0, "", "at least 4", "MEDGRN1")
+    record = QuicklookRecord(obsid, "2D", NIGHT, "f.fits", 1, 1, "", checks=(check,))
+    write_record(load_settings().qlp_path / NIGHT / obsid, record)
+    result = assess("quicklook-checks")
+    assert (result.verdict, result.value) == (expected, value)
+    assert [offender.why for offender in result.offenders] == ["Counts"] * (expected == "FAIL")
