@@ -180,7 +180,9 @@ def _ingest_night(job: _IngestJob, *, wait_seconds: float) -> IngestedNight:
         refused += newly_refused
     if _is_closed_night(job.night):
         _retry_until_available(partial(_compact_night, job.night), wait_seconds)
-    return IngestedNight(job.night, files=len(on_disk), ingested=ingested, refused=tuple(refused))
+    return IngestedNight(
+        job.night, files=len(on_disk) + len(misplaced), ingested=ingested, refused=tuple(refused)
+    )
 
 
 def _record_problems(refused: Sequence[RefusedFile], vanished: Iterable[str]) -> None:

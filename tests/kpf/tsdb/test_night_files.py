@@ -30,7 +30,7 @@ def test_a_file_of_another_night_is_reported_and_not_ingested(any_database, root
     path = misplace(root)
     result = ingest.ingest_nights(NIGHT)
     reason = f"it is in L0/{NIGHT}, and belongs in L0/20240116"
-    assert (result.outcome, result.ingested) == (Outcome.PARTIAL, 1)
+    assert (result.outcome, result.ingested, result.unchanged) == (Outcome.PARTIAL, 1, 0)
     assert [(file.path, file.reason) for file in result.refused] == [(str(path), reason)]
     assert problems() == [[NIGHT, str(path), reason]]
     assert list(query(["OBJECT"]).index) == [FIRST]
@@ -41,7 +41,8 @@ def test_a_file_of_another_night_is_reported_and_not_ingested(any_database, root
 def test_a_misplaced_file_is_reported_once_and_forgotten_when_it_was_moved(sqlite, root):
     path = misplace(root)
     ingest.ingest_nights(NIGHT)
-    assert ingest.ingest_nights(NIGHT).outcome is Outcome.SUCCEEDED
+    again = ingest.ingest_nights(NIGHT)
+    assert (again.outcome, again.unchanged) == (Outcome.SUCCEEDED, 2)
     shutil.move(path, root / "L0/20240116" / path.name)
     assert ingest.ingest_nights(NIGHT, "20240116").ingested == 1
     assert problems() == []
