@@ -139,7 +139,7 @@ def load_masters(folder: Path, night: str, key: str) -> NightMasters | None:
         cameras[camera] = CameraMaster(
             biases.get(camera),
             darks.get(camera),
-            order_traces.read_traces(traces, blaze.shape[1])
+            order_traces.read_traces(traces, blaze.shape[1], state["first_traces"][camera], night)
             if traces and blaze is not None
             else None,
             blaze,

@@ -37,6 +37,7 @@ class MasterFolder:
         self.provenance = ProductProvenance(tag, "none", "none")
         self.written: list[str] = []
         self.solutions: dict[str, float] = {}
+        self.first_traces: dict[str, list[float]] = {}
 
     def write_stack(
         self,
@@ -87,8 +88,9 @@ class MasterFolder:
         masks = []
         for camera, heights in traces.items():
             path = self.folder / f"kpf_{self.night}_master_flat_{camera}_CCD.csv"
-            atomic.write_text(path, order_traces.format_traces(heights))
+            atomic.write_text(path, order_traces.format_traces(heights, self.night))
             self.written.append(path.name)
+            self.first_traces[camera] = order_traces.first_trace(heights)
             masks.append(fits.ImageHDU(order_traces.order_mask(heights), name=f"{camera}_CCD"))
         self._write("order_mask.fits", stacks.FLAT, source, masks)
 
@@ -130,6 +132,7 @@ class MasterFolder:
             "tag": self.tag,
             "files": self.written,
             "solutions": self.solutions,
+            "first_traces": self.first_traces,
         }
         atomic.write_text(self.folder / STATE_FILE, json.dumps(state, indent=1))
 

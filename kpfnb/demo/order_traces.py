@@ -14,6 +14,9 @@ from kpfnb.demo.instrument import FULL_SIDE, ORDERLETS, Array
 TRACE_WIDTH = 7.5
 """Pixels of a real CCD from the middle of a trace to its edge, in order traces and masks."""
 
+SKY_TRACE_SINCE = "20240203"
+"""The first night whose order traces have the SKY trace of the first order."""
+
 TRACE_COLUMNS = (
     "", "Coeff0", "Coeff1", "Coeff2", "Coeff3", "BottomEdge", "TopEdge", "X1", "X2",
 )  # fmt: skip
@@ -35,24 +38,39 @@ def _evaluate_traces(coefficients: Array, side: int) -> Array:
     return np.ascontiguousarray(heights)
 
 
-def format_traces(heights: Array) -> str:
-    """The text of a CSV file: a cubic function of the column and the widths of each row."""
+def format_traces(heights: Array, night: str) -> str:
+    """The text of a CSV file: a cubic function of the column and the widths of each row.
+
+    Before February 2024 the files of KPF begin with SCI1 of the first order, and the extraction of
+    the pipeline v2.12 expects so: the first SKY trace is left out.
+    """
     side = heights.shape[1]
     edge = TRACE_WIDTH * side / FULL_SIDE
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(TRACE_COLUMNS)
-    for row, coefficients in enumerate(_fit_traces(heights)):
+    for row, coefficients in enumerate(_fit_traces(heights)[_left_out(night) :]):
         writer.writerow([row, *map(float, coefficients), edge, edge, 0, side - 1])
     return text.getvalue()
 
 
-def read_traces(path: Path, side: int) -> Array:
-    """The heights of all rows, (rows, side), from a CSV file."""
+def first_trace(heights: Array) -> list[float]:
+    """The coefficients of the first trace, which a CSV file may not have."""
+    return list(map(float, _fit_traces(heights)[0]))
+
+
+def read_traces(path: Path, side: int, first: list[float], night: str) -> Array:
+    """The heights of all rows, (rows, side), from a CSV file and the first trace."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    coefficients = np.array([[float(row[f"Coeff{n}"]) for n in range(4)] for row in rows])
-    return _evaluate_traces(coefficients, side)
+    coefficients = [[float(row[f"Coeff{n}"]) for n in range(4)] for row in rows]
+    if _left_out(night):
+        coefficients.insert(0, first)
+    return _evaluate_traces(np.array(coefficients), side)
+
+
+def _left_out(night: str) -> int:
+    return int(night < SKY_TRACE_SINCE)
 
 
 def order_mask(heights: Array) -> np.ndarray:

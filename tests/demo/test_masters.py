@@ -1,6 +1,7 @@
 """The masters of the stand-in DRP have the names and contents of KPF's."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from astropy.io import fits
 
 from kpfnb.demo import order_traces, stacks
 from kpfnb.demo.instrument import CAMERAS, DEMO_SIDE, Echelle
-from kpfnb.demo.master_files import NightMasters
+from kpfnb.demo.master_files import STATE_FILE, NightMasters
 from kpfnb.demo.night_masters import load_or_make_masters
 from kpfnb.kpf.files.masters import MasterType, find_master_defect, list_masters
 from tests.demo.conftest import of_kind
@@ -85,8 +86,12 @@ def test_order_traces_have_the_columns_of_the_pipelines(reduced: Path) -> None:
     assert rows[0] == [
         "", "Coeff0", "Coeff1", "Coeff2", "Coeff3", "BottomEdge", "TopEdge", "X1", "X2"
     ]  # fmt: skip
-    assert len(rows) == 1 + 32 * 5
-    heights = order_traces.read_traces(path, DEMO_SIDE)
+    # Before February 2024 the first SKY trace is not on the CCD
+    assert len(rows) == 32 * 5
+    state = json.loads((path.parent / STATE_FILE).read_text())
+    heights = order_traces.read_traces(path, DEMO_SIDE, state["first_traces"]["RED"], NIGHT)
+    later = order_traces.format_traces(heights, "20240204")
+    assert len(later.splitlines()) == 1 + 32 * 5
     echelle = Echelle(CAMERAS[1], DEMO_SIDE)
     assert np.abs(heights - echelle.traces()).max() < 1.5
     with fits.open(master(reduced, "order_mask.fits")) as hdus:
