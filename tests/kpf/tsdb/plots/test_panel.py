@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def test_every_keyword_of_a_panel_is_one_of_kpf() -> None:
         if keyword != "SOURCE" and not _is_written(keyword)
     }
     assert unknown == set()
+
+
+def test_a_velocity_of_0_is_not_drawn() -> None:
+    """The DRP writes 0 where it has no velocity."""
+    velocities = re.compile(r"CC(F|D[12])RV[123C]?")
+    for panel in load_panels().values():
+        drawn = list(filter(velocities.fullmatch, panel.drawn_keywords()))
+        conditions = [tuple(condition) for condition in panel.select.conditions()]
+        if drawn:
+            assert any(
+                sign == "!=" and value == 0 and velocities.fullmatch(column)
+                for column, sign, value in conditions
+            ), panel.name
+    difference = load_panels()["camera-difference"]
+    assert {column for column, *_ in difference.select.conditions()} >= {"CCD1RV", "CCD2RV"}
 
 
 def _is_written(column: str) -> bool:
