@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kpfnb.compute.processes import kill_group
+from kpfnb.core.text import format_count
 
 TERM_SECONDS = 5.0
 """From SIGTERM to SIGKILL, for a program that ignores SIGTERM."""
@@ -109,7 +110,9 @@ class SupervisedExit:
         text = str(self.reason)
         if self.reason is ExitReason.EXITED:
             text += " (killed)" if self.was_killed else f" with code {self.exit_code}"
-        return text + (f", left {self.left_behind} processes" if self.left_behind else "")
+        if not self.left_behind:
+            return text
+        return f"{text}, left {format_count(self.left_behind, 'process', 'processes')} running"
 
 
 def supervise_program(

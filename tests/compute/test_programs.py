@@ -141,7 +141,7 @@ def test_children_left_behind_are_stopped_even_detached_ones(tmp_path: Path) -> 
     )
     ended = supervise(command, tmp_path)
     assert (ended.reason, ended.exit_code, ended.left_behind) == (ExitReason.EXITED, 0, 2)
-    assert "left 2 processes" in str(ended)
+    assert "left 2 processes running" in str(ended)
     assert alive(tmp_path) == []
 
 

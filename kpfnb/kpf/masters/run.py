@@ -178,13 +178,13 @@ def _run_drp(
         new_products.write_marker(marker, before, folder=masters_dir)
         drp_exit, failure = _run_steps(job, night, before, log)
     except KeyboardInterrupt:
-        new_products.quarantine_suspects(marker)
+        new_products.quarantine_suspects(marker, ended_now=True)
         return INTERRUPTED, INTERRUPTED, INTERRUPTED
     except OSError as error:
         reason = f"{error.strerror}: {error.filename}"
         return "not started", reason, reason
     if drp_exit.was_killed:
-        new_products.quarantine_suspects(marker)
+        new_products.quarantine_suspects(marker, ended_now=True)
     new_products.clear_marker(marker)
     return str(drp_exit), failure, ""
 

@@ -22,6 +22,7 @@ from kpfnb.core.signals import defer_interrupts
 from kpfnb.kpf.files import drp
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.kpf.progress import evaluation, header_facts
+from kpfnb.kpf.progress.completeness import IncompleteReason
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products
@@ -117,14 +118,14 @@ def _run_drp(
         _prepare_batch(job, checks, watch, log.with_suffix(".txt"))
         drp_exit = _supervise_drp(job, command, watch, log, report)
     except KeyboardInterrupt:
-        new_products.quarantine_suspects(job.marker)
+        new_products.quarantine_suspects(job.marker, ended_now=True)
         return INTERRUPTED, INTERRUPTED
     except OSError as error:
         return "not started", f"{error.strerror}: {error.filename}"
     except InvalidInputError as error:
         return "not started", error.what
     if drp_exit.was_killed:
-        new_products.quarantine_suspects(job.marker)
+        new_products.quarantine_suspects(job.marker, ended_now=True)
     new_products.clear_marker(job.marker)
     return str(drp_exit), ""
 
@@ -203,7 +204,19 @@ def _find_level_defects(
             defects[level] = defects.get(level) or _inspect_product(path)
         elif job.options.force:
             defects.setdefault(level, NOT_REMADE)
-    return {level: defect for level, defect in defects.items() if defect}
+    return {
+        level: _name_quarantined(check.obsid.path(job.rules.root, level), defect)
+        for level, defect in defects.items()
+        if defect
+    }
+
+
+def _name_quarantined(path: Path, defect: str) -> str:
+    """The defect; if the product is missing because it was set aside, with its new name."""
+    aside = new_products.quarantine_path(path)
+    if defect != IncompleteReason.MISSING or not aside.exists():
+        return defect
+    return f"{defect} (perhaps unfinished: {aside.name})"
 
 
 def _inspect_product(path: Path) -> str:

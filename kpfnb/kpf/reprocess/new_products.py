@@ -105,11 +105,11 @@ def clear_marker(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
-def quarantine_suspects(file: Path) -> list[Path]:
+def quarantine_suspects(file: Path, *, ended_now: bool = False) -> list[Path]:
     """Set aside what a killed DRP wrote last or only partly, and remove the marker.
 
     Returns the new paths; [] if there is no marker. Only times of the file system are compared: the
-    time of the last product counts as the end of the DRP.
+    end of the DRP is the present if it has `ended_now`, otherwise the time of the last product.
     """
     if not file.exists():
         return []
@@ -118,7 +118,11 @@ def quarantine_suspects(file: Path) -> list[Path]:
         states = dict.fromkeys(folder.glob("*.fits"), states.pop(folder)) | states
     times = {path: (_modified_ns(path), old) for path, old in states.items()}
     written = {path: time for path, (time, old) in times.items() if time not in (old, 0)}
-    since = max(written.values(), default=0) - SUSPECT_SECONDS * 1e9
+    if ended_now:
+        # The clock of the file system, which may differ from this machine's
+        file.touch()
+    ended = _modified_ns(file) if ended_now else max(written.values(), default=0)
+    since = ended - SUSPECT_SECONDS * 1e9
     suspects = [
         path for path, time in written.items() if time >= since or headers.find_defect(path)
     ]
@@ -129,12 +133,17 @@ def quarantine_suspects(file: Path) -> list[Path]:
 
 def quarantine_product(path: Path) -> Path:
     """Rename a product that is or may be broken, so that it does not count as a product."""
-    return path.replace(path.with_name(path.name + QUARANTINE_SUFFIX))
+    return path.replace(quarantine_path(path))
+
+
+def quarantine_path(path: Path) -> Path:
+    """The name of a product that was set aside."""
+    return path.with_name(path.name + QUARANTINE_SUFFIX)
 
 
 def remove_quarantined(path: Path) -> None:
     """Remove the file that was set aside, once the product is good."""
-    path.with_name(path.name + QUARANTINE_SUFFIX).unlink(missing_ok=True)
+    quarantine_path(path).unlink(missing_ok=True)
 
 
 def _modified_ns(path: Path) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,19 @@ def test_what_was_written_last_is_set_aside(tmp_path: Path) -> None:
     assert all(path.exists() for path in (*aside, before, early))
     assert not any(path.exists() for path in (late, last, never, mark))
     assert new_products.quarantine_suspects(mark) == []
+
+
+def test_a_product_that_was_complete_long_before_the_stop_is_kept(tmp_path: Path) -> None:
+    complete, recent = paths = [tmp_path / "complete.fits", tmp_path / "recent.fits"]
+    mark = tmp_path / "mark.json"
+    new_products.write_marker(mark, paths)
+    put(complete, time.time() - 2 * new_products.SUSPECT_SECONDS)
+    assert new_products.quarantine_suspects(mark, ended_now=True) == []
+    new_products.write_marker(mark, paths)
+    put(recent, time.time())
+    assert new_products.quarantine_suspects(mark, ended_now=True) == [
+        tmp_path / "recent.fits.unfinished"
+    ]
 
 
 def test_a_visibly_truncated_product_is_quarantined_at_any_age(tmp_path: Path) -> None:

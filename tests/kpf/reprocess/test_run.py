@@ -229,7 +229,7 @@ def test_force_requires_every_product_again(root: Path, monkeypatch: pytest.Monk
     ("fault", "options", "ending"),
     [
         ("linger", {}, "stopped: all products exist, it did not exit"),
-        ("child", {}, "exited with code 0, left 1 processes"),
+        ("child", {}, "exited with code 0, left 1 process running"),
         ("silent", {"silence_seconds": 1}, "stopped: nothing new for too long"),
     ],
 )
@@ -684,7 +684,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("partial", "exited with code 0", 2),
         ("hang", "stopped: all products exist, it did not exit", 3),
-        ("orphan", "exited with code 0, left 1 processes", 3),
+        ("orphan", "exited with code 0, left 1 process running", 3),
     ],
 )
 def test_the_stand_in_drp_with_its_defects(
