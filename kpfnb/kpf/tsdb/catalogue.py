@@ -84,15 +84,15 @@ def set_kind(connection: Connection, ids: Iterable[int], kind: ValueKind) -> Non
     connection.execute(keyword_table.update().where(condition).values(kind=kind))
 
 
-def fill_descriptions(connection: Connection) -> None:
-    """Give a unit and a description to the keywords without one, from the catalogue of KPF."""
+def complete_descriptions(connection: Connection) -> None:
+    """Add to units and descriptions what the catalogue of KPF knows, as for new keywords."""
     for entry in read_keywords(connection).values():
-        row = _keyword_row(entry.keyword, entry.kind, "")
-        old = {"unit": entry.unit, "description": entry.description}
-        added = {name: row[name] for name in old if row[name] and not old[name]}
-        if added:
+        comment = f"[{entry.unit}] {entry.description}"
+        row = _keyword_row(entry.keyword, entry.kind, comment)
+        if (row["unit"], row["description"]) != (entry.unit, entry.description):
             condition = keyword_table.c.id == entry.id
-            connection.execute(keyword_table.update().where(condition).values(**added))
+            texts = {name: row[name] for name in ("unit", "description")}
+            connection.execute(keyword_table.update().where(condition).values(**texts))
 
 
 def search_keywords(connection: Connection, pattern: str = "") -> list[KeywordEntry]:

@@ -27,6 +27,7 @@ from kpfnb.kpf.tsdb.schema import (
     keyword_table,
     problem_table,
 )
+from kpfnb.kpf.tsdb.series import column_kind
 
 OLD_VERSION = "1"
 """The version that can be migrated."""
@@ -50,10 +51,16 @@ def migrate_database(connection: Connection) -> None:
                 continue
             counts = odd_values.count_blocks(connection, ids)
             rule = rule_of_class(most_frequent_class(counts)) if counts else None
-        is_mixed = not mixed.isdisjoint(ids)
-        if rule and odd_values.convert_keywords(connection, ids, rule, always=is_mixed):
+        if rule is None:
+            continue
+        if odd_values.convert_keywords(connection, ids, rule, always=not mixed.isdisjoint(ids)):
             _record_odd_values(connection, entries)
-    catalogue.fill_descriptions(connection)
+            continue
+        for entry in entries:
+            kind = column_kind(rule, {entry.kind})
+            if kind is not entry.kind:
+                catalogue.set_kind(connection, [entry.id], kind)
+    catalogue.complete_descriptions(connection)
     create_views(connection)
     is_version = about_table.c.name == "schema"
     connection.execute(update(about_table).where(is_version).values(value=str(SCHEMA_VERSION)))

@@ -27,7 +27,6 @@ from kpfnb.kpf.tsdb.kinds import (
     catalogue_rule,
     class_of_kind,
     classify_stored_text,
-    common_kind,
     most_frequent_class,
     rule_of_class,
 )
@@ -36,6 +35,7 @@ from kpfnb.kpf.tsdb.series import (
     Array,
     PackedSeries,
     Series,
+    column_kind,
     pack_series,
     parse_mask,
     regather_series,
@@ -138,8 +138,7 @@ def convert_keywords(
     stored = {ValueKind(kind) for kind in connection.scalars(query)}
     if not always and all(class_of_kind(kind) is rule.value_class for kind in stored):
         return None
-    kinds = {_kind_without_values(rule)}
-    changes = []
+    kinds, changes = set(), []
     for row, series in read_blocks(connection, ids):
         packed, _ = _read_again(series, rule)
         kinds.add(packed.kind)
@@ -147,7 +146,7 @@ def convert_keywords(
     condition = (block_table.c.chunk == bindparam("c")) & (block_table.c.keyword == bindparam("k"))
     if changes:
         connection.execute(update(block_table).where(condition), changes)
-    kind = common_kind(kinds) or ValueKind.TEXT
+    kind = column_kind(rule, kinds)
     catalogue.set_kind(connection, ids, kind)
     return kind
 
@@ -164,14 +163,6 @@ def _read_again(series: Series, rule: ValueRule) -> tuple[PackedSeries, list[int
 
 def _every_row(size: int) -> Array:
     return np.ones(size, bool)
-
-
-def _kind_without_values(rule: ValueRule) -> ValueKind:
-    """The narrowest kind of a rule."""
-    if rule.value_class is ValueClass.NUMBER:
-        narrowest = {ValueRule.FLOAT: ValueKind.FLOAT, ValueRule.INT: ValueKind.INT}
-        return narrowest.get(rule, ValueKind.BOOL)
-    return ValueKind(rule.value_class)
 
 
 def _keyword_ids(connection: Connection, extension: str, name: str) -> list[int]:

@@ -121,7 +121,7 @@ def gather_series(
         return GatheredSeries(Series(ValueKind.TEXT, texts), [])
     numbers = np.full(size, np.nan)
     numbers[list(rows)] = [value.number for value in stored]
-    kind = _column_kind(rule, {value.kind for value in stored if value.kind})
+    kind = column_kind(rule, {value.kind for value in stored if value.kind})
     text_rows = [row for row, value in zip(rows, stored, strict=True) if value.was_text]
     return GatheredSeries(Series(kind, numbers, texts), text_rows)
 
@@ -149,10 +149,10 @@ def _convert_values(
     return [convert_value(value, rule) for value in values]
 
 
-def _column_kind(rule: ValueRule, kinds: set[ValueKind]) -> ValueKind:
-    """The kind of a column of numbers or times that has values of some kinds."""
-    if rule.value_class is ValueClass.TIME:
-        return ValueKind.TIME
+def column_kind(rule: ValueRule, kinds: set[ValueKind]) -> ValueKind:
+    """The kind of a column that has values of some kinds, which are of the rule's class."""
+    if rule.value_class is not ValueClass.NUMBER:
+        return ValueKind(rule.value_class)
     if rule is ValueRule.FLOAT:
         return ValueKind.FLOAT
     if rule in (ValueRule.INT, ValueRule.FLAG):
@@ -169,8 +169,7 @@ def regather_series(series: Series, rule: ValueRule) -> GatheredSeries:
         is_text = rule is ValueRule.TEXT
         size = series.values.size
         empty = np.empty(size, dtype=object) if is_text else np.full(size, np.nan)
-        kind = ValueKind.TEXT if is_text else _column_kind(rule, set())
-        return GatheredSeries(Series(kind, empty), [])
+        return GatheredSeries(Series(column_kind(rule, set()), empty), [])
     return gathered
 
 

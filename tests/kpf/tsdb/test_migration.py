@@ -82,7 +82,7 @@ def test_a_failed_conversion_leaves_the_old_database(schema_1, root, monkeypatch
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
-        patched.setattr(migration.catalogue, "fill_descriptions", fail)
+        patched.setattr(migration.catalogue, "complete_descriptions", fail)
         ingest.ingest_nights(NIGHT)
     shutil.rmtree(root / "L1")
     ingest.ingest_nights(NIGHT)
@@ -137,3 +137,21 @@ def test_numbers_in_a_column_of_texts_become_texts(any_database, root):
     with database.write_transaction():
         pass
     assert query(["THRSBIN", "L2:THRSBIN"]).iloc[0, 1:].tolist() == ["2", "2"]
+
+
+def test_kinds_and_descriptions_are_those_of_new_keywords(any_database, root):
+    paths = samples.write_all(root, FIRST, AGEBIAS=1.0, GRSHUTT=1)
+    ingest.ingest_files(paths)
+    columns = schema.keyword_table.c
+    query_all = select(columns.name, columns.kind, columns.unit, columns.description)
+    with database.read_transaction() as connection:
+        expected = sorted(map(tuple, connection.execute(query_all)))
+    with database.write_transaction() as connection:
+        for name, old in (("AGEBIAS", "int"), ("GRSHUTT", "bool")):
+            condition = columns.name == name
+            connection.execute(schema.keyword_table.update().where(condition).values(kind=old))
+        condition = columns.name == "GREEN"
+        connection.execute(schema.keyword_table.update().where(condition).values(description=""))
+    _make_schema_1()
+    with database.write_transaction() as connection:
+        assert sorted(map(tuple, connection.execute(query_all))) == expected
