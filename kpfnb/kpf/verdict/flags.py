@@ -30,13 +30,15 @@ def measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
             continue
         present = [name for name in rule.names if _is_flag(header.get(name))]
         down = [name for name in present if not header[name]]
-        absent = _absent_flags(rule, header)
+        odd = [f"number in {n}" for n in rule.names if n in header and n not in present]
+        written = _absent_flags(rule, header)
+        missed = [name for name, is_written in written.items() if is_written]
         if present:
             survey.add_value(frame.obsid, float(len(down)))
-        if absent:
-            survey.add_lacking(frame.obsid, ", ".join(absent))
+        if odd or missed:
+            survey.add_lacking(frame.obsid, ", ".join(odd + missed))
         elif not present:
-            survey.add_unjudged(header, is_certain=True)
+            survey.add_unjudged(header, is_certain=None not in written.values())
         if down:
             why = f"{', '.join(down)} = 0"
             offenders.append(Offender(frame.obsid, why, rule.data_level))
@@ -44,18 +46,15 @@ def measure_flags(rule: VerdictRule, night: NightData) -> Measurement:
     return survey.measurement(100 * len(offenders) / count if count else None, offenders)
 
 
-def _absent_flags(rule: VerdictRule, header: Mapping[str, HeaderValue]) -> list[str]:
-    """The flags that should be in a header, and are not, or are no numbers."""
+def _absent_flags(rule: VerdictRule, header: Mapping[str, HeaderValue]) -> dict[str, bool | None]:
+    """The flags that a header lacks, and whether its version writes them for such exposures."""
     flags, spectrum = read_quality_flags(), source_type(header)
     version = str(header.get(VERSION_KEYWORD) or "")
-    odd = [f"number in {n}" for n in rule.names if n in header and not _is_flag(header[n])]
-    return odd + [
-        name
+    return {
+        name: was_written(name, rule.data_level, version)
         for name in rule.names
-        if name not in header
-        and was_written(name, rule.data_level, version)
-        and (name not in flags or flags[name].applies_to(spectrum))
-    ]
+        if name not in header and (name not in flags or flags[name].applies_to(spectrum))
+    }
 
 
 def _is_flag(value: HeaderValue) -> bool:

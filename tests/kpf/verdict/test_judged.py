@@ -63,6 +63,8 @@ def test_flags_of_an_old_version_are_not_missed(make_night: MakeNight) -> None:
     assert assess("recent-masters").verdict is Verdict.NOT_JUDGED
     rewrite_all(night, "star", "L2", DRPTAG="v2.12.1", **dict.fromkeys(names))
     assert assess("recent-masters").verdict is Verdict.WARN
+    rewrite_all(night, "star", "L2", DRPTAG="main", **dict.fromkeys(names))
+    assert assess("recent-masters").value.endswith("DRP main may not write what is measured")
     rewrite_all(night, "star", "L2", OLDBIAS=0)
     result = assess("recent-masters")
     assert (result.verdict, result.value) == (Verdict.WARN, "100 %")
