@@ -6,6 +6,7 @@ The reduction of the real frames is expensive: it is made once a session and sha
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,12 @@ hypothesis.settings.register_profile(
     "kpfnb", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("kpfnb")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs of the tests, also where this session ignores it (nohup)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
