@@ -146,7 +146,9 @@ def problems(as_json: Json = False) -> None:
     for row in rows:
         print(f"{row['files']:>7} {row['state']:<7}  {row['problem']}")
         print(f"{'':17}{row['first']} to {row['last']}, such as {row['example']}")
-    print(format_count(sum(row["files"] for row in rows), "problem"))
+    notes = sum(row["files"] for row in rows if row["state"] == "note")
+    problem_count = sum(row["files"] for row in rows) - notes
+    print(f"{format_count(problem_count, 'problem')}, {format_count(notes, 'note')}")
 
 
 @tsdb_app.command()

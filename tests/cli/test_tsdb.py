@@ -32,7 +32,9 @@ def test_a_database_from_its_first_night_to_its_restoration(run, isolated):
     assert json.loads(run("ingest", NIGHT, "--force", "--json", code=3))["ingested"] == 4
     assert "L0 2D L1 L2  EXPTIME" in run("tsdb", "keywords", "^exptime$")
     assert json.loads(run("tsdb", "keywords", "exptime", "--json"))[0]["unit"] == "s"
-    assert "refused  empty" in run("tsdb", "problems")
+    problems = run("tsdb", "problems")
+    assert "refused  empty" in problems
+    assert problems.splitlines()[-1] == "2 problems, 0 notes"
     assert json.loads(run("tsdb", "problems", "--json"))[0]["refused"] is True
     assert "1 observation" in run("tsdb", "status")
     assert json.loads(run("tsdb", "status", "--json"))["rows"]["file"] == 4

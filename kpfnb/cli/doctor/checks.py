@@ -19,6 +19,7 @@ from kpfnb.cli.doctor.diagnosis import HealthCheck, failed_check, passed_check, 
 from kpfnb.compute import programs
 from kpfnb.core.errors import KpfnbError, ServiceUnavailableError
 from kpfnb.core.settings import ENVIRONMENT_PREFIX, Settings
+from kpfnb.core.text import format_count
 
 TIMEOUT_SECONDS = 3
 
@@ -64,7 +65,8 @@ def check_data_root(name: str, settings: Settings) -> HealthCheck:
         return failed_check(name, f"{error.filename}: {error.strerror}", "ask for read permission")
     if not nights:
         return warning_check(name, f"{root} has no raw night", "transfer one to L0/YYYYMMDD")
-    return passed_check(name, f"{root}: {len(nights)} raw nights, {nights[0]} to {nights[-1]}")
+    count = format_count(len(nights), "raw night")
+    return passed_check(name, f"{root}: {count}, {nights[0]} to {nights[-1]}")
 
 
 def check_work_dir(name: str, settings: Settings) -> HealthCheck:
