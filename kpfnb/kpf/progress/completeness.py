@@ -31,7 +31,7 @@ class IncompleteReason(StrEnum):
     UNKNOWN_VERSION = "unknown version"
     """It has no DRPTAG, or one that is no version, and a version is required."""
     CAMERA_MISSING = "camera missing"
-    """A camera that was used has no extensions, but the other has."""
+    """A camera that was used has no extensions."""
     NO_VELOCITY = "no velocity"
     """The velocity of a star or the Sun is absent, 0 or NaN."""
     UNREADABLE = "unreadable"
@@ -47,12 +47,12 @@ INFERIOR = frozenset(
 
 
 class ProductFacts(NamedTuple):
-    """What the headers of a product say; '' and () where they were not read."""
+    """What the headers of a product say; '' and None where they were not read."""
 
     tag: str = ""
     """DRPTAG; read if a version is required."""
-    cameras: tuple[str, ...] = ()
-    """The cameras with an extension."""
+    cameras: tuple[str, ...] | None = None
+    """The cameras with an extension; None where that is not known."""
     velocity_problem: str = ""
     """Why it has no velocity."""
 
@@ -211,8 +211,8 @@ def _find_defect(
     if product.modified_ns <= raw.modified_ns:
         return IncompleteReason.OLDER, ""
     present = product.facts.cameras
-    missing = [camera for camera in CCDS if camera in raw.cameras and camera not in present]
-    if missing and present:
+    missing = [camera for camera in CCDS if camera in raw.cameras and camera not in (present or ())]
+    if missing and present is not None:
         return IncompleteReason.CAMERA_MISSING, describe_missing(missing)
     if raw.velocity and product.facts.velocity_problem:
         return IncompleteReason.NO_VELOCITY, product.facts.velocity_problem

@@ -80,7 +80,9 @@ def read_l2(path: str) -> str:
         if names[-1] == "RV":
             problem = find_velocity_problem(primary, hdu)
     tag = primary.get(TAG_KEYWORD)
-    facts = {TAG_KEYWORD: tag, EXTENSIONS: present_cameras(names), VELOCITY_PROBLEM: problem}
+    # Without any extension nothing is known of the cameras
+    cameras = present_cameras(names) if names else None
+    facts = {TAG_KEYWORD: tag, EXTENSIONS: cameras, VELOCITY_PROBLEM: problem}
     return json.dumps(facts)
 
 
@@ -93,12 +95,12 @@ def read_product(path: Path) -> ProductFacts:
 def find_missing_cameras(path: Path) -> str:
     """Which cameras a product lacks though its header says that they were used; '' if none.
 
-    All headers are read. A file with extensions of no camera at all is not judged.
+    All headers are read. A file without any extension is not judged.
     """
     units = list(headers.iterate_hdus(path))
     primary = cards.select_values(units[0].header, CAMERAS)
     names = [unit.name for unit in units[1:]]
-    missing = missing_cameras(primary, names) if present_cameras(names) else ()
+    missing = missing_cameras(primary, names) if names else ()
     return describe_missing(missing) if missing else ""
 
 
@@ -155,7 +157,7 @@ def parse_product_facts(facts: str) -> ProductFacts:
     values = json.loads(facts) if facts else {}
     return ProductFacts(
         str(values.get(TAG_KEYWORD) or ""),
-        tuple(values.get(EXTENSIONS, ())),
+        None if values.get(EXTENSIONS) is None else tuple(values[EXTENSIONS]),
         values.get(VELOCITY_PROBLEM, ""),
     )
 

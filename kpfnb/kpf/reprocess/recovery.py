@@ -220,7 +220,8 @@ def resolve_stale_backups(rules: CompletenessRules, index: HeaderIndex) -> list[
         backup.restore_all()
         notes.append(
             f"run {backup.run} was killed: the old products of {len(checks) - len(kept)}"
-            f" observations were restored, those of {len(kept)} removed as the new ones are good"
+            f" observations were restored; those of {len(kept)} were removed, as the new ones are"
+            " not worse"
         )
     return notes
 

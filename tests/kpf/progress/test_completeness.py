@@ -68,8 +68,9 @@ def test_when_a_level_is_done(product, version, flaw):
         (BOTH, BOTH, None),
         (("GREEN",), ("GREEN",), None),
         (BOTH, ("GREEN",), (IncompleteReason.CAMERA_MISSING, "no extensions of RED")),
-        # Nothing was read of its extensions, or it has none
-        (BOTH, (), None),
+        (BOTH, (), (IncompleteReason.CAMERA_MISSING, "no extensions of GREEN and RED")),
+        # Nothing was read of its extensions
+        (BOTH, None, None),
     ],
 )
 def test_an_l2_has_the_cameras_that_were_used(used, present, flaw):

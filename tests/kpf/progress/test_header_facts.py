@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,11 +60,12 @@ def test_why_an_l2_has_no_velocity(tmp_path: Path, changes: dict[str, Any], prob
 def test_cameras_with_extensions(tmp_path: Path) -> None:
     assert facts(write_l2(tmp_path / "l2.fits", {}, cameras=["GREEN"])).cameras == ("GREEN",)
     assert facts(write_l2(tmp_path / "l2.fits", {}, cameras=[])).cameras == ()
+    fits.PrimaryHDU().writeto(tmp_path / "no_extension.fits")
+    assert facts(tmp_path / "no_extension.fits").cameras is None
+    assert header_facts.parse_product_facts("").cameras is None
 
 
 def test_a_table_that_is_an_image_is_a_problem_of_the_velocity(tmp_path: Path) -> None:
-    from astropy.io import fits
-
     path = write_l2(tmp_path / "l2.fits", {})
     with fits.open(path) as hdus:
         image = fits.ImageHDU(name="RV")
@@ -94,7 +96,7 @@ def test_what_is_no_velocity(value: Any) -> None:
         ({"GREEN": "YES", "RED": "YES"}, ["GREEN_CCF", "RED_CCF"], ""),
         ({"GREEN": "YES", "RED": "YES"}, ["GREEN_CCF"], "no extensions of RED"),
         ({"GREEN": "YES", "RED": "NO"}, ["GREEN_CCF"], ""),
-        ({"GREEN": "YES", "RED": "YES"}, [], ""),
+        ({"GREEN": "YES", "RED": "YES"}, [], "no extensions of GREEN and RED"),
         ({}, ["GREEN_CCF"], ""),
     ],
 )

@@ -493,7 +493,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_loses_nothing(
         C: ObservationOutcome.FAILED,
     }
     [note] = [note for note in result.notes if "was killed" in note]
-    assert "of 2 observations were restored, those of 1 removed" in note
+    assert "of 2 observations were restored; those of 1 were removed" in note
     assert [tags(root, obsid) for obsid in (A, B, C)] == [["new"] * 3, ["old"] * 3, ["old"] * 3]
     assert nothing_is_held(root)
 
