@@ -31,18 +31,33 @@ def measure_unknown_percent(content: FitsContent, names: tuple[str, ...]) -> Mea
 
 
 def count_unknown_fluxes(content: FitsContent) -> Measured:
-    """Number of fluxes of all orderlets that are not finite, by orderlet in the note."""
+    """Number of fluxes of all orderlets that are not finite, by orderlet in the note.
+
+    The first and the last order of SKY and CAL may lie beside the CCD. The DRP (v2.12) fills such
+    an order with NaN: those are not counted.
+    """
     fluxes = {
-        f"{camera} {orderlet}": content.images[name]
+        (camera, orderlet): content.images[name]
         for camera in orderlets.CAMERAS
         for orderlet in orderlets.ORDERLET_EXTENSIONS
         if (name := orderlets.extension_name(camera, orderlet, "FLUX")) in content.images
     }
     if not fluxes:
         return NOT_IN_FILE
-    counts = {name: int((~np.isfinite(flux)).sum()) for name, flux in fluxes.items()}
+    counts = {
+        f"{camera} {orderlet}": _count_unknown(flux, may_lack_ends=orderlet in ("SKY", "CAL"))
+        for (camera, orderlet), flux in fluxes.items()
+    }
     names = [f"{name}: {count}" for name, count in counts.items() if count]
     return Measured(float(sum(counts.values())), join_names(names))
+
+
+def _count_unknown(flux: Array, *, may_lack_ends: bool) -> int:
+    by_order = (~np.isfinite(flux)).sum(axis=-1)
+    if may_lack_ends:
+        ends = by_order[[0, -1]]
+        by_order[[0, -1]] = np.where(ends == flux.shape[-1], 0, ends)
+    return int(by_order.sum())
 
 
 def count_missing_spectra(content: FitsContent, camera: str) -> Measured:

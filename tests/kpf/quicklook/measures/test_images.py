@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kpfnb.kpf.quicklook.instrument_plots import orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.measures import MEASURES, NOT_IN_FILE
 from tests.kpf.quicklook.measures.test_wavelengths import make_content
@@ -14,6 +15,20 @@ def test_fluxes_without_a_value_are_counted_by_orderlet() -> None:
     content = FitsContent(images={"GREEN_SCI_FLUX1": flux, "RED_CAL_FLUX": np.ones((3, 100))})
     assert MEASURES["unknown_fluxes"](content)[:2] == (7, "GREEN SCI1: 7")
     assert MEASURES["unknown_fluxes"](FitsContent()) is NOT_IN_FILE
+
+
+@pytest.mark.parametrize(
+    ("orderlet", "orders", "count"),
+    [("SKY", [0], 0), ("CAL", [2], 0), ("SKY", [0, 1, 2], 100), ("SCI1", [0], 100)],
+)
+def test_an_order_of_sky_beside_the_ccd_is_not_counted(
+    orderlet: str, orders: list[int], count: int
+) -> None:
+    # The extraction of DRP v2.12.1 writes NaN where an orderlet has no trace
+    flux = np.ones((3, 100))
+    flux[orders] = np.nan
+    name = orderlets.extension_name("RED", orderlet, "FLUX")
+    assert MEASURES["unknown_fluxes"](FitsContent(images={name: flux})).value == count
 
 
 def test_missing_spectra_are_named() -> None:
