@@ -101,7 +101,7 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
         title=f"Night {night[:4]}-{night[4:6]}-{night[6:]}",
         links=pages.nav_links(directory, night, pages.REPORT_PAGE),
         badge=verdict_badge(night_verdict.verdict),
-        line="; ".join([observations, night_verdict.problems or pages.NO_PROBLEMS]),
+        line="; ".join([observations, pages.describe_problems(night_verdict)]),
         levels=[
             (str(level), verdict_badge(verdict)) for level, verdict in night_verdict.levels.items()
         ],

@@ -36,7 +36,7 @@ MAX_RECENT = 14
 
 REFRESH_SECONDS = 60
 
-NO_PROBLEMS = "all judged rules pass"
+NO_PROBLEMS, NOTHING_JUDGED = "all judged rules pass", "no rule could be judged"
 
 
 def write_verdict_page(night_verdict: NightVerdict) -> Path:
@@ -69,7 +69,7 @@ def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) ->
         "verdict.html",
         title=f"Verdict of {night_verdict.night}",
         badge=verdict_badge(night_verdict.verdict),
-        line=night_verdict.problems or NO_PROBLEMS,
+        line=describe_problems(night_verdict),
         links=nav_links(directory, night_verdict.night, VERDICT_PAGE),
         night=night_verdict.night,
         refresh_seconds=REFRESH_SECONDS if night_verdict.in_progress else 0,
@@ -92,6 +92,12 @@ def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) ->
         notes=night_verdict.remarks,
         criteria=night_verdict.criteria,
     )
+
+
+def describe_problems(night_verdict: NightVerdict) -> str:
+    """The rules that do not pass, in one line, or that there are none."""
+    is_judged = night_verdict.verdict is not Verdict.NOT_JUDGED
+    return night_verdict.problems or (NO_PROBLEMS if is_judged else NOTHING_JUDGED)
 
 
 def render_calendar(history: Mapping[str, Mapping[str, Any]], site_settings: Settings) -> str:

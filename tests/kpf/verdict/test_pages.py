@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from kpfnb.core import settings
@@ -77,3 +78,10 @@ def test_frame_counts_are_shown_against_their_minimum(make_night: MakeNight) -> 
     counts = {count.title: count for count in count_frames(night_verdict.results)}
     assert counts["Bias frames"].text == "1 (needs 10)"
     assert "value='1' max='10'" in assessment.live_html(night_verdict)
+
+
+def test_a_night_without_any_judged_rule_does_not_pass(make_night: MakeNight) -> None:
+    make_night()
+    night_verdict = assessment.assess_night(NIGHT)
+    assert pages.describe_problems(night_verdict) == "all judged rules pass"
+    assert pages.describe_problems(replace(night_verdict, results=())) == "no rule could be judged"
