@@ -98,11 +98,17 @@ def _check_telemetry(header: Mapping[str, Any], table: Any) -> dict[str, bool]:
     return results
 
 
+def exposure_times_agree(header: Mapping[str, Any]) -> bool:
+    """Whether beginning, middle and end are in order, and as far apart as the exposure lasted."""
+    begin, middle, end = (parse_utc(header[f"DATE-{part}"]) for part in ("BEG", "MID", "END"))
+    lasted = (end - begin).total_seconds()
+    return begin <= middle <= end and abs(lasted - float(header["ELAPSED"])) <= SECONDS
+
+
 def _times_agree(l0: fits.HDUList) -> bool:
     header = l0[0].header
-    begin, middle, end = (parse_utc(header[f"DATE-{part}"]) for part in ("BEG", "MID", "END"))
-    good = begin <= middle <= end
-    good &= abs((end - begin).total_seconds() - float(header["ELAPSED"])) <= SECONDS
+    begin, end = (parse_utc(header[f"DATE-{part}"]) for part in ("BEG", "END"))
+    good = exposure_times_agree(header)
     for camera, prefix in (("GREEN", "GR"), ("RED", "RD")):
         if f"{camera}_AMP1" in l0:
             good &= _differ_by(begin, header[f"{prefix}DATE-B"]) <= SECONDS

@@ -223,7 +223,8 @@ def _write_l2(
         *qc_cards.cards_l2(table.combined_values(), table.drift_cards(), provenance.tag),
     ]
     header = products.extend_header(header, cards)
-    header = products.extend_header(header, qc_flags.flags_l2(header, provenance.tag))
+    flags = qc_flags.flags_l2(header, observation.frames, provenance.tag)
+    header = products.extend_header(header, flags)
     hdus = [observation.l0["TELEMETRY"].copy(), *table.make_hdus()]
     path = observation.obsid.path(observation.root, "L2")
     steps = ["radial_velocity", "drift_correction"]

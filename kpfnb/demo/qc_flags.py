@@ -7,7 +7,7 @@ for the small CCDs of the demonstration too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from kpfnb.demo.extraction import ElectronFrame, ExtractedSpectra
 from kpfnb.demo.header_layout import HeaderCard, comment_for
 from kpfnb.demo.instrument import CAMERAS, FULL_SIDE, ORDERLETS, Array
-from kpfnb.demo.l0_checks import check_l0
+from kpfnb.demo.l0_checks import check_l0, exposure_times_agree
 from kpfnb.kpf.files.drp import parse_version
 from kpfnb.kpf.files.exposure import source_type
 from kpfnb.kpf.files.keywords import was_written
@@ -82,8 +82,9 @@ def flags_2d(
     results = {
         "DATAPR2D": all(camera.name in images for camera in CAMERAS),
         "CAHKPR2D": "CA_HK" in l0,
+        # The pipeline fails a camera that is not there
         "POS2DSNR": all(
-            np.mean(frame.image < -5 * np.sqrt(frame.variance)) <= 0.01 for frame in frames.values()
+            camera.name in frames and _is_positive(frames[camera.name]) for camera in CAMERAS
         ),
         "LOWBIAS": all(mean <= MAX_BIAS[name] for name, mean in means.items()),
         "LOWDARK": all(mean <= MAX_DARK[name] for name, mean in means.items()),
@@ -142,12 +143,12 @@ def flags_l1(
     return cards
 
 
-def flags_l2(header: HeaderValues, tag: str) -> list[HeaderCard]:
-    """The flags of the L2."""
+def flags_l2(header: HeaderValues, cameras: Collection[str], tag: str) -> list[HeaderCard]:
+    """The flags of the L2, which has the correlation functions of these `cameras`."""
     results = {
         "NOTJUNK": bool(header.get("NOTJUNK", 1)),
-        "DATAPRL2": header.get("GREEN") == "YES" and header.get("RED") == "YES",
-        "TIMCHKL2": header["DATE-BEG"] <= header["DATE-MID"] <= header["DATE-END"],
+        "DATAPRL2": all(camera.name in cameras for camera in CAMERAS),
+        "TIMCHKL2": exposure_times_agree(header),
     }
     return _flag_cards("L2", "L2", header, results, tag, is_last=True)
 
@@ -200,6 +201,11 @@ def _check_ages(
         flag: keyword in header and abs(float(header[keyword])) <= limit
         for flag, keyword in keywords.items()
     }
+
+
+def _is_positive(frame: ElectronFrame) -> bool:
+    """Whether at most 1 % of the pixels are more than 5 sigma below 0."""
+    return bool(np.mean(frame.image < -5 * np.sqrt(frame.variance)) <= 0.01)
 
 
 def _is_sharp(header: HeaderValues) -> bool:

@@ -66,6 +66,21 @@ def test_what_is_wrong_with_a_2d_sets_its_flag_and_the_last_one_to_0(star: Path)
     assert (old["OLDBIAS"], old["OLDDARK"], old["ISGOOD"]) == (0, 1, 0)
 
 
+def test_what_a_fault_of_the_l0_does_to_the_flags_of_later_levels(star: Path) -> None:
+    """As the quality control of the pipeline (v2.12.1) says of such simulated products."""
+    with fits.open(star) as l0:
+        header = dict(l0[0].header)
+        frames = {"GREEN": calibrate_frame(l0, CAMERAS[0], None)}
+        lost = values(qc_flags.flags_2d(l0, header | AGES, frames, is_junk=False, tag="v2.12.1"))
+    assert (lost["DATAPR2D"], lost["POS2DSNR"]) == (0, 0)
+    good = values(qc_flags.flags_l2(header, ("GREEN", "RED"), "v2.12.1"))
+    assert (good["DATAPRL2"], good["TIMCHKL2"], good["ISGOOD"]) == (1, 1, 1)
+    lost = values(qc_flags.flags_l2(header, ("GREEN",), "v2.12.1"))
+    assert (lost["DATAPRL2"], lost["TIMCHKL2"]) == (0, 1)
+    smeared = values(qc_flags.flags_l2(header | {"ELAPSED": 6.3}, ("GREEN", "RED"), "v2.12.1"))
+    assert (smeared["DATAPRL2"], smeared["TIMCHKL2"]) == (1, 0)
+
+
 def comb_spectra(**change: Any) -> dict[str, ExtractedSpectra]:
     """Spectra of a comb with a line each 10 pixels; `change` sets rows of a camera to 0."""
     spectra = {}

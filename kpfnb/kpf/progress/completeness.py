@@ -210,10 +210,11 @@ def _find_defect(
         return IncompleteReason.UNREADABLE, product.problem
     if product.modified_ns <= raw.modified_ns:
         return IncompleteReason.OLDER, ""
-    present = product.facts.cameras
-    missing = [camera for camera in CCDS if camera in raw.cameras and camera not in (present or ())]
-    if missing and present is not None:
-        return IncompleteReason.CAMERA_MISSING, describe_missing(missing)
+    if product.facts.cameras is not None:
+        used = [camera for camera in CCDS if camera in raw.cameras]
+        missing = [camera for camera in used if camera not in product.facts.cameras]
+        if missing:
+            return IncompleteReason.CAMERA_MISSING, describe_missing(missing)
     if raw.velocity and product.facts.velocity_problem:
         return IncompleteReason.NO_VELOCITY, product.facts.velocity_problem
     tag = product.facts.tag

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from kpfnb.kpf.files.exposure import CCDS
 from kpfnb.kpf.quicklook.instrument_plots import (
     ancillary,
     ccd,
@@ -113,7 +114,7 @@ def _orderlet_plot(name: str) -> PlotSpec:
 
 
 def _solution_plot(orderlet: str) -> PlotSpec:
-    names = {camera: f"{camera}_{orderlet}" for camera in orderlets.CAMERAS}
+    names = {camera: f"{camera}_{orderlet}" for camera in CCDS}
     return PlotSpec(
         "WLS", f"{orderlet}_dispersion", "Wavelength solution", (tuple(names.values()),),
         partial(wavelengths.draw_dispersion, names=names), TALL,
@@ -261,7 +262,7 @@ PLOTS: dict[str, tuple[PlotSpec, ...]] = {
     "master": MASTER,
 }
 
-_AMPLIFIERS = [f"{camera}_AMP{number}" for camera in ("GREEN", "RED") for number in range(1, 5)]
+_AMPLIFIERS = [f"{camera}_AMP{number}" for camera in CCDS for number in range(1, 5)]
 
 CHECK_EXTENSIONS = {
     "L0": (*_AMPLIFIERS, "TELEMETRY"),

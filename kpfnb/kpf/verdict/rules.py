@@ -202,10 +202,6 @@ class VerdictCriteria:
             kind for rule in self.rules if rule.data_level == level for kind in rule.kinds
         )
 
-    def get_rule(self, name: str) -> VerdictRule:
-        """The rule of that name; KeyError if there is none."""
-        return {rule.name: rule for rule in self.rules}[name]
-
 
 @dataclass(frozen=True)
 class Override:

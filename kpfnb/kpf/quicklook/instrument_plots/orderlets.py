@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kpfnb.kpf.files.exposure import CCDS
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
-CAMERAS = ("GREEN", "RED")
 ORDERLET_EXTENSIONS = {
     "SCI1": "SCI_{}1",
     "SCI2": "SCI_{}2",
@@ -57,14 +57,12 @@ def extension_name(camera: str, orderlet: str, kind: str) -> str:
 
 def extension_names(orderlets: tuple[str, ...] = tuple(ORDERLET_EXTENSIONS)) -> tuple[str, ...]:
     """The names of all extensions of some orderlets, for both cameras."""
-    return tuple(
-        extension_name(c, o, k) for c in CAMERAS for o in orderlets for k in EXTENSION_KINDS
-    )
+    return tuple(extension_name(c, o, k) for c in CCDS for o in orderlets for k in EXTENSION_KINDS)
 
 
 def list_cameras(content: FitsContent) -> list[str]:
     """The cameras whose spectra are complete in the file, all of the same shape."""
-    return [camera for camera in CAMERAS if _has_all_spectra(content, camera)]
+    return [camera for camera in CCDS if _has_all_spectra(content, camera)]
 
 
 def _has_all_spectra(content: FitsContent, camera: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpfnb.kpf.files.exposure import CCDS
 from kpfnb.kpf.quicklook.instrument_plots import figures
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
@@ -22,7 +23,6 @@ VELOCITY_COLUMNS = (
 )
 """Columns of the table RV: name of the group, its velocity and its error (both km/s)."""
 
-CAMERAS = ("GREEN", "RED")
 GREEN_ORDERS = 35
 DAY_SECONDS = 86_400
 
@@ -32,7 +32,7 @@ def draw_ccf_grid(figure: Figure, content: FitsContent) -> None:
 
     Each order is divided by its median, so that faint orders are as visible as bright ones.
     """
-    cameras = [camera for camera in CAMERAS if f"{camera}_CCF" in content.images]
+    cameras = [camera for camera in CCDS if f"{camera}_CCF" in content.images]
     rows = figures.add_panels(
         figure, 1 + len(cameras), len(ORDERLETS),
         gap=(46, 26), bar=True, height_ratios=(1, *[2] * len(cameras)), sharex=True,

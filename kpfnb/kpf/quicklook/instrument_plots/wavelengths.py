@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpfnb.kpf.files.exposure import CCDS
 from kpfnb.kpf.quicklook.instrument_plots import figures, orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 
@@ -65,7 +66,7 @@ def _draw_reference_differences(axes: object, content: FitsContent) -> None:
     assert isinstance(axes, Axes)
     is_drawn = False
     first_order = 0
-    for camera in ("GREEN", "RED"):
+    for camera in CCDS:
         for letter, orderlet in KEYWORD_ORDERLETS.items():
             orders, medians, scatters = _read_keywords(content, camera[0] + letter)
             if not orders.size:

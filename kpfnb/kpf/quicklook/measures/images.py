@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from kpfnb.kpf.files.exposure import CCDS
 from kpfnb.kpf.quicklook.instrument_plots import orderlets
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array, FitsContent
 from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, join_names
@@ -38,7 +39,7 @@ def count_unknown_fluxes(content: FitsContent) -> Measured:
     """
     fluxes = {
         (camera, orderlet): content.images[name]
-        for camera in orderlets.CAMERAS
+        for camera in CCDS
         for orderlet in orderlets.ORDERLET_EXTENSIONS
         if (name := orderlets.extension_name(camera, orderlet, "FLUX")) in content.images
     }

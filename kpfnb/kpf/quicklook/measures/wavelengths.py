@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kpfnb.core.text import format_count
+from kpfnb.kpf.files.exposure import CCDS
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
-from kpfnb.kpf.quicklook.instrument_plots.orderlets import CAMERAS, OrderWavelengths, iterate_orders
+from kpfnb.kpf.quicklook.instrument_plots.orderlets import OrderWavelengths, iterate_orders
 from kpfnb.kpf.quicklook.measures.measured import NOT_IN_FILE, Measured, join_names
 
 SCIENCE = ("SCI1", "SCI2", "SCI3")
@@ -55,7 +56,7 @@ def count_rising_orders(content: FitsContent, orderlets: tuple[str, ...]) -> Mea
 def _list_orders(content: FitsContent, orderlets: tuple[str, ...]) -> list[OrderWavelengths]:
     return [
         order
-        for camera in CAMERAS
+        for camera in CCDS
         for orderlet in orderlets
         for order in iterate_orders(content, camera, orderlet)
     ]
