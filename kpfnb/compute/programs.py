@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kpfnb.compute.processes import kill_group
+from kpfnb.core import progress
 from kpfnb.core.text import format_count
 
 TERM_SECONDS = 5.0
@@ -191,6 +192,8 @@ def _watch_products(
         if select.select([report], [], [], limits.poll_seconds)[0]:
             subreaper.wait()
             return ExitReason.EXITED
+        # A program may be silent for minutes
+        progress.sleep_responsive(0)
         snapshot, now = take_snapshot(), time.monotonic()
         if snapshot != last:
             last, changed = snapshot, now

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.adap.conftest import FAST, kast_night  # noqa: F401
@@ -17,6 +20,25 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 FRAMES = ("b1", "b11", "b21", "b27")
 """An arc, a flat, a bias and a science frame."""
+
+
+@contextmanager
+def _suspended(folder: Path) -> Iterator[None]:
+    """Suspend PypeIt, which may otherwise end while the browser reloads."""
+    pypeit = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "--log_file" in (words := process.info["cmdline"] or [])
+        and any(word.startswith(str(folder)) for word in words)
+    ]
+    assert pypeit
+    for process in pypeit:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in pypeit:
+            process.resume()
 
 
 def test_the_live_status_shows_what_pypeit_does(page: Any, lab: Lab, kast_night: Path) -> None:  # noqa: F811
@@ -34,9 +56,9 @@ def test_the_live_status_shows_what_pypeit_does(page: Any, lab: Lab, kast_night:
     notebook.button("Run").click()
     running = page.get_by_text(re.compile(r"GB of memory \(.* expected\) · running for"))
     running.wait_for()
-    page.get_by_text(re.compile(r"reduced · TARG.*, detector 1: ")).wait_for()
-    notebook.reload()
-    running.wait_for()
+    with _suspended(home / "night/reduced"):
+        notebook.reload()
+        running.wait_for()
     page.get_by_text(re.compile(r"reduced · TARG.*, detector 1: ")).wait_for()
     result = notebook.ended(before)
     assert result["outcome"] == "succeeded", result["reason"]

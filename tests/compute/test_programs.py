@@ -13,6 +13,7 @@ import pytest
 
 from kpfnb.compute import programs
 from kpfnb.compute.programs import ExitReason, ProductSnapshot, SupervisionLimits
+from kpfnb.core import progress
 
 QUICK = SupervisionLimits(silence_seconds=60, grace_seconds=0.3, poll_seconds=0.05)
 NEVER_MADE = ProductSnapshot(0, 0)
@@ -155,6 +156,15 @@ def test_something_new_now_and_then_is_not_silence(tmp_path: Path) -> None:
         limits=SupervisionLimits(silence_seconds=0.3, grace_seconds=0.3, poll_seconds=0.05),
     )
     assert ended.reason is ExitReason.EXITED
+
+
+def test_a_notebook_answers_its_browser_while_a_program_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = []
+    monkeypatch.setattr(progress, "_idle_callback", lambda: answers.append(time.monotonic()))
+    supervise(script(tmp_path, "time.sleep(0.5)"), tmp_path)
+    assert len(answers) >= 3
 
 
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kpfnb.compute import resources
-from kpfnb.core import atomic, locks, settings
+from kpfnb.core import atomic, locks, progress, settings
 
 MEMORY_FOLDER = "memory"
 NOTE_SUFFIX = ".note"
@@ -65,7 +65,7 @@ def reserve_memory(
                 lock.acquire()
                 break
         on_status(f"waiting for {wanted / GB:.1f} GB of memory")
-        time.sleep(POLL_SECONDS)
+        progress.sleep_responsive(POLL_SECONDS)
     try:
         yield
     finally:
