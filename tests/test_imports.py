@@ -20,7 +20,7 @@ TOP = Path(kpfnb.__file__).parent
 LAYERS = {
     "kpfnb": (
         "core", "compute", "runs", "notebook", "storage", "queue", "pipelines", "kpf", "adap",
-        "home", "demo", "cli",
+        "home", "lab", "demo", "cli",
     ),
     "kpfnb.kpf": (
         "files", "progress", "reprocess", "masters", "quicklook", "tsdb", "timeseries", "watch",

@@ -1,0 +1,1 @@
+"""JupyterLab: its start, and kpfnb's pages on its server."""
