@@ -31,7 +31,8 @@ from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.watch.overview import WatcherOverview
 from kpfnb.notebook.display import figures
 from kpfnb.queue.records import QueueItem, QueueItemStatus
-from kpfnb.queue.status import QueueStatus, WorkerTimeline
+from kpfnb.queue.status import QueueStatus
+from kpfnb.queue.timeline import WorkerTimeline
 from kpfnb.storage import FileOutcome, FileTransfer, TransferResult
 
 UTC_ZONE = ZoneInfo("UTC")

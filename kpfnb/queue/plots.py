@@ -16,7 +16,8 @@ from kpfnb.notebook.display.figures import (
     register_plot,
 )
 from kpfnb.queue.records import AttemptOutcome, QueueItem, QueueItemStatus
-from kpfnb.queue.status import RUNNING, AttemptSpan, QueueStatus, WorkerTimeline
+from kpfnb.queue.status import QueueStatus
+from kpfnb.queue.timeline import RUNNING, AttemptSpan, WorkerTimeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,93 +2,84 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kpfnb.core import settings
 from kpfnb.core.clock import format_utc, utc_now
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_duration, html_table
+from kpfnb.queue import attempt_logs
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import AttemptEvent, AttemptOutcome, QueueItem, QueueItemStatus
+from kpfnb.queue.timeline import WorkerTimeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-RUNNING = "running"
-MAX_WORKERS_SHOWN = 40
 RATE_WINDOW = timedelta(minutes=10)
 """The rate is averaged over the last ten minutes, or since the first event in them."""
 MAX_ITEMS_SHOWN = 20
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
-
-
-class AttemptSpan(NamedTuple):
-    """One attempt from begin to end; `why` explains its end, '' if nothing needs explaining."""
-
-    worker: str
-    begun: datetime
-    ended: datetime
-    ending: str
-    item: str
-    attempt: int
-    why: str = ""
-
-    @property
-    def tooltip(self) -> str:
-        """Item, outcome, number and duration, as lines of text."""
-        seconds = (self.ended - self.begun).total_seconds()
-        text = f"{self.item}\n{self.ending}, attempt {self.attempt}, {seconds:.1f} s"
-        return f"{text}\n{self.why}" if self.why else text
+TIME_FORMAT = "%Y-%m-%d %H:%M"
+PROBLEM_STATES = (QueueItemStatus.PARKED, QueueItemStatus.FAILED)
+REASON_ORDER = (
+    *(QueueItemStatus.PARKED, QueueItemStatus.FAILED, QueueItemStatus.RUNNING),
+    *(QueueItemStatus.WAITING, QueueItemStatus.DONE, QueueItemStatus.CANCELLED),
+)
+"""What needs a person comes first."""
 
 
 @dataclass(frozen=True)
-class WorkerTimeline:
-    """Attempts that ended and attempts that are running; of many workers the latest.
+class QueueProblem:
+    """An item that failed or is set aside, with what a person needs to decide about it.
 
     Attributes
     ----------
-    now : end of the bars of running attempts
-    zone : time zone of the times that are shown
+    since : when it came into its state, UTC
+    log_end : the end of the log of its last failed attempt; '' if there is none
+    log_path : the whole log; None if it is not on this machine
     """
 
-    events: Sequence[AttemptEvent]
-    running: Sequence[QueueItem]
-    now: datetime
-    zone: tzinfo
+    item: str
+    state: QueueItemStatus
+    attempts: int
+    error: str
+    log_end: str
+    log_path: Path | None
+    since: datetime | None
 
-    @property
-    def spans(self) -> list[AttemptSpan]:
-        """The attempts to draw, by time."""
-        spans = [
-            AttemptSpan(
-                event.worker,
-                event.begun,
-                event.ended,
-                str(event.ending),
-                event.item,
-                event.attempt,
-                event.why,
-            )
-            for event in self.events
-        ]
-        spans += [
-            AttemptSpan(
-                item.worker, item.since or self.now, self.now, RUNNING, item.name, item.attempts
-            )
-            for item in self.running
-        ]
-        last_ends = {span.worker: span.ended for span in spans}
-        latest = sorted(last_ends, key=lambda worker: last_ends[worker])
-        shown_workers = set(latest[-MAX_WORKERS_SHOWN:])
-        return sorted(
-            (span for span in spans if span.worker in shown_workers), key=lambda span: span.begun
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "item": self.item,
+            "state": str(self.state),
+            "attempts": self.attempts,
+            "error": self.error,
+            "log_end": self.log_end,
+            "log_path": str(self.log_path or ""),
+            "since": format_utc(self.since) if self.since else None,
+        }
+
+
+def list_problems(queue: Queue) -> list[QueueProblem]:
+    """The items that are parked, then those that failed and are retried; the latest thousand."""
+    return [
+        describe_problem(queue.name, item)
+        for state in PROBLEM_STATES
+        for item in queue.items(state)
+    ]
+
+
+def describe_problem(queue: str, item: QueueItem) -> QueueProblem:
+    """The problem of an item that failed or is parked."""
+    path = attempt_logs.find_log(queue, item) if item.log else None
+    return QueueProblem(
+        item.name, item.state, item.attempts, item.error, item.log, path, item.since
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +91,7 @@ class QueueStatus(OneLineRepr):
     items : the items of each state, the latest thousand of it
     events : attempts that ended, oldest first
     taken : when the queue was read, UTC
-    require_done : report partial while items are open or parked
+    require_done : report partial while items are open, too
     """
 
     queue: str
@@ -114,8 +105,8 @@ class QueueStatus(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded; partial if `require_done` is set and items are open or parked."""
-        if self.require_done and (self._open_count or self.counts[QueueItemStatus.PARKED]):
+        """Partial if items are parked, or `require_done` is set and items are open."""
+        if self.counts[QueueItemStatus.PARKED] or (self.require_done and self._open_count):
             return Outcome.PARTIAL
         return Outcome.SUCCEEDED
 
@@ -125,9 +116,12 @@ class QueueStatus(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """The counts in one line."""
-        counts = [f"{count} {state}" for state, count in self.counts.items() if count]
-        return (", ".join(counts) or "no items") + (" (draining)" if self.is_draining else "")
+        """The counts in one line, parked items first, and why the latest of them is parked."""
+        counts = [f"{self.counts[state]} {state}" for state in REASON_ORDER if self.counts[state]]
+        text = (", ".join(counts) or "no items") + (" (draining)" if self.is_draining else "")
+        parked = self.items[QueueItemStatus.PARKED]
+        error = next(iter(parked[-1].error.splitlines()), "") if parked else ""
+        return f"{text}; {parked[-1].name}: {error}" if error else text
 
     @property
     def rate(self) -> float | None:
@@ -171,10 +165,17 @@ class QueueStatus(OneLineRepr):
         ]
         return pd.DataFrame(rows, columns=names)
 
-    def failures(self) -> QueueFailures:
-        """The items that failed or are parked, with the end of their logs."""
-        items = self.items[QueueItemStatus.PARKED] + self.items[QueueItemStatus.FAILED]
-        return QueueFailures(tuple(items))
+    def problems(self) -> pd.DataFrame:
+        """One row per item that failed or is parked; times in the site's zone."""
+        import pandas as pd
+
+        names = ["item", "state", "attempts", f"since ({self.zone})", "error"]
+        rows = [
+            (item.name, str(item.state), item.attempts, self._format_time(item.since), item.error)
+            for state in PROBLEM_STATES
+            for item in reversed(self.items[state])
+        ]
+        return pd.DataFrame(rows, columns=names)
 
     def timeline(self) -> WorkerTimeline:
         """The attempts of each worker over time."""
@@ -183,30 +184,45 @@ class QueueStatus(OneLineRepr):
 
     def __str__(self) -> str:
         lines = [f"queue {self.queue}: {self.reason}", self._rate_text()]
-        for state in (QueueItemStatus.RUNNING, QueueItemStatus.FAILED, QueueItemStatus.PARKED):
+        for state in (QueueItemStatus.PARKED, QueueItemStatus.FAILED, QueueItemStatus.RUNNING):
             lines += [self._item_line(item) for item in self.items[state][-MAX_ITEMS_SHOWN:]]
             hidden = self.counts[state] - MAX_ITEMS_SHOWN
             lines += [f"  and {hidden} more {state}"] if hidden > 0 else []
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
-        """The table of the states, and the running items with their workers; text is escaped."""
+        """What is done, the states, and the running items with their workers; text is escaped."""
         counts = html_table(["state", "items"], self.counts.items())
         running = [
-            [item.name, item.worker, self._format_time(item.since), item.attempts]
+            [
+                *(item.name, item.worker, self._format_time(item.since)),
+                format_duration((self.taken - item.since).total_seconds()) if item.since else "",
+                *(item.attempts, item.note),
+            ]
             for item in self.items[QueueItemStatus.RUNNING]
         ]
-        running_table = (
-            html_table(["running", "worker", "since", "attempt"], running) if running else ""
-        )
+        titles = ["running", "worker", f"since ({self.zone})", "for", "attempt", "progress"]
+        table = html_table(titles, running) if running else "<p>No item is running.</p>"
         return (
-            f"<p><strong>queue {escape(self.queue)}: {escape(self.reason)}</strong>"
-            f" {escape(self._rate_text())}</p>{counts}{running_table}"
+            f"<p><strong>queue {escape(self.queue)}: {escape(self.reason)}</strong></p>"
+            f"{self._progress_html()}{counts}{table}"
+        )
+
+    def _progress_html(self) -> str:
+        """The part of the items on which no more work is done, the rate and the time left."""
+        total = sum(self.counts.values())
+        if not total:
+            return ""
+        closed = total - self._open_count
+        text = escape(", ".join(filter(None, [f"{closed} of {total} finished", self._rate_text()])))
+        return (
+            f'<progress aria-label="items finished" style="width: 100%; max-width: 40em" '
+            f'value="{closed}" max="{total}"></progress><div>{text}</div>'
         )
 
     def _rate_text(self) -> str:
         if not self.rate:
-            return ""
+            return "time left not known yet" if self._open_count else ""
         left = f", {format_duration(self.seconds_left)} left" if self.seconds_left else ""
         return f"{60 * self.rate:.3g} done per minute{left}"
 
@@ -223,32 +239,6 @@ class QueueStatus(OneLineRepr):
 
     def _format_time(self, time: datetime | None) -> str:
         return time.astimezone(self.zone).strftime(TIME_FORMAT) if time else "-"
-
-
-@dataclass(frozen=True, repr=False)
-class QueueFailures(OneLineRepr):
-    """Items that failed, each with its error and the end of its log."""
-
-    items: tuple[QueueItem, ...]
-
-    @property
-    def reason(self) -> str:
-        """The number of items by state."""
-        counts = Counter(str(item.state) for item in self.items)
-        return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
-
-    def __str__(self) -> str:
-        return "\n\n".join(f"{item.name}: {item.error}\n{item.log}".rstrip() for item in self.items)
-
-    def _repr_html_(self) -> str:
-        """One line per item that opens to show the log; all text is escaped."""
-        if not self.items:
-            return "<p>No failures.</p>"
-        return "".join(
-            f"<details><summary>{escape(item.name)} ({item.state}, {item.attempts} attempts): "
-            f"{escape(item.error)}</summary><pre>{escape(item.log) or 'no log'}</pre></details>"
-            for item in self.items
-        )
 
 
 def load_status(queue: Queue, *, require_done: bool = False) -> QueueStatus:

@@ -31,7 +31,6 @@ from kpfnb.queue.lease import Lease
 from kpfnb.queue.records import AttemptOutcome, Claim
 from kpfnb.queue.tasks import QueueTask
 
-LOG_BYTES = 8000
 RECEIVE_BYTES = 65536
 _DONE_OUTCOMES = (Outcome.SUCCEEDED, Outcome.PARTIAL)
 """Outcomes with which an item is done: another attempt would not improve it."""
@@ -100,10 +99,10 @@ class TaskProcess:
         """Answer a task that asked whether it still holds its lease."""
         self._send({"held": held})
 
-    def log_tail(self) -> str:
-        """The end of the task's output."""
+    def read_log(self, max_bytes: int) -> str:
+        """The task's output, or its end."""
         size = os.fstat(self._log.fileno()).st_size
-        last = os.pread(self._log.fileno(), LOG_BYTES, max(size - LOG_BYTES, 0))
+        last = os.pread(self._log.fileno(), max_bytes, max(size - max_bytes, 0))
         return last.decode(errors="replace")
 
     def is_paused(self) -> bool:

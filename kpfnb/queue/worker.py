@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from kpfnb.core.errors import ServiceUnavailableError
 from kpfnb.core.signals import handle_signals
+from kpfnb.queue import attempt_logs
 from kpfnb.queue.client import Queue
 from kpfnb.queue.connection import restart_server
 from kpfnb.queue.records import AttemptOutcome, AttemptReport, Claim, ClaimResponse
@@ -168,15 +169,18 @@ class Worker:
         return message
 
     def _make_report(self, claim: Claim, message: dict[str, Any], began: float) -> AttemptReport:
-        failed = message["ending"] == AttemptOutcome.FAILED
-        if failed:
+        log = ""
+        if message["ending"] == AttemptOutcome.FAILED:
             _log.warning("%s: attempt %d failed: %s", claim.item, claim.attempt, message["error"])
+            log = self._process.read_log(attempt_logs.MAX_BYTES)
+            attempt_logs.store_log(self._queue.name, claim.item, log)
         return AttemptReport(
             claim,
             AttemptOutcome(message["ending"]),
             message.get("result"),
             message.get("error", ""),
-            self._process.log_tail() if failed else "",
+            # Its end: `encode_report` cuts it
+            log,
             message.get("seconds", time.monotonic() - began),
             message.get("final", False),
         )

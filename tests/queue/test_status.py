@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from matplotlib.dates import date2num, num2date
 
 from kpfnb.core.result import Outcome, Result
 from kpfnb.notebook.display import figures
+from kpfnb.queue import attempt_logs
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import (
     AttemptEvent,
@@ -17,7 +19,8 @@ from kpfnb.queue.records import (
     QueueItem,
     QueueItemStatus,
 )
-from kpfnb.queue.status import QueueStatus, WorkerTimeline, done_rate, load_status
+from kpfnb.queue.status import QueueStatus, done_rate, list_problems, load_status
+from kpfnb.queue.timeline import WorkerTimeline
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
@@ -59,31 +62,51 @@ def status(**more) -> QueueStatus:
 def test_it_is_a_result():
     result = status()
     assert isinstance(result, Result)
-    assert result.reason == "28 waiting, 1 running, 1 failed, 1 parked, 60 done"
+    assert result.reason == "1 parked, 1 failed, 1 running, 28 waiting, 60 done; p: <b>"
     assert result.key_figures()["parked"] == 1
     assert repr(result) == f"<QueueStatus: {result.reason}>"
 
 
-def test_the_outcome_is_partial_only_if_all_had_to_be_done():
-    assert status().outcome is Outcome.SUCCEEDED
-    assert status(require_done=True).outcome is Outcome.PARTIAL
+def test_a_queue_with_parked_items_is_partial():
+    assert status().outcome is Outcome.PARTIAL
+
+
+def test_open_items_make_it_partial_only_if_all_had_to_be_done():
+    parked = {QueueItemStatus.PARKED: 0}
+    one = status()
+    assert replace(one, counts=one.counts | parked).outcome is Outcome.SUCCEEDED
+    waited = replace(one, counts=one.counts | parked, require_done=True)
+    assert waited.outcome is Outcome.PARTIAL
 
 
 def test_the_text_shows_workers_and_local_times():
     assert str(status()).splitlines() == [
-        "queue trial: 28 waiting, 1 running, 1 failed, 1 parked, 60 done",
+        "queue trial: 1 parked, 1 failed, 1 running, 28 waiting, 60 done; p: <b>",
         "60 done per minute, 30 s left",
-        "  running  <run>  on host/7 since 2024-01-15 01:58:30, attempt 1",
-        "  failed   f  2 attempts, next at 2024-01-15 02:00:00: oops again",
-        "  parked   p  since 2024-01-15 01:58:30, 3 attempts: <b>",
+        "  parked   p  since 2024-01-15 01:58, 3 attempts: <b>",
+        "  failed   f  2 attempts, next at 2024-01-15 02:00: oops again",
+        "  running  <run>  on host/7 since 2024-01-15 01:58, attempt 1",
     ]
 
 
 def test_all_text_is_escaped():
-    page = status()._repr_html_() + status().failures()._repr_html_()
-    assert "&lt;run&gt;" in page and "&lt;b&gt;" in page and "&lt;i&gt;words" in page
+    page = status()._repr_html_()
+    assert "&lt;run&gt;" in page and "&lt;b&gt;" in page
     for tag in ("<run>", "<b>", "<i>"):
         assert tag not in page
+
+
+def test_the_page_says_who_has_what_since_when_and_how_far_it_is():
+    page = status()._repr_html_()
+    assert 'value="61" max="91"' in page and "60 done per minute, 30 s left" in page
+    cells = ("host/7", "2024-01-15 01:58", "1 min 30 s", "1")
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+
+
+def test_the_problems_are_a_table_with_parked_items_first():
+    frame = status().problems()
+    assert frame["item"].tolist() == ["p", "f"]
+    assert frame.columns[3] == "since (Pacific/Honolulu)"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +194,7 @@ def test_plots_of_an_empty_queue(embedded):
     assert empty.reason == "no items" and empty.rate is None and empty.seconds_left is None
     assert figures.plot(empty).axes
     assert figures.plot(empty.timeline()).axes[0].texts[0].get_text() == "no attempts"
-    assert empty.failures()._repr_html_() == "<p>No failures.</p>"
+    assert len(empty.problems()) == 0 and "<progress" not in empty._repr_html_()
 
 
 def test_of_a_real_queue(embedded):
@@ -183,6 +206,27 @@ def test_of_a_real_queue(embedded):
         )
         queue.drain()
         result = load_status(queue)
-    assert result.reason == "1 waiting, 1 failed (draining)"
+    assert result.reason == "1 failed, 1 waiting (draining)"
     assert result.to_dict()["failed"][0]["error"] == "oops"
     assert [event.ending for event in result.events] == [AttemptOutcome.FAILED]
+
+
+def test_a_problem_has_its_log_and_the_file_of_it_if_it_is_of_that_attempt(embedded, monkeypatch):
+    with Queue("trial") as queue:
+        queue.load(["a/b", "c"])
+        for request, log in (("r1", "first\nlast words"), ("r2", "")):
+            [claim] = queue.report_and_claim("host/1", request).claims
+            report = AttemptReport(claim, AttemptOutcome.FAILED, error="oops", log=log, final=True)
+            queue.report_and_claim("host/1", f"{request}-end", [report], want=0)
+        [first, second] = list_problems(queue)
+        assert (first.item, first.state, first.attempts) == ("a/b", QueueItemStatus.PARKED, 1)
+        assert (first.error, first.log_end) == ("oops", "first\nlast words")
+        assert first.log_path is None and second.log_path is None
+        attempt_logs.store_log("trial", "a/b", "much before\nfirst\nlast words")
+        attempt_logs.store_log("trial", "c", "")
+        [first, _] = list_problems(queue)
+        assert first.log_path and first.log_path.read_text().startswith("much before")
+        assert first.to_dict()["log_path"] == str(first.log_path)
+        # An earlier attempt on this machine; the last one was made on another
+        attempt_logs.store_log("trial", "a/b", "something else")
+        assert list_problems(queue)[0].log_path is None
