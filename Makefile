@@ -56,10 +56,8 @@ lint: $(VENV)/.test  ## style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# No question about news, which would need the network; nothing was built, so nothing is compared
-lab: export JUPYTER_CONFIG_PATH = $(CURDIR)/notebooks/.jupyter
-lab: $(VENV)/.base  ## open JupyterLab at the home notebook
-	$(BIN)/jupyter lab notebooks/home.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+lab: $(VENV)/.base  ## open JupyterLab at the home page, with your own copies of the notebooks
+	$(BIN)/kpfnb lab
 
 bench: $(VENV)/.test  ## measure, and print the ratios
 	$(BIN)/uv pip install --quiet --python $(VENV) --constraint requirements.lock --editable '.[bench]'

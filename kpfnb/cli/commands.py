@@ -64,6 +64,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "backup": ("archive", "Back up the reductions to a second remote."),
     },
     "Notebooks, queues and services": {
+        "lab": (
+            "lab",
+            "Open JupyterLab at kpfnb's home page, with your own working copies of the notebooks.",
+        ),
         "run": (
             "runs",
             "Run a notebook without a browser; the executed notebook, report, result and log are stored.",

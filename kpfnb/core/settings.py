@@ -30,6 +30,12 @@ from kpfnb.core.text import suggest_name
 ENVIRONMENT_PREFIX = "KPFNB_"
 SETTINGS_FILE_NAME = "kpfnb.toml"
 
+PROJECT_VARIABLE = "KPFNB_PROJECT_DIR"
+"""The directory in which `kpfnb lab` was started: its kernels start in another one."""
+
+PACKAGED_PROJECT = Path(kpfnb.__file__).with_name("project")
+"""Where a wheel has what a checkout has beside the package: notebooks, params, pipelines."""
+
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
     "panels", "drp_directory", "sheet_credentials", "useful_warnings",
@@ -208,6 +214,11 @@ class _FileSource(PydanticBaseSettingsSource):
         }
 
 
+def project_dir() -> Path:
+    """The current directory; in a kernel of `kpfnb lab` the one in which that was started."""
+    return Path(os.environ.get(PROJECT_VARIABLE) or Path.cwd())
+
+
 def load_settings(**arguments: Any) -> Settings:
     """The current settings. `InvalidSettingsError` names an invalid one and where it comes from."""
     try:
@@ -229,8 +240,8 @@ def load_settings(**arguments: Any) -> Settings:
 
 
 def find_settings_file(start: Path | None = None) -> Path | None:
-    """The `kpfnb.toml` in `start` (the current directory) or the nearest directory above it."""
-    folder = (start or Path.cwd()).resolve()
+    """The `kpfnb.toml` in `start` (the project's directory) or the nearest directory above it."""
+    folder = (start or project_dir()).resolve()
     candidates = (parent / SETTINGS_FILE_NAME for parent in (folder, *folder.parents))
     return next((file for file in candidates if file.is_file()), None)
 
@@ -247,7 +258,7 @@ def export_to_environment(**arguments: Any) -> None:
 def _default_work_dir() -> Path:
     # A notebook's kernel starts in notebooks/; the file marks the top directory of the project
     file = find_settings_file()
-    return (file.parent if file else Path.cwd()) / "work"
+    return (file.parent if file else project_dir()) / "work"
 
 
 def _usable_cores() -> int:
@@ -278,12 +289,12 @@ def find_origin(name: str, arguments: dict[str, Any]) -> str:
 def project_dirs(name: str) -> list[Path]:
     """The directories of that name, such as `notebooks`; some may not exist.
 
-    In order of precedence: beside `kpfnb.toml`, in the current directory, and beside the package
-    (a checkout of kpfnb).
+    In order of precedence: beside `kpfnb.toml`, in the project's directory, beside the package (a
+    checkout of kpfnb), and in the package (an installed wheel).
     """
     settings_file = find_settings_file()
     tops = [settings_file.parent] if settings_file else []
-    tops += [Path.cwd(), Path(kpfnb.__file__).parents[1]]
+    tops += [project_dir(), Path(kpfnb.__file__).parents[1], PACKAGED_PROJECT]
     return [top / name for top in dict.fromkeys(tops)]
 
 

@@ -85,7 +85,7 @@ def lab(lab_home: Path) -> Iterator[Lab]:
     environment |= {
         "JUPYTER_CONFIG_DIR": str(lab_home / "config"),
         # As `make lab` has it
-        "JUPYTER_CONFIG_PATH": str(PROJECT / "notebooks/.jupyter"),
+        "JUPYTER_CONFIG_PATH": str(PROJECT / "kpfnb/lab/config"),
         "JUPYTER_RUNTIME_DIR": str(lab_home / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(lab_home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(lab_home / "workspaces"),

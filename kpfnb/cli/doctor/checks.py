@@ -27,7 +27,7 @@ INTERNAL_VARIABLES = {
     *("KPFNB_DEMO_DRPTAG", "KPFNB_DEMO_DRP_FAULT", "KPFNB_KAST_PACK"),
     *("KPFNB_KERNEL", "KPFNB_KPF_PACK", "KPFNB_KPF_PIPELINE"),
     *("KPFNB_KPF_PYTHON", "KPFNB_QUEUE_KILLS", "KPFNB_READER_PASSWORD"),
-    *("KPFNB_RUN", "KPFNB_WORKER_PID"),
+    *("KPFNB_LAB_URL", "KPFNB_PROJECT_DIR", "KPFNB_RUN", "KPFNB_WORKER_PID"),
 }
 """Variables of the demo, of the tests, and between kpfnb's own processes."""
 

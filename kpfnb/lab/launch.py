@@ -1,0 +1,71 @@
+"""The start of JupyterLab with kpfnb's pages and a person's working copies of the notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from kpfnb.core import settings
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.settings import PROJECT_VARIABLE, export_to_environment
+from kpfnb.lab import working_copies
+from kpfnb.lab.server import PREFIX
+
+CONFIG_PATH_VARIABLE = "JUPYTER_CONFIG_PATH"
+NOTEBOOKS_FOLDER = "notebooks"
+PACKAGE = Path(__file__).parent
+
+
+def start_lab(
+    *, port: int | None = None, ip: str = "", browser: bool = True, arguments: Sequence[str] = ()
+) -> None:
+    """Run JupyterLab until it is stopped; the browser opens at kpfnb's home page.
+
+    arguments : further arguments of JupyterLab
+    """
+    directory, lines = prepare_copies()
+    print(f"Your working copies of the notebooks: {directory}")
+    for line in lines:
+        print(line)
+    export_project()
+    from jupyterlab.labapp import LabApp
+
+    command = lab_arguments(directory, port=port, ip=ip, browser=browser)
+    LabApp.launch_instance([*command, *arguments])
+
+
+def prepare_copies() -> tuple[Path, list[str]]:
+    """The directory of the user's working copies, up to date, and what the user should know."""
+    notebooks = settings.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    if not notebooks:
+        searched = ", ".join(map(str, settings.project_dirs(NOTEBOOKS_FOLDER)))
+        raise InvalidInputError(f"no notebooks in {searched}", "reinstall kpfnb")
+    directory = working_copies.prepare_directory(settings.load_settings().work_dir)
+    return directory, working_copies.update_copies(directory, notebooks.values())
+
+
+def export_project() -> None:
+    """Set the environment that kernels inherit: they start in another directory than this one."""
+    work_dir = settings.load_settings().work_dir
+    os.environ[PROJECT_VARIABLE] = str(settings.project_dir().absolute())
+    export_to_environment(work_dir=work_dir)
+    paths = [str(PACKAGE / "config"), os.environ.get(CONFIG_PATH_VARIABLE, "")]
+    os.environ[CONFIG_PATH_VARIABLE] = os.pathsep.join(filter(None, paths))
+
+
+def lab_arguments(
+    directory: Path, *, port: int | None = None, ip: str = "", browser: bool = True
+) -> list[str]:
+    """The arguments of JupyterLab."""
+    command = [
+        f"--ServerApp.root_dir={directory}",
+        f"--LabApp.default_url=/{PREFIX}",
+        # The extension of this package, also if an older one is installed
+        f"--LabApp.extra_labextensions_path={PACKAGE / 'labextensions'}",
+    ]
+    command += [f"--port={port}"] if port is not None else []
+    command += [f"--ip={ip}"] if ip else []
+    command += [] if browser else ["--no-browser"]
+    command += ["--allow-root"] if os.getuid() == 0 else []
+    return command

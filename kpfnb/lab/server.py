@@ -1,0 +1,41 @@
+"""The extension of Jupyter's server: kpfnb's pages at `<base>/kpfnb/`, behind its login.
+
+Installing kpfnb enables it, in every JupyterLab of that environment; `kpfnb lab` always has it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from typing import Any
+
+from kpfnb.notebook.links import LAB_URL_VARIABLE
+
+PREFIX = "kpfnb/"
+HANDLER_MODULES = ("pages", "home_page", "actions", "opening")
+"""The modules whose `HANDLERS` answer: pairs of a pattern below `<base>/kpfnb` and a class."""
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    """Add the handlers, and tell the kernels, which inherit the environment, where they are."""
+    base_url = server.web_app.settings["base_url"]
+    os.environ[LAB_URL_VARIABLE] = base_url + PREFIX
+    prefix = re.escape((base_url + PREFIX).rstrip("/"))
+    handlers = [(prefix + pattern, handler) for pattern, handler in _collect_handlers()]
+    server.web_app.add_handlers(".*$", handlers)
+
+
+def _collect_handlers() -> list[tuple[str, type]]:
+    handlers: list[tuple[str, type]] = []
+    for name in HANDLER_MODULES:
+        try:
+            module = importlib.import_module(f"kpfnb.lab.{name}")
+        except ModuleNotFoundError:
+            continue
+        handlers += module.HANDLERS
+    return handlers
