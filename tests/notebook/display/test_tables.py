@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from markupsafe import Markup
 
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.notebook.display import tables
@@ -64,20 +65,94 @@ def describe_row(row: Mapping[str, Any]) -> str:
 
 
 def test_the_details_of_the_chosen_row_are_shown() -> None:
-    table, chooser, details = tables.interactive_table(FRAME, row_details=describe_row).children
+    table, panel = tables.interactive_table(FRAME, row_details=describe_row).children
+    [bar, details] = panel.children
+    assert "Click a row" in details.value and bar.layout.display == "none"
     table.selected_rows = [2]
     assert details.value == "<p>about KP.2</p>"
-    chooser.value = 4
-    assert details.value == "<p>about KP.4</p>"
-    chooser.value = -1
-    assert details.value == ""
+    table.selected_rows = []
+    assert "Click a row" in details.value
 
 
 def test_a_row_without_details_says_why() -> None:
-    _, chooser, details = tables.interactive_table(FRAME, row_details=describe_row).children
-    chooser.value = 3
+    table, panel = tables.interactive_table(FRAME, row_details=describe_row).children
+    table.selected_rows = [3]
+    details = panel.children[1]
     assert "role='alert'" in details.value
     assert "&lt;b&gt; is no ObsID" in details.value
+
+
+def test_details_are_made_only_for_rows_that_are_chosen() -> None:
+    asked: list[Any] = []
+    frame = pd.DataFrame({"n": range(5000)})
+    table, _ = tables.interactive_table(
+        frame, row_details=lambda row: str(asked.append(row["n"]))
+    ).children
+    assert asked == []
+    table.selected_rows = [4321]
+    assert asked == [4321]
+
+
+def test_a_button_acts_on_the_chosen_row() -> None:
+    def retry(row: Mapping[str, Any]) -> str:
+        if row["obsid"] == "KP.3":
+            raise InvalidInputError("<b> can't be retried")
+        return f"<{row['obsid']}> retried"
+
+    table, panel = tables.interactive_table(FRAME, row_actions={"Retry": retry}).children
+    bar = panel.children[0]
+    button, message = bar.children
+    assert bar.layout.display == "none", "no row is chosen"
+    table.selected_rows = [1]
+    assert bar.layout.display is None
+    button.click()
+    assert message.value == "&lt;KP.1&gt; retried"
+    table.selected_rows = [3]
+    assert message.value == ""
+    button.click()
+    assert "role='alert'" in message.value and "&lt;b&gt;" in message.value
+
+
+def test_rows_that_passed_come_after_the_others() -> None:
+    frame = pd.DataFrame(
+        {"rule": ["a", "b", "c", "d"], "verdict": ["PASS", "FAIL", "PASS", "not judged"]}
+    )
+    assert tables.put_passed_last(frame)["rule"].tolist() == ["b", "d", "a", "c"]
+    assert repr(tables.StaticTable(frame)).splitlines()[1].split() == ["b", "FAIL"]
+    for other in (frame.assign(verdict="PASS"), frame.assign(verdict=["PASS", "x", "PASS", "y"])):
+        assert tables.put_passed_last(other)["rule"].tolist() == ["a", "b", "c", "d"]
+
+
+def test_the_details_are_of_the_row_as_it_is_shown() -> None:
+    frame = pd.DataFrame({"obsid": ["KP.1", "KP.2"], "verdict": ["PASS", "FAIL"]})
+    table, panel = tables.interactive_table(frame, row_details=describe_row).children
+    table.selected_rows = [0]
+    assert panel.children[1].value == "<p>about KP.2</p>"
+
+
+def test_links_in_cells_are_links_and_all_other_text_is_text() -> None:
+    link = Markup('<a href="/x">{}</a>').format("<KP.1>")
+    frame = pd.DataFrame({"<file>": [link, "<i>"], "n": [1, 2], "text": ["<b>", None]})
+    data = tables.interactive_table(frame)._dt_args
+    for page in (tables.table_html(frame), data["data_json"].replace('\\"', '"')):
+        assert '<a href="/x">&lt;KP.1&gt;</a>' in page and "&lt;b&gt;" in page
+        assert "<b>" not in page and "<i>" not in page
+    assert "<file>" not in data["table_html"]
+
+
+def test_numbers_are_aligned_to_the_right() -> None:
+    frame = pd.DataFrame(
+        {"n": [1, 20], "snr": [1.5, None], "text": ["a", "b"], "flag": [True, False]}
+    )
+    page = tables.table_html(frame)
+    assert page.count("<td class='number'>") == 4
+    assert "<td class='number'>1.5</td><td>a</td><td>True</td>" in page
+
+
+def test_large_numbers_keep_their_digits() -> None:
+    assert "<td class='number'>1234567.5</td>" in tables.table_html(
+        pd.DataFrame({"n": [1234567.5]})
+    )
 
 
 def test_nothing_of_the_table_is_stored_in_the_notebook() -> None:
@@ -96,20 +171,22 @@ def test_a_static_table_has_no_row_numbers_and_no_text_for_missing_values() -> N
         assert "NaN" not in text
         assert "1.5" in text
     assert "<th>0</th>" not in shown._repr_html_()
-    assert repr(tables.StaticTable(frame.head(0))) == "nothing"
-    assert tables.StaticTable(frame.head(0))._repr_html_() == "<p>nothing</p>"
+    nothing = tables.StaticTable(frame.head(0), "No <file> is missing.")
+    assert repr(nothing) == "No <file> is missing."
+    assert nothing._repr_html_() == "<p>No &lt;file&gt; is missing.</p>"
 
 
 def test_of_a_long_plain_table_the_first_rows_are_shown() -> None:
     frame = pd.DataFrame({"n": range(tables.MAX_STATIC_ROWS + 5)})
     assert repr(tables.StaticTable(frame)).endswith("\nand 5 more")
     assert "<p>and 5 more</p>" in tables.StaticTable(frame)._repr_html_()
-    assert tables.StaticTable(frame)._repr_html_().count("<td>") == tables.MAX_STATIC_ROWS
+    assert tables.StaticTable(frame)._repr_html_().count("<td ") == tables.MAX_STATIC_ROWS
 
 
-def test_a_table_without_rows_is_a_word() -> None:
-    for widget in (
-        tables.interactive_table(FRAME.head(0)),
-        tables.interactive_table(FRAME.head(0), row_details=describe_row),
-    ):
-        assert widget.value == "<p>nothing</p>"
+def test_a_table_without_rows_says_what_is_empty() -> None:
+    for details in (None, describe_row):
+        widget = tables.interactive_table(
+            FRAME.head(0), row_details=details, nothing="No frame failed."
+        )
+        assert widget.value == "<p>No frame failed.</p>"
+    assert tables.interactive_table(FRAME.head(0)).value == "<p>No rows.</p>"
