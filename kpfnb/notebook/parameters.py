@@ -1,6 +1,8 @@
 """Parameters of notebooks: declared in the parameters cell, checked before any work.
 
-A declaration is `name: "kind" = default  # help`. The kinds are those of `parse_kind`.
+A declaration is `name: "kind" = default  # help`. The kinds are those of
+`kpfnb.notebook.parameter_kinds`. Those below the line `# More` are rarely changed: the form folds
+them away.
 """
 
 from __future__ import annotations
@@ -8,35 +10,19 @@ from __future__ import annotations
 import ast
 import difflib
 import io
-import math
 import tokenize
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from kpfnb.core.clock import check_night
+from kpfnb.core import nights
 from kpfnb.core.errors import InvalidParameterError
+from kpfnb.notebook.parameter_kinds import ParameterKind, parse_kind
 
+MORE_LINE = "# More"
+"""The line below which parameters are rarely changed."""
 _DECLARATION_HINT = 'declare it as   name: "kind" = literal  # what it is and its unit'
-
-
-@dataclass(frozen=True)
-class ParameterKind:
-    """The type of a parameter; `options` are its choices, or its lower and upper limit."""
-
-    name: str
-    options: tuple[str, ...] = ()
-
-    def check(self, value: Any) -> Any:
-        """The value in its proper type; ValueError says what was expected."""
-        if self.name in ("int", "float"):
-            return _check_number(value, int if self.name == "int" else float, self.options)
-        if self.name in ("choice", "subset"):
-            return _VALUE_CHECKS[self.name](value, self.options)
-        return _VALUE_CHECKS[self.name](value)
-
-    def __str__(self) -> str:
-        return f"{self.name}[{', '.join(self.options)}]" if self.options else self.name
 
 
 @dataclass(frozen=True)
@@ -47,6 +33,8 @@ class Parameter:
     kind: ParameterKind
     default: Any
     help: str = ""
+    is_rare: bool = False
+    """Rarely changed: declared below the line `# More`."""
 
     def check(self, value: Any) -> Any:
         """The value in its proper type; `InvalidParameterError` names the parameter."""
@@ -57,25 +45,6 @@ class Parameter:
                 f"parameter {self.name}: {error}, not {value!r}",
                 f"{self.name} is {self.help or self.kind}; its default is {self.default!r}",
             ) from None
-
-
-def parse_kind(text: str) -> ParameterKind:
-    """The kind that an annotation names.
-
-    `str`, `int`, `float`, `bool`, `path`; `int[1, 64]` and `float[0, 1]` with limits; `list[str]`;
-    `choice[a, b]`; `subset[a, b]`; `night` (YYYYMMDD, UT; '' for none), `version` (2.9 or v2.9.1;
-    '' for none).
-    """
-    name, _, rest = text.replace(" ", "").partition("[")
-    options = tuple(filter(None, rest.rstrip("]").split(",")))
-    if name == "list" and options == ("str",):
-        return ParameterKind("list[str]")
-    if name not in {*_VALUE_CHECKS, "int", "float"}:
-        known = ", ".join(sorted({*_VALUE_CHECKS, "int", "float"}))
-        raise ValueError(f"unknown kind {text!r}; known are {known}")
-    if not _OPTION_CHECKS.get(name, _has_no_options)(options):
-        raise ValueError(f"kind {text!r} is not complete; see kpfnb.notebook.parameters.parse_kind")
-    return ParameterKind(name, options)
 
 
 def parse_declarations(source: str) -> list[Parameter]:
@@ -92,6 +61,8 @@ def parse_declarations(source: str) -> list[Parameter]:
             f"the parameters can't be read: {error}", _DECLARATION_HINT
         ) from None
     comments = _comments_by_line(source)
+    lines = source.splitlines()
+    more = lines.index(MORE_LINE) if MORE_LINE in lines else len(lines)
     parameters: dict[str, Parameter] = {}
     for statement in statements:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
@@ -100,7 +71,7 @@ def parse_declarations(source: str) -> list[Parameter]:
         if parameter.name in parameters:
             raise InvalidParameterError(f"parameters cell: {parameter.name} is declared twice")
         parameter.check(parameter.default)
-        parameters[parameter.name] = parameter
+        parameters[parameter.name] = replace(parameter, is_rare=statement.lineno > more)
     return list(parameters.values())
 
 
@@ -154,93 +125,16 @@ def validate_parameters(
     }
 
 
-def _check_text(value: Any) -> str:
-    # papermill turns `-p name 20240131` into a number
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(value)
-    raise ValueError("must be a text")
+def resolve_parameters(
+    parameters: Iterable[Parameter], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Checked values with the newest night in place of `last`.
 
-
-def _check_flag(value: Any) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() in words:
-        return words[str(value).lower()]
-    raise ValueError("must be true or false")
-
-
-def _check_number(value: Any, convert: type, limits: tuple[str, ...]) -> Any:
-    what = "a whole number" if convert is int else "a number"
-    try:
-        number = convert(value if isinstance(value, str) or convert is float else repr(value))
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"must be {what}") from None
-    if isinstance(value, bool) or number in (math.inf, -math.inf) or number != number:
-        raise ValueError(f"must be {what}")
-    if limits and not float(limits[0]) <= number <= float(limits[1]):
-        raise ValueError(f"must be {what} from {limits[0]} to {limits[1]}")
-    return number
-
-
-def _check_list(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, (list, tuple)):
-        return [_check_text(part) for part in value]
-    raise ValueError("must be a list of texts")
-
-
-def _check_choice(value: Any, options: tuple[str, ...]) -> str:
-    if str(value) not in options:
-        raise ValueError(f"must be one of {', '.join(options)}")
-    return str(value)
-
-
-def _check_subset(value: Any, options: tuple[str, ...]) -> list[str]:
-    return [_check_choice(part, options) for part in _check_list(value)]
-
-
-def _check_version(value: Any) -> str:
-    text = _check_text(value)
-    parts = text.removeprefix("v").partition("-")[0].split(".")
-    if text and not all(part.isdecimal() for part in parts):
-        raise ValueError("must be a version such as 2.9 or v2.9.1")
-    return text
-
-
-_VALUE_CHECKS: dict[str, Callable[..., Any]] = {
-    "str": _check_text,
-    "path": _check_text,
-    "bool": _check_flag,
-    "list[str]": _check_list,
-    "choice": _check_choice,
-    "subset": _check_subset,
-    "night": check_night,
-    "version": _check_version,
-}
-
-
-def _has_no_options(options: tuple[str, ...]) -> bool:
-    return not options
-
-
-def _has_options(options: tuple[str, ...]) -> bool:
-    return bool(options)
-
-
-def _are_limits(options: tuple[str, ...]) -> bool:
-    try:
-        lower_and_upper = [float(option) for option in options]
-    except ValueError:
-        return False
-    return len(options) in (0, 2) and lower_and_upper == sorted(lower_and_upper)
-
-
-_OPTION_CHECKS: dict[str, Callable[[tuple[str, ...]], bool]] = {
-    "int": _are_limits,
-    "float": _are_limits,
-    "choice": _has_options,
-    "subset": _has_options,
-}
-"""Checks what is in the brackets of a kind; other kinds have no brackets."""
+    Raises as `kpfnb.core.nights.find_last_night`, if a value says `last`.
+    """
+    # All that say `last` mean the same night, even if the next one begins meanwhile
+    resolve = cache(nights.resolve_target)
+    return {
+        parameter.name: parameter.kind.resolve_nights(values[parameter.name], resolve)
+        for parameter in parameters
+    }

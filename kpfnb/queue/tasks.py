@@ -22,7 +22,8 @@ from urllib.parse import quote, unquote
 
 from kpfnb.core import atomic, settings
 from kpfnb.core.errors import InvalidParameterError
-from kpfnb.notebook.parameters import Parameter, parse_kind, validate_parameters
+from kpfnb.notebook.parameter_kinds import parse_kind
+from kpfnb.notebook.parameters import Parameter, validate_parameters
 from kpfnb.queue.lease import Lease
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpfnb.core.clock import check_night
-from kpfnb.core.errors import InvalidParameterError
+from kpfnb.core.errors import InvalidParameterError, KpfnbError
+from kpfnb.notebook.parameter_kinds import ParameterKind, parse_kind
 from kpfnb.notebook.parameters import (
     Parameter,
-    ParameterKind,
     parse_declarations,
-    parse_kind,
+    resolve_parameters,
     validate_parameters,
 )
 
@@ -30,7 +31,10 @@ TYPES: dict[str, type] = {
     "list[str]": list,
     "choice[L0, 2D]": str,
     "subset[2D, L1, L2]": list,
+    "list[path]": list,
     "night": str,
+    "moment": str,
+    "targets": list,
     "version": str,
 }
 
@@ -75,6 +79,13 @@ def parameter(kind: str, default: Any = None) -> Parameter:
         ("subset[2D, L1, L2]", "L1,2D", ["L1", "2D"]),
         ("night", 20240229, "20240229"),
         ("night", "", ""),
+        ("night", " Last ", "last"),
+        ("moment", 20240115.17, "20240115.17"),
+        ("moment", "KP.20240115.12345.67", "KP.20240115.12345.67"),
+        ("moment", "last", "last"),
+        ("moment", "", ""),
+        ("targets", "last, 20240101:20240131,a.csv", ["last", "20240101:20240131", "a.csv"]),
+        ("list[path]", "/a, /b", ["/a", "/b"]),
         ("version", "v2.9.1-12-gabc", "v2.9.1-12-gabc"),
         ("version", 2.9, "2.9"),
         ("version", "", ""),
@@ -111,6 +122,10 @@ def test_good_values_in_their_type(kind: str, value: Any, checked: Any) -> None:
         ("subset[2D, L1]", "2D,L9", "one of 2D, L1"),
         ("night", "20230230", "a valid date"),
         ("night", "2024011", "a valid date"),
+        ("night", "latest", "as YYYYMMDD, or last"),
+        ("moment", "20240230.1", "a valid date"),
+        ("moment", "20240115.123456", "YYYYMMDD.SSSSS"),
+        ("moment", "last.1", "YYYYMMDD.SSSSS"),
         ("night", "２０２４０１１５", "a valid date"),
         ("version", "latest", "a version"),
         ("version", "v", "a version"),
@@ -241,3 +256,42 @@ def test_check_night_for_others() -> None:
     assert check_night(20240115) == "20240115"
     with pytest.raises(ValueError, match="YYYYMMDD"):
         check_night("20240115.0")
+
+
+def test_last_is_the_newest_night_in_every_kind_that_has_nights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for night in ("20240101", "20240115"):
+        (tmp_path / "L0" / night).mkdir(parents=True)
+        (tmp_path / "L0" / night / f"KP.{night}.00001.00.fits").touch()
+    monkeypatch.setenv("KPFNB_DATA_ROOT", str(tmp_path))
+    declared = parse_declarations(
+        'start: "night" = "last"\nmoment: "moment" = "last"\nother: "str" = "last"\n'
+        'targets: "targets" = ["last", "20240101:last", "a.csv"]\nend: "night" = ""'
+    )
+    values = validate_parameters(declared, {})
+    assert resolve_parameters(declared, values) == {
+        "start": "20240115",
+        "moment": "20240115",
+        "other": "last",
+        "targets": ["20240115", "20240101:20240115", "a.csv"],
+        "end": "",
+    }
+    assert values["start"] == "last"
+
+
+def test_without_nights_last_is_an_error_and_a_night_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_DATA_ROOT", str(tmp_path))
+    declared = parse_declarations('start: "night" = "last"')
+    with pytest.raises(KpfnbError, match="no night in"):
+        resolve_parameters(declared, {"start": "last"})
+    assert resolve_parameters(declared, {"start": "20240115"}) == {"start": "20240115"}
+
+
+def test_parameters_below_the_line_more_are_rarely_changed() -> None:
+    declared = parse_declarations(
+        'first: "str" = ""  # More\n# a remark\nsecond: "str" = ""\n# More\nthird: "str" = ""'
+    )
+    assert [parameter.is_rare for parameter in declared] == [False, False, True]

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from kpfnb.core.errors import InvalidParameterError
-from kpfnb.notebook.parameters import parse_kind
+from kpfnb.notebook.parameter_kinds import parse_kind
 from kpfnb.queue import tasks
 
 

@@ -17,7 +17,8 @@ from kpfnb.notebook.form.suggestions import (
     complete_text,
     explain_text,
 )
-from kpfnb.notebook.parameters import Parameter, ParameterKind
+from kpfnb.notebook.parameter_kinds import ParameterKind
+from kpfnb.notebook.parameters import Parameter
 
 LABEL_WIDTH = "11em"
 FIELD_WIDTH = "27em"

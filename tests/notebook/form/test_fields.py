@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kpfnb.notebook.form import fields
-from kpfnb.notebook.parameters import Parameter, parse_declarations, parse_kind
+from kpfnb.notebook.parameter_kinds import parse_kind
+from kpfnb.notebook.parameters import Parameter, parse_declarations
 
 
 def field(kind: str, value: Any, help: str = "what it is") -> fields.FormField:

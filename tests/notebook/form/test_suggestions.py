@@ -9,7 +9,8 @@ import pytest
 
 from kpfnb.notebook.form import fields, suggestions
 from kpfnb.notebook.form.suggestions import complete_text, explain_text
-from kpfnb.notebook.parameters import Parameter, parse_kind
+from kpfnb.notebook.parameter_kinds import parse_kind
+from kpfnb.notebook.parameters import Parameter
 
 KNOWN = {"AIRMASS": "Airmass", "CCFRV": "[km/s] Velocity", "MASSES": "", "RV <x>": "odd"}
 
