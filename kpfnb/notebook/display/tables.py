@@ -43,10 +43,12 @@ _KEEP_KEYS = """function () {
   this.api().table().container().setAttribute("data-lm-suppress-shortcuts", "true");
 }"""
 _STYLE = (
-    "<style>table.kpfnb-table th, table.kpfnb-table td {text-align: left; vertical-align: top} "
-    "table.kpfnb-table .number {text-align: right}</style>"
+    "<style>.kpfnb-table.kpfnb-table :is(th, td) {text-align: left; vertical-align: top} "
+    ".kpfnb-table.kpfnb-table .number {text-align: right}</style>"
 )
 """JupyterLab aligns all cells to the right; reports have their own style sheet."""
+_LINK_STYLE = "<style>table.dataTable a {color: inherit; text-decoration: underline}</style>"
+"""JupyterLab shows links in widgets as plain text."""
 
 RowDetails = Callable[[Mapping[str, Any]], str]
 """Takes a row by column; returns its details as HTML."""
@@ -91,18 +93,21 @@ def interactive_table(
         "allow_html": has_html,
         "showIndex": False,
         "pageLength": PAGE_ROWS,
+        "style": "table-layout: auto; width: auto; margin: 0",
     }
+    style = [ipywidgets.HTML(_LINK_STYLE, layout={"display": "none"})] if has_html else []
     if row_details is None and not row_actions:
-        return ITable(values, **options)
+        table = ITable(values, **options)
+        return ipywidgets.VBox([table, *style]) if style else table
     table = ITable(
         values,
         select={"style": "single", "keys": True, "info": False},
-        initComplete=JavascriptFunction(_KEEP_KEYS),
+        drawCallback=JavascriptFunction(_KEEP_KEYS),
         **options,
     )
     panel = _RowPanel(ordered, row_details, row_actions or {})
     table.observe(lambda change: panel.show(change.new), "selected_rows")
-    return ipywidgets.VBox([table, panel.box])
+    return ipywidgets.VBox([table, panel.box, *style])
 
 
 class _RowPanel:
@@ -265,7 +270,7 @@ def _display_values(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     for position, column in enumerate(columns):
         if has_html and position in texts:
             values.isetitem(position, _cells_html(column))
-        elif column.isna().any():
+        elif column.isna().any() or column.dtype.kind == "f":
             values.isetitem(position, _cell_texts(column))
     if has_html:
         values.columns = [str(markupsafe.escape(name)) for name in values.columns]

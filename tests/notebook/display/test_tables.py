@@ -133,7 +133,7 @@ def test_the_details_are_of_the_row_as_it_is_shown() -> None:
 def test_links_in_cells_are_links_and_all_other_text_is_text() -> None:
     link = Markup('<a href="/x">{}</a>').format("<KP.1>")
     frame = pd.DataFrame({"<file>": [link, "<i>"], "n": [1, 2], "text": ["<b>", None]})
-    data = tables.interactive_table(frame)._dt_args
+    data = tables.interactive_table(frame).children[0]._dt_args
     for page in (tables.table_html(frame), data["data_json"].replace('\\"', '"')):
         assert '<a href="/x">&lt;KP.1&gt;</a>' in page and "&lt;b&gt;" in page
         assert "<b>" not in page and "<i>" not in page
