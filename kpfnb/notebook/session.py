@@ -19,6 +19,7 @@ from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Result
 from kpfnb.notebook import runner
 from kpfnb.notebook.display import figures
+from kpfnb.notebook.form.waiting import WaitForRun, install_silent_stop
 from kpfnb.notebook.history import declared_parameters, executed_sources
 from kpfnb.notebook.parameters import Parameter, validate_parameters
 from kpfnb.runs import (
@@ -38,7 +39,7 @@ from kpfnb.runs.record import RUN_VARIABLE
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kpfnb.notebook.display.tables import RowDetails
+    from kpfnb.notebook.display.tables import RowAction, RowDetails
     from kpfnb.notebook.form.panel import FormPanel
 
 LAB_VARIABLE = "JPY_SESSION_NAME"
@@ -71,6 +72,7 @@ def begin_session() -> Session:
         from kpfnb.notebook.kernels import widget_messages
 
         widget_messages.install_widget_handling()
+        install_silent_stop(shell)
         tables.register_formatter(shell)
     _current_session.validate()
     print(_current_session)
@@ -93,7 +95,8 @@ class Session:
         directory = os.environ.pop(RUN_VARIABLE, "")
         self.file = Path(os.environ.get(LAB_VARIABLE, ""))
         """The notebook's file in JupyterLab; empty elsewhere."""
-        name = self.file.stem
+        # A new version beside a changed copy has the name of the notebook, too
+        name = self.file.name.partition(".")[0]
         self.origin = "kpfnb" if directory else "lab" if name else "papermill"
         """What runs the notebook: `kpfnb`, `lab`, or `papermill` (and any other runner)."""
         if directory:
@@ -152,11 +155,17 @@ class Session:
             self._record_end(RunEndFacts(error=CellError(0, type(error).__name__, str(error))))
             raise
 
-    def form(self) -> None:
-        """Display the parameters: a form in JupyterLab, a table elsewhere."""
+    def form(self, *, wait: bool = True) -> None:
+        """Display the parameters: a form in JupyterLab, a table elsewhere.
+
+        wait : in JupyterLab, run nothing below until Run is pressed; False for a notebook that
+            only looks
+        """
         from kpfnb.notebook import form
 
         form.show_form(self)
+        if wait and self.interactive:
+            raise WaitForRun
 
     def restart(self, values: Mapping[str, Any]) -> None:
         """Start a new run with these values; `InvalidParameterError` changes nothing."""
@@ -203,16 +212,29 @@ class Session:
 
         form.show_confirm_button(self, question, action)
 
-    def table(self, frame: pd.DataFrame, row_details: RowDetails | None = None) -> Any:
+    def table(
+        self,
+        frame: pd.DataFrame,
+        row_details: RowDetails | None = None,
+        *,
+        row_actions: Mapping[str, RowAction] | None = None,
+        nothing: str = "No rows.",
+    ) -> Any:
         """In JupyterLab a table to sort, filter and search; elsewhere a static one.
 
+        Parameters
+        ----------
         row_details : takes a row by column name; returns its details as HTML
+        row_actions : what each button does with the chosen row, by its label
+        nothing : what is said of a table without rows
         """
         from kpfnb.notebook.display import tables
 
-        if self.interactive:
-            return tables.interactive_table(frame, row_details=row_details)
-        return tables.StaticTable(frame)
+        if not self.interactive:
+            return tables.StaticTable(frame, nothing)
+        return tables.interactive_table(
+            frame, row_details=row_details, row_actions=row_actions, nothing=nothing
+        )
 
     def plot(self, shown: object) -> Any:
         """The plot of a result or a Figure: with zoom and tooltips in JupyterLab, else the Figure.
@@ -279,7 +301,9 @@ class Session:
         if self.panel and self is _current_session:
             self.panel.set_busy(False)
         error = outcome.error_in_exec or outcome.error_before_exec
-        if error is None or self is not _current_session or self.is_finished:
+        if error is None or isinstance(error, WaitForRun):
+            return
+        if self is not _current_session or self.is_finished:
             return
         if self.origin == "kpfnb":
             return

@@ -14,6 +14,7 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import session
 from kpfnb.notebook.display.figures import HoverFigure, register_plot
+from kpfnb.notebook.form import waiting
 from kpfnb.notebook.history import declared_parameters
 from kpfnb.runs.record import RUN_VARIABLE
 from tests import samples
@@ -34,6 +35,9 @@ class Shell:
         assert event in ("pre_run_cell", "post_run_cell", "post_execute")
         if event == "post_run_cell":
             self.callbacks.append(callback)
+
+    def set_custom_exc(self, errors: tuple, show) -> None:
+        self.silent, self.show = errors, show
 
     def run(self, cell: str) -> None:
         self.user_ns["In"].append(cell)
@@ -156,6 +160,25 @@ def test_the_form_begins_a_run_with_its_values(monkeypatch, lab):
     assert shell.user_ns["n"] == 7 and run.id != first
     # A session that was started and left without a result is no run
     assert record().id == run.id and record().parameters == {"n": 7, "label": "new"}
+
+
+def test_in_jupyterlab_the_form_waits_and_that_is_no_error(monkeypatch, lab):
+    shell = Shell(samples.PARAMETERS)
+    run = begin(monkeypatch, shell)
+    monkeypatch.setattr("kpfnb.notebook.form.show_form", lambda _: None)
+    with pytest.raises(waiting.WaitForRun) as stop:
+        run.form()
+    assert isinstance(stop.value, shell.silent)
+    assert shell.show(shell, *sys.exc_info(), tb_offset=None) is None
+    shell.fail(stop.value)
+    assert record().outcome is None
+    # A notebook that only looks
+    run.form(wait=False)
+
+
+def test_elsewhere_the_form_waits_for_nobody(monkeypatch):
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    run.form()
 
 
 def test_a_wrong_value_in_the_form_leaves_all_as_it_was(monkeypatch, lab):
