@@ -106,7 +106,13 @@ def pipeline_outcome(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def summarize_steps(states: Collection[StepState]) -> str:
-    """One line for the run list: the steps by outcome, unsuccessful ones by name."""
+    """One line for the run list: the steps by outcome, unsuccessful ones by name.
+
+    If nothing was done, why the first step did nothing.
+    """
+    first = next(iter(states), None)
+    if first and first.reason and {state.outcome for state in states} == {Outcome.SKIPPED}:
+        return f"{first.name}: {first.reason}"
     bad = [
         f"{state.name} {state.word}"
         for state in states

@@ -117,3 +117,9 @@ def test_looking_up_gives_a_value_or_a_lookup_error(values: object, path: str) -
         get_path(values, path)
     except LookupError as error:
         assert "no value" in str(error)
+
+
+def test_a_pipeline_without_anything_to_do_says_why() -> None:
+    first = StepState("before", "progress", ()).blocked(SKIPPED, "Night 20350201 has no L0 files")
+    blocked = StepState("reprocess", "reprocess", ()).blocked(SKIPPED, "needs before")
+    assert summarize_steps([first, blocked]) == "before: Night 20350201 has no L0 files"

@@ -22,6 +22,8 @@ from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 STATE_DIR = ".kpfnb"
 """Directory in the data root for locks and journals, shared by all who work on that tree."""
 
+ROOT_HINT = "set data_root (KPFNB_DATA_ROOT) to the directory that holds L0, 2D, L1 and L2"
+
 MAX_NEAREST_NIGHTS = 3
 
 NIGHT_PATTERN = re.compile(r"\d{8}")
@@ -161,9 +163,9 @@ def list_nights(
     """
     present = [root / level for level in levels if (root / level).is_dir()]
     if not present:
+        absent = "" if root.is_dir() else ", which does not exist"
         raise InvalidInputError(
-            f"no {KPF.raw} directory in the data root {root}",
-            "set KPFNB_DATA_ROOT to the directory that holds L0, 2D, L1 and L2",
+            f"no {levels[0]} directory in the data root {root}{absent}", ROOT_HINT
         )
     newest_first = bool(start and end and start > end)
     low, high = (end, start) if newest_first else (start, end)

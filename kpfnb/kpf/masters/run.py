@@ -82,6 +82,7 @@ def make_masters(options: ReprocessOptions) -> ReprocessResult:
                 worklist.notes.extend(notes)
                 _run_nights(job, worklist)
         worklist.items.update(unknown_names(chosen))
+        worklist.is_empty = chosen.is_empty
         worklist.notes[:0] = [*chosen.notes, *junk.notes, *index.notes]
     return worklist.to_result(rules, command, dry_run=options.dry_run)
 

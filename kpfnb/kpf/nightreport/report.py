@@ -38,12 +38,16 @@ def write_report(
 ) -> NightReport:
     """Write the report of a night, with its current verdict (or the given one).
 
+    Of a night without files nothing is written.
+
     Raises the errors of `kpfnb.kpf.verdict.assessment.assess_night`.
     """
     night_verdict = verdict or assessment.assess_night(night, accept=accept)
-    assessment.save_verdict(night_verdict)
     site_settings = settings.load_settings()
     summary = collect_night(night, night_verdict, assess_progress(night), site_settings)
+    if night_verdict.empty_reason:
+        return NightReport(summary, None)
+    assessment.save_verdict(night_verdict)
     # The pages link to each other if they exist: the verdict's is written before and after
     pages.write_verdict_page(night_verdict)
     path = pages.page_dir(site_settings, night) / pages.REPORT_PAGE

@@ -13,7 +13,7 @@ from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.text import format_count
 from kpfnb.kpf.nightreport.night_summary import NightSummary
 from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict, worst_verdict
-from kpfnb.notebook.display.html import file_link
+from kpfnb.notebook.links import link_html, page_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class NightReport(OneLineRepr):
-    """The report of a night: a `kpfnb.core.result.Result`. Its outcome follows the verdict."""
+    """The report of a night: a `kpfnb.core.result.Result`. Its outcome follows the verdict.
+
+    page : None if the night has no files
+    """
 
     content: NightSummary
-    page: Path
+    page: Path | None
 
     @property
     def outcome(self) -> Outcome:
@@ -56,7 +59,7 @@ class NightReport(OneLineRepr):
         summary = self.content
         return {
             "night": summary.night,
-            "page": str(self.page),
+            "page": str(self.page or ""),
             "verdict": summary.verdict.to_dict(),
             "targets": [asdict(group) for group in summary.targets],
             "calibrations": [asdict(group) for group in summary.calibrations],
@@ -76,11 +79,18 @@ class NightReport(OneLineRepr):
         return pd.DataFrame([asdict(row) for row in self.content.velocities])
 
     def __str__(self) -> str:
-        return f"{self.reason}\npage: {self.page}"
+        return f"{self.reason}\npage: {self.page}" if self.page else self.reason
 
     def _repr_html_(self) -> str:
-        page = self.page.relative_to(self.page.parents[3])
-        return f"<p>{escape(self.reason)}</p><p>in the work directory: {escape(str(page))}</p>"
+        return f"<p>{self.linked_reason}</p>"
+
+    @property
+    def linked_reason(self) -> str:
+        """The verdict in one line, and a link to the page; as HTML, all text escaped."""
+        if not self.page:
+            return escape(self.reason)
+        link = link_html(page_url(self.page), f"Report {self.content.night}")
+        return f"{escape(self.reason)}: {link}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,9 +113,13 @@ class NightRangeReport(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """That of a single night; for several nights good if each verdict is acceptable."""
+        """That of a single night; for several nights good if each verdict is acceptable.
+
+        Nights without files do not count, unless there are no others.
+        """
         outcomes = [report.outcome for report in self.reports]
-        outcomes += [Outcome.FAILED] * len(self.failed)
+        with_files = [outcome for outcome in outcomes if outcome is not Outcome.SKIPPED]
+        outcomes = with_files + [Outcome.FAILED] * len(self.failed) or [Outcome.SKIPPED]
         return outcomes[0] if len(outcomes) == 1 else merge_outcomes(outcomes)
 
     @property
@@ -159,10 +173,7 @@ class NightRangeReport(OneLineRepr):
         return "\n".join([*lines, *([self.reason] if len(self.reports) != 1 else [])])
 
     def _repr_html_(self) -> str:
-        items = [
-            f"{escape(report.reason)}: {file_link(report.page, f'report {report.content.night}')}"
-            for report in self.reports
-        ]
+        items = [report.linked_reason for report in self.reports]
         items += [escape(f"{night}: {why}") for night, why in self.failed.items()]
         heading = f"<p>{escape(self.reason)}</p>" if len(items) > 1 else ""
         return f"{heading}<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"

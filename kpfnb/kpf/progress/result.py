@@ -19,7 +19,7 @@ from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count
-from kpfnb.kpf.files import drp, exposure
+from kpfnb.kpf.files import data_root, drp, exposure
 from kpfnb.kpf.files.obsid import KPF, ObsID, list_nights, validate_product_levels
 from kpfnb.kpf.progress import evaluation, tables
 from kpfnb.kpf.progress.completeness import (
@@ -57,7 +57,9 @@ class ProgressResult(OneLineRepr):
     started: datetime
     notes: tuple[str, ...] = ()
     require_complete: bool = False
-    """Report `partial` if anything is missing."""
+    """Report `partial` if anything is missing, or if there are no observations."""
+    empty_reason: str = ""
+    """Why nothing could be assessed; '' if there are observations."""
 
     @property
     def missing(self) -> list[MissingLevel]:
@@ -116,18 +118,18 @@ class ProgressResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded, or partial if something is missing and `require_complete` is set."""
-        return Outcome.PARTIAL if self.require_complete and not self.complete else Outcome.SUCCEEDED
+        """Succeeded, or skipped without an L0; with `require_complete` partial if incomplete."""
+        if self.require_complete and not self.complete:
+            return Outcome.PARTIAL
+        return Outcome.SUCCEEDED if self.observations else Outcome.SKIPPED
 
     @property
     def reason(self) -> str:
-        """The percentages in one line."""
-        if not self.nights:
-            return f"no L0 files of {self.range} in {self.root / KPF.raw}"
+        """The percentages in one line; why there are none."""
         products = format_count(len(self.without_l0), "product")
         without = f", {products} without an L0" if self.without_l0 else ""
         if not self.observations:
-            return f"{self._night_count}, no observations{without}"
+            return f"{self.empty_reason}{without}"
         parts = [f"{lvl} {_format_percent(count)}" for lvl, count in self.totals.items()]
         missing = f", {len(self.missing)} missing" if not self.complete else ", complete"
         return f"{self._night_count}, {', '.join(parts)}{missing}{without}"
@@ -246,8 +248,6 @@ def assess_progress(
     names = list_nights(config.kpf_root, start, end, levels=tuple(KPF.levels))
     junk = exposure.read_junk_list(config.junk_path)
     notes = list(junk.notes)
-    if not names and (present := list_nights(config.kpf_root, levels=tuple(KPF.levels))):
-        notes.append(f"nights present: {present[0]} to {present[-1]}")
     with HeaderIndex(evaluation.index_path(config) if index else None) as header_index:
         scanner = evaluation.ProgressScanner(config.kpf_root, levels, header_index)
         if check_version and not version:
@@ -274,6 +274,9 @@ def assess_progress(
         started=scanner.started_at,
         notes=(*notes, *scanner.notes, *header_index.notes),
         require_complete=require_complete,
+        empty_reason=""
+        if any(night.observations for night in nights)
+        else data_root.describe_empty_nights(config.kpf_root, start, end),
     )
 
 

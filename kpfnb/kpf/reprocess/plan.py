@@ -125,6 +125,7 @@ class Worklist:
     ----------
     items : all, by name, in the order of the work
     todo : those to process, in that order
+    is_empty : the targets have no observations
     """
 
     items: dict[str, ReprocessItem]
@@ -132,6 +133,7 @@ class Worklist:
     batches: list[DrpBatch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.time)
+    is_empty: bool = False
 
     @classmethod
     def from_selection(
@@ -148,7 +150,7 @@ class Worklist:
             items[obsid.text] = ReprocessItem(obsid.text, obsid.night, outcome, reason)
             if outcome is ObservationOutcome.PLANNED:
                 todo.append(check)
-        return cls(items | unknown_names(chosen), todo)
+        return cls(items | unknown_names(chosen), todo, is_empty=chosen.is_empty)
 
     def add(self, batch: DrpBatch, items: Iterable[ReprocessItem]) -> None:
         """Add the results of a batch."""
@@ -183,6 +185,7 @@ class Worklist:
             batches=tuple(self.batches),
             notes=tuple(dict.fromkeys(self.notes)),
             dry_run=dry_run,
+            is_empty=self.is_empty,
         )
 
 

@@ -110,6 +110,7 @@ class ReprocessResult(OneLineRepr):
     ----------
     command : the command of the DRP, with LIST in place of the list of L0 files
     started : UTC, ISO 8601
+    is_empty : the targets have no observations; the first note says so
     """
 
     root: Path
@@ -122,10 +123,16 @@ class ReprocessResult(OneLineRepr):
     batches: tuple[DrpBatch, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
+    is_empty: bool = False
 
     @property
     def outcome(self) -> Outcome:
-        """Partial or failed if an observation misses expected products; junk does not count."""
+        """Partial or failed if an observation misses expected products; junk does not count.
+
+        Skipped if there are no observations.
+        """
+        if self.is_empty:
+            return Outcome.SKIPPED
         return merge_outcomes(
             Outcome.FAILED if item.outcome.needs_work else Outcome.SUCCEEDED
             for item in self.items
@@ -135,6 +142,8 @@ class ReprocessResult(OneLineRepr):
     @property
     def reason(self) -> str:
         """The number of observations by outcome, and the first that failed."""
+        if not self.items and self.notes:
+            return self.notes[0]
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts.items() if n)
         failed = self.incomplete
         first = f"; first: {failed[0].name}: {failed[0].reason}" if failed else ""

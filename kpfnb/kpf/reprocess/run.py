@@ -96,7 +96,7 @@ def select_or_resume(
     nights = [entry.night for entry in last_run if not entry.is_finished]
     if not nights:
         note = "the last run has finished all its nights: nothing to resume"
-        return ObservationSelection(notes=[note]), version
+        return ObservationSelection(notes=[note], is_finished=True), version
     return selection.select_observations(nights, root=root), version or last_run[0].version
 
 

@@ -16,6 +16,7 @@ from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.text import format_count
 from kpfnb.kpf.files import exposure
+from kpfnb.kpf.files.data_root import check_data_root, describe_empty_nights
 from kpfnb.kpf.files.obsid import (
     KPF,
     NIGHT_PATTERN,
@@ -51,11 +52,18 @@ class ObservationSelection:
     obsids : the observations, each once, in the order in which they were named
     unknown : names in lists that are not observations, with the list
     notes : nights and lists without observations
+    is_finished : the last run, which is to be resumed, has finished all its nights
     """
 
     obsids: dict[ObsID, None] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    is_finished: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the targets name nothing that could be processed, or fail."""
+        return not (self.obsids or self.unknown or self.is_finished)
 
     def add(self, obsids: Iterable[ObsID], source: str) -> None:
         """Add observations, or a note if there are none."""
@@ -85,6 +93,7 @@ def select_observations(
     """
     if not targets and not start and not end:
         raise InvalidParameterError("no observations are selected", TARGET_HINT)
+    check_data_root(root)
     chosen = ObservationSelection()
     if start or end:
         _add_range(chosen, root, start, end or start)
@@ -112,9 +121,11 @@ def _add_target(chosen: ObservationSelection, root: Path, target: str) -> None:
 
 def _add_range(chosen: ObservationSelection, root: Path, start: str, end: str) -> None:
     low, high = _validate_night(start), _validate_night(end)
-    source = low if low == high else f"{low}:{high}"
     nights = list_nights(root, low, high)
-    chosen.add((obsid for night in nights for obsid in list_observations(root, night)), source)
+    found = [obsid for night in nights for obsid in list_observations(root, night)]
+    chosen.obsids.update(dict.fromkeys(found))
+    if not found:
+        chosen.notes.append(describe_empty_nights(root, low, high))
 
 
 def list_observations(root: Path, night: str) -> list[ObsID]:

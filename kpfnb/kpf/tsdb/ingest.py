@@ -28,6 +28,7 @@ from kpfnb.core.errors import (
     KpfnbError,
     ServiceUnavailableError,
 )
+from kpfnb.kpf.files.data_root import describe_empty_nights
 from kpfnb.kpf.files.obsid import (
     KPF,
     ObsID,
@@ -105,11 +106,13 @@ def ingest_nights(
     _prepare_tables()
     jobs = [_IngestJob(root, night, force) for night in nights]
     outcomes = map_items(partial(_ingest_night, wait_seconds=wait_seconds), jobs, title="ingest")
+    ingested = tuple(item.value for item in outcomes if item.outcome.is_good)
+    has_files = any(night.files for night in ingested)
     return IngestResult(
-        tuple(item_outcome.value for item_outcome in outcomes if item_outcome.outcome.is_good),
+        ingested,
         failed={item_outcome.key: item_outcome.error for item_outcome in outcomes.failed},
         seconds=time.monotonic() - start_time,
-        notes=() if nights else (f"no night from {start} to {last} has files",),
+        notes=() if has_files else (describe_empty_nights(root, start, last),),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kpfnb.core.result import Outcome
-from kpfnb.core.text import frame_html
+from kpfnb.core.text import format_count, frame_html
 from kpfnb.kpf.tsdb.batch import RefusedFile
 
 if TYPE_CHECKING:
@@ -63,17 +63,23 @@ class IngestResult:
 
     @property
     def outcome(self) -> Outcome:
-        """Partial if files were refused or nights failed; failed if no night was processed."""
+        """Partial if files were refused or nights failed; failed if no night was processed.
+
+        Skipped if the nights have no files.
+        """
         if self.failed and not self.nights:
             return Outcome.FAILED
+        if not self.failed and not any(night.files for night in self.nights):
+            return Outcome.SKIPPED
         return Outcome.PARTIAL if self.failed or self.refused else Outcome.SUCCEEDED
 
     @property
     def reason(self) -> str:
         """Counts in one line."""
-        if not self.nights and self.notes:
+        if self.notes and not any(night.files for night in self.nights):
             return self.notes[0]
-        counts = f"{self.ingested} files ingested, {self.unchanged} unchanged"
+        ingested = format_count(self.ingested, "file")
+        counts = f"{ingested} ingested, {self.unchanged} unchanged"
         refused = f", {len(self.refused)} refused" if self.refused else ""
         failed = f", {len(self.failed)} failed" if self.failed else ""
         return counts + refused + failed

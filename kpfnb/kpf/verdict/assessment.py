@@ -14,11 +14,11 @@ from kpfnb.core.clock import check_night, utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.settings import Settings
 from kpfnb.core.text import format_count
+from kpfnb.kpf.files.data_root import check_data_root, describe_empty_nights
 from kpfnb.kpf.files.exposure import read_junk_list
-from kpfnb.kpf.files.obsid import KPF, list_nights
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.quicklook.quality import JUDGED_VERDICTS, Verdict
-from kpfnb.kpf.verdict import criteria_file, rules
+from kpfnb.kpf.verdict import criteria_file, freshness, rules
 from kpfnb.kpf.verdict.night_data import INDEX_NAME, NightData
 from kpfnb.kpf.verdict.result import NightVerdict, split_results
 from kpfnb.kpf.verdict.rule_results import count_frames, evaluate_rule
@@ -50,8 +50,10 @@ def assess_night(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVe
     _check_night(night)
     accepted = _parse_verdict(accept)
     criteria = criteria_file.load_criteria(criteria_file.criteria_path(site_settings))
-    _check_root(site_settings.kpf_root)
+    check_data_root(site_settings.kpf_root)
     overrides = rules.read_overrides(night_dir(site_settings, night))
+    # Before the files are read, so that later changes show
+    files = freshness.survey_files(night, site_settings)
     with HeaderIndex(site_settings.work_dir / INDEX_NAME) as index:
         load_night = cache(lambda name: NightData(name, criteria, site_settings, index))
         active = rules.active_overrides(overrides)
@@ -81,13 +83,11 @@ def assess_night(night: str, *, accept: Verdict | str = Verdict.FAIL) -> NightVe
                 *_notes(criteria, night_data),
             ),
             accept=accepted,
+            files=files,
+            empty_reason=describe_empty_nights(site_settings.kpf_root, night)
+            if freshness.is_empty(files)
+            else "",
         )
-
-
-def _check_root(root: Path) -> None:
-    """The data root needs a directory of L0 files, or of products."""
-    if not any((root / level).is_dir() for level in KPF.products):
-        list_nights(root)
 
 
 def _notes(criteria: VerdictCriteria, night_data: NightData) -> Iterator[str]:
@@ -120,10 +120,11 @@ def override_rule(
 
 
 def save_verdict(night_verdict: NightVerdict) -> bool:
-    """Store the verdict if it differs from the stored one; True if it does."""
+    """Store the verdict if it differs from the stored one in more than its time; True if so."""
     path = night_dir(settings.load_settings(), night_verdict.night) / VERDICT_FILE
     values = night_verdict.to_dict()
-    if _read_verdict(path) == values:
+    stored = _read_verdict(path)
+    if stored and stored | {freshness.TIME_KEY: values[freshness.TIME_KEY]} == values:
         return False
     atomic.write_json(path, values)
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from kpfnb.core.clock import format_utc
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count, html_table
 from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
+from kpfnb.kpf.verdict.freshness import FILES_KEY, TIME_KEY, FileState
 from kpfnb.kpf.verdict.rule_results import RuleResult, worst_by_level
 from kpfnb.kpf.verdict.rules import Override, VerdictLevel
 
@@ -36,8 +37,10 @@ class NightVerdict(OneLineRepr):
     observations, junk : number of L0 files, and how many of them are junk
     arrivals : kind to the ObsIDs of its frames, by time, without junk
     last_l0 : when the last L0 was written, UTC
+    files : the files that the verdict is made from, by level and kind
     criteria : the version of the criteria
     accept : the worst verdict that still counts as success
+    empty_reason : why there is nothing to judge; '' if the night has files
     """
 
     night: str
@@ -54,6 +57,8 @@ class NightVerdict(OneLineRepr):
     notes: tuple[str, ...] = ()
     accept: Verdict = Verdict.FAIL
     page: str = ""
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    empty_reason: str = ""
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -62,7 +67,9 @@ class NightVerdict(OneLineRepr):
 
     @property
     def levels(self) -> dict[VerdictLevel, Verdict]:
-        """The verdict of each level."""
+        """The verdict of each level; a night without files is not judged."""
+        if self.empty_reason:
+            return dict.fromkeys(VerdictLevel, Verdict.NOT_JUDGED)
         return worst_by_level(self.results)
 
     @property
@@ -72,7 +79,12 @@ class NightVerdict(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded if the verdict is acceptable; otherwise WARN is partial, FAIL failed."""
+        """Succeeded if the verdict is acceptable; otherwise WARN is partial, FAIL failed.
+
+        Skipped if the night has no files.
+        """
+        if self.empty_reason:
+            return Outcome.SKIPPED
         if self.verdict.severity <= self.accept.severity:
             return Outcome.SUCCEEDED
         return Outcome.PARTIAL if self.verdict is Verdict.WARN else Outcome.FAILED
@@ -84,7 +96,9 @@ class NightVerdict(OneLineRepr):
 
     @property
     def not_passed(self) -> list[RuleResult]:
-        """The rules that do not pass, the worst first."""
+        """The rules that do not pass, the worst first; none if the night has no files."""
+        if self.empty_reason:
+            return []
         results = [result for result in self.results if result.verdict.needs_attention]
         return sorted(results, key=lambda result: -result.verdict.severity)
 
@@ -96,6 +110,8 @@ class NightVerdict(OneLineRepr):
     @property
     def reason(self) -> str:
         """One line, also for a mail."""
+        if self.empty_reason:
+            return self.empty_reason
         levels = ", ".join(f"{level} {verdict}" for level, verdict in self.levels.items())
         count = format_count(self.observations, "observation")
         heading = f"{self.verdict} {self.night}: {levels} ({count})"
@@ -132,6 +148,8 @@ class NightVerdict(OneLineRepr):
             "kinds": self.kinds,
             "last_l0": format_utc(self.last_l0) if self.last_l0 else None,
             "going_on": self.in_progress,
+            TIME_KEY: format_utc(self.assessed_at),
+            FILES_KEY: {kind: list(state) for kind, state in self.files.items()},
             "criteria": self.criteria,
             "findings": [result.to_dict() for result in self.results],
             "overrides": [vars(override) for override in self.overrides],

@@ -106,9 +106,14 @@ def test_a_missing_data_root_is_named(root):
 
 def test_no_nights_in_the_range_is_a_clear_result(names):
     assessment = result.assess_progress("20230101", "20230131")
-    assert assessment.reason.startswith("no L0 files of nights 20230101 to 20230131 in ")
+    assert assessment.reason == (
+        "Nights 20230101 to 20230131 have no L0 files (nights present: 20240101 to 20240102)"
+    )
     assert not assessment.complete
-    assert assessment.outcome is Outcome.SUCCEEDED
+    assert assessment.outcome is Outcome.SKIPPED
+    strict = result.assess_progress("20230101", require_complete=True)
+    assert strict.outcome is Outcome.PARTIAL
+    assert strict.reason.startswith("Night 20230101 has no L0 files (")
 
 
 def test_an_empty_night_and_stray_directories(root, names):
@@ -117,7 +122,8 @@ def test_an_empty_night_and_stray_directories(root, names):
     (root / "L0/20240104").write_text("a file")
     assessment = result.assess_progress("20240103", "20240105")
     assert [(night.night, night.last_l0) for night in assessment.nights] == [("20240103", None)]
-    assert assessment.reason == "1 night, no observations"
+    assert assessment.reason.startswith("Nights 20240103 to 20240105 have no L0 files (")
+    assert assessment.outcome is Outcome.SKIPPED
     assert not assessment.complete
 
 
@@ -221,9 +227,8 @@ def test_touch_missing_starts_the_processing_again(root, names):
 def test_real_l1_files_without_their_l0_are_named(root):
     real = link_real_files(root)
     assessment = result.assess_progress()
-    nights = format_count(len(real), "night")
     products = format_count(len(real), "product")
-    assert assessment.reason == f"{nights}, no observations, {products} without an L0"
+    assert assessment.reason == (f"The data root {root} has no L0 files, {products} without an L0")
     assert assessment.without_l0 == [f"{obsid}_L1.fits" for obsid in sorted(real)]
     assert assessment.key_figures()["products without an L0"] == len(real)
     assert assessment.to_frame()["without_l0"].sum() == len(real)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -65,8 +66,9 @@ def test_an_empty_night_keeps_the_columns():
 
 
 def test_missing_nights_and_remarks_are_reported_below():
-    table = str(make_result(notes=("no junk list",))).split("\n")
-    assert table[2] == "no L0 files of nights 20231221 to 20231216 in /data/kpf/L0"
+    result = make_result(notes=("no junk list",))
+    table = str(replace(result, empty_reason="Night 20231221 has no L0 files")).split("\n")
+    assert table[2] == "Night 20231221 has no L0 files"
     assert table[-1] == "* no junk list"
 
 

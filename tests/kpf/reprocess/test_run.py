@@ -640,10 +640,19 @@ def test_a_missing_drp_is_reported_before_any_work(
     assert "KPFNB_DRP_COMMAND" in caught.value.hint
 
 
-def test_an_empty_range_is_no_failure(root: Path) -> None:
+def test_an_empty_range_is_skipped_with_the_reason(root: Path) -> None:
     result = run("20230101:20230201")
-    assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "no observations")
-    assert "no observations in 20230101:20230201" in result.notes
+    nights = "Nights 20230101 to 20230201 have no L0 files"
+    assert (result.outcome, result.reason) == (Outcome.SKIPPED, result.notes[0])
+    assert result.reason.startswith(nights)
+
+
+def test_a_single_observation_of_a_missing_data_root_is_rejected(root: Path) -> None:
+    missing = root / "nowhere"
+    with pytest.raises(InvalidInputError, match="which does not exist") as caught:
+        run(A, root=missing)
+    assert "KPFNB_DATA_ROOT" in caught.value.hint
+    assert not missing.exists()
 
 
 def test_frame_and_picture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

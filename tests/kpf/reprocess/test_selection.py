@@ -91,7 +91,10 @@ def test_a_list_with_everything_that_is_found_in_lists(root: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("target", "note"),
     [
-        ("20230101", "no observations in 20230101"),
+        (
+            "20230101",
+            "Night 20230101 has no L0 files (nights present: 20240101 to 20240105)",
+        ),
         ("empty", "no observations in empty"),
         ("empty.txt", "no observations in the list empty.txt"),
     ],

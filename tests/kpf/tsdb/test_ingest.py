@@ -297,7 +297,9 @@ def test_a_name_with_an_impossible_date_affects_no_other_file(sqlite, root):
 def test_bad_nights_are_refused_before_any_work(sqlite, root):
     with pytest.raises(InvalidParameterError):
         ingest.ingest_nights("2024")
-    assert ingest.ingest_nights("20200101").reason.startswith("no night")
+    empty = ingest.ingest_nights("20200101")
+    assert empty.reason.startswith("Night 20200101 has no L0 files")
+    assert empty.outcome is Outcome.SKIPPED
     (root / "L0").rmdir()
     with pytest.raises(InvalidInputError, match="no L0 directory"):
         ingest.ingest_nights(NIGHT)

@@ -130,12 +130,15 @@ def test_a_value_that_is_not_a_number_fails(make_night: MakeNight) -> None:
     assert "CCFERV" in result.measurement.offenders[0].why
 
 
-def test_a_night_without_observations_fails(make_night: MakeNight) -> None:
+def test_a_night_without_files_is_skipped_and_not_judged(make_night: MakeNight) -> None:
     make_night(night="20230101")
-    night_verdict = assessment.assess_night(NIGHT)
-    assert night_verdict.verdict is Verdict.FAIL
-    assert night_verdict.levels["science"] is Verdict.NOT_JUDGED  # type: ignore[index]
-    assert night_verdict.observations == 0
+    night_verdict = assessment.assess_night(NIGHT, accept="PASS")
+    assert night_verdict.outcome is Outcome.SKIPPED
+    reason = f"Night {NIGHT} has no L0 files (the only other night is 20230101)"
+    assert night_verdict.reason == reason
+    assert str(night_verdict).startswith(reason)
+    assert set(night_verdict.levels.values()) == {Verdict.NOT_JUDGED}
+    assert (night_verdict.observations, night_verdict.not_passed) == (0, [])
 
 
 def test_the_outcome_depends_on_the_accepted_verdict(make_night: MakeNight) -> None:
