@@ -38,7 +38,7 @@ PACKAGED_PROJECT = Path(kpfnb.__file__).with_name("project")
 
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
-    "panels", "drp_directory", "sheet_credentials", "useful_warnings",
+    "panels", "page_dirs", "drp_directory", "sheet_credentials", "useful_warnings",
 )  # fmt: skip
 
 DEMO_MASTERS = shlex.split("kpfnb-demo-drp --ncpus {ncpus} --masters {target}")
@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     panels: Path | None = Field(
         None, description="a user's own time-series panels; <work_dir>/panels if empty"
     )
+    page_dirs: list[Path] = Field(
+        [], description="further directories whose pages and files JupyterLab shows"
+    )
     time_zone: str = Field("Pacific/Honolulu", description="zone of the times that people see")
     drp_command: Command = Field(DEMO_DRP, description="the DRP on a list, file or directory")
     drp_watch_command: Command = Field(
@@ -87,6 +90,9 @@ class Settings(BaseSettings):
     drp_recipe: str = Field("recipes/kpf_drp.recipe", description="{recipe} in drp_command")
     drp_directory: Path | None = Field(
         None, description="where DRP commands run, paths in them are relative to it; here if empty"
+    )
+    drp_log_dir: Path | None = Field(
+        None, description="the DRP's own logs, <night>/<ObsID>.log; not known if empty"
     )
     drp_environment: dict[str, str] = Field(
         {}, description="environment variables of DRP commands, such as KPFPIPE_DATA"
@@ -134,7 +140,9 @@ class Settings(BaseSettings):
 
     @field_validator(*_PATHS)
     @classmethod
-    def _make_absolute(cls, value: Path | None) -> Path | None:
+    def _make_absolute(cls, value: Path | list[Path] | None) -> Path | list[Path] | None:
+        if isinstance(value, list):
+            return [path.expanduser().absolute() for path in value]
         return value.expanduser().absolute() if value else None
 
     @field_validator("time_zone")
@@ -207,11 +215,16 @@ class _FileSource(PydanticBaseSettingsSource):
         if not file:
             return {}
         return {
-            name: file.parent / Path(value).expanduser()
-            if name in _PATHS and isinstance(value, str)
-            else value
+            name: _join_paths(file.parent, value) if name in _PATHS else value
             for name, value in _read_toml(file).items()
         }
+
+
+def _join_paths(folder: Path, value: Any) -> Any:
+    """Paths in the settings file, relative to its directory; another value unchanged."""
+    if isinstance(value, list):
+        return [_join_paths(folder, item) for item in value]
+    return folder / Path(value).expanduser() if isinstance(value, str) else value
 
 
 def project_dir() -> Path:

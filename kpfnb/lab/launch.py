@@ -9,8 +9,7 @@ from pathlib import Path
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.settings import PROJECT_VARIABLE, export_to_environment
-from kpfnb.lab import working_copies
-from kpfnb.lab.server import PREFIX
+from kpfnb.lab import PREFIX, working_copies
 
 CONFIG_PATH_VARIABLE = "JUPYTER_CONFIG_PATH"
 NOTEBOOKS_FOLDER = "notebooks"

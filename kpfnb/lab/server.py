@@ -10,9 +10,9 @@ import os
 import re
 from typing import Any
 
+from kpfnb.lab import PREFIX
 from kpfnb.notebook.links import LAB_URL_VARIABLE
 
-PREFIX = "kpfnb/"
 HANDLER_MODULES = ("pages", "home_page", "actions", "opening")
 """The modules whose `HANDLERS` answer: pairs of a pattern below `<base>/kpfnb` and a class."""
 
