@@ -247,7 +247,11 @@ class Session:
             hover_figure = figures.HoverFigure(shown)
         else:
             hover_figure = figures.hover_plot(shown)
-        return figures.figure_widget(hover_figure) if self.interactive else hover_figure.figure
+        if not self.interactive:
+            return hover_figure.figure
+        from kpfnb.notebook.display.figure_widget import FigureWidget
+
+        return FigureWidget(hover_figure)
 
     def close(self) -> None:
         """Record that the notebook runs no further cells.

@@ -1,18 +1,19 @@
-"""Plots of results: the registry of plot functions, and figures with tooltips in JupyterLab.
+"""Plots of results: the registry of plot functions, and the tooltips and links of figures.
 
 A result class does not know its plot. The module `plots` beside it registers the function that
-draws it; `plot` gives the plain figure, `figure_widget` the widget to zoom and pan.
+draws it; `plot` gives the plain figure, `figure_widget.FigureWidget` is what JupyterLab shows.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, singledispatch
 from typing import TYPE_CHECKING, Any
+
+from kpfnb.core import palette
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,28 +21,42 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-FAINT_COLOUR = "#555555"
-
 HOVER_RADIUS_PIXELS = 8.0
 BAR_HALF_WIDTH = 0.4
-TOOLTIP_OFFSET_PIXELS = 12
-"""Distance of the tooltip from the mouse pointer, which would hide it."""
-
-SCREEN_DPI = 80
-MAX_WIDTH_PIXELS = 880
-"""The width of a notebook on a laptop, minus the toolbar beside the figure."""
-TOOLBAR_HEIGHT = "200px"
-"""Height of the toolbar's buttons, which are in one column."""
 
 MAX_NAMES = 4
 
+
+class LinkedText(str):
+    """The text of a tooltip whose point, bar or cell leads to a page: a click opens it.
+
+    Attributes
+    ----------
+    url : of the page, from `kpfnb.notebook.links`; '' for none (as outside of JupyterLab)
+    """
+
+    url: str
+
+    def __new__(cls, text: str, url: str) -> LinkedText:
+        """A text with its link."""
+        linked = super().__new__(cls, text)
+        linked.url = url
+        return linked
+
+
 TooltipFunction = Callable[[Any], str]
-"""Takes a mouse event of matplotlib; returns the text of the tooltip, '' for none."""
+"""Takes a mouse event of matplotlib; returns the text of the tooltip, '' for none.
+
+A `LinkedText` is a link, too.
+"""
 
 
 @dataclass(frozen=True)
 class HoverFigure:
-    """A figure, and the tooltip function of each of its axes."""
+    """A figure, and the tooltip function of each of its axes.
+
+    A text that is a `LinkedText` makes its point, bar or cell a link.
+    """
 
     figure: Figure
     tooltips: Mapping[Axes, TooltipFunction] = field(default_factory=dict)
@@ -86,7 +101,7 @@ def draw_empty_message(axes: Axes, text: str) -> None:
     """Write into empty axes that there is no data, and hide the ticks, which mean nothing."""
     axes.set_axis_off()
     axes.text(
-        0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT_COLOUR
+        0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=palette.SOFT_INK
     )
 
 
@@ -164,79 +179,3 @@ class PointTooltip:
         distances = np.hypot(*(pixels - (event.x, event.y)).T)
         nearest = int(np.argmin(distances))
         return self.text(nearest) if distances[nearest] <= HOVER_RADIUS_PIXELS else ""
-
-
-def figure_widget(hover_figure: HoverFigure) -> Any:
-    """A figure with its tooltips as a widget (ipympl)."""
-    from ipympl.backend_nbagg import Canvas, FigureManager
-
-    figure = hover_figure.figure
-    figure.set_dpi(min(SCREEN_DPI, MAX_WIDTH_PIXELS / figure.get_figwidth()))
-    canvas = Canvas(figure)
-    with warnings.catch_warnings():
-        # A warning within ipympl, about how it calls traitlets
-        warnings.simplefilter("ignore", DeprecationWarning)
-        FigureManager(canvas, 1)
-    canvas.header_visible = canvas.footer_visible = False
-    # Above the figure the buttons would cover its legend
-    canvas.toolbar_position, canvas.toolbar_visible = "right", "visible"
-    canvas.layout.min_height = TOOLBAR_HEIGHT
-    if hover_figure.tooltips:
-        display = TooltipDisplay(hover_figure)
-        canvas.mpl_connect("motion_notify_event", lambda event: display.update(event, canvas))
-    return canvas
-
-
-class TooltipDisplay:
-    """Writes the tooltip at the mouse pointer into the figure.
-
-    One function serves all bars, cells or points of an axes. mplcursors asks each artist: each
-    movement of the mouse costs 9 ms of CPU time over 470 points, 50 ms over 470 bars and 890 ms
-    over 10,000 bars; here it costs less than 0.2 ms (mplcursors 0.7, matplotlib 3.11).
-    """
-
-    def __init__(self, hover_figure: HoverFigure) -> None:
-        from matplotlib.transforms import IdentityTransform
-
-        self._tooltips = hover_figure.tooltips
-        self._figure = hover_figure.figure
-        self.note = hover_figure.figure.text(
-            0,
-            0,
-            "",
-            size=8,
-            bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": "#666666"},
-            transform=IdentityTransform(),
-            visible=False,
-            zorder=10,
-            # Names with dollar signs are not formulas
-            parse_math=False,
-        )
-        self.note.set_in_layout(False)
-
-    def update(self, event: Any, canvas: Any) -> None:
-        """Show the tooltip at the mouse pointer, or hide it; redraw only if the text changed."""
-        text = self.tooltip_at(event)
-        before = self.note.get_text() if self.note.get_visible() else ""
-        if text == before:
-            return
-        self.note.set_visible(bool(text))
-        if text:
-            self._place_note(event)
-            self.note.set_text(text)
-        canvas.draw_idle()
-
-    def tooltip_at(self, event: Any) -> str:
-        """The text at the mouse pointer; '' if there is none."""
-        tooltip = self._tooltips.get(event.inaxes)
-        return tooltip(event) if tooltip else ""
-
-    def _place_note(self, event: Any) -> None:
-        """Towards the middle of the figure, so that its text is not cut off."""
-        width, height = self._figure.bbox.size
-        is_right, is_upper = event.x > width / 2, event.y > height / 2
-        x = event.x + (-TOOLTIP_OFFSET_PIXELS if is_right else TOOLTIP_OFFSET_PIXELS)
-        y = event.y + (-TOOLTIP_OFFSET_PIXELS if is_upper else TOOLTIP_OFFSET_PIXELS)
-        self.note.set_position((x, y))
-        self.note.set_horizontalalignment("right" if is_right else "left")
-        self.note.set_verticalalignment("top" if is_upper else "bottom")

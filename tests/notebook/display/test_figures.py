@@ -11,18 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kpfnb.notebook.display import figures
-from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, TooltipDisplay
-
-HOSTILE = r"$\frac{$ <script>alert(1)</script> =1+1"
-
-
-class Canvas:
-    """Counts how often a picture is drawn again."""
-
-    drawn = 0
-
-    def draw_idle(self) -> None:
-        self.drawn += 1
+from kpfnb.notebook.display.figures import LinkedText, PointTooltip
 
 
 def at(axes: Any, x: float, y: float) -> SimpleNamespace:
@@ -41,11 +30,8 @@ def figure() -> Figure:
 
 def test_an_area_is_asked_with_the_place_in_the_data(figure: Figure) -> None:
     [axes] = figure.axes
-    hover = TooltipDisplay(
-        HoverFigure(figure, {axes: figures.area_tooltip(lambda x, y: f"{x:.0f} {y:.0f}")})
-    )
-    assert hover.tooltip_at(at(axes, 3, 4)) == "3 4"
-    assert hover.tooltip_at(SimpleNamespace(inaxes=None, x=1, y=1)) == ""
+    tooltip = figures.area_tooltip(lambda x, y: f"{x:.0f} {y:.0f}")
+    assert tooltip(at(axes, 3, 4)) == "3 4"
 
 
 def test_the_nearest_point_is_shown_if_it_is_near(figure: Figure) -> None:
@@ -81,55 +67,16 @@ def test_a_curve_shows_the_nearest_pixel(figure: Figure) -> None:
     assert figures.curve_tooltip(np.empty(0), str)(at(axes, 1, 1)) == ""
 
 
-def test_it_is_drawn_again_only_where_the_text_changes(figure: Figure) -> None:
-    [axes] = figure.axes
-    hover = TooltipDisplay(
-        HoverFigure(figure, {axes: figures.area_tooltip(lambda x, _: "left" if x < 5 else "")})
-    )
-    canvas = Canvas()
-    for x in (1, 2, 3):
-        hover.update(at(axes, x, 5), canvas)
-    assert (hover.note.get_text(), hover.note.get_visible(), canvas.drawn) == ("left", True, 1)
-    hover.update(at(axes, 8, 5), canvas)
-    assert (hover.note.get_visible(), canvas.drawn) == (False, 2)
-
-
-@pytest.mark.parametrize("x", [0.1, 9.9])
-@pytest.mark.parametrize("y", [0.1, 9.9])
-def test_the_text_is_within_the_picture(figure: Figure, x: float, y: float) -> None:
-    [axes] = figure.axes
-    hover = TooltipDisplay(
-        HoverFigure(
-            figure, {axes: figures.area_tooltip(lambda *_: "KP.20240115.12345.67\nL1 missing")}
-        )
-    )
-    hover.update(at(axes, x, y), Canvas())
-    figure.canvas.draw()
-    box = hover.note.get_window_extent()
-    width, height = figure.bbox.size
-    assert box.x0 > 0
-    assert box.y0 > 0
-    assert box.x1 < width
-    assert box.y1 < height
-
-
-def test_hostile_names_are_text(figure: Figure) -> None:
-    [axes] = figure.axes
-    hover = TooltipDisplay(HoverFigure(figure, {axes: figures.area_tooltip(lambda *_: HOSTILE)}))
-    hover.update(at(axes, 5, 5), Canvas())
-    figure.canvas.draw()
-    assert hover.note.get_text() == HOSTILE
-
-
 def test_the_first_of_many_names_are_shown() -> None:
     assert figures.join_names("abcde") == "a\nb\nc\nd\ne"
     assert figures.join_names("abcdefg") == "a\nb\nc\nd\nand 3 more"
     assert figures.join_names([]) == ""
 
 
-def test_a_picture_is_a_widget_as_wide_as_a_notebook() -> None:
-    wide = Figure(figsize=(16, 4))
-    wide.add_subplot()
-    widget = figures.figure_widget(HoverFigure(wide))
-    assert widget.figure.bbox.width <= figures.MAX_WIDTH_PIXELS + 1
-    assert widget.toolbar_visible == "visible"
+def test_a_text_can_be_a_link(figure: Figure) -> None:
+    [axes] = figure.axes
+    points = PointTooltip(np.array([(1.0, 1.0)]), lambda _: LinkedText("KP.1", "/kpfnb/KP.1"))
+    text = points(at(axes, 1, 1))
+    assert text == "KP.1"
+    assert isinstance(text, LinkedText)
+    assert text.url == "/kpfnb/KP.1"
