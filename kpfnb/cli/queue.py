@@ -135,11 +135,13 @@ def status(
     name: QueueName,
     watch: Annotated[float, typer.Option(min=0, help="Refresh interval [s], until Ctrl-C.")] = 0,
     require_done: Annotated[
-        bool, typer.Option("--require-done", help="Exit with 3 while items are open or parked.")
+        bool, typer.Option("--require-done", help="Exit with 3 while items are open, too.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the counts, the running items with their workers, failures, rate and time left.
+    """Show the counts, failures, running items with their workers, rate and time left.
+
+    Exit code 3 if items are parked.
 
     Example: kpfnb queue status reduce --watch 2
     """

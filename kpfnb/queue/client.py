@@ -38,6 +38,7 @@ BATCH_SIZE = 500
 MAX_WAIT_SECONDS = 10.0
 MAX_NOTE_LENGTH = 200
 REFUSED = "refused"
+_MOVED_BY_PERSON = {"requeue": "retried", "park": "set aside", "cancel": "cancelled"}
 
 T = TypeVar("T")
 
@@ -102,7 +103,7 @@ class Queue:
         open ones aside; `cancel` takes them off the queue. The worker of a running item learns it
         at its next heartbeat, and can no longer commit the item.
         """
-        why = why or f"{action}: by a person"
+        why = why or f"{_MOVED_BY_PERSON[action]} by a person"
         changes: dict[str, StatusChange] = {}
         for batch in _batched(dict.fromkeys(items)):
             head = (action, int(dry_run), self.policy.keep_events, why)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,7 @@ def run_task_workers(
         [*program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            output, errors = _wait_for_output(process)
+            output, errors = _wait_for_output(process, name)
         except BaseException:
             process.terminate()
             raise
@@ -119,13 +120,20 @@ def run_task_workers(
     return ActionLog((f"{workers} {task} workers: {output.strip()}",))
 
 
-def _wait_for_output(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Wait for the end of a process; returns its output and its messages."""
-    while True:
-        try:
-            return process.communicate(timeout=progress.ANSWER_EVERY_SECONDS)
-        except subprocess.TimeoutExpired:
-            progress.sleep_responsive(0)
+def _wait_for_output(process: subprocess.Popen[str], name: str) -> tuple[str, str]:
+    """Wait for the end of workers; returns their output and messages. Shows what they do."""
+    with Queue(name) as queue, _live_status(queue) as show:
+        due = 0.0
+        while True:
+            try:
+                return process.communicate(timeout=progress.ANSWER_EVERY_SECONDS)
+            except subprocess.TimeoutExpired:
+                progress.sleep_responsive(0)
+            if time.monotonic() >= due:
+                # A display only: the workers themselves wait for a server that does not answer
+                with suppress(ServiceUnavailableError):
+                    show()
+                due = time.monotonic() + REFRESH_SECONDS
 
 
 def show_live(name: str, seconds: float) -> None:
@@ -133,18 +141,40 @@ def show_live(name: str, seconds: float) -> None:
     if not progress.in_notebook():
         return
     deadline = time.monotonic() + seconds
-    with Queue(name) as queue, progress.live_html() as show:
+    with Queue(name) as queue, _live_status(queue) as show:
         while any(count for state, count in queue.counts().items() if state.is_open):
-            show(load_status(queue)._repr_html_())
+            show()
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return
             progress.sleep_responsive(min(remaining, REFRESH_SECONDS))
 
 
+@contextmanager
+def _live_status(queue: Queue) -> Iterator[Callable[[], None]]:
+    """Gives a function that shows the queue as it is now: a page in JupyterLab, else a bar."""
+    if progress.in_notebook():
+        with progress.live_html() as show:
+            yield lambda: show(load_status(queue)._repr_html_())
+        return
+    with progress.show_progress(None, f"queue {queue.name}") as bar:
+
+        def update() -> None:
+            counts = queue.counts()
+            running = [item.name for item in queue.items(QueueItemStatus.RUNNING, limit=3)]
+            bar.state.total = sum(counts.values())
+            bar.update(
+                done=sum(count for state, count in counts.items() if not state.is_open),
+                failed=counts[QueueItemStatus.PARKED],
+                note=", ".join(running),
+            )
+
+        yield update
+
+
 def show_action_buttons(run: Session, status: QueueStatus) -> None:
     """In JupyterLab, show a list of items, and buttons that requeue or park the selected ones."""
-    if not run.interactive:
+    if not run.interactive or not any(status.items[state] for state in _CHOICE_STATUSES):
         return
     import ipywidgets
     from IPython.display import display

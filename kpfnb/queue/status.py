@@ -214,7 +214,8 @@ class QueueStatus(OneLineRepr):
         if not total:
             return ""
         closed = total - self._open_count
-        text = escape(", ".join(filter(None, [f"{closed} of {total} finished", self._rate_text()])))
+        left = self._rate_text() or ("time left not known yet" if self._open_count else "")
+        text = escape(", ".join(filter(None, [f"{closed} of {total} finished", left])))
         return (
             f'<progress aria-label="items finished" style="width: 100%; max-width: 40em" '
             f'value="{closed}" max="{total}"></progress><div>{text}</div>'
@@ -222,7 +223,7 @@ class QueueStatus(OneLineRepr):
 
     def _rate_text(self) -> str:
         if not self.rate:
-            return "time left not known yet" if self._open_count else ""
+            return ""
         left = f", {format_duration(self.seconds_left)} left" if self.seconds_left else ""
         return f"{60 * self.rate:.3g} done per minute{left}"
 

@@ -62,7 +62,7 @@ def test_failures_are_shown_and_repaired(monkeypatch: pytest.MonkeyPatch) -> Non
     kpfnb("queue", "load", "trial", "bad", "good")
     work = ["worker", "test", "--queue=trial", "--sleep=0", "--idle=0"]
     assert kpfnb(*work, "-p", "fail=bad", code=3) == "partial: 1 done, 3 failed\n"
-    assert "parked   bad" in kpfnb("queue", "status", "trial")
+    assert "parked   bad" in kpfnb("queue", "status", "trial", code=3)
     shown = kpfnb("queue", "show", "trial", "bad")
     assert "error: RuntimeError: bad failed on request" in shown
     assert "  Traceback (most recent call last):" in shown

@@ -72,7 +72,29 @@ def test_a_queue_is_watched_until_nothing_is_open(container, monkeypatch):
 
     monkeypatch.setattr(progress, "sleep_responsive", sleep)
     notebook_actions.show_live("trial", 600)
-    assert "2 waiting" in seen[0] and "1 waiting, 1 parked" in seen[1] and len(seen) == 2
+    assert "2 waiting" in seen[0] and "1 parked, 1 waiting" in seen[1] and len(seen) == 2
+    assert container.children == ()
+
+
+def test_while_workers_run_it_is_shown_who_does_what(container, monkeypatch, tmp_path):
+    notebook_actions.apply_changes("trial", load=["a", "b"])
+    with Queue("trial") as queue:
+        queue.report_and_claim("host/1", "r1")
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nwhile [ ! -e {tmp_path}/seen ]; do sleep 0.05; done\necho ok\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    seen = []
+
+    def sleep(_):
+        if container.children and "host/1" in container.children[0].value:
+            seen.append(container.children[0].value)
+            (tmp_path / "seen").touch()
+
+    monkeypatch.setattr(progress, "sleep_responsive", sleep)
+    log = notebook_actions.run_task_workers("test", "trial", 2, parameters={"sleep": 0.0})
+    assert log.lines == ("2 test workers: ok",)
+    assert "<td>a</td><td>host/1</td>" in seen[0] and "0 of 2 finished" in seen[0]
     assert container.children == ()
 
 
@@ -100,7 +122,8 @@ def test_the_notebook_as_a_whole(monkeypatch):
         "require_done": True,
     }
     record = runner.run_notebook("queue", parameters)
-    assert (record.outcome, record.reason) == (Outcome.PARTIAL, "1 parked, 2 done")
+    assert record.outcome is Outcome.PARTIAL
+    assert record.reason.startswith("1 parked, 2 done; broken <b>: RuntimeError: broken <b> failed")
     result = json.loads((record.directory / "result.json").read_text())
     assert [item["name"] for item in result["values"]["parked"]] == ["broken <b>"]
     page = (record.directory / "report.html").read_text()
