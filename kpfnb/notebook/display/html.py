@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import markupsafe
 from markupsafe import Markup
 
 from kpfnb.core import progress
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.result import Result
+from kpfnb.notebook import links
 
 if TYPE_CHECKING:
     import asyncio
-
-PARENT_VARIABLE = "JPY_PARENT_PID"
-"""Environment variable in which JupyterLab gives its kernels the process id of its server."""
 
 _refresh_task: asyncio.Task[None] | None = None
 
@@ -33,37 +26,8 @@ def error_html(error: object) -> str:
 
 
 def file_link(path: Path, text: str = "") -> Markup:
-    """A file as HTML: a link if JupyterLab can open it, otherwise only the text."""
-    target = jupyter_href(path)
-    link = Markup('<a href="{}" target="_blank" rel="noopener">{}</a>')
-    label = text or str(path)
-    return link.format(target, label) if target else markupsafe.escape(label)
-
-
-def jupyter_href(path: Path) -> str:
-    """The URL of a file relative to the notebook; '' if JupyterLab can't reach the file.
-
-    JupyterLab opens only files below its own root directory.
-    """
-    root = jupyter_root()
-    if root is None or not path.absolute().is_relative_to(root):
-        return ""
-    return quote(os.path.relpath(path.absolute(), Path.cwd()))
-
-
-@cache
-def jupyter_root() -> Path | None:
-    """The root directory of JupyterLab; None if the notebook does not run in JupyterLab."""
-    parent = os.environ.get(PARENT_VARIABLE)
-    if not parent or "JPY_SESSION_NAME" not in os.environ:
-        return None
-    from jupyter_core.paths import jupyter_runtime_dir
-
-    server_file = Path(jupyter_runtime_dir(), f"jpserver-{parent}.json")
-    try:
-        return Path(json.loads(server_file.read_text(encoding="utf-8"))["root_dir"])
-    except (OSError, ValueError, KeyError):
-        return None
+    """A file as HTML: in JupyterLab a link to it, elsewhere only the text."""
+    return links.link_html(links.page_url(path), text or str(path))
 
 
 def display_refreshing(
