@@ -22,14 +22,22 @@ CONNECT_SECONDS = 20.0
 STARTUP_SECONDS = {"local": 3.0, "slurm": 60.0, "kubernetes": 60.0}
 """Approximate start-up time of a cluster; connecting to a running scheduler takes a second."""
 
+_log = logging.getLogger(__name__)
+
 SLURM_MEMORY = "8 GiB"
 """The memory of one worker unless Dask's configuration sets it."""
+
+_JOB_KEYS = ("_job_ca_file", "_job_cert", "_job_key")
+"""Where a cluster of jobs keeps the files that give its jobs the keys."""
 
 DASK_OPTIONS: dict[str, Any] = {
     # The death of a worker is handled in kpfnb, item by item, before Dask repeats anything
     "distributed.scheduler.allowed-failures": 0,
     # A worker whose item holds Python's lock for minutes is not dead
     "distributed.scheduler.worker-ttl": None,
+    # The web pages of scheduler and workers ask for no key: they show nothing, and are soon closed
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     # Forks of one process with the imports: a worker starts, or restarts, in 0.1 s
     "distributed.worker.multiprocessing-method": "forkserver",
     "distributed.worker.profile.enabled": False,
@@ -159,23 +167,38 @@ def _close_cluster(cluster: Any) -> None:
     # A half-closed cluster can't be cleaned up
     with signals.defer_interrupts():
         cluster.close()
+        for name in _JOB_KEYS:
+            if file := getattr(cluster, name, None):
+                # Deletes it
+                file.close()
 
 
 def _create_cluster(settings: Settings, workers: int) -> Any:
     """A Dask cluster object, or the address of a scheduler."""
     factories = {"local": _create_local, "slurm": _create_slurm, "kubernetes": _create_kubernetes}
-    factory = factories.get(settings.cluster)
-    return factory(settings, workers) if factory else settings.cluster
+    if factory := factories.get(settings.cluster):
+        return factory(settings, workers)
+    if settings.cluster.startswith("tcp://"):
+        _log.warning(
+            "whoever reaches the Dask scheduler at %s can run code there; start it with keys, and"
+            " set KPFNB_CLUSTER=tls://... and Dask's distributed.comm.tls",
+            settings.cluster,
+        )
+    return settings.cluster
 
 
 def _create_local(settings: Settings, workers: int) -> Any:
     from distributed import LocalCluster
+    from distributed.security import Security
 
     try:
-        return LocalCluster(
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
+            # Any account of this machine can connect: only those with these keys get in
+            protocol="tls://",
+            security=Security.temporary(),
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,
@@ -188,12 +211,21 @@ def _create_local(settings: Settings, workers: int) -> Any:
             f"workers can't be started: {error}",
             'in a script, calls of kpfnb must be below `if __name__ == "__main__":`',
         ) from None
+    _stop_http_server(cluster)
+    return cluster
+
+
+def _stop_http_server(cluster: Any) -> None:
+    """Close the web pages of a scheduler in this process: they ask for no key."""
+    cluster.scheduler.http_server.stop()
 
 
 def _create_slurm(settings: Settings, workers: int) -> Any:
     import dask
     from dask_jobqueue import SLURMCluster
     from dask_jobqueue.slurm import SLURMJob
+    from distributed.security import Security
+    from distributed.utils import get_ip
 
     class _SlurmJob(SLURMJob):
         """A job whose commands are found beside Python as well; Dask looks on PATH alone."""
@@ -203,14 +235,23 @@ def _create_slurm(settings: Settings, workers: int) -> Any:
 
     # Dask's own jobqueue.yaml sets queue, account, wall time and memory of a job
     memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
+    interface = dask.config.get("jobqueue.slurm.interface", None)
+    place = {"interface": interface} if interface else {"host": get_ip()}
+    keys = settings.work_dir / "dask/keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     cluster = SLURMCluster(
         job_cls=_SlurmJob,
         cores=1,
         processes=1,
         memory=memory,
         log_directory=str(settings.work_dir / "dask/logs"),
-        scheduler_options={"dashboard": False, "dashboard_address": ":0"},
+        # Jobs get the keys by files of mode 0600 that end with the cluster
+        security=Security.temporary(),
+        shared_temp_directory=str(keys),
+        worker_extra_args=["--dashboard-address", "127.0.0.1:0"],
+        scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0", **place},
     )
+    _stop_http_server(cluster)
     cluster.scale(workers)
     return cluster
 

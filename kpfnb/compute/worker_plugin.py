@@ -27,6 +27,8 @@ class ReaperPlugin(WorkerPlugin):
         os.environ[processes.PID_TAG] = str(os.getpid())
         if self.directory:
             os.chdir(self.directory)
+        # The worker's web pages ask for no key
+        worker.http_server.stop()
         self._start_reaper()
 
     @staticmethod
