@@ -38,7 +38,8 @@ PACKAGED_PROJECT = Path(kpfnb.__file__).with_name("project")
 
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
-    "panels", "page_dirs", "drp_directory", "sheet_credentials", "useful_warnings",
+    "panels", "page_dirs", "drp_directory", "drp_log_dir", "sheet_credentials",
+    "useful_warnings",
 )  # fmt: skip
 
 DEMO_MASTERS = shlex.split("kpfnb-demo-drp --ncpus {ncpus} --masters {target}")

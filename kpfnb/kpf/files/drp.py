@@ -1,10 +1,9 @@
-"""The data reduction pipeline (DRP), an external program: its versions, command and log."""
+"""The data reduction pipeline (DRP), an external program: its versions and commands."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +11,12 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from kpfnb.core.errors import InvalidParameterError, InvalidSettingsError
-from kpfnb.kpf.files.obsid import KPF
 
 if TYPE_CHECKING:
     from kpfnb.core.settings import Settings
 
 COMMAND_HINT = "set {name} in kpfnb.toml or {variable}; {{ncpus}} and {{target}} are filled in"
 
-MAX_LINE_BYTES = 2000
-"""A longer line of a log is read in parts; logs with a line of 100 MB exist."""
-
-EXCERPT_LINES = 3
-_ERROR_WORDS = re.compile(
-    r"error|exception|traceback|critical|fatal|failed|no space left", re.IGNORECASE
-)
 _COMMITS_AFTER_TAG = re.compile(r"(?P<tag>.+?)(?:-(?P<commits>\d+)-g[0-9a-f]+)?(?:-dirty)?")
 """A tag with what `git describe` may add: v2.9.1-12-gabc123, v2.9.1-dirty."""
 
@@ -153,29 +144,3 @@ def _fill_placeholders(argument: str, values: dict[str, str]) -> str:
     # braces in a file's name are kept.
     placeholders = re.compile("|".join(map(re.escape, values)))
     return placeholders.sub(lambda match: values[match[0]], argument)
-
-
-def log_excerpts(log: Path, obsids: Iterable[str]) -> dict[str, str]:
-    """What a log says about each observation: the last error lines that name it.
-
-    If there are none: the last error lines of all, else the last lines that name it, else the last
-    lines of all. At most `EXCERPT_LINES` lines for each observation.
-    """
-    lines: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=EXCERPT_LINES))
-    for line in _read_lines(log):
-        kind = "error" if _ERROR_WORDS.search(line) else "plain"
-        names = {match[0] for match in KPF.obsid_pattern.finditer(line)}
-        for key in (kind, *(f"{kind} {name}" for name in names)):
-            lines[key].append(line)
-    kinds = ("error {}", "error", "plain {}", "plain")
-    choices = {o: (lines[key] for kind in kinds if lines[key := kind.format(o)]) for o in obsids}
-    return {obsid: "\n".join(next(best, ())) for obsid, best in choices.items()}
-
-
-def _read_lines(log: Path) -> Iterator[str]:
-    if not log.exists():
-        return
-    with log.open("rb") as stream:
-        while raw := stream.readline(MAX_LINE_BYTES):
-            if line := raw.decode(errors="replace").strip():
-                yield line

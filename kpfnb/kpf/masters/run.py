@@ -21,7 +21,7 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.progress import show_progress
 from kpfnb.core.settings import load_settings
 from kpfnb.core.signals import defer_interrupts
-from kpfnb.kpf.files import drp, exposure, masters
+from kpfnb.kpf.files import drp_log, exposure, masters
 from kpfnb.kpf.files.masters import MASTERS_DIR
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, file_name, level_dir
 from kpfnb.kpf.masters.job import MastersJob
@@ -242,5 +242,5 @@ def _make_item(night: str, defect: str, stop: str, log: Path) -> ReprocessItem:
         return ReprocessItem(night, night, ObservationOutcome.DONE)
     if stop:
         return ReprocessItem(night, night, ObservationOutcome.NOT_REACHED, stop)
-    excerpt = drp.log_excerpts(log, [night])[night]
+    excerpt = drp_log.log_excerpts(log, [night])[night]
     return ReprocessItem(night, night, ObservationOutcome.FAILED, defect, str(log), excerpt)

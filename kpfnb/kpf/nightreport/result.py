@@ -118,8 +118,8 @@ class NightRangeReport(OneLineRepr):
         Nights without files do not count, unless there are no others.
         """
         outcomes = [report.outcome for report in self.reports]
-        with_files = [outcome for outcome in outcomes if outcome is not Outcome.SKIPPED]
-        outcomes = with_files + [Outcome.FAILED] * len(self.failed) or [Outcome.SKIPPED]
+        outcomes = [outcome for outcome in outcomes if outcome is not Outcome.SKIPPED]
+        outcomes = [*outcomes, *([Outcome.FAILED] * len(self.failed))] or [Outcome.SKIPPED]
         return outcomes[0] if len(outcomes) == 1 else merge_outcomes(outcomes)
 
     @property

@@ -233,6 +233,13 @@ def index_path(settings: Settings) -> Path:
     return settings.work_dir / INDEX_NAME
 
 
+def show_nights(names: Sequence[str]) -> Iterable[str]:
+    """The nights, with a progress bar if it is a terminal and takes more than a second."""
+    from tqdm import tqdm
+
+    return tqdm(names, disable=None, delay=1, leave=False, unit="night")
+
+
 def mark_touched(index: HeaderIndex, root: Path, night: str) -> None:
     """Record in the index that files of a night were touched in place."""
     index.invalidate_night(level_dir(root, KPF.raw, night))

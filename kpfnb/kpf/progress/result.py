@@ -6,22 +6,23 @@ are read and what comes from the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from kpfnb.core import settings
 from kpfnb.core.clock import check_night
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.core.settings import load_settings
 from kpfnb.core.text import format_count
 from kpfnb.kpf.files import data_root, drp, exposure
 from kpfnb.kpf.files.obsid import KPF, ObsID, list_nights, validate_product_levels
-from kpfnb.kpf.progress import evaluation, tables
+from kpfnb.kpf.progress import evaluation, missing_groups, tables
 from kpfnb.kpf.progress.completeness import (
     IncompleteReason,
     LevelCount,
@@ -29,6 +30,7 @@ from kpfnb.kpf.progress.completeness import (
     NightProgress,
 )
 from kpfnb.kpf.progress.header_index import HeaderIndex
+from kpfnb.kpf.progress.missing import MissingProduct, explain_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +84,9 @@ class ProgressResult(OneLineRepr):
     @property
     def unreadable_l0(self) -> list[Path]:
         """The L0 files to transfer again: processing can't help."""
-        broken = (item for item in self.missing if item.reason is IncompleteReason.L0_UNREADABLE)
-        return [ObsID(item.obsid).path(self.root, KPF.raw) for item in broken]
+        unreadable = IncompleteReason.L0_UNREADABLE
+        broken = (item.obsid for item in self.missing if item.reason is unreadable)
+        return [ObsID(obsid).path(self.root, KPF.raw) for obsid in broken]
 
     @property
     def without_l0(self) -> list[str]:
@@ -126,23 +129,20 @@ class ProgressResult(OneLineRepr):
     @property
     def reason(self) -> str:
         """The percentages in one line; why there are none."""
-        products = format_count(len(self.without_l0), "product")
-        without = f", {products} without an L0" if self.without_l0 else ""
+        others = format_count(len(self.without_l0), "product")
+        without = f", {others} without an L0" if self.without_l0 else ""
         if not self.observations:
-            return f"{self.empty_reason}{without}"
+            return self.empty_reason + without
         parts = [f"{lvl} {_format_percent(count)}" for lvl, count in self.totals.items()]
-        missing = f", {len(self.missing)} missing" if not self.complete else ", complete"
-        return f"{self._night_count}, {', '.join(parts)}{missing}{without}"
-
-    @property
-    def _night_count(self) -> str:
-        return format_count(len(self.nights), "night")
+        rest = f"{len(self.missing)} missing" if self.missing else "complete"
+        nights = format_count(len(self.nights), "night")
+        return f"{nights}, {', '.join([*parts, rest])}{without}"
 
     @property
     def range(self) -> str:
         """The requested range in words."""
         if self.start == self.end:
-            return f"night {self.start}" if self.start else "any night"
+            return f"night {self.start}" if self.start else "all nights"
         return f"nights {self.start or 'from the first'} to {self.end or 'the last'}"
 
     def key_figures(self) -> dict[str, int | float | str]:
@@ -192,8 +192,13 @@ class ProgressResult(OneLineRepr):
         return tables.make_nights_frame(self.nights, self.levels)
 
     def missing_frame(self) -> pd.DataFrame:
-        """One row a missing level, with the reason."""
-        return tables.make_missing_frame(self.nights)
+        """One row a missing level, with the reason in words."""
+        return missing_groups.make_frame(self.explained)
+
+    @cached_property
+    def explained(self) -> list[MissingProduct]:
+        """Each missing level, with what is known of the cause."""
+        return explain_missing(self.missing, load_settings(data_root=self.root))
 
     def __str__(self) -> str:
         table = tables.format_text(self.nights, self.levels, self.zone)
@@ -205,7 +210,8 @@ class ProgressResult(OneLineRepr):
         return (
             f"<p><strong>{escape(self.reason)}</strong></p>"
             f"{tables.format_html(self.nights, self.levels, self.zone)}"
-            f"{tables.format_missing_html(self.missing)}{tables.format_remarks(self.remarks)}"
+            f"{missing_groups.groups_html(self.explained, self.version) if self.missing else ''}"
+            f"{tables.format_remarks(self.remarks)}"
         )
 
 
@@ -244,14 +250,14 @@ def assess_progress(
     levels = validate_product_levels(levels)
     if version:
         drp.validate_version(version)
-    config = settings.load_settings(**({"data_root": root} if root else {}))
+    config = load_settings(**({"data_root": root} if root else {}))
     names = list_nights(config.kpf_root, start, end, levels=tuple(KPF.levels))
     junk = exposure.read_junk_list(config.junk_path)
     notes = list(junk.notes)
     with HeaderIndex(evaluation.index_path(config) if index else None) as header_index:
         scanner = evaluation.ProgressScanner(config.kpf_root, levels, header_index)
         if check_version and not version:
-            version = drp.newest_version(map(scanner.newest_tag, _show_progress(names)))
+            version = drp.newest_version(map(scanner.newest_tag, evaluation.show_nights(names)))
             notes.append(f"required version: {version or 'none'}, the newest DRPTAG in the range")
         nights = tuple(
             scanner.assess_night(
@@ -260,7 +266,7 @@ def assess_progress(
                 junk=junk.for_night(name),
                 fresh=fresh or len(names) <= ALWAYS_FRESH_NIGHTS,
             )
-            for name in _show_progress(names)
+            for name in evaluation.show_nights(names)
         )
         scanner.prune_index()
     return ProgressResult(
@@ -287,13 +293,6 @@ def _validate_night(name: str, night: str) -> str:
         raise InvalidParameterError(
             f"{name}: {error}, not {night!r}", "for example 20240131"
         ) from None
-
-
-def _show_progress(names: list[str]) -> Iterable[str]:
-    """The nights, with a progress bar if it is a terminal and takes more than a second."""
-    from tqdm import tqdm
-
-    return tqdm(names, disable=None, delay=1, leave=False, unit="night")
 
 
 def _format_percent(count: LevelCount) -> str:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 TIME_FORMAT = "%Y-%m-%d %H:%M"
 
-MAX_MISSING_ROWS = 500
-"""HTML lists this many missing levels; the result and the frame hold all."""
-
 MAX_NAMES = 5
 """A note names this many files; the result has all."""
 
@@ -98,16 +95,6 @@ def format_html(nights: Iterable[NightProgress], levels: Sequence[str], zone: Zo
     return _scrollable_table(["Night", "Last L0 modified", *levels], rows)
 
 
-def format_missing_html(missing: Sequence[MissingLevel]) -> str:
-    """The levels that are missing as HTML that unfolds; '' if there are none."""
-    if not missing:
-        return ""
-    more = len(missing) - MAX_MISSING_ROWS
-    rest = f"<p>and {more} more</p>" if more > 0 else ""
-    table = _scrollable_table(["ObsID", "Level", "Reason", "Detail"], missing[:MAX_MISSING_ROWS])
-    return f"<details><summary>{len(missing)} missing</summary>{table}{rest}</details>"
-
-
 def format_missing_lines(missing: Iterable[MissingLevel], level: str, root: Path) -> list[str]:
     """A line for each file of a level that is not done: the reason and its path."""
     return [
@@ -134,18 +121,6 @@ def make_nights_frame(nights: Iterable[NightProgress], levels: Sequence[str]) ->
     frame = pd.DataFrame(rows, columns=[*fixed, *columns, "without_l0"])
     frame["last_l0"] = pd.to_datetime(frame["last_l0"], utc=True)
     return frame
-
-
-def make_missing_frame(nights: Iterable[NightProgress]) -> pd.DataFrame:
-    """One row a level that is not done: night, obsid, level, reason, detail."""
-    import pandas as pd
-
-    rows = [
-        (night.night, item.obsid, item.level, str(item.reason), item.detail)
-        for night in nights
-        for item in night.missing
-    ]
-    return pd.DataFrame(rows, columns=["night", *MissingLevel._fields])
 
 
 def format_remarks(remarks: Iterable[str]) -> str:

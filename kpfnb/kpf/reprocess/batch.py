@@ -19,13 +19,15 @@ from kpfnb.core.errors import InvalidInputError, ServiceUnavailableError
 from kpfnb.core.fits import headers
 from kpfnb.core.settings import Settings
 from kpfnb.core.signals import defer_interrupts
-from kpfnb.kpf.files import drp
+from kpfnb.kpf.files import drp, drp_log
 from kpfnb.kpf.files.obsid import KPF, ObsID
 from kpfnb.kpf.progress import evaluation, header_facts
+from kpfnb.kpf.progress.attempts import AttemptSource
 from kpfnb.kpf.progress.completeness import IncompleteReason
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products
+from kpfnb.kpf.reprocess.attempt_record import record_items
 from kpfnb.kpf.reprocess.new_products import ProductWatch
 from kpfnb.kpf.reprocess.plan import ReprocessOptions
 from kpfnb.kpf.reprocess.recovery import ProductBackup
@@ -49,6 +51,7 @@ class ReprocessJob:
     lock : locked as long as a process of the DRP runs
     marker : names the products that are being written; see `kpfnb.kpf.reprocess.new_products`
     started : POSIX time of the start, s
+    source : who runs the DRP, for the record of attempts
     """
 
     settings: Settings
@@ -60,6 +63,7 @@ class ReprocessJob:
     lock: Path
     marker: Path
     started: float
+    source: AttemptSource = AttemptSource.REPROCESSING
 
 
 def run_batch(
@@ -84,9 +88,10 @@ def run_batch(
         defects, inferior = _find_defects(job, checks, watch)
         product_times = _product_times(watch, job)
         failed = [obsid.text for obsid, defect in defects.items() if defect]
-        excerpts = drp.log_excerpts(log, failed)
+        excerpts = drp_log.log_excerpts(log, failed)
         _commit_or_restore(job, defects, inferior)
         items = [_make_item(obsid, defects[obsid], stop, log, excerpts) for obsid in defects]
+        record_items(job.settings, job.rules.root, job.source, items, log)
         if interrupts:
             interrupts.clear()
             stop = stop or INTERRUPTED

@@ -1,22 +1,24 @@
-"""Details of one observation: its header, its quicklook page, and the DRP's messages about it."""
+"""Details of one observation: why products are missing, what to do, the DRP's log, its header."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
-from pathlib import Path
 from typing import Any
 
-from kpfnb import runs
-from kpfnb.core.errors import InvalidInputError
+from markupsafe import Markup, escape
+
+from kpfnb.core.clock import parse_utc
 from kpfnb.core.fits import headers
 from kpfnb.core.settings import Settings, load_settings
 from kpfnb.kpf.files.obsid import KPF, ObsID
-from kpfnb.notebook.display.html import file_link
+from kpfnb.kpf.progress.attempts import read_attempts
+from kpfnb.kpf.progress.missing import TIME_FORMAT, ObservationHistory, load_history
+from kpfnb.notebook.links import action_html, link_html, observation_url, page_url
+from kpfnb.runs.actions import PageAction
 
-MAX_RUNS_SEARCHED = 50
-"""The newest reprocessings are searched for messages of the DRP."""
 NAME_COLUMNS = ("obsid", "name", "observation")
+SHOWN_COLUMNS = ("level", "result", "reason")
+"""Columns of the row that are repeated above the details."""
 
 
 def details_html(row: Mapping[str, Any]) -> str:
@@ -27,61 +29,90 @@ def details_html(row: Mapping[str, Any]) -> str:
     name = next((str(row[column]) for column in NAME_COLUMNS if column in row), "")
     obsid = ObsID.parse(name)
     settings = load_settings()
+    attempt = read_attempts(settings, [obsid.text]).get(obsid.text)
+    history = load_history(obsid.text, attempt, settings)
+    shown = [str(row[column]) for column in SHOWN_COLUMNS if row.get(column)]
+    parts = [
+        Markup("<h4>{}</h4><p>{}</p>").format(obsid, ": ".join(shown)),
+        _links_html(obsid, history),
+        _state_html(obsid, history, settings),
+        *_excerpt_html(history),
+        _header_html(obsid, settings),
+    ]
+    return str(Markup().join(parts))
+
+
+def quicklook_link(name: str) -> Markup:
+    """A name as HTML; in JupyterLab an observation links to its quicklook page."""
+    obsid = ObsID.try_parse(name)
+    return link_html(observation_url(obsid.text), name) if obsid else escape(name)
+
+
+def observation_actions(obsid: str) -> list[PageAction]:
+    """What can be done about one observation."""
+    return [
+        PageAction("Reprocess this one", "reprocess", {"targets": [obsid]}),
+        PageAction("Make quicklook", "quicklook", {"start": obsid[3:]}),
+    ]
+
+
+def _links_html(obsid: ObsID, history: ObservationHistory) -> Markup:
+    """Quicklook page, actions and log in one line."""
+    page = observation_url(obsid.text)
+    log = page_url(history.log) if history.log else ""
+    links = [
+        *([link_html(page, "Quicklook page")] if page else []),
+        *map(action_html, observation_actions(obsid.text)),
+        *([link_html(log, "Open log")] if log else []),
+    ]
+    return Markup("<p>{}</p>").format(Markup(" · ").join(links))
+
+
+def _state_html(obsid: ObsID, history: ObservationHistory, settings: Settings) -> Markup:
+    """The L0 and the last attempt, a line each."""
     raw = obsid.path(settings.kpf_root, KPF.raw)
-    page = _quicklook_page(obsid, settings)
-    quicklook = file_link(page, "quicklook page") if page.exists() else "no quicklook page yet"
-    return (
-        f"<h4>{escape(str(obsid))}</h4><p>{quicklook} · {escape(str(raw))}</p>"
-        f"{''.join(_drp_messages_html(str(obsid)))}{_header_html(raw)}"
-    )
+    defect = "" if history.raw.problem else headers.find_defect(raw) or "complete"
+    state = ", ".join(filter(None, [history.raw.describe(settings.zone), defect]))
+    lines = [f"L0: {state} ({raw})", f"Last attempt: {_describe_attempt(history, settings)}"]
+    if history.log:
+        lines.append(f"Log: {history.log}")
+    elif not settings.drp_log_dir:
+        lines.append("Where the DRP's own log is, is not known (setting drp_log_dir)")
+    return Markup("<p>{}</p>").format(Markup("<br>").join(map(escape, lines)))
 
 
-def quicklook_link(name: str) -> str:
-    """A name as HTML; for an observation it links to its quicklook page, if that exists."""
+def _describe_attempt(history: ObservationHistory, settings: Settings) -> str:
+    attempt = history.attempt
+    if history.logged:
+        moment = history.logged.astimezone(settings.zone)
+        return f"the DRP wrote its own log at {moment:{TIME_FORMAT}}"
+    if not attempt:
+        return "not known"
+    moment = parse_utc(attempt.ended).astimezone(settings.zone)
+    reason = f": {attempt.reason}" if attempt.reason else ""
+    return f"{attempt.source}, {moment:{TIME_FORMAT}}, {attempt.outcome}{reason}"
+
+
+def _excerpt_html(history: ObservationHistory) -> Iterator[Markup]:
+    """The lines of the log, the error first."""
+    if history.excerpt:
+        first, _, rest = history.excerpt.partition("\n")
+        yield Markup("<pre><b>{}</b>\n{}</pre>").format(first, rest)
+
+
+def _header_html(obsid: ObsID, settings: Settings) -> Markup:
     try:
-        page = _quicklook_page(ObsID.parse(name), load_settings())
-    except InvalidInputError:
-        return escape(name)
-    return file_link(page, name) if page.exists() else escape(name)
-
-
-def _quicklook_page(obsid: ObsID, settings: Settings) -> Path:
-    return settings.qlp_path / obsid.night / str(obsid) / "index.html"
-
-
-def _header_html(raw: Path) -> str:
-    try:
-        cards = headers.read_cards(raw)
+        cards = headers.read_cards(obsid.path(settings.kpf_root, KPF.raw))
     except headers.InvalidHeaderError as error:
-        return f"<p>no header: {escape(error.what)}</p>"
-    rows = "".join(
-        f"<tr><th scope='row'>{escape(card.keyword)}</th><td>{escape(str(card.value))}</td>"
-        f"<td>{escape(card.comment)}</td></tr>"
+        return Markup("<p>no header: {}</p>").format(error.what)
+    rows = Markup().join(
+        Markup("<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>").format(
+            card.keyword, str(card.value), card.comment
+        )
         for card in cards
     )
-    return (
-        "<details open><summary>L0 header</summary>"
-        f"<div tabindex='0' style='max-height: 20em; overflow: auto'><table>{rows}</table></div>"
+    return Markup(
+        "<details><summary>L0 header</summary>"
+        "<div tabindex='0' style='max-height: 20em; overflow: auto'><table>{}</table></div>"
         "</details>"
-    )
-
-
-def _drp_messages_html(obsid: str) -> Iterator[str]:
-    """The messages of the DRP in the newest reprocessing that failed on it."""
-    directories = runs.list_directories(load_settings().runs_dir, "reprocess")
-    for directory in directories[:MAX_RUNS_SEARCHED]:
-        for item in _failed_items(directory):
-            if item.get("name", "").startswith(obsid):
-                log = Path(item.get("log") or directory / runs.LOG_NAME)
-                text = escape(item.get("excerpt") or item.get("reason") or "")
-                yield f"<p>{file_link(log, 'log of the DRP')}</p><pre>{text}</pre>"
-                return
-
-
-def _failed_items(directory: Path) -> list[dict[str, Any]]:
-    try:
-        result = runs.current_record(directory).read_result() or {}
-    except (InvalidInputError, OSError):
-        return []
-    failed: list[dict[str, Any]] = result.get("values", {}).get("failed", [])
-    return failed
+    ).format(rows)

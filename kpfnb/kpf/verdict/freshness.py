@@ -27,7 +27,7 @@ FILES_KEY, TIME_KEY = "files", "assessed_at"
 class FileState(NamedTuple):
     """The files of one kind: how many, and when the newest was written (UTC; '' if none)."""
 
-    count: int
+    number: int
     newest: str
 
 
@@ -45,7 +45,7 @@ def survey_files(night: str, settings: Settings) -> dict[str, FileState]:
 
 def is_empty(files: Mapping[str, FileState]) -> bool:
     """Whether a night has neither L0 files nor products."""
-    return not any(files[level].count for level in KPF.levels)
+    return not any(files[level].number for level in KPF.levels)
 
 
 def describe_staleness(
@@ -74,10 +74,10 @@ def describe_staleness(
 
 def _describe_change(kind: str, then: FileState, now: FileState) -> Iterator[str]:
     noun = f"{kind} file" if kind in KPF.levels else kind
-    if now.count > then.count:
-        yield f"{format_count(now.count - then.count, noun)} added"
-    elif now.count < then.count:
-        yield f"{format_count(then.count - now.count, noun)} removed"
+    if now.number > then.number:
+        yield f"{format_count(now.number - then.number, noun)} added"
+    elif now.number < then.number:
+        yield f"{format_count(then.number - now.number, noun)} removed"
     elif now.newest != then.newest:
         yield f"{noun}s changed"
 

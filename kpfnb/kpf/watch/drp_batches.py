@@ -22,6 +22,7 @@ from kpfnb.core.settings import Settings
 from kpfnb.kpf.files import drp, exposure
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, ObsID
 from kpfnb.kpf.progress import evaluation
+from kpfnb.kpf.progress.attempts import AttemptSource
 from kpfnb.kpf.progress.evaluation import CompletenessRules, ObservationCheck, ObservationStatus
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import recovery
@@ -110,6 +111,7 @@ class DrpBatchHandler:
             lock=recovery.drp_lock(self._state, f"watch-{slot}"),
             marker=recovery.marker_path(self._state, f"watch-{slot}"),
             started=self._started,
+            source=AttemptSource.WATCHER,
         )
 
 

@@ -20,12 +20,15 @@ from kpfnb.compute import programs
 from kpfnb.compute.programs import ProductSnapshot, SupervisionLimits
 from kpfnb.core import locks
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.files import drp
+from kpfnb.kpf.files import drp, drp_log
 from kpfnb.kpf.files.obsid import KPF, STATE_DIR, ObsID
 from kpfnb.kpf.progress import evaluation
+from kpfnb.kpf.progress.attempts import AttemptSource
 from kpfnb.kpf.progress.evaluation import ObservationCheck
 from kpfnb.kpf.progress.header_index import HeaderIndex
 from kpfnb.kpf.reprocess import new_products, recovery
+from kpfnb.kpf.reprocess.attempt_record import record_items
+from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessItem
 from kpfnb.kpf.watch import drp_batches
 from kpfnb.kpf.watch.handler import WatchOutcome, WatchResult, WatchTask
 
@@ -55,6 +58,7 @@ class DrpWatcherProcess:
     starts : the number of starts
     started : time of the last start (monotonic)
     last_end : how it ended last; '' if it has not
+    log : what it writes
     """
 
     def __init__(self, settings: Settings, folder: Path, *, ncpus: int, nice: int) -> None:
@@ -65,7 +69,7 @@ class DrpWatcherProcess:
         # The DRP joins the directory and the patterns of file names as text
         target = f"{settings.kpf_root / KPF.raw}/"
         self._command = drp.build_command(settings, target, ncpus, setting="drp_watch_command")
-        self._log = folder / LOG_NAME
+        self.log = folder / LOG_NAME
         self._nice = nice
         self._lock = recovery.drp_lock(settings.kpf_root / STATE_DIR, "daemon")
         self._stopping = threading.Event()
@@ -104,7 +108,7 @@ class DrpWatcherProcess:
     def _supervise(self) -> programs.SupervisedExit:
         return programs.supervise_program(
             self._command,
-            log=self._log,
+            log=self.log,
             take_snapshot=self._snapshot,
             expected=1,
             limits=SupervisionLimits(silence_seconds=float("inf")),
@@ -117,7 +121,7 @@ class DrpWatcherProcess:
     def _snapshot(self) -> ProductSnapshot:
         if self._stopping.is_set():
             raise _StopRequested
-        rotate_log(self._log, MAX_LOG_BYTES)
+        rotate_log(self.log, MAX_LOG_BYTES)
         return ProductSnapshot(0, 0)
 
 
@@ -189,8 +193,27 @@ class DrpWatcherHandler:
                 return [results.get(result.path, result) for result in postponed]
         new_products.clear_marker(marker)
         last_end = self._process.last_end if self._process.starts > first_starts else ""
-        overdue = (_overdue_result(task, checks[o], last_end) for o, task in waiting.items())
+        overdue = [_overdue_result(task, checks[o], last_end) for o, task in waiting.items()]
+        self._record(overdue, rules.root)
         return [*results.values(), *overdue]
+
+    def _record(self, overdue: Sequence[WatchResult], root: Path) -> None:
+        """Record the attempts at files whose products did not come."""
+        excerpts = drp_log.log_excerpts(self._process.log, map(_name_of, overdue))
+        items = [
+            ReprocessItem(
+                name,
+                ObsID(name).night,
+                ObservationOutcome.FAILED,
+                result.reason,
+                str(self._process.log),
+                excerpts[name] if name in excerpts[name] else "",
+            )
+            for result in overdue
+            for name in [_name_of(result)]
+        ]
+        if items:
+            record_items(self._settings, root, AttemptSource.WATCHER, items, self._process.log)
 
 
 def restart_delay(pause: float, run_seconds: float) -> float:
@@ -228,6 +251,10 @@ def rotate_log(log: Path, max_bytes: int) -> None:
 
 def _product_paths(root: Path, obsids: Mapping[ObsID, WatchTask]) -> Iterator[Path]:
     return (obsid.path(root, level) for obsid in obsids for level in KPF.products)
+
+
+def _name_of(result: WatchResult) -> str:
+    return ObsID.parse(result.path).text
 
 
 def _overdue_result(task: WatchTask, check: ObservationCheck, last_end: str) -> WatchResult:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from kpfnb.kpf.progress import tables
+from kpfnb.kpf.progress import missing_groups, tables
 from kpfnb.kpf.progress.completeness import (
     IncompleteReason,
     LevelCount,
@@ -91,8 +91,8 @@ def test_frames_have_one_row_an_item():
     assert nights.loc[0, "L1_expected"] == 5
     assert nights.loc[0, "last_l0"].to_pydatetime() == STARTED
     missing = assessment.missing_frame()
-    assert list(missing.columns) == ["night", "obsid", "level", "reason", "detail"]
-    assert list(missing["reason"]) == [str(item.reason) for item in MISSING]
+    assert list(missing.columns) == ["night", "obsid", "level", "reason", "L0"]
+    assert list(missing["reason"])[1] == ("L1 exists but is older than its L0; no attempt known")
 
 
 def test_frames_of_nothing_have_the_same_columns():
@@ -113,9 +113,9 @@ def test_html_is_escaped():
 
 
 def test_html_lists_a_limited_number_and_counts_the_rest(monkeypatch):
-    monkeypatch.setattr(tables, "MAX_MISSING_ROWS", 2)
+    monkeypatch.setattr(missing_groups, "MAX_GROUPS", 2)
     html = make_result(
         night("20231221", None, (3, 4), (1, 5), (0, 0), missing=MISSING)
     )._repr_html_()
-    assert "and 3 more" in html
-    assert MISSING[2].obsid not in html
+    assert "and 3 more causes" in html
+    assert "v2.1" not in html

@@ -29,6 +29,7 @@ from kpfnb.core.errors import (
 from kpfnb.core.fits import headers
 from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.progress import attempts
 from kpfnb.kpf.reprocess import night_log
 from kpfnb.kpf.reprocess.new_products import ProductWatch
 from kpfnb.kpf.reprocess.plan import ReprocessOptions
@@ -197,6 +198,12 @@ def test_a_drp_that_fails_with_exit_0_is_believed_by_its_products(
     assert "<b>the fit" not in result._repr_html_()
     [failed] = json.loads(json.dumps(result.to_dict()))["failed"]
     assert failed["name"] == B
+    # A missing product can say why
+    config = settings.load_settings()
+    attempt = attempts.read_attempts(config, [A, B])
+    assert (attempt[B].outcome, attempt[B].source) == ("failed", "reprocessing")
+    assert (attempt[B].excerpt, attempt[B].log) == (item.excerpt, item.log)
+    assert (attempt[A].outcome, attempt[A].log) == ("done", "")
 
 
 @pytest.mark.parametrize(
