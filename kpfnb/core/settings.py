@@ -6,6 +6,7 @@ directory or above it), the file over the defaults below `./work`.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import tomllib
@@ -267,6 +268,15 @@ def export_to_environment(**arguments: Any) -> None:
             # Their current directory may be another one
             text = str(value.expanduser().absolute() if isinstance(value, Path) else value)
             os.environ[ENVIRONMENT_PREFIX + name.upper()] = text
+
+
+def export_relative_paths(current: Settings) -> None:
+    """Make paths in the environment absolute, for processes that start in another directory."""
+    for name in _PATHS:
+        value = getattr(current, name)
+        if value and find_origin(name, {}).upper() == ENVIRONMENT_PREFIX + name.upper():
+            is_list = isinstance(value, list)
+            export_to_environment(**{name: json.dumps(list(map(str, value))) if is_list else value})
 
 
 def _default_work_dir() -> Path:

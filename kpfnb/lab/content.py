@@ -1,7 +1,7 @@
 """What JupyterLab's server sends of a file: its type, its policy, and actions as links.
 
-Scripts run nowhere but on the pages of the runs, which have one of kpfnb's own. Everything else of
-a user's files is shown without scripts, or downloaded.
+Scripts run only on the pages of the runs and of the quicklook, which have their own by kpfnb.
+Everything else of a user's files is shown without scripts, or downloaded.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ TEXT_SUFFIXES = {
 """Shown as they are written. HTML and scripts that are not kpfnb's are among them."""
 INLINE_WITHOUT_SUFFIX = ("README", "SHA256SUMS")
 
+RUNS_SCRIPT, DATA_FOLDER = "runs.js", "data"
+"""In the directory of the runs: the script of its pages, and the index that it loads."""
+QUICKLOOK_SCRIPT = "quicklook.js"
+
 _ACTION = re.compile(
     rb'<code class="action" data-open="([^"<>]*)" data-label="([^"<>]*)">[^<]*</code>'
 )
@@ -61,11 +65,8 @@ def find_policy(path: Path, content_type: str, settings: Settings, files_url: st
     files_url : the host and path before the path of a file, `host:8888/kpfnb/files`
     """
     if content_type == HTML_TYPE:
-        runs_dir = settings.runs_dir.resolve()
-        if path.parent not in (runs_dir, runs_dir / "days"):
-            return build_policy()
-        site = files_url + quote(str(settings.runs_dir))
-        return build_policy(scripts=f"{site}/runs.js {site}/data/")
+        scripts = [files_url + quote(str(script)) for script in _find_scripts(path, settings)]
+        return build_policy(scripts=" ".join(scripts) or "'none'")
     sandbox = "" if content_type == TYPES[".pdf"] else "; sandbox"
     return "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'" + sandbox
 
@@ -73,7 +74,7 @@ def find_policy(path: Path, content_type: str, settings: Settings, files_url: st
 def find_content_type(path: Path, settings: Settings) -> str:
     """The content type of a file: HTML and scripts are such only where kpfnb writes them."""
     suffix = path.suffix.lower()
-    if suffix == ".js" and _is_site_script(path, settings.runs_dir.resolve()):
+    if suffix == ".js" and _is_site_script(path, settings):
         return SCRIPT_TYPE
     if suffix in TEXT_SUFFIXES or path.name in INLINE_WITHOUT_SUFFIX:
         return TEXT_TYPE
@@ -96,5 +97,17 @@ def link_actions(page: bytes, base: str) -> bytes:
     return _ACTION.sub(link, page)
 
 
-def _is_site_script(path: Path, runs_dir: Path) -> bool:
-    return path == runs_dir / "runs.js" or path.parent == runs_dir / "data"
+def _find_scripts(page: Path, settings: Settings) -> list[str]:
+    """The paths of kpfnb's scripts for a page, as URLs have them; a directory ends with a slash."""
+    runs_dir, quicklook_dir = settings.runs_dir, settings.qlp_path
+    if page.parent in (runs_dir.resolve(), runs_dir.resolve() / "days"):
+        return [str(runs_dir / RUNS_SCRIPT), f"{runs_dir / DATA_FOLDER}/"]
+    if page.is_relative_to(quicklook_dir.resolve()):
+        return [str(quicklook_dir / QUICKLOOK_SCRIPT)]
+    return []
+
+
+def _is_site_script(path: Path, settings: Settings) -> bool:
+    runs_dir = settings.runs_dir.resolve()
+    scripts = (runs_dir / RUNS_SCRIPT, settings.qlp_path.resolve() / QUICKLOOK_SCRIPT)
+    return path in scripts or path.parent == runs_dir / DATA_FOLDER

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.core.settings import PROJECT_VARIABLE, export_to_environment
+from kpfnb.core.settings import PROJECT_VARIABLE
 from kpfnb.lab import PREFIX, working_copies
 
 CONFIG_PATH_VARIABLE = "JUPYTER_CONFIG_PATH"
@@ -46,9 +46,10 @@ def prepare_copies() -> tuple[Path, list[str]]:
 
 def export_project() -> None:
     """Set the environment that kernels inherit: they start in another directory than this one."""
-    work_dir = settings.load_settings().work_dir
+    current = settings.load_settings()
     os.environ[PROJECT_VARIABLE] = str(settings.project_dir().absolute())
-    export_to_environment(work_dir=work_dir)
+    settings.export_to_environment(work_dir=current.work_dir)
+    settings.export_relative_paths(current)
     paths = [str(PACKAGE / "config"), os.environ.get(CONFIG_PATH_VARIABLE, "")]
     os.environ[CONFIG_PATH_VARIABLE] = os.pathsep.join(filter(None, paths))
 

@@ -17,7 +17,7 @@ from tornado.web import HTTPError, StaticFileHandler
 
 import kpfnb
 from kpfnb.core import settings
-from kpfnb.core.errors import KpfnbError
+from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.settings import Settings
 from kpfnb.lab import PREFIX, content, roots
 from kpfnb.notebook.links import FILES
@@ -202,7 +202,10 @@ class ObservationHandler(PageHandler):
         """Redirect to the page; if there is none yet, offer to make it."""
         from kpfnb.kpf.quicklook.site import find_observation_page
 
-        page = find_observation_page(obsid)
+        try:
+            page = find_observation_page(obsid)
+        except InvalidInputError as error:
+            raise HTTPError(404, "%s", str(error)) from None
         if page:
             self.redirect(self.lab_url + f"{FILES}/" + quote(str(page.absolute()).lstrip("/")))
             return

@@ -15,7 +15,7 @@ from kpfnb.core.settings import Settings
 
 WORK_FOLDERS = (
     "runs", "timeseries", "nights", "reprocess", "datasets", "prepared", "reductions", "coadding",
-    "rescoring", "simulated", "delivery", "scorecard.html",
+    "rescoring", "simulated", "delivery", "watch", "scorecard.html",
 )  # fmt: skip
 """What pages lie in, or lead to, in the work directory."""
 WORK_PATTERNS = ("queues/*/logs",)
@@ -37,8 +37,7 @@ def list_roots(settings: Settings) -> tuple[Path, ...]:
     roots = [settings.runs_dir, settings.qlp_path, *settings.page_dirs]
     roots += [work_dir / name for name in WORK_FOLDERS]
     roots += [path for pattern in WORK_PATTERNS for path in work_dir.glob(pattern)]
-    drp_logs = getattr(settings, "drp_log_dir", None)
-    roots += [drp_logs] if drp_logs else []
+    roots += [settings.drp_log_dir] if settings.drp_log_dir else []
     # A remote that is a directory of this machine has datasets or deliveries
     roots += [Path(place) for place in settings.remotes.values() if place.startswith("/")]
     return tuple(dict.fromkeys(roots))

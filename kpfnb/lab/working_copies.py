@@ -88,12 +88,12 @@ def _update_copy(directory: Path, notebook: Path) -> str:
     copy = directory / notebook.name
     beside = directory / (notebook.stem + NEW_VERSION_SUFFIX)
     existing = _read_copy(copy)
-    if existing is None or not has_changes(existing):
+    sources = hash_sources(json.loads(content))
+    if existing is None or not has_changes(existing) or hash_sources(existing) == sources:
         _write_copy(copy, existing, content, version)
         _remove_unchanged(beside)
         return ""
-    sources = hash_sources(json.loads(content))
-    if sources in (hash_sources(existing), _origin(existing).get("sources")):
+    if _origin(existing).get("sources") == sources:
         return ""
     newer = _read_copy(beside)
     if newer is None or not has_changes(newer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -264,13 +265,18 @@ def test_every_path_in_the_file_is_relative_to_it(
     toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [name for name, field in settings.Settings.model_fields.items() if "Path" in str(field)]
-    toml.write_text("".join(f'{name} = "there/{name}"\n' for name in names))
+    lists = ["page_dirs"]
+    values_in_file = {
+        name: [f"there/{name}"] if name in lists else f"there/{name}" for name in names
+    }
+    toml.write_text("".join(f"{name} = {json.dumps(v)}\n" for name, v in values_in_file.items()))
     below = tmp_path / "notebooks"
     below.mkdir()
     monkeypatch.chdir(below)
     values = settings.load_settings()
     assert {name: getattr(values, name) for name in names} == {
-        name: tmp_path / "there" / name for name in names
+        name: [tmp_path / "there" / name] if name in lists else tmp_path / "there" / name
+        for name in names
     }
 
 
