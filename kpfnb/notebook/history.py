@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kpfnb.core.errors import InvalidParameterError
-from kpfnb.notebook.parameters import Parameter, parse_declarations
+from kpfnb.core.errors import InvalidParameterError, KpfnbError
+from kpfnb.notebook.parameters import Parameter, parse_declarations, validate_parameters
 
 INJECTED_MARK = "# Parameters"
 """The first line of the cell that papermill injects."""
@@ -45,6 +45,23 @@ def declared_parameters(history: Sequence[str]) -> tuple[list[Parameter], list[s
             f"unknown parameter {injected[0]!r}", "the notebook has no cell that declares any"
         )
     return [], []
+
+
+def cell_values(
+    source: str, parameters: Sequence[Parameter], namespace: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values after the execution of a cell, if it declares just these parameters.
+
+    {} if it does not, or if a value is invalid.
+    """
+    try:
+        declared, _ = declared_parameters([source, ""])
+        if [item.name for item in declared] != [item.name for item in parameters]:
+            return {}
+        return validate_parameters(declared, {item.name: namespace[item.name] for item in declared})
+    except KpfnbError:
+        # kpfnb.begin() reports it
+        return {}
 
 
 def _assignments(source: str) -> list[tuple[str, bool]] | None:

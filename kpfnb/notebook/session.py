@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.core import logs, progress
 from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Result
-from kpfnb.notebook import runner
-from kpfnb.notebook.display import figures
-from kpfnb.notebook.form.waiting import WaitForRun, install_silent_stop
-from kpfnb.notebook.history import declared_parameters, executed_sources
-from kpfnb.notebook.parameters import Parameter, validate_parameters
+from kpfnb.notebook import filled_in, runner
+from kpfnb.notebook.display import figures, static_views
+from kpfnb.notebook.form.waiting import WaitForRun
+from kpfnb.notebook.history import cell_values, declared_parameters, executed_sources
+from kpfnb.notebook.lab_kernel import LabKernel
+from kpfnb.notebook.parameters import Parameter, resolve_parameters, validate_parameters
+from kpfnb.notebook.views import NotebookViews
 from kpfnb.runs import (
     LOG_NAME,
     RunRecord,
@@ -37,15 +39,14 @@ from kpfnb.runs.classification import CellError, RunEndFacts
 from kpfnb.runs.record import RUN_VARIABLE
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from kpfnb.notebook.display.tables import RowAction, RowDetails
     from kpfnb.notebook.form.panel import FormPanel
 
 LAB_VARIABLE = "JPY_SESSION_NAME"
 """Environment variable in which JupyterLab gives its kernels the path of their notebook."""
 
 _current_session: Session | None = None
+_lab_kernel: LabKernel | None = None
+"""This kernel, if it is JupyterLab's."""
 
 
 def begin_session() -> Session:
@@ -55,7 +56,7 @@ def begin_session() -> Session:
     """
     from IPython import get_ipython
 
-    global _current_session
+    global _current_session, _lab_kernel
     shell = get_ipython()
     if shell is None:
         raise InvalidInputError(
@@ -68,18 +69,13 @@ def begin_session() -> Session:
     figures.register_formatter(shell)
     _current_session = Session(shell)
     if _current_session.interactive:
-        from kpfnb.notebook.display import tables
-        from kpfnb.notebook.kernels import widget_messages
-
-        widget_messages.install_widget_handling()
-        install_silent_stop(shell)
-        tables.register_formatter(shell)
+        _lab_kernel = _lab_kernel or LabKernel(shell)
     _current_session.validate()
     print(_current_session)
     return _current_session
 
 
-class Session:
+class Session(NotebookViews):
     """One run of a notebook, as seen from inside the notebook."""
 
     def __init__(self, shell: Any) -> None:
@@ -87,7 +83,13 @@ class Session:
         """The variables of the notebook."""
         self.parameters: list[Parameter] = []
         self.values: dict[str, Any] = {}
-        """The parameters' values, checked and converted."""
+        """The parameters' values, checked and converted, with the night that `last` means."""
+        self.entered: dict[str, Any] = {}
+        """The values as they were entered: a night may be `last`."""
+        self.cell_values: dict[str, Any] = {}
+        """The values that the parameters cell gives, which a form may have changed since."""
+        self.filled_in: list[str] = []
+        """The names of the parameters that a link has filled in."""
         self.panel: FormPanel | None = None
         """The form, once it has been displayed in JupyterLab."""
         self._shell = shell
@@ -149,7 +151,10 @@ class Session:
             names = [parameter.name for parameter in self.parameters]
             unknown = {name: None for name in injected if name not in names}
             given = {name: self.namespace[name] for name in names if name in self.namespace}
-            self._apply_values(validate_parameters(self.parameters, {**unknown, **given}))
+            self.cell_values = validate_parameters(self.parameters, {**unknown, **given})
+            filled = filled_in.take_values(self.file, self.parameters) if self.interactive else {}
+            self.filled_in, self.entered = list(filled), self.cell_values | filled
+            self._apply_values(resolve_parameters(self.parameters, self.entered))
         except KpfnbError as error:
             # Only the runner knows the number of this cell
             self._record_end(RunEndFacts(error=CellError(0, type(error).__name__, str(error))))
@@ -169,11 +174,14 @@ class Session:
 
     def restart(self, values: Mapping[str, Any]) -> None:
         """Start a new run with these values; `InvalidParameterError` changes nothing."""
-        checked = validate_parameters(self.parameters, values)
+        entered = validate_parameters(self.parameters, values)
+        resolved = resolve_parameters(self.parameters, entered)
         self.close()
+        self.entered = entered
+        static_views.clear_views()
         self._record = self._begin_record(self.notebook)
         self._start_recording()
-        self._apply_values(checked)
+        self._apply_values(resolved)
 
     def finish(self, result: Result, *others: Result) -> None:
         """Write `result.json`, and record the outcome. A failure is recorded, not raised.
@@ -184,7 +192,7 @@ class Session:
         """
         if self.is_finished:
             # The cell was run again by hand
-            self.restart(self.values)
+            self.restart(self.entered)
         decisive = next((item for item in (result, *others) if not item.outcome.is_good), result)
         extra = {type(other).__name__.lower(): other.to_dict() for other in others}
         values = {
@@ -194,7 +202,7 @@ class Session:
             "values": result.to_dict() | extra,
         }
         write_result(self._record, values)
-        self._record_end(RunEndFacts(result=self._record.read_result()), result, *others)
+        self._record_end(RunEndFacts(result=self._record.read_result()))
 
     def command(self, values: Mapping[str, Any]) -> list[str]:
         """The command line that runs the notebook with these values.
@@ -205,53 +213,6 @@ class Session:
         defaults = validate_parameters(self.parameters, {})
         changed = {name: value for name, value in checked.items() if value != defaults[name]}
         return ["kpfnb", "run", self.notebook, *runner.format_cli_arguments(changed)]
-
-    def confirm(self, question: str, action: Callable[[], object]) -> None:
-        """In JupyterLab, a button that does `action` and displays its result; elsewhere nothing."""
-        from kpfnb.notebook import form
-
-        form.show_confirm_button(self, question, action)
-
-    def table(
-        self,
-        frame: pd.DataFrame,
-        row_details: RowDetails | None = None,
-        *,
-        row_actions: Mapping[str, RowAction] | None = None,
-        nothing: str = "No rows.",
-    ) -> Any:
-        """In JupyterLab a table to sort, filter and search; elsewhere a static one.
-
-        Parameters
-        ----------
-        row_details : takes a row by column name; returns its details as HTML
-        row_actions : what each button does with the chosen row, by its label
-        nothing : what is said of a table without rows
-        """
-        from kpfnb.notebook.display import tables
-
-        if not self.interactive:
-            return tables.StaticTable(frame, nothing)
-        return tables.interactive_table(
-            frame, row_details=row_details, row_actions=row_actions, nothing=nothing
-        )
-
-    def plot(self, shown: object) -> Any:
-        """The plot of a result or a Figure: with zoom and tooltips in JupyterLab, else the Figure.
-
-        shown : a Figure, or a result whose package registers a plot for it
-        """
-        from matplotlib.figure import Figure
-
-        if isinstance(shown, Figure):
-            hover_figure = figures.HoverFigure(shown)
-        else:
-            hover_figure = figures.hover_plot(shown)
-        if not self.interactive:
-            return hover_figure.figure
-        from kpfnb.notebook.display.figure_widget import FigureWidget
-
-        return FigureWidget(hover_figure)
 
     def close(self) -> None:
         """Record that the notebook runs no further cells.
@@ -284,30 +245,48 @@ class Session:
             self._record = replace(self._record, parameters=values, command=self.command(values))
             write_record(self._record)
 
-    def _record_end(self, facts: RunEndFacts, *results: Result) -> None:
+    def _record_end(self, facts: RunEndFacts) -> None:
         """Record the end, except under `kpfnb run`, which also sees errors after this point."""
         from kpfnb.runs import site
 
         self._stop_recording()
         if self.origin != "kpfnb":
             self._record = finish_run(self._record, facts)
+            if _lab_kernel:
+                _lab_kernel.write_run_files(self._record, self.file, self.parameters, str(self))
             site.update_site(self._record)
         if self.panel:
-            self.panel.on_run_end(self._record, results)
+            self.panel.on_run_end(self._record)
 
-    def _before_cell(self, _: Any) -> None:
+    def recorded_outputs(self) -> Any:
+        """What the cells have displayed: a browser page that was closed meanwhile asks for it."""
+        from IPython.display import JSON
+
+        return JSON(_lab_kernel.displayed() if _lab_kernel else {})
+
+    def _before_cell(self, info: Any) -> None:
         """Called by IPython before each cell."""
-        if self.panel and self is _current_session:
+        if self is not _current_session:
+            return
+        if _lab_kernel:
+            _lab_kernel.start_cell(info, self.id)
+        if self.panel:
             self.panel.set_busy(True)
 
     def _after_cell(self, outcome: Any) -> None:
         """Called by IPython after each cell: an error in one ends the run."""
-        if self.panel and self is _current_session:
+        if self is not _current_session:
+            return
+        if self.panel:
             self.panel.set_busy(False)
         error = outcome.error_in_exec or outcome.error_before_exec
-        if error is None or isinstance(error, WaitForRun):
+        if error is None:
+            values = cell_values(outcome.info.raw_cell, self.parameters, self.namespace)
+            if values and self.panel:
+                self.cell_values = values
+                self.panel.show_values(values)
             return
-        if self is not _current_session or self.is_finished:
+        if isinstance(error, WaitForRun) or self.is_finished:
             return
         if self.origin == "kpfnb":
             return

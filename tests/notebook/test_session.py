@@ -12,7 +12,7 @@ from kpfnb import runs
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
-from kpfnb.notebook import session
+from kpfnb.notebook import filled_in, session
 from kpfnb.notebook.display.figures import HoverFigure, register_plot
 from kpfnb.notebook.form import waiting
 from kpfnb.notebook.history import declared_parameters
@@ -43,6 +43,11 @@ class Shell:
         self.user_ns["In"].append(cell)
         exec(cell, self.user_ns)
 
+    def end(self, cell: str) -> None:
+        info = SimpleNamespace(raw_cell=cell)
+        for callback in self.callbacks:
+            callback(SimpleNamespace(error_in_exec=None, error_before_exec=None, info=info))
+
     def fail(self, error: Exception) -> None:
         self.user_ns["In"].append("work()")
         for callback in self.callbacks:
@@ -67,6 +72,7 @@ def quiet(monkeypatch):
     monkeypatch.setattr(session.atexit, "register", lambda _: None)
     monkeypatch.setattr(session.logs, "log_to_console", lambda: None)
     monkeypatch.setattr(session, "_current_session", None)
+    monkeypatch.setattr(session, "_lab_kernel", None)
     root = logging.getLogger()
     level = root.level
     yield
@@ -176,6 +182,29 @@ def test_in_jupyterlab_the_form_waits_and_that_is_no_error(monkeypatch, lab):
     run.form(wait=False)
 
 
+def test_values_of_a_link_are_filled_in_once(monkeypatch, tmp_path):
+    file = tmp_path / "progress.ipynb"
+    monkeypatch.setenv(session.LAB_VARIABLE, str(file))
+    filled_in.store_values(file, {"n": 5})
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    assert (run.values["n"], run.cell_values["n"], run.filled_in) == (5, 3, ["n"])
+    run = begin(monkeypatch, Shell(samples.PARAMETERS))
+    assert (run.values["n"], run.filled_in) == (3, [])
+
+
+def test_the_form_follows_the_parameters_cell(monkeypatch, lab):
+    shell = Shell(samples.PARAMETERS)
+    run = begin(monkeypatch, shell)
+    shown: list = []
+    run.panel = SimpleNamespace(show_values=shown.append, set_busy=lambda _: None)
+    changed = samples.PARAMETERS.replace("= 3", "= 4")
+    shell.run(changed)
+    shell.end(changed)
+    assert run.cell_values["n"] == 4 and shown == [run.cell_values]
+    shell.end("print(1)")
+    assert len(shown) == 1
+
+
 def test_elsewhere_the_form_waits_for_nobody(monkeypatch):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
     run.form()
@@ -281,4 +310,4 @@ def test_headless_a_plot_is_a_figure_and_nothing_of_the_widget_is_imported(monke
 def test_in_jupyterlab_a_plot_is_a_widget_to_zoom_in(monkeypatch, lab):
     run = begin(monkeypatch, Shell(samples.PARAMETERS))
     for widget in (run.plot(ResultWithPlot()), run.plot(Figure())):
-        assert widget.toolbar_visible == "visible"
+        assert widget.canvas.toolbar_visible == "visible"

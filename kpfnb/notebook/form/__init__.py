@@ -46,12 +46,12 @@ def parameter_table_html(parameters: list[Parameter], values: dict[str, Any]) ->
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def show_confirm_button(session: FormSession, question: str, action: Callable[[], object]) -> None:
+def show_confirm_button(interactive: bool, question: str, action: Callable[[], object]) -> None:
     """In JupyterLab, a button that does `action` once and displays what it returns.
 
     In a headless run nothing is displayed and nothing is done: there the parameters decide.
     """
-    if not session.interactive:
+    if not interactive:
         return
     import ipywidgets
     from IPython.display import display

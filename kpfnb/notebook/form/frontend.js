@@ -2,6 +2,8 @@
 const CELL = ".jp-Notebook-cell";
 const NOTEBOOK = ".jp-NotebookPanel";
 const CURRENT_TAB = ".jp-mod-current[data-id]";
+const RUN_BELOW = "notebook:run-all-below";
+const SAVE = "docmanager:save";
 
 // The values in the fields; the last input may not have reached the kernel.
 async function read(manager, fields) {
@@ -13,47 +15,104 @@ async function read(manager, fields) {
   return states;
 }
 
-// Makes the next cell active and runs the command in one step, so that a click in between, here or
-// in another tab, changes nothing.
-function runBelow(execute, cell, notebook, command) {
-  const next = cell.nextElementSibling?.closest(CELL);
-  if (!next) return;
-  next.dispatchEvent(new FocusEvent("focusin", { bubbles: true }));
-  execute(command, { semanticWidget: notebook, activate: false });
+// kpfnb's extension of JupyterLab does it; false if it is not there.
+function askExtension(detail) {
+  return !document.dispatchEvent(new CustomEvent("kpfnb", { detail, cancelable: true }));
 }
 
-// JupyterLab saves only the document of the current tab.
-function save(execute, notebook, command) {
-  const current = document.querySelector(CURRENT_TAB)?.dataset.id ?? notebook;
-  if (current === notebook) execute(command, {});
+// A command of JupyterLab itself, as a click on a link to it would do it.
+function execute(el, command, args) {
+  const button = document.createElement("button");
+  button.hidden = true;
+  button.dataset.commandlinkerCommand = command;
+  button.dataset.commandlinkerArgs = JSON.stringify(args);
+  el.append(button);
+  button.click();
+  button.remove();
+}
+
+// Makes the next cell active and runs the command in one step, so that a click in between, here or
+// in another tab, changes nothing.
+function runBelow(el, node, panel) {
+  if (askExtension({ action: "run", node, panel })) return;
+  const next = node.nextElementSibling?.closest(CELL);
+  next?.dispatchEvent(new FocusEvent("focusin", { bubbles: true }));
+  if (next) execute(el, RUN_BELOW, { semanticWidget: panel, activate: false });
+}
+
+// Without the extension only the document of the current tab can be saved.
+function save(el, panel) {
+  if (askExtension({ action: "save", panel })) return;
+  const current = document.querySelector(CURRENT_TAB)?.dataset.id ?? panel;
+  if (current === panel) execute(el, SAVE, {});
+}
+
+// Says that a run has ended if nobody is looking.
+function notify({ title, body }) {
+  const isSeen = document.visibilityState === "visible" && document.hasFocus();
+  if (isSeen || globalThis.Notification?.permission !== "granted") return;
+  new Notification(title, { body, tag: title });
+}
+
+// A button that asks once whether the browser may notify.
+function offerNotifications(el) {
+  if (globalThis.Notification?.permission !== "default") return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "lm-Widget jupyter-widgets jupyter-button";
+  button.style.width = "auto";
+  button.textContent = "Notify me";
+  button.title = "Let the browser notify you when a run of more than a minute has ended";
+  button.onclick = () => Notification.requestPermission().finally(() => button.remove());
+  el.append(button);
+}
+
+// Enter in a field is a press of Run.
+function runOnEnter(form, model) {
+  form.addEventListener("keydown", (event) => {
+    const field = event.target;
+    if (event.key !== "Enter" || event.defaultPrevented || event.isComposing) return;
+    if (event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!field.matches("input, select") || field.readOnly) return;
+    if (field.closest(".kpfnb-calendar, .kpfnb-presets")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    // Some fields tell their value only when they are left
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    model.send({ enter: true });
+  });
 }
 
 export default () => {
   const views = new Set();
+  let lastPanel = "";
 
   async function act(model, request) {
-    const manager = model.widget_manager;
     if (request.read) {
-      model.send({ states: await read(manager, request.read) });
+      model.send({ states: await read(model.widget_manager, request.read) });
       return;
     }
-    const lab = await manager.get_model(model.get("lab"));
-    // The same message as a command from the kernel through ipylab
-    const execute = (id, args) =>
-      lab.trigger("msg:custom", { func: "execute", payload: { id, args } });
-    const cell = [...views].map((view) => view.closest(CELL)).find(Boolean);
-    const notebook = cell?.closest(NOTEBOOK)?.id;
-    if (!notebook) return;
-    if (request.run) runBelow(execute, cell, notebook, request.run);
-    if (request.save) save(execute, notebook, request.save);
+    if (request.notify) notify(request.notify);
+    const el = [...views].find((view) => view.closest(CELL)) ?? [...views][0];
+    const node = el?.closest(CELL);
+    lastPanel = node?.closest(NOTEBOOK)?.id ?? lastPanel;
+    if (request.run && node) runBelow(el, node, lastPanel);
+    if (request.save && lastPanel) save(el ?? document.body, lastPanel);
   }
 
   return {
     initialize({ model }) {
       model.on("msg:custom", (request) => act(model, request));
     },
-    render({ el }) {
+    render({ model, el }) {
       views.add(el);
+      offerNotifications(el);
+      // The form is complete in the page only after this view
+      requestAnimationFrame(() => {
+        lastPanel = el.closest(NOTEBOOK)?.id ?? lastPanel;
+        const form = el.closest(".kpfnb-form");
+        if (form) runOnEnter(form, model);
+      });
       return () => views.delete(el);
     },
   };

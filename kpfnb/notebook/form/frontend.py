@@ -13,25 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import traitlets
 
 INTERRUPT = "notebook:interrupt-kernel"
-RUN_BELOW = "notebook:run-all-below"
-SAVE = "docmanager:save"
 FOCUS_DELAY_MILLISECONDS = 700
 
 
 class FrontEnd(anywidget.AnyWidget):
-    """The JupyterLab that shows the notebook: an invisible widget in the cell of the form."""
+    """The JupyterLab that shows the notebook, as a widget in the form.
+
+    kpfnb's extension of JupyterLab (`kpfnb.lab`) does what is asked; without it JupyterLab's own
+    commands do, which only know the current tab.
+    """
 
     _esm = Path(__file__).with_name("frontend.js")
-    lab = traitlets.Unicode().tag(sync=True)
-    """The model id of the ipylab widget that runs commands."""
 
-    def __init__(self) -> None:
-        from ipylab import JupyterFrontEnd
-
-        super().__init__(lab=JupyterFrontEnd().commands.model_id, layout={"display": "none"})
+    def __init__(self, on_enter: Callable[[], object]) -> None:
+        super().__init__()
+        self._on_enter = on_enter
         self._parts: dict[str, Any] = {}
         self._callback: Callable[[], object] | None = None
         self.on_msg(self._on_message)
@@ -46,14 +44,21 @@ class FrontEnd(anywidget.AnyWidget):
 
     def run_cells_below(self) -> None:
         """Run the cells below this widget's cell, whichever cell or tab is active."""
-        self.send({"run": RUN_BELOW})
+        self.send({"run": True})
 
     def save_notebook(self, notebook: Path) -> None:
         """Save the notebook, so that a reloaded browser page shows the same outputs."""
         if os.access(notebook, os.W_OK):
-            self.send({"save": SAVE})
+            self.send({"save": True})
+
+    def notify(self, title: str, text: str) -> None:
+        """Show a notification of the browser, if it may and nobody looks at the page."""
+        self.send({"notify": {"title": title, "body": text}})
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        if content.get("enter"):
+            self._on_enter()
+            return
         callback, self._callback = self._callback, None
         if callback is None:
             # The second click of a double click

@@ -7,21 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kpfnb.core import progress
 from kpfnb.core.errors import KpfnbError
 from kpfnb.notebook import parameter_sets
 from kpfnb.notebook.display.html import error_html
-from kpfnb.notebook.form.fields import LABEL_WIDTH, FormField, make_field
+from kpfnb.notebook.form.controls import LABEL_WIDTH
+from kpfnb.notebook.form.fields import FormField, make_field
 from kpfnb.notebook.form.frontend import (
     FrontEnd,
     copy_field_html,
     scroll_into_view_html,
     stop_button_html,
 )
-from kpfnb.notebook.form.suggestions import load_suggestions
+from kpfnb.notebook.form.layout import arrange_fields
+from kpfnb.notebook.form.suggestions import start_suggestions
+from kpfnb.notebook.links import link_html, page_url
 from kpfnb.runs import formatting
+from kpfnb.runs.report import REPORT_NAME
 
 if TYPE_CHECKING:
     from kpfnb.notebook.parameters import Parameter
@@ -31,6 +35,8 @@ NO_SET = "(choose one)"
 DRY_RUN = "dry_run"
 QUICK_SECONDS = 2
 """A shorter run may end before JupyterLab has scrolled away from the form."""
+NOTIFY_SECONDS = 60
+"""The browser notifies of the end of a longer run if nobody is looking."""
 
 
 class FormSession(Protocol):
@@ -38,6 +44,9 @@ class FormSession(Protocol):
 
     parameters: list[Parameter]
     values: dict[str, Any]
+    entered: dict[str, Any]
+    cell_values: dict[str, Any]
+    filled_in: list[str]
     file: Path
     panel: FormPanel | None
 
@@ -131,11 +140,10 @@ class FormPanel:
         import ipywidgets
 
         self._session = session
-        self._front_end = FrontEnd()
+        self._front_end = FrontEnd(on_enter=self._press_run)
         self._started = False
-        suggestions = load_suggestions(session.notebook)
         self.fields = [
-            make_field(parameter, session.values[parameter.name], suggestions.get(parameter.name))
+            make_field(parameter, session.entered[parameter.name])
             for parameter in session.parameters
         ]
         self.set_picker = ParameterSetPicker(session.notebook, self.fields)
@@ -146,59 +154,67 @@ class FormPanel:
         self._command = ipywidgets.HTML(layout={"width": "100%"})
         self._state = ipywidgets.HTML(layout={"width": "100%"})
         self._progress_box = ipywidgets.VBox()
-        parts = [part for field in self.fields for part in field.control.parts]
-        self.run_button.on_click(
-            lambda _: self._front_end.pull_widget_state(parts, self._start_run)
-        )
-        self.dry_run_button.on_click(
-            lambda _: self._front_end.pull_widget_state(
-                parts, partial(self._start_run, dry_run=True)
-            )
-        )
+        self._differences = _Differences(self.fields, session, self.show_values)
+        self.run_button.on_click(lambda _: self._press_run())
+        self.dry_run_button.on_click(lambda _: self._press_run(dry_run=True))
         has_dry_run = any(parameter.name == DRY_RUN for parameter in session.parameters)
         buttons = [self.run_button, *([self.dry_run_button] if has_dry_run else []), self._stop]
+        more_parts = [*([self.set_picker.widget] if self.fields else []), self._command]
+        more = _make_folded("Presets and command", more_parts)
+        bar = [*buttons, *([more.button] if self.fields else []), self._front_end, self._message]
         self.widget = ipywidgets.VBox(
             [
-                *(field.row for field in self.fields),
-                *((self.set_picker.widget,) if self.fields else ()),
-                ipywidgets.HBox([*buttons, self._message], layout={"align_items": "center"}),
-                self._command,
+                *arrange_fields(self.fields),
+                self._differences.widget,
+                ipywidgets.HBox(bar, layout={"align_items": "center", "flex_flow": "row wrap"}),
+                more.box,
                 self._state,
                 self._progress_box,
-                self._front_end,
             ]
         )
+        self.widget.add_class("kpfnb-form")
         for field in self.fields:
             field.observe(self._on_change)
         progress.set_container(self._progress_box)
         self.set_busy(True)
         self._on_change()
+        start_suggestions(self.fields)
 
     def values(self) -> dict[str, Any]:
         """The values in the fields; they may be invalid."""
         return {field.parameter.name: field.read() for field in self.fields}
+
+    def show_values(self, values: Mapping[str, Any]) -> None:
+        """Put these values into the fields."""
+        for field in self.fields:
+            field.write(values[field.parameter.name])
+        self._on_change()
 
     def set_busy(self, is_busy: bool) -> None:
         """While the kernel works, enable Stop and disable Run."""
         self.run_button.disabled = self.dry_run_button.disabled = is_busy
         self._stop.value = stop_button_html(enabled=is_busy)
 
-    def on_run_end(self, record: RunRecord, results: tuple[Any, ...]) -> None:
-        """Show how the run ended.
-
-        The result is shown here too, collapsed: a browser page that was reloaded while the cells
-        below ran has lost their outputs.
-        """
+    def on_run_end(self, record: RunRecord) -> None:
+        """Show how the run ended, with a link to its report."""
         word = formatting.outcome_word(record)
         outcome = escape(f"{formatting.OUTCOME_SIGNS[word]} {word}: {record.reason}")
         duration = formatting.format_run_duration(record.seconds)
-        status = f"<b>{outcome}</b> · {duration} · run {escape(record.id)}"
-        pages = "".join(map(_result_html, results))
-        details = f"<details><summary>The result</summary>{pages}</details>" if pages else ""
-        is_quick = self._started and (record.seconds or 0) < QUICK_SECONDS
+        report = record.directory / REPORT_NAME
+        link = link_html(page_url(report), "report") if page_url(report) else ""
+        parts = [f"<b>{outcome}</b>", duration, f"run {escape(record.id)}", link]
+        status = " · ".join(filter(None, map(str, parts)))
+        seconds = record.seconds or 0
+        is_quick = self._started and seconds < QUICK_SECONDS
         self._started = False
-        self._state.value = scroll_into_view_html(status, soon=is_quick) + details
+        self._state.value = scroll_into_view_html(status, soon=is_quick)
+        if seconds >= NOTIFY_SECONDS:
+            self._front_end.notify(f"{record.notebook}: {word}", record.reason)
         self._front_end.save_notebook(self._session.file)
+
+    def _press_run(self, *, dry_run: bool = False) -> None:
+        parts = [part for field in self.fields for part in field.control.parts]
+        self._front_end.pull_widget_state(parts, partial(self._start_run, dry_run=dry_run))
 
     def _start_run(self, *, dry_run: bool = False) -> None:
         if self.run_button.disabled:
@@ -220,6 +236,7 @@ class FormPanel:
         self._front_end.save_notebook(self._session.file)
 
     def _on_change(self) -> None:
+        self._differences.update()
         try:
             command = shlex.join(self._session.command(self.values()))
         except KpfnbError:
@@ -230,13 +247,67 @@ class FormPanel:
         self._message.value = ""
 
 
+class _Differences:
+    """One line that says which fields differ from the parameters cell, and a button for those."""
+
+    def __init__(
+        self,
+        fields: Sequence[FormField],
+        session: FormSession,
+        write: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        import ipywidgets
+
+        self._fields, self._session = fields, session
+        self._text = ipywidgets.HTML()
+        reset = _make_button("Use the cell's values", "Fill in what the parameters cell says", "")
+        reset.on_click(lambda _: write(session.cell_values))
+        self.widget = ipywidgets.HBox([self._text, reset], layout={"align_items": "center"})
+
+    def update(self) -> None:
+        """Compare the fields with the parameters cell."""
+        names = [field.parameter.name for field in self._fields if self._differs(field)]
+        self.widget.layout.display = "" if names else "none"
+        filled = [name for name in names if name in self._session.filled_in]
+        others = [name for name in names if name not in filled]
+        texts = [f"Filled in by the link: {', '.join(filled)}"] if filled else []
+        texts += [f"Not as in the parameters cell: {', '.join(others)}"] if others else []
+        self._text.value = f"<small>{escape(' · '.join(texts))}</small>"
+
+    def _differs(self, field: FormField) -> bool:
+        wanted = self._session.cell_values[field.parameter.name]
+        try:
+            return bool(field.parameter.check(field.read()) != wanted)
+        except KpfnbError:
+            return True
+
+
+class _Folded(NamedTuple):
+    """Widgets that a button shows and hides."""
+
+    button: Any
+    box: Any
+
+
+def _make_folded(title: str, parts: Sequence[Any]) -> _Folded:
+    import ipywidgets
+
+    box = ipywidgets.VBox([*parts], layout={"display": "none"})
+    box.add_class("kpfnb-presets")
+    button = ipywidgets.Button(description=title, icon="caret-right", layout={"width": "auto"})
+
+    def toggle(_: object) -> None:
+        is_open = box.layout.display != "none"
+        box.layout.display = "none" if is_open else ""
+        button.icon = "caret-right" if is_open else "caret-down"
+
+    button.on_click(toggle)
+    return _Folded(button, box)
+
+
 def _make_button(name: str, tooltip: str, style: str) -> Any:
     import ipywidgets
 
     button = ipywidgets.Button(description=name, button_style=style, tooltip=tooltip)
     button.layout.width = "auto"
     return button
-
-
-def _result_html(result: Any) -> str:
-    return result._repr_html_() if hasattr(result, "_repr_html_") else ""
