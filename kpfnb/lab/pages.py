@@ -193,6 +193,16 @@ class StaticHandler(FileHandler):
         return str(self.types.get(self.file.suffix, content.DOWNLOAD_TYPE))
 
 
+class HomeRedirectHandler(PageHandler):
+    """The address of the home page without its slash, as Jupyter gives it to the browser."""
+
+    @web.authenticated
+    @authorized
+    def get(self) -> None:
+        """Redirect to the home page."""
+        self.redirect(self.lab_url)
+
+
 class ObservationHandler(PageHandler):
     """The quicklook page of an observation."""
 
@@ -222,6 +232,7 @@ def _moment(obsid: str) -> str:
 
 
 HANDLERS = [
+    (r"", HomeRedirectHandler),
     (rf"/{FILES}/(.*)", FileHandler),
     (r"/static/(.*)", StaticHandler),
     (r"/observation/([^/]+)", ObservationHandler),

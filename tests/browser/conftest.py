@@ -1,4 +1,4 @@
-"""A real JupyterLab, started for the tests on loopback, and Debian's Chromium to open it."""
+"""`kpfnb lab`, started for the tests on loopback, and Debian's Chromium to open it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from kpfnb import runs
-from kpfnb.adap.pypeit import installation
 from kpfnb.demo import coadd_inputs
 from kpfnb.demo.deimos_frames import simulate_deimos_frames
 from tests import nights
+from tests.lab.running import RunningLab, run_lab
 
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -36,13 +37,8 @@ WAIT = 180_000
 """Milliseconds: a machine that is busy with other tests is slow."""
 
 
-class Lab:
-    """A running JupyterLab: where it is, and the directory that it shows."""
-
-    def __init__(self, url: str, token: str, folder: Path) -> None:
-        self.url = url
-        self.token = token
-        self.folder = folder
+class Lab(RunningLab):
+    """A running `kpfnb lab`."""
 
     def shut_down(self) -> None:
         """End all kernels: each takes memory, and keeps what it has imported.
@@ -52,25 +48,27 @@ class Lab:
         for session in self._ask("GET", "api/sessions"):
             self._ask("DELETE", f"api/sessions/{session['id']}")
         deadline = time.monotonic() + WAIT / 1000
-        while any(run.outcome is None for run in runs.list_runs(self.folder.parent / "work/runs")):
+        while any(run.outcome is None for run in runs.list_runs(self.work_dir / "runs")):
             assert time.monotonic() < deadline, "a run has not ended with its kernel"
             time.sleep(0.2)
 
-    def _ask(self, method: str, path: str) -> Any:
-        headers = {"Authorization": f"token {self.token}"}
-        request = urllib.request.Request(self.url + path, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read() or "null")
-
     def address(self, notebook: str) -> str:
-        return f"{self.url}lab/tree/notebooks/{notebook}?token={self.token}&reset"
+        """The URL of a notebook among the working copies."""
+        return f"{self.url}lab/tree/{notebook}?token={self.token}&reset"
+
+    def page_address(self, path: str = "") -> str:
+        """The URL of a page of kpfnb, by default the home page, with the login."""
+        return f"{self.url}kpfnb/{path}?token={self.token}"
+
+    def _ask(self, method: str, path: str) -> Any:
+        answer = self.get(urlsplit(self.url).path + path, method=method)
+        return json.loads(answer.body or b"null")
 
 
 @pytest.fixture(scope="module")
 def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A separate project: the notebooks, a kpfnb.toml above them, the work directory beside."""
+    """A separate project: its kpfnb.toml and sets of parameters, the work directory beside them."""
     home = tmp_path_factory.mktemp("lab")
-    shutil.copytree(PROJECT / "notebooks", home / "notebooks")
     shutil.copytree(PROJECT / "params", home / "params")
     (home / "kpfnb.toml").write_text("workers = 1\n")
     return home
@@ -78,53 +76,29 @@ def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(lab_home: Path) -> Iterator[Lab]:
+    """`kpfnb lab`, as a person starts it in that project."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (.ci/run installs Debian's)")
-    kept = (k for k in os.environ if not k.startswith("KPFNB_") or k == installation.PACK_VARIABLE)
-    environment = {name: os.environ[name] for name in kept}
-    environment |= {
-        "JUPYTER_CONFIG_DIR": str(lab_home / "config"),
-        # As `make lab` has it
-        "JUPYTER_CONFIG_PATH": str(PROJECT / "kpfnb/lab/config"),
-        "JUPYTER_RUNTIME_DIR": str(lab_home / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(lab_home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(lab_home / "workspaces"),
-        "IPYTHONDIR": str(lab_home / "ipython"),
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--port=0", "--ip=127.0.0.1", "--expose-app-in-browser"]
-    command += [f"--ServerApp.root_dir={lab_home}"]
-    with (lab_home / "lab.log").open("w") as log:
-        server = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, cwd=lab_home, start_new_session=True
-        )
-    try:
-        yield _wait_for_server(lab_home, server)
-    finally:
-        server.terminate()
-        server.wait(30)
+    # `window.jupyterapp`, by which tests see the state of JupyterLab
+    with run_lab(lab_home, "--expose-app-in-browser") as running:
+        yield Lab(running.url, running.token, running.project)
 
 
-def _wait_for_server(home: Path, server: subprocess.Popen[bytes]) -> Lab:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and server.poll() is None:
-        for file in (home / "runtime").glob(f"jpserver-{server.pid}.json"):
-            info = json.loads(file.read_text() or "{}")
-            if info.get("port"):
-                url = f"http://127.0.0.1:{info['port']}/"
-                return Lab(url, info["token"], home / "notebooks")
-        time.sleep(0.2)
-    raise AssertionError(f"JupyterLab did not start:\n{(home / 'lab.log').read_text()[-3000:]}")
-
-
-@pytest.fixture(scope="module")
-def browser(lab: Lab) -> Iterator[object]:
+@contextmanager
+def open_chromium() -> Iterator[Any]:
+    """Chromium, without a window."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(lab: Lab) -> Iterator[object]:
+    with open_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ class Notebook:
     def __init__(self, page: Any, lab: Lab, name: str) -> None:
         self.page = page
         self.name = name
-        self.home = lab.folder.parent
+        self.home = lab.project
         self.flag = self.home / f"hold-{name}"
         self._lab = lab
         _copy(PROJECT / "notebooks" / f"{name}.ipynb", lab.folder, HELD.format(flag=str(self.flag)))
@@ -196,7 +196,7 @@ class Notebook:
 
     def wait_until_saved(self) -> None:
         """Wait until what the last run showed is in the file; it is saved in the last cell."""
-        file = self.home / "notebooks" / f"{self.name}.ipynb"
+        file = self._lab.folder / f"{self.name}.ipynb"
         shown = self.page.evaluate(COUNT, file.name)
         deadline = time.monotonic() + WAIT / 1000
         while _counts(file)[-2:-1] != [shown]:

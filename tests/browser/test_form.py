@@ -152,7 +152,7 @@ def test_hidden_code_runs_too(page: Any, lab: Lab) -> None:
 def test_it_runs_while_another_notebook_is_in_front(page: Any, lab: Lab, night: Path) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()
-    page.evaluate(OPEN, "notebooks/home.ipynb")
+    page.evaluate(OPEN, "home.ipynb")
     notebook.bring_to_front()
     notebook.run_to_form()
     before = notebook.runs()

@@ -42,7 +42,7 @@ def _suspended(folder: Path) -> Iterator[None]:
 
 
 def test_the_live_status_shows_what_pypeit_does(page: Any, lab: Lab, kast_night: Path) -> None:  # noqa: F811
-    home = lab.folder.parent
+    home = lab.project
     raw = home / "night/raw"
     raw.mkdir(parents=True)
     for frame in FRAMES:

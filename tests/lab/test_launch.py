@@ -108,6 +108,11 @@ def test_the_start_leads_to_the_home_page(lab: RunningLab) -> None:
     assert (answer.status, answer.headers["Location"].rstrip("?")) == (302, lab.home)
 
 
+def test_the_address_of_the_home_page_needs_no_slash(lab: RunningLab) -> None:
+    answer = lab.get(lab.home.rstrip("/"))
+    assert (answer.status, answer.headers["Location"]) == (302, lab.home)
+
+
 def test_jupyterlab_asks_no_question_about_news(lab: RunningLab) -> None:
     page = lab.get(lab.home.removesuffix("kpfnb/") + "lab").text
     assert '"@jupyterlab/apputils-extension:announcements"' in page

@@ -39,7 +39,7 @@ def test_the_installed_configuration_is_the_one_of_kpfnb_lab() -> None:
 @pytest.mark.parametrize("pattern", ROUTES)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 def test_without_a_login_nothing_is_answered(lab: RunningLab, pattern: str, method: str) -> None:
-    answer = lab.get(lab.home + concrete(pattern).lstrip("/"), method=method, login=False)
+    answer = lab.get(lab.home.rstrip("/") + concrete(pattern), method=method, login=False)
     to_login = answer.status == 302 and "/login?" in answer.headers["Location"]
     assert to_login or answer.status in (403, 405), answer
     assert b"kpfnb-page" not in answer.body
@@ -55,7 +55,7 @@ def test_a_wrong_token_is_no_login(lab: RunningLab) -> None:
 def test_no_other_site_can_make_the_browser_change_something(lab: RunningLab, pattern: str) -> None:
     """A browser sends its cookie with a form of any site, but not the XSRF token."""
     cookie = lab.get(f"{lab.home}files/x").headers["Set-Cookie"].partition(";")[0]
-    path = lab.home + concrete(pattern).lstrip("/")
+    path = lab.home.rstrip("/") + concrete(pattern)
     assert lab.get(path, method="POST", login=False, Cookie=cookie).status in (403, 405)
 
 
