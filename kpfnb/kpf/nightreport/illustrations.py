@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from statistics import median, stdev
+from zoneinfo import ZoneInfo
 
-from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.files.exposure import SOURCE_TYPES
 from kpfnb.kpf.nightreport.night_summary import NightExposure, NightSummary, VelocityRow
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.record import QuicklookRecord, read_record, record_path
@@ -49,7 +50,7 @@ class TimelineMark:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """The exposures of one target, or all calibrations."""
+    """The exposures of one target, or the calibrations of one kind."""
 
     name: str
     y: int
@@ -59,11 +60,11 @@ class TimelineRow:
 
 @dataclass(frozen=True)
 class ExposureTimeline:
-    """All rows, and the x of the hours (UT)."""
+    """All rows, and the hours: UT, the local time, and x."""
 
     height: int
     rows: tuple[TimelineRow, ...]
-    hours: tuple[tuple[int, float], ...]
+    hours: tuple[tuple[int, str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -101,28 +102,39 @@ class Thumbnail:
     note: str = ""
 
 
-def layout_timeline(exposures: Sequence[NightExposure]) -> ExposureTimeline | None:
-    """A row per target in the order of time, the calibrations last; None without exposures."""
+def layout_timeline(exposures: Sequence[NightExposure], zone: ZoneInfo) -> ExposureTimeline | None:
+    """A row per target in the order of time, then one per kind of calibration; None if empty."""
     by_target: dict[str, list[NightExposure]] = {}
-    calibrations = []
+    by_kind: dict[str, list[NightExposure]] = {}
     for exposure in exposures:
         if exposure.problem:
             continue
         if exposure.is_science:
             by_target.setdefault(exposure.target or "no name", []).append(exposure)
         else:
-            calibrations.append(exposure)
+            by_kind.setdefault(exposure.kind or exposure.imtype or "Other", []).append(exposure)
     groups = [(name, group, True) for name, group in by_target.items()]
-    if calibrations:
-        groups.append(("calibrations", calibrations, False))
+    groups += [(name, by_kind[name], False) for name in sorted(by_kind, key=_kind_order)]
     if not groups:
         return None
+    midnight = datetime.combine(exposures[0].start, time(), UTC)
     rows = tuple(
         TimelineRow(name, number * ROW, tuple(map(_layout_mark, group)), is_science)
         for number, (name, group, is_science) in enumerate(groups)
     )
-    hours = tuple((hour, _hour_position(hour)) for hour in range(0, 25, 3))
+    hours = tuple(
+        (
+            hour,
+            f"{(midnight + timedelta(hours=hour)).astimezone(zone):%H:%M}",
+            _hour_position(hour),
+        )
+        for hour in range(0, 25, 3)
+    )
     return ExposureTimeline(len(rows) * ROW, rows, hours)
+
+
+def _kind_order(kind: str) -> int:
+    return SOURCE_TYPES.index(kind) if kind in SOURCE_TYPES else len(SOURCE_TYPES)
 
 
 def layout_panels(velocities: Iterable[VelocityRow]) -> list[VelocityPanel]:
@@ -145,7 +157,7 @@ def velocity_scatter(velocities: Sequence[float]) -> float | None:
 
 
 def _layout_mark(exposure: NightExposure) -> TimelineMark:
-    begin = _hour_position(_decimal_hour(ObsID(exposure.obsid).time))
+    begin = _hour_position(_decimal_hour(exposure.start))
     end = min(begin + exposure.seconds / 3600 * (WIDTH - LEFT) / 24, WIDTH)
     width = max(end - begin, MIN_MARK_WIDTH)
     return TimelineMark(round(begin, 1), round(width, 1), exposure.obsid, exposure.seconds)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kpfnb import runs
 from kpfnb.core.fits.cards import HeaderValue
 from kpfnb.core.fits.headers import InvalidHeaderError, read_header
+from kpfnb.core.result import Outcome
 from kpfnb.core.settings import Settings
-from kpfnb.kpf.files.exposure import read_junk_list
+from kpfnb.kpf.files.exposure import read_junk_list, source_type
 from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.nightreport import problems
+from kpfnb.kpf.nightreport.problems import NightProblem
 from kpfnb.kpf.progress.header_facts import is_velocity
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.reprocess.selection import list_observations
@@ -24,13 +27,22 @@ from kpfnb.runs import RunRecord
 DAYS_AFTER = 7
 """Runs are searched that started up to this number of days after the night's date."""
 
-_L0_KEYWORDS = ("IMTYPE", "OBJECT", "TARGNAME", "PROGNAME", "EXPTIME", "SCI-OBJ", "SIMULATE")
+_L0_KEYWORDS = (
+    *("IMTYPE", "OBJECT", "TARGNAME", "PROGNAME", "EXPTIME", "SCI-OBJ", "SIMULATE"),
+    # For the kind of source
+    *("OCTAGON", "FFFB"),
+)
 _L2_KEYWORDS = ("CCFRV", "CCFERV", "CCFBJD", "SNRSC548", "DRPTAG")
 
 
 @dataclass(frozen=True)
 class NightExposure:
-    """One observation; `problem` says why its L0 can't be read."""
+    """One observation; `problem` says why its L0 can't be read.
+
+    Attributes
+    ----------
+    kind : the type of source, of `kpfnb.kpf.files.exposure.SOURCE_TYPES`
+    """
 
     obsid: str
     imtype: str = ""
@@ -40,6 +52,17 @@ class NightExposure:
     problem: str = ""
     source: str = ""
     simulated: bool = False
+    kind: str = ""
+
+    @property
+    def start(self) -> datetime:
+        """When it started, UTC."""
+        return ObsID(self.obsid).time
+
+    @property
+    def end(self) -> datetime:
+        """When it ended, UTC: the start and the exposure time."""
+        return self.start + timedelta(seconds=self.seconds)
 
     @property
     def is_science(self) -> bool:
@@ -53,6 +76,7 @@ class VelocityRow:
 
     Attributes
     ----------
+    time : start of the exposure, UTC
     velocity : km/s
     error : m/s
     signal : signal-to-noise near 548 nm
@@ -70,7 +94,13 @@ class VelocityRow:
 
 @dataclass(frozen=True)
 class ExposureGroup:
-    """Exposures of one type or target: their number, total seconds, first and last (UT, HH:MM)."""
+    """Exposures of one type or target.
+
+    Attributes
+    ----------
+    seconds : the sum of the exposure times
+    first, last : start of the first, end of the last exposure: UT, HH:MM
+    """
 
     name: str
     count: int
@@ -99,9 +129,9 @@ class NightSummary:
 
     @property
     def calibrations(self) -> list[ExposureGroup]:
-        """All other exposures by OBJECT."""
+        """All other exposures by kind."""
         return _group_exposures(
-            (exposure.target or exposure.imtype or "other", exposure)
+            (exposure.kind or exposure.imtype or "Other", exposure)
             for exposure in self.exposures
             if not exposure.is_science and not exposure.problem
         )
@@ -113,36 +143,23 @@ class NightSummary:
 
     @property
     def unsuccessful_runs(self) -> list[RunRecord]:
-        """The last run of each notebook on this night, if it did not succeed."""
+        """The last run of each notebook on this night, if it did not succeed or was skipped."""
         latest: dict[str, RunRecord] = {}
         for record in self.runs:
             latest.setdefault(record.notebook, record)
-        return [
-            record for record in latest.values() if record.outcome and not record.outcome.is_good
-        ]
+        good = (None, Outcome.SUCCEEDED, Outcome.SKIPPED)
+        return [record for record in latest.values() if record.outcome not in good]
 
-    def problems(self) -> Iterator[tuple[str, str, str]]:
-        """Where the problem is, what it is, and the ObsID concerned ('' if none)."""
-        for result in self.verdict.not_passed:
-            offenders = result.measurement.offenders
-            obsid = offenders[0].name if offenders else ""
-            yield str(result.verdict), f"{result.rule.title}: {result.value}", obsid
-        yield from self.other_problems()
-
-    def other_problems(self) -> Iterator[tuple[str, str, str]]:
+    @cached_property
+    def other_problems(self) -> list[NightProblem]:
         """The problems that no rule covers: unreadable files, missing products, runs."""
-        for exposure in self.exposures:
-            if exposure.problem:
-                yield "L0", f"can't be read: {exposure.problem}", exposure.obsid
-        missing = self.progress.missing
-        counts = Counter((product.level, str(product.reason)) for product in missing)
-        first = {
-            (product.level, str(product.reason)): product.obsid for product in reversed(missing)
-        }
-        for (level, reason), count in counts.items():
-            yield level, f"{count} × {reason}", first[level, reason]
-        for record in self.unsuccessful_runs:
-            yield f"run {record.outcome}", f"{record.notebook}: {record.reason}", ""
+        unreadable = {e.obsid: e.problem for e in self.exposures if e.problem}
+        return list(problems.other_problems(unreadable, self.progress, self.unsuccessful_runs))
+
+    @property
+    def problems(self) -> list[NightProblem]:
+        """The rules that do not pass, and the other problems."""
+        return [*map(problems.rule_problem, self.verdict.not_passed), *self.other_problems]
 
 
 def collect_night(
@@ -178,6 +195,7 @@ def _read_exposures(night: str, site_settings: Settings) -> Iterator[NightExposu
             seconds=_header_number(header, "EXPTIME") or 0.0,
             source=_header_text(header, "SCI-OBJ"),
             simulated=header.get("SIMULATE") is True,
+            kind=source_type(header),
         )
 
 
@@ -230,11 +248,18 @@ def _group_exposures(named: Iterable[tuple[str, NightExposure]]) -> list[Exposur
             len(exposures),
             sum(exposure.seconds for exposure in exposures),
             tuple(dict.fromkeys(exposure.program for exposure in exposures if exposure.program)),
-            first=f"{ObsID(exposures[0].obsid).time:%H:%M}",
-            last=f"{ObsID(exposures[-1].obsid).time:%H:%M}",
+            first=f"{exposures[0].start:%H:%M}",
+            last=_format_end(exposures),
         )
         for name, exposures in groups.items()
     ]
+
+
+def _format_end(exposures: list[NightExposure]) -> str:
+    """The end of the last exposure; marked if that is on the next day."""
+    end = max(exposure.end for exposure in exposures)
+    is_next_day = end.date() > exposures[0].start.date()
+    return f"{end:%H:%M}{' (next day)' if is_next_day else ''}"
 
 
 def _header_text(header: Mapping[str, Any], keyword: str) -> str:

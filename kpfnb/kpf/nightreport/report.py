@@ -24,12 +24,16 @@ from kpfnb.kpf.nightreport.result import NightRangeReport, NightReport
 from kpfnb.kpf.progress.result import assess_progress
 from kpfnb.kpf.quicklook.record_view import verdict_badge
 from kpfnb.kpf.verdict import assessment, pages
+from kpfnb.kpf.verdict.remedies import rule_action, rule_advice
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.verdict.rule_results import RuleResult
 from kpfnb.runs import formatting
 
 MAX_PROBLEMS = 40
 MAX_RUNS = 20
+MAX_OPEN_ROWS = 60
+"""A longer table of velocities is folded."""
+
 NO_VALUE = "–"
 
 
@@ -98,11 +102,10 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
         return pages.quicklook_url(obsid, level, directory, site_settings)
 
     observations = format_count(night_verdict.observations, "observation")
-    other_problems = list(summary.other_problems())
     thumbnails = illustrations.choose_thumbnails(summary, site_settings.qlp_path)
     return pages.render_page(
         "nightreport.html",
-        title=f"Night {night[:4]}-{night[4:6]}-{night[6:]}",
+        title=f"Night {night}",
         links=pages.nav_links(directory, night, pages.REPORT_PAGE),
         badge=verdict_badge(night_verdict.verdict),
         line="; ".join([observations, pages.describe_problems(night_verdict)]),
@@ -119,7 +122,7 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
         notes=night_verdict.remarks,
         overrides=[asdict(override) for override in night_verdict.overrides],
         targets=[_target_context(group, summary) for group in summary.targets],
-        timeline=illustrations.layout_timeline(summary.exposures),
+        timeline=illustrations.layout_timeline(summary.exposures, site_settings.zone),
         panels=illustrations.layout_panels(summary.velocities),
         draw=illustrations,
         calibrations=[_group_context(group) for group in summary.calibrations],
@@ -138,15 +141,18 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
             _velocity_context(row) | {"page": link(row.obsid, "L2")} for row in summary.velocities
         ],
         problems=[
-            {"where": where, "what": what, "obsid": obsid, "page": link(obsid, "")}
-            for where, what, obsid in other_problems[:MAX_PROBLEMS]
+            problem._asdict() | {"page": link(problem.obsid, "")}
+            for problem in summary.other_problems[:MAX_PROBLEMS]
         ],
-        more=max(0, len(other_problems) - MAX_PROBLEMS),
+        more=max(0, len(summary.other_problems) - MAX_PROBLEMS),
         runs=[
             formatting.run_context(record, site_settings.zone, top="../../")
             for record in summary.runs[:MAX_RUNS]
         ],
         criteria=night_verdict.criteria,
+        files=pages.describe_files(night_verdict),
+        zone=site_settings.zone.key,
+        folded=len(summary.velocities) > MAX_OPEN_ROWS,
     )
 
 
@@ -166,6 +172,8 @@ def _rule_context(result: RuleResult, directory: Path, site_settings: Settings) 
         "threshold": result.threshold,
         "obsid": offender.name if offender else "",
         "page": page,
+        "action": rule_action(result),
+        "advice": rule_advice(result),
     }
 
 

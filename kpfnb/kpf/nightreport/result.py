@@ -51,7 +51,7 @@ class NightReport(OneLineRepr):
             **self.content.verdict.key_figures(),
             "observations": self.content.verdict.observations,
             "velocities": velocities,
-            "problems": len(list(self.content.problems())),
+            "problems": len(self.content.problems),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,8 +67,13 @@ class NightReport(OneLineRepr):
                 {**asdict(row), "time": row.time.isoformat()} for row in summary.velocities
             ],
             "problems": [
-                {"where": where, "what": what, "obsid": obsid}
-                for where, what, obsid in summary.problems()
+                {
+                    "where": problem.where,
+                    "what": problem.what,
+                    "obsid": problem.obsid,
+                    "advice": problem.action.command if problem.action else problem.advice,
+                }
+                for problem in summary.problems
             ],
         }
 
@@ -151,7 +156,7 @@ class NightRangeReport(OneLineRepr):
             "nights": len(self.reports) + len(self.failed),
             **{str(verdict): counts[verdict] for verdict in JUDGED_VERDICTS},
             "observations": sum(summary.verdict.observations for summary in summaries),
-            "problems": sum(len(list(summary.problems())) for summary in summaries),
+            "problems": sum(len(summary.problems) for summary in summaries),
         }
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,12 +15,15 @@ from typing import Any
 from urllib.parse import quote
 
 from kpfnb.core import atomic, settings
+from kpfnb.core.clock import parse_utc
 from kpfnb.core.settings import Settings
+from kpfnb.core.text import format_count
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.record_view import verdict_badge
 from kpfnb.kpf.verdict import assessment
 from kpfnb.kpf.verdict.measurement import Offender
+from kpfnb.kpf.verdict.remedies import rule_action
 from kpfnb.kpf.verdict.result import NightVerdict, split_results
 from kpfnb.kpf.verdict.rule_results import FrameCount, RuleResult, count_frames
 from kpfnb.runs import formatting, report
@@ -30,7 +33,7 @@ PAGES_DIR = "nights"
 """The directory of the pages, in the runs directory."""
 
 VERDICT_PAGE, REPORT_PAGE, CALENDAR_PAGE = "verdict.html", "report.html", "index.html"
-MAX_OFFENDERS = 50
+MAX_OFFENDERS = 1000
 MAX_RECENT = 14
 """Nights in the table above the calendar."""
 
@@ -73,7 +76,7 @@ def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) ->
         links=nav_links(directory, night_verdict.night, VERDICT_PAGE),
         night=night_verdict.night,
         refresh_seconds=REFRESH_SECONDS if night_verdict.in_progress else 0,
-        last_l0=f"{last_l0:%Y-%m-%d %H:%M %Z}" if last_l0 else "never",
+        last_l0=f"{last_l0:%Y-%m-%d %H:%M}" if last_l0 else "never",
         observations=night_verdict.observations,
         junk=night_verdict.junk,
         frame_counts=[_count_context(count) for count in count_frames(night_verdict.results)],
@@ -91,6 +94,19 @@ def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) ->
         overrides=[asdict(override) for override in reversed(night_verdict.overrides)],
         notes=night_verdict.remarks,
         criteria=night_verdict.criteria,
+        files=describe_files(night_verdict),
+        zone=night_verdict.zone.key,
+    )
+
+
+def describe_files(night_verdict: NightVerdict) -> str:
+    """The files that the verdict is made from, and when the newest of each kind was written."""
+    zone = night_verdict.zone
+    return ", ".join(
+        f"{format_count(state.number, kind, kind if kind in KPF.levels else '')}"
+        f" (newest {parse_utc(state.newest).astimezone(zone):%Y-%m-%d %H:%M})"
+        for kind, state in night_verdict.files.items()
+        if state.number
     )
 
 
@@ -200,6 +216,7 @@ def _result_context(result: RuleResult, directory: Path, site_settings: Settings
         "night": result.night,
         # A count is a number of frames itself
         "frames": 0 if result.rule.measure.is_count else result.measurement.frame_count,
+        "action": rule_action(result),
         "override": asdict(result.override) if result.override else None,
         "offenders": [
             _offender_context(offender, directory, site_settings)

@@ -15,8 +15,10 @@ from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count, html_table
 from kpfnb.kpf.quicklook.quality import Verdict, worst_verdict
 from kpfnb.kpf.verdict.freshness import FILES_KEY, TIME_KEY, FileState
+from kpfnb.kpf.verdict.remedies import rule_action
 from kpfnb.kpf.verdict.rule_results import RuleResult, worst_by_level
 from kpfnb.kpf.verdict.rules import Override, VerdictLevel
+from kpfnb.notebook.links import action_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,12 +224,19 @@ class NightVerdict(OneLineRepr):
 def split_results(
     results: Iterable[RuleResult], level: VerdictLevel | None = None
 ) -> tuple[list[RuleResult], list[RuleResult]]:
-    """The results of a level (None: of all): those with a verdict, and those not judged."""
+    """The results of a level (None: of all): those with a verdict, and those not judged.
+
+    Within a level those that need attention come first, and those that pass last.
+    """
     parts: tuple[list[RuleResult], list[RuleResult]] = ([], [])
-    for result in results:
+    for result in sorted(results, key=_attention_key):
         if level is None or result.rule.level is level:
             parts[result.verdict is Verdict.NOT_JUDGED].append(result)
     return parts
+
+
+def _attention_key(result: RuleResult) -> tuple[int, int]:
+    return list(VerdictLevel).index(result.rule.level), -result.verdict.severity
 
 
 def _result_row(result: RuleResult) -> dict[str, str]:
@@ -250,13 +259,17 @@ def _details_html(result: RuleResult) -> str:
         f"<li>{quicklook_link(offender.name)} {escape(offender.why)}</li>"
         for offender in result.offenders
     )
+    action = rule_action(result)
+    doing = f"<p>{action_html(action)}</p>" if action else ""
     heading = f"{result.verdict.sign} {result.verdict} {result.rule.title}: {result.value}"
     explanation = f"{result.threshold}; {result.rule.reason}"
     source = f"Source of the limits: {result.rule.limits_source}"
     notes = "".join(
         f"<p>{escape(text)}</p>" for text in (explanation, result.remark, source) if text
     )
-    return f"<h4>{escape(heading)}</h4>{notes}<ul>{items}</ul>"
+    count = format_count(len(result.offenders), "observation")
+    listed = f"<details open><summary>{count} responsible</summary><ul>{items}</ul></details>"
+    return f"<h4>{escape(heading)}</h4>{doing}{notes}{listed if items else ''}"
 
 
 def _result_line(result: RuleResult) -> str:

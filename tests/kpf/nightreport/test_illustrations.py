@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,18 +19,27 @@ def velocity(target: str, metres: float | None, hour: int) -> VelocityRow:
     return VelocityRow(f"KP.{hour}", target, time, value, 2.0, 100.0, None, "")
 
 
-def test_the_timeline_has_a_row_per_target_and_one_for_calibrations() -> None:
+ZONE = ZoneInfo("Pacific/Honolulu")
+
+
+def test_the_timeline_has_a_row_per_target_and_one_per_kind_of_calibration() -> None:
     exposures = [
-        NightExposure("KP.20240115.00000.00", "Bias", seconds=0),
+        NightExposure("KP.20240115.00000.00", "Bias", seconds=0, kind="Bias"),
+        NightExposure("KP.20240115.00100.00", "Arclamp", seconds=9, kind="Etalon"),
+        NightExposure("KP.20240115.00200.00", "Flatlamp", seconds=9, kind="Flat"),
         NightExposure(NOON, "Object", "10700", seconds=3600),
         NightExposure(LAST, "Object", "9407", seconds=3600),
         NightExposure("KP.20240115.50000.00", problem="not FITS"),
     ]
-    timeline = illustrations.layout_timeline(exposures)
+    timeline = illustrations.layout_timeline(exposures, ZONE)
+    assert timeline
+    assert [(hour, local) for hour, local, _ in timeline.hours][:2] == [(0, "14:00"), (3, "17:00")]
     assert [(row.name, row.is_science) for row in timeline.rows] == [
         ("10700", True),
         ("9407", True),
-        ("calibrations", False),
+        ("Bias", False),
+        ("Flat", False),
+        ("Etalon", False),
     ]
     middle = (illustrations.LEFT + illustrations.WIDTH) / 2
     [mark] = timeline.rows[0].marks
@@ -40,7 +50,7 @@ def test_the_timeline_has_a_row_per_target_and_one_for_calibrations() -> None:
         <= illustrations.WIDTH + illustrations.MIN_MARK_WIDTH
     )
     assert timeline.rows[2].marks[0].width == illustrations.MIN_MARK_WIDTH
-    assert illustrations.layout_timeline([NightExposure(NOON, problem="not FITS")]) is None
+    assert illustrations.layout_timeline([NightExposure(NOON, problem="not FITS")], ZONE) is None
 
 
 def test_a_panel_shows_velocities_relative_to_their_median() -> None:

@@ -70,10 +70,18 @@ def test_problems_are_named_with_their_observation(isolated: Path) -> None:
     )
     night.path("bias", "L0", 2).write_bytes(b"x")
     report = write_report(NIGHT, accept="PASS")
-    problems = list(report.content.problems())
-    assert ("L0", "can't be read: not FITS", night.obsids["bias"][2]) in problems
-    assert ("L2", "1 × missing", night.obsids["star"][3]) in problems
-    assert ("WARN", "Stars reduced: 90 %", night.obsids["star"][3]) in problems
+    star = night.obsids["star"][3]
+    problems = {problem.what: problem for problem in report.content.problems}
+    unreadable = problems["can't be read: not FITS"]
+    assert (unreadable.where, unreadable.obsid) == ("L0", night.obsids["bias"][2])
+    assert (unreadable.action, unreadable.advice) == (None, "Transfer the file again")
+    for what, where in (("missing: no attempt known", "1 L2"), ("Stars reduced: 90 %", "WARN")):
+        assert (problems[what].where, problems[what].obsid) == (where, star)
+        assert problems[what].action
+        assert problems[what].action.parameters == {"targets": [star]}
+    text = report.page.read_text()
+    assert f'data-open="reprocess?targets={star}" data-label="Reprocess this one"' in text
+    assert "Transfer the file again" in text
     assert report.outcome is Outcome.PARTIAL
     assert night.obsids["star"][3] in report.page.read_text()
 
@@ -96,7 +104,8 @@ def test_the_last_run_that_failed_is_a_problem(night: HeaderOnlyNight) -> None:
     other = runs.start_run("reprocess", parameters={"start": "20230101"})
     _date(other.directory, f"{NIGHT}T140000.000000Z")
     report = write_report(NIGHT)
-    assert [what for where, what, _ in report.content.problems() if where.startswith("run")] == [
+    problems = report.content.problems
+    assert [problem.what for problem in problems if problem.where.startswith("run")] == [
         f"reprocess: {HOSTILE}"
     ]
     assert HOSTILE not in report.page.read_text()
