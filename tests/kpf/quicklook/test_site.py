@@ -10,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from kpfnb.core import locks
-from kpfnb.kpf.quicklook import record, site
+from kpfnb.core import atomic, locks
+from kpfnb.core.errors import InvalidInputError
+from kpfnb.kpf.quicklook import pages, record, site
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
 from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
@@ -194,3 +195,68 @@ def test_a_file_to_which_no_check_applies_has_that_verdict_on_its_pages(tmp_path
         text = (products / page).read_text(encoding="utf-8")
         assert "– not judged" in text or "– 1 not judged" in text
         assert "PASS" not in text
+
+
+def test_the_page_of_an_observation_is_found(
+    products: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_QLP_DIR", str(products))
+    assert site.find_observation_page(A) == products / "20240115" / A / "index.html"
+    assert site.find_observation_page("KP.20240115.00002.00") is None
+    with pytest.raises(InvalidInputError):
+        site.find_observation_page("../x")
+
+
+def test_a_masters_page_that_was_never_written_is_found_and_written(products: Path) -> None:
+    site.update_all_pages(products, ["20240115"])
+    page = products / "20240115/Masters/index.html"
+    page.unlink()
+    site.update_all_pages(products, ["20240115"])
+    assert page.exists()
+
+
+def test_a_record_that_appears_while_a_page_is_written_is_not_missed(
+    products: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.update_all_pages(products, ["20240115"])
+    late = "KP.20240115.60000.00"
+    read = pages.observation_records
+
+    def read_then_add(product_dir: Path, obsid: str) -> list[QuicklookRecord]:
+        records = read(product_dir, obsid)
+        if obsid == A:
+            monkeypatch.setattr(pages, "observation_records", read)
+            monkeypatch.setattr(site, "NIGHT_INTERVAL_SECONDS", 60.0)
+            with monkeypatch.context() as inner:
+                inner.setattr(site, "update_pages", lambda *_: None)
+                add(products, late)
+        return records
+
+    os.utime(products / "20240115/index.html", (1, 1))
+    monkeypatch.setattr(pages, "list_observations", lambda night: [A, B, C])
+    monkeypatch.setattr(pages, "observation_records", read_then_add)
+    site.update_all_pages(products, ["20240115"])
+    monkeypatch.undo()
+    assert late not in (products / "20240115/index.html").read_text()
+    site.update_all_pages(products, ["20240115"])
+    assert late in (products / "20240115/index.html").read_text()
+
+
+def test_a_process_killed_between_a_page_and_its_neighbours_leaves_nothing_out(
+    products: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = "KP.20240115.60000.00"
+    write = atomic.write_text
+
+    def write_and_die(path: Path, text: str) -> None:
+        write(path, text)
+        if path.name == "index.html":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(atomic, "write_text", write_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        add(products, late)
+    monkeypatch.undo()
+    site.update_all_pages(products, ["20240115"])
+    assert f'rel="next" href="../{late}/' in (products / f"20240115/{C}/index.html").read_text()
+    assert f'rel="prev" href="../{C}/' in (products / f"20240115/{late}/index.html").read_text()
