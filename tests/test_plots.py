@@ -67,7 +67,7 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "touch": lambda: figures.plot(TouchResult(())),
     "ingestion": lambda: figures.plot(IngestResult(())),
     "verdict": lambda: figures.plot(no_verdict()),
-    "calendar": lambda: plot_calendar({}),
+    "calendar": lambda: plot_calendar({}).figure,
     "transfer": lambda: figures.plot(TransferResult("a", "b", ())),
     "watchers": lambda: figures.plot(WatcherOverview((), (), UTC_ZONE)),
     "queue": lambda: figures.plot(queue_status("demo", 0)),

@@ -17,4 +17,4 @@ def plot_night_report(report: NightReport) -> HoverFigure:
 def plot_range_report(result: NightRangeReport) -> HoverFigure:
     """A calendar of the verdicts."""
     history = {report.content.night: {"verdict": str(report.verdict)} for report in result.reports}
-    return HoverFigure(plot_calendar(history))
+    return plot_calendar(history)

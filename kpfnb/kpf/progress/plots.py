@@ -6,15 +6,23 @@ Rows are months and columns are days; the colour is the share that is done. A ra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from kpfnb.kpf.files.night_pages import night_url
 from kpfnb.kpf.progress.completeness import LevelCount, NightProgress
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.progress.touch import TouchOutcome, TouchResult
 from kpfnb.notebook.display import figures
-from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction, area_tooltip, register_plot
+from kpfnb.notebook.display.figures import (
+    HoverFigure,
+    LinkedText,
+    TooltipFunction,
+    area_tooltip,
+    register_plot,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MATRIX_NIGHTS = 31
+MIN_COLUMNS = 10
+"""A plot of fewer nights has place for this many, so that a cell is not a giant block."""
+
 NUMBERED_NIGHTS = 14
 """The most columns with numbers in the cells; with more they do not fit."""
 
@@ -48,7 +59,8 @@ SHARE_COLOURS = (
     ShareColour(100, "#3b78ad", "all done", "white"),
 )
 NONE_EXPECTED = ShareColour(-1, "#d9d9d9", "none expected")
-NO_NIGHT = ShareColour(-1, "#ffffff", "no night")
+NO_NIGHT = ShareColour(-1, "none", "no night")
+"""Transparent, on a light and on a dark ground."""
 
 
 def share_colour(count: LevelCount) -> ShareColour:
@@ -63,20 +75,23 @@ def share_colour(count: LevelCount) -> ShareColour:
 
 @register_plot(ProgressResult)
 def plot_progress(progress: ProgressResult) -> HoverFigure:
-    """Nights × levels, white for days without a night; the tooltips name what is missing."""
+    """Nights × levels, empty for days without a night; the tooltips name what is missing.
+
+    A click on a cell opens the page of the night.
+    """
     from matplotlib.figure import Figure
 
     tooltips: dict[Axes, TooltipFunction] = {}
     if not progress.nights:
         figure = Figure(figsize=_matrix_size(progress), layout="constrained")
         figures.draw_empty_message(figure.add_subplot(), progress.reason)
-    elif len(progress.nights) <= MATRIX_NIGHTS:
+    elif len(_list_days(progress)) <= MATRIX_NIGHTS:
         figure = Figure(figsize=_matrix_size(progress), layout="constrained")
         axes = figure.add_subplot()
         _draw_matrix(axes, progress)
         tooltips[axes] = area_tooltip(partial(_matrix_tooltip, progress))
     else:
-        months = _list_months(progress)
+        months = list_months([night.night for night in progress.nights])
         rows = len(progress.levels)
         size = (9, rows * (0.9 + 0.16 * len(months)))
         figure = Figure(figsize=size, layout="constrained")
@@ -110,10 +125,10 @@ def plot_touch(result: TouchResult) -> HoverFigure:
 
 
 def _matrix_tooltip(progress: ProgressResult, x: float, y: float) -> str:
-    nights = sorted(progress.nights, key=lambda night: night.night)
-    column, row = round(x), round(y)
-    is_inside = 0 <= column < len(nights) and 0 <= row < len(progress.levels)
-    return cell_tooltip(nights[column], progress.levels[row]) if is_inside else ""
+    days, column, row = _list_days(progress), round(x), round(y)
+    is_inside = 0 <= column < len(days) and 0 <= row < len(progress.levels)
+    night = _find_night(progress, days[column]) if is_inside else None
+    return cell_tooltip(night, progress.levels[row]) if night else ""
 
 
 def _calendar_tooltip(
@@ -121,36 +136,51 @@ def _calendar_tooltip(
 ) -> str:
     row = round(y)
     name = f"{months[row]}{round(x) + 1:02d}" if 0 <= row < len(months) else ""
-    night = next((night for night in progress.nights if night.night == name), None)
+    night = _find_night(progress, name)
     return cell_tooltip(night, level) if night else ""
 
 
-def cell_tooltip(night: NightProgress, level: str) -> str:
-    """How much of a level is done in a night, and which observations miss it."""
+def cell_tooltip(night: NightProgress, level: str) -> LinkedText:
+    """How much of a level is done in a night, which observations miss it, and its page."""
     count = night.counts[level]
     head = f"{night.night} {level}: {count.done} of {count.expected} done"
     missing = [f"{item.obsid} {item.reason}" for item in night.missing if item.level == level]
-    return "\n".join(filter(None, [head, figures.join_names(missing)]))
+    text = "\n".join(filter(None, [head, figures.join_names(missing)]))
+    return LinkedText(text, night_url(night.night))
+
+
+def _find_night(progress: ProgressResult, name: str) -> NightProgress | None:
+    return next((night for night in progress.nights if night.night == name), None)
+
+
+def _list_days(progress: ProgressResult) -> list[str]:
+    """All dates from the first night to the last, including those without a night."""
+    names = sorted(night.night for night in progress.nights)
+    first, last = (datetime.strptime(name, "%Y%m%d") for name in (names[0], names[-1]))
+    return [f"{first + timedelta(days=n):%Y%m%d}" for n in range((last - first).days + 1)]
 
 
 def _matrix_size(progress: ProgressResult) -> tuple[float, float]:
-    return min(max(7.5, 1.5 + 0.55 * len(progress.nights)), 13), 1.9 + 0.42 * len(progress.levels)
+    columns = max(MIN_COLUMNS, len(_list_days(progress)) if progress.nights else 0)
+    return min(max(7.5, 1.5 + 0.55 * columns), 13), 1.9 + 0.42 * len(progress.levels)
 
 
 def _draw_matrix(axes: Axes, progress: ProgressResult) -> None:
-    """One column a night, one row a level."""
-    nights = sorted(progress.nights, key=lambda night: night.night)
-    cells = [[night.counts[level] for night in nights] for level in progress.levels]
-    _draw_cells(axes, [[share_colour(count).colour for count in row] for row in cells])
+    """One column a date, one row a level."""
+    names = _list_days(progress)
+    nights = [_find_night(progress, name) for name in names]
+    cells = [[night.counts[lvl] if night else None for night in nights] for lvl in progress.levels]
+    _draw_cells(axes, [[_cell_colour(count).colour for count in row] for row in cells])
     if len(nights) <= NUMBERED_NIGHTS:
-        for y, row in enumerate(cells):
-            for x, count in enumerate(row):
-                label = f"{count.done}/{count.expected}"
-                axes.text(
-                    x, y, label, ha="center", va="center", size=8, color=share_colour(count).ink
-                )
-    names = [night.night for night in nights]
-    axes.set_xticks(range(len(names)), names, rotation=0 if len(names) < 5 else 60, size=8)
+        counts = ((x, y, count) for y, row in enumerate(cells) for x, count in enumerate(row))
+        for x, y, count in counts:
+            if count:
+                label, ink = f"{count.done}/{count.expected}", share_colour(count).ink
+                axes.text(x, y, label, ha="center", va="center", size=8, color=ink)
+    # Cells of one size at the left, whatever their number
+    axes.set_xlim(-0.5, max(len(names), MIN_COLUMNS) - 0.5)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.set_xticks(range(len(names)), names, rotation=0 if len(names) < 3 else 60, size=8)
     axes.set_yticks(range(len(progress.levels)), progress.levels)
     axes.set_xlabel("night (UT)")
     axes.set_ylabel("level")
@@ -173,25 +203,30 @@ def _draw_calendar(axes: Axes, progress: ProgressResult, level: str, months: Seq
     axes.set_title(title, loc="left", size=9)
 
 
+def _cell_colour(count: LevelCount | None) -> ShareColour:
+    return share_colour(count) if count else NO_NIGHT
+
+
 def _draw_cells(axes: Axes, colours: Sequence[Sequence[str]]) -> None:
-    axes.imshow(_to_rgb_image(colours), aspect="auto", interpolation="nearest")
+    axes.imshow(_to_image(colours), aspect="auto", interpolation="nearest")
     axes.set_xticks([x - 0.5 for x in range(len(colours[0]) + 1)] if colours else [], minor=True)
     axes.set_yticks([y - 0.5 for y in range(len(colours) + 1)], minor=True)
     axes.grid(which="minor", color=GRID, linewidth=0.5)
     axes.tick_params(which="minor", length=0)
 
 
-def _to_rgb_image(colours: Sequence[Sequence[str]]) -> np.ndarray:
-    """Red, green and blue by row and column; one white column if there is no night."""
+def _to_image(colours: Sequence[Sequence[str]]) -> np.ndarray:
+    """Red, green, blue and opacity by row and column; one empty column if there is no night."""
     import numpy as np
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import to_rgba
 
-    return np.array([[to_rgb(name) for name in row] or [(1.0, 1.0, 1.0)] for row in colours])
+    return np.array([[to_rgba(name) for name in row or [NO_NIGHT.colour]] for row in colours])
 
 
-def _list_months(progress: ProgressResult) -> list[str]:
+def list_months(names: Collection[str]) -> list[str]:
     """All months from the first night to the last, including those without a night."""
-    names = [night.night for night in progress.nights]
+    if not names:
+        return []
     numbers = range(_month_number(min(names)), _month_number(max(names)) + 1)
     return [f"{number // 12:04d}{number % 12 + 1:02d}" for number in numbers]
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sized
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kpfnb.kpf.files.night_pages import night_url
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.figures import (
     HoverFigure,
+    LinkedText,
     PointTooltip,
     TooltipFunction,
     area_tooltip,
@@ -59,7 +61,8 @@ def bar_tooltip(result: ReprocessResult, night: str, outcome: ObservationOutcome
     """The observations of a night with that outcome."""
     items = [item for item in result.with_outcome(outcome) if item.night == night]
     names = [f"{item.name} {item.reason}".rstrip() for item in items]
-    return f"{night}: {len(items)} {outcome}\n{figures.join_names(names)}"
+    text = f"{night}: {len(items)} {outcome}\n{figures.join_names(names)}"
+    return LinkedText(text, night_url(night))
 
 
 def _night_tooltip(result: ReprocessResult, x: float, y: float) -> str:

@@ -18,6 +18,10 @@ from kpfnb.core import atomic, settings
 from kpfnb.core.clock import parse_utc
 from kpfnb.core.settings import Settings
 from kpfnb.core.text import format_count
+from kpfnb.kpf.files.night_pages import PAGES_DIR
+from kpfnb.kpf.files.night_pages import REPORT_PAGE as REPORT_PAGE
+from kpfnb.kpf.files.night_pages import VERDICT_PAGE as VERDICT_PAGE
+from kpfnb.kpf.files.night_pages import page_dir as page_dir
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.record_view import verdict_badge
@@ -29,10 +33,7 @@ from kpfnb.kpf.verdict.rule_results import FrameCount, RuleResult, count_frames
 from kpfnb.runs import formatting, report
 from kpfnb.runs.formatting import PageLink
 
-PAGES_DIR = "nights"
-"""The directory of the pages, in the runs directory."""
-
-VERDICT_PAGE, REPORT_PAGE, CALENDAR_PAGE = "verdict.html", "report.html", "index.html"
+CALENDAR_PAGE = "index.html"
 MAX_OFFENDERS = 1000
 MAX_RECENT = 14
 """Nights in the table above the calendar."""
@@ -57,11 +58,6 @@ def write_calendar_page(site_settings: Settings) -> Path:
     html = render_calendar(assessment.load_history(site_settings), site_settings)
     atomic.write_text_if_changed(path, html)
     return path
-
-
-def page_dir(site_settings: Settings, night: str) -> Path:
-    """The directory of a night's pages."""
-    return site_settings.runs_dir / PAGES_DIR / night
 
 
 def render_verdict_page(night_verdict: NightVerdict, site_settings: Settings) -> str:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpfnb.kpf.files.night_pages import night_url
 from kpfnb.kpf.files.obsid import ObsID
+from kpfnb.kpf.progress.plots import list_months
 from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.kpf.verdict.freshness import FILES_KEY, describe_staleness
 from kpfnb.kpf.verdict.result import NightVerdict
 from kpfnb.kpf.verdict.rule_results import FrameCount, count_frames
 from kpfnb.notebook.display import figures
-from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, register_plot
+from kpfnb.notebook.display.figures import HoverFigure, LinkedText, PointTooltip, register_plot
+from kpfnb.notebook.links import observation_url
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLOURS = {
     Verdict.PASS: "#3b78ad",
@@ -50,8 +53,7 @@ def plot_night_verdict(night_verdict: NightVerdict) -> HoverFigure:
         figures.draw_empty_message(left, "no rule counts frames")
     if not any(arrivals.values()):
         figures.draw_empty_message(right, "no frames yet")
-    night, verdict = night_verdict.night, night_verdict.verdict
-    figure.suptitle(f"Night {night[:4]}-{night[4:6]}-{night[6:]}: {verdict}", fontsize=11)
+    figure.suptitle(f"Night {night_verdict.night}: {night_verdict.verdict}", fontsize=11)
 
     def describe_bar(_: float, y: float) -> str:
         row = round(y)
@@ -61,7 +63,7 @@ def plot_night_verdict(night_verdict: NightVerdict) -> HoverFigure:
         return f"{count.title}: {count.text}, {count.verdict}, night {count.night}"
 
     marks = [
-        (_decimal_hour(obsid), row, f"{obsid}\n{kind}")
+        (_decimal_hour(obsid), row, LinkedText(f"{obsid}\n{kind}", observation_url(obsid)))
         for row, (kind, obsids) in enumerate(arrivals.items())
         for obsid in obsids
     ]
@@ -87,7 +89,7 @@ def _draw_arrivals(axes: Axes, arrivals: Mapping[str, tuple[str, ...]]) -> None:
         hours = [_decimal_hour(obsid) for obsid in obsids]
         axes.plot(hours, [y] * len(hours), "|", color="#3b78ad", markersize=9, markeredgewidth=1.5)
     axes.set_yticks(range(len(arrivals)), map(figures.escape_mathtext, arrivals), size=8)
-    axes.set(xlim=(0, 24), xticks=range(0, 25, 3), xlabel="time of observation, UT [h]")
+    axes.set(xlim=(0, 24), xticks=range(0, 25, 3), xlabel="start of the exposure, UT [h]")
 
 
 def _decimal_hour(obsid: str) -> float:
@@ -95,21 +97,24 @@ def _decimal_hour(obsid: str) -> float:
     return time.hour + time.minute / 60 + time.second / 3600
 
 
-def plot_calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
+def plot_calendar(history: Mapping[str, Mapping[str, Any]]) -> HoverFigure:
     """The verdicts of nights, a row per month and a column per day; at most three years.
+
+    Months without a verdict keep their row. A cell leads to the pages of its night, and says
+    whether its verdict is stale.
 
     history : night to its stored verdict, as from `assessment.load_history`
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch, Rectangle
 
-    months = sorted({night[:6] for night in history})[-MAX_MONTHS:]
+    months = list_months(history)[-MAX_MONTHS:]
     figure = Figure(figsize=(10, 1.3 + 0.28 * max(1, len(months))), layout="constrained")
     axes = figure.add_subplot()
     figure.suptitle("Verdicts by night", fontsize=11)
     if not months:
         figures.draw_empty_message(axes, "no verdict yet")
-        return figure
+        return HoverFigure(figure)
     for night, values in history.items():
         if night[:6] not in months:
             continue
@@ -126,4 +131,17 @@ def plot_calendar(history: Mapping[str, Mapping[str, Any]]) -> Figure:
         for verdict, colour in COLOURS.items()
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=8)
-    return figure
+
+    def describe_cell(x: float, y: float) -> str:
+        night = f"{months[int(y)]}{int(x) + 1:02d}" if 0 <= y < len(months) else ""
+        return _describe_night(night, history[night]) if night in history else ""
+
+    return HoverFigure(figure, {axes: figures.area_tooltip(describe_cell)})
+
+
+def _describe_night(night: str, values: Mapping[str, Any]) -> LinkedText:
+    """The verdict of a night in words, whether it is stale, and the link to its page."""
+    changes = describe_staleness(values, night) if FILES_KEY in values else ""
+    stale = f"STALE: {changes}" if changes else ""
+    lines = [f"{night}: {values['verdict']}", str(values.get("wrong", "")), stale]
+    return LinkedText("\n".join(filter(None, lines)), night_url(night))

@@ -85,6 +85,8 @@ def register_formatter(shell: Any) -> None:
 
 def hover_plot(result: object) -> HoverFigure:
     """The plot of a result, with the tooltips of its axes; `TypeError` if it has none."""
+    if isinstance(result, HoverFigure):
+        return result
     for cls in type(result).__mro__:
         package = cls.__module__.rpartition(".")[0]
         if package and importlib.util.find_spec(f"{package}.plots"):
@@ -177,5 +179,6 @@ class PointTooltip:
             return ""
         pixels = event.inaxes.transData.transform(self.positions)
         distances = np.hypot(*(pixels - (event.x, event.y)).T)
-        nearest = int(np.argmin(distances))
+        # A point without a value has no distance
+        nearest = int(np.argmin(np.nan_to_num(distances, nan=np.inf)))
         return self.text(nearest) if distances[nearest] <= HOVER_RADIUS_PIXELS else ""

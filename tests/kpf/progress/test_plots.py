@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgba
 
 from kpfnb.demo.tree import consecutive_nights
 from kpfnb.kpf.progress import plots
@@ -17,6 +17,7 @@ from kpfnb.kpf.progress.completeness import (
     NightProgress,
 )
 from kpfnb.kpf.progress.result import ProgressResult
+from kpfnb.notebook import links
 from kpfnb.notebook.display import figures
 
 LEVELS = ("2D", "L1", "L2")
@@ -83,10 +84,28 @@ def test_a_short_range_is_one_column_a_night(number):
     assert figure.axes[0].get_xlabel() == "night (UT)"
 
 
-def test_nights_are_drawn_in_the_order_of_time():
+def test_nights_are_drawn_in_the_order_of_time_and_those_without_data_keep_their_place():
     figure = figures.plot(make_result(["20230103", "20230101"]))
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert labels == ["20230101", "20230103"]
+    assert labels == ["20230101", "20230102", "20230103"]
+    opacity = figure.axes[0].images[0].get_array()[0, :, 3]
+    assert list(opacity) == [1, 0, 1]
+
+
+def test_a_single_night_is_not_one_giant_block():
+    axes = figures.plot(make_result(["20230101"])).axes[0]
+    low, high = axes.get_xlim()
+    assert 1 / (high - low) <= 0.1
+
+
+def test_a_click_on_a_cell_leads_to_the_page_of_the_night(isolated, monkeypatch):
+    monkeypatch.setenv(links.LAB_URL_VARIABLE, "/kpfnb/")
+    night = make_result(["20230101"]).nights[0]
+    assert plots.cell_tooltip(night, "L1").url == ""
+    page = isolated / "work/runs/nights/20230101/report.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert plots.cell_tooltip(night, "L1").url == f"/kpfnb/files{page}"
 
 
 def test_a_year_is_a_calendar_for_each_level_with_its_gap():
@@ -95,7 +114,7 @@ def test_a_year_is_a_calendar_for_each_level_with_its_gap():
     assert len(figure.axes) == 3
     image = np.asarray(figure.axes[0].images[0].get_array())
     assert image.shape[:2] == (12, 31)
-    complete = np.all(np.isclose(image, to_rgb(plots.SHARE_COLOURS[-1].colour)), axis=2)
+    complete = np.all(np.isclose(image, to_rgba(plots.SHARE_COLOURS[-1].colour)), axis=2)
     assert complete.sum() == 364
     assert not complete[6, 13]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from kpfnb.core import settings
 from kpfnb.demo.header_only_night import HeaderOnlyNight, NightFault
@@ -67,9 +68,16 @@ def test_plots_are_drawn_even_without_data(make_night: MakeNight, tmp_path: Path
     assessment.save_verdict(night_verdict)
     figures.plot(night_verdict).savefig(tmp_path / "frames.png")
     history = assessment.load_history(settings.load_settings())
-    figure = plots.plot_calendar(history)
+    calendar = plots.plot_calendar(history)
+    figure = calendar.figure
     assert [text.get_text() for text in figure.axes[0].texts] == ["✖"]
-    plots.plot_calendar({}).savefig(tmp_path / "calendar.png")
+    cell = calendar.tooltips[figure.axes[0]]
+    day = int(NIGHT[6:]) - 0.5
+    assert cell(SimpleNamespace(xdata=day, ydata=0.5)).splitlines()[0] == f"{NIGHT}: FAIL"
+    (settings.load_settings().kpf_root / "L2" / NIGHT).rename(tmp_path / "gone")
+    assert "STALE: since" in cell(SimpleNamespace(xdata=day, ydata=0.5))
+    assert cell(SimpleNamespace(xdata=day + 1, ydata=0.5)) == ""
+    plots.plot_calendar({}).figure.savefig(tmp_path / "calendar.png")
 
 
 def test_frame_counts_are_shown_against_their_minimum(make_night: MakeNight) -> None:
